@@ -9,20 +9,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from computations import people_first
-from opened import mark_of
+from open_store import mark_of
 
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.disagreement import Disagreements, disagreements
 from judgebench.metrics.judge_differences import JudgeChecks
 from judgebench.metrics.judge_pair import Confusion, judge_pair
 from judgebench.metrics.kappa_map import kappa_map
-from judgebench.report import agreement as agreements
-from judgebench.report.agreement import agreement_report
-from judgebench.report.estimates import to_json
-from judgebench.report.judge_pairs import judged_values, kinds_of
-from judgebench.report.outcome_agreement import outcome_report
-from judgebench.report.score_agreement import score_report
-from judgebench.report.table import render
+from judgebench.reports import agreement as agreements
+from judgebench.reports.agreement import agreement_report
+from judgebench.reports.estimates import to_json
+from judgebench.reports.judge_pairs import judged_values, kinds_of
+from judgebench.reports.outcome_agreement import outcome_report
+from judgebench.reports.score_agreement import score_report
+from judgebench.reports.table import render
 from judgebench.store import Store
 
 _REPORTS = {"label": agreement_report, "preference": outcome_report, "score": score_report}

@@ -9,16 +9,16 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import charts
-import shown
 import streamlit as st
+import widgets
 from computations import people_first
 from computed import answer
-from folded import visible
+from long_text import visible
 from reads import KEPT, Json
 
 from judgebench.metrics.board_kinds import Kind
 from judgebench.records import HUMAN, Label, Preference, Score, Verdict, is_human
-from judgebench.report.estimates import p_text
+from judgebench.reports.estimates import p_text
 from judgebench.store.read import ItemHistory, ToldVerdict
 
 LABEL: Kind = "label"
@@ -134,7 +134,7 @@ def pair(
 def confusion_table(found: Json) -> list[dict[str, Any]]:
     """A row for each thing that the reference says, the best first, as the columns are."""
     last = len(found["columns"])
-    names = shown.distinct(["reference", *reversed(found["columns"]), "unreadable", "no verdict"])
+    names = widgets.distinct(["reference", *reversed(found["columns"]), "unreadable", "no verdict"])
     order = [*reversed(range(last)), last, last + 1]
     rows = zip(found["rows"], found["counts"], strict=True)
     return [
@@ -172,7 +172,7 @@ def lenient_rows(found: Json) -> list[dict[str, Any]]:
     against = {one["opponent"] for one in found["leniency"] if one["model"] is not None}
     rows = []
     for one in found["leniency"]:
-        line = shown.numbers(one["estimate"], scale)
+        line = widgets.numbers(one["estimate"], scale)
         name = "all models" if one["model"] is None else one["model"]
         if one["opponent"] is not None and len(against) > 1:
             name += f" against {one['opponent']}"
@@ -262,9 +262,9 @@ def _gist(told: ToldVerdict) -> object:
 def in_cell(row: Json, metric: str) -> dict[str, Any]:
     """One pair of judges as a cell of the heat map, and as a row of the table below it."""
     estimate = row["metrics"].get(metric)
-    cell = shown.numbers(estimate, 1.0)
+    cell = widgets.numbers(estimate, 1.0)
     undefined = cell["value"] != cell["value"]
-    ends = "" if undefined else shown.in_brackets(estimate).partition(" ")[2]
+    ends = "" if undefined else widgets.in_brackets(estimate).partition(" ")[2]
     return {
         **cell,
         "row": row["judge"],
@@ -272,5 +272,5 @@ def in_cell(row: Json, metric: str) -> dict[str, Any]:
         "text": charts.GAP if undefined else charts.number(cell["value"], 2),
         "ends": ends,
         "counts": f"n {cell['n']:,}",
-        "detail": shown.note(cell, 2),
+        "detail": widgets.note(cell, 2),
     }

@@ -5,13 +5,13 @@ python dashboards/serve.py -- --store sqlite:///results/judgebench.db
 
 from __future__ import annotations
 
-import reach
+import access
 import reads
 import streamlit as st
-from folded import LOOK
-from held import held
+from long_text import LOOK
 from narrow import NARROW
-from opened import NoStoreError
+from open_store import NoStoreError
+from snapshot import held
 
 from judgebench.errors import ConfigError, JudgebenchError
 
@@ -32,7 +32,7 @@ def status(url: str) -> None:
 
 
 st.set_page_config(page_title="judgebench", page_icon="⚖️", layout="wide")
-if reach.unguarded():
+if access.unguarded():
     st.error("This was started without what keeps other web pages out. Start it with:", icon="⛔")
     st.code("judgebench dashboard", language=None)
     st.stop()
@@ -78,7 +78,7 @@ with st.sidebar:
     st.caption("Store")
     st.text(reads.shown_url(store))
     status(store)
-    if not reach.bound_to_loopback():
+    if not access.bound_to_loopback():
         st.caption("Other machines may reach this page. Whoever does reads the whole store.")
 with held(store).timed():
     page.run()

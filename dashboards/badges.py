@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from judgebench.metrics.win_rate import WIN_RATE
-from judgebench.report.board_warnings import LENGTHS_APART, LONGER, SHORTER
-from judgebench.report.marks import COUNTED, SUSPECT, SUSPICIOUS, SUSPICIOUS_SHARE
+from judgebench.reports.answer_flags import COUNTED, SUSPECT, SUSPICIOUS, SUSPICIOUS_SHARE
+from judgebench.reports.board_warnings import LENGTHS_APART, LONGER, SHORTER
 
 Kind = Literal["alarm", "apart", "notice"]
 

@@ -9,13 +9,13 @@ import reads
 import streamlit as st
 import yaml
 from computed import answer
-from opened import opened
+from open_store import opened
 from reads import KEPT, Json
 
 from judgebench.records import RunManifest
-from judgebench.report.boards import meant
-from judgebench.report.length_boards import LengthControl
-from judgebench.report.panels import panels_in
+from judgebench.reports.boards import meant
+from judgebench.reports.length_boards import LengthControl
+from judgebench.reports.panels import panels_in
 
 LENGTH_CONTROLLED, WIN_RATE = "length_controlled_win_rate", "win_rate"
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import charts
 import pandas as pd
 import reads
-import shown
+import widgets
 from badges import badges, is_apart
 from board_reads import LENGTH_CONTROLLED, WIN_RATE
 
@@ -68,7 +68,7 @@ def _row(
 ) -> dict[str, Any]:
     scale, digits = charts.scale_of(metric), charts.digits_of(metric)
     estimate = row["metrics"].get(metric, reads.NO_ESTIMATE)
-    numbers = shown.numbers(estimate, scale)
+    numbers = widgets.numbers(estimate, scale)
     undefined = numbers.pop("undefined")
     counts = row["counts"]
     said = ", ".join(badge.text for badge in badges(row, floor))
@@ -84,7 +84,7 @@ def _row(
         **numbers,
         "flags": said,
         "published": math.nan if published is None else published * scale,
-        "worst case": shown.worst_case(estimate, scale, digits),
+        "worst case": widgets.worst_case(estimate, scale, digits),
         **{COUNTS.get(name, name.replace("_", " ")): counts.get(name, 0) for name in counted},
         "undefined": undefined,
         "tone": tone(row),
@@ -92,7 +92,7 @@ def _row(
         "badges": said,
     }
     marks = said.split(" ", 1)[0] if said else ""
-    note = shown.note(told, digits)
+    note = widgets.note(told, digits)
     note = f"{note} · {marks}" if marks else note
     return told | {"note": note, "beside note": "" if beside is None else _note(told, beside)}
 
@@ -100,7 +100,7 @@ def _row(
 def _beside(row: reads.Json, which: str, wanted: str | None) -> dict[str, Any]:
     """A win rate beside the metric; nan, with the reason, where it has no value."""
     estimate = row["metrics"].get(BESIDE[which].metric) if which == wanted else None
-    numbers = shown.numbers(reads.NO_ESTIMATE if estimate is None else estimate, 1.0)
+    numbers = widgets.numbers(reads.NO_ESTIMATE if estimate is None else estimate, 1.0)
     told = {f"{which} {name}": numbers[name] for name in ("value", "low", "high")}
     return told | {f"{which} undefined": numbers["undefined"] if estimate is not None else ""}
 

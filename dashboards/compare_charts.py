@@ -26,7 +26,7 @@ from charts import (
     text_px,
 )
 
-from judgebench.report.compare import is_direct
+from judgebench.reports.compare import is_direct
 
 MOST_ROWS = 60
 """Drawn at once; the table has all."""

@@ -15,20 +15,20 @@ from typing import Any
 
 import charts
 import streamlit as st
+from codec import read
 from computed import answer, soon
-from folded import visible
 from item_reads import words
-from opened import opened
+from long_text import visible
+from open_store import opened
 from reads import KEPT
-from typed import read
 
 from judgebench.errors import UsageError
-from judgebench.report import compare_document
-from judgebench.report.compare import Comparison, Difference
-from judgebench.report.estimates import p_text
-from judgebench.report.gate_document import head
-from judgebench.report.model_pairs import Flip
-from judgebench.report.table import Document, render
+from judgebench.reports import compare_document
+from judgebench.reports.compare import Comparison, Difference
+from judgebench.reports.estimates import p_text
+from judgebench.reports.gate_document import head
+from judgebench.reports.model_pairs import Flip
+from judgebench.reports.table import Document, render
 from judgebench.store.catalog import distinct_names
 from judgebench.store.read import ToldVerdict
 

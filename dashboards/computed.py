@@ -15,8 +15,8 @@ from typing import Any
 
 import streamlit as st
 from computer import Computer, GaveWayError, Question
-from kept import Kept, name_of, usual_folder
-from opened import computing, opened
+from disk_cache import Kept, name_of, usual_folder
+from open_store import computing, opened
 
 from judgebench.store import Store
 from judgebench.store.opening import located

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 
-from typed import written
+from codec import written
 
-from judgebench.report.compare import comparison
-from judgebench.report.confidence import confidence_report
-from judgebench.report.confidence_choice import choice
-from judgebench.report.nights import nights
-from judgebench.report.training import training
+from judgebench.reports.compare import comparison
+from judgebench.reports.confidence import confidence_report
+from judgebench.reports.confidence_choice import choice
+from judgebench.reports.nights import nights
+from judgebench.reports.training import training
 from judgebench.store import Store
 
 

@@ -14,17 +14,17 @@ from typing import Any
 
 import charts
 import streamlit as st
+from codec import read
 from computed import answer
-from folded import visible
+from long_text import visible
 from reads import KEPT
-from typed import read
 
 from judgebench.records import Estimate
-from judgebench.report.confidence import ConfidenceReport, ConfidenceRow
-from judgebench.report.confidence_choice import Choice
-from judgebench.report.confidence_document import TITLES, bin_intervals, document
-from judgebench.report.estimates import bounded, finite
-from judgebench.report.table import render
+from judgebench.reports.confidence import ConfidenceReport, ConfidenceRow
+from judgebench.reports.confidence_choice import Choice
+from judgebench.reports.confidence_document import TITLES, bin_intervals, document
+from judgebench.reports.estimates import bounded, finite
+from judgebench.reports.table import render
 
 MOST_DRAWN = 5
 """Curves on one drawing; tables have all that were chosen."""
@@ -135,7 +135,7 @@ def identity(found: ConfidenceReport, stretch: str) -> str:
 def said(estimate: Estimate, digits: int = DIGITS, *, at_most: bool = False) -> str | None:
     """``0.620 [0.482, 0.751]``; None where undefined, which a table shows as a dash.
 
-    ``at_most`` as in `judgebench.report.estimates.text`.
+    ``at_most`` as in `judgebench.reports.estimates.text`.
     """
     if math.isnan(estimate.value):
         return None

@@ -7,9 +7,9 @@ from typing import TypeVar
 
 import item_reads
 import pandas as pd
-import shown
 import streamlit as st
-from folded import COLUMN_PX, folded
+import widgets
+from long_text import COLUMN_PX, folded
 
 from judgebench.records import Item
 from judgebench.store.read import ItemHistory, ToldAnswer, ToldVerdict
@@ -65,7 +65,7 @@ def who_said_what(
         {"model": model} | {judge: rows[model].get(judge, "") for judge in judges}
         for model in sorted(rows)[:MOST_MODELS]
     ]
-    shown.table(pd.DataFrame(table))
+    widgets.table(pd.DataFrame(table))
     if len(rows) > MOST_MODELS:
         st.text(f"{MOST_MODELS} of {len(rows):,} models; choose one below for another.")
 

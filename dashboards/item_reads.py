@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import streamlit as st
-from folded import visible
 from labels import label_url
-from opened import opened
+from long_text import visible
+from open_store import opened
 from reads import KEPT
 
 from judgebench.plain_text import counted
 from judgebench.records import Verdict
-from judgebench.report.marks import CUT, SUSPECT
-from judgebench.report.replies import in_words
+from judgebench.reports.answer_flags import CUT, SUSPECT
+from judgebench.reports.replies import in_words
 from judgebench.store.catalog import StoredJudge, StoredModel, distinct_names
 from judgebench.store.read import ItemHistory, JudgeCall, ToldAnswer, ToldText, ToldVerdict
 from judgebench.store.search import (

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import reads
 import streamlit as st
-from opened import opened
+from open_store import opened
 
 from judgebench.errors import ConfigError
 from judgebench.exchange.label_queue import (
@@ -36,9 +36,9 @@ from judgebench.records import (
     VerdictSlot,
     is_human,
 )
-from judgebench.report.boards import meant
-from judgebench.report.estimates import to_json
-from judgebench.report.rater_agreement import rater_agreement
+from judgebench.reports.boards import meant
+from judgebench.reports.estimates import to_json
+from judgebench.reports.rater_agreement import rater_agreement
 from judgebench.store import Store, open_store
 from judgebench.store.catalog import distinct_names
 from judgebench.store.opening import store_id

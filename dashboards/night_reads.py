@@ -1,6 +1,6 @@
 """What the Nights page reads: which nights there are, and what the report says of each.
 
-Values are those of the leaderboard's boards, decisions those of `judgebench.report.nights`. Nothing
+Values are those of the boards, decisions those of `judgebench.reports.nights`. Nothing
 is computed here but counts.
 """
 
@@ -16,19 +16,19 @@ from typing import Any
 import charts
 import pandas as pd
 import streamlit as st
+from codec import read
 from computed import answer
-from folded import visible
-from opened import opened
+from long_text import visible
+from open_store import opened
 from reads import KEPT, NO_ESTIMATE, Json
-from shown import numbers
-from typed import read
+from widgets import numbers
 
 from judgebench.plain_text import counted
-from judgebench.report.estimates import p_text
-from judgebench.report.night_versions import Night, nights_of
-from judgebench.report.nights import Nights, Told
-from judgebench.report.slide import in_words
-from judgebench.report.table import Document, render
+from judgebench.reports.estimates import p_text
+from judgebench.reports.night_versions import Night, nights_of
+from judgebench.reports.nights import Nights, Told
+from judgebench.reports.slide import in_words
+from judgebench.reports.table import Document, render
 
 
 @dataclass(frozen=True, slots=True)

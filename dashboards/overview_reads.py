@@ -10,15 +10,15 @@ import board_reads
 import charts
 import pandas as pd
 import reads
-import shown
 import streamlit as st
+import widgets
 from badges import is_apart
 from board_rows import rank_text
 from computed import soon
-from folded import visible
-from held import held
-from opened import opened
+from long_text import visible
+from open_store import opened
 from reads import KEPT
+from snapshot import held
 
 from judgebench.errors import JudgebenchError
 from judgebench.metrics.win_rate import WIN_RATE
@@ -111,7 +111,7 @@ def work_out(url: str, mark: str, at: At) -> Leader:
 
 
 def _leader(url: str, mark: str, boards: Sequence[reads.Json]) -> Leader:
-    named = list(zip(shown.distinct(reads.board_names(boards)), boards, strict=True))
+    named = list(zip(widgets.distinct(reads.board_names(boards)), boards, strict=True))
     judge, board = min(named, key=lambda one: _preference(one[1]), default=("", None))
     if board is None or not board["rows"]:
         return Leader(mark=mark, line="Nothing has been judged yet.")
@@ -126,7 +126,7 @@ def _leader(url: str, mark: str, boards: Sequence[reads.Json]) -> Leader:
     digits = charts.digits_of(metric)
     unranked = [row for row in board["rows"] if row["rank"] is None and not is_apart(row)]
     who = _who(ranked, len(board["rows"]), rated=any(map(_has_win_rate, unranked)))
-    rows["note"] = [shown.note(row, digits) for row in shown.records(rows)]
+    rows["note"] = [widgets.note(row, digits) for row in widgets.records(rows)]
     return Leader(
         mark=mark,
         line=visible(who),
@@ -149,7 +149,7 @@ def _row(row: reads.Json, metric: str) -> dict[str, object]:
     return {
         "name": f"{rank_text(row)}\u2002{row['model']}",
         "tone": _tone(row),
-        **shown.numbers(row["metrics"].get(metric, reads.NO_ESTIMATE), charts.scale_of(metric)),
+        **widgets.numbers(row["metrics"].get(metric, reads.NO_ESTIMATE), charts.scale_of(metric)),
     }
 
 

@@ -19,7 +19,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 from charts import Drawing, Ink
-from opened import seen_at, written_at
+from open_store import seen_at, written_at
 
 LINE = 125
 """Characters of a caption on one line of a drawing as wide as a page of 750 pixels."""

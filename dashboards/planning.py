@@ -14,7 +14,7 @@ from typing import Any
 
 from judgebench.errors import JudgebenchError
 from judgebench.plain_text import dollars, printable_lines
-from judgebench.report.gate_policy import Policy, read_policy
+from judgebench.reports.gate_policy import Policy, read_policy
 from judgebench.secret import redact, secrets_of
 
 MOST_SUITES = 200

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import reach
+import access
 import streamlit as st
 
 from judgebench.errors import InputError
@@ -37,7 +37,7 @@ def who() -> Rater:
     user = _user()
     if "is_logged_in" in user:
         return _signed_in(user)
-    if not reach.bound_to_loopback():
+    if not access.bound_to_loopback():
         return Rater(
             why_not="Labels are off: other machines may reach this dashboard, and nobody is "
             "signed in. How raters sign in stands in docs/labelling.md."

@@ -1,4 +1,4 @@
-"""What the pages read: the numbers of `judgebench.report`, cached by the state of the store.
+"""What the pages read: the numbers of `judgebench.reports`, cached by the state of the store.
 
 The store is opened read-only for the moment of a read, so that a run beside it is never held up.
 Nothing is computed here but counts.
@@ -16,8 +16,8 @@ from typing import Any
 
 import streamlit as st
 from computed import answer, ready
-from opened import mark_of as mark_of
-from opened import opened, written_at
+from open_store import mark_of as mark_of
+from open_store import opened, written_at
 
 from judgebench import DEFAULT_STORE
 from judgebench.store.opening import located

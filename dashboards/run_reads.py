@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
-from folded import visible
 from item_reads import when
-from opened import opened
+from long_text import visible
+from open_store import opened
 from reads import KEPT, duration
 
 from judgebench.plain_text import dollars
 from judgebench.records import RunManifest
-from judgebench.report.spend import spend_table
-from judgebench.report.table import Table
+from judgebench.reports.spend import spend_table
+from judgebench.reports.table import Table
 from judgebench.store.read import FailureKind
 
 WINDOW_S = 30.0

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import reach
+import access
 import streamlit as st
 from guard import Guard
 from starlette.middleware import Middleware
@@ -27,11 +27,11 @@ PAGES_IMPORT = (
     "pandas.io.formats.style",
     "streamlit.emojis",
     "judgebench.exchange.labelling",
-    "judgebench.report.compare",
-    "judgebench.report.confidence_choice",
-    "judgebench.report.leaderboard",
-    "judgebench.report.nights",
-    "judgebench.report.training",
+    "judgebench.reports.compare",
+    "judgebench.reports.confidence_choice",
+    "judgebench.reports.leaderboard",
+    "judgebench.reports.nights",
+    "judgebench.reports.training",
     "judgebench.execution.plan",
     "judgebench.store",
     "judgebench.store.read",
@@ -67,8 +67,8 @@ def _hastened(handler: Any) -> Callable[[int, FrameType | None], None]:
 @asynccontextmanager
 async def told(_: object) -> AsyncIterator[None]:
     """Say the code where whoever started this reads it, and no page can."""
-    if reach.runs_may_start():
-        print(CODE.format(code=reach.new_code()), end="", file=sys.stderr, flush=True)
+    if access.runs_may_start():
+        print(CODE.format(code=access.new_code()), end="", file=sys.stderr, flush=True)
     yield
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+import access
 import children
-import reach
 import run_reads
-import shown
 import streamlit as st
+import widgets
 from children import Child
-from folded import visible
+from long_text import visible
 from reads import duration
 
 from judgebench.errors import InputError
@@ -43,7 +43,7 @@ SAYS = {
 def first_steps(url: str, what: str) -> None:
     """An empty store: what to type, and the published boards at one press."""
     st.info(f"{what} A run fills it:", icon="📭")
-    st.code(shown.FIRST_STEPS, language=None)
+    st.code(widgets.FIRST_STEPS, language=None)
     st.text(f"Looked for {located(url).name}")
     st.text(
         "Or begin with what was published: AlpacaEval's board of 29 models, and eleven judges "
@@ -60,7 +60,7 @@ def first_steps(url: str, what: str) -> None:
 
 def why_not_load(url: str) -> str:
     """Why the button is not there; empty where it is."""
-    if off := reach.why_nothing_starts():
+    if off := access.why_nothing_starts():
         return f"Loading them from here is off: {off}. On the machine of the store:"
     try:
         for name in ("alpaca_eval", "trivia_judging"):
@@ -79,7 +79,7 @@ def load(url: str) -> None:
 
 def begin(url: str, *words: str) -> None:
     """Start a command, unless that is off: a press may come from a page drawn before it was."""
-    if off := reach.why_nothing_starts():
+    if off := access.why_nothing_starts():
         st.session_state["not_started"] = f"Nothing was started: {off}."
         return
     try:
@@ -93,7 +93,7 @@ def begin_run(url: str, words: Sequence[str]) -> None:
 
     A frame, or a script that opens a connection of its own, has another session.
     """
-    if reach.is_code(st.session_state.get(CODE, "")):
+    if access.is_code(st.session_state.get(CODE, "")):
         st.session_state["confirmed"] = True
     if st.session_state.get("confirmed"):
         begin(url, "run", *words)
@@ -156,7 +156,7 @@ def standing(child: Child) -> str:
 @st.fragment(run_every=2)
 def live(url: str) -> None:
     """Every run that is writing to the store, from wherever it was started."""
-    shown.or_say_what_is_wrong(lambda: _live(url))
+    widgets.or_say_what_is_wrong(lambda: _live(url))
 
 
 def _live(url: str) -> None:

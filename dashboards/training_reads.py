@@ -14,16 +14,16 @@ from typing import Any
 import charts
 import compare_reads
 import streamlit as st
+from codec import read
 from computed import answer
-from folded import visible
-from opened import opened
+from long_text import visible
+from open_store import opened
 from reads import KEPT
-from typed import read
 
-from judgebench.report.checkpoints import Checkpoint, training_runs
-from judgebench.report.table import render
-from judgebench.report.training import AtStep, Training
-from judgebench.report.training_document import document
+from judgebench.reports.checkpoints import Checkpoint, training_runs
+from judgebench.reports.table import render
+from judgebench.reports.training import AtStep, Training
+from judgebench.reports.training_document import document
 
 JudgeAssignment = tuple[str, str | None]
 """The ids of a judge, and of whom it compares with, if anybody."""

@@ -42,9 +42,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from judgebench.report.length_boards import LengthControl
-    from judgebench.report.replies import JudgedReply
-    from judgebench.report.table import Document
+    from judgebench.reports.length_boards import LengthControl
+    from judgebench.reports.replies import JudgedReply
+    from judgebench.reports.table import Document
     from judgebench.stats.pair_outcomes import Conflict, UnreadableSide
 
 
@@ -197,10 +197,10 @@ def leaderboard(
         For a benchmark, judge, model, metric or grouping that the store does not hold.
     """
     from judgebench.metrics.intervals import Intervals
-    from judgebench.report.board_choice import chosen
-    from judgebench.report.leaderboard import document
-    from judgebench.report.panels import parse_panel
-    from judgebench.report.several_boards import boards_of, no_boards
+    from judgebench.reports.board_choice import chosen
+    from judgebench.reports.board_set import boards_of, no_boards
+    from judgebench.reports.leaderboard import document
+    from judgebench.reports.panels import parse_panel
 
     with _opened(store) as its:
         found = boards_of(
@@ -312,8 +312,8 @@ def agreement_document(
     from judgebench.metrics.intervals import Intervals
     from judgebench.metrics.judge_differences import JudgeChecks
     from judgebench.metrics.near_constant import NearConstantRule
-    from judgebench.report.agreement import document
-    from judgebench.report.outcome_agreement import agreement_reports, or_refused
+    from judgebench.reports.agreement import document
+    from judgebench.reports.outcome_agreement import agreement_reports, or_refused
     from judgebench.stats.pair_outcomes import OutcomeRule
 
     reports = agreement_reports(
@@ -360,9 +360,9 @@ def judged_replies(
     UsageError
         For a judge, benchmark or run that the store does not hold.
     """
-    from judgebench.report import replies as found
-    from judgebench.report.boards import meant
-    from judgebench.report.run_called import run_called
+    from judgebench.reports import replies as found
+    from judgebench.reports.boards import meant
+    from judgebench.reports.run_ref import run_called
 
     with _opened(store) as its:
         return found.judged_replies(
@@ -400,7 +400,7 @@ def replies(
     """
     import pandas as pd
 
-    from judgebench.report.replies import RECORD_COLUMNS
+    from judgebench.reports.replies import RECORD_COLUMNS
 
     found = judged_replies(
         judge, store=store, unreadable=unreadable, benchmark=benchmark, models=models, run=run
@@ -433,7 +433,7 @@ def verdicts(
     UsageError
         For a benchmark that the store does not hold.
     """
-    from judgebench.report.boards import meant
+    from judgebench.reports.boards import meant
     from judgebench.store.read import with_texts
 
     with _opened(store) as its:
@@ -475,10 +475,10 @@ def forget(
     StoreError
         Where a run is under way, which may need what would go.
     """
-    from judgebench.report.boards import meant
-    from judgebench.report.forgotten import document, usd_per_call
-    from judgebench.report.replies import judges_called
-    from judgebench.report.run_called import run_called
+    from judgebench.reports.boards import meant
+    from judgebench.reports.forgotten import document, usd_per_call
+    from judgebench.reports.replies import judges_called
+    from judgebench.reports.run_ref import run_called
     from judgebench.store.copy import Forgettable
 
     with open_live_store(_usual_store(store), read_only=not remove) as opened:
@@ -795,7 +795,7 @@ def try_judge(
     """
     from judgebench.exchange.answer_files import SMALL_BASELINE
     from judgebench.execution.trial import first_calls, try_out
-    from judgebench.report import replies as report
+    from judgebench.reports import replies as report
 
     nobody = suite is None and not judges
     if nobody and asked.get("prompt") is None and asked.get("rubric") is None:
@@ -1069,7 +1069,7 @@ def plan(
     on_need
         Told what a run needs of this machine, and whether it is there.
     """
-    from judgebench.report.foreseen import Foreseen
+    from judgebench.reports.power import Foreseen
 
     work = _resolved(Path(suite), batch=batch, narrowing=narrowing)
     if on_need is not None:

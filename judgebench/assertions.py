@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from judgebench.report.gate_outcome import GateReport
-    from judgebench.report.gate_policy import Policy
-    from judgebench.report.gate_texts import GateTexts
+    from judgebench.reports.gate_outcome import GateReport
+    from judgebench.reports.gate_policy import Policy
+    from judgebench.reports.gate_texts import GateTexts
 
 said: list[str] = []
 """A line for each test of each gate, until the pytest plugin takes them into its report."""
@@ -79,9 +79,9 @@ def _gate(
     alpha: float,
 ) -> tuple[GateReport, GateTexts]:
     from judgebench.api import store_url
-    from judgebench.report.gate import gate_report, usual_policy
-    from judgebench.report.gate_policy import read_policy
-    from judgebench.report.gate_texts import texts_of
+    from judgebench.reports.gate import gate_report, usual_policy
+    from judgebench.reports.gate_policy import read_policy
+    from judgebench.reports.gate_texts import texts_of
     from judgebench.store import open_store
 
     asked = read_policy(Path(policy)) if isinstance(policy, (str, Path)) else policy
@@ -94,7 +94,7 @@ def _gate(
 
 def _words(report: GateReport, texts: GateTexts) -> list[str]:
     """The verdict, then each test with the items that flipped; those that decided it first."""
-    from judgebench.report.gate_document import WORDS, flip_lines, in_words, unchanged_words
+    from judgebench.reports.gate_document import WORDS, flip_lines, in_words, unchanged_words
 
     order = ("regression", "inconclusive", "pass")
     lines = [f"{WORDS[report.verdict]}: {report.candidate} against {report.baseline}"]

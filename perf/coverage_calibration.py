@@ -57,7 +57,7 @@ from judgebench.stats.resample import (
     weighted_sums,
     wilson_interval,
 )
-from judgebench.stats.set_average import ends_of_average
+from judgebench.stats.weighted_mean import ends_of_average
 
 SEED = 20261128
 REPLICATES = 400

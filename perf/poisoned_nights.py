@@ -39,8 +39,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.paired_models import VIEWS, compare, paired_models
 from judgebench.records import BINARY
-from judgebench.report.gate_missing import in_each_view, too_little_read, turned_by_missing
-from judgebench.report.model_pairs import coverage
+from judgebench.reports.gate_missing import in_each_view, too_little_read, turned_by_missing
+from judgebench.reports.model_pairs import coverage
 from judgebench.stats.gate_rule import Decision
 from perf.gate_rates import (
     ALPHA,

@@ -33,8 +33,8 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from judgebench.report.gate import overall
-from judgebench.report.gate_policy import read_policy
+from judgebench.reports.gate import overall
+from judgebench.reports.gate_policy import read_policy
 from judgebench.stats.paired_tests import paired_test
 from judgebench.store import open_store
 from perf.gate_rates import decisions

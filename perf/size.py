@@ -71,9 +71,7 @@ FIRST_RELEASE = {
 MODULES = 230
 """Of `all of these`, at most."""
 
-CALLED = {"report": "reports", "responses": "responses + workers"} | {
-    "workers": "responses + workers"
-}
+CALLED = {"responses": "responses + workers"} | {"workers": "responses + workers"}
 """Folders of the package that the table calls otherwise."""
 
 TEMPLATES = {".html", ".css", ".jinja", ".j2", ".tex"}

@@ -2,7 +2,7 @@
 
 Checkpoints answer the same items, rightly or wrongly; how alike they are is a normal part that all
 share on an item (``rho`` of its variance). Their true accuracies are equal, or rise along the run.
-Every draw of items goes the way of `judgebench.report.training`: resampled, banded, picked.
+Every draw of items goes the way of `judgebench.reports.training`: resampled, banded, picked.
 
     python perf/training_coverage.py                 # about ten minutes of one core
     python perf/training_coverage.py --trials 100 --sizes 800
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.lineup import Lineup
+from judgebench.metrics.shared_draws import Lineup
 from judgebench.records import Estimate
 from judgebench.stats.resample import Resamples, wilson_interval
 from judgebench.stats.simultaneous import sup_t_band

@@ -11,21 +11,21 @@ import agreement_charts
 import agreement_reads
 import charts
 import compare_charts
-import formatted
 import item_parts
+import markdown_text
 import narrow
+import pagination
 import pandas as pd
-import ranked
 import reads
-import shown
 import streamlit as st
+import widgets
 from agreement_reads import SHOWN, WORDS
 from compare_reads import heads, meetings, n_judges, signed
-from folded import visible
 from item_reads import Names, history
+from long_text import visible
 
 from judgebench.records import is_human
-from judgebench.report.metric_words import MEANS, explained
+from judgebench.reports.metric_words import MEANS, explained
 
 SCOPES = {"pooled": "pooled", "macro": "macro (mean of models)", "model": "each model"}
 LEGEND = {
@@ -51,7 +51,7 @@ def page() -> None:
     st.title("Agreement")
     identity = st.empty()
     url, mark = st.session_state["store"], st.session_state["mark"]
-    chosen = shown.choose_benchmark(
+    chosen = widgets.choose_benchmark(
         reads.benchmarks(url, mark),
         [3, 2, 3, 3, 3],
         lambda: meetings(url, mark).telling(n_judges, 2),
@@ -68,27 +68,27 @@ def page() -> None:
     if len(kinds) > 1:
         place, _ = st.columns([3, 7])
         with place:
-            kind = shown.choose("What they gave", kinds, "kind", default=kind, shows=WORDS)
+            kind = widgets.choose("What they gave", kinds, "kind", default=kind, shows=WORDS)
     between = agreement_reads.between(*at, kind)
     references = agreement_reads.references(between["judges"])
     if len(references) < 2:
         too_few(identity, benchmark, version)
         return
     with places[0]:
-        reference = shown.choose("Reference", references, "reference")
+        reference = widgets.choose("Reference", references, "reference")
     scopes = ["pooled"] if kind == "score" else list(SCOPES)
     with places[1]:
-        scope = shown.choose("Scope", scopes, "scope", shows=SCOPES)
+        scope = widgets.choose("Scope", scopes, "scope", shows=SCOPES)
     report = agreement_reads.agreement(*at, reference, kind)
     said = visible(agreement_reads.identity(report))
     identity.text(said)
     judges = list(dict.fromkeys(row["judge"] for row in report["rows"]))
     if not judges:
-        shown.empty("No other judge has judged what this reference has.", shown.FIRST_STEPS)
+        widgets.empty("No other judge has judged what this reference has.", widgets.FIRST_STEPS)
         return
     with places[2]:
         start = next((name for name in judges if not is_human(name)), None)
-        judge = shown.choose("Judge", judges, "shown", default=start)
+        judge = widgets.choose("Judge", judges, "shown", default=start)
     share = 0.5 if len(between["judges"]) <= BESIDE else 1.0
     if share < 1:
         with st.container(key=f"{narrow.WIDE} of all"):
@@ -101,13 +101,13 @@ def page() -> None:
     with right:
         st.subheader("Judges among themselves, pooled")
         among_judges(between, SHOWN[kind], (judge, reference), f"{benchmark}@{version}", share)
-    shown.notes([visible(f"⚠ {warning}") for warning in report["warnings"]])
+    widgets.notes([visible(f"⚠ {warning}") for warning in report["warnings"]])
     judges_compared(report, scope)
     two_judges(agreement_reads.pair(*at, judge, reference, kind), kind, f"{benchmark}@{version}")
     where_they_differ(at, kind, judge, reference, between["judges"])
     st.subheader("All coefficients")
     coefficients(report, scope, SHOWN[kind])
-    shown.download(
+    widgets.download(
         "Download CSV",
         f"{benchmark}_agreement.csv",
         report["csv"],
@@ -117,7 +117,7 @@ def page() -> None:
 
 def too_few(identity: Any, benchmark: str, version: str) -> None:
     identity.text(visible(f"{benchmark}@{version}"))
-    shown.empty(
+    widgets.empty(
         "Agreement needs two judges, or a judge and a person, on the same answers.",
         "judgebench import labels LABELS.jsonl",
     )
@@ -147,9 +147,9 @@ def against(
     if scope != "model":
         rows = rows.sort_values("value", ascending=False, kind="stable")
     axis = charts.axis_of(metric, rows)
-    rows["note"] = [shown.note(row, axis.digits) for row in shown.records(rows)]
-    shown.chart(
-        partial(charts.intervals, rows, axis, shown.ink(), line_at=0.0, names_px=150),
+    rows["note"] = [widgets.note(row, axis.digits) for row in widgets.records(rows)]
+    widgets.chart(
+        partial(charts.intervals, rows, axis, widgets.ink(), line_at=0.0, names_px=150),
         f"{MEASURES[metric]}, {SCOPES[scope]} · {said}",
         alt=f"{MEASURES[metric]} with its interval, a row each; the table below has the numbers.",
         name=f"agreement {said}",
@@ -165,7 +165,7 @@ def _answered(row: reads.Json) -> str:
 
 def _row(row: reads.Json, name: str, tone: str, metric: str) -> dict[str, Any]:
     estimate = row["metrics"].get(metric, reads.NO_ESTIMATE)
-    return {"name": name, **shown.numbers(estimate, 1.0), "tone": tone}
+    return {"name": name, **widgets.numbers(estimate, 1.0), "tone": tone}
 
 
 def among_judges(
@@ -180,8 +180,8 @@ def among_judges(
     pairs = pd.DataFrame(
         [{**cell, "chosen": {cell["row"], cell["column"]} == set(chosen)} for cell in both_ways]
     )
-    shown.chart(
-        partial(charts.heat_map, pairs, between["judges"], shown.ink(), measure=MEASURES[metric]),
+    widgets.chart(
+        partial(charts.heat_map, pairs, between["judges"], widgets.ink(), measure=MEASURES[metric]),
         visible(f"{MEASURES[metric]} of every two judges, pooled · {place}"),
         name=f"judges among themselves {place}",
         share=share,
@@ -191,13 +191,13 @@ def among_judges(
     )
     st.caption("A click on a cell, or the boxes above, choose the two judges that follow below.")
     with st.expander("Every two judges"):
-        shown.table(
+        widgets.table(
             pd.DataFrame(
                 [
                     {
                         "judge": cell["row"],
                         "and": cell["column"],
-                        MEASURES[metric]: shown.in_brackets(row["metrics"][metric]),
+                        MEASURES[metric]: widgets.in_brackets(row["metrics"][metric]),
                         "n": cell["n"],
                         "missing": cell["missing"],
                     }
@@ -205,7 +205,7 @@ def among_judges(
                 ]
             )
         )
-    shown.notes(
+    widgets.notes(
         [
             visible(f"– {cell['row']} × {cell['column']}: {cell['undefined']}")
             for cell in cells
@@ -220,7 +220,7 @@ def cell_clicked(key: str) -> None:
     if picked:
         st.query_params.update({"shown": picked[0]["row"], "reference": picked[0]["column"]})
         st.query_params.pop("item", None)
-        shown.forget("shown", "reference")
+        widgets.forget("shown", "reference")
 
 
 # judges compared --------------------------------------------------------------------------------
@@ -239,7 +239,7 @@ def judges_compared(report: reads.Json, scope: str) -> None:
                 for one, row in zip(differences, rows, strict=True)]  # fmt: skip
     table = pd.DataFrame(rows)
     reasons = table["no interval because"]
-    shown.table(table if reasons.notna().any() else table.drop(columns=reasons.name))
+    widgets.table(table if reasons.notna().any() else table.drop(columns=reasons.name))
     what = f"Difference of {DIFFERENCE_OF[metrics[0]]}, on the answers that both have judged."
     tested = [one for one in differences if one["p_value"] is not None]
     if not tested:
@@ -289,8 +289,8 @@ def confusion(found: reads.Json, place: str) -> None:
         return
     cells = pd.DataFrame(agreement_reads.confusion_cells(counted))
     two = visible(found["judge"]), visible(found["reference"])
-    shown.chart(
-        partial(agreement_charts.confusion, cells, shown.ink(), two),
+    widgets.chart(
+        partial(agreement_charts.confusion, cells, widgets.ink(), two),
         visible(f"{two[0]} (columns) and {two[1]} (rows), counts of answers · {place}"),
         alt="How many answers each of the two called what; the table below has the counts.",
         name=f"confusion {two[0]} {two[1]}",
@@ -300,19 +300,21 @@ def confusion(found: reads.Json, place: str) -> None:
     table = pd.DataFrame(agreement_reads.confusion_table(counted))
     if len(counted["columns"]) + 2 > agreement_charts.MOST_WRITTEN:
         with st.expander("The same as a table"):
-            shown.table(table)
+            widgets.table(table)
     else:
-        shown.table(table)
+        widgets.table(table)
 
 
 def leniency(found: reads.Json, kind: str, place: str) -> None:
     rows = pd.DataFrame(agreement_reads.lenient_rows(found))
     axis = agreement_charts.lenient_axis(rows, found["unit"])
-    rows["note"] = [_lenient_note(row, axis.digits) for row in shown.records(rows)]
+    rows["note"] = [_lenient_note(row, axis.digits) for row in widgets.records(rows)]
     two = visible(found["judge"]), visible(found["reference"])
     room = compare_charts.Room.of(rows["name"], rows["note"], tally=False)
-    shown.chart(
-        partial(compare_charts.forest, rows, axis, shown.ink(), two, room, says="is more lenient"),
+    widgets.chart(
+        partial(
+            compare_charts.forest, rows, axis, widgets.ink(), two, room, says="is more lenient"
+        ),
         visible(f"How much more lenient {two[0]} is than {two[1]} · {place}"),
         alt="Leniency with its interval, a row for each model.",
         name=f"leniency {two[0]} {two[1]}",
@@ -327,7 +329,7 @@ def leniency(found: reads.Json, kind: str, place: str) -> None:
     )
     table = rows.assign(leniency=rows["note"].str.partition(" · ")[0])
     with st.expander("Leniency as a table"):
-        shown.table(
+        widgets.table(
             table[["name", "leniency", "n", "missing", "undefined"]].rename(
                 columns={"name": "model", "undefined": "undefined because"}
             )
@@ -353,7 +355,7 @@ def where_they_differ(
     st.subheader("Items on which they disagree most")
     place, _ = st.columns([3, 7])
     with place:
-        among = shown.choose("Among", list(AMONG), "among", shows=AMONG)
+        among = widgets.choose("Among", list(AMONG), "among", shows=AMONG)
     asked = (judge, reference) if among == "two" else tuple(judges)
     found = agreement_reads.differences(*at, kind, asked)
     st.caption(agreement_reads.rule(found))
@@ -366,7 +368,7 @@ def where_they_differ(
         told = history(*at, item) if item else None
     if item is None:
         return
-    ranked.steps(found["items"], item, at[2:], "they do not differ on it")
+    pagination.steps(found["items"], item, at[2:], "they do not differ on it")
     listed(at, found, item)
     if told is not None:
         one_item(at, told, found)
@@ -375,7 +377,7 @@ def where_they_differ(
 def _first(found: reads.Json) -> str | None:
     """The first item of the page that the URL asks for."""
     items: list[str] = found["items"]
-    return items[ranked.start_of(ranked.number("part"), items)] if items else None
+    return items[pagination.start_of(pagination.number("part"), items)] if items else None
 
 
 def listed(at: tuple[str, str, str, str], found: reads.Json, item: str) -> None:
@@ -384,9 +386,9 @@ def listed(at: tuple[str, str, str, str], found: reads.Json, item: str) -> None:
     if not items:
         return
     here = items.index(item) if item in items else None
-    page = ranked.number("part") if here is None else here // ranked.PAGE + 1
-    start = ranked.start_of(page, items)
-    some = items[start : start + ranked.PAGE]
+    page = pagination.number("part") if here is None else here // pagination.PAGE + 1
+    start = pagination.start_of(page, items)
+    some = items[start : start + pagination.PAGE]
     texts = heads(*at, tuple(some))
     titles = {f"said {number}": judge for number, judge in enumerate(found["judges"])}
     name_of = {judge: title for title, judge in titles.items()}
@@ -429,16 +431,16 @@ def listed(at: tuple[str, str, str, str], found: reads.Json, item: str) -> None:
         st.text(f"{columns} of {judges} judges have a column.")
     chosen = picked["selection"]["rows"]
     if chosen and chosen != chosen_row:
-        ranked.go_to("item", some[chosen[0]])
+        pagination.go_to("item", some[chosen[0]])
         st.rerun()
-    ranked.pages(start, len(some), len(items))
+    pagination.pages(start, len(some), len(items))
 
 
 def one_item(at: tuple[str, str, str, str], told: Any, found: reads.Json) -> None:
     """The question, then the answers that these judges differ about, and what they wrote."""
     names = Names(**found["names"])
     ids = agreement_reads.ids_of(names.judges, found["judges"])
-    formatted.choose()
+    markdown_text.choose()
     item_parts.question(told.item)
     item_parts.who_said_what(told, names, judges=ids)
     models = agreement_reads.disputed(told, ids)
@@ -468,19 +470,19 @@ def coefficients(report: reads.Json, scope: str, first: str) -> None:
         if row["scope"] != scope:
             continue
         name = row["judge"] if row["model"] is None else f"{row['judge']} on {_answered(row)}"
-        counts = shown.numbers(row["metrics"].get(first, reads.NO_ESTIMATE), 1.0)
+        counts = widgets.numbers(row["metrics"].get(first, reads.NO_ESTIMATE), 1.0)
         rows.append(
             {"judge": name, "n": counts["n"], "missing": counts["missing"]}
             | (agreement_reads.took(report, row["judge"]) if scope == "pooled" else {})
-            | {m: shown.in_brackets(row["metrics"][m]) for m in with_first(row["metrics"], first)}
+            | {m: widgets.in_brackets(row["metrics"][m]) for m in with_first(row["metrics"], first)}
         )
         reasons += [
             visible(f"– {name}, {metric}: {estimate['undefined']}")
             for metric, estimate in row["metrics"].items()
             if estimate.get("undefined")
         ]
-    shown.table(pd.DataFrame(rows))
-    shown.notes(reasons)
+    widgets.table(pd.DataFrame(rows))
+    widgets.notes(reasons)
     names = [m for m in pd.DataFrame(rows) if m in MEANS]
     if said := explained({name: name for name in names}):
         st.caption(f"{said}.")
@@ -490,4 +492,4 @@ def with_first(metrics: Iterable[str], first: str) -> list[str]:
     return sorted(metrics, key=lambda name: name != first)
 
 
-shown.or_say_what_is_wrong(page)
+widgets.or_say_what_is_wrong(page)

@@ -7,18 +7,18 @@ from functools import partial
 
 import compare_charts
 import compare_reads
-import formatted
-import marked
+import markdown_text
+import pagination
 import pandas as pd
-import ranked
-import shown
 import streamlit as st
+import text_diff
+import widgets
 from compare_reads import Asked, Meetings
-from folded import beginning, folded, visible
 from item_reads import Names, answer_line, answers, history, said, verdict_line
+from long_text import beginning, folded, visible
 
-from judgebench.report.compare import COMPARISON_METRICS, Comparison, Difference
-from judgebench.report.compare_document import DIRECTLY
+from judgebench.reports.compare import COMPARISON_METRICS, Comparison, Difference
+from judgebench.reports.compare_document import DIRECTLY
 from judgebench.store.read import ItemHistory, JudgeCall, ToldAnswer, ToldVerdict
 
 ALL = ""
@@ -39,14 +39,16 @@ def page() -> None:
     url, mark = st.session_state["store"], st.session_state["mark"]
     known = compare_reads.meetings(url, mark)
     if len(known.models) < 2:
-        shown.empty("Two models are needed that were judged on one benchmark.", shown.FIRST_STEPS)
+        widgets.empty(
+            "Two models are needed that were judged on one benchmark.", widgets.FIRST_STEPS
+        )
         return
     asked, seconds = chosen(known)
     if not seconds:
         st.info("Choose one or more models to compare the first one with.", icon="⚖️")
         return
     found, faults = compare_reads.reports(url, mark, asked, seconds, known.models)
-    shown.notes([visible(fault) for fault in faults])
+    widgets.notes([visible(fault) for fault in faults])
     if not found:
         return
     several = len(found) > 1
@@ -89,7 +91,7 @@ def chosen(known: Meetings) -> tuple[Asked, list[str]]:
         metric = narrowed("Metric", COMPARISON_METRICS, "metric", "those of boards")
     with below[2]:
         ways = list(dict.fromkeys([*GROUPINGS, st.query_params.get("by", ALL)]))
-        by = shown.choose("By", ways, "by", shows=GROUPINGS)
+        by = widgets.choose("By", ways, "by", shows=GROUPINGS)
     asked = Asked(
         first=first,
         benchmark=benchmarks.get(benchmark),
@@ -103,7 +105,7 @@ def chosen(known: Meetings) -> tuple[Asked, list[str]]:
 def narrowed(label: str, options: Sequence[str], key: str, no_choice: str) -> str:
     """One of the options, or `ALL`; other pages always have one of theirs chosen."""
     shows = {ALL: no_choice}
-    return shown.choose(label, [ALL, *options], key, shows=shows, kept_as=f"compare {key}")
+    return widgets.choose(label, [ALL, *options], key, shows=shows, kept_as=f"compare {key}")
 
 
 def one_of(
@@ -115,7 +117,7 @@ def one_of(
         st.query_params[key] = names[linked]
     by_name = {names[one]: one for one in ids}
     start = None if default is None else names[default]
-    return by_name[shown.choose(label, list(by_name), key, default=start)]
+    return by_name[widgets.choose(label, list(by_name), key, default=start)]
 
 
 def some_of(label: str, ids: Sequence[str], key: str, names: Mapping[str, str]) -> list[str]:
@@ -161,12 +163,12 @@ def draw(found: Mapping[str, Comparison], tests: Sequence[Difference]) -> None:
     for metric in dict.fromkeys(families):
         rows = everything[[family == metric for family in families]]
         axis = compare_charts.axis_of(metric, rows)
-        shown.chart(
+        widgets.chart(
             partial(
                 compare_charts.forest,
                 rows,
                 axis,
-                shown.ink(),
+                widgets.ink(),
                 (visible(first), visible(second)),
                 room,
             ),
@@ -201,17 +203,17 @@ def table(found: Sequence[Comparison], *, several: bool) -> None:
         ],
     )
     idle = [] if several else ["against"]
-    shown.table(
+    widgets.table(
         rows.drop(columns=[*HIDDEN, *idle]),
         column_config={
             name: st.column_config.NumberColumn(name, format="%.2f")
             for name in ("first", "second", "detectable")
         },
     )
-    shown.notes(compare_reads.notes(found, several=several))
+    widgets.notes(compare_reads.notes(found, several=several))
     if gates := compare_reads.gate_notes(found, several=several):
         with st.expander("How often a gate would pass an unchanged model"):
-            shown.notes(gates)
+            widgets.notes(gates)
             st.caption(
                 "Unchanged: the two models' verdicts exchanged at random, item by item. One model "
                 "asked twice can differ less, by up to √2, and pass more often. Of each row alone."
@@ -238,9 +240,9 @@ def items(
     st.subheader("Items that decided it")
     several = len(found) > 1
     of = [(second, test) for second, report in found.items() for test in report.tests]
-    names = shown.distinct([compare_reads.called(test, several=several) for _, test in of])
+    names = widgets.distinct([compare_reads.called(test, several=several) for _, test in of])
     test_of = dict(zip(names, of, strict=True))
-    second, test = test_of[shown.choose("Of which row", names, "test")]
+    second, test = test_of[widgets.choose("Of which row", names, "test")]
     telling = [flip.item_id for flip in compare_reads.telling(test)]
     if not telling:
         st.text("There is no item on which the two differ.")
@@ -248,10 +250,10 @@ def items(
     item = st.query_params.get("item")
     told = history(url, mark, *place, item) if item else None
     if told is None:
-        item = telling[ranked.start_of(ranked.number("part"), telling)] if telling else None
+        item = telling[pagination.start_of(pagination.number("part"), telling)] if telling else None
         told = history(url, mark, *place, item) if item else None
     if item is not None:
-        ranked.steps(telling, item, place, "the two do not differ on it")
+        pagination.steps(telling, item, place, "the two do not differ on it")
         listed(url, mark, test, telling, item)
     if told is not None:
         two = (asked.first, second)
@@ -262,9 +264,11 @@ def listed(url: str, mark: str, test: Difference, telling: Sequence[str], item: 
     """A page of the ranking; who chooses a row sees that item below."""
     if not telling:
         return
-    page = telling.index(item) // ranked.PAGE + 1 if item in telling else ranked.number("part")
-    start = ranked.start_of(page, telling)
-    some = compare_reads.telling(test)[start : start + ranked.PAGE]
+    page = (
+        telling.index(item) // pagination.PAGE + 1 if item in telling else pagination.number("part")
+    )
+    start = pagination.start_of(page, telling)
+    some = compare_reads.telling(test)[start : start + pagination.PAGE]
     texts = compare_reads.heads(
         url, mark, test.benchmark, test.version, tuple(flip.item_id for flip in some)
     )
@@ -297,9 +301,9 @@ def listed(url: str, mark: str, test: Difference, telling: Sequence[str], item: 
     )
     chosen = picked["selection"]["rows"]
     if chosen and chosen != here:
-        ranked.go_to("item", some[chosen[0]].item_id)
+        pagination.go_to("item", some[chosen[0]].item_id)
         st.rerun()
-    ranked.pages(start, len(some), len(telling))
+    pagination.pages(start, len(some), len(telling))
 
 
 # one item ---------------------------------------------------------------------------------------
@@ -311,7 +315,7 @@ def one_item(
     """The question, both answers, and what every judge said of either."""
     item = told.item
     names = Names(known.models, known.judges)
-    formatted.choose()
+    markdown_text.choose()
     st.text(visible(" · ".join(filter(None, (f"Question of item {item.id}", item.category)))))
     for turn_number, turn in enumerate(item.turns):
         folded(turn.content, f"question {item.id} {turn_number}")
@@ -358,16 +362,16 @@ def side_by_side(lines: Sequence[str], texts: Sequence[str | None], key: str) ->
     for column, line in zip(columns, lines, strict=True):
         column.text(line)
     pair = None
-    as_written = not any(text and formatted.is_wanted(text) for text in texts)
+    as_written = not any(text and markdown_text.is_wanted(text) for text in texts)
     if first and second and as_written:
         long = [text for text in map(visible, (first, second)) if beginning(text) != text]
         whole = False
-        if long and len(first) + len(second) <= marked.MOST_CHARS:
+        if long and len(first) + len(second) <= text_diff.MOST_CHARS:
             size = " and ".join(
                 f"{text.count(chr(10)) + 1:,} lines, {len(text):,} characters" for text in long
             )
             whole = st.toggle(f"Show all: {size}", key=f"whole {key}")
-        pair = marked.side_by_side(first, second, whole=whole)
+        pair = text_diff.side_by_side(first, second, whole=whole)
     if pair is not None:
         for column, html in zip(columns, pair, strict=True):
             column.html(html)
@@ -380,7 +384,7 @@ def side_by_side(lines: Sequence[str], texts: Sequence[str | None], key: str) ->
                 folded(text, f"{key} {number}")
     if first and second:
         st.text(
-            f"Differences are marked up to {marked.MOST_CHARS:,} characters of both together."
+            f"Differences are marked up to {text_diff.MOST_CHARS:,} characters of both together."
             if as_written
             else "Differences are marked in answers as they are written."
         )
@@ -409,7 +413,7 @@ def verdicts(url: str, mark: str, told: ItemHistory, two: tuple[str, str], names
     table = pd.DataFrame(rows)
     idle = [name for name in ("against", "order", "repeat") if not table[name].any()]
     titles = dict(zip(("first", "second"), (names.models[model] for model in two), strict=True))
-    shown.table(
+    widgets.table(
         table.drop(columns=idle),
         column_config={
             side: st.column_config.TextColumn(visible(title)) for side, title in titles.items()
@@ -438,4 +442,4 @@ def wrote(one: ToldVerdict, texts: Mapping[bytes, JudgeCall], key: str) -> None:
         folded(reply.reply, f"reply {key} {number}")
 
 
-shown.or_say_what_is_wrong(page)
+widgets.or_say_what_is_wrong(page)

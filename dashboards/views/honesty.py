@@ -11,20 +11,20 @@ import honesty_reads
 import narrow
 import pandas as pd
 import reads
-import shown
 import streamlit as st
-from folded import visible
+import widgets
 from honesty_reads import MOST_DRAWN, Asked
+from long_text import visible
 
-from judgebench.report.confidence import ConfidenceReport, ConfidenceRow
-from judgebench.report.confidence_choice import Choice
-from judgebench.report.confidence_document import (
+from judgebench.reports.confidence import ConfidenceReport, ConfidenceRow
+from judgebench.reports.confidence_choice import Choice
+from judgebench.reports.confidence_document import (
     TITLES,
     reasons,
     said_besides,
     without_interval,
 )
-from judgebench.report.metric_words import explained
+from judgebench.reports.metric_words import explained
 
 ACROSS = 3
 """Reliability diagrams beside each other."""
@@ -37,7 +37,9 @@ def page() -> None:
     identity = st.empty()
     url, mark = st.session_state["store"], st.session_state["mark"]
     known = reads.benchmarks(url, mark)
-    chosen = shown.choose_benchmark(known, [3, 2, 3, 3], lambda: with_confidences(url, mark, known))
+    chosen = widgets.choose_benchmark(
+        known, [3, 2, 3, 3], lambda: with_confidences(url, mark, known)
+    )
     if chosen is None:
         return
     places, benchmark, version = chosen
@@ -47,7 +49,7 @@ def page() -> None:
         nobody_labels(url, mark, benchmark, version)
         return
     with places[0]:
-        correct = shown.choose("Correct says", list(judges), "correct")
+        correct = widgets.choose("Correct says", list(judges), "correct")
     there = honesty_reads.what_there_is(url, mark, benchmark, version, judges[correct])
     if not there.confidences:
         no_confidences(url, mark, known, (benchmark, version), there)
@@ -59,7 +61,7 @@ def page() -> None:
     found = honesty_reads.report(url, mark, asked, there.judges)
     with places[1]:
         stretches = honesty_reads.stretches(found)
-        stretch = shown.choose("Over", list(stretches), "over", shows=stretches)
+        stretch = widgets.choose("Over", list(stretches), "over", shows=stretches)
     identity.text(honesty_reads.identity(found, stretch))
     draw(found, stretch, honesty_reads.identity(found, stretch))
     figures(found, stretch)
@@ -103,7 +105,7 @@ def several(label: str, options: Sequence[str], key: str, start: Sequence[str]) 
 
 
 def nobody_labels(url: str, mark: str, benchmark: str, version: str) -> None:
-    shown.empty(
+    widgets.empty(
         "Nobody has said which answers are correct, so no confidence can be right or wrong. A run "
         "with a judge that labels says it, or a file of labels:",
         "judgebench import verdicts LABELS.jsonl",
@@ -117,13 +119,13 @@ def no_confidences(
     url: str, mark: str, known: Sequence[tuple[str, str]], here: tuple[str, str], there: Choice
 ) -> None:
     """What would have to be there, and which other benchmarks have it."""
-    shown.empty(
+    widgets.empty(
         "No answer here has a confidence. Models say how sure they are in a run with a judge of "
         "the kind stated_confidence, or by further samples, or by log-probabilities; a file of "
         "numbers from 0 to 1 serves as well (docs/confidences.md):",
         HOW,
     )
-    shown.notes([visible(f"– {name}: {why}") for name, why in there.lacking.items()])
+    widgets.notes([visible(f"– {name}: {why}") for name, why in there.lacking.items()])
     others = [one for one in with_confidences(url, mark, known) if one != here]
     if others:
         names = ", ".join("@".join(one) for one in others)
@@ -148,7 +150,7 @@ MOST_LOOKED_AT = 20
 def draw(found: ConfidenceReport, stretch: str, said: str) -> None:
     theme = "dark" if st.context.theme.type == "dark" else "light"
     called = honesty_reads.series(found)
-    names = dict(zip(called, shown.distinct(list(called.values())), strict=True))
+    names = dict(zip(called, widgets.distinct(list(called.values())), strict=True))
     of_pair = {
         (row.model, row.confidence): row for row in found.rows if honesty_reads.over(row) == stretch
     }
@@ -170,15 +172,15 @@ def draw(found: ConfidenceReport, stretch: str, said: str) -> None:
         )
     )
     lines = honesty_reads.auroc_rows(rows, names, honesty_charts.tones(list(drawn)))
-    shown.chart(
-        partial(honesty_charts.aurocs, pd.DataFrame(lines), shown.ink(), theme),
+    widgets.chart(
+        partial(honesty_charts.aurocs, pd.DataFrame(lines), widgets.ink(), theme),
         f"AUROC · {said}",
         name=f"AUROC {said}",
         alt="AUROC with its interval for each set and confidence; the download has the numbers.",
     )
     if len(lines) > honesty_charts.MOST_ROWS:
         st.text(f"{honesty_charts.MOST_ROWS} of {len(lines):,} are drawn; the download has all.")
-    shown.notes(
+    widgets.notes(
         list(dict.fromkeys(f"– {line['name']}: {line['why']}" for line in lines if line["why"]))
     )
     st.caption(
@@ -203,13 +205,13 @@ def risk(drawn: dict[str, ConfidenceRow], theme: str, said: str) -> None:
         for line in honesty_reads.point_rows(row, name, 0.5 * (at - middle))
     ]
     with_curve = [name for name, row in drawn.items() if row.curve is not None]
-    shown.chart(
+    widgets.chart(
         partial(
             honesty_charts.risk,
             pd.DataFrame(steps),
             pd.DataFrame(points),
             list(drawn),
-            shown.ink(),
+            widgets.ink(),
             theme,
         ),
         f"Risk against coverage · {said}",
@@ -250,15 +252,15 @@ def diagram(row: ConfidenceRow, colour: str, said: str) -> None:
         st.text(visible(f"– {ece.undefined}\n{honesty_reads.counts(ece)}"))
         return
     bins = pd.DataFrame(honesty_reads.bin_rows(row))
-    shown.chart(
-        partial(honesty_charts.reliability, bins, colour, shown.ink()),
+    widgets.chart(
+        partial(honesty_charts.reliability, bins, colour, widgets.ink()),
         f"Reliability · {said}",
         alt="Share of correct answers by bin of confidence.",
         name=f"reliability {said}",
         share=1 / ACROSS,
     )
-    shown.chart(
-        partial(honesty_charts.sizes, bins, colour, shown.ink()),
+    widgets.chart(
+        partial(honesty_charts.sizes, bins, colour, widgets.ink()),
         f"Answers by bin · {said}",
         alt="Answers by bin.",
         name=f"bins {said}",
@@ -284,16 +286,16 @@ def diagram(row: ConfidenceRow, colour: str, said: str) -> None:
 def figures(found: ConfidenceReport, stretch: str) -> None:
     st.subheader("All figures")
     rows = [row for row in found.rows if honesty_reads.over(row) == stretch]
-    shown.table(
+    widgets.table(
         pd.DataFrame(honesty_reads.table_rows(rows)),
         column_config={
             "alignment from": st.column_config.NumberColumn("alignment from", format="%.2f")
         },
     )
     notes = [*reasons(rows), *without_interval(rows), *said_besides(found)]
-    shown.notes([visible(line) for line in notes])
+    widgets.notes([visible(line) for line in notes])
     st.caption(f"{explained(TITLES)}.")
-    shown.download(
+    widgets.download(
         "Download CSV",
         f"{found.benchmark}_confidences.csv",
         honesty_reads.csv(found),
@@ -301,4 +303,4 @@ def figures(found: ConfidenceReport, stretch: str) -> None:
     )
 
 
-shown.or_say_what_is_wrong(page)
+widgets.or_say_what_is_wrong(page)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import formatted
 import item_reads
+import markdown_text
 import reads
-import shown
 import streamlit as st
+import widgets
 from item_parts import PAGES, question, show_answers, show_verdicts, who_said_what
 
 from judgebench.store.codec import KINDS as VERDICTS
@@ -30,7 +30,7 @@ def page() -> None:
     url, mark = st.session_state["store"], st.session_state["mark"]
     known = reads.benchmarks(url, mark)
     if not known:
-        shown.empty("The store is empty. A run fills it:", shown.FIRST_STEPS)
+        widgets.empty("The store is empty. A run fills it:", widgets.FIRST_STEPS)
     elif item := st.query_params.get("item"):
         one_item(url, mark, known, item)
     else:
@@ -77,7 +77,7 @@ def asked(url: str, mark: str, known: Sequence[tuple[str, str]]) -> tuple[str, F
     with first:
         words = written("Search", "q", "words, or a passage in double quotes")
     with second:
-        kind = shown.choose("In", list(IN), "in", shows=IN)
+        kind = widgets.choose("In", list(IN), "in", shows=IN)
     places = st.columns(6)
     with places[0]:
         benchmark = pick("Benchmark", list(dict.fromkeys(name for name, _ in known)), "benchmark")
@@ -116,7 +116,7 @@ def written(label: str, key: str, hint: str) -> str:
 
 def pick(label: str, options: Sequence[str], key: str) -> str | None:
     """A filter; None for any."""
-    return shown.choose(label, ["", *options], key, shows={"": "any"}) or None
+    return widgets.choose(label, ["", *options], key, shows={"": "any"}) or None
 
 
 def pick_named(label: str, names: dict[str, str], key: str) -> str | None:
@@ -128,7 +128,7 @@ def pick_named(label: str, names: dict[str, str], key: str) -> str | None:
 @st.fragment(run_every=1)
 def indexing(url: str) -> None:
     """How far the index is, which is made beside the pages: nobody waits for it."""
-    shown.or_say_what_is_wrong(lambda: index_more(url))
+    widgets.or_say_what_is_wrong(lambda: index_more(url))
 
 
 def index_more(url: str) -> None:
@@ -176,7 +176,7 @@ def one_item(url: str, mark: str, known: Sequence[tuple[str, str]], item: str) -
         return
     st.text(item_reads.identity(history))
     names = item_reads.names(url, mark)
-    formatted.choose()
+    markdown_text.choose()
     question(history.item)
     who_said_what(history, names)
     answers, verdicts = narrowed(history, names)
@@ -209,4 +209,4 @@ def narrowed(
     return answers, verdicts
 
 
-shown.or_say_what_is_wrong(page)
+widgets.or_say_what_is_wrong(page)

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
-import formatted
 import labels
+import markdown_text
 import pandas as pd
 import raters
 import reads
-import shown
 import streamlit as st
-from folded import visible
+import widgets
+from long_text import visible
 
 from judgebench.errors import JudgebenchError, UsageError
 from judgebench.exchange.label_queue import Asked, Cell, place_of
@@ -47,12 +47,12 @@ def page() -> None:
     with beside if raters.name_given() else above:
         rater = raters.who()
     if not known:
-        shown.empty("The store is empty. A run fills it:", shown.FIRST_STEPS)
+        widgets.empty("The store is empty. A run fills it:", widgets.FIRST_STEPS)
         return
     with st.expander("What is labelled", expanded=not rater.name):
         asked, kind, choices = choose(url, mark, known, rater.name)
     if asked is None:
-        shown.empty("There is nothing to label: the store has no answers to it.", ANSWERS)
+        widgets.empty("There is nothing to label: the store has no answers to it.", ANSWERS)
         return
     if not rater.name:
         st.text(rater.why_not)
@@ -71,7 +71,7 @@ def choose(
     url: str, mark: str, known: Sequence[tuple[str, str]], rater: str
 ) -> tuple[Asked | None, labels.Kind, Sequence[str]]:
     """What the person wants to label, of the benchmark with its declared labels."""
-    places, benchmark, version = shown.choose_among(
+    places, benchmark, version = widgets.choose_among(
         known,
         [3, 2, 4],
         lambda: (one for one in known if labels.answered(url, labels.answers_state(url), *one)),
@@ -82,13 +82,13 @@ def choose(
     kinds = [kind for kind in KINDS if kind != "preference" or len(ground.models) > 1]
     shows = KINDS | {"label": f"{KINDS['label']}: {' / '.join(reversed(ground.labels))}"}
     with places[0]:
-        kind = shown.choose("Asked for", kinds, "asked", default=ground.kind, shows=shows)
+        kind = widgets.choose("Asked for", kinds, "asked", default=ground.kind, shows=shows)
     names = {key.hex()[:12]: name for key, name in ground.models.items()}
     key_of = {key.hex()[:12]: key for key in ground.models}
     opponent = None
     if kind == "preference":
         usual = None if ground.opponent is None else ground.opponent.hex()[:12]
-        against = shown.choose("Against", list(names), "against", default=usual, shows=names)
+        against = widgets.choose("Against", list(names), "against", default=usual, shows=names)
         opponent = key_of.pop(against)
     chosen = choose_models({one: names[one] for one in key_of})
     asked = Asked(
@@ -288,7 +288,7 @@ def read(seen: labels.Shown) -> None:
     reader has it formatted.
     """
     this = token(seen.place)
-    formatted.choose_by_button()
+    markdown_text.choose_by_button()
     if seen.item is None or not seen.item.turns:
         st.subheader("Question")
         st.text(f"Its text is not in the store; its id is {visible(seen.place.item_id)}.")
@@ -333,8 +333,8 @@ def folded(text: str, this: str) -> None:
     A button and no switch: keys are not heard while a switch has the focus.
     """
     text = visible(text)
-    if formatted.is_wanted(text):
-        st.html(formatted.as_html(text))
+    if markdown_text.is_wanted(text):
+        st.html(markdown_text.as_html(text))
         return
     lines = text.splitlines()
     short = "\n".join(lines[:FOLD_LINES])[:FOLD_CHARACTERS]
@@ -372,7 +372,7 @@ def agreement(url: str, mark: str, asked: Asked, kind: labels.Kind) -> None:
     if not rows:
         st.text("Nobody else has judged what you have labelled.")
         return
-    shown.table(pd.DataFrame([agreement_row(row) for row in rows]))
+    widgets.table(pd.DataFrame([agreement_row(row) for row in rows]))
     weighted = ", quadratic: the further apart, the worse" if kind == "score" else ""
     st.caption(
         f"Cohen's kappa{weighted}, with a 95 % interval over questions, on what both have judged."
@@ -382,7 +382,7 @@ def agreement(url: str, mark: str, asked: Asked, kind: labels.Kind) -> None:
 
 def agreement_row(row: dict[str, Any]) -> dict[str, Any]:
     kappa = row["cohen_kappa"]
-    told = shown.in_brackets(kappa) or kappa.get("undefined")
+    told = widgets.in_brackets(kappa) or kappa.get("undefined")
     few = kappa["n"] < labels.FEW
     return {"who": row["judge"], "kappa": "too few" if few else told, "n": kappa["n"]}
 
@@ -397,4 +397,4 @@ def escaped(words: str) -> str:
     return "".join(f"\\{c}" if c.isascii() and not (c.isalnum() or c == " ") else c for c in words)
 
 
-shown.or_say_what_is_wrong(page)
+widgets.or_say_what_is_wrong(page)

@@ -12,14 +12,14 @@ import board_rows
 import charts
 import pandas as pd
 import reads
-import shown
 import streamlit as st
+import widgets
 from board_reads import FORMS, MIME, SUFFIXES, Which
 from board_rows import BESIDE
 from compare_reads import meetings
-from folded import verbatim
+from long_text import verbatim
 
-from judgebench.report.board_document import EXCLUDED, EXPLAINED, ONE_ORDER
+from judgebench.reports.board_document import EXCLUDED, EXPLAINED, ONE_ORDER
 
 ALT = "The models' sets of ranks, and estimates with intervals; the table has the numbers."
 
@@ -28,7 +28,7 @@ def page() -> None:
     st.title("Leaderboard")
     identity = st.empty()
     url, mark = st.session_state["store"], st.session_state["mark"]
-    chosen = shown.choose_benchmark(
+    chosen = widgets.choose_benchmark(
         reads.benchmarks(url, mark),
         [3, 2, 4, 3],
         lambda: meetings(url, mark).telling(lambda judged: 1),
@@ -39,16 +39,16 @@ def page() -> None:
     boards = reads.boards(url, mark, benchmark, version)
     if not boards:
         identity.text(f"{benchmark}@{version}")
-        shown.empty("Nothing has been judged on this benchmark yet.", shown.FIRST_STEPS)
+        widgets.empty("Nothing has been judged on this benchmark yet.", widgets.FIRST_STEPS)
         return
-    names = shown.distinct(reads.board_names(boards))
+    names = widgets.distinct(reads.board_names(boards))
     with places[0]:
         start = next((name for name, its in zip(names, boards, strict=True) if its["rows"]), None)
-        judge = shown.choose("Judge", names, "judge", default=start)
+        judge = widgets.choose("Judge", names, "judge", default=start)
     board = boards[names.index(judge)]
     identity.text(whose(url, mark, board))
     if not board["rows"]:
-        shown.notes([f"⚠ {warning}" for warning in board["warnings"]])
+        widgets.notes([f"⚠ {warning}" for warning in board["warnings"]])
         return
     filters = st.columns([5, 3, 3, 2], vertical_alignment="bottom")
     preview = st.empty()
@@ -58,7 +58,7 @@ def page() -> None:
         behind(url, mark, which)
     metrics = list(dict.fromkeys(name for row in board["rows"] for name in row["metrics"]))
     with places[1]:
-        metric = shown.choose("Metric", metrics, "metric")
+        metric = widgets.choose("Metric", metrics, "metric")
     everyone = rows_of(url, mark, board, metric, which)
     models, words = filtered(filters, list(everyone["model"]))
     rows = board_rows.only(everyone, models, words)
@@ -74,7 +74,7 @@ def page() -> None:
     key = "\0".join(["rows", benchmark, version, judge, *([parts] if parts else [])])
     tables(board, rows, axis, key)
     legend(url, mark, board, which)
-    shown.notes([*(f"⚠ {warning}" for warning in board["warnings"]), *board["notes"]])
+    widgets.notes([*(f"⚠ {warning}" for warning in board["warnings"]), *board["notes"]])
     take_along(url, mark, which)
 
 
@@ -111,7 +111,7 @@ def as_asked(
         metric = next(iter(board["rows"][0]["metrics"]))
         rows = rows_of(url, mark, board, metric, plain)
         axis = charts.axis_of(metric, rows, board["scale"])
-        shown.drawing(draws(board, rows, axis, metric), alt=ALT, place=preview)
+        widgets.drawing(draws(board, rows, axis, metric), alt=ALT, place=preview)
     found = board_reads.board(url, mark, which)
     seen.add((mark, which))
     return found, which
@@ -172,12 +172,12 @@ def draws(
 ) -> partial[charts.Drawing]:
     ranked = sum(row["rank"] is not None for row in board["rows"])
     line_at = charts.line_of(metric)
-    return partial(board_charts.board, rows, axis, shown.ink(), n_ranks=ranked, line_at=line_at)
+    return partial(board_charts.board, rows, axis, widgets.ink(), n_ranks=ranked, line_at=line_at)
 
 
 def draw(board: reads.Json, rows: pd.DataFrame, axis: charts.Axis, metric: str) -> None:
     level = next(iter(board["rows"][0]["metrics"].values())).get("level", 0.95)
-    shown.chart(
+    widgets.chart(
         draws(board, rows, axis, metric),
         f"{axis.title} with {100 * level:g} % intervals · {reads.identity(board)}",
         alt=ALT,
@@ -216,9 +216,9 @@ def tables(board: reads.Json, rows: pd.DataFrame, axis: charts.Axis, key: str) -
 def numbers(rows: pd.DataFrame, axis: charts.Axis, key: str) -> list[str]:
     """A table that its headers sort; the models whose rows are chosen in it."""
     quiet = [tone == "alarm" for tone in rows["tone"]]
-    picked = shown.table(
-        shown.greyed(board_rows.tabled(rows), quiet, axis.digits, shown.ink()),
-        column_config=shown.columns_of(axis) | explained(),
+    picked = widgets.table(
+        widgets.greyed(board_rows.tabled(rows), quiet, axis.digits, widgets.ink()),
+        column_config=widgets.columns_of(axis) | explained(),
         on_select="rerun",
         selection_mode="multi-row",
         key=key,
@@ -254,7 +254,7 @@ def legend(url: str, mark: str, board: reads.Json, which: Which) -> None:
     found = badges.legend(badges.badges(row, floor) for row in board["rows"])
     if found:
         with st.expander("What the flags mean"):
-            shown.table(
+            widgets.table(
                 pd.DataFrame(found, columns=["flag", "means"]),
                 column_config={"flag": st.column_config.TextColumn(width=180)},
             )
@@ -267,7 +267,7 @@ def legend(url: str, mark: str, board: reads.Json, which: Which) -> None:
             "judgebench calibrate-length fits one."
         )
     reasons = dict.fromkeys(one["undefined"] for one in estimates if one and one.get("undefined"))
-    shown.notes([f"{charts.GAP} length-controlled: {reason}" for reason in reasons])
+    widgets.notes([f"{charts.GAP} length-controlled: {reason}" for reason in reasons])
 
 
 # what is taken along, and what is behind it -----------------------------------------------------
@@ -300,4 +300,4 @@ def behind(url: str, mark: str, which: Which) -> None:
             st.code(text, language=None, height=300, width=640)
 
 
-shown.or_say_what_is_wrong(page)
+widgets.or_say_what_is_wrong(page)

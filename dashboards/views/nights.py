@@ -14,16 +14,16 @@ import night_reads
 import pandas as pd
 import planning
 import reads
-import shown
 import streamlit as st
+import widgets
 from compare_reads import meetings, n_nights
-from folded import visible
+from long_text import visible
 from night_reads import Drop
 from streamlit.delta_generator import DeltaGenerator
 from training_charts import axis_around
 
-from judgebench.report.night_versions import Night
-from judgebench.report.nights import THE_FIRST, THE_ONE_BEFORE, Nights, board_test
+from judgebench.reports.night_versions import Night
+from judgebench.reports.nights import THE_FIRST, THE_ONE_BEFORE, Nights, board_test
 
 SHARES = {f"{100 * share:g}": share for share in (0.01, 0.02, 0.03, 0.05, 0.1)}
 """By how it stands in the URL: the allowed drop, in percent of the scale."""
@@ -48,7 +48,7 @@ def page() -> None:
     st.title("Nights")
     identity = st.empty()
     url, mark = st.session_state["store"], st.session_state["mark"]
-    chosen = shown.choose_benchmark(
+    chosen = widgets.choose_benchmark(
         reads.benchmarks(url, mark), [3, 2, 4, 3], lambda: meetings(url, mark).telling(n_nights)
     )
     if chosen is None:
@@ -61,21 +61,21 @@ def page() -> None:
     ]
     if not boards:
         identity.text(f"{benchmark}@{version}")
-        shown.empty("Nothing has been judged on this benchmark yet.", NIGHTLY)
+        widgets.empty("Nothing has been judged on this benchmark yet.", NIGHTLY)
         return
-    names = shown.distinct(reads.board_names(boards))
+    names = widgets.distinct(reads.board_names(boards))
     with places[0]:
         most = max(range(len(boards)), key=lambda at: _n_nights(url, mark, boards[at]))
-        judge = shown.choose("Judge", names, "judge", default=names[most])
+        judge = widgets.choose("Judge", names, "judge", default=names[most])
     board = boards[names.index(judge)]
     metrics = list(dict.fromkeys(name for row in board["rows"] for name in row["metrics"]))
     with places[1]:
-        metric = shown.choose("Metric", metrics, "metric")
+        metric = widgets.choose("Metric", metrics, "metric")
     at = benchmark, version, board["judge_id"], board["opponent_id"]
     lines = _lines(url, mark, board)
     if not lines:
         identity.text(reads.identity(board))
-        shown.empty("No run has used a verdict of this judge yet.", NIGHTLY)
+        widgets.empty("No run has used a verdict of this judge yet.", NIGHTLY)
         return
     name, against, fixed, drop, most = asked(url, mark, board, lines)
     place = st.empty()
@@ -108,10 +108,10 @@ def asked(
     columns = st.columns([3, 2, 2, 2, 2])
     with columns[0]:
         counts = {one: f"{one} · {len(its)}" for one, its in lines.items()}
-        name = shown.choose("Model and its nights", list(lines), "model", shows=counts)
+        name = widgets.choose("Model and its nights", list(lines), "model", shows=counts)
     baselines = night_reads.baselines(url, mark, benchmark, version)
     with columns[1]:
-        against = shown.choose(
+        against = widgets.choose(
             "Held against",
             [THE_ONE_BEFORE, *baselines],
             "against",
@@ -119,7 +119,7 @@ def asked(
             | {one: f"baseline {one}" for one in baselines},
         )
     with columns[2]:
-        fixed = shown.choose(
+        fixed = widgets.choose(
             "Fixed baseline",
             [THE_FIRST, *baselines],
             "fixed",
@@ -128,7 +128,7 @@ def asked(
     with columns[3]:
         drop = allowed_drop(board)
     with columns[4]:
-        most = shown.choose("Nights", list(LAST), "last", shows=LAST)
+        most = widgets.choose("Nights", list(LAST), "last", shows=LAST)
     return name, against, fixed, drop, int(most)
 
 
@@ -139,8 +139,8 @@ def allowed_drop(board: reads.Json) -> Drop:
     fitting = {file: one for file, one in policies.items() if board_test(one, *about) is not None}
     shows = {file: f"as in {file}" for file in fitting} | {CHOSEN: "as a gate without a policy"}
     shows |= {one: f"{one} % of the scale" for one in SHARES}
-    picked = shown.choose("Allowed drop", list(shows), "borne", shows=shows)
-    shown.notes([visible(f"A policy that cannot be used: {fault}") for fault in faults])
+    picked = widgets.choose("Allowed drop", list(shows), "borne", shows=shows)
+    widgets.notes([visible(f"A policy that cannot be used: {fault}") for fault in faults])
     if picked in fitting:
         return Drop(policy=fitting[picked].model_dump_json(exclude_unset=True))
     return Drop(share=SHARES.get(picked))
@@ -180,7 +180,8 @@ def draw(
     gated = metric == tested
     rows = rows.assign(**night_reads.evidence(found, decimals))
     rows["said"] = [
-        said(row) if gated or not tested else "tests another metric" for row in shown.records(rows)
+        said(row) if gated or not tested else "tests another metric"
+        for row in widgets.records(rows)
     ]
     changes = night_reads.changes(found)
     drawn = rows if gated else rows.assign(tone="none")
@@ -198,11 +199,13 @@ def draw(
     )
     st.text(night_reads.policy_line(found))
     from_baselines(found, metric)
-    shown.notes([*night_reads.drift_lines(found), *night_reads.change_lines(changes)])
+    widgets.notes([*night_reads.drift_lines(found), *night_reads.change_lines(changes)])
     spent(rows)
     table(rows, metric, charts.digits_of(metric))
-    records = shown.records(rows.drop(columns=["said"]))
-    shown.download("Download CSV", "nights.csv", night_reads.csv(found, records, metric), key="csv")
+    records = widgets.records(rows.drop(columns=["said"]))
+    widgets.download(
+        "Download CSV", "nights.csv", night_reads.csv(found, records, metric), key="csv"
+    )
 
 
 def from_baselines(found: Nights, metric: str) -> None:
@@ -213,19 +216,19 @@ def from_baselines(found: Nights, metric: str) -> None:
         axis = charts.axis_of(
             metric, pd.DataFrame({"value": values, "low": values, "high": values})
         )
-        shown.chart(
+        widgets.chart(
             partial(
                 night_charts.differences,
                 rows,
                 called,
                 replace(axis, title=f"difference, {axis.title}"),
-                shown.ink(),
+                widgets.ink(),
             ),
             "Difference to the moving baseline (◆ grey) and to the fixed one (● blue)",
             alt="Each night's difference to both baselines; the text below says what it means.",
             name="differences by night",
         )
-    shown.notes(night_reads.slide_lines(found))
+    widgets.notes(night_reads.slide_lines(found))
 
 
 def line(
@@ -242,7 +245,7 @@ def line(
 ) -> None:
     """The metric night by night, beside other names."""
     axis = charts.axis_of(metric, rows, board["scale"])
-    noted = rows.assign(note=[shown.note(row, axis.digits) for row in shown.records(rows)])
+    noted = rows.assign(note=[widgets.note(row, axis.digits) for row in widgets.records(rows)])
     since = rows["when"].min().timestamp() - 1e-3  # a date has whole microseconds
     others = beside(name, board, metric, lines, since)
     ends = rows.assign(**{"band low": rows["low"], "band high": rows["high"]})
@@ -255,15 +258,15 @@ def line(
         pd.DataFrame([{**one, "label": f"{one['what']} changed"} for one in changes]),
         drifted,
         axis_around(axis, ends),
-        shown.ink(),
+        widgets.ink(),
     )
     alt = "The metric night by night with its interval; the table below has the numbers."
     if not decided:  # nothing to take along yet
-        shown.drawing(draws, alt=alt, place=place)
+        widgets.drawing(draws, alt=alt, place=place)
         return
     words = said_of(name, board, axis)
     with place.container():
-        shown.chart(draws, words, alt=alt, name=f"nights {words}")
+        widgets.chart(draws, words, alt=alt, name=f"nights {words}")
 
 
 def said_of(name: str, board: reads.Json, axis: charts.Axis) -> str:
@@ -321,8 +324,8 @@ def spent(rows: pd.DataFrame) -> None:
         st.text("No call is on record for these nights.")
         return
     priced = bool((rows["USD"].fillna(0) > 0).any())
-    shown.chart(
-        partial(night_charts.spend, rows, shown.ink(), priced=priced),
+    widgets.chart(
+        partial(night_charts.spend, rows, widgets.ink(), priced=priced),
         "What each night took",
         alt="What each night took; the table below has the numbers.",
         name="spending by night",
@@ -334,7 +337,7 @@ def spent(rows: pd.DataFrame) -> None:
 
 def table(rows: pd.DataFrame, metric: str, digits: int) -> None:
     """The newest night first."""
-    lines = shown.records(rows)
+    lines = widgets.records(rows)
     listed = rows.assign(
         interval=[
             charts.GAP
@@ -351,7 +354,7 @@ def table(rows: pd.DataFrame, metric: str, digits: int) -> None:
     order = ["when", "model", "value", "interval", "n", "missing", "decision", "difference"]
     rest = [one for one in listed if one not in order]
     axis = charts.axis_of(metric, rows)
-    shown.table(
+    widgets.table(
         listed[[*order, *rest]].drop(columns=[*HIDDEN, *idle]).iloc[::-1],
         column_config={
             "when": st.column_config.DatetimeColumn("first (UTC)", format="YYYY-MM-DD HH:mm"),
@@ -362,7 +365,7 @@ def table(rows: pd.DataFrame, metric: str, digits: int) -> None:
         },
     )
     reasons = [f"– {line['model']}: {line['undefined']}" for line in lines if line["undefined"]]
-    shown.notes([visible(reason) for reason in reasons])
+    widgets.notes([visible(reason) for reason in reasons])
 
 
-shown.or_say_what_is_wrong(page)
+widgets.or_say_what_is_wrong(page)

@@ -10,11 +10,11 @@ import charts
 import overview_reads
 import pandas as pd
 import run_reads
-import shown
 import starting
 import streamlit as st
-from folded import visible
-from opened import NoStoreError
+import widgets
+from long_text import visible
+from open_store import NoStoreError
 from overview_reads import Leader
 from streamlit.delta_generator import DeltaGenerator
 
@@ -55,7 +55,7 @@ def page() -> None:
 
 def benchmarks(url: str, mark: str, known: Sequence[Holding], clock: bool) -> None:
     """Every benchmark with its counts, and who leads it as soon as that is known."""
-    shown.or_say_what_is_wrong(lambda: _benchmarks(url, mark, known, clock))
+    widgets.or_say_what_is_wrong(lambda: _benchmarks(url, mark, known, clock))
 
 
 def _benchmarks(url: str, mark: str, known: Sequence[Holding], clock: bool) -> None:
@@ -73,7 +73,7 @@ def _benchmarks(url: str, mark: str, known: Sequence[Holding], clock: bool) -> N
             for one in known[DRAWN:]
         ]
         with table:
-            shown.table(pd.DataFrame(others))
+            widgets.table(pd.DataFrame(others))
     # What was worked out before stands until it is known anew, as while a run writes.
     places = {_at(one): place for (_, place), one in zip(rows, known, strict=False)}
     for at, place in places.items():
@@ -125,8 +125,8 @@ def lead(leader: Leader) -> None:
     st.text(f"{leader.line}\n{overview_reads.by_whom(leader)}")
     axis = charts.axis_of(leader.metric, leader.rows, leader.scale)
     line_at = charts.line_of(leader.metric)
-    shown.drawing(
-        partial(charts.intervals, leader.rows, axis, shown.ink(), line_at=line_at),
+    widgets.drawing(
+        partial(charts.intervals, leader.rows, axis, widgets.ink(), line_at=line_at),
         alt="The first models of the board with their intervals.",
     )
     if leader.others:
@@ -150,9 +150,9 @@ def last_runs(url: str, mark: str) -> None:
     st.subheader("Last runs")
     found = run_reads.newest(url, mark, LAST_RUNS)
     if not found:
-        shown.empty("No run has been kept here. This starts one:", shown.FIRST_STEPS)
+        widgets.empty("No run has been kept here. This starts one:", widgets.FIRST_STEPS)
         return
-    shown.table(pd.DataFrame(run_reads.rows(found)))
+    widgets.table(pd.DataFrame(run_reads.rows(found)))
     st.page_link("views/runs.py", label="All runs, and how to start one")
 
 
@@ -161,7 +161,7 @@ def failures(url: str, mark: str) -> None:
     if not kinds:
         return
     st.subheader("Failures on record")
-    shown.notes(run_reads.failure_lines(kinds))
+    widgets.notes(run_reads.failure_lines(kinds))
 
 
-shown.or_say_what_is_wrong(page)
+widgets.or_say_what_is_wrong(page)

@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import access
 import children
 import pandas as pd
 import planning
-import reach
 import run_reads
-import shown
 import starting
 import streamlit as st
+import widgets
 import yaml
-from folded import visible
 from item_reads import when
-from opened import NoStoreError
+from long_text import visible
+from open_store import NoStoreError
 from planning import Plan
 
 from judgebench.plain_text import dollars
@@ -49,7 +49,7 @@ def page() -> None:
         chosen = listed(url, mark, n)
         detail(url, mark, chosen)
     else:
-        shown.empty("Nothing has run on this store yet.", shown.FIRST_STEPS)
+        widgets.empty("Nothing has run on this store yet.", widgets.FIRST_STEPS)
 
 
 # start ------------------------------------------------------------------------------------------
@@ -58,7 +58,7 @@ def page() -> None:
 @st.fragment  # planning takes seconds, which are none of the page's
 def start(url: str) -> None:
     """Choose a suite, see what it would do and cost, then start it."""
-    if off := reach.why_nothing_starts():
+    if off := access.why_nothing_starts():
         st.text(f"Starting runs from this page is off: {off}. On a command line:")
         st.code("judgebench run SUITE.yaml", language=None)
         return
@@ -86,7 +86,7 @@ def start(url: str) -> None:
 
 def choose_suite() -> str:
     here = planning.suites()
-    chosen = shown.choose("Suite", [*here, ELSEWHERE], "suite") if here else ELSEWHERE
+    chosen = widgets.choose("Suite", [*here, ELSEWHERE], "suite") if here else ELSEWHERE
     if chosen != ELSEWHERE:
         return chosen
     typed: str = st.text_input("Path of a suite", placeholder="nightly.yaml", max_chars=4096)
@@ -101,7 +101,7 @@ def confirm(url: str, suite: str, found: Plan) -> None:
         return
     st.text(found.line)
     if found.rows:
-        shown.table(pd.DataFrame(found.rows))
+        widgets.table(pd.DataFrame(found.rows))
     if found.lacking:
         st.text("It would lack here:\n" + "\n".join(map(visible, found.lacking)))
     limit, code, button = st.columns([4, 3, 3], vertical_alignment="bottom")
@@ -131,7 +131,7 @@ def listed(url: str, mark: str, n: int) -> str | None:
     number = min(max(1, _whole(st.query_params.get("part"))), last)
     runs = run_reads.newest(url, mark, PAGE, PAGE * (number - 1))
     st.caption(f"{n:,} kept, imports among them, the newest first. Choose one to see all of it.")
-    picked = shown.table(
+    picked = widgets.table(
         pd.DataFrame(run_reads.rows(runs)),
         on_select="rerun",
         selection_mode="single-row",
@@ -193,7 +193,7 @@ def counts(run: RunManifest) -> None:
     if told:
         st.caption("What it did")
         names = [name.replace("_", " ") for name in told]
-        shown.table(pd.DataFrame([dict(zip(names, told.values(), strict=True))]))
+        widgets.table(pd.DataFrame([dict(zip(names, told.values(), strict=True))]))
     elif run.progress:
         progress = run.progress
         so_far = run_reads.going(run) if run.state == "running" else None
@@ -209,8 +209,8 @@ def spent(url: str, mark: str, run: RunManifest) -> None:
     budget = _budget(run.configuration)
     st.caption("What it took, by who was asked" + (f"; it might cost {budget}" if budget else ""))
     titles = [column.title for column in table.columns]
-    shown.table(pd.DataFrame([dict(zip(titles, row, strict=True)) for row in table.rows]))
-    shown.notes(table.notes)
+    widgets.table(pd.DataFrame([dict(zip(titles, row, strict=True)) for row in table.rows]))
+    widgets.notes(table.notes)
 
 
 def _budget(configuration: Mapping[str, Any]) -> str:
@@ -231,7 +231,7 @@ def failed(url: str, mark: str, run: RunManifest) -> None:
         lines += ["Of all runs, on record and not done since:", *run_reads.failure_lines(kinds)]
     else:
         lines.append("All of them were done since.")
-    shown.notes(lines)
+    widgets.notes(lines)
 
 
 def as_text(value: Mapping[str, Any]) -> None:
@@ -240,4 +240,4 @@ def as_text(value: Mapping[str, Any]) -> None:
     st.code(visible(redact(text))[:MOST_CHARS], language=None, wrap_lines=True)
 
 
-shown.or_say_what_is_wrong(page)
+widgets.or_say_what_is_wrong(page)

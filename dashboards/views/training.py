@@ -7,14 +7,14 @@ from functools import partial
 
 import charts
 import pandas as pd
-import shown
 import streamlit as st
 import training_charts
 import training_reads
-from folded import visible
+import widgets
+from long_text import visible
 from reads import benchmarks
 
-from judgebench.report.training import Training
+from judgebench.reports.training import Training
 
 HOW_TO_TAG = """models:
   - name: apo-1200
@@ -30,54 +30,56 @@ def page() -> None:
     identity = st.empty()
     url, mark = st.session_state["store"], st.session_state["mark"]
     there = benchmarks(url, mark)
-    chosen = shown.choose_benchmark(
+    chosen = widgets.choose_benchmark(
         there, [3, 2, 4, 4], lambda: training_reads.most_checkpoints(url, mark, there)
     )
     if chosen is None:
         return
     places, benchmark, version = chosen
     known = training_reads.known(url, mark, benchmark, version)
-    shown.notes([visible(f"⚠ {fault}") for fault in known.faults])
+    widgets.notes([visible(f"⚠ {fault}") for fault in known.faults])
     if not known.runs:
         identity.text(f"{benchmark}@{version}")
-        shown.empty(
+        widgets.empty(
             "No checkpoint that was judged here is tagged with its step. A suite tags its models, "
             "and a run that is repeated with tags asks nobody again:",
             HOW_TO_TAG,
         )
         return
     with places[0]:
-        run = shown.choose("Training run", list(known.runs), "training_run")
+        run = widgets.choose("Training run", list(known.runs), "training_run")
     boards = known.boards[run]
     with places[1]:
-        judge = shown.choose("Judge", list(boards), "judge", kept_as="training judge")
+        judge = widgets.choose("Judge", list(boards), "judge", kept_as="training judge")
     told = training_reads.report(url, mark, benchmark, version, run, boards[judge])
     identity.text(training_reads.identity(told))
-    shown.notes(training_reads.sentences(told))
+    widgets.notes(training_reads.sentences(told))
     draw(told)
     table(told)
-    shown.notes([visible(f"⚠ {note}") for note in told.notes])
+    widgets.notes([visible(f"⚠ {note}") for note in told.notes])
     lacking = len(known.runs[run]) - len(told.checkpoints)
     if lacking:
         st.text(f"{lacking} of its checkpoints have not been judged by this judge.")
-    shown.download("Download CSV", f"{benchmark}_training.csv", training_reads.csv(told), key="csv")
+    widgets.download(
+        "Download CSV", f"{benchmark}_training.csv", training_reads.csv(told), key="csv"
+    )
 
 
 def draw(told: Training) -> None:
     rows = pd.DataFrame([training_reads.row(told, one) for one in told.checkpoints])
     drawn = rows.rename(columns={"band low": "from", "band high": "to"})[["value", "from", "to"]]
     axis = charts.axis_of(told.metric, drawn.rename(columns={"from": "low", "to": "high"}))
-    rows["note"] = [shown.note(row, axis.digits) for row in shown.records(rows)]
+    rows["note"] = [widgets.note(row, axis.digits) for row in widgets.records(rows)]
     best = corrected(told, axis)
     ends = pd.concat([rows, best]) if len(best) else rows
     said = training_reads.identity(told)
-    shown.chart(
+    widgets.chart(
         partial(
             training_charts.curve,
             rows,
             best,
             training_charts.axis_around(axis, ends),
-            shown.ink(),
+            widgets.ink(),
         ),
         said,
         name=f"training {said}",
@@ -128,14 +130,14 @@ def table(told: Training) -> None:
     rows["is"] = rows["is"].replace("other", "")
     idle = ["tags"] if not rows["tags"].any() else []
     axis = charts.axis_of(told.metric, pd.DataFrame({"value": [], "low": [], "high": []}))
-    shown.table(
+    widgets.table(
         rows.drop(columns=[*HIDDEN, *idle]),
         column_config={
             "step": st.column_config.NumberColumn(format="%.6g"),
             "value": st.column_config.NumberColumn(axis.short, format=f"%.{digits}f"),
         },
     )
-    shown.notes([visible(reason) for reason in reasons])
+    widgets.notes([visible(reason) for reason in reasons])
 
 
 def ends(low: float, high: float, digits: int) -> str:
@@ -144,4 +146,4 @@ def ends(low: float, high: float, digits: int) -> str:
     return f"[{charts.number(low, digits)}, {charts.number(high, digits)}]"
 
 
-shown.or_say_what_is_wrong(page)
+widgets.or_say_what_is_wrong(page)

@@ -20,9 +20,9 @@ from judgebench.cli.options import (
 from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
-    from judgebench.report.board import Board
-    from judgebench.report.compare import Comparison
-    from judgebench.report.table import Document
+    from judgebench.reports.board import Board
+    from judgebench.reports.compare import Comparison
+    from judgebench.reports.table import Document
     from judgebench.store import Store
 
 
@@ -170,13 +170,13 @@ def leaderboard(
       judgebench leaderboard alpaca_eval --bundle board.zip
     """
     from judgebench.errors import UsageError
-    from judgebench.report.board_document import as_alpaca_eval
-    from judgebench.report.board_request import BoardRequest
-    from judgebench.report.bundle import write_bundle
-    from judgebench.report.leaderboard import document
-    from judgebench.report.model_names import read_names
-    from judgebench.report.reference_board import references
-    from judgebench.report.several_boards import no_boards
+    from judgebench.reports.board_document import as_alpaca_eval
+    from judgebench.reports.board_request import BoardRequest
+    from judgebench.reports.board_set import no_boards
+    from judgebench.reports.bundle import write_bundle
+    from judgebench.reports.leaderboard import document
+    from judgebench.reports.model_names import read_names
+    from judgebench.reports.reference_board import references
     from judgebench.store import open_store
 
     if published and len(set(benchmarks)) > 1:
@@ -226,7 +226,7 @@ def leaderboard(
 def _say_what_is_not_in_it(boards: Sequence[Board]) -> None:
     """What AlpacaEval's form has no column for."""
     from judgebench.metrics.length_controlled import AS_PUBLISHED, LENGTH_CONTROLLED
-    from judgebench.report.length_boards import by_reason
+    from judgebench.reports.length_boards import by_reason
 
     lack: dict[str, str] = {}
     for row in (row for board in boards if board.opponent is not None for row in board.rows):
@@ -246,7 +246,7 @@ def _holds(url: str, benchmark: str) -> bool:
     A benchmark that nobody describes counts as held: what is wrong with it is said elsewhere.
     """
     from judgebench.benchmarks.description import split_version
-    from judgebench.report.boards import described
+    from judgebench.reports.boards import described
     from judgebench.store import open_store
     from judgebench.store.opening import located
 
@@ -263,8 +263,8 @@ def _published_alone(benchmark: str, nothing: str, by: Sequence[str]) -> Documen
     """What is published of a benchmark of which nothing is here, as the first message says."""
     from judgebench.benchmarks.description import chosen_version, find, split_version
     from judgebench.errors import UsageError, unknown_name
-    from judgebench.report.leaderboard import document
-    from judgebench.report.reference_board import references
+    from judgebench.reports.leaderboard import document
+    from judgebench.reports.reference_board import references
 
     name, version = split_version(benchmark)
     found = references(name, chosen_version(find(name)[0], version))
@@ -334,8 +334,8 @@ def compare(store: Store, first: str, second: str, show_flips: int, **asked: Any
 
     Exit code 0 whatever is found; `judgebench gate` is for CI.
     """
-    from judgebench.report import compare_document
-    from judgebench.report.compare import comparison
+    from judgebench.reports import compare_document
+    from judgebench.reports.compare import comparison
 
     report = comparison(store, first, second, **asked)
     texts = _texts(store, report, show_flips)
@@ -344,7 +344,7 @@ def compare(store: Store, first: str, second: str, show_flips: int, **asked: Any
 
 def _texts(store: Store, report: Comparison, most: int) -> dict[tuple[str, str, str], str]:
     """The questions of the items that are shown."""
-    from judgebench.report.compare_document import most_telling
+    from judgebench.reports.compare_document import most_telling
 
     wanted: dict[tuple[str, str], set[str]] = {}
     for one in report.tests:
@@ -398,8 +398,8 @@ def ranking(store: Store, benchmark: str, level: float, **asked: Any) -> Documen
     """
     from judgebench.errors import UsageError
     from judgebench.metrics.intervals import Intervals
-    from judgebench.report.ranking import rankings
-    from judgebench.report.ranking_document import document
+    from judgebench.reports.ranking import rankings
+    from judgebench.reports.ranking_document import document
 
     found = rankings(store, benchmark, intervals=Intervals(level=level), **asked)
     if not found:
@@ -444,7 +444,7 @@ def reproduce(tables: tuple[str, ...], tasks: Path | None, level: float) -> Docu
       judgebench reproduce trivia_judging --output trivia.md
     """
     from judgebench.metrics.intervals import Intervals
-    from judgebench.report import reproduce as of
+    from judgebench.reports import reproduce as of
 
     return of.document(of.reproduce(tables, tasks=tasks, intervals=Intervals(level=level)))
 
@@ -465,7 +465,7 @@ def verify(bundle: Path) -> int:
     Exit codes: 0 all cells follow; 65 one does not, or the file is no bundle.
     """
     from judgebench.errors import InputError
-    from judgebench.report.bundle import verify_bundle
+    from judgebench.reports.bundle import verify_bundle
 
     found = verify_bundle(bundle)
     if found.differs is not None:

@@ -13,7 +13,7 @@ from judgebench.cli.options import Refused, refuse_options, store_option
 from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
-    from judgebench.report.boards import Meant
+    from judgebench.reports.boards import Meant
     from judgebench.store import Store
     from judgebench.store.catalog import Columns
 
@@ -101,7 +101,7 @@ def command(
       judgebench export confidence-examples honestybench --correct equal --output examples.jsonl
     """
     refuse_options(what, given, REFUSED)
-    from judgebench.report.boards import meant
+    from judgebench.reports.boards import meant
     from judgebench.store import export, open_store
 
     if what in FOLDERS and len(outputs) != 1:

@@ -21,9 +21,9 @@ from judgebench.cli.streams import in_github, say, summarise
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from judgebench.report.gate_outcome import GateReport
-    from judgebench.report.gate_texts import GateTexts
-    from judgebench.report.table import Document
+    from judgebench.reports.gate_outcome import GateReport
+    from judgebench.reports.gate_texts import GateTexts
+    from judgebench.reports.table import Document
     from judgebench.store import Store
 
 NOT_PASSED = 2
@@ -143,12 +143,12 @@ def gate(
         )
     if policy_file is not None:
         _policy_alone(ctx)
-    from judgebench.report import gate_document
-    from judgebench.report.gate import gate_report, usual_policy
-    from judgebench.report.gate_annotations import annotated
-    from judgebench.report.gate_policy import read_policy
-    from judgebench.report.gate_texts import texts_of
-    from judgebench.report.table import render
+    from judgebench.reports import gate_document
+    from judgebench.reports.gate import gate_report, usual_policy
+    from judgebench.reports.gate_annotations import annotated
+    from judgebench.reports.gate_policy import read_policy
+    from judgebench.reports.gate_texts import texts_of
+    from judgebench.reports.table import render
     from judgebench.store import open_store
 
     check_outputs(outputs)
@@ -221,7 +221,7 @@ def suggest_command(
       judgebench gate suggest --baseline main --candidate nightly
       judgebench gate suggest --baseline main --candidate nightly --chance 0.9 --output gate.yaml
     """
-    from judgebench.report.gate_suggest import suggested
+    from judgebench.reports.gate_suggest import suggested
     from judgebench.store import open_store
 
     with open_store(store, read_only=True) as opened:
@@ -250,8 +250,8 @@ def _policy_alone(ctx: click.Context) -> None:
 
 def _write(report: GateReport, texts: GateTexts, document: Document, paths: Sequence[Path]) -> None:
     """Pages have the items that flipped with their texts; the other forms are what is printed."""
-    from judgebench.report import gate_document
-    from judgebench.report.table import form_of
+    from judgebench.reports import gate_document
+    from judgebench.reports.table import form_of
 
     for path in paths:
         if form_of(path) == "html":
@@ -307,8 +307,8 @@ def set_baseline_command(
       judgebench baseline set main --model nightly
       judgebench baseline set last-green --model nightly --if-passed gate.json
     """
-    from judgebench.report.baselines import set_baseline
-    from judgebench.report.gate_said import read_gate
+    from judgebench.reports.baselines import set_baseline
+    from judgebench.reports.gate_file import read_gate
     from judgebench.store import open_store
 
     passed = None if gate is None else read_gate(gate)
@@ -325,6 +325,6 @@ def set_baseline_command(
 @click.option("--history", is_flag=True, help="Also what a baseline was before.")
 def list_baselines(store: Store, history: bool) -> Document:
     """List the baselines of a store, a row for each benchmark."""
-    from judgebench.report.baselines import document
+    from judgebench.reports.baselines import document
 
     return document(store.baselines(), store, history=history)

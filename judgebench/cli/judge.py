@@ -253,7 +253,7 @@ def try_command(
     """
     from judgebench import api
     from judgebench.cli.progress import progress_for
-    from judgebench.report.replies import replies_document
+    from judgebench.reports.replies import replies_document
 
     check_outputs(outputs)
     suites = [path for path in files if path.suffix in (".yaml", ".yml")]

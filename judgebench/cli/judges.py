@@ -10,7 +10,7 @@ from judgebench.cli.options import judges_option, level_option, report, store_op
 from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
-    from judgebench.report.table import Document
+    from judgebench.reports.table import Document
     from judgebench.stats.answer_confidence import RougeL
     from judgebench.store import Store
 
@@ -153,8 +153,8 @@ def evaluators(store: Store, benchmark: str, level: float, **asked: Any) -> Docu
     """
     from judgebench.errors import UsageError
     from judgebench.metrics.intervals import Intervals
-    from judgebench.report.evaluators import evaluator_report
-    from judgebench.report.evaluators_document import document
+    from judgebench.reports.evaluators import evaluator_report
+    from judgebench.reports.evaluators_document import document
 
     report = evaluator_report(store, benchmark, intervals=Intervals(level=level), **asked)
     if not report.rows:
@@ -210,8 +210,8 @@ def confidence(
     """
     from judgebench.errors import UsageError
     from judgebench.metrics.intervals import Intervals
-    from judgebench.report.confidence import confidence_report
-    from judgebench.report.confidence_document import document
+    from judgebench.reports.confidence import confidence_report
+    from judgebench.reports.confidence_document import document
 
     report = confidence_report(
         store, benchmark, rouge=cast("RougeL", rouge), intervals=Intervals(level=level), **asked
@@ -267,7 +267,7 @@ def pin_anchors(benchmark: str, judge: str, store: str, **asked: Any) -> int:
       judgebench anchors pin alpaca_eval --judge gpt-4-turbo --answers 100
       judgebench run nightly.yaml --refresh-anchors
     """
-    from judgebench.report.anchors import pin
+    from judgebench.reports.anchors import pin
     from judgebench.store import open_store
 
     with open_store(store) as opened:
@@ -284,9 +284,9 @@ def pin_anchors(benchmark: str, judge: str, store: str, **asked: Any) -> int:
 @click.option("--looks", is_flag=True, help="Also every look at them, with the evidence so far.")
 def list_anchors(store: Store, looks: bool) -> Document:
     """List the anchors of a store and whether their judges have changed."""
-    from judgebench.report.boards import meant
-    from judgebench.report.drift import every_drift
-    from judgebench.report.drift_document import document
+    from judgebench.reports.boards import meant
+    from judgebench.reports.drift import every_drift
+    from judgebench.reports.drift_document import document
 
     pinned = {(one.benchmark, one.version) for one in store.anchors()}
     benchmarks = [meant(store, f"{name}@{version}") for name, version in sorted(pinned)]
@@ -325,8 +325,8 @@ def calibrate_length(store: Store, benchmark: str, **asked: Any) -> Document:
       judgebench calibrate-length alpaca_eval --judge local-llama --baseline gpt4_1106_preview
       judgebench calibrate-length support --verbose last-week-long --verbose last-week-short
     """
-    from judgebench.report.calibrate_length import calibrate_length as fitted
-    from judgebench.report.calibration_document import document
+    from judgebench.reports.calibrate_length import calibrate_length as fitted
+    from judgebench.reports.calibration_document import document
 
     return document(fitted(store, benchmark, **asked))
 
@@ -352,7 +352,7 @@ def replies(judge: str, unreadable: bool, **asked: Any) -> Document:
       judgebench replies local-llama --benchmark alpaca_eval --limit 20 --format json
     """
     from judgebench import api
-    from judgebench.report.replies import replies_document
+    from judgebench.reports.replies import replies_document
 
     found = api.judged_replies(judge, unreadable=unreadable, **asked)
     return replies_document(judge, found, unreadable=unreadable)
@@ -380,8 +380,8 @@ def show_item(store: Store, benchmark: str, item: str, **asked: Any) -> Document
       judgebench items show trivia_judging_mini 3
       judgebench items show alpaca_eval 17 --judge gpt-4-turbo --format json
     """
-    from judgebench.report.boards import meant
-    from judgebench.report.replies import item_document
+    from judgebench.reports.boards import meant
+    from judgebench.reports.replies import item_document
 
     return item_document(store, meant(store, benchmark), item, **asked)
 

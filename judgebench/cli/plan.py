@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from judgebench.config import Shard
     from judgebench.execution.forecast import PlanRow, Range
     from judgebench.execution.preflight import Finding
-    from judgebench.report.gate_policy import Policy
-    from judgebench.report.table import Document
+    from judgebench.reports.gate_policy import Policy
+    from judgebench.reports.table import Document
 
 COUNTS = ("items", "distinct_items", "generations", "verdicts", "judge_calls", "recorded")
 _SAVED = ("repeat a question", "need nobody to be asked")
@@ -119,7 +119,7 @@ def command(
     """
     from judgebench import api
     from judgebench.config import Narrowing, load_suite
-    from judgebench.report.gate_policy import read_policy
+    from judgebench.reports.gate_policy import read_policy
 
     for note in load_suite(suite).notes:
         say(f"warning: {note}")
@@ -152,9 +152,9 @@ def command(
 def _document(
     rows: Sequence[PlanRow], asked: str, margin: float | None, policy: Policy | None
 ) -> Document:
-    from judgebench.report import designs
-    from judgebench.report.foreseen import gate_ahead, gate_notes, gate_record
-    from judgebench.report.foreseen import notes as of_detectable
+    from judgebench.reports import head_to_head_power
+    from judgebench.reports.power import gate_ahead, gate_notes, gate_record
+    from judgebench.reports.power import notes as of_detectable
 
     columns: dict[str, Cell] = {
         "benchmark": "benchmark",
@@ -171,14 +171,14 @@ def _document(
     }
     if margin is not None:
         columns[f"items for {margin:g}>?"] = _items_needed
-    total, gate, of_designs = _total(rows), gate_ahead(rows, policy), designs.table(rows)
+    total, gate, of_designs = _total(rows), gate_ahead(rows, policy), head_to_head_power.table(rows)
     notes = [
         f"in all: {total['generations']} generations, {total['judge_calls']} judge calls, "
         f"{total['recorded']} verdicts that need none",
         *_notes(rows),
         *of_detectable(rows),
         *gate_notes(*gate),
-        *designs.notes(rows),
+        *head_to_head_power.notes(rows),
     ]
     title = f"what `judgebench run {asked}` would do now"
     document = listing(title, rows, columns, _record, flat=_flat, data="rows", notes=notes)
@@ -188,7 +188,7 @@ def _document(
         data={
             **document.data,
             "total": total,
-            "designs": designs.records(rows),
+            "designs": head_to_head_power.records(rows),
             "gate": gate_record(*gate),
         },
     )
@@ -215,7 +215,7 @@ def _record(row: PlanRow) -> dict[str, Any]:
 
 def _could_detect(row: PlanRow) -> dict[str, Any]:
     """Null where it is not known, and then why."""
-    from judgebench.report.estimates import finite
+    from judgebench.reports.estimates import finite
 
     found = row.detectable
     needed = None if found is None else finite(found.items_needed)
@@ -230,8 +230,8 @@ def _could_detect(row: PlanRow) -> dict[str, Any]:
 
 def _detectable(row: PlanRow) -> str:
     """The cell about it, empty where it is not asked."""
-    from judgebench.report.estimates import UNDEFINED
-    from judgebench.report.metric_words import digits
+    from judgebench.reports.estimates import UNDEFINED
+    from judgebench.reports.metric_words import digits
 
     found = row.detectable
     if found is None or math.isnan(found.difference):
@@ -240,7 +240,7 @@ def _detectable(row: PlanRow) -> str:
 
 
 def _items_needed(row: PlanRow) -> str:
-    from judgebench.report.estimates import UNDEFINED
+    from judgebench.reports.estimates import UNDEFINED
 
     if row.detectable is None:
         return ""

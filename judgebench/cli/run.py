@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from judgebench.execution.forecast import PlanRow, Range
     from judgebench.execution.manifest import Outcome, Unread
     from judgebench.execution.resolve import Candidate
-    from judgebench.report.table import Document, Table
+    from judgebench.reports.table import Document, Table
     from judgebench.store import Store
 
 Act: TypeAlias = "Callable[..., Outcome]"
@@ -177,7 +177,7 @@ def command(
     asks_more = ("batch", "refresh_anchors", "stack_anchors", "again")
     if any(given.pop(option) for option in asks_more) or narrowing.as_json():
         raise click.UsageError("--confirm asks afresh and nothing else: leave the others out")
-    from judgebench.report.gate_said import read_gate
+    from judgebench.reports.gate_file import read_gate
 
     unconfirmed = read_gate(gate).unconfirmed
     if not unconfirmed:
@@ -310,8 +310,8 @@ def foretelling(forecast: dict[str, Range | None]) -> Callable[[Sequence[PlanRow
 
 def _say_spending(outcome: Outcome, url: str, forecast: Mapping[str, Range | None]) -> None:
     """What was taken, judge by judge, beside the forecast; nothing where nobody was asked."""
-    from judgebench.report.spend import spend_table
-    from judgebench.report.table import Document, render
+    from judgebench.reports.spend import spend_table
+    from judgebench.reports.table import Document, render
     from judgebench.store import open_store
 
     with open_store(url, read_only=True) as store:
@@ -345,8 +345,8 @@ def _boards(outcome: Outcome, url: str) -> Document:
     Judges that the store holds from other suites, or as they were before, are left out.
     """
     from judgebench.records import is_human
-    from judgebench.report import leaderboard
-    from judgebench.report.table import Document
+    from judgebench.reports import leaderboard
+    from judgebench.reports.table import Document
     from judgebench.store import open_store
 
     asked = [
@@ -378,8 +378,8 @@ def _boards(outcome: Outcome, url: str) -> Document:
                 confidences.append(confidence)
                 tables += confidence.tables
             if any(is_human(board.judge) for board in found):
-                from judgebench.report.agreement import document as agreed
-                from judgebench.report.outcome_agreement import agreement_reports
+                from judgebench.reports.agreement import document as agreed
+                from judgebench.reports.outcome_agreement import agreement_reports
 
                 among = [board.judge_id for board in found if board.judge_id]
                 if reports := agreement_reports(store, name, judges=among):
@@ -457,8 +457,8 @@ def _confidences(
     if correct is None:
         return None
     from judgebench.errors import UsageError
-    from judgebench.report.confidence import confidence_report
-    from judgebench.report.confidence_document import document
+    from judgebench.reports.confidence import confidence_report
+    from judgebench.reports.confidence_document import document
 
     try:
         report = confidence_report(store, benchmark, correct=correct, judges=judges)

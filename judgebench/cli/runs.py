@@ -28,7 +28,7 @@ from judgebench.cli.streams import say
 if TYPE_CHECKING:
     from judgebench.execution.batch import Look
     from judgebench.records import Batch, RunManifest
-    from judgebench.report.table import Document
+    from judgebench.reports.table import Document
     from judgebench.store import Store
 
 WIDE = 100
@@ -65,7 +65,7 @@ def show_run(store: Store, run: str) -> Document:
 
     Imports are left out of 'latest', unless there is nothing else.
     """
-    from judgebench.report.run_called import run_called
+    from judgebench.reports.run_ref import run_called
 
     return _one(run_called(store.runs(), run, store.url))
 
@@ -96,9 +96,9 @@ def diff_runs(store: Store, a: str, b: str, level: float) -> Document:
       judgebench runs diff latest~1 latest --output diff.html
     """
     from judgebench.metrics.intervals import Intervals
-    from judgebench.report.run_called import run_called
-    from judgebench.report.run_diff import run_diff
-    from judgebench.report.run_diff_document import document
+    from judgebench.reports.run_diff import run_diff
+    from judgebench.reports.run_diff_document import document
+    from judgebench.reports.run_ref import run_called
 
     first, second = (run_called(store.runs(), wanted, store.url) for wanted in (a, b))
     return document(run_diff(store, first, second, intervals=Intervals(level=level)))
@@ -180,8 +180,8 @@ def cost(store: Store, run: str | None) -> Document:
       judgebench cost
       judgebench cost latest --format json
     """
-    from judgebench.report.run_called import run_called
-    from judgebench.report.spend import spend_document
+    from judgebench.reports.run_ref import run_called
+    from judgebench.reports.spend import spend_document
 
     return spend_document(
         store, None if run is None else run_called(store.runs(), run, store.url).id

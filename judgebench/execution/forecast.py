@@ -43,7 +43,7 @@ from judgebench.records import (
     ScoreRequest,
     Usage,
 )
-from judgebench.stats.two_designs import TwoDesigns
+from judgebench.stats.head_to_head_power import TwoDesigns
 from judgebench.store import Store
 
 REPLY_TOKENS = 512

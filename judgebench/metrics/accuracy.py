@@ -12,7 +12,7 @@ from judgebench.metrics.intervals import LEAST, Intervals
 from judgebench.metrics.item_means import ItemMeans, item_means
 from judgebench.metrics.judge_noise import JUDGE_NOISE, judge_noise
 from judgebench.metrics.measure import Measure, mean_of
-from judgebench.metrics.standings import Measured, Standing, judge_by_judge
+from judgebench.metrics.ranked_rows import Measured, Standing, judge_by_judge
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable
 from judgebench.metrics.verdict_values import label_values
 from judgebench.records import BINARY

@@ -36,7 +36,7 @@ from judgebench.stats.confidence import (
     why_no_auroc,
 )
 from judgebench.stats.resample import Resamples, content_seed, weighted_sums
-from judgebench.stats.set_average import ends_of_average, set_average
+from judgebench.stats.weighted_mean import ends_of_average, set_average
 
 Floats: TypeAlias = NDArray[np.float64]
 Statistic: TypeAlias = Callable[[Floats], Floats]

@@ -10,7 +10,7 @@ import numpy as np
 from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.paired_models import head_to_head, spread_of
 from judgebench.metrics.verdict_table import Columns
-from judgebench.stats.two_designs import MOST_SPREAD
+from judgebench.stats.head_to_head_power import MOST_SPREAD
 
 BOTH = {"model_first", "opponent_first"}
 

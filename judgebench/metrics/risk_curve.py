@@ -13,7 +13,7 @@ from judgebench.metrics.intervals import Intervals, wilson
 from judgebench.records import Estimate
 from judgebench.stats.confidence import risk_among_surest, risk_steps
 from judgebench.stats.resample import Resamples
-from judgebench.stats.set_average import set_average
+from judgebench.stats.weighted_mean import set_average
 
 TENTHS = np.arange(1, 11) / 10
 _EDGES = np.linspace(0.0, 1.0, 201)

@@ -11,7 +11,7 @@ from judgebench.metrics.intervals import Floats
 from judgebench.metrics.item_means import ItemMeans, quotient
 from judgebench.metrics.measure import Measure, mean_of
 from judgebench.metrics.verdict_table import Ints
-from judgebench.stats.split_means import rounded_mean
+from judgebench.stats.rounded_weighted_mean import rounded_mean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,9 +26,9 @@ from judgebench.records import (
     Usage,
     VerdictSlot,
 )
-from judgebench.report import agreement, leaderboard
-from judgebench.report.spend import spend_document, spend_table
-from judgebench.report.table import Document, render
+from judgebench.reports import agreement, leaderboard
+from judgebench.reports.spend import spend_document, spend_table
+from judgebench.reports.table import Document, render
 from judgebench.store import open_store
 from tests.unit.exchanged import coded, label, rows_file
 

@@ -127,8 +127,8 @@ def parts() -> Any:
         computed = importlib.import_module("computed")
         computer = importlib.import_module("computer")
         computations = importlib.import_module("computations")
-        held = importlib.import_module("held")
-        kept = importlib.import_module("kept")
+        snapshot = importlib.import_module("snapshot")
+        disk_cache = importlib.import_module("disk_cache")
         reads = importlib.import_module("reads")
 
     return Parts
@@ -140,7 +140,7 @@ def desk(
 ) -> Iterator[Any]:
     """Every store is a large one, and what is kept is kept here."""
     monkeypatch.setattr(parts.computed, "LARGE", 0)
-    found = parts.computed.Desk(kept=parts.kept.Kept(tmp_path / "kept"))
+    found = parts.computed.Desk(kept=parts.disk_cache.Kept(tmp_path / "kept"))
     monkeypatch.setattr(parts.computed, "desk", lambda: found)
     yield found
     found.computer.end_if_idle()

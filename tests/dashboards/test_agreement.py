@@ -13,9 +13,9 @@ import pytest
 from judgebench.metrics.disagreement import Disagreements, disagreements
 from judgebench.metrics.judge_differences import JudgeChecks
 from judgebench.metrics.judge_pair import JudgePair, judge_pair
-from judgebench.report.agreement import agreement_report
-from judgebench.report.judge_pairs import judged_values
-from judgebench.report.metric_words import MEANS
+from judgebench.reports.agreement import agreement_report
+from judgebench.reports.judge_pairs import judged_values
+from judgebench.reports.metric_words import MEANS
 from judgebench.store import Store, open_store
 from tests.dashboards import agreement_stores, stores
 from tests.dashboards.agreement_stores import BENCHMARK, VERSION
@@ -169,12 +169,12 @@ def test_a_click_into_the_map_makes_the_boxes_ask_the_url(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The rest of it is clicked in test_agreement_browser.py."""
-    import shown
+    import widgets
 
     kept = {"shown", "references\0a", "scope\0b", "kept"}
     state = dict.fromkeys([*kept, "shown\0a\0b", "reference\0a"], "x")
-    monkeypatch.setattr(shown.st, "session_state", state)
-    shown.forget("shown", "reference")
+    monkeypatch.setattr(widgets.st, "session_state", state)
+    widgets.forget("shown", "reference")
     assert set(state) == kept
 
 

@@ -240,15 +240,15 @@ def test_every_drawing_of_a_page_is_what_vega_lite_allows(
 
 
 def test_the_first_columns_are_as_wide_as_a_text_that_stands_far_below() -> None:
-    import shown
+    import widgets
 
     rows = pd.DataFrame({"judge": ["a"] * 20 + ["a" * 40], "n": range(21), "why": ["b"] * 21})
-    found = shown.whole(rows, {"judge": {"label": "who"}, "n": {"label": "how many"}})
+    found = widgets.whole(rows, {"judge": {"label": "who"}, "n": {"label": "how many"}})
     assert found["judge"]["label"] == "who"
-    assert shown.WIDEST_PX > found["judge"]["width"] > 40 * 6
+    assert widgets.WIDEST_PX > found["judge"]["width"] > 40 * 6
     assert found["n"] == {"label": "how many"}
     few = pd.DataFrame({"judge": ["a", "a" * 40]})
-    assert shown.whole(few, {}) == {}, "of few rows a browser measures every one"
-    assert shown.whole(rows, {"judge": {"width": 90}})["judge"] == {"width": 90}
+    assert widgets.whole(few, {}) == {}, "of few rows a browser measures every one"
+    assert widgets.whole(rows, {"judge": {"width": 90}})["judge"] == {"width": 90}
     rows["judge"] = ["a"] * 20 + ["a" * 4000]
-    assert shown.whole(rows, {})["judge"] == {"width": shown.WIDEST_PX}
+    assert widgets.whole(rows, {})["judge"] == {"width": widgets.WIDEST_PX}

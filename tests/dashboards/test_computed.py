@@ -40,7 +40,7 @@ def test_a_new_server_has_it_without_computing(
     parts: Any, desk: Any, demo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = parts.computed.answer(demo, "mark", *BOARDS)
-    other = parts.computed.Desk(kept=parts.kept.Kept(desk.kept.folder))
+    other = parts.computed.Desk(kept=parts.disk_cache.Kept(desk.kept.folder))
     monkeypatch.setattr(parts.computed, "desk", lambda: other)
     assert parts.computed.answer(demo, "mark", *BOARDS) == first
     assert other.computer._process is None
@@ -193,18 +193,18 @@ def test_where_nothing_can_be_written_everything_is_computed(
     parts: Any, desk: Any, demo: str, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("in the way")
-    desk.kept = parts.kept.Kept(tmp_path / "file" / "kept")
+    desk.kept = parts.disk_cache.Kept(tmp_path / "file" / "kept")
     assert parts.computed.answer(demo, "mark", *BOARDS)
     assert not desk.kept.put("name", [])
 
 
 def test_old_files_go_and_nobody_else_reads_them(parts: Any, tmp_path: Path) -> None:
-    kept = parts.kept.Kept(tmp_path / "kept")
-    for n in range(parts.kept.MOST + 3):
+    kept = parts.disk_cache.Kept(tmp_path / "kept")
+    for n in range(parts.disk_cache.MOST + 3):
         assert kept.put(f"{n}", n)
-    assert len(list(kept.folder.iterdir())) == parts.kept.MOST
+    assert len(list(kept.folder.iterdir())) == parts.disk_cache.MOST
     assert kept.get("0") is None
-    assert kept.get(f"{parts.kept.MOST}") == parts.kept.MOST
+    assert kept.get(f"{parts.disk_cache.MOST}") == parts.disk_cache.MOST
     assert kept.folder.stat().st_mode & 0o077 == 0
 
 
@@ -218,9 +218,11 @@ def test_a_name_follows_from_all_that_the_numbers_follow_from(
     folder = tmp_path / "own_task"
     folder.mkdir()
     (folder / "benchmark.toml").write_text("one")
-    monkeypatch.setattr(parts.kept.registry, "benchmark_folders", lambda: {"own_task": folder})
+    monkeypatch.setattr(
+        parts.disk_cache.registry, "benchmark_folders", lambda: {"own_task": folder}
+    )
     asked: dict[str, Any] = {"store": "s.db", "mark": "1", "question": ("f", "a")}
-    before = parts.kept.name_of(*(asked[name] for name in ("store", "mark", "question")))
+    before = parts.disk_cache.name_of(*(asked[name] for name in ("store", "mark", "question")))
     match what:
         case "mark":
             asked["mark"] = "2"
@@ -232,7 +234,7 @@ def test_a_name_follows_from_all_that_the_numbers_follow_from(
             (home / "trivia_judging" / "v1" / "items.jsonl").write_text("{}")
         case "description":
             (folder / "benchmark.toml").write_text("two, longer")
-    after = parts.kept.name_of(*(asked[name] for name in ("store", "mark", "question")))
+    after = parts.disk_cache.name_of(*(asked[name] for name in ("store", "mark", "question")))
     assert before != after
 
 
@@ -243,7 +245,7 @@ def test_the_old_numbers_stand_until_the_new_ones_are_there(
     parts: Any, desk: Any, tmp_path: Path, slow: Path
 ) -> None:
     url = stores.fill_with(tmp_path / "s.db", {"one": {"judge": stores.labels("+-+-")}})
-    state = parts.held.Held(url)
+    state = parts.snapshot.Held(url)
     until(lambda: state._next is None)
     first = state.moved_on()
     question = ("waiting.until", str(slow), "word")
@@ -264,7 +266,7 @@ def test_numbers_that_cannot_be_made_ready_hold_nothing_up(
     parts: Any, desk: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     url = stores.fill_with(tmp_path / "s.db", {"one": {"judge": stores.labels("+-+-")}})
-    state = parts.held.Held(url)
+    state = parts.snapshot.Held(url)
     until(lambda: state._next is None)
     desk.note(url, ("computations.boards", "nothing", "1"))
     (tmp_path / "s.db").touch()
@@ -279,9 +281,9 @@ def test_numbers_that_cannot_be_made_ready_hold_nothing_up(
 
 
 def test_reports_come_back_as_what_they_were(parts: Any, tmp_path: Path) -> None:
-    from judgebench.report.compare import Comparison, comparison
-    from judgebench.report.nights import Nights, nights
-    from judgebench.report.training import Training, training
+    from judgebench.reports.compare import Comparison, comparison
+    from judgebench.reports.nights import Nights, nights
+    from judgebench.reports.training import Training, training
     from judgebench.store import open_store
 
     reports = importlib.import_module("computed_reports")

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from judgebench.metrics.judge_pair import judge_pair
-from judgebench.report.confidence import ConfidenceReport, confidence_report
-from judgebench.report.confidence_choice import Choice, choice, labelling
-from judgebench.report.estimates import to_json
-from judgebench.report.judge_pairs import judged_values
+from judgebench.reports.confidence import ConfidenceReport, confidence_report
+from judgebench.reports.confidence_choice import Choice, choice, labelling
+from judgebench.reports.estimates import to_json
+from judgebench.reports.judge_pairs import judged_values
 from judgebench.store import Store, open_store
 from tests.dashboards import agreement_stores, compare_stores, honesty_stores, stores
 from tests.dashboards.conftest import DASHBOARDS, until
@@ -74,7 +74,7 @@ def correct(urls: dict[str, str]) -> str:
 def test_what_is_computed_beside_is_what_is_computed_here(
     parts: Any, desk: Any, urls: dict[str, str], correct: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from typed import read
+    from codec import read
 
     asked = [(url, None, question) for url, question in ASKED] + reports(correct)
     answers = []
@@ -93,7 +93,7 @@ def test_what_is_computed_beside_is_what_is_computed_here(
 
 def test_arrays_come_back_as_what_they_were(urls: dict[str, str], correct: str) -> None:
     import computed_reports
-    from typed import read
+    from codec import read
 
     asked = {"correct": correct, "models": ["knows-itself"]}
     with open_store(urls["sure"], read_only=True) as store:
@@ -237,7 +237,7 @@ def not_named(parts: Any, url: str, questions: Sequence[Sequence[str]]) -> list[
     )  # fmt: skip
     opened = {Path(line).resolve() for line in done.stdout.splitlines() if line.startswith("/")}
     code = tuple(Path(place).resolve() for place in (sys.prefix, sys.base_prefix))
-    known = tuple(parts.kept.registry.benchmark_folders().values())
+    known = tuple(parts.disk_cache.registry.benchmark_folders().values())
     package = DASHBOARDS.parent / "judgebench"
     seen = [file for file in opened if any(file.is_relative_to(folder) for folder in known)]
     assert seen, "no description was read: this test sees nothing"

@@ -45,11 +45,11 @@ class Read(HTMLParser):
 
 
 def of_ours(html: str) -> Read:
-    import formatted
+    import markdown_text
 
     read = Read(html)
     for tag, attributes in read.tags:
-        assert tag in formatted.TAGS
+        assert tag in markdown_text.TAGS
         assert set(attributes) <= ({"start"} if tag == "ol" else set())
         assert all((value or "").isdecimal() for value in attributes.values())
     return read
@@ -58,17 +58,17 @@ def of_ours(html: str) -> Read:
 @settings(deadline=None)
 @given(st.lists(st.sampled_from(PIECES) | st.text(max_size=8), max_size=12))
 def test_whatever_is_written_only_tags_of_ours_come_out(pieces: list[str]) -> None:
-    import formatted
+    import markdown_text
 
-    of_ours(formatted.as_html("".join(pieces)))
+    of_ours(markdown_text.as_html("".join(pieces)))
 
 
 @pytest.mark.parametrize("name", [name for name in item_stores.HOSTILE if name != "no text"])
 def test_no_letter_of_a_hostile_answer_is_lost(name: str) -> None:
-    import formatted
+    import markdown_text
 
     text = item_stores.HOSTILE[name][:5_000]
-    read = of_ours(formatted.as_html(text))
+    read = of_ours(markdown_text.as_html(text))
     signs = set("*![]`()\n ")
     assert [one for one in read.text if one not in signs] == [
         one for one in text if one not in signs
@@ -76,9 +76,9 @@ def test_no_letter_of_a_hostile_answer_is_lost(name: str) -> None:
 
 
 def test_markdown_is_formatted() -> None:
-    import formatted
+    import markdown_text
 
-    html = formatted.as_html(
+    html = markdown_text.as_html(
         "## So\n\nFirst **this**, *that* ~~not~~:\n\n3. three\n4. four\n\n"
         "| a | b |\n|--|--|\n| 1 | 2 |\n\n"
         '```python\nx < 1\n```\n\n[words](http://example.org/?a&b "title") ![a dog](dog.png)'
@@ -130,12 +130,12 @@ def test_what_is_compared_is_marked_as_it_is_written_alone(open_page: Any, url: 
 
 
 def test_a_very_long_text_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    import formatted
+    import markdown_text
 
-    monkeypatch.setattr(formatted, "_wanted", lambda: True)
-    assert formatted.is_wanted("a" * formatted.MOST_CHARS)
-    assert not formatted.is_wanted("a" * (formatted.MOST_CHARS + 1))
-    assert not formatted.is_wanted(" \n")
+    monkeypatch.setattr(markdown_text, "_wanted", lambda: True)
+    assert markdown_text.is_wanted("a" * markdown_text.MOST_CHARS)
+    assert not markdown_text.is_wanted("a" * (markdown_text.MOST_CHARS + 1))
+    assert not markdown_text.is_wanted(" \n")
 
 
 @pytest.mark.usefixtures("at_home")

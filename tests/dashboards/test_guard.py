@@ -226,7 +226,7 @@ def test_nobody_on_the_web_is_asked_for_an_address(
 def test_the_code_is_said_where_a_run_may_start(
     serve: Any, at_home: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import reach
+    import access
     from streamlit import config
 
     def said() -> str:
@@ -239,11 +239,11 @@ def test_the_code_is_said_where_a_run_may_start(
     assert "type this code there" in first
     assert first != second, "another one at each start"
     code = second.split()[-1]
-    assert reach.is_code(code)
-    assert reach.is_code(f" {code.replace('-', '').upper()} ")
-    assert not reach.is_code(first.split()[-1])
-    assert not reach.is_code("")
-    assert not reach.is_code("ünfug")
+    assert access.is_code(code)
+    assert access.is_code(f" {code.replace('-', '').upper()} ")
+    assert not access.is_code(first.split()[-1])
+    assert not access.is_code("")
+    assert not access.is_code("ünfug")
     monkeypatch.setattr(sys, "argv", ["app.py", "--rater-header", "X-User"])
     assert said() == ""
     monkeypatch.setattr(sys, "argv", ["app.py"])
@@ -254,10 +254,10 @@ def test_the_code_is_said_where_a_run_may_start(
 def test_without_a_guard_a_browser_is_shown_nothing(
     open_page: Any, at_home: None, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import access
     import guard
-    import reach
 
-    monkeypatch.setattr(reach, "_headers", lambda: {"Host": "127.0.0.1:8501"})
+    monkeypatch.setattr(access, "_headers", lambda: {"Host": "127.0.0.1:8501"})
     monkeypatch.setattr(guard, "_built", [])
     app = open_page("overview", f"sqlite:///{tmp_path / 's.db'}")
     assert "without what keeps other web pages out" in app.error[0].value

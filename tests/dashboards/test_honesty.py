@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from judgebench.records import Label, Score
-from judgebench.report.confidence import ConfidenceReport, confidence_report
-from judgebench.report.metric_words import MEANS
+from judgebench.reports.confidence import ConfidenceReport, confidence_report
+from judgebench.reports.metric_words import MEANS
 from judgebench.store import open_store
 from tests.dashboards import honesty_stores, stores
 from tests.dashboards.drawn import drawings, with_field

@@ -219,7 +219,7 @@ def test_long_texts_fold_at_twenty_lines_with_their_length_stated(
 
 
 def test_a_line_without_end_folds_as_well() -> None:
-    from folded import CHARS, beginning, visible
+    from long_text import CHARS, beginning, visible
 
     assert beginning("x" * 10_000) == "x" * CHARS
     assert beginning("a\n" * 20) == "\n".join(["a"] * 20)

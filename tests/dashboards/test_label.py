@@ -343,7 +343,7 @@ def test_only_the_models_chosen_are_asked_about_and_the_url_says_which(
 def test_answers_are_shown_as_text_and_reach_nothing_that_reads_markup(
     open_label: Any, tmp_path: Path, name: str
 ) -> None:
-    import folded
+    import long_text
 
     text = label_stores.HOSTILE[name]
     url = label_stores.fill(tmp_path / "s.db", n_items=1, answers=[text], models=MODELS[:1])
@@ -358,7 +358,7 @@ def test_answers_are_shown_as_text_and_reach_nothing_that_reads_markup(
         more.click().run()
         assert text.strip() in [one.value for one in app.text]
     else:
-        assert folded.visible(text) in texts(app)
+        assert long_text.visible(text) in texts(app)
     for element in app:
         if element.type in MARKUP and text:
             for read in ("value", "label"):

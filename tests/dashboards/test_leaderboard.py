@@ -12,10 +12,10 @@ from pyarrow import ipc
 
 from judgebench.cli.main import run
 from judgebench.records import JudgeSpec, ModelSpec
-from judgebench.report.boards import meant
-from judgebench.report.calibrate_length import calibrate_length
-from judgebench.report.leaderboard import leaderboards, to_json
-from judgebench.report.panels import panels_in
+from judgebench.reports.boards import meant
+from judgebench.reports.calibrate_length import calibrate_length
+from judgebench.reports.leaderboard import leaderboards, to_json
+from judgebench.reports.panels import panels_in
 from judgebench.store import open_store
 from tests.dashboards import stores
 from tests.dashboards.test_pages import MARKUP, boxes, texts
@@ -188,7 +188,7 @@ def test_a_row_under_the_floor_says_how_much_is_there_and_is_grey(
     open_page: Any, demo: str
 ) -> None:
     import badges
-    import shown
+    import widgets
     from charts import INK
 
     app = open_page("leaderboard", demo, judge="smollm2-plain")
@@ -201,7 +201,9 @@ def test_a_row_under_the_floor_says_how_much_is_there_and_is_grey(
         share = 100 * row["n"] / (row["n"] + row["missing"])
         assert row["flags"].startswith(f"▲ coverage {share:.0f} % of {100 * floor:.0f} %")
     assert {row["tone"] for row in drawn(app)} == {"alarm"}
-    style = shown.greyed(rows.reset_index(drop=True), [True] * len(rows), 1, INK["dark"]).to_html()
+    style = widgets.greyed(
+        rows.reset_index(drop=True), [True] * len(rows), 1, INK["dark"]
+    ).to_html()
     assert style.count(INK["dark"].faint) >= 1
     assert INK["dark"].warning in style
     means = dict(badges.legend([badges.badges(flagged("coverage"), 0.9)]))
@@ -220,9 +222,9 @@ def test_every_flag_that_the_report_makes_has_its_meaning_and_its_shape() -> Non
     import badges
 
     from judgebench.judges.flags import CONSTANT_SHARE
-    from judgebench.report.board_data import STATUSES
-    from judgebench.report.board_warnings import LONGER, SHORTER
-    from judgebench.report.marks import COUNTED, SUSPECT, Marks
+    from judgebench.reports.answer_flags import COUNTED, SUSPECT, Marks
+    from judgebench.reports.board_data import STATUSES
+    from judgebench.reports.board_warnings import LONGER, SHORTER
 
     marks = Marks(examined=100, answers=dict.fromkeys((*SUSPECT, "cut"), 50))
     flags = [

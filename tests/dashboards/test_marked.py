@@ -43,7 +43,7 @@ def seen(html: str) -> Seen:
 
 
 def test_words_that_only_one_has_are_marked() -> None:
-    from marked import side_by_side
+    from text_diff import side_by_side
 
     pair = side_by_side("the red fox ran", "the fox ran home", whole=True)
     assert pair is not None
@@ -54,7 +54,7 @@ def test_words_that_only_one_has_are_marked() -> None:
 
 
 def test_chinese_is_compared_sign_by_sign_and_equal_texts_have_no_mark() -> None:
-    from marked import side_by_side
+    from text_diff import side_by_side
 
     pair = side_by_side("多瑙河流经这里。", "莱茵河流经那里。", whole=True)
     assert pair is not None
@@ -66,8 +66,8 @@ def test_chinese_is_compared_sign_by_sign_and_equal_texts_have_no_mark() -> None
 
 @pytest.mark.parametrize("text", [*HOSTILE, *TEXTS.values()])
 def test_no_text_becomes_markup_and_none_of_it_is_lost(text: str) -> None:
-    from folded import visible
-    from marked import MOST_CHARS, side_by_side
+    from long_text import visible
+    from text_diff import MOST_CHARS, side_by_side
 
     other = text[: len(text) // 2] + " <b>else</b> & more"
     pair = side_by_side(text, other, whole=True)
@@ -81,7 +81,7 @@ def test_no_text_becomes_markup_and_none_of_it_is_lost(text: str) -> None:
 
 
 def test_pieces_are_the_texts_whatever_these_are() -> None:
-    from marked import differences
+    from text_diff import differences
 
     draw = random.Random(1)
     letters = "ab .\n多<&'\"é"
@@ -95,7 +95,7 @@ def test_pieces_are_the_texts_whatever_these_are() -> None:
 
 
 def test_long_texts_are_folded_and_very_long_ones_not_compared() -> None:
-    from marked import MOST_CHARS, side_by_side
+    from text_diff import MOST_CHARS, side_by_side
 
     long = "\n".join(f"line {n}" for n in range(50))
     folded = side_by_side(long, long + " end", whole=False)

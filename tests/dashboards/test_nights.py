@@ -13,11 +13,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from judgebench.report.gate import gate_report
-from judgebench.report.gate_policy import read_policy
-from judgebench.report.leaderboard import leaderboards
-from judgebench.report.nights import Nights, nights
-from judgebench.report.slide import in_words as slide_words
+from judgebench.reports.gate import gate_report
+from judgebench.reports.gate_policy import read_policy
+from judgebench.reports.leaderboard import leaderboards
+from judgebench.reports.nights import Nights, nights
+from judgebench.reports.slide import in_words as slide_words
 from judgebench.store import open_store
 from tests.dashboards import night_stores, stores
 from tests.dashboards.test_pages import MARKUP, aged, boxes, texts

@@ -199,8 +199,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_home: None) -> Path
 def test_a_run_is_planned_then_started_into_this_store(
     open_page: Any, here: Path, tmp_path: Path
 ) -> None:
+    import access
     import children
-    import reach
 
     url = f"sqlite:///{tmp_path / 'new.db'}"
     app = open_page("runs", url)
@@ -213,7 +213,7 @@ def test_a_run_is_planned_then_started_into_this_store(
     assert set(app.dataframe[0].value["judge"]) == {"", "exact_match", "contains"}
     assert not (tmp_path / "new.db").exists(), "a plan writes nothing"
     app.number_input[0].set_value(2.5).run()
-    app.text_input[0].set_value(reach.new_code()).run()
+    app.text_input[0].set_value(access.new_code()).run()
     press(app, "Start this run")
     (child,) = children.children(url)
     assert list(child.words) == ["run", "--quiet", "--max-cost", "2.5", "--", "suites/mine.yaml"]
@@ -228,12 +228,12 @@ def test_a_run_is_started_by_who_knows_the_code(
     open_page: Any, here: Path, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A script that drives a page of its own reads and presses all that is on it."""
+    import access
     import children
-    import reach
 
     begun: list[tuple[str, ...]] = []
     monkeypatch.setattr(children, "start", lambda _, *words: begun.append(words))
-    code = reach.new_code()
+    code = access.new_code()
     app = open_page("runs", url)
     press(app, "What it would do")
     for guess in ("", code[:-1], "a" * 8, texts(app)[:20]):
@@ -252,7 +252,7 @@ def test_a_run_is_started_by_who_knows_the_code(
     press(app, "What it would do")
     press(app, "Start this run")
     assert len(begun) == 2, "another tab is asked again"
-    monkeypatch.setattr(reach, "_code", "")
+    monkeypatch.setattr(access, "_code", "")
     app.text_input[0].set_value("").run()
     press(app, "Start this run")
     assert len(begun) == 2, "no code is no empty code"

@@ -30,9 +30,9 @@ def url(tmp_path: Path) -> str:
 @pytest.fixture
 def headers(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[str, str]], None]:
     """What a request says of itself."""
-    import reach
+    import access
 
-    return lambda said: monkeypatch.setattr(reach, "_headers", lambda: said)
+    return lambda said: monkeypatch.setattr(access, "_headers", lambda: said)
 
 
 def until(condition: Callable[[], object], wait_s: float = 60) -> None:
@@ -64,10 +64,10 @@ def until(condition: Callable[[], object], wait_s: float = 60) -> None:
 def test_a_request_can_only_speak_against_itself(
     headers: Any, said: Mapping[str, str], why: str
 ) -> None:
-    import reach
+    import access
 
     headers(said)
-    found = reach.why_nothing_starts()
+    found = access.why_nothing_starts()
     assert (found == "") == (why == "")
     assert why in found
 
@@ -76,31 +76,31 @@ def test_a_request_can_only_speak_against_itself(
 def test_an_address_that_others_reach_is_off_whatever_is_said(
     at_home: None, headers: Any, address: str | None
 ) -> None:
-    import reach
+    import access
     from streamlit import config
 
     config.set_option("server.address", address)
     headers({"Host": "127.0.0.1:8501", "Origin": "http://127.0.0.1:8501"})
-    assert "other machines may reach" in reach.why_nothing_starts()
+    assert "other machines may reach" in access.why_nothing_starts()
 
 
 @pytest.mark.usefixtures("at_home")
 def test_a_login_does_not_switch_it_on_but_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    import reach
+    import access
 
     monkeypatch.setattr(sys, "argv", ["app.py", "--rater-header", "X-User"])
-    assert "people sign in here" in reach.why_nothing_starts()
+    assert "people sign in here" in access.why_nothing_starts()
 
 
 @pytest.mark.usefixtures("at_home")
 @pytest.mark.parametrize("shield", ["server.enableCORS", "server.enableXsrfProtection"])
 def test_without_the_shields_against_other_pages_it_is_off(shield: str) -> None:
-    import reach
+    import access
     from streamlit import config
 
     config.set_option(shield, False)
     try:
-        assert "web pages of others could press this button" in reach.why_nothing_starts()
+        assert "web pages of others could press this button" in access.why_nothing_starts()
     finally:
         config.set_option(shield, True)
 

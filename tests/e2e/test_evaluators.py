@@ -17,9 +17,9 @@ from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import Purpose, Spend, VerdictSlot
-from judgebench.report.evaluators import evaluator_report
-from judgebench.report.evaluators_document import document, to_json
-from judgebench.report.table import render
+from judgebench.reports.evaluators import evaluator_report
+from judgebench.reports.evaluators_document import document, to_json
+from judgebench.reports.table import render
 from judgebench.stats.evaluators_upstream import QUIRKS
 from judgebench.store import Store, open_store
 from tests.e2e import alpaca_gold

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from judgebench.cli.main import COMMANDS
-from judgebench.report.gate_policy import read_policy
+from judgebench.reports.gate_policy import read_policy
 from judgebench.store import open_store
 from tests.e2e.runs import MINI, ROOT
 from tests.warm import Warm

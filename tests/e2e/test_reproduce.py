@@ -17,7 +17,7 @@ from pyarrow import parquet
 
 from judgebench.cli.main import run
 from judgebench.metrics.intervals import Intervals
-from judgebench.report.reproduce import document, reproduce
+from judgebench.reports.reproduce import document, reproduce
 
 TASKS = Path(__file__).parents[2] / "tasks"
 FEW = ("claude-2", "gpt35_turbo_instruct", "gpt4_1106_preview", "text_davinci_003")

@@ -21,8 +21,8 @@ import judgebench
 from judgebench import api
 from judgebench.errors import StoreError
 from judgebench.records import JudgeSpec
-from judgebench.report.replies import WIDTH, shown_lines
-from judgebench.report.run_called import run_called
+from judgebench.reports.replies import WIDTH, shown_lines
+from judgebench.reports.run_ref import run_called
 from judgebench.store import open_store
 from judgebench.store.search import search
 from tests.e2e import runs

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from judgebench.stats import answer_confidence as ac
 from judgebench.stats.rouge_l import _common_length, rouge_l, rouge_l_upstream
-from judgebench.stats.set_average import set_average
+from judgebench.stats.weighted_mean import set_average
 
 words = st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=7)
 ascii_text = st.text(st.characters(max_codepoint=127), max_size=40)

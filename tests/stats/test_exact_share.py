@@ -7,7 +7,7 @@ import math
 import pytest
 from scipy.stats import binom, binomtest
 
-from judgebench.stats.exact_share import upper_bound
+from judgebench.stats.clopper_pearson import upper_bound
 
 
 @pytest.mark.parametrize("level", [0.8, 0.95, 0.99])

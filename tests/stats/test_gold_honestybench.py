@@ -11,7 +11,7 @@ import pytest
 from judgebench.stats.alignment import alignment, first_fifth
 from judgebench.stats.calibration_error import calibration_error, reliability_bins
 from judgebench.stats.confidence import accuracy, auroc, brier
-from judgebench.stats.set_average import set_average
+from judgebench.stats.weighted_mean import set_average
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "honestybench"
 IN_DOMAIN = ("nq", "tq", "hq", "2wiki", "pararel")

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from judgebench.exchange.verdicts import import_verdicts
-from judgebench.report.gate import gate_report
-from judgebench.report.gate_policy import GateTest, Policy
+from judgebench.reports.gate import gate_report
+from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.stats.gate_rule import Decision
 from judgebench.stats.paired_tests import SignFlips, tango_bounds
 from judgebench.store import open_store

@@ -14,14 +14,14 @@ from scipy import stats
 from scipy.special import expit, logit
 
 from judgebench.stats.gate_rule import units_to_detect
-from judgebench.stats.paired_tests import paired_test
-from judgebench.stats.two_designs import (
+from judgebench.stats.head_to_head_power import (
     TwoDesigns,
     head_to_head_detectable,
     head_to_head_drop,
     head_to_head_units,
     two_designs,
 )
+from judgebench.stats.paired_tests import paired_test
 from perf.gate_rates import mcnemar_worse
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -17,7 +17,7 @@ from judgebench.exchange.honestybench import read_honestybench
 from judgebench.exchange.honestybench_records import model_and_set, read_records
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import Item, Message
-from judgebench.report.confidence import confidence_report
+from judgebench.reports.confidence import confidence_report
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from judgebench.errors import InputError, UsageError
 from judgebench.exchange import zip_members
 from judgebench.exchange.inspect_evals import read_inspect
-from judgebench.report.leaderboard import leaderboards
+from judgebench.reports.leaderboard import leaderboards
 from judgebench.store import Store, open_store
 from tests.unit.evaluated import (
     ZSTANDARD,

@@ -14,7 +14,7 @@ from judgebench.exchange.arena_hard import NO_LABEL
 from judgebench.exchange.files import Judgments, read_judgments
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import Reply
-from judgebench.report.leaderboard import leaderboards
+from judgebench.reports.leaderboard import leaderboards
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from judgebench.errors import InputError, UsageError
 from judgebench.exchange.lm_eval import read_lm_eval
 from judgebench.records import Item, Message
-from judgebench.report.leaderboard import leaderboards
+from judgebench.reports.leaderboard import leaderboards
 from judgebench.store import Store, open_store
 from tests.unit.evaluated import (
     WHEN,

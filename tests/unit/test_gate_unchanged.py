@@ -15,18 +15,18 @@ import pytest
 from judgebench.errors import ConfigError, UsageError
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.records import ModelSpec
-from judgebench.report.compare import comparison
-from judgebench.report.compare_document import gate_words
-from judgebench.report.compare_document import to_json as compare_json
-from judgebench.report.gate import boards_in_common, gate_report, usual_policy
-from judgebench.report.gate_annotations import annotated
-from judgebench.report.gate_document import document, in_words, junit, to_json, unchanged_words
-from judgebench.report.gate_outcome import GateReport
-from judgebench.report.gate_policy import GateTest, Policy, read_policy
-from judgebench.report.gate_suggest import suggested
-from judgebench.report.gate_texts import GateTexts
-from judgebench.report.gate_unchanged import drop_words
-from judgebench.report.table import render
+from judgebench.reports.compare import comparison
+from judgebench.reports.compare_document import gate_words
+from judgebench.reports.compare_document import to_json as compare_json
+from judgebench.reports.gate import boards_in_common, gate_report, usual_policy
+from judgebench.reports.gate_annotations import annotated
+from judgebench.reports.gate_document import document, in_words, junit, to_json, unchanged_words
+from judgebench.reports.gate_outcome import GateReport
+from judgebench.reports.gate_policy import GateTest, Policy, read_policy
+from judgebench.reports.gate_suggest import suggested
+from judgebench.reports.gate_texts import GateTexts
+from judgebench.reports.gate_unchanged import drop_words
+from judgebench.reports.table import render
 from judgebench.stats.gate_rule import decide
 from judgebench.stats.paired_tests import paired_test
 from judgebench.stats.unchanged import margin_to_pass, passes_unchanged, units_to_pass

@@ -17,7 +17,7 @@ from judgebench.execution.resolve import (
     resolve,
     with_examples,
 )
-from judgebench.report.themselves import named_as_themselves
+from judgebench.reports.self_judges import named_as_themselves
 from judgebench.store import open_store
 from tests.tiny_models import save_causal
 from tests.unit.exchanged import rows_file

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from judgebench.metrics.accuracy import accuracies
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.standings import Standing
+from judgebench.metrics.ranked_rows import Standing
 from judgebench.metrics.verdict_table import FAILED
 from judgebench.stats.ranking import rank_sets
 from judgebench.stats.resample import wilson_interval

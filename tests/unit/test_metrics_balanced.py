@@ -12,8 +12,8 @@ import pytest
 
 from judgebench.metrics.balanced import Balance
 from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.ranked_rows import Standing
 from judgebench.metrics.scores import scores
-from judgebench.metrics.standings import Standing
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "alignbench"
 QUICK = Intervals(n_replicates=300)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from judgebench.metrics.accuracy import accuracies
 from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.ranked_rows import Standing
 from judgebench.metrics.scores import scores
-from judgebench.metrics.standings import Standing
 from judgebench.metrics.win_rate import win_rates
 from judgebench.stats.resample import content_seed, multinomial_weights
 

@@ -10,8 +10,8 @@ import pytest
 
 from judgebench.columns import Coded
 from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.ranked_rows import Standing
 from judgebench.metrics.scores import by_dimension, scores
-from judgebench.metrics.standings import Standing
 from judgebench.metrics.verdict_table import FAILED
 from judgebench.stats.ranking import rank_sets
 

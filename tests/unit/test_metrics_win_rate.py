@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.standings import Standing
+from judgebench.metrics.ranked_rows import Standing
 from judgebench.metrics.verdict_table import FAILED
 from judgebench.metrics.win_rate import win_rates
 

@@ -15,7 +15,7 @@ from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.head_spread import head_spreads
 from judgebench.stats.gate_rule import units_to_detect
-from judgebench.stats.two_designs import (
+from judgebench.stats.head_to_head_power import (
     head_to_head_detectable,
     head_to_head_drop,
     head_to_head_units,

@@ -15,7 +15,7 @@ import pytest
 from judgebench import api
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.execution.forecast import PlanRow
-from judgebench.report.foreseen import notes
+from judgebench.reports.power import notes
 from judgebench.stats.gate_rule import detectable, units_to_detect
 from judgebench.stats.unchanged import margin_to_pass, passes_unchanged, units_to_pass
 from judgebench.store import open_store

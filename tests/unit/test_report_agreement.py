@@ -14,11 +14,11 @@ from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import JudgeSpec
-from judgebench.report.agreement import agreement_report, document, to_json
-from judgebench.report.agreement_tables import SHOWN
-from judgebench.report.metric_words import MEANS
-from judgebench.report.outcome_agreement import agreement_reports
-from judgebench.report.table import render
+from judgebench.reports.agreement import agreement_report, document, to_json
+from judgebench.reports.agreement_tables import SHOWN
+from judgebench.reports.metric_words import MEANS
+from judgebench.reports.outcome_agreement import agreement_reports
+from judgebench.reports.table import render
 from judgebench.stats.agreement import COEFFICIENTS
 from judgebench.store import Store, open_store
 from tests.unit.exchanged import coded, rows_file

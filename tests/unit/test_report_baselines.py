@@ -10,13 +10,13 @@ import pytest
 
 from judgebench.errors import InputError, UsageError
 from judgebench.exchange.verdicts import import_verdicts
-from judgebench.report.baselines import document, set_baseline
-from judgebench.report.gate import gate_report
-from judgebench.report.gate_document import to_json
-from judgebench.report.gate_outcome import GateReport
-from judgebench.report.gate_policy import GateTest, Policy
-from judgebench.report.gate_said import read_gate
-from judgebench.report.table import render
+from judgebench.reports.baselines import document, set_baseline
+from judgebench.reports.gate import gate_report
+from judgebench.reports.gate_document import to_json
+from judgebench.reports.gate_file import read_gate
+from judgebench.reports.gate_outcome import GateReport
+from judgebench.reports.gate_policy import GateTest, Policy
+from judgebench.reports.table import render
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed
 from tests.unit.exchanged import coded, rows_file

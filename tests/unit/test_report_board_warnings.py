@@ -12,11 +12,11 @@ from judgebench.config import Panel
 from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
-from judgebench.report.board import Board
-from judgebench.report.calibrate_length import calibrate_length
-from judgebench.report.leaderboard import document, leaderboards
-from judgebench.report.marks import Marks
-from judgebench.report.table import render
+from judgebench.reports.answer_flags import Marks
+from judgebench.reports.board import Board
+from judgebench.reports.calibrate_length import calibrate_length
+from judgebench.reports.leaderboard import document, leaderboards
+from judgebench.reports.table import render
 from judgebench.store import Store, open_store
 from tests.unit.compared import BASELINE, take_in, verdict
 from tests.unit.exchanged import coded, rows_file

@@ -31,9 +31,9 @@ from judgebench.records import (
     Verdict,
     VerdictSlot,
 )
-from judgebench.report.leaderboard import Board, document, leaderboards, to_json
-from judgebench.report.panels import panels_in, parse_panel
-from judgebench.report.table import render
+from judgebench.reports.leaderboard import Board, document, leaderboards, to_json
+from judgebench.reports.panels import panels_in, parse_panel
+from judgebench.reports.table import render
 from judgebench.store import Store, open_store
 from tests.unit.exchanged import coded, label, rows_file
 

@@ -15,8 +15,8 @@ import pytest
 from judgebench.errors import InputError
 from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
-from judgebench.report.board_request import BoardRequest
-from judgebench.report.bundle import verify_bundle, write_bundle
+from judgebench.reports.board_request import BoardRequest
+from judgebench.reports.bundle import verify_bundle, write_bundle
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed
 from tests.unit.exchanged import coded, rows_file
@@ -206,6 +206,6 @@ def test_a_fault_of_ours_is_not_told_as_one_of_the_bundle(
     def faulty(*_: object) -> None:
         raise KeyError("ours")
 
-    monkeypatch.setattr("judgebench.report.bundle._boards", faulty)
+    monkeypatch.setattr("judgebench.reports.bundle._boards", faulty)
     with pytest.raises(KeyError, match="ours"):
         verify_bundle(bundle)

@@ -29,10 +29,10 @@ from judgebench.records import (
     Verdict,
     VerdictSlot,
 )
-from judgebench.report.confidence import ConfidenceReport, confidence_report
-from judgebench.report.confidence_document import document
-from judgebench.report.leaderboard import leaderboards
-from judgebench.report.table import render
+from judgebench.reports.confidence import ConfidenceReport, confidence_report
+from judgebench.reports.confidence_document import document
+from judgebench.reports.leaderboard import leaderboards
+from judgebench.reports.table import render
 from judgebench.stats.confidence import auroc, brier
 from judgebench.store import Store, open_store
 from tests.unit.exchanged import label, rows_file

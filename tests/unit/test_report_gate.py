@@ -14,12 +14,12 @@ import pytest
 from judgebench.errors import ConfigError, UsageError
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.records import Failure, ModelSpec, VerdictSlot
-from judgebench.report.baselines import set_baseline
-from judgebench.report.gate import gate_report, usual_policy
-from judgebench.report.gate_document import document, in_words, junit, to_json
-from judgebench.report.gate_outcome import Decided, GateReport
-from judgebench.report.gate_policy import GateTest, Policy, read_policy
-from judgebench.report.table import render
+from judgebench.reports.baselines import set_baseline
+from judgebench.reports.gate import gate_report, usual_policy
+from judgebench.reports.gate_document import document, in_words, junit, to_json
+from judgebench.reports.gate_outcome import Decided, GateReport
+from judgebench.reports.gate_policy import GateTest, Policy, read_policy
+from judgebench.reports.table import render
 from judgebench.stats.paired_tests import score_worse, tango_bounds
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed

@@ -19,17 +19,17 @@ from judgebench.exchange.verdicts import import_verdicts
 from judgebench.keys import content_key
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import JudgeSpec, Judgment, ModelSpec, Preference, RunVerdict, VerdictSlot
-from judgebench.report.calibrate_length import calibrate_length
-from judgebench.report.compare import comparison
-from judgebench.report.compare_document import document as compare_document
-from judgebench.report.confidence import confidence_report
-from judgebench.report.gate import gate_report
-from judgebench.report.gate_document import document, in_words, junit, to_json
-from judgebench.report.gate_outcome import Decided
-from judgebench.report.gate_policy import GateTest, Policy, read_policy
-from judgebench.report.leaderboard import leaderboards
-from judgebench.report.model_pairs import PairData
-from judgebench.report.table import render
+from judgebench.reports.calibrate_length import calibrate_length
+from judgebench.reports.compare import comparison
+from judgebench.reports.compare_document import document as compare_document
+from judgebench.reports.confidence import confidence_report
+from judgebench.reports.gate import gate_report
+from judgebench.reports.gate_document import document, in_words, junit, to_json
+from judgebench.reports.gate_outcome import Decided
+from judgebench.reports.gate_policy import GateTest, Policy, read_policy
+from judgebench.reports.leaderboard import leaderboards
+from judgebench.reports.model_pairs import PairData
+from judgebench.reports.table import render
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed
 from tests.unit.compared import BASELINE, answer, take_in, verdict

@@ -13,13 +13,13 @@ from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.plain_text import printable_lines
 from judgebench.records import Item, Message
-from judgebench.report.gate import gate_report
-from judgebench.report.gate_annotations import annotated
-from judgebench.report.gate_document import page
-from judgebench.report.gate_outcome import GateReport
-from judgebench.report.gate_policy import GateTest, Policy
-from judgebench.report.gate_texts import GateTexts, texts_of
-from judgebench.report.table import render
+from judgebench.reports.gate import gate_report
+from judgebench.reports.gate_annotations import annotated
+from judgebench.reports.gate_document import page
+from judgebench.reports.gate_outcome import GateReport
+from judgebench.reports.gate_policy import GateTest, Policy
+from judgebench.reports.gate_texts import GateTexts, texts_of
+from judgebench.reports.table import render
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed
 from tests.unit.exchanged import coded, rows_file

@@ -12,10 +12,10 @@ from hypothesis import given
 
 from judgebench.plain_text import printable
 from judgebench.records import Estimate
-from judgebench.report import estimates
-from judgebench.report.figure import Figure
-from judgebench.report.html import WIDTHS
-from judgebench.report.table import Column, Document, Table, render
+from judgebench.reports import estimates
+from judgebench.reports.figure import Figure
+from judgebench.reports.html import WIDTHS
+from judgebench.reports.table import Column, Document, Table, render
 from tests.unit.reports import HOSTILE, TEXTS, document, table
 
 EMPTY = {"meta", "line", "circle"}

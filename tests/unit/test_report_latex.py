@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from judgebench.plain_text import printable
-from judgebench.report.table import Column, Table, render
+from judgebench.reports.table import Column, Table, render
 from tests.unit.reports import HOSTILE, TEXTS, document, table
 
 COMPILER = shutil.which("lualatex")

@@ -23,11 +23,11 @@ from judgebench.errors import UsageError
 from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
-from judgebench.report.board import Board
-from judgebench.report.calibrate_length import calibrate_length
-from judgebench.report.calibration_document import document as calibration_document
-from judgebench.report.leaderboard import document, leaderboards, to_json
-from judgebench.report.table import render
+from judgebench.reports.board import Board
+from judgebench.reports.calibrate_length import calibrate_length
+from judgebench.reports.calibration_document import document as calibration_document
+from judgebench.reports.leaderboard import document, leaderboards, to_json
+from judgebench.reports.table import render
 from judgebench.stats.length_calibration import fit_difficulty
 from judgebench.stats.length_control import CANDIDATES, exact
 from judgebench.store import Store, open_store
@@ -687,8 +687,8 @@ def test_a_headline_without_any_published_calibration_says_what_fits_one(
 ) -> None:
     from dataclasses import replace
 
-    from judgebench.report import leaderboard
-    from judgebench.report.boards import meant
+    from judgebench.reports import leaderboard
+    from judgebench.reports.boards import meant
 
     def declared(store: Store, name: str) -> Any:
         return replace(meant(store, name), headline=LC)

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from judgebench.errors import UsageError
-from judgebench.report.gate import gate_report, usual_policy
-from judgebench.report.gate_policy import GateTest, Policy
-from judgebench.report.night_versions import nights_of, ran_at
-from judgebench.report.nights import Nights, board_test, nights
+from judgebench.reports.gate import gate_report, usual_policy
+from judgebench.reports.gate_policy import GateTest, Policy
+from judgebench.reports.night_versions import nights_of, ran_at
+from judgebench.reports.nights import Nights, board_test, nights
 from judgebench.store import Store, open_store
 from tests.dashboards import night_stores, stores
 from tests.dashboards.night_stores import DAY, FIRST

@@ -13,10 +13,10 @@ from judgebench.benchmarks.description import find
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import JudgeSpec
-from judgebench.report.leaderboard import document, leaderboards
-from judgebench.report.published import is_published_judge
-from judgebench.report.reference_board import references
-from judgebench.report.table import render
+from judgebench.reports.leaderboard import document, leaderboards
+from judgebench.reports.published import is_published_judge
+from judgebench.reports.reference_board import references
+from judgebench.reports.table import render
 from judgebench.store import Store, open_store
 from tests.unit.compared import BASELINE, take_in, verdict
 from tests.unit.exchanged import rows_file

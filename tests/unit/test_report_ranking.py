@@ -21,11 +21,11 @@ from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.style import STYLE, style_differences, style_of
-from judgebench.report.board import Row
-from judgebench.report.ranking import Ranking, rankings
-from judgebench.report.ranking_document import document, to_json
-from judgebench.report.ranking_values import EXPECTED, STRENGTH, PairRow
-from judgebench.report.table import render
+from judgebench.reports.board import Row
+from judgebench.reports.ranking import Ranking, rankings
+from judgebench.reports.ranking_document import document, to_json
+from judgebench.reports.ranking_values import EXPECTED, STRENGTH, PairRow
+from judgebench.reports.table import render
 from judgebench.store import Store, open_store
 from tests.unit.exchanged import coded, rows_file
 

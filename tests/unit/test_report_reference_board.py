@@ -20,11 +20,11 @@ from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.model_correlations import NO_INTERVAL
-from judgebench.report.leaderboard import Board, document, leaderboards
-from judgebench.report.model_names import read_names, same_models
-from judgebench.report.published_correlations import related
-from judgebench.report.reference_board import ReferenceBoard, places, references
-from judgebench.report.table import render
+from judgebench.reports.leaderboard import Board, document, leaderboards
+from judgebench.reports.model_names import read_names, same_models
+from judgebench.reports.published_correlations import related
+from judgebench.reports.reference_board import ReferenceBoard, places, references
+from judgebench.reports.table import render
 from judgebench.store import Store, open_store
 from tests.unit.exchanged import rows_file
 

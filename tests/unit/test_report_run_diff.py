@@ -12,12 +12,12 @@ import pytest
 from judgebench.errors import UsageError
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import JudgeSpec, RunManifest, Runtime
-from judgebench.report.changes import changes
-from judgebench.report.run_called import run_called
-from judgebench.report.run_diff import RunDiff, run_diff
-from judgebench.report.run_diff_document import document
-from judgebench.report.run_moves import Flips, Moved
-from judgebench.report.table import render
+from judgebench.reports.changes import changes
+from judgebench.reports.run_diff import RunDiff, run_diff
+from judgebench.reports.run_diff_document import document
+from judgebench.reports.run_moves import Flips, Moved
+from judgebench.reports.run_ref import run_called
+from judgebench.reports.table import render
 from judgebench.store import Store, open_store
 from tests.unit.two_runs import JUDGE, Judged, put_run
 

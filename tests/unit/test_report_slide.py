@@ -29,18 +29,18 @@ from judgebench.records import (
     Score,
     Unreadable,
 )
-from judgebench.report.gate import gate_report
-from judgebench.report.gate_annotations import annotated
-from judgebench.report.gate_document import document, in_words, junit, to_json
-from judgebench.report.gate_outcome import GateReport
-from judgebench.report.gate_policy import GateTest, Policy, read_policy
-from judgebench.report.gate_texts import GateTexts
-from judgebench.report.model_pairs import PairData
-from judgebench.report.night_versions import nights_of
-from judgebench.report.nights import nights
-from judgebench.report.slide import _counts, policy_slide
-from judgebench.report.slide import in_words as slide_words
-from judgebench.report.table import render
+from judgebench.reports.gate import gate_report
+from judgebench.reports.gate_annotations import annotated
+from judgebench.reports.gate_document import document, in_words, junit, to_json
+from judgebench.reports.gate_outcome import GateReport
+from judgebench.reports.gate_policy import GateTest, Policy, read_policy
+from judgebench.reports.gate_texts import GateTexts
+from judgebench.reports.model_pairs import PairData
+from judgebench.reports.night_versions import nights_of
+from judgebench.reports.nights import nights
+from judgebench.reports.slide import _counts, policy_slide
+from judgebench.reports.slide import in_words as slide_words
+from judgebench.reports.table import render
 from judgebench.store import Store, open_store
 from judgebench.store.read import StoredBaseline
 from tests.dashboards import item_stores, stores

@@ -14,10 +14,10 @@ from scipy.stats import binomtest
 
 from judgebench import keys
 from judgebench.records import Message, ModelSpec, Response, Runtime
-from judgebench.report.compare import comparison
-from judgebench.report.compare_document import document
-from judgebench.report.stack_anchors import may_differ
-from judgebench.report.table import render
+from judgebench.reports.compare import comparison
+from judgebench.reports.compare_document import document
+from judgebench.reports.stack_anchors import may_differ
+from judgebench.reports.table import render
 from judgebench.store import Store, open_store
 from judgebench.store.read import AnsweredAgain
 from tests.e2e.runs import typed

@@ -22,17 +22,17 @@ from judgebench.judges.flags import constant_answer
 from judgebench.metrics.accuracy import accuracies
 from judgebench.metrics.constant_answers import constant_answers
 from judgebench.metrics.intervals import Intervals
-from judgebench.report.board import Board
-from judgebench.report.board_choice import chosen
-from judgebench.report.board_document import EXCLUDED
-from judgebench.report.board_overview import overview
-from judgebench.report.compare import comparison
-from judgebench.report.gate import gate_report
-from judgebench.report.gate_policy import GateTest, Policy
-from judgebench.report.leaderboard import document, leaderboards, to_json
-from judgebench.report.marks import Marks, marks_of_answers, suspicions
-from judgebench.report.ranking import rankings
-from judgebench.report.table import render
+from judgebench.reports.answer_flags import Marks, marks_of_answers, suspicions
+from judgebench.reports.board import Board
+from judgebench.reports.board_choice import chosen
+from judgebench.reports.board_document import EXCLUDED
+from judgebench.reports.board_overview import overview
+from judgebench.reports.compare import comparison
+from judgebench.reports.gate import gate_report
+from judgebench.reports.gate_policy import GateTest, Policy
+from judgebench.reports.leaderboard import document, leaderboards, to_json
+from judgebench.reports.ranking import rankings
+from judgebench.reports.table import render
 from judgebench.store import Store, open_store
 from tests.unit.compared import BASELINE, verdict
 from tests.unit.exchanged import label, rows_file

@@ -17,8 +17,8 @@ from judgebench.cli.options import FORMATS
 from judgebench.errors import UsageError
 from judgebench.plain_text import printable
 from judgebench.records import Estimate
-from judgebench.report import estimates
-from judgebench.report.table import FORMS, SUFFIXES, Column, Document, Table, render, write
+from judgebench.reports import estimates
+from judgebench.reports.table import FORMS, SUFFIXES, Column, Document, Table, render, write
 from tests.unit.reports import HOSTILE as HOSTILE_NAMES
 from tests.unit.reports import TEXTS, table
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from judgebench.records import JudgeSpec, ModelSpec
-from judgebench.report.themselves import named_as_themselves
+from judgebench.reports.self_judges import named_as_themselves
 from judgebench.store import Store, open_store
 
 LOCAL, OTHER = ModelSpec(weights="hf:abc"), ModelSpec(weights="hf:def")

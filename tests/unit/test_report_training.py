@@ -12,12 +12,12 @@ import pytest
 
 from judgebench.errors import UsageError
 from judgebench.records import ModelSpec
-from judgebench.report.board_data import BoardData
-from judgebench.report.checkpoints import NO_OTHER_TAGS, training_runs
-from judgebench.report.leaderboard import leaderboards
-from judgebench.report.table import render
-from judgebench.report.training import Training, training
-from judgebench.report.training_document import document, to_json
+from judgebench.reports.board_data import BoardData
+from judgebench.reports.checkpoints import NO_OTHER_TAGS, training_runs
+from judgebench.reports.leaderboard import leaderboards
+from judgebench.reports.table import render
+from judgebench.reports.training import Training, training
+from judgebench.reports.training_document import document, to_json
 from judgebench.stats.winner import best_share_of
 from judgebench.store import open_store
 from tests.dashboards import night_stores, stores
@@ -56,7 +56,7 @@ def test_what_is_not_read_would_not_have_counted(
     url: str, report: Training, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only the verdicts on checkpoints are read; a model without a tag has some too."""
-    from judgebench.report import training as module
+    from judgebench.reports import training as module
 
     asked: list[Any] = []
 
@@ -75,7 +75,7 @@ def test_what_is_not_read_would_not_have_counted(
 def test_a_suspicious_checkpoint_is_named(
     url: str, report: Training, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from judgebench.report import board_data
+    from judgebench.reports import board_data
 
     name = report.checkpoints[0].model
     assert not any("suspicious" in note for note in report.notes)

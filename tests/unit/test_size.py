@@ -59,7 +59,7 @@ def test_what_moves_into_strings_is_counted_beside() -> None:
     ("file", "row"),
     [
         ("judgebench/keys.py", "root modules"),
-        ("judgebench/report/gate.py", "reports"),
+        ("judgebench/reports/gate.py", "reports"),
         ("judgebench/workers/x/y.py", "responses + workers"),
         ("dashboards/save_chart.js", "dashboards"),
         ("judgebench/judges/prompts/rubric.txt", "judges"),

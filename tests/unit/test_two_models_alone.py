@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from judgebench.report import compare
-from judgebench.report.model_pairs import PairData
+from judgebench.reports import compare
+from judgebench.reports.model_pairs import PairData
 from judgebench.store import Store, open_store
 from tests.contract.store.test_board_columns import BENCHMARK, VERSION, fill
 

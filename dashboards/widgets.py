@@ -1,0 +1,311 @@
+"""What every page shows in the same way. Foreign text (names, reasons, errors) is shown as text.
+
+Streamlit reads Markdown, HTML, emoji codes and colour directives in most places where it takes a
+string, headings, captions and error boxes included. Only `st.text`, `st.code`, the options of a
+select box and tables show a string as it is, so whatever was not written in this folder goes
+through those.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import pandas as pd
+import streamlit as st
+from charts import GAP, INK, Axis, Ink, number, text_px
+from open_store import NoStoreError
+from pandas.io.formats.style import Styler
+from pictures import Draws, as_of, captioned, plotted, save_buttons
+from reads import shown_url
+from streamlit.delta_generator import DeltaGenerator
+
+from judgebench.errors import JudgebenchError
+
+FIRST_STEPS = "judgebench run suites/demo.yaml"
+
+
+def ink() -> Ink:
+    """The colours of the theme that the reader's browser shows."""
+    return INK["dark" if st.context.theme.type == "dark" else "light"]
+
+
+def or_say_what_is_wrong(page: Callable[[], None]) -> None:
+    """Draw a page; where the store is absent or cannot be read, say so and what to do."""
+    try:
+        page()
+    except NoStoreError as absent:
+        st.info("There is no store here yet. A run makes one:", icon="📭")
+        st.code(FIRST_STEPS, language=None)
+        st.text(f"Looked for {absent}")
+    except JudgebenchError as error:
+        st.error("This cannot be shown.", icon="⛔")
+        st.text(str(error))
+
+
+def empty(what: str, command: str) -> None:
+    """What a page says that has nothing to show. Both texts are ours."""
+    st.info(what, icon="📭")
+    st.code(command, language=None)
+
+
+def choose(
+    label: str,
+    options: Sequence[str],
+    key: str,
+    *,
+    default: str | None = None,
+    shows: Mapping[str, str] | None = None,
+    kept_as: str | None = None,
+) -> str:
+    """A select box whose choice lives in the URL and outlives a change of page.
+
+    ``kept_as``: a name of this page's own, where what others have chosen means nothing here.
+    """
+    kept = st.session_state.setdefault("kept", {})
+    kept_as = kept_as or key
+    wanted = (st.query_params.get(key), kept.get(kept_as), default)
+    start = next((options.index(name) for name in wanted if name in options), 0)
+    picked: str = st.selectbox(
+        label,
+        list(options),
+        index=start,
+        format_func=lambda option: shows.get(option, option) if shows else option,
+        # A key of its own for each set of options: a choice among others is none among these.
+        key="\0".join([key, *options]),
+    )
+    kept[kept_as] = picked
+    if st.query_params.get(key, "") != picked:
+        st.query_params[key] = picked
+    return picked
+
+
+def forget(*keys: str) -> None:
+    """Let select boxes of `choose` take what the URL says, as a callback may have changed it."""
+    for name in list(st.session_state):
+        if isinstance(name, str) and name.partition("\0")[0] in keys and "\0" in name:
+            del st.session_state[name]
+
+
+Telling: TypeAlias = Callable[[], Iterable[tuple[str, str]]]
+"""Name and version of the benchmarks that a page has something to say about, the best first."""
+
+
+def choose_benchmark(
+    known: Sequence[tuple[str, str]], widths: Sequence[float], telling: Telling
+) -> tuple[list[DeltaGenerator], str, str] | None:
+    """As `choose_among`; None, and what to type, where the store knows no benchmark."""
+    if not known:
+        empty("The store is empty. A run fills it:", FIRST_STEPS)
+        return None
+    return choose_among(known, widths, telling)
+
+
+def choose_among(
+    known: Sequence[tuple[str, str]], widths: Sequence[float], telling: Telling
+) -> tuple[list[DeltaGenerator], str, str]:
+    """A row of selectors: benchmark and version chosen, and the places left to fill.
+
+    A link says which. What a reader chose on another page is kept where this page has something to
+    say about it; else the page opens on the best of `telling`.
+    """
+    names = list(dict.fromkeys(name for name, _ in known))
+    best = None
+    if st.query_params.get("benchmark") not in names:
+        best = _opens_on(telling)
+    places = st.columns(list(widths))
+    with places[0]:
+        benchmark = choose("Benchmark", names, "benchmark", default=best and best[0])
+    with places[1]:
+        versions = [version for name, version in known if name == benchmark]
+        told = best is not None and best[0] == benchmark and best[1] in versions
+        version = choose(
+            "Version", versions, "version", default=best[1] if best and told else versions[-1]
+        )
+    return places[2:], benchmark, version
+
+
+def _opens_on(telling: Telling) -> tuple[str, str] | None:
+    """Where a page begins that no link leads to a benchmark of; None at the first there is."""
+    kept = st.session_state.setdefault("kept", {})
+    chosen = kept.get("benchmark")
+    by_itself = chosen == st.session_state.get("opened on")
+    if chosen and not by_itself and any(chosen == name for name, _ in telling()):
+        return None
+    for name in ("benchmark", "version"):
+        kept.pop(name, None)
+    best = next(iter(telling()), None)
+    st.session_state["opened on"] = best and best[0]
+    return best
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """The names with a number behind those that occur again."""
+    seen: Counter[str] = Counter()
+    told_apart = []
+    for name in names:
+        seen[name] += 1
+        told_apart.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return told_apart
+
+
+def numbers(estimate: Mapping[str, Any], scale: float) -> dict[str, Any]:
+    """An estimate's columns; nan where the report has null."""
+    ends = {name: estimate.get(name) for name in ("value", "low", "high")}
+    return {name: math.nan if end is None else end * scale for name, end in ends.items()} | {
+        "n": estimate["n"],
+        "missing": estimate["missing"],
+        "undefined": estimate.get("undefined") or "",
+    }
+
+
+def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
+
+
+def note(row: Mapping[str, Any], digits: int) -> str:
+    """What stands at the right of a bar: number, interval, n, what is missing; or why nothing."""
+    counts = f"n {row['n']:,}" + (f", {row['missing']:,} missing" if row["missing"] else "")
+    if math.isnan(row["value"]):
+        return f"{GAP} {row['undefined']} · {counts}"
+    return f"{number(row['value'], digits)} {_interval(row, digits)} · {counts}"
+
+
+def in_brackets(estimate: Mapping[str, Any]) -> str | None:
+    """``0.62 [0.48, 0.75]``; None where undefined, which a table shows as a dash."""
+    row = numbers(estimate, 1.0)
+    return None if math.isnan(row["value"]) else f"{number(row['value'], 2)} {_interval(row, 2)}"
+
+
+def worst_case(estimate: Mapping[str, Any], scale: float, digits: int) -> str:
+    """Where the number would lie with all that is missing at its worst, and at its best."""
+    low, high = estimate.get("worst_low"), estimate.get("worst_high")
+    if not estimate["missing"] or low is None or high is None:
+        return ""
+    return f"[{number(low * scale, digits)}, {number(high * scale, digits)}]"
+
+
+def _interval(row: Mapping[str, Any], digits: int) -> str:
+    if math.isnan(row["low"]) or math.isnan(row["high"]):
+        return "[no interval]"
+    return f"[{number(row['low'], digits)}, {number(row['high'], digits)}]"
+
+
+RANK_SETS = "The sets of all models hold at once (95 %)."
+
+
+def columns_of(axis: Axis) -> dict[str, Any]:
+    """How the columns of a board are headed."""
+    number_of = st.column_config.NumberColumn
+    return {
+        "rank": number_of("rank", width=50, help="Among all models of the board."),
+        "rank_low": number_of("from", width=50, help=f"Lowest rank of the set. {RANK_SETS}"),
+        "rank_high": number_of("to", width=50, help=f"Highest rank of the set. {RANK_SETS}"),
+        "model": st.column_config.TextColumn("model"),  # as wide as the names
+        "value": number_of(axis.short),
+        "lc value": number_of("LC %", help="Length-controlled win rate."),
+        "raw value": number_of("win rate %", help="Plain, not length-controlled."),
+        "raw low": number_of("win rate low"),
+        "raw high": number_of("win rate high"),
+        "lc low": number_of("LC low"),
+        "lc high": number_of("LC high"),
+        "lc undefined": st.column_config.TextColumn("LC undefined"),
+    }
+
+
+def greyed(rows: pd.DataFrame, quiet: Sequence[bool], digits: int, colours: Ink) -> Styler:
+    """The rows with their numbers printed, those that do not count in grey, flags on their tint."""
+    grey = [f"color: {colours.faint}" if is_quiet else "" for is_quiet in quiet]
+    styled = rows.style.format(precision=digits, na_rep=GAP).apply(lambda _: grey, axis=0)
+    if "flags" not in rows:
+        return styled
+    return styled.map(lambda said: _tint(said, colours), subset=["flags"])
+
+
+def _tint(said: str, colours: Ink) -> str:
+    """The ground of a cell of flags; what they are, their shapes and words say."""
+    if not said:
+        return ""
+    ground = colours.notice if said.startswith("●") else colours.warning
+    return f"background-color: {ground}; color: {colours.text}"
+
+
+FIRST_COLUMNS, SEEN_ROWS, PADDING_PX, WIDEST_PX = 3, 5, 32, 500
+"""Of a table: the columns that are shown whole, and rows of which a browser measures every one."""
+
+
+def table(rows: pd.DataFrame | Styler, **options: Any) -> Any:
+    """A table; what is selected in it, where that is asked for."""
+    config = whole(
+        rows.data if isinstance(rows, Styler) else rows, options.pop("column_config", {})
+    )
+    return st.dataframe(
+        rows, hide_index=True, width="stretch", placeholder=GAP, column_config=config, **options
+    )
+
+
+def whole(rows: pd.DataFrame, config: Mapping[str, Any]) -> dict[str, Any]:
+    """How columns are headed, the first ones as wide as their longest text, wherever it stands.
+
+    A browser measures the first rows, and of more than five leaves out what is twice as wide as
+    they are on average.
+    """
+    found = dict(config)
+    for name in [*rows][:FIRST_COLUMNS]:
+        texts = [text for text in rows[name] if isinstance(text, str)]
+        if len(texts) > SEEN_ROWS and not (found.get(name) or {}).get("width"):
+            width = min(WIDEST_PX, text_px([*texts, name]) + PADDING_PX)
+            found[name] = {**(found.get(name) or {}), "width": width}
+    return found
+
+
+def drawing(draws: Draws, *, alt: str, place: DeltaGenerator | None = None) -> None:
+    """A drawing without a caption, as one that another takes the place of."""
+    (place or st).vega_lite_chart(spec=plotted(draws), theme=None, alt=alt)
+
+
+def chart(
+    draws: Draws,
+    said: str = "",
+    *,
+    alt: str,
+    name: str = "",
+    share: float = 1.0,
+    **options: Any,
+) -> Any:
+    """A drawing with its caption, and what saves both as PNG and as SVG; what is chosen in it.
+
+    Parameters
+    ----------
+    said
+        The caption: what is drawn, of whom, in whose eyes, how many. Store and date follow it.
+    alt
+        For those who do not see it.
+    name
+        Of the saved file, without its suffix; also tells drawings of one page apart.
+    share
+        Of the page's width, that the drawing has.
+    """
+    url, mark = st.session_state["store"], st.session_state["mark"]
+    source = f"judgebench · {shown_url(url)} as of {as_of(mark)}"
+    with st.container(gap="xxsmall"):
+        picked = st.vega_lite_chart(
+            spec=captioned(draws, f"{said} · {source}" if said else source, ink(), share=share),
+            theme=None,
+            alt=alt,
+            **options,
+        )
+        save_buttons(name or alt, key=f"save {name or alt}")
+    return picked
+
+
+def notes(lines: Sequence[str]) -> None:
+    """Warnings and reasons below a table."""
+    if lines:
+        st.text("\n".join(lines))
+
+
+def download(label: str, name: str, csv: str, key: str) -> None:
+    st.download_button(label, csv, file_name=name, mime="text/csv", key=key, on_click="ignore")

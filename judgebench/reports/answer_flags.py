@@ -1,0 +1,227 @@
+"""What was noticed about answers when they were judged, counted by judge and model.
+
+Answers may be meant for whoever judges them: one text to everything that addresses the judge once
+led a published board. Models that give such answers are *suspicious*. Boards list them outside the
+ranking, unless they are asked to rank them; `suspicions` is the one place that says who they are.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from judgebench.columns import counted, distinct, marked, paired, taken
+from judgebench.judges.flags import ConstantAnswer, text_flags
+from judgebench.reports.boards import Columns
+
+CUT = "cut"
+"""An answer was longer than the judge is shown."""
+
+SUSPECT: Mapping[str, str] = {
+    "imitates_prompt": "imitate the judge's prompt",
+    "imitates_verdict": "imitate a verdict",
+    "addresses_judge": "address the judge",
+    "hidden_text": "contain text that is not seen",
+}
+"""Marks of answers that may be meant for the judge, and what such answers do."""
+
+SUSPICIOUS = "suspicious"
+"""The flag of a model whose answers may be meant for the judge."""
+
+SUSPICIOUS_SHARE, SUSPICIOUS_LEAST = 0.05, 2
+"""A model is suspicious when more than this share of its answers has a mark of `SUSPECT`,
+whichever, and as many answers at least: of honest answers each mark is on less than one in 200, so
+that a single one says nothing."""
+
+COUNTED = "marked_"
+"""What the counts of marks begin with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marks:
+    """Of how many answers that were examined each mark was made; ``any_suspect`` counts those with
+    a mark of `SUSPECT`, at least."""
+
+    examined: int
+    answers: Mapping[str, int] = field(default_factory=dict)
+    any_suspect: int = 0
+
+    @property
+    def suspect(self) -> int:
+        """Answers with a mark of `SUSPECT`, each once."""
+        return max(self.any_suspect, *(self.answers.get(mark, 0) for mark in SUSPECT))
+
+    def share(self, mark: str) -> float:
+        return self.answers.get(mark, 0) / self.examined if self.examined else 0.0
+
+    def joined(self, other: Marks) -> Marks:
+        """What two judges saw in one model's answers, which may be the same: at least so many."""
+        return Marks(
+            examined=max(self.examined, other.examined),
+            answers={
+                mark: max(self.answers.get(mark, 0), other.answers.get(mark, 0))
+                for mark in sorted({*self.answers, *other.answers})
+            },
+            any_suspect=max(self.any_suspect, other.any_suspect),
+        )
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {f"{COUNTED}{mark}": n for mark, n in self.answers.items()}
+
+    @property
+    def flags(self) -> list[str]:
+        """In words that stand beside a model."""
+        return [
+            "cut answers" if mark == CUT else mark.replace("_", " ")
+            for mark in self.answers
+            if mark == CUT or mark in SUSPECT
+        ]
+
+
+NO_MARKS = Marks(examined=0)
+
+
+def marks_by_judge(columns: Columns) -> dict[tuple[str, str], Marks]:
+    """By judge and model; those without any mark left out.
+
+    An answer counts once, in however many orders and repeats it was judged. Verdicts of answers
+    that were not examined (imported ones, see `marks_of_answers`) count for nothing.
+    """
+    if "marks" not in columns:
+        return {}
+    made: dict[tuple[str, str], Counter[str]] = {}
+    about = ("judge", "model", "item_id", "sample", "turn")
+    marks = columns["marks"]
+    made_at = np.flatnonzero(marked(marks, bool))
+    answers: dict[tuple[str, str, str, int, int], set[str]] = {}
+    its = (taken(columns[name], made_at) for name in (*about, "marks"))
+    for judge, model, item, sample, turn, found in zip(*its, strict=True):
+        answers.setdefault((judge, model, item, sample, turn), set()).update(found)
+    if not answers:
+        return {}
+    suspect: Counter[tuple[str, str]] = Counter()
+    for (judge, model, *_), names in answers.items():
+        made.setdefault((judge, model), Counter()).update(names)
+        suspect[judge, model] += not SUSPECT.keys().isdisjoint(names)
+    looked_at = np.flatnonzero(marked(marks, lambda found: found is not None))
+    who, *answer = (
+        taken(column, looked_at)
+        for column in (paired(columns["judge"], columns["model"]), *(columns[n] for n in about[2:]))
+    )
+    examined = counted(distinct(who, *answer))
+    return {
+        who: Marks(
+            examined=examined[who], answers=dict(sorted(counted.items())), any_suspect=suspect[who]
+        )
+        for who, counted in made.items()
+    }
+
+
+def marks_of_answers(answers: Columns) -> dict[str, Marks]:
+    """By model id: for judges of elsewhere, whose verdicts came without marks.
+
+    Models without any mark are left out.
+
+    Parameters
+    ----------
+    answers
+        ``model_id`` and ``text``.
+    """
+    examined: Counter[str] = Counter()
+    suspect: Counter[str] = Counter()
+    made: dict[str, Counter[str]] = {}
+    for model, text in zip(answers["model_id"], answers["text"], strict=True):
+        examined[model] += 1
+        if names := text_flags(text):
+            made.setdefault(model, Counter()).update(names)
+            suspect[model] += not SUSPECT.keys().isdisjoint(names)
+    return {
+        model: Marks(
+            examined=examined[model],
+            answers=dict(sorted(counted.items())),
+            any_suspect=suspect[model],
+        )
+        for model, counted in made.items()
+    }
+
+
+def suspicions(
+    constant: Mapping[str, ConstantAnswer], marks: Mapping[tuple[str, str], Marks]
+) -> dict[str, str]:
+    """The suspicious models, and why they are.
+
+    Marks are of the answers, whichever judge they were judged by, so that a model is suspicious on
+    all boards of a benchmark or on none.
+
+    Parameters
+    ----------
+    constant
+        By model, as it is shown, those that often give one answer; suspicious are those of
+        `ConstantAnswer.suspicious`.
+    marks
+        By judge and model.
+    """
+    of_model: dict[str, Marks] = {}
+    for (_, model), one in marks.items():
+        of_model[model] = of_model.get(model, NO_MARKS).joined(one)
+    found = {}
+    for model in sorted({*constant, *of_model}):
+        why = []
+        if model in constant and constant[model].suspicious:
+            marked = ", which may be meant for the judge" if constant[model].marked else ""
+            why.append(said_of_constant(constant[model]) + marked)
+        seen = of_model.get(model, NO_MARKS)
+        if seen.suspect >= SUSPICIOUS_LEAST and seen.suspect > SUSPICIOUS_SHARE * seen.examined:
+            why.append(_said_of_suspect(seen))
+        if why:
+            found[model] = "; ".join(why)
+    return found
+
+
+def _said_of_suspect(seen: Marks) -> str:
+    """Of how many answers what was noticed; those with several marks count once."""
+    of = {does: seen.answers[mark] for mark, does in SUSPECT.items() if seen.answers.get(mark)}
+    if len(of) == 1:
+        return f"{seen.suspect} of {seen.examined} answers {next(iter(of))}"
+    each = ", ".join(f"{n} {does}" for does, n in of.items())
+    return f"{seen.suspect} of {seen.examined} answers may be meant for the judge: {each}"
+
+
+def said_of_constant(one: ConstantAnswer) -> str:
+    """How many of a model's answers are one text."""
+    same = (
+        "are one and the same text"
+        if one.same
+        else f"begin with the same {len(one.text)} characters"
+    )
+    return f"{one.share:.0%} of its {one.n} answers {same}"
+
+
+def said_of_marks(marks: Mapping[str, Marks], limit: int | None) -> list[str]:
+    """Warnings of one board: which models' answers were cut, and which may be meant for the judge.
+
+    Parameters
+    ----------
+    marks
+        By model, in the order in which models are named.
+    limit
+        Characters after which this judge's answers are cut, where it says so.
+    """
+    warnings = []
+    for mark, does in SUSPECT.items():
+        if some := [
+            f"{model} ({_of(one, mark)})" for model, one in marks.items() if one.share(mark)
+        ]:
+            warnings.append(f"answers that {does}: {', '.join(some)}")
+    if some := [f"{model} {one.share(CUT):.0%}" for model, one in marks.items() if one.share(CUT)]:
+        where = "to what this judge is shown" if limit is None else f"at {limit:,} characters"
+        warnings.append(f"share of answers cut {where}: {', '.join(some)}")
+    return warnings
+
+
+def _of(marks: Marks, mark: str) -> str:
+    return f"{marks.answers[mark]} of {marks.examined}"

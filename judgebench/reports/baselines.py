@@ -1,0 +1,140 @@
+"""Baselines by name: a model's verdicts are called ``main`` or ``last-green`` from now on.
+
+What a model is differs by benchmark, since how it is prompted is part of it. So a name stands for
+one model on each benchmark: the newest that goes by the model's name there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from judgebench.errors import UsageError
+from judgebench.reports.board_data import BoardData
+from judgebench.reports.boards import meant
+from judgebench.reports.gate_file import GateSaid
+from judgebench.reports.gate_models import newest_called
+from judgebench.reports.table import Column, Document, Table
+from judgebench.store import Store
+from judgebench.store.read import StoredBaseline
+
+
+def set_baseline(
+    store: Store,
+    name: str,
+    model: str,
+    benchmarks: Sequence[str] = (),
+    passed: GateSaid | None = None,
+) -> list[StoredBaseline]:
+    """Call the newest model of a name the baseline, on every benchmark it was judged on, or some.
+
+    Parameters
+    ----------
+    benchmarks
+        ``NAME`` or ``NAME@VERSION``; all that the model was judged on, or all of ``passed``.
+    passed
+        The gate that the model has passed: benchmarks that it did not test stay as they are.
+
+    Raises
+    ------
+    UsageError
+        For a model that was judged nowhere, or not on a benchmark that was named, and for one that
+        is not the candidate of the gate. Nothing is stored then.
+    """
+    if not name.strip():
+        raise UsageError("a baseline needs a name, as in `judgebench baseline set main`")
+    named = benchmarks or [
+        f"{benchmark}@{version}"
+        for benchmark, version in (passed.candidates if passed else store.benchmarks())
+    ]
+    asked = bool(benchmarks or passed)
+    found = []
+    for benchmark in named:
+        which = meant(store, benchmark)
+        data = BoardData(store, which, ())
+        shown = newest_called(data, model)
+        if shown is None:
+            if asked:
+                raise UsageError(f"{which}: no model called {model!r} was judged on it")
+            continue
+        model_id = data.model_ids[shown]
+        run_id = _newest_run(data, model_id)
+        if run_id is None:
+            raise UsageError(f"{which}: the newest model called {model!r} was not judged on it yet")
+        if passed is not None:
+            _check(passed, (which.name, which.version), model, model_id)
+        found.append((which, model_id, run_id))
+    if not found:
+        raise UsageError(
+            f"{store.name} has no verdicts on a model called {model!r}; `judgebench leaderboard "
+            "BENCHMARK` shows whom it has"
+        )
+    key_of = {one.id: one.key for one in store.models()}
+    with store.transaction():
+        return [
+            store.put_baseline(
+                name, which.name, which.version, model=key_of[model_id], run_id=run_id
+            )
+            for which, model_id, run_id in found
+        ]
+
+
+def _check(passed: GateSaid, benchmark: tuple[str, str], model: str, model_id: str) -> None:
+    """What passed is what becomes the baseline: a newer model of its name has not passed."""
+    candidate = passed.candidates.get(benchmark)
+    if candidate is None:
+        raise UsageError(f"{passed.path}: that gate did not test {'@'.join(benchmark)}")
+    if candidate != model_id:
+        raise UsageError(
+            f"{passed.path}: on {'@'.join(benchmark)} the gate was about the model {candidate}, "
+            f"and {model!r} is {model_id}; run the gate again"
+        )
+
+
+def _newest_run(data: BoardData, model_id: str) -> str | None:
+    """The run that the last of a model's verdicts came from; None without any."""
+    its = [(at, one.run_id) for one, at in data.judged_at.items() if one.model_id == model_id]
+    return max(its)[1] if its else None
+
+
+def document(baselines: Sequence[StoredBaseline], store: Store, *, history: bool) -> Document:
+    """Which model each baseline is; with ``history`` also which it was."""
+    last = {(b.name, b.benchmark, b.version): i for i, b in enumerate(baselines)}
+    rows = [(b, last[b.name, b.benchmark, b.version] == i) for i, b in enumerate(baselines)]
+    name_of = {model.id: model.name for model in store.models()}
+    records = [
+        {
+            "name": b.name,
+            "benchmark": b.benchmark,
+            "version": b.version,
+            "model": name_of[b.model_id],
+            "model_id": b.model_id,
+            "run": b.run_id,
+            "set": datetime.fromtimestamp(b.at, UTC).strftime("%Y-%m-%d %H:%M:%S"),
+            "counts": counts,
+        }
+        for b, counts in rows
+        if counts or history
+    ]
+    columns = {"name": "baseline", "set": "set (UTC)", "model_id": "id"}
+    shown = ["name", "benchmark", "version", "model", "model_id", "run", "set"]
+    shown += ["counts"] if history else []
+    words = {True: "yes", False: "no longer", None: "–"}
+    return Document(
+        tables=[
+            Table(
+                title="baselines",
+                columns=[Column(title=columns.get(one, one), wraps=one != "set") for one in shown],
+                rows=[
+                    [
+                        words[value] if value is None or isinstance(value, bool) else str(value)
+                        for value in (record[one] for one in shown)
+                    ]
+                    for record in records
+                ],
+                notes=[] if records else ["none yet; `judgebench baseline set NAME --model MODEL`"],
+            )
+        ],
+        records=records,
+        data={"baselines": records},
+    )

@@ -1,0 +1,115 @@
+"""The values of a leaderboard: boards and their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from judgebench.metrics.win_rate import WIN_RATE
+from judgebench.records import Estimate
+from judgebench.reports.answer_flags import SUSPICIOUS
+from judgebench.reports.reference_board import Beside
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One model. ``rank_low`` and ``rank_high`` are the ends of its set of ranks.
+
+    The sets of all models of a board hold at once, at the level of its intervals: a model is first
+    where ``rank_high`` is 1.
+
+    ``metrics`` are named as the contract names them, that of the board first. Ranks are None for a
+    model without a readable verdict, and for one that is ``excluded`` from the ranking.
+    ``suspicious`` says why its answers may be meant for the judge; such models are excluded unless
+    they are asked for. ``published`` are figures of the model on a published board,
+    by metric, where that board's judge and opponent are this one's.
+    """
+
+    model: str
+    model_id: str
+    rank: int | None
+    rank_low: int | None
+    rank_high: int | None
+    metrics: Mapping[str, Estimate]
+    counts: Mapping[str, int]
+    flags: tuple[str, ...]
+    suspicious: str | None = None
+    excluded: bool = False
+    published: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def marked_name(self) -> str:
+        """The model, where no heading says whether it is excluded."""
+        return f"{self.model} ({SUSPICIOUS})" if self.excluded else self.model
+
+    @property
+    def leading(self) -> Estimate:
+        """The estimate that ranks."""
+        return next(iter(self.metrics.values()))
+
+    @property
+    def judged(self) -> Estimate:
+        """The estimate that rests on all verdicts: what lengths are not known of is judged too."""
+        return self.metrics.get(WIN_RATE, self.leading)
+
+
+def rank_note(rows: Sequence[Row], level: float) -> list[str]:
+    """What the ranks in brackets are, where there are any."""
+    if all(row.rank_low is None or row.rank_low == row.rank_high for row in rows):
+        return []
+    return [f"ranks in brackets: sets that hold for all models at once ({level:.0%})"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """The models in the eyes of one judge, or of a panel of judges.
+
+    metric
+        What ranks: ``accuracy``, ``score``, ``win_rate`` or ``length_controlled_win_rate``; None
+        where nothing could be ranked.
+    scale
+        The lowest and the highest value that the metric can have; None for a scale without ends, or
+        where scores are on several.
+    opponent, opponent_id
+        Whose answers those of the models are compared with; None where each stands alone.
+    judge_id
+        None for a panel, whose verdicts are in no store.
+    judge_is
+        What the judge is, in words.
+    notes
+        What the numbers rest on besides.
+    groups
+        By way of grouping, the groups of items that have a metric of their own.
+    beside
+        The published boards of this version that figures are here of, of this judge and of others.
+    columns
+        The metrics that are asked for, in this order; all where none are.
+    """
+
+    benchmark: str
+    version: str
+    metric: str | None
+    scale: tuple[float, float] | None
+    judge: str
+    judge_id: str | None
+    judge_is: str
+    opponent: str | None = None
+    opponent_id: str | None = None
+    served_models: tuple[str, ...] = ()
+    official_prompt: bool | None = None
+    rows: tuple[Row, ...] = ()
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    beside: tuple[Beside, ...] = ()
+    columns: tuple[str, ...] = ()
+
+    @property
+    def published(self) -> Beside | None:
+        """The published board of this very judge and opponent."""
+        return next((one for one in self.beside if one.because is None), None)
+
+    def wanted(self, row: Row, also: Collection[str] = ()) -> dict[str, Estimate]:
+        """The metrics of a row that are asked for, and ``also`` these; all where none are."""
+        names = (*self.columns, *also) if self.columns else row.metrics
+        return {name: row.metrics[name] for name in names if name in row.metrics}

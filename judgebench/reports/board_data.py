@@ -1,0 +1,392 @@
+"""What the boards of a benchmark are made of, read from the store once."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from judgebench.columns import (
+    Bools,
+    Column,
+    coded,
+    counted,
+    distinct,
+    latest,
+    marked,
+    paired,
+    same,
+    taken,
+    together,
+)
+from judgebench.config import Panel
+from judgebench.errors import UsageError, unknown_name
+from judgebench.metrics.answer_lengths import AVG_LENGTH
+from judgebench.metrics.board_kinds import BoardKind, by_board
+from judgebench.metrics.combine import panel_verdicts
+from judgebench.metrics.constant_answers import constant_answers, may_be_constant
+from judgebench.metrics.failed_rows import with_failures
+from judgebench.metrics.label_board import undeclared
+from judgebench.metrics.scores import by_dimension, package_metrics
+from judgebench.metrics.verdict_table import SPARSE
+from judgebench.records import CONFIDENCES, BatchState, Item
+from judgebench.reports.answer_flags import (
+    NO_MARKS,
+    Marks,
+    marks_by_judge,
+    marks_of_answers,
+    suspicions,
+)
+from judgebench.reports.boards import Columns, Meant, judges_called, renamed, told_apart, where
+from judgebench.store import Store
+from judgebench.store.catalog import StoredJudge, StoredModel
+
+IMPORTED = "imported"
+"""The kind of judges whose verdicts came from elsewhere."""
+
+WAITING: tuple[BatchState, ...] = ("submitting", "submitted")
+
+_OF_NO_BOARD = ("run_id", "served_model", "at")
+
+STATUSES = ("empty", "truncated", "no_final_answer", "refused", "end_unknown")
+"""Of answers that are not plain ones; the last is counted only where there are any."""
+
+
+class Judged(NamedTuple):
+    """Who judged whom in which run, and what served the judge; ids, None where there is none."""
+
+    judge_id: str
+    model_id: str
+    opponent_id: str | None
+    run_id: str
+    served_model: str | None
+
+
+class BoardData:
+    """A benchmark's verdicts by board, and what is known of those who answered and judged.
+
+    only
+        Ids of the models whose verdicts and answers alone are read; all if None. What is said of
+        these models, each for itself or one against another, is the same then.
+
+    verdicts
+        The rows of each board, under names that mean one model or judge, those of panels after
+        those of the judges.
+    models, judges
+        Id -> the name shown.
+    lengths
+        By model as it is shown and item, the characters of an answer; the mean of several.
+    panels
+        By name; their judges under the names shown.
+    refused
+        Why a panel has no verdicts, by its name.
+    heard_of
+        By id of a model, when its last answer or failure came, in seconds.
+    judged_at
+        By `Judged`, when the last of its verdicts was given, in seconds.
+    stacks_of
+        By id of a model, the stacks, as JSON, that its newest answers were generated on.
+    both_orders
+        The judges, by id, that were shown some pair in both orders.
+    suspicious
+        The models, as they are shown, whose answers may be meant for the judge, and why.
+    repeats
+        How often each question occurs among the items; None where each occurs once.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        which: Meant,
+        panels: Sequence[Panel],
+        only: Collection[str] | None = None,
+    ) -> None:
+        self.store, self.which = store, which
+        stored: Columns = store.board_verdicts(which.name, which.version, only)
+        failures: Columns = store.failures(which.name, which.version)
+        answers: Columns = store.board_answers(which.name, which.version, only)
+        met = [] if only is None else store.models_met(which.name, which.version)
+        self.models = told_apart([answers, failures, stored, _named("model", met)], "model")
+        asked = [] if only is None else store.judges_met(which.name, which.version)
+        self.judges = told_apart([failures, stored, _named("judge", asked)], "judge")
+        self.model_ids = {shown: one for one, shown in self.models.items()}
+        self.plain_names = {model.name for model in store.models()}
+        self.spec_of = {judge.id: judge.spec for judge in store.judges()}
+        self._read_answers(answers)
+        self.heard_of: dict[str, float] = dict.fromkeys((model.id for model in met), 0.0)
+        for table in (answers, failures):
+            for model, at in latest(table["at"], table["model_id"]).items():
+                if model is not None:
+                    self.heard_of[model] = max(self.heard_of.get(model, 0.0), at)
+        judged = latest(stored["at"], *(stored[name] for name in Judged._fields))
+        self.judged_at = {Judged(*which): at for which, at in judged.items()}
+        self._served = set(counted(stored["judge_id"], stored["served_model"]))
+        self._last_run = _last(stored["judge_id"], stored["run_id"])
+        self.both_orders = _in_both_orders(stored)
+        stored = {name: said for name, said in stored.items() if name not in _OF_NO_BOARD}
+
+        everything = with_failures(
+            *(renamed(c, self.models, self.judges) for c in (stored, failures))
+        )
+        del stored, failures, answers  # each copy of a million verdicts is a hundred megabytes
+        verdicts = dict(where(everything, _on_boards(everything, which)))
+        del everything
+        contents = store.item_contents(which.name, which.version)
+        self.repeats = _repeats(contents, counted(verdicts["item_id"]))
+        if self.repeats is not None:
+            verdicts["unit"] = coded(verdicts["item_id"]).mapped(contents.get)
+        if which.sparse:
+            verdicts[SPARSE] = same(True, len(verdicts["item_id"]))
+        self.undeclared = undeclared(verdicts, which.labels)
+        if self.undeclared:  # before a panel takes them for votes
+            verdicts["kind"] = _declared(verdicts, which.labels)
+        verdicts |= by_dimension(verdicts) | package_metrics(verdicts)
+        del verdicts["parts"]
+        self.marks = marks_by_judge(verdicts) | self._marks_of_imported(verdicts)
+        constant = {self.models[one]: said for one, said in self.constant.items()}
+        self.suspicious = suspicions(constant, self.marks)
+        self.verdicts = _apart(verdicts)
+        self.panels: dict[str, Panel] = {}
+        self.refused: dict[str, str] = {}
+        for panel in panels:
+            self._assignment(panel)
+
+    def _marks_of_imported(self, verdicts: Columns) -> dict[tuple[str, str], Marks]:
+        """By judge and model, of the answers that judges of elsewhere have judged."""
+        imported = {
+            self.judges[one]
+            for one, spec in self.spec_of.items()
+            if spec.kind == IMPORTED and one in self.judges
+        }
+        if not imported:
+            return {}
+        told = marks_of_answers(self._texts())
+        # A model whose first answers came after the verdicts were read has no name here.
+        found = {self.models[one]: marks for one, marks in told.items() if one in self.models}
+        judged = counted(verdicts["judge"], verdicts["model"])
+        return {
+            (judge, model): marks
+            for judge in imported
+            for model, marks in found.items()
+            if (judge, model) in judged
+        }
+
+    def _read_answers(self, answers: Columns) -> None:
+        self.statuses = Counter(counted(answers["model_id"], answers["status"]))
+        stacks = counted(answers["model_id"], answers["stack"])
+        self.stacks = Counter(model for model, _ in stacks)
+        self.stacks_of: dict[str, set[str]] = {}
+        for model, stack in stacks:
+            if stack is not None:
+                self.stacks_of.setdefault(model, set()).add(stack)
+        suspects = may_be_constant(answers)
+        self.constant = constant_answers(self._texts(suspects)) if suspects else {}
+        place = paired(coded(answers["model_id"]).mapped(self.models.get), answers["item_id"])
+        length = np.asarray(answers["length"], dtype=np.float64)
+        total, n = np.bincount(place.codes, length), np.bincount(place.codes)
+        self.lengths = dict(zip(place.values, (total / n).tolist(), strict=True))
+        of_model = coded(answers["model_id"])
+        characters = np.bincount(of_model.codes, length).tolist()
+        self._length = dict(zip(of_model.values, map(int, characters), strict=False))
+
+    def _texts(self, models: Collection[str] | None = None) -> Columns:
+        """The newest answers as they are, of some models, by id, or of all."""
+        answers = self.store.responses_table(self.which.name, self.which.version, models=models)
+        return where(answers, answers["newest"])
+
+    def answers_of(self, model_id: str) -> dict[str, str]:
+        """A model's answers by item."""
+        texts = self._texts([model_id])
+        return dict(zip(texts["item_id"], texts["text"], strict=True))
+
+    def groups(self, by: str) -> dict[str, str]:
+        """The group of each item that has one, in one way of grouping."""
+        return {
+            item.id: str(group)
+            for item in self._items
+            if (group := _groups_of(item).get(by)) is not None
+        }
+
+    def check_grouping(self, by: str) -> None:
+        """That some item is grouped so.
+
+        Raises
+        ------
+        UsageError
+            Naming the ways there are.
+        """
+        known = sorted({name for item in self._items for name in _groups_of(item)})
+        if by not in known:
+            raise UsageError(f"{self.which}: {unknown_name('way of grouping', by, known)}")
+
+    def chances(self) -> dict[str, float]:
+        """What an answer drawn at random scores, from 0 to 1: one of the options, or any score."""
+        return {item.id: 1.0 / len(item.options) if item.options else 0.5 for item in self._items}
+
+    @cached_property
+    def _items(self) -> list[Item]:
+        return self.store.items(self.which.name, self.which.version)
+
+    def answers(self, model_id: str) -> dict[str, int]:
+        """How many answers a model gave, of which status, and how long they are in the mean.
+
+        The length is cut to whole characters, as AlpacaEval prints it.
+        """
+        of_status = {status: self.statuses[model_id, status] for status in ("ok", *STATUSES)}
+        n = sum(of_status.values())
+        counts = {"answers": n} | {status: of_status[status] for status in STATUSES[:-1]}
+        counts |= {status: of_status[status] for status in STATUSES[-1:] if of_status[status]}
+        return counts | ({AVG_LENGTH: int(self.mean_length(model_id))} if n else {})
+
+    def mean_length(self, model_id: str) -> float:
+        """Characters of a model's answers in the mean; nan without any."""
+        n = sum(self.statuses[model_id, status] for status in ("ok", *STATUSES))
+        return self._length[model_id] / n if n else math.nan
+
+    def served(self, judges: Iterable[str]) -> tuple[str, ...]:
+        """The models that served the replies of these judges, given by id."""
+        wanted = set(judges)
+        return tuple(sorted({name for judge, name in self._served if judge in wanted and name}))
+
+    def served_about(self, judges: Iterable[str], model: str) -> tuple[str, ...]:
+        """As `served`, of the replies about one model, given by id."""
+        wanted = set(judges)
+        served = {
+            one.served_model
+            for one in self.judged_at
+            if one.judge_id in wanted and one.model_id == model
+        }
+        return tuple(sorted(name for name in served if name))
+
+    def left_out(self, judge: str) -> tuple[str, ...]:
+        """What this judge, given by id, asked for and its model does not take."""
+        if not self.spec_of[judge].sampling:
+            return ()
+        return self.store.left_out(judge, self.which.name, self.which.version)
+
+    # panels -------------------------------------------------------------------------------------
+
+    def _assignment(self, panel: Panel) -> None:
+        """Combine its judges' verdicts wherever all of them are, or say why not."""
+        try:
+            seated = panel.model_copy(
+                update={"judges": [self._newest(name) for name in panel.judges]}
+            )
+            boards = [
+                kind
+                for kind, verdicts in self.verdicts.items()
+                if set(seated.judges) <= counted(verdicts["judge"]).keys()
+            ]
+            if not boards:
+                raise UsageError("its judges have no board in common")
+            for kind in boards:
+                said = panel_verdicts(self.verdicts[kind], seated)
+                said["judge"] = same(panel.name, len(said["judge"]))
+                self.marks |= self._marks_of_panel(kind, seated.judges, panel.name)
+                self.verdicts[kind] = together(self.verdicts[kind], said)
+        except UsageError as error:
+            self.refused[panel.name] = str(error)
+        else:
+            self.panels[panel.name] = seated
+
+    def _marks_of_panel(
+        self, kind: BoardKind, judges: Sequence[str], panel: str
+    ) -> dict[tuple[str, str], Marks]:
+        """What any of its judges saw in the answers, or was imported without having looked at."""
+        verdicts = self.verdicts[kind]
+        its = where(verdicts, marked(verdicts["judge"], lambda judge: judge in judges))
+        found = marks_by_judge({**its, "judge": same(panel, len(its["judge"]))})
+        for model in counted(its["model"]):
+            for marks in (
+                self.marks[judge, model] for judge in judges if (judge, model) in self.marks
+            ):
+                found[panel, model] = found.get((panel, model), NO_MARKS).joined(marks)
+        return found
+
+    def _newest(self, name: str) -> str:
+        """The name shown of a judge; of several that go by one name, the one that judged last."""
+        try:
+            called = judges_called(name, self.judges, self.store, self.which)
+        except UsageError:
+            if waits := self._not_judged_yet(name):
+                raise UsageError(waits) from None
+            raise
+        if len(called) == 1:
+            return called[0]
+        when = {run.id: run.started for run in self.store.runs()}
+        ids = {shown: one for one, shown in self.judges.items()}
+        return max(called, key=lambda shown: when.get(self._last_run.get(ids[shown], ""), 0.0))
+
+    def _not_judged_yet(self, name: str) -> str | None:
+        """That a judge of a suite has no verdicts yet; None for a name that no suite has."""
+        suites = [run.configuration for run in self.store.runs()]
+        if all(name != judge["name"] for suite in suites for judge in suite.get("judges", ())):
+            return None
+        said = f"{name} has no verdicts here yet"
+        if any(batch.asker == name for batch in self.store.batches(WAITING)):
+            return f"{said}; its questions wait in a batch, see `judgebench batches list`"
+        return said
+
+
+def _apart(verdicts: dict[str, Column]) -> dict[BoardKind, Columns]:
+    """The rows of each board, column by column: each is let go when it has been told apart."""
+    rows_of = by_board(verdicts)
+    found: dict[BoardKind, dict[str, Column]] = {kind: {} for kind in rows_of}
+    for name in list(verdicts):
+        values = verdicts.pop(name)
+        for kind, rows in rows_of.items():
+            found[kind][name] = taken(values, rows)
+    return dict(found)
+
+
+def _named(who: str, met: Sequence[StoredModel] | Sequence[StoredJudge]) -> Columns:
+    """Whose verdicts may not have been read; their names are told apart all the same."""
+    return {who: [one.name for one in met], f"{who}_id": [one.id for one in met]}
+
+
+def _on_boards(verdicts: Columns, which: Meant) -> Bools:
+    """Which verdicts say how good an answer is, and not how sure of it its model is."""
+    said = marked(verdicts["judge_kind"], lambda kind: kind not in CONFIDENCES)
+    return said & ~marked(verdicts["sample"], bool) if which.first_only else said
+
+
+def _in_both_orders(stored: Columns) -> set[str]:
+    """The judges that were shown some pair in both orders."""
+    compared = where(stored, marked(stored["opponent_id"], lambda one: one is not None))
+    judge, *pair = (
+        compared[name]
+        for name in ("judge_id", "model_id", "opponent_id", "item_id", "sample", "repeat")
+    )
+    pairs = counted(distinct(judge, *pair))
+    in_order = counted(distinct(judge, *pair, compared["order"]))
+    return {one for one, n in pairs.items() if in_order[one] > n}
+
+
+def _last(keys: Column, values: Column) -> dict[Any, Any]:
+    """Of each key, the value in its last row."""
+    return dict(reversed(counted(*(taken(one, range(len(one))[::-1]) for one in (keys, values)))))
+
+
+def _groups_of(item: Item) -> dict[str, Any]:
+    """What an item can be grouped by; text alone names a group."""
+    told = {name: value for name, value in item.metadata.items() if isinstance(value, str)}
+    own = {"language": item.language} if item.turns else {}
+    return {**told, **own, **({} if item.category is None else {"category": item.category})}
+
+
+def _repeats(contents: Mapping[str, str | None], judged: Collection[str]) -> list[int] | None:
+    """How often each question occurs among the judged items; None where each occurs once."""
+    times = Counter(contents.get(item) or item for item in judged)
+    return list(times.values()) if len(times) < len(judged) else None
+
+
+def _declared(verdicts: Columns, labels: Sequence[str]) -> Column:
+    """The kinds, with a label that is not declared as unreadable."""
+    said = paired(verdicts["kind"], verdicts["label"])
+    return said.mapped(
+        lambda one: "unreadable" if one[0] == "label" and one[1] not in labels else one[0]
+    )

@@ -1,0 +1,245 @@
+"""Fitting a calibration of length from a store's own judgments."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from judgebench.errors import UsageError
+from judgebench.metrics.board_kinds import BoardKind
+from judgebench.metrics.length_calibration import to_json as numbers
+from judgebench.metrics.length_controlled import Compared, compared
+from judgebench.reports.board_data import BoardData
+from judgebench.reports.boards import judges_called, meant, model_called
+from judgebench.reports.length_calibrations import Calibrations
+from judgebench.stats.length_calibration import Calibration, fit_difficulty
+from judgebench.store import Store
+from judgebench.store.read import StoredCalibration
+
+MIN_MODELS = 5
+"""Models below which no calibration is fitted. With the published verdicts of AlpacaEval 2, five
+determine 0.3 of the variance of difficulties, and put another model's length-controlled win rate
+2.8 points from where the published calibration has it; of fewer nothing is known."""
+
+LIKELY = (0.1, 0.9)
+"""Win rates between which a model can be the baseline with its length changed: AlpacaEval 2's own
+have 0.23 (concise) and 0.64 (verbose)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """A calibration that was fitted and stored, and what it was fitted on.
+
+    models, anchored
+        Names of the models that helped, and of those among them that are the baseline with its
+        length changed.
+    items, verdicts
+        Instructions with a difficulty, and the verdicts that say so.
+    unlike
+        Anchored models that win or lose too often to be the baseline at another length.
+    superseded
+        Whether boards go on using the published calibration.
+    """
+
+    benchmark: str
+    version: str
+    judge: str
+    judge_id: str
+    baseline: str
+    baseline_id: str
+    stored: StoredCalibration
+    models: tuple[str, ...]
+    anchored: tuple[str, ...]
+    items: int
+    verdicts: int
+    spread: float
+    reliability: float
+    unlike: tuple[str, ...]
+    superseded: bool
+
+
+def calibrate_length(
+    store: Store,
+    benchmark: str,
+    *,
+    judge: str | None = None,
+    baseline: str | None = None,
+    verbose: Collection[str] = (),
+) -> Fitted:
+    """Fit the difficulty of instructions from one judge's comparisons with one baseline; keep it.
+
+    Parameters
+    ----------
+    benchmark
+        ``NAME`` or ``NAME@VERSION``.
+    judge, baseline
+        Names or ids; each has to be given where there are several.
+    verbose
+        Models that are the baseline with the length of its answers changed, which become anchors.
+
+    Raises
+    ------
+    UsageError
+        For names that the store does not hold or that mean several; with fewer than `MIN_MODELS`
+        models whose verdicts and lengths are known; where their verdicts allow no fit.
+    """
+    which = meant(store, benchmark)
+    data = BoardData(store, which, ())
+    opponent = _baseline(data, baseline)
+    verdicts = data.verdicts[BoardKind("preference", opponent)]
+    judge_id, shown = _judge(data, set(verdicts["judge"]), judge, opponent)
+    rows = compared(verdicts, opponent, data.lengths, frozenset({shown}))[shown]
+    among = list(dict.fromkeys([*rows.models, opponent]))
+    anchors = {_model(data, among, name) for name in verbose}
+    if opponent in anchors:
+        raise UsageError(f"{opponent} is the baseline itself; --verbose names changed versions")
+    used = _useful(rows, opponent)
+    names = tuple(np.array(rows.models)[used].tolist())
+    if lacking := sorted(anchors.difference(names)):
+        raise UsageError(
+            f"{lacking[0]}: its verdicts against {opponent}, or the lengths of its answers, are "
+            "not in the store; an anchor needs both"
+        )
+    anchored = np.array([name in anchors for name in names], dtype=np.bool_)
+    _enough(data, names, anchors, rows, opponent)
+    fit = fit_difficulty(
+        rows.preference[used],
+        rows.difference[used],
+        anchored=anchored,
+    )
+    if fit.reason:
+        raise UsageError(
+            f"{which}, {shown} against {opponent}: no calibration can be fitted: {fit.reason}"
+        )
+    stored = _kept(store, data, rows, fit, names, judge_id, data.model_ids[opponent])
+    calibrations = Calibrations(data)
+    before = calibrations.goes_before_own(judge_id, data.model_ids[opponent])
+    return Fitted(
+        benchmark=which.name,
+        version=which.version,
+        judge=shown,
+        judge_id=judge_id,
+        baseline=opponent,
+        baseline_id=data.model_ids[opponent],
+        stored=stored,
+        models=names,
+        anchored=tuple(name for name in names if name in anchors),
+        items=int((~np.isnan(fit.difficulty)).sum()),
+        verdicts=int(rows.n[used].sum()),
+        spread=fit.spread,
+        reliability=fit.reliability,
+        unlike=_unlike(rows, sorted(anchors)),
+        superseded=before is not None,
+    )
+
+
+# who is meant -----------------------------------------------------------------------------------
+
+
+def _baseline(data: BoardData, name: str | None) -> str:
+    known = sorted({kind.opponent for kind in data.verdicts if kind.opponent is not None})
+    if not known:
+        raise UsageError(
+            f"{data.which}: no judge has compared models here; length is controlled for in "
+            "comparisons with a baseline"
+        )
+    if name is not None:
+        return _model(data, known, name)
+    if len(known) > 1:
+        raise UsageError(f"{data.which}: name one baseline: --baseline {_either(known)}")
+    return known[0]
+
+
+def _judge(
+    data: BoardData, comparing: Collection[str], name: str | None, opponent: str
+) -> tuple[str, str]:
+    """The id and the shown name."""
+    there = {one: shown for one, shown in data.judges.items() if shown in comparing}
+    called = list(there.values())
+    if name is not None:
+        called = list(judges_called(name, there, data.store, data.which))
+    if len(called) > 1:
+        raise UsageError(
+            f"{data.which}: a calibration is of one judge; of those that compared with {opponent} "
+            f"name one: --judge {_either(sorted(called))}"
+        )
+    return next((one, shown) for one, shown in there.items() if shown == called[0])
+
+
+def _either(names: Iterable[str]) -> str:
+    """Names as they can be typed after an option."""
+    return " or ".join(map(shlex.quote, names))
+
+
+def _model(data: BoardData, among: Sequence[str], name: str) -> str:
+    return model_called(name, among, data.model_ids, data.store, data.which)
+
+
+# what is fitted ---------------------------------------------------------------------------------
+
+
+def _useful(rows: Compared, opponent: str) -> NDArray[np.bool_]:
+    """Models with verdicts on answers whose length differs from the baseline's in several ways."""
+    judged = (~np.isnan(rows.preference)).any(axis=1)
+    varying = np.array(
+        [len(np.unique(of[~np.isnan(of)])) > 1 for of in rows.difference], dtype=np.bool_
+    )
+    itself = np.array([model == opponent for model in rows.models], dtype=np.bool_)
+    return judged & varying & ~itself
+
+
+def _unlike(rows: Compared, anchors: Sequence[str]) -> tuple[str, ...]:
+    """Of the anchored models, those whose win rate is not in `LIKELY`."""
+    rates = np.nanmean(rows.preference[[rows.models.index(name) for name in anchors]], axis=1)
+    least, most = LIKELY
+    return tuple(
+        name
+        for name, rate in zip(anchors, rates.tolist(), strict=True)
+        if not least <= rate <= most
+    )
+
+
+def _enough(
+    data: BoardData, names: Sequence[str], anchors: Collection[str], rows: Compared, opponent: str
+) -> None:
+    free = [name for name in names if name not in anchors]
+    if len(free) >= MIN_MODELS:
+        return
+    unknown = next(iter(rows.unknown.values()), "")
+    raise UsageError(
+        f"{data.which}: {len(free)} models have verdicts against {opponent} on answers whose "
+        f"lengths are known, and a calibration needs {MIN_MODELS}: with fewer, instructions cannot "
+        "be told apart by difficulty; have more models judged" + (f". {unknown}" if unknown else "")
+    )
+
+
+def _kept(
+    store: Store,
+    data: BoardData,
+    rows: Compared,
+    fit: Calibration,
+    names: Sequence[str],
+    judge_id: str,
+    opponent_id: str,
+) -> StoredCalibration:
+    difficulty = {
+        item: float(value)
+        for item, value in zip(rows.items, fit.difficulty, strict=True)
+        if not np.isnan(value)
+    }
+    return store.put_calibration(
+        data.which.name,
+        data.which.version,
+        judge=next(judge.key for judge in store.judges() if judge.id == judge_id),
+        opponent=next(model.key for model in store.models() if model.id == opponent_id),
+        models=[data.model_ids[name] for name in names],
+        content={
+            **numbers(difficulty, fit.anchors),
+            "spread": fit.spread,
+            "reliability": fit.reliability,
+        },
+    )

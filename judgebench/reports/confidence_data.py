@@ -1,0 +1,348 @@
+"""What the store has of confidences: who called answers correct, who gave or implies a confidence.
+
+A confidence is a score from 0 to 1 that a judge gives to the greedy answer, sample 0. A judge that
+scores from 0 to 1 only further samples says how far each agrees with the greedy answer. The rest is
+computed from the answers themselves: their log-probabilities and the texts of the samples.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, TypeAlias
+
+from judgebench.errors import UsageError
+from judgebench.metrics.failed_rows import with_failures
+from judgebench.records import Item
+from judgebench.reports.boards import Columns, Meant, reference_called, renamed, told_apart, where
+from judgebench.reports.self_judges import named_as_themselves
+from judgebench.stats.answer_confidence import (
+    RougeL,
+    lexical_consistency,
+    probability,
+    probability_per_token,
+    semantic_consistency,
+)
+from judgebench.store import Store
+from judgebench.store.columns import first_answers, first_verdicts
+
+Answer: TypeAlias = tuple[str, str]
+"""A model, as it is shown, and an item: its greedy answer."""
+
+PROB, N_PROB, CONSIS_LEX, CONSIS_SEM = "Prob", "N-Prob", "Consis-Lex", "Consis-Sem"
+
+NO_LOGPROBS = "the store has no log-probabilities of the greedy answers"
+NO_TOKENS = "the store does not say how many tokens the greedy answers have"
+NO_SAMPLES = "the store has no samples beside the greedy answers"
+NOT_JUDGED = "no judge has said which samples agree with the greedy answers (scores of samples)"
+
+_ROUNDING = 1e-4  # a log-probability computed in low precision may lie so far above 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confidence:
+    """One confidence in the answers of all models.
+
+    judge
+        Who gave it, or said which samples agree; None where it follows from the answers alone.
+    of
+        In [0, 1], or nan where there should be one and is none.
+    why_none
+        Why an answer of which it is not known has none.
+    samples
+        Of each answer, how many samples it rests on; empty where it rests on none.
+    """
+
+    name: str
+    judge: str | None
+    of: Mapping[Answer, float]
+    why_none: str
+    samples: Mapping[Answer, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """Of how many replies of a judge no verdict could be read."""
+
+    judge: str
+    role: str
+    n: int
+    of: int
+
+
+class ConfidenceData:
+    """A benchmark's greedy answers with what is said of them, by some judges or by all.
+
+    first
+        So many verdicts of each judge on each model, and answers of each model, are read in place
+        of all: enough to know what there is.
+    models, judges
+        Id -> the name shown.
+    impossible
+        How many greedy answers have a positive log-probability, which is none.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        which: Meant,
+        *,
+        rouge: RougeL,
+        judges: Collection[str] | None = None,
+        first: int | None = None,
+    ) -> None:
+        self.store, self.which, self._rouge = store, which, rouge
+        at = which.name, which.version
+        stored: Columns
+        answers: Columns
+        if first is None:
+            stored, answers = store.verdicts(*at, judges=judges), store.responses_table(*at)
+        else:
+            stored = first_verdicts(store, *at, first, judges=judges)
+            answers = first_answers(store, *at, first)
+        failures: Columns = store.failures(*at)
+        if judges is not None:
+            among = {None, *judges}  # no judge has to do with an answer that failed
+            stored, failures = (
+                where(told, (judge in among for judge in told["judge_id"]))
+                for told in (stored, failures)
+            )
+        answers = where(answers, answers["newest"])
+        self.models = told_apart([answers, failures, stored], "model")
+        self.judges = named_as_themselves(store, [failures, stored])
+        verdicts = with_failures(
+            *(renamed(c, self.models, self.judges) for c in (stored, failures))
+        )
+        self._said: dict[str, dict[tuple[Answer, int], list[tuple[Any, ...]]]] = {}
+        self._read_verdicts(verdicts)
+        self._greedy: dict[Answer, tuple[str, float | None, int | None]] = {}
+        self.impossible = 0
+        self._samples: dict[Answer, list[str]] = {}
+        self._read_answers(answers)
+
+    def _read_verdicts(self, verdicts: Columns) -> None:
+        names = ("judge", "model", "item_id", "sample", "turn", "opponent", "kind", "label",
+                 "value", "low", "high")  # fmt: skip
+        self._ways = dict(zip(verdicts["judge"], verdicts["judge_kind"], strict=True))
+        for judge, model, item, sample, turn, opponent, *said in zip(
+            *(verdicts[name] for name in names), strict=True
+        ):
+            if judge is not None and opponent is None and not turn:
+                of_judge = self._said.setdefault(judge, {})
+                of_judge.setdefault(((model, item), sample), []).append(tuple(said))
+
+    def _read_answers(self, answers: Columns) -> None:
+        names = ("model_id", "item_id", "sample", "turn", "text", "logprob", "completion_tokens")
+        further: dict[Answer, list[tuple[int, str]]] = {}
+        for model, item, sample, turn, text, logprob, tokens in zip(
+            *(answers[name] for name in names), strict=True
+        ):
+            answer = self.models[model], item
+            if turn:
+                continue
+            if sample:
+                further.setdefault(answer, []).append((sample, text))
+            else:
+                if logprob is not None and not logprob <= _ROUNDING:
+                    self.impossible += 1
+                    logprob = None
+                self._greedy[answer] = text, logprob, tokens
+        self._samples = {
+            answer: [text for _, text in sorted(texts)] for answer, texts in further.items()
+        }
+
+    @cached_property
+    def items(self) -> dict[str, Item]:
+        """By id."""
+        return {item.id: item for item in self.store.items(self.which.name, self.which.version)}
+
+    # correctness --------------------------------------------------------------------------------
+
+    def labelling_judges(self) -> list[str]:
+        """The judges that have labelled first answers."""
+        return [judge for judge in sorted(self._said) if self._gives(judge, "label")]
+
+    def labelling(self, named: str | None) -> str:
+        """The judge whose labels say what is correct.
+
+        Raises
+        ------
+        UsageError
+            For a judge that has labelled no greedy answer; where nobody is named, for none or
+            several that have.
+        """
+        known = self.labelling_judges()
+        if named is not None:
+            judge = reference_called(named, self.judges, self.store, self.which)
+            if judge not in known:
+                raise UsageError(
+                    f"{judge!r} has labelled no first answer (sample 0) of {self.which}; these "
+                    f"have: {', '.join(known) or 'nobody'}"
+                )
+            return judge
+        if not known:
+            raise UsageError(
+                f"nobody has said which answers of {self.which} are correct; a run with a judge "
+                "that labels, or `judgebench import verdicts` (kind label) brings that"
+            )
+        if len(known) > 1:
+            raise UsageError(
+                f"{len(known)} judges have labelled answers of {self.which}; say whose labels "
+                f"count, --correct NAME: {', '.join(known)}"
+            )
+        return known[0]
+
+    def correct(self, judge: str) -> dict[Answer, float]:
+        """1 or 0 for each greedy answer, nan where the judge could not be read or was torn."""
+        positive = self.which.labels[-1]
+        found = {}
+        for (answer, sample), said in self._said[judge].items():
+            if sample == 0:
+                votes = [
+                    float(label == positive)
+                    for kind, label, *_ in said
+                    if kind == "label" and label in self.which.labels
+                ]
+                share = sum(votes) / len(votes) if votes else 0.5
+                found[answer] = math.nan if share == 0.5 else float(share > 0.5)
+        return found
+
+    def unread(self, judge: str, role: str) -> Unread:
+        """Of all replies of a judge; failures are no replies."""
+        kinds = Counter(
+            "unreadable" if kind == "label" and label not in self.which.labels else kind
+            for said in self._said.get(judge, {}).values()
+            for kind, label, *_ in said
+        )
+        replies = sum(n for kind, n in kinds.items() if kind != "failed")
+        return Unread(judge=judge, role=role, n=kinds["unreadable"], of=replies)
+
+    def answers(self) -> set[Answer]:
+        """All greedy answers that the store has."""
+        return set(self._greedy)
+
+    # confidences --------------------------------------------------------------------------------
+
+    def confidences(self) -> dict[str, Callable[[], Confidence]]:
+        """By name, those that judges give in order of name, and then the computed ones.
+
+        Each is made when it is called for: comparing all samples takes a while.
+        """
+        judges = [
+            judge
+            for judge in sorted(self._said)
+            if self._gives(judge, "score") or self._ways[judge] == "stated_confidence"
+        ]
+        return {
+            **{judge: partial(self._given, judge) for judge in judges},
+            PROB: self._prob,
+            N_PROB: self._prob_per_token,
+            CONSIS_LEX: self._lexical,
+            **self._semantic(),
+        }
+
+    def confidence_judges(self) -> set[str]:
+        """The judges that give a confidence, or say which samples agree."""
+        named = {make().judge for name, make in self.confidences().items() if name != CONSIS_LEX}
+        return {judge for judge in named if judge is not None}
+
+    def other_scales(self) -> list[str]:
+        """The judges that score greedy answers on another scale than from 0 to 1."""
+        return [
+            judge
+            for judge, said in sorted(self._said.items())
+            if any(
+                sample == 0 and kind == "score" and (low, high) != (0.0, 1.0)
+                for (_, sample), ones in said.items()
+                for kind, _, _, low, high in ones
+            )
+        ]
+
+    def _gives(self, judge: str, kind: str, *, greedy: bool = True) -> bool:
+        """Whether a judge labels, or scores from 0 to 1, greedy answers (or further samples)."""
+        return any(
+            (sample == 0) == greedy and one[0] == kind and (kind == "label" or _is_share(one))
+            for (_, sample), said in self._said[judge].items()
+            for one in said
+        )
+
+    def _given(self, judge: str) -> Confidence:
+        scores = {
+            answer: _mean(said)
+            for (answer, sample), said in self._said[judge].items()
+            if sample == 0
+        }
+        why = f"{judge} has given no confidence"
+        return Confidence(name=judge, judge=judge, of=scores, why_none=why, samples={})
+
+    def _prob(self) -> Confidence:
+        found = {
+            answer: probability([logprob])
+            for answer, (_, logprob, _) in self._greedy.items()
+            if logprob is not None
+        }
+        return Confidence(name=PROB, judge=None, of=found, why_none=NO_LOGPROBS, samples={})
+
+    def _prob_per_token(self) -> Confidence:
+        found = {
+            answer: probability_per_token([logprob / tokens])
+            for answer, (_, logprob, tokens) in self._greedy.items()
+            if logprob is not None and tokens
+        }
+        any_known = any(logprob is not None for _, logprob, _ in self._greedy.values())
+        why = NO_TOKENS if any_known else NO_LOGPROBS
+        return Confidence(name=N_PROB, judge=None, of=found, why_none=why, samples={})
+
+    def _lexical(self) -> Confidence:
+        found, n = {}, {}
+        for answer, texts in self._samples.items():
+            if answer in self._greedy:
+                greedy = self._greedy[answer][0]
+                found[answer] = lexical_consistency(greedy, texts, rouge=self._rouge)
+                n[answer] = len(texts)
+        return Confidence(name=CONSIS_LEX, judge=None, of=found, why_none=NO_SAMPLES, samples=n)
+
+    def _semantic(self) -> dict[str, Callable[[], Confidence]]:
+        judges = [
+            judge
+            for judge in sorted(self._said)
+            if (self._gives(judge, "score", greedy=False) and not self._gives(judge, "score"))
+            or self._ways[judge] == "consistency"
+        ]
+        if not judges:
+            none = Confidence(name=CONSIS_SEM, judge=None, of={}, why_none=NOT_JUDGED, samples={})
+            return {CONSIS_SEM: lambda: none}
+        names = [CONSIS_SEM] if len(judges) == 1 else [f"{CONSIS_SEM} ({one})" for one in judges]
+        return {
+            name: partial(self._agreeing, judge, name)
+            for judge, name in zip(judges, names, strict=True)
+        }
+
+    def _agreeing(self, judge: str, name: str) -> Confidence:
+        agree: dict[Answer, list[float]] = {}
+        for (answer, sample), said in self._said[judge].items():
+            if sample:
+                agree.setdefault(answer, []).append(_mean(said))
+        return Confidence(
+            name=name,
+            judge=judge,
+            of={answer: float(semantic_consistency(of)) for answer, of in agree.items()},
+            why_none=f"{judge} has said of no sample whether it agrees with the greedy answer",
+            samples={
+                answer: sum(not math.isnan(one) for one in of) for answer, of in agree.items()
+            },
+        )
+
+
+def _is_share(one: tuple[Any, ...]) -> bool:
+    kind, _, _, low, high = one
+    return bool(kind == "score" and (low, high) == (0.0, 1.0))
+
+
+def _mean(said: Iterable[tuple[Any, ...]]) -> float:
+    """Of the scores from 0 to 1 among a judge's repeats; nan where none could be read."""
+    values = [float(one[2]) for one in said if _is_share(one)]
+    return math.fsum(values) / len(values) if values else math.nan

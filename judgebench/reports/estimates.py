@@ -1,0 +1,76 @@
+"""Estimates as JSON and as text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from judgebench.records import Estimate
+from judgebench.reports.figure import Figure
+
+UNDEFINED = "–"
+
+
+def to_json(estimate: Estimate) -> dict[str, Any]:
+    """nan never gets out: what is undefined is null, and ``undefined`` says why."""
+    found: dict[str, Any] = {
+        "value": finite(estimate.value),
+        "low": finite(estimate.low),
+        "high": finite(estimate.high),
+        "level": estimate.level,
+        "n": estimate.n,
+        "units": estimate.units,
+        "missing": estimate.missing,
+        "worst_low": finite(estimate.worst_low),
+        "worst_high": finite(estimate.worst_high),
+        "method": estimate.method,
+    }
+    if found["value"] is None:
+        found["undefined"] = estimate.undefined or "no value"
+    return found
+
+
+def finite(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else value
+
+
+AT_MOST = frozenset({"ece"})
+"""Metrics that are never below 0 and whose interval ends there where nothing rules 0 out."""
+
+
+def bounded(name: str, estimate: Estimate) -> bool:
+    """Whether of this metric nothing but an upper end is known: *at most* it."""
+    return name in AT_MOST and estimate.low == 0.0
+
+
+def text(
+    estimate: Estimate, *, digits: int = 3, signed: bool = False, at_most: bool = False
+) -> str:
+    """``0.625 [0.483, 0.750]``; a dash where undefined, no brackets where there is no interval.
+
+    ``signed`` writes a plus as well, as of differences; ``at_most`` says ``0.012, at most 0.071``
+    in place of an interval from 0 (see `bounded`).
+    """
+    value, low, high = (finite(x) for x in (estimate.value, estimate.low, estimate.high))
+    how = f"{'+' if signed else ''}.{digits}f"
+    if value is None:
+        return UNDEFINED
+    if low is None or high is None:
+        return f"{value:{how}}"
+    said = f"{value:{how}} [{low:{how}}, {high:{how}}]"
+    if at_most:
+        said = f"{value:{how}}, at most {high:{how}}"
+    return Figure(said, low=low, value=value, high=high)
+
+
+def p_text(value: float) -> str:
+    """A p-value to three decimals; a dash where there is none, never a bare zero."""
+    if math.isnan(value):
+        return UNDEFINED
+    return f"{value:.3f}" if value >= 0.001 else "<0.001"
+
+
+def record(estimate: Estimate) -> Mapping[str, Any]:
+    """One line of a tidy table: all fields of the JSON, ``undefined`` always among them."""
+    return {"undefined": None, **to_json(estimate)}

@@ -1,0 +1,260 @@
+"""How good judges that compare are beside people, by AlpacaEval's measures of evaluators."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from judgebench.errors import UsageError
+from judgebench.metrics.evaluators import Evaluators, centre_size
+from judgebench.metrics.failed_rows import with_failures
+from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.pair_labels import (
+    PairLabels,
+    Written,
+    described,
+    equal_texts,
+    known_texts,
+    nobody,
+    of_equal_texts,
+    pair_labels,
+    with_gaps,
+)
+from judgebench.records import HUMAN, Estimate, is_human
+from judgebench.reports.boards import (
+    Columns,
+    Meant,
+    judges_called,
+    meant,
+    reference_called,
+    renamed,
+    told_apart,
+    where,
+)
+from judgebench.stats.evaluators import EvaluatorMetrics, Labels
+from judgebench.stats.evaluators_upstream import upstream_evaluator_metrics
+from judgebench.store import Store
+
+CHARGED = ("live", "batch")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluatorRow:
+    """One judge, or all people together.
+
+    labels
+        How many it gave; of ``pairs``.
+    usd_per_1000
+        What a thousand questions to it cost here; None where no call with a known price is in the
+        store.
+    upstream
+        The numbers as AlpacaEval computes them; None where not asked for.
+    """
+
+    judge: str
+    labels: int
+    pairs: int
+    metrics: Mapping[str, Estimate]
+    usd_per_1000: float | None
+    upstream: EvaluatorMetrics | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluatorReport:
+    """The judges of a benchmark that compare.
+
+    reference
+        None where nobody was named and no person has compared anything.
+    raters
+        Whose labels the reference is made of.
+    others
+        How many labels a label is compared with.
+    """
+
+    benchmark: str
+    version: str
+    reference: str | None
+    raters: tuple[str, ...]
+    others: int
+    pairs: int
+    rows: tuple[EvaluatorRow, ...]
+    warnings: tuple[str, ...]
+
+
+def evaluator_report(
+    store: Store,
+    benchmark: str,
+    version: str | None = None,
+    *,
+    reference: str | None = None,
+    judges: Collection[str] = (),
+    others: int | None = None,
+    upstream: bool = False,
+    intervals: Intervals | None = None,
+) -> EvaluatorReport:
+    """AlpacaEval's metrics of evaluators, of every judge that compares.
+
+    A pair is an item with the answers of a model and its opponent; the labels of one judge are its
+    repeats, those of people one for each person.
+
+    Parameters
+    ----------
+    benchmark
+        ``NAME`` or ``NAME@VERSION``; ``version`` may stand apart.
+    reference
+        Whom judges are held against: a judge by name or id, or ``human``, all people. If not
+        given, people if any have compared answers.
+    judges
+        Only these; a person by name, or ``human`` for all. If empty, all judges and all people.
+    others
+        How many labels make a centre; if not given, as `centre_size` says.
+    upstream
+        Whether to compute AlpacaEval's own numbers as well.
+
+    Raises
+    ------
+    UsageError
+        For a benchmark, judge or reference that the store does not hold, and for a reference that
+        has compared nothing.
+    """
+    which = meant(store, benchmark if version is None else f"{benchmark}@{version}")
+    data = _Data(store, which)
+    raters, reference = data.raters(reference)
+    theirs = data.labels.together(raters) if reference is not None else None
+    size = others or centre_size(theirs)
+    evaluators = Evaluators(
+        data.labels,
+        described(data.labels, data.texts),
+        others=size,
+        intervals=intervals or Intervals(),
+    )
+    published = _Upstream(data, theirs) if upstream else None
+    rows = []
+    for name, members in data.evaluators(judges, raters, reference).items():
+        mine = data.labels.together(members)
+        itself = members == raters
+        # A person among several is held against the others.
+        rest = [rater for rater in raters if itself or rater not in members]
+        held_against = None if theirs is None else data.labels.together(rest)
+        rows.append(
+            EvaluatorRow(
+                judge=name,
+                labels=len(mine.pair),
+                pairs=len(set(mine.pair.tolist())),
+                metrics=evaluators.estimates(
+                    mine, held_against, itself=itself, people=is_human(members[0])
+                ),
+                usd_per_1000=data.usd_per_1000.get(name),
+                upstream=published.metrics(mine, itself=itself) if published else None,
+            )
+        )
+    return EvaluatorReport(
+        benchmark=which.name,
+        version=which.version,
+        reference=reference,
+        raters=raters,
+        others=size,
+        pairs=len(data.labels),
+        rows=tuple(rows),
+        warnings=data.warnings(),
+    )
+
+
+class _Data:
+    """What the store has of a benchmark's pairs: labels, the answers, what calls cost."""
+
+    def __init__(self, store: Store, which: Meant) -> None:
+        self.store, self.which = store, which
+        stored: Columns = store.verdicts(which.name, which.version)
+        failures: Columns = store.failures(which.name, which.version)
+        answers: Columns = store.responses_table(which.name, which.version)
+        answers = where(answers, answers["newest"])
+        models = told_apart([answers, failures, stored], "model")
+        self.judges = told_apart([failures, stored], "judge")
+        verdicts = with_failures(*(renamed(c, models, self.judges) for c in (stored, failures)))
+        self.labels: PairLabels = pair_labels(verdicts)
+        columns = (answers[name] for name in ("model_id", "item_id", "sample", "turn", "text"))
+        self.texts = {
+            Written(models[model], item, sample, turn): text
+            for model, item, sample, turn, text in zip(*columns, strict=True)
+        }
+        self.usd_per_1000 = _usd_per_1000(store.spend(), which, self.judges)
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Who compared, human/2 before human/10."""
+        found = (judge for judge in self.labels.of if is_human(judge))
+        return tuple(sorted(found, key=lambda name: (len(name), name)))
+
+    def raters(self, reference: str | None) -> tuple[tuple[str, ...], str | None]:
+        """Whose labels the reference is made of, and its name."""
+        people = self.people
+        if reference is None and not people:
+            return (), None
+        if reference in (None, HUMAN) and people:
+            return people, HUMAN
+        found = reference_called(str(reference), self.judges, self.store, self.which)
+        if found not in self.labels.of:
+            raise UsageError(
+                f"{found!r} has compared no answers here, so nothing can be held against it"
+            )
+        return (found,), found
+
+    def evaluators(
+        self, wanted: Collection[str], raters: tuple[str, ...], reference: str | None
+    ) -> dict[str, tuple[str, ...]]:
+        """Who is measured, by name, and whose labels that are."""
+        # Whom a person is held against is not that person.
+        people = raters if reference == HUMAN else tuple(p for p in self.people if p not in raters)
+        found: dict[str, tuple[str, ...]] = {}
+        if not wanted:
+            found |= {judge: (judge,) for judge in self.labels.of if not is_human(judge)}
+            found |= {HUMAN: people} if people else {}
+            return found if reference is None else {**found, reference: raters}
+        for name in wanted:
+            if name == HUMAN and people:
+                found[HUMAN] = people
+                continue
+            called = judges_called(name, self.judges, self.store, self.which)
+            found |= {judge: (judge,) for judge in called if judge in self.labels.of}
+        return found
+
+    def warnings(self) -> tuple[str, ...]:
+        lacking = int((~known_texts(self.labels, self.texts)).sum())
+        if not lacking:
+            return ()
+        return (
+            f"of {lacking} of {len(self.labels)} pairs the store has not both answers; they say "
+            "nothing of lengths and lists (`judgebench import responses FILE` brings answers)",
+        )
+
+
+class _Upstream:
+    """AlpacaEval's own numbers, for which pairs of equal texts are one pair."""
+
+    def __init__(self, data: _Data, reference: Labels | None) -> None:
+        self._pairs = described(data.labels, data.texts, upstream=True)
+        self._number = equal_texts(data.labels, data.texts)
+        self._reference, self._merged = of_equal_texts(
+            with_gaps(nobody() if reference is None else reference), self._pairs, self._number
+        )
+
+    def metrics(self, evaluator: Labels, *, itself: bool) -> EvaluatorMetrics:
+        mine, _ = of_equal_texts(with_gaps(evaluator), self._pairs, self._number)
+        return upstream_evaluator_metrics(mine, None if itself else self._reference, self._merged)
+
+
+def _usd_per_1000(spend: Columns, which: Meant, judges: Mapping[str, str]) -> dict[str, float]:
+    """Of each judge, by the name shown, the mean price of its calls that have a known one."""
+    cost: dict[str, float] = {}
+    calls: dict[str, int] = {}
+    names = ("benchmark", "version", "judge_id", "how", "calls", "unpriced_calls", "cost_usd")
+    for benchmark, version, judge, how, n, unpriced, usd in zip(
+        *(spend[name] for name in names), strict=True
+    ):
+        here = (benchmark, version) == (which.name, which.version) and judge in judges
+        if here and how in CHARGED and n > unpriced:
+            name = judges[judge]
+            cost[name] = cost.get(name, 0.0) + usd
+            calls[name] = calls.get(name, 0) + n - unpriced
+    return {name: 1000.0 * usd / calls[name] for name, usd in cost.items()}

@@ -1,0 +1,385 @@
+"""How often a gate passes a model that is as good as its baseline, and what would make it more.
+
+*Unchanged* is one of two things, and it is said which. Where the baseline was asked several times
+(several answers to an item, or on several nights), it is that very model asked again: how much its
+answers to one item vary is known. Else it is a candidate whose verdicts and the baseline's have
+changed hands at random, item by item: its differences are as large as the two models' own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from judgebench.metrics.board_kinds import BoardKind
+from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
+from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
+from judgebench.metrics.paired_models import (
+    BASELINE,
+    CANDIDATE,
+    HEAD_TO_HEAD,
+    Compared,
+    PairedModels,
+)
+from judgebench.metrics.repeated_answers import average_nights, repeat_spread
+from judgebench.reports.gate_missing import too_little_read
+from judgebench.reports.metric_words import digits, in_percent
+from judgebench.reports.model_pairs import PairData, coverage
+from judgebench.stats.unchanged import (
+    CHANCE,
+    MOST_TOGETHER,
+    Seen,
+    correlations,
+    even_chance,
+    joint_chance,
+    margin_every_view,
+    not_called,
+    of_spread,
+    passes_every_view,
+    spread_again,
+    units_every_view,
+    views_exchanged,
+)
+
+Meaning = Literal["exchanged", "asked again"]
+"""What an unchanged model is: verdicts changed hands item by item, or one model asked again."""
+
+MEANS: dict[Meaning, str] = {
+    "exchanged": "unchanged: the two models' verdicts exchanged at random, item by item (one model "
+    "asked twice can differ less, by up to √2, and pass more often)",
+    "asked again": "unchanged: the baseline itself asked again, whose answers vary as they did",
+}
+
+LEAST_ITEMS = 20
+"""Items with several answers from which it is taken how much answers vary."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """What the chance of one test rests on, without the unit.
+
+    question
+        Equal ones are one and the same test, whatever drop is allowed.
+    views
+        As observed, and with what is missing at its ends; none where nothing is known.
+    width, scale
+        The largest difference that a unit can have (`PairedTest.reach`), and that an item can have.
+    units
+        On which both have a readable verdict.
+    answers, nights
+        Answers to an item of the candidate, and of the baseline over all its nights.
+    max_drop, strict_drop, min_n, floor
+        What the policy says of the test, in the metric's units; the floor is of readable verdicts.
+    differences
+        By item, for how tests on one benchmark hang together.
+    whose, readable
+        Of whom so large a share of verdicts could be read, as it could of an unchanged model.
+    undefined
+        Why nothing is known; None where it is.
+    unbounded
+        Why nothing passes, whatever its difference; None where that is not so.
+    """
+
+    benchmark: str
+    question: tuple[str, ...]
+    unit: float
+    views: tuple[Seen, ...] = ()
+    units: int
+    width: float
+    scale: float
+    meaning: Meaning = "exchanged"
+    answers: float = 1.0
+    nights: float = 1.0
+    differences: dict[str, float] = field(default_factory=dict, repr=False)
+    whose: str = ""
+    readable: float = 1.0
+    undefined: str | None = None
+    unbounded: str | None = None
+    max_drop: float = math.nan
+    strict_drop: float | None = None
+    min_n: int = 1
+    floor: float = 0.0
+
+    @property
+    def never(self) -> str | None:
+        """Why an unchanged model does not pass whatever drop is allowed; None where it may."""
+        if self.undefined is not None:
+            return None
+        return too_little_read([self.whose], [self.readable], self.floor) or self.unbounded
+
+    def passes(self, alpha: float, called_at: float) -> float:
+        """The chance that the test passes an unchanged model.
+
+        Parameters
+        ----------
+        alpha, called_at
+            Of a pass, and of a regression among the tests of the policy.
+        """
+        if self.undefined is not None:
+            return math.nan
+        if self.units < self.min_n or self.never is not None:
+            return 0.0
+        return passes_every_view(
+            self.views,
+            self.max_drop / self.unit,
+            alpha=alpha,
+            width=self.width,
+            strict=None if self.strict_drop is None else self.strict_drop / self.unit,
+            called_at=called_at,
+        )
+
+    def units_to_pass(self, alpha: float, called_at: float, each: float) -> float:
+        """How many units it takes; those of the strict drop where that alone holds it back."""
+        found = partial(units_every_view, self.views, alpha=alpha, chance=each, width=self.width)
+        items = found(self.max_drop / self.unit)
+        if self.strict_drop is None or not math.isfinite(items):
+            return items
+        scale = items / max(1, self.units)
+        there = tuple(replace(one, units=math.ceil(one.units * scale)) for one in self.views)
+        enough = not_called(there, called_at) >= each
+        return items if enough else found(self.strict_drop / self.unit)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unchanged:
+    """How often one test passes an unchanged model; figures are in the metric's units.
+
+    chance
+        nan where it is not known, and then ``undefined`` says why.
+    margin, items
+        The allowed drop, and the number of items, with which an unchanged model would pass the
+        whole policy on 80 % of nights, were it so with each of its tests; nan for none.
+    never
+        Why it does not pass whatever drop is allowed; None where it may.
+    """
+
+    meaning: Meaning
+    chance: float
+    margin: float
+    items: float
+    answers: float
+    nights: float
+    undefined: str | None = None
+    never: str | None = None
+
+
+def basis_of(
+    data: PairData,
+    kind: BoardKind | None,
+    two: tuple[str, str],
+    pair: PairedModels,
+    compared: Compared,
+    again: Sequence[str] = (),
+) -> Basis:
+    """What is known of an unchanged model, from a baseline asked again or from the two models.
+
+    Parameters
+    ----------
+    kind
+        The board; None for what is not tested by the verdicts of one.
+    again
+        The baseline's other nights.
+    """
+    observed, metric = compared.observed, pair.metric.partition("/")[0]
+    basis = partial(
+        Basis,
+        benchmark=str(data.which),
+        question=(
+            str(data.which),
+            *two,
+            pair.judge,
+            pair.metric,
+            pair.confidence or "",
+            "" if kind is None else kind.opponent or "",
+        ),
+        unit=pair.unit,
+        units=observed.units,
+        width=pair.width if math.isnan(observed.reach) else observed.reach,
+        scale=pair.width,
+        whose=two[1] if metric != HEAD_TO_HEAD else two[0],
+        readable=coverage(pair)[BASELINE if metric != HEAD_TO_HEAD else CANDIDATE],
+        unbounded=None if compared.bounded else compared.why_unbounded,
+        floor=data.which.coverage_floor,
+    )
+    if metric == LENGTH_CONTROLLED or (metric in CONFIDENCE_METRICS and metric != "brier"):
+        what = metric.replace("_", " ")
+        said = f"how often a test by {what} passes an unchanged model was not measured"
+        return basis(undefined=said)
+    if math.isnan(observed.spread):
+        said = pair.why_not or "too few items to know how far the two differ"
+        return basis(undefined=said)
+    views = views_exchanged(observed, compared.worst, compared.best)
+    kept = ~np.isnan(pair.mean).any(axis=1) & (pair.stratum >= 0)
+    by_item = pair.weight * (pair.mean[:, CANDIDATE] - pair.mean[:, BASELINE])
+    items = [item for item, there in zip(pair.items, kept.tolist(), strict=True) if there]
+    differences = dict(zip(items, by_item[kept].tolist(), strict=True))
+    plain = kind is not None and kind.opponent != two[1] and not (pair.stratum != 0).any()
+    if plain and kind is not None and observed.units == int(kept.sum()) and "/" not in pair.metric:
+        verdicts = data.board.verdicts[kind]
+        mine, labels = average_nights(verdicts, pair.judge, two, again), data.which.labels
+        theirs = repeat_spread(mine, kind, pair.judge, two[1], labels)
+        if theirs.items >= LEAST_ITEMS:
+            candidate = repeat_spread(mine, kind, pair.judge, two[0], labels)
+            spread = spread_again(theirs.within, candidate.answers, theirs.answers)
+            return basis(
+                views=of_spread(views, spread), meaning="asked again",
+                answers=candidate.answers, nights=theirs.answers, differences=differences,
+            )  # fmt: skip
+    return basis(views=views, differences=differences)
+
+
+def unchanged(tests: Sequence[Basis], *, alpha: float) -> tuple[list[Unchanged], float]:
+    """Of each test, and the chance that all of them pass.
+
+    Tests on one benchmark hang together as their items' differences do; those on different ones
+    are independent. Tests that ask the same count once, the strictest of them. A regression is
+    called at the level of the first of so many tests.
+    """
+    called_at = alpha / max(1, len(tests))
+    chances = [one.passes(alpha, called_at) for one in tests]
+    strictest: dict[tuple[str, ...], int] = {}
+    for place, one in enumerate(tests):
+        first = strictest.setdefault(one.question, place)
+        if chances[place] < chances[first]:
+            strictest[one.question] = place
+    places = sorted(strictest.values())
+    blocks = _blocks([tests[place] for place in places])
+    each = even_chance(len(places), blocks)
+    found = [
+        _of_one(one, chance, each=each, alpha=alpha, called_at=called_at)
+        for one, chance in zip(tests, chances, strict=True)
+    ]
+    return found, joint_chance([chances[place] for place in places], blocks)
+
+
+def _of_one(one: Basis, chance: float, *, each: float, alpha: float, called_at: float) -> Unchanged:
+    margin = items = math.nan
+    if one.undefined is None and one.never is None:
+        margin = one.unit * margin_every_view(one.views, alpha=alpha, chance=each, width=one.width)
+        items = one.units_to_pass(alpha, called_at, each)
+        called = one.strict_drop is not None and not_called(one.views, called_at) < each
+        if one.units < one.min_n or called or margin >= one.unit * one.scale:
+            margin = math.nan
+        items = max(items, one.min_n)
+    return Unchanged(
+        meaning=one.meaning,
+        chance=chance,
+        margin=margin,
+        items=items,
+        answers=one.answers,
+        nights=one.nights,
+        undefined=one.undefined,
+        never=one.never,
+    )
+
+
+def _blocks(tests: Sequence[Basis]) -> list[tuple[list[int], NDArray[np.float64]]]:
+    """Tests on one benchmark, and how their differences correlate; those alone there are none."""
+    on: dict[str, list[int]] = {}
+    for place, one in enumerate(tests):
+        if one.differences:
+            on.setdefault(one.benchmark, []).append(place)
+    found = []
+    for places in on.values():
+        if 1 < len(places) <= MOST_TOGETHER:
+            items = sorted({item for place in places for item in tests[place].differences})
+            rows = [
+                np.array([tests[place].differences.get(item, math.nan) for item in items])
+                for place in places
+            ]
+            found.append((places, correlations(rows)))
+    return found
+
+
+# in words ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What the sentence needs of one test."""
+
+    about: str
+    metric: str
+    max_drop: float
+    units: int
+    unchanged: Unchanged
+    higher_is_better: bool = True
+
+
+_MOST_SAID = 4
+
+
+def in_words(tests: Sequence[Said], chance: float) -> list[str]:
+    """``An unchanged model passes this gate with 22 % chance; 80 % needs …``, and what it means."""
+    if not tests:
+        return []
+    why = list(dict.fromkeys(one.unchanged.undefined for one in tests if one.unchanged.undefined))
+    if math.isnan(chance):
+        return [f"how often this gate passes an unchanged model is not known: {'; '.join(why)}"]
+    of = "this gate" if len(tests) == 1 else f"this gate's {len(tests):,} tests together"
+    said = f"an unchanged model passes {of} with {percent(chance)} chance"
+    if chance < CHANCE:
+        never = [one for one in tests if one.unchanged.never is not None]
+        short = [one for one in tests if _short(one) and one.unchanged.never is None]
+        needs = [_needs(one, alone=len(tests) == 1) for one in short[:_MOST_SAID]]
+        if len(short) > _MOST_SAID:
+            needs.append(f"and {len(short) - _MOST_SAID:,} more tests")
+        said += f"; {100 * CHANCE:g} % needs {'; '.join(needs)}" if needs else ""
+        why = list(dict.fromkeys(f"{one.about}: {one.unchanged.never}" for one in never))
+        said += "".join(f"; nothing passes, {one}" for one in why[:_MOST_SAID])
+    meanings = dict.fromkeys(one.unchanged.meaning for one in tests)
+    return [said, *(MEANS[meaning] + _asked(tests, meaning) for meaning in meanings)]
+
+
+def _asked(tests: Sequence[Said], meaning: Meaning) -> str:
+    if meaning == "exchanged":
+        return ""
+    each = {
+        f"{one.unchanged.answers:.3g} answer{'s' * (one.unchanged.answers != 1.0)} an item against "
+        f"{one.unchanged.nights:.3g}"
+        for one in tests
+        if one.unchanged.meaning == meaning
+    }
+    return f" ({', '.join(sorted(each))})"
+
+
+def _short(one: Said) -> bool:
+    """Whether this test alone holds the whole back."""
+    margin = one.unchanged.margin
+    return math.isnan(margin) or margin > one.max_drop
+
+
+def _needs(one: Said, *, alone: bool) -> str:
+    about = "" if alone else f"{one.about}: "
+    ways = []
+    if math.isfinite(one.unchanged.margin):
+        what = "drop" if one.higher_is_better else "rise"
+        ways.append(f"an allowed {what} of {drop_words(one.unchanged.margin, one.metric)}")
+    if math.isfinite(one.unchanged.items) and one.unchanged.items > one.units:
+        ways.append(f"{math.ceil(one.unchanged.items):,} items")
+    return about + (" or ".join(ways) or "more items than there can be")
+
+
+def drop_words(drop: float, metric: str) -> str:
+    """A drop as people say it: points of a share or a percentage, else in the scale's own units."""
+    if metric.partition("/")[0] == "score":
+        return f"{drop:.{digits(metric)}f} on the scale"
+    percent_of = drop if in_percent(metric) else 100.0 * drop
+    # Rounded up: what is said suffices.
+    points = math.ceil(10.0 * percent_of - 1e-9) / 10.0
+    return f"{points:g} points"
+
+
+def percent(chance: float) -> str:
+    """A chance in whole percent, never a bare 0 or 100 unless it is one."""
+    if 0.0 < chance < 0.005:
+        return "under 1 %"
+    if 0.995 <= chance < 1.0:
+        return "over 99 %"
+    return f"{100 * chance:.0f} %"

@@ -1,0 +1,346 @@
+"""Leaderboards: the models of a benchmark, ranked, one board for each judge and what it says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from operator import eq
+
+import numpy as np
+
+from judgebench.columns import counted, marked
+from judgebench.config import Panel
+from judgebench.errors import UsageError
+from judgebench.metrics.accuracy import ACCURACY, accuracies
+from judgebench.metrics.answer_lengths import AVG_LENGTH, answer_lengths
+from judgebench.metrics.balanced import Balance
+from judgebench.metrics.board_kinds import BoardKind
+from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
+from judgebench.metrics.ranked_rows import Standing
+from judgebench.metrics.scores import SCORE, scales_of, scores
+from judgebench.metrics.win_rate import PERCENT, WIN_RATE, win_rates
+from judgebench.records import JudgeSpec
+from judgebench.reports.answer_flags import NO_MARKS
+from judgebench.reports.board import Board, Row
+from judgebench.reports.board_data import BoardData
+from judgebench.reports.board_document import document, to_json
+from judgebench.reports.board_warnings import few, flags_of, warnings_of
+from judgebench.reports.boards import Columns, judges_called, meant
+from judgebench.reports.judge_line import judge_line, panel_line
+from judgebench.reports.length_boards import LengthBoard, LengthBoards, LengthControl, Wanted
+from judgebench.reports.reference_board import Beside
+from judgebench.stats.repeated_items import effective_n
+from judgebench.store import Store
+
+__all__ = ["Board", "Row", "document", "leaderboards", "to_json"]
+
+
+def leaderboards(
+    store: Store,
+    benchmark: str,
+    version: str | None = None,
+    *,
+    judges: Collection[str] = (),
+    panels: Sequence[Panel] = (),
+    intervals: Intervals | None = None,
+    length_control: LengthControl = "exact",
+    rank_by: str | None = None,
+    rank_suspicious: bool = False,
+    by: Collection[str] = (),
+    published_names: Mapping[str, str] | None = None,
+) -> tuple[Board, ...]:
+    """The boards of a benchmark, by what is said of answers, then by judge.
+
+    Judges that label have a board of accuracies (the share of readable verdicts that are the
+    benchmark's positive label), judges that score one of mean scores, judges that compare one of
+    win rates for each opponent. Intervals resample items, the same draws for all models and judges.
+    Ranks have sets that hold for all models of a board at once.
+
+    Parameters
+    ----------
+    benchmark
+        ``NAME`` or ``NAME@VERSION``; ``version`` may stand apart.
+    judges
+        Names (as shown, or without what tells them apart) or ids, or names of the panels; all if
+        empty.
+    panels
+        Whose combined verdicts have boards beside those of the judges, whichever ``judges`` are
+        chosen. One that cannot be combined has a board without rows, with a warning that says why.
+    length_control
+        Beside win rates, those at equal length wherever a calibration is for the judge and the
+        opponent: the converged fit (``exact``), that of AlpacaEval (``compat``), ``both``, or
+        ``off``.
+    rank_by
+        ``win_rate`` or ``length_controlled_win_rate``: what ranks boards that have it. If None, the
+        benchmark's headline where every model that is ranked and has a win rate has it, else the
+        win rate, with a note that says why.
+    rank_suspicious
+        Rank models whose answers may be meant for the judge among the others (see
+        `marks.suspicions`). Unasked they are listed behind all others, with their numbers, without
+        a rank, and count in nobody's.
+    by
+        Ways of grouping items (``category``, ``language``, a field of their metadata), beside those
+        that the benchmark declares: each group has a metric of its own, ``METRIC/group``.
+
+    Raises
+    ------
+    UsageError
+        For a benchmark or judge that the store does not hold, for a metric that ranks no board or
+        that no model has a value of, and for a way of grouping that no item knows.
+    """
+    wanted = Wanted(control=length_control, rank_by=rank_by)
+    which = meant(store, benchmark if version is None else f"{benchmark}@{version}")
+    data = BoardData(store, which, panels)
+    for name in by:
+        if name not in which.by:  # what the benchmark declares, imported verdicts need not know
+            data.check_grouping(name)
+    groups = {name: data.groups(name) for name in dict.fromkeys((*which.by, *by))}
+    called = frozenset(
+        judge
+        for name in set(judges).difference(panel.name for panel in panels)
+        for judge in judges_called(name, data.judges, store, which)
+    )
+    apart = frozenset[str]() if rank_suspicious else frozenset(data.suspicious)
+    boards = _Boards(
+        data, wanted, groups, called, intervals or Intervals(), published_names or {}, apart
+    )
+    found = tuple(
+        board for board in boards if not judges or board.judge_id is None or board.judge in called
+    )
+    if rank_by == LENGTH_CONTROLLED:
+        _check_controlled(found)
+    return found
+
+
+class _Boards:
+    """The boards that can be made of a benchmark's verdicts."""
+
+    def __init__(
+        self,
+        data: BoardData,
+        wanted: Wanted,
+        groups: Mapping[str, Mapping[str, str]],
+        judges: frozenset[str],
+        intervals: Intervals,
+        published_names: Mapping[str, str],
+        excluded: frozenset[str],
+    ) -> None:
+        self.data, self.which, self.intervals = data, data.which, intervals
+        self.groups, self.published_names, self.excluded = groups, published_names, excluded
+        self.ranked = frozenset(data.model_ids) - excluded
+        self.length = LengthBoards(data, wanted, judges, intervals, self.ranked)
+        self.published = self.length.calibrations.numbers
+        self.published.check_names(published_names)
+        self.judge_ids = {shown: one for one, shown in data.judges.items()}
+
+    def __iter__(self) -> Iterator[Board]:
+        for kind, verdicts in self.data.verdicts.items():
+            n_items = len(counted(verdicts["item_id"]))
+            opponent = self.data.model_ids[kind.opponent] if kind.opponent else None
+            for judge, ranked in self._ranked(kind, verdicts).items():
+                beside = self.published.beside(
+                    self.judge_ids.get(judge),
+                    opponent,
+                    ranked.metric,
+                    [standing.model for standing in ranked.standings],
+                    self.published_names,
+                )
+                same = next((one for one in beside if one.because is None), None)
+                rows = tuple(
+                    self._row(standing, n_items, opponent, same)
+                    for standing in sorted(ranked.standings, key=self._excluded_last)
+                )
+                board = self._board(kind, judge, _scale(kind, verdicts, judge), ranked, rows)
+                yield replace(
+                    board, beside=beside, notes=(*board.notes, *_published_note(rows, same))
+                )
+        for name, reason in self.data.refused.items():
+            yield Board(
+                benchmark=self.which.name, version=self.which.version, metric=None, scale=None,
+                judge=name, judge_id=None, judge_is="a panel", warnings=(reason,),
+            )  # fmt: skip
+
+    def _excluded_last(self, standing: Standing) -> tuple[bool, float]:
+        """The order of a board: those that are excluded from the ranking by value, behind all."""
+        if standing.model not in self.excluded:
+            return False, 0.0
+        value = standing.leading.value
+        return True, math.inf if math.isnan(value) else -value
+
+    def _ranked(self, kind: BoardKind, verdicts: Columns) -> dict[str, LengthBoard]:
+        """What ranks, judge by judge."""
+        by_judge: dict[str, list[Standing]] = {}
+        for standing in self._standings(kind, verdicts):
+            by_judge.setdefault(standing.judge, []).append(standing)
+        if kind.kind == "preference":
+            return self.length.controlled(kind, verdicts, by_judge)
+        metric = ACCURACY if kind.kind == "label" else SCORE
+        return {judge: LengthBoard(rows, metric) for judge, rows in by_judge.items()}
+
+    def _standings(self, kind: BoardKind, verdicts: Columns) -> Sequence[Standing]:
+        if kind.kind == "label":
+            return accuracies(
+                verdicts,
+                labels=self.which.labels,
+                groups=list(self.groups.values()),
+                intervals=self.intervals,
+                ranked=self.ranked,
+            )
+        if kind.kind == "score":
+            return scores(
+                verdicts,
+                groups=list(self.groups.values()),
+                balance=self._balance(),
+                chance=self.data.chances() if self.which.guessed else None,
+                splits=self.data.groups(self.which.rounded) if self.which.rounded else None,
+                intervals=self.intervals,
+                ranked=self.ranked,
+            )
+        assert kind.opponent is not None  # comparisons name whom the models are compared with
+        found = win_rates(
+            verdicts,
+            kind.opponent,
+            groups=list(self.groups.values()),
+            intervals=self.intervals,
+            ranked=self.ranked,
+        )
+        return self._with_lengths(verdicts, found)
+
+    def _balance(self) -> Balance | None:
+        """How categories make up the whole, where the benchmark says so."""
+        if not self.which.sides:
+            return None
+        return Balance(
+            category_of=self.data.groups("category"),
+            sides=self.which.sides,
+            unparsed=self.which.unparsed,
+        )
+
+    def _with_lengths(self, verdicts: Columns, rows: Sequence[Standing]) -> list[Standing]:
+        """The standings with the mean length of the answers behind their own metrics."""
+        models = sorted({row.model for row in rows})
+        items = sorted(counted(verdicts["item_id"]))
+        found = answer_lengths(self.data.lengths, models, items, self.intervals)
+        return [replace(row, metrics={**row.metrics, AVG_LENGTH: found[row.model]}) for row in rows]
+
+    def _row(
+        self, standing: Standing, n_items: int, opponent: str | None, same: Beside | None
+    ) -> Row:
+        model_id = self.data.model_ids[standing.model]
+        marks = self.data.marks.get((standing.judge, standing.model), NO_MARKS)
+        judged = standing.metrics.get(WIN_RATE, standing.leading)
+        counts = {
+            "items": n_items,
+            "verdicts": judged.n,
+            **standing.counts,
+            **self.data.answers(model_id),
+            **marks.counts,
+        }
+        return Row(
+            model=standing.model,
+            model_id=model_id,
+            rank=standing.rank,
+            rank_low=standing.rank_low,
+            rank_high=standing.rank_high,
+            metrics=standing.metrics,
+            counts=counts,
+            flags=flags_of(self.data, standing.model, judged, counts, marks, opponent),
+            suspicious=self.data.suspicious.get(standing.model),
+            excluded=standing.model in self.excluded,
+            published={} if same is None else same.figures(standing.model),
+        )
+
+    def _board(
+        self,
+        kind: BoardKind,
+        judge: str,
+        scale: tuple[float, float] | None,
+        ranked: LengthBoard,
+        rows: tuple[Row, ...],
+    ) -> Board:
+        panel = self.data.panels.get(judge)
+        members = [self.judge_ids[name] for name in (panel.judges if panel else [judge])]
+        specs = [self.data.spec_of[member] for member in members]
+        return Board(
+            benchmark=self.which.name,
+            version=self.which.version,
+            metric=ranked.metric,
+            scale=scale,
+            judge=judge,
+            judge_id=None if panel else members[0],
+            judge_is=panel_line(panel)
+            if panel
+            else judge_line(specs[0], self.data.left_out(members[0])),
+            opponent=kind.opponent,
+            opponent_id=self.data.model_ids[kind.opponent] if kind.opponent else None,
+            served_models=self.data.served(members),
+            official_prompt=_official(specs),
+            rows=rows,
+            warnings=(*warnings_of(self.data, judge, members, rows), *ranked.warnings),
+            notes=(*ranked.notes, *self._repeated()),
+            groups={
+                name: tuple(sorted(set(group_of.values())))
+                for name, group_of in self.groups.items()
+            },
+        )
+
+    def _repeated(self) -> list[str]:
+        """That items repeat, and how much they say."""
+        times = self.data.repeats
+        if times is None:
+            return []
+        return [
+            f"{sum(times):,} items are {len(times):,} distinct questions, each asked once and "
+            "counted as often as it occurs; intervals draw questions, which say as much as "
+            f"{effective_n(times):,.0f} that occur equally often"
+        ]
+
+
+def _check_controlled(boards: Sequence[Board]) -> None:
+    """Refuse to rank by length-controlled win rates where no board of comparisons has any.
+
+    Raises
+    ------
+    UsageError
+    """
+    compared = [board for board in boards if board.opponent is not None and board.rows]
+    if not compared or any(board.metric == LENGTH_CONTROLLED for board in compared):
+        return
+    of_rows = (row.metrics.get(LENGTH_CONTROLLED) for board in compared for row in board.rows)
+    reasons = list(dict.fromkeys(one.undefined for one in of_rows if one and one.undefined))
+    why = few(reasons) or (
+        "the store has no calibration of length for these judges; "
+        f"`judgebench calibrate-length {boards[0].benchmark}` fits one"
+    )
+    raise UsageError(
+        f"no model of {boards[0].benchmark} can be ranked by {LENGTH_CONTROLLED}: {why}. "
+        "Without --rank-by the plain win rate ranks"
+    )
+
+
+def _published_note(rows: Sequence[Row], same: Beside | None) -> list[str]:
+    """What has to be known of published figures that stand beside ours."""
+    note = "" if same is None else same.reference.board.note
+    return [note] if note and any(row.published for row in rows) else []
+
+
+def _scale(kind: BoardKind, verdicts: Columns, judge: str) -> tuple[float, float] | None:
+    """The ends of what the metric can be; None where it has none."""
+    if kind.kind == "label":
+        return 0.0, 1.0
+    if kind.kind == "preference":
+        return 0.0, PERCENT
+    scales = scales_of(verdicts, np.flatnonzero(marked(verdicts["judge"], partial(eq, judge))))
+    ends = scales[0] if len(scales) == 1 else (math.nan, math.nan)
+    return ends if all(map(math.isfinite, ends)) else None
+
+
+def _official(specs: Sequence[JudgeSpec]) -> bool | None:
+    """Whether all prompts are official; None where some judge has no prompt."""
+    said = {spec.official_prompt for spec in specs}
+    if False in said:
+        return False
+    return None if None in said else True

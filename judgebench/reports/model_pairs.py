@@ -1,0 +1,423 @@
+"""Two models of a store side by side: who judged both, on what, and how they differ there.
+
+Gates and comparisons are made of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property, lru_cache
+
+from judgebench.columns import counted
+from judgebench.errors import UsageError, unknown_name
+from judgebench.metrics.accuracy import ACCURACY
+from judgebench.metrics.balanced import Balance
+from judgebench.metrics.board_kinds import BoardKind
+from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
+from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
+from judgebench.metrics.paired_models import (
+    Compared,
+    PairedModels,
+    compared_directly,
+    head_to_head,
+    paired_models,
+)
+from judgebench.metrics.repeated_answers import average_nights
+from judgebench.metrics.scores import SCORE
+from judgebench.metrics.win_rate import WIN_RATE
+from judgebench.plain_text import counted as in_words
+from judgebench.records import Estimate, JudgeSpec
+from judgebench.reports.board_data import BoardData, Judged
+from judgebench.reports.boards import Columns, meant, renamed, with_units
+from judgebench.reports.drift import JudgeDrift, judge_drift
+from judgebench.reports.gate_models import newest_called, the_two
+from judgebench.reports.run_ref import run_called
+from judgebench.reports.stack_anchors import TOLERANCE, Answering, OtherStack, other_stack
+from judgebench.stats.gate_rule import detectable
+from judgebench.stats.paired_tests import PairedTest
+from judgebench.store import Store
+
+METRIC_OF = {"label": ACCURACY, "score": SCORE, "preference": WIN_RATE}
+"""What the verdicts of a kind of board make."""
+
+METRICS = (*METRIC_OF.values(), LENGTH_CONTROLLED, *CONFIDENCE_METRICS)
+"""By what two models can be compared."""
+
+OF_RUN = "run:"
+"""What the name of a baseline begins with that is the model of a run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flip:
+    """An item on which the two models differ, in the metric's units."""
+
+    item_id: str
+    candidate: float
+    baseline: float
+    higher_is_better: bool = True
+
+    @property
+    def difference(self) -> float:
+        return self.candidate - self.baseline
+
+    @property
+    def gain(self) -> float:
+        """By how much the candidate is better, below 0 where it is worse."""
+        return self.difference if self.higher_is_better else -self.difference
+
+
+class PairData:
+    """A benchmark of the store, with what there is to know of two of its models.
+
+    ``only`` are their ids where these are known beforehand: nothing else is read then.
+    """
+
+    def __init__(self, store: Store, benchmark: str, only: Collection[str] | None = None) -> None:
+        self.which = meant(store, benchmark)
+        self.board = BoardData(store, self.which, (), only)
+
+    def two(self, candidate: str, baseline: str) -> tuple[str, str]:
+        return the_two(self.board, candidate, baseline, self.held(baseline))
+
+    def held(self, baseline: str) -> str | None:
+        """The id of the model that is the baseline of that name here; None where none was set.
+
+        ``run:RUN`` is the model that a run judged, ``run:RUN/MODEL`` the one of that name.
+
+        Raises
+        ------
+        UsageError
+            For a run that is not there, or that judged no such model here, or several.
+        """
+        if baseline.startswith(OF_RUN):
+            return self._of_run(*baseline.removeprefix(OF_RUN).partition("/")[::2])
+        its = self.board.store.baselines(self.which.name, self.which.version, baseline)
+        return its[-1].model_id if its else None
+
+    def _of_run(self, wanted: str, name: str) -> str:
+        store = self.board.store
+        run = run_called(store.runs(), wanted, store.name)
+        judged = store.run_verdicts(run.id, self.which.name, self.which.version)
+        names = {model.id: (model.name, *model.names) for model in store.models()}
+        its = {one for one in judged["model_id"] if not name or name in (one, *names.get(one, ()))}
+        if len(its) == 1:
+            return str(its.pop())
+        said = ", ".join(sorted(self.board.models.get(one, one) for one in its)) or "none"
+        raise UsageError(
+            f"{self.which}: run {run.id} has judged {said}{f' called {name!r}' if name else ''}; "
+            f"a baseline is one model: {OF_RUN}{run.id}/MODEL"
+        )
+
+    def suspicious(self, two: tuple[str, str]) -> list[str]:
+        """That a model's answers may be meant for the judge, so that its verdicts prove little."""
+        its = self.board.suspicious
+        return [f"{model} is suspicious: {its[model]}" for model in two if model in its]
+
+    def notes(self, two: tuple[str, str], baseline: str) -> list[str]:
+        """What a reader has to know of who the baseline is."""
+        if (held := self.held(baseline)) is None:
+            return []
+        said = []
+        called = newest_called(self.board, baseline)
+        if called is not None and self.board.model_ids[called] != held:
+            said.append(
+                f"{self.which}: {baseline!r} is the baseline that was set, {two[1]} ({held}), and "
+                f"also the name of a model, which is not meant"
+            )
+        if two[0] == two[1]:
+            said.append(f"{self.which}: the candidate is the baseline, {two[0]}: nothing changed")
+        return said
+
+    def judges_of(self, two: tuple[str, str]) -> list[tuple[BoardKind, str]]:
+        """The boards on which both have been judged."""
+        return [
+            (kind, judge)
+            for kind, seen in self._seen.items()
+            for judge in sorted({one for one, _ in seen})
+            if all((judge, model) in seen for model in two)
+        ]
+
+    def models_of(self, kind: BoardKind, judge: str) -> set[str]:
+        """Whom a judge has judged on one board."""
+        return {model for one, model in self._seen.get(kind, ()) if one == judge}
+
+    @cached_property
+    def _seen(self) -> Mapping[BoardKind, Collection[tuple[str, str]]]:
+        """On each board, which judge has judged which model."""
+        return {
+            kind: counted(verdicts["judge"], verdicts["model"])
+            for kind, verdicts in self.board.verdicts.items()
+        }
+
+    def heads_of(self, two: tuple[str, str]) -> list[tuple[BoardKind, str]]:
+        """The boards on which answers of the first were compared with those of the second."""
+        found = []
+        for kind in self.board.verdicts:
+            if kind.kind == "preference" and kind.opponent == two[1]:
+                seen = sorted(self._seen[kind])
+                found += [(kind, judge) for judge, model in seen if model == two[0]]
+        return found
+
+    def direct_judges(self, two: tuple[str, str]) -> list[str]:
+        """Who has compared answers of the two with each other, whichever was the opponent."""
+        both = [*self.heads_of(two), *self.heads_of(two[::-1])] if two[0] != two[1] else []
+        return sorted({judge for _, judge in both})
+
+    def direct(
+        self, judge: str, two: tuple[str, str], group: str | None = None, by: str | None = None
+    ) -> PairedModels:
+        """The first beside one half, as one judge compared it with the second, either way round."""
+        return head_to_head(
+            compared_directly(self.board.verdicts, judge, *two),
+            BoardKind("preference", two[1]),
+            judge,
+            two[0],
+            labels=self.which.labels,
+            group_of=None if by is None else self.board.groups(by),
+            group=group,
+        )
+
+    def direct_notes(self, judge: str, two: tuple[str, str]) -> list[str]:
+        """What has to be known of comparisons of the two with each other."""
+        said = []
+        orders = counted(compared_directly(self.board.verdicts, judge, *two)["order"]).keys()
+        for order, first in (("model_first", two[0]), ("opponent_first", two[1])):
+            if orders == {order}:
+                said.append(f"{judge} was shown {first} first every time, never the other order")
+        its, ids = self.judge_id(judge), {self.board.model_ids[model] for model in two}
+        served = {
+            one.served_model
+            for one in self.board.judged_at
+            if one.judge_id == its and {one.model_id, one.opponent_id} == ids and one.served_model
+        }
+        if len(served) > 1:
+            said.append(
+                f"judge changed: replies that compare the two were served by "
+                f"{' and '.join(sorted(served))}"
+            )
+        return said
+
+    @cached_property
+    def balance(self) -> Balance | None:
+        if not self.which.sides:
+            return None
+        return Balance(category_of=self.board.groups("category"), sides=self.which.sides)
+
+    def pair(
+        self,
+        kind: BoardKind,
+        judge: str,
+        two: tuple[str, str],
+        group: str | None,
+        by: str | None = None,
+        *,
+        afresh: bool = False,
+        again: Sequence[str] = (),
+    ) -> PairedModels:
+        """The two on one board, on all items or on a group of some way of grouping.
+
+        On a board of comparisons with the second of them, they meet head to head. ``afresh``: by
+        those verdicts alone for which the judge was asked once more. ``again`` are models that are
+        the second one on other nights: it is the mean over all of them.
+        """
+        verdicts = self._afresh if afresh else self.board.verdicts[kind]
+        if kind.opponent == two[1]:
+            return head_to_head(verdicts, kind, judge, two[0], labels=self.which.labels)
+        if again:
+            verdicts = average_nights(verdicts, judge, two, again)
+        group_of = None
+        if group is not None:
+            group_of = self._group_of(group) if by is None else self.board.groups(by)
+        return paired_models(
+            verdicts,
+            kind,
+            judge,
+            *two,
+            labels=self.which.labels,
+            balance=self.balance if kind.kind == "score" else None,
+            group_of=group_of,
+            group=group,
+        )
+
+    @cached_property
+    def _afresh(self) -> Columns:
+        """What judges said when they were asked once more, to confirm a regression."""
+        said = self.board.store.verdicts(self.which.name, self.which.version, afresh=True)
+        verdicts = renamed(said, self.board.models, self.board.judges)
+        if self.board.repeats is not None:
+            return with_units(verdicts, self.board.store, self.which)
+        return verdicts
+
+    def _group_of(self, group: str) -> Mapping[str, str]:
+        known: set[str] = set()
+        for way in (*self.which.by, "category", "language"):
+            named = self.board.groups(way)
+            known |= set(named.values())
+            if group in named.values():
+                return named
+        raise UsageError(f"{self.which}: {unknown_name('group', group, known)}")
+
+    def judge_changed(self, judge: str, two: tuple[str, str]) -> str | None:
+        """That the judge's replies about the two were served by different models."""
+        served = [self.served(judge, model) for model in two]
+        if not all(served) or served[0] == served[1]:
+            return None
+        said = " and ".join(", ".join(sorted(one)) for one in served)
+        return f"judge changed: replies about the two were served by {said}"
+
+    def judge_id(self, judge: str) -> str | None:
+        """The short id of a judge as it is shown."""
+        return next((one for one, shown in self.board.judges.items() if shown == judge), None)
+
+    def spec_of(self, judge: str) -> JudgeSpec | None:
+        """What a judge is; None for one that is not a judge of the store."""
+        its = self.judge_id(judge)
+        return None if its is None else self.board.spec_of[its]
+
+    def drift(self, judge: str) -> JudgeDrift | None:
+        """What the judge's anchors say; None where it has none here."""
+        its = self.judge_id(judge)
+        return None if its is None else self._drift(its)
+
+    @cached_property
+    def _drift(self) -> Callable[[str], JudgeDrift | None]:
+        return cache(lambda judge: judge_drift(self.board.store, self.which, judge))
+
+    def judged_at(self, judge: str, model: str) -> float:
+        """When the judge's newest verdict on a model was given, in seconds; nan without any."""
+        return max((at for _, at in self._judged(judge, model)), default=math.nan)
+
+    def _judged(self, judge: str, model: str) -> Iterator[tuple[Judged, float]]:
+        """When a judge has judged a model, by run and by what served it."""
+        ids = {one for one, shown in self.board.judges.items() if shown == judge}
+        model_id = self.board.model_ids[model]
+        for judged, at in self.board.judged_at.items():
+            if judged.judge_id in ids and judged.model_id == model_id:
+                yield judged, at
+
+    def other_stack(self, two: tuple[str, str], tolerance: float = TOLERANCE) -> OtherStack | None:
+        """What there is to say where the answers of the two were generated by different software.
+
+        None where they were not.
+        """
+        candidate, baseline = (
+            Answering(name=model, model_id=self.board.model_ids[model], stacks=self.stacks(model))
+            for model in two
+        )
+        return other_stack(
+            self.board.store,
+            self.which.name,
+            self.which.version,
+            candidate,
+            baseline,
+            tolerance=tolerance,
+        )
+
+    def served(self, judge: str, model: str) -> set[str]:
+        """Who served the judge's replies about a model."""
+        ids = {one for one, shown in self.board.judges.items() if shown == judge}
+        return set(self.board.served_about(ids, self.board.model_ids[model]))
+
+    def stacks(self, model: str) -> set[str]:
+        """What a local model's newest answers were run on."""
+        return self.board.stacks_of.get(self.board.model_ids[model], set())
+
+
+def coverage(pair: PairedModels) -> tuple[float, float]:
+    """The share of readable verdicts among all that should be there, of candidate and baseline."""
+    expected = pair.expected.astype(float)
+    shares = [
+        1.0 - lacking / of if of else 0.0
+        for lacking, of in zip(pair.missing.tolist(), expected.tolist(), strict=True)
+    ]
+    return shares[0], shares[1]
+
+
+def difference(
+    pair: PairedModels, compared: Compared, ends: tuple[float, float], *, level: float
+) -> Estimate:
+    """Candidate minus baseline, in the metric's units.
+
+    Where lower is better, a candidate that is worse has a difference above 0.
+
+    Parameters
+    ----------
+    ends
+        The bounds that decide, without the unit.
+    level
+        With which both of them hold.
+    """
+    observed, shown = compared.observed, pair.shown
+    bounds = [end * shown if math.isfinite(end) else math.nan for end in ends]
+    cases = [test.difference * shown for test in (compared.view("worst"), compared.view("best"))]
+    if not pair.higher_is_better:
+        bounds.reverse()
+        cases.reverse()
+    bounded = compared.worst is not None
+    return Estimate(
+        value=observed.difference * shown + 0.0,  # no -0.0
+        low=bounds[0],
+        high=bounds[1],
+        level=level,
+        n=int(pair.expected.sum() - pair.missing.sum()),
+        units=observed.units,
+        missing=int(pair.missing.sum()),
+        method=observed.method,
+        undefined=(pair.why_not or "no item has a readable verdict on both")
+        if math.isnan(observed.difference)
+        else None,
+        worst_low=cases[0] if bounded else None,
+        worst_high=cases[1] if bounded else None,
+    )
+
+
+def drop_found(compared: Compared, *, alpha: float) -> float:
+    """The smallest drop that these items find with a power of 80 %, without the unit.
+
+    Parameters
+    ----------
+    alpha
+        One-sided, of the hardest case among all tests that are made together.
+    """
+    observed = compared.observed
+    right = (compared.candidate + compared.baseline) / 2.0 if observed.binary else None
+    return _detectable(observed.spread, observed.units, alpha=alpha, right=right)
+
+
+_detectable = lru_cache(maxsize=1024)(detectable)  # a policy may ask the same of many drops
+
+
+def more_items(units: float, observed: PairedTest) -> str | None:
+    """That so many items in all would decide; None where nobody knows, or these are as many.
+
+    What is said is that of an average case: nothing where the spread rests on too little.
+    """
+    if not math.isfinite(units) or math.ceil(units) <= observed.units:
+        return None
+    more = in_words(math.ceil(units) - observed.units, "more item")
+    return (
+        f"if the true difference is as observed, about {more} "
+        f"{'give' if not more.startswith('1 ') else 'gives'} an 80 % chance of a decision"
+    )
+
+
+def flips(pair: PairedModels) -> tuple[Flip, ...]:
+    """The items on which the two differ, those that cost the candidate most first."""
+    found = [
+        Flip(
+            item_id=item,
+            candidate=mine * pair.shown,
+            baseline=theirs * pair.shown,
+            higher_is_better=pair.higher_is_better,
+        )
+        for item, (mine, theirs) in zip(pair.items, pair.mean.tolist(), strict=True)
+        if mine != theirs and not math.isnan(mine) and not math.isnan(theirs)
+    ]
+    return tuple(sorted(found, key=lambda flip: (flip.gain, flip.item_id)))
+
+
+def equal(pair: PairedModels) -> int:
+    """On how many items both have a readable verdict and do not differ."""
+    return sum(mine == theirs for mine, theirs in pair.mean.tolist())

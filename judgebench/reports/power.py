@@ -1,0 +1,492 @@
+"""What a run could detect, from how much the models of a store differed before.
+
+The spread of a difference is the median over pairs of models on whom one judge gave its verdicts:
+the very judge that is planned, else judges that went by its name, else all of its kind on the
+benchmark. Where there is no such pair, nothing is said: no figure is made up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from statistics import median
+from typing import Any
+
+from judgebench.execution.forecast import Designs, Detectable, PassesUnchanged, PlanRow
+from judgebench.execution.resolve import JudgeAssignment
+from judgebench.metrics.paired_models import HEAD_TO_HEAD, Spread, every_pair, spread_of
+from judgebench.plain_text import too_few_items
+from judgebench.records import CONFIDENCES
+from judgebench.reports.estimates import finite
+from judgebench.reports.gate import LEAST_DROP, MOST_DROP
+from judgebench.reports.gate_policy import GateTest, Policy
+from judgebench.reports.gate_unchanged import drop_words, percent
+from judgebench.reports.head_to_head_power import ALONE, Heads, compared, heads
+from judgebench.reports.metric_words import in_percent
+from judgebench.reports.model_pairs import METRIC_OF, PairData
+from judgebench.stats.gate_rule import detectable, units_to_detect
+from judgebench.stats.unchanged import (
+    CHANCE,
+    Seen,
+    even_chance,
+    joint_chance,
+    margin_every_view,
+    passes_every_view,
+    units_every_view,
+)
+from judgebench.store import Store
+
+LEAST_UNITS = 20
+"""Items that two models need in common for their spread to be counted."""
+
+MOST_PAIRS = 500
+
+ALPHA = 0.05
+"""One-sided, as a gate of one test has it."""
+
+
+NO_HISTORY = f"no two models have been judged on {LEAST_UNITS} items or more"
+ALIKE = "the models here do not differ"
+NOTHING = "the plan has no such judge with earlier verdicts from which its spread is known"
+
+_Benchmark = tuple[str, str]
+_Judge = tuple[bytes, str, str]
+_Place = tuple[str, str, str]  # benchmark, version, judge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _History:
+    """Medians over some pairs of models; ``right`` where they are of items right or wrong."""
+
+    metric: str
+    unit: float
+    width: float
+    spread: float
+    level: float
+    right: float | None
+    pairs: int
+    judges: tuple[str, ...]
+
+
+class Foreseen:
+    """Says of a judge and a number of items what they could detect.
+
+    Parameters
+    ----------
+    store
+        Where earlier verdicts are; None where there is no store yet.
+    margin
+        A difference in the metric's units, of which the items needed are said.
+    """
+
+    def __init__(self, store: Store | None, margin: float | None = None) -> None:
+        self._store, self._margin = store, margin
+        self._held = set() if store is None else set(store.benchmarks())
+        self._data = cache(self._read)
+        self._history = cache(self._look_back)
+        self._heads = cache(self._look_at_heads)
+
+    def __call__(self, assignment: JudgeAssignment, items: int) -> Detectable | None:
+        """None for a judge whose verdicts are on no board: it says how sure a model is."""
+        if assignment.spec.kind in CONFIDENCES:
+            return None
+        benchmark = (assignment.asked.benchmark.name, assignment.asked.benchmark.version)
+        judge = (assignment.key, assignment.name, assignment.spec.kind)
+        history = None
+        if benchmark in self._held:
+            history = self._history(benchmark, judge, assignment.compares)
+        if history is None:
+            designs = (
+                Designs(undefined=NO_HISTORY) if assignment.compares else self._alone(assignment)
+            )
+            return Detectable(undefined=NO_HISTORY, designs=designs)
+        found = self._found(history, items)
+        if not assignment.compares:
+            return replace(found, designs=self._alone(assignment))
+        drop = self._margin or found.difference
+        if math.isnan(drop) or not history.spread:
+            return replace(found, designs=Designs(undefined=found.undefined))
+        designs = compared(
+            assignment,
+            drop=drop / history.unit,
+            level=history.level,
+            board_items=float(items) if found.items_needed is None else found.items_needed,
+            heads=self._heads(benchmark, judge, assignment.asked.baseline),
+            metric=history.metric,
+            unit=history.unit,
+            alpha=ALPHA,
+        )
+        return replace(found, designs=designs)
+
+    def _alone(self, assignment: JudgeAssignment) -> Designs | None:
+        """Of a judge of single answers, which is told to whoever asks about a margin."""
+        return Designs(undefined=ALONE) if assignment.asks and self._margin is not None else None
+
+    def _found(self, history: _History, items: int) -> Detectable:
+        drop = detectable(history.spread, items, alpha=ALPHA, right=history.right)
+        needed = None
+        if self._margin is not None:
+            margin = self._margin / history.unit
+            needed = units_to_detect(history.spread, margin, alpha=ALPHA, right=history.right)
+        undefined = None
+        if math.isnan(drop):
+            alike = not history.spread
+            undefined = ALIKE if alike else too_few_items(items)
+        return Detectable(
+            metric=history.metric,
+            difference=drop * history.unit,
+            undefined=undefined,
+            items_needed=needed,
+            pairs=history.pairs,
+            judges=history.judges,
+            unchanged=PassesUnchanged(
+                metric=history.metric,
+                spread=history.spread,
+                items=items,
+                width=history.width,
+                binary=history.right is not None,
+                unit=history.unit,
+                drop=self._margin,
+            )
+            if history.spread
+            else None,
+        )
+
+    def _read(self, benchmark: _Benchmark) -> PairData:
+        assert self._store is not None
+        return PairData(self._store, "@".join(benchmark))
+
+    def _alike(self, benchmark: _Benchmark, judge: _Judge) -> Iterator[list[str]]:
+        """Judges of the store like one that is planned, as shown, the most alike first."""
+        assert self._store is not None
+        shown, (key, name, kind) = self._data(benchmark).board.judges, judge
+        judges = [one for one in self._store.judges() if one.id in shown]
+        for alike in (
+            [one for one in judges if one.key == key],
+            [one for one in judges if name in (one.name, *one.names)],
+            [one for one in judges if one.spec.kind == kind],
+        ):
+            yield [shown[one.id] for one in alike]
+
+    def _look_back(self, benchmark: _Benchmark, judge: _Judge, compares: bool) -> _History | None:
+        data = self._data(benchmark)
+        found = (_median(data, alike, compares) for alike in self._alike(benchmark, judge))
+        return next((one for one in found if one is not None), None)
+
+    def _look_at_heads(
+        self, benchmark: _Benchmark, judge: _Judge, opponent: str | None
+    ) -> Heads | None:
+        data = self._data(benchmark)
+        found = (
+            heads(data, alike, opponent, least=LEAST_UNITS)
+            for alike in self._alike(benchmark, judge)
+        )
+        return next((one for one in found if one is not None), None)
+
+
+def _median(data: PairData, judges: Sequence[str], compares: bool) -> _History | None:
+    """Over the pairs that these judges judged, on the metric and scale that most of them have."""
+    found: dict[tuple[str, float], list[tuple[Spread, float, str]]] = {}
+    for kind, verdicts in data.board.verdicts.items():
+        if (kind.kind == "preference") != compares:
+            continue
+        for judge in sorted(set(judges) & set(verdicts["judge"])):
+            for pair in every_pair(
+                verdicts,
+                kind,
+                judge,
+                labels=data.which.labels,
+                balance=data.balance if kind.kind == "score" else None,
+                most=MOST_PAIRS,
+            ):
+                spread = spread_of(pair)
+                if pair.why_not is None and spread.units >= LEAST_UNITS:
+                    on_scale = (METRIC_OF[kind.kind], pair.width)
+                    found.setdefault(on_scale, []).append((spread, pair.unit, judge))
+    if not found:
+        return None
+    (metric, width), pairs = max(found.items(), key=lambda of: len(of[1]))
+    right = [spread.right for spread, _, _ in pairs if spread.right is not None]
+    return _History(
+        metric=metric,
+        width=width,
+        unit=pairs[0][1],
+        spread=median(spread.spread for spread, _, _ in pairs),
+        level=median(spread.level for spread, _, _ in pairs),
+        right=median(right) if len(right) == len(pairs) else None,
+        pairs=len(pairs),
+        judges=tuple(sorted({judge for _, _, judge in pairs})),
+    )
+
+
+def notes(rows: Iterable[PlanRow]) -> list[str]:
+    """What the figures of a plan rest on, and where there is none."""
+    of = [(row, row.detectable) for row in rows if row.detectable is not None]
+    known = [
+        f"detectable, {row.benchmark}, {row.judge}: {_words(found)}, from the median spread over "
+        f"{found.pairs:,} pair{'s' * (found.pairs != 1)} of models that "
+        f"{' and '.join(found.judges)} judged"
+        for row, found in of
+        if found.pairs
+    ]
+    why: dict[str, list[str]] = {}
+    for row, found in of:
+        if found.undefined is not None:
+            why.setdefault(found.undefined, []).append(f"{row.judge} ({row.benchmark})")
+    lines = list(dict.fromkeys(known))
+    if lines:
+        lines.append(
+            f"detectable is a drop that is found with a power of 80 % at alpha {ALPHA:g}, one-sided"
+        )
+    return lines + [
+        f"what can be detected is not known, since {reason}: {', '.join(dict.fromkeys(whose))}"
+        for reason, whose in why.items()
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateAhead:
+    """One test of a gate by a plan's benchmark and judge, in the metric's units.
+
+    drop
+        That is allowed: of the policy, of ``--margin``, else 2 points of the scale.
+    chance
+        With which it passes an unchanged model.
+    margin, items
+        The allowed drop, and the items, with which the whole gate would pass one with 80 %.
+    default
+        The drop that a gate without a policy would allow.
+    unknown
+        Why nothing is known of it, and all figures but the drop are nan; None where it is.
+    """
+
+    benchmark: str
+    version: str
+    judge: str
+    metric: str
+    items_planned: int
+    drop: float
+    chance: float
+    margin: float
+    items: float
+    default: float
+    unknown: str | None = None
+
+
+def gate_ahead(
+    rows: Iterable[PlanRow], policy: Policy | None = None
+) -> tuple[list[GateAhead], float]:
+    """A gate by the benchmarks and judges of a plan: each test, and the chance that all pass.
+
+    Unchanged are two models whose verdicts are exchanged at random, with the median spread of
+    earlier pairs. Tests are taken to be independent; judges of one benchmark hang together, and
+    pass together rather more often.
+
+    Parameters
+    ----------
+    policy
+        What it tests and what it allows; every benchmark and judge of the plan, if None. Where the
+        plan says nothing of one of its tests, nothing is known of all together.
+    """
+    planned: dict[_Place, PassesUnchanged] = {}
+    for row in rows:
+        found = None if row.detectable is None else row.detectable.unchanged
+        if found is not None and row.judge is not None:
+            planned.setdefault((row.benchmark, row.version, row.judge), found)
+    if policy is None:
+        each = even_chance(len(planned), ())
+        ahead = [
+            _ahead(place, found, found.drop or _points(found, LEAST_DROP), each=each, alpha=ALPHA)
+            for place, found in planned.items()
+        ]
+    else:
+        ahead = _of_policy(planned, policy)
+    return ahead, joint_chance(_once_each(ahead), ())
+
+
+def _of_policy(planned: Mapping[_Place, PassesUnchanged], policy: Policy) -> list[GateAhead]:
+    """Each test of a policy, those of which a plan says nothing among them."""
+    about = [
+        [at for at, one in planned.items() if _is_about(test, at, one)] for test in policy.tests
+    ]
+    questions = {places[0] if len(places) == 1 else n for n, places in enumerate(about)}
+    each = even_chance(len(questions), ())
+    ahead = []
+    for test, places in zip(policy.tests, about, strict=True):
+        if len(places) == 1:
+            ahead.append(
+                _ahead(
+                    places[0],
+                    planned[places[0]],
+                    test.max_drop,
+                    each=each,
+                    alpha=policy.level,
+                    strict=test.strict_drop,
+                    called_at=policy.level / len(policy.tests),
+                    min_n=test.min_n,
+                )
+            )
+        else:
+            judges = ", ".join(judge for *_, judge in places)
+            ahead.append(_unknown(test, f"the plan has several: {judges}" if places else NOTHING))
+    return ahead
+
+
+def _unknown(test: GateTest, why: str) -> GateAhead:
+    name, _, version = test.benchmark.partition("@")
+    return GateAhead(
+        benchmark=name,
+        version=version,
+        judge=test.judge or "",
+        metric=HEAD_TO_HEAD if test.head_to_head else test.metric or "",
+        items_planned=0,
+        drop=test.max_drop,
+        chance=math.nan,
+        margin=math.nan,
+        items=math.nan,
+        default=math.nan,
+        unknown=why,
+    )
+
+
+def _once_each(ahead: Iterable[GateAhead]) -> list[float]:
+    """Chances, of what is asked several times the least."""
+    found: dict[object, float] = {}
+    for n, one in enumerate(ahead):
+        place = n if one.unknown is not None else (one.benchmark, one.version, one.judge)
+        found[place] = min(found.get(place, one.chance), one.chance)
+    return list(found.values())
+
+
+def _points(found: PassesUnchanged, points: float) -> float:
+    """So many points of the scale in the metric's units; nan where a scale has no ends."""
+    return points / 100.0 * found.width * found.unit if math.isfinite(found.width) else math.nan
+
+
+def _is_about(test: GateTest, place: _Place, found: PassesUnchanged) -> bool:
+    name, _, version = test.benchmark.partition("@")
+    return (
+        name == place[0]
+        and version in ("", place[1])
+        and test.judge in (None, place[2])
+        and test.metric in (None, found.metric)
+        and not test.head_to_head
+    )
+
+
+def _ahead(
+    place: _Place,
+    found: PassesUnchanged,
+    drop: float,
+    *,
+    each: float,
+    alpha: float,
+    strict: float | None = None,
+    called_at: float = 0.0,
+    min_n: int = 1,
+) -> GateAhead:
+    views = (Seen(spread=found.spread, units=found.items, binary=found.binary),)
+    strictly = None if strict is None else strict / found.unit
+    bound = {"alpha": alpha, "width": found.width}
+    chance = passes_every_view(
+        views, drop / found.unit, **bound, strict=strictly, called_at=called_at
+    )
+    margin = found.unit * margin_every_view(views, **bound, chance=each)
+    items = units_every_view(views, drop / found.unit, **bound, chance=each)
+    usual = margin
+    if found.items < min_n:
+        chance, margin, items = 0.0, math.nan, max(items, float(min_n))
+    least, most = _points(found, LEAST_DROP), _points(found, MOST_DROP)
+    return GateAhead(
+        benchmark=place[0],
+        version=place[1],
+        judge=place[2],
+        metric=found.metric,
+        items_planned=found.items,
+        drop=drop,
+        chance=chance,
+        margin=margin,
+        items=items,
+        default=most if math.isnan(usual) else min(max(usual, least), most),
+    )
+
+
+def gate_notes(ahead: Sequence[GateAhead], chance: float) -> list[str]:
+    """How often a gate would pass an unchanged model, and what would make it 80 %."""
+    if not ahead:
+        return []
+    known = [one for one in ahead if one.unknown is None]
+    unknown = [one for one in ahead if one.unknown is not None]
+    of = "a gate" if len(ahead) == 1 else f"a gate of these {len(ahead)} tests together"
+    by = ", ".join(dict.fromkeys(drop_words(one.drop, one.metric) for one in known))
+    at = (
+        f"at an allowed drop of {by} (unchanged: two models' verdicts exchanged at random, with "
+        "the median spread of earlier pairs)"
+    )
+    if not math.isnan(chance):
+        lines = [f"an unchanged model passes {of} with {percent(chance)} chance, {at}"]
+    else:
+        lines = [f"how often {of} would pass an unchanged model is not known"]
+        chance = joint_chance(_once_each(known), ())
+        if not math.isnan(chance):
+            lines[0] += f"; of the {len(known)} of {len(ahead)} tests known {percent(chance)}, {at}"
+    lines += [f"not known, {_named(one)}: {one.unknown}" for one in unknown[:_MOST_AHEAD]]
+    if len(unknown) > _MOST_AHEAD:
+        lines.append(f"not known, and {len(unknown) - _MOST_AHEAD:,} more tests")
+    if chance < CHANCE:
+        lines += [_needs(one) for one in known[:_MOST_AHEAD]]
+    return lines
+
+
+def _needs(one: GateAhead) -> str:
+    ways = []
+    if not math.isnan(one.margin):
+        ways.append(f"an allowed drop of {drop_words(one.margin, one.metric)}")
+    if one.items > one.items_planned:
+        many = math.isfinite(one.items)
+        ways.append(f"{math.ceil(one.items):,} items" if many else "more items than there can be")
+    return (
+        f"{100 * CHANCE:g} % needs, {one.benchmark}, {one.judge}: "
+        f"{' or '.join(ways) or 'more items'}; `judgebench gate` without a policy allows "
+        f"{drop_words(one.default, one.metric)}"
+    )
+
+
+def _named(one: GateAhead) -> str:
+    return ", ".join(part for part in (one.benchmark, one.judge, one.metric) if part)
+
+
+_MOST_AHEAD = 8
+
+
+def gate_record(ahead: Sequence[GateAhead], chance: float) -> dict[str, Any]:
+    """As JSON: null where it is not known."""
+    return {
+        "chance_unchanged_passes": finite(chance),
+        "unchanged_means": "exchanged",
+        "tests": [
+            {
+                "benchmark": one.benchmark,
+                "version": one.version,
+                "judge": one.judge,
+                "metric": one.metric,
+                "max_drop": finite(one.drop),
+                "chance_unchanged_passes": finite(one.chance),
+                "margin_for_80": finite(one.margin),
+                "items_for_80": math.ceil(one.items) if math.isfinite(one.items) else None,
+                "default_drop": finite(one.default),
+            }
+            for one in ahead
+        ],
+        "not_known": [
+            {"benchmark": one.benchmark, "judge": one.judge or None, "why": one.unknown}
+            for one in ahead
+            if one.unknown is not None
+        ],
+    }
+
+
+def _words(found: Detectable) -> str:
+    return f"{found.metric} in percent" if in_percent(found.metric) else found.metric

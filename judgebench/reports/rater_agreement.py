@@ -1,0 +1,78 @@
+"""A person who is labelling, against everybody else on what they have labelled so far."""
+
+from __future__ import annotations
+
+from judgebench.metrics.board_kinds import Kind
+from judgebench.metrics.comparison import AgreementRow
+from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.live_kappa import label_kappa, score_kappa
+from judgebench.metrics.outcome_agreement import outcome_agreement
+from judgebench.records import is_human
+from judgebench.reports.boards import Columns, meant, renamed, told_apart, where, with_units
+from judgebench.store import Store
+
+
+def rater_agreement(
+    store: Store,
+    benchmark: str,
+    version: str,
+    rater: bytes,
+    kind: Kind,
+    *,
+    intervals: Intervals | None = None,
+) -> tuple[AgreementRow, ...]:
+    """Everybody who has judged what a rater has labelled, people first: a row ``pooled`` for each.
+
+    The numbers are those of the agreement report with the rater as the reference; of scores, kappa
+    is quadratic. Only what was said of the same answers is read, however much the store holds.
+
+    Parameters
+    ----------
+    rater
+        The key of a judge.
+    kind
+        Of the labels that are compared.
+    intervals
+        Percentile bootstrap over items unless asked otherwise.
+
+    Returns
+    -------
+    tuple of AgreementRow
+        None where the rater has no label of that kind or scores on no scale of whole numbers, or
+        nobody else has judged the same.
+
+    Raises
+    ------
+    UsageError
+        Where the benchmark is not in the store, and where none of the labels is a declared one.
+    """
+    which = meant(store, f"{benchmark}@{version}")
+    columns: Columns = store.verdicts_beside(benchmark, version, rater)
+    named = told_apart([columns], "judge")
+    columns = renamed(columns, told_apart([columns], "model"), named)
+    columns = with_units(columns, store, which)
+    name = named.get(rater.hex()[:12])
+    own = where(columns, (judge == name for judge in columns["judge"]))
+    if name is None or kind not in own["kind"]:
+        return ()
+    rows: tuple[AgreementRow, ...]
+    if kind == "label":
+        rows = label_kappa(columns, reference=name, labels=which.labels, intervals=intervals)
+    elif kind == "preference":
+        pairs = where(columns, (opponent is not None for opponent in columns["opponent"]))
+        rows = outcome_agreement(pairs, reference=name, intervals=intervals).rows
+    else:
+        low, high = _scale(own)
+        if not (low.is_integer() and high.is_integer()):  # nor is an endless one
+            return ()
+        ends = {"low": int(low), "high": int(high)}
+        rows = score_kappa(columns, reference=name, **ends, intervals=intervals)
+    pooled = (row for row in rows if row.scope == "pooled")
+    return tuple(sorted(pooled, key=lambda row: (not is_human(row.judge), row.judge)))
+
+
+def _scale(own: Columns) -> tuple[float, float]:
+    """That of the rater's newest score."""
+    scores = [row for row, kind in enumerate(own["kind"]) if kind == "score"]
+    newest = max(scores, key=lambda row: float(own["at"][row]))
+    return float(own["low"][newest]), float(own["high"][newest])

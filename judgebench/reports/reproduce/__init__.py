@@ -1,0 +1,49 @@
+"""Published tables, recomputed from figures: a module for each table, of the table's name."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from judgebench.errors import UsageError, unknown_name
+from judgebench.metrics.intervals import Intervals
+from judgebench.registry import figures_folder
+from judgebench.reports.reproduce.recomputed import Reproduction, document
+
+TABLES = ("alpaca_eval", "trivia_judging", "mixeval_hard", "alignbench", "honestybench")
+
+
+def reproduce(
+    tables: Sequence[str] = (), *, tasks: Path | None = None, intervals: Intervals | None = None
+) -> list[Reproduction]:
+    """Recompute published tables.
+
+    Parameters
+    ----------
+    tables
+        Names in `TABLES`; all if empty.
+    tasks
+        The folder that holds ``NAME/figures`` of each table; that of judgebench if not given.
+    intervals
+        Percentile bootstrap over items unless asked otherwise; none where a table has no items.
+
+    Raises
+    ------
+    UsageError
+        For a table that is not known.
+    InputError
+        Where the figures are not there, as in an installed package, or cannot be used.
+    """
+    wanted = list(dict.fromkeys(tables)) or list(TABLES)
+    for name in wanted:
+        if name not in TABLES:
+            raise UsageError(unknown_name("table", name, TABLES))
+    folders = {name: figures_folder(name, tasks) for name in wanted}
+    return [
+        importlib.import_module(f"{__name__}.{name}").reproduced(folder, intervals or Intervals())
+        for name, folder in folders.items()
+    ]
+
+
+__all__ = ["TABLES", "Reproduction", "document", "reproduce"]
