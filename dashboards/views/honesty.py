@@ -16,6 +16,7 @@ import widgets
 from honesty_reads import MOST_DRAWN, Asked
 from long_text import visible
 
+from judgebench.metrics.registry import meanings
 from judgebench.reports.confidence import ConfidenceReport, ConfidenceRow
 from judgebench.reports.confidence_choice import Choice
 from judgebench.reports.confidence_document import (
@@ -24,7 +25,6 @@ from judgebench.reports.confidence_document import (
     said_besides,
     without_interval,
 )
-from judgebench.reports.metric_words import explained
 
 ACROSS = 3
 """Reliability diagrams beside each other."""
@@ -294,7 +294,7 @@ def figures(found: ConfidenceReport, stretch: str) -> None:
     )
     notes = [*reasons(rows), *without_interval(rows), *said_besides(found)]
     widgets.notes([visible(line) for line in notes])
-    st.caption(f"{explained(TITLES)}.")
+    st.caption(f"{meanings(TITLES)}.")
     widgets.download(
         "Download CSV",
         f"{found.benchmark}_confidences.csv",

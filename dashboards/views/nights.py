@@ -22,6 +22,7 @@ from night_reads import Drop
 from streamlit.delta_generator import DeltaGenerator
 from training_charts import axis_around
 
+from judgebench.metrics import registry
 from judgebench.reports.night_versions import Night
 from judgebench.reports.nights import THE_FIRST, THE_ONE_BEFORE, Nights, board_test
 
@@ -168,7 +169,7 @@ def draw(
     lines: Mapping[str, Sequence[Night]],
 ) -> None:
     """Everything, once it is decided."""
-    decimals = charts.digits_of(night_reads.metric_of(found))
+    decimals = registry.metric(night_reads.metric_of(found)).drawn_digits
     points = night_reads.points(found.nights, board, metric)
     rows = pd.DataFrame(
         [
@@ -201,7 +202,7 @@ def draw(
     from_baselines(found, metric)
     widgets.notes([*night_reads.drift_lines(found), *night_reads.change_lines(changes)])
     spent(rows)
-    table(rows, metric, charts.digits_of(metric))
+    table(rows, metric, registry.metric(metric).drawn_digits)
     records = widgets.records(rows.drop(columns=["said"]))
     widgets.download(
         "Download CSV", "nights.csv", night_reads.csv(found, records, metric), key="csv"

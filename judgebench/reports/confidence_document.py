@@ -9,25 +9,19 @@ from typing import Any
 import numpy as np
 
 from judgebench.metrics.intervals import Floats
+from judgebench.metrics.registry import meanings, metric
 from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.confidence import ConfidenceReport, ConfidenceRow
 from judgebench.reports.confidence_data import Unread
 from judgebench.reports.figure import Figure
-from judgebench.reports.metric_words import explained
 from judgebench.reports.table import Column, Document, Table
 from judgebench.stats.resample import wilson_interval
 
 TITLES = {
-    "auroc": "AUROC",
-    "ece": "ECE",
-    "alignment": "alignment",
-    "brier": "Brier",
-    "accuracy": "accuracy",
-    "aurc": "AURC",
+    name: metric(name).title for name in ("auroc", "ece", "alignment", "brier", "accuracy", "aurc")
 }
 _FIRST = ("auroc", "ece", "alignment")
-_DIGITS = 3
 
 
 def to_json(report: ConfidenceReport) -> dict[str, Any]:
@@ -101,7 +95,7 @@ def document(report: ConfidenceReport, *, by_set: bool = False, bins: bool = Fal
     """
     tables = [_table(report, over) for over in _stretches(report, by_set)]
     if tables:  # once, under the first
-        tables[0] = replace(tables[0], notes=[*tables[0].notes, explained(TITLES)])
+        tables[0] = replace(tables[0], notes=[*tables[0].notes, meanings(TITLES)])
     if bins:
         tables += [
             table(row, report)
@@ -157,7 +151,7 @@ def _table(report: ConfidenceReport, stretch: tuple[str, str]) -> Table:
 
 def _text(name: str, estimate: Estimate) -> str:
     at_most = estimates.bounded(name, estimate)
-    return estimates.text(estimate, digits=_DIGITS, at_most=at_most)
+    return estimates.text(estimate, digits=metric(name).digits, at_most=at_most)
 
 
 def _subtitle(report: ConfidenceReport, rows: Sequence[ConfidenceRow]) -> str:

@@ -17,8 +17,8 @@ from judgebench.execution.forecast import Designs, PlanRow
 from judgebench.execution.plan import verdicts_each
 from judgebench.execution.resolve import JudgeAssignment
 from judgebench.metrics.head_spread import BOTH, head_spreads
+from judgebench.metrics.registry import metric
 from judgebench.reports.estimates import UNDEFINED, finite
-from judgebench.reports.metric_words import digits
 from judgebench.reports.model_pairs import PairData
 from judgebench.reports.table import Column, Table
 from judgebench.stats.head_to_head_power import MOST_SPREAD, Fewer, TwoDesigns, two_designs
@@ -122,7 +122,7 @@ def table(rows: Iterable[PlanRow]) -> Table | None:
         found = designs.found
         if found is None:
             continue
-        places = digits(designs.metric)
+        places = metric(designs.metric).digits
         most = "≤ " if found.at_most else ""
         cells.append(
             [
@@ -217,7 +217,7 @@ def _each(rows: Iterable[PlanRow]) -> list[tuple[PlanRow, Designs]]:
 
 
 def _note(row: PlanRow, designs: Designs, found: TwoDesigns) -> str:
-    unit, places = designs.unit, digits(designs.metric)
+    unit, places = designs.unit, metric(designs.metric).digits
     spread = (
         f"nobody has compared in both orders here, so its spread is put at the most there can be, "
         f"{MOST_SPREAD * unit:g}"

@@ -17,6 +17,7 @@ from typing import Any
 from judgebench.execution.forecast import Designs, Detectable, PassesUnchanged, PlanRow
 from judgebench.execution.resolve import JudgeAssignment
 from judgebench.metrics.paired_models import HEAD_TO_HEAD, Spread, every_pair, spread_of
+from judgebench.metrics.registry import metric
 from judgebench.plain_text import too_few_items
 from judgebench.records import CONFIDENCES
 from judgebench.reports.estimates import finite
@@ -24,7 +25,6 @@ from judgebench.reports.gate import LEAST_DROP, MOST_DROP
 from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.reports.gate_unchanged import drop_words, percent
 from judgebench.reports.head_to_head_power import ALONE, Heads, compared, heads
-from judgebench.reports.metric_words import in_percent
 from judgebench.reports.model_pairs import METRIC_OF, PairData
 from judgebench.stats.gate_rule import detectable, units_to_detect
 from judgebench.stats.unchanged import (
@@ -489,4 +489,4 @@ def gate_record(ahead: Sequence[GateAhead], chance: float) -> dict[str, Any]:
 
 
 def _words(found: Detectable) -> str:
-    return f"{found.metric} in percent" if in_percent(found.metric) else found.metric
+    return f"{found.metric} in percent" if metric(found.metric).in_percent else found.metric

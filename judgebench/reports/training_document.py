@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from judgebench.metrics.registry import heading, metric
 from judgebench.reports import estimates
-from judgebench.reports.metric_words import digits, metric_words
 from judgebench.reports.table import Column, Document, Table
 from judgebench.reports.training import AtStep, Training
 
@@ -89,7 +89,7 @@ def _record(report: Training, row: AtStep) -> dict[str, Any]:
 
 
 def _table(report: Training) -> Table:
-    places = digits(report.metric)
+    places = metric(report.metric).digits
 
     def band(row: AtStep) -> str:
         if math.isnan(row.low):
@@ -111,7 +111,7 @@ def _table(report: Training) -> Table:
         columns=[
             Column(title="step", align="right"),
             Column(title="model", wraps=True),
-            Column(title=metric_words(report.metric, report.metric), align="right"),
+            Column(title=heading(report.metric, report.metric), align="right"),
             Column(title="band", align="right"),
             Column(title="n", align="right"),
             Column(title="missing", align="right"),
