@@ -16,7 +16,7 @@ from typing import Any
 
 from judgebench.execution.forecast import Designs, Detectable, PassesUnchanged, PlanRow
 from judgebench.execution.resolve import JudgeAssignment
-from judgebench.metrics.paired_models import HEAD_TO_HEAD, Spread, every_pair, spread_of
+from judgebench.metrics.paired import HEAD_TO_HEAD, METRIC_OF, Spread, every_pair, spread_of
 from judgebench.plain_text import too_few_items
 from judgebench.records import CONFIDENCES
 from judgebench.reports.estimates import finite
@@ -25,7 +25,7 @@ from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.reports.gate_unchanged import drop_words, percent
 from judgebench.reports.head_to_head_power import ALONE, Heads, compared, heads
 from judgebench.reports.metric_words import in_percent
-from judgebench.reports.model_pairs import METRIC_OF, PairData
+from judgebench.reports.model_pairs import PairData
 from judgebench.stats.gate_rule import detectable, units_to_detect
 from judgebench.stats.unchanged import (
     CHANCE,
