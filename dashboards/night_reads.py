@@ -25,10 +25,10 @@ from widgets import numbers
 
 from judgebench.plain_text import counted
 from judgebench.reports.estimates import p_text
-from judgebench.reports.night_versions import Night, nights_of
 from judgebench.reports.nights import Nights, Told
 from judgebench.reports.slide import in_words
 from judgebench.reports.table import Document, render
+from judgebench.reports.versions import Night, nights_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,6 @@ class Drop:
 
     share: float | None = None
     policy: str | None = None
-
-
-TONES = {"pass": "first", "regression": "alarm", "inconclusive": "rest", "": "none"}
-"""What is drawn of a decision: the names of `night_charts.SHAPES`."""
 
 
 @st.cache_resource(max_entries=KEPT, show_spinner=False)
@@ -116,12 +112,12 @@ def row(night: Told, point: Mapping[str, Any], digits: int) -> dict[str, Any]:
         "calls": sum(night.taken.calls[how] for how in ("live", "batch", "wasted")),
         "USD": math.nan if cost is None else cost,
         "unpriced": night.taken.unpriced,
-        "tone": TONES["" if decided is None else decided.decision],
+        "tone": "" if decided is None else decided.decision,
     }
 
 
 def differences(found: Nights, metric: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Of the nights shown, as `night_charts.differences` draws them; empty for another metric."""
+    """Of the nights shown, as `drawings.differences` draws them; empty for another metric."""
     scale, slide = charts.scale_of(metric), found.slide
     if metric != metric_of(found):
         return pd.DataFrame(), pd.DataFrame()

@@ -16,7 +16,7 @@ from reads import KEPT, duration
 
 from judgebench.plain_text import dollars
 from judgebench.records import RunManifest
-from judgebench.reports.spend import spend_table
+from judgebench.reports.cost import spend_table
 from judgebench.reports.table import Table
 from judgebench.store.read import FailureKind
 
