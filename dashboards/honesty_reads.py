@@ -24,7 +24,7 @@ from judgebench.reports.confidence import ConfidenceReport, ConfidenceRow
 from judgebench.reports.confidence_choice import Choice
 from judgebench.reports.confidence_document import TITLES, bin_intervals, document
 from judgebench.reports.estimates import bounded, finite
-from judgebench.reports.table import render
+from judgebench.reports.render import render
 
 MOST_DRAWN = 5
 """Curves on one drawing; tables have all that were chosen."""

@@ -13,9 +13,9 @@ from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.confidence import ConfidenceReport, ConfidenceRow
 from judgebench.reports.confidence_data import Unread
-from judgebench.reports.figure import Figure
+from judgebench.reports.document import Column, Document, Table
+from judgebench.reports.estimates import Figure
 from judgebench.reports.metric_words import explained
-from judgebench.reports.table import Column, Document, Table
 from judgebench.stats.resample import wilson_interval
 
 TITLES = {

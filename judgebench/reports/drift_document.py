@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
 
+from judgebench.reports.document import Column, Document, Table
 from judgebench.reports.drift import JudgeDrift, LookBack, day
 from judgebench.reports.estimates import UNDEFINED, finite
-from judgebench.reports.table import Column, Document, Table
 from judgebench.stats.judge_drift import ALPHA
 from judgebench.store import Store
 

@@ -17,10 +17,10 @@ from judgebench.execution.forecast import Designs, PlanRow
 from judgebench.execution.plan import verdicts_each
 from judgebench.execution.resolve import JudgeAssignment
 from judgebench.metrics.head_spread import BOTH, head_spreads
+from judgebench.reports.document import Column, Table
 from judgebench.reports.estimates import UNDEFINED, finite
 from judgebench.reports.metric_words import digits
 from judgebench.reports.model_pairs import PairData
-from judgebench.reports.table import Column, Table
 from judgebench.stats.head_to_head_power import MOST_SPREAD, Fewer, TwoDesigns, two_designs
 
 ALONE = "answers are judged alone, and that does not say which of two is preferred"

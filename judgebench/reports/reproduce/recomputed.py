@@ -9,7 +9,7 @@ from typing import Any
 
 from judgebench.records import Estimate
 from judgebench.reports import estimates
-from judgebench.reports.table import Column, Document, Table
+from judgebench.reports.document import Column, Document, Table
 
 MOST_NOTES = 12
 ROUNDING = 1e-9
