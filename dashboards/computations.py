@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from judgebench.records import is_human
 from judgebench.reports import leaderboard as leaderboards
-from judgebench.reports.confidence_choice import choice, labelling
+from judgebench.reports.confidence import choice, labelling
 from judgebench.reports.length_boards import LengthControl
 from judgebench.reports.panels import panels_in
 from judgebench.reports.render import render

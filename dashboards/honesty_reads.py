@@ -20,9 +20,14 @@ from long_text import visible
 from reads import KEPT
 
 from judgebench.records import Estimate
-from judgebench.reports.confidence import ConfidenceReport, ConfidenceRow
-from judgebench.reports.confidence_choice import Choice
-from judgebench.reports.confidence_document import TITLES, bin_intervals, document
+from judgebench.reports.confidence import (
+    TITLES,
+    Choice,
+    ConfidenceReport,
+    ConfidenceRow,
+    bin_intervals,
+    document,
+)
 from judgebench.reports.estimates import bounded, finite
 from judgebench.reports.render import render
 

@@ -26,10 +26,10 @@ from widgets import numbers
 from judgebench.plain_text import counted
 from judgebench.reports.document import Document
 from judgebench.reports.estimates import p_text
-from judgebench.reports.night_versions import Night, nights_of
 from judgebench.reports.nights import Nights, Told
 from judgebench.reports.render import render
 from judgebench.reports.slide import in_words
+from judgebench.reports.versions import Night, nights_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,9 @@ from long_text import visible
 from open_store import opened
 from reads import KEPT
 
-from judgebench.reports.checkpoints import Checkpoint, training_runs
 from judgebench.reports.render import render
 from judgebench.reports.training import AtStep, Training
+from judgebench.reports.versions import Checkpoint, training_runs
 
 JudgeAssignment = tuple[str, str | None]
 """The ids of a judge, and of whom it compares with, if anybody."""

@@ -45,7 +45,7 @@ _COMMAND = (
     "judgebench.reports.baselines",
     "judgebench.reports.board",
     "judgebench.reports.board_document",
-    "judgebench.reports.confidence_choice",
+    "judgebench.reports.confidence",
     "judgebench.reports.gate_document",
     "judgebench.reports.render.html",
     "scipy.special",

@@ -16,10 +16,11 @@ import widgets
 from honesty_reads import MOST_DRAWN, Asked
 from long_text import visible
 
-from judgebench.reports.confidence import ConfidenceReport, ConfidenceRow
-from judgebench.reports.confidence_choice import Choice
-from judgebench.reports.confidence_document import (
+from judgebench.reports.confidence import (
     TITLES,
+    Choice,
+    ConfidenceReport,
+    ConfidenceRow,
     reasons,
     said_besides,
     without_interval,

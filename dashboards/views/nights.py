@@ -22,8 +22,8 @@ from night_reads import Drop
 from streamlit.delta_generator import DeltaGenerator
 from training_charts import axis_around
 
-from judgebench.reports.night_versions import Night
 from judgebench.reports.nights import THE_FIRST, THE_ONE_BEFORE, Nights, board_test
+from judgebench.reports.versions import Night
 
 SHARES = {f"{100 * share:g}": share for share in (0.01, 0.02, 0.03, 0.05, 0.1)}
 """By how it stands in the URL: the allowed drop, in percent of the scale."""

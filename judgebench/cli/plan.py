@@ -152,8 +152,14 @@ def command(
 def _document(
     rows: Sequence[PlanRow], asked: str, margin: float | None, policy: Policy | None
 ) -> Document:
-    from judgebench.reports import head_to_head_power
-    from judgebench.reports.power import gate_ahead, gate_notes, gate_record
+    from judgebench.reports.power import (
+        design_notes,
+        design_records,
+        design_table,
+        gate_ahead,
+        gate_notes,
+        gate_record,
+    )
     from judgebench.reports.power import notes as of_detectable
 
     columns: dict[str, Cell] = {
@@ -171,14 +177,14 @@ def _document(
     }
     if margin is not None:
         columns[f"items for {margin:g}>?"] = _items_needed
-    total, gate, of_designs = _total(rows), gate_ahead(rows, policy), head_to_head_power.table(rows)
+    total, gate, of_designs = _total(rows), gate_ahead(rows, policy), design_table(rows)
     notes = [
         f"in all: {total['generations']} generations, {total['judge_calls']} judge calls, "
         f"{total['recorded']} verdicts that need none",
         *_notes(rows),
         *of_detectable(rows),
         *gate_notes(*gate),
-        *head_to_head_power.notes(rows),
+        *design_notes(rows),
     ]
     title = f"what `judgebench run {asked}` would do now"
     document = listing(title, rows, columns, _record, flat=_flat, data="rows", notes=notes)
@@ -188,7 +194,7 @@ def _document(
         data={
             **document.data,
             "total": total,
-            "designs": head_to_head_power.records(rows),
+            "designs": design_records(rows),
             "gate": gate_record(*gate),
         },
     )

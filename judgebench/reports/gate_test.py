@@ -16,7 +16,6 @@ from judgebench.metrics.paired_models import VIEWS, Compared, PairedModels, View
 from judgebench.plain_text import counted
 from judgebench.reports import estimates
 from judgebench.reports.agreement import agreement_report
-from judgebench.reports.baseline_nights import OtherNights, other_nights
 from judgebench.reports.drift import JudgeDrift, day
 from judgebench.reports.gate_board import board_meant
 from judgebench.reports.gate_confirm import Confirmation, heard_afresh
@@ -34,6 +33,7 @@ from judgebench.reports.model_pairs import (
 )
 from judgebench.reports.pair_confidences import PairConfidences
 from judgebench.reports.pair_length_control import pair_at_equal_length
+from judgebench.reports.versions import OtherNights, other_nights
 from judgebench.stats.gate_rule import Deciding, Decision, too_few, units_to_decide
 from judgebench.stats.paired_tests import PairedTest
 

@@ -28,10 +28,10 @@ from judgebench.metrics.paired_models import (
 )
 from judgebench.metrics.repeated_answers import average_nights, repeat_spread
 from judgebench.plain_text import counted
-from judgebench.reports.baseline_nights import other_nights
 from judgebench.reports.gate_missing import too_little_read
 from judgebench.reports.gate_unchanged import LEAST_ITEMS
 from judgebench.reports.model_pairs import PairData, coverage
+from judgebench.reports.versions import other_nights
 from judgebench.stats.head_to_head_power import MOST_SPREAD
 from judgebench.stats.paired_tests import spread_over_units
 from judgebench.stats.unchanged import (

@@ -14,8 +14,7 @@ from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.paired_confidences import SetOfTwo, of_confidences
 from judgebench.metrics.paired_models import Compared, PairedModels
 from judgebench.reports.boards import judges_called
-from judgebench.reports.confidence_data import Answer, Confidence, ConfidenceData
-from judgebench.reports.confidence_sets import question_sets
+from judgebench.reports.confidence_data import Answer, Confidence, ConfidenceData, question_sets
 from judgebench.reports.model_pairs import PairData
 
 

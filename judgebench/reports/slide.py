@@ -28,8 +28,8 @@ from judgebench.reports.gate_board import board_meant
 from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.reports.metric_words import digits
 from judgebench.reports.model_pairs import OF_RUN, PairData, coverage
-from judgebench.reports.night_versions import Night, nights_of, ran_at
 from judgebench.reports.run_ref import run_called
+from judgebench.reports.versions import Night, nights_of, ran_at
 from judgebench.stats.slide import FEWEST, MOST_NIGHTS, Shape, Slide, slide
 
 Outcome = Literal["slide", "none", "not tested"]

@@ -23,7 +23,6 @@ from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.boards import meant
-from judgebench.reports.checkpoints import Checkpoint, training_runs
 from judgebench.reports.document import (
     Cells,
     Chart,
@@ -36,6 +35,7 @@ from judgebench.reports.document import (
     table,
 )
 from judgebench.reports.metric_words import digits, metric_words
+from judgebench.reports.versions import Checkpoint, training_runs
 from judgebench.stats.gate_rule import FEWEST_TO_CALL
 from judgebench.stats.simultaneous import sup_t_band
 from judgebench.store import Store

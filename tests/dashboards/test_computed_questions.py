@@ -15,8 +15,13 @@ import numpy as np
 import pytest
 
 from judgebench.metrics.judge_pair import judge_pair
-from judgebench.reports.confidence import ConfidenceReport, confidence_report
-from judgebench.reports.confidence_choice import Choice, choice, labelling
+from judgebench.reports.confidence import (
+    Choice,
+    ConfidenceReport,
+    choice,
+    confidence_report,
+    labelling,
+)
 from judgebench.reports.estimates import to_json
 from judgebench.reports.judge_pairs import judged_values
 from judgebench.store import Store, open_store

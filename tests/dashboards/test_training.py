@@ -12,9 +12,9 @@ import yaml
 
 from judgebench.config import ModelConfig
 from judgebench.records import ModelSpec
-from judgebench.reports.checkpoints import RUN as RUN_TAG
-from judgebench.reports.checkpoints import STEP
 from judgebench.reports.training import Training, training
+from judgebench.reports.versions import RUN as RUN_TAG
+from judgebench.reports.versions import STEP
 from judgebench.store import open_store
 from tests.dashboards import night_stores, stores
 from tests.dashboards.test_pages import MARKUP, boxes, texts

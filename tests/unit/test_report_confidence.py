@@ -19,9 +19,16 @@ from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.confidence_board import METRICS, QuestionSet, estimates_of, figures
 from judgebench.metrics.intervals import Intervals
-from judgebench.reports.confidence import ConfidenceReport, ConfidenceRow, confidence_report
-from judgebench.reports.confidence_choice import choice, labelling
-from judgebench.reports.confidence_document import TITLES, document, to_json
+from judgebench.reports.confidence import (
+    TITLES,
+    ConfidenceReport,
+    ConfidenceRow,
+    choice,
+    confidence_report,
+    document,
+    labelling,
+    to_json,
+)
 from judgebench.reports.metric_words import MEANS
 from judgebench.reports.render import render
 from judgebench.stats.confidence import auroc, brier

@@ -29,8 +29,7 @@ from judgebench.records import (
     Verdict,
     VerdictSlot,
 )
-from judgebench.reports.confidence import ConfidenceReport, confidence_report
-from judgebench.reports.confidence_document import document
+from judgebench.reports.confidence import ConfidenceReport, confidence_report, document
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.render import render
 from judgebench.stats.confidence import auroc, brier

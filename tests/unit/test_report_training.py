@@ -13,10 +13,10 @@ import pytest
 from judgebench.errors import UsageError
 from judgebench.records import ModelSpec
 from judgebench.reports.board_data import BoardData
-from judgebench.reports.checkpoints import NO_OTHER_TAGS, training_runs
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.render import render
 from judgebench.reports.training import Training, training
+from judgebench.reports.versions import NO_OTHER_TAGS, training_runs
 from judgebench.stats.winner import best_share_of
 from judgebench.store import open_store
 from tests.dashboards import night_stores, stores
