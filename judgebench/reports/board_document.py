@@ -19,12 +19,12 @@ from judgebench.reports import estimates
 from judgebench.reports.board import Board, Row, rank_note
 from judgebench.reports.board_overview import overview
 from judgebench.reports.board_warnings import few
+from judgebench.reports.document import Column, Document, Table
 from judgebench.reports.published_beside import published_text
 from judgebench.reports.published_correlations import related
 from judgebench.reports.published_document import beside_json, reference_records, references_json
 from judgebench.reports.published_table import OURS, published_tables
 from judgebench.reports.reference_board import References
-from judgebench.reports.table import Column, Document, Table
 
 _NOT_PRINTED = (STANDARD_ERROR, AVG_LENGTH, PUBLISHED_ERROR)
 """Metrics that JSON and CSV have; the table has an interval and a length of its own."""

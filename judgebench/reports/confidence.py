@@ -18,8 +18,8 @@ from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.boards import meant
 from judgebench.reports.confidence_data import Confidence, ConfidenceData, Unread, question_sets
-from judgebench.reports.figure import Figure
-from judgebench.reports.table import Column, Document, Table
+from judgebench.reports.document import Column, Document, Table
+from judgebench.reports.estimates import Figure
 from judgebench.stats.answer_confidence import RougeL
 from judgebench.stats.calibration_error import ReliabilityBins, reliability_bins
 from judgebench.stats.confidence import RiskCoverage, risk_coverage

@@ -13,9 +13,9 @@ from judgebench.metrics.registry import heading
 from judgebench.metrics.registry import metric as entry
 from judgebench.reports import estimates
 from judgebench.reports.board import Board
+from judgebench.reports.document import Column, Table
 from judgebench.reports.published_correlations import Correlations, Related
 from judgebench.reports.reference_board import Beside, ReferenceBoard
-from judgebench.reports.table import Column, Table
 
 SAY_NAMES = "--published-as MODEL=NAME says which is which"
 
