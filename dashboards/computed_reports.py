@@ -10,8 +10,7 @@ import json
 from codec import written
 
 from judgebench.reports.compare import comparison
-from judgebench.reports.confidence import confidence_report
-from judgebench.reports.confidence_choice import choice
+from judgebench.reports.confidence import choice, confidence_report
 from judgebench.reports.nights import nights
 from judgebench.reports.training import training
 from judgebench.store import Store

@@ -20,11 +20,16 @@ from long_text import visible
 from reads import KEPT
 
 from judgebench.records import Estimate
-from judgebench.reports.confidence import ConfidenceReport, ConfidenceRow
-from judgebench.reports.confidence_choice import Choice
-from judgebench.reports.confidence_document import TITLES, bin_intervals, document
+from judgebench.reports.confidence import (
+    TITLES,
+    Choice,
+    ConfidenceReport,
+    ConfidenceRow,
+    bin_intervals,
+    document,
+)
 from judgebench.reports.estimates import bounded, finite
-from judgebench.reports.table import render
+from judgebench.reports.render import render
 
 MOST_DRAWN = 5
 """Curves on one drawing; tables have all that were chosen."""
@@ -162,7 +167,7 @@ def counts(estimate: Estimate) -> str:
 
 
 def auroc_rows(
-    rows: Sequence[ConfidenceRow], names: Mapping[tuple[str, str], str], tones: Mapping[str, str]
+    rows: Sequence[ConfidenceRow], names: Mapping[tuple[str, str], str]
 ) -> list[dict[str, Any]]:
     """An AUROC with its interval for each row, named after its stretch where there are several."""
     several = len({over(row) for row in rows}) > 1
@@ -179,7 +184,7 @@ def auroc_rows(
                 "high": estimate.high,
                 "note": visible(f"{value} · {counts(estimate)}"),
                 "why": visible(estimate.undefined or ""),
-                "tone": tones[name],
+                "tone": name,
             }
         )
     return found

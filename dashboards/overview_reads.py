@@ -7,20 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import board_reads
-import charts
+import computations
 import pandas as pd
 import reads
 import streamlit as st
 import widgets
+from answers import State, snapshot
 from badges import is_apart
 from board_rows import rank_text
-from computed import soon
 from long_text import visible
 from open_store import opened
 from reads import KEPT
-from snapshot import held
 
 from judgebench.errors import JudgebenchError
+from judgebench.metrics import registry
 from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.plain_text import counted
 from judgebench.records import is_human
@@ -38,7 +38,7 @@ def held_of_each(url: str, mark: str) -> list[Holding]:
 
 @st.cache_data(max_entries=KEPT, show_spinner=False)
 def _verdicts(url: str, mark: str) -> Mapping[At, Verdicts]:
-    used = soon(url, mark, "computations.verdicts_used")
+    used = State(url, mark).soon(computations.verdicts_used)
     return {(one["benchmark"], one["version"]): Verdicts(**one["verdicts"]) for one in used}
 
 
@@ -101,7 +101,7 @@ def leaders(url: str) -> dict[At, Leader]:
 
 def work_out(url: str, mark: str, at: At) -> Leader:
     """Compute a benchmark's boards, and remember who leads the first one."""
-    with held(url).timed():
+    with snapshot(url).timed():
         try:
             found = _leader(url, mark, reads.boards(url, mark, *at))
         except JudgebenchError as error:
@@ -123,7 +123,7 @@ def _leader(url: str, mark: str, boards: Sequence[reads.Json]) -> Leader:
         return Leader(mark=mark, line=line, judge=judge, excluded=excluded)
     metric = next(iter(ranked[0]["metrics"]))
     rows = pd.DataFrame([_row(row, metric) for row in ranked[:TOP]])
-    digits = charts.digits_of(metric)
+    digits = registry.metric(metric).drawn_digits
     unranked = [row for row in board["rows"] if row["rank"] is None and not is_apart(row)]
     who = _who(ranked, len(board["rows"]), rated=any(map(_has_win_rate, unranked)))
     rows["note"] = [widgets.note(row, digits) for row in widgets.records(rows)]
@@ -149,7 +149,9 @@ def _row(row: reads.Json, metric: str) -> dict[str, object]:
     return {
         "name": f"{rank_text(row)}\u2002{row['model']}",
         "tone": _tone(row),
-        **widgets.numbers(row["metrics"].get(metric, reads.NO_ESTIMATE), charts.scale_of(metric)),
+        **widgets.numbers(
+            row["metrics"].get(metric, reads.NO_ESTIMATE), registry.metric(metric).drawn_times
+        ),
     }
 
 

@@ -28,7 +28,7 @@ PAGES_IMPORT = (
     "streamlit.emojis",
     "judgebench.exchange.labelling",
     "judgebench.reports.compare",
-    "judgebench.reports.confidence_choice",
+    "judgebench.reports.confidence",
     "judgebench.reports.leaderboard",
     "judgebench.reports.nights",
     "judgebench.reports.training",

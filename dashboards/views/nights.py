@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import charts
-import night_charts
+import drawings
 import night_reads
 import pandas as pd
 import planning
@@ -20,10 +20,10 @@ from compare_reads import meetings, n_nights
 from long_text import visible
 from night_reads import Drop
 from streamlit.delta_generator import DeltaGenerator
-from training_charts import axis_around
 
-from judgebench.reports.night_versions import Night
+from judgebench.metrics import registry
 from judgebench.reports.nights import THE_FIRST, THE_ONE_BEFORE, Nights, board_test
+from judgebench.reports.versions import Night
 
 SHARES = {f"{100 * share:g}": share for share in (0.01, 0.02, 0.03, 0.05, 0.1)}
 """By how it stands in the URL: the allowed drop, in percent of the scale."""
@@ -156,7 +156,7 @@ def at_once(
 ) -> None:
     """The line alone: to decide many nights takes a while, and its values are there."""
     rows = pd.DataFrame(night_reads.points(lines[name][-most:], board, metric))
-    rows = rows.assign(tone="none", said="being decided …")
+    rows = rows.assign(tone="", said="being decided …")
     line(place, rows, board, metric, name, lines, [], pd.DataFrame(), decided=False)
 
 
@@ -168,7 +168,7 @@ def draw(
     lines: Mapping[str, Sequence[Night]],
 ) -> None:
     """Everything, once it is decided."""
-    decimals = charts.digits_of(night_reads.metric_of(found))
+    decimals = registry.metric(night_reads.metric_of(found)).drawn_digits
     points = night_reads.points(found.nights, board, metric)
     rows = pd.DataFrame(
         [
@@ -184,7 +184,7 @@ def draw(
         for row in widgets.records(rows)
     ]
     changes = night_reads.changes(found)
-    drawn = rows if gated else rows.assign(tone="none")
+    drawn = rows if gated else rows.assign(tone="")
     line(place, drawn, board, metric, found.name, lines, changes, drift(found))
     legend = "The gate tests another metric of this board; choose that one to see its marks."
     if gated:
@@ -201,7 +201,7 @@ def draw(
     from_baselines(found, metric)
     widgets.notes([*night_reads.drift_lines(found), *night_reads.change_lines(changes)])
     spent(rows)
-    table(rows, metric, charts.digits_of(metric))
+    table(rows, metric, registry.metric(metric).drawn_digits)
     records = widgets.records(rows.drop(columns=["said"]))
     widgets.download(
         "Download CSV", "nights.csv", night_reads.csv(found, records, metric), key="csv"
@@ -218,7 +218,7 @@ def from_baselines(found: Nights, metric: str) -> None:
         )
         widgets.chart(
             partial(
-                night_charts.differences,
+                drawings.differences,
                 rows,
                 called,
                 replace(axis, title=f"difference, {axis.title}"),
@@ -248,16 +248,14 @@ def line(
     noted = rows.assign(note=[widgets.note(row, axis.digits) for row in widgets.records(rows)])
     since = rows["when"].min().timestamp() - 1e-3  # a date has whole microseconds
     others = beside(name, board, metric, lines, since)
-    ends = rows.assign(**{"band low": rows["low"], "band high": rows["high"]})
-    if len(others):
-        ends = pd.concat([ends, others])
+    ends = pd.concat([rows, others]) if len(others) else rows
     draws = partial(
-        night_charts.line,
+        drawings.nights,
         noted,
         others,
         pd.DataFrame([{**one, "label": f"{one['what']} changed"} for one in changes]),
         drifted,
-        axis_around(axis, ends),
+        drawings.around(axis, *(ends[name] for name in ("value", "low", "high"))),
         widgets.ink(),
     )
     alt = "The metric night by night with its interval; the table below has the numbers."
@@ -325,7 +323,7 @@ def spent(rows: pd.DataFrame) -> None:
         return
     priced = bool((rows["USD"].fillna(0) > 0).any())
     widgets.chart(
-        partial(night_charts.spend, rows, widgets.ink(), priced=priced),
+        partial(drawings.spend, rows, widgets.ink(), priced=priced),
         "What each night took",
         alt="What each night took; the table below has the numbers.",
         name="spending by night",

@@ -10,7 +10,7 @@ from judgebench.cli.options import judges_option, level_option, report, store_op
 from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
-    from judgebench.reports.table import Document
+    from judgebench.reports.document import Document
     from judgebench.stats.answer_confidence import RougeL
     from judgebench.store import Store
 
@@ -210,8 +210,7 @@ def confidence(
     """
     from judgebench.errors import UsageError
     from judgebench.metrics.intervals import Intervals
-    from judgebench.reports.confidence import confidence_report
-    from judgebench.reports.confidence_document import document
+    from judgebench.reports.confidence import confidence_report, document
 
     report = confidence_report(
         store, benchmark, rouge=cast("RougeL", rouge), intervals=Intervals(level=level), **asked
@@ -267,7 +266,7 @@ def pin_anchors(benchmark: str, judge: str, store: str, **asked: Any) -> int:
       judgebench anchors pin alpaca_eval --judge gpt-4-turbo --answers 100
       judgebench run nightly.yaml --refresh-anchors
     """
-    from judgebench.reports.anchors import pin
+    from judgebench.reports.drift import pin
     from judgebench.store import open_store
 
     with open_store(store) as opened:
@@ -285,8 +284,7 @@ def pin_anchors(benchmark: str, judge: str, store: str, **asked: Any) -> int:
 def list_anchors(store: Store, looks: bool) -> Document:
     """List the anchors of a store and whether their judges have changed."""
     from judgebench.reports.boards import meant
-    from judgebench.reports.drift import every_drift
-    from judgebench.reports.drift_document import document
+    from judgebench.reports.drift import document, every_drift
 
     pinned = {(one.benchmark, one.version) for one in store.anchors()}
     benchmarks = [meant(store, f"{name}@{version}") for name, version in sorted(pinned)]

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from judgebench.config import Shard
     from judgebench.execution.forecast import PlanRow, Range
     from judgebench.execution.preflight import Finding
+    from judgebench.reports.document import Document
     from judgebench.reports.gate_policy import Policy
-    from judgebench.reports.table import Document
 
 COUNTS = ("items", "distinct_items", "generations", "verdicts", "judge_calls", "recorded")
 _SAVED = ("repeat a question", "need nobody to be asked")
@@ -152,8 +152,14 @@ def command(
 def _document(
     rows: Sequence[PlanRow], asked: str, margin: float | None, policy: Policy | None
 ) -> Document:
-    from judgebench.reports import head_to_head_power
-    from judgebench.reports.power import gate_ahead, gate_notes, gate_record
+    from judgebench.reports.power import (
+        design_notes,
+        design_records,
+        design_table,
+        gate_ahead,
+        gate_notes,
+        gate_record,
+    )
     from judgebench.reports.power import notes as of_detectable
 
     columns: dict[str, Cell] = {
@@ -171,14 +177,14 @@ def _document(
     }
     if margin is not None:
         columns[f"items for {margin:g}>?"] = _items_needed
-    total, gate, of_designs = _total(rows), gate_ahead(rows, policy), head_to_head_power.table(rows)
+    total, gate, of_designs = _total(rows), gate_ahead(rows, policy), design_table(rows)
     notes = [
         f"in all: {total['generations']} generations, {total['judge_calls']} judge calls, "
         f"{total['recorded']} verdicts that need none",
         *_notes(rows),
         *of_detectable(rows),
         *gate_notes(*gate),
-        *head_to_head_power.notes(rows),
+        *design_notes(rows),
     ]
     title = f"what `judgebench run {asked}` would do now"
     document = listing(title, rows, columns, _record, flat=_flat, data="rows", notes=notes)
@@ -188,7 +194,7 @@ def _document(
         data={
             **document.data,
             "total": total,
-            "designs": head_to_head_power.records(rows),
+            "designs": design_records(rows),
             "gate": gate_record(*gate),
         },
     )
@@ -230,13 +236,13 @@ def _could_detect(row: PlanRow) -> dict[str, Any]:
 
 def _detectable(row: PlanRow) -> str:
     """The cell about it, empty where it is not asked."""
+    from judgebench.metrics.registry import metric
     from judgebench.reports.estimates import UNDEFINED
-    from judgebench.reports.metric_words import digits
 
     found = row.detectable
     if found is None or math.isnan(found.difference):
         return "" if found is None else UNDEFINED
-    return f"{found.difference:.{digits(found.metric)}f}"
+    return f"{found.difference:.{metric(found.metric).digits}f}"
 
 
 def _items_needed(row: PlanRow) -> str:

@@ -28,7 +28,7 @@ from judgebench.cli.streams import say
 if TYPE_CHECKING:
     from judgebench.execution.batch import Look
     from judgebench.records import Batch, RunManifest
-    from judgebench.reports.table import Document
+    from judgebench.reports.document import Document
     from judgebench.store import Store
 
 WIDE = 100
@@ -180,8 +180,8 @@ def cost(store: Store, run: str | None) -> Document:
       judgebench cost
       judgebench cost latest --format json
     """
+    from judgebench.reports.cost import spend_document
     from judgebench.reports.run_ref import run_called
-    from judgebench.reports.spend import spend_document
 
     return spend_document(
         store, None if run is None else run_called(store.runs(), run, store.url).id

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 from judgebench.errors import UsageError, unknown_name
 
 if TYPE_CHECKING:
-    from judgebench.exchange.pipeline import Import, ImportReport
-    from judgebench.store import Store
+    from judgebench.exchange.pipeline import Import
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +149,7 @@ FORMATS: Mapping[str, Format] = {
 }
 
 
-def read_files(what: str, paths: Sequence[Path], **options: Any) -> list[Import]:
+def read_files(what: str, paths: Sequence[Path | str], **options: Any) -> list[Import]:
     """The files, read and found good; returned with each is what stores it.
 
     Parameters
@@ -158,7 +157,7 @@ def read_files(what: str, paths: Sequence[Path], **options: Any) -> list[Import]
     what
         One of `FORMATS`.
     options
-        Those of the format, for which see its function.
+        Those of the format, for which see its function; one that says nothing is as its default.
 
     Raises
     ------
@@ -170,21 +169,9 @@ def read_files(what: str, paths: Sequence[Path], **options: Any) -> list[Import]
     if what not in FORMATS:
         raise UsageError(unknown_name("format", what, FORMATS))
     refuse_options(what, options)
-    read: list[Import] = loaded(FORMATS[what].read)(paths, **options)
+    given = {name: value for name, value in options.items() if value}
+    read: list[Import] = loaded(FORMATS[what].read)(paths, **given)
     return read
-
-
-def import_files(
-    store: Store, what: str, paths: Sequence[Path], **options: Any
-) -> list[ImportReport]:
-    """Read all files, then store what is new of each; as `read_files`.
-
-    Raises
-    ------
-    InputError
-        Also for what contradicts the store.
-    """
-    return [one.take_in(store) for one in read_files(what, paths, **options)]
 
 
 def refuse_options(what: str, options: Mapping[str, Any]) -> None:

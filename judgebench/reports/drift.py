@@ -1,19 +1,30 @@
-"""Judge drift: does a judge still say of its anchors what it said when they were pinned?"""
+"""Judge drift: does a judge still say of its anchors what it said when they were pinned?
+
+Anchors are answers that a judge has judged, about which it is asked again every night.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import random
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain, zip_longest
+from typing import Any
 
 import numpy as np
 
+from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.verdict_values import label_values, preference_values, score_values
-from judgebench.reports.boards import Columns, Meant, where
-from judgebench.stats.judge_drift import Bools, Drift, Floats, drift
+from judgebench.records import CONFIDENCES, HUMAN, JudgeSpec, Unreadable, Verdict, VerdictSlot
+from judgebench.reports.boards import Columns, Meant, meant, where
+from judgebench.reports.document import Column, Document, Table
+from judgebench.reports.estimates import UNDEFINED, finite
+from judgebench.stats.judge_drift import ALPHA, Bools, Drift, Floats, drift
 from judgebench.stats.resample import content_seed
 from judgebench.store import Store
+from judgebench.store.catalog import StoredJudge
 from judgebench.store.read import PINNED, StoredAnchors
 
 
@@ -207,3 +218,276 @@ def _answers(said: Columns) -> list[tuple[bytes, bytes, str]]:
 
 def _served(of_it: Columns) -> tuple[str, ...]:
     return tuple(sorted({name for name in of_it["served_model"] if name}))
+
+
+ANSWERS = 100
+"""How many answers are pinned unless somebody says otherwise."""
+
+_Said = Mapping[VerdictSlot, tuple[bytes, Verdict]]
+_Answer = tuple[bytes, bytes | None, str]
+
+
+def pin(
+    store: Store,
+    benchmark: str,
+    judge: str,
+    *,
+    models: Collection[str] = (),
+    answers: int = ANSWERS,
+    seed: int = 0,
+) -> StoredAnchors:
+    """Pin what a judge has said, as the last set of anchors of this judge and benchmark.
+
+    The answers are drawn at random, of as many different items as there are; models take turns. Of
+    an answer that was judged in both orders both are pinned. Only first answers, first repeats, and
+    verdicts that could be read are.
+
+    Parameters
+    ----------
+    judge
+        By name or id; of several of a name the one that judged last.
+    models
+        Whose answers; of all that the judge has judged if not given.
+    answers
+        How many at most.
+
+    Raises
+    ------
+    UsageError
+        For a judge or model that is not there, a judge that asks nobody, and where nothing is left
+        to be pinned.
+    """
+    which = meant(store, benchmark)
+    said = store.current(which.name, which.version)
+    meant_judge = _judge_called(store, which, judge, said)
+    wanted = _models_called(store, which, models)
+    its = {
+        place: key
+        for place, (key, verdict) in said.items()
+        if place.judge_key == meant_judge.key
+        and not (place.sample or place.turn or place.repeat)
+        and not isinstance(verdict, Unreadable)
+        and (wanted is None or place.model_key in wanted)
+    }
+    if not its:
+        raise UsageError(
+            f"{which}: {judge} has no readable verdict"
+            f"{f' on {_said(sorted(models))}' if models else ''} that could be pinned"
+        )
+    of_answer: dict[_Answer, list[VerdictSlot]] = {}
+    for place in its:
+        answer = (place.model_key, place.opponent_key, place.item_id)
+        of_answer.setdefault(answer, []).append(place)
+    whole = max(len(places) for places in of_answer.values())  # one order, or both
+    complete = [answer for answer, places in of_answer.items() if len(places) == whole]
+    chosen = _drawn(complete, answers, seed)
+    return store.put_anchors([(place, its[place]) for one in chosen for place in of_answer[one]])
+
+
+def _drawn(answers: Sequence[_Answer], n: int, seed: int) -> list[_Answer]:
+    """One answer of every item, models taking turns, then another one, until there are enough."""
+    generator = random.Random(seed)
+    by_item: dict[str, list[_Answer]] = {}
+    for answer in sorted(answers, key=lambda one: (one[2], one[0], one[1] or b"")):
+        by_item.setdefault(answer[2], []).append(answer)
+    items = sorted(by_item)
+    generator.shuffle(items)
+    turned = []
+    for turn, item in enumerate(items):
+        its = by_item[item]
+        first = turn % len(its)
+        turned.append(its[first:] + its[:first])
+    rounds = chain.from_iterable(zip_longest(*turned))
+    return [answer for answer in rounds if answer is not None][:n]
+
+
+def _judge_called(store: Store, which: Meant, name: str, said: _Said) -> StoredJudge:
+    here = {place.judge_key for place in said}
+    known = [one for one in store.judges() if one.key in here]
+    called = [one for one in known if name in (one.id, one.name, *one.names)]
+    if not called:
+        raise UsageError(f"{which}: {unknown_name('judge', name, [one.name for one in known])}")
+    found = called[-1]
+    if len(called) > 1:
+        last = store.verdicts(which.name, which.version, judges=[one.key for one in called])
+        when = dict(zip(last["judge_id"], last["at"], strict=True))
+        for judge, at in zip(last["judge_id"], last["at"], strict=True):
+            when[judge] = max(when[judge], at)
+        found = max(called, key=lambda one: when.get(one.id, 0.0))
+    if (why := _never_again(found.spec)) is not None:
+        raise UsageError(f"{which}: {found.name} cannot have anchors: {why}")
+    return found
+
+
+def _never_again(spec: JudgeSpec) -> str | None:
+    """Why a judge is not asked about the same twice; None for one that can be."""
+    if spec.kind == HUMAN:
+        return "it is a person"
+    if spec.kind in CONFIDENCES:
+        return "it says how sure a model is, and is on no board"
+    if spec.model is None:
+        return "it goes by a rule and asks nobody, so it says the same every time"
+    return None
+
+
+def _models_called(store: Store, which: Meant, names: Collection[str]) -> set[bytes] | None:
+    if not names:
+        return None
+    known = store.models()
+    found = set()
+    for name in names:
+        called = {one.key for one in known if name in (one.id, one.name, *one.names)}
+        if not called:
+            raise UsageError(f"{which}: {unknown_name('model', name, [m.name for m in known])}")
+        found |= called
+    return found
+
+
+def _said(names: Sequence[str]) -> str:
+    return " or ".join(names)
+
+
+def document(found: Sequence[JudgeDrift], store: Store, *, looks: bool) -> Document:
+    """A row for each set of anchors; with ``looks`` a further table of every look at each."""
+    names = {judge.id: judge.name for judge in store.judges()}
+    tables = [_overview(found, names)]
+    if looks:
+        tables += [_looks(one, names) for one in found if one.looks]
+    records = [_record(one, names) for one in found]
+    data = [
+        record | {"looks": [_look(look) for look in one.looks]}
+        for record, one in zip(records, found, strict=True)
+    ]
+    return Document(tables=tables, records=records, data={"anchors": data})
+
+
+def state(one: JudgeDrift) -> str:
+    """What is known of the judge, in a word or two."""
+    if not one.looks:
+        return "not asked again yet"
+    if one.served_alarm is not None:
+        return "another model serves it"
+    return "steady" if one.since is None else f"drift since {day(one.since.at)}"
+
+
+def _overview(found: Sequence[JudgeDrift], names: dict[str, str]) -> Table:
+    columns = (
+        "benchmark",
+        "judge",
+        "pinned",
+        "answers",
+        "looks",
+        "last",
+        "otherwise",
+        "shift",
+        "p",
+    )
+    wide = {"benchmark", "judge"}
+    return Table(
+        title="anchors",
+        subtitle=(
+            "answers a judge is asked about again; otherwise: the share that it judges otherwise "
+            "at its last look; p: always valid, of a judge that has not changed"
+        ),
+        columns=[
+            *(
+                Column(title=name, wraps=name in wide, align="left" if name in wide else "right")
+                for name in columns
+            ),
+            Column(title="state", wraps=True),
+        ],
+        rows=[_row(one, names) for one in found],
+        notes=_notes(found),
+    )
+
+
+def _notes(found: Sequence[JudgeDrift]) -> list[str]:
+    if not found:
+        return ["none yet; `judgebench anchors pin BENCHMARK --judge JUDGE` pins some"]
+    notes = [f"{one.anchors.benchmark}: {one.alarm}" for one in found if one.alarm is not None]
+    if any(len(one.looks) == 1 for one in found):
+        notes.append(
+            "after one look only a shift of the mean can be told; from the second on also verdicts "
+            "that change in both directions, since a judge's own noise is known by then"
+        )
+    return notes
+
+
+def _row(one: JudgeDrift, names: dict[str, str]) -> list[str]:
+    last = one.looks[-1] if one.looks else None
+    return [
+        f"{one.anchors.benchmark}@{one.anchors.version}",
+        names.get(one.anchors.judge_id, one.anchors.judge_id),
+        day(one.anchors.at),
+        str(one.answers),
+        str(len(one.looks)),
+        UNDEFINED if last is None else day(last.at),
+        UNDEFINED if last is None else _percent(last.changed),
+        UNDEFINED if last is None else _shift(last, one.unit),
+        UNDEFINED if math.isnan(one.drift.p_value) else f"{one.drift.p_value:.2g}",
+        state(one),
+    ]
+
+
+def _looks(one: JudgeDrift, names: dict[str, str]) -> Table:
+    evidence = zip_longest(one.looks, one.drift.shift, one.drift.unlike)
+    rows = [
+        [
+            day(look.at),
+            str(look.answers),
+            str(look.unreadable),
+            _percent(look.changed),
+            _shift(look, one.unit),
+            UNDEFINED if shift is None else f"{shift:.3g}",
+            UNDEFINED if unlike is None else f"{unlike:.3g}",
+            ", ".join(look.served) or UNDEFINED,
+        ]
+        for look, shift, unlike in evidence
+    ]
+    judge = names.get(one.anchors.judge_id, one.anchors.judge_id)
+    titles = ("look", "answers", "unreadable", "otherwise", "shift", "evidence: mean", "verdicts")
+    return Table(
+        title=f"{one.anchors.benchmark}@{one.anchors.version}, {judge}: every look",
+        subtitle=f"evidence of {2.0 / ALPHA:g} in either column is called drift, and ends the bets",
+        columns=[
+            *(Column(title=title, align="right") for title in titles),
+            Column(title="served by", wraps=True),
+        ],
+        rows=rows,
+        notes=[],
+    )
+
+
+def _record(one: JudgeDrift, names: dict[str, str]) -> dict[str, Any]:
+    return {
+        "benchmark": one.anchors.benchmark,
+        "version": one.anchors.version,
+        "judge": names.get(one.anchors.judge_id, one.anchors.judge_id),
+        "judge_id": one.anchors.judge_id,
+        "pinned_at": one.anchors.at,
+        "answers": one.answers,
+        "p_value": finite(one.drift.p_value),
+        "drift": one.since is not None,
+        "since": None if one.since is None else one.since.at,
+        "state": state(one),
+        "alarm": one.alarm,
+    }
+
+
+def _look(look: LookBack) -> dict[str, Any]:
+    return {
+        "at": look.at,
+        "answers": look.answers,
+        "unreadable": look.unreadable,
+        "changed": finite(look.changed),
+        "shift": finite(look.shift),
+        "served": list(look.served),
+    }
+
+
+def _percent(share: float) -> str:
+    return UNDEFINED if math.isnan(share) else f"{100 * share:.1f} %"
+
+
+def _shift(look: LookBack, unit: float) -> str:
+    return UNDEFINED if math.isnan(look.shift) else f"{unit * look.shift:+.2f}"

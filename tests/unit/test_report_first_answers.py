@@ -29,10 +29,9 @@ from judgebench.records import (
     Verdict,
     VerdictSlot,
 )
-from judgebench.reports.confidence import ConfidenceReport, confidence_report
-from judgebench.reports.confidence_document import document
+from judgebench.reports.confidence import ConfidenceReport, confidence_report, document
 from judgebench.reports.leaderboard import leaderboards
-from judgebench.reports.table import render
+from judgebench.reports.render import render
 from judgebench.stats.confidence import auroc, brier
 from judgebench.store import Store, open_store
 from tests.unit.exchanged import label, rows_file

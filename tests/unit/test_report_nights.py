@@ -11,8 +11,8 @@ import pytest
 from judgebench.errors import UsageError
 from judgebench.reports.gate import gate_report, usual_policy
 from judgebench.reports.gate_policy import GateTest, Policy
-from judgebench.reports.night_versions import nights_of, ran_at
 from judgebench.reports.nights import Nights, board_test, nights
+from judgebench.reports.versions import nights_of, ran_at
 from judgebench.store import Store, open_store
 from tests.dashboards import night_stores, stores
 from tests.dashboards.night_stores import DAY, FIRST

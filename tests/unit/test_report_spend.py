@@ -23,7 +23,7 @@ from judgebench.records import (
     Usage,
     VerdictSlot,
 )
-from judgebench.reports.spend import spend_document, spend_table
+from judgebench.reports.cost import spend_document, spend_table
 from judgebench.store import Store, open_store
 
 

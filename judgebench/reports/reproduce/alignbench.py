@@ -9,9 +9,15 @@ import numpy as np
 
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.model_correlations import TITLES, Scores, correlations
-from judgebench.reports.reproduce.board_rows import on_scale, once
-from judgebench.reports.reproduce.correlated import beside
-from judgebench.reports.reproduce.recomputed import Recomputed, Reproduction, Shown, point
+from judgebench.reports.reproduce.recomputed import (
+    Recomputed,
+    Reproduction,
+    Shown,
+    beside,
+    on_scale,
+    once,
+    point,
+)
 from judgebench.rows import Row, read_rows
 from judgebench.stats.category_scores import mean_of_sides
 

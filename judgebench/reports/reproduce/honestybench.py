@@ -9,8 +9,14 @@ from statistics import fmean
 
 from judgebench.errors import InputError
 from judgebench.metrics.intervals import Intervals
-from judgebench.reports.reproduce.board_rows import on_scale, once
-from judgebench.reports.reproduce.recomputed import Recomputed, Reproduction, Shown, point
+from judgebench.reports.reproduce.recomputed import (
+    Recomputed,
+    Reproduction,
+    Shown,
+    on_scale,
+    once,
+    point,
+)
 from judgebench.rows import Row, read_rows
 from judgebench.stats.weighted_mean import set_average
 

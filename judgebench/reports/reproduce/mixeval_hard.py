@@ -9,9 +9,15 @@ from pathlib import Path
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.model_correlations import TITLES, Scores, correlations
 from judgebench.records import Estimate
-from judgebench.reports.reproduce.board_rows import on_scale, once
-from judgebench.reports.reproduce.correlated import beside, rows_by_column
-from judgebench.reports.reproduce.recomputed import Recomputed, Reproduction, Shown
+from judgebench.reports.reproduce.recomputed import (
+    Recomputed,
+    Reproduction,
+    Shown,
+    beside,
+    on_scale,
+    once,
+    rows_by_column,
+)
 from judgebench.rows import Row, read_rows
 
 ELO = "arena_elo"

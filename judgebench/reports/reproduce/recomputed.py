@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from judgebench.errors import unknown_name
+from judgebench.metrics.model_correlations import COEFFICIENTS
 from judgebench.records import Estimate
 from judgebench.reports import estimates
-from judgebench.reports.table import Column, Document, Table
+from judgebench.reports.document import Column, Document, Table
+from judgebench.rows import Row, read_rows
 
 MOST_NOTES = 12
 ROUNDING = 1e-9
@@ -263,3 +267,93 @@ def _signed(difference: float | None, digits: int) -> str:
 
 def _size(value: float) -> str:
     return "0" if value < ROUNDING else f"{value:.2g}"
+
+
+def on_scale(row: Row, field: str, *, high: float) -> float:
+    """A number from 0 to ``high``.
+
+    Raises
+    ------
+    InputError
+        Where there is none, or another; names the line.
+    """
+    value = row.number(field)
+    if not 0.0 <= value <= high:
+        raise row.wrong(field, f"between 0 and {high:g}, not {value:g}")
+    return value
+
+
+def once(
+    rows: Iterable[Row], *fields: str, may_be_empty: Collection[str] = ()
+) -> dict[tuple[str, ...], Row]:
+    """The rows by what stands in some fields.
+
+    Parameters
+    ----------
+    may_be_empty
+        Those of the fields in which nothing may stand; it is an empty text then.
+
+    Raises
+    ------
+    InputError
+        For a second row of the same, and where a field is empty that may not be.
+    """
+    found: dict[tuple[str, ...], Row] = {}
+    for row in rows:
+        key = tuple(
+            (row.optional_text(field) or "") if field in may_be_empty else row.text(field)
+            for field in fields
+        )
+        if key in found:
+            raise row.wrong(fields[-1], f"{', '.join(filter(None, key))} is here twice; delete one")
+        found[key] = row
+    return found
+
+
+COUNT = "models"
+
+
+def beside(
+    path: Path,
+    found: Mapping[str, Mapping[str, Estimate]],
+    *,
+    tolerance: float,
+    scope: str = "",
+) -> Iterator[Recomputed]:
+    """What was found of each column, beside the coefficients in a file.
+
+    Parameters
+    ----------
+    path
+        Has the columns ``column``, ``n`` and those of `COEFFICIENTS`.
+    found
+        Column -> what `correlations` gives.
+
+    Raises
+    ------
+    InputError
+        For a column that is not there, and whatever else is wrong with the file.
+    """
+    for (column,), row in rows_by_column(path).items():
+        if column not in found:
+            raise row.wrong("column", unknown_name("column", column, found))
+        ours = found[column]
+        for name, estimate in ours.items():
+            yield Recomputed(
+                who=column,
+                scope=scope,
+                metric=name,
+                ours=estimate,
+                theirs=row.number(name),
+                tolerance=tolerance,
+                because=estimate.undefined or "",
+            )
+        n = ours["spearman"].n
+        yield Recomputed(
+            who=column, scope=scope, metric=COUNT, ours=point(float(n), n),
+            theirs=float(row.whole("n")), tolerance=0.0,
+        )  # fmt: skip
+
+
+def rows_by_column(path: Path) -> Mapping[tuple[str, ...], Row]:
+    return once(read_rows(path, ("column", "n", *COEFFICIENTS)), "column")

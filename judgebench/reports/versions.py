@@ -1,0 +1,256 @@
+"""Which versions of a model a store has: its nights, its checkpoints, its nights as a baseline.
+
+A *night* is a version of a model for as long as runs evaluate it: the same name with other weights,
+prompting or decoding begins another one. A *checkpoint* is a model whose name is tagged with a
+step:
+
+    models:
+      - name: apo-1200
+        responses: answers/1200.jsonl
+        tags: {training_run: apo-november, step: 1200, algorithm: apo, data: mix-3}
+
+Without ``training_run`` those belong together whose other tags are equal.
+
+A night of a *baseline* is a version on the same benchmark that is the same model by what it is:
+equal weights, prompting and decoding but for the seed, or but for the time of the log that it was
+imported from. Of recorded answers nothing but the name is known; they are believed to be one model
+asked again, unless the candidate goes by that name too: then versions are its checkpoints. It
+counts where the same judge has judged it, served by the same model, and where its answers come from
+the same stack. Several answers to an item (samples) need nothing of this: they are one model's, and
+their verdicts are averaged everywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from judgebench.metrics.board_kinds import BoardKind
+from judgebench.records import ModelSpec, RunManifest
+from judgebench.reports.gate_models import newest_first
+from judgebench.reports.model_pairs import PairData
+from judgebench.store import Store
+from judgebench.store.catalog import StoredModel
+from judgebench.store.read import Tagged
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Night:
+    """A version of a model, from the run that evaluated it first to the last in a row.
+
+    model, model_id
+        As the board shows it, and its id.
+    first, last
+        When these runs were, in seconds.
+    runs
+        Their ids, in time.
+    """
+
+    model: str
+    model_id: str
+    first: float
+    last: float
+    runs: tuple[str, ...]
+
+
+def nights_of(
+    store: Store, benchmark: str, version: str, judge_id: str, opponent_id: str | None = None
+) -> dict[str, tuple[Night, ...]]:
+    """The nights of every name on a board; the name with the most nights first.
+
+    No verdict is read for it. A version goes by every name that it has or had.
+    """
+    runs = {run.id: run for run in store.runs()}
+    models = {model.id: model for model in store.models()}
+    seen: dict[str, list[tuple[float, str, str]]] = {}
+    for model_id, run_id in store.evaluated(benchmark, version, [judge_id], opponent_id):
+        when = ran_at(runs[run_id])
+        for name in models[model_id].names:
+            seen.setdefault(name, []).append((when, run_id, model_id))
+    found = {name: _in_a_row(sorted(its)) for name, its in seen.items()}
+    return dict(sorted(found.items(), key=lambda one: (-len(one[1]), one[0])))
+
+
+def ran_at(run: RunManifest) -> float:
+    """When a run was, in seconds; of an imported one when it was run, where its log says so."""
+    said = run.configuration.get("when") if "import" in run.configuration else None
+    if isinstance(said, str) and said:
+        day, _, time = said.partition("T")
+        hour, rest = time[:8].replace("-", ":"), time[8:]
+        try:
+            when = datetime.fromisoformat(f"{day}T{hour}{rest}")
+        except ValueError:
+            return run.started
+        return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+    return run.started
+
+
+def _in_a_row(seen: Sequence[tuple[float, str, str]]) -> tuple[Night, ...]:
+    """One night for runs that follow each other and evaluate the same version."""
+    found: list[Night] = []
+    for when, run, model in seen:
+        if found and found[-1].model_id == model:
+            before = found.pop()
+            first, runs = before.first, (*before.runs, run)
+        else:
+            first, runs = when, (run,)
+        found.append(Night(model=model, model_id=model, first=first, last=when, runs=runs))
+    return tuple(found)
+
+
+RUN, STEP = "training_run", "step"
+NO_OTHER_TAGS = "(no other tags)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """A model at a step of a training run."""
+
+    model_id: str
+    name: str
+    step: float
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRuns:
+    """The training runs of a store, each with its checkpoints by step; and what has no number.
+
+    faults
+        Of names that are tagged with a step that is no number, what is wrong.
+    """
+
+    runs: Mapping[str, tuple[Checkpoint, ...]]
+    faults: tuple[str, ...] = ()
+
+
+def training_runs(store: Store, among: Collection[str] | None = None) -> TrainingRuns:
+    """The training runs that a store knows of, in the order in which they came.
+
+    A model with several names is what its newest name with a step says.
+
+    Parameters
+    ----------
+    among
+        The ids of the models to look at; all if not given.
+    """
+    newest: dict[str, Tagged] = {}
+    for one in store.tagged():
+        if STEP in one.tags and (among is None or one.model_id in among):
+            newest.pop(one.model_id, None)
+            newest[one.model_id] = one
+    found: dict[str, list[Checkpoint]] = {}
+    faults = []
+    for one in newest.values():
+        step = _number(one.tags[STEP])
+        if math.isnan(step):
+            faults.append(f"{one.name}: the step {one.tags[STEP]!r} is no number")
+            continue
+        checkpoint = Checkpoint(model_id=one.model_id, name=one.name, step=step, tags=one.tags)
+        found.setdefault(_run_of(one.tags), []).append(checkpoint)
+    return TrainingRuns(
+        runs={
+            run: tuple(sorted(its, key=lambda one: (one.step, one.model_id)))
+            for run, its in found.items()
+        },
+        faults=tuple(faults),
+    )
+
+
+def _run_of(tags: Mapping[str, str]) -> str:
+    if RUN in tags:
+        return tags[RUN]
+    others = [f"{name} {value}" for name, value in sorted(tags.items()) if name != STEP]
+    return ", ".join(others) or NO_OTHER_TAGS
+
+
+def _number(said: str) -> float:
+    """nan for what is no finite number."""
+    try:
+        number = float(said)
+    except ValueError:
+        return math.nan
+    return number if math.isfinite(number) else math.nan
+
+
+_ANSWERS, _NAME, _RUN = "answers:", "name:", " run:"
+"""What the weights of recorded answers and of imported ones begin with, and what tells nights."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherNights:
+    """Versions that are the baseline asked again, the newest first, as they are shown.
+
+    notes
+        What was left out, and why.
+    """
+
+    models: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def other_nights(
+    data: PairData, kind: BoardKind, judge: str, two: tuple[str, str], *, most: int | None = None
+) -> OtherNights:
+    """The nights of a baseline beside the one that is its own.
+
+    Parameters
+    ----------
+    two
+        Candidate and baseline as the boards show them.
+    most
+        How many, the newest ones; all if None.
+    """
+    models = {model.id: model for model in data.board.store.models()}
+    by_name = {shown: models[one] for shown, one in data.board.model_ids.items() if one in models}
+    candidate, baseline = by_name.get(two[0]), by_name.get(two[1])
+    if baseline is None or most == 0 or kind.opponent == two[1]:
+        return OtherNights()
+    again = [
+        shown
+        for shown in newest_first(data.board)
+        if shown not in two and shown in by_name and _same_model(by_name[shown], baseline)
+    ]
+    if again and candidate is not None and _by_name(baseline) and _same_model(candidate, baseline):
+        return OtherNights(
+            notes=(
+                f"{data.which}: {len(again)} other version{'s' * (len(again) > 1)} of "
+                f"{baseline.name} are not averaged: the candidate goes by that name too, so they "
+                "are checkpoints of it",
+            )
+        )
+    found, notes = [], []
+    judged = data.models_of(kind, judge)
+    for shown in again:
+        why = None
+        if shown not in judged:
+            why = f"{judge} has not judged it"
+        elif data.served(judge, shown) != data.served(judge, two[1]):
+            why = "another model served the judge"
+        elif data.stacks(shown) != data.stacks(two[1]):
+            why = "its answers come from another stack"
+        if why is None:
+            found.append(shown)
+        elif most is None or len(found) < most:
+            notes.append(f"{data.which}: {shown} is not averaged with the baseline: {why}")
+    return OtherNights(models=tuple(found[:most]), notes=tuple(notes))
+
+
+def _same_model(one: StoredModel, other: StoredModel) -> bool:
+    if one.spec.weights.startswith(_ANSWERS) and other.spec.weights.startswith(_ANSWERS):
+        return bool(set(one.names) & set(other.names))
+    return _without_night(one.spec) == _without_night(other.spec)
+
+
+def _by_name(model: StoredModel) -> bool:
+    """Whether nothing but its name says which model it is."""
+    return model.spec.weights.startswith((_ANSWERS, _NAME))
+
+
+def _without_night(spec: ModelSpec) -> ModelSpec:
+    decoding = {name: value for name, value in spec.decoding.items() if name != "seed"}
+    if isinstance(further := decoding.get("further"), Mapping):
+        decoding["further"] = {n: value for n, value in further.items() if n != "seed"}
+    return replace(spec, weights=spec.weights.partition(_RUN)[0], decoding=decoding)
