@@ -25,10 +25,11 @@ from reads import KEPT
 from judgebench.errors import UsageError
 from judgebench.reports import compare_document
 from judgebench.reports.compare import Comparison, Difference
+from judgebench.reports.document import Document
 from judgebench.reports.estimates import p_text
 from judgebench.reports.gate_document import head
 from judgebench.reports.model_pairs import Flip
-from judgebench.reports.table import Document, render
+from judgebench.reports.render import render
 from judgebench.store.catalog import distinct_names
 from judgebench.store.read import ToldVerdict
 

@@ -24,10 +24,11 @@ from reads import KEPT, NO_ESTIMATE, Json
 from widgets import numbers
 
 from judgebench.plain_text import counted
+from judgebench.reports.document import Document
 from judgebench.reports.estimates import p_text
 from judgebench.reports.nights import Nights, Told
+from judgebench.reports.render import render
 from judgebench.reports.slide import in_words
-from judgebench.reports.table import Document, render
 from judgebench.reports.versions import Night, nights_of
 
 

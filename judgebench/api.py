@@ -42,9 +42,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from judgebench.reports.document import Document
     from judgebench.reports.length_boards import LengthControl
     from judgebench.reports.replies import JudgedReply
-    from judgebench.reports.table import Document
     from judgebench.stats.pair_outcomes import Conflict, UnreadableSide
 
 

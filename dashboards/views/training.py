@@ -95,9 +95,9 @@ def draw(told: Training) -> None:
 def corrected(told: Training, axis: charts.Axis) -> pd.DataFrame:
     """The best one's corrected figure; nothing where there is none, or nothing to pick from."""
     best, scale = told.best, charts.scale_of(told.metric)
-    if best is None or math.isnan(best.value) or len(told.checkpoints) < 2:
+    if best is None or math.isnan(best.corrected.value) or len(told.checkpoints) < 2:
         return pd.DataFrame()
-    value, low, high = (end * scale for end in (best.value, best.low, best.high))
+    value, low, high = (end * scale for end in best.corrected[:3])
     words = [charts.number(end, axis.digits) for end in (value, low, high)]
     row = {
         "step": best.step,

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from judgebench.config import Shard
     from judgebench.execution.forecast import PlanRow, Range
     from judgebench.execution.preflight import Finding
+    from judgebench.reports.document import Document
     from judgebench.reports.gate_policy import Policy
-    from judgebench.reports.table import Document
 
 COUNTS = ("items", "distinct_items", "generations", "verdicts", "judge_calls", "recorded")
 _SAVED = ("repeat a question", "need nobody to be asked")

@@ -13,10 +13,10 @@ from judgebench.metrics.judge_differences import JudgeDifference
 from judgebench.metrics.near_constant import NearConstant
 from judgebench.metrics.order_consistency import ONE_ORDER, UPSTREAM
 from judgebench.reports import estimates
+from judgebench.reports.document import Column, Table
 from judgebench.reports.judge_comparison import cost_columns, cost_notes, difference_tables
 from judgebench.reports.judge_costs import JudgeCost
 from judgebench.reports.metric_words import explained
-from judgebench.reports.table import Column, Table
 from judgebench.stats.agreement import Weighting
 from judgebench.stats.pair_outcomes import OutcomeRule
 

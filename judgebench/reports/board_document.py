@@ -18,13 +18,13 @@ from judgebench.reports import estimates
 from judgebench.reports.board import Board, Row, rank_note
 from judgebench.reports.board_overview import overview
 from judgebench.reports.board_warnings import few
+from judgebench.reports.document import Column, Document, Table
 from judgebench.reports.metric_words import WORDS, metric_words
 from judgebench.reports.published_beside import published_text
 from judgebench.reports.published_correlations import related
 from judgebench.reports.published_document import beside_json, reference_records, references_json
 from judgebench.reports.published_table import OURS, published_tables
 from judgebench.reports.reference_board import References
-from judgebench.reports.table import Column, Document, Table
 
 _DIGITS = {ACCURACY: 3, SCORE: 2, WIN_RATE: 1, LENGTH_CONTROLLED: 1}
 """Of all metrics of a board, by the one that ranks: of fractions, scores and percentages."""

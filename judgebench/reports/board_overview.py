@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from judgebench.reports import estimates
 from judgebench.reports.answer_flags import SUSPICIOUS
 from judgebench.reports.board import Board, Row
-from judgebench.reports.table import Column, Table
+from judgebench.reports.document import Column, Table
 from judgebench.store.catalog import distinct_names
 
 

@@ -10,11 +10,11 @@ from judgebench.metrics.paired_models import HEAD_TO_HEAD
 from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.reports import estimates
 from judgebench.reports.compare import Comparison, Difference
+from judgebench.reports.document import Column, Document, Table
 from judgebench.reports.gate_document import head
 from judgebench.reports.gate_unchanged import Said, drop_words, in_words
 from judgebench.reports.metric_words import digits, of_confidence
 from judgebench.reports.model_pairs import Flip
-from judgebench.reports.table import Column, Document, Table
 
 Texts = Mapping[tuple[str, str, str], str]
 """The questions of items, by benchmark, version and id."""

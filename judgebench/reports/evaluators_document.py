@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from judgebench.reports import estimates
+from judgebench.reports.document import Column, Document, Table
 from judgebench.reports.evaluators import EvaluatorReport, EvaluatorRow
-from judgebench.reports.table import Column, Document, Table
 from judgebench.stats.evaluators import METRICS
 from judgebench.stats.evaluators_upstream import QUIRKS, UPSTREAM_METRICS
 

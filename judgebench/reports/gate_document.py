@@ -9,13 +9,13 @@ from xml.etree import ElementTree as ET
 
 from judgebench.plain_text import counted, printable
 from judgebench.reports import estimates, slide
+from judgebench.reports.document import Column, Document, Table
 from judgebench.reports.gate_confirm import Confirmation
 from judgebench.reports.gate_outcome import Alarm, Decided, GateReport
 from judgebench.reports.gate_unchanged import Said, Unchanged, drop_words, percent
 from judgebench.reports.gate_unchanged import in_words as unchanged_in_words
 from judgebench.reports.metric_words import digits, of_confidence
 from judgebench.reports.model_pairs import Flip
-from judgebench.reports.table import Column, Document, Table
 
 WORDS = {"pass": "PASS", "regression": "REGRESSION", "inconclusive": "INCONCLUSIVE"}
 _CONFIRMED: dict[Confirmation | None, str] = {

@@ -11,10 +11,10 @@ from dataclasses import replace
 from judgebench.metrics.model_correlations import TITLES
 from judgebench.reports import estimates
 from judgebench.reports.board import Board
+from judgebench.reports.document import Column, Table
 from judgebench.reports.metric_words import in_percent, metric_words
 from judgebench.reports.published_correlations import Correlations, Related
 from judgebench.reports.reference_board import Beside, ReferenceBoard
-from judgebench.reports.table import Column, Table
 
 SAY_NAMES = "--published-as MODEL=NAME says which is which"
 

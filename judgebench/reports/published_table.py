@@ -11,11 +11,11 @@ from judgebench.metrics.answer_lengths import AVG_LENGTH
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.reports import estimates
 from judgebench.reports.board import Board, Row
+from judgebench.reports.document import Column, Table
 from judgebench.reports.metric_words import metric_words
 from judgebench.reports.published_beside import SAY_NAMES, beside_tables, published_text
 from judgebench.reports.published_correlations import Related
 from judgebench.reports.reference_board import Beside, N, ReferenceBoard, References, places
-from judgebench.reports.table import Column, Table
 
 OURS, THEIRS = "this store", "published"
 

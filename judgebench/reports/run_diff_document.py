@@ -14,10 +14,10 @@ from judgebench.plain_text import counted
 from judgebench.records import Estimate, RunManifest
 from judgebench.reports import estimates
 from judgebench.reports.changes import Change
+from judgebench.reports.document import Column, Document, Table
 from judgebench.reports.run_counterparts import Counterparts
 from judgebench.reports.run_diff import RunDiff
 from judgebench.reports.run_moves import Flips, Moved
-from judgebench.reports.table import Column, Document, Table
 
 _HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{20,}")
 _DIGITS = {ACCURACY: 3, SCORE: 2, WIN_RATE: 1}

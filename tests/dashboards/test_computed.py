@@ -287,7 +287,7 @@ def test_reports_come_back_as_what_they_were(parts: Any, tmp_path: Path) -> None
     from judgebench.store import open_store
 
     reports = importlib.import_module("computed_reports")
-    typed = importlib.import_module("typed")
+    codec = importlib.import_module("codec")
     nightly = night_stores.fill(tmp_path / "nights.db", n_items=60)
     trained = night_stores.train(tmp_path / "training.db", n_items=60)
     with open_store(nightly, read_only=True) as store:
@@ -309,5 +309,5 @@ def test_reports_come_back_as_what_they_were(parts: Any, tmp_path: Path) -> None
         with open_store(url, read_only=True) as store:
             expected = function(store, **asked)  # type: ignore[operator]
             written = getattr(reports, question)(store, json.dumps(asked))
-        found = typed.read(kind, json.loads(json.dumps(written)))
+        found = codec.read(kind, json.loads(json.dumps(written)))
         assert repr(found) == repr(expected)

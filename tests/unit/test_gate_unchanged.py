@@ -26,7 +26,7 @@ from judgebench.reports.gate_policy import GateTest, Policy, read_policy
 from judgebench.reports.gate_suggest import suggested
 from judgebench.reports.gate_texts import GateTexts
 from judgebench.reports.gate_unchanged import drop_words
-from judgebench.reports.table import render
+from judgebench.reports.render import render
 from judgebench.stats.gate_rule import decide
 from judgebench.stats.paired_tests import paired_test
 from judgebench.stats.unchanged import margin_to_pass, passes_unchanged, units_to_pass

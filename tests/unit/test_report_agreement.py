@@ -18,7 +18,7 @@ from judgebench.reports.agreement import agreement_report, document, to_json
 from judgebench.reports.agreement_tables import SHOWN
 from judgebench.reports.metric_words import MEANS
 from judgebench.reports.outcome_agreement import agreement_reports
-from judgebench.reports.table import render
+from judgebench.reports.render import render
 from judgebench.stats.agreement import COEFFICIENTS
 from judgebench.store import Store, open_store
 from tests.unit.exchanged import coded, rows_file

@@ -30,7 +30,7 @@ from judgebench.reports.confidence import (
     to_json,
 )
 from judgebench.reports.metric_words import MEANS
-from judgebench.reports.table import render
+from judgebench.reports.render import render
 from judgebench.stats.confidence import auroc, brier
 from judgebench.stats.resample import wilson_interval
 from judgebench.store import Store, open_store

@@ -24,7 +24,7 @@ from judgebench.reports.leaderboard import Board, document, leaderboards
 from judgebench.reports.model_names import read_names, same_models
 from judgebench.reports.published_correlations import related
 from judgebench.reports.reference_board import ReferenceBoard, places, references
-from judgebench.reports.table import render
+from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.unit.exchanged import rows_file
 

@@ -32,7 +32,7 @@ from judgebench.reports.gate import gate_report
 from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.reports.leaderboard import document, leaderboards, to_json
 from judgebench.reports.ranking import rankings
-from judgebench.reports.table import render
+from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.unit.compared import BASELINE, verdict
 from tests.unit.exchanged import label, rows_file
