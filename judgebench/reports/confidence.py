@@ -307,7 +307,9 @@ def _risk_table(row: ConfidenceRow, of: str) -> Table:
 
 
 def _figure(value: float, low: float, high: float) -> str:
-    return estimates.text(Estimate(value=float(value), low=float(low), high=float(high), n=1, units=1))
+    return estimates.text(
+        Estimate(value=float(value), low=float(low), high=float(high), n=1, units=1)
+    )
 
 
 def confidence_report(
@@ -553,5 +555,3 @@ def choice(store: Store, benchmark: str, correct: str | None) -> Choice:
         confidences=tuple(name for name, one in found.items() if one.of or one.judge),
         lacking={name: one.why_none for name, one in found.items() if not one.of and not one.judge},
     )
-
-

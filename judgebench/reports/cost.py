@@ -135,8 +135,7 @@ def cost_report(store: Store, run_id: str | None = None) -> CostReport:
     budgets = store.budgets() if run_id is None else {"project": []}
     return CostReport(
         rows=tuple(
-            dict(zip(_WHOSE, who, strict=True)) | Cost.of(some).record()
-            for who, some in by.items()
+            dict(zip(_WHOSE, who, strict=True)) | Cost.of(some).record() for who, some in by.items()
         ),
         total=Cost.of(rows).record(),
         budgets=tuple(

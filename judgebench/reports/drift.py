@@ -19,7 +19,7 @@ from judgebench.columns import grouped, latest
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.verdict_values import label_values, preference_values, score_values
 from judgebench.records import CONFIDENCES, HUMAN, JudgeSpec, Unreadable, Verdict, VerdictSlot
-from judgebench.reports.boards import Columns, Meant, meant, where
+from judgebench.reports.boards import Meant, meant
 from judgebench.reports.document import (
     Cells,
     Report,
@@ -75,6 +75,11 @@ class DriftCheck:
     served: tuple[str, ...]
 
 
+_NO_LOOK = DriftCheck(
+    at=math.nan, answers=0, unreadable=0, changed=math.nan, shift=math.nan, served=()
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeDrift:
     """A judge's anchors on a benchmark, every look at them, and what they say together.
@@ -99,6 +104,11 @@ class JudgeDrift:
     unit: float = json_field(hidden=True)
     pinned_served: tuple[str, ...] = json_field(hidden=True)
     evidence: Drift = json_field(hidden=True)
+
+    @property
+    def last(self) -> DriftCheck:
+        """The last look; one at nothing where there is none."""
+        return self.looks[-1] if self.looks else _NO_LOOK
 
     @property
     @json_after("answers")
@@ -138,27 +148,24 @@ class JudgeDrift:
         """From when on the judge is not the one that it was, in seconds; inf without an alarm."""
         if self.alarm is None:
             return math.inf
-        return self.looks[-1].at if self.since is None else self.since
+        return self.last.at if self.since is None else self.since
 
     @property
     def drift_alarm(self) -> str | None:
         if self.since is None:
             return None
-        last = self.looks[-1]
-        moved = f"{self.unit * last.shift:+.2f}" + (" points" if self.unit > 1.0 else "")
+        moved = f"{self.unit * self.last.shift:+.2f}" + (" points" if self.unit > 1.0 else "")
         return (
             f"judge drift since {day(self.since)}: of {self.answers} anchors "
-            f"{100 * last.changed:.1f} % are now judged otherwise than when they were pinned, by "
-            f"{moved} in the mean (always-valid p {self.p_value:.2g})"
+            f"{100 * self.last.changed:.1f} % are now judged otherwise than when they were pinned, "
+            f"by {moved} in the mean (always-valid p {self.p_value:.2g})"
         )
 
     @property
     def served_alarm(self) -> str | None:
         """That the provider reports another model than it did when the anchors were pinned."""
-        if not self.looks or not self.looks[-1].served or not self.pinned_served:
-            return None
-        now = self.looks[-1]
-        if now.served == self.pinned_served:
+        now = self.last
+        if not now.served or not self.pinned_served or now.served == self.pinned_served:
             return None
         return (
             f"another model serves the judge: {', '.join(now.served)} on {day(now.at)}, and "
@@ -194,19 +201,9 @@ class DriftReport(Report):
             column("pinned", lambda one: day(one.pinned_at), align="right"),
             column("answers", lambda one: str(one.answers), align="right"),
             column("looks", lambda one: str(len(one.looks)), align="right"),
-            column(
-                "last", lambda one: day(one.looks[-1].at) if one.looks else UNDEFINED, align="right"
-            ),
-            column(
-                "otherwise",
-                lambda one: _known(100 * one.looks[-1].changed if one.looks else math.nan, ".1f", " %"),
-                align="right",
-            ),
-            column(
-                "shift",
-                lambda one: _known(one.unit * one.looks[-1].shift if one.looks else math.nan, "+.2f"),
-                align="right",
-            ),
+            column("last", lambda one: day(one.last.at) if one.looks else UNDEFINED, align="right"),
+            column("otherwise", lambda one: _changed(one.last), align="right"),
+            column("shift", lambda one: _known(one.unit * one.last.shift, "+.2f"), align="right"),
             column("p", lambda one: _known(one.p_value, ".2g"), align="right"),
             column("state", lambda one: one.state, wraps=True),
         ]
@@ -236,7 +233,7 @@ def _looks(one: JudgeDrift) -> Table:
         column("look", lambda row: day(row[0].at), align="right"),
         column("answers", lambda row: str(row[0].answers), align="right"),
         column("unreadable", lambda row: str(row[0].unreadable), align="right"),
-        column("otherwise", lambda row: _known(100 * row[0].changed, ".1f", " %"), align="right"),
+        column("otherwise", lambda row: _changed(row[0]), align="right"),
         column("shift", lambda row: _known(one.unit * row[0].shift, "+.2f"), align="right"),
         column("evidence: mean", lambda row: _known(row[1], ".3g"), align="right"),
         column("verdicts", lambda row: _known(row[2], ".3g"), align="right"),
@@ -248,6 +245,10 @@ def _looks(one: JudgeDrift) -> Table:
         columns,
         subtitle=f"evidence of {2.0 / ALPHA:g} in either column is called drift, and ends the bets",
     )
+
+
+def _changed(look: DriftCheck) -> str:
+    return _known(100 * look.changed, ".1f", " %")
 
 
 def _known(value: float | None, how: str, unit: str = "") -> str:
