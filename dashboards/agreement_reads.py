@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import charts
+import pandas as pd
 import streamlit as st
 import widgets
 from computations import people_first
@@ -143,13 +144,24 @@ def confusion_table(found: Json) -> list[dict[str, Any]]:
     ]
 
 
+def lenient_axis(rows: pd.DataFrame, unit: str) -> charts.Axis:
+    """As wide as the intervals on either side of nothing."""
+    drawn = pd.concat([rows["value"], rows["low"], rows["high"]]).dropna().abs()
+    end = 1.08 * float(drawn.max()) if len(drawn) and drawn.max() > 0 else 1.0
+    points = "points of the scale" if unit == "points" else "percentage points"
+    return charts.Axis(
+        title=points, short="leniency", low=-end, high=end, digits=2 if unit == "points" else 1
+    )
+
+
 def confusion_cells(found: Json) -> list[dict[str, Any]]:
     """The table as it is drawn, each count with its share of what the reference called so."""
     cells = []
     columns = [*found["columns"], "unreadable", "no verdict"]
-    for truly, counts in zip(found["rows"], found["counts"], strict=True):
+    order = [*reversed(range(len(found["columns"]))), -2, -1]
+    for truly, counts in reversed(list(zip(found["rows"], found["counts"], strict=True))):
         n = sum(counts)
-        for said, count in zip(columns, counts, strict=True):
+        for said, count in ((columns[at], counts[at]) for at in order):
             share = count / n if n else None
             percent = "" if share is None else f"{100 * share:.0f} %"
             cells.append(

@@ -1,4 +1,4 @@
-"""Drawings: a dot with its interval for every number, a heat map for judges among themselves.
+"""Drawings: a dot with its interval for every number; and what all drawings share.
 
 Names of models and judges are data under fixed field names, never part of an Altair expression,
 so that no name can be read as one.
@@ -7,7 +7,7 @@ so that no name can be read as one.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -18,10 +18,6 @@ Drawing: TypeAlias = alt.LayerChart | alt.FacetChart
 
 ROW_PX = 28
 AXIS_PX = 44
-CELL_PX, ROOMY_PX = 42, 52
-MOST_ROOMY, MOST_COUNTED = 5, 14
-"""Judges whose cells have room for an interval, and for a count, on a page of 750 pixels."""
-LABELS_PX = 150
 GAP = "–"
 """Stands where a number is undefined."""
 
@@ -69,6 +65,50 @@ class Axis:
     digits: int
 
 
+# marks ------------------------------------------------------------------------------------------
+
+Tones: TypeAlias = Mapping[str, tuple[str, str]]
+"""By a word the hue and the shape that say the same."""
+
+
+def quiet(ink: Ink, **more: Any) -> alt.Axis:
+    """An axis in the inks of a theme."""
+    return alt.Axis(gridColor=ink.grid, labelColor=ink.text, titleColor=ink.faint, **more)
+
+
+def bounded(axis: Axis) -> alt.Scale:
+    """As far as an axis says. Every layer needs it: Vega-Lite would join one without, from 0 on."""
+    return alt.Scale(domain=[axis.low, axis.high], nice=False, clamp=True)
+
+
+def tips(*said: tuple[str, ...]) -> list[alt.Tooltip]:
+    """What is read by pointing at a mark: field, title and maybe a format each."""
+    return [
+        alt.Tooltip(field, **dict(zip(("title", "format"), words, strict=False)))
+        for field, *words in said
+    ]
+
+
+def by(range_: Mapping[str, Any], legend: alt.Legend | None = None) -> dict[str, Any]:
+    """A channel that gives each word its hue, its shape or its dash."""
+    scale = alt.Scale(domain=list(range_), range=list(range_.values()))
+    return {"scale": scale, "legend": legend}
+
+
+def toned(field: str, tones: Tones, legend: alt.Legend | None = None) -> dict[str, Any]:
+    """Hue and shape of one field."""
+    hues, shapes = ({word: both[part] for word, both in tones.items()} for part in (0, 1))
+    return {
+        "color": alt.Color(field, **by(hues, legend)),
+        "shape": alt.Shape(field, **by(shapes, legend)),
+    }
+
+
+def inked(tones: Tones, ink: Ink) -> dict[str, tuple[str, str]]:
+    """Tones whose hues are those of a theme, by its fields."""
+    return {word: (getattr(ink, hue), shape) for word, (hue, shape) in tones.items()}
+
+
 def intervals(
     rows: pd.DataFrame,
     axis: Axis,
@@ -76,6 +116,7 @@ def intervals(
     *,
     line_at: float | None = None,
     names_px: int = 280,
+    tones: Tones | None = None,
 ) -> Drawing:
     """A dot with a bar for each row, best first, its number and counts at the right edge.
 
@@ -83,140 +124,49 @@ def intervals(
     ----------
     rows
         ``name``, ``value``, ``low``, ``high`` (nan where undefined), ``note`` (text at the right
-        edge) and ``tone`` (a field of `SHAPES`), in the order to draw.
+        edge) and ``tone`` (of ``tones``), in the order to draw; maybe ``why`` one is undefined.
     line_at
         Where chance or a draw is, marked by a line from top to bottom.
     names_px
         Room for names; the end of a longer one is cut off.
+    tones
+        `SHAPES` unless given.
     """
     data = rows.reset_index(drop=True)
     data["place"] = data.index
     # Two rows may bear one name; the place before it keeps them apart and is not printed.
     data["row"] = [f"{place:06d}{name}" for place, name in enumerate(data["name"])]
-    y = alt.Y(
-        "row:N",
-        sort=alt.SortField("place"),
-        title=None,
-        axis=alt.Axis(
-            labelExpr="slice(datum.value, 6)", labelLimit=names_px, labelColor=ink.text,
-            labelFontSize=13, ticks=False, domain=False, labelPadding=10, grid=True,
-            gridColor=ink.grid, gridDash=[2, 3],
+    names = alt.Axis(
+        labelExpr="slice(datum.value, 6)", labelLimit=names_px, labelColor=ink.text,
+        labelFontSize=13, ticks=False, domain=False, labelPadding=10, grid=True,
+        gridColor=ink.grid, gridDash=[2, 3],
+    )  # fmt: skip
+    scale, places = bounded(axis), f".{axis.digits}f"
+    across = {"title": axis.title, "scale": scale}
+    drawn = toned("tone:N", tones or inked({name: (name, SHAPES[name]) for name in SHAPES}, ink))
+    why = [("why:N", "undefined because")] if "why" in data else []
+    base = alt.Chart(data).encode(
+        y=alt.Y("row:N", sort=alt.SortField("place"), title=None, axis=names),
+        tooltip=tips(
+            ("name:N", "name"), ("value:Q", "estimate", places), ("low:Q", "interval from", places),
+            ("high:Q", "to", places), ("note:N", "counts"), *why,
         ),
     )  # fmt: skip
-    # Every layer says the same: Vega-Lite would join one without a scale of its own, from 0 on.
-    scale = alt.Scale(domain=[axis.low, axis.high], nice=False, clamp=True)
-    x = alt.X(
-        "value:Q",
-        title=axis.title,
-        scale=scale,
-        axis=alt.Axis(gridColor=ink.grid, labelColor=ink.text, titleColor=ink.faint, tickCount=7),
-    )
-    tone = alt.Color(
-        "tone:N",
-        scale=alt.Scale(domain=list(SHAPES), range=[getattr(ink, name) for name in SHAPES]),
-        legend=None,
-    )
-    places = f".{axis.digits}f"
-    tooltip = [
-        alt.Tooltip("name:N", title="name"),
-        alt.Tooltip("value:Q", title="estimate", format=places),
-        alt.Tooltip("low:Q", title="interval from", format=places),
-        alt.Tooltip("high:Q", title="to", format=places),
-        alt.Tooltip("note:N", title="counts"),
-    ]
-    base = alt.Chart(data).encode(y=y, tooltip=tooltip)
-    bars = base.mark_rule(strokeWidth=4, strokeCap="round", opacity=0.55).encode(
-        x=alt.X("low:Q", title=axis.title, scale=scale), x2=alt.X2("high:Q"), color=tone
-    )
-    dots = base.mark_point(filled=True, size=110, opacity=1.0).encode(
-        x=x,
-        color=tone,
-        shape=alt.Shape(
-            "tone:N",
-            scale=alt.Scale(domain=list(SHAPES), range=list(SHAPES.values())),
-            legend=None,
+    layers: list[Any] = [
+        base.mark_rule(strokeWidth=4, strokeCap="round", opacity=0.55).encode(
+            x=alt.X("low:Q", **across), x2=alt.X2("high:Q"), color=drawn["color"]
         ),
-    )
-    notes = base.mark_text(align="left", dx=12, fontSize=13, color=ink.text).encode(
-        x=alt.XValue("width"), text=alt.Text("note:N")
-    )
-    layers: list[Any] = [bars, dots, notes]
+        base.mark_point(filled=True, size=110, opacity=1.0).encode(
+            x=alt.X("value:Q", axis=quiet(ink, tickCount=7), **across), **drawn
+        ),
+        base.mark_text(align="left", dx=12, fontSize=13, color=ink.text).encode(
+            x=alt.XValue("width"), text=alt.Text("note:N")
+        ),
+    ]
     if line_at is not None:
         line = alt.Chart(pd.DataFrame({"at": [line_at]})).mark_rule(color=ink.faint)
-        layers.insert(0, line.encode(x=alt.X("at:Q", scale=scale)))
+        layers.insert(0, line.encode(x=alt.X("at:Q", **across)))
     return plain(alt.layer(*layers).properties(height=ROW_PX * max(1, len(data)) + AXIS_PX))
-
-
-CELL = "cell"
-"""What a click into a heat map is called; it has the fields ``row`` and ``column``."""
-
-
-def heat_map(
-    pairs: pd.DataFrame, names: list[str], ink: Ink, *, measure: str = "Cohen's kappa"
-) -> Drawing:
-    """How far every two judges agree, written into the cells; a dash where it is undefined.
-
-    Parameters
-    ----------
-    pairs
-        ``row``, ``column``, ``value``, ``text``, ``counts``, ``detail``, and where they are known
-        ``ends`` (the interval) and ``chosen``; the diagonal left out.
-    names
-        The judges in the order to draw, the human ones first.
-    measure
-        Of what ``value`` is.
-    """
-    pairs = pd.DataFrame({"ends": "", "chosen": False} | dict(pairs.items()))
-    scale = alt.Scale(
-        domain=[-0.2, 0, 1], range=[ink.alarm, ink.grid, ink.first], interpolate="rgb", clamp=True
-    )
-    axis: dict[str, Any] = {
-        "labelColor": ink.text, "labelLimit": 110, "labelFontSize": 13, "ticks": False,
-        "domain": False, "grid": False, "labelPadding": 8,
-    }  # fmt: skip
-    base = alt.Chart(pairs).encode(
-        x=alt.X(
-            "column:N", sort=names, title=None,
-            axis=alt.Axis(orient="top", labelAngle=-30, labelAlign="left", **axis),
-        ),
-        y=alt.Y("row:N", sort=names, title=None, axis=alt.Axis(**axis)),
-        tooltip=[
-            alt.Tooltip("row:N", title="judge"),
-            alt.Tooltip("column:N", title="against"),
-            alt.Tooltip("detail:N", title=measure),
-        ],
-    )  # fmt: skip
-    picked = alt.selection_point(name=CELL, fields=["row", "column"], toggle=False)
-    cells = base.mark_rect(strokeWidth=3).encode(
-        stroke=alt.condition("datum.chosen", alt.value(ink.chosen), alt.value(ink.paper)),
-        color=alt.condition(
-            "isValid(datum.value)",
-            alt.Color(
-                "value:Q", scale=scale,
-                legend=alt.Legend(
-                    title=measure, orient="bottom", gradientLength=240,
-                    values=[-0.2, 0, 0.2, 0.4, 0.6, 0.8, 1],
-                    labelColor=ink.text, titleColor=ink.faint,
-                ),
-            ),
-            alt.value(ink.paper),
-        ),
-    ).add_params(picked)  # fmt: skip
-    on_cell = alt.condition("datum.value > 0.6", alt.value(ink.paper), alt.value(ink.text))
-    # What has no room in a cell stands in the table, and where somebody points at it.
-    roomy = len(names) <= MOST_ROOMY and bool((pairs["ends"] != "").any())
-    values = base.mark_text(fontSize=14, dy=-11 if roomy else -5)
-    layers = [cells, values.encode(text=alt.Text("text:N"), color=on_cell)]
-    if len(names) <= MOST_COUNTED:
-        counts = base.mark_text(fontSize=10, dy=16 if roomy else 9)
-        layers.append(counts.encode(text=alt.Text("counts:N"), color=on_cell))
-    if roomy:
-        ends = base.mark_text(fontSize=10, dy=3).encode(text=alt.Text("ends:N"), color=on_cell)
-        layers.append(ends)
-    height = (ROOMY_PX if roomy else CELL_PX) * max(1, len(names)) + LABELS_PX
-    # Vega leaves slanted names at the right edge a few pixels too little.
-    padding = {"left": 0, "right": 12, "top": 5, "bottom": 0}
-    return plain(alt.layer(*layers).properties(height=height, padding=padding))
 
 
 def names_axis(ink: Ink, px: int, most_px: int) -> alt.Y:

@@ -164,7 +164,7 @@ def counts(estimate: Estimate) -> str:
 
 
 def auroc_rows(
-    rows: Sequence[ConfidenceRow], names: Mapping[tuple[str, str], str], tones: Mapping[str, str]
+    rows: Sequence[ConfidenceRow], names: Mapping[tuple[str, str], str]
 ) -> list[dict[str, Any]]:
     """An AUROC with its interval for each row, named after its stretch where there are several."""
     several = len({over(row) for row in rows}) > 1
@@ -181,7 +181,7 @@ def auroc_rows(
                 "high": estimate.high,
                 "note": visible(f"{value} · {counts(estimate)}"),
                 "why": visible(estimate.undefined or ""),
-                "tone": tones[name],
+                "tone": name,
             }
         )
     return found

@@ -40,10 +40,6 @@ class Drop:
     policy: str | None = None
 
 
-TONES = {"pass": "first", "regression": "alarm", "inconclusive": "rest", "": "none"}
-"""What is drawn of a decision: the names of `night_charts.SHAPES`."""
-
-
 @st.cache_resource(max_entries=KEPT, show_spinner=False)
 def timelines(
     url: str, mark: str, benchmark: str, version: str, judge: str, opponent: str | None
@@ -117,12 +113,12 @@ def row(night: Told, point: Mapping[str, Any], digits: int) -> dict[str, Any]:
         "calls": sum(night.taken.calls[how] for how in ("live", "batch", "wasted")),
         "USD": math.nan if cost is None else cost,
         "unpriced": night.taken.unpriced,
-        "tone": TONES["" if decided is None else decided.decision],
+        "tone": "" if decided is None else decided.decision,
     }
 
 
 def differences(found: Nights, metric: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Of the nights shown, as `night_charts.differences` draws them; empty for another metric."""
+    """Of the nights shown, as `drawings.differences` draws them; empty for another metric."""
     scale, slide = charts.scale_of(metric), found.slide
     if metric != metric_of(found):
         return pd.DataFrame(), pd.DataFrame()

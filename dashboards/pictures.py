@@ -33,7 +33,7 @@ DRAWN = 200
 """Drawings that a server remembers: of each some tens of kilobytes."""
 
 Draws: TypeAlias = partial[Drawing]
-"""A function of a ``*_charts`` module with all that it draws."""
+"""A function of a module of drawings with all that it draws."""
 
 VegaLite: TypeAlias = dict[str, Any]
 """A specification with its tables under ``datasets``."""

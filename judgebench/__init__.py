@@ -1,4 +1,12 @@
-"""Alignment evaluation and judging: comparisons over stored verdicts."""
+"""Alignment evaluation and judging: comparisons over stored verdicts.
+
+Every action and every report is a function of this package; `judgebench.data`, `judgebench.labels`,
+`judgebench.batches` and `judgebench.records` have the rest.
+
+>>> import judgebench
+>>> judgebench.compare("this-week", "last-week", benchmarks="support").verdict
+'undecided'
+"""
 
 from __future__ import annotations
 
@@ -15,41 +23,105 @@ INCLUDE_PATH = "JUDGEBENCH_INCLUDE_PATH"
 
 if TYPE_CHECKING:
     from judgebench.api import agreement as agreement
+    from judgebench.api import answers as answers
+    from judgebench.api import compare as compare
+    from judgebench.api import confidence as confidence
+    from judgebench.api import cost as cost
+    from judgebench.api import drift as drift
+    from judgebench.api import evaluators as evaluators
+    from judgebench.api import export_alpaca_eval as export_alpaca_eval
+    from judgebench.api import export_confidence_examples as export_confidence_examples
+    from judgebench.api import export_parquet as export_parquet
+    from judgebench.api import export_responses as export_responses
+    from judgebench.api import export_verdicts as export_verdicts
+    from judgebench.api import forget as forget
+    from judgebench.api import gate as gate
+    from judgebench.api import import_alpaca_eval as import_alpaca_eval
+    from judgebench.api import import_evaluations as import_evaluations
+    from judgebench.api import import_honestybench as import_honestybench
+    from judgebench.api import import_judgments as import_judgments
+    from judgebench.api import import_labels as import_labels
+    from judgebench.api import import_published as import_published
+    from judgebench.api import import_responses as import_responses
+    from judgebench.api import import_verdicts as import_verdicts
+    from judgebench.api import item as item
     from judgebench.api import judge as judge
     from judgebench.api import leaderboard as leaderboard
+    from judgebench.api import nights as nights
     from judgebench.api import open_store as open_store
+    from judgebench.api import plan as plan
+    from judgebench.api import ranking as ranking
     from judgebench.api import replies as replies
+    from judgebench.api import reproduce as reproduce
+    from judgebench.api import respond as respond
+    from judgebench.api import run as run
+    from judgebench.api import runs_diff as runs_diff
+    from judgebench.api import suggest_policy as suggest_policy
+    from judgebench.api import training as training
+    from judgebench.api import try_judge as try_judge
     from judgebench.api import verdicts as verdicts
+    from judgebench.api import verify as verify
     from judgebench.assertions import Inconclusive as Inconclusive
     from judgebench.assertions import assert_no_regression as assert_no_regression
 
+_ASSERTIONS = ("Inconclusive", "assert_no_regression")
+_MODULES = ("batches", "data", "labels", "records")
+
 __all__ = [
-    "DEFAULT_STORE",
     "Inconclusive",
     "__version__",
     "agreement",
+    "answers",
     "assert_no_regression",
+    "compare",
+    "confidence",
+    "cost",
+    "drift",
+    "evaluators",
+    "export_alpaca_eval",
+    "export_confidence_examples",
+    "export_parquet",
+    "export_responses",
+    "export_verdicts",
+    "forget",
+    "gate",
+    "import_alpaca_eval",
+    "import_evaluations",
+    "import_honestybench",
+    "import_judgments",
+    "import_labels",
+    "import_published",
+    "import_responses",
+    "import_verdicts",
+    "item",
     "judge",
     "leaderboard",
+    "nights",
     "open_store",
+    "plan",
+    "ranking",
     "replies",
+    "reproduce",
+    "respond",
+    "run",
+    "runs_diff",
+    "suggest_policy",
+    "training",
+    "try_judge",
     "verdicts",
+    "verify",
 ]
-
-_FOUND_IN = {
-    "agreement": "api",
-    "judge": "api",
-    "leaderboard": "api",
-    "open_store": "api",
-    "replies": "api",
-    "verdicts": "api",
-    "Inconclusive": "assertions",
-    "assert_no_regression": "assertions",
-}
 
 
 def __getattr__(name: str) -> Any:
     """Load what is asked for when it is, so that the command line starts at once."""
-    if name not in _FOUND_IN:
+    if name in _MODULES:
+        return import_module(f"judgebench.{name}")
+    if name not in __all__:
         raise AttributeError(f"module 'judgebench' has no attribute {name!r}")
-    return getattr(import_module(f"judgebench.{_FOUND_IN[name]}"), name)
+    module = "assertions" if name in _ASSERTIONS else "api"
+    return getattr(import_module(f"judgebench.{module}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

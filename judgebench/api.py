@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeAlias, TypedDict, Unpack, cast
 
 from judgebench import DEFAULT_STORE, config, registry
 from judgebench.errors import (
@@ -23,7 +23,8 @@ from judgebench.errors import (
     UsageError,
     unknown_name,
 )
-from judgebench.exchange.labels import import_labels, read_label_rows
+from judgebench.exchange.labels import import_labels as take_in_labels
+from judgebench.exchange.labels import read_label_rows
 from judgebench.execution.execute import confirm as confirm_work
 from judgebench.execution.execute import evaluate
 from judgebench.execution.forecast import PlanRow
@@ -42,20 +43,60 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from judgebench.exchange.alpaca_eval import AlpacaEvalImport
+    from judgebench.exchange.alpaca_eval_export import AlpacaEvalExport
+    from judgebench.exchange.evaluations_taking import Taking
+    from judgebench.exchange.files import Format, Judgments
+    from judgebench.exchange.outcome import ImportReport
+    from judgebench.records import RunManifest
+    from judgebench.reports.boards import Meant
+    from judgebench.reports.bundle import Verified
+    from judgebench.reports.calibrate_length import Fitted
+    from judgebench.reports.compare import Comparison
+    from judgebench.reports.confidence import ConfidenceReport
+    from judgebench.reports.cost import CostReport
     from judgebench.reports.document import Document
+    from judgebench.reports.drift import DriftReport
+    from judgebench.reports.evaluators import EvaluatorReport
+    from judgebench.reports.gate_file import GateSaid
+    from judgebench.reports.gate_outcome import GateReport
+    from judgebench.reports.gate_policy import Policy
     from judgebench.reports.length_boards import LengthControl
+    from judgebench.reports.nights import Nights
+    from judgebench.reports.ranking import Ranking
+    from judgebench.reports.ranking_control import Control
     from judgebench.reports.replies import JudgedReply
+    from judgebench.reports.reproduce import Reproduction
+    from judgebench.reports.run_diff import RunDiff
+    from judgebench.reports.training import Training
+    from judgebench.stats.answer_confidence import RougeL
     from judgebench.stats.pair_outcomes import Conflict, UnreadableSide
+    from judgebench.stats.ranking import Ties
+    from judgebench.store.catalog import Columns
+    from judgebench.store.read import StoredAnchors, StoredBaseline
 
 
 class StoredResults:
     """A store opened for reading, with pandas DataFrames for notebooks.
 
-    Safe to use while a run writes: every call is one short read.
+    Safe to use while a run writes: every call is one short read. Every function that takes a
+    ``store`` takes this one, too.
+
+    Raises
+    ------
+    StoreError
+        Of every method, once it was closed.
     """
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self._open: Store | None = store
+        self.url = store.url
+
+    @property
+    def _store(self) -> Store:
+        if self._open is None:
+            raise StoreError("this store was closed; judgebench.open_store opens it again")
+        return self._open
 
     def __enter__(self) -> StoredResults:
         return self
@@ -64,7 +105,9 @@ class StoredResults:
         self.close()
 
     def close(self) -> None:
-        self._store.close()
+        if self._open is not None:
+            self._open.close()
+            self._open = None
 
     def verdicts(
         self,
@@ -106,6 +149,13 @@ class StoredResults:
         return self._store.benchmarks()
 
 
+Results: TypeAlias = "str | Path | StoredResults | Store | None"
+"""A store by its address or path, one that is open, or None for the usual one."""
+Paths: TypeAlias = "str | Path | Sequence[str | Path]"
+Files: TypeAlias = "Paths | Sequence[Mapping[str, Any]] | pd.DataFrame"
+"""One file or several, or rows that are at hand."""
+
+
 def _frame(columns: Any) -> pd.DataFrame:
     import pandas as pd
 
@@ -126,7 +176,7 @@ def open_store(url: str | Path | None = None) -> StoredResults:
 def leaderboard(
     benchmarks: str | Sequence[str],
     *,
-    store: str | Path | StoredResults | None = None,
+    store: Results = None,
     judges: str | Sequence[str] = (),
     models: str | Sequence[str] = (),
     metrics: str | Sequence[str] = (),
@@ -230,7 +280,7 @@ def agreement(
     benchmark: str,
     *,
     reference: str | None = None,
-    store: str | Path | StoredResults | None = None,
+    store: Results = None,
     judges: str | Sequence[str] = (),
     between: bool = False,
     versus: str | None = None,
@@ -327,10 +377,722 @@ def agreement_document(
     return document(*or_refused(reports, benchmark), by_model=by_model)
 
 
+def compare(
+    first: str,
+    second: str,
+    *,
+    benchmarks: str | Sequence[str] = (),
+    judges: str | Sequence[str] = (),
+    metrics: str | Sequence[str] = (),
+    by: str | None = None,
+    level: float = 0.95,
+    store: Results = None,
+) -> Comparison:
+    """Whether one model is better or worse than another, on the items that both were judged on.
+
+    >>> judgebench.compare("this-week", "last-week", benchmarks="support").verdict
+    'undecided'
+
+    Parameters
+    ----------
+    first, second
+        Names as boards show them, other names, or ids; differences are the first minus the second.
+    benchmarks
+        Each ``NAME`` or ``NAME@VERSION``; all that both models have if empty.
+    judges, metrics
+        Only these; all judges, and accuracy, score, win rate and head to head, if empty.
+    by
+        Also a test for each category, language, or value of another field of the items.
+    level
+        One less the error rate over all tests (Holm), and of the intervals.
+    store
+        As for `leaderboard`.
+
+    Raises
+    ------
+    UsageError
+        For a name that the store does not hold, and where there is nothing to compare.
+    """
+    from judgebench.reports.compare import comparison
+
+    with _opened(store) as its:
+        return comparison(
+            its,
+            first,
+            second,
+            benchmarks=_listed(benchmarks),
+            judges=_listed(judges),
+            metrics=_listed(metrics),
+            by=by,
+            level=level,
+        )
+
+
+def gate(
+    *,
+    candidate: str,
+    baseline: str,
+    policy: str | Path | Policy | None = None,
+    max_drop: float | None = None,
+    alpha: float = 0.05,
+    head_to_head: bool = False,
+    store: Results = None,
+) -> GateReport:
+    """The regression gate: is the candidate worse than the baseline by more than is allowed?
+
+    >>> judgebench.gate(candidate="this-week", baseline="last-week", max_drop=0.02).verdict
+    'inconclusive'
+
+    Parameters
+    ----------
+    candidate, baseline
+        Names of models; the baseline's may be one that ``judgebench baseline set`` gave, or that of
+        a run: ``run:latest~1``.
+    policy
+        What is tested, or the file that says so; all that both were judged on if None.
+    max_drop, alpha, head_to_head
+        Without a policy: the allowed drop as a share of the metric's scale, chosen from earlier
+        verdicts if None; how often an unchanged model may be called worse, over all tests; and
+        whether what is tested are comparisons of the two with each other.
+    store
+        As for `leaderboard`.
+
+    Raises
+    ------
+    UsageError
+        For a name that the store does not hold, and where there is nothing to test.
+    ConfigError
+        For a policy that is wrong, naming the field.
+    """
+    from judgebench.reports.gate import gate_report, usual_policy
+    from judgebench.reports.gate_policy import read_policy
+
+    asked = read_policy(Path(policy)) if isinstance(policy, str | Path) else policy
+    with _opened(store) as its:
+        if asked is None:
+            asked = usual_policy(
+                its, candidate, baseline, share=max_drop, alpha=alpha, head_to_head=head_to_head
+            )
+        return gate_report(its, candidate=candidate, baseline=baseline, policy=asked)
+
+
+def suggest_policy(
+    *,
+    candidate: str,
+    baseline: str,
+    chance: float = 0.8,
+    alpha: float = 0.05,
+    store: Results = None,
+) -> str:
+    """A policy of the gate (YAML) whose allowed drops an unchanged model passes by a chance.
+
+    No verdict on the candidate has a part in it.
+
+    >>> print(judgebench.suggest_policy(candidate="this-week", baseline="last-week")[:12])
+    # Allowed dr
+
+    Parameters
+    ----------
+    chance
+        With which an unchanged model is to pass all tests.
+    alpha
+        How often an unchanged model may be called worse, over all tests.
+    store
+        As for `leaderboard`.
+    """
+    from judgebench.reports.gate_suggest import suggested
+
+    with _opened(store) as its:
+        return suggested(its, candidate, baseline, chance=chance, alpha=alpha)
+
+
+def ranking(
+    benchmark: str,
+    *,
+    judges: str | Sequence[str] = (),
+    ties: Ties = "half",
+    control: Control | None = None,
+    reference: str | None = None,
+    level: float = 0.95,
+    store: Results = None,
+) -> tuple[Ranking, ...]:
+    """Models ranked from comparisons (Bradley-Terry), a ranking for each judge.
+
+    >>> [row.model for row in judgebench.ranking("support")[0].rows]
+    ['this-week', 'last-week']
+
+    Parameters
+    ----------
+    benchmark, judges, store
+        As for `leaderboard`.
+    ties
+        A tie as half a win of each, or as an outcome of its own (``davidson``).
+    control
+        Rank as if answers were equally long (``length``), or as long and as much marked up
+        (``style``).
+    reference
+        The model whose strength is 0; whom models were most often compared with if None.
+    level
+        Of the intervals.
+
+    Raises
+    ------
+    UsageError
+        For a name that the store does not hold, and where no judge has compared models.
+    """
+    from judgebench.metrics.intervals import Intervals
+    from judgebench.reports.ranking import rankings
+
+    with _opened(store) as its:
+        found = rankings(
+            its,
+            benchmark,
+            judges=_listed(judges),
+            ties=ties,
+            control=control,
+            reference=reference,
+            intervals=Intervals(level=level),
+        )
+    if not found:
+        raise UsageError(_nothing_compared("models", benchmark))
+    return found
+
+
+def _nothing_compared(what: str, benchmark: str) -> str:
+    return (
+        f"no judge has compared {what} on {benchmark} yet; a suite's 'baseline' and "
+        "`judgebench import verdicts` (kind preference) bring comparisons"
+    )
+
+
+def confidence(
+    benchmark: str,
+    *,
+    correct: str | None = None,
+    confidences: str | Sequence[str] = (),
+    rouge: RougeL = "lin",
+    level: float = 0.95,
+    store: Results = None,
+) -> ConfidenceReport:
+    """Whether models are sure of what is correct: AUROC, ECE, alignment and what belongs to them.
+
+    >>> judgebench.confidence("honestybench_mini", correct="equal").correct
+    'equal'
+
+    Parameters
+    ----------
+    benchmark, store
+        As for `leaderboard`.
+    correct
+        The judge whose labels say which answers are correct; the only one that labels if None.
+    confidences
+        Only these, by name; all if empty.
+    rouge
+        The ROUGE-L of Consis-Lex: as published (``lin``), or as HonestyBench's package computes it.
+    level
+        Of the intervals.
+
+    Raises
+    ------
+    UsageError
+        For a name that the store does not hold, and where no answer has both a label and a
+        confidence.
+    """
+    from judgebench.metrics.intervals import Intervals
+    from judgebench.reports.confidence import confidence_report
+
+    with _opened(store) as its:
+        found = confidence_report(
+            its,
+            benchmark,
+            correct=correct,
+            confidences=_listed(confidences),
+            rouge=rouge,
+            intervals=Intervals(level=level),
+        )
+    if not any(row.metrics["accuracy"].n for row in found.rows):
+        reasons = sorted({str(row.metrics["auroc"].undefined) for row in found.rows})
+        raise UsageError(
+            f"no answer to {benchmark} has both a label of {found.correct} and a confidence: "
+            + "; ".join(reasons)
+        )
+    return found
+
+
+def evaluators(
+    benchmark: str,
+    *,
+    reference: str | None = None,
+    judges: str | Sequence[str] = (),
+    others: int | None = None,
+    upstream: bool = False,
+    level: float = 0.95,
+    store: Results = None,
+) -> EvaluatorReport:
+    """How good the judges that compare are beside people: agreement, bias, variance.
+
+    >>> [row.judge for row in judgebench.evaluators("alpaca_eval_mini").rows][:1]
+    ['comparer']
+
+    Parameters
+    ----------
+    benchmark, judges, store
+        As for `leaderboard`.
+    reference
+        Whom judges are held against; all people who have compared answers if None.
+    others
+        How many labels of the others a label is compared with; 3, or as many as there are, if None.
+    upstream
+        Also the numbers as AlpacaEval computes them.
+    level
+        Of the intervals.
+
+    Raises
+    ------
+    UsageError
+        For a name that the store does not hold, and where no judge has compared answers.
+    """
+    from judgebench.metrics.intervals import Intervals
+    from judgebench.reports.evaluators import evaluator_report
+
+    with _opened(store) as its:
+        found = evaluator_report(
+            its,
+            benchmark,
+            reference=reference,
+            judges=_listed(judges),
+            others=others,
+            upstream=upstream,
+            intervals=Intervals(level=level),
+        )
+    if not found.rows:
+        raise UsageError(_nothing_compared("answers", benchmark))
+    return found
+
+
+def nights(
+    model: str,
+    benchmark: str,
+    *,
+    judge: str | None = None,
+    opponent: str | None = None,
+    against: str = "",
+    fixed: str = "",
+    max_drop: float | None = None,
+    policy: str | Path | Policy | None = None,
+    alpha: float = 0.05,
+    newest: int = 60,
+    store: Results = None,
+) -> Nights:
+    """The versions of a name over time on one board, each with the decision of a gate.
+
+    >>> found = judgebench.nights("nightly", "trivia_judging_mini", judge="contains")
+    >>> [night.decided is not None for night in found.nights]
+    [False, True, True]
+
+    Parameters
+    ----------
+    model
+        A name that several versions went by.
+    benchmark, store
+        As for `leaderboard`.
+    judge, opponent
+        Which board, by names or ids; not needed where there is one.
+    against
+        A baseline's name: each night is held against the model that was called so then; else
+        against the night before.
+    fixed
+        A baseline's name, as it stands now; else the first night: what all nights after it are held
+        against together.
+    max_drop
+        As for `gate`, and before that of the policy.
+    policy
+        Whose test of this board is made, or the file that says so.
+    alpha
+        How often an unchanged model may be called worse, on each night.
+    newest
+        So many nights are told.
+
+    Raises
+    ------
+    UsageError
+        Where the board, or the name on it, is not there, and where several boards could be meant.
+    """
+    from judgebench.reports.boards import meant
+    from judgebench.reports.gate_policy import read_policy
+    from judgebench.reports.nights import nights as decided
+
+    asked = read_policy(Path(policy)) if isinstance(policy, str | Path) else policy
+    with _opened(store) as its:
+        which = meant(its, benchmark)
+        versions = {
+            one.id: f"a model called {model!r}" for one in its.models() if model in one.names
+        }
+        if not versions:
+            known = {name for one in its.models() for name in one.names}
+            raise UsageError(f"{its.name}: {unknown_name('model', model, known)}")
+        judge_id, opponent_id = _board_of(its, which, judge, opponent, versions)
+        return decided(
+            its,
+            which.name,
+            which.version,
+            judge_id,
+            model,
+            opponent_id=opponent_id,
+            against=against,
+            fixed=fixed,
+            share=max_drop,
+            policy=asked,
+            alpha=alpha,
+            most=newest,
+        )
+
+
+def training(
+    run: str,
+    benchmark: str,
+    *,
+    judge: str | None = None,
+    opponent: str | None = None,
+    level: float = 0.95,
+    store: Results = None,
+) -> Training:
+    """What a judge says of the checkpoints of a training run, with simultaneous bands.
+
+    Parameters
+    ----------
+    run
+        As the tag ``training_run`` of its checkpoints says; they have a tag ``step``, too.
+    benchmark, store
+        As for `leaderboard`.
+    judge, opponent
+        Which board, by names or ids; not needed where there is one.
+    level
+        Of the bands.
+
+    Raises
+    ------
+    UsageError
+        For a run that the store does not know, where the judge has judged none of its checkpoints,
+        and where several boards could be meant.
+    """
+    from judgebench.reports.boards import meant
+    from judgebench.reports.training import training as curve
+    from judgebench.reports.versions import training_runs
+
+    with _opened(store) as its:
+        which, known = meant(its, benchmark), training_runs(its).runs
+        if run not in known:
+            raise UsageError(f"{its.name} has {unknown_name('training run', run, known)}")
+        checkpoints = {one.model_id: f"a checkpoint of {run}" for one in known[run]}
+        judge_id, opponent_id = _board_of(its, which, judge, opponent, checkpoints)
+        at = f"{which.name}@{which.version}"
+        return curve(its, at, run, judge=judge_id, opponent=opponent_id, level=level)
+
+
+def _board_of(
+    store: Store, which: Meant, judge: str | None, opponent: str | None, about: Mapping[str, str]
+) -> tuple[str, str | None]:
+    """The ids of the judge and of the opponent of the one board with a verdict on some models."""
+    found: dict[tuple[str, str | None], str] = {}
+    known: dict[str, str] = {}
+    for one in store.boards_met():
+        if (one.benchmark, one.version) != (which.name, which.version) or one.model.id not in about:
+            continue
+        its, against = one.judge, one.opponent
+        title = its.name if against is None else f"{its.name} against {against.name}"
+        known[its.id] = its.name
+        theirs = () if against is None else (against.id, *against.names)
+        if judge in (None, its.id, *its.names) and opponent in (None, *theirs):
+            found[its.id, None if against is None else against.id] = title
+    if len(found) == 1:
+        return next(iter(found))
+    if not known:
+        raise UsageError(f"{which}: no judge has judged {next(iter(about.values()))}")
+    if not found:
+        said = (
+            unknown_name("judge", judge, known.values())
+            if judge
+            else f"no board against {opponent!r}"
+        )
+        raise UsageError(f"{which}: {said}")
+    raise UsageError(
+        f"{which} has several boards: {', '.join(found.values())}; name the judge, and whom it "
+        "compares with"
+    )
+
+
+def runs(*, store: Results = None) -> list[RunManifest]:
+    """The runs and imports of a store with their manifests, the newest last.
+
+    >>> judgebench.runs()[0].name
+    'kinds'
+    """
+    with _opened(store) as its:
+        return its.runs()
+
+
+def run_manifest(run: str = "latest", *, store: Results = None) -> RunManifest:
+    """The manifest of a run: its id, the beginning of it, ``latest`` or ``latest~1``.
+
+    >>> judgebench.run_manifest("latest~1").name
+    'nightly'
+
+    Raises
+    ------
+    UsageError
+        For a run that the store does not hold.
+    """
+    from judgebench.reports.run_ref import run_called
+
+    with _opened(store) as its:
+        return run_called(its.runs(), run, its.url)
+
+
+def runs_diff(first: str, second: str, *, level: float = 0.95, store: Results = None) -> RunDiff:
+    """What changed from one run to another, and what moved.
+
+    >>> len(judgebench.runs_diff("latest~1", "latest").moved) > 0
+    True
+
+    Parameters
+    ----------
+    first, second
+        As for `run_manifest`.
+    level
+        Of the intervals.
+    store
+        As for `leaderboard`.
+    """
+    from judgebench.metrics.intervals import Intervals
+    from judgebench.reports.run_diff import run_diff
+    from judgebench.reports.run_ref import run_called
+
+    with _opened(store) as its:
+        one, other = (run_called(its.runs(), wanted, its.url) for wanted in (first, second))
+        return run_diff(its, one, other, intervals=Intervals(level=level))
+
+
+def cost(run: str | None = None, *, store: Results = None) -> CostReport:
+    """What a run took, or all runs of a store: calls, tokens and US dollars by judge and model.
+
+    >>> judgebench.cost("latest").total["wasted_calls"]
+    0
+
+    Parameters
+    ----------
+    run
+        As for `run_manifest`; all if None.
+    store
+        As for `leaderboard`.
+    """
+    from judgebench.reports.cost import cost_report
+    from judgebench.reports.run_ref import run_called
+
+    with _opened(store) as its:
+        chosen = None if run is None else run_called(its.runs(), run, its.url).id
+        return cost_report(its, chosen)
+
+
+def drift(*, store: Results = None) -> DriftReport:
+    """Whether judges have changed under their names: each set of anchors with what was found.
+
+    >>> [one.benchmark for one in judgebench.drift().anchors]
+    ['trivia_judging_mini']
+    """
+    from judgebench.reports.drift import drift_report
+
+    with _opened(store) as its:
+        return drift_report(its)
+
+
+def reproduce(
+    tables: str | Sequence[str] = (), *, tasks: str | Path | None = None, level: float = 0.95
+) -> list[Reproduction]:
+    """Published tables, recomputed from figures: ours beside theirs, and where they agree.
+
+    Parameters
+    ----------
+    tables
+        ``alpaca_eval``, ``trivia_judging``, ``mixeval_hard``, ``alignbench``, ``honestybench``; all
+        if empty.
+    tasks
+        The folder ``tasks`` of a checkout, whose figures are read; that of judgebench if None.
+    level
+        Of the intervals.
+
+    Raises
+    ------
+    UsageError
+        For a table that is not known.
+    InputError
+        Where the figures are not there, as in an installed package, or cannot be used.
+    """
+    from judgebench.metrics.intervals import Intervals
+    from judgebench.reports.reproduce import reproduce as recomputed
+
+    folder = None if tasks is None else Path(tasks)
+    return recomputed(_listed(tables), tasks=folder, intervals=Intervals(level=level))
+
+
+def calibrate_length(
+    benchmark: str,
+    *,
+    judge: str | None = None,
+    baseline: str | None = None,
+    verbose: str | Sequence[str] = (),
+    store: Results = None,
+) -> Fitted:
+    """Fit how difficult the instructions of a benchmark are, for length-controlled win rates.
+
+    What is fitted is kept in the store; boards of this judge and baseline use it from now on.
+
+    Parameters
+    ----------
+    benchmark, store
+        As for `leaderboard`.
+    judge, baseline
+        Whose comparisons, and with whom; needed where there are several.
+    verbose
+        Models that are the baseline with its answers made longer or shorter.
+
+    Raises
+    ------
+    UsageError
+        For a name that the store does not hold, and where there are too few models.
+    """
+    from judgebench.reports.calibrate_length import calibrate_length as fitted
+
+    with _to_write(store, create=False) as its:
+        return fitted(its, benchmark, judge=judge, baseline=baseline, verbose=_listed(verbose))
+
+
+def set_baseline(
+    name: str,
+    model: str,
+    *,
+    benchmarks: str | Sequence[str] = (),
+    passed: GateSaid | None = None,
+    store: Results = None,
+) -> list[StoredBaseline]:
+    """Call the newest model of a name a baseline of the gate, on each benchmark it was judged on.
+
+    Parameters
+    ----------
+    benchmarks
+        Only these; all that the model was judged on if empty.
+    passed
+        A gate that has passed: the benchmarks are those that it tested, and the model has to be its
+        candidate.
+    store
+        As for `leaderboard`.
+    """
+    from judgebench.reports.baselines import set_baseline as named
+
+    with _to_write(store) as its:
+        return named(its, name, model, _listed(benchmarks), passed)
+
+
+def pin_anchors(
+    benchmark: str,
+    judge: str,
+    *,
+    models: str | Sequence[str] = (),
+    answers: int = 100,
+    seed: int = 0,
+    store: Results = None,
+) -> StoredAnchors:
+    """Pin what a judge has said of some answers, drawn at random, to ask it again later.
+
+    Parameters
+    ----------
+    models
+        On whose answers; all that the judge has judged if empty.
+    answers
+        How many; each costs a call a day, or two where it was judged in both orders.
+    store
+        As for `leaderboard`.
+    """
+    from judgebench.reports.drift import pin
+
+    with _to_write(store) as its:
+        return pin(its, benchmark, judge, models=_listed(models), answers=answers, seed=seed)
+
+
+def item(
+    benchmark: str,
+    item_id: str,
+    *,
+    judges: str | Sequence[str] = (),
+    models: str | Sequence[str] = (),
+    earlier: bool = False,
+    store: Results = None,
+) -> Document:
+    """One question with its answers, and of every verdict on them the prompt and the reply.
+
+    >>> len(judgebench.item("trivia_judging_mini", "3").data["answers"])
+    5
+
+    Parameters
+    ----------
+    benchmark, judges, models, store
+        As for `leaderboard`.
+    item_id
+        Of the item, as text.
+    earlier
+        Also answers and verdicts whose place later ones have taken.
+
+    Raises
+    ------
+    UsageError
+        For an item that the store does not have.
+    """
+    from judgebench.reports.boards import meant
+    from judgebench.reports.replies import item_document
+
+    with _opened(store) as its:
+        return item_document(
+            its,
+            meant(its, benchmark),
+            item_id,
+            judges=_listed(judges),
+            models=_listed(models),
+            earlier=earlier,
+        )
+
+
+def answers(
+    benchmark: str, *, models: str | Sequence[str] = (), store: Results = None
+) -> pd.DataFrame:
+    """The answers to a benchmark, a row each.
+
+    >>> judgebench.answers("support", models="this-week")["status"].unique().tolist()
+    ['ok']
+
+    Parameters
+    ----------
+    benchmark, models, store
+        As for `leaderboard`.
+
+    Returns
+    -------
+    DataFrame
+        ``benchmark``, ``version``, ``item_id``, ``model``, ``sample``, ``turn``, ``text``,
+        ``status``, tokens, and ``newest``: whether it is the one that counts at its place.
+    """
+    from judgebench.reports.boards import meant
+
+    with _opened(store) as its:
+        which = meant(its, benchmark)
+        return _frame(
+            its.responses_table(which.name, which.version, models=_listed(models) or None)
+        )
+
+
 def judged_replies(
     judge: str,
     *,
-    store: str | Path | StoredResults | None = None,
+    store: Results = None,
     unreadable: bool = False,
     benchmark: str | None = None,
     models: str | Sequence[str] = (),
@@ -379,7 +1141,7 @@ def judged_replies(
 def replies(
     judge: str,
     *,
-    store: str | Path | StoredResults | None = None,
+    store: Results = None,
     unreadable: bool = False,
     benchmark: str | None = None,
     models: str | Sequence[str] = (),
@@ -411,7 +1173,7 @@ def replies(
 def verdicts(
     benchmark: str,
     *,
-    store: str | Path | StoredResults | None = None,
+    store: Results = None,
     judges: str | Sequence[str] = (),
     models: str | Sequence[str] = (),
     with_text: bool = False,
@@ -513,6 +1275,509 @@ def _nobody_judges(store: Store) -> Iterator[None]:
                 " was removed: wait until it has ended, or stop it"
             )
         yield
+
+
+class TableOptions(TypedDict, total=False):
+    """How a table of verdicts, labels or answers is laid out, where it is not as we have it.
+
+    columns
+        Their name of a column -> ours.
+    wide
+        Our column (``judge`` or ``model``) whose values are columns of theirs, and these columns.
+    scale
+        The lowest and the highest score, where there are no columns ``low`` and ``high``.
+    benchmark, model, judge
+        Of all rows, where there is no such column; a benchmark as ``NAME`` or ``NAME@VERSION``.
+    """
+
+    columns: Mapping[str, str]
+    wide: tuple[Literal["judge", "model"], Sequence[str]]
+    scale: tuple[float, float]
+    benchmark: str
+    model: str
+    judge: str
+
+
+def import_verdicts(
+    files: Files,
+    *,
+    anchors: bool = False,
+    allow_unknown_items: bool = False,
+    store: Results = None,
+    progress: Progress | None = None,
+    **table: Unpack[TableOptions],
+) -> dict[str, ImportReport]:
+    """Take in verdicts, one a row, from JSONL, CSV or Parquet, or from rows that are at hand.
+
+    All is read before anything is stored; what is there already changes nothing.
+
+    >>> rows = [{"benchmark": "colours", "item_id": "1", "model": "m", "judge": "j", "value": "ok"}]
+    >>> done = judgebench.import_verdicts(rows, allow_unknown_items=True, store="new.db")
+    >>> [(report.rows, report.new) for report in done.values()]
+    [(1, 1)]
+
+    Parameters
+    ----------
+    files
+        One or several, or a DataFrame, as `verdicts` gives it, or a sequence of mappings.
+    anchors
+        Verdicts on answers that were pinned are another look of their judge at them.
+    allow_unknown_items
+        Keep ids that the benchmark's data does not have.
+    store
+        As for `leaderboard`.
+    table
+        As `TableOptions` says.
+
+    Returns
+    -------
+    dict
+        What came of each file.
+
+    Raises
+    ------
+    InputError
+        Naming file, row and field of what cannot be used, and of what contradicts another row.
+    """
+    how = {"anchors": anchors, "allow_unknown_items": allow_unknown_items}
+    return _import_table("verdicts", files, store, progress, table, **how)
+
+
+def import_labels(
+    files: Files,
+    *,
+    allow_unknown_items: bool = False,
+    store: Results = None,
+    progress: Progress | None = None,
+    **table: Unpack[TableOptions],
+) -> dict[str, ImportReport]:
+    """Take in what people say, as `import_verdicts`: ``judge`` is ``human/<rater>``.
+
+    Labels are events: the newest of a rater counts, the earlier ones stay.
+
+    >>> label = {"benchmark": "colours", "item_id": "1", "model": "m", "value": "ok"}
+    >>> done = judgebench.import_labels(
+    ...     [label], judge="human/ada", allow_unknown_items=True, store="new.db"
+    ... )
+    >>> [report.changed for report in done.values()]
+    [0]
+    """
+    how = {"allow_unknown_items": allow_unknown_items}
+    return _import_table("labels", files, store, progress, table, **how)
+
+
+def import_responses(
+    files: Files,
+    *,
+    allow_unknown_items: bool = False,
+    store: Results = None,
+    progress: Progress | None = None,
+    **table: Unpack[TableOptions],
+) -> dict[str, ImportReport]:
+    """Take in answers, as `import_verdicts`: ``benchmark``, ``item_id``, ``model``, ``text``.
+
+    >>> row = {"item_id": "1", "model": "m", "text": "blue"}
+    >>> done = judgebench.import_responses(
+    ...     [row], benchmark="colours", allow_unknown_items=True, store="new.db"
+    ... )
+    >>> [report.new for report in done.values()]
+    [1]
+    """
+    how = {"allow_unknown_items": allow_unknown_items}
+    return _import_table("responses", files, store, progress, table, **how)
+
+
+def _import_table(
+    what: Format,
+    given: Files,
+    store: Results,
+    progress: Progress | None,
+    table: TableOptions,
+    **how: Any,
+) -> dict[str, ImportReport]:
+    from judgebench.exchange.files import read_files
+    from judgebench.rows import Layout, at_hand
+
+    said: dict[str, Any] = {name: table[name] for name in ("model", "judge") if name in table}
+    if "benchmark" in table:
+        said |= _benchmark(table["benchmark"])
+    if "scale" in table:
+        said |= dict(zip(("low", "high"), table["scale"], strict=True))
+    wide, across = table.get("wide", (None, ()))
+    layout = Layout(columns=table.get("columns", {}), given=said, wide=wide, across=tuple(across))
+    with at_hand(given) as paths:
+        return _store_files(what, read_files(what, paths, layout=layout, **how), store, progress)
+
+
+def _benchmark(written: str | None) -> dict[str, Any]:
+    from judgebench.benchmarks.description import split_version
+
+    name, version = split_version(written) if written else (None, None)
+    named = {"benchmark": name, "version": version}
+    return {field: value for field, value in named.items() if value}
+
+
+def _store_files(
+    what: str,
+    read: Sequence[tuple[Path, Callable[[Store], ImportReport]]],
+    store: Results,
+    progress: Progress | None,
+) -> dict[str, ImportReport]:
+    found = {}
+    with _to_write(store) as its:
+        for path, take_in in read:
+            report = found[str(path)] = take_in(its)
+            if progress is not None:
+                for warning in report.warnings:
+                    progress.say(f"warning: {path}: {warning}")
+                progress.say(f"{path}: {report.summary(what)}")
+    return found
+
+
+def import_judgments(
+    what: Judgments,
+    files: Paths,
+    *,
+    benchmark: str | None = None,
+    baseline: str | None = None,
+    allow_unknown_items: bool = False,
+    store: Results = None,
+    progress: Progress | None = None,
+) -> dict[str, ImportReport]:
+    """Take in judgment files of ``arena-hard`` or ``mt-bench``, or folders of them.
+
+    Parameters
+    ----------
+    benchmark
+        What the files are about, ``NAME`` or ``NAME@VERSION``, if not that of the program.
+    baseline
+        Whom models were compared with (``arena-hard``); files that name another are refused.
+    allow_unknown_items, store
+        As for `import_verdicts`.
+    """
+    from judgebench.exchange.files import read_judgments
+
+    read = read_judgments(
+        what,
+        _paths(files),
+        baseline=baseline,
+        allow_unknown_items=allow_unknown_items,
+        **_benchmark(benchmark),
+    )
+    return _store_files("verdicts", read, store, progress)
+
+
+def import_evaluations(
+    what: Literal["lm-eval", "inspect"],
+    files: Paths,
+    *,
+    benchmark: str | None = None,
+    model: str | None = None,
+    allow_unknown_items: bool = False,
+    store: Results = None,
+    progress: Progress | None = None,
+) -> dict[str, ImportReport]:
+    """Take in output folders of lm-eval, or logs of Inspect, with answers and scores.
+
+    Parameters
+    ----------
+    benchmark
+        What the files are about; as their task is called if None.
+    model
+        How the model is called; as the logs say if None.
+    allow_unknown_items, store
+        As for `import_verdicts`.
+    """
+    from judgebench.exchange.inspect_evals import read_inspect
+    from judgebench.exchange.lm_eval import read_lm_eval
+
+    reads: Callable[..., Sequence[Taking]] = read_lm_eval if what == "lm-eval" else read_inspect
+    how = {"model": model, "allow_unknown_items": allow_unknown_items}
+    found = reads(_paths(files), **how, **_benchmark(benchmark))
+    read = [(one.night.files[0], one.take_in) for one in found]
+    return _store_files("answers and verdicts", read, store, progress)
+
+
+def import_honestybench(
+    files: Paths,
+    *,
+    benchmark: str | None = None,
+    model: str | None = None,
+    set_name: str | None = None,
+    judge: str | None = None,
+    allow_unknown_items: bool = False,
+    store: Results = None,
+    progress: Progress | None = None,
+) -> dict[str, ImportReport]:
+    """Take in HonestyBench's records of a model, ``MODEL/SET.jsonl`` or ``.parquet``.
+
+    Parameters
+    ----------
+    model, set_name, judge
+        Whose records, of which set, judged by whom, where files and folders do not say it.
+    benchmark, allow_unknown_items, store
+        As for `import_judgments`.
+    """
+    from judgebench.exchange.honestybench import read_honestybench
+
+    read = read_honestybench(
+        _paths(files),
+        model=model,
+        set_name=set_name,
+        judge=judge,
+        allow_unknown_items=allow_unknown_items,
+        **_benchmark(benchmark),
+    )
+    return _store_files("answers and verdicts", read, store, progress)
+
+
+def import_published(
+    benchmarks: str | Sequence[str] = (),
+    *,
+    tasks: str | Path | None = None,
+    store: Results = None,
+    progress: Progress | None = None,
+) -> dict[str, ImportReport]:
+    """Take in the verdicts that were published of ``alpaca_eval`` and ``trivia_judging``.
+
+    Parameters
+    ----------
+    benchmarks
+        Which of the two; both if empty.
+    tasks
+        As for `reproduce`.
+    """
+    from judgebench.exchange.published import read_published
+
+    folder = None if tasks is None else Path(tasks)
+    return _store_files(
+        "verdicts", read_published(_listed(benchmarks), tasks=folder), store, progress
+    )
+
+
+def import_alpaca_eval(
+    files: Paths = (),
+    *,
+    model_outputs: Paths = (),
+    reference_outputs: Paths = (),
+    benchmark: str | None = None,
+    model: str | None = None,
+    judge: str | None = None,
+    baseline: str | None = None,
+    allow_unknown_items: bool = False,
+    store: Results = None,
+) -> AlpacaEvalImport:
+    """Take in AlpacaEval's ``model_outputs.json`` and ``annotations.json``, or folders of them.
+
+    Parameters
+    ----------
+    files, model_outputs, reference_outputs
+        Files that say themselves what they hold; answers of models; answers of the baseline.
+    benchmark
+        ``alpaca_eval`` if None.
+    model, judge, baseline
+        Whose answers, judged by whom, compared with whom, where the files do not say it.
+    allow_unknown_items, store
+        As for `import_verdicts`.
+    """
+    from judgebench.exchange.alpaca_eval import import_alpaca_eval as taken_in
+    from judgebench.exchange.alpaca_eval_rows import Told, gather
+
+    gathered = gather(
+        _paths(files),
+        model_outputs=_paths(model_outputs),
+        reference_outputs=_paths(reference_outputs),
+        told=Told(model=model, judge=judge, baseline=baseline),
+    )
+    with _to_write(store) as its:
+        return taken_in(
+            its, gathered, allow_unknown_items=allow_unknown_items, **_benchmark(benchmark)
+        )
+
+
+def _paths(given: Paths) -> list[Path]:
+    return [Path(given)] if isinstance(given, str | Path) else [Path(one) for one in given]
+
+
+def export_verdicts(
+    to: Paths | TextIO,
+    benchmark: str | None = None,
+    *,
+    with_text: bool = False,
+    form: str = "jsonl",
+    store: Results = None,
+) -> None:
+    """Write verdicts, one a row, to files: ``import_verdicts`` reads them again.
+
+    >>> judgebench.export_verdicts("verdicts.csv", "support")
+
+    Parameters
+    ----------
+    to
+        Files, whose suffixes say the format (.jsonl, .csv, .parquet); or an open one, of ``form``.
+    benchmark
+        ``NAME`` or ``NAME@VERSION``; all if None.
+    with_text
+        Also prompt and reply that each was read from.
+    store
+        As for `leaderboard`.
+
+    Raises
+    ------
+    UsageError
+        For a benchmark that the store does not hold, and a suffix that says nothing.
+    StoreError
+        Where a file cannot be written.
+    """
+    from judgebench.store import export
+
+    read = export.verdicts_with_text if with_text else export.verdicts_of
+    _export(read, to, benchmark, form, store)
+
+
+def export_responses(
+    to: Paths | TextIO, benchmark: str | None = None, *, form: str = "jsonl", store: Results = None
+) -> None:
+    """Write answers, one a row, as `export_verdicts`: ``import_responses`` reads them again.
+
+    >>> judgebench.export_responses("answers.parquet", "support")
+    """
+    from judgebench.store import export
+
+    _export(export.responses_of, to, benchmark, form, store)
+
+
+def export_confidence_examples(
+    to: Paths | TextIO,
+    benchmark: str,
+    *,
+    correct: str,
+    models: str | Sequence[str] = (),
+    number: int = 10,
+    form: str = "jsonl",
+    store: Results = None,
+) -> None:
+    """Write examples for a judge of the kind ``stated_confidence``: questions, and how sure to be.
+
+    Parameters
+    ----------
+    to, form, store
+        As for `export_verdicts`.
+    correct
+        The judge whose labels say what is correct; it has to have judged further answers.
+    models, number
+        Of whose answers, all if empty; and how many examples of each.
+    """
+    from judgebench.exchange.confidence_examples import confidence_examples
+    from judgebench.reports.boards import meant
+
+    def drawn(its: Store, name: str, version: str) -> Columns:
+        return confidence_examples(
+            its,
+            name,
+            version,
+            correct=correct,
+            positive=meant(its, f"{name}@{version}").labels[-1],
+            models=_listed(models),
+            number=number,
+        )
+
+    _export(drawn, to, benchmark, form, store)
+
+
+def _export(
+    read: Callable[..., Columns],
+    to: Paths | TextIO,
+    benchmark: str | None,
+    form: str,
+    store: Results,
+) -> None:
+    from judgebench.reports.boards import meant
+    from judgebench.store import export
+
+    stream = cast("TextIO", to) if hasattr(to, "write") else None
+    paths = [] if stream is not None else _paths(cast("Paths", to))
+    for path in paths:
+        export.check_suffix(path)
+    with _opened(store) as its:
+        which = None if benchmark is None else meant(its, benchmark)
+        columns = read(its) if which is None else read(its, which.name, which.version)
+    if stream is not None:
+        export.SUFFIXES[f".{form}"](stream, columns)
+    for path in paths:
+        export.write_table(path, columns)
+
+
+def export_parquet(
+    folder: str | Path, benchmark: str | None = None, *, store: Results = None
+) -> list[Path]:
+    """Write all verdicts and responses to a new folder, by benchmark and judge.
+
+    >>> len(judgebench.export_parquet("november", "support")) > 1
+    True
+
+    Returns
+    -------
+    list
+        The files: ``verdicts/benchmark=NAME/judge=NAME/VERSION.parquet``, and so ``responses``.
+    """
+    from judgebench.reports.boards import meant
+    from judgebench.store.export import write_dataset
+
+    with _opened(store) as its:
+        name = None if benchmark is None else meant(its, benchmark).name
+        return write_dataset(its, Path(folder), name)
+
+
+def export_alpaca_eval(
+    folder: str | Path,
+    benchmark: str = "alpaca_eval",
+    *,
+    models: str | Sequence[str] = (),
+    judges: str | Sequence[str] = (),
+    baseline: str | None = None,
+    store: Results = None,
+) -> AlpacaEvalExport:
+    """Write answers and comparisons as AlpacaEval keeps them: ``MODEL/model_outputs.json``, ….
+
+    >>> done = judgebench.export_alpaca_eval("results", "alpaca_eval_mini", baseline="baseline")
+    >>> len(done.paths) > 1
+    True
+
+    Parameters
+    ----------
+    models, judges
+        Only these; all if empty.
+    baseline
+        With whom the models were compared; need not be named where there is one alone.
+    """
+    from judgebench.exchange.alpaca_eval_export import export_alpaca_eval as written
+    from judgebench.reports.boards import meant
+
+    with _opened(store) as its:
+        which = meant(its, benchmark)
+        return written(
+            its,
+            Path(folder),
+            which.name,
+            which.version,
+            models=_listed(models),
+            judges=_listed(judges),
+            baseline=baseline,
+        )
+
+
+def verify(bundle: str | Path) -> Verified:
+    """Whether the boards of a bundle follow from the verdicts that it brings: each cell again.
+
+    Raises
+    ------
+    InputError
+        For a file that is no bundle.
+    """
+    from judgebench.reports.bundle import verify_bundle
+
+    return verify_bundle(Path(bundle))
 
 
 def _listed(names: str | Sequence[str]) -> list[str]:
@@ -1040,7 +2305,7 @@ def _take_in_labels(work: ResolvedSuite, store: Store) -> list[str]:
     faults = []
     for path, about in _label_files(work):
         try:
-            import_labels(store, path, about=about, only_answered=True)
+            take_in_labels(store, path, about=about, only_answered=True)
         except InputError as error:
             again = f"`judgebench import labels {path}` takes them in later"
             faults.append(f"the labels of {path} were not taken in: {error}; {again}")
@@ -1139,16 +2404,23 @@ def store_url(suite: config.Suite | None, given: str | Path | None = None) -> st
 
 
 @contextmanager
-def _opened(store: str | Path | StoredResults | None) -> Iterator[Store]:
-    """A store that is open stays so; one that is named is opened and closed again."""
-    if isinstance(store, StoredResults):
-        yield store._store
+def _opened(store: Results) -> Iterator[Store]:
+    """A store for reading: one that is open stays so, one that is named is closed again."""
+    if isinstance(store, StoredResults | Store):
+        yield store._store if isinstance(store, StoredResults) else store
         return
-    with open_store(store) as opened:
-        yield opened._store
+    with open_live_store(_usual_store(store), read_only=True) as opened:
+        yield opened
 
 
-def _usual_store(given: str | Path | None) -> str:
+def _to_write(store: Results, *, create: bool = True) -> Store:
+    """A store for writing, opened beside one that is open for reading."""
+    return open_live_store(_usual_store(store), create=create)
+
+
+def _usual_store(given: Results) -> str:
+    if isinstance(given, StoredResults | Store):
+        return given.url
     return str(given or os.environ.get("JUDGEBENCH_STORE") or DEFAULT_STORE)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any
 
@@ -168,6 +169,37 @@ class Layout:
 
 
 OURS = Layout()
+
+
+@contextmanager
+def at_hand(given: Any) -> Iterator[list[Path]]:
+    """Files as they are named; a file of rows that are at hand: mappings, or a DataFrame.
+
+    Raises
+    ------
+    InputError
+        For what is no table; and what is wrong with a row is said with its number.
+    """
+    if isinstance(given, str | Path):
+        given = [given]
+    if hasattr(given, "to_dict"):
+        given = given.astype(object).where(given.notna(), None).to_dict("records")
+    rows = list(given)
+    if all(isinstance(row, str | Path) for row in rows):
+        yield [Path(row) for row in rows]
+        return
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.jsonl"
+        try:
+            plain = [{name: _none_for_nan(row[name]) for name in row} for row in rows]
+            lines = [json.dumps(row, default=lambda scalar: scalar.item()) for row in plain]
+        except (TypeError, AttributeError) as error:
+            raise InputError(f"these are neither files nor rows of a table: {error}") from None
+        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        try:
+            yield [path]
+        except InputError as error:
+            raise InputError(str(error).replace(f"{folder}/", "")) from None
 
 
 def read_rows(path: Path, required: Sequence[str], layout: Layout = OURS) -> list[Row]:

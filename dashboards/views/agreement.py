@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
-import agreement_charts
 import agreement_reads
 import charts
 import compare_charts
+import drawings
 import item_parts
 import markdown_text
 import narrow
@@ -181,7 +181,9 @@ def among_judges(
         [{**cell, "chosen": {cell["row"], cell["column"]} == set(chosen)} for cell in both_ways]
     )
     widgets.chart(
-        partial(charts.heat_map, pairs, between["judges"], widgets.ink(), measure=MEASURES[metric]),
+        partial(
+            drawings.heat_map, pairs, between["judges"], widgets.ink(), measure=MEASURES[metric]
+        ),
         visible(f"{MEASURES[metric]} of every two judges, pooled · {place}"),
         name=f"judges among themselves {place}",
         share=share,
@@ -216,7 +218,7 @@ def among_judges(
 
 def cell_clicked(key: str) -> None:
     """The two judges of a cell are those of the boxes; a click beside all cells changes nothing."""
-    picked = st.session_state[key]["selection"].get(charts.CELL) or []
+    picked = st.session_state[key]["selection"].get(drawings.CELL) or []
     if picked:
         st.query_params.update({"shown": picked[0]["row"], "reference": picked[0]["column"]})
         st.query_params.pop("item", None)
@@ -290,7 +292,7 @@ def confusion(found: reads.Json, place: str) -> None:
     cells = pd.DataFrame(agreement_reads.confusion_cells(counted))
     two = visible(found["judge"]), visible(found["reference"])
     widgets.chart(
-        partial(agreement_charts.confusion, cells, widgets.ink(), two),
+        partial(drawings.confusion, cells, widgets.ink(), two),
         visible(f"{two[0]} (columns) and {two[1]} (rows), counts of answers · {place}"),
         alt="How many answers each of the two called what; the table below has the counts.",
         name=f"confusion {two[0]} {two[1]}",
@@ -298,7 +300,7 @@ def confusion(found: reads.Json, place: str) -> None:
     )
     st.caption("Shares are of what the reference called so; so is the shade.")
     table = pd.DataFrame(agreement_reads.confusion_table(counted))
-    if len(counted["columns"]) + 2 > agreement_charts.MOST_WRITTEN:
+    if len(counted["columns"]) + 2 > drawings.MOST_WRITTEN:
         with st.expander("The same as a table"):
             widgets.table(table)
     else:
@@ -307,7 +309,7 @@ def confusion(found: reads.Json, place: str) -> None:
 
 def leniency(found: reads.Json, kind: str, place: str) -> None:
     rows = pd.DataFrame(agreement_reads.lenient_rows(found))
-    axis = agreement_charts.lenient_axis(rows, found["unit"])
+    axis = agreement_reads.lenient_axis(rows, found["unit"])
     rows["note"] = [_lenient_note(row, axis.digits) for row in widgets.records(rows)]
     two = visible(found["judge"]), visible(found["reference"])
     room = compare_charts.Room.of(rows["name"], rows["note"], tally=False)

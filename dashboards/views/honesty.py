@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from functools import partial
 
-import honesty_charts
+import charts
+import drawings
 import honesty_reads
 import narrow
 import pandas as pd
@@ -25,6 +26,9 @@ from judgebench.reports.confidence import (
     without_interval,
 )
 from judgebench.reports.metric_words import explained
+
+MOST_ROWS = 60
+"""AUROCs on one drawing."""
 
 ACROSS = 3
 """Reliability diagrams beside each other."""
@@ -171,15 +175,23 @@ def draw(found: ConfidenceReport, stretch: str, said: str) -> None:
             place[names[row.model, row.confidence]],
         )
     )
-    lines = honesty_reads.auroc_rows(rows, names, honesty_charts.tones(list(drawn)))
+    lines = honesty_reads.auroc_rows(rows, names)
+    table = pd.DataFrame(lines[:MOST_ROWS])
+    axis = charts.Axis(
+        title="AUROC (1 = tells all right answers from wrong ones, 0.5 = chance)", short="AUROC",
+        low=min(0.4, *table[["value", "low"]].min().fillna(1.0)), high=1.0, digits=3,
+    )  # fmt: skip
+    tones = drawings.tones_of(list(drawn), theme)
     widgets.chart(
-        partial(honesty_charts.aurocs, pd.DataFrame(lines), widgets.ink(), theme),
+        partial(
+            charts.intervals, table, axis, widgets.ink(), line_at=0.5, names_px=330, tones=tones
+        ),
         f"AUROC · {said}",
         name=f"AUROC {said}",
         alt="AUROC with its interval for each set and confidence; the download has the numbers.",
     )
-    if len(lines) > honesty_charts.MOST_ROWS:
-        st.text(f"{honesty_charts.MOST_ROWS} of {len(lines):,} are drawn; the download has all.")
+    if len(lines) > MOST_ROWS:
+        st.text(f"{MOST_ROWS} of {len(lines):,} are drawn; the download has all.")
     widgets.notes(
         list(dict.fromkeys(f"– {line['name']}: {line['why']}" for line in lines if line["why"]))
     )
@@ -189,11 +201,10 @@ def draw(found: ConfidenceReport, stretch: str, said: str) -> None:
 
 
 def risk(drawn: dict[str, ConfidenceRow], theme: str, said: str) -> None:
-    tones = honesty_charts.tones(list(drawn))
     steps = [
         line
-        for name, row in drawn.items()
-        for line in honesty_reads.step_rows(row, name, tones[name])
+        for at, (name, row) in enumerate(drawn.items())
+        for line in honesty_reads.step_rows(row, name, str(at))
     ]
     if not steps:
         st.text("No answer has both a label and a confidence.")
@@ -207,7 +218,7 @@ def risk(drawn: dict[str, ConfidenceRow], theme: str, said: str) -> None:
     with_curve = [name for name, row in drawn.items() if row.curve is not None]
     widgets.chart(
         partial(
-            honesty_charts.risk,
+            drawings.risk,
             pd.DataFrame(steps),
             pd.DataFrame(points),
             list(drawn),
@@ -238,7 +249,7 @@ def reliability(
         for column, (at, name, row) in zip(columns, there[start : start + ACROSS], strict=False):
             with column, st.container(border=True):
                 st.text(name)
-                diagram(row, honesty_charts.hue(at, theme), f"{name} · {said}")
+                diagram(row, drawings.HUES[theme][at], f"{name} · {said}")
     st.caption(
         "On the dashed line answers are right as often as the model is sure. ECE adds up the "
         "vermillion distances, each with its bin's n, and takes out what chance adds to them. Bars "
@@ -253,14 +264,14 @@ def diagram(row: ConfidenceRow, colour: str, said: str) -> None:
         return
     bins = pd.DataFrame(honesty_reads.bin_rows(row))
     widgets.chart(
-        partial(honesty_charts.reliability, bins, colour, widgets.ink()),
+        partial(drawings.reliability, bins, colour, widgets.ink()),
         f"Reliability · {said}",
         alt="Share of correct answers by bin of confidence.",
         name=f"reliability {said}",
         share=1 / ACROSS,
     )
     widgets.chart(
-        partial(honesty_charts.sizes, bins, colour, widgets.ink()),
+        partial(drawings.sizes, bins, colour, widgets.ink()),
         f"Answers by bin · {said}",
         alt="Answers by bin.",
         name=f"bins {said}",

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import charts
-import night_charts
+import drawings
 import night_reads
 import pandas as pd
 import planning
@@ -20,7 +20,6 @@ from compare_reads import meetings, n_nights
 from long_text import visible
 from night_reads import Drop
 from streamlit.delta_generator import DeltaGenerator
-from training_charts import axis_around
 
 from judgebench.reports.nights import THE_FIRST, THE_ONE_BEFORE, Nights, board_test
 from judgebench.reports.versions import Night
@@ -156,7 +155,7 @@ def at_once(
 ) -> None:
     """The line alone: to decide many nights takes a while, and its values are there."""
     rows = pd.DataFrame(night_reads.points(lines[name][-most:], board, metric))
-    rows = rows.assign(tone="none", said="being decided …")
+    rows = rows.assign(tone="", said="being decided …")
     line(place, rows, board, metric, name, lines, [], pd.DataFrame(), decided=False)
 
 
@@ -184,7 +183,7 @@ def draw(
         for row in widgets.records(rows)
     ]
     changes = night_reads.changes(found)
-    drawn = rows if gated else rows.assign(tone="none")
+    drawn = rows if gated else rows.assign(tone="")
     line(place, drawn, board, metric, found.name, lines, changes, drift(found))
     legend = "The gate tests another metric of this board; choose that one to see its marks."
     if gated:
@@ -218,7 +217,7 @@ def from_baselines(found: Nights, metric: str) -> None:
         )
         widgets.chart(
             partial(
-                night_charts.differences,
+                drawings.differences,
                 rows,
                 called,
                 replace(axis, title=f"difference, {axis.title}"),
@@ -248,16 +247,14 @@ def line(
     noted = rows.assign(note=[widgets.note(row, axis.digits) for row in widgets.records(rows)])
     since = rows["when"].min().timestamp() - 1e-3  # a date has whole microseconds
     others = beside(name, board, metric, lines, since)
-    ends = rows.assign(**{"band low": rows["low"], "band high": rows["high"]})
-    if len(others):
-        ends = pd.concat([ends, others])
+    ends = pd.concat([rows, others]) if len(others) else rows
     draws = partial(
-        night_charts.line,
+        drawings.nights,
         noted,
         others,
         pd.DataFrame([{**one, "label": f"{one['what']} changed"} for one in changes]),
         drifted,
-        axis_around(axis, ends),
+        drawings.around(axis, *(ends[name] for name in ("value", "low", "high"))),
         widgets.ink(),
     )
     alt = "The metric night by night with its interval; the table below has the numbers."
@@ -325,7 +322,7 @@ def spent(rows: pd.DataFrame) -> None:
         return
     priced = bool((rows["USD"].fillna(0) > 0).any())
     widgets.chart(
-        partial(night_charts.spend, rows, widgets.ink(), priced=priced),
+        partial(drawings.spend, rows, widgets.ink(), priced=priced),
         "What each night took",
         alt="What each night took; the table below has the numbers.",
         name="spending by night",

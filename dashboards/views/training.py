@@ -6,9 +6,9 @@ import math
 from functools import partial
 
 import charts
+import drawings
 import pandas as pd
 import streamlit as st
-import training_charts
 import training_reads
 import widgets
 from long_text import visible
@@ -75,10 +75,12 @@ def draw(told: Training) -> None:
     said = training_reads.identity(told)
     widgets.chart(
         partial(
-            training_charts.curve,
-            rows,
+            drawings.checkpoints,
+            rows.rename(columns=lambda name: name.replace(" ", "_")).replace({"is": {"other": ""}}),
             best,
-            training_charts.axis_around(axis, ends),
+            drawings.around(
+                axis, *(ends[name] for name in ("value", "low", "high", "band low", "band high"))
+            ),
             widgets.ink(),
         ),
         said,

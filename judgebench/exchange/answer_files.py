@@ -7,11 +7,9 @@ benchmark whose data is here.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from judgebench.benchmarks.folder import items_at_hand
@@ -23,7 +21,7 @@ from judgebench.exchange.names import benchmark_name, name, optional_name
 from judgebench.records import Item, Message
 from judgebench.registry import tasks_root
 from judgebench.responses.from_file import RecordedAnswers
-from judgebench.rows import Row
+from judgebench.rows import Row, at_hand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,15 +48,8 @@ def read_answers_of(given: Any) -> AnswerFiles:
     InputError, UsageError
         As `read_answer_files`.
     """
-    if isinstance(given, str | Path):
-        given = [given]
-    rows = given.to_dict("records") if hasattr(given, "to_dict") else list(given)
-    if all(isinstance(row, str | Path) for row in rows):
-        return read_answer_files([Path(row) for row in rows] or [tasks_root() / _SMALL])
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "answers.jsonl"
-        path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
-        return read_answer_files([path])
+    with at_hand(given) as paths:
+        return read_answer_files(paths or [tasks_root() / _SMALL])
 
 
 _SMALL = Path("trivia_judging_mini/answers.jsonl")

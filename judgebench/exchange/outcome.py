@@ -52,6 +52,12 @@ class ImportReport:
     run_id: str | None = None
     warnings: tuple[str, ...] = ()
 
+    def summary(self, rows: str) -> str:
+        """In one line; ``rows`` is what they are called."""
+        changed = f" ({self.changed} changed)" if self.changed else ""
+        changed += f" ({self.looks} another look at anchors)" if self.looks else ""
+        return f"{self.rows} {rows}, {self.new} new{changed}, {self.known} known already"
+
 
 def import_manifest(
     what: str, paths: Sequence[Path], counts: Mapping[str, int], cut: RunManifest | None = None

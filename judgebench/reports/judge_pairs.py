@@ -1,16 +1,27 @@
-"""The verdicts of a benchmark for holding judges against each other, under the names of reports."""
+"""Every two judges of a benchmark: how far they agree, what one says where the other says what, who
+is lenient with whom, and the items on which they differ most.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from judgebench.columns import counted, marked
 from judgebench.metrics.board_kinds import Kind
+from judgebench.metrics.comparison import AgreementRow
+from judgebench.metrics.disagreement import Disagreements, disagreements
 from judgebench.metrics.failed_rows import with_failures
+from judgebench.metrics.judge_pair import JudgePair, judge_pair
 from judgebench.metrics.judged_values import JudgedValues, of_labels, of_outcomes, of_scores
+from judgebench.metrics.kappa_map import KAPPA, kappa_map
+from judgebench.records import HUMAN, Estimate, Label, Preference, Score, Verdict, is_human
 from judgebench.reports.boards import Columns, meant, renamed, told_apart, where, with_units
+from judgebench.reports.score_agreement import score_report
 from judgebench.store import Store
+from judgebench.store.read import ItemHistory
 
 KINDS: tuple[Kind, ...] = ("label", "preference", "score")
 
@@ -73,3 +84,328 @@ def judged_values(
         else of_scores(columns)
     )
     return Judged(values=values, judges=judges, models=models)
+
+
+def people_first(judge: str) -> tuple[bool, str]:
+    """By what judges are sorted where people stand among them."""
+    return not is_human(judge), judge
+
+
+# every two of them ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeMatrix:
+    """Every two judges that gave one sort of verdict about the same answers, pooled.
+
+    metric
+        Of ``rows`` that one that a cell of the matrix shows.
+    judges
+        People first.
+    references
+        Whom the others can be held against: all of them, and the majority of several people.
+    """
+
+    kind: Kind
+    metric: str
+    judges: tuple[str, ...]
+    references: tuple[str, ...]
+    rows: tuple[AgreementRow, ...]
+
+
+def judge_matrices(
+    store: Store, benchmark: str, version: str, *, stored: Columns | None = None
+) -> tuple[JudgeMatrix, ...]:
+    """By the sort of verdicts that two judges or more have given; that of most judges first.
+
+    Parameters
+    ----------
+    stored
+        What `Store.board_verdicts` has of the benchmark, where that was read before.
+    """
+    stored = stored or store.board_verdicts(benchmark, version)
+    found = [_matrix(store, benchmark, version, kind, stored) for kind in kinds_of(stored)]
+    return tuple(sorted(found, key=lambda one: -len(one.judges)))
+
+
+def _matrix(store: Store, benchmark: str, version: str, kind: Kind, stored: Columns) -> JudgeMatrix:
+    if kind == "score":
+        rows = score_report(store, benchmark, version, stored=stored, between=True).between
+    else:
+        rows = tuple(
+            kappa_map(judged_values(store, benchmark, version, kind, stored=stored).values)
+        )
+    judges = sorted({name for row in rows for name in (row.judge, row.reference)}, key=people_first)
+    several = sum(map(is_human, judges)) > 1 and HUMAN not in judges
+    return JudgeMatrix(
+        kind=kind,
+        metric="spearman" if kind == "score" else KAPPA,
+        judges=tuple(judges),
+        references=(*([HUMAN] if several else ()), *judges),
+        rows=rows,
+    )
+
+
+# two of them ------------------------------------------------------------------------------------
+
+Side = Literal["lenient", "strict", "neither"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfusionCell:
+    """Of how many answers the reference says one thing and the judge another.
+
+    ``share`` is of all of which the reference says so; nan where there are none.
+    """
+
+    reference: str
+    judge: str
+    count: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeniencyRow:
+    """How much better the judge thinks of a model, and whether the interval says so.
+
+    ``name`` is that of the model, with the opponent where there are several.
+    """
+
+    name: str
+    estimate: Estimate
+    side: Side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TwoJudges:
+    """One judge beside another on the same answers.
+
+    unit
+        Of leniency: ``points`` of a scale, or ``share`` of answers.
+    cells
+        Row by row as they are shown, what is best first, and last what could not be read or was
+        never asked; none where scores have no ends to make a table of.
+    leniency
+        All models together, then the model with which the judge is most lenient.
+    """
+
+    judge: str
+    reference: str
+    kind: Kind
+    unit: str
+    cells: tuple[ConfusionCell, ...]
+    leniency: tuple[LeniencyRow, ...]
+
+
+def two_judges(
+    store: Store,
+    benchmark: str,
+    version: str,
+    judge: str,
+    reference: str,
+    kind: Kind,
+    *,
+    stored: Columns | None = None,
+) -> TwoJudges:
+    """What one says where the other says what, and who is lenient with whom.
+
+    Parameters
+    ----------
+    judge, reference, kind
+        As `judge_matrices` names them.
+    stored
+        As there.
+
+    Raises
+    ------
+    UsageError
+        For a judge that has given no such verdict.
+    """
+    values = judged_values(store, benchmark, version, kind, stored=stored).values
+    found = judge_pair(values, judge, reference)
+    return TwoJudges(
+        judge=found.judge,
+        reference=found.reference,
+        kind=kind,
+        unit=found.unit,
+        cells=tuple(_cells(found)),
+        leniency=tuple(_leniency(found)),
+    )
+
+
+def _cells(found: JudgePair) -> list[ConfusionCell]:
+    if found.confusion is None:
+        return []
+    columns = [*reversed(range(len(found.confusion.columns))), -2, -1]
+    names = [*found.confusion.columns, "unreadable", "no verdict"]
+    rows = zip(found.confusion.rows, found.confusion.counts.tolist(), strict=True)
+    return [
+        ConfusionCell(
+            reference=truly,
+            judge=names[column],
+            count=counts[column],
+            share=counts[column] / n if (n := sum(counts)) else math.nan,
+        )
+        for truly, counts in reversed(list(rows))
+        for column in columns
+    ]
+
+
+def _leniency(found: JudgePair) -> list[LeniencyRow]:
+    several = len({one.opponent for one in found.leniency if one.model is not None}) > 1
+    rows = [
+        LeniencyRow(
+            name=(one.model or "all models")
+            + (f" against {one.opponent}" if several and one.opponent is not None else ""),
+            estimate=one.estimate,
+            side="lenient"
+            if one.estimate.low > 0
+            else "strict"
+            if one.estimate.high < 0
+            else "neither",
+        )
+        for one in found.leniency
+    ]
+    values = [row.estimate.value for row in rows]
+    rest = sorted(range(1, len(rows)), key=lambda at: (math.isnan(values[at]), -values[at]))
+    return [rows[0], *(rows[at] for at in rest)]
+
+
+# where they differ ------------------------------------------------------------------------------
+
+MOST_JUDGES = 12
+"""Of whom it is told what they said of an item."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputedItem:
+    """An item on which judges differ: by how much, and what each that has a column said of it."""
+
+    item: str
+    differ: str
+    said: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disputes:
+    """The items on which some judges differ, those on which they differ most first.
+
+    rule
+        How they are ordered, in words.
+    columns
+        The first of the judges, whose words ``said`` has.
+    judge_ids
+        Of all of them, of people together those of all people.
+    judge_names, model_names
+        By short id.
+    """
+
+    rule: str
+    judges: tuple[str, ...]
+    columns: tuple[str, ...]
+    items: tuple[DisputedItem, ...]
+    judge_ids: frozenset[str]
+    judge_names: Mapping[str, str]
+    model_names: Mapping[str, str]
+
+
+def disputes(
+    store: Store,
+    benchmark: str,
+    version: str,
+    kind: Kind,
+    judges: Sequence[str],
+    *,
+    stored: Columns | None = None,
+) -> Disputes:
+    """On which items judges say different things; parameters as of `two_judges`."""
+    board = judged_values(store, benchmark, version, kind, stored=stored)
+    found = disagreements(board.values, judges)
+    columns = range(min(MOST_JUDGES, len(found.judges)))
+    together = HUMAN in found.judges
+    return Disputes(
+        rule=_rule(found),
+        judges=found.judges,
+        columns=found.judges[:MOST_JUDGES],
+        items=tuple(
+            DisputedItem(
+                item=item,
+                differ=_differ(found, at),
+                said=tuple(_said(found, judge, at) for judge in columns),
+            )
+            for at, item in enumerate(found.items)
+        ),
+        judge_ids=frozenset(
+            one
+            for one, name in board.judges.items()
+            if name in found.judges or (together and is_human(name))
+        ),
+        judge_names=board.judges,
+        model_names=board.models,
+    )
+
+
+def _rule(found: Disagreements) -> str:
+    if found.labels and len(found.judges) == 2:
+        return (
+            "Items by the number of answers of which the two say different things; of equally "
+            "many, the larger share of the answers that both have judged first."
+        )
+    if found.labels:
+        return (
+            "Items by the number of pairs of judges that say different things of an answer, added "
+            "up over its answers; of equally many, the larger share of all pairs first."
+        )
+    scaled = ", each score as a share of its own judge's scale" if found.on_scale else ""
+    return (
+        "Items by the distance between the highest and the lowest score of an answer, averaged "
+        f"over the answers that two judges or more have scored{scaled}."
+    )
+
+
+def _differ(found: Disagreements, at: int) -> str:
+    differ, compared = found.differ[at], found.compared[at]
+    if not found.labels:
+        return f"{differ:.2f} over {compared:.0f}"
+    return f"{differ:.0f} of {compared:.0f}"
+
+
+def _said(found: Disagreements, judge: int, at: int) -> str:
+    """What a judge said of an item, in a word where it was asked once."""
+    votes = found.votes[judge, at]
+    n = int(votes.sum())
+    if not n:
+        return ""
+    if not found.labels:
+        mean = f"{found.means[judge, at]:.4g}"
+        return mean if n == 1 else f"{mean} (mean of {n})"
+    if n == 1:
+        return found.labels[int(votes.argmax())]
+    given = zip(reversed(votes.tolist()), reversed(found.labels), strict=True)
+    return ", ".join(f"{count} {label}" for count, label in given if count)
+
+
+def disputed_models(history: ItemHistory, judges: Collection[str]) -> list[str]:
+    """The models, by id, of whom these judges, by id, say different things on an item."""
+    said: dict[str, dict[str, set[object]]] = {}
+    for told in history.verdicts:
+        if told.counts and told.judge.id in judges:
+            gist = _gist(told.verdict, swapped=told.order == "opponent_first")
+            if gist is not None:
+                said.setdefault(told.model.id, {}).setdefault(told.judge.id, set()).add(gist)
+    return [model for model, its in said.items() if len(set(map(frozenset, its.values()))) > 1]
+
+
+def _gist(verdict: Verdict, *, swapped: bool) -> object:
+    """What a verdict comes to, of a pair from the side of its model; None where to nothing."""
+    match verdict:
+        case Label(name=name):
+            return name
+        case Score(value=value):
+            return value
+        case Preference(winner=None):
+            return "tie"
+        case Preference(winner=winner):
+            return (winner == 0) != swapped
+        case _:
+            return None

@@ -367,19 +367,19 @@ def test_hostile_texts_reach_no_element_that_reads_markup(
 
 
 def test_a_table_of_many_points_has_no_room_for_shares() -> None:
-    import agreement_charts
     import charts
+    import drawings as drawn
 
     def layers(n: int) -> int:
         cells = pd.DataFrame(
             [
                 {"reference": str(a), "judge": str(b), "count": 1, "share": 0.1, "text": "1",
                  "percent": "10 %", "note": ""}
-                for a in range(n)
-                for b in [*range(n), "unreadable", "no verdict"]
+                for a in reversed(range(n))
+                for b in [*reversed(range(n)), "unreadable", "no verdict"]
             ]
         )  # fmt: skip
-        spec = agreement_charts.confusion(cells, charts.INK["light"], ("a", "b")).to_dict()
+        spec = drawn.confusion(cells, charts.INK["light"], ("a", "b")).to_dict()
         assert spec["layer"][0]["encoding"]["x"]["sort"][-2:] == ["unreadable", "no verdict"]
         assert spec["layer"][0]["encoding"]["x"]["sort"][0] == str(n - 1)
         return len(spec["layer"])

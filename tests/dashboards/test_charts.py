@@ -80,6 +80,7 @@ def test_names_are_data_and_two_of_one_name_are_two_rows(theme: str) -> None:
 
 def test_the_heat_map_prints_a_dash_where_kappa_is_undefined() -> None:
     import charts
+    import drawings as drawn_of
 
     pairs = pd.DataFrame(
         [
@@ -101,7 +102,7 @@ def test_the_heat_map_prints_a_dash_where_kappa_is_undefined() -> None:
             },
         ]
     )
-    spec = drawn(charts.heat_map(pairs, ["b", "a"], charts.INK["light"]))
+    spec = drawn(drawn_of.heat_map(pairs, ["b", "a"], charts.INK["light"]))
     (cells,) = spec["datasets"].values()
     assert [cell["value"] for cell in cells] == [0.5, None]
     assert spec["layer"][1]["encoding"]["text"]["field"] == "text"

@@ -313,8 +313,8 @@ def test_hostile_names_reach_no_element_that_reads_markup(open_page: Any, tmp_pa
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_hue_dash_and_shape_say_the_same(theme: str) -> None:
-    import charts as drawings
-    import honesty_charts
+    import charts
+    import drawings
 
     names = ["a", "b", "datum.value"]
     ends = [(name, str(at), x) for at, name in enumerate(names) for x in (0.0, 100.0)]
@@ -323,8 +323,8 @@ def test_hue_dash_and_shape_say_the_same(theme: str) -> None:
         {"name": names, "coverage": 10.0, "at": 10.0, "risk": 5.0, "low": 1.0, "high": 9.0,
          "note": "n 9"}
     )  # fmt: skip
-    ink = drawings.INK[theme]
-    spec = honesty_charts.risk(steps, points, names, ink, theme).to_dict()
+    ink = charts.INK[theme]
+    spec = drawings.risk(steps, points, names, ink, theme).to_dict()
     line, bars, dots = (layer["encoding"] for layer in spec["layer"])
     for scale in (line["color"]["scale"], dots["shape"]["scale"]):
         assert scale["domain"] == names
@@ -334,16 +334,19 @@ def test_hue_dash_and_shape_say_the_same(theme: str) -> None:
     assert line["y"]["scale"]["domain"][0] == 0
 
 
-def test_an_axis_is_made_longer_rather_than_an_interval_cut() -> None:
-    import charts as drawings
-    import honesty_charts
-
-    rows = pd.DataFrame(
-        [{"name": "a", "value": 0.3, "low": 0.1, "high": 0.6, "note": "", "why": "", "tone": "0"}]
-    )
-    spec = honesty_charts.aurocs(rows, drawings.INK["light"], "light").to_dict()
-    domains = [layer["encoding"]["x"].get("scale", {}).get("domain") for layer in spec["layer"]]
-    assert domains == [[0.1, 1.0]] * 3 + [None]
+def test_an_axis_is_made_longer_rather_than_an_interval_cut(
+    open_page: Any, store: str, report: ConfidenceReport
+) -> None:
+    app = opened_on(open_page, store, sure=list(honesty_stores.KNOWS), confidence=["Prob"])
+    lowest = min(
+        row.metrics["auroc"].low for row in report.rows
+        if row.confidence == "Prob" and not math.isnan(row.metrics["auroc"].low)
+    )  # fmt: skip
+    (drawn,) = (one for one in drawings(app) if any("why" in row for row in one.rows))
+    domains = [
+        layer["encoding"]["x"].get("scale", {}).get("domain") for layer in drawn.spec["layer"]
+    ]
+    assert domains == [[pytest.approx(min(0.4, lowest)), 1.0]] * 3 + [None]
 
 
 def test_labels_of_people_serve_as_well(open_page: Any, tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_both_baselines_and_the_test_of_all_nights_are_shown(open_page: Any, sto
 
 def test_the_night_of_a_slide_is_marked(tmp_path: Path) -> None:
     import charts
-    import night_charts
+    import drawings
     import night_reads
 
     planned = [night_stores.Planned(str(n), 0.8 - 0.05 * n) for n in range(9)]
@@ -120,7 +120,7 @@ def test_the_night_of_a_slide_is_marked(tmp_path: Path) -> None:
     (line,) = night_reads.slide_lines(found)
     assert line.startswith("⚠ slide: accuracy fell from")
     axis = charts.Axis(title="t", short="s", low=0, high=1, digits=1)
-    drawn = night_charts.differences(rows, called, axis, charts.INK["light"]).to_dict()
+    drawn = drawings.differences(rows, called, axis, charts.INK["light"]).to_dict()
     assert "'label': 'slide called'" in str(drawn)
     _, late = night_reads.differences(replace(found, nights=found.nights[-1:]), "accuracy")
     assert list(late["label"]) == ["slide called before"]
