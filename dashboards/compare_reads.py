@@ -25,6 +25,7 @@ from open_store import opened
 from reads import KEPT
 
 from judgebench.errors import UsageError
+from judgebench.metrics import registry
 from judgebench.reports import compare_document
 from judgebench.reports.compare import Comparison, Difference
 from judgebench.reports.document import Document
@@ -247,7 +248,7 @@ def family(test: Difference) -> str:
 
 
 def scale_of(test: Difference) -> float:
-    return charts.scale_of(family(test))
+    return registry.metric(family(test)).drawn_times
 
 
 def called(test: Difference, *, several: bool) -> str:

@@ -17,6 +17,7 @@ import widgets
 from honesty_reads import MOST_DRAWN, Asked
 from long_text import visible
 
+from judgebench.metrics.registry import meanings
 from judgebench.reports.confidence import (
     TITLES,
     Choice,
@@ -25,7 +26,6 @@ from judgebench.reports.confidence import (
     reasons,
     without_interval,
 )
-from judgebench.reports.metric_words import explained
 
 MOST_ROWS = 60
 """AUROCs on one drawing."""
@@ -303,7 +303,7 @@ def figures(found: ConfidenceReport, stretch: str) -> None:
     )
     notes = [*reasons(rows), *without_interval(rows), *found.notes()]
     widgets.notes([visible(line) for line in notes])
-    st.caption(f"{explained(TITLES)}.")
+    st.caption(f"{meanings(TITLES)}.")
     widgets.download(
         "Download CSV",
         f"{found.benchmark}_confidences.csv",

@@ -14,6 +14,7 @@ from judgebench.columns import grouped
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.confidence_board import Figures, QuestionSet, estimates_of, figures
 from judgebench.metrics.intervals import Floats, Intervals
+from judgebench.metrics.registry import meanings, metric
 from judgebench.metrics.risk_curve import TENTHS, RiskCurve, SetCurve, risk_curve, set_curve
 from judgebench.records import Estimate
 from judgebench.reports import estimates
@@ -30,7 +31,6 @@ from judgebench.reports.document import (
     json_field,
     table,
 )
-from judgebench.reports.metric_words import explained
 from judgebench.stats.answer_confidence import RougeL
 from judgebench.stats.calibration_error import ReliabilityBins, reliability_bins
 from judgebench.stats.confidence import RiskCoverage, risk_coverage
@@ -40,15 +40,9 @@ from judgebench.store import Store
 Scope = Literal["all", "domain", "set"]
 
 TITLES = {
-    "auroc": "AUROC",
-    "ece": "ECE",
-    "alignment": "alignment",
-    "brier": "Brier",
-    "accuracy": "accuracy",
-    "aurc": "AURC",
+    name: metric(name).title for name in ("auroc", "ece", "alignment", "brier", "accuracy", "aurc")
 }
 _FIRST = ("auroc", "ece", "alignment")
-_DIGITS = 3
 
 FIRST_ROWS = 12
 """Rows that are looked at of each judge on each model, of a question's samples the first ones."""
@@ -164,7 +158,7 @@ class ConfidenceReport(Report):
             for at, name in over
         ]
         if found:  # once, under the first
-            found[0] = replace(found[0], notes=[*found[0].notes, explained(TITLES)])
+            found[0] = replace(found[0], notes=[*found[0].notes, meanings(TITLES)])
         if bins:
             for row in self.rows:
                 if row.scope == "all" and row.bins.n.any():
@@ -223,7 +217,7 @@ class ConfidenceReport(Report):
 def _text(name: str, row: ConfidenceRow) -> str:
     estimate = row.metrics[name]
     at_most = estimates.bounded(name, estimate)
-    return estimates.text(estimate, digits=_DIGITS, at_most=at_most)
+    return estimates.text(estimate, digits=metric(name).digits, at_most=at_most)
 
 
 def reasons(rows: Sequence[ConfidenceRow]) -> list[str]:
