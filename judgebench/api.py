@@ -52,8 +52,9 @@ if TYPE_CHECKING:
     from judgebench.reports.calibrate_length import Fitted
     from judgebench.reports.compare import Comparison
     from judgebench.reports.confidence import ConfidenceReport
+    from judgebench.reports.cost import CostReport
     from judgebench.reports.document import Document
-    from judgebench.reports.drift import JudgeDrift
+    from judgebench.reports.drift import DriftReport
     from judgebench.reports.evaluators import EvaluatorReport
     from judgebench.reports.gate_file import GateSaid
     from judgebench.reports.gate_outcome import GateReport
@@ -870,10 +871,10 @@ def runs_diff(first: str, second: str, *, level: float = 0.95, store: Results = 
         return run_diff(its, one, other, intervals=Intervals(level=level))
 
 
-def cost(run: str | None = None, *, store: Results = None) -> Document:
+def cost(run: str | None = None, *, store: Results = None) -> CostReport:
     """What a run took, or all runs of a store: calls, tokens and US dollars by judge and model.
 
-    >>> judgebench.cost("latest").data["total"]["failed"]
+    >>> judgebench.cost("latest").total["wasted_calls"]
     0
 
     Parameters
@@ -883,26 +884,24 @@ def cost(run: str | None = None, *, store: Results = None) -> Document:
     store
         As for `leaderboard`.
     """
-    from judgebench.reports.cost import spend_document
+    from judgebench.reports.cost import cost_report
     from judgebench.reports.run_ref import run_called
 
     with _opened(store) as its:
         chosen = None if run is None else run_called(its.runs(), run, its.url).id
-        return spend_document(its, chosen)
+        return cost_report(its, chosen)
 
 
-def drift(*, store: Results = None) -> list[JudgeDrift]:
+def drift(*, store: Results = None) -> DriftReport:
     """Whether judges have changed under their names: each set of anchors with what was found.
 
-    >>> [one.anchors.benchmark for one in judgebench.drift()]
+    >>> [one.benchmark for one in judgebench.drift().anchors]
     ['trivia_judging_mini']
     """
-    from judgebench.reports.boards import meant
-    from judgebench.reports.drift import every_drift
+    from judgebench.reports.drift import drift_report
 
     with _opened(store) as its:
-        pinned = sorted({(one.benchmark, one.version) for one in its.anchors()})
-        return every_drift(its, [meant(its, f"{name}@{version}") for name, version in pinned])
+        return drift_report(its)
 
 
 def reproduce(
