@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 from judgebench import keys
 from judgebench.exchange.labelling import labelling_run
-from judgebench.exchange.verdicts import imported_judge
+from judgebench.exchange.pipeline import imported_judge
 from judgebench.records import (
     Item,
     Label,
