@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from judgebench.execution.forecast import PlanRow, Range
     from judgebench.execution.manifest import Outcome, Unread
     from judgebench.execution.resolve import Candidate
-    from judgebench.reports.table import Document, Table
+    from judgebench.reports.document import Document, Table
     from judgebench.store import Store
 
 Act: TypeAlias = "Callable[..., Outcome]"
@@ -310,8 +310,9 @@ def foretelling(forecast: dict[str, Range | None]) -> Callable[[Sequence[PlanRow
 
 def _say_spending(outcome: Outcome, url: str, forecast: Mapping[str, Range | None]) -> None:
     """What was taken, judge by judge, beside the forecast; nothing where nobody was asked."""
-    from judgebench.reports.cost import spend_table
-    from judgebench.reports.table import Document, render
+    from judgebench.reports.cost import cost_table
+    from judgebench.reports.document import Document
+    from judgebench.reports.render import render
     from judgebench.store import open_store
 
     with open_store(url, read_only=True) as store:
@@ -319,7 +320,7 @@ def _say_spending(outcome: Outcome, url: str, forecast: Mapping[str, Range | Non
     if columns["calls"]:
         say(
             render(
-                Document(tables=[spend_table(columns, forecast or None)], records=[], data=None),
+                Document(tables=[cost_table(columns, forecast or None)], records=[], data=None),
                 "table",
             ).rstrip()
         )
@@ -346,7 +347,7 @@ def _boards(outcome: Outcome, url: str) -> Document:
     """
     from judgebench.records import is_human
     from judgebench.reports import leaderboard
-    from judgebench.reports.table import Document
+    from judgebench.reports.document import Document
     from judgebench.store import open_store
 
     asked = [
@@ -457,13 +458,13 @@ def _confidences(
     if correct is None:
         return None
     from judgebench.errors import UsageError
-    from judgebench.reports.confidence import confidence_report, document
+    from judgebench.reports.confidence import confidence_report
 
     try:
         report = confidence_report(store, benchmark, correct=correct, judges=judges)
     except UsageError:  # the judge has labelled nothing, which its board says
         return None
-    return document(report) if any(row.metrics["auroc"].n for row in report.rows) else None
+    return report.document() if any(row.metrics["auroc"].n for row in report.rows) else None
 
 
 def _what_next(outcome: Outcome) -> str:

@@ -15,13 +15,14 @@ from typing import Any
 
 from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import BoardKind
-from judgebench.reports.cost import Taken
+from judgebench.metrics.paired import METRIC_OF
+from judgebench.reports.cost import Cost
 from judgebench.reports.drift import JudgeDrift
 from judgebench.reports.gate import chosen_test, decide_tests
 from judgebench.reports.gate_outcome import Decided
 from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.reports.gate_test import Question
-from judgebench.reports.model_pairs import METRIC_OF, PairData
+from judgebench.reports.model_pairs import PairData
 from judgebench.reports.slide import Fixed, SlideReport, each_once, slide_report
 from judgebench.reports.versions import Night, nights_of, ran_at
 from judgebench.store import Store
@@ -66,7 +67,7 @@ class Told(Night):
     served: tuple[str, ...] = ()
     stacks: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
-    taken: Taken = field(default_factory=Taken)
+    taken: Cost = field(default_factory=Cost)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,10 +298,8 @@ class _Then(PairData):
 
     def drift(self, judge: str) -> JudgeDrift | None:
         found = super().drift(judge)
-        if found is None or found.alarm is None:
-            return found
-        since = found.looks[-1] if found.since is None else found.since
-        return found if since.at <= self.now else None
+        drifted_later = found is not None and self.now < found.alarm_since < math.inf
+        return None if drifted_later else found
 
 
 class _Gate:
@@ -418,9 +417,9 @@ class _Spent:
             and row["judge_id"] in (None, judge_id)
         ]
 
-    def on(self, night: Night) -> Taken:
-        found = Taken()
-        for row in self._rows:
-            if row["run_id"] in night.runs and row["model_id"] == night.model_id:
-                found.add(row)
-        return found
+    def on(self, night: Night) -> Cost:
+        return Cost.of(
+            row
+            for row in self._rows
+            if row["run_id"] in night.runs and row["model_id"] == night.model_id
+        )

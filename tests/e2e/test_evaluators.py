@@ -11,15 +11,14 @@ from typing import Any
 import pytest
 
 from judgebench.errors import InputError, UsageError
-from judgebench.exchange.alpaca_eval import import_alpaca_eval
-from judgebench.exchange.alpaca_eval_rows import Told, gather
+from judgebench.exchange.alpaca_eval import Told, gather, import_alpaca_eval
 from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import Purpose, Spend, VerdictSlot
 from judgebench.reports.evaluators import evaluator_report
 from judgebench.reports.evaluators_document import document, to_json
-from judgebench.reports.table import render
+from judgebench.reports.render import render
 from judgebench.stats.evaluators_upstream import QUIRKS
 from judgebench.store import Store, open_store
 from tests.e2e import alpaca_gold

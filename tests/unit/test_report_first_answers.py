@@ -29,9 +29,9 @@ from judgebench.records import (
     Verdict,
     VerdictSlot,
 )
-from judgebench.reports.confidence import ConfidenceReport, confidence_report, document
+from judgebench.reports.confidence import ConfidenceReport, confidence_report
 from judgebench.reports.leaderboard import leaderboards
-from judgebench.reports.table import render
+from judgebench.reports.render import render
 from judgebench.stats.confidence import auroc, brier
 from judgebench.store import Store, open_store
 from tests.unit.exchanged import label, rows_file
@@ -260,7 +260,7 @@ def test_a_judge_none_of_whose_replies_could_be_read_is_shown_as_that(
     assert math.isnan(told["auroc"].value)
     assert told["auroc"].undefined == "no answer has both a label and a confidence"
     replies = 6 if spec is STATED else 12
-    text = render(document(found), "table")
+    text = render(found.document(), "table")
     assert f"sure: {replies} of {replies} replies could not be read (100.0 %)" in text
 
 
