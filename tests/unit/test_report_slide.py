@@ -165,14 +165,14 @@ def test_a_slide_that_every_night_passes_is_a_regression(team: Team, tmp_path: P
     assert slide.slope == pytest.approx(-0.02, abs=0.006)
     assert slide.level_now == pytest.approx(0.50, abs=0.05)
     assert slide.baseline_value == pytest.approx(0.80, abs=0.06)
-    assert len(slide.nights) == 15
-    assert slide.nights[-1].difference == pytest.approx(
+    assert len(slide.evidence) == 15
+    assert slide.evidence[-1].difference == pytest.approx(
         gate_report(team.store, candidate="nightly", baseline="main", policy=policy())
         .tests[0].difference.value
     )  # fmt: skip
-    assert slide.called is not None
-    assert slide.since is not None
-    assert slide.since <= slide.called < FIRST + 15 * DAY
+    assert slide.called_s is not None
+    assert slide.since_s is not None
+    assert slide.since_s <= slide.called_s < FIRST + 15 * DAY
     said = to_json(report)["tests"][0]["slide"]
     json.dumps(said, allow_nan=False)
     assert (said["outcome"], said["baseline"], said["nights"]) == ("slide", "main", 15)
@@ -309,7 +309,7 @@ def test_nights_before_the_fixed_baseline_and_of_other_names_take_no_part(team: 
     team.call("last-green", model)
     team.night(0.2, name="sibling")
     team.night(0.8)
-    assert [one.at for one in only(team).nights] == [FIRST + 4 * DAY]
+    assert [one.at for one in only(team).evidence] == [FIRST + 4 * DAY]
 
 
 def test_the_candidate_may_be_an_earlier_night(team: Team) -> None:
@@ -340,14 +340,14 @@ def test_one_night_and_nights_that_are_all_equal(team: Team) -> None:
     team.call("last-green", model)
     team.night(1.0)
     one = only(team)
-    assert (one.outcome, one.e_value, len(one.nights)) == ("none", 1.0, 1)
+    assert (one.outcome, one.e_value, len(one.evidence)) == ("none", 1.0, 1)
     for _ in range(5):
         team.night(1.0)
     equal = only(team)
-    assert (equal.outcome, equal.since, len(equal.nights)) == ("none", None, 6)
+    assert (equal.outcome, equal.since, len(equal.evidence)) == ("none", None, 6)
     assert equal.e_value == pytest.approx(1.0)
     assert math.isnan(equal.slope)
-    assert [night.difference for night in equal.nights] == [0.0] * 6
+    assert [night.difference for night in equal.evidence] == [0.0] * 6
 
 
 # the fixed baseline -----------------------------------------------------------------------------
@@ -357,9 +357,9 @@ def test_it_may_be_a_model_or_that_of_a_run(team: Team) -> None:
     team.night(0.8, name="release")
     team.slid(SLOW)
     by_name = only(team, policy("release"))
-    assert (by_name.outcome, len(by_name.nights)) == ("slide", 16)
+    assert (by_name.outcome, len(by_name.evidence)) == ("slide", 16)
     by_run = only(team, policy("run:night-01"))
-    assert by_run.nights == only(team).nights
+    assert by_run.evidence == only(team).evidence
     assert by_run.baseline == "run:night-01"
 
 
@@ -470,8 +470,8 @@ def test_nights_are_followed_from_the_first_one_or_a_baseline(team: Team) -> Non
     assert (found.slide.baseline, found.slide.outcome) == ("the first night", "slide")
     named = nights(team.store, BENCHMARK, VERSION, judge, "nightly", fixed="main")
     assert named.slide is not None
-    assert named.slide.nights == found.slide.nights == only(team).nights
-    assert [one.model_id for one in named.slide.nights] == [
+    assert named.slide.evidence == found.slide.evidence == only(team).evidence
+    assert [one.model_id for one in named.slide.evidence] == [
         one.model_id for one in named.nights[1:]
     ]
     assert nights(team.store, BENCHMARK, VERSION, judge, "nightly", fixed="x").slide is None
