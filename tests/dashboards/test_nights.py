@@ -197,7 +197,7 @@ def test_a_metric_that_no_gate_tests_has_no_marks(
 ) -> None:
     import night_reads
 
-    monkeypatch.setattr(night_reads, "metric_of", lambda found: "score")
+    monkeypatch.setattr(Nights, "metric", "score")
     app = opened_on(open_page, store)
     assert not app.exception
     assert any("tests another metric" in caption.value for caption in app.caption)

@@ -256,7 +256,7 @@ def test_nights_that_cannot_be_compared_are_left_out_and_counted(team: Team) -> 
     team.night(0.8, stack=OLD)
     found = only(team)
     assert found.outcome == "none"
-    assert len(found.nights) == 1
+    assert len(found.evidence) == 1
     assert dict(found.left_out) == {
         "another model served the judge": 2,
         "answers from another stack": 1,
@@ -280,7 +280,7 @@ def test_a_night_without_the_baselines_items_is_said(team: Team) -> None:
         "tonight cannot be compared with it: fewer than 10 items in common with the fixed baseline"
     )
     assert "; until then evidence" in slide_words(found)
-    assert len(found.nights) == 1
+    assert len(found.evidence) == 1
 
 
 def test_judges_that_may_not_serve_are_another_judge(team: Team) -> None:
@@ -298,7 +298,7 @@ def test_a_version_that_comes_back_takes_part_once(team: Team) -> None:
     its = nights_of(team.store, BENCHMARK, VERSION, team.store.judges()[0].id)["nightly"]
     assert its[2].model_id == its[4].model_id == team.call("last-green", model).model_id
     found = only(team, candidate=its[4].model_id)
-    assert [one.at for one in found.nights] == [FIRST + at * DAY for at in (1, 3, 4)]
+    assert [one.at for one in found.evidence] == [FIRST + at * DAY for at in (1, 3, 4)]
 
 
 def test_nights_before_the_fixed_baseline_and_of_other_names_take_no_part(team: Team) -> None:
@@ -316,8 +316,8 @@ def test_the_candidate_may_be_an_earlier_night(team: Team) -> None:
     team.slid(SLOW[:6])
     ids = [one.id for one in team.store.models()]
     found = only(team, candidate=ids[3])
-    assert len(found.nights) == 3
-    assert found.nights[-1].model_id == ids[3]
+    assert len(found.evidence) == 3
+    assert found.evidence[-1].model_id == ids[3]
 
 
 def test_the_baseline_itself_has_no_slide(team: Team) -> None:
@@ -369,7 +369,7 @@ def test_set_anew_it_begins_anew(team: Team) -> None:
     team.call("main", model)
     team.night(0.5)
     found = only(team)
-    assert (found.outcome, len(found.nights)) == ("none", 1)
+    assert (found.outcome, len(found.evidence)) == ("none", 1)
 
 
 def gone(team: Team) -> None:
