@@ -90,6 +90,11 @@ class DecidedNight(Night):
     spent: Cost = json_field(hidden=True, default_factory=Cost)
 
     @property
+    def night(self) -> str:
+        """Its day."""
+        return day(self.first)
+
+    @property
     @json_after("runs")
     def decision(self) -> str | None:
         return None if self.decided is None else self.decided.decision
@@ -131,7 +136,7 @@ class Nights(Report):
             of="nights",
             shared=("benchmark", "version", "judge", "opponent", "name", "metric"),
             row=(
-                *("model", "model_id", "first", "last", "runs", "decision"),
+                *("night", "model", "model_id", "first", "last", "runs", "decision"),
                 Spread("difference", ("value", "low", "high", "n", "missing")),
                 *("p_value", "against", "because", "became", "served", "changed"),
                 ("from_fixed", "slide.difference"),
@@ -141,7 +146,7 @@ class Nights(Report):
             ),
         ),
     )
-    CHART: ClassVar = Chart(along="first")
+    CHART: ClassVar = Chart(along="night")
 
     benchmark: str
     version: str
@@ -182,7 +187,7 @@ class Nights(Report):
             return "" if found is None else estimates.text(found, digits=digits, signed=True)
 
         columns: list[Cells[DecidedNight]] = [
-            column("night", lambda night: day(night.first)),
+            column("night", lambda night: night.night),
             column("model", lambda night: night.model, wraps=True),
             column("runs", lambda night: str(len(night.runs)), align="right", spare=True),
             column("against", lambda night: night.against or "", wraps=True, spare=True),
@@ -452,11 +457,11 @@ class _Gate:
     def decided(self, night: Night, baseline: str) -> tuple[Decided | None, str | None]:
         """What a gate says; or None, and why it says nothing."""
         models = self._data.board.models
-        if baseline not in models:
-            return None, f"{baseline} has no answers and no verdicts on this benchmark"
-        two = models[night.model_id], models[baseline]
         self._data.now = night.last
         try:
+            if baseline not in models:
+                raise UsageError(f"{baseline} has no answers and no verdicts on this benchmark")
+            two = models[night.model_id], models[baseline]
             policy = self.policy or self._usual(two)
             asked = Question(self._data, policy.tests[0], two, policy, self._seed)
             self.policy = policy

@@ -195,7 +195,6 @@ def test_the_allowed_drop_is_that_of_a_policy_at_hand(
 def test_a_metric_that_no_gate_tests_has_no_marks(
     open_page: Any, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import night_reads
 
     monkeypatch.setattr(Nights, "metric", "score")
     app = opened_on(open_page, store)
