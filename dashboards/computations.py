@@ -90,20 +90,6 @@ def with_confidences(store: Store, *benchmarks: str) -> list[str]:
     return found
 
 
-def met(store: Store) -> list[dict[str, Any]]:
-    """Who was judged by whom on what: models and judges as short id and name, and nothing else."""
-    return [
-        {
-            "benchmark": one.benchmark,
-            "version": one.version,
-            "judge": [one.judge.id, one.judge.name],
-            "model": [one.model.id, one.model.name],
-            "opponent": None if one.opponent is None else [one.opponent.id, one.opponent.name],
-        }
-        for one in store.boards_met()
-    ]
-
-
 def verdicts_used(store: Store) -> list[dict[str, Any]]:
     """Of every benchmark that has any, how many, and when the newest one was."""
     return [
