@@ -45,9 +45,7 @@ if TYPE_CHECKING:
 
     from judgebench.exchange.alpaca_eval import AlpacaEvalImport
     from judgebench.exchange.alpaca_eval_export import AlpacaEvalExport
-    from judgebench.exchange.evaluations_taking import Taking
-    from judgebench.exchange.files import Format, Judgments
-    from judgebench.exchange.outcome import ImportReport
+    from judgebench.exchange.pipeline import Import, ImportReport
     from judgebench.records import RunManifest
     from judgebench.reports.boards import Meant
     from judgebench.reports.bundle import Verified
@@ -1387,14 +1385,13 @@ def import_responses(
 
 
 def _import_table(
-    what: Format,
+    what: str,
     given: Files,
     store: Results,
     progress: Progress | None,
     table: TableOptions,
     **how: Any,
 ) -> dict[str, ImportReport]:
-    from judgebench.exchange.files import read_files
     from judgebench.rows import Layout, at_hand
 
     said: dict[str, Any] = {name: table[name] for name in ("model", "judge") if name in table}
@@ -1405,7 +1402,30 @@ def _import_table(
     wide, across = table.get("wide", (None, ()))
     layout = Layout(columns=table.get("columns", {}), given=said, wide=wide, across=tuple(across))
     with at_hand(given) as paths:
-        return _store_files(what, read_files(what, paths, layout=layout, **how), store, progress)
+        return _import(what, paths, store, progress, layout=layout, **how)
+
+
+def _import(
+    what: str,
+    paths: Sequence[Path | str],
+    store: Results,
+    progress: Progress | None,
+    benchmark: str | None = None,
+    **options: Any,
+) -> dict[str, ImportReport]:
+    """All files, read before the first is stored; the report on each."""
+    from judgebench.exchange.formats import FORMATS, read_files
+
+    found: dict[str, ImportReport] = {}
+    read: Sequence[Import] = read_files(what, paths, **options, **_benchmark(benchmark))
+    with _to_write(store) as its:
+        for path, take_in in read:
+            report = found[str(path)] = take_in(its)
+            if progress is not None:
+                for warning in report.warnings:
+                    progress.say(f"warning: {path}: {warning}")
+                progress.say(f"{path}: {report.summary(FORMATS[what].rows)}")
+    return found
 
 
 def _benchmark(written: str | None) -> dict[str, Any]:
@@ -1416,25 +1436,8 @@ def _benchmark(written: str | None) -> dict[str, Any]:
     return {field: value for field, value in named.items() if value}
 
 
-def _store_files(
-    what: str,
-    read: Sequence[tuple[Path, Callable[[Store], ImportReport]]],
-    store: Results,
-    progress: Progress | None,
-) -> dict[str, ImportReport]:
-    found = {}
-    with _to_write(store) as its:
-        for path, take_in in read:
-            report = found[str(path)] = take_in(its)
-            if progress is not None:
-                for warning in report.warnings:
-                    progress.say(f"warning: {path}: {warning}")
-                progress.say(f"{path}: {report.summary(what)}")
-    return found
-
-
 def import_judgments(
-    what: Judgments,
+    what: Literal["arena-hard", "mt-bench"],
     files: Paths,
     *,
     benchmark: str | None = None,
@@ -1454,16 +1457,8 @@ def import_judgments(
     allow_unknown_items, store
         As for `import_verdicts`.
     """
-    from judgebench.exchange.files import read_judgments
-
-    read = read_judgments(
-        what,
-        _paths(files),
-        baseline=baseline,
-        allow_unknown_items=allow_unknown_items,
-        **_benchmark(benchmark),
-    )
-    return _store_files("verdicts", read, store, progress)
+    how = {"baseline": baseline, "allow_unknown_items": allow_unknown_items}
+    return _import(what, _paths(files), store, progress, benchmark, **how)
 
 
 def import_evaluations(
@@ -1487,14 +1482,8 @@ def import_evaluations(
     allow_unknown_items, store
         As for `import_verdicts`.
     """
-    from judgebench.exchange.inspect_evals import read_inspect
-    from judgebench.exchange.lm_eval import read_lm_eval
-
-    reads: Callable[..., Sequence[Taking]] = read_lm_eval if what == "lm-eval" else read_inspect
     how = {"model": model, "allow_unknown_items": allow_unknown_items}
-    found = reads(_paths(files), **how, **_benchmark(benchmark))
-    read = [(one.night.files[0], one.take_in) for one in found]
-    return _store_files("answers and verdicts", read, store, progress)
+    return _import(what, _paths(files), store, progress, benchmark, **how)
 
 
 def import_honestybench(
@@ -1517,17 +1506,13 @@ def import_honestybench(
     benchmark, allow_unknown_items, store
         As for `import_judgments`.
     """
-    from judgebench.exchange.honestybench import read_honestybench
-
-    read = read_honestybench(
-        _paths(files),
-        model=model,
-        set_name=set_name,
-        judge=judge,
-        allow_unknown_items=allow_unknown_items,
-        **_benchmark(benchmark),
-    )
-    return _store_files("answers and verdicts", read, store, progress)
+    how = {
+        "model": model,
+        "set_name": set_name,
+        "judge": judge,
+        "allow_unknown_items": allow_unknown_items,
+    }
+    return _import("honestybench", _paths(files), store, progress, benchmark, **how)
 
 
 def import_published(
@@ -1546,12 +1531,8 @@ def import_published(
     tasks
         As for `reproduce`.
     """
-    from judgebench.exchange.published import read_published
-
     folder = None if tasks is None else Path(tasks)
-    return _store_files(
-        "verdicts", read_published(_listed(benchmarks), tasks=folder), store, progress
-    )
+    return _import("published", _listed(benchmarks), store, progress, tasks=folder)
 
 
 def import_alpaca_eval(
@@ -1579,19 +1560,21 @@ def import_alpaca_eval(
     allow_unknown_items, store
         As for `import_verdicts`.
     """
-    from judgebench.exchange.alpaca_eval import import_alpaca_eval as taken_in
-    from judgebench.exchange.alpaca_eval_rows import Told, gather
+    from judgebench.exchange.formats import read_files
 
-    gathered = gather(
+    [read] = read_files(
+        "alpaca-eval",
         _paths(files),
         model_outputs=_paths(model_outputs),
         reference_outputs=_paths(reference_outputs),
-        told=Told(model=model, judge=judge, baseline=baseline),
+        model=model,
+        judge=judge,
+        baseline=baseline,
+        allow_unknown_items=allow_unknown_items,
+        **_benchmark(benchmark),
     )
     with _to_write(store) as its:
-        return taken_in(
-            its, gathered, allow_unknown_items=allow_unknown_items, **_benchmark(benchmark)
-        )
+        return cast("AlpacaEvalImport", read.take_in(its))
 
 
 def _paths(given: Paths) -> list[Path]:
