@@ -128,7 +128,7 @@ def other_kinds(tmp_path_factory: pytest.TempPathFactory) -> Document:
     with open_store(str(folder / "s.db")) as store:
         import_verdicts(store, rows_file(folder / "v.jsonl", rows))
         panel = Panel(judges=["strict", "first-shown"])
-        return leaderboard.document(leaderboard.leaderboards(store, "made_up", panels=[panel]))
+        return Leaderboard.of(leaderboard.leaderboards(store, "made_up", panels=[panel])).document()
 
 
 @pytest.fixture(scope="module")
