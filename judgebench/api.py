@@ -246,10 +246,9 @@ def leaderboard(
         For a benchmark, judge, model, metric or grouping that the store does not hold.
     """
     from judgebench.metrics.intervals import Intervals
-    from judgebench.reports.board_choice import chosen
-    from judgebench.reports.board_set import boards_of, no_boards
-    from judgebench.reports.leaderboard import document
-    from judgebench.reports.panels import parse_panel
+    from judgebench.reports.board_request import boards_of, chosen, no_boards
+    from judgebench.reports.board_tables import Leaderboard
+    from judgebench.reports.boards import parse_panel
 
     with _opened(store) as its:
         found = boards_of(
@@ -272,7 +271,7 @@ def leaderboard(
             columns=_listed(metrics),
             sort=sort,
         )
-    return _tidy(document(boards, by=_listed(by)).records)
+    return _tidy(Leaderboard.of(boards, by=_listed(by)).records())
 
 
 def agreement(
@@ -671,7 +670,7 @@ def evaluators(
 
 def nights(
     model: str,
-    benchmark: str,
+    benchmark: str | None = None,
     *,
     judge: str | None = None,
     opponent: str | None = None,
@@ -694,7 +693,7 @@ def nights(
     model
         A name that several versions went by.
     benchmark, store
-        As for `leaderboard`.
+        As for `leaderboard`; the only benchmark with a verdict on them if None.
     judge, opponent
         Which board, by names or ids; not needed where there is one.
     against
@@ -717,19 +716,18 @@ def nights(
     UsageError
         Where the board, or the name on it, is not there, and where several boards could be meant.
     """
-    from judgebench.reports.boards import meant
     from judgebench.reports.gate_policy import read_policy
     from judgebench.reports.nights import nights as decided
 
     asked = read_policy(Path(policy)) if isinstance(policy, str | Path) else policy
     with _opened(store) as its:
-        which = meant(its, benchmark)
         versions = {
             one.id: f"a model called {model!r}" for one in its.models() if model in one.names
         }
         if not versions:
             known = {name for one in its.models() for name in one.names}
             raise UsageError(f"{its.name}: {unknown_name('model', model, known)}")
+        which = _benchmark_of(its, benchmark, versions)
         judge_id, opponent_id = _board_of(its, which, judge, opponent, versions)
         return decided(
             its,
@@ -749,7 +747,7 @@ def nights(
 
 def training(
     run: str,
-    benchmark: str,
+    benchmark: str | None = None,
     *,
     judge: str | None = None,
     opponent: str | None = None,
@@ -763,7 +761,7 @@ def training(
     run
         As the tag ``training_run`` of its checkpoints says; they have a tag ``step``, too.
     benchmark, store
-        As for `leaderboard`.
+        As for `leaderboard`; the only benchmark with a verdict on them if None.
     judge, opponent
         Which board, by names or ids; not needed where there is one.
     level
@@ -775,18 +773,35 @@ def training(
         For a run that the store does not know, where the judge has judged none of its checkpoints,
         and where several boards could be meant.
     """
-    from judgebench.reports.boards import meant
     from judgebench.reports.training import training as curve
     from judgebench.reports.versions import training_runs
 
     with _opened(store) as its:
-        which, known = meant(its, benchmark), training_runs(its).runs
+        known = training_runs(its).runs
         if run not in known:
             raise UsageError(f"{its.name} has {unknown_name('training run', run, known)}")
         checkpoints = {one.model_id: f"a checkpoint of {run}" for one in known[run]}
+        which = _benchmark_of(its, benchmark, checkpoints)
         judge_id, opponent_id = _board_of(its, which, judge, opponent, checkpoints)
         at = f"{which.name}@{which.version}"
         return curve(its, at, run, judge=judge_id, opponent=opponent_id, level=level)
+
+
+def _benchmark_of(store: Store, benchmark: str | None, about: Mapping[str, str]) -> Meant:
+    """The benchmark that is named, or the only one on which some models were judged."""
+    from judgebench.reports.boards import meant
+
+    if benchmark is not None:
+        return meant(store, benchmark)
+    judged = {
+        f"{one.benchmark}@{one.version}" for one in store.boards_met() if one.model.id in about
+    }
+    if len(judged) != 1:
+        raise UsageError(
+            f"{store.name}: {next(iter(about.values()))} was judged on "
+            f"{', '.join(sorted(judged)) or 'no benchmark yet'}; name one"
+        )
+    return meant(store, judged.pop())
 
 
 def _board_of(
