@@ -1802,7 +1802,7 @@ def export_to_tracker(tracker: str, run: str = "latest", *, store: Results = Non
                     board = leaderboard(
                         f"{name}@{version}", judges=judges, models=models, store=its
                     )
-                    rows += map(dict, board.to_dict("records"))
+                    rows += cast("list[dict[str, Any]]", board.to_dict("records"))
     return send(tracker, tracked(manifest, rows))
 
 
