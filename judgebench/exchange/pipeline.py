@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -389,8 +389,9 @@ def same_text(stored: str, text: str) -> bool:
     return text in (stored, readable(stored))
 
 
+@lru_cache(maxsize=1)
 def place_key(place: VerdictSlot) -> bytes:
-    """The key of where a verdict stands."""
+    """The key of where a verdict stands; what is about one place comes in a row."""
     return keys.content_key("place", place)
 
 
