@@ -1419,29 +1419,50 @@ def _import_table(
     wide, across = table.get("wide", (None, ()))
     layout = Layout(columns=table.get("columns", {}), given=said, wide=wide, across=tuple(across))
     with at_hand(given) as paths:
-        return _import(what, paths, store, progress, layout=layout, **how)
+        return import_files(what, paths, store=store, progress=progress, layout=layout, **how)
 
 
-def _import(
+def import_files(
     what: str,
-    paths: Sequence[Path | str],
-    store: Results,
-    progress: Progress | None,
+    files: Sequence[Path | str],
+    *,
     benchmark: str | None = None,
+    store: Results = None,
+    progress: Progress | None = None,
     **options: Any,
 ) -> dict[str, ImportReport]:
-    """All files, read before the first is stored; the report on each."""
+    """Take in files of a format, all of them read before the first is stored.
+
+    Parameters
+    ----------
+    what
+        One of `judgebench.exchange.formats.FORMATS`.
+    options
+        Those of the format.
+
+    Returns
+    -------
+    dict
+        The report on each file.
+
+    Raises
+    ------
+    InputError
+        Naming file, line and field of what cannot be used.
+    UsageError
+        For an option that the format has no use for.
+    """
     from judgebench.exchange.formats import FORMATS, read_files
 
     found: dict[str, ImportReport] = {}
-    read: Sequence[Import] = read_files(what, paths, **options, **_benchmark(benchmark))
+    read: Sequence[Import] = read_files(what, files, **options, **_benchmark(benchmark))
+    progress = progress or NoProgress()
     with _to_write(store) as its:
         for path, take_in in read:
-            report = found[str(path)] = take_in(its)
-            if progress is not None:
-                for warning in report.warnings:
-                    progress.say(f"warning: {path}: {warning}")
-                progress.say(f"{path}: {report.summary(FORMATS[what].rows)}")
+            report = found[str(path)] = take_in(its, progress=progress)
+            for warning in report.warnings:
+                progress.say(f"warning: {path}: {warning}")
+            progress.say(f"{path}: {report.summary(FORMATS[what].rows)}")
     return found
 
 
@@ -1475,7 +1496,9 @@ def import_judgments(
         As for `import_verdicts`.
     """
     how = {"baseline": baseline, "allow_unknown_items": allow_unknown_items}
-    return _import(what, _paths(files), store, progress, benchmark, **how)
+    return import_files(
+        what, _paths(files), benchmark=benchmark, store=store, progress=progress, **how
+    )
 
 
 def import_evaluations(
@@ -1500,7 +1523,9 @@ def import_evaluations(
         As for `import_verdicts`.
     """
     how = {"model": model, "allow_unknown_items": allow_unknown_items}
-    return _import(what, _paths(files), store, progress, benchmark, **how)
+    return import_files(
+        what, _paths(files), benchmark=benchmark, store=store, progress=progress, **how
+    )
 
 
 def import_honestybench(
@@ -1529,7 +1554,9 @@ def import_honestybench(
         "judge": judge,
         "allow_unknown_items": allow_unknown_items,
     }
-    return _import("honestybench", _paths(files), store, progress, benchmark, **how)
+    return import_files(
+        "honestybench", _paths(files), benchmark=benchmark, store=store, progress=progress, **how
+    )
 
 
 def import_published(
@@ -1549,7 +1576,9 @@ def import_published(
         As for `reproduce`.
     """
     folder = None if tasks is None else Path(tasks)
-    return _import("published", _listed(benchmarks), store, progress, tasks=folder)
+    return import_files(
+        "published", _listed(benchmarks), store=store, progress=progress, tasks=folder
+    )
 
 
 def import_alpaca_eval(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import indent
@@ -11,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from judgebench.cli.options import store_option
-from judgebench.cli.streams import say
-from judgebench.exchange.formats import FORMATS, loaded, read_files, refuse_options
+from judgebench.exchange.formats import FORMATS, loaded, refuse_options
 
 if TYPE_CHECKING:
     from judgebench.rows import Layout
@@ -138,32 +138,24 @@ def command(what: str, paths: tuple[Path, ...], store: str, **given: Any) -> int
     chosen = FORMATS[what]
     if not (chosen.without_files or paths or given["model_outputs"] or given["reference_outputs"]):
         raise click.UsageError("name the files: Missing argument 'PATH…'.")
-    from judgebench.store import open_store
+    from judgebench import api
+    from judgebench.cli.progress import progress_for
 
-    if chosen.without_files:
-        say("reading the published verdicts")
-    read = read_files(what, paths, **_options(what, given))
-    with open_store(store) as opened:
-        for path, take_in in read:
-            report = take_in(opened)
-            for warning in report.warnings:
-                say(f"warning: {path}: {warning}")
-            say(f"{path}: {report.summary(chosen.rows)}")
+    with progress_for(sys.stderr) as progress:
+        if chosen.without_files:
+            progress.say("reading the published verdicts")
+        api.import_files(what, paths, store=store, progress=progress, **_options(what, given))
     return 0
 
 
 def _options(what: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """What is said beside the files, as the function that reads them takes it."""
-    from judgebench.benchmarks.description import split_version
-
     options = {name: given[name] for name in FORMATS[what].options if given[name]}
     if FORMATS[what].fields:
         kept = {
             name: options[name] for name in ("anchors", "allow_unknown_items") if name in options
         }
         return kept | {"layout": layout_of(what, given)}
-    if "benchmark" in options:
-        options["benchmark"], options["version"] = split_version(options["benchmark"])
     return options
 
 

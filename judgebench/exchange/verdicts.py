@@ -31,6 +31,7 @@ from judgebench.exchange.names import (
 )
 from judgebench.exchange.pipeline import (
     IMPORT_LEASE,
+    SILENT,
     Import,
     ImportReport,
     Intake,
@@ -38,6 +39,7 @@ from judgebench.exchange.pipeline import (
     imported_judge_key,
     taken_in_before,
 )
+from judgebench.protocols import Progress
 from judgebench.records import (
     Label,
     Order,
@@ -210,6 +212,7 @@ def take_in(
     may_change: bool = False,
     anchors: bool = False,
     allow_unknown_items: bool = False,
+    progress: Progress = SILENT,
 ) -> ImportReport:
     """Store the verdicts that the store does not have yet.
 
@@ -233,7 +236,7 @@ def take_in(
         intake.verdicts = new
         looks = sum(one.anchors is not None for one in new)
         counts = {"verdicts": len(new) - looks} | ({"looks": looks} if looks else {})
-        run_id = intake.put(counts)
+        run_id = intake.put(counts, progress)
     return ImportReport(
         rows=len(rows),
         new=len(new),
