@@ -20,6 +20,7 @@ from answers import State
 from codec import read
 from computed import answer
 from item_reads import words
+from judgebench.reports.gate_document import head
 from long_text import visible
 from open_store import opened
 from reads import KEPT
@@ -29,7 +30,6 @@ from judgebench.reports import compare_document
 from judgebench.reports.compare import Comparison, Difference
 from judgebench.reports.document import Document
 from judgebench.reports.estimates import p_text
-from judgebench.reports.gate_document import head
 from judgebench.reports.model_pairs import Flip
 from judgebench.reports.render import render
 from judgebench.store.catalog import distinct_names

@@ -57,9 +57,8 @@ if TYPE_CHECKING:
     from judgebench.reports.document import Document
     from judgebench.reports.drift import JudgeDrift
     from judgebench.reports.evaluators import EvaluatorReport
-    from judgebench.reports.gate_file import GateSaid
-    from judgebench.reports.gate_outcome import GateReport
-    from judgebench.reports.gate_policy import Policy
+    from judgebench.reports.gate_policy import GateFile, Policy
+    from judgebench.reports.gate_result import GateReport
     from judgebench.reports.length_boards import LengthControl
     from judgebench.reports.nights import Nights
     from judgebench.reports.ranking import Ranking
@@ -973,7 +972,7 @@ def set_baseline(
     model: str,
     *,
     benchmarks: str | Sequence[str] = (),
-    passed: GateSaid | None = None,
+    passed: GateFile | None = None,
     store: Results = None,
 ) -> list[StoredBaseline]:
     """Call the newest model of a name a baseline of the gate, on each benchmark it was judged on.

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from judgebench.reports.gate_outcome import GateReport
     from judgebench.reports.gate_policy import Policy
+    from judgebench.reports.gate_result import GateReport
     from judgebench.reports.gate_texts import GateTexts
 
 said: list[str] = []

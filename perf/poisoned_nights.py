@@ -36,10 +36,11 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from judgebench.reports.gate_missing import in_each_view, too_little_read, turned_by_missing
+
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.paired import VIEWS, compare, paired_models
 from judgebench.records import BINARY
-from judgebench.reports.gate_missing import in_each_view, too_little_read, turned_by_missing
 from judgebench.stats.gate_rule import Decision
 from perf.gate_rates import (
     ALPHA,

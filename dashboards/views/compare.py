@@ -15,10 +15,10 @@ import text_diff
 import widgets
 from compare_reads import Asked, Meetings
 from item_reads import Names, answer_line, answers, history, said, verdict_line
+from judgebench.reports.compare_document import DIRECTLY
 from long_text import beginning, folded, visible
 
 from judgebench.reports.compare import COMPARISON_METRICS, Comparison, Difference
-from judgebench.reports.compare_document import DIRECTLY
 from judgebench.store.read import ItemHistory, JudgeCall, ToldAnswer, ToldVerdict
 
 ALL = ""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from judgebench.reports.document import Document
-    from judgebench.reports.gate_outcome import GateReport
+    from judgebench.reports.gate_result import GateReport
     from judgebench.reports.gate_texts import GateTexts
     from judgebench.store import Store
 
@@ -308,7 +308,7 @@ def set_baseline_command(
       judgebench baseline set last-green --model nightly --if-passed gate.json
     """
     from judgebench.reports.baselines import set_baseline
-    from judgebench.reports.gate_file import read_gate
+    from judgebench.reports.gate_policy import read_gate
     from judgebench.store import open_store
 
     passed = None if gate is None else read_gate(gate)

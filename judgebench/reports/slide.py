@@ -24,10 +24,10 @@ from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.plain_text import counted
 from judgebench.reports.drift import day
 from judgebench.reports.estimates import finite
-from judgebench.reports.gate_board import board_meant
 from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.reports.metric_words import digits
 from judgebench.reports.model_pairs import OF_RUN, PairData
+from judgebench.reports.pair_boards import board_meant
 from judgebench.reports.run_ref import run_called
 from judgebench.reports.versions import Night, nights_of, ran_at
 from judgebench.stats.slide import FEWEST, MOST_NIGHTS, Shape, Slide, slide

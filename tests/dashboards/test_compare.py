@@ -11,9 +11,9 @@ from urllib.parse import parse_qs
 
 import pandas as pd
 import pytest
+from judgebench.reports.compare_document import most_telling, moved
 
 from judgebench.reports.compare import Comparison, comparison
-from judgebench.reports.compare_document import most_telling, moved
 from judgebench.store import open_store
 from tests.dashboards import compare_stores, stores
 from tests.dashboards.test_pages import MARKUP, aged, boxes, texts

@@ -11,20 +11,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from judgebench.reports.compare_document import gate_words
+from judgebench.reports.compare_document import to_json as compare_json
+from judgebench.reports.gate_annotations import annotated
+from judgebench.reports.gate_document import document, in_words, junit, to_json, unchanged_words
+from judgebench.reports.gate_texts import GateTexts
 
 from judgebench.errors import ConfigError, UsageError
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.records import ModelSpec
 from judgebench.reports.compare import comparison
-from judgebench.reports.compare_document import gate_words
-from judgebench.reports.compare_document import to_json as compare_json
 from judgebench.reports.gate import boards_in_common, gate_report, usual_policy
-from judgebench.reports.gate_annotations import annotated
-from judgebench.reports.gate_document import document, in_words, junit, to_json, unchanged_words
-from judgebench.reports.gate_outcome import GateReport
 from judgebench.reports.gate_policy import GateTest, Policy, read_policy
+from judgebench.reports.gate_result import GateReport
 from judgebench.reports.gate_suggest import suggested
-from judgebench.reports.gate_texts import GateTexts
 from judgebench.reports.gate_unchanged import drop_words
 from judgebench.reports.render import render
 from judgebench.stats.gate_rule import decide

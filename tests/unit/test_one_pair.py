@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from judgebench.reports.gate_texts import texts_of
 
 from judgebench.metrics.intervals import Intervals
 from judgebench.reports import compare_document, gate_document, run_diff_document
 from judgebench.reports.compare import comparison
 from judgebench.reports.gate import gate_report
 from judgebench.reports.gate_policy import GateTest, Policy
-from judgebench.reports.gate_texts import texts_of
 from judgebench.reports.render import render
 from judgebench.reports.run_diff import run_diff
 from judgebench.store import Store, open_store

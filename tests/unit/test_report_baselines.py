@@ -7,15 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from judgebench.reports.gate_document import to_json
 
 from judgebench.errors import InputError, UsageError
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.reports.baselines import document, set_baseline
 from judgebench.reports.gate import gate_report
-from judgebench.reports.gate_document import to_json
-from judgebench.reports.gate_file import read_gate
-from judgebench.reports.gate_outcome import GateReport
-from judgebench.reports.gate_policy import GateTest, Policy
+from judgebench.reports.gate_policy import GateTest, Policy, read_gate
+from judgebench.reports.gate_result import GateReport
 from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed

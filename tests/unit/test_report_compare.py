@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from judgebench.reports.compare_document import document, most_telling, to_json
 
 from judgebench.errors import UsageError
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.reports.compare import Comparison, Difference, comparison, overall
-from judgebench.reports.compare_document import document, most_telling, to_json
 from judgebench.reports.model_pairs import PairData
 from judgebench.reports.render import render
 from judgebench.stats.paired_tests import score_worse, tango_bounds

@@ -10,15 +10,15 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from judgebench.reports.gate_document import document, in_words, junit, to_json
 
 from judgebench.errors import ConfigError, UsageError
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.records import Failure, ModelSpec, VerdictSlot
 from judgebench.reports.baselines import set_baseline
 from judgebench.reports.gate import gate_report, usual_policy
-from judgebench.reports.gate_document import document, in_words, junit, to_json
-from judgebench.reports.gate_outcome import Decided, GateReport
 from judgebench.reports.gate_policy import GateTest, Policy, read_policy
+from judgebench.reports.gate_result import Decided, GateReport
 from judgebench.reports.render import render
 from judgebench.stats.paired_tests import score_worse, tango_bounds
 from judgebench.store import Store, open_store

@@ -11,6 +11,8 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
+from judgebench.reports.compare_document import document as compare_document
+from judgebench.reports.gate_document import document, in_words, junit, to_json
 
 from judgebench.errors import ConfigError, UsageError
 from judgebench.exchange.honestybench import read_honestybench
@@ -21,12 +23,10 @@ from judgebench.metrics.intervals import Intervals
 from judgebench.records import JudgeSpec, Judgment, ModelSpec, Preference, RunVerdict, VerdictSlot
 from judgebench.reports.calibrate_length import calibrate_length
 from judgebench.reports.compare import comparison
-from judgebench.reports.compare_document import document as compare_document
 from judgebench.reports.confidence import confidence_report
 from judgebench.reports.gate import gate_report
-from judgebench.reports.gate_document import document, in_words, junit, to_json
-from judgebench.reports.gate_outcome import Decided
 from judgebench.reports.gate_policy import GateTest, Policy, read_policy
+from judgebench.reports.gate_result import Decided
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.model_pairs import PairData
 from judgebench.reports.render import render

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from judgebench.reports.gate_annotations import annotated
+from judgebench.reports.gate_document import page
+from judgebench.reports.gate_texts import GateTexts, texts_of
 
 from judgebench.cli.main import run
 from judgebench.exchange.responses import import_responses
@@ -14,11 +17,8 @@ from judgebench.exchange.verdicts import import_verdicts
 from judgebench.plain_text import printable_lines
 from judgebench.records import Item, Message
 from judgebench.reports.gate import gate_report
-from judgebench.reports.gate_annotations import annotated
-from judgebench.reports.gate_document import page
-from judgebench.reports.gate_outcome import GateReport
 from judgebench.reports.gate_policy import GateTest, Policy
-from judgebench.reports.gate_texts import GateTexts, texts_of
+from judgebench.reports.gate_result import GateReport
 from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed

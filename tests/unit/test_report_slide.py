@@ -15,6 +15,9 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
+from judgebench.reports.gate_annotations import annotated
+from judgebench.reports.gate_document import document, in_words, junit, to_json
+from judgebench.reports.gate_texts import GateTexts
 
 from judgebench.assertions import assert_no_regression
 from judgebench.errors import ConfigError, UsageError
@@ -30,11 +33,8 @@ from judgebench.records import (
     Unreadable,
 )
 from judgebench.reports.gate import gate_report
-from judgebench.reports.gate_annotations import annotated
-from judgebench.reports.gate_document import document, in_words, junit, to_json
-from judgebench.reports.gate_outcome import GateReport
 from judgebench.reports.gate_policy import GateTest, Policy, read_policy
-from judgebench.reports.gate_texts import GateTexts
+from judgebench.reports.gate_result import GateReport
 from judgebench.reports.model_pairs import PairData
 from judgebench.reports.nights import nights
 from judgebench.reports.render import render

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 import yaml
+from judgebench.reports.compare_document import document
 from scipy.stats import binomtest
 
 from judgebench import keys
 from judgebench.records import Message, ModelSpec, Response, Runtime
 from judgebench.reports.compare import comparison
-from judgebench.reports.compare_document import document
 from judgebench.reports.render import render
 from judgebench.reports.stack_anchors import may_differ
 from judgebench.store import Store, open_store
