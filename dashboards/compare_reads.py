@@ -20,17 +20,16 @@ from answers import State
 from codec import read
 from computed import answer
 from item_reads import words
-from judgebench.reports.gate_document import head
 from long_text import visible
 from open_store import opened
 from reads import KEPT
 
 from judgebench.errors import UsageError
-from judgebench.reports import compare_document
+from judgebench.metrics import registry
 from judgebench.reports.compare import Comparison, Difference
 from judgebench.reports.document import Document
 from judgebench.reports.estimates import p_text
-from judgebench.reports.model_pairs import Flip
+from judgebench.reports.pair_tests import Flip, head
 from judgebench.reports.render import render
 from judgebench.store.catalog import distinct_names
 from judgebench.store.read import ToldVerdict
@@ -202,7 +201,7 @@ def compared(url: str, mark: str, asked: Asked, second: str, names: tuple[str, s
     report = read(Comparison, answer(url, mark, "computed_reports.compared", json.dumps(given)))
     called = {asked.first: names[0], second: names[1]}
     notes = tuple(_left_out(note, called) for note in report.notes)
-    return replace(report, first=names[0], second=names[1], notes=notes)
+    return replace(report, candidate=names[0], baseline=names[1], notes=notes)
 
 
 def _left_out(note: str, called: Mapping[str, str]) -> str:
@@ -230,7 +229,7 @@ def reports(
 
 def rendered(found: Sequence[Comparison], form: str) -> str:
     """The reports as `judgebench compare` writes them, one behind the other."""
-    documents = [compare_document.document(report) for report in found]
+    documents = [report.document() for report in found]
     return render(
         Document(
             tables=[table for one in documents for table in one.tables],
@@ -247,7 +246,7 @@ def family(test: Difference) -> str:
 
 
 def scale_of(test: Difference) -> float:
-    return charts.scale_of(family(test))
+    return registry.metric(family(test)).drawn_times
 
 
 def called(test: Difference, *, several: bool) -> str:
@@ -255,9 +254,9 @@ def called(test: Difference, *, several: bool) -> str:
     parts = [
         f"{test.benchmark}@{test.version}",
         test.judge,
-        compare_document.measured(test),
+        test.measured,
         "" if test.higher_is_better else "lower is better",
-        f"vs {test.second}" if several else "",
+        f"vs {test.baseline}" if several else "",
     ]
     return visible(" · ".join(part for part in parts if part))
 
@@ -274,7 +273,7 @@ def short(
     parts = [
         "" if one_benchmark else test.benchmark,
         "" if alike else test.judge,
-        f"vs {test.second}" if several else "",
+        f"vs {test.baseline}" if several else "",
         test.group or "",
         test.confidence or "",
         "" if test.higher_is_better else "lower is better",
@@ -287,16 +286,16 @@ def short(
 def row(test: Difference, *, several: bool) -> dict[str, Any]:
     """A test as it is drawn and tabled; shares in percent, as boards show them."""
     scale = scale_of(test)
-    better, worse = compare_document.moved(test)
+    better, worse = (test.better, test.worse)
     estimate = test.difference
     return {
         "decision": test.decision,
         "benchmark": f"{test.benchmark}@{test.version}",
         "judge": test.judge,
-        "metric": compare_document.measured(test),
-        "against": test.second,
-        "first": test.values[0] * scale,
-        "second": test.values[1] * scale,
+        "metric": test.measured,
+        "against": test.baseline,
+        "first": test.candidate_value * scale,
+        "second": test.baseline_value * scale,
         "value": estimate.value * scale,
         "low": estimate.low * scale,
         "high": estimate.high * scale,
@@ -307,7 +306,7 @@ def row(test: Difference, *, several: bool) -> dict[str, Any]:
         "worse": worse,
         "n": estimate.n,
         "missing": estimate.missing,
-        "detectable": test.detectable * scale,
+        "detectable": test.detectable_difference * scale,
         "because": test.because or "",
         "undefined": estimate.undefined or "",
         "name": short(test, several=several),
@@ -340,11 +339,11 @@ def signed(value: float, digits: int) -> str:
 
 def identity(found: Sequence[Comparison], tests: Sequence[Difference]) -> str:
     """One line: who is compared with whom, on how much, and what came of it."""
-    verdicts = "; ".join(f"against {report.second}: {report.verdict}" for report in found)
+    verdicts = "; ".join(f"against {report.baseline}: {report.verdict}" for report in found)
     benchmarks = {(test.benchmark, test.version) for test in tests}
     of_judges = len({test.judge for test in tests})
     parts = [
-        f"{found[0].first} {verdicts}",
+        f"{found[0].candidate} {verdicts}",
         f"{len(benchmarks)} benchmark{'s' if len(benchmarks) > 1 else ''}",
         f"{of_judges} judge{'s' if of_judges > 1 else ''}",
         f"intervals at {100 * found[0].level:g} %",
@@ -370,7 +369,7 @@ def gate_notes(found: Sequence[Comparison], *, several: bool) -> list[str]:
         visible(f"{called(test, several=several)}: {words}")
         for report in found
         for test in report.tests
-        if (words := compare_document.gate_words(test)) is not None
+        if (words := test.gate_words) is not None
     ]
 
 
@@ -379,7 +378,7 @@ def gate_notes(found: Sequence[Comparison], *, several: bool) -> list[str]:
 
 def telling(test: Difference) -> list[Flip]:
     """The items on which the two differ, those that decided most first."""
-    return compare_document.most_telling(test, len(test.flips))
+    return test.most_telling(len(test.flips))
 
 
 @st.cache_data(max_entries=KEPT, show_spinner=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
 import item_reads
@@ -26,24 +26,25 @@ MOST_MODELS = 100
 """Rows of the table of who said what; the lists below it have all."""
 
 
-def question(item: Item) -> None:
+def question(item: Item, show: Callable[[str, str], None] = folded) -> None:
+    """``show`` is given each text, and what tells it from the others."""
     st.subheader("Question")
     if not item.turns:
         st.text("Only the id of this item is known; its question never came with an import.")
     for number, turn in enumerate(item.turns):
         if len(item.turns) > 1 or turn.role != "user":
             st.text(turn.role)
-        folded(turn.content, f"turn {number}")
+        show(turn.content, f"turn {number}")
     if item.options:
         st.text("Options")
         lettered = (f"{chr(65 + n)}. {option}" for n, option in enumerate(item.options))
-        folded("\n".join(lettered), "options")
+        show("\n".join(lettered), "options")
     if item.references:
         st.text("Reference" if len(item.references) == 1 else "References")
-        folded("\n".join(item.references), "references")
+        show("\n".join(item.references), "references")
     if item.prompt is not None:
         with st.expander("What models were asked, word for word"):
-            folded(item.prompt, "prompt")
+            show(item.prompt, "prompt")
 
 
 def who_said_what(

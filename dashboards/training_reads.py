@@ -20,6 +20,7 @@ from long_text import visible
 from open_store import opened
 from reads import KEPT
 
+from judgebench.metrics import registry
 from judgebench.reports.render import render
 from judgebench.reports.training import AtStep, Training
 from judgebench.reports.versions import Checkpoint, training_runs
@@ -91,7 +92,7 @@ def csv(told: Training) -> str:
 
 def row(told: Training, one: AtStep) -> dict[str, Any]:
     """A checkpoint as it is drawn and tabled; shares in percent, as boards show them."""
-    scale = charts.scale_of(told.metric)
+    scale = registry.metric(told.metric).drawn_times
     estimate = one.estimate
     above = one.above_last or (math.nan,) * 3
     return {
@@ -130,9 +131,12 @@ def sentences(told: Training) -> list[str]:
     if told.best is None:
         return ["No checkpoint has a readable verdict of this judge."]
     best, last = told.best, told.checkpoints[-1]
-    scale, digits = charts.scale_of(told.metric), charts.digits_of(told.metric)
+    scale, digits = (
+        registry.metric(told.metric).drawn_times,
+        registry.metric(told.metric).drawn_digits,
+    )
 
-    percent = told.metric in charts.FRACTIONS | charts.PERCENTAGES
+    percent = registry.metric(told.metric).in_points
     unit, points = (" %", " points") if percent else ("", "")
 
     def number(value: float) -> str:

@@ -45,17 +45,16 @@ if TYPE_CHECKING:
 
     from judgebench.exchange.alpaca_eval import AlpacaEvalImport
     from judgebench.exchange.alpaca_eval_export import AlpacaEvalExport
-    from judgebench.exchange.evaluations_taking import Taking
-    from judgebench.exchange.files import Format, Judgments
-    from judgebench.exchange.outcome import ImportReport
+    from judgebench.exchange.pipeline import Import, ImportReport
     from judgebench.records import RunManifest
     from judgebench.reports.boards import Meant
     from judgebench.reports.bundle import Verified
     from judgebench.reports.calibrate_length import Fitted
     from judgebench.reports.compare import Comparison
     from judgebench.reports.confidence import ConfidenceReport
+    from judgebench.reports.cost import CostReport
     from judgebench.reports.document import Document
-    from judgebench.reports.drift import JudgeDrift
+    from judgebench.reports.drift import DriftReport
     from judgebench.reports.evaluators import EvaluatorReport
     from judgebench.reports.gate_policy import GateFile, Policy
     from judgebench.reports.gate_result import GateReport
@@ -462,8 +461,9 @@ def gate(
     ConfigError
         For a policy that is wrong, naming the field.
     """
-    from judgebench.reports.gate import gate_report, usual_policy
+    from judgebench.reports.gate import gate_report
     from judgebench.reports.gate_policy import read_policy
+    from judgebench.reports.gate_suggest import usual_policy
 
     asked = read_policy(Path(policy)) if isinstance(policy, str | Path) else policy
     with _opened(store) as its:
@@ -871,10 +871,10 @@ def runs_diff(first: str, second: str, *, level: float = 0.95, store: Results = 
         return run_diff(its, one, other, intervals=Intervals(level=level))
 
 
-def cost(run: str | None = None, *, store: Results = None) -> Document:
+def cost(run: str | None = None, *, store: Results = None) -> CostReport:
     """What a run took, or all runs of a store: calls, tokens and US dollars by judge and model.
 
-    >>> judgebench.cost("latest").data["total"]["failed"]
+    >>> judgebench.cost("latest").total["wasted_calls"]
     0
 
     Parameters
@@ -884,26 +884,24 @@ def cost(run: str | None = None, *, store: Results = None) -> Document:
     store
         As for `leaderboard`.
     """
-    from judgebench.reports.cost import spend_document
+    from judgebench.reports.cost import cost_report
     from judgebench.reports.run_ref import run_called
 
     with _opened(store) as its:
         chosen = None if run is None else run_called(its.runs(), run, its.url).id
-        return spend_document(its, chosen)
+        return cost_report(its, chosen)
 
 
-def drift(*, store: Results = None) -> list[JudgeDrift]:
+def drift(*, store: Results = None) -> DriftReport:
     """Whether judges have changed under their names: each set of anchors with what was found.
 
-    >>> [one.anchors.benchmark for one in judgebench.drift()]
+    >>> [one.benchmark for one in judgebench.drift().anchors]
     ['trivia_judging_mini']
     """
-    from judgebench.reports.boards import meant
-    from judgebench.reports.drift import every_drift
+    from judgebench.reports.drift import drift_report
 
     with _opened(store) as its:
-        pinned = sorted({(one.benchmark, one.version) for one in its.anchors()})
-        return every_drift(its, [meant(its, f"{name}@{version}") for name, version in pinned])
+        return drift_report(its)
 
 
 def reproduce(
@@ -1388,14 +1386,13 @@ def import_responses(
 
 
 def _import_table(
-    what: Format,
+    what: str,
     given: Files,
     store: Results,
     progress: Progress | None,
     table: TableOptions,
     **how: Any,
 ) -> dict[str, ImportReport]:
-    from judgebench.exchange.files import read_files
     from judgebench.rows import Layout, at_hand
 
     said: dict[str, Any] = {name: table[name] for name in ("model", "judge") if name in table}
@@ -1406,7 +1403,30 @@ def _import_table(
     wide, across = table.get("wide", (None, ()))
     layout = Layout(columns=table.get("columns", {}), given=said, wide=wide, across=tuple(across))
     with at_hand(given) as paths:
-        return _store_files(what, read_files(what, paths, layout=layout, **how), store, progress)
+        return _import(what, paths, store, progress, layout=layout, **how)
+
+
+def _import(
+    what: str,
+    paths: Sequence[Path | str],
+    store: Results,
+    progress: Progress | None,
+    benchmark: str | None = None,
+    **options: Any,
+) -> dict[str, ImportReport]:
+    """All files, read before the first is stored; the report on each."""
+    from judgebench.exchange.formats import FORMATS, read_files
+
+    found: dict[str, ImportReport] = {}
+    read: Sequence[Import] = read_files(what, paths, **options, **_benchmark(benchmark))
+    with _to_write(store) as its:
+        for path, take_in in read:
+            report = found[str(path)] = take_in(its)
+            if progress is not None:
+                for warning in report.warnings:
+                    progress.say(f"warning: {path}: {warning}")
+                progress.say(f"{path}: {report.summary(FORMATS[what].rows)}")
+    return found
 
 
 def _benchmark(written: str | None) -> dict[str, Any]:
@@ -1417,25 +1437,8 @@ def _benchmark(written: str | None) -> dict[str, Any]:
     return {field: value for field, value in named.items() if value}
 
 
-def _store_files(
-    what: str,
-    read: Sequence[tuple[Path, Callable[[Store], ImportReport]]],
-    store: Results,
-    progress: Progress | None,
-) -> dict[str, ImportReport]:
-    found = {}
-    with _to_write(store) as its:
-        for path, take_in in read:
-            report = found[str(path)] = take_in(its)
-            if progress is not None:
-                for warning in report.warnings:
-                    progress.say(f"warning: {path}: {warning}")
-                progress.say(f"{path}: {report.summary(what)}")
-    return found
-
-
 def import_judgments(
-    what: Judgments,
+    what: Literal["arena-hard", "mt-bench"],
     files: Paths,
     *,
     benchmark: str | None = None,
@@ -1455,16 +1458,8 @@ def import_judgments(
     allow_unknown_items, store
         As for `import_verdicts`.
     """
-    from judgebench.exchange.files import read_judgments
-
-    read = read_judgments(
-        what,
-        _paths(files),
-        baseline=baseline,
-        allow_unknown_items=allow_unknown_items,
-        **_benchmark(benchmark),
-    )
-    return _store_files("verdicts", read, store, progress)
+    how = {"baseline": baseline, "allow_unknown_items": allow_unknown_items}
+    return _import(what, _paths(files), store, progress, benchmark, **how)
 
 
 def import_evaluations(
@@ -1488,14 +1483,8 @@ def import_evaluations(
     allow_unknown_items, store
         As for `import_verdicts`.
     """
-    from judgebench.exchange.inspect_evals import read_inspect
-    from judgebench.exchange.lm_eval import read_lm_eval
-
-    reads: Callable[..., Sequence[Taking]] = read_lm_eval if what == "lm-eval" else read_inspect
     how = {"model": model, "allow_unknown_items": allow_unknown_items}
-    found = reads(_paths(files), **how, **_benchmark(benchmark))
-    read = [(one.night.files[0], one.take_in) for one in found]
-    return _store_files("answers and verdicts", read, store, progress)
+    return _import(what, _paths(files), store, progress, benchmark, **how)
 
 
 def import_honestybench(
@@ -1518,17 +1507,13 @@ def import_honestybench(
     benchmark, allow_unknown_items, store
         As for `import_judgments`.
     """
-    from judgebench.exchange.honestybench import read_honestybench
-
-    read = read_honestybench(
-        _paths(files),
-        model=model,
-        set_name=set_name,
-        judge=judge,
-        allow_unknown_items=allow_unknown_items,
-        **_benchmark(benchmark),
-    )
-    return _store_files("answers and verdicts", read, store, progress)
+    how = {
+        "model": model,
+        "set_name": set_name,
+        "judge": judge,
+        "allow_unknown_items": allow_unknown_items,
+    }
+    return _import("honestybench", _paths(files), store, progress, benchmark, **how)
 
 
 def import_published(
@@ -1547,12 +1532,8 @@ def import_published(
     tasks
         As for `reproduce`.
     """
-    from judgebench.exchange.published import read_published
-
     folder = None if tasks is None else Path(tasks)
-    return _store_files(
-        "verdicts", read_published(_listed(benchmarks), tasks=folder), store, progress
-    )
+    return _import("published", _listed(benchmarks), store, progress, tasks=folder)
 
 
 def import_alpaca_eval(
@@ -1580,19 +1561,21 @@ def import_alpaca_eval(
     allow_unknown_items, store
         As for `import_verdicts`.
     """
-    from judgebench.exchange.alpaca_eval import import_alpaca_eval as taken_in
-    from judgebench.exchange.alpaca_eval_rows import Told, gather
+    from judgebench.exchange.formats import read_files
 
-    gathered = gather(
+    [read] = read_files(
+        "alpaca-eval",
         _paths(files),
         model_outputs=_paths(model_outputs),
         reference_outputs=_paths(reference_outputs),
-        told=Told(model=model, judge=judge, baseline=baseline),
+        model=model,
+        judge=judge,
+        baseline=baseline,
+        allow_unknown_items=allow_unknown_items,
+        **_benchmark(benchmark),
     )
     with _to_write(store) as its:
-        return taken_in(
-            its, gathered, allow_unknown_items=allow_unknown_items, **_benchmark(benchmark)
-        )
+        return cast("AlpacaEvalImport", read.take_in(its))
 
 
 def _paths(given: Paths) -> list[Path]:

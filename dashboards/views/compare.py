@@ -15,10 +15,10 @@ import text_diff
 import widgets
 from compare_reads import Asked, Meetings
 from item_reads import Names, answer_line, answers, history, said, verdict_line
-from judgebench.reports.compare_document import DIRECTLY
 from long_text import beginning, folded, visible
 
-from judgebench.reports.compare import COMPARISON_METRICS, Comparison, Difference
+from judgebench.metrics import registry
+from judgebench.reports.compare import COMPARISON_METRICS, DIRECTLY, Comparison, Difference
 from judgebench.store.read import ItemHistory, JudgeCall, ToldAnswer, ToldVerdict
 
 ALL = ""
@@ -144,7 +144,7 @@ def draw(found: Mapping[str, Comparison], tests: Sequence[Difference]) -> None:
     second = "the other" if several else next(iter(found.values())).second
     lines = [compare_reads.row(test, several=several) for test in tests]
     families = [compare_reads.family(test) for test in tests]
-    digits = [compare_charts.digits_of(metric) for metric in families]
+    digits = [registry.metric(metric).drawn_digits for metric in families]
     notes = [compare_reads.note(*pair) for pair in zip(lines, digits, strict=True)]
     alone = len({(test.benchmark, test.version) for test in tests}) == 1
     boards = {(test.judge, test.opponent) for test in tests}
@@ -176,7 +176,7 @@ def draw(found: Mapping[str, Comparison], tests: Sequence[Difference]) -> None:
             alt=f"Differences of {axis.short} with their intervals, and on how many items the "
             "first is better, equal, worse; the table below has the numbers.",
             name=" ".join(
-                ["comparison", first, *(report.second for report in found.values()), metric]
+                ["comparison", first, *(report.baseline for report in found.values()), metric]
             ),
         )
         if len(rows) > compare_charts.MOST_ROWS:
@@ -295,8 +295,8 @@ def listed(url: str, mark: str, test: Difference, telling: Sequence[str], item: 
         column_config={
             "question": st.column_config.TextColumn("question", width="large"),
             "difference": st.column_config.NumberColumn(format="%+.4g"),
-            "first": st.column_config.NumberColumn(visible(test.first), format="%.4g"),
-            "second": st.column_config.NumberColumn(visible(test.second), format="%.4g"),
+            "first": st.column_config.NumberColumn(visible(test.candidate), format="%.4g"),
+            "second": st.column_config.NumberColumn(visible(test.baseline), format="%.4g"),
         },
     )
     chosen = picked["selection"]["rows"]

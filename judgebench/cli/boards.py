@@ -21,7 +21,6 @@ from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
     from judgebench.reports.board import Board
-    from judgebench.reports.compare import Comparison
     from judgebench.reports.document import Document
     from judgebench.store import Store
 
@@ -334,28 +333,12 @@ def compare(store: Store, first: str, second: str, show_flips: int, **asked: Any
 
     Exit code 0 whatever is found; `judgebench gate` is for CI.
     """
-    from judgebench.reports import compare_document
     from judgebench.reports.compare import comparison
+    from judgebench.reports.pair_tests import texts_of
 
     report = comparison(store, first, second, **asked)
-    texts = _texts(store, report, show_flips)
-    return compare_document.document(report, texts, most_flips=show_flips)
-
-
-def _texts(store: Store, report: Comparison, most: int) -> dict[tuple[str, str, str], str]:
-    """The questions of the items that are shown."""
-    from judgebench.reports.compare_document import most_telling
-
-    wanted: dict[tuple[str, str], set[str]] = {}
-    for one in report.tests:
-        shown = {flip.item_id for flip in most_telling(one, most)}
-        wanted.setdefault((one.benchmark, one.version), set()).update(shown)
-    return {
-        (*benchmark, item.id): item.question
-        for benchmark, ids in wanted.items()
-        for item in (store.items(*benchmark) if ids else ())
-        if item.id in ids and item.turns
-    }
+    texts = texts_of(store, [(one, one.most_telling(show_flips)) for one in report.tests])
+    return report.document(texts, most_flips=show_flips)
 
 
 @report("ranking")

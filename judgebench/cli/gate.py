@@ -19,11 +19,7 @@ from judgebench.cli.options import (
 from judgebench.cli.streams import in_github, say, summarise
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from judgebench.reports.document import Document
-    from judgebench.reports.gate_result import GateReport
-    from judgebench.reports.gate_texts import GateTexts
     from judgebench.store import Store
 
 NOT_PASSED = 2
@@ -143,12 +139,10 @@ def gate(
         )
     if policy_file is not None:
         _policy_alone(ctx)
-    from judgebench.reports import gate_document
-    from judgebench.reports.gate import gate_report, usual_policy
-    from judgebench.reports.gate_annotations import annotated
+    from judgebench.reports.gate import gate_report
     from judgebench.reports.gate_policy import read_policy
-    from judgebench.reports.gate_texts import texts_of
-    from judgebench.reports.render import render
+    from judgebench.reports.gate_suggest import usual_policy
+    from judgebench.reports.render import form_of, render
     from judgebench.store import open_store
 
     check_outputs(outputs)
@@ -163,20 +157,19 @@ def gate(
             head_to_head=head_to_head,
         )
         report = gate_report(opened, candidate=candidate, baseline=baseline, policy=policy)
-        texts = texts_of(opened, report)
-    document = gate_document.document(report, texts.questions if show_flips else None)
-    if form == "html":
-        show(gate_document.page(report, texts.questions, texts.answers), form)
-    else:
-        show(document, form)
-    _write(report, texts, document, outputs)
+        texts = report.texts(opened)
+    printed = report.document(texts if show_flips else None)
+    page = report.document(texts, answers=True)
+    show(page if form == "html" else printed, form)
+    for path in outputs:
+        write_outputs(page if form_of(path) == "html" else printed, [path])
     if junit is not None:
-        _write_text(junit, gate_document.junit(report, texts.questions))
+        _write_text(junit, report.junit(texts))
         say(f"written: {junit}")
     if in_github():
-        for line in annotated(report, texts):
+        for line in report.annotations(texts):
             say(line)
-    summarise(render(gate_document.document(report, texts.questions), "md"))
+    summarise(render(report.document(texts), "md"))
     return EXIT[report.verdict]
 
 
@@ -246,18 +239,6 @@ def _policy_alone(ctx: click.Context) -> None:
             f"--policy says what is tested and how: {', '.join(given)} would be ignored. Write it "
             "into the policy (max_drop, alpha, head_to_head), or leave --policy out."
         )
-
-
-def _write(report: GateReport, texts: GateTexts, document: Document, paths: Sequence[Path]) -> None:
-    """Pages have the items that flipped with their texts; the other forms are what is printed."""
-    from judgebench.reports import gate_document
-    from judgebench.reports.render import form_of
-
-    for path in paths:
-        if form_of(path) == "html":
-            write_outputs(gate_document.page(report, texts.questions, texts.answers), [path])
-        else:
-            write_outputs(document, [path])
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -236,13 +236,13 @@ def _could_detect(row: PlanRow) -> dict[str, Any]:
 
 def _detectable(row: PlanRow) -> str:
     """The cell about it, empty where it is not asked."""
+    from judgebench.metrics.registry import metric
     from judgebench.reports.estimates import UNDEFINED
-    from judgebench.reports.metric_words import digits
 
     found = row.detectable
     if found is None or math.isnan(found.difference):
         return "" if found is None else UNDEFINED
-    return f"{found.difference:.{digits(found.metric)}f}"
+    return f"{found.difference:.{metric(found.metric).digits}f}"
 
 
 def _items_needed(row: PlanRow) -> str:

@@ -29,12 +29,12 @@ from judgebench.metrics.paired import (
     family,
 )
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
+from judgebench.metrics.registry import of_confidence
 from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.reports.boards import judges_called
 from judgebench.reports.document import Cells, Chart, Report, Rows, Table, column, json_field, table
 from judgebench.reports.estimates import p_text
 from judgebench.reports.gate_unchanged import Unchanged, basis_of, drop_words, in_words, unchanged
-from judgebench.reports.metric_words import of_confidence
 from judgebench.reports.model_pairs import METRICS, PairData
 from judgebench.reports.pair_boards import calibrated, pair_at_equal_length
 from judgebench.reports.pair_confidences import PairConfidences
@@ -423,8 +423,8 @@ class _Tests:
         asked = PairConfidences(data, two)
         for judge, confidence, metric in product(asked.judges(), asked.of_both(), wanted):
             if judge in judges:
-                how = {"alpha": self.alpha, "seed": self.seed}
-                yield self._test(data, two, asked.pair(metric, judge, confidence, **how))
+                tested = asked.pair(metric, judge, confidence, alpha=self.alpha, seed=self.seed)
+                yield self._test(data, two, tested)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -415,7 +415,7 @@ class Question(PairQuestion):
         judge = self.pair.judge
         if drift is None:
             return f"{judge} has no anchors here, and the policy asks for them"
-        last = drift.looks[-1].at if drift.looks else drift.anchors.at
+        last = drift.looks[-1].at if drift.looks else drift.pinned_at
         judged = max(self.data.judged_at(judge, model) for model in self.two)
         if last >= judged - A_DAY:
             return None

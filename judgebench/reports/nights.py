@@ -16,12 +16,12 @@ from typing import Any
 from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.paired import METRIC_OF
-from judgebench.reports.cost import Taken
+from judgebench.reports.cost import Cost
 from judgebench.reports.drift import JudgeDrift
-from judgebench.reports.gate import chosen_test, decide_tests
+from judgebench.reports.gate import decide_tests, question
 from judgebench.reports.gate_policy import GateTest, Policy
-from judgebench.reports.gate_result import Decided
-from judgebench.reports.gate_test import Question
+from judgebench.reports.gate_result import GateResult
+from judgebench.reports.gate_suggest import chosen_test
 from judgebench.reports.model_pairs import PairData
 from judgebench.reports.slide import Fixed, SlideReport, each_once, slide_report
 from judgebench.reports.versions import Night, nights_of, ran_at
@@ -60,14 +60,14 @@ class Told(Night):
         What its answers and its verdicts by this judge took, in its runs.
     """
 
-    decided: Decided | None = None
+    decided: GateResult | None = None
     against: str | None = None
     because: str | None = None
     became: tuple[str, ...] = ()
     served: tuple[str, ...] = ()
     stacks: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
-    taken: Taken = field(default_factory=Taken)
+    taken: Cost = field(default_factory=Cost)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,10 +298,8 @@ class _Then(PairData):
 
     def drift(self, judge: str) -> JudgeDrift | None:
         found = super().drift(judge)
-        if found is None or found.alarm is None:
-            return found
-        since = found.looks[-1] if found.since is None else found.since
-        return found if since.at <= self.now else None
+        drifted_later = found is not None and self.now < found.alarm_since < math.inf
+        return None if drifted_later else found
 
 
 class _Gate:
@@ -336,7 +334,7 @@ class _Gate:
                     continue
                 return
 
-    def decided(self, night: Night, baseline: str) -> tuple[Decided | None, str | None]:
+    def decided(self, night: Night, baseline: str) -> tuple[GateResult | None, str | None]:
         """What a gate says; or None, and why it says nothing."""
         self._data.now = night.last
         try:
@@ -346,13 +344,13 @@ class _Gate:
         finally:
             self._data.now = math.inf
 
-    def _decide(self, candidate: str, baseline: str) -> Decided:
+    def _decide(self, candidate: str, baseline: str) -> GateResult:
         models = self._data.board.models
         if baseline not in models:
             raise UsageError(f"{baseline} has no answers and no verdicts on this benchmark")
         two = models[candidate], models[baseline]
         policy = self.policy or self._usual(two)
-        asked = Question(self._data, policy.tests[0], two, policy, self._seed)
+        asked = question(self._data, two, policy.tests[0], policy, self._seed)
         self.policy = policy
         return decide_tests([asked], policy)[0]
 
@@ -419,9 +417,9 @@ class _Spent:
             and row["judge_id"] in (None, judge_id)
         ]
 
-    def on(self, night: Night) -> Taken:
-        found = Taken()
-        for row in self._rows:
-            if row["run_id"] in night.runs and row["model_id"] == night.model_id:
-                found.add(row)
-        return found
+    def on(self, night: Night) -> Cost:
+        return Cost.of(
+            row
+            for row in self._rows
+            if row["run_id"] in night.runs and row["model_id"] == night.model_id
+        )

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from judgebench.metrics.paired import Compared, PairedModels, difference
+from judgebench.metrics.registry import metric, of_confidence
 from judgebench.plain_text import counted, printable
 from judgebench.records import Estimate
 from judgebench.reports import estimates
-from judgebench.reports.document import Part, Spread, Table, column, json_after, json_field, table
+from judgebench.reports.document import (
+    Cells,
+    Part,
+    Spread,
+    Table,
+    column,
+    json_after,
+    json_field,
+    table,
+)
 from judgebench.reports.gate_unchanged import Unchanged
-from judgebench.reports.metric_words import digits, of_confidence
 from judgebench.reports.model_pairs import PairData
 from judgebench.stats.gate_rule import detectable
 from judgebench.stats.paired_tests import PairedTest
@@ -47,8 +56,7 @@ class Flip:
         return self.difference if self.higher_is_better else -self.difference
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coverage:
+class Coverage(NamedTuple):
     """The share of readable verdicts among all that should be there."""
 
     candidate: float
@@ -146,13 +154,13 @@ class PairTest:
 
     def text(self, value: float, how: str = "") -> str:
         """A figure with the metric's digits; a dash where there is none."""
-        shown = f"{value:{how}.{digits(self.metric)}f}"
+        shown = f"{value:{how}.{metric(self.metric).digits}f}"
         return shown if math.isfinite(value) else estimates.UNDEFINED
 
     @property
     def interval(self) -> str:
         """The difference with its interval."""
-        return estimates.text(self.difference, digits=digits(self.metric))
+        return estimates.text(self.difference, digits=metric(self.metric).digits)
 
 
 FIGURES: tuple[Part, ...] = (
@@ -180,7 +188,6 @@ class PairQuestion:
             As for `judgebench.metrics.paired.difference`.
         """
         pair, compared, which = self.pair, self.compared, self.data.which
-        mine, theirs = pair.coverage
         return {
             "benchmark": which.name,
             "version": which.version,
@@ -193,7 +200,7 @@ class PairQuestion:
             "baseline_value": compared.baseline * pair.shown,
             "candidate_value": compared.candidate * pair.shown,
             "difference": difference(pair, compared, ends, level=level),
-            "coverage": Coverage(candidate=mine, baseline=theirs),
+            "coverage": Coverage(*pair.coverage),
             "flips": flips(pair),
         }
 
@@ -257,11 +264,11 @@ class Texts:
         with all of its turns; an imported verdict may have none.
     """
 
-    questions: Mapping[Place, str]
-    answers: Mapping[Place, Mapping[str, str]]
+    questions: Mapping[Place, str] = field(default_factory=dict)
+    answers: Mapping[Place, Mapping[str, str]] = field(default_factory=dict)
 
 
-NO_TEXTS = Texts(questions={}, answers={})
+NO_TEXTS = Texts()
 
 
 def texts_of(
@@ -339,7 +346,7 @@ def flips_table(
         return lambda flip: _body(texts.answers.get(place(flip), {}).get(model))
 
     whole = {"wraps": True, "lines": True}
-    columns = [
+    columns: list[Cells[Flip]] = [
         column("item", lambda flip: flip.item_id),
         *(column(said, figure(of), align="right") for said, of in names.items()),
     ]

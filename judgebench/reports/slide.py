@@ -21,11 +21,11 @@ from judgebench.metrics.intervals import Floats
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.paired import BASELINE, CANDIDATE, UNBOUNDED, PairedModels
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
+from judgebench.metrics.registry import metric
 from judgebench.plain_text import counted
 from judgebench.reports.drift import day
 from judgebench.reports.estimates import finite
 from judgebench.reports.gate_policy import GateTest, Policy
-from judgebench.reports.metric_words import digits
 from judgebench.reports.model_pairs import OF_RUN, PairData
 from judgebench.reports.pair_boards import board_meant
 from judgebench.reports.run_ref import run_called
@@ -260,10 +260,8 @@ class _Table:
         if self._data.judge_changed(self._judge, two) is not None or (allowed and served - allowed):
             return "another model served the judge"
         drift = self._data.drift(self._judge)
-        if drift is None or drift.alarm is None:
-            return None
-        since = drift.looks[-1] if drift.since is None else drift.since
-        return "the judge had drifted" if night.at >= since.at else None
+        drifted = drift is not None and night.at >= drift.alarm_since
+        return "the judge had drifted" if drifted else None
 
     def values(self, view: Literal["observed", "best"]) -> Floats:
         """The baseline, then nights, by question; the best with what is missing best for nights.
@@ -468,7 +466,7 @@ def in_words(found: SlideReport) -> str:
     if found.outcome == "not tested":
         so_far = f"; until then {evidence}" if found.nights else ""
         return f"no sequential test against {found.baseline}: {found.because}{so_far}{rest}"
-    how = f".{digits(found.metric)}f"
+    how = f".{metric(found.metric).digits}f"
     own = f"{found.baseline_value:{how}} (fixed baseline {found.baseline})"
     if found.outcome == "none":
         said = found.because or f"no slide against {own}"

@@ -18,6 +18,7 @@ from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.balanced import Balance
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Floats, Intervals
+from judgebench.metrics.registry import heading, metric
 from judgebench.metrics.shared_draws import Lineup, lineup
 from judgebench.records import Estimate
 from judgebench.reports import estimates
@@ -34,7 +35,6 @@ from judgebench.reports.document import (
     json_field,
     table,
 )
-from judgebench.reports.metric_words import digits, metric_words
 from judgebench.reports.versions import Checkpoint, training_runs
 from judgebench.stats.gate_rule import FEWEST_TO_CALL
 from judgebench.stats.simultaneous import sup_t_band
@@ -146,7 +146,7 @@ class Training(Report):
 
     def tables(self) -> list[Table]:
         """A row for each checkpoint, by step."""
-        places = digits(self.metric)
+        places = metric(self.metric).digits
 
         def ends(band: Band | Corrected) -> str:
             if math.isnan(band.low):
@@ -166,7 +166,7 @@ class Training(Report):
             column("step", lambda row: f"{row.step:g}", **right),
             column("model", lambda row: row.model, wraps=True),
             column(
-                metric_words(self.metric, self.metric),
+                heading(self.metric, self.metric),
                 lambda row: estimates.text(row.estimate, digits=places),
                 **right,
             ),

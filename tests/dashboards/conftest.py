@@ -142,7 +142,7 @@ def desk(
     found = parts.answers.Desk(disk=parts.disk_cache.DiskCache(tmp_path / "kept"))
     monkeypatch.setattr(parts.answers, "desk", lambda: found)
     yield found
-    found.worker.end_if_idle()
+    found.workers.end()
 
 
 @pytest.fixture

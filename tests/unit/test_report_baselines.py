@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from judgebench.reports.gate_document import to_json
 
 from judgebench.errors import InputError, UsageError
 from judgebench.exchange.verdicts import import_verdicts
@@ -43,7 +42,7 @@ def gated(store: Store, candidate: str, baseline: str) -> GateReport:
 
 def gate_file(store: Store, folder: Path, candidate: str, baseline: str) -> Path:
     path = folder / f"{candidate}.json"
-    path.write_text(json.dumps(to_json(gated(store, candidate, baseline))))
+    path.write_text(json.dumps(gated(store, candidate, baseline).to_dict()))
     return path
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from judgebench.errors import UsageError
-from judgebench.reports.gate import gate_report, usual_policy
+from judgebench.reports.gate import gate_report
 from judgebench.reports.gate_policy import GateTest, Policy
+from judgebench.reports.gate_suggest import usual_policy
 from judgebench.reports.nights import Nights, board_test, nights
 from judgebench.reports.versions import nights_of, ran_at
 from judgebench.store import Store, open_store
@@ -161,7 +162,7 @@ def test_a_judge_that_drifted_had_not_drifted_before(quiet: str, drifting: str) 
         found = of(store)
     assert found.drift is not None
     assert found.drift.since is not None
-    assert found.drift.since.at == FIRST + 7 * DAY + 120
+    assert found.drift.since == FIRST + 7 * DAY + 120
     because = [one.decided.because or "" for one in found.nights if one.decided]
     assert because[-1].startswith("judge changed: judge drift since 2026-11-08")
     assert not any("drift" in one for one in because[:-2])

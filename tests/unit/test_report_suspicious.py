@@ -344,7 +344,7 @@ def test_on_the_command_line(
 def test_several_boards_and_groups_mark_it(store: Store, tmp_path: Path) -> None:
     fill(store, tmp_path, ("good", "poor", "fair"), benchmark="other")
     shown = [boards(store)["pair"], *leaderboards(store, "other", intervals=QUICK)]
-    table = overview(shown, words=lambda name, _: name, digits=lambda _: 1)
+    table = overview(shown)
     assert [row[0] for row in table.rows] == ["good", "fair", "poor", "null"]
     assert table.rows[-1][1].endswith(" (suspicious)")
     assert not any("suspicious" in cell for row in table.rows[:-1] for cell in row)
