@@ -140,8 +140,8 @@ def some_of(label: str, ids: Sequence[str], key: str, names: Mapping[str, str]) 
 def draw(found: Mapping[str, Comparison], tests: Sequence[Difference]) -> None:
     """A forest for each metric, since their units differ, and beside it how the items fell."""
     several = len(found) > 1
-    first = next(iter(found.values())).first
-    second = "the other" if several else next(iter(found.values())).second
+    first = next(iter(found.values())).candidate
+    second = "the other" if several else next(iter(found.values())).baseline
     lines = [compare_reads.row(test, several=several) for test in tests]
     families = [compare_reads.family(test) for test in tests]
     digits = [registry.metric(metric).drawn_digits for metric in families]

@@ -97,11 +97,10 @@ def diff_runs(store: Store, a: str, b: str, level: float) -> Document:
     """
     from judgebench.metrics.intervals import Intervals
     from judgebench.reports.run_diff import run_diff
-    from judgebench.reports.run_diff_document import document
     from judgebench.reports.run_ref import run_called
 
     first, second = (run_called(store.runs(), wanted, store.url) for wanted in (a, b))
-    return document(run_diff(store, first, second, intervals=Intervals(level=level)))
+    return run_diff(store, first, second, intervals=Intervals(level=level)).document()
 
 
 def _one(run: RunManifest) -> Document:

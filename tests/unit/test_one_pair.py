@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from judgebench.metrics.intervals import Intervals
-from judgebench.reports import run_diff_document
 from judgebench.reports.compare import comparison
 from judgebench.reports.gate import gate_report
 from judgebench.reports.gate_policy import GateTest, Policy
@@ -65,7 +64,7 @@ def estimates_of(store: Store, kind: str, before: str, after: str) -> dict[str, 
     found = {
         "compare": both.to_dict()["tests"][0],
         "gate": gate.to_dict()["tests"][0],
-        "runs diff": run_diff_document.document(diff).data["moved"][0],
+        "runs diff": diff.to_dict()["moved"][0],
         "page": page.data["tests"][0],
     }
     assert render(page, "html")
