@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 from judgebench.records import is_human
 from judgebench.reports import leaderboard as leaderboards
-from judgebench.reports.confidence import choice, labelling
 from judgebench.reports.length_boards import LengthControl
 from judgebench.reports.panels import panels_in
 from judgebench.reports.render import render
@@ -73,21 +72,6 @@ def _boards(
         {form: render(leaderboards.document([board]), form) for form in FORMS} for board in found
     ]
     return [board | {"forms": its} for board, its in zip(shown, forms, strict=True)]
-
-
-def who_labels(store: Store, benchmark: str, version: str) -> dict[str, str]:
-    """The judges that have said which answers are correct: name -> id."""
-    return labelling(store, f"{benchmark}@{version}")
-
-
-def with_confidences(store: Store, *benchmarks: str) -> list[str]:
-    """Those, of some benchmarks, that have labels and confidences, all as ``NAME@VERSION``."""
-    found = []
-    for one in benchmarks:
-        judge = next(iter(labelling(store, one).values()), None)
-        if judge is not None and choice(store, one, judge).confidences:
-            found.append(one)
-    return found
 
 
 def met(store: Store) -> list[dict[str, Any]]:
