@@ -245,10 +245,9 @@ def leaderboard(
         For a benchmark, judge, model, metric or grouping that the store does not hold.
     """
     from judgebench.metrics.intervals import Intervals
-    from judgebench.reports.board_choice import chosen
-    from judgebench.reports.board_set import boards_of, no_boards
-    from judgebench.reports.leaderboard import document
-    from judgebench.reports.panels import parse_panel
+    from judgebench.reports.board_request import boards_of, chosen, no_boards
+    from judgebench.reports.board_tables import Leaderboard
+    from judgebench.reports.boards import parse_panel
 
     with _opened(store) as its:
         found = boards_of(
@@ -271,7 +270,7 @@ def leaderboard(
             columns=_listed(metrics),
             sort=sort,
         )
-    return _tidy(document(boards, by=_listed(by)).records)
+    return _tidy(Leaderboard.of(boards, by=_listed(by)).records())
 
 
 def agreement(
