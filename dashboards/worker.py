@@ -93,7 +93,7 @@ def read(text: str) -> Any:
     module, _, name = head.partition(" ")
     kind: Any = object
     if module != "builtins":
-        if module.partition(".")[0] not in ("judgebench", "computations"):
+        if module.partition(".")[0] not in ("judgebench", "meetings"):
             raise ValueError(f"{head}: no answer of ours")
         kind = getattr(importlib.import_module(module), name, None)
         if not is_dataclass(kind):

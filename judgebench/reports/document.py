@@ -154,16 +154,14 @@ def json_field(
     return field(metadata={"json": key, "omit_empty": omit_empty}, **how)
 
 
-def json_after(
-    name: str, *, key: str | None = None, omit_empty: bool = False
-) -> Callable[[Getter], Getter]:
+def json_after(name: str, key: str | None = None) -> Callable[[Getter], Getter]:
     """Marks a property, below ``@property``, as a key of the JSON after another; ``""``: first.
 
-    ``key`` is its own where that is not the property's name; ``omit_empty`` as of `json_field`.
+    ``key`` is what it is called there, if not as the property.
     """
 
     def marked(getter: Getter) -> Getter:
-        getter.json_after = name, key or getter.__name__, omit_empty  # type: ignore[attr-defined]
+        getter.json_after = name, key or getter.__name__  # type: ignore[attr-defined]
         return getter
 
     return marked
@@ -185,9 +183,8 @@ def _keys_of(kind: Any) -> Mapping[str, tuple[str, bool]]:
     for name in dict.fromkeys(name for base in reversed(kind.__mro__) for name in vars(base)):
         after = getattr(getattr(getattr(kind, name), "fget", None), "json_after", None)
         if after is not None:
-            place, key, omit = after
             names = ["", *(key for key, _, _ in keys)]
-            keys.insert(names.index(place), (key, name, omit))
+            keys.insert(names.index(after[0]), (after[1], name, False))
     return {key: (name, omit) for key, name, omit in keys}
 
 

@@ -98,7 +98,7 @@ class GateResult(PairTest):
     decision: Decision
     confirmation: Confirmation | None = None
     to_decide: Deciding | None = json_field(hidden=True)
-    slide: SlideReport | None = json_field(hidden=True, default=None)
+    slide: SlideReport | None = json_field(omit_empty=True, default=None)
 
     @property
     @json_after("margin_for_80")
@@ -126,11 +126,6 @@ class GateResult(PairTest):
     @json_after("detectable_difference")
     def items_to_decide(self) -> int | None:
         return None if self.to_decide is None else _whole(self.to_decide.fewest)
-
-    @property
-    @json_after("confirmation", key="slide", omit_empty=True)
-    def all_nights(self) -> dict[str, Any] | None:
-        return None if self.slide is None else slide.to_json(self.slide)
 
     @property
     def verdict(self) -> Decision:

@@ -77,6 +77,17 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Callable[..., object]:
     return opened
 
 
+@pytest.fixture
+def downloads(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What a page offers to download as CSV: by the name of the file."""
+    offered: dict[str, str] = {}
+    widgets = importlib.import_module("widgets")
+    monkeypatch.setattr(
+        widgets, "download", lambda label, name, csv, key: offered.update({name: csv})
+    )
+    return offered
+
+
 @contextmanager
 def launched(*more: str) -> Iterator[Any]:
     """A browser, with more arguments than all of them have."""

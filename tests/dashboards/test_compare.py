@@ -56,12 +56,8 @@ def test_the_numbers_are_those_of_the_report(
     assert "better" in set(shown["decision"])
     for line, test in zip(shown.to_dict("records"), report.tests, strict=True):
         scale = 100 if test.metric == "accuracy" else 1
-        assert line["first"] == pytest.approx(
-            scale * (test.candidate_value, test.baseline_value)[0]
-        )
-        assert line["second"] == pytest.approx(
-            scale * (test.candidate_value, test.baseline_value)[1]
-        )
+        assert line["first"] == pytest.approx(scale * test.candidate_value)
+        assert line["second"] == pytest.approx(scale * test.baseline_value)
         assert line["difference"].startswith(f"{scale * test.difference.value:+.2f}")
         assert (line["better"], line["worse"]) == (test.better, test.worse)
         assert line["missing"] == test.difference.missing
@@ -95,9 +91,7 @@ def test_models_that_a_judge_compared_with_each_other_are_offered_and_shown(
             whole.replace(",", f"/{group},", 1) for group in ("capitals", "rivers")
         ]
         line = shown.iloc[0]
-        assert (line["first"], line["second"]) == pytest.approx(
-            ((test.candidate_value, test.baseline_value)[0], 50.0)
-        )
+        assert (line["first"], line["second"]) == pytest.approx((test.candidate_value, 50.0))
         assert line["decision"] == ("better" if first == "newer" else "worse") == test.decision
         said = " ".join(caption.value for caption in app.caption)
         assert "Directly: a judge compared their answers" in said
@@ -201,13 +195,14 @@ def test_nobody_chosen_is_a_hint(open_page: Any, store: str) -> None:
 
 
 def test_the_download_is_the_report(store: str, report: Comparison) -> None:
-    import compare_reads
+    import page
 
-    rows = pd.read_csv(io.StringIO(compare_reads.rendered([report], "csv")))
+    once = report.document()
+    rows = pd.read_csv(io.StringIO(page.rendered(lambda: [once], "csv")))
     assert list(rows["difference_value"]) == pytest.approx(
         [test.difference.value for test in report.tests]
     )
-    assert "newer against older" in compare_reads.rendered([report, report], "md")
+    assert "newer against older" in page.rendered(lambda: [once, once], "md")
 
 
 def test_one_model_alone_is_said(open_page: Any, tmp_path: Path) -> None:
@@ -260,13 +255,14 @@ def test_who_can_be_compared_is_told_without_reading_verdicts(store: str) -> Non
 
 
 def test_models_that_share_no_board_are_not_offered(tmp_path: Path) -> None:
-    import compare_reads
+    import meetings
 
     said = stores.labels("+-")
     url = stores.fill_with(
         tmp_path / "s.db", {"a": {"x": said}, "b": {"x": said, "y": said}, "c": {"y": said}}
     )
-    known = compare_reads.meetings(url, "")
+    with open_store(url, read_only=True) as store:
+        known = meetings.met(store)
     ids = {name: one for one, name in known.models.items()}
     assert set(known.beside(ids["a"])) == {ids["b"]}
     assert set(known.beside(ids["b"])) == {ids["a"], ids["c"]}

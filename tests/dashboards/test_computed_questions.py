@@ -37,11 +37,11 @@ ASKED = [
     ("scores", ("agreement_computations.differences", *AT, "score", "mild", "human/a")),
     ("kinds", ("agreement_computations.pair", *AT, "gpt", "claude", "preference")),
     ("kinds", ("agreement_computations.differences", *AT, "preference", "gpt", "claude")),
-    ("sure", ("computations.who_labels", *AT)),
-    ("sure", ("computations.with_confidences", BOTH)),
+    ("sure", ("judgebench.reports.confidence.labelling", BOTH)),
+    ("sure", ("judgebench.reports.confidence.with_confidences",)),
     ("sure", ("computations.verdicts_used",)),
-    ("sure", ("computations.met",)),
-    ("kinds", ("computations.met",)),
+    ("sure", ("meetings.met",)),
+    ("kinds", ("meetings.met",)),
 ]  # fmt: skip
 
 
@@ -102,7 +102,7 @@ def test_who_met_whom_and_how_many_verdicts_there_are(
     parts: Any, desk: Any, urls: dict[str, str], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, large: bool,
 ) -> None:  # fmt: skip
-    import compare_reads
+    import meetings
     import overview_reads
     import streamlit as st
 
@@ -112,7 +112,8 @@ def test_who_met_whom_and_how_many_verdicts_there_are(
     st.cache_data.clear()
     st.cache_resource.clear()
     with open_store(url, read_only=True) as store:
-        known, expected = compare_reads.meetings(url, "mark").all, store.boards_met()
+        state = parts.answers.State(url, "mark")
+        known, expected = state.soon(meetings.met).all, store.boards_met()
         assert overview_reads.verdicts(url, "mark") == store.verdicts_used()
     for one, other in zip(known, expected, strict=True):
         assert (one.benchmark, one.version) == (other.benchmark, other.version)
