@@ -15,7 +15,6 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
-from judgebench.reports.gate_outcome import GateReport
 
 from judgebench.assertions import assert_no_regression
 from judgebench.errors import ConfigError, UsageError
@@ -32,6 +31,7 @@ from judgebench.records import (
 )
 from judgebench.reports.gate import gate_report
 from judgebench.reports.gate_policy import GateTest, Policy, read_policy
+from judgebench.reports.gate_result import GateReport
 from judgebench.reports.model_pairs import PairData
 from judgebench.reports.nights import nights
 from judgebench.reports.pair_tests import NO_TEXTS
@@ -182,7 +182,7 @@ def test_a_slide_that_every_night_passes_is_a_regression(team: Team, tmp_path: P
     assert "over 15 nights, 20 calls a slide" in words
     assert "slide: accuracy fell from" in render(report.document(), "table")
     assert ",slide" in render(report.document(), "csv").splitlines()[0]
-    (failure,) = ET.fromstring(report.junit({})).iter("failure")
+    (failure,) = ET.fromstring(report.junit(NO_TEXTS)).iter("failure")
     assert failure.get("type") == "regression"
     (line,) = report.annotations(NO_TEXTS)
     assert line.startswith("::error title=REGRESSION")
