@@ -10,9 +10,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeAlias, TypedDict, Unpack, cast
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    NamedTuple,
+    TextIO,
+    TypeAlias,
+    TypedDict,
+    Unpack,
+    cast,
+)
 
 from judgebench import DEFAULT_STORE, config, registry
 from judgebench.errors import (
@@ -34,7 +44,8 @@ from judgebench.execution.pool import ProviderPool
 from judgebench.execution.preflight import Finding, needs
 from judgebench.execution.recheck import Unconfirmed, recheck_of_today
 from judgebench.execution.resolve import ResolvedBenchmark, ResolvedSuite, endpoints, resolve
-from judgebench.protocols import NoProgress, Progress, at_once
+from judgebench.progress import shown
+from judgebench.protocols import Progress, at_once
 from judgebench.store import Store
 from judgebench.store import open_store as open_live_store
 
@@ -1215,7 +1226,7 @@ def forget(
     judgments: str | Sequence[str] = (),
     benchmarks: str | Sequence[str] = (),
     unreadable: bool = False,
-    store: str | Path | None = None,
+    store: Results = None,
     remove: bool = False,
 ) -> Document:
     """What would be forgotten and what it would take to have it again; ``remove`` forgets it.
@@ -1801,8 +1812,8 @@ def _tidy(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 def run(
     suite: Path | str,
     *,
-    store: str | Path | None = None,
-    progress: Progress,
+    store: Results = None,
+    progress: Progress | None = None,
     limits: Mapping[str, Any] | None = None,
     batch: bool = False,
     refresh_anchors: bool = False,
@@ -1814,10 +1825,16 @@ def run(
 ) -> Outcome:
     """Carry out a suite and take in the labels that it names.
 
+    >>> done = judgebench.run("suite.yaml", store="new.db")
+    >>> done.answered, done.judged, done.failed
+    (0, 60, 0)
+
     Parameters
     ----------
     store, limits
         Go before what the suite says; ``limits`` has the names of its section.
+    progress
+        Told what happens; if None it is shown in a notebook, and nowhere else.
     batch
         Put every question that a batch interface takes into a batch, at its price, and end; the
         run is gone on with after `judgebench batches collect`.
@@ -1838,33 +1855,25 @@ def run(
     """
     path = Path(suite)
     work = _resolved(path, limits=limits, batch=batch, narrowing=narrowing, unjudged=unjudged)
-    left = {} if narrowing is None else narrowing.as_json()
     for label_file, about in _label_files(work):
         # A fault in it is said now, not after everything was paid for.
         read_label_rows(label_file, about)
     occasion = recheck_of_today() if refresh_anchors else None
     asked = config.as_asked(config.raw_suite(path), limits or {}, work.suite if batch else None)
-    if refresh_anchors:
-        asked["refresh_anchors"] = occasion
-    if stack_anchors is not None:
-        asked["stack_anchors"] = stack_anchors
-    if left:
-        asked["narrowed"] = left
-    if unjudged:
-        asked["unjudged"] = True
-    with open_live_store(store_url(work.suite, store)) as opened:
-        work = with_rechecks(work, opened.runs(), again)
-        pool = ProviderPool(work.suite, opened)
-        with _named(path):
-            pool.check(endpoints(work))
-        if on_forecast is not None and pool.cost_money(list(endpoints(work).values())):
-            on_forecast(plan_work(work, opened, pool, occasion=occasion))
+    more = {
+        "refresh_anchors": occasion,
+        "stack_anchors": stack_anchors,
+        "narrowed": {} if narrowing is None else narrowing.as_json(),
+        "unjudged": unjudged,
+    }
+    asked |= {name: said for name, said in more.items() if said}
+    with _under_way(work, store, progress, on_forecast, again, path, occasion) as its:
         try:
             outcome = evaluate(
-                work,
-                store=opened,
-                pool=pool,
-                progress=progress,
+                its.work,
+                store=its.store,
+                pool=its.pool,
+                progress=its.progress,
                 configuration=asked,
                 occasion=occasion,
                 stack_anchors=stack_anchors,
@@ -1874,31 +1883,94 @@ def run(
         except BaseException:
             # Ctrl-C waits for nobody; running again takes them in.
             with suppress(StoreBusyError), at_once():
-                for fault in _take_in_labels(work, opened):
-                    progress.say(f"warning: {fault}")
+                for fault in _take_in_labels(work, its.store):
+                    its.progress.say(f"warning: {fault}")
             raise
-        outcome.warnings += _take_in_labels(work, opened)
+        outcome.warnings += _take_in_labels(work, its.store)
         return outcome
 
 
+class _UnderWay(NamedTuple):
+    work: ResolvedSuite
+    store: Store
+    pool: ProviderPool
+    progress: Progress
+
+
+@contextmanager
+def _under_way(
+    work: ResolvedSuite,
+    store: Results,
+    progress: Progress | None,
+    on_forecast: Callable[[Sequence[PlanRow]], None] | None = None,
+    again: Collection[str] = (),
+    path: Path | None = None,
+    occasion: str | None = None,
+) -> Iterator[_UnderWay]:
+    """What asks somebody: its store, and providers that can be asked, whose cost is foretold."""
+    with open_live_store(store_url(work.suite, store)) as opened:
+        if path is not None:
+            work = with_rechecks(work, opened.runs(), again)
+        pool = ProviderPool(work.suite, opened)
+        with nullcontext() if path is None else _named(path):
+            pool.check(endpoints(work))
+        if on_forecast is not None and pool.cost_money(list(endpoints(work).values())):
+            on_forecast(plan_work(work, opened, pool, occasion=occasion))
+        with shown(progress) as told:
+            yield _UnderWay(work, opened, pool, told)
+
+
+class JudgeOptions(TypedDict, total=False):
+    """What judges are told of answers that exist, and what is judged.
+
+    rubric, scale
+        A text that says what a good answer is, and the lowest and highest score; 1 to 10 if not
+        given.
+    prompt, read, verdict, labels, overall, examples, frame
+        A prompt of one's own, and what a suite says beside it.
+    benchmark
+        How the questions of these files are called, ``answers`` if not given; their version is the
+        hash of what is asked.
+    baseline
+        The model whose answers others are compared with, for judges that compare.
+    base_url
+        Where the judges are reached, where that is not their provider's usual address.
+    limit
+        Only the first questions.
+    """
+
+    rubric: Path | str | None
+    scale: tuple[float, float] | None
+    prompt: Path | str | None
+    read: Any
+    verdict: str
+    labels: Any
+    overall: str
+    examples: Any
+    frame: str
+    benchmark: str
+    baseline: str | None
+    base_url: str | None
+    limit: int | None
+
+
 def judge(
-    answers: Path | str | Sequence[Path | str] | Sequence[Mapping[str, Any]] | pd.DataFrame,
+    answers: Files,
     *,
     judges: Sequence[str | Callable[..., Any]],
-    rubric: Path | str | None = None,
-    prompt: Path | str | None = None,
-    scale: tuple[float, float] | None = None,
-    benchmark: str = "answers",
-    baseline: str | None = None,
-    base_url: str | None = None,
-    limit: int | None = None,
-    store: str | Path | None = None,
+    store: Results = None,
     progress: Progress | None = None,
     limits: Mapping[str, Any] | None = None,
     on_forecast: Callable[[Sequence[PlanRow]], None] | None = None,
-    **reading: Any,
+    **how: Unpack[JudgeOptions],
 ) -> Outcome:
     """Have judges judge answers that exist, without a suite; else as `run`.
+
+    >>> def short(answer: str) -> float:
+    ...     return float(len(answer) < 20)
+    >>> rows = [{"prompt": "Which colour is the sky?", "model": "m", "text": "blue"}]
+    >>> judgebench.judge(rows, judges=[short], scale=(0, 1), store="new.db").judged
+    1
 
     Parameters
     ----------
@@ -1907,20 +1979,8 @@ def judge(
     judges
         Each as PROVIDER/MODEL, which is also its name; or a function, which is called with what its
         parameters name (``question``, ``answer``, ``answer_a``, …: docs/extending.md).
-    rubric, scale
-        A text that says what a good answer is, and the lowest and highest score; 1 to 10 if not
-        given.
-    prompt, reading
-        A prompt of one's own, and what a suite says beside it: ``read``, ``verdict``, ``labels``,
-        ``overall``, ``examples``, ``frame``.
-    benchmark
-        How the questions of these files are called; their version is the hash of what is asked.
-    baseline
-        The model whose answers others are compared with, for judges that compare.
-    base_url
-        Where the judges are reached, where that is not their provider's usual address.
-    limit
-        Only the first questions.
+    how
+        As `JudgeOptions` says.
 
     Raises
     ------
@@ -1929,27 +1989,15 @@ def judge(
     InputError
         For a file of answers, a rubric or a prompt that cannot be used, naming row and field.
     """
-    work, written = _work_on(
-        answers,
-        judges,
-        rubric=rubric,
-        prompt=prompt,
-        scale=scale,
-        benchmark=benchmark,
-        baseline=baseline,
-        base_url=base_url,
-        limit=limit,
-        limits=limits,
-        **reading,
-    )
-    return _carried_out(work, written, store, progress or NoProgress(), on_forecast)
+    work, written = _work_on(answers, judges, limits, **how)
+    return _carried_out(work, written, store, progress, on_forecast)
 
 
 def respond(
     model: str,
     *,
     tasks: Sequence[str] = (),
-    items: Path | None = None,
+    items: Path | str | None = None,
     benchmark: str = "answers",
     name: str | None = None,
     model_args: Mapping[str, Any] | None = None,
@@ -1960,12 +2008,18 @@ def respond(
     apply_chat_template: bool | None = None,
     samples: int = 1,
     limit: int | None = None,
-    store: str | Path | None = None,
-    progress: Progress,
+    store: Results = None,
+    progress: Progress | None = None,
     limits: Mapping[str, Any] | None = None,
     on_forecast: Callable[[Sequence[PlanRow]], None] | None = None,
 ) -> Outcome:
     """Have one model answer benchmarks, or questions from a file, without a suite and a judge.
+
+    >>> done = judgebench.respond(
+    ...     "scripted/blue", tasks=["trivia_judging_mini"], limit=3, store="new.db"
+    ... )
+    >>> done.answered
+    3
 
     Parameters
     ----------
@@ -2010,38 +2064,38 @@ def respond(
 def _carried_out(
     work: ResolvedSuite,
     written: Mapping[str, Any],
-    store: str | Path | None,
-    progress: Progress,
+    store: Results,
+    progress: Progress | None,
     on_forecast: Callable[[Sequence[PlanRow]], None] | None,
 ) -> Outcome:
     """What is asked without a suite, done."""
-    with open_live_store(store_url(None, store)) as opened:
-        pool = ProviderPool(work.suite, opened)
-        pool.check(endpoints(work))
-        if on_forecast is not None and pool.cost_money(list(endpoints(work).values())):
-            on_forecast(plan_work(work, opened, pool))
-        return evaluate(work, store=opened, pool=pool, progress=progress, configuration=written)
+    with _under_way(work, store, progress, on_forecast) as (work, opened, pool, told):
+        return evaluate(work, store=opened, pool=pool, progress=told, configuration=written)
 
 
 def try_judge(
     suite: Path | str | None = None,
     *,
-    answers: Any = (),
-    judges: Sequence[str] = (),
+    answers: Files = (),
+    judges: Sequence[str | Callable[..., Any]] = (),
     on: int = 3,
     kept: str | None = None,
-    store: str | Path | None = None,
+    store: Results = None,
     progress: Progress | None = None,
     limits: Mapping[str, Any] | None = None,
-    **asked: Any,
+    **how: Unpack[JudgeOptions],
 ) -> tuple[Outcome | None, list[JudgedReply]]:
     """Prompts as they would be sent, replies, and what is read from them; no verdict is kept.
+
+    >>> _, found = judgebench.try_judge(rubric="Is it true?", on=1, store="new.db")
+    >>> "Is it true?" in found[0].calls[0].prompt
+    True
 
     Parameters
     ----------
     suite
         Its ``judges`` are tried, all of them if none is named, on answers that are there.
-    answers, asked
+    answers, how
         Without a suite, as for `judge`: without answers those of a small set that comes along, and
         without judges prompts alone.
     on
@@ -2064,18 +2118,19 @@ def try_judge(
     from judgebench.reports import replies as report
 
     nobody = suite is None and not judges
-    if nobody and asked.get("prompt") is None and asked.get("rubric") is None:
+    if nobody and how.get("prompt") is None and how.get("rubric") is None:
         raise UsageError("name what is tried: a prompt with --prompt, a --rubric, or a suite")
     if suite is not None:
-        work = _resolved(Path(suite), limits=limits, narrowing=config.Narrowing(judges=(*judges,)))
+        work = _resolved(
+            Path(suite), limits=limits, narrowing=config.Narrowing(judges=(*map(str, judges),))
+        )
         written = config.raw_suite(Path(suite))
     else:
-        if not answers:
-            asked["baseline"] = asked.get("baseline") or SMALL_BASELINE
+        if not isinstance(answers, str | Path) and not len(answers):
+            how["baseline"] = how.get("baseline") or SMALL_BASELINE
         if nobody and kept is None:
-            asked.setdefault("read", "brackets")
-        named = judges or ["scripted/nobody"]
-        work, written = _work_on(answers, named, limits=limits, **asked)
+            how.setdefault("read", "brackets")
+        work, written = _work_on(answers, judges or ["scripted/nobody"], limits, **how)
     with open_live_store(store_url(work.suite, store)) as opened:
         if kept is not None:
             found = report.judged_replies(opened, kept, limit=on)
@@ -2084,54 +2139,45 @@ def try_judge(
         names = {candidate.key: candidate.name for candidate in work.candidates}
         if nobody:
             return None, [report.prompt_alone(q, names) for _, own in questions for q in own]
-        pool = ProviderPool(work.suite, opened)
-        pool.check(endpoints(work))
+    with _under_way(work, store, progress) as (_, opened, pool, told):
         outcome, results = try_out(
-            work,
-            questions,
-            store=opened,
-            pool=pool,
-            progress=progress or NoProgress(),
-            configuration=written,
+            work, questions, store=opened, pool=pool, progress=told, configuration=written
         )
         names |= {one.key: one.title for one in work.assignments}
         return outcome, [report.trial_reply(opened, *result, names) for result in results]
 
 
 def _work_on(
-    answers: Any,
+    answers: Files,
     judges: Sequence[str | Callable[..., Any]],
-    *,
-    rubric: Path | str | None = None,
-    prompt: Path | str | None = None,
-    scale: tuple[float, float] | None = None,
-    benchmark: str = "answers",
-    baseline: str | None = None,
-    base_url: str | None = None,
-    limit: int | None = None,
-    limits: Mapping[str, Any] | None = None,
-    **reading: Any,
+    limits: Mapping[str, Any] | None,
+    **how: Unpack[JudgeOptions],
 ) -> tuple[ResolvedSuite, dict[str, Any]]:
     """What a suite would say of answers that exist, and what it comes down to."""
     from judgebench.benchmarks.own_prompts import own_benchmark
     from judgebench.exchange.answer_files import read_answers_of
 
     found = read_answers_of(answers)
-    said = {**reading, **({} if prompt is None else {"prompt": str(prompt)})}
-    called = [_judge_called(one, base_url, said, rubric) for one in judges]
+    said: dict[str, Any] = {name: value for name, value in how.items() if value is not None}
+    about: dict[str, Any] = {}
+    about |= {name: said.pop(name) for name in ("scale", "baseline", "limit") if name in said}
+    benchmark, base_url = said.pop("benchmark", "answers"), said.pop("base_url", None)
+    about |= {"scale": list(about["scale"])} if "scale" in about else {}
+    about |= {"rubric": str(said.pop("rubric"))} if "rubric" in said else {}
+    said |= {"prompt": str(said["prompt"])} if "prompt" in said else {}
+    called = [_judge_called(one, base_url, said, "rubric" in about) for one in judges]
     section: dict[str, Any] = {
         "name": benchmark,
         "items": str(next(iter(found.answers.values())).path),
         "judges": [one["name"] for one in called],
         "samples": found.samples,
+        **about,
     }
-    more = {"rubric": rubric and str(rubric), "scale": scale and list(scale), "limit": limit}
-    more |= {"baseline": baseline}
     written = {
         "name": benchmark,
         "models": [{"name": m, "responses": str(a.path)} for m, a in found.answers.items()],
         "judges": called,
-        "benchmarks": [section | {name: one for name, one in more.items() if one is not None}],
+        "benchmarks": [section],
         "limits": dict(limits or {}),
     }
     suite = config.check(config.Suite, written, "what is judged")
@@ -2139,7 +2185,7 @@ def _work_on(
     given = ResolvedBenchmark(
         config=suite.benchmarks[0],
         benchmark=own,
-        items=tuple(own.items(limit)),
+        items=tuple(own.items(about.get("limit"))),
         recorded=found.answers,
     )
     return resolve(suite, given=given), written
@@ -2149,7 +2195,7 @@ def _judge_called(
     named: str | Callable[..., Any],
     base_url: str | None,
     said: Mapping[str, Any],
-    rubric: Path | str | None,
+    has_rubric: bool,
 ) -> dict[str, Any]:
     """The judge that is meant by PROVIDER/MODEL, or is a function."""
     if not isinstance(named, str):
@@ -2157,7 +2203,7 @@ def _judge_called(
             raise UsageError(f"{named!r} is no judge: name PROVIDER/MODEL, or give a function")
         options = {"function": registry.register_function(named)}
         return {"name": named.__name__, "kind": "python", "options": options}
-    if "prompt" not in said and rubric is None:
+    if "prompt" not in said and not has_rubric:
         raise UsageError(f"{named} is told nothing: give a rubric with --rubric, or a --prompt")
     kind = {} if "prompt" in said else {"kind": "rubric"}
     return {"name": named, **kind, **_endpoint_called(named, base_url, "--judge"), **said}
@@ -2224,8 +2270,8 @@ def confirm(
     suite: Path | str,
     wanted: Sequence[Unconfirmed],
     *,
-    store: str | Path | None = None,
-    progress: Progress,
+    store: Results = None,
+    progress: Progress | None = None,
     limits: Mapping[str, Any] | None = None,
 ) -> Outcome:
     """Ask judges of a suite afresh about two models each, and nothing else.
@@ -2239,17 +2285,13 @@ def confirm(
     """
     path = Path(suite)
     work = _resolved(path, limits=limits)
-    with open_live_store(store_url(work.suite, store)) as opened:
+    asked = config.as_asked(config.raw_suite(path), limits or {}, None)
+    with open_live_store(store_url(work.suite, store)) as opened, shown(progress) as told:
         pool = ProviderPool(work.suite, opened)
         with _named(path):
             pool.check(endpoints(work))
             return confirm_work(
-                work,
-                wanted,
-                store=opened,
-                pool=pool,
-                progress=progress,
-                configuration=config.as_asked(config.raw_suite(path), limits or {}, None),
+                work, wanted, store=opened, pool=pool, progress=told, configuration=asked
             )
 
 
@@ -2316,7 +2358,7 @@ def _take_in_labels(work: ResolvedSuite, store: Store) -> list[str]:
 def plan(
     suite: Path | str,
     *,
-    store: str | Path | None = None,
+    store: Results = None,
     batch: bool = False,
     margin: float | None = None,
     refresh_anchors: bool = False,
@@ -2399,7 +2441,7 @@ def _store_if_there(url: str) -> Iterator[Store | None]:
         yield opened
 
 
-def store_url(suite: config.Suite | None, given: str | Path | None = None) -> str:
+def store_url(suite: config.Suite | None, given: Results = None) -> str:
     """Where a suite's results go: as told, else as the suite says, else where they usually go."""
     return _usual_store(given or (suite.store if suite is not None else None))
 

@@ -64,8 +64,8 @@ def pull_command(benchmarks: tuple[str, ...]) -> int:
     """
     from judgebench.benchmarks.data import found
     from judgebench.benchmarks.pull import offers, pull
-    from judgebench.cli.progress import progress_for
     from judgebench.errors import JudgebenchError
+    from judgebench.progress import progress_for
 
     offered = offers()
     if not benchmarks:

@@ -255,8 +255,8 @@ def cancel_batches(**asked: Any) -> int:
 def _visit(
     wanted: Sequence[str], form: str, outputs: Sequence[Path], store: str, *, call_off: bool
 ) -> int:
-    from judgebench.cli.progress import progress_for
     from judgebench.execution.batch import collect
+    from judgebench.progress import progress_for
     from judgebench.store import open_store
 
     with open_store(store, create=False) as opened, progress_for(sys.stderr) as progress:

@@ -23,7 +23,7 @@ from pyarrow import dataset
 from sqlalchemy import text
 
 from judgebench import keys
-from judgebench.cli.progress import PlainProgress
+from judgebench.progress import PlainProgress
 from judgebench.errors import StoreError, StoreGoneError
 from judgebench.protocols import NoProgress
 from judgebench.records import Item, Label, Response, Runtime
