@@ -8,10 +8,10 @@ from __future__ import annotations
 import access
 import reads
 import streamlit as st
+from answers import snapshot
 from long_text import LOOK
 from narrow import NARROW
 from open_store import NoStoreError
-from snapshot import held
 
 from judgebench.errors import ConfigError, JudgebenchError
 
@@ -27,7 +27,7 @@ def status(url: str) -> None:
         st.text("It cannot be read.")
     else:
         st.text("\n".join(state.lines()))
-    if held(url).moved_on() != st.session_state["mark"]:
+    if snapshot(url).moved_on().mark != st.session_state["mark"]:
         st.rerun(scope="app")
 
 
@@ -39,7 +39,7 @@ if access.unguarded():
 store = reads.store_url()
 st.session_state["store"] = store
 try:
-    st.session_state["mark"] = held(store).moved_on()
+    st.session_state["mark"] = snapshot(store).moved_on().mark
 except ConfigError as error:
     st.error("This cannot be shown.", icon="⛔")
     st.text(str(error))
@@ -80,5 +80,5 @@ with st.sidebar:
     status(store)
     if not access.bound_to_loopback():
         st.caption("Other machines may reach this page. Whoever does reads the whole store.")
-with held(store).timed():
+with snapshot(store).timed():
     page.run()

@@ -14,9 +14,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import charts
+import computations
 import streamlit as st
+from answers import State
 from codec import read
-from computed import answer, soon
+from computed import answer
 from item_reads import words
 from long_text import visible
 from open_store import opened
@@ -137,7 +139,7 @@ def meetings(url: str, mark: str) -> Meetings:
                 model=Who(*one["model"]),
                 opponent=None if one["opponent"] is None else Who(*one["opponent"]),
             )
-            for one in soon(url, mark, "computations.met")
+            for one in State(url, mark).soon(computations.met)
         ]
     )
 

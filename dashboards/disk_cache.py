@@ -14,16 +14,15 @@ import os
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import judgebench
 from judgebench import registry
 from judgebench.benchmarks.data import PARTIAL, data_home
 
-FORM = 1
+FORM = 2
 MOST = 256
 """Files that are kept; the oldest go first."""
 
@@ -31,7 +30,7 @@ LIBRARIES = ("numpy", "scipy", "scikit-learn", "statsmodels", "evalica")
 """What numbers are computed with beside our own code."""
 
 
-def name_of(store: str, mark: str, question: Iterable[str]) -> str:
+def name_of(store: str, mark: str, question: str) -> str:
     """Of a question to a state of a store, as it would be answered here and now.
 
     Parameters
@@ -39,8 +38,8 @@ def name_of(store: str, mark: str, question: Iterable[str]) -> str:
     store
         `Location.identity`.
     """
-    told = [FORM, store, mark, *question, *_code(), *_outside()]
-    return hashlib.sha256(json.dumps(told).encode("utf-8", "surrogateescape")).hexdigest()
+    said = [FORM, store, mark, question, *_code(), *_outside()]
+    return hashlib.sha256(json.dumps(said).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 @cache
@@ -78,8 +77,8 @@ def _seen(file: Path) -> str:
     return f"{file} {found.st_size} {found.st_mtime_ns}"
 
 
-class Kept:
-    """A folder of answers.
+class DiskCache:
+    """A folder of answers, each a text.
 
     Where it cannot be written, nothing is kept and everything is computed each time.
     """
@@ -87,21 +86,20 @@ class Kept:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def get(self, name: str) -> Any | None:
+    def get(self, name: str) -> str | None:
         """What is kept under a name; None if nothing is, or nothing that can be read."""
         try:
-            text = self._path(name).read_text(encoding="utf-8")
-            return json.loads(text)
-        except (OSError, ValueError):  # absent, not ours to read, or cut off
+            return self._path(name).read_text(encoding="utf-8")
+        except (OSError, ValueError):  # absent, not ours to read, or no text
             return None
 
-    def put(self, name: str, answer: Any) -> bool:
+    def put(self, name: str, answer: str) -> bool:
         """Keep an answer, whole or not at all; whether it could be."""
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle, stage = tempfile.mkstemp(dir=self.folder, suffix=".new")
             with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(answer, file)
+                file.write(answer)
             Path(stage).replace(self._path(name))
             self._sweep()
         except OSError:

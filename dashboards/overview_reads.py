@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 
 import board_reads
 import charts
+import computations
 import pandas as pd
 import reads
 import streamlit as st
 import widgets
+from answers import State, snapshot
 from badges import is_apart
 from board_rows import rank_text
-from computed import soon
 from long_text import visible
 from open_store import opened
 from reads import KEPT
-from snapshot import held
 
 from judgebench.errors import JudgebenchError
 from judgebench.metrics.win_rate import WIN_RATE
@@ -38,7 +38,7 @@ def held_of_each(url: str, mark: str) -> list[Holding]:
 
 @st.cache_data(max_entries=KEPT, show_spinner=False)
 def _verdicts(url: str, mark: str) -> Mapping[At, Verdicts]:
-    used = soon(url, mark, "computations.verdicts_used")
+    used = State(url, mark).soon(computations.verdicts_used)
     return {(one["benchmark"], one["version"]): Verdicts(**one["verdicts"]) for one in used}
 
 
@@ -101,7 +101,7 @@ def leaders(url: str) -> dict[At, Leader]:
 
 def work_out(url: str, mark: str, at: At) -> Leader:
     """Compute a benchmark's boards, and remember who leads the first one."""
-    with held(url).timed():
+    with snapshot(url).timed():
         try:
             found = _leader(url, mark, reads.boards(url, mark, *at))
         except JudgebenchError as error:

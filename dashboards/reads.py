@@ -14,12 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import streamlit as st
-from computed import answer, ready
+import computations
+from answers import State
 from open_store import mark_of as mark_of
 from open_store import opened, written_at
 
 from judgebench import DEFAULT_STORE
+from judgebench.store import Store
 from judgebench.store.opening import located
 
 KEPT = 64
@@ -41,11 +42,9 @@ def store_url(arguments: Sequence[str] | None = None) -> str:
 # what is there ----------------------------------------------------------------------------------
 
 
-@st.cache_data(max_entries=KEPT, show_spinner=False)
 def benchmarks(url: str, mark: str) -> list[tuple[str, str]]:
     """Names and versions, in the order in which the store met them."""
-    with opened(url) as store:
-        return list(store.benchmarks())
+    return State(url, mark).read(Store.benchmarks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,17 +121,15 @@ NO_ESTIMATE: Json = {
 }  # fmt: skip
 
 
-@st.cache_data(max_entries=KEPT, show_spinner="Computing intervals …")
 def boards(url: str, mark: str, benchmark: str, version: str) -> list[dict[str, Any]]:
     """As `computations.boards`."""
-    found: list[dict[str, Any]] = answer(url, mark, "computations.boards", benchmark, version)
-    return found
+    return State(url, mark).compute(computations.boards, benchmark, version)
 
 
-def ready_boards(url: str, mark: str) -> None:
+def ready_boards(state: State) -> None:
     """Have the boards of all benchmarks ready, those that came last into the store first."""
-    for benchmark, version in reversed(benchmarks(url, mark)):
-        ready(url, mark, "computations.boards", benchmark, version)
+    for benchmark, version in reversed(state.read(Store.benchmarks)):
+        state.ready(computations.boards, benchmark, version)
 
 
 # words ------------------------------------------------------------------------------------------

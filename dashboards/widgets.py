@@ -10,135 +10,29 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import page
 import pandas as pd
 import streamlit as st
 from charts import GAP, INK, Axis, Ink, number, text_px
-from open_store import NoStoreError
+from page import FIRST_STEPS as FIRST_STEPS
+from page import Telling
+from page import choose as choose
+from page import choose_among as choose_among
+from page import empty as empty
+from page import forget as forget
+from page import or_say_what_is_wrong as or_say_what_is_wrong
 from pandas.io.formats.style import Styler
 from pictures import Draws, as_of, captioned, plotted, save_buttons
 from reads import shown_url
 from streamlit.delta_generator import DeltaGenerator
 
-from judgebench.errors import JudgebenchError
-
-FIRST_STEPS = "judgebench run suites/demo.yaml"
-
 
 def ink() -> Ink:
     """The colours of the theme that the reader's browser shows."""
     return INK["dark" if st.context.theme.type == "dark" else "light"]
-
-
-def or_say_what_is_wrong(page: Callable[[], None]) -> None:
-    """Draw a page; where the store is absent or cannot be read, say so and what to do."""
-    try:
-        page()
-    except NoStoreError as absent:
-        st.info("There is no store here yet. A run makes one:", icon="📭")
-        st.code(FIRST_STEPS, language=None)
-        st.text(f"Looked for {absent}")
-    except JudgebenchError as error:
-        st.error("This cannot be shown.", icon="⛔")
-        st.text(str(error))
-
-
-def empty(what: str, command: str) -> None:
-    """What a page says that has nothing to show. Both texts are ours."""
-    st.info(what, icon="📭")
-    st.code(command, language=None)
-
-
-def choose(
-    label: str,
-    options: Sequence[str],
-    key: str,
-    *,
-    default: str | None = None,
-    shows: Mapping[str, str] | None = None,
-    kept_as: str | None = None,
-) -> str:
-    """A select box whose choice lives in the URL and outlives a change of page.
-
-    ``kept_as``: a name of this page's own, where what others have chosen means nothing here.
-    """
-    kept = st.session_state.setdefault("kept", {})
-    kept_as = kept_as or key
-    wanted = (st.query_params.get(key), kept.get(kept_as), default)
-    start = next((options.index(name) for name in wanted if name in options), 0)
-    picked: str = st.selectbox(
-        label,
-        list(options),
-        index=start,
-        format_func=lambda option: shows.get(option, option) if shows else option,
-        # A key of its own for each set of options: a choice among others is none among these.
-        key="\0".join([key, *options]),
-    )
-    kept[kept_as] = picked
-    if st.query_params.get(key, "") != picked:
-        st.query_params[key] = picked
-    return picked
-
-
-def forget(*keys: str) -> None:
-    """Let select boxes of `choose` take what the URL says, as a callback may have changed it."""
-    for name in list(st.session_state):
-        if isinstance(name, str) and name.partition("\0")[0] in keys and "\0" in name:
-            del st.session_state[name]
-
-
-Telling: TypeAlias = Callable[[], Iterable[tuple[str, str]]]
-"""Name and version of the benchmarks that a page has something to say about, the best first."""
-
-
-def choose_benchmark(
-    known: Sequence[tuple[str, str]], widths: Sequence[float], telling: Telling
-) -> tuple[list[DeltaGenerator], str, str] | None:
-    """As `choose_among`; None, and what to type, where the store knows no benchmark."""
-    if not known:
-        empty("The store is empty. A run fills it:", FIRST_STEPS)
-        return None
-    return choose_among(known, widths, telling)
-
-
-def choose_among(
-    known: Sequence[tuple[str, str]], widths: Sequence[float], telling: Telling
-) -> tuple[list[DeltaGenerator], str, str]:
-    """A row of selectors: benchmark and version chosen, and the places left to fill.
-
-    A link says which. What a reader chose on another page is kept where this page has something to
-    say about it; else the page opens on the best of `telling`.
-    """
-    names = list(dict.fromkeys(name for name, _ in known))
-    best = None
-    if st.query_params.get("benchmark") not in names:
-        best = _opens_on(telling)
-    places = st.columns(list(widths))
-    with places[0]:
-        benchmark = choose("Benchmark", names, "benchmark", default=best and best[0])
-    with places[1]:
-        versions = [version for name, version in known if name == benchmark]
-        told = best is not None and best[0] == benchmark and best[1] in versions
-        version = choose(
-            "Version", versions, "version", default=best[1] if best and told else versions[-1]
-        )
-    return places[2:], benchmark, version
-
-
-def _opens_on(telling: Telling) -> tuple[str, str] | None:
-    """Where a page begins that no link leads to a benchmark of; None at the first there is."""
-    kept = st.session_state.setdefault("kept", {})
-    chosen = kept.get("benchmark")
-    by_itself = chosen == st.session_state.get("opened on")
-    if chosen and not by_itself and any(chosen == name for name, _ in telling()):
-        return None
-    for name in ("benchmark", "version"):
-        kept.pop(name, None)
-    best = next(iter(telling()), None)
-    st.session_state["opened on"] = best and best[0]
-    return best
 
 
 def distinct(names: Sequence[str]) -> list[str]:
@@ -305,6 +199,16 @@ def notes(lines: Sequence[str]) -> None:
     """Warnings and reasons below a table."""
     if lines:
         st.text("\n".join(lines))
+
+
+# as pages asked before `page` ---------------------------------------------------------------------
+
+
+def choose_benchmark(
+    known: Sequence[tuple[str, str]], widths: Sequence[float], telling: Telling
+) -> tuple[list[DeltaGenerator], str, str] | None:
+    """As `page.choose_benchmark`."""
+    return page.choose_benchmark(page.state(), widths, telling)
 
 
 def download(label: str, name: str, csv: str, key: str) -> None:

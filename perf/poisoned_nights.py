@@ -37,10 +37,9 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from judgebench.metrics.board_kinds import BoardKind
-from judgebench.metrics.paired_models import VIEWS, compare, paired_models
+from judgebench.metrics.paired import VIEWS, compare, paired_models
 from judgebench.records import BINARY
 from judgebench.reports.gate_missing import in_each_view, too_little_read, turned_by_missing
-from judgebench.reports.model_pairs import coverage
 from judgebench.stats.gate_rule import Decision
 from perf.gate_rates import (
     ALPHA,
@@ -105,7 +104,7 @@ class Night:
         levels = dict.fromkeys(VIEWS, ALPHA)  # of one test
         found = in_each_view(compared, levels, margin=self.margin, alpha=ALPHA)
         turned = turned_by_missing(found, compared)
-        unread = too_little_read(("candidate", "baseline"), coverage(pair), FLOOR)
+        unread = too_little_read(("candidate", "baseline"), pair.coverage, FLOOR)
         observed = found["observed"]
         return Said(
             gate="inconclusive" if unread or turned else observed,

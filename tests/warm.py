@@ -3,7 +3,7 @@
 Most of what a worker with a model costs is the import of torch, transformers and lm-eval: five
 seconds of a core each time. A `Warm` takes the place of the interpreter (``sys.executable``) in
 tests to which the start of a process is not the point. ``-m`` with a module of `LOADS`, ``-c`` with
-a program, and the dashboard's computer are forked from a server, with the caller's environment,
+a program, and the dashboard's worker are forked from a server, with the caller's environment,
 folder, arguments and streams; whatever else it is asked to do, the interpreter itself does. What is
 forked leads a session of its own, ends with the exit status or signal of its own, and is killed
 when the process that stands for it is.
@@ -36,7 +36,7 @@ from typing import Any, Self
 from judgebench.workers.protocol import QUIET
 
 ROOT = Path(__file__).resolve().parents[1]
-COMPUTER = str(ROOT / "dashboards" / "computer.py")
+COMPUTER = str(ROOT / "dashboards" / "worker.py")
 _COMMAND = (
     "judgebench.api",
     "judgebench.cli.gate",

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from judgebench.metrics.board_kinds import BoardKind, board
-from judgebench.metrics.paired_models import head_to_head, spread_of
+from judgebench.metrics.paired import head_to_head, spread_of
 from judgebench.metrics.verdict_table import Columns
 from judgebench.stats.head_to_head_power import MOST_SPREAD
 

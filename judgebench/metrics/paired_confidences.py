@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from judgebench.metrics.confidence_board import Floats, QuestionSet, Statistic, statistics
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.paired_models import BASELINE, CANDIDATE, Compared, PairedModels, compare
+from judgebench.metrics.paired import BASELINE, CANDIDATE, Compared, PairedModels, compare
 from judgebench.plain_text import counted
 from judgebench.stats.calibration_error import (
     bin_contributions,

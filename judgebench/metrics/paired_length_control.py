@@ -17,7 +17,7 @@ from judgebench.metrics import length_controlled
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.length_calibration import LengthCalibration
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED, PARAMETERS, Lengths
-from judgebench.metrics.paired_models import BASELINE, CANDIDATE, Compared, PairedModels
+from judgebench.metrics.paired import BASELINE, CANDIDATE, Compared, PairedModels
 from judgebench.metrics.verdict_table import Columns
 from judgebench.stats.paired_bootstrap import bootstrap_test
 from judgebench.stats.paired_tests import PairedTest

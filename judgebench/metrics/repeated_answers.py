@@ -10,7 +10,7 @@ import numpy as np
 
 from judgebench.columns import marked, taken
 from judgebench.metrics.board_kinds import BoardKind, board
-from judgebench.metrics.paired_models import as_numbers
+from judgebench.metrics.paired import as_numbers
 from judgebench.metrics.verdict_table import Columns
 from judgebench.stats.unchanged import within_items
 

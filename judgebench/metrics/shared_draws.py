@@ -19,7 +19,7 @@ from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.intervals import LEAST, Floats, Intervals
 from judgebench.metrics.item_means import item_means
 from judgebench.metrics.measure import Measure, estimated, mean_of
-from judgebench.metrics.paired_models import as_numbers
+from judgebench.metrics.paired import as_numbers
 from judgebench.metrics.scores import mixed, scales_of
 from judgebench.metrics.verdict_table import Columns, Ints, read_table
 from judgebench.metrics.win_rate import PERCENT

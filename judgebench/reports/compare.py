@@ -16,26 +16,25 @@ from dataclasses import dataclass, replace
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
-from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
-from judgebench.metrics.paired_models import (
+from judgebench.metrics.paired import (
     HEAD_TO_HEAD,
+    METRIC_OF,
     VIEWS,
     Compared,
     PairedModels,
     View,
     compare,
+    difference,
 )
+from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.records import Estimate
 from judgebench.reports.boards import judges_called
 from judgebench.reports.gate_unchanged import Unchanged, basis_of, unchanged
 from judgebench.reports.model_pairs import (
-    METRIC_OF,
     METRICS,
     Flip,
     PairData,
-    coverage,
-    difference,
     drop_found,
     equal,
     flips,
@@ -414,7 +413,7 @@ class _Test:
             p_value=self.p_value("observed"),
             p_adjusted=p_adjusted,
             detectable=drop_found(compared, alpha=self.alpha / n_tests) * pair.unit,
-            coverage=coverage(pair),
+            coverage=pair.coverage,
             flips=flips(pair),
             equal=equal(pair),
             notes=tuple(self._notes()),
@@ -469,7 +468,7 @@ class _Test:
             + said
             + [
                 f"{100 * readable:.1f} % of the verdicts on {model} could be read"
-                for model, readable in zip(self.two, coverage(self.pair), strict=True)
+                for model, readable in zip(self.two, self.pair.coverage, strict=True)
                 if readable < floor
             ]
         )

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from judgebench.metrics.paired_models import HEAD_TO_HEAD
+from judgebench.metrics.paired import HEAD_TO_HEAD
 from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.reports import estimates
 from judgebench.reports.compare import Comparison, Difference

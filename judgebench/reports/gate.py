@@ -15,14 +15,14 @@ from dataclasses import dataclass, replace
 
 from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import BoardKind
-from judgebench.metrics.paired_models import VIEWS
+from judgebench.metrics.paired import METRIC_OF, VIEWS
 from judgebench.plain_text import too_few_items
 from judgebench.reports.gate_outcome import Decided, GateReport
 from judgebench.reports.gate_policy import ChosenTest, Policy
 from judgebench.reports.gate_test import Question
 from judgebench.reports.gate_unchanged import Basis, Unchanged, unchanged
 from judgebench.reports.known_spread import KnownSpread, known_spread
-from judgebench.reports.model_pairs import METRIC_OF, PairData
+from judgebench.reports.model_pairs import PairData
 from judgebench.reports.slide import SlideReport, policy_slide
 from judgebench.stats.gate_rule import FEWEST_TO_PASS, Decision
 from judgebench.stats.paired_tests import benjamini_hochberg, deciding_levels, holm

@@ -5,9 +5,10 @@ from __future__ import annotations
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
+from judgebench.metrics.paired import METRIC_OF
 from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.reports.gate_policy import GateTest
-from judgebench.reports.model_pairs import METRIC_OF, METRICS, PairData
+from judgebench.reports.model_pairs import METRICS, PairData
 from judgebench.reports.pair_length_control import calibrated
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from judgebench.metrics.paired_models import PairedModels, compare
+from judgebench.metrics.paired import PairedModels, compare
 from judgebench.records import JudgeSpec
 from judgebench.reports.board_data import IMPORTED
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from judgebench.metrics.paired_models import Compared, View
+from judgebench.metrics.paired import Compared, View
 from judgebench.stats.gate_rule import Decision, decide
 
 MISSING_DECIDES = "missing verdicts: at their worst or best for the candidate, it decides otherwise"

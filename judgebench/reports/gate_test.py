@@ -11,8 +11,8 @@ from functools import partial
 from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
+from judgebench.metrics.paired import VIEWS, Compared, PairedModels, View, compare, difference
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
-from judgebench.metrics.paired_models import VIEWS, Compared, PairedModels, View, compare
 from judgebench.plain_text import counted
 from judgebench.reports import estimates
 from judgebench.reports.agreement import agreement_report
@@ -23,14 +23,7 @@ from judgebench.reports.gate_missing import in_each_view, too_little_read, turne
 from judgebench.reports.gate_outcome import Alarm, Decided
 from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.reports.gate_unchanged import Basis, Unchanged, basis_of
-from judgebench.reports.model_pairs import (
-    PairData,
-    coverage,
-    difference,
-    drop_found,
-    flips,
-    more_items,
-)
+from judgebench.reports.model_pairs import PairData, drop_found, flips, more_items
 from judgebench.reports.pair_confidences import PairConfidences
 from judgebench.reports.pair_length_control import pair_at_equal_length
 from judgebench.reports.versions import OtherNights, other_nights
@@ -209,7 +202,7 @@ class Question:
             p_adjusted=p_adjusted,
             detectable_drop=drop * unit,
             to_decide=to_decide,
-            coverage=coverage(pair),
+            coverage=pair.coverage,
             confirmation=confirmation,
             flips=flips(pair),
             confidence=pair.confidence,
@@ -254,7 +247,7 @@ class Question:
             return changed
         if self.stacks is not None and not self.stacks.alike:
             return self.stacks.said
-        if (unread := too_little_read(self.two, coverage(self.pair), self._floor)) is not None:
+        if (unread := too_little_read(self.two, self.pair.coverage, self._floor)) is not None:
             return unread
         if observed.units < self._test.min_n:
             return (

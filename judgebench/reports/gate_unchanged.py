@@ -19,18 +19,18 @@ from numpy.typing import NDArray
 
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
-from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
-from judgebench.metrics.paired_models import (
+from judgebench.metrics.paired import (
     BASELINE,
     CANDIDATE,
     HEAD_TO_HEAD,
     Compared,
     PairedModels,
 )
+from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.repeated_answers import average_nights, repeat_spread
 from judgebench.reports.gate_missing import too_little_read
 from judgebench.reports.metric_words import digits, in_percent
-from judgebench.reports.model_pairs import PairData, coverage
+from judgebench.reports.model_pairs import PairData
 from judgebench.stats.unchanged import (
     CHANCE,
     MOST_TOGETHER,
@@ -203,7 +203,7 @@ def basis_of(
         width=pair.width if math.isnan(observed.reach) else observed.reach,
         scale=pair.width,
         whose=two[1] if metric != HEAD_TO_HEAD else two[0],
-        readable=coverage(pair)[BASELINE if metric != HEAD_TO_HEAD else CANDIDATE],
+        readable=pair.coverage[BASELINE if metric != HEAD_TO_HEAD else CANDIDATE],
         unbounded=None if compared.bounded else compared.why_unbounded,
         floor=data.which.coverage_floor,
     )

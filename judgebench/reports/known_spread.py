@@ -18,7 +18,7 @@ import numpy as np
 
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.head_spread import head_spreads
-from judgebench.metrics.paired_models import (
+from judgebench.metrics.paired import (
     BASELINE,
     CANDIDATE,
     PairedModels,
@@ -30,7 +30,7 @@ from judgebench.metrics.repeated_answers import average_nights, repeat_spread
 from judgebench.plain_text import counted
 from judgebench.reports.gate_missing import too_little_read
 from judgebench.reports.gate_unchanged import LEAST_ITEMS
-from judgebench.reports.model_pairs import PairData, coverage
+from judgebench.reports.model_pairs import PairData
 from judgebench.reports.versions import other_nights
 from judgebench.stats.head_to_head_power import MOST_SPREAD
 from judgebench.stats.paired_tests import spread_over_units
@@ -119,7 +119,7 @@ def known_spread(
     observed = replace(itself.observed, spread=0.0, difference=0.0)
     missing = views_exchanged(observed, itself.worst, itself.best)
     reach = pair.width if math.isnan(itself.observed.reach) else itself.observed.reach
-    never = too_little_read([baseline], [coverage(pair)[BASELINE]], data.which.coverage_floor)
+    never = too_little_read([baseline], [pair.coverage[BASELINE]], data.which.coverage_floor)
 
     def found(rests: Rests, said: str, spread: float, *, binary: bool) -> KnownSpread:
         return KnownSpread(

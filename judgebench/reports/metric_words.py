@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from judgebench.metrics.length_controlled import AS_PUBLISHED, LENGTH_CONTROLLED
-from judgebench.metrics.paired_models import HEAD_TO_HEAD
+from judgebench.metrics.paired import HEAD_TO_HEAD
 from judgebench.metrics.scores import SCORE
 from judgebench.metrics.win_rate import ORDER_FLIPS, WIN_RATE
 

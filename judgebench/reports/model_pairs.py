@@ -12,23 +12,21 @@ from functools import cache, cached_property, lru_cache
 
 from judgebench.columns import counted
 from judgebench.errors import UsageError, unknown_name
-from judgebench.metrics.accuracy import ACCURACY
 from judgebench.metrics.balanced import Balance
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
-from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
-from judgebench.metrics.paired_models import (
+from judgebench.metrics.paired import (
+    METRIC_OF,
     Compared,
     PairedModels,
     compared_directly,
     head_to_head,
     paired_models,
 )
+from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.repeated_answers import average_nights
-from judgebench.metrics.scores import SCORE
-from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.plain_text import counted as in_words
-from judgebench.records import Estimate, JudgeSpec
+from judgebench.records import JudgeSpec
 from judgebench.reports.board_data import BoardData, Judged
 from judgebench.reports.boards import Columns, meant, renamed, with_units
 from judgebench.reports.drift import JudgeDrift, judge_drift
@@ -38,9 +36,6 @@ from judgebench.reports.stack_anchors import TOLERANCE, Answering, OtherStack, o
 from judgebench.stats.gate_rule import detectable
 from judgebench.stats.paired_tests import PairedTest
 from judgebench.store import Store
-
-METRIC_OF = {"label": ACCURACY, "score": SCORE, "preference": WIN_RATE}
-"""What the verdicts of a kind of board make."""
 
 METRICS = (*METRIC_OF.values(), LENGTH_CONTROLLED, *CONFIDENCE_METRICS)
 """By what two models can be compared."""
@@ -323,54 +318,6 @@ class PairData:
     def stacks(self, model: str) -> set[str]:
         """What a local model's newest answers were run on."""
         return self.board.stacks_of.get(self.board.model_ids[model], set())
-
-
-def coverage(pair: PairedModels) -> tuple[float, float]:
-    """The share of readable verdicts among all that should be there, of candidate and baseline."""
-    expected = pair.expected.astype(float)
-    shares = [
-        1.0 - lacking / of if of else 0.0
-        for lacking, of in zip(pair.missing.tolist(), expected.tolist(), strict=True)
-    ]
-    return shares[0], shares[1]
-
-
-def difference(
-    pair: PairedModels, compared: Compared, ends: tuple[float, float], *, level: float
-) -> Estimate:
-    """Candidate minus baseline, in the metric's units.
-
-    Where lower is better, a candidate that is worse has a difference above 0.
-
-    Parameters
-    ----------
-    ends
-        The bounds that decide, without the unit.
-    level
-        With which both of them hold.
-    """
-    observed, shown = compared.observed, pair.shown
-    bounds = [end * shown if math.isfinite(end) else math.nan for end in ends]
-    cases = [test.difference * shown for test in (compared.view("worst"), compared.view("best"))]
-    if not pair.higher_is_better:
-        bounds.reverse()
-        cases.reverse()
-    bounded = compared.worst is not None
-    return Estimate(
-        value=observed.difference * shown + 0.0,  # no -0.0
-        low=bounds[0],
-        high=bounds[1],
-        level=level,
-        n=int(pair.expected.sum() - pair.missing.sum()),
-        units=observed.units,
-        missing=int(pair.missing.sum()),
-        method=observed.method,
-        undefined=(pair.why_not or "no item has a readable verdict on both")
-        if math.isnan(observed.difference)
-        else None,
-        worst_low=cases[0] if bounded else None,
-        worst_high=cases[1] if bounded else None,
-    )
 
 
 def drop_found(compared: Compared, *, alpha: float) -> float:

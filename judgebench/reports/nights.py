@@ -15,13 +15,14 @@ from typing import Any
 
 from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import BoardKind
+from judgebench.metrics.paired import METRIC_OF
 from judgebench.reports.cost import Taken
 from judgebench.reports.drift import JudgeDrift
 from judgebench.reports.gate import chosen_test, decide_tests
 from judgebench.reports.gate_outcome import Decided
 from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.reports.gate_test import Question
-from judgebench.reports.model_pairs import METRIC_OF, PairData
+from judgebench.reports.model_pairs import PairData
 from judgebench.reports.slide import Fixed, SlideReport, each_once, slide_report
 from judgebench.reports.versions import Night, nights_of, ran_at
 from judgebench.store import Store

@@ -11,8 +11,8 @@ import numpy as np
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.confidence_board import QuestionSet
 from judgebench.metrics.intervals import Floats, Intervals
+from judgebench.metrics.paired import Compared, PairedModels
 from judgebench.metrics.paired_confidences import SetOfTwo, of_confidences
-from judgebench.metrics.paired_models import Compared, PairedModels
 from judgebench.reports.boards import judges_called
 from judgebench.reports.confidence_data import Answer, Confidence, ConfidenceData, question_sets
 from judgebench.reports.model_pairs import PairData

@@ -11,8 +11,8 @@ from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.length_calibration import LengthCalibration
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
+from judgebench.metrics.paired import Compared, PairedModels, compare
 from judgebench.metrics.paired_length_control import at_equal_length
-from judgebench.metrics.paired_models import Compared, PairedModels, compare
 from judgebench.reports.boards import where
 from judgebench.reports.length_calibrations import Calibrations
 from judgebench.reports.model_pairs import PairData

@@ -18,7 +18,7 @@ from judgebench.execution.forecast import Designs, Detectable, PassesUnchanged, 
 from judgebench.execution.plan import verdicts_each
 from judgebench.execution.resolve import JudgeAssignment
 from judgebench.metrics.head_spread import BOTH, head_spreads
-from judgebench.metrics.paired_models import HEAD_TO_HEAD, Spread, every_pair, spread_of
+from judgebench.metrics.paired import HEAD_TO_HEAD, METRIC_OF, Spread, every_pair, spread_of
 from judgebench.plain_text import too_few_items
 from judgebench.records import CONFIDENCES
 from judgebench.reports.estimates import UNDEFINED, finite
@@ -26,7 +26,7 @@ from judgebench.reports.gate import LEAST_DROP, MOST_DROP
 from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.reports.gate_unchanged import drop_words, percent
 from judgebench.reports.metric_words import digits, in_percent
-from judgebench.reports.model_pairs import METRIC_OF, PairData
+from judgebench.reports.model_pairs import PairData
 from judgebench.reports.table import Column, Table
 from judgebench.stats.gate_rule import detectable, units_to_detect
 from judgebench.stats.head_to_head_power import MOST_SPREAD, Fewer, TwoDesigns, two_designs

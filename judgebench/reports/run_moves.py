@@ -8,21 +8,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from judgebench.metrics.accuracy import ACCURACY
-from judgebench.metrics.balanced import Balance, balanced
+from judgebench.metrics.balanced import Balance
 from judgebench.metrics.board_kinds import BoardKind
-from judgebench.metrics.intervals import LEAST, Floats, Intervals
-from judgebench.metrics.item_means import ItemMeans
-from judgebench.metrics.measure import Measure, mean_of
-from judgebench.metrics.paired_difference import (
-    BeforeAfter,
+from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.paired import (
+    METRIC_OF,
     PairedDifference,
-    paired_differences,
+    as_numbers,
+    before_and_after,
 )
-from judgebench.metrics.scores import SCORE, mixed, scales_of
-from judgebench.metrics.verdict_table import VerdictTable
-from judgebench.metrics.verdict_values import label_values, preference_values, score_values
-from judgebench.metrics.win_rate import NEAR, PERCENT, WIN_RATE, outcome
+from judgebench.metrics.win_rate import NEAR, outcome
 from judgebench.records import HUMAN
 from judgebench.reports.board_data import IMPORTED
 from judgebench.reports.boards import Columns, Meant
@@ -115,18 +110,12 @@ def moves(
         before = first.boards.get(BoardKind(kind.kind, known))
         if before is None or (kind.opponent is not None and opponent is None):
             continue
-        how = _Measured(which, kind, categories)
         shared = set(before["item_id"]) & set(after["item_id"])
         alone = [len(set(one["item_id"]) - shared) for one in (before, after)]
-        pairs = list(_pairs(models, judges, _by_who(before), _by_who(after)))
-        differences = paired_differences(
-            [how.compared(one, other) for _, _, one, other in pairs],
-            shared,
-            values=how.values,
-            units=first.contents,
-            intervals=intervals,
-        )
-        for (judge, model, one, other), found in zip(pairs, differences, strict=True):
+        balance = None
+        if kind.kind == "score" and which.sides:
+            balance = Balance(category_of=categories, sides=which.sides)
+        for judge, model, one, other in _pairs(models, judges, _by_who(before), _by_who(after)):
             texts = _Texts(
                 (first, second), (one, other), judge=judge, model=model, opponent=opponent
             )
@@ -137,13 +126,16 @@ def moves(
                 judge=judge,
                 model=model,
                 opponent=opponent,
-                metric=how.metric,
+                metric=METRIC_OF[kind.kind],
                 items=(len(shared), alone[0], alone[1]),
-                found=found,
+                found=before_and_after(
+                    one, other, shared, kind, judge.label,
+                    labels=which.labels, balance=balance, units=first.contents, intervals=intervals,
+                ),
                 answers=len(differ),
                 answers_differ=sum(differ),
-                flips=_flips(one, other, how, texts),
-            )
+                flips=_flips(which, kind, (one, other), texts),
+            )  # fmt: skip
 
 
 def _pairs(
@@ -173,54 +165,16 @@ def _by_who(columns: Columns) -> dict[tuple[str, str], Columns]:
     }
 
 
-class _Measured:
-    """How a kind of board turns verdicts into numbers, and these into what it ranks by."""
-
-    def __init__(self, which: Meant, kind: BoardKind, categories: Mapping[str, str]) -> None:
-        self.which, self.kind = which, kind.kind
-        self.metric = {"label": ACCURACY, "score": SCORE, "preference": WIN_RATE}[kind.kind]
-        self._balance = None
-        if self.kind == "score" and which.sides:
-            self._balance = Balance(category_of=categories, sides=which.sides)
-
-    def values(self, columns: Any) -> Floats:
-        if self.kind == "label":
-            return label_values(columns, self.which.labels)
-        return score_values(columns) if self.kind == "score" else preference_values(columns)
-
-    def compared(self, first: Columns, second: Columns) -> BeforeAfter:
-        if self.kind != "score":
-            return BeforeAfter(first, second, (0.0, 1.0), self._measure)
-        scales = sorted(
-            {scale for one in (first, second) for scale in scales_of(one, range(len(one["kind"])))}
-        )
-        if len(scales) > 1:  # of two judges, say, that grade otherwise
-
-            def undefined(means: ItemMeans, table: VerdictTable) -> Measure:
-                return mixed(self._measure(means, table), scales)
-
-            return BeforeAfter(first, second, (-math.inf, math.inf), undefined)
-        ends = (scales or [(-math.inf, math.inf)])[0]
-        return BeforeAfter(first, second, ends, self._measure, self._balance)
-
-    def _measure(self, means: ItemMeans, table: VerdictTable) -> Measure:
-        if self.kind == "label":
-            return mean_of(means, proportion=True, least=LEAST)
-        if self.kind == "preference":
-            return mean_of(means, unit=PERCENT, proportion=True, least=LEAST)
-        if self._balance is not None:
-            return balanced(means, table.items, self._balance, list(self._balance.sides))
-        return mean_of(means)
-
-    def said(self, columns: Columns, values: Floats) -> list[Any]:
-        """What each verdict says, equal where none has flipped; None where it is unreadable."""
-        if self.kind == "label":
-            return [
-                label if kind == "label" and label in self.which.labels else None
-                for kind, label in zip(columns["kind"], columns["label"], strict=True)
-            ]
-        shown = outcome(values) if self.kind == "preference" else values
-        return [None if math.isnan(value) else float(value) for value in shown]
+def _says(which: Meant, kind: BoardKind, columns: Columns) -> list[Any]:
+    """What each verdict says, equal where none has flipped; None where it is unreadable."""
+    if kind.kind == "label":
+        return [
+            label if said == "label" and label in which.labels else None
+            for said, label in zip(columns["kind"], columns["label"], strict=True)
+        ]
+    values = as_numbers(columns, kind, which.labels)[0]
+    shown = outcome(values) if kind.kind == "preference" else values
+    return [None if math.isnan(value) else float(value) for value in shown]
 
 
 class _Texts:
@@ -272,13 +226,19 @@ def _cases(columns: Columns) -> dict[_Place, set[bytes]]:
     return found
 
 
-def _flips(one: Columns, other: Columns, how: _Measured, texts: _Texts) -> Flips:
-    before, after = _said(one, how), _said(other, how)
+def _flips(which: Meant, kind: BoardKind, judged: tuple[Columns, Columns], texts: _Texts) -> Flips:
+    names = ("item_id", "sample", "turn", "order", "repeat")
+    before, after = (
+        dict(
+            zip(
+                zip(*map(one.__getitem__, names), strict=True), _says(which, kind, one), strict=True
+            )
+        )
+        for one in judged
+    )
     both = before.keys() & after.keys()
     flipped = Counter(
-        texts.compared((item, sample, turn))
-        for item, sample, turn, *asking in both
-        if _differ(*(said[item, sample, turn, *asking] for said in (before, after)))
+        texts.compared(place[:3]) for place in both if _differ(before[place], after[place])
     )
     return Flips(
         verdicts=len(both),
@@ -290,13 +250,6 @@ def _flips(one: Columns, other: Columns, how: _Measured, texts: _Texts) -> Flips
             sum(after[place] is None for place in both),
         ),
     )
-
-
-def _said(columns: Columns, how: _Measured) -> dict[tuple[Any, ...], Any]:
-    """What was said, by item, sample, turn, order and repeat."""
-    names = ("item_id", "sample", "turn", "order", "repeat")
-    places = zip(*(columns[name] for name in names), strict=True)
-    return dict(zip(places, how.said(columns, how.values(columns)), strict=True))
 
 
 def _differ(one: Any, other: Any) -> bool:

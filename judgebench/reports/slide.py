@@ -19,15 +19,15 @@ from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Floats
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
+from judgebench.metrics.paired import BASELINE, CANDIDATE, UNBOUNDED, PairedModels
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
-from judgebench.metrics.paired_models import BASELINE, CANDIDATE, UNBOUNDED, PairedModels
 from judgebench.plain_text import counted
 from judgebench.reports.drift import day
 from judgebench.reports.estimates import finite
 from judgebench.reports.gate_board import board_meant
 from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.reports.metric_words import digits
-from judgebench.reports.model_pairs import OF_RUN, PairData, coverage
+from judgebench.reports.model_pairs import OF_RUN, PairData
 from judgebench.reports.run_ref import run_called
 from judgebench.reports.versions import Night, nights_of, ran_at
 from judgebench.stats.slide import FEWEST, MOST_NIGHTS, Shape, Slide, slide
@@ -153,7 +153,7 @@ def _why_not(made: _Table, nights: Sequence[Dated], fixed: str) -> str | None:
     """Why there is no test; None where there is one."""
     if made.base.why_not is not None:
         return made.base.why_not
-    if coverage(made.base)[BASELINE] < made.floor:
+    if made.base.coverage[BASELINE] < made.floor:
         return "too few of the fixed baseline's verdicts could be read"
     if not nights or nights[-1].model_id == fixed:
         return "the candidate is the fixed baseline" if nights else "no night since then"
@@ -250,7 +250,7 @@ class _Table:
         common = int((~np.isnan(pair.mean)).all(axis=1).sum())
         if common < (fewest := max(FEWEST, self._test.min_n)):
             return None, f"fewer than {fewest} items in common with the fixed baseline"
-        if coverage(pair)[CANDIDATE] < self.floor:
+        if pair.coverage[CANDIDATE] < self.floor:
             return None, "too few of its verdicts could be read"
         return pair, ""
 

@@ -124,10 +124,9 @@ def parts() -> Any:
     """The modules of the dashboard, which only its tests can import."""
 
     class Parts:
-        computed = importlib.import_module("computed")
-        computer = importlib.import_module("computer")
+        answers = importlib.import_module("answers")
+        worker = importlib.import_module("worker")
         computations = importlib.import_module("computations")
-        snapshot = importlib.import_module("snapshot")
         disk_cache = importlib.import_module("disk_cache")
         reads = importlib.import_module("reads")
 
@@ -139,11 +138,11 @@ def desk(
     parts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forked: None
 ) -> Iterator[Any]:
     """Every store is a large one, and what is kept is kept here."""
-    monkeypatch.setattr(parts.computed, "LARGE", 0)
-    found = parts.computed.Desk(kept=parts.disk_cache.Kept(tmp_path / "kept"))
-    monkeypatch.setattr(parts.computed, "desk", lambda: found)
+    monkeypatch.setattr(parts.answers, "LARGE", 0)
+    found = parts.answers.Desk(disk=parts.disk_cache.DiskCache(tmp_path / "kept"))
+    monkeypatch.setattr(parts.answers, "desk", lambda: found)
     yield found
-    found.computer.end_if_idle()
+    found.worker.end_if_idle()
 
 
 @pytest.fixture
@@ -159,7 +158,7 @@ def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     (folder / "waiting.py").write_text(
         "import pathlib, time\n"
-        "def until(store, path, word):\n"
+        "def until(store, path: str, word: str) -> str:\n"
         "    pathlib.Path(path + '.begun').touch()\n"
         "    while not pathlib.Path(path).exists():\n"
         "        time.sleep(0.01)\n"
@@ -167,6 +166,8 @@ def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     paths = [str(folder), os.environ.get("PYTHONPATH", "")]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.delitem(sys.modules, "waiting", raising=False)
     return tmp_path / "go"
 
 

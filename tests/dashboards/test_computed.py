@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import importlib
-import json
 import signal
 import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from judgebench.errors import StoreError, UsageError
+from judgebench.store import open_store
 from tests.dashboards import night_stores, stores
 from tests.dashboards.conftest import DASHBOARDS, until
 
-BOARDS = ("computations.boards", stores.BENCHMARK, stores.VERSION)
+
+@pytest.fixture
+def boards(parts: Any) -> Any:
+    """What a leaderboard asks."""
+    return parts.worker.Question(parts.computations.boards, (stores.BENCHMARK, stores.VERSION))
+
+
+@pytest.fixture
+def waiting(parts: Any, slow: Path) -> Any:
+    """What is answered when it may be."""
+    return parts.worker.Question(importlib.import_module("waiting").until, (str(slow), "word"))
+
+
+def answer(parts: Any, url: str, mark: str, question: Any, *, urgent: bool = True) -> Any:
+    return parts.answers.desk().answer(parts.answers.State(url, mark), question, urgent=urgent)
 
 
 @pytest.fixture(scope="module")
@@ -27,140 +42,147 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_what_is_computed_beside_is_what_is_computed_here(
-    parts: Any, desk: Any, demo: str, monkeypatch: pytest.MonkeyPatch
+    parts: Any, desk: Any, demo: str, monkeypatch: pytest.MonkeyPatch, boards: Any
 ) -> None:
-    beside = parts.computed.answer(demo, "mark", *BOARDS)
-    assert desk.computer._process is not None
-    monkeypatch.setattr(parts.computed, "LARGE", 2**40)
-    assert parts.computed.answer(demo, "mark", *BOARDS) == beside
+    beside = answer(parts, demo, "mark", boards)
+    assert desk.worker.process is not None
+    with open_store(demo, read_only=True) as store:
+        assert boards.of(store) == beside
     assert len(beside) == len(stores.RATERS)
 
 
 def test_a_new_server_has_it_without_computing(
-    parts: Any, desk: Any, demo: str, monkeypatch: pytest.MonkeyPatch
+    parts: Any, desk: Any, demo: str, monkeypatch: pytest.MonkeyPatch, boards: Any
 ) -> None:
-    first = parts.computed.answer(demo, "mark", *BOARDS)
-    other = parts.computed.Desk(kept=parts.disk_cache.Kept(desk.kept.folder))
-    monkeypatch.setattr(parts.computed, "desk", lambda: other)
-    assert parts.computed.answer(demo, "mark", *BOARDS) == first
-    assert other.computer._process is None
+    first = answer(parts, demo, "mark", boards)
+    other = parts.answers.Desk(disk=parts.disk_cache.DiskCache(desk.disk.folder))
+    monkeypatch.setattr(parts.answers, "desk", lambda: other)
+    assert answer(parts, demo, "mark", boards) == first
+    assert other.worker.process is None
 
 
-def test_another_state_of_the_store_is_computed_anew(parts: Any, desk: Any, demo: str) -> None:
+def test_another_state_of_the_store_is_computed_anew(
+    parts: Any, desk: Any, demo: str, boards: Any
+) -> None:
     for mark in ("one", "two", "one"):
-        parts.computed.answer(demo, mark, *BOARDS)
-    assert len(list(desk.kept.folder.iterdir())) == 2
+        answer(parts, demo, mark, boards)
+    assert len(list(desk.disk.folder.iterdir())) == 2
 
 
-def test_errors_come_through_in_their_own_words(parts: Any, desk: Any, demo: str) -> None:
+def test_errors_come_through_in_their_own_words(
+    parts: Any, desk: Any, demo: str, boards: Any
+) -> None:
     with pytest.raises(UsageError, match="benchmark called 'nothing'"):
-        parts.computed.answer(demo, "mark", "computations.boards", "nothing", "1")
-    assert not desk.kept.folder.exists()
-    parts.computed.answer(demo, "mark", *BOARDS)  # and it goes on
+        answer(parts, demo, "mark", replace(boards, args=("nothing", "1")))
+    assert not desk.disk.folder.exists()
+    answer(parts, demo, "mark", boards)  # and it goes on
 
 
 def test_a_store_that_cannot_be_read_is_an_error_of_the_store(
-    parts: Any, desk: Any, tmp_path: Path
+    parts: Any, desk: Any, tmp_path: Path, boards: Any
 ) -> None:
     (tmp_path / "no.db").write_text("no store " * 1000)
     with pytest.raises(StoreError):
-        parts.computed.answer(f"sqlite:///{tmp_path / 'no.db'}", "mark", *BOARDS)
+        answer(parts, f"sqlite:///{tmp_path / 'no.db'}", "mark", boards)
 
 
 @pytest.mark.usefixtures("not_forked")
 def test_a_process_that_is_killed_is_said_and_started_again(
-    parts: Any, desk: Any, demo: str
+    parts: Any, desk: Any, demo: str, boards: Any
 ) -> None:
-    parts.computed.answer(demo, "one", *BOARDS)
-    desk.computer._process.kill()
-    desk.computer._process.wait()
-    assert parts.computed.answer(demo, "two", *BOARDS)
-    slow = ("time.sleep", "5")  # called with the store and "5": ends with a TypeError
-    with pytest.raises(parts.computer.ComputerError), desk.computer.turn(slow):
-        desk.computer.ask(demo, slow)
-    assert parts.computed.answer(demo, "three", *BOARDS)
+    answer(parts, demo, "one", boards)
+    desk.worker.process.kill()
+    desk.worker.process.wait()
+    assert answer(parts, demo, "two", boards)
+    wrong = replace(boards, args=("too", "many", "arguments"))  # ends with a TypeError
+    with pytest.raises(parts.worker.WorkerError):
+        answer(parts, demo, "two", wrong)
+    assert answer(parts, demo, "three", boards)
 
 
 def test_what_nobody_waits_for_gives_way_and_comes_back(
-    parts: Any, desk: Any, demo: str, slow: Path
+    parts: Any, desk: Any, demo: str, slow: Path, boards: Any, waiting: Any
 ) -> None:
-    behind = ("waiting.until", str(slow), "behind")
-    thread = threading.Thread(target=parts.computed.ready, args=(demo, "mark", *behind))
+    thread = threading.Thread(
+        target=answer, args=(parts, demo, "mark", waiting), kwargs={"urgent": False}
+    )
     thread.start()
     begun = Path(f"{slow}.begun")
     until(begun.exists)
     began = time.monotonic()
-    assert parts.computed.answer(demo, "mark", *BOARDS)  # `behind` would never have ended
+    assert answer(parts, demo, "mark", boards)  # what waits would never have ended
     begun.unlink()
     until(begun.exists)  # begun again
     slow.touch()
     thread.join(timeout=30)
     assert not thread.is_alive()
-    assert parts.computed.answer(demo, "mark", *behind) == "behind"
+    assert answer(parts, demo, "mark", waiting) == "word"
     assert time.monotonic() - began < 60
 
 
 def test_between_questions_in_a_row_nothing_is_begun_that_nobody_waits_for(
-    parts: Any, desk: Any, demo: str, monkeypatch: pytest.MonkeyPatch
+    parts: Any, desk: Any, demo: str, boards: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parts.computer, "PAUSE_S", 3600.0)
-    with desk.computer.turn(BOARDS, nobody_waits=True):
-        pass
-    parts.computed.answer(demo, "mark", *BOARDS)
-    with (
-        pytest.raises(parts.computer.GaveWayError),
-        desk.computer.turn(BOARDS, nobody_waits=True),
-    ):
-        pass
-    monkeypatch.setattr(parts.computer, "PAUSE_S", 0.0)
-    with desk.computer.turn(BOARDS, nobody_waits=True):
-        pass
+    monkeypatch.setattr(parts.worker, "PAUSE_S", 3600.0)
+    assert desk.worker.is_quiet()
+    answer(parts, demo, "mark", boards)
+    assert not desk.worker.is_quiet()
+    thread = threading.Thread(
+        target=answer, args=(parts, demo, "other", boards), kwargs={"urgent": False}
+    )
+    thread.start()
+    thread.join(timeout=0.5)
+    assert thread.is_alive()
+    monkeypatch.setattr(parts.worker, "PAUSE_S", 0.0)
+    thread.join(timeout=30)
+    assert len(list(desk.disk.folder.iterdir())) == 2
 
 
 def test_who_asks_for_what_is_being_made_ready_waits_for_it(
-    parts: Any, desk: Any, demo: str, slow: Path
+    parts: Any, desk: Any, demo: str, slow: Path, waiting: Any
 ) -> None:
-    question = ("waiting.until", str(slow), "word")
-    thread = threading.Thread(target=parts.computed.ready, args=(demo, "mark", *question))
+    thread = threading.Thread(
+        target=answer, args=(parts, demo, "mark", waiting), kwargs={"urgent": False}
+    )
     thread.start()
     until(Path(f"{slow}.begun").exists)
-    process = desk.computer._process
+    process = desk.worker.process
     found: list[Any] = []
-    reader = threading.Thread(
-        target=lambda: found.append(parts.computed.answer(demo, "mark", *question))
-    )
+    reader = threading.Thread(target=lambda: found.append(answer(parts, demo, "mark", waiting)))
     reader.start()
-    until(lambda: desk.computer._waiting == 1)
+    until(lambda: desk.worker._waiting == 1)
     slow.touch()
     reader.join(timeout=30)
     thread.join(timeout=30)
     assert found == ["word"]
-    assert desk.computer._process is process
+    assert desk.worker.process is process
 
 
 @pytest.mark.usefixtures("not_forked")
-def test_ctrl_c_is_for_the_server(parts: Any, desk: Any, demo: str) -> None:
-    parts.computed.answer(demo, "one", *BOARDS)
-    process = desk.computer._process
+def test_ctrl_c_is_for_the_server(parts: Any, desk: Any, demo: str, boards: Any) -> None:
+    answer(parts, demo, "one", boards)
+    process = desk.worker.process
     process.send_signal(signal.SIGINT)
-    assert parts.computed.answer(demo, "two", *BOARDS)
-    assert desk.computer._process is process
+    assert answer(parts, demo, "two", boards)
+    assert desk.worker.process is process
 
 
-def test_an_idle_process_is_let_go(parts: Any, demo: str) -> None:
-    computer = parts.computer.Computer(idle_s=0.05)
-    with computer.turn(BOARDS):
-        assert computer.ask(demo, BOARDS)
-    until(lambda: computer._process is None)
+def test_an_idle_process_is_let_go(parts: Any, demo: str, boards: Any) -> None:
+    worker = parts.worker.Worker(idle_s=0.05)
+    with worker.turn("boards", urgent=True):
+        assert worker.ask(demo, boards)
+    until(lambda: worker.process is None)
 
 
-def test_the_process_ends_with_the_server(demo: str) -> None:
+def test_the_process_ends_with_the_server(demo: str, boards: Any) -> None:
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from computer import Computer\n"
-        "computer = Computer()\n"
-        f"with computer.turn({BOARDS!r}): computer.ask(sys.argv[2], {BOARDS!r})\n"
-        "print(computer._process.pid, flush=True)\n"
+        "from worker import Question, Worker\n"
+        "import computations\n"
+        "worker = Worker()\n"
+        f"asked = Question(computations.boards, {(stores.BENCHMARK, stores.VERSION)!r})\n"
+        "worker.ask(sys.argv[2], asked)\n"
+        "print(worker.process.pid, flush=True)\n"
         "import os; os._exit(1)\n"
     )
     done = subprocess.run(
@@ -181,30 +203,30 @@ def _lives(process: int) -> bool:
 # what is kept -----------------------------------------------------------------------------------
 
 
-def test_a_damaged_file_is_computed_again(parts: Any, desk: Any, demo: str) -> None:
-    first = parts.computed.answer(demo, "mark", *BOARDS)
-    (file,) = desk.kept.folder.iterdir()
+def test_a_damaged_file_is_computed_again(parts: Any, desk: Any, demo: str, boards: Any) -> None:
+    first = answer(parts, demo, "mark", boards)
+    (file,) = desk.disk.folder.iterdir()
     file.write_text(file.read_text()[:-10])
-    assert parts.computed.answer(demo, "mark", *BOARDS) == first
-    assert json.loads(file.read_text()) == first
+    assert answer(parts, demo, "mark", boards) == first
+    assert boards.read(file.read_text()) == first
 
 
 def test_where_nothing_can_be_written_everything_is_computed(
-    parts: Any, desk: Any, demo: str, tmp_path: Path
+    parts: Any, desk: Any, demo: str, tmp_path: Path, boards: Any
 ) -> None:
     (tmp_path / "file").write_text("in the way")
-    desk.kept = parts.disk_cache.Kept(tmp_path / "file" / "kept")
-    assert parts.computed.answer(demo, "mark", *BOARDS)
-    assert not desk.kept.put("name", [])
+    desk.disk = parts.disk_cache.DiskCache(tmp_path / "file" / "kept")
+    assert answer(parts, demo, "mark", boards)
+    assert not desk.disk.put("name", "[]")
 
 
 def test_old_files_go_and_nobody_else_reads_them(parts: Any, tmp_path: Path) -> None:
-    kept = parts.disk_cache.Kept(tmp_path / "kept")
+    kept = parts.disk_cache.DiskCache(tmp_path / "kept")
     for n in range(parts.disk_cache.MOST + 3):
-        assert kept.put(f"{n}", n)
+        assert kept.put(f"{n}", f"{n}")
     assert len(list(kept.folder.iterdir())) == parts.disk_cache.MOST
     assert kept.get("0") is None
-    assert kept.get(f"{parts.disk_cache.MOST}") == parts.disk_cache.MOST
+    assert kept.get(f"{parts.disk_cache.MOST}") == f"{parts.disk_cache.MOST}"
     assert kept.folder.stat().st_mode & 0o077 == 0
 
 
@@ -221,13 +243,13 @@ def test_a_name_follows_from_all_that_the_numbers_follow_from(
     monkeypatch.setattr(
         parts.disk_cache.registry, "benchmark_folders", lambda: {"own_task": folder}
     )
-    asked: dict[str, Any] = {"store": "s.db", "mark": "1", "question": ("f", "a")}
+    asked: dict[str, Any] = {"store": "s.db", "mark": "1", "question": "f a"}
     before = parts.disk_cache.name_of(*(asked[name] for name in ("store", "mark", "question")))
     match what:
         case "mark":
             asked["mark"] = "2"
         case "question":
-            asked["question"] = ("f", "b")
+            asked["question"] = "f b"
         case "store":
             asked["store"] = "t.db"
         case "data":
@@ -242,38 +264,37 @@ def test_a_name_follows_from_all_that_the_numbers_follow_from(
 
 
 def test_the_old_numbers_stand_until_the_new_ones_are_there(
-    parts: Any, desk: Any, tmp_path: Path, slow: Path
+    parts: Any, desk: Any, tmp_path: Path, slow: Path, waiting: Any
 ) -> None:
     url = stores.fill_with(tmp_path / "s.db", {"one": {"judge": stores.labels("+-+-")}})
-    state = parts.snapshot.Held(url)
+    state = parts.answers.Snapshot(url)
     until(lambda: state._next is None)
-    first = state.moved_on()
-    question = ("waiting.until", str(slow), "word")
-    desk.note(url, question)
+    first = state.moved_on().mark
+    desk.note(url, waiting)
     stores.fill_with(tmp_path / "s.db", {"two": {"judge": stores.labels("++++")}}, run_id="second")
     state.since -= 60
-    assert state.moved_on() == first
+    assert state.moved_on().mark == first
     until(Path(f"{slow}.begun").exists)
     state.since -= 60
-    assert state.moved_on() == first
+    assert state.moved_on().mark == first
     slow.touch()
     until(lambda: state._next is None)
-    assert state.moved_on() == parts.reads.mark_of(url) != first
-    assert parts.computed.answer(url, state.mark, *question) == "word"
+    assert state.moved_on().mark == parts.reads.mark_of(url) != first
+    assert answer(parts, url, state.mark, waiting) == "word"
 
 
 def test_numbers_that_cannot_be_made_ready_hold_nothing_up(
-    parts: Any, desk: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    parts: Any, desk: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture, boards: Any
 ) -> None:
     url = stores.fill_with(tmp_path / "s.db", {"one": {"judge": stores.labels("+-+-")}})
-    state = parts.snapshot.Held(url)
+    state = parts.answers.Snapshot(url)
     until(lambda: state._next is None)
-    desk.note(url, ("computations.boards", "nothing", "1"))
+    desk.note(url, replace(boards, args=("nothing", "1")))
     (tmp_path / "s.db").touch()
     state.since -= 60
-    first = state.moved_on()
+    first = state.moved_on().mark
     until(lambda: state._next is None)
-    assert state.moved_on() != first
+    assert state.moved_on().mark != first
     assert "benchmark called 'nothing'" in caplog.text
 
 
@@ -281,13 +302,10 @@ def test_numbers_that_cannot_be_made_ready_hold_nothing_up(
 
 
 def test_reports_come_back_as_what_they_were(parts: Any, tmp_path: Path) -> None:
-    from judgebench.reports.compare import Comparison, comparison
-    from judgebench.reports.nights import Nights, nights
-    from judgebench.reports.training import Training, training
-    from judgebench.store import open_store
+    from judgebench.reports.compare import comparison
+    from judgebench.reports.nights import nights
+    from judgebench.reports.training import training
 
-    reports = importlib.import_module("computed_reports")
-    typed = importlib.import_module("typed")
     nightly = night_stores.fill(tmp_path / "nights.db", n_items=60)
     trained = night_stores.train(tmp_path / "training.db", n_items=60)
     with open_store(nightly, read_only=True) as store:
@@ -295,19 +313,16 @@ def test_reports_come_back_as_what_they_were(parts: Any, tmp_path: Path) -> None
     with open_store(trained, read_only=True) as store:
         (trainer,) = store.judges()
     at = {"benchmark": stores.BENCHMARK, "version": stores.VERSION}
-    for url, kind, question, function, asked in (
-        (nightly, Nights, "told", nights, {**at, "judge_id": judge.id, "name": "nightly"}),
-        (nightly, Comparison, "compared", comparison, {"first": two[0].id, "second": two[1].id}),
+    for url, function, asked in (
+        (nightly, nights, {**at, "judge_id": judge.id, "name": "nightly"}),
+        (nightly, comparison, {"first": two[0].id, "second": two[1].id}),
         (
             trained,
-            Training,
-            "trained",
             training,
             {"benchmark": stores.BENCHMARK, "run": "apo-november", "judge": trainer.id},
         ),
     ):
+        question = parts.worker.Question(function, (), asked)
         with open_store(url, read_only=True) as store:
-            expected = function(store, **asked)  # type: ignore[operator]
-            written = getattr(reports, question)(store, json.dumps(asked))
-        found = typed.read(kind, json.loads(json.dumps(written)))
-        assert repr(found) == repr(expected)
+            expected = question.of(store)
+        assert repr(question.read(question.written(expected))) == repr(expected)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -15,13 +16,7 @@ import numpy as np
 import pytest
 
 from judgebench.metrics.judge_pair import judge_pair
-from judgebench.reports.confidence import (
-    Choice,
-    ConfidenceReport,
-    choice,
-    confidence_report,
-    labelling,
-)
+from judgebench.reports.confidence import confidence_report, labelling
 from judgebench.reports.estimates import to_json
 from judgebench.reports.judge_pairs import judged_values
 from judgebench.store import Store, open_store
@@ -50,13 +45,13 @@ ASKED = [
 ]  # fmt: skip
 
 
-def reports(correct: str) -> list[tuple[str, type[Any], tuple[str, ...]]]:
-    """Those that come back as what they were."""
-    of = {"benchmark": BOTH, "correct": correct}
-    return [
-        ("sure", Choice, ("computed_reports.chosen", json.dumps(of))),
-        ("sure", ConfidenceReport, ("computed_reports.sure", json.dumps(of))),
-    ]
+def question_of(parts: Any, name: str, *its: str) -> Any:
+    module, _, function = name.rpartition(".")
+    return parts.worker.Question(getattr(importlib.import_module(module), function), its)
+
+
+def answer(parts: Any, url: str, question: Any, mark: str = "mark") -> Any:
+    return parts.answers.desk().answer(parts.answers.State(url, mark), question)
 
 
 @pytest.fixture(scope="module")
@@ -76,43 +71,30 @@ def correct(urls: dict[str, str]) -> str:
         return labelling(store, BOTH)["correct"]
 
 
+@pytest.mark.parametrize("number", range(len(ASKED)))
 def test_what_is_computed_beside_is_what_is_computed_here(
-    parts: Any, desk: Any, urls: dict[str, str], correct: str, monkeypatch: pytest.MonkeyPatch
+    parts: Any, desk: Any, urls: dict[str, str], number: int
 ) -> None:
-    from codec import read
-
-    asked = [(url, None, question) for url, question in ASKED] + reports(correct)
-    answers = []
-    for url, _, question in asked:
-        answers.append(parts.computed.answer(urls[url], "mark", *question))
-        assert desk.computer._process is not None
-    monkeypatch.setattr(parts.computed, "LARGE", 2**40)
-    for (url, kind, question), beside in zip(asked, answers, strict=True):
-        here = parts.computed.answer(urls[url], "mark", *question)
-        assert beside, question
-        if kind is None:
-            assert here == beside, question
-        else:
-            np.testing.assert_equal(asdict(read(kind, here)), asdict(read(kind, beside)))
+    name, asked = ASKED[number]
+    question = question_of(parts, *asked)
+    beside = answer(parts, urls[name], question)
+    assert desk.worker.process is not None
+    with open_store(urls[name], read_only=True) as store:
+        assert question.of(store) == beside
+    assert beside
 
 
-def test_arrays_come_back_as_what_they_were(urls: dict[str, str], correct: str) -> None:
-    import computed_reports
-    from codec import read
-
+def test_arrays_come_back_as_what_they_were(parts: Any, urls: dict[str, str], correct: str) -> None:
     asked = {"correct": correct, "models": ["knows-itself"]}
     with open_store(urls["sure"], read_only=True) as store:
-        report = confidence_report(store, BOTH, **asked, curves=True)
-        choices = choice(store, BOTH, correct)
-        written = computed_reports.sure(store, json.dumps({"benchmark": BOTH, **asked}))
-        chosen = computed_reports.chosen(store, json.dumps({"benchmark": BOTH, "correct": correct}))
-    found = read(ConfidenceReport, json.loads(json.dumps(written)))
+        asking = parts.worker.Question(confidence_report, (BOTH,), asked | {"curves": True})
+        report = asking.of(store)
+    found = asking.read(asking.written(report))
     np.testing.assert_equal(asdict(found), asdict(report))
     bins = found.rows[0].reliability
     assert (bins.n.dtype, bins.confidence.dtype) == (np.int64, np.float64)
     assert any(np.isnan(row.reliability.accuracy).any() for row in found.rows)
     assert any(row.curve is not None for row in found.rows)
-    assert read(Choice, chosen) == choices
 
 
 @pytest.mark.parametrize("large", [True, False])
@@ -126,7 +108,7 @@ def test_who_met_whom_and_how_many_verdicts_there_are(
 
     url = compare_stores.fill(tmp_path / "s.db")
     honesty_stores.fill(tmp_path / "s.db", run_id="second")
-    monkeypatch.setattr(parts.computed, "LARGE", 0 if large else 2**40)
+    monkeypatch.setattr(parts.answers, "LARGE", 0 if large else 2**40)
     st.cache_data.clear()
     st.cache_resource.clear()
     with open_store(url, read_only=True) as store:
@@ -139,29 +121,30 @@ def test_who_met_whom_and_how_many_verdicts_there_are(
             assert (ours is None) == (theirs is None)
             assert ours is None or (ours.id, ours.name) == (theirs.id, theirs.name)
     assert any(one.opponent for one in known)
-    assert desk.computer._process is None
-    assert desk.kept.folder.exists() == large
+    assert desk.worker.process is None
+    assert desk.disk.folder.exists() == large
 
 
 def test_what_is_soon_found_waits_for_nobody_and_is_kept(
     parts: Any, desk: Any, urls: dict[str, str], slow: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    long = threading.Thread(
-        target=parts.computed.answer,
-        args=(urls["labels"], "mark", "waiting.until", str(slow), "word"),
-    )
+    waiting = question_of(parts, "waiting.until", str(slow), "word")
+    long = threading.Thread(target=answer, args=(parts, urls["labels"], waiting))
     long.start()
     until(Path(f"{slow}.begun").exists)
-    question = ("computations.verdicts_used",)
-    found = parts.computed.soon(urls["labels"], "mark", *question)
+    state = parts.answers.State(urls["labels"], "soon")
+    found = state.soon(parts.computations.verdicts_used)
     assert found
     assert long.is_alive()
     slow.touch()
     long.join(timeout=30)
-    assert question in list(desk.lately(urls["labels"]))  # another state is made ready beside
-    monkeypatch.setattr(parts.computed, "_said", None)
-    assert parts.computed.soon(urls["labels"], "mark", *question) == found
-    assert parts.computed.answer(urls["labels"], "mark", *question) == found
+    asked = [one.name for one in desk.lately(urls["labels"])]
+    assert any("verdicts_used" in one for one in asked), "another state is made ready beside"
+    monkeypatch.setattr(parts.answers, "opened", None)
+    assert answer(parts, urls["labels"], question_of(parts, *VERDICTS_USED), "soon") == found
+
+
+VERDICTS_USED = ("computations.verdicts_used",)
 
 
 # verdicts that are read once --------------------------------------------------------------------
@@ -197,14 +180,14 @@ def test_verdicts_are_read_once_until_the_store_has_changed(
 def test_a_pair_is_of_the_store_as_it_is(parts: Any, desk: Any, tmp_path: Path) -> None:
     """The process has read its verdicts before."""
     said = {"one": stores.labels("+-+-+-"), "two": stores.labels("++--+-")}
-    question = ("agreement_computations.pair", *AT, "one", "two", "label")
+    question = question_of(parts, "agreement_computations.pair", *AT, "one", "two", "label")
     url = stores.fill_with(tmp_path / "s.db", {"m": said})
-    first = parts.computed.answer(url, parts.reads.mark_of(url), *question)
-    process = desk.computer._process
+    first = answer(parts, url, question, parts.reads.mark_of(url))
+    process = desk.worker.process
     more = {"one": stores.labels("++++++"), "two": stores.labels("------")}
     stores.fill_with(tmp_path / "s.db", {"n": more}, run_id="second")
-    second = parts.computed.answer(url, parts.reads.mark_of(url), *question)
-    assert desk.computer._process is process
+    second = answer(parts, url, question, parts.reads.mark_of(url))
+    assert desk.worker.process is process
     with open_store(url, read_only=True) as store:
         expected = judge_pair(judged_values(store, *AT, "label").values, "one", "two")
     assert second["leniency"] == [
@@ -222,19 +205,20 @@ opened = []
 sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
 sys.path.insert(0, sys.argv[1])
 from judgebench.store import open_store
-asked = [
-    (getattr(importlib.import_module(question.split(".")[0]), question.split(".")[1]), its)
-    for question, *its in json.loads(sys.argv[3])
-]
+asked = []
+for name, *its in json.loads(sys.argv[3]):
+    module, _, function = name.rpartition(".")
+    named = its.pop() if its and isinstance(its[-1], dict) else {}
+    asked.append((getattr(importlib.import_module(module), function), its, named))
 opened.clear()
 with open_store(sys.argv[2], read_only=True) as store:
-    for function, its in asked:
-        function(store, *its)
+    for function, its, named in asked:
+        function(store, *its, **named)
 print("\\n".join(opened))
 """
 
 
-def not_named(parts: Any, url: str, questions: Sequence[Sequence[str]]) -> list[Path]:
+def not_named(parts: Any, url: str, questions: Sequence[Sequence[Any]]) -> list[Path]:
     """What is opened for an answer and is neither the store, nor code, nor looked at by a name."""
     done = subprocess.run(
         [sys.executable, "-c", _OPENED, str(DASHBOARDS), url, json.dumps(questions)],
@@ -283,7 +267,9 @@ def test_other_questions_read_nothing_that_is_not_in_the_name(
     parts: Any, urls: dict[str, str], correct: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JUDGEBENCH_DATA", str(tmp_path / "home"))
-    asked = [*ASKED, *((url, question) for url, _, question in reports(correct))]
+    by = {"correct": correct}
     for name in ("labels", "sure"):
-        its = [question for url, question in asked if url == name]
+        its: list[Sequence[Any]] = [question for url, question in ASKED if url == name]
+        if name == "sure":
+            its.append((f"{confidence_report.__module__}.confidence_report", BOTH, by))
         assert not_named(parts, urls[name], its) == []

@@ -29,7 +29,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def aged(url: str, seconds: float) -> Any:
     """The state of a store that is shown, as if it had been so much longer."""
-    state = importlib.import_module("snapshot").held(url)
+    state = importlib.import_module("answers").snapshot(url)
     state.since -= seconds
     return state
 

@@ -30,6 +30,7 @@ from judgebench.stats.gate_rule import (
     units_to_differ,
 )
 from judgebench.stats.paired_tests import (
+    EXACT_UNITS,
     SignFlips,
     benjamini_hochberg,
     deciding_levels,
@@ -152,6 +153,11 @@ def test_drawn_signs_are_near_all_of_them() -> None:
     assert drawn.p_worse == pytest.approx(exact.p_worse, abs=4 * error)
 
 
+@pytest.mark.parametrize(("units", "draws"), [(EXACT_UNITS, 2**EXACT_UNITS - 1), (17, 999)])
+def test_up_to_so_many_units_all_signs_are_tried(units: int, draws: int) -> None:
+    assert flips([0.1 * one for one in range(units)], draws=999).draws == draws
+
+
 def test_equal_sums_count_in_whatever_order_they_are_added() -> None:
     """0.1 + 0.2 - 0.3 is not 0 in floating point."""
     assert flips([0.1, 0.2, -0.3]).p_worse == pytest.approx(5 / 8)
@@ -195,9 +201,10 @@ def test_tango_bounds_are_where_the_score_test_turns(won: int, lost: int, n: int
 
 
 def test_tangos_example() -> None:
-    """Tango (1998), table IV: 43 of 44 patients alike, one better: 95 % -0.0645 to 0.1187... at
-    n = 44, b = 1, c = 0, as its formula gives."""
+    """Tango (1998), the contact lenses: 43 of 44 patients alike, one better. Solving his score
+    equation gives -0.0594 to 0.1181."""
     low, high = tango_bounds(1, 0, 44, alpha=0.025)
+    assert (low, high) == (pytest.approx(-0.0594, abs=5e-5), pytest.approx(0.1181, abs=5e-5))
     assert likelihood_bound(1, 0, 44, low) == pytest.approx(1.959964, abs=1e-3)
     assert likelihood_bound(1, 0, 44, high) == pytest.approx(-1.959964, abs=1e-3)
     assert low < 0 < 1 / 44 < high
@@ -312,6 +319,8 @@ def test_the_rule() -> None:
     assert decide(-0.5, -0.1, margin=1.0, units=50) == "pass"  # worse, within the margin
     assert decide(-1.5, -0.1, margin=1.0, units=50) == "regression"
     assert decide(-1.5, 0.0, margin=1.0, units=50) == "inconclusive"
+    assert decide(-1.0, 0.1, margin=1.0, units=50) == "inconclusive"  # at the margin itself
+    assert decide(-1.0, -0.1, margin=1.0, units=50) == "regression"
     assert decide(math.nan, math.nan, margin=1.0, units=50) == "inconclusive"
 
 
@@ -325,6 +334,9 @@ def test_few_items_decide_nothing_and_a_few_more_do_not_pass() -> None:
     assert too_few(1) == "1 item has a verdict on both: nothing is decided with fewer than 10"
     assert too_few(19) == "19 items have a verdict on both: nothing passes with fewer than 20"
     assert too_few(19, passing=False) is None
+    assert too_few(FEWEST_TO_CALL, passing=False) is None
+    assert math.isnan(detectable(0.5, FEWEST_TO_CALL - 1, alpha=0.05))
+    assert detectable(0.5, FEWEST_TO_CALL, alpha=0.05) > 0.0
 
 
 def test_what_would_decide_four_times_in_five() -> None:
@@ -420,6 +432,8 @@ def test_a_difference_has_a_direction_where_it_is_sure() -> None:
     assert direction(-0.1, -0.01, units=50) == "worse"
     assert direction(-0.1, 0.01, units=50) == "undecided"
     assert direction(0.0, 0.1, units=50) == "undecided"
+    assert direction(-0.1, 0.0, units=50) == "undecided"
+    assert direction(0.1, 0.2, units=FEWEST_TO_CALL) == "better"
     assert direction(math.nan, math.nan, units=50) == "undecided"
 
 

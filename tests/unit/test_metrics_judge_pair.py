@@ -12,15 +12,14 @@ import pytest
 
 from judgebench.errors import UsageError
 from judgebench.metrics.agreement import agreement, between_judges
+from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.disagreement import disagreements
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.judge_pair import judge_pair
 from judgebench.metrics.judged_values import of_labels, of_outcomes, of_scores
 from judgebench.metrics.kappa_map import kappa_map
-from judgebench.metrics.measure import mean_of
 from judgebench.metrics.outcome_agreement import outcome_agreement, outcomes_between
-from judgebench.metrics.paired_difference import BeforeAfter, paired_differences
-from judgebench.metrics.verdict_values import score_values
+from judgebench.metrics.paired import before_and_after
 from judgebench.records import BINARY
 
 QUICK = Intervals(n_replicates=200)
@@ -219,9 +218,9 @@ def test_leniency_of_scores_is_the_paired_difference() -> None:
             columns([r for r in rows if (r["judge"], r["model"]) == (judge, one.model)])
             for judge in ("human/a", "rubric")
         ]
-        (paired,) = paired_differences(
-            [BeforeAfter(*sides, (0, 10), lambda means, _: mean_of(means))],
-            [str(i) for i in range(N_ITEMS)], values=score_values, intervals=QUICK,
+        paired = before_and_after(
+            *sides, [str(i) for i in range(N_ITEMS)], BoardKind("score"), "j",
+            labels=BINARY, intervals=QUICK,
         )  # fmt: skip
         assert one.estimate.value == pytest.approx(paired.difference.value)
         ends = (one.estimate.low, one.estimate.high)

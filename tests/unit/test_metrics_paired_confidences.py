@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from judgebench.metrics.confidence_board import QuestionSet
 from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.paired import Compared, PairedModels
 from judgebench.metrics.paired_confidences import (
     CONFIDENCE_METRICS,
     SetOfTwo,
     of_confidences,
     statistic_at,
 )
-from judgebench.metrics.paired_models import Compared, PairedModels
 from judgebench.stats.alignment import alignment, first_fifth
 from judgebench.stats.calibration_error import calibration_error
 from judgebench.stats.confidence import auroc, brier

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,17 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.metrics.balanced import Balance, balanced
+from judgebench.metrics.balanced import Balance
+from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.item_means import ItemMeans
-from judgebench.metrics.measure import Measure, mean_of
-from judgebench.metrics.paired_difference import (
-    BeforeAfter,
-    PairedDifference,
-    paired_differences,
-)
-from judgebench.metrics.verdict_table import VerdictTable
-from judgebench.metrics.verdict_values import label_values, score_values
+from judgebench.metrics.paired import PairedDifference, before_and_after
 from judgebench.records import BINARY
 from judgebench.stats.paired_tests import tango_bounds
 
@@ -49,14 +41,9 @@ def compared(first: str, second: str, **how: Any) -> PairedDifference:
 
 
 def labels_compared(first: Any, second: Any, items: Any, **how: Any) -> PairedDifference:
-    (found,) = paired_differences(
-        [BeforeAfter(first, second, (0.0, 1.0), lambda means, _: mean_of(means, proportion=True))],
-        items,
-        values=partial(label_values, labels=BINARY),
-        intervals=QUICK,
-        **how,
+    return before_and_after(
+        first, second, items, BoardKind("label"), "j", labels=BINARY, intervals=QUICK, **how
     )
-    return found
 
 
 def test_both_metrics_and_their_difference_are_of_the_same_items() -> None:
@@ -153,15 +140,10 @@ def test_a_metric_that_balances_categories_is_compared_as_such() -> None:
         category_of={"0": "a", "1": "a", "2": "a", "3": "b"}, sides={"one": ["a", "b"]}
     )
 
-    def whole(means: ItemMeans, table: VerdictTable) -> Measure:
-        return balanced(means, table.items, balance, ["one"])
-
     before, after = scores([1, 0, 1, 0]), scores([1, 0, 1, 1])
-    (found,) = paired_differences(
-        [BeforeAfter(before, after, (0.0, 1.0), whole, balance)],
-        set(before["item_id"]),
-        values=score_values,
-        intervals=QUICK,
-    )
+    found = before_and_after(
+        before, after, set(before["item_id"]), BoardKind("score"), "j",
+        labels=BINARY, balance=balance, intervals=QUICK,
+    )  # fmt: skip
     assert found.first.value == pytest.approx(1 / 3)
     assert found.difference.value == pytest.approx(0.5)

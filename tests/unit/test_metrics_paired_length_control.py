@@ -13,8 +13,8 @@ from judgebench.metrics import length_controlled
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.length_calibration import LengthCalibration
+from judgebench.metrics.paired import Compared, PairedModels, paired_models
 from judgebench.metrics.paired_length_control import at_equal_length
-from judgebench.metrics.paired_models import Compared, PairedModels, paired_models
 from judgebench.records import BINARY
 from judgebench.stats.length_control import CANDIDATES
 

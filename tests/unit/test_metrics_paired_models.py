@@ -13,7 +13,7 @@ import pytest
 from judgebench.metrics.balanced import Balance
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.paired_models import (
+from judgebench.metrics.paired import (
     PairedModels,
     compare,
     every_pair,

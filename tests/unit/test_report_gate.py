@@ -170,6 +170,8 @@ def test_missing_verdicts_never_turn_a_decision_silently(store: Store, tmp_path:
     assert "85.0 % of the verdicts on new could be read, and 95 % have to be" in str(
         refused.because
     )
+    at_the_floor = only(store, {"coverage_floor": refused.coverage[0]})
+    assert "have to be" not in str(at_the_floor.because)
     open_ = only(store, {"coverage_floor": 0.5})
     assert open_.decision == "inconclusive"
     assert str(open_.because).startswith("missing verdicts: at their worst or best")

@@ -18,7 +18,7 @@ import pytest
 
 from judgebench.assertions import assert_no_regression
 from judgebench.errors import ConfigError, UsageError
-from judgebench.metrics.paired_models import PairedModels
+from judgebench.metrics.paired import PairedModels
 from judgebench.records import (
     JudgeSpec,
     Judgment,

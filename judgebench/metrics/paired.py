@@ -1,26 +1,34 @@
-"""Two models in the eyes of one judge, item by item, and whether one of them is worse."""
+"""Two models, or one model twice, in the eyes of one judge: how they differ, and how surely.
+
+The one engine of compare, gate, runs diff, nights and training. Two sets of verdicts are lined up
+item by item (`JudgeMeans`), tested as observed and at the ends of what is missing (`compare`), and
+the difference is one estimate (`difference`): the same pair has the same figures wherever it is
+shown.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from judgebench.columns import Bools, marked, paired, taken
 from judgebench.metrics.accuracy import ACCURACY
-from judgebench.metrics.balanced import Balance
+from judgebench.metrics.balanced import Balance, balanced
 from judgebench.metrics.board_kinds import BoardKind, board
-from judgebench.metrics.intervals import Floats
-from judgebench.metrics.item_means import item_means
-from judgebench.metrics.scores import SCORE, scales_of
-from judgebench.metrics.verdict_table import Columns, Ints, read_table
+from judgebench.metrics.intervals import LEAST, Floats, Intervals
+from judgebench.metrics.item_means import ItemMeans, item_means
+from judgebench.metrics.measure import Measure, estimated, mean_of
+from judgebench.metrics.scores import SCORE, mixed, scales_of
+from judgebench.metrics.verdict_table import FAILED, Columns, Ints, read_table
 from judgebench.metrics.verdict_values import label_values, preference_values, score_values
 from judgebench.metrics.win_rate import PERCENT, WIN_RATE
+from judgebench.records import Estimate
 from judgebench.stats.paired_tests import (
     PairedTest,
     paired_test,
@@ -30,6 +38,9 @@ from judgebench.stats.paired_tests import (
 from judgebench.stats.resample import content_seed
 
 CANDIDATE, BASELINE = 0, 1
+METRIC_OF = {"label": ACCURACY, "score": SCORE, "preference": WIN_RATE}
+"""What the verdicts of a kind of board make."""
+
 HEAD_TO_HEAD = "head_to_head"
 """Of comparisons with the baseline itself: the win rate, beside one half."""
 
@@ -84,6 +95,13 @@ class PairedModels:
     why_not: str | None = None
     confidence: str | None = None
     higher_is_better: bool = True
+
+    @property
+    def coverage(self) -> tuple[float, float]:
+        """The share of readable verdicts among all that should be there, of both models."""
+        shares = 1.0 - self.missing / np.maximum(self.expected, 1)
+        mine, theirs = np.where(self.expected > 0, shares, 0.0).tolist()
+        return mine, theirs
 
     @property
     def shown(self) -> float:
@@ -147,15 +165,12 @@ def paired_models(
     group_of, group
         The group of each item, and the one to look at alone; all items if not given.
     """
-    said = board(columns, kind)
-    wanted = marked(said["judge"], lambda one: one == judge)
-    wanted &= marked(said["model"], lambda model: model in (candidate, baseline))
+    its = _rows_of(board(columns, kind), judge, {candidate, baseline})
     if group is not None:
-        wanted &= marked(said["item_id"], lambda item: (group_of or {}).get(item) == group)
-    its = _rows_of(said, wanted)
-    named = "" if group is None else f"/{group}"
-    judged = _Judged(its, kind, judge, labels, balance if group is None else None, named)
-    return judged.two(candidate, baseline)
+        inside = marked(its["item_id"], lambda item: (group_of or {}).get(item) == group)
+        its = _taken(its, inside)
+    balance = balance if group is None else None
+    return JudgeMeans(its, kind, judge, labels, balance, group).pair(candidate, baseline)
 
 
 def every_pair(
@@ -174,12 +189,10 @@ def every_pair(
     columns, labels, balance
         As in `paired_models`.
     """
-    said = board(columns, kind)
-    its = _rows_of(said, marked(said["judge"], lambda one: one == judge))
-    judged = _Judged(its, kind, judge, labels, balance)
+    judged = JudgeMeans(_rows_of(board(columns, kind), judge), kind, judge, labels, balance)
     pairs = list(combinations(judged.table.models, 2))
     for at in np.linspace(0, len(pairs), min(most, len(pairs)), endpoint=False).astype(int):
-        yield judged.two(*pairs[at])
+        yield judged.pair(*pairs[at])
 
 
 def pairs_beside(
@@ -201,15 +214,21 @@ def pairs_beside(
     """
     if not others:
         return
-    said, wanted = board(columns, kind), {baseline, *others}
-    its = marked(said["judge"], lambda one: one == judge)
-    its &= marked(said["model"], lambda model: model in wanted)
-    judged = _Judged(_rows_of(said, its), kind, judge, labels, balance)
+    its = _rows_of(board(columns, kind), judge, {baseline, *others})
+    judged = JudgeMeans(its, kind, judge, labels, balance)
     for other in others:
-        yield judged.two(other, baseline)
+        yield judged.pair(other, baseline)
 
 
-def _rows_of(columns: Columns, wanted: Bools) -> Columns:
+def _rows_of(columns: Columns, judge: str, models: Collection[str] | None = None) -> Columns:
+    """The rows of a judge, on some models alone where they are said."""
+    wanted = marked(columns["judge"], lambda one: one == judge)
+    if models is not None:
+        wanted &= marked(columns["model"], lambda model: model in models)
+    return _taken(columns, wanted)
+
+
+def _taken(columns: Columns, wanted: Bools) -> Columns:
     rows = np.flatnonzero(wanted)
     return {name: list(taken(values, rows)) for name, values in columns.items()}
 
@@ -247,8 +266,16 @@ def spread_of(pair: PairedModels) -> Spread:
     )
 
 
-class _Judged:
-    """What one judge says of some models, averaged by item."""
+class JudgeMeans:
+    """What one judge says of some models, averaged by item as boards do it.
+
+    Parameters
+    ----------
+    its
+        The rows of that judge.
+    group
+        Of items, where these are of one: a part of the metric's name.
+    """
 
     def __init__(
         self,
@@ -257,43 +284,57 @@ class _Judged:
         judge: str,
         labels: Sequence[str],
         balance: Balance | None,
-        group: str = "",
+        group: str | None = None,
     ) -> None:
-        values, ends, metric, self.why_not = as_numbers(its, kind, labels)
-        self.judge, self.kind, self.ends, self.metric = judge, kind, ends, f"{metric}{group}"
+        values, self.ends, metric, self.why_not = as_numbers(its, kind, labels)
+        self.judge, self.kind = judge, kind
+        self.metric = metric if group is None else f"{metric}/{group}"
         self.table = read_table(its)
-        self.means = item_means(self.table, np.arange(len(its["kind"])), values, ends=ends)
+        self.means = item_means(self.table, np.arange(len(its["kind"])), values, ends=self.ends)
         self.weight, self.stratum = item_weights(self.table.items, balance)
 
-    def two(self, candidate: str, baseline: str) -> PairedModels:
-        table, means, why_not = self.table, self.means, self.why_not
-        pair = (candidate, baseline)
-        places = [table.models.index(m) if m in table.models else -1 for m in pair]
-        absent = [m for m, at in zip(pair, places, strict=True) if at < 0]
-        if absent:
-            why_not = f"{self.judge} has no verdict on {' or '.join(absent)}"
-            places = [max(at, 0) for at in places]
-
-        def taken(values: Floats) -> Floats:
-            return values[:, places] if table.models else np.zeros((0, 2))
-
-        of_two = taken(means.mean)
-        of_two[:, [at for at, m in enumerate(pair) if m in absent]] = np.nan
+    def pair(self, candidate: str, baseline: str) -> PairedModels:
+        """Two of the models; `PairedModels.why_not` names who has no verdict."""
+        models, why_not = self.table.models, self.why_not
+        absent = np.array([model not in models for model in (candidate, baseline)])
+        if absent.any():
+            named = dict(zip((candidate, baseline), absent.tolist(), strict=True))
+            who = " or ".join(model for model, lacks in named.items() if lacks)
+            why_not = f"{self.judge} has no verdict on {who}"
+        means = self.of(candidate, baseline)
         return PairedModels(
             judge=self.judge,
             metric=self.metric,
-            unit=PERCENT if self.kind.kind == "preference" else 1.0,
-            width=self.ends[1] - self.ends[0] if all(map(math.isfinite, self.ends)) else math.inf,
-            items=table.items,
-            unit_of=table.unit_of,
+            unit=unit_of(self.kind),
+            width=self.ends[1] - self.ends[0],
+            items=self.table.items,
+            unit_of=self.table.unit_of,
             weight=self.weight,
             stratum=self.stratum,
-            mean=of_two,
-            worst=None if means.worst is None else taken(means.worst),
-            best=None if means.best is None else taken(means.best),
-            missing=taken(means.expected - means.readable).sum(axis=0).astype(np.int64),
-            expected=taken(means.expected).sum(axis=0).astype(np.int64),
+            mean=np.where(absent, np.nan, means.mean),
+            worst=means.worst,
+            best=means.best,
+            missing=(means.expected - means.readable).sum(axis=0).astype(np.int64),
+            expected=means.expected.sum(axis=0).astype(np.int64),
             why_not=why_not,
+        )
+
+    def of(self, candidate: str, baseline: str) -> ItemMeans:
+        """The means of two models, shape (items, 2); of one without a verdict another's."""
+        models = self.table.models
+        places = [models.index(m) if m in models else 0 for m in (candidate, baseline)]
+
+        def two(values: Floats) -> Floats:
+            return values[:, places] if models else np.zeros((0, 2))
+
+        means = self.means
+        return ItemMeans(
+            mean=two(means.mean),
+            readable=two(means.readable),
+            asked=two(means.asked),
+            expected=two(means.expected),
+            worst=None if means.worst is None else two(means.worst),
+            best=None if means.best is None else two(means.best),
         )
 
 
@@ -321,10 +362,9 @@ def compared_directly(
         said = verdicts.get(BoardKind("preference", opponent))
         if said is None:
             continue
-        who = (judge, model)
-        wanted = marked(paired(said["judge"], said["model"]), who.__eq__)
+        wanted = marked(paired(said["judge"], said["model"]), (judge, model).__eq__)
         if wanted.any():
-            rows = _rows_of(said, wanted)
+            rows = _taken(said, wanted)
             found.append(rows if model == first else _turned_round(rows, first, second, found))
     if not found:
         return {}
@@ -509,3 +549,172 @@ def as_numbers(
     why = None if len(scales) < 2 else "the judge's scores are on several scales"
     ends = scales[0] if len(scales) == 1 else (-math.inf, math.inf)
     return score_values(its), ends, SCORE, why
+
+
+def unit_of(kind: BoardKind) -> float:
+    """What a figure is multiplied with to be shown."""
+    return PERCENT if kind.kind == "preference" else 1.0
+
+
+def mean_measure(
+    means: ItemMeans, items: Sequence[str], kind: BoardKind, balance: Balance | None
+) -> Measure:
+    """What the models of a board are ranked by, as a quotient of sums over its items."""
+    if balance is not None and kind.kind == "score":
+        return balanced(means, items, balance, list(balance.sides))
+    return mean_of(means, unit=unit_of(kind), proportion=kind.kind != "score", least=LEAST)
+
+
+# the difference ---------------------------------------------------------------------------------
+
+
+def difference(
+    pair: PairedModels, compared: Compared, ends: tuple[float, float], *, level: float
+) -> Estimate:
+    """Candidate minus baseline, in the metric's units.
+
+    Where lower is better, a candidate that is worse has a difference above 0.
+
+    Parameters
+    ----------
+    ends
+        The bounds that decide, without the unit.
+    level
+        With which both of them hold.
+    """
+    observed, shown = compared.observed, pair.shown
+    bounds = [end * shown if math.isfinite(end) else math.nan for end in ends]
+    cases = [compared.view(end).difference * shown for end in ("worst", "best")]
+    if not pair.higher_is_better:
+        bounds.reverse()
+        cases.reverse()
+    low, high = cases if compared.worst is not None else (None, None)
+    undefined = pair.why_not or "no item has a readable verdict on both"
+    return Estimate(
+        value=observed.difference * shown + 0.0,  # no -0.0
+        low=bounds[0],
+        high=bounds[1],
+        level=level,
+        n=int(pair.expected.sum() - pair.missing.sum()),
+        units=observed.units,
+        missing=int(pair.missing.sum()),
+        method=observed.method,
+        undefined=undefined if math.isnan(observed.difference) else None,
+        worst_low=low,
+        worst_high=high,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairedDifference:
+    """The metric of the first and of the second on the same items, and second minus first."""
+
+    first: Estimate
+    second: Estimate
+    difference: Estimate
+
+
+FIRST, SECOND = "first", "second"
+
+
+def before_and_after(
+    first: Columns,
+    second: Columns,
+    items: Collection[str],
+    kind: BoardKind,
+    judge: str,
+    *,
+    labels: Sequence[str],
+    balance: Balance | None = None,
+    units: Mapping[str, str | None] | None = None,
+    intervals: Intervals | None = None,
+) -> PairedDifference:
+    """Compare verdicts of one judge on one model with others of that judge, or on another model.
+
+    Parameters
+    ----------
+    first, second
+        ``item_id``, ``kind``, ``value``, ``label``, ``low``, ``high``, ``sample``, of equal length,
+        and where they are known ``turn``, ``order`` and ``repeat``. Who judged and who answered is
+        not looked at.
+    items
+        Those that both should have; others are left out. An item that one side says nothing
+        readable of counts for neither.
+    judge
+        What it is called: signs are drawn by its name, as where the two are compared.
+    labels, balance
+        As in `paired_models`.
+    units
+        Items that have theirs in common are one question, and drawn together.
+
+    Returns
+    -------
+    PairedDifference
+        The first and the second over shared draws of the items. The difference is that of
+        `compare`, with both bounds of the test that decides, each at half of what the level leaves,
+        and where there are ends the bounds with what is missing at its least and at its most
+        favourable to the second. Undefined where either metric is.
+    """
+    wanted = intervals or Intervals()
+    its = _both_sides(first, second, items, units or {})
+    judged = JudgeMeans(its, kind, judge, labels, balance)
+    means, table = judged.of(FIRST, SECOND), judged.table
+    there = ~np.isnan(means.mean).any(axis=1, keepdims=True)
+    of_both = replace(
+        means,
+        mean=np.where(there, means.mean, np.nan),
+        readable=np.where(there, means.readable, 0.0),
+    )
+    measure = mean_measure(of_both, table.items, kind, balance)
+    if judged.why_not is not None:
+        measure = mixed(measure, scales_of(its, range(len(its["kind"]))))
+    of_units = measure.of_units(table.unit_of, len(table.units))
+    (sums,) = wanted.resamples(table.units).sums([of_units])
+    one, other = estimated(measure, of_units, sums, wanted).estimates
+    # What is missing has its ends by the measure: no test is made of them.
+    pair = replace(judged.pair(SECOND, FIRST), worst=None, best=None)
+    alpha = (1.0 - wanted.level) / 2.0
+    tests = compare(pair, alpha=alpha, seed=wanted.seed)
+    found = difference(pair, tests, tests.observed.bounds(alpha), level=wanted.level)
+    if math.isnan(one.value - other.value):
+        why = other.undefined or one.undefined
+        found = replace(
+            found, value=math.nan, low=math.nan, high=math.nan, method="", undefined=why
+        )
+    else:
+        if found.units < 2:
+            found = replace(found, low=math.nan, high=math.nan, method="no interval, a single item")
+        if measure.worst is not None and measure.best is not None:
+            (least, least_after), (most, most_after) = measure.worst, measure.best
+            found = replace(
+                found,
+                worst_low=float(least_after - most) * measure.unit,
+                worst_high=float(most_after - least) * measure.unit,
+            )
+    return PairedDifference(first=one, second=other, difference=found)
+
+
+_LACKING: Mapping[str, Any] = {
+    "kind": FAILED, "value": None, "label": None, "low": None, "high": None, "sample": 0,
+    "turn": 0, "order": "single", "repeat": 0,
+}  # fmt: skip
+"""What stands in a row of which nothing is known."""
+
+
+def _both_sides(
+    first: Columns, second: Columns, items: Collection[str], units: Mapping[str, str | None]
+) -> Columns:
+    """The rows about these items, and one for each item that a side says nothing of."""
+    found: dict[str, list[Any]] = {name: [] for name in ("item_id", "model", *_LACKING)}
+    for name, columns in ((FIRST, first), (SECOND, second)):
+        rows = [row for row, item in enumerate(columns["item_id"]) if item in items]
+        lacking = sorted(set(items).difference(columns["item_id"]))
+        found["item_id"] += [columns["item_id"][row] for row in rows] + lacking
+        found["model"] += [name] * (len(rows) + len(lacking))
+        for column, absent in _LACKING.items():
+            given = columns.get(column)
+            found[column] += [absent if given is None else given[row] for row in rows]
+            found[column] += [absent] * len(lacking)
+    found["judge"] = [""] * len(found["item_id"])
+    found["unit"] = [units.get(item) for item in found["item_id"]]
+    return found

@@ -1,0 +1,99 @@
+"""One pair of models on one store has one difference, interval and n, whoever shows it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from judgebench.metrics.intervals import Intervals
+from judgebench.reports import compare_document, gate_document, run_diff_document
+from judgebench.reports.compare import comparison
+from judgebench.reports.gate import gate_report
+from judgebench.reports.gate_policy import GateTest, Policy
+from judgebench.reports.gate_texts import texts_of
+from judgebench.reports.run_diff import run_diff
+from judgebench.reports.table import render
+from judgebench.store import Store, open_store
+from tests.unit.two_runs import JUDGE, Judged, put_run
+
+LEVEL = 0.95
+RUBRIC = replace(JUDGE, kind="rubric")
+BASE = Judged(said="", model="base", weights="w:b")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(str(tmp_path / "s.db")) as opened:
+        yield opened
+
+
+def drawn(letters: str, n: int, seed: int, share: float) -> str:
+    """Two letters, the second with the given chance, on each of n items."""
+    chance = np.random.default_rng(seed).random(n)
+    return "".join(letters[int(one < share)] for one in chance)
+
+
+KINDS: dict[str, tuple[str, dict[str, Any]]] = {
+    "label": ("+-", {}),
+    "score": ("ab", {"spec": RUBRIC}),
+    "preference": ("12", {"opponent": BASE}),
+}
+
+
+def estimates_of(store: Store, kind: str, before: str, after: str) -> dict[str, dict[str, Any]]:
+    """The difference of tonight's model from last night's as the JSON of each report has it."""
+    how = KINDS[kind][1]
+    runs = [
+        put_run(store, name, Judged(said=said, model=name, weights=f"w:{name}", **how))
+        for name, said in (("old", before), ("new", after))
+    ]
+    both = comparison(store, "new", "old", level=LEVEL)
+    policy = Policy(tests=[GateTest(benchmark="made_up", max_drop=0.5)], alpha=(1 - LEVEL) / 2)
+    gate = gate_report(store, candidate="new", baseline="old", policy=policy)
+    # By name nobody in the second run is the first one's model: the run calls both the same.
+    for run in ("one", "two"):
+        name, said = ("old", before) if run == "one" else ("new", after)
+        judged = Judged(said=said, model="policy", weights=f"w:{name}", **how)
+        runs.append(put_run(store, run, judged))
+    diff = run_diff(store, runs[2], runs[3], intervals=Intervals(level=LEVEL, n_replicates=50))
+    page = gate_document.page(gate, texts_of(store, gate).questions, {})
+    found = {
+        "compare": compare_document.to_json(both)["tests"][0],
+        "gate": gate_document.to_json(gate)["tests"][0],
+        "runs diff": run_diff_document.document(diff).data["moved"][0],
+        "page": page.data["tests"][0],
+    }
+    assert render(page, "html")
+    return {name: one["difference"] for name, one in found.items()}
+
+
+@pytest.mark.parametrize("missing", ["", "?"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_pair_has_one_difference_everywhere(store: Store, kind: str, missing: str) -> None:
+    letters = KINDS[kind][0]
+    before, after = drawn(letters, 60, 1, 0.3), drawn(letters, 60, 2, 0.5)
+    if missing:
+        before, after = f"?{before[1:]}", f"{after[:-2]}??"
+    found = estimates_of(store, kind, before, after)
+    base = found["compare"]
+    for name, one in found.items():
+        for field in ("value", "n", "units", "missing", "method"):
+            assert one[field] == base[field], (name, field)
+        assert one["level"] == pytest.approx(LEVEL), name
+        assert one["high"] == base["high"], name
+        if base["method"] == "Tango's score test" or name == "runs diff":
+            # What lets a gate pass is Student's bound elsewhere, which is as far or further.
+            assert one["low"] == base["low"], name
+        else:
+            assert -math.inf < one["low"] < base["high"], name
+    if missing:
+        assert base["missing"] == 3
+        assert (found["runs diff"]["worst_low"], found["runs diff"]["worst_high"]) == (
+            pytest.approx(base["worst_low"]), pytest.approx(base["worst_high"]),
+        )  # fmt: skip
