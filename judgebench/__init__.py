@@ -22,6 +22,7 @@ INCLUDE_PATH = "JUDGEBENCH_INCLUDE_PATH"
 """The variable that names folders of benchmarks, as PATH does those of programs."""
 
 if TYPE_CHECKING:
+    from judgebench import api as api
     from judgebench.api import agreement as agreement
     from judgebench.api import answers as answers
     from judgebench.api import compare as compare
@@ -65,7 +66,7 @@ if TYPE_CHECKING:
     from judgebench.assertions import assert_no_regression as assert_no_regression
 
 _ASSERTIONS = ("Inconclusive", "assert_no_regression")
-_MODULES = ("batches", "data", "labels", "records")
+_MODULES = ("api", "batches", "data", "labels", "records")
 
 __all__ = [
     "Inconclusive",

@@ -1578,7 +1578,7 @@ def import_alpaca_eval(
     baseline: str | None = None,
     allow_unknown_items: bool = False,
     store: Results = None,
-) -> AlpacaEvalImport:
+) -> dict[str, AlpacaEvalImport]:
     """Take in AlpacaEval's ``model_outputs.json`` and ``annotations.json``, or folders of them.
 
     Parameters
@@ -1601,10 +1601,11 @@ def import_alpaca_eval(
         reference_outputs=_paths(reference_outputs),
         told=Told(model=model, judge=judge, baseline=baseline),
     )
+    how = {"allow_unknown_items": allow_unknown_items, **_benchmark(benchmark)}
+    files = gathered.files
     with _to_write(store) as its:
-        return taken_in(
-            its, gathered, allow_unknown_items=allow_unknown_items, **_benchmark(benchmark)
-        )
+        report = taken_in(its, gathered, **how)
+    return {str(files[0]) if len(files) == 1 else f"{len(files)} files": report}
 
 
 def _paths(given: Paths) -> list[Path]:

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+import judgebench
 from judgebench.cli.options import Refused, refuse_options, store_option
 from judgebench.cli.streams import say
-
-if TYPE_CHECKING:
-    from judgebench.reports.boards import Meant
-    from judgebench.store import Store
-    from judgebench.store.catalog import Columns
 
 ALPACA_EVAL = "alpaca-eval"
 EXAMPLES = "confidence-examples"
@@ -101,66 +96,22 @@ def command(
       judgebench export confidence-examples honestybench --correct equal --output examples.jsonl
     """
     refuse_options(what, given, REFUSED)
-    from judgebench.reports.boards import meant
-    from judgebench.store import export, open_store
-
-    if what in FOLDERS and len(outputs) != 1:
-        raise click.UsageError("name one folder to write to: --output FOLDER")
-    for path in () if what in FOLDERS else outputs:
-        export.check_suffix(path)
-    benchmark = benchmark or ("alpaca_eval" if what == ALPACA_EVAL else None)
-    with open_store(store, read_only=True) as opened:
-        which = None if benchmark is None else meant(opened, benchmark)
-        if what in FOLDERS:
-            written = _folder(opened, outputs[0], which, what, given)
-            say(f"written: {outputs[0]}: {written} files")
-            return 0
-        columns = _columns(opened, which, what, given)
-    if not outputs:
-        export.SUFFIXES[f".{form}"](sys.stdout, columns)
+    said = {name: value for name, value in given.items() if value not in (None, (), False)}
+    write = getattr(judgebench, f"export_{what.replace('-', '_')}")
+    if what in FOLDERS:
+        if len(outputs) != 1:
+            raise click.UsageError("name one folder to write to: --output FOLDER")
+        whole = {"benchmark": benchmark} if benchmark else {}
+        done = write(outputs[0], store=store, **whole, **said)
+        for warning in getattr(done, "warnings", ()):
+            say(f"warning: {warning}")
+        say(f"written: {outputs[0]}: {len(getattr(done, 'paths', done))} files")
+        return 0
+    if what == EXAMPLES and (benchmark is None or given["correct"] is None):
+        raise click.UsageError(
+            f"`export {EXAMPLES}` takes a benchmark and --correct JUDGE, whose labels count"
+        )
+    write(outputs or sys.stdout, benchmark, form=form, store=store, **said)
     for path in outputs:
-        export.write_table(path, columns)
         say(f"written: {path}")
     return 0
-
-
-def _columns(store: Store, which: Meant | None, what: str, given: Mapping[str, Any]) -> Columns:
-    """What is written as one table."""
-    from judgebench.exchange.confidence_examples import confidence_examples
-    from judgebench.store import export
-
-    if what == EXAMPLES:
-        if which is None or given["correct"] is None:
-            raise click.UsageError(
-                f"`export {EXAMPLES}` takes a benchmark and --correct JUDGE, whose labels count"
-            )
-        return confidence_examples(
-            store,
-            which.name,
-            which.version,
-            correct=given["correct"],
-            positive=which.labels[-1],
-            models=given["models"],
-            number=given["number"] or 10,
-        )
-    read = export.responses_of
-    if what == "verdicts":
-        read = export.verdicts_with_text if given["with_text"] else export.verdicts_of
-    return read(store) if which is None else read(store, which.name, which.version)
-
-
-def _folder(
-    store: Store, folder: Path, which: Meant | None, what: str, given: Mapping[str, Any]
-) -> int:
-    """How many files were written to a folder."""
-    if what == PARQUET or which is None:
-        from judgebench.store.export import write_dataset
-
-        return len(write_dataset(store, folder, None if which is None else which.name))
-    from judgebench.exchange.alpaca_eval_export import export_alpaca_eval
-
-    chosen = {name: given[name] for name in ("models", "judges", "baseline")}
-    done = export_alpaca_eval(store, folder, which.name, which.version, **chosen)
-    for warning in done.warnings:
-        say(f"warning: {warning}")
-    return len(done.paths)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
+import judgebench
 from judgebench.cli.options import Refused, refuse_options, store_option
 from judgebench.cli.streams import say
+from judgebench.progress import PlainProgress
 
 if TYPE_CHECKING:
-    from judgebench.exchange.files import Format, Judgments, TakeIn
-    from judgebench.exchange.outcome import ImportReport
-    from judgebench.rows import Layout
+    from judgebench.exchange.alpaca_eval import AlpacaEvalImport
 
 ALPACA_EVAL, HONESTYBENCH, PUBLISHED = "alpaca-eval", "honestybench", "published"
 JUDGMENTS = ("arena-hard", "mt-bench")
@@ -209,73 +210,26 @@ def command(what: str, paths: tuple[Path, ...], store: str, **given: Any) -> int
     refuse_options(what, given, REFUSED)
     if what != PUBLISHED and not (paths or given["model_outputs"] or given["reference_outputs"]):
         raise click.UsageError("name the files: Missing argument 'PATH…'.")
+    said = {name: value for name, value in given.items() if value not in (None, (), False)}
+    api: Any = judgebench.api
     if what == ALPACA_EVAL:
-        _take_in_alpaca_eval(paths, store, given)
-    else:
-        _store(what, _files(what, paths, given), store)
+        for files, report in api.import_alpaca_eval(paths, store=store, **said).items():
+            _say_alpaca_eval(files, report)
+        return 0
+    if what in ROWS:
+        said |= _layout(what, said)
+    elif what == PUBLISHED:
+        said.pop("allow_unknown_items", None)
+        say("reading the published verdicts")
+    take_in = {
+        **dict.fromkeys(JUDGMENTS, partial(api.import_judgments, what)),
+        **dict.fromkeys(EVALUATIONS, partial(api.import_evaluations, what)),
+    }.get(what) or getattr(api, f"import_{what}")
+    take_in(paths, store=store, progress=PlainProgress(), **said)
     return 0
 
 
-def _files(
-    what: str, paths: Sequence[Path], given: Mapping[str, Any]
-) -> Sequence[tuple[Path, TakeIn]]:
-    """The files, read and checked, each with what takes it in."""
-    from judgebench.benchmarks.description import split_version
-
-    if what == PUBLISHED:
-        from judgebench.exchange.published import read_published
-
-        say("reading the published verdicts")
-        return read_published([str(path) for path in paths], tasks=given["tasks"])
-    keep: dict[str, Any] = {"allow_unknown_items": given["allow_unknown_items"]}
-    if what in ROWS:
-        from judgebench.exchange.files import read_files
-
-        layout = layout_of(what, given)
-        return read_files(
-            cast("Format", what), paths, layout=layout, anchors=given["anchors"], **keep
-        )
-    name, version = split_version(given["benchmark"]) if given["benchmark"] else (None, None)
-    about: dict[str, Any] = {**keep, "benchmark": name, "version": version}
-    if what in JUDGMENTS:
-        from judgebench.exchange.files import read_judgments
-
-        return read_judgments(cast("Judgments", what), paths, baseline=given["baseline"], **about)
-    about["model"] = given["model"]
-    if what == HONESTYBENCH:
-        from judgebench.exchange.honestybench import read_honestybench
-
-        return read_honestybench(paths, set_name=given["set_name"], judge=given["judge"], **about)
-    from judgebench.exchange.inspect_evals import read_inspect
-    from judgebench.exchange.lm_eval import read_lm_eval
-
-    read: Callable[..., Sequence[Any]] = read_lm_eval if what == "lm-eval" else read_inspect
-    return [(taking.night.files[0], taking.take_in) for taking in read(paths, **about)]
-
-
-def _take_in_alpaca_eval(paths: Sequence[Path], store: str, given: Mapping[str, Any]) -> None:
-    """Read all files, store what is new, and say what that was."""
-    from judgebench.benchmarks.description import split_version
-    from judgebench.exchange.alpaca_eval import import_alpaca_eval
-    from judgebench.exchange.alpaca_eval_ids import BENCHMARK
-    from judgebench.exchange.alpaca_eval_rows import Told, gather
-    from judgebench.store import open_store
-
-    benchmark, version = split_version(given["benchmark"] or BENCHMARK)
-    gathered = gather(
-        paths,
-        model_outputs=given["model_outputs"],
-        reference_outputs=given["reference_outputs"],
-        told=Told(**{name: given[name] for name in _NAMES[1:]}),
-    )
-    with open_store(store) as opened:
-        report = import_alpaca_eval(
-            opened,
-            gathered,
-            benchmark=benchmark,
-            version=version,
-            allow_unknown_items=given["allow_unknown_items"],
-        )
+def _say_alpaca_eval(files: str, report: AlpacaEvalImport) -> None:
     for warning in report.warnings:
         say(f"warning: {warning}")
     if report.unsaid:
@@ -286,7 +240,6 @@ def _take_in_alpaca_eval(paths: Sequence[Path], store: str, given: Mapping[str, 
             + ", ".join(named[:MOST])
             + more
         )
-    files = f"{report.files} files" if report.files != 1 else str(gathered.files[0])
     say(
         f"{files}: {report.benchmark}@{report.version}, {report.models} models; "
         f"{report.verdicts} verdicts, {report.new_verdicts} new; "
@@ -294,30 +247,17 @@ def _take_in_alpaca_eval(paths: Sequence[Path], store: str, given: Mapping[str, 
     )
 
 
-def layout_of(what: str, said: Mapping[str, Any]) -> Layout:
-    """How the files' tables become ours, as the command line says.
-
-    Raises
-    ------
-    UsageError
-        For what is not written as it should, and for a column that we do not have.
-    """
-    from judgebench.benchmarks.description import split_version
-    from judgebench.rows import Layout
-
-    wide, across = _wide(said["wide"])
-    given: dict[str, Any] = {}
-    if said["benchmark"]:
-        name, version = split_version(said["benchmark"])
-        given |= {"benchmark": name} | ({"version": version} if version else {})
-    given |= {name: said[name] for name in ("model", "judge") if said[name]}
-    if wide in given:
-        raise click.UsageError(f"--wide has a column for each {wide}: leave --{wide} out")
-    if said["scale"] is not None:
-        given |= _scale(said["scale"])
-    return Layout(
-        columns=_columns(what, said["columns"]), given=given, wide=wide, across=tuple(across)
-    )
+def _layout(what: str, said: Mapping[str, Any]) -> dict[str, Any]:
+    """How a table becomes ours, out of how the command line says it."""
+    wide = _wide(said.get("wide", ()))
+    if wide is not None and wide[0] in said:
+        raise click.UsageError(f"--wide has a column for each {wide[0]}: leave --{wide[0]} out")
+    layout: dict[str, Any] = {"columns": _columns(what, said.get("columns", ()))}
+    if wide is not None:
+        layout["wide"] = wide
+    if "scale" in said:
+        layout["scale"] = _scale(said["scale"])
+    return layout
 
 
 def _listed(text: str) -> list[str]:
@@ -344,7 +284,7 @@ def _columns(what: str, written: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _wide(written: Sequence[str]) -> tuple[str | None, list[str]]:
+def _wide(written: Sequence[str]) -> tuple[str, list[str]] | None:
     named: dict[str, list[str]] = {}
     for text in written:
         which, _, columns = text.partition("=")
@@ -355,42 +295,14 @@ def _wide(written: Sequence[str]) -> tuple[str | None, list[str]]:
         named.setdefault(which, []).extend(found)
     if len(named) > 1:
         raise click.UsageError("--wide: columns are judges or models, not both")
-    for which, across in named.items():
-        if len(set(across)) < len(across):
-            raise click.UsageError("--wide: each column is named once")
-        return which, across
-    return None, []
+    if any(len(set(across)) < len(across) for across in named.values()):
+        raise click.UsageError("--wide: each column is named once")
+    return next(iter(named.items()), None)
 
 
-def _scale(text: str) -> dict[str, float]:
+def _scale(text: str) -> tuple[float, float]:
     low, _, high = text.partition(":")
     try:
-        scale = {"low": float(low), "high": float(high)}
+        return float(low), float(high)
     except ValueError:
         raise click.UsageError(f"--scale is written LOW:HIGH, not {text!r}") from None
-    return scale
-
-
-def _store(what: str, files: Sequence[tuple[Path, TakeIn]], store: str) -> None:
-    from judgebench.store import open_store
-
-    with open_store(store) as opened:
-        for path, take_in in files:
-            report = take_in(opened)
-            for warning in report.warnings:
-                say(f"warning: {path}: {warning}")
-            say(_line(what, path, report))
-
-
-_ROWS = (
-    dict.fromkeys(JUDGMENTS, "verdicts")
-    | dict.fromkeys((HONESTYBENCH, *EVALUATIONS), "answers and verdicts")
-    | {PUBLISHED: "verdicts"}
-)
-
-
-def _line(what: str, path: Path, report: ImportReport) -> str:
-    changed = f" ({report.changed} changed)" if report.changed else ""
-    changed += f" ({report.looks} another look at anchors)" if report.looks else ""
-    rows = f"{report.rows} {_ROWS.get(what, what)}"
-    return f"{path}: {rows}, {report.new} new{changed}, {report.known} known already"
