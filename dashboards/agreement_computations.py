@@ -21,8 +21,8 @@ from judgebench.reports.agreement import agreement_report
 from judgebench.reports.estimates import to_json
 from judgebench.reports.judge_pairs import judged_values, kinds_of
 from judgebench.reports.outcome_agreement import outcome_report
+from judgebench.reports.render import render
 from judgebench.reports.score_agreement import score_report
-from judgebench.reports.table import render
 from judgebench.store import Store
 
 _REPORTS = {"label": agreement_report, "preference": outcome_report, "score": score_report}

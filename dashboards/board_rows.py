@@ -13,6 +13,8 @@ import widgets
 from badges import badges, is_apart
 from board_reads import LENGTH_CONTROLLED, WIN_RATE
 
+from judgebench.metrics import registry
+
 
 class Beside(NamedTuple):
     """A win rate that stands beside the metric that is shown, and what it is called there."""
@@ -66,7 +68,7 @@ def table(
 def _row(
     row: reads.Json, metric: str, counted: Sequence[str], floor: float, beside: str | None
 ) -> dict[str, Any]:
-    scale, digits = charts.scale_of(metric), charts.digits_of(metric)
+    scale, digits = registry.metric(metric).drawn_times, registry.metric(metric).drawn_digits
     estimate = row["metrics"].get(metric, reads.NO_ESTIMATE)
     numbers = widgets.numbers(estimate, scale)
     undefined = numbers.pop("undefined")

@@ -14,6 +14,8 @@ from typing import Any, TypeAlias
 import altair as alt
 import pandas as pd
 
+from judgebench.metrics import registry
+
 Drawing: TypeAlias = alt.LayerChart | alt.FacetChart
 
 ROW_PX = 28
@@ -217,14 +219,6 @@ def _em(letter: str) -> float:
     return 0.6 if letter.isupper() else 0.48
 
 
-PERCENTAGES = {
-    "win_rate", "discrete_win_rate", "length_controlled_win_rate", "order_flips", "head_to_head"
-}  # fmt: skip
-"""Printed by the field as percentages, and stored so."""
-
-FRACTIONS = {"accuracy"}
-"""Stored as fractions, drawn as percentages."""
-
 DRAW = 50.0
 """The win rate, in percent, of two that are equally good."""
 
@@ -232,14 +226,6 @@ DRAW = 50.0
 def number(value: float, digits: int) -> str:
     """A number with a minus sign as wide as a plus."""
     return f"{value:.{digits}f}".replace("-", "−")
-
-
-def scale_of(metric: str) -> float:
-    return 100.0 if metric in FRACTIONS else 1.0
-
-
-def digits_of(metric: str) -> int:
-    return 1 if metric in FRACTIONS | PERCENTAGES else 2
 
 
 def line_of(metric: str) -> float | None:
@@ -257,27 +243,15 @@ def axis_of(metric: str, rows: pd.DataFrame, ends: tuple[float, float] | None = 
     ends
         The lowest and the highest score there can be, where the judge's scale has them.
     """
-    words = metric.replace("_", " ").replace("score/", "score: ")
+    words, entry = metric.replace("_", " ").replace("score/", "score: "), registry.metric(metric)
     drawn = pd.concat([rows["value"], rows["low"], rows["high"]]).dropna()
     least, most = (float(drawn.min()), float(drawn.max())) if len(drawn) else (0.0, 1.0)
-    digits = digits_of(metric)
-    if metric in FRACTIONS | PERCENTAGES:
+    digits = entry.drawn_digits
+    if entry.in_points:
         return Axis(title=f"{words} (%)", short=f"{words} %", low=0.0, high=100.0, digits=digits)
-    if metric == "cohen_kappa":
+    if entry.axis:
         return Axis(
-            title="Cohen's kappa (1 = perfect, 0 = chance)",
-            short="kappa",
-            low=min(-0.2, least),
-            high=1.0,
-            digits=digits,
-        )
-    if metric == "spearman":
-        return Axis(
-            title="Spearman's correlation of the models' mean scores",
-            short="correlation",
-            low=min(-0.2, least),
-            high=1.0,
-            digits=digits,
+            title=entry.axis, short=entry.title, low=min(-0.2, least), high=1.0, digits=digits
         )
     if ends is not None and metric.startswith("score"):
         return Axis(title=words, short=words, low=ends[0], high=ends[1], digits=digits)

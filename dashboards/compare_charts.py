@@ -13,19 +13,17 @@ import altair as alt
 import pandas as pd
 from charts import (
     AXIS_PX,
-    PERCENTAGES,
     ROW_PX,
     Axis,
     Drawing,
     Ink,
-    digits_of,
     names_axis,
     own_scales,
     plain,
-    scale_of,
     text_px,
 )
 
+from judgebench.metrics import registry
 from judgebench.reports.compare import is_direct
 
 MOST_ROWS = 60
@@ -44,8 +42,7 @@ SIDES = {"better": "first", "equal": "grid", "worse": "chosen"}
 def axis_of(metric: str, rows: pd.DataFrame) -> Axis:
     """As wide as the intervals on either side of nothing; shares in points of a hundred."""
     words = "win rate of one against the other" if is_direct(metric) else metric.replace("_", " ")
-    points = scale_of(metric) != 1.0 or metric in PERCENTAGES
-    unit = "percentage points" if points else "in its own units"
+    unit = "percentage points" if registry.metric(metric).in_points else "in its own units"
     drawn = pd.concat([rows["value"], rows["low"], rows["high"]]).dropna().abs()
     end = 1.08 * float(drawn.max()) if len(drawn) and drawn.max() > 0 else 1.0
     measured = f"{words} − 50" if is_direct(metric) else f"difference of {words}"
@@ -54,7 +51,7 @@ def axis_of(metric: str, rows: pd.DataFrame) -> Axis:
         short=words,
         low=-end,
         high=end,
-        digits=digits_of(metric),
+        digits=registry.metric(metric).drawn_digits,
     )
 
 

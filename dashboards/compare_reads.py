@@ -25,12 +25,14 @@ from open_store import opened
 from reads import KEPT
 
 from judgebench.errors import UsageError
+from judgebench.metrics import registry
 from judgebench.reports import compare_document
 from judgebench.reports.compare import Comparison, Difference
+from judgebench.reports.document import Document
 from judgebench.reports.estimates import p_text
 from judgebench.reports.gate_document import head
 from judgebench.reports.model_pairs import Flip
-from judgebench.reports.table import Document, render
+from judgebench.reports.render import render
 from judgebench.store.catalog import distinct_names
 from judgebench.store.read import ToldVerdict
 
@@ -246,7 +248,7 @@ def family(test: Difference) -> str:
 
 
 def scale_of(test: Difference) -> float:
-    return charts.scale_of(family(test))
+    return registry.metric(family(test)).drawn_times
 
 
 def called(test: Difference, *, several: bool) -> str:

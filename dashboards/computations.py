@@ -14,7 +14,7 @@ from judgebench.reports import leaderboard as leaderboards
 from judgebench.reports.confidence import choice, labelling
 from judgebench.reports.length_boards import LengthControl
 from judgebench.reports.panels import panels_in
-from judgebench.reports.table import render
+from judgebench.reports.render import render
 from judgebench.store import Store
 
 FORMS = ("csv", "md", "latex", "json")

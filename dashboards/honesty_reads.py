@@ -29,7 +29,7 @@ from judgebench.reports.confidence import (
     document,
 )
 from judgebench.reports.estimates import bounded, finite
-from judgebench.reports.table import render
+from judgebench.reports.render import render
 
 MOST_DRAWN = 5
 """Curves on one drawing; tables have all that were chosen."""

@@ -23,11 +23,13 @@ from open_store import opened
 from reads import KEPT, NO_ESTIMATE, Json
 from widgets import numbers
 
+from judgebench.metrics import registry
 from judgebench.plain_text import counted
+from judgebench.reports.document import Document
 from judgebench.reports.estimates import p_text
 from judgebench.reports.nights import Nights, Told
+from judgebench.reports.render import render
 from judgebench.reports.slide import in_words
-from judgebench.reports.table import Document, render
 from judgebench.reports.versions import Night, nights_of
 
 
@@ -79,7 +81,7 @@ def told(
 def points(its: Sequence[Night], board: Json, metric: str) -> list[dict[str, Any]]:
     """Of each night when it was and what the board says of its model; nan where it does not."""
     found = {row["model_id"]: row for row in board["rows"]}
-    scale = charts.scale_of(metric)
+    scale = registry.metric(metric).drawn_times
     return [
         {
             "when": datetime.fromtimestamp(night.first, UTC),
@@ -118,7 +120,7 @@ def row(night: Told, point: Mapping[str, Any], digits: int) -> dict[str, Any]:
 
 def differences(found: Nights, metric: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Of the nights shown, as `drawings.differences` draws them; empty for another metric."""
-    scale, slide = charts.scale_of(metric), found.slide
+    scale, slide = registry.metric(metric).drawn_times, found.slide
     if metric != metric_of(found):
         return pd.DataFrame(), pd.DataFrame()
     of_fixed = {} if slide is None else {one.model_id: one for one in slide.nights}
@@ -152,7 +154,7 @@ def differences(found: Nights, metric: str) -> tuple[pd.DataFrame, pd.DataFrame]
 
 def evidence(found: Nights, digits: int) -> dict[str, list[Any]]:
     """Of each night shown its difference to the fixed baseline, and the evidence of a slide."""
-    scale = charts.scale_of(metric_of(found))
+    scale = registry.metric(metric_of(found)).drawn_times
     of = {} if found.slide is None else {one.model_id: one for one in found.slide.nights}
     those = [of.get(night.model_id) for night in found.nights]
     return {
@@ -174,7 +176,7 @@ def slide_lines(found: Nights) -> list[str]:
 
 
 def _difference(decided: Any, digits: int) -> str:
-    scale = charts.scale_of(decided.metric)
+    scale = registry.metric(decided.metric).drawn_times
     estimate = decided.difference
     if math.isnan(estimate.value):
         return charts.GAP
@@ -215,8 +217,8 @@ def policy_line(found: Nights) -> str:
         return "Nothing could be decided here; the table says why."
     test = found.policy.tests[0]
     metric = metric_of(found)
-    allowed = f"{test.max_drop * charts.scale_of(metric):g}"
-    if metric in charts.FRACTIONS | charts.PERCENTAGES:
+    allowed = f"{test.max_drop * registry.metric(metric).drawn_times:g}"
+    if registry.metric(metric).in_points:
         allowed += " points"
     against = f"baseline {found.against}, as it then stood" if found.against else "the one before"
     said = {"policy": "as the policy says", "chosen here": "chosen here"}

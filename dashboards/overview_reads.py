@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import board_reads
-import charts
 import computations
 import pandas as pd
 import reads
@@ -21,6 +20,7 @@ from open_store import opened
 from reads import KEPT
 
 from judgebench.errors import JudgebenchError
+from judgebench.metrics import registry
 from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.plain_text import counted
 from judgebench.records import is_human
@@ -123,7 +123,7 @@ def _leader(url: str, mark: str, boards: Sequence[reads.Json]) -> Leader:
         return Leader(mark=mark, line=line, judge=judge, excluded=excluded)
     metric = next(iter(ranked[0]["metrics"]))
     rows = pd.DataFrame([_row(row, metric) for row in ranked[:TOP]])
-    digits = charts.digits_of(metric)
+    digits = registry.metric(metric).drawn_digits
     unranked = [row for row in board["rows"] if row["rank"] is None and not is_apart(row)]
     who = _who(ranked, len(board["rows"]), rated=any(map(_has_win_rate, unranked)))
     rows["note"] = [widgets.note(row, digits) for row in widgets.records(rows)]
@@ -149,7 +149,9 @@ def _row(row: reads.Json, metric: str) -> dict[str, object]:
     return {
         "name": f"{rank_text(row)}\u2002{row['model']}",
         "tone": _tone(row),
-        **widgets.numbers(row["metrics"].get(metric, reads.NO_ESTIMATE), charts.scale_of(metric)),
+        **widgets.numbers(
+            row["metrics"].get(metric, reads.NO_ESTIMATE), registry.metric(metric).drawn_times
+        ),
     }
 
 

@@ -20,8 +20,9 @@ from long_text import visible
 from open_store import opened
 from reads import KEPT
 
-from judgebench.reports.table import render
-from judgebench.reports.training import AtStep, Training, document
+from judgebench.metrics import registry
+from judgebench.reports.render import render
+from judgebench.reports.training import AtStep, Training
 from judgebench.reports.versions import Checkpoint, training_runs
 
 JudgeAssignment = tuple[str, str | None]
@@ -86,28 +87,28 @@ def report(
 
 
 def csv(told: Training) -> str:
-    return render(document(told), "csv")
+    return render(told.document(), "csv")
 
 
 def row(told: Training, one: AtStep) -> dict[str, Any]:
     """A checkpoint as it is drawn and tabled; shares in percent, as boards show them."""
-    scale = charts.scale_of(told.metric)
+    scale = registry.metric(told.metric).drawn_times
     estimate = one.estimate
     above = one.above_last or (math.nan,) * 3
     return {
-        "step": one.checkpoint.step,
+        "step": one.step,
         "model": one.model,
         "value": estimate.value * scale,
         "low": estimate.low * scale,
         "high": estimate.high * scale,
-        "band low": one.low * scale,
-        "band high": one.high * scale,
+        "band low": one.band.low * scale,
+        "band high": one.band.high * scale,
         "n": estimate.n,
         "missing": estimate.missing,
         "above the last": above[0] * scale,
         "above low": above[1] * scale,
         "above high": above[2] * scale,
-        "tags": visible(tags(one.checkpoint)),
+        "tags": visible(tags(one)),
         "undefined": estimate.undefined or "",
         "is": _is(told, one),
     }
@@ -119,7 +120,7 @@ def _is(told: Training, one: AtStep) -> str:
     return "last" if one is told.checkpoints[-1] else "other"
 
 
-def tags(checkpoint: Checkpoint) -> str:
+def tags(checkpoint: AtStep) -> str:
     """Those that say more than the axis and the page do."""
     shown = {k: v for k, v in checkpoint.tags.items() if k not in ("step", "training_run")}
     return ", ".join(f"{name} {value}" for name, value in sorted(shown.items()))
@@ -130,9 +131,12 @@ def sentences(told: Training) -> list[str]:
     if told.best is None:
         return ["No checkpoint has a readable verdict of this judge."]
     best, last = told.best, told.checkpoints[-1]
-    scale, digits = charts.scale_of(told.metric), charts.digits_of(told.metric)
+    scale, digits = (
+        registry.metric(told.metric).drawn_times,
+        registry.metric(told.metric).drawn_digits,
+    )
 
-    percent = told.metric in charts.FRACTIONS | charts.PERCENTAGES
+    percent = registry.metric(told.metric).in_points
     unit, points = (" %", " points") if percent else ("", "")
 
     def number(value: float) -> str:
@@ -141,12 +145,12 @@ def sentences(told: Training) -> list[str]:
     said = [
         f"Highest: {best.model} at step {best.step:,g}, {number(best.picked)}{unit} as observed."
     ]
-    if best.undefined:
-        said.append(f"Not corrected for selection: {best.undefined}.")
+    if best.corrected.undefined:
+        said.append(f"Not corrected for selection: {best.corrected.undefined}.")
     elif len(told.checkpoints) > 1:
         said.append(
-            f"Corrected for selection (winner's curse): {number(best.value)}{unit} "
-            f"[{number(best.low)}, {number(best.high)}]."
+            f"Corrected for selection (winner's curse): {number(best.corrected.value)}{unit} "
+            f"[{number(best.corrected.low)}, {number(best.corrected.high)}]."
         )
     if told.last == "the best":
         said.append("The last checkpoint is the highest.")
@@ -158,9 +162,9 @@ def sentences(told: Training) -> list[str]:
                 number(above[0]), points, *(number(end) for end in above[1:])
             )
         said.append(
-            f"The last, {last.model} at step {last.checkpoint.step:,g}, is worse than the best{by}."
+            f"The last, {last.model} at step {last.step:,g}, is worse than the best{by}."
             if told.last == "worse"
-            else f"Whether the last, {last.model} at step {last.checkpoint.step:,g}, is worse than "
+            else f"Whether the last, {last.model} at step {last.step:,g}, is worse than "
             f"the best is undecided: the best is above it{by}."
         )
     return [visible(line) for line in said]

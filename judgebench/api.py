@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from judgebench.reports.calibrate_length import Fitted
     from judgebench.reports.compare import Comparison
     from judgebench.reports.confidence import ConfidenceReport
+    from judgebench.reports.document import Document
     from judgebench.reports.drift import JudgeDrift
     from judgebench.reports.evaluators import EvaluatorReport
     from judgebench.reports.gate_file import GateSaid
@@ -77,7 +78,6 @@ if TYPE_CHECKING:
     from judgebench.reports.replies import JudgedReply
     from judgebench.reports.reproduce import Reproduction
     from judgebench.reports.run_diff import RunDiff
-    from judgebench.reports.table import Document
     from judgebench.reports.training import Training
     from judgebench.stats.answer_confidence import RougeL
     from judgebench.stats.pair_outcomes import Conflict, UnreadableSide
@@ -787,8 +787,8 @@ def training(
         and where several boards could be meant.
     """
     from judgebench.reports.boards import meant
-    from judgebench.reports.checkpoints import training_runs
     from judgebench.reports.training import training as curve
+    from judgebench.reports.versions import training_runs
 
     with _opened(store) as its:
         which, known = meant(its, benchmark), training_runs(its).runs
@@ -896,8 +896,8 @@ def cost(run: str | None = None, *, store: Results = None) -> Document:
     store
         As for `leaderboard`.
     """
+    from judgebench.reports.cost import spend_document
     from judgebench.reports.run_ref import run_called
-    from judgebench.reports.spend import spend_document
 
     with _opened(store) as its:
         chosen = None if run is None else run_called(its.runs(), run, its.url).id
@@ -1025,7 +1025,7 @@ def pin_anchors(
     store
         As for `leaderboard`.
     """
-    from judgebench.reports.anchors import pin
+    from judgebench.reports.drift import pin
 
     with _to_write(store) as its:
         return pin(its, benchmark, judge, models=_listed(models), answers=answers, seed=seed)

@@ -47,7 +47,7 @@ _COMMAND = (
     "judgebench.reports.board_document",
     "judgebench.reports.confidence",
     "judgebench.reports.gate_document",
-    "judgebench.reports.html",
+    "judgebench.reports.render.html",
     "scipy.special",
     "scipy.stats",
 )

@@ -24,8 +24,8 @@ from compare_reads import heads, meetings, n_judges, signed
 from item_reads import Names, history
 from long_text import visible
 
+from judgebench.metrics.registry import meanings
 from judgebench.records import is_human
-from judgebench.reports.metric_words import MEANS, explained
 
 SCOPES = {"pooled": "pooled", "macro": "macro (mean of models)", "model": "each model"}
 LEGEND = {
@@ -485,8 +485,7 @@ def coefficients(report: reads.Json, scope: str, first: str) -> None:
         ]
     widgets.table(pd.DataFrame(rows))
     widgets.notes(reasons)
-    names = [m for m in pd.DataFrame(rows) if m in MEANS]
-    if said := explained({name: name for name in names}):
+    if said := meanings({name: name for row in rows for name in row}):
         st.caption(f"{said}.")
 
 

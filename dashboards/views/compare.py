@@ -17,6 +17,7 @@ from compare_reads import Asked, Meetings
 from item_reads import Names, answer_line, answers, history, said, verdict_line
 from long_text import beginning, folded, visible
 
+from judgebench.metrics import registry
 from judgebench.reports.compare import COMPARISON_METRICS, Comparison, Difference
 from judgebench.reports.compare_document import DIRECTLY
 from judgebench.store.read import ItemHistory, JudgeCall, ToldAnswer, ToldVerdict
@@ -144,7 +145,7 @@ def draw(found: Mapping[str, Comparison], tests: Sequence[Difference]) -> None:
     second = "the other" if several else next(iter(found.values())).second
     lines = [compare_reads.row(test, several=several) for test in tests]
     families = [compare_reads.family(test) for test in tests]
-    digits = [compare_charts.digits_of(metric) for metric in families]
+    digits = [registry.metric(metric).drawn_digits for metric in families]
     notes = [compare_reads.note(*pair) for pair in zip(lines, digits, strict=True)]
     alone = len({(test.benchmark, test.version) for test in tests}) == 1
     boards = {(test.judge, test.opponent) for test in tests}

@@ -17,6 +17,7 @@ import widgets
 from honesty_reads import MOST_DRAWN, Asked
 from long_text import visible
 
+from judgebench.metrics.registry import meanings
 from judgebench.reports.confidence import (
     TITLES,
     Choice,
@@ -26,7 +27,6 @@ from judgebench.reports.confidence import (
     said_besides,
     without_interval,
 )
-from judgebench.reports.metric_words import explained
 
 MOST_ROWS = 60
 """AUROCs on one drawing."""
@@ -306,7 +306,7 @@ def figures(found: ConfidenceReport, stretch: str) -> None:
     )
     notes = [*reasons(rows), *without_interval(rows), *said_besides(found)]
     widgets.notes([visible(line) for line in notes])
-    st.caption(f"{explained(TITLES)}.")
+    st.caption(f"{meanings(TITLES)}.")
     widgets.download(
         "Download CSV",
         f"{found.benchmark}_confidences.csv",

@@ -21,6 +21,7 @@ from long_text import visible
 from night_reads import Drop
 from streamlit.delta_generator import DeltaGenerator
 
+from judgebench.metrics import registry
 from judgebench.reports.nights import THE_FIRST, THE_ONE_BEFORE, Nights, board_test
 from judgebench.reports.versions import Night
 
@@ -167,7 +168,7 @@ def draw(
     lines: Mapping[str, Sequence[Night]],
 ) -> None:
     """Everything, once it is decided."""
-    decimals = charts.digits_of(night_reads.metric_of(found))
+    decimals = registry.metric(night_reads.metric_of(found)).drawn_digits
     points = night_reads.points(found.nights, board, metric)
     rows = pd.DataFrame(
         [
@@ -200,7 +201,7 @@ def draw(
     from_baselines(found, metric)
     widgets.notes([*night_reads.drift_lines(found), *night_reads.change_lines(changes)])
     spent(rows)
-    table(rows, metric, charts.digits_of(metric))
+    table(rows, metric, registry.metric(metric).drawn_digits)
     records = widgets.records(rows.drop(columns=["said"]))
     widgets.download(
         "Download CSV", "nights.csv", night_reads.csv(found, records, metric), key="csv"

@@ -14,6 +14,7 @@ import widgets
 from long_text import visible
 from reads import benchmarks
 
+from judgebench.metrics import registry
 from judgebench.reports.training import Training
 
 HOW_TO_TAG = """models:
@@ -96,10 +97,10 @@ def draw(told: Training) -> None:
 
 def corrected(told: Training, axis: charts.Axis) -> pd.DataFrame:
     """The best one's corrected figure; nothing where there is none, or nothing to pick from."""
-    best, scale = told.best, charts.scale_of(told.metric)
-    if best is None or math.isnan(best.value) or len(told.checkpoints) < 2:
+    best, scale = told.best, registry.metric(told.metric).drawn_times
+    if best is None or math.isnan(best.corrected.value) or len(told.checkpoints) < 2:
         return pd.DataFrame()
-    value, low, high = (end * scale for end in (best.value, best.low, best.high))
+    value, low, high = (end * scale for end in best.corrected[:3])
     words = [charts.number(end, axis.digits) for end in (value, low, high)]
     row = {
         "step": best.step,
@@ -115,7 +116,7 @@ def corrected(told: Training, axis: charts.Axis) -> pd.DataFrame:
 def table(told: Training) -> None:
     lines = [training_reads.row(told, one) for one in told.checkpoints]
     rows = pd.DataFrame(lines)
-    digits = charts.digits_of(told.metric)
+    digits = registry.metric(told.metric).drawn_digits
     for at, title, low, high in (
         (3, "alone", "low", "high"),
         (4, "band", "band low", "band high"),

@@ -22,7 +22,7 @@ from judgebench.cli.streams import say
 if TYPE_CHECKING:
     from judgebench.reports.board import Board
     from judgebench.reports.compare import Comparison
-    from judgebench.reports.table import Document
+    from judgebench.reports.document import Document
     from judgebench.store import Store
 
 

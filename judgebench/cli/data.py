@@ -15,7 +15,7 @@ from judgebench.cli.streams import say
 if TYPE_CHECKING:
     from judgebench.benchmarks.data import DataState
     from judgebench.benchmarks.pull import Offer
-    from judgebench.reports.table import Document
+    from judgebench.reports.document import Document
 
 
 @click.group("data")

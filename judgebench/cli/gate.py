@@ -21,9 +21,9 @@ from judgebench.cli.streams import in_github, say, summarise
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from judgebench.reports.document import Document
     from judgebench.reports.gate_outcome import GateReport
     from judgebench.reports.gate_texts import GateTexts
-    from judgebench.reports.table import Document
     from judgebench.store import Store
 
 NOT_PASSED = 2
@@ -148,7 +148,7 @@ def gate(
     from judgebench.reports.gate_annotations import annotated
     from judgebench.reports.gate_policy import read_policy
     from judgebench.reports.gate_texts import texts_of
-    from judgebench.reports.table import render
+    from judgebench.reports.render import render
     from judgebench.store import open_store
 
     check_outputs(outputs)
@@ -251,7 +251,7 @@ def _policy_alone(ctx: click.Context) -> None:
 def _write(report: GateReport, texts: GateTexts, document: Document, paths: Sequence[Path]) -> None:
     """Pages have the items that flipped with their texts; the other forms are what is printed."""
     from judgebench.reports import gate_document
-    from judgebench.reports.table import form_of
+    from judgebench.reports.render import form_of
 
     for path in paths:
         if form_of(path) == "html":

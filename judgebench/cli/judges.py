@@ -10,7 +10,7 @@ from judgebench.cli.options import judges_option, level_option, report, store_op
 from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
-    from judgebench.reports.table import Document
+    from judgebench.reports.document import Document
     from judgebench.stats.answer_confidence import RougeL
     from judgebench.store import Store
 

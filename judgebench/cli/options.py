@@ -15,7 +15,7 @@ from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
     from judgebench.config import Shard
-    from judgebench.reports.table import Document
+    from judgebench.reports.document import Document
 
 Cell: TypeAlias = "Callable[[Any], object] | str"
 Command = TypeVar("Command", bound=Callable[..., object])
@@ -209,7 +209,7 @@ def listing(
     data
         The name of the list in JSON; the title if not given.
     """
-    from judgebench.reports.table import Column, Document, Table
+    from judgebench.reports.document import Column, Document, Table
 
     rows = list(rows)
     table = Table(
@@ -249,7 +249,7 @@ def refuse_options(what: str, given: Mapping[str, Any], refused: Refused) -> Non
 
 def show(document: Document, form: str, outputs: Sequence[Path] = ()) -> None:
     """Print a document to stdout and write it to files. Files are checked before any is written."""
-    from judgebench.reports.table import render
+    from judgebench.reports.render import render
 
     check_outputs(outputs)
     terminal = sys.stdout.isatty()
@@ -260,7 +260,7 @@ def show(document: Document, form: str, outputs: Sequence[Path] = ()) -> None:
 
 def check_outputs(outputs: Sequence[Path]) -> None:
     """Say now what is wrong with the suffix of a file that is to be written later."""
-    from judgebench.reports.table import form_of
+    from judgebench.reports.render import form_of
 
     for path in outputs:
         form_of(path)
@@ -268,7 +268,7 @@ def check_outputs(outputs: Sequence[Path]) -> None:
 
 def write_outputs(document: Document, outputs: Sequence[Path]) -> None:
     """Write a document to files, each in the form that its suffix says."""
-    from judgebench.reports.table import write
+    from judgebench.reports.render import write
 
     for path in outputs:
         write(document, path)

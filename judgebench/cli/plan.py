@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from judgebench.config import Shard
     from judgebench.execution.forecast import PlanRow, Range
     from judgebench.execution.preflight import Finding
+    from judgebench.reports.document import Document
     from judgebench.reports.gate_policy import Policy
-    from judgebench.reports.table import Document
 
 COUNTS = ("items", "distinct_items", "generations", "verdicts", "judge_calls", "recorded")
 _SAVED = ("repeat a question", "need nobody to be asked")
@@ -236,13 +236,13 @@ def _could_detect(row: PlanRow) -> dict[str, Any]:
 
 def _detectable(row: PlanRow) -> str:
     """The cell about it, empty where it is not asked."""
+    from judgebench.metrics.registry import metric
     from judgebench.reports.estimates import UNDEFINED
-    from judgebench.reports.metric_words import digits
 
     found = row.detectable
     if found is None or math.isnan(found.difference):
         return "" if found is None else UNDEFINED
-    return f"{found.difference:.{digits(found.metric)}f}"
+    return f"{found.difference:.{metric(found.metric).digits}f}"
 
 
 def _items_needed(row: PlanRow) -> str:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from judgebench.execution.forecast import PlanRow, Range
     from judgebench.execution.manifest import Outcome, Unread
     from judgebench.execution.resolve import Candidate
-    from judgebench.reports.table import Document, Table
+    from judgebench.reports.document import Document, Table
     from judgebench.store import Store
 
 Act: TypeAlias = "Callable[..., Outcome]"
@@ -311,7 +311,8 @@ def foretelling(forecast: dict[str, Range | None]) -> Callable[[Sequence[PlanRow
 def _say_spending(outcome: Outcome, url: str, forecast: Mapping[str, Range | None]) -> None:
     """What was taken, judge by judge, beside the forecast; nothing where nobody was asked."""
     from judgebench.reports.cost import spend_table
-    from judgebench.reports.table import Document, render
+    from judgebench.reports.document import Document
+    from judgebench.reports.render import render
     from judgebench.store import open_store
 
     with open_store(url, read_only=True) as store:
@@ -346,7 +347,7 @@ def _boards(outcome: Outcome, url: str) -> Document:
     """
     from judgebench.records import is_human
     from judgebench.reports import leaderboard
-    from judgebench.reports.table import Document
+    from judgebench.reports.document import Document
     from judgebench.store import open_store
 
     asked = [

@@ -28,7 +28,7 @@ from judgebench.cli.streams import say
 if TYPE_CHECKING:
     from judgebench.execution.batch import Look
     from judgebench.records import Batch, RunManifest
-    from judgebench.reports.table import Document
+    from judgebench.reports.document import Document
     from judgebench.store import Store
 
 WIDE = 100

@@ -6,12 +6,13 @@ import math
 from collections.abc import Mapping
 from typing import TypeAlias
 
+from judgebench.metrics.registry import metric
 from judgebench.records import Estimate
 from judgebench.stats.board_correlation import board_correlation
 from judgebench.stats.rank_correlation import kendall_tau_b, pearson, spearman
 
 COEFFICIENTS = {"spearman": spearman, "pearson": pearson, "kendall": kendall_tau_b}
-TITLES = {"spearman": "Spearman's rho", "pearson": "Pearson's r", "kendall": "Kendall's tau-b"}
+TITLES = {name: metric(name).title for name in COEFFICIENTS}
 
 NO_INTERVAL = "no interval: over models none was measured to hold"
 """Percentiles of drawn models held ranks in 94 to 97 % on average over kinds of scores with 12 to

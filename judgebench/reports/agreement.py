@@ -30,6 +30,7 @@ from judgebench.reports.boards import (
     where,
     with_units,
 )
+from judgebench.reports.document import Document, Table
 from judgebench.reports.judge_comparison import (
     cost_records,
     difference_json,
@@ -39,7 +40,6 @@ from judgebench.reports.judge_comparison import (
 from judgebench.reports.judge_costs import judge_costs
 from judgebench.reports.judge_costs import to_json as cost_json
 from judgebench.reports.score_tables import score_tables
-from judgebench.reports.table import Document, Table
 from judgebench.store import Store
 
 

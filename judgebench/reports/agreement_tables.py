@@ -12,11 +12,11 @@ from judgebench.metrics.comparison import AgreementRow
 from judgebench.metrics.judge_differences import JudgeDifference
 from judgebench.metrics.near_constant import NearConstant
 from judgebench.metrics.order_consistency import ONE_ORDER, UPSTREAM
+from judgebench.metrics.registry import meanings
 from judgebench.reports import estimates
+from judgebench.reports.document import Column, Table
 from judgebench.reports.judge_comparison import cost_columns, cost_notes, difference_tables
 from judgebench.reports.judge_costs import JudgeCost
-from judgebench.reports.metric_words import explained
-from judgebench.reports.table import Column, Table
 from judgebench.stats.agreement import Weighting
 from judgebench.stats.pair_outcomes import OutcomeRule
 
@@ -152,7 +152,7 @@ def tables_of(whole: AgreementReport, *, by_model: bool) -> Iterable[Table]:
                     report, rows, against, says, shown, models if scope == "pooled" else {}
                 )
                 # Once, under the first table: the others have the same columns.
-                once = [explained(shown)] if scope == "pooled" else []
+                once = [meanings(shown)] if scope == "pooled" else []
                 yield replace(table, notes=[*table.notes, *once])
         yield from difference_tables(report.differences, at, level=report.level)
     if report.between:

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from judgebench.errors import UsageError
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.boards import meant
+from judgebench.reports.document import Column, Document, Table
 from judgebench.reports.gate_file import GateSaid
 from judgebench.reports.gate_models import newest_called
-from judgebench.reports.table import Column, Document, Table
 from judgebench.store import Store
 from judgebench.store.read import StoredBaseline
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 from judgebench.errors import UsageError
-from judgebench.metrics.accuracy import ACCURACY
 from judgebench.metrics.answer_lengths import AVG_LENGTH
 from judgebench.metrics.length_controlled import AS_PUBLISHED, LENGTH_CONTROLLED, PUBLISHED_ERROR
 from judgebench.metrics.missing import FAILURES, SPLIT
+from judgebench.metrics.registry import digits, heading
+from judgebench.metrics.registry import metric as entry
 from judgebench.metrics.scores import GUESSED, SCORE
 from judgebench.metrics.standard_error import STANDARD_ERROR
 from judgebench.metrics.win_rate import WIN_RATE
@@ -18,17 +19,12 @@ from judgebench.reports import estimates
 from judgebench.reports.board import Board, Row, rank_note
 from judgebench.reports.board_overview import overview
 from judgebench.reports.board_warnings import few
-from judgebench.reports.metric_words import WORDS, metric_words
+from judgebench.reports.document import Column, Document, Table
 from judgebench.reports.published_beside import published_text
 from judgebench.reports.published_correlations import related
 from judgebench.reports.published_document import beside_json, reference_records, references_json
 from judgebench.reports.published_table import OURS, published_tables
 from judgebench.reports.reference_board import References
-from judgebench.reports.table import Column, Document, Table
-
-_DIGITS = {ACCURACY: 3, SCORE: 2, WIN_RATE: 1, LENGTH_CONTROLLED: 1}
-"""Of all metrics of a board, by the one that ranks: of fractions, scores and percentages."""
-
 
 _NOT_PRINTED = (STANDARD_ERROR, AVG_LENGTH, PUBLISHED_ERROR)
 """Metrics that JSON and CSV have; the table has an interval and a length of its own."""
@@ -107,7 +103,7 @@ def document(
     data = to_json(boards, by)
     tables = []
     if len({(board.benchmark, board.version) for board in boards}) > 1:
-        tables.append(overview(boards, words=_words, digits=_digits))
+        tables.append(overview(boards))
     explained: set[str] = set()
     for board in boards:
         tables += _tables(board, explained)
@@ -229,7 +225,7 @@ def title(board: Board) -> str:
 
 
 def _words(name: str, board: Board) -> str:
-    return metric_words(name, board.metric, board.scale)
+    return heading(name, board.metric, board.scale)
 
 
 def _tables(board: Board, explained: set[str]) -> list[Table]:
@@ -295,7 +291,7 @@ def _undefined_beside(board: Board) -> list[str]:
             if any(reason in note for note in board.notes):
                 continue
             who = "" if len(of) == len(board.rows) else f" of {few(of)}"
-            said.append(f"{estimates.UNDEFINED} {WORDS[name]}{who}: {reason}")
+            said.append(f"{estimates.UNDEFINED} {entry(name).title}{who}: {reason}")
     return said
 
 
@@ -319,12 +315,11 @@ def _ungrouped(board: Board) -> str:
 def _group_table(board: Board, by: str) -> Table:
     """A row for each model, a column for each group."""
     leading = _ungrouped(board)
-    digits = _digits(board)
     groups = board.groups[by]
 
     def said(row: Row, group: str) -> str:
         estimate = row.metrics.get(f"{leading}/{group}")
-        return estimates.text(estimate, digits=digits) if estimate is not None else ""
+        return estimates.text(estimate, digits=digits(leading)) if estimate is not None else ""
 
     return Table(
         title=f"{title(board)}, by {by}",
@@ -340,10 +335,6 @@ def _group_table(board: Board, by: str) -> Table:
     )
 
 
-def _digits(board: Board) -> int:
-    return _DIGITS.get(board.metric or "", 3)
-
-
 def _level(board: Board) -> float:
     return board.rows[0].leading.level if board.rows else 0.95
 
@@ -351,7 +342,6 @@ def _level(board: Board) -> float:
 def _columns(board: Board) -> list[_Shown]:
     level = _level(board)
     names = list(board.rows[0].metrics) if board.rows else []
-    digits = _digits(board)
 
     def spare(title: str, says: Callable[[Row], str], **how: Any) -> list[_Shown]:
         """A column that is there where it has something to say."""
@@ -359,8 +349,11 @@ def _columns(board: Board) -> list[_Shown]:
             return []
         return [_Shown(Column(title=title, spare=True, **how), says)]
 
+    def worst(row: Row) -> str:
+        return _worst(row.leading, digits(names[0], board.metric))
+
     def metric(name: str) -> Callable[[Row], str]:
-        return lambda row: estimates.text(row.metrics[name], digits=digits)
+        return lambda row: estimates.text(row.metrics[name], digits=digits(name, board.metric))
 
     def measured(name: str) -> list[_Shown]:
         """The column of a metric beside the leading one, where any model has it."""
@@ -410,7 +403,11 @@ def _columns(board: Board) -> list[_Shown]:
             for column in spare(short, published(name), align="right")
         ),
         *spare("mean length", _mean_length, align="right"),
-        *spare("worst case", lambda row: _worst(row.leading, digits), align="right"),
+        *spare(
+            "worst case",
+            lambda row: _worst(row.leading, digits(names[0], board.metric)),
+            align="right",
+        ),
         *spare("missing because", missing_because, wraps=True),
     ]
 

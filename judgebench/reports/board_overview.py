@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+from judgebench.metrics.registry import digits, heading
 from judgebench.reports import estimates
 from judgebench.reports.answer_flags import SUSPICIOUS
 from judgebench.reports.board import Board, Row
-from judgebench.reports.table import Column, Table
+from judgebench.reports.document import Column, Table
 from judgebench.store.catalog import distinct_names
 
 
-def overview(
-    boards: Sequence[Board],
-    *,
-    words: Callable[[str, Board], str],
-    digits: Callable[[Board], int],
-) -> Table:
+def overview(boards: Sequence[Board]) -> Table:
     """What each board ranks by, or the first of the metrics that are asked for.
 
     Models are one row by what they are, in the order of the first board, then of the others; those
@@ -38,7 +34,7 @@ def overview(
         metric = _metric(board, row)
         if row is None or metric is None:
             return ""
-        said = estimates.text(row.metrics[metric], digits=digits(board))
+        said = estimates.text(row.metrics[metric], digits=digits(metric, board.metric))
         return f"{said} ({SUSPICIOUS})" if row.excluded else said
 
     return Table(
@@ -53,7 +49,7 @@ def overview(
             for one, name in names.items()
         ],
         notes=[
-            f"{title}: {words(metric, board)}, judged by {board.judge}"
+            f"{title}: {heading(metric, board.metric, board.scale)}, judged by {board.judge}"
             + ("" if board.opponent is None else f", against {board.opponent}")
             for title, board in zip(titles, shown, strict=True)
             if (metric := _metric(board, board.rows[0])) is not None

@@ -6,8 +6,8 @@ from shlex import quote
 from typing import Any
 
 from judgebench.reports.calibrate_length import MIN_MODELS, Fitted
+from judgebench.reports.document import Column, Document, Table
 from judgebench.reports.length_calibrations import FAIR, reliability_in_words
-from judgebench.reports.table import Column, Document, Table
 
 
 def to_json(fitted: Fitted) -> dict[str, Any]:

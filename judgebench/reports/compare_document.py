@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from judgebench.metrics.paired import HEAD_TO_HEAD
+from judgebench.metrics.registry import metric, of_confidence
 from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.reports import estimates
 from judgebench.reports.compare import Comparison, Difference
+from judgebench.reports.document import Column, Document, Table
 from judgebench.reports.gate_document import head
 from judgebench.reports.gate_unchanged import Said, drop_words, in_words
-from judgebench.reports.metric_words import digits, of_confidence
 from judgebench.reports.model_pairs import Flip
-from judgebench.reports.table import Column, Document, Table
 
 Texts = Mapping[tuple[str, str, str], str]
 """The questions of items, by benchmark, version and id."""
@@ -159,7 +159,7 @@ def _row(one: Difference) -> list[str]:
         measured(one) if one.higher_is_better else f"{measured(one)}, lower is better",
         _number(one.values[0], one),
         _number(one.values[1], one),
-        estimates.text(one.difference, digits=digits(one.metric)),
+        estimates.text(one.difference, digits=metric(one.metric).digits),
         estimates.p_text(one.p_adjusted),
         f"{better:,}",
         f"{worse:,}",
@@ -227,9 +227,9 @@ def measured(one: Difference) -> str:
     if one.direct:
         name = name.replace(HEAD_TO_HEAD, WIN_RATE, 1)
         return f"{name}, {one.first} against {one.second}, directly"
-    metric = of_confidence(name, one.confidence)
-    return metric if one.opponent is None else f"{metric} against {one.opponent}"
+    said = of_confidence(name, one.confidence)
+    return said if one.opponent is None else f"{said} against {one.opponent}"
 
 
 def _number(value: float, one: Difference) -> str:
-    return f"{value:.{digits(one.metric)}f}" if math.isfinite(value) else estimates.UNDEFINED
+    return f"{value:.{metric(one.metric).digits}f}" if math.isfinite(value) else estimates.UNDEFINED

@@ -12,14 +12,14 @@ import numpy as np
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.confidence_board import Figures, QuestionSet, estimates_of, figures
 from judgebench.metrics.intervals import Floats, Intervals
+from judgebench.metrics.registry import meanings, metric
 from judgebench.metrics.risk_curve import TENTHS, RiskCurve, risk_curve, set_curve
 from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.boards import meant
 from judgebench.reports.confidence_data import Confidence, ConfidenceData, Unread, question_sets
-from judgebench.reports.figure import Figure
-from judgebench.reports.metric_words import explained
-from judgebench.reports.table import Column, Document, Table
+from judgebench.reports.document import Column, Document, Table
+from judgebench.reports.estimates import Figure
 from judgebench.stats.answer_confidence import RougeL
 from judgebench.stats.calibration_error import ReliabilityBins, reliability_bins
 from judgebench.stats.confidence import RiskCoverage, risk_coverage
@@ -344,15 +344,9 @@ def choice(store: Store, benchmark: str, correct: str | None) -> Choice:
 
 
 TITLES = {
-    "auroc": "AUROC",
-    "ece": "ECE",
-    "alignment": "alignment",
-    "brier": "Brier",
-    "accuracy": "accuracy",
-    "aurc": "AURC",
+    name: metric(name).title for name in ("auroc", "ece", "alignment", "brier", "accuracy", "aurc")
 }
 _FIRST = ("auroc", "ece", "alignment")
-_DIGITS = 3
 
 
 def to_json(report: ConfidenceReport) -> dict[str, Any]:
@@ -426,7 +420,7 @@ def document(report: ConfidenceReport, *, by_set: bool = False, bins: bool = Fal
     """
     tables = [_table(report, over) for over in _stretches(report, by_set)]
     if tables:  # once, under the first
-        tables[0] = replace(tables[0], notes=[*tables[0].notes, explained(TITLES)])
+        tables[0] = replace(tables[0], notes=[*tables[0].notes, meanings(TITLES)])
     if bins:
         tables += [
             table(row, report)
@@ -482,7 +476,7 @@ def _table(report: ConfidenceReport, stretch: tuple[str, str]) -> Table:
 
 def _text(name: str, estimate: Estimate) -> str:
     at_most = estimates.bounded(name, estimate)
-    return estimates.text(estimate, digits=_DIGITS, at_most=at_most)
+    return estimates.text(estimate, digits=metric(name).digits, at_most=at_most)
 
 
 def _subtitle(report: ConfidenceReport, rows: Sequence[ConfidenceRow]) -> str:

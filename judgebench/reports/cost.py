@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from judgebench.execution.forecast import Range
 from judgebench.reports.boards import Columns, told_apart
-from judgebench.reports.table import Column, Document, Table
+from judgebench.reports.document import Column, Document, Table
 from judgebench.store import Store
 
 HOWS = ("live", "batch", "recorded", "retried", "wasted")

@@ -19,8 +19,8 @@ from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.verdict_values import label_values, preference_values, score_values
 from judgebench.records import CONFIDENCES, HUMAN, JudgeSpec, Unreadable, Verdict, VerdictSlot
 from judgebench.reports.boards import Columns, Meant, meant, where
+from judgebench.reports.document import Column, Document, Table
 from judgebench.reports.estimates import UNDEFINED, finite
-from judgebench.reports.table import Column, Document, Table
 from judgebench.stats.judge_drift import ALPHA, Bools, Drift, Floats, drift
 from judgebench.stats.resample import content_seed
 from judgebench.store import Store

@@ -7,26 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from judgebench.metrics.registry import heading, metric
 from judgebench.reports import estimates
+from judgebench.reports.document import Column, Document, Table
 from judgebench.reports.evaluators import EvaluatorReport, EvaluatorRow
-from judgebench.reports.table import Column, Document, Table
 from judgebench.stats.evaluators import METRICS
 from judgebench.stats.evaluators_upstream import QUIRKS, UPSTREAM_METRICS
 
-PERCENT = ("agreement", "bias", "variance", "distance")
-TITLES = {
-    "agreement": "agreement %",
-    "bias": "bias %",
-    "variance": "variance %",
-    "distance": "distance %",
-    "spearman": "spearman",
-    "pearson": "pearson",
-    "prefers_longer": "longer",
-    "prefers_lists": "lists",
-    "prefers_output_1": "opponent",
-    "share_parsed": "read",
-    "n_parsed": "# read",
-}
+TITLES = {name: heading(f"evaluators:{name}") for name in (*METRICS, "n_parsed")}
 WITH_INTERVAL = ("agreement",)
 MOST_NOTES = 8
 
@@ -168,7 +156,11 @@ def _against(report: EvaluatorReport) -> str:
 def _cell(row: EvaluatorRow, name: str) -> str:
     e = row.metrics[name]
     shown = e if name in WITH_INTERVAL else replace(e, low=math.nan)
-    return estimates.text(shown, digits=1 if name in PERCENT else 2)
+    return estimates.text(shown, digits=_digits(name))
+
+
+def _digits(name: str) -> int:
+    return metric(f"evaluators:{name}").digits
 
 
 def _usd(row: EvaluatorRow) -> str:
@@ -216,5 +208,5 @@ def _upstream_cell(row: EvaluatorRow, name: str) -> str:
     value = row.upstream.values[name]
     if math.isnan(value):
         return estimates.UNDEFINED
-    said = f"{value:.0f}" if name == "n_parsed" else f"{value:.{1 if name in PERCENT else 2}f}"
+    said = f"{value:.0f}" if name == "n_parsed" else f"{value:.{_digits(name)}f}"
     return f"{said} ({row.upstream.n[name]})" if name == "variance" else said

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from judgebench.plain_text import counted, dollars
-from judgebench.reports.table import Column, Document, Table
+from judgebench.reports.document import Column, Document, Table
 from judgebench.store import Store
 from judgebench.store.copy import Forgotten
 

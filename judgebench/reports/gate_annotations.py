@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from judgebench.plain_text import printable_lines
+from judgebench.reports.document import Document, Table
 from judgebench.reports.gate_document import WORDS, flip_lines, in_words, measured, only_at
 from judgebench.reports.gate_outcome import GateReport
 from judgebench.reports.gate_texts import GateTexts
-from judgebench.reports.table import Document, Table, render
+from judgebench.reports.render import render
 
 _COMMAND = {"regression": "error", "inconclusive": "warning"}
 

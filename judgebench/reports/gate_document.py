@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 from xml.etree import ElementTree as ET
 
+from judgebench.metrics.registry import metric, of_confidence
 from judgebench.plain_text import counted, printable
 from judgebench.reports import estimates, slide
+from judgebench.reports.document import Column, Document, Table
 from judgebench.reports.gate_confirm import Confirmation
 from judgebench.reports.gate_outcome import Alarm, Decided, GateReport
 from judgebench.reports.gate_unchanged import Said, Unchanged, drop_words, percent
 from judgebench.reports.gate_unchanged import in_words as unchanged_in_words
-from judgebench.reports.metric_words import digits, of_confidence
 from judgebench.reports.model_pairs import Flip
-from judgebench.reports.table import Column, Document, Table
 
 WORDS = {"pass": "PASS", "regression": "REGRESSION", "inconclusive": "INCONCLUSIVE"}
 _CONFIRMED: dict[Confirmation | None, str] = {
@@ -165,7 +165,7 @@ def _table(report: GateReport) -> Table:
             measured(one) if one.higher_is_better else f"{measured(one)}, lower is better",
             _number(one.values[1], one),
             _number(one.values[0], one),
-            estimates.text(one.difference, digits=_digits(one)),
+            estimates.text(one.difference, digits=metric(one.metric).digits),
             _number(one.max_drop, one),
             estimates.p_text(one.p_adjusted),
             *_passes(one),
@@ -373,12 +373,12 @@ def measured(one: Decided) -> str:
     return of_confidence(one.metric, one.confidence)
 
 
-def _digits(one: Decided) -> int:
-    return digits(one.metric)
-
-
 def _number(value: float, one: Decided) -> str:
-    return estimates.UNDEFINED if not math.isfinite(value) else f"{value:.{_digits(one)}f}"
+    return (
+        estimates.UNDEFINED
+        if not math.isfinite(value)
+        else f"{value:.{metric(one.metric).digits}f}"
+    )
 
 
 def junit(report: GateReport, texts: Questions) -> str:
@@ -457,7 +457,7 @@ def _surely_worse(one: Decided) -> bool:
 
 def _with_interval(one: Decided) -> str:
     """A difference, its interval, and with which level that holds."""
-    figure, found = f".{_digits(one)}f", one.difference
+    figure, found = f".{metric(one.metric).digits}f", one.difference
     if not math.isfinite(found.value):
         return "difference not known"
     if not (math.isfinite(found.low) and math.isfinite(found.high)):

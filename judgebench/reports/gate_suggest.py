@@ -7,11 +7,11 @@ import math
 from collections.abc import Sequence
 
 from judgebench.errors import UsageError
+from judgebench.metrics.registry import metric
 from judgebench.plain_text import counted, printable, too_few_items
 from judgebench.reports.gate import LEAST_DROP, MOST_DROP, BoardInCommon, boards_in_common
 from judgebench.reports.gate_unchanged import percent
 from judgebench.reports.known_spread import KnownSpread
-from judgebench.reports.metric_words import digits
 from judgebench.stats.gate_rule import FEWEST_TO_PASS
 from judgebench.stats.unchanged import even_chance, passes_every_view, units_every_view
 from judgebench.store import Store
@@ -135,7 +135,7 @@ def _test(one: BoardInCommon, each: float, alpha: float, *, called_at: float) ->
         )
     if drop > MOST_DROP:
         said.append(f"  # More than {MOST_DROP:g} points: more items would serve better.")
-    places = 4 if digits(one.metric) == 3 else 3
+    places = 4 if metric(one.metric).digits == 3 else 3
     fields["max_drop"] = f"{round(drop * size, places):g}"
     if drop > LEAST_DROP:
         fields["strict_drop"] = f"{round(LEAST_DROP * size, places):g}"

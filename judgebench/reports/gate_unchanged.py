@@ -27,9 +27,9 @@ from judgebench.metrics.paired import (
     PairedModels,
 )
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
+from judgebench.metrics.registry import metric as entry
 from judgebench.metrics.repeated_answers import average_nights, repeat_spread
 from judgebench.reports.gate_missing import too_little_read
-from judgebench.reports.metric_words import digits, in_percent
 from judgebench.reports.model_pairs import PairData
 from judgebench.stats.unchanged import (
     CHANCE,
@@ -369,8 +369,8 @@ def _needs(one: Said, *, alone: bool) -> str:
 def drop_words(drop: float, metric: str) -> str:
     """A drop as people say it: points of a share or a percentage, else in the scale's own units."""
     if metric.partition("/")[0] == "score":
-        return f"{drop:.{digits(metric)}f} on the scale"
-    percent_of = drop if in_percent(metric) else 100.0 * drop
+        return f"{drop:.{entry(metric).digits}f} on the scale"
+    percent_of = drop if entry(metric).in_percent else 100.0 * drop
     # Rounded up: what is said suffices.
     points = math.ceil(10.0 * percent_of - 1e-9) / 10.0
     return f"{points:g} points"

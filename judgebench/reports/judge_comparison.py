@@ -10,8 +10,8 @@ from judgebench.metrics.judge_differences import KAPPA, JudgeDifference
 from judgebench.metrics.near_constant import NearConstant
 from judgebench.records import Estimate
 from judgebench.reports import estimates
+from judgebench.reports.document import Column, Table
 from judgebench.reports.judge_costs import JudgeCost
-from judgebench.reports.table import Column, Table
 
 OVER = {
     ("cohen_kappa", "pooled"): ("kappa", "pooled: all answers together"),

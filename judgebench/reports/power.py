@@ -19,15 +19,15 @@ from judgebench.execution.plan import verdicts_each
 from judgebench.execution.resolve import JudgeAssignment
 from judgebench.metrics.head_spread import BOTH, head_spreads
 from judgebench.metrics.paired import HEAD_TO_HEAD, METRIC_OF, Spread, every_pair, spread_of
+from judgebench.metrics.registry import metric as entry
 from judgebench.plain_text import too_few_items
 from judgebench.records import CONFIDENCES
+from judgebench.reports.document import Column, Table
 from judgebench.reports.estimates import UNDEFINED, finite
 from judgebench.reports.gate import LEAST_DROP, MOST_DROP
 from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.reports.gate_unchanged import drop_words, percent
-from judgebench.reports.metric_words import digits, in_percent
 from judgebench.reports.model_pairs import PairData
-from judgebench.reports.table import Column, Table
 from judgebench.stats.gate_rule import detectable, units_to_detect
 from judgebench.stats.head_to_head_power import MOST_SPREAD, Fewer, TwoDesigns, two_designs
 from judgebench.stats.unchanged import (
@@ -492,7 +492,7 @@ def gate_record(ahead: Sequence[GateAhead], chance: float) -> dict[str, Any]:
 
 
 def _words(found: Detectable) -> str:
-    return f"{found.metric} in percent" if in_percent(found.metric) else found.metric
+    return f"{found.metric} in percent" if entry(found.metric).in_percent else found.metric
 
 
 ALONE = "answers are judged alone, and that does not say which of two is preferred"
@@ -594,7 +594,7 @@ def design_table(rows: Iterable[PlanRow]) -> Table | None:
         found = designs.found
         if found is None:
             continue
-        places = digits(designs.metric)
+        places = entry(designs.metric).digits
         most = "≤ " if found.at_most else ""
         cells.append(
             [
@@ -689,7 +689,7 @@ def _each(rows: Iterable[PlanRow]) -> list[tuple[PlanRow, Designs]]:
 
 
 def _note(row: PlanRow, designs: Designs, found: TwoDesigns) -> str:
-    unit, places = designs.unit, digits(designs.metric)
+    unit, places = designs.unit, entry(designs.metric).digits
     spread = (
         f"nobody has compared in both orders here, so its spread is put at the most there can be, "
         f"{MOST_SPREAD * unit:g}"

@@ -9,12 +9,13 @@ import math
 from dataclasses import replace
 
 from judgebench.metrics.model_correlations import TITLES
+from judgebench.metrics.registry import heading
+from judgebench.metrics.registry import metric as entry
 from judgebench.reports import estimates
 from judgebench.reports.board import Board
-from judgebench.reports.metric_words import in_percent, metric_words
+from judgebench.reports.document import Column, Table
 from judgebench.reports.published_correlations import Correlations, Related
 from judgebench.reports.reference_board import Beside, ReferenceBoard
-from judgebench.reports.table import Column, Table
 
 SAY_NAMES = "--published-as MODEL=NAME says which is which"
 
@@ -35,8 +36,8 @@ def published_text(reference: ReferenceBoard, name: str, value: float | None) ->
     """A figure with as many decimals as the published ones of its kind have, and four at most."""
     if value is None:
         return ""
-    if in_percent(name):
-        return f"{value:.1f}"
+    if entry(name).in_percent:
+        return f"{value:.{entry(name).digits}f}"
     published = (of[name] for of in reference.figures.values() if name in of)
     return f"{value:.{max(map(_decimals, published), default=_MOST_DECIMALS)}f}"
 
@@ -59,7 +60,7 @@ def _side_by_side(board: Board, beside: Beside) -> Table:
         columns=[
             Column(title="model", wraps=True),
             *([Column(title="published as", wraps=True)] if differ else []),
-            Column(title=f"{metric_words(metric, None, board.scale)} [{level:.0%}]", align="right"),
+            Column(title=f"{heading(metric, None, board.scale)} [{level:.0%}]", align="right"),
             Column(title="published", align="right"),
             Column(title="n", align="right"),
         ],
@@ -67,7 +68,7 @@ def _side_by_side(board: Board, beside: Beside) -> Table:
             [
                 row.marked_name,
                 *([beside.names[row.model]] if differ else []),
-                estimates.text(row.leading, digits=1 if in_percent(metric) else 3),
+                estimates.text(row.leading, digits=entry(metric).digits),
                 published_text(reference, metric, beside.figures(row.model).get(metric)),
                 str(row.leading.n),
             ]
@@ -95,7 +96,7 @@ def _correlated(board: Board, beside: Beside, found: Correlations) -> Table:
         ],
         rows=[
             [
-                metric_words(metric, board.metric),
+                heading(metric, board.metric),
                 *(estimates.text(of[name]) for name in TITLES),
                 str(next(iter(of.values())).n),
             ]

@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 from judgebench.metrics.answer_lengths import AVG_LENGTH
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
+from judgebench.metrics.registry import heading
 from judgebench.reports import estimates
 from judgebench.reports.board import Board, Row
-from judgebench.reports.metric_words import metric_words
+from judgebench.reports.document import Column, Table
 from judgebench.reports.published_beside import SAY_NAMES, beside_tables, published_text
 from judgebench.reports.published_correlations import Related
 from judgebench.reports.reference_board import Beside, N, ReferenceBoard, References, places
-from judgebench.reports.table import Column, Table
 
 OURS, THEIRS = "this store", "published"
 
@@ -110,7 +110,7 @@ def _table(reference: ReferenceBoard, metric: str, lines: Sequence[_Line]) -> Ta
     flags = any(line.flags for line in lines)
     return Table(
         title=f"{reference.benchmark}@{reference.version}: the published leaderboard",
-        subtitle=f"judged by {reference.judged_by}; by {metric_words(metric, None)}",
+        subtitle=f"judged by {reference.judged_by}; by {heading(metric, None)}",
         columns=[
             Column(title="place", align="right"),
             Column(title="model", wraps=max(len(line.model) for line in lines) > _LONG_NAME),
@@ -154,7 +154,7 @@ def _values(row: Row, reference: ReferenceBoard) -> dict[str, float]:
 
 
 def _column(reference: ReferenceBoard, name: str) -> Column:
-    words = _SHORT.get(name) or metric_words(name, reference.columns[0])
+    words = _SHORT.get(name) or heading(name, reference.columns[0])
     return Column(title=words, align="right", spare=name in reference.columns[2:])
 
 

@@ -12,11 +12,11 @@ from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.board import Row, rank_note
 from judgebench.reports.board_warnings import few
-from judgebench.reports.figure import Figure
+from judgebench.reports.document import Align, Column, Document, Table
+from judgebench.reports.estimates import Figure
 from judgebench.reports.ranking import Ranking
 from judgebench.reports.ranking_control import OF_STYLE
 from judgebench.reports.ranking_values import EXPECTED, STRENGTH, PairRow
-from judgebench.reports.table import Align, Column, Document, Table
 
 _NEARLY = 0.005
 """What two digits would print as never or always."""

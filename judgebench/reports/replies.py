@@ -16,7 +16,7 @@ from judgebench.judges.prompt import PromptJudge
 from judgebench.plain_text import counted, written_out
 from judgebench.records import Label, Order, Preference, Score, Unreadable, Verdict
 from judgebench.reports.boards import Meant
-from judgebench.reports.table import Column, Document, Table
+from judgebench.reports.document import Column, Document, Table
 from judgebench.store import Store
 from judgebench.store.catalog import StoredJudge, distinct_names
 from judgebench.store.read import (

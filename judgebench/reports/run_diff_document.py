@@ -7,20 +7,17 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from judgebench.metrics.accuracy import ACCURACY
-from judgebench.metrics.scores import SCORE
-from judgebench.metrics.win_rate import WIN_RATE
+from judgebench.metrics.registry import metric
 from judgebench.plain_text import counted
 from judgebench.records import Estimate, RunManifest
 from judgebench.reports import estimates
 from judgebench.reports.changes import Change
+from judgebench.reports.document import Column, Document, Table
 from judgebench.reports.run_counterparts import Counterparts
 from judgebench.reports.run_diff import RunDiff
 from judgebench.reports.run_moves import Flips, Moved
-from judgebench.reports.table import Column, Document, Table
 
 _HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{20,}")
-_DIGITS = {ACCURACY: 3, SCORE: 2, WIN_RATE: 1}
 
 
 def document(diff: RunDiff) -> Document:
@@ -170,8 +167,8 @@ def _with_notes(table: Table, notes: Sequence[str]) -> Table:
 
 def _moved_table(rows: Sequence[Moved]) -> Table:
     one = rows[0]
-    digits = _DIGITS[one.metric]
-    unit = " %" if one.metric == WIN_RATE else ""
+    digits = metric(one.metric).digits
+    unit = " %" if metric(one.metric).in_percent else ""
     level = f"{one.found.difference.level:.0%}"
 
     def value(estimate: Estimate) -> str:

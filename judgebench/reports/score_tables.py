@@ -15,8 +15,8 @@ from judgebench.reports.agreement_tables import (
     beside_others,
     between_tables,
 )
+from judgebench.reports.document import Column, Table
 from judgebench.reports.judge_comparison import cost_columns, cost_notes, difference_tables
-from judgebench.reports.table import Column, Table
 from judgebench.stats.judge_quality import CORRELATIONS
 
 RANKED_BY = "spearman"

@@ -21,12 +21,12 @@ from judgebench.metrics.intervals import Floats
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.paired import BASELINE, CANDIDATE, UNBOUNDED, PairedModels
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
+from judgebench.metrics.registry import metric
 from judgebench.plain_text import counted
 from judgebench.reports.drift import day
 from judgebench.reports.estimates import finite
 from judgebench.reports.gate_board import board_meant
 from judgebench.reports.gate_policy import GateTest, Policy
-from judgebench.reports.metric_words import digits
 from judgebench.reports.model_pairs import OF_RUN, PairData
 from judgebench.reports.run_ref import run_called
 from judgebench.reports.versions import Night, nights_of, ran_at
@@ -468,7 +468,7 @@ def in_words(found: SlideReport) -> str:
     if found.outcome == "not tested":
         so_far = f"; until then {evidence}" if found.nights else ""
         return f"no sequential test against {found.baseline}: {found.because}{so_far}{rest}"
-    how = f".{digits(found.metric)}f"
+    how = f".{metric(found.metric).digits}f"
     own = f"{found.baseline_value:{how}} (fixed baseline {found.baseline})"
     if found.outcome == "none":
         said = found.because or f"no slide against {own}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
@@ -18,13 +18,23 @@ from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.balanced import Balance
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Floats, Intervals
+from judgebench.metrics.registry import heading, metric
 from judgebench.metrics.shared_draws import Lineup, lineup
 from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.boards import meant
-from judgebench.reports.metric_words import digits, metric_words
-from judgebench.reports.table import Column, Document, Table
+from judgebench.reports.document import (
+    Cells,
+    Chart,
+    Report,
+    Rows,
+    Spread,
+    Table,
+    column,
+    json_field,
+    table,
+)
 from judgebench.reports.versions import Checkpoint, training_runs
 from judgebench.stats.gate_rule import FEWEST_TO_CALL
 from judgebench.stats.simultaneous import sup_t_band
@@ -32,6 +42,30 @@ from judgebench.store import Store
 
 Last = Literal["the best", "worse", "undecided"]
 """What the last checkpoint is, beside the best."""
+
+
+class Band(NamedTuple):
+    """An interval that holds together with others."""
+
+    low: float
+    high: float
+
+
+class Above(NamedTuple):
+    """A difference, with its interval in a band."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Corrected(NamedTuple):
+    """A figure put right for its having been picked, and why there is none."""
+
+    value: float
+    low: float
+    high: float
+    undefined: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,19 +76,20 @@ class AtStep:
         As the board shows it.
     estimate
         As the board has it, with an interval of its own.
-    low, high
+    band
         Its interval in the band of all checkpoints; nan where there is none.
     above_last
         By how much it is above the last checkpoint, with the interval in the band of all such
         differences; None of the last one, and where nothing is known.
     """
 
-    checkpoint: Checkpoint
+    step: float
     model: str
+    model_id: str
+    tags: Mapping[str, str]
     estimate: Estimate
-    low: float
-    high: float
-    above_last: tuple[float, float, float] | None = None
+    band: Band
+    above_last: Above | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,14 +99,11 @@ class Best:
     model: str
     step: float
     picked: float
-    value: float
-    low: float
-    high: float
-    undefined: str | None = None
+    corrected: Corrected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Training:
+class Training(Report):
     """The checkpoints of a training run on one judge's board, by step.
 
     critical
@@ -82,11 +114,28 @@ class Training:
         None where no checkpoint has a value; ``last`` says what the last one is beside the best.
     """
 
+    ROWS: ClassVar = (
+        Rows(
+            of="checkpoints",
+            shared=("benchmark", "version", "judge", "opponent", "training_run", "metric"),
+            row=(
+                "step",
+                "model",
+                "model_id",
+                Spread("estimate", ("value", "low", "high", "n", "missing")),
+                Spread("band", Band._fields, "band_"),
+                ("above_last", "above_last.value"),
+                Spread("above_last", ("low", "high"), "above_last_"),
+            ),
+        ),
+    )
+    CHART: ClassVar = Chart(along="step")
+
     benchmark: str
     version: str
     judge: str
     opponent: str | None
-    run: str
+    run: str = json_field(name="training_run")
     metric: str
     level: float
     critical: float
@@ -94,6 +143,46 @@ class Training:
     best: Best | None
     last: Last | None
     notes: tuple[str, ...] = ()
+
+    def tables(self) -> list[Table]:
+        """A row for each checkpoint, by step."""
+        places = metric(self.metric).digits
+
+        def ends(band: Band | Corrected) -> str:
+            if math.isnan(band.low):
+                return estimates.UNDEFINED
+            return f"[{band.low:.{places}f}, {band.high:.{places}f}]"
+
+        notes = list(self.notes)
+        if self.best is not None and self.best.corrected.undefined is None:
+            notes.append(
+                f"best: {self.best.model}, {self.best.picked:.{places}f} as picked; corrected for "
+                f"that {self.best.corrected.value:.{places}f} {ends(self.best.corrected)}"
+            )
+        if self.last is not None:
+            notes.append(f"the last checkpoint beside the best: {self.last}")
+        right: Any = {"align": "right"}
+        columns: list[Cells[AtStep]] = [
+            column("step", lambda row: f"{row.step:g}", **right),
+            column("model", lambda row: row.model, wraps=True),
+            column(
+                heading(self.metric, self.metric),
+                lambda row: estimates.text(row.estimate, digits=places),
+                **right,
+            ),
+            column("band", lambda row: ends(row.band), **right),
+            column("n", lambda row: str(row.estimate.n), **right),
+            column("missing", lambda row: str(row.estimate.missing), **right),
+        ]
+        return [
+            table(
+                f"{self.run}: {self.benchmark}@{self.version}, {self.judge}",
+                self.checkpoints,
+                columns,
+                subtitle=f"band: all intervals hold at once at {100 * self.level:g} %",
+                notes=notes,
+            )
+        ]
 
 
 def training(
@@ -177,11 +266,12 @@ def _told(
     above = _above_last(known, level)
     rows = tuple(
         AtStep(
-            checkpoint=at[model],
+            step=at[model].step,
             model=model,
+            model_id=at[model].model_id,
+            tags=at[model].tags,
             estimate=estimate,
-            low=ends[place[model]][0] if model in place else math.nan,
-            high=ends[place[model]][1] if model in place else math.nan,
+            band=Band(*ends[place[model]]) if model in place else Band(math.nan, math.nan),
             above_last=above.get(model),
         )
         for model, estimate in zip(found.models, found.estimates, strict=True)
@@ -212,32 +302,34 @@ def _best(known: Lineup, at: Mapping[str, Checkpoint], level: float) -> Best:
         model=model,
         step=at[model].step,
         picked=winner.picked,
-        value=winner.value,
-        low=winner.low,
-        high=winner.high,
-        undefined="all its items are alike, so nothing is known of its spread" if unknown else None,
+        corrected=Corrected(
+            winner.value,
+            winner.low,
+            winner.high,
+            "all its items are alike, so nothing is known of its spread" if unknown else None,
+        ),
     )
 
 
-def _above_last(known: Lineup, level: float) -> dict[str, tuple[float, float, float]]:
+def _above_last(known: Lineup, level: float) -> dict[str, Above]:
     """By how much each checkpoint is above the last one; of those whose difference varies."""
     if len(known.models) < 2:
         return {}
     differences: Floats = known.draws[:, :-1] - known.draws[:, -1:]
     band = sup_t_band(differences, units=known.units, level=level)
     return {
-        model: (float(differences[0, place]), float(band.low[place]), float(band.high[place]))
+        model: Above(float(differences[0, place]), float(band.low[place]), float(band.high[place]))
         for place, model in enumerate(known.models[:-1])
         if not np.isnan(band.low[place])
     }
 
 
-def _last(known: Lineup, best: Best, above: Mapping[str, tuple[float, float, float]]) -> Last:
+def _last(known: Lineup, best: Best, above: Mapping[str, Above]) -> Last:
     if best.model == known.models[-1]:
         return "the best"
     if known.units < FEWEST_TO_CALL:
         return "undecided"
-    return "worse" if best.model in above and above[best.model][1] > 0.0 else "undecided"
+    return "worse" if best.model in above and above[best.model].low > 0.0 else "undecided"
 
 
 def _notes(data: BoardData, judge: str, rows: Sequence[AtStep], floor: float) -> list[str]:
@@ -253,130 +345,10 @@ def _notes(data: BoardData, judge: str, rows: Sequence[AtStep], floor: float) ->
             share = 100 * row.estimate.n / expected
             said.append(f"{share:.1f} % of the verdicts on {row.model} could be read")
     ids = {one for one, shown in data.judges.items() if shown == judge}
-    served = {row.model: data.served_about(ids, row.checkpoint.model_id) for row in rows}
+    served = {row.model: data.served_about(ids, row.model_id) for row in rows}
     if len(set(served.values())) > 1:
         said += [
             f"replies about {model} were served by {', '.join(names) or 'nobody knows whom'}"
             for model, names in served.items()
         ]
     return said
-
-
-def document(report: Training) -> Document:
-    """The report for printing; a row for each checkpoint, by step."""
-    return Document(
-        tables=[_table(report)],
-        records=[_record(report, row) for row in report.checkpoints],
-        data=to_json(report),
-    )
-
-
-def to_json(report: Training) -> dict[str, Any]:
-    """What is undefined is null."""
-    best = report.best
-    return {
-        "benchmark": report.benchmark,
-        "version": report.version,
-        "judge": report.judge,
-        "opponent": report.opponent,
-        "training_run": report.run,
-        "metric": report.metric,
-        "level": report.level,
-        "critical": estimates.finite(report.critical),
-        "checkpoints": [
-            {
-                "step": row.checkpoint.step,
-                "model": row.model,
-                "model_id": row.checkpoint.model_id,
-                "tags": dict(row.checkpoint.tags),
-                "estimate": estimates.to_json(row.estimate),
-                "band": _ends((row.low, row.high)),
-                "above_last": None
-                if row.above_last is None
-                else {"value": row.above_last[0]} | _ends(row.above_last[1:]),
-            }
-            for row in report.checkpoints
-        ],
-        "best": None
-        if best is None
-        else {
-            "model": best.model,
-            "step": best.step,
-            "picked": best.picked,
-            "corrected": {"value": estimates.finite(best.value)}
-            | _ends((best.low, best.high))
-            | {"undefined": best.undefined},
-        },
-        "last": report.last,
-        "notes": list(report.notes),
-    }
-
-
-def _ends(ends: tuple[float, ...]) -> dict[str, float | None]:
-    low, high = ends
-    return {"low": estimates.finite(low), "high": estimates.finite(high)}
-
-
-def _record(report: Training, row: AtStep) -> dict[str, Any]:
-    estimate = estimates.to_json(row.estimate)
-    above = row.above_last or (math.nan,) * 3
-    return {
-        "benchmark": report.benchmark,
-        "version": report.version,
-        "judge": report.judge,
-        "opponent": report.opponent,
-        "training_run": report.run,
-        "metric": report.metric,
-        "step": row.checkpoint.step,
-        "model": row.model,
-        "model_id": row.checkpoint.model_id,
-        **{name: estimate[name] for name in ("value", "low", "high", "n", "missing")},
-        "band_low": estimates.finite(row.low),
-        "band_high": estimates.finite(row.high),
-        "above_last": estimates.finite(above[0]),
-        "above_last_low": estimates.finite(above[1]),
-        "above_last_high": estimates.finite(above[2]),
-    }
-
-
-def _table(report: Training) -> Table:
-    places = digits(report.metric)
-
-    def band(row: AtStep) -> str:
-        if math.isnan(row.low):
-            return estimates.UNDEFINED
-        return f"[{row.low:.{places}f}, {row.high:.{places}f}]"
-
-    best = report.best
-    notes = list(report.notes)
-    if best is not None and best.undefined is None:
-        notes.append(
-            f"best: {best.model}, {best.picked:.{places}f} as picked; corrected for that "
-            f"{best.value:.{places}f} [{best.low:.{places}f}, {best.high:.{places}f}]"
-        )
-    if report.last is not None:
-        notes.append(f"the last checkpoint beside the best: {report.last}")
-    return Table(
-        title=f"{report.run}: {report.benchmark}@{report.version}, {report.judge}",
-        subtitle=f"band: all intervals hold at once at {100 * report.level:g} %",
-        columns=[
-            Column(title="step", align="right"),
-            Column(title="model", wraps=True),
-            Column(title=metric_words(report.metric, report.metric), align="right"),
-            Column(title="band", align="right"),
-            Column(title="n", align="right"),
-            Column(title="missing", align="right"),
-        ],
-        rows=[
-            [
-                f"{row.checkpoint.step:g}",
-                row.model,
-                estimates.text(row.estimate, digits=places),
-                band(row),
-                str(row.estimate.n),
-                str(row.estimate.missing),
-            ]
-            for row in report.checkpoints
-        ],
-        notes=notes,
-    )

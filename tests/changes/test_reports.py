@@ -28,7 +28,8 @@ from judgebench.records import (
 )
 from judgebench.reports import agreement, leaderboard
 from judgebench.reports.cost import spend_document, spend_table
-from judgebench.reports.table import Document, render
+from judgebench.reports.document import Document
+from judgebench.reports.render import render
 from judgebench.store import open_store
 from tests.unit.exchanged import coded, label, rows_file
 

@@ -13,9 +13,9 @@ import pytest
 from judgebench.metrics.disagreement import Disagreements, disagreements
 from judgebench.metrics.judge_differences import JudgeChecks
 from judgebench.metrics.judge_pair import JudgePair, judge_pair
+from judgebench.metrics.registry import metric
 from judgebench.reports.agreement import agreement_report
 from judgebench.reports.judge_pairs import judged_values
-from judgebench.reports.metric_words import MEANS
 from judgebench.store import Store, open_store
 from tests.dashboards import agreement_stores, stores
 from tests.dashboards.agreement_stores import BENCHMARK, VERSION
@@ -142,7 +142,7 @@ def test_judges_are_compared_with_judges(open_page: Any, store: str, scope: str)
         assert line["n"] == e.n
     captions = " ".join(caption.value for caption in app.caption)
     for term in ("p_c", "p_plus", "score_delta", "gwet_ac1"):
-        assert f"{term}: {MEANS[term]}" in captions
+        assert f"{term}: {metric(term).meaning}" in captions
     assert "Holm over 3 pairs, family-wise error rate 5 %" in captions
     took = table(app, "pabak").to_dict("records")
     assert ("USD a verdict" in took[0]) == (scope == "pooled")

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from judgebench.metrics.registry import metric
 from judgebench.records import Label, Score
 from judgebench.reports.confidence import ConfidenceReport, confidence_report
-from judgebench.reports.metric_words import MEANS
 from judgebench.store import open_store
 from tests.dashboards import honesty_stores, stores
 from tests.dashboards.drawn import drawings, with_field
@@ -79,7 +79,7 @@ def test_the_figures_are_those_of_the_report(
     assert missing["knows-itself", "Verbal-0"] > 0
     captions = " ".join(caption.value for caption in app.caption)
     for term, name in (("AUROC", "auroc"), ("ECE", "ece"), ("AURC", "aurc")):
-        assert f"{term}: {MEANS[name]}" in captions
+        assert f"{term}: {metric(name).meaning}" in captions
 
 
 def test_the_steps_that_are_drawn_have_the_area_that_is_printed(

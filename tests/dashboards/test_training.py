@@ -37,14 +37,14 @@ def test_the_numbers_are_those_of_the_report(open_page: Any, store: str, report:
     app = open_page("training", store)
     assert not app.exception
     shown = app.dataframe[0].value
-    assert list(shown["step"]) == [one.checkpoint.step for one in report.checkpoints]
+    assert list(shown["step"]) == [one.step for one in report.checkpoints]
     assert list(shown["value"]) == pytest.approx(
         [100 * one.estimate.value for one in report.checkpoints]
     )
     for line, one in zip(shown.to_dict("records"), report.checkpoints, strict=True):
         estimate = one.estimate
         assert line["alone"] == f"[{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"
-        assert line["band"] == f"[{100 * one.low:.1f}, {100 * one.high:.1f}]"
+        assert line["band"] == f"[{100 * one.band.low:.1f}, {100 * one.band.high:.1f}]"
         assert (line["n"], line["missing"]) == (estimate.n, estimate.missing)
     assert list(shown["is"]) == ["", "", "", "", "", "best", "", "last"]
     assert shown["above the last"].iloc[-1] == "–"
@@ -56,8 +56,8 @@ def test_the_best_and_the_last_are_said(open_page: Any, store: str, report: Trai
     assert best is not None
     assert f"Highest: apo-1200 at step 1,200, {100 * best.picked:.1f} % as observed." in said
     assert (
-        f"Corrected for selection (winner's curse): {100 * best.value:.1f} % "
-        f"[{100 * best.low:.1f}, {100 * best.high:.1f}]." in said
+        f"Corrected for selection (winner's curse): {100 * best.corrected.value:.1f} % "
+        f"[{100 * best.corrected.low:.1f}, {100 * best.corrected.high:.1f}]." in said
     )
     above = report.checkpoints[5].above_last
     assert above is not None
@@ -145,5 +145,5 @@ def test_the_download_is_the_report(store: str, report: Training) -> None:
     import training_reads
 
     rows = pd.read_csv(io.StringIO(training_reads.csv(report)))
-    assert list(rows["band_low"]) == pytest.approx([one.low for one in report.checkpoints])
+    assert list(rows["band_low"]) == pytest.approx([one.band.low for one in report.checkpoints])
     assert set(rows["training_run"]) == {RUN}

@@ -19,7 +19,7 @@ from judgebench.metrics.intervals import Intervals
 from judgebench.records import Purpose, Spend, VerdictSlot
 from judgebench.reports.evaluators import evaluator_report
 from judgebench.reports.evaluators_document import document, to_json
-from judgebench.reports.table import render
+from judgebench.reports.render import render
 from judgebench.stats.evaluators_upstream import QUIRKS
 from judgebench.store import Store, open_store
 from tests.e2e import alpaca_gold

@@ -16,7 +16,7 @@ from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
 from judgebench.reports.agreement import agreement_report, document, to_json
 from judgebench.reports.outcome_agreement import agreement_reports, outcome_report
-from judgebench.reports.table import render
+from judgebench.reports.render import render
 from judgebench.stats.pair_outcomes import OutcomeRule
 from judgebench.store import open_store
 from tests.e2e import alpaca_gold

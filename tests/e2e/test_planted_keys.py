@@ -20,7 +20,8 @@ import pytest
 from pyarrow import parquet
 
 from judgebench.cli.options import FORMATS
-from judgebench.reports.table import SUFFIXES, Column, Document, Table, render
+from judgebench.reports.document import Column, Document, Table
+from judgebench.reports.render import SUFFIXES, render
 from judgebench.store.write import Writing
 from tests.e2e import own, runs
 from tests.loopback import Ask, Loopback, Reaction

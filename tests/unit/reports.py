@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from judgebench.reports.figure import Figure
-from judgebench.reports.table import Column, Document, Table
+from judgebench.reports.document import Column, Document, Table
+from judgebench.reports.estimates import Figure
 
 #: Names that would do something if they were not taken as text.
 HOSTILE = (

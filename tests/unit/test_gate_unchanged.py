@@ -26,7 +26,7 @@ from judgebench.reports.gate_policy import GateTest, Policy, read_policy
 from judgebench.reports.gate_suggest import suggested
 from judgebench.reports.gate_texts import GateTexts
 from judgebench.reports.gate_unchanged import drop_words
-from judgebench.reports.table import render
+from judgebench.reports.render import render
 from judgebench.stats.gate_rule import decide
 from judgebench.stats.paired_tests import paired_test
 from judgebench.stats.unchanged import margin_to_pass, passes_unchanged, units_to_pass
@@ -217,7 +217,7 @@ def test_drops_head_to_head_are_points_of_a_percentage(store: Store, tmp_path: P
     assert (report.verdict, report.tests[0].passes_at_strict) == ("pass", False)
     shown = render(document(report), "md")
     assert "passes at 8 points, not at 2" in shown
-    assert "50.00 " in shown
+    assert "50.0 " in shown
     found = gated(store, one_test(judge="P", head_to_head=True, max_drop=2.0)).tests[0].unchanged
     assert found is not None
     assert (

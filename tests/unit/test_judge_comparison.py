@@ -46,7 +46,7 @@ from judgebench.reports.agreement import agreement_report, document, to_json
 from judgebench.reports.agreement_tables import AgreementReport
 from judgebench.reports.judge_costs import ELSEWHERE, NO_MODEL
 from judgebench.reports.outcome_agreement import agreement_reports
-from judgebench.reports.table import render
+from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.dashboards.stores import manifest
 from tests.unit.exchanged import coded, label, rows_file

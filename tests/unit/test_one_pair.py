@@ -17,8 +17,8 @@ from judgebench.reports.compare import comparison
 from judgebench.reports.gate import gate_report
 from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.reports.gate_texts import texts_of
+from judgebench.reports.render import render
 from judgebench.reports.run_diff import run_diff
-from judgebench.reports.table import render
 from judgebench.store import Store, open_store
 from tests.unit.two_runs import JUDGE, Judged, put_run
 

@@ -13,12 +13,12 @@ from judgebench.errors import UsageError
 from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.registry import metric
 from judgebench.records import JudgeSpec
 from judgebench.reports.agreement import agreement_report, document, to_json
 from judgebench.reports.agreement_tables import SHOWN
-from judgebench.reports.metric_words import MEANS
 from judgebench.reports.outcome_agreement import agreement_reports
-from judgebench.reports.table import render
+from judgebench.reports.render import render
 from judgebench.stats.agreement import COEFFICIENTS
 from judgebench.store import Store, open_store
 from tests.unit.exchanged import coded, rows_file
@@ -202,9 +202,9 @@ def test_of_suspicious_models_alone_there_is_no_correlation(tmp_path: Path) -> N
 
 def test_every_short_term_is_explained_once_where_it_is_shown(store: Store) -> None:
     """In a terminal, in Markdown and on a page; whatever stands at the head of a column."""
-    assert set(COEFFICIENTS) <= set(MEANS)
+    assert all(metric(name).meaning for name in COEFFICIENTS)
     report = document(agreement_report(store, "made_up", intervals=QUICK))
     for form in ("table", "md", "html"):
         said = " ".join(unescape(render(report, form)).replace("\\", "").split())
         for name, title in SHOWN.items():
-            assert said.count(f"{title}: {MEANS[name]}") == 1, (form, name)
+            assert said.count(f"{title}: {metric(name).meaning}") == 1, (form, name)

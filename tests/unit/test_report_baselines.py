@@ -16,7 +16,7 @@ from judgebench.reports.gate_document import to_json
 from judgebench.reports.gate_file import read_gate
 from judgebench.reports.gate_outcome import GateReport
 from judgebench.reports.gate_policy import GateTest, Policy
-from judgebench.reports.table import render
+from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed
 from tests.unit.exchanged import coded, rows_file

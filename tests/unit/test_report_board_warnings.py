@@ -16,7 +16,7 @@ from judgebench.reports.answer_flags import Marks
 from judgebench.reports.board import Board
 from judgebench.reports.calibrate_length import calibrate_length
 from judgebench.reports.leaderboard import document, leaderboards
-from judgebench.reports.table import render
+from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.unit.compared import BASELINE, take_in, verdict
 from tests.unit.exchanged import coded, rows_file

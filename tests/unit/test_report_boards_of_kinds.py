@@ -33,7 +33,7 @@ from judgebench.records import (
 )
 from judgebench.reports.leaderboard import Board, document, leaderboards, to_json
 from judgebench.reports.panels import panels_in, parse_panel
-from judgebench.reports.table import render
+from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.unit.exchanged import coded, label, rows_file
 

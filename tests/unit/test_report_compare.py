@@ -15,7 +15,7 @@ from judgebench.exchange.verdicts import import_verdicts
 from judgebench.reports.compare import Comparison, Difference, comparison, overall
 from judgebench.reports.compare_document import document, most_telling, to_json
 from judgebench.reports.model_pairs import PairData
-from judgebench.reports.table import render
+from judgebench.reports.render import render
 from judgebench.stats.paired_tests import score_worse, tango_bounds
 from judgebench.store import Store, open_store
 from tests.e2e.runs import store_url, suite, typed

@@ -19,6 +19,7 @@ from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.confidence_board import METRICS, QuestionSet, estimates_of, figures
 from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.registry import metric as entry
 from judgebench.reports.confidence import (
     TITLES,
     ConfidenceReport,
@@ -29,8 +30,7 @@ from judgebench.reports.confidence import (
     labelling,
     to_json,
 )
-from judgebench.reports.metric_words import MEANS
-from judgebench.reports.table import render
+from judgebench.reports.render import render
 from judgebench.stats.confidence import auroc, brier
 from judgebench.stats.resample import wilson_interval
 from judgebench.store import Store, open_store
@@ -351,7 +351,7 @@ def test_every_metric_is_explained_once_where_it_is_shown(store: Store, tmp_path
     for form in ("table", "md", "html"):
         text = " ".join(render(document(report(store), by_set=True), form).split())
         for name, title in TITLES.items():
-            assert text.count(f"{title}: {MEANS[name]}") == 1, (form, name)
+            assert text.count(f"{title}: {entry(name).meaning}") == 1, (form, name)
 
 
 def test_drawn_curves_have_the_area_that_is_printed_over_one_set_and_over_several(

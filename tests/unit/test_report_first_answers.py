@@ -31,7 +31,7 @@ from judgebench.records import (
 )
 from judgebench.reports.confidence import ConfidenceReport, confidence_report, document
 from judgebench.reports.leaderboard import leaderboards
-from judgebench.reports.table import render
+from judgebench.reports.render import render
 from judgebench.stats.confidence import auroc, brier
 from judgebench.store import Store, open_store
 from tests.unit.exchanged import label, rows_file

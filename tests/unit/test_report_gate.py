@@ -19,7 +19,7 @@ from judgebench.reports.gate import gate_report, usual_policy
 from judgebench.reports.gate_document import document, in_words, junit, to_json
 from judgebench.reports.gate_outcome import Decided, GateReport
 from judgebench.reports.gate_policy import GateTest, Policy, read_policy
-from judgebench.reports.table import render
+from judgebench.reports.render import render
 from judgebench.stats.paired_tests import score_worse, tango_bounds
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed

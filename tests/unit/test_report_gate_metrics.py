@@ -29,7 +29,7 @@ from judgebench.reports.gate_outcome import Decided
 from judgebench.reports.gate_policy import GateTest, Policy, read_policy
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.model_pairs import PairData
-from judgebench.reports.table import render
+from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed
 from tests.unit.compared import BASELINE, answer, take_in, verdict

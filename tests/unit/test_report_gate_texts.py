@@ -19,7 +19,7 @@ from judgebench.reports.gate_document import page
 from judgebench.reports.gate_outcome import GateReport
 from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.reports.gate_texts import GateTexts, texts_of
-from judgebench.reports.table import render
+from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed
 from tests.unit.exchanged import coded, rows_file

@@ -13,9 +13,10 @@ from hypothesis import given
 from judgebench.plain_text import printable
 from judgebench.records import Estimate
 from judgebench.reports import estimates
-from judgebench.reports.figure import Figure
-from judgebench.reports.html import WIDTHS
-from judgebench.reports.table import Column, Document, Table, render
+from judgebench.reports.document import Column, Document, Table
+from judgebench.reports.estimates import Figure
+from judgebench.reports.render import render
+from judgebench.reports.render.html import WIDTHS
 from tests.unit.reports import HOSTILE, TEXTS, document, table
 
 EMPTY = {"meta", "line", "circle"}

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 
 from judgebench.plain_text import printable
-from judgebench.reports.table import Column, Table, render
+from judgebench.reports.document import Column, Table
+from judgebench.reports.render import render
 from tests.unit.reports import HOSTILE, TEXTS, document, table
 
 COMPILER = shutil.which("lualatex")

@@ -30,7 +30,7 @@ from judgebench.reports.agreement import agreement_report
 from judgebench.reports.agreement import document as agreement_document
 from judgebench.reports.judge_line import judge_line
 from judgebench.reports.leaderboard import Board, document, leaderboards, to_json
-from judgebench.reports.table import render
+from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.unit.exchanged import coded, label, rows_file
 

@@ -27,7 +27,7 @@ from judgebench.reports.board import Board
 from judgebench.reports.calibrate_length import calibrate_length
 from judgebench.reports.calibration_document import document as calibration_document
 from judgebench.reports.leaderboard import document, leaderboards, to_json
-from judgebench.reports.table import render
+from judgebench.reports.render import render
 from judgebench.stats.length_calibration import fit_difficulty
 from judgebench.stats.length_control import CANDIDATES, exact
 from judgebench.store import Store, open_store

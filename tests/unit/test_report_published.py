@@ -16,7 +16,7 @@ from judgebench.records import JudgeSpec
 from judgebench.reports.leaderboard import document, leaderboards
 from judgebench.reports.published import is_published_judge
 from judgebench.reports.reference_board import references
-from judgebench.reports.table import render
+from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.unit.compared import BASELINE, take_in, verdict
 from tests.unit.exchanged import rows_file

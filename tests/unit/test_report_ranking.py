@@ -25,7 +25,7 @@ from judgebench.reports.board import Row
 from judgebench.reports.ranking import Ranking, rankings
 from judgebench.reports.ranking_document import document, to_json
 from judgebench.reports.ranking_values import EXPECTED, STRENGTH, PairRow
-from judgebench.reports.table import render
+from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.unit.exchanged import coded, rows_file
 

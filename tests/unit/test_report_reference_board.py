@@ -24,7 +24,7 @@ from judgebench.reports.leaderboard import Board, document, leaderboards
 from judgebench.reports.model_names import read_names, same_models
 from judgebench.reports.published_correlations import related
 from judgebench.reports.reference_board import ReferenceBoard, places, references
-from judgebench.reports.table import render
+from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.unit.exchanged import rows_file
 
@@ -274,7 +274,7 @@ def test_another_judges_scores_stand_beside_without_a_rank(store: Store, tmp_pat
     assert "with these models" not in text
     assert "### made_up@1: judged by new, and as published" in text
     beside = text.split("### made_up@1: judged by new, and as published")[1]
-    assert "| Alpha 1 | 0.500 | 0.647 | 2 |" in beside
+    assert "| Alpha 1 | 0.50 | 0.647 | 2 |" in beside
     assert "mine" not in beside
     assert (
         "not ranked together: what is published is of wise; these verdicts were imported" in beside
@@ -289,7 +289,7 @@ def test_a_judge_without_a_common_model_is_told_how_to_name_it(
         boards(store)
     )
     found = boards(store, published_names={"mine": "Gamma"})
-    assert "| mine | Gamma | 0.600 | 0.550 | 2 |" in shown(found)
+    assert "| mine | Gamma | 0.60 | 0.550 | 2 |" in shown(found)
     for names, said in (({"mine": "Gama"}, "did you mean 'Gamma'"), ({"m": "Gamma"}, "model here")):
         with pytest.raises(UsageError, match=said):
             boards(store, published_names=names)

@@ -13,11 +13,11 @@ from judgebench.errors import UsageError
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import JudgeSpec, RunManifest, Runtime
 from judgebench.reports.changes import changes
+from judgebench.reports.render import render
 from judgebench.reports.run_diff import RunDiff, run_diff
 from judgebench.reports.run_diff_document import document
 from judgebench.reports.run_moves import Flips, Moved
 from judgebench.reports.run_ref import run_called
-from judgebench.reports.table import render
 from judgebench.store import Store, open_store
 from tests.unit.two_runs import JUDGE, Judged, put_run
 

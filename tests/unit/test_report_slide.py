@@ -37,9 +37,9 @@ from judgebench.reports.gate_policy import GateTest, Policy, read_policy
 from judgebench.reports.gate_texts import GateTexts
 from judgebench.reports.model_pairs import PairData
 from judgebench.reports.nights import nights
+from judgebench.reports.render import render
 from judgebench.reports.slide import _counts, policy_slide
 from judgebench.reports.slide import in_words as slide_words
-from judgebench.reports.table import render
 from judgebench.reports.versions import nights_of
 from judgebench.store import Store, open_store
 from judgebench.store.read import StoredBaseline

@@ -16,8 +16,8 @@ from judgebench import keys
 from judgebench.records import Message, ModelSpec, Response, Runtime
 from judgebench.reports.compare import comparison
 from judgebench.reports.compare_document import document
+from judgebench.reports.render import render
 from judgebench.reports.stack_anchors import may_differ
-from judgebench.reports.table import render
 from judgebench.store import Store, open_store
 from judgebench.store.read import AnsweredAgain
 from tests.e2e.runs import typed

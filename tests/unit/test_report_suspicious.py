@@ -32,7 +32,7 @@ from judgebench.reports.gate import gate_report
 from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.reports.leaderboard import document, leaderboards, to_json
 from judgebench.reports.ranking import rankings
-from judgebench.reports.table import render
+from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.unit.compared import BASELINE, verdict
 from tests.unit.exchanged import label, rows_file
@@ -344,7 +344,7 @@ def test_on_the_command_line(
 def test_several_boards_and_groups_mark_it(store: Store, tmp_path: Path) -> None:
     fill(store, tmp_path, ("good", "poor", "fair"), benchmark="other")
     shown = [boards(store)["pair"], *leaderboards(store, "other", intervals=QUICK)]
-    table = overview(shown, words=lambda name, _: name, digits=lambda _: 1)
+    table = overview(shown)
     assert [row[0] for row in table.rows] == ["good", "fair", "poor", "null"]
     assert table.rows[-1][1].endswith(" (suspicious)")
     assert not any("suspicious" in cell for row in table.rows[:-1] for cell in row)

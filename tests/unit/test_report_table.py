@@ -18,7 +18,8 @@ from judgebench.errors import UsageError
 from judgebench.plain_text import printable
 from judgebench.records import Estimate
 from judgebench.reports import estimates
-from judgebench.reports.table import FORMS, SUFFIXES, Column, Document, Table, render, write
+from judgebench.reports.document import Column, Document, Table
+from judgebench.reports.render import FORMS, SUFFIXES, render, write
 from tests.unit.reports import HOSTILE as HOSTILE_NAMES
 from tests.unit.reports import TEXTS, table
 

@@ -14,8 +14,8 @@ from judgebench.errors import UsageError
 from judgebench.records import ModelSpec
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.leaderboard import leaderboards
-from judgebench.reports.table import render
-from judgebench.reports.training import Training, document, to_json, training
+from judgebench.reports.render import render
+from judgebench.reports.training import Training, training
 from judgebench.reports.versions import NO_OTHER_TAGS, training_runs
 from judgebench.stats.winner import best_share_of
 from judgebench.store import open_store
@@ -40,7 +40,7 @@ def test_checkpoints_come_by_step_with_the_boards_own_numbers(url: str, report: 
     with open_store(url, read_only=True) as store:
         (board,) = leaderboards(store, stores.BENCHMARK)
     rows = {row.model: row for row in board.rows}
-    assert [one.checkpoint.step for one in report.checkpoints] == [
+    assert [one.step for one in report.checkpoints] == [
         200.0 * n for n in range(1, 1 + len(night_stores.CURVE))
     ]
     assert "untagged" in rows
@@ -88,7 +88,9 @@ def test_a_suspicious_checkpoint_is_named(
 def test_the_band_is_wider_than_each_interval_alone(report: Training) -> None:
     assert 2.0 < report.critical < 2.9
     for one in report.checkpoints:
-        assert one.low < one.estimate.low < one.estimate.value < one.estimate.high < one.high
+        assert (
+            one.band.low < one.estimate.low < one.estimate.value < one.estimate.high < one.band.high
+        )
 
 
 def test_the_best_is_corrected_and_the_last_is_behind_it(url: str, report: Training) -> None:
@@ -101,10 +103,10 @@ def test_the_best_is_corrected_and_the_last_is_behind_it(url: str, report: Train
     known = ~np.isnan(table).any(axis=1)
     sigma = np.cov(table[known].T) / known.sum()
     other = best_share_of(np.nanmean(table, axis=0), sigma, units=known.sum(), step=1 / 150)
-    assert best.value == pytest.approx(other.value, abs=0.01)
-    assert best.low == pytest.approx(other.low, abs=0.02)
-    assert best.high == pytest.approx(other.high, abs=0.02)
-    assert best.value < best.picked
+    assert best.corrected.value == pytest.approx(other.value, abs=0.01)
+    assert best.corrected.low == pytest.approx(other.low, abs=0.02)
+    assert best.corrected.high == pytest.approx(other.high, abs=0.02)
+    assert best.corrected.value < best.picked
     assert report.last == "worse"
     above = next(one.above_last for one in report.checkpoints if one.model == best.model)
     assert above is not None
@@ -150,11 +152,11 @@ def test_one_checkpoint_is_no_curve_and_one_that_is_always_right_has_a_band(tmp_
     with open_store(url, read_only=True) as store:
         report = training(store, stores.BENCHMARK, RUN, judge=store.judges()[0].id)
     (one,) = report.checkpoints
-    assert one.estimate.value == one.high == 1.0
-    assert 0.97 < one.low < 1.0
+    assert one.estimate.value == one.band.high == 1.0
+    assert 0.97 < one.band.low < 1.0
     assert report.last == "the best"
     assert report.best is not None
-    assert (report.best.low, report.best.high) == (one.low, one.high)
+    assert report.best.corrected[1:3] == one.band
 
 
 def test_scores_and_win_rates_have_their_boards_numbers_too(tmp_path: Path) -> None:
@@ -175,7 +177,7 @@ def test_scores_and_win_rates_have_their_boards_numbers_too(tmp_path: Path) -> N
             assert report.opponent == board.opponent
             best = report.best
             assert best is not None
-            assert best.low < best.value < best.high
+            assert best.corrected.low < best.corrected.value < best.corrected.high
             assert best.picked == max(one.value for one in rows.values())
     assert {board.metric for board in boards} == {"score", "win_rate"}
 
@@ -225,10 +227,12 @@ def test_a_run_or_a_judge_that_is_not_there_is_said(url: str) -> None:
 
 
 def test_it_can_be_printed_and_sent(report: Training) -> None:
-    data = to_json(report)
+    data = report.to_dict()
     json.dumps(data, allow_nan=False)
-    assert data["best"]["corrected"]["value"] == report.best.value if report.best else None
+    assert (
+        data["best"]["corrected"]["value"] == report.best.corrected.value if report.best else None
+    )
     assert data["checkpoints"][-1]["above_last"] is None
     for form in ("table", "md", "csv", "html", "latex", "json"):
-        assert "apo-1200" in render(document(report), form)
-    assert "92.0 % of the verdicts on apo-400 could be read" in render(document(report), "table")
+        assert "apo-1200" in render(report.document(), form)
+    assert "92.0 % of the verdicts on apo-400 could be read" in render(report.document(), "table")

@@ -12,7 +12,7 @@ from judgebench.errors import unknown_name
 from judgebench.metrics.model_correlations import COEFFICIENTS
 from judgebench.records import Estimate
 from judgebench.reports import estimates
-from judgebench.reports.table import Column, Document, Table
+from judgebench.reports.document import Column, Document, Table
 from judgebench.rows import Row, read_rows
 
 MOST_NOTES = 12

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from judgebench.plain_text import printable
 
 if TYPE_CHECKING:
-    from judgebench.reports.table import Column, Document, Table
+    from judgebench.reports.document import Column, Document, Table
 
 _PREAMBLE = (
     "% \\usepackage{array,booktabs,graphicx}",

@@ -9,10 +9,10 @@ from html import escape
 from typing import TYPE_CHECKING, TypeAlias
 
 from judgebench.plain_text import printable, printable_lines
-from judgebench.reports.figure import Figure
+from judgebench.reports.estimates import Figure
 
 if TYPE_CHECKING:
-    from judgebench.reports.table import Column, Document, Table
+    from judgebench.reports.document import Column, Document, Table
 
 Axes: TypeAlias = Mapping[str, tuple[float, float]]
 """The ends between which the intervals of columns of one title are drawn."""
@@ -116,6 +116,14 @@ def html(document: Document) -> str:
         "</html>",
     ]
     return "\n".join(lines) + "\n"
+
+
+def fragment(document: Document) -> str:
+    """The tables alone, for a notebook, which has a style of its own."""
+    axes = _axes(document.tables)
+    return "\n".join(
+        line for i, table in enumerate(document.tables, 1) for line in _section(i, table, axes)
+    )
 
 
 def _text(text: str) -> str:

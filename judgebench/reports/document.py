@@ -1,0 +1,371 @@
+"""What a report is: a value that is written as JSON, as rows, as tables and as a chart, in one way.
+
+A report is a frozen dataclass, and its fields are its JSON. What a program reads as rows and what a
+chart shows is declared beside them; the tables for people are columns, each with its cells.
+
+>>> @dataclass(frozen=True, slots=True, kw_only=True)
+... class Step:
+...     model: str
+...     accuracy: Estimate
+...     seed: int = json_field(hidden=True)
+...
+...     @property
+...     @json_after("model")
+...     def family(self) -> str:
+...         return self.model.partition("-")[0]
+>>> @dataclass(frozen=True, slots=True, kw_only=True)
+... class Curve(Report):
+...     ROWS: ClassVar = (Rows(of="steps", row=("model", Spread("accuracy", ("value", "n")))),)
+...     steps: tuple[Step, ...]
+...     run_id: str = json_field(name="run")
+...
+...     def tables(self) -> list[Table]:
+...         columns: list[Cells[Step]] = [
+...             column("model", lambda row: row.model, wraps=True),
+...             column("accuracy", lambda row: estimates.text(row.accuracy), align="right"),
+...         ]
+...         return [table("a curve", self.steps, columns)]
+>>> accuracy = Estimate(value=0.5, low=float("nan"), high=float("nan"), n=8, units=8)
+>>> curve = Curve(steps=(Step(model="apo-20", accuracy=accuracy, seed=1),), run_id="r")
+>>> curve.to_dict()["run"], list(curve.to_dict()["steps"][0])
+('r', ['model', 'family', 'accuracy'])
+>>> curve.records()
+[{'model': 'apo-20', 'value': 0.5, 'n': 8}]
+>>> curve.document().tables[0].rows
+[['apo-20', '0.500']]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, fields
+from enum import Enum
+from functools import cache
+from itertools import product
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, TypeVar
+
+import numpy as np
+
+from judgebench.errors import UsageError
+from judgebench.records import Estimate
+from judgebench.reports import estimates
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Align = Literal["left", "right"]
+Row = TypeVar("Row")
+Getter = TypeVar("Getter", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column of text.
+
+    Where a terminal is narrow, text that ``wraps`` is broken, and then columns that are ``spare``
+    are left out, the last ones first. The ``lines`` of a text stay lines on a page of HTML; in
+    other forms a text is one line.
+    """
+
+    title: str
+    align: Align = "left"
+    wraps: bool = False
+    spare: bool = False
+    lines: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Rows of text under a title, with what must be known to read them."""
+
+    title: str
+    subtitle: str = ""
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[str]]
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """One result in three shapes: tables to look at, tidy records, and JSON of the contract.
+
+    ``exchanged``: the records are a file of another program's, whose texts stay as they are; in
+    others a spreadsheet takes none for a formula.
+    """
+
+    tables: Sequence[Table]
+    records: Sequence[Mapping[str, Any]]
+    data: Any
+    exchanged: bool = False
+
+
+# tables for people --------------------------------------------------------------------------------
+
+Cells: TypeAlias = tuple[Column, Callable[[Row], str], bool]
+"""A column, what it says of a row, and whether it is there only where it says something."""
+
+
+def column(
+    title: str, cell: Callable[[Row], str], *, optional: bool = False, **how: Any
+) -> Cells[Row]:
+    """A column of a report's table; ``how`` is as of `Column`, ``optional`` as of `Cells`."""
+    return Column(title=title, **how), cell, optional
+
+
+def table(
+    title: str,
+    rows: Sequence[Row],
+    columns: Sequence[Cells[Row]],
+    *,
+    subtitle: str = "",
+    notes: Sequence[str] = (),
+) -> Table:
+    """A row of text for each row of a report."""
+    there = [
+        (head, cell) for head, cell, optional in columns if not optional or any(map(cell, rows))
+    ]
+    return Table(
+        title=title,
+        subtitle=subtitle,
+        columns=[head for head, _ in there],
+        rows=[[cell(row) for _, cell in there] for row in rows],
+        notes=notes,
+    )
+
+
+# JSON ---------------------------------------------------------------------------------------------
+
+
+def json_field(
+    *, name: str | None = None, hidden: bool = False, omit_empty: bool = False, **how: Any
+) -> Any:
+    """A field of a report that is not in its JSON as it is; ``how`` is as of `dataclasses.field`.
+
+    Parameters
+    ----------
+    name
+        Its key in JSON.
+    hidden
+        It is no part of the JSON.
+    omit_empty
+        There is no key where it is None or empty.
+    """
+    key = None if hidden else name or ""
+    return field(metadata={"json": key, "omit_empty": omit_empty}, **how)
+
+
+def json_after(name: str) -> Callable[[Getter], Getter]:
+    """Marks a property, below ``@property``, as a key of the JSON after another; ``""``: first."""
+
+    def marked(getter: Getter) -> Getter:
+        getter.json_after = name  # type: ignore[attr-defined]
+        return getter
+
+    return marked
+
+
+def _keys(value: Any) -> Mapping[str, tuple[str, bool]]:
+    kind: Any = type(value)
+    return _keys_of(kind) if hasattr(kind, "__dataclass_fields__") else {}
+
+
+@cache
+def _keys_of(kind: Any) -> Mapping[str, tuple[str, bool]]:
+    """What is in a dataclass's JSON, in order: the attribute of each key, and ``omit_empty``."""
+    keys = [
+        (key or one.name, one.name, one.metadata.get("omit_empty", False))
+        for one in fields(kind)
+        if (key := one.metadata.get("json", "")) is not None
+    ]
+    for name in dict.fromkeys(name for base in reversed(kind.__mro__) for name in vars(base)):
+        after = getattr(getattr(getattr(kind, name), "fget", None), "json_after", None)
+        if after is not None:
+            names = ["", *(key for key, _, _ in keys)]
+            keys.insert(names.index(after), (name, name, False))
+    return {key: (name, omit) for key, name, omit in keys}
+
+
+def serialise(value: Any) -> Any:
+    """A value as JSON has it: what is not finite is null, and an estimate says why it is."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Estimate):
+        return estimates.to_json(value)
+    if isinstance(value, np.ndarray | np.generic):
+        return serialise(value.tolist())
+    if isinstance(value, float):
+        return estimates.finite(value)
+    if value is None or isinstance(value, str | int):
+        return value
+    if hasattr(value, "_asdict"):  # a named tuple
+        return serialise(value._asdict())
+    if isinstance(value, Mapping):
+        return {key: serialise(one) for key, one in value.items()}
+    if isinstance(value, Sequence):
+        return [serialise(one) for one in value]
+    if isinstance(value, Set):
+        return sorted(map(serialise, value))
+    if hasattr(value, "__dataclass_fields__"):
+        return {
+            key: serialise(getattr(value, name))
+            for key, (name, omit_empty) in _keys(value).items()
+            if not omit_empty or getattr(value, name)
+        }
+    raise TypeError(f"{type(value).__name__} is not written as JSON")
+
+
+# rows for programs --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """An estimate, or the fields ``names`` of another value, as columns of a row.
+
+    ``prefix`` is what their names begin with; where the value is None, so are the columns. Without
+    ``names`` they are all fields.
+    """
+
+    of: str
+    names: Sequence[str] = ()
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Each:
+    """A row for each estimate of a mapping, with its key in the column ``name``."""
+
+    of: str
+    name: str = "metric"
+
+
+Part: TypeAlias = str | tuple[str, str] | Spread | Each
+"""A key or attribute as a column, or a column and where its value is (``band.low``); or several."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Rows for programs: one for each of the report's values ``of``.
+
+    ``shared`` are columns from the report itself, ``row`` those of the value.
+    """
+
+    of: str
+    shared: Sequence[Part] = ()
+    row: Sequence[Part]
+
+
+def _at(value: Any, path: str) -> Any:
+    """What a path of keys leads to: of the JSON, else attributes; None where one is missing."""
+    for name in path.split("."):
+        if value is None:
+            return None
+        if isinstance(value, Mapping):
+            value = value.get(name)
+        else:
+            attribute, _ = _keys(value).get(name, (name, False))
+            value = getattr(value, attribute)
+    return value
+
+
+def _cells(value: Any, part: Part) -> list[Mapping[str, Any]]:
+    if isinstance(part, Each):
+        found = _at(value, part.of)
+        return [{part.name: name, **estimates.record(one)} for name, one in found.items()]
+    if isinstance(part, Spread):
+        whole = _at(value, part.of)
+        known = estimates.record(whole) if isinstance(whole, Estimate) else serialise(whole) or {}
+        names = part.names or known
+        return [{f"{part.prefix}{name}": known.get(name) for name in names}]
+    name, path = (part, part) if isinstance(part, str) else part
+    found = serialise(_at(value, path))
+    return [{name: "; ".join(map(str, found)) if isinstance(found, list) else found}]
+
+
+def _records(parts: Sequence[tuple[Any, Part]]) -> list[dict[str, Any]]:
+    return [
+        {name: one for cells in several for name, one in cells.items()}
+        for several in product(*(_cells(value, part) for value, part in parts))
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """What `Report.plot` draws of the rows: values with intervals, by name or along a number.
+
+    ``by`` is a column whose values have a chart each.
+    """
+
+    along: str
+    by: str | None = None
+    value: str = "value"
+    low: str = "low"
+    high: str = "high"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A result that can be read, sent, shown and drawn. Nothing of it is written by hand."""
+
+    ROWS: ClassVar[Sequence[Rows]] = ()
+    CHART: ClassVar[Chart | None] = None
+
+    def tables(self, *args: Any, **options: Any) -> list[Table]:
+        """The tables for people."""
+        raise NotImplementedError
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON of the contract, without text or nan: what is undefined is None."""
+        found: dict[str, Any] = serialise(self)
+        return found
+
+    def records(self) -> list[dict[str, Any]]:
+        """Rows for programs, as CSV has them."""
+        return [
+            record
+            for rows in self.ROWS
+            for value in _at(self, rows.of)
+            for record in _records(
+                [*((self, part) for part in rows.shared), *((value, part) for part in rows.row)]
+            )
+        ]
+
+    def to_frame(self) -> pd.DataFrame:
+        """The records as a table of pandas."""
+        import pandas as pd
+
+        return pd.DataFrame(self.records())
+
+    def document(self, *args: Any, **options: Any) -> Document:
+        """The report for printing; the options are those of its tables."""
+        return Document(
+            tables=self.tables(*args, **options), records=self.records(), data=self.to_dict()
+        )
+
+    def _repr_html_(self) -> str:
+        from judgebench.reports.render.html import fragment
+
+        return fragment(self.document())
+
+    def plot(self) -> Any:
+        """The values with their intervals, as a chart of Altair.
+
+        Raises
+        ------
+        UsageError
+            Where Altair is not installed, or the report has nothing to draw.
+        """
+        try:
+            import altair as alt
+        except ImportError:
+            raise UsageError("a chart needs Altair: python -m pip install altair") from None
+        if (chart := self.CHART) is None:
+            raise UsageError(f"{type(self).__name__} has no chart; to_frame() has its numbers")
+        frame = self.to_frame()
+        number = frame[chart.along].dtype.kind in "fiu"
+        along = alt.X(chart.along) if number else alt.Y(chart.along, sort=None)
+        ends = (alt.Y, alt.Y2) if number else (alt.X, alt.X2)
+        base = alt.Chart(frame).encode(along, tooltip=list(frame))
+        points = base.mark_point(filled=True).encode(ends[0](chart.value).scale(zero=False))
+        low = ends[0](chart.low).title(chart.value)
+        drawn = base.mark_rule().encode(low, ends[1](chart.high)) + points
+        return drawn.facet(row=chart.by) if chart.by else drawn
