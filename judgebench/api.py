@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from judgebench.reports.bundle import Verified
     from judgebench.reports.calibrate_length import Fitted
     from judgebench.reports.compare import Comparison
+    from judgebench.reports.composed import Agreement, Leaderboards
     from judgebench.reports.confidence import ConfidenceReport
     from judgebench.reports.document import Document
     from judgebench.reports.drift import JudgeDrift
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
     from judgebench.reports.reproduce import Reproduction
     from judgebench.reports.run_diff import RunDiff
     from judgebench.reports.training import Training
+    from judgebench.stats.agreement import Weighting
     from judgebench.stats.answer_confidence import RougeL
     from judgebench.stats.pair_outcomes import Conflict, UnreadableSide
     from judgebench.stats.ranking import Ties
@@ -197,18 +199,21 @@ def leaderboard(
     rank_suspicious: bool = False,
     length_control: LengthControl = "exact",
     sort: str | None = None,
-) -> pd.DataFrame:
-    """The leaderboards of one or several benchmarks as one table, a row for each number.
+    published: bool = False,
+    published_as: Mapping[str, str] | None = None,
+    bundle: str | Path | None = None,
+) -> Leaderboards:
+    """The leaderboards of one or several benchmarks, one for each judge.
 
-    What ``judgebench leaderboard --format csv`` writes: the same store gives the same table. One
-    metric is one row a model, and benchmarks stand side by side with ``pivot``:
+    The same store gives the same numbers. As a table (``to_frame``) it has a row for each number:
+    one metric is one row a model, and benchmarks stand side by side with ``pivot``.
 
-    >>> frame = judgebench.leaderboard(  # doctest: +SKIP
-    ...     ["trivia_judging_mini", "alpaca_eval_mini"], metrics=["accuracy", "win_rate"]
+    >>> boards = judgebench.leaderboard(
+    ...     ["trivia_judging_mini", "mixeval_mini"], metrics="accuracy", judges="contains"
     ... )
-    >>> frame.pivot(
-    ...     index="model", columns=["benchmark", "judge"], values="value"
-    ... )  # doctest: +SKIP
+    >>> frame = boards.to_frame()
+    >>> frame[frame["rank"] == 1]["model"].tolist()
+    ['taker-careful']
 
     Parameters
     ----------
@@ -239,10 +244,16 @@ def leaderboard(
         ``exact``, ``compat``, ``both`` or ``off``.
     sort
         Rows by a metric, the greatest first; with a minus before it the least first; or ``model``.
+    published, published_as
+        Also the published boards of the one benchmark, as rows of reference; and how a model is
+        called there, where no name of it is.
+    bundle
+        Also write the boards with all that they rest on to this file, for `verify`.
 
     Returns
     -------
-    DataFrame
+    Leaderboards
+        ``boards`` are the boards, typed; ``notes`` what else was found. The table has
         ``benchmark``, ``version``, ``judge``, ``opponent`` (of comparisons) say which board;
         ``rank``, ``rank_low``, ``rank_high``, ``model``, ``model_id`` who; ``metric`` what;
         ``value``, ``low``, ``high``, ``level``, ``n`` (verdicts), ``units`` (items), ``missing``,
@@ -256,34 +267,85 @@ def leaderboard(
     UsageError
         For a benchmark, judge, model, metric or grouping that the store does not hold.
     """
-    from judgebench.metrics.intervals import Intervals
-    from judgebench.reports.board_choice import chosen
-    from judgebench.reports.board_set import boards_of, no_boards
+    from judgebench.reports.board_request import BoardRequest
+    from judgebench.reports.board_set import no_boards
+    from judgebench.reports.bundle import write_bundle
+    from judgebench.reports.composed import Leaderboards
     from judgebench.reports.leaderboard import document
-    from judgebench.reports.panels import parse_panel
+    from judgebench.reports.reference_board import references
 
+    request = BoardRequest(
+        benchmarks=tuple(_listed(benchmarks)),
+        judges=tuple(_listed(judges)),
+        models=tuple(_listed(models)),
+        columns=tuple(_listed(metrics)),
+        sort=sort,
+        panels=tuple(_listed(panels)),
+        length_control=length_control,
+        rank_by=rank_by,
+        rank_suspicious=rank_suspicious,
+        by=tuple(_listed(by)),
+        level=level,
+        published_as=dict(published_as or {}),
+    )
+    first, judged, url = request.benchmarks[0], request.judges, _usual_store(store)
+    if published and len(set(request.benchmarks)) > 1:
+        raise UsageError("--published takes one benchmark at a time")
+    if published and bundle is not None:
+        raise UsageError("a bundle has boards of verdicts; --published boards rest on none")
+    if published and not (judged or request.panels or published_as or _holds(url, first)):
+        return _published_alone(first, f"{url} holds nothing of {first}", request.by)
     with _opened(store) as its:
-        found = boards_of(
-            its,
-            _listed(benchmarks),
-            judges=_listed(judges),
-            panels=[parse_panel(written) for written in _listed(panels)],
-            intervals=Intervals(level=level),
-            length_control=length_control,
-            rank_by=rank_by,
-            rank_suspicious=rank_suspicious,
-            by=_listed(by),
-        )
+        found = request.found(its)
         if not any(found.values()):
-            raise no_boards(_listed(benchmarks), _listed(judges))
-        boards = chosen(
-            its,
-            [board for boards in found.values() for board in boards],
-            models=_listed(models),
-            columns=_listed(metrics),
-            sort=sort,
-        )
-    return _tidy(document(boards, by=_listed(by)).records)
+            if not published:
+                raise no_boards(request.benchmarks, judged)
+            nothing = f"no judge has judged anything on {first} yet"
+            return _published_alone(first, nothing, request.by)
+        of_these = " of these judges" if judged else ""
+        notes = [f"{name} has no board{of_these}" for name, boards in found.items() if not boards]
+        boards = request.chosen(its, found)
+        if bundle is not None:
+            write_bundle(Path(bundle), its, url, request)
+            notes.append(f"written: {bundle}; `judgebench verify {bundle}` computes it again")
+    beside = references(boards[0].benchmark, boards[0].version) if published else None
+    made = document(boards, published=beside, by=request.by)
+    return Leaderboards(made=made, boards=tuple(boards), notes=tuple(notes))
+
+
+def _holds(url: str, benchmark: str) -> bool:
+    """Whether there is a store that holds the benchmark, in the version that is named if one is.
+
+    A benchmark that nobody describes counts as held: what is wrong with it is said elsewhere.
+    """
+    from judgebench.benchmarks.description import split_version
+    from judgebench.reports.boards import described
+
+    name, version = split_version(benchmark)
+    if described(name) is None:
+        return True
+    with _store_if_there(url) as opened:
+        held = [] if opened is None else opened.benchmarks()
+        return any(n == name and version in (None, v) for n, v in held)
+
+
+def _published_alone(benchmark: str, nothing: str, by: Sequence[str]) -> Leaderboards:
+    """What is published of a benchmark of which nothing is here, as the first message says."""
+    from judgebench.benchmarks.description import chosen_version, find, split_version
+    from judgebench.reports.composed import Leaderboards
+    from judgebench.reports.leaderboard import document
+    from judgebench.reports.reference_board import references
+
+    name, version = split_version(benchmark)
+    found = references(name, chosen_version(find(name)[0], version))
+    if not found.boards:
+        raise UsageError("; ".join((nothing, *found.notes)))
+    known = {way for reference in found.boards for way in reference.groups}
+    for way in by:
+        if way not in known:
+            raise UsageError(f"{nothing}; {unknown_name('published way of grouping', way, known)}")
+    note = f"{nothing}; what follows is what others published of it"
+    return Leaderboards(made=document((), published=found, by=by), boards=(), notes=(note,))
 
 
 def agreement(
@@ -295,11 +357,18 @@ def agreement(
     between: bool = False,
     versus: str | None = None,
     near_constant: float = 0.95,
+    tie_band: float = 0.0,
+    conflict: Conflict = "mean",
+    unreadable: UnreadableSide = "other",
+    weighting: Weighting = "nominal",
     level: float = 0.95,
-) -> pd.DataFrame:
+) -> Agreement:
     """How far judges agree with a reference, and by how much one does better than another.
 
-    What ``judgebench agreement --by-model --format csv`` writes, a row for each number.
+    >>> found = judgebench.agreement("trivia_judging_mini", reference="human/authors")
+    >>> frame = found.to_frame()
+    >>> frame[frame["metric"] == "cohen_kappa"]["judge"].iloc[0]
+    'exact_match'
 
     Parameters
     ----------
@@ -319,72 +388,52 @@ def agreement(
         six judges, and of more each with the best.
     near_constant
         The share of a judge's verdicts on a model that are the same, from which on it is named in
-        ``frame.attrs["warnings"]``.
+        the warnings.
+    tie_band, conflict, unreadable, weighting
+        Of preferences: how far from one half a probability is still a tie; what two orders with
+        different outcomes are (``mean``, ``tie`` or ``drop``); what a pair is of which one order is
+        unreadable (``other`` or ``drop``); and how far apart kappa takes a tie and a win
+        (``nominal``, ``linear``, ``quadratic``).
     level
         Of the intervals; a difference's is at the level that decides.
 
     Returns
     -------
-    DataFrame
-        ``benchmark``, ``version``, ``kind`` (of verdicts), ``judge``, ``reference``, ``scope``
-        (``pooled``, ``macro``, ``model``), ``model``, ``opponent``; ``metric`` what; ``value``,
-        ``low``, ``high``, ``level``, ``n``, ``units``, ``missing``, ``worst_low``, ``worst_high``,
-        ``method`` and ``undefined`` the estimate. In rows of a difference (``METRIC_difference``)
-        ``versus`` is the judge whose value is taken off, and ``p_value`` and ``p_adjusted`` say how
-        sure it is. ``usd_per_verdict``, ``seconds_median`` and ``seconds_mean`` are what a verdict
-        took.
+    Agreement
+        As a table (``to_frame``) a row for each number, what ``judgebench agreement --by-model
+        --format csv`` writes: ``benchmark``, ``version``, ``kind`` (of verdicts), ``judge``,
+        ``reference``, ``scope`` (``pooled``, ``macro``, ``model``), ``model``, ``opponent``;
+        ``metric`` what; ``value``, ``low``, ``high``, ``level``, ``n``, ``units``, ``missing``,
+        ``worst_low``, ``worst_high``, ``method`` and ``undefined`` the estimate. In rows of a
+        difference (``METRIC_difference``) ``versus`` is the judge whose value is taken off, and
+        ``p_value`` and ``p_adjusted`` say how sure it is. ``usd_per_verdict``, ``seconds_median``
+        and ``seconds_mean`` are what a verdict took.
 
     Raises
     ------
     UsageError
         For a name that the store does not hold, and where there is nothing to compare.
     """
+    from judgebench.metrics.intervals import Intervals
+    from judgebench.metrics.judge_differences import JudgeChecks
+    from judgebench.metrics.near_constant import NearConstantRule
+    from judgebench.reports.composed import Agreement
+    from judgebench.reports.outcome_agreement import agreement_reports, or_refused
+    from judgebench.stats.pair_outcomes import OutcomeRule
+
     with _opened(store) as its:
-        found = agreement_document(
+        found = agreement_reports(
             its,
             benchmark,
             reference=reference,
             judges=_listed(judges),
             between=between,
-            versus=versus,
-            near_constant=near_constant,
-            level=level,
+            rule=OutcomeRule(tie_band=tie_band, conflict=conflict, unreadable=unreadable),
+            weighting=weighting,
+            intervals=Intervals(level=level),
+            checks=JudgeChecks(versus=versus, near_constant=NearConstantRule(share=near_constant)),
         )
-    frame = _tidy(found.records)
-    frame.attrs["warnings"] = list(found.data["warnings"])
-    return frame
-
-
-def agreement_document(
-    store: Store,
-    benchmark: str,
-    *,
-    by_model: bool = True,
-    versus: str | None,
-    near_constant: float,
-    level: float,
-    tie_band: float = 0.0,
-    conflict: Conflict = "mean",
-    unreadable: UnreadableSide = "other",
-    **asked: Any,
-) -> Document:
-    """What `agreement` tells, as it is printed; arguments as of `judgebench agreement`."""
-    from judgebench.metrics.intervals import Intervals
-    from judgebench.metrics.judge_differences import JudgeChecks
-    from judgebench.metrics.near_constant import NearConstantRule
-    from judgebench.reports.agreement import document
-    from judgebench.reports.outcome_agreement import agreement_reports, or_refused
-    from judgebench.stats.pair_outcomes import OutcomeRule
-
-    reports = agreement_reports(
-        store,
-        benchmark,
-        rule=OutcomeRule(tie_band=tie_band, conflict=conflict, unreadable=unreadable),
-        intervals=Intervals(level=level),
-        checks=JudgeChecks(versus=versus, near_constant=NearConstantRule(share=near_constant)),
-        **asked,
-    )
-    return document(*or_refused(reports, benchmark), by_model=by_model)
+        return Agreement(reports=or_refused(found, benchmark))
 
 
 def compare(
@@ -1795,19 +1844,6 @@ def verify(bundle: str | Path) -> Verified:
 
 def _listed(names: str | Sequence[str]) -> list[str]:
     return [names] if isinstance(names, str) else list(names)
-
-
-def _tidy(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """The records as a frame in which a whole number stays one where others are missing."""
-    import pandas as pd
-
-    frame = pd.DataFrame.from_records(list(records))
-    for name in frame.columns:
-        said = [record.get(name) for record in records]
-        there = [value for value in said if value is not None]
-        if there and len(there) < len(said) and all(isinstance(value, int) for value in there):
-            frame[name] = pd.array(said, dtype="Int64")
-    return frame
 
 
 def run(
