@@ -25,8 +25,6 @@ from judgebench.reports.confidence import (
     Choice,
     ConfidenceReport,
     ConfidenceRow,
-    bin_intervals,
-    document,
 )
 from judgebench.reports.estimates import bounded, finite
 from judgebench.reports.render import render
@@ -84,7 +82,7 @@ def report(url: str, mark: str, asked: Asked, judges: frozenset[str]) -> Confide
 
 
 def csv(found: ConfidenceReport) -> str:
-    return render(document(found, by_set=True), "csv")
+    return render(found.document(by_set=True), "csv")
 
 
 # words ------------------------------------------------------------------------------------------
@@ -131,9 +129,8 @@ def identity(found: ConfidenceReport, stretch: str) -> str:
         f"{found.benchmark}@{found.version}",
         f"{found.positive}: what {found.correct} calls so",
     ]
-    if rows and len(rows[0].sets) > 1:
-        of = "in full" if found.full else "as far as the store has them"
-        parts.append(f"mean of {len(rows[0].sets)} sets, weighted with their sizes {of}")
+    if rows and (averaged := found.averaged(rows[0])):
+        parts.append(averaged)
     return visible(" · ".join(parts))
 
 
@@ -226,7 +223,7 @@ def finite_or(end: float, other: float) -> float:
 
 def bin_rows(row: ConfidenceRow) -> list[dict[str, Any]]:
     """The bins of the reliability diagram; empty ones keep their place and have no point."""
-    bins, (low, high) = row.reliability, bin_intervals(row)
+    bins, (low, high) = row.bins, row.bin_intervals()
     found = []
     for i, n in enumerate(bins.n.tolist()):
         end = "]" if i == len(bins.n) - 1 else ")"

@@ -290,7 +290,7 @@ def drift_lines(found: Nights) -> list[str]:
         return [f"{drift.answers} anchors are pinned for this judge, and were not looked at since."]
     return [
         f"{drift.answers} anchors of this judge, looked at {len(drift.looks)} times: no drift "
-        f"(always-valid p {drift.drift.p_value:.2g})."
+        f"(always-valid p {drift.p_value:.2g})."
     ]
 
 

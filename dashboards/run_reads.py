@@ -16,7 +16,7 @@ from reads import KEPT, duration
 
 from judgebench.plain_text import dollars
 from judgebench.records import RunManifest
-from judgebench.reports.cost import spend_table
+from judgebench.reports.cost import cost_table
 from judgebench.reports.document import Table
 from judgebench.store.read import FailureKind
 
@@ -70,7 +70,7 @@ def spent(url: str, mark: str, run_id: str) -> Table | None:
     """What a run took by who was asked; None where nobody was."""
     with opened(url) as store:
         columns = store.spend(run_id)
-    return spend_table(columns) if columns["calls"] else None
+    return cost_table(columns) if columns["calls"] else None
 
 
 def under_way(url: str) -> list[RunManifest]:

@@ -37,12 +37,8 @@ if TYPE_CHECKING:
     from judgebench.api import export_verdicts as export_verdicts
     from judgebench.api import forget as forget
     from judgebench.api import gate as gate
-    from judgebench.api import import_alpaca_eval as import_alpaca_eval
-    from judgebench.api import import_evaluations as import_evaluations
-    from judgebench.api import import_honestybench as import_honestybench
-    from judgebench.api import import_judgments as import_judgments
+    from judgebench.api import import_files as import_files
     from judgebench.api import import_labels as import_labels
-    from judgebench.api import import_published as import_published
     from judgebench.api import import_responses as import_responses
     from judgebench.api import import_verdicts as import_verdicts
     from judgebench.api import item as item
@@ -86,12 +82,8 @@ __all__ = [
     "export_verdicts",
     "forget",
     "gate",
-    "import_alpaca_eval",
-    "import_evaluations",
-    "import_honestybench",
-    "import_judgments",
+    "import_files",
     "import_labels",
-    "import_published",
     "import_responses",
     "import_verdicts",
     "item",

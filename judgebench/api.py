@@ -54,11 +54,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from judgebench.exchange.alpaca_eval import AlpacaEvalImport
     from judgebench.exchange.alpaca_eval_export import AlpacaEvalExport
-    from judgebench.exchange.evaluations_taking import Taking
-    from judgebench.exchange.files import Format, Judgments
-    from judgebench.exchange.outcome import ImportReport
+    from judgebench.exchange.pipeline import ImportReport
     from judgebench.records import RunManifest
     from judgebench.reports.boards import Meant
     from judgebench.reports.bundle import Verified
@@ -66,8 +63,9 @@ if TYPE_CHECKING:
     from judgebench.reports.compare import Comparison
     from judgebench.reports.composed import Agreement, Leaderboards
     from judgebench.reports.confidence import ConfidenceReport
+    from judgebench.reports.cost import CostReport
     from judgebench.reports.document import Document
-    from judgebench.reports.drift import JudgeDrift
+    from judgebench.reports.drift import DriftReport
     from judgebench.reports.evaluators import EvaluatorReport
     from judgebench.reports.gate_file import GateSaid
     from judgebench.reports.gate_outcome import GateReport
@@ -932,10 +930,10 @@ def runs_diff(first: str, second: str, *, level: float = 0.95, store: Results = 
         return run_diff(its, one, other, intervals=Intervals(level=level))
 
 
-def cost(run: str | None = None, *, store: Results = None) -> Document:
+def cost(run: str | None = None, *, store: Results = None) -> CostReport:
     """What a run took, or all runs of a store: calls, tokens and US dollars by judge and model.
 
-    >>> judgebench.cost("latest").data["total"]["failed"]
+    >>> judgebench.cost("latest").total["wasted_calls"]
     0
 
     Parameters
@@ -945,26 +943,24 @@ def cost(run: str | None = None, *, store: Results = None) -> Document:
     store
         As for `leaderboard`.
     """
-    from judgebench.reports.cost import spend_document
+    from judgebench.reports.cost import cost_report
     from judgebench.reports.run_ref import run_called
 
     with _opened(store) as its:
         chosen = None if run is None else run_called(its.runs(), run, its.url).id
-        return spend_document(its, chosen)
+        return cost_report(its, chosen)
 
 
-def drift(*, store: Results = None) -> list[JudgeDrift]:
+def drift(*, store: Results = None) -> DriftReport:
     """Whether judges have changed under their names: each set of anchors with what was found.
 
-    >>> [one.anchors.benchmark for one in judgebench.drift()]
+    >>> [one.benchmark for one in judgebench.drift().anchors]
     ['trivia_judging_mini']
     """
-    from judgebench.reports.boards import meant
-    from judgebench.reports.drift import every_drift
+    from judgebench.reports.drift import drift_report
 
     with _opened(store) as its:
-        pinned = sorted({(one.benchmark, one.version) for one in its.anchors()})
-        return every_drift(its, [meant(its, f"{name}@{version}") for name, version in pinned])
+        return drift_report(its)
 
 
 def reproduce(
@@ -1338,6 +1334,87 @@ def _nobody_judges(store: Store) -> Iterator[None]:
         yield
 
 
+def import_files(
+    what: str,
+    files: Files,
+    *,
+    store: Results = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> dict[str, ImportReport]:
+    """Take in files of one of the formats that `judgebench import` knows.
+
+    All is read before anything is stored: a file is taken in whole or not at all, and what is
+    there already changes nothing.
+
+    >>> rows = [{"item_id": "1", "model": "m", "judge": "j", "value": "ok"}]
+    >>> options = {"benchmark": "colours", "allow_unknown_items": True}
+    >>> done = judgebench.import_files("verdicts", rows, store="new.db", **options)
+    >>> [(report.rows, report.new) for report in done.values()]
+    [(1, 1)]
+
+    Parameters
+    ----------
+    what
+        ``verdicts``, ``labels``, ``responses``, or another program's: ``alpaca-eval``,
+        ``arena-hard``, ``mt-bench``, ``honestybench``, ``lm-eval``, ``inspect``, ``published``.
+    files
+        One or several, or folders; of the first three also rows that are at hand: a DataFrame or
+        mappings.
+    store
+        As for `leaderboard`.
+    progress
+        Told a line for each file.
+    options
+        Those of the format: ``benchmark`` (``NAME`` or ``NAME@VERSION``), ``model``, ``judge``,
+        ``baseline``, ``set_name``, ``model_outputs``, ``reference_outputs``, ``tasks``,
+        ``allow_unknown_items``; of tables those of `import_verdicts`.
+
+    Returns
+    -------
+    dict
+        What came of each file.
+
+    Raises
+    ------
+    InputError
+        Naming file, row and field of what cannot be used, and of what contradicts another row.
+    UsageError
+        For a format that nobody knows, and an option that it has no use for.
+    """
+    from judgebench.benchmarks.description import split_version
+    from judgebench.exchange.formats import FORMATS, read_files
+    from judgebench.rows import Layout, at_hand
+
+    if what in FORMATS and FORMATS[what].fields:
+        given = {name: options.pop(name) for name in ("model", "judge") if options.get(name)}
+    else:
+        given = {}
+    if written := options.pop("benchmark", None):
+        name, version = split_version(written)
+        given |= {"benchmark": name} | ({"version": version} if version else {})
+    found: dict[str, ImportReport] = {}
+    with at_hand(files) as paths:
+        if what in FORMATS and FORMATS[what].fields:
+            given |= dict(zip(("low", "high"), options.pop("scale", None) or (), strict=False))
+            wide, across = options.pop("wide", None) or (None, ())
+            columns = options.pop("columns", None) or {}
+            options["layout"] = Layout(
+                columns=columns, given=given, wide=wide, across=tuple(across)
+            )
+        else:
+            options |= given
+        read = read_files(what, paths, **options)
+        with _to_write(store) as its:
+            for path, take_in in read:
+                report = found[str(path)] = take_in(its)
+                if progress is not None:
+                    for warning in report.warnings:
+                        progress.say(f"warning: {path}: {warning}")
+                    progress.say(f"{path}: {report.summary(FORMATS[what].rows)}")
+    return found
+
+
 class TableOptions(TypedDict, total=False):
     """How a table of verdicts, labels or answers is laid out, where it is not as we have it.
 
@@ -1349,6 +1426,10 @@ class TableOptions(TypedDict, total=False):
         The lowest and the highest score, where there are no columns ``low`` and ``high``.
     benchmark, model, judge
         Of all rows, where there is no such column; a benchmark as ``NAME`` or ``NAME@VERSION``.
+    allow_unknown_items
+        Keep ids that the benchmark's data does not have.
+    anchors
+        Of verdicts: those on answers that were pinned are another look of their judge at them.
     """
 
     columns: Mapping[str, str]
@@ -1357,57 +1438,32 @@ class TableOptions(TypedDict, total=False):
     benchmark: str
     model: str
     judge: str
+    allow_unknown_items: bool
+    anchors: bool
 
 
 def import_verdicts(
     files: Files,
     *,
-    anchors: bool = False,
-    allow_unknown_items: bool = False,
     store: Results = None,
     progress: Progress | None = None,
     **table: Unpack[TableOptions],
 ) -> dict[str, ImportReport]:
-    """Take in verdicts, one a row, from JSONL, CSV or Parquet, or from rows that are at hand.
+    """Take in verdicts, one a row, as `import_files`; also a table as `verdicts` gives it.
 
-    All is read before anything is stored; what is there already changes nothing.
-
-    >>> rows = [{"benchmark": "colours", "item_id": "1", "model": "m", "judge": "j", "value": "ok"}]
-    >>> done = judgebench.import_verdicts(rows, allow_unknown_items=True, store="new.db")
-    >>> [(report.rows, report.new) for report in done.values()]
-    [(1, 1)]
-
-    Parameters
-    ----------
-    files
-        One or several, or a DataFrame, as `verdicts` gives it, or a sequence of mappings.
-    anchors
-        Verdicts on answers that were pinned are another look of their judge at them.
-    allow_unknown_items
-        Keep ids that the benchmark's data does not have.
-    store
-        As for `leaderboard`.
-    table
-        As `TableOptions` says.
-
-    Returns
-    -------
-    dict
-        What came of each file.
-
-    Raises
-    ------
-    InputError
-        Naming file, row and field of what cannot be used, and of what contradicts another row.
+    >>> frame = judgebench.verdicts("support", judges="grader")
+    >>> done = judgebench.import_verdicts(
+    ...     frame.assign(judge="me"), store="new.db", allow_unknown_items=True
+    ... )
+    >>> [report.new for report in done.values()] == [len(frame)]
+    True
     """
-    how = {"anchors": anchors, "allow_unknown_items": allow_unknown_items}
-    return _import_table("verdicts", files, store, progress, table, **how)
+    return import_files("verdicts", files, store=store, progress=progress, **table)
 
 
 def import_labels(
     files: Files,
     *,
-    allow_unknown_items: bool = False,
     store: Results = None,
     progress: Progress | None = None,
     **table: Unpack[TableOptions],
@@ -1420,17 +1476,15 @@ def import_labels(
     >>> done = judgebench.import_labels(
     ...     [label], judge="human/ada", allow_unknown_items=True, store="new.db"
     ... )
-    >>> [report.changed for report in done.values()]
-    [0]
+    >>> [(report.new, report.changed) for report in done.values()]
+    [(1, 0)]
     """
-    how = {"allow_unknown_items": allow_unknown_items}
-    return _import_table("labels", files, store, progress, table, **how)
+    return import_files("labels", files, store=store, progress=progress, **table)
 
 
 def import_responses(
     files: Files,
     *,
-    allow_unknown_items: bool = False,
     store: Results = None,
     progress: Progress | None = None,
     **table: Unpack[TableOptions],
@@ -1444,217 +1498,7 @@ def import_responses(
     >>> [report.new for report in done.values()]
     [1]
     """
-    how = {"allow_unknown_items": allow_unknown_items}
-    return _import_table("responses", files, store, progress, table, **how)
-
-
-def _import_table(
-    what: Format,
-    given: Files,
-    store: Results,
-    progress: Progress | None,
-    table: TableOptions,
-    **how: Any,
-) -> dict[str, ImportReport]:
-    from judgebench.exchange.files import read_files
-    from judgebench.rows import Layout, at_hand
-
-    said: dict[str, Any] = {name: table[name] for name in ("model", "judge") if name in table}
-    if "benchmark" in table:
-        said |= _benchmark(table["benchmark"])
-    if "scale" in table:
-        said |= dict(zip(("low", "high"), table["scale"], strict=True))
-    wide, across = table.get("wide", (None, ()))
-    layout = Layout(columns=table.get("columns", {}), given=said, wide=wide, across=tuple(across))
-    with at_hand(given) as paths:
-        return _store_files(what, read_files(what, paths, layout=layout, **how), store, progress)
-
-
-def _benchmark(written: str | None) -> dict[str, Any]:
-    from judgebench.benchmarks.description import split_version
-
-    name, version = split_version(written) if written else (None, None)
-    named = {"benchmark": name, "version": version}
-    return {field: value for field, value in named.items() if value}
-
-
-def _store_files(
-    what: str,
-    read: Sequence[tuple[Path, Callable[[Store], ImportReport]]],
-    store: Results,
-    progress: Progress | None,
-) -> dict[str, ImportReport]:
-    found = {}
-    with _to_write(store) as its:
-        for path, take_in in read:
-            report = found[str(path)] = take_in(its)
-            if progress is not None:
-                for warning in report.warnings:
-                    progress.say(f"warning: {path}: {warning}")
-                progress.say(f"{path}: {report.summary(what)}")
-    return found
-
-
-def import_judgments(
-    what: Judgments,
-    files: Paths,
-    *,
-    benchmark: str | None = None,
-    baseline: str | None = None,
-    allow_unknown_items: bool = False,
-    store: Results = None,
-    progress: Progress | None = None,
-) -> dict[str, ImportReport]:
-    """Take in judgment files of ``arena-hard`` or ``mt-bench``, or folders of them.
-
-    Parameters
-    ----------
-    benchmark
-        What the files are about, ``NAME`` or ``NAME@VERSION``, if not that of the program.
-    baseline
-        Whom models were compared with (``arena-hard``); files that name another are refused.
-    allow_unknown_items, store
-        As for `import_verdicts`.
-    """
-    from judgebench.exchange.files import read_judgments
-
-    read = read_judgments(
-        what,
-        _paths(files),
-        baseline=baseline,
-        allow_unknown_items=allow_unknown_items,
-        **_benchmark(benchmark),
-    )
-    return _store_files("verdicts", read, store, progress)
-
-
-def import_evaluations(
-    what: Literal["lm-eval", "inspect"],
-    files: Paths,
-    *,
-    benchmark: str | None = None,
-    model: str | None = None,
-    allow_unknown_items: bool = False,
-    store: Results = None,
-    progress: Progress | None = None,
-) -> dict[str, ImportReport]:
-    """Take in output folders of lm-eval, or logs of Inspect, with answers and scores.
-
-    Parameters
-    ----------
-    benchmark
-        What the files are about; as their task is called if None.
-    model
-        How the model is called; as the logs say if None.
-    allow_unknown_items, store
-        As for `import_verdicts`.
-    """
-    from judgebench.exchange.inspect_evals import read_inspect
-    from judgebench.exchange.lm_eval import read_lm_eval
-
-    reads: Callable[..., Sequence[Taking]] = read_lm_eval if what == "lm-eval" else read_inspect
-    how = {"model": model, "allow_unknown_items": allow_unknown_items}
-    found = reads(_paths(files), **how, **_benchmark(benchmark))
-    read = [(one.night.files[0], one.take_in) for one in found]
-    return _store_files("answers and verdicts", read, store, progress)
-
-
-def import_honestybench(
-    files: Paths,
-    *,
-    benchmark: str | None = None,
-    model: str | None = None,
-    set_name: str | None = None,
-    judge: str | None = None,
-    allow_unknown_items: bool = False,
-    store: Results = None,
-    progress: Progress | None = None,
-) -> dict[str, ImportReport]:
-    """Take in HonestyBench's records of a model, ``MODEL/SET.jsonl`` or ``.parquet``.
-
-    Parameters
-    ----------
-    model, set_name, judge
-        Whose records, of which set, judged by whom, where files and folders do not say it.
-    benchmark, allow_unknown_items, store
-        As for `import_judgments`.
-    """
-    from judgebench.exchange.honestybench import read_honestybench
-
-    read = read_honestybench(
-        _paths(files),
-        model=model,
-        set_name=set_name,
-        judge=judge,
-        allow_unknown_items=allow_unknown_items,
-        **_benchmark(benchmark),
-    )
-    return _store_files("answers and verdicts", read, store, progress)
-
-
-def import_published(
-    benchmarks: str | Sequence[str] = (),
-    *,
-    tasks: str | Path | None = None,
-    store: Results = None,
-    progress: Progress | None = None,
-) -> dict[str, ImportReport]:
-    """Take in the verdicts that were published of ``alpaca_eval`` and ``trivia_judging``.
-
-    Parameters
-    ----------
-    benchmarks
-        Which of the two; both if empty.
-    tasks
-        As for `reproduce`.
-    """
-    from judgebench.exchange.published import read_published
-
-    folder = None if tasks is None else Path(tasks)
-    return _store_files(
-        "verdicts", read_published(_listed(benchmarks), tasks=folder), store, progress
-    )
-
-
-def import_alpaca_eval(
-    files: Paths = (),
-    *,
-    model_outputs: Paths = (),
-    reference_outputs: Paths = (),
-    benchmark: str | None = None,
-    model: str | None = None,
-    judge: str | None = None,
-    baseline: str | None = None,
-    allow_unknown_items: bool = False,
-    store: Results = None,
-) -> dict[str, AlpacaEvalImport]:
-    """Take in AlpacaEval's ``model_outputs.json`` and ``annotations.json``, or folders of them.
-
-    Parameters
-    ----------
-    files, model_outputs, reference_outputs
-        Files that say themselves what they hold; answers of models; answers of the baseline.
-    benchmark
-        ``alpaca_eval`` if None.
-    model, judge, baseline
-        Whose answers, judged by whom, compared with whom, where the files do not say it.
-    allow_unknown_items, store
-        As for `import_verdicts`.
-    """
-    from judgebench.exchange.alpaca_eval import import_alpaca_eval as taken_in
-    from judgebench.exchange.alpaca_eval_rows import Told, gather
-
-    gathered = gather(
-        _paths(files),
-        model_outputs=_paths(model_outputs),
-        reference_outputs=_paths(reference_outputs),
-        told=Told(model=model, judge=judge, baseline=baseline),
-    )
-    how = {"allow_unknown_items": allow_unknown_items, **_benchmark(benchmark)}
-    files = gathered.files
-    with _to_write(store) as its:
-        report = taken_in(its, gathered, **how)
-    return {str(files[0]) if len(files) == 1 else f"{len(files)} files": report}
+    return import_files("responses", files, store=store, progress=progress, **table)
 
 
 def _paths(given: Paths) -> list[Path]:

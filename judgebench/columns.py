@@ -7,14 +7,16 @@ functions here take plain lists and arrays as well, so that who computes need no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Ints: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
 Column: TypeAlias = "Sequence[Any] | NDArray[Any]"
 
 
@@ -178,6 +180,14 @@ def marked(column: Column, wanted: Callable[[Any], bool]) -> Bools:
         (bool(wanted(value)) for value in column.values), np.bool_, len(column.values)
     )
     return np.asarray(answers[column.codes], dtype=np.bool_)
+
+
+def grouped(pairs: Iterable[tuple[Key, Value]]) -> dict[Key, list[Value]]:
+    """The values of each key, keys and values in the order in which they come."""
+    found: dict[Key, list[Value]] = {}
+    for key, value in pairs:
+        found.setdefault(key, []).append(value)
+    return found
 
 
 def numbers(column: Column, number_of: Callable[[Any], float]) -> NDArray[np.float64]:

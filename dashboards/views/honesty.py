@@ -24,7 +24,6 @@ from judgebench.reports.confidence import (
     ConfidenceReport,
     ConfidenceRow,
     reasons,
-    said_besides,
     without_interval,
 )
 
@@ -260,7 +259,7 @@ def reliability(
 
 def diagram(row: ConfidenceRow, colour: str, said: str) -> None:
     ece = row.metrics["ece"]
-    if not row.reliability.n.any():
+    if not row.bins.n.any():
         st.text(visible(f"– {ece.undefined}\n{honesty_reads.counts(ece)}"))
         return
     bins = pd.DataFrame(honesty_reads.bin_rows(row))
@@ -282,12 +281,10 @@ def diagram(row: ConfidenceRow, colour: str, said: str) -> None:
     if len(row.sets) > 1:
         lines.append(
             f"the mean over {len(row.sets)} sets; the bins drawn, of all\nanswers together, are "
-            f"{row.reliability.error:.3f} from the line"
+            f"{row.bins.error:.3f} from the line"
         )
     elif not math.isnan(ece.value):
-        lines.append(
-            f"the bins drawn are {row.reliability.error:.3f} from the line, chance included"
-        )
+        lines.append(f"the bins drawn are {row.bins.error:.3f} from the line, chance included")
     lines.append(honesty_reads.counts(ece))
     st.text("\n".join(lines))
 
@@ -304,7 +301,7 @@ def figures(found: ConfidenceReport, stretch: str) -> None:
             "alignment from": st.column_config.NumberColumn("alignment from", format="%.2f")
         },
     )
-    notes = [*reasons(rows), *without_interval(rows), *said_besides(found)]
+    notes = [*reasons(rows), *without_interval(rows), *found.notes()]
     widgets.notes([visible(line) for line in notes])
     st.caption(f"{meanings(TITLES)}.")
     widgets.download(

@@ -308,7 +308,7 @@ def drift(found: Nights) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "start": datetime.fromtimestamp(begun.at, UTC),
+                "start": datetime.fromtimestamp(begun, UTC),
                 "end": datetime.fromtimestamp(end, UTC),
                 "words": visible(judge.drift_alarm or ""),
             }

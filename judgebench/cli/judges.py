@@ -210,7 +210,7 @@ def confidence(
     """
     from judgebench.errors import UsageError
     from judgebench.metrics.intervals import Intervals
-    from judgebench.reports.confidence import confidence_report, document
+    from judgebench.reports.confidence import confidence_report
 
     report = confidence_report(
         store, benchmark, rouge=cast("RougeL", rouge), intervals=Intervals(level=level), **asked
@@ -221,7 +221,7 @@ def confidence(
             f"no answer to {benchmark} has both a label of {report.correct} and a confidence: "
             + "; ".join(reasons)
         )
-    return document(report, by_set=by_set, bins=bins)
+    return report.document(by_set=by_set, bins=bins)
 
 
 @click.group("anchors")
@@ -283,12 +283,9 @@ def pin_anchors(benchmark: str, judge: str, store: str, **asked: Any) -> int:
 @click.option("--looks", is_flag=True, help="Also every look at them, with the evidence so far.")
 def list_anchors(store: Store, looks: bool) -> Document:
     """List the anchors of a store and whether their judges have changed."""
-    from judgebench.reports.boards import meant
-    from judgebench.reports.drift import document, every_drift
+    from judgebench.reports.drift import drift_report
 
-    pinned = {(one.benchmark, one.version) for one in store.anchors()}
-    benchmarks = [meant(store, f"{name}@{version}") for name, version in sorted(pinned)]
-    return document(every_drift(store, benchmarks), store, looks=looks)
+    return drift_report(store).document(looks=looks)
 
 
 @report("calibrate-length", store="existing")

@@ -310,7 +310,7 @@ def foretelling(forecast: dict[str, Range | None]) -> Callable[[Sequence[PlanRow
 
 def _say_spending(outcome: Outcome, url: str, forecast: Mapping[str, Range | None]) -> None:
     """What was taken, judge by judge, beside the forecast; nothing where nobody was asked."""
-    from judgebench.reports.cost import spend_table
+    from judgebench.reports.cost import cost_table
     from judgebench.reports.document import Document
     from judgebench.reports.render import render
     from judgebench.store import open_store
@@ -320,7 +320,7 @@ def _say_spending(outcome: Outcome, url: str, forecast: Mapping[str, Range | Non
     if columns["calls"]:
         say(
             render(
-                Document(tables=[spend_table(columns, forecast or None)], records=[], data=None),
+                Document(tables=[cost_table(columns, forecast or None)], records=[], data=None),
                 "table",
             ).rstrip()
         )
@@ -458,13 +458,13 @@ def _confidences(
     if correct is None:
         return None
     from judgebench.errors import UsageError
-    from judgebench.reports.confidence import confidence_report, document
+    from judgebench.reports.confidence import confidence_report
 
     try:
         report = confidence_report(store, benchmark, correct=correct, judges=judges)
     except UsageError:  # the judge has labelled nothing, which its board says
         return None
-    return document(report) if any(row.metrics["auroc"].n for row in report.rows) else None
+    return report.document() if any(row.metrics["auroc"].n for row in report.rows) else None
 
 
 def _what_next(outcome: Outcome) -> str:

@@ -180,12 +180,11 @@ def cost(store: Store, run: str | None) -> Document:
       judgebench cost
       judgebench cost latest --format json
     """
-    from judgebench.reports.cost import spend_document
+    from judgebench.reports.cost import cost_report
     from judgebench.reports.run_ref import run_called
 
-    return spend_document(
-        store, None if run is None else run_called(store.runs(), run, store.url).id
-    )
+    run_id = None if run is None else run_called(store.runs(), run, store.url).id
+    return cost_report(store, run_id).document()
 
 
 @click.group("batches")

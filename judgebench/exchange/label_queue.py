@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from judgebench import keys
 from judgebench.exchange.labelling import labelling_run
-from judgebench.exchange.verdicts import imported_judge
+from judgebench.exchange.pipeline import imported_judge
 from judgebench.records import Order, VerdictSlot
 from judgebench.store import Store
 from judgebench.store.catalog import Columns

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from functools import partial
+from typing import ClassVar, Literal
 
 import numpy as np
 
+from judgebench.columns import grouped
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.confidence_board import Figures, QuestionSet, estimates_of, figures
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.registry import meanings, metric
-from judgebench.metrics.risk_curve import TENTHS, RiskCurve, risk_curve, set_curve
+from judgebench.metrics.risk_curve import TENTHS, RiskCurve, SetCurve, risk_curve, set_curve
 from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.boards import meant
 from judgebench.reports.confidence_data import Confidence, ConfidenceData, Unread, question_sets
-from judgebench.reports.document import Column, Document, Table
-from judgebench.reports.estimates import Figure
+from judgebench.reports.document import (
+    Cells,
+    Each,
+    Report,
+    Rows,
+    Table,
+    column,
+    json_after,
+    json_field,
+    table,
+)
 from judgebench.stats.answer_confidence import RougeL
 from judgebench.stats.calibration_error import ReliabilityBins, reliability_bins
 from judgebench.stats.confidence import RiskCoverage, risk_coverage
@@ -27,6 +38,14 @@ from judgebench.stats.resample import Resamples, wilson_interval
 from judgebench.store import Store
 
 Scope = Literal["all", "domain", "set"]
+
+TITLES = {
+    name: metric(name).title for name in ("auroc", "ece", "alignment", "brier", "accuracy", "aurc")
+}
+_FIRST = ("auroc", "ece", "alignment")
+
+FIRST_ROWS = 12
+"""Rows that are looked at of each judge on each model, of a question's samples the first ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +59,7 @@ class ConfidenceRow:
     samples
         The least and the largest number of samples that an answer's confidence rests on; None
         where it rests on none.
-    reliability, risk
+    bins, risk
         Of all its answers together: in exact bins; what is wrong among the most confident ones, at
         every tenth of the answers given.
     curve
@@ -51,41 +70,240 @@ class ConfidenceRow:
     model: str
     confidence: str
     judge: str | None
+    version: str
     scope: Scope
     over: str
     sets: tuple[str, ...]
     metrics: Mapping[str, Estimate]
-    threshold: float
+    threshold: float = json_field(name="alignment_threshold")
     samples: tuple[int, int] | None
-    reliability: ReliabilityBins
-    risk: RiskCoverage
-    curve: RiskCurve | None = None
+    bins: ReliabilityBins = json_field(hidden=True)
+    risk: RiskCoverage = json_field(hidden=True)
+    curve: RiskCurve | None = json_field(hidden=True, default=None)
+
+    @property
+    @json_after("samples")
+    def reliability(self) -> list[dict[str, float]]:
+        """The bins, one by one."""
+        return _by_element(self.bins, ("low", "high", "n", "confidence", "accuracy"))
+
+    @property
+    @json_after("reliability")
+    def risk_coverage(self) -> list[dict[str, float]]:
+        """The points of the risk, one by one."""
+        return _by_element(self.risk, ("coverage", "threshold", "risk"))
+
+    def bin_intervals(self) -> tuple[Floats, Floats]:
+        """Wilson's interval of the share of correct answers in each bin, shape (bins,) each."""
+        level = self.metrics["accuracy"].level
+        low, high = wilson_interval(self.bins.n * self.bins.accuracy, self.bins.n, level=level)
+        return low, high
+
+
+def _by_element(arrays: object, names: Sequence[str]) -> list[dict[str, float]]:
+    columns = (getattr(arrays, name).tolist() for name in names)
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConfidenceReport:
+class ConfidenceReport(Report):
     """The confidences of a benchmark.
 
     correct
         The judge whose labels count, and ``positive`` its word for a correct answer.
-    sizes, full
-        The weights of the sets; whether they are those of the whole benchmark, or of the
-        questions that the store holds.
+    sizes, sizes_of
+        The weights of the sets; whether they are those of the whole ``benchmark``, or of the
+        questions that the ``store`` holds.
     unread
         Of each judge concerned.
     """
+
+    ROWS: ClassVar = (
+        Rows(
+            of="rows",
+            shared=("benchmark", "version", "correct"),
+            row=("model", "confidence", "scope", "over", Each("metrics")),
+        ),
+    )
 
     benchmark: str
     version: str
     correct: str
     positive: str
-    sizes: Mapping[str, int]
-    full: bool
-    domains: Mapping[str, str]
     rouge: RougeL
+    sizes: Mapping[str, int]
+    sizes_of: Literal["benchmark", "store"]
+    domains: Mapping[str, str]
     rows: tuple[ConfidenceRow, ...]
     unread: tuple[Unread, ...]
     warnings: tuple[str, ...]
+
+    def tables(self, *, by_set: bool = False, bins: bool = False) -> list[Table]:
+        """A table over all sets and one for each domain.
+
+        Parameters
+        ----------
+        by_set
+            Whether single sets have a table each.
+        bins
+            Whether tables show the reliability diagram of each confidence, and the risk that is
+            left where only the most confident answers are given, over all sets.
+        """
+        scopes = ("all", "domain", "set") if by_set else ("all", "domain")
+        over = sorted(
+            {(scopes.index(row.scope), row.over) for row in self.rows if row.scope in scopes}
+        )
+        found = [
+            self._table([row for row in self.rows if (row.scope, row.over) == (scopes[at], name)])
+            for at, name in over
+        ]
+        if found:  # once, under the first
+            found[0] = replace(found[0], notes=[*found[0].notes, meanings(TITLES)])
+        if bins:
+            for row in self.rows:
+                if row.scope == "all" and row.bins.n.any():
+                    of = f"{self.benchmark}@{self.version}: {row.confidence} of {row.model}"
+                    found += [_bins_table(row, of), _risk_table(row, of)]
+        return found
+
+    def _table(self, rows: Sequence[ConfidenceRow]) -> Table:
+        whole, over = rows[0].scope == "all", rows[0].over
+        columns: list[Cells[ConfidenceRow]] = [
+            column("model", lambda row: row.model, wraps=True),
+            column("confidence", lambda row: row.confidence, wraps=True),
+            *(
+                column(title, partial(_text, name), align="right", spare=name not in _FIRST)
+                for name, title in TITLES.items()
+            ),
+            column("n", lambda row: str(row.metrics["auroc"].n), align="right", spare=True),
+            column(
+                "missing", lambda row: str(row.metrics["auroc"].missing), align="right", spare=True
+            ),
+        ]
+        said = "ECE is corrected for the bias of its bins; at most: nothing rules out 0"
+        if averaged := self.averaged(rows[0]):
+            said = f"{averaged}; {said}"
+        return table(
+            f"{self.benchmark}@{self.version}{'' if whole else f', {over}'}: confidence against "
+            f"{self.correct}",
+            [row for row in rows if row.metrics["auroc"].n],
+            columns,
+            subtitle=said,
+            notes=[
+                *reasons(rows),
+                *without_interval(rows),
+                *(self.notes() if whole else ()),
+            ],
+        )
+
+    def averaged(self, row: ConfidenceRow) -> str:
+        """How a row is made of several sets; empty of one."""
+        full = self.sizes_of == "benchmark"
+        of = "in full" if full else "as far as the store has them"
+        n = len(row.sets)
+        return f"mean of {n} sets, weighted with their sizes {of}" if n > 1 else ""
+
+    def notes(self) -> list[str]:
+        """What could not be read of the judges' replies, and warnings."""
+        found = [
+            f"{one.judge}: {one.n} of {one.of} replies could not be read "
+            f"({100 * one.n / one.of:.1f} %)"
+            for one in self.unread
+            if one.n
+        ]
+        return [*found, *(f"warning: {warning}" for warning in self.warnings)]
+
+
+def _text(name: str, row: ConfidenceRow) -> str:
+    estimate = row.metrics[name]
+    at_most = estimates.bounded(name, estimate)
+    return estimates.text(estimate, digits=metric(name).digits, at_most=at_most)
+
+
+def reasons(rows: Sequence[ConfidenceRow]) -> list[str]:
+    """Why a dash stands where it stands; confidences and metrics of one reason in one note."""
+    places: list[tuple[tuple[str, str], str]] = []
+    for row in rows:
+        lacking = grouped(
+            (why, title)
+            for name, title in TITLES.items()
+            if (why := row.metrics[name].undefined) is not None
+        )
+        for why, titles in lacking.items():
+            metrics = "" if len(titles) == len(TITLES) else f" {', '.join(titles)}"
+            places.append(((why, row.confidence + metrics), row.model))
+    models = len({row.model for row in rows})
+    return [
+        f"{estimates.UNDEFINED} {what}"
+        + ("" if len(of) == models else f" of {', '.join(of)}")
+        + f": {why}"
+        for (why, what), of in grouped(places).items()
+    ]
+
+
+def without_interval(rows: Sequence[ConfidenceRow]) -> list[str]:
+    """Why a figure stands without an interval; those of one metric and reason in one note."""
+    given = [row for row in rows if row.metrics["accuracy"].n]
+    places = grouped(
+        (
+            (title, estimate.method.partition("no interval")[2].lstrip(",: ")),
+            f"{row.confidence} of {row.model}",
+        )
+        for row in given
+        for name, title in TITLES.items()
+        for estimate in (row.metrics[name],)
+        if estimate.undefined is None and estimates.finite(estimate.low) is None
+    )
+    return [
+        f"{title} without an interval"
+        + ("" if len(of) == len(given) else f" ({', '.join(of)})")
+        + f": {why}"
+        for (title, why), of in places.items()
+    ]
+
+
+def _bins_table(row: ConfidenceRow, of: str) -> Table:
+    bins, (low, high), last = row.bins, row.bin_intervals(), len(row.bins.n) - 1
+    columns: list[Cells[int]] = [
+        column(
+            "bin", lambda i: f"[{bins.low[i]:.1f}, {bins.high[i]:.1f}{']' if i == last else ')'}"
+        ),
+        column("n", lambda i: str(bins.n[i]), align="right"),
+        column("mean confidence", lambda i: f"{bins.confidence[i]:.3f}", align="right"),
+        column(
+            "share correct", lambda i: _figure(bins.accuracy[i], low[i], high[i]), align="right"
+        ),
+    ]
+    return table(
+        f"{of}, in bins",
+        np.flatnonzero(bins.n).tolist(),
+        columns,
+        subtitle="calibrated is where accuracy is the mean confidence; intervals are Wilson's",
+    )
+
+
+def _risk_table(row: ConfidenceRow, of: str) -> Table:
+    accuracy, risk = row.metrics["accuracy"], row.risk
+    given = np.rint(risk.coverage * accuracy.n)
+    low, high = wilson_interval(risk.risk * given, given, level=accuracy.level)
+    columns: list[Cells[int]] = [
+        column("given", lambda i: f"{100 * risk.coverage[i]:.0f} %"),
+        column("n", lambda i: f"{given[i]:.0f}", align="right"),
+        column("confidence from", lambda i: f"{risk.threshold[i]:.3f}", align="right"),
+        column("share wrong", lambda i: _figure(risk.risk[i], low[i], high[i]), align="right"),
+    ]
+    return table(
+        f"{of}, by coverage",
+        range(len(given)),
+        columns,
+        subtitle="what is wrong among the answers of at least some confidence; Wilson's intervals",
+    )
+
+
+def _figure(value: float, low: float, high: float) -> str:
+    return estimates.text(
+        Estimate(value=float(value), low=float(low), high=float(high), n=1, units=1)
+    )
 
 
 def confidence_report(
@@ -134,17 +352,16 @@ def confidence_report(
     chosen = _chosen(data, confidences)
     answers = data.answers().union(labels, *(one.of for one in chosen if one.of))
     sets, full = question_sets(data, answers)
-    draws = [wanted.resamples(questions.units) for questions in sets]
+    drawn = [(questions, wanted.resamples(questions.units)) for questions in sets]
     rows: list[ConfidenceRow] = []
     for model in sorted({model for model, _ in answers if models is None or model in models}):
         its = {item: labels.get((m, item), math.nan) for m, item in answers if m == model}
         of_model = [
             row
             for one in chosen
-            for row in _rows(model, one, its, judge, sets, draws, wanted, curves=curves)
+            for row in _rows(which.version, model, one, its, judge, drawn, wanted, curves=curves)
         ]
         rows += sorted(of_model, key=_best_first)
-    domains = {q.name: q.domain for q in sets if q.domain is not None}
     judges = {one.judge: "confidence" for one in chosen if one.judge is not None}
     return ConfidenceReport(
         benchmark=which.name,
@@ -152,8 +369,8 @@ def confidence_report(
         correct=judge,
         positive=which.labels[-1],
         sizes={questions.name: questions.size for questions in sets},
-        full=full,
-        domains=domains,
+        sizes_of="benchmark" if full else "store",
+        domains={q.name: q.domain for q in sets if q.domain is not None},
         rouge=rouge,
         rows=tuple(rows),
         unread=(
@@ -173,65 +390,60 @@ def _chosen(data: ConfidenceData, names: Collection[str]) -> list[Confidence]:
 
 
 def _rows(
+    version: str,
     model: str,
     confidence: Confidence,
     labels: Mapping[str, float],
     judge: str,
-    sets: Sequence[QuestionSet],
-    draws: Sequence[Resamples],
+    sets: Sequence[tuple[QuestionSet, Resamples]],
     intervals: Intervals,
     *,
     curves: bool,
 ) -> list[ConfidenceRow]:
     """Over all sets, over each domain and over each set, as far as these are different things."""
-    found = [
-        figures(
+    found: list[tuple[str | None, Figures, SetCurve | None]] = []
+    for questions, draws in sets:
+        one = figures(
             questions,
             confidence=np.array([confidence.of.get((model, i), math.nan) for i in questions.items]),
             correct=np.array([labels.get(i, math.nan) for i in questions.items]),
             expected=np.array([i in labels for i in questions.items]),
-            resamples=resamples,
+            resamples=draws,
             seed=intervals.seed,
             why_none=_why_none(model, confidence, labels, judge, questions),
             level=intervals.level,
         )
-        for questions, resamples in zip(sets, draws, strict=True)
+        found.append((questions.domain, one, set_curve(one, draws) if curves else None))
+    scopes: list[tuple[Scope, str, Sequence[tuple[str | None, Figures, SetCurve | None]]]] = [
+        ("all", "all", found)
     ]
-    domains = {questions.domain for questions in sets} - {None}
-    drawn = {
-        one.name: set_curve(one, resamples)
-        for one, resamples in zip(found, draws if curves else (), strict=curves)
-    }
-    scopes: list[tuple[Scope, str, list[Figures]]] = [("all", "all", found)]
+    domains = grouped((one[0], one) for one in found if one[0] is not None)
     if len(domains) > 1:
-        for domain in sorted(map(str, domains)):
-            inside = [one for one, q in zip(found, sets, strict=True) if q.domain == domain]
-            scopes.append(("domain", domain, inside))
-    if len(sets) > 1:
-        scopes += [("set", one.name, [one]) for one in found]
+        scopes += [("domain", name, inside) for name, inside in sorted(domains.items())]
+    if len(found) > 1:
+        scopes += [("set", one[1].name, [one]) for one in found]
     n = [n for (m, _), n in confidence.samples.items() if m == model]
     rows = []
-    for scope, over, some in scopes:
+    for scope, over, inside in scopes:
+        some = [one for _, one, _ in inside]
         given = np.concatenate([one.confidence for one in some])
         right = np.concatenate([one.correct for one in some])
+        drawn = [curve for _, _, curve in inside if curve is not None]
         rows.append(
             ConfidenceRow(
                 model=model,
                 confidence=confidence.name,
                 judge=confidence.judge,
+                version=version,
                 scope=scope,
                 over=over,
                 sets=tuple(one.name for one in some),
                 metrics=estimates_of(some, intervals),
                 threshold=some[0].threshold if len(some) == 1 else math.nan,
                 samples=(min(n), max(n)) if n else None,
-                reliability=reliability_bins(given, right, binning="exact"),
+                bins=reliability_bins(given, right, binning="exact"),
                 risk=risk_coverage(given, right).at(TENTHS),
-                curve=(
-                    risk_curve(some, [drawn[one.name] for one in some], intervals)
-                    if curves
-                    else None
-                ),
+                curve=risk_curve(some, drawn, intervals) if drawn else None,
             )
         )
     return rows
@@ -274,10 +486,6 @@ def _warnings(data: ConfidenceData, chosen: Sequence[Confidence]) -> tuple[str, 
         if len(n) > 1:
             found.append(f"{one.name} rests on {min(n)} to {max(n)} samples of an answer")
     return tuple(found)
-
-
-FIRST_ROWS = 12
-"""Rows that are looked at of each judge on each model, of a question's samples the first ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -341,274 +549,3 @@ def choice(store: Store, benchmark: str, correct: str | None) -> Choice:
         confidences=tuple(name for name, one in found.items() if one.of or one.judge),
         lacking={name: one.why_none for name, one in found.items() if not one.of and not one.judge},
     )
-
-
-TITLES = {
-    name: metric(name).title for name in ("auroc", "ece", "alignment", "brier", "accuracy", "aurc")
-}
-_FIRST = ("auroc", "ece", "alignment")
-
-
-def to_json(report: ConfidenceReport) -> dict[str, Any]:
-    """All rows, those of single sets too; what is undefined is null with its reason."""
-    return {
-        "benchmark": report.benchmark,
-        "version": report.version,
-        "correct": report.correct,
-        "positive": report.positive,
-        "rouge": report.rouge,
-        "sizes": dict(report.sizes),
-        "sizes_of": "benchmark" if report.full else "store",
-        "domains": dict(report.domains),
-        "rows": [_row_json(row, report) for row in report.rows],
-        "unread": [
-            {"judge": one.judge, "role": one.role, "n": one.n, "of": one.of, "share": _share(one)}
-            for one in report.unread
-        ],
-        "warnings": list(report.warnings),
-    }
-
-
-def _share(one: Unread) -> float | None:
-    return one.n / one.of if one.of else None
-
-
-def _row_json(row: ConfidenceRow, report: ConfidenceReport) -> dict[str, Any]:
-    bins = row.reliability
-    return {
-        "model": row.model,
-        "confidence": row.confidence,
-        "judge": row.judge,
-        "version": report.version,
-        "scope": row.scope,
-        "over": row.over,
-        "sets": list(row.sets),
-        "metrics": {name: estimates.to_json(e) for name, e in row.metrics.items()},
-        "alignment_threshold": estimates.finite(row.threshold),
-        "samples": None if row.samples is None else list(row.samples),
-        "reliability": [
-            {
-                "low": float(bins.low[i]),
-                "high": float(bins.high[i]),
-                "n": int(bins.n[i]),
-                "confidence": estimates.finite(float(bins.confidence[i])),
-                "accuracy": estimates.finite(float(bins.accuracy[i])),
-            }
-            for i in range(len(bins.n))
-        ],
-        "risk_coverage": [
-            {"coverage": float(coverage), "threshold": float(threshold), "risk": float(risk)}
-            for coverage, threshold, risk in _points(row)
-        ],
-    }
-
-
-def _points(row: ConfidenceRow) -> Iterator[tuple[Any, Any, Any]]:
-    return zip(row.risk.coverage, row.risk.threshold, row.risk.risk, strict=True)
-
-
-def document(report: ConfidenceReport, *, by_set: bool = False, bins: bool = False) -> Document:
-    """The report for printing.
-
-    Parameters
-    ----------
-    by_set
-        Whether single sets have a table each.
-    bins
-        Whether tables show the reliability diagram of each confidence, and the risk that is left
-        where only the most confident answers are given, over all sets.
-    """
-    tables = [_table(report, over) for over in _stretches(report, by_set)]
-    if tables:  # once, under the first
-        tables[0] = replace(tables[0], notes=[*tables[0].notes, meanings(TITLES)])
-    if bins:
-        tables += [
-            table(row, report)
-            for row in report.rows
-            if row.scope == "all" and row.reliability.n.any()
-            for table in (_bins_table, _risk_table)
-        ]
-    return Document(
-        tables=tables,
-        records=[record for row in report.rows for record in _records(row, report)],
-        data=to_json(report),
-    )
-
-
-def _stretches(report: ConfidenceReport, by_set: bool) -> list[tuple[str, str]]:
-    scopes = ("all", "domain", "set") if by_set else ("all", "domain")
-    found = {(row.scope, row.over) for row in report.rows if row.scope in scopes}
-    return sorted(found, key=lambda one: (scopes.index(one[0]), one[1]))
-
-
-def _table(report: ConfidenceReport, stretch: tuple[str, str]) -> Table:
-    scope, over = stretch
-    rows = [row for row in report.rows if (row.scope, row.over) == stretch]
-    shown = [row for row in rows if row.metrics["auroc"].n]
-    columns = [Column(title="model", wraps=True), Column(title="confidence", wraps=True)]
-    columns += [
-        Column(title=title, align="right", spare=name not in _FIRST)
-        for name, title in TITLES.items()
-    ]
-    columns += [Column(title=title, align="right", spare=True) for title in ("n", "missing")]
-    which = "" if scope == "all" else f", {over}"
-    return Table(
-        title=f"{report.benchmark}@{report.version}{which}: confidence against {report.correct}",
-        subtitle=_subtitle(report, rows),
-        columns=columns,
-        rows=[
-            [
-                row.model,
-                row.confidence,
-                *(_text(name, row.metrics[name]) for name in TITLES),
-                str(row.metrics["auroc"].n),
-                str(row.metrics["auroc"].missing),
-            ]
-            for row in shown
-        ],
-        notes=[
-            *reasons(rows),
-            *without_interval(rows),
-            *(said_besides(report) if scope == "all" else ()),
-        ],
-    )
-
-
-def _text(name: str, estimate: Estimate) -> str:
-    at_most = estimates.bounded(name, estimate)
-    return estimates.text(estimate, digits=metric(name).digits, at_most=at_most)
-
-
-def _subtitle(report: ConfidenceReport, rows: Sequence[ConfidenceRow]) -> str:
-    said = "ECE is corrected for the bias of its bins; at most: nothing rules out 0"
-    sets = rows[0].sets if rows else ()
-    if len(sets) < 2:
-        return said
-    of = "in full" if report.full else "as far as the store has them"
-    return f"mean of {len(sets)} sets, weighted with their sizes {of}; {said}"
-
-
-def reasons(rows: Sequence[ConfidenceRow]) -> list[str]:
-    """Why a dash stands where it stands; confidences and metrics of one reason in one note."""
-    places: dict[tuple[str, str], list[str]] = {}
-    for row in rows:
-        reasons: dict[str, list[str]] = {}
-        for name, title in TITLES.items():
-            if (why := row.metrics[name].undefined) is not None:
-                reasons.setdefault(why, []).append(title)
-        for why, titles in reasons.items():
-            metrics = "" if len(titles) == len(TITLES) else f" {', '.join(titles)}"
-            places.setdefault((why, row.confidence + metrics), []).append(row.model)
-    models = list(dict.fromkeys(row.model for row in rows))
-    return [
-        f"{estimates.UNDEFINED} {what}"
-        + ("" if of == models or len(of) == len(models) else f" of {', '.join(of)}")
-        + f": {why}"
-        for (why, what), of in places.items()
-    ]
-
-
-def without_interval(rows: Sequence[ConfidenceRow]) -> list[str]:
-    """Why a figure stands without an interval; those of one metric and reason in one note."""
-    places: dict[tuple[str, str], list[str]] = {}
-    given = [row for row in rows if row.metrics["accuracy"].n]
-    for row in given:
-        for name, title in TITLES.items():
-            estimate = row.metrics[name]
-            if estimate.undefined is None and estimates.finite(estimate.low) is None:
-                why = estimate.method.partition("no interval")[2].lstrip(",: ")
-                places.setdefault((title, why), []).append(f"{row.confidence} of {row.model}")
-    return [
-        f"{title} without an interval"
-        + ("" if len(of) == len(given) else f" ({', '.join(of)})")
-        + f": {why}"
-        for (title, why), of in places.items()
-    ]
-
-
-def said_besides(report: ConfidenceReport) -> list[str]:
-    """What could not be read of the judges' replies, and warnings."""
-    found = [
-        f"{one.judge}: {one.n} of {one.of} replies could not be read ({100 * one.n / one.of:.1f} %)"
-        for one in report.unread
-        if one.n
-    ]
-    return [*found, *(f"warning: {warning}" for warning in report.warnings)]
-
-
-def bin_intervals(row: ConfidenceRow) -> tuple[Floats, Floats]:
-    """Wilson's interval of the share of correct answers in each bin, shape (bins,) each."""
-    bins = row.reliability
-    low, high = wilson_interval(bins.n * bins.accuracy, bins.n, level=row.metrics["accuracy"].level)
-    return low, high
-
-
-def _bins_table(row: ConfidenceRow, report: ConfidenceReport) -> Table:
-    bins = row.reliability
-    low, high = bin_intervals(row)
-    rows = []
-    for i, n in enumerate(bins.n):
-        if not n:
-            continue
-        value = float(bins.accuracy[i])
-        said = f"{value:.3f} [{low[i]:.3f}, {high[i]:.3f}]"
-        end = "]" if i == len(bins.n) - 1 else ")"
-        rows.append(
-            [
-                f"[{bins.low[i]:.1f}, {bins.high[i]:.1f}{end}",
-                str(n),
-                f"{bins.confidence[i]:.3f}",
-                Figure(said, low=float(low[i]), value=value, high=float(high[i])),
-            ]
-        )
-    return Table(
-        title=f"{report.benchmark}@{report.version}: {row.confidence} of {row.model}, in bins",
-        subtitle="calibrated is where accuracy is the mean confidence; intervals are Wilson's",
-        columns=[
-            Column(title="bin"),
-            Column(title="n", align="right"),
-            Column(title="mean confidence", align="right"),
-            Column(title="share correct", align="right"),
-        ],
-        rows=rows,
-    )
-
-
-def _risk_table(row: ConfidenceRow, report: ConfidenceReport) -> Table:
-    n = row.metrics["accuracy"].n
-    level = row.metrics["accuracy"].level
-    given = np.rint(row.risk.coverage * n)
-    low, high = wilson_interval(row.risk.risk * given, given, level=level)
-    rows = []
-    for i, (coverage, threshold, risk) in enumerate(_points(row)):
-        said = f"{risk:.3f} [{low[i]:.3f}, {high[i]:.3f}]"
-        figure = Figure(said, low=float(low[i]), value=float(risk), high=float(high[i]))
-        rows.append([f"{100 * coverage:.0f} %", f"{given[i]:.0f}", f"{threshold:.3f}", figure])
-    return Table(
-        title=f"{report.benchmark}@{report.version}: {row.confidence} of {row.model}, by coverage",
-        subtitle="what is wrong among the answers of at least some confidence; Wilson's intervals",
-        columns=[
-            Column(title="given"),
-            Column(title="n", align="right"),
-            Column(title="confidence from", align="right"),
-            Column(title="share wrong", align="right"),
-        ],
-        rows=rows,
-    )
-
-
-def _records(row: ConfidenceRow, report: ConfidenceReport) -> list[dict[str, Any]]:
-    return [
-        {
-            "benchmark": report.benchmark,
-            "version": report.version,
-            "correct": report.correct,
-            "model": row.model,
-            "confidence": row.confidence,
-            "scope": row.scope,
-            "over": row.over,
-            "metric": name,
-            **estimates.record(e),
-        }
-        for name, e in row.metrics.items()
-    ]

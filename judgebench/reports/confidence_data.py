@@ -10,19 +10,21 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, TypeAlias
 
 from natsort import natsorted, ns
 
 from judgebench.benchmarks.folder import items_at_hand
+from judgebench.columns import grouped
 from judgebench.errors import UsageError
 from judgebench.metrics.confidence_board import QuestionSet
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.verdict_table import coded
 from judgebench.records import Item
 from judgebench.reports.boards import Columns, Meant, reference_called, renamed, told_apart, where
+from judgebench.reports.document import json_after
 from judgebench.reports.self_judges import named_as_themselves
 from judgebench.stats.answer_confidence import (
     RougeL,
@@ -44,6 +46,9 @@ NO_TOKENS = "the store does not say how many tokens the greedy answers have"
 NO_SAMPLES = "the store has no samples beside the greedy answers"
 NOT_JUDGED = "no judge has said which samples agree with the greedy answers (scores of samples)"
 
+SHARE = "score from 0 to 1"
+"""A score that is a confidence, among the kinds of verdicts."""
+
 _ROUNDING = 1e-4  # a log-probability computed in low precision may lie so far above 0
 
 
@@ -62,10 +67,10 @@ class Confidence:
     """
 
     name: str
-    judge: str | None
+    judge: str | None = None
     of: Mapping[Answer, float]
     why_none: str
-    samples: Mapping[Answer, int]
+    samples: Mapping[Answer, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +81,11 @@ class Unread:
     role: str
     n: int
     of: int
+
+    @property
+    @json_after("of")
+    def share(self) -> float | None:
+        return self.n / self.of if self.of else None
 
 
 class ConfidenceData:
@@ -129,35 +139,34 @@ class ConfidenceData:
         self._read_answers(answers)
 
     def _read_verdicts(self, verdicts: Columns) -> None:
-        names = ("judge", "model", "item_id", "sample", "turn", "opponent", "kind", "label",
-                 "value", "low", "high")  # fmt: skip
+        names = ("judge", "model", "item_id", "sample", "turn", "opponent", "low", "high", "kind",
+                 "label", "value")  # fmt: skip
         self._ways = dict(zip(verdicts["judge"], verdicts["judge_kind"], strict=True))
-        for judge, model, item, sample, turn, opponent, *said in zip(
+        self._gives: set[tuple[str, str, bool]] = set()
+        for judge, model, item, sample, turn, opponent, low, high, kind, *said in zip(
             *(verdicts[name] for name in names), strict=True
         ):
             if judge is not None and opponent is None and not turn:
+                what = SHARE if kind == "score" and (low, high) == (0.0, 1.0) else kind
+                self._gives.add((judge, what, not sample))
                 of_judge = self._said.setdefault(judge, {})
-                of_judge.setdefault(((model, item), sample), []).append(tuple(said))
+                of_judge.setdefault(((model, item), sample), []).append((what, *said))
 
     def _read_answers(self, answers: Columns) -> None:
-        names = ("model_id", "item_id", "sample", "turn", "text", "logprob", "completion_tokens")
-        further: dict[Answer, list[tuple[int, str]]] = {}
-        for model, item, sample, turn, text, logprob, tokens in zip(
-            *(answers[name] for name in names), strict=True
+        names = ("sample", "turn", "model_id", "item_id", "text", "logprob", "completion_tokens")
+        rows = zip(*(answers[name] for name in names), strict=True)
+        for sample, turn, model, item, text, logprob, tokens in sorted(
+            rows, key=lambda row: (row[0], row[4])
         ):
             answer = self.models[model], item
             if turn:
                 continue
             if sample:
-                further.setdefault(answer, []).append((sample, text))
-            else:
-                if logprob is not None and not logprob <= _ROUNDING:
-                    self.impossible += 1
-                    logprob = None
-                self._greedy[answer] = text, logprob, tokens
-        self._samples = {
-            answer: [text for _, text in sorted(texts)] for answer, texts in further.items()
-        }
+                self._samples.setdefault(answer, []).append(text)
+                continue
+            impossible = logprob is not None and not logprob <= _ROUNDING
+            self.impossible += impossible
+            self._greedy[answer] = text, None if impossible else logprob, tokens
 
     @cached_property
     def items(self) -> dict[str, Item]:
@@ -168,7 +177,7 @@ class ConfidenceData:
 
     def labelling_judges(self) -> list[str]:
         """The judges that have labelled first answers."""
-        return [judge for judge in sorted(self._said) if self._gives(judge, "label")]
+        return [judge for judge in sorted(self._said) if (judge, "label", True) in self._gives]
 
     def labelling(self, named: str | None) -> str:
         """The judge whose labels say what is correct.
@@ -202,27 +211,29 @@ class ConfidenceData:
 
     def correct(self, judge: str) -> dict[Answer, float]:
         """1 or 0 for each greedy answer, nan where the judge could not be read or was torn."""
-        positive = self.which.labels[-1]
-        found = {}
-        for (answer, sample), said in self._said[judge].items():
-            if sample == 0:
-                votes = [
-                    float(label == positive)
-                    for kind, label, *_ in said
-                    if kind == "label" and label in self.which.labels
-                ]
-                share = sum(votes) / len(votes) if votes else 0.5
-                found[answer] = math.nan if share == 0.5 else float(share > 0.5)
-        return found
+        labels = self.which.labels
+        shares = {
+            answer: _mean(
+                float(label == labels[-1])
+                for kind, label, _ in said
+                if kind == "label" and label in labels
+            )
+            for (answer, sample), said in self._said[judge].items()
+            if sample == 0
+        }
+        return {
+            answer: math.nan if share == 0.5 or math.isnan(share) else float(share > 0.5)
+            for answer, share in shares.items()
+        }
 
     def unread(self, judge: str, role: str) -> Unread:
         """Of all replies of a judge; failures are no replies."""
         kinds = Counter(
             "unreadable" if kind == "label" and label not in self.which.labels else kind
             for said in self._said.get(judge, {}).values()
-            for kind, label, *_ in said
+            for kind, label, _ in said
         )
-        replies = sum(n for kind, n in kinds.items() if kind != "failed")
+        replies = kinds.total() - kinds["failed"]
         return Unread(judge=judge, role=role, n=kinds["unreadable"], of=replies)
 
     def answers(self) -> set[Answer]:
@@ -236,17 +247,25 @@ class ConfidenceData:
 
         Each is made when it is called for: comparing all samples takes a while.
         """
-        judges = [
-            judge
-            for judge in sorted(self._said)
-            if self._gives(judge, "score") or self._ways[judge] == "stated_confidence"
-        ]
+        given, agreeing = [], []
+        for judge in sorted(self._said):
+            greedy = (judge, SHARE, True) in self._gives
+            if greedy or self._ways[judge] == "stated_confidence":
+                given.append(judge)
+            samples = (judge, SHARE, False) in self._gives
+            if (samples and not greedy) or self._ways[judge] == "consistency":
+                agreeing.append(judge)
+        judges: list[str | None] = [*agreeing] or [None]
+        names = [CONSIS_SEM] if len(agreeing) < 2 else [f"{CONSIS_SEM} ({one})" for one in agreeing]
         return {
-            **{judge: partial(self._given, judge) for judge in judges},
+            **{judge: partial(self._given, judge) for judge in given},
             PROB: self._prob,
             N_PROB: self._prob_per_token,
             CONSIS_LEX: self._lexical,
-            **self._semantic(),
+            **{
+                name: partial(self._agreeing, judge, name)
+                for name, judge in zip(names, judges, strict=True)
+            },
         }
 
     def confidence_judges(self) -> set[str]:
@@ -256,32 +275,17 @@ class ConfidenceData:
 
     def other_scales(self) -> list[str]:
         """The judges that score greedy answers on another scale than from 0 to 1."""
-        return [
-            judge
-            for judge, said in sorted(self._said.items())
-            if any(
-                sample == 0 and kind == "score" and (low, high) != (0.0, 1.0)
-                for (_, sample), ones in said.items()
-                for kind, _, _, low, high in ones
-            )
-        ]
-
-    def _gives(self, judge: str, kind: str, *, greedy: bool = True) -> bool:
-        """Whether a judge labels, or scores from 0 to 1, greedy answers (or further samples)."""
-        return any(
-            (sample == 0) == greedy and one[0] == kind and (kind == "label" or _is_share(one))
-            for (_, sample), said in self._said[judge].items()
-            for one in said
-        )
+        return [judge for judge in sorted(self._said) if (judge, "score", True) in self._gives]
 
     def _given(self, judge: str) -> Confidence:
         scores = {
-            answer: _mean(said)
+            answer: _mean_score(said)
             for (answer, sample), said in self._said[judge].items()
             if sample == 0
         }
-        why = f"{judge} has given no confidence"
-        return Confidence(name=judge, judge=judge, of=scores, why_none=why, samples={})
+        return Confidence(
+            name=judge, judge=judge, of=scores, why_none=f"{judge} has given no confidence"
+        )
 
     def _prob(self) -> Confidence:
         found = {
@@ -289,7 +293,7 @@ class ConfidenceData:
             for answer, (_, logprob, _) in self._greedy.items()
             if logprob is not None
         }
-        return Confidence(name=PROB, judge=None, of=found, why_none=NO_LOGPROBS, samples={})
+        return Confidence(name=PROB, of=found, why_none=NO_LOGPROBS)
 
     def _prob_per_token(self) -> Confidence:
         found = {
@@ -298,59 +302,47 @@ class ConfidenceData:
             if logprob is not None and tokens
         }
         any_known = any(logprob is not None for _, logprob, _ in self._greedy.values())
-        why = NO_TOKENS if any_known else NO_LOGPROBS
-        return Confidence(name=N_PROB, judge=None, of=found, why_none=why, samples={})
+        return Confidence(name=N_PROB, of=found, why_none=NO_TOKENS if any_known else NO_LOGPROBS)
 
     def _lexical(self) -> Confidence:
-        found, n = {}, {}
-        for answer, texts in self._samples.items():
-            if answer in self._greedy:
-                greedy = self._greedy[answer][0]
-                found[answer] = lexical_consistency(greedy, texts, rouge=self._rouge)
-                n[answer] = len(texts)
-        return Confidence(name=CONSIS_LEX, judge=None, of=found, why_none=NO_SAMPLES, samples=n)
+        both = {one: texts for one, texts in self._samples.items() if one in self._greedy}
+        return Confidence(
+            name=CONSIS_LEX,
+            of={
+                answer: lexical_consistency(self._greedy[answer][0], texts, rouge=self._rouge)
+                for answer, texts in both.items()
+            },
+            why_none=NO_SAMPLES,
+            samples={answer: len(texts) for answer, texts in both.items()},
+        )
 
-    def _semantic(self) -> dict[str, Callable[[], Confidence]]:
-        judges = [
-            judge
-            for judge in sorted(self._said)
-            if (self._gives(judge, "score", greedy=False) and not self._gives(judge, "score"))
-            or self._ways[judge] == "consistency"
-        ]
-        if not judges:
-            none = Confidence(name=CONSIS_SEM, judge=None, of={}, why_none=NOT_JUDGED, samples={})
-            return {CONSIS_SEM: lambda: none}
-        names = [CONSIS_SEM] if len(judges) == 1 else [f"{CONSIS_SEM} ({one})" for one in judges]
-        return {
-            name: partial(self._agreeing, judge, name)
-            for judge, name in zip(judges, names, strict=True)
-        }
-
-    def _agreeing(self, judge: str, name: str) -> Confidence:
-        agree: dict[Answer, list[float]] = {}
-        for (answer, sample), said in self._said[judge].items():
-            if sample:
-                agree.setdefault(answer, []).append(_mean(said))
+    def _agreeing(self, judge: str | None, name: str) -> Confidence:
+        """Of no judge, the one that nobody has said anything for."""
+        agree = grouped(
+            (answer, _mean_score(said))
+            for (answer, sample), said in self._said.get(judge or "", {}).items()
+            if sample
+        )
+        why = f"{judge} has said of no sample whether it agrees with the greedy answer"
         return Confidence(
             name=name,
             judge=judge,
             of={answer: float(semantic_consistency(of)) for answer, of in agree.items()},
-            why_none=f"{judge} has said of no sample whether it agrees with the greedy answer",
+            why_none=NOT_JUDGED if judge is None else why,
             samples={
                 answer: sum(not math.isnan(one) for one in of) for answer, of in agree.items()
             },
         )
 
 
-def _is_share(one: tuple[Any, ...]) -> bool:
-    kind, _, _, low, high = one
-    return bool(kind == "score" and (low, high) == (0.0, 1.0))
-
-
-def _mean(said: Iterable[tuple[Any, ...]]) -> float:
+def _mean_score(said: Iterable[tuple[Any, ...]]) -> float:
     """Of the scores from 0 to 1 among a judge's repeats; nan where none could be read."""
-    values = [float(one[2]) for one in said if _is_share(one)]
-    return math.fsum(values) / len(values) if values else math.nan
+    return _mean(float(value) for what, _, value in said if what == SHARE)
+
+
+def _mean(values: Iterable[float]) -> float:
+    known = list(values)
+    return math.fsum(known) / len(known) if known else math.nan
 
 
 def question_sets(
@@ -364,40 +356,29 @@ def question_sets(
         Whether their sizes are those of the whole benchmark, whose data is here, or else of what
         the store holds of each.
     """
-    contents = data.store.item_contents(data.which.name, data.which.version)
-    members: dict[str, list[str]] = {}
-    for item in natsorted({item for _, item in answers}, alg=ns.PRESORT):
-        members.setdefault(_set_of(data.items.get(item), data.which), []).append(item)
-    stored = Counter(_set_of(item, data.which) for item in data.items.values())
-    known = _full_sizes(data.which) if len(members) > 1 else None
+    which = data.which
+    contents = data.store.item_contents(which.name, which.version)
+    asked = natsorted({item for _, item in answers}, alg=ns.PRESORT)
+    members = grouped((_set_of(data.items.get(item), which), item) for item in asked)
+    of_benchmark = items_at_hand(which.name, which.version) if len(members) > 1 else None
+    sizes = Counter(_set_of(item, which) for item in (of_benchmark or data.items).values())
     sets = []
     for name, items in sorted(members.items()):
         first: dict[str, str] = {}
         units, unit_of = coded([first.setdefault(contents.get(i) or i, i) for i in items])
-        size = (known or stored).get(name, 0)
+        domain = data.items[items[0]].metadata.get("domain") if items[0] in data.items else None
         sets.append(
             QuestionSet(
                 name=name,
-                domain=_domain(data.items.get(items[0])),
-                size=max(size, len(items)),
+                domain=domain if isinstance(domain, str) else None,
+                size=max(sizes[name], len(items)),
                 items=tuple(items),
                 units=units,
                 unit_of=unit_of,
             )
         )
-    return sets, known is not None
+    return sets, of_benchmark is not None
 
 
 def _set_of(item: Item | None, which: Meant) -> str:
     return which.name if item is None or item.category is None else item.category
-
-
-def _domain(item: Item | None) -> str | None:
-    domain = None if item is None else item.metadata.get("domain")
-    return domain if isinstance(domain, str) else None
-
-
-def _full_sizes(which: Meant) -> Mapping[str, int] | None:
-    """How many questions each set has; None where the benchmark's data is not here."""
-    known = items_at_hand(which.name, which.version)
-    return None if known is None else Counter(_set_of(item, which) for item in known.values())

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, ClassVar
 
+from judgebench.columns import grouped
 from judgebench.execution.forecast import Range
 from judgebench.reports.boards import Columns, told_apart
-from judgebench.reports.document import Column, Document, Table
+from judgebench.reports.document import Cells, Report, Rows, Table, column, json_field, table
 from judgebench.store import Store
 
 HOWS = ("live", "batch", "recorded", "retried", "wasted")
@@ -17,10 +19,12 @@ TOKENS = (
     "prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens",
     "reasoning_tokens",
 )  # fmt: skip
+_WHOSE = ("run_id", "benchmark", "version", "role", "asker")
+_MONEY = ("cost_usd", "unpriced_calls", "saved_usd")
 
 
 @dataclass(slots=True)
-class Taken:
+class Cost:
     """What some calls took.
 
     calls
@@ -40,18 +44,20 @@ class Taken:
     saved_usd: float = 0.0
     saved_unpriced: int = 0
 
-    def add(self, row: Mapping[str, Any]) -> None:
-        """One row of `Store.spend`."""
-        self.calls[row["how"]] += row["calls"]
-        if row["how"] == "recorded":
-            self.saved_usd += row["cost_usd"]
-            self.saved_unpriced += row["unpriced_calls"]
-            return
-        if row["how"] == "retried":  # not charged: it took nothing, whatever the price is
-            return
-        self.tokens.update({name: row[name] for name in TOKENS})
-        self.cost_usd += row["cost_usd"]
-        self.unpriced += row["unpriced_calls"]
+    @classmethod
+    def of(cls, rows: Iterable[Mapping[str, Any]]) -> Cost:
+        """Of rows of `Store.spend`."""
+        found = cls()
+        for row in rows:
+            found.calls[row["how"]] += row["calls"]
+            if row["how"] == "recorded":
+                found.saved_usd += row["cost_usd"]
+                found.saved_unpriced += row["unpriced_calls"]
+            elif row["how"] != "retried":  # not charged: it took nothing, whatever the price is
+                found.tokens.update({name: row[name] for name in TOKENS})
+                found.cost_usd += row["cost_usd"]
+                found.unpriced += row["unpriced_calls"]
+        return found
 
     @property
     def known_cost(self) -> float | None:
@@ -65,50 +71,83 @@ class Taken:
         recorded = self.calls["recorded"]
         return None if recorded and self.saved_unpriced == recorded else self.saved_usd
 
+    def record(self) -> dict[str, Any]:
+        """What is unknown is None, never 0."""
+        money = self.known_cost, self.unpriced, self.known_saving
+        return {
+            **{f"{how}_calls": self.calls[how] for how in HOWS},
+            **{name: self.tokens[name] for name in TOKENS},
+            **dict(zip(_MONEY, money, strict=True)),
+        }
 
-def spend_document(store: Store, run_id: str | None = None) -> Document:
+
+def cost_rows(columns: Columns) -> Iterator[Mapping[str, Any]]:
+    """The rows of `Store.spend`, with who was asked; for its answers, a model itself is."""
+    names = {who: told_apart([columns], who) for who in ("judge", "model")}
+    for values in zip(*columns.values(), strict=True):
+        row = dict(zip(columns, values, strict=True))
+        who = "model" if row["judge_id"] is None else "judge"
+        yield row | {
+            "role": "candidate" if who == "model" else "judge",
+            "name": row[who],
+            "asker": names[who][row[f"{who}_id"]],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostReport(Report):
     """What one run took, or all runs of a store: by run, benchmark and who was asked, and in all.
 
-    In the JSON a cost is null where no call has a known price, and ``unpriced_calls`` says how many
-    have none; what is unknown is never counted as 0. With all runs stand the budgets of projects.
+    A cost is None where no call has a known price, and ``unpriced_calls`` says how many have none;
+    what is unknown is never counted as 0. With all runs stand the budgets of projects.
     """
+
+    ROWS: ClassVar = (
+        Rows(of="rows", row=(*_WHOSE, *(f"{how}_calls" for how in HOWS), *TOKENS, *_MONEY)),
+    )
+
+    rows: tuple[Mapping[str, Any], ...]
+    total: Mapping[str, Any]
+    budgets: tuple[Mapping[str, Any], ...] = json_field(omit_empty=True)
+    columns: Columns = json_field(hidden=True)
+    title: str = json_field(hidden=True)
+
+    def tables(self) -> list[Table]:
+        """By who was asked, and the budgets of projects."""
+        found = [cost_table(self.columns, title=self.title)]
+        if self.budgets:
+            columns: list[Cells[Mapping[str, Any]]] = [
+                column("project", lambda row: row["project"], wraps=True),
+                column("month", lambda row: row["month"]),
+                column("spent USD", lambda row: f"{row['spent_usd']:.4f}", align="right"),
+                column("reserved USD", lambda row: f"{row['reserved_usd']:.4f}", align="right"),
+                column("cap USD", lambda row: f"{row['cap_usd']:.4f}", align="right"),
+            ]
+            found.append(table("budgets of projects, by month (UTC)", self.budgets, columns))
+        return found
+
+
+def cost_report(store: Store, run_id: str | None = None) -> CostReport:
+    """What one run took, or all runs of a store."""
     columns = store.spend(run_id)
-    names = ("run_id", "benchmark", "version", "role", "asker")
-    records = [
-        dict(zip(names, who, strict=True)) | _record(taken)
-        for who, taken in _by(columns, names).items()
-    ]
-    tables = [spend_table(columns, title=f"spent by {f'run {run_id}' if run_id else 'all runs'}")]
-    data: dict[str, Any] = {"rows": records, "total": _record(_total(columns))}
-    budgets = store.budgets()
-    if run_id is None and budgets["project"]:
-        tables.append(_budget_table(budgets))
-        rows = zip(*budgets.values(), strict=True)
-        data["budgets"] = [dict(zip(budgets, row, strict=True)) for row in rows]
-    return Document(tables=tables, records=records, data=data)
-
-
-def _budget_table(budgets: Columns) -> Table:
-    """What projects may cost in a month, and what of it is spent, or reserved by runs under way."""
-    rows = zip(*budgets.values(), strict=True)
-    return Table(
-        title="budgets of projects, by month (UTC)",
-        columns=[
-            Column(title="project", wraps=True),
-            Column(title="month"),
-            *(
-                Column(title=name, align="right")
-                for name in ("spent USD", "reserved USD", "cap USD")
-            ),
-        ],
-        rows=[
-            [project, month, *(f"{usd:.4f}" for usd in money)] for project, month, *money in rows
-        ],
+    rows = list(cost_rows(columns))
+    by = grouped((tuple(row[name] for name in _WHOSE), row) for row in rows)
+    budgets = store.budgets() if run_id is None else {"project": []}
+    return CostReport(
+        rows=tuple(
+            dict(zip(_WHOSE, who, strict=True)) | Cost.of(some).record() for who, some in by.items()
+        ),
+        total=Cost.of(rows).record(),
+        budgets=tuple(
+            dict(zip(budgets, row, strict=True)) for row in zip(*budgets.values(), strict=True)
+        ),
+        columns=columns,
+        title=f"cost of {f'run {run_id}' if run_id else 'all runs'}",
     )
 
 
-def spend_table(
-    columns: Columns, forecast: Mapping[str, Range | None] | None = None, *, title: str = "spent"
+def cost_table(
+    columns: Columns, forecast: Mapping[str, Range | None] | None = None, *, title: str = "cost"
 ) -> Table:
     """Calls, tokens and cost of every judge and of every model that answered behind an API.
 
@@ -120,107 +159,68 @@ def spend_table(
         What was expected of each judge and model, in US dollars; None where no price was known. Who
         is named there and was not asked has a row as well.
     """
-    rows = _by(columns, ("name", "role"))
-    asked = {name for name, _ in rows}
-    rows |= {
-        (name, ""): Taken()
-        for name, cost in (forecast or {}).items()
-        if name not in asked and (cost is None or cost.high)
-    }
-    expected = [] if forecast is None else [forecast.get(name, Range()) for name, _ in rows]
-    lines = list(rows.items())
-    if len(lines) > 1:
-        lines.append((("all", ""), _total(columns)))
-        expected += [] if forecast is None else [_sum(forecast)]
-    shown = [
-        column
-        for column in _COLUMNS
-        if not column.spare or any(column.says(taken) not in _NOTHING for _, taken in lines)
+    spent, expected = list(cost_rows(columns)), forecast or {}
+    total = Cost.of(spent)
+    lines: list[_Line] = [
+        (name, role, Cost.of(some), expected.get(name, Range()))
+        for (name, role), some in grouped(
+            ((row["name"], row["role"]), row) for row in spent
+        ).items()
     ]
-    return Table(
-        title=title,
-        columns=[
-            Column(title="asked", wraps=True),
-            Column(title="as"),
-            *(Column(title=one.title, align="right", spare=one.spare) for one in shown),
-            *([] if forecast is None else [Column(title="forecast USD", align="right")]),
-        ],
-        rows=[
-            [*who, *(one.says(taken) for one in shown), *map(_range, expected[i : i + 1])]
-            for i, (who, taken) in enumerate(lines)
-        ],
-        notes=_notes(_total(columns)) if rows else ["no call is on record"],
-    )  # fmt: skip
+    asked = {line[0] for line in lines}
+    lines += [
+        (name, "", Cost(), cost)
+        for name, cost in expected.items()
+        if name not in asked and (cost is None or cost.high)
+    ]
+    notes = _notes(total) if lines else ["no call is on record"]
+    if len(lines) > 1:
+        known = [one for one in expected.values() if one is not None]
+        whole = sum(known, Range()) if len(known) == len(expected) else None
+        lines.append(("all", "", total, whole))
+    shown: list[Cells[_Line]] = [
+        column("asked", lambda line: line[0], wraps=True),
+        column("role", lambda line: line[1]),
+    ]
+    for name, kind in _SHOWN.items():
+        cell, spare = partial(_cell, name=name), kind not in _ALWAYS
+        if not spare or any(cell(line) not in ("", "0") for line in lines):
+            shown.append(column(name, cell, align="right", spare=spare))
+    if forecast is not None:
+        shown.append(column("forecast USD", lambda line: _range(line[3]), align="right"))
+    return table(title, lines, shown, notes=notes)
 
 
-class _Shown(NamedTuple):
-    """A column; one that is spare is left out where it says nothing."""
-
-    title: str
-    says: Callable[[Taken], str]
-    spare: bool = False
+_Line = tuple[str, str, Cost, "Range | None"]
+"""Who was asked, as what, what it took, and what was expected."""
 
 
-def _calls(how: str) -> Callable[[Taken], str]:
-    return lambda taken: str(taken.calls[how])
+_SHOWN = {
+    "calls": "live_calls",
+    **{how: f"{how}_calls" for how in HOWS[1:]},
+    "tokens in": "prompt_tokens",
+    "cached": "cached_tokens",
+    "cache writes": "cache_write_tokens",
+    "tokens out": "completion_tokens",
+    "reasoning": "reasoning_tokens",
+    "USD": "cost_usd",
+    "saved USD": "saved_usd",
+}
+"""By title, what is shown of a cost."""
+
+_ALWAYS = ("live_calls", "prompt_tokens", "completion_tokens", "cost_usd")
+"""What is shown also where it is nothing everywhere."""
 
 
-def _tokens(kind: str) -> Callable[[Taken], str]:
-    return lambda taken: f"{taken.tokens[kind]:,}"
-
-
-def _usd(cost: float | None, *, at_least: bool = False) -> str:
-    if cost is None:
-        return "not known"
-    return f"{'≥ ' if at_least else ''}{cost:.4f}"
-
-
-def _saved(taken: Taken) -> str:
-    if not taken.calls["recorded"]:
+def _cell(line: _Line, name: str) -> str:
+    cost, kind = line[2], _SHOWN[name]
+    if kind == "saved_usd" and not cost.calls["recorded"]:
         return ""
-    return _usd(taken.known_saving, at_least=taken.saved_unpriced > 0)
-
-
-_NOTHING = {"", "0"}
-_COLUMNS = (
-    _Shown("calls", _calls("live")),
-    *(_Shown(how, _calls(how), spare=True) for how in HOWS[1:]),
-    _Shown("tokens in", _tokens("prompt_tokens")),
-    _Shown("cached", _tokens("cached_tokens"), spare=True),
-    _Shown("cache writes", _tokens("cache_write_tokens"), spare=True),
-    _Shown("tokens out", _tokens("completion_tokens")),
-    _Shown("reasoning", _tokens("reasoning_tokens"), spare=True),
-    _Shown("USD", lambda taken: _usd(taken.known_cost, at_least=taken.unpriced > 0)),
-    _Shown("saved USD", _saved, spare=True),
-)  # fmt: skip
-
-
-def _by(columns: Columns, names: Sequence[str]) -> dict[tuple[str, ...], Taken]:
-    """The rows added up by some of their values; for its answers, a model itself is asked."""
-    called = {who: told_apart([columns], who) for who in ("judge", "model")}
-    found: dict[tuple[str, ...], Taken] = {}
-    for values in zip(*columns.values(), strict=True):
-        row = dict(zip(columns, values, strict=True))
-        who = "model" if row["judge_id"] is None else "judge"
-        row["role"] = "candidate" if who == "model" else "judge"
-        row["name"] = row[who]
-        row["asker"] = called[who][row[f"{who}_id"]]
-        found.setdefault(tuple(row[name] for name in names), Taken()).add(row)
-    return found
-
-
-def _total(columns: Columns) -> Taken:
-    return _by(columns, ()).get((), Taken())
-
-
-def _record(taken: Taken) -> dict[str, Any]:
-    return {
-        **{f"{how}_calls": taken.calls[how] for how in HOWS},
-        **{name: taken.tokens[name] for name in TOKENS},
-        "cost_usd": taken.known_cost,
-        "unpriced_calls": taken.unpriced,
-        "saved_usd": taken.known_saving,
-    }
+    value = cost.record()[kind]
+    if not kind.endswith("usd"):
+        return f"{value:,}"
+    unpriced = cost.unpriced if kind == "cost_usd" else cost.saved_unpriced
+    return "not known" if value is None else f"{'≥ ' if unpriced else ''}{value:.4f}"
 
 
 def _range(expected: Range | None) -> str:
@@ -229,12 +229,7 @@ def _range(expected: Range | None) -> str:
     return f"{expected.expected:.4f} ({expected.low:.4f} to {expected.high:.4f})"
 
 
-def _sum(forecast: Mapping[str, Range | None]) -> Range | None:
-    known = [expected for expected in forecast.values() if expected is not None]
-    return sum(known, Range()) if len(known) == len(forecast) else None
-
-
-def _notes(total: Taken) -> list[str]:
+def _notes(total: Cost) -> list[str]:
     said = []
     if total.unpriced:
         said.append(

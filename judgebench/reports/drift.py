@@ -11,25 +11,47 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, zip_longest
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from judgebench.columns import grouped, latest
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.verdict_values import label_values, preference_values, score_values
 from judgebench.records import CONFIDENCES, HUMAN, JudgeSpec, Unreadable, Verdict, VerdictSlot
-from judgebench.reports.boards import Columns, Meant, meant, where
-from judgebench.reports.document import Column, Document, Table
-from judgebench.reports.estimates import UNDEFINED, finite
-from judgebench.stats.judge_drift import ALPHA, Bools, Drift, Floats, drift
+from judgebench.reports.boards import Meant, meant
+from judgebench.reports.document import (
+    Cells,
+    Report,
+    Rows,
+    Table,
+    column,
+    json_after,
+    json_field,
+    table,
+)
+from judgebench.reports.estimates import UNDEFINED
+from judgebench.stats.judge_drift import ALPHA, Drift, drift
 from judgebench.stats.resample import content_seed
 from judgebench.store import Store
 from judgebench.store.catalog import StoredJudge
 from judgebench.store.read import PINNED, StoredAnchors
 
+ANSWERS = 100
+"""How many answers are pinned unless somebody says otherwise."""
+
+_Said = Mapping[VerdictSlot, tuple[bytes, Verdict]]
+_Answer = tuple[bytes, bytes, str]
+"""Model, opponent (empty without one) and item."""
+
+
+def day(at: float) -> str:
+    """A time in seconds as its day in UTC."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LookBack:
+class DriftCheck:
     """One look at the anchors, beside what was pinned.
 
     at
@@ -53,59 +75,197 @@ class LookBack:
     served: tuple[str, ...]
 
 
+_NO_LOOK = DriftCheck(
+    at=math.nan, answers=0, unreadable=0, changed=math.nan, shift=math.nan, served=()
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeDrift:
     """A judge's anchors on a benchmark, every look at them, and what they say together.
 
+    pinned_at
+        When the anchors were pinned, in seconds.
+    looks
+        The first one first.
     unit
         What figures of verdicts are multiplied with to be shown: 100 for shares.
     pinned_served
         The models that served what was pinned.
-    looks
-        The later ones, the first one first.
     """
 
-    anchors: StoredAnchors
+    benchmark: str
+    version: str
+    judge: str
+    judge_id: str
+    pinned_at: float
     answers: int
-    unit: float
-    pinned_served: tuple[str, ...]
-    looks: tuple[LookBack, ...]
-    drift: Drift
+    looks: tuple[DriftCheck, ...]
+    unit: float = json_field(hidden=True)
+    pinned_served: tuple[str, ...] = json_field(hidden=True)
+    evidence: Drift = json_field(hidden=True)
 
     @property
-    def since(self) -> LookBack | None:
-        """The look at which drift was first called; None while it is not."""
-        return None if self.drift.since is None else self.looks[self.drift.since - 1]
+    def last(self) -> DriftCheck:
+        """The last look; one at nothing where there is none."""
+        return self.looks[-1] if self.looks else _NO_LOOK
 
     @property
+    @json_after("answers")
+    def p_value(self) -> float:
+        """Always valid; nan before there is a second look."""
+        return self.evidence.p_value
+
+    @property
+    @json_after("p_value")
+    def drift(self) -> bool:
+        return self.evidence.called
+
+    @property
+    @json_after("drift")
+    def since(self) -> float | None:
+        """When drift was first called, in seconds; None while it is not."""
+        return None if (at := self.evidence.since) is None else self.looks[at - 1].at
+
+    @property
+    @json_after("since")
+    def state(self) -> str:
+        """What is known of the judge, in a word or two."""
+        if not self.looks:
+            return "not asked again yet"
+        if self.served_alarm is not None:
+            return "another model serves it"
+        return "steady" if self.since is None else f"drift since {day(self.since)}"
+
+    @property
+    @json_after("state")
     def alarm(self) -> str | None:
         """That the judge drifted, or that another model serves it; None for neither."""
         return self.served_alarm or self.drift_alarm
 
     @property
+    def alarm_since(self) -> float:
+        """From when on the judge is not the one that it was, in seconds; inf without an alarm."""
+        if self.alarm is None:
+            return math.inf
+        return self.last.at if self.since is None else self.since
+
+    @property
     def drift_alarm(self) -> str | None:
-        if (since := self.since) is None:
+        if self.since is None:
             return None
-        last = self.looks[-1]
-        moved = f"{self.unit * last.shift:+.2f}" + (" points" if self.unit > 1.0 else "")
+        moved = f"{self.unit * self.last.shift:+.2f}" + (" points" if self.unit > 1.0 else "")
         return (
-            f"judge drift since {day(since.at)}: of {self.answers} anchors "
-            f"{100 * last.changed:.1f} % are now judged otherwise than when they were pinned, by "
-            f"{moved} in the mean (always-valid p {self.drift.p_value:.2g})"
+            f"judge drift since {day(self.since)}: of {self.answers} anchors "
+            f"{100 * self.last.changed:.1f} % are now judged otherwise than when they were pinned, "
+            f"by {moved} in the mean (always-valid p {self.p_value:.2g})"
         )
 
     @property
     def served_alarm(self) -> str | None:
         """That the provider reports another model than it did when the anchors were pinned."""
-        if not self.looks or not self.looks[-1].served or not self.pinned_served:
-            return None
-        now = self.looks[-1]
-        if now.served == self.pinned_served:
+        now = self.last
+        if not now.served or not self.pinned_served or now.served == self.pinned_served:
             return None
         return (
             f"another model serves the judge: {', '.join(now.served)} on {day(now.at)}, and "
             f"{', '.join(self.pinned_served)} when its anchors were pinned"
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftReport(Report):
+    """All anchors of a store, those pinned last of each judge and benchmark."""
+
+    ROWS: ClassVar = (
+        Rows(
+            of="anchors",
+            row=(
+                *("benchmark", "version", "judge", "judge_id", "pinned_at", "answers"),
+                *("p_value", "drift", "since", "state", "alarm"),
+            ),
+        ),
+    )
+
+    anchors: tuple[JudgeDrift, ...]
+
+    def tables(self, *, looks: bool = False) -> list[Table]:
+        """A row for each set of anchors; with ``looks`` a further table of every look at each."""
+        found = [self._overview()]
+        return found + [_looks(one) for one in self.anchors if looks and one.looks]
+
+    def _overview(self) -> Table:
+        columns: list[Cells[JudgeDrift]] = [
+            column("benchmark", lambda one: f"{one.benchmark}@{one.version}", wraps=True),
+            column("judge", lambda one: one.judge, wraps=True),
+            column("pinned", lambda one: day(one.pinned_at), align="right"),
+            column("answers", lambda one: str(one.answers), align="right"),
+            column("looks", lambda one: str(len(one.looks)), align="right"),
+            column("last", lambda one: day(one.last.at) if one.looks else UNDEFINED, align="right"),
+            column("otherwise", lambda one: _changed(one.last), align="right"),
+            column("shift", lambda one: _known(one.unit * one.last.shift, "+.2f"), align="right"),
+            column("p", lambda one: _known(one.p_value, ".2g"), align="right"),
+            column("state", lambda one: one.state, wraps=True),
+        ]
+        notes = [f"{one.benchmark}: {one.alarm}" for one in self.anchors if one.alarm is not None]
+        if any(len(one.looks) == 1 for one in self.anchors):
+            notes.append(
+                "after one look only a shift of the mean can be told; from the second on also "
+                "verdicts that change in both directions, since a judge's own noise is known by "
+                "then"
+            )
+        if not self.anchors:
+            notes = ["none yet; `judgebench anchors pin BENCHMARK --judge JUDGE` pins some"]
+        return table(
+            "anchors",
+            self.anchors,
+            columns,
+            subtitle=(
+                "answers a judge is asked about again; otherwise: the share that it judges "
+                "otherwise at its last look; p: always valid, of a judge that has not changed"
+            ),
+            notes=notes,
+        )
+
+
+def _looks(one: JudgeDrift) -> Table:
+    columns: list[Cells[tuple[DriftCheck, float | None, float | None]]] = [
+        column("look", lambda row: day(row[0].at), align="right"),
+        column("answers", lambda row: str(row[0].answers), align="right"),
+        column("unreadable", lambda row: str(row[0].unreadable), align="right"),
+        column("otherwise", lambda row: _changed(row[0]), align="right"),
+        column("shift", lambda row: _known(one.unit * row[0].shift, "+.2f"), align="right"),
+        column("evidence: mean", lambda row: _known(row[1], ".3g"), align="right"),
+        column("verdicts", lambda row: _known(row[2], ".3g"), align="right"),
+        column("served by", lambda row: ", ".join(row[0].served) or UNDEFINED, wraps=True),
+    ]
+    return table(
+        f"{one.benchmark}@{one.version}, {one.judge}: every look",
+        list(zip_longest(one.looks, one.evidence.shift, one.evidence.unlike)),
+        columns,
+        subtitle=f"evidence of {2.0 / ALPHA:g} in either column is called drift, and ends the bets",
+    )
+
+
+def _changed(look: DriftCheck) -> str:
+    return _known(100 * look.changed, ".1f", " %")
+
+
+def _known(value: float | None, how: str, unit: str = "") -> str:
+    return UNDEFINED if value is None or math.isnan(value) else f"{value:{how}}{unit}"
+
+
+def drift_report(store: Store) -> DriftReport:
+    """Of every judge on each benchmark that has anchors there."""
+    last: dict[tuple[str, str, str], StoredAnchors] = {}
+    for one in store.anchors():
+        last[one.benchmark, one.version, one.judge_id] = one
+    return DriftReport(
+        anchors=tuple(
+            _drift_of(store, meant(store, f"{benchmark}@{version}"), anchors)
+            for (benchmark, version, _), anchors in last.items()
+        )
+    )
 
 
 def judge_drift(store: Store, which: Meant, judge_id: str) -> JudgeDrift | None:
@@ -118,113 +278,75 @@ def judge_drift(store: Store, which: Meant, judge_id: str) -> JudgeDrift | None:
     return _drift_of(store, which, its[-1]) if its else None
 
 
-def every_drift(store: Store, meant: Sequence[Meant]) -> list[JudgeDrift]:
-    """Of every judge on each of these benchmarks that has anchors there."""
-    last: dict[tuple[str, str, str], StoredAnchors] = {}
-    for one in store.anchors():
-        last[one.benchmark, one.version, one.judge_id] = one
-    of = {(which.name, which.version): which for which in meant}
-    return [
-        _drift_of(store, of[benchmark, version], anchors)
-        for (benchmark, version, _), anchors in last.items()
-        if (benchmark, version) in of
-    ]
-
-
-def day(at: float) -> str:
-    """A time in seconds as its day in UTC."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
-
-
 def _drift_of(store: Store, which: Meant, anchors: StoredAnchors) -> JudgeDrift:
     said = store.looks(anchors)
-    occasions = _in_time(said)
-    answers = sorted(set(_answers(said)))
-    values, lost, unit = _tables(said, occasions, answers, which)
-    asked = ~np.isnan(values) | lost
-    back = []
-    for place, occasion in enumerate(occasions[1:], start=1):
-        of_it = where(said, (one == occasion for one in said["occasion"]))
-        back.append(_look_back(of_it, values[[0, place]], lost[place], asked[place]))
-    pinned = where(said, (one == PINNED for one in said["occasion"]))
-    seed = content_seed(*(f"{model.hex()} {item}" for model, _, item in answers))
-    return JudgeDrift(
-        anchors=anchors,
-        answers=len(answers),
-        unit=unit,
-        pinned_served=_served(pinned),
-        looks=tuple(back),
-        drift=drift(values, lost, seed=seed),
-    )
 
+    def by_occasion(name: str) -> dict[str, list[Any]]:
+        return grouped(zip(said["occasion"], said[name], strict=True))
 
-def _look_back(of_it: Columns, both: Floats, lost: Bools, asked: Bools) -> LookBack:
-    compares = "preference" in of_it["kind"]
-    said = ~np.isnan(both).any(axis=0)
-    before, now = both[:, said]
-    other = np.sign(before - 0.5) != np.sign(now - 0.5) if compares else before != now
-    return LookBack(
-        at=min(of_it["at"]),
-        answers=int(asked.sum()),
-        unreadable=int(lost.sum()),
-        changed=float((other.sum() + lost.sum()) / asked.sum()) if asked.any() else math.nan,
-        shift=float((now - before).mean()) if said.any() else math.nan,
-        served=_served(of_it),
-    )
+    # What was pinned first, then as they came.
+    first = {one: min(at) for one, at in by_occasion("at").items()}
+    occasions = sorted(first, key=lambda one: (one != PINNED, first[one], one))
+    columns = zip(said["model_key"], said["opponent_key"], said["item_id"], strict=True)
+    of_row: list[_Answer] = [(model, other or b"", item) for model, other, item in columns]
+    answers = sorted(set(of_row))
 
-
-def _tables(
-    said: Columns,
-    occasions: Sequence[str],
-    answers: Sequence[tuple[bytes, bytes, str]],
-    which: Meant,
-) -> tuple[Floats, Bools, float]:
-    """Verdicts by occasion and answer, both orders averaged; where one was unreadable; the unit."""
-    kinds = set(said["kind"])
-    if "preference" in kinds:
-        numbers, unit = preference_values(said), 100.0
-    elif "score" in kinds:
-        numbers, unit = score_values(said), 1.0
+    compares = "preference" in said["kind"]
+    if compares:
+        numbers = preference_values(said)
+    elif "score" in said["kind"]:
+        numbers = score_values(said)
     else:
-        numbers, unit = label_values(said, which.labels), 100.0
+        numbers = label_values(said, which.labels)
     row_of = {one: row for row, one in enumerate(occasions)}
-    column_of = {one: column for column, one in enumerate(answers)}
-    shape = len(occasions), len(answers)
-    total, count = np.zeros(shape), np.zeros(shape)
-    lost = np.zeros(shape, dtype=np.bool_)
-    for occasion, answer, value in zip(said["occasion"], _answers(said), numbers, strict=True):
-        at = row_of[occasion], column_of[answer]
-        lost[at] |= math.isnan(value)
-        total[at] += value
-        count[at] += 1.0
-    orders = count[0]  # as many as were pinned; an answer seen in one order only is not seen yet
-    whole = (count == orders) & (count > 0.0)
+    column_of = {one: place for place, one in enumerate(answers)}
+    at = [row_of[one] for one in said["occasion"]], [column_of[one] for one in of_row]
+    total, count = np.zeros((2, len(occasions), len(answers)))
+    lost = np.zeros(total.shape, dtype=np.bool_)
+    np.add.at(total, at, numbers)
+    np.add.at(count, at, 1.0)
+    np.logical_or.at(lost, at, np.isnan(numbers))
+    # As many orders as were pinned; an answer seen in one order only is not seen yet.
+    whole = (count == count[0]) & (count > 0.0)
     values = np.where(whole & ~lost, total / np.maximum(count, 1.0), np.nan)
-    return values, lost & whole, unit
+    lost &= whole
+
+    def checked(place: int) -> DriftCheck:
+        asked = ~np.isnan(values[place]) | lost[place]
+        both = values[[0, place]]
+        before, now = both[:, ~np.isnan(both).any(axis=0)]
+        other = np.sign(before - 0.5) != np.sign(now - 0.5) if compares else before != now
+        changed = other.sum() + lost[place].sum()
+        return DriftCheck(
+            at=first[occasions[place]],
+            answers=int(asked.sum()),
+            unreadable=int(lost[place].sum()),
+            changed=float(changed / asked.sum()) if asked.any() else math.nan,
+            shift=float((now - before).mean()) if len(now) else math.nan,
+            served=served[occasions[place]],
+        )
+
+    served = {
+        one: tuple(sorted(set(names) - {None, ""}))
+        for one, names in by_occasion("served_model").items()
+    }
+    seed = content_seed(*(f"{model.hex()} {item}" for model, _, item in answers))
+    names = {judge.id: judge.name for judge in store.judges()}
+    return JudgeDrift(
+        benchmark=anchors.benchmark,
+        version=anchors.version,
+        judge=names.get(anchors.judge_id, anchors.judge_id),
+        judge_id=anchors.judge_id,
+        pinned_at=anchors.at,
+        answers=len(answers),
+        looks=tuple(map(checked, range(1, len(occasions)))),
+        unit=1.0 if "score" in said["kind"] and not compares else 100.0,
+        pinned_served=served.get(PINNED, ()),
+        evidence=drift(values, lost, seed=seed),
+    )
 
 
-def _in_time(said: Columns) -> list[str]:
-    """The occasions, what was pinned first, then as they came."""
-    first: dict[str, float] = {}
-    for occasion, at in zip(said["occasion"], said["at"], strict=True):
-        first[occasion] = min(first.get(occasion, at), at)
-    return sorted(first, key=lambda one: (one != PINNED, first[one], one))
-
-
-def _answers(said: Columns) -> list[tuple[bytes, bytes, str]]:
-    columns = (said[name] for name in ("model_key", "opponent_key", "item_id"))
-    return [(model, other or b"", item) for model, other, item in zip(*columns, strict=True)]
-
-
-def _served(of_it: Columns) -> tuple[str, ...]:
-    return tuple(sorted({name for name in of_it["served_model"] if name}))
-
-
-ANSWERS = 100
-"""How many answers are pinned unless somebody says otherwise."""
-
-_Said = Mapping[VerdictSlot, tuple[bytes, Verdict]]
-_Answer = tuple[bytes, bytes | None, str]
+# pinning ------------------------------------------------------------------------------------------
 
 
 def pin(
@@ -270,14 +392,11 @@ def pin(
         and (wanted is None or place.model_key in wanted)
     }
     if not its:
-        raise UsageError(
-            f"{which}: {judge} has no readable verdict"
-            f"{f' on {_said(sorted(models))}' if models else ''} that could be pinned"
-        )
-    of_answer: dict[_Answer, list[VerdictSlot]] = {}
-    for place in its:
-        answer = (place.model_key, place.opponent_key, place.item_id)
-        of_answer.setdefault(answer, []).append(place)
+        on = f" on {' or '.join(sorted(models))}" if models else ""
+        raise UsageError(f"{which}: {judge} has no readable verdict{on} that could be pinned")
+    of_answer = grouped(
+        ((place.model_key, place.opponent_key or b"", place.item_id), place) for place in its
+    )
     whole = max(len(places) for places in of_answer.values())  # one order, or both
     complete = [answer for answer, places in of_answer.items() if len(places) == whole]
     chosen = _drawn(complete, answers, seed)
@@ -287,14 +406,11 @@ def pin(
 def _drawn(answers: Sequence[_Answer], n: int, seed: int) -> list[_Answer]:
     """One answer of every item, models taking turns, then another one, until there are enough."""
     generator = random.Random(seed)
-    by_item: dict[str, list[_Answer]] = {}
-    for answer in sorted(answers, key=lambda one: (one[2], one[0], one[1] or b"")):
-        by_item.setdefault(answer[2], []).append(answer)
+    by_item = grouped((one[2], one) for one in sorted(answers, key=lambda one: (one[2], *one[:2])))
     items = sorted(by_item)
     generator.shuffle(items)
     turned = []
-    for turn, item in enumerate(items):
-        its = by_item[item]
+    for turn, its in enumerate(map(by_item.__getitem__, items)):
         first = turn % len(its)
         turned.append(its[first:] + its[:first])
     rounds = chain.from_iterable(zip_longest(*turned))
@@ -307,13 +423,11 @@ def _judge_called(store: Store, which: Meant, name: str, said: _Said) -> StoredJ
     called = [one for one in known if name in (one.id, one.name, *one.names)]
     if not called:
         raise UsageError(f"{which}: {unknown_name('judge', name, [one.name for one in known])}")
-    found = called[-1]
+    when: dict[str, float] = {}
     if len(called) > 1:
-        last = store.verdicts(which.name, which.version, judges=[one.key for one in called])
-        when = dict(zip(last["judge_id"], last["at"], strict=True))
-        for judge, at in zip(last["judge_id"], last["at"], strict=True):
-            when[judge] = max(when[judge], at)
-        found = max(called, key=lambda one: when.get(one.id, 0.0))
+        judged = store.verdicts(which.name, which.version, judges=[one.key for one in called])
+        when = latest(judged["at"], judged["judge_id"])
+    found = max(called, key=lambda one: when.get(one.id, 0.0))
     if (why := _never_again(found.spec)) is not None:
         raise UsageError(f"{which}: {found.name} cannot have anchors: {why}")
     return found
@@ -341,153 +455,3 @@ def _models_called(store: Store, which: Meant, names: Collection[str]) -> set[by
             raise UsageError(f"{which}: {unknown_name('model', name, [m.name for m in known])}")
         found |= called
     return found
-
-
-def _said(names: Sequence[str]) -> str:
-    return " or ".join(names)
-
-
-def document(found: Sequence[JudgeDrift], store: Store, *, looks: bool) -> Document:
-    """A row for each set of anchors; with ``looks`` a further table of every look at each."""
-    names = {judge.id: judge.name for judge in store.judges()}
-    tables = [_overview(found, names)]
-    if looks:
-        tables += [_looks(one, names) for one in found if one.looks]
-    records = [_record(one, names) for one in found]
-    data = [
-        record | {"looks": [_look(look) for look in one.looks]}
-        for record, one in zip(records, found, strict=True)
-    ]
-    return Document(tables=tables, records=records, data={"anchors": data})
-
-
-def state(one: JudgeDrift) -> str:
-    """What is known of the judge, in a word or two."""
-    if not one.looks:
-        return "not asked again yet"
-    if one.served_alarm is not None:
-        return "another model serves it"
-    return "steady" if one.since is None else f"drift since {day(one.since.at)}"
-
-
-def _overview(found: Sequence[JudgeDrift], names: dict[str, str]) -> Table:
-    columns = (
-        "benchmark",
-        "judge",
-        "pinned",
-        "answers",
-        "looks",
-        "last",
-        "otherwise",
-        "shift",
-        "p",
-    )
-    wide = {"benchmark", "judge"}
-    return Table(
-        title="anchors",
-        subtitle=(
-            "answers a judge is asked about again; otherwise: the share that it judges otherwise "
-            "at its last look; p: always valid, of a judge that has not changed"
-        ),
-        columns=[
-            *(
-                Column(title=name, wraps=name in wide, align="left" if name in wide else "right")
-                for name in columns
-            ),
-            Column(title="state", wraps=True),
-        ],
-        rows=[_row(one, names) for one in found],
-        notes=_notes(found),
-    )
-
-
-def _notes(found: Sequence[JudgeDrift]) -> list[str]:
-    if not found:
-        return ["none yet; `judgebench anchors pin BENCHMARK --judge JUDGE` pins some"]
-    notes = [f"{one.anchors.benchmark}: {one.alarm}" for one in found if one.alarm is not None]
-    if any(len(one.looks) == 1 for one in found):
-        notes.append(
-            "after one look only a shift of the mean can be told; from the second on also verdicts "
-            "that change in both directions, since a judge's own noise is known by then"
-        )
-    return notes
-
-
-def _row(one: JudgeDrift, names: dict[str, str]) -> list[str]:
-    last = one.looks[-1] if one.looks else None
-    return [
-        f"{one.anchors.benchmark}@{one.anchors.version}",
-        names.get(one.anchors.judge_id, one.anchors.judge_id),
-        day(one.anchors.at),
-        str(one.answers),
-        str(len(one.looks)),
-        UNDEFINED if last is None else day(last.at),
-        UNDEFINED if last is None else _percent(last.changed),
-        UNDEFINED if last is None else _shift(last, one.unit),
-        UNDEFINED if math.isnan(one.drift.p_value) else f"{one.drift.p_value:.2g}",
-        state(one),
-    ]
-
-
-def _looks(one: JudgeDrift, names: dict[str, str]) -> Table:
-    evidence = zip_longest(one.looks, one.drift.shift, one.drift.unlike)
-    rows = [
-        [
-            day(look.at),
-            str(look.answers),
-            str(look.unreadable),
-            _percent(look.changed),
-            _shift(look, one.unit),
-            UNDEFINED if shift is None else f"{shift:.3g}",
-            UNDEFINED if unlike is None else f"{unlike:.3g}",
-            ", ".join(look.served) or UNDEFINED,
-        ]
-        for look, shift, unlike in evidence
-    ]
-    judge = names.get(one.anchors.judge_id, one.anchors.judge_id)
-    titles = ("look", "answers", "unreadable", "otherwise", "shift", "evidence: mean", "verdicts")
-    return Table(
-        title=f"{one.anchors.benchmark}@{one.anchors.version}, {judge}: every look",
-        subtitle=f"evidence of {2.0 / ALPHA:g} in either column is called drift, and ends the bets",
-        columns=[
-            *(Column(title=title, align="right") for title in titles),
-            Column(title="served by", wraps=True),
-        ],
-        rows=rows,
-        notes=[],
-    )
-
-
-def _record(one: JudgeDrift, names: dict[str, str]) -> dict[str, Any]:
-    return {
-        "benchmark": one.anchors.benchmark,
-        "version": one.anchors.version,
-        "judge": names.get(one.anchors.judge_id, one.anchors.judge_id),
-        "judge_id": one.anchors.judge_id,
-        "pinned_at": one.anchors.at,
-        "answers": one.answers,
-        "p_value": finite(one.drift.p_value),
-        "drift": one.since is not None,
-        "since": None if one.since is None else one.since.at,
-        "state": state(one),
-        "alarm": one.alarm,
-    }
-
-
-def _look(look: LookBack) -> dict[str, Any]:
-    return {
-        "at": look.at,
-        "answers": look.answers,
-        "unreadable": look.unreadable,
-        "changed": finite(look.changed),
-        "shift": finite(look.shift),
-        "served": list(look.served),
-    }
-
-
-def _percent(share: float) -> str:
-    return UNDEFINED if math.isnan(share) else f"{100 * share:.1f} %"
-
-
-def _shift(look: LookBack, unit: float) -> str:
-    return UNDEFINED if math.isnan(look.shift) else f"{unit * look.shift:+.2f}"

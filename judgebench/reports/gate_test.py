@@ -295,7 +295,7 @@ class Question:
         """That nobody knows whether the judge changed, where the policy wants it to be known."""
         if drift is None:
             return f"{self.judge} has no anchors here, and the policy asks for them"
-        last = drift.looks[-1].at if drift.looks else drift.anchors.at
+        last = drift.looks[-1].at if drift.looks else drift.pinned_at
         judged = max(self.data.judged_at(self.judge, model) for model in self.two)
         if last >= judged - A_DAY:
             return None

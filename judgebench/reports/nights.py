@@ -16,7 +16,7 @@ from typing import Any
 from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.paired import METRIC_OF
-from judgebench.reports.cost import Taken
+from judgebench.reports.cost import Cost
 from judgebench.reports.drift import JudgeDrift
 from judgebench.reports.gate import chosen_test, decide_tests
 from judgebench.reports.gate_outcome import Decided
@@ -67,7 +67,7 @@ class Told(Night):
     served: tuple[str, ...] = ()
     stacks: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
-    taken: Taken = field(default_factory=Taken)
+    taken: Cost = field(default_factory=Cost)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,10 +298,8 @@ class _Then(PairData):
 
     def drift(self, judge: str) -> JudgeDrift | None:
         found = super().drift(judge)
-        if found is None or found.alarm is None:
-            return found
-        since = found.looks[-1] if found.since is None else found.since
-        return found if since.at <= self.now else None
+        drifted_later = found is not None and self.now < found.alarm_since < math.inf
+        return None if drifted_later else found
 
 
 class _Gate:
@@ -419,9 +417,9 @@ class _Spent:
             and row["judge_id"] in (None, judge_id)
         ]
 
-    def on(self, night: Night) -> Taken:
-        found = Taken()
-        for row in self._rows:
-            if row["run_id"] in night.runs and row["model_id"] == night.model_id:
-                found.add(row)
-        return found
+    def on(self, night: Night) -> Cost:
+        return Cost.of(
+            row
+            for row in self._rows
+            if row["run_id"] in night.runs and row["model_id"] == night.model_id
+        )

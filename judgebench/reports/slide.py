@@ -260,10 +260,8 @@ class _Table:
         if self._data.judge_changed(self._judge, two) is not None or (allowed and served - allowed):
             return "another model served the judge"
         drift = self._data.drift(self._judge)
-        if drift is None or drift.alarm is None:
-            return None
-        since = drift.looks[-1] if drift.since is None else drift.since
-        return "the judge had drifted" if night.at >= since.at else None
+        drifted = drift is not None and night.at >= drift.alarm_since
+        return "the judge had drifted" if drifted else None
 
     def values(self, view: Literal["observed", "best"]) -> Floats:
         """The baseline, then nights, by question; the best with what is missing best for nights.

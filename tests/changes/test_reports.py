@@ -27,7 +27,7 @@ from judgebench.records import (
     VerdictSlot,
 )
 from judgebench.reports import agreement, leaderboard
-from judgebench.reports.cost import spend_document, spend_table
+from judgebench.reports.cost import cost_report, cost_table
 from judgebench.reports.document import Document
 from judgebench.reports.render import render
 from judgebench.store import open_store
@@ -184,9 +184,9 @@ def spending(tmp_path_factory: pytest.TempPathFactory) -> Document:
                 took("unknown", "live", 40, None),
             ]
         )
-        whole = spend_document(store)
+        whole = cost_report(store).document()
         forecast = {"dear": Range(low=3, expected=4, high=5), "candidate": Range(), "unknown": None}
-        beside = spend_table(store.spend("nightly-1"), forecast, title="spent and forecast")
+        beside = cost_table(store.spend("nightly-1"), forecast, title="spent and forecast")
     return Document(tables=[*whole.tables, beside], records=whole.records, data=whole.data)
 
 
@@ -225,4 +225,4 @@ def test_boards_of_scores_and_comparisons_read_as_they_did(other_kinds: Document
 
 @pytest.mark.parametrize(("form", "suffix"), [("table", "txt"), ("json", "json")])
 def test_spending_reads_as_it_did(spending: Document, form: str, suffix: str) -> None:
-    written(spending, f"spend.{suffix}", form)
+    written(spending, f"cost.{suffix}", form)

@@ -91,9 +91,9 @@ def test_arrays_come_back_as_what_they_were(parts: Any, urls: dict[str, str], co
         report = asking.of(store)
     found = asking.read(asking.written(report))
     np.testing.assert_equal(asdict(found), asdict(report))
-    bins = found.rows[0].reliability
+    bins = found.rows[0].bins
     assert (bins.n.dtype, bins.confidence.dtype) == (np.int64, np.float64)
-    assert any(np.isnan(row.reliability.accuracy).any() for row in found.rows)
+    assert any(np.isnan(row.bins.accuracy).any() for row in found.rows)
     assert any(row.curve is not None for row in found.rows)
 
 

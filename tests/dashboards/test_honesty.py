@@ -131,8 +131,8 @@ def test_what_the_mean_over_sets_is_not_is_said(
         for row in report.rows
         if (row.model, row.confidence, row.over) == ("knows-itself", "Verbal-0", "all")
     ]
-    assert f"answers together, are {row.reliability.error:.3f} from the line" in texts(app)
-    assert row.reliability.error != pytest.approx(row.metrics["ece"].value, abs=1e-3)
+    assert f"answers together, are {row.bins.error:.3f} from the line" in texts(app)
+    assert row.bins.error != pytest.approx(row.metrics["ece"].value, abs=1e-3)
     assert "mean of 2 sets, weighted with their sizes" in texts(app)
 
 

@@ -26,9 +26,7 @@ from judgebench.reports.confidence import (
     ConfidenceRow,
     choice,
     confidence_report,
-    document,
     labelling,
-    to_json,
 )
 from judgebench.reports.render import render
 from judgebench.stats.confidence import auroc, brier
@@ -81,7 +79,7 @@ def test_every_metric_of_the_fixture_through_the_store(store: Store, tmp_path: P
             rows += [said(f"nq/{i}", y, model=one["kind"])]
             rows += [score(f"nq/{i}", "EliCal", c, model=one["kind"])]
     put(store, tmp_path, reversed(rows))  # the order of rows is that of the ids, not of the file
-    data = to_json(report(store))
+    data = report(store).to_dict()
     found = {r["model"]: r for r in data["rows"] if r["confidence"] == "EliCal"}
     for gold in json.loads((GOLD / "expected.json").read_text())["metric_fixture"]:
         ours = found[gold["kind"]]
@@ -116,7 +114,7 @@ def test_answers_without_label_or_confidence_are_missing(store: Store, tmp_path:
     e = row(found, "C").metrics["auroc"]
     assert (e.value, e.n, e.units, e.missing) == (1.0, 2, 2, 4)
     assert [(one.judge, one.n, one.of) for one in found.unread] == [("J", 1, 4), ("C", 1, 5)]
-    text = render(document(found), "table")
+    text = render(found.document(), "table")
     assert "J: 1 of 4 replies could not be read (25.0 %)" in text
 
 
@@ -125,7 +123,7 @@ def test_one_class_has_no_auroc_and_says_so(
     store: Store, tmp_path: Path, y: int, which: str
 ) -> None:
     put(store, tmp_path, [r for i in range(6) for r in (said(i, y), score(i, "C", i / 5))])
-    data = to_json(report(store))
+    data = report(store).to_dict()
     (one,) = [r for r in data["rows"] if r["confidence"] == "C"]
     assert one["metrics"]["auroc"]["value"] is None
     assert f"all answers are {which}" in one["metrics"]["auroc"]["undefined"]
@@ -133,7 +131,7 @@ def test_one_class_has_no_auroc_and_says_so(
     assert one["metrics"]["accuracy"]["method"] == "wilson"
     json.dumps(data, allow_nan=False)
     for form in ("table", "md", "html", "latex", "csv"):
-        assert render(document(report(store), bins=True), form)
+        assert render(report(store).document(bins=True), form)
 
 
 def test_repeats_of_a_judge_vote_and_a_torn_one_says_nothing(store: Store, tmp_path: Path) -> None:
@@ -216,7 +214,7 @@ def test_who_scores_only_further_samples_says_how_far_they_agree(
     lexical = row(found, "Consis-Lex").metrics["brier"]
     assert lexical.value == pytest.approx((2 * 0.5**2 + 2 * 0.5**2) / 4)  # (1 + 1/2 + 0) / 3
     assert "no log-probabilities" in str(row(found, "Prob").metrics["auroc"].undefined)
-    assert "Prob: the store has no log-probabilities" in render(document(found), "table")
+    assert "Prob: the store has no log-probabilities" in render(found.document(), "table")
 
 
 def records(n: int, flip: int) -> list[dict[str, Any]]:
@@ -240,7 +238,7 @@ def test_averages_over_sets_are_weighted_and_domains_apart(store: Store, tmp_pat
         for _, take_in in read_honestybench([path], model="m", known_items=lambda *_: None):
             take_in(store)
     found = confidence_report(store, "honestybench", intervals=QUICK)
-    assert (dict(found.sizes), found.full) == (sizes, False)
+    assert (dict(found.sizes), found.sizes_of) == (sizes, "store")
     of = {over: row(found, "Consis-Sem", over).metrics for over in ("all", "in-domain", *sizes)}
     ece = of["all"]["ece"]  # of the bins of all sets, and not the mean of three that are cut at 0
     assert ece.low <= ece.value <= ece.high
@@ -252,7 +250,7 @@ def test_averages_over_sets_are_weighted_and_domains_apart(store: Store, tmp_pat
         assert of["in-domain"][metric].value == pytest.approx(inside / 42, abs=1e-12)
         assert not of["all"][metric].low > of["all"][metric].high
     assert (of["all"]["auroc"].n, of["all"]["auroc"].units) == (62, 59)
-    text = render(document(found, by_set=True), "table")
+    text = render(found.document(by_set=True), "table")
     assert "mean of 3 sets, weighted with their sizes as far as the store has them" in text
     titles = [line for line in text.splitlines() if line.endswith("against Qwen2.5-32B-Instruct")]
     said = [title.partition(":")[0] for title in titles]
@@ -274,7 +272,7 @@ def test_sets_weigh_what_they_have_in_full_where_the_data_is_here(
             rows += [said(item, j != k), score(item, "C", 0.5)]
     put(store, tmp_path, [one | {"benchmark": "trivia_judging_mini"} for one in rows])
     found = confidence_report(store, "trivia_judging_mini", intervals=QUICK)
-    assert found.full
+    assert found.sizes_of == "benchmark"
     full = {name: sum(item.category == name for item in items) for name in sets}
     assert dict(found.sizes) == full
 
@@ -341,7 +339,7 @@ def test_names_stay_text(store: Store, tmp_path: Path) -> None:
         for r in (said(i, (i + k) % 2, model=name), score(i, f"C {name}", 0.3 * i, model=name))
     ]
     put(store, tmp_path, rows)
-    page = render(document(report(store), bins=True, by_set=True), "html")
+    page = render(report(store).document(bins=True, by_set=True), "html")
     assert "<script>" not in page
     assert "<img" not in page
 
@@ -349,7 +347,7 @@ def test_names_stay_text(store: Store, tmp_path: Path) -> None:
 def test_every_metric_is_explained_once_where_it_is_shown(store: Store, tmp_path: Path) -> None:
     put(store, tmp_path, [r for i in range(3) for r in (said(i, i % 2), score(i, "C", 0.3 * i))])
     for form in ("table", "md", "html"):
-        text = " ".join(render(document(report(store), by_set=True), form).split())
+        text = " ".join(render(report(store).document(by_set=True), form).split())
         for name, title in TITLES.items():
             assert text.count(f"{title}: {entry(name).meaning}") == 1, (form, name)
 
@@ -375,9 +373,9 @@ def test_drawn_curves_have_the_area_that_is_printed_over_one_set_and_over_severa
         assert all(point.low <= point.value <= point.high for point in one.curve.points)
         if len(one.sets) == 1:
             plug_in = one.metrics["ece_plug_in"].value
-            assert one.reliability.error == pytest.approx(plug_in, abs=1e-12)
+            assert one.bins.error == pytest.approx(plug_in, abs=1e-12)
     plain = confidence_report(store, "honestybench", intervals=QUICK)
-    assert to_json(found) == to_json(plain)
+    assert found.to_dict() == plain.to_dict()
     assert all(one.curve is None for one in plain.rows)
 
 
@@ -441,12 +439,12 @@ def test_the_risk_that_is_left_where_only_sure_answers_are_given(
     rows = [r for i in range(8) for r in (said(i, i >= 2), score(i, "C", i / 10))]
     put(store, tmp_path, rows)
     found = report(store)
-    (data,) = [r for r in to_json(found)["rows"] if r["confidence"] == "C"]
+    (data,) = [r for r in found.to_dict()["rows"] if r["confidence"] == "C"]
     points = data["risk_coverage"]
     assert [p["coverage"] for p in points] == pytest.approx([n / 8 for n in range(1, 9)])
     assert [p["threshold"] for p in points] == pytest.approx([n / 10 for n in range(7, -1, -1)])
     assert [p["risk"] for p in points] == pytest.approx([0] * 6 + [1 / 7, 2 / 8])
-    text = render(document(found, bins=True), "table")
+    text = render(found.document(bins=True), "table")
     assert "C of m, by coverage" in text
     assert "100 %   8             0.000   0.250 [0.071, 0.591]" in text
 
@@ -480,14 +478,14 @@ def test_an_error_that_may_be_0_is_at_most_something_in_every_form(
     assert of["m"].low == 0.0 < of["m"].high
     assert 0.0 < of["sure"].low < of["sure"].value == pytest.approx(0.25)
     for form in ("table", "md", "html", "latex"):
-        text = render(document(found), form)
+        text = render(found.document(), form)
         assert f"0.000, at most {of['m'].high:.3f}" in text, form
         assert f"{of['sure'].low:.3f}, {of['sure'].high:.3f}" in text, form
         assert "ECE is corrected for the bias of its bins" in text, form
-    numbers = render(document(found), "csv")
+    numbers = render(found.document(), "csv")
     assert "at most" not in numbers
     assert str(of["m"].high) in numbers
-    record = to_json(found)["rows"]
+    record = found.to_dict()["rows"]
     shown = next(r for r in record if (r["model"], r["confidence"]) == ("m", "C"))["metrics"]
     assert shown["ece"]["low"] == 0.0
     for name in ("ece_plug_in", "ece_upstream", "ece_closed"):
@@ -503,6 +501,6 @@ def test_one_wrong_answer_has_an_auroc_without_an_interval(store: Store, tmp_pat
     assert found.value == 1.0
     assert math.isnan(found.low)
     assert found.method == "no interval, 1 wrong answer; it takes two"
-    text = " ".join(render(document(whole), "table").split())
+    text = " ".join(render(whole.document(), "table").split())
     assert "AUROC without an interval: 1 wrong answer; it takes two" in text
     assert "AURC without an interval: those tried did not hold" in text

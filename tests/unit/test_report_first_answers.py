@@ -29,7 +29,7 @@ from judgebench.records import (
     Verdict,
     VerdictSlot,
 )
-from judgebench.reports.confidence import ConfidenceReport, confidence_report, document
+from judgebench.reports.confidence import ConfidenceReport, confidence_report
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.render import render
 from judgebench.stats.confidence import auroc, brier
@@ -260,7 +260,7 @@ def test_a_judge_none_of_whose_replies_could_be_read_is_shown_as_that(
     assert math.isnan(told["auroc"].value)
     assert told["auroc"].undefined == "no answer has both a label and a confidence"
     replies = 6 if spec is STATED else 12
-    text = render(document(found), "table")
+    text = render(found.document(), "table")
     assert f"sure: {replies} of {replies} replies could not be read (100.0 %)" in text
 
 

@@ -161,7 +161,7 @@ def test_a_judge_that_drifted_had_not_drifted_before(quiet: str, drifting: str) 
         found = of(store)
     assert found.drift is not None
     assert found.drift.since is not None
-    assert found.drift.since.at == FIRST + 7 * DAY + 120
+    assert found.drift.since == FIRST + 7 * DAY + 120
     because = [one.decided.because or "" for one in found.nights if one.decided]
     assert because[-1].startswith("judge changed: judge drift since 2026-11-08")
     assert not any("drift" in one for one in because[:-2])

@@ -23,7 +23,7 @@ from judgebench.records import (
     Usage,
     VerdictSlot,
 )
-from judgebench.reports.cost import spend_document, spend_table
+from judgebench.reports.cost import cost_report, cost_table
 from judgebench.store import Store, open_store
 
 
@@ -58,7 +58,7 @@ def took(
 
 
 def row(store: Store, **more: Any) -> dict[str, Any]:
-    (found,) = spend_document(store, **more).records
+    (found,) = cost_report(store, **more).document().records
     return dict(found)
 
 
@@ -79,7 +79,7 @@ def test_attempts_that_failed_cost_nothing_or_an_upper_bound(store: Store) -> No
     found = row(store)
     assert (found["retried_calls"], found["wasted_calls"], found["cost_usd"]) == (3, 2, 0.5)
     assert (found["prompt_tokens"], found["unpriced_calls"]) == (20, 0)
-    (table,) = spend_document(store).tables
+    (table,) = cost_report(store).document().tables
     assert any("upper bound" in note for note in table.notes)
 
 
@@ -91,7 +91,7 @@ def test_an_unknown_price_is_never_counted_as_nothing(store: Store) -> None:
     took(store, "live", 1, 0.5)
     found = row(store)
     assert (found["cost_usd"], found["unpriced_calls"]) == (0.5, 4)
-    (table,) = spend_document(store).tables
+    (table,) = cost_report(store).document().tables
     assert "≥ 0.5000" in table.rows[0]
     assert table.notes[0].startswith("calls without a known price: 4")
 
@@ -100,7 +100,7 @@ def test_answers_are_asked_of_the_model_and_runs_add_up(store: Store) -> None:
     took(store, "live", 1, 0.1, judge=None)
     took(store, "live", 2, 0.2)
     took(store, "live", 3, 0.3, run="second-1")
-    whole = spend_document(store)
+    whole = cost_report(store).document()
     assert [(r["run_id"], r["role"], r["live_calls"]) for r in whole.records] == [
         ("first-0", "candidate", 1),
         ("first-0", "judge", 2),
@@ -113,7 +113,7 @@ def test_answers_are_asked_of_the_model_and_runs_add_up(store: Store) -> None:
 def test_two_judges_of_one_name_are_two(store: Store) -> None:
     took(store, "live", 1, 0.1, spec="old")
     took(store, "live", 2, 0.2, spec="new")
-    asked = [found["asker"] for found in spend_document(store).records]
+    asked = [found["asker"] for found in cost_report(store).document().records]
     assert len(set(asked)) == 2
     assert all(name.startswith("j@") for name in asked)
 
@@ -122,7 +122,7 @@ def test_the_forecast_stands_beside_what_was_spent(store: Store) -> None:
     took(store, "live", 1, 0.1, judge="dear")
     took(store, "live", 1, None, judge="odd")
     forecast = {"dear": Range(low=1, expected=2, high=3), "odd": None, "unasked": Range(high=9)}
-    table = spend_table(store.spend(), forecast)
+    table = cost_table(store.spend(), forecast)
     said = {line[0]: line[-1] for line in table.rows}
     assert said == {
         "dear": "2.0000 (1.0000 to 3.0000)",
@@ -131,11 +131,11 @@ def test_the_forecast_stands_beside_what_was_spent(store: Store) -> None:
         "all": "not known",
     }
     del forecast["odd"]
-    assert spend_table(store.spend(), forecast).rows[-1][-1] == "2.0000 (1.0000 to 12.0000)"
+    assert cost_table(store.spend(), forecast).rows[-1][-1] == "2.0000 (1.0000 to 12.0000)"
 
 
 def test_nothing_on_record_is_said(store: Store) -> None:
-    document = spend_document(store)
+    document = cost_report(store).document()
     assert (document.records, document.tables[0].rows) == ([], [])
     assert document.tables[0].notes == ["no call is on record"]
     assert document.data["total"]["cost_usd"] == 0.0
