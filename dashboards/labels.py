@@ -13,7 +13,7 @@ import streamlit as st
 from open_store import opened
 
 from judgebench.errors import ConfigError
-from judgebench.exchange.label_queue import (
+from judgebench.labels import (
     Asked,
     Cell,
     answered_by,
@@ -21,9 +21,9 @@ from judgebench.exchange.label_queue import (
     labels_of,
     last_label,
     place_of,
+    put_label,
     queue,
 )
-from judgebench.exchange.labelling import put_label
 from judgebench.metrics.board_kinds import Kind
 from judgebench.protocols import at_most
 from judgebench.records import (

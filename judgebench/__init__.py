@@ -23,6 +23,10 @@ INCLUDE_PATH = "JUDGEBENCH_INCLUDE_PATH"
 
 if TYPE_CHECKING:
     from judgebench import api as api
+    from judgebench import batches as batches
+    from judgebench import data as data
+    from judgebench import labels as labels
+    from judgebench import records as records
     from judgebench.api import agreement as agreement
     from judgebench.api import answers as answers
     from judgebench.api import compare as compare
@@ -52,6 +56,7 @@ if TYPE_CHECKING:
     from judgebench.api import reproduce as reproduce
     from judgebench.api import respond as respond
     from judgebench.api import run as run
+    from judgebench.api import runs as runs
     from judgebench.api import runs_diff as runs_diff
     from judgebench.api import suggest_policy as suggest_policy
     from judgebench.api import training as training
@@ -97,6 +102,7 @@ __all__ = [
     "reproduce",
     "respond",
     "run",
+    "runs",
     "runs_diff",
     "suggest_policy",
     "training",

@@ -56,7 +56,6 @@ if TYPE_CHECKING:
 
     from judgebench.exchange.alpaca_eval_export import AlpacaEvalExport
     from judgebench.exchange.pipeline import ImportReport
-    from judgebench.records import RunManifest
     from judgebench.reports.boards import Meant
     from judgebench.reports.bundle import Verified
     from judgebench.reports.calibrate_length import Fitted
@@ -70,6 +69,7 @@ if TYPE_CHECKING:
     from judgebench.reports.gate_file import GateSaid
     from judgebench.reports.gate_outcome import GateReport
     from judgebench.reports.gate_policy import Policy
+    from judgebench.reports.gate_texts import GateTexts
     from judgebench.reports.length_boards import LengthControl
     from judgebench.reports.nights import Nights
     from judgebench.reports.ranking import Ranking
@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from judgebench.reports.replies import JudgedReply
     from judgebench.reports.reproduce import Reproduction
     from judgebench.reports.run_diff import RunDiff
+    from judgebench.reports.runs import RunDetails, RunList
     from judgebench.reports.training import Training
     from judgebench.stats.agreement import Weighting
     from judgebench.stats.answer_confidence import RougeL
@@ -198,7 +199,7 @@ def leaderboard(
     length_control: LengthControl = "exact",
     sort: str | None = None,
     published: bool = False,
-    published_as: Mapping[str, str] | None = None,
+    published_as: Mapping[str, str] | Sequence[str] = (),
     bundle: str | Path | None = None,
 ) -> Leaderboards:
     """The leaderboards of one or several benchmarks, one for each judge.
@@ -244,7 +245,7 @@ def leaderboard(
         Rows by a metric, the greatest first; with a minus before it the least first; or ``model``.
     published, published_as
         Also the published boards of the one benchmark, as rows of reference; and how a model is
-        called there, where no name of it is.
+        called there, where no name of it is (a mapping, or ``OURS=PUBLISHED``).
     bundle
         Also write the boards with all that they rest on to this file, for `verify`.
 
@@ -270,6 +271,7 @@ def leaderboard(
     from judgebench.reports.bundle import write_bundle
     from judgebench.reports.composed import Leaderboards
     from judgebench.reports.leaderboard import document
+    from judgebench.reports.model_names import read_names
     from judgebench.reports.reference_board import references
 
     request = BoardRequest(
@@ -284,7 +286,9 @@ def leaderboard(
         rank_suspicious=rank_suspicious,
         by=tuple(_listed(by)),
         level=level,
-        published_as=dict(published_as or {}),
+        published_as=published_as
+        if isinstance(published_as, Mapping)
+        else read_names(published_as),
     )
     first, judged, url = request.benchmarks[0], request.judges, _usual_store(store)
     if published and len(set(request.benchmarks)) > 1:
@@ -293,7 +297,7 @@ def leaderboard(
         raise UsageError("a bundle has boards of verdicts; --published boards rest on none")
     if published and not (judged or request.panels or published_as or _holds(url, first)):
         return _published_alone(first, f"{url} holds nothing of {first}", request.by)
-    with _opened(store) as its:
+    with reading(store) as its:
         found = request.found(its)
         if not any(found.values()):
             if not published:
@@ -419,7 +423,7 @@ def agreement(
     from judgebench.reports.outcome_agreement import agreement_reports, or_refused
     from judgebench.stats.pair_outcomes import OutcomeRule
 
-    with _opened(store) as its:
+    with reading(store) as its:
         found = agreement_reports(
             its,
             benchmark,
@@ -472,7 +476,7 @@ def compare(
     """
     from judgebench.reports.compare import comparison
 
-    with _opened(store) as its:
+    with reading(store) as its:
         return comparison(
             its,
             first,
@@ -483,6 +487,25 @@ def compare(
             by=by,
             level=level,
         )
+
+
+def questions(
+    found: Comparison, most: int, *, store: Results = None
+) -> dict[tuple[str, str, str], str]:
+    """The questions of so many of the items that decided each test, by benchmark and item."""
+    from judgebench.reports.compare_document import most_telling
+
+    wanted: dict[tuple[str, str], set[str]] = {}
+    for one in found.tests:
+        flips = {flip.item_id for flip in most_telling(one, most)}
+        wanted.setdefault((one.benchmark, one.version), set()).update(flips)
+    with reading(store) as its:
+        return {
+            (*benchmark, item.id): item.question
+            for benchmark, ids in wanted.items()
+            for item in (its.items(*benchmark) if ids else ())
+            if item.id in ids and item.turns
+        }
 
 
 def gate(
@@ -525,12 +548,20 @@ def gate(
     from judgebench.reports.gate_policy import read_policy
 
     asked = read_policy(Path(policy)) if isinstance(policy, str | Path) else policy
-    with _opened(store) as its:
+    with reading(store) as its:
         if asked is None:
             asked = usual_policy(
                 its, candidate, baseline, share=max_drop, alpha=alpha, head_to_head=head_to_head
             )
         return gate_report(its, candidate=candidate, baseline=baseline, policy=asked)
+
+
+def gate_texts(found: GateReport, *, store: Results = None) -> GateTexts:
+    """The questions and answers of the items that decided a gate."""
+    from judgebench.reports.gate_texts import texts_of
+
+    with reading(store) as its:
+        return texts_of(its, found)
 
 
 def suggest_policy(
@@ -559,7 +590,7 @@ def suggest_policy(
     """
     from judgebench.reports.gate_suggest import suggested
 
-    with _opened(store) as its:
+    with reading(store) as its:
         return suggested(its, candidate, baseline, chance=chance, alpha=alpha)
 
 
@@ -600,7 +631,7 @@ def ranking(
     from judgebench.metrics.intervals import Intervals
     from judgebench.reports.ranking import rankings
 
-    with _opened(store) as its:
+    with reading(store) as its:
         found = rankings(
             its,
             benchmark,
@@ -658,7 +689,7 @@ def confidence(
     from judgebench.metrics.intervals import Intervals
     from judgebench.reports.confidence import confidence_report
 
-    with _opened(store) as its:
+    with reading(store) as its:
         found = confidence_report(
             its,
             benchmark,
@@ -712,7 +743,7 @@ def evaluators(
     from judgebench.metrics.intervals import Intervals
     from judgebench.reports.evaluators import evaluator_report
 
-    with _opened(store) as its:
+    with reading(store) as its:
         found = evaluator_report(
             its,
             benchmark,
@@ -780,7 +811,7 @@ def nights(
     from judgebench.reports.nights import nights as decided
 
     asked = read_policy(Path(policy)) if isinstance(policy, str | Path) else policy
-    with _opened(store) as its:
+    with reading(store) as its:
         which = meant(its, benchmark)
         versions = {
             one.id: f"a model called {model!r}" for one in its.models() if model in one.names
@@ -837,7 +868,7 @@ def training(
     from judgebench.reports.training import training as curve
     from judgebench.reports.versions import training_runs
 
-    with _opened(store) as its:
+    with reading(store) as its:
         which, known = meant(its, benchmark), training_runs(its).runs
         if run not in known:
             raise UsageError(f"{its.name} has {unknown_name('training run', run, known)}")
@@ -879,21 +910,20 @@ def _board_of(
     )
 
 
-def runs(*, store: Results = None) -> list[RunManifest]:
+def runs(*, store: Results = None) -> RunList:
     """The runs and imports of a store with their manifests, the newest last.
 
-    >>> judgebench.runs()[0].name
+    >>> judgebench.runs().runs[0].name
     'kinds'
     """
-    with _opened(store) as its:
-        return its.runs()
+    from judgebench.reports.runs import RunList
+
+    with reading(store) as its:
+        return RunList(runs=tuple(its.runs()))
 
 
-def run_manifest(run: str = "latest", *, store: Results = None) -> RunManifest:
-    """The manifest of a run: its id, the beginning of it, ``latest`` or ``latest~1``.
-
-    >>> judgebench.run_manifest("latest~1").name
-    'nightly'
+def run_manifest(run: str = "latest", *, store: Results = None) -> RunDetails:
+    """A run with its manifest: its id, the beginning of it, ``latest`` or ``latest~1``.
 
     Raises
     ------
@@ -901,9 +931,10 @@ def run_manifest(run: str = "latest", *, store: Results = None) -> RunManifest:
         For a run that the store does not hold.
     """
     from judgebench.reports.run_ref import run_called
+    from judgebench.reports.runs import RunDetails
 
-    with _opened(store) as its:
-        return run_called(its.runs(), run, its.url)
+    with reading(store) as its:
+        return RunDetails(manifest=run_called(its.runs(), run, its.url))
 
 
 def runs_diff(first: str, second: str, *, level: float = 0.95, store: Results = None) -> RunDiff:
@@ -925,7 +956,7 @@ def runs_diff(first: str, second: str, *, level: float = 0.95, store: Results = 
     from judgebench.reports.run_diff import run_diff
     from judgebench.reports.run_ref import run_called
 
-    with _opened(store) as its:
+    with reading(store) as its:
         one, other = (run_called(its.runs(), wanted, its.url) for wanted in (first, second))
         return run_diff(its, one, other, intervals=Intervals(level=level))
 
@@ -946,7 +977,7 @@ def cost(run: str | None = None, *, store: Results = None) -> CostReport:
     from judgebench.reports.cost import cost_report
     from judgebench.reports.run_ref import run_called
 
-    with _opened(store) as its:
+    with reading(store) as its:
         chosen = None if run is None else run_called(its.runs(), run, its.url).id
         return cost_report(its, chosen)
 
@@ -959,7 +990,7 @@ def drift(*, store: Results = None) -> DriftReport:
     """
     from judgebench.reports.drift import drift_report
 
-    with _opened(store) as its:
+    with reading(store) as its:
         return drift_report(its)
 
 
@@ -1020,7 +1051,7 @@ def calibrate_length(
     """
     from judgebench.reports.calibrate_length import calibrate_length as fitted
 
-    with _to_write(store, create=False) as its:
+    with writing(store, create=False) as its:
         return fitted(its, benchmark, judge=judge, baseline=baseline, verbose=_listed(verbose))
 
 
@@ -1046,8 +1077,16 @@ def set_baseline(
     """
     from judgebench.reports.baselines import set_baseline as named
 
-    with _to_write(store) as its:
+    with writing(store) as its:
         return named(its, name, model, _listed(benchmarks), passed)
+
+
+def baselines(*, history: bool = False, store: Results = None) -> Document:
+    """The baselines of a store, a row for each benchmark; also what they were before."""
+    from judgebench.reports.baselines import document
+
+    with reading(store) as its:
+        return document(its.baselines(), its, history=history)
 
 
 def pin_anchors(
@@ -1072,7 +1111,7 @@ def pin_anchors(
     """
     from judgebench.reports.drift import pin
 
-    with _to_write(store) as its:
+    with writing(store) as its:
         return pin(its, benchmark, judge, models=_listed(models), answers=answers, seed=seed)
 
 
@@ -1107,7 +1146,7 @@ def item(
     from judgebench.reports.boards import meant
     from judgebench.reports.replies import item_document
 
-    with _opened(store) as its:
+    with reading(store) as its:
         return item_document(
             its,
             meant(its, benchmark),
@@ -1139,7 +1178,7 @@ def answers(
     """
     from judgebench.reports.boards import meant
 
-    with _opened(store) as its:
+    with reading(store) as its:
         which = meant(its, benchmark)
         return _frame(
             its.responses_table(which.name, which.version, models=_listed(models) or None)
@@ -1183,7 +1222,7 @@ def judged_replies(
     from judgebench.reports.boards import meant
     from judgebench.reports.run_ref import run_called
 
-    with _opened(store) as its:
+    with reading(store) as its:
         return found.judged_replies(
             its,
             judge,
@@ -1255,7 +1294,7 @@ def verdicts(
     from judgebench.reports.boards import meant
     from judgebench.store.read import with_texts
 
-    with _opened(store) as its:
+    with reading(store) as its:
         which = meant(its, benchmark)
         whose, about = _listed(judges) or None, _listed(models) or None
         if not with_text:
@@ -1405,7 +1444,7 @@ def import_files(
         else:
             options |= given
         read = read_files(what, paths, **options)
-        with _to_write(store) as its:
+        with writing(store) as its:
             for path, take_in in read:
                 report = found[str(path)] = take_in(its)
                 if progress is not None:
@@ -1605,7 +1644,7 @@ def _export(
     paths = [] if stream is not None else _paths(cast("Paths", to))
     for path in paths:
         export.check_suffix(path)
-    with _opened(store) as its:
+    with reading(store) as its:
         which = None if benchmark is None else meant(its, benchmark)
         columns = read(its) if which is None else read(its, which.name, which.version)
     if stream is not None:
@@ -1630,7 +1669,7 @@ def export_parquet(
     from judgebench.reports.boards import meant
     from judgebench.store.export import write_dataset
 
-    with _opened(store) as its:
+    with reading(store) as its:
         name = None if benchmark is None else meant(its, benchmark).name
         return write_dataset(its, Path(folder), name)
 
@@ -1660,7 +1699,7 @@ def export_alpaca_eval(
     from judgebench.exchange.alpaca_eval_export import export_alpaca_eval as written
     from judgebench.reports.boards import meant
 
-    with _opened(store) as its:
+    with reading(store) as its:
         which = meant(its, benchmark)
         return written(
             its,
@@ -2328,7 +2367,7 @@ def store_url(suite: config.Suite | None, given: Results = None) -> str:
 
 
 @contextmanager
-def _opened(store: Results) -> Iterator[Store]:
+def reading(store: Results) -> Iterator[Store]:
     """A store for reading: one that is open stays so, one that is named is closed again."""
     if isinstance(store, StoredResults | Store):
         yield store._store if isinstance(store, StoredResults) else store
@@ -2337,7 +2376,7 @@ def _opened(store: Results) -> Iterator[Store]:
         yield opened
 
 
-def _to_write(store: Results, *, create: bool = True) -> Store:
+def writing(store: Results, *, create: bool = True) -> Store:
     """A store for writing, opened beside one that is open for reading."""
     return open_live_store(_usual_store(store), create=create)
 

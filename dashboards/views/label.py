@@ -18,8 +18,7 @@ import widgets
 from long_text import visible
 
 from judgebench.errors import JudgebenchError, UsageError
-from judgebench.exchange.label_queue import Asked, Cell, place_of
-from judgebench.exchange.labelling import TAKEN_BACK
+from judgebench.labels import TAKEN_BACK, Asked, Cell, place_of
 from judgebench.records import Item, Response, Verdict, VerdictSlot
 
 KINDS = {

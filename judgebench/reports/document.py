@@ -98,6 +98,9 @@ class Document:
     data: Any
     exchanged: bool = False
 
+    def document(self) -> Document:
+        return self
+
 
 # tables for people --------------------------------------------------------------------------------
 
