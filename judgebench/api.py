@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import (
     TYPE_CHECKING,
@@ -56,11 +57,12 @@ if TYPE_CHECKING:
 
     from judgebench.exchange.alpaca_eval_export import AlpacaEvalExport
     from judgebench.exchange.pipeline import ImportReport
+    from judgebench.reports.board_tables import Leaderboard
     from judgebench.reports.boards import Meant
     from judgebench.reports.bundle import Verified
     from judgebench.reports.calibrate_length import Fitted
     from judgebench.reports.compare import Comparison
-    from judgebench.reports.composed import Agreement, Leaderboards
+    from judgebench.reports.composed import Agreement
     from judgebench.reports.confidence import ConfidenceReport
     from judgebench.reports.cost import CostReport
     from judgebench.reports.document import Document
@@ -201,7 +203,7 @@ def leaderboard(
     published: bool = False,
     published_as: Mapping[str, str] | Sequence[str] = (),
     bundle: str | Path | None = None,
-) -> Leaderboards:
+) -> Leaderboard:
     """The leaderboards of one or several benchmarks, one for each judge.
 
     The same store gives the same numbers. As a table (``to_frame``) it has a row for each number:
@@ -251,7 +253,7 @@ def leaderboard(
 
     Returns
     -------
-    Leaderboards
+    Leaderboard
         ``boards`` are the boards, typed; ``notes`` what else was found. The table has
         ``benchmark``, ``version``, ``judge``, ``opponent`` (of comparisons) say which board;
         ``rank``, ``rank_low``, ``rank_high``, ``model``, ``model_id`` who; ``metric`` what;
@@ -266,12 +268,10 @@ def leaderboard(
     UsageError
         For a benchmark, judge, model, metric or grouping that the store does not hold.
     """
-    from judgebench.reports.board_request import BoardRequest
-    from judgebench.reports.board_set import no_boards
+    from judgebench.reports.board_request import BoardRequest, no_boards
+    from judgebench.reports.board_tables import Leaderboard
     from judgebench.reports.bundle import write_bundle
-    from judgebench.reports.composed import Leaderboards
-    from judgebench.reports.leaderboard import document
-    from judgebench.reports.model_names import read_names
+    from judgebench.reports.published import read_names
     from judgebench.reports.reference_board import references
 
     request = BoardRequest(
@@ -311,8 +311,8 @@ def leaderboard(
             write_bundle(Path(bundle), its, url, request)
             notes.append(f"written: {bundle}; `judgebench verify {bundle}` computes it again")
     beside = references(boards[0].benchmark, boards[0].version) if published else None
-    made = document(boards, published=beside, by=request.by)
-    return Leaderboards(made=made, boards=tuple(boards), notes=tuple(notes))
+    whole = Leaderboard.of(boards, published=beside, by=request.by)
+    return replace(whole, notes=tuple(notes))
 
 
 def _holds(url: str, benchmark: str) -> bool:
@@ -331,11 +331,10 @@ def _holds(url: str, benchmark: str) -> bool:
         return any(n == name and version in (None, v) for n, v in held)
 
 
-def _published_alone(benchmark: str, nothing: str, by: Sequence[str]) -> Leaderboards:
+def _published_alone(benchmark: str, nothing: str, by: Sequence[str]) -> Leaderboard:
     """What is published of a benchmark of which nothing is here, as the first message says."""
     from judgebench.benchmarks.description import chosen_version, find, split_version
-    from judgebench.reports.composed import Leaderboards
-    from judgebench.reports.leaderboard import document
+    from judgebench.reports.board_tables import Leaderboard
     from judgebench.reports.reference_board import references
 
     name, version = split_version(benchmark)
@@ -347,7 +346,7 @@ def _published_alone(benchmark: str, nothing: str, by: Sequence[str]) -> Leaderb
         if way not in known:
             raise UsageError(f"{nothing}; {unknown_name('published way of grouping', way, known)}")
     note = f"{nothing}; what follows is what others published of it"
-    return Leaderboards(made=document((), published=found, by=by), boards=(), notes=(note,))
+    return replace(Leaderboard.of((), published=found, by=by), notes=(note,))
 
 
 def agreement(

@@ -165,6 +165,8 @@ def leaderboard(
       judgebench leaderboard alignbench@1.0 --published --format csv
       judgebench leaderboard alpaca_eval --bundle board.zip
     """
+    from judgebench.reports.board_tables import as_alpaca_eval
+
     if form == ALPACA_EVAL and (asked["published"] or columns or asked["by"]):
         raise UsageError(
             f"--format {ALPACA_EVAL} has columns of its own; leave out --published, --columns, --by"
@@ -180,7 +182,7 @@ def leaderboard(
     if form != ALPACA_EVAL:
         show(found, form, outputs)
         return 0
-    show(found.alpaca_eval(sort=asked["sort"] is None), "csv", outputs)
+    show(as_alpaca_eval(found.boards, sort=asked["sort"] is None), "csv", outputs)
     _say_what_is_not_in_it(found.boards)
     return 0
 

@@ -287,9 +287,7 @@ def calibrate_length(benchmark: str, **asked: Any) -> Document:
       judgebench calibrate-length alpaca_eval --judge local-llama --baseline gpt4_1106_preview
       judgebench calibrate-length support --verbose last-week-long --verbose last-week-short
     """
-    from judgebench.reports.calibration_document import document
-
-    return document(judgebench.api.calibrate_length(benchmark, **asked))
+    return judgebench.api.calibrate_length(benchmark, **asked).document()
 
 
 @report("replies")

@@ -157,11 +157,14 @@ def json_field(
     return field(metadata={"json": key, "omit_empty": omit_empty}, **how)
 
 
-def json_after(name: str) -> Callable[[Getter], Getter]:
-    """Marks a property, below ``@property``, as a key of the JSON after another; ``""``: first."""
+def json_after(name: str, key: str | None = None) -> Callable[[Getter], Getter]:
+    """Marks a property, below ``@property``, as a key of the JSON after another; ``""``: first.
+
+    ``key`` is what it is called there, if not as the property.
+    """
 
     def marked(getter: Getter) -> Getter:
-        getter.json_after = name  # type: ignore[attr-defined]
+        getter.json_after = name, key or getter.__name__  # type: ignore[attr-defined]
         return getter
 
     return marked
@@ -184,7 +187,7 @@ def _keys_of(kind: Any) -> Mapping[str, tuple[str, bool]]:
         after = getattr(getattr(getattr(kind, name), "fget", None), "json_after", None)
         if after is not None:
             names = ["", *(key for key, _, _ in keys)]
-            keys.insert(names.index(after), (name, name, False))
+            keys.insert(names.index(after[0]), (after[1], name, False))
     return {key: (name, omit) for key, name, omit in keys}
 
 
