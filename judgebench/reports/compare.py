@@ -47,6 +47,7 @@ from judgebench.reports.pair_tests import (
     Texts,
     flips_table,
     more_items,
+    texts_of,
 )
 from judgebench.stats.gate_rule import Direction, direction, too_few, units_to_differ
 from judgebench.store import Store
@@ -169,6 +170,10 @@ class Comparison(Report):
         """The tests, and so many of the items that decided each."""
         whole = [one for one in self.tests if one.group is None and most_flips and one.flips]
         return [self._tests(), *(_flips(one, texts, most_flips) for one in whole)]
+
+    def texts(self, store: Store, most: int) -> Texts:
+        """The questions of so many of the items that decided each test."""
+        return texts_of(store, [(one, one.most_telling(most)) for one in self.tests])
 
     def _tests(self) -> Table:
         columns: list[Cells[Difference]] = [

@@ -331,10 +331,10 @@ class GateReport(Report):
         """How often this gate passes an unchanged model, what would make it 80 %, what it means."""
         return in_words(self.tests, self.chance_unchanged_passes)
 
-    def texts(self, store: Store) -> Texts:
+    def texts(self, store: Store, most: int = MOST_FLIPS) -> Texts:
         """What the items that flipped and are shown say: their questions, and both answers."""
         both = {name for one in self.tests for name in (one.candidate_id, one.baseline_id)}
-        return texts_of(store, [(one, one.worst) for one in self.tests], both)
+        return texts_of(store, [(one, one.flips[:most]) for one in self.tests], both)
 
     def junit(self, texts: Texts) -> str:
         """JUnit XML: a case for each test; a regression is a failure, an open question an error.
