@@ -11,21 +11,16 @@ from typing import Any
 from computations import people_first
 from open_store import mark_of
 
+from judgebench.metrics.agreement import kappa_map
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.disagreement import Disagreements, disagreements
 from judgebench.metrics.judge_differences import JudgeChecks
 from judgebench.metrics.judge_pair import Confusion, judge_pair
-from judgebench.metrics.kappa_map import kappa_map
-from judgebench.reports import agreement as agreements
 from judgebench.reports.agreement import agreement_report
 from judgebench.reports.estimates import to_json
 from judgebench.reports.judge_pairs import judged_values, kinds_of
-from judgebench.reports.outcome_agreement import outcome_report
 from judgebench.reports.render import render
-from judgebench.reports.score_agreement import score_report
 from judgebench.store import Store
-
-_REPORTS = {"label": agreement_report, "preference": outcome_report, "score": score_report}
 
 MOST_JUDGES = 12
 """Columns of what each judge said of an item."""
@@ -51,11 +46,12 @@ def agreement(
 ) -> dict[str, Any]:
     """Every judge against a reference and with each other, as the report has it, with its CSV."""
     stored = _verdicts(store, benchmark, version)
-    report = _REPORTS[kind](
-        store, benchmark, version, reference=reference, stored=stored, checks=JudgeChecks()
-    )
-    csv = render(agreements.document(report, by_model=True), "csv")
-    return agreements.to_json(report) | {"csv": csv}
+    report = agreement_report(
+        store, benchmark, version, kind=kind, reference=reference, stored=stored,
+        checks=JudgeChecks(),
+    )  # fmt: skip
+    document = report.document(by_model=True)
+    return {**document.data, "csv": render(document, "csv")}
 
 
 def between(store: Store, benchmark: str, version: str) -> dict[str, dict[str, Any]]:
@@ -71,8 +67,8 @@ def _between(
     store: Store, benchmark: str, version: str, kind: Kind, stored: Mapping[str, Any]
 ) -> dict[str, Any]:
     if kind == "score":
-        report = score_report(store, benchmark, version, stored=stored, between=True)
-        rows = agreements.to_json(report)["between"]
+        report = agreement_report(store, benchmark, version, kind=kind, stored=stored, between=True)
+        rows = report.to_dict()["between"]
     else:
         values = judged_values(store, benchmark, version, kind, stored=stored).values
         rows = [

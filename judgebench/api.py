@@ -362,11 +362,10 @@ def agreement_document(
     from judgebench.metrics.intervals import Intervals
     from judgebench.metrics.judge_differences import JudgeChecks
     from judgebench.metrics.near_constant import NearConstantRule
-    from judgebench.reports.agreement import document
-    from judgebench.reports.outcome_agreement import agreement_reports, or_refused
+    from judgebench.reports.agreement import agreement_reports, or_refused
     from judgebench.stats.pair_outcomes import OutcomeRule
 
-    reports = agreement_reports(
+    report = agreement_reports(
         store,
         benchmark,
         rule=OutcomeRule(tie_band=tie_band, conflict=conflict, unreadable=unreadable),
@@ -374,7 +373,7 @@ def agreement_document(
         checks=JudgeChecks(versus=versus, near_constant=NearConstantRule(share=near_constant)),
         **asked,
     )
-    return document(*or_refused(reports, benchmark), by_model=by_model)
+    return or_refused(report, benchmark).document(by_model=by_model)
 
 
 def compare(
