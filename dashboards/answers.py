@@ -13,20 +13,18 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 import streamlit as st
 from disk_cache import DiskCache, name_of, usual_folder
 from open_store import computing, mark_of, opened
-from worker import Question, Worker
+from worker import Question, Workers, read, written
 
 from judgebench.errors import JudgebenchError
-from judgebench.store import Store
 from judgebench.store.opening import located
 
-P = ParamSpec("P")
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
@@ -47,37 +45,30 @@ KEPT = 128
 class State:
     """A state of a store, and what its pages ask of it.
 
-    All of these call a function with the store, opened for reading, and with what follows; they
-    remember what it says, which nobody may change. They raise what it raises.
+    All of these call a function with the store, opened for reading, and with what follows (see
+    `worker.Question`); they remember what it says, which nobody may change, and raise what it
+    raises.
     """
 
     url: str
     mark: str
 
-    def read(
-        self, function: Callable[Concatenate[Store, P], T], *args: P.args, **asked: P.kwargs
-    ) -> T:
+    def read(self, function: Callable[..., T], *args: Any, **asked: Any) -> T:
         """What is read quickly, here."""
         question = Question(function, args, asked)
         return _read(self.url, self.mark, question.name, question)
 
-    def compute(
-        self, function: Callable[Concatenate[Store, P], T], *args: P.args, **asked: P.kwargs
-    ) -> T:
+    def compute(self, function: Callable[..., T], *args: Any, **asked: Any) -> T:
         """What takes long; of a large store it is computed beside the server and kept on disk."""
         question = Question(function, args, asked)
         return _computed(self.url, self.mark, question.name, question)
 
-    def soon(
-        self, function: Callable[Concatenate[Store, P], T], *args: P.args, **asked: P.kwargs
-    ) -> T:
+    def soon(self, function: Callable[..., T], *args: Any, **asked: Any) -> T:
         """What takes a second at most: here, so that it waits for nobody, and kept on disk."""
         question = Question(function, args, asked)
         return _found_soon(self.url, self.mark, question.name, question)
 
-    def ready(
-        self, function: Callable[Concatenate[Store, P], Any], *args: P.args, **asked: P.kwargs
-    ) -> None:
+    def ready(self, function: Callable[..., Any], *args: Any, **asked: Any) -> None:
         """Have an answer on disk that nobody waits for; whoever waits for another goes first."""
         desk().answer(self, Question(function, args, asked), urgent=False)
 
@@ -118,9 +109,9 @@ def _size_on_server(url: str) -> int:
 
 @dataclass(slots=True)
 class Desk:
-    """What all readers of a server share: the process, the folder, and what was asked lately."""
+    """What all readers of a server share: processes, a folder, and what was asked lately."""
 
-    worker: Worker = field(default_factory=Worker)
+    workers: Workers = field(default_factory=Workers)
     disk: DiskCache = field(default_factory=lambda: DiskCache(usual_folder()))
     asked: dict[tuple[str, str], tuple[float, Question]] = field(default_factory=dict)
 
@@ -140,28 +131,28 @@ class Desk:
     ) -> Any:
         """From disk, or computed and kept there."""
         name = name_of(located(state.url).identity, state.mark, question.name)
-        if (found := self._on_disk(name, question)) is not None:
+        if (found := self._on_disk(name)) is not None:
             return found
         if here:
             with opened(state.url) as store:
-                text: str | None = question.written(question.of(store))
+                text: str | None = written(question.of(store))
         else:
             text = None
             while text is None:
-                with self.worker.turn(question.name, urgent=urgent):
+                with self.workers.turn(question, urgent=urgent) as worker:
                     # Whoever had the turn before may have asked the same.
-                    if (found := self._on_disk(name, question)) is not None:
+                    if (found := self._on_disk(name)) is not None:
                         return found
-                    text = self.worker.ask(state.url, question)
+                    text = worker.ask(state.url, question)
         assert text is not None
         self.disk.put(name, text)
-        return question.read(text)
+        return read(text)
 
-    def _on_disk(self, name: str, question: Question) -> Any | None:
+    def _on_disk(self, name: str) -> Any | None:
         text = self.disk.get(name)
         try:
-            return None if text is None else question.read(text)
-        except ValueError:  # cut off
+            return None if text is None else read(text)
+        except (ValueError, ImportError):  # cut off, or of other code
             return None
 
 
@@ -235,6 +226,14 @@ class Snapshot:
         yield
         if mark == self.mark:
             self.took_s = max(self.took_s, time.monotonic() - began)
+
+
+def begin(url: str) -> None:
+    """What can be done before anybody comes, of a large store: a process, and its boards."""
+    with suppress(JudgebenchError):  # a page says what is wrong
+        if is_large(url):
+            desk().workers.front.begin()
+            snapshot(url)
 
 
 def refresh(state: State) -> None:

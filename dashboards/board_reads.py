@@ -13,9 +13,8 @@ from open_store import opened
 from reads import KEPT, Json
 
 from judgebench.records import RunManifest
-from judgebench.reports.boards import meant
+from judgebench.reports.boards import meant, panels_in
 from judgebench.reports.length_boards import LengthControl
-from judgebench.reports.panels import panels_in
 
 LENGTH_CONTROLLED, WIN_RATE = "length_controlled_win_rate", "win_rate"
 

@@ -10,10 +10,11 @@ from dataclasses import asdict
 from typing import Any, Literal
 
 from judgebench.records import is_human
-from judgebench.reports import leaderboard as leaderboards
+from judgebench.reports.board_tables import Leaderboard
+from judgebench.reports.boards import panels_in
 from judgebench.reports.confidence import choice, labelling
+from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.length_boards import LengthControl
-from judgebench.reports.panels import panels_in
 from judgebench.reports.render import render
 from judgebench.store import Store
 
@@ -58,7 +59,7 @@ def _boards(
     rank_suspicious: bool = False,
 ) -> list[dict[str, Any]]:
     panels = panels_in(store, f"{benchmark}@{version}")
-    found = leaderboards.leaderboards(
+    found = leaderboards(
         store,
         benchmark,
         version,
@@ -68,9 +69,10 @@ def _boards(
         rank_suspicious=rank_suspicious,
     )
     found = tuple(sorted(found, key=lambda board: board.judge_id is None))
-    shown = leaderboards.to_json(found)["boards"]
+    shown = Leaderboard.of(found).to_dict()["boards"]
     forms = [
-        {form: render(leaderboards.document([board]), form) for form in FORMS} for board in found
+        {form: render(Leaderboard.of([board]).document(), form) for form in FORMS}
+        for board in found
     ]
     return [board | {"forms": its} for board, its in zip(shown, forms, strict=True)]
 
@@ -88,20 +90,6 @@ def with_confidences(store: Store, *benchmarks: str) -> list[str]:
         if judge is not None and choice(store, one, judge).confidences:
             found.append(one)
     return found
-
-
-def met(store: Store) -> list[dict[str, Any]]:
-    """Who was judged by whom on what: models and judges as short id and name, and nothing else."""
-    return [
-        {
-            "benchmark": one.benchmark,
-            "version": one.version,
-            "judge": [one.judge.id, one.judge.name],
-            "model": [one.model.id, one.model.name],
-            "opponent": None if one.opponent is None else [one.opponent.id, one.opponent.name],
-        }
-        for one in store.boards_met()
-    ]
 
 
 def verdicts_used(store: Store) -> list[dict[str, Any]]:

@@ -341,6 +341,10 @@ CHECKPOINTS = {
 """The last one only where it is not the best."""
 
 
+ENDS = ("value", "low", "high", "band_low", "band_high")
+"""What an axis has to have room for."""
+
+
 def around(axis: Axis, *drawn: pd.Series[Any]) -> Axis:
     """The axis as far as what is drawn goes, since no bar begins at its end."""
     values = pd.concat(drawn).dropna()

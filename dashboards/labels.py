@@ -1,254 +1,167 @@
-"""What the label page reads and writes. Names and ids only, and the texts of the one item shown."""
+"""A rater at work: the cell before their eyes, what a key does to it, and where that is written."""
 
 from __future__ import annotations
 
+import math
 import os
-from collections import Counter
-from collections.abc import Collection, Sequence
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
-import reads
 import streamlit as st
 from open_store import opened
 
-from judgebench.errors import ConfigError
+from judgebench.errors import ConfigError, JudgebenchError
 from judgebench.exchange.label_queue import (
     Asked,
     Cell,
-    answered_by,
-    labelled,
-    labels_of,
-    last_label,
+    Kind,
+    Labelable,
+    LabelProgress,
+    LabelScale,
+    Presented,
+    label_progress,
+    labelable,
     place_of,
+    presented,
     queue,
 )
-from judgebench.exchange.labelling import put_label
-from judgebench.metrics.board_kinds import Kind
+from judgebench.exchange.labelling import TAKEN_BACK, put_label
 from judgebench.protocols import at_most
-from judgebench.records import (
-    Item,
-    Label,
-    Preference,
-    Response,
-    Score,
-    Verdict,
-    VerdictSlot,
-    is_human,
-)
+from judgebench.records import Verdict, VerdictSlot
 from judgebench.reports.boards import meant
-from judgebench.reports.estimates import to_json
-from judgebench.reports.rater_agreement import rater_agreement
 from judgebench.store import Store, open_store
-from judgebench.store.catalog import distinct_names
 from judgebench.store.opening import store_id
-
-SAMPLED = 50
-"""How many verdicts of each judge tell what people are asked for."""
-
-FEW = 10
-"""Under so many answers in common no kappa is shown."""
-
 
 WAIT_S = 30.0
 """How long a label waits while others write: the page cannot say that it waits."""
 
 LABEL_STORE = "JUDGEBENCH_LABEL_STORE"
 
-MOST_POINTS = 11
-"""The digits of a keyboard, and one without a key."""
 
-Answered: TypeAlias = dict[bytes, frozenset[str]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
-    """What can be labelled on a benchmark, and what its judges say of it.
-
-    ``models`` are those with answers, name by key. ``kind`` is what most judges give, ``opponent``
-    whom most compare with.
-    """
-
-    labels: tuple[str, ...]
-    models: dict[bytes, str]
-    kind: Kind
-    opponent: bytes | None
+# A key that is held down repeats, and what appears under it has not been read by anybody.
+UNREAD_S = 0.4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scale:
-    """The points there are, and what is rated on them, one after another."""
-
-    low: int
-    high: int
-    parts: tuple[str, ...] = ()
-
-    @property
-    def asked(self) -> tuple[str, ...]:
-        """The dimensions, and the whole last."""
-        return (*self.parts, "overall" if self.parts else "score")
-
-    def verdict(self, given: Sequence[int]) -> Score:
-        parts = dict(zip(self.parts, map(float, given), strict=False))
-        return Score(value=float(given[-1]), low=self.low, high=self.high, parts=parts)
+def there(url: str, benchmark: str, version: str) -> Labelable:
+    return _there(url, *_state(url), benchmark, version)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """How far a rater is: the cells of the queue that are labelled, and the last label given."""
-
-    cells: Sequence[Cell]
-    done: frozenset[Cell]
-    counts: dict[str, int]
-    last: Cell | None
-
-    def next(self, skipped: Collection[Cell]) -> Cell | None:
-        """The first in the queue that is neither labelled nor skipped; then those skipped."""
-        left = (cell for cell in self.cells if cell not in self.done)
-        fresh = (cell for cell in self.cells if cell not in self.done and cell not in skipped)
-        return next(fresh, None) or next(left, None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """One item with the answers to it, in the order in which they are shown."""
-
-    place: VerdictSlot
-    item: Item | None
-    answers: tuple[Response, ...]
-    scale: Scale | None
-
-
-def answers_state(url: str) -> int:
-    """Differs whenever there are new answers; labels leave it as it is."""
+@st.cache_data(max_entries=64, show_spinner=False)
+def declared(url: str, benchmark: str, version: str) -> tuple[str, ...]:
+    """The labels that a benchmark declares."""
     with opened(url) as store:
-        return store.newest_answer()
+        return meant(store, f"{benchmark}@{version}").labels
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
-def answered(url: str, state: int, benchmark: str, version: str) -> Answered:
+def _state(url: str) -> tuple[int, int]:
+    """Differs whenever there are new answers, or a judge is there; labels leave it as it is."""
     with opened(url) as store:
-        return answered_by(store, benchmark, version)
+        return store.newest_answer(), len(store.judges())
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def cells(
-    url: str, state: int, key: str, _asked: Asked
-) -> tuple[tuple[Cell, ...], frozenset[Cell]]:
-    """The queue, and the same as a set."""
-    found = queue(_asked, answered(url, state, _asked.benchmark, _asked.version))
-    return tuple(found), frozenset(found)
-
-
-@st.cache_resource(max_entries=reads.KEPT, show_spinner=False)
-def ground(url: str, mark: str, state: int, benchmark: str, version: str) -> Ground:
-    there = answered(url, state, benchmark, version)
+def _there(url: str, answers: int, judges: int, benchmark: str, version: str) -> Labelable:
     with opened(url) as store:
-        labels = meant(store, f"{benchmark}@{version}").labels
-        names = distinct_names({model.id: model.name for model in store.models()})
-        models = {model.key: names[model.id] for model in store.models() if model.key in there}
-        key_of = {model.id: model.key for model in store.models() if model.key in there}
-        said = store.some_of_each(benchmark, version, SAMPLED)
-    kinds: Counter[Any] = Counter()
-    opponents: Counter[bytes] = Counter()
-    for kind, judge, opponent in zip(said["kind"], said["judge"], said["opponent_id"], strict=True):
-        if kind != "unreadable" and not is_human(judge):
-            kinds[kind] += 1
-        if opponent in key_of:
-            opponents[key_of[opponent]] += 1
-    return Ground(
-        labels=labels,
-        models=dict(sorted(models.items(), key=lambda model: model[1])),
-        kind=kinds.most_common(1)[0][0] if kinds else "label",
-        opponent=opponents.most_common(1)[0][0] if opponents else next(iter(models), None),
-    )
+        return labelable(store, benchmark, version)
 
 
-def standing(url: str, state: int, asked: Asked, kind: Kind) -> Standing:
-    """Read afresh each time, since the label before this one has to count."""
-    everything, known = cells(url, state, repr(asked), asked)
-    with opened(url) as store:
-        labels = labels_of(store, asked)
-    return Standing(
-        cells=everything,
-        done=known & labelled(labels, asked),
-        counts=_counts(labels, kind),
-        last=last_label(labels, asked),
-    )
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _queued(
+    url: str, answers: int, judges: int, name: str, _asked: Asked
+) -> tuple[Sequence[Cell], frozenset[Cell]]:
+    found = queue(_asked, there(url, _asked.benchmark, _asked.version).answered)
+    return found, frozenset(found)
 
 
-def _counts(labels: Any, asked_for: Kind) -> dict[str, int]:
-    """How often the rater said what, of that kind and on the whole benchmark, the usual first."""
-    said: Counter[str] = Counter()
-    for kind, label, value in zip(labels["kind"], labels["label"], labels["value"], strict=True):
-        if kind != asked_for:
-            continue
-        if kind == "label":
-            said[label] += 1
-        elif kind == "preference":
-            said["tied" if value == 0.5 else "decided"] += 1
-        else:
-            said["scored"] += 1
-    return dict(said.most_common())
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """What a rater is asked about a store; what has been labelled is read afresh each time."""
+
+    url: str
+    asked: Asked
+    kind: Kind
+
+    def progress(self) -> LabelProgress:
+        cells = _queued(self.url, *_state(self.url), repr(self.asked), self.asked)
+        with opened(self.url) as store:
+            return label_progress(store, self.asked, self.kind, *cells)
+
+    def cell(self, now: LabelProgress) -> Cell | None:
+        """The one before the rater's eyes, until it is labelled or skipped; then the next."""
+        state = st.session_state
+        if state.get("labelling") != self.asked:
+            state["labelling"], state["cell"], state["skipped"] = self.asked, None, []
+        cell: Cell | None = state["cell"]
+        if cell is None or cell in now.done:
+            cell = now.next(state["skipped"])
+            state["given"] = []
+        if cell != state["cell"] or "since" not in state:
+            state["cell"], state["since"] = cell, math.inf  # until all of it is shown
+        return cell
+
+    def shown(self, cell: Cell) -> Presented:
+        with opened(self.url) as store:
+            return presented(store, self.asked, cell, self.kind)
+
+    # what a key does
+
+    def give(self, place: VerdictSlot, verdict: Verdict) -> None:
+        if not too_soon():
+            self._stored(place, verdict)
+
+    def give_point(self, place: VerdictSlot, scale: LabelScale, at: int, point: int) -> None:
+        given: list[int] = st.session_state["given"]
+        if too_soon() or len(given) != at:  # a press that came twice
+            return
+        given.append(point)
+        if len(given) == len(scale.asked):
+            self._stored(place, scale.verdict(given))
+
+    def undo(self, last: Cell | None) -> None:
+        """The last number of a score that is not whole yet; else the last label, shown again."""
+        if too_soon():
+            return
+        if st.session_state["given"]:
+            st.session_state["given"].pop()
+        elif last is not None and self._stored(place_of(self.asked, last), TAKEN_BACK):
+            st.session_state["cell"] = last
+
+    def skip(self) -> None:
+        if not too_soon():
+            st.session_state["skipped"].append(st.session_state["cell"])
+            st.session_state["cell"] = None
+
+    def _stored(self, place: VerdictSlot, verdict: Verdict) -> bool:
+        """Whether the store has it now; if not, the page says why, and the cell stays."""
+        st.session_state["given"] = []
+        try:
+            write(self.url, self.asked.rater, place, verdict)
+        except JudgebenchError as error:
+            st.session_state["went_wrong"] = str(error)
+            return False
+        st.session_state["cell"] = None
+        return True
 
 
-def look_at(url: str, asked: Asked, cell: Cell, kind: Kind) -> Shown:
-    """The texts of one cell."""
-    place = place_of(asked, cell)
-    with opened(url) as store:
-        answers = [
-            _first(store.answers_to(asked.benchmark, asked.version, model, [place.item_id]))
-            for model in (place.model_key, place.opponent_key)
-            if model is not None
-        ]
-        if place.order == "opponent_first":
-            answers.reverse()
-        (item,) = store.items(asked.benchmark, asked.version, [place.item_id]) or (None,)
-        scale = None
-        if kind == "score":
-            here = store.said_of(asked.benchmark, asked.version, place.item_id)
-            anywhere = store.some_of_each(asked.benchmark, asked.version, SAMPLED)
-            scale = scale_in(here) or scale_in(anywhere) or Scale(low=1, high=10)
-    return Shown(place=place, item=item, answers=tuple(answers), scale=scale)
+def all_is_shown() -> None:
+    """From now on it can be read."""
+    if math.isinf(st.session_state["since"]):
+        st.session_state["since"] = time.monotonic()
 
 
-def _first(answers: Sequence[Response]) -> Response:
-    return next(answer for answer in answers if (answer.sample, answer.turn) == (0, 0))
-
-
-def scale_in(said: Any) -> Scale | None:
-    """That of the judges that score in whole numbers, with the most dimensions that one has."""
-    found = [
-        Scale(low=int(low), high=int(high), parts=tuple(parts or ()))
-        for kind, judge, low, high, parts in zip(
-            *(said[name] for name in ("kind", "judge", "low", "high", "parts")), strict=True
-        )
-        if kind == "score" and not is_human(judge) and _countable(low, high)
-    ]
-    return max(found, key=lambda scale: len(scale.parts), default=None)
-
-
-def _countable(low: float, high: float) -> bool:
-    whole = float(low).is_integer() and float(high).is_integer()  # an endless scale is not
-    return whole and 0 <= low < high <= low + MOST_POINTS - 1
-
-
-def verdicts_of(kind: Kind, labels: Sequence[str]) -> dict[str, tuple[str, Verdict]]:
-    """What can be said with one key: key -> its words and the verdict; no scores."""
-    if kind == "preference":
-        return {
-            "1": ("Left is better", Preference(winner=0, p_first=1.0)),
-            "0": ("Tie", Preference(winner=None, p_first=0.5)),
-            "2": ("Right is better", Preference(winner=1, p_first=0.0)),
-        }
-    keys = "10" if len(labels) == 2 else "1234567890"
-    return {
-        key: (label, Label(name=label)) for key, label in zip(keys, reversed(labels), strict=False)
-    }
+def too_soon() -> bool:
+    """Whether nobody can have read what is shown; then the time begins anew."""
+    since = st.session_state["since"]
+    if time.monotonic() - since >= UNREAD_S or st.session_state["given"]:
+        return False
+    st.session_state["since"] = math.inf
+    st.session_state["hurried"] = True
+    return True
 
 
 def write(url: str, rater: str, place: VerdictSlot, verdict: Verdict) -> None:
-    """The one thing that this page writes; in the store, durably, when this returns."""
+    """The one thing that the page writes; in the store, durably, when this returns."""
     address = label_url() or url
     with at_most(WAIT_S), open_store(address, create=False) as store:
         if address != url:
@@ -269,17 +182,3 @@ def _refuse_another(url: str, labelled: Store) -> None:
                 f"labels are written to {labelled.name} ({LABEL_STORE}), which is another store"
                 f" than the one that is shown, {store.name}; give the address of the same one"
             )
-
-
-@st.cache_data(max_entries=reads.KEPT, show_spinner=False)
-def agreement(
-    url: str, mark: str, benchmark: str, version: str, judge_key: bytes, kind: Kind
-) -> list[dict[str, Any]]:
-    """Of the rater with everybody else, on what they have labelled so far; people first."""
-    with opened(url) as store:
-        rows = rater_agreement(store, benchmark, version, judge_key, kind)
-    return [
-        {"judge": row.judge}
-        | {name: to_json(row.metrics[name]) for name in ("cohen_kappa", "agreement")}
-        for row in rows
-    ]

@@ -73,6 +73,27 @@ def folded(text: str, key: str) -> None:
         )  # fmt: skip
 
 
+def folded_by_button(text: str, key: str) -> None:
+    """As `folded`, where a page listens for keys: none are heard while a switch has the focus.
+
+    All of a long text is shown, in the page's own type.
+    """
+    text = visible(text)
+    if is_wanted(text):
+        st.html(as_html(text))
+        return
+    lines = text.splitlines()
+    short = "\n".join(lines[:LINES])[:CHARS]
+    if len(short) >= len(text.strip()) or st.session_state.get("unfolded") == key:
+        st.text(text)
+        return
+    st.text(f"{short} …")
+    st.button(
+        f"Show all: {len(text):,} characters, {len(lines):,} lines", key=f"{key} all",
+        type="tertiary", on_click=lambda: st.session_state.update(unfolded=key),
+    )  # fmt: skip
+
+
 def verbatim(text: str, key: str) -> None:
     """A text letter by letter, in a column that `LOOK` makes.
 

@@ -119,5 +119,14 @@ def _literal(parts: list[Token]) -> Iterator[Token]:
             yield part
 
 
+def escaped(words: str) -> str:
+    """Words of others where Streamlit reads Markdown, as on a button.
+
+    >>> escaped("*not* :red[so]")
+    '\\\\*not\\\\* \\\\:red\\\\[so\\\\]'
+    """
+    return "".join(f"\\{c}" if c.isascii() and not (c.isalnum() or c == " ") else c for c in words)
+
+
 def _text(content: str) -> Token:
     return Token("text", "", 0, content=content)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
-from item_reads import when
+from item_parts import when
 from long_text import visible
 from open_store import opened
 from reads import KEPT, duration

@@ -19,7 +19,9 @@ from typing import Any
 
 import access
 import streamlit as st
+from answers import begin
 from guard import Guard
+from reads import store_url
 from starlette.middleware import Middleware
 
 PAGES_IMPORT = (
@@ -94,6 +96,7 @@ def main(options: list[str]) -> None:
     """Serve until it is stopped; ``options`` are those of `streamlit run`."""
     for number in (signal.SIGINT, signal.SIGTERM):  # the server ends well, then asks this
         signal.signal(number, lambda *_: sys.exit(0))
+    begin(store_url(options))
     warm()
     ask_nobody()
     from streamlit.web import cli

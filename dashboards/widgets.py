@@ -29,6 +29,8 @@ from pictures import Draws, as_of, captioned, plotted, save_buttons
 from reads import shown_url
 from streamlit.delta_generator import DeltaGenerator
 
+from judgebench.records import Estimate
+
 
 def ink() -> Ink:
     """The colours of the theme that the reader's browser shows."""
@@ -59,12 +61,36 @@ def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
 
 
+def scaled(estimate: Estimate, scale: float) -> dict[str, float]:
+    """The number and the ends of its interval, times something."""
+    return {name: getattr(estimate, name) * scale for name in ("value", "low", "high")}
+
+
+def with_counts(row: Mapping[str, Any] | Estimate, said: str) -> str:
+    """What is said of a number, and of how many it is; of none, why there is none."""
+    if isinstance(row, Estimate):
+        row = {one: getattr(row, one) for one in ("value", "n", "missing", "undefined")}
+    counts = f"n {row['n']:,}" + (f", {row['missing']:,} missing" if row["missing"] else "")
+    said = f"{GAP} {row['undefined']}" if math.isnan(row["value"]) else said
+    return f"{said} · {counts}"
+
+
 def note(row: Mapping[str, Any], digits: int) -> str:
     """What stands at the right of a bar: number, interval, n, what is missing; or why nothing."""
-    counts = f"n {row['n']:,}" + (f", {row['missing']:,} missing" if row["missing"] else "")
-    if math.isnan(row["value"]):
-        return f"{GAP} {row['undefined']} · {counts}"
-    return f"{number(row['value'], digits)} {_interval(row, digits)} · {counts}"
+    return with_counts(row, f"{number(row['value'], digits)} {_interval(row, digits)}")
+
+
+def signed(value: float, digits: int) -> str:
+    """A number with its sign; a dash where there is none."""
+    if math.isnan(value):
+        return GAP
+    return ("+" if value > 0 else "") + number(value, digits)
+
+
+def signed_interval(row: Mapping[str, float], digits: int) -> str:
+    """``+2.1 [+0.3, +3.9]``."""
+    value, low, high = (signed(row[end], digits) for end in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
 
 
 def in_brackets(estimate: Mapping[str, Any]) -> str | None:

@@ -1,12 +1,13 @@
-"""A process beside the server that computes one thing at a time.
+"""Processes beside the server that compute, one thing at a time each.
 
 A board of a million verdicts takes seconds of one core and half a gigabyte. Here it holds up no
-page, and what it took is given back when nothing has been asked for a while. It ends with the
+page, and what it took is given back when nothing has been asked for a while. They end with the
 server, whose end of the pipe then closes.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import os
@@ -18,10 +19,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from functools import cache
-from types import SimpleNamespace
-from typing import IO, Any, get_type_hints
+from typing import IO, Any
 
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter
@@ -52,9 +52,10 @@ class WorkerError(JudgebenchError):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A function of a module, and what it is called with after a store.
+    """A function of a module, and what it is called with beside a store.
 
-    What it says has to be JSON, or a dataclass whose fields are typed.
+    It takes the store as its first argument, or by the name ``store`` as those of `judgebench.api`.
+    What it says is a dataclass of our own whose fields are typed, or JSON.
     """
 
     function: Callable[..., Any]
@@ -68,24 +69,37 @@ class Question:
         return f"{where}{self.args!r}{sorted(self.asked.items())!r}"
 
     def of(self, store: Store) -> Any:
+        if "store" in (getattr(self.function, "__kwdefaults__", None) or ()):
+            return self.function(*self.args, **self.asked, store=store)
         return self.function(store, *self.args, **self.asked)
 
-    def written(self, answer: Any) -> str:
-        """An answer as JSON; nan stays nan."""
-        serializer, _ = _forms(self.function)
-        return serializer.to_json((answer,)).decode()
 
-    def read(self, text: str) -> Any:
-        """What `written` wrote.
+def written(answer: Any) -> str:
+    """An answer as JSON with what it is; nan stays nan."""
+    kind = type(answer) if is_dataclass(answer) else object
+    serializer, _ = _forms(kind)
+    return f"{kind.__module__} {kind.__qualname__}\n{serializer.to_json((answer,)).decode()}"
 
-        Raises
-        ------
-        ValueError
-            Where it is not that.
-        """
-        _, validator = _forms(self.function)
-        (answer,) = validator.validate_json(text)
-        return answer
+
+def read(text: str) -> Any:
+    """What `written` wrote.
+
+    Raises
+    ------
+    ValueError
+        Where it is not that.
+    """
+    head, _, body = text.partition("\n")
+    module, _, name = head.partition(" ")
+    kind: Any = object
+    if module != "builtins":
+        if module.partition(".")[0] not in ("judgebench", "meetings"):
+            raise ValueError(f"{head}: no answer of ours")
+        kind = getattr(importlib.import_module(module), name, None)
+        if not is_dataclass(kind):
+            raise ValueError(f"{head}: no answer of ours")
+    (answer,) = _forms(kind)[1].validate_json(body)
+    return answer
 
 
 _FORM = ConfigDict(
@@ -102,11 +116,11 @@ _ARRAY = core_schema.no_info_plain_validator_function(
 
 
 @cache
-def _forms(function: Callable[..., Any]) -> tuple[SchemaSerializer, SchemaValidator]:
-    said = SimpleNamespace(__annotations__={"is": function.__annotations__["return"]})
-    kind: Any = get_type_hints(said, vars(sys.modules[function.__module__]))["is"]
+def _forms(kind: Any) -> tuple[SchemaSerializer, SchemaValidator]:
     # In a tuple, since a dataclass by itself would not take another's configuration.
-    schema = _with_arrays(TypeAdapter(tuple[kind], config=_FORM).core_schema)
+    schema = _with_arrays(
+        TypeAdapter(tuple[Any if kind is object else kind], config=_FORM).core_schema
+    )
     numbers = CoreConfig(ser_json_inf_nan="constants")  # in arrays too, where nothing says so
     return SchemaSerializer(schema, numbers), SchemaValidator(schema)
 
@@ -123,49 +137,28 @@ def _with_arrays(schema: Any) -> Any:
 
 
 class Worker:
-    """The process, started when it is needed."""
+    """A process, started when it is needed; who has its lock may ask it."""
 
     def __init__(self, *, idle_s: float = IDLE_S) -> None:
-        self.idle_s = idle_s
+        self.idle_s, self.lock, self.at = idle_s, threading.Lock(), ""
         self.process: subprocess.Popen[bytes] | None = None
-        self._turn, self._state = threading.Lock(), threading.RLock()
-        self._clock: threading.Timer | None = None
-        self._waiting, self._answered = 0, -math.inf
-        self._gives_way = ""
+        self._stopped, self._clock = False, threading.Timer(idle_s, self.end_if_idle)
 
-    @contextmanager
-    def turn(self, name: str, *, urgent: bool) -> Iterator[None]:
-        """Around `ask`, one question at a time.
-
-        What is not urgent gives way to any other question that is, and is stopped for its sake: it
-        does not begin while one waits, nor a moment after.
-        """
-        with self._state:
-            self._waiting += urgent
-            if urgent and self._gives_way not in ("", name) and self.process is not None:
-                self.process.kill()
-        try:
-            while True:
-                with self._turn:
-                    with self._state:
-                        begins = urgent or self.is_quiet()
-                        self._gives_way = name if begins and not urgent else ""
-                    if begins:
-                        yield
-                        return
-                time.sleep(_AGAIN_S)
-        finally:
-            with self._state:
-                self._gives_way = ""
-                if urgent:
-                    self._waiting, self._answered = self._waiting - 1, time.monotonic()
-
-    def is_quiet(self) -> bool:
-        """Whether nobody waits, or did so a moment ago."""
-        return not self._waiting and time.monotonic() - self._answered >= PAUSE_S
+    def begin(self) -> subprocess.Popen[bytes]:
+        """Have the process there, and let it go where nothing is asked of it for a while."""
+        self._clock.cancel()
+        if self.process is None or self.process.poll() is not None:
+            self._end()
+            self.process = subprocess.Popen(
+                [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
+        self._clock = threading.Timer(self.idle_s, self.end_if_idle)
+        self._clock.daemon = True
+        self._clock.start()
+        return self.process
 
     def ask(self, url: str, question: Question) -> str | None:
-        """What is said of a store, as JSON; who asks has the turn. None where it was stopped.
+        """What is said of a store, as `written`; None where it was stopped.
 
         Raises
         ------
@@ -174,59 +167,89 @@ class Worker:
         WorkerError
             Where the process ended by itself.
         """
-        with self._state:
-            process = self.begin()
-        assert process.stdin is not None and process.stdout is not None
+        self._stopped, self.at = False, question.name
         try:
+            process = self.begin()
+            assert process.stdin is not None and process.stdout is not None
             pickle.dump((url, question), process.stdin)
             process.stdin.flush()
             line = process.stdout.readline()
         except BrokenPipeError:
             line = b""
-        whole = line.endswith(b"\n")
-        with self._state:
-            stopped = self._gives_way and self._waiting
-            if whole:
-                self._rest()
-            else:
-                self.end()
-        if not whole and not stopped:
-            raise WorkerError
-        return _said(json.loads(line)) if whole else None
+        finally:
+            self.at = ""
+        if line.endswith(b"\n"):
+            self.begin()  # its clock anew
+            return _said(json.loads(line))
+        self._end()
+        if self._stopped:
+            return None
+        raise WorkerError
 
-    def begin(self) -> subprocess.Popen[bytes]:
-        """Have the process there."""
-        with self._state:
-            if self._clock is not None:
-                self._clock.cancel()
-            if self.process is None or self.process.poll() is not None:
-                self.end()
-                self.process = subprocess.Popen(
-                    [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-                )
-            return self.process
-
-    def _rest(self) -> None:
-        """Give back what it has after a while."""
-        self._clock = threading.Timer(self.idle_s, self.end_if_idle)
-        self._clock.daemon = True
-        self._clock.start()
+    def stop(self) -> None:
+        """Have what it is at given up."""
+        self._stopped = True
+        if self.process is not None:
+            self.process.kill()
 
     def end_if_idle(self) -> None:
         """Give back what it has, unless it is at something."""
-        if self._turn.acquire(blocking=False):
+        if self.lock.acquire(blocking=False):
             try:
-                self.end()
+                self._end()
             finally:
-                self._turn.release()
+                self.lock.release()
 
-    def end(self) -> None:
+    def _end(self) -> None:
         """Let the process go, and wait until it has."""
-        with self._state:
-            process, self.process = self.process, None
+        process, self.process = self.process, None
         if process is not None:
             process.kill()
             process.communicate()
+
+
+class Workers:
+    """A process for what somebody waits for, and one for what nobody does.
+
+    The other one gives way: it is stopped when something else is asked for that somebody waits for,
+    and begins nothing while somebody waits, nor a moment after.
+    """
+
+    def __init__(self, *, idle_s: float = IDLE_S) -> None:
+        self.front, self.back = Worker(idle_s=idle_s), Worker(idle_s=idle_s)
+        self._state = threading.Lock()
+        self._waiting, self._answered = 0, -math.inf
+
+    @contextmanager
+    def turn(self, question: Question, *, urgent: bool) -> Iterator[Worker]:
+        """Around asking one of them, which is given: one question at a time of each."""
+        if not urgent:
+            while not self.is_quiet():
+                time.sleep(_AGAIN_S)
+            with self.back.lock:
+                yield self.back
+            return
+        with self._state:
+            self._waiting += 1
+        try:
+            is_at_it = self.back.at == question.name
+            if self.back.at and not is_at_it:
+                self.back.stop()
+            worker = self.back if is_at_it else self.front
+            with worker.lock:
+                yield worker
+        finally:
+            with self._state:
+                self._waiting, self._answered = self._waiting - 1, time.monotonic()
+
+    def is_quiet(self) -> bool:
+        """Whether nobody waits, or did so a moment ago."""
+        return not self._waiting and time.monotonic() - self._answered >= PAUSE_S
+
+    def end(self) -> None:
+        """Give back what they have, unless they are at something."""
+        self.front.end_if_idle()
+        self.back.end_if_idle()
 
 
 def _said(answer: dict[str, str]) -> str:
@@ -245,17 +268,23 @@ def answer_all(questions: IO[bytes], out: IO[bytes]) -> None:
             return
         try:
             with open_store(url, read_only=True) as store:
-                said = {"answer": question.written(question.of(store))}
+                said = {"answer": written(question.of(store))}
         except JudgebenchError as error:
             said = {"fault": type(error).__name__, "said": str(error)}
         out.write(json.dumps(said).encode() + b"\n")
         out.flush()
 
 
+LOADS = ("computations", "judgebench.reports.leaderboard")
+"""What most answers need, loaded before anything is asked: a second of a core."""
+
+
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the server, and that ends this
     questions, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
+    for name in LOADS:
+        importlib.import_module(name)
     with suppress(BrokenPipeError):  # the server went while this was at work
         answer_all(questions, answers)
 

@@ -25,6 +25,7 @@ import click
 import judgebench
 from judgebench import registry
 from judgebench.cli.main import COMMANDS, app
+from judgebench.metrics.registry import METRICS
 
 ROOT = Path(__file__).resolve().parents[1]
 LINK = re.compile(r"(!?\[[^\]]*\]\()([^)\s]+)(\))")
@@ -45,7 +46,7 @@ nav = [
   {{ "judgebench" = "index.md" }},
   {{ "Guides" = [{guides}] }},
   {{ "Benchmarks" = [{benchmarks}] }},
-  {{ "Metrics" = "metrics.md" }},
+  {{ "Metrics" = [{metrics}] }},
   {{ "Commands" = [{commands}] }},
   {{ "Python" = [{functions}] }},
   {{ "Decisions" = [{decisions}] }},
@@ -100,13 +101,13 @@ def write_pages(pages: Path) -> dict[str, list[str]]:
         put(pages, page_of(path), linked(path, pages))
     made = {
         "benchmarks": dict(benchmark_pages(pages)),
+        "metrics": dict(metric_pages()),
         "commands": dict(command_pages()),
         "functions": dict(function_pages()),
     }
     for texts in made.values():
         for page, text in texts.items():
             put(pages, page, text)
-    put(pages, "metrics.md", metrics_page())
     paths = {part: [page_of(path) for path in sources[part]] for part in ("guides", "decisions")}
     return paths | {part: list(texts) for part, texts in made.items()}
 
@@ -278,9 +279,25 @@ def literal(line: str) -> str:
     return line.replace("``", "`")
 
 
-def metrics_page() -> str:
-    lines = ["# Metrics", ""]
-    return "\n".join(lines)
+def metric_pages() -> Iterator[tuple[str, str]]:
+    """A page for each metric, from its one entry."""
+    for name, one in METRICS.items():
+        low, high = one.scale or (None, None)
+        ends = "the judge's scale" if low is None else f"{low:g} to {high:g}"
+        better = {"higher": "a higher one", "lower": "a lower one", "neither": "neither"}
+        rows = {
+            "in JSON, CSV and gates": f"`{name}`",
+            "scale": f"{ends}{' %' if one.in_percent else ''}",
+            "better": better[one.direction],
+            "decimals": one.digits,
+            "estimated": one.estimated,
+            "two models": one.tested,
+        }
+        meaning = one.meaning[:1].upper() + one.meaning[1:]
+        lines = [f"# {one.title}", "", f"{meaning}." if meaning else "", ""]
+        lines += [f"- {what}: {value}" for what, value in rows.items()]
+        page = re.sub(r"\W", "-", name)
+        yield f"metrics/{page}.md", "\n".join([*lines, "", f"[More](../docs/{one.explained})", ""])
 
 
 if __name__ == "__main__":

@@ -45,9 +45,7 @@ if TYPE_CHECKING:
 
     from judgebench.exchange.alpaca_eval import AlpacaEvalImport
     from judgebench.exchange.alpaca_eval_export import AlpacaEvalExport
-    from judgebench.exchange.evaluations_taking import Taking
-    from judgebench.exchange.files import Format, Judgments
-    from judgebench.exchange.outcome import ImportReport
+    from judgebench.exchange.pipeline import Import, ImportReport
     from judgebench.records import RunManifest
     from judgebench.reports.boards import Meant
     from judgebench.reports.bundle import Verified
@@ -247,10 +245,9 @@ def leaderboard(
         For a benchmark, judge, model, metric or grouping that the store does not hold.
     """
     from judgebench.metrics.intervals import Intervals
-    from judgebench.reports.board_choice import chosen
-    from judgebench.reports.board_set import boards_of, no_boards
-    from judgebench.reports.leaderboard import document
-    from judgebench.reports.panels import parse_panel
+    from judgebench.reports.board_request import boards_of, chosen, no_boards
+    from judgebench.reports.board_tables import Leaderboard
+    from judgebench.reports.boards import parse_panel
 
     with _opened(store) as its:
         found = boards_of(
@@ -273,7 +270,7 @@ def leaderboard(
             columns=_listed(metrics),
             sort=sort,
         )
-    return _tidy(document(boards, by=_listed(by)).records)
+    return _tidy(Leaderboard.of(boards, by=_listed(by)).records())
 
 
 def agreement(
@@ -671,7 +668,7 @@ def evaluators(
 
 def nights(
     model: str,
-    benchmark: str,
+    benchmark: str | None = None,
     *,
     judge: str | None = None,
     opponent: str | None = None,
@@ -694,7 +691,7 @@ def nights(
     model
         A name that several versions went by.
     benchmark, store
-        As for `leaderboard`.
+        As for `leaderboard`; the only benchmark with a verdict on them if None.
     judge, opponent
         Which board, by names or ids; not needed where there is one.
     against
@@ -717,19 +714,18 @@ def nights(
     UsageError
         Where the board, or the name on it, is not there, and where several boards could be meant.
     """
-    from judgebench.reports.boards import meant
     from judgebench.reports.gate_policy import read_policy
     from judgebench.reports.nights import nights as decided
 
     asked = read_policy(Path(policy)) if isinstance(policy, str | Path) else policy
     with _opened(store) as its:
-        which = meant(its, benchmark)
         versions = {
             one.id: f"a model called {model!r}" for one in its.models() if model in one.names
         }
         if not versions:
             known = {name for one in its.models() for name in one.names}
             raise UsageError(f"{its.name}: {unknown_name('model', model, known)}")
+        which = _benchmark_of(its, benchmark, versions)
         judge_id, opponent_id = _board_of(its, which, judge, opponent, versions)
         return decided(
             its,
@@ -749,7 +745,7 @@ def nights(
 
 def training(
     run: str,
-    benchmark: str,
+    benchmark: str | None = None,
     *,
     judge: str | None = None,
     opponent: str | None = None,
@@ -763,7 +759,7 @@ def training(
     run
         As the tag ``training_run`` of its checkpoints says; they have a tag ``step``, too.
     benchmark, store
-        As for `leaderboard`.
+        As for `leaderboard`; the only benchmark with a verdict on them if None.
     judge, opponent
         Which board, by names or ids; not needed where there is one.
     level
@@ -775,18 +771,35 @@ def training(
         For a run that the store does not know, where the judge has judged none of its checkpoints,
         and where several boards could be meant.
     """
-    from judgebench.reports.boards import meant
     from judgebench.reports.training import training as curve
     from judgebench.reports.versions import training_runs
 
     with _opened(store) as its:
-        which, known = meant(its, benchmark), training_runs(its).runs
+        known = training_runs(its).runs
         if run not in known:
             raise UsageError(f"{its.name} has {unknown_name('training run', run, known)}")
         checkpoints = {one.model_id: f"a checkpoint of {run}" for one in known[run]}
+        which = _benchmark_of(its, benchmark, checkpoints)
         judge_id, opponent_id = _board_of(its, which, judge, opponent, checkpoints)
         at = f"{which.name}@{which.version}"
         return curve(its, at, run, judge=judge_id, opponent=opponent_id, level=level)
+
+
+def _benchmark_of(store: Store, benchmark: str | None, about: Mapping[str, str]) -> Meant:
+    """The benchmark that is named, or the only one on which some models were judged."""
+    from judgebench.reports.boards import meant
+
+    if benchmark is not None:
+        return meant(store, benchmark)
+    judged = {
+        f"{one.benchmark}@{one.version}" for one in store.boards_met() if one.model.id in about
+    }
+    if len(judged) != 1:
+        raise UsageError(
+            f"{store.name}: {next(iter(about.values()))} was judged on "
+            f"{', '.join(sorted(judged)) or 'no benchmark yet'}; name one"
+        )
+    return meant(store, judged.pop())
 
 
 def _board_of(
@@ -1387,14 +1400,13 @@ def import_responses(
 
 
 def _import_table(
-    what: Format,
+    what: str,
     given: Files,
     store: Results,
     progress: Progress | None,
     table: TableOptions,
     **how: Any,
 ) -> dict[str, ImportReport]:
-    from judgebench.exchange.files import read_files
     from judgebench.rows import Layout, at_hand
 
     said: dict[str, Any] = {name: table[name] for name in ("model", "judge") if name in table}
@@ -1405,7 +1417,30 @@ def _import_table(
     wide, across = table.get("wide", (None, ()))
     layout = Layout(columns=table.get("columns", {}), given=said, wide=wide, across=tuple(across))
     with at_hand(given) as paths:
-        return _store_files(what, read_files(what, paths, layout=layout, **how), store, progress)
+        return _import(what, paths, store, progress, layout=layout, **how)
+
+
+def _import(
+    what: str,
+    paths: Sequence[Path | str],
+    store: Results,
+    progress: Progress | None,
+    benchmark: str | None = None,
+    **options: Any,
+) -> dict[str, ImportReport]:
+    """All files, read before the first is stored; the report on each."""
+    from judgebench.exchange.formats import FORMATS, read_files
+
+    found: dict[str, ImportReport] = {}
+    read: Sequence[Import] = read_files(what, paths, **options, **_benchmark(benchmark))
+    with _to_write(store) as its:
+        for path, take_in in read:
+            report = found[str(path)] = take_in(its)
+            if progress is not None:
+                for warning in report.warnings:
+                    progress.say(f"warning: {path}: {warning}")
+                progress.say(f"{path}: {report.summary(FORMATS[what].rows)}")
+    return found
 
 
 def _benchmark(written: str | None) -> dict[str, Any]:
@@ -1416,25 +1451,8 @@ def _benchmark(written: str | None) -> dict[str, Any]:
     return {field: value for field, value in named.items() if value}
 
 
-def _store_files(
-    what: str,
-    read: Sequence[tuple[Path, Callable[[Store], ImportReport]]],
-    store: Results,
-    progress: Progress | None,
-) -> dict[str, ImportReport]:
-    found = {}
-    with _to_write(store) as its:
-        for path, take_in in read:
-            report = found[str(path)] = take_in(its)
-            if progress is not None:
-                for warning in report.warnings:
-                    progress.say(f"warning: {path}: {warning}")
-                progress.say(f"{path}: {report.summary(what)}")
-    return found
-
-
 def import_judgments(
-    what: Judgments,
+    what: Literal["arena-hard", "mt-bench"],
     files: Paths,
     *,
     benchmark: str | None = None,
@@ -1454,16 +1472,8 @@ def import_judgments(
     allow_unknown_items, store
         As for `import_verdicts`.
     """
-    from judgebench.exchange.files import read_judgments
-
-    read = read_judgments(
-        what,
-        _paths(files),
-        baseline=baseline,
-        allow_unknown_items=allow_unknown_items,
-        **_benchmark(benchmark),
-    )
-    return _store_files("verdicts", read, store, progress)
+    how = {"baseline": baseline, "allow_unknown_items": allow_unknown_items}
+    return _import(what, _paths(files), store, progress, benchmark, **how)
 
 
 def import_evaluations(
@@ -1487,14 +1497,8 @@ def import_evaluations(
     allow_unknown_items, store
         As for `import_verdicts`.
     """
-    from judgebench.exchange.inspect_evals import read_inspect
-    from judgebench.exchange.lm_eval import read_lm_eval
-
-    reads: Callable[..., Sequence[Taking]] = read_lm_eval if what == "lm-eval" else read_inspect
     how = {"model": model, "allow_unknown_items": allow_unknown_items}
-    found = reads(_paths(files), **how, **_benchmark(benchmark))
-    read = [(one.night.files[0], one.take_in) for one in found]
-    return _store_files("answers and verdicts", read, store, progress)
+    return _import(what, _paths(files), store, progress, benchmark, **how)
 
 
 def import_honestybench(
@@ -1517,17 +1521,13 @@ def import_honestybench(
     benchmark, allow_unknown_items, store
         As for `import_judgments`.
     """
-    from judgebench.exchange.honestybench import read_honestybench
-
-    read = read_honestybench(
-        _paths(files),
-        model=model,
-        set_name=set_name,
-        judge=judge,
-        allow_unknown_items=allow_unknown_items,
-        **_benchmark(benchmark),
-    )
-    return _store_files("answers and verdicts", read, store, progress)
+    how = {
+        "model": model,
+        "set_name": set_name,
+        "judge": judge,
+        "allow_unknown_items": allow_unknown_items,
+    }
+    return _import("honestybench", _paths(files), store, progress, benchmark, **how)
 
 
 def import_published(
@@ -1546,12 +1546,8 @@ def import_published(
     tasks
         As for `reproduce`.
     """
-    from judgebench.exchange.published import read_published
-
     folder = None if tasks is None else Path(tasks)
-    return _store_files(
-        "verdicts", read_published(_listed(benchmarks), tasks=folder), store, progress
-    )
+    return _import("published", _listed(benchmarks), store, progress, tasks=folder)
 
 
 def import_alpaca_eval(
@@ -1579,19 +1575,21 @@ def import_alpaca_eval(
     allow_unknown_items, store
         As for `import_verdicts`.
     """
-    from judgebench.exchange.alpaca_eval import import_alpaca_eval as taken_in
-    from judgebench.exchange.alpaca_eval_rows import Told, gather
+    from judgebench.exchange.formats import read_files
 
-    gathered = gather(
+    [read] = read_files(
+        "alpaca-eval",
         _paths(files),
         model_outputs=_paths(model_outputs),
         reference_outputs=_paths(reference_outputs),
-        told=Told(model=model, judge=judge, baseline=baseline),
+        model=model,
+        judge=judge,
+        baseline=baseline,
+        allow_unknown_items=allow_unknown_items,
+        **_benchmark(benchmark),
     )
     with _to_write(store) as its:
-        return taken_in(
-            its, gathered, allow_unknown_items=allow_unknown_items, **_benchmark(benchmark)
-        )
+        return cast("AlpacaEvalImport", read.take_in(its))
 
 
 def _paths(given: Paths) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Rows of a JSONL, CSV or Parquet file, each knowing where it stands.
+"""Rows of a JSONL, JSON, CSV, TSV or Parquet file, each knowing where it stands.
 
 Everything that comes from a file of somebody else's passes here first, so that whatever is wrong
 with it is named by file, line and field, with what to do.
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 JSONL = (".jsonl", ".ndjson")
 CSV = (".csv",)
+TSV = (".tsv",)
+JSON = (".json",)
 PARQUET = (".parquet", ".pq")
 
 ALSO_CALLED: Mapping[str, tuple[str, ...]] = {"item_id": ("item",), "text": ("answer", "output")}
@@ -232,12 +234,14 @@ def each_row(
     suffix = path.suffix.lower()
     if suffix in PARQUET:
         rows = _parquet(path)
-    elif suffix in CSV:
-        rows = _csv(path)
+    elif suffix in (*CSV, *TSV):
+        rows = _csv(path, "," if suffix in CSV else "\t")
     elif suffix in JSONL:
         rows = _jsonl(path, not_finite)
+    elif suffix in JSON:
+        rows = _json(path)
     else:
-        known = ", ".join((*JSONL, *CSV, *PARQUET))
+        known = ", ".join((*JSONL, *JSON, *CSV, *TSV, *PARQUET))
         raise UsageError(f"{path}: the suffix says what a file is; known are {known}")
     row = None
     for row in layout.laid_out(rows, path):
@@ -373,9 +377,26 @@ def _no_number(name: str) -> float:
     raise ValueError(f"{name} is no JSON; leave the field out or write null")
 
 
-def _csv(path: Path) -> Iterator[Row]:
+def _json(path: Path) -> Iterator[Row]:
+    """A list of objects, which is read at once."""
+    try:
+        read = json.loads(_decoded(whole_file(path).removeprefix(b"\xef\xbb\xbf"), str(path)))
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"{path}: this is not whole JSON ({error}); the file was cut off, or is no JSON list"
+        ) from None
+    if not isinstance(read, list):
+        raise InputError(f"{path}: a list of objects has to stand here")
+    for number, values in enumerate(read, 1):
+        where = f"{path}: row {number}"
+        if not isinstance(values, dict):
+            raise InputError(f"{where}: an object has to stand here, not {_shown(values)}")
+        yield Row(where, values)
+
+
+def _csv(path: Path, delimiter: str) -> Iterator[Row]:
     csv.field_size_limit(MOST_LINE_BYTES)  # 128 KiB unless told
-    reader = csv.reader(_csv_lines(path), strict=True)
+    reader = csv.reader(_csv_lines(path), strict=True, delimiter=delimiter)
     header: list[str] | None = None
     line = 1
     try:

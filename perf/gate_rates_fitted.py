@@ -45,7 +45,7 @@ from pyarrow import parquet
 
 from judgebench.metrics.confidence_board import statistics
 from judgebench.metrics.length_controlled import PARAMETERS
-from judgebench.reports.calibration_files import read_recovered
+from judgebench.reports.length_calibrations import read_recovered
 from judgebench.stats.length_control import exact, replicates
 from judgebench.stats.paired_bootstrap import bootstrap_test
 from judgebench.stats.paired_tests import PairedTest, paired_test

@@ -180,8 +180,8 @@ def read(url: str, what: str) -> None:
     """In a process of its own: prints `Took` as JSON."""
     if what in LEADERBOARDS:
         # Imported here, since rows are read without them.
+        from judgebench.reports.boards import parse_panel
         from judgebench.reports.leaderboard import leaderboards
-        from judgebench.reports.panels import parse_panel
     if what == "unpacked":
         columns.is_packed = lambda connection: False
     began, cpu, n = time.perf_counter(), time.process_time(), 0

@@ -20,12 +20,14 @@ import reads
 import streamlit as st
 import widgets
 from agreement_reads import SHOWN, WORDS
+from answers import State
 from compare_reads import heads, meetings, n_judges, signed
-from item_reads import Names, history
+from item_parts import Names
 from long_text import visible
 
 from judgebench.metrics.registry import meanings
 from judgebench.records import is_human
+from judgebench.store import Store
 
 SCOPES = {"pooled": "pooled", "macro": "macro (mean of models)", "model": "each model"}
 LEGEND = {
@@ -364,10 +366,10 @@ def where_they_differ(
     if not found["items"]:
         st.text("There is no item on which they say different things.")
     item = st.query_params.get("item")
-    told = history(*at, item) if item else None
+    told = State(*at[:2]).read(Store.item_history, *at[2:], item) if item else None
     if told is None:
         item = _first(found)
-        told = history(*at, item) if item else None
+        told = State(*at[:2]).read(Store.item_history, *at[2:], item) if item else None
     if item is None:
         return
     pagination.steps(found["items"], item, at[2:], "they do not differ on it")
@@ -452,11 +454,11 @@ def one_item(at: tuple[str, str, str, str], told: Any, found: reads.Json) -> Non
 
     st.subheader("Answers that they differ about")
     item_parts.show_answers(
-        *at[:2], [one for one in told.answers if one.newest and here(one)], names
+        State(*at[:2]), [one for one in told.answers if one.newest and here(one)], names
     )
     st.subheader("What they wrote")
     item_parts.show_verdicts(
-        *at[:2],
+        State(*at[:2]),
         [one for one in told.verdicts if one.judge.id in ids and one.counts and here(one)],
         names,
     )

@@ -19,7 +19,7 @@ from board_rows import BESIDE
 from compare_reads import meetings
 from long_text import verbatim
 
-from judgebench.reports.board_document import EXCLUDED, EXPLAINED, ONE_ORDER
+from judgebench.reports.board_tables import EXCLUDED, EXPLAINED, ONE_ORDER
 
 ALT = "The models' sets of ranks, and estimates with intervals; the table has the numbers."
 

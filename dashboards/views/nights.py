@@ -168,7 +168,7 @@ def draw(
     lines: Mapping[str, Sequence[Night]],
 ) -> None:
     """Everything, once it is decided."""
-    decimals = registry.metric(night_reads.metric_of(found)).drawn_digits
+    decimals = registry.metric(found.metric).drawn_digits
     points = night_reads.points(found.nights, board, metric)
     rows = pd.DataFrame(
         [
@@ -176,7 +176,7 @@ def draw(
             for night, point in zip(found.nights, points, strict=True)
         ]
     )
-    tested = night_reads.metric_of(found)
+    tested = found.metric
     gated = metric == tested
     rows = rows.assign(**night_reads.evidence(found, decimals))
     rows["said"] = [

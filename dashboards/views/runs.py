@@ -15,7 +15,7 @@ import starting
 import streamlit as st
 import widgets
 import yaml
-from item_reads import when
+from item_parts import when
 from long_text import visible
 from open_store import NoStoreError
 from planning import Plan

@@ -7,83 +7,146 @@ from functools import partial
 
 import charts
 import drawings
+import page
 import pandas as pd
 import streamlit as st
-import training_reads
 import widgets
+from answers import State
 from long_text import visible
-from reads import benchmarks
+from streamlit.delta_generator import DeltaGenerator
 
 from judgebench.metrics import registry
-from judgebench.reports.training import Training
+from judgebench.reports.render import render
+from judgebench.reports.training import Training, training
+from judgebench.reports.versions import judged_runs
 
 HOW_TO_TAG = """models:
   - name: apo-1200
     responses: answers/1200.jsonl
     tags: {training_run: apo-november, step: 1200, algorithm: apo, data: mix-3}"""
 
-HIDDEN = ["low", "high", "band low", "band high", "above low", "above high", "undefined"]
-"""Columns for drawing."""
+KNOWN = ("step", "training_run")
+"""Tags that the axis and the page say."""
+
+SHOWN = ("step", "model", "value", "alone", "band", "n", "missing", "above the last", "tags", "is")
 
 
-def page() -> None:
-    st.title("Training")
-    identity = st.empty()
-    url, mark = st.session_state["store"], st.session_state["mark"]
-    there = benchmarks(url, mark)
-    chosen = widgets.choose_benchmark(
-        there, [3, 2, 4, 4], lambda: training_reads.most_checkpoints(url, mark, there)
-    )
+def body(shown: State, identity: DeltaGenerator) -> None:
+    chosen = page.choose_benchmark(shown, [3, 2, 4, 4], lambda: longest_first(shown))
     if chosen is None:
         return
-    places, benchmark, version = chosen
-    known = training_reads.known(url, mark, benchmark, version)
-    widgets.notes([visible(f"⚠ {fault}") for fault in known.faults])
-    if not known.runs:
-        identity.text(f"{benchmark}@{version}")
-        widgets.empty(
+    places, *at = chosen
+    known = shown.soon(judged_runs)
+    widgets.notes([visible(f"⚠ {fault}") for *where, fault in known.faults if where == at])
+    runs = {one.run: one for one in known.runs if [one.benchmark, one.version] == at}
+    if not runs:
+        identity.text("@".join(at))
+        page.empty(
             "No checkpoint that was judged here is tagged with its step. A suite tags its models, "
             "and a run that is repeated with tags asks nobody again:",
             HOW_TO_TAG,
         )
         return
     with places[0]:
-        run = widgets.choose("Training run", list(known.runs), "training_run")
-    boards = known.boards[run]
+        run = page.choose("Training run", list(runs), "training_run")
+    boards = {board.name: board for board in reversed(runs[run].boards)}
     with places[1]:
-        judge = widgets.choose("Judge", list(boards), "judge", kept_as="training judge")
-    told = training_reads.report(url, mark, benchmark, version, run, boards[judge])
-    identity.text(training_reads.identity(told))
-    widgets.notes(training_reads.sentences(told))
-    draw(told)
-    table(told)
-    widgets.notes([visible(f"⚠ {note}") for note in told.notes])
-    lacking = len(known.runs[run]) - len(told.checkpoints)
-    if lacking:
-        st.text(f"{lacking} of its checkpoints have not been judged by this judge.")
-    widgets.download(
-        "Download CSV", f"{benchmark}_training.csv", training_reads.csv(told), key="csv"
-    )
-
-
-def draw(told: Training) -> None:
-    rows = pd.DataFrame([training_reads.row(told, one) for one in told.checkpoints])
-    drawn = rows.rename(columns={"band low": "from", "band high": "to"})[["value", "from", "to"]]
-    axis = charts.axis_of(told.metric, drawn.rename(columns={"from": "low", "to": "high"}))
-    rows["note"] = [widgets.note(row, axis.digits) for row in widgets.records(rows)]
-    best = corrected(told, axis)
-    ends = pd.concat([rows, best]) if len(best) else rows
-    said = training_reads.identity(told)
-    widgets.chart(
-        partial(
-            drawings.checkpoints,
-            rows.rename(columns=lambda name: name.replace(" ", "_")).replace({"is": {"other": ""}}),
-            best,
-            drawings.around(
-                axis, *(ends[name] for name in ("value", "low", "high", "band low", "band high"))
+        names = [board.name for board in runs[run].boards]
+        judge = page.choose("Judge", list(dict.fromkeys(names)), "judge", kept_as="training judge")
+    board = boards[judge]
+    found = shown.compute(
+        training, "@".join(at), run, judge=board.judge, opponent=board.opponent
+    )  # fmt: skip
+    said = about(found)
+    identity.text(said)
+    widgets.notes([visible(line) for line in found.in_words])
+    rows = table_of(found)
+    draw(found, rows, said)
+    widgets.table(
+        rows[[name for name in SHOWN if name != "tags" or rows["tags"].any()]],
+        column_config={
+            "step": st.column_config.NumberColumn(format="%.6g"),
+            "value": st.column_config.NumberColumn(
+                charts.axis_of(found.metric, rows).short,
+                format=f"%.{registry.metric(found.metric).drawn_digits}f",
             ),
-            widgets.ink(),
-        ),
+        },
+    )
+    why = zip(rows["model"], rows["undefined"], strict=True)
+    widgets.notes([visible(f"– {model}: {one}") for model, one in why if one])
+    widgets.notes([visible(f"⚠ {note}") for note in found.notes])
+    if lacking := len(runs[run].checkpoints) - len(found.checkpoints):
+        st.text(f"{lacking} of its checkpoints have not been judged by this judge.")
+    csv = render(found.document(), "csv")
+    widgets.download("Download CSV", f"{at[0]}_training.csv", csv, key="csv")
+
+
+def longest_first(shown: State) -> list[tuple[str, str]]:
+    """Benchmarks with training runs, the one with the longest first."""
+    runs = sorted(shown.soon(judged_runs).runs, key=lambda one: -len(one.checkpoints))
+    return list(dict.fromkeys((one.benchmark, one.version) for one in runs))
+
+
+def about(found: Training) -> str:
+    """One line: which data, which run, which judge, how sure."""
+    errors = "" if math.isnan(found.critical) else f", {found.critical:.2f} standard errors"
+    parts = [
+        f"{found.benchmark}@{found.version}",
+        found.run,
+        f"judge {found.judge}",
+        "" if found.opponent is None else f"against {found.opponent}",
+        f"{len(found.checkpoints)} checkpoints",
+        f"band at {100 * found.level:g} %{errors}",
+    ]
+    return visible(" · ".join(filter(None, parts)))
+
+
+def table_of(found: Training) -> pd.DataFrame:
+    """A row for each checkpoint, numbers as they are drawn, and in words."""
+    drawn = registry.metric(found.metric)
+    ends = ["value", "low", "high", "band_low", "band_high", "above_last"]
+    rows = found.to_frame().astype(dict.fromkeys(ends, float))
+    for title, value in {
+        "alone": "estimate",
+        "band": "band",
+        "above the last": "above_last",
+    }.items():
+        of = [getattr(one, value) for one in found.checkpoints]
+        whole = [
+            charts.GAP
+            if one is None
+            else drawn.drawn(getattr(one, "value", 0.0), one.low, one.high)
+            for one in of
+        ]
+        rows[title] = [
+            text if title == "above the last" else text.partition(" ")[2] or charts.GAP
+            for text in whole
+        ]
+    rows[ends] *= drawn.drawn_times
+    rows["tags"] = [
+        visible(", ".join(f"{k} {v}" for k, v in sorted(one.tags.items()) if k not in KNOWN))
+        for one in found.checkpoints
+    ]
+    rows["is"] = found.roles
+    rows["undefined"] = [one.estimate.undefined or "" for one in found.checkpoints]
+    return rows
+
+
+def draw(found: Training, rows: pd.DataFrame, said: str) -> None:
+    drawn = registry.metric(found.metric)
+    band = rows[["band_low", "band_high"]].set_axis(["low", "high"], axis=1)
+    axis = charts.axis_of(found.metric, rows.assign(**band))
+    rows["note"] = [widgets.note(row, axis.digits) for row in widgets.records(rows)]
+    best = pd.DataFrame()
+    if found.best is not None and found.best.corrected.undefined is None and len(rows) > 1:
+        value, low, high, _ = found.best.corrected
+        ends = {"value": value, "low": low, "high": high}
+        best = pd.DataFrame([ends]) * drawn.drawn_times
+        best[["step", "model"]] = found.best.step, found.best.model
+        best["note"] = drawn.drawn(value, low, high)
+    reach = [table[name] for table in (rows, best) for name in drawings.ENDS if name in table]
+    widgets.chart(
+        partial(drawings.checkpoints, rows, best, drawings.around(axis, *reach), widgets.ink()),
         said,
         name=f"training {said}",
         alt="The metric by step with its band; the table below has the numbers.",
@@ -95,58 +158,4 @@ def draw(told: Training) -> None:
     )
 
 
-def corrected(told: Training, axis: charts.Axis) -> pd.DataFrame:
-    """The best one's corrected figure; nothing where there is none, or nothing to pick from."""
-    best, scale = told.best, registry.metric(told.metric).drawn_times
-    if best is None or math.isnan(best.corrected.value) or len(told.checkpoints) < 2:
-        return pd.DataFrame()
-    value, low, high = (end * scale for end in best.corrected[:3])
-    words = [charts.number(end, axis.digits) for end in (value, low, high)]
-    row = {
-        "step": best.step,
-        "model": best.model,
-        "value": value,
-        "low": low,
-        "high": high,
-        "note": "{} [{}, {}]".format(*words),
-    }
-    return pd.DataFrame([row])
-
-
-def table(told: Training) -> None:
-    lines = [training_reads.row(told, one) for one in told.checkpoints]
-    rows = pd.DataFrame(lines)
-    digits = registry.metric(told.metric).drawn_digits
-    for at, title, low, high in (
-        (3, "alone", "low", "high"),
-        (4, "band", "band low", "band high"),
-    ):
-        rows.insert(at, title, [ends(line[low], line[high], digits) for line in lines])
-    rows["above the last"] = [
-        charts.GAP
-        if math.isnan(line["above the last"])
-        else f"{charts.number(line['above the last'], digits)} "
-        f"{ends(line['above low'], line['above high'], digits)}"
-        for line in lines
-    ]
-    reasons = [f"– {line['model']}: {line['undefined']}" for line in lines if line["undefined"]]
-    rows["is"] = rows["is"].replace("other", "")
-    idle = ["tags"] if not rows["tags"].any() else []
-    axis = charts.axis_of(told.metric, pd.DataFrame({"value": [], "low": [], "high": []}))
-    widgets.table(
-        rows.drop(columns=[*HIDDEN, *idle]),
-        column_config={
-            "step": st.column_config.NumberColumn(format="%.6g"),
-            "value": st.column_config.NumberColumn(axis.short, format=f"%.{digits}f"),
-        },
-    )
-    widgets.notes([visible(reason) for reason in reasons])
-
-
-def ends(low: float, high: float, digits: int) -> str:
-    if math.isnan(low) or math.isnan(high):
-        return charts.GAP
-    return f"[{charts.number(low, digits)}, {charts.number(high, digits)}]"
-
-
-widgets.or_say_what_is_wrong(page)
+page.show("Training", body)

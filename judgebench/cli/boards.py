@@ -170,12 +170,10 @@ def leaderboard(
       judgebench leaderboard alpaca_eval --bundle board.zip
     """
     from judgebench.errors import UsageError
-    from judgebench.reports.board_document import as_alpaca_eval
-    from judgebench.reports.board_request import BoardRequest
-    from judgebench.reports.board_set import no_boards
+    from judgebench.reports.board_request import BoardRequest, no_boards
+    from judgebench.reports.board_tables import Leaderboard, as_alpaca_eval
     from judgebench.reports.bundle import write_bundle
-    from judgebench.reports.leaderboard import document
-    from judgebench.reports.model_names import read_names
+    from judgebench.reports.published import read_names
     from judgebench.reports.reference_board import references
     from judgebench.store import open_store
 
@@ -219,7 +217,7 @@ def leaderboard(
         _say_what_is_not_in_it(boards)
         return 0
     beside = references(boards[0].benchmark, boards[0].version) if published else None
-    show(document(boards, published=beside, by=by), form, outputs)
+    show(Leaderboard.of(boards, published=beside, by=by).document(), form, outputs)
     return 0
 
 
@@ -263,7 +261,7 @@ def _published_alone(benchmark: str, nothing: str, by: Sequence[str]) -> Documen
     """What is published of a benchmark of which nothing is here, as the first message says."""
     from judgebench.benchmarks.description import chosen_version, find, split_version
     from judgebench.errors import UsageError, unknown_name
-    from judgebench.reports.leaderboard import document
+    from judgebench.reports.board_tables import Leaderboard
     from judgebench.reports.reference_board import references
 
     name, version = split_version(benchmark)
@@ -275,7 +273,7 @@ def _published_alone(benchmark: str, nothing: str, by: Sequence[str]) -> Documen
         if way not in known:
             raise UsageError(f"{nothing}; {unknown_name('published way of grouping', way, known)}")
     say(f"{nothing}; what follows is what others published of it")
-    return document((), published=found, by=by)
+    return Leaderboard.of((), published=found, by=by).document()
 
 
 @report("compare")

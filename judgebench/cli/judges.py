@@ -321,9 +321,8 @@ def calibrate_length(store: Store, benchmark: str, **asked: Any) -> Document:
       judgebench calibrate-length support --verbose last-week-long --verbose last-week-short
     """
     from judgebench.reports.calibrate_length import calibrate_length as fitted
-    from judgebench.reports.calibration_document import document
 
-    return document(fitted(store, benchmark, **asked))
+    return fitted(store, benchmark, **asked).document()
 
 
 @report("replies", store=None)

@@ -346,8 +346,9 @@ def _boards(outcome: Outcome, url: str) -> Document:
     Judges that the store holds from other suites, or as they were before, are left out.
     """
     from judgebench.records import is_human
-    from judgebench.reports import leaderboard
+    from judgebench.reports.board_tables import Leaderboard
     from judgebench.reports.document import Document
+    from judgebench.reports.leaderboard import leaderboards
     from judgebench.store import open_store
 
     asked = [
@@ -370,10 +371,10 @@ def _boards(outcome: Outcome, url: str) -> Document:
         for name, jury in asked:
             found = [
                 board
-                for board in leaderboard.leaderboards(store, name, panels=[jury] if jury else [])
+                for board in leaderboards(store, name, panels=[jury] if jury else [])
                 if board.judge_id is None or board.judge_id in judges or is_human(board.judge)
             ]
-            boards.append(leaderboard.document(found))
+            boards.append(Leaderboard.of(found).document())
             tables += boards[-1].tables
             if (confidence := _confidences(store, name, correct[name], judges)) is not None:
                 confidences.append(confidence)

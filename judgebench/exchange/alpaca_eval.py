@@ -1,76 +1,618 @@
-"""``import alpaca-eval``: answers and judged pairs of AlpacaEval's files and result folders."""
+"""``import alpaca-eval``: answers and judged pairs of AlpacaEval's files and result folders.
+
+All files are gathered and held against each other before any is stored. An item is known by the
+text of its instruction, never by its row. *Cross-annotations* (``annotator_index``) are several
+labels of each pair: of several people, or of one judge that was asked as often.
+"""
 
 from __future__ import annotations
 
-import time
+import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, partial
+from pathlib import Path
 from shlex import quote
+from typing import Any, NamedTuple
 
-from judgebench import keys
 from judgebench.benchmarks.folder import baseline_texts, items_at_hand
-from judgebench.errors import InputError
-from judgebench.exchange.alpaca_eval_ids import (
-    BENCHMARK,
-    hashed_id,
-    ids_by_question,
-    published_id,
-    published_ids,
-)
-from judgebench.exchange.alpaca_eval_rows import (
-    NOT_SAID,
-    OTHER_BASELINE,
-    About,
-    Gathered,
-    Judged,
-)
-from judgebench.exchange.attach import Board, place_key
-from judgebench.exchange.known_items import (
+from judgebench.errors import InputError, UsageError
+from judgebench.exchange.names import (
     NO_VERSION,
+    At,
     KnownItems,
     OwnItems,
     default_version,
+    name,
+    no_judge,
 )
-from judgebench.exchange.outcome import (
+from judgebench.exchange.pipeline import (
     IMPORT_LEASE,
-    Write,
-    cut_import,
-    import_manifest,
-    put_in_portions,
+    Import,
+    ImportReport,
+    Intake,
+    NewVerdict,
+    imported_judge_key,
+    recorded,
 )
-from judgebench.exchange.responses import named_model, recorded_key, same_text
-from judgebench.exchange.verdict_rows import same, say
-from judgebench.exchange.verdicts import imported_judge, put_reply
+from judgebench.exchange.verdicts import same, say
+from judgebench.execution.plan import drawn_order
+from judgebench.keys import text_sha
 from judgebench.records import (
+    HUMAN,
+    MOST_TOKENS,
     Item,
-    Judgment,
     Message,
-    ModelSpec,
-    Response,
-    RunVerdict,
+    Order,
+    Preference,
+    Reply,
+    TokenLogprob,
     Unreadable,
+    Usage,
+    Verdict,
     VerdictSlot,
 )
+from judgebench.rows import CSV, JSON, JSONL, TSV, Row, read_rows
 from judgebench.store import Store
-from judgebench.store.database import chunks
 
+BENCHMARK = "alpaca_eval"
+ANNOTATIONS, OUTPUTS, REFERENCES = "annotations", "model_outputs", "reference_outputs"
+SUFFIXES = (*JSON, *JSONL, *CSV, *TSV)
+_AS_TEXT = (*CSV, *TSV)
 _MOST = 5
+
+SEEDED_JUDGES = frozenset(
+    {
+        "alpaca_eval_cot_gpt4_turbo_fn",
+        "alpaca_eval_gpt4",
+        "alpaca_eval_gpt4_turbo_fn",
+        "weighted_alpaca_eval_gpt4_turbo",
+    }
+)
+"""Judges of AlpacaEval whose published replies show that they were asked in its seeded order."""
+
+_TWO_MODELS = (
+    "Are these two models of one name, or was it judged on other answers? Import one of them apart "
+    "with --model NAME"
+)
+OTHER_BASELINE = (
+    "This is a judge file of another baseline that goes by the same name; leave it out, or "
+    "give that one a name of its own (generator_1)"
+)
+_WAY_OUT = {"output_1": OTHER_BASELINE}
+
+INDEX = "annotator_index"
+"""The column of cross-annotations that says whose label, or which of a judge's, a row is."""
+
+PEOPLE = (HUMAN, "humans")
+
+NOT_READ = "AlpacaEval read no preference from the reply"
+NOT_SAID = "no preference in the file"
+
 UNSAID = Unreadable(reason=NOT_SAID)
+
+RAW = "raw_completion"
+_NO_REPLY = ("", "NaN")
+"""What stands in published files for an absent one."""
+
+_DIGITS = 12
+_ORDER = Path(__file__).with_name("alpaca_eval_instructions.txt")
+
+
+def read_alpaca_eval(
+    paths: Sequence[Path],
+    *,
+    model_outputs: Sequence[Path] = (),
+    reference_outputs: Sequence[Path] = (),
+    model: str | None = None,
+    judge: str | None = None,
+    baseline: str | None = None,
+    benchmark: str = BENCHMARK,
+    version: str | None = None,
+    known_items: KnownItems = items_at_hand,
+    allow_unknown_items: bool = False,
+) -> list[Import]:
+    """Read files and folders; returned is what stores all of them.
+
+    Parameters
+    ----------
+    model_outputs, reference_outputs
+        As for `gather`.
+    model, judge, baseline
+        As of `Told`.
+    benchmark, version
+        Under which the store keeps them.
+
+    Raises
+    ------
+    InputError, UsageError
+        As `gather`.
+    """
+    gathered = gather(
+        paths,
+        model_outputs=model_outputs,
+        reference_outputs=reference_outputs,
+        told=Told(model=model, judge=judge, baseline=baseline),
+    )
+    take_in = partial(
+        import_alpaca_eval,
+        gathered=gathered,
+        benchmark=benchmark,
+        version=version,
+        known_items=known_items,
+        allow_unknown_items=allow_unknown_items,
+    )
+    n = len(gathered.files)
+    return [Import(gathered.files[0] if n == 1 else f"{n} files", take_in)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AlpacaEvalImport:
-    """Counts of an import; ``unsaid`` are judged pairs without a preference and without a reply,
-    by model: they are unreadable.
+class Told:
+    """What the command says about the files.
 
-    run_id
-        The run that the new ones stand under; None where nothing was new.
+    model
+        Whose answers the files hold, whatever name they give (``generator``, ``generator_2``).
+    judge
+        Who judged, whatever name they give (``annotator``).
+    baseline
+        Whom the models were compared with; files that name another are refused.
     """
 
-    benchmark: str
-    version: str
+    model: str | None = None
+    judge: str | None = None
+    baseline: str | None = None
+
+
+class Answer(NamedTuple):
+    """A model's answer, and the row that it was first read from."""
+
+    where: str
+    file: str
+    text: str
+
+
+class About(NamedTuple):
+    """What a judged pair is about, and which time that the judge was asked."""
+
+    instruction: str
+    model: str
+    baseline: str
+    judge: str
+    repeat: int = 0
+
+
+class Judged(NamedTuple):
+    """One judged pair."""
+
+    row: Row
+    order: Order
+    verdict: Verdict
+    reply: Reply | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Gathered:
+    """The content of the files.
+
+    questions
+        Instruction -> the row that it first stands in, and its data set where one says.
+    answers
+        By model and instruction.
+    reference
+        Whose the reference outputs are, where any were given.
+    baselines
+        By judge, with the row that first names it.
+    crossed
+        Judges of cross-annotations, which are about the judge: their pairs may have any baseline.
+    """
+
+    told: Told
+    files: list[Path] = field(default_factory=list)
+    questions: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    answers: dict[tuple[str, str], Answer] = field(default_factory=dict)
+    judged: dict[About, Judged] = field(default_factory=dict)
+    reference: str | None = None
+    baselines: dict[str, tuple[str, str]] = field(default_factory=dict)
+    crossed: set[str] = field(default_factory=set)
+
+    def take(self, path: Path, rows: Sequence[Row], kind: str, names: _Names) -> None:
+        self.files.append(path)
+        for row in rows:
+            instruction = row.long_text("instruction")
+            if not instruction.strip():
+                raise row.wrong("instruction", "is blank")
+            if kind == ANNOTATIONS:
+                self._pair(path, row, instruction, names)
+            else:
+                model = self._generator(row, kind, names)
+                self._answer(path, row, "output", model, instruction)
+            self._question(row, instruction)
+
+    def _question(self, row: Row, instruction: str) -> None:
+        said = row.values.get("dataset")
+        dataset = said if isinstance(said, str) and said else None
+        before = self.questions.get(instruction)
+        if before is None or before[1] is None:
+            self.questions[instruction] = (before[0] if before else row.where, dataset)
+
+    def _generator(self, row: Row, kind: str, names: _Names) -> str:
+        if kind == REFERENCES:
+            fallback = self.told.baseline
+            found = _named(row, "generator", None, fallback, "--baseline NAME says whose these are")
+            if self.reference not in (None, found):
+                raise row.wrong(
+                    "generator", f"{found!r}, but other reference outputs are of {self.reference!r}"
+                )
+            self.reference = found
+            return found
+        says = "--model NAME says whose these are"
+        return _named(row, "generator", self.told.model, names.model, says)
+
+    def _answer(self, path: Path, row: Row, column: str, model: str, instruction: str) -> None:
+        text = row.long_text(column)
+        answer = Answer(row.where, path.name, text)
+        first = self.answers.setdefault((model, instruction), answer)
+        if first.text != text:
+            raise row.wrong(
+                column,
+                f"another answer of {model!r} to this instruction than in {first.where}. "
+                + _WAY_OUT.get(column, _TWO_MODELS),
+            )
+
+    def _pair(self, path: Path, row: Row, instruction: str, names: _Names) -> None:
+        told = self.told
+        crossed = row.has(INDEX)
+        written_by = "generator" if crossed and not row.has("generator_2") else "generator_2"
+        model = _named(
+            row, written_by, told.model, names.model, "--model NAME says whose output_2 is"
+        )
+        baseline = _named(
+            row, "generator_1", None, told.baseline, "--baseline NAME says whose output_1 is"
+        )
+        judge, repeat = _annotator(row, told.judge, names.judge)
+        if crossed:
+            self.crossed.add(judge)
+        self._check_baseline(row, judge, baseline)
+        self._answer(path, row, "output_1", baseline, instruction)
+        self._answer(path, row, "output_2", model, instruction)
+        order: Order = "single"
+        if judge in SEEDED_JUDGES and row.values["output_1"] != row.values["output_2"]:
+            order = drawn_order(instruction)  # equal answers are a tie without asking anybody
+        raw = f"preference_{RAW}" if f"preference_{RAW}" in row.values else RAW
+        reply = reply_of(row, raw, _seconds(row, path))
+        verdict = _verdict(_preference(row, path), order, reply)
+        about = About(instruction, model, baseline, judge, repeat)
+        first = self.judged.setdefault(about, Judged(row, order, verdict, reply))
+        if first.verdict != verdict:
+            raise row.wrong(
+                "preference",
+                f"another preference of {judge!r} about this instruction and {model!r} than in "
+                f"{first.row.where}; delete one, or import one apart with --judge NAME",
+            )
+
+    def _check_baseline(self, row: Row, judge: str, baseline: str) -> None:
+        for wanted, says in (
+            (self.told.baseline, "--baseline names"),
+            (self.reference, "the reference outputs are of"),
+        ):
+            if wanted not in (None, baseline):
+                raise row.wrong(
+                    "generator_1",
+                    f"judged against {baseline!r}, but {says} {wanted!r}: this is a judge file of "
+                    "another baseline",
+                )
+        first, where = self.baselines.setdefault(judge, (baseline, row.where))
+        if first != baseline and judge not in self.crossed:
+            raise row.wrong(
+                "generator_1",
+                f"{judge!r} judged against {baseline!r} here, but against {first!r} in {where}: "
+                "this is a judge file of another baseline. Import them apart",
+            )
+
+
+class _Names(NamedTuple):
+    """Names that folders give, where a file in AlpacaEval's own layout gives none."""
+
+    model: str | None = None
+    judge: str | None = None
+
+
+def gather(
+    paths: Sequence[Path],
+    *,
+    model_outputs: Sequence[Path] = (),
+    reference_outputs: Sequence[Path] = (),
+    told: Told | None = None,
+) -> Gathered:
+    """Read all files, or none.
+
+    Parameters
+    ----------
+    paths
+        Files and folders, which say themselves what they hold.
+    model_outputs, reference_outputs
+        Files of answers: of the models, and of the baseline.
+
+    Raises
+    ------
+    InputError
+        Naming file and row of what cannot be used, and of what contradicts another row.
+    UsageError
+        For a suffix that says nothing.
+    """
+    gathered = Gathered(told=told or Told())
+    references = _found_files(reference_outputs)
+    for path in references:
+        gathered.take(path, _answers(path), REFERENCES, _Names())
+    for path in _found_files([*model_outputs, *paths]):
+        if path in references:
+            continue
+        rows = read_rows(path, ())
+        kind = kind_of(path, rows)
+        if path in model_outputs and kind == ANNOTATIONS:
+            raise InputError(f"{path}: holds judged pairs, not a model's answers")
+        gathered.take(path, rows, kind, _folders(path, kind, paths))
+    return gathered
+
+
+def _answers(path: Path) -> list[Row]:
+    rows = read_rows(path, ())
+    if kind_of(path, rows) == ANNOTATIONS:
+        raise InputError(f"{path}: holds judged pairs, not the baseline's answers")
+    return rows
+
+
+def _folders(path: Path, kind: str, given: Sequence[Path]) -> _Names:
+    """In ``results/<model>/<judge>/`` and ``results/<model>/`` the folders are names."""
+    depth = 2 if kind == ANNOTATIONS else 1
+    if path in given or not any(
+        folder in path.parents and len(path.relative_to(folder).parts) >= depth for folder in given
+    ):
+        return _Names()
+    parents = [parent.name or None for parent in path.parents]
+    return _Names(parents[1], parents[0]) if kind == ANNOTATIONS else _Names(parents[0])
+
+
+def _annotator(row: Row, told: str | None, folder: str | None) -> tuple[str, int]:
+    """Who judged, and which time; in cross-annotations that name nobody these are people."""
+    crossed = row.has(INDEX)
+    if crossed and told is None and not row.has("annotator"):
+        told = HUMAN
+    judge = _named(row, "annotator", told, folder, "--judge NAME says who judged")
+    if reason := no_judge(judge):
+        raise row.wrong("annotator", reason)
+    if not crossed:
+        return judge, 0
+    index = row.whole(INDEX)
+    return (f"{HUMAN}/{index}", 0) if judge in PEOPLE else (judge, index)
+
+
+def _named(row: Row, field: str, told: str | None, fallback: str | None, help_: str) -> str:
+    if told is not None:
+        return told
+    if row.has(field):
+        return name(row, field)
+    if fallback is None:
+        raise row.wrong(field, f"is missing; {help_}")
+    return fallback
+
+
+def _verdict(p: float | None, order: Order, reply: Reply | None) -> Verdict:
+    if p is None:
+        return Unreadable(reason=NOT_SAID if reply is None else NOT_READ)
+    p_first = 1.0 - p if order == "opponent_first" else p
+    if p_first == 0.5:
+        return Preference(winner=None, p_first=0.5)
+    return Preference(winner=0 if p_first > 0.5 else 1, p_first=p_first)
+
+
+# files and what stands in their rows --------------------------------------------------------------
+
+
+def _found_files(paths: Sequence[Path]) -> list[Path]:
+    """The files themselves, and of folders what AlpacaEval writes there, each once.
+
+    In a folder, however deep, these are ``annotations``, ``model_outputs`` and
+    ``reference_outputs`` with one of the suffixes.
+
+    Raises
+    ------
+    InputError
+        For a folder without any.
+    UsageError
+        For a file of another suffix.
+    """
+    found: dict[Path, None] = {}
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(
+                one
+                for one in path.rglob("*")
+                if one.stem in (ANNOTATIONS, OUTPUTS, REFERENCES)
+                and one.suffix.lower() in SUFFIXES
+                and one.is_file()
+            )
+            if not inside:
+                raise InputError(
+                    f"{path}: no {ANNOTATIONS}.json or {OUTPUTS}.json in this folder or below; "
+                    "AlpacaEval writes them to results/<model>/<judge>/ and results/<model>/"
+                )
+            found |= dict.fromkeys(inside)
+        elif path.suffix.lower() not in SUFFIXES:
+            raise UsageError(
+                f"{path}: the suffix says what a file is; known are {', '.join(SUFFIXES)}"
+            )
+        else:
+            found[path] = None
+    return list(found)
+
+
+def kind_of(path: Path, rows: Sequence[Row]) -> str:
+    """Whether a file holds judged pairs or answers.
+
+    Raises
+    ------
+    InputError
+        Where it holds neither.
+    """
+    columns = {name for row in rows for name in row.values}
+    if {"preference", "output_1", "output_2"} <= columns:
+        return ANNOTATIONS
+    if "output" in columns:
+        return REFERENCES if path.stem == REFERENCES else OUTPUTS
+    lacking = sorted({"preference", "output_1", "output_2"} - columns)
+    raise InputError(
+        f"{path}: neither judged pairs (instruction, output_1, output_2, preference) nor answers "
+        f"(instruction, output); {', '.join(lacking)} and output are missing. Columns here: "
+        + (", ".join(sorted(map(str, columns))) or "none")
+    )
+
+
+def _preference(row: Row, path: Path) -> float | None:
+    """The probability that the model's answer is better; None where there is no preference.
+
+    AlpacaEval writes 1 where the baseline is better, 2 where the model is, what lies between for
+    1 + the probability; 1.5 for a tie, and once wrote 0; null, in its cache -1, for none.
+
+    Raises
+    ------
+    InputError
+        For anything else: upstream leaves such rows out of its numbers without a word.
+    """
+    value: Any = row.values.get("preference")
+    if isinstance(value, str) and path.suffix.lower() in _AS_TEXT:
+        if value == "":
+            return None
+        try:
+            value = float(value)
+        except ValueError:
+            raise row.wrong("preference", f"{value!r} is no number") from None
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise row.wrong("preference", f"a number has to stand here, not {value!r:.60}")
+    if not math.isfinite(value):
+        raise row.wrong(
+            "preference", f"{value} is no preference; where there is none, null has to stand here"
+        )
+    if value == -1:
+        return None
+    if value == 0:
+        return 0.5
+    if not 1 <= value <= 2:
+        raise row.wrong(
+            "preference",
+            f"{value!r} is outside 1 to 2 (1: the baseline's answer is better, 2: the model's)",
+        )
+    return float(value) - 1.0
+
+
+def _seconds(row: Row, path: Path) -> float:
+    """What a judgment took, as upstream divides it up; 0 where it does not say."""
+    for column in ("preference_time_per_example", "time_per_example"):
+        value = row.values.get(column)
+        if isinstance(value, str) and value and path.suffix.lower() in _AS_TEXT:
+            return row.number(column)
+        if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+            return float(value)
+    return 0.0
+
+
+def reply_of(row: Row, field: str, seconds: float) -> Reply | None:
+    """The reply in a field of a row; None where there is none.
+
+    Raises
+    ------
+    InputError
+        For what is neither a text nor such a choice.
+    """
+    raw = row.values.get(field)
+    if raw is None or (isinstance(raw, float) and raw != raw):
+        return None
+    if isinstance(raw, str):
+        return None if raw in _NO_REPLY else Reply(text=raw, seconds=seconds)
+    if not isinstance(raw, Mapping):
+        raise row.wrong(field, f"a text or an object has to stand here, not {raw!r:.60}")
+    text, message = raw.get("text"), raw.get("message")
+    if text is None and isinstance(message, Mapping):
+        text = message.get("content")
+    logprobs = raw.get("logprobs")
+    content = logprobs.get("content") if isinstance(logprobs, Mapping) else None
+    try:
+        tokens = None if content is None else tuple(_token(one) for one in content)
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+        raise row.wrong(
+            field, "logprobs.content is no list of tokens with their logprob and top_logprobs"
+        ) from None
+    finish = raw.get("finish_reason")
+    return Reply(
+        text=text if isinstance(text, str) else "",
+        finish_reason=finish if isinstance(finish, str) else None,
+        logprobs=tokens,
+        usage=_usage(raw.get("total_tokens"), tokens),
+        seconds=seconds,
+    )
+
+
+def _token(said: Mapping[str, Any]) -> TokenLogprob:
+    top = tuple((_text(one["token"]), float(one["logprob"])) for one in said["top_logprobs"])
+    return TokenLogprob(token=_text(said["token"]), logprob=float(said["logprob"]), top=top)
+
+
+def _text(said: Any) -> str:
+    if not isinstance(said, str):
+        raise TypeError(f"a token is a text, not {said!r}")
+    return said
+
+
+def _usage(total: Any, tokens: Sequence[TokenLogprob] | None) -> Usage:
+    """The sum alone stands in the file; where every token of the reply does too, both parts."""
+    if tokens is None or isinstance(total, bool) or not isinstance(total, int | float):
+        return Usage()
+    if not len(tokens) <= total <= MOST_TOKENS or not float(total).is_integer():
+        return Usage()
+    return Usage(prompt_tokens=int(total) - len(tokens), completion_tokens=len(tokens))
+
+
+# which item an instruction is ---------------------------------------------------------------------
+
+
+@cache
+def published_ids() -> Mapping[str, str]:
+    """First digits of the SHA-256 of each of the 805 instructions -> its row upstream, from 0."""
+    digests = _ORDER.read_text(encoding="ascii").split()
+    return {digest: str(row) for row, digest in enumerate(digests)}
+
+
+def published_id(instruction: str) -> str | None:
+    """The row of an instruction in AlpacaEval's own set; None for one that is not in it."""
+    return published_ids().get(text_sha(instruction)[:_DIGITS])
+
+
+def hashed_id(instruction: str) -> str:
+    """The id of an instruction of which nobody knows another."""
+    return f"sha:{text_sha(instruction)[:_DIGITS]}"
+
+
+def ids_by_question(items: Iterable[Item]) -> dict[str, str]:
+    """Question -> id; of two items that ask the same the first."""
+    found: dict[str, str] = {}
+    for item in items:
+        if any(turn.role == "user" for turn in item.turns):
+            found.setdefault(item.question, item.id)
+    return found
+
+
+# into a store -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlpacaEvalImport(ImportReport):
+    """Counts of an import; ``unsaid`` are judged pairs without a preference and without a reply,
+    by model: they are unreadable."""
+
+    about: str
     files: int
     models: int
     verdicts: int
@@ -78,8 +620,12 @@ class AlpacaEvalImport:
     unsaid: Mapping[str, int]
     answers: int
     new_answers: int
-    run_id: str | None
-    warnings: tuple[str, ...]
+
+    def summary(self, rows: str = "") -> str:
+        return (
+            f"{self.about}, {self.models} models; {self.verdicts} verdicts, {self.new_verdicts} "
+            f"new; {self.answers} responses, {self.new_answers} new"
+        )
 
 
 def import_alpaca_eval(
@@ -108,49 +654,61 @@ def import_alpaca_eval(
     if version == NO_VERSION:
         version = own.version(benchmark) or version
     known = known_items(benchmark, version) or own(benchmark, version)
+    answers, judged = gathered.answers, gathered.judged
     with store.lease(IMPORT_LEASE):
-        taking = _Taking(store, gathered, benchmark, version)
+        taking = _Taking(store, gathered, (benchmark, version))
         taking.find_items(known, allow_unknown_items)
-        taking.find_models()
         taking.find_answers()
         taking.find_verdicts()
-        run_id = taking.put()
+        new_verdicts, new_answers = len(taking.verdicts), len(taking.responses)
+        run_id = taking.put({"verdicts": new_verdicts, "responses": new_answers})
+    unsaid = Counter(about.model for about, one in judged.items() if one.verdict == UNSAID)
+    if unsaid:
+        taking.say(
+            "pairs with neither preference nor reply, which count as unreadable: "
+            + _listed(unsaid.items())
+        )
+    rows, new = len(judged) + len(answers), new_verdicts + new_answers
     return AlpacaEvalImport(
-        benchmark=benchmark,
-        version=version,
-        files=len(gathered.files),
-        models=len({model for model, _ in gathered.answers}),
-        verdicts=len(gathered.judged),
-        new_verdicts=len(taking.judgments),
-        unsaid=Counter(
-            about.model for about, one in gathered.judged.items() if one.verdict == UNSAID
-        ),
-        answers=len(gathered.answers),
-        new_answers=len(taking.responses),
+        rows=rows,
+        new=new,
+        known=rows - new,
         run_id=run_id,
-        warnings=tuple(taking.warnings),
+        warnings=taking.warnings,
+        about=f"{benchmark}@{version}",
+        files=len(gathered.files),
+        models=len({model for model, _ in answers}),
+        verdicts=len(judged),
+        new_verdicts=new_verdicts,
+        unsaid=unsaid,
+        answers=len(answers),
+        new_answers=new_answers,
     )
 
 
-class _Taking:
+def _listed(counts: Iterable[tuple[str, int]]) -> str:
+    named = [f"{model} ({n})" for model, n in counts]
+    more = f" and {len(named) - _MOST} more" if len(named) > _MOST else ""
+    return ", ".join(named[:_MOST]) + more
+
+
+class _Taking(Intake):
     """What of the files is new to a store."""
 
-    def __init__(self, store: Store, gathered: Gathered, benchmark: str, version: str) -> None:
-        self.store, self.gathered = store, gathered
-        self.benchmark, self.version = benchmark, version
-        self.board = Board.of(store, benchmark, version)
+    def __init__(self, store: Store, gathered: Gathered, at: At) -> None:
+        super().__init__(store, "alpaca-eval", gathered.files)
+        self.gathered, self.at, self.here = gathered, at, self.board(at)
         self.ids: dict[str, str] = {}
         self.models: dict[str, bytes] = {}
-        self.new_models: dict[str, ModelSpec] = {}
-        self.responses: dict[bytes, Response] = {}
-        self.judgments: list[tuple[About, VerdictSlot, Judged]] = []
-        self.warnings: list[str] = []
+
+    def say(self, warning: str) -> None:
+        self.here.warnings[warning] = None
 
     def find_items(self, known: Mapping[str, Item] | None, allow_unknown: bool) -> None:
         """The item of every instruction: known to the data, the store, AlpacaEval, or new."""
         of_data = ids_by_question((known or {}).values())
-        of_store = ids_by_question(self.board.items.values())
-        published = self.benchmark == BENCHMARK
+        of_store = ids_by_question(self.here.items.values())
+        published = self.at[0] == BENCHMARK
         unknown = []
         for instruction in self.gathered.questions:
             found = of_data.get(instruction)
@@ -164,13 +722,13 @@ class _Taking:
         if unknown and not allow_unknown and (known or len(unknown) < len(self.ids)):
             where = self.gathered.questions[unknown[0]][0]
             raise InputError(
-                f"{where}: instruction: is no item of {self.benchmark}@{self.version}: "
+                f"{where}: instruction: is no item of {self.at[0]}@{self.at[1]}: "
                 f"{unknown[0][:60]!r}; {len(unknown)} of {len(self.ids)} instructions are none. Is "
                 "the file of another benchmark (--benchmark NAME)? (--allow-unknown-items takes "
                 "them in)"
             )
         if published and len(unknown) == len(self.ids):
-            self.warnings.append(
+            self.say(
                 "no instruction is one of AlpacaEval's own; --benchmark NAME keeps these on a "
                 "board of their own"
             )
@@ -181,98 +739,66 @@ class _Taking:
         lacking: dict[str, Item] = {}
         for instruction, (_, dataset) in self.gathered.questions.items():
             item_id = self.ids[instruction]
-            if item_id in self.board.items and self.board.items[item_id].turns:
+            if item_id in self.here.items and self.here.items[item_id].turns:
                 continue
             lacking[item_id] = known.get(item_id) or Item(
-                benchmark=self.benchmark,
-                version=self.version,
+                benchmark=self.at[0],
+                version=self.at[1],
                 id=item_id,
                 turns=(Message(role="user", content=instruction),),
                 category=dataset,
             )
-        self.board.add_items(lacking)
+        self.here.add_items(lacking)
 
     def _say_what_is_short(self, whole_set: bool) -> None:
         wanted = len(published_ids())
         has = Counter(model for model, _ in self.gathered.answers)
-        short = [f"{model} ({n})" for model, n in has.items() if n != wanted]
+        short = [(model, n) for model, n in has.items() if n != wanted]
         if whole_set and short:
-            more = f" and {len(short) - _MOST} more" if len(short) > _MOST else ""
-            self.warnings.append(
-                f"not all of the {wanted} instructions are answered: "
-                + ", ".join(short[:_MOST])
-                + more
-            )
-
-    def find_models(self) -> None:
-        """The stored model of a name where it gave these answers, else one known by its name."""
-        other = {
-            model
-            for (model, instruction), answer in self.gathered.answers.items()
-            if model in self.board.models
-            and (stored := self._stored(model, self.board.models[model], instruction)) is not None
-            and not same_text(stored, answer.text)
-        }
-        for model in dict.fromkeys(model for model, _ in self.gathered.answers):
-            spec = named_model(model)
-            key = self.board.models.get(model)
-            if key is None or model in other:
-                key = keys.model_key(spec)
-                self.new_models[model] = spec
-            self.models[model] = key
-
-    def _stored(self, model: str, key: bytes, instruction: str) -> str | None:
-        found = self.board.answers.get((self.ids[instruction], key, 0, 0))
-        return None if found is None else found[0]
+            self.say(f"not all of the {wanted} instructions are answered: {_listed(short)}")
 
     def find_answers(self) -> None:
-        baselines = {about.baseline for about in self.gathered.judged}
-        own = {m: baseline_texts(self.benchmark, self.version, m) for m in baselines}
+        given: dict[str, list[tuple[str, Answer]]] = {}
         for (model, instruction), answer in self.gathered.answers.items():
-            key = self.models[model]
-            stored = self._stored(model, key, instruction)
-            known = own.get(model, {}).get(self.ids[instruction])
-            if known is not None and known != answer.text:
-                raise InputError(
-                    f"{answer.where}: this is not what {model!r}, the benchmark's own baseline, "
-                    f"answered to item {self.ids[instruction]!r}. {OTHER_BASELINE}"
-                )
-            if stored is None:
-                response = Response(
-                    benchmark=self.benchmark,
-                    version=self.version,
-                    item_id=self.ids[instruction],
-                    model_key=key,
-                    text=answer.text,
-                    raw=answer.text,
-                    status="ok" if answer.text.strip() else "empty",
-                    source=f"file:{answer.file}",
-                )
-                self.responses[recorded_key(response)] = response
-            elif not same_text(stored, answer.text):
-                way_out = "Give this model another name (--model NAME)"
-                raise InputError(
-                    f"{answer.where}: the store has another answer of {model!r} to item "
-                    f"{self.ids[instruction]!r}. "
-                    + (OTHER_BASELINE if model in baselines else way_out)
-                )
+            given.setdefault(model, []).append((self.ids[instruction], answer))
+        baselines = {about.baseline for about in self.gathered.judged}
+        for model, answers in given.items():
+            texts = ((item, 0, answer.text) for item, answer in answers)
+            key = self.models[model] = self.here.model_of(model, texts)
+            own = baseline_texts(*self.at, model) if model in baselines else {}
+            for item, answer in answers:
+                if own.get(item, answer.text) != answer.text:
+                    raise InputError(
+                        f"{answer.where}: this is not what {model!r}, the benchmark's own baseline,"
+                        f" answered to item {item!r}. {OTHER_BASELINE}"
+                    )
+                if self.here.other_answer(key, item, 0, answer.text):
+                    way_out = "Give this model another name (--model NAME)"
+                    raise InputError(
+                        f"{answer.where}: the store has another answer of {model!r} to item "
+                        f"{item!r}. {OTHER_BASELINE if model in baselines else way_out}"
+                    )
+                if (item, key, 0, 0) not in self.here.answers:
+                    at, response = recorded(self.at, item, key, answer.text, answer.file)
+                    self.responses[at] = response
 
     def find_verdicts(self) -> None:
+        opponents = self._opponents()
         for about, judged in self.gathered.judged.items():
             place = VerdictSlot(
-                benchmark=self.benchmark,
-                version=self.version,
+                benchmark=self.at[0],
+                version=self.at[1],
                 item_id=self.ids[about.instruction],
                 model_key=self.models[about.model],
-                judge_key=keys.judge_key(imported_judge(about.judge)),
+                judge_key=imported_judge_key(about.judge),
                 opponent_key=self.models[about.baseline],
                 order=judged.order,
                 repeat=about.repeat,
             )
-            _, said = self.board.current.get(place, (None, None))
+            _, said = self.here.current.get(place, (None, None))
             if said is None or (said == UNSAID and judged.verdict != UNSAID):
-                self._refuse_other_baseline(about, judged)
-                self.judgments.append((about, place, judged))
+                self._refuse_other_baseline(about, judged, opponents.get(place.judge_key, set()))
+                self.verdicts.append(NewVerdict(place, about.judge, judged.verdict, judged.reply))
             elif judged.verdict != UNSAID and not same(said, judged.verdict):
                 raise judged.row.wrong(
                     "preference",
@@ -281,13 +807,13 @@ class _Taking:
                     "the other judge another name (--judge NAME)",
                 )
 
-    def _refuse_other_baseline(self, about: About, judged: Judged) -> None:
+    def _refuse_other_baseline(self, about: About, judged: Judged, there: set[bytes]) -> None:
         """One judge's files have one baseline, unless the command names it."""
         if self.gathered.told.baseline is not None or about.judge in self.gathered.crossed:
             return
-        others = self._opponents.get(about.judge, set()) - {self.models[about.baseline]}
+        others = there - {self.models[about.baseline]}
         if others:
-            names = {model.key: model.name for model in self.board.known}
+            names = {model.key: model.name for model in self.here.known}
             raise judged.row.wrong(
                 "generator_1",
                 f"judged against {about.baseline!r}, but the store has verdicts of "
@@ -295,59 +821,10 @@ class _Taking:
                 f"baseline; --baseline {quote(about.baseline)} takes it in, for a board of its own",
             )
 
-    @cached_property
-    def _opponents(self) -> dict[str, set[bytes]]:
-        """Of each judge in the files, whom the store has it compare with."""
-        judges = {keys.judge_key(imported_judge(judge)): judge for judge in self.gathered.baselines}
-        found: dict[str, set[bytes]] = {}
-        for place in self.board.current:
-            if place.judge_key in judges and place.opponent_key is not None:
-                found.setdefault(judges[place.judge_key], set()).add(place.opponent_key)
+    def _opponents(self) -> dict[bytes, set[bytes]]:
+        """Of each judge, by its key, whom the store has it compare with."""
+        found: dict[bytes, set[bytes]] = {}
+        for place in self.here.current:
+            if place.opponent_key is not None:
+                found.setdefault(place.judge_key, set()).add(place.opponent_key)
         return found
-
-    def put(self) -> str | None:
-        """All of it under a run of its own."""
-        cut = cut_import(self.store, "alpaca-eval", self.gathered.files)
-        if not (self.judgments or self.responses or cut):
-            return None
-        counts = {"verdicts": len(self.judgments), "responses": len(self.responses)}
-        manifest = import_manifest("alpaca-eval", self.gathered.files, counts, cut)
-        put_in_portions(self.store, manifest, cut, self._writes(manifest.id))
-        return manifest.id
-
-    def _writes(self, run_id: str) -> Iterator[Write]:
-        store, now = self.store, time.time()
-        for items in chunks(self.board.new_items):
-            yield len(items), partial(store.put_items, items)
-        for model, spec in self.new_models.items():
-            yield 1, partial(store.put_model, model, spec)
-        for some in chunks(self.responses.items()):
-            yield len(some), partial(store.put_responses, dict(some))
-        there = {judge.key for judge in store.judges()}
-        for judge in self.gathered.baselines:
-            if keys.judge_key(imported_judge(judge)) not in there:
-                yield 1, partial(store.put_judge, judge, imported_judge(judge))
-        for judgments in chunks(self.judgments):
-            yield len(judgments), partial(self._put_judgments, run_id, judgments, now)
-
-    def _put_judgments(
-        self, run_id: str, judgments: Sequence[tuple[About, VerdictSlot, Judged]], now: float
-    ) -> None:
-        for about, place, judged in judgments:
-            self._put_judgment(run_id, about, place, judged, now)
-
-    def _put_judgment(
-        self, run_id: str, about: About, place: VerdictSlot, judged: Judged, now: float
-    ) -> None:
-        at = place_key(place)
-        replies = put_reply(self.store, place, about.judge, judged.reply)
-        judgment = Judgment(
-            key=keys.content_key("imported judgment", [at, judged.verdict, None]),
-            judge_key=place.judge_key,
-            case_key=at,
-            verdict=judged.verdict,
-            reply_keys=replies,
-            at=now,
-        )
-        use = RunVerdict(run_id=run_id, place=place, judgment_key=judgment.key)
-        self.store.put_judgment(judgment, [use])

@@ -17,10 +17,9 @@ from statistics import fmean
 from typing import Any, TypeAlias
 
 from judgebench.errors import StoreError, UsageError, unknown_name
-from judgebench.exchange.alpaca_eval_files import ANNOTATIONS, OUTPUTS
-from judgebench.exchange.alpaca_eval_raw import raw_of
+from judgebench.exchange.alpaca_eval import ANNOTATIONS, OUTPUTS
 from judgebench.keys import text_sha
-from judgebench.records import AFRESH, Preference, Unreadable, Verdict, VerdictSlot
+from judgebench.records import AFRESH, Preference, Reply, Verdict, VerdictSlot
 from judgebench.store import Store
 from judgebench.store.catalog import distinct_names
 
@@ -253,14 +252,10 @@ def _preference(said: Sequence[_Said]) -> float | None:
     """1 + the probability that the model wins: the mean of repeats, then of the orders."""
     of_order: dict[str, list[float]] = {}
     for place, _, verdict in said:
-        match verdict:
-            case Preference(p_first=p):
-                value = 1.0 - p if place.order == "opponent_first" else p
-                of_order.setdefault(place.order, []).append(value)
-            case Unreadable():
-                continue
-            case _:  # a label or score about a pair is no comparison
-                continue
+        if isinstance(verdict, Preference):  # a label or score about a pair is no comparison
+            p = verdict.p_first
+            value = 1.0 - p if place.order == "opponent_first" else p
+            of_order.setdefault(place.order, []).append(value)
     if not of_order:
         return None
     return 1.0 + fmean(fmean(values) for values in of_order.values())
@@ -285,3 +280,31 @@ def _folders(names: Iterable[str]) -> dict[str, str]:
         taken.add(folder.casefold())
         found[name] = folder
     return found
+
+
+def raw_of(reply: Reply) -> str | dict[str, Any]:
+    """What AlpacaEval would have kept of a reply: the inverse of `reply_of`."""
+    if reply.logprobs is None:
+        return reply.text
+    parts = reply.usage.prompt_tokens, reply.usage.completion_tokens
+    return {
+        "finish_reason": reply.finish_reason,
+        "index": 0,
+        "logprobs": {
+            "content": [
+                {
+                    "token": one.token,
+                    "logprob": one.logprob,
+                    "bytes": None,
+                    "top_logprobs": [
+                        {"token": token, "logprob": logprob, "bytes": None}
+                        for token, logprob in one.top
+                    ],
+                }
+                for one in reply.logprobs
+            ]
+        },
+        "message": {"content": reply.text, "role": "assistant"},
+        "text": reply.text,
+        "total_tokens": None if None in parts else sum(part or 0 for part in parts),
+    }

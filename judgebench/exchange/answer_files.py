@@ -15,13 +15,12 @@ from typing import Any
 from judgebench.benchmarks.folder import items_at_hand
 from judgebench.benchmarks.own_prompts import QUESTION, Question
 from judgebench.errors import InputError
-from judgebench.exchange.alpaca_eval_files import ANNOTATIONS, kind_of, rows_of
-from judgebench.exchange.known_items import default_version
-from judgebench.exchange.names import benchmark_name, name, optional_name
+from judgebench.exchange.alpaca_eval import ANNOTATIONS, kind_of
+from judgebench.exchange.names import benchmark_name, default_version, name, optional_name
 from judgebench.records import Item, Message
 from judgebench.registry import tasks_root
 from judgebench.responses.from_file import RecordedAnswers
-from judgebench.rows import Row, at_hand
+from judgebench.rows import Row, at_hand, read_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +71,7 @@ def read_answer_files(paths: Iterable[Path]) -> AnswerFiles:
     """
     found = _Found()
     for path in dict.fromkeys(paths):
-        rows = rows_of(path)
+        rows = read_rows(path, ())
         if not any("text" in row.values for row in rows) and kind_of(path, rows) == ANNOTATIONS:
             raise InputError(
                 f"{path}: holds judged pairs, which `judgebench import alpaca-eval` takes in; a "

@@ -7,13 +7,15 @@ win (``A>>B``) counts as a win; upstream counts it three times over, as if it we
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from judgebench.benchmarks.folder import items_at_hand
 from judgebench.errors import unknown_name
-from judgebench.exchange.names import judge_name, name
-from judgebench.exchange.verdict_rows import VerdictRow, Where
+from judgebench.exchange.names import At, KnownItems, default_version, judge_name, name
+from judgebench.exchange.pipeline import Import, files_in
+from judgebench.exchange.verdicts import VerdictRow, Where, checked, row_of
 from judgebench.records import Order, Preference, Reply, Unreadable, Verdict
 from judgebench.rows import Row, each_row
 
@@ -32,9 +34,22 @@ NO_LABEL = "Arena-Hard read no verdict from the reply, or two"
 
 
 def read_arena_hard(
-    path: Path, benchmark: str, version: str, baseline: str | None
-) -> list[VerdictRow]:
-    """All games of a file; one that was not played is a missing verdict.
+    paths: Sequence[Path],
+    *,
+    benchmark: str = BENCHMARK,
+    version: str | None = None,
+    baseline: str | None = None,
+    known_items: KnownItems = items_at_hand,
+    allow_unknown_items: bool = False,
+) -> list[Import]:
+    """Read judgment files, or folders of them; returned with each is what stores it.
+
+    Parameters
+    ----------
+    benchmark, version
+        Under which the store keeps them.
+    baseline
+        With whom the models were compared.
 
     Raises
     ------
@@ -42,6 +57,13 @@ def read_arena_hard(
         Naming the line and field of what cannot be used; for a file that names no baseline where
         none is given, or another.
     """
+    at = benchmark, version or default_version(benchmark)
+    read = [(path, _read(path, at, baseline)) for path in files_in(paths, (".jsonl",))]
+    return checked("arena-hard", read, None if allow_unknown_items else known_items)
+
+
+def _read(path: Path, at: At, baseline: str | None) -> list[VerdictRow]:
+    """All games of a file; one that was not played is a missing verdict."""
     found = []
     for row in each_row(path, ("model", "judge", "games")):
         model, judge, against = name(row, "model"), judge_name(row), _baseline(row, baseline)
@@ -51,24 +73,18 @@ def read_arena_hard(
         if not isinstance(games, list) or len(games) != len(_SHOWN):
             raise row.wrong("games", "two games have to stand here, with either answer first")
         item = name(row, "uid" if row.has("uid") else "question_id")
-        told = Row(row.where, {"model": model, "opponent": against, "judge": judge})
         for order, game in zip(_SHOWN, games, strict=True):
-            if game is None:
-                continue
-            where = Where(
-                benchmark=benchmark,
-                version=version,
-                item_id=item,
-                model=model,
-                judge=judge,
-                opponent=against,
-                order=order,
-                sample=0,
-                turn=0,
-                repeat=0,
-            )
-            verdict, reply = _game(row, game)
-            found.append(VerdictRow(row=told, where=where, verdict=verdict, reply=reply))
+            if game is not None:
+                where = Where(
+                    benchmark=at[0],
+                    version=at[1],
+                    item_id=item,
+                    model=model,
+                    judge=judge,
+                    opponent=against,
+                    order=order,
+                )
+                found.append(row_of(row, where, *_game(row, game)))
     return found
 
 

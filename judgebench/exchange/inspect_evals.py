@@ -1,29 +1,60 @@
-"""``import inspect``: Inspect's logs, each a run of a task."""
+"""``import inspect``: Inspect's logs, each a run of a task.
+
+A ``.eval`` file is a zip file of JSON, read here without Inspect; a ``.json`` log is the same in
+one object. What is in either is data, and never made into objects of Inspect's.
+"""
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Mapping, Sequence
-from functools import cache
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from judgebench import registry
 from judgebench.benchmarks.folder import items_at_hand
-from judgebench.errors import InputError
-from judgebench.exchange.evaluations import Evaluation, Night
-from judgebench.exchange.evaluations_checking import check, one_model, one_task
-from judgebench.exchange.evaluations_taking import Taking
-from judgebench.exchange.inspect_logs import Raw, find_logs, read_head
-from judgebench.exchange.inspect_samples import Samples, judge_name
-from judgebench.exchange.known_items import NO_VERSION, KnownItems, default_version
+from judgebench.errors import InputError, UsageError
+from judgebench.exchange.evaluations import (
+    Evaluation,
+    Mark,
+    Night,
+    Sample,
+    import_of,
+    mapping,
+    one_of,
+    own_id,
+    plain,
+    short_text,
+)
+from judgebench.exchange.json_stream import members
+from judgebench.exchange.names import NO_VERSION, At, KnownItems, default_version
+from judgebench.exchange.pipeline import Import, recorded
+from judgebench.exchange.zip_members import ZipMembers
 from judgebench.keys import content_key
-from judgebench.records import ModelSpec, Runtime
+from judgebench.records import (
+    MOST_TOKENS,
+    Item,
+    Message,
+    ModelSpec,
+    Response,
+    ResponseStatus,
+    Role,
+    Runtime,
+    Usage,
+)
 from judgebench.secret import redact
+from judgebench.template import MOST_OPTIONS, letters, reference_to
+from judgebench.workers.backends import Generated
+from judgebench.workers.final_answer import read_answer
 
 INSPECT = "inspect"
 _DONE = "success"
 _DIGITS = 12
+
+Raw = Mapping[str, Any]
 
 
 def read_inspect(
@@ -34,7 +65,7 @@ def read_inspect(
     model: str | None = None,
     known_items: KnownItems = items_at_hand,
     allow_unknown_items: bool = False,
-) -> list[Taking]:
+) -> list[Import]:
     """Read logs, or folders of them; returned is what stores each, the earliest first.
 
     The task is the benchmark, a sample's id the item, its epoch the sample, counted from 0. A
@@ -53,16 +84,16 @@ def read_inspect(
     InputError
         Naming file and sample of what cannot be used.
     """
-    heads = {path: read_head(path) for path in find_logs(paths)}
-    one_task(benchmark, {_task(path, head) for path, head in heads.items()})
-    one_model(model, {str(head["eval"].get("model")) for head in heads.values()})
+    heads = {path: _read_head(path) for path in _find_logs(paths)}
+    tasks = {_task(path, head) for path, head in heads.items()}
+    one_of("benchmark", "task", benchmark, tasks)
+    one_of("model", "model", model, {str(head["eval"].get("model")) for head in heads.values()})
     known = cache(known_items)
     found = []
     for path, head in sorted(heads.items(), key=lambda log: (_when(log[1]), str(log[0]))):
         one = _evaluation(path, head, benchmark, version, model)
-        checked = check(one, known, allow_unknown=allow_unknown_items)
         night = Night(what=INSPECT, when=_when(head), files=(path,), evaluations=(one,))
-        found.append(Taking(night=night, checked=(checked,)))
+        found.append(import_of(night, known, allow_unknown_items=allow_unknown_items))
     return found
 
 
@@ -78,6 +109,7 @@ def _evaluation(
         raise InputError(f"{path}: eval: model: is missing; is it a log of Inspect's?")
     called = model or redact(ran)
     scorers = _scorers(about)
+    judges = {s: _judge_name(s, _grader(s, options, about)) for s, options in scorers.items()}
     return Evaluation(
         path=path,
         benchmark=name,
@@ -85,14 +117,9 @@ def _evaluation(
         model=called,
         spec=_spec(head, called),
         stack=_stack(about, ran),
-        samples=Samples(
-            path=path,
-            benchmark=name,
-            version=said,
-            judges={s: judge_name(s, _grader(s, o, about)) for s, o in scorers.items()},
-        ),
+        samples=partial(_samples, path, (name, said), judges),
         fractions=frozenset(
-            judge_name(scorer, _grader(scorer, options, about))
+            judges[scorer]
             for scorer, options in scorers.items()
             if options.get("partial_credit") is True
         ),
@@ -142,7 +169,7 @@ def _scorers(about: Raw) -> dict[str, Mapping[str, Any]]:
     """By name, the options of each."""
     listed = about.get("scorers")
     return {
-        one["name"].rpartition("/")[2]: _mapping(one.get("options"))
+        one["name"].rpartition("/")[2]: mapping(one.get("options"))
         for one in (listed if isinstance(listed, list) else ())
         if isinstance(one, dict) and isinstance(one.get("name"), str)
     }
@@ -155,7 +182,7 @@ def _grader(scorer: str, options: Mapping[str, Any], about: Raw) -> str | None:
     given = options.get("model")
     if given is None:
         role = options.get("model_role", "grader")
-        given = _mapping(_mapping(about.get("model_roles")).get(role)).get("model")
+        given = mapping(mapping(about.get("model_roles")).get(role)).get("model")
     return redact(given) if isinstance(given, str) and given.strip() else None
 
 
@@ -163,11 +190,11 @@ def _grader(scorer: str, options: Mapping[str, Any], about: Raw) -> str | None:
 
 
 def _spec(head: Raw, model: str) -> ModelSpec:
-    about, plan = head["eval"], _mapping(head.get("plan"))
+    about, plan = head["eval"], mapping(head.get("plan"))
     steps = plan.get("steps")
     steps = steps if isinstance(steps, list) else []
     solvers = [str(step.get("solver")) for step in steps if isinstance(step, dict)]
-    decoding = {**_mapping(about.get("model_generate_config")), **_mapping(plan.get("config"))}
+    decoding = {**mapping(about.get("model_generate_config")), **mapping(plan.get("config"))}
     prompting: dict[str, Any] = {}
     if solvers:
         told = repr([(step.get("solver"), step.get("params")) for step in steps])
@@ -178,14 +205,14 @@ def _spec(head: Raw, model: str) -> ModelSpec:
     return ModelSpec(
         weights=f"name:{model}",
         prompting=prompting,
-        decoding={name: value for name, value in decoding.items() if _is_plain(value)},
+        decoding={name: value for name, value in decoding.items() if plain(value)},
     )
 
 
 def _stack(about: Raw, model: str) -> Runtime:
     """Inspect, and the part of it that ran the model; how that did so only a local one says."""
-    arguments = _mapping(about.get("model_args"))
-    packages = _mapping(about.get("packages"))
+    arguments = mapping(about.get("model_args"))
+    packages = mapping(about.get("packages"))
     return Runtime(
         backend=f"inspect/{model.partition('/')[0]}",
         versions={name: said for name, said in packages.items() if isinstance(said, str)},
@@ -194,13 +221,313 @@ def _stack(about: Raw, model: str) -> Runtime:
     )
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
+# logs -------------------------------------------------------------------------------------------
+
+_HEADER, _START = "header.json", "_journal/start.json"
+_SAMPLE = re.compile(r"samples/[^/]+\.json")
+_LOG_NAME = re.compile(r"\d{4}-\d\d-\d\dT\d\d[-:]\d\d[-:]\d\d.*_.+_\w+\.json")
+_SAMPLES, _REDUCTIONS = "samples", "reductions"
 
 
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, list):
-        return all(_is_plain(one) for one in value)
-    return isinstance(value, (str, bool, int)) or (
-        isinstance(value, float) and math.isfinite(value)
+def _find_logs(paths: Sequence[Path]) -> list[Path]:
+    """The logs, and those in these folders or below, each once.
+
+    Raises
+    ------
+    InputError
+        For a folder without any.
+    UsageError
+        For a file whose suffix says that it is none.
+    """
+    found: dict[Path, None] = {}
+    for path in paths:
+        if not path.is_dir():
+            if path.suffix not in (".eval", ".json"):
+                raise UsageError(f"{path}: Inspect's logs are .eval or .json")
+            found[path] = None
+            continue
+        named = (p for p in path.rglob("*.json") if _LOG_NAME.fullmatch(p.name))
+        inside = sorted([*path.rglob("*.eval"), *named])
+        if not inside:
+            raise InputError(f"{path}: no log of Inspect's (.eval) in this folder or below")
+        found |= dict.fromkeys(inside)
+    return list(found)
+
+
+def _read_head(path: Path) -> Raw:
+    """What a log says of the whole: ``eval``, ``plan``, ``results``, ``status``.
+
+    Raises
+    ------
+    InputError
+        For what is no log, or a broken one.
+    """
+    if path.suffix == ".json":
+        lists = (_SAMPLES, _REDUCTIONS)
+        head = {name: value for name, value in members(path, lists) if name not in lists}
+    else:
+        with ZipMembers(path) as log:
+            names = set(log.names)
+            # A log that was never finished has only what it began with.
+            head_name = next((name for name in (_HEADER, _START) if name in names), None)
+            if head_name is None:
+                raise InputError(f"{path}: no {_HEADER} in it; is it a log of Inspect's?")
+            head = dict(_json(log, head_name))
+    if not isinstance(head.get("eval"), dict):
+        raise InputError(f"{path}: 'eval' is missing; is it a log of Inspect's?")
+    return head
+
+
+def _each_sample(path: Path) -> Iterator[tuple[str, Raw]]:
+    """The samples of a log, each with where it stands.
+
+    Raises
+    ------
+    InputError
+        Naming the sample that is no object, or broken.
+    """
+    if path.suffix == ".json":
+        number = 0
+        for name, value in members(path, (_SAMPLES, _REDUCTIONS)):
+            if name == _SAMPLES:
+                number += 1
+                where = f"{path}: sample {number}"
+                if not isinstance(value, dict):
+                    raise InputError(f"{where}: an object has to stand here")
+                yield where, value
+        return
+    with ZipMembers(path) as log:
+        for name in log.names:
+            if _SAMPLE.fullmatch(name):
+                yield f"{path}: {name!r:.200}", _json(log, name)
+
+
+def _json(log: ZipMembers, name: str) -> Raw:
+    try:
+        found = json.loads(log.read(name))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{log.path}: {name!r:.200}: this is not JSON ({error})") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{log.path}: {name!r:.200}: an object has to stand here")
+    return found
+
+
+# samples ----------------------------------------------------------------------------------------
+
+GRADES: Mapping[str, float] = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
+"""Correct, incorrect, partially correct, no answer: as Inspect's accuracy counts them."""
+_WORDS: Mapping[str, float] = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
+_CUT = frozenset({"max_tokens", "model_length"})
+_REFUSED = "content_filter"
+_ATTACHED = "attachment://"
+_LONGEST_MESSAGE = 2000
+_ROLES: Mapping[str, Role] = {"system": "system", "assistant": "assistant"}
+
+
+def _samples(path: Path, at: At, judges: Mapping[str, str]) -> Iterator[Sample]:
+    """A log's samples; ``judges`` tells a scorer's name as a judge."""
+    for where, raw in _each_sample(path):
+        epoch = raw.get("epoch", 1)
+        if isinstance(epoch, bool) or not isinstance(epoch, int) or not 1 <= epoch < 2**31:
+            raise InputError(f"{where}: epoch: a whole number from 1, not {epoch!r:.40}")
+        number, item, error = epoch - 1, _item(where, raw, at), raw.get("error")
+        if error is not None and not raw.get("scores"):  # some are scored all the same
+            yield Sample(where=where, item=item, sample=number, failure=_message(error))
+            continue
+        answer = _answer(raw, item, number, path.name)
+        yield Sample(
+            where=where,
+            item=item,
+            sample=number,
+            answers=() if answer is None else (answer,),
+            marks=dict(_marks(where, raw, judges)),
+        )
+
+
+def _item(where: str, raw: Raw, at: At) -> Item:
+    item_id = own_id(raw.get("id"))
+    if item_id is None:
+        raise InputError(f"{where}: id: a text or a number has to stand here")
+    options = _texts(raw.get("choices"))
+    said = mapping(raw.get("metadata"))  # what items can be grouped by: short texts
+    metadata = {name: said[name] for name in said if short_text(name) and short_text(said[name])}
+    return Item(
+        benchmark=at[0],
+        version=at[1],
+        id=item_id,
+        turns=_turns(where, raw),
+        references=_references(raw.get("target"), options),
+        category=metadata.pop("category", None),
+        options=options,
+        metadata=metadata,
     )
+
+
+def _marks(where: str, raw: Raw, judges: Mapping[str, str]) -> Iterator[tuple[str, Mark]]:
+    scores = raw.get("scores")
+    if scores is None:
+        return
+    if not isinstance(scores, dict):
+        raise InputError(f"{where}: scores: an object has to stand here")
+    for scorer, score in scores.items():
+        if not isinstance(score, dict):
+            raise InputError(f"{where}: scores: {scorer!r:.60}: an object has to stand here")
+        judge = judges.get(scorer) or _judge_name(scorer)
+        value, reason = score.get("value"), score.get("reason")
+        if isinstance(value, dict):
+            for part, one in value.items():
+                yield f"{judge}/{part}", _mark(one, reason)
+        else:
+            yield judge, _mark(value, reason)
+
+
+def _judge_name(scorer: str, grader: str | None = None) -> str:
+    """Who a scorer's scores are kept under: the model that graded, where the log names it."""
+    return f"inspect/{scorer}" if grader is None else f"{grader} (inspect/{scorer})"
+
+
+def _mark(value: Any, reason: Any) -> Mark:
+    """A score as a number, as Inspect's own metrics read it; what they could not is unreadable."""
+    if isinstance(value, str):
+        if value in GRADES:
+            return Mark(value=GRADES[value], unit=True)
+        if (word := value.strip().lower()) in _WORDS:
+            return Mark(value=_WORDS[word], unit=True)
+    number = math.nan
+    if isinstance(value, (bool, int, float, str)):
+        try:
+            number = float(value)
+        except (ValueError, OverflowError):
+            number = math.nan
+    if math.isfinite(number):
+        return Mark(value=number)
+    said = f"{reason:.200}: " if isinstance(reason, str) and reason else ""
+    return Mark(value=None, reason=f"{said}{value!r:.40} is no number")
+
+
+def _message(error: Any) -> str:
+    said = error.get("message") if isinstance(error, dict) else error
+    return redact((said if isinstance(said, str) else repr(said))[:_LONGEST_MESSAGE])
+
+
+# what was asked ---------------------------------------------------------------------------------
+
+
+def _turns(where: str, raw: Raw) -> tuple[Message, ...]:
+    given = raw.get("input")
+    if isinstance(given, str):
+        return (Message(role="user", content=_attached(given, raw)),)
+    if not isinstance(given, list) or not all(isinstance(one, dict) for one in given):
+        raise InputError(f"{where}: input: a text or a list of messages has to stand here")
+    turns = tuple(
+        Message(
+            role=_ROLES.get(str(one.get("role")), "user"),
+            content=_attached(_content(one.get("content"))[0], raw),
+        )
+        for one in given
+    )
+    if any(turn.role == "user" for turn in turns):
+        return turns
+    return (Message(role="user", content="\n\n".join(turn.content for turn in turns)),)
+
+
+def _content(given: Any) -> tuple[str, str | None]:
+    """The text of a message, and what was thought aloud before it.
+
+    What is no text is named: ``[image]``.
+    """
+    if isinstance(given, str):
+        return given, None
+    texts, thoughts = [], []
+    for part in given if isinstance(given, list) else ():
+        if not isinstance(part, dict):
+            continue
+        kind = part.get("type")
+        said = part.get(kind) if kind in ("text", "reasoning") else None
+        if kind == "reasoning":
+            thoughts.append(said if isinstance(said, str) else "")
+        else:
+            texts.append(said if isinstance(said, str) else f"[{kind}]")
+    return "\n".join(texts), "\n".join(thoughts) if thoughts else None
+
+
+def _attached(text: str, raw: Raw) -> str:
+    """Inspect keeps a long text once, and names it where it stood."""
+    if not text.startswith(_ATTACHED):
+        return text
+    kept = raw.get("attachments")
+    found = kept.get(text.removeprefix(_ATTACHED)) if isinstance(kept, dict) else None
+    return found if isinstance(found, str) else text
+
+
+def _references(target: Any, options: Sequence[str]) -> tuple[str, ...]:
+    """The target; of options it is the letter of the right one."""
+    targets = (target,) if isinstance(target, str) else _texts(target)
+    if not 0 < len(options) <= MOST_OPTIONS:
+        return tuple(text for text in targets if text)
+    known = letters(len(options))
+    return tuple(
+        reference_to(options, known.index(text)) if len(text) == 1 and text in known else text
+        for text in targets
+        if text
+    )
+
+
+def _texts(given: Any) -> tuple[str, ...]:
+    return tuple(one for one in given if isinstance(one, str)) if isinstance(given, list) else ()
+
+
+# what came back ---------------------------------------------------------------------------------
+
+
+def _answer(raw: Raw, item: Item, number: int, file: str) -> Response | None:
+    """The last output; None where the model was never asked."""
+    output = mapping(raw.get("output"))
+    choices = output.get("choices")
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        return None
+    said, thought = _content(mapping(choices[0].get("message")).get("content"))
+    said = _attached(said, raw)
+    reason = choices[0].get("stop_reason")
+    reason = reason if isinstance(reason, str) else None
+    cut = reason in _CUT
+    ended = "length" if cut else None if reason == _REFUSED else reason
+    final = read_answer(Generated(raw=said, finish_reason=ended), prompt="")
+    status: ResponseStatus = "refused" if reason == _REFUSED else final.status
+    return recorded(
+        (item.benchmark, item.version),
+        item.id,
+        b"",
+        final.text,
+        file,
+        raw=said,
+        sample=number,
+        status=status,
+        reasoning=final.reasoning or thought,
+        finish_reason="length" if cut else reason,
+        usage=_usage(output.get("usage")),
+    )[1]
+
+
+def _usage(given: Any) -> Usage:
+    """Inspect counts what was read from a cache apart from the input."""
+    said = mapping(given)
+    read, written = (
+        _count(said, "input_tokens_cache_read"),
+        _count(said, "input_tokens_cache_write"),
+    )
+    asked = _count(said, "input_tokens")
+    whole = None if asked is None else asked + (read or 0) + (written or 0)
+    return Usage(
+        prompt_tokens=None if whole is None or whole > MOST_TOKENS else whole,
+        completion_tokens=_count(said, "output_tokens"),
+        cached_tokens=read,
+        cache_write_tokens=written,
+        reasoning_tokens=_count(said, "reasoning_tokens"),
+    )
+
+
+def _count(said: Raw, name: str) -> int | None:
+    found = said.get(name)
+    whole = isinstance(found, int) and not isinstance(found, bool) and 0 <= found <= MOST_TOKENS
+    return found if whole else None

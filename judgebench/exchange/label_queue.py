@@ -1,6 +1,7 @@
-"""What a person is to label: which answers or pairs, in which order, which side shown first.
+"""What a person is to label: which answers or pairs, in which order, which side shown first, and
+what can be said of them.
 
-Nothing here knows a text. A queue is item ids and models, shuffled for each rater by a seed made of
+A queue knows no text. It is item ids and models, shuffled for each rater by a seed made of
 who they are and what they are asked, so that it is the same after a reload, and whatever has been
 labelled at any time is a random sample of it.
 """
@@ -8,16 +9,29 @@ labelled at any time is a random sample of it.
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from judgebench import keys
 from judgebench.exchange.labelling import labelling_run
-from judgebench.exchange.verdicts import imported_judge
-from judgebench.records import Order, VerdictSlot
+from judgebench.exchange.pipeline import imported_judge
+from judgebench.records import (
+    Item,
+    Label,
+    Order,
+    Preference,
+    Response,
+    Score,
+    Verdict,
+    VerdictSlot,
+    is_human,
+)
 from judgebench.store import Store
-from judgebench.store.catalog import Columns
+from judgebench.store.catalog import Columns, distinct_names
+
+Kind: TypeAlias = Literal["label", "preference", "score"]
 
 Cell: TypeAlias = tuple[str, bytes]
 """An item, and the model whose answer to it is labelled."""
@@ -49,6 +63,46 @@ def answered_by(store: Store, benchmark: str, version: str) -> dict[bytes, froze
         if items := frozenset(item for item, sample in answers if sample == 0):
             found[model.key] = items
     return found
+
+
+SAMPLED = 50
+"""How many verdicts of each judge tell what people are asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labelable:
+    """What can be labelled on a benchmark.
+
+    answered
+        As of `answered_by`, by the key of the model.
+    models
+        Their names by key, in the order of names.
+    kind
+        What most judges give.
+    opponent
+        Whom most of them compare with; None where no model has answered.
+    """
+
+    answered: Mapping[bytes, frozenset[str]]
+    models: Mapping[bytes, str]
+    kind: Kind
+    opponent: bytes | None
+
+
+def labelable(store: Store, benchmark: str, version: str) -> Labelable:
+    """What can be labelled, and what its judges say of it."""
+    answered = answered_by(store, benchmark, version)
+    known = [model for model in store.models() if model.key in answered]
+    names = distinct_names({model.id: model.name for model in store.models()})
+    key_of = {model.id: model.key for model in known}
+    said = store.some_of_each(benchmark, version, SAMPLED)
+    given = zip(said["kind"], said["judge"], strict=True)
+    kinds = Counter(kind for kind, who in given if kind != "unreadable" and not is_human(who))
+    opponents = Counter(key_of[one] for one in said["opponent_id"] if one in key_of)
+    models = sorted(((model.key, names[model.id]) for model in known), key=lambda one: one[1])
+    most: Any = next((kind for kind, _ in kinds.most_common(1)), "label")
+    usual = next((key for key, _ in opponents.most_common(1)), models[0][0] if models else None)
+    return Labelable(answered=answered, models=dict(models), kind=most, opponent=usual)
 
 
 def queue(asked: Asked, answered: Mapping[bytes, Collection[str]]) -> list[Cell]:
@@ -137,3 +191,137 @@ def _first_answers(labels: Columns) -> Iterator[int]:
 def _id(key: bytes) -> str:
     """As the store's catalog calls a model."""
     return key.hex()[:12]
+
+
+# how far a rater is -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelProgress:
+    """How far a rater is.
+
+    cells, done
+        The queue, and those of it that are labelled.
+    counts
+        How often the rater said what on the benchmark, of the kind asked for, the usual first.
+    last
+        The label given last.
+    """
+
+    cells: Sequence[Cell]
+    done: frozenset[Cell]
+    counts: Mapping[str, int]
+    last: Cell | None
+
+    def next(self, skipped: Collection[Cell]) -> Cell | None:
+        """The first in the queue that is neither labelled nor skipped; then those skipped."""
+        left = [cell for cell in self.cells if cell not in self.done]
+        return next((cell for cell in left if cell not in skipped), None) or next(iter(left), None)
+
+
+def label_progress(
+    store: Store, asked: Asked, kind: Kind, cells: Sequence[Cell], known: frozenset[Cell]
+) -> LabelProgress:
+    """Where a rater stands; ``known`` are the cells of the queue, in no order."""
+    labels = labels_of(store, asked)
+    said: Counter[str] = Counter()
+    for given, label, value in zip(labels["kind"], labels["label"], labels["value"], strict=True):
+        if given == kind:
+            tied = "tied" if value == 0.5 else "decided"
+            said[{"label": label, "preference": tied, "score": "scored"}[kind]] += 1
+    return LabelProgress(
+        cells=cells,
+        done=known & labelled(labels, asked),
+        counts=dict(said.most_common()),
+        last=last_label(labels, asked),
+    )
+
+
+# what is shown of a cell, and what can be said of it --------------------------------------------
+
+MOST_POINTS = 11
+"""The digits of a keyboard, and one without a key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelScale:
+    """The points there are, and what is rated on them, one after another."""
+
+    low: int
+    high: int
+    parts: tuple[str, ...] = ()
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The dimensions, and the whole last."""
+        return (*self.parts, "overall" if self.parts else "score")
+
+    def verdict(self, given: Sequence[int]) -> Score:
+        parts = dict(zip(self.parts, map(float, given), strict=False))
+        return Score(value=float(given[-1]), low=self.low, high=self.high, parts=parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Presented:
+    """One item with the answers to it, in the order in which they are shown."""
+
+    place: VerdictSlot
+    item: Item | None
+    answers: tuple[Response, ...]
+    scale: LabelScale | None
+
+
+def presented(store: Store, asked: Asked, cell: Cell, kind: Kind) -> Presented:
+    """The texts of one cell, of whom nothing says whose they are."""
+    place, at = place_of(asked, cell), (asked.benchmark, asked.version)
+    shown = [key for key in (place.model_key, place.opponent_key) if key is not None]
+    if place.order == "opponent_first":
+        shown.reverse()
+    answers = [store.answers_to(*at, key, [place.item_id]) for key in shown]
+    scale = None
+    if kind == "score":
+        said = (store.said_of(*at, place.item_id), store.some_of_each(*at, SAMPLED))
+        scale = next(filter(None, map(_scale_in, said)), LabelScale(low=1, high=10))
+    return Presented(
+        place=place,
+        item=next(iter(store.items(*at, [place.item_id])), None),
+        answers=tuple(next(a for a in its if (a.sample, a.turn) == (0, 0)) for its in answers),
+        scale=scale,
+    )
+
+
+def _scale_in(said: Columns) -> LabelScale | None:
+    """That of the judges that score in whole numbers, with the most dimensions that one has."""
+    rows = zip(*(said[name] for name in ("kind", "judge", "low", "high", "parts")), strict=True)
+    found = [
+        LabelScale(low=int(low), high=int(high), parts=tuple(parts or ()))
+        for kind, judge, low, high, parts in rows
+        if kind == "score" and not is_human(judge) and _countable(low, high)
+    ]
+    return max(found, key=lambda scale: len(scale.parts), default=None)
+
+
+def _countable(low: float, high: float) -> bool:
+    whole = float(low).is_integer() and float(high).is_integer()  # an endless scale is not
+    return whole and 0 <= low < high <= low + MOST_POINTS - 1
+
+
+def verdict_keys(kind: Kind, labels: Sequence[str]) -> dict[str, tuple[str, Verdict]]:
+    """What can be said with one key: key -> its words and the verdict; no scores.
+
+    Parameters
+    ----------
+    labels
+        Those that the benchmark declares, the positive one last.
+    """
+    if kind == "preference":
+        return {
+            "1": ("Left is better", Preference(winner=0, p_first=1.0)),
+            "0": ("Tie", Preference(winner=None, p_first=0.5)),
+            "2": ("Right is better", Preference(winner=1, p_first=0.0)),
+        }
+    pressed = "10" if len(labels) == 2 else "1234567890"
+    return {
+        key: (label, Label(name=label))
+        for key, label in zip(pressed, reversed(labels), strict=False)
+    }

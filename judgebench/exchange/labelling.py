@@ -15,8 +15,7 @@ from typing import get_args
 
 from judgebench import keys
 from judgebench.errors import InputError
-from judgebench.exchange.attach import case_key
-from judgebench.exchange.verdicts import imported_judge, judgment_key
+from judgebench.exchange.pipeline import case_key, imported_judge, judgment_key
 from judgebench.execution.manifest import new_manifest
 from judgebench.records import (
     HUMAN,

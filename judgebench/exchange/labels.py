@@ -2,23 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from judgebench.benchmarks.folder import items_at_hand
-from judgebench.exchange.known_items import KnownItems, default_version
-from judgebench.exchange.outcome import ImportReport
-from judgebench.exchange.verdict_rows import VerdictRow, once_each, read_verdicts
-from judgebench.exchange.verdicts import about_own_prompts, refuse_unknown_items, take_in
+from judgebench.exchange.names import At, KnownItems
+from judgebench.exchange.pipeline import Import, ImportReport
+from judgebench.exchange.verdicts import (
+    VerdictRow,
+    about_own_prompts,
+    checked,
+    once_each,
+    read_verdicts,
+)
 from judgebench.records import is_human
 from judgebench.rows import OURS, Layout
 from judgebench.store import Store
+
+
+def read_label_files(
+    paths: Sequence[Path],
+    *,
+    layout: Layout = OURS,
+    known_items: KnownItems = items_at_hand,
+    allow_unknown_items: bool = False,
+) -> list[Import]:
+    """Read files of labels; returned with each is what stores it.
+
+    What one person says in two files may differ: the later one counts.
+
+    Raises
+    ------
+    InputError
+        As `read_verdict_files`, and for a judge that is no person.
+    """
+    read = [(path, read_label_rows(path, layout=layout)) for path in paths]
+    known = None if allow_unknown_items else known_items
+    return checked("labels", read, known, once=False, may_change=True)
 
 
 def import_labels(
     store: Store,
     path: Path,
     *,
-    about: tuple[str, str] | None = None,
+    about: At | None = None,
     known_items: KnownItems = items_at_hand,
     allow_unknown_items: bool = False,
     only_answered: bool = False,
@@ -40,15 +67,12 @@ def import_labels(
     rows = about_own_prompts(store, rows, allow_unknown_items=allow_unknown_items)
     if only_answered:
         rows = _about_answers(store, rows)
-    refuse_unknown_items(rows, None if allow_unknown_items else known_items)
-    return take_in(
-        store, path, "labels", rows, may_change=True, allow_unknown_items=allow_unknown_items
-    )
+    known = None if allow_unknown_items else known_items
+    [found] = checked("labels", [(path, rows)], known, once=False, may_change=True)
+    return found.take_in(store)
 
 
-def read_label_rows(
-    path: Path, about: tuple[str, str] | None = None, layout: Layout = OURS
-) -> list[VerdictRow]:
+def read_label_rows(path: Path, about: At | None = None, layout: Layout = OURS) -> list[VerdictRow]:
     """All labels of a file, of known items or not; ``about`` is as for `import_labels`.
 
     Raises
@@ -56,7 +80,7 @@ def read_label_rows(
     InputError
         Naming the line and field of what cannot be used.
     """
-    rows = read_verdicts(path, default_version, about, layout)
+    rows = read_verdicts(path, about=about, layout=layout)
     once_each(rows)  # refuses two that contradict each other
     for row in rows:
         if not is_human(row.where.judge):
@@ -69,6 +93,7 @@ def read_label_rows(
 
 
 def _about_answers(store: Store, rows: list[VerdictRow]) -> list[VerdictRow]:
+    """Those on answers that the store has."""
     answered: set[tuple[str, str, str, str, int, int]] = set()
     for benchmark, version in {row.at for row in rows}:
         table = store.responses_table(benchmark, version)

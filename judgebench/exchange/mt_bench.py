@@ -8,12 +8,15 @@ prompts differ by kind of question and turn.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+from judgebench.benchmarks.folder import items_at_hand
 from judgebench.errors import unknown_name
-from judgebench.exchange.names import judge_name, name
-from judgebench.exchange.verdict_rows import VerdictRow, Where
+from judgebench.exchange.names import At, KnownItems, default_version, judge_name, name
+from judgebench.exchange.pipeline import Import, files_in
+from judgebench.exchange.verdicts import VerdictRow, Where, checked, row_of
 from judgebench.records import Order, Preference, Reply, Score, Unreadable, Verdict
 from judgebench.rows import Row, each_row
 
@@ -26,23 +29,38 @@ NOT_READ = "FastChat read no verdict from the reply"
 _WINNERS = ("model_1", "model_2", "tie", "error")
 
 
-def read_mt_bench(path: Path, benchmark: str, version: str) -> list[VerdictRow]:
-    """All scores or games of a file.
+def read_mt_bench(
+    paths: Sequence[Path],
+    *,
+    benchmark: str = BENCHMARK,
+    version: str | None = None,
+    known_items: KnownItems = items_at_hand,
+    allow_unknown_items: bool = False,
+) -> list[Import]:
+    """Read files of scores or games, or folders of them; returned with each is what stores it.
+
+    Parameters
+    ----------
+    benchmark, version
+        Under which the store keeps them.
 
     Raises
     ------
     InputError
         Naming the line and field of what cannot be used.
     """
-    found: list[VerdictRow] = []
+    at = benchmark, version or default_version(benchmark)
+    read = [(path, list(_read(path, at))) for path in files_in(paths, (".jsonl",))]
+    return checked("mt-bench", read, None if allow_unknown_items else known_items)
+
+
+def _read(path: Path, at: At) -> Iterator[VerdictRow]:
     for row in each_row(path, ("question_id", "judge")):
-        reader = _games if row.has("model_1") or row.has("model_2") else _score
-        found += reader(row, benchmark, version)
-    return found
+        yield from (_games if row.has("model_1") or row.has("model_2") else _score)(row, at)
 
 
-def _score(row: Row, benchmark: str, version: str) -> Iterator[VerdictRow]:
-    model, judge = name(row, "model"), _judge(row)
+def _score(row: Row, at: At) -> Iterator[VerdictRow]:
+    where = _where(row, at, model=name(row, "model"), judge=_judge(row))
     value = row.values.get("score")
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise row.wrong("score", f"a number has to stand here, not {value!r:.60}")
@@ -51,15 +69,10 @@ def _score(row: Row, benchmark: str, version: str) -> Iterator[VerdictRow]:
         if not LOW <= value <= HIGH:
             raise row.wrong("score", f"{value:g} is outside its scale, {LOW:g} to {HIGH:g}")
         verdict = Score(value=float(value), low=LOW, high=HIGH)
-    yield VerdictRow(
-        row=Row(row.where, {"model": model, "judge": judge}),
-        where=_where(row, benchmark, version, model=model, judge=judge),
-        verdict=verdict,
-        reply=_reply(row, "judgment"),
-    )
+    yield row_of(row, where, verdict, _reply(row, "judgment"))
 
 
-def _games(row: Row, benchmark: str, version: str) -> Iterator[VerdictRow]:
+def _games(row: Row, at: At) -> Iterator[VerdictRow]:
     model, opponent, judge = name(row, "model_1"), name(row, "model_2"), _judge(row)
     if model == opponent:
         raise row.wrong("model_2", f"{model!r} cannot be its own opponent")
@@ -70,14 +83,8 @@ def _games(row: Row, benchmark: str, version: str) -> Iterator[VerdictRow]:
     if row.has("m1_score"):  # told by comparing two scores: nothing was shown in any order
         games = (("g1_winner", "", "single"),)
     for field, judgment, order in games:
-        yield VerdictRow(
-            row=Row(row.where, {"model": model, "opponent": opponent, "judge": judge}),
-            where=_where(
-                row, benchmark, version, model=model, judge=judge, opponent=opponent, order=order
-            ),
-            verdict=_winner(row, field, order),
-            reply=_reply(row, judgment),
-        )
+        where = _where(row, at, model=model, judge=judge, opponent=opponent, order=order)
+        yield row_of(row, where, _winner(row, field, order), _reply(row, judgment))
 
 
 def _winner(row: Row, field: str, order: Order) -> Verdict:
@@ -101,30 +108,12 @@ def _judge(row: Row) -> str:
     return judge_name(Row(row.where, {"judge": said}))
 
 
-def _where(
-    row: Row,
-    benchmark: str,
-    version: str,
-    *,
-    model: str,
-    judge: str,
-    opponent: str | None = None,
-    order: Order = "single",
-) -> Where:
+def _where(row: Row, at: At, **about: Any) -> Where:
     turn = row.whole("turn", 1)
     if turn == 0:
         raise row.wrong("turn", "turns are counted from 1")
     return Where(
-        benchmark=benchmark,
-        version=version,
-        item_id=name(row, "question_id"),
-        model=model,
-        judge=judge,
-        opponent=opponent,
-        order=order,
-        sample=0,
-        turn=turn - 1,
-        repeat=0,
+        benchmark=at[0], version=at[1], item_id=name(row, "question_id"), turn=turn - 1, **about
     )
 
 

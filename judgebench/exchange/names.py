@@ -1,26 +1,31 @@
-"""Names in somebody else's file: of benchmarks, models, judges; and which stored ones they mean."""
+"""Names in somebody else's file: which of them may be stored, and what in a store they mean.
+
+Of a benchmark whose description or data is here, also its versions, labels and items.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeAlias
 
-from judgebench.records import HUMAN, PANEL
+from judgebench import registry
+from judgebench.benchmarks.description import find
+from judgebench.benchmarks.folder import items_at_hand
+from judgebench.benchmarks.own_prompts import newest_version, own_versions
+from judgebench.errors import unknown_name
+from judgebench.records import BINARY, HUMAN, PANEL, Item
 from judgebench.rows import Row
+from judgebench.store import Store, StoredJudge, StoredModel
 from judgebench.store.codec import readable
 
+At: TypeAlias = tuple[str, str]
+"""A benchmark and its version."""
 
-class Named(Protocol):
-    """A model or judge of a store."""
+KnownItems: TypeAlias = Callable[[str, str], Mapping[str, Item] | None]
+"""Benchmark and version -> its items by id; None where nobody knows them."""
 
-    @property
-    def key(self) -> bytes: ...
-
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def names(self) -> tuple[str, ...]: ...
+NO_VERSION = "unversioned"
+"""The version of a benchmark that neither the file nor a description gives one."""
 
 
 def name(row: Row, field: str) -> str:
@@ -72,15 +77,82 @@ def benchmark_name(row: Row) -> str:
     return found
 
 
-def by_id(known: Iterable[Named], row: Row, field: str) -> bytes | None:
+def by_id(known: Iterable[StoredJudge | StoredModel], row: Row, field: str) -> bytes | None:
     """The key of the stored model or judge that a row names with its id, as our own export does.
 
     None where the row gives no id, the store does not have it, or it goes by another name there:
     then the name is all there is to go by.
     """
     given = row.values.get(f"{field}_id")
+    if given is None:
+        return None
     called = row.text(field)
     for one in known:
         if one.id == given and any(called == n or called.startswith(f"{n}@") for n in one.names):
             return one.key
     return None
+
+
+def default_version(benchmark: str) -> str:
+    """The version meant where none is named."""
+    if benchmark not in registry.benchmark_folders():
+        return NO_VERSION
+    return find(benchmark)[0].default_version
+
+
+class OwnItems:
+    """The own prompts that runs of a store have asked, which nobody else knows."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self._runs = store, store.runs()
+        self._held = store.benchmarks()
+        self._own = set(own_versions(self._runs)) & set(self._held)
+
+    def version(self, benchmark: str) -> str | None:
+        """The version meant where none is named: that of the run started last."""
+        return newest_version(benchmark, self._runs, self._held)
+
+    def __call__(self, benchmark: str, version: str) -> Mapping[str, Item] | None:
+        """The items by id; None for what are no own prompts."""
+        if (benchmark, version) not in self._own:
+            return None
+        return {item.id: item for item in self._store.items(benchmark, version)}
+
+
+def refuse_undeclared(rows: Iterable[tuple[Row, str]], benchmark: str) -> None:
+    """Refuse labels that no report could count."""
+    described = benchmark in registry.benchmark_folders()
+    labels = find(benchmark)[0].labels if described else BINARY
+    for row, label in rows:
+        if label not in labels:
+            raise row.wrong(
+                "value" if row.has("value") else "label",
+                unknown_name(f"label of {benchmark}", label, labels)
+                + ("" if described else ", as for every benchmark without a benchmark.toml"),
+            )
+
+
+def refuse_unknown(rows: Sequence[tuple[Row, str]], at: At, known_items: KnownItems | None) -> None:
+    """Refuse ids that a benchmark, as far as it is known, does not have."""
+    known = None if known_items is None else known_items(*at)
+    unknown = [] if known is None else [(row, item) for row, item in rows if item not in known]
+    if unknown:
+        row, item = unknown[0]
+        raise row.wrong(
+            "item_id",
+            f"{item!r} is no item of {at[0]}@{at[1]}; {len(unknown)} of {len(rows)} rows name "
+            "such items. Is the file of another benchmark or version? (--allow-unknown-items "
+            "takes them in)",
+        )
+
+
+def missing_items(stored: Mapping[str, Item], wanted: Iterable[str], at: At) -> dict[str, Item]:
+    """The items that the store lacks: with their question where it is at hand, else by id."""
+    lacking = [
+        item for item in dict.fromkeys(wanted) if item not in stored or not stored[item].turns
+    ]
+    known = items_at_hand(*at) if lacking else None
+    return {
+        item: (known or {}).get(item, Item(benchmark=at[0], version=at[1], id=item, turns=()))
+        for item in lacking
+    }

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 
 from judgebench.errors import UsageError, unknown_name
-from judgebench.exchange import verdict_rows, verdicts
-from judgebench.exchange.files import TakeIn
-from judgebench.exchange.known_items import At, default_version
-from judgebench.exchange.verdict_rows import VerdictRow, Where
-from judgebench.records import HUMAN, Label, Preference, Verdict
+from judgebench.exchange.names import At, default_version
+from judgebench.exchange.pipeline import Import
+from judgebench.exchange.verdicts import VerdictRow, Where, checked, row_of
+from judgebench.records import HUMAN, Label, Preference
 from judgebench.registry import figures_folder
-from judgebench.rows import Row, read_rows
+from judgebench.rows import read_rows
 
 SCORES_ALONE = ("mixeval_hard", "mixeval", "alignbench", "honestybench")
 """Of these scores were published, which are no verdicts on items."""
@@ -23,8 +21,8 @@ LABELS = {"1": "correct", "0": "incorrect"}
 
 
 def read_published(
-    benchmarks: Sequence[str] = (), *, tasks: Path | None = None
-) -> list[tuple[Path, TakeIn]]:
+    benchmarks: Sequence[str | Path] = (), *, tasks: Path | None = None
+) -> list[Import]:
     """Read the published verdicts; returned with each file is what stores it, in one commit.
 
     Parameters
@@ -41,7 +39,7 @@ def read_published(
     InputError
         Where the figures are not there, as in an installed package, or cannot be used.
     """
-    wanted = list(dict.fromkeys(benchmarks)) or list(PUBLISHED)
+    wanted = list(dict.fromkeys(map(str, benchmarks))) or list(PUBLISHED)
     for name in wanted:
         if name in SCORES_ALONE:
             raise UsageError(
@@ -51,14 +49,11 @@ def read_published(
         if name not in PUBLISHED:
             raise UsageError(unknown_name("benchmark with published verdicts", name, PUBLISHED))
     folders = [figures_folder(name, tasks) for name in wanted]
-    found: list[tuple[Path, TakeIn]] = []
+    found: list[Import] = []
     for name, folder in zip(wanted, folders, strict=True):
         file, read = PUBLISHED[name]
-        path = folder / file
-        rows = list(read(path, (name, default_version(name))))
-        verdict_rows.once_each(rows)
-        take_in = partial(verdicts.take_in, what=f"published {name}", allow_unknown_items=True)
-        found.append((path, partial(take_in, path=path, rows=rows)))
+        rows = list(read(folder / file, (name, default_version(name))))
+        found += checked(f"published {name}", [(folder / file, rows)], None)
     return found
 
 
@@ -70,10 +65,15 @@ def _alpaca_eval(path: Path, at: At) -> Iterator[VerdictRow]:
             raise row.wrong("preference", f"between 1 and 2, not {said}")
         p = said - 1.0
         verdict = Preference(winner=None if p == 0.5 else 0 if p > 0.5 else 1, p_first=p)
-        yield _one(
-            row, at, str(row.whole("index")), row.text("model"), ALPACA_JUDGE, verdict,
+        where = Where(
+            benchmark=at[0],
+            version=at[1],
+            item_id=str(row.whole("index")),
+            model=row.text("model"),
+            judge=ALPACA_JUDGE,
             opponent=ALPACA_BASELINE,
-        )  # fmt: skip
+        )
+        yield row_of(row, where, verdict)
 
 
 def _trivia_judging(path: Path, at: At) -> Iterator[VerdictRow]:
@@ -85,33 +85,14 @@ def _trivia_judging(path: Path, at: At) -> Iterator[VerdictRow]:
             said = row.text(judge)
             if said not in LABELS:
                 raise row.wrong(judge, f"1 or 0 or nothing has to stand here, not {said!r}")
-            model, item = row.text("exam_taker"), row.text("question_id")
-            yield _one(row, at, item, model, judge, Label(name=LABELS[said]))
-
-
-def _one(
-    row: Row,
-    at: At,
-    item: str,
-    model: str,
-    judge: str,
-    verdict: Verdict,
-    opponent: str | None = None,
-) -> VerdictRow:
-    where = Where(
-        benchmark=at[0],
-        version=at[1],
-        item_id=item,
-        model=model,
-        judge=judge,
-        opponent=opponent,
-        order="single",
-        sample=0,
-        turn=0,
-        repeat=0,
-    )
-    told = Row(row.where, {"model": model, "opponent": opponent, "judge": judge})
-    return VerdictRow(row=told, where=where, verdict=verdict)
+            where = Where(
+                benchmark=at[0],
+                version=at[1],
+                item_id=row.text("question_id"),
+                model=row.text("exam_taker"),
+                judge=judge,
+            )
+            yield row_of(row, where, Label(name=LABELS[said]))
 
 
 PUBLISHED: dict[str, tuple[str, Callable[[Path, At], Iterator[VerdictRow]]]] = {

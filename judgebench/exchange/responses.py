@@ -2,83 +2,107 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from judgebench import keys
 from judgebench.benchmarks.folder import items_at_hand
-from judgebench.exchange.attach import Board
-from judgebench.exchange.known_items import (
+from judgebench.exchange.names import (
     NO_VERSION,
+    At,
     KnownItems,
     OwnItems,
+    benchmark_name,
+    by_id,
     default_version,
     missing_items,
+    name,
+    optional_name,
     refuse_unknown,
 )
-from judgebench.exchange.names import benchmark_name, by_id, name, optional_name
-from judgebench.exchange.outcome import (
+from judgebench.exchange.pipeline import (
     IMPORT_LEASE,
+    Board,
+    Import,
     ImportReport,
-    Write,
-    cut_import,
-    import_manifest,
-    put_in_portions,
+    Intake,
+    named_model,
+    recorded,
 )
-from judgebench.records import ModelSpec, Response
+from judgebench.records import Response
 from judgebench.responses.from_file import AnswerRow, read_answer_rows, refuse_other_text
-from judgebench.rows import OURS, Layout
+from judgebench.rows import OURS, Layout, Row
 from judgebench.store import Store
-from judgebench.store.codec import readable
-from judgebench.store.database import chunks
 
 _Where: TypeAlias = tuple[str, str, str, str, int, int]
-Answers: TypeAlias = Sequence[tuple[_Where, AnswerRow]]
+_Answers: TypeAlias = Sequence[tuple[_Where, AnswerRow]]
 """Rows of a file, each with what it is about: benchmark, version, item, model, sample, turn."""
 
 
-def import_responses(
-    store: Store,
-    path: Path,
+def read_response_files(
+    paths: Sequence[Path],
     *,
+    layout: Layout = OURS,
     known_items: KnownItems = items_at_hand,
     allow_unknown_items: bool = False,
-) -> ImportReport:
-    """Take in a file of answers, all or nothing. The same file again changes nothing.
+) -> list[Import]:
+    """Read files of answers; returned with each is what stores it.
 
     Of the models nothing but the name is known: answers that a run of ours has stored under the
-    same name stay those of another model.
+    same name stay those of another model. Our own export has the answers of every stack and marks
+    the newest: the others are passed over.
 
     Raises
     ------
     InputError
         Naming file, line and field of what cannot be used; for two different answers to one item,
-        in the file or between file and store; for ids that the benchmark does not have.
+        in one file or two; for ids that the benchmark does not have.
     """
-    rows = read_response_rows(path, None if allow_unknown_items else known_items)
-    return take_in_responses(store, path, rows)
+    read = [(path, _read(path, layout)) for path in paths]
+    for _, rows in () if allow_unknown_items else read:
+        of: dict[At, list[tuple[Row, str]]] = {}
+        for where, row in _one_text_each(rows).items():
+            of.setdefault(where[:2], []).append((row.row, row.item_id))
+        for at in sorted(of):
+            refuse_unknown(of[at], at, known_items)
+    _one_text_each([row for _, rows in read for row in rows])
+    return [Import(path, partial(_take_in, path=path, rows=rows)) for path, rows in read]
 
 
-def read_response_rows(
-    path: Path, known_items: KnownItems | None, layout: Layout = OURS
-) -> Answers:
-    """All answers of a file; raises as `import_responses` does for what is wrong in itself.
+def import_responses(store: Store, path: Path, **options: Any) -> ImportReport:
+    """Take in a file of answers, all or nothing. The same file again changes nothing.
 
-    Our own export has the answers of every stack and marks the newest: the others are passed over.
+    Parameters
+    ----------
+    options
+        Of `read_response_files`.
+
+    Raises
+    ------
+    InputError
+        As `read_response_files`; also for an answer that is another one in the store.
     """
+    return read_response_files([path], **options)[0].take_in(store)
+
+
+def _read(path: Path, layout: Layout) -> _Answers:
     versions: dict[str, str] = {}
-    answers = read_answer_rows(path, layout)
-    rows = [(_where(row, versions), row) for row in answers if not _superseded(row)]
-    distinct = one_text_each(rows)
-    for at in sorted({where[:2] for where in distinct}):
-        here = [(row.row, row.item_id) for where, row in distinct.items() if where[:2] == at]
-        refuse_unknown(here, at, known_items)
-    return rows
+    found = []
+    for row in read_answer_rows(path, layout):
+        if row.row.values.get("newest") in (False, "False", "false"):
+            continue
+        benchmark = benchmark_name(row.row)
+        version = optional_name(row.row, "version") or versions.get(benchmark)
+        if version is None:
+            version = versions[benchmark] = default_version(benchmark)
+        item, model = name(row.row, "item_id"), name(row.row, "model")
+        found.append(((benchmark, version, item, model, row.sample, row.turn), row))
+    return found
 
 
-def one_text_each(rows: Answers) -> dict[_Where, AnswerRow]:
+def _one_text_each(rows: _Answers) -> dict[_Where, AnswerRow]:
     """Answers by where they stand; raises `InputError` for two different ones."""
     distinct: dict[_Where, AnswerRow] = {}
     for where, row in rows:
@@ -86,116 +110,57 @@ def one_text_each(rows: Answers) -> dict[_Where, AnswerRow]:
     return distinct
 
 
-def take_in_responses(store: Store, path: Path, rows: Answers) -> ImportReport:
+def _take_in(store: Store, path: Path, rows: _Answers) -> ImportReport:
     """Store the answers that the store does not have yet."""
     own = OwnItems(store)
-    rows = [(_of_own_prompts(where, own), row) for where, row in rows]
-    distinct = one_text_each(rows)
+    distinct = _one_text_each([(_of_own_prompts(where, own), row) for where, row in rows])
     with store.lease(IMPORT_LEASE):
-        boards = {at: Board.of(store, *at) for at in sorted({where[:2] for where in distinct})}
-        for at, board in boards.items():
+        intake = Intake(store, "responses", [path])
+        for at in sorted({where[:2] for where in distinct}):
+            board = intake.board(at)
             here = (where[2] for where in distinct if where[:2] == at)
             board.add_items(missing_items(board.items, here, at))
-        new: dict[bytes, Response] = {}
-        models: dict[str, ModelSpec] = {}
-        for where, row in distinct.items():
-            board = boards[where[:2]]
+        for (benchmark, version, item, model, sample, turn), row in distinct.items():
+            at = benchmark, version
+            board = intake.board(at)
             known = by_id(board.known, row.row, "model")
-            response = _response(where, row, path, known or keys.model_key(named_model(where[3])))
-            if not _stored(board, response, row):
-                new[recorded_key(response)] = response
+            key, response = recorded(
+                at,
+                item,
+                known or keys.model_key(named_model(model)),
+                row.text,
+                path.name,
+                sample=sample,
+                turn=turn,
+            )
+            if not _stored(board, response, row.row):
+                intake.responses[key] = response
                 if known is None:
-                    models[where[3]] = named_model(where[3])
-        run_id = None
-        cut = cut_import(store, "responses", [path])
-        if new or cut:
-            manifest = import_manifest("responses", [path], {"responses": len(new)}, cut)
-            run_id = manifest.id
-            put_in_portions(store, manifest, cut, _writes(store, boards, models, new))
-    return ImportReport(rows=len(rows), new=len(new), known=len(rows) - len(new), run_id=run_id)
-
-
-def _writes(
-    store: Store,
-    boards: Mapping[tuple[str, str], Board],
-    models: Mapping[str, ModelSpec],
-    new: Mapping[bytes, Response],
-) -> Iterator[Write]:
-    for board in boards.values():
-        for items in chunks(board.new_items):
-            yield len(items), partial(store.put_items, items)
-    for called, spec in models.items():
-        yield 1, partial(store.put_model, called, spec)
-    for some in chunks(new.items()):
-        yield len(some), partial(store.put_responses, dict(some))
-
-
-def _where(row: AnswerRow, versions: dict[str, str]) -> _Where:
-    benchmark = benchmark_name(row.row)
-    version = optional_name(row.row, "version") or versions.get(benchmark)
-    if version is None:
-        version = versions[benchmark] = default_version(benchmark)
-    item, model = name(row.row, "item_id"), name(row.row, "model")
-    return benchmark, version, item, model, row.sample, row.turn
+                    board.by_name(model)
+        new = len(intake.responses)
+        run_id = intake.put({"responses": new})
+    return ImportReport(rows=len(rows), new=new, known=len(rows) - new, run_id=run_id)
 
 
 def _of_own_prompts(where: _Where, own: OwnItems) -> _Where:
     """An answer to own prompts that names no version is to the newest."""
-    benchmark, version, item, model, sample, turn = where
+    benchmark, version, *place = where
     if version == NO_VERSION:
         version = own.version(benchmark) or version
-    return benchmark, version, item, model, sample, turn
+    return benchmark, version, *place  # type: ignore[return-value]  # the rest is as it was
 
 
-def _superseded(row: AnswerRow) -> bool:
-    return row.row.values.get("newest") in (False, "False", "false")
-
-
-def named_model(model: str) -> ModelSpec:
-    """A model of which nothing but the name is known."""
-    return ModelSpec(weights=f"name:{model}")
-
-
-def _response(where: _Where, row: AnswerRow, path: Path, model: bytes) -> Response:
-    benchmark, version, item_id, _, sample, turn = where
-    return Response(
-        benchmark=benchmark,
-        version=version,
-        item_id=item_id,
-        model_key=model,
-        text=row.text,
-        raw=row.text,
-        status="ok" if row.text.strip() else "empty",
-        sample=sample,
-        turn=turn,
-        source=f"file:{path.name}",
-    )
-
-
-def recorded_key(response: Response) -> bytes:
-    """The key of an answer in a file: by place, since what the model was asked is not known."""
-    asked = f"recorded:{response.benchmark}@{response.version}/{response.item_id}"
-    return keys.response_key(
-        response.model_key, (), asked, sample=response.sample, turn=response.turn
-    )
-
-
-def _stored(board: Board, response: Response, row: AnswerRow) -> bool:
+def _stored(board: Board, response: Response, row: Row) -> bool:
     """Whether the store has the answer, under this name or as a model of that name gave it."""
-    model = row.row.text("model")
-    place = response.item_id, response.sample, response.turn
-    own = board.answers.get((place[0], response.model_key, *place[1:]))
-    if own is not None and not same_text(own[0], response.text):
-        raise row.row.wrong(
+    model, place = row.text("model"), (response.item_id, response.sample)
+    if board.other_answer(response.model_key, *place, response.text, response.turn):
+        raise row.wrong(
             "text",
             f"the store has another answer of {model!r} to item {response.item_id!r}; give this "
             "model another name, or the answer another 'sample'",
         )
-    named = board.models.get(model)
-    other = None if named is None else board.answers.get((place[0], named, *place[1:]))
-    return own is not None or (other is not None and same_text(other[0], response.text))
-
-
-def same_text(stored: str, text: str) -> bool:
-    """Whether a text is the stored one, or what a file of ours has in its place."""
-    return text in (stored, readable(stored))
+    return any(
+        (place[0], key, place[1], response.turn) in board.answers
+        and not board.other_answer(key, *place, response.text, response.turn)
+        for key in (response.model_key, board.models.get(model, b""))
+    )

@@ -1,90 +1,181 @@
-"""``import verdicts``: judgments that somebody else has made, one a row."""
+"""``import verdicts``: judgments that somebody else has made, one a row of a table.
+
+Also what every other format of verdicts shares: its rows, and how they are held against a store.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from math import isclose
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any
 
-from judgebench import keys
 from judgebench.benchmarks.folder import items_at_hand
-from judgebench.errors import InputError
-from judgebench.exchange.attach import Board, place_key
-from judgebench.exchange.known_items import (
+from judgebench.errors import InputError, unknown_name
+from judgebench.exchange.names import (
     NO_VERSION,
+    At,
     KnownItems,
     OwnItems,
+    benchmark_name,
+    by_id,
     default_version,
+    judge_name,
     missing_items,
+    name,
+    optional_name,
+    refuse_undeclared,
     refuse_unknown,
 )
-from judgebench.exchange.names import by_id, no_judge
-from judgebench.exchange.outcome import (
+from judgebench.exchange.pipeline import (
     IMPORT_LEASE,
+    Import,
     ImportReport,
-    Write,
-    cut_import,
-    import_manifest,
-    put_in_portions,
+    Intake,
+    NewVerdict,
+    imported_judge_key,
     taken_in_before,
 )
-from judgebench.exchange.verdict_rows import VerdictRow, once_each, read_verdicts, same, say
 from judgebench.records import (
-    HUMAN,
-    ChatRequest,
-    DriftCheck,
-    JudgeSpec,
-    Judgment,
+    Label,
+    Order,
+    Preference,
     Reply,
-    RunManifest,
-    RunVerdict,
+    Score,
+    Unreadable,
     Verdict,
     VerdictSlot,
     is_human,
 )
-from judgebench.rows import OURS, Layout
+from judgebench.rows import OURS, Layout, Row, read_rows
 from judgebench.store import Store
-from judgebench.store.database import chunks
+from judgebench.store.codec import readable
 from judgebench.store.read import StoredAnchors
 
+REQUIRED = ("item_id", "model", "judge")
+FIELDS = (
+    "benchmark", "version", *REQUIRED, "kind", "value", "opponent", "order", "sample", "turn",
+    "repeat", "p", "low", "high", "reason",
+)  # fmt: skip
+ORDERS: tuple[Order, ...] = ("single", "model_first", "opponent_first")
 
-def import_verdicts(
-    store: Store,
-    path: Path,
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """What a verdict is about, by the names in the file."""
+
+    benchmark: str
+    version: str
+    item_id: str
+    model: str
+    judge: str
+    opponent: str | None = None
+    order: Order = "single"
+    sample: int = 0
+    turn: int = 0
+    repeat: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictRow:
+    """One row of a file, read; with the judge's reply where the file has it."""
+
+    row: Row
+    where: Where
+    verdict: Verdict
+    reply: Reply | None = None
+
+    @property
+    def at(self) -> At:
+        """Benchmark and version."""
+        return self.where.benchmark, self.where.version
+
+
+def row_of(row: Row, where: Where, verdict: Verdict, reply: Reply | None = None) -> VerdictRow:
+    """A row of another layout: of what stands there only the names are held."""
+    told = {"model": where.model, "opponent": where.opponent, "judge": where.judge}
+    return VerdictRow(row=Row(row.where, told), where=where, verdict=verdict, reply=reply)
+
+
+def read_verdict_files(
+    paths: Sequence[Path],
     *,
     layout: Layout = OURS,
+    anchors: bool = False,
     known_items: KnownItems = items_at_hand,
     allow_unknown_items: bool = False,
-) -> ImportReport:
-    """Take in a file of verdicts, all or nothing. The same file again changes nothing.
+) -> list[Import]:
+    """Read files of verdicts; returned with each is what stores it.
+
+    Only what the store itself contradicts is found later. ``layout`` is that of every file.
+    ``anchors``: verdicts on anchors are another look of their judge at them.
 
     Raises
     ------
     InputError
         Naming file, line and field of what cannot be used; for two different verdicts about the
-        same, in the file or between file and store; for ids that the benchmark does not have.
+        same, in one file or two; for ids that the benchmark does not have.
     """
-    rows = read_verdict_rows(path, None if allow_unknown_items else known_items, layout)
-    return take_in(store, path, "verdicts", rows, allow_unknown_items=allow_unknown_items)
+    read = [(path, read_verdicts(path, layout=layout)) for path in paths]
+    known = None if allow_unknown_items else known_items
+    return checked("verdicts", read, known, anchors=anchors)
 
 
-def read_verdict_rows(
-    path: Path, known_items: KnownItems | None, layout: Layout = OURS
-) -> list[VerdictRow]:
-    """All verdicts of a file; raises as `import_verdicts` does for what is wrong in itself."""
-    rows = read_verdicts(path, default_version, layout=layout)
-    once_each(rows)  # refuses two that contradict each other
-    refuse_unknown_items(rows, known_items)
-    return rows
+def import_verdicts(store: Store, path: Path, **options: Any) -> ImportReport:
+    """Take in a file of verdicts, all or nothing. The same file again changes nothing.
+
+    Parameters
+    ----------
+    options
+        Of `read_verdict_files`.
+
+    Raises
+    ------
+    InputError
+        As `read_verdict_files`; also for a verdict that is another one in the store.
+    """
+    return read_verdict_files([path], **options)[0].take_in(store)
 
 
-def refuse_unknown_items(rows: Sequence[VerdictRow], known_items: KnownItems | None) -> None:
+def checked(
+    what: str,
+    read: Sequence[tuple[Path, Sequence[VerdictRow]]],
+    known_items: KnownItems | None,
+    *,
+    once: bool = True,
+    **how: Any,
+) -> list[Import]:
+    """The rows of some files, found good in themselves; returned with each is what stores it.
+
+    Parameters
+    ----------
+    known_items
+        None takes in what no benchmark has.
+    once
+        Whether two files must not contradict each other.
+    how
+        What `take_in` is told.
+    """
+    for _, rows in read:
+        refuse_unknown_items(rows, known_items)
+    for together in [[row for _, rows in read for row in rows]] if once else [r for _, r in read]:
+        once_each(together)  # refuses two that contradict each other
+    how["allow_unknown_items"] = known_items is None
+    return [
+        Import(path, partial(take_in, what=what, path=path, rows=rows, **how))
+        for path, rows in read
+    ]
+
+
+def refuse_unknown_items(rows: Iterable[VerdictRow], known_items: KnownItems | None) -> None:
     """Refuse ids that a benchmark, as far as it is known, does not have."""
-    for at in sorted({row.at for row in rows}):
-        refuse_unknown([(r.row, r.where.item_id) for r in rows if r.at == at], at, known_items)
+    of: dict[At, list[tuple[Row, str]]] = {}
+    for row in rows if known_items is not None else ():
+        of.setdefault(row.at, []).append((row.row, row.where.item_id))
+    for at in sorted(of):
+        refuse_unknown(of[at], at, known_items)
 
 
 def about_own_prompts(
@@ -129,44 +220,29 @@ def take_in(
     rows = about_own_prompts(store, rows, allow_unknown_items=allow_unknown_items)
     distinct = once_each(rows)
     with store.lease(IMPORT_LEASE):
-        boards = {
-            at: Board.of(store, *at)
-            for at in sorted({(r.where.benchmark, r.where.version) for r in distinct})
-        }
-        for at, board in boards.items():
-            here = (row.where.item_id for row in distinct if row.at == at)
-            board.add_items(missing_items(board.items, here, at))
-        placed = _placed(store, distinct, boards)
-        pinned = _pinned(store) if anchors else {}
-        new = _new(
-            [(row, place) for row, place in placed if place not in pinned], boards, may_change
-        )
-        looks = [(row, place, pinned[place]) for row, place in placed if place in pinned]
+        intake = Intake(store, what, [path])
+        wanted: dict[At, list[str]] = {}
+        for row in distinct:
+            wanted.setdefault(row.at, []).append(row.where.item_id)
+        for at in sorted(wanted):
+            board = intake.board(at)
+            board.add_items(missing_items(board.items, wanted[at], at))
+        new = _new(intake, distinct, _pinned(store) if anchors else {}, may_change)
         if taken_in_before(store, what, path):  # what was said since then stays
-            new, looks = [entry for entry in new if entry.before is None], []
-        cut = cut_import(store, what, [path])
-        run_id = _put(store, path, what, new, looks, boards, cut) if new or looks or cut else None
+            new = [one for one in new if one.before is None and one.anchors is None]
+        intake.verdicts = new
+        looks = sum(one.anchors is not None for one in new)
+        counts = {"verdicts": len(new) - looks} | ({"looks": looks} if looks else {})
+        run_id = intake.put(counts)
     return ImportReport(
         rows=len(rows),
-        new=len(new) + len(looks),
-        known=len(rows) - len(new) - len(looks),
-        looks=len(looks),
-        changed=sum(entry.before is not None for entry in new),
+        new=len(new),
+        known=len(rows) - len(new),
+        looks=looks,
+        changed=sum(one.before is not None for one in new),
         run_id=run_id,
-        warnings=tuple(warning for board in boards.values() for warning in board.warnings),
+        warnings=intake.warnings,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _New:
-    """A verdict to be stored, and the key of the judgment that it follows."""
-
-    row: VerdictRow
-    place: VerdictSlot
-    before: bytes | None
-
-
-_Look: TypeAlias = tuple[VerdictRow, VerdictSlot, StoredAnchors]
 
 
 def _pinned(store: Store) -> dict[VerdictSlot, StoredAnchors]:
@@ -175,40 +251,33 @@ def _pinned(store: Store) -> dict[VerdictSlot, StoredAnchors]:
     return {place: one for one in last.values() for place in store.looked(one)}
 
 
-def _placed(
-    store: Store, rows: Sequence[VerdictRow], boards: Mapping[tuple[str, str], Board]
-) -> list[tuple[VerdictRow, VerdictSlot]]:
-    """The rows, with the places that they are about."""
+def _new(
+    intake: Intake,
+    rows: Sequence[VerdictRow],
+    pinned: Mapping[VerdictSlot, StoredAnchors],
+    may_change: bool,
+) -> list[NewVerdict]:
     found = []
-    known = store.judges()
-    judges = {name: keys.judge_key(imported_judge(name)) for name in {r.where.judge for r in rows}}
+    known = intake.store.judges()
     for row in rows:
-        where, board = row.where, boards[row.at]
+        where, board = row.where, intake.board(row.at)
         place = VerdictSlot(
             benchmark=where.benchmark,
             version=where.version,
             item_id=where.item_id,
             model_key=board.model(row.row),
-            judge_key=by_id(known, row.row, "judge") or judges[where.judge],
+            judge_key=by_id(known, row.row, "judge") or imported_judge_key(where.judge),
             opponent_key=None if where.opponent is None else board.model(row.row, "opponent"),
             order=where.order,
             sample=where.sample,
             turn=where.turn,
             repeat=where.repeat,
         )
-        found.append((row, place))
-    return found
-
-
-def _new(
-    placed: Sequence[tuple[VerdictRow, VerdictSlot]],
-    boards: Mapping[tuple[str, str], Board],
-    may_change: bool,
-) -> list[_New]:
-    found = []
-    for row, place in placed:
-        where = row.where
-        before, said = boards[row.at].current.get(place, (None, None))
+        new = partial(NewVerdict, place, where.judge, row.verdict, row.reply)
+        if place in pinned:
+            found.append(new(anchors=pinned[place]))
+            continue
+        before, said = board.current.get(place, (None, None))
         if said is not None and same(said, row.verdict):
             continue
         if said is not None and not may_change:
@@ -219,128 +288,180 @@ def _new(
                 "correct the row, or give the other judge another name"
                 + (" (`import labels` lets people change theirs)" if is_human(where.judge) else ""),
             )
-        found.append(_New(row, place, before))
+        found.append(new(before=before))
     return found
 
 
-def _put(
-    store: Store,
-    path: Path,
-    what: str,
-    new: Sequence[_New],
-    looks: Sequence[_Look],
-    boards: Mapping[tuple[str, str], Board],
-    cut: RunManifest | None,
-) -> str:
-    """Under a run of its own, which is the occasion of a look."""
-    counts = {"verdicts": len(new)} | ({"looks": len(looks)} if looks else {})
-    manifest = import_manifest(what, [path], counts, cut)
-    now = time.time()
+def read_verdicts(
+    path: Path, *, about: At | None = None, layout: Layout = OURS
+) -> list[VerdictRow]:
+    """All verdicts of a file; ``about`` is the benchmark and version where rows need not name one.
 
-    def writes() -> Iterator[Write]:
-        for board in boards.values():
-            for items in chunks(board.new_items):
-                yield len(items), partial(store.put_items, items)
-            for name, spec in board.unknown_models.items():
-                yield 1, partial(store.put_model, name, spec)
-        there = {judge.key for judge in store.judges()}
-        judges = {entry.row.where.judge for entry in new if entry.place.judge_key not in there}
-        for name in sorted(judges):
-            yield 1, partial(store.put_judge, name, imported_judge(name))
-        for some in chunks(new):
-            yield len(some), partial(_put_some, store, some, manifest.id, now, boards)
-        for found in chunks(looks):
-            yield len(found), partial(_put_looks, store, found, manifest.id, now, boards)
-
-    put_in_portions(store, manifest, cut, writes())
-    return manifest.id
-
-
-def _put_some(
-    store: Store,
-    new: Sequence[_New],
-    run_id: str,
-    now: float,
-    boards: Mapping[tuple[str, str], Board],
-) -> None:
-    for entry in new:
-        place = entry.place
-        replies = put_reply(store, place, entry.row.where.judge, entry.row.reply)
-        judgment = Judgment(
-            key=judgment_key(place, entry.row.verdict, entry.before),
-            judge_key=place.judge_key,
-            case_key=boards[entry.row.at].case_key(place),
-            verdict=entry.row.verdict,
-            reply_keys=replies,
-            at=now,
-        )
-        use = RunVerdict(run_id=run_id, place=place, judgment_key=judgment.key)
-        store.put_judgment(judgment, [use])
-
-
-def _put_looks(
-    store: Store,
-    looks: Sequence[_Look],
-    occasion: str,
-    now: float,
-    boards: Mapping[tuple[str, str], Board],
-) -> None:
-    store.put_looks([_look(store, one, occasion, now, boards) for one in looks])
-
-
-def _look(
-    store: Store,
-    looked: _Look,
-    occasion: str,
-    now: float,
-    boards: Mapping[tuple[str, str], Board],
-) -> tuple[Judgment, DriftCheck]:
-    """What an imported judge said of an anchor again."""
-    row, place, anchors = looked
-    said = [place_key(place), row.verdict, occasion]
-    judgment = Judgment(
-        key=keys.content_key("imported look", said),
-        judge_key=place.judge_key,
-        case_key=boards[row.at].case_key(place),
-        verdict=row.verdict,
-        reply_keys=put_reply(store, place, row.where.judge, row.reply),
-        at=now,
-    )
-    return judgment, DriftCheck(anchors=anchors.id, occasion=occasion, place=place)
-
-
-def judgment_key(place: VerdictSlot, verdict: Verdict, before: bytes | None) -> bytes:
-    """The key of a verdict of somebody else, which may follow another one at its place.
-
-    Two equal answers may be judged differently by a person: the place is in the key.
-    """
-    return keys.content_key("imported judgment", [place_key(place), verdict, before])
-
-
-def imported_judge(name: str) -> JudgeSpec:
-    """A judge of which nothing but the name is known, or a person.
+    A row without a kind is a preference where it has an opponent, a score where it has a scale,
+    unreadable where it has a reason in place of a value, and else a label.
 
     Raises
     ------
     InputError
-        For a name that is no judge's.
+        Naming the line and field of what cannot be used.
     """
-    if reason := no_judge(name):
-        raise InputError(f"judge: {reason}")
-    return JudgeSpec(kind=HUMAN if is_human(name) else "imported", model=name)
+    versions: dict[str, str] = {}
+    found = []
+    labels: dict[str, list[tuple[Row, str]]] = {}
+    for row in read_rows(path, REQUIRED if about else ("benchmark", *REQUIRED), layout):
+        benchmark = about[0] if about and not row.has("benchmark") else benchmark_name(row)
+        if about and benchmark == about[0]:
+            versions[benchmark] = about[1]
+        if not row.has("version") and benchmark not in versions:
+            versions[benchmark] = default_version(benchmark)
+        version = optional_name(row, "version") or versions[benchmark]
+        one = _read(row, benchmark, version)
+        found.append(one)
+        if isinstance(one.verdict, Label):
+            labels.setdefault(benchmark, []).append((row, one.verdict.name))
+    for benchmark, given in labels.items():
+        refuse_undeclared(given, benchmark)
+    return found
 
 
-def put_reply(
-    store: Store, place: VerdictSlot, judge: str, reply: Reply | None
-) -> tuple[bytes, ...]:
-    """Keep the reply that a verdict was read from, where there is one; the keys it has then.
+def _read(row: Row, benchmark: str, version: str) -> VerdictRow:
+    where = Where(
+        benchmark=benchmark,
+        version=version,
+        item_id=name(row, "item_id"),
+        model=name(row, "model"),
+        judge=judge_name(row),
+        opponent=optional_name(row, "opponent"),
+        order=_order(row),
+        sample=row.whole("sample"),
+        turn=row.whole("turn"),
+        repeat=row.whole("repeat"),
+    )
+    kind = row.optional_text("kind") or _usual_kind(row)
+    if kind not in _READERS:
+        raise row.wrong("kind", unknown_name("kind of verdict", kind, _READERS))
+    if kind == "preference" and where.opponent is None:
+        raise row.wrong("opponent", "is missing: a preference is between two models")
+    if where.opponent is not None and kind in ("label", "score"):
+        raise row.wrong("opponent", f"a {kind} is about one answer; leave this field empty")
+    if where.order != "single" and where.opponent is None:
+        raise row.wrong("order", "only a comparison with an 'opponent' has an order")
+    verdict = _READERS[kind](row, where)
+    if where.opponent == where.model and not _is_tie(verdict):  # AlpacaEval has these as ties
+        raise row.wrong("opponent", f"{where.model!r} cannot be its own opponent, but for a tie")
+    return VerdictRow(row=row, where=where, verdict=verdict)
 
-    What was asked is not in the files: the reply is known by what it is about.
+
+def _usual_kind(row: Row) -> str:
+    if not row.has("value") and row.has("reason"):
+        return "unreadable"
+    if row.has("opponent"):
+        return "preference"
+    return "score" if row.has("low") or row.has("high") else "label"
+
+
+def _is_tie(verdict: Verdict) -> bool:
+    return isinstance(verdict, Preference) and verdict.winner is None
+
+
+def _order(row: Row) -> Order:
+    given = row.optional_text("order") or "single"
+    for order in ORDERS:
+        if given == order:
+            return order
+    raise row.wrong("order", unknown_name("order", given, ORDERS) + ", or empty")
+
+
+def _label(row: Row, where: Where) -> Label:
+    # Our own export keeps names and numbers in columns of their own.
+    said = row.text("label" if row.has("label") and not row.has("value") else "value")
+    p = row.number("p") if row.has("p") else None
+    if p is not None and not 0 <= p <= 1:
+        raise row.wrong("p", f"a probability in [0, 1], not {p:g}")
+    return Label(name=said, p=p)
+
+
+def _score(row: Row, where: Where) -> Score:
+    value, low, high = (row.number(field) for field in ("value", "low", "high"))
+    if not low < high:
+        raise row.wrong("low", f"the scale goes from low to high, not from {low:g} to {high:g}")
+    if not low <= value <= high:
+        raise row.wrong("value", f"{value:g} is outside its scale, {low:g} to {high:g}")
+    return Score(value=value, low=low, high=high)
+
+
+def _preference(row: Row, where: Where) -> Preference:
+    value = row.number("value")
+    if not 0 <= value <= 1:
+        raise row.wrong(
+            "value", f"the probability that 'model' beats 'opponent', in [0, 1], not {value:g}"
+        )
+    p_first = 1 - value if where.order == "opponent_first" else value
+    return Preference(winner=None if p_first == 0.5 else 0 if p_first > 0.5 else 1, p_first=p_first)
+
+
+def _unreadable(row: Row, where: Where) -> Unreadable:
+    if row.has("value"):
+        raise row.wrong("value", "an unreadable verdict has none; leave this field empty")
+    return Unreadable(reason=row.text("reason"))
+
+
+_READERS: dict[str, Callable[[Row, Where], Verdict]] = {
+    "label": _label,
+    "score": _score,
+    "preference": _preference,
+    "unreadable": _unreadable,
+}
+
+
+def once_each(rows: Sequence[VerdictRow]) -> list[VerdictRow]:
+    """Rows that stand twice, once.
+
+    Raises
+    ------
+    InputError
+        For two rows about the same with different values, naming both.
     """
-    if reply is None:
-        return ()
-    about = {"about": place_key(place).hex()}
-    asked = ChatRequest(provider="imported", model=judge, messages=(), extra=about)
-    key = keys.request_key(asked)
-    store.put_reply(key, asked, reply)
-    return (key,)
+    first: dict[Where, VerdictRow] = {}
+    for row in rows:
+        before = first.setdefault(row.where, row)
+        if not same(before.verdict, row.verdict):
+            raise InputError(
+                f"{row.row.where}: value: {say(row.verdict)}, but {before.row.where} says "
+                f"{say(before.verdict)} about the same item, model and judge; delete one, or give "
+                "repeats a 'repeat' of their own"
+            )
+    return list(first.values())
+
+
+def same(one: Verdict, other: Verdict) -> bool:
+    """Whether two verdicts say the same, but for the last digit of a number.
+
+    A reason may have been written to a file and read again, which has no NUL in it any more.
+    """
+    match one, other:
+        case Preference(p_first=p), Preference(p_first=q):
+            return isclose(p, q, abs_tol=1e-12)
+        case Score(value=p, low=low, high=high), Score(value=q):
+            return isclose(p, q, abs_tol=1e-12) and (low, high) == (other.low, other.high)
+        case Label(name=said, p=None), Label(p=None):
+            return said == other.name
+        case Label(name=said, p=float(p)), Label(p=float(q)):
+            return said == other.name and isclose(p, q, abs_tol=1e-12)
+        case Unreadable(reason=reason), Unreadable(reason=again):
+            return reason == again or readable(reason) == again
+        case _:
+            return one == other
+
+
+def say(verdict: Verdict) -> str:
+    """A verdict in a few words, for messages."""
+    match verdict:
+        case Label(name=said, p=p):
+            return repr(said) if p is None else f"{said!r} (p {p:g})"
+        case Score(value=value):
+            return f"score {value:g}"
+        case Preference(p_first=p):
+            return f"preference {p:g} for the answer shown first"
+        case Unreadable(reason=reason):
+            return f"unreadable ({reason[:60]})"

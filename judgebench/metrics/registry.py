@@ -90,6 +90,28 @@ class Metric:
         """Decimals of what is drawn."""
         return self.digits - round(math.log10(self.drawn_times))
 
+    def drawn(
+        self, value: float, low: float = math.nan, high: float = math.nan, *, signed: bool = False
+    ) -> str:
+        """A number as pages say it, ``64.7 [55.1, 72.0]``; a dash where it is undefined.
+
+        Without brackets where there is no interval; the minus is as wide as a plus, which
+        ``signed`` writes as well, as of differences.
+
+        >>> metric("accuracy").drawn(0.647, 0.551, 0.72)
+        '64.7 [55.1, 72.0]'
+        """
+
+        def text(one: float) -> str:
+            plus = "+" if signed and one > 0 else ""
+            return f"{plus}{one * self.drawn_times:.{self.drawn_digits}f}".replace("-", "−")
+
+        if math.isnan(value):
+            return "–"
+        if math.isnan(low) or math.isnan(high):
+            return text(value)
+        return f"{text(value)} [{text(low)}, {text(high)}]"
+
 
 _WIN_RATE = Metric(
     name="win_rate", title="win rate", unit="%", digits=1, scale=PERCENTAGE, in_points=True,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.records import Estimate
 from judgebench.reports.answer_flags import SUSPICIOUS
+from judgebench.reports.document import json_after, json_field
 from judgebench.reports.reference_board import Beside
 
 
@@ -22,20 +24,31 @@ class Row:
     model without a readable verdict, and for one that is ``excluded`` from the ranking.
     ``suspicious`` says why its answers may be meant for the judge; such models are excluded unless
     they are asked for. ``published`` are figures of the model on a published board,
-    by metric, where that board's judge and opponent are this one's.
+    by metric, where that board's judge and opponent are this one's. ``columns`` are the metrics
+    that are asked for, in this order; all where none are.
     """
 
     model: str
     model_id: str
+    version: str = ""
     rank: int | None
     rank_low: int | None
     rank_high: int | None
-    metrics: Mapping[str, Estimate]
+    metrics: Mapping[str, Estimate] = json_field(hidden=True)
     counts: Mapping[str, int]
     flags: tuple[str, ...]
-    suspicious: str | None = None
-    excluded: bool = False
-    published: Mapping[str, float] = field(default_factory=dict)
+    suspicious: str | None = json_field(omit_empty=True, default=None)
+    excluded: bool = json_field(hidden=True, default=False)
+    published: Mapping[str, float] = json_field(omit_empty=True, default_factory=dict)
+    columns: tuple[str, ...] = json_field(hidden=True, default=())
+
+    @property
+    @json_after("rank_high", "metrics")
+    def asked_for(self) -> Mapping[str, Estimate]:
+        """The metrics that are asked for; all where none are."""
+        if not self.columns:
+            return self.metrics
+        return {name: self.metrics[name] for name in self.columns if name in self.metrics}
 
     @property
     def marked_name(self) -> str:
@@ -100,16 +113,35 @@ class Board:
     rows: tuple[Row, ...] = ()
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    beside: tuple[Beside, ...] = ()
-    columns: tuple[str, ...] = ()
+    groups: Mapping[str, tuple[str, ...]] = json_field(hidden=True, default_factory=dict)
+    beside: tuple[Beside, ...] = json_field(hidden=True, default=())
+    columns: tuple[str, ...] = json_field(hidden=True, default=())
+
+    def __str__(self) -> str:
+        """Which data, in whose eyes, compared with whom."""
+        against = f", against {self.opponent}" if self.opponent is not None else ""
+        return f"{self.benchmark}@{self.version}, judged by {self.judge}{against}"
 
     @property
     def published(self) -> Beside | None:
         """The published board of this very judge and opponent."""
         return next((one for one in self.beside if one.because is None), None)
 
-    def wanted(self, row: Row, also: Collection[str] = ()) -> dict[str, Estimate]:
-        """The metrics of a row that are asked for, and ``also`` these; all where none are."""
-        names = (*self.columns, *also) if self.columns else row.metrics
-        return {name: row.metrics[name] for name in names if name in row.metrics}
+    @property
+    def level(self) -> float:
+        """Of the intervals."""
+        return self.rows[0].leading.level if self.rows else 0.95
+
+    @property
+    def items(self) -> int:
+        """How many items were judged."""
+        return self.rows[0].counts["items"] if self.rows else 0
+
+    @property
+    def ungrouped(self) -> str:
+        """What groups are measured by; a board may be ranked by something else."""
+        return WIN_RATE if self.metric == LENGTH_CONTROLLED else self.metric or ""
+
+    def of_group(self, group: str) -> str:
+        """The metric of a group of items."""
+        return f"{self.ungrouped}/{group}"

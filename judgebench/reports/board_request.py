@@ -1,18 +1,25 @@
-"""What somebody asks of leaderboards, as one value: it can be written down and asked again."""
+"""What somebody asks of leaderboards: which benchmarks, models, metrics, and in which order.
+
+As one value it can be written down and asked again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, cast
 
+from judgebench.config import Panel
+from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.intervals import Intervals
-from judgebench.reports.board import Board
-from judgebench.reports.board_choice import chosen
-from judgebench.reports.board_set import boards_of
+from judgebench.reports.board import Board, Row
+from judgebench.reports.boards import judges_called, meant, panels_in, parse_panel, told_apart
+from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.length_boards import LengthControl
-from judgebench.reports.panels import parse_panel
 from judgebench.store import Store
+
+BY_NAME = "model"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,3 +78,175 @@ class BoardRequest:
         if unknown := set(written) - {one.name for one in fields(cls)}:
             raise ValueError(f"no field of a request: {', '.join(sorted(map(str, unknown)))}")
         return TypeAdapter(cls).validate_python(dict(written))
+
+
+def boards_of(
+    store: Store,
+    benchmarks: Sequence[str],
+    *,
+    judges: Collection[str] = (),
+    panels: Sequence[Panel] = (),
+    **how: Any,
+) -> dict[str, tuple[Board, ...]]:
+    """The boards of each benchmark, by its name as written.
+
+    Parameters
+    ----------
+    benchmarks
+        Each ``NAME`` or ``NAME@VERSION``.
+    judges
+        Those of several benchmarks need not have judged all of them.
+    panels
+        Beside those that suites declared.
+    **how
+        As for `leaderboards`.
+
+    Raises
+    ------
+    UsageError
+        As from `leaderboards`; and for a judge that has judged none of the benchmarks, a panel that
+        can be combined on none.
+    """
+    here = _judges_here(store, benchmarks, judges, {panel.name for panel in panels})
+    found: dict[str, tuple[Board, ...]] = {}
+    for name, known in here.items():
+        declared = [p for p in panels_in(store, name) if not judges or p.name in judges]
+        seated = {panel.name: panel for panel in (*declared, *panels)}
+        boards = leaderboards(store, name, judges=known, panels=list(seated.values()), **how)
+        if judges and not known:  # none of those who are asked for, and so nobody but panels
+            boards = tuple(board for board in boards if board.judge_id is None)
+        found[name] = boards
+    _check_panels(panels, [board for boards in found.values() for board in boards])
+    return found
+
+
+def no_boards(benchmarks: Sequence[str], judges: Collection[str]) -> UsageError:
+    """That there is nothing to show, and what can be done."""
+    who, which = ", ".join(judges) or "no judge", " or ".join(benchmarks)
+    return UsageError(
+        f"{who} has{' not' if judges else ''} said how good an answer to {which} is; "
+        "`judgebench run SUITE.yaml` asks judges, `judgebench export verdicts` shows what there "
+        f"is, and `judgebench confidence {benchmarks[0]}` how sure models are of answers"
+    )
+
+
+def _judges_here(
+    store: Store, benchmarks: Sequence[str], judges: Collection[str], panels: Collection[str]
+) -> dict[str, list[str]]:
+    """Which of the judges that are asked for each benchmark knows."""
+    here: dict[str, list[str]] = {name: [] for name in benchmarks}
+    if len(here) == 1 or not judges:
+        return {name: list(judges) for name in here}
+    refused: dict[str, list[UsageError]] = {judge: [] for judge in judges}
+    for name in here:
+        which = meant(store, name)
+        tables = [read(which.name, which.version) for read in (store.failures, store.verdicts)]
+        shown = told_apart(tables, "judge")
+        declared = {panel.name for panel in panels_in(store, name)}
+        for judge in judges:
+            try:
+                if judge not in panels and judge not in declared:
+                    judges_called(judge, shown, store, which)
+                here[name].append(judge)
+            except UsageError as error:
+                refused[judge].append(error)
+    for errors in refused.values():
+        if len(errors) == len(here):
+            raise errors[0]
+    return here
+
+
+def _check_panels(panels: Sequence[Panel], boards: Sequence[Board]) -> None:
+    for panel in panels:
+        its = [board for board in boards if board.judge == panel.name]
+        if its and not any(board.rows for board in its):
+            raise UsageError(f"{panel.name}: {'; '.join(its[0].warnings)}")
+
+
+def chosen(
+    store: Store,
+    boards: Sequence[Board],
+    *,
+    models: Collection[str] = (),
+    columns: Sequence[str] = (),
+    sort: str | None = None,
+) -> tuple[Board, ...]:
+    """The boards with these models and metrics, in this order; what is not asked for stays.
+
+    Ranks are among all models, whoever is shown. A board that has none of the models, or of the
+    metrics, is left out.
+
+    Parameters
+    ----------
+    models
+        Names as they are shown, other names they go by, or ids; all if empty.
+    columns
+        Metrics in the order wanted; all, as the boards have them, if empty.
+    sort
+        A metric, the greatest first, or with a minus before it the least first; ``model``, by name.
+        Boards that do not have the metric stay in the order of their ranks.
+
+    Raises
+    ------
+    UsageError
+        For a model or a metric that none of the boards has, and where none has both.
+    """
+    known = {name for board in boards for row in board.rows for name in row.metrics}
+    by = None if sort is None else sort.removeprefix("-")
+    for name in (*columns, *([by] if by not in (None, BY_NAME) else [])):
+        if name not in known:
+            raise UsageError(unknown_name("metric", str(name), known))
+    found = _of_models(store, boards, models) if models else boards
+    found = [
+        replace(board, columns=tuple(columns))
+        for board in found
+        if not columns or any(name in row.metrics for row in board.rows for name in columns)
+    ]
+    if boards and not found:
+        raise UsageError(f"no board has {', '.join(columns)} of {', '.join(models)}")
+    return tuple(found) if sort is None else tuple(_sorted(board, sort) for board in found)
+
+
+def _of_models(store: Store, boards: Sequence[Board], models: Collection[str]) -> list[Board]:
+    names = {model.id: model.names for model in store.models()}
+    shown = {row.model: row.model_id for board in boards for row in board.rows}
+    wanted = {one for name in models for one in _called(name, shown, names)}
+    return [
+        replace(
+            board,
+            rows=rows,
+            notes=board.notes
+            if len(rows) == len(board.rows)
+            else (*board.notes, f"{len(rows)} of {len(board.rows)} models; ranks are among all"),
+        )
+        for board in boards
+        if (rows := tuple(row for row in board.rows if row.model_id in wanted))
+    ]
+
+
+def _called(name: str, shown: Mapping[str, str], names: Mapping[str, Sequence[str]]) -> list[str]:
+    """The ids of the models that go by a name; one that is shown so goes before others."""
+    for means in (
+        [one for label, one in shown.items() if name in (label, one)],
+        [one for one in shown.values() if name in names.get(one, ())],
+    ):
+        if means:
+            return means
+    raise UsageError(unknown_name("model", name, shown))
+
+
+def _sorted(board: Board, sort: str) -> Board:
+    metric, least_first = sort.removeprefix("-"), sort.startswith("-")
+    if metric == BY_NAME:
+        rows = sorted(board.rows, key=lambda row: row.model, reverse=least_first)
+        return replace(board, rows=tuple(sorted(rows, key=lambda row: row.excluded)))
+
+    def order(row: Row) -> tuple[bool, bool, float]:
+        """What has no value comes last, behind it whoever is excluded from the ranking; equals stay
+        in the order of their ranks."""
+        value = row.metrics[metric].value if metric in row.metrics else math.nan
+        if math.isnan(value):
+            return row.excluded, True, 0.0
+        return row.excluded, False, value if least_first else -value
+
+    return replace(board, rows=tuple(sorted(board.rows, key=order)))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -13,9 +14,10 @@ from judgebench import registry
 from judgebench.benchmarks.description import Description, find, split_version
 from judgebench.benchmarks.own_prompts import newest_version
 from judgebench.columns import Bools, Column, coded, counted, same, taken
-from judgebench.errors import UsageError, unknown_name
+from judgebench.config import Panel, check
+from judgebench.errors import ConfigError, UsageError, unknown_name
 from judgebench.metrics.verdict_table import SPARSE
-from judgebench.records import BINARY
+from judgebench.records import BINARY, JudgeSpec
 from judgebench.store import Store
 from judgebench.store.catalog import distinct_names
 
@@ -23,6 +25,9 @@ Columns: TypeAlias = Mapping[str, Column]
 
 COVERAGE_FLOOR = 0.95
 _MOST_LABELS = 3
+_WRITTEN = re.compile(r"(?:panel/)?(?:(?P<rule>\w+)\()?(?P<judges>[^()]+?)(?P<end>\))?")
+_LEAST = "min_valid="
+PROMPT_DIGITS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,3 +273,98 @@ def where(columns: Columns, keep: Iterable[bool] | Bools) -> Columns:
         return columns
     rows = np.flatnonzero(kept)
     return {name: taken(values, rows) for name, values in columns.items()}
+
+
+# judges and panels ------------------------------------------------------------------------------
+
+
+def judge_line(spec: JudgeSpec, left_out: Collection[str] = ()) -> str:
+    """Who answers, with which prompt, and what is overlooked when texts are compared.
+
+    ``left_out`` is what was not sent, since the model does not take it.
+    """
+    if spec.kind == "human":
+        return "labels of people"
+    if spec.kind == "imported":
+        return "imported verdicts"
+    words = [spec.kind]
+    if spec.model:
+        words.append(f"model {spec.model}")
+    if spec.prompt_sha:
+        name = str(spec.options.get("prompt", "")).removeprefix("official/")
+        whose = "official prompt" if spec.official_prompt else "own prompt"
+        words.append(" ".join(filter(None, [whose, name, f"({spec.prompt_sha[:PROMPT_DIGITS]})"])))
+    words += [
+        f"{name} {value}"
+        for settings in (spec.options, spec.sampling)
+        for name, value in sorted(settings.items())
+        if name != "prompt" and name not in left_out and isinstance(value, str | int | float)
+    ]
+    said = ", ".join(words)
+    return f"{said}; not taken by the model: {', '.join(left_out)}" if left_out else said
+
+
+def panel_line(panel: Panel) -> str:
+    """Who sits on a panel, and how it comes to a verdict."""
+    needed = panel.min_valid or len(panel.judges) // 2 + 1
+    return f"{panel.rule} of {', '.join(panel.judges)}; {needed} readable verdicts needed"
+
+
+def parse_panel(written: str) -> Panel:
+    """``a,b,c``, ``mean(a,b)`` or ``panel/majority(a,b,c;min_valid=2)``, as boards call them.
+
+    Raises
+    ------
+    UsageError
+        For anything else.
+    """
+    found = _WRITTEN.fullmatch(written.strip())
+    if found is None or (found["rule"] is None) != (found["end"] is None):
+        raise UsageError(_how(written))
+    judges, _, least = found["judges"].partition(";")
+    if least and not least.strip().startswith(_LEAST):
+        raise UsageError(_how(written))
+    data: dict[str, Any] = {"judges": [judge.strip() for judge in judges.split(",")]}
+    if found["rule"]:
+        data["rule"] = found["rule"]
+    if least:
+        number = least.strip().removeprefix(_LEAST)
+        data["min_valid"] = int(number) if number.isdecimal() else number
+    try:
+        return check(Panel, data, "--panel")
+    except ConfigError as error:
+        raise UsageError(f"{written!r}: {error}") from None
+
+
+def _how(written: str) -> str:
+    return f"a panel is written a,b,c or mean(a,b) or majority(a,b,c;min_valid=2), not {written!r}"
+
+
+def panels_in(store: Store, benchmark: str) -> tuple[Panel, ...]:
+    """The panels that suites declared on a benchmark, in the order of their runs.
+
+    Parameters
+    ----------
+    benchmark
+        ``NAME`` or ``NAME@VERSION``. What a suite declares without naming a version is for all of
+        them.
+    """
+    which = meant(store, benchmark)
+    found: dict[str, Panel] = {}
+    for run in store.runs():
+        for section in run.configuration.get("benchmarks", ()):
+            panel = _declared(section, which)
+            if panel is not None:
+                found.setdefault(panel.name, panel)
+    return tuple(found.values())
+
+
+def _declared(section: Mapping[str, Any], which: Meant) -> Panel | None:
+    """The panel of one benchmark of a suite as it was written, if it is this benchmark."""
+    written = section.get("panel")
+    name, version = split_version(section["name"])
+    if name != which.name or version not in (None, which.version):
+        return None
+    if isinstance(written, list):
+        written = {"judges": written}
+    return Panel.model_validate(written) if isinstance(written, dict) else None

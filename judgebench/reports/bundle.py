@@ -23,7 +23,7 @@ from typing import Any
 from judgebench import __version__
 from judgebench.errors import InputError, JudgebenchError
 from judgebench.reports.board_request import BoardRequest
-from judgebench.reports.leaderboard import document
+from judgebench.reports.board_tables import Leaderboard
 from judgebench.store import Store, open_store
 from judgebench.store.copy import Part, copy
 
@@ -150,7 +150,9 @@ def _boards(part: Path, request: BoardRequest) -> Any:
     """The boards of an excerpt as JSON, without what would tell where it lies."""
     with open_store(str(part), read_only=True) as store:
         boards = request.chosen(store, request.found(store))
-        return json.loads(json.dumps(document(boards, by=request.by).data, allow_nan=False))
+        return json.loads(
+            json.dumps(Leaderboard.of(boards, by=request.by).to_dict(), allow_nan=False)
+        )
 
 
 def _read(bundle: zipfile.ZipFile, name: str, path: Path) -> Any:

@@ -165,11 +165,14 @@ def json_field(
     return field(**how)
 
 
-def json_after(name: str) -> Callable[[Getter], Getter]:
-    """Marks a property, below ``@property``, as a key of the JSON after another; ``""``: first."""
+def json_after(name: str, key: str | None = None) -> Callable[[Getter], Getter]:
+    """Marks a property, below ``@property``, as a key of the JSON after another; ``""``: first.
+
+    ``key`` is what it is called there, if not as the property.
+    """
 
     def marked(getter: Getter) -> Getter:
-        getter.json_after = name  # type: ignore[attr-defined]
+        getter.json_after = name, key or getter.__name__  # type: ignore[attr-defined]
         return getter
 
     return marked
@@ -192,7 +195,7 @@ def _keys_of(kind: Any) -> Mapping[str, tuple[str, str]]:
         after = getattr(getattr(getattr(kind, name), "fget", None), "json_after", None)
         if after is not None:
             names = ["", *(key for key, _, _ in keys)]
-            keys.insert(names.index(after), (name, name, ""))
+            keys.insert(names.index(after[0]), (after[1], name, ""))
     return {key: (name, how) for key, name, how in keys}
 
 

@@ -26,16 +26,12 @@ from judgebench.records import JudgeSpec
 from judgebench.reports.answer_flags import NO_MARKS
 from judgebench.reports.board import Board, Row
 from judgebench.reports.board_data import BoardData
-from judgebench.reports.board_document import document, to_json
 from judgebench.reports.board_warnings import few, flags_of, warnings_of
-from judgebench.reports.boards import Columns, judges_called, meant
-from judgebench.reports.judge_line import judge_line, panel_line
+from judgebench.reports.boards import Columns, judge_line, judges_called, meant, panel_line
 from judgebench.reports.length_boards import LengthBoard, LengthBoards, LengthControl, Wanted
 from judgebench.reports.reference_board import Beside
 from judgebench.stats.repeated_items import effective_n
 from judgebench.store import Store
-
-__all__ = ["Board", "Row", "document", "leaderboards", "to_json"]
 
 
 def leaderboards(
@@ -242,6 +238,7 @@ class _Boards:
         return Row(
             model=standing.model,
             model_id=model_id,
+            version=self.which.version,
             rank=standing.rank,
             rank_low=standing.rank_low,
             rank_high=standing.rank_high,

@@ -15,8 +15,7 @@ from judgebench.reports.answer_flags import NO_MARKS
 from judgebench.reports.board import Row
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.board_warnings import flags_of, warnings_of
-from judgebench.reports.boards import judges_called, meant, model_called
-from judgebench.reports.judge_line import judge_line
+from judgebench.reports.boards import judge_line, judges_called, meant, model_called
 from judgebench.reports.ranking_control import Control, Covariates, covariates, said_of_control
 from judgebench.reports.ranking_values import (
     EXPECTED,

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from judgebench import registry
 from judgebench.benchmarks.description import Description, Published, PublishedBoard
 from judgebench.errors import InputError
 from judgebench.reports.boards import described
+from judgebench.reports.document import json_after, json_field
 from judgebench.rows import Row, read_rows
 
 N = "n"
@@ -23,6 +25,15 @@ N = "n"
 
 Figures = Mapping[str, Mapping[str, float]]
 """Model -> metric, as boards name it -> value."""
+
+
+class PublishedRow(NamedTuple):
+    """A model on a published board; without a rank where it has no figure that ranks."""
+
+    model: str
+    version: str
+    rank: int | None
+    figures: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,17 +54,44 @@ class ReferenceBoard:
 
     benchmark: str
     version: str
-    board: PublishedBoard
-    source: str
-    columns: Sequence[str]
-    also: Sequence[str]
-    groups: Mapping[str, Mapping[str, str]]
+    board: PublishedBoard = json_field(hidden=True)
+    columns: Sequence[str] = json_field(hidden=True)
+    also: Sequence[str] = json_field(hidden=True)
+    groups: Mapping[str, Mapping[str, str]] = json_field(hidden=True)
     items: int | None
-    figures: Figures
+    source: str
+    figures: Figures = json_field(hidden=True)
 
     @property
+    @json_after("version")
     def judge(self) -> str:
         return self.board.judge
+
+    @property
+    @json_after("judge")
+    def opponent(self) -> str | None:
+        return self.board.baseline
+
+    @property
+    @json_after("opponent")
+    def metric(self) -> str:
+        """What ranks."""
+        return self.columns[0]
+
+    @property
+    @json_after("source")
+    def note(self) -> str | None:
+        return self.board.note
+
+    @property
+    @json_after("note")
+    def rows(self) -> list[PublishedRow]:
+        """All models, in the order in which they are published."""
+        place = places(list(self.figures.values()), self.metric)
+        return [
+            PublishedRow(model, self.version, at, figures)
+            for at, (model, figures) in zip(place, self.figures.items(), strict=True)
+        ]
 
     @property
     def judged_by(self) -> str:

@@ -144,6 +144,44 @@ class Training(Report):
     last: Last | None
     notes: tuple[str, ...] = ()
 
+    @property
+    def roles(self) -> list[str]:
+        """What each checkpoint is: ``best``; ``last``, where it is not that; else nothing."""
+        best, last = self.best and self.best.model, self.checkpoints[-1]
+        return [
+            "best" if one.model == best else "last" if one is last else ""
+            for one in self.checkpoints
+        ]
+
+    @property
+    def in_words(self) -> list[str]:
+        """What the best one is worth, and what the last one is beside it."""
+        if self.best is None:
+            return ["No checkpoint has a readable verdict of this judge."]
+        best, last, shown = self.best, self.checkpoints[-1], metric(self.metric)
+        unit, points = (" %", " points") if shown.in_points else ("", "")
+
+        def ends(of: Above | Corrected, unit: str) -> str:
+            return shown.drawn(of.value, of.low, of.high).replace(" [", f"{unit} [")
+
+        picked = f"{shown.drawn(best.picked)}{unit}"
+        said = [f"Highest: {best.model} at step {best.step:,g}, {picked} as observed."]
+        if best.corrected.undefined:
+            said.append(f"Not corrected for selection: {best.corrected.undefined}.")
+        elif len(self.checkpoints) > 1:
+            figure = ends(best.corrected, unit)
+            said.append(f"Corrected for selection (winner's curse): {figure}.")
+        above = next((one.above_last for one in self.checkpoints if one.model == best.model), None)
+        by = "" if above is None else f" by {ends(above, points)}"
+        whom = f"last, {last.model} at step {last.step:,g}, is worse than the best"
+        if self.last == "the best":
+            said.append("The last checkpoint is the highest.")
+        elif self.last == "worse":
+            said.append(f"The {whom}{by}.")
+        elif self.last is not None:
+            said.append(f"Whether the {whom} is undecided: the best is above it{by}.")
+        return said
+
     def tables(self) -> list[Table]:
         """A row for each checkpoint, by step."""
         places = metric(self.metric).digits
@@ -157,7 +195,8 @@ class Training(Report):
         if self.best is not None and self.best.corrected.undefined is None:
             notes.append(
                 f"best: {self.best.model}, {self.best.picked:.{places}f} as picked; corrected for "
-                f"that {self.best.corrected.value:.{places}f} {ends(self.best.corrected)}"
+                f"selection (winner's curse) {self.best.corrected.value:.{places}f} "
+                f"{ends(self.best.corrected)}"
             )
         if self.last is not None:
             notes.append(f"the last checkpoint beside the best: {self.last}")
@@ -179,7 +218,7 @@ class Training(Report):
                 f"{self.run}: {self.benchmark}@{self.version}, {self.judge}",
                 self.checkpoints,
                 columns,
-                subtitle=f"band: all intervals hold at once at {100 * self.level:g} %",
+                subtitle=f"band: simultaneous {100 * self.level:g} % band of all checkpoints",
                 notes=notes,
             )
         ]

@@ -23,16 +23,18 @@ their verdicts are averaged everywhere.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.records import ModelSpec, RunManifest
 from judgebench.reports.gate_models import newest_first
 from judgebench.reports.model_pairs import PairData
 from judgebench.store import Store
-from judgebench.store.catalog import StoredModel
+from judgebench.store.catalog import StoredModel, distinct_names
 from judgebench.store.read import Tagged
 
 
@@ -100,6 +102,21 @@ def _in_a_row(seen: Sequence[tuple[float, str, str]]) -> tuple[Night, ...]:
     return tuple(found)
 
 
+class Fixed(NamedTuple):
+    """A baseline that does not move: its name, its model's id, and when that was evaluated."""
+
+    name: str
+    model_id: str
+    at: float
+
+
+def fixed_baseline(store: Store, benchmark: str, version: str, name: str) -> Fixed | None:
+    """The baseline of a name as it stands now; None for one that was never set."""
+    its = store.baselines(benchmark, version, name)
+    ran = {run.id: ran_at(run) for run in store.runs()}
+    return Fixed(name, its[-1].model_id, ran.get(its[-1].run_id or "", its[-1].at)) if its else None
+
+
 RUN, STEP = "training_run", "step"
 NO_OTHER_TAGS = "(no other tags)"
 
@@ -157,6 +174,74 @@ def training_runs(store: Store, among: Collection[str] | None = None) -> Trainin
         },
         faults=tuple(faults),
     )
+
+
+class TrainingBoard(NamedTuple):
+    """A judge who has judged checkpoints, and whom it compares them with, by ids.
+
+    ``name`` is what the board is called.
+    """
+
+    name: str
+    judge: str
+    opponent: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedRun:
+    """A training run with checkpoints that were judged on a benchmark.
+
+    ``boards`` are those that have any, the one with most first.
+    """
+
+    benchmark: str
+    version: str
+    run: str
+    checkpoints: tuple[Checkpoint, ...]
+    boards: tuple[TrainingBoard, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedRuns:
+    """All of a store; ``faults``: benchmark, version, and what is wrong with a step's tag."""
+
+    runs: tuple[JudgedRun, ...]
+    faults: tuple[tuple[str, str, str], ...]
+
+
+def judged_runs(store: Store) -> JudgedRuns:
+    """Who judged which training runs on what; no verdict is read for it."""
+    met = store.boards_met()
+    judges = distinct_names({one.judge.id: one.judge.name for one in met})
+    runs, faults = [], []
+    for at in dict.fromkeys((one.benchmark, one.version) for one in met):
+        here = [one for one in met if (one.benchmark, one.version) == at]
+        found = training_runs(store, {one.model.id for one in here})
+        faults += [(*at, fault) for fault in found.faults]
+        for run, checkpoints in found.runs.items():
+            ids = {one.model_id for one in checkpoints}
+            boards = Counter(
+                (judges[one.judge.id], one.judge.id, None)
+                if one.opponent is None
+                else (
+                    f"{judges[one.judge.id]} · against {one.opponent.name}",
+                    one.judge.id,
+                    one.opponent.id,
+                )
+                for one in here
+                if one.model.id in ids
+            )
+            most_first = sorted(boards.items(), key=lambda one: (-one[1], one[0][0]))
+            runs.append(
+                JudgedRun(
+                    benchmark=at[0],
+                    version=at[1],
+                    run=run,
+                    checkpoints=checkpoints,
+                    boards=tuple(TrainingBoard(*board) for board, _ in most_first),
+                )
+            )
+    return JudgedRuns(runs=tuple(runs), faults=tuple(faults))
 
 
 def _run_of(tags: Mapping[str, str]) -> str:

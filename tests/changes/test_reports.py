@@ -27,6 +27,7 @@ from judgebench.records import (
     VerdictSlot,
 )
 from judgebench.reports import agreement, leaderboard
+from judgebench.reports.board_tables import Leaderboard
 from judgebench.reports.cost import cost_report, cost_table
 from judgebench.reports.document import Document
 from judgebench.reports.render import render
@@ -61,7 +62,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Document]:
         boards = leaderboard.leaderboards(store, "made_up")
         report = agreement.agreement_report(store, "made_up", between=True, checks=JudgeChecks())
     return {
-        "leaderboard": leaderboard.document(boards),
+        "leaderboard": Leaderboard.of(boards).document(),
         "agreement": agreement.document(report, by_model=True),
     }
 
@@ -127,7 +128,7 @@ def other_kinds(tmp_path_factory: pytest.TempPathFactory) -> Document:
     with open_store(str(folder / "s.db")) as store:
         import_verdicts(store, rows_file(folder / "v.jsonl", rows))
         panel = Panel(judges=["strict", "first-shown"])
-        return leaderboard.document(leaderboard.leaderboards(store, "made_up", panels=[panel]))
+        return Leaderboard.of(leaderboard.leaderboards(store, "made_up", panels=[panel])).document()
 
 
 @pytest.fixture(scope="module")

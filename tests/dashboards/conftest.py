@@ -77,6 +77,17 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Callable[..., object]:
     return opened
 
 
+@pytest.fixture
+def downloads(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What a page offers to download as CSV: by the name of the file."""
+    offered: dict[str, str] = {}
+    widgets = importlib.import_module("widgets")
+    monkeypatch.setattr(
+        widgets, "download", lambda label, name, csv, key: offered.update({name: csv})
+    )
+    return offered
+
+
 @contextmanager
 def launched(*more: str) -> Iterator[Any]:
     """A browser, with more arguments than all of them have."""
@@ -142,7 +153,7 @@ def desk(
     found = parts.answers.Desk(disk=parts.disk_cache.DiskCache(tmp_path / "kept"))
     monkeypatch.setattr(parts.answers, "desk", lambda: found)
     yield found
-    found.worker.end_if_idle()
+    found.workers.end()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from judgebench.reports.compare import Comparison, comparison
-from judgebench.reports.compare_document import most_telling, moved
+from judgebench.reports.compare_document import document, most_telling, moved
 from judgebench.store import open_store
 from tests.dashboards import compare_stores, stores
 from tests.dashboards.test_pages import MARKUP, aged, boxes, texts
@@ -196,13 +196,14 @@ def test_nobody_chosen_is_a_hint(open_page: Any, store: str) -> None:
 
 
 def test_the_download_is_the_report(store: str, report: Comparison) -> None:
-    import compare_reads
+    import page
 
-    rows = pd.read_csv(io.StringIO(compare_reads.rendered([report], "csv")))
+    once = document(report)
+    rows = pd.read_csv(io.StringIO(page.rendered(lambda: [once], "csv")))
     assert list(rows["difference_value"]) == pytest.approx(
         [test.difference.value for test in report.tests]
     )
-    assert "newer against older" in compare_reads.rendered([report, report], "md")
+    assert "newer against older" in page.rendered(lambda: [once, once], "md")
 
 
 def test_one_model_alone_is_said(open_page: Any, tmp_path: Path) -> None:
@@ -255,13 +256,14 @@ def test_who_can_be_compared_is_told_without_reading_verdicts(store: str) -> Non
 
 
 def test_models_that_share_no_board_are_not_offered(tmp_path: Path) -> None:
-    import compare_reads
+    import meetings
 
     said = stores.labels("+-")
     url = stores.fill_with(
         tmp_path / "s.db", {"a": {"x": said}, "b": {"x": said, "y": said}, "c": {"y": said}}
     )
-    known = compare_reads.meetings(url, "")
+    with open_store(url, read_only=True) as store:
+        known = meetings.met(store)
     ids = {name: one for one, name in known.models.items()}
     assert set(known.beside(ids["a"])) == {ids["b"]}
     assert set(known.beside(ids["b"])) == {ids["a"], ids["c"]}

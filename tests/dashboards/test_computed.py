@@ -45,7 +45,7 @@ def test_what_is_computed_beside_is_what_is_computed_here(
     parts: Any, desk: Any, demo: str, monkeypatch: pytest.MonkeyPatch, boards: Any
 ) -> None:
     beside = answer(parts, demo, "mark", boards)
-    assert desk.worker.process is not None
+    assert desk.workers.front.process is not None
     with open_store(demo, read_only=True) as store:
         assert boards.of(store) == beside
     assert len(beside) == len(stores.RATERS)
@@ -58,7 +58,7 @@ def test_a_new_server_has_it_without_computing(
     other = parts.answers.Desk(disk=parts.disk_cache.DiskCache(desk.disk.folder))
     monkeypatch.setattr(parts.answers, "desk", lambda: other)
     assert answer(parts, demo, "mark", boards) == first
-    assert other.worker.process is None
+    assert other.workers.front.process is None
 
 
 def test_another_state_of_the_store_is_computed_anew(
@@ -91,8 +91,8 @@ def test_a_process_that_is_killed_is_said_and_started_again(
     parts: Any, desk: Any, demo: str, boards: Any
 ) -> None:
     answer(parts, demo, "one", boards)
-    desk.worker.process.kill()
-    desk.worker.process.wait()
+    desk.workers.front.process.kill()
+    desk.workers.front.process.wait()
     assert answer(parts, demo, "two", boards)
     wrong = replace(boards, args=("too", "many", "arguments"))  # ends with a TypeError
     with pytest.raises(parts.worker.WorkerError):
@@ -124,9 +124,9 @@ def test_between_questions_in_a_row_nothing_is_begun_that_nobody_waits_for(
     parts: Any, desk: Any, demo: str, boards: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parts.worker, "PAUSE_S", 3600.0)
-    assert desk.worker.is_quiet()
+    assert desk.workers.is_quiet()
     answer(parts, demo, "mark", boards)
-    assert not desk.worker.is_quiet()
+    assert not desk.workers.is_quiet()
     thread = threading.Thread(
         target=answer, args=(parts, demo, "other", boards), kwargs={"urgent": False}
     )
@@ -146,30 +146,30 @@ def test_who_asks_for_what_is_being_made_ready_waits_for_it(
     )
     thread.start()
     until(Path(f"{slow}.begun").exists)
-    process = desk.worker.process
+    process = desk.workers.back.process
     found: list[Any] = []
     reader = threading.Thread(target=lambda: found.append(answer(parts, demo, "mark", waiting)))
     reader.start()
-    until(lambda: desk.worker._waiting == 1)
+    until(lambda: desk.workers._waiting == 1)
     slow.touch()
     reader.join(timeout=30)
     thread.join(timeout=30)
     assert found == ["word"]
-    assert desk.worker.process is process
+    assert desk.workers.back.process is process
 
 
 @pytest.mark.usefixtures("not_forked")
 def test_ctrl_c_is_for_the_server(parts: Any, desk: Any, demo: str, boards: Any) -> None:
     answer(parts, demo, "one", boards)
-    process = desk.worker.process
+    process = desk.workers.front.process
     process.send_signal(signal.SIGINT)
     assert answer(parts, demo, "two", boards)
-    assert desk.worker.process is process
+    assert desk.workers.front.process is process
 
 
 def test_an_idle_process_is_let_go(parts: Any, demo: str, boards: Any) -> None:
     worker = parts.worker.Worker(idle_s=0.05)
-    with worker.turn("boards", urgent=True):
+    with worker.lock:
         assert worker.ask(demo, boards)
     until(lambda: worker.process is None)
 
@@ -208,7 +208,7 @@ def test_a_damaged_file_is_computed_again(parts: Any, desk: Any, demo: str, boar
     (file,) = desk.disk.folder.iterdir()
     file.write_text(file.read_text()[:-10])
     assert answer(parts, demo, "mark", boards) == first
-    assert boards.read(file.read_text()) == first
+    assert parts.worker.read(file.read_text()) == first
 
 
 def test_where_nothing_can_be_written_everything_is_computed(
@@ -325,4 +325,4 @@ def test_reports_come_back_as_what_they_were(parts: Any, tmp_path: Path) -> None
         question = parts.worker.Question(function, (), asked)
         with open_store(url, read_only=True) as store:
             expected = question.of(store)
-        assert repr(question.read(question.written(expected))) == repr(expected)
+        assert repr(parts.worker.read(parts.worker.written(expected))) == repr(expected)

@@ -40,8 +40,8 @@ ASKED = [
     ("sure", ("computations.who_labels", *AT)),
     ("sure", ("computations.with_confidences", BOTH)),
     ("sure", ("computations.verdicts_used",)),
-    ("sure", ("computations.met",)),
-    ("kinds", ("computations.met",)),
+    ("sure", ("meetings.met",)),
+    ("kinds", ("meetings.met",)),
 ]  # fmt: skip
 
 
@@ -78,7 +78,7 @@ def test_what_is_computed_beside_is_what_is_computed_here(
     name, asked = ASKED[number]
     question = question_of(parts, *asked)
     beside = answer(parts, urls[name], question)
-    assert desk.worker.process is not None
+    assert desk.workers.front.process is not None
     with open_store(urls[name], read_only=True) as store:
         assert question.of(store) == beside
     assert beside
@@ -89,7 +89,7 @@ def test_arrays_come_back_as_what_they_were(parts: Any, urls: dict[str, str], co
     with open_store(urls["sure"], read_only=True) as store:
         asking = parts.worker.Question(confidence_report, (BOTH,), asked | {"curves": True})
         report = asking.of(store)
-    found = asking.read(asking.written(report))
+    found = parts.worker.read(parts.worker.written(report))
     np.testing.assert_equal(asdict(found), asdict(report))
     bins = found.rows[0].bins
     assert (bins.n.dtype, bins.confidence.dtype) == (np.int64, np.float64)
@@ -102,7 +102,7 @@ def test_who_met_whom_and_how_many_verdicts_there_are(
     parts: Any, desk: Any, urls: dict[str, str], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, large: bool,
 ) -> None:  # fmt: skip
-    import compare_reads
+    import meetings
     import overview_reads
     import streamlit as st
 
@@ -112,7 +112,8 @@ def test_who_met_whom_and_how_many_verdicts_there_are(
     st.cache_data.clear()
     st.cache_resource.clear()
     with open_store(url, read_only=True) as store:
-        known, expected = compare_reads.meetings(url, "mark").all, store.boards_met()
+        state = parts.answers.State(url, "mark")
+        known, expected = state.soon(meetings.met).all, store.boards_met()
         assert overview_reads.verdicts(url, "mark") == store.verdicts_used()
     for one, other in zip(known, expected, strict=True):
         assert (one.benchmark, one.version) == (other.benchmark, other.version)
@@ -121,7 +122,7 @@ def test_who_met_whom_and_how_many_verdicts_there_are(
             assert (ours is None) == (theirs is None)
             assert ours is None or (ours.id, ours.name) == (theirs.id, theirs.name)
     assert any(one.opponent for one in known)
-    assert desk.worker.process is None
+    assert desk.workers.front.process is None
     assert desk.disk.folder.exists() == large
 
 
@@ -183,11 +184,11 @@ def test_a_pair_is_of_the_store_as_it_is(parts: Any, desk: Any, tmp_path: Path) 
     question = question_of(parts, "agreement_computations.pair", *AT, "one", "two", "label")
     url = stores.fill_with(tmp_path / "s.db", {"m": said})
     first = answer(parts, url, question, parts.reads.mark_of(url))
-    process = desk.worker.process
+    process = desk.workers.front.process
     more = {"one": stores.labels("++++++"), "two": stores.labels("------")}
     stores.fill_with(tmp_path / "s.db", {"n": more}, run_id="second")
     second = answer(parts, url, question, parts.reads.mark_of(url))
-    assert desk.worker.process is process
+    assert desk.workers.front.process is process
     with open_store(url, read_only=True) as store:
         expected = judge_pair(judged_values(store, *AT, "label").values, "one", "two")
     assert second["leniency"] == [

@@ -12,10 +12,10 @@ from pyarrow import ipc
 
 from judgebench.cli.main import run
 from judgebench.records import JudgeSpec, ModelSpec
-from judgebench.reports.boards import meant
+from judgebench.reports.board_tables import Leaderboard
+from judgebench.reports.boards import meant, panels_in
 from judgebench.reports.calibrate_length import calibrate_length
-from judgebench.reports.leaderboard import leaderboards, to_json
-from judgebench.reports.panels import panels_in
+from judgebench.reports.leaderboard import leaderboards
 from judgebench.store import open_store
 from tests.dashboards import stores
 from tests.dashboards.test_pages import MARKUP, boxes, texts
@@ -450,7 +450,7 @@ def test_json_of_the_page_is_that_of_the_contract(lengths: str) -> None:
 
     (board,) = reads.boards(lengths, "", "made_up", "unversioned")
     with open_store(lengths, read_only=True) as store:
-        found = to_json(leaderboards(store, "made_up"))["boards"]
+        found = Leaderboard.of(leaderboards(store, "made_up")).to_dict()["boards"]
     shown = dict(board_reads.board(lengths, "", board_reads.Which.of(board, "exact")))
     assert shown.pop("forms").keys() == board_reads.FORMS.keys()
     assert shown == found[0]

@@ -141,9 +141,10 @@ def test_hostile_names_runs_and_tags_are_text(open_page: Any, tmp_path: Path) ->
             assert not any(name in str(element.value) for name in stores.HOSTILE), element
 
 
-def test_the_download_is_the_report(store: str, report: Training) -> None:
-    import training_reads
-
-    rows = pd.read_csv(io.StringIO(training_reads.csv(report)))
+def test_the_download_is_the_report(
+    open_page: Any, store: str, report: Training, downloads: dict[str, str]
+) -> None:
+    open_page("training", store)
+    rows = pd.read_csv(io.StringIO(downloads[f"{stores.BENCHMARK}_training.csv"]))
     assert list(rows["band_low"]) == pytest.approx([one.band.low for one in report.checkpoints])
     assert set(rows["training_run"]) == {RUN}

@@ -300,7 +300,10 @@ def test_bad_rows_end_with_65_and_store_nothing(results: Path, tmp_path: Path) -
 def test_wrong_usage(tmp_path: Path) -> None:
     for arguments, said in (
         (("import", "alpaca-eval"), "Missing argument"),
-        (("import", "verdicts", "v.jsonl", "--baseline", "b"), "go with `import alpaca-eval`"),
+        (
+            ("import", "verdicts", "v.jsonl", "--baseline", "b"),
+            "goes with `import alpaca-eval|arena-hard`",
+        ),
         (("export", "verdicts", "--model", "b"), "goes with `export alpaca-eval`"),
         (("export", "alpaca-eval"), "--output FOLDER"),
     ):

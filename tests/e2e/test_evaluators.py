@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from judgebench.errors import InputError, UsageError
-from judgebench.exchange.alpaca_eval import import_alpaca_eval
-from judgebench.exchange.alpaca_eval_rows import Told, gather
+from judgebench.exchange.alpaca_eval import Told, gather, import_alpaca_eval
 from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from judgebench.reports.calibration_files import read_recovered
+from judgebench.reports.length_calibrations import read_recovered
 from judgebench.stats import length_control as lc
 from tests.e2e import alpaca_gold
 from tests.e2e.runs import ROOT, typed

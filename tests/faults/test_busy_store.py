@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from judgebench.cli.main import run
-from judgebench.exchange import outcome
+from judgebench.exchange import pipeline
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.protocols import Waiting
 from judgebench.store import open_store, sqlite
@@ -109,7 +109,7 @@ def test_an_import_beside_a_run_takes_turns_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The import goes on for as long as the run does: every portion waits for some replies."""
-    monkeypatch.setattr(outcome, "PORTION", 20)
+    monkeypatch.setattr(pipeline, "PORTION", 20)
     monkeypatch.setattr("judgebench.store.database.CHUNK", 20)
     rows = 400
     file = tmp_path / "verdicts.jsonl"
@@ -128,7 +128,7 @@ def test_an_import_beside_a_run_takes_turns_with_it(
         with open_store(url) as store:
             reports.append(import_verdicts(store, file))
 
-    monkeypatch.setattr(outcome, "_pause", pause)
+    monkeypatch.setattr(pipeline, "_pause", pause)
     importing = threading.Thread(target=take_in)
     with Loopback(at_question(1, importing.start)) as server:
         code = run(["run", suite_at(tmp_path, server.url, monkeypatch), "--quiet"])

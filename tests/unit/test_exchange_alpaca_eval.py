@@ -13,11 +13,18 @@ from typing import Any
 import pytest
 
 from judgebench.errors import InputError, UsageError
-from judgebench.exchange.alpaca_eval import AlpacaEvalImport, import_alpaca_eval
-from judgebench.exchange.alpaca_eval_export import export_alpaca_eval
-from judgebench.exchange.alpaca_eval_ids import hashed_id, published_ids
-from judgebench.exchange.alpaca_eval_raw import raw_of, reply_of
-from judgebench.exchange.alpaca_eval_rows import NOT_READ, NOT_SAID, Told, gather
+from judgebench.exchange.alpaca_eval import (
+    NOT_READ,
+    NOT_SAID,
+    AlpacaEvalImport,
+    Told,
+    gather,
+    hashed_id,
+    import_alpaca_eval,
+    published_ids,
+    reply_of,
+)
+from judgebench.exchange.alpaca_eval_export import export_alpaca_eval, raw_of
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.execution.plan import drawn_order
 from judgebench.records import Item, Message, ModelSpec, Preference, Response, Usage

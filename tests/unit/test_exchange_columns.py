@@ -196,4 +196,4 @@ def test_what_is_not_written_as_it_should_be_is_refused(
 def test_other_programs_files_have_their_own_columns(tmp_path: Path, what: str) -> None:
     done = typed("import", what, tmp_path, "--columns", "a=item_id")
     assert done.code == 64
-    assert "--columns, --wide and --scale go with verdicts, responses, labels" in done.err
+    assert "--columns goes with `import verdicts|labels|responses`" in done.err

@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.errors import InputError
-from judgebench.exchange.honestybench import read_honestybench
-from judgebench.exchange.honestybench_records import model_and_set, read_records
+from judgebench.exchange.honestybench import model_and_set, read_honestybench, read_records
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import Item, Message
 from judgebench.reports.confidence import confidence_report

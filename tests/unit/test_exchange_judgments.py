@@ -11,7 +11,7 @@ import pytest
 
 from judgebench.errors import InputError
 from judgebench.exchange.arena_hard import NO_LABEL
-from judgebench.exchange.files import Judgments, read_judgments
+from judgebench.exchange.formats import read_files
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import Reply
 from judgebench.reports.leaderboard import leaderboards
@@ -39,8 +39,8 @@ def write(tmp_path: Path) -> Write:
     return written
 
 
-def take(store: Store, what: Judgments, *paths: Path, **more: Any) -> int:
-    return sum(take_in(store).new for _, take_in in read_judgments(what, paths, **more))
+def take(store: Store, what: str, *paths: Path, **more: Any) -> int:
+    return sum(take_in(store).new for _, take_in in read_files(what, paths, **more))
 
 
 def said(store: Store, benchmark: str) -> set[tuple[Any, ...]]:
@@ -249,8 +249,16 @@ def test_the_command_takes_files_and_folders(write: Write, tmp_path: Path) -> No
         (("mt-bench", bench), 0, "1 verdicts, 1 new, 0 known already"),
         (("mt-bench", bench, "--benchmark", "other@1"), 0, "1 verdicts, 1 new"),
         (("arena-hard", arena), 65, "--baseline NAME"),
-        (("arena-hard", arena, "--model", "m"), 64, "go with `import alpaca-eval`"),
-        (("mt-bench", bench, "--baseline", "b"), 64, "--baseline is not for them"),
+        (
+            ("arena-hard", arena, "--model", "m"),
+            64,
+            "whose answers and verdicts these are; --model goes with",
+        ),
+        (
+            ("mt-bench", bench, "--baseline", "b"),
+            64,
+            "name both models; --baseline goes with `import alpaca-eval|arena-hard`",
+        ),
         (("mt-bench", tmp_path / "arena" / "none"), 64, "the suffix says what a file is"),
     ):
         found = typed("import", *arguments, "--store", url)

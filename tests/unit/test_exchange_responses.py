@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from judgebench.errors import InputError
-from judgebench.exchange.files import read_files
+from judgebench.exchange.formats import read_files
 from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.keys import content_key

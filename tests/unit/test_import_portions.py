@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from judgebench.errors import InputError
-from judgebench.exchange import evaluations_rows, outcome
+from judgebench.exchange import evaluations, pipeline
 from judgebench.exchange.labels import import_labels
 from judgebench.exchange.lm_eval import read_lm_eval
-from judgebench.exchange.outcome import ImportReport
+from judgebench.exchange.pipeline import ImportReport
 from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.execution.manifest import end_dead_runs
@@ -31,10 +31,10 @@ Import = Callable[[Store], ImportReport]
 
 @pytest.fixture(autouse=True)
 def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outcome, "PORTION", PORTION)
+    monkeypatch.setattr(pipeline, "PORTION", PORTION)
     monkeypatch.setattr(database, "CHUNK", PORTION)
-    monkeypatch.setattr(evaluations_rows, "PORTION", PORTION)
-    monkeypatch.setattr(outcome, "_pause", lambda _: None)
+    monkeypatch.setattr(evaluations, "PORTION", PORTION)
+    monkeypatch.setattr(pipeline, "_pause", lambda _: None)
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def held(store: Store) -> dict[str, Any]:
 def whole(folder: Path, take: Import) -> dict[str, Any]:
     """What a store holds after an import that nobody cut, in one commit."""
     with pytest.MonkeyPatch.context() as patch, open_store(str(folder / "whole.db")) as store:
-        patch.setattr(outcome, "PORTION", 1_000_000)
+        patch.setattr(pipeline, "PORTION", 1_000_000)
         report = take(store)
         [run] = store.runs()
         assert run.id == report.run_id
@@ -113,7 +113,7 @@ def cut_at(monkeypatch: pytest.MonkeyPatch, portion: int, error: BaseException) 
         if pauses[0] == portion:
             raise error
 
-    monkeypatch.setattr(outcome, "_pause", pause)
+    monkeypatch.setattr(pipeline, "_pause", pause)
 
 
 @pytest.mark.parametrize("kind", [verdicts, lm_eval])
@@ -131,7 +131,7 @@ def test_who_waits_gets_between_two_portions(
             other.put_reply(key, ChatRequest(provider="p", model="m", messages=()), Reply(text="r"))
             states.append(other.runs()[-1].state)
 
-    monkeypatch.setattr(outcome, "_pause", write)
+    monkeypatch.setattr(pipeline, "_pause", write)
     take(store)
     assert rows[0] >= ROWS // PORTION - 1
     assert set(states) == {"running"}
@@ -168,7 +168,7 @@ def test_an_import_that_was_cut_says_so_and_is_completed_by_the_same_again(
         some = held(store)
         assert some != expected
         assert any(len(rows["model"]) for at, rows in some.items() if "items" not in at)
-    monkeypatch.setattr(outcome, "_pause", lambda _: None)
+    monkeypatch.setattr(pipeline, "_pause", lambda _: None)
     report = take(store)
     [run] = store.runs()
     assert (run.id, run.state) == (report.run_id, "done")
@@ -211,7 +211,7 @@ def test_labels_that_change_earlier_ones_are_completed_as_well(
     with pytest.raises(SystemExit):
         take(store)
     assert set(store.verdicts("made_up")["label"]) == {"correct", "incorrect"}
-    monkeypatch.setattr(outcome, "_pause", lambda _: None)
+    monkeypatch.setattr(pipeline, "_pause", lambda _: None)
     assert 0 < take(store).changed < ROWS
     assert set(store.verdicts("made_up")["label"]) == {"correct"}
 
@@ -223,7 +223,7 @@ def test_another_file_does_not_complete_one_that_was_cut(
     cut_at(monkeypatch, 2, KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         take(store)
-    monkeypatch.setattr(outcome, "_pause", lambda _: None)
+    monkeypatch.setattr(pipeline, "_pause", lambda _: None)
     other = rows_file(tmp_path / "other.jsonl", [label(0, "model", "another", "correct")])
     import_verdicts(store, other)
     assert [run.state for run in store.runs()] == ["interrupted", "done"]

@@ -9,7 +9,7 @@ import pytest
 from judgebench.benchmarks.data import calibration
 from judgebench.benchmarks.description import find
 from judgebench.errors import InputError
-from judgebench.reports.calibration_files import (
+from judgebench.reports.length_calibrations import (
     ANCHORS,
     DIFFICULTY,
     published,

@@ -13,7 +13,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from judgebench import keys
 from judgebench.exchange.labelling import TAKEN_BACK, put_label
-from judgebench.exchange.verdicts import imported_judge
+from judgebench.exchange.pipeline import imported_judge
 from judgebench.metrics.agreement import agreement, label_kappa, score_kappa
 from judgebench.metrics.outcome_agreement import outcome_agreement
 from judgebench.records import (

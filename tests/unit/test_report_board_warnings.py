@@ -14,8 +14,9 @@ from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
 from judgebench.reports.answer_flags import Marks
 from judgebench.reports.board import Board
+from judgebench.reports.board_tables import Leaderboard
 from judgebench.reports.calibrate_length import calibrate_length
-from judgebench.reports.leaderboard import document, leaderboards
+from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.unit.compared import BASELINE, take_in, verdict
@@ -50,7 +51,7 @@ def test_the_worst_case_is_named_where_it_is_shown(store: Store, tmp_path: Path)
     for rank_by, shown in (("win_rate", True), ("length_controlled_win_rate", False)):
         (found,) = boards(store, rank_by=rank_by)
         (said,) = [warning for warning in found.warnings if "are uneven" in warning]
-        text = render(document([found]), "table")
+        text = render(Leaderboard.of([found]).document(), "table")
         assert ("see the worst case" in said, "worst case  " in text + "  ") == (shown, shown)
 
 

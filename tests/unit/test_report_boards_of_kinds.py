@@ -31,8 +31,10 @@ from judgebench.records import (
     Verdict,
     VerdictSlot,
 )
-from judgebench.reports.leaderboard import Board, document, leaderboards, to_json
-from judgebench.reports.panels import panels_in, parse_panel
+from judgebench.reports.board import Board
+from judgebench.reports.board_tables import Leaderboard
+from judgebench.reports.boards import panels_in, parse_panel
+from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.unit.exchanged import coded, label, rows_file
@@ -121,13 +123,13 @@ def test_scores_have_a_board_with_their_parts_and_what_is_missing(store: Store) 
     (found,) = boards(store)
     assert [(row.model, row.rank) for row in found.rows] == [("good", 1), ("weak", 2)]
     assert list(found.rows[0].metrics) == ["score", "score/facts", "score/tone"]
-    text = render(document([found]), "table")
+    text = render(Leaderboard.of([found]).document(), "table")
     assert "score (1 to 10) [95%]" in text
     assert (
         "1 unreadable, 1 cut off in the judge's reply, 1 refused by the judge, "
         "2 failed (2 rate limit), 1 not asked"
     ) in text
-    (rows,) = [board["rows"] for board in to_json([found])["boards"]]
+    (rows,) = [board["rows"] for board in Leaderboard.of([found]).to_dict()["boards"]]
     assert rows[1]["counts"]["failed_rate_limit"] == 2
     assert rows[1]["metrics"]["score"]["worst_low"] == pytest.approx((34 * 3 + 6) / 40)
 
@@ -146,11 +148,13 @@ def test_comparisons_have_a_board_for_each_opponent(store: Store) -> None:
     assert (row.leading.value, row.metrics["order_flips"].value) == (100.0, 0.0)
     other = against_other.rows[0]
     assert (other.leading.value, other.metrics["order_flips"].value) == (50.0, 100.0)
-    text = render(document([against_base, against_other]), "table")
+    text = render(Leaderboard.of([against_base, against_other]).document(), "table")
     assert "made_up@1, judged by a, against base" in text
     assert "won / lost / tied" in text
     assert "3 / 0 / 0" in text
-    records = list(csv.DictReader(io.StringIO(render(document([against_base]), "csv"))))
+    records = list(
+        csv.DictReader(io.StringIO(render(Leaderboard.of([against_base]).document(), "csv")))
+    )
     assert {record["opponent"] for record in records} == {"base"}
     assert records[0]["metric"] == "win_rate"
 
@@ -258,7 +262,7 @@ def test_a_panel_that_cannot_be_combined_says_why(store: Store, tmp_path: Path) 
     *_, found = boards(store, panels=[panel])
     assert (found.judge, found.rows) == (panel.name, ())
     assert found.warnings[0].endswith("labels have no mean; take 'rule: majority'")
-    assert "have no mean" in render(document([found]), "table")
+    assert "have no mean" in render(Leaderboard.of([found]).document(), "table")
     scored = label(0, "m", "d", "4", low=1, high=5) | {"kind": "score"}
     import_verdicts(store, rows_file(tmp_path / "w.jsonl", [scored]))
     *_, found = boards(store, panels=[Panel(judges=["a", "d"])])

@@ -27,8 +27,10 @@ from judgebench.records import (
     VerdictSlot,
 )
 from judgebench.reports.agreement import agreement_report
-from judgebench.reports.judge_line import judge_line
-from judgebench.reports.leaderboard import Board, document, leaderboards, to_json
+from judgebench.reports.board import Board
+from judgebench.reports.board_tables import Leaderboard
+from judgebench.reports.boards import judge_line
+from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.unit.exchanged import coded, label, rows_file
@@ -169,8 +171,10 @@ def test_failures_and_served_models_are_said(store: Store) -> None:
     assert found.warnings[0] == (  # and nothing of prompts: this benchmark has no official one
         "verdicts of several served models are mixed: served-0, served-1, served-2 and 3 more"
     )
-    assert "– unseen: no readable verdict" in render(document([found]), "table")
-    (row,) = [r for r in to_json([found])["boards"][0]["rows"] if r["model"] == "unseen"]
+    assert "– unseen: no readable verdict" in render(Leaderboard.of([found]).document(), "table")
+    (row,) = [
+        r for r in Leaderboard.of([found]).to_dict()["boards"][0]["rows"] if r["model"] == "unseen"
+    ]
     assert row["metrics"]["accuracy"]["value"] is None
     assert row["metrics"]["accuracy"]["undefined"] == "no readable verdict"
 
@@ -241,7 +245,7 @@ def test_verdicts_of_each_kind_have_boards_of_their_own(store: Store, tmp_path: 
 @pytest.mark.parametrize("width", [60, 80, 100])
 def test_flags_are_shown_whole_or_not_at_all(store: Store, tmp_path: Path, width: int) -> None:
     filled(store, tmp_path, *coded("a-model-of-some-name", "j", "++-??"), *coded("b", "j", "+++++"))
-    text = render(document([board(store)]), "table", width=width)
+    text = render(Leaderboard.of([board(store)]).document(), "table", width=width)
     assert max(map(len, text.splitlines())) <= width
     assert ("coverage" in text) != ("flags" in text.split("not shown, for width: ")[-1][:6])
     assert ("coverage" in text) == (width > 60)
@@ -249,7 +253,7 @@ def test_flags_are_shown_whole_or_not_at_all(store: Store, tmp_path: Path, width
 
 def test_json_has_the_fields_of_the_contract(store: Store, tmp_path: Path) -> None:
     filled(store, tmp_path, *coded("m", "j", "+-"))
-    (found,) = to_json([board(store)])["boards"]
+    (found,) = Leaderboard.of([board(store)]).to_dict()["boards"]
     assert found.keys() >= {
         *("benchmark", "version", "judge", "served_models", "official_prompt", "rows", "warnings")
     }

@@ -24,9 +24,9 @@ from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
 from judgebench.reports.board import Board
+from judgebench.reports.board_tables import Leaderboard
 from judgebench.reports.calibrate_length import calibrate_length
-from judgebench.reports.calibration_document import document as calibration_document
-from judgebench.reports.leaderboard import document, leaderboards, to_json
+from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.render import render
 from judgebench.stats.length_calibration import fit_difficulty
 from judgebench.stats.length_control import CANDIDATES, exact
@@ -89,7 +89,7 @@ def test_fitted_kept_and_used(filled: Store) -> None:
     fitted = calibrate_length(store, "made_up")
     assert fitted.models == ("m0", "m1", "m2", "m3", "m4", "m5")
     assert (fitted.items, fitted.verdicts, fitted.anchored) == (220, 6 * 220, ())
-    assert not fitted.superseded
+    assert fitted.used
     found = board(store)
     assert list(found.rows[0].metrics)[:2] == ["win_rate", LC]
     (note,) = found.notes
@@ -166,7 +166,7 @@ def test_anchors_are_used_and_doubted(filled: Store, tmp_path: Path) -> None:
     assert fitted.anchored == ("m1",)
     assert fitted.unlike == ()
     assert len(fitted.stored.content["anchors"]["preference"]) == 220
-    assert "no anchors" not in render(calibration_document(fitted), "table")
+    assert "no anchors" not in render(fitted.document(), "table")
     rows = [
         verdict(i, "hopeless", "j", (i % 7) / 100, benchmark="made_up", opponent=BASELINE)
         for i in range(220)
@@ -178,7 +178,7 @@ def test_anchors_are_used_and_doubted(filled: Store, tmp_path: Path) -> None:
     import_responses(store, rows_file(tmp_path / "t.jsonl", texts))
     doubted = calibrate_length(store, "made_up", verbose=["hopeless"])
     assert doubted.unlike == ("hopeless",)
-    said = render(calibration_document(doubted), "table")
+    said = render(doubted.document(), "table")
     assert "warning: hopeless wins or loses nearly always" in said
     with pytest.raises(UsageError, match="no model called 'm9'"):
         calibrate_length(store, "made_up", verbose=["m9"])
@@ -233,8 +233,10 @@ def test_what_the_store_lacks_is_said(filled: Store, tmp_path: Path) -> None:
     few += "`judgebench import responses FILE` brings answers"
     found = board(filled)
     assert next(r.metrics[LC].undefined for r in found.rows if r.model == "few") == few
-    assert f"– length-controlled win rate of few: {few}" in render(document([found]), "table")
-    assert '"value": null' in json.dumps(to_json([found]))
+    assert f"– length-controlled win rate of few: {few}" in render(
+        Leaderboard.of([found]).document(), "table"
+    )
+    assert '"value": null' in json.dumps(Leaderboard.of([found]).to_dict())
     texts = [answer("made_up", i, "few", 100 + i) for i in range(199)]
     import_responses(filled, rows_file(tmp_path / "t.jsonl", texts))
     found = board(filled)
@@ -291,7 +293,7 @@ def test_ranked_by_it(filled: Store) -> None:
         assert row.rank_high is not None
         assert row.rank is not None
         assert row.rank_low <= row.rank <= row.rank_high
-    text = render(document([found]), "table")
+    text = render(Leaderboard.of([found]).document(), "table")
     assert "length-controlled win rate % [95%]" in text
     with pytest.raises(UsageError, match="no metric to rank by called 'win_rat'; did you mean"):
         board(store, rank_by="win_rat")
@@ -322,7 +324,7 @@ def test_the_headline_ranks_only_where_all_who_have_a_win_rate_have_it(
         "so their lengths are not known; `judgebench import responses FILE` brings answers; top-b: "
         "150 valid verdicts, fewer than 200"
     )
-    assert render(document([usual]), "table").count("no answers of top-a") == 1
+    assert render(Leaderboard.of([usual]).document(), "table").count("no answers of top-a") == 1
     asked = board(store, "alpaca_eval", rank_by=LC)
     assert asked.metric == LC
     assert asked.notes[0].startswith("length-controlled ranks are of 5 of 7 models: top-a: the ")
@@ -331,7 +333,7 @@ def test_the_headline_ranks_only_where_all_who_have_a_win_rate_have_it(
     for found in (usual, asked):
         assert not any("coverage" in row.flags for row in found.rows)
         assert not any("uneven" in warning for warning in found.warnings)
-        (table,) = document([found]).tables
+        (table,) = Leaderboard.of([found]).document().tables
         at = [column.title for column in table.columns].index("n")
         assert {tuple(row[at : at + 2]) for row in table.rows} == {("220", "0")}
 
@@ -367,7 +369,7 @@ def test_modes(filled: Store) -> None:
         "exact": [LC], "compat": [f"{LC}/compat"], "both": [LC, f"{LC}/compat"], "off": []
     }  # fmt: skip
     assert boards["off"].notes == ()
-    text = render(document([boards["both"]]), "table")
+    text = render(Leaderboard.of([boards["both"]]).document(), "table")
     assert "length-controlled win rate, compat %" in text
 
 
@@ -380,9 +382,9 @@ def test_the_published_one_holds_for_the_published_judge(store: Store, tmp_path:
     assert "recovered from published results" in found.notes[0]
     assert not any(math.isnan(value) for value in values(found).values())
     fitted = calibrate_length(store, "alpaca_eval")
-    assert fitted.superseded
+    assert not fitted.used
     assert "boards of this judge and baseline use the published calibration" in render(
-        calibration_document(fitted), "md"
+        fitted.document(), "md"
     )
     assert board(store, "alpaca_eval").notes == found.notes
 
@@ -410,7 +412,7 @@ def test_for_another_judge_or_baseline_it_is_undefined(
         f"one: {said.pop()}",
     )
     assert (found.metric, found.rows[0].rank) == ("win_rate", 1)
-    text = render(document([found]), "table")
+    text = render(Leaderboard.of([found]).document(), "table")
     assert text.count("no calibration for this judge") == 1
     assert "length-controlled win rate %" not in text  # no column of dashes
     with pytest.raises(UsageError, match="no model of alpaca_eval can be ranked by"):
@@ -606,10 +608,10 @@ def test_the_headline_ranks_and_comes_first_unasked(headed: Store) -> None:
     at = [row.metrics[LC].value for row in found.rows]
     assert at == sorted(at, reverse=True)
     assert [row.rank for row in found.rows] == [1, 2, 3]
-    table = document([found]).tables[0]
+    table = Leaderboard.of([found]).document().tables[0]
     titles = [column.title for column in table.columns]
     assert titles[2:4] == ["length-controlled win rate % [95%]", "win rate %"]
-    (as_json,) = to_json([found])["boards"]
+    (as_json,) = Leaderboard.of([found]).to_dict()["boards"]
     assert as_json["metric"] == next(iter(as_json["rows"][0]["metrics"])) == LC
 
 
@@ -652,7 +654,12 @@ def test_a_model_without_it_has_no_rank_and_the_others_keep_theirs(
     assert "fewer than 200" in str(rows["brief"].leading.undefined)
     ranked = [row for row in found.rows if row.rank is not None]
     assert [(r.model, r.rank) for r in ranked] == [(r.model, r.rank) for r in before.rows]
-    assert render(document([found]), "table").count("mute: the store has no answers of mute") == 1
+    assert (
+        render(Leaderboard.of([found]).document(), "table").count(
+            "mute: the store has no answers of mute"
+        )
+        == 1
+    )
 
 
 def test_where_no_model_has_it_the_plain_rate_ranks(store: Store, tmp_path: Path) -> None:
@@ -661,7 +668,7 @@ def test_where_no_model_has_it_the_plain_rate_ranks(store: Store, tmp_path: Path
     assert found.metric == "win_rate"
     assert [row.rank for row in found.rows] == [1, 2, 3]
     assert found.notes[0].endswith("one: 120 valid verdicts, fewer than 200")
-    assert render(document([found]), "table").count("fewer than 200") == 1
+    assert render(Leaderboard.of([found]).document(), "table").count("fewer than 200") == 1
 
 
 def test_a_suspicious_model_counts_neither_for_the_headline_nor_in_ranks(

@@ -13,7 +13,8 @@ from judgebench.benchmarks.description import find
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import JudgeSpec
-from judgebench.reports.leaderboard import document, leaderboards
+from judgebench.reports.board_tables import Leaderboard
+from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.published import is_published_judge
 from judgebench.reports.reference_board import references
 from judgebench.reports.render import render
@@ -95,7 +96,9 @@ def test_a_models_place_among_the_published_ones(store: Store) -> None:
     figures = {row.model: row.published for row in board.rows}
     assert figures["claude-2"]["win_rate"] == pytest.approx(17.188, abs=1e-3)
     assert figures["m0"] == {}
-    text = render(document([board], published=references("alpaca_eval", "2")), "md")
+    text = render(
+        Leaderboard.of([board], published=references("alpaca_eval", "2")).document(), "md"
+    )
     assert "published leaderboard, with these models" in text
     line = next(line for line in text.splitlines() if "| claude-2" in line and "this store" in line)
     assert "12.5" in line
@@ -105,7 +108,9 @@ def test_a_models_place_among_the_published_ones(store: Store) -> None:
     (by_length,) = leaderboards(
         store, "alpaca_eval", intervals=quick, rank_by="length_controlled_win_rate"
     )
-    text = render(document([by_length], published=references("alpaca_eval", "2")), "md")
+    text = render(
+        Leaderboard.of([by_length], published=references("alpaca_eval", "2")).document(), "md"
+    )
     assert "by length-controlled win rate %" in text
     lines = [line for line in text.splitlines() if "this store" in line]
     (line,) = [line for line in lines if "| claude-2" in line]
@@ -113,4 +118,4 @@ def test_a_models_place_among_the_published_ones(store: Store) -> None:
     assert "| 28.2 |" in line
     assert not any(line.startswith("| – |") for line in lines if "| claude-2" not in line)
     assert "220 items here; the published figures are of 805" in text
-    assert "published leaderboard, with" not in render(document([board]), "md")
+    assert "published leaderboard, with" not in render(Leaderboard.of([board]).document(), "md")

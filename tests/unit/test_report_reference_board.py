@@ -20,9 +20,11 @@ from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.model_correlations import NO_INTERVAL
-from judgebench.reports.leaderboard import Board, document, leaderboards
-from judgebench.reports.model_names import read_names, same_models
-from judgebench.reports.published_correlations import related
+from judgebench.reports.board import Board
+from judgebench.reports.board_tables import Leaderboard
+from judgebench.reports.leaderboard import leaderboards
+from judgebench.reports.published import read_names, same_models
+from judgebench.reports.published_tables import related
 from judgebench.reports.reference_board import ReferenceBoard, places, references
 from judgebench.reports.render import render
 from judgebench.store import Store, open_store
@@ -235,7 +237,7 @@ def boards(store: Store, **more: Any) -> dict[str, Board]:
 
 def shown(found: Mapping[str, Board], form: str = "md") -> str:
     published = references("made_up", "1")
-    said = render(document(list(found.values()), published=published), form)
+    said = render(Leaderboard.of(list(found.values()), published=published).document(), form)
     return said.replace("\\[", "[").replace("\\]", "]") if form == "md" else said
 
 
@@ -413,7 +415,7 @@ def test_rows_of_reference_in_json_and_csv(store: Store, tmp_path: Path) -> None
 
 def test_a_board_alone_says_nothing_of_what_is_published(store: Store, tmp_path: Path) -> None:
     take_in(store, tmp_path, {("Alpha 1", "new"): 0.5})
-    found = document(list(boards(store).values()))
+    found = Leaderboard.of(list(boards(store).values())).document()
     assert not {"published_boards", "published_notes"} & found.data.keys()
     assert "beside_published" not in found.data["boards"][0]
     assert "figures" not in found.records[0]

@@ -24,13 +24,12 @@ from judgebench.metrics.constant_answers import constant_answers
 from judgebench.metrics.intervals import Intervals
 from judgebench.reports.answer_flags import Marks, marks_of_answers, suspicions
 from judgebench.reports.board import Board
-from judgebench.reports.board_choice import chosen
-from judgebench.reports.board_document import EXCLUDED
-from judgebench.reports.board_overview import overview
+from judgebench.reports.board_request import chosen
+from judgebench.reports.board_tables import EXCLUDED, Leaderboard, overview
 from judgebench.reports.compare import comparison
 from judgebench.reports.gate import gate_report
 from judgebench.reports.gate_policy import GateTest, Policy
-from judgebench.reports.leaderboard import document, leaderboards, to_json
+from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.ranking import rankings
 from judgebench.reports.render import render
 from judgebench.store import Store, open_store
@@ -234,7 +233,7 @@ def test_asked_for_it_is_ranked_with_its_flag(store: Store, judge: str) -> None:
     assert not null.excluded
     assert null.flags[0] == "suspicious"
     assert null.suspicious
-    assert EXCLUDED not in render(document([found]), "table")
+    assert EXCLUDED not in render(Leaderboard.of([found]).document(), "table")
     assert repr(null.metrics) == repr(boards(store)[judge].rows[-1].metrics)  # nan is not nan
 
 
@@ -243,12 +242,12 @@ def test_where_all_are_suspicious_nobody_is_ranked(tmp_path: Path) -> None:
         fill(store, tmp_path, ("null",))
         found = boards(store)["pair"]
         assert placed(found) == [("null", None, None, None)]
-        text = render(document([found]), "table")
+        text = render(Leaderboard.of([found]).document(), "table")
         assert "nobody here is ranked: suspicious models stand below" in text
         assert EXCLUDED in text
         assert [row.rank for row in boards(store, rank_suspicious=True)["pair"].rows] == [1]
         for form in ("md", "html", "latex", "csv", "json"):
-            assert "null" in render(document([found]), form)
+            assert "null" in render(Leaderboard.of([found]).document(), form)
 
 
 def test_it_stays_last_however_rows_are_sorted(store: Store) -> None:
@@ -275,7 +274,7 @@ def test_a_baseline_of_which_nothing_is_known_and_a_model_without_verdicts(
 
 
 def test_tables_have_it_below_under_a_heading_of_its_own(store: Store) -> None:
-    whole = document(list(boards(store).values()))
+    whole = Leaderboard.of(list(boards(store).values())).document()
     titles = [table.title for table in whole.tables]
     assert titles.count(EXCLUDED) == 3
     ranked, apart = whole.tables[:2]
@@ -295,7 +294,7 @@ def test_tables_have_it_below_under_a_heading_of_its_own(store: Store) -> None:
 
 
 def test_json_and_csv_say_it_in_fields(store: Store) -> None:
-    (board,) = to_json([boards(store)["pair"]])["boards"]
+    (board,) = Leaderboard.of([boards(store)["pair"]]).to_dict()["boards"]
     *others, null = board["rows"]
     assert (null["rank"], null["rank_low"], null["rank_high"]) == (None, None, None)
     assert null["flags"][0] == "suspicious"
@@ -303,7 +302,7 @@ def test_json_and_csv_say_it_in_fields(store: Store) -> None:
     assert null["metrics"]["win_rate"]["value"] == pytest.approx(100 * 28 / 30)
     assert [row["rank"] for row in others] == [1, 2, 3]
     assert not any("suspicious" in row for row in others)
-    text = render(document([boards(store)["pair"]]), "csv")
+    text = render(Leaderboard.of([boards(store)["pair"]]).document(), "csv")
     records = [r for r in csv.DictReader(io.StringIO(text)) if r["metric"] == "win_rate"]
     assert [(r["model"], r["rank"]) for r in records] == [
         ("good", "1"), ("fair", "2"), ("poor", "3"), ("null", ""),

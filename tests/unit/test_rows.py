@@ -12,7 +12,6 @@ from pyarrow import parquet
 
 from judgebench import rows as rows_read
 from judgebench.errors import InputError, UsageError
-from judgebench.exchange.alpaca_eval_files import rows_of
 from judgebench.rows import read_rows
 
 
@@ -179,4 +178,4 @@ def test_a_file_that_is_read_at_once_has_a_limit(
     monkeypatch.setattr(rows_read, "MOST_FILE_BYTES", 20)
     path = written(tmp_path, "model_outputs.json", '[{"output": "too long"}]')
     with pytest.raises(InputError, match=r"model_outputs\.json: is larger than 0 MB"):
-        rows_of(path)
+        read_rows(path, ())

@@ -12,6 +12,7 @@ import pytest
 import judgebench
 from judgebench import registry
 from judgebench.cli.main import COMMANDS
+from judgebench.metrics.registry import METRICS
 
 ROOT = Path(__file__).resolve().parents[2]
 FETCHED = re.compile(r"""<(?:script|img|link|iframe)[^>]*(?:src|href)=["']?https?:""")
@@ -36,8 +37,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "site"
 
 
-def test_there_is_a_page_for_each_command_benchmark_and_function(site: Path) -> None:
+def test_there_is_a_page_for_each_command_benchmark_metric_and_function(site: Path) -> None:
     assert {path.stem for path in (site / "commands").glob("*.html")} == COMMANDS.keys()
+    assert len(list((site / "metrics").glob("*.html"))) == len(METRICS)
     functions = {name for name in judgebench.__all__ if callable(getattr(judgebench, name))}
     assert {path.stem for path in (site / "python").glob("*.html")} == functions
     for folder in registry.benchmark_folders().values():

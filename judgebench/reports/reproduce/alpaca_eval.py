@@ -18,7 +18,7 @@ from judgebench.metrics.length_controlled import LENGTH_CONTROLLED as LC
 from judgebench.metrics.ranked_rows import Standing
 from judgebench.metrics.win_rate import win_rates
 from judgebench.records import Estimate
-from judgebench.reports.calibration_files import LEADERBOARD, index_of, read_recovered, strength
+from judgebench.reports.length_calibrations import LEADERBOARD, index_of, read_recovered, strength
 from judgebench.reports.reproduce.recomputed import Recomputed, Reproduction, Shown, point
 from judgebench.rows import Row, read_rows
 from judgebench.stats.length_control import (

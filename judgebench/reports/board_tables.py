@@ -1,0 +1,537 @@
+"""A leaderboard as a report: boards as JSON, as rows for programs, and as tables to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, NamedTuple
+
+from judgebench.errors import UsageError
+from judgebench.metrics.answer_lengths import AVG_LENGTH
+from judgebench.metrics.length_controlled import AS_PUBLISHED, LENGTH_CONTROLLED, PUBLISHED_ERROR
+from judgebench.metrics.missing import FAILURES, SPLIT
+from judgebench.metrics.registry import digits, heading
+from judgebench.metrics.registry import metric as entry
+from judgebench.metrics.scores import GUESSED, SCORE
+from judgebench.metrics.standard_error import STANDARD_ERROR
+from judgebench.metrics.win_rate import WIN_RATE
+from judgebench.records import Estimate
+from judgebench.reports import estimates
+from judgebench.reports.answer_flags import SUSPICIOUS
+from judgebench.reports.board import Board, Row, rank_note
+from judgebench.reports.board_warnings import few
+from judgebench.reports.document import (
+    Cells,
+    Chart,
+    Column,
+    Document,
+    Each,
+    Part,
+    Report,
+    Rows,
+    Spread,
+    Table,
+    column,
+    json_field,
+    table,
+)
+from judgebench.reports.published_tables import (
+    OURS,
+    THEIRS,
+    Related,
+    published_tables,
+    published_text,
+    related,
+)
+from judgebench.reports.reference_board import N, ReferenceBoard, References
+from judgebench.store.catalog import distinct_names
+
+_NOT_PRINTED = (STANDARD_ERROR, AVG_LENGTH, PUBLISHED_ERROR)
+"""Metrics that JSON and CSV have; the table has an interval and a length of its own."""
+
+EXCLUDED = "Suspicious, excluded from the ranking"
+
+ONE_ORDER = "items read in one order only"
+
+NOBODY = "nobody here is ranked: suspicious models stand below"
+
+EXPLAINED = {
+    "worst case": "the number with all that is missing at its worst, and at its best",
+    "missing because": "how many verdicts should be there and are not, by reason",
+    ONE_ORDER: "if one order is unreadable, the other is used",
+}
+"""What tables explain, once: columns, and a reason among those why verdicts are missing."""
+
+_MODE = "community"
+"""What AlpacaEval calls a model that others than its authors evaluated."""
+
+_PUBLISHED = {
+    LENGTH_CONTROLLED: "published LC %",
+    WIN_RATE: "published win rate %",
+    SCORE: "published",
+}
+"""Figures of a published board beside ours, and how short they are called."""
+
+
+class _Line(NamedTuple):
+    """A row of a board, as rows for programs are made of it."""
+
+    board: Board
+    row: Row
+    figures: str = OURS
+
+
+_LINE: tuple[Part, ...] = (
+    *((name, f"board.{name}") for name in ("benchmark", "version", "judge", "opponent")),
+    *((name, f"row.{name}") for name in ("rank", "rank_low", "rank_high", "model", "model_id")),
+    Each("row.metrics"),
+    Spread("row.counts"),
+    ("flags", "row.flags"),
+    ("suspicious", "row.suspicious"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaderboard(Report):
+    """Boards, of one benchmark or several."""
+
+    ROWS: ClassVar[Sequence[Rows]] = (Rows(of="lines", row=_LINE),)
+    CHART: ClassVar[Chart | None] = Chart(along="model", by="metric")
+
+    boards: tuple[Board, ...]
+    by: tuple[str, ...] = json_field(hidden=True, default=())
+
+    @classmethod
+    def of(
+        cls,
+        boards: Sequence[Board],
+        *,
+        published: References | None = None,
+        by: Collection[str] = (),
+    ) -> Leaderboard:
+        """The boards, with the metrics that are asked for and those of the groups ``by``.
+
+        ``published`` adds what is published of the benchmark.
+        """
+        asked = [_asked(board, by) for board in boards]
+        if published is None:
+            return cls(boards=tuple(asked), by=tuple(by))
+        found = related(asked)
+        return PublishedLeaderboard(
+            boards=tuple(
+                _Beside(
+                    **{one.name: getattr(board, one.name) for one in fields(Board)},
+                    related=tuple(one for one in found if one.board is board),
+                )
+                for board in asked
+            ),
+            by=tuple(by),
+            references=published.boards,
+            published_notes=published.notes,
+            found=tuple(found),
+        )
+
+    @property
+    def lines(self) -> list[_Line]:
+        return [_Line(board, row) for board in self.boards for row in board.rows]
+
+    def tables(self) -> list[Table]:
+        """The boards, each with a table for each way of grouping items that was asked for."""
+        tables = []
+        if len({(board.benchmark, board.version) for board in self.boards}) > 1:
+            tables.append(overview(self.boards))
+        explained: set[str] = set()
+        for board in self.boards:
+            tables += _tables(board, explained)
+            tables += [_group_table(board, name) for name in self.by if name in board.groups]
+        return tables
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Beside(Board):
+    """A board and each published one beside it."""
+
+    related: tuple[Related, ...] = json_field(name="beside_published", default=())
+
+
+class _Figure(NamedTuple):
+    """A published figure; without an interval, since none is published."""
+
+    reference: ReferenceBoard
+    rank: int | None
+    model: str
+    metric: str
+    value: float
+    n: int | None
+    figures: str = THEIRS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedLeaderboard(Leaderboard):
+    """Boards, and what is published of their benchmark."""
+
+    ROWS: ClassVar[Sequence[Rows]] = (
+        Rows(of="lines", row=(*_LINE, "figures")),
+        Rows(
+            of="figures",
+            row=(
+                *((n, f"reference.{n}") for n in ("benchmark", "version", "judge", "opponent")),
+                *("rank", "model", "metric", "value", "n", "figures"),
+            ),
+        ),
+    )
+
+    references: tuple[ReferenceBoard, ...] = json_field(name="published_boards")
+    published_notes: tuple[str, ...]
+    found: tuple[Related, ...] = json_field(hidden=True)
+
+    @property
+    def figures(self) -> list[_Figure]:
+        """What is published, number by number; those of groups are of fewer items."""
+        return [
+            _Figure(
+                reference,
+                row.rank,
+                row.model,
+                name,
+                value,
+                n if name in reference.columns and "/" not in name else None,
+            )
+            for reference in self.references
+            for row in reference.rows
+            for n in [int(row.figures[N]) if N in row.figures else reference.items]
+            for name, value in row.figures.items()
+            if name != N
+        ]
+
+    def tables(self) -> list[Table]:
+        """The same, and all that is published, with the models of these boards in it or beside."""
+        own = Leaderboard(boards=self.boards, by=self.by).tables()
+        published = References(boards=self.references, notes=self.published_notes)
+        return own + published_tables(self.found, published, self.by)
+
+
+def _asked(board: Board, by: Collection[str]) -> Board:
+    """The board whose rows have the columns that are asked for, and those of groups."""
+    if not board.columns:
+        return board
+    groups = (board.of_group(group) for name in by for group in board.groups.get(name, ()))
+    columns = (*board.columns, *groups)
+    return replace(board, rows=tuple(replace(row, columns=columns) for row in board.rows))
+
+
+def as_alpaca_eval(boards: Sequence[Board], *, sort: bool = True) -> Document:
+    """A board of comparisons whose records are the lines of AlpacaEval's ``leaderboard.csv``.
+
+    Columns and their order are upstream's, and so are the numbers, to all their digits. The models
+    that are excluded from the ranking come last.
+
+    Parameters
+    ----------
+    sort
+        As upstream: by the length-controlled win rate where there is one, the greatest first; else
+        the order of the board is kept.
+
+    Raises
+    ------
+    UsageError
+        Unless there is one board of comparisons.
+    """
+    compared = [board for board in boards if board.opponent is not None and board.rows]
+    if not compared:
+        judges = ", ".join(dict.fromkeys(board.judge for board in boards)) or "nobody"
+        raise UsageError(
+            f"the form alpaca-eval is of comparisons with a baseline, and {judges} compared no "
+            "answers here; --format csv has every kind of board"
+        )
+    if len(compared) > 1:
+        raise UsageError(
+            "the form alpaca-eval is of one benchmark, judge and baseline, and here are several; "
+            f"name one with --judge: {'; '.join(map(str, compared))}"
+        )
+    rows = [(row.excluded, _alpaca_eval_line(row)) for row in compared[0].rows]
+    if sort:
+        controlled = any(line["length_controlled_winrate"] is not None for _, line in rows)
+        by = "length_controlled_winrate" if controlled else "win_rate"
+        rows.sort(key=lambda one: (one[0], one[1][by] is None, -(one[1][by] or 0.0)))
+    lines = [line for _, line in rows]
+    return replace(Leaderboard.of(boards).document(), records=lines, exchanged=True)
+
+
+def _alpaca_eval_line(row: Row) -> dict[str, Any]:
+    """A model as upstream writes it; a length-controlled rate by upstream's fit if it is there."""
+
+    def value(*names: str) -> float | None:
+        found = next((row.metrics[name] for name in names if name in row.metrics), None)
+        return None if found is None else estimates.finite(found.value)
+
+    counts = row.counts
+    return {
+        "": row.model,
+        "win_rate": value(WIN_RATE),
+        "standard_error": value(STANDARD_ERROR),
+        "n_wins": counts["n_wins"],
+        "n_wins_base": counts["n_losses"],
+        "n_draws": counts["n_ties"],
+        "n_total": counts["n_wins"] + counts["n_losses"] + counts["n_ties"],
+        "discrete_win_rate": value("discrete_win_rate"),
+        "mode": _MODE,
+        "avg_length": counts.get(AVG_LENGTH),
+        "length_controlled_winrate": value(AS_PUBLISHED, LENGTH_CONTROLLED),
+        "lc_standard_error": value(PUBLISHED_ERROR),
+    }
+
+
+# tables -----------------------------------------------------------------------------------------
+
+
+def _tables(board: Board, explained: set[str]) -> list[Table]:
+    """The models that are ranked, or have nothing to be ranked by; then who is excluded.
+
+    ``explained`` has the columns that a table before explains, to which these are added.
+    """
+    columns = [one for one in _columns(board) if not one[2] or any(map(one[1], board.rows))]
+    columns = [(head, says, False) for head, says, _ in columns]
+    served = f"served by {few(board.served_models)}" if board.served_models else ""
+    said = (board.judge_is, served, f"{board.items} items" if board.rows else "")
+    excluded = [row for row in board.rows if row.excluded]
+    rows = [row for row in board.rows if not row.excluded]
+    here = {head.title for head, _, _ in columns}
+    here |= {ONE_ORDER} if any(row.counts.get("half") for row in board.rows) else set()
+    lacking = [name for name in EXPLAINED if name in here - explained]
+    explained.update(lacking)
+    ranked = table(
+        str(board),
+        rows,
+        columns,
+        subtitle="; ".join(part for part in said if part),
+        notes=[
+            *([] if rows or not excluded else [NOBODY]),
+            *(f"warning: {warning}" for warning in board.warnings),
+            *(
+                f"{estimates.UNDEFINED} {row.model}: {row.leading.undefined}"
+                for row in board.rows
+                if row.leading.undefined
+                and not any(row.leading.undefined in note for note in board.notes)
+            ),
+            *_undefined_beside(board),
+            *rank_note(board.rows, board.level),
+            *board.notes,
+            *(f"{name}: {EXPLAINED[name]}" for name in lacking),
+        ],
+    )
+    if not excluded:
+        return [ranked]
+    return [
+        ranked,
+        table(
+            EXCLUDED,
+            excluded,
+            columns,
+            subtitle=f"{board}; their answers may be meant for the judge; "
+            "--rank-suspicious ranks them among the others",
+            notes=[f"{row.model}: {row.suspicious}" for row in excluded],
+        ),
+    ]
+
+
+def _undefined_beside(board: Board) -> list[str]:
+    """Why length-controlled win rates beside the leading metric have no value, each reason once."""
+    said: list[str] = []
+    for name in (LENGTH_CONTROLLED, AS_PUBLISHED):
+        models: dict[str, list[str]] = {}
+        for row in board.rows:
+            if name != board.metric and name in row.metrics and row.metrics[name].undefined:
+                models.setdefault(row.metrics[name].undefined or "", []).append(row.model)
+        for reason, of in models.items():
+            if any(reason in note for note in board.notes):
+                continue
+            who = "" if len(of) == len(board.rows) else f" of {few(of)}"
+            said.append(f"{estimates.UNDEFINED} {entry(name).title}{who}: {reason}")
+    return said
+
+
+def _group_table(board: Board, by: str) -> Table:
+    """A row for each model, a column for each group."""
+    groups = board.groups[by]
+    columns: list[Cells[Row]] = [column("model", lambda row: row.marked_name, wraps=True)]
+    columns += [column(one, _metric(board, board.of_group(one)), align="right") for one in groups]
+    return table(
+        f"{board}, by {by}",
+        board.rows if groups else (),
+        columns,
+        subtitle=f"{heading(board.ungrouped, board.metric, board.scale)} with {board.level:.0%} "
+        "intervals",
+        notes=[] if groups else [f"no item here says its {by}"],
+    )
+
+
+def _metric(board: Board, name: str) -> Callable[[Row], str]:
+    """What a cell says of a metric; nothing where the row does not have it."""
+    places = digits(name, board.metric)
+    return lambda row: (
+        estimates.text(row.metrics[name], digits=places) if name in row.metrics else ""
+    )
+
+
+def _columns(board: Board) -> list[Cells[Row]]:
+    names = list(board.rows[0].metrics) if board.rows else []
+    right: Any = {"align": "right"}
+
+    def head(name: str) -> str:
+        return heading(name, board.metric, board.scale)
+
+    def main(name: str) -> Cells[Row]:
+        """The column of what ranks, or of what is asked for."""
+        return column(f"{head(name)} [{board.level:.0%}]", _metric(board, name), **right)
+
+    def beside(name: str) -> list[Cells[Row]]:
+        """The column of a metric beside the leading one, where any model has it."""
+        if all(row.metrics[name].undefined is not None for row in board.rows):
+            return []
+        if name == GUESSED and not any(row.leading.missing for row in board.rows):
+            return []  # there was nothing to guess
+        return [column(head(name), _metric(board, name), spare=True, optional=True, **right)]
+
+    def published(name: str) -> Callable[[Row], str]:
+        same = board.published
+        if same is None:
+            return lambda row: ""
+        return lambda row: published_text(same.reference, name, row.published.get(name))
+
+    more: dict[str, Any] = {"spare": True, "optional": True}
+    rates = [name for name in (LENGTH_CONTROLLED, WIN_RATE) if name in names[1:]]
+    of_groups = {board.of_group(one) for groups in board.groups.values() for one in groups}
+    others = [name for name in names[1:] if name not in {*_NOT_PRINTED, *of_groups, *rates}]
+    if board.columns:
+        leading = [main(name) for name in board.columns if name in names]
+        rates = others = []
+    else:
+        leading = [main(name) for name in names[:1]]
+    return [
+        column("rank", _rank, **right),
+        column("model", lambda row: row.model, wraps=True),
+        *leading,
+        *(one for name in rates for one in beside(name)),
+        column("n", lambda row: str(row.judged.n), **right),
+        column("missing", lambda row: str(row.judged.missing), **right),
+        column("flags", lambda row: ", ".join(row.flags), wraps=True, **more),
+        column("won / lost / tied", _outcomes, **right, **more),
+        *(one for name in others for one in beside(name)),
+        *(column(short, published(name), **right, **more) for name, short in _PUBLISHED.items()),
+        column("mean length", _mean_length, **right, **more),
+        column("worst case", lambda row: _worst(row.leading, digits(names[0])), **right, **more),
+        column("missing because", missing_because, wraps=True, **more),
+    ]
+
+
+def _rank(row: Row) -> str:
+    if row.rank is None:
+        return estimates.UNDEFINED
+    if row.rank_low is None or row.rank_low == row.rank_high:
+        return str(row.rank)
+    return f"{row.rank} ({row.rank_low}–{row.rank_high})"
+
+
+def _outcomes(row: Row) -> str:
+    kinds = ("n_wins", "n_losses", "n_ties")
+    return " / ".join(str(row.counts[kind]) for kind in kinds) if kinds[0] in row.counts else ""
+
+
+def _mean_length(row: Row) -> str:
+    """Where answers are compared, since judges favour long ones."""
+    return str(row.counts.get(AVG_LENGTH, "")) if AVG_LENGTH in row.metrics else ""
+
+
+def _worst(estimate: Estimate, digits: int) -> str:
+    if not estimate.missing or estimate.worst_low is None or estimate.worst_high is None:
+        return ""
+    return f"{estimate.worst_low:.{digits}f} to {estimate.worst_high:.{digits}f}"
+
+
+def missing_because(row: Row) -> str:
+    """Why verdicts are missing, in numbers and words; empty where none is."""
+    counts = row.counts
+    apart = {name: counts[name] for name in SPLIT.values()}
+    kinds = {
+        name.removeprefix(FAILURES).replace("_", " "): n
+        for name, n in counts.items()
+        if name.startswith(FAILURES)
+    }
+    failed = ", ".join(f"{n} {kind}" for kind, n in kinds.items())
+    said = [
+        (counts["unreadable"] - sum(apart.values()), "unreadable"),
+        (apart["judge_truncated"], "cut off in the judge's reply"),
+        (apart["judge_refused"], "refused by the judge"),
+        (counts["failed"], f"failed ({failed})" if failed else "failed"),
+        (counts["not_asked"], "not asked"),
+        (counts.get("half", 0), ONE_ORDER),
+    ]
+    return ", ".join(f"{n} {words}" for n, words in said if n)
+
+
+# of several benchmarks ---------------------------------------------------------------------------
+
+
+def overview(boards: Sequence[Board]) -> Table:
+    """What each board ranks by, or the first of the metrics that are asked for.
+
+    Models are one row by what they are, in the order of the first board, then of the others; those
+    that some board excludes from its ranking stand last, and their numbers there say so.
+
+    Parameters
+    ----------
+    words, digits
+        What a metric of a board is called, and how many digits its numbers have.
+    """
+    shown = [board for board in boards if board.rows]
+    excluded = {row.model_id for board in shown for row in board.rows if row.excluded}
+    every = {row.model_id: row.model for board in shown for row in board.rows}
+    names = distinct_names(dict(sorted(every.items(), key=lambda one: one[0] in excluded)))
+    places = [{row.model_id: row for row in board.rows} for board in shown]
+    titles = _titles(shown)
+
+    def cell(board: Board, row: Row | None) -> str:
+        metric = _first_metric(board, row)
+        if row is None or metric is None:
+            return ""
+        said = estimates.text(row.metrics[metric], digits=digits(metric, board.metric))
+        return f"{said} ({SUSPICIOUS})" if row.excluded else said
+
+    return Table(
+        title="all boards",
+        subtitle="boards measure different things, and are not averaged",
+        columns=[
+            Column(title="model", wraps=True),
+            *(Column(title=title, align="right", spare=i > 0) for i, title in enumerate(titles)),
+        ],
+        rows=[
+            [name, *(cell(b, rows.get(one)) for b, rows in zip(shown, places, strict=True))]
+            for one, name in names.items()
+        ],
+        notes=[
+            f"{title}: {heading(metric, board.metric, board.scale)}, judged by {board.judge}"
+            + ("" if board.opponent is None else f", against {board.opponent}")
+            for title, board in zip(titles, shown, strict=True)
+            if (metric := _first_metric(board, board.rows[0])) is not None
+        ]
+        + ([f"{SUSPICIOUS}: excluded from the ranking of that board"] if excluded else []),
+    )
+
+
+def _first_metric(board: Board, row: Row | None) -> str | None:
+    """What is shown of a board; None where it has nothing that was asked for."""
+    return None if row is None else next(iter(row.asked_for), None)
+
+
+def _titles(boards: Sequence[Board]) -> list[str]:
+    """As short as tells the boards apart."""
+    parts = [
+        (board.benchmark, board.judge, f"against {board.opponent}", board.version)
+        for board in boards
+    ]
+    for n in range(1, 5):
+        told = [", ".join(one[:n]) for one in parts]
+        if len(set(told)) == len(told):
+            return told
+    return [f"{i}: {title}" for i, title in enumerate(told, 1)]
