@@ -12,7 +12,6 @@ from typing import Any, Literal
 from judgebench.records import is_human
 from judgebench.reports.board_tables import Leaderboard
 from judgebench.reports.boards import panels_in
-from judgebench.reports.confidence import choice, labelling
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.length_boards import LengthControl
 from judgebench.reports.render import render
@@ -75,21 +74,6 @@ def _boards(
         for board in found
     ]
     return [board | {"forms": its} for board, its in zip(shown, forms, strict=True)]
-
-
-def who_labels(store: Store, benchmark: str, version: str) -> dict[str, str]:
-    """The judges that have said which answers are correct: name -> id."""
-    return labelling(store, f"{benchmark}@{version}")
-
-
-def with_confidences(store: Store, *benchmarks: str) -> list[str]:
-    """Those, of some benchmarks, that have labels and confidences, all as ``NAME@VERSION``."""
-    found = []
-    for one in benchmarks:
-        judge = next(iter(labelling(store, one).values()), None)
-        if judge is not None and choice(store, one, judge).confidences:
-            found.append(one)
-    return found
 
 
 def verdicts_used(store: Store) -> list[dict[str, Any]]:

@@ -10,9 +10,7 @@ import json
 from codec import written
 
 from judgebench.reports.compare import comparison
-from judgebench.reports.confidence import choice, confidence_report
 from judgebench.reports.nights import nights
-from judgebench.reports.training import training
 from judgebench.store import Store
 
 
@@ -24,18 +22,3 @@ def compared(store: Store, asked: str) -> str:
 def told(store: Store, asked: str) -> str:
     """The `Nights` of a name."""
     return written(nights(store, **json.loads(asked)))
-
-
-def trained(store: Store, asked: str) -> str:
-    """The `Training` of a run."""
-    return written(training(store, **json.loads(asked)))
-
-
-def chosen(store: Store, asked: str) -> str:
-    """The `Choice` among a benchmark's confidences."""
-    return written(choice(store, **json.loads(asked)))
-
-
-def sure(store: Store, asked: str) -> str:
-    """The `ConfidenceReport` of some models and confidences, with its curves."""
-    return written(confidence_report(store, **json.loads(asked), curves=True))

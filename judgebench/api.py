@@ -18,6 +18,7 @@ from judgebench import DEFAULT_STORE, config, registry
 from judgebench.errors import (
     ConfigError,
     InputError,
+    JudgebenchError,
     StoreBusyError,
     StoreError,
     UsageError,
@@ -1764,6 +1765,46 @@ def export_alpaca_eval(
         )
 
 
+def export_to_tracker(tracker: str, run: str = "latest", *, store: Results = None) -> str:
+    """Send a run to ``wandb`` or ``mlflow``: metrics with intervals, board and manifest.
+
+    The board is that of the benchmarks, models and judges of the run. The same run again replaces
+    what was sent. Projects, servers and keys are those of the tracker's own variables.
+
+    Parameters
+    ----------
+    run
+        As for `run_manifest`.
+
+    Returns
+    -------
+    str
+        Where it is.
+
+    Raises
+    ------
+    UsageError
+        For a run that the store does not hold, and a tracker that is not installed.
+    TrackerError
+        Where it is offline or refuses the key; in one line.
+    """
+    from judgebench.exchange.trackers import send, tracked
+
+    with _opened(store) as its:
+        manifest = run_manifest(run, store=its)
+        rows: list[dict[str, Any]] = []
+        for name, version in its.benchmarks():
+            said = its.run_verdicts(manifest.id, name, version)
+            models = sorted({*said["model_id"], *said["opponent_id"]} - {None})
+            if judges := sorted({*said["judge_id"]}):
+                with suppress(UsageError):  # of what one run alone says there may be no board
+                    board = leaderboard(
+                        f"{name}@{version}", judges=judges, models=models, store=its
+                    )
+                    rows += cast("list[dict[str, Any]]", board.to_dict("records"))
+    return send(tracker, tracked(manifest, rows))
+
+
 def verify(bundle: str | Path) -> Verified:
     """Whether the boards of a bundle follow from the verdicts that it brings: each cell again.
 
@@ -1874,6 +1915,16 @@ def run(
                     progress.say(f"warning: {fault}")
             raise
         outcome.warnings += _take_in_labels(work, opened)
+        for tracker in dict.fromkeys(work.suite.track):
+            try:
+                progress.say(
+                    f"{tracker}: {export_to_tracker(tracker, outcome.manifest.id, store=opened)}"
+                )
+            except JudgebenchError as error:
+                outcome.warnings.append(
+                    f"{tracker} was not sent the run, which is whole in the store: {error}; "
+                    f"`judgebench export {tracker} {outcome.manifest.id}` sends it"
+                )
         return outcome
 
 
