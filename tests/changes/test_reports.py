@@ -63,7 +63,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Document]:
         report = agreement.agreement_report(store, "made_up", between=True, checks=JudgeChecks())
     return {
         "leaderboard": Leaderboard.of(boards).document(),
-        "agreement": agreement.document(report, by_model=True),
+        "agreement": report.document(by_model=True),
     }
 
 
