@@ -85,9 +85,7 @@ def judges(tmp_path_factory: pytest.TempPathFactory) -> Document:
             rows += coded(model, judge, "".join("+" if label else "-" for label in labels))
     with open_store(str(folder / "s.db")) as store:
         import_verdicts(store, rows_file(folder / "v.jsonl", rows))
-        return agreement.document(
-            agreement.agreement_report(store, "made_up", checks=JudgeChecks())
-        )
+        return agreement.agreement_report(store, "made_up", checks=JudgeChecks()).document()
 
 
 @pytest.fixture(scope="module")
