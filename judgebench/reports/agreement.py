@@ -37,6 +37,7 @@ from judgebench.reports.boards import (
     with_units,
 )
 from judgebench.reports.document import (
+    Chart,
     Document,
     Each,
     Report,
@@ -144,6 +145,7 @@ class AgreementReport(Report):
             ),
         ),
     )  # fmt: skip
+    CHART: ClassVar = Chart(along="judge", by="metric")
 
     benchmark: str
     version: str

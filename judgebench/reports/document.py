@@ -349,7 +349,10 @@ class Report:
         ]
 
     def to_frame(self) -> pd.DataFrame:
-        """The records as a table of pandas; whole numbers of which some are missing are Int64."""
+        """The records as a table of pandas; whole numbers of which some are missing are Int64.
+
+        ``attrs["warnings"]`` has the warnings of the report.
+        """
         import pandas as pd
 
         records = self.records()
@@ -359,6 +362,7 @@ class Report:
             there = {type(value) for value in said if value is not None}
             if None in said and there == {int}:
                 frame[name] = pd.array(said, dtype="Int64")
+        frame.attrs["warnings"] = list(getattr(self, "warnings", ()))
         return frame
 
     def __getitem__(self, name: object) -> Any:
