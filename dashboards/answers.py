@@ -18,11 +18,13 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import streamlit as st
+from boards import boards
 from disk_cache import DiskCache, name_of, usual_folder
 from open_store import computing, mark_of, opened
 from worker import Question, Workers, read, written
 
 from judgebench.errors import JudgebenchError
+from judgebench.store import Store
 from judgebench.store.opening import located
 
 T = TypeVar("T")
@@ -242,9 +244,13 @@ def refresh(state: State) -> None:
         desk().answer(state, question, urgent=False)
 
 
+def ready_boards(state: State) -> None:
+    """Have the boards of all benchmarks ready, those that came last into the store first."""
+    for benchmark, version in reversed(state.read(Store.benchmarks)):
+        state.ready(boards, benchmark, version)
+
+
 @st.cache_resource(max_entries=16, show_spinner=False)
 def snapshot(url: str) -> Snapshot:
     """Of a store, for all who look at it."""
-    from reads import ready_boards
-
     return Snapshot(url, ready_boards)

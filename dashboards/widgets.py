@@ -17,6 +17,7 @@ import page
 import pandas as pd
 import streamlit as st
 from charts import GAP, INK, Axis, Ink, number, text_px
+from open_store import shown_url
 from page import FIRST_STEPS as FIRST_STEPS
 from page import Telling
 from page import choose as choose
@@ -26,7 +27,6 @@ from page import forget as forget
 from page import or_say_what_is_wrong as or_say_what_is_wrong
 from pandas.io.formats.style import Styler
 from pictures import Draws, as_of, captioned, plotted, save_buttons
-from reads import shown_url
 from streamlit.delta_generator import DeltaGenerator
 
 from judgebench.records import Estimate
@@ -47,8 +47,16 @@ def distinct(names: Sequence[str]) -> list[str]:
     return told_apart
 
 
-def numbers(estimate: Mapping[str, Any], scale: float) -> dict[str, Any]:
+NO_ESTIMATE = Estimate(
+    value=math.nan, low=math.nan, high=math.nan, n=0, units=0, undefined="not reported"
+)
+
+
+def numbers(estimate: Mapping[str, Any] | Estimate, scale: float) -> dict[str, Any]:
     """An estimate's columns; nan where the report has null."""
+    if isinstance(estimate, Estimate):
+        of = {"n": estimate.n, "missing": estimate.missing, "undefined": estimate.undefined or ""}
+        return scaled(estimate, scale) | of
     ends = {name: estimate.get(name) for name in ("value", "low", "high")}
     return {name: math.nan if end is None else end * scale for name, end in ends.items()} | {
         "n": estimate["n"],
@@ -99,12 +107,12 @@ def in_brackets(estimate: Mapping[str, Any]) -> str | None:
     return None if math.isnan(row["value"]) else f"{number(row['value'], 2)} {_interval(row, 2)}"
 
 
-def worst_case(estimate: Mapping[str, Any], scale: float, digits: int) -> str:
+def worst_case(estimate: Estimate, scale: float, digits: int) -> str:
     """Where the number would lie with all that is missing at its worst, and at its best."""
-    low, high = estimate.get("worst_low"), estimate.get("worst_high")
-    if not estimate["missing"] or low is None or high is None:
+    ends = (estimate.worst_low, estimate.worst_high)
+    if not estimate.missing or None in ends:
         return ""
-    return f"[{number(low * scale, digits)}, {number(high * scale, digits)}]"
+    return "[{}, {}]".format(*(number(end * scale, digits) for end in ends if end is not None))
 
 
 def _interval(row: Mapping[str, Any], digits: int) -> str:

@@ -275,7 +275,7 @@ def answer_all(questions: IO[bytes], out: IO[bytes]) -> None:
         out.flush()
 
 
-LOADS = ("computations", "judgebench.reports.leaderboard")
+LOADS = ("boards", "judgebench.reports.compare")
 """What most answers need, loaded before anything is asked: a second of a core."""
 
 
