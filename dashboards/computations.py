@@ -9,23 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from judgebench.records import is_human
-from judgebench.reports.confidence import choice, labelling
 from judgebench.store import Store
-
-
-def who_labels(store: Store, benchmark: str, version: str) -> dict[str, str]:
-    """The judges that have said which answers are correct: name -> id."""
-    return labelling(store, f"{benchmark}@{version}")
-
-
-def with_confidences(store: Store, *benchmarks: str) -> list[str]:
-    """Those, of some benchmarks, that have labels and confidences, all as ``NAME@VERSION``."""
-    found = []
-    for one in benchmarks:
-        judge = next(iter(labelling(store, one).values()), None)
-        if judge is not None and choice(store, one, judge).confidences:
-            found.append(one)
-    return found
 
 
 def verdicts_used(store: Store) -> list[dict[str, Any]]:

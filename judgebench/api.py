@@ -18,6 +18,7 @@ from judgebench import DEFAULT_STORE, config, registry
 from judgebench.errors import (
     ConfigError,
     InputError,
+    JudgebenchError,
     StoreBusyError,
     StoreError,
     UsageError,
@@ -669,7 +670,7 @@ def evaluators(
 
 def nights(
     model: str,
-    benchmark: str,
+    benchmark: str | None = None,
     *,
     judge: str | None = None,
     opponent: str | None = None,
@@ -692,7 +693,7 @@ def nights(
     model
         A name that several versions went by.
     benchmark, store
-        As for `leaderboard`.
+        As for `leaderboard`; the only benchmark with a verdict on them if None.
     judge, opponent
         Which board, by names or ids; not needed where there is one.
     against
@@ -715,19 +716,18 @@ def nights(
     UsageError
         Where the board, or the name on it, is not there, and where several boards could be meant.
     """
-    from judgebench.reports.boards import meant
     from judgebench.reports.gate_policy import read_policy
     from judgebench.reports.nights import nights as decided
 
     asked = read_policy(Path(policy)) if isinstance(policy, str | Path) else policy
     with _opened(store) as its:
-        which = meant(its, benchmark)
         versions = {
             one.id: f"a model called {model!r}" for one in its.models() if model in one.names
         }
         if not versions:
             known = {name for one in its.models() for name in one.names}
             raise UsageError(f"{its.name}: {unknown_name('model', model, known)}")
+        which = _benchmark_of(its, benchmark, versions)
         judge_id, opponent_id = _board_of(its, which, judge, opponent, versions)
         return decided(
             its,
@@ -747,7 +747,7 @@ def nights(
 
 def training(
     run: str,
-    benchmark: str,
+    benchmark: str | None = None,
     *,
     judge: str | None = None,
     opponent: str | None = None,
@@ -761,7 +761,7 @@ def training(
     run
         As the tag ``training_run`` of its checkpoints says; they have a tag ``step``, too.
     benchmark, store
-        As for `leaderboard`.
+        As for `leaderboard`; the only benchmark with a verdict on them if None.
     judge, opponent
         Which board, by names or ids; not needed where there is one.
     level
@@ -773,18 +773,35 @@ def training(
         For a run that the store does not know, where the judge has judged none of its checkpoints,
         and where several boards could be meant.
     """
-    from judgebench.reports.boards import meant
     from judgebench.reports.training import training as curve
     from judgebench.reports.versions import training_runs
 
     with _opened(store) as its:
-        which, known = meant(its, benchmark), training_runs(its).runs
+        known = training_runs(its).runs
         if run not in known:
             raise UsageError(f"{its.name} has {unknown_name('training run', run, known)}")
         checkpoints = {one.model_id: f"a checkpoint of {run}" for one in known[run]}
+        which = _benchmark_of(its, benchmark, checkpoints)
         judge_id, opponent_id = _board_of(its, which, judge, opponent, checkpoints)
         at = f"{which.name}@{which.version}"
         return curve(its, at, run, judge=judge_id, opponent=opponent_id, level=level)
+
+
+def _benchmark_of(store: Store, benchmark: str | None, about: Mapping[str, str]) -> Meant:
+    """The benchmark that is named, or the only one on which some models were judged."""
+    from judgebench.reports.boards import meant
+
+    if benchmark is not None:
+        return meant(store, benchmark)
+    judged = {
+        f"{one.benchmark}@{one.version}" for one in store.boards_met() if one.model.id in about
+    }
+    if len(judged) != 1:
+        raise UsageError(
+            f"{store.name}: {next(iter(about.values()))} was judged on "
+            f"{', '.join(sorted(judged)) or 'no benchmark yet'}; name one"
+        )
+    return meant(store, judged.pop())
 
 
 def _board_of(
@@ -1749,6 +1766,46 @@ def export_alpaca_eval(
         )
 
 
+def export_to_tracker(tracker: str, run: str = "latest", *, store: Results = None) -> str:
+    """Send a run to ``wandb`` or ``mlflow``: metrics with intervals, board and manifest.
+
+    The board is that of the benchmarks, models and judges of the run. The same run again replaces
+    what was sent. Projects, servers and keys are those of the tracker's own variables.
+
+    Parameters
+    ----------
+    run
+        As for `run_manifest`.
+
+    Returns
+    -------
+    str
+        Where it is.
+
+    Raises
+    ------
+    UsageError
+        For a run that the store does not hold, and a tracker that is not installed.
+    TrackerError
+        Where it is offline or refuses the key; in one line.
+    """
+    from judgebench.exchange.trackers import send, tracked
+
+    with _opened(store) as its:
+        manifest = run_manifest(run, store=its)
+        rows: list[dict[str, Any]] = []
+        for name, version in its.benchmarks():
+            said = its.run_verdicts(manifest.id, name, version)
+            models = sorted({*said["model_id"], *said["opponent_id"]} - {None})
+            if judges := sorted({*said["judge_id"]}):
+                with suppress(UsageError):  # of what one run alone says there may be no board
+                    board = leaderboard(
+                        f"{name}@{version}", judges=judges, models=models, store=its
+                    )
+                    rows += cast("list[dict[str, Any]]", board.to_dict("records"))
+    return send(tracker, tracked(manifest, rows))
+
+
 def verify(bundle: str | Path) -> Verified:
     """Whether the boards of a bundle follow from the verdicts that it brings: each cell again.
 
@@ -1859,6 +1916,16 @@ def run(
                     progress.say(f"warning: {fault}")
             raise
         outcome.warnings += _take_in_labels(work, opened)
+        for tracker in dict.fromkeys(work.suite.track):
+            try:
+                progress.say(
+                    f"{tracker}: {export_to_tracker(tracker, outcome.manifest.id, store=opened)}"
+                )
+            except JudgebenchError as error:
+                outcome.warnings.append(
+                    f"{tracker} was not sent the run, which is whole in the store: {error}; "
+                    f"`judgebench export {tracker} {outcome.manifest.id}` sends it"
+                )
         return outcome
 
 

@@ -44,7 +44,7 @@ _COMMAND = (
     "judgebench.cli.run",
     "judgebench.reports.baselines",
     "judgebench.reports.board",
-    "judgebench.reports.board_document",
+    "judgebench.reports.board_tables",
     "judgebench.reports.confidence",
     "judgebench.reports.gate_document",
     "judgebench.reports.render.html",

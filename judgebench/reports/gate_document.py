@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 from judgebench.metrics.registry import metric, of_confidence
 from judgebench.plain_text import counted, printable
 from judgebench.reports import estimates, slide
-from judgebench.reports.document import Column, Document, Table
+from judgebench.reports.document import Column, Document, Table, serialise
 from judgebench.reports.gate_confirm import Confirmation
 from judgebench.reports.gate_outcome import Alarm, Decided, GateReport
 from judgebench.reports.gate_unchanged import Said, Unchanged, drop_words, percent
@@ -117,7 +117,7 @@ def _json(one: Decided) -> dict[str, Any]:
             {"item_id": f.item_id, "candidate": f.candidate, "baseline": f.baseline}
             for f in one.flips
         ],
-    } | ({} if one.slide is None else {"slide": slide.to_json(one.slide)})
+    } | ({} if one.slide is None else {"slide": serialise(one.slide)})
 
 
 def _unchanged(one: Unchanged | None) -> dict[str, Any]:

@@ -165,14 +165,14 @@ def test_a_slide_that_every_night_passes_is_a_regression(team: Team, tmp_path: P
     assert slide.slope == pytest.approx(-0.02, abs=0.006)
     assert slide.level_now == pytest.approx(0.50, abs=0.05)
     assert slide.baseline_value == pytest.approx(0.80, abs=0.06)
-    assert len(slide.nights) == 15
-    assert slide.nights[-1].difference == pytest.approx(
+    assert len(slide.evidence) == 15
+    assert slide.evidence[-1].difference == pytest.approx(
         gate_report(team.store, candidate="nightly", baseline="main", policy=policy())
         .tests[0].difference.value
     )  # fmt: skip
-    assert slide.called is not None
-    assert slide.since is not None
-    assert slide.since <= slide.called < FIRST + 15 * DAY
+    assert slide.called_s is not None
+    assert slide.since_s is not None
+    assert slide.since_s <= slide.called_s < FIRST + 15 * DAY
     said = to_json(report)["tests"][0]["slide"]
     json.dumps(said, allow_nan=False)
     assert (said["outcome"], said["baseline"], said["nights"]) == ("slide", "main", 15)
@@ -256,7 +256,7 @@ def test_nights_that_cannot_be_compared_are_left_out_and_counted(team: Team) -> 
     team.night(0.8, stack=OLD)
     found = only(team)
     assert found.outcome == "none"
-    assert len(found.nights) == 1
+    assert len(found.evidence) == 1
     assert dict(found.left_out) == {
         "another model served the judge": 2,
         "answers from another stack": 1,
@@ -280,7 +280,7 @@ def test_a_night_without_the_baselines_items_is_said(team: Team) -> None:
         "tonight cannot be compared with it: fewer than 10 items in common with the fixed baseline"
     )
     assert "; until then evidence" in slide_words(found)
-    assert len(found.nights) == 1
+    assert len(found.evidence) == 1
 
 
 def test_judges_that_may_not_serve_are_another_judge(team: Team) -> None:
@@ -298,7 +298,7 @@ def test_a_version_that_comes_back_takes_part_once(team: Team) -> None:
     its = nights_of(team.store, BENCHMARK, VERSION, team.store.judges()[0].id)["nightly"]
     assert its[2].model_id == its[4].model_id == team.call("last-green", model).model_id
     found = only(team, candidate=its[4].model_id)
-    assert [one.at for one in found.nights] == [FIRST + at * DAY for at in (1, 3, 4)]
+    assert [one.at for one in found.evidence] == [FIRST + at * DAY for at in (1, 3, 4)]
 
 
 def test_nights_before_the_fixed_baseline_and_of_other_names_take_no_part(team: Team) -> None:
@@ -309,15 +309,15 @@ def test_nights_before_the_fixed_baseline_and_of_other_names_take_no_part(team: 
     team.call("last-green", model)
     team.night(0.2, name="sibling")
     team.night(0.8)
-    assert [one.at for one in only(team).nights] == [FIRST + 4 * DAY]
+    assert [one.at for one in only(team).evidence] == [FIRST + 4 * DAY]
 
 
 def test_the_candidate_may_be_an_earlier_night(team: Team) -> None:
     team.slid(SLOW[:6])
     ids = [one.id for one in team.store.models()]
     found = only(team, candidate=ids[3])
-    assert len(found.nights) == 3
-    assert found.nights[-1].model_id == ids[3]
+    assert len(found.evidence) == 3
+    assert found.evidence[-1].model_id == ids[3]
 
 
 def test_the_baseline_itself_has_no_slide(team: Team) -> None:
@@ -340,14 +340,14 @@ def test_one_night_and_nights_that_are_all_equal(team: Team) -> None:
     team.call("last-green", model)
     team.night(1.0)
     one = only(team)
-    assert (one.outcome, one.e_value, len(one.nights)) == ("none", 1.0, 1)
+    assert (one.outcome, one.e_value, len(one.evidence)) == ("none", 1.0, 1)
     for _ in range(5):
         team.night(1.0)
     equal = only(team)
-    assert (equal.outcome, equal.since, len(equal.nights)) == ("none", None, 6)
+    assert (equal.outcome, equal.since, len(equal.evidence)) == ("none", None, 6)
     assert equal.e_value == pytest.approx(1.0)
     assert math.isnan(equal.slope)
-    assert [night.difference for night in equal.nights] == [0.0] * 6
+    assert [night.difference for night in equal.evidence] == [0.0] * 6
 
 
 # the fixed baseline -----------------------------------------------------------------------------
@@ -357,9 +357,9 @@ def test_it_may_be_a_model_or_that_of_a_run(team: Team) -> None:
     team.night(0.8, name="release")
     team.slid(SLOW)
     by_name = only(team, policy("release"))
-    assert (by_name.outcome, len(by_name.nights)) == ("slide", 16)
+    assert (by_name.outcome, len(by_name.evidence)) == ("slide", 16)
     by_run = only(team, policy("run:night-01"))
-    assert by_run.nights == only(team).nights
+    assert by_run.evidence == only(team).evidence
     assert by_run.baseline == "run:night-01"
 
 
@@ -369,7 +369,7 @@ def test_set_anew_it_begins_anew(team: Team) -> None:
     team.call("main", model)
     team.night(0.5)
     found = only(team)
-    assert (found.outcome, len(found.nights)) == ("none", 1)
+    assert (found.outcome, len(found.evidence)) == ("none", 1)
 
 
 def gone(team: Team) -> None:
@@ -470,8 +470,8 @@ def test_nights_are_followed_from_the_first_one_or_a_baseline(team: Team) -> Non
     assert (found.slide.baseline, found.slide.outcome) == ("the first night", "slide")
     named = nights(team.store, BENCHMARK, VERSION, judge, "nightly", fixed="main")
     assert named.slide is not None
-    assert named.slide.nights == found.slide.nights == only(team).nights
-    assert [one.model_id for one in named.slide.nights] == [
+    assert named.slide.evidence == found.slide.evidence == only(team).evidence
+    assert [one.model_id for one in named.slide.evidence] == [
         one.model_id for one in named.nights[1:]
     ]
     assert nights(team.store, BENCHMARK, VERSION, judge, "nightly", fixed="x").slide is None
