@@ -133,27 +133,27 @@ class Desk:
     ) -> Any:
         """From disk, or computed and kept there."""
         name = name_of(located(state.url).identity, state.mark, question.name)
-        if (found := self._on_disk(name)) is not None:
+        if (found := self._on_disk(name, question)) is not None:
             return found
         if here:
             with opened(state.url) as store:
-                text: str | None = written(question.of(store))
+                text: str | None = written(question.of(store), question.function)
         else:
             text = None
             while text is None:
                 with self.workers.turn(question, urgent=urgent) as worker:
                     # Whoever had the turn before may have asked the same.
-                    if (found := self._on_disk(name)) is not None:
+                    if (found := self._on_disk(name, question)) is not None:
                         return found
                     text = worker.ask(state.url, question)
         assert text is not None
         self.disk.put(name, text)
-        return read(text)
+        return read(text, question.function)
 
-    def _on_disk(self, name: str) -> Any | None:
+    def _on_disk(self, name: str, question: Question) -> Any | None:
         text = self.disk.get(name)
         try:
-            return None if text is None else read(text)
+            return None if text is None else read(text, question.function)
         except (ValueError, ImportError):  # cut off, or of other code
             return None
 
