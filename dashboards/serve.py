@@ -28,7 +28,7 @@ PAGES_IMPORT = (
     "altair",
     "pandas.io.formats.style",
     "streamlit.emojis",
-    "judgebench.exchange.labelling",
+    "judgebench.labels",
     "judgebench.reports.compare",
     "judgebench.reports.confidence",
     "judgebench.reports.leaderboard",

@@ -17,6 +17,7 @@ import page
 import pandas as pd
 import streamlit as st
 from charts import GAP, INK, Axis, Ink, number, text_px
+from long_text import visible
 from open_store import shown_url
 from page import FIRST_STEPS as FIRST_STEPS
 from page import Telling
@@ -30,6 +31,8 @@ from pictures import Draws, as_of, captioned, plotted, save_buttons
 from streamlit.delta_generator import DeltaGenerator
 
 from judgebench.records import Estimate
+from judgebench.reports.document import Table
+from judgebench.reports.estimates import to_json
 
 
 def ink() -> Ink:
@@ -53,10 +56,8 @@ NO_ESTIMATE = Estimate(
 
 
 def numbers(estimate: Mapping[str, Any] | Estimate, scale: float) -> dict[str, Any]:
-    """An estimate's columns; nan where the report has null."""
-    if isinstance(estimate, Estimate):
-        of = {"n": estimate.n, "missing": estimate.missing, "undefined": estimate.undefined or ""}
-        return scaled(estimate, scale) | of
+    """An estimate's columns, maybe as JSON; nan where the report has null."""
+    estimate = to_json(estimate) if isinstance(estimate, Estimate) else estimate
     ends = {name: estimate.get(name) for name in ("value", "low", "high")}
     return {name: math.nan if end is None else end * scale for name, end in ends.items()} | {
         "n": estimate["n"],
@@ -101,7 +102,7 @@ def signed_interval(row: Mapping[str, float], digits: int) -> str:
     return f"{value} [{low}, {high}]"
 
 
-def in_brackets(estimate: Mapping[str, Any]) -> str | None:
+def in_brackets(estimate: Mapping[str, Any] | Estimate) -> str | None:
     """``0.62 [0.48, 0.75]``; None where undefined, which a table shows as a dash."""
     row = numbers(estimate, 1.0)
     return None if math.isnan(row["value"]) else f"{number(row['value'], 2)} {_interval(row, 2)}"
@@ -172,6 +173,16 @@ def table(rows: pd.DataFrame | Styler, **options: Any) -> Any:
     return st.dataframe(
         rows, hide_index=True, width="stretch", placeholder=GAP, column_config=config, **options
     )
+
+
+def listed(found: Table) -> None:
+    """A table of a report, with its notes; whole numbers sort as such."""
+    rows = pd.DataFrame(found.rows, columns=distinct([one.title for one in found.columns]))
+    for name in rows:
+        if rows[name].str.fullmatch(r"\d+").all():
+            rows[name] = rows[name].astype(int)
+    table(rows)
+    notes([visible(note) for note in found.notes])
 
 
 def whole(rows: pd.DataFrame, config: Mapping[str, Any]) -> dict[str, Any]:

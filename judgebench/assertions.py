@@ -58,38 +58,25 @@ def assert_no_regression(
     JudgebenchError
         Where the gate cannot be carried out: a model, a baseline or a store that is not there.
     """
+    from judgebench import api
+
     __tracebackhide__ = True
     if inconclusive not in ("fail", "pass"):
         raise ValueError(f"inconclusive is 'fail' or 'pass', not {inconclusive!r}")
-    report, texts = _gate(candidate, baseline, store, policy, max_drop, alpha)
-    words = _words(report, texts)
+    report = api.gate(
+        candidate=candidate,
+        baseline=baseline,
+        policy=policy,
+        max_drop=max_drop,
+        alpha=alpha,
+        store=store,
+    )
+    words = _words(report, api.gate_texts(report, store=store))
     said.extend(line for line in words[1:] if not line.startswith(" "))
     if report.verdict == "regression":
         raise AssertionError("\n".join(words))
     if report.verdict == "inconclusive" and inconclusive == "fail":
         raise Inconclusive("\n".join(words))
-
-
-def _gate(
-    candidate: str,
-    baseline: str,
-    store: str | Path | None,
-    policy: str | Path | Policy | None,
-    max_drop: float | None,
-    alpha: float,
-) -> tuple[GateReport, GateTexts]:
-    from judgebench.api import store_url
-    from judgebench.reports.gate import gate_report, usual_policy
-    from judgebench.reports.gate_policy import read_policy
-    from judgebench.reports.gate_texts import texts_of
-    from judgebench.store import open_store
-
-    asked = read_policy(Path(policy)) if isinstance(policy, (str, Path)) else policy
-    with open_store(store_url(None, store), read_only=True) as opened:
-        if asked is None:
-            asked = usual_policy(opened, candidate, baseline, share=max_drop, alpha=alpha)
-        report = gate_report(opened, candidate=candidate, baseline=baseline, policy=asked)
-        return report, texts_of(opened, report)
 
 
 def _words(report: GateReport, texts: GateTexts) -> list[str]:

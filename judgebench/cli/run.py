@@ -209,7 +209,7 @@ def carry_out(
 
     ``given`` are the options of `limit_options` and `report_options`, and those of ``act``.
     """
-    from judgebench.cli.progress import progress_for
+    from judgebench.progress import progress_for
 
     form, outputs = given.pop("form"), given.pop("outputs")
     check_outputs(outputs)
