@@ -5,7 +5,7 @@ Blue is the first model and orange the second, upwards and downwards as well; gr
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +22,12 @@ from charts import (
     plain,
     text_px,
 )
+from item_parts import joined
+from widgets import scaled, signed_interval, with_counts
 
 from judgebench.metrics import registry
-from judgebench.reports.compare import is_direct
+from judgebench.reports.compare import Difference, is_direct
+from judgebench.reports.estimates import p_text
 
 MOST_ROWS = 60
 """Drawn at once; the table has all."""
@@ -37,6 +40,75 @@ _NAME = 26  # characters of a name below an axis
 SHAPES = {"first": "triangle-up", "second": "triangle-down", "rest": "circle"}
 SIDES = {"better": "first", "equal": "grid", "worse": "chosen"}
 """Of the items: which favour the first model, neither, the second; and in which ink."""
+
+
+TONES = {"better": "first", "worse": "second", "undecided": "rest"}
+"""Whom a test speaks for."""
+
+
+def of_metric(test: Difference) -> registry.Metric:
+    return registry.metric(test.metric.partition("/")[0])
+
+
+def rows_of(tests: Sequence[Difference], *, several: bool) -> pd.DataFrame:
+    """A row for each test, as it is drawn and tabled; shares in percent, as boards show them."""
+    places = {(test.benchmark, test.version) for test in tests}
+    one_board = len(places | {(test.judge, test.opponent) for test in tests}) == 2
+    rows = pd.DataFrame([_row(test) for test in tests])
+    rows["test"] = [
+        joined([place(test), test.judge, test.measured, _direction(test),
+                f"vs {test.baseline}" * several])
+        for test in tests
+    ]  # fmt: skip
+    alike = [one_board and bool(several or test.group) for test in tests]  # the caption has them
+    rows["name"] = [
+        joined([test.benchmark * (len(places) > 1), test.judge * (not same),
+                f"vs {test.baseline}" * several, test.group or "", test.confidence or "",
+                _direction(test), "directly" * test.direct,
+                f"against {test.opponent}" * bool(test.opponent and not same)])
+        for test, same in zip(tests, alike, strict=True)
+    ]  # fmt: skip
+    return rows
+
+
+def place(test: Difference) -> str:
+    return f"{test.benchmark}@{test.version}"
+
+
+def _direction(test: Difference) -> str:
+    return "" if test.higher_is_better else "lower is better"
+
+
+def _row(test: Difference) -> dict[str, Any]:
+    metric, estimate = of_metric(test), test.difference
+    scale, digits = metric.drawn_times, metric.drawn_digits
+    better, worse = (test.better, test.worse)
+    ends = scaled(estimate, scale)
+    p = p_text(test.p_adjusted).replace("<", "< ")
+    decided = f"{test.decision} {signed_interval(ends, digits)} · p {p}"
+    return {
+        "decision": test.decision,
+        "benchmark": place(test),
+        "judge": test.judge,
+        "metric": test.measured,
+        "against": test.baseline,
+        "first": test.candidate_value * scale,
+        "second": test.baseline_value * scale,
+        "difference": signed_interval(ends, 2),
+        **ends,
+        "p adjusted": p_text(test.p_adjusted),
+        "p": p_text(test.p_value),
+        "better": better,
+        "equal": test.equal,
+        "worse": worse,
+        "n": estimate.n,
+        "missing": estimate.missing,
+        "detectable": test.detectable_difference * scale,
+        "because": test.because or "",
+        "undefined": estimate.undefined or "",
+        "tone": TONES[test.decision],
+        "note": with_counts(estimate, decided),
+    }
 
 
 def axis_of(metric: str, rows: pd.DataFrame) -> Axis:

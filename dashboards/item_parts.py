@@ -1,18 +1,25 @@
-"""The parts of one item on a page: its question, who said what of it, answers, verdicts."""
+"""One item on a page: its question, who said what of it, answers, verdicts; and these in words."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TypeVar
 
-import item_reads
 import pandas as pd
 import streamlit as st
 import widgets
-from long_text import COLUMN_PX, folded
+from answers import State
+from long_text import COLUMN_PX, folded, visible
 
+from judgebench.plain_text import counted
 from judgebench.records import Item
-from judgebench.store.read import ItemHistory, ToldAnswer, ToldVerdict
+from judgebench.reports.replies import in_words
+from judgebench.store import Store
+from judgebench.store.catalog import distinct_names
+from judgebench.store.read import ItemHistory, JudgeCall, ToldAnswer, ToldVerdict
+from judgebench.store.search import Hit
 
 _T = TypeVar("_T")
 
@@ -24,6 +31,108 @@ PAGES = ("answers", "verdicts")
 
 MOST_MODELS = 100
 """Rows of the table of who said what; the lists below it have all."""
+
+ORDERS = {"single": "", "model_first": "shown first", "opponent_first": "shown second"}
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Models and judges by short id, each under a name that means nothing else."""
+
+    models: Mapping[str, str]
+    judges: Mapping[str, str]
+
+
+def names(store: Store) -> Names:
+    """Of all that a store knows."""
+    known = (store.models(), store.judges())
+    return Names(*(distinct_names({one.id: one.name for one in ones}) for ones in known))
+
+
+# in words ---------------------------------------------------------------------------------------
+
+
+def joined(parts: Iterable[str]) -> str:
+    """Those that say something, as one line of text."""
+    return visible(" · ".join(part for part in parts if part))
+
+
+def place_of(sample: int, turn: int) -> list[str]:
+    return [f"sample {sample}" if sample else "", f"turn {turn + 1}" if turn else ""]
+
+
+def when(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def words(told: ToldVerdict) -> str:
+    """A verdict in words, of a pair from the side of its model."""
+    return in_words(told.verdict, told.order)
+
+
+def answer_line(answer: ToldAnswer, known: Names) -> str:
+    """Whose answer it is, whether a later one took its place, and how it came."""
+    parts = [known.models.get(answer.model.id, answer.model.name)]
+    parts += place_of(answer.sample, answer.turn)
+    parts.append("● newest" if answer.newest else "○ replaced by a later one")
+    parts.append("" if answer.status == "ok" else answer.status.replace("_", " "))
+    if answer.completion_tokens is not None:
+        parts.append(f"{answer.completion_tokens:,} tokens")
+    parts += [when(answer.at), answer.source]
+    if (stack := answer.stack) is not None:
+        versions = [f"{name} {version}" for name, version in stack.versions.items()]
+        parts.append(", ".join([stack.backend, *versions, stack.dtype or "", stack.device or ""]))
+    return joined(part.strip(", ") for part in parts)
+
+
+def verdict_line(told: ToldVerdict, known: Names) -> str:
+    """Who said what of whom, in which order and when, and whether boards count it."""
+    model = known.models.get(told.model.id, told.model.name)
+    about = f"{known.judges.get(told.judge.id, told.judge.name)} about {model}"
+    if told.opponent is not None:
+        about += f" against {known.models.get(told.opponent.id, told.opponent.name)}"
+    parts = [about, words(told), ORDERS[told.order], *place_of(told.sample, told.turn)]
+    if told.afresh:
+        parts.append("◇ asked afresh to confirm")
+    else:
+        parts.append(f"repeat {told.repeat}" if told.repeat else "")
+        parts.append("● counts" if told.counts else "○ replaced by a later one")
+    parts += [", ".join(_mark(mark) for mark in told.marks or ())]
+    parts += [f"served by {told.served_model}" if told.served_model else "", when(told.at)]
+    parts.append(f"run{'s' * (len(told.runs) != 1)} {', '.join(told.runs)}")
+    return joined(parts)
+
+
+def _mark(mark: str) -> str:
+    return "⚠ " + mark.replace("_", " ").replace("/0", " (first)").replace("/1", " (second)")
+
+
+def identity(told: ItemHistory) -> str:
+    item = told.item
+    judges = {verdict.judge.id for verdict in told.verdicts}
+    models = {answer.model.id for answer in told.answers}
+    parts = [f"{item.benchmark}@{item.version}", f"item {item.id}", item.category or ""]
+    parts += [item.subcategory or ""]
+    parts.append(f"{counted(len(told.answers), 'answer')} of {counted(len(models), 'model')}")
+    parts.append(f"{counted(len(told.verdicts), 'verdict')} of {counted(len(judges), 'judge')}")
+    return joined(parts)
+
+
+def hit_line(hit: Hit, known: Names) -> str:
+    """What a hit is, and where it stands."""
+    model = known.models.get(hit.model or "", "")
+    against = f" against {known.models.get(hit.opponent, '')}" if hit.opponent else ""
+    what = {
+        "question": "question",
+        "answer": f"answer of {model}",
+        "reasoning": f"{known.judges.get(hit.judge or '', '')} about {model}{against}",
+    }[hit.kind]
+    parts = [what, f"{hit.benchmark}@{hit.version}", f"item {hit.item_id}", hit.category or ""]
+    parts += [*place_of(hit.sample, hit.turn), when(hit.at) if hit.at else ""]
+    return joined([*parts, f"and at {hit.places - 1:,} more places" if hit.places > 1 else ""])
+
+
+# drawn ------------------------------------------------------------------------------------------
 
 
 def question(item: Item, show: Callable[[str, str], None] = folded) -> None:
@@ -48,7 +157,7 @@ def question(item: Item, show: Callable[[str, str], None] = folded) -> None:
 
 
 def who_said_what(
-    history: ItemHistory, names: item_reads.Names, *, judges: Collection[str] | None = None
+    history: ItemHistory, names: Names, *, judges: Collection[str] | None = None
 ) -> None:
     """The verdicts that count: a row for each model, a column for each judge, or for some by id."""
     rows: dict[str, dict[str, str]] = {}
@@ -56,45 +165,44 @@ def who_said_what(
         if told.counts and (judges is None or told.judge.id in judges):
             row = rows.setdefault(names.models.get(told.model.id, told.model.name), {})
             judge = names.judges.get(told.judge.id, told.judge.name)
-            said = item_reads.words(told.verdict, told)
-            row[judge] = f"{row[judge]} | {said}" if judge in row else said
+            row[judge] = f"{row[judge]} | {words(told)}" if judge in row else words(told)
     if not rows:
         return
     st.subheader("Who said what")
-    judges = sorted({judge for row in rows.values() for judge in row})
-    table = [
-        {"model": model} | {judge: rows[model].get(judge, "") for judge in judges}
-        for model in sorted(rows)[:MOST_MODELS]
-    ]
-    widgets.table(pd.DataFrame(table))
+    columns = sorted({judge for row in rows.values() for judge in row})
+    table = pd.DataFrame(
+        [{"model": model} | rows[model] for model in sorted(rows)[:MOST_MODELS]],
+        columns=["model", *columns],
+    )
+    widgets.table(table.fillna(""))
     if len(rows) > MOST_MODELS:
         st.text(f"{MOST_MODELS} of {len(rows):,} models; choose one below for another.")
 
 
-def show_answers(
-    url: str, mark: str, answers: Sequence[ToldAnswer], names: item_reads.Names
-) -> None:
+def show_answers(shown: State, answers: Sequence[ToldAnswer], names: Names) -> None:
     some = paged(answers, ANSWERS, PAGES[0])
-    texts = item_reads.answers(url, mark, tuple(answer.number for answer in some))
+    texts = shown.read(Store.answer_texts, tuple(answer.number for answer in some))
     for place, answer in enumerate(some):
-        st.text(item_reads.answer_line(answer, names))
+        st.text(answer_line(answer, names))
         told = texts[answer.number]
         key = f"answer {answer.number} {answer.model.id} {answer.sample} {place}"
         thoughts(told.reasoning, key)
         folded(told.text, key)
 
 
-def show_verdicts(
-    url: str, mark: str, verdicts: Sequence[ToldVerdict], names: item_reads.Names
-) -> None:
-    some = paged(verdicts, SAID, PAGES[1])
-    keys = dict.fromkeys(key for told in some for key in told.reply_keys)
-    texts = item_reads.said(url, mark, tuple(keys))
-    for place, told in enumerate(some):
-        st.text(item_reads.verdict_line(told, names))
-        for number, key in enumerate(key for key in told.reply_keys if key in texts):
-            reply = texts[key]
-            this = f"verdict {place} {told.number} {number}"
+def show_verdicts(shown: State, verdicts: Sequence[ToldVerdict], names: Names) -> None:
+    replies(shown, paged(verdicts, SAID, PAGES[1]), names, "verdict")
+
+
+def replies(shown: State, verdicts: Sequence[ToldVerdict], names: Names, key: str) -> None:
+    """Each verdict with the replies that it was read from, and what was thought before."""
+    keys = dict.fromkeys(key for told in verdicts for key in told.reply_keys)
+    texts: Mapping[bytes, JudgeCall] = shown.read(Store.calls, tuple(keys))
+    for place, told in enumerate(verdicts):
+        st.text(verdict_line(told, names))
+        there = [texts[reply] for reply in told.reply_keys if reply in texts]
+        for number, reply in enumerate(there):
+            this = f"{key} {place} {told.number} {number}"
             thoughts(reply.reasoning, this)
             folded(reply.reply, this)
 

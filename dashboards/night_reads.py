@@ -27,7 +27,7 @@ from judgebench.metrics import registry
 from judgebench.plain_text import counted
 from judgebench.reports.document import Document
 from judgebench.reports.estimates import p_text
-from judgebench.reports.nights import Nights, Told
+from judgebench.reports.nights import DecidedNight, Nights
 from judgebench.reports.render import render
 from judgebench.reports.slide import in_words
 from judgebench.reports.versions import Night, nights_of
@@ -95,10 +95,10 @@ def points(its: Sequence[Night], board: Json, metric: str) -> list[dict[str, Any
     ]
 
 
-def row(night: Told, point: Mapping[str, Any], digits: int) -> dict[str, Any]:
+def row(night: DecidedNight, point: Mapping[str, Any], digits: int) -> dict[str, Any]:
     """A night as it is drawn and tabled."""
     decided = night.decided
-    cost = night.taken.known_cost
+    cost = night.spent.known_cost
     return {
         **point,
         "decision": "" if decided is None else decided.decision,
@@ -111,26 +111,25 @@ def row(night: Told, point: Mapping[str, Any], digits: int) -> dict[str, Any]:
         "served by": ", ".join(night.served),
         "runs": len(night.runs),
         "until": datetime.fromtimestamp(night.last, UTC),
-        "calls": sum(night.taken.calls[how] for how in ("live", "batch", "wasted")),
+        "calls": sum(night.spent.calls[how] for how in ("live", "batch", "wasted")),
         "USD": math.nan if cost is None else cost,
-        "unpriced": night.taken.unpriced,
+        "unpriced": night.spent.unpriced,
         "tone": "" if decided is None else decided.decision,
     }
 
 
 def differences(found: Nights, metric: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Of the nights shown, as `drawings.differences` draws them; empty for another metric."""
+    """Of the nights shown, as `timelines.differences` draws them; empty for another metric."""
     scale, slide = registry.metric(metric).drawn_times, found.slide
-    if metric != metric_of(found):
+    if metric != found.metric:
         return pd.DataFrame(), pd.DataFrame()
-    of_fixed = {} if slide is None else {one.model_id: one for one in slide.nights}
     rows = []
     for night in found.nights:
         sides = []
         if night.decided is not None and night.against is not None:
             sides.append(("moving", night.decided.difference.value, night.against))
-        if slide is not None and night.model_id in of_fixed:
-            sides.append(("fixed", of_fixed[night.model_id].difference, slide.baseline))
+        if slide is not None and night.slide is not None:
+            sides.append(("fixed", night.slide.difference, slide.baseline))
         rows += [
             {
                 "when": datetime.fromtimestamp(night.first, UTC), "model": night.model,
@@ -140,12 +139,12 @@ def differences(found: Nights, metric: str) -> tuple[pd.DataFrame, pd.DataFrame]
             if not math.isnan(value)
         ]  # fmt: skip
     called = []
-    if slide is not None and slide.outcome == "slide" and slide.called is not None:
+    if slide is not None and slide.outcome == "slide" and slide.called_s is not None:
         first = found.nights[0].first
         called.append(
             {
-                "when": datetime.fromtimestamp(max(slide.called, first), UTC),
-                "label": "slide called" if slide.called >= first else "slide called before",
+                "when": datetime.fromtimestamp(max(slide.called_s, first), UTC),
+                "label": "slide called" if slide.called_s >= first else "slide called before",
                 "words": visible(in_words(slide)),
             }
         )
@@ -154,9 +153,8 @@ def differences(found: Nights, metric: str) -> tuple[pd.DataFrame, pd.DataFrame]
 
 def evidence(found: Nights, digits: int) -> dict[str, list[Any]]:
     """Of each night shown its difference to the fixed baseline, and the evidence of a slide."""
-    scale = registry.metric(metric_of(found)).drawn_times
-    of = {} if found.slide is None else {one.model_id: one for one in found.slide.nights}
-    those = [of.get(night.model_id) for night in found.nights]
+    scale = registry.metric(found.metric).drawn_times
+    those = [night.slide for night in found.nights]
     return {
         "from fixed": [
             "" if one is None or math.isnan(one.difference)
@@ -216,7 +214,7 @@ def policy_line(found: Nights) -> str:
     if found.policy is None:
         return "Nothing could be decided here; the table says why."
     test = found.policy.tests[0]
-    metric = metric_of(found)
+    metric = found.metric
     allowed = f"{test.max_drop * registry.metric(metric).drawn_times:g}"
     if registry.metric(metric).in_points:
         allowed += " points"
@@ -234,11 +232,6 @@ def policy_line(found: Nights) -> str:
 def alone(found: Nights) -> bool:
     """Whether this is a first night, which nothing is held against yet."""
     return len(found.nights) == 1 and found.nights[0].against is None
-
-
-def metric_of(found: Nights) -> str:
-    """What the gate tests on this board; empty where it tested nothing."""
-    return next((one.decided.metric for one in found.nights if one.decided is not None), "")
 
 
 def changes(found: Nights) -> list[dict[str, Any]]:

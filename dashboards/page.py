@@ -16,6 +16,8 @@ from open_store import NoStoreError
 from streamlit.delta_generator import DeltaGenerator
 
 from judgebench.errors import JudgebenchError
+from judgebench.reports.document import Document
+from judgebench.reports.render import render
 from judgebench.store import Store
 
 FIRST_STEPS = "judgebench run suites/demo.yaml"
@@ -104,6 +106,21 @@ def choose(
     return picked
 
 
+def optional(
+    label: str, options: Iterable[str], key: str, no_choice: str, *, kept_as: str | None = None
+) -> str:
+    """One of some options, or none of them, which is empty; otherwise as `choose`."""
+    return choose(label, ["", *options], key, shows={"": no_choice}, kept_as=kept_as)
+
+
+def named_in_url(names: Mapping[str, str], *keys: str) -> None:
+    """Have what a link calls otherwise, by an id, called as the page does: name by id."""
+    for key in keys:
+        linked = st.query_params.get_all(key)
+        if any(one in names for one in linked):
+            st.query_params[key] = [names.get(one, one) for one in linked]
+
+
 def several(
     label: str,
     options: Sequence[str],
@@ -111,10 +128,14 @@ def several(
     start: Sequence[str] = (),
     *,
     kept_as: str | None = None,
+    outlives: bool = True,
     **how: Any,
 ) -> list[str]:
-    """Some of the options, to begin with those of ``start``; ``kept_as`` as in `choose`."""
-    kept, kept_as = _chosen_elsewhere(), kept_as or key
+    """Some of the options, to begin with those of ``start``.
+
+    ``kept_as`` as in `choose`; ``outlives`` says whether a change of page leaves them.
+    """
+    kept, kept_as = _chosen_elsewhere() if outlives else {}, kept_as or key
     linked = st.query_params.get_all(key) or kept.get(kept_as, [])
     chosen = [one for one in linked if one in options] or list(start)
     picked = st.multiselect(
@@ -219,24 +240,34 @@ FORMS = {
 """What a report is offered in, as `judgebench.reports` renders it."""
 
 
-def offer(name: str, rendered: Callable[[str], str], key: str = "download") -> None:
-    """Buttons that download a report in each of `FORMS`; it is made when one is pressed.
+def offer(name: str, documents: Callable[[], Sequence[Document]], key: str = "download") -> None:
+    """Buttons that download reports in each of `FORMS`; they are written when one is pressed.
 
     Parameters
     ----------
     name
         Of the file, without its suffix.
-    rendered
-        Says the report in a form; called later and elsewhere, so that it may know nothing of the
-        session.
+    documents
+        Says the reports; called later and elsewhere, so that it may know nothing of the session.
     """
     with st.container(horizontal=True):
         for form, (label, mime) in FORMS.items():
             st.download_button(
                 f"Download {label}",
-                partial(rendered, form),
+                partial(rendered, documents, form),
                 file_name=f"{name}.{'tex' if form == 'latex' else form}",
                 mime=mime,
                 key=f"{key} {form}",
                 on_click="ignore",
             )
+
+
+def rendered(documents: Callable[[], Sequence[Document]], form: str) -> str:
+    """Reports as the command line writes them; several one behind the other."""
+    found = documents()
+    if len(found) == 1:
+        return render(found[0], form)
+    tables, records = (
+        [part for one in found for part in getattr(one, parts)] for parts in ("tables", "records")
+    )
+    return render(Document(tables=tables, records=records, data=[one.data for one in found]), form)

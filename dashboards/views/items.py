@@ -1,90 +1,106 @@
-"""Where words stand among questions, answers and reasoning; and all that is known of one item."""
+"""Where words stand among questions, answers and reasoning; and all that is known of one item.
+
+The search index is the one file that this page writes; the store is only read.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
-import item_reads
+import item_parts
 import markdown_text
-import reads
+import page
 import streamlit as st
-import widgets
-from item_parts import PAGES, question, show_answers, show_verdicts, who_said_what
+from answers import State
+from item_parts import PAGES, Names
+from labels import label_url
+from long_text import visible
+from open_store import opened
+from streamlit.delta_generator import DeltaGenerator
 
+from judgebench.plain_text import counted
+from judgebench.reports.answer_flags import CUT, SUSPECT
+from judgebench.store import Store
 from judgebench.store.codec import KINDS as VERDICTS
-from judgebench.store.read import ItemHistory, ToldAnswer, ToldVerdict
-from judgebench.store.search import KINDS, Filters
+from judgebench.store.search import (
+    KINDS,
+    MOST_COUNTED,
+    Begin,
+    Coverage,
+    Filters,
+    Found,
+    count,
+    make_index,
+    search,
+)
 
-IN = {
-    "": "everywhere",
-    "question": "questions",
-    "answer": "answers",
-    "reasoning": "judges' reasoning",
-}
+IN = {"": "everywhere", "question": "questions", "answer": "answers",
+      "reasoning": "judges' reasoning"}  # fmt: skip
 MODEL, JUDGE = "about", "said_by"
 """In the URL: names of their own, since other pages always have some judge chosen."""
 
+_CURSOR = re.compile(r"(?P<kind>question|answer|reasoning):(?P<number>\d{1,18})")
 
-def page() -> None:
-    st.title("Items")
-    url, mark = st.session_state["store"], st.session_state["mark"]
-    known = reads.benchmarks(url, mark)
+
+def items(shown: State, _: DeltaGenerator) -> None:
+    known = shown.read(Store.benchmarks)
     if not known:
-        widgets.empty("The store is empty. A run fills it:", widgets.FIRST_STEPS)
+        page.empty("The store is empty. A run fills it:")
     elif item := st.query_params.get("item"):
-        one_item(url, mark, known, item)
+        one_item(shown, known, item)
     else:
-        look_for(url, mark, known)
+        look_for(shown, known)
 
 
 # search -----------------------------------------------------------------------------------------
 
 
-def look_for(url: str, mark: str, known: Sequence[tuple[str, str]]) -> None:
-    words, filters = asked(url, mark, known)
-    begin = item_reads.begin_of(st.query_params.get("begin"))
+def look_for(shown: State, known: Sequence[tuple[str, str]]) -> None:
+    names = shown.read(item_parts.names)
+    words, filters = asked(shown, known, names)
+    begin = begin_of(st.query_params.get("begin"))
     if st.session_state.get("asked", (words, filters)) != (words, filters):
         st.query_params.pop("begin", None)  # it was a place among other hits
         begin = None
     st.session_state["asked"] = words, filters
-    found = item_reads.found(url, mark, words, filters, begin)
+    found = found_by(shown, words, filters, begin)
     if not found.coverage.complete:
-        indexing(url)
-    names = item_reads.names(url, mark)
+        indexing(shown.url)
     if not found.hits:
-        st.info(item_reads.nothing(found, filters), icon="🔍")
+        st.info(nothing(found, filters), icon="🔍")
     for hit in found.hits:
         with st.container(horizontal=True, wrap=False, vertical_alignment="center"):
             if st.button("Open", key=f"open {hit.kind} {hit.number}"):
                 go_to(hit.benchmark, hit.version, hit.item_id)
-            said = f"{item_reads.hit_line(hit, names)}\n{item_reads.snippet(hit)}"
-            st.text(said, width="stretch")
+            before, match, behind = hit.snippet
+            snippet = visible(f"{before}»{match}«{behind}" if match else behind)
+            st.text(f"{item_parts.hit_line(hit, names)}\n{snippet}", width="stretch")
     if words and found.hits and found.coverage.complete:
-        st.caption(item_reads.counted_hits(url, mark, words, filters))
+        st.caption(counted_hits(shown, words, filters))
     with st.container(horizontal=True):
         if begin and st.button("First page"):
             st.query_params.pop("begin", None)
             st.rerun()
         if found.then and st.button("Next" if found.hits else "Look further"):
-            st.query_params["begin"] = item_reads.link_of(found.then)
+            st.query_params["begin"] = "{}:{}".format(*found.then)
             st.rerun()
 
 
-def asked(url: str, mark: str, known: Sequence[tuple[str, str]]) -> tuple[str, Filters]:
+def asked(shown: State, known: Sequence[tuple[str, str]], names: Names) -> tuple[str, Filters]:
     """What the reader looks for, all of it in the URL."""
-    names = item_reads.names(url, mark)
     first, second = st.columns([5, 2])
     with first:
-        words = written("Search", "q", "words, or a passage in double quotes")
+        words = page.written("Search", "q", "words, or a passage in double quotes", most=300)
     with second:
-        kind = widgets.choose("In", list(IN), "in", shows=IN)
+        kind = page.choose("In", list(IN), "in", shows=IN)
     places = st.columns(6)
     with places[0]:
         benchmark = pick("Benchmark", list(dict.fromkeys(name for name, _ in known)), "benchmark")
         versions = [version for name, version in known if name == benchmark]
         version = pick("Version", versions, "version") if len(versions) > 1 else None
     with places[1]:
-        categories = item_reads.categories(url, mark, benchmark, version)
+        categories = shown.read(Store.item_categories, benchmark, version)
         category = pick("Category", categories, "category")
     with places[2]:
         model = pick_named("Model", names.models, MODEL)
@@ -93,7 +109,7 @@ def asked(url: str, mark: str, known: Sequence[tuple[str, str]]) -> tuple[str, F
     with places[4]:
         verdict = pick("Verdict", list(VERDICTS), "verdict")
     with places[5]:
-        flag = pick("Flag", list(item_reads.MARKS), "flag")
+        flag = pick("Flag", [CUT, *SUSPECT], "flag")
     filters = Filters(
         benchmark=benchmark, version=version, category=category, model=model, judge=judge,
         verdict=verdict, mark=flag, kinds=tuple(k for k in KINDS if kind in ("", k)),
@@ -103,45 +119,81 @@ def asked(url: str, mark: str, known: Sequence[tuple[str, str]]) -> tuple[str, F
     return words, filters
 
 
-def written(label: str, key: str, hint: str) -> str:
-    """A line of text that lives in the URL and outlives a change of page."""
-    kept = st.session_state.setdefault("kept", {})
-    start = st.query_params.get(key, kept.get(key, ""))
-    text = st.text_input(label, value=start, key=f"{key}_written", placeholder=hint, max_chars=300)
-    kept[key] = text
-    if st.query_params.get(key, "") != text:
-        st.query_params[key] = text
-    return text or ""
-
-
 def pick(label: str, options: Sequence[str], key: str) -> str | None:
     """A filter; None for any."""
-    return widgets.choose(label, ["", *options], key, shows={"": "any"}) or None
+    return page.optional(label, options, key, "any") or None
 
 
-def pick_named(label: str, names: dict[str, str], key: str) -> str | None:
+def pick_named(label: str, names: Mapping[str, str], key: str) -> str | None:
     """A filter by name; the short id of what was picked."""
     name = pick(label, sorted(names.values()), key)
     return next((short for short, other in names.items() if other == name), None)
 
 
+def begin_of(text: str | None) -> Begin | None:
+    """Where a page of hits begins, as its link says it."""
+    match = _CURSOR.fullmatch(text or "")
+    if match is None:
+        return None
+    return next(kind for kind in KINDS if kind == match["kind"]), int(match["number"])
+
+
+def found_by(shown: State, words: str, filters: Filters, begin: Begin | None) -> Found:
+    """A page of hits; the last one is remembered while the store stands still."""
+    asking = (shown, words, filters, begin)
+    remembered: tuple[object, Found] | None = st.session_state.get("searched")
+    if remembered is not None and remembered[0] == asking:
+        return remembered[1]
+    with opened(shown.url) as store:
+        hits = search(store, words, filters, begin=begin, maker=label_url())
+    if hits.coverage.complete:
+        st.session_state["searched"] = asking, hits
+    return hits
+
+
+def counted_hits(shown: State, words: str, filters: Filters) -> str:
+    """How many texts hold the words; for a second at most, and up to a number."""
+    n, whole = shown.read(count, words, filters, maker=label_url())
+    if whole:
+        return f"{counted(n, 'text')} in all"
+    return f"more than {n:,} texts" if n >= MOST_COUNTED else f"{n:,} texts and more"
+
+
+def nothing(found: Found, filters: Filters) -> str:
+    """Why a page of hits is empty."""
+    if not filters.searched:
+        return "These filters exclude each other: only reasoning has a judge, a verdict and flags."
+    if found.then and not found.by_index:
+        return (
+            "No index holds this (one character, or signs alone, or an index that is not there), so"
+            f" texts are read one by one: nothing among {found.looked_at:,} of them in a second."
+        )
+    if found.then:
+        return f"Nothing among the newest {found.looked_at:,} texts that may hold this."
+    if not found.coverage.complete:
+        return "Nothing was found in what the search index holds so far."
+    return "Nothing was found."
+
+
 @st.fragment(run_every=1)
 def indexing(url: str) -> None:
     """How far the index is, which is made beside the pages: nobody waits for it."""
-    widgets.or_say_what_is_wrong(lambda: index_more(url))
+    page.or_say_what_is_wrong(lambda: index_more(url))
 
 
 def index_more(url: str) -> None:
-    coverage = item_reads.index_more(url)
+    with opened(url) as store:
+        coverage: Coverage = make_index(store, 0, label_url())
     if coverage.complete:
         st.rerun(scope="app")
+    of = f"{coverage.indexed:,} of about {coverage.rows:,} texts"
     if coverage.why:
-        st.caption(item_reads.not_made(coverage))
+        st.caption(visible(f"The search index {coverage.why}. It gives this user {of}; others are "
+                           "read one by one, as far as a second goes."))  # fmt: skip
         return
     st.progress(
         min(1.0, coverage.indexed / max(1, coverage.rows)),
-        f"The search index is being made: {coverage.indexed:,} of about {coverage.rows:,} texts."
-        " What it holds so far is searched.",
+        f"The search index is being made: {of}. What it holds so far is searched.",
     )
 
 
@@ -155,58 +207,45 @@ def go_to(benchmark: str, version: str, item: str) -> None:
 # one item ---------------------------------------------------------------------------------------
 
 
-def one_item(url: str, mark: str, known: Sequence[tuple[str, str]], item: str) -> None:
+def one_item(shown: State, known: Sequence[tuple[str, str]], item: str) -> None:
     benchmark = st.query_params.get("benchmark") or known[0][0]
     versions = [version for name, version in known if name == benchmark]
     version = st.query_params.get("version") or (versions[-1] if versions else "")
-    history = item_reads.history(url, mark, benchmark, version, item)
-    before, after = history and history.before, history and history.after
+    told = shown.read(Store.item_history, benchmark, version, item)
     with st.container(horizontal=True):
         if st.button("Back to the search"):
             for said_of_the_item in ("item", "benchmark", "version", *PAGES):
                 st.query_params.pop(said_of_the_item, None)  # filters are as they were before
             st.rerun()
-        if st.button("Previous item", disabled=before is None) and before is not None:
-            go_to(benchmark, version, before)
-        if st.button("Next item", disabled=after is None) and after is not None:
-            go_to(benchmark, version, after)
-    if history is None:
+        for label, to in (
+            ("Previous item", told and told.before),
+            ("Next item", told and told.after),
+        ):
+            if st.button(label, disabled=to is None) and to is not None:
+                go_to(benchmark, version, to)
+    if told is None:
         st.info("The store has no such item.", icon="📭")
         st.text(f"{benchmark}@{version}, item {item}")
         return
-    st.text(item_reads.identity(history))
-    names = item_reads.names(url, mark)
+    st.text(item_parts.identity(told))
+    names = shown.read(item_parts.names)
     markdown_text.choose()
-    question(history.item)
-    who_said_what(history, names)
-    answers, verdicts = narrowed(history, names)
+    item_parts.question(told.item)
+    item_parts.who_said_what(told, names)
+    left, right, _ = st.columns([3, 3, 4])
+    with left:
+        here = {one.model.id for one in (*told.answers, *told.verdicts)}
+        model = pick_named("Model", {i: n for i, n in names.models.items() if i in here}, MODEL)
+    with right:
+        here = {one.judge.id for one in told.verdicts}
+        judge = pick_named("Judge", {i: n for i, n in names.judges.items() if i in here}, JUDGE)
     st.subheader("Answers")
-    show_answers(url, mark, answers, names)
+    answers = [one for one in told.answers if model in (None, one.model.id)]
+    item_parts.show_answers(shown, answers, names)
     st.subheader("Verdicts")
-    show_verdicts(url, mark, verdicts, names)
+    about = [one for one in told.verdicts if model in (None, one.model.id)]
+    of = [one for one in about if judge in (None, one.judge.id)]
+    item_parts.show_verdicts(shown, of, names)
 
 
-def narrowed(
-    history: ItemHistory, names: item_reads.Names
-) -> tuple[list[ToldAnswer], list[ToldVerdict]]:
-    """Answers and verdicts of the model and the judge that the reader chooses, if any."""
-    first, second, _ = st.columns([3, 3, 4])
-    answering = {answer.model.id for answer in history.answers}
-    answering |= {told.model.id for told in history.verdicts}
-    asked = {told.judge.id for told in history.verdicts}
-    with first:
-        model = pick_named(
-            "Model", {i: n for i, n in names.models.items() if i in answering}, MODEL
-        )
-    with second:
-        judge = pick_named("Judge", {i: n for i, n in names.judges.items() if i in asked}, JUDGE)
-    answers = [answer for answer in history.answers if model in (None, answer.model.id)]
-    verdicts = [
-        told
-        for told in history.verdicts
-        if model in (None, told.model.id) and judge in (None, told.judge.id)
-    ]
-    return answers, verdicts
-
-
-widgets.or_say_what_is_wrong(page)
+page.show("Items", items)

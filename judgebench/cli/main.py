@@ -32,6 +32,8 @@ COMMANDS = {
     "ranking": "Rank models from pairs, and say who is above whom.",
     "compare": "Which of two models is better, on each benchmark, and what decided it.",
     "gate": "The regression gate for CI: is the candidate worse than the baseline?",
+    "nights": "How a model went night by night: what a gate says of each, and a slow slide.",
+    "training": "The checkpoints of a training run by step: a band, the best one, the last one.",
     "baseline": "Baselines of the gate by name: set, list.",
     "anchors": "Whether a judge changed under its name: pin answers, ask again, list.",
     "agreement": "Judges against people and against each other: kappa and its family.",
@@ -58,6 +60,7 @@ HELD_BY = {
     **dict.fromkeys(("agreement", "evaluators", "confidence", "calibrate-length"), "judges"),
     **dict.fromkeys(("anchors", "replies", "items", "forget"), "judges"),
     **dict.fromkeys(("cost", "batches"), "runs"),
+    "training": "nights",
     "baseline": "gate",
     "import": "import_",
 }
@@ -196,7 +199,7 @@ def _stopped(arguments: list[str], message: str, code: int) -> int:
     """
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if code != AGAIN and (in_github() or summary):
-        from judgebench.reports.gate_annotations import stopped
+        from judgebench.reports.gate_result import stopped
 
         annotation, said = stopped(next(iter(arguments), ""), code, message)
         if in_github():

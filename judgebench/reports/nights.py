@@ -10,22 +10,39 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.paired import METRIC_OF
-from judgebench.reports.cost import Cost
-from judgebench.reports.drift import JudgeDrift
-from judgebench.reports.gate import chosen_test, decide_tests
-from judgebench.reports.gate_outcome import Decided
+from judgebench.metrics.registry import metric
+from judgebench.records import Estimate
+from judgebench.reports import estimates
+from judgebench.reports.cost import Cost, cost_rows
+from judgebench.reports.document import (
+    Cells,
+    Chart,
+    Report,
+    Rows,
+    Spread,
+    Table,
+    column,
+    json_after,
+    json_field,
+    table,
+)
+from judgebench.reports.drift import JudgeDrift, day
+from judgebench.reports.gate import decide_tests, question
 from judgebench.reports.gate_policy import GateTest, Policy
-from judgebench.reports.gate_test import Question
+from judgebench.reports.gate_result import GateResult
+from judgebench.reports.gate_suggest import chosen_test
+from judgebench.reports.gate_unchanged import drop_words
 from judgebench.reports.model_pairs import PairData
-from judgebench.reports.slide import Fixed, SlideReport, each_once, slide_report
-from judgebench.reports.versions import Night, nights_of, ran_at
+from judgebench.reports.slide import SlideNight, SlideReport, each_once, in_words, slide_report
+from judgebench.reports.versions import Fixed, Night, fixed_baseline, nights_of
 from judgebench.store import Store
+from judgebench.store.read import StoredBaseline
 
 THE_ONE_BEFORE = ""
 """What a night is held against unless a baseline is named."""
@@ -41,7 +58,7 @@ ALPHA = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told(Night):
+class DecidedNight(Night):
     """A night with what there is to know of it.
 
     decided
@@ -49,29 +66,57 @@ class Told(Night):
     against
         Whom it was held against, as the board shows it.
     because
-        Why there is no decision.
+        Why there is no decision, or why it is open.
     became
         The baselines that it was made, in time.
     served, stacks
         Who served the judge's replies about it, and what its answers were run on.
     changed
         What is another than the night before: ``judge``, ``stack``.
-    taken
+    slide
+        Its difference to the fixed baseline and the evidence up to it; None where it has no part.
+    spent
         What its answers and its verdicts by this judge took, in its runs.
     """
 
-    decided: Decided | None = None
+    decided: GateResult | None = json_field(hidden=True, default=None)
     against: str | None = None
     because: str | None = None
     became: tuple[str, ...] = ()
     served: tuple[str, ...] = ()
     stacks: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
-    taken: Cost = field(default_factory=Cost)
+    slide: SlideNight | None = None
+    spent: Cost = json_field(hidden=True, default_factory=Cost)
+
+    @property
+    def night(self) -> str:
+        """Its day."""
+        return day(self.first)
+
+    @property
+    @json_after("runs")
+    def decision(self) -> str | None:
+        return None if self.decided is None else self.decided.decision
+
+    @property
+    @json_after("decision")
+    def difference(self) -> Estimate | None:
+        return None if self.decided is None else self.decided.difference
+
+    @property
+    @json_after("difference")
+    def p_value(self) -> float | None:
+        return None if self.decided is None else self.decided.p_value
+
+    @property
+    @json_after("slide")
+    def cost(self) -> dict[str, Any]:
+        return self.spent.record()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Nights:
+class Nights(Report):
     """The nights of one name on one board, the first one first.
 
     against
@@ -86,20 +131,107 @@ class Nights:
         judged both that and the last night.
     """
 
+    ROWS: ClassVar = (
+        Rows(
+            of="nights",
+            shared=("benchmark", "version", "judge", "opponent", "name", "metric"),
+            row=(
+                *("night", "model", "model_id", "first", "last", "runs", "decision"),
+                Spread("difference", ("value", "low", "high", "n", "missing")),
+                *("p_value", "against", "because", "became", "served", "changed"),
+                ("from_fixed", "slide.difference"),
+                ("e_value", "slide.e_value"),
+                ("cost_usd", "cost.cost_usd"),
+                ("unpriced_calls", "cost.unpriced_calls"),
+            ),
+        ),
+    )
+    CHART: ClassVar = Chart(along="night")
+
     benchmark: str
     version: str
     judge: str
     opponent: str | None
     name: str
     against: str
-    policy: Policy | None
-    nights: tuple[Told, ...]
+    policy: Policy | None = json_field(hidden=True)
+    margin_source: str = ""
+    nights: tuple[DecidedNight, ...]
     drift: JudgeDrift | None
     slide: SlideReport | None
-    margin_source: str = ""
 
+    @property
+    @json_after("against")
+    def metric(self) -> str:
+        """What the gate tests on this board; empty where it tested nothing."""
+        tested = (one.decided.metric for one in self.nights if one.decided is not None)
+        return next(tested, "")
 
-# what there is to know of them ------------------------------------------------------------------
+    @property
+    @json_after("metric")
+    def max_drop(self) -> float | None:
+        """The allowed drop, in the metric's units."""
+        return None if self.policy is None else self.policy.tests[0].max_drop
+
+    @property
+    @json_after("max_drop")
+    def alpha(self) -> float | None:
+        return None if self.policy is None else self.policy.level
+
+    def tables(self) -> list[Table]:
+        """A row for each night, the first one first."""
+        digits = metric(self.metric).digits
+
+        def difference(night: DecidedNight) -> str:
+            found = night.difference
+            return "" if found is None else estimates.text(found, digits=digits, signed=True)
+
+        columns: list[Cells[DecidedNight]] = [
+            column("night", lambda night: night.night),
+            column("model", lambda night: night.model, wraps=True),
+            column("runs", lambda night: str(len(night.runs)), align="right", spare=True),
+            column("against", lambda night: night.against or "", wraps=True, spare=True),
+            column("difference", difference, align="right"),
+            column(
+                "p",
+                lambda night: "" if night.p_value is None else estimates.p_text(night.p_value),
+                align="right",
+            ),
+            column("decision", lambda night: night.decision or estimates.UNDEFINED),
+            column(
+                "e-value",
+                lambda night: "" if night.slide is None else f"{night.slide.e_value:.2g}",
+                align="right",
+                spare=True,
+                optional=True,
+            ),
+            column("became", lambda night: ", ".join(night.became), spare=True, optional=True),
+            column("changed", lambda night: ", ".join(night.changed), spare=True, optional=True),
+            column("because", lambda night: night.because or "", wraps=True, optional=True),
+        ]
+        against = (
+            f"the baseline {self.against}, as it then was" if self.against else "the one before"
+        )
+        notes = [] if self.slide is None else [in_words(self.slide)]
+        if self.drift is not None and self.drift.alarm is not None:
+            notes.append(self.drift.alarm)
+        if self.policy is not None and self.max_drop is not None:
+            notes.append(
+                f"allowed drop {drop_words(self.max_drop, self.metric)} ({self.margin_source}), at "
+                f"alpha {100 * self.policy.level:g} % on each night; a gate by another policy, or "
+                "with further tests, may have said otherwise"
+            )
+        opponent = "" if self.opponent is None else f" against {self.opponent}"
+        return [
+            table(
+                f"{self.name}: {self.benchmark}@{self.version}, {self.judge}{opponent}",
+                self.nights,
+                columns,
+                subtitle=f"each night beside {against}: candidate less baseline"
+                + (f", {metric(self.metric).title}" if self.metric else ""),
+                notes=notes,
+            )
+        ]
 
 
 def nights(
@@ -149,65 +281,78 @@ def nights(
     if name not in every:
         raise UsageError(f"{benchmark}@{version}: this judge has judged no model called {name!r}")
     its = every[name]
-    told = its[-most:]
-    held = _Held(store, benchmark, version, its, against)
-    data = _Then(store, f"{benchmark}@{version}", held.everybody())
-    judge = data.board.judges[judge_id]
-    gate = _Gate(data, judge, policy_of(policy), share, alpha, seed)
-    gate.choose(
-        (night.model_id, baseline)
-        for place in reversed(range(len(its) - len(told), len(its)))
-        for night, baseline in ((its[place], held.against(place)[0]),)
-        if baseline is not None
+    baselines = store.baselines(benchmark, version)
+    data = _Then(
+        store,
+        f"{benchmark}@{version}",
+        {one.model_id for one in its} | {one.model_id for one in baselines},
     )
-    spent = _Spent(store, benchmark, version, judge_id)
-    found: list[Told] = []
-    for place, night in enumerate(told, start=len(its) - len(told)):
+    judge, models = data.board.judges[judge_id], data.board.models
+    stated = Policy.model_validate(policy) if isinstance(policy, Mapping) else policy
+    gate = _Gate(data, judge, stated, share, alpha, seed)
+    first = max(0, len(its) - most)
+    beside = [
+        (night, *_beside(its, place, baselines, against))
+        for place, night in enumerate(its)
+        if place >= first
+    ]
+    gate.choose((night.model_id, other) for night, other, _ in reversed(beside) if other)
+    start = (
+        Fixed("the first night", its[0].model_id, its[0].first)
+        if fixed == THE_FIRST
+        else fixed_baseline(store, benchmark, version, fixed)
+    )
+    slide = gate.slide(its, start)
+    of_slide = {one.model_id: one for one in (slide.evidence if slide is not None else ())}
+    spent = [
+        row
+        for row in cost_rows(store.spend())
+        if (row["benchmark"], row["version"]) == (benchmark, version)
+        and row["judge_id"] in (None, judge_id)
+    ]
+    found: list[DecidedNight] = []
+    for place, (night, other, because) in enumerate(beside, start=first):
         served = data.board.served_about([judge_id], night.model_id)
-        model = data.board.models[night.model_id]
-        stacks = tuple(sorted(data.stacks(model)))
-        before = found[-1] if found else None
-        baseline, because = held.against(place)
+        stacks = tuple(sorted(data.stacks(models[night.model_id])))
         decided = None
-        if baseline is not None:
-            decided, because = gate.decided(night, baseline)
+        if other is not None:
+            decided, because = gate.decided(night, other)
+        before = found[-1] if found else None
         found.append(
-            Told(
-                model=model,
+            DecidedNight(
+                model=models[night.model_id],
                 model_id=night.model_id,
                 first=night.first,
                 last=night.last,
                 runs=night.runs,
                 decided=decided,
-                against=None if baseline is None else data.board.models.get(baseline, baseline),
-                because=because,
-                became=held.became(place),
+                against=None if other is None else models.get(other, other),
+                because=because if decided is None else decided.because,
+                became=_became(its, place, baselines),
                 served=served,
                 stacks=stacks,
                 changed=() if before is None else _changed(before, served, stacks),
-                taken=spent.on(night),
+                slide=of_slide.get(night.model_id),
+                spent=Cost.of(
+                    row
+                    for row in spent
+                    if row["run_id"] in night.runs and row["model_id"] == night.model_id
+                ),
             )
         )
     return Nights(
         benchmark=benchmark,
         version=version,
         judge=judge,
-        opponent=None if opponent_id is None else data.board.models[opponent_id],
+        opponent=None if opponent_id is None else models[opponent_id],
         name=name,
         against=against,
         policy=gate.policy,
         nights=tuple(found),
         drift=data.drift(judge),
-        slide=gate.slide(its, held.fixed(fixed)),
+        slide=slide,
         margin_source="" if gate.policy is None else gate.margin_source,
     )
-
-
-def policy_of(written: Policy | Mapping[str, Any] | None) -> Policy | None:
-    """A policy, which may be written as JSON."""
-    if written is None or isinstance(written, Policy):
-        return written
-    return Policy.model_validate(written)
 
 
 def board_test(
@@ -233,62 +378,38 @@ def board_test(
     return None
 
 
-def _changed(before: Told, served: Sequence[str], stacks: Sequence[str]) -> tuple[str, ...]:
+def _beside(
+    its: Sequence[Night], place: int, baselines: Sequence[StoredBaseline], against: str
+) -> tuple[str | None, str | None]:
+    """The id of whom a night is held against; or None, and why there is nobody."""
+    if against == THE_ONE_BEFORE:
+        if place == 0:
+            return None, "the first night: there is none before it"
+        return its[place - 1].model_id, None
+    then = [one.model_id for one in baselines if one.name == against and one.at <= its[place].first]
+    return (then[-1], None) if then else (None, f"{against} was not set yet")
+
+
+def _became(
+    its: Sequence[Night], place: int, baselines: Sequence[StoredBaseline]
+) -> tuple[str, ...]:
+    """Which baselines a night was made, until the next one."""
+    night = its[place]
+    until = its[place + 1].first if place + 1 < len(its) else math.inf
+    names = (
+        one.name
+        for one in baselines
+        if one.model_id == night.model_id and night.first <= one.at < until
+    )
+    return tuple(dict.fromkeys(names))
+
+
+def _changed(before: DecidedNight, served: Sequence[str], stacks: Sequence[str]) -> tuple[str, ...]:
     """What is known of both nights and is not the same."""
     both = {"judge": (before.served, served), "stack": (before.stacks, stacks)}
     return tuple(
         what for what, (old, new) in both.items() if old and new and tuple(old) != tuple(new)
     )
-
-
-class _Held:
-    """Whom each night is held against, and which baselines it became."""
-
-    def __init__(
-        self, store: Store, benchmark: str, version: str, its: Sequence[Night], against: str
-    ) -> None:
-        self._its, self._against = its, against
-        self._set = store.baselines(benchmark, version)
-        self._ran = {run.id: ran_at(run) for run in store.runs()}
-
-    def everybody(self) -> set[str]:
-        """The ids of all models that are held against each other."""
-        return {one.model_id for one in self._its} | {one.model_id for one in self._set}
-
-    def against(self, place: int) -> tuple[str | None, str | None]:
-        """The id of the model; or None, and why there is none."""
-        if self._against == THE_ONE_BEFORE:
-            if place == 0:
-                return None, "the first night: there is none before it"
-            return self._its[place - 1].model_id, None
-        then = [
-            one.model_id
-            for one in self._set
-            if one.name == self._against and one.at <= self._its[place].first
-        ]
-        return (then[-1], None) if then else (None, f"{self._against} was not set yet")
-
-    def fixed(self, name: str) -> Fixed | None:
-        """The first night, or a baseline as it stands now; None for one that was never set."""
-        if name == THE_FIRST:
-            return Fixed("the first night", self._its[0].model_id, self._its[0].first)
-        then = [one for one in self._set if one.name == name]
-        return (
-            Fixed(name, then[-1].model_id, self._ran.get(then[-1].run_id or "", then[-1].at))
-            if then
-            else None
-        )
-
-    def became(self, place: int) -> tuple[str, ...]:
-        night = self._its[place]
-        until = self._its[place + 1].first if place + 1 < len(self._its) else math.inf
-        return tuple(
-            dict.fromkeys(
-                one.name
-                for one in self._set
-                if one.model_id == night.model_id and night.first <= one.at < until
-            )
-        )
 
 
 class _Then(PairData):
@@ -316,7 +437,6 @@ class _Gate:
     ) -> None:
         self._data, self._judge, self._share = data, judge, share
         self._stated, self._alpha, self._seed = stated, alpha, seed
-        self._slide_alpha = alpha if stated is None else stated.alpha
         self.policy: Policy | None = None
         self.margin_source = ""
 
@@ -334,92 +454,64 @@ class _Gate:
                     continue
                 return
 
-    def decided(self, night: Night, baseline: str) -> tuple[Decided | None, str | None]:
+    def decided(self, night: Night, baseline: str) -> tuple[GateResult | None, str | None]:
         """What a gate says; or None, and why it says nothing."""
+        models = self._data.board.models
         self._data.now = night.last
         try:
-            return self._decide(night.model_id, baseline), None
+            if baseline not in models:
+                raise UsageError(f"{baseline} has no answers and no verdicts on this benchmark")
+            two = models[night.model_id], models[baseline]
+            policy = self.policy or self._usual(two)
+            asked = question(self._data, two, policy.tests[0], policy, self._seed)
+            self.policy = policy
+            return decide_tests([asked], policy)[0], None
         except UsageError as error:
             return None, str(error)
         finally:
             self._data.now = math.inf
-
-    def _decide(self, candidate: str, baseline: str) -> Decided:
-        models = self._data.board.models
-        if baseline not in models:
-            raise UsageError(f"{baseline} has no answers and no verdicts on this benchmark")
-        two = models[candidate], models[baseline]
-        policy = self.policy or self._usual(two)
-        asked = Question(self._data, policy.tests[0], two, policy, self._seed)
-        self.policy = policy
-        return decide_tests([asked], policy)[0]
 
     def slide(self, its: Sequence[Night], fixed: Fixed | None) -> SlideReport | None:
         """What all nights since a fixed baseline say together."""
         models = self._data.board.models
         if fixed is None or fixed.model_id not in models:
             return None
-        two = models[its[-1].model_id], models[fixed.model_id]
-        boards = [kind for kind, judge in self._data.judges_of(two) if judge == self._judge]
-        if not boards:
+        kind = self._board((models[its[-1].model_id], models[fixed.model_id]))
+        if kind is None:
             return None
         test = GateTest(benchmark=str(self._data.which), judge=self._judge, max_drop=1.0)
+        since = each_once(its, its[-1].model_id, fixed)
+        alpha = self._alpha if self._stated is None else self._stated.alpha
         return slide_report(
-            self._data,
-            boards[0],
-            self._judge,
-            (fixed.name, two[1]),
-            each_once(its, its[-1].model_id, fixed),
-            test,
-            threshold=1.0 / self._slide_alpha,
+            self._data, kind, self._judge, fixed, since, test, threshold=1.0 / alpha
         )
 
+    def _board(self, two: tuple[str, str]) -> BoardKind | None:
+        its = (kind for kind, judge in self._data.judges_of(two) if judge == self._judge)
+        return next(its, None)
+
     def _usual(self, two: tuple[str, str]) -> Policy:
-        boards = [kind for kind, judge in self._data.judges_of(two) if judge == self._judge]
-        if not boards:
+        kind, which = self._board(two), self._data.which
+        if kind is None:
             raise UsageError(f"{self._judge} has not judged both {' and '.join(two)}")
-        which, kind = self._data.which, boards[0]
-        about = which.name, which.version, self._judge, METRIC_OF[kind.kind]
-        stated = None if self._stated is None else board_test(self._stated, *about)
-        if self._share is not None:
-            self.margin_source = "chosen here"
-            test = self._of_share(kind, two, self._share)
-        elif self._stated is not None and stated is not None:
+        stated = None
+        if self._stated is not None and self._share is None:
+            named = which.name, which.version, self._judge, METRIC_OF[kind.kind]
+            stated = board_test(self._stated, *named)
+        about = {"benchmark": str(which), "judge": self._judge}
+        if self._stated is not None and stated is not None:
             self.margin_source = stated.margin_source
-            test = stated.model_copy(update={"benchmark": str(which), "judge": self._judge})
-            return Policy(tests=[test], alpha=self._stated.level)
-        else:
+            return Policy(tests=[stated.model_copy(update=about)], alpha=self._stated.level)
+        if self._share is None:
             chosen = chosen_test(self._data, kind, self._judge, two, alpha=self._alpha)
             self.margin_source = chosen.margin_source
             test = GateTest(**chosen.model_dump(exclude={"source"}))  # as JSON brings it back
-        return Policy(tests=[test], alpha=self._alpha)
-
-    def _of_share(self, kind: BoardKind, two: tuple[str, str], share: float) -> GateTest:
+            return Policy(tests=[test], alpha=self._alpha)
+        self.margin_source = "chosen here"
         width = self._data.pair(kind, self._judge, two, None).width
         if not math.isfinite(width):
             raise UsageError("a scale without ends has no share of which a drop could be allowed")
         unit = 100.0 if kind.kind == "preference" else 1.0
-        return GateTest(
-            benchmark=str(self._data.which), judge=self._judge, max_drop=share * width * unit
-        )
-
-
-class _Spent:
-    """What a model's answers, and its verdicts by one judge, took in some runs."""
-
-    def __init__(self, store: Store, benchmark: str, version: str, judge_id: str) -> None:
-        columns = store.spend()
-        self._rows: list[Mapping[str, Any]] = [
-            row
-            for values in zip(*columns.values(), strict=True)
-            if (row := dict(zip(columns, values, strict=True)))["benchmark"] == benchmark
-            and row["version"] == version
-            and row["judge_id"] in (None, judge_id)
-        ]
-
-    def on(self, night: Night) -> Cost:
-        return Cost.of(
-            row
-            for row in self._rows
-            if row["run_id"] in night.runs and row["model_id"] == night.model_id
+        return Policy(
+            tests=[GateTest(**about, max_drop=self._share * width * unit)], alpha=self._alpha
         )

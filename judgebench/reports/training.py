@@ -195,7 +195,8 @@ class Training(Report):
         if self.best is not None and self.best.corrected.undefined is None:
             notes.append(
                 f"best: {self.best.model}, {self.best.picked:.{places}f} as picked; corrected for "
-                f"that {self.best.corrected.value:.{places}f} {ends(self.best.corrected)}"
+                f"selection (winner's curse) {self.best.corrected.value:.{places}f} "
+                f"{ends(self.best.corrected)}"
             )
         if self.last is not None:
             notes.append(f"the last checkpoint beside the best: {self.last}")
@@ -217,7 +218,7 @@ class Training(Report):
                 f"{self.run}: {self.benchmark}@{self.version}, {self.judge}",
                 self.checkpoints,
                 columns,
-                subtitle=f"band: all intervals hold at once at {100 * self.level:g} %",
+                subtitle=f"band: simultaneous {100 * self.level:g} % band of all checkpoints",
                 notes=notes,
             )
         ]

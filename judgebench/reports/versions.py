@@ -31,8 +31,7 @@ from typing import NamedTuple
 
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.records import ModelSpec, RunManifest
-from judgebench.reports.gate_models import newest_first
-from judgebench.reports.model_pairs import PairData
+from judgebench.reports.model_pairs import PairData, newest_first
 from judgebench.store import Store
 from judgebench.store.catalog import StoredModel, distinct_names
 from judgebench.store.read import Tagged
@@ -100,6 +99,21 @@ def _in_a_row(seen: Sequence[tuple[float, str, str]]) -> tuple[Night, ...]:
             first, runs = when, (run,)
         found.append(Night(model=model, model_id=model, first=first, last=when, runs=runs))
     return tuple(found)
+
+
+class Fixed(NamedTuple):
+    """A baseline that does not move: its name, its model's id, and when that was evaluated."""
+
+    name: str
+    model_id: str
+    at: float
+
+
+def fixed_baseline(store: Store, benchmark: str, version: str, name: str) -> Fixed | None:
+    """The baseline of a name as it stands now; None for one that was never set."""
+    its = store.baselines(benchmark, version, name)
+    ran = {run.id: ran_at(run) for run in store.runs()}
+    return Fixed(name, its[-1].model_id, ran.get(its[-1].run_id or "", its[-1].at)) if its else None
 
 
 RUN, STEP = "training_run", "step"

@@ -85,7 +85,7 @@ def test_both_baselines_and_the_test_of_all_nights_are_shown(open_page: Any, sto
     found = report(store)
     assert found.slide is not None
     shown = app.dataframe[0].value
-    evidence = {one.model_id: one for one in found.slide.nights}
+    evidence = {one.model_id: one for one in found.slide.evidence}
     for line, night in zip(shown.to_dict("records"), reversed(found.nights), strict=True):
         own = evidence.get(night.model_id)
         assert line["e-value"] == pytest.approx(
@@ -115,8 +115,8 @@ def test_the_night_of_a_slide_is_marked(tmp_path: Path) -> None:
     rows, called = night_reads.differences(found, "accuracy")
     assert set(rows["from"]) == {"moving", "fixed"}
     fixed = rows[rows["from"] == "fixed"]["value"]
-    assert list(fixed) == pytest.approx([100 * one.difference for one in found.slide.nights])
-    assert called["when"][0].timestamp() == found.slide.called
+    assert list(fixed) == pytest.approx([100 * one.difference for one in found.slide.evidence])
+    assert called["when"][0].timestamp() == found.slide.called_s
     (line,) = night_reads.slide_lines(found)
     assert line.startswith("⚠ slide: accuracy fell from")
     axis = charts.Axis(title="t", short="s", low=0, high=1, digits=1)
@@ -195,9 +195,8 @@ def test_the_allowed_drop_is_that_of_a_policy_at_hand(
 def test_a_metric_that_no_gate_tests_has_no_marks(
     open_page: Any, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import night_reads
 
-    monkeypatch.setattr(night_reads, "metric_of", lambda found: "score")
+    monkeypatch.setattr(Nights, "metric", "score")
     app = opened_on(open_page, store)
     assert not app.exception
     assert any("tests another metric" in caption.value for caption in app.caption)

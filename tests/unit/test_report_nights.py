@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from judgebench.errors import UsageError
-from judgebench.reports.gate import gate_report, usual_policy
+from judgebench.reports.gate import gate_report
 from judgebench.reports.gate_policy import GateTest, Policy
+from judgebench.reports.gate_suggest import usual_policy
 from judgebench.reports.nights import Nights, board_test, nights
 from judgebench.reports.versions import nights_of, ran_at
 from judgebench.store import Store, open_store
@@ -150,7 +151,7 @@ def test_what_changed_beside_the_model(quiet: str) -> None:
 def test_what_a_night_took_is_its_own(quiet: str) -> None:
     with open_store(quiet, read_only=True) as store:
         found = of(store)
-    took = [one.taken for one in found.nights]
+    took = [one.spent for one in found.nights]
     assert [one.calls["live"] for one in took] == [9, 18, 9, 9, 9, 9, 9, 9]
     assert took[0].known_cost == pytest.approx(0.001)
     assert (took[1].known_cost, took[1].unpriced) == (pytest.approx(0.002), 9)

@@ -30,13 +30,11 @@ from judgebench.records import (
     Unreadable,
 )
 from judgebench.reports.gate import gate_report
-from judgebench.reports.gate_annotations import annotated
-from judgebench.reports.gate_document import document, in_words, junit, to_json
-from judgebench.reports.gate_outcome import GateReport
 from judgebench.reports.gate_policy import GateTest, Policy, read_policy
-from judgebench.reports.gate_texts import GateTexts
+from judgebench.reports.gate_result import GateReport
 from judgebench.reports.model_pairs import PairData
 from judgebench.reports.nights import nights
+from judgebench.reports.pair_tests import NO_TEXTS
 from judgebench.reports.render import render
 from judgebench.reports.slide import _counts, policy_slide
 from judgebench.reports.slide import in_words as slide_words
@@ -157,7 +155,7 @@ def test_a_slide_that_every_night_passes_is_a_regression(team: Team, tmp_path: P
     assert (one.decision, one.verdict, report.verdict) == ("pass", "regression", "regression")
     without = gated(team, policy(None))
     assert without.verdict == "pass"
-    assert "slide" not in to_json(without)["tests"][0]
+    assert "slide" not in without.to_dict()["tests"][0]
     slide = one.slide
     assert slide is not None
     assert (slide.outcome, slide.because, slide.threshold) == ("slide", None, 20.0)
@@ -165,28 +163,28 @@ def test_a_slide_that_every_night_passes_is_a_regression(team: Team, tmp_path: P
     assert slide.slope == pytest.approx(-0.02, abs=0.006)
     assert slide.level_now == pytest.approx(0.50, abs=0.05)
     assert slide.baseline_value == pytest.approx(0.80, abs=0.06)
-    assert len(slide.nights) == 15
-    assert slide.nights[-1].difference == pytest.approx(
+    assert len(slide.evidence) == 15
+    assert slide.evidence[-1].difference == pytest.approx(
         gate_report(team.store, candidate="nightly", baseline="main", policy=policy())
         .tests[0].difference.value
     )  # fmt: skip
-    assert slide.called is not None
-    assert slide.since is not None
-    assert slide.since <= slide.called < FIRST + 15 * DAY
-    said = to_json(report)["tests"][0]["slide"]
+    assert slide.called_s is not None
+    assert slide.since_s is not None
+    assert slide.since_s <= slide.called_s < FIRST + 15 * DAY
+    said = report.to_dict()["tests"][0]["slide"]
     json.dumps(said, allow_nan=False)
     assert (said["outcome"], said["baseline"], said["nights"]) == ("slide", "main", 15)
     assert (said["shape"], said["called"][:8]) == ("slope", "2026-11-")
-    words = in_words(one)
+    words = one.in_words()
     assert words.startswith("REGRESSION: accuracy ")
     assert "; slide: accuracy fell from" in words
     assert "(fixed baseline main); evidence" in words
     assert "over 15 nights, 20 calls a slide" in words
-    assert "slide: accuracy fell from" in render(document(report), "table")
-    assert ",slide" in render(document(report), "csv").splitlines()[0]
-    (failure,) = ET.fromstring(junit(report, {})).iter("failure")
+    assert "slide: accuracy fell from" in render(report.document(), "table")
+    assert ",slide" in render(report.document(), "csv").splitlines()[0]
+    (failure,) = ET.fromstring(report.junit(NO_TEXTS)).iter("failure")
     assert failure.get("type") == "regression"
-    (line,) = annotated(report, GateTexts())
+    (line,) = report.annotations(NO_TEXTS)
     assert line.startswith("::error title=REGRESSION")
     with pytest.raises(AssertionError, match="slide: accuracy fell"):
         assert_no_regression(
@@ -202,10 +200,10 @@ def test_an_unchanged_model_passes_and_says_what_was_looked_at(team: Team) -> No
     report = gated(team)
     (one,) = report.tests
     assert (report.verdict, one.slide and one.slide.outcome) == ("pass", "none")
-    text = render(document(report), "table")
+    text = render(report.document(), "table")
     assert "no slide against 0." in text
     assert "over 15 nights, 20 calls a slide" in text
-    assert "slide" not in in_words(one)
+    assert "slide" not in one.in_words()
 
 
 def test_evidence_is_asked_of_all_tests_together(team: Team) -> None:
@@ -256,7 +254,7 @@ def test_nights_that_cannot_be_compared_are_left_out_and_counted(team: Team) -> 
     team.night(0.8, stack=OLD)
     found = only(team)
     assert found.outcome == "none"
-    assert len(found.nights) == 1
+    assert len(found.evidence) == 1
     assert dict(found.left_out) == {
         "another model served the judge": 2,
         "answers from another stack": 1,
@@ -280,7 +278,7 @@ def test_a_night_without_the_baselines_items_is_said(team: Team) -> None:
         "tonight cannot be compared with it: fewer than 10 items in common with the fixed baseline"
     )
     assert "; until then evidence" in slide_words(found)
-    assert len(found.nights) == 1
+    assert len(found.evidence) == 1
 
 
 def test_judges_that_may_not_serve_are_another_judge(team: Team) -> None:
@@ -298,7 +296,7 @@ def test_a_version_that_comes_back_takes_part_once(team: Team) -> None:
     its = nights_of(team.store, BENCHMARK, VERSION, team.store.judges()[0].id)["nightly"]
     assert its[2].model_id == its[4].model_id == team.call("last-green", model).model_id
     found = only(team, candidate=its[4].model_id)
-    assert [one.at for one in found.nights] == [FIRST + at * DAY for at in (1, 3, 4)]
+    assert [one.at for one in found.evidence] == [FIRST + at * DAY for at in (1, 3, 4)]
 
 
 def test_nights_before_the_fixed_baseline_and_of_other_names_take_no_part(team: Team) -> None:
@@ -309,15 +307,15 @@ def test_nights_before_the_fixed_baseline_and_of_other_names_take_no_part(team: 
     team.call("last-green", model)
     team.night(0.2, name="sibling")
     team.night(0.8)
-    assert [one.at for one in only(team).nights] == [FIRST + 4 * DAY]
+    assert [one.at for one in only(team).evidence] == [FIRST + 4 * DAY]
 
 
 def test_the_candidate_may_be_an_earlier_night(team: Team) -> None:
     team.slid(SLOW[:6])
     ids = [one.id for one in team.store.models()]
     found = only(team, candidate=ids[3])
-    assert len(found.nights) == 3
-    assert found.nights[-1].model_id == ids[3]
+    assert len(found.evidence) == 3
+    assert found.evidence[-1].model_id == ids[3]
 
 
 def test_the_baseline_itself_has_no_slide(team: Team) -> None:
@@ -331,7 +329,7 @@ def test_the_baseline_itself_has_no_slide(team: Team) -> None:
     assert (one.slide.outcome, one.slide.because) == (
         "not tested", "the candidate is the fixed baseline",
     )  # fmt: skip
-    json.dumps(to_json(report), allow_nan=False)
+    json.dumps(report.to_dict(), allow_nan=False)
 
 
 def test_one_night_and_nights_that_are_all_equal(team: Team) -> None:
@@ -340,14 +338,14 @@ def test_one_night_and_nights_that_are_all_equal(team: Team) -> None:
     team.call("last-green", model)
     team.night(1.0)
     one = only(team)
-    assert (one.outcome, one.e_value, len(one.nights)) == ("none", 1.0, 1)
+    assert (one.outcome, one.e_value, len(one.evidence)) == ("none", 1.0, 1)
     for _ in range(5):
         team.night(1.0)
     equal = only(team)
-    assert (equal.outcome, equal.since, len(equal.nights)) == ("none", None, 6)
+    assert (equal.outcome, equal.since, len(equal.evidence)) == ("none", None, 6)
     assert equal.e_value == pytest.approx(1.0)
     assert math.isnan(equal.slope)
-    assert [night.difference for night in equal.nights] == [0.0] * 6
+    assert [night.difference for night in equal.evidence] == [0.0] * 6
 
 
 # the fixed baseline -----------------------------------------------------------------------------
@@ -357,9 +355,9 @@ def test_it_may_be_a_model_or_that_of_a_run(team: Team) -> None:
     team.night(0.8, name="release")
     team.slid(SLOW)
     by_name = only(team, policy("release"))
-    assert (by_name.outcome, len(by_name.nights)) == ("slide", 16)
+    assert (by_name.outcome, len(by_name.evidence)) == ("slide", 16)
     by_run = only(team, policy("run:night-01"))
-    assert by_run.nights == only(team).nights
+    assert by_run.evidence == only(team).evidence
     assert by_run.baseline == "run:night-01"
 
 
@@ -369,7 +367,7 @@ def test_set_anew_it_begins_anew(team: Team) -> None:
     team.call("main", model)
     team.night(0.5)
     found = only(team)
-    assert (found.outcome, len(found.nights)) == ("none", 1)
+    assert (found.outcome, len(found.evidence)) == ("none", 1)
 
 
 def gone(team: Team) -> None:
@@ -470,8 +468,8 @@ def test_nights_are_followed_from_the_first_one_or_a_baseline(team: Team) -> Non
     assert (found.slide.baseline, found.slide.outcome) == ("the first night", "slide")
     named = nights(team.store, BENCHMARK, VERSION, judge, "nightly", fixed="main")
     assert named.slide is not None
-    assert named.slide.nights == found.slide.nights == only(team).nights
-    assert [one.model_id for one in named.slide.nights] == [
+    assert named.slide.evidence == found.slide.evidence == only(team).evidence
+    assert [one.model_id for one in named.slide.evidence] == [
         one.model_id for one in named.nights[1:]
     ]
     assert nights(team.store, BENCHMARK, VERSION, judge, "nightly", fixed="x").slide is None
