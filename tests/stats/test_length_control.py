@@ -385,10 +385,10 @@ def test_anchors_that_are_read_off_between_nodes_are_exact_to_rounding(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Many replicates at once have what few at a time have, whose anchors are summed one by one."""
-    y, difference, difficulty = made_up(5, 260)
+    y, difference, difficulty = made_up(5, 1500)
     anchors = made_up_anchors(6, 300)
     fits = [lc.exact(y, difference, difficulty, anchors=anchors, c=1.0)]
-    weights = multinomial_weights(260, 600, seed=2)
+    weights = multinomial_weights(1500, 600, seed=2)
     same = {"fits": fits, "anchors": anchors}
     few = [
         lc.replicates([y], [difference], difficulty, weights=weights[at : at + 100], **same)
