@@ -69,12 +69,11 @@ if TYPE_CHECKING:
     from judgebench.reports.document import Document
     from judgebench.reports.drift import DriftReport
     from judgebench.reports.evaluators import EvaluatorReport
-    from judgebench.reports.gate_file import GateSaid
-    from judgebench.reports.gate_outcome import GateReport
-    from judgebench.reports.gate_policy import Policy
-    from judgebench.reports.gate_texts import GateTexts
+    from judgebench.reports.gate_policy import GateFile, Policy
+    from judgebench.reports.gate_result import GateReport
     from judgebench.reports.length_boards import LengthControl
     from judgebench.reports.nights import Nights
+    from judgebench.reports.pair_tests import Texts
     from judgebench.reports.ranking import Ranking
     from judgebench.reports.ranking_control import Control
     from judgebench.reports.replies import JudgedReply
@@ -489,23 +488,10 @@ def compare(
         )
 
 
-def questions(
-    found: Comparison, most: int, *, store: Results = None
-) -> dict[tuple[str, str, str], str]:
-    """The questions of so many of the items that decided each test, by benchmark and item."""
-    from judgebench.reports.compare_document import most_telling
-
-    wanted: dict[tuple[str, str], set[str]] = {}
-    for one in found.tests:
-        flips = {flip.item_id for flip in most_telling(one, most)}
-        wanted.setdefault((one.benchmark, one.version), set()).update(flips)
+def texts(found: Comparison | GateReport, most: int = 10, *, store: Results = None) -> Texts:
+    """What so many of the items say that decided each test: questions, and of a gate answers."""
     with reading(store) as its:
-        return {
-            (*benchmark, item.id): item.question
-            for benchmark, ids in wanted.items()
-            for item in (its.items(*benchmark) if ids else ())
-            if item.id in ids and item.turns
-        }
+        return found.texts(its, most)
 
 
 def gate(
@@ -544,8 +530,9 @@ def gate(
     ConfigError
         For a policy that is wrong, naming the field.
     """
-    from judgebench.reports.gate import gate_report, usual_policy
+    from judgebench.reports.gate import gate_report
     from judgebench.reports.gate_policy import read_policy
+    from judgebench.reports.gate_suggest import usual_policy
 
     asked = read_policy(Path(policy)) if isinstance(policy, str | Path) else policy
     with reading(store) as its:
@@ -554,14 +541,6 @@ def gate(
                 its, candidate, baseline, share=max_drop, alpha=alpha, head_to_head=head_to_head
             )
         return gate_report(its, candidate=candidate, baseline=baseline, policy=asked)
-
-
-def gate_texts(found: GateReport, *, store: Results = None) -> GateTexts:
-    """The questions and answers of the items that decided a gate."""
-    from judgebench.reports.gate_texts import texts_of
-
-    with reading(store) as its:
-        return texts_of(its, found)
 
 
 def suggest_policy(
@@ -1076,7 +1055,7 @@ def set_baseline(
     model: str,
     *,
     benchmarks: str | Sequence[str] = (),
-    passed: GateSaid | None = None,
+    passed: GateFile | None = None,
     store: Results = None,
 ) -> list[StoredBaseline]:
     """Call the newest model of a name a baseline of the gate, on each benchmark it was judged on.

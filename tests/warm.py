@@ -46,7 +46,7 @@ _COMMAND = (
     "judgebench.reports.board",
     "judgebench.reports.board_tables",
     "judgebench.reports.confidence",
-    "judgebench.reports.gate_document",
+    "judgebench.reports.gate",
     "judgebench.reports.render.html",
     "scipy.special",
     "scipy.stats",

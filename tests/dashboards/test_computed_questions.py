@@ -19,6 +19,7 @@ from judgebench.metrics.judge_pair import judge_pair
 from judgebench.reports.confidence import confidence_report, labelling
 from judgebench.reports.judge_pairs import judged_values
 from judgebench.store import Store, open_store
+from judgebench.store.read import Verdicts
 from tests.dashboards import agreement_stores, compare_stores, honesty_stores, stores
 from tests.dashboards.conftest import DASHBOARDS, until
 
@@ -109,7 +110,6 @@ def test_who_met_whom_and_how_many_verdicts_there_are(
     monkeypatch: pytest.MonkeyPatch, large: bool,
 ) -> None:  # fmt: skip
     import meetings
-    import overview_reads
     import streamlit as st
 
     url = compare_stores.fill(tmp_path / "s.db")
@@ -120,7 +120,10 @@ def test_who_met_whom_and_how_many_verdicts_there_are(
     with open_store(url, read_only=True) as store:
         state = parts.answers.State(url, "mark")
         known, expected = state.soon(meetings.met).all, store.boards_met()
-        assert overview_reads.verdicts(url, "mark") == store.verdicts_used()
+        used = state.soon(parts.computations.verdicts_used)
+        assert {
+            (one["benchmark"], one["version"]): Verdicts(**one["verdicts"]) for one in used
+        } == (store.verdicts_used())
     for one, other in zip(known, expected, strict=True):
         assert (one.benchmark, one.version) == (other.benchmark, other.version)
         for name in ("judge", "model", "opponent"):
@@ -263,7 +266,7 @@ def test_boards_read_nothing_that_is_not_in_the_name(
         monkeypatch.setattr(stores, "VERSION", version)
         said = {"m": {"gpt": stores.labels("+-+-")}, "n": {"gpt": stores.labels("++--")}}
         stores.fill_with(path, said, run_id=f"run {number}")
-    boards = [("computations.boards", *one) for one in published]
+    boards = [("boards.boards", *one) for one in published]
     assert not_named(parts, f"sqlite:///{path}", boards) == []
 
 
