@@ -192,11 +192,11 @@ def test_a_pair_is_of_the_store_as_it_is(parts: Any, desk: Any, tmp_path: Path) 
     said = {"one": stores.labels("+-+-+-"), "two": stores.labels("++--+-")}
     question = question_of(parts, "judges.two", *AT, "label", "one", "two")
     url = stores.fill_with(tmp_path / "s.db", {"m": said})
-    first = answer(parts, url, question, parts.reads.mark_of(url))
+    first = answer(parts, url, question, parts.open_store.mark_of(url))
     process = desk.workers.front.process
     more = {"one": stores.labels("++++++"), "two": stores.labels("------")}
     stores.fill_with(tmp_path / "s.db", {"n": more}, run_id="second")
-    second = answer(parts, url, question, parts.reads.mark_of(url))
+    second = answer(parts, url, question, parts.open_store.mark_of(url))
     assert desk.workers.front.process is process
     with open_store(url, read_only=True) as store:
         expected = judge_pair(judged_values(store, *AT, "label").values, "one", "two")
