@@ -9,14 +9,8 @@ import json
 
 from codec import written
 
-from judgebench.reports.compare import comparison
 from judgebench.reports.nights import nights
 from judgebench.store import Store
-
-
-def compared(store: Store, asked: str) -> str:
-    """A `Comparison` of two models, by their ids."""
-    return written(comparison(store, **json.loads(asked)))
 
 
 def told(store: Store, asked: str) -> str:

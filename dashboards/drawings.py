@@ -86,13 +86,15 @@ def heat_map(
     ----------
     pairs
         ``row``, ``column``, ``value``, ``text``, ``counts``, ``detail``, and where they are known
-        ``ends`` (the interval) and ``chosen``; the diagonal left out.
+        ``ends`` (the interval) and ``chosen``; each pair once or both ways.
     names
         The judges in the order to draw.
     measure
         Of what ``value`` is.
     """
     pairs = pd.DataFrame({"ends": "", "chosen": False} | dict(pairs.items()))
+    mirrored = pairs.rename(columns={"row": "column", "column": "row"})
+    pairs = pd.concat([pairs, mirrored], ignore_index=True).drop_duplicates(["row", "column"])
     # What has no room in a cell stands in the table, and where somebody points at it.
     roomy = len(names) <= MOST_ROOMY and bool((pairs["ends"] != "").any())
     texts = [

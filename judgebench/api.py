@@ -55,23 +55,22 @@ if TYPE_CHECKING:
 
     from judgebench.exchange.alpaca_eval_export import AlpacaEvalExport
     from judgebench.exchange.pipeline import ImportReport
+    from judgebench.reports.agreement import AgreementReport
     from judgebench.reports.board_tables import Leaderboard
     from judgebench.reports.boards import Meant
     from judgebench.reports.bundle import Verified
     from judgebench.reports.calibrate_length import Fitted
     from judgebench.reports.compare import Comparison
-    from judgebench.reports.composed import Agreement
     from judgebench.reports.confidence import ConfidenceReport
     from judgebench.reports.cost import CostReport
     from judgebench.reports.document import Composed
     from judgebench.reports.drift import DriftReport
     from judgebench.reports.evaluators import EvaluatorReport
-    from judgebench.reports.gate_file import GateSaid
-    from judgebench.reports.gate_outcome import GateReport
-    from judgebench.reports.gate_policy import Policy
-    from judgebench.reports.gate_texts import GateTexts
+    from judgebench.reports.gate_policy import GateFile, Policy
+    from judgebench.reports.gate_result import GateReport
     from judgebench.reports.length_boards import LengthControl
     from judgebench.reports.nights import Nights
+    from judgebench.reports.pair_tests import Texts
     from judgebench.reports.ranking import Ranking
     from judgebench.reports.ranking_control import Control
     from judgebench.reports.replies import JudgedReply
@@ -365,7 +364,7 @@ def agreement(
     unreadable: UnreadableSide = "other",
     weighting: Weighting = "nominal",
     level: float = 0.95,
-) -> Agreement:
+) -> AgreementReport:
     """How far judges agree with a reference, and by how much one does better than another.
 
     >>> found = judgebench.agreement("trivia_judging_mini", reference="human/authors")
@@ -403,7 +402,7 @@ def agreement(
 
     Returns
     -------
-    Agreement
+    AgreementReport
         As a table (``to_frame``) a row for each number, what ``judgebench agreement --by-model
         --format csv`` writes: ``benchmark``, ``version``, ``kind`` (of verdicts), ``judge``,
         ``reference``, ``scope`` (``pooled``, ``macro``, ``model``), ``model``, ``opponent``;
@@ -421,8 +420,7 @@ def agreement(
     from judgebench.metrics.intervals import Intervals
     from judgebench.metrics.judge_differences import JudgeChecks
     from judgebench.metrics.near_constant import NearConstantRule
-    from judgebench.reports.composed import Agreement
-    from judgebench.reports.outcome_agreement import agreement_reports, or_refused
+    from judgebench.reports.agreement import agreement_reports, or_refused
     from judgebench.stats.pair_outcomes import OutcomeRule
 
     with reading(store) as its:
@@ -437,7 +435,7 @@ def agreement(
             intervals=Intervals(level=level),
             checks=JudgeChecks(versus=versus, near_constant=NearConstantRule(share=near_constant)),
         )
-        return Agreement(reports=or_refused(found, benchmark))
+        return or_refused(found, benchmark)
 
 
 def compare(
@@ -491,23 +489,10 @@ def compare(
         )
 
 
-def questions(
-    found: Comparison, most: int, *, store: Results = None
-) -> dict[tuple[str, str, str], str]:
-    """The questions of so many of the items that decided each test, by benchmark and item."""
-    from judgebench.reports.compare_document import most_telling
-
-    wanted: dict[tuple[str, str], set[str]] = {}
-    for one in found.tests:
-        flips = {flip.item_id for flip in most_telling(one, most)}
-        wanted.setdefault((one.benchmark, one.version), set()).update(flips)
+def texts(found: Comparison | GateReport, most: int = 10, *, store: Results = None) -> Texts:
+    """What so many of the items say that decided each test: questions, and of a gate answers."""
     with reading(store) as its:
-        return {
-            (*benchmark, item.id): item.question
-            for benchmark, ids in wanted.items()
-            for item in (its.items(*benchmark) if ids else ())
-            if item.id in ids and item.turns
-        }
+        return found.texts(its, most)
 
 
 def gate(
@@ -546,8 +531,9 @@ def gate(
     ConfigError
         For a policy that is wrong, naming the field.
     """
-    from judgebench.reports.gate import gate_report, usual_policy
+    from judgebench.reports.gate import gate_report
     from judgebench.reports.gate_policy import read_policy
+    from judgebench.reports.gate_suggest import usual_policy
 
     asked = read_policy(Path(policy)) if isinstance(policy, str | Path) else policy
     with reading(store) as its:
@@ -556,14 +542,6 @@ def gate(
                 its, candidate, baseline, share=max_drop, alpha=alpha, head_to_head=head_to_head
             )
         return gate_report(its, candidate=candidate, baseline=baseline, policy=asked)
-
-
-def gate_texts(found: GateReport, *, store: Results = None) -> GateTexts:
-    """The questions and answers of the items that decided a gate."""
-    from judgebench.reports.gate_texts import texts_of
-
-    with reading(store) as its:
-        return texts_of(its, found)
 
 
 def suggest_policy(
@@ -1086,7 +1064,7 @@ def set_baseline(
     model: str,
     *,
     benchmarks: str | Sequence[str] = (),
-    passed: GateSaid | None = None,
+    passed: GateFile | None = None,
     store: Results = None,
 ) -> list[StoredBaseline]:
     """Call the newest model of a name a baseline of the gate, on each benchmark it was judged on.

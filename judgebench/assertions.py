@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from judgebench.reports.gate_outcome import GateReport
     from judgebench.reports.gate_policy import Policy
-    from judgebench.reports.gate_texts import GateTexts
+    from judgebench.reports.gate_result import GateReport
+    from judgebench.reports.pair_tests import Texts
 
 said: list[str] = []
 """A line for each test of each gate, until the pytest plugin takes them into its report."""
@@ -76,7 +76,7 @@ def assert_no_regression(
         alpha=alpha,
         store=store,
     )
-    words = _words(report, api.gate_texts(report, store=store))
+    words = _words(report, api.texts(report, store=store))
     said.extend(line for line in words[1:] if not line.startswith(" "))
     if report.verdict == "regression":
         raise AssertionError("\n".join(words))
@@ -84,17 +84,15 @@ def assert_no_regression(
         raise Inconclusive("\n".join(words))
 
 
-def _words(report: GateReport, texts: GateTexts) -> list[str]:
+def _words(report: GateReport, texts: Texts) -> list[str]:
     """The verdict, then each test with the items that flipped; those that decided it first."""
-    from judgebench.reports.gate_document import WORDS, flip_lines, in_words, unchanged_words
-
     order = ("regression", "inconclusive", "pass")
-    lines = [f"{WORDS[report.verdict]}: {report.candidate} against {report.baseline}"]
+    lines = [report.title]
     for one in sorted(report.tests, key=lambda test: order.index(test.verdict)):
-        lines.append(f"{one.benchmark}@{one.version}, {one.judge}: {in_words(one)}")
+        lines.append(f"{one.benchmark}@{one.version}, {one.judge}: {one.in_words()}")
         if one.verdict != "pass":
-            lines += [f"    {line}" for line in flip_lines(one, texts.questions)]
-    return [*lines, *unchanged_words(report), *report.notes]
+            lines += [f"    {line}" for line in one.flip_lines(texts)]
+    return [*lines, *report.unchanged_words(), *report.notes]
 
 
 __all__ = ["Inconclusive", "assert_no_regression"]

@@ -260,11 +260,9 @@ def compare(first: str, second: str, show_flips: int, store: str, **asked: Any) 
 
     Exit code 0 whatever is found; `judgebench gate` is for CI.
     """
-    from judgebench.reports.compare_document import document
-
     found = judgebench.compare(first, second, store=store, **asked)
-    questions = judgebench.api.questions(found, show_flips, store=store)
-    return document(found, questions, most_flips=show_flips)
+    texts = judgebench.api.texts(found, show_flips, store=store)
+    return found.document(texts, most_flips=show_flips)
 
 
 @report("ranking")

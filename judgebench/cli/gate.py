@@ -138,27 +138,25 @@ def gate(
         )
     if policy is not None:
         _policy_alone(ctx)
-    from judgebench.reports import gate_document
-    from judgebench.reports.gate_annotations import annotated
     from judgebench.reports.render import form_of, render
 
     check_outputs(outputs)
     found = judgebench.gate(
         candidate=candidate, baseline=baseline, policy=policy, store=store, **how
     )
-    texts = judgebench.api.gate_texts(found, store=store)
-    document = gate_document.document(found, texts.questions if show_flips else None)
+    texts = judgebench.api.texts(found, store=store)
+    document = found.document(texts if show_flips else None)
     # Pages have the items that flipped with their texts; the other forms are what is printed.
-    page = gate_document.page(found, texts.questions, texts.answers)
+    page = found.document(texts, answers=True)
     show(page if form == "html" else document, form)
     for path in outputs:
         write_outputs(page if form_of(path) == "html" else document, [path])
     if junit is not None:
-        _write_text(junit, gate_document.junit(found, texts.questions))
+        _write_text(junit, found.junit(texts))
     if in_github():
-        for line in annotated(found, texts):
+        for line in found.annotations(texts):
             say(line)
-    summarise(render(gate_document.document(found, texts.questions), "md"))
+    summarise(render(found.document(texts), "md"))
     return EXIT[found.verdict]
 
 
@@ -269,7 +267,7 @@ def set_baseline_command(
       judgebench baseline set main --model nightly
       judgebench baseline set last-green --model nightly --if-passed gate.json
     """
-    from judgebench.reports.gate_file import read_gate
+    from judgebench.reports.gate_policy import read_gate
 
     passed = None if gate is None else read_gate(gate)
     if passed is not None and passed.verdict != "pass":

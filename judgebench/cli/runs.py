@@ -66,9 +66,7 @@ def diff_runs(a: str, b: str, **asked: Any) -> Document:
       judgebench runs diff 20250301 20250302 --format md
       judgebench runs diff latest~1 latest --output diff.html
     """
-    from judgebench.reports.run_diff_document import document
-
-    return document(judgebench.runs_diff(a, b, **asked))
+    return judgebench.runs_diff(a, b, **asked).document()
 
 
 @report("cost")
