@@ -21,7 +21,7 @@ import access
 import streamlit as st
 from answers import begin
 from guard import Guard
-from reads import store_url
+from open_store import store_url
 from starlette.middleware import Middleware
 
 PAGES_IMPORT = (

@@ -18,6 +18,7 @@ import pandas as pd
 import streamlit as st
 from charts import GAP, INK, Axis, Ink, number, text_px
 from long_text import visible
+from open_store import shown_url
 from page import FIRST_STEPS as FIRST_STEPS
 from page import Telling
 from page import choose as choose
@@ -27,7 +28,6 @@ from page import forget as forget
 from page import or_say_what_is_wrong as or_say_what_is_wrong
 from pandas.io.formats.style import Styler
 from pictures import Draws, as_of, captioned, plotted, save_buttons
-from reads import shown_url
 from streamlit.delta_generator import DeltaGenerator
 
 from judgebench.records import Estimate
@@ -48,6 +48,11 @@ def distinct(names: Sequence[str]) -> list[str]:
         seen[name] += 1
         told_apart.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
     return told_apart
+
+
+NO_ESTIMATE = Estimate(
+    value=math.nan, low=math.nan, high=math.nan, n=0, units=0, undefined="not reported"
+)
 
 
 def numbers(estimate: Mapping[str, Any] | Estimate, scale: float) -> dict[str, Any]:
@@ -103,12 +108,12 @@ def in_brackets(estimate: Mapping[str, Any] | Estimate) -> str | None:
     return None if math.isnan(row["value"]) else f"{number(row['value'], 2)} {_interval(row, 2)}"
 
 
-def worst_case(estimate: Mapping[str, Any], scale: float, digits: int) -> str:
+def worst_case(estimate: Estimate, scale: float, digits: int) -> str:
     """Where the number would lie with all that is missing at its worst, and at its best."""
-    low, high = estimate.get("worst_low"), estimate.get("worst_high")
-    if not estimate["missing"] or low is None or high is None:
+    ends = (estimate.worst_low, estimate.worst_high)
+    if not estimate.missing or None in ends:
         return ""
-    return f"[{number(low * scale, digits)}, {number(high * scale, digits)}]"
+    return "[{}, {}]".format(*(number(end * scale, digits) for end in ends if end is not None))
 
 
 def _interval(row: Mapping[str, Any], digits: int) -> str:
