@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+import judgebench
 from judgebench.cli.options import Refused, refuse_options, store_option
 from judgebench.cli.streams import say
 
@@ -115,49 +116,26 @@ def command(
     the key; 73 a file cannot be written.
     """
     refuse_options(what, {**given, "outputs": outputs}, REFUSED)
-    from judgebench import api
-
     if what in TRACKERS:
-        say(f"sent to {what}: {api.export_to_tracker(what, about or 'latest', store=store)}")
+        sent = judgebench.api.export_to_tracker(what, about or "latest", store=store)
+        say(f"sent to {what}: {sent}")
         return 0
+    said = {name: value for name, value in given.items() if value not in (None, (), False)}
+    write = getattr(judgebench, f"export_{what.replace('-', '_')}")
     if what in FOLDERS:
         if len(outputs) != 1:
             raise click.UsageError("name one folder to write to: --output FOLDER")
-        n = _folder(outputs[0], what, about, store, given)
-        say(f"written: {outputs[0]}: {n} files")
+        whole = {"benchmark": about} if about else {}
+        done = write(outputs[0], store=store, **whole, **said)
+        for warning in getattr(done, "warnings", ()):
+            say(f"warning: {warning}")
+        say(f"written: {outputs[0]}: {len(getattr(done, 'paths', done))} files")
         return 0
-    to: Any = list(outputs) or sys.stdout
-    if what == "responses":
-        api.export_responses(to, about, form=form, store=store)
-    elif what == "verdicts":
-        api.export_verdicts(to, about, with_text=given["with_text"], form=form, store=store)
-    elif about is None or given["correct"] is None:
+    if what == EXAMPLES and (about is None or given["correct"] is None):
         raise click.UsageError(
             f"`export {EXAMPLES}` takes a benchmark and --correct JUDGE, whose labels count"
         )
-    else:
-        api.export_confidence_examples(
-            to,
-            about,
-            correct=given["correct"],
-            models=given["models"],
-            number=given["number"] or 10,
-            form=form,
-            store=store,
-        )
+    write(outputs or sys.stdout, about, form=form, store=store, **said)
     for path in outputs:
         say(f"written: {path}")
     return 0
-
-
-def _folder(folder: Path, what: str, about: str | None, store: str, given: dict[str, Any]) -> int:
-    """How many files were written to a folder."""
-    from judgebench import api
-
-    if what == PARQUET:
-        return len(api.export_parquet(folder, about, store=store))
-    chosen = {name: given[name] for name in ("models", "judges", "baseline")}
-    done = api.export_alpaca_eval(folder, about or "alpaca_eval", store=store, **chosen)
-    for warning in done.warnings:
-        say(f"warning: {warning}")
-    return len(done.paths)

@@ -177,7 +177,7 @@ def command(
     asks_more = ("batch", "refresh_anchors", "stack_anchors", "again")
     if any(given.pop(option) for option in asks_more) or narrowing.as_json():
         raise click.UsageError("--confirm asks afresh and nothing else: leave the others out")
-    from judgebench.reports.gate_file import read_gate
+    from judgebench.reports.gate_policy import read_gate
 
     unconfirmed = read_gate(gate).unconfirmed
     if not unconfirmed:
@@ -209,7 +209,7 @@ def carry_out(
 
     ``given`` are the options of `limit_options` and `report_options`, and those of ``act``.
     """
-    from judgebench.cli.progress import progress_for
+    from judgebench.progress import progress_for
 
     form, outputs = given.pop("form"), given.pop("outputs")
     check_outputs(outputs)
@@ -380,12 +380,11 @@ def _boards(outcome: Outcome, url: str) -> Document:
                 confidences.append(confidence)
                 tables += confidence.tables
             if any(is_human(board.judge) for board in found):
-                from judgebench.reports.agreement import document as agreed
-                from judgebench.reports.outcome_agreement import agreement_reports
+                from judgebench.reports.agreement import agreement_reports
 
                 among = [board.judge_id for board in found if board.judge_id]
-                if reports := agreement_reports(store, name, judges=among):
-                    agreements.append(agreed(*reports))
+                if report := agreement_reports(store, name, judges=among):
+                    agreements.append(report.document())
                     tables += agreements[-1].tables
     return Document(
         tables=tables,
