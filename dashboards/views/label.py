@@ -23,6 +23,8 @@ from judgebench.records import VerdictSlot
 from judgebench.reports.estimates import to_json
 from judgebench.reports.rater_agreement import rater_agreement
 
+PLACE = ("Work", 90)
+
 KINDS: dict[Kind, str] = {
     "label": "each answer by itself",
     "preference": "two answers: which is better",

@@ -25,6 +25,8 @@ from judgebench.metrics import registry
 from judgebench.reports.nights import THE_FIRST, THE_ONE_BEFORE, Nights, board_test
 from judgebench.reports.versions import Night
 
+PLACE = ("Over time", 70)
+
 SHARES = {f"{100 * share:g}": share for share in (0.01, 0.02, 0.03, 0.05, 0.1)}
 """By how it stands in the URL: the allowed drop, in percent of the scale."""
 
