@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from judgebench.reports.agreement import document
 from judgebench.reports.board_tables import Leaderboard
 from judgebench.store import open_store
 from tests.dashboards import stores
@@ -108,7 +107,7 @@ def test_the_downloads_hold_the_numbers_that_are_shown(tmp_path: Path) -> None:
         assert list(rows["value"]) == pytest.approx(shown)
     with open_store(url, read_only=True) as store:
         report = judges.against(store, *place[2:], "human/a", "label")
-    rows = pd.read_csv(io.StringIO(page.rendered(lambda: [document(report, by_model=True)], "csv")))
+    rows = pd.read_csv(io.StringIO(page.rendered(lambda: [report.document(by_model=True)], "csv")))
     metrics = sum(len(row.metrics) for row in report.rows)
     took = 3 * len(report.costs)  # dollars, seconds and their median
     assert len(rows) == metrics + len(report.differences) + took
