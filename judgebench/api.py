@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from judgebench.reports.document import Document
     from judgebench.reports.drift import DriftReport
     from judgebench.reports.evaluators import EvaluatorReport
+    from judgebench.reports.forgotten import ForgottenReport
     from judgebench.reports.gate_file import GateSaid
     from judgebench.reports.gate_outcome import GateReport
     from judgebench.reports.gate_policy import Policy
@@ -64,7 +65,7 @@ if TYPE_CHECKING:
     from judgebench.reports.ranking import Ranking
     from judgebench.reports.ranking_control import Control
     from judgebench.reports.replies import JudgedReply
-    from judgebench.reports.reproduce import Reproduction
+    from judgebench.reports.reproduce import Reproductions
     from judgebench.reports.run_diff import RunDiff
     from judgebench.reports.training import Training
     from judgebench.stats.answer_confidence import RougeL
@@ -921,7 +922,7 @@ def drift(*, store: Results = None) -> DriftReport:
 
 def reproduce(
     tables: str | Sequence[str] = (), *, tasks: str | Path | None = None, level: float = 0.95
-) -> list[Reproduction]:
+) -> Reproductions:
     """Published tables, recomputed from figures: ours beside theirs, and where they agree.
 
     Parameters
@@ -1229,7 +1230,7 @@ def forget(
     unreadable: bool = False,
     store: str | Path | None = None,
     remove: bool = False,
-) -> Document:
+) -> ForgottenReport:
     """What would be forgotten and what it would take to have it again; ``remove`` forgets it.
 
     Parameters
@@ -1251,7 +1252,7 @@ def forget(
         Where a run is under way, which may need what would go.
     """
     from judgebench.reports.boards import meant
-    from judgebench.reports.forgotten import document, usd_per_call
+    from judgebench.reports.forgotten import forgotten_report, usd_per_call
     from judgebench.reports.replies import judges_called
     from judgebench.reports.run_ref import run_called
     from judgebench.store.copy import Forgettable
@@ -1273,7 +1274,7 @@ def forget(
             with _nobody_judges(opened):
                 found = opened.forget(wanted)
         names = {judge.key: judge.name for judge in opened.judges()}
-        return document(found, names, usd_per_call(opened), removed=remove)
+        return forgotten_report(found, names, usd_per_call(opened), removed=remove)
 
 
 @contextmanager

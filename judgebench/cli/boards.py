@@ -442,9 +442,9 @@ def reproduce(tables: tuple[str, ...], tasks: Path | None, level: float) -> Docu
       judgebench reproduce trivia_judging --output trivia.md
     """
     from judgebench.metrics.intervals import Intervals
-    from judgebench.reports import reproduce as of
+    from judgebench.reports.reproduce import reproduce as recomputed
 
-    return of.document(of.reproduce(tables, tasks=tasks, intervals=Intervals(level=level)))
+    return recomputed(tables, tasks=tasks, intervals=Intervals(level=level)).document()
 
 
 @click.command("verify")

@@ -325,6 +325,6 @@ def set_baseline_command(
 @click.option("--history", is_flag=True, help="Also what a baseline was before.")
 def list_baselines(store: Store, history: bool) -> Document:
     """List the baselines of a store, a row for each benchmark."""
-    from judgebench.reports.baselines import document
+    from judgebench.reports.baselines import baseline_list
 
-    return document(store.baselines(), store, history=history)
+    return baseline_list(store, history=history).document()

@@ -414,4 +414,4 @@ def forget(yes: bool, **asked: Any) -> Document:
 
     if not (asked["judges"] or asked["runs"] or asked["judgments"]):
         raise click.UsageError("name what is meant: --judge, --run or --judgments")
-    return api.forget(**asked, remove=yes)
+    return api.forget(**asked, remove=yes).document()
