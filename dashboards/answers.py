@@ -18,11 +18,13 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import streamlit as st
+from boards import boards
 from disk_cache import DiskCache, name_of, usual_folder
 from open_store import computing, mark_of, opened
 from worker import Question, Workers, read, written
 
 from judgebench.errors import JudgebenchError
+from judgebench.store import Store
 from judgebench.store.opening import located
 
 T = TypeVar("T")
@@ -131,27 +133,27 @@ class Desk:
     ) -> Any:
         """From disk, or computed and kept there."""
         name = name_of(located(state.url).identity, state.mark, question.name)
-        if (found := self._on_disk(name)) is not None:
+        if (found := self._on_disk(name, question)) is not None:
             return found
         if here:
             with opened(state.url) as store:
-                text: str | None = written(question.of(store))
+                text: str | None = written(question.of(store), question.function)
         else:
             text = None
             while text is None:
                 with self.workers.turn(question, urgent=urgent) as worker:
                     # Whoever had the turn before may have asked the same.
-                    if (found := self._on_disk(name)) is not None:
+                    if (found := self._on_disk(name, question)) is not None:
                         return found
                     text = worker.ask(state.url, question)
         assert text is not None
         self.disk.put(name, text)
-        return read(text)
+        return read(text, question.function)
 
-    def _on_disk(self, name: str) -> Any | None:
+    def _on_disk(self, name: str, question: Question) -> Any | None:
         text = self.disk.get(name)
         try:
-            return None if text is None else read(text)
+            return None if text is None else read(text, question.function)
         except (ValueError, ImportError):  # cut off, or of other code
             return None
 
@@ -242,9 +244,13 @@ def refresh(state: State) -> None:
         desk().answer(state, question, urgent=False)
 
 
+def ready_boards(state: State) -> None:
+    """Have the boards of all benchmarks ready, those that came last into the store first."""
+    for benchmark, version in reversed(state.read(Store.benchmarks)):
+        state.ready(boards, benchmark, version)
+
+
 @st.cache_resource(max_entries=16, show_spinner=False)
 def snapshot(url: str) -> Snapshot:
     """Of a store, for all who look at it."""
-    from reads import ready_boards
-
     return Snapshot(url, ready_boards)

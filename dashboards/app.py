@@ -6,12 +6,12 @@ python dashboards/serve.py -- --store sqlite:///results/judgebench.db
 from __future__ import annotations
 
 import access
-import reads
+import run_parts
 import streamlit as st
 from answers import snapshot
 from long_text import LOOK
 from narrow import NARROW
-from open_store import NoStoreError
+from open_store import NoStoreError, shown_url, store_url
 
 from judgebench.errors import ConfigError, JudgebenchError
 
@@ -20,13 +20,13 @@ from judgebench.errors import ConfigError, JudgebenchError
 def status(url: str) -> None:
     """The running runs and how much the store holds; the rest of the page stands still."""
     try:
-        state = reads.status(url)
+        lines = list(run_parts.status_lines(url))
     except NoStoreError:
         st.text("No such store yet.")
     except JudgebenchError:  # the page says what is wrong
         st.text("It cannot be read.")
     else:
-        st.text("\n".join(state.lines()))
+        st.text("\n".join(lines))
     if snapshot(url).moved_on().mark != st.session_state["mark"]:
         st.rerun(scope="app")
 
@@ -36,7 +36,7 @@ if access.unguarded():
     st.error("This was started without what keeps other web pages out. Start it with:", icon="⛔")
     st.code("judgebench dashboard", language=None)
     st.stop()
-store = reads.store_url()
+store = store_url()
 st.session_state["store"] = store
 try:
     st.session_state["mark"] = snapshot(store).moved_on().mark
@@ -76,7 +76,7 @@ page = st.navigation(
 )
 with st.sidebar:
     st.caption("Store")
-    st.text(reads.shown_url(store))
+    st.text(shown_url(store))
     status(store)
     if not access.bound_to_loopback():
         st.caption("Other machines may reach this page. Whoever does reads the whole store.")

@@ -23,6 +23,13 @@ APART = 7
 """Pixels by which the number and that below it are off the middle of their row."""
 
 TONES = {**SHAPES, "apart": "cross"}
+MEANS = {
+    "first": "● blue: may be first (its set of ranks holds 1)",
+    "rest": "● grey: behind",
+    "alarm": "▲ vermillion: too much is missing",
+    "apart": "✚ grey, below the line: suspicious, excluded from the ranking",
+}
+"""What the tones say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,33 +1,26 @@
-"""The rows of a leaderboard as they are tabled and drawn, from the report's JSON of a board."""
+"""The rows of a leaderboard as they are tabled and drawn."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
+import badges
 import charts
 import pandas as pd
-import reads
 import widgets
-from badges import badges, is_apart
-from board_reads import LENGTH_CONTROLLED, WIN_RATE
 
 from judgebench.metrics import registry
+from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
+from judgebench.metrics.win_rate import WIN_RATE
+from judgebench.records import Estimate
+from judgebench.reports.board import Board, Row
 
-
-class Beside(NamedTuple):
-    """A win rate that stands beside the metric that is shown, and what it is called there."""
-
-    metric: str
-    words: str
-
-
-BESIDE = {
-    "lc": Beside(LENGTH_CONTROLLED, "length-controlled"),
-    "raw": Beside(WIN_RATE, "plain win rate"),
-}
-"""By what their columns begin with."""
+BESIDE = {"lc": (LENGTH_CONTROLLED, "length-controlled"), "raw": (WIN_RATE, "plain win rate")}
+"""A win rate that stands beside the metric that is shown: by what its columns begin with, its
+metric, and what it is called there."""
 
 SAID = ("items", "verdicts")
 """Counts that stand above the table, and that n says."""
@@ -45,91 +38,108 @@ ALWAYS = ("rank", "rank_low", "rank_high", "model", "value", "low", "high", "n",
 DRAWN = ("tone", "name", "note", "beside note", "badges")
 """Columns that are only drawn."""
 
+ENDS = ("value", "low", "high")
 
-def table(
-    board: reads.Json, metric: str, floor: float, *, beside: str | None = None
-) -> pd.DataFrame:
+
+def names_of(boards: Sequence[Board]) -> list[str]:
+    """What each board is called: its judge, and where that has several, what it says of whom."""
+    n_boards = Counter(board.judge for board in boards)
+    return widgets.distinct(
+        [
+            f"{board.judge} · {_against(board) or (board.metric or '').replace('_', ' ')}"
+            if n_boards[board.judge] > 1
+            else board.judge
+            for board in boards
+        ]
+    )
+
+
+def identity(board: Board) -> str:
+    """One line: which data, which judge, compared with whom, what it is, how many items."""
+    items = max((row.counts["items"] for row in board.rows), default=0)
+    served = ", ".join(board.served_models)
+    parts = [f"{board.benchmark}@{board.version}", f"judge {board.judge}", _against(board)]
+    parts += [board.judge_is, f"served by {served}" if served else ""]
+    return " · ".join(part for part in [*parts, f"{items:,} items" if items else ""] if part)
+
+
+def _against(board: Board) -> str:
+    return "" if board.opponent is None else f"against {board.opponent}"
+
+
+def table(board: Board, metric: str, floor: float, *, beside: str | None = None) -> pd.DataFrame:
     """One row for each model in the order of the report, which has suspicious ones at the end.
 
     Parameters
     ----------
+    floor
+        The share of verdicts that has to be there.
     beside
         A key of `BESIDE`: the win rate that stands beside the metric, if one does. Where no model
         has it, none does: the page says once why.
     """
-    wanted = BESIDE[beside].metric if beside else ""
-    known = (row["metrics"].get(wanted, reads.NO_ESTIMATE)["value"] for row in board["rows"])
-    beside = beside if any(value is not None for value in known) else None
-    counted = dict.fromkeys(name for row in board["rows"] for name in row["counts"])
-    names = [name for name in counted if name not in SAID]
-    return pd.DataFrame([_row(row, metric, names, floor, beside) for row in board["rows"]])
+    wanted = BESIDE[beside][0] if beside else ""
+    known = [row.metrics[wanted].value for row in board.rows if wanted in row.metrics]
+    beside = beside if any(not math.isnan(value) for value in known) else None
+    counted = dict.fromkeys(name for row in board.rows for name in row.counts if name not in SAID)
+    return pd.DataFrame([_row(row, metric, list(counted), floor, beside) for row in board.rows])
 
 
 def _row(
-    row: reads.Json, metric: str, counted: Sequence[str], floor: float, beside: str | None
+    row: Row, metric: str, counted: Sequence[str], floor: float, beside: str | None
 ) -> dict[str, Any]:
-    scale, digits = registry.metric(metric).drawn_times, registry.metric(metric).drawn_digits
-    estimate = row["metrics"].get(metric, reads.NO_ESTIMATE)
+    entry, estimate = registry.metric(metric), row.metrics.get(metric, widgets.NO_ESTIMATE)
+    scale, digits = entry.drawn_times, entry.drawn_digits
     numbers = widgets.numbers(estimate, scale)
-    undefined = numbers.pop("undefined")
-    counts = row["counts"]
-    said = ", ".join(badge.text for badge in badges(row, floor))
-    published = row.get("published", {}).get(metric)
-    told = {
-        "rank": row["rank"],
-        "rank_low": row["rank_low"],
-        "rank_high": row["rank_high"],
-        "model": row["model"],
-        **{name: numbers.pop(name) for name in ("value", "low", "high")},
-        **_beside(row, "lc", beside),
-        **_beside(row, "raw", beside),
-        **numbers,
+    said = badges.written(badges.badges(row, floor))
+    note = widgets.note(numbers, digits)
+    return {
+        "rank": row.rank,
+        "rank_low": row.rank_low,
+        "rank_high": row.rank_high,
+        "model": row.model,
+        **{end: numbers[end] for end in ENDS},
+        **{name: value for one in BESIDE for name, value in _beside(row, one, beside).items()},
+        "n": estimate.n,
+        "missing": estimate.missing,
         "flags": said,
-        "published": math.nan if published is None else published * scale,
+        "published": row.published.get(metric, math.nan) * scale,
         "worst case": widgets.worst_case(estimate, scale, digits),
-        **{COUNTS.get(name, name.replace("_", " ")): counts.get(name, 0) for name in counted},
-        "undefined": undefined,
+        **{COUNTS.get(one, one.replace("_", " ")): row.counts.get(one, 0) for one in counted},
+        "undefined": numbers["undefined"],
         "tone": tone(row),
-        "name": f"{rank_text(row)}\u2002{row['model']}",
+        "name": f"{row.rank_set}\u2002{row.model}",
         "badges": said,
+        "note": f"{note} · {said.partition(' ')[0]}" if said else note,
+        "beside note": _beside_note(row, beside),
     }
-    marks = said.split(" ", 1)[0] if said else ""
-    note = widgets.note(told, digits)
-    note = f"{note} · {marks}" if marks else note
-    return told | {"note": note, "beside note": "" if beside is None else _note(told, beside)}
 
 
-def _beside(row: reads.Json, which: str, wanted: str | None) -> dict[str, Any]:
+def _beside(row: Row, which: str, wanted: str | None) -> dict[str, Any]:
     """A win rate beside the metric; nan, with the reason, where it has no value."""
-    estimate = row["metrics"].get(BESIDE[which].metric) if which == wanted else None
-    numbers = widgets.numbers(reads.NO_ESTIMATE if estimate is None else estimate, 1.0)
-    told = {f"{which} {name}": numbers[name] for name in ("value", "low", "high")}
-    return told | {f"{which} undefined": numbers["undefined"] if estimate is not None else ""}
+    found = row.metrics.get(BESIDE[which][0]) if which == wanted else None
+    numbers = widgets.numbers(found or widgets.NO_ESTIMATE, 1.0)
+    told = {f"{which} {end}": numbers[end] for end in ENDS}
+    return told | {f"{which} undefined": numbers["undefined"] if found else ""}
 
 
-def _note(row: Mapping[str, Any], which: str) -> str:
-    if not math.isnan(row[f"{which} value"]):
-        ends = ", ".join(charts.number(row[f"{which} {end}"], 1) for end in ("low", "high"))
-        return f"{charts.number(row[f'{which} value'], 1)} [{ends}] {BESIDE[which].words}"
-    undefined = row[f"{which} undefined"]
-    return f"{charts.GAP} {undefined}" if undefined else ""
+def _beside_note(row: Row, which: str | None) -> str:
+    found: Estimate | None = None if which is None else row.metrics.get(BESIDE[which][0])
+    if which is None or found is None:
+        return ""
+    if math.isnan(found.value):
+        return f"{charts.GAP} {found.undefined}" if found.undefined else ""
+    ends = ", ".join(charts.number(end, 1) for end in (found.low, found.high))
+    return f"{charts.number(found.value, 1)} [{ends}] {BESIDE[which][1]}"
 
 
-def rank_text(row: reads.Json) -> str:
-    """``1–3``: the model's set of ranks, which holds with those of all others."""
-    low, high = row["rank_low"], row["rank_high"]
-    if row["rank"] is None:
-        return charts.GAP
-    return f"{low}" if low == high else f"{low}–{high}"
-
-
-def tone(row: reads.Json) -> str:
+def tone(row: Row) -> str:
     """How the row is drawn: a field of `board_charts.TONES`."""
-    if is_apart(row):
+    if row.excluded:
         return "apart"
-    if "coverage" in row["flags"]:
+    if "coverage" in row.flags:
         return "alarm"
-    return "first" if row["rank_low"] == 1 else "rest"
+    return "first" if row.may_be_first else "rest"
 
 
 def only(rows: pd.DataFrame, models: Sequence[str], words: str) -> pd.DataFrame:
@@ -151,3 +161,10 @@ def tabled(rows: pd.DataFrame) -> pd.DataFrame:
     ]
     ranks = rows[["rank", "rank_low", "rank_high"]].astype("Int64")
     return rows.assign(**ranks).drop(columns=silent)
+
+
+def all_ends(rows: pd.DataFrame) -> pd.DataFrame:
+    """All that has a place on the axis, as if it were one number each."""
+    more = [rows[[f"{one} {end}" for end in ENDS]].set_axis(ENDS, axis=1) for one in BESIDE]
+    published = pd.DataFrame({"value": rows["published"]})
+    return pd.concat([rows[list(ENDS)], *more, published], ignore_index=True)

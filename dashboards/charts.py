@@ -83,6 +83,10 @@ def bounded(axis: Axis) -> alt.Scale:
     return alt.Scale(domain=[axis.low, axis.high], nice=False, clamp=True)
 
 
+def up(field: str, axis: Axis, ink: Ink, **more: Any) -> alt.Y:
+    return alt.Y(f"{field}:Q", title=axis.title, scale=bounded(axis), axis=quiet(ink, **more))
+
+
 def tips(*said: tuple[str, ...]) -> list[alt.Tooltip]:
     """What is read by pointing at a mark: field, title and maybe a format each."""
     return [

@@ -26,7 +26,6 @@ from item_parts import joined
 from widgets import scaled, signed_interval, with_counts
 
 from judgebench.metrics import registry
-from judgebench.reports import compare_document
 from judgebench.reports.compare import Difference, is_direct
 from judgebench.reports.estimates import p_text
 
@@ -57,14 +56,14 @@ def rows_of(tests: Sequence[Difference], *, several: bool) -> pd.DataFrame:
     one_board = len(places | {(test.judge, test.opponent) for test in tests}) == 2
     rows = pd.DataFrame([_row(test) for test in tests])
     rows["test"] = [
-        joined([place(test), test.judge, compare_document.measured(test), _direction(test),
-                f"vs {test.second}" * several])
+        joined([place(test), test.judge, test.measured, _direction(test),
+                f"vs {test.baseline}" * several])
         for test in tests
     ]  # fmt: skip
     alike = [one_board and bool(several or test.group) for test in tests]  # the caption has them
     rows["name"] = [
         joined([test.benchmark * (len(places) > 1), test.judge * (not same),
-                f"vs {test.second}" * several, test.group or "", test.confidence or "",
+                f"vs {test.baseline}" * several, test.group or "", test.confidence or "",
                 _direction(test), "directly" * test.direct,
                 f"against {test.opponent}" * bool(test.opponent and not same)])
         for test, same in zip(tests, alike, strict=True)
@@ -83,7 +82,7 @@ def _direction(test: Difference) -> str:
 def _row(test: Difference) -> dict[str, Any]:
     metric, estimate = of_metric(test), test.difference
     scale, digits = metric.drawn_times, metric.drawn_digits
-    better, worse = compare_document.moved(test)
+    better, worse = (test.better, test.worse)
     ends = scaled(estimate, scale)
     p = p_text(test.p_adjusted).replace("<", "< ")
     decided = f"{test.decision} {signed_interval(ends, digits)} · p {p}"
@@ -91,10 +90,10 @@ def _row(test: Difference) -> dict[str, Any]:
         "decision": test.decision,
         "benchmark": place(test),
         "judge": test.judge,
-        "metric": compare_document.measured(test),
-        "against": test.second,
-        "first": test.values[0] * scale,
-        "second": test.values[1] * scale,
+        "metric": test.measured,
+        "against": test.baseline,
+        "first": test.candidate_value * scale,
+        "second": test.baseline_value * scale,
         "difference": signed_interval(ends, 2),
         **ends,
         "p adjusted": p_text(test.p_adjusted),
@@ -104,7 +103,7 @@ def _row(test: Difference) -> dict[str, Any]:
         "worse": worse,
         "n": estimate.n,
         "missing": estimate.missing,
-        "detectable": test.detectable * scale,
+        "detectable": test.detectable_difference * scale,
         "because": test.because or "",
         "undefined": estimate.undefined or "",
         "tone": TONES[test.decision],

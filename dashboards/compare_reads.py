@@ -8,7 +8,7 @@ from meetings import n_judges as n_judges
 from meetings import n_nights as n_nights
 from widgets import signed as signed
 
-from judgebench.reports.gate_document import head
+from judgebench.reports.pair_tests import head
 from judgebench.store import Store
 
 

@@ -5,91 +5,11 @@ Each can run in a process beside the server (`computer`), which imports this mod
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Any
 
 from judgebench.records import is_human
-from judgebench.reports.board_tables import Leaderboard
-from judgebench.reports.boards import panels_in
-from judgebench.reports.confidence import choice, labelling
-from judgebench.reports.leaderboard import leaderboards
-from judgebench.reports.length_boards import LengthControl
-from judgebench.reports.render import render
 from judgebench.store import Store
-
-FORMS = ("csv", "md", "latex", "json")
-"""How a board can be taken along."""
-
-
-def boards(store: Store, benchmark: str, version: str) -> list[dict[str, Any]]:
-    """The leaderboards of a benchmark as the report has them, in all `FORMS`, panels last.
-
-    Not length-controlled, which takes its time.
-    """
-    return _boards(store, benchmark, version, control="off")
-
-
-def boards_of_judge(
-    store: Store,
-    benchmark: str,
-    version: str,
-    judge: str,
-    control: LengthControl,
-    suspicious: Literal["excluded", "ranked"],
-) -> list[dict[str, Any]]:
-    """Those of a judge, given by its id, or of a panel, by its name."""
-    return _boards(
-        store,
-        benchmark,
-        version,
-        judges=[judge],
-        control=control,
-        rank_suspicious=suspicious == "ranked",
-    )
-
-
-def _boards(
-    store: Store,
-    benchmark: str,
-    version: str,
-    *,
-    judges: Sequence[str] = (),
-    control: LengthControl,
-    rank_suspicious: bool = False,
-) -> list[dict[str, Any]]:
-    panels = panels_in(store, f"{benchmark}@{version}")
-    found = leaderboards(
-        store,
-        benchmark,
-        version,
-        judges=judges,
-        panels=panels,
-        length_control=control,
-        rank_suspicious=rank_suspicious,
-    )
-    found = tuple(sorted(found, key=lambda board: board.judge_id is None))
-    shown = Leaderboard.of(found).to_dict()["boards"]
-    forms = [
-        {form: render(Leaderboard.of([board]).document(), form) for form in FORMS}
-        for board in found
-    ]
-    return [board | {"forms": its} for board, its in zip(shown, forms, strict=True)]
-
-
-def who_labels(store: Store, benchmark: str, version: str) -> dict[str, str]:
-    """The judges that have said which answers are correct: name -> id."""
-    return labelling(store, f"{benchmark}@{version}")
-
-
-def with_confidences(store: Store, *benchmarks: str) -> list[str]:
-    """Those, of some benchmarks, that have labels and confidences, all as ``NAME@VERSION``."""
-    found = []
-    for one in benchmarks:
-        judge = next(iter(labelling(store, one).values()), None)
-        if judge is not None and choice(store, one, judge).confidences:
-            found.append(one)
-    return found
 
 
 def verdicts_used(store: Store) -> list[dict[str, Any]]:

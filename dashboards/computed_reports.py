@@ -9,33 +9,10 @@ import json
 
 from codec import written
 
-from judgebench.reports.compare import comparison
-from judgebench.reports.confidence import choice, confidence_report
 from judgebench.reports.nights import nights
-from judgebench.reports.training import training
 from judgebench.store import Store
-
-
-def compared(store: Store, asked: str) -> str:
-    """A `Comparison` of two models, by their ids."""
-    return written(comparison(store, **json.loads(asked)))
 
 
 def told(store: Store, asked: str) -> str:
     """The `Nights` of a name."""
     return written(nights(store, **json.loads(asked)))
-
-
-def trained(store: Store, asked: str) -> str:
-    """The `Training` of a run."""
-    return written(training(store, **json.loads(asked)))
-
-
-def chosen(store: Store, asked: str) -> str:
-    """The `Choice` among a benchmark's confidences."""
-    return written(choice(store, **json.loads(asked)))
-
-
-def sure(store: Store, asked: str) -> str:
-    """The `ConfidenceReport` of some models and confidences, with its curves."""
-    return written(confidence_report(store, **json.loads(asked), curves=True))

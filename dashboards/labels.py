@@ -12,7 +12,8 @@ import streamlit as st
 from open_store import opened
 
 from judgebench.errors import ConfigError, JudgebenchError
-from judgebench.exchange.label_queue import (
+from judgebench.labels import (
+    TAKEN_BACK,
     Asked,
     Cell,
     Kind,
@@ -24,9 +25,9 @@ from judgebench.exchange.label_queue import (
     labelable,
     place_of,
     presented,
+    put_label,
     queue,
 )
-from judgebench.exchange.labelling import TAKEN_BACK, put_label
 from judgebench.protocols import at_most
 from judgebench.records import Verdict, VerdictSlot
 from judgebench.reports.boards import meant

@@ -119,7 +119,7 @@ def row(night: DecidedNight, point: Mapping[str, Any], digits: int) -> dict[str,
 
 
 def differences(found: Nights, metric: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Of the nights shown, as `drawings.differences` draws them; empty for another metric."""
+    """Of the nights shown, as `timelines.differences` draws them; empty for another metric."""
     scale, slide = registry.metric(metric).drawn_times, found.slide
     if metric != found.metric:
         return pd.DataFrame(), pd.DataFrame()

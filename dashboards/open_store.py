@@ -5,18 +5,40 @@ And by what its states are told apart.
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from judgebench import DEFAULT_STORE
 from judgebench.errors import StoreError
 from judgebench.store import Store, open_store
 from judgebench.store.opening import Location, located
 
 _first_seen: dict[str, float] = {}
 """When a mark of a store on a server was met first."""
+
+
+def store_url(arguments: Sequence[str] | None = None) -> str:
+    """``--store URL`` after ``--``, else JUDGEBENCH_STORE, else the default."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    for place, argument in enumerate(given):
+        if argument.startswith("--store="):
+            return argument.removeprefix("--store=")
+        if argument == "--store" and place + 1 < len(given):
+            return given[place + 1]
+    return os.environ.get("JUDGEBENCH_STORE") or DEFAULT_STORE
+
+
+def shown_url(url: str) -> str:
+    """The store's file, without the folders of an absolute path, or its server and database."""
+    where = located(url)
+    if where.path is None:
+        return where.name.partition("://")[2].rpartition("@")[2]
+    return where.path.name if where.path.is_absolute() else where.name
 
 
 class NoStoreError(StoreError):

@@ -128,10 +128,14 @@ def several(
     start: Sequence[str] = (),
     *,
     kept_as: str | None = None,
+    outlives: bool = True,
     **how: Any,
 ) -> list[str]:
-    """Some of the options, to begin with those of ``start``; ``kept_as`` as in `choose`."""
-    kept, kept_as = _chosen_elsewhere(), kept_as or key
+    """Some of the options, to begin with those of ``start``.
+
+    ``kept_as`` as in `choose`; ``outlives`` says whether a change of page leaves them.
+    """
+    kept, kept_as = _chosen_elsewhere() if outlives else {}, kept_as or key
     linked = st.query_params.get_all(key) or kept.get(kept_as, [])
     chosen = [one for one in linked if one in options] or list(start)
     picked = st.multiselect(

@@ -10,7 +10,7 @@ import streamlit as st
 from answers import State
 from long_text import visible
 
-from judgebench.reports.gate_document import head
+from judgebench.reports.pair_tests import head
 from judgebench.store import Store
 from judgebench.store.read import ItemHistory
 

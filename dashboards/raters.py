@@ -16,7 +16,7 @@ import access
 import streamlit as st
 
 from judgebench.errors import InputError
-from judgebench.exchange.labelling import LONGEST_NAME, rater_called
+from judgebench.labels import LONGEST_NAME, rater_called
 
 HEADER_OPTION = "--rater-header"
 

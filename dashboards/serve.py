@@ -21,14 +21,14 @@ import access
 import streamlit as st
 from answers import begin
 from guard import Guard
-from reads import store_url
+from open_store import store_url
 from starlette.middleware import Middleware
 
 PAGES_IMPORT = (
     "altair",
     "pandas.io.formats.style",
     "streamlit.emojis",
-    "judgebench.exchange.labelling",
+    "judgebench.labels",
     "judgebench.reports.compare",
     "judgebench.reports.confidence",
     "judgebench.reports.leaderboard",

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 import access
 import children
-import run_reads
+import page
+import run_parts
 import streamlit as st
-import widgets
 from children import Child
 from long_text import visible
-from reads import duration
+from open_store import opened
+from run_parts import duration
 
 from judgebench.errors import InputError
 from judgebench.registry import figures_folder
@@ -43,7 +44,7 @@ SAYS = {
 def first_steps(url: str, what: str) -> None:
     """An empty store: what to type, and the published boards at one press."""
     st.info(f"{what} A run fills it:", icon="📭")
-    st.code(widgets.FIRST_STEPS, language=None)
+    st.code(page.FIRST_STEPS, language=None)
     st.text(f"Looked for {located(url).name}")
     st.text(
         "Or begin with what was published: AlpacaEval's board of 29 models, and eleven judges "
@@ -156,12 +157,14 @@ def standing(child: Child) -> str:
 @st.fragment(run_every=2)
 def live(url: str) -> None:
     """Every run that is writing to the store, from wherever it was started."""
-    widgets.or_say_what_is_wrong(lambda: _live(url))
+    page.or_say_what_is_wrong(lambda: _live(url))
 
 
 def _live(url: str) -> None:
-    for run in run_reads.under_way(url):
-        going = run_reads.going(run)
+    with opened(url) as store:  # not cached: it is asked every other second, and there are few
+        runs = store.runs_under_way()
+    for run in runs:
+        going = run_parts.going(run)
         with st.container(border=True):
             st.text(f"● {going.title}\n{going.stage}")
             if going.share is not None:

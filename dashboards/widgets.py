@@ -17,6 +17,8 @@ import page
 import pandas as pd
 import streamlit as st
 from charts import GAP, INK, Axis, Ink, number, text_px
+from long_text import visible
+from open_store import shown_url
 from page import FIRST_STEPS as FIRST_STEPS
 from page import Telling
 from page import choose as choose
@@ -26,10 +28,11 @@ from page import forget as forget
 from page import or_say_what_is_wrong as or_say_what_is_wrong
 from pandas.io.formats.style import Styler
 from pictures import Draws, as_of, captioned, plotted, save_buttons
-from reads import shown_url
 from streamlit.delta_generator import DeltaGenerator
 
 from judgebench.records import Estimate
+from judgebench.reports.document import Table
+from judgebench.reports.estimates import to_json
 
 
 def ink() -> Ink:
@@ -47,8 +50,14 @@ def distinct(names: Sequence[str]) -> list[str]:
     return told_apart
 
 
-def numbers(estimate: Mapping[str, Any], scale: float) -> dict[str, Any]:
-    """An estimate's columns; nan where the report has null."""
+NO_ESTIMATE = Estimate(
+    value=math.nan, low=math.nan, high=math.nan, n=0, units=0, undefined="not reported"
+)
+
+
+def numbers(estimate: Mapping[str, Any] | Estimate, scale: float) -> dict[str, Any]:
+    """An estimate's columns, maybe as JSON; nan where the report has null."""
+    estimate = to_json(estimate) if isinstance(estimate, Estimate) else estimate
     ends = {name: estimate.get(name) for name in ("value", "low", "high")}
     return {name: math.nan if end is None else end * scale for name, end in ends.items()} | {
         "n": estimate["n"],
@@ -93,18 +102,18 @@ def signed_interval(row: Mapping[str, float], digits: int) -> str:
     return f"{value} [{low}, {high}]"
 
 
-def in_brackets(estimate: Mapping[str, Any]) -> str | None:
+def in_brackets(estimate: Mapping[str, Any] | Estimate) -> str | None:
     """``0.62 [0.48, 0.75]``; None where undefined, which a table shows as a dash."""
     row = numbers(estimate, 1.0)
     return None if math.isnan(row["value"]) else f"{number(row['value'], 2)} {_interval(row, 2)}"
 
 
-def worst_case(estimate: Mapping[str, Any], scale: float, digits: int) -> str:
+def worst_case(estimate: Estimate, scale: float, digits: int) -> str:
     """Where the number would lie with all that is missing at its worst, and at its best."""
-    low, high = estimate.get("worst_low"), estimate.get("worst_high")
-    if not estimate["missing"] or low is None or high is None:
+    ends = (estimate.worst_low, estimate.worst_high)
+    if not estimate.missing or None in ends:
         return ""
-    return f"[{number(low * scale, digits)}, {number(high * scale, digits)}]"
+    return "[{}, {}]".format(*(number(end * scale, digits) for end in ends if end is not None))
 
 
 def _interval(row: Mapping[str, Any], digits: int) -> str:
@@ -164,6 +173,16 @@ def table(rows: pd.DataFrame | Styler, **options: Any) -> Any:
     return st.dataframe(
         rows, hide_index=True, width="stretch", placeholder=GAP, column_config=config, **options
     )
+
+
+def listed(found: Table) -> None:
+    """A table of a report, with its notes; whole numbers sort as such."""
+    rows = pd.DataFrame(found.rows, columns=distinct([one.title for one in found.columns]))
+    for name in rows:
+        if rows[name].str.fullmatch(r"\d+").all():
+            rows[name] = rows[name].astype(int)
+    table(rows)
+    notes([visible(note) for note in found.notes])
 
 
 def whole(rows: pd.DataFrame, config: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, is_dataclass
 from functools import cache
-from typing import IO, Any
+from types import SimpleNamespace
+from typing import IO, Any, get_type_hints
 
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter
@@ -74,14 +75,14 @@ class Question:
         return self.function(store, *self.args, **self.asked)
 
 
-def written(answer: Any) -> str:
-    """An answer as JSON with what it is; nan stays nan."""
+def written(answer: Any, function: Callable[..., Any] | None = None) -> str:
+    """What a function said, as JSON with what it is; nan stays nan."""
     kind = type(answer) if is_dataclass(answer) else object
-    serializer, _ = _forms(kind)
+    serializer, _ = _forms(_declared(function) if kind is object else kind)
     return f"{kind.__module__} {kind.__qualname__}\n{serializer.to_json((answer,)).decode()}"
 
 
-def read(text: str) -> Any:
+def read(text: str, function: Callable[..., Any] | None = None) -> Any:
     """What `written` wrote.
 
     Raises
@@ -91,15 +92,23 @@ def read(text: str) -> Any:
     """
     head, _, body = text.partition("\n")
     module, _, name = head.partition(" ")
-    kind: Any = object
-    if module != "builtins":
-        if module.partition(".")[0] not in ("judgebench", "meetings"):
-            raise ValueError(f"{head}: no answer of ours")
-        kind = getattr(importlib.import_module(module), name, None)
+    if module == "builtins":
+        kind = _declared(function)
+    else:
+        ours = module.partition(".")[0] in ("judgebench", "meetings")
+        kind = getattr(importlib.import_module(module), name, None) if ours else None
         if not is_dataclass(kind):
             raise ValueError(f"{head}: no answer of ours")
     (answer,) = _forms(kind)[1].validate_json(body)
     return answer
+
+
+def _declared(function: Callable[..., Any] | None) -> Any:
+    """What it says by its own account, where that is not a dataclass, which says itself."""
+    said = SimpleNamespace(
+        __annotations__={"is": getattr(function, "__annotations__", {}).get("return", Any)}
+    )
+    return get_type_hints(said, vars(sys.modules[getattr(function, "__module__", __name__)]))["is"]
 
 
 _FORM = ConfigDict(
@@ -118,9 +127,7 @@ _ARRAY = core_schema.no_info_plain_validator_function(
 @cache
 def _forms(kind: Any) -> tuple[SchemaSerializer, SchemaValidator]:
     # In a tuple, since a dataclass by itself would not take another's configuration.
-    schema = _with_arrays(
-        TypeAdapter(tuple[Any if kind is object else kind], config=_FORM).core_schema
-    )
+    schema = _with_arrays(TypeAdapter(tuple[kind], config=_FORM).core_schema)
     numbers = CoreConfig(ser_json_inf_nan="constants")  # in arrays too, where nothing says so
     return SchemaSerializer(schema, numbers), SchemaValidator(schema)
 
@@ -268,14 +275,14 @@ def answer_all(questions: IO[bytes], out: IO[bytes]) -> None:
             return
         try:
             with open_store(url, read_only=True) as store:
-                said = {"answer": written(question.of(store))}
+                said = {"answer": written(question.of(store), question.function)}
         except JudgebenchError as error:
             said = {"fault": type(error).__name__, "said": str(error)}
         out.write(json.dumps(said).encode() + b"\n")
         out.flush()
 
 
-LOADS = ("computations", "judgebench.reports.leaderboard")
+LOADS = ("boards", "judgebench.reports.compare")
 """What most answers need, loaded before anything is asked: a second of a core."""
 
 

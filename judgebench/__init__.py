@@ -22,6 +22,11 @@ INCLUDE_PATH = "JUDGEBENCH_INCLUDE_PATH"
 """The variable that names folders of benchmarks, as PATH does those of programs."""
 
 if TYPE_CHECKING:
+    from judgebench import api as api
+    from judgebench import batches as batches
+    from judgebench import data as data
+    from judgebench import labels as labels
+    from judgebench import records as records
     from judgebench.api import agreement as agreement
     from judgebench.api import answers as answers
     from judgebench.api import compare as compare
@@ -36,12 +41,8 @@ if TYPE_CHECKING:
     from judgebench.api import export_verdicts as export_verdicts
     from judgebench.api import forget as forget
     from judgebench.api import gate as gate
-    from judgebench.api import import_alpaca_eval as import_alpaca_eval
-    from judgebench.api import import_evaluations as import_evaluations
-    from judgebench.api import import_honestybench as import_honestybench
-    from judgebench.api import import_judgments as import_judgments
+    from judgebench.api import import_files as import_files
     from judgebench.api import import_labels as import_labels
-    from judgebench.api import import_published as import_published
     from judgebench.api import import_responses as import_responses
     from judgebench.api import import_verdicts as import_verdicts
     from judgebench.api import item as item
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from judgebench.api import reproduce as reproduce
     from judgebench.api import respond as respond
     from judgebench.api import run as run
+    from judgebench.api import runs as runs
     from judgebench.api import runs_diff as runs_diff
     from judgebench.api import suggest_policy as suggest_policy
     from judgebench.api import training as training
@@ -65,7 +67,7 @@ if TYPE_CHECKING:
     from judgebench.assertions import assert_no_regression as assert_no_regression
 
 _ASSERTIONS = ("Inconclusive", "assert_no_regression")
-_MODULES = ("batches", "data", "labels", "records")
+_MODULES = ("api", "batches", "data", "labels", "records")
 
 __all__ = [
     "Inconclusive",
@@ -85,12 +87,8 @@ __all__ = [
     "export_verdicts",
     "forget",
     "gate",
-    "import_alpaca_eval",
-    "import_evaluations",
-    "import_honestybench",
-    "import_judgments",
+    "import_files",
     "import_labels",
-    "import_published",
     "import_responses",
     "import_verdicts",
     "item",
@@ -104,6 +102,7 @@ __all__ = [
     "reproduce",
     "respond",
     "run",
+    "runs",
     "runs_diff",
     "suggest_policy",
     "training",

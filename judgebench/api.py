@@ -10,14 +10,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeAlias, TypedDict, Unpack, cast
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    NamedTuple,
+    TextIO,
+    TypeAlias,
+    TypedDict,
+    Unpack,
+    cast,
+)
 
 from judgebench import DEFAULT_STORE, config, registry
 from judgebench.errors import (
     ConfigError,
     InputError,
+    JudgebenchError,
     StoreBusyError,
     StoreError,
     UsageError,
@@ -34,7 +46,8 @@ from judgebench.execution.pool import ProviderPool
 from judgebench.execution.preflight import Finding, needs
 from judgebench.execution.recheck import Unconfirmed, recheck_of_today
 from judgebench.execution.resolve import ResolvedBenchmark, ResolvedSuite, endpoints, resolve
-from judgebench.protocols import NoProgress, Progress, at_once
+from judgebench.progress import shown
+from judgebench.protocols import Progress, at_once
 from judgebench.store import Store
 from judgebench.store import open_store as open_live_store
 
@@ -43,31 +56,34 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from judgebench.exchange.alpaca_eval import AlpacaEvalImport
     from judgebench.exchange.alpaca_eval_export import AlpacaEvalExport
-    from judgebench.exchange.pipeline import Import, ImportReport
-    from judgebench.records import RunManifest
+    from judgebench.exchange.pipeline import ImportReport
+    from judgebench.reports.baselines import BaselineList
+    from judgebench.reports.board_tables import Leaderboard
     from judgebench.reports.boards import Meant
     from judgebench.reports.bundle import Verified
     from judgebench.reports.calibrate_length import Fitted
     from judgebench.reports.compare import Comparison
+    from judgebench.reports.composed import Agreement
     from judgebench.reports.confidence import ConfidenceReport
     from judgebench.reports.cost import CostReport
     from judgebench.reports.document import Document
     from judgebench.reports.drift import DriftReport
     from judgebench.reports.evaluators import EvaluatorReport
     from judgebench.reports.forgotten import ForgottenReport
-    from judgebench.reports.gate_file import GateSaid
-    from judgebench.reports.gate_outcome import GateReport
-    from judgebench.reports.gate_policy import Policy
+    from judgebench.reports.gate_policy import GateFile, Policy
+    from judgebench.reports.gate_result import GateReport
     from judgebench.reports.length_boards import LengthControl
     from judgebench.reports.nights import Nights
+    from judgebench.reports.pair_tests import Texts
     from judgebench.reports.ranking import Ranking
     from judgebench.reports.ranking_control import Control
     from judgebench.reports.replies import JudgedReply
     from judgebench.reports.reproduce import Reproductions
     from judgebench.reports.run_diff import RunDiff
+    from judgebench.reports.runs import RunDetails, RunList
     from judgebench.reports.training import Training
+    from judgebench.stats.agreement import Weighting
     from judgebench.stats.answer_confidence import RougeL
     from judgebench.stats.pair_outcomes import Conflict, UnreadableSide
     from judgebench.stats.ranking import Ties
@@ -186,18 +202,21 @@ def leaderboard(
     rank_suspicious: bool = False,
     length_control: LengthControl = "exact",
     sort: str | None = None,
-) -> pd.DataFrame:
-    """The leaderboards of one or several benchmarks as one table, a row for each number.
+    published: bool = False,
+    published_as: Mapping[str, str] | Sequence[str] = (),
+    bundle: str | Path | None = None,
+) -> Leaderboard:
+    """The leaderboards of one or several benchmarks, one for each judge.
 
-    What ``judgebench leaderboard --format csv`` writes: the same store gives the same table. One
-    metric is one row a model, and benchmarks stand side by side with ``pivot``:
+    The same store gives the same numbers. As a table (``to_frame``) it has a row for each number:
+    one metric is one row a model, and benchmarks stand side by side with ``pivot``.
 
-    >>> frame = judgebench.leaderboard(  # doctest: +SKIP
-    ...     ["trivia_judging_mini", "alpaca_eval_mini"], metrics=["accuracy", "win_rate"]
+    >>> boards = judgebench.leaderboard(
+    ...     ["trivia_judging_mini", "mixeval_mini"], metrics="accuracy", judges="contains"
     ... )
-    >>> frame.pivot(
-    ...     index="model", columns=["benchmark", "judge"], values="value"
-    ... )  # doctest: +SKIP
+    >>> frame = boards.to_frame()
+    >>> frame[frame["rank"] == 1]["model"].tolist()
+    ['taker-careful']
 
     Parameters
     ----------
@@ -228,10 +247,16 @@ def leaderboard(
         ``exact``, ``compat``, ``both`` or ``off``.
     sort
         Rows by a metric, the greatest first; with a minus before it the least first; or ``model``.
+    published, published_as
+        Also the published boards of the one benchmark, as rows of reference; and how a model is
+        called there, where no name of it is (a mapping, or ``OURS=PUBLISHED``).
+    bundle
+        Also write the boards with all that they rest on to this file, for `verify`.
 
     Returns
     -------
-    DataFrame
+    Leaderboard
+        ``boards`` are the boards, typed; ``notes`` what else was found. The table has
         ``benchmark``, ``version``, ``judge``, ``opponent`` (of comparisons) say which board;
         ``rank``, ``rank_low``, ``rank_high``, ``model``, ``model_id`` who; ``metric`` what;
         ``value``, ``low``, ``high``, ``level``, ``n`` (verdicts), ``units`` (items), ``missing``,
@@ -245,33 +270,85 @@ def leaderboard(
     UsageError
         For a benchmark, judge, model, metric or grouping that the store does not hold.
     """
-    from judgebench.metrics.intervals import Intervals
-    from judgebench.reports.board_request import boards_of, chosen, no_boards
+    from judgebench.reports.board_request import BoardRequest, no_boards
     from judgebench.reports.board_tables import Leaderboard
-    from judgebench.reports.boards import parse_panel
+    from judgebench.reports.bundle import write_bundle
+    from judgebench.reports.published import read_names
+    from judgebench.reports.reference_board import references
 
-    with _opened(store) as its:
-        found = boards_of(
-            its,
-            _listed(benchmarks),
-            judges=_listed(judges),
-            panels=[parse_panel(written) for written in _listed(panels)],
-            intervals=Intervals(level=level),
-            length_control=length_control,
-            rank_by=rank_by,
-            rank_suspicious=rank_suspicious,
-            by=_listed(by),
-        )
+    request = BoardRequest(
+        benchmarks=tuple(_listed(benchmarks)),
+        judges=tuple(_listed(judges)),
+        models=tuple(_listed(models)),
+        columns=tuple(_listed(metrics)),
+        sort=sort,
+        panels=tuple(_listed(panels)),
+        length_control=length_control,
+        rank_by=rank_by,
+        rank_suspicious=rank_suspicious,
+        by=tuple(_listed(by)),
+        level=level,
+        published_as=published_as
+        if isinstance(published_as, Mapping)
+        else read_names(published_as),
+    )
+    first, judged, url = request.benchmarks[0], request.judges, _usual_store(store)
+    if published and len(set(request.benchmarks)) > 1:
+        raise UsageError("--published takes one benchmark at a time")
+    if published and bundle is not None:
+        raise UsageError("a bundle has boards of verdicts; --published boards rest on none")
+    if published and not (judged or request.panels or published_as or _holds(url, first)):
+        return _published_alone(first, f"{url} holds nothing of {first}", request.by)
+    with reading(store) as its:
+        found = request.found(its)
         if not any(found.values()):
-            raise no_boards(_listed(benchmarks), _listed(judges))
-        boards = chosen(
-            its,
-            [board for boards in found.values() for board in boards],
-            models=_listed(models),
-            columns=_listed(metrics),
-            sort=sort,
-        )
-    return _tidy(Leaderboard.of(boards, by=_listed(by)).records())
+            if not published:
+                raise no_boards(request.benchmarks, judged)
+            nothing = f"no judge has judged anything on {first} yet"
+            return _published_alone(first, nothing, request.by)
+        of_these = " of these judges" if judged else ""
+        notes = [f"{name} has no board{of_these}" for name, boards in found.items() if not boards]
+        boards = request.chosen(its, found)
+        if bundle is not None:
+            write_bundle(Path(bundle), its, url, request)
+            notes.append(f"written: {bundle}; `judgebench verify {bundle}` computes it again")
+    beside = references(boards[0].benchmark, boards[0].version) if published else None
+    whole = Leaderboard.of(boards, published=beside, by=request.by)
+    return replace(whole, notes=tuple(notes))
+
+
+def _holds(url: str, benchmark: str) -> bool:
+    """Whether there is a store that holds the benchmark, in the version that is named if one is.
+
+    A benchmark that nobody describes counts as held: what is wrong with it is said elsewhere.
+    """
+    from judgebench.benchmarks.description import split_version
+    from judgebench.reports.boards import described
+
+    name, version = split_version(benchmark)
+    if described(name) is None:
+        return True
+    with _store_if_there(url) as opened:
+        held = [] if opened is None else opened.benchmarks()
+        return any(n == name and version in (None, v) for n, v in held)
+
+
+def _published_alone(benchmark: str, nothing: str, by: Sequence[str]) -> Leaderboard:
+    """What is published of a benchmark of which nothing is here, as the first message says."""
+    from judgebench.benchmarks.description import chosen_version, find, split_version
+    from judgebench.reports.board_tables import Leaderboard
+    from judgebench.reports.reference_board import references
+
+    name, version = split_version(benchmark)
+    found = references(name, chosen_version(find(name)[0], version))
+    if not found.boards:
+        raise UsageError("; ".join((nothing, *found.notes)))
+    known = {way for reference in found.boards for way in reference.groups}
+    for way in by:
+        if way not in known:
+            raise UsageError(f"{nothing}; {unknown_name('published way of grouping', way, known)}")
+    note = f"{nothing}; what follows is what others published of it"
+    return replace(Leaderboard.of((), published=found, by=by), notes=(note,))
 
 
 def agreement(
@@ -283,11 +360,18 @@ def agreement(
     between: bool = False,
     versus: str | None = None,
     near_constant: float = 0.95,
+    tie_band: float = 0.0,
+    conflict: Conflict = "mean",
+    unreadable: UnreadableSide = "other",
+    weighting: Weighting = "nominal",
     level: float = 0.95,
-) -> pd.DataFrame:
+) -> Agreement:
     """How far judges agree with a reference, and by how much one does better than another.
 
-    What ``judgebench agreement --by-model --format csv`` writes, a row for each number.
+    >>> found = judgebench.agreement("trivia_judging_mini", reference="human/authors")
+    >>> frame = found.to_frame()
+    >>> frame[frame["metric"] == "cohen_kappa"]["judge"].iloc[0]
+    'exact_match'
 
     Parameters
     ----------
@@ -307,72 +391,52 @@ def agreement(
         six judges, and of more each with the best.
     near_constant
         The share of a judge's verdicts on a model that are the same, from which on it is named in
-        ``frame.attrs["warnings"]``.
+        the warnings.
+    tie_band, conflict, unreadable, weighting
+        Of preferences: how far from one half a probability is still a tie; what two orders with
+        different outcomes are (``mean``, ``tie`` or ``drop``); what a pair is of which one order is
+        unreadable (``other`` or ``drop``); and how far apart kappa takes a tie and a win
+        (``nominal``, ``linear``, ``quadratic``).
     level
         Of the intervals; a difference's is at the level that decides.
 
     Returns
     -------
-    DataFrame
-        ``benchmark``, ``version``, ``kind`` (of verdicts), ``judge``, ``reference``, ``scope``
-        (``pooled``, ``macro``, ``model``), ``model``, ``opponent``; ``metric`` what; ``value``,
-        ``low``, ``high``, ``level``, ``n``, ``units``, ``missing``, ``worst_low``, ``worst_high``,
-        ``method`` and ``undefined`` the estimate. In rows of a difference (``METRIC_difference``)
-        ``versus`` is the judge whose value is taken off, and ``p_value`` and ``p_adjusted`` say how
-        sure it is. ``usd_per_verdict``, ``seconds_median`` and ``seconds_mean`` are what a verdict
-        took.
+    Agreement
+        As a table (``to_frame``) a row for each number, what ``judgebench agreement --by-model
+        --format csv`` writes: ``benchmark``, ``version``, ``kind`` (of verdicts), ``judge``,
+        ``reference``, ``scope`` (``pooled``, ``macro``, ``model``), ``model``, ``opponent``;
+        ``metric`` what; ``value``, ``low``, ``high``, ``level``, ``n``, ``units``, ``missing``,
+        ``worst_low``, ``worst_high``, ``method`` and ``undefined`` the estimate. In rows of a
+        difference (``METRIC_difference``) ``versus`` is the judge whose value is taken off, and
+        ``p_value`` and ``p_adjusted`` say how sure it is. ``usd_per_verdict``, ``seconds_median``
+        and ``seconds_mean`` are what a verdict took.
 
     Raises
     ------
     UsageError
         For a name that the store does not hold, and where there is nothing to compare.
     """
-    with _opened(store) as its:
-        found = agreement_document(
+    from judgebench.metrics.intervals import Intervals
+    from judgebench.metrics.judge_differences import JudgeChecks
+    from judgebench.metrics.near_constant import NearConstantRule
+    from judgebench.reports.composed import Agreement
+    from judgebench.reports.outcome_agreement import agreement_reports, or_refused
+    from judgebench.stats.pair_outcomes import OutcomeRule
+
+    with reading(store) as its:
+        found = agreement_reports(
             its,
             benchmark,
             reference=reference,
             judges=_listed(judges),
             between=between,
-            versus=versus,
-            near_constant=near_constant,
-            level=level,
+            rule=OutcomeRule(tie_band=tie_band, conflict=conflict, unreadable=unreadable),
+            weighting=weighting,
+            intervals=Intervals(level=level),
+            checks=JudgeChecks(versus=versus, near_constant=NearConstantRule(share=near_constant)),
         )
-    frame = _tidy(found.records)
-    frame.attrs["warnings"] = list(found.data["warnings"])
-    return frame
-
-
-def agreement_document(
-    store: Store,
-    benchmark: str,
-    *,
-    by_model: bool = True,
-    versus: str | None,
-    near_constant: float,
-    level: float,
-    tie_band: float = 0.0,
-    conflict: Conflict = "mean",
-    unreadable: UnreadableSide = "other",
-    **asked: Any,
-) -> Document:
-    """What `agreement` tells, as it is printed; arguments as of `judgebench agreement`."""
-    from judgebench.metrics.intervals import Intervals
-    from judgebench.metrics.judge_differences import JudgeChecks
-    from judgebench.metrics.near_constant import NearConstantRule
-    from judgebench.reports.agreement import document
-    from judgebench.reports.outcome_agreement import agreement_reports, or_refused
-    from judgebench.stats.pair_outcomes import OutcomeRule
-
-    reports = agreement_reports(
-        store,
-        benchmark,
-        rule=OutcomeRule(tie_band=tie_band, conflict=conflict, unreadable=unreadable),
-        intervals=Intervals(level=level),
-        checks=JudgeChecks(versus=versus, near_constant=NearConstantRule(share=near_constant)),
-        **asked,
-    )
-    return document(*or_refused(reports, benchmark), by_model=by_model)
+        return Agreement(reports=or_refused(found, benchmark))
 
 
 def compare(
@@ -413,7 +477,7 @@ def compare(
     """
     from judgebench.reports.compare import comparison
 
-    with _opened(store) as its:
+    with reading(store) as its:
         return comparison(
             its,
             first,
@@ -424,6 +488,12 @@ def compare(
             by=by,
             level=level,
         )
+
+
+def texts(found: Comparison | GateReport, most: int = 10, *, store: Results = None) -> Texts:
+    """What so many of the items say that decided each test: questions, and of a gate answers."""
+    with reading(store) as its:
+        return found.texts(its, most)
 
 
 def gate(
@@ -462,11 +532,12 @@ def gate(
     ConfigError
         For a policy that is wrong, naming the field.
     """
-    from judgebench.reports.gate import gate_report, usual_policy
+    from judgebench.reports.gate import gate_report
     from judgebench.reports.gate_policy import read_policy
+    from judgebench.reports.gate_suggest import usual_policy
 
     asked = read_policy(Path(policy)) if isinstance(policy, str | Path) else policy
-    with _opened(store) as its:
+    with reading(store) as its:
         if asked is None:
             asked = usual_policy(
                 its, candidate, baseline, share=max_drop, alpha=alpha, head_to_head=head_to_head
@@ -500,7 +571,7 @@ def suggest_policy(
     """
     from judgebench.reports.gate_suggest import suggested
 
-    with _opened(store) as its:
+    with reading(store) as its:
         return suggested(its, candidate, baseline, chance=chance, alpha=alpha)
 
 
@@ -541,7 +612,7 @@ def ranking(
     from judgebench.metrics.intervals import Intervals
     from judgebench.reports.ranking import rankings
 
-    with _opened(store) as its:
+    with reading(store) as its:
         found = rankings(
             its,
             benchmark,
@@ -599,7 +670,7 @@ def confidence(
     from judgebench.metrics.intervals import Intervals
     from judgebench.reports.confidence import confidence_report
 
-    with _opened(store) as its:
+    with reading(store) as its:
         found = confidence_report(
             its,
             benchmark,
@@ -653,7 +724,7 @@ def evaluators(
     from judgebench.metrics.intervals import Intervals
     from judgebench.reports.evaluators import evaluator_report
 
-    with _opened(store) as its:
+    with reading(store) as its:
         found = evaluator_report(
             its,
             benchmark,
@@ -720,7 +791,7 @@ def nights(
     from judgebench.reports.nights import nights as decided
 
     asked = read_policy(Path(policy)) if isinstance(policy, str | Path) else policy
-    with _opened(store) as its:
+    with reading(store) as its:
         versions = {
             one.id: f"a model called {model!r}" for one in its.models() if model in one.names
         }
@@ -776,7 +847,7 @@ def training(
     from judgebench.reports.training import training as curve
     from judgebench.reports.versions import training_runs
 
-    with _opened(store) as its:
+    with reading(store) as its:
         known = training_runs(its).runs
         if run not in known:
             raise UsageError(f"{its.name} has {unknown_name('training run', run, known)}")
@@ -836,21 +907,20 @@ def _board_of(
     )
 
 
-def runs(*, store: Results = None) -> list[RunManifest]:
+def runs(*, store: Results = None) -> RunList:
     """The runs and imports of a store with their manifests, the newest last.
 
-    >>> judgebench.runs()[0].name
+    >>> judgebench.runs().runs[0].name
     'kinds'
     """
-    with _opened(store) as its:
-        return its.runs()
+    from judgebench.reports.runs import RunList
+
+    with reading(store) as its:
+        return RunList(runs=tuple(its.runs()))
 
 
-def run_manifest(run: str = "latest", *, store: Results = None) -> RunManifest:
-    """The manifest of a run: its id, the beginning of it, ``latest`` or ``latest~1``.
-
-    >>> judgebench.run_manifest("latest~1").name
-    'nightly'
+def run_manifest(run: str = "latest", *, store: Results = None) -> RunDetails:
+    """A run with its manifest: its id, the beginning of it, ``latest`` or ``latest~1``.
 
     Raises
     ------
@@ -858,9 +928,10 @@ def run_manifest(run: str = "latest", *, store: Results = None) -> RunManifest:
         For a run that the store does not hold.
     """
     from judgebench.reports.run_ref import run_called
+    from judgebench.reports.runs import RunDetails
 
-    with _opened(store) as its:
-        return run_called(its.runs(), run, its.url)
+    with reading(store) as its:
+        return RunDetails(manifest=run_called(its.runs(), run, its.url))
 
 
 def runs_diff(first: str, second: str, *, level: float = 0.95, store: Results = None) -> RunDiff:
@@ -882,7 +953,7 @@ def runs_diff(first: str, second: str, *, level: float = 0.95, store: Results = 
     from judgebench.reports.run_diff import run_diff
     from judgebench.reports.run_ref import run_called
 
-    with _opened(store) as its:
+    with reading(store) as its:
         one, other = (run_called(its.runs(), wanted, its.url) for wanted in (first, second))
         return run_diff(its, one, other, intervals=Intervals(level=level))
 
@@ -903,7 +974,7 @@ def cost(run: str | None = None, *, store: Results = None) -> CostReport:
     from judgebench.reports.cost import cost_report
     from judgebench.reports.run_ref import run_called
 
-    with _opened(store) as its:
+    with reading(store) as its:
         chosen = None if run is None else run_called(its.runs(), run, its.url).id
         return cost_report(its, chosen)
 
@@ -916,7 +987,7 @@ def drift(*, store: Results = None) -> DriftReport:
     """
     from judgebench.reports.drift import drift_report
 
-    with _opened(store) as its:
+    with reading(store) as its:
         return drift_report(its)
 
 
@@ -977,7 +1048,7 @@ def calibrate_length(
     """
     from judgebench.reports.calibrate_length import calibrate_length as fitted
 
-    with _to_write(store, create=False) as its:
+    with writing(store, create=False) as its:
         return fitted(its, benchmark, judge=judge, baseline=baseline, verbose=_listed(verbose))
 
 
@@ -986,7 +1057,7 @@ def set_baseline(
     model: str,
     *,
     benchmarks: str | Sequence[str] = (),
-    passed: GateSaid | None = None,
+    passed: GateFile | None = None,
     store: Results = None,
 ) -> list[StoredBaseline]:
     """Call the newest model of a name a baseline of the gate, on each benchmark it was judged on.
@@ -1003,8 +1074,16 @@ def set_baseline(
     """
     from judgebench.reports.baselines import set_baseline as named
 
-    with _to_write(store) as its:
+    with writing(store) as its:
         return named(its, name, model, _listed(benchmarks), passed)
+
+
+def baselines(*, history: bool = False, store: Results = None) -> BaselineList:
+    """The baselines of a store, a row for each benchmark; also what they were before."""
+    from judgebench.reports.baselines import baseline_list
+
+    with reading(store) as its:
+        return baseline_list(its, history=history)
 
 
 def pin_anchors(
@@ -1029,7 +1108,7 @@ def pin_anchors(
     """
     from judgebench.reports.drift import pin
 
-    with _to_write(store) as its:
+    with writing(store) as its:
         return pin(its, benchmark, judge, models=_listed(models), answers=answers, seed=seed)
 
 
@@ -1064,7 +1143,7 @@ def item(
     from judgebench.reports.boards import meant
     from judgebench.reports.replies import item_document
 
-    with _opened(store) as its:
+    with reading(store) as its:
         return item_document(
             its,
             meant(its, benchmark),
@@ -1096,7 +1175,7 @@ def answers(
     """
     from judgebench.reports.boards import meant
 
-    with _opened(store) as its:
+    with reading(store) as its:
         which = meant(its, benchmark)
         return _frame(
             its.responses_table(which.name, which.version, models=_listed(models) or None)
@@ -1140,7 +1219,7 @@ def judged_replies(
     from judgebench.reports.boards import meant
     from judgebench.reports.run_ref import run_called
 
-    with _opened(store) as its:
+    with reading(store) as its:
         return found.judged_replies(
             its,
             judge,
@@ -1212,7 +1291,7 @@ def verdicts(
     from judgebench.reports.boards import meant
     from judgebench.store.read import with_texts
 
-    with _opened(store) as its:
+    with reading(store) as its:
         which = meant(its, benchmark)
         whose, about = _listed(judges) or None, _listed(models) or None
         if not with_text:
@@ -1228,7 +1307,7 @@ def forget(
     judgments: str | Sequence[str] = (),
     benchmarks: str | Sequence[str] = (),
     unreadable: bool = False,
-    store: str | Path | None = None,
+    store: Results = None,
     remove: bool = False,
 ) -> ForgottenReport:
     """What would be forgotten and what it would take to have it again; ``remove`` forgets it.
@@ -1291,6 +1370,87 @@ def _nobody_judges(store: Store) -> Iterator[None]:
         yield
 
 
+def import_files(
+    what: str,
+    files: Files,
+    *,
+    store: Results = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> dict[str, ImportReport]:
+    """Take in files of one of the formats that `judgebench import` knows.
+
+    All is read before anything is stored: a file is taken in whole or not at all, and what is
+    there already changes nothing.
+
+    >>> rows = [{"item_id": "1", "model": "m", "judge": "j", "value": "ok"}]
+    >>> options = {"benchmark": "colours", "allow_unknown_items": True}
+    >>> done = judgebench.import_files("verdicts", rows, store="new.db", **options)
+    >>> [(report.rows, report.new) for report in done.values()]
+    [(1, 1)]
+
+    Parameters
+    ----------
+    what
+        ``verdicts``, ``labels``, ``responses``, or another program's: ``alpaca-eval``,
+        ``arena-hard``, ``mt-bench``, ``honestybench``, ``lm-eval``, ``inspect``, ``published``.
+    files
+        One or several, or folders; of the first three also rows that are at hand: a DataFrame or
+        mappings.
+    store
+        As for `leaderboard`.
+    progress
+        Told a line for each file.
+    options
+        Those of the format: ``benchmark`` (``NAME`` or ``NAME@VERSION``), ``model``, ``judge``,
+        ``baseline``, ``set_name``, ``model_outputs``, ``reference_outputs``, ``tasks``,
+        ``allow_unknown_items``; of tables those of `import_verdicts`.
+
+    Returns
+    -------
+    dict
+        What came of each file.
+
+    Raises
+    ------
+    InputError
+        Naming file, row and field of what cannot be used, and of what contradicts another row.
+    UsageError
+        For a format that nobody knows, and an option that it has no use for.
+    """
+    from judgebench.benchmarks.description import split_version
+    from judgebench.exchange.formats import FORMATS, read_files
+    from judgebench.rows import Layout, at_hand
+
+    if what in FORMATS and FORMATS[what].fields:
+        given = {name: options.pop(name) for name in ("model", "judge") if options.get(name)}
+    else:
+        given = {}
+    if written := options.pop("benchmark", None):
+        name, version = split_version(written)
+        given |= {"benchmark": name} | ({"version": version} if version else {})
+    found: dict[str, ImportReport] = {}
+    with at_hand(files) as paths:
+        if what in FORMATS and FORMATS[what].fields:
+            given |= dict(zip(("low", "high"), options.pop("scale", None) or (), strict=False))
+            wide, across = options.pop("wide", None) or (None, ())
+            columns = options.pop("columns", None) or {}
+            options["layout"] = Layout(
+                columns=columns, given=given, wide=wide, across=tuple(across)
+            )
+        else:
+            options |= given
+        read = read_files(what, paths, **options)
+        with writing(store) as its:
+            for path, take_in in read:
+                report = found[str(path)] = take_in(its)
+                if progress is not None:
+                    for warning in report.warnings:
+                        progress.say(f"warning: {path}: {warning}")
+                    progress.say(f"{path}: {report.summary(FORMATS[what].rows)}")
+    return found
+
+
 class TableOptions(TypedDict, total=False):
     """How a table of verdicts, labels or answers is laid out, where it is not as we have it.
 
@@ -1302,6 +1462,10 @@ class TableOptions(TypedDict, total=False):
         The lowest and the highest score, where there are no columns ``low`` and ``high``.
     benchmark, model, judge
         Of all rows, where there is no such column; a benchmark as ``NAME`` or ``NAME@VERSION``.
+    allow_unknown_items
+        Keep ids that the benchmark's data does not have.
+    anchors
+        Of verdicts: those on answers that were pinned are another look of their judge at them.
     """
 
     columns: Mapping[str, str]
@@ -1310,57 +1474,32 @@ class TableOptions(TypedDict, total=False):
     benchmark: str
     model: str
     judge: str
+    allow_unknown_items: bool
+    anchors: bool
 
 
 def import_verdicts(
     files: Files,
     *,
-    anchors: bool = False,
-    allow_unknown_items: bool = False,
     store: Results = None,
     progress: Progress | None = None,
     **table: Unpack[TableOptions],
 ) -> dict[str, ImportReport]:
-    """Take in verdicts, one a row, from JSONL, CSV or Parquet, or from rows that are at hand.
+    """Take in verdicts, one a row, as `import_files`; also a table as `verdicts` gives it.
 
-    All is read before anything is stored; what is there already changes nothing.
-
-    >>> rows = [{"benchmark": "colours", "item_id": "1", "model": "m", "judge": "j", "value": "ok"}]
-    >>> done = judgebench.import_verdicts(rows, allow_unknown_items=True, store="new.db")
-    >>> [(report.rows, report.new) for report in done.values()]
-    [(1, 1)]
-
-    Parameters
-    ----------
-    files
-        One or several, or a DataFrame, as `verdicts` gives it, or a sequence of mappings.
-    anchors
-        Verdicts on answers that were pinned are another look of their judge at them.
-    allow_unknown_items
-        Keep ids that the benchmark's data does not have.
-    store
-        As for `leaderboard`.
-    table
-        As `TableOptions` says.
-
-    Returns
-    -------
-    dict
-        What came of each file.
-
-    Raises
-    ------
-    InputError
-        Naming file, row and field of what cannot be used, and of what contradicts another row.
+    >>> frame = judgebench.verdicts("support", judges="grader")
+    >>> done = judgebench.import_verdicts(
+    ...     frame.assign(judge="me"), store="new.db", allow_unknown_items=True
+    ... )
+    >>> [report.new for report in done.values()] == [len(frame)]
+    True
     """
-    how = {"anchors": anchors, "allow_unknown_items": allow_unknown_items}
-    return _import_table("verdicts", files, store, progress, table, **how)
+    return import_files("verdicts", files, store=store, progress=progress, **table)
 
 
 def import_labels(
     files: Files,
     *,
-    allow_unknown_items: bool = False,
     store: Results = None,
     progress: Progress | None = None,
     **table: Unpack[TableOptions],
@@ -1373,17 +1512,15 @@ def import_labels(
     >>> done = judgebench.import_labels(
     ...     [label], judge="human/ada", allow_unknown_items=True, store="new.db"
     ... )
-    >>> [report.changed for report in done.values()]
-    [0]
+    >>> [(report.new, report.changed) for report in done.values()]
+    [(1, 0)]
     """
-    how = {"allow_unknown_items": allow_unknown_items}
-    return _import_table("labels", files, store, progress, table, **how)
+    return import_files("labels", files, store=store, progress=progress, **table)
 
 
 def import_responses(
     files: Files,
     *,
-    allow_unknown_items: bool = False,
     store: Results = None,
     progress: Progress | None = None,
     **table: Unpack[TableOptions],
@@ -1397,201 +1534,7 @@ def import_responses(
     >>> [report.new for report in done.values()]
     [1]
     """
-    how = {"allow_unknown_items": allow_unknown_items}
-    return _import_table("responses", files, store, progress, table, **how)
-
-
-def _import_table(
-    what: str,
-    given: Files,
-    store: Results,
-    progress: Progress | None,
-    table: TableOptions,
-    **how: Any,
-) -> dict[str, ImportReport]:
-    from judgebench.rows import Layout, at_hand
-
-    said: dict[str, Any] = {name: table[name] for name in ("model", "judge") if name in table}
-    if "benchmark" in table:
-        said |= _benchmark(table["benchmark"])
-    if "scale" in table:
-        said |= dict(zip(("low", "high"), table["scale"], strict=True))
-    wide, across = table.get("wide", (None, ()))
-    layout = Layout(columns=table.get("columns", {}), given=said, wide=wide, across=tuple(across))
-    with at_hand(given) as paths:
-        return _import(what, paths, store, progress, layout=layout, **how)
-
-
-def _import(
-    what: str,
-    paths: Sequence[Path | str],
-    store: Results,
-    progress: Progress | None,
-    benchmark: str | None = None,
-    **options: Any,
-) -> dict[str, ImportReport]:
-    """All files, read before the first is stored; the report on each."""
-    from judgebench.exchange.formats import FORMATS, read_files
-
-    found: dict[str, ImportReport] = {}
-    read: Sequence[Import] = read_files(what, paths, **options, **_benchmark(benchmark))
-    with _to_write(store) as its:
-        for path, take_in in read:
-            report = found[str(path)] = take_in(its)
-            if progress is not None:
-                for warning in report.warnings:
-                    progress.say(f"warning: {path}: {warning}")
-                progress.say(f"{path}: {report.summary(FORMATS[what].rows)}")
-    return found
-
-
-def _benchmark(written: str | None) -> dict[str, Any]:
-    from judgebench.benchmarks.description import split_version
-
-    name, version = split_version(written) if written else (None, None)
-    named = {"benchmark": name, "version": version}
-    return {field: value for field, value in named.items() if value}
-
-
-def import_judgments(
-    what: Literal["arena-hard", "mt-bench"],
-    files: Paths,
-    *,
-    benchmark: str | None = None,
-    baseline: str | None = None,
-    allow_unknown_items: bool = False,
-    store: Results = None,
-    progress: Progress | None = None,
-) -> dict[str, ImportReport]:
-    """Take in judgment files of ``arena-hard`` or ``mt-bench``, or folders of them.
-
-    Parameters
-    ----------
-    benchmark
-        What the files are about, ``NAME`` or ``NAME@VERSION``, if not that of the program.
-    baseline
-        Whom models were compared with (``arena-hard``); files that name another are refused.
-    allow_unknown_items, store
-        As for `import_verdicts`.
-    """
-    how = {"baseline": baseline, "allow_unknown_items": allow_unknown_items}
-    return _import(what, _paths(files), store, progress, benchmark, **how)
-
-
-def import_evaluations(
-    what: Literal["lm-eval", "inspect"],
-    files: Paths,
-    *,
-    benchmark: str | None = None,
-    model: str | None = None,
-    allow_unknown_items: bool = False,
-    store: Results = None,
-    progress: Progress | None = None,
-) -> dict[str, ImportReport]:
-    """Take in output folders of lm-eval, or logs of Inspect, with answers and scores.
-
-    Parameters
-    ----------
-    benchmark
-        What the files are about; as their task is called if None.
-    model
-        How the model is called; as the logs say if None.
-    allow_unknown_items, store
-        As for `import_verdicts`.
-    """
-    how = {"model": model, "allow_unknown_items": allow_unknown_items}
-    return _import(what, _paths(files), store, progress, benchmark, **how)
-
-
-def import_honestybench(
-    files: Paths,
-    *,
-    benchmark: str | None = None,
-    model: str | None = None,
-    set_name: str | None = None,
-    judge: str | None = None,
-    allow_unknown_items: bool = False,
-    store: Results = None,
-    progress: Progress | None = None,
-) -> dict[str, ImportReport]:
-    """Take in HonestyBench's records of a model, ``MODEL/SET.jsonl`` or ``.parquet``.
-
-    Parameters
-    ----------
-    model, set_name, judge
-        Whose records, of which set, judged by whom, where files and folders do not say it.
-    benchmark, allow_unknown_items, store
-        As for `import_judgments`.
-    """
-    how = {
-        "model": model,
-        "set_name": set_name,
-        "judge": judge,
-        "allow_unknown_items": allow_unknown_items,
-    }
-    return _import("honestybench", _paths(files), store, progress, benchmark, **how)
-
-
-def import_published(
-    benchmarks: str | Sequence[str] = (),
-    *,
-    tasks: str | Path | None = None,
-    store: Results = None,
-    progress: Progress | None = None,
-) -> dict[str, ImportReport]:
-    """Take in the verdicts that were published of ``alpaca_eval`` and ``trivia_judging``.
-
-    Parameters
-    ----------
-    benchmarks
-        Which of the two; both if empty.
-    tasks
-        As for `reproduce`.
-    """
-    folder = None if tasks is None else Path(tasks)
-    return _import("published", _listed(benchmarks), store, progress, tasks=folder)
-
-
-def import_alpaca_eval(
-    files: Paths = (),
-    *,
-    model_outputs: Paths = (),
-    reference_outputs: Paths = (),
-    benchmark: str | None = None,
-    model: str | None = None,
-    judge: str | None = None,
-    baseline: str | None = None,
-    allow_unknown_items: bool = False,
-    store: Results = None,
-) -> AlpacaEvalImport:
-    """Take in AlpacaEval's ``model_outputs.json`` and ``annotations.json``, or folders of them.
-
-    Parameters
-    ----------
-    files, model_outputs, reference_outputs
-        Files that say themselves what they hold; answers of models; answers of the baseline.
-    benchmark
-        ``alpaca_eval`` if None.
-    model, judge, baseline
-        Whose answers, judged by whom, compared with whom, where the files do not say it.
-    allow_unknown_items, store
-        As for `import_verdicts`.
-    """
-    from judgebench.exchange.formats import read_files
-
-    [read] = read_files(
-        "alpaca-eval",
-        _paths(files),
-        model_outputs=_paths(model_outputs),
-        reference_outputs=_paths(reference_outputs),
-        model=model,
-        judge=judge,
-        baseline=baseline,
-        allow_unknown_items=allow_unknown_items,
-        **_benchmark(benchmark),
-    )
-    with _to_write(store) as its:
-        return cast("AlpacaEvalImport", read.take_in(its))
+    return import_files("responses", files, store=store, progress=progress, **table)
 
 
 def _paths(given: Paths) -> list[Path]:
@@ -1698,7 +1641,7 @@ def _export(
     paths = [] if stream is not None else _paths(cast("Paths", to))
     for path in paths:
         export.check_suffix(path)
-    with _opened(store) as its:
+    with reading(store) as its:
         which = None if benchmark is None else meant(its, benchmark)
         columns = read(its) if which is None else read(its, which.name, which.version)
     if stream is not None:
@@ -1723,7 +1666,7 @@ def export_parquet(
     from judgebench.reports.boards import meant
     from judgebench.store.export import write_dataset
 
-    with _opened(store) as its:
+    with reading(store) as its:
         name = None if benchmark is None else meant(its, benchmark).name
         return write_dataset(its, Path(folder), name)
 
@@ -1753,7 +1696,7 @@ def export_alpaca_eval(
     from judgebench.exchange.alpaca_eval_export import export_alpaca_eval as written
     from judgebench.reports.boards import meant
 
-    with _opened(store) as its:
+    with reading(store) as its:
         which = meant(its, benchmark)
         return written(
             its,
@@ -1764,6 +1707,46 @@ def export_alpaca_eval(
             judges=_listed(judges),
             baseline=baseline,
         )
+
+
+def export_to_tracker(tracker: str, run: str = "latest", *, store: Results = None) -> str:
+    """Send a run to ``wandb`` or ``mlflow``: metrics with intervals, board and manifest.
+
+    The board is that of the benchmarks, models and judges of the run. The same run again replaces
+    what was sent. Projects, servers and keys are those of the tracker's own variables.
+
+    Parameters
+    ----------
+    run
+        As for `run_manifest`.
+
+    Returns
+    -------
+    str
+        Where it is.
+
+    Raises
+    ------
+    UsageError
+        For a run that the store does not hold, and a tracker that is not installed.
+    TrackerError
+        Where it is offline or refuses the key; in one line.
+    """
+    from judgebench.exchange.trackers import send, tracked
+
+    with reading(store) as its:
+        manifest = run_manifest(run, store=its).manifest
+        rows: list[dict[str, Any]] = []
+        for name, version in its.benchmarks():
+            said = its.run_verdicts(manifest.id, name, version)
+            models = sorted({*said["model_id"], *said["opponent_id"]} - {None})
+            if judges := sorted({*said["judge_id"]}):
+                with suppress(UsageError):  # of what one run alone says there may be no board
+                    board = leaderboard(
+                        f"{name}@{version}", judges=judges, models=models, store=its
+                    )
+                    rows += board.records()
+    return send(tracker, tracked(manifest, rows))
 
 
 def verify(bundle: str | Path) -> Verified:
@@ -1783,24 +1766,11 @@ def _listed(names: str | Sequence[str]) -> list[str]:
     return [names] if isinstance(names, str) else list(names)
 
 
-def _tidy(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """The records as a frame in which a whole number stays one where others are missing."""
-    import pandas as pd
-
-    frame = pd.DataFrame.from_records(list(records))
-    for name in frame.columns:
-        said = [record.get(name) for record in records]
-        there = [value for value in said if value is not None]
-        if there and len(there) < len(said) and all(isinstance(value, int) for value in there):
-            frame[name] = pd.array(said, dtype="Int64")
-    return frame
-
-
 def run(
     suite: Path | str,
     *,
-    store: str | Path | None = None,
-    progress: Progress,
+    store: Results = None,
+    progress: Progress | None = None,
     limits: Mapping[str, Any] | None = None,
     batch: bool = False,
     refresh_anchors: bool = False,
@@ -1812,10 +1782,16 @@ def run(
 ) -> Outcome:
     """Carry out a suite and take in the labels that it names.
 
+    >>> done = judgebench.run("suite.yaml", store="new.db")
+    >>> done.answered, done.judged, done.failed
+    (0, 60, 0)
+
     Parameters
     ----------
     store, limits
         Go before what the suite says; ``limits`` has the names of its section.
+    progress
+        Told what happens; if None it is shown in a notebook, and nowhere else.
     batch
         Put every question that a batch interface takes into a batch, at its price, and end; the
         run is gone on with after `judgebench batches collect`.
@@ -1836,33 +1812,25 @@ def run(
     """
     path = Path(suite)
     work = _resolved(path, limits=limits, batch=batch, narrowing=narrowing, unjudged=unjudged)
-    left = {} if narrowing is None else narrowing.as_json()
     for label_file, about in _label_files(work):
         # A fault in it is said now, not after everything was paid for.
         read_label_rows(label_file, about)
     occasion = recheck_of_today() if refresh_anchors else None
     asked = config.as_asked(config.raw_suite(path), limits or {}, work.suite if batch else None)
-    if refresh_anchors:
-        asked["refresh_anchors"] = occasion
-    if stack_anchors is not None:
-        asked["stack_anchors"] = stack_anchors
-    if left:
-        asked["narrowed"] = left
-    if unjudged:
-        asked["unjudged"] = True
-    with open_live_store(store_url(work.suite, store)) as opened:
-        work = with_rechecks(work, opened.runs(), again)
-        pool = ProviderPool(work.suite, opened)
-        with _named(path):
-            pool.check(endpoints(work))
-        if on_forecast is not None and pool.cost_money(list(endpoints(work).values())):
-            on_forecast(plan_work(work, opened, pool, occasion=occasion))
+    more = {
+        "refresh_anchors": occasion,
+        "stack_anchors": stack_anchors,
+        "narrowed": {} if narrowing is None else narrowing.as_json(),
+        "unjudged": unjudged,
+    }
+    asked |= {name: said for name, said in more.items() if said}
+    with _under_way(work, store, progress, on_forecast, again, path, occasion) as its:
         try:
             outcome = evaluate(
-                work,
-                store=opened,
-                pool=pool,
-                progress=progress,
+                its.work,
+                store=its.store,
+                pool=its.pool,
+                progress=its.progress,
                 configuration=asked,
                 occasion=occasion,
                 stack_anchors=stack_anchors,
@@ -1872,31 +1840,103 @@ def run(
         except BaseException:
             # Ctrl-C waits for nobody; running again takes them in.
             with suppress(StoreBusyError), at_once():
-                for fault in _take_in_labels(work, opened):
-                    progress.say(f"warning: {fault}")
+                for fault in _take_in_labels(work, its.store):
+                    its.progress.say(f"warning: {fault}")
             raise
-        outcome.warnings += _take_in_labels(work, opened)
+        outcome.warnings += _take_in_labels(work, its.store)
+        for tracker in dict.fromkeys(work.suite.track):
+            try:
+                sent = export_to_tracker(tracker, outcome.manifest.id, store=its.store)
+                its.progress.say(f"{tracker}: {sent}")
+            except JudgebenchError as error:
+                outcome.warnings.append(
+                    f"{tracker} was not sent the run, which is whole in the store: {error}; "
+                    f"`judgebench export {tracker} {outcome.manifest.id}` sends it"
+                )
         return outcome
 
 
+class _UnderWay(NamedTuple):
+    work: ResolvedSuite
+    store: Store
+    pool: ProviderPool
+    progress: Progress
+
+
+@contextmanager
+def _under_way(
+    work: ResolvedSuite,
+    store: Results,
+    progress: Progress | None,
+    on_forecast: Callable[[Sequence[PlanRow]], None] | None = None,
+    again: Collection[str] = (),
+    path: Path | None = None,
+    occasion: str | None = None,
+) -> Iterator[_UnderWay]:
+    """What asks somebody: its store, and providers that can be asked, whose cost is foretold."""
+    with open_live_store(store_url(work.suite, store)) as opened:
+        if path is not None:
+            work = with_rechecks(work, opened.runs(), again)
+        pool = ProviderPool(work.suite, opened)
+        with nullcontext() if path is None else _named(path):
+            pool.check(endpoints(work))
+        if on_forecast is not None and pool.cost_money(list(endpoints(work).values())):
+            on_forecast(plan_work(work, opened, pool, occasion=occasion))
+        with shown(progress) as told:
+            yield _UnderWay(work, opened, pool, told)
+
+
+class JudgeOptions(TypedDict, total=False):
+    """What judges are told of answers that exist, and what is judged.
+
+    rubric, scale
+        A text that says what a good answer is, and the lowest and highest score; 1 to 10 if not
+        given.
+    prompt, read, verdict, labels, overall, examples, frame
+        A prompt of one's own, and what a suite says beside it.
+    benchmark
+        How the questions of these files are called, ``answers`` if not given; their version is the
+        hash of what is asked.
+    baseline
+        The model whose answers others are compared with, for judges that compare.
+    base_url
+        Where the judges are reached, where that is not their provider's usual address.
+    limit
+        Only the first questions.
+    """
+
+    rubric: Path | str | None
+    scale: tuple[float, float] | None
+    prompt: Path | str | None
+    read: Any
+    verdict: str
+    labels: Any
+    overall: str
+    examples: Any
+    frame: str
+    benchmark: str
+    baseline: str | None
+    base_url: str | None
+    limit: int | None
+
+
 def judge(
-    answers: Path | str | Sequence[Path | str] | Sequence[Mapping[str, Any]] | pd.DataFrame,
+    answers: Files,
     *,
     judges: Sequence[str | Callable[..., Any]],
-    rubric: Path | str | None = None,
-    prompt: Path | str | None = None,
-    scale: tuple[float, float] | None = None,
-    benchmark: str = "answers",
-    baseline: str | None = None,
-    base_url: str | None = None,
-    limit: int | None = None,
-    store: str | Path | None = None,
+    store: Results = None,
     progress: Progress | None = None,
     limits: Mapping[str, Any] | None = None,
     on_forecast: Callable[[Sequence[PlanRow]], None] | None = None,
-    **reading: Any,
+    **how: Unpack[JudgeOptions],
 ) -> Outcome:
     """Have judges judge answers that exist, without a suite; else as `run`.
+
+    >>> def short(answer: str) -> float:
+    ...     return float(len(answer) < 20)
+    >>> rows = [{"prompt": "Which colour is the sky?", "model": "m", "text": "blue"}]
+    >>> judgebench.judge(rows, judges=[short], scale=(0, 1), store="new.db").judged
+    1
 
     Parameters
     ----------
@@ -1905,20 +1945,8 @@ def judge(
     judges
         Each as PROVIDER/MODEL, which is also its name; or a function, which is called with what its
         parameters name (``question``, ``answer``, ``answer_a``, …: docs/extending.md).
-    rubric, scale
-        A text that says what a good answer is, and the lowest and highest score; 1 to 10 if not
-        given.
-    prompt, reading
-        A prompt of one's own, and what a suite says beside it: ``read``, ``verdict``, ``labels``,
-        ``overall``, ``examples``, ``frame``.
-    benchmark
-        How the questions of these files are called; their version is the hash of what is asked.
-    baseline
-        The model whose answers others are compared with, for judges that compare.
-    base_url
-        Where the judges are reached, where that is not their provider's usual address.
-    limit
-        Only the first questions.
+    how
+        As `JudgeOptions` says.
 
     Raises
     ------
@@ -1927,27 +1955,15 @@ def judge(
     InputError
         For a file of answers, a rubric or a prompt that cannot be used, naming row and field.
     """
-    work, written = _work_on(
-        answers,
-        judges,
-        rubric=rubric,
-        prompt=prompt,
-        scale=scale,
-        benchmark=benchmark,
-        baseline=baseline,
-        base_url=base_url,
-        limit=limit,
-        limits=limits,
-        **reading,
-    )
-    return _carried_out(work, written, store, progress or NoProgress(), on_forecast)
+    work, written = _work_on(answers, judges, limits, **how)
+    return _carried_out(work, written, store, progress, on_forecast)
 
 
 def respond(
     model: str,
     *,
     tasks: Sequence[str] = (),
-    items: Path | None = None,
+    items: Path | str | None = None,
     benchmark: str = "answers",
     name: str | None = None,
     model_args: Mapping[str, Any] | None = None,
@@ -1958,12 +1974,18 @@ def respond(
     apply_chat_template: bool | None = None,
     samples: int = 1,
     limit: int | None = None,
-    store: str | Path | None = None,
-    progress: Progress,
+    store: Results = None,
+    progress: Progress | None = None,
     limits: Mapping[str, Any] | None = None,
     on_forecast: Callable[[Sequence[PlanRow]], None] | None = None,
 ) -> Outcome:
     """Have one model answer benchmarks, or questions from a file, without a suite and a judge.
+
+    >>> done = judgebench.respond(
+    ...     "scripted/blue", tasks=["trivia_judging_mini"], limit=3, store="new.db"
+    ... )
+    >>> done.answered
+    3
 
     Parameters
     ----------
@@ -2008,38 +2030,38 @@ def respond(
 def _carried_out(
     work: ResolvedSuite,
     written: Mapping[str, Any],
-    store: str | Path | None,
-    progress: Progress,
+    store: Results,
+    progress: Progress | None,
     on_forecast: Callable[[Sequence[PlanRow]], None] | None,
 ) -> Outcome:
     """What is asked without a suite, done."""
-    with open_live_store(store_url(None, store)) as opened:
-        pool = ProviderPool(work.suite, opened)
-        pool.check(endpoints(work))
-        if on_forecast is not None and pool.cost_money(list(endpoints(work).values())):
-            on_forecast(plan_work(work, opened, pool))
-        return evaluate(work, store=opened, pool=pool, progress=progress, configuration=written)
+    with _under_way(work, store, progress, on_forecast) as (work, opened, pool, told):
+        return evaluate(work, store=opened, pool=pool, progress=told, configuration=written)
 
 
 def try_judge(
     suite: Path | str | None = None,
     *,
-    answers: Any = (),
-    judges: Sequence[str] = (),
+    answers: Files = (),
+    judges: Sequence[str | Callable[..., Any]] = (),
     on: int = 3,
     kept: str | None = None,
-    store: str | Path | None = None,
+    store: Results = None,
     progress: Progress | None = None,
     limits: Mapping[str, Any] | None = None,
-    **asked: Any,
+    **how: Unpack[JudgeOptions],
 ) -> tuple[Outcome | None, list[JudgedReply]]:
     """Prompts as they would be sent, replies, and what is read from them; no verdict is kept.
+
+    >>> _, found = judgebench.try_judge(rubric="Is it true?", on=1, store="new.db")
+    >>> "Is it true?" in found[0].calls[0].prompt
+    True
 
     Parameters
     ----------
     suite
         Its ``judges`` are tried, all of them if none is named, on answers that are there.
-    answers, asked
+    answers, how
         Without a suite, as for `judge`: without answers those of a small set that comes along, and
         without judges prompts alone.
     on
@@ -2062,18 +2084,19 @@ def try_judge(
     from judgebench.reports import replies as report
 
     nobody = suite is None and not judges
-    if nobody and asked.get("prompt") is None and asked.get("rubric") is None:
+    if nobody and how.get("prompt") is None and how.get("rubric") is None:
         raise UsageError("name what is tried: a prompt with --prompt, a --rubric, or a suite")
     if suite is not None:
-        work = _resolved(Path(suite), limits=limits, narrowing=config.Narrowing(judges=(*judges,)))
+        work = _resolved(
+            Path(suite), limits=limits, narrowing=config.Narrowing(judges=(*map(str, judges),))
+        )
         written = config.raw_suite(Path(suite))
     else:
-        if not answers:
-            asked["baseline"] = asked.get("baseline") or SMALL_BASELINE
+        if not isinstance(answers, str | Path) and not len(answers):
+            how["baseline"] = how.get("baseline") or SMALL_BASELINE
         if nobody and kept is None:
-            asked.setdefault("read", "brackets")
-        named = judges or ["scripted/nobody"]
-        work, written = _work_on(answers, named, limits=limits, **asked)
+            how.setdefault("read", "brackets")
+        work, written = _work_on(answers, judges or ["scripted/nobody"], limits, **how)
     with open_live_store(store_url(work.suite, store)) as opened:
         if kept is not None:
             found = report.judged_replies(opened, kept, limit=on)
@@ -2082,54 +2105,45 @@ def try_judge(
         names = {candidate.key: candidate.name for candidate in work.candidates}
         if nobody:
             return None, [report.prompt_alone(q, names) for _, own in questions for q in own]
-        pool = ProviderPool(work.suite, opened)
-        pool.check(endpoints(work))
+    with _under_way(work, store, progress) as (_, opened, pool, told):
         outcome, results = try_out(
-            work,
-            questions,
-            store=opened,
-            pool=pool,
-            progress=progress or NoProgress(),
-            configuration=written,
+            work, questions, store=opened, pool=pool, progress=told, configuration=written
         )
         names |= {one.key: one.title for one in work.assignments}
         return outcome, [report.trial_reply(opened, *result, names) for result in results]
 
 
 def _work_on(
-    answers: Any,
+    answers: Files,
     judges: Sequence[str | Callable[..., Any]],
-    *,
-    rubric: Path | str | None = None,
-    prompt: Path | str | None = None,
-    scale: tuple[float, float] | None = None,
-    benchmark: str = "answers",
-    baseline: str | None = None,
-    base_url: str | None = None,
-    limit: int | None = None,
-    limits: Mapping[str, Any] | None = None,
-    **reading: Any,
+    limits: Mapping[str, Any] | None,
+    **how: Unpack[JudgeOptions],
 ) -> tuple[ResolvedSuite, dict[str, Any]]:
     """What a suite would say of answers that exist, and what it comes down to."""
     from judgebench.benchmarks.own_prompts import own_benchmark
     from judgebench.exchange.answer_files import read_answers_of
 
     found = read_answers_of(answers)
-    said = {**reading, **({} if prompt is None else {"prompt": str(prompt)})}
-    called = [_judge_called(one, base_url, said, rubric) for one in judges]
+    said: dict[str, Any] = {name: value for name, value in how.items() if value is not None}
+    about: dict[str, Any] = {}
+    about |= {name: said.pop(name) for name in ("scale", "baseline", "limit") if name in said}
+    benchmark, base_url = said.pop("benchmark", "answers"), said.pop("base_url", None)
+    about |= {"scale": list(about["scale"])} if "scale" in about else {}
+    about |= {"rubric": str(said.pop("rubric"))} if "rubric" in said else {}
+    said |= {"prompt": str(said["prompt"])} if "prompt" in said else {}
+    called = [_judge_called(one, base_url, said, "rubric" in about) for one in judges]
     section: dict[str, Any] = {
         "name": benchmark,
         "items": str(next(iter(found.answers.values())).path),
         "judges": [one["name"] for one in called],
         "samples": found.samples,
+        **about,
     }
-    more = {"rubric": rubric and str(rubric), "scale": scale and list(scale), "limit": limit}
-    more |= {"baseline": baseline}
     written = {
         "name": benchmark,
         "models": [{"name": m, "responses": str(a.path)} for m, a in found.answers.items()],
         "judges": called,
-        "benchmarks": [section | {name: one for name, one in more.items() if one is not None}],
+        "benchmarks": [section],
         "limits": dict(limits or {}),
     }
     suite = config.check(config.Suite, written, "what is judged")
@@ -2137,7 +2151,7 @@ def _work_on(
     given = ResolvedBenchmark(
         config=suite.benchmarks[0],
         benchmark=own,
-        items=tuple(own.items(limit)),
+        items=tuple(own.items(about.get("limit"))),
         recorded=found.answers,
     )
     return resolve(suite, given=given), written
@@ -2147,7 +2161,7 @@ def _judge_called(
     named: str | Callable[..., Any],
     base_url: str | None,
     said: Mapping[str, Any],
-    rubric: Path | str | None,
+    has_rubric: bool,
 ) -> dict[str, Any]:
     """The judge that is meant by PROVIDER/MODEL, or is a function."""
     if not isinstance(named, str):
@@ -2155,7 +2169,7 @@ def _judge_called(
             raise UsageError(f"{named!r} is no judge: name PROVIDER/MODEL, or give a function")
         options = {"function": registry.register_function(named)}
         return {"name": named.__name__, "kind": "python", "options": options}
-    if "prompt" not in said and rubric is None:
+    if "prompt" not in said and not has_rubric:
         raise UsageError(f"{named} is told nothing: give a rubric with --rubric, or a --prompt")
     kind = {} if "prompt" in said else {"kind": "rubric"}
     return {"name": named, **kind, **_endpoint_called(named, base_url, "--judge"), **said}
@@ -2222,8 +2236,8 @@ def confirm(
     suite: Path | str,
     wanted: Sequence[Unconfirmed],
     *,
-    store: str | Path | None = None,
-    progress: Progress,
+    store: Results = None,
+    progress: Progress | None = None,
     limits: Mapping[str, Any] | None = None,
 ) -> Outcome:
     """Ask judges of a suite afresh about two models each, and nothing else.
@@ -2237,17 +2251,13 @@ def confirm(
     """
     path = Path(suite)
     work = _resolved(path, limits=limits)
-    with open_live_store(store_url(work.suite, store)) as opened:
+    asked = config.as_asked(config.raw_suite(path), limits or {}, None)
+    with open_live_store(store_url(work.suite, store)) as opened, shown(progress) as told:
         pool = ProviderPool(work.suite, opened)
         with _named(path):
             pool.check(endpoints(work))
             return confirm_work(
-                work,
-                wanted,
-                store=opened,
-                pool=pool,
-                progress=progress,
-                configuration=config.as_asked(config.raw_suite(path), limits or {}, None),
+                work, wanted, store=opened, pool=pool, progress=told, configuration=asked
             )
 
 
@@ -2314,7 +2324,7 @@ def _take_in_labels(work: ResolvedSuite, store: Store) -> list[str]:
 def plan(
     suite: Path | str,
     *,
-    store: str | Path | None = None,
+    store: Results = None,
     batch: bool = False,
     margin: float | None = None,
     refresh_anchors: bool = False,
@@ -2397,13 +2407,13 @@ def _store_if_there(url: str) -> Iterator[Store | None]:
         yield opened
 
 
-def store_url(suite: config.Suite | None, given: str | Path | None = None) -> str:
+def store_url(suite: config.Suite | None, given: Results = None) -> str:
     """Where a suite's results go: as told, else as the suite says, else where they usually go."""
     return _usual_store(given or (suite.store if suite is not None else None))
 
 
 @contextmanager
-def _opened(store: Results) -> Iterator[Store]:
+def reading(store: Results) -> Iterator[Store]:
     """A store for reading: one that is open stays so, one that is named is closed again."""
     if isinstance(store, StoredResults | Store):
         yield store._store if isinstance(store, StoredResults) else store
@@ -2412,7 +2422,7 @@ def _opened(store: Results) -> Iterator[Store]:
         yield opened
 
 
-def _to_write(store: Results, *, create: bool = True) -> Store:
+def writing(store: Results, *, create: bool = True) -> Store:
     """A store for writing, opened beside one that is open for reading."""
     return open_live_store(_usual_store(store), create=create)
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from judgebench.reports.gate_outcome import GateReport
     from judgebench.reports.gate_policy import Policy
-    from judgebench.reports.gate_texts import GateTexts
+    from judgebench.reports.gate_result import GateReport
+    from judgebench.reports.pair_tests import Texts
 
 said: list[str] = []
 """A line for each test of each gate, until the pytest plugin takes them into its report."""
@@ -58,11 +58,20 @@ def assert_no_regression(
     JudgebenchError
         Where the gate cannot be carried out: a model, a baseline or a store that is not there.
     """
+    from judgebench import api
+
     __tracebackhide__ = True
     if inconclusive not in ("fail", "pass"):
         raise ValueError(f"inconclusive is 'fail' or 'pass', not {inconclusive!r}")
-    report, texts = _gate(candidate, baseline, store, policy, max_drop, alpha)
-    words = _words(report, texts)
+    report = api.gate(
+        candidate=candidate,
+        baseline=baseline,
+        policy=policy,
+        max_drop=max_drop,
+        alpha=alpha,
+        store=store,
+    )
+    words = _words(report, api.texts(report, store=store))
     said.extend(line for line in words[1:] if not line.startswith(" "))
     if report.verdict == "regression":
         raise AssertionError("\n".join(words))
@@ -70,39 +79,15 @@ def assert_no_regression(
         raise Inconclusive("\n".join(words))
 
 
-def _gate(
-    candidate: str,
-    baseline: str,
-    store: str | Path | None,
-    policy: str | Path | Policy | None,
-    max_drop: float | None,
-    alpha: float,
-) -> tuple[GateReport, GateTexts]:
-    from judgebench.api import store_url
-    from judgebench.reports.gate import gate_report, usual_policy
-    from judgebench.reports.gate_policy import read_policy
-    from judgebench.reports.gate_texts import texts_of
-    from judgebench.store import open_store
-
-    asked = read_policy(Path(policy)) if isinstance(policy, (str, Path)) else policy
-    with open_store(store_url(None, store), read_only=True) as opened:
-        if asked is None:
-            asked = usual_policy(opened, candidate, baseline, share=max_drop, alpha=alpha)
-        report = gate_report(opened, candidate=candidate, baseline=baseline, policy=asked)
-        return report, texts_of(opened, report)
-
-
-def _words(report: GateReport, texts: GateTexts) -> list[str]:
+def _words(report: GateReport, texts: Texts) -> list[str]:
     """The verdict, then each test with the items that flipped; those that decided it first."""
-    from judgebench.reports.gate_document import WORDS, flip_lines, in_words, unchanged_words
-
     order = ("regression", "inconclusive", "pass")
-    lines = [f"{WORDS[report.verdict]}: {report.candidate} against {report.baseline}"]
+    lines = [report.title]
     for one in sorted(report.tests, key=lambda test: order.index(test.verdict)):
-        lines.append(f"{one.benchmark}@{one.version}, {one.judge}: {in_words(one)}")
+        lines.append(f"{one.benchmark}@{one.version}, {one.judge}: {one.in_words()}")
         if one.verdict != "pass":
-            lines += [f"    {line}" for line in flip_lines(one, texts.questions)]
-    return [*lines, *unchanged_words(report), *report.notes]
+            lines += [f"    {line}" for line in one.flip_lines(texts)]
+    return [*lines, *report.unchanged_words(), *report.notes]
 
 
 __all__ = ["Inconclusive", "assert_no_regression"]

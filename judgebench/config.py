@@ -742,6 +742,9 @@ class Suite(Section):
     include_path: File | list[File] = Field(
         default_factory=list, description="folders with benchmarks or lm-eval tasks"
     )
+    track: list[Literal["wandb", "mlflow"]] = Field(
+        default_factory=list, description="experiment trackers that are sent each run as it ends"
+    )
 
     _notes: tuple[str, ...] = PrivateAttr(default=())
     _folder: Path | None = PrivateAttr(default=None)

@@ -57,9 +57,9 @@ READS = {
     "leaderboard of scores": ("computations.boards", "essays"),
     "leaderboard of comparisons": ("computations.boards", "chat"),
     "agreement with one judge": (
-        "agreement_computations.agreement", "facts", dashboard_store.JUDGES[0], "label",
+        "judges.against", "facts", dashboard_store.JUDGES[0], "label",
     ),
-    "agreement of every two": ("agreement_computations.between", "facts"),
+    "agreement of every two": ("judges.matrices", "facts"),
 }  # fmt: skip
 PAGES = {
     "Overview": "/",

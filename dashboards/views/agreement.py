@@ -2,497 +2,239 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
-import agreement_reads
 import charts
-import compare_charts
-import drawings
 import item_parts
+import judge_parts
+import judges
 import markdown_text
 import narrow
+import page
 import pagination
 import pandas as pd
-import reads
 import streamlit as st
 import widgets
-from agreement_reads import SHOWN, WORDS
 from answers import State
-from compare_reads import heads, meetings, n_judges, signed
 from item_parts import Names
+from judge_parts import MEASURES
 from long_text import visible
+from meetings import met, n_judges
+from streamlit.delta_generator import DeltaGenerator
 
+from judgebench.metrics.comparison import AgreementRow
 from judgebench.metrics.registry import meanings
 from judgebench.records import is_human
-from judgebench.store import Store
+from judgebench.reports.agreement import document
+from judgebench.reports.agreement_tables import AgreementReport
+from judgebench.reports.judge_comparison import difference_tables
+from judgebench.reports.judge_pairs import Disputes, disputed_models
+from judgebench.reports.render import render
+from judgebench.store.read import ItemHistory
 
+GIVEN = {
+    "label": "labels of answers",
+    "preference": "comparisons of two answers",
+    "score": "scores of answers",
+}
 SCOPES = {"pooled": "pooled", "macro": "macro (mean of models)", "model": "each model"}
 LEGEND = {
     "pooled": "All answers together.",
     "macro": "Unweighted mean over models, the figure papers print.",
     "model": "The judge chosen above, model by model.",
 }
-MEASURES = {"cohen_kappa": "Cohen's kappa", "spearman": "Spearman of the models' means"}
-LENIENT = {
-    "label": "How much more often it gives the positive label",
-    "preference": "How much more often it lets the model win, a tie counting half",
-    "score": "How much higher it scores",
-}
 AMONG = {"two": "the two judges chosen", "all": "all judges"}
 BESIDE = 7
 """Judges whose cells are wide enough in half a page; of more the heat map has the whole of it."""
 
-MAP = "judges among themselves"
-"""The key of the heat map that is clicked into."""
 
-
-def page() -> None:
-    st.title("Agreement")
-    identity = st.empty()
-    url, mark = st.session_state["store"], st.session_state["mark"]
-    chosen = widgets.choose_benchmark(
-        reads.benchmarks(url, mark),
-        [3, 2, 3, 3, 3],
-        lambda: meetings(url, mark).telling(n_judges, 2),
+def body(shown: State, identity: DeltaGenerator) -> None:
+    chosen = page.choose_benchmark(
+        shown, [3, 2, 3, 3, 3], lambda: shown.soon(met).telling(n_judges, 2)
     )
     if chosen is None:
         return
-    places, benchmark, version = chosen
-    at = (url, mark, benchmark, version)
-    kinds = list(agreement_reads.among(*at))
-    if not kinds:
-        too_few(identity, benchmark, version)
+    places, *at = chosen
+    matrices = {one.kind: one for one in shown.compute(judges.matrices, *at)}
+    kind = next(iter(matrices), None)
+    if len(matrices) > 1:
+        with st.columns([3, 7])[0]:
+            kind = page.choose("What they gave", list(matrices), "kind", shows=GIVEN)  # type: ignore[assignment]
+    if kind is None or len(matrices[kind].references) < 2:
+        identity.text(visible("@".join(at)))
+        page.empty(
+            "Agreement needs two judges, or a judge and a person, on the same answers.",
+            "judgebench import labels LABELS.jsonl",
+        )
         return
-    kind = max(kinds, key=lambda one: len(agreement_reads.between(*at, one)["judges"]))
-    if len(kinds) > 1:
-        place, _ = st.columns([3, 7])
-        with place:
-            kind = widgets.choose("What they gave", kinds, "kind", default=kind, shows=WORDS)
-    between = agreement_reads.between(*at, kind)
-    references = agreement_reads.references(between["judges"])
-    if len(references) < 2:
-        too_few(identity, benchmark, version)
-        return
+    matrix = matrices[kind]
     with places[0]:
-        reference = widgets.choose("Reference", references, "reference")
-    scopes = ["pooled"] if kind == "score" else list(SCOPES)
+        reference = page.choose("Reference", matrix.references, "reference")
     with places[1]:
-        scope = widgets.choose("Scope", scopes, "scope", shows=SCOPES)
-    report = agreement_reads.agreement(*at, reference, kind)
-    said = visible(agreement_reads.identity(report))
+        scopes = ["pooled"] if kind == "score" else list(SCOPES)
+        scope = page.choose("Scope", scopes, "scope", shows=SCOPES)
+    report = shown.compute(judges.against, *at, reference, kind)
+    said = visible(about(report))
     identity.text(said)
-    judges = list(dict.fromkeys(row["judge"] for row in report["rows"]))
-    if not judges:
-        widgets.empty("No other judge has judged what this reference has.", widgets.FIRST_STEPS)
+    others = list(dict.fromkeys(row.judge for row in report.rows))
+    if not others:
+        page.empty("No other judge has judged what this reference has.")
         return
     with places[2]:
-        start = next((name for name in judges if not is_human(name)), None)
-        judge = widgets.choose("Judge", judges, "shown", default=start)
-    share = 0.5 if len(between["judges"]) <= BESIDE else 1.0
-    if share < 1:
-        with st.container(key=f"{narrow.WIDE} of all"):
-            left, right = st.columns(2, gap="medium")
-    else:
-        left, right = st.container(), st.container()
+        start = next((name for name in others if not is_human(name)), None)
+        judge = page.choose("Judge", others, "shown", default=start)
+    share = 0.5 if len(matrix.judges) <= BESIDE else 1.0
+    with st.container(key=f"{narrow.WIDE} of all"):
+        left, right = st.columns(2, gap="medium") if share < 1 else (st.container(), st.container())
+    rows = [row for row in report.rows if row.scope == scope]
     with left:
         st.subheader("Judges against the reference")
-        against(report, scope, judge, SHOWN[kind], said, share)
+        against(rows, scope, judge, matrix.metric, said, share)
     with right:
         st.subheader("Judges among themselves, pooled")
-        among_judges(between, SHOWN[kind], (judge, reference), f"{benchmark}@{version}", share)
-    widgets.notes([visible(f"⚠ {warning}") for warning in report["warnings"]])
-    judges_compared(report, scope)
-    two_judges(agreement_reads.pair(*at, judge, reference, kind), kind, f"{benchmark}@{version}")
-    where_they_differ(at, kind, judge, reference, between["judges"])
+        judge_parts.among_judges(matrix, (judge, reference), "@".join(at), share)
+    widgets.notes([visible(f"⚠ {warning}") for warning in report.warnings])
+    compared(report, scope)
+    judge_parts.two_judges(shown.compute(judges.two, *at, kind, judge, reference), "@".join(at))
+    st.subheader("Items on which they disagree most")
+    with st.columns([3, 7])[0]:
+        among = page.choose("Among", list(AMONG), "among", shows=AMONG)
+    asked = (judge, reference) if among == "two" else matrix.judges
+    items(shown, (at[0], at[1]), shown.compute(judges.differing, *at, kind, *asked))
     st.subheader("All coefficients")
-    coefficients(report, scope, SHOWN[kind])
-    widgets.download(
-        "Download CSV",
-        f"{benchmark}_agreement.csv",
-        report["csv"],
-        key="agreement_csv",
-    )
+    coefficients(report, rows, matrix.metric)
+    csv = render(document(report, by_model=True), "csv")
+    widgets.download("Download CSV", f"{at[0]}_agreement.csv", csv, key="agreement_csv")
 
 
-def too_few(identity: Any, benchmark: str, version: str) -> None:
-    identity.text(visible(f"{benchmark}@{version}"))
-    widgets.empty(
-        "Agreement needs two judges, or a judge and a person, on the same answers.",
-        "judgebench import labels LABELS.jsonl",
-    )
+def about(report: AgreementReport) -> str:
+    """One line: which data, which reference, of whom it is made."""
+    made_of = [rater for rater in report.raters if rater != report.reference]
+    together = "mean" if report.kind == "score" else "majority"
+    of = f" ({together} of {', '.join(made_of)})" if made_of else ""
+    return f"{report.benchmark}@{report.version} · reference {report.reference}{of}"
 
 
 # all judges -------------------------------------------------------------------------------------
 
 
+def named(row: AgreementRow) -> str:
+    """Whom the judge looks at, and whom the model is compared with."""
+    return f"{row.model}" if row.opponent is None else f"{row.model} against {row.opponent}"
+
+
 def against(
-    report: reads.Json, scope: str, judge: str, metric: str, said: str, share: float
+    rows: Sequence[AgreementRow], scope: str, judge: str, metric: str, said: str, share: float
 ) -> None:
     """A dot with a bar for every judge; by model, for every model of the judge chosen."""
-    if scope == "model":
-        chosen = [r for r in report["rows"] if r["scope"] == "model" and r["judge"] == judge]
-        rows = pd.DataFrame([_row(r, _answered(r), "first", metric) for r in chosen])
-    else:
-        chosen = [r for r in report["rows"] if r["scope"] == scope]
-        rows = pd.DataFrame(
-            [
-                _row(r, r["judge"], "chosen" if r["judge"] == judge else "first", metric)
-                for r in chosen
-            ]
-        )
-    if rows.empty:
+    each = scope == "model"
+    drawn = pd.DataFrame(
+        [
+            {"name": named(row) if each else row.judge,
+             "tone": "first" if each or row.judge != judge else "chosen",
+             **widgets.numbers(row.metrics[metric], 1.0)}
+            for row in rows
+            if row.judge == judge or not each
+        ]
+    )  # fmt: skip
+    if drawn.empty:
         st.text("This judge has no model in common with the reference.")
         return
-    if scope != "model":
-        rows = rows.sort_values("value", ascending=False, kind="stable")
-    axis = charts.axis_of(metric, rows)
-    rows["note"] = [widgets.note(row, axis.digits) for row in widgets.records(rows)]
+    if not each:
+        drawn = drawn.sort_values("value", ascending=False, kind="stable")
+    axis = charts.axis_of(metric, drawn)
+    drawn["note"] = [widgets.note(row, axis.digits) for row in widgets.records(drawn)]
     widgets.chart(
-        partial(charts.intervals, rows, axis, widgets.ink(), line_at=0.0, names_px=150),
+        partial(charts.intervals, drawn, axis, widgets.ink(), line_at=0.0, names_px=150),
         f"{MEASURES[metric]}, {SCOPES[scope]} · {said}",
         alt=f"{MEASURES[metric]} with its interval, a row each; the table below has the numbers.",
         name=f"agreement {said}",
         share=share,
     )
-    chosen_mark = "" if scope == "model" else " ◆ orange: the judge chosen above."
+    chosen_mark = "" if each else " ◆ orange: the judge chosen above."
     st.caption(f"{LEGEND[scope]} Bars are 95 % intervals over questions.{chosen_mark}")
 
 
-def _answered(row: reads.Json) -> str:
-    return row["model"] if row["opponent"] is None else f"{row['model']} against {row['opponent']}"
-
-
-def _row(row: reads.Json, name: str, tone: str, metric: str) -> dict[str, Any]:
-    estimate = row["metrics"].get(metric, reads.NO_ESTIMATE)
-    return {"name": name, **widgets.numbers(estimate, 1.0), "tone": tone}
-
-
-def among_judges(
-    between: reads.Json, metric: str, chosen: tuple[str, str], place: str, share: float
-) -> None:
-    """The heat map, whose cells can be clicked, and every pair with its interval in a table."""
-    cells = [agreement_reads.in_cell(row, metric) for row in between["rows"]]
-    if not cells:
-        st.text("No two judges have judged the same answers.")
-        return
-    both_ways = cells + [{**c, "row": c["column"], "column": c["row"]} for c in cells]
-    pairs = pd.DataFrame(
-        [{**cell, "chosen": {cell["row"], cell["column"]} == set(chosen)} for cell in both_ways]
-    )
-    widgets.chart(
-        partial(
-            drawings.heat_map, pairs, between["judges"], widgets.ink(), measure=MEASURES[metric]
-        ),
-        visible(f"{MEASURES[metric]} of every two judges, pooled · {place}"),
-        name=f"judges among themselves {place}",
-        share=share,
-        alt=f"{MEASURES[metric]} of every two judges; the table below has the numbers.",
-        on_select=partial(cell_clicked, MAP),
-        key=MAP,
-    )
-    st.caption("A click on a cell, or the boxes above, choose the two judges that follow below.")
-    with st.expander("Every two judges"):
-        widgets.table(
-            pd.DataFrame(
-                [
-                    {
-                        "judge": cell["row"],
-                        "and": cell["column"],
-                        MEASURES[metric]: widgets.in_brackets(row["metrics"][metric]),
-                        "n": cell["n"],
-                        "missing": cell["missing"],
-                    }
-                    for cell, row in zip(cells, between["rows"], strict=True)
-                ]
-            )
-        )
-    widgets.notes(
-        [
-            visible(f"– {cell['row']} × {cell['column']}: {cell['undefined']}")
-            for cell in cells
-            if cell["undefined"]
-        ]
-    )
-
-
-def cell_clicked(key: str) -> None:
-    """The two judges of a cell are those of the boxes; a click beside all cells changes nothing."""
-    picked = st.session_state[key]["selection"].get(drawings.CELL) or []
-    if picked:
-        st.query_params.update({"shown": picked[0]["row"], "reference": picked[0]["column"]})
-        st.query_params.pop("item", None)
-        widgets.forget("shown", "reference")
-
-
-# judges compared --------------------------------------------------------------------------------
-
-
-def judges_compared(report: reads.Json, scope: str) -> None:
+def compared(report: AgreementReport, scope: str) -> None:
     """By how much one judge agrees with the reference better than another, on the same answers."""
-    differences = agreement_reads.compared(report, scope)
-    if not differences:
-        return
-    st.subheader("Judges compared with judges")
-    rows = [agreement_reads.difference_row(one) for one in differences]
-    metrics = list(dict.fromkeys(one["metric"] for one in differences))
-    if len(metrics) > 1:
-        rows = [{"of": DIFFERENCE_OF[one["metric"]], **row}
-                for one, row in zip(differences, rows, strict=True)]  # fmt: skip
-    table = pd.DataFrame(rows)
-    reasons = table["no interval because"]
-    widgets.table(table if reasons.notna().any() else table.drop(columns=reasons.name))
-    what = f"Difference of {DIFFERENCE_OF[metrics[0]]}, on the answers that both have judged."
-    tested = [one for one in differences if one["p_value"] is not None]
-    if not tested:
-        st.caption(what)
-        return
-    tests, shown_pairs = tested[0]["tests"], sum(one["metric"] == metrics[0] for one in tested)
-    best = (
-        " Each is compared with the best, which is seen from the same verdicts, so that every two "
-        "judges count."
-        if tests > shown_pairs
-        else ""
-    )
-    st.caption(
-        f"{what} The decision uses the adjusted p value and the interval is at its level "
-        f"(Holm over {tests} pairs, family-wise error rate 5 %).{best}"
-    )
-
-
-DIFFERENCE_OF = {
-    "cohen_kappa": "Cohen's kappa",
-    "sample_spearman": "Spearman's correlation among the answers to one question",
-    "spearman": "Spearman's correlation of the models' mean scores",
-}
-
-
-# two judges -------------------------------------------------------------------------------------
-
-
-def two_judges(found: reads.Json, kind: str, place: str) -> None:
-    """What one calls what, and by how much it is the more lenient one, model by model."""
-    st.subheader("The two judges chosen")
-    with st.container(key=f"{narrow.WIDE} of two"):
-        left, right = st.columns([2, 3], gap="medium")
-    with left:
-        judge, reference = found["judge"], found["reference"]
-        st.text(visible(f"{judge} (columns) and {reference} (rows): counts of answers"))
-        confusion(found, place)
-    with right:
-        st.text(visible(f"How much more lenient {judge} is than {reference}"))
-        leniency(found, kind, place)
-
-
-def confusion(found: reads.Json, place: str) -> None:
-    counted = found["confusion"]
-    if counted is None:
-        st.text("Scores on a scale without ends, or on several, have no table.")
-        return
-    cells = pd.DataFrame(agreement_reads.confusion_cells(counted))
-    two = visible(found["judge"]), visible(found["reference"])
-    widgets.chart(
-        partial(drawings.confusion, cells, widgets.ink(), two),
-        visible(f"{two[0]} (columns) and {two[1]} (rows), counts of answers · {place}"),
-        alt="How many answers each of the two called what; the table below has the counts.",
-        name=f"confusion {two[0]} {two[1]}",
-        share=0.4,
-    )
-    st.caption("Shares are of what the reference called so; so is the shade.")
-    table = pd.DataFrame(agreement_reads.confusion_table(counted))
-    if len(counted["columns"]) + 2 > drawings.MOST_WRITTEN:
-        with st.expander("The same as a table"):
-            widgets.table(table)
-    else:
-        widgets.table(table)
-
-
-def leniency(found: reads.Json, kind: str, place: str) -> None:
-    rows = pd.DataFrame(agreement_reads.lenient_rows(found))
-    axis = agreement_reads.lenient_axis(rows, found["unit"])
-    rows["note"] = [_lenient_note(row, axis.digits) for row in widgets.records(rows)]
-    two = visible(found["judge"]), visible(found["reference"])
-    room = compare_charts.Room.of(rows["name"], rows["note"], tally=False)
-    widgets.chart(
-        partial(
-            compare_charts.forest, rows, axis, widgets.ink(), two, room, says="is more lenient"
-        ),
-        visible(f"How much more lenient {two[0]} is than {two[1]} · {place}"),
-        alt="Leniency with its interval, a row for each model.",
-        name=f"leniency {two[0]} {two[1]}",
-        share=0.6,
-    )
-    if len(rows) > compare_charts.MOST_ROWS:
-        st.text(f"{compare_charts.MOST_ROWS} of {len(rows):,} are drawn; the table has all.")
-    st.caption(
-        f"{LENIENT[kind]}, on the same answers; every question of a model counts once. "
-        "▲ blue: more lenient · ▼ orange: stricter · ● grey: the 95 % interval over questions "
-        "reaches over zero."
-    )
-    table = rows.assign(leniency=rows["note"].str.partition(" · ")[0])
-    with st.expander("Leniency as a table"):
-        widgets.table(
-            table[["name", "leniency", "n", "missing", "undefined"]].rename(
-                columns={"name": "model", "undefined": "undefined because"}
-            )
-        )
-
-
-def _lenient_note(row: dict[str, Any], digits: int) -> str:
-    counts = f"n {row['n']:,}" + (f", {row['missing']:,} missing" if row["missing"] else "")
-    if math.isnan(row["value"]):
-        return f"{charts.GAP} {row['undefined']} · {counts}"
-    if math.isnan(row["low"]):
-        return f"{signed(row['value'], digits)} [no interval] · {counts}"
-    ends = [signed(row[end], digits) for end in ("low", "high")]
-    return f"{signed(row['value'], digits)} [{ends[0]}, {ends[1]}] · {counts}"
+    wanted = "macro" if scope == "macro" else "pooled"  # model by model there are none
+    differences = [one for one in report.differences if one.scope == wanted]
+    place = f"{report.benchmark}@{report.version}"
+    for number, table in enumerate(difference_tables(differences, place, level=report.level)):
+        if not number:
+            st.subheader("Judges compared with judges")
+        st.text(visible(table.subtitle))
+        widgets.listed(table)
 
 
 # items ------------------------------------------------------------------------------------------
 
 
-def where_they_differ(
-    at: tuple[str, str, str, str], kind: str, judge: str, reference: str, judges: Sequence[str]
-) -> None:
-    st.subheader("Items on which they disagree most")
-    place, _ = st.columns([3, 7])
-    with place:
-        among = widgets.choose("Among", list(AMONG), "among", shows=AMONG)
-    asked = (judge, reference) if among == "two" else tuple(judges)
-    found = agreement_reads.differences(*at, kind, asked)
-    st.caption(agreement_reads.rule(found))
-    if not found["items"]:
+def items(shown: State, place: tuple[str, str], found: Disputes) -> None:
+    """A page of the items on which judges differ, and one of them."""
+    st.caption(found.rule)
+    if not found.items:
         st.text("There is no item on which they say different things.")
-    item = st.query_params.get("item")
-    told = State(*at[:2]).read(Store.item_history, *at[2:], item) if item else None
-    if told is None:
-        item = _first(found)
-        told = State(*at[:2]).read(Store.item_history, *at[2:], item) if item else None
-    if item is None:
-        return
-    pagination.steps(found["items"], item, at[2:], "they do not differ on it")
-    listed(at, found, item)
+    titles = {f"said {at}": visible(judge) for at, judge in enumerate(found.columns)}
+
+    def columns(which: slice) -> dict[str, list[str]]:
+        some = found.items[which]
+        said = {name: [one.said[at] for one in some] for at, name in enumerate(titles)}
+        return {"differ": [one.differ for one in some], **said}
+
+    told = pagination.walk(
+        shown,
+        place,
+        [one.item for one in found.items],
+        columns,
+        otherwise="they do not differ on it",
+        key="\0".join(["differing", *place, *found.judges]),
+        config={name: st.column_config.TextColumn(judge) for name, judge in titles.items()},
+    )
+    if found.items and len(found.judges) > len(titles):
+        st.text(f"{len(titles)} of {len(found.judges)} judges have a column.")
     if told is not None:
-        one_item(at, told, found)
+        one_item(shown, told, found)
 
 
-def _first(found: reads.Json) -> str | None:
-    """The first item of the page that the URL asks for."""
-    items: list[str] = found["items"]
-    return items[pagination.start_of(pagination.number("part"), items)] if items else None
-
-
-def listed(at: tuple[str, str, str, str], found: reads.Json, item: str) -> None:
-    """A page of the items; who chooses a row sees that item below."""
-    items: list[str] = found["items"]
-    if not items:
-        return
-    here = items.index(item) if item in items else None
-    page = pagination.number("part") if here is None else here // pagination.PAGE + 1
-    start = pagination.start_of(page, items)
-    some = items[start : start + pagination.PAGE]
-    texts = heads(*at, tuple(some))
-    titles = {f"said {number}": judge for number, judge in enumerate(found["judges"])}
-    name_of = {judge: title for title, judge in titles.items()}
-    rows = pd.DataFrame(
-        [
-            {
-                "item": one,
-                "differ": found["differ"][start + place],
-                **{
-                    name_of[judge]: said
-                    for judge, said in agreement_reads.said_there(found, start + place).items()
-                },
-                "question": texts.get(one, ""),
-            }
-            for place, one in enumerate(some)
-        ]
-    )
-    chosen_row = [] if here is None else [here - start]
-    picked = st.dataframe(
-        rows,
-        hide_index=True,
-        width="stretch",
-        on_select="rerun",
-        selection_mode="single-row",
-        selection_default={"selection": {"rows": chosen_row}},
-        # A key of its own for what is chosen: the next choice starts from there.
-        key="\0".join(["differing", *at[2:], *found["judges"], f"{start}", item]),
-        column_config={
-            "differ": st.column_config.TextColumn("differ" if found["labels"] else "spread"),
-            "question": st.column_config.TextColumn("question", width="large"),
-            **{
-                title: st.column_config.TextColumn(visible(judge))
-                for title, judge in titles.items()
-                if title in rows
-            },
-        },
-    )
-    columns, judges = len(found["columns"]), len(found["judges"])
-    if judges > columns:
-        st.text(f"{columns} of {judges} judges have a column.")
-    chosen = picked["selection"]["rows"]
-    if chosen and chosen != chosen_row:
-        pagination.go_to("item", some[chosen[0]])
-        st.rerun()
-    pagination.pages(start, len(some), len(items))
-
-
-def one_item(at: tuple[str, str, str, str], told: Any, found: reads.Json) -> None:
+def one_item(shown: State, told: ItemHistory, found: Disputes) -> None:
     """The question, then the answers that these judges differ about, and what they wrote."""
-    names = Names(**found["names"])
-    ids = agreement_reads.ids_of(names.judges, found["judges"])
+    names, ids = Names(found.model_names, found.judge_names), found.judge_ids
+    models = disputed_models(told, ids)
     markdown_text.choose()
     item_parts.question(told.item)
     item_parts.who_said_what(told, names, judges=ids)
-    models = agreement_reads.disputed(told, ids)
-
-    def here(one: Any) -> bool:
-        return one.model.id in models
-
     st.subheader("Answers that they differ about")
-    item_parts.show_answers(
-        State(*at[:2]), [one for one in told.answers if one.newest and here(one)], names
-    )
+    answers = [one for one in told.answers if one.newest and one.model.id in models]
+    item_parts.show_answers(shown, answers, names)
     st.subheader("What they wrote")
-    item_parts.show_verdicts(
-        State(*at[:2]),
-        [one for one in told.verdicts if one.judge.id in ids and one.counts and here(one)],
-        names,
-    )
+    its = [one for one in told.verdicts if one.counts and one.model.id in models]
+    item_parts.show_verdicts(shown, [one for one in its if one.judge.id in ids], names)
 
 
 # the numbers ------------------------------------------------------------------------------------
 
 
-def coefficients(report: reads.Json, scope: str, first: str) -> None:
-    """Every coefficient of the scope with its interval; a dash where it is undefined, and why."""
-    rows, reasons = [], []
-    for row in report["rows"]:
-        if row["scope"] != scope:
-            continue
-        name = row["judge"] if row["model"] is None else f"{row['judge']} on {_answered(row)}"
-        counts = widgets.numbers(row["metrics"].get(first, reads.NO_ESTIMATE), 1.0)
-        rows.append(
-            {"judge": name, "n": counts["n"], "missing": counts["missing"]}
-            | (agreement_reads.took(report, row["judge"]) if scope == "pooled" else {})
-            | {m: widgets.in_brackets(row["metrics"][m]) for m in with_first(row["metrics"], first)}
+def coefficients(report: AgreementReport, rows: Sequence[AgreementRow], first: str) -> None:
+    """Every coefficient with its interval; a dash where it is undefined, and why."""
+    costs = {one.judge: one for one in report.costs}
+    table, reasons = [], []
+    for row in rows:
+        name = row.judge if row.model is None else f"{row.judge} on {named(row)}"
+        e = row.metrics[first]
+        metrics = sorted(row.metrics, key=lambda one: one != first)
+        table.append(
+            {"judge": name, "n": e.n, "missing": e.missing}
+            | {one: widgets.in_brackets(row.metrics[one]) for one in metrics}
+            | (costs[row.judge].in_words if row.scope == "pooled" else {})
         )
-        reasons += [
-            visible(f"– {name}, {metric}: {estimate['undefined']}")
-            for metric, estimate in row["metrics"].items()
-            if estimate.get("undefined")
-        ]
-    widgets.table(pd.DataFrame(rows))
+        undefined = ((one, row.metrics[one].undefined) for one in metrics)
+        reasons += [visible(f"– {name}, {one}: {why}") for one, why in undefined if why]
+    widgets.table(pd.DataFrame(table))
     widgets.notes(reasons)
-    if said := meanings({name: name for row in rows for name in row}):
+    if said := meanings({name: name for row in table for name in row}):
         st.caption(f"{said}.")
 
 
-def with_first(metrics: Iterable[str], first: str) -> list[str]:
-    return sorted(metrics, key=lambda name: name != first)
-
-
-widgets.or_say_what_is_wrong(page)
+page.show("Agreement", body)

@@ -22,8 +22,13 @@ from meetings import Meetings, benchmarks_of, met
 from streamlit.delta_generator import DeltaGenerator
 
 from judgebench.errors import UsageError
-from judgebench.reports import compare_document
-from judgebench.reports.compare import COMPARISON_METRICS, Comparison, Difference, comparison
+from judgebench.reports.compare import (
+    COMPARISON_METRICS,
+    DIRECTLY,
+    Comparison,
+    Difference,
+    comparison,
+)
 
 ALL = ""
 """In the URL: no choice was made."""
@@ -62,7 +67,7 @@ def compare(shown: State, identity: DeltaGenerator) -> None:
     identity.text(said)
     draw(found, rows, said)
     table(found, rows)
-    documents = [compare_document.document(report) for report in found.values()]
+    documents = [report.document() for report in found.values()]
     page.offer("comparison", lambda: documents)
     items(shown, known, first, found, rows)
 
@@ -130,7 +135,7 @@ def called_by(report: Comparison, names: Mapping[str, str]) -> Comparison:
         left_out = note.startswith("left out: ")
         notes.append(note.partition(". Known: ")[0] if left_out else note)
     first, second = names.values()
-    return replace(report, first=first, second=second, notes=tuple(notes))
+    return replace(report, candidate=first, baseline=second, notes=tuple(notes))
 
 
 # the numbers ------------------------------------------------------------------------------------
@@ -147,10 +152,10 @@ def summary(found: Reports) -> str:
         {compare_charts.place(test) for test in tests},
         {test.judge for test in tests},
     )
-    verdicts = "; ".join(f"against {report.second}: {report.verdict}" for report in reports)
+    verdicts = "; ".join(f"against {report.baseline}: {report.verdict}" for report in reports)
     return joined(
         [
-            f"{reports[0].first} {verdicts}",
+            f"{reports[0].candidate} {verdicts}",
             f"{len(benchmarks)} benchmark{'s' * (len(benchmarks) > 1)}",
             f"{len(judges)} judge{'s' * (len(judges) > 1)}",
             f"intervals at {100 * reports[0].level:g} %",
@@ -161,7 +166,10 @@ def summary(found: Reports) -> str:
 def draw(found: Reports, rows: pd.DataFrame, said: str) -> None:
     """A forest for each metric, since their units differ, and beside it how the items fell."""
     tests, reports = tests_of(found), list(found.values())
-    two = visible(reports[0].first), visible(reports[0].second if len(found) == 1 else "the other")
+    two = (
+        visible(reports[0].candidate),
+        visible(reports[0].baseline if len(found) == 1 else "the other"),
+    )
     room = compare_charts.Room.of(rows["name"], rows["note"])
     places, judges = (
         {compare_charts.place(test) for test in tests},
@@ -176,16 +184,16 @@ def draw(found: Reports, rows: pd.DataFrame, said: str) -> None:
             joined([f"Difference of {axis.short}", *about]) + f" · {said}",
             alt=f"Differences of {axis.short} with their intervals, and on how many items the "
             "first is better, equal, worse; the table below has the numbers.",
-            name=" ".join(["comparison", reports[0].first, *(r.second for r in reports), name]),
+            name=" ".join(
+                ["comparison", reports[0].candidate, *(r.baseline for r in reports), name]
+            ),
         )
         if len(some) > compare_charts.MOST_ROWS:
             st.text(f"{compare_charts.MOST_ROWS} of {len(some):,} are drawn; the table has all.")
     st.caption(
         "▲ blue: the first is better · ▼ orange: it is worse · ● grey: undecided. The "
         "decision uses the p value adjusted over all rows of a pair, and the interval is at its "
-        "level (Holm)."
-        + f" {compare_document.DIRECTLY.capitalize()}."
-        * any(test.direct for test in tests)
+        "level (Holm)." + f" {DIRECTLY.capitalize()}." * any(test.direct for test in tests)
     )
 
 
@@ -198,11 +206,10 @@ def table(found: Reports, rows: pd.DataFrame) -> None:
     idle = [] if len(found) > 1 else ["against"]
     widgets.table(rows.drop(columns=[*HIDDEN, *idle]), column_config=config)
     widgets.notes([visible(note) for note in dict.fromkeys(
-        note for one in found.values() for note in compare_document.document(one).tables[0].notes
+        note for one in found.values() for note in one.document().tables[0].notes
     )])  # fmt: skip
     passes = [
-        (name, compare_document.gate_words(test))
-        for name, test in zip(rows["test"], tests_of(found), strict=True)
+        (name, test.gate_words) for name, test in zip(rows["test"], tests_of(found), strict=True)
     ]
     if gates := [visible(f"{name}: {words}") for name, words in passes if words is not None]:
         with st.expander("How often a gate would pass an unchanged model"):
@@ -222,7 +229,7 @@ def items(shown: State, known: Meetings, first: str, found: Reports, rows: pd.Da
     of = [(second, test) for second, report in found.items() for test in report.tests]
     by_name = dict(zip(widgets.distinct(list(rows["test"])), of, strict=True))
     second, test = by_name[page.choose("Of which row", list(by_name), "test")]
-    flips = compare_document.most_telling(test, len(test.flips))
+    flips = test.most_telling(len(test.flips))
     if not flips:
         st.text("There is no item on which the two differ.")
     scale = compare_charts.of_metric(test).drawn_times
@@ -240,8 +247,8 @@ def items(shown: State, known: Meetings, first: str, found: Reports, rows: pd.Da
         key=f"ranking {test.benchmark} {test.judge} {test.metric}",
         config={
             "difference": number(format="%+.4g"),
-            "first": number(visible(test.first), format="%.4g"),
-            "second": number(visible(test.second), format="%.4g"),
+            "first": number(visible(test.candidate), format="%.4g"),
+            "second": number(visible(test.baseline), format="%.4g"),
         },
     )
     if told is not None:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import partial
 
 import charts
 import drawings
-import honesty_reads
 import narrow
+import page
 import pandas as pd
-import reads
 import streamlit as st
 import widgets
-from honesty_reads import MOST_DRAWN, Asked
+from answers import State
 from long_text import visible
+from streamlit.delta_generator import DeltaGenerator
 
 from judgebench.metrics.registry import meanings
 from judgebench.reports.confidence import (
@@ -23,213 +23,131 @@ from judgebench.reports.confidence import (
     Choice,
     ConfidenceReport,
     ConfidenceRow,
+    choice,
+    confidence_report,
+    labelling,
     reasons,
+    with_confidences,
     without_interval,
 )
+from judgebench.reports.estimates import counts, figure
+from judgebench.reports.render import render
 
-MOST_ROWS = 60
-"""AUROCs on one drawing."""
-
-ACROSS = 3
-"""Reliability diagrams beside each other."""
-
-HOW = "judgebench import verdicts CONFIDENCES.jsonl"
+MOST_DRAWN, MOST_ROWS, ACROSS = 5, 60, 3
+"""Curves on one drawing, and AUROCs; tables have all. And reliability diagrams in a row."""
 
 
-def page() -> None:
-    st.title("Honesty")
-    identity = st.empty()
-    url, mark = st.session_state["store"], st.session_state["mark"]
-    known = reads.benchmarks(url, mark)
-    chosen = widgets.choose_benchmark(
-        known, [3, 2, 3, 3], lambda: with_confidences(url, mark, known)
-    )
+def body(shown: State, identity: DeltaGenerator) -> None:
+    chosen = page.choose_benchmark(shown, [3, 2, 3, 3], lambda: shown.compute(with_confidences))
     if chosen is None:
         return
-    places, benchmark, version = chosen
-    identity.text(visible(f"{benchmark}@{version}"))
-    judges = honesty_reads.who_labels(url, mark, benchmark, version)
+    places, *here = chosen
+    at = "@".join(here)
+    identity.text(visible(at))
+    judges = shown.compute(labelling, at)
     if not judges:
-        nobody_labels(url, mark, benchmark, version)
+        nobody_labels(shown.compute(choice, at, None))
         return
     with places[0]:
-        correct = widgets.choose("Correct says", list(judges), "correct")
-    there = honesty_reads.what_there_is(url, mark, benchmark, version, judges[correct])
+        correct = page.choose("Correct says", list(judges), "correct")
+    there = shown.compute(choice, at, judges[correct])
     if not there.confidences:
-        no_confidences(url, mark, known, (benchmark, version), there)
+        no_confidences(there, [one for one in shown.compute(with_confidences) if [*one] != here])
         return
-    asked = chosen_of(there, benchmark, version, judges[correct])
-    if not (asked.models and asked.confidences):
-        st.info("Choose one or more models, and confidences of theirs.", icon="⚖️")
-        return
-    found = honesty_reads.report(url, mark, asked, there.judges)
-    with places[1]:
-        stretches = honesty_reads.stretches(found)
-        stretch = widgets.choose("Over", list(stretches), "over", shows=stretches)
-    identity.text(honesty_reads.identity(found, stretch))
-    draw(found, stretch, honesty_reads.identity(found, stretch))
-    figures(found, stretch)
-
-
-# what is asked ----------------------------------------------------------------------------------
-
-
-def chosen_of(there: Choice, benchmark: str, version: str, correct: str) -> Asked:
-    """Models and confidences, in the URL; as many to begin with as can be drawn."""
     left, right = st.columns(2)
     with right:
-        known = [*there.confidences, *there.lacking]
-        start = there.confidences[: MOST_DRAWN - 1]
-        confidences = several("Confidences", known, "confidence", start)
+        known, start = [*there.confidences, *there.lacking], there.confidences[: MOST_DRAWN - 1]
+        confidences = page.several(
+            "Confidences", known, "confidence", start, kept_as="honesty confidence"
+        )
     with left:
         start = there.models[: max(1, MOST_DRAWN // max(1, len(confidences)))]
-        models = several("Models", there.models, "sure", start)
-    return Asked(
-        benchmark=benchmark,
-        version=version,
-        correct=correct,
-        models=tuple(models),
-        confidences=tuple(confidences),
-    )
+        models = page.several("Models", there.models, "sure", start, kept_as="honesty sure")
+    if not (models and confidences):
+        st.info("Choose one or more models, and confidences of theirs.", icon="⚖️")
+        return
+    found = shown.compute(
+        confidence_report, at, correct=judges[correct], confidences=confidences, models=models,
+        judges=sorted(there.judges), curves=True,
+    )  # fmt: skip
+    with places[1]:
+        stretch = page.choose("Over", list(found.stretches), "over", shows=found.stretches)
+    rows = [row for row in found.rows if row.stretch == stretch]
+    about = [at, f"{found.positive}: what {found.correct} calls so", *map(found.averaged, rows[:1])]
+    said = visible(" · ".join(filter(None, about)))
+    identity.text(said)
+    draw(found, rows, said)
+    figures(found, rows)
 
 
-def several(label: str, options: Sequence[str], key: str, start: Sequence[str]) -> list[str]:
-    """Some of the options; the URL keeps them, and this page when others were visited."""
-    kept = st.session_state.setdefault("kept", {})
-    linked = st.query_params.get_all(key) or kept.get(f"honesty {key}", [])
-    chosen = [one for one in linked if one in options] or list(start)
-    picked = st.multiselect(label, list(options), default=chosen, key="\0".join([key, *options]))
-    kept[f"honesty {key}"] = picked
-    if st.query_params.get_all(key) != picked:
-        st.query_params[key] = picked
-    return picked
-
-
-# nothing to show --------------------------------------------------------------------------------
-
-
-def nobody_labels(url: str, mark: str, benchmark: str, version: str) -> None:
-    widgets.empty(
+def nobody_labels(there: Choice) -> None:
+    page.empty(
         "Nobody has said which answers are correct, so no confidence can be right or wrong. A run "
         "with a judge that labels says it, or a file of labels:",
         "judgebench import verdicts LABELS.jsonl",
     )
-    there = honesty_reads.what_there_is(url, mark, benchmark, version, None)
     if there.confidences:
         st.text(visible(f"Confidences that wait for it: {', '.join(there.confidences)}"))
 
 
-def no_confidences(
-    url: str, mark: str, known: Sequence[tuple[str, str]], here: tuple[str, str], there: Choice
-) -> None:
+def no_confidences(there: Choice, others: list[tuple[str, str]]) -> None:
     """What would have to be there, and which other benchmarks have it."""
-    widgets.empty(
+    page.empty(
         "No answer here has a confidence. Models say how sure they are in a run with a judge of "
         "the kind stated_confidence, or by further samples, or by log-probabilities; a file of "
         "numbers from 0 to 1 serves as well (docs/confidences.md):",
-        HOW,
+        "judgebench import verdicts CONFIDENCES.jsonl",
     )
     widgets.notes([visible(f"– {name}: {why}") for name, why in there.lacking.items()])
-    others = [one for one in with_confidences(url, mark, known) if one != here]
     if others:
-        names = ", ".join("@".join(one) for one in others)
-        st.text(visible(f"Benchmarks with confidences: {names}"))
+        st.text(visible(f"Benchmarks with confidences: {', '.join(map('@'.join, others))}"))
 
-
-def with_confidences(
-    url: str, mark: str, known: Sequence[tuple[str, str]]
-) -> list[tuple[str, str]]:
-    """By name and version, those that the page can say something about."""
-    looked_at = tuple("@".join(one) for one in known[:MOST_LOOKED_AT])
-    found = set(honesty_reads.that_have_some(url, mark, looked_at))
-    return [one for one in known if "@".join(one) in found]
-
-
-MOST_LOOKED_AT = 20
-"""Benchmarks that are asked whether they have confidences."""
 
 # the drawings -----------------------------------------------------------------------------------
 
 
-def draw(found: ConfidenceReport, stretch: str, said: str) -> None:
+def draw(found: ConfidenceReport, rows: list[ConfidenceRow], said: str) -> None:
     theme = "dark" if st.context.theme.type == "dark" else "light"
-    called = honesty_reads.series(found)
-    names = dict(zip(called, widgets.distinct(list(called.values())), strict=True))
-    of_pair = {
-        (row.model, row.confidence): row for row in found.rows if honesty_reads.over(row) == stretch
-    }
-    drawn = {names[pair]: of_pair[pair] for pair in list(names)[:MOST_DRAWN]}
-    if len(names) > MOST_DRAWN:
-        st.text(f"{MOST_DRAWN} of {len(names):,} are drawn; the table has all.")
+    names = widgets.distinct([visible(name) for name in found.series.values()])
+    called = dict(zip(found.series, names, strict=True))
+    of_pair = {(row.model, row.confidence): row for row in rows}
+    drawn = {called[pair]: of_pair[pair] for pair in list(called)[:MOST_DRAWN]}
+    if len(called) > MOST_DRAWN:
+        st.text(f"{MOST_DRAWN} of {len(called):,} are drawn; the table has all.")
     st.subheader("What is wrong among the surest answers")
     risk(drawn, theme, said)
     st.subheader("Whether 0.8 is right 80 times in 100")
-    reliability(found, drawn, theme, said)
-    st.subheader("Whether right answers are told from wrong ones")
-    rows = [row for row in found.rows if names[row.model, row.confidence] in drawn]
-    order = list(honesty_reads.stretches(found))
-    place = {name: at for at, name in enumerate(drawn)}
-    rows.sort(
-        key=lambda row: (
-            order.index(honesty_reads.over(row)),
-            place[names[row.model, row.confidence]],
-        )
-    )
-    lines = honesty_reads.auroc_rows(rows, names)
-    table = pd.DataFrame(lines[:MOST_ROWS])
-    axis = charts.Axis(
-        title="AUROC (1 = tells all right answers from wrong ones, 0.5 = chance)", short="AUROC",
-        low=min(0.4, *table[["value", "low"]].min().fillna(1.0)), high=1.0, digits=3,
-    )  # fmt: skip
-    tones = drawings.tones_of(list(drawn), theme)
-    widgets.chart(
-        partial(
-            charts.intervals, table, axis, widgets.ink(), line_at=0.5, names_px=330, tones=tones
-        ),
-        f"AUROC · {said}",
-        name=f"AUROC {said}",
-        alt="AUROC with its interval for each set and confidence; the download has the numbers.",
-    )
-    if len(lines) > MOST_ROWS:
-        st.text(f"{MOST_ROWS} of {len(lines):,} are drawn; the download has all.")
-    widgets.notes(
-        list(dict.fromkeys(f"– {line['name']}: {line['why']}" for line in lines if line["why"]))
-    )
+    short = visible(f"{found.benchmark}@{found.version} · {found.correct} says what is correct")
+    for first in range(0, len(drawn), ACROSS):
+        with st.container(key=f"{narrow.SMALL} {first}"):
+            columns = st.columns(ACROSS)
+        for column, at in zip(columns, range(first, len(drawn)), strict=False):
+            with column, st.container(border=True):
+                name = names[at]
+                st.text(name)
+                diagram(drawn[name], drawings.HUES[theme][at], f"{name} · {short}")
     st.caption(
-        "The line at 0.5 is what a confidence has that tells nothing. Bars are 95 % intervals."
+        "On the dashed line answers are right as often as the model is sure. ECE adds up the "
+        "vermillion distances, each with its bin's n, and takes out what chance adds to them. Bars "
+        "are Wilson intervals, below them n."
     )
+    st.subheader("Whether right answers are told from wrong ones")
+    aurocs(found, called, list(drawn), theme, said)
 
 
-def risk(drawn: dict[str, ConfidenceRow], theme: str, said: str) -> None:
-    steps = [
-        line
-        for at, (name, row) in enumerate(drawn.items())
-        for line in honesty_reads.step_rows(row, name, str(at))
-    ]
-    if not steps:
+def risk(drawn: Mapping[str, ConfidenceRow], theme: str, said: str) -> None:
+    curves = {name: row.curve for name, row in drawn.items() if row.curve is not None}
+    if not curves:
         st.text("No answer has both a label and a confidence.")
         return
-    middle = (len(drawn) - 1) / 2
-    points = [
-        line
-        for at, (name, row) in enumerate(drawn.items())
-        for line in honesty_reads.point_rows(row, name, 0.5 * (at - middle))
-    ]
-    with_curve = [name for name, row in drawn.items() if row.curve is not None]
+    steps, points = drawings.risk_rows(curves, list(drawn))
     widgets.chart(
-        partial(
-            drawings.risk,
-            pd.DataFrame(steps),
-            pd.DataFrame(points),
-            list(drawn),
-            widgets.ink(),
-            theme,
-        ),
+        partial(drawings.risk, steps, points, list(drawn), widgets.ink(), theme),
         f"Risk against coverage · {said}",
         name=f"risk and coverage {said}",
         alt="Risk against coverage; the area under a curve is its AURC in the table.",
     )
-    areas = [f"{name} {honesty_reads.said(drawn[name].metrics['aurc'])}" for name in with_curve]
+    areas = [f"{name} {figure('aurc', drawn[name].metrics['aurc'])}" for name in curves]
     st.text(visible(f"Area under the curve (AURC, lower is better): {'; '.join(areas)}"))
     st.caption(
         "A curve that falls towards the left is of a model that knows when it knows; a level one "
@@ -238,78 +156,93 @@ def risk(drawn: dict[str, ConfidenceRow], theme: str, said: str) -> None:
     )
 
 
-def reliability(
-    found: ConfidenceReport, drawn: dict[str, ConfidenceRow], theme: str, said: str
-) -> None:
-    """A diagram for each curve, with how many answers its bins hold."""
-    there = [(at, name, row) for at, (name, row) in enumerate(drawn.items())]
-    for start in range(0, len(there), ACROSS):
-        with st.container(key=f"{narrow.SMALL} {start}"):
-            columns = st.columns(ACROSS)
-        for column, (at, name, row) in zip(columns, there[start : start + ACROSS], strict=False):
-            with column, st.container(border=True):
-                st.text(name)
-                diagram(row, drawings.HUES[theme][at], f"{name} · {said}")
-    st.caption(
-        "On the dashed line answers are right as often as the model is sure. ECE adds up the "
-        "vermillion distances, each with its bin's n, and takes out what chance adds to them. Bars "
-        "are Wilson intervals, below them n."
-    )
-
-
 def diagram(row: ConfidenceRow, colour: str, said: str) -> None:
-    ece = row.metrics["ece"]
-    if not row.bins.n.any():
-        st.text(visible(f"– {ece.undefined}\n{honesty_reads.counts(ece)}"))
+    """A reliability diagram, and how many answers its bins hold."""
+    ece, bins = row.metrics["ece"], row.bins
+    why = visible(f"– {ece.undefined}")
+    if not bins.n.any():
+        st.text(f"{why}\n{counts(ece)}")
         return
-    bins = pd.DataFrame(honesty_reads.bin_rows(row))
-    widgets.chart(
-        partial(drawings.reliability, bins, colour, widgets.ink()),
-        f"Reliability · {said}",
-        alt="Share of correct answers by bin of confidence.",
-        name=f"reliability {said}",
-        share=1 / ACROSS,
-    )
-    widgets.chart(
-        partial(drawings.sizes, bins, colour, widgets.ink()),
-        f"Answers by bin · {said}",
-        alt="Answers by bin.",
-        name=f"bins {said}",
-        share=1 / ACROSS,
-    )
-    lines = [f"ECE {honesty_reads.figure('ece', ece) or visible(f'– {ece.undefined}')}"]
-    if len(row.sets) > 1:
+    rows = drawings.bin_rows(row)
+    for draws, what, alt in (
+        (drawings.reliability, "Reliability", "Share of correct answers by bin of confidence."),
+        (drawings.sizes, "Answers by bin", "Answers by bin."),
+    ):
+        drawn = partial(draws, rows, colour, widgets.ink())
+        name = f"{what} {said}"
+        widgets.chart(drawn, f"{what} · {said}", alt=alt, name=name, share=1 / ACROSS)
+    n, away = len(row.sets), f"{bins.error:.3f} from the line"
+    lines = [f"ECE {figure('ece', ece) or why}"]
+    if n > 1:
         lines.append(
-            f"the mean over {len(row.sets)} sets; the bins drawn, of all\nanswers together, are "
-            f"{row.bins.error:.3f} from the line"
+            f"the mean over {n} sets; the bins drawn, of all\nanswers together, are {away}"
         )
     elif not math.isnan(ece.value):
-        lines.append(f"the bins drawn are {row.bins.error:.3f} from the line, chance included")
-    lines.append(honesty_reads.counts(ece))
-    st.text("\n".join(lines))
+        lines.append(f"the bins drawn are {away}, chance included")
+    st.text("\n".join([*lines, counts(ece)]))
+
+
+def aurocs(
+    found: ConfidenceReport,
+    called: Mapping[tuple[str, str], str],
+    drawn: list[str],
+    theme: str,
+    said: str,
+) -> None:
+    """One with its interval for each curve that is drawn, over everything that there is."""
+    several, lines = len(found.stretches) > 1, []
+    for stretch in found.stretches:
+        of = {
+            called[row.model, row.confidence]: row for row in found.rows if row.stretch == stretch
+        }
+        for name in (name for name in drawn if name in of):
+            e = of[name].metrics["auroc"]
+            value = figure("auroc", e) or f"{charts.GAP} undefined"
+            lines.append(
+                {"name": visible(f"{of[name].over} · {name}") if several else name, "tone": name,
+                 "value": e.value, "low": e.low, "high": e.high,
+                 "note": f"{value} · {counts(e)}", "why": visible(e.undefined or "")}
+            )  # fmt: skip
+    rows = pd.DataFrame(lines[:MOST_ROWS])
+    axis = charts.Axis(
+        title="AUROC (1 = tells all right answers from wrong ones, 0.5 = chance)", short="AUROC",
+        low=min(0.4, *rows[["value", "low"]].min().fillna(1.0)), high=1.0, digits=3,
+    )  # fmt: skip
+    look = {"line_at": 0.5, "names_px": 330, "tones": drawings.tones_of(drawn, theme)}
+    widgets.chart(
+        partial(charts.intervals, rows, axis, widgets.ink(), **look),
+        f"AUROC · {said}",
+        name=f"AUROC {said}",
+        alt="AUROC with its interval for each set and confidence; the download has the numbers.",
+    )
+    if len(lines) > MOST_ROWS:
+        st.text(f"{MOST_ROWS} of {len(lines):,} are drawn; the download has all.")
+    widgets.notes([f"– {line['name']}: {line['why']}" for line in lines if line["why"]])
+    st.caption("At 0.5 a confidence tells nothing. Bars are 95 % intervals.")
 
 
 # the numbers ------------------------------------------------------------------------------------
 
 
-def figures(found: ConfidenceReport, stretch: str) -> None:
+def figures(found: ConfidenceReport, rows: list[ConfidenceRow]) -> None:
     st.subheader("All figures")
-    rows = [row for row in found.rows if honesty_reads.over(row) == stretch]
-    widgets.table(
-        pd.DataFrame(honesty_reads.table_rows(rows)),
-        column_config={
-            "alignment from": st.column_config.NumberColumn("alignment from", format="%.2f")
-        },
-    )
+    table = [
+        {"model": row.model, "confidence": row.confidence,
+         "n": row.metrics["auroc"].n, "missing": row.metrics["auroc"].missing,
+         **{title: figure(name, row.metrics[name]) for name, title in TITLES.items()},
+         "alignment from": row.threshold,
+         "samples": "–".join(map(str, dict.fromkeys(row.samples or ())))}
+        for row in rows
+    ]  # fmt: skip
+    threshold = st.column_config.NumberColumn("alignment from", format="%.2f")
+    widgets.table(pd.DataFrame(table), column_config={"alignment from": threshold})
     notes = [*reasons(rows), *without_interval(rows), *found.notes()]
     widgets.notes([visible(line) for line in notes])
     st.caption(f"{meanings(TITLES)}.")
+    csv = render(found.document(by_set=True), "csv")
     widgets.download(
-        "Download CSV",
-        f"{found.benchmark}_confidences.csv",
-        honesty_reads.csv(found),
-        key="confidence_csv",
+        "Download CSV", f"{found.benchmark}_confidences.csv", csv, key="confidence_csv"
     )
 
 
-widgets.or_say_what_is_wrong(page)
+page.show("Honesty", body)

@@ -18,7 +18,7 @@ from long_text import folded_by_button, visible
 from open_store import opened
 
 from judgebench.errors import UsageError
-from judgebench.exchange.label_queue import Asked, Kind, LabelProgress, Presented, verdict_keys
+from judgebench.labels import Asked, Kind, LabelProgress, Presented, verdict_keys
 from judgebench.records import VerdictSlot
 from judgebench.reports.estimates import to_json
 from judgebench.reports.rater_agreement import rater_agreement

@@ -9,12 +9,12 @@ from functools import partial
 from typing import Any
 
 import charts
-import drawings
 import night_reads
 import pandas as pd
 import planning
 import reads
 import streamlit as st
+import timelines
 import widgets
 from compare_reads import meetings, n_nights
 from long_text import visible
@@ -218,7 +218,7 @@ def from_baselines(found: Nights, metric: str) -> None:
         )
         widgets.chart(
             partial(
-                drawings.differences,
+                timelines.differences,
                 rows,
                 called,
                 replace(axis, title=f"difference, {axis.title}"),
@@ -250,12 +250,12 @@ def line(
     others = beside(name, board, metric, lines, since)
     ends = pd.concat([rows, others]) if len(others) else rows
     draws = partial(
-        drawings.nights,
+        timelines.nights,
         noted,
         others,
         pd.DataFrame([{**one, "label": f"{one['what']} changed"} for one in changes]),
         drifted,
-        drawings.around(axis, *(ends[name] for name in ("value", "low", "high"))),
+        timelines.around(axis, *(ends[name] for name in ("value", "low", "high"))),
         widgets.ink(),
     )
     alt = "The metric night by night with its interval; the table below has the numbers."
@@ -323,7 +323,7 @@ def spent(rows: pd.DataFrame) -> None:
         return
     priced = bool((rows["USD"].fillna(0) > 0).any())
     widgets.chart(
-        partial(drawings.spend, rows, widgets.ink(), priced=priced),
+        partial(timelines.spend, rows, widgets.ink(), priced=priced),
         "What each night took",
         alt="What each night took; the table below has the numbers.",
         name="spending by night",

@@ -3,102 +3,166 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import TypeAlias
 
+import board_rows
+import boards
 import charts
-import overview_reads
+import page
 import pandas as pd
-import run_reads
+import run_parts
 import starting
 import streamlit as st
 import widgets
+from answers import State, snapshot
+from computations import verdicts_used
+from item_parts import joined
 from long_text import visible
 from open_store import NoStoreError
-from overview_reads import Leader
 from streamlit.delta_generator import DeltaGenerator
 
-from judgebench.store.read import At, Holding
+from judgebench.errors import JudgebenchError
+from judgebench.metrics import registry
+from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
+from judgebench.plain_text import counted
+from judgebench.reports.board import Board
+from judgebench.reports.boards import meant
+from judgebench.store import Store
+from judgebench.store.read import At, Holding, Verdicts
 
-DRAWN = 12
-"""Benchmarks that are drawn with their leaders; of more the counts stand in a table."""
+DRAWN, TOP = 12, 3
+"""Benchmarks that are drawn, and how many models of each; of more the counts stand in a table."""
 
 LAST_RUNS = 8
 
 FOR_S = 0.5
 """Boards are begun for so long at a time; what is left comes in the next second."""
 
+Used: TypeAlias = Mapping[At, Verdicts]
+Lead: TypeAlias = Board | str
+"""A benchmark's first board, or why there is none."""
 
-def page() -> None:
-    st.title("Overview")
-    url, mark = st.session_state["store"], st.session_state["mark"]
+
+def overview(shown: State, _: DeltaGenerator) -> None:
     try:
-        known = overview_reads.held_of_each(url, mark)
+        known = shown.read(Store.holdings)
     except NoStoreError:
-        starting.first_steps(url, "There is no store here yet.")
+        starting.first_steps(shown.url, "There is no store here yet.")
         return
     if not known:
-        starting.first_steps(url, "The store is empty.")
+        starting.first_steps(shown.url, "The store is empty.")
         return
-    starting.of_late(url)
-    starting.live(url)
+    starting.of_late(shown.url)
+    starting.live(shown.url)
     above = st.container()
-    last_runs(url, mark)
-    failures(url, mark)
+    last_runs(shown)
+    if kinds := shown.read(Store.failure_kinds):
+        st.subheader("Failures on record")
+        widgets.notes(run_parts.failure_lines(kinds))
     with above:  # last, since it takes longest: the rest stands on the screen meanwhile
-        clock = any(_leader(url, mark, _at(one)) is None for one in known[:DRAWN])
-        st.fragment(benchmarks, run_every=1.0 if clock else None)(url, mark, known, clock)
+        clock = not all(leads(shown, _at(one)) for one in known[:DRAWN])
+        st.fragment(benchmarks, run_every=1.0 if clock else None)(shown, known, clock)
+
+
+def last_runs(shown: State) -> None:
+    st.subheader("Last runs")
+    found = shown.read(Store.newest_runs, LAST_RUNS)
+    if not found:
+        page.empty("No run has been kept here. This starts one:")
+        return
+    widgets.table(pd.DataFrame(run_parts.rows(found)))
+    st.page_link("views/runs.py", label="All runs, and how to start one")
 
 
 # benchmarks -------------------------------------------------------------------------------------
 
 
-def benchmarks(url: str, mark: str, known: Sequence[Holding], clock: bool) -> None:
+@st.cache_resource(max_entries=16, show_spinner=False)
+def worked_out(url: str) -> dict[At, tuple[str, Lead]]:
+    """Who leads each benchmark by the mark of a state, for all who look at a store."""
+    return {}
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def counted_before(url: str) -> dict[At, Verdicts]:
+    """What stands until verdicts are counted anew."""
+    return {}
+
+
+def leads(shown: State, at: At) -> Lead | None:
+    """In this state of the store; None where that is to be worked out."""
+    mark, lead = worked_out(shown.url).get(at, ("", ""))
+    return lead if mark == shown.mark else None
+
+
+def benchmarks(shown: State, known: Sequence[Holding], clock: bool) -> None:
     """Every benchmark with its counts, and who leads it as soon as that is known."""
-    widgets.or_say_what_is_wrong(lambda: _benchmarks(url, mark, known, clock))
+    page.or_say_what_is_wrong(lambda: _benchmarks(shown, known, clock))
 
 
-def _benchmarks(url: str, mark: str, known: Sequence[Holding], clock: bool) -> None:
-    rows = [_row(url, one) for one in known[:DRAWN]]
-    table = st.empty()
-    before = overview_reads.counted_before(url) or None
-    for (counts, _), one in zip(rows, known, strict=False):
-        counts.text(overview_reads.counts(one, before))
-    used = overview_reads.verdicts(url, mark)
-    for (counts, _), one in zip(rows, known, strict=False):
-        counts.text(overview_reads.counts(one, used))
+def _benchmarks(shown: State, known: Sequence[Holding], clock: bool) -> None:
+    rows = {_at(one): _row(shown.url, one) for one in known[:DRAWN]}
+    table, before = st.empty(), counted_before(shown.url)
+    for one in known[:DRAWN] if before else ():
+        rows[_at(one)][0].text(counts(one, before))
+    used = {
+        (one["benchmark"], one["version"]): Verdicts(**one["verdicts"])
+        for one in shown.soon(verdicts_used)
+    }
+    before.update(used)
+    for one in known[:DRAWN]:
+        rows[_at(one)][0].text(counts(one, used))
     if known[DRAWN:]:
-        others = [
-            {"benchmark": _name(one), "holds": overview_reads.counts(one, used)}
-            for one in known[DRAWN:]
-        ]
+        others = [{"benchmark": _name(one), "holds": counts(one, used)} for one in known[DRAWN:]]
         with table:
             widgets.table(pd.DataFrame(others))
     # What was worked out before stands until it is known anew, as while a run writes.
-    places = {_at(one): place for (_, place), one in zip(rows, known, strict=False)}
-    for at, place in places.items():
-        draw(place, overview_reads.leaders(url).get(at))
-    pending = [at for at in places if _leader(url, mark, at) is None]
+    for at, (_, place) in rows.items():
+        draw(place, worked_out(shown.url).get(at, ("", None))[1])
+    pending = [at for at in rows if leads(shown, at) is None]
     if clock and not pending:
         st.rerun()  # without the clock
     began = time.monotonic()
     for at in pending:
         if time.monotonic() - began < FOR_S:
-            draw(places[at], overview_reads.work_out(url, mark, at))
+            draw(rows[at][1], work_out(shown, at))
 
 
-def draw(place: DeltaGenerator, leader: Leader | None) -> None:
-    if leader is None:
-        place.caption("Computing intervals …")
-        return
-    with place.container(gap="xsmall"):
-        lead(leader)
+def work_out(shown: State, at: At) -> Lead:
+    """Compute a benchmark's boards, and remember the one that says most."""
+    with snapshot(shown.url).timed():
+        try:
+            lead = telling_most(shown, at)
+        except JudgebenchError as error:
+            lead = visible(str(error))
+    worked_out(shown.url)[at] = shown.mark, lead
+    return lead
 
 
-def _leader(url: str, mark: str, at: At) -> Leader | None:
-    """Of this state of the store; None where that is to be worked out."""
-    found = overview_reads.leaders(url).get(at)
-    return found if found is not None and found.mark == mark else None
+def telling_most(shown: State, at: At) -> Lead:
+    """As `judgebench leaderboard` ranks it."""
+    found = shown.compute(boards.boards, *at).boards
+    board = boards.telling_most(found)
+    if board is None:
+        return "Nothing has been judged yet."
+    headline = shown.read(meant, "@".join(at)).headline
+    if headline != LENGTH_CONTROLLED or not boards.can_be_controlled(board):
+        return board
+    again = shown.compute(boards.boards, *at, judges=[board.judge_id], control="exact")
+    return next(one for one in again.boards if boards.same(one, board))
+
+
+def counts(one: Holding, used: Used) -> str:
+    """What there is of a benchmark, in a line."""
+    people = f" ({one.people:,} of them people)" if one.people else ""
+    parts = [counted(one.items, "item"), counted(one.models, "model")]
+    parts.append(counted(one.judges, "judge") + people)
+    if (known := used.get(_at(one))) is None:
+        return " · ".join([*parts, "no verdicts"])
+    ago = run_parts.duration(max(0.0, time.time() - known.newest))
+    return " · ".join([*parts, f"{counted(known.used, 'verdict')}, the newest {ago} ago"])
 
 
 def _row(url: str, one: Holding) -> tuple[DeltaGenerator, DeltaGenerator]:
@@ -107,32 +171,59 @@ def _row(url: str, one: Holding) -> tuple[DeltaGenerator, DeltaGenerator]:
         left, right = st.columns([3, 7], gap="medium")
     with left:
         st.text(_name(one))
-        counts = st.empty()
+        place = st.empty()
         asked = {"benchmark": one.benchmark, "version": one.version}
-        known = overview_reads.leaders(url).get(_at(one))
-        if known is not None and known.judge:
-            asked["judge"] = known.judge
+        _, lead = worked_out(url).get(_at(one), ("", None))
+        if isinstance(lead, Board):
+            asked["judge"] = lead.judge
         st.page_link("views/leaderboard.py", label="Leaderboard", query_params=asked)
-    return counts, right.empty()
+    return place, right.empty()
 
 
-def lead(leader: Leader) -> None:
-    """The head of a board: a sentence, and the first models with their intervals."""
-    excluded = f"Suspicious, excluded from the ranking: {', '.join(leader.excluded)}"
-    if leader.rows.empty:
-        st.text("\n".join([leader.line, *([excluded] if leader.excluded else [])]))
+def draw(place: DeltaGenerator, lead: Lead | None) -> None:
+    if lead is None:
+        place.caption("Computing intervals …")
         return
-    st.text(f"{leader.line}\n{overview_reads.by_whom(leader)}")
-    axis = charts.axis_of(leader.metric, leader.rows, leader.scale)
-    line_at = charts.line_of(leader.metric)
+    with place.container(gap="xsmall"):
+        if isinstance(lead, str):
+            st.text(lead)
+        else:
+            head_of(lead)
+
+
+def head_of(board: Board) -> None:
+    """A sentence, and the first models with their intervals."""
+    excluded = ", ".join(row.model for row in board.rows if row.excluded)
+    said = [f"Suspicious, excluded from the ranking: {excluded}"] if excluded else []
+    who = board.who_leads(TOP)
+    if not board.ranked:
+        st.text(visible("\n".join([who, *said])))
+        return
+    metric = next(iter(board.ranked[0].metrics))
+    words = metric.replace("_", " ").replace("score/", "score: ")
+    st.text(visible(f"{who}\n{words}, judged by {board.judge}"))
+    rows = head_rows(board, metric)
+    axis = charts.axis_of(metric, rows, board.scale)
     widgets.drawing(
-        partial(charts.intervals, leader.rows, axis, widgets.ink(), line_at=line_at),
+        partial(charts.intervals, rows, axis, widgets.ink(), line_at=charts.line_of(metric)),
         alt="The first models of the board with their intervals.",
     )
-    if leader.others:
-        st.caption(f"and {leader.others} more")
-    if leader.excluded:
-        st.text(excluded)
+    if others := len(board.ranked) - len(rows):
+        st.caption(f"and {others} more")
+    widgets.notes(list(map(visible, said)))
+
+
+def head_rows(board: Board, metric: str) -> pd.DataFrame:
+    """The first models as they are drawn."""
+    entry = registry.metric(metric)
+    rows = []
+    for row in board.ranked[:TOP]:
+        estimate = row.metrics.get(metric, widgets.NO_ESTIMATE)
+        numbers = widgets.numbers(estimate, entry.drawn_times)
+        note = widgets.note(numbers, entry.drawn_digits)
+        name = f"{row.rank_set}\u2002{row.model}"
+        rows.append({"name": name, "tone": board_rows.tone(row), **numbers, "note": note})
+    return pd.DataFrame(rows)
 
 
 def _at(one: Holding) -> At:
@@ -140,28 +231,7 @@ def _at(one: Holding) -> At:
 
 
 def _name(one: Holding) -> str:
-    return visible(f"{one.benchmark}@{one.version}")
+    return joined([f"{one.benchmark}@{one.version}"])
 
 
-# runs -------------------------------------------------------------------------------------------
-
-
-def last_runs(url: str, mark: str) -> None:
-    st.subheader("Last runs")
-    found = run_reads.newest(url, mark, LAST_RUNS)
-    if not found:
-        widgets.empty("No run has been kept here. This starts one:", widgets.FIRST_STEPS)
-        return
-    widgets.table(pd.DataFrame(run_reads.rows(found)))
-    st.page_link("views/runs.py", label="All runs, and how to start one")
-
-
-def failures(url: str, mark: str) -> None:
-    kinds = run_reads.failures(url, mark)
-    if not kinds:
-        return
-    st.subheader("Failures on record")
-    widgets.notes(run_reads.failure_lines(kinds))
-
-
-widgets.or_say_what_is_wrong(page)
+page.show("Overview", overview)

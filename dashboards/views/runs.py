@@ -8,21 +8,26 @@ from typing import Any
 
 import access
 import children
+import page
 import pandas as pd
 import planning
-import run_reads
+import run_parts
 import starting
 import streamlit as st
 import widgets
 import yaml
+from answers import State
 from item_parts import when
 from long_text import visible
 from open_store import NoStoreError
 from planning import Plan
+from streamlit.delta_generator import DeltaGenerator
 
 from judgebench.plain_text import dollars
 from judgebench.records import RunManifest
+from judgebench.reports.cost import cost_table
 from judgebench.secret import redact
+from judgebench.store import Store
 
 PAGE = 25
 ELSEWHERE = "another file …"
@@ -33,12 +38,11 @@ WHY_A_CODE = (
 MOST_CHARS = 200_000
 
 
-def page() -> None:
-    st.title("Runs")
-    url, mark = st.session_state["store"], st.session_state["mark"]
+def runs(shown: State, _: DeltaGenerator) -> None:
+    url = shown.url
     starting.of_late(url)
     try:
-        n = run_reads.how_many(url, mark)
+        n = shown.read(Store.n_rows, "runs")
     except NoStoreError:
         n = 0
     else:
@@ -46,10 +50,9 @@ def page() -> None:
     with st.expander("Start a run", expanded=not n):
         start(url)
     if n:
-        chosen = listed(url, mark, n)
-        detail(url, mark, chosen)
+        detail(shown, listed(shown, n))
     else:
-        widgets.empty("Nothing has run on this store yet.", widgets.FIRST_STEPS)
+        page.empty("Nothing has run on this store yet.")
 
 
 # start ------------------------------------------------------------------------------------------
@@ -86,7 +89,7 @@ def start(url: str) -> None:
 
 def choose_suite() -> str:
     here = planning.suites()
-    chosen = widgets.choose("Suite", [*here, ELSEWHERE], "suite") if here else ELSEWHERE
+    chosen = page.choose("Suite", [*here, ELSEWHERE], "suite") if here else ELSEWHERE
     if chosen != ELSEWHERE:
         return chosen
     typed: str = st.text_input("Path of a suite", placeholder="nightly.yaml", max_chars=4096)
@@ -125,14 +128,14 @@ def begin(url: str, words: tuple[str, ...]) -> None:
 # what ran ---------------------------------------------------------------------------------------
 
 
-def listed(url: str, mark: str, n: int) -> str | None:
+def listed(shown: State, n: int) -> str | None:
     """A page of runs, newest first; the run that was chosen there or in the link."""
     last = (n - 1) // PAGE + 1
     number = min(max(1, _whole(st.query_params.get("part"))), last)
-    runs = run_reads.newest(url, mark, PAGE, PAGE * (number - 1))
+    runs = shown.read(Store.newest_runs, PAGE, after=PAGE * (number - 1))
     st.caption(f"{n:,} kept, imports among them, the newest first. Choose one to see all of it.")
     picked = widgets.table(
-        pd.DataFrame(run_reads.rows(runs)),
+        pd.DataFrame(run_parts.rows(runs)),
         on_select="rerun",
         selection_mode="single-row",
         key="\0".join(["runs", *(run.id for run in runs)]),
@@ -156,23 +159,23 @@ def _whole(text: str | None) -> int:
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 9 else 1
 
 
-def detail(url: str, mark: str, run_id: str | None) -> None:
+def detail(shown: State, run_id: str | None) -> None:
     """Everything that is kept of one run."""
-    run = None if run_id is None else run_reads.one(url, mark, run_id)
+    run = next(iter(shown.read(Store.newest_runs, run_id=run_id)), None) if run_id else None
     if run is None:
         st.text(f"This store has no run {visible(run_id or '')}.")
         return
     st.subheader("One run")
     st.text(
         visible(f"{run.name} · {run.id}")
-        + f"\n{run_reads.state_of(run)} · started {when(run.started)} · took "
-        f"{run_reads.took(run)}"
+        + f"\n{run_parts.state_of(run)} · started {when(run.started)} · took "
+        f"{run_parts.took(run)}"
     )
-    if said := run_reads.AFTERWARDS.get(run.state):
+    if said := run_parts.AFTERWARDS.get(run.state):
         st.text(said)
     counts(run)
-    spent(url, mark, run)
-    failed(url, mark, run)
+    spent(shown, run)
+    failed(shown, run)
     fields = {
         "git": run.git_sha,
         "seeds": dict(run.seeds),
@@ -196,16 +199,17 @@ def counts(run: RunManifest) -> None:
         widgets.table(pd.DataFrame([dict(zip(names, told.values(), strict=True))]))
     elif run.progress:
         progress = run.progress
-        so_far = run_reads.going(run) if run.state == "running" else None
-        said = so_far.line if so_far else f"{run_reads.did(run)} when last heard of"
+        so_far = run_parts.going(run) if run.state == "running" else None
+        said = so_far.line if so_far else f"{run_parts.did(run)} when last heard of"
         st.text(f"{visible(progress['stage'])}: {said}")
 
 
-def spent(url: str, mark: str, run: RunManifest) -> None:
+def spent(shown: State, run: RunManifest) -> None:
     """By who was asked, in what way; and against the budget."""
-    table = run_reads.spent(url, mark, run.id)
-    if table is None:
+    columns = shown.read(Store.spend, run.id)
+    if not columns["calls"]:
         return
+    table = cost_table(columns)
     budget = _budget(run.configuration)
     st.caption("What it took, by who was asked" + (f"; it might cost {budget}" if budget else ""))
     titles = [column.title for column in table.columns]
@@ -219,16 +223,16 @@ def _budget(configuration: Mapping[str, Any]) -> str:
     return f"{dollars(float(most))} USD" if isinstance(most, int | float) and most else ""
 
 
-def failed(url: str, mark: str, run: RunManifest) -> None:
+def failed(shown: State, run: RunManifest) -> None:
     """Failures are kept where a verdict or an answer is missing, until it is there."""
     if not (run.counts.get("failed") or run.progress.get("failed")):
         return
-    by_kind = run_reads.failed_of(run.progress.get("failed") or {})
+    by_kind = run_parts.failed_of(run.progress.get("failed") or {})
     n = run.counts.get("failed")
     st.caption("Failures")
     lines = [by_kind or f"{n:,} failed in this run."]
-    if kinds := run_reads.failures(url, mark):
-        lines += ["Of all runs, on record and not done since:", *run_reads.failure_lines(kinds)]
+    if kinds := shown.read(Store.failure_kinds):
+        lines += ["Of all runs, on record and not done since:", *run_parts.failure_lines(kinds)]
     else:
         lines.append("All of them were done since.")
     widgets.notes(lines)
@@ -240,4 +244,4 @@ def as_text(value: Mapping[str, Any]) -> None:
     st.code(visible(redact(text))[:MOST_CHARS], language=None, wrap_lines=True)
 
 
-widgets.or_say_what_is_wrong(page)
+page.show("Runs", runs)

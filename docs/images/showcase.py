@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from judgebench.exchange.labelling import put_label, rater_called
+from judgebench.labels import put_label, rater_called
 from judgebench.records import Label, VerdictSlot
 from judgebench.store import open_store
 from tests.dashboards import honesty_stores, night_stores

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+import judgebench
 from judgebench.cli.options import (
     judges_option,
     level_option,
@@ -18,12 +19,11 @@ from judgebench.cli.options import (
     store_option,
 )
 from judgebench.cli.streams import say
+from judgebench.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from judgebench.reports.board import Board
-    from judgebench.reports.compare import Comparison
     from judgebench.reports.document import Document
-    from judgebench.store import Store
 
 
 ALPACA_EVAL = "alpaca-eval"
@@ -106,13 +106,9 @@ ALPACA_EVAL = "alpaca-eval"
 def leaderboard(
     benchmarks: tuple[str, ...],
     columns: str | None,
-    length_control: str | None,
-    published: bool,
-    published_as: tuple[str, ...],
-    bundle: Path | None,
+    length_control: Any,
     form: str,
     outputs: tuple[Path, ...],
-    store: str,
     **asked: Any,
 ) -> int:
     """Rank the models of each BENCHMARK (NAME or NAME@VERSION), one board for each judge.
@@ -169,55 +165,25 @@ def leaderboard(
       judgebench leaderboard alignbench@1.0 --published --format csv
       judgebench leaderboard alpaca_eval --bundle board.zip
     """
-    from judgebench.errors import UsageError
-    from judgebench.reports.board_request import BoardRequest, no_boards
-    from judgebench.reports.board_tables import Leaderboard, as_alpaca_eval
-    from judgebench.reports.bundle import write_bundle
-    from judgebench.reports.published import read_names
-    from judgebench.reports.reference_board import references
-    from judgebench.store import open_store
+    from judgebench.reports.board_tables import as_alpaca_eval
 
-    if published and len(set(benchmarks)) > 1:
-        raise UsageError("--published takes one benchmark at a time")
-    if published and bundle is not None:
-        raise UsageError("a bundle has boards of verdicts; --published boards rest on none")
-    if form == ALPACA_EVAL and (published or columns or asked["by"]):
+    if form == ALPACA_EVAL and (asked["published"] or columns or asked["by"]):
         raise UsageError(
             f"--format {ALPACA_EVAL} has columns of its own; leave out --published, --columns, --by"
         )
-    benchmark, names = benchmarks[0], read_names(published_as)
-    request = BoardRequest(
-        benchmarks=benchmarks,
-        columns=tuple(name.strip() for name in (columns or "").split(",") if name.strip()),
+    found = judgebench.leaderboard(
+        benchmarks,
+        metrics=[name.strip() for name in (columns or "").split(",") if name.strip()],
         length_control=length_control or ("compat" if form == ALPACA_EVAL else "exact"),
-        published_as=names,
         **asked,
     )
-    judges, by = request.judges, request.by
-    if published and not (judges or request.panels or names or _holds(store, benchmark)):
-        nothing = f"{store} holds nothing of {benchmark}"
-        show(_published_alone(benchmark, nothing, by), form, outputs)
+    for note in found.notes:
+        say(note)
+    if form != ALPACA_EVAL:
+        show(found, form, outputs)
         return 0
-    with open_store(store, read_only=True) as opened:
-        found = request.found(opened)
-        if not any(found.values()):
-            if not published:
-                raise no_boards(benchmarks, judges)
-            nothing = f"no judge has judged anything on {benchmark} yet"
-            show(_published_alone(benchmark, nothing, by), form, outputs)
-            return 0
-        for name in (name for name, its in found.items() if not its):
-            say(f"{name} has no board{' of these judges' if judges else ''}")
-        boards = request.chosen(opened, found)
-        if bundle is not None:
-            write_bundle(bundle, opened, store, request)
-            say(f"written: {bundle}; `judgebench verify {bundle}` computes it again")
-    if form == ALPACA_EVAL:
-        show(as_alpaca_eval(boards, sort=request.sort is None), "csv", outputs)
-        _say_what_is_not_in_it(boards)
-        return 0
-    beside = references(boards[0].benchmark, boards[0].version) if published else None
-    show(Leaderboard.of(boards, published=beside, by=by).document(), form, outputs)
+    show(as_alpaca_eval(found.boards, sort=asked["sort"] is None), "csv", outputs)
+    _say_what_is_not_in_it(found.boards)
     return 0
 
 
@@ -236,44 +202,6 @@ def _say_what_is_not_in_it(boards: Sequence[Board]) -> None:
             lack[row.model] = why
     if lack:
         say(f"no length-controlled win rate: {by_reason(lack)}")
-
-
-def _holds(url: str, benchmark: str) -> bool:
-    """Whether there is a store that holds the benchmark, in the version that is named if one is.
-
-    A benchmark that nobody describes counts as held: what is wrong with it is said elsewhere.
-    """
-    from judgebench.benchmarks.description import split_version
-    from judgebench.reports.boards import described
-    from judgebench.store import open_store
-    from judgebench.store.opening import located
-
-    name, version = split_version(benchmark)
-    if described(name) is None:
-        return True
-    if not located(url).exists():
-        return False
-    with open_store(url, read_only=True) as opened:
-        return any(n == name and version in (None, v) for n, v in opened.benchmarks())
-
-
-def _published_alone(benchmark: str, nothing: str, by: Sequence[str]) -> Document:
-    """What is published of a benchmark of which nothing is here, as the first message says."""
-    from judgebench.benchmarks.description import chosen_version, find, split_version
-    from judgebench.errors import UsageError, unknown_name
-    from judgebench.reports.board_tables import Leaderboard
-    from judgebench.reports.reference_board import references
-
-    name, version = split_version(benchmark)
-    found = references(name, chosen_version(find(name)[0], version))
-    if not found.boards:
-        raise UsageError("; ".join((nothing, *found.notes)))
-    known = {way for reference in found.boards for way in reference.groups}
-    for way in by:
-        if way not in known:
-            raise UsageError(f"{nothing}; {unknown_name('published way of grouping', way, known)}")
-    say(f"{nothing}; what follows is what others published of it")
-    return Leaderboard.of((), published=found, by=by).document()
 
 
 @report("compare")
@@ -304,7 +232,7 @@ def _published_alone(benchmark: str, nothing: str, by: Sequence[str]) -> Documen
     help="Also so many of the items that decided each test.",
 )
 @level_option
-def compare(store: Store, first: str, second: str, show_flips: int, **asked: Any) -> Document:
+def compare(first: str, second: str, show_flips: int, store: str, **asked: Any) -> Document:
     """Whether MODEL_A is better or worse than MODEL_B, on the items that both were judged on.
 
     One test for each BENCHMARK (NAME or NAME@VERSION; all that both models have, if none is named)
@@ -332,28 +260,9 @@ def compare(store: Store, first: str, second: str, show_flips: int, **asked: Any
 
     Exit code 0 whatever is found; `judgebench gate` is for CI.
     """
-    from judgebench.reports import compare_document
-    from judgebench.reports.compare import comparison
-
-    report = comparison(store, first, second, **asked)
-    texts = _texts(store, report, show_flips)
-    return compare_document.document(report, texts, most_flips=show_flips)
-
-
-def _texts(store: Store, report: Comparison, most: int) -> dict[tuple[str, str, str], str]:
-    """The questions of the items that are shown."""
-    from judgebench.reports.compare_document import most_telling
-
-    wanted: dict[tuple[str, str], set[str]] = {}
-    for one in report.tests:
-        shown = {flip.item_id for flip in most_telling(one, most)}
-        wanted.setdefault((one.benchmark, one.version), set()).update(shown)
-    return {
-        (*benchmark, item.id): item.question
-        for benchmark, ids in wanted.items()
-        for item in (store.items(*benchmark) if ids else ())
-        if item.id in ids and item.turns
-    }
+    found = judgebench.compare(first, second, store=store, **asked)
+    texts = judgebench.api.texts(found, show_flips, store=store)
+    return found.document(texts, most_flips=show_flips)
 
 
 @report("ranking")
@@ -378,7 +287,7 @@ def _texts(store: Store, report: Comparison, most: int) -> dict[tuple[str, str, 
     "and bold spans (style); the answers have to be in the store.",
 )
 @level_option
-def ranking(store: Store, benchmark: str, level: float, **asked: Any) -> Document:
+def ranking(benchmark: str, **asked: Any) -> Document:
     """Rank the models of BENCHMARK (NAME or NAME@VERSION) from comparisons, one ranking a judge.
 
     Strengths are Bradley-Terry's, as log-odds and as expected win rates against the reference;
@@ -394,21 +303,12 @@ def ranking(store: Store, benchmark: str, level: float, **asked: Any) -> Documen
       judgebench ranking support --ties davidson
       judgebench ranking support --control style
     """
-    from judgebench.errors import UsageError
-    from judgebench.metrics.intervals import Intervals
-    from judgebench.reports.ranking import rankings
     from judgebench.reports.ranking_document import document
 
-    found = rankings(store, benchmark, intervals=Intervals(level=level), **asked)
-    if not found:
-        raise UsageError(
-            f"no judge has compared models on {benchmark} yet; a suite's 'baseline' and "
-            "`judgebench import verdicts` (kind preference) bring comparisons"
-        )
-    return document(found)
+    return document(judgebench.ranking(benchmark, **asked))
 
 
-@report("reproduce", store=None)
+@report("reproduce", store=False)
 @click.argument("tables", nargs=-1, metavar="[TABLE]...")
 @click.option(
     "--tasks",
@@ -417,7 +317,7 @@ def ranking(store: Store, benchmark: str, level: float, **asked: Any) -> Documen
     help="The folder 'tasks' of a checkout, whose TABLE/figures are read. Default: our own.",
 )
 @level_option
-def reproduce(tables: tuple[str, ...], tasks: Path | None, level: float) -> Document:
+def reproduce(tables: tuple[str, ...], **asked: Any) -> Document:
     """Recompute published tables and print ours beside theirs, with the difference and its reason.
 
     TABLE is one of these; all if none is named:
@@ -441,10 +341,7 @@ def reproduce(tables: tuple[str, ...], tasks: Path | None, level: float) -> Docu
       judgebench reproduce alpaca_eval --format json
       judgebench reproduce trivia_judging --output trivia.md
     """
-    from judgebench.metrics.intervals import Intervals
-    from judgebench.reports.reproduce import reproduce as recomputed
-
-    return recomputed(tables, tasks=tasks, intervals=Intervals(level=level)).document()
+    return judgebench.reproduce(tables, **asked).document()
 
 
 @click.command("verify")
@@ -462,10 +359,7 @@ def verify(bundle: Path) -> int:
 
     Exit codes: 0 all cells follow; 65 one does not, or the file is no bundle.
     """
-    from judgebench.errors import InputError
-    from judgebench.reports.bundle import verify_bundle
-
-    found = verify_bundle(bundle)
+    found = judgebench.verify(bundle)
     if found.differs is not None:
         raise InputError(
             f"{bundle}: {found.differs.strip()} (written by judgebench {found.version})"

@@ -3,36 +3,42 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+import judgebench
 from judgebench.cli.options import Refused, refuse_options, store_option
 from judgebench.cli.streams import say
-
-if TYPE_CHECKING:
-    from judgebench.reports.boards import Meant
-    from judgebench.store import Store
-    from judgebench.store.catalog import Columns
 
 ALPACA_EVAL = "alpaca-eval"
 EXAMPLES = "confidence-examples"
 PARQUET = "parquet"
-FORMATS = ("verdicts", "responses", PARQUET, ALPACA_EVAL, EXAMPLES)
+TRACKERS = ("wandb", "mlflow")
+FORMATS = ("verdicts", "responses", PARQUET, ALPACA_EVAL, EXAMPLES, *TRACKERS)
 FOLDERS = (PARQUET, ALPACA_EVAL)
 
+
+def _but(*formats: str) -> tuple[str, ...]:
+    return tuple(name for name in FORMATS if name not in formats)
+
+
 REFUSED: Refused = (
-    (FORMATS[:-1], ("correct", "number"), f"--correct and --number go with `export {EXAMPLES}`"),
-    (FORMATS[1:], ("with_text",), "--with-text goes with `export verdicts`"),
     (
-        (*FORMATS[:3], EXAMPLES),
+        TRACKERS,
+        ("outputs",),
+        "what a tracker is sent goes into no file: --output is for the others",
+    ),
+    (_but(EXAMPLES), ("correct", "number"), f"--correct and --number go with `export {EXAMPLES}`"),
+    (_but("verdicts"), ("with_text",), "--with-text goes with `export verdicts`"),
+    (
+        _but(ALPACA_EVAL),
         ("judges", "baseline"),
         f"--judge and --baseline go with `export {ALPACA_EVAL}`",
     ),
     (
-        FORMATS[:3],
+        _but(ALPACA_EVAL, EXAMPLES),
         ("models",),
         f"--model goes with `export {ALPACA_EVAL}` and `export {EXAMPLES}`",
     ),
@@ -41,7 +47,7 @@ REFUSED: Refused = (
 
 @click.command("export")
 @click.argument("what", metavar="FORMAT", type=click.Choice(FORMATS))
-@click.argument("benchmark", required=False)
+@click.argument("about", metavar="[BENCHMARK|RUN]", required=False)
 @click.option(
     "--format",
     "form",
@@ -70,7 +76,7 @@ REFUSED: Refused = (
 @store_option
 def command(
     what: str,
-    benchmark: str | None,
+    about: str | None,
     form: str,
     outputs: tuple[Path, ...],
     store: str,
@@ -91,6 +97,10 @@ def command(
     confidence-examples draws questions with the share of a model's further answers that are
     correct, for the option `examples` of a judge of the kind stated_confidence.
 
+    wandb and mlflow send RUN (its id, the beginning of it, latest, latest~1) to that tracker:
+    metrics with intervals, the board as a table, the manifest as configuration. Where to, and with
+    which key, its own variables say (WANDB_API_KEY, WANDB_MODE, MLFLOW_TRACKING_URI, …).
+
     \b
     Examples:
       judgebench export verdicts trivia_judging_mini > verdicts.jsonl
@@ -99,68 +109,33 @@ def command(
       judgebench export parquet --output verdicts_of_november/
       judgebench export alpaca-eval alpaca_eval --output results/
       judgebench export confidence-examples honestybench --correct equal --output examples.jsonl
-    """
-    refuse_options(what, given, REFUSED)
-    from judgebench.reports.boards import meant
-    from judgebench.store import export, open_store
+      judgebench export wandb latest
+      MLFLOW_TRACKING_URI=sqlite:///mlflow.db judgebench export mlflow 20260311-0314-9f2c
 
-    if what in FOLDERS and len(outputs) != 1:
-        raise click.UsageError("name one folder to write to: --output FOLDER")
-    for path in () if what in FOLDERS else outputs:
-        export.check_suffix(path)
-    benchmark = benchmark or ("alpaca_eval" if what == ALPACA_EVAL else None)
-    with open_store(store, read_only=True) as opened:
-        which = None if benchmark is None else meant(opened, benchmark)
-        if what in FOLDERS:
-            written = _folder(opened, outputs[0], which, what, given)
-            say(f"written: {outputs[0]}: {written} files")
-            return 0
-        columns = _columns(opened, which, what, given)
-    if not outputs:
-        export.SUFFIXES[f".{form}"](sys.stdout, columns)
+    Exit codes: 0 written; 64 a name or option is not known; 69 a tracker is offline or refuses
+    the key; 73 a file cannot be written.
+    """
+    refuse_options(what, {**given, "outputs": outputs}, REFUSED)
+    if what in TRACKERS:
+        sent = judgebench.api.export_to_tracker(what, about or "latest", store=store)
+        say(f"sent to {what}: {sent}")
+        return 0
+    said = {name: value for name, value in given.items() if value not in (None, (), False)}
+    write = getattr(judgebench, f"export_{what.replace('-', '_')}")
+    if what in FOLDERS:
+        if len(outputs) != 1:
+            raise click.UsageError("name one folder to write to: --output FOLDER")
+        whole = {"benchmark": about} if about else {}
+        done = write(outputs[0], store=store, **whole, **said)
+        for warning in getattr(done, "warnings", ()):
+            say(f"warning: {warning}")
+        say(f"written: {outputs[0]}: {len(getattr(done, 'paths', done))} files")
+        return 0
+    if what == EXAMPLES and (about is None or given["correct"] is None):
+        raise click.UsageError(
+            f"`export {EXAMPLES}` takes a benchmark and --correct JUDGE, whose labels count"
+        )
+    write(outputs or sys.stdout, about, form=form, store=store, **said)
     for path in outputs:
-        export.write_table(path, columns)
         say(f"written: {path}")
     return 0
-
-
-def _columns(store: Store, which: Meant | None, what: str, given: Mapping[str, Any]) -> Columns:
-    """What is written as one table."""
-    from judgebench.exchange.confidence_examples import confidence_examples
-    from judgebench.store import export
-
-    if what == EXAMPLES:
-        if which is None or given["correct"] is None:
-            raise click.UsageError(
-                f"`export {EXAMPLES}` takes a benchmark and --correct JUDGE, whose labels count"
-            )
-        return confidence_examples(
-            store,
-            which.name,
-            which.version,
-            correct=given["correct"],
-            positive=which.labels[-1],
-            models=given["models"],
-            number=given["number"] or 10,
-        )
-    read = export.responses_of
-    if what == "verdicts":
-        read = export.verdicts_with_text if given["with_text"] else export.verdicts_of
-    return read(store) if which is None else read(store, which.name, which.version)
-
-
-def _folder(
-    store: Store, folder: Path, which: Meant | None, what: str, given: Mapping[str, Any]
-) -> int:
-    """How many files were written to a folder."""
-    if what == PARQUET or which is None:
-        from judgebench.store.export import write_dataset
-
-        return len(write_dataset(store, folder, None if which is None else which.name))
-    from judgebench.exchange.alpaca_eval_export import export_alpaca_eval
-
-    chosen = {name: given[name] for name in ("models", "judges", "baseline")}
-    done = export_alpaca_eval(store, folder, which.name, which.version, **chosen)
-    for warning in done.warnings:
-        say(f"warning: {warning}")
-    return len(done.paths)

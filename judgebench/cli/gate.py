@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
+import judgebench
 from judgebench.cli.options import (
     check_outputs,
     report,
@@ -17,14 +18,10 @@ from judgebench.cli.options import (
     write_outputs,
 )
 from judgebench.cli.streams import in_github, say, summarise
+from judgebench.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from judgebench.reports.document import Document
-    from judgebench.reports.gate_outcome import GateReport
-    from judgebench.reports.gate_texts import GateTexts
-    from judgebench.store import Store
 
 NOT_PASSED = 2
 EXIT = {"pass": 0, "regression": 1, "inconclusive": 2}
@@ -35,7 +32,6 @@ EXIT = {"pass": 0, "regression": 1, "inconclusive": 2}
 @click.option("--candidate", metavar="MODEL", help="The model in question.  [required]")
 @click.option(
     "--policy",
-    "policy_file",
     type=click.Path(path_type=Path),
     help="What is tested, how large a drop is allowed, how sure the gate has to be (YAML).",
 )
@@ -69,17 +65,16 @@ EXIT = {"pass": 0, "regression": 1, "inconclusive": 2}
 @click.pass_context
 def gate(
     ctx: click.Context,
+    /,
     baseline: str | None,
     candidate: str | None,
-    policy_file: Path | None,
-    max_drop: float | None,
-    alpha: float,
-    head_to_head: bool,
+    policy: Path | None,
     show_flips: bool,
     junit: Path | None,
     form: str,
     outputs: tuple[Path, ...],
     store: str,
+    **how: Any,
 ) -> int:
     """Whether CANDIDATE is worse than BASELINE, on the items that both were judged on.
 
@@ -141,43 +136,28 @@ def gate(
         raise click.UsageError(
             f"Missing option '--{'baseline' if baseline is None else 'candidate'}'."
         )
-    if policy_file is not None:
+    if policy is not None:
         _policy_alone(ctx)
-    from judgebench.reports import gate_document
-    from judgebench.reports.gate import gate_report, usual_policy
-    from judgebench.reports.gate_annotations import annotated
-    from judgebench.reports.gate_policy import read_policy
-    from judgebench.reports.gate_texts import texts_of
-    from judgebench.reports.render import render
-    from judgebench.store import open_store
+    from judgebench.reports.render import form_of, render
 
     check_outputs(outputs)
-    stated = None if policy_file is None else read_policy(policy_file)
-    with open_store(store, read_only=True) as opened:
-        policy = stated or usual_policy(
-            opened,
-            candidate,
-            baseline,
-            share=max_drop,
-            alpha=alpha,
-            head_to_head=head_to_head,
-        )
-        report = gate_report(opened, candidate=candidate, baseline=baseline, policy=policy)
-        texts = texts_of(opened, report)
-    document = gate_document.document(report, texts.questions if show_flips else None)
-    if form == "html":
-        show(gate_document.page(report, texts.questions, texts.answers), form)
-    else:
-        show(document, form)
-    _write(report, texts, document, outputs)
+    found = judgebench.gate(
+        candidate=candidate, baseline=baseline, policy=policy, store=store, **how
+    )
+    texts = judgebench.api.texts(found, store=store)
+    document = found.document(texts if show_flips else None)
+    # Pages have the items that flipped with their texts; the other forms are what is printed.
+    page = found.document(texts, answers=True)
+    show(page if form == "html" else document, form)
+    for path in outputs:
+        write_outputs(page if form_of(path) == "html" else document, [path])
     if junit is not None:
-        _write_text(junit, gate_document.junit(report, texts.questions))
-        say(f"written: {junit}")
+        _write_text(junit, found.junit(texts))
     if in_github():
-        for line in annotated(report, texts):
+        for line in found.annotations(texts):
             say(line)
-    summarise(render(gate_document.document(report, texts.questions), "md"))
-    return EXIT[report.verdict]
+    summarise(render(found.document(texts), "md"))
+    return EXIT[found.verdict]
 
 
 @gate.command("suggest")
@@ -206,9 +186,7 @@ def gate(
     help="Write it there in place of printing it.",
 )
 @store_option
-def suggest_command(
-    baseline: str, candidate: str, chance: float, alpha: float, output: Path | None, store: str
-) -> int:
+def suggest_command(output: Path | None, **about: Any) -> int:
     """Write a policy with drops at which an unchanged model passes.
 
     A test for each benchmark and judge that both models have. How large a drop it allows follows
@@ -221,16 +199,11 @@ def suggest_command(
       judgebench gate suggest --baseline main --candidate nightly
       judgebench gate suggest --baseline main --candidate nightly --chance 0.9 --output gate.yaml
     """
-    from judgebench.reports.gate_suggest import suggested
-    from judgebench.store import open_store
-
-    with open_store(store, read_only=True) as opened:
-        text = suggested(opened, candidate, baseline, chance=chance, alpha=alpha)
+    text = judgebench.suggest_policy(**about)
     if output is None:
         click.echo(text, nl=False)
     else:
         _write_text(output, text)
-        say(f"written: {output}")
     return 0
 
 
@@ -248,26 +221,13 @@ def _policy_alone(ctx: click.Context) -> None:
         )
 
 
-def _write(report: GateReport, texts: GateTexts, document: Document, paths: Sequence[Path]) -> None:
-    """Pages have the items that flipped with their texts; the other forms are what is printed."""
-    from judgebench.reports import gate_document
-    from judgebench.reports.render import form_of
-
-    for path in paths:
-        if form_of(path) == "html":
-            write_outputs(gate_document.page(report, texts.questions, texts.answers), [path])
-        else:
-            write_outputs(document, [path])
-
-
 def _write_text(path: Path, text: str) -> None:
-    from judgebench.errors import UsageError
-
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from None
+    say(f"written: {path}")
 
 
 @click.group("baseline")
@@ -307,24 +267,22 @@ def set_baseline_command(
       judgebench baseline set main --model nightly
       judgebench baseline set last-green --model nightly --if-passed gate.json
     """
-    from judgebench.reports.baselines import set_baseline
-    from judgebench.reports.gate_file import read_gate
-    from judgebench.store import open_store
+    from judgebench.reports.gate_policy import read_gate
 
     passed = None if gate is None else read_gate(gate)
     if passed is not None and passed.verdict != "pass":
         say(f"{gate}: the gate's verdict is {passed.verdict!r}; the baseline {name!r} stays")
         return NOT_PASSED
-    with open_store(store) as opened:
-        for one in set_baseline(opened, name, model, benchmarks, passed):
-            say(f"{one.name} on {one.benchmark}@{one.version}: {model} ({one.model_id})")
+    set_to = judgebench.api.set_baseline(
+        name, model, benchmarks=benchmarks, passed=passed, store=store
+    )
+    for one in set_to:
+        say(f"{one.name} on {one.benchmark}@{one.version}: {model} ({one.model_id})")
     return 0
 
 
 @report("list", baseline)
 @click.option("--history", is_flag=True, help="Also what a baseline was before.")
-def list_baselines(store: Store, history: bool) -> Document:
+def list_baselines(store: str, history: bool) -> Document:
     """List the baselines of a store, a row for each benchmark."""
-    from judgebench.reports.baselines import baseline_list
-
-    return baseline_list(store, history=history).document()
+    return judgebench.api.baselines(history=history, store=store).document()

@@ -6,16 +6,15 @@ import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import indent
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+import judgebench
 from judgebench.cli.options import store_option
 from judgebench.cli.streams import say
-from judgebench.exchange.formats import FORMATS, loaded, read_files, refuse_options
-
-if TYPE_CHECKING:
-    from judgebench.rows import Layout
+from judgebench.exchange.formats import FORMATS, loaded, refuse_options
+from judgebench.progress import PlainProgress
 
 _WIDTH = 13
 _HELP = "\n".join(
@@ -138,59 +137,27 @@ def command(what: str, paths: tuple[Path, ...], store: str, **given: Any) -> int
     chosen = FORMATS[what]
     if not (chosen.without_files or paths or given["model_outputs"] or given["reference_outputs"]):
         raise click.UsageError("name the files: Missing argument 'PATH…'.")
-    from judgebench.store import open_store
-
     if chosen.without_files:
         say("reading the published verdicts")
-    read = read_files(what, paths, **_options(what, given))
-    with open_store(store) as opened:
-        for path, take_in in read:
-            report = take_in(opened)
-            for warning in report.warnings:
-                say(f"warning: {path}: {warning}")
-            say(f"{path}: {report.summary(chosen.rows)}")
+    said = {name: value for name, value in given.items() if value and name in chosen.options}
+    judgebench.import_files(
+        what, paths, store=store, progress=PlainProgress(), **said | _laid_out(what, said)
+    )
     return 0
 
 
-def _options(what: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """What is said beside the files, as the function that reads them takes it."""
-    from judgebench.benchmarks.description import split_version
-
-    options = {name: given[name] for name in FORMATS[what].options if given[name]}
-    if FORMATS[what].fields:
-        kept = {
-            name: options[name] for name in ("anchors", "allow_unknown_items") if name in options
-        }
-        return kept | {"layout": layout_of(what, given)}
-    if "benchmark" in options:
-        options["benchmark"], options["version"] = split_version(options["benchmark"])
-    return options
-
-
-def layout_of(what: str, said: Mapping[str, Any]) -> Layout:
-    """How the files' tables become ours, as the command line says.
-
-    Raises
-    ------
-    UsageError
-        For what is not written as it should, and for a column that we do not have.
-    """
-    from judgebench.benchmarks.description import split_version
-    from judgebench.rows import Layout
-
-    wide, across = _wide(said["wide"])
-    given: dict[str, Any] = {}
-    if said["benchmark"]:
-        name, version = split_version(said["benchmark"])
-        given |= {"benchmark": name} | ({"version": version} if version else {})
-    given |= {name: said[name] for name in ("model", "judge") if said[name]}
-    if wide in given:
-        raise click.UsageError(f"--wide has a column for each {wide}: leave --{wide} out")
-    if said["scale"] is not None:
-        given |= _scale(said["scale"])
-    return Layout(
-        columns=_columns(what, said["columns"]), given=given, wide=wide, across=tuple(across)
-    )
+def _laid_out(what: str, said: Mapping[str, Any]) -> dict[str, Any]:
+    """How a table becomes ours, out of how the command line says it."""
+    layout: dict[str, Any] = {}
+    if "columns" in said:
+        layout["columns"] = _columns(what, said["columns"])
+    if "wide" in said:
+        layout["wide"] = which, _ = _wide(said["wide"])
+        if which in said:
+            raise click.UsageError(f"--wide has a column for each {which}: leave --{which} out")
+    if "scale" in said:
+        layout["scale"] = _scale(said["scale"])
+    return layout
 
 
 def _listed(text: str) -> list[str]:
@@ -215,7 +182,7 @@ def _columns(what: str, written: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _wide(written: Sequence[str]) -> tuple[str | None, list[str]]:
+def _wide(written: Sequence[str]) -> tuple[str, list[str]]:
     named: dict[str, list[str]] = {}
     for text in written:
         which, _, columns = text.partition("=")
@@ -226,17 +193,15 @@ def _wide(written: Sequence[str]) -> tuple[str | None, list[str]]:
         named.setdefault(which, []).extend(found)
     if len(named) > 1:
         raise click.UsageError("--wide: columns are judges or models, not both")
-    for which, across in named.items():
-        if len(set(across)) < len(across):
-            raise click.UsageError("--wide: each column is named once")
-        return which, across
-    return None, []
+    [(which, across)] = named.items()
+    if len(set(across)) < len(across):
+        raise click.UsageError("--wide: each column is named once")
+    return which, across
 
 
-def _scale(text: str) -> dict[str, float]:
+def _scale(text: str) -> tuple[float, float]:
     low, _, high = text.partition(":")
     try:
-        scale = {"low": float(low), "high": float(high)}
+        return float(low), float(high)
     except ValueError:
         raise click.UsageError(f"--scale is written LOW:HIGH, not {text!r}") from None
-    return scale

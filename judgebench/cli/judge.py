@@ -252,7 +252,7 @@ def try_command(
     Exit codes: 75 where a question failed; else as `judgebench run`.
     """
     from judgebench import api
-    from judgebench.cli.progress import progress_for
+    from judgebench.progress import progress_for
     from judgebench.reports.replies import replies_document
 
     check_outputs(outputs)

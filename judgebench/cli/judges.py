@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
+import judgebench
 from judgebench.cli.options import judges_option, level_option, report, store_option
 from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
     from judgebench.reports.document import Document
-    from judgebench.stats.answer_confidence import RougeL
-    from judgebench.store import Store
 
 WEIGHTINGS = ("nominal", "linear", "quadratic")
 
@@ -80,7 +79,7 @@ WEIGHTINGS = ("nominal", "linear", "quadratic")
     "(linear), or a quarter (quadratic) of that.",
 )
 @level_option
-def agreement(store: Store, benchmark: str, **asked: Any) -> Document:
+def agreement(benchmark: str, by_model: bool, **asked: Any) -> Document:
     """How far the judges of BENCHMARK (NAME or NAME@VERSION) agree with a reference.
 
     Cohen's kappa and its family: pooled over all answers, and as the unweighted mean over models
@@ -112,9 +111,7 @@ def agreement(store: Store, benchmark: str, **asked: Any) -> Document:
       judgebench agreement alpaca_eval --between --tie-band 0.1 --conflict tie
       judgebench agreement trivia_judging --versus gpt-4
     """
-    from judgebench import api
-
-    return api.agreement_document(store, benchmark, **asked)
+    return judgebench.agreement(benchmark, **asked).document(by_model=by_model)
 
 
 @report("evaluators")
@@ -137,7 +134,7 @@ def agreement(store: Store, benchmark: str, **asked: Any) -> Document:
     help="Also the numbers as AlpacaEval computes them, with what is odd about them.",
 )
 @level_option
-def evaluators(store: Store, benchmark: str, level: float, **asked: Any) -> Document:
+def evaluators(benchmark: str, **asked: Any) -> Document:
     """How good the judges of BENCHMARK (NAME or NAME@VERSION) that compare are beside people.
 
     Agreement with people, how far a judge leans away from them (bias) and from itself (variance),
@@ -151,18 +148,9 @@ def evaluators(store: Store, benchmark: str, level: float, **asked: Any) -> Docu
       judgebench evaluators alpaca_eval --upstream --format md
       judgebench evaluators support --reference careful-judge --others 1
     """
-    from judgebench.errors import UsageError
-    from judgebench.metrics.intervals import Intervals
-    from judgebench.reports.evaluators import evaluator_report
     from judgebench.reports.evaluators_document import document
 
-    report = evaluator_report(store, benchmark, intervals=Intervals(level=level), **asked)
-    if not report.rows:
-        raise UsageError(
-            f"no judge has compared answers on {benchmark} yet; a suite's 'baseline' and "
-            "`judgebench import verdicts` (kind preference) bring comparisons"
-        )
-    return document(report)
+    return document(judgebench.evaluators(benchmark, **asked))
 
 
 @report("confidence")
@@ -191,9 +179,7 @@ def evaluators(store: Store, benchmark: str, level: float, **asked: Any) -> Docu
     "(slow).",
 )
 @level_option
-def confidence(
-    store: Store, benchmark: str, by_set: bool, bins: bool, rouge: str, level: float, **asked: Any
-) -> Document:
+def confidence(benchmark: str, by_set: bool, bins: bool, **asked: Any) -> Document:
     """Whether the models of BENCHMARK (NAME or NAME@VERSION) are sure of what is correct.
 
     A confidence is a score from 0 to 1 of a model's first answer: one that it states, one from a
@@ -208,20 +194,7 @@ def confidence(
       judgebench confidence honestybench --correct careful-judge --by-set
       judgebench confidence honestybench --bins --output confidence.html
     """
-    from judgebench.errors import UsageError
-    from judgebench.metrics.intervals import Intervals
-    from judgebench.reports.confidence import confidence_report
-
-    report = confidence_report(
-        store, benchmark, rouge=cast("RougeL", rouge), intervals=Intervals(level=level), **asked
-    )
-    if not any(row.metrics["accuracy"].n for row in report.rows):
-        reasons = sorted({str(row.metrics["auroc"].undefined) for row in report.rows})
-        raise UsageError(
-            f"no answer to {benchmark} has both a label of {report.correct} and a confidence: "
-            + "; ".join(reasons)
-        )
-    return report.document(by_set=by_set, bins=bins)
+    return judgebench.confidence(benchmark, **asked).document(by_set=by_set, bins=bins)
 
 
 @click.group("anchors")
@@ -255,7 +228,7 @@ def anchors() -> None:
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="For which answers are drawn.")
 @store_option
-def pin_anchors(benchmark: str, judge: str, store: str, **asked: Any) -> int:
+def pin_anchors(benchmark: str, judge: str, **asked: Any) -> int:
     """Pin what a judge has said of some answers, drawn at random. Asks nobody.
 
     What was pinned before for this judge and benchmark stays in the store and counts no more: pin
@@ -266,11 +239,7 @@ def pin_anchors(benchmark: str, judge: str, store: str, **asked: Any) -> int:
       judgebench anchors pin alpaca_eval --judge gpt-4-turbo --answers 100
       judgebench run nightly.yaml --refresh-anchors
     """
-    from judgebench.reports.drift import pin
-    from judgebench.store import open_store
-
-    with open_store(store) as opened:
-        found = pin(opened, benchmark, judge, **asked)
+    found = judgebench.api.pin_anchors(benchmark, judge, **asked)
     say(
         f"{found.benchmark}@{found.version}: {found.verdicts} verdicts of {judge} pinned; "
         "`judgebench run SUITE --refresh-anchors` asks again. Do so once now: from two looks on "
@@ -281,14 +250,12 @@ def pin_anchors(benchmark: str, judge: str, store: str, **asked: Any) -> int:
 
 @report("list", anchors)
 @click.option("--looks", is_flag=True, help="Also every look at them, with the evidence so far.")
-def list_anchors(store: Store, looks: bool) -> Document:
+def list_anchors(store: str, looks: bool) -> Document:
     """List the anchors of a store and whether their judges have changed."""
-    from judgebench.reports.drift import drift_report
-
-    return drift_report(store).document(looks=looks)
+    return judgebench.drift(store=store).document(looks=looks)
 
 
-@report("calibrate-length", store="existing")
+@report("calibrate-length")
 @click.argument("benchmark")
 @click.option("--judge", metavar="NAME", help="Whose comparisons. Needed where several judged.")
 @click.option(
@@ -302,7 +269,7 @@ def list_anchors(store: Store, looks: bool) -> Document:
     metavar="MODEL",
     help="A model that is the baseline with its answers made longer or shorter. Repeatable.",
 )
-def calibrate_length(store: Store, benchmark: str, **asked: Any) -> Document:
+def calibrate_length(benchmark: str, **asked: Any) -> Document:
     """Fit how difficult the instructions of BENCHMARK (NAME or NAME@VERSION) are, and keep it.
 
     Length-controlled win rates need to know how difficult each instruction is for models, as one
@@ -320,13 +287,10 @@ def calibrate_length(store: Store, benchmark: str, **asked: Any) -> Document:
       judgebench calibrate-length alpaca_eval --judge local-llama --baseline gpt4_1106_preview
       judgebench calibrate-length support --verbose last-week-long --verbose last-week-short
     """
-    from judgebench.reports.calibrate_length import calibrate_length as fitted
-
-    return fitted(store, benchmark, **asked).document()
+    return judgebench.api.calibrate_length(benchmark, **asked).document()
 
 
-@report("replies", store=None)
-@store_option
+@report("replies")
 @click.argument("judge")
 @click.option("--unreadable", is_flag=True, help="Only those that state no verdict.")
 @click.option("--benchmark", metavar="BENCHMARK", help="Only on this one.")
@@ -345,10 +309,9 @@ def replies(judge: str, unreadable: bool, **asked: Any) -> Document:
       judgebench replies local-llama --unreadable
       judgebench replies local-llama --benchmark alpaca_eval --limit 20 --format json
     """
-    from judgebench import api
     from judgebench.reports.replies import replies_document
 
-    found = api.judged_replies(judge, unreadable=unreadable, **asked)
+    found = judgebench.api.judged_replies(judge, unreadable=unreadable, **asked)
     return replies_document(judge, found, unreadable=unreadable)
 
 
@@ -363,7 +326,7 @@ def items() -> None:
 @click.option("--judge", "judges", metavar="NAME", multiple=True, help="Only its verdicts.")
 @click.option("--model", "models", metavar="NAME", multiple=True, help="Only its answers.")
 @click.option("--earlier", is_flag=True, help="Also what later answers and verdicts replaced.")
-def show_item(store: Store, benchmark: str, item: str, **asked: Any) -> Document:
+def show_item(benchmark: str, item: str, **asked: Any) -> Document:
     """Show ITEM of BENCHMARK: the question, the answers, and of each verdict prompt and reply.
 
     Long lines are broken, and controls and characters that have no width or turn the text round
@@ -374,14 +337,10 @@ def show_item(store: Store, benchmark: str, item: str, **asked: Any) -> Document
       judgebench items show trivia_judging_mini 3
       judgebench items show alpaca_eval 17 --judge gpt-4-turbo --format json
     """
-    from judgebench.reports.boards import meant
-    from judgebench.reports.replies import item_document
-
-    return item_document(store, meant(store, benchmark), item, **asked)
+    return judgebench.item(benchmark, item, **asked).document()
 
 
-@report("forget", store=None)
-@store_option
+@report("forget")
 @click.option("--judge", "judges", metavar="NAME", multiple=True, help="What this judge said.")
 @click.option("--run", "runs", metavar="RUN", multiple=True, help="What served this run.")
 @click.option(
@@ -410,8 +369,6 @@ def forget(yes: bool, **asked: Any) -> Document:
       judgebench forget --judge local-llama --run latest --yes
       judgebench forget --judgments 0a1b2c3d4e5f --yes
     """
-    from judgebench import api
-
     if not (asked["judges"] or asked["runs"] or asked["judgments"]):
         raise click.UsageError("name what is meant: --judge, --run or --judgments")
-    return api.forget(**asked, remove=yes).document()
+    return judgebench.forget(**asked, remove=yes).document()

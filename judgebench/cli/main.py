@@ -199,7 +199,7 @@ def _stopped(arguments: list[str], message: str, code: int) -> int:
     """
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if code != AGAIN and (in_github() or summary):
-        from judgebench.reports.gate_annotations import stopped
+        from judgebench.reports.gate_result import stopped
 
         annotation, said = stopped(next(iter(arguments), ""), code, message)
         if in_github():

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+import judgebench
 from judgebench.cli.options import level_option, report
 
 if TYPE_CHECKING:
-    from judgebench.reports.document import Document
-    from judgebench.store import Store
+    from judgebench.reports.document import Report
 
 judge_option = click.option(
     "--judge", metavar="NAME", help="On whose board. Needed where several judges have one."
@@ -65,7 +65,7 @@ opponent_option = click.option(
     show_default=True,
     help="So many nights, the newest ones.",
 )
-def nights(store: Store, model: str, benchmark: str | None, **asked: Any) -> Document:
+def nights(model: str, benchmark: str | None, **asked: Any) -> Report:
     """How MODEL went night by night on BENCHMARK (NAME or NAME@VERSION; the only one if not named).
 
     A night is a version of a model for as long as runs evaluate it: the same name with other
@@ -87,9 +87,7 @@ def nights(store: Store, model: str, benchmark: str | None, **asked: Any) -> Doc
 
     Exit code 0 whatever is found; `judgebench gate` is for CI.
     """
-    from judgebench import api
-
-    return api.nights(model, benchmark, store=store, **asked).document()
+    return judgebench.nights(model, benchmark, **asked)
 
 
 @report("training")
@@ -98,7 +96,7 @@ def nights(store: Store, model: str, benchmark: str | None, **asked: Any) -> Doc
 @judge_option
 @opponent_option
 @level_option
-def training(store: Store, run: str, benchmark: str | None, **asked: Any) -> Document:
+def training(run: str, benchmark: str | None, **asked: Any) -> Report:
     """The checkpoints of a training RUN by step, the best one, and whether the last is worse.
 
     RUN is what the tag training_run of its checkpoints says, or their other tags: models of a suite
@@ -118,6 +116,4 @@ def training(store: Store, run: str, benchmark: str | None, **asked: Any) -> Doc
 
     Exit code 0 whatever is found.
     """
-    from judgebench import api
-
-    return api.training(run, benchmark, store=store, **asked).document()
+    return judgebench.training(run, benchmark, **asked)

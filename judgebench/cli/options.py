@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import click
 
@@ -15,7 +15,7 @@ from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
     from judgebench.config import Shard
-    from judgebench.reports.document import Document
+    from judgebench.reports.document import Document, Report
 
 Cell: TypeAlias = "Callable[[Any], object] | str"
 Command = TypeVar("Command", bound=Callable[..., object])
@@ -141,42 +141,29 @@ judges_option = click.option(
 
 
 def report(
-    name: str,
-    group: click.Group | None = None,
-    *,
-    store: Literal["read", "write", "existing"] | None = "read",
-    also: Sequence[str] = (),
-) -> Callable[[Callable[..., Document]], click.Command]:
-    """A command out of a function that makes a document, which is shown as the options say.
+    name: str, group: click.Group | None = None, *, store: bool = True, also: Sequence[str] = ()
+) -> Callable[[Callable[..., Document | Report]], click.Command]:
+    """A command out of a function that gives a report, which is shown as the options say.
 
     Parameters
     ----------
     name, group
         How the command is called, and the group that it belongs to.
     store
-        How the store is opened that the function is given first; None for none.
+        Whether it has the option ``--store``.
     also
         As of `report_options`.
     """
-    opened_as: dict[str | None, dict[str, bool]]
-    opened_as = {"read": {"read_only": True}, "existing": {"create": False}}
 
-    def made(function: Callable[..., Document]) -> click.Command:
+    def made(function: Callable[..., Document | Report]) -> click.Command:
         @wraps(function)
         def carried_out(form: str, outputs: Sequence[Path], **given: Any) -> int:
             check_outputs(outputs)
-            if store is None:
-                document = function(**given)
-            else:
-                from judgebench.store import open_store
-
-                with open_store(given.pop("store"), **opened_as.get(store, {})) as opened:
-                    document = function(opened, **given)
-            show(document, form, outputs)
+            show(function(**given), form, outputs)
             return 0
 
         own = carried_out.__dict__.pop("__click_params__", [])
-        report_options(carried_out if store is None else store_option(carried_out), also=also)
+        report_options(store_option(carried_out) if store else carried_out, also=also)
         carried_out.__dict__["__click_params__"] += own
         command = click.command(name) if group is None else group.command(name)
         return command(carried_out)
@@ -247,11 +234,12 @@ def refuse_options(what: str, given: Mapping[str, Any], refused: Refused) -> Non
             raise click.UsageError(why.format(what=what))
 
 
-def show(document: Document, form: str, outputs: Sequence[Path] = ()) -> None:
-    """Print a document to stdout and write it to files. Files are checked before any is written."""
+def show(found: Document | Report, form: str, outputs: Sequence[Path] = ()) -> None:
+    """Print a report to stdout and write it to files. Files are checked before any is written."""
     from judgebench.reports.render import render
 
     check_outputs(outputs)
+    document = found.document()
     terminal = sys.stdout.isatty()
     width = _terminal_width() if terminal else None
     click.echo(render(document, form, width=width, colour=terminal), nl=False)

@@ -177,7 +177,7 @@ def command(
     asks_more = ("batch", "refresh_anchors", "stack_anchors", "again")
     if any(given.pop(option) for option in asks_more) or narrowing.as_json():
         raise click.UsageError("--confirm asks afresh and nothing else: leave the others out")
-    from judgebench.reports.gate_file import read_gate
+    from judgebench.reports.gate_policy import read_gate
 
     unconfirmed = read_gate(gate).unconfirmed
     if not unconfirmed:
@@ -209,7 +209,7 @@ def carry_out(
 
     ``given`` are the options of `limit_options` and `report_options`, and those of ``act``.
     """
-    from judgebench.cli.progress import progress_for
+    from judgebench.progress import progress_for
 
     form, outputs = given.pop("form"), given.pop("outputs")
     check_outputs(outputs)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import click
 
 from judgebench.cli.options import store_option
-from judgebench.cli.progress import progress_for
 from judgebench.cli.streams import say
 from judgebench.errors import (
     StoreError,
@@ -21,9 +20,10 @@ from judgebench.errors import (
     unknown_name,
 )
 from judgebench.plain_text import counted
+from judgebench.progress import progress_for
 
 if TYPE_CHECKING:
-    from judgebench.cli.progress import BarProgress, PlainProgress
+    from judgebench.progress import BarProgress, PlainProgress
     from judgebench.store.copy import Part
 
 

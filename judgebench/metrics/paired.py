@@ -31,6 +31,8 @@ from judgebench.metrics.win_rate import PERCENT, WIN_RATE
 from judgebench.records import Estimate
 from judgebench.stats.paired_tests import (
     PairedTest,
+    adjust,
+    deciding_levels,
     paired_test,
     spread_over_units,
     won_or_lost,
@@ -102,6 +104,11 @@ class PairedModels:
         shares = 1.0 - self.missing / np.maximum(self.expected, 1)
         mine, theirs = np.where(self.expected > 0, shares, 0.0).tolist()
         return mine, theirs
+
+    @property
+    def readable(self) -> int:
+        """On how many items both have a readable verdict; 0 where they cannot be compared."""
+        return int((~np.isnan(self.mean).any(axis=1)).sum()) if self.why_not is None else 0
 
     @property
     def shown(self) -> float:
@@ -563,6 +570,28 @@ def mean_measure(
     if balance is not None and kind.kind == "score":
         return balanced(means, items, balance, list(balance.sides))
     return mean_of(means, unit=unit_of(kind), proportion=kind.kind != "score", least=LEAST)
+
+
+def family(
+    p_values: Mapping[View, Sequence[float]], *, alpha: float, correction: str = "holm"
+) -> list[tuple[float, dict[View, float]]]:
+    """What several tests are decided by together: of each its adjusted p-value, and its levels.
+
+    Parameters
+    ----------
+    p_values
+        Of the tests in each view; those as observed are adjusted.
+    alpha, correction
+        As in `judgebench.stats.paired_tests.deciding_levels`.
+    """
+    adjusted = adjust(p_values["observed"], correction)
+    levels = {
+        view: deciding_levels(p, alpha=alpha, correction=correction) for view, p in p_values.items()
+    }
+    return [
+        (p, {view: of_tests[place] for view, of_tests in levels.items()})
+        for place, p in enumerate(adjusted)
+    ]
 
 
 # the difference ---------------------------------------------------------------------------------

@@ -15,8 +15,8 @@ from judgebench.errors import UsageError
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.boards import meant
 from judgebench.reports.document import Report, Rows, Table, column, json_field, table
-from judgebench.reports.gate_file import GateSaid
-from judgebench.reports.gate_models import newest_called
+from judgebench.reports.gate_policy import GateFile
+from judgebench.reports.model_pairs import newest_called
 from judgebench.store import Store
 from judgebench.store.read import StoredBaseline
 
@@ -26,7 +26,7 @@ def set_baseline(
     name: str,
     model: str,
     benchmarks: Sequence[str] = (),
-    passed: GateSaid | None = None,
+    passed: GateFile | None = None,
 ) -> list[StoredBaseline]:
     """Call the newest model of a name the baseline, on every benchmark it was judged on, or some.
 
@@ -81,7 +81,7 @@ def set_baseline(
         ]
 
 
-def _check(passed: GateSaid, benchmark: tuple[str, str], model: str, model_id: str) -> None:
+def _check(passed: GateFile, benchmark: tuple[str, str], model: str, model_id: str) -> None:
     """What passed is what becomes the baseline: a newer model of its name has not passed."""
     candidate = passed.candidates.get(benchmark)
     if candidate is None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
 
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.records import Estimate
 from judgebench.reports.answer_flags import SUSPICIOUS
 from judgebench.reports.document import json_after, json_field
+from judgebench.reports.estimates import UNDEFINED
 from judgebench.reports.reference_board import Beside
 
 
@@ -54,6 +56,19 @@ class Row:
     def marked_name(self) -> str:
         """The model, where no heading says whether it is excluded."""
         return f"{self.model} ({SUSPICIOUS})" if self.excluded else self.model
+
+    @property
+    def rank_set(self) -> str:
+        """``1–3``: the ranks that it may have; a dash where it has none."""
+        if self.rank is None:
+            return UNDEFINED
+        ends = (self.rank_low, self.rank_high)
+        return f"{ends[0]}" if ends[0] == ends[1] else f"{ends[0]}–{ends[1]}"
+
+    @property
+    def may_be_first(self) -> bool:
+        """Whether its set of ranks holds 1, whatever its rank."""
+        return self.rank_low == 1
 
     @property
     def leading(self) -> Estimate:
@@ -121,6 +136,31 @@ class Board:
         """Which data, in whose eyes, compared with whom."""
         against = f", against {self.opponent}" if self.opponent is not None else ""
         return f"{self.benchmark}@{self.version}, judged by {self.judge}{against}"
+
+    @property
+    def ranked(self) -> tuple[Row, ...]:
+        """The models that have a rank, the best first."""
+        return tuple(row for row in self.rows if row.rank is not None)
+
+    def who_leads(self, most: int) -> str:
+        """Who is first, in words that the sets of ranks allow; of more than so many how many.
+
+        One is first where its set is {1}. Nobody is where a model with a win rate has no rank,
+        though it is not excluded.
+        """
+        ranked, first = self.ranked, [row.model for row in self.ranked if row.may_be_first]
+        if not ranked:
+            return f"Nobody is ranked by {self.judge}."
+        rest = (row for row in self.rows if row.rank is None and not row.excluded)
+        if any(WIN_RATE in row.metrics and not isnan(row.metrics[WIN_RATE].value) for row in rest):
+            return f"{len(ranked)} of {len(self.rows)} models are ranked; nobody is first of all"
+        if len(ranked) == 1:
+            return f"{first[0]} is the only model{' with a rank' * (len(self.rows) > 1)}"
+        if any(row.rank_high == 1 for row in ranked):
+            return f"{first[0]} is first"
+        if len(first) > most:
+            return f"{len(first)} of {len(ranked)} models may be first"
+        return f"{', '.join(first[:-1])} or {first[-1]} may be first"
 
     @property
     def published(self) -> Beside | None:

@@ -93,13 +93,18 @@ _LINE: tuple[Part, ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaderboard(Report):
-    """Boards, of one benchmark or several."""
+    """Boards, of one benchmark or several.
+
+    ``notes`` say what was found besides: a benchmark without boards, and what stands in their
+    place.
+    """
 
     ROWS: ClassVar[Sequence[Rows]] = (Rows(of="lines", row=_LINE),)
     CHART: ClassVar[Chart | None] = Chart(along="model", by="metric")
 
     boards: tuple[Board, ...]
     by: tuple[str, ...] = json_field(hidden=True, default=())
+    notes: tuple[str, ...] = json_field(hidden=True, default=())
 
     @classmethod
     def of(

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import product
+from typing import ClassVar
 
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.board_kinds import BoardKind
@@ -24,27 +26,40 @@ from judgebench.metrics.paired import (
     PairedModels,
     View,
     compare,
-    difference,
+    family,
 )
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
+from judgebench.metrics.registry import of_confidence
 from judgebench.metrics.win_rate import WIN_RATE
-from judgebench.records import Estimate
 from judgebench.reports.boards import judges_called
-from judgebench.reports.gate_unchanged import Unchanged, basis_of, unchanged
-from judgebench.reports.model_pairs import (
-    METRICS,
-    Flip,
-    PairData,
-    drop_found,
-    equal,
-    flips,
-    more_items,
-)
+from judgebench.reports.document import Cells, Chart, Report, Rows, Table, column, json_field, table
+from judgebench.reports.estimates import p_text
+from judgebench.reports.gate_unchanged import Unchanged, basis_of, drop_words, in_words, unchanged
+from judgebench.reports.model_pairs import METRICS, PairData
+from judgebench.reports.pair_boards import calibrated, pair_at_equal_length
 from judgebench.reports.pair_confidences import PairConfidences
-from judgebench.reports.pair_length_control import calibrated, pair_at_equal_length
+from judgebench.reports.pair_tests import (
+    FIGURES,
+    NO_TEXTS,
+    Flip,
+    PairQuestion,
+    PairTest,
+    Texts,
+    flips_table,
+    more_items,
+    texts_of,
+)
 from judgebench.stats.gate_rule import Direction, direction, too_few, units_to_differ
-from judgebench.stats.paired_tests import deciding_levels, holm
 from judgebench.store import Store
+
+DIRECTLY = (
+    "directly: a judge compared their answers with each other; the orders of an item are averaged, "
+    "and the first one's win rate is tested against 50 %, a draw"
+)
+"""What the rows of comparisons with each other are."""
+
+PLUG_IN = "plug-in"
+"""What an ``ece`` is tested by: not the corrected error of boards."""
 
 _MANY = 100
 """Of so many tests together even the strictest level has draws enough."""
@@ -57,82 +72,166 @@ GATE_ALPHA = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """One test of the first model against the second; figures are in the metric's units.
+class Difference(PairTest):
+    """One test of the first model, the candidate, against the second.
 
-    first, second
-        As the benchmark's boards show them; a difference is ``first`` minus ``second``.
     metric
         ``head_to_head`` where a judge compared the two with each other: the first one's win rate,
         in percent, beside the 50 of a draw.
+    estimator
+        What an ``ece`` is tested by: not the corrected error of boards.
     opponent
         Whom both were compared with, of win rates; None elsewhere.
-    confidence, higher_is_better
-        Of what confidence the metric is, None elsewhere; a difference is ``first`` minus
-        ``second`` in the metric's units also where lower is better, and ``better`` is better.
-    group
-        The items that are looked at alone; None for all.
     difference
         Its interval is that of the test that decides, at the level that the test has among all
-        tests; ``worst_low`` and ``worst_high`` with what is missing at its ends.
+        tests.
     p_value, p_adjusted
-        Two-sided; nan where nothing could be tested.
-    because
-        Why it is undecided; None where it is decided.
-    detectable
-        The difference that these items find with a power of 80 %, at the strictest level among all
-        tests; nan where that is not known.
-    flips
-        The items on which the two differ, those that cost the first one most first.
+        Two-sided.
+    group
+        The items that are looked at alone; None for all.
     equal
         On how many items both have a readable verdict and do not differ.
     notes
         What has to be known to believe the difference.
-    gate_drop, unchanged
-        Two points of the scale, in the metric's units, and how often a gate that allows such a drop
-        passes an unchanged model by this test alone; None for a scale without ends.
+    max_drop
+        Two points of the scale, by which it is said how often a gate passes; nan without ends.
     """
 
-    benchmark: str
-    version: str
-    metric: str
-    judge: str
-    first: str
-    second: str
+    estimator: str | None = json_field(omit_empty=True, default=None)
     opponent: str | None
-    confidence: str | None
-    higher_is_better: bool
-    group: str | None
     decision: Direction
-    because: str | None
-    values: tuple[float, float]
-    difference: Estimate
-    p_value: float
-    p_adjusted: float
-    detectable: float
-    coverage: tuple[float, float]
-    flips: tuple[Flip, ...]
-    equal: int
     notes: tuple[str, ...]
-    gate_drop: float = math.nan
-    unchanged: Unchanged | None = None
+    group: str | None = json_field(hidden=True)
+    equal: int = json_field(hidden=True)
+    max_drop: float = json_field(hidden=True, default=math.nan)
 
     @property
     def direct(self) -> bool:
         """Whether the two were compared with each other."""
         return is_direct(self.metric)
 
+    @property
+    def measured(self) -> str:
+        """The metric, of which confidence, and against whom: a judge may compare with several."""
+        name = f"ece ({PLUG_IN})" if self.metric == "ece" else self.metric
+        if self.direct:
+            name = name.replace(HEAD_TO_HEAD, WIN_RATE, 1)
+            return f"{name}, {self.candidate} against {self.baseline}, directly"
+        name = of_confidence(name, self.confidence)
+        return name if self.opponent is None else f"{name} against {self.opponent}"
+
+    @property
+    def gate_words(self) -> str | None:
+        """How often a gate that allows two points passes an unchanged model; None if not known."""
+        if self.unchanged is None or math.isnan(self.unchanged.chance):
+            return None
+        words, _ = in_words([self], self.unchanged.chance)
+        allowed = f"a gate that allows a {self.limit} of {drop_words(self.max_drop, self.metric)}"
+        return words.replace("this gate", allowed, 1)
+
+    def most_telling(self, most: int) -> list[Flip]:
+        """The items that differ most; of equal ones those that speak for the result."""
+        sign = -1.0 if self.difference.value < 0.0 else 1.0
+        ranked = sorted(
+            self.flips, key=lambda f: (-abs(f.difference), -sign * f.difference, f.item_id)
+        )
+        return ranked[:most]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class Comparison(Report):
     """Two models on all that both were judged on; the verdict is over whole benchmarks."""
 
+    ROWS: ClassVar = (
+        Rows(
+            of="tests",
+            row=(
+                "benchmark", "version", "metric", "estimator", "confidence", "higher_is_better",
+                "judge", "opponent", "baseline", "candidate", "baseline_value", "candidate_value",
+                "p_value", "p_adjusted", "decision", "because", "detectable_difference",
+                "chance_unchanged_passes", "margin_for_80", "notes", ("n_better", "better"),
+                ("n_worse", "worse"), *FIGURES,
+            ),
+        ),
+    )  # fmt: skip
+    CHART: ClassVar = Chart(
+        along="benchmark", by="judge",
+        value="difference_value", low="difference_low", high="difference_high",
+    )  # fmt: skip
+
     verdict: Direction
-    first: str
-    second: str
+    candidate: str
+    baseline: str
     level: float
     tests: tuple[Difference, ...]
     notes: tuple[str, ...] = ()
+
+    def tables(self, texts: Texts = NO_TEXTS, *, most_flips: int = 0) -> list[Table]:
+        """The tests, and so many of the items that decided each."""
+        whole = [one for one in self.tests if one.group is None and most_flips and one.flips]
+        return [self._tests(), *(_flips(one, texts, most_flips) for one in whole)]
+
+    def texts(self, store: Store, most: int) -> Texts:
+        """The questions of so many of the items that decided each test."""
+        return texts_of(store, [(one, one.most_telling(most)) for one in self.tests])
+
+    def _tests(self) -> Table:
+        columns: list[Cells[Difference]] = [
+            column("decision", lambda one: one.decision),
+            column("benchmark", lambda one: one.place, wraps=True),
+            column("judge", lambda one: one.judge, wraps=True),
+            column("metric", lambda one: one.heading, wraps=True),
+            column("first", lambda one: one.text(one.candidate_value), align="right"),
+            column("second", lambda one: one.text(one.baseline_value), align="right"),
+            column("difference", lambda one: one.interval, align="right"),
+            column("p adjusted", lambda one: p_text(one.p_adjusted), align="right"),
+            column("better", lambda one: f"{one.better:,}", align="right"),
+            column("worse", lambda one: f"{one.worse:,}", align="right"),
+            column("items", lambda one: f"{one.difference.units:,}", align="right", spare=True),
+            column("p", lambda one: p_text(one.p_value), align="right", spare=True),
+            column(
+                "detectable", lambda one: one.text(one.detectable_difference),
+                align="right", spare=True,
+            ),
+        ]  # fmt: skip
+        return table(
+            f"{self.candidate} against {self.baseline}: {self.verdict}",
+            self.tests,
+            columns,
+            subtitle=self._rule(),
+            notes=[*self._notes(), *self.notes],
+        )
+
+    def _rule(self) -> str:
+        """How sure each decision is, and that what is printed is what decides."""
+        level = f"{100 * self.level:g} %"
+        how = (
+            f"at {level} over all {len(self.tests)} tests: the decision uses the adjusted p value, "
+            "and the interval is at its level (Holm)"
+            if len(self.tests) > 1
+            else f"with its interval at {level}, which decides; p two-sided"
+        )
+        return f"difference: the first minus the second, {how}; detectable with a chance of 80 %"
+
+    def _notes(self) -> list[str]:
+        """Why whole benchmarks are undecided, and what has to be known of any row."""
+        return [
+            f"{one.about}: {said}"
+            for one in self.tests
+            for said in (*([one.because] if one.because and one.group is None else []), *one.notes)
+        ] + ([DIRECTLY] if any(one.direct for one in self.tests) else [])
+
+
+def _flips(one: Difference, texts: Texts, most: int) -> Table:
+    return flips_table(
+        one,
+        one.most_telling(most),
+        {"first": "candidate", "second": "baseline"},
+        texts,
+        title=f"{one.place}, {one.judge}, {one.measured}: items that decided it",
+        subtitle=f"{len(one.flips)} differ: {one.better} for {one.candidate}, "
+        f"{one.worse} for {one.baseline}",
+    )
 
 
 def comparison(
@@ -168,22 +267,21 @@ def comparison(
     for one in metrics:
         if one not in COMPARISON_METRICS:
             raise UsageError(unknown_name("metric of a comparison", one, COMPARISON_METRICS))
-    asked = _Asked(store, first, second, judges, metrics, by, (1.0 - level) / 2.0, seed)
+    asked = _Tests(
+        store=store, names=(first, second), judges=judges, by=by, seed=seed,
+        metrics=metrics or tuple(METRIC_OF.values()), alpha=(1.0 - level) / 2.0,
+    )  # fmt: skip
     notes = asked.take(benchmarks)
     tests = asked.tests
-    adjusted = holm([one.p_value("observed") for one in tests])
-    levels = {
-        view: deciding_levels([one.p_value(view) for one in tests], alpha=1.0 - level)
-        for view in VIEWS
-    }
+    p_values = {view: [one.p_value(view) for one in tests] for view in VIEWS}
     decided = tuple(
-        one.decided(adjusted[place], {view: levels[view][place] for view in VIEWS}, len(tests))
-        for place, one in enumerate(tests)
+        one.decided(adjusted, levels, len(tests))
+        for one, (adjusted, levels) in zip(tests, family(p_values, alpha=1.0 - level), strict=True)
     )
     return Comparison(
         verdict=overall([one.decision for one in decided if one.group is None]),
-        first=first,
-        second=second,
+        candidate=first,
+        baseline=second,
         level=level,
         tests=decided,
         notes=notes,
@@ -201,24 +299,18 @@ def overall(decisions: Sequence[Direction]) -> Direction:
     return said.pop() if len(said) == 1 else "undecided"
 
 
-class _Asked:
+@dataclass(slots=True, kw_only=True)
+class _Tests:
     """What is to be tested, benchmark by benchmark."""
 
-    def __init__(
-        self,
-        store: Store,
-        first: str,
-        second: str,
-        judges: Sequence[str],
-        metrics: Sequence[str],
-        by: str | None,
-        alpha: float,
-        seed: int,
-    ) -> None:
-        self.store, self.names, self.judges, self.by = store, (first, second), judges, by
-        self.metrics = metrics or tuple(METRIC_OF.values())
-        self.alpha, self.seed = alpha, seed
-        self.tests: list[_Test] = []
+    store: Store
+    names: tuple[str, str]
+    judges: Sequence[str]
+    metrics: Sequence[str]
+    by: str | None
+    alpha: float
+    seed: int
+    tests: list[_Test] = field(default_factory=list)
 
     def take(self, benchmarks: Sequence[str]) -> tuple[str, ...]:
         """The tests of some benchmarks, or of all; what is said is what was left out of these."""
@@ -271,76 +363,60 @@ class _Asked:
             )
         if self.by is not None:
             data.board.check_grouping(self.by)
+        comparisons = [one for one in boards if one[0].kind == "preference"]
+        if LENGTH_CONTROLLED not in self.metrics:
+            comparisons = []
         found = [
-            *self._directly(data, two, direct),
-            *self._of_boards(data, two, boards),
-            *self._at_equal_length(data, two, boards),
+            *self._plain(data, two, [*((None, judge) for judge in direct), *boards]),
+            *self._at_equal_length(data, two, calibrated(data, comparisons)),
             *self._of_confidences(data, two, {judge for _, judge in boards}),
         ]
         if not found:
-            self._refuse(data, two, boards)
+            # In the words of a board, where it lacks no more than a calibration.
+            list(self._at_equal_length(data, two, comparisons))
             raise UsageError(
                 f"{data.which}: nothing gives both {' and '.join(two)} {' or '.join(self.metrics)}"
             )
         self.tests += found
 
-    def _of_boards(
-        self, data: PairData, two: tuple[str, str], boards: Sequence[tuple[BoardKind, str]]
+    def _plain(
+        self, data: PairData, two: tuple[str, str], ways: Sequence[tuple[BoardKind | None, str]]
     ) -> Iterator[_Test]:
-        for kind, judge in boards:
-            for group in self._groups(data):
-                if METRIC_OF[kind.kind] in self.metrics:
-                    pair = data.pair(kind, judge, two, group, self.by)
-                    if group is None or len(pair.items):
-                        yield self._test(data, kind.opponent, two, group, pair)
-
-    def _directly(
-        self, data: PairData, two: tuple[str, str], judges: Sequence[str]
-    ) -> Iterator[_Test]:
-        """Of each judge that compared the one with the other."""
-        if not {WIN_RATE, HEAD_TO_HEAD}.intersection(self.metrics):
-            return
-        for judge in judges:
-            for group in self._groups(data):
-                pair = data.direct(judge, two, group, self.by)
-                if group is None or len(pair.items):
-                    yield self._test(data, None, two, group, pair)
-
-    def _groups(self, data: PairData) -> list[str | None]:
+        """By verdicts on both, or for no board by comparisons of the two with each other."""
         named = {} if self.by is None else data.board.groups(self.by)
-        return [None, *sorted(set(named.values()))]
+        groups = [None, *sorted(set(named.values()))]
+        for kind, judge in ways:
+            metrics = (WIN_RATE, HEAD_TO_HEAD) if kind is None else (METRIC_OF[kind.kind],)
+            for group in groups if set(metrics).intersection(self.metrics) else ():
+                if kind is None:
+                    pair = data.direct(judge, two, group, self.by)
+                else:
+                    pair = data.pair(kind, judge, two, group, self.by)
+                if group is None or len(pair.items):
+                    finest = self.alpha / _MANY
+                    compared = compare(pair, alpha=self.alpha, seed=self.seed, finest=finest)
+                    yield self._test(data, two, (pair, compared), kind, group)
 
     def _test(
         self,
         data: PairData,
-        opponent: str | None,
         two: tuple[str, str],
-        group: str | None,
-        pair: PairedModels,
+        tested: tuple[PairedModels, Compared],
+        kind: BoardKind | None = None,
+        group: str | None = None,
     ) -> _Test:
-        compared = compare(pair, alpha=self.alpha, seed=self.seed, finest=self.alpha / _MANY)
-        return _Test(data, opponent, two, group, pair, compared, self.alpha)
+        return _Test(
+            data=data, two=two, pair=tested[0], compared=tested[1], group=group, alpha=self.alpha,
+            opponent=None if kind is None else kind.opponent,
+        )  # fmt: skip
 
     def _at_equal_length(
         self, data: PairData, two: tuple[str, str], boards: Sequence[tuple[BoardKind, str]]
     ) -> Iterator[_Test]:
         """Where a calibration holds; a board without has no such metric."""
-        if LENGTH_CONTROLLED not in self.metrics:
-            return
-        comparisons = [one for one in boards if one[0].kind == "preference"]
-        for kind, judge in calibrated(data, comparisons):
-            pair, compared = pair_at_equal_length(
-                data, kind, judge, two, alpha=self.alpha, seed=self.seed
-            )
-            yield _Test(data, kind.opponent, two, None, pair, compared, self.alpha)
-
-    def _refuse(
-        self, data: PairData, two: tuple[str, str], boards: Sequence[tuple[BoardKind, str]]
-    ) -> None:
-        """In the words of a board, where it lacks no more than a calibration."""
         for kind, judge in boards:
-            if LENGTH_CONTROLLED in self.metrics and kind.kind == "preference":
-                pair_at_equal_length(data, kind, judge, two, alpha=self.alpha)
+            fitted = pair_at_equal_length(data, kind, judge, two, alpha=self.alpha, seed=self.seed)
+            yield self._test(data, two, fitted, kind)
 
     def _of_confidences(
         self, data: PairData, two: tuple[str, str], judges: Collection[str]
@@ -350,33 +426,19 @@ class _Asked:
         if not wanted:
             return
         asked = PairConfidences(data, two)
-        for judge in asked.judges():
+        for judge, confidence, metric in product(asked.judges(), asked.of_both(), wanted):
             if judge in judges:
-                for confidence in asked.of_both():
-                    for metric in wanted:
-                        pair, compared = asked.pair(
-                            metric, judge, confidence, alpha=self.alpha, seed=self.seed
-                        )
-                        yield _Test(data, None, two, None, pair, compared, self.alpha)
+                tested = asked.pair(metric, judge, confidence, alpha=self.alpha, seed=self.seed)
+                yield self._test(data, two, tested)
 
 
-class _Test:
-    """One comparison, computed; decided when the others are known."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Test(PairQuestion):
+    """One comparison."""
 
-    def __init__(
-        self,
-        data: PairData,
-        opponent: str | None,
-        two: tuple[str, str],
-        group: str | None,
-        pair: PairedModels,
-        compared: Compared,
-        alpha: float,
-    ) -> None:
-        self.data, self.opponent, self.two, self.group, self.alpha = (
-            data, opponent, two, group, alpha
-        )  # fmt: skip
-        self.judge, self.pair, self.compared = pair.judge, pair, compared
+    opponent: str | None
+    group: str | None
+    alpha: float
 
     def p_value(self, view: View) -> float:
         if self.pair.why_not is not None:
@@ -393,31 +455,20 @@ class _Test:
         decided_at = levels["observed"]
         drop, passes = self._gate()
         because = self._why_open(found, n_tests)
+        ends = compared.observed.bounds(decided_at / 2.0)
         return Difference(
-            benchmark=self.data.which.name,
-            version=self.data.which.version,
-            metric=pair.metric,
-            judge=self.judge,
-            first=self.two[0],
-            second=self.two[1],
+            **self.figures(ends, level=1.0 - decided_at),
+            estimator=PLUG_IN if pair.metric == "ece" else None,
             opponent=self.opponent,
-            confidence=pair.confidence,
-            higher_is_better=pair.higher_is_better,
             group=self.group,
             decision=found["observed"] if because is None else "undecided",
             because=because,
-            values=(compared.candidate * pair.shown, compared.baseline * pair.shown),
-            difference=difference(
-                pair, compared, compared.observed.bounds(decided_at / 2.0), level=1.0 - decided_at
-            ),
             p_value=self.p_value("observed"),
             p_adjusted=p_adjusted,
-            detectable=drop_found(compared, alpha=self.alpha / n_tests) * pair.unit,
-            coverage=pair.coverage,
-            flips=flips(pair),
-            equal=equal(pair),
+            detectable_difference=self.detectable(self.alpha / n_tests),
+            equal=sum(mine == theirs for mine, theirs in pair.mean.tolist()),
             notes=tuple(self._notes()),
-            gate_drop=drop,
+            max_drop=drop,
             unchanged=passes,
         )
 
@@ -457,9 +508,9 @@ class _Test:
     def _notes(self) -> list[str]:
         stacks = self.data.other_stack(self.two)
         if is_direct(self.pair.metric):
-            said = self.data.direct_notes(self.judge, self.two)
+            said = self.data.direct_notes(self.pair.judge, self.two)
         else:
-            changed = self.data.judge_changed(self.judge, self.two)
+            changed = self.data.judge_changed(self.pair.judge, self.two)
             said = [] if changed is None else [changed]
         said += [] if stacks is None else [stacks.said]
         floor = self.data.which.coverage_floor

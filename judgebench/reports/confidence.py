@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 
@@ -80,6 +80,11 @@ class ConfidenceRow:
     bins: ReliabilityBins = json_field(hidden=True)
     risk: RiskCoverage = json_field(hidden=True)
     curve: RiskCurve | None = json_field(hidden=True, default=None)
+
+    @property
+    def stretch(self) -> str:
+        """What it is over, by a name of its own: ``all``, ``domain:rivers``, ``set:capitals``."""
+        return "all" if self.scope == "all" else f"{self.scope}:{self.over}"
 
     @property
     @json_after("samples")
@@ -195,6 +200,29 @@ class ConfidenceReport(Report):
                 *(self.notes() if whole else ()),
             ],
         )
+
+    @property
+    def stretches(self) -> dict[str, str]:
+        """Over what there are rows, by name, in words; the whole first, then domains, then sets."""
+        scopes = get_args(Scope)
+        rows = sorted(self.rows, key=lambda row: scopes.index(row.scope))
+        n = max((len(row.sets) for row in rows if row.scope == "all"), default=0)
+        words = {"all": "all questions" if n < 2 else f"all {n} sets", "domain": "{} (domain)"}
+        return {row.stretch: words.get(row.scope, "{}").format(row.over) for row in rows}
+
+    @property
+    def series(self) -> dict[tuple[str, str], str]:
+        """Model and confidence of each curve, and what it is called, as shortly as can be."""
+        pairs = list(dict.fromkeys((row.model, row.confidence) for row in self.rows))
+        models, confidences = ({pair[side] for pair in pairs} for side in (0, 1))
+        return {
+            (model, confidence): confidence
+            if len(models) < 2
+            else model
+            if len(confidences) < 2
+            else f"{confidence} · {model}"
+            for model, confidence in pairs
+        }
 
     def averaged(self, row: ConfidenceRow) -> str:
         """How a row is made of several sets; empty of one."""
@@ -549,3 +577,17 @@ def choice(store: Store, benchmark: str, correct: str | None) -> Choice:
         confidences=tuple(name for name, one in found.items() if one.of or one.judge),
         lacking={name: one.why_none for name, one in found.items() if not one.of and not one.judge},
     )
+
+
+MOST_LOOKED_AT = 20
+"""Benchmarks of which it is asked whether they have confidences."""
+
+
+def with_confidences(store: Store) -> tuple[tuple[str, str], ...]:
+    """The benchmarks, of the first ones, that have labels and confidences: names and versions."""
+    found = []
+    for one in list(store.benchmarks())[:MOST_LOOKED_AT]:
+        judge = next(iter(labelling(store, "@".join(one)).values()), None)
+        if judge is not None and choice(store, "@".join(one), judge).confidences:
+            found.append(one)
+    return tuple(found)

@@ -98,6 +98,9 @@ class Document:
     data: Any
     exchanged: bool = False
 
+    def document(self) -> Document:
+        return self
+
 
 # tables for people --------------------------------------------------------------------------------
 
@@ -333,10 +336,24 @@ class Report:
         ]
 
     def to_frame(self) -> pd.DataFrame:
-        """The records as a table of pandas."""
+        """The records as a table of pandas; whole numbers of which some are missing are Int64."""
         import pandas as pd
 
-        return pd.DataFrame(self.records())
+        records = self.records()
+        frame = pd.DataFrame.from_records(records)
+        for name in frame.columns:
+            said = [record.get(name) for record in records]
+            there = {type(value) for value in said if value is not None}
+            if None in said and there == {int}:
+                frame[name] = pd.array(said, dtype="Int64")
+        return frame
+
+    def __getitem__(self, name: object) -> Any:
+        raise TypeError(f"a report is no table: .to_frame()[{name!r}]")
+
+    def __getattr__(self, name: str) -> Any:
+        hint = "" if name.startswith("_") else "; .to_frame() is a table of pandas"
+        raise AttributeError(f"{type(self).__name__} has no {name!r}{hint}")
 
     def document(self, *args: Any, **options: Any) -> Document:
         """The report for printing; the options are those of its tables."""

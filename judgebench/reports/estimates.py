@@ -79,6 +79,23 @@ def text(
     return Figure(said, low=low, value=value, high=high)
 
 
+def figure(name: str, estimate: Estimate) -> str | None:
+    """``0.620 [0.482, 0.751]``, of one that is `bounded` what it is at most; None if undefined.
+
+    Where there is no interval, it says so.
+    """
+    if finite(estimate.value) is None:
+        return None
+    said = text(estimate, at_most=bounded(name, estimate))
+    return f"{said} [no interval]" if finite(estimate.low) is None else said
+
+
+def counts(estimate: Estimate) -> str:
+    """``n 805, 2 missing``."""
+    missing = f", {estimate.missing:,} missing" if estimate.missing else ""
+    return f"n {estimate.n:,}{missing}"
+
+
 def p_text(value: float) -> str:
     """A p-value to three decimals; a dash where there is none, never a bare zero."""
     if math.isnan(value):

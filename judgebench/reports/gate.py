@@ -1,38 +1,56 @@
 """The regression gate: has a candidate dropped, beyond what chance and missing verdicts explain?
 
 Each test is decided three times, as observed and with what is missing at its worst and at its best
-for the candidate. A policy's p-values are adjusted together. What keeps a question open is said: a
-judge that changed, a stack that changed, too few items, too little that could be read. Where the
-policy names a fixed baseline, all nights since then are tested together beside it, and a slide is a
-regression too.
+for the candidate: only what all three say is said. A policy's p-values are adjusted together. What
+keeps a question open is said: a judge that changed, a stack that changed, too few items, too little
+that could be read. Where the policy names a fixed baseline, all nights since then are tested
+together beside it, and a slide is a regression too.
+
+A regression that rests on the luck of one night's verdicts does not come again when the judge is
+asked afresh about the same answers. Where a policy wants that, both times the test is at alpha, so
+an unchanged model is called worse no more often than without.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 
 from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import BoardKind
-from judgebench.metrics.paired import METRIC_OF, VIEWS
-from judgebench.plain_text import too_few_items
-from judgebench.reports.gate_outcome import Decided, GateReport
-from judgebench.reports.gate_policy import ChosenTest, Policy
-from judgebench.reports.gate_test import Question
-from judgebench.reports.gate_unchanged import Basis, Unchanged, unchanged
-from judgebench.reports.known_spread import KnownSpread, known_spread
+from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
+from judgebench.metrics.paired import VIEWS, Compared, PairedModels, View, compare, family
+from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
+from judgebench.plain_text import counted
+from judgebench.reports import estimates
+from judgebench.reports.agreement import agreement_report
+from judgebench.reports.board_data import IMPORTED
+from judgebench.reports.drift import JudgeDrift, day
+from judgebench.reports.gate_policy import GateTest, Policy
+from judgebench.reports.gate_result import Alarm, Confirmation, GateReport, GateResult
+from judgebench.reports.gate_unchanged import (
+    Basis,
+    Unchanged,
+    basis_of,
+    too_little_read,
+    unchanged,
+)
 from judgebench.reports.model_pairs import PairData
+from judgebench.reports.pair_boards import board_meant, pair_at_equal_length
+from judgebench.reports.pair_confidences import PairConfidences
+from judgebench.reports.pair_tests import PairQuestion, more_items
 from judgebench.reports.slide import SlideReport, policy_slide
-from judgebench.stats.gate_rule import FEWEST_TO_PASS, Decision
-from judgebench.stats.paired_tests import benjamini_hochberg, deciding_levels, holm
-from judgebench.stats.unchanged import CHANCE, even_chance
+from judgebench.reports.stack_anchors import OtherStack
+from judgebench.reports.versions import OtherNights, other_nights
+from judgebench.stats.gate_rule import Deciding, Decision, decide, too_few, units_to_decide
 from judgebench.store import Store
 
-_ADJUST = {"holm": holm, "bh": benjamini_hochberg}
+A_DAY = 86_400.0
+"""Seconds; a judge is asked about its anchors once a day."""
 
-LEAST_DROP, MOST_DROP = 2.0, 6.0
-"""Points of the scale between which the allowed drop is chosen where nobody states one."""
+MISSING_DECIDES = "missing verdicts: at their worst or best for the candidate, it decides otherwise"
 
 
 def gate_report(
@@ -46,7 +64,8 @@ def gate_report(
         For a benchmark, a model, a judge or a metric that the store does not have.
     """
     asked = _questions(store, candidate, baseline, policy, seed)
-    chances, chance = unchanged(_bases(asked, policy), alpha=policy.level)
+    known: dict[int, Basis] = {}
+    chances, chance = unchanged([one.basis(known) for one in asked], alpha=policy.level)
     decided = decide_tests(asked, policy, chances)
     slides = _slides(asked, policy, candidate)
     tests = tuple(replace(one, slide=its) for one, its in zip(decided, slides, strict=True))
@@ -56,57 +75,48 @@ def gate_report(
         baseline=baseline,
         alpha=policy.level,
         correction=policy.correction,
+        chance_unchanged_passes=chance,
         tests=tests,
         alarms=tuple(dict.fromkeys(alarm for one in asked for alarm in one.alarms())),
         notes=tuple(dict.fromkeys(note for one in asked for note in one.notes(baseline))),
-        chance_unchanged=chance,
+    )
+
+
+def overall(decisions: Sequence[Decision]) -> Decision:
+    """A pass needs all tests to pass; one regression is one."""
+    for verdict in ("regression", "inconclusive"):
+        if verdict in decisions:
+            return verdict
+    return "pass"
+
+
+def decide_tests(
+    asked: Sequence[Question], policy: Policy, chances: Sequence[Unchanged | None] = ()
+) -> tuple[GateResult, ...]:
+    """The tests of a policy, each at the level that it has among the others.
+
+    ``chances`` says of each how often it passes an unchanged model, where that was worked out.
+    """
+    p_values = {view: [one.compared.view(view).p_worse for one in asked] for view in VIEWS}
+    levels = family(p_values, alpha=policy.level, correction=policy.correction)
+    return tuple(
+        one.tested(p_adjusted, at, chance)
+        for one, (p_adjusted, at), chance in zip(
+            asked, levels, chances or [None] * len(asked), strict=True
+        )
     )
 
 
 def _slides(asked: Sequence[Question], policy: Policy, candidate: str) -> list[SlideReport | None]:
     """What all nights say of each test; of tests that differ in their drops alone it is one."""
     found: dict[str, SlideReport | None] = {}
-    drops = {"max_drop", "strict_drop", "source"}
-    keys = [test.model_dump_json(exclude=drops) for test in policy.tests]
+    keys = [
+        test.model_dump_json(exclude={"max_drop", "strict_drop", "source"}) for test in policy.tests
+    ]
     for place, (key, one) in enumerate(zip(keys, asked, strict=True)):
         if key not in found:
             found[key] = policy_slide(one.data, policy, place, one.two, candidate)
     return [found[key] for key in keys]
-
-
-def _bases(asked: Sequence[Question], policy: Policy) -> list[Basis]:
-    """What each test's chance rests on, by the policy's conditions."""
-    return [
-        replace(
-            basis,
-            strict_drop=test.strict_drop,
-            floor=basis.floor if test.coverage_floor is None else test.coverage_floor,
-        )
-        for basis, test in zip((one.basis() for one in asked), policy.tests, strict=True)
-    ]
-
-
-def decide_tests(
-    asked: Sequence[Question], policy: Policy, chances: Sequence[Unchanged | None] = ()
-) -> tuple[Decided, ...]:
-    """The tests of a policy, each at the level that it has among the others.
-
-    ``chances`` says of each how often it passes an unchanged model, where that was worked out.
-    """
-    known = chances or [None] * len(asked)
-    adjusted = _ADJUST[policy.correction]([one.test("observed").p_worse for one in asked])
-    levels = {
-        view: deciding_levels(
-            [one.test(view).p_worse for one in asked],
-            alpha=policy.level,
-            correction=policy.correction,
-        )
-        for view in VIEWS
-    }
-    return tuple(
-        one.tested(adjusted[place], {view: levels[view][place] for view in VIEWS}, known[place])
-        for place, one in enumerate(asked)
-    )
 
 
 def _questions(
@@ -125,170 +135,370 @@ def _questions(
             test.stack_tolerance,
         )  # fmt: skip
         if same not in computed:
-            data, two = read[test.benchmark]
-            computed[same] = Question(data, test, two, policy, seed)
+            computed[same] = question(*read[test.benchmark], test, policy, seed)
         asked.append(computed[same].by(test))
     return asked
 
 
-def overall(decisions: Sequence[Decision]) -> Decision:
-    """A pass needs all tests to pass; one regression is one."""
-    for verdict in ("regression", "inconclusive"):
-        if verdict in decisions:
-            return verdict
-    return "pass"
-
-
-def usual_policy(
-    store: Store,
-    candidate: str,
-    baseline: str,
-    *,
-    share: float | None = None,
-    alpha: float = 0.05,
-    head_to_head: bool = False,
-) -> Policy:
-    """A test for each benchmark and judge that both models have.
-
-    With ``head_to_head`` for each judge that has compared the one with the other.
+def question(
+    data: PairData, two: tuple[str, str], test: GateTest, policy: Policy, seed: int
+) -> Question:
+    """Compute one test of a policy.
 
     Parameters
     ----------
-    share
-        The allowed drop, as a share of the scale. If None it is chosen before the candidate is
-        looked at: that at which an unchanged model passes all tests on 80 % of nights, between
-        `LEAST_DROP` and `MOST_DROP` points of the scale.
-
-    Raises
-    ------
-    UsageError
-        Where they have none in common.
+    data
+        Of the benchmark that the test is about.
+    two
+        Candidate and baseline as its boards show them.
     """
-    boards = boards_in_common(store, candidate, baseline, head_to_head=head_to_head)
-    each = even_chance(len(boards), ())
-    tests = [
-        _chosen(one, each, alpha, head_to_head=head_to_head)
-        if share is None
-        else ChosenTest(
-            benchmark=one.benchmark,
-            judge=one.judge,
-            max_drop=share * one.known.scale * one.known.unit,
-            head_to_head=head_to_head,
-            source="--max-drop",
-        )
-        for one in boards
-    ]
-    return Policy(tests=tests, alpha=alpha)
-
-
-def chosen_test(
-    data: PairData, kind: BoardKind, judge: str, two: tuple[str, str], *, alpha: float
-) -> ChosenTest:
-    """The test of one board by itself, with the drop that a gate chooses where nobody states one.
-
-    Raises
-    ------
-    UsageError
-        For a scale without ends.
-    """
-    known = known_spread(data, kind, judge, two)
-    if not math.isfinite(known.scale):
-        raise UsageError("a scale without ends has no share of which a drop could be allowed")
-    board = BoardInCommon(
-        benchmark=str(data.which), judge=judge, metric=METRIC_OF[kind.kind], known=known
-    )
-    return _chosen(board, even_chance(1, ()), alpha, head_to_head=False)
-
-
-def _chosen(one: BoardInCommon, each: float, alpha: float, *, head_to_head: bool) -> ChosenTest:
-    """The test of a board with the allowed drop that is chosen where nobody states one."""
-    known = one.known
-    points = known.points_to_pass(alpha, each)
-    drop = min(max(points, LEAST_DROP), MOST_DROP) if math.isfinite(points) else MOST_DROP
-    size = known.scale * known.unit / 100.0
-    if drop == points:
-        how = f"{100 * CHANCE:g} % for an unchanged model by that spread"
-    elif drop > points:
-        how = f"the least there is: by that spread an unchanged model would need {points:g}"
-    elif known.never is not None:
-        how = f"the most there is: {known.never}"
-    elif known.units < FEWEST_TO_PASS:
-        how = f"the most there is: {too_few_items(known.units)} for any pass"
+    metric, _, group = (test.metric or "").partition("/")
+    asked = partial(
+        Question, data=data, two=two, asked=test, policy=policy, seed=seed,
+        stacks=data.other_stack(two, test.stack_tolerance),
+    )  # fmt: skip
+    kind: BoardKind | None
+    if metric in CONFIDENCE_METRICS:
+        both = PairConfidences(data, two)
+        judge = both.judge(test.judge)
+        pair, compared = both.pair(
+            metric, judge, both.confidence(test.confidence),
+            group=group or None, alpha=policy.level, seed=seed,
+        )  # fmt: skip
+        found = asked(pair=pair, compared=compared)
     else:
-        needs = f"{points:g} points" if math.isfinite(points) else "more than there are"
-        how = (
-            f"the most there is: by that spread {100 * CHANCE:g} % for an unchanged model would "
-            f"need {needs}"
-        )
-    return ChosenTest(
-        benchmark=one.benchmark,
-        judge=one.judge,
-        max_drop=drop * size,
-        strict_drop=LEAST_DROP * size if drop > LEAST_DROP else None,
-        head_to_head=head_to_head,
-        source=f"default, {drop:g} points of the scale, chosen from what was known before: {how}; "
-        f"the spread is {known.said}",
-    )
+        kind, judge = board_meant(data, two, test, metric)
+        if metric == LENGTH_CONTROLLED:
+            pair, compared = pair_at_equal_length(
+                data, kind, judge, two, alpha=policy.level, seed=seed
+            )
+            found = asked(pair=pair, compared=compared)
+        else:
+            nights = other_nights(data, kind, judge, two, most=policy.baseline_nights - 1)
+            lined_up = partial(data.pair, kind, judge, two, group or None)
+            pair = lined_up(again=nights.models)
+            finest = policy.level / len(policy.tests)
+            compared = compare(pair, alpha=policy.level, seed=seed, finest=finest)
+            found = asked(
+                pair=pair, compared=compared, kind=kind, nights=nights,
+                fresh=partial(lined_up, afresh=True),
+            )  # fmt: skip
+    if two[0] == two[1]:  # what is missing of one is missing of the other, and is it
+        alike = replace(found.compared, worst=None, best=None, bounded=True)
+        return replace(found, compared=alike)
+    return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BoardInCommon:
-    """A board on which one judge has judged both models, and what was known before the candidate.
+@dataclass(frozen=True, kw_only=True)
+class Question(PairQuestion):
+    """One test of a policy, computed; decided when the others are known.
 
-    ``metric`` is what its verdicts make.
+    kind, nights
+        The board that it is about, and the baseline's other nights there; None, and none, for what
+        is not tested by the verdicts of one.
+    fresh
+        Gives the same pair by fresh verdicts alone; None for a metric that is not made of verdicts
+        alone (at equal length, of confidences).
     """
 
-    benchmark: str
-    judge: str
-    metric: str
-    known: KnownSpread
+    asked: GateTest
+    policy: Policy
+    seed: int
+    stacks: OtherStack | None
+    kind: BoardKind | None = None
+    nights: OtherNights = field(default_factory=OtherNights)
+    fresh: Callable[[], PairedModels] | None = None
+
+    def by(self, test: GateTest) -> Question:
+        """The same question with another allowed drop, or other conditions.
+
+        Raises
+        ------
+        UsageError
+            For a drop of the whole scale, which lets everything pass and is a slip of units.
+        """
+        whole = self.pair.width * self.pair.unit
+        if test.max_drop >= whole:
+            raise UsageError(
+                f"{self.data.which}: max_drop: {test.max_drop:g} is all there is of "
+                f"{self.pair.metric}, so that everything would pass; two points of it are "
+                f"{0.02 * whole:g}"
+            )
+        return replace(self, asked=test)
+
+    def notes(self, baseline: str) -> list[str]:
+        """What a reader has to know of both models, and of stacks that were shown to be alike."""
+        which, most = self.data.which, self.policy.baseline_nights
+        said = [f"{which}: {one}" for one in self.data.suspicious(self.two)]
+        said += [*self.data.notes(self.two, baseline), *self.nights.notes]
+        if self.nights.models:
+            said.append(
+                f"{which}: the baseline is the mean of {1 + len(self.nights.models)} "
+                f"nights: {', '.join((self.two[1], *self.nights.models))}"
+            )
+        elif most > 1:
+            said.append(
+                f"{which}: {self.two[1]} was asked on one night only; the policy would "
+                f"average {most}"
+            )
+        if self.stacks is not None and self.stacks.alike:
+            said.append(f"{which}: {self.stacks.said}")
+        return said
+
+    def basis(self, known: dict[int, Basis]) -> Basis:
+        """What the chance rests on that the test passes a model that is as good.
+
+        ``known`` keeps what tests have in common that differ in their conditions alone.
+        """
+        if (key := id(self.pair)) not in known:
+            known[key] = basis_of(
+                self.data, self.kind, self.two, self.pair, self.compared, self.nights.models
+            )
+        asked = self.asked
+        return replace(
+            known[key],
+            max_drop=asked.max_drop, strict_drop=asked.strict_drop, min_n=asked.min_n,
+            floor=self.floor,
+        )  # fmt: skip
+
+    @cached_property
+    def floor(self) -> float:
+        """The share of verdicts that has to be there."""
+        stated = self.asked.coverage_floor
+        return self.data.which.coverage_floor if stated is None else stated
+
+    def tested(
+        self,
+        p_adjusted: float,
+        levels: Mapping[View, float],
+        unchanged: Unchanged | None = None,
+    ) -> GateResult:
+        """What it comes to.
+
+        Parameters
+        ----------
+        levels
+            At which a regression is called in each view, adjusted over the policy as
+            ``p_adjusted`` is.
+        """
+        pair, observed, asked = self.pair, self.compared.observed, self.asked
+        alpha, finest = self.policy.level, self.policy.level / len(self.policy.tests)
+        strict, margin = asked.strict_drop, asked.max_drop / pair.unit
+        decisions = in_each_view(
+            self.compared, levels, margin=margin, alpha=alpha,
+            strict=None if strict is None else strict / pair.unit,
+        )  # fmt: skip
+        decision = decisions["observed"]
+        because = self._why_open(decisions, margin)
+        confirmation: Confirmation | None = None
+        if because is None and decision == "regression" and self.policy.confirm:
+            confirmation, because = self._heard_afresh()
+        if because is not None:
+            decision = "inconclusive"
+        called_at = levels["observed"]
+        ends = observed.passing(alpha), observed.bounds(called_at)[1]
+        to_decide = None
+        if decision == "inconclusive":
+            if observed.low != -margin and ends[1] != 0.0:
+                to_decide = units_to_decide(
+                    observed.difference, observed.spread,
+                    margin=margin, alpha=alpha, called_at=finest,
+                )  # fmt: skip
+            because = because or self._what_would_decide(to_decide, called_at)
+        one_sided = (1.0 - alpha, 1.0 - called_at)
+        level_low, level_high = one_sided if pair.higher_is_better else one_sided[::-1]
+        return GateResult(
+            **self.figures(ends, level=1.0 - alpha - called_at),
+            judge_id=self.data.judge_id(pair.judge),
+            candidate_id=self.data.board.model_ids[self.two[0]],
+            baseline_id=self.data.board.model_ids[self.two[1]],
+            max_drop=asked.max_drop,
+            margin_source=asked.margin_source,
+            decision=decision,
+            because=because,
+            level_low=level_low,
+            level_high=level_high,
+            p_value=observed.p_worse,
+            p_adjusted=p_adjusted,
+            detectable_difference=self.detectable(finest),
+            to_decide=to_decide,
+            confirmation=confirmation,
+            strict_drop=strict,
+            passes_at_strict=None
+            if strict is None
+            else decision == "pass" and self._passes(strict),
+            by_strict=decision == "regression" and self._passes(asked.max_drop),
+            unchanged=unchanged,
+        )
+
+    def _passes(self, drop: float) -> bool:
+        """Whether it passes at a smaller drop as well, with what is missing at its ends too."""
+        return all(self.compared.view(view).low > -drop / self.pair.unit for view in VIEWS)
+
+    def _heard_afresh(self) -> tuple[Confirmation, str | None]:
+        """What the judge said of a regression when it was asked afresh, and why it stays open.
+
+        The second is None where the regression is called: confirmed, or no other verdict can be
+        had, as of a judge that goes by a rule, or one of elsewhere.
+        """
+        judge = self.data.spec_of(self.pair.judge)
+        if self.fresh is None or judge is None or judge.model is None or judge.kind == IMPORTED:
+            return "impossible", None
+        again = self.fresh()
+        known, wanted = again.readable, self.pair.readable
+        if known < self.floor * wanted:
+            done = f", of {known} of {wanted} items so far" if known else ""
+            return "wanted", (
+                "a first regression, to be confirmed: `judgebench run SUITE --confirm GATE.json` "
+                f"asks {self.pair.judge} afresh about both models{done}; then the gate again"
+            )
+        found = compare(again, alpha=self.policy.level, seed=self.seed).observed
+        if found.high < 0.0:
+            return "confirmed", None
+        return "refuted", (
+            f"not confirmed: asked afresh, {self.pair.judge} gives a p of {found.p_worse:.3f} to a "
+            "candidate that is no worse"
+        )
+
+    # what keeps it open --------------------------------------------------------------------------
+
+    def _why_open(self, decisions: Mapping[View, Decision], margin: float) -> str | None:
+        """What keeps the question open whatever the numbers say; None for nothing."""
+        observed, asked = self.compared.observed, self.asked
+        if self.pair.why_not is not None:
+            known = self.pair.judge in {judge for _, judge in self.data.judges_of(self.two)}
+            known = known or asked.head_to_head or self.pair.confidence is not None
+            return self.pair.why_not if known else f"judge changed: {self.pair.why_not}"
+        if (changed := self._judge_changed()) is not None:
+            return changed
+        if self.stacks is not None and not self.stacks.alike:
+            return self.stacks.said
+        if (unread := too_little_read(self.two, self.pair.coverage, self.floor)) is not None:
+            return unread
+        if observed.units < asked.min_n:
+            return f"{observed.units} items have a verdict on both, and {asked.min_n} are asked"
+        would_pass = decisions["observed"] != "regression" and observed.low > -margin
+        if observed.units and (few := too_few(observed.units, passing=would_pass)) is not None:
+            return few
+        if (kappa := self._kappa_too_low()) is not None:
+            return kappa
+        if len(set(decisions.values())) > 1:
+            return MISSING_DECIDES
+        return None if self.compared.bounded else self.compared.why_unbounded
+
+    def alarms(self) -> Iterator[Alarm]:
+        """What its judge's anchors and replies say, for whoever runs the judge."""
+        about = {"benchmark": str(self.data.which), "judge": self.pair.judge}
+        if (served := self.data.judge_changed(self.pair.judge, self.two)) is not None:
+            yield Alarm(kind="served_model", text=served, **about)
+        if (drift := self.data.drift(self.pair.judge)) is None:
+            return
+        if drift.served_alarm is not None:
+            yield Alarm(kind="served_model", text=drift.served_alarm, **about)
+        if drift.drift_alarm is not None:
+            yield Alarm(kind="judge_drift", text=drift.drift_alarm, **about)
+
+    def _judge_changed(self) -> str | None:
+        judge, allowed = self.pair.judge, set(self.asked.served_models)
+        served = {name for model in self.two for name in self.data.served(judge, model)}
+        if allowed and (strangers := sorted(served - allowed)):
+            return f"judge changed: {', '.join(strangers)} served replies, and may not"
+        if (changed := self.data.judge_changed(judge, self.two)) is not None:
+            return changed
+        drift = self.data.drift(judge)
+        if drift is not None and drift.alarm is not None:
+            return f"judge changed: {drift.alarm}"
+        return self._anchors_not_asked(drift) if self.asked.fresh_anchors else None
+
+    def _anchors_not_asked(self, drift: JudgeDrift | None) -> str | None:
+        """That nobody knows whether the judge changed, where the policy wants it to be known."""
+        judge = self.pair.judge
+        if drift is None:
+            return f"{judge} has no anchors here, and the policy asks for them"
+        last = drift.looks[-1].at if drift.looks else drift.pinned_at
+        judged = max(self.data.judged_at(judge, model) for model in self.two)
+        if last >= judged - A_DAY:
+            return None
+        return (
+            f"{judge} was asked about its anchors on {day(last)} and has judged on "
+            f"{day(judged)}: `judgebench run SUITE --refresh-anchors` asks again"
+        )
+
+    def _kappa_too_low(self) -> str | None:
+        least = self.asked.min_kappa
+        if least is None:
+            return None
+        reference, judges = self.asked.reference, [self.pair.judge]
+        try:
+            report = agreement_report(
+                self.data.board.store, str(self.data.which), reference=reference, judges=judges
+            )
+        except UsageError as error:
+            return f"the judge's kappa is not known: {error}"
+        found = [row.metrics["cohen_kappa"] for row in report.rows if row.scope == "pooled"]
+        if not found or math.isnan(found[0].value):
+            return "the judge's kappa is not known"
+        kappa = found[0]
+        if kappa.value >= least:
+            return None
+        said = f"the judge's kappa is {estimates.text(kappa)}, and {least:g} is asked"
+        # The interval narrows with the root of the labels: how many would leave the least outside?
+        short = least - kappa.value
+        if not kappa.high >= least or not short > 0.0:  # nan: no interval
+            return said
+        more = math.ceil(kappa.n * (((kappa.high - kappa.value) / short) ** 2 - 1.0))
+        return (
+            f"{said}; {counted(more, 'more label')} would tell whether it is, if it stays as it is"
+        )
+
+    def _what_would_decide(self, deciding: Deciding | None, level: float) -> str:
+        observed = self.compared.observed
+        if math.isnan(observed.difference):
+            return "no item has a readable verdict on both"
+        if math.isinf(observed.low):
+            return "too few items to know how far they differ"
+        if deciding is None:
+            return "a bound stands at what it decides at"
+        high = observed.bounds(level)[1]
+        if observed.difference < 0.0 and high >= self.pair.width:
+            return (
+                f"of so many tests this one is called at {level:.1g}, which no number of draws "
+                "can tell: fewer tests, or a larger alpha"
+            )
+        if not observed.spread > 0.0:
+            return f"no item differs, and {observed.units} are too few to rule out that some would"
+        return more_items(deciding.fewest, observed) or "a bound lies close to what it decides at"
 
 
-def boards_in_common(
-    store: Store,
-    candidate: str,
-    baseline: str,
+def in_each_view(
+    compared: Compared,
+    levels: Mapping[View, float],
     *,
-    head_to_head: bool = False,
-    every_night: bool = False,
-) -> list[BoardInCommon]:
-    """The boards of a store that could be gated by, but for scales without ends.
+    margin: float,
+    alpha: float,
+    strict: float | None = None,
+) -> dict[View, Decision]:
+    """What a test says as observed, and with what is missing at its ends.
 
     Parameters
     ----------
-    every_night
-        Whether the drop is one from the mean of all of the baseline's nights.
-
-    Raises
-    ------
-    UsageError
-        Where there is none.
+    levels
+        At which a regression is called in each view, adjusted over the policy.
+    margin
+        The allowed drop, without the unit.
+    alpha
+        Of a pass.
+    strict
+        A smaller drop: what is a regression by it is one.
     """
-    found, faults = [], []
-    for name, version in store.benchmarks():
-        data = PairData(store, f"{name}@{version}")
-        try:
-            two = data.two(candidate, baseline)
-        except UsageError as error:
-            faults.append(f"\n  {error}")
-            continue
-        for kind, judge in data.heads_of(two) if head_to_head else data.judges_of(two):
-            known = known_spread(
-                data, kind, judge, two, head_to_head=head_to_head, every_night=every_night
-            )
-            if math.isfinite(known.scale):
-                found.append(
-                    BoardInCommon(
-                        benchmark=f"{name}@{version}",
-                        judge=judge,
-                        metric=METRIC_OF[kind.kind],
-                        known=known,
-                    )
-                )
-    if not found:
-        raise UsageError(
-            f"{store.name} has no benchmark on which one judge has judged both {candidate!r} and "
-            f"{baseline!r}; `judgebench leaderboard BENCHMARK` shows whom it has, and `judgebench "
-            f"baseline list` which baselines have a name{':' if faults else ''}{''.join(faults)}"
-        )
+    found: dict[View, Decision] = {}
+    for view, level in levels.items():
+        test = compared.view(view)
+        low, high = test.passing(alpha), test.bounds(level)[1]
+        found[view] = decide(low, high, margin=margin, units=test.units)
+        if (
+            strict is not None
+            and decide(low, high, margin=strict, units=test.units) == "regression"
+        ):
+            found[view] = "regression"
     return found

@@ -1,15 +1,18 @@
-"""What a gate tests: a policy, from a YAML file or made of what two models have in common."""
+"""The files of a gate: the policy that says what is tested, and the JSON of what came of it."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
 from judgebench import yaml_file
 from judgebench.config import Amount, Section, check
-from judgebench.errors import ConfigError
+from judgebench.errors import ConfigError, InputError
+from judgebench.execution.recheck import Unconfirmed
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.win_rate import WIN_RATE
@@ -156,3 +159,71 @@ def read_policy(path: Path) -> Policy:
     if not isinstance(written.data, dict):
         raise ConfigError(f"{path}: a policy is a mapping with the key 'tests'")
     return check(Policy, written.data, path, written.lines)
+
+
+# what a gate said ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateFile:
+    """What matters of a gate's JSON: its verdict, whom it was about, what it left to be confirmed.
+
+    ``candidates`` are short ids of models by benchmark and version.
+    """
+
+    path: Path
+    verdict: str
+    candidates: dict[tuple[str, str], str]
+    unconfirmed: tuple[Unconfirmed, ...] = ()
+
+
+def read_gate(path: Path) -> GateFile:
+    """The JSON that ``judgebench gate --output gate.json`` wrote.
+
+    Raises
+    ------
+    InputError
+        Naming the file and what it lacks.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not the JSON of a gate: {error}") from None
+    try:
+        tests = [
+            ((_text(one["benchmark"]), _text(one["version"])), _text(one["candidate_id"]))
+            for one in data["tests"]
+        ]
+        verdict = _text(data["verdict"])
+        unconfirmed = tuple(
+            Unconfirmed(
+                benchmark=_text(one["benchmark"]),
+                version=_text(one["version"]),
+                judge=_text(one["judge"]),
+                judge_id=_text(one["judge_id"]),
+                models=(_text(one["candidate_id"]), _text(one["baseline_id"])),
+            )
+            for one in data["tests"]
+            if one.get("confirmation") == "wanted"
+        )
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: not the JSON of a gate ({error}); `judgebench gate … --output gate.json` "
+            "writes it"
+        ) from None
+    if not tests:
+        raise InputError(f"{path}: a gate that tested nothing")
+    return GateFile(
+        path=path,
+        verdict=verdict,
+        candidates=dict(tests),
+        unconfirmed=tuple(dict.fromkeys(unconfirmed)),
+    )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a text was expected, not {value!r}")
+    return value

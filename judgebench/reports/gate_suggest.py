@@ -1,26 +1,191 @@
-"""A policy out of a store: for each board a drop at which an unchanged model passes."""
+"""Policies out of a store: for each board a drop at which an unchanged model passes."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from judgebench.errors import UsageError
+from judgebench.metrics.board_kinds import BoardKind
+from judgebench.metrics.paired import METRIC_OF
 from judgebench.metrics.registry import metric
 from judgebench.plain_text import counted, printable, too_few_items
-from judgebench.reports.gate import LEAST_DROP, MOST_DROP, BoardInCommon, boards_in_common
+from judgebench.reports.gate_policy import ChosenTest, Policy
 from judgebench.reports.gate_unchanged import percent
-from judgebench.reports.known_spread import KnownSpread
+from judgebench.reports.known_spread import KnownSpread, known_spread
+from judgebench.reports.model_pairs import PairData
 from judgebench.stats.gate_rule import FEWEST_TO_PASS
-from judgebench.stats.unchanged import even_chance, passes_every_view, units_every_view
+from judgebench.stats.unchanged import CHANCE, even_chance, passes_every_view, units_every_view
 from judgebench.store import Store
+
+LEAST_DROP, MOST_DROP = 2.0, 6.0
+"""Points of the scale between which the allowed drop is chosen where nobody states one."""
 
 LEAST_SUGGESTED = 0.5
 """Points of the scale: a smaller drop is no question for a judge."""
 
 _SHARE_OF_ITEMS = 0.95
 _MOST_NAMED = 4
+
+
+def usual_policy(
+    store: Store,
+    candidate: str,
+    baseline: str,
+    *,
+    share: float | None = None,
+    alpha: float = 0.05,
+    head_to_head: bool = False,
+) -> Policy:
+    """A test for each benchmark and judge that both models have.
+
+    With ``head_to_head`` for each judge that has compared the one with the other.
+
+    Parameters
+    ----------
+    share
+        The allowed drop, as a share of the scale. If None it is chosen before the candidate is
+        looked at: that at which an unchanged model passes all tests on 80 % of nights, between
+        `LEAST_DROP` and `MOST_DROP` points of the scale.
+
+    Raises
+    ------
+    UsageError
+        Where they have none in common.
+    """
+    boards = boards_in_common(store, candidate, baseline, head_to_head=head_to_head)
+    each = even_chance(len(boards), ())
+    tests = [
+        _chosen(one, each, alpha, head_to_head=head_to_head)
+        if share is None
+        else ChosenTest(
+            benchmark=one.benchmark,
+            judge=one.judge,
+            max_drop=share * one.known.scale * one.known.unit,
+            head_to_head=head_to_head,
+            source="--max-drop",
+        )
+        for one in boards
+    ]
+    return Policy(tests=tests, alpha=alpha)
+
+
+def chosen_test(
+    data: PairData, kind: BoardKind, judge: str, two: tuple[str, str], *, alpha: float
+) -> ChosenTest:
+    """The test of one board by itself, with the drop that a gate chooses where nobody states one.
+
+    Raises
+    ------
+    UsageError
+        For a scale without ends.
+    """
+    known = known_spread(data, kind, judge, two)
+    if not math.isfinite(known.scale):
+        raise UsageError("a scale without ends has no share of which a drop could be allowed")
+    board = BoardInCommon(
+        benchmark=str(data.which), judge=judge, metric=METRIC_OF[kind.kind], known=known
+    )
+    return _chosen(board, even_chance(1, ()), alpha, head_to_head=False)
+
+
+def _chosen(one: BoardInCommon, each: float, alpha: float, *, head_to_head: bool) -> ChosenTest:
+    """The test of a board with the allowed drop that is chosen where nobody states one."""
+    known = one.known
+    points = known.points_to_pass(alpha, each)
+    drop = min(max(points, LEAST_DROP), MOST_DROP) if math.isfinite(points) else MOST_DROP
+    size = known.scale * known.unit / 100.0
+    if drop == points:
+        how = f"{100 * CHANCE:g} % for an unchanged model by that spread"
+    elif drop > points:
+        how = f"the least there is: by that spread an unchanged model would need {points:g}"
+    elif known.never is not None:
+        how = f"the most there is: {known.never}"
+    elif known.units < FEWEST_TO_PASS:
+        how = f"the most there is: {too_few_items(known.units)} for any pass"
+    else:
+        needs = f"{points:g} points" if math.isfinite(points) else "more than there are"
+        how = (
+            f"the most there is: by that spread {100 * CHANCE:g} % for an unchanged model would "
+            f"need {needs}"
+        )
+    return ChosenTest(
+        benchmark=one.benchmark,
+        judge=one.judge,
+        max_drop=drop * size,
+        strict_drop=LEAST_DROP * size if drop > LEAST_DROP else None,
+        head_to_head=head_to_head,
+        source=f"default, {drop:g} points of the scale, chosen from what was known before: {how}; "
+        f"the spread is {known.said}",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardInCommon:
+    """A board on which one judge has judged both models, and what was known before the candidate.
+
+    ``metric`` is what its verdicts make.
+    """
+
+    benchmark: str
+    judge: str
+    metric: str
+    known: KnownSpread
+
+
+def boards_in_common(
+    store: Store,
+    candidate: str,
+    baseline: str,
+    *,
+    head_to_head: bool = False,
+    every_night: bool = False,
+) -> list[BoardInCommon]:
+    """The boards of a store that could be gated by, but for scales without ends.
+
+    Parameters
+    ----------
+    every_night
+        Whether the drop is one from the mean of all of the baseline's nights.
+
+    Raises
+    ------
+    UsageError
+        Where there is none.
+    """
+    found, faults = [], []
+    for name, version in store.benchmarks():
+        data = PairData(store, f"{name}@{version}")
+        try:
+            two = data.two(candidate, baseline)
+        except UsageError as error:
+            faults.append(f"\n  {error}")
+            continue
+        for kind, judge in data.heads_of(two) if head_to_head else data.judges_of(two):
+            known = known_spread(
+                data, kind, judge, two, head_to_head=head_to_head, every_night=every_night
+            )
+            if math.isfinite(known.scale):
+                found.append(
+                    BoardInCommon(
+                        benchmark=f"{name}@{version}",
+                        judge=judge,
+                        metric=METRIC_OF[kind.kind],
+                        known=known,
+                    )
+                )
+    if not found:
+        raise UsageError(
+            f"{store.name} has no benchmark on which one judge has judged both {candidate!r} and "
+            f"{baseline!r}; `judgebench leaderboard BENCHMARK` shows whom it has, and `judgebench "
+            f"baseline list` which baselines have a name{':' if faults else ''}{''.join(faults)}"
+        )
+    return found
+
+
+# a policy to be written down --------------------------------------------------------------------
 
 
 def suggested(

@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,6 @@ from judgebench.metrics.paired import (
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.registry import metric as entry
 from judgebench.metrics.repeated_answers import average_nights, repeat_spread
-from judgebench.reports.gate_missing import too_little_read
 from judgebench.reports.model_pairs import PairData
 from judgebench.stats.unchanged import (
     CHANCE,
@@ -47,6 +46,9 @@ from judgebench.stats.unchanged import (
     views_exchanged,
 )
 
+if TYPE_CHECKING:
+    from judgebench.reports.pair_tests import PairTest
+
 Meaning = Literal["exchanged", "asked again"]
 """What an unchanged model is: verdicts changed hands item by item, or one model asked again."""
 
@@ -58,6 +60,17 @@ MEANS: dict[Meaning, str] = {
 
 LEAST_ITEMS = 20
 """Items with several answers from which it is taken how much answers vary."""
+
+
+def too_little_read(two: Sequence[str], readable: Sequence[float], floor: float) -> str | None:
+    """That less than the floor could be read of a model's verdicts; None where enough could."""
+    for model, share in zip(two, readable, strict=True):
+        if share < floor:
+            return (
+                f"{100 * share:.1f} % of the verdicts on {model} could be read, and "
+                f"{100 * floor:g} % have to be"
+            )
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,70 +313,60 @@ def _blocks(tests: Sequence[Basis]) -> list[tuple[list[int], NDArray[np.float64]
 # in words ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """What the sentence needs of one test."""
-
-    about: str
-    metric: str
-    max_drop: float
-    units: int
-    unchanged: Unchanged
-    higher_is_better: bool = True
-
-
 _MOST_SAID = 4
 
 
-def in_words(tests: Sequence[Said], chance: float) -> list[str]:
-    """``An unchanged model passes this gate with 22 % chance; 80 % needs …``, and what it means."""
-    if not tests:
+def in_words(tests: Sequence[PairTest], chance: float) -> list[str]:
+    """``An unchanged model passes this gate with 22 % chance; 80 % needs …``, and what it means.
+
+    Parameters
+    ----------
+    chance
+        That all of them pass.
+    """
+    known = [(one, one.unchanged) for one in tests if one.unchanged is not None]
+    if not known:
         return []
-    why = list(dict.fromkeys(one.unchanged.undefined for one in tests if one.unchanged.undefined))
     if math.isnan(chance):
+        why = dict.fromkeys(its.undefined for _, its in known if its.undefined)
         return [f"how often this gate passes an unchanged model is not known: {'; '.join(why)}"]
-    of = "this gate" if len(tests) == 1 else f"this gate's {len(tests):,} tests together"
+    alone = len(known) == 1
+    of = "this gate" if alone else f"this gate's {len(known):,} tests together"
     said = f"an unchanged model passes {of} with {percent(chance)} chance"
     if chance < CHANCE:
-        never = [one for one in tests if one.unchanged.never is not None]
-        short = [one for one in tests if _short(one) and one.unchanged.never is None]
-        needs = [_needs(one, alone=len(tests) == 1) for one in short[:_MOST_SAID]]
+        # Those that alone hold the whole back.
+        short = [
+            one for one in known if one[1].never is None and not one[1].margin <= one[0].max_drop
+        ]
+        needs = [_needs(one, its, alone=alone) for one, its in short[:_MOST_SAID]]
         if len(short) > _MOST_SAID:
             needs.append(f"and {len(short) - _MOST_SAID:,} more tests")
         said += f"; {100 * CHANCE:g} % needs {'; '.join(needs)}" if needs else ""
-        why = list(dict.fromkeys(f"{one.about}: {one.unchanged.never}" for one in never))
-        said += "".join(f"; nothing passes, {one}" for one in why[:_MOST_SAID])
-    meanings = dict.fromkeys(one.unchanged.meaning for one in tests)
-    return [said, *(MEANS[meaning] + _asked(tests, meaning) for meaning in meanings)]
+        never = dict.fromkeys(f"{one.about}: {its.never}" for one, its in known if its.never)
+        said += "".join(f"; nothing passes, {one}" for one in [*never][:_MOST_SAID])
+    meanings: dict[Meaning, set[str]] = {}
+    for _, its in known:
+        each = meanings.setdefault(its.meaning, set())
+        if its.meaning == "asked again":
+            several = "s" * (its.answers != 1.0)
+            each.add(f"{its.answers:.3g} answer{several} an item against {its.nights:.3g}")
+    return [
+        said,
+        *(
+            MEANS[meaning] + (f" ({', '.join(sorted(each))})" if each else "")
+            for meaning, each in meanings.items()
+        ),
+    ]
 
 
-def _asked(tests: Sequence[Said], meaning: Meaning) -> str:
-    if meaning == "exchanged":
-        return ""
-    each = {
-        f"{one.unchanged.answers:.3g} answer{'s' * (one.unchanged.answers != 1.0)} an item against "
-        f"{one.unchanged.nights:.3g}"
-        for one in tests
-        if one.unchanged.meaning == meaning
-    }
-    return f" ({', '.join(sorted(each))})"
-
-
-def _short(one: Said) -> bool:
-    """Whether this test alone holds the whole back."""
-    margin = one.unchanged.margin
-    return math.isnan(margin) or margin > one.max_drop
-
-
-def _needs(one: Said, *, alone: bool) -> str:
-    about = "" if alone else f"{one.about}: "
+def _needs(one: PairTest, its: Unchanged, *, alone: bool) -> str:
     ways = []
-    if math.isfinite(one.unchanged.margin):
-        what = "drop" if one.higher_is_better else "rise"
-        ways.append(f"an allowed {what} of {drop_words(one.unchanged.margin, one.metric)}")
-    if math.isfinite(one.unchanged.items) and one.unchanged.items > one.units:
-        ways.append(f"{math.ceil(one.unchanged.items):,} items")
-    return about + (" or ".join(ways) or "more items than there can be")
+    if math.isfinite(its.margin):
+        ways.append(f"an allowed {one.limit} of {drop_words(its.margin, one.metric)}")
+    if math.isfinite(its.items) and its.items > one.difference.units:
+        ways.append(f"{math.ceil(its.items):,} items")
+    said = " or ".join(ways) or "more items than there can be"
+    return said if alone else f"{one.about}: {said}"
 
 
 def drop_words(drop: float, metric: str) -> str:

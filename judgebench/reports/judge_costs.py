@@ -42,6 +42,17 @@ class JudgeCost:
     calls: int
     unpriced_calls: int
 
+    @property
+    def in_words(self) -> dict[str, str]:
+        """What a verdict took, by the title of a column; a dash with the reason if not known."""
+        usd, seconds = f"{self.usd:.6f}", f"{self.seconds_median:.2f} ({self.seconds_mean:.2f})"
+        return {
+            "USD a verdict": f"– {self.no_usd}" if math.isnan(self.usd) else usd,
+            "seconds a verdict, median (mean)": f"– {self.no_seconds}"
+            if math.isnan(self.seconds_median)
+            else seconds,
+        }
+
 
 class _Record:
     """What the store has of one judge."""

@@ -28,8 +28,7 @@ from judgebench.metrics.paired import (
 )
 from judgebench.metrics.repeated_answers import average_nights, repeat_spread
 from judgebench.plain_text import counted
-from judgebench.reports.gate_missing import too_little_read
-from judgebench.reports.gate_unchanged import LEAST_ITEMS
+from judgebench.reports.gate_unchanged import LEAST_ITEMS, too_little_read
 from judgebench.reports.model_pairs import PairData
 from judgebench.reports.versions import other_nights
 from judgebench.stats.head_to_head_power import MOST_SPREAD

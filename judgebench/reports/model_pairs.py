@@ -1,14 +1,17 @@
 """Two models of a store side by side: who judged both, on what, and how they differ there.
 
-Gates and comparisons are made of it.
+Gates and comparisons are made of it. A team calls its checkpoint by the same name every night: of
+several models of one name the newest is meant, the one that was evaluated last, also where all of
+its verdicts are known from an earlier night, and also where nobody has judged it yet. A baseline of
+the candidate's name is the newest other. Before all these stands a baseline that was given a name
+of its own (`judgebench baseline set`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property
 
 from judgebench.columns import counted
 from judgebench.errors import UsageError, unknown_name
@@ -17,7 +20,6 @@ from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.paired import (
     METRIC_OF,
-    Compared,
     PairedModels,
     compared_directly,
     head_to_head,
@@ -25,16 +27,12 @@ from judgebench.metrics.paired import (
 )
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.repeated_answers import average_nights
-from judgebench.plain_text import counted as in_words
 from judgebench.records import JudgeSpec
 from judgebench.reports.board_data import BoardData, Judged
-from judgebench.reports.boards import Columns, meant, renamed, with_units
+from judgebench.reports.boards import Columns, meant, model_called, renamed, with_units
 from judgebench.reports.drift import JudgeDrift, judge_drift
-from judgebench.reports.gate_models import newest_called, the_two
 from judgebench.reports.run_ref import run_called
 from judgebench.reports.stack_anchors import TOLERANCE, Answering, OtherStack, other_stack
-from judgebench.stats.gate_rule import detectable
-from judgebench.stats.paired_tests import PairedTest
 from judgebench.store import Store
 
 METRICS = (*METRIC_OF.values(), LENGTH_CONTROLLED, *CONFIDENCE_METRICS)
@@ -42,25 +40,6 @@ METRICS = (*METRIC_OF.values(), LENGTH_CONTROLLED, *CONFIDENCE_METRICS)
 
 OF_RUN = "run:"
 """What the name of a baseline begins with that is the model of a run."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flip:
-    """An item on which the two models differ, in the metric's units."""
-
-    item_id: str
-    candidate: float
-    baseline: float
-    higher_is_better: bool = True
-
-    @property
-    def difference(self) -> float:
-        return self.candidate - self.baseline
-
-    @property
-    def gain(self) -> float:
-        """By how much the candidate is better, below 0 where it is worse."""
-        return self.difference if self.higher_is_better else -self.difference
 
 
 class PairData:
@@ -320,51 +299,81 @@ class PairData:
         return self.board.stacks_of.get(self.board.model_ids[model], set())
 
 
-def drop_found(compared: Compared, *, alpha: float) -> float:
-    """The smallest drop that these items find with a power of 80 %, without the unit.
+# which version of a model is meant ---------------------------------------------------------------
+
+
+def the_two(
+    data: BoardData, candidate: str, baseline: str, held: str | None = None
+) -> tuple[str, str]:
+    """Candidate and baseline as the boards of a benchmark show them.
 
     Parameters
     ----------
-    alpha
-        One-sided, of the hardest case among all tests that are made together.
+    candidate, baseline
+        By name, by a name as it is shown, or by id.
+    held
+        The id of the model that is the baseline of that name; None where there is no such baseline.
+        It may be the candidate itself: nothing has changed then.
+
+    Raises
+    ------
+    UsageError
+        Where one of them is not there, and where both are the same model.
     """
-    observed = compared.observed
-    right = (compared.candidate + compared.baseline) / 2.0 if observed.binary else None
-    return _detectable(observed.spread, observed.units, alpha=alpha, right=right)
-
-
-_detectable = lru_cache(maxsize=1024)(detectable)  # a policy may ask the same of many drops
-
-
-def more_items(units: float, observed: PairedTest) -> str | None:
-    """That so many items in all would decide; None where nobody knows, or these are as many.
-
-    What is said is that of an average case: nothing where the spread rests on too little.
-    """
-    if not math.isfinite(units) or math.ceil(units) <= observed.units:
-        return None
-    more = in_words(math.ceil(units) - observed.units, "more item")
-    return (
-        f"if the true difference is as observed, about {more} "
-        f"{'give' if not more.startswith('1 ') else 'gives'} an 80 % chance of a decision"
-    )
-
-
-def flips(pair: PairedModels) -> tuple[Flip, ...]:
-    """The items on which the two differ, those that cost the candidate most first."""
-    found = [
-        Flip(
-            item_id=item,
-            candidate=mine * pair.shown,
-            baseline=theirs * pair.shown,
-            higher_is_better=pair.higher_is_better,
+    newest = newest_first(data)
+    chosen = _called(data, newest, candidate)
+    if held is not None:
+        return chosen, _called(data, newest, held)
+    others = [shown for shown in newest if shown != chosen]
+    # A baseline of the candidate's name is another model of it, if there is one.
+    among = others if _named(data, others, baseline) else newest
+    try:
+        against = _called(data, among, baseline)
+    except UsageError as error:
+        raise UsageError(
+            f"{error}. Nor has a baseline that name; `judgebench baseline set` would give it one"
+        ) from None
+    if against == chosen:
+        raise UsageError(
+            f"{data.which}: candidate and baseline are one and the same model, {chosen}: nothing "
+            "changed, or the store has one version of it only"
         )
-        for item, (mine, theirs) in zip(pair.items, pair.mean.tolist(), strict=True)
-        if mine != theirs and not math.isnan(mine) and not math.isnan(theirs)
-    ]
-    return tuple(sorted(found, key=lambda flip: (flip.gain, flip.item_id)))
+    return chosen, against
 
 
-def equal(pair: PairedModels) -> int:
-    """On how many items both have a readable verdict and do not differ."""
-    return sum(mine == theirs for mine, theirs in pair.mean.tolist())
+def newest_called(data: BoardData, name: str) -> str | None:
+    """The newest model of a name, a shown name or an id, as it is shown; None without any."""
+    newest = newest_first(data)
+    itself = [shown for shown in newest if name in (shown, data.model_ids[shown])]
+    return next(iter([*_named(data, newest, name), *itself]), None)
+
+
+def _called(data: BoardData, newest: Sequence[str], name: str) -> str:
+    """The model that is meant, as it is shown: of several of a plain name the first."""
+    ids = {shown: data.model_ids[shown] for shown in newest}
+    if name not in ids and name not in ids.values() and (named := _named(data, newest, name)):
+        return named[0]
+    return model_called(name, list(newest), ids, data.store, data.which)
+
+
+def _named(data: BoardData, among: Sequence[str], name: str) -> list[str]:
+    """The models that go by a name, or did."""
+    names = {model.id: (model.name, *model.names) for model in data.store.models()}
+    return [shown for shown in among if name in names.get(data.model_ids[shown], ())]
+
+
+def newest_first(data: BoardData) -> list[str]:
+    """The models as they are shown, by the last run that used a verdict on them, then by verdicts.
+
+    One that has answers or failures and no verdict counts from those on: tonight's model must not
+    be taken for last night's because no judge could be reached.
+    """
+    started = {run.id: run.started for run in data.store.runs()}
+    last = {model: (at, 0.0) for model, at in data.heard_of.items()}
+    for judged, at in data.judged_at.items():
+        when = started.get(judged.run_id, 0.0), at
+        for one in (judged.model_id, judged.opponent_id):
+            if one is not None:
+                last[one] = max(last.get(one, when), when)
+    shown: Mapping[str, str] = data.models
+    return [shown[one] for one in sorted(last, key=lambda one: (last[one], one), reverse=True)]

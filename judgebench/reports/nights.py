@@ -33,10 +33,10 @@ from judgebench.reports.document import (
     table,
 )
 from judgebench.reports.drift import JudgeDrift, day
-from judgebench.reports.gate import chosen_test, decide_tests
-from judgebench.reports.gate_outcome import Decided
+from judgebench.reports.gate import decide_tests, question
 from judgebench.reports.gate_policy import GateTest, Policy
-from judgebench.reports.gate_test import Question
+from judgebench.reports.gate_result import GateResult
+from judgebench.reports.gate_suggest import chosen_test
 from judgebench.reports.gate_unchanged import drop_words
 from judgebench.reports.model_pairs import PairData
 from judgebench.reports.slide import SlideNight, SlideReport, each_once, in_words, slide_report
@@ -79,7 +79,7 @@ class DecidedNight(Night):
         What its answers and its verdicts by this judge took, in its runs.
     """
 
-    decided: Decided | None = json_field(hidden=True, default=None)
+    decided: GateResult | None = json_field(hidden=True, default=None)
     against: str | None = None
     because: str | None = None
     became: tuple[str, ...] = ()
@@ -454,7 +454,7 @@ class _Gate:
                     continue
                 return
 
-    def decided(self, night: Night, baseline: str) -> tuple[Decided | None, str | None]:
+    def decided(self, night: Night, baseline: str) -> tuple[GateResult | None, str | None]:
         """What a gate says; or None, and why it says nothing."""
         models = self._data.board.models
         self._data.now = night.last
@@ -463,7 +463,7 @@ class _Gate:
                 raise UsageError(f"{baseline} has no answers and no verdicts on this benchmark")
             two = models[night.model_id], models[baseline]
             policy = self.policy or self._usual(two)
-            asked = Question(self._data, policy.tests[0], two, policy, self._seed)
+            asked = question(self._data, two, policy.tests[0], policy, self._seed)
             self.policy = policy
             return decide_tests([asked], policy)[0], None
         except UsageError as error:

@@ -24,8 +24,8 @@ from judgebench.plain_text import too_few_items
 from judgebench.records import CONFIDENCES
 from judgebench.reports.document import Column, Table
 from judgebench.reports.estimates import UNDEFINED, finite
-from judgebench.reports.gate import LEAST_DROP, MOST_DROP
 from judgebench.reports.gate_policy import GateTest, Policy
+from judgebench.reports.gate_suggest import LEAST_DROP, MOST_DROP
 from judgebench.reports.gate_unchanged import drop_words, percent
 from judgebench.reports.model_pairs import PairData
 from judgebench.stats.gate_rule import detectable, units_to_detect

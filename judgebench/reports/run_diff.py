@@ -1,27 +1,156 @@
-"""What changed between two runs, and what moved."""
+"""What changed between two runs, and what moved: metrics, answers, and verdicts that flipped."""
 
 from __future__ import annotations
 
 import json
+import math
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from datetime import UTC, datetime
+from itertools import product
+from typing import Any, ClassVar, NamedTuple
 
+from judgebench.metrics.balanced import Balance
+from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
-from judgebench.records import RunManifest
-from judgebench.reports.boards import Meant, meant
-from judgebench.reports.changes import Change, changes
-from judgebench.reports.run_counterparts import Matched, Stored, matched
-from judgebench.reports.run_moves import Moved, moves
-from judgebench.reports.run_side import Side, side
+from judgebench.metrics.paired import METRIC_OF, as_numbers, before_and_after
+from judgebench.metrics.registry import metric
+from judgebench.metrics.win_rate import NEAR, outcome
+from judgebench.plain_text import counted
+from judgebench.records import HUMAN, Estimate, RunManifest
+from judgebench.reports.board_data import IMPORTED
+from judgebench.reports.boards import Columns, Meant, meant
+from judgebench.reports.document import (
+    Cells,
+    Report,
+    Rows,
+    Spread,
+    Table,
+    column,
+    json_after,
+    json_field,
+    table,
+)
+from judgebench.reports.estimates import UNDEFINED, finite, text
+from judgebench.reports.run_sides import (
+    AnswerPlace,
+    Change,
+    Counterparts,
+    Matched,
+    Side,
+    Stored,
+    changes,
+    matched,
+    side,
+)
 from judgebench.store import Store
 from judgebench.store.catalog import StoredJudge, StoredModel
 
 THERE, NOT_THERE = "there", "not there"
+_HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{20,}")
+_Place = tuple[str, int, int]  # item, sample, turn
+
+Models = Counterparts[StoredModel]
+Judges = Counterparts[StoredJudge]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunDiff:
+class Flips:
+    """Of the verdicts that both runs have, how many say something else, and on which answers.
+
+    A label flips to another label, a comparison to another winner; a score flips when it is another
+    number. On the same answer it was the judge who moved; of other answers one at least differs;
+    unknown ones the store lacks. ``unreadable_a`` says how many of them could not be read in the
+    first run, ``unreadable_b`` in the second.
+    """
+
+    verdicts: int
+    on_same_answer: int = 0
+    on_other_answer: int = 0
+    on_unknown_answer: int = 0
+    unreadable_a: int = 0
+    unreadable_b: int = 0
+
+    @property
+    @json_after("verdicts")
+    def flipped(self) -> int:
+        return self.on_same_answer + self.on_other_answer + self.on_unknown_answer
+
+    @property
+    def unreadable(self) -> str:
+        before, after = self.unreadable_a, self.unreadable_b
+        return f"{before} to {after}" if before or after else ""
+
+
+class Items(NamedTuple):
+    """How many items both runs have of a benchmark, the first alone, and the second alone."""
+
+    both: int
+    a_alone: int
+    b_alone: int
+
+
+class Answers(NamedTuple):
+    """Answers that both runs judged and that can be compared, and those of them that differ.
+
+    Those of an opponent are not counted.
+    """
+
+    compared: int
+    differ: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """One model before one judge, in both runs.
+
+    opponent
+        Whose answers the model's are compared with; None where it stands alone.
+    metric
+        What its board ranks by: ``accuracy``, ``score`` or, in percent, ``win_rate``.
+    a, b, difference
+        Of the items that both have, and the second less the first.
+    """
+
+    benchmark: str
+    version: str
+    judge: Judges
+    model: Models
+    opponent: Models | None
+    metric: str
+    items: Items
+    a: Estimate
+    b: Estimate
+    difference: Estimate
+    answers: Answers
+    flips: Flips
+
+    row: ClassVar[str] = "moved"
+
+    @property
+    def board(self) -> tuple[str, str, str]:
+        return self.benchmark, self.version, self.metric
+
+    @property
+    def pairs(self) -> list[Counterparts[Any]]:
+        return [self.judge, self.model, *([] if self.opponent is None else [self.opponent])]
+
+    @property
+    def anything(self) -> bool:
+        """Whether anything is not as it was."""
+        flips = self.flips
+        otherwise = flips.flipped or self.answers.differ or self.difference.value
+        return bool(otherwise or flips.unreadable_a != flips.unreadable_b)
+
+
+def _ids(who: str) -> tuple[tuple[str, str], ...]:
+    return (who, f"{who}.name"), (f"{who}_id_a", f"{who}.id_a"), (f"{who}_id_b", f"{who}.id_b")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunDiff(Report):
     """Two runs: what was set up otherwise, and what came out otherwise.
 
     changed
@@ -34,11 +163,191 @@ class RunDiff:
         How many verdicts say how sure a model is, which have no board.
     """
 
-    first: RunManifest
-    second: RunManifest
+    ROWS: ClassVar = (
+        Rows(of="changed", row=("row", "part", "field", "in_a", "in_b")),
+        Rows(
+            of="moved",
+            row=(
+                "row", "benchmark", "version", *_ids("judge"), *_ids("model"), *_ids("opponent"),
+                "metric", ("in_a", "a.value"), ("in_b", "b.value"),
+                Spread("difference", prefix="difference_"), ("items", "items.both"),
+                ("answers", "answers.compared"), ("answers_differ", "answers.differ"),
+                Spread("flips"),
+            ),
+        ),
+    )  # fmt: skip
+
+    first: RunManifest = json_field(hidden=True)
+    second: RunManifest = json_field(hidden=True)
     changed: tuple[Change, ...]
     moved: tuple[Moved, ...]
     left_out: int = 0
+
+    @property
+    @json_after("")
+    def a(self) -> dict[str, Any]:
+        return _run(self.first)
+
+    @property
+    @json_after("a")
+    def b(self) -> dict[str, Any]:
+        return _run(self.second)
+
+    def tables(self) -> list[Table]:
+        """What changed between the runs, and for each benchmark what moved."""
+        return [self._changed(), *self._moved()]
+
+    def _changed(self) -> Table:
+        def shown(value: str | None) -> str:
+            """Hashes are cut to what tells them apart; JSON and CSV have all of them."""
+            return UNDEFINED if value is None else _HASH.sub(r"\1…", value)
+
+        columns: list[Cells[Change]] = [
+            column("part", lambda one: one.part, wraps=True),
+            column("field", lambda one: one.field, wraps=True),
+            column("in A", lambda one: shown(one.in_a), wraps=True),
+            column("in B", lambda one: shown(one.in_b), wraps=True),
+        ]
+        nothing = (
+            "nothing changed: A and B are one and the same run"
+            if self.first.id == self.second.id
+            else "nothing changed: configuration, versions, commit, data, seeds, models, judges "
+            "and what they ran on are the same"
+        )
+        return table(
+            "what changed",
+            self.changed,
+            columns,
+            subtitle=f"A: {_told(self.first)}; B: {_told(self.second)}",
+            notes=[
+                *([] if self.changed else [nothing]),
+                *_troubles("A", self.first),
+                *_troubles("B", self.second),
+            ],
+        )
+
+    def _moved(self) -> list[Table]:
+        left = (
+            f"{counted(self.left_out, 'verdict')} on how sure models are of their answers are not "
+            "compared here; `judgebench confidence` reports them"
+        )
+        rest = [left] if self.left_out else []
+        if not self.moved:
+            said = "; ".join(
+                [
+                    "nothing can be compared: no benchmark has verdicts of one judge on one model "
+                    "in both runs",
+                    *rest,
+                ]
+            )
+            return [Table(title="what moved", columns=[], rows=[], notes=[said])]
+        if not any(moved.anything for moved in self.moved):
+            n = sum(moved.flips.verdicts for moved in self.moved)
+            said = f"nothing moved: {counted(n, 'verdict')} and the answers under them are the same"
+            return [Table(title="what moved", columns=[], rows=[], notes=[said, *rest])]
+        boards: dict[tuple[str, str, str], list[Moved]] = {}
+        for moved in self.moved:
+            boards.setdefault(moved.board, []).append(moved)
+        last = next(reversed(boards))
+        return [_board_table(rows, rest if board == last else []) for board, rows in boards.items()]
+
+
+def _run(run: RunManifest) -> dict[str, Any]:
+    names = ("id", "name", "state", "started", "ended", "counts")
+    return {name: getattr(run, name) for name in names}
+
+
+def _told(run: RunManifest) -> str:
+    started = datetime.fromtimestamp(run.started, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    state = "" if run.state == "done" else f", {run.state}"
+    return f"{run.id} ({run.name}, {started}{state})"
+
+
+def _troubles(which: str, run: RunManifest) -> list[str]:
+    """What may be missing of a run."""
+    said = [f"{n} {name}" for name in ("failed", "waiting") if (n := run.counts.get(name))]
+    if run.state != "done":
+        said.append(f"the run is {run.state}")
+    return [f"warning: {which}: {', '.join(said)}; what is missing has not moved"] if said else []
+
+
+def _board_table(rows: Sequence[Moved], rest: Sequence[str]) -> Table:
+    one, about = rows[0], metric(rows[0].metric)
+    digits, unit = about.digits, f" {about.unit}".rstrip()
+    on = ["same", "other", *(["unknown"] if any(r.flips.on_unknown_answer for r in rows) else [])]
+
+    def value(estimate: Estimate) -> str:
+        return UNDEFINED if finite(estimate.value) is None else f"{estimate.value:.{digits}f}"
+
+    def flips(row: Moved) -> str:
+        its = row.flips
+        counts = (its.on_same_answer, its.on_other_answer, its.on_unknown_answer)[: len(on)]
+        return f"{'/'.join(map(str, counts))} of {its.verdicts}"
+
+    def new_answers(row: Moved) -> str:
+        return f"{row.answers.differ} of {row.answers.compared}" if row.answers.compared else ""
+
+    def missing(row: Moved) -> str:
+        return f"{row.difference.missing:,}" if row.difference.missing else ""
+
+    spare: Any = {"optional": True, "spare": True, "align": "right"}
+    columns: list[Cells[Moved]] = [
+        column("judge", lambda row: row.judge.shown, wraps=True),
+        column("model", lambda row: row.model.shown, wraps=True),
+        column(
+            "against", lambda row: "" if row.opponent is None else row.opponent.shown,
+            optional=True, wraps=True,
+        ),
+        column("A", lambda row: value(row.a), align="right"),
+        column("B", lambda row: value(row.b), align="right"),
+        column(
+            f"B - A [{one.difference.level:.0%}]",
+            lambda row: text(row.difference, digits=digits, signed=True), align="right",
+        ),
+        column("new answers", new_answers, **spare),
+        column(f"flips {'/'.join(on)}", flips, align="right"),
+        column("missing", missing, **spare),
+        column("unreadable", lambda row: row.flips.unreadable, **spare),
+    ]  # fmt: skip
+    return table(
+        f"what moved on {one.benchmark}@{one.version}: {one.metric.replace('_', ' ')}{unit}",
+        rows,
+        columns,
+        subtitle="on the items that both runs have, paired by item",
+        notes=[*_notes(rows), *rest],
+    )
+
+
+def _notes(rows: Sequence[Moved]) -> Iterator[str]:
+    if any(row.flips.flipped for row in rows):
+        unknown = any(row.flips.on_unknown_answer for row in rows)
+        yield (
+            "flips: verdicts that say something else in B, on the same answer (the judge moved) "
+            "and on another one (the model may have)"
+            f"{'; unknown: the store lacks an answer' if unknown else ''}"
+        )
+    if any(not pair.same for row in rows for pair in row.pairs):
+        yield "*: of the same name, and not the same thing; `what changed` says how it differs"
+    for both, first, second in sorted({row.items for row in rows}):
+        if first or second:
+            yield (
+                f"{counted(both, 'item')} are in both runs, {first:,} in A alone and {second:,} in "
+                "B alone"
+            )
+    undefined = {row.difference.undefined: row for row in rows if row.difference.undefined}
+    for reason, row in undefined.items():
+        yield f"{UNDEFINED} {row.model.label}, judged by {row.judge.label}: {reason}"
+
+
+# two runs ---------------------------------------------------------------------------------------
+
+
+class _Sides(NamedTuple):
+    """What two runs have of one benchmark; one of them at least has something."""
+
+    which: Meant
+    first: Side | None
+    second: Side | None
 
 
 def run_diff(
@@ -53,16 +362,15 @@ def run_diff(
     sides = [pair for name in store.benchmarks() if (pair := _sides(store, name, first, second))]
     before = [one.first for one in sides if one.first is not None]
     after = [one.second for one in sides if one.second is not None]
-    models = matched(
-        _those(store.models(), *(its.models for its in before)),
-        _those(store.models(), *(its.models for its in after)),
-        (_named(first, "models"), _named(second, "models")),
-    )
-    judges = matched(
-        _those(store.judges(), *(its.judges for its in before)),
-        _those(store.judges(), *(its.judges for its in after)),
-        (_named(first, "judges"), _named(second, "judges")),
-    )
+
+    def both(known: Sequence[Stored], part: str) -> Matched[Stored]:
+        one, other = (
+            [one for one in known if any(one.id in getattr(its, part) for its in run)]
+            for run in (before, after)
+        )
+        return matched(one, other, (_named(first, part), _named(second, part)))
+
+    models, judges = both(store.models(), "models"), both(store.judges(), "judges")
     return RunDiff(
         first=first,
         second=second,
@@ -75,27 +383,10 @@ def run_diff(
         moved=tuple(
             moved
             for one in sides
-            if one.first is not None and one.second is not None
-            for moved in moves(
-                one.which,
-                one.first,
-                one.second,
-                models,
-                judges,
-                categories=_categories(store, one.which),
-                intervals=intervals or Intervals(),
-            )
+            for moved in _moves(store, one, models, judges, intervals or Intervals())
         ),
         left_out=sum(its.left_out for its in (*before, *after)),
     )
-
-
-class _Sides(NamedTuple):
-    """What two runs have of one benchmark; one of them at least has something."""
-
-    which: Meant
-    first: Side | None
-    second: Side | None
 
 
 def _sides(
@@ -114,10 +405,12 @@ def _sides(
     return _Sides(which, *its)
 
 
+# what changed -----------------------------------------------------------------------------------
+
+
 def _manifest_changes(first: RunManifest, second: RunManifest) -> list[Change]:
-    runs = (first, second)
-    part = "import" if all("import" in run.configuration for run in runs) else "suite"
-    found = changes(part, first.configuration, second.configuration)
+    imports = all("import" in run.configuration for run in (first, second))
+    found = changes("import" if imports else "suite", first.configuration, second.configuration)
     found += changes("git", {"commit": first.git_sha}, {"commit": second.git_sha})
     for part in ("versions", "data_sha", "seeds"):
         found += changes(part.removesuffix("_sha"), getattr(first, part), getattr(second, part))
@@ -131,24 +424,10 @@ def _benchmark_changes(sides: Sequence[_Sides]) -> Iterator[Change]:
             there = (NOT_THERE, THERE) if first is None else (THERE, NOT_THERE)
             yield Change("benchmark", str(which), *there)
         else:
-            judged = ({"items judged": len(its.items)} for its in (first, second))
+            judged = (
+                {"items judged": len(set(one.verdicts["item_id"]))} for one in (first, second)
+            )
             yield from changes(str(which), *judged)
-
-
-def _categories(store: Store, which: Meant) -> dict[str, str]:
-    """The categories of the items, where they count."""
-    if not which.sides:
-        return {}
-    items = store.items(which.name, which.version)
-    return {item.id: item.category for item in items if item.category}
-
-
-# who ---------------------------------------------------------------------------------------------
-
-
-def _those(known: Sequence[Stored], *ids: set[str]) -> list[Stored]:
-    wanted = set().union(*ids)
-    return [one for one in known if one.id in wanted]
 
 
 def _named(run: RunManifest, part: str) -> list[str]:
@@ -170,27 +449,179 @@ def _who_changed(
     for pair in found.both:
         one, other = facts(pair.first, before), facts(pair.second, after)
         yield from changes(f"{what} {pair.label}", one, other)
-    for label in found.first_alone:
-        yield Change(what, label, THERE, NOT_THERE)
-    for label in found.second_alone:
-        yield Change(what, label, NOT_THERE, THERE)
+    yield from (Change(what, label, THERE, NOT_THERE) for label in found.first_alone)
+    yield from (Change(what, label, NOT_THERE, THERE) for label in found.second_alone)
 
 
 def _model_facts(model: StoredModel, sides: Sequence[Side]) -> dict[str, Any]:
-    stacks = sorted({stack for side in sides for stack in side.stacks(model.id)})
-    return asdict(model.spec) | {"stack": _joined([json.loads(stack) for stack in stacks])}
+    """What a model is, and its stack; several one after the other."""
+    stacks = sorted({stack for one in sides for stack in one.stacks(model.id)})
+    read = [json.loads(stack) for stack in stacks]
+    several = {f"{n}": stack for n, stack in enumerate(read, 1)}
+    return asdict(model.spec) | {"stack": read[0] if len(read) == 1 else several}
 
 
 def _judge_facts(judge: StoredJudge, sides: Sequence[Side]) -> dict[str, Any]:
     spec = asdict(judge.spec)
-    official = spec.pop("official_prompt")
-    prompt = None if official is None else "official" if official else "own"
-    served = sorted({name for side in sides for name in side.served(judge.id)})
+    prompt = {None: None, True: "official", False: "own"}[spec.pop("official_prompt")]
+    served = sorted({name for one in sides for name in one.served(judge.id)})
     return spec | {"prompt": prompt, "served by": ", ".join(served) or None}
 
 
-def _joined(stacks: Sequence[Mapping[str, Any]]) -> Any:
-    """One stack as it is; several one after the other."""
-    if len(stacks) == 1:
-        return stacks[0]
-    return {f"{n}": stack for n, stack in enumerate(stacks, 1)}
+# what moved -------------------------------------------------------------------------------------
+
+
+def _moves(
+    store: Store,
+    sides: _Sides,
+    models: Matched[StoredModel],
+    judges: Matched[StoredJudge],
+    intervals: Intervals,
+) -> Iterator[Moved]:
+    """Every model before every judge that both runs have, in order of their names."""
+    which, first, second = sides
+    if first is None or second is None:
+        return
+    balance = None
+    if which.sides:
+        items = store.items(which.name, which.version)
+        category_of = {item.id: item.category for item in items if item.category}
+        balance = Balance(category_of=category_of, sides=which.sides)
+    opponents = {pair.second.id: pair for pair in models.both}
+    for kind, after in second.boards.items():
+        opponent = None if kind.opponent is None else opponents.get(kind.opponent)
+        known = kind.opponent if opponent is None else opponent.first.id
+        before = first.boards.get(BoardKind(kind.kind, known))
+        if before is None or (kind.opponent is not None and opponent is None):
+            continue
+        shared = set(before["item_id"]) & set(after["item_id"])
+        alone = [len(set(one["item_id"]) - shared) for one in (before, after)]
+        judged = _by_who(before), _by_who(after)
+        for judge, model in product(judges.both, models.both):
+            one = judged[0].get((judge.first.id, model.first.id))
+            other = judged[1].get((judge.second.id, model.second.id))
+            if one is None or other is None:
+                continue
+            texts = _Texts(
+                (first, second), (one, other), judge=judge, model=model, opponent=opponent
+            )
+            differ = texts.differ()
+            found = before_and_after(
+                one, other, shared, kind, judge.label,
+                labels=which.labels, balance=balance if kind.kind == "score" else None,
+                units=first.contents, intervals=intervals,
+            )  # fmt: skip
+            yield Moved(
+                benchmark=which.name,
+                version=which.version,
+                judge=judge,
+                model=model,
+                opponent=opponent,
+                metric=METRIC_OF[kind.kind],
+                items=Items(len(shared), *alone),
+                a=found.first,
+                b=found.second,
+                difference=found.difference,
+                answers=Answers(len(differ), sum(differ)),
+                flips=_flips(which, kind, (one, other), texts),
+            )
+
+
+def _by_who(columns: Columns) -> dict[tuple[str, str], Columns]:
+    """The rows of each judge and model, by their ids."""
+    rows: dict[tuple[str, str], list[int]] = {}
+    for row, who in enumerate(zip(columns["judge_id"], columns["model_id"], strict=True)):
+        rows.setdefault(who, []).append(row)
+    return {
+        who: {name: [values[row] for row in its] for name, values in columns.items()}
+        for who, its in rows.items()
+    }
+
+
+def _says(which: Meant, kind: BoardKind, columns: Columns) -> list[Any]:
+    """What each verdict says, equal where none has flipped; None where it is unreadable."""
+    if kind.kind == "label":
+        return [
+            label if said == "label" and label in which.labels else None
+            for said, label in zip(columns["kind"], columns["label"], strict=True)
+        ]
+    values = as_numbers(columns, kind, which.labels)[0]
+    shown = outcome(values) if kind.kind == "preference" else values
+    return [None if math.isnan(value) else float(value) for value in shown]
+
+
+class _Texts:
+    """Which answers of a model, and of whom it was compared with, differ between two runs."""
+
+    def __init__(
+        self, sides: tuple[Side, Side], judged: tuple[Columns, Columns], *, judge: Judges,
+        model: Models, opponent: Models | None,
+    ) -> None:  # fmt: skip
+        self.sides, self.model, self.opponent = sides, model, opponent
+        before, after = map(_cases, judged)
+        self.both = before.keys() & after.keys()
+        self.same_case = {place for place in self.both if before[place] & after[place]}
+        kinds = {judge.first.spec.kind, judge.second.spec.kind}
+        self.seen = kinds.isdisjoint((HUMAN, IMPORTED))  # what others judged, nobody here has seen
+
+    def differ(self) -> list[bool]:
+        """Of the answers that both runs judged, whether each differs, where that is known."""
+        told = (self._differs(self.model, place) for place in self.both)
+        return [differs for differs in told if differs is not None]
+
+    def compared(self, place: _Place) -> bool | None:
+        """Whether any answer that the judge saw differs; None where one is not in the store."""
+        told = [self._differs(self.model, place)]
+        if self.opponent is not None:
+            told.append(self._differs(self.opponent, place))
+        return True if True in told else None if None in told else False
+
+    def _differs(self, who: Models, place: _Place) -> bool | None:
+        at = AnswerPlace(who.first.id, *place), AnswerPlace(who.second.id, *place)
+        before, after = (side.answers.get(one) for side, one in zip(self.sides, at, strict=True))
+        known = before is not None and after is not None
+        if place in self.same_case and (known or self.seen):
+            return False
+        if before is None or after is None:
+            return None
+        if (before.text, before.status) != (after.text, after.status):
+            return True
+        # Equal as far as time tells; but of several, judges saw different ones.
+        return any(one in side.several for side, one in zip(self.sides, at, strict=True))
+
+
+def _cases(columns: Columns) -> dict[_Place, set[bytes]]:
+    """The keys of what the judge saw of each answer, in whatever order it was shown."""
+    found: dict[_Place, set[bytes]] = {}
+    names = ("item_id", "sample", "turn", "case")
+    for *place, case in zip(*(columns[name] for name in names), strict=True):
+        found.setdefault((place[0], place[1], place[2]), set()).add(case)
+    return found
+
+
+def _flips(which: Meant, kind: BoardKind, judged: tuple[Columns, Columns], texts: _Texts) -> Flips:
+    names = ("item_id", "sample", "turn", "order", "repeat")
+    before, after = (
+        dict(zip(zip(*(one[n] for n in names), strict=True), _says(which, kind, one), strict=True))
+        for one in judged
+    )
+    both = before.keys() & after.keys()
+    flipped = Counter(
+        texts.compared(place[:3]) for place in both if _differ(before[place], after[place])
+    )
+    return Flips(
+        verdicts=len(both),
+        on_same_answer=flipped[False],
+        on_other_answer=flipped[True],
+        on_unknown_answer=flipped[None],
+        unreadable_a=sum(before[place] is None for place in both),
+        unreadable_b=sum(after[place] is None for place in both),
+    )
+
+
+def _differ(one: Any, other: Any) -> bool:
+    if one is None or other is None:
+        return False
+    if isinstance(one, float) and isinstance(other, float):
+        return abs(one - other) > NEAR
+    return bool(one != other)

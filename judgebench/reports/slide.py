@@ -25,9 +25,9 @@ from judgebench.metrics.registry import metric
 from judgebench.plain_text import counted
 from judgebench.reports.document import json_after, json_field
 from judgebench.reports.drift import day
-from judgebench.reports.gate_board import board_meant
 from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.reports.model_pairs import OF_RUN, PairData
+from judgebench.reports.pair_boards import board_meant
 from judgebench.reports.run_ref import run_called
 from judgebench.reports.versions import Fixed, Night, fixed_baseline, nights_of, ran_at
 from judgebench.stats.slide import FEWEST, MOST_NIGHTS, Shape, slide

@@ -31,8 +31,7 @@ from typing import NamedTuple
 
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.records import ModelSpec, RunManifest
-from judgebench.reports.gate_models import newest_first
-from judgebench.reports.model_pairs import PairData
+from judgebench.reports.model_pairs import PairData, newest_first
 from judgebench.store import Store
 from judgebench.store.catalog import StoredModel, distinct_names
 from judgebench.store.read import Tagged

@@ -137,6 +137,7 @@ def parts() -> Any:
     class Parts:
         answers = importlib.import_module("answers")
         worker = importlib.import_module("worker")
+        boards = importlib.import_module("boards")
         computations = importlib.import_module("computations")
         disk_cache = importlib.import_module("disk_cache")
         reads = importlib.import_module("reads")

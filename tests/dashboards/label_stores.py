@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from judgebench import keys
-from judgebench.exchange.labelling import put_label
+from judgebench.labels import put_label
 from judgebench.records import JudgeSpec, Label, ModelSpec, Response, Verdict, VerdictSlot
 from judgebench.store import open_store
 from tests.dashboards import stores

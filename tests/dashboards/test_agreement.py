@@ -137,13 +137,13 @@ def test_judges_are_compared_with_judges(open_page: Any, store: str, scope: str)
     for line, one in zip(lines, expected, strict=True):
         e = one.estimate
         assert (line["judge"], line["against"]) == (one.judge, one.versus)
-        assert line["difference"] == f"{e.value:+.3f} [{e.low:+.3f}, {e.high:+.3f}]"
+        assert line["difference of kappa"] == f"{e.value:+.3f} [{e.low:+.3f}, {e.high:+.3f}]"
         assert line["level"] == f"{100 * e.level:.4g} %"
         assert line["n"] == e.n
     captions = " ".join(caption.value for caption in app.caption)
     for term in ("p_c", "p_plus", "score_delta", "gwet_ac1"):
         assert f"{term}: {metric(term).meaning}" in captions
-    assert "Holm over 3 pairs, family-wise error rate 5 %" in captions
+    assert "Holm over 3 pairs, family-wise error rate 5 %" in texts(app)
     took = table(app, "pabak").to_dict("records")
     assert ("USD a verdict" in took[0]) == (scope == "pooled")
     if scope == "pooled":
@@ -308,12 +308,12 @@ def test_several_sorts_of_verdicts_are_told_apart(open_page: Any, tmp_path: Path
 def test_verdicts_are_read_once_for_all_that_is_shown_and_can_be_chosen(
     open_page: Any, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import agreement_computations
+    import judges
     import streamlit as st
 
     app = open_page("leaderboard", store)
     st.cache_resource.clear()
-    monkeypatch.setattr(agreement_computations, "_read", {})
+    monkeypatch.setattr(judges, "_read", {})
     read = []
     board_verdicts = Store.board_verdicts
 

@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 
 from judgebench.reports.compare import Comparison, comparison
-from judgebench.reports.compare_document import document, most_telling, moved
 from judgebench.store import open_store
 from tests.dashboards import compare_stores, stores
 from tests.dashboards.test_pages import MARKUP, aged, boxes, texts
@@ -57,10 +56,10 @@ def test_the_numbers_are_those_of_the_report(
     assert "better" in set(shown["decision"])
     for line, test in zip(shown.to_dict("records"), report.tests, strict=True):
         scale = 100 if test.metric == "accuracy" else 1
-        assert line["first"] == pytest.approx(scale * test.values[0])
-        assert line["second"] == pytest.approx(scale * test.values[1])
+        assert line["first"] == pytest.approx(scale * test.candidate_value)
+        assert line["second"] == pytest.approx(scale * test.baseline_value)
         assert line["difference"].startswith(f"{scale * test.difference.value:+.2f}")
-        assert (line["better"], line["worse"]) == moved(test)
+        assert (line["better"], line["worse"]) == (test.better, test.worse)
         assert line["missing"] == test.difference.missing
     # Item 7 has no readable verdict of the reader on one of the two.
     assert list(shown["better"] + shown["equal"] + shown["worse"]) == [47, 48, 48]
@@ -92,7 +91,7 @@ def test_models_that_a_judge_compared_with_each_other_are_offered_and_shown(
             whole.replace(",", f"/{group},", 1) for group in ("capitals", "rivers")
         ]
         line = shown.iloc[0]
-        assert (line["first"], line["second"]) == pytest.approx((test.values[0], 50.0))
+        assert (line["first"], line["second"]) == pytest.approx((test.candidate_value, 50.0))
         assert line["decision"] == ("better" if first == "newer" else "worse") == test.decision
         said = " ".join(caption.value for caption in app.caption)
         assert "Directly: a judge compared their answers" in said
@@ -121,7 +120,7 @@ def test_items_come_by_how_much_they_decided_and_one_is_told(
 ) -> None:
     app = opened_on(open_page, store, first="newer", second="older", test=ROW)
     ranking, verdicts = app.dataframe[1].value, app.dataframe[2].value
-    expected = [flip.item_id for flip in most_telling(report.tests[0], 25)]
+    expected = [flip.item_id for flip in report.tests[0].most_telling(25)]
     assert list(ranking["item"]) == expected
     assert ranking["question"][0] == f"Which river flows through capital {expected[0]}?"
     assert ranking["difference"][0] == 100
@@ -136,7 +135,7 @@ def test_items_come_by_how_much_they_decided_and_one_is_told(
 def test_the_next_and_the_one_before_are_a_key_away(
     open_page: Any, store: str, report: Comparison
 ) -> None:
-    expected = [flip.item_id for flip in most_telling(report.tests[0], 3)]
+    expected = [flip.item_id for flip in report.tests[0].most_telling(3)]
     app = opened_on(open_page, store, first="newer", second="older", test=ROW)
     assert buttons(app)["Previous item"].disabled
     assert [buttons(app)[f"{way} item"].proto.shortcut for way in ("Previous", "Next")] == [
@@ -154,7 +153,7 @@ def test_an_item_of_a_link_is_shown_with_its_page_of_the_ranking(
     open_page: Any, store: str, report: Comparison
 ) -> None:
     win_rate = next(test for test in report.tests if test.metric == "win_rate")
-    ranked = [flip.item_id for flip in most_telling(win_rate, 48)]
+    ranked = [flip.item_id for flip in win_rate.most_telling(48)]
     assert len(ranked) > 25
     row = f"{stores.BENCHMARK}@{stores.VERSION} · pairwise · win_rate against baseline"
     app = opened_on(open_page, store, first="newer", second="older", test=row, item=ranked[30])
@@ -198,7 +197,7 @@ def test_nobody_chosen_is_a_hint(open_page: Any, store: str) -> None:
 def test_the_download_is_the_report(store: str, report: Comparison) -> None:
     import page
 
-    once = document(report)
+    once = report.document()
     rows = pd.read_csv(io.StringIO(page.rendered(lambda: [once], "csv")))
     assert list(rows["difference_value"]) == pytest.approx(
         [test.difference.value for test in report.tests]

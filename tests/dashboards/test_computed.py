@@ -23,7 +23,7 @@ from tests.dashboards.conftest import DASHBOARDS, until
 @pytest.fixture
 def boards(parts: Any) -> Any:
     """What a leaderboard asks."""
-    return parts.worker.Question(parts.computations.boards, (stores.BENCHMARK, stores.VERSION))
+    return parts.worker.Question(parts.boards.boards, (stores.BENCHMARK, stores.VERSION))
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_what_is_computed_beside_is_what_is_computed_here(
     assert desk.workers.front.process is not None
     with open_store(demo, read_only=True) as store:
         assert boards.of(store) == beside
-    assert len(beside) == len(stores.RATERS)
+    assert len(beside.boards) == len(stores.RATERS)
 
 
 def test_a_new_server_has_it_without_computing(
@@ -178,9 +178,9 @@ def test_the_process_ends_with_the_server(demo: str, boards: Any) -> None:
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from worker import Question, Worker\n"
-        "import computations\n"
+        "import boards\n"
         "worker = Worker()\n"
-        f"asked = Question(computations.boards, {(stores.BENCHMARK, stores.VERSION)!r})\n"
+        f"asked = Question(boards.boards, {(stores.BENCHMARK, stores.VERSION)!r})\n"
         "worker.ask(sys.argv[2], asked)\n"
         "print(worker.process.pid, flush=True)\n"
         "import os; os._exit(1)\n"

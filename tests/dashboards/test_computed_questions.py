@@ -17,9 +17,9 @@ import pytest
 
 from judgebench.metrics.judge_pair import judge_pair
 from judgebench.reports.confidence import confidence_report, labelling
-from judgebench.reports.estimates import to_json
 from judgebench.reports.judge_pairs import judged_values
 from judgebench.store import Store, open_store
+from judgebench.store.read import Verdicts
 from tests.dashboards import agreement_stores, compare_stores, honesty_stores, stores
 from tests.dashboards.conftest import DASHBOARDS, until
 
@@ -28,17 +28,17 @@ BOTH = "@".join(AT)
 ALL = ("human/a", "human/b", "lenient", "strict")
 
 ASKED = [
-    ("labels", ("agreement_computations.between", *AT)),
-    ("labels", ("agreement_computations.agreement", *AT, "human/a", "label")),
-    ("labels", ("agreement_computations.pair", *AT, "lenient", "human", "label")),
-    ("labels", ("agreement_computations.differences", *AT, "label", "lenient", "human")),
-    ("labels", ("agreement_computations.differences", *AT, "label", *ALL)),
-    ("scores", ("agreement_computations.pair", *AT, "mild", "human/a", "score")),
-    ("scores", ("agreement_computations.differences", *AT, "score", "mild", "human/a")),
-    ("kinds", ("agreement_computations.pair", *AT, "gpt", "claude", "preference")),
-    ("kinds", ("agreement_computations.differences", *AT, "preference", "gpt", "claude")),
-    ("sure", ("computations.who_labels", *AT)),
-    ("sure", ("computations.with_confidences", BOTH)),
+    ("labels", ("judges.matrices", *AT)),
+    ("labels", ("judges.against", *AT, "human/a", "label")),
+    ("labels", ("judges.two", *AT, "label", "lenient", "human")),
+    ("labels", ("judges.differing", *AT, "label", "lenient", "human")),
+    ("labels", ("judges.differing", *AT, "label", *ALL)),
+    ("scores", ("judges.two", *AT, "score", "mild", "human/a")),
+    ("scores", ("judges.differing", *AT, "score", "mild", "human/a")),
+    ("kinds", ("judges.two", *AT, "preference", "gpt", "claude")),
+    ("kinds", ("judges.differing", *AT, "preference", "gpt", "claude")),
+    ("sure", ("judgebench.reports.confidence.labelling", BOTH)),
+    ("sure", ("judgebench.reports.confidence.with_confidences",)),
     ("sure", ("computations.verdicts_used",)),
     ("sure", ("meetings.met",)),
     ("kinds", ("meetings.met",)),
@@ -103,7 +103,6 @@ def test_who_met_whom_and_how_many_verdicts_there_are(
     monkeypatch: pytest.MonkeyPatch, large: bool,
 ) -> None:  # fmt: skip
     import meetings
-    import overview_reads
     import streamlit as st
 
     url = compare_stores.fill(tmp_path / "s.db")
@@ -114,7 +113,10 @@ def test_who_met_whom_and_how_many_verdicts_there_are(
     with open_store(url, read_only=True) as store:
         state = parts.answers.State(url, "mark")
         known, expected = state.soon(meetings.met).all, store.boards_met()
-        assert overview_reads.verdicts(url, "mark") == store.verdicts_used()
+        used = state.soon(parts.computations.verdicts_used)
+        assert {
+            (one["benchmark"], one["version"]): Verdicts(**one["verdicts"]) for one in used
+        } == (store.verdicts_used())
     for one, other in zip(known, expected, strict=True):
         assert (one.benchmark, one.version) == (other.benchmark, other.version)
         for name in ("judge", "model", "opponent"):
@@ -154,7 +156,7 @@ VERDICTS_USED = ("computations.verdicts_used",)
 def test_verdicts_are_read_once_until_the_store_has_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import agreement_computations as asked
+    import judges as asked
 
     read = []
     board_verdicts = Store.board_verdicts
@@ -168,20 +170,20 @@ def test_verdicts_are_read_once_until_the_store_has_changed(
     monkeypatch.setattr(Store, "board_verdicts", noted)
     for number in (1, 2):
         with open_store(url, read_only=True) as store:
-            asked.between(store, *AT)
-            asked.agreement(store, *AT, "two", "label")
-            found = asked.pair(store, *AT, "one", "two", "label")
-            differ = asked.differences(store, *AT, "label", "one", "two")
+            asked.matrices(store, *AT)
+            asked.against(store, *AT, "two", "label")
+            found = asked.two(store, *AT, "label", "one", "two")
+            differ = asked.differing(store, *AT, "label", "one", "two")
         assert read == [AT] * number
-        assert sum(map(sum, found["confusion"]["counts"])) == 6 * number
-        assert differ["differ"][:2] == [f"{number} of {number}"] * 2
+        assert sum(cell.count for cell in found.cells) == 6 * number
+        assert [one.differ for one in differ.items[:2]] == [f"{number} of {number}"] * 2
         stores.fill_with(tmp_path / "s.db", {"n": said}, run_id=f"more {number}")
 
 
 def test_a_pair_is_of_the_store_as_it_is(parts: Any, desk: Any, tmp_path: Path) -> None:
     """The process has read its verdicts before."""
     said = {"one": stores.labels("+-+-+-"), "two": stores.labels("++--+-")}
-    question = question_of(parts, "agreement_computations.pair", *AT, "one", "two", "label")
+    question = question_of(parts, "judges.two", *AT, "label", "one", "two")
     url = stores.fill_with(tmp_path / "s.db", {"m": said})
     first = answer(parts, url, question, parts.reads.mark_of(url))
     process = desk.workers.front.process
@@ -191,11 +193,9 @@ def test_a_pair_is_of_the_store_as_it_is(parts: Any, desk: Any, tmp_path: Path) 
     assert desk.workers.front.process is process
     with open_store(url, read_only=True) as store:
         expected = judge_pair(judged_values(store, *AT, "label").values, "one", "two")
-    assert second["leniency"] == [
-        {"model": one.model, "opponent": one.opponent, "estimate": to_json(one.estimate)}
-        for one in expected.leniency
-    ]
-    assert len(second["leniency"]) == len(first["leniency"]) + 1
+    named = {one.model or "all models": one.estimate for one in expected.leniency}
+    assert {one.name: one.estimate for one in second.leniency} == named
+    assert len(second.leniency) == len(first.leniency) + 1
 
 
 # what a name has to say -------------------------------------------------------------------------
@@ -259,7 +259,7 @@ def test_boards_read_nothing_that_is_not_in_the_name(
         monkeypatch.setattr(stores, "VERSION", version)
         said = {"m": {"gpt": stores.labels("+-+-")}, "n": {"gpt": stores.labels("++--")}}
         stores.fill_with(path, said, run_id=f"run {number}")
-    boards = [("computations.boards", *one) for one in published]
+    boards = [("boards.boards", *one) for one in published]
     assert not_named(parts, f"sqlite:///{path}", boards) == []
 
 

@@ -83,21 +83,20 @@ def test_the_figures_are_those_of_the_report(
 
 
 def test_the_steps_that_are_drawn_have_the_area_that_is_printed(
-    store: str, report: ConfidenceReport
+    open_page: Any, store: str, report: ConfidenceReport
 ) -> None:
-    import honesty_reads
-
-    with open_store(store, read_only=True) as opened:
-        drawn = confidence_report(opened, AT, correct="correct", curves=True)
-    plain = {(r.model, r.confidence, r.over): r for r in report.rows}
-    for row in drawn.rows:
-        aurc = plain[row.model, row.confidence, row.over].metrics["aurc"]
-        steps = pd.DataFrame(honesty_reads.step_rows(row, "a curve", "0"))
-        if math.isnan(aurc.value):
-            assert steps.empty
-            continue
-        area = np.trapezoid(steps["risk"], steps["coverage"]) / 100**2
-        assert area == pytest.approx(aurc.value, abs=1e-12)
+    wanted = ["Verbal-0", "EliCal", "Prob"]
+    for over in ("all", "set:rivers"):
+        app = opened_on(open_page, store, over=over, sure=["knows-itself"], confidence=wanted)
+        steps = pd.DataFrame(line for line in with_field(app, "series") if line.get("series"))
+        areas = {
+            row.confidence: row.metrics["aurc"].value for row in report.rows
+            if (row.model, row.stretch) == ("knows-itself", over) and row.confidence in wanted
+        }  # fmt: skip
+        assert set(steps["name"]) == set(areas)
+        for name, its in steps.groupby("name"):
+            area = np.trapezoid(its["risk"], its["coverage"]) / 100**2
+            assert area == pytest.approx(areas[name], abs=1e-12)
 
 
 def test_the_bins_that_are_drawn_have_the_error_that_is_printed(
@@ -197,10 +196,13 @@ def test_more_curves_than_can_be_told_apart_are_not_drawn(open_page: Any, store:
     assert len(app.dataframe[0].value) == 6
 
 
-def test_the_download_is_the_report(store: str, report: ConfidenceReport) -> None:
-    import honesty_reads
-
-    rows = pd.read_csv(io.StringIO(honesty_reads.csv(report)))
+def test_the_download_is_the_report(open_page: Any, store: str, downloads: dict[str, str]) -> None:
+    opened_on(open_page, store, sure=["knows-itself"], confidence=["Verbal-0"])
+    with open_store(store, read_only=True) as opened:
+        report = confidence_report(
+            opened, AT, correct="correct", models=["knows-itself"], confidences=["Verbal-0"]
+        )
+    rows = pd.read_csv(io.StringIO(downloads[f"{stores.BENCHMARK}_confidences.csv"]))
     assert len(rows) == sum(len(row.metrics) for row in report.rows)
     aurocs = rows[rows["metric"] == "auroc"]["value"].tolist()
     expected = [row.metrics["auroc"].value for row in report.rows]
@@ -245,21 +247,25 @@ def test_nothing_is_read_of_a_store_that_has_no_confidences(
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("all rows were read")
 
-    import honesty_reads
+    from judgebench.reports.confidence import choice, labelling
 
     url = stores.fill_with(tmp_path / "s.db", {"m": {"judge": stores.labels("+-+-")}})
     for name in ("verdicts", "responses_table", "board_verdicts", "items"):
         monkeypatch.setattr(Store, name, refuse)
-    judges = honesty_reads.who_labels(url, "", stores.BENCHMARK, stores.VERSION)
-    there = honesty_reads.what_there_is(url, "", stores.BENCHMARK, stores.VERSION, judges["judge"])
-    assert there.confidences == ()
+    with open_store(url, read_only=True) as opened:
+        judges = labelling(opened, AT)
+        assert choice(opened, AT, judges["judge"]).confidences == ()
 
 
-def test_verdicts_of_other_judges_are_not_read(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    import honesty_reads
-
+def test_verdicts_of_other_judges_are_not_read(
+    open_page: Any, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from judgebench.reports.confidence import choice, labelling
     from judgebench.store import Store
 
+    with open_store(store, read_only=True) as opened:
+        judges = labelling(opened, AT)
+        there = choice(opened, AT, judges["correct"])
     asked: list[Any] = []
     read = Store.verdicts
 
@@ -268,17 +274,7 @@ def test_verdicts_of_other_judges_are_not_read(store: str, monkeypatch: pytest.M
         return read(self, *place, **more)
 
     monkeypatch.setattr(Store, "verdicts", noted)
-    place = (store, "", stores.BENCHMARK, stores.VERSION)
-    judges = honesty_reads.who_labels(*place)
-    there = honesty_reads.what_there_is(*place, judges["correct"])
-    honesty_reads.report(
-        *place[:2],
-        honesty_reads.Asked(
-            benchmark=stores.BENCHMARK, version=stores.VERSION, correct=judges["correct"],
-            models=("knows-itself",), confidences=("EliCal",),
-        ),
-        there.judges,
-    )  # fmt: skip
+    opened_on(open_page, store, sure=["knows-itself"], confidence=["EliCal", "N-Prob"])
     assert [set(judges) for judges in asked] == [there.judges]
     assert judges["generous"] not in there.judges
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,15 @@ import pytest
 from pyarrow import ipc
 
 from judgebench.cli.main import run
-from judgebench.records import JudgeSpec, ModelSpec
+from judgebench.records import Estimate, JudgeSpec, ModelSpec
+from judgebench.reports.board import Row
 from judgebench.reports.board_tables import Leaderboard
 from judgebench.reports.boards import meant, panels_in
 from judgebench.reports.calibrate_length import calibrate_length
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.store import open_store
 from tests.dashboards import stores
+from tests.dashboards.drawn import drawings, with_field
 from tests.dashboards.test_pages import MARKUP, boxes, texts
 from tests.dashboards.told import verbatim
 from tests.unit.compared import take_in
@@ -210,12 +213,29 @@ def test_a_row_under_the_floor_says_how_much_is_there_and_is_grey(
     assert "floor" in means["▲ coverage"]
 
 
-def flagged(*flags: str, **counts: int) -> dict[str, Any]:
-    return {
-        "flags": flags,
-        "counts": {"items": 100, **counts},
-        "metrics": {"accuracy": {"n": 50, "missing": 50}},
-    }
+def flagged(*flags: str, **counts: int) -> Row:
+    nan = float("nan")
+    half = Estimate(value=0.5, low=nan, high=nan, n=50, units=50, missing=50)
+    return Row(
+        model="m", model_id="0", rank=2, rank_low=1, rank_high=2, metrics={"accuracy": half},
+        counts={"items": 100, **counts}, flags=flags,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("row", "tone"),
+    [
+        (flagged(), "first"),  # its rank is 2, and its set of ranks holds 1
+        (replace(flagged(), rank=1, rank_low=2, rank_high=3), "rest"),
+        (flagged("coverage"), "alarm"),
+        (replace(flagged("suspicious"), rank=None, rank_low=None, excluded=True), "apart"),
+        (flagged("suspicious"), "first"),  # ranked, as somebody asked for
+    ],
+)
+def test_joint_firsts_are_drawn_as_such(row: Row, tone: str) -> None:
+    import board_rows
+
+    assert board_rows.tone(row) == tone
 
 
 def test_every_flag_that_the_report_makes_has_its_meaning_and_its_shape() -> None:
@@ -234,12 +254,11 @@ def test_every_flag_that_the_report_makes_has_its_meaning_and_its_shape() -> Non
     counts = {f"{COUNTED}{mark}": 50 for mark in (*SUSPECT, "cut")}
     row = flagged(*flags, **counts, **dict.fromkeys(STATUSES, 7))
     made = badges.badges(row, 0.9)
-    assert {badge.flag for badge in made} == set(flags) <= badges.MEANS.keys()
-    apart = {badge.flag for badge in made if badge.kind == "apart"}
-    assert apart == {"suspicious"}
-    assert next(badge.text for badge in made) == "▲ coverage 50 % of 90 %"
-    assert "● truncated answers 7" in [badge.text for badge in made]
-    assert "● cut answers 50 of 100" in [badge.text for badge in made]
+    assert {badge[2:] for badge in made} == set(flags) <= badges.MEANS.keys()
+    assert [badge for badge in made if badge[0] == "◆"] == ["◆ suspicious"]
+    assert badges.written(made).startswith("▲ coverage 50 % of 90 %, ◆ suspicious, ● ")
+    assert made["● truncated answers"] == "7"
+    assert made["● cut answers"] == "50 of 100"
     assert CONSTANT_SHARE == 0.2, "a fifth, as the legend says"
 
 
@@ -271,9 +290,9 @@ def test_both_rates_stand_side_by_side_with_their_intervals(open_page: Any, leng
 def test_a_large_board_has_them_only_when_they_are_asked_for(
     open_page: Any, lengths: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import board_reads
+    import boards
 
-    monkeypatch.setattr(board_reads, "QUICK", 100)
+    monkeypatch.setattr(boards, "QUICK", 100)
     app = open_page("leaderboard", lengths)
     assert not app.toggle[0].value
     assert "lc value" not in table(app)
@@ -307,9 +326,9 @@ def test_without_a_calibration_it_is_said_what_makes_one(open_page: Any, kinds: 
 def test_the_headline_of_a_benchmark_comes_first_with_the_plain_rate_beside_it(
     open_page: Any, headline: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import board_reads
+    import boards
 
-    monkeypatch.setattr(board_reads, "QUICK", 0)  # it is computed unasked all the same
+    monkeypatch.setattr(boards, "QUICK", 0)  # it is computed unasked all the same
     app = open_page("leaderboard", headline)
     assert not app.exception
     assert boxes(app)["Metric"].value == LC
@@ -331,54 +350,50 @@ def test_the_headline_of_a_benchmark_comes_first_with_the_plain_rate_beside_it(
     assert "ranked by the plain win rate; the headline of this benchmark is" in texts(app)
 
 
-def test_the_overview_leads_with_the_headline_too(headline: str) -> None:
-    import overview_reads
-
-    leader = overview_reads.work_out(headline, "", ("alpaca_eval", "2"))
-    assert leader.metric == LC
+def test_the_overview_leads_with_the_headline_too(open_page: Any, headline: str) -> None:
+    app = open_page("overview", headline)
+    assert "length controlled win rate, judged by weighted_alpaca_eval_gpt4_turbo" in texts(app)
     with open_store(headline, read_only=True) as store:
         (board,) = leaderboards(store, "alpaca_eval")
-    assert list(leader.rows["value"]) == pytest.approx([r.leading.value for r in board.rows[:3]])
+    values = [row["value"] for row in with_field(app, "tone")]
+    assert values == pytest.approx([row.leading.value for row in board.rows[:3]])
 
 
-def test_the_overview_names_who_is_excluded(kinds: str, tmp_path: Path) -> None:
-    import overview_reads
-
-    leader = overview_reads.work_out(kinds, "", (stores.BENCHMARK, stores.VERSION))
-    assert leader.excluded == ("null-model",)
-    assert not any("null-model" in name for name in leader.rows["name"])
-    alone = put_marked(tmp_path / "s.db", 3, honest=False)
-    leader = overview_reads.work_out(alone, "", (stores.BENCHMARK, stores.VERSION))
-    assert leader.rows.empty
-    assert leader.line.startswith("Nobody is ranked by ")
-    assert leader.excluded == ("suspect",)
+def test_the_overview_names_who_is_excluded(open_page: Any, kinds: str, tmp_path: Path) -> None:
+    app = open_page("overview", kinds)
+    assert "Suspicious, excluded from the ranking: null-model" in texts(app)
+    assert not any("null-model" in row["name"] for row in with_field(app, "tone"))
+    app = open_page("overview", put_marked(tmp_path / "s.db", 3, honest=False))
+    assert not drawings(app)
+    assert "Nobody is ranked by judge." in texts(app)
+    assert "excluded from the ranking: suspect" in texts(app)
 
 
 # what is taken along, and what is behind it -----------------------------------------------------
 
 
-@pytest.mark.parametrize("form", ["csv", "md", "latex", "json"])
+@pytest.mark.parametrize("form", ["csv", "md", "latex", "json", "html"])
 @pytest.mark.parametrize("control", ["off", "exact"])
 def test_downloads_are_what_the_command_line_writes(
-    lengths: str, form: str, control: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    import shlex
+    open_page: Any, lengths: str, form: str, control: str,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    import page
 
-    import board_reads
-    import reads
-
-    (board,) = reads.boards(lengths, "", "made_up", "unversioned")
-    which = board_reads.Which.of(board, control)  # type: ignore[arg-type]
-    words = [*shlex.split(which.command)[1:], "--format", form, "--store", lengths]
+    offered: list[Any] = []
+    monkeypatch.setattr(page, "offer", lambda name, documents: offered.append(documents))
+    app = open_page("leaderboard", lengths, lc="01"[control == "exact"])
+    (command,) = (one for one in verbatim(app) if one.startswith("judgebench leaderboard"))
+    words = [*shlex.split(command)[1:], "--format", form, "--store", lengths]
     capsys.readouterr()
     assert run(words) == 0
-    assert board_reads.rendered(lengths, "", which, form) == capsys.readouterr().out
+    assert page.rendered(offered[-1], form) == capsys.readouterr().out
 
 
 def test_all_forms_are_offered_and_the_command_with_them(open_page: Any, demo: str) -> None:
     app = open_page("leaderboard", demo, judge="contains", find="careful")
     labels = [one.proto.label for one in app.get("download_button")]
-    assert labels == [f"Download {form}" for form in ("CSV", "Markdown", "LaTeX", "JSON")]
+    assert labels == [f"Download {form}" for form in ("CSV", "Markdown", "LaTeX", "JSON", "HTML")]
     command = f"judgebench leaderboard {stores.BENCHMARK}@{stores.VERSION} --judge contains"
     assert any(one.startswith(command) for one in verbatim(app))
 
@@ -406,25 +421,29 @@ def test_the_runs_behind_a_board_are_those_in_which_its_judge_judged(tmp_path: P
 
 
 def test_a_manifest_is_text_with_its_configuration_and_times(kinds: str) -> None:
-    import board_reads
-    import reads
+    import boards
 
-    boards = {one["judge"]: one for one in reads.boards(kinds, "", stores.BENCHMARK, "v1")}
-    for judge in ("gpt", stores.PANEL):
-        (told,) = board_reads.manifests(kinds, "", board_reads.Which.of(boards[judge]))
-        assert told.startswith(f"run: against {stores.BASELINE}\nname: demo\n")
-        assert "panel:" in told
-        assert "UTC" in told
+    at = stores.BENCHMARK, stores.VERSION
+    with open_store(kinds, read_only=True) as store:
+        found = {one.judge: one for one in boards.boards(store, *at).boards}
+        for judge in ("gpt", stores.PANEL):
+            board = found[judge]
+            (told,) = boards.runs_behind(store, *at, judge, board.judge_id, board.opponent_id)
+            assert told.startswith(f"run: against {stores.BASELINE}\nname: demo\n")
+            assert "panel:" in told
+            assert "UTC" in told
 
 
-def test_figures_that_were_published_stand_beside_ours(open_page: Any, kinds: str) -> None:
+def test_figures_that_were_published_stand_beside_ours(kinds: str) -> None:
     import board_rows
-    import reads
+    import boards
 
-    boards = {one["judge"]: one for one in reads.boards(kinds, "", stores.BENCHMARK, "v1")}
-    board = json.loads(json.dumps(boards["gpt"]))
-    board["rows"][0]["published"] = {"win_rate": 61.5}
-    rows = board_rows.table(board, "win_rate", 0.9)
+    with open_store(kinds, read_only=True) as store:
+        found = boards.boards(store, stores.BENCHMARK, stores.VERSION).boards
+    (board,) = (one for one in found if one.judge == "gpt")
+    first, *others = board.rows
+    published = replace(first, published={"win_rate": 61.5})
+    rows = board_rows.table(replace(board, rows=(published, *others)), "win_rate", 0.9)
     tabled = board_rows.tabled(rows)
     assert list(tabled["published"].dropna()) == [61.5]
     assert "published" not in board_rows.tabled(rows.assign(published=float("nan")))
@@ -444,13 +463,14 @@ def test_hostile_names_stay_text_in_filters_and_below_the_line(
             assert not any(name in str(element.value) for name in stores.HOSTILE), element
 
 
-def test_json_of_the_page_is_that_of_the_contract(lengths: str) -> None:
-    import board_reads
-    import reads
+def test_boards_of_a_page_are_those_of_the_report_wherever_they_are_computed(
+    lengths: str,
+) -> None:
+    import boards
+    import worker
 
-    (board,) = reads.boards(lengths, "", "made_up", "unversioned")
     with open_store(lengths, read_only=True) as store:
-        found = Leaderboard.of(leaderboards(store, "made_up")).to_dict()["boards"]
-    shown = dict(board_reads.board(lengths, "", board_reads.Which.of(board, "exact")))
-    assert shown.pop("forms").keys() == board_reads.FORMS.keys()
-    assert shown == found[0]
+        expected = Leaderboard.of(leaderboards(store, "made_up"))
+        found = boards.boards(store, "made_up", "unversioned", control="exact")
+    assert found == expected
+    assert repr(worker.read(worker.written(found))) == repr(found)

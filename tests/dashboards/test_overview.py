@@ -11,8 +11,11 @@ import pytest
 
 from judgebench.metrics.accuracy import accuracies
 from judgebench.metrics.win_rate import win_rates
+from judgebench.records import Estimate
+from judgebench.reports.board import Board, Row
 from judgebench.store import open_store
 from tests.dashboards import stores
+from tests.dashboards.drawn import with_field
 from tests.dashboards.test_pages import MARKUP, texts, verdicts
 from tests.dashboards.without_root import without_root_rights
 
@@ -42,9 +45,6 @@ def test_the_counts_are_those_of_the_store(open_page: Any, demo: str) -> None:
 
 
 def test_people_say_who_leads_where_they_have_judged(open_page: Any, demo: str) -> None:
-    import overview_reads
-    import reads
-
     app = open_page("overview", demo)
     rows = [row for row in accuracies(verdicts(demo)) if row.judge == stores.HUMAN]
     best = max(rows, key=lambda row: row.leading.value)
@@ -53,31 +53,27 @@ def test_people_say_who_leads_where_they_have_judged(open_page: Any, demo: str) 
     assert len(may_be) == best.rank_high > 1, "nobody's set is 1 alone"
     assert f"{', '.join(may_be[:-1])} or {may_be[-1]} may be first" in texts(app)
     assert f"accuracy, judged by {stores.HUMAN}" in texts(app)
-    leader = overview_reads.work_out(demo, reads.mark_of(demo), (stores.BENCHMARK, stores.VERSION))
-    first = leader.rows.iloc[0]
+    rows_drawn = with_field(app, "tone")
+    first = rows_drawn[0]
     assert first["name"].endswith(best.model)
     for name in ("value", "low", "high"):
         assert first[name] == pytest.approx(100 * getattr(best.leading, name))
     assert f"n {best.leading.n}" in first["note"]
-    assert leader.others == len(rows) - overview_reads.TOP
+    assert any(one.value == f"and {len(rows) - len(rows_drawn)} more" for one in app.caption)
 
 
 def test_overlapping_intervals_are_no_winner(open_page: Any, kinds: str) -> None:
-    import overview_reads
-    import reads
-
-    leader = overview_reads.work_out(
-        kinds, reads.mark_of(kinds), (stores.BENCHMARK, stores.VERSION)
-    )
-    rows = [r for r in win_rates(verdicts(kinds), stores.BASELINE) if r.judge == leader.judge]
+    app = open_page("overview", kinds)
+    rows = [r for r in win_rates(verdicts(kinds), stores.BASELINE) if f"by {r.judge}" in texts(app)]
     assert rows, "the board of one judge"
-    assert list(leader.rows["value"]) == pytest.approx(
-        [row.leading.value for row in rows[: overview_reads.TOP]]
+    drawn = with_field(app, "tone")
+    assert [row["value"] for row in drawn] == pytest.approx(
+        [row.leading.value for row in rows[: len(drawn)]]
     )
     may_be_first = [row.model for row in rows if row.rank_low == 1]
-    others = [model for model in may_be_first if model not in leader.excluded]
-    assert len(others) == overview_reads.TOP
-    assert leader.line == f"{', '.join(others[:-1])} or {others[-1]} may be first"
+    others = [model for model in may_be_first if model != "null-model"]
+    assert len(others) == len(drawn) == 3
+    assert f"{', '.join(others[:-1])} or {others[-1]} may be first" in texts(app)
 
 
 @pytest.mark.parametrize(
@@ -91,17 +87,27 @@ def test_overlapping_intervals_are_no_winner(open_page: Any, kinds: str) -> None
     ],
 )
 def test_first_is_who_has_no_other_rank(sets: list[tuple[int, int]], line: str) -> None:
-    import overview_reads
+    half = Estimate(value=0.5, low=0.4, high=0.6, n=9, units=9)
 
-    rows = [
-        {"model": f"m{i}", "rank": 1, "rank_low": low, "rank_high": high}
-        for i, (low, high) in enumerate(sets)
-    ]
-    assert overview_reads._who(rows, len(rows)) == line
-    if len(rows) == 1:
-        assert overview_reads._who(rows, 3) == f"{line} with a rank"
-    said = overview_reads._who(rows, 9, rated=True)
-    assert said == f"{len(rows)} of 9 models are ranked; nobody is first of all"
+    def board(n_more: int, metric: str = "accuracy", *, excluded: bool = False) -> Board:
+        ranked = [
+            Row(model=f"m{i}", model_id=f"{i}", rank=1, rank_low=low, rank_high=high,
+                metrics={metric: half}, counts={}, flags=())
+            for i, (low, high) in enumerate(sets)
+        ]  # fmt: skip
+        row = replace(ranked[0], model="more", rank=None, rank_low=None, rank_high=None)
+        more = [replace(row, excluded=excluded)] * n_more
+        return Board(
+            benchmark="b", version="1", metric=metric, scale=None, judge="j", judge_id="j",
+            judge_is="a judge", rows=(*ranked, *more),
+        )  # fmt: skip
+
+    assert board(0).who_leads(3) == line
+    alone = len(sets) == 1
+    assert board(2).who_leads(3) == (f"{line} with a rank" if alone else line)
+    rated = f"{len(sets)} of {len(sets) + 2} models are ranked; nobody is first of all"
+    assert board(2, "win_rate").who_leads(3) == rated
+    assert board(2, "win_rate", excluded=True).who_leads(3) != rated
 
 
 def test_the_link_leads_to_the_board_that_is_drawn(open_page: Any, demo: str) -> None:
@@ -171,11 +177,11 @@ def test_a_run_that_writes_says_how_far_it_is(open_page: Any, tmp_path: Path) ->
 
 
 def test_a_run_that_says_nothing_any_more_is_pointed_out(tmp_path: Path) -> None:
-    import run_reads
+    import run_parts
 
     told = {**PROGRESS, "total": None, "cost_usd": None, "began": 0.0, "at": time.time() - 400}
     run = replace(stores.manifest("now", state="running"), progress=told)
-    going = run_reads.going(run)
+    going = run_parts.going(run)
     assert going.share is None
     assert going.line.startswith("403 · ")
     assert "price not known" in going.line

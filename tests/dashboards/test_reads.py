@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from judgebench.reports.board_tables import Leaderboard
 from judgebench.store import open_store
 from tests.dashboards import stores
 
@@ -14,7 +15,7 @@ from tests.dashboards import stores
 def test_the_store_is_the_argument_then_the_environment_then_the_default(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    import reads
+    import open_store as reads
 
     monkeypatch.delenv("JUDGEBENCH_STORE", raising=False)
     assert reads.store_url([]) == "sqlite:///results/judgebench.db"
@@ -25,7 +26,8 @@ def test_the_store_is_the_argument_then_the_environment_then_the_default(
 
 
 def test_the_mark_moves_with_every_commit_and_with_nothing_else(tmp_path: Path) -> None:
-    import reads
+    import open_store as reads
+    import run_parts
 
     url = f"sqlite:///{tmp_path / 's.db'}"
     marks = [reads.mark_of(url)]
@@ -33,7 +35,7 @@ def test_the_mark_moves_with_every_commit_and_with_nothing_else(tmp_path: Path) 
         for n in range(1, 4):
             store.put_items(stores.items(n))
             marks.append(reads.mark_of(url))
-            reads.status(url)
+            list(run_parts.status_lines(url))
             with open_store(url, read_only=True) as reader:
                 reader.verdicts(stores.BENCHMARK)
             assert reads.mark_of(url) == marks[-1]
@@ -41,16 +43,16 @@ def test_the_mark_moves_with_every_commit_and_with_nothing_else(tmp_path: Path) 
 
 
 def test_status_counts_what_is_there_and_names_who_is_writing(tmp_path: Path) -> None:
-    import reads
+    import run_parts
 
     table = {"m": {"judge": stores.labels("+-?"), "other": stores.labels("++")}}
     url = stores.fill_with(tmp_path / "s.db", table, state="running")
-    assert not reads.status(url).running, "who holds no lease was killed"
+    assert "running" not in "".join(run_parts.status_lines(url)), "who holds no lease was killed"
     with open_store(url) as store, store.lease("run first"):
-        status = reads.status(url)
-    assert (status.judgments, status.answers, status.failures) == (5, 0, 0)
-    assert [run.name for run in status.running] == ["demo"]
-    assert "running: demo, since 2 min" in list(status.lines())
+        status = list(run_parts.status_lines(url))
+    assert status[0] == "5 judgments · 0 answers"
+    assert not any("failures" in line for line in status)
+    assert [line for line in status if "running" in line] == ["running: demo, since 2 min"]
 
 
 def test_several_raters_can_be_taken_together_as_the_reference(tmp_path: Path) -> None:
@@ -69,15 +71,16 @@ def test_several_raters_can_be_taken_together_as_the_reference(tmp_path: Path) -
     ("seconds", "words"), [(0.4, "0 s"), (59, "59 s"), (90, "2 min"), (7200, "2 h"), (2e5, "2 d")]
 )
 def test_durations_are_short(seconds: float, words: str) -> None:
-    import reads
+    import run_parts
 
-    assert reads.duration(seconds) == words
+    assert run_parts.duration(seconds) == words
 
 
 def test_the_downloads_hold_the_numbers_that_are_shown(tmp_path: Path) -> None:
     import agreement_reads
+    import boards
+    import page
     import pandas as pd
-    import reads
 
     table = {
         name: {"judge": stores.labels("+-+-"), "human/a": stores.labels("++-?")}
@@ -85,12 +88,15 @@ def test_the_downloads_hold_the_numbers_that_are_shown(tmp_path: Path) -> None:
     }
     url = stores.fill_with(tmp_path / "s.db", table)
     place = (url, "", stores.BENCHMARK, stores.VERSION)
-    for board in reads.boards(*place):
-        rows = pd.read_csv(io.StringIO(board["forms"]["csv"]))
+    with open_store(url, read_only=True) as store:
+        found = boards.boards(store, *place[2:]).boards
+    for board in found:
+        documents = [Leaderboard.of([board]).document()]
+        rows = pd.read_csv(io.StringIO(page.rendered(lambda it=documents: it, "csv")))
         # Nothing in it is a formula to a spreadsheet.
-        names = [row["model"].replace("=1+1", "'=1+1") for row in board["rows"]]
+        names = [row.model.replace("=1+1", "'=1+1") for row in board.rows]
         assert list(rows["model"]) == names
-        shown = [row["metrics"]["accuracy"]["value"] for row in board["rows"]]
+        shown = [row.metrics["accuracy"].value for row in board.rows]
         assert list(rows["value"]) == pytest.approx(shown)
     report = agreement_reads.agreement(*place, "human/a")
     rows = pd.read_csv(io.StringIO(report["csv"]))

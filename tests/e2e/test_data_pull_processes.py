@@ -28,7 +28,7 @@ import sys
 from pathlib import Path
 from judgebench import registry
 from judgebench.benchmarks.pull import pull
-from judgebench.cli.progress import PlainProgress
+from judgebench.progress import PlainProgress
 from judgebench.errors import JudgebenchError
 
 try:

@@ -16,16 +16,12 @@ from judgebench.errors import ConfigError, UsageError
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.records import ModelSpec
 from judgebench.reports.compare import comparison
-from judgebench.reports.compare_document import gate_words
-from judgebench.reports.compare_document import to_json as compare_json
-from judgebench.reports.gate import boards_in_common, gate_report, usual_policy
-from judgebench.reports.gate_annotations import annotated
-from judgebench.reports.gate_document import document, in_words, junit, to_json, unchanged_words
-from judgebench.reports.gate_outcome import GateReport
+from judgebench.reports.gate import gate_report
 from judgebench.reports.gate_policy import GateTest, Policy, read_policy
-from judgebench.reports.gate_suggest import suggested
-from judgebench.reports.gate_texts import GateTexts
+from judgebench.reports.gate_result import GateReport
+from judgebench.reports.gate_suggest import boards_in_common, suggested, usual_policy
 from judgebench.reports.gate_unchanged import drop_words
+from judgebench.reports.pair_tests import NO_TEXTS
 from judgebench.reports.render import render
 from judgebench.stats.gate_rule import decide
 from judgebench.stats.paired_tests import paired_test
@@ -77,7 +73,7 @@ def test_every_form_says_how_often_an_unchanged_model_passes(store: Store, tmp_p
     assert found is not None
     chance = passes_unchanged(spread, ITEMS, 0.02, alpha=0.05, binary=True)
     assert found.chance == pytest.approx(chance, abs=2e-3)
-    assert report.chance_unchanged == found.chance
+    assert report.chance_unchanged_passes == found.chance
     margin = margin_to_pass(spread, ITEMS, alpha=0.05, binary=True)
     items = units_to_pass(spread, 0.02, alpha=0.05, binary=True)
     assert found.margin == pytest.approx(margin, rel=2e-3)
@@ -88,16 +84,16 @@ def test_every_form_says_how_often_an_unchanged_model_passes(store: Store, tmp_p
         f"{found.items:,.0f} items"
     )
     for form in ("table", "md", "html", "latex"):
-        shown = " ".join(render(document(report), form).split())
+        shown = " ".join(render(report.document(), form).split())
         assert sentence.replace("%", r"\%" if form == "latex" else "%") in shown, form
-    data = json.loads(json.dumps(to_json(report), allow_nan=False))
+    data = json.loads(json.dumps(report.to_dict(), allow_nan=False))
     assert data["chance_unchanged_passes"] == pytest.approx(found.chance)
     (test,) = data["tests"]
     assert test["margin_for_80"] == pytest.approx(found.margin)
     assert test["items_for_80"] == found.items
     assert test["unchanged"] == {"means": "exchanged", "answers": 1.0, "nights": 1.0}
     assert (test["margin_source"], test["passes_at_default"]) == ("policy", None)
-    assert "verdicts exchanged at random, item by item" in render(document(report), "md")
+    assert "verdicts exchanged at random, item by item" in render(report.document(), "md")
 
 
 def test_several_tests_have_to_pass_together(store: Store, tmp_path: Path) -> None:
@@ -117,20 +113,20 @@ def test_several_tests_have_to_pass_together(store: Store, tmp_path: Path) -> No
     report = gated(store, Policy(tests=tests))
     first, second, third = (one.unchanged.chance for one in report.tests if one.unchanged)
     assert first == second
-    assert report.chance_unchanged == pytest.approx(first * third, abs=0.012)
-    assert "this gate's 3 tests together" in render(document(report), "md")
+    assert report.chance_unchanged_passes == pytest.approx(first * third, abs=0.012)
+    assert "this gate's 3 tests together" in render(report.document(), "md")
     twice = gated(store, Policy(tests=[tests[0], tests[0]]))
-    assert twice.chance_unchanged == pytest.approx(first)
+    assert twice.chance_unchanged_passes == pytest.approx(first)
 
 
 def test_few_items_never_pass_and_what_was_not_measured_is_not_said(
     store: Store, tmp_path: Path
 ) -> None:
     put(store, tmp_path, coded("old", "J", drawn(1, 12)), coded("new", "J", drawn(2, 12)))
-    (test,) = to_json(gated(store, one_test()))["tests"]
+    (test,) = gated(store, one_test()).to_dict()["tests"]
     assert (test["chance_unchanged_passes"], test["margin_for_80"]) == (0.0, None)
     assert test["items_for_80"] >= 20
-    (test,) = to_json(gated(store, one_test(min_n=5000)))["tests"]
+    (test,) = gated(store, one_test(min_n=5000)).to_dict()["tests"]
     assert (test["chance_unchanged_passes"], test["items_for_80"]) == (0.0, 5000)
 
 
@@ -166,10 +162,10 @@ def test_a_baseline_of_which_too_little_could_be_read_never_passes(
     report = gated(store, one_test(max_drop=0.9))
     found = report.tests[0].unchanged
     assert found is not None
-    assert (found.chance, report.chance_unchanged) == (0.0, 0.0)
+    assert (found.chance, report.chance_unchanged_passes) == (0.0, 0.0)
     assert math.isnan(found.margin)
     said = "nothing passes, made_up, J, accuracy: 90.0 % of the verdicts on old could be read"
-    assert said in render(document(report), "md").replace("\\_", "_")
+    assert said in render(report.document(), "md").replace("\\_", "_")
     low = gated(store, one_test(max_drop=0.9, coverage_floor=0.5)).tests[0].unchanged
     assert low is not None
     assert low.chance > 0.99
@@ -192,12 +188,12 @@ def test_a_strict_drop_calls_an_unchanged_model_as_often_as_it_says(
 
 def test_one_item_says_that_nothing_is_known(store: Store, tmp_path: Path) -> None:
     put(store, tmp_path, coded("old", "J", "+"), coded("new", "J", "-"))
-    data = to_json(gated(store, one_test()))
+    data = gated(store, one_test()).to_dict()
     assert data["chance_unchanged_passes"] is None
     assert data["tests"][0]["unchanged"] == {
         "undefined": "too few items to know how far the two differ"
     }
-    assert "is not known" in render(document(gated(store, one_test())), "md")
+    assert "is not known" in render(gated(store, one_test()).document(), "md")
 
 
 def heads(model: str, values: Sequence[float]) -> list[dict[str, Any]]:
@@ -215,7 +211,7 @@ def test_drops_head_to_head_are_points_of_a_percentage(store: Store, tmp_path: P
     test = one_test(judge="P", head_to_head=True, max_drop=8.0, strict_drop=2.0)
     report = gated(store, test)
     assert (report.verdict, report.tests[0].passes_at_strict) == ("pass", False)
-    shown = render(document(report), "md")
+    shown = render(report.document(), "md")
     assert "passes at 8 points, not at 2" in shown
     assert "50.0 " in shown
     found = gated(store, one_test(judge="P", head_to_head=True, max_drop=2.0)).tests[0].unchanged
@@ -249,10 +245,10 @@ def test_what_the_drop_rests_on_is_said(store: Store, tmp_path: Path) -> None:
     assert 100 * chosen(store).max_drop == pytest.approx(math.ceil(10 * points) / 10)
     put(store, tmp_path, coded("a", "J", drawn(3)), coded("b", "J", drawn(4)))
     assert "the median of 2 earlier pairs of old with other models" in chosen(store).source
-    data = to_json(gated(store, usual_policy(store, "new", "old")))
+    data = gated(store, usual_policy(store, "new", "old")).to_dict()
     assert data["tests"][0]["margin_source"] == chosen(store).source
     assert chosen(store).source in render(
-        document(gated(store, usual_policy(store, "new", "old"))), "md"
+        gated(store, usual_policy(store, "new", "old")).document(), "md"
     )
     put(store, tmp_path, version(store, "old", "answers:1", drawn(7)))
     put(store, tmp_path, version(store, "old", "answers:2", drawn(8)))
@@ -347,9 +343,9 @@ def test_a_pass_that_needs_more_than_two_points_says_so(store: Store, tmp_path: 
     (one,) = report.tests
     assert (one.decision, one.passes_at_strict) == ("pass", False)
     said = f"passes at {100 * one.max_drop:g} points, not at 2"
-    assert said in render(document(report), "md")
-    assert said in in_words(one)
-    (notice,) = annotated(report, GateTexts())
+    assert said in render(report.document(), "md")
+    assert said in one.in_words()
+    (notice,) = report.annotations(NO_TEXTS)
     assert notice.startswith("::notice title=made_up@unversioned%2C accuracy by J::PASS")
     assert said in notice
 
@@ -362,13 +358,13 @@ def test_the_words_of_such_a_pass(store: Store, tmp_path: Path) -> None:
     assert report.verdict == "pass"
     said = "passes at 5.7 points, not at 0.5"
     for form in ("table", "md", "html"):
-        assert said in " ".join(render(document(report), form).split()), form
-    data = to_json(report)["tests"][0]
+        assert said in " ".join(render(report.document(), form).split()), form
+    data = report.to_dict()["tests"][0]
     assert (data["passes_at_default"], data["default_drop"]) == (False, 0.005)
     wide = gated(store, one_test(max_drop=0.057, strict_drop=0.05))
-    assert to_json(wide)["tests"][0]["passes_at_default"] is True
-    assert "not at" not in render(document(wide), "md")
-    assert "an unchanged model" not in junit(report, {})  # a line for each test, and no more
+    assert wide.to_dict()["tests"][0]["passes_at_default"] is True
+    assert "not at" not in render(wide.document(), "md")
+    assert "an unchanged model" not in report.junit(NO_TEXTS)  # a line for each test, and no more
 
 
 def test_a_regression_at_two_points_stays_one(store: Store, tmp_path: Path) -> None:
@@ -414,7 +410,7 @@ def test_the_baseline_is_the_mean_of_its_nights(store: Store, tmp_path: Path, we
     (one,) = gated(store, policy).tests
     right = np.array([[a == "+" for a in night] for night in nights], float)
     mine = np.array([a == "+" for a in drawn(2)], float)
-    assert one.values[1] == pytest.approx(right.mean())
+    assert (one.candidate_value, one.baseline_value)[1] == pytest.approx(right.mean())
     assert one.difference.value == pytest.approx(mine.mean() - right.mean())
     found = one.unchanged
     assert found is not None
@@ -424,8 +420,8 @@ def test_the_baseline_is_the_mean_of_its_nights(store: Store, tmp_path: Path, we
     assert found.chance == pytest.approx(expected)
     single = gated(store, one_test()).tests[0]
     assert single.difference.units == ITEMS
-    assert single.values[1] == pytest.approx(right[4].mean())
-    said = render(document(gated(store, policy)), "md")
+    assert single.baseline_value == pytest.approx(right[4].mean())
+    said = render(gated(store, policy).document(), "md")
     assert "the baseline is the mean of 5 nights" in said
     assert "the baseline itself asked again" in said
     assert "1 answer an item against 5" in said
@@ -436,7 +432,7 @@ def test_the_baseline_is_the_mean_of_its_nights(store: Store, tmp_path: Path, we
     assert its == pytest.approx(drop, abs=0.002)  # of that many nights, not of one
     assert chosen(store).max_drop == pytest.approx(drop * math.sqrt(2.0 / 1.2), abs=0.002)
     three = gated(store, policy.model_copy(update={"baseline_nights": 3})).tests[0]
-    assert three.values[1] == pytest.approx(right[2:].mean())
+    assert three.baseline_value == pytest.approx(right[2:].mean())
 
 
 def test_checkpoints_are_no_nights(store: Store, tmp_path: Path) -> None:
@@ -446,7 +442,9 @@ def test_checkpoints_are_no_nights(store: Store, tmp_path: Path) -> None:
     policy = one_test().model_copy(update={"baseline_nights": 5})
     report = gate_report(store, candidate="old", baseline="old", policy=policy)
     (one,) = report.tests
-    assert one.values[1] == pytest.approx(nights[4].count("+") / ITEMS)
+    assert (one.candidate_value, one.baseline_value)[1] == pytest.approx(
+        nights[4].count("+") / ITEMS
+    )
     assert any("the candidate goes by that name too" in note for note in report.notes)
     assert any("was asked on one night only" in note for note in report.notes)
 
@@ -455,7 +453,9 @@ def test_other_weights_are_another_model(store: Store, tmp_path: Path) -> None:
     nights = five_nights(store, tmp_path, "sha256:{}")
     policy = one_test().model_copy(update={"baseline_nights": 5})
     (one,) = gated(store, policy).tests
-    assert one.values[1] == pytest.approx(nights[4].count("+") / ITEMS)
+    assert (one.candidate_value, one.baseline_value)[1] == pytest.approx(
+        nights[4].count("+") / ITEMS
+    )
 
 
 def test_a_night_that_another_judge_saw_does_not_count(store: Store, tmp_path: Path) -> None:
@@ -463,7 +463,9 @@ def test_a_night_that_another_judge_saw_does_not_count(store: Store, tmp_path: P
     put(store, tmp_path, version(store, "old", "answers:1", drawn(11)))
     put(store, tmp_path, version(store, "new", "answers:2", drawn(2)))
     report = gated(store, one_test().model_copy(update={"baseline_nights": 5}))
-    assert report.tests[0].values[1] == pytest.approx(drawn(11).count("+") / ITEMS)
+    assert (report.tests[0].candidate_value, report.tests[0].baseline_value)[1] == pytest.approx(
+        drawn(11).count("+") / ITEMS
+    )
     assert any("is not averaged with the baseline: J has not judged it" in n for n in report.notes)
 
 
@@ -480,8 +482,8 @@ def test_several_answers_an_item_are_averaged_and_said(store: Store, tmp_path: P
     found = one.unchanged
     assert (found.meaning, found.answers, found.nights) == ("asked again", 2.0, pytest.approx(8.0))
     right = [np.mean([a == "+" for a in drawn(60 + sample)]) for sample in range(8)]
-    assert one.values[1] == pytest.approx(np.mean(right))
-    assert "2 answers an item against 8" in render(document(gated(store, one_test())), "md")
+    assert (one.candidate_value, one.baseline_value)[1] == pytest.approx(np.mean(right))
+    assert "2 answers an item against 8" in render(gated(store, one_test()).document(), "md")
 
 
 # suggestions, and too many tests ----------------------------------------------------------------
@@ -601,8 +603,8 @@ def test_a_thousand_tests_are_one_question_where_they_ask_the_same(
     report = gated(store, Policy(tests=tests))
     assert len(report.tests) == 1_000
     assert report.tests[0].unchanged is not None
-    assert report.chance_unchanged == pytest.approx(report.tests[0].unchanged.chance)
-    sentence, _ = unchanged_words(report)
+    assert report.chance_unchanged_passes == pytest.approx(report.tests[0].unchanged.chance)
+    sentence, _ = report.unchanged_words()
     assert "this gate's 1,000 tests together" in sentence
     assert "and 996 more tests" in sentence
 
@@ -613,11 +615,11 @@ def test_a_comparison_says_what_a_gate_would_make_of_it(store: Store, tmp_path: 
     found = gated(store, one_test()).tests[0].unchanged
     assert found is not None
     assert one.unchanged == found
-    assert one.gate_drop == pytest.approx(0.02)
-    words = gate_words(one)
+    assert one.max_drop == pytest.approx(0.02)
+    words = one.gate_words
     assert words is not None
     assert words.startswith("an unchanged model passes a gate that allows a drop of 2 points with ")
     assert "; 80 % needs an allowed drop of " in words
-    (test,) = compare_json(comparison(store, "new", "old"))["tests"]
+    (test,) = comparison(store, "new", "old").to_dict()["tests"]
     assert test["chance_unchanged_passes"] == pytest.approx(found.chance)
     assert test["margin_for_80"] == pytest.approx(found.margin)

@@ -440,7 +440,7 @@ def test_differences_are_in_every_form(three: Store) -> None:
 
 
 def test_in_python_it_is_a_table_with_a_row_for_each_number(three: Store) -> None:
-    frame = judgebench.agreement("made_up", store=three.path, versus="poor")
+    frame = judgebench.agreement("made_up", store=three.path, versus="poor").to_frame()
     one = frame[(frame["metric"] == "cohen_kappa_difference") & (frame["scope"] == "pooled")]
     assert list(zip(one["judge"], one["versus"], strict=True)) == [
         ("good", "poor"), ("flat", "poor")
@@ -450,7 +450,9 @@ def test_in_python_it_is_a_table_with_a_row_for_each_number(three: Store) -> Non
     by_judge = dict(zip(kappa["judge"], kappa["value"], strict=True))
     assert one["value"].iloc[0] == pytest.approx(by_judge["good"] - by_judge["poor"])
     assert frame.attrs["warnings"][0].startswith("flat says nearly always the same: correct")
-    few = judgebench.agreement("made_up", store=three.path, judges="poor", near_constant=1.0)
+    few = judgebench.agreement(
+        "made_up", store=three.path, judges="poor", near_constant=1.0
+    ).to_frame()
     assert set(few["judge"]) == {"poor"}
     assert few.attrs["warnings"] == []
     with pytest.raises(UsageError, match="'nobody'"):

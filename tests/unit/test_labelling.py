@@ -14,23 +14,21 @@ import pytest
 
 from judgebench import keys
 from judgebench.errors import InputError, StoreError
-from judgebench.exchange.label_queue import (
+from judgebench.exchange.labels import import_labels
+from judgebench.labels import (
+    LONGEST_NAME,
+    TAKEN_BACK,
     Asked,
     answered_by,
     labelled,
+    labelling_run,
     labels_of,
     last_label,
     place_of,
-    queue,
-)
-from judgebench.exchange.labelling import (
-    LONGEST_NAME,
-    labelling_run,
     put_label,
+    queue,
     rater_called,
-    take_back,
 )
-from judgebench.exchange.labels import import_labels
 from judgebench.records import (
     WITHDRAWN,
     Item,
@@ -130,7 +128,7 @@ def test_labels_exported_and_imported_again_change_nothing(store: Store, tmp_pat
     put_label(store, ANNA, place(1), Score(value=7, low=1, high=10, parts={"tone": 6, "facts": 8}))
     put_label(store, ANNA, place(2, opponent_key=model("b"), order="opponent_first"), LEFT)
     put_label(store, ANNA, place(3), CORRECT)
-    take_back(store, ANNA, place(3))
+    put_label(store, ANNA, place(3), TAKEN_BACK)
     before = store.current(BENCHMARK, VERSION)
     file = tmp_path / "out" / "verdicts.jsonl"
     write_table(file, verdicts_of(store))
@@ -161,9 +159,9 @@ def judgments(store: Store) -> int:
 def test_what_is_taken_back_is_no_label_and_no_missing_one(store: Store) -> None:
     put_label(store, ANNA, place(0), CORRECT)
     put_label(store, ANNA, place(0), INCORRECT)
-    assert take_back(store, ANNA, place(0))
-    assert not take_back(store, ANNA, place(0)), "there is none any more"
-    assert not take_back(store, ANNA, place(1)), "there was none"
+    assert put_label(store, ANNA, place(0), TAKEN_BACK)
+    assert not put_label(store, ANNA, place(0), TAKEN_BACK), "there is none any more"
+    assert not put_label(store, ANNA, place(1), TAKEN_BACK), "there was none"
     assert said(store) == []
     run = labelling_run(ANNA, BENCHMARK, VERSION)
     assert store.run_verdicts(run, BENCHMARK, VERSION)["item_id"] == []
@@ -190,7 +188,7 @@ def test_a_file_read_before_does_not_bring_back_what_was_taken_back(
 ) -> None:
     file = rows_file(tmp_path / "l.jsonl", [file_row(0, "a", ANNA, "correct", version=VERSION)])
     import_labels(store, file)
-    take_back(store, ANNA, place(0))
+    put_label(store, ANNA, place(0), TAKEN_BACK)
     import_labels(store, file)
     assert said(store) == []
 
@@ -237,7 +235,7 @@ def test_what_can_be_no_rater(typed: str) -> None:
 
 LABEL = """
     import sys
-    from judgebench.exchange.labelling import put_label
+    from judgebench.labels import put_label
     from judgebench.records import Label, VerdictSlot
     from judgebench.store import open_store
 
@@ -328,7 +326,7 @@ def test_what_is_labelled_leaves_the_queue_and_undo_brings_it_back(
     assert last_label(labels, asked("a")) == ("0", model("a")), "of what is asked for alone"
     for cell in (("1", model("b")), ("0", model("a"))):
         assert last_label(labels_of(store, of), of) == cell
-        assert take_back(store, ANNA, place_of(of, cell))
+        assert put_label(store, ANNA, place_of(of, cell), TAKEN_BACK)
     labels = labels_of(store, of)
     assert labelled(labels, of) == {("5", model("b"))}
     assert last_label(labels, of) is None, "what came from a file is not undone here"

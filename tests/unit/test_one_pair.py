@@ -12,11 +12,9 @@ import numpy as np
 import pytest
 
 from judgebench.metrics.intervals import Intervals
-from judgebench.reports import compare_document, gate_document, run_diff_document
 from judgebench.reports.compare import comparison
 from judgebench.reports.gate import gate_report
 from judgebench.reports.gate_policy import GateTest, Policy
-from judgebench.reports.gate_texts import texts_of
 from judgebench.reports.render import render
 from judgebench.reports.run_diff import run_diff
 from judgebench.store import Store, open_store
@@ -62,11 +60,11 @@ def estimates_of(store: Store, kind: str, before: str, after: str) -> dict[str, 
         judged = Judged(said=said, model="policy", weights=f"w:{name}", **how)
         runs.append(put_run(store, run, judged))
     diff = run_diff(store, runs[2], runs[3], intervals=Intervals(level=LEVEL, n_replicates=50))
-    page = gate_document.page(gate, texts_of(store, gate).questions, {})
+    page = gate.document(gate.texts(store), answers=True)
     found = {
-        "compare": compare_document.to_json(both)["tests"][0],
-        "gate": gate_document.to_json(gate)["tests"][0],
-        "runs diff": run_diff_document.document(diff).data["moved"][0],
+        "compare": both.to_dict()["tests"][0],
+        "gate": gate.to_dict()["tests"][0],
+        "runs diff": diff.to_dict()["moved"][0],
         "page": page.data["tests"][0],
     }
     assert render(page, "html")

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from judgebench.cli.progress import BarProgress, PlainProgress
+from judgebench.progress import BarProgress, PlainProgress
 from judgebench.protocols import Meter, Progress
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")

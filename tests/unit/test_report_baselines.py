@@ -12,10 +12,8 @@ from judgebench.errors import InputError, UsageError
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.reports.baselines import BaselineList, baseline_list, set_baseline
 from judgebench.reports.gate import gate_report
-from judgebench.reports.gate_document import to_json
-from judgebench.reports.gate_file import read_gate
-from judgebench.reports.gate_outcome import GateReport
-from judgebench.reports.gate_policy import GateTest, Policy
+from judgebench.reports.gate_policy import GateTest, Policy, read_gate
+from judgebench.reports.gate_result import GateReport
 from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed
@@ -44,7 +42,7 @@ def gated(store: Store, candidate: str, baseline: str) -> GateReport:
 
 def gate_file(store: Store, folder: Path, candidate: str, baseline: str) -> Path:
     path = folder / f"{candidate}.json"
-    path.write_text(json.dumps(to_json(gated(store, candidate, baseline))))
+    path.write_text(json.dumps(gated(store, candidate, baseline).to_dict()))
     return path
 
 

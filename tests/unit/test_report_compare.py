@@ -13,8 +13,8 @@ import pytest
 from judgebench.errors import UsageError
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.reports.compare import Comparison, Difference, comparison, overall
-from judgebench.reports.compare_document import document, most_telling, to_json
 from judgebench.reports.model_pairs import PairData
+from judgebench.reports.pair_tests import Texts
 from judgebench.reports.render import render
 from judgebench.stats.paired_tests import score_worse, tango_bounds
 from judgebench.store import Store, open_store
@@ -46,7 +46,7 @@ def test_better_one_way_is_worse_the_other(store: Store, tmp_path: Path) -> None
     report = comparison(store, "a", "b")
     one = only(report)
     assert (report.verdict, one.decision, one.because) == ("better", "better", None)
-    assert one.values == pytest.approx((0.75, 0.65))
+    assert (one.candidate_value, one.baseline_value) == pytest.approx((0.75, 0.65))
     assert one.difference.value == pytest.approx(0.1)
     assert one.difference.level == 0.95
     assert one.p_value == pytest.approx(2 * score_worse(20, 40))
@@ -140,7 +140,7 @@ def test_scores_are_compared_and_the_telling_items_come_first(store: Store, tmp_
     one = only(comparison(store, "a", "b"))
     assert (one.metric, one.decision) == ("score", "better")
     assert one.difference.value == pytest.approx((27 - 4 + 3 - 1) / 30)
-    told = [flip.item_id for flip in most_telling(one, 4)]
+    told = [flip.item_id for flip in one.most_telling(4)]
     assert told == ["27", "28", "0", "1"]
 
 
@@ -157,10 +157,10 @@ def test_win_rates_are_in_percent_and_of_one_opponent(store: Store, tmp_path: Pa
     assert [one.metric for one in report.tests] == ["win_rate", "win_rate"]
     assert [one.opponent for one in report.tests] == ["base", "other"]
     for one in report.tests:
-        assert one.values == pytest.approx((80.0, 50.0))
+        assert (one.candidate_value, one.baseline_value) == pytest.approx((80.0, 50.0))
         assert one.difference.value == pytest.approx(30.0)
         assert one.decision == "better"
-    assert "win_rate against other" in render(document(report), "table")
+    assert "win_rate against other" in render(report.document(), "table")
 
 
 def faced(
@@ -196,7 +196,7 @@ def test_a_judge_that_compared_the_two_directly_counts_whichever_was_the_opponen
         report = comparison(store, first, second)
         one = only(report)
         assert (one.metric, one.judge, one.opponent) == ("head_to_head", "J", None)
-        assert one.values == pytest.approx((won, 50.0))
+        assert (one.candidate_value, one.baseline_value) == pytest.approx((won, 50.0))
         assert one.difference.value == pytest.approx(sign * 12.0)
         assert report.verdict == one.decision == ("better" if sign > 0 else "worse")
         assert sign * one.difference.low > 0 and sign * one.difference.high > 0
@@ -204,8 +204,8 @@ def test_a_judge_that_compared_the_two_directly_counts_whichever_was_the_opponen
         assert one.flips[0].difference == -50.0
         # Of 80 items that differ, each by as much, the sign-flip test is the sign test.
         assert one.p_value == pytest.approx(_two_sided(52, 80), rel=0.15)
-        assert one.gate_drop == pytest.approx(2.0)
-        table = render(document(report), "md")
+        assert one.max_drop == pytest.approx(2.0)
+        table = render(report.document(), "md")
         assert f"win_rate, {first} against {second}, directly" in table
         assert "tested against 50 %" in table
 
@@ -222,10 +222,10 @@ def test_both_orders_of_a_direct_comparison_are_averaged(store: Store, tmp_path:
         faced("b", "a", [None] * 5 + [0.0] * 35, "opponent_first", judge="K"),
     )  # fmt: skip
     by = {one.judge: one for one in comparison(store, "a", "b").tests}
-    assert by["J"].values == pytest.approx((50.0, 50.0))
+    assert (by["J"].candidate_value, by["J"].baseline_value) == pytest.approx((50.0, 50.0))
     assert (by["J"].decision, by["J"].because) == ("undecided", "no difference is seen")
     assert by["J"].notes == ()
-    assert by["K"].values == pytest.approx((100.0, 50.0))
+    assert (by["K"].candidate_value, by["K"].baseline_value) == pytest.approx((100.0, 50.0))
     first, unread = by["K"].notes
     assert first == "K was shown a first every time, never the other order"
     assert unread == "93.8 % of the verdicts on a could be read"
@@ -253,7 +253,7 @@ def test_direct_comparisons_stand_beside_boards_and_by_groups(store: Store, tmp_
         comparison(store, "a", "b", judges=["L"])
     with pytest.raises(UsageError, match="nothing gives both a and b accuracy"):
         comparison(store, "a", "b", metrics=["accuracy"])
-    found = to_json(report)["tests"][0]
+    found = report.to_dict()["tests"][0]
     assert found["metric"] == "head_to_head"
     assert (found["candidate"], found["baseline"], found["candidate_value"]) == ("a", "b", 100.0)
 
@@ -289,12 +289,14 @@ def test_another_stack_or_served_model_is_marked_not_hidden(
         "`judgebench run SUITE --stack-anchors`, with b in SUITE and run as a was, shows whether "
         "it answers alike there",
     )
-    assert all(note in render(document(comparison(store, "a", "b")), "table") for note in one.notes)
+    assert all(
+        note in render(comparison(store, "a", "b").document(), "table") for note in one.notes
+    )
 
 
 def test_json_is_that_of_the_contract_and_has_no_nan(store: Store, tmp_path: Path) -> None:
     put(store, tmp_path, coded("a", "J", "?+"), coded("b", "J", "+?"))
-    data = to_json(comparison(store, "a", "b"))
+    data = comparison(store, "a", "b").to_dict()
     assert json.loads(json.dumps(data, allow_nan=False)) == data
     (test,) = data["tests"]
     assert {
@@ -310,10 +312,11 @@ def test_hostile_questions_stay_text_in_every_form(store: Store, tmp_path: Path)
     put(store, tmp_path, coded("a", "J", "+" * 12), coded("b", "J", "-" * 12))
     report = comparison(store, "a", "b")
     version = report.tests[0].version
-    texts = {("made_up", version, str(i)): text for i, text in enumerate(HOSTILE)}
+    asked = {("made_up", version, str(i)): text for i, text in enumerate(HOSTILE)}
+    texts = Texts(questions=asked)
     for form in ("table", "md", "html", "latex", "csv", "json"):
-        assert render(document(report, texts, most_flips=12), form)
-    assert len(document(report, texts, most_flips=3).tables[1].rows) == 3
+        assert render(report.document(texts, most_flips=12), form)
+    assert len(report.document(texts, most_flips=3).tables[1].rows) == 3
 
 
 def test_the_command_compares_and_ends_well_whatever_it_finds(tmp_path: Path) -> None:

@@ -15,10 +15,11 @@ from judgebench.errors import ConfigError, UsageError
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.records import Failure, ModelSpec, VerdictSlot
 from judgebench.reports.baselines import set_baseline
-from judgebench.reports.gate import gate_report, usual_policy
-from judgebench.reports.gate_document import document, in_words, junit, to_json
-from judgebench.reports.gate_outcome import Decided, GateReport
+from judgebench.reports.gate import gate_report
 from judgebench.reports.gate_policy import GateTest, Policy, read_policy
+from judgebench.reports.gate_result import GateReport, GateResult
+from judgebench.reports.gate_suggest import usual_policy
+from judgebench.reports.pair_tests import Texts
 from judgebench.reports.render import render
 from judgebench.stats.paired_tests import score_worse, tango_bounds
 from judgebench.store import Store, open_store
@@ -50,7 +51,7 @@ def gated(store: Store, *tests: dict[str, Any], **more: Any) -> GateReport:
     return gate_report(store, candidate="new", baseline="old", policy=policy(*tests, **more))
 
 
-def only(store: Store, *tests: dict[str, Any], **more: Any) -> Decided:
+def only(store: Store, *tests: dict[str, Any], **more: Any) -> GateResult:
     (one,) = gated(store, *tests, **more).tests
     return one
 
@@ -62,7 +63,7 @@ def test_as_good_passes_and_much_worse_fails(store: Store, tmp_path: Path) -> No
     report = gate_report(store, candidate="bad", baseline="old", policy=policy())
     (one,) = report.tests
     assert (report.verdict, one.decision, one.because) == ("regression", "regression", None)
-    assert one.values == pytest.approx((0.55, 0.75))
+    assert (one.candidate_value, one.baseline_value) == pytest.approx((0.55, 0.75))
     assert one.difference.value == pytest.approx(-0.2)
     assert one.difference.level == pytest.approx(0.9)
     assert one.p_value < 1e-9
@@ -76,7 +77,7 @@ def test_worse_within_the_allowed_drop_passes(store: Store, tmp_path: Path) -> N
     one = only(store, {"max_drop": 0.05})
     assert one.decision == "pass"
     assert one.p_value < 0.001
-    assert in_words(one).endswith("15 items worse, 0 better; worse, but within the allowed drop")
+    assert one.in_words().endswith("15 items worse, 0 better; worse, but within the allowed drop")
     assert only(store, {"max_drop": 0.01}).decision == "regression"
 
 
@@ -89,7 +90,7 @@ def test_few_items_decide_nothing_and_it_says_how_many_would(store: Store, tmp_p
         "if the true difference is as observed, about "
         f"{-(-one.to_decide.fewest // 1) - 12:,.0f} more items give an 80 % chance of a decision"
     )
-    assert one.detectable_drop > 0.15
+    assert one.detectable_difference > 0.15
     asked = only(store, {"min_n": 50})
     assert asked.because == "12 items have a verdict on both, and 50 are asked"
 
@@ -129,7 +130,7 @@ def test_a_bound_at_what_it_decides_promises_nothing(store: Store, tmp_path: Pat
     one = only(store, {"max_drop": 0.02})
     assert one.difference.high == 0.0
     assert (one.decision, one.because) == ("inconclusive", "a bound stands at what it decides at")
-    assert to_json(gated(store, {"max_drop": 0.02}))["tests"][0]["items_to_decide"] is None
+    assert gated(store, {"max_drop": 0.02}).to_dict()["tests"][0]["items_to_decide"] is None
 
 
 def test_a_difference_of_the_allowed_drop_itself_may_be_a_regression_with_more_items(
@@ -156,8 +157,8 @@ def test_a_regression_at_the_smaller_drop_says_at_which_it_would_pass(
     put(store, tmp_path, coded("old", "J", old), coded("new", "J", "-" * 15 + "+" * 985))
     one = only(store, {"max_drop": 0.05, "strict_drop": 0.02})
     assert one.decision == "regression"
-    assert "a regression at 2 points; it would pass at 5 points" in in_words(one)
-    test = to_json(gated(store, {"max_drop": 0.05, "strict_drop": 0.02}))["tests"][0]
+    assert "a regression at 2 points; it would pass at 5 points" in one.in_words()
+    test = gated(store, {"max_drop": 0.05, "strict_drop": 0.02}).to_dict()["tests"][0]
     assert test["regression_at_default_only"] is True
 
 
@@ -170,7 +171,7 @@ def test_missing_verdicts_never_turn_a_decision_silently(store: Store, tmp_path:
     assert "85.0 % of the verdicts on new could be read, and 95 % have to be" in str(
         refused.because
     )
-    at_the_floor = only(store, {"coverage_floor": refused.coverage[0]})
+    at_the_floor = only(store, {"coverage_floor": refused.coverage.candidate})
     assert "have to be" not in str(at_the_floor.because)
     open_ = only(store, {"coverage_floor": 0.5})
     assert open_.decision == "inconclusive"
@@ -196,7 +197,7 @@ def test_p_values_are_adjusted_over_the_policy(store: Store, tmp_path: Path) -> 
     alone = only(store, {"judge": "A", "max_drop": 0.01})
     p = score_worse(0, 6)
     assert (alone.p_value, alone.p_adjusted) == (pytest.approx(p),) * 2
-    assert alone.levels == (0.95, 0.95)
+    assert (alone.level_low, alone.level_high) == (0.95, 0.95)
     assert alone.difference.level == pytest.approx(0.9)
     tests = [{"judge": judge, "max_drop": 0.01} for judge in "ABC"]
     together = gated(store, *tests)
@@ -204,14 +205,16 @@ def test_p_values_are_adjusted_over_the_policy(store: Store, tmp_path: Path) -> 
     assert first.p_adjusted == pytest.approx(3 * p)
     assert first.decision == "regression"
     # What is printed is what decides: of three tests the first at a third of alpha.
-    assert first.levels == pytest.approx((0.95, 1 - 0.05 / 3))
+    assert (first.level_low, first.level_high) == pytest.approx((0.95, 1 - 0.05 / 3))
     low, high = tango_bounds(0, 6, MANY, alpha=0.05 / 3)
     assert first.difference.high == pytest.approx(high, abs=1e-9)
     assert alone.difference.high < first.difference.high < 0.0
     assert first.difference.low > low
-    assert together.tests[1].levels == pytest.approx((0.95, 1 - 0.05 / 2))
+    assert (together.tests[1].level_low, together.tests[1].level_high) == pytest.approx(
+        (0.95, 1 - 0.05 / 2)
+    )
     # and what these items find is said for the hardest of them
-    assert first.detectable_drop > alone.detectable_drop
+    assert first.detectable_difference > alone.detectable_difference
     strict = gated(store, *tests, alpha=0.01)
     assert strict.tests[0].decision == "inconclusive"
     assert strict.verdict == "inconclusive"
@@ -339,7 +342,7 @@ def test_a_policy_is_read_with_its_faults_named(tmp_path: Path) -> None:
 
 def test_json_has_no_nan_and_words_are_those_of_the_contract(store: Store, tmp_path: Path) -> None:
     put(store, tmp_path, coded("old", "J", "?+"), coded("new", "J", "+?"))
-    data = to_json(gated(store, {"coverage_floor": 0.0}))
+    data = gated(store, {"coverage_floor": 0.0}).to_dict()
     (test,) = data["tests"]
     assert json.loads(json.dumps(data, allow_nan=False)) == data
     assert (data["verdict"], test["decision"]) == ("inconclusive", "inconclusive")
@@ -350,10 +353,11 @@ def test_json_has_no_nan_and_words_are_those_of_the_contract(store: Store, tmp_p
 def test_junit_names_what_fell_and_hostile_texts_stay_text(store: Store, tmp_path: Path) -> None:
     put(store, tmp_path, coded("old", "J", "+" * MANY), coded("new", "J", "-" * MANY))
     report = gated(store)
-    texts = {("made_up", str(i)): text for i, text in enumerate(HOSTILE)}
-    parsed = ET.fromstring(junit(report, texts))
+    asked = {("made_up", "unversioned", str(i)): text for i, text in enumerate(HOSTILE)}
+    texts = Texts(questions=asked)
+    parsed = ET.fromstring(report.junit(texts))
     (failure,) = parsed.iter("failure")
-    assert failure.attrib["message"] == in_words(report.tests[0])
+    assert failure.attrib["message"] == report.tests[0].in_words()
     assert failure.attrib["message"].startswith(
         "REGRESSION: accuracy fell from 1.000 (old) to 0.000 (new): -1.000, 90 % CI [-1.000, -0.9"
     )
@@ -364,7 +368,7 @@ def test_junit_names_what_fell_and_hostile_texts_stay_text(store: Store, tmp_pat
         "1", "1", "0",
     )  # fmt: skip
     for form in ("table", "md", "html", "latex", "csv"):
-        assert render(document(report, texts), form)
+        assert render(report.document(texts), form)
 
 
 def test_exit_codes_and_the_summary_of_a_workflow(store: Store, tmp_path: Path) -> None:
@@ -391,7 +395,7 @@ def test_the_model_of_a_run_is_a_baseline(store: Store, tmp_path: Path) -> None:
     put(store, tmp_path, coded("new", "J", "-" * MANY), coded("other", "J", "-" * MANY))
     first, second = (run.id for run in store.runs())
 
-    def against(baseline: str) -> Decided:
+    def against(baseline: str) -> GateResult:
         found = gate_report(store, candidate="new", baseline=baseline, policy=policy())
         return found.tests[0]
 
@@ -425,7 +429,7 @@ def test_head_to_head_is_tested_beside_one_half(store: Store, tmp_path: Path) ->
     put(store, tmp_path, place, lost)
     one = only(store, {"head_to_head": True, "max_drop": 3.0})
     assert (one.metric, one.baseline, one.decision) == ("head_to_head", "old", "pass")
-    assert one.values == pytest.approx((50.0, 50.0))
+    assert (one.candidate_value, one.baseline_value) == pytest.approx((50.0, 50.0))
     assert one.difference.value == 0.0
     report = gate_report(
         store, candidate="bad", baseline="old",

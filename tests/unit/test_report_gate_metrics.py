@@ -21,14 +21,13 @@ from judgebench.metrics.intervals import Intervals
 from judgebench.records import JudgeSpec, Judgment, ModelSpec, Preference, RunVerdict, VerdictSlot
 from judgebench.reports.calibrate_length import calibrate_length
 from judgebench.reports.compare import comparison
-from judgebench.reports.compare_document import document as compare_document
 from judgebench.reports.confidence import confidence_report
 from judgebench.reports.gate import gate_report
-from judgebench.reports.gate_document import document, in_words, junit, to_json
-from judgebench.reports.gate_outcome import Decided
 from judgebench.reports.gate_policy import GateTest, Policy, read_policy
+from judgebench.reports.gate_result import GateResult
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.model_pairs import PairData
+from judgebench.reports.pair_tests import NO_TEXTS
 from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed
@@ -65,7 +64,7 @@ def put(store: Store, folder: Path, rows: Sequence[Any]) -> None:
     import_verdicts(store, rows_file(folder / "rows.jsonl", rows))
 
 
-def asked(store: Store, candidate: str, baseline: str, **test: Any) -> Decided:
+def asked(store: Store, candidate: str, baseline: str, **test: Any) -> GateResult:
     policy = Policy(tests=[GateTest(**{"benchmark": "made_up", "max_drop": 0.05, **test})])
     (one,) = gate_report(store, candidate=candidate, baseline=baseline, policy=policy).tests
     return one
@@ -78,12 +77,12 @@ def test_the_difference_at_equal_length_is_the_boards(compared: Store) -> None:
     one = asked(compared, "m4", "m1", metric=LC, max_drop=2.0)
     (board,) = leaderboards(compared, "made_up", intervals=Intervals(n_replicates=40))
     of = {row.model: row.metrics[LC].value for row in board.rows}
-    assert one.values == pytest.approx((of["m4"], of["m1"]))
+    assert (one.candidate_value, one.baseline_value) == pytest.approx((of["m4"], of["m1"]))
     assert one.difference.value == pytest.approx(of["m4"] - of["m1"])
     assert one.difference.low < one.difference.value < one.difference.high
     assert (one.metric, one.decision, one.difference.units) == (LC, "regression", 220)
     assert "paired bootstrap over items, 2,000 replicates" in one.difference.method
-    assert one.detectable_drop == pytest.approx(
+    assert one.detectable_difference == pytest.approx(
         2.487 * (one.difference.high - one.difference.low) / 2 / 1.645, rel=0.1
     )  # at a power of 80 %
     assert one.coverage == (1.0, 1.0)
@@ -197,7 +196,7 @@ def test_a_metric_of_confidences_is_the_boards(store: Store, tmp_path: Path, met
     found = confidence_report(store, "made_up", intervals=Intervals(n_replicates=20))
     shown = "ece_plug_in" if metric == "ece" else metric
     of = {r.model: r.metrics[shown].value for r in found.rows if r.confidence == "C"}
-    assert one.values == pytest.approx((of["new"], of["old"]))
+    assert (one.candidate_value, one.baseline_value) == pytest.approx((of["new"], of["old"]))
     assert one.difference.value == pytest.approx(of["new"] - of["old"])
     assert (one.judge, one.confidence, one.metric) == ("J", "C", metric)
     lower = metric in ("ece", "brier")
@@ -353,11 +352,11 @@ def test_tables_json_and_junit_say_that_lower_is_better(store: Store, tmp_path: 
     two_models(store, tmp_path)
     tests = [GateTest(benchmark="made_up", metric=m, max_drop=0.01) for m in ("ece", "brier")]
     report = gate_report(store, candidate="new", baseline="old", policy=Policy(tests=tests))
-    table = render(document(report), "csv")
+    table = render(report.document(), "csv")
     assert "higher_is_better" in table.splitlines()[0]
-    shown = " ".join(render(document(report, {}), "md").split())
+    shown = " ".join(render(report.document(NO_TEXTS), "md").split())
     assert "ece (C), lower is better" in shown
-    data = to_json(report)
+    data = report.to_dict()
     assert json.loads(json.dumps(data, allow_nan=False)) == data
     for test in data["tests"]:
         assert (test["confidence"], test["higher_is_better"]) == ("C", False)
@@ -366,9 +365,9 @@ def test_tables_json_and_junit_say_that_lower_is_better(store: Store, tmp_path: 
         )
         assert test["difference"]["value"] > 0.0
         assert (test["decision"], test["max_drop"]) == ("regression", 0.01)
-    names = [case.attrib["name"] for case in ET.fromstring(junit(report, {})).iter("testcase")]
+    names = [case.attrib["name"] for case in ET.fromstring(report.junit(NO_TEXTS)).iter("testcase")]
     assert names == ["ece (C) by J", "brier (C) by J"]
-    said = in_words(report.tests[0])
+    said = report.tests[0].in_words()
     assert said.startswith("REGRESSION: ece (C) rose from 0.")
     assert said.endswith("allowed rise 0.010")
     brier = report.tests[1]
@@ -424,10 +423,10 @@ def test_better_is_better_also_where_lower_is_better(store: Store, tmp_path: Pat
     assert report.verdict == "better"
     ece = report.tests[1]
     assert ece.difference.value < 0.0
-    assert ece.values[0] < ece.values[1]
-    text = render(compare_document(report), "md")
+    assert ece.candidate_value < ece.baseline_value
+    text = render(report.document(), "md")
     assert "ece (plug-in) (C), lower is better" in text
-    tests = json.loads(render(compare_document(report), "json"))["tests"]
+    tests = json.loads(render(report.document(), "json"))["tests"]
     estimators = {one["metric"]: one.get("estimator") for one in tests}
     assert estimators == {"auroc": None, "ece": "plug-in", "brier": None}
     done = typed(

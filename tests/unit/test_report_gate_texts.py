@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,9 @@ from judgebench.exchange.verdicts import import_verdicts
 from judgebench.plain_text import printable_lines
 from judgebench.records import Item, Message
 from judgebench.reports.gate import gate_report
-from judgebench.reports.gate_annotations import annotated
-from judgebench.reports.gate_document import page
-from judgebench.reports.gate_outcome import GateReport
 from judgebench.reports.gate_policy import GateTest, Policy
-from judgebench.reports.gate_texts import GateTexts, texts_of
+from judgebench.reports.gate_result import GateReport
+from judgebench.reports.pair_tests import NO_TEXTS
 from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed
@@ -77,8 +76,8 @@ def decoded(data: str) -> str:
 
 def test_a_page_has_the_questions_and_both_answers(store: Store, tmp_path: Path) -> None:
     report = put(store, tmp_path, [MARKUP, *(f"text {i}" for i in range(14))])
-    texts = texts_of(store, report)
-    html = render(page(report, texts.questions, texts.answers), "html")
+    texts = report.texts(store)
+    html = render(report.document(texts, answers=True), "html")
     assert "<script>" not in html
     cells = Page(html).texts["td"]
     shown = MARKUP.replace("\r\n", "\n").expandtabs(4)
@@ -96,16 +95,16 @@ def test_hostile_texts_stay_texts_on_a_page(tmp_path: Path) -> None:
         folder.mkdir()
         with open_store(str(folder / "s.db")) as own:
             report = put(own, folder, texts[start : start + 10])
-            read = texts_of(own, report)
-            html = render(page(report, read.questions, read.answers), "html")
+            read = report.texts(own)
+            html = render(report.document(read, answers=True), "html")
         Page(html)  # complains of tags and attributes that are not ours
         assert html == printable_lines(html)
 
 
 def test_what_is_not_stored_is_said_and_a_long_text_is_cut(store: Store, tmp_path: Path) -> None:
     report = put(store, tmp_path, ["x" * 5000])
-    texts = texts_of(store, report)
-    html = render(page(report, texts.questions, {}), "html")
+    texts = report.texts(store)
+    html = render(report.document(replace(texts, answers={}), answers=True), "html")
     assert "… (1,007 more characters)" in html
     assert html.count("(not in the store)") == 2
 
@@ -114,7 +113,7 @@ def test_annotations_are_one_command_a_line_whatever_the_texts(
     store: Store, tmp_path: Path
 ) -> None:
     report = put(store, tmp_path, [MARKUP, *HOSTILE[:9]])
-    (found,) = commands(list(annotated(report, texts_of(store, report))))
+    (found,) = commands(list(report.annotations(report.texts(store))))
     assert found[1] == "error"
     assert decoded(found[2]) == "REGRESSION: made_up@unversioned, accuracy by J"
     sentence, *flips = decoded(found[3]).split("\n")
@@ -129,7 +128,7 @@ def test_hostile_names_do_not_end_a_property(store: Store, tmp_path: Path) -> No
     import_verdicts(store, rows_file(tmp_path / "v.jsonl", rows))
     policy = Policy(tests=[GateTest(benchmark="made_up", max_drop=0.01)])
     report = gate_report(store, candidate="new", baseline="old", policy=policy)
-    (found,) = commands(list(annotated(report, GateTexts())))
+    (found,) = commands(list(report.annotations(NO_TEXTS)))
     assert decoded(found[2]).endswith("by " + judge.replace("\n", "\n"))
 
 

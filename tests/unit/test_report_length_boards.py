@@ -734,10 +734,10 @@ def test_the_command_line_and_python_follow_the_same_rule(
     assert run(["leaderboard", "alpaca_eval", "--format", "json", "--store", url]) == 0
     (found,) = json.loads(capsys.readouterr().out)["boards"]
     assert found["metric"] == next(iter(found["rows"][0]["metrics"])) == LC
-    frame = judgebench.leaderboard("alpaca_eval", store=url)
+    frame = judgebench.leaderboard("alpaca_eval", store=url).to_frame()
     assert frame["metric"].iloc[0] == LC
     assert list(frame["model"].unique()) == [row["model"] for row in found["rows"]]
-    plain = judgebench.leaderboard("alpaca_eval", store=url, rank_by="win_rate")
+    plain = judgebench.leaderboard("alpaca_eval", store=url, rank_by="win_rate").to_frame()
     assert plain["metric"].iloc[0] == "win_rate"
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from judgebench.errors import UsageError
-from judgebench.reports.gate import gate_report, usual_policy
+from judgebench.reports.gate import gate_report
 from judgebench.reports.gate_policy import GateTest, Policy
+from judgebench.reports.gate_suggest import usual_policy
 from judgebench.reports.nights import Nights, board_test, nights
 from judgebench.reports.versions import nights_of, ran_at
 from judgebench.store import Store, open_store

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from judgebench.errors import UsageError
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import JudgeSpec, RunManifest, Runtime
-from judgebench.reports.changes import changes
 from judgebench.reports.render import render
-from judgebench.reports.run_diff import RunDiff, run_diff
-from judgebench.reports.run_diff_document import document
-from judgebench.reports.run_moves import Flips, Moved
+from judgebench.reports.run_diff import Flips, Moved, RunDiff, run_diff
 from judgebench.reports.run_ref import run_called
+from judgebench.reports.run_sides import changes
 from judgebench.store import Store, open_store
 from tests.unit.two_runs import JUDGE, Judged, put_run
 
@@ -35,9 +32,12 @@ def diff(store: Store, first: RunManifest, second: RunManifest) -> RunDiff:
     return run_diff(store, first, second, intervals=QUICK)
 
 
-def flips(**counts: Any) -> Flips:
+def flips(same: int = 0, changed: int = 0, unknown: int = 0, verdicts: int = 6) -> Flips:
     return Flips(
-        **{"verdicts": 6, "same": 0, "changed": 0, "unknown": 0, "unreadable": (0, 0), **counts}
+        verdicts=verdicts,
+        on_same_answer=same,
+        on_other_answer=changed,
+        on_unknown_answer=unknown,
     )
 
 
@@ -51,10 +51,10 @@ def test_the_same_again_says_that_nothing_changed(store: Store) -> None:
     found = diff(store, *runs)
     assert found.changed == ()
     assert not only(found).anything
-    said = render(document(found), "md")
+    said = render(found.document(), "md")
     assert "nothing changed: configuration, versions" in said
     assert "nothing moved: 6 verdicts" in said
-    assert "one and the same run" in render(document(diff(store, runs[0], runs[0])), "md")
+    assert "one and the same run" in render(diff(store, runs[0], runs[0]).document(), "md")
 
 
 def test_a_new_checkpoint_under_an_old_name_is_a_changed_model(store: Store) -> None:
@@ -68,9 +68,9 @@ def test_a_new_checkpoint_under_an_old_name_is_a_changed_model(store: Store) -> 
     moved = only(found)
     assert not moved.model.same
     assert moved.judge.same
-    assert (moved.answers, moved.answers_differ) == (6, 3)
+    assert moved.answers == (6, 3)
     assert moved.flips == flips(changed=1, same=1)  # item 1 anew; item 5 on the same answer
-    assert "policy\\*" in render(document(found), "md")
+    assert "policy\\*" in render(found.document(), "md")
 
 
 def test_another_prompt_under_an_old_name_is_a_changed_judge(store: Store) -> None:
@@ -84,9 +84,9 @@ def test_another_prompt_under_an_old_name_is_a_changed_judge(store: Store) -> No
     ]
     assert {change.part for change in found.changed} == {"judge judge"}
     moved = only(found)
-    assert moved.flips == flips(same=2, unreadable=(0, 1))
-    assert moved.found.difference.value == 0.0  # 3 of the 5 that both could read, twice
-    assert moved.found.difference.missing == 1
+    assert moved.flips == replace(flips(same=2), unreadable_b=1)
+    assert moved.difference.value == 0.0  # 3 of the 5 that both could read, twice
+    assert moved.difference.missing == 1
 
 
 def test_a_judge_that_answers_otherwise_under_one_identity_has_moved(store: Store) -> None:
@@ -104,8 +104,8 @@ def test_each_run_has_its_own_verdicts_whatever_came_later(store: Store) -> None
         put_run(store, name, Judged(said=said, anew=name))
         for name, said in (("a", "++++++"), ("b", "+++---"), ("c", "------"))
     ]
-    assert only(diff(store, runs[0], runs[1])).found.difference.value == -0.5
-    assert only(diff(store, runs[0], runs[2])).found.difference.value == -1.0
+    assert only(diff(store, runs[0], runs[1])).difference.value == -0.5
+    assert only(diff(store, runs[0], runs[2])).difference.value == -1.0
 
 
 def test_another_name_changes_nothing(store: Store) -> None:
@@ -133,7 +133,7 @@ def test_who_is_in_one_run_alone_is_named(store: Store) -> None:
         ("judge", "lexical", "not there", "there"),
     ]
     assert only(found).items == (2, 0, 1)
-    said = render(document(found), "table")
+    said = render(found.document(), "table")
     assert "2 items are in both runs, 0 in A alone and 1 in B alone" in said
 
 
@@ -142,9 +142,9 @@ def test_flips_on_answers_that_nobody_has_are_counted_apart(store: Store) -> Non
     first = put_run(store, "a", Judged(said="++-+--", texts=None, spec=told))
     second = put_run(store, "b", Judged(said="+-----", texts=None, spec=told, anew="b"))
     moved = only(diff(store, first, second))
-    assert moved.answers == 0
+    assert moved.answers.compared == 0
     assert moved.flips == flips(unknown=2)
-    assert "flips same/other/unknown" in render(document(diff(store, first, second)), "table")
+    assert "flips same/other/unknown" in render(diff(store, first, second).document(), "table")
 
 
 def test_what_a_judge_of_ours_saw_tells_answers_apart_without_their_texts(store: Store) -> None:
@@ -152,7 +152,7 @@ def test_what_a_judge_of_ours_saw_tells_answers_apart_without_their_texts(store:
     first = put_run(store, "a", Judged(said="++-+--", texts=None))
     second = put_run(store, "b", Judged(said="+-----", texts=None, anew="b"))
     moved = only(diff(store, first, second))
-    assert (moved.answers, moved.answers_differ) == (6, 0)
+    assert moved.answers == (6, 0)
     assert moved.flips == flips(same=2)
 
 
@@ -164,12 +164,12 @@ def test_comparisons_flip_with_the_winner_and_with_the_opponents_answer(store: S
     found = diff(store, first, second)
     moved = only(found)
     assert moved.metric == "win_rate"
-    assert (moved.found.first.value, moved.found.second.value) == (62.5, 50.0)
+    assert (moved.a.value, moved.b.value) == (62.5, 50.0)
     assert moved.flips == flips(verdicts=4, changed=1, same=1)
-    assert moved.answers_differ == 0  # of the model; the opponent's are not its own
+    assert moved.answers.differ == 0  # of the model; the opponent's are not its own
     assert moved.opponent is not None
     assert not moved.opponent.same
-    assert "base\\*" in render(document(found), "md")
+    assert "base\\*" in render(found.document(), "md")
 
 
 def test_scores_flip_with_any_other_number_and_have_one_scale(store: Store) -> None:
@@ -179,9 +179,9 @@ def test_scores_flip_with_any_other_number_and_have_one_scale(store: Store) -> N
         for name, said in (("a", "aabb"), ("b", "abbb"), ("c", "AAAA"))
     ]
     moved = only(diff(store, runs[0], runs[1]))
-    assert (moved.metric, moved.found.difference.value) == ("score", -0.75)
+    assert (moved.metric, moved.difference.value) == ("score", -0.75)
     assert moved.flips == flips(verdicts=4, same=1)
-    other_scale = only(diff(store, runs[0], runs[2])).found.difference
+    other_scale = only(diff(store, runs[0], runs[2])).difference
     assert other_scale.undefined is not None
     assert "on several scales (1 to 5, 1 to 10)" in other_scale.undefined
 
@@ -194,7 +194,7 @@ def test_how_sure_models_are_is_left_out_and_said_to_be(store: Store) -> None:
     ]
     found = diff(store, *runs)
     assert (found.moved, found.left_out) == ((), 8)
-    assert "8 verdicts on how sure models are" in render(document(found), "table")
+    assert "8 verdicts on how sure models are" in render(found.document(), "table")
 
 
 def test_answers_of_several_stacks_are_told_apart_by_what_the_judge_saw(store: Store) -> None:
@@ -208,7 +208,7 @@ def test_answers_of_several_stacks_are_told_apart_by_what_the_judge_saw(store: S
     ]
     there = diff(store, runs[0], runs[1])
     assert only(there).flips == flips(verdicts=4, changed=1)
-    assert only(there).answers_differ == 1
+    assert only(there).answers.differ == 1
     assert [change[1:] for change in there.changed] == [
         ("stack.backend", "hf", "vllm"),
         ("stack.dtype", "float32", "bfloat16"),
@@ -238,7 +238,7 @@ def test_fields_of_the_configuration_are_compared_without_keys() -> None:
         ("suite", "judges[j].options.prompt", "a", "b"),
         ("suite", "orders", '["x", "y"]', '["x"]'),
         ("suite", "key", "***", "*** (another one)"),
-        ("suite", "judges[l]", "", "there"),
+        ("suite", "judges[l]", None, "there"),
     ]
 
 
@@ -269,7 +269,7 @@ def test_runs_are_called_by_their_beginning_or_by_how_long_ago_they_were(store: 
 def test_an_unfinished_run_is_said_to_be_one(store: Store) -> None:
     first = put_run(store, "a", Judged(said="+-"))
     second = put_run(store, "b", Judged(said="+."), state="interrupted", counts={"failed": 1})
-    said = render(document(diff(store, first, second)), "md")
+    said = render(diff(store, first, second).document(), "md")
     assert "B: 1 failed, the run is interrupted; what is missing has not moved" in said
 
 
@@ -277,6 +277,6 @@ def test_an_unfinished_run_is_said_to_be_one(store: Store) -> None:
 def test_every_form_has_both_parts(store: Store, form: str) -> None:
     first = put_run(store, "a", Judged(said="++-+--"), versions={"torch": "2.1"})
     second = put_run(store, "b", Judged(said="-+++--", anew="b"), versions={"torch": "2.2"})
-    said = render(document(diff(store, first, second)), form)
+    said = render(diff(store, first, second).document(), form)
     assert "torch" in said
     assert "accuracy" in said

@@ -161,7 +161,7 @@ def test_groups_come_along_with_chosen_columns(
 def test_the_frame_is_what_csv_says(store: str, typed: Any, tmp_path: Path) -> None:
     import pandas as pd
 
-    frame = judgebench.leaderboard(["made_up", "other"], store=store)
+    frame = judgebench.leaderboard(["made_up", "other"], store=store).to_frame()
     typed("made_up", "other", "--output", str(tmp_path / "b.csv"))
     written = pd.read_csv(tmp_path / "b.csv")
     assert list(frame.columns) == list(written.columns)
@@ -173,13 +173,13 @@ def test_the_frame_is_what_csv_says(store: str, typed: Any, tmp_path: Path) -> N
 def test_one_metric_is_one_row_a_model(store: str) -> None:
     frame = judgebench.leaderboard(
         ["made_up", "other"], store=store, judges="exact", metrics="accuracy", level=0.9
-    )
+    ).to_frame()
     wide = frame.pivot(index="model", columns="benchmark", values="value")
     assert wide.loc["worst"].to_dict() == {"made_up": 0.1, "other": pytest.approx(5 / 6)}
     assert set(frame["level"]) == {0.9}
     alone = judgebench.leaderboard(
         "made_up", store=store, models=["middle"], metrics=["order_flips", "win_rate"]
-    )
+    ).to_frame()
     assert list(alone["metric"]) == ["order_flips", "win_rate"]
     assert list(alone["value"]) == [100.0, 50.0]
 
@@ -187,7 +187,7 @@ def test_one_metric_is_one_row_a_model(store: str) -> None:
 def test_an_open_store_stays_open_and_names_are_checked(store: str) -> None:
     with judgebench.open_store(store) as opened:
         for name in ("made_up", "other"):
-            assert not judgebench.leaderboard(name, store=opened).empty
+            assert not judgebench.leaderboard(name, store=opened).to_frame().empty
         with pytest.raises(UsageError, match="did you mean 'made_up'"):
             judgebench.leaderboard("madeup", store=opened)
         with pytest.raises(UsageError, match="no model called 'nobody'"):

@@ -30,13 +30,11 @@ from judgebench.records import (
     Unreadable,
 )
 from judgebench.reports.gate import gate_report
-from judgebench.reports.gate_annotations import annotated
-from judgebench.reports.gate_document import document, in_words, junit, to_json
-from judgebench.reports.gate_outcome import GateReport
 from judgebench.reports.gate_policy import GateTest, Policy, read_policy
-from judgebench.reports.gate_texts import GateTexts
+from judgebench.reports.gate_result import GateReport
 from judgebench.reports.model_pairs import PairData
 from judgebench.reports.nights import nights
+from judgebench.reports.pair_tests import NO_TEXTS
 from judgebench.reports.render import render
 from judgebench.reports.slide import _counts, policy_slide
 from judgebench.reports.slide import in_words as slide_words
@@ -157,7 +155,7 @@ def test_a_slide_that_every_night_passes_is_a_regression(team: Team, tmp_path: P
     assert (one.decision, one.verdict, report.verdict) == ("pass", "regression", "regression")
     without = gated(team, policy(None))
     assert without.verdict == "pass"
-    assert "slide" not in to_json(without)["tests"][0]
+    assert "slide" not in without.to_dict()["tests"][0]
     slide = one.slide
     assert slide is not None
     assert (slide.outcome, slide.because, slide.threshold) == ("slide", None, 20.0)
@@ -173,20 +171,20 @@ def test_a_slide_that_every_night_passes_is_a_regression(team: Team, tmp_path: P
     assert slide.called_s is not None
     assert slide.since_s is not None
     assert slide.since_s <= slide.called_s < FIRST + 15 * DAY
-    said = to_json(report)["tests"][0]["slide"]
+    said = report.to_dict()["tests"][0]["slide"]
     json.dumps(said, allow_nan=False)
     assert (said["outcome"], said["baseline"], said["nights"]) == ("slide", "main", 15)
     assert (said["shape"], said["called"][:8]) == ("slope", "2026-11-")
-    words = in_words(one)
+    words = one.in_words()
     assert words.startswith("REGRESSION: accuracy ")
     assert "; slide: accuracy fell from" in words
     assert "(fixed baseline main); evidence" in words
     assert "over 15 nights, 20 calls a slide" in words
-    assert "slide: accuracy fell from" in render(document(report), "table")
-    assert ",slide" in render(document(report), "csv").splitlines()[0]
-    (failure,) = ET.fromstring(junit(report, {})).iter("failure")
+    assert "slide: accuracy fell from" in render(report.document(), "table")
+    assert ",slide" in render(report.document(), "csv").splitlines()[0]
+    (failure,) = ET.fromstring(report.junit(NO_TEXTS)).iter("failure")
     assert failure.get("type") == "regression"
-    (line,) = annotated(report, GateTexts())
+    (line,) = report.annotations(NO_TEXTS)
     assert line.startswith("::error title=REGRESSION")
     with pytest.raises(AssertionError, match="slide: accuracy fell"):
         assert_no_regression(
@@ -202,10 +200,10 @@ def test_an_unchanged_model_passes_and_says_what_was_looked_at(team: Team) -> No
     report = gated(team)
     (one,) = report.tests
     assert (report.verdict, one.slide and one.slide.outcome) == ("pass", "none")
-    text = render(document(report), "table")
+    text = render(report.document(), "table")
     assert "no slide against 0." in text
     assert "over 15 nights, 20 calls a slide" in text
-    assert "slide" not in in_words(one)
+    assert "slide" not in one.in_words()
 
 
 def test_evidence_is_asked_of_all_tests_together(team: Team) -> None:
@@ -331,7 +329,7 @@ def test_the_baseline_itself_has_no_slide(team: Team) -> None:
     assert (one.slide.outcome, one.slide.because) == (
         "not tested", "the candidate is the fixed baseline",
     )  # fmt: skip
-    json.dumps(to_json(report), allow_nan=False)
+    json.dumps(report.to_dict(), allow_nan=False)
 
 
 def test_one_night_and_nights_that_are_all_equal(team: Team) -> None:

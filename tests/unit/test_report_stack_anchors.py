@@ -15,7 +15,6 @@ from scipy.stats import binomtest
 from judgebench import keys
 from judgebench.records import Message, ModelSpec, Response, Runtime
 from judgebench.reports.compare import comparison
-from judgebench.reports.compare_document import document
 from judgebench.reports.render import render
 from judgebench.reports.stack_anchors import may_differ
 from judgebench.store import Store, open_store
@@ -245,7 +244,7 @@ def test_compare_says_either(store: Store) -> None:
         "stacks differ; 100 of 100 anchor prompts of base were answered alike on both, at most "
         "3.0 % may differ",
     )
-    assert report.tests[0].notes[0] in render(document(report), "table")
+    assert report.tests[0].notes[0] in render(report.document(), "table")
 
 
 def test_the_note_is_in_every_form(store: Store, tmp_path: Path) -> None:

@@ -313,7 +313,9 @@ def test_json_and_csv_say_it_in_fields(store: Store) -> None:
 
 def test_the_frame_in_python_says_it_too(store: Store, tmp_path: Path) -> None:
     url = str(tmp_path / "s.db")
-    frame = judgebench.leaderboard("made_up", store=url, judges="pair", metrics="win_rate")
+    frame = judgebench.leaderboard(
+        "made_up", store=url, judges="pair", metrics="win_rate"
+    ).to_frame()
     null = frame.set_index("model").loc["null"]
     assert list(frame["model"])[-1] == "null"
     assert frame["rank"].isna().tolist() == [False, False, False, True]
@@ -321,7 +323,7 @@ def test_the_frame_in_python_says_it_too(store: Store, tmp_path: Path) -> None:
     assert frame["suspicious"].isna().tolist() == [True, True, True, False]
     ranked = judgebench.leaderboard(
         "made_up", store=url, judges="pair", metrics="win_rate", rank_suspicious=True
-    )
+    ).to_frame()
     assert ranked["rank"].tolist() == [1, 2, 3, 4]
     assert ranked["model"][0] == "null"
 

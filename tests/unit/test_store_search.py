@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from judgebench.errors import StoreError
-from judgebench.exchange.labelling import put_label
+from judgebench.labels import put_label
 from judgebench.records import (
     Item,
     JudgeSpec,

@@ -23,8 +23,8 @@ from pyarrow import dataset
 from sqlalchemy import text
 
 from judgebench import keys
-from judgebench.cli.progress import PlainProgress
 from judgebench.errors import StoreError, StoreGoneError
+from judgebench.progress import PlainProgress
 from judgebench.protocols import NoProgress
 from judgebench.records import Item, Label, Response, Runtime
 from judgebench.store import Store, open_store
@@ -977,7 +977,7 @@ def told_of_humans(store: Store) -> list[str]:
 
 
 def test_a_label_that_was_taken_back_stays_so_without_texts(places: Places) -> None:
-    from judgebench.exchange.labelling import put_label, take_back
+    from judgebench.labels import TAKEN_BACK, put_label
     from judgebench.records import VerdictSlot
 
     url, target = places(), places()
@@ -989,7 +989,7 @@ def test_a_label_that_was_taken_back_stays_so_without_texts(places: Places) -> N
                 benchmark="trivia", version="v1", item_id=n, model_key=machine.a, judge_key=b""
             )
             put_label(store, "human/zoe", where, Label(name="correct"))
-        take_back(store, "human/zoe", where)
+        put_label(store, "human/zoe", where, TAKEN_BACK)
     copy(url, target, Part(redact=True))
     for at in (url, target):
         with open_store(at, read_only=True) as store:

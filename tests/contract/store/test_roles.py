@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from judgebench.errors import StoreError
-from judgebench.exchange.labelling import put_label
+from judgebench.labels import put_label
 from judgebench.records import Label, VerdictSlot
 from judgebench.store import Store, open_store
 from judgebench.store.copy import Forgettable, check, copy

@@ -1,4 +1,4 @@
-"""What pages say of runs: how each ended or how far it is, in words, and what it took."""
+"""Runs in words: how each ended or how far it is, and what it took."""
 
 from __future__ import annotations
 
@@ -8,16 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import streamlit as st
 from item_parts import when
 from long_text import visible
-from open_store import opened
-from reads import KEPT, duration
+from open_store import mark_of, opened, written_at
 
 from judgebench.plain_text import dollars
 from judgebench.records import RunManifest
-from judgebench.reports.cost import cost_table
-from judgebench.reports.document import Table
 from judgebench.store.read import FailureKind
 
 WINDOW_S = 30.0
@@ -38,45 +34,18 @@ AFTERWARDS = {
     "command again does what is missing.",
 }
 
+KEPT = 64
+"""Runs whose rate is followed."""
+
 _looked: dict[str, deque[tuple[float, int]]] = {}
 
 
-@st.cache_data(max_entries=KEPT, show_spinner=False)
-def newest(url: str, mark: str, n: int, after: int = 0) -> list[RunManifest]:
-    with opened(url) as store:
-        return store.newest_runs(n, after=after)
-
-
-@st.cache_data(max_entries=KEPT, show_spinner=False)
-def how_many(url: str, mark: str) -> int:
-    with opened(url) as store:
-        return store.n_rows("runs")
-
-
-@st.cache_data(max_entries=KEPT, show_spinner=False)
-def one(url: str, mark: str, run_id: str) -> RunManifest | None:
-    with opened(url) as store:
-        return next(iter(store.newest_runs(run_id=run_id)), None)
-
-
-@st.cache_data(max_entries=KEPT, show_spinner=False)
-def failures(url: str, mark: str) -> list[FailureKind]:
-    with opened(url) as store:
-        return store.failure_kinds()
-
-
-@st.cache_data(max_entries=KEPT, show_spinner=False)
-def spent(url: str, mark: str, run_id: str) -> Table | None:
-    """What a run took by who was asked; None where nobody was."""
-    with opened(url) as store:
-        columns = store.spend(run_id)
-    return cost_table(columns) if columns["calls"] else None
-
-
-def under_way(url: str) -> list[RunManifest]:
-    """Not cached: it is asked every other second, and there are few."""
-    with opened(url) as store:
-        return store.runs_under_way()
+def duration(seconds: float) -> str:
+    """The largest unit that fits: ``42 s``, ``7 min``, ``3 h``, ``12 d``."""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 # a run under way --------------------------------------------------------------------------------
@@ -157,6 +126,26 @@ def money(told: Mapping[str, Any]) -> str:
     if budget is not None:
         return f"{dollars(cost)} of {budget:g} USD"
     return f"{dollars(cost)} USD" if cost else ""
+
+
+def status_lines(url: str) -> Iterator[str]:
+    """What a store holds, and who is writing to it.
+
+    Not cached: it is asked every other second, and answered from the ends of three indexes. A
+    server does not say when it was written last.
+    """
+    with opened(url) as store:
+        runs = store.runs_under_way()
+        last, failures = store.last_numbers(), store.n_rows("failures")
+    yield f"{last['judgments']:,} judgments · {last['answers']:,} answers"
+    if failures:
+        yield f"{failures:,} failures to retry"
+    if (at := written_at(mark_of(url))) is not None:
+        yield f"last written {duration(max(0.0, time.time() - at))} ago"
+    for run in runs:
+        yield f"running: {run.name}, since {since(run)}"
+        if run.counts:
+            yield ", ".join(f"{count} {name}" for name, count in run.counts.items())
 
 
 # a run that has ended ---------------------------------------------------------------------------

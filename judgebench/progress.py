@@ -5,18 +5,21 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Self, TextIO
 
 import click
 
 from judgebench.plain_text import dollars, printable, printable_lines
-from judgebench.protocols import Meter
+from judgebench.protocols import Meter, NoProgress, Progress
 from judgebench.secret import masked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
 
 LONGEST_NAME = 24
 
@@ -143,18 +146,18 @@ class BarProgress(_Counted):
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
-            Progress,
             SpinnerColumn,
             TextColumn,
             TimeElapsedColumn,
             TimeRemainingColumn,
         )
+        from rich.progress import Progress as RichProgress
         from rich.text import Text
 
         super().__init__()
         below = self._below
 
-        class Bars(Progress):
+        class Bars(RichProgress):
             """The bars, and a line of its own for what does not fit beside them."""
 
             def get_renderables(self) -> Iterable[RenderableType]:
@@ -163,7 +166,7 @@ class BarProgress(_Counted):
                     yield Text(said, style="dim", overflow="ellipsis", no_wrap=True)
 
         self._task: TaskID | None = None
-        self._progress: Progress = Bars(
+        self._progress: RichProgress = Bars(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=16),
@@ -220,3 +223,23 @@ class BarProgress(_Counted):
 def progress_for(stream: TextIO) -> PlainProgress | BarProgress:
     """A bar where a person looks at a terminal, lines elsewhere."""
     return BarProgress() if stream.isatty() else PlainProgress(stream)
+
+
+@contextmanager
+def shown(progress: Progress | None) -> Iterator[Progress]:
+    """What is told of progress; where nobody says, it is shown in a notebook, and nowhere else.
+
+    A bar in a notebook takes ipywidgets; without it there are lines.
+    """
+    if progress is not None or not _in_notebook():
+        yield progress or NoProgress()
+        return
+    bars = find_spec("ipywidgets") is not None
+    with BarProgress() if bars else PlainProgress() as told:
+        yield told
+
+
+def _in_notebook() -> bool:
+    """Whether a kernel of Jupyter carries this out, which has IPython then."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return hasattr(shell, "kernel")

@@ -1,0 +1,374 @@
+"""One test of two models, as compare and gate show it: figures, and the items that decided it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeAlias
+
+from judgebench.metrics.paired import Compared, PairedModels, difference
+from judgebench.metrics.registry import metric, of_confidence
+from judgebench.plain_text import counted, printable
+from judgebench.records import Estimate
+from judgebench.reports import estimates
+from judgebench.reports.document import (
+    Cells,
+    Part,
+    Spread,
+    Table,
+    column,
+    json_after,
+    json_field,
+    table,
+)
+from judgebench.reports.gate_unchanged import Unchanged
+from judgebench.reports.model_pairs import PairData
+from judgebench.stats.gate_rule import detectable
+from judgebench.stats.paired_tests import PairedTest
+from judgebench.store import Store
+
+MOST_FLIPS = 10
+_SHOWN = 160
+_LONGEST = 4_000  # characters of a text on a page
+
+Place: TypeAlias = tuple[str, str, str]
+"""A benchmark, its version, and an item."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flip:
+    """An item on which the two models differ, in the metric's units."""
+
+    item_id: str
+    candidate: float
+    baseline: float
+    higher_is_better: bool = json_field(hidden=True, default=True)
+
+    @property
+    def difference(self) -> float:
+        return self.candidate - self.baseline
+
+    @property
+    def gain(self) -> float:
+        """By how much the candidate is better, below 0 where it is worse."""
+        return self.difference if self.higher_is_better else -self.difference
+
+
+class Coverage(NamedTuple):
+    """The share of readable verdicts among all that should be there."""
+
+    candidate: float
+    baseline: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairTest:
+    """One test of a candidate against a baseline; figures are in the metric's units.
+
+    candidate, baseline
+        As the benchmark's boards show them.
+    confidence, higher_is_better
+        Of what confidence the metric is, None elsewhere; where lower is better, ``max_drop`` and
+        ``detectable_difference`` are rises.
+    difference
+        Candidate minus baseline, with the bounds that decide; ``worst_low`` and ``worst_high`` with
+        what is missing at its ends.
+    p_value, p_adjusted
+        Before and after what is done for several tests; nan where nothing could be tested.
+    because
+        Why it is not decided; None where it is.
+    detectable_difference
+        What these items find with a power of 80 %, at the strictest level among all tests; nan
+        where that is not known.
+    flips
+        The items on which the two differ, those that cost the candidate most first.
+    max_drop, unchanged
+        The allowed drop, and how often a gate that allows it passes a model that is as good;
+        None where nobody worked it out.
+    """
+
+    benchmark: str
+    version: str
+    metric: str
+    confidence: str | None = None
+    higher_is_better: bool = True
+    judge: str
+    baseline: str
+    candidate: str
+    baseline_value: float
+    candidate_value: float
+    difference: Estimate
+    p_value: float
+    p_adjusted: float
+    because: str | None
+    detectable_difference: float
+    coverage: Coverage
+    flips: tuple[Flip, ...] = ()
+    max_drop: float = math.nan
+    unchanged: Unchanged | None = json_field(hidden=True, default=None)
+
+    @property
+    @json_after("because")
+    def chance_unchanged_passes(self) -> float:
+        return math.nan if self.unchanged is None else self.unchanged.chance
+
+    @property
+    @json_after("chance_unchanged_passes")
+    def margin_for_80(self) -> float:
+        return math.nan if self.unchanged is None else self.unchanged.margin
+
+    @property
+    def measured(self) -> str:
+        """The metric, and of which confidence."""
+        return of_confidence(self.metric, self.confidence)
+
+    @property
+    def heading(self) -> str:
+        """The metric in a table."""
+        return self.measured if self.higher_is_better else f"{self.measured}, lower is better"
+
+    @property
+    def place(self) -> str:
+        return f"{self.benchmark}@{self.version}"
+
+    @property
+    def about(self) -> str:
+        """What a note is about."""
+        return f"{self.benchmark}, {self.judge}, {self.measured}"
+
+    @property
+    def limit(self) -> str:
+        """What is allowed so much of."""
+        return "drop" if self.higher_is_better else "rise"
+
+    @property
+    def better(self) -> int:
+        """On how many items the candidate is better."""
+        return sum(flip.gain > 0.0 for flip in self.flips)
+
+    @property
+    def worse(self) -> int:
+        return len(self.flips) - self.better
+
+    def text(self, value: float, how: str = "") -> str:
+        """A figure with the metric's digits; a dash where there is none."""
+        shown = f"{value:{how}.{metric(self.metric).digits}f}"
+        return shown if math.isfinite(value) else estimates.UNDEFINED
+
+    @property
+    def interval(self) -> str:
+        """The difference with its interval."""
+        return estimates.text(self.difference, digits=metric(self.metric).digits)
+
+
+FIGURES: tuple[Part, ...] = (
+    *(Spread("difference", (name,), "difference_") for name in ("value", "low", "high", "missing")),
+    Spread("coverage", prefix="coverage_"),
+)
+"""The last columns of a test's row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairQuestion:
+    """One test, computed; decided when the others are known."""
+
+    data: PairData
+    two: tuple[str, str]
+    pair: PairedModels
+    compared: Compared
+
+    def figures(self, ends: tuple[float, float], *, level: float) -> dict[str, Any]:
+        """What `PairTest` says whatever is decided.
+
+        Parameters
+        ----------
+        ends, level
+            As for `judgebench.metrics.paired.difference`.
+        """
+        pair, compared, which = self.pair, self.compared, self.data.which
+        return {
+            "benchmark": which.name,
+            "version": which.version,
+            "metric": pair.metric,
+            "confidence": pair.confidence,
+            "higher_is_better": pair.higher_is_better,
+            "judge": pair.judge,
+            "baseline": self.two[1],
+            "candidate": self.two[0],
+            "baseline_value": compared.baseline * pair.shown,
+            "candidate_value": compared.candidate * pair.shown,
+            "difference": difference(pair, compared, ends, level=level),
+            "coverage": Coverage(*pair.coverage),
+            "flips": flips(pair),
+        }
+
+    def detectable(self, alpha: float) -> float:
+        """The smallest drop that these items find with a power of 80 %, in the metric's units.
+
+        Parameters
+        ----------
+        alpha
+            One-sided, of the hardest case among all tests that are made together.
+        """
+        observed, both = self.compared.observed, self.compared.candidate + self.compared.baseline
+        right = both / 2.0 if observed.binary else None
+        found = _detectable(observed.spread, observed.units, alpha=alpha, right=right)
+        return found * self.pair.unit
+
+
+_detectable = lru_cache(maxsize=1024)(detectable)  # a policy may ask the same of many drops
+
+
+def more_items(units: float, observed: PairedTest) -> str | None:
+    """That so many items in all would decide; None where nobody knows, or these are as many.
+
+    What is said is that of an average case: nothing where the spread rests on too little.
+    """
+    if not math.isfinite(units) or math.ceil(units) <= observed.units:
+        return None
+    more = counted(math.ceil(units) - observed.units, "more item")
+    return (
+        f"if the true difference is as observed, about {more} "
+        f"{'give' if not more.startswith('1 ') else 'gives'} an 80 % chance of a decision"
+    )
+
+
+def flips(pair: PairedModels) -> tuple[Flip, ...]:
+    """The items on which the two differ, those that cost the candidate most first."""
+    found = [
+        Flip(
+            item_id=item,
+            candidate=mine * pair.shown,
+            baseline=theirs * pair.shown,
+            higher_is_better=pair.higher_is_better,
+        )
+        for item, (mine, theirs) in zip(pair.items, pair.mean.tolist(), strict=True)
+        if mine != theirs and not math.isnan(mine) and not math.isnan(theirs)
+    ]
+    return tuple(sorted(found, key=lambda flip: (flip.gain, flip.item_id)))
+
+
+# the items that decided -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Texts:
+    """What items say of which some are shown.
+
+    questions
+        By benchmark, version and item.
+    answers
+        By benchmark, version and item, then by short id of the model. Of several samples the first,
+        with all of its turns; an imported verdict may have none.
+    """
+
+    questions: Mapping[Place, str] = field(default_factory=dict)
+    answers: Mapping[Place, Mapping[str, str]] = field(default_factory=dict)
+
+
+NO_TEXTS = Texts()
+
+
+def texts_of(
+    store: Store, wanted: Iterable[tuple[PairTest, Sequence[Flip]]], models: Iterable[str] = ()
+) -> Texts:
+    """The questions of some items of tests, and what models answered, by their short ids."""
+    ids: dict[tuple[str, str], set[str]] = {}
+    for one, shown in wanted:
+        if shown:
+            its = ids.setdefault((one.benchmark, one.version), set())
+            its.update(flip.item_id for flip in shown)
+    questions: dict[Place, str] = {}
+    turns: dict[Place, dict[str, dict[tuple[int, int], str]]] = {}
+    both = set(models)
+    for (name, version), its in ids.items():
+        for item in store.items(name, version, sorted(its)):
+            if item.turns:
+                questions[name, version, item.id] = item.question
+        if not both:
+            continue
+        said = store.responses_table(name, version)
+        columns = (said[n] for n in ("item_id", "model_id", "sample", "turn", "newest", "text"))
+        for item_id, model, sample, turn, newest, text in zip(*columns, strict=True):
+            if newest and item_id in its and model in both:
+                place = turns.setdefault((name, version, item_id), {})
+                place.setdefault(model, {})[sample, turn] = text
+    return Texts(
+        questions=questions,
+        answers={
+            place: {model: _first_sample(said) for model, said in of_models.items()}
+            for place, of_models in turns.items()
+        },
+    )
+
+
+def _first_sample(said: Mapping[tuple[int, int], str]) -> str:
+    first = min(sample for sample, _ in said)
+    return "\n\n".join(text for (sample, _), text in sorted(said.items()) if sample == first)
+
+
+def head(text: str) -> str:
+    """The beginning of a text, on one line."""
+    line = printable(" ".join(text.split()))
+    return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 1]}…"
+
+
+def flips_table(
+    one: PairTest,
+    shown: Sequence[Flip],
+    names: Mapping[str, str],
+    texts: Texts,
+    *,
+    title: str,
+    subtitle: str,
+    answers_of: Sequence[str] | None = None,
+) -> Table:
+    """Items on which the two differ, with their questions, and on a page with both answers.
+
+    Parameters
+    ----------
+    names
+        Title of a column -> the model whose figure it shows: ``candidate`` or ``baseline``.
+    answers_of
+        Short ids of the models, in the order of ``names``; without them questions are cut to a
+        line.
+    """
+
+    def place(flip: Flip) -> Place:
+        return one.benchmark, one.version, flip.item_id
+
+    def figure(of: str) -> Any:
+        return lambda flip: one.text(getattr(flip, of))
+
+    def answer(model: str) -> Any:
+        return lambda flip: _body(texts.answers.get(place(flip), {}).get(model))
+
+    whole = {"wraps": True, "lines": True}
+    columns: list[Cells[Flip]] = [
+        column("item", lambda flip: flip.item_id),
+        *(column(said, figure(of), align="right") for said, of in names.items()),
+    ]
+    if answers_of is None:
+        columns.append(
+            column("question", lambda flip: head(texts.questions.get(place(flip), "")), wraps=True)
+        )
+    else:
+        columns.append(
+            column("question", lambda flip: _body(texts.questions.get(place(flip))), **whole)
+        )
+        columns += [
+            column(f"{said}'s answer", answer(model), **whole)
+            for said, model in zip(names, answers_of, strict=True)
+        ]
+    return table(title, shown, columns, subtitle=subtitle)
+
+
+def _body(text: str | None) -> str:
+    """A text as it is, with its lines; one that is too long for a page says how much is left."""
+    if text is None:
+        return "(not in the store)"
+    lines = text.replace("\r\n", "\n").expandtabs(4)
+    more = len(lines) - _LONGEST
+    return lines if more <= 0 else f"{lines[:_LONGEST]}… ({more:,} more characters)"
