@@ -12,8 +12,7 @@ from open_store import mark_of
 
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.judge_differences import JudgeChecks
-from judgebench.reports.agreement import agreement_report
-from judgebench.reports.agreement_tables import AgreementReport
+from judgebench.reports.agreement import AgreementReport, agreement_report
 from judgebench.reports.judge_pairs import (
     Disputes,
     JudgeMatrix,
@@ -22,11 +21,7 @@ from judgebench.reports.judge_pairs import (
     judge_matrices,
     two_judges,
 )
-from judgebench.reports.outcome_agreement import outcome_report
-from judgebench.reports.score_agreement import score_report
 from judgebench.store import Store
-
-_REPORTS = {"label": agreement_report, "preference": outcome_report, "score": score_report}
 
 _read: dict[tuple[str, ...], Mapping[str, Any]] = {}
 """The verdicts that were read last."""
@@ -55,7 +50,9 @@ def against(
     """Every judge against one of them, compared with each other by it, and what they took."""
     at = benchmark, version
     stored, checks = _verdicts(store, *at), JudgeChecks()
-    return _REPORTS[kind](store, *at, reference=reference, stored=stored, checks=checks)
+    return agreement_report(
+        store, *at, kind=kind, reference=reference, stored=stored, checks=checks
+    )
 
 
 def two(store: Store, benchmark: str, version: str, kind: Kind, *judges: str) -> TwoJudges:

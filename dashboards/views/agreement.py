@@ -26,9 +26,8 @@ from streamlit.delta_generator import DeltaGenerator
 from judgebench.metrics.comparison import AgreementRow
 from judgebench.metrics.registry import meanings
 from judgebench.records import is_human
-from judgebench.reports.agreement import document
-from judgebench.reports.agreement_tables import AgreementReport
-from judgebench.reports.judge_comparison import difference_tables
+from judgebench.reports.agreement import AgreementReport
+from judgebench.reports.agreement_tables import difference_tables
 from judgebench.reports.judge_pairs import Disputes, disputed_models
 from judgebench.reports.render import render
 from judgebench.store.read import ItemHistory
@@ -104,14 +103,14 @@ def body(shown: State, identity: DeltaGenerator) -> None:
     items(shown, (at[0], at[1]), shown.compute(judges.differing, *at, kind, *asked))
     st.subheader("All coefficients")
     coefficients(report, rows, matrix.metric)
-    csv = render(document(report, by_model=True), "csv")
+    csv = render(report.document(by_model=True), "csv")
     widgets.download("Download CSV", f"{at[0]}_agreement.csv", csv, key="agreement_csv")
 
 
 def about(report: AgreementReport) -> str:
     """One line: which data, which reference, of whom it is made."""
     made_of = [rater for rater in report.raters if rater != report.reference]
-    together = "mean" if report.kind == "score" else "majority"
+    together = "mean" if report.kinds[0].kind == "score" else "majority"
     of = f" ({together} of {', '.join(made_of)})" if made_of else ""
     return f"{report.benchmark}@{report.version} · reference {report.reference}{of}"
 
@@ -160,8 +159,8 @@ def compared(report: AgreementReport, scope: str) -> None:
     """By how much one judge agrees with the reference better than another, on the same answers."""
     wanted = "macro" if scope == "macro" else "pooled"  # model by model there are none
     differences = [one for one in report.differences if one.scope == wanted]
-    place = f"{report.benchmark}@{report.version}"
-    for number, table in enumerate(difference_tables(differences, place, level=report.level)):
+    place, level = f"{report.benchmark}@{report.version}", report.kinds[0].level
+    for number, table in enumerate(difference_tables(differences, place, level=level)):
         if not number:
             st.subheader("Judges compared with judges")
         st.text(visible(table.subtitle))

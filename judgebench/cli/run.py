@@ -380,12 +380,11 @@ def _boards(outcome: Outcome, url: str) -> Document:
                 confidences.append(confidence)
                 tables += confidence.tables
             if any(is_human(board.judge) for board in found):
-                from judgebench.reports.agreement import document as agreed
-                from judgebench.reports.outcome_agreement import agreement_reports
+                from judgebench.reports.agreement import agreement_reports
 
                 among = [board.judge_id for board in found if board.judge_id]
-                if reports := agreement_reports(store, name, judges=among):
-                    agreements.append(agreed(*reports))
+                if report := agreement_reports(store, name, judges=among):
+                    agreements.append(report.document())
                     tables += agreements[-1].tables
     return Document(
         tables=tables,

@@ -1,20 +1,31 @@
-"""How far judges agree with a reference judge, a person for one, and with each other."""
+"""How far judges agree with a reference judge, a person for one, and with each other.
+
+Labels, outcomes of comparisons and scores are compared in one way: every judge with a reference on
+what the reference has judged, or every two. Here is that way, and what it is for labels.
+"""
 
 from __future__ import annotations
 
+import math
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 
+from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.comparison import (
     METRICS,
     AgreementRow,
+    Bools,
     Comparison,
+    Measures,
     label_measures,
     pairs_of,
 )
-from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.judge_differences import (
     KAPPA,
     JudgeChecks,
@@ -25,43 +36,161 @@ from judgebench.metrics.judge_differences import (
     pairs_compared,
     two_labellers,
 )
+from judgebench.metrics.judged_values import JudgedValues
 from judgebench.metrics.label_board import (
+    NO_VERDICT,
+    UNREADABLE,
     Codes,
     LabelBoard,
+    Reference,
     find_reference,
     majority,
     read_labels,
 )
 from judgebench.metrics.near_constant import NearConstant, flagged
-from judgebench.metrics.paired_tables import pair
+from judgebench.metrics.paired_tables import PairedTables, pair
 from judgebench.metrics.verdict_table import Columns
 from judgebench.records import BINARY
+from judgebench.stats.agreement import Weighting, coefficient, cohen_kappa_of
+
+OTHERS = "the other judges"
+"""What stands in a flag for a reference where there is none: the majority of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgreementTable:
-    """All judges against one reference. ``raters`` are those whose labels it is made of.
+    """All judges against one reference.
 
-    ``differences`` compares judges with judges, and ``flags`` are those that say nearly always the
-    same; both are empty where nobody asked for them.
+    raters
+        Those whose verdicts the reference is made of.
+    rows
+        For each judge, in order of name, a row ``pooled``; of labels and comparisons also a row
+        ``macro`` and one for each model that the reference has judged.
+    counts
+        What there is of each judge, of comparisons as in `OutcomeBoard`, of scores as in
+        `judgebench.metrics.score_agreement.ScoreAgreement`.
+    nothing_in_common
+        Judges that were never asked about a pair that the reference has compared; they have no
+        rows.
+    differences, flags
+        Judges compared with judges, and those that say nearly always the same; both are empty where
+        nobody asked for them.
     """
 
     reference: str
     raters: tuple[str, ...]
     rows: tuple[AgreementRow, ...]
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    nothing_in_common: tuple[str, ...] = ()
     differences: tuple[JudgeDifference, ...] = ()
     flags: tuple[NearConstant, ...] = ()
 
 
-def agreement(
-    columns: Columns,
-    *,
-    reference: str = "human",
-    labels: Sequence[str] = BINARY,
-    intervals: Intervals | None = None,
-    checks: JudgeChecks | None = None,
-) -> AgreementTable:
-    """Every judge that labels, against a reference.
+class NamedReference(Protocol):
+    """What judges are compared with."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def raters(self) -> tuple[str, ...]: ...
+
+
+Truth = TypeVar("Truth", bound=NamedReference)
+
+
+class AgreementBoard(ABC, Generic[Truth]):
+    """Verdicts of one kind, as judges are compared by them.
+
+    judges
+        Those with verdicts of this kind, in order of name.
+    """
+
+    kind: ClassVar[Kind]
+    leading: ClassVar[str] = KAPPA
+    """The coefficient by which judges are put in order."""
+
+    judges: tuple[str, ...]
+    wanted: Intervals
+    counts: Mapping[str, Mapping[str, int]] = {}
+
+    @abstractmethod
+    def reference(self, name: str) -> Truth:
+        """A judge; ``human`` is a judge of that name, or else ``human/*`` together.
+
+        Raises
+        ------
+        UsageError
+            When there is none, or it has judged nothing.
+        """
+
+    @abstractmethod
+    def beside(self, truth: Truth, judge: str) -> Truth:
+        """What a judge is compared with: never with verdicts of its own."""
+
+    @abstractmethod
+    def rows(self, judge: str, truth: Truth) -> list[AgreementRow]:
+        """A judge against a reference in every scope, pooled first; none if nothing is common."""
+
+    @abstractmethod
+    def pooled(self, first: str, second: str) -> AgreementRow | None:
+        """Two judges; None where they have judged nothing in common."""
+
+    @abstractmethod
+    def differences(
+        self, truth: Truth, judges: Sequence[str], versus: str | None
+    ) -> tuple[JudgeDifference, ...]:
+        """Judges, the best first, compared with each other by agreement with a reference."""
+
+    @abstractmethod
+    def near_constant(self, judge: str, truth: Truth, checks: JudgeChecks) -> list[NearConstant]:
+        """Where a judge says nearly always the same and a reference does not."""
+
+    def against(self, reference: str, checks: JudgeChecks | None = None) -> AgreementTable:
+        """Every judge against a reference; with ``checks`` also judges against judges.
+
+        One of the raters that a reference is made of is compared with the others, and its rows say
+        so; such raters have no part in the checks.
+
+        Raises
+        ------
+        UsageError
+            As `reference`.
+        """
+        truth = self.reference(reference)
+        theirs = {judge: self.beside(truth, judge) for judge in self.judges}
+        found = {judge: self.rows(judge, one) for judge, one in theirs.items() if one.raters}
+        rows = tuple(row for its in found.values() for row in its)
+        judges = best_first(rows, self.leading, without=truth.raters)
+        table = AgreementTable(
+            reference=reference,
+            raters=truth.raters,
+            rows=rows,
+            counts=self.counts,
+            nothing_in_common=tuple(judge for judge, its in found.items() if not its),
+        )
+        if checks is None:
+            return table
+        return replace(
+            table,
+            differences=self.differences(truth, judges, checks.versus),
+            flags=tuple(f for judge in judges for f in self.near_constant(judge, truth, checks)),
+        )
+
+    def between(self, judges: Collection[str] = ()) -> tuple[AgreementRow, ...]:
+        """Every two judges that judged some answer both, pooled; the second is the reference.
+
+        Parameters
+        ----------
+        judges
+            Only these against every other; all if empty.
+        """
+        found = (self.pooled(*two) for two in pairs_of(self.judges, judges))
+        return tuple(row for row in found if row is not None)
+
+
+class LabelAgreement(AgreementBoard[Reference]):
+    """Labels of answers.
 
     Answers that the reference has not labelled do not count. Those that only the judge has not
     labelled are missing; the worst-case bounds are those of the coefficient over all answers,
@@ -74,97 +203,114 @@ def agreement(
 
     Parameters
     ----------
-    columns
-        As for `read_labels`.
-    reference
-        A judge; ``human`` is a judge of that name, or else the majority of ``human/*`` without
-        ties. One of these raters is compared with the majority of the others, and its rows say so.
-    labels
-        The declared labels, the positive one last. By the share of it models are ranked.
+    board
+        Of `read_labels`. ``human`` is the majority of ``human/*`` without ties.
     intervals
         Percentile bootstrap over items unless asked otherwise; Wilson's for plain proportions of
         one model under 30 items and at 0 or 1.
-    checks
-        With them, judges are also compared with each other. Raters that the reference is made of
-        are no part of it.
+    measures
+        All coefficients where not given; models are ranked by the share of the positive label.
+    """
 
-    Returns
-    -------
-    AgreementTable
-        For each judge, in order of name, a row ``pooled``, a row ``macro``, and a row for each
-        model that the reference has labelled.
+    kind: ClassVar[Kind] = "label"
 
-    Raises
-    ------
-    UsageError
-        When there is no such reference, or it has labelled nothing.
+    def __init__(
+        self,
+        board: LabelBoard,
+        intervals: Intervals | None = None,
+        measures: Measures | None = None,
+    ) -> None:
+        self.board, self.wanted = board, intervals or Intervals()
+        self.judges = board.labellers
+        self.measures = measures or label_measures()
+        self.models: Sequence[tuple[str, str | None]] = [(model, None) for model in board.models]
+        self.resamples = self.wanted.resamples(board.units)
+
+    def reference(self, name: str) -> Reference:
+        return find_reference(self.board, name)
+
+    def beside(self, truth: Reference, judge: str) -> Reference:
+        return truth.beside(self.board, judge)
+
+    def rows(self, judge: str, truth: Reference) -> list[AgreementRow]:
+        return self._compared(judge, truth.name, truth.codes).rows()
+
+    def pooled(self, first: str, second: str) -> AgreementRow | None:
+        mine, theirs = self.board.of(first), self.board.of(second)
+        if not ((mine >= 0) & (theirs >= 0)).any():
+            return None
+        return self._compared(first, second, theirs).pooled()
+
+    def _compared(self, judge: str, reference: str, codes: Codes) -> Comparison:
+        return self._of(judge, reference, pair(self.board, self.board.of(judge), codes))
+
+    def _of(self, judge: str, reference: str, tables: PairedTables) -> Comparison:
+        return Comparison(judge, reference, tables, self.resamples, self.wanted, self.measures)
+
+    def counted(self, codes: Codes) -> Codes:
+        """A reference's codes where they say something of a judge."""
+        return codes
+
+    def asked(self, judge: str) -> Bools:
+        """Which answers a judge was to judge, shape (answers,)."""
+        return np.ones(len(self.board.item_of), dtype=np.bool_)
+
+    def differences(
+        self, truth: Reference, judges: Sequence[str], versus: str | None
+    ) -> tuple[JudgeDifference, ...]:
+        codes = self.counted(truth.codes)
+        return judge_differences(
+            pairs_compared(judges, versus),
+            truth.name,
+            lambda *two: two_labellers(self.board, codes, two, [self.asked(one) for one in two]),
+            kappas(self.measures),
+            self.wanted,
+        )
+
+    def near_constant(
+        self, judge: str, truth: Reference, checks: JudgeChecks
+    ) -> list[NearConstant]:
+        board, codes = self.board, self.counted(truth.codes)
+        return flagged(
+            judge, truth.name, board.of(judge), codes, board.model_of, self.models, board.labels,
+            checks.near_constant,
+        )  # fmt: skip
+
+    def near_constant_between(
+        self, judges: Collection[str], checks: JudgeChecks
+    ) -> tuple[NearConstant, ...]:
+        """Judges, of those named or of all, that say nearly always the same where most of the
+        other judges do not."""
+        found: list[NearConstant] = []
+        for judge in self.judges if len(self.judges) > 1 else ():
+            if not judges or judge in judges:
+                others = tuple(other for other in self.judges if other != judge)
+                votes = np.stack([self.board.of(other) for other in others])
+                codes = majority(votes, n_labels=len(self.board.labels))
+                truth = Reference(name=OTHERS, raters=others, codes=codes)
+                found += self.near_constant(judge, truth, checks)
+        return tuple(found)
+
+
+def agreement(
+    columns: Columns,
+    *,
+    reference: str = "human",
+    labels: Sequence[str] = BINARY,
+    intervals: Intervals | None = None,
+    checks: JudgeChecks | None = None,
+) -> AgreementTable:
+    """Every judge that labels, against a reference; see `LabelAgreement`, `AgreementBoard.against`.
+
+    Parameters
+    ----------
+    columns
+        As for `read_labels`.
+    labels
+        The declared labels, the positive one last.
     """
     board = read_labels(columns, labels=labels)
-    truth = find_reference(board, reference)
-    wanted = intervals or Intervals()
-    resamples = wanted.resamples(board.units)
-    rows: list[AgreementRow] = []
-    for judge in board.labellers:
-        theirs = truth.beside(board, judge)
-        if theirs.raters:
-            tables = pair(board, board.of(judge), theirs.codes)
-            rows += Comparison(judge, theirs.name, tables, resamples, wanted).rows()
-    table = AgreementTable(reference=reference, raters=truth.raters, rows=tuple(rows))
-    if checks is None:
-        return table
-    judges = best_first(rows, KAPPA, without=truth.raters)
-    return replace(
-        table,
-        differences=judge_differences(
-            pairs_compared(judges, checks.versus),
-            reference,
-            lambda *two: two_labellers(board, truth.codes, two),
-            kappas(label_measures()),
-            wanted,
-        ),
-        flags=near_constant_labels(board, dict.fromkeys(judges, truth.codes), reference, checks),
-    )
-
-
-OTHERS = "the other judges"
-"""What stands in a flag for a reference where there is none: the majority of them."""
-
-
-def near_constant_labels(
-    board: LabelBoard, truths: Mapping[str, Codes], reference: str, checks: JudgeChecks
-) -> tuple[NearConstant, ...]:
-    """Judges that give nearly always one label, each beside a reference of its own."""
-    models = [(model, None) for model in board.models]
-    return tuple(
-        one
-        for judge, truth in truths.items()
-        for one in flagged(
-            judge, reference, board.of(judge), truth, board.model_of, models, board.labels,
-            checks.near_constant,
-        )
-    )  # fmt: skip
-
-
-def beside_the_others(board: LabelBoard) -> dict[str, Codes]:
-    """Of each judge that labels what most of the others say."""
-    return {
-        judge: majority(
-            np.stack([board.of(other) for other in board.labellers if other != judge]),
-            n_labels=len(board.labels),
-        )
-        for judge in board.labellers
-        if len(board.labellers) > 1
-    }
-
-
-def near_constant_between(
-    columns: Columns, *, judges: Collection[str], labels: Sequence[str], checks: JudgeChecks
-) -> tuple[NearConstant, ...]:
-    """Judges, of those named or of all, that say nearly always the same where others do not."""
-    board = read_labels(columns, labels=labels)
-    truths = beside_the_others(board)
-    wanted = {judge: truth for judge, truth in truths.items() if not judges or judge in judges}
-    return near_constant_labels(board, wanted, OTHERS, checks)
+    return LabelAgreement(board, intervals).against(reference, checks)
 
 
 def between_judges(
@@ -174,29 +320,135 @@ def between_judges(
     labels: Sequence[str] = BINARY,
     intervals: Intervals | None = None,
 ) -> tuple[AgreementRow, ...]:
-    """Every two judges against each other, pooled; the second by name stands as the reference.
+    """Every two judges that label, as `AgreementBoard.between` has them."""
+    return LabelAgreement(read_labels(columns, labels=labels), intervals).between(judges)
+
+
+# kappa alone --------------------------------------------------------------------------------------
+
+
+def weighted(name: str, tables: Floats, *, weighting: Weighting = "nominal") -> Floats:
+    """A coefficient of tables (..., labels, labels); weighted is Cohen's kappa alone."""
+    if name == KAPPA:
+        return cohen_kappa_of(tables, weighting=weighting)
+    return coefficient(name, tables)
+
+
+class KappaMap(LabelAgreement):
+    """Kappa of every two judges and nothing else: quick enough for a million verdicts.
+
+    What agreement reports say of every two judges under the same name, of all answers together.
 
     Parameters
     ----------
-    columns, labels, intervals
-        As for `agreement`.
-    judges
-        Only these against every other; all if empty.
-
-    Returns
-    -------
-    tuple of AgreementRow
-        One for each two judges that both labelled some answer.
+    values
+        Labels or outcomes.
     """
-    board = read_labels(columns, labels=labels)
-    wanted = intervals or Intervals()
-    resamples = wanted.resamples(board.units)
-    rows = []
-    for first, second in pairs_of(board.labellers, judges):
-        if ((board.of(first) >= 0) & (board.of(second) >= 0)).any():
-            tables = pair(board, board.of(first), board.of(second))
-            rows.append(Comparison(first, second, tables, resamples, wanted).pooled())
-    return tuple(rows)
+
+    def __init__(self, values: JudgedValues, intervals: Intervals | None = None) -> None:
+        silent = np.where(values.asked, UNREADABLE, NO_VERDICT)
+        board = LabelBoard(
+            labels=values.labels,
+            items=values.items,
+            models=tuple(str(place) for place in range(len(values.models))),
+            judges=values.judges,
+            item_of=values.item_of,
+            model_of=values.model_of,
+            units=values.units,
+            unit_of=values.unit_of,
+            codes=np.where(np.isnan(values.values), silent, np.nan_to_num(values.values)).astype(
+                np.int8
+            ),
+        )
+        measures = Measures(coefficients=(KAPPA,), of=coefficient, scores=None)
+        super().__init__(board, intervals, measures)
+
+    def pooled(self, first: str, second: str) -> AgreementRow | None:
+        found = super().pooled(first, second)
+        return found and replace(found, metrics={KAPPA: found.metrics[KAPPA]})
+
+    def _of(self, judge: str, reference: str, tables: PairedTables) -> Comparison:
+        """All models as one, whose table is the pooled one."""
+        together = PairedTables(
+            models=("all",),
+            tables=tables.tables.sum(axis=1, keepdims=True),
+            truth=tables.truth.sum(axis=1, keepdims=True),
+            pairs=tables.pairs.sum(keepdims=True),
+            missing=tables.missing.sum(keepdims=True),
+            filled=tables.filled.sum(axis=0, keepdims=True),
+            unfilled=tables.unfilled.sum(axis=0, keepdims=True),
+        )
+        return super()._of(judge, reference, together)
 
 
-__all__ = ["METRICS", "AgreementRow", "AgreementTable", "agreement", "between_judges"]
+def kappa_map(
+    values: JudgedValues, *, intervals: Intervals | None = None
+) -> tuple[AgreementRow, ...]:
+    """Every two judges that judged some answer both, as of `KappaMap`."""
+    return KappaMap(values, intervals).between()
+
+
+def label_kappa(
+    columns: Columns,
+    *,
+    reference: str,
+    labels: Sequence[str],
+    weighting: Weighting = "nominal",
+    intervals: Intervals | None = None,
+) -> tuple[AgreementRow, ...]:
+    """Kappa and plain agreement alone: quick enough for after every label.
+
+    What `agreement` says under the same names, of every judge but the reference.
+
+    Parameters
+    ----------
+    weighting
+        How two labels are disagreed upon, in ``cohen_kappa``.
+
+    Raises
+    ------
+    UsageError
+        When the reference has given none of the labels.
+    """
+    of = partial(weighted, weighting=weighting)
+    measures = Measures(coefficients=("agreement", KAPPA), of=of, scores=None)
+    board = LabelAgreement(read_labels(columns, labels=labels), intervals, measures)
+    return tuple(row for row in board.against(reference).rows if row.scope == "pooled")
+
+
+def score_kappa(
+    columns: Columns, *, reference: str, low: int, high: int, intervals: Intervals | None = None
+) -> tuple[AgreementRow, ...]:
+    """Every judge that scores on a scale of whole numbers, against one of them.
+
+    As `label_kappa` with the points of the declared scale for labels: ``cohen_kappa`` is quadratic,
+    ``agreement`` is on the very same point. A score between two points counts as the nearer one.
+    Scores on another scale are passed over.
+    """
+    kept = [
+        row
+        for row, kind in enumerate(columns["kind"])
+        if kind == "unreadable"
+        or (kind == "score" and (columns["low"][row], columns["high"][row]) == (low, high))
+    ]
+    as_labels: dict[str, list[Any]] = {
+        name: [values[row] for row in kept]
+        for name, values in columns.items()
+        if name != "judge_kind"  # by which what cannot be read would be on a board of scores
+    }
+    scored = [kind == "score" for kind in as_labels["kind"]]
+    as_labels["kind"] = ["label" if yes else "unreadable" for yes in scored]
+    as_labels["label"] = [
+        str(math.floor(value + 0.5)) if yes else None
+        for yes, value in zip(scored, as_labels["value"], strict=True)
+    ]
+    return label_kappa(
+        as_labels,
+        reference=reference,
+        labels=[str(point) for point in range(low, high + 1)],
+        weighting="quadratic",
+        intervals=intervals,
+    )
+
+
+__all__ = ["KAPPA", "METRICS", "AgreementRow", "AgreementTable", "agreement", "between_judges"]

@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.intervals import Ends, Floats, Intervals, wilson
 from judgebench.metrics.paired_tables import PairedTables, fillings
 from judgebench.records import Estimate
@@ -41,15 +42,18 @@ Bools: TypeAlias = NDArray[np.bool_]
 class AgreementRow:
     """One judge against a reference: over all answers, over models, or on one model.
 
-    ``opponent`` is whom the model was compared with, where judges compare.
+    ``opponent`` is whom the model was compared with, where judges compare; ``version`` that of the
+    benchmark and ``kind`` that of the verdicts, where a report says them.
     """
 
     judge: str
     reference: str
+    version: str = ""
+    kind: Kind = "label"
     scope: Scope
     model: str | None
-    metrics: Mapping[str, Estimate]
     opponent: str | None = None
+    metrics: Mapping[str, Estimate]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from itertools import combinations
 
 import numpy as np
 
+from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.comparison import AgreementRow, Bools, Measures, Scope
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.label_board import NO_VERDICT, Codes, LabelBoard
@@ -60,10 +61,17 @@ class JudgeDifference:
     reference: str
     scope: Scope
     metric: str
-    estimate: Estimate
+    estimate: Estimate = field(metadata={"json": "difference"})
     p_value: float
     p_adjusted: float
     tests: int
+    version: str = ""
+    kind: Kind = "label"
+
+    @property
+    def column(self) -> str:
+        """What it is called among the metrics of single judges."""
+        return f"{self.metric}_difference"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,7 +254,7 @@ def kappas(measures: Measures) -> list[Headline]:
 
 
 def two_labellers(
-    board: LabelBoard, truth: Codes, judges: Sequence[str], asked: Sequence[Bools] | None = None
+    board: LabelBoard, truth: Codes, judges: Sequence[str], asked: Sequence[Bools]
 ) -> Two:
     """Two judges on the answers that both and the reference have labelled.
 
@@ -255,12 +263,12 @@ def two_labellers(
     truth : int8 array, shape (answers,)
         The reference's codes.
     asked : bool arrays, shape (answers,)
-        Which answers each judge was to judge, where that is not all.
+        Which answers each judge was to judge.
     """
     codes = [board.of(judge) for judge in judges]
     known = truth >= 0
     both = known & (codes[0] >= 0) & (codes[1] >= 0)
-    expected = known if asked is None else known & (asked[0] | asked[1])
+    expected = known & (asked[0] | asked[1])
     common = _only(truth, both)
     first, second = (pair(board, _only(one, both), common).tables for one in codes)
     return Two(first=first, second=second, n=int(both.sum()), missing=int((expected & ~both).sum()))

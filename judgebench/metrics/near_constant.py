@@ -14,6 +14,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.verdict_table import Ints
 
 Codes: TypeAlias = NDArray[np.signedinteger]
@@ -43,26 +44,20 @@ class NearConstantRule:
 class NearConstant:
     """A judge that says nearly always ``says``, of all answers or of one model's.
 
-    ``same`` of ``n`` verdicts, and ``reference_same`` of the reference's on the same answers; of
-    scores, the reference's own most frequent one.
+    A ``share`` of ``n`` verdicts, and ``reference_share`` of the reference's on the same answers;
+    of scores, that of the reference's own most frequent one.
     """
 
+    flag: str = "near_constant"
     judge: str
-    reference: str
     model: str | None
     opponent: str | None
     says: str
-    same: int
-    reference_same: int
+    share: float
     n: int
-
-    @property
-    def share(self) -> float:
-        return self.same / self.n
-
-    @property
-    def reference_share(self) -> float:
-        return self.reference_same / self.n
+    reference: str
+    reference_share: float
+    kind: Kind = "label"
 
 
 def near_constant(
@@ -136,21 +131,21 @@ def flagged(
     rule: NearConstantRule,
     *,
     one_scale: bool = True,
-) -> tuple[NearConstant, ...]:
+) -> list[NearConstant]:
     """As `near_constant`, with names: of models and their opponents, and in words of verdicts."""
     found = near_constant(
         said, truth, model_of, n_models=len(models), rule=rule, one_scale=one_scale
     )
-    return tuple(
+    return [
         NearConstant(
             judge=judge,
             reference=reference,
             model=None if at is None else models[at][0],
             opponent=None if at is None else models[at][1],
             says=words[code],
-            same=same,
-            reference_same=reference_same,
+            share=same / n,
+            reference_share=reference_same / n,
             n=n,
         )
         for at, code, same, reference_same, n in found
-    )
+    ]

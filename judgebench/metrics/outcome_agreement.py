@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import replace
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 
-from judgebench.metrics.agreement import OTHERS, beside_the_others
-from judgebench.metrics.comparison import (
-    AgreementRow,
-    Bools,
-    Comparison,
-    Measures,
-    pairs_of,
-    share_of,
-)
+from judgebench.metrics.agreement import AgreementTable, LabelAgreement, weighted
+from judgebench.metrics.board_kinds import Kind
+from judgebench.metrics.comparison import AgreementRow, Bools, Comparison, Measures, share_of
 from judgebench.metrics.intervals import Floats, Intervals
-from judgebench.metrics.judge_differences import (
-    KAPPA,
-    JudgeChecks,
-    JudgeDifference,
-    Two,
-    best_first,
-    judge_differences,
-    kappas,
-    pairs_compared,
-    two_labellers,
-)
-from judgebench.metrics.label_board import NO_VERDICT, Codes, LabelBoard, find_reference
-from judgebench.metrics.near_constant import NearConstant, flagged
+from judgebench.metrics.judge_differences import JudgeChecks
+from judgebench.metrics.label_board import NO_VERDICT, Codes, LabelBoard, Reference
 from judgebench.metrics.order_consistency import order_consistency
 from judgebench.metrics.outcome_board import OUTCOMES, OutcomeBoard, outcome_board
 from judgebench.metrics.paired_tables import pair
@@ -39,15 +23,8 @@ from judgebench.metrics.paired_verdicts import ModelPair
 from judgebench.metrics.preference_correlation import CORRELATION, preference_correlation
 from judgebench.metrics.verdict_table import Columns
 from judgebench.records import Estimate
-from judgebench.stats.agreement import (
-    COEFFICIENTS,
-    Weighting,
-    coefficient,
-    cohen_kappa_of,
-    why_undefined,
-)
+from judgebench.stats.agreement import COEFFICIENTS, Weighting, coefficient, why_undefined
 from judgebench.stats.pair_outcomes import LOSS, TIE, WIN, OutcomeRule
-from judgebench.stats.resample import Resamples
 
 DECIDED = ("agreement", "cohen_kappa")
 """What is also given of the pairs on which neither says tie, under the name with `NO_TIES`."""
@@ -57,28 +34,118 @@ NO_TIES = "_no_ties"
 NONE_DECIDED = "no pair was decided by both"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutcomeTable:
-    """All judges against one reference, or every two against each other.
+class OutcomeAgreement(LabelAgreement):
+    """Outcomes of comparisons: as labels loss, tie and win, on the pairs that a reference judged.
 
-    reference
-        None where judges are compared with each other.
-    counts
-        As in `OutcomeBoard`.
-    nothing_in_common
-        Judges that were never asked about a pair that the reference has compared; they have no
-        rows.
-    differences, flags
-        As in `judgebench.metrics.agreement.AgreementTable`.
+    Pairs with an opponent that a judge was never asked about are none of its own and do not count
+    as missing. Besides there are agreement and kappa of the pairs on which neither says tie, the
+    correlation of the probabilities themselves, and what `order_consistency` says of pairs in both
+    orders. Where models have different opponents, a row is for two models.
+
+    What a model is against itself is a tie by construction and says nothing of a judge: such pairs
+    have a row of their own and stand in no other.
+
+    ``spearman`` and ``kendall`` compare the models' win rates (wins and half the ties): against
+    the opponent that all have in common, or else over all pairs a model has part in.
+
+    Parameters
+    ----------
+    outcomes
+        ``human`` is the majority of the outcomes of ``human/*`` without ties.
+    weighting
+        How a win against a tie is disagreed upon, in ``cohen_kappa`` alone.
+    intervals
+        Percentile bootstrap over items unless asked otherwise.
     """
 
-    reference: str | None
-    raters: tuple[str, ...]
-    rows: tuple[AgreementRow, ...]
-    counts: Mapping[str, Mapping[str, int]]
-    nothing_in_common: tuple[str, ...] = ()
-    differences: tuple[JudgeDifference, ...] = ()
-    flags: tuple[NearConstant, ...] = ()
+    kind: ClassVar[Kind] = "preference"
+
+    def __init__(
+        self,
+        outcomes: OutcomeBoard,
+        weighting: Weighting = "nominal",
+        intervals: Intervals | None = None,
+    ) -> None:
+        opponents = [opponent for _, opponent in outcomes.models]
+        measures = Measures(
+            coefficients=tuple(COEFFICIENTS),
+            of=partial(weighted, weighting=weighting),
+            scores=None,
+            counted="pairs of models" if len(set(opponents)) > 1 else "models",
+            why=partial(_why_undefined, nothing="no pair has a verdict of both"),
+        )
+        super().__init__(outcomes.labels, intervals, measures)
+        self.outcomes, self.models, self.counts = outcomes, outcomes.models, outcomes.counts
+        same = np.array([model == opponent for model, opponent in outcomes.models], dtype=np.bool_)
+        self.itself = same[self.board.model_of]
+        _, opponent = np.unique(opponents, return_inverse=True)
+        self.opponent_of = opponent[self.board.model_of]
+
+    def counted(self, codes: Codes) -> Codes:
+        return np.where(self.itself, NO_VERDICT, codes).astype(np.int8)
+
+    def asked(self, judge: str) -> Bools:
+        asked = self.board.of(judge) != NO_VERDICT
+        return np.isin(self.opponent_of, self.opponent_of[asked])
+
+    def rows(self, judge: str, truth: Reference) -> list[AgreementRow]:
+        own = np.where(self.asked(judge), self.counted(truth.codes), NO_VERDICT).astype(np.int8)
+        same = np.where(self.itself, truth.codes, NO_VERDICT).astype(np.int8)
+        asked = self.board.of(judge) != NO_VERDICT
+        probabilities = _of_reference(self.outcomes, truth.raters, truth.codes)
+        return [
+            row
+            # What a model is against itself has rows for models alone.
+            for codes, first in ((own, 0), (same, 2))
+            if (asked & (codes >= 0)).any()
+            for row in self._rows(judge, truth.name, codes, probabilities)[first:]
+        ]
+
+    def pooled(self, first: str, second: str) -> AgreementRow | None:
+        truth = self.counted(self.board.of(second))
+        if not ((self.board.of(first) >= 0) & (truth >= 0)).any():
+            return None
+        return self._rows(first, second, truth, self.outcomes.probabilities(second))[0]
+
+    def _rows(
+        self, judge: str, reference: str, truth: Codes, probabilities: Floats
+    ) -> list[AgreementRow]:
+        """Pooled, macro, and a row for each two models that the reference has compared: with ties,
+        without, and before the rule."""
+        board, codes = self.board, self.board.of(judge)
+        # The models that the reference has compared are the rows for models, ties or not.
+        models = [self.outcomes.models[m] for m in np.unique(board.model_of[truth >= 0])]
+        with_ties = Comparison(
+            judge, reference, pair(board, codes, truth), self.resamples, self.wanted,
+            replace(self.measures, scores=partial(win_rates, models=models)),
+        )  # fmt: skip
+        correlation = preference_correlation(
+            board, self.outcomes.probabilities(judge), probabilities, truth, self.resamples,
+            self.wanted,
+        )  # fmt: skip
+        by_order = self.outcomes.by_order[board.judges.index(judge)]
+        consistency = order_consistency(board, by_order, truth, self.resamples, self.wanted)
+        decided, mine, theirs = _without_ties(board, codes, truth)
+        why = partial(_why_undefined, nothing=NONE_DECIDED)
+        no_ties = Comparison(
+            judge, reference, pair(decided, mine, theirs), self.resamples, self.wanted,
+            Measures(coefficients=DECIDED, of=coefficient, scores=None, why=why),
+        ).rows()  # fmt: skip
+        there = [self.outcomes.models[m] for m in np.unique(board.model_of[theirs >= 0])]
+        of_models = dict(zip(there, no_ties[2:], strict=True))
+        without = [*no_ties[:2], *(of_models.get(two) for two in models)]
+        names = [(None, None), (None, None), *models]
+        return [
+            replace(
+                row,
+                model=model,
+                opponent=opponent,
+                metrics={**row.metrics, **_renamed(decided_row, row), CORRELATION: one, **both},
+            )
+            for row, decided_row, one, both, (model, opponent) in zip(
+                with_ties.rows(), without, correlation, consistency, names, strict=True
+            )
+        ]
 
 
 def outcome_agreement(
@@ -89,135 +156,18 @@ def outcome_agreement(
     weighting: Weighting = "nominal",
     intervals: Intervals | None = None,
     checks: JudgeChecks | None = None,
-) -> OutcomeTable:
-    """Every judge that compares, against a reference, on the pairs that the reference judged.
-
-    Pairs with an opponent that a judge was never asked about are none of its own and do not count
-    as missing.
-
-    As `judgebench.metrics.agreement.agreement` with the labels loss, tie and win, and besides
-    agreement and kappa of the pairs on which neither says tie, the correlation of the
-    probabilities themselves, and what `order_consistency` says of pairs in both orders. Where
-    models have different opponents, a row is for two models.
-
-    What a model is against itself is a tie by construction and says nothing of a judge: such pairs
-    have a row of their own and stand in no other.
-
-    ``spearman`` and ``kendall`` compare the models' win rates (wins and half the ties): against
-    the opponent that all have in common, or else over all pairs a model has part in.
+) -> AgreementTable:
+    """Every judge that compares, against a reference; see `OutcomeAgreement`.
 
     Parameters
     ----------
     columns
         As for `judgebench.metrics.paired_verdicts.paired_verdicts`.
-    reference
-        A judge; ``human`` is a judge of that name, or else the majority of the outcomes of
-        ``human/*`` without ties. One of these raters is compared with the majority of the others.
     rule
         How probabilities become outcomes.
-    weighting
-        How a win against a tie is disagreed upon, in ``cohen_kappa`` alone.
-    intervals
-        Percentile bootstrap over items unless asked otherwise.
-    checks
-        As for `judgebench.metrics.agreement.agreement`; kappa is compared, with ties.
-
-    Raises
-    ------
-    UsageError
-        When there is no such reference, or it has compared nothing.
     """
-    board = outcome_board(columns, rule)
-    truth = find_reference(board.labels, reference)
-    wanted = intervals or Intervals()
-    resamples = wanted.resamples(board.labels.units)
-    rows: list[AgreementRow] = []
-    strangers: list[str] = []
-    apart, _ = _with_itself(board, truth.codes)
-    for judge in board.labels.labellers:
-        theirs = truth.beside(board.labels, judge)
-        if not theirs.raters:
-            continue
-        others, same = _with_itself(board, theirs.codes)
-        probabilities = _of_reference(board, theirs.raters, theirs.codes)
-        asked = board.codes(judge) != NO_VERDICT
-        own = np.where(_of_its_opponents(board, asked), others, NO_VERDICT).astype(np.int8)
-        # What a model is against itself has rows for models alone.
-        tables = [
-            (codes, first) for codes, first in ((own, 0), (same, 2)) if (asked & (codes >= 0)).any()
-        ]
-        for codes, first in tables:
-            rows += _Outcomes(
-                board, judge, theirs.name, codes, probabilities, weighting, resamples, wanted
-            ).rows()[first:]
-        strangers += [] if tables else [judge]
-    table = OutcomeTable(
-        reference=reference,
-        raters=truth.raters,
-        rows=tuple(rows),
-        counts=board.counts,
-        nothing_in_common=tuple(strangers),
-    )
-    if checks is None:
-        return table
-    judges = best_first(rows, KAPPA, without=truth.raters)
-    measures = _measures(weighting, counted=_counted(board))
-
-    def two(*names: str) -> Two:
-        asked = [_of_its_opponents(board, board.codes(name) != NO_VERDICT) for name in names]
-        return two_labellers(board.labels, apart, names, asked)
-
-    return replace(
-        table,
-        differences=judge_differences(
-            pairs_compared(judges, checks.versus), reference, two, kappas(measures), wanted
-        ),
-        flags=near_constant_outcomes(board, dict.fromkeys(judges, apart), reference, checks),
-    )
-
-
-def near_constant_outcomes_between(
-    columns: Columns, *, judges: Collection[str], rule: OutcomeRule | None, checks: JudgeChecks
-) -> tuple[NearConstant, ...]:
-    """As `judgebench.metrics.agreement.near_constant_between`."""
-    board = outcome_board(columns, rule)
-    truths = beside_the_others(board.labels)
-    wanted = {
-        judge: _with_itself(board, truth)[0]
-        for judge, truth in truths.items()
-        if not judges or judge in judges
-    }
-    return near_constant_outcomes(board, wanted, OTHERS, checks)
-
-
-def near_constant_outcomes(
-    board: OutcomeBoard, truths: Mapping[str, Codes], reference: str, checks: JudgeChecks
-) -> tuple[NearConstant, ...]:
-    """Judges of which nearly every comparison comes out the same, each beside its reference."""
-    return tuple(
-        one
-        for judge, truth in truths.items()
-        for one in flagged(
-            judge, reference, board.codes(judge), truth, board.labels.model_of, board.models,
-            OUTCOMES, checks.near_constant,
-        )
-    )  # fmt: skip
-
-
-def _counted(board: OutcomeBoard) -> str:
-    return "pairs of models" if len({other for _, other in board.models}) > 1 else "models"
-
-
-def _measures(
-    weighting: Weighting, *, counted: str, models: list[ModelPair] | None = None
-) -> Measures:
-    return Measures(
-        coefficients=tuple(COEFFICIENTS),
-        of=partial(_coefficient, weighting=weighting),
-        scores=None if models is None else partial(win_rates, models=models),
-        counted=counted,
-        why=partial(_why_undefined, nothing="no pair has a verdict of both"),
-    )
+    board = OutcomeAgreement(outcome_board(columns, rule), weighting, intervals)
+    return board.against(reference, checks)
 
 
 def outcomes_between(
@@ -227,46 +177,9 @@ def outcomes_between(
     rule: OutcomeRule | None = None,
     weighting: Weighting = "nominal",
     intervals: Intervals | None = None,
-) -> OutcomeTable:
-    """Every two judges that compared some pair, pooled; the second by name is the reference.
-
-    Parameters
-    ----------
-    columns, rule, weighting, intervals
-        As for `outcome_agreement`.
-    judges
-        Only these against every other; all if empty.
-    """
-    board = outcome_board(columns, rule)
-    wanted = intervals or Intervals()
-    resamples = wanted.resamples(board.labels.units)
-    rows = []
-    for first, second in pairs_of(board.labels.labellers, judges):
-        truth, _ = _with_itself(board, board.codes(second))
-        if ((board.codes(first) >= 0) & (truth >= 0)).any():
-            found = _Outcomes(
-                board, first, second, truth, board.probabilities(second), weighting,
-                resamples, wanted,
-            )  # fmt: skip
-            rows.append(found.rows()[0])
-    return OutcomeTable(reference=None, raters=(), rows=tuple(rows), counts=board.counts)
-
-
-def _with_itself(board: OutcomeBoard, codes: Codes) -> tuple[Codes, Codes]:
-    """The codes of pairs of two models, and of those of a model with itself."""
-    same = np.array([model == opponent for model, opponent in board.models], dtype=np.bool_)
-    itself = same[board.labels.model_of]
-    return (
-        np.where(itself, NO_VERDICT, codes).astype(np.int8),
-        np.where(itself, codes, NO_VERDICT).astype(np.int8),
-    )
-
-
-def _of_its_opponents(board: OutcomeBoard, asked: Bools) -> Bools:
-    """The pairs with an opponent that a judge was asked about, shape (pairs,)."""
-    _, opponent = np.unique([opponent for _, opponent in board.models], return_inverse=True)
-    opponent_of = opponent[board.labels.model_of]
-    return np.isin(opponent_of, opponent_of[asked])
+) -> tuple[AgreementRow, ...]:
+    """Every two judges that compare, as `AgreementBoard.between` has them."""
+    return OutcomeAgreement(outcome_board(columns, rule), weighting, intervals).between(judges)
 
 
 def _of_reference(board: OutcomeBoard, raters: tuple[str, ...], codes: Codes) -> Floats:
@@ -275,75 +188,6 @@ def _of_reference(board: OutcomeBoard, raters: tuple[str, ...], codes: Codes) ->
     n = (~np.isnan(said)).sum(axis=0)
     mean = np.nansum(said, axis=0) / np.maximum(n, 1)
     return np.where((codes >= 0) & (n > 0), mean, np.nan)
-
-
-class _Outcomes:
-    """One judge's outcomes against a reference's: with ties, without, and before the rule."""
-
-    def __init__(
-        self,
-        board: OutcomeBoard,
-        judge: str,
-        reference: str,
-        truth: Codes,
-        probabilities: Floats,
-        weighting: Weighting,
-        resamples: Resamples,
-        wanted: Intervals,
-    ) -> None:
-        codes = board.codes(judge)
-        # The models that the reference has compared are the rows for models, ties or not.
-        self.models = [board.models[m] for m in np.unique(board.labels.model_of[truth >= 0])]
-        self.full = Comparison(
-            judge, reference, pair(board.labels, codes, truth), resamples, wanted,
-            _measures(weighting, counted=_counted(board), models=self.models),
-        )  # fmt: skip
-        self.correlation = preference_correlation(
-            board.labels, board.probabilities(judge), probabilities, truth, resamples, wanted
-        )
-        by_order = board.by_order[board.labels.judges.index(judge)]
-        self.consistency = order_consistency(board.labels, by_order, truth, resamples, wanted)
-        decided, mine, theirs = _without_ties(board.labels, codes, truth)
-        kept = np.unique(board.labels.model_of[theirs >= 0])
-        self.decided = [board.models[m] for m in kept]
-        self.no_ties = Comparison(
-            judge, reference, pair(decided, mine, theirs), resamples, wanted,
-            Measures(
-                coefficients=DECIDED, of=coefficient, scores=None,
-                why=partial(_why_undefined, nothing=NONE_DECIDED),
-            ),
-        )  # fmt: skip
-
-    def rows(self) -> list[AgreementRow]:
-        """Pooled, macro, and a row for each two models that the reference has compared."""
-        without = self.no_ties.rows()
-        of_models = dict(zip(self.decided, without[2:], strict=True))
-        full = self.full.rows()
-        decided = [*without[:2], *(of_models.get(models) for models in self.models)]
-        opponents = [None, None, *(opponent for _, opponent in self.models)]
-        names = [None, None, *(model for model, _ in self.models)]
-        return [
-            replace(
-                row,
-                model=model,
-                opponent=opponent,
-                metrics={
-                    **row.metrics,
-                    **_renamed(no_ties, row),
-                    CORRELATION: correlation,
-                    **consistency,
-                },
-            )
-            for row, no_ties, correlation, consistency, model, opponent in zip(
-                full, decided, self.correlation, self.consistency, names, opponents, strict=True
-            )
-        ]
-
-
-def _coefficient(name: str, tables: Floats, *, weighting: Weighting) -> Floats:
-    if name == "cohen_kappa":
-        return cohen_kappa_of(tables, weighting=weighting)
-    return coefficient(name, tables)
 
 
 def _why_undefined(name: str, table: Floats, *, nothing: str) -> str | None:

@@ -9,22 +9,24 @@ their source.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import ClassVar
 
 import numpy as np
 from natsort import natsorted, ns
 from numpy.typing import NDArray
 
-from judgebench.metrics.comparison import AgreementRow, pairs_of
+from judgebench.metrics.agreement import AgreementBoard, AgreementTable
+from judgebench.metrics.board_kinds import Kind
+from judgebench.metrics.comparison import AgreementRow
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.judge_differences import (
     Headline,
     JudgeChecks,
     JudgeDifference,
     Two,
-    best_first,
     judge_differences,
     pairs_compared,
 )
@@ -59,23 +61,124 @@ NO_DIFFERENCE = "on no question do both tell answers apart"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScoreTable:
-    """All judges that score against one reference, or every two against each other.
+class ScoreReference:
+    """The scores others are compared with: one judge's, or the mean of several raters, in the shape
+    (items, models)."""
+
+    name: str
+    raters: tuple[str, ...]
+    scores: Floats
+
+
+class ScoreAgreement(AgreementBoard[ScoreReference]):
+    """Scores, whose correlations say how far one follows the other.
+
+    Repeats and samples of one item are averaged first. Answers that the reference has not scored do
+    not count, nor do models that a judge was never asked about; those that only the judge has not
+    scored are missing. Questions on which the judge or the reference gives all answers one score
+    have no correlation and are left out of the mean. For each judge there is a row ``pooled`` with
+    `CORRELATIONS` at each level.
 
     ``counts`` are by judge: ``answers`` that the reference scored, of them ``unreadable``,
     ``failed`` and ``not_asked``; ``questions``, those ``with_several`` answers and those
     ``compared``, on which both tell answers apart; ``systems``; and with blocks ``blocks``, those
     ``blocks_compared``, and the answers ``after_blocks``. With `UPSTREAM` at their end, what is
-    compared where unreadable scores count. ``differences`` and ``flags`` are as in
-    `judgebench.metrics.agreement.AgreementTable`.
+    compared where unreadable scores count.
+
+    Judges are compared by Spearman's correlation among the answers to one question, and among the
+    models; of the latter nothing is tested.
+
+    Parameters
+    ----------
+    scored
+        ``human`` is the mean of ``human/*``.
+    block
+        Upstream takes so many consecutive answers, in order of id, for those to one question; with
+        it the correlations within such blocks stand beside those within questions. They have no
+        interval: a block is not drawn by chance, and cuts across questions.
+    intervals
+        Percentile bootstrap over questions unless asked otherwise. Correlations over models have
+        none: it was measured not to hold.
     """
 
-    reference: str | None
-    raters: tuple[str, ...]
-    rows: tuple[AgreementRow, ...]
-    counts: Mapping[str, Mapping[str, int]]
-    differences: tuple[JudgeDifference, ...] = ()
-    flags: tuple[NearConstant, ...] = ()
+    kind: ClassVar[Kind] = "score"
+    leading: ClassVar[str] = SPEARMAN
+
+    def __init__(
+        self, scored: ScoreBoard, block: int | None = None, intervals: Intervals | None = None
+    ) -> None:
+        self.scored, self.block, self.wanted = scored, block, intervals or Intervals()
+        self.judges = scored.judges
+        self.resamples = self.wanted.resamples(scored.table.units)
+        self.compared: dict[str, _Compared] = {}
+        self.counts = {}
+
+    def reference(self, name: str) -> ScoreReference:
+        scores, raters = self.scored.reference(name)
+        return ScoreReference(name=name, raters=raters, scores=scores)
+
+    def beside(self, truth: ScoreReference, judge: str) -> ScoreReference:
+        if judge not in truth.raters:
+            return truth
+        others = tuple(rater for rater in truth.raters if rater != judge)
+        scores = self.scored.mean_of(others) if others else truth.scores
+        return ScoreReference(name=without(truth.name, judge), raters=others, scores=scores)
+
+    def rows(self, judge: str, truth: ScoreReference) -> list[AgreementRow]:
+        found = _Compared(self.scored, judge, truth.scores, self.block, self.resamples, self.wanted)
+        self.compared[judge] = found
+        self.counts = {**self.counts, judge: found.counts}
+        return [found.row(truth.name)]
+
+    def pooled(self, first: str, second: str) -> AgreementRow | None:
+        truth = self.scored.means(second)
+        if np.isnan(self.scored.means(first) + truth).all():
+            return None
+        found = _Compared(
+            self.scored, first, truth, None, self.resamples, self.wanted, as_upstream=False
+        )
+        return found.row(second)
+
+    def differences(
+        self, truth: ScoreReference, judges: Sequence[str], versus: str | None
+    ) -> tuple[JudgeDifference, ...]:
+        """On the answers that both judges have scored; none of judges with several scales."""
+        several = next((one.with_several for one in self.compared.values()), 0)
+        one_scale = [one for one in judges if self.compared[one].refused is None]
+        question = Headline(
+            metric=f"{SAMPLE}{SPEARMAN}", scope="pooled",
+            of=lambda sums: _means(sums[:, np.newaxis])[:, 0],
+            why=lambda sums: None if sums[1] else NO_DIFFERENCE if several else ONE_ANSWER,
+        )  # fmt: skip
+        system = Headline(
+            metric=f"{SYSTEM}{SPEARMAN}", scope="pooled",
+            of=lambda sums: system_correlations(sums)[..., AT],
+            why=lambda sums: why_undefined(*_system_means(sums)),
+            untested="none was measured to hold over so few models",
+        )  # fmt: skip
+        return tuple(
+            one
+            for two, headline in ((_questions, question), (_systems, system))
+            for one in judge_differences(
+                pairs_compared(one_scale, versus),
+                truth.name,
+                partial(two, self.scored, truth.scores),
+                [headline],
+                self.wanted,
+            )
+        )
+
+    def near_constant(
+        self, judge: str, truth: ScoreReference, checks: JudgeChecks
+    ) -> list[NearConstant]:
+        models = [(model, None) for model in self.scored.table.models]
+        model_of = np.broadcast_to(np.arange(len(models)), truth.scores.shape).ravel()
+        mine, words = coded(self.scored.means(judge).ravel())
+        theirs, _ = coded(truth.scores.ravel())
+        return flagged(
+            judge, truth.name, mine, theirs, model_of, models, words, checks.near_constant,
+            one_scale=False,
+        )  # fmt: skip
 
 
 def score_agreement(
@@ -86,100 +189,25 @@ def score_agreement(
     unparsed: float | None = None,
     intervals: Intervals | None = None,
     checks: JudgeChecks | None = None,
-) -> ScoreTable:
-    """Every judge that scores, against a reference.
-
-    Repeats and samples of one item are averaged first. Answers that the reference has not scored do
-    not count, nor do models that a judge was never asked about; those that only the judge has not
-    scored are missing. Questions on which the judge or the reference gives all answers one score
-    have no correlation and are left out of the mean.
+) -> AgreementTable:
+    """Every judge that scores, against a reference; see `ScoreAgreement`.
 
     Parameters
     ----------
     columns
         As for `judgebench.metrics.scores.scores`; items with one ``unit`` are one question.
-    reference
-        A judge; ``human`` is a judge of that name, or else the mean of ``human/*``. One of these
-        raters is compared with the mean of the others, and its row says so.
-    block
-        Upstream takes so many consecutive answers, in order of id, for those to one question; with
-        it the correlations within such blocks stand beside those within questions. They have no
-        interval: a block is not drawn by chance, and cuts across questions.
     unparsed
         What upstream takes an unreadable score for; with it every correlation is also given so.
-    intervals
-        Percentile bootstrap over questions unless asked otherwise. Correlations over models have
-        none: it was measured not to hold.
-    checks
-        As for `judgebench.metrics.agreement.agreement`. Compared is Spearman's correlation among
-        the answers to one question, and among the models; of the latter nothing is tested.
-
-    Returns
-    -------
-    ScoreTable
-        For each judge, in order of name, a row ``pooled`` with `CORRELATIONS` at each level.
-
-    Raises
-    ------
-    UsageError
-        When there is no such reference, it has scored nothing, or its raters use several scales.
     """
-    scored = ScoreBoard(columns, unparsed)
-    truth, raters = scored.reference(reference)
-    wanted = intervals or Intervals()
-    resamples = wanted.resamples(scored.table.units)
-    found: dict[str, _Compared] = {}
-    rows: list[AgreementRow] = []
-    for judge in scored.judges:
-        # Nobody is compared with scores that are their own.
-        others = tuple(rater for rater in raters if rater != judge)
-        theirs = truth if judge not in raters else scored.mean_of(others) if others else None
-        if theirs is not None:
-            found[judge] = _Compared(scored, judge, theirs, block, resamples, wanted)
-            name = reference if judge not in raters else without(reference, judge)
-            rows.append(found[judge].row(name))
-    judges = best_first(rows, SPEARMAN, without=raters)
-    return ScoreTable(
-        reference=reference,
-        raters=raters,
-        rows=tuple(rows),
-        counts={judge: one.counts for judge, one in found.items()},
-        differences=_differences(scored, found, truth, reference, judges, checks, wanted),
-        flags=() if checks is None else _near_constant(scored, truth, judges, reference, checks),
-    )
+    board = ScoreAgreement(ScoreBoard(columns, unparsed), block, intervals)
+    return board.against(reference, checks)
 
 
-def _differences(
-    scored: ScoreBoard,
-    found: Mapping[str, _Compared],
-    truth: Floats,
-    reference: str,
-    judges: Sequence[str],
-    checks: JudgeChecks | None,
-    wanted: Intervals,
-) -> tuple[JudgeDifference, ...]:
-    """On the answers that both judges have scored; none of judges with several scales."""
-    if checks is None:
-        return ()
-    several = next(iter(found.values())).with_several if found else 0
-    chosen = pairs_compared([one for one in judges if found[one].refused is None], checks.versus)
-    question = Headline(
-        metric=f"{SAMPLE}{SPEARMAN}", scope="pooled",
-        of=lambda sums: _means(sums[:, np.newaxis])[:, 0],
-        why=lambda sums: None if sums[1] else NO_DIFFERENCE if several else ONE_ANSWER,
-    )  # fmt: skip
-    system = Headline(
-        metric=f"{SYSTEM}{SPEARMAN}", scope="pooled",
-        of=lambda sums: system_correlations(sums)[..., AT],
-        why=lambda sums: why_undefined(*_system_means(sums)),
-        untested="none was measured to hold over so few models",
-    )  # fmt: skip
-    return (
-        *judge_differences(
-            chosen, reference, partial(_questions, scored, truth), [question], wanted
-        ),
-        *judge_differences(chosen, reference, partial(_systems, scored, truth), [system], wanted),
-    )
+def scores_between(
+    columns: Columns, *, judges: Collection[str] = (), intervals: Intervals | None = None
+) -> tuple[AgreementRow, ...]:
+    """Every two judges that scored some answer both, as `AgreementBoard.between` has them."""
+    return ScoreAgreement(ScoreBoard(columns, None), None, intervals).between(judges)
 
 
 def _common(scored: ScoreBoard, truth: Floats, judges: Sequence[str]) -> tuple[list[Floats], int]:
@@ -228,48 +256,6 @@ def _system_means(sums: Floats) -> tuple[Floats, Floats]:
     return sums[:, 0] / sums[:, 2], sums[:, 1] / sums[:, 2]
 
 
-def _near_constant(
-    scored: ScoreBoard, truth: Floats, judges: Sequence[str], reference: str, checks: JudgeChecks
-) -> tuple[NearConstant, ...]:
-    models = [(model, None) for model in scored.table.models]
-    model_of = np.broadcast_to(np.arange(len(models)), truth.shape).ravel()
-    theirs, _ = coded(truth.ravel())
-    found: list[NearConstant] = []
-    for judge in judges:
-        mine, words = coded(scored.means(judge).ravel())
-        found += flagged(
-            judge, reference, mine, theirs, model_of, models, words, checks.near_constant,
-            one_scale=False,
-        )  # fmt: skip
-    return tuple(found)
-
-
-def scores_between(
-    columns: Columns,
-    *,
-    judges: Collection[str] = (),
-    intervals: Intervals | None = None,
-) -> tuple[AgreementRow, ...]:
-    """Every two judges that scored some answer both, the second by name as the reference.
-
-    Parameters
-    ----------
-    columns, intervals
-        As for `score_agreement`.
-    judges
-        Only these against every other; all if empty.
-    """
-    scored = ScoreBoard(columns, None)
-    wanted = intervals or Intervals()
-    resamples = wanted.resamples(scored.table.units)
-    rows = []
-    for first, second in pairs_of(scored.judges, judges):
-        truth = scored.means(second)
-        if not np.isnan(scored.means(first) + truth).all():
-            rows.append(_Compared(scored, first, truth, None, resamples, wanted).row(second))
-    return tuple(rows)
-
-
 class _Compared:
     """One judge's scores beside a reference's, answer by answer in order of id."""
 
@@ -281,6 +267,8 @@ class _Compared:
         block: int | None,
         resamples: Resamples,
         wanted: Intervals,
+        *,
+        as_upstream: bool = True,
     ) -> None:
         self.judge, self.block, self.resamples, self.wanted = judge, block, resamples, wanted
         scales = scored.several_scales(judge)
@@ -298,7 +286,7 @@ class _Compared:
         self.n_systems = len(systems)
         self.people = truth[at]
         self.scores = {"": scored.means(judge)[at]}
-        if scored.unparsed is not None:
+        if as_upstream and scored.unparsed is not None:
             self.scores[UPSTREAM] = scored.means(judge, as_upstream=True)[at]
         lacking = np.isnan(self.scores[""])
         failed = lacking & scored.marked(judge, scored.failed)[at]

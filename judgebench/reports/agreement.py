@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, replace
-from typing import Any
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, TypeVar
 
 from judgebench.columns import counted, marked
 from judgebench.errors import UsageError
-from judgebench.metrics.agreement import agreement, between_judges, near_constant_between
+from judgebench.metrics.agreement import AgreementBoard, LabelAgreement
+from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.comparison import RANKINGS, AgreementRow
+from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.judge_differences import ALL, BEST, JudgeChecks, JudgeDifference
-from judgebench.metrics.label_board import undeclared
-from judgebench.metrics.score_agreement import BLOCK, SAMPLE
+from judgebench.metrics.label_board import read_labels, undeclared
+from judgebench.metrics.near_constant import NearConstant
+from judgebench.metrics.outcome_agreement import OutcomeAgreement
+from judgebench.metrics.outcome_board import outcome_board
+from judgebench.metrics.score_agreement import BLOCK, SAMPLE, ScoreAgreement
+from judgebench.metrics.score_board import ScoreBoard
 from judgebench.records import HUMAN, is_human
-from judgebench.reports import estimates
-from judgebench.reports.agreement_tables import AgreementReport, tables_of, without_models
+from judgebench.reports.board_data import BoardData
 from judgebench.reports.boards import (
     Columns,
     Meant,
@@ -30,17 +36,186 @@ from judgebench.reports.boards import (
     where,
     with_units,
 )
-from judgebench.reports.document import Document, Table
-from judgebench.reports.judge_comparison import (
-    cost_records,
-    difference_json,
-    flag_json,
-    flag_warnings,
+from judgebench.reports.document import (
+    Chart,
+    Document,
+    Each,
+    Report,
+    Rows,
+    Spread,
+    Table,
+    json_after,
+    json_field,
 )
-from judgebench.reports.judge_costs import judge_costs
-from judgebench.reports.judge_costs import to_json as cost_json
-from judgebench.reports.score_tables import score_tables
+from judgebench.reports.judge_costs import JudgeCost, judge_costs
+from judgebench.stats.agreement import Weighting
+from judgebench.stats.pair_outcomes import OutcomeRule
 from judgebench.store import Store
+
+KINDS: tuple[Kind, ...] = ("label", "preference", "score")
+
+OfKind = TypeVar("OfKind", AgreementRow, JudgeDifference, NearConstant, JudgeCost)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcomes:
+    """By which rule preferences became outcomes, and how many of which each judge has.
+
+    ``nothing_in_common`` names the judges that were asked about no pair of the reference's.
+    """
+
+    rule: OutcomeRule
+    weighting: Weighting
+    outcomes: Mapping[str, Mapping[str, int]]
+    nothing_in_common: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """What correlations of scores rest on.
+
+    ``counts`` are by judge, as of `judgebench.metrics.score_agreement.ScoreAgreement`; ``block``
+    and ``unparsed`` are upstream's, None where it has none.
+    """
+
+    block: int | None
+    unparsed: float | None
+    counts: Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementKind:
+    """What judges agree on in one kind of verdicts.
+
+    reference
+        None where nobody was named and no person has given such verdicts: then every two judges are
+        compared.
+    raters
+        Those whose verdicts the reference is made of.
+    basis
+        Of preferences and of scores, what their numbers rest on.
+    suspicious
+        The models that correlations over models leave out.
+    """
+
+    kind: Kind
+    reference: str | None
+    raters: tuple[str, ...]
+    basis: Outcomes | Scores | None = json_field(inline=True, default=None)
+    level: float = json_field(hidden=True)
+    warnings: tuple[str, ...] = json_field(hidden=True, default=())
+    suspicious: tuple[str, ...] = json_field(hidden=True, default=())
+
+
+AT = ("benchmark", "version")
+OF_ONE = ("judge", "reference", "kind", "scope")
+NOT_TESTED = (("versus", ""), ("p_value", ""), ("p_adjusted", ""))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementReport(Report):
+    """Judges of one benchmark against a reference, and every two against each other.
+
+    Where kinds of verdicts have different references, that of the first that has any stands above;
+    every row has its own. ``between`` compares every two judges, pooled; ``differences`` judges
+    with judges by their agreement with the reference; ``flags`` are those that say nearly always
+    the same, and ``costs`` what their verdicts took. The last three are empty where nobody asked.
+    """
+
+    ROWS: ClassVar = (
+        Rows(
+            of="listed",
+            shared=AT,
+            row=(*OF_ONE, "model", "opponent", Each("metrics"), *NOT_TESTED),
+        ),
+        Rows(
+            of="differences",
+            shared=AT,
+            row=(
+                *OF_ONE, ("model", ""), ("opponent", ""), ("metric", "column"), Spread("estimate"),
+                "versus", "p_value", "p_adjusted",
+            ),
+        ),
+        Rows(
+            of="costs",
+            shared=AT,
+            row=(
+                *OF_ONE, ("model", ""), ("opponent", ""), Each("metrics"), ("level", ""),
+                ("units", ""), *NOT_TESTED,
+            ),
+        ),
+    )  # fmt: skip
+    CHART: ClassVar = Chart(along="judge", by="metric")
+
+    benchmark: str
+    version: str
+    reference: str | None
+    raters: tuple[str, ...]
+    kinds: tuple[AgreementKind, ...]
+    rows: tuple[AgreementRow, ...] = ()
+    between: tuple[AgreementRow, ...] = ()
+    differences: tuple[JudgeDifference, ...] = ()
+    costs: tuple[JudgeCost, ...] = ()
+    flags: tuple[NearConstant, ...] = ()
+
+    @property
+    @json_after("flags")
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(warning for one in self.kinds for warning in one.warnings)
+
+    @property
+    def listed(self) -> tuple[AgreementRow, ...]:
+        """What is said of single judges: with the reference, else with each other."""
+        return self.rows or self.between
+
+    def records(self) -> list[dict[str, Any]]:
+        """Those of each kind after another."""
+        return [r for one in self.kinds for r in Report.records(self.of(one.kind))]
+
+    def of(self, kind: Kind) -> AgreementReport:
+        """The part on one kind of verdicts."""
+
+        def its(ones: tuple[OfKind, ...]) -> tuple[OfKind, ...]:
+            return tuple(one for one in ones if one.kind == kind)
+
+        (found,) = (one for one in self.kinds if one.kind == kind)
+        return replace(
+            self, reference=found.reference, raters=found.raters, kinds=(found,),
+            rows=its(self.rows), between=its(self.between), differences=its(self.differences),
+            costs=its(self.costs), flags=its(self.flags),
+        )  # fmt: skip
+
+    def without_models(self) -> AgreementReport:
+        """Without rows for single models, nor for the mean of a kind where there is but one."""
+        models: dict[Kind, set[tuple[str | None, str | None]]] = {}
+        for row in self.rows:
+            if row.scope == "model":
+                models.setdefault(row.kind, set()).add((row.model, row.opponent))
+        one = {kind for kind, its in models.items() if len(its) == 1}
+        rows = (row for row in self.rows if row.scope != "model")
+        return replace(
+            self, rows=tuple(row for row in rows if row.scope != "macro" or row.kind not in one)
+        )
+
+    def tables(self, *, by_model: bool = False) -> list[Table]:
+        """Judges against the reference, with each other by that, and every two among themselves.
+
+        Parameters
+        ----------
+        by_model
+            Whether single models have a table; JSON has them in any case.
+        """
+        from judgebench.reports.agreement_tables import tables_of
+
+        return [table for kind in self.kinds for table in tables_of(self.of(kind.kind), by_model)]
+
+    def document(self, *, by_model: bool = False) -> Document:
+        shown = self if by_model else self.without_models()
+        tables = self.tables(by_model=by_model)
+        return Document(tables=tables, records=shown.records(), data=self.to_dict())
+
+
+# from the store -----------------------------------------------------------------------------------
 
 
 def agreement_report(
@@ -48,28 +223,35 @@ def agreement_report(
     benchmark: str,
     version: str | None = None,
     *,
+    kind: Kind = "label",
     reference: str | None = None,
     judges: Collection[str] = (),
     between: bool = False,
+    rule: OutcomeRule | None = None,
+    weighting: Weighting = "nominal",
     intervals: Intervals | None = None,
     checks: JudgeChecks | None = None,
     stored: Columns | None = None,
 ) -> AgreementReport:
-    """How far the judges of a benchmark agree on labels of answers.
+    """How far the judges of a benchmark agree in one kind of verdicts.
 
     Parameters
     ----------
     benchmark
         ``NAME`` or ``NAME@VERSION``; ``version`` may stand apart.
     reference
-        A judge by name or id; ``human`` is a judge of that name, or else the majority of
-        ``human/*`` with ties left out. Where not given: ``human``, if people have labelled
-        anything.
+        A judge by name or id; ``human`` is a judge of that name, or else ``human/*`` together: the
+        majority of their labels and outcomes with ties left out, the mean of their scores. Where
+        not given: ``human``, if people have given any such verdict.
     judges
         Only these, by name (as shown, or without what tells them apart) or id; all if empty.
     between
         Whether to compare every two judges as well (each pair costs as much as a judge does), or
         the ``judges`` asked for with every other; where there is no reference that is all there is.
+    rule
+        How probabilities in one order or two become outcomes.
+    weighting
+        Of Cohen's kappa of outcomes with ties.
     checks
         With them, judges are compared with judges, those that say nearly always the same are named,
         and what verdicts took is read.
@@ -83,40 +265,198 @@ def agreement_report(
         that several judges are called.
     """
     which = meant(store, benchmark if version is None else f"{benchmark}@{version}")
-    columns = stored or store.board_verdicts(which.name, which.version)
-    named = told_apart([columns], "judge")
-    columns = renamed(columns, told_apart([columns], "model"), named)
-    columns = with_units(columns, store, which)
-    reference, wanted = asked_for(columns, reference, judges, named, store, which, ("label",))
-    checks, wanted = with_versus(checks, reference, wanted, named, store, which)
-    held = only(columns, wanted, reference)
-    report = AgreementReport(
-        benchmark=which.name, version=which.version, reference=reference, raters=(), rows=(),
-        between=(), level=(intervals or Intervals()).level,
-    )  # fmt: skip
-    if reference is not None:
-        table = agreement(
-            held, reference=reference, labels=which.labels, intervals=intervals, checks=checks
+    columns, named, _ = columns_of(store, which, kind, stored)
+    reference, wanted = _asked_for(columns, reference, judges, named, store, which, kind)
+    checks, wanted = _with_versus(checks, reference, wanted, named, store, which)
+    rule = rule or OutcomeRule()
+
+    def board(its: Columns) -> AgreementBoard[Any]:
+        if kind == "label":
+            return LabelAgreement(read_labels(its, labels=which.labels), intervals)
+        if kind == "preference":
+            return OutcomeAgreement(outcome_board(its, rule), weighting, intervals)
+        return ScoreAgreement(ScoreBoard(its, which.unparsed), which.block, intervals)
+
+    held = _only(columns, wanted, reference)
+    table = None if reference is None else board(held).against(reference, checks)
+    every = board(columns) if between or table is None else None
+    pairs = every.between(wanted) if every is not None else ()
+    flags = table.flags if table is not None else ()
+    if table is None and checks is not None and isinstance(every, LabelAgreement):
+        flags = every.near_constant_between(wanted, checks)
+    counts = table.counts if table is not None else every.counts if every is not None else {}
+    basis: Outcomes | Scores | None = None
+    if kind == "preference":
+        strangers = table.nothing_in_common if table is not None else ()
+        basis = Outcomes(
+            rule=rule, weighting=weighting, outcomes=counts, nothing_in_common=strangers
         )
-        report = replace(
-            report, raters=table.raters, rows=table.rows, differences=table.differences,
-            flags=table.flags,
-        )  # fmt: skip
-    elif checks is not None:
-        flags = near_constant_between(columns, judges=wanted, labels=which.labels, checks=checks)
-        report = replace(report, flags=flags)
-    if between or reference is None:
-        held = columns
-        pairs = between_judges(columns, judges=wanted, labels=which.labels, intervals=intervals)
-        report = replace(report, between=pairs)
-    unread = tuple(
-        f"{judge}: {undeclared_labels(counts, which)}"
-        for judge, counts in sorted(undeclared(held, which.labels).items())
-    )
-    return with_costs(replace(report, warnings=unread), store, named, checks)
+    elif kind == "score":
+        basis = Scores(
+            block=which.block, unparsed=which.unparsed, counts=counts if table is not None else {}
+        )
+    unread = undeclared(held if every is None else columns, which.labels)
+    warnings = [
+        f"{judge}: {undeclared_labels(n, which)}"
+        for judge, n in sorted(unread.items())
+        if kind == "label"
+    ]
+    rows = table.rows if table is not None else ()
+    costs: tuple[JudgeCost, ...] = ()
+    if checks is not None:
+        compared = dict.fromkeys(row.judge for row in rows) or dict.fromkeys(
+            name for row in pairs for name in (row.judge, row.reference)
+        )
+        costs = judge_costs(store, which.name, which.version, named, compared)
+        warnings += flag_warnings(flags)
+    about: dict[str, Any] = {"version": which.version, "kind": kind}
+    raters = table.raters if table is not None else ()
+    return AgreementReport(
+        benchmark=which.name,
+        version=which.version,
+        reference=reference,
+        raters=raters,
+        kinds=(
+            AgreementKind(
+                kind=kind, reference=reference, raters=raters, basis=basis,
+                level=(intervals or Intervals()).level, warnings=tuple(warnings),
+            ),
+        ),
+        rows=tuple(replace(row, **about) for row in rows),
+        between=tuple(replace(row, **about) for row in pairs),
+        differences=tuple(
+            replace(one, **about) for one in (table.differences if table is not None else ())
+        ),
+        costs=tuple(replace(one, kind=kind, reference=reference) for one in costs),
+        flags=tuple(replace(one, kind=kind) for one in flags),
+    )  # fmt: skip
 
 
-def with_versus(
+def columns_of(
+    store: Store, which: Meant, kind: Kind, stored: Columns | None = None
+) -> tuple[Columns, dict[str, str], dict[str, str]]:
+    """Verdicts as judges are compared by them, and id -> shown name of judges and of models.
+
+    Of outcomes and scores with what failed, which says what was asked.
+    """
+    stored = stored or store.board_verdicts(which.name, which.version)
+    tables: list[Columns] = [stored]
+    if kind != "label":
+        tables.append(store.failures(which.name, which.version))
+    judges, models = (told_apart(reversed(tables), who) for who in ("judge", "model"))
+    columns, *failed = (renamed(one, models, judges) for one in tables)
+    if failed:
+        columns = with_failures(columns, *failed)
+    if kind == "preference":
+        columns = where(columns, marked(columns["opponent"], lambda one: one is not None))
+    return with_units(columns, store, which), judges, models
+
+
+def agreement_reports(
+    store: Store,
+    benchmark: str,
+    *,
+    reference: str | None = None,
+    between: bool = False,
+    checks: JudgeChecks | None = None,
+    **asked: Any,
+) -> AgreementReport | None:
+    """One report over all kinds of verdicts in which there is something to compare; None for none.
+
+    Parameters
+    ----------
+    checks
+        As for `agreement_report`; the usual ones where not given.
+    **asked
+        As for `agreement_report`.
+
+    Raises
+    ------
+    UsageError
+        For a name that the store does not hold, where the reference has no verdict of any kind that
+        can be compared, and where no judge can be compared with the one that is named for it.
+    """
+    checks = checks or JudgeChecks()
+    which = meant(store, benchmark)
+    stored: Columns = store.board_verdicts(which.name, which.version)
+    suspicious = BoardData(store, which, ())
+    said = counted(stored["kind"], stored["judge"])
+    people = {kind for kind, judge in said if is_human(judge)}
+    how = {"reference": reference, "between": between, "checks": checks, **asked}
+    found: list[AgreementReport] = []
+    refused: list[UsageError] = []
+    for kind in KINDS:
+        if kind not in {one for one, _ in said}:
+            continue
+        if kind == "score" and found and not (reference or between or kind in people):
+            continue  # every confidence in an answer is a score: compared only where asked for
+        try:
+            report = agreement_report(store, benchmark, kind=kind, stored=stored, **how)
+        except UsageError as error:
+            refused.append(error)
+        else:
+            found.append(_without_suspicious(report, suspicious, kind, stored, how))
+    told = [report for report in found if report.rows or report.between]
+    if not told and refused:
+        raise refused[0]
+    if checks.versus not in (None, ALL, BEST) and not any(one.differences for one in told):
+        raise UsageError(
+            f"--versus: no judge can be compared with {checks.versus}: that takes a reference, and "
+            "another judge, with verdicts of one kind"
+        )
+    return _joined(told) if told else None
+
+
+def _joined(reports: list[AgreementReport]) -> AgreementReport:
+    first = next((report for report in reports if report.reference is not None), reports[0])
+    names = ("kinds", "rows", "between", "differences", "costs", "flags")
+    parts: dict[str, Any] = {
+        name: tuple(one for report in reports for one in getattr(report, name)) for name in names
+    }
+    return replace(first, **parts)
+
+
+def or_refused(report: AgreementReport | None, benchmark: str) -> AgreementReport:
+    """The report.
+
+    Raises
+    ------
+    UsageError
+        Where there is none.
+    """
+    if report is None:
+        raise UsageError(
+            f"{benchmark} has no two judges with labels or scores of the same answers, or with "
+            "preferences about the same pairs; `judgebench import labels FILE` brings what people "
+            "say"
+        )
+    return report
+
+
+def _asked_for(
+    columns: Columns,
+    reference: str | None,
+    judges: Collection[str],
+    named: Mapping[str, str],
+    store: Store,
+    which: Meant,
+    kind: Kind,
+) -> tuple[str | None, frozenset[str]]:
+    """The reference and the judges asked for, as they are shown; no judges where all are meant.
+
+    People with such verdicts are the reference where nobody is named.
+    """
+    if reference is None:
+        said = counted(columns["judge"], columns["kind"])
+        people = any(is_human(judge) and one == kind for judge, one in said)
+        reference = HUMAN if people else None
+    elif reference != HUMAN or not any(is_human(judge) for judge in named.values()):
+        reference = reference_called(reference, named, store, which)
+    wanted = (judge for name in judges for judge in judges_called(name, named, store, which))
+    return reference, frozenset(wanted)
+
+
+def _with_versus(
     checks: JudgeChecks | None,
     reference: str | None,
     wanted: frozenset[str],
@@ -142,47 +482,7 @@ def with_versus(
     return replace(checks, versus=versus), wanted and wanted | {versus}
 
 
-def with_costs(
-    report: AgreementReport,
-    store: Store,
-    named: Mapping[str, str],
-    checks: JudgeChecks | None,
-) -> AgreementReport:
-    """With what verdicts took and the warnings about judges that say nearly always the same."""
-    if checks is None:
-        return report
-    judges = dict.fromkeys(row.judge for row in report.rows)
-    for row in () if judges else report.between:
-        judges |= dict.fromkeys((row.judge, row.reference))
-    costs = judge_costs(store, report.benchmark, report.version, named, judges)
-    warnings = (*report.warnings, *flag_warnings(report.flags))
-    return replace(report, costs=costs, warnings=warnings)
-
-
-def asked_for(
-    columns: Columns,
-    reference: str | None,
-    judges: Collection[str],
-    named: Mapping[str, str],
-    store: Store,
-    which: Meant,
-    kinds: Collection[str],
-) -> tuple[str | None, frozenset[str]]:
-    """The reference and the judges asked for, as they are shown; no judges where all are meant.
-
-    ``kinds`` are those of verdicts by which people become the reference where nobody is named.
-    """
-    if reference is None:
-        said = counted(columns["judge"], columns["kind"])
-        people = any(is_human(judge) and kind in kinds for judge, kind in said)
-        reference = HUMAN if people else None
-    elif reference != HUMAN or not any(is_human(judge) for judge in named.values()):
-        reference = reference_called(reference, named, store, which)
-    wanted = (judge for name in judges for judge in judges_called(name, named, store, which))
-    return reference, frozenset(wanted)
-
-
-def only(columns: Columns, wanted: Collection[str], reference: str | None) -> Columns:
+def _only(columns: Columns, wanted: Collection[str], reference: str | None) -> Columns:
     """Verdicts of the judges asked for and of the reference, all where none is asked for."""
     if not wanted:
         return columns
@@ -193,61 +493,83 @@ def only(columns: Columns, wanted: Collection[str], reference: str | None) -> Co
     return where(columns, marked(columns["judge"], compared))
 
 
-def over_models_without(
-    report: AgreementReport, others: AgreementReport | None, suspicious: Mapping[str, str]
-) -> AgreementReport:
-    """The report with correlations over models that leave suspicious ones out, and a line on it.
+def flag_warnings(flags: Collection[NearConstant]) -> list[str]:
+    """A line for each judge that says nearly always the same, with the models on which it does."""
+    apart = len({one.opponent for one in flags}) > 1
+    of_judge: dict[str, list[str]] = {}
+    for one in flags:
+        where = "all answers" if one.model is None else one.model
+        if apart and one.opponent is not None:
+            where += f" against {one.opponent}"
+        of_judge.setdefault(one.judge, []).append(
+            f"{one.says} on {100 * one.share:.4g} % of {one.n} verdicts on {where} "
+            f"({one.reference}: {100 * one.reference_share:.4g} %)"
+        )
+    return [
+        f"{judge} says nearly always the same: {'; '.join(its)}" for judge, its in of_judge.items()
+    ]
 
-    Parameters
-    ----------
-    others
-        The same report of the other models; None where nothing of them can be compared.
-    suspicious
-        By model, why its answers may be meant for the judge.
-    """
+
+# suspicious models --------------------------------------------------------------------------------
+
+
+def _without_suspicious(
+    report: AgreementReport, data: BoardData, kind: Kind, stored: Columns, how: Mapping[str, Any]
+) -> AgreementReport:
+    """The report with correlations over models that leave suspicious ones out, and a line on it."""
+    if not data.suspicious:
+        return report
+    ids = {data.model_ids[model] for model in data.suspicious}
+    rest = where(stored, marked(stored["model_id"], lambda one: one not in ids))
+    others: AgreementReport | None = None
+    with suppress(UsageError):  # of the other models alone there may be nothing to compare
+        others = agreement_report(data.store, str(data.which), kind=kind, stored=rest, **how)
     again = {_who(row): row for row in (*others.rows, *others.between)} if others else {}
     differences = {_of(one): one for one in others.differences} if others else {}
 
     def row_without(row: AgreementRow) -> AgreementRow:
         if row.scope != "pooled":
             return row
-        instead = again.get(_who(row))
-        metrics = {
-            name: one
-            if not _over_models(report, name)
-            else instead.metrics[name]
-            if instead is not None and name in instead.metrics
-            else replace(
+        instead = again[_who(row)].metrics if _who(row) in again else {}
+        nothing = {
+            name: replace(
                 one, value=math.nan, low=math.nan, high=math.nan, method="",
                 undefined="only suspicious models have verdicts of both",
             )
             for name, one in row.metrics.items()
         }  # fmt: skip
-        return replace(row, metrics=metrics)
+        return replace(
+            row,
+            metrics={
+                name: instead.get(name, nothing[name]) if _over_models(kind, name) else one
+                for name, one in row.metrics.items()
+            },
+        )
 
-    why = "; ".join(f"{model}: {said}" for model, said in sorted(suspicious.items()))
+    why = "; ".join(f"{model}: {said}" for model, said in sorted(data.suspicious.items()))
+    said = (
+        f"correlations over models leave out those that are suspicious, which count in all else "
+        f"({why})"
+    )
+    (its,) = report.kinds
+    its = replace(its, suspicious=tuple(sorted(data.suspicious)), warnings=(*its.warnings, said))
     return replace(
         report,
+        kinds=(its,),
         rows=tuple(map(row_without, report.rows)),
         between=tuple(map(row_without, report.between)),
         differences=tuple(
-            differences[_of(one)] if _over_models(report, one.metric) else one
+            differences.get(_of(one), one)
+            if _over_models(kind, one.metric)
+            else one
             for one in report.differences
-            if not _over_models(report, one.metric) or _of(one) in differences
+            if not _over_models(kind, one.metric) or _of(one) in differences
         ),
-        suspicious=tuple(sorted(suspicious)),
-        warnings=(
-            *report.warnings,
-            "correlations over models leave out those that are suspicious, which count in all "
-            f"else ({why})",
-        ),
-    )
+    )  # fmt: skip
 
 
-def _over_models(report: AgreementReport, metric: str) -> bool:
-    if report.kind == "score":
-        return not metric.startswith((SAMPLE, BLOCK))
-    return metric in RANKINGS
+def _over_models(kind: Kind, metric: str) -> bool:
+    return not metric.startswith((SAMPLE, BLOCK)) if kind == "score" else metric in RANKINGS
 
 
 def _who(row: AgreementRow) -> tuple[str | None, ...]:
@@ -256,155 +578,3 @@ def _who(row: AgreementRow) -> tuple[str | None, ...]:
 
 def _of(one: JudgeDifference) -> tuple[str | None, ...]:
     return one.judge, one.versus, one.metric, one.scope
-
-
-# out --------------------------------------------------------------------------------------------
-
-
-def to_json(*reports: AgreementReport) -> dict[str, Any]:
-    """Reports of one benchmark as the contract has it, the rows of each kind after another.
-
-    ``between`` compares every two judges, pooled. Where the kinds have different references, that
-    of the first that has any stands above; every row has its own.
-    """
-    first = next((report for report in reports if report.reference is not None), reports[0])
-    return {
-        "benchmark": first.benchmark,
-        "version": first.version,
-        "reference": first.reference,
-        "raters": list(first.raters),
-        "kinds": [_kind_json(report) for report in reports],
-        "rows": [_row_json(row, report) for report in reports for row in report.rows],
-        "between": [_row_json(row, report) for report in reports for row in report.between],
-        "differences": [
-            {**difference_json(one), "version": report.version, "kind": report.kind}
-            for report in reports
-            for one in report.differences
-        ],
-        "costs": [
-            {**cost_json(one), "kind": report.kind} for report in reports for one in report.costs
-        ],
-        "flags": [
-            {**flag_json(one), "kind": report.kind} for report in reports for one in report.flags
-        ],
-        "warnings": [warning for report in reports for warning in report.warnings],
-    }
-
-
-def _kind_json(report: AgreementReport) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "kind": report.kind,
-        "reference": report.reference,
-        "raters": list(report.raters),
-    }
-    if report.outcomes is not None:
-        found |= {
-            "rule": asdict(report.outcomes.rule),
-            "weighting": report.outcomes.weighting,
-            "outcomes": {judge: dict(n) for judge, n in report.outcomes.counts.items()},
-            "nothing_in_common": list(report.nothing_in_common),
-        }
-    if report.scores is not None:
-        found |= {
-            "block": report.scores.block,
-            "unparsed": report.scores.unparsed,
-            "counts": {judge: dict(n) for judge, n in report.scores.counts.items()},
-        }
-    return found
-
-
-def _row_json(row: AgreementRow, report: AgreementReport) -> dict[str, Any]:
-    return {
-        "judge": row.judge,
-        "reference": row.reference,
-        "version": report.version,
-        "kind": report.kind,
-        "scope": row.scope,
-        "model": row.model,
-        "opponent": row.opponent,
-        "metrics": {name: estimates.to_json(e) for name, e in row.metrics.items()},
-    }
-
-
-def document(*reports: AgreementReport, by_model: bool = False) -> Document:
-    """Reports of one benchmark for printing. JSON has the single models in any case."""
-    shown = [report if by_model else without_models(report) for report in reports]
-    return Document(
-        tables=[table for one in reports for table in _with_warnings(one, by_model=by_model)],
-        records=[record for report in shown for record in _records(report)],
-        data=to_json(*reports),
-    )
-
-
-def _with_warnings(report: AgreementReport, *, by_model: bool) -> list[Table]:
-    tables = list(
-        tables_of(report, by_model=by_model) if report.scores is None else score_tables(report)
-    )
-    if tables:
-        said = [f"warning: {warning}" for warning in report.warnings]
-        tables[-1] = replace(tables[-1], notes=[*tables[-1].notes, *said])
-    return tables
-
-
-def _records(report: AgreementReport) -> list[dict[str, Any]]:
-    found = [
-        _record(report, row.judge, row.reference, name, estimates.record(row.metrics[name]),
-                scope=row.scope, model=row.model, opponent=row.opponent)
-        for row in report.rows or report.between
-        for name in row.metrics
-    ]  # fmt: skip
-    found += [
-        _record(report, one.judge, one.reference, f"{one.metric}_difference",
-                estimates.record(one.estimate), scope=one.scope, versus=one.versus,
-                p_value=estimates.finite(one.p_value),
-                p_adjusted=estimates.finite(one.p_adjusted))
-        for one in report.differences
-    ]  # fmt: skip
-    return found + [
-        _record(report, judge, report.reference, name, line)
-        for judge, name, line in cost_records(report.costs)
-    ]
-
-
-def _record(
-    report: AgreementReport,
-    judge: str,
-    reference: str | None,
-    metric: str,
-    line: Mapping[str, Any],
-    *,
-    scope: str = "pooled",
-    model: str | None = None,
-    opponent: str | None = None,
-    versus: str | None = None,
-    p_value: float | None = None,
-    p_adjusted: float | None = None,
-) -> dict[str, Any]:
-    return {
-        "benchmark": report.benchmark,
-        "version": report.version,
-        "judge": judge,
-        "reference": reference,
-        "kind": report.kind,
-        "scope": scope,
-        "model": model,
-        "opponent": opponent,
-        "metric": metric,
-        **line,
-        "versus": versus,
-        "p_value": p_value,
-        "p_adjusted": p_adjusted,
-    }
-
-
-__all__ = [
-    "AgreementReport",
-    "agreement_report",
-    "asked_for",
-    "document",
-    "only",
-    "over_models_without",
-    "to_json",
-    "with_costs",
-    "with_versus",
-]

@@ -1,26 +1,25 @@
-"""How far judges agree, as it is kept and as tables for people."""
+"""How far judges agree, as tables for people. Each takes a report on one kind of verdicts."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from types import MappingProxyType
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.comparison import AgreementRow
-from judgebench.metrics.judge_differences import JudgeDifference
-from judgebench.metrics.near_constant import NearConstant
+from judgebench.metrics.judge_differences import KAPPA, JudgeDifference
 from judgebench.metrics.order_consistency import ONE_ORDER, UPSTREAM
 from judgebench.metrics.registry import meanings
+from judgebench.metrics.score_agreement import BLOCK, SAMPLE, SYSTEM
+from judgebench.records import Estimate
 from judgebench.reports import estimates
-from judgebench.reports.document import Column, Table
-from judgebench.reports.judge_comparison import cost_columns, cost_notes, difference_tables
+from judgebench.reports.agreement import AgreementReport, Outcomes, Scores
+from judgebench.reports.document import Cells, Table, column, table
 from judgebench.reports.judge_costs import JudgeCost
-from judgebench.stats.agreement import Weighting
-from judgebench.stats.pair_outcomes import OutcomeRule
+from judgebench.stats.judge_quality import CORRELATIONS
 
-KAPPA = "cohen_kappa"
 SHOWN = {
     "cohen_kappa": "kappa",
     "agreement": "agreement",
@@ -61,114 +60,124 @@ WITH_INTERVAL = (
 )
 MOST_NOTES = 8
 
+SCOPES = {
+    "pooled": "pooled: all answers together",
+    "macro": "macro: the unweighted mean over models, as papers print it",
+    "model": "model by model",
+}
+RANKED_BY: dict[Kind, str] = {
+    "label": "Spearman, Kendall: of the models' shares of the positive label",
+    "preference": "Spearman, Kendall: of the models' win rates",
+}
+"""What the models are ranked by that these correlations are of."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgreementReport:
-    """Judges of one benchmark against a reference, and every two against each other.
-
-    ``reference`` is None where nobody was named and no person has labelled anything: then there
-    is only ``between``. ``raters`` are those whose labels the reference is made of. ``kind`` says
-    what they agree on: labels of answers, or scores of them, of which ``scores`` says what they
-    rest on, or the outcomes of preferences, and then ``outcomes`` says how preferences became
-    those, and ``nothing_in_common`` names the judges that were asked about no pair of the
-    reference's. ``differences`` compares judges with judges, ``flags`` are those that say nearly
-    always the same, and ``costs`` what their verdicts took; they are empty where nobody asked.
-    ``suspicious`` are the models that correlations over models leave out.
-    """
-
-    benchmark: str
-    version: str
-    reference: str | None
-    raters: tuple[str, ...]
-    rows: tuple[AgreementRow, ...]
-    between: tuple[AgreementRow, ...]
-    warnings: tuple[str, ...] = ()
-    kind: Kind = "label"
-    outcomes: Outcomes | None = None
-    scores: Scores | None = None
-    nothing_in_common: tuple[str, ...] = ()
-    differences: tuple[JudgeDifference, ...] = ()
-    flags: tuple[NearConstant, ...] = ()
-    costs: tuple[JudgeCost, ...] = ()
-    level: float = 0.95
-    suspicious: tuple[str, ...] = ()
+RIGHT: dict[str, Any] = {"align": "right"}
+SPARE: dict[str, Any] = {"align": "right", "spare": True}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcomes:
-    """By which rule preferences became outcomes, and how many of which each judge has."""
-
-    rule: OutcomeRule
-    weighting: Weighting
-    counts: Mapping[str, Mapping[str, int]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scores:
-    """What correlations of scores rest on.
-
-    ``counts`` are by judge, as in `judgebench.metrics.score_agreement.ScoreTable`; ``block`` and
-    ``unparsed`` are upstream's, None where it has none.
-    """
-
-    block: int | None
-    unparsed: float | None
-    counts: Mapping[str, Mapping[str, int]]
-
-
-def without_models(report: AgreementReport) -> AgreementReport:
-    """The report without its rows for single models, nor for their mean where there is but one."""
-    one = len({(row.model, row.opponent) for row in report.rows if row.scope == "model"}) == 1
-    gone = ("model", "macro") if one else ("model",)
-    return replace(report, rows=tuple(row for row in report.rows if row.scope not in gone))
-
-
-def tables_of(whole: AgreementReport, *, by_model: bool) -> Iterable[Table]:
+def tables_of(whole: AgreementReport, by_model: bool) -> list[Table]:
     """Judges against the reference, with each other by that, and every two among themselves.
 
     Parameters
     ----------
+    whole
+        On one kind of verdicts.
     by_model
         Whether single models have a table.
     """
-    report = whole if by_model else without_models(whole)
-    models = _models_ranked(whole)
+    (kind,) = whole.kinds
+    report = whole if by_model else whole.without_models()
     at = f"{report.benchmark}@{report.version}"
-    if report.outcomes is not None:
-        at += ", preferences"
-    rule = "" if report.outcomes is None else f"; {rule_line(report.outcomes)}"
-    if report.reference is not None:
-        against = f"{at}, judges against {report.reference}"
-        of, shown = _made_of(report), shown_of(report)
-        for scope, says in (
-            ("pooled", "pooled: all answers together"),
-            ("macro", "macro: the unweighted mean over models, as papers print it"),
-            ("model", "model by model"),
-        ):
-            rows = [row for row in report.rows if row.scope == scope]
-            if rows:
-                says = f"{of}{says}; intervals resample questions{rule}"
-                table = _table(
-                    report, rows, against, says, shown, models if scope == "pooled" else {}
-                )
-                # Once, under the first table: the others have the same columns.
-                once = [meanings(shown)] if scope == "pooled" else []
-                yield replace(table, notes=[*table.notes, *once])
-        yield from difference_tables(report.differences, at, level=report.level)
+    at += {"label": "", "preference": ", preferences", "score": ", scores"}[kind.kind]
+    tables: list[Table] = []
+    if isinstance(kind.basis, Scores):
+        if report.rows:
+            tables.append(_score_table(report, kind.basis, at))
+    elif report.reference is not None:
+        for scope in SCOPES:
+            if rows := [row for row in report.rows if row.scope == scope]:
+                models = _models_ranked(whole) if scope == "pooled" else {}
+                tables.append(_table(report, rows, at, models))
+    if report.rows:
+        tables += difference_tables(report.differences, at, level=kind.level)
     if report.between:
-        what = "answers" if report.outcomes is None else "pairs"
-        yield from between_tables(report.between, at, what, rule)
+        tables += _between_tables(report, at)
+    if tables:
+        said = [f"warning: {warning}" for warning in report.warnings]
+        tables[-1] = replace(tables[-1], notes=[*tables[-1].notes, *said])
+    return tables
+
+
+# against the reference ----------------------------------------------------------------------------
+
+
+def _table(
+    report: AgreementReport, rows: Sequence[AgreementRow], at: str, models: Mapping[str, int]
+) -> Table:
+    (kind,) = report.kinds
+    shown = shown_of(report)
+    pooled, by_model = rows[0].scope == "pooled", rows[0].model is not None
+    # Model by model, the judges stay in their order; else the best comes first.
+    ordered = rows if by_model else sorted(rows, key=_by(KAPPA))
+    costs = report.costs if pooled else ()
+    ranked = {} if max(models.values(), default=0) < 2 else SHOWN_OF_MODELS
+
+    def metric(name: str, title: str) -> Cells[AgreementRow]:
+        def cell(row: AgreementRow) -> str:
+            one = row.metrics[name]
+            return estimates.text(one if name in WITH_INTERVAL else replace(one, low=math.nan))
+
+        return column(title, cell, align="right", spare=name != KAPPA)
+
+    columns: list[Cells[AgreementRow]] = [column("judge", lambda row: row.judge, wraps=True)]
+    if by_model:
+        columns.append(column("model", lambda row: row.model or "", wraps=True))
+    if len({row.opponent for row in rows}) > 1:  # one opponent needs no column of its own
+        columns.append(column("opponent", lambda row: row.opponent or "", wraps=True))
+    for name, title in shown.items():
+        columns.append(metric(name, title))
+        columns += _cost_columns(costs) if name == KAPPA else []
+    columns += [metric(name, title) for name, title in ranked.items()]
+    if ranked:
+        columns.append(column("models", lambda row: str(models[row.judge]), **SPARE))
+    columns += [
+        column("n", lambda row: str(row.metrics[KAPPA].n), **RIGHT),
+        column("missing", lambda row: str(row.metrics[KAPPA].missing), **RIGHT),
+    ]
+    notes = [*_beside_others(report, rows), *_about_pairs(report, shown, pooled=pooled)]
+    notes += _undefined(
+        (row.judge if row.model is None else f"{row.judge} on {row.model}", title, why)
+        for row in ordered
+        for name, title in {**shown, **ranked}.items()
+        if (why := row.metrics[name].undefined)
+    )
+    notes += [RANKED_BY[kind.kind]] if ranked else []
+    # What the columns mean once, under the first table: the others have the same columns.
+    notes += [*_cost_notes(costs), meanings(shown)] if pooled else []
+    return table(
+        f"{at}, judges against {report.reference}",
+        ordered,
+        columns,
+        subtitle=f"{_made_of(report)}{SCOPES[rows[0].scope]}; intervals resample questions"
+        f"{_rule(report)}",
+        notes=notes,
+    )
 
 
 def shown_of(report: AgreementReport) -> Mapping[str, str]:
     """The metrics that a table has room for, by name, and what they are called there."""
-    if report.outcomes is None:
+    if report.kinds[0].kind == "label":
         return SHOWN
     n = [(row.metrics["consistency"].n, row.metrics[f"consistency{UPSTREAM}"].n)
          for row in report.rows]  # fmt: skip
     both_orders = SHOWN_OF_BOTH_ORDERS if any(upstream for _, upstream in n) else {}
     unread = SHOWN_AS_UPSTREAM if any(read < upstream for read, upstream in n) else {}
     return {**SHOWN_OF_OUTCOMES, **both_orders, **unread}
+
+
+def _rule(report: AgreementReport) -> str:
+    basis = report.kinds[0].basis
+    return f"; {rule_line(basis)}" if isinstance(basis, Outcomes) else ""
 
 
 def rule_line(outcomes: Outcomes) -> str:
@@ -189,71 +198,21 @@ def rule_line(outcomes: Outcomes) -> str:
 
 
 def _made_of(report: AgreementReport) -> str:
+    """Whose verdicts the reference is made of, where that is not its name."""
     if report.raters == (report.reference,):
         return ""
+    scores = report.kinds[0].kind == "score"
     if len(report.raters) == 1:
-        return f"labels of {report.raters[0]}; "
-    return f"the majority of {', '.join(report.raters)}, ties left out; "
+        return f"{'scores' if scores else 'labels'} of {report.raters[0]}; "
+    raters = ", ".join(report.raters)
+    return f"the mean of {raters}; " if scores else f"the majority of {raters}, ties left out; "
 
 
-def beside_others(report: AgreementReport) -> list[str]:
+def _beside_others(report: AgreementReport, rows: Sequence[AgreementRow]) -> list[str]:
     """That raters of the reference are compared with the others; nothing where there are none."""
-    its = sorted({row.judge for row in report.rows} & set(report.raters))
-    what = "mean" if report.kind == "score" else "majority"
+    its = sorted({row.judge for row in rows} & set(report.raters))
+    what = "mean" if report.kinds[0].kind == "score" else "majority"
     return [f"{', '.join(its)}: compared with the {what} of the other people"] if its else []
-
-
-def _table(
-    report: AgreementReport,
-    rows: Sequence[AgreementRow],
-    title: str,
-    subtitle: str,
-    shown: Mapping[str, str],
-    models: Mapping[str, int],
-) -> Table:
-    by_model, pooled = rows[0].model is not None, rows[0].scope == "pooled"
-    # Model by model, the judges stay in their order; else the best comes first.
-    ordered = rows if by_model else sorted(rows, key=_by_kappa)
-    costs = report.costs if pooled else ()
-    beside = cost_columns(costs)
-    columns = [Column(title="judge", wraps=True)]
-    columns += [Column(title="model", wraps=True)] if by_model else []
-    # One opponent needs no column of its own.
-    apart = len({row.opponent for row in rows}) > 1
-    columns += [Column(title="opponent", wraps=True)] if apart else []
-    for name, text in shown.items():
-        columns.append(Column(title=text, align="right", spare=name != KAPPA))
-        columns += [column for column, _ in beside] if name == KAPPA else []
-    ranked = {} if max(models.values(), default=0) < 2 else SHOWN_OF_MODELS
-    titles = [*ranked.values(), "models"] if ranked else []
-    columns += [Column(title=text, align="right", spare=True) for text in titles]
-    columns += [Column(title="n", align="right"), Column(title="missing", align="right")]
-    cells = [_cells(row, shown, ranked, apart=apart) for row in ordered]
-    for row, line in zip(ordered, cells, strict=True):
-        if ranked:
-            line.insert(len(line) - 2, str(models[row.judge]))
-        at = len(line) - 2 - len(titles) - len(shown) + 1
-        line[at:at] = [said[row.judge] for _, said in beside]
-    strangers = report.nothing_in_common if pooled else ()
-    return Table(
-        title=title,
-        subtitle=subtitle,
-        columns=columns,
-        rows=cells,
-        notes=[
-            *beside_others(replace(report, rows=tuple(rows))),
-            *_about_pairs(shown, strangers),
-            *_notes(ordered, {**shown, **ranked}),
-            *([RANKED_BY[report.kind]] if ranked else []),
-            *cost_notes(costs),
-        ],
-    )
-
-
-RANKED_BY = {
-    "label": "Spearman, Kendall: of the models' shares of the positive label",
-    "preference": "Spearman, Kendall: of the models' win rates",
-}
 
 
 def _models_ranked(report: AgreementReport) -> dict[str, int]:
@@ -261,7 +220,7 @@ def _models_ranked(report: AgreementReport) -> dict[str, int]:
     named: dict[str, list[tuple[str, str | None]]] = {}
     for row in report.rows:
         its = named.setdefault(row.judge, [])
-        if row.model in report.suspicious:
+        if row.model in report.kinds[0].suspicious:
             continue
         if row.model is not None and row.model != row.opponent and row.metrics[KAPPA].n:
             its.append((row.model, row.opponent))
@@ -275,134 +234,350 @@ def _models_ranked(report: AgreementReport) -> dict[str, int]:
     }
 
 
-def _about_pairs(shown: Mapping[str, str], strangers: Sequence[str]) -> list[str]:
+def _about_pairs(report: AgreementReport, shown: Mapping[str, str], *, pooled: bool) -> list[str]:
     """What a reader of comparisons may miss."""
+    basis = report.kinds[0].basis
+    strangers = basis.nothing_in_common if isinstance(basis, Outcomes) and pooled else ()
     said = [f"no pair in common with the reference: {', '.join(strangers)}"] if strangers else []
-    if shown == SHOWN_OF_OUTCOMES:
-        said.append(f"no consistency: {ONE_ORDER}")
-    return said
+    return [*said, f"no consistency: {ONE_ORDER}"] if shown == SHOWN_OF_OUTCOMES else said
 
 
-def _by_kappa(row: AgreementRow) -> tuple[float, str]:
-    value = row.metrics[KAPPA].value
-    return (math.inf if math.isnan(value) else -value), row.judge
+def _by(metric: str) -> Callable[[AgreementRow], tuple[float, str]]:
+    """The best first; a judge without a value comes last."""
+
+    def order(row: AgreementRow) -> tuple[float, str]:
+        value = row.metrics[metric].value
+        return (math.inf if math.isnan(value) else -value), row.judge
+
+    return order
 
 
-def _cells(
-    row: AgreementRow, shown: Mapping[str, str], ranked: Mapping[str, str], *, apart: bool
-) -> list[str]:
-    kappa = row.metrics[KAPPA]
-    numbers = [
-        estimates.text(e) if name in WITH_INTERVAL else estimates.text(replace(e, low=math.nan))
-        for name in (*shown, *ranked)
-        for e in (row.metrics[name],)
-    ]
-    names = [row.judge] if row.model is None else [row.judge, row.model]
-    names += [row.opponent or ""] if apart else []
-    return [*names, *numbers, str(kappa.n), str(kappa.missing)]
-
-
-def _notes(rows: Sequence[AgreementRow], shown: Mapping[str, str]) -> list[str]:
-    """Why a dash stands where it stands; coefficients with one reason in one note."""
+def _undefined(found: Iterable[tuple[str, str, str]]) -> list[str]:
+    """Why a dash stands where it stands: whose, of what, why; what has one reason in one note."""
     reasons: dict[tuple[str, str], list[str]] = {}
-    for row in rows:
-        who = row.judge if row.model is None else f"{row.judge} on {row.model}"
-        for name, title in shown.items():
-            if why := row.metrics[name].undefined:
-                reasons.setdefault((who, why), []).append(title)
-    notes = [
+    for who, title, why in found:
+        reasons.setdefault((who, why), []).append(title)
+    return _first(
         f"{estimates.UNDEFINED} {who}: {', '.join(titles)}: {why}"
         for (who, why), titles in reasons.items()
-    ]
+    )
+
+
+def _first(said: Iterable[str]) -> list[str]:
+    notes = list(said)
     more = len(notes) - MOST_NOTES
     return notes if more <= 0 else [*notes[:MOST_NOTES], f"and {more} more: --format json"]
 
 
-def between_tables(
-    rows: Sequence[AgreementRow],
-    at: str,
-    what: str,
-    rule: str,
-    *,
-    shown: tuple[str, str] = (KAPPA, "kappa, pooled"),
-    beside: Mapping[str, str] = MappingProxyType({"agreement": "agreement"}),
-) -> Iterator[Table]:
-    """Every two judges as a matrix, where there are three or more, and then with their intervals.
+# every two judges ---------------------------------------------------------------------------------
 
-    Parameters
-    ----------
-    shown
-        The metric that stands in the cells, by its name and in words.
-    beside
-        What is listed besides, by name.
-    """
+
+class Between(NamedTuple):
+    """What is shown of every two judges: in the cells of a matrix, and beside that in a list."""
+
+    metric: str
+    title: str
+    beside: Mapping[str, str]
+    what: str
+
+
+BETWEEN: dict[Kind, Between] = {
+    "label": Between(KAPPA, "kappa", {"agreement": "agreement"}, "answers"),
+    "preference": Between(KAPPA, "kappa", {"agreement": "agreement"}, "pairs"),
+    "score": Between(
+        "spearman",
+        "Spearman's correlation of the models' mean scores",
+        {f"{SAMPLE}spearman": "Spearman's, among the answers to one question"},
+        "answers",
+    ),
+}
+
+
+def _between_tables(report: AgreementReport, at: str) -> Iterator[Table]:
+    """Every two judges as a matrix, where there are three or more, then with their intervals."""
+    kind, rows = report.kinds[0].kind, report.between
+    shown, rule = BETWEEN[kind], _rule(report)
     names = {name for row in rows for name in (row.judge, row.reference)}
     if len(names) > 2 and len(rows) >= len(names):  # not one judge with every other
-        yield matrix(rows, at, what, rule, shown=shown)
-    metrics = {shown[0]: shown[1].removesuffix(", pooled"), **beside}
-    yield Table(
-        title=f"{at}, every two judges",
-        subtitle=f"pooled; intervals resample questions{rule}",
-        columns=[
-            Column(title="judge", wraps=True),
-            Column(title="and", wraps=True),
-            *(Column(title=title, align="right", spare=n > 0)
-              for n, title in enumerate(metrics.values())),
-            Column(title="n", align="right"),
-            Column(title="missing", align="right"),
-        ],
-        rows=[
-            [
-                row.judge, row.reference,
-                *(estimates.text(row.metrics[name]) for name in metrics),
-                str(row.metrics[shown[0]].n), str(row.metrics[shown[0]].missing),
-            ]
-            for row in rows
-        ],
-        notes=_between_notes(rows, metrics),
-    )  # fmt: skip
+        yield _matrix(rows, at, shown, rule, pooled="" if kind == "score" else ", pooled")
+    metrics = {shown.metric: shown.title, **shown.beside}
 
+    def metric(name: str, title: str) -> Cells[AgreementRow]:
+        # Correlations of few models have no interval here.
+        bare = kind == "score" and name == shown.metric
 
-def _between_notes(rows: Sequence[AgreementRow], metrics: Mapping[str, str]) -> list[str]:
+        def cell(row: AgreementRow) -> str:
+            one = row.metrics[name]
+            return estimates.text(replace(one, low=math.nan, high=math.nan) if bare else one)
+
+        return column(title, cell, align="right", spare=name != shown.metric)
+
+    columns: list[Cells[AgreementRow]] = [
+        column("judge", lambda row: row.judge, wraps=True),
+        column("and", lambda row: row.reference, wraps=True),
+        *(metric(name, title) for name, title in metrics.items()),
+        column("n", lambda row: str(row.metrics[shown.metric].n), **RIGHT),
+        column("missing", lambda row: str(row.metrics[shown.metric].missing), **RIGHT),
+    ]
     reasons: dict[str, list[str]] = {}
     for row in rows:
         for name, title in metrics.items():
             if why := row.metrics[name].undefined:
                 reasons.setdefault(f"{title}: {why}", []).append(f"{row.judge} and {row.reference}")
-    said = [f"{estimates.UNDEFINED} {', '.join(who)}: {why}" for why, who in reasons.items()]
-    more = len(said) - MOST_NOTES
-    return said if more <= 0 else [*said[:MOST_NOTES], f"and {more} more: --format json"]
+    yield table(
+        f"{at}, every two judges",
+        rows,
+        columns,
+        subtitle=f"pooled; intervals resample questions{rule}",
+        notes=_first(
+            f"{estimates.UNDEFINED} {', '.join(who)}: {why}" for why, who in reasons.items()
+        ),
+    )
 
 
-def matrix(
-    rows: Sequence[AgreementRow],
-    at: str,
-    what: str,
-    rule: str,
-    *,
-    shown: tuple[str, str] = (KAPPA, "kappa, pooled"),
+def _matrix(
+    rows: Sequence[AgreementRow], at: str, shown: Between, rule: str, *, pooled: str
 ) -> Table:
-    """Every two judges twice; ``shown`` is what stands in the cells, as in `between_tables`."""
+    """Every two judges twice."""
     names = sorted({name for row in rows for name in (row.judge, row.reference)})
-    cells = {frozenset((row.judge, row.reference)): row.metrics[shown[0]] for row in rows}
-    alike = len({e.n for e in cells.values()}) == 1
+    cells = {frozenset((row.judge, row.reference)): row.metrics[shown.metric] for row in rows}
+    n = {estimate.n for estimate in cells.values()}
 
-    def cell(one: str, other: str) -> str:
-        found = cells.get(frozenset((one, other))) if one != other else None
-        if found is None:
-            return ""
-        return estimates.text(replace(found, low=math.nan), digits=2)
+    def with_other(other: str) -> Callable[[str], str]:
+        def cell(one: str) -> str:
+            found = cells.get(frozenset((one, other))) if one != other else None
+            return "" if found is None else estimates.text(replace(found, low=math.nan), digits=2)
 
-    n = f", on {rows[0].metrics[shown[0]].n} {what} each" if alike else ""
-    titles = [str(i) for i in range(1, len(names) + 1)]
-    return Table(
-        title=f"{at}, judges against each other",
-        subtitle=f"{shown[1]}{n}{rule}",
-        columns=[
-            Column(title="judge", wraps=True),
-            *(Column(title=title, align="right") for title in titles),
-        ],
-        rows=[
-            [f"{i} {one}", *(cell(one, other) for other in names)] for i, one in enumerate(names, 1)
+        return cell
+
+    each = f", on {n.pop()} {shown.what} each" if len(n) == 1 else ""
+    columns: list[Cells[str]] = [
+        column("judge", lambda one: f"{names.index(one) + 1} {one}", wraps=True)
+    ]
+    columns += [column(str(i), with_other(name), **RIGHT) for i, name in enumerate(names, 1)]
+    return table(
+        f"{at}, judges against each other",
+        names,
+        columns,
+        subtitle=f"{shown.title}{pooled}{each}{rule}",
+    )
+
+
+# scores -------------------------------------------------------------------------------------------
+
+
+class _Level(NamedTuple):
+    """One level of one judge: whether it is the first, its metrics, and what they rest on."""
+
+    row: AgreementRow
+    first: bool
+    found: Sequence[Estimate]
+    level: str
+    over: str
+
+
+def _score_table(report: AgreementReport, scores: Scores, at: str) -> Table:
+    """A line for each judge and level."""
+    ordered = sorted(report.rows, key=_by("spearman"))
+    levels = [level for row in ordered for level in _levels(row, scores)]
+
+    def correlation(title: str, place: int) -> Cells[_Level]:
+        return column(title, lambda line: estimates.text(line.found[place]), align="right")
+
+    columns: list[Cells[_Level]] = [
+        column("judge", lambda line: line.row.judge if line.first else "", wraps=True),
+        column("among", lambda line: line.level),
+        *(correlation(name.capitalize(), n) for n, name in enumerate(CORRELATIONS)),
+        column("over", lambda line: line.over),
+        *(
+            (head, _of_first(cell), optional)
+            for head, cell, optional in _cost_columns(report.costs)
+        ),
+    ]
+    return table(
+        f"{at}, judges against {report.reference}",
+        levels,
+        columns,
+        subtitle=f"{_made_of(report)}intervals resample questions",
+        notes=[
+            *(
+                f"{estimates.UNDEFINED} {line.row.judge}, {line.level}: {why}"
+                for line in levels
+                if (why := line.found[0].undefined)
+            ),
+            *_beside_others(report, report.rows),
+            "over: where judge and reference both tell answers apart, else there is no correlation",
+            *_coverage(ordered, scores),
+            *_cost_notes(report.costs),
         ],
     )
+
+
+def _of_first(cell: Callable[[AgreementRow], str]) -> Callable[[_Level], str]:
+    return lambda line: cell(line.row) if line.first else ""
+
+
+def _levels(row: AgreementRow, scores: Scores) -> Iterator[_Level]:
+    """What is said of one judge; upstream's reading only where it is another."""
+    counts = scores.counts[row.judge]
+    unread = scores.unparsed is not None and counts["unreadable"]
+    for ends in ("", UPSTREAM) if unread else ("",):
+        said = ", upstream" if ends else ""
+        questions = f"{counts[f'compared{ends}']} of {counts['with_several']} questions"
+        levels = [
+            (SAMPLE, "answers to one question", questions),
+            (SYSTEM, "models", f"{counts['systems']} models"),
+        ]
+        if scores.block is not None:
+            blocks = f"{counts[f'blocks_compared{ends}']} of {counts['blocks']} blocks"
+            levels.append((BLOCK, f"{scores.block} answers in a row", blocks))
+        for begins, level, over in levels:
+            found = [row.metrics[f"{begins}{name}{ends}"] for name in CORRELATIONS]
+            yield _Level(row, begins == SAMPLE and not ends, found, f"{level}{said}", over)
+
+
+def _coverage(rows: Iterable[AgreementRow], scores: Scores) -> Iterator[str]:
+    for row in rows:
+        counts = scores.counts[row.judge]
+        reasons = ("unreadable", "failed", "not_asked")
+        said = [f"{counts[why]} {why.replace('_', ' ')}" for why in reasons if counts[why]]
+        missing = f"; missing: {', '.join(said)}" if said else ""
+        yield (
+            f"{row.judge}: {counts['answers']} answers to {counts['questions']} questions, "
+            f"{counts['with_several']} of which have several{missing}"
+        )
+    if scores.block is not None:
+        yield (
+            f"{scores.block} answers in a row, by id, is what upstream takes for those to one "
+            "question; no interval, since such blocks cut across questions"
+        )
+    if scores.unparsed is not None and any(c["unreadable"] for c in scores.counts.values()):
+        yield f"upstream: an unreadable score counts as {scores.unparsed:g}; else it is left out"
+
+
+# judges compared ----------------------------------------------------------------------------------
+
+OVER = {
+    ("cohen_kappa", "pooled"): ("kappa", "pooled: all answers together"),
+    ("cohen_kappa", "macro"): ("kappa", "macro: the unweighted mean over models"),
+    ("sample_spearman", "pooled"): (
+        "Spearman's correlation", "among the answers to one question, averaged over questions",
+    ),
+    ("spearman", "pooled"): ("Spearman's correlation", "of the models' mean scores"),
+}  # fmt: skip
+"""What is compared, by metric and scope."""
+
+DECIDES = (
+    "the decision uses the adjusted p value and the interval is at its level "
+    "(Holm over {tests}, family-wise error rate {rate:g} %)"
+)
+BEST = (
+    "each against the best in pooled {coefficient}, which is seen from the same verdicts, so that "
+    "every two judges count: "
+    "--versus JUDGE names another, --versus all shows every two"
+)
+
+
+def difference_tables(
+    differences: Sequence[JudgeDifference], at: str, *, level: float
+) -> Iterator[Table]:
+    """A table for each coefficient in which judges are compared.
+
+    Parameters
+    ----------
+    level
+        The one that was asked for.
+    """
+    columns: list[Cells[JudgeDifference]] = [
+        column("judge", lambda one: one.judge, wraps=True),
+        column("against", lambda one: one.versus, wraps=True),
+        column("", lambda one: estimates.text(one.estimate, signed=True), **RIGHT),
+        column(
+            "level",
+            lambda one: (
+                estimates.UNDEFINED
+                if math.isnan(one.p_value)
+                else f"{100 * one.estimate.level:.4g} %"
+            ),
+            **SPARE,
+        ),
+        column("p", lambda one: estimates.p_text(one.p_value), **SPARE),
+        column("p adjusted", lambda one: estimates.p_text(one.p_adjusted), **RIGHT),
+        column("n", lambda one: str(one.estimate.n), **RIGHT),
+        column("missing", lambda one: str(one.estimate.missing), **RIGHT),
+    ]
+    families: dict[tuple[str, str], list[JudgeDifference]] = {}
+    for one in differences:
+        families.setdefault((one.metric, one.scope), []).append(one)
+    for at_scope, family in families.items():
+        coefficient, over = OVER[at_scope]
+        columns[2] = (replace(columns[2][0], title=f"difference of {coefficient}"), *columns[2][1:])
+        yield table(
+            f"{at}, judges compared by agreement with {family[0].reference}",
+            family,
+            columns,
+            subtitle=f"{over}; on the answers that both have judged",
+            notes=[*_reasons(family), *_rules(family, level)],
+        )
+
+
+def _reasons(family: Sequence[JudgeDifference]) -> Iterator[str]:
+    """Why there is no value, or no interval; pairs with one reason in one note."""
+    pairs: dict[str, list[str]] = {}
+    for one in family:
+        if math.isnan(one.p_value):
+            why = one.estimate.undefined or one.estimate.method
+            pairs.setdefault(why, []).append(f"{one.judge} against {one.versus}")
+    for why, who in pairs.items():
+        said = "every two" if len(who) == len(family) > 1 else ", ".join(who)
+        yield f"{estimates.UNDEFINED} {said}: {why}"
+
+
+def _rules(family: Sequence[JudgeDifference], level: float) -> Iterator[str]:
+    shown = sum(not math.isnan(one.p_value) for one in family)
+    tests = family[0].tests
+    if shown and tests > 1:
+        yield DECIDES.format(tests=f"{tests} pairs", rate=round(100 * (1 - level), 6))
+    if shown and tests > shown:
+        picked = "kappa" if family[0].metric == KAPPA else "Spearman's correlation"
+        yield BEST.format(coefficient=picked)
+
+
+# costs --------------------------------------------------------------------------------------------
+
+
+def _cost_columns(costs: Sequence[JudgeCost]) -> list[Cells[AgreementRow]]:
+    """Columns beside kappa; none where nothing is known."""
+    of = {one.judge: one for one in costs}
+
+    def usd(row: AgreementRow) -> str:
+        value = of[row.judge].usd
+        return estimates.UNDEFINED if math.isnan(value) else f"{value:.6f}"
+
+    def seconds(row: AgreementRow) -> str:
+        one = of[row.judge]
+        if math.isnan(one.seconds_median):
+            return estimates.UNDEFINED
+        return f"{one.seconds_median:.2f} ({one.seconds_mean:.2f})"
+
+    found: list[Cells[AgreementRow]] = []
+    if any(not math.isnan(one.usd) for one in costs):
+        found.append(column("USD a verdict", usd, **SPARE))
+    if any(not math.isnan(one.seconds_median) for one in costs):
+        found.append(column("s a verdict: median (mean)", seconds, **SPARE))
+    return found
+
+
+def _cost_notes(costs: Sequence[JudgeCost]) -> Iterator[str]:
+    """Why dollars or seconds are not known; judges with one reason in one note."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for one in costs:
+        what = {"USD": one.no_usd, "seconds": one.no_seconds}
+        for why in dict.fromkeys(filter(None, what.values())):
+            named = " and ".join(name for name, reason in what.items() if reason == why)
+            reasons.setdefault((named, why), []).append(one.judge)
+    for (named, why), judges in reasons.items():
+        yield f"{estimates.UNDEFINED} {named} a verdict of {', '.join(judges)}: {why}"
+    if unpriced := [one for one in costs if one.unpriced_calls and not math.isnan(one.usd)]:
+        said = (f"{one.judge} {one.unpriced_calls} of {one.calls}" for one in unpriced)
+        yield f"calls without a known price, left out of USD a verdict: {', '.join(said)}"

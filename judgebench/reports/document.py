@@ -140,7 +140,12 @@ def table(
 
 
 def json_field(
-    *, name: str | None = None, hidden: bool = False, omit_empty: bool = False, **how: Any
+    *,
+    name: str | None = None,
+    hidden: bool = False,
+    omit_empty: bool = False,
+    inline: bool = False,
+    **how: Any,
 ) -> Any:
     """A field of a report that is not in its JSON as it is; ``how`` is as of `dataclasses.field`.
 
@@ -152,9 +157,15 @@ def json_field(
         It is no part of the JSON.
     omit_empty
         There is no key where it is None or empty.
+    inline
+        Its own keys stand in its place; none where it is None.
     """
     key = None if hidden else name or ""
-    return field(metadata={"json": key, "omit_empty": omit_empty}, **how)
+    how["metadata"] = {
+        "json": key,
+        "how": "inline" if inline else "omit_empty" if omit_empty else "",
+    }
+    return field(**how)
 
 
 def json_after(name: str, key: str | None = None) -> Callable[[Getter], Getter]:
@@ -170,16 +181,16 @@ def json_after(name: str, key: str | None = None) -> Callable[[Getter], Getter]:
     return marked
 
 
-def _keys(value: Any) -> Mapping[str, tuple[str, bool]]:
+def _keys(value: Any) -> Mapping[str, tuple[str, str]]:
     kind: Any = type(value)
     return _keys_of(kind) if hasattr(kind, "__dataclass_fields__") else {}
 
 
 @cache
-def _keys_of(kind: Any) -> Mapping[str, tuple[str, bool]]:
-    """What is in a dataclass's JSON, in order: the attribute of each key, and ``omit_empty``."""
+def _keys_of(kind: Any) -> Mapping[str, tuple[str, str]]:
+    """What is in a dataclass's JSON, in order: the attribute of each key, and how it is written."""
     keys = [
-        (key or one.name, one.name, one.metadata.get("omit_empty", False))
+        (key or one.name, one.name, one.metadata.get("how", ""))
         for one in fields(kind)
         if (key := one.metadata.get("json", "")) is not None
     ]
@@ -187,8 +198,8 @@ def _keys_of(kind: Any) -> Mapping[str, tuple[str, bool]]:
         after = getattr(getattr(getattr(kind, name), "fget", None), "json_after", None)
         if after is not None:
             names = ["", *(key for key, _, _ in keys)]
-            keys.insert(names.index(after[0]), (after[1], name, False))
-    return {key: (name, omit) for key, name, omit in keys}
+            keys.insert(names.index(after[0]), (after[1], name, ""))
+    return {key: (name, how) for key, name, how in keys}
 
 
 def serialise(value: Any) -> Any:
@@ -212,11 +223,12 @@ def serialise(value: Any) -> Any:
     if isinstance(value, Set):
         return sorted(map(serialise, value))
     if hasattr(value, "__dataclass_fields__"):
-        return {
-            key: serialise(getattr(value, name))
-            for key, (name, omit_empty) in _keys(value).items()
-            if not omit_empty or getattr(value, name)
-        }
+        found: dict[str, Any] = {}
+        for key, (name, how) in _keys(value).items():
+            one = getattr(value, name)
+            if how != "omit_empty" or one:
+                found |= serialise(one) or {} if how == "inline" else {key: serialise(one)}
+        return found
     raise TypeError(f"{type(value).__name__} is not written as JSON")
 
 
@@ -245,7 +257,8 @@ class Each:
 
 
 Part: TypeAlias = str | tuple[str, str] | Spread | Each
-"""A key or attribute as a column, or a column and where its value is (``band.low``); or several."""
+"""A key or attribute as a column, or a column and where its value is (``band.low``; empty where the
+column is); or several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,7 +281,7 @@ def _at(value: Any, path: str) -> Any:
         if isinstance(value, Mapping):
             value = value.get(name)
         else:
-            attribute, _ = _keys(value).get(name, (name, False))
+            attribute, _ = _keys(value).get(name, (name, ""))
             value = getattr(value, attribute)
     return value
 
@@ -283,7 +296,7 @@ def _cells(value: Any, part: Part) -> list[Mapping[str, Any]]:
         names = part.names or known
         return [{f"{part.prefix}{name}": known.get(name) for name in names}]
     name, path = (part, part) if isinstance(part, str) else part
-    found = serialise(_at(value, path))
+    found = serialise(_at(value, path)) if path else None
     return [{name: "; ".join(map(str, found)) if isinstance(found, list) else found}]
 
 
@@ -336,7 +349,10 @@ class Report:
         ]
 
     def to_frame(self) -> pd.DataFrame:
-        """The records as a table of pandas; whole numbers of which some are missing are Int64."""
+        """The records as a table of pandas; whole numbers of which some are missing are Int64.
+
+        ``attrs["warnings"]`` has the warnings of the report.
+        """
         import pandas as pd
 
         records = self.records()
@@ -346,6 +362,7 @@ class Report:
             there = {type(value) for value in said if value is not None}
             if None in said and there == {int}:
                 frame[name] = pd.array(said, dtype="Int64")
+        frame.attrs["warnings"] = list(getattr(self, "warnings", ()))
         return frame
 
     def __getitem__(self, name: object) -> Any:
@@ -389,3 +406,20 @@ class Report:
         low = ends[0](chart.low).title(chart.value)
         drawn = base.mark_rule().encode(low, ends[1](chart.high)) + points
         return drawn.facet(row=chart.by) if chart.by else drawn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Composed(Report):
+    """A report whose document is made already."""
+
+    made: Document
+
+    def tables(self, *_: Any, **__: Any) -> list[Table]:
+        return list(self.made.tables)
+
+    def to_dict(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.made.data
+        return found
+
+    def records(self) -> list[dict[str, Any]]:
+        return [dict(record) for record in self.made.records]

@@ -6,10 +6,10 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
-from typing import Any
 
-from judgebench.records import HUMAN, JudgeSpec
-from judgebench.reports.estimates import finite
+from judgebench.metrics.board_kinds import Kind
+from judgebench.records import HUMAN, Estimate, JudgeSpec
+from judgebench.reports.document import json_field
 from judgebench.store import Store
 
 ELSEWHERE = "no call is on record: imported, or judged elsewhere"
@@ -33,14 +33,32 @@ class JudgeCost:
     """
 
     judge: str
-    usd: float
-    no_usd: str | None
+    usd: float = json_field(name="usd_per_verdict")
+    no_usd: str | None = json_field(name="usd_undefined")
     seconds_median: float
     seconds_mean: float
-    no_seconds: str | None
+    no_seconds: str | None = json_field(name="seconds_undefined")
     verdicts: int
     calls: int
     unpriced_calls: int
+    kind: Kind = "label"
+    reference: str | None = json_field(hidden=True, default=None)
+    scope: str = json_field(hidden=True, default="pooled")
+
+    @property
+    def metrics(self) -> dict[str, Estimate]:
+        """By name, as other metrics of a judge are told."""
+        return {
+            name: Estimate(
+                value=value, low=math.nan, high=math.nan, n=self.verdicts, units=self.verdicts,
+                method="of what is on record", undefined=why,
+            )
+            for name, value, why in (
+                ("usd_per_verdict", self.usd, self.no_usd),
+                ("seconds_median", self.seconds_median, self.no_seconds),
+                ("seconds_mean", self.seconds_mean, self.no_seconds),
+            )
+        }  # fmt: skip
 
     @property
     def in_words(self) -> dict[str, str]:
@@ -148,18 +166,3 @@ def _usd(record: _Record, spec: JudgeSpec | None) -> tuple[float, str | None]:
     a_reply = sum(cost for _, _, cost in kept.values()) / priced
     a_reply += wasted / asked if asked else 0.0
     return a_reply * record.replies / record.readable, None
-
-
-def to_json(cost: JudgeCost) -> dict[str, Any]:
-    """What is not known is null, with the reason."""
-    return {
-        "judge": cost.judge,
-        "usd_per_verdict": finite(cost.usd),
-        "usd_undefined": cost.no_usd,
-        "seconds_median": finite(cost.seconds_median),
-        "seconds_mean": finite(cost.seconds_mean),
-        "seconds_undefined": cost.no_seconds,
-        "verdicts": cost.verdicts,
-        "calls": cost.calls,
-        "unpriced_calls": cost.unpriced_calls,
-    }

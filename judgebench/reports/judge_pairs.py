@@ -9,21 +9,18 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from judgebench.columns import counted, marked
+from judgebench.columns import counted
+from judgebench.metrics.agreement import KAPPA, kappa_map
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.comparison import AgreementRow
 from judgebench.metrics.disagreement import Disagreements, disagreements
-from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.judge_pair import JudgePair, judge_pair
 from judgebench.metrics.judged_values import JudgedValues, of_labels, of_outcomes, of_scores
-from judgebench.metrics.kappa_map import KAPPA, kappa_map
 from judgebench.records import HUMAN, Estimate, Label, Preference, Score, Verdict, is_human
-from judgebench.reports.boards import Columns, meant, renamed, told_apart, where, with_units
-from judgebench.reports.score_agreement import score_report
+from judgebench.reports.agreement import KINDS, agreement_report, columns_of
+from judgebench.reports.boards import Columns, meant
 from judgebench.store import Store
 from judgebench.store.read import ItemHistory
-
-KINDS: tuple[Kind, ...] = ("label", "preference", "score")
 
 
 def kinds_of(stored: Columns) -> tuple[Kind, ...]:
@@ -65,17 +62,7 @@ def judged_values(
         For a benchmark that the store does not hold.
     """
     which = meant(store, f"{benchmark}@{version}")
-    stored = stored or store.board_verdicts(which.name, which.version)
-    failures: Columns = store.failures(which.name, which.version)
-    tables = [stored] if kind == "label" else [failures, stored]
-    models, judges = (told_apart(tables, who) for who in ("model", "judge"))
-    if kind == "label":
-        columns = renamed(stored, models, judges)
-    else:
-        columns = with_failures(*(renamed(c, models, judges) for c in (stored, failures)))
-    if kind == "preference":
-        columns = where(columns, marked(columns["opponent"], lambda one: one is not None))
-    columns = with_units(columns, store, which)
+    columns, judges, models = columns_of(store, which, kind, stored)
     values = (
         of_labels(columns, which.labels)
         if kind == "label"
@@ -130,11 +117,11 @@ def judge_matrices(
 
 def _matrix(store: Store, benchmark: str, version: str, kind: Kind, stored: Columns) -> JudgeMatrix:
     if kind == "score":
-        rows = score_report(store, benchmark, version, stored=stored, between=True).between
+        rows = agreement_report(
+            store, benchmark, version, kind=kind, stored=stored, between=True
+        ).between
     else:
-        rows = tuple(
-            kappa_map(judged_values(store, benchmark, version, kind, stored=stored).values)
-        )
+        rows = kappa_map(judged_values(store, benchmark, version, kind, stored=stored).values)
     judges = sorted({name for row in rows for name in (row.judge, row.reference)}, key=people_first)
     several = sum(map(is_human, judges)) > 1 and HUMAN not in judges
     return JudgeMatrix(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from judgebench.metrics.agreement import label_kappa, score_kappa
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.comparison import AgreementRow
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.live_kappa import label_kappa, score_kappa
 from judgebench.metrics.outcome_agreement import outcome_agreement
 from judgebench.records import is_human
 from judgebench.reports.boards import Columns, meant, renamed, told_apart, where, with_units

@@ -63,7 +63,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Document]:
         report = agreement.agreement_report(store, "made_up", between=True, checks=JudgeChecks())
     return {
         "leaderboard": Leaderboard.of(boards).document(),
-        "agreement": agreement.document(report, by_model=True),
+        "agreement": report.document(by_model=True),
     }
 
 
@@ -85,9 +85,7 @@ def judges(tmp_path_factory: pytest.TempPathFactory) -> Document:
             rows += coded(model, judge, "".join("+" if label else "-" for label in labels))
     with open_store(str(folder / "s.db")) as store:
         import_verdicts(store, rows_file(folder / "v.jsonl", rows))
-        return agreement.document(
-            agreement.agreement_report(store, "made_up", checks=JudgeChecks())
-        )
+        return agreement.agreement_report(store, "made_up", checks=JudgeChecks()).document()
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,7 @@ import pytest
 
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
-from judgebench.reports.agreement import agreement_report, document, to_json
-from judgebench.reports.outcome_agreement import agreement_reports, outcome_report
+from judgebench.reports.agreement import agreement_report, agreement_reports
 from judgebench.reports.render import render
 from judgebench.stats.pair_outcomes import OutcomeRule
 from judgebench.store import open_store
@@ -53,7 +52,10 @@ def compared(tmp_path: Path) -> Callable[..., dict[str, Any]]:
     def report(rows: Rows, rule: OutcomeRule | None = None, **more: Any) -> dict[str, Any]:
         with open_store(str(tmp_path / f"{next(stores)}.db")) as store:
             import_verdicts(store, rows_file(tmp_path / "v.jsonl", rows))
-            return to_json(outcome_report(store, "made_up", rule=rule, intervals=QUICK, **more))
+            found = agreement_report(
+                store, "made_up", kind="preference", rule=rule, intervals=QUICK, **more
+            )
+            return found.to_dict()
 
     return report
 
@@ -238,7 +240,7 @@ def test_failures_are_missing(tmp_path: Path) -> None:
         store.put_failure(
             Failure(key=b"k", boundary="provider", message="500", retriable=True, place=place)
         )
-        report = to_json(outcome_report(store, "made_up", intervals=QUICK))
+        report = agreement_report(store, "made_up", kind="preference", intervals=QUICK).to_dict()
     assert row_of(report, "j")["agreement"]["missing"] == 1
     assert report["kinds"][0]["outcomes"]["j"]["n_missing"] == 1
 
@@ -255,13 +257,16 @@ def test_labels_and_preferences_are_reported_apart(tmp_path: Path) -> None:
         import_verdicts(store, rows_file(tmp_path / "v.jsonl", rows))
         reports = agreement_reports(store, "made_up", intervals=QUICK)
         only = agreement_reports(store, "made_up", reference="pairwise", intervals=QUICK)
-    assert [(r.kind, r.reference) for r in reports] == [("label", "human"), ("preference", None)]
-    data = document(*reports).data
+    assert reports is not None
+    assert only is not None
+    kinds = [(one.kind, one.reference) for one in reports.kinds]
+    assert kinds == [("label", "human"), ("preference", None)]
+    data = reports.document().data
     assert {row["kind"] for row in data["rows"]} == {"label"}
     assert [(r["judge"], r["reference"]) for r in data["between"]] == [("pairwise", "pairwise-2")]
     assert data["reference"] == "human"
-    assert [r.kind for r in only] == ["preference"]
-    text = render(document(*reports), "table")
+    assert [one.kind for one in only.kinds] == ["preference"]
+    text = render(reports.document(), "table")
     assert "preferences, every two judges\npooled; intervals resample questions; a tie is" in text
 
 
@@ -278,12 +283,14 @@ def test_one_judge_against_every_other(tmp_path: Path) -> None:
             )
             for judge in ("other", "q")
         }
-    (labels,), (preferences,) = found["other"], found["q"]
+    labels, preferences = (
+        found[judge].of(kind) for judge, kind in (("other", "label"), ("q", "preference"))
+    )
     assert [{r.judge, r.reference} for r in labels.between] == [
         {"other", "grader"}, {"other", "third"}
     ]  # fmt: skip
     assert [{r.judge, r.reference} for r in preferences.between] == [{"p", "q"}, {"q", "r"}]
-    text = render(document(labels), "table").splitlines()
+    text = render(labels.document(), "table").splitlines()
     assert text[1] == "pooled; intervals resample questions"
     assert text[2].split() == ["judge", "and", "kappa", "agreement", "n", "missing"]
     assert [line.split()[:3] for line in text[4:]] == [
@@ -316,8 +323,10 @@ def test_strangers_are_one_line(tmp_path: Path) -> None:
     ]  # fmt: skip
     with open_store(str(tmp_path / "s.db")) as store:
         import_verdicts(store, rows_file(tmp_path / "v.jsonl", rows))
-        report = outcome_report(store, "made_up", reference="ref", intervals=QUICK)
-    text = render(document(report), "table")
+        report = agreement_report(
+            store, "made_up", kind="preference", reference="ref", intervals=QUICK
+        )
+    text = render(report.document(), "table")
     assert text.count("no pair in common with the reference: s, t") == 1
     assert "kappa without ties" in text
     assert "no ties" not in text
@@ -330,7 +339,7 @@ def test_people_that_only_compare_are_no_reference_of_labels(tmp_path: Path) -> 
         import_verdicts(store, rows_file(tmp_path / "v.jsonl", rows))
         report = agreement_report(store, "made_up", intervals=QUICK)
     assert (report.reference, report.rows, report.between) == (None, (), ())
-    assert document(report).tables == []
+    assert report.document().tables == []
 
 
 @pytest.mark.parametrize("form", ["table", "md", "csv", "html", "latex", "json"])
@@ -343,7 +352,7 @@ def test_hostile_names(tmp_path: Path, form: str) -> None:
     with open_store(str(tmp_path / "s.db")) as store:
         import_verdicts(store, rows_file(tmp_path / "v.jsonl", rows))
         reports = agreement_reports(store, "made_up", between=True, intervals=QUICK)
-    text = render(document(*reports, by_model=True), form)
+    text = render(reports.document(by_model=True), form)
     assert "<script" not in text
     assert form == "csv" or "human/ann" in text.replace("\\", "")
 

@@ -41,11 +41,9 @@ from judgebench.records import (
     Unreadable,
     VerdictSlot,
 )
-from judgebench.reports import judge_comparison
-from judgebench.reports.agreement import agreement_report, document, to_json
-from judgebench.reports.agreement_tables import AgreementReport
+from judgebench.reports import agreement_tables
+from judgebench.reports.agreement import AgreementReport, agreement_report, agreement_reports
 from judgebench.reports.judge_costs import ELSEWHERE, NO_MODEL
-from judgebench.reports.outcome_agreement import agreement_reports
 from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.dashboards.stores import manifest
@@ -330,13 +328,13 @@ def test_comparisons_are_compared_in_kappa_with_ties(opened: Any) -> None:
         *preferences("human/a", right), *preferences("good", good), *preferences("poor", poor),
         *preferences("flat", "+" * 60),
     ]  # fmt: skip
-    (report,) = agreement_reports(opened(rows), "made_up", intervals=QUICK)
+    report = agreement_reports(opened(rows), "made_up", intervals=QUICK)
     one = of(report, "good", "poor")
     kappas = [cohen_kappa_score(list(its), list(right)) for its in (good, poor)]
     assert one.estimate.value == pytest.approx(kappas[0] - kappas[1])
     assert one.estimate.low > 0
     assert [(f.judge, f.model, f.says) for f in report.flags] == [("flat", "m", "win")]
-    data = to_json(report)
+    data = report.to_dict()
     assert data["differences"][0]["kind"] == "preference"
     assert data["flags"][0]["opponent"] == "base"
     assert any("flat says nearly always the same: win on 100 %" in w for w in data["warnings"])
@@ -359,7 +357,7 @@ def test_scores_are_compared_in_the_correlation_among_answers_to_one_question(op
         row for name, its in (("human/a", right), ("good", good), ("poor", poor), ("flat", flat))
         for row in scores(name, its)
     ]  # fmt: skip
-    (report,) = agreement_reports(opened(rows), "made_up", intervals=QUICK)
+    report = agreement_reports(opened(rows), "made_up", intervals=QUICK)
     found = {(d.judge, d.versus, d.metric): d for d in report.differences}
     one = found["good", "poor", "sample_spearman"]
     of_questions = [
@@ -378,7 +376,7 @@ def test_scores_are_compared_in_the_correlation_among_answers_to_one_question(op
     assert flat_one.estimate.undefined == "on no question do both tell answers apart"
     assert {f.judge for f in report.flags} == {"flat"}
     assert "warning: flat says nearly always the same: 7 on 100 %" in render(
-        document(report), "table"
+        report.document(), "table"
     )
 
 
@@ -391,7 +389,7 @@ def test_judges_with_several_scales_and_single_answers_are_not_compared(opened: 
         row | {"judge": "mixed", "item_id": "9" + row["item_id"], "high": 20} for row in mixed
     ]
     rows += mixed
-    (report,) = agreement_reports(opened(rows), "made_up", intervals=QUICK)
+    report = agreement_reports(opened(rows), "made_up", intervals=QUICK)
     assert {(d.judge, d.versus) for d in report.differences} == {("j", "k")}
     one = next(d for d in report.differences if d.metric == "sample_spearman")
     assert one.estimate.undefined == "each question has one answer"
@@ -414,12 +412,12 @@ def three(opened: Any) -> Store:
 def test_differences_are_in_every_form(three: Store) -> None:
     report = agreement_report(three, "made_up", intervals=QUICK, checks=CHECKS)
     one = of(report, "good", "poor")
-    found = next(d for d in to_json(report)["differences"] if d["versus"] == "poor")
+    found = next(d for d in report.to_dict()["differences"] if d["versus"] == "poor")
     assert found["difference"]["value"] == one.estimate.value
     assert found["p_adjusted"] == one.p_adjusted
     assert (found["reference"], found["metric"], found["tests"]) == ("human", "cohen_kappa", 3)
     assert found["difference"]["level"] == one.estimate.level
-    lines = list(csv.DictReader(render(document(report), "csv").splitlines()))
+    lines = list(csv.DictReader(render(report.document(), "csv").splitlines()))
     (line,) = (
         r for r in lines
         if (r["judge"], r["versus"], r["scope"]) == ("good", "poor", "pooled")
@@ -433,7 +431,7 @@ def test_differences_are_in_every_form(three: Store) -> None:
         "pairs, family-wise error rate 5 %)"
     )
     for form in ("table", "md", "html", "latex"):
-        text = render(document(report), form)
+        text = render(report.document(), form)
         assert "judges compared by agreement with human" in text
         assert (said if form != "latex" else said.replace("%", "\\%")) in text
         assert "flat says nearly always the same" in text
@@ -461,7 +459,7 @@ def test_in_python_it_is_a_table_with_a_row_for_each_number(three: Store) -> Non
 
 def test_a_judge_may_be_named_for_the_comparison(three: Store) -> None:
     def pairs(**wanted: Any) -> set[tuple[str, str]]:
-        (report,) = agreement_reports(three, "made_up", intervals=QUICK, **wanted)
+        report = agreement_reports(three, "made_up", intervals=QUICK, **wanted)
         return {(d.judge, d.versus) for d in report.differences}
 
     poor = JudgeChecks(versus="poor")
@@ -561,14 +559,14 @@ def test_a_verdict_costs_what_it_takes_to_read_one(asked: Asked) -> None:
     assert cost.usd == pytest.approx((0.04 / 4 + 0.03 / 3) * 4 / 3)
     assert (cost.seconds_median, cost.seconds_mean) == (3.0, 4.0)
     assert (cost.verdicts, cost.calls, cost.unpriced_calls) == (3, 4, 0)
-    found = next(c for c in to_json(report)["costs"] if c["judge"] == "dear")
+    found = next(c for c in report.to_dict()["costs"] if c["judge"] == "dear")
     assert found["usd_per_verdict"] == cost.usd
     assert found["usd_undefined"] is None
-    text = render(document(report), "table")
+    text = render(report.document(), "table")
     assert "USD a verdict   s a verdict: median (mean)" in text
     assert re.search(r"^dear .* 0\.026667 +3\.00 \(4\.00\) ", text, re.MULTILINE)
     assert f"– USD and seconds a verdict of imported: {ELSEWHERE}" in text
-    lines = list(csv.DictReader(render(document(report), "csv").splitlines()))
+    lines = list(csv.DictReader(render(report.document(), "csv").splitlines()))
     of_dear = {r["metric"]: r["value"] for r in lines if r["judge"] == "dear"}
     assert float(of_dear["usd_per_verdict"]) == cost.usd
     assert float(of_dear["seconds_median"]) == 3.0
@@ -613,9 +611,9 @@ def test_what_is_not_known_has_a_reason_and_is_never_nought(asked: Asked) -> Non
     assert math.isnan(found["garbled"].usd)
     assert found["some"].usd == pytest.approx(0.01)
     assert found["some"].seconds_mean == 2.0
-    text = render(document(report), "table")
+    text = render(report.document(), "table")
     assert "calls without a known price, left out of USD a verdict: some 1 of 2" in text
-    json = {c["judge"]: c for c in to_json(report)["costs"]}
+    json = {c["judge"]: c for c in report.to_dict()["costs"]}
     assert json["unpriced"]["usd_per_verdict"] is None
     assert json["unpriced"]["usd_undefined"] == "no call has a known price"
 
@@ -651,5 +649,5 @@ def test_the_macro_table_says_by_what_the_best_was_picked(metric: str, picked: s
         judge="a", versus="b", reference="human", scope="macro", metric=metric, estimate=estimate,
         p_value=0.01, p_adjusted=0.03, tests=3,
     )  # fmt: skip
-    *_, said = judge_comparison._rules([one], 0.95)
+    *_, said = agreement_tables._rules([one], 0.95)
     assert said.startswith(f"each against the best in {picked}, which is seen from the same")

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from judgebench.errors import UsageError
-from judgebench.metrics.comparison import AgreementRow
+from judgebench.metrics.agreement import AgreementRow, AgreementTable
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.score_agreement import ScoreTable, score_agreement, scores_between
+from judgebench.metrics.score_agreement import score_agreement, scores_between
 from judgebench.metrics.verdict_table import FAILED, SPARSE
 
 FAST = Intervals(n_replicates=200)
@@ -218,7 +218,7 @@ def test_judges_are_compared_with_each_other() -> None:
 def test_equal_verdicts_in_any_order_give_equal_estimates() -> None:
     given = columns({"human/ann": PEOPLE, "judge": JUDGE})
     backwards = {name: column[::-1] for name, column in given.items()}
-    tables: list[ScoreTable] = [
+    tables: list[AgreementTable] = [
         score_agreement(one, block=4, unparsed=5.0, intervals=FAST) for one in (given, backwards)
     ]
     assert tables[0] == tables[1]

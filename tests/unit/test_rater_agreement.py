@@ -14,8 +14,7 @@ from sklearn.metrics import cohen_kappa_score
 from judgebench import keys
 from judgebench.exchange.pipeline import imported_judge
 from judgebench.labels import TAKEN_BACK, put_label
-from judgebench.metrics.agreement import agreement
-from judgebench.metrics.live_kappa import label_kappa, score_kappa
+from judgebench.metrics.agreement import agreement, label_kappa, score_kappa
 from judgebench.metrics.outcome_agreement import outcome_agreement
 from judgebench.records import (
     JudgeSpec,

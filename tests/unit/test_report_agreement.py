@@ -15,9 +15,8 @@ from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.registry import metric
 from judgebench.records import JudgeSpec
-from judgebench.reports.agreement import agreement_report, document, to_json
+from judgebench.reports.agreement import agreement_report, agreement_reports
 from judgebench.reports.agreement_tables import SHOWN
-from judgebench.reports.outcome_agreement import agreement_reports
 from judgebench.reports.render import render
 from judgebench.stats.agreement import COEFFICIENTS
 from judgebench.store import Store, open_store
@@ -49,7 +48,7 @@ def test_people_are_the_reference_where_they_have_labelled(store: Store) -> None
     assert report.between == ()
     (good,) = [r for r in report.rows if (r.judge, r.model) == ("good", "a")]
     assert good.metrics["agreement"].n == 6  # where the two people differ nobody is right
-    text = render(document(report), "table")
+    text = render(report.document(), "table")
     assert "judges against human\nthe majority of human/ann, human/bob, ties left out; " in text
     assert "\nhuman/ann, human/bob: compared with the majority of the other people\n" in text
     (ann,) = [r for r in report.rows if (r.judge, r.scope) == ("human/ann", "pooled")]
@@ -100,12 +99,12 @@ def test_judges_of_one_name_are_named_as_on_a_leaderboard(tmp_path: Path) -> Non
 
 def test_undefined_is_null_with_its_reason(store: Store) -> None:
     report = agreement_report(store, "made_up", reference="human/ann", intervals=QUICK)
-    rows = {(r["judge"], r["scope"], r["model"]): r for r in to_json(report)["rows"]}
+    rows = {(r["judge"], r["scope"], r["model"]): r for r in report.to_dict()["rows"]}
     kappa = rows["good", "model", "b"]["metrics"]["cohen_kappa"]
     assert kappa["value"] is None
     assert "one label" in kappa["undefined"]
     assert all(row["version"] == "unversioned" for row in rows.values())
-    text = render(document(report, by_model=True), "table")
+    text = render(report.document(by_model=True), "table")
     (cells,) = [x.split() for x in text.splitlines() if x.split()[:2] == ["good", "b"]]
     assert cells[2] == "–"
     assert "– good on b: kappa, pi: both raters give every item the same one label" in text
@@ -118,14 +117,14 @@ def test_without_people_judges_are_compared_with_each_other(tmp_path: Path) -> N
         report = agreement_report(store, "made_up", intervals=QUICK)
     assert (report.reference, report.rows) == (None, ())
     assert [(r.judge, r.reference) for r in report.between] == [("j", "k"), ("j", "l"), ("k", "l")]
-    assert to_json(report)["between"][1]["metrics"]["cohen_kappa"]["value"] == 1
-    text = render(document(report), "table")
+    assert report.to_dict()["between"][1]["metrics"]["cohen_kappa"]["value"] == 1
+    text = render(report.document(), "table")
     assert "judges against each other" in text
     matrix, listed = text.split("every two judges")
     assert matrix.splitlines()[-3].split() == ["3", "l", "1.00", "0.50"]
     assert listed.splitlines()[-1].split()[:3] == ["k", "l", "0.500"]
     assert all("[" in line for line in listed.splitlines()[-3:])
-    assert render(document(report), "csv").count("cohen_kappa") == 3
+    assert render(report.document(), "csv").count("cohen_kappa") == 3
 
 
 def test_every_two_judges_if_asked(store: Store) -> None:
@@ -161,7 +160,7 @@ def test_correlations_over_models_leave_suspicious_ones_out_and_say_so(tmp_path:
             if name == "all":
                 import_responses(opened, rows_file(tmp_path / "texts.jsonl", texts))
                 with_it = agreement_report(opened, "made_up", intervals=QUICK)
-            (found[name],) = agreement_reports(
+            found[name] = agreement_reports(
                 opened, "made_up", between=True, intervals=QUICK, reference="human/ann"
             )
     pooled = {name: one.rows[0].metrics for name, one in found.items()}
@@ -173,7 +172,7 @@ def test_correlations_over_models_leave_suspicious_ones_out_and_say_so(tmp_path:
         assert found["all"].between[0].metrics[name] == found["honest"].between[0].metrics[name]
     assert pooled["all"]["cohen_kappa"].n == 80
     assert "over 3 of 3 models" in pooled["all"]["spearman"].method
-    table = document(found["all"]).tables[0]
+    table = found["all"].document().tables[0]
     at = [column.title for column in table.columns].index("models")
     assert [row[at] for row in table.rows] == ["3"]
     (said,) = (one for one in found["all"].warnings if "suspicious" in one)
@@ -182,7 +181,7 @@ def test_correlations_over_models_leave_suspicious_ones_out_and_say_so(tmp_path:
         "(null: 100% of its 20 answers are one and the same text)"
     )
     assert not any("suspicious" in one for one in found["honest"].warnings)
-    assert said in render(document(found["all"]), "table")
+    assert said in render(found["all"].document(), "table")
 
 
 def test_of_suspicious_models_alone_there_is_no_correlation(tmp_path: Path) -> None:
@@ -194,7 +193,7 @@ def test_of_suspicious_models_alone_there_is_no_correlation(tmp_path: Path) -> N
             for row in coded("null", "judge", "+" * 20)
         ]  # fmt: skip
         import_responses(opened, rows_file(tmp_path / "t.jsonl", texts))
-        (found,) = agreement_reports(opened, "made_up", reference="human/ann", intervals=QUICK)
+        found = agreement_reports(opened, "made_up", reference="human/ann", intervals=QUICK)
     its = found.rows[0].metrics
     assert its["spearman"].undefined == "only suspicious models have verdicts of both"
     assert its["agreement"].undefined is None
@@ -203,7 +202,7 @@ def test_of_suspicious_models_alone_there_is_no_correlation(tmp_path: Path) -> N
 def test_every_short_term_is_explained_once_where_it_is_shown(store: Store) -> None:
     """In a terminal, in Markdown and on a page; whatever stands at the head of a column."""
     assert all(metric(name).meaning for name in COEFFICIENTS)
-    report = document(agreement_report(store, "made_up", intervals=QUICK))
+    report = agreement_report(store, "made_up", intervals=QUICK).document()
     for form in ("table", "md", "html"):
         said = " ".join(unescape(render(report, form)).replace("\\", "").split())
         for name, title in SHOWN.items():

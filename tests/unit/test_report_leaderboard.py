@@ -27,7 +27,6 @@ from judgebench.records import (
     VerdictSlot,
 )
 from judgebench.reports.agreement import agreement_report
-from judgebench.reports.agreement import document as agreement_document
 from judgebench.reports.board import Board
 from judgebench.reports.board_tables import Leaderboard
 from judgebench.reports.boards import judge_line
@@ -240,7 +239,7 @@ def test_verdicts_of_each_kind_have_boards_of_their_own(store: Store, tmp_path: 
     assert found.warnings[0].startswith(said)
     report = agreement_report(store, "made_up", reference="j", intervals=QUICK)
     assert report.warnings == (f"old: {found.warnings[0]}",)
-    assert f"warning: old: {said}" in render(agreement_document(report), "table")
+    assert f"warning: old: {said}" in render(report.document(), "table")
 
 
 @pytest.mark.parametrize("width", [60, 80, 100])
