@@ -28,6 +28,8 @@ from judgebench.reports.nights import THE_FIRST, THE_ONE_BEFORE, Nights, board_t
 from judgebench.reports.versions import Night, nights_of
 from judgebench.store import Store
 
+PLACE = ("Over time", 70)
+
 SHARES = {f"{100 * share:g}": share for share in (0.01, 0.02, 0.03, 0.05, 0.1)}
 """By how it stands in the URL: the allowed drop, in percent of the scale."""
 
