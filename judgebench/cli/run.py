@@ -165,7 +165,7 @@ def command(suite: Path, store: str | None, quiet: bool, gate: Path | None, **gi
         return carry_out(act, url, given, quiet=quiet, suite=suite)
     if any(given.pop(option) for option in ASKS_MORE):
         raise click.UsageError("--confirm asks afresh and nothing else: leave the others out")
-    from judgebench.reports.gate_file import read_gate
+    from judgebench.reports.gate_policy import read_gate
 
     unconfirmed = read_gate(gate).unconfirmed
     if not unconfirmed:

@@ -140,7 +140,7 @@ def parts() -> Any:
         boards = importlib.import_module("boards")
         computations = importlib.import_module("computations")
         disk_cache = importlib.import_module("disk_cache")
-        reads = importlib.import_module("reads")
+        open_store = importlib.import_module("open_store")
 
     return Parts
 
