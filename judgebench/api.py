@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from judgebench.exchange.alpaca_eval_export import AlpacaEvalExport
     from judgebench.exchange.pipeline import ImportReport
     from judgebench.reports.agreement import AgreementReport
+    from judgebench.reports.baselines import BaselineList
     from judgebench.reports.board_tables import Leaderboard
     from judgebench.reports.boards import Meant
     from judgebench.reports.bundle import Verified
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from judgebench.reports.document import Composed
     from judgebench.reports.drift import DriftReport
     from judgebench.reports.evaluators import EvaluatorReport
+    from judgebench.reports.forgotten import ForgottenReport
     from judgebench.reports.gate_policy import GateFile, Policy
     from judgebench.reports.gate_result import GateReport
     from judgebench.reports.length_boards import LengthControl
@@ -74,7 +76,7 @@ if TYPE_CHECKING:
     from judgebench.reports.ranking import Ranking
     from judgebench.reports.ranking_control import Control
     from judgebench.reports.replies import JudgedReply
-    from judgebench.reports.reproduce import Reproduction
+    from judgebench.reports.reproduce import Reproductions
     from judgebench.reports.run_diff import RunDiff
     from judgebench.reports.runs import RunDetails, RunList
     from judgebench.reports.training import Training
@@ -997,10 +999,10 @@ def drift(*, store: Results = None) -> DriftReport:
 
 def reproduce(
     tables: str | Sequence[str] = (), *, tasks: str | Path | None = None, level: float = 0.95
-) -> list[Reproduction]:
+) -> Reproductions:
     """Published tables, recomputed from figures: ours beside theirs, and where they agree.
 
-    >>> judgebench.reproduce("trivia_judging")[0].table
+    >>> judgebench.reproduce("trivia_judging").found[0].table
     'trivia_judging'
 
     Parameters
@@ -1085,13 +1087,12 @@ def set_baseline(
         return named(its, name, model, _listed(benchmarks), passed)
 
 
-def baselines(*, history: bool = False, store: Results = None) -> Composed:
+def baselines(*, history: bool = False, store: Results = None) -> BaselineList:
     """The baselines of a store, a row for each benchmark; also what they were before."""
-    from judgebench.reports.baselines import document
-    from judgebench.reports.document import Composed
+    from judgebench.reports.baselines import baseline_list
 
     with reading(store) as its:
-        return Composed(made=document(its.baselines(), its, history=history))
+        return baseline_list(its, history=history)
 
 
 def pin_anchors(
@@ -1320,7 +1321,7 @@ def forget(
     unreadable: bool = False,
     store: Results = None,
     remove: bool = False,
-) -> Composed:
+) -> ForgottenReport:
     """What would be forgotten and what it would take to have it again; ``remove`` forgets it.
 
     >>> judgebench.forget(judges="grader").to_dict()["removed"]
@@ -1345,8 +1346,7 @@ def forget(
         Where a run is under way, which may need what would go.
     """
     from judgebench.reports.boards import meant
-    from judgebench.reports.document import Composed
-    from judgebench.reports.forgotten import document, usd_per_call
+    from judgebench.reports.forgotten import forgotten_report, usd_per_call
     from judgebench.reports.replies import judges_called
     from judgebench.reports.run_ref import run_called
     from judgebench.store.copy import Forgettable
@@ -1368,7 +1368,7 @@ def forget(
             with _nobody_judges(opened):
                 found = opened.forget(wanted)
         names = {judge.key: judge.name for judge in opened.judges()}
-        return Composed(made=document(found, names, usd_per_call(opened), removed=remove))
+        return forgotten_report(found, names, usd_per_call(opened), removed=remove)
 
 
 @contextmanager

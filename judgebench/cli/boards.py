@@ -358,9 +358,7 @@ def reproduce(tables: tuple[str, ...], **asked: Any) -> Document:
       judgebench reproduce alpaca_eval --format json
       judgebench reproduce trivia_judging --output trivia.md
     """
-    from judgebench.reports.reproduce import document
-
-    return document(judgebench.reproduce(tables, **asked))
+    return judgebench.reproduce(tables, **asked).document()
 
 
 @click.command("verify")
