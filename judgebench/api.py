@@ -1418,7 +1418,7 @@ def import_files(
     store
         As for `leaderboard`.
     progress
-        Told a line for each file.
+        Told a line for each file, and how far it is of one that takes several commits.
     options
         Those of the format: ``benchmark`` (``NAME`` or ``NAME@VERSION``), ``model``, ``judge``,
         ``baseline``, ``set_name``, ``model_outputs``, ``reference_outputs``, ``tasks``,
@@ -1448,7 +1448,7 @@ def import_files(
         name, version = split_version(written)
         given |= {"benchmark": name} | ({"version": version} if version else {})
     found: dict[str, ImportReport] = {}
-    with at_hand(files) as paths:
+    with at_hand(files) as paths, shown(progress) as told:
         if what in FORMATS and FORMATS[what].fields:
             given |= dict(zip(("low", "high"), options.pop("scale", None) or (), strict=False))
             wide, across = options.pop("wide", None) or (None, ())
@@ -1461,11 +1461,10 @@ def import_files(
         read = read_files(what, paths, **options)
         with writing(store) as its:
             for path, take_in in read:
-                report = found[str(path)] = take_in(its)
-                if progress is not None:
-                    for warning in report.warnings:
-                        progress.say(f"warning: {path}: {warning}")
-                    progress.say(f"{path}: {report.summary(FORMATS[what].rows)}")
+                report = found[str(path)] = take_in(its, progress=told)
+                for warning in report.warnings:
+                    told.say(f"warning: {path}: {warning}")
+                told.say(f"{path}: {report.summary(FORMATS[what].rows)}")
     return found
 
 
