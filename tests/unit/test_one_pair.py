@@ -14,8 +14,10 @@ import pytest
 
 from judgebench.metrics.intervals import Intervals
 from judgebench.reports.compare import comparison
+from judgebench.reports.estimates import to_json
 from judgebench.reports.gate import gate_report
 from judgebench.reports.gate_policy import GateTest, Policy
+from judgebench.reports.nights import nights
 from judgebench.reports.render import render
 from judgebench.reports.run_diff import run_diff
 from judgebench.store import Store, open_store
@@ -62,14 +64,22 @@ def estimates_of(store: Store, kind: str, before: str, after: str) -> dict[str, 
         runs.append(put_run(store, run, judged))
     diff = run_diff(store, runs[2], runs[3], intervals=Intervals(level=LEVEL, n_replicates=50))
     page = gate.document(gate.texts(store), answers=True)
+    judge, opponent = store.judges()[0].id, how.get("opponent") and "base"
+    by_name = {name: model.id for model in store.models() for name in model.names}
+    tonight = nights(
+        store, "made_up", "1", judge, "policy", policy=policy,
+        opponent_id=opponent and by_name[opponent],
+    ).nights[-1]  # fmt: skip
+    assert tonight.difference is not None
     found = {
-        "compare": both.to_dict()["tests"][0],
-        "gate": gate.to_dict()["tests"][0],
-        "runs diff": diff.to_dict()["moved"][0],
-        "page": page.data["tests"][0],
+        "compare": both.to_dict()["tests"][0]["difference"],
+        "gate": gate.to_dict()["tests"][0]["difference"],
+        "runs diff": diff.to_dict()["moved"][0]["difference"],
+        "page": page.data["tests"][0]["difference"],
+        "nights": to_json(tonight.difference),
     }
     assert render(page, "html")
-    return {name: one["difference"] for name, one in found.items()}
+    return found
 
 
 @pytest.mark.parametrize("missing", ["", "?"])
