@@ -24,6 +24,8 @@ from judgebench.reports.estimates import to_json
 from judgebench.reports.rater_agreement import rater_agreement
 from judgebench.store import Store
 
+PLACE = ("Work", 90)
+
 KINDS: dict[Kind, str] = {
     "label": "each answer by itself",
     "preference": "two answers: which is better",
