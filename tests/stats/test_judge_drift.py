@@ -120,3 +120,21 @@ def test_a_judge_that_never_says_anything_else_is_steady_for_ever() -> None:
     assert found.since is None
     assert found.shift[-1] == pytest.approx(1.0)
     assert found.p_value == 1.0
+
+
+def test_a_change_is_called_at_the_first_look_at_which_one_of_two_bets_has_grown_enough() -> None:
+    """Two are made, so that each has to reach 2 / alpha."""
+    called = 0
+    for seed in range(12):
+        generator = np.random.default_rng(seed)
+        mean = generator.random(40)
+        values = np.concatenate(
+            [looks(mean, 3, generator), looks(np.clip(mean + 0.25, 0, 1), 9, generator)]
+        )
+        found = drift(values, nothing_lost(values), seed=seed)
+        wealth = np.maximum(found.shift, found.unlike)
+        assert (wealth[:-1] < 2 / ALPHA).all()
+        assert (wealth[-1] >= 2 / ALPHA) == (found.since is not None)
+        assert (found.p_value <= ALPHA) == (found.since is not None)
+        called += found.since is not None
+    assert called > 6
