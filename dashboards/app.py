@@ -5,6 +5,11 @@ python dashboards/serve.py -- --store sqlite:///results/judgebench.db
 
 from __future__ import annotations
 
+import re
+from ast import literal_eval
+from pathlib import Path
+from typing import Any
+
 import access
 import run_parts
 import streamlit as st
@@ -31,6 +36,27 @@ def status(url: str) -> None:
         st.rerun(scope="app")
 
 
+PLACE = re.compile(r"^PLACE = (\(.+\))$", re.MULTILINE)
+"""In a page: the section that it stands in, and after whom."""
+
+
+def pages() -> dict[str, list[Any]]:
+    """Every file of ``views/`` by its section, in the order of what they say; first is the start.
+
+    The folder is not called pages/: Streamlit would run a file of it by itself, without this one,
+    for whoever opens a link to it first. Pages carry no icon of their own: Streamlit would fetch it
+    from a font server.
+    """
+    files = Path(__file__).parent.glob("views/*.py")
+    said = ((PLACE.search(file.read_text("utf-8")), file) for file in files)
+    placed = sorted((*literal_eval(place[1]), file) for place, file in said if place)
+    found: dict[str, list[Any]] = {}
+    for section, _, file in sorted(placed, key=lambda one: one[1]):
+        shown = st.Page(file, title=file.stem.capitalize(), default=not found)
+        found.setdefault(section, []).append(shown)
+    return found
+
+
 st.set_page_config(page_title="judgebench", page_icon="⚖️", layout="wide")
 if access.unguarded():
     st.error("This was started without what keeps other web pages out. Start it with:", icon="⛔")
@@ -48,32 +74,7 @@ except ConfigError as error:
 # Streamlit leaves a hand's breadth above a page, which a table could use.
 st.html(f"<style>[data-testid=stMainBlockContainer] {{ padding-top: 3rem; }}{LOOK}{NARROW}</style>")
 
-# The folder is not called pages/: Streamlit would run a file of it by itself, without this one,
-# for whoever opens a link to it first. Pages carry no icon of their own: Streamlit would fetch it
-# from a font server.
-page = st.navigation(
-    {
-        "Results": [
-            st.Page("views/overview.py", title="Overview", default=True),
-            st.Page("views/leaderboard.py", title="Leaderboard", url_path="leaderboard"),
-            st.Page("views/compare.py", title="Compare", url_path="compare"),
-            st.Page("views/items.py", title="Items", url_path="items"),
-        ],
-        "Judges": [
-            st.Page("views/agreement.py", title="Agreement", url_path="agreement"),
-            st.Page("views/honesty.py", title="Honesty", url_path="honesty"),
-        ],
-        "Over time": [
-            st.Page("views/nights.py", title="Nights", url_path="nights"),
-            st.Page("views/training.py", title="Training", url_path="training"),
-        ],
-        "Work": [
-            st.Page("views/label.py", title="Label", url_path="label"),
-            st.Page("views/runs.py", title="Runs", url_path="runs"),
-        ],
-    },
-    position="sidebar",
-)
+page = st.navigation(pages(), position="sidebar")
 with st.sidebar:
     st.caption("Store")
     st.text(shown_url(store))

@@ -147,7 +147,7 @@ def file_name(name: str) -> str:
 
 
 def as_of(mark: str) -> str:
-    """When the state of a store that a page shows was written, of `reads.mark_of`; empty if never.
+    """When the state of a store that a page shows was written, by its mark; empty if never.
 
     On a server, which does not say so: when that state was met first.
 

@@ -1,9 +1,6 @@
 """What scripts and notebooks call; the command line and the dashboard call it too.
 
->>> import judgebench
->>> store = judgebench.open_store("sqlite:///results/judgebench.db")  # doctest: +SKIP
->>> store.verdicts("trivia_judging_mini")  # a long DataFrame, one verdict a row  # doctest: +SKIP
->>> judgebench.leaderboard("trivia_judging_mini", metrics=["accuracy"])  # doctest: +SKIP
+Each function takes a ``store``: an address, a path, one that `open_store` gave, or the usual one.
 """
 
 from __future__ import annotations
@@ -59,6 +56,7 @@ if TYPE_CHECKING:
     from judgebench.exchange.alpaca_eval_export import AlpacaEvalExport
     from judgebench.exchange.pipeline import ImportReport
     from judgebench.reports.agreement import AgreementReport
+    from judgebench.reports.baselines import BaselineList
     from judgebench.reports.board_tables import Leaderboard
     from judgebench.reports.boards import Meant
     from judgebench.reports.bundle import Verified
@@ -66,9 +64,10 @@ if TYPE_CHECKING:
     from judgebench.reports.compare import Comparison
     from judgebench.reports.confidence import ConfidenceReport
     from judgebench.reports.cost import CostReport
-    from judgebench.reports.document import Document
+    from judgebench.reports.document import Composed
     from judgebench.reports.drift import DriftReport
     from judgebench.reports.evaluators import EvaluatorReport
+    from judgebench.reports.forgotten import ForgottenReport
     from judgebench.reports.gate_policy import GateFile, Policy
     from judgebench.reports.gate_result import GateReport
     from judgebench.reports.length_boards import LengthControl
@@ -77,7 +76,7 @@ if TYPE_CHECKING:
     from judgebench.reports.ranking_control import Control
     from judgebench.reports.ranking_tables import Rankings
     from judgebench.reports.replies import JudgedReply
-    from judgebench.reports.reproduce import Reproduction
+    from judgebench.reports.reproduce import Reproductions
     from judgebench.reports.run_diff import RunDiff
     from judgebench.reports.runs import RunDetails, RunList
     from judgebench.reports.training import Training
@@ -177,6 +176,10 @@ def _frame(columns: Any) -> pd.DataFrame:
 
 def open_store(url: str | Path | None = None) -> StoredResults:
     """Open a store for reading: this one, else that of ``JUDGEBENCH_STORE``, else the default.
+
+    >>> with judgebench.open_store() as store:
+    ...     store.benchmarks()[:2]
+    [('support', 'c6d9710f61d0'), ('support_once', 'c6d9710f61d0')]
 
     Raises
     ------
@@ -368,8 +371,9 @@ def agreement(
 
     >>> found = judgebench.agreement("trivia_judging_mini", reference="human/authors")
     >>> frame = found.to_frame()
-    >>> frame[frame["metric"] == "cohen_kappa"]["judge"].iloc[0]
-    'exact_match'
+    >>> kappa = frame[(frame["metric"] == "cohen_kappa") & (frame["scope"] == "pooled")]
+    >>> kappa[kappa["judge"] == "contains"]["value"].round(3).tolist()
+    [0.721]
 
     Parameters
     ----------
@@ -554,8 +558,9 @@ def suggest_policy(
 
     No verdict on the candidate has a part in it.
 
-    >>> print(judgebench.suggest_policy(candidate="this-week", baseline="last-week")[:12])
-    # Allowed dr
+    >>> policy = judgebench.suggest_policy(candidate="nightly", baseline="main")
+    >>> policy.splitlines()[0]
+    '# Suggested for nightly against main: an unchanged model passes its test'
 
     Parameters
     ----------
@@ -698,8 +703,8 @@ def evaluators(
 ) -> EvaluatorReport:
     """How good the judges that compare are beside people: agreement, bias, variance.
 
-    >>> [row.judge for row in judgebench.evaluators("alpaca_eval_mini").rows][:1]
-    ['comparer']
+    >>> [row.judge for row in judgebench.evaluators("alpaca_eval_mini").rows]
+    ['soft-comparer', 'word-comparer', 'human']
 
     Parameters
     ----------
@@ -824,6 +829,10 @@ def training(
     store: Results = None,
 ) -> Training:
     """What a judge says of the checkpoints of a training run, with simultaneous bands.
+
+    >>> found = judgebench.training("exam", "trivia_judging_mini", judge="contains")
+    >>> [point.model for point in found.checkpoints]
+    ['taker-terse']
 
     Parameters
     ----------
@@ -991,8 +1000,11 @@ def drift(*, store: Results = None) -> DriftReport:
 
 def reproduce(
     tables: str | Sequence[str] = (), *, tasks: str | Path | None = None, level: float = 0.95
-) -> list[Reproduction]:
+) -> Reproductions:
     """Published tables, recomputed from figures: ours beside theirs, and where they agree.
+
+    >>> judgebench.reproduce("trivia_judging").found[0].table
+    'trivia_judging'
 
     Parameters
     ----------
@@ -1076,12 +1088,12 @@ def set_baseline(
         return named(its, name, model, _listed(benchmarks), passed)
 
 
-def baselines(*, history: bool = False, store: Results = None) -> Document:
+def baselines(*, history: bool = False, store: Results = None) -> BaselineList:
     """The baselines of a store, a row for each benchmark; also what they were before."""
-    from judgebench.reports.baselines import document
+    from judgebench.reports.baselines import baseline_list
 
     with reading(store) as its:
-        return document(its.baselines(), its, history=history)
+        return baseline_list(its, history=history)
 
 
 def pin_anchors(
@@ -1118,11 +1130,11 @@ def item(
     models: str | Sequence[str] = (),
     earlier: bool = False,
     store: Results = None,
-) -> Document:
+) -> Composed:
     """One question with its answers, and of every verdict on them the prompt and the reply.
 
-    >>> len(judgebench.item("trivia_judging_mini", "3").data["answers"])
-    5
+    >>> judgebench.item("trivia_judging_mini", "3").to_dict()["item_id"]
+    '3'
 
     Parameters
     ----------
@@ -1139,17 +1151,14 @@ def item(
         For an item that the store does not have.
     """
     from judgebench.reports.boards import meant
+    from judgebench.reports.document import Composed
     from judgebench.reports.replies import item_document
 
     with reading(store) as its:
-        return item_document(
-            its,
-            meant(its, benchmark),
-            item_id,
-            judges=_listed(judges),
-            models=_listed(models),
-            earlier=earlier,
-        )
+        which = meant(its, benchmark)
+        chosen: dict[str, Any]
+        chosen = {"judges": _listed(judges), "models": _listed(models), "earlier": earlier}
+        return Composed(made=item_document(its, which, item_id, **chosen))
 
 
 def answers(
@@ -1240,6 +1249,9 @@ def replies(
 ) -> pd.DataFrame:
     """Prompt, reply and verdict of what a judge has judged, a row each.
 
+    >>> judgebench.replies("grader")["verdict"].iloc[0]
+    '5 on 1 to 10, helpful 1, polite 6'
+
     Parameters and errors are those of `judged_replies`.
 
     Returns
@@ -1270,6 +1282,9 @@ def verdicts(
     with_text: bool = False,
 ) -> pd.DataFrame:
     """The verdict that counts at each place of a benchmark, a row each.
+
+    >>> judgebench.verdicts("support", judges="grader")["kind"].unique().tolist()
+    ['score']
 
     Parameters
     ----------
@@ -1307,8 +1322,11 @@ def forget(
     unreadable: bool = False,
     store: Results = None,
     remove: bool = False,
-) -> Document:
+) -> ForgottenReport:
     """What would be forgotten and what it would take to have it again; ``remove`` forgets it.
+
+    >>> judgebench.forget(judges="grader").to_dict()["removed"]
+    False
 
     Parameters
     ----------
@@ -1329,7 +1347,7 @@ def forget(
         Where a run is under way, which may need what would go.
     """
     from judgebench.reports.boards import meant
-    from judgebench.reports.forgotten import document, usd_per_call
+    from judgebench.reports.forgotten import forgotten_report, usd_per_call
     from judgebench.reports.replies import judges_called
     from judgebench.reports.run_ref import run_called
     from judgebench.store.copy import Forgettable
@@ -1351,7 +1369,7 @@ def forget(
             with _nobody_judges(opened):
                 found = opened.forget(wanted)
         names = {judge.key: judge.name for judge in opened.judges()}
-        return document(found, names, usd_per_call(opened), removed=remove)
+        return forgotten_report(found, names, usd_per_call(opened), removed=remove)
 
 
 @contextmanager
@@ -1381,7 +1399,7 @@ def import_files(
     All is read before anything is stored: a file is taken in whole or not at all, and what is
     there already changes nothing.
 
-    >>> rows = [{"item_id": "1", "model": "m", "judge": "j", "value": "ok"}]
+    >>> rows = [{"item_id": "1", "model": "m", "judge": "j", "value": "correct"}]
     >>> options = {"benchmark": "colours", "allow_unknown_items": True}
     >>> done = judgebench.import_files("verdicts", rows, store="new.db", **options)
     >>> [(report.rows, report.new) for report in done.values()]
@@ -1398,7 +1416,7 @@ def import_files(
     store
         As for `leaderboard`.
     progress
-        Told a line for each file.
+        Told a line for each file, and how far it is of one that takes several commits.
     options
         Those of the format: ``benchmark`` (``NAME`` or ``NAME@VERSION``), ``model``, ``judge``,
         ``baseline``, ``set_name``, ``model_outputs``, ``reference_outputs``, ``tasks``,
@@ -1428,7 +1446,7 @@ def import_files(
         name, version = split_version(written)
         given |= {"benchmark": name} | ({"version": version} if version else {})
     found: dict[str, ImportReport] = {}
-    with at_hand(files) as paths:
+    with at_hand(files) as paths, shown(progress) as told:
         if what in FORMATS and FORMATS[what].fields:
             given |= dict(zip(("low", "high"), options.pop("scale", None) or (), strict=False))
             wide, across = options.pop("wide", None) or (None, ())
@@ -1441,11 +1459,10 @@ def import_files(
         read = read_files(what, paths, **options)
         with writing(store) as its:
             for path, take_in in read:
-                report = found[str(path)] = take_in(its)
-                if progress is not None:
-                    for warning in report.warnings:
-                        progress.say(f"warning: {path}: {warning}")
-                    progress.say(f"{path}: {report.summary(FORMATS[what].rows)}")
+                report = found[str(path)] = take_in(its, progress=told)
+                for warning in report.warnings:
+                    told.say(f"warning: {path}: {warning}")
+                told.say(f"{path}: {report.summary(FORMATS[what].rows)}")
     return found
 
 
@@ -1506,7 +1523,7 @@ def import_labels(
 
     Labels are events: the newest of a rater counts, the earlier ones stay.
 
-    >>> label = {"benchmark": "colours", "item_id": "1", "model": "m", "value": "ok"}
+    >>> label = {"benchmark": "colours", "item_id": "1", "model": "m", "value": "correct"}
     >>> done = judgebench.import_labels(
     ...     [label], judge="human/ada", allow_unknown_items=True, store="new.db"
     ... )
@@ -1598,6 +1615,10 @@ def export_confidence_examples(
     store: Results = None,
 ) -> None:
     """Write examples for a judge of the kind ``stated_confidence``: questions, and how sure to be.
+
+    >>> judgebench.export_confidence_examples("e.jsonl", "honestybench_mini", correct="equal")
+    Traceback (most recent call last):
+    judgebench.errors.UsageError: equal has labelled first answers only; ...
 
     Parameters
     ----------
@@ -1750,6 +1771,10 @@ def export_to_tracker(tracker: str, run: str = "latest", *, store: Results = Non
 def verify(bundle: str | Path) -> Verified:
     """Whether the boards of a bundle follow from the verdicts that it brings: each cell again.
 
+    >>> board = judgebench.leaderboard("support", bundle="board.zip")
+    >>> judgebench.verify("board.zip").differs is None
+    True
+
     Raises
     ------
     InputError
@@ -1782,7 +1807,7 @@ def run(
 
     >>> done = judgebench.run("suite.yaml", store="new.db")
     >>> done.answered, done.judged, done.failed
-    (0, 60, 0)
+    (5, 10, 0)
 
     Parameters
     ----------
@@ -2051,9 +2076,9 @@ def try_judge(
 ) -> tuple[Outcome | None, list[JudgedReply]]:
     """Prompts as they would be sent, replies, and what is read from them; no verdict is kept.
 
-    >>> _, found = judgebench.try_judge(rubric="Is it true?", on=1, store="new.db")
-    >>> "Is it true?" in found[0].calls[0].prompt
-    True
+    >>> _, found = judgebench.try_judge(rubric="rubric.txt", on=1, store="new.db")
+    >>> len(found)
+    1
 
     Parameters
     ----------
@@ -2092,7 +2117,7 @@ def try_judge(
     else:
         if not isinstance(answers, str | Path) and not len(answers):
             how["baseline"] = how.get("baseline") or SMALL_BASELINE
-        if nobody and kept is None:
+        if nobody and kept is None and how.get("prompt") is not None:
             how.setdefault("read", "brackets")
         work, written = _work_on(answers, judges or ["scripted/nobody"], limits, **how)
     with open_live_store(store_url(work.suite, store)) as opened:
@@ -2331,6 +2356,10 @@ def plan(
     on_need: Callable[[Finding], None] | None = None,
 ) -> list[PlanRow]:
     """What `run` would do, and what it could detect. Sends nothing, writes nothing, makes no store.
+
+    >>> rows = judgebench.plan("suite.yaml", store="new.db")
+    >>> [(row.judge, row.judge_calls) for row in rows]
+    [(None, 0), ('dice', 5), ('contains', 0)]
 
     Parameters
     ----------

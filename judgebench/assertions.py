@@ -35,6 +35,11 @@ def assert_no_regression(
 ) -> None:
     """Carry out the regression gate as ``judgebench gate`` does, and fail where it does not pass.
 
+    >>> judgebench.assert_no_regression(candidate="this-week", baseline="last-week", max_drop=0.02)
+    Traceback (most recent call last):
+    judgebench.assertions.Inconclusive: INCONCLUSIVE: this-week against last-week
+    ...
+
     Parameters
     ----------
     candidate, baseline

@@ -40,8 +40,8 @@ from numpy.typing import NDArray
 
 from judgebench.stats.agreement import coefficient
 from judgebench.stats.judge_quality import sample_contributions
-from judgebench.stats.paired_jackknife import PairedJackknife, paired_jackknife
-from judgebench.stats.paired_tests import holm
+from judgebench.stats.paired_jackknife import paired_jackknife
+from judgebench.stats.paired_tests import PairedTest, holm
 from judgebench.stats.resample import multinomial_weights, percentile_interval, weighted_sums
 
 VERDICTS = Path(__file__).resolve().parents[1] / "tasks/trivia_judging/figures/verdicts.csv"
@@ -197,12 +197,12 @@ class Tally:
     beside: int = 0
     with_beside: int = 0
 
-    def add(self, one: PairedJackknife, truth: float) -> None:
+    def add(self, one: PairedTest, truth: float) -> None:
         self.asked += 1
-        if one.untested is not None:
+        if math.isnan(one.p_worse):
             return
         self.tested += 1
-        ends = [one.interval(alpha) for alpha in ALPHAS]
+        ends = [one.bounds(alpha / 2.0) for alpha in ALPHAS]
         found = np.array([low <= truth <= high for low, high in ends], dtype=np.int64)
         self.held = found if self.held is None else self.held + found
         self.width += ends[0][1] - ends[0][0]
@@ -230,7 +230,7 @@ def cell(judges: Judges, kind: str, n: int, trials: int, *, exchange: bool) -> d
             one = paired_jackknife(*sample, of)
             for name in ("all", judges.names[a], judges.names[b]):
                 found[name].add(one, truth)
-            if kind == "kappa, pooled" and one.untested is None:
+            if kind == "kappa, pooled" and not math.isnan(one.p_worse):
                 low, high = percentiles(sample, of, int(generator.integers(2**32)))
                 found["all"].beside += low <= truth <= high
                 found["all"].with_beside += 1
@@ -278,7 +278,7 @@ def families(judges: Judges, n: int, trials: int) -> Iterator[str]:
             best = int(kappa(said.sum(axis=1)).argmax())
             every = list(combinations(range(n_judges), 2))
             pairs = every if family == 0 else [pair for pair in every if best in pair]
-            p = [paired_jackknife(said[i], said[j], kappa).p for i, j in pairs]
+            p = [paired_jackknife(said[i], said[j], kappa).p_differs for i, j in pairs]
             for rule, m in enumerate((len(every), None)):
                 alarms[family, rule] += any(one <= 0.05 for one in holm(p, of=m))
     for family, n_judges in enumerate(counts):

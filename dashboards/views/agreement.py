@@ -32,6 +32,8 @@ from judgebench.reports.judge_pairs import Disputes, disputed_models
 from judgebench.reports.render import render
 from judgebench.store.read import ItemHistory
 
+PLACE = ("Judges", 50)
+
 GIVEN = {
     "label": "labels of answers",
     "preference": "comparisons of two answers",

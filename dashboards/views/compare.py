@@ -30,6 +30,8 @@ from judgebench.reports.compare import (
     comparison,
 )
 
+PLACE = ("Results", 30)
+
 ALL = ""
 """In the URL: no choice was made."""
 

@@ -33,6 +33,8 @@ from judgebench.reports.confidence import (
 from judgebench.reports.estimates import counts, figure
 from judgebench.reports.render import render
 
+PLACE = ("Judges", 60)
+
 MOST_DRAWN, MOST_ROWS, ACROSS = 5, 60, 3
 """Curves on one drawing, and AUROCs; tables have all. And reliability diagrams in a row."""
 

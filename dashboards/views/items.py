@@ -35,6 +35,8 @@ from judgebench.store.search import (
     search,
 )
 
+PLACE = ("Results", 40)
+
 IN = {"": "everywhere", "question": "questions", "answer": "answers",
       "reasoning": "judges' reasoning"}  # fmt: skip
 MODEL, JUDGE = "about", "said_by"

@@ -11,17 +11,20 @@ import labels
 import markdown_text
 import pandas as pd
 import raters
-import reads
 import streamlit as st
 import widgets
+from answers import State
 from long_text import folded_by_button, visible
-from open_store import opened
+from open_store import mark_of, opened
 
 from judgebench.errors import UsageError
 from judgebench.labels import Asked, Kind, LabelProgress, Presented, verdict_keys
 from judgebench.records import VerdictSlot
 from judgebench.reports.estimates import to_json
 from judgebench.reports.rater_agreement import rater_agreement
+from judgebench.store import Store
+
+PLACE = ("Work", 90)
 
 KINDS: dict[Kind, str] = {
     "label": "each answer by itself",
@@ -42,7 +45,7 @@ def page() -> None:
     identity = above.empty()
     url = st.session_state["store"]
     # Not the state that other pages hold for a while: the label before this one has to count.
-    known = reads.benchmarks(url, reads.mark_of(url))
+    known = State(url, mark_of(url)).read(Store.benchmarks)
     with beside if raters.name_given() else above:
         rater = raters.who()
     if not known:

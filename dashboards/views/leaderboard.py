@@ -30,6 +30,8 @@ from judgebench.reports.board_tables import EXCLUDED, EXPLAINED, ONE_ORDER, Lead
 from judgebench.reports.boards import meant
 from judgebench.store import Store
 
+PLACE = ("Results", 20)
+
 ALT = "The models' sets of ranks, and estimates with intervals; the table has the numbers."
 
 

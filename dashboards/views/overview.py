@@ -32,6 +32,8 @@ from judgebench.reports.boards import meant
 from judgebench.store import Store
 from judgebench.store.read import At, Holding, Verdicts
 
+PLACE = ("Results", 10)
+
 DRAWN, TOP = 12, 3
 """Benchmarks that are drawn, and how many models of each; of more the counts stand in a table."""
 

@@ -29,6 +29,8 @@ from judgebench.reports.cost import cost_table
 from judgebench.secret import redact
 from judgebench.store import Store
 
+PLACE = ("Work", 100)
+
 PAGE = 25
 ELSEWHERE = "another file …"
 WHY_A_CODE = (

@@ -20,6 +20,8 @@ from judgebench.reports.render import render
 from judgebench.reports.training import Training, training
 from judgebench.reports.versions import judged_runs
 
+PLACE = ("Over time", 80)
+
 HOW_TO_TAG = """models:
   - name: apo-1200
     responses: answers/1200.jsonl

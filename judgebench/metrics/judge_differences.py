@@ -14,10 +14,11 @@ from judgebench.metrics.comparison import AgreementRow, Bools, Measures, Scope
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.label_board import NO_VERDICT, Codes, LabelBoard
 from judgebench.metrics.near_constant import NearConstantRule
+from judgebench.metrics.paired import family as decided_together
 from judgebench.metrics.paired_tables import pair
 from judgebench.records import Estimate
-from judgebench.stats.paired_jackknife import PairedJackknife, paired_jackknife
-from judgebench.stats.paired_tests import deciding_levels, holm
+from judgebench.stats.paired_jackknife import paired_jackknife
+from judgebench.stats.paired_tests import PairedTest
 
 KAPPA = "cohen_kappa"
 
@@ -162,20 +163,18 @@ def judge_differences(
     found: list[JudgeDifference] = []
     for at, headline in enumerate(headlines):
         tested = [of_each[at] for _, of_each, _ in compared]
-        p_values = [test.p for test in tested]
+        p_values = [test.p_differs for test in tested]
         made = tests - sum(math.isnan(p) for p in p_values)
-        adjusted = holm(p_values, of=made)
-        levels = deciding_levels(p_values, alpha=1.0 - wanted.level, of=made)
-        for n, (judge, versus) in enumerate(pairs):
-            two, _, undefined = compared[n]
+        family = decided_together({"observed": p_values}, alpha=1.0 - wanted.level, of=made)
+        for (judge, versus), (two, _, undefined), test, (p_adjusted, levels) in zip(
+            pairs, compared, tested, family, strict=True
+        ):
             found.append(
                 JudgeDifference(
                     judge=judge, versus=versus, reference=reference, scope=headline.scope,
-                    metric=headline.metric, p_value=p_values[n], p_adjusted=adjusted[n],
+                    metric=headline.metric, p_value=test.p_differs, p_adjusted=p_adjusted,
                     tests=made,
-                    estimate=_estimate(
-                        two, tested[n], levels[n], wanted.level, undefined[at]
-                    ),
+                    estimate=_estimate(two, test, levels["observed"], wanted.level, undefined[at]),
                 )
             )  # fmt: skip
     return tuple(found)
@@ -185,20 +184,11 @@ _NONE = np.zeros(0)
 
 
 def _estimate(
-    two: Two,
-    test: PairedJackknife,
-    alpha: float,
-    level: float,
-    undefined: str | None,
+    two: Two, test: PairedTest, alpha: float, level: float, undefined: str | None
 ) -> Estimate:
-    known = not math.isnan(test.p)
-    low, high = test.interval(alpha) if known else (math.nan, math.nan)
-    method = f"no interval, {test.untested}"
-    if known:
-        method = (
-            "jackknife over items, the same for both; Student's t with "
-            f"{test.free} degrees of freedom; at the level of Holm's method"
-        )
+    known, there = not math.isnan(test.p_worse), not math.isnan(test.difference)
+    low, high = test.bounds(alpha / 2.0)
+    method = f"{test.method}; at the level of Holm's method"
     return Estimate(
         value=test.difference,
         low=low,
@@ -207,8 +197,8 @@ def _estimate(
         units=test.units,
         missing=two.missing,
         level=1.0 - alpha if known else level,
-        method="" if math.isnan(test.difference) else method,
-        undefined=undefined if math.isnan(test.difference) else None,
+        method=(method if known else f"no interval, {test.method}") if there else "",
+        undefined=None if there else undefined,
     )
 
 

@@ -1,9 +1,9 @@
 """Two models, or one model twice, in the eyes of one judge: how they differ, and how surely.
 
-The one engine of compare, gate, runs diff, nights and training. Two sets of verdicts are lined up
+The one engine of compare, gate, runs diff and nights. Two sets of verdicts are lined up
 item by item (`JudgeMeans`), tested as observed and at the ends of what is missing (`compare`), and
 the difference is one estimate (`difference`): the same pair has the same figures wherever it is
-shown.
+shown. Judges are compared with judges by the same tests and families (`judge_differences`).
 """
 
 from __future__ import annotations
@@ -573,7 +573,11 @@ def mean_measure(
 
 
 def family(
-    p_values: Mapping[View, Sequence[float]], *, alpha: float, correction: str = "holm"
+    p_values: Mapping[View, Sequence[float]],
+    *,
+    alpha: float,
+    correction: str = "holm",
+    of: int | None = None,
 ) -> list[tuple[float, dict[View, float]]]:
     """What several tests are decided by together: of each its adjusted p-value, and its levels.
 
@@ -581,12 +585,13 @@ def family(
     ----------
     p_values
         Of the tests in each view; those as observed are adjusted.
-    alpha, correction
+    alpha, correction, of
         As in `judgebench.stats.paired_tests.deciding_levels`.
     """
-    adjusted = adjust(p_values["observed"], correction)
+    adjusted = adjust(p_values["observed"], correction, of=of)
     levels = {
-        view: deciding_levels(p, alpha=alpha, correction=correction) for view, p in p_values.items()
+        view: deciding_levels(p, alpha=alpha, correction=correction, of=of)
+        for view, p in p_values.items()
     }
     return [
         (p, {view: of_tests[place] for view, of_tests in levels.items()})

@@ -6,13 +6,15 @@ one model on each benchmark: the newest that goes by the model's name there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any, ClassVar
 
 from judgebench.errors import UsageError
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.boards import meant
-from judgebench.reports.document import Column, Document, Table
+from judgebench.reports.document import Report, Rows, Table, column, json_field, table
 from judgebench.reports.gate_policy import GateFile
 from judgebench.reports.model_pairs import newest_called
 from judgebench.store import Store
@@ -97,44 +99,58 @@ def _newest_run(data: BoardData, model_id: str) -> str | None:
     return max(its)[1] if its else None
 
 
-def document(baselines: Sequence[StoredBaseline], store: Store, *, history: bool) -> Document:
-    """Which model each baseline is; with ``history`` also which it was."""
-    last = {(b.name, b.benchmark, b.version): i for i, b in enumerate(baselines)}
-    rows = [(b, last[b.name, b.benchmark, b.version] == i) for i, b in enumerate(baselines)]
-    name_of = {model.id: model.name for model in store.models()}
-    records = [
-        {
-            "name": b.name,
-            "benchmark": b.benchmark,
-            "version": b.version,
-            "model": name_of[b.model_id],
-            "model_id": b.model_id,
-            "run": b.run_id,
-            "set": datetime.fromtimestamp(b.at, UTC).strftime("%Y-%m-%d %H:%M:%S"),
-            "counts": counts,
-        }
-        for b, counts in rows
-        if counts or history
-    ]
-    columns = {"name": "baseline", "set": "set (UTC)", "model_id": "id"}
-    shown = ["name", "benchmark", "version", "model", "model_id", "run", "set"]
-    shown += ["counts"] if history else []
-    words = {True: "yes", False: "no longer", None: "–"}
-    return Document(
-        tables=[
-            Table(
-                title="baselines",
-                columns=[Column(title=columns.get(one, one), wraps=one != "set") for one in shown],
-                rows=[
-                    [
-                        words[value] if value is None or isinstance(value, bool) else str(value)
-                        for value in (record[one] for one in shown)
-                    ]
-                    for record in records
-                ],
-                notes=[] if records else ["none yet; `judgebench baseline set NAME --model MODEL`"],
+_COLUMNS = ("name", "benchmark", "version", "model", "model_id", "run", "set", "counts")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineList(Report):
+    """Which model each baseline is, and which it was; ``set`` is in UTC."""
+
+    ROWS: ClassVar = (Rows(of="baselines", row=_COLUMNS),)
+
+    baselines: tuple[Mapping[str, Any], ...]
+    history: bool = json_field(hidden=True)
+
+    def tables(self) -> list[Table]:
+        """A row for each benchmark."""
+        titles = {"name": "baseline", "set": "set (UTC)", "model_id": "id"}
+        shown = [name for name in _COLUMNS if name != "counts" or self.history]
+        words = {True: "yes", False: "no longer", None: "–"}
+
+        def cell(name: str) -> Callable[[Mapping[str, Any]], str]:
+            return lambda row: str(words.get(row[name], row[name]))
+
+        return [
+            table(
+                "baselines",
+                self.baselines,
+                [column(titles.get(one, one), cell(one), wraps=one != "set") for one in shown],
+                notes=[]
+                if self.baselines
+                else ["none yet; `judgebench baseline set NAME --model MODEL`"],
             )
-        ],
-        records=records,
-        data={"baselines": records},
+        ]
+
+
+def baseline_list(store: Store, *, history: bool = False) -> BaselineList:
+    """Which model each baseline is; with ``history`` also which it was."""
+    baselines, name_of = store.baselines(), {model.id: model.name for model in store.models()}
+    last = {(one.name, one.benchmark, one.version): one for one in baselines}
+    return BaselineList(
+        baselines=tuple(
+            {
+                "name": one.name,
+                "benchmark": one.benchmark,
+                "version": one.version,
+                "model": name_of[one.model_id],
+                "model_id": one.model_id,
+                "run": one.run_id,
+                "set": datetime.fromtimestamp(one.at, UTC).strftime("%Y-%m-%d %H:%M:%S"),
+                "counts": counts,
+            }
+            for one in baselines
+            for counts in (last[one.name, one.benchmark, one.version] is one,)
+            if counts or history
+        ),
+        history=history,
     )

@@ -411,3 +411,20 @@ class Report:
         low = ends[0](chart.low).title(chart.value)
         drawn = base.mark_rule().encode(low, ends[1](chart.high)) + points
         return drawn.facet(row=chart.by) if chart.by else drawn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Composed(Report):
+    """A report whose document is made already."""
+
+    made: Document
+
+    def tables(self, *_: Any, **__: Any) -> list[Table]:
+        return list(self.made.tables)
+
+    def to_dict(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.made.data
+        return found
+
+    def records(self) -> list[dict[str, Any]]:
+        return [dict(record) for record in self.made.records]

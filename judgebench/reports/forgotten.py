@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from judgebench.plain_text import counted, dollars
-from judgebench.reports.document import Column, Document, Table
+from judgebench.reports.document import Cells, Report, Rows, Table, column, table
 from judgebench.store import Store
 from judgebench.store.copy import Forgotten
 
@@ -26,10 +27,94 @@ def usd_per_call(store: Store) -> dict[str, float]:
     return {judge: cost[judge] / n for judge, n in calls.items() if n}
 
 
-def document(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgottenReport(Report):
+    """What goes, or went; as `store.copy.Forgotten` says, with what it takes to have it again.
+
+    removed
+        Whether it is gone already.
+    judges
+        Of each judge; ``cost_usd`` is None where nobody can be asked, or the price is not known.
+    """
+
+    ROWS: ClassVar = (
+        Rows(
+            of="judges",
+            row=(
+                *("judge", "judge_id", "judgments", "elsewhere", "replies"),
+                *("prompt_tokens", "completion_tokens", "uncounted", "cost_usd"),
+            ),
+        ),
+    )
+
+    removed: bool
+    judges: tuple[Mapping[str, Any], ...]
+    judgments: int
+    verdicts: int
+    replies: int
+    runs: tuple[str, ...]
+    shared: int
+    pinned: int
+    needed_replies: int
+    earlier: int
+    anchors: int
+    failures: int
+
+    def tables(self) -> list[Table]:
+        """The judgments of each judge, and what asking for them again would take."""
+        columns: list[Cells[Mapping[str, Any]]] = [
+            column("judge", lambda row: row["judge"], wraps=True),
+            column("judgments", lambda row: f"{row['judgments']:,}", align="right"),
+            column("replies", lambda row: f"{row['replies']:,}", align="right"),
+            column("tokens in", lambda row: f"{row['prompt_tokens']:,}", align="right", spare=True),
+            column(
+                "tokens out", lambda row: f"{row['completion_tokens']:,}", align="right", spare=True
+            ),
+            column("to have them again", _again, align="right"),
+        ]
+        title = "forgotten" if self.removed else "would be forgotten"
+        return [
+            table(
+                f"{title}: {counted(self.judgments, 'judgment')}, which served as "
+                f"{counted(self.verdicts, 'verdict')} in {counted(len(self.runs), 'run')}",
+                self.judges,
+                columns,
+                notes=self._notes(),
+            )
+        ]
+
+    def _notes(self) -> list[str]:
+        replies = counted(self.needed_replies, "reply", "replies")
+        costs = [one["cost_usd"] for one in self.judges if one["replies"]]
+        said = {
+            f"kept: {counted(self.shared, 'judgment')} that serve elsewhere as well; running "
+            "again uses them and does not ask anew": self.shared,
+            f"kept: {counted(self.pinned, 'judgment')}, as anchors of their judge": self.pinned,
+            f"kept: {replies} that other verdicts were read from": self.needed_replies,
+            f"{counted(self.earlier, 'verdict')} of the same judges on the same answers count "
+            "again in their place, so that nobody is asked there": self.earlier,
+            f"with them {counted(self.anchors, 'anchor')} and every look at these": self.anchors,
+            f"with them {counted(self.failures, 'failure')}": self.failures,
+            "tokens: those that replies state, which not all of them do": any(
+                one["uncounted"] for one in self.judges
+            ),
+            "cost: as the calls of each judge cost until now, on average": any(
+                cost is not None for cost in costs
+            ),
+            "what they took stays on record, and so do runs, models, judges and answers": (
+                self.removed
+            ),
+            "nothing is removed yet: --yes removes it, for good; the next run then asks anew": (
+                not self.removed
+            ),
+        }
+        return [words for words, holds in said.items() if holds]
+
+
+def forgotten_report(
     found: Forgotten, names: Mapping[bytes, str], per_call: Mapping[str, float], *, removed: bool
-) -> Document:
-    """The judgments of each judge, and what asking for them again would take.
+) -> ForgottenReport:
+    """The report on what goes, or went.
 
     Parameters
     ----------
@@ -40,98 +125,35 @@ def document(
     removed
         Whether it is gone already.
     """
-    records = [_record(one, names, per_call) for one in found.judges]
-    title = "forgotten" if removed else "would be forgotten"
-    return Document(
-        tables=[
-            Table(
-                title=f"{title}: {counted(found.judgments, 'judgment')}, which served as "
-                f"{counted(found.verdicts, 'verdict')} in {counted(len(found.runs), 'run')}",
-                columns=[
-                    Column(title="judge", wraps=True),
-                    Column(title="judgments", align="right"),
-                    Column(title="replies", align="right"),
-                    Column(title="tokens in", align="right", spare=True),
-                    Column(title="tokens out", align="right", spare=True),
-                    Column(title="to have them again", align="right"),
-                ],
-                rows=[_row(record) for record in records],
-                notes=_notes(found, records, removed),
-            )
-        ],
-        records=records,
-        data={
-            "removed": removed,
-            "judges": records,
-            "judgments": found.judgments,
-            "verdicts": found.verdicts,
-            "replies": sum(record["replies"] for record in records),
-            "runs": list(found.runs),
-            "shared": found.shared,
-            "pinned": found.pinned,
-            "needed_replies": found.needed_replies,
-            "earlier": found.earlier,
-            "anchors": found.anchors,
-            "failures": found.failures,
-        },
+    counts = ("verdicts", "shared", "pinned", "needed_replies", "earlier", "anchors", "failures")
+    return ForgottenReport(
+        removed=removed,
+        judges=tuple(_of_judge(one, names, per_call) for one in found.judges),
+        judgments=found.judgments,
+        replies=sum(one["replies"] for one in found.judges),
+        runs=found.runs,
+        **{name: getattr(found, name) for name in counts},
     )
 
 
-def _record(
+def _of_judge(
     one: Mapping[str, Any], names: Mapping[bytes, str], per_call: Mapping[str, float]
 ) -> dict[str, Any]:
     judge_id, replies = one["judge"].hex()[:12], one["replies"]
-    each = per_call.get(judge_id)
-    cost = 0.0 if not replies else None if each is None else replies * each
+    each = per_call.get(judge_id) if replies else 0.0
     return {
         "judge": names[one["judge"]],
         "judge_id": judge_id,
         **{name: value for name, value in one.items() if name != "judge"},
-        "cost_usd": None if one["elsewhere"] else cost,
+        "cost_usd": None if one["elsewhere"] or each is None else replies * each,
     }
 
 
-def _row(record: Mapping[str, Any]) -> list[str]:
-    cost = record["cost_usd"]
-    if record["elsewhere"]:
-        again = "import them again"
-    elif not record["replies"]:
-        again = "no call"
-    else:
-        price = "price not known" if cost is None else f"about {dollars(cost)} USD"
-        again = f"{counted(record['replies'], 'call')}, {price}"
-    counts = ("judgments", "replies", "prompt_tokens", "completion_tokens")
-    return [record["judge"], *(f"{record[name]:,}" for name in counts), again]
-
-
-def _notes(found: Forgotten, records: list[dict[str, Any]], removed: bool) -> list[str]:
-    notes = []
-    if found.shared:
-        notes.append(
-            f"kept: {counted(found.shared, 'judgment')} that serve elsewhere as well; running "
-            "again uses them and does not ask anew"
-        )
-    if found.pinned:
-        notes.append(f"kept: {counted(found.pinned, 'judgment')}, as anchors of their judge")
-    if found.needed_replies:
-        replies = counted(found.needed_replies, "reply", "replies")
-        notes.append(f"kept: {replies} that other verdicts were read from")
-    if found.earlier:
-        notes.append(
-            f"{counted(found.earlier, 'verdict')} of the same judges on the same answers count "
-            "again in their place, so that nobody is asked there"
-        )
-    if found.anchors:
-        notes.append(f"with them {counted(found.anchors, 'anchor')} and every look at these")
-    if found.failures:
-        notes.append(f"with them {counted(found.failures, 'failure')}")
-    if any(record["uncounted"] for record in records):
-        notes.append("tokens: those that replies state, which not all of them do")
-    if any(record["replies"] and record["cost_usd"] is not None for record in records):
-        notes.append("cost: as the calls of each judge cost until now, on average")
-    notes.append(
-        "what they took stays on record, and so do runs, models, judges and answers"
-        if removed
-        else "nothing is removed yet: --yes removes it, for good; the next run then asks anew"
-    )
-    return notes
+def _again(row: Mapping[str, Any]) -> str:
+    cost = row["cost_usd"]
+    if row["elsewhere"]:
+        return "import them again"
+    if not row["replies"]:
+        return "no call"
+    price = "price not known" if cost is None else f"about {dollars(cost)} USD"
+    return f"{counted(row['replies'], 'call')}, {price}"

@@ -8,15 +8,18 @@ it, else as `judgebench gate` without a policy makes it.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from itertools import pairwise
+from typing import Any, ClassVar, NamedTuple
 
 from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.paired import METRIC_OF
 from judgebench.metrics.registry import metric
+from judgebench.plain_text import counted
 from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.cost import Cost, cost_rows
@@ -115,6 +118,19 @@ class DecidedNight(Night):
         return self.spent.record()
 
 
+class Change(NamedTuple):
+    """What is another from a night on, beside the model: ``judge`` or ``stack``, in seconds."""
+
+    at: float
+    what: str
+    words: str
+
+    @property
+    def line(self) -> str:
+        said = {"judge": "another model serves the judge", "stack": "answers from another stack"}
+        return f"{day(self.at)}: {said[self.what]}: {self.words}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nights(Report):
     """The nights of one name on one board, the first one first.
@@ -178,6 +194,57 @@ class Nights(Report):
     def alpha(self) -> float | None:
         return None if self.policy is None else self.policy.level
 
+    @property
+    def is_first(self) -> bool:
+        """Whether this is a first night, which nothing is held against yet."""
+        return len(self.nights) == 1 and self.nights[0].against is None
+
+    @property
+    def changes(self) -> list[Change]:
+        """What is another than the night before, beside the model."""
+        return [
+            Change(
+                night.first,
+                what,
+                f"{', '.join(before.served)} → {', '.join(night.served)}"
+                if what == "judge"
+                else _other_stack(before.stacks, night.stacks),
+            )
+            for before, night in pairwise(self.nights)
+            for what in night.changed
+        ]
+
+    @property
+    def decided_by(self) -> str:
+        """By what the nights were decided, in words."""
+        if self.is_first:
+            return "With the next night there is something to compare this one with."
+        if self.policy is None or self.max_drop is None:
+            return "Nothing could be decided here; the table says why."
+        tested = metric(self.metric)
+        allowed = f"{self.max_drop * tested.drawn_times:g}{' points' if tested.in_points else ''}"
+        against = f"baseline {self.against}, as it then stood" if self.against else "the one before"
+        policy, usual = "as the policy says", self.margin_source.removeprefix("default, ")
+        return (
+            f"Decided here from the verdicts, each night against {against}: one test of "
+            f"{self.metric.replace('_', ' ')} at alpha {100 * self.policy.level:g} %, an allowed "
+            f"drop of {allowed} ({policy if self.margin_source == 'policy' else usual}). A gate by "
+            "another policy, or with further tests, may have said otherwise."
+        )
+
+    @property
+    def slide_line(self) -> str | None:
+        """What the sequential test of all nights says; None where nothing was tested."""
+        if self.slide is None or self.is_first:
+            return None
+        return f"{'⚠ ' if self.slide.outcome == 'slide' else ''}{in_words(self.slide)}"
+
+    @property
+    def beside(self) -> list[str]:
+        """What the judge's anchors say, and what changed beside the model."""
+        said = [] if self.drift is None else [_of_anchors(self.drift)]
+        return [*said, *(f"⚠ {one.line}" for one in self.changes)]
+
     def tables(self) -> list[Table]:
         """A row for each night, the first one first."""
         digits = metric(self.metric).digits
@@ -232,6 +299,31 @@ class Nights(Report):
                 notes=notes,
             )
         ]
+
+
+def _of_anchors(drift: JudgeDrift) -> str:
+    if drift.alarm is not None:
+        return f"⚠ {drift.alarm}"
+    if not drift.looks:
+        return f"{drift.answers} anchors are pinned for this judge, and were not looked at since."
+    return (
+        f"{drift.answers} anchors of this judge, looked at {len(drift.looks)} times: no drift "
+        f"(always-valid p {drift.p_value:.2g})."
+    )
+
+
+def _other_stack(before: Sequence[str], now: Sequence[str]) -> str:
+    """What of the stack is another; of several stacks at once how many there are."""
+    if len(before) != 1 or len(now) != 1:
+        return f"{counted(len(before), 'stack')} → {counted(len(now), 'stack')}"
+    old, new = (
+        {**(its := json.loads(one)), **(its.get("versions") or {})} for (one,) in (before, now)
+    )
+    return ", ".join(
+        f"{name} {old.get(name, estimates.UNDEFINED)} → {new.get(name, estimates.UNDEFINED)}"
+        for name in sorted({*old, *new} - {"versions"})
+        if old.get(name) != new.get(name)
+    )
 
 
 def nights(

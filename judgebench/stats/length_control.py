@@ -391,6 +391,7 @@ class _Loss:
             self.fixed_x = np.column_stack(
                 [np.tanh(anchors.std_length), anchors.difficulty, no_intercept]
             )
+        self._smooth: _Smooth | None = None
         # Products of each two columns, and the part of the gradient that the labels make.
         self._squares = x[:, _UPPER[0]] * x[:, _UPPER[1]]
         self._labels = y[:, np.newaxis] * x
@@ -415,20 +416,44 @@ class _Loss:
         """Gradient (r, 3) and Hessian (r, 3, 3) for each weighting (r, n) at its own ``w``."""
         gradient = -weights @ self._labels - self._fixed_labels
         upper = np.empty((len(w), 6))
-        size = max(1, _BLOCK // (1 + max(len(self.x), len(self.fixed_x))))
+        size = max(1, _BLOCK // (1 + len(self.x)))
         for at in range(0, len(w), size):
             block = slice(at, at + size)
             p = sigmoid(w[block] @ self.x.T)
             counted = weights[block] * p
             gradient[block] += counted @ self.x
-            counted *= 1.0 - p
+            np.subtract(1.0, p, out=p)
+            counted *= p
             upper[block] = counted @ self._squares
-            if len(self.fixed_x):
-                p = sigmoid(w[block] @ self.fixed_x.T)
-                gradient[block] += p @ self._fixed_weighted
-                p *= 1.0 - p
-                upper[block] += p @ self._fixed_squares
+        if len(self.fixed_x):
+            fixed = self._fixed(w[:, :2])
+            gradient[:, :2] += fixed[:, :2]
+            upper[:, [0, 1, 3]] += fixed[:, 2:]
         return gradient, _symmetric(upper)
+
+    def _fixed(self, w: Floats) -> Floats:
+        """As `_fixed_sums`; at many points read off between a few."""
+        if self._smooth is None and len(w) >= 2 * _NODES**2 and np.isfinite(w).all():
+            self._smooth = _Smooth(self._fixed_sums, w)
+        if self._smooth is None:
+            return self._fixed_sums(w)
+        known = self._smooth.holds(w)
+        found = np.empty((len(w), 5))
+        found[known] = self._smooth(w[known])
+        found[~known] = self._fixed_sums(w[~known])
+        return found
+
+    def _fixed_sums(self, w: Floats) -> Floats:
+        """What the anchors add to gradient and Hessian, (r, 5), at some ``w`` without intercept."""
+        found = np.empty((len(w), 5))
+        size = max(1, _BLOCK // len(self.fixed_x))
+        for at in range(0, len(w), size):
+            block = slice(at, at + size)
+            p = sigmoid(w[block] @ self.fixed_x[:, :2].T)
+            found[block, :2] = p @ self._fixed_weighted[:, :2]
+            p *= 1.0 - p
+            found[block, 2:] = p @ self._fixed_squares[:, [0, 1, 3]]
+        return found
 
     def derivatives_at_one(self, weights: Floats, w: Floats) -> tuple[Floats, Floats]:
         """The same where all stand at one ``w``, shape (3,): predictions once, sums by weight."""
@@ -444,6 +469,13 @@ class _Loss:
 
 _BLOCK = 2**15
 """Predictions that are worked on at a time: what stays in the processor's cache."""
+
+_NODES = 16
+"""Of Chebyshev's, in each of two dimensions: between them sums over the anchors are interpolated.
+They are smooth, and from nodes as near as replicates lie their error is that of rounding."""
+
+_SMOOTH = 1e-13
+"""Of the last coefficients beside the greatest: with larger ones more nodes would be needed."""
 
 _FULL_STEPS = 12
 """Newton steps without a look at the objective; from near the minimum a few suffice."""
@@ -494,6 +526,43 @@ def _minimise(
     for one in np.flatnonzero(~converged):
         w[one], converged[one] = _descend(loss, weights[one], penalty[one], limit[one])
     return w, converged
+
+
+class _Smooth:
+    """A smooth function (r, 2) -> (r, k), known between Chebyshev's nodes to rounding [1]_.
+
+    From its values at few points on the rectangle of many, a tenth larger, so that points of later
+    steps lie within.
+
+    References
+    ----------
+    .. [1] L. N. Trefethen (2019), Approximation Theory and Approximation Practice, SIAM, chapter 4.
+    """
+
+    def __init__(self, function: Callable[[Floats], Floats], at: Floats) -> None:
+        self.half = 0.55 * np.ptp(at, axis=0) + 1e-9
+        self.middle = (at.min(axis=0) + at.max(axis=0)) / 2.0
+        k = np.arange(_NODES)
+        angle = np.pi * (k + 0.5) / _NODES
+        nodes = self.middle + self.half * np.cos(angle)[:, np.newaxis]
+        grid = np.stack(np.meshgrid(nodes[:, 0], nodes[:, 1], indexing="ij"), axis=-1)
+        values = function(grid.reshape(-1, 2)).reshape(_NODES, _NODES, -1)
+        to = np.cos(np.outer(k, angle)) * np.where(k == 0, 1.0, 2.0)[:, np.newaxis] / _NODES
+        self.weight = np.einsum("ia,jb,abk->ijk", to, to, values, optimize=True)
+        size = np.abs(self.weight)
+        last = np.maximum(size[-2:].max(axis=(0, 1)), size[:, -2:].max(axis=(0, 1)))
+        self.exact = bool((last <= _SMOOTH * size.max(axis=(0, 1))).all())
+
+    def holds(self, at: Floats) -> NDArray[np.bool_]:
+        """Of each point whether it lies within; nowhere where the polynomials do not die away."""
+        return np.asarray(self.exact & (np.abs(at - self.middle) <= self.half).all(axis=1))
+
+    def __call__(self, at: Floats) -> Floats:
+        # T_k(x) = cos(k arccos x), of both coordinates.
+        x = np.arccos((at - self.middle) / self.half)
+        first, second = (np.cos(np.multiply.outer(x[:, n], np.arange(_NODES))) for n in (0, 1))
+        by_first = np.tensordot(first, self.weight, axes=1)
+        return np.asarray(np.einsum("rj,rjk->rk", second, by_first))
 
 
 def _descend(loss: _Loss, weights: Floats, penalty: float, limit: float) -> tuple[Floats, bool]:
@@ -582,10 +651,10 @@ def row_losses(y: Floats, eta: Floats) -> Floats:
 
 
 def sigmoid(eta: Floats) -> Floats:
-    """``1 / (1 + exp(-eta))``. Beyond 700 the exponential would overflow."""
-    p = np.clip(eta, -700.0, 700.0)
-    np.negative(p, out=p)
-    np.exp(p, out=p)
+    """``1 / (1 + exp(-eta))``; 0 where the exponential overflows."""
+    p = np.negative(eta)
+    with np.errstate(over="ignore"):
+        np.exp(p, out=p)
     p += 1.0
     return np.reciprocal(p, out=p)
 

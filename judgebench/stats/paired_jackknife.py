@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from judgebench.stats.paired_tests import PairedTest
+from judgebench.stats.paired_tests import untested as no_test
 from judgebench.stats.resample import Floats, jackknife_se, leave_one_out_sums
 
 FEWEST_UNITS = 30
@@ -25,56 +26,15 @@ FEWEST_DIFFERING = 6
 """Nor where the two differ on fewer: so few do not tell how far a difference varies."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PairedJackknife:
-    """A difference of two raters' statistics, and its test.
-
-    Attributes
-    ----------
-    difference : float
-        The first rater's less the second's; nan where either has none.
-    standard_error : float
-        Of the difference, by the jackknife [1]_; nan where there is no test.
-    units, differing : int
-        Units with something of both raters, and those to which they contribute different things.
-    p : float
-        Two-sided, of no difference; nan where there is no test.
-    untested : str or None
-        Why there is no test, in words.
-    """
-
-    difference: float
-    standard_error: float
-    units: int
-    differing: int
-    p: float
-    untested: str | None
-
-    @property
-    def free(self) -> int:
-        """Degrees of freedom: the units on which the two differ, less one.
-
-        The others say the same of both, whatever they say, and tell nothing about how far the
-        difference varies.
-        """
-        return max(1, self.differing - 1)
-
-    def interval(self, alpha: float) -> tuple[float, float]:
-        """The two-sided interval at level ``1 - alpha``, in (0, 1); nan where there is no test."""
-        from scipy.special import stdtrit
-
-        half = float(stdtrit(self.free, 1.0 - alpha / 2.0)) * self.standard_error
-        return self.difference - half, self.difference + half
-
-
 def paired_jackknife(
     first: ArrayLike,
     second: ArrayLike,
     statistic: Callable[[Floats], Floats],
     *,
     untested: str | None = None,
-) -> PairedJackknife:
-    """Compare two raters in a statistic of sums over units that both have.
+    alpha: float = 0.025,
+) -> PairedTest:
+    """Compare two raters, the first as candidate, in a statistic of sums over units of both.
 
     Parameters
     ----------
@@ -84,12 +44,17 @@ def paired_jackknife(
         Of sums (m, ...) the statistic (m,); nan where it is undefined.
     untested : str, optional
         Why this statistic is not tested, where it is not.
+    alpha : float
+        Of `PairedTest.low` and `PairedTest.high`; bounds are known at every level.
 
     Returns
     -------
-    PairedJackknife
-        Without a test with fewer than `FEWEST_UNITS` units or `FEWEST_DIFFERING` that differ, and
-        where leaving out some unit leaves a statistic undefined.
+    PairedTest
+        With bounds of Student's t, made of the jackknife's standard error of the difference [1]_.
+        Its degrees of freedom are the units on which the two differ, less one: the others say the
+        same of both, whatever they say, and tell nothing about how far the difference varies.
+        Without a test, and ``method`` says why, with fewer than `FEWEST_UNITS` units or
+        `FEWEST_DIFFERING` that differ, and where without some unit a statistic is undefined.
 
     Raises
     ------
@@ -100,7 +65,7 @@ def paired_jackknife(
     ----------
     .. [1] B. Efron, R. J. Tibshirani (1993), An Introduction to the Bootstrap, chapter 11.
     """
-    from scipy.special import stdtr
+    from scipy.special import stdtr, stdtrit
 
     a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if a.shape != b.shape or not a.ndim:
@@ -110,8 +75,9 @@ def paired_jackknife(
     a, b = a[there], b[there]
     units, differing = len(a), int((a != b).any(axis=within).sum())
     value = [float(statistic(one.sum(axis=0, keepdims=True))[0]) for one in (a, b)]
-    error, untested = math.nan, untested or _too_few(units, differing)
-    if math.isnan(value[0] - value[1]):
+    difference, error = value[0] - value[1], math.nan
+    untested = untested or _too_few(units, differing)
+    if math.isnan(difference):
         untested = "undefined"
     elif untested is None:
         left_out = [statistic(leave_one_out_sums(one)) for one in (a, b)]
@@ -119,17 +85,27 @@ def paired_jackknife(
         if math.isnan(error):
             untested = "without some item it is undefined"
         elif error == 0.0:
-            untested, error = "no single item moves it", math.nan
-    difference = value[0] - value[1]
-    known = not math.isnan(error)
-    t = abs(difference) / error if known else math.nan
-    return PairedJackknife(
+            untested = "no single item moves it"
+    if untested is not None:
+        return no_test(difference, units=units, alpha=alpha, method=untested)
+    free = max(1, differing - 1)
+
+    def bounds(level: float) -> tuple[float, float]:
+        half = float(stdtrit(free, 1.0 - level)) * error
+        return difference - half, difference + half
+
+    return PairedTest(
         difference=difference,
-        standard_error=error,
+        alpha=alpha,
+        bounds=bounds,
+        passing=lambda level: bounds(level)[0],
+        p_worse=float(stdtr(free, difference / error)),
+        p_better=float(stdtr(free, -difference / error)),
+        spread=error * math.sqrt(units),
         units=units,
-        differing=differing,
-        p=2.0 * float(stdtr(max(1, differing - 1), -t)) if known else math.nan,
-        untested=untested,
+        binary=False,
+        method="jackknife over items, the same for both; Student's t with "
+        f"{free} degrees of freedom",
     )
 
 

@@ -541,9 +541,9 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     return [float(one) for one in found]
 
 
-def adjust(p_values: Sequence[float], correction: str) -> list[float]:
+def adjust(p_values: Sequence[float], correction: str, *, of: int | None = None) -> list[float]:
     """p-values adjusted by `holm`, or by `benjamini_hochberg` for ``bh``."""
-    return holm(p_values) if correction == "holm" else benjamini_hochberg(p_values)
+    return holm(p_values, of=of) if correction == "holm" else benjamini_hochberg(p_values)
 
 
 def deciding_levels(

@@ -279,7 +279,7 @@ def test_the_old_numbers_stand_until_the_new_ones_are_there(
     assert state.moved_on().mark == first
     slow.touch()
     until(lambda: state._next is None)
-    assert state.moved_on().mark == parts.reads.mark_of(url) != first
+    assert state.moved_on().mark == parts.open_store.mark_of(url) != first
     assert answer(parts, url, state.mark, waiting) == "word"
 
 

@@ -104,27 +104,26 @@ def test_both_baselines_and_the_test_of_all_nights_are_shown(open_page: Any, sto
 
 def test_the_night_of_a_slide_is_marked(tmp_path: Path) -> None:
     import charts
-    import drawings
-    import night_reads
+    import night_parts
+    import timelines
 
     planned = [night_stores.Planned(str(n), 0.8 - 0.05 * n) for n in range(9)]
     url = night_stores.fill(tmp_path / "s.db", nights=planned, n_items=60, drifts=False)
     found = report(url)
     assert found.slide is not None
     assert found.slide.outcome == "slide"
-    rows, called = night_reads.differences(found, "accuracy")
+    rows, called = night_parts.differences(found, "accuracy")
     assert set(rows["from"]) == {"moving", "fixed"}
     fixed = rows[rows["from"] == "fixed"]["value"]
     assert list(fixed) == pytest.approx([100 * one.difference for one in found.slide.evidence])
     assert called["when"][0].timestamp() == found.slide.called_s
-    (line,) = night_reads.slide_lines(found)
-    assert line.startswith("⚠ slide: accuracy fell from")
+    assert (found.slide_line or "").startswith("⚠ slide: accuracy fell from")
     axis = charts.Axis(title="t", short="s", low=0, high=1, digits=1)
-    drawn = drawings.differences(rows, called, axis, charts.INK["light"]).to_dict()
+    drawn = timelines.differences(rows, called, axis, charts.INK["light"]).to_dict()
     assert "'label': 'slide called'" in str(drawn)
-    _, late = night_reads.differences(replace(found, nights=found.nights[-1:]), "accuracy")
+    _, late = night_parts.differences(replace(found, nights=found.nights[-1:]), "accuracy")
     assert list(late["label"]) == ["slide called before"]
-    nothing, none = night_reads.differences(found, "another")
+    nothing, none = night_parts.differences(found, "another")
     assert (len(nothing), len(none)) == (0, 0)
 
 
@@ -210,17 +209,13 @@ def test_out_of_date_links_are_as_good_as_none(open_page: Any, store: str) -> No
     assert len(app.dataframe[0].value) == 8
 
 
-def test_the_download_has_every_night(store: str) -> None:
-    import night_reads
-
-    found = report(store)
-    with open_store(store, read_only=True) as opened:
-        board = leaderboards(opened, stores.BENCHMARK)[0]
-    rows = [{"model_id": row.model_id, "model": row.model, "metrics": {}} for row in board.rows]
-    points = night_reads.points(found.nights, {"rows": rows}, "accuracy")
-    lines = [night_reads.row(*both, 1) for both in zip(found.nights, points, strict=True)]
-    table = pd.read_csv(io.StringIO(night_reads.csv(found, lines, "accuracy")))
-    assert list(table["model"]) == [night.model for night in found.nights]
+def test_the_download_has_every_night(
+    open_page: Any, store: str, downloads: dict[str, str]
+) -> None:
+    shown = opened_on(open_page, store).dataframe[0].value
+    table = pd.read_csv(io.StringIO(downloads["nights.csv"]))
+    assert list(table["model"]) == [night.model for night in report(store).nights]
+    assert list(table["value"]) == pytest.approx(list(shown["value"])[::-1])
     assert table["when"][0] == "2026-11-01T03:00:00+00:00"
     assert set(table["name"]) == {"nightly"}
     assert "tone" not in table

@@ -205,28 +205,26 @@ def test_the_confusion_counts_add_up_to_what_the_people_labelled(open_page: Any,
 
 
 def test_every_two_judges_are_in_the_heat_map_people_first(demo: str) -> None:
-    import agreement_reads
+    import judges
 
-    between = agreement_reads.between(demo, "", stores.BENCHMARK, stores.VERSION)
-    assert between["judges"][0] == stores.HUMAN
+    with open_store(demo, read_only=True) as store:
+        (between,) = judges.matrices(store, stores.BENCHMARK, stores.VERSION)
+    assert between.judges[0] == stores.HUMAN
     expected = {
         (row.judge, row.reference): row.metrics["cohen_kappa"].value
         for row in between_judges(verdicts(demo))
     }
-    found = {
-        (row["judge"], row["reference"]): row["metrics"]["cohen_kappa"]["value"]
-        for row in between["rows"]
-    }
+    found = {(row.judge, row.reference): row.metrics["cohen_kappa"].value for row in between.rows}
     assert found == pytest.approx(expected)
     intervals = {
         (row.judge, row.reference): (kappa.low, kappa.high, kappa.n, kappa.missing)
         for row in between_judges(verdicts(demo))
         for kappa in (row.metrics["cohen_kappa"],)
     }
-    for row in between["rows"]:
-        kappa = row["metrics"]["cohen_kappa"]
-        ends = tuple(kappa[name] for name in ("low", "high", "n", "missing"))
-        assert ends == pytest.approx(intervals[row["judge"], row["reference"]])
+    for row in between.rows:
+        kappa = row.metrics["cohen_kappa"]
+        ends = (kappa.low, kappa.high, kappa.n, kappa.missing)
+        assert ends == pytest.approx(intervals[row.judge, row.reference])
 
 
 def test_an_undefined_kappa_is_a_dash_with_its_reason(open_page: Any, tmp_path: Path) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from judgebench.reports.board_tables import Leaderboard
 from judgebench.store import open_store
 from tests.dashboards import stores
+from tests.dashboards.test_pages import texts
 
 
 def test_the_store_is_the_argument_then_the_environment_then_the_default(
@@ -55,16 +57,21 @@ def test_status_counts_what_is_there_and_names_who_is_writing(tmp_path: Path) ->
     assert [line for line in status if "running" in line] == ["running: demo, since 2 min"]
 
 
-def test_several_raters_can_be_taken_together_as_the_reference(tmp_path: Path) -> None:
-    import agreement_reads
+def test_several_raters_can_be_taken_together_as_the_reference(
+    open_page: Any, tmp_path: Path
+) -> None:
+    import judges as asked
 
     said = {name: stores.labels("+-") for name in ("judge", "human/a", "human/b")}
     url = stores.fill_with(tmp_path / "s.db", {"m": said})
-    judges = agreement_reads.between(url, "", stores.BENCHMARK, stores.VERSION)["judges"]
-    assert judges == ["human/a", "human/b", "judge"]
-    assert agreement_reads.references(judges) == ["human", *judges]
-    report = agreement_reads.agreement(url, "", stores.BENCHMARK, stores.VERSION, "human")
-    assert agreement_reads.identity(report).endswith("human (majority of human/a, human/b)")
+    with open_store(url, read_only=True) as store:
+        (matrix,) = asked.matrices(store, stores.BENCHMARK, stores.VERSION)
+        report = asked.against(store, stores.BENCHMARK, stores.VERSION, "human", "label")
+    assert matrix.judges == ("human/a", "human/b", "judge")
+    assert matrix.references == ("human", *matrix.judges)
+    assert report.reference == "human"
+    app = open_page("agreement", url, reference="human")
+    assert "reference human (majority of human/a, human/b)" in texts(app)
 
 
 @pytest.mark.parametrize(
@@ -77,8 +84,8 @@ def test_durations_are_short(seconds: float, words: str) -> None:
 
 
 def test_the_downloads_hold_the_numbers_that_are_shown(tmp_path: Path) -> None:
-    import agreement_reads
     import boards
+    import judges
     import page
     import pandas as pd
 
@@ -98,8 +105,9 @@ def test_the_downloads_hold_the_numbers_that_are_shown(tmp_path: Path) -> None:
         assert list(rows["model"]) == names
         shown = [row.metrics["accuracy"].value for row in board.rows]
         assert list(rows["value"]) == pytest.approx(shown)
-    report = agreement_reads.agreement(*place, "human/a")
-    rows = pd.read_csv(io.StringIO(report["csv"]))
-    metrics = sum(len(row["metrics"]) for row in report["rows"])
-    took = 3 * len(report["costs"])  # dollars, seconds and their median
-    assert len(rows) == metrics + len(report["differences"]) + took
+    with open_store(url, read_only=True) as store:
+        report = judges.against(store, *place[2:], "human/a", "label")
+    rows = pd.read_csv(io.StringIO(page.rendered(lambda: [report.document(by_model=True)], "csv")))
+    metrics = sum(len(row.metrics) for row in report.rows)
+    took = 3 * len(report.costs)  # dollars, seconds and their median
+    assert len(rows) == metrics + len(report.differences) + took

@@ -17,7 +17,7 @@ from pyarrow import parquet
 
 from judgebench.cli.main import run
 from judgebench.metrics.intervals import Intervals
-from judgebench.reports.reproduce import document, reproduce
+from judgebench.reports.reproduce import reproduce
 
 TASKS = Path(__file__).parents[2] / "tasks"
 FEW = ("claude-2", "gpt35_turbo_instruct", "gpt4_1106_preview", "text_davinci_003")
@@ -51,8 +51,8 @@ def tasks(tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def board() -> dict[str, Any]:
     """AlpacaEval's table as JSON."""
-    found = document(reproduce(["alpaca_eval"], intervals=Intervals(n_replicates=200)))
-    (table,) = json.loads(json.dumps(found.data, allow_nan=False))["tables"]
+    found = reproduce(["alpaca_eval"], intervals=Intervals(n_replicates=200))
+    (table,) = json.loads(json.dumps(found.to_dict(), allow_nan=False))["tables"]
     assert isinstance(table, dict)
     return table
 

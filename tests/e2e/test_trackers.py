@@ -86,7 +86,7 @@ def not_sent(done: Done, tracker: str) -> str:
 
 def numbers(folder: Path) -> dict[str, float]:
     """The metrics, as the board has them."""
-    board = api.leaderboard("trivia_judging_mini", store=store_url(folder))
+    board = api.leaderboard("trivia_judging_mini", store=store_url(folder)).to_frame()
     found = {}
     for row in board.to_dict("records"):
         name = f"trivia_judging_mini/{row['metric']}/{row['judge']}/{row['model']}"
@@ -147,7 +147,7 @@ def test_wandb_offline_has_them_too(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     [table] = written.parent.rglob("*.table.json")
     board = json.loads(table.read_text())
     value, metric = board["columns"].index("value"), board["columns"].index("metric")
-    wanted = api.leaderboard("trivia_judging_mini", store=store_url(tmp_path))
+    wanted = api.leaderboard("trivia_judging_mini", store=store_url(tmp_path)).to_frame()
     assert [row[value] for row in board["data"]] == pytest.approx(list(wanted["value"]))
     assert {row[metric] for row in board["data"]} == set(wanted["metric"])
     assert not any(KEY.encode() in p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from judgebench.stats.category_scores import mean_of_sides
-from judgebench.stats.comparison_quality import comparison_quality, outcomes_of_labels
 from judgebench.stats.judge_quality import (
     CORRELATIONS,
     consecutive_blocks,
@@ -18,6 +17,7 @@ from judgebench.stats.judge_quality import (
     system_level,
 )
 from judgebench.stats.rank_correlation import kendall_tau_b, pearson, spearman
+from tests.stats.critique import comparison_quality, outcomes_of_labels
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "alignbench"
 #: The categories as the boards name them, and the places of those of each side.

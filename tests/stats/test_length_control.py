@@ -381,6 +381,28 @@ class TestReplicates:
                 lc.replicates(y, difference, difficulty, fits=fits, weights=np.full((3, 260), bad))
 
 
+def test_anchors_that_are_read_off_between_nodes_are_exact_to_rounding(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Many replicates at once have what few at a time have, whose anchors are summed one by one."""
+    y, difference, difficulty = made_up(5, 1500)
+    anchors = made_up_anchors(6, 300)
+    fits = [lc.exact(y, difference, difficulty, anchors=anchors, c=1.0)]
+    weights = multinomial_weights(1500, 600, seed=2)
+    same = {"fits": fits, "anchors": anchors}
+    few = [
+        lc.replicates([y], [difference], difficulty, weights=weights[at : at + 100], **same)
+        for at in range(0, 600, 100)
+    ]
+    summed, whole = [], lc._Loss._fixed_sums
+    monkeypatch.setattr(
+        lc._Loss, "_fixed_sums", lambda loss, w: summed.append(len(w)) or whole(loss, w)
+    )
+    many = lc.replicates([y], [difference], difficulty, weights=weights, **same)
+    assert np.abs(many - np.concatenate(few)).max() < 1e-10
+    assert sum(summed) < 2 * lc._NODES**2 + 50
+
+
 def test_percentile_intervals_cover_and_the_published_error_does_not() -> None:
     """Reduced; `perf/length_control_coverage.py` runs the full one."""
     population = made_up(30, 20_000)

@@ -51,10 +51,11 @@ def test_kappa_is_compared_as_in_a_plain_loop_over_items() -> None:
     error = math.sqrt(59 / 60 * sum((d - np.mean(left_out)) ** 2 for d in left_out))
     free = int((one != other).sum()) - 1
     assert found.difference == pytest.approx(difference(everything))
-    assert found.standard_error == pytest.approx(error)
-    assert (found.units, found.differing, found.free) == (60, free + 1, free)
-    assert found.p == pytest.approx(2 * t.sf(abs(found.difference) / error, free))
-    low, high = found.interval(0.02)
+    assert found.spread / math.sqrt(60) == pytest.approx(error)
+    assert found.units == 60
+    assert f" {free} degrees of freedom" in found.method
+    assert found.p_differs == pytest.approx(2 * t.sf(abs(found.difference) / error, free))
+    low, high = found.bounds(0.02 / 2)
     half = t.isf(0.01, free) * error
     assert (low, high) == pytest.approx((found.difference - half, found.difference + half))
 
@@ -64,9 +65,9 @@ def test_of_means_it_is_the_paired_t_test() -> None:
     a, b = draw.normal(0.1, 1, 50), draw.normal(0, 1, 50)
     found = paired_jackknife(*(np.stack([x, np.ones(50)], axis=1) for x in (a, b)), mean)
     usual = ttest_rel(a, b)
-    assert found.p == pytest.approx(usual.pvalue)
+    assert found.p_differs == pytest.approx(usual.pvalue)
     interval = usual.confidence_interval(0.9)
-    assert found.interval(0.1) == pytest.approx((interval.low, interval.high))
+    assert found.bounds(0.1 / 2) == pytest.approx((interval.low, interval.high))
 
 
 @given(st.integers(0, 300), st.sampled_from([0.2, 0.05, 0.01, 0.001]))
@@ -75,11 +76,11 @@ def test_an_interval_leaves_out_zero_exactly_where_p_is_at_most_alpha(
 ) -> None:
     one, other, truth = labels(seed, errors=(0.1, 0.2))
     found = paired_jackknife(tables(one, truth), tables(other, truth), cohen_kappa_of)
-    low, high = found.interval(alpha)
-    assert (found.p <= alpha) == (low > 0 or high < 0)
+    low, high = found.bounds(alpha / 2)
+    assert (found.p_differs <= alpha) == (low > 0 or high < 0)
     turned = paired_jackknife(tables(other, truth), tables(one, truth), cohen_kappa_of)
-    assert turned.p == found.p
-    assert turned.interval(alpha) == pytest.approx((-high, -low))
+    assert turned.p_differs == found.p_differs
+    assert turned.bounds(alpha / 2) == pytest.approx((-high, -low))
 
 
 def test_items_without_verdicts_of_both_change_nothing() -> None:
@@ -105,13 +106,13 @@ def test_where_nothing_is_tested_the_reason_is_said() -> None:
     ]  # fmt: skip
     for first, second, of, why in cases:
         found = paired_jackknife(tables(first, of), tables(second, of), cohen_kappa_of)
-        assert found.untested == why
-        assert math.isnan(found.p)
-        assert all(math.isnan(end) for end in found.interval(0.05))
+        assert found.method == why
+        assert math.isnan(found.p_differs)
+        assert all(math.isnan(end) for end in found.bounds(0.05 / 2))
     constant = np.ones(60, dtype=np.int64)
     undefined = paired_jackknife(tables(constant, constant), tables(one, constant), cohen_kappa_of)
     assert math.isnan(undefined.difference)
-    assert undefined.untested == "undefined"
+    assert undefined.method == "undefined"
     with pytest.raises(ValueError, match="the same units of two raters"):
         paired_jackknife(np.zeros((3, 2, 2)), np.zeros((4, 2, 2)), cohen_kappa_of)
 
@@ -129,4 +130,4 @@ def test_a_statistic_that_one_item_alone_makes_defined_is_not_tested() -> None:
         np.divide(sums[:, 1, 1], positive, out=found, where=positive > 0)
         return found
 
-    assert paired_jackknife(*table, recall).untested == "without some item it is undefined"
+    assert paired_jackknife(*table, recall).method == "without some item it is undefined"

@@ -10,7 +10,7 @@ import pytest
 
 from judgebench.errors import InputError, UsageError
 from judgebench.exchange.verdicts import import_verdicts
-from judgebench.reports.baselines import document, set_baseline
+from judgebench.reports.baselines import BaselineList, baseline_list, set_baseline
 from judgebench.reports.gate import gate_report
 from judgebench.reports.gate_policy import GateTest, Policy, read_gate
 from judgebench.reports.gate_result import GateReport
@@ -58,14 +58,15 @@ def test_a_baseline_is_set_wherever_the_model_was_judged(store: Store) -> None:
     assert held(store) == {("main", "made_up"): "new", ("main", "other"): "old"}
     runs = {run.id for run in store.runs()}
     assert one.run_id in runs
-    shown = document(store.baselines(), store, history=False)
+    shown = baseline_list(store).document()
     assert [(r["benchmark"], r["model"]) for r in shown.records] == [
         ("other", "old"), ("made_up", "new")
     ]  # fmt: skip
-    history = document(store.baselines(), store, history=True)
+    history = baseline_list(store, history=True).document()
     assert [r["counts"] for r in history.records] == [False, True, True]
     assert "no longer" in render(history, "table")
-    assert "none yet" in render(document([], store, history=False), "table")
+    none = BaselineList(baselines=(), history=False)
+    assert "none yet" in render(none.document(), "table")
 
 
 def test_who_was_not_judged_is_no_baseline(store: Store) -> None:

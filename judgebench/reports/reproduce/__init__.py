@@ -9,14 +9,14 @@ from pathlib import Path
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.intervals import Intervals
 from judgebench.registry import figures_folder
-from judgebench.reports.reproduce.recomputed import Reproduction, document
+from judgebench.reports.reproduce.recomputed import Reproduction, Reproductions
 
 TABLES = ("alpaca_eval", "trivia_judging", "mixeval_hard", "alignbench", "honestybench")
 
 
 def reproduce(
     tables: Sequence[str] = (), *, tasks: Path | None = None, intervals: Intervals | None = None
-) -> list[Reproduction]:
+) -> Reproductions:
     """Recompute published tables.
 
     Parameters
@@ -40,10 +40,14 @@ def reproduce(
         if name not in TABLES:
             raise UsageError(unknown_name("table", name, TABLES))
     folders = {name: figures_folder(name, tasks) for name in wanted}
-    return [
-        importlib.import_module(f"{__name__}.{name}").reproduced(folder, intervals or Intervals())
-        for name, folder in folders.items()
-    ]
+    return Reproductions(
+        found=tuple(
+            importlib.import_module(f"{__name__}.{name}").reproduced(
+                folder, intervals or Intervals()
+            )
+            for name, folder in folders.items()
+        )
+    )
 
 
-__all__ = ["TABLES", "Reproduction", "document", "reproduce"]
+__all__ = ["TABLES", "Reproduction", "Reproductions", "reproduce"]

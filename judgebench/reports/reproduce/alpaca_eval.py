@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from judgebench.columns import grouped
 from judgebench.errors import InputError
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.length_controlled import AS_PUBLISHED
@@ -84,10 +85,11 @@ def reproduced(folder: Path, intervals: Intervals) -> Reproduction:
     standings = {
         row.model: row for row in win_rates(_columns(board), BASELINE, intervals=intervals)
     }
-    figures: list[Recomputed] = []
-    for m, one in enumerate(board.models):
-        figures += _plain_figures(board, one, standings[one.model])
-        figures += _length_controlled(board, one, fits[m], draws[:, m], intervals)
+    figures = [
+        figure
+        for m, one in enumerate(board.models)
+        for figure in _figures(board, one, standings[one.model], fits[m], draws[:, m], intervals)
+    ]
     return Reproduction(
         table="alpaca_eval",
         title=f"AlpacaEval 2, judge {JUDGE}, baseline {BASELINE}, {len(board.models)} models",
@@ -123,9 +125,8 @@ def _read(folder: Path) -> _Board:
 
 
 def _models(path: Path, n_items: int) -> Iterator[_Verdicts]:
-    rows: dict[str, list[Row]] = {}
-    for row in read_rows(path, ("model", "row", "index", "preference", "length")):
-        rows.setdefault(row.text("model"), []).append(row)
+    every = read_rows(path, ("model", "row", "index", "preference", "length"))
+    rows = grouped((row.text("model"), row) for row in every)
     for model, own in rows.items():
         own.sort(key=lambda row: row.whole("row"))
         index = np.array([index_of(row, n_items) for row in own])
@@ -179,95 +180,86 @@ def _draws(board: _Board, fits: Sequence[LengthControl], intervals: Intervals) -
     )
 
 
-def _plain_figures(board: _Board, one: _Verdicts, row: Standing) -> Iterator[Recomputed]:
-    published = board.published.get(one.model)
-    n = len(one.preference)
-
-    def figure(
-        metric: str, ours: Estimate | float, theirs: str, tolerance: float, because: str = ""
-    ) -> Recomputed:
-        estimate = ours if isinstance(ours, Estimate) else point(float(ours), n)
-        value = _published(published, theirs)
-        return Recomputed(
-            who=one.model,
-            metric=metric,
-            ours=estimate,
-            theirs=value,
-            tolerance=tolerance,
-            because=because if value is not None else NOT_PUBLISHED,
-        )
-
-    yield figure("win_rate", row.metrics["win_rate"], "win_rate", 1e-9)
-    yield figure("discrete_win_rate", row.metrics["discrete_win_rate"], "discrete_win_rate", 1e-9)
-    error = 100.0 * one.preference.std(ddof=1) / math.sqrt(n)
-    yield figure("standard_error", error, "standard_error", 1e-9)
-    for ours, theirs in (("n_wins", "n_wins"), ("n_losses", "n_wins_base"), ("n_ties", "n_draws")):
-        yield figure(ours, row.counts[ours], theirs, 0.0)
-    yield figure("n_total", n, "n_total", 0.0)
-    lacking = len(board.difficulty) - n
-    because = f"published over all outputs; of which the figures lack {lacking}"
-    length = float(math.floor(one.length.mean()))
-    yield figure("avg_length", length, "avg_length", 0.0, because if lacking else "")
-
-
-def _length_controlled(
-    board: _Board, one: _Verdicts, fit: LengthControl, draws: Floats, intervals: Intervals
+def _figures(
+    board: _Board,
+    one: _Verdicts,
+    row: Standing,
+    fit: LengthControl,
+    draws: Floats,
+    intervals: Intervals,
 ) -> Iterator[Recomputed]:
-    row = board.published.get(one.model)
+    """A model's figures: those counted and averaged, then the length-controlled ones."""
     n, lacking = len(one.preference), len(board.difficulty) - len(one.preference)
-    c = None if row is None else strength(row)
-    by_row = (one.preference, board.by_row(one), board.difficulty[:n])
-    by_instruction = (*board.by_instruction(one), board.difficulty)
-    same_c = exact(*by_instruction, anchors=board.anchors, c=c)
+    published = board.published.get(one.model)
+
+    def there(name: str) -> float | None:
+        return published.number(name) if published is not None and published.has(name) else None
 
     def figure(
-        metric: str, ours: Estimate | float, theirs: float | None, tolerance: float, because: str
+        metric: str,
+        ours: Estimate | float,
+        theirs: float | None,
+        tolerance: float,
+        because: str = "",
     ) -> Recomputed:
         return Recomputed(
             who=one.model,
             metric=metric,
-            ours=ours if isinstance(ours, Estimate) else point(ours, n),
+            ours=ours if isinstance(ours, Estimate) else point(float(ours), n),
             theirs=theirs,
             tolerance=tolerance,
             because=because if theirs is not None else NOT_PUBLISHED,
         )
 
-    published = _published(row, "length_controlled_winrate")
-    because = ""
-    if published is not None:
+    counts = {"n_wins": "n_wins", "n_losses": "n_wins_base", "n_ties": "n_draws"}
+    error = 100.0 * one.preference.std(ddof=1) / math.sqrt(n)
+    yield figure("win_rate", row.metrics["win_rate"], there("win_rate"), 1e-9)
+    yield figure(
+        "discrete_win_rate", row.metrics["discrete_win_rate"], there("discrete_win_rate"), 1e-9
+    )
+    yield figure("standard_error", error, there("standard_error"), 1e-9)
+    for ours, theirs in counts.items():
+        yield figure(ours, row.counts[ours], there(theirs), 0.0)
+    yield figure("n_total", n, there("n_total"), 0.0)
+    because = f"published over all outputs; of which the figures lack {lacking}" if lacking else ""
+    length = math.floor(one.length.mean())
+    yield figure("avg_length", length, there("avg_length"), 0.0, because)
+
+    c = None if published is None else strength(published)
+    by_row = (one.preference, board.by_row(one), board.difficulty[:n])
+    same_c = exact(*board.by_instruction(one), board.difficulty, anchors=board.anchors, c=c)
+    controlled, because = there("length_controlled_winrate"), ""
+    if controlled is not None:
         as_published = compat(*by_row, anchors=board.anchors, c=c)
         same_rows = exact(*by_row, anchors=board.anchors, c=c)
-        yield figure(AS_PUBLISHED, as_published.value, published, 1e-3, "")
-        error = _published(row, "lc_standard_error")
-        yield figure("lc_standard_error/compat", as_published.published_error, error, 1e-3, "")
-        difficulty, intercept = (_published(row, name) for name in ("w_difficulty", "w_intercept"))
-        if difficulty is not None and intercept is not None:
-            yield figure(
-                f"{LC}/published_coefficients",
-                100.0 * _chance(difficulty * by_row[2] + intercept),
-                published,
-                1e-6,
-                "",
-            )
-        because = _why(
-            {
-                "rounding and liblinear's noise": as_published.value - published,
-                "fit to convergence": same_rows.value - as_published.value,
-                f"difficulty by instruction, rows that lack: {lacking},": (
-                    same_c.value - same_rows.value
-                ),
-                _other_c(fit.c, c): fit.value - same_c.value,
-            }
+        yield figure(AS_PUBLISHED, as_published.value, controlled, 1e-3)
+        yield figure(
+            "lc_standard_error/compat",
+            as_published.published_error,
+            there("lc_standard_error"),
+            1e-3,
         )
-    yield figure(LC, _estimate(fit, draws, intervals, lacking), published, 0.01, because)
-    yield figure(
-        f"{LC}/exact_at_published_c", same_c.value, _published(row, "lc_exact_by_instruction"),
-        1e-6, "",
-    )  # fmt: skip
-    yield figure(
-        f"{LC}/exact_by_row", exact(*by_row, anchors=board.anchors).value,
-        _published(row, "lc_exact_by_row"), 1e-6, "",
-    )  # fmt: skip
+        difficulty, intercept = there("w_difficulty"), there("w_intercept")
+        if difficulty is not None and intercept is not None:
+            at = 100.0 * _chance(difficulty * by_row[2] + intercept)
+            yield figure(f"{LC}/published_coefficients", at, controlled, 1e-6)
+        steps = {
+            "rounding and liblinear's noise": as_published.value - controlled,
+            "fit to convergence": same_rows.value - as_published.value,
+            f"difficulty by instruction, rows that lack: {lacking},": (
+                same_c.value - same_rows.value
+            ),
+            _other_c(fit.c, c): fit.value - same_c.value,
+        }
+        # What moved the value from the published one to ours, step by step, in points.
+        because = "; ".join(
+            f"{name} {step:+.3f}" for name, step in steps.items() if abs(step) >= TELLING
+        )
+    yield figure(LC, _estimate(fit, draws, intervals, lacking), controlled, 0.01, because)
+    at_c = f"{LC}/exact_at_published_c"
+    yield figure(at_c, same_c.value, there("lc_exact_by_instruction"), 1e-6)
+    own = exact(*by_row, anchors=board.anchors).value
+    yield figure(f"{LC}/exact_by_row", own, there("lc_exact_by_row"), 1e-6)
 
 
 def _chance(logit: Floats) -> float:
@@ -279,12 +271,6 @@ def _other_c(ours: float, published: float | None) -> str:
         return "another c"
     at = CANDIDATES.index
     return f"c {at(ours)} instead of {at(published)} of 0 to {len(CANDIDATES) - 1}"
-
-
-def _why(steps: Mapping[str, float]) -> str:
-    """What moved the value from the published one to ours, step by step, in points."""
-    told = [f"{name} {step:+.3f}" for name, step in steps.items() if abs(step) >= TELLING]
-    return "; ".join(told)
 
 
 def _estimate(fit: LengthControl, draws: Floats, intervals: Intervals, lacking: int) -> Estimate:
@@ -303,10 +289,6 @@ def _estimate(fit: LengthControl, draws: Floats, intervals: Intervals, lacking: 
     )
 
 
-def _published(row: Row | None, name: str) -> float | None:
-    return row.number(name) if row is not None and row.has(name) else None
-
-
 def _notes(fits: Sequence[LengthControl], draws: Floats) -> list[str]:
     ratio = np.array(
         [
@@ -315,15 +297,13 @@ def _notes(fits: Sequence[LengthControl], draws: Floats) -> list[str]:
             if fit.published_error > 0
         ]
     )
-    too_small = (
-        [
+    too_small = []
+    if len(ratio):
+        too_small.append(
             "upstream's lc_standard_error leaves out that the fit is an estimate: the bootstrap's "
             f"standard error is {ratio.min():.1f} to {ratio.max():.1f} times as large (median "
             f"{np.median(ratio):.1f}, {len(ratio)} models)"
-        ]
-        if len(ratio)
-        else []
-    )
+        )
     return [
         "intervals: bootstrap over instructions, each replicate fitted anew at the model's own c",
         *too_small,

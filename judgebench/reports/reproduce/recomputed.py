@@ -6,13 +6,24 @@ import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from judgebench.columns import grouped
 from judgebench.errors import unknown_name
 from judgebench.metrics.model_correlations import COEFFICIENTS
 from judgebench.records import Estimate
 from judgebench.reports import estimates
-from judgebench.reports.document import Column, Document, Table
+from judgebench.reports.document import (
+    Cells,
+    Report,
+    Rows,
+    Spread,
+    Table,
+    column,
+    json_after,
+    json_field,
+    table,
+)
 from judgebench.rows import Row, read_rows
 
 MOST_NOTES = 12
@@ -35,28 +46,28 @@ class Recomputed:
     """
 
     who: str
+    scope: str = ""
     metric: str
     ours: Estimate
     theirs: float | None
     tolerance: float
-    scope: str = ""
     because: str = ""
 
     @property
+    @json_after("theirs")
     def difference(self) -> float | None:
         """Ours less theirs; None where one of them is not there."""
-        if self.theirs is None:
-            return None
-        return estimates.finite(self.ours.value - self.theirs)
+        return None if self.theirs is None else estimates.finite(self.ours.value - self.theirs)
 
     @property
+    @json_after("tolerance")
     def agrees(self) -> bool | None:
         """Also where both are undefined; None where there is nothing to compare."""
         if self.theirs is None:
             return None
-        if math.isnan(self.theirs) or math.isnan(self.ours.value):
+        if self.difference is None:
             return math.isnan(self.theirs) and math.isnan(self.ours.value)
-        return abs(self.ours.value - self.theirs) <= self.tolerance
+        return abs(self.difference) <= self.tolerance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +87,18 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reproduction:
+class Summary:
+    """All figures of one metric that are compared."""
+
+    metric: str
+    compared: int
+    agree: int
+    largest_difference: float
+    tolerance: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reproduction(Report):
     """One published table, recomputed.
 
     theirs
@@ -85,26 +107,109 @@ class Reproduction:
         What a row is about, as the head of its column.
     """
 
+    ROWS: ClassVar = (
+        Rows(
+            of="figures",
+            shared=("table",),
+            row=(
+                *("who", "scope", "metric", Spread("ours")),
+                *("theirs", "difference", "tolerance", "agrees", "because"),
+            ),
+        ),
+    )
+
     table: str
     title: str
     source: str
     licence: str
     theirs: str
-    who: str
+    who: str = json_field(hidden=True)
     figures: Sequence[Recomputed]
-    shown: Sequence[Shown]
+    shown: Sequence[Shown] = json_field(hidden=True)
     notes: Sequence[str] = ()
+
+    @property
+    @json_after("theirs")
+    def summary(self) -> list[Summary]:
+        """Metric by metric."""
+        compared = grouped((one.metric, one) for one in self.figures if one.agrees is not None)
+        return [
+            Summary(
+                metric=metric,
+                compared=len(those),
+                agree=sum(bool(one.agrees) for one in those),
+                largest_difference=max(abs(one.difference or 0.0) for one in those),
+                tolerance=max(one.tolerance for one in those),
+            )
+            for metric, those in compared.items()
+        ]
+
+    def tables(self) -> list[Table]:
+        """What agrees, metric by metric, and ours beside theirs."""
+        summary = self.summary
+        agree, compared = sum(one.agree for one in summary), sum(one.compared for one in summary)
+        columns: list[Cells[Summary]] = [
+            column("metric", lambda one: one.metric),
+            column("compared", lambda one: str(one.compared), align="right"),
+            column("agree", lambda one: str(one.agree), align="right"),
+            column("largest difference", lambda one: _size(one.largest_difference), align="right"),
+            column("tolerance", lambda one: _size(one.tolerance), align="right"),
+        ]
+        whole = table(
+            f"{self.table}: {agree} of {compared} figures agree",
+            summary,
+            columns,
+            subtitle=f"{self.title}; {self.theirs}",
+            notes=[
+                *self._apart(),
+                *self.notes,
+                f"source: {self.source}",
+                f"licence: {self.licence}",
+            ],
+        )
+        return [whole, *map(self._beside, self.shown)]
+
+    def _beside(self, shown: Shown) -> Table:
+        figures = [f for f in self.figures if (f.metric, f.scope) == (shown.metric, shown.scope)]
+        digits = shown.digits
+        columns: list[Cells[Recomputed]] = [
+            column(shown.who or self.who, lambda f: f.who, wraps=True),
+            column("ours", lambda f: estimates.text(f.ours, digits=digits), align="right"),
+            column(shown.theirs, lambda f: _plain(f.theirs, digits), align="right"),
+            column("difference", lambda f: _signed(f.difference, digits), align="right"),
+            column("agrees", lambda f: {True: "yes", False: "no", None: ""}[f.agrees]),
+            column("because", lambda f: f.because, wraps=True, optional=True),
+        ]
+        best_first = sorted(figures, key=lambda f: (math.isnan(f.ours.value), -f.ours.value))
+        return table(f"{self.table}: {shown.title}", best_first, columns)
+
+    def _apart(self) -> list[str]:
+        """Figures that do not agree and are in no table of their own."""
+        tables = {(shown.metric, shown.scope) for shown in self.shown}
+        apart = [
+            f"{' '.join(filter(None, (f.who, f.scope)))}: {f.metric}: ours "
+            f"{_plain(f.ours.value, 4)}, theirs {_plain(f.theirs, 4)}"
+            f"{': ' if f.because else ''}{f.because}"
+            for f in self.figures
+            if f.agrees is False and (f.metric, f.scope) not in tables
+        ]
+        more = len(apart) - MOST_NOTES
+        return apart if more <= 0 else [*apart[:MOST_NOTES], f"and {more} more: --format json"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Summary:
-    """All figures of one metric."""
+class Reproductions(Report):
+    """Several published tables."""
 
-    metric: str
-    compared: int
-    agree: int
-    largest: float
-    tolerance: float
+    found: tuple[Reproduction, ...] = json_field(name="tables")
+
+    def tables(self) -> list[Table]:
+        """Those of each."""
+        return [table for one in self.found for table in one.tables()]
+
+    def records(self) -> list[dict[str, Any]]:
+        """Those of each."""
+        return [record for one in self.found for record in one.records()]
 
 
 def point(value: float, n: int) -> Estimate:
@@ -112,145 +217,9 @@ def point(value: float, n: int) -> Estimate:
     return Estimate(value=value, low=math.nan, high=math.nan, n=n, units=n, method="recomputed")
 
 
-def document(reproductions: Sequence[Reproduction]) -> Document:
-    """All of it for printing: what agrees, what does not and why."""
-    return Document(
-        tables=[table for one in reproductions for table in _tables(one)],
-        records=[
-            {"table": one.table, **_identity(figure), **estimates.record(figure.ours)}
-            | _compared(figure)
-            for one in reproductions
-            for figure in one.figures
-        ],
-        data={"tables": [_json(one) for one in reproductions]},
-    )
-
-
-def _json(one: Reproduction) -> dict[str, Any]:
-    return {
-        "table": one.table,
-        "title": one.title,
-        "source": one.source,
-        "licence": one.licence,
-        "theirs": one.theirs,
-        "summary": [
-            {
-                "metric": s.metric,
-                "compared": s.compared,
-                "agree": s.agree,
-                "largest_difference": estimates.finite(s.largest),
-                "tolerance": s.tolerance,
-            }
-            for s in _summaries(one.figures)
-        ],
-        "figures": [
-            {**_identity(f), "ours": estimates.to_json(f.ours), **_compared(f)} for f in one.figures
-        ],
-        "notes": list(one.notes),
-    }
-
-
-def _identity(figure: Recomputed) -> dict[str, Any]:
-    return {"who": figure.who, "scope": figure.scope, "metric": figure.metric}
-
-
-def _compared(figure: Recomputed) -> dict[str, Any]:
-    return {
-        "theirs": estimates.finite(figure.theirs),
-        "difference": figure.difference,
-        "tolerance": figure.tolerance,
-        "agrees": figure.agrees,
-        "because": figure.because,
-    }
-
-
-def _summaries(figures: Iterable[Recomputed]) -> list[_Summary]:
-    by_metric: dict[str, list[Recomputed]] = {}
-    for figure in figures:
-        if figure.agrees is not None:
-            by_metric.setdefault(figure.metric, []).append(figure)
-    return [
-        _Summary(
-            metric=metric,
-            compared=len(those),
-            agree=sum(bool(figure.agrees) for figure in those),
-            largest=max((abs(f.difference) for f in those if f.difference is not None), default=0),
-            tolerance=max(figure.tolerance for figure in those),
-        )
-        for metric, those in by_metric.items()
-    ]
-
-
-# printed ----------------------------------------------------------------------------------------
-
-
-def _tables(one: Reproduction) -> Iterable[Table]:
-    found = _summaries(one.figures)
-    whole = sum(s.agree for s in found), sum(s.compared for s in found)
-    yield Table(
-        title=f"{one.table}: {whole[0]} of {whole[1]} figures agree",
-        subtitle=f"{one.title}; {one.theirs}",
-        columns=[
-            Column(title="metric"),
-            *(
-                Column(title=title, align="right")
-                for title in ("compared", "agree", "largest difference", "tolerance")
-            ),
-        ],
-        rows=[
-            [
-                s.metric,
-                str(s.compared),
-                str(s.agree),
-                _size(s.largest),
-                _size(s.tolerance),
-            ]
-            for s in found
-        ],
-        notes=[*_apart(one), *one.notes, f"source: {one.source}", f"licence: {one.licence}"],
-    )
-    for shown in one.shown:
-        yield _beside(one, shown)
-
-
-def _beside(one: Reproduction, shown: Shown) -> Table:
-    figures = [f for f in one.figures if (f.metric, f.scope) == (shown.metric, shown.scope)]
-    ordered = sorted(figures, key=lambda f: (math.isnan(f.ours.value), -f.ours.value))
-    rows = []
-    for f in ordered:
-        theirs = "" if f.theirs is None else _plain(f.theirs, shown.digits)
-        verdict = {True: "yes", False: "no", None: ""}[f.agrees]
-        cells = [f.who, estimates.text(f.ours, digits=shown.digits), theirs]
-        rows.append([*cells, _signed(f.difference, shown.digits), verdict, f.because])
-    numbers = ("ours", shown.theirs, "difference")
-    reasons = any(f.because for f in ordered)
-    return Table(
-        title=f"{one.table}: {shown.title}",
-        columns=[
-            Column(title=shown.who or one.who, wraps=True),
-            *(Column(title=title, align="right") for title in numbers),
-            Column(title="agrees"),
-            *([Column(title="because", wraps=True)] if reasons else []),
-        ],
-        rows=rows if reasons else [row[:-1] for row in rows],
-    )
-
-
-def _apart(one: Reproduction) -> list[str]:
-    """Figures that do not agree and are in no table of their own."""
-    tables = {(shown.metric, shown.scope) for shown in one.shown}
-    apart = [
-        f"{' '.join(filter(None, (f.who, f.scope)))}: {f.metric}: ours "
-        f"{_plain(f.ours.value, 4)}, theirs {_plain(f.theirs, 4)}"
-        f"{': ' if f.because else ''}{f.because}"
-        for f in one.figures
-        if f.agrees is False and f.theirs is not None and (f.metric, f.scope) not in tables
-    ]
-    more = len(apart) - MOST_NOTES
-    return apart if more <= 0 else [*apart[:MOST_NOTES], f"and {more} more: --format json"]
-
-
-def _plain(value: float, digits: int) -> str:
+def _plain(value: float | None, digits: int) -> str:
+    if value is None:
+        return ""
     if math.isnan(value):
         return estimates.UNDEFINED
     return f"{value:.0f}" if value.is_integer() and abs(value) > 1 else f"{value:.{digits}f}"
@@ -267,6 +236,9 @@ def _signed(difference: float | None, digits: int) -> str:
 
 def _size(value: float) -> str:
     return "0" if value < ROUNDING else f"{value:.2g}"
+
+
+# rows of published boards -------------------------------------------------------------------------
 
 
 def on_scale(row: Row, field: str, *, high: float) -> float:
@@ -334,23 +306,23 @@ def beside(
     InputError
         For a column that is not there, and whatever else is wrong with the file.
     """
-    for (column,), row in rows_by_column(path).items():
-        if column not in found:
-            raise row.wrong("column", unknown_name("column", column, found))
-        ours = found[column]
-        for name, estimate in ours.items():
+    for (name,), row in rows_by_column(path).items():
+        if name not in found:
+            raise row.wrong("column", unknown_name("column", name, found))
+        ours = found[name]
+        for metric, estimate in ours.items():
             yield Recomputed(
-                who=column,
+                who=name,
                 scope=scope,
-                metric=name,
+                metric=metric,
                 ours=estimate,
-                theirs=row.number(name),
+                theirs=row.number(metric),
                 tolerance=tolerance,
                 because=estimate.undefined or "",
             )
         n = ours["spearman"].n
         yield Recomputed(
-            who=column, scope=scope, metric=COUNT, ours=point(float(n), n),
+            who=name, scope=scope, metric=COUNT, ours=point(float(n), n),
             theirs=float(row.whole("n")), tolerance=0.0,
         )  # fmt: skip
 

@@ -1,0 +1,192 @@
+"""``import judgebench``: what it offers, and that the example of each function is so."""
+
+from __future__ import annotations
+
+import asyncio
+import doctest
+import inspect
+import lzma
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import judgebench
+from judgebench.errors import InputError, StoreError, UsageError
+
+ROOT = Path(__file__).resolve().parents[2]
+STORE = ROOT / "tests" / "changes" / "stores" / "kinds.db.xz"
+"""One that has all kinds of judges, as the first release wrote it."""
+
+NAMES = """
+    Inconclusive __version__ agreement answers assert_no_regression compare confidence cost drift
+    evaluators export_alpaca_eval export_confidence_examples export_parquet export_responses
+    export_verdicts forget gate import_files import_labels import_responses import_verdicts item
+    judge leaderboard nights open_store plan ranking replies reproduce respond run runs runs_diff
+    suggest_policy training try_judge verdicts verify
+"""
+FUNCTIONS = [name for name in NAMES.split() if inspect.isfunction(getattr(judgebench, name))]
+
+SUITE = """
+name: small
+models: [{name: blue, api: {provider: scripted, model: blue}}]
+judges: [{name: dice, provider: scripted, model: dice}]
+benchmarks: [{name: trivia_judging_mini, judges: [dice, contains], limit: 5}]
+"""
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("api") / "kinds.db"
+    path.write_bytes(lzma.decompress(STORE.read_bytes()))
+    return path
+
+
+def test_the_package_has_these_names_and_no_others() -> None:
+    assert judgebench.__all__ == NAMES.split()
+    assert len(judgebench.__all__) <= 45
+    assert set(judgebench.__all__) <= set(dir(judgebench))
+    for name in judgebench.__all__:
+        assert getattr(judgebench, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'leaderbord'"):
+        judgebench.leaderbord  # noqa: B018
+
+
+def test_the_modules_beside_it_are_found_as_attributes() -> None:
+    code = (
+        "import sys, judgebench\n"
+        "for name in ('data', 'labels', 'batches', 'records'):\n"
+        "    assert getattr(judgebench, name).__name__ == f'judgebench.{name}'\n"
+        "print(sorted({'pandas', 'altair', 'streamlit', 'torch', 'lm_eval'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", [*FUNCTIONS, "judgebench"])
+def test_the_example_of_a_function_is_so(
+    name: str, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JUDGEBENCH_STORE", f"sqlite:///{store}")
+    (tmp_path / "suite.yaml").write_text(SUITE, "utf-8")
+    (tmp_path / "rubric.txt").write_text("Is it true?", "utf-8")
+    of = judgebench if name == "judgebench" else getattr(judgebench, name)
+    (example,) = doctest.DocTestFinder(recurse=False).find(
+        of, name, globs={"judgebench": judgebench}
+    )
+    assert example.examples, f"judgebench.{name} has no example"
+    said: list[str] = []
+    failed, _ = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example, out=said.append)
+    assert not failed, "".join(said)
+
+
+# in a notebook ----------------------------------------------------------------------------------
+
+
+def polite(answer: str) -> float:
+    return float("please" in answer)
+
+
+def test_all_of_it_works_within_a_running_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "suite.yaml").write_text(SUITE, "utf-8")
+    rows = [{"prompt": "A cup?", "model": "m", "text": "yes please"}]
+
+    async def cell() -> None:
+        assert judgebench.run("suite.yaml", store="s.db").judged == 10
+        done = judgebench.respond(
+            "scripted/red", tasks=["trivia_judging_mini"], limit=2, store="s.db"
+        )
+        assert done.answered == 2
+        asked = judgebench.judge(
+            rows, judges=[polite], scale=(0, 1), benchmark="cups", store="s.db"
+        )
+        assert asked.judged == 1
+        board = judgebench.leaderboard("cups", store="s.db").to_frame()
+        assert board["value"].tolist() == [1.0]
+
+    asyncio.run(cell())
+
+
+def test_a_board_shows_itself_and_is_drawn(store: Path) -> None:
+    board = judgebench.leaderboard("support", store=store, metrics="win_rate")
+    assert "<table" in board._repr_html_()
+    drawn = board.plot().to_dict()
+    assert drawn["facet"]["row"]["field"] == "metric"
+    values = next(iter(drawn["datasets"].values()))
+    assert [row["value"] for row in values] == board.to_frame()["value"].tolist()
+    assert board.to_dict()["boards"][0]["benchmark"] == "support"
+
+
+def test_a_chart_without_altair_says_what_to_install(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = judgebench.leaderboard("support", store=store)
+    monkeypatch.setitem(sys.modules, "altair", None)
+    with pytest.raises(UsageError, match="pip install altair"):
+        board.plot()
+
+
+@pytest.mark.parametrize("name", ["shape", "pivot"])
+def test_a_board_that_is_taken_for_a_table_says_where_that_is(store: Path, name: str) -> None:
+    board = judgebench.leaderboard("support", store=store)
+    with pytest.raises(AttributeError, match=rf"no '{name}'; \.to_frame\(\)"):
+        getattr(board, name)
+    with pytest.raises(TypeError, match=r"\.to_frame\(\)\['model'\]"):
+        board["model"]
+
+
+# bad input --------------------------------------------------------------------------------------
+
+
+def test_a_name_that_is_not_there_answers_with_the_nearest(store: Path) -> None:
+    with pytest.raises(UsageError, match="did you mean 'support'"):
+        judgebench.leaderboard("suport", store=store)
+    with pytest.raises(UsageError, match="did you mean 'grader'"):
+        judgebench.leaderboard("support", judges="gradr", store=store)
+    with pytest.raises(UsageError, match="did you mean 'win_rate'"):
+        judgebench.leaderboard("support", metrics="winrate", store=store)
+    with pytest.raises(UsageError, match="did you mean 'nightly'"):
+        judgebench.nights("nightli", "trivia_judging_mini", store=store)
+    with pytest.raises(UsageError, match="did you mean 'exam'"):
+        judgebench.training("exams", "trivia_judging_mini", store=store)
+    with pytest.raises(UsageError, match="did you mean 'lm-eval'"):
+        judgebench.import_files("lmeval", [], store=store)
+
+
+def test_a_board_that_could_be_several_asks_which(store: Path) -> None:
+    with pytest.raises(UsageError, match=r"several boards: .*contains.*; name the judge"):
+        judgebench.nights("nightly", "trivia_judging_mini", store=store)
+
+
+def test_a_closed_store_says_so(store: Path) -> None:
+    results = judgebench.open_store(store)
+    assert judgebench.leaderboard("support", store=results).boards
+    results.close()
+    results.close()
+    with pytest.raises(StoreError, match=r"closed; judgebench\.open_store opens it again"):
+        judgebench.leaderboard("support", store=results)
+    with pytest.raises(StoreError, match="was closed"):
+        results.benchmarks()
+
+
+def test_a_table_that_was_edited_is_taken_in_or_refused_by_row(store: Path, tmp_path: Path) -> None:
+    about = {"judges": "contains", "models": "taker-terse", "store": store}
+    frame = judgebench.verdicts("trivia_judging_mini", **about)
+    mine = frame.assign(judge="mine", label="correct", value=None)
+    new = tmp_path / "new.db"
+    (report,) = judgebench.import_verdicts(mine, store=new, allow_unknown_items=True).values()
+    assert (report.rows, report.new) == (len(frame), len(frame))
+    (again,) = judgebench.import_verdicts(mine, store=new, allow_unknown_items=True).values()
+    assert again.new == 0
+    mine.loc[2, "label"] = "corect"
+    with pytest.raises(InputError, match=r"^rows\.jsonl:3: .*'corect'"):
+        judgebench.import_verdicts(mine, store=new, allow_unknown_items=True)
+    with pytest.raises(InputError, match="item_id"):
+        judgebench.import_verdicts(frame.drop(columns="item_id"), store=new)
+    with pytest.raises(InputError, match="neither files nor rows of a table"):
+        judgebench.import_verdicts([1, 2], store=new)  # type: ignore[list-item]
