@@ -109,18 +109,17 @@ def chosen_of(shown: State, drawn: Drawn) -> tuple[str, dict[str, Any]]:
         name = page.choose("Model and its nights", list(drawn.lines), "model", shows=counts)
     ever = shown.read(Store.baselines, board.benchmark, board.version)
     named = {one.name: f"baseline {one.name}" for one in ever}
-    asked: dict[str, Any] = {}
-    for column, label, key, usual, words in (
-        (columns[1], "Held against", "against", THE_ONE_BEFORE, "the night before"),
-        (columns[2], "Fixed baseline", "fixed", THE_FIRST, "the first night"),
-    ):
-        with column:
-            asked[key] = page.choose(label, [usual, *named], key, shows={usual: words, **named})
+    with columns[1]:
+        shows = {THE_ONE_BEFORE: "the night before", **named}
+        against = page.choose("Held against", list(shows), "against", shows=shows)
+    with columns[2]:
+        shows = {THE_FIRST: "the first night", **named}
+        fixed = page.choose("Fixed baseline", list(shows), "fixed", shows=shows)
     with columns[3]:
-        asked |= allowed_drop(board)
+        drop = allowed_drop(board)
     with columns[4]:
-        asked["most"] = int(page.choose("Nights", list(LAST), "last", shows=LAST))
-    return name, asked
+        most = int(page.choose("Nights", list(LAST), "last", shows=LAST))
+    return name, {"against": against, "fixed": fixed, "most": most, **drop}
 
 
 def allowed_drop(board: Board) -> dict[str, Any]:
