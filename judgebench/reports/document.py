@@ -316,7 +316,8 @@ def _records(parts: Sequence[tuple[Any, Part]]) -> list[dict[str, Any]]:
 class Chart:
     """What `Report.plot` draws of the rows: values with intervals, by name or along a number.
 
-    ``by`` is a column whose values have a chart each.
+    ``along`` is a column, or several with a comma between them, which name a row together. ``by``
+    is a column whose values have a chart each, of metrics with scales of their own.
     """
 
     along: str
@@ -402,7 +403,9 @@ class Report:
             raise UsageError("a chart needs Altair: python -m pip install altair") from None
         if (chart := self.CHART) is None:
             raise UsageError(f"{type(self).__name__} has no chart; to_frame() has its numbers")
-        frame = self.to_frame()
+        frame, several = self.to_frame(), chart.along.split(", ")
+        if len(several) > 1:
+            frame[chart.along] = frame[several].agg(", ".join, axis=1)
         number = frame[chart.along].dtype.kind in "fiu"
         along = alt.X(chart.along) if number else alt.Y(chart.along, sort=None)
         ends = (alt.Y, alt.Y2) if number else (alt.X, alt.X2)
@@ -410,7 +413,10 @@ class Report:
         points = base.mark_point(filled=True).encode(ends[0](chart.value).scale(zero=False))
         low = ends[0](chart.low).title(chart.value)
         drawn = base.mark_rule().encode(low, ends[1](chart.high)) + points
-        return drawn.facet(row=chart.by) if chart.by else drawn
+        if chart.by is None:
+            return drawn
+        own = {"y" if number else "x": "independent" if chart.by == "metric" else "shared"}
+        return drawn.facet(row=chart.by).resolve_scale(**own)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
