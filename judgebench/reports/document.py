@@ -226,7 +226,7 @@ def serialise(value: Any) -> Any:
         found: dict[str, Any] = {}
         for key, (name, how) in _keys(value).items():
             one = getattr(value, name)
-            if how != "omit_empty" or one:
+            if how != "omit_empty" or one or isinstance(one, int | float):
                 found |= serialise(one) or {} if how == "inline" else {key: serialise(one)}
         return found
     raise TypeError(f"{type(value).__name__} is not written as JSON")
@@ -250,7 +250,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Each:
-    """A row for each estimate of a mapping, with its key in the column ``name``."""
+    """A row for each estimate, or other value, of a mapping; its key is in the column ``name``."""
 
     of: str
     name: str = "metric"
@@ -286,13 +286,18 @@ def _at(value: Any, path: str) -> Any:
     return value
 
 
+def _line(value: Any) -> Mapping[str, Any]:
+    """An estimate with ``undefined`` in any case; another value as its JSON has it."""
+    return estimates.record(value) if isinstance(value, Estimate) else serialise(value) or {}
+
+
 def _cells(value: Any, part: Part) -> list[Mapping[str, Any]]:
     if isinstance(part, Each):
         found = _at(value, part.of)
-        return [{part.name: name, **estimates.record(one)} for name, one in found.items()]
+        return [{part.name: name, **_line(one)} for name, one in found.items()]
     if isinstance(part, Spread):
         whole = _at(value, part.of)
-        known = estimates.record(whole) if isinstance(whole, Estimate) else serialise(whole) or {}
+        known = _line(whole)
         names = part.names or known
         return [{f"{part.prefix}{name}": known.get(name) for name in names}]
     name, path = (part, part) if isinstance(part, str) else part
