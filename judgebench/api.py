@@ -632,15 +632,11 @@ def ranking(
             intervals=Intervals(level=level),
         )
     if not found:
-        raise UsageError(_nothing_compared("models", benchmark))
+        raise UsageError(
+            f"no judge has compared models on {benchmark} yet; a suite's 'baseline' and "
+            "`judgebench import verdicts` (kind preference) bring comparisons"
+        )
     return Rankings(rankings=found)
-
-
-def _nothing_compared(what: str, benchmark: str) -> str:
-    return (
-        f"no judge has compared {what} on {benchmark} yet; a suite's 'baseline' and "
-        "`judgebench import verdicts` (kind preference) bring comparisons"
-    )
 
 
 def confidence(
@@ -744,7 +740,10 @@ def evaluators(
             intervals=Intervals(level=level),
         )
     if not found.rows:
-        raise UsageError(_nothing_compared("answers", benchmark))
+        raise UsageError(
+            f"no judge has compared answers on {benchmark} yet; a suite's 'baseline' and "
+            "`judgebench import verdicts` (kind preference) bring comparisons"
+        )
     return found
 
 
