@@ -348,7 +348,7 @@ def package_entries() -> dict[str, Metric]:
             )  # fmt: skip
         if not callable(offered.of):
             raise ConfigError(f"metric {short}: it has no function of scores")
-        found[name] = replace(offered, name=name)
+        found[name] = replace(offered, name=name, scale=NO_ENDS)
     return found
 
 
