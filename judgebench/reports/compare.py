@@ -156,7 +156,7 @@ class Comparison(Report):
         ),
     )  # fmt: skip
     CHART: ClassVar = Chart(
-        along="benchmark", by="judge",
+        along="benchmark, judge", by="metric",
         value="difference_value", low="difference_low", high="difference_high",
     )  # fmt: skip
 

@@ -245,7 +245,7 @@ class GateReport(Report):
         ),
     )  # fmt: skip
     CHART: ClassVar = Chart(
-        along="benchmark", by="judge",
+        along="benchmark, judge", by="metric",
         value="difference_value", low="difference_low", high="difference_high",
     )  # fmt: skip
 
