@@ -33,13 +33,14 @@ from judgebench.metrics.registry import of_confidence
 from judgebench.metrics.scores import DIMENSION
 from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.reports.boards import judges_called
-from judgebench.reports.document import Cells, Chart, Report, Rows, Table, column, json_field, table
+from judgebench.reports.document import Cells, Report, Rows, Table, column, json_field, table
 from judgebench.reports.estimates import p_text
 from judgebench.reports.gate_unchanged import Unchanged, basis_of, drop_words, in_words, unchanged
 from judgebench.reports.model_pairs import METRICS, PairData
 from judgebench.reports.pair_boards import calibrated, pair_at_equal_length
 from judgebench.reports.pair_confidences import PairConfidences
 from judgebench.reports.pair_tests import (
+    DIFFERENCES,
     FIGURES,
     NO_TEXTS,
     Flip,
@@ -48,6 +49,7 @@ from judgebench.reports.pair_tests import (
     Texts,
     flips_table,
     more_items,
+    shared_columns,
     texts_of,
 )
 from judgebench.stats.gate_rule import Direction, direction, too_few, units_to_differ
@@ -58,6 +60,8 @@ DIRECTLY = (
     "and the first one's win rate is tested against 50 %, a draw"
 )
 """What the rows of comparisons with each other are."""
+
+_NAMES = ("first", "candidate"), ("second", "baseline")
 
 PLUG_IN = "plug-in"
 """What an ``ece`` is tested by: not the corrected error of boards."""
@@ -155,10 +159,7 @@ class Comparison(Report):
             ),
         ),
     )  # fmt: skip
-    CHART: ClassVar = Chart(
-        along="benchmark, judge", by="metric",
-        value="difference_value", low="difference_low", high="difference_high",
-    )  # fmt: skip
+    CHART: ClassVar = DIFFERENCES
 
     verdict: Direction
     candidate: str
@@ -179,12 +180,7 @@ class Comparison(Report):
     def _tests(self) -> Table:
         columns: list[Cells[Difference]] = [
             column("decision", lambda one: one.decision),
-            column("benchmark", lambda one: one.place, wraps=True),
-            column("judge", lambda one: one.judge, wraps=True),
-            column("metric", lambda one: one.heading, wraps=True),
-            column("first", lambda one: one.text(one.candidate_value), align="right"),
-            column("second", lambda one: one.text(one.baseline_value), align="right"),
-            column("difference", lambda one: one.interval, align="right"),
+            *shared_columns(*_NAMES),
             column("p adjusted", lambda one: p_text(one.p_adjusted), align="right"),
             column("better", lambda one: f"{one.better:,}", align="right"),
             column("worse", lambda one: f"{one.worse:,}", align="right"),
@@ -227,7 +223,7 @@ def _flips(one: Difference, texts: Texts, most: int) -> Table:
     return flips_table(
         one,
         one.most_telling(most),
-        {"first": "candidate", "second": "baseline"},
+        _NAMES,
         texts,
         title=f"{one.place}, {one.judge}, {one.measured}: items that decided it",
         subtitle=f"{len(one.flips)} differ: {one.better} for {one.candidate}, "
