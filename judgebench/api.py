@@ -2420,7 +2420,7 @@ def plan(
     """
     from judgebench.reports.gate_policy import read_policy
     from judgebench.reports.plan import Plan
-    from judgebench.reports.power import Foreseen
+    from judgebench.reports.power import PowerForecast
 
     asked = read_policy(Path(policy)) if isinstance(policy, str | Path) else policy
     narrowing = _narrowing(models, judges, limit, shard)
@@ -2428,7 +2428,7 @@ def plan(
     needed = tuple(needs(work))
     with _store_if_there(store_url(work.suite, store)) as opened:
         work = with_rechecks(work, [] if opened is None else opened.runs(), again)
-        pool, detects = ProviderPool(work.suite, opened), Foreseen(opened, margin)
+        pool, detects = ProviderPool(work.suite, opened), PowerForecast(opened, margin)
         occasion = recheck_of_today() if refresh_anchors else None
         rows = plan_work(work, opened, pool, detects, occasion=occasion)
     return Plan(
