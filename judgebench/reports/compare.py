@@ -30,6 +30,7 @@ from judgebench.metrics.paired import (
 )
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.registry import of_confidence
+from judgebench.metrics.scores import DIMENSION
 from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.reports.boards import judges_called
 from judgebench.reports.document import Cells, Report, Rows, Table, column, json_field, table
@@ -261,7 +262,7 @@ def comparison(
         For a name that the store does not have, and where the two have nothing in common.
     """
     for one in metrics:
-        if one not in COMPARISON_METRICS:
+        if one not in COMPARISON_METRICS and not one.startswith(DIMENSION):
             raise UsageError(unknown_name("metric of a comparison", one, COMPARISON_METRICS))
     asked = _Tests(
         store=store, names=(first, second), judges=judges, by=by, seed=seed,
@@ -382,6 +383,13 @@ class _Tests:
         named = {} if self.by is None else data.board.groups(self.by)
         groups = [None, *sorted(set(named.values()))]
         for kind, judge in ways:
+            if kind is not None and kind.kind == "score":
+                for part in (one for one in self.metrics if one.startswith(DIMENSION)):
+                    pair = data.pair(kind, judge, two, part.removeprefix(DIMENSION))
+                    compared = compare(
+                        pair, alpha=self.alpha, seed=self.seed, finest=self.alpha / _MANY
+                    )
+                    yield self._test(data, two, (pair, compared), kind)
             metrics = (WIN_RATE, HEAD_TO_HEAD) if kind is None else (METRIC_OF[kind.kind],)
             for group in groups if set(metrics).intersection(self.metrics) else ():
                 if kind is None:
