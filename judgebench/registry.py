@@ -10,6 +10,7 @@ Nothing is imported before it is asked for.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import operator
 import os
@@ -88,6 +89,23 @@ FUNCTIONS: MutableMapping[str, Callable[..., Any]] = {}
 def entry_point_names(group: Group) -> list[str]:
     """The names that installed packages offer."""
     return sorted(_entry_points(group))
+
+
+def entry_point_files(group: Group) -> dict[str, list[Path]]:
+    """What installed packages offer, as it is written, and the code of each; nothing is imported.
+
+    That is all of the package that it is in, which may change where it lies.
+    """
+    found: dict[str, list[Path]] = {}
+    for name, point in sorted(_entry_points(group).items()):
+        spec = None
+        with suppress(ImportError, ValueError):
+            spec = importlib.util.find_spec(point.module.partition(".")[0])
+        within = [Path(folder) for folder in (spec and spec.submodule_search_locations) or ()]
+        single = [Path(spec.origin)] if spec and spec.origin and not within else []
+        files = single + sorted(file for folder in within for file in folder.rglob("*.py"))
+        found[f"{name} = {point.value}"] = files
+    return found
 
 
 def function(named: str, group: Group, *, beside: Path | None = None) -> Callable[..., Any]:

@@ -1,8 +1,8 @@
 """Numbers that took long, kept on disk: a server that starts again has them at once.
 
 A file is named by everything that its content follows from: what was asked, the state of the store,
-the code, and what benchmarks say of themselves outside the store (descriptions, published figures,
-pulled data). What is not there any more is computed again; nothing here is the only copy.
+the code, that of installed packages' metrics, and what benchmarks say of themselves outside the store
+(descriptions, published figures, pulled data). What is not there any more is computed again; nothing here is the only copy.
 """
 
 from __future__ import annotations
@@ -65,11 +65,14 @@ def _version(library: str) -> str:
 
 
 def _outside() -> Iterator[str]:
-    """What boards take from elsewhere: folders of benchmarks, and what was pulled for them."""
+    """What boards take from elsewhere: folders of benchmarks, what was pulled for them, metrics."""
     for folder in (*registry.benchmark_folders().values(), data_home()):
         for parent, below, files in os.walk(folder):
             below[:] = sorted(name for name in below if name not in (PARTIAL, "__pycache__"))
             yield from (_seen(Path(parent, file)) for file in sorted(files))
+    for offered, files in registry.entry_point_files("metrics").items():
+        yield offered
+        yield from map(_seen, files)
     # An official prompt may come with a package: one was installed, or taken away.
     yield _seen(Path(sysconfig.get_path("purelib")))
 

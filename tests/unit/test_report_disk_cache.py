@@ -90,3 +90,28 @@ def test_what_raises_is_raised_and_not_kept(store: Path, tmp_path: Path) -> None
         with pytest.raises(ValueError, match="no such metric"):
             kept(str(store), {}, refuse)
     assert not list(tmp_path.rglob("*.json"))
+
+
+def test_metrics_of_packages_count_by_their_code_which_is_not_loaded(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "place"
+    (package / "counted").mkdir(parents=True)
+    monkeypatch.syspath_prepend(package)
+    calls: list[str] = []
+
+    def ask() -> int:
+        kept(str(store), {}, lambda: computed(calls))
+        return len(calls)
+
+    assert [ask(), ask()] == [1, 1]
+    dist = package / "counted-1.dist-info"
+    dist.mkdir()
+    (dist / "METADATA").write_text("Metadata-Version: 2.1\nName: counted\nVersion: 1\n")
+    code = package / "counted" / "top.py"
+    (package / "counted" / "__init__.py").write_text("raise SystemExit('it was loaded')\n")
+    code.write_text("")
+    (dist / "entry_points.txt").write_text("[judgebench.metrics]\ntop = counted.top:top\n")
+    assert [ask(), ask()] == [2, 2]
+    code.write_text("def top(scores, low, high): return scores\n")
+    assert [ask(), ask()] == [3, 3]
