@@ -26,7 +26,7 @@ from judgebench.metrics.paired import (
     paired_models,
 )
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
-from judgebench.metrics.repeated_answers import average_nights
+from judgebench.metrics.verdict_spread import average_nights
 from judgebench.records import JudgeSpec
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.boards import Columns, meant, model_called, renamed, with_units

@@ -275,10 +275,10 @@ def training(
     )
     if not found.models:
         raise UsageError(f"{which}: {shown} has judged no checkpoint of {run}")
-    return _told(data, kind, shown, run, at, found, level)
+    return _report(data, kind, shown, run, at, found, level)
 
 
-def _told(
+def _report(
     data: BoardData,
     kind: BoardKind,
     judge: str,
