@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, cached_property
 
 from judgebench.columns import counted
@@ -26,6 +27,7 @@ from judgebench.metrics.paired import (
     paired_models,
 )
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
+from judgebench.metrics.scores import DIMENSION, WHY, of_part, with_parts
 from judgebench.metrics.verdict_spread import average_nights
 from judgebench.records import JudgeSpec
 from judgebench.reports.board_data import BoardData
@@ -235,6 +237,15 @@ class PairData:
         if again:
             verdicts = average_nights(verdicts, judge, two, again)
         group_of = None
+        if by is None and (part := self._part(kind, group)) is not None:
+            verdicts = verdicts if part in verdicts else with_parts(verdicts)
+            pair = paired_models(
+                of_part(verdicts, part), kind, judge, *two, labels=self.which.labels
+            )
+            why = (
+                next(iter(counted(verdicts[WHY + part])), None) if WHY + part in verdicts else None
+            )
+            return replace(pair, metric=part, why_not=pair.why_not or why)
         if group is not None:
             group_of = self._group_of(group) if by is None else self.board.groups(by)
         return paired_models(
@@ -256,6 +267,14 @@ class PairData:
         if self.board.repeats is not None:
             return with_units(verdicts, self.board.store, self.which)
         return verdicts
+
+    def _part(self, kind: BoardKind, group: str | None) -> str | None:
+        """The named part of scores, or a package's metric, that goes by the name of a group."""
+        part = f"{DIMENSION}{group}"
+        if kind.kind != "score" or part not in self.board.verdicts[kind]:
+            return None
+        ways = (*self.which.by, "category", "language")
+        return None if any(group in self.board.groups(way).values() for way in ways) else part
 
     def _group_of(self, group: str) -> Mapping[str, str]:
         known: set[str] = set()
