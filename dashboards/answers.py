@@ -15,20 +15,23 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import streamlit as st
 from boards import boards
-from disk_cache import DiskCache, name_of, usual_folder
 from open_store import computing, mark_of, opened
 from worker import Question, Workers, read, written
 
 from judgebench.errors import JudgebenchError
+from judgebench.reports.disk_cache import DiskCache, name_of, usual_folder
 from judgebench.store import Store
 from judgebench.store.opening import located
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
+
+_CODE = Path(__file__).parent
 
 LARGE = 64 * 2**20
 """Bytes of a store from which on computing is worth a process, and its results a place on disk."""
@@ -132,7 +135,7 @@ class Desk:
         self, state: State, question: Question, *, urgent: bool = True, here: bool = False
     ) -> Any:
         """From disk, or computed and kept there."""
-        name = name_of(located(state.url).identity, state.mark, question.name)
+        name = name_of(located(state.url).identity, state.mark, question.name, _CODE)
         if (found := self._on_disk(name, question)) is not None:
             return found
         if here:

@@ -6,6 +6,7 @@ Each function takes a ``store``: an address, a path, one that `open_store` gave,
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
@@ -36,7 +37,7 @@ from judgebench.exchange.labels import import_labels as take_in_labels
 from judgebench.exchange.labels import read_label_rows
 from judgebench.execution.execute import confirm as confirm_work
 from judgebench.execution.execute import evaluate
-from judgebench.execution.forecast import PlanRow
+from judgebench.execution.forecast import PlanRow, Range
 from judgebench.execution.forecast import plan as plan_work
 from judgebench.execution.manifest import Outcome, with_rechecks
 from judgebench.execution.pool import ProviderPool
@@ -64,7 +65,7 @@ if TYPE_CHECKING:
     from judgebench.reports.compare import Comparison
     from judgebench.reports.confidence import ConfidenceReport
     from judgebench.reports.cost import CostReport
-    from judgebench.reports.document import Composed
+    from judgebench.reports.document import Composed, Document
     from judgebench.reports.drift import DriftReport
     from judgebench.reports.evaluators import EvaluatorReport
     from judgebench.reports.forgotten import ForgottenReport
@@ -73,10 +74,12 @@ if TYPE_CHECKING:
     from judgebench.reports.length_boards import LengthControl
     from judgebench.reports.nights import Nights
     from judgebench.reports.pair_tests import Texts
+    from judgebench.reports.plan import Plan
     from judgebench.reports.ranking import Ranking
     from judgebench.reports.ranking_control import Control
     from judgebench.reports.replies import JudgedReply
     from judgebench.reports.reproduce import Reproductions
+    from judgebench.reports.run_boards import RunBoards
     from judgebench.reports.run_diff import RunDiff
     from judgebench.reports.runs import RunDetails, RunList
     from judgebench.reports.training import Training
@@ -1415,7 +1418,7 @@ def import_files(
     store
         As for `leaderboard`.
     progress
-        Told a line for each file.
+        Told a line for each file, and how far it is of one that takes several commits.
     options
         Those of the format: ``benchmark`` (``NAME`` or ``NAME@VERSION``), ``model``, ``judge``,
         ``baseline``, ``set_name``, ``model_outputs``, ``reference_outputs``, ``tasks``,
@@ -1445,7 +1448,7 @@ def import_files(
         name, version = split_version(written)
         given |= {"benchmark": name} | ({"version": version} if version else {})
     found: dict[str, ImportReport] = {}
-    with at_hand(files) as paths:
+    with at_hand(files) as paths, shown(progress) as told:
         if what in FORMATS and FORMATS[what].fields:
             given |= dict(zip(("low", "high"), options.pop("scale", None) or (), strict=False))
             wide, across = options.pop("wide", None) or (None, ())
@@ -1458,11 +1461,10 @@ def import_files(
         read = read_files(what, paths, **options)
         with writing(store) as its:
             for path, take_in in read:
-                report = found[str(path)] = take_in(its)
-                if progress is not None:
-                    for warning in report.warnings:
-                        progress.say(f"warning: {path}: {warning}")
-                    progress.say(f"{path}: {report.summary(FORMATS[what].rows)}")
+                report = found[str(path)] = take_in(its, progress=told)
+                for warning in report.warnings:
+                    told.say(f"warning: {path}: {warning}")
+                told.say(f"{path}: {report.summary(FORMATS[what].rows)}")
     return found
 
 
@@ -1799,7 +1801,10 @@ def run(
     refresh_anchors: bool = False,
     stack_anchors: int | None = None,
     again: Collection[str] = (),
-    narrowing: config.Narrowing | None = None,
+    models: str | Sequence[str] = (),
+    judges: str | Sequence[str] = (),
+    limit: int | None = None,
+    shard: config.Shard | str | None = None,
     unjudged: bool = False,
     on_forecast: Callable[[Sequence[PlanRow]], None] | None = None,
 ) -> Outcome:
@@ -1826,14 +1831,15 @@ def run(
     again
         Names of judges of the suite that are asked anew about everything it has them judge.
         Earlier runs keep what was said to them, and later ones use the new verdicts.
-    narrowing
-        Some of its models, judges and items alone; the manifest keeps which.
+    models, judges, limit, shard
+        Only these of the suite, only the first items of each benchmark, only a part of them (as
+        ``3/16``); the manifest keeps which.
     unjudged
         The answers alone: no judge is asked.
     on_forecast
         Told what the run will take before anything is asked, where that costs money.
     """
-    path = Path(suite)
+    path, narrowing = Path(suite), _narrowing(models, judges, limit, shard)
     work = _resolved(path, limits=limits, batch=batch, narrowing=narrowing, unjudged=unjudged)
     for label_file, about in _label_files(work):
         # A fault in it is said now, not after everything was paid for.
@@ -1843,7 +1849,7 @@ def run(
     more = {
         "refresh_anchors": occasion,
         "stack_anchors": stack_anchors,
-        "narrowed": {} if narrowing is None else narrowing.as_json(),
+        "narrowed": narrowing.as_json(),
         "unjudged": unjudged,
     }
     asked |= {name: said for name, said in more.items() if said}
@@ -1877,6 +1883,42 @@ def run(
                     f"`judgebench export {tracker} {outcome.manifest.id}` sends it"
                 )
         return outcome
+
+
+def run_boards(outcome: Outcome, *, store: Results = None) -> RunBoards:
+    """The boards of what a run asked for, what confidences are worth, the agreement with people."""
+    from judgebench.reports.run_boards import run_boards as boards
+
+    with reading(store) as its:
+        return boards(its, outcome)
+
+
+def spending(
+    outcome: Outcome, forecast: Mapping[str, Range | None], *, store: Results = None
+) -> Document | None:
+    """What a run took beside the forecast; None where nobody was asked."""
+    from judgebench.reports.cost import cost_table
+    from judgebench.reports.document import Document
+
+    with reading(store) as its:
+        columns = its.spend(outcome.manifest.id)
+    if not columns["calls"]:
+        return None
+    return Document(tables=[cost_table(columns, forecast or None)], records=[], data=None)
+
+
+def _narrowing(
+    models: str | Sequence[str],
+    judges: str | Sequence[str],
+    limit: int | None,
+    shard: config.Shard | str | None,
+) -> config.Narrowing:
+    return config.Narrowing(
+        limit=limit,
+        models=tuple(_listed(models)),
+        judges=tuple(_listed(judges)),
+        shard=config.Shard.parse(shard) if isinstance(shard, str) else shard,
+    )
 
 
 class _UnderWay(NamedTuple):
@@ -2347,40 +2389,55 @@ def _take_in_labels(work: ResolvedSuite, store: Store) -> list[str]:
 def plan(
     suite: Path | str,
     *,
-    store: Results = None,
+    models: str | Sequence[str] = (),
+    judges: str | Sequence[str] = (),
+    limit: int | None = None,
+    shard: config.Shard | str | None = None,
     batch: bool = False,
     margin: float | None = None,
+    policy: str | Path | Policy | None = None,
     refresh_anchors: bool = False,
     again: Collection[str] = (),
-    narrowing: config.Narrowing | None = None,
-    on_need: Callable[[Finding], None] | None = None,
-) -> list[PlanRow]:
+    store: Results = None,
+) -> Plan:
     """What `run` would do, and what it could detect. Sends nothing, writes nothing, makes no store.
 
-    >>> rows = judgebench.plan("suite.yaml", store="new.db")
-    >>> [(row.judge, row.judge_calls) for row in rows]
+    >>> found = judgebench.plan("suite.yaml", store="new.db")
+    >>> [(row.judge, row.judge_calls) for row in found.rows]
     [(None, 0), ('dice', 5), ('contains', 0)]
 
     Parameters
     ----------
+    models, judges, limit, shard
+        Only these of the suite, only the first items of each benchmark, only a part of them.
     margin
         A difference in the units of each judge's metric, of which the items needed are said.
-    refresh_anchors, again, narrowing
+    policy
+        The gate, or its file, of which it is said how often it would pass an unchanged model.
+    batch, refresh_anchors, again, store
         As for `run`.
-    on_need
-        Told what a run needs of this machine, and whether it is there.
     """
+    from judgebench.reports.gate_policy import read_policy
+    from judgebench.reports.plan import Plan
     from judgebench.reports.power import Foreseen
 
+    asked = read_policy(Path(policy)) if isinstance(policy, str | Path) else policy
+    narrowing = _narrowing(models, judges, limit, shard)
     work = _resolved(Path(suite), batch=batch, narrowing=narrowing)
-    if on_need is not None:
-        for need in needs(work):
-            on_need(need)
+    needed = tuple(needs(work))
     with _store_if_there(store_url(work.suite, store)) as opened:
         work = with_rechecks(work, [] if opened is None else opened.runs(), again)
         pool, detects = ProviderPool(work.suite, opened), Foreseen(opened, margin)
         occasion = recheck_of_today() if refresh_anchors else None
-        return plan_work(work, opened, pool, detects, occasion=occasion)
+        rows = plan_work(work, opened, pool, detects, occasion=occasion)
+    return Plan(
+        rows=tuple(rows),
+        asked=shlex.join([str(suite), *narrowing.options()]),
+        margin=margin,
+        policy=asked,
+        notes=tuple(work.suite.notes),
+        needs=needed,
+    )
 
 
 def preflight(suite: Path | str, *, ask: bool = True) -> tuple[list[Finding], float | None]:

@@ -722,6 +722,14 @@ class Narrowing:
         }
         return {name: value for name, value in said.items() if value}
 
+    def options(self) -> list[str]:
+        """As a command line says it."""
+        named = [("--model", name) for name in self.models]
+        named += [("--judge", name) for name in self.judges]
+        named += [] if self.limit is None else [("--limit", str(self.limit))]
+        named += [] if self.shard is None else [("--shard", str(self.shard))]
+        return [word for option in named for word in option]
+
 
 class Suite(Section):
     """Which models answer which benchmarks, and who judges."""

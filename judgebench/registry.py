@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 Group = Literal["judges", "readers", "providers", "metrics"]
 
 BENCHMARK_FILE = "benchmark.toml"
+PARTIAL = ".partial"
 _included: list[Path] = []
 _of_suite: list[Path] = []
 _beside: dict[str, tuple[Path, Path, int]] = {}
@@ -192,6 +193,15 @@ def _held(value: Any, within: tuple[Any, ...]) -> str:
     if isinstance(value, str | bytes | int | float | None):
         return repr(value)
     return type(value).__qualname__
+
+
+def data_home() -> Path:
+    """Where pulled and imported data is kept."""
+    if configured := os.environ.get("JUDGEBENCH_DATA"):
+        return Path(configured).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("judgebench")) / "data"
 
 
 def tasks_root() -> Path:

@@ -34,6 +34,8 @@ from judgebench.benchmarks.description import (
 from judgebench.benchmarks.official import read_texts
 from judgebench.errors import ConfigError, InputError
 from judgebench.keys import content_key, text_sha
+from judgebench.registry import PARTIAL as PARTIAL
+from judgebench.registry import data_home as data_home
 from judgebench.rows import each_parquet_row
 from judgebench.template import PromptText
 
@@ -162,17 +164,7 @@ def records(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 MANIFEST = "manifest.json"
-PARTIAL = ".partial"
 _STAGE = ".new-"
-
-
-def data_home() -> Path:
-    """Where pulled and imported data is kept."""
-    if configured := os.environ.get("JUDGEBENCH_DATA"):
-        return Path(configured).expanduser()
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("judgebench")) / "data"
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from judgebench.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from judgebench.reports.board import Board
+    from judgebench.reports.disk_cache import Answer
     from judgebench.reports.document import Document
 
 
@@ -165,26 +166,42 @@ def leaderboard(
       judgebench leaderboard alignbench@1.0 --published --format csv
       judgebench leaderboard alpaca_eval --bundle board.zip
     """
-    from judgebench.reports.board_tables import as_alpaca_eval
+    from judgebench.reports.disk_cache import kept
 
     if form == ALPACA_EVAL and (asked["published"] or columns or asked["by"]):
         raise UsageError(
             f"--format {ALPACA_EVAL} has columns of its own; leave out --published, --columns, --by"
         )
-    found = judgebench.leaderboard(
-        benchmarks,
-        metrics=[name.strip() for name in (columns or "").split(",") if name.strip()],
-        length_control=length_control or ("compat" if form == ALPACA_EVAL else "exact"),
-        **asked,
-    )
+    asked |= {
+        "metrics": [name.strip() for name in (columns or "").split(",") if name.strip()],
+        "length_control": length_control or ("compat" if form == ALPACA_EVAL else "exact"),
+    }
+    if form != ALPACA_EVAL and asked["bundle"] is None:
+        shown = kept(
+            asked["store"], ("leaderboard", benchmarks, asked), lambda: _said(benchmarks, asked)
+        )
+        for note in shown.notes:
+            say(note)
+        show(shown.document, form, outputs)
+        return 0
+    found = judgebench.leaderboard(benchmarks, **asked)
     for note in found.notes:
         say(note)
     if form != ALPACA_EVAL:
         show(found, form, outputs)
         return 0
+    from judgebench.reports.board_tables import as_alpaca_eval
+
     show(as_alpaca_eval(found.boards, sort=asked["sort"] is None), "csv", outputs)
     _say_what_is_not_in_it(found.boards)
     return 0
+
+
+def _said(benchmarks: Sequence[str], asked: Mapping[str, Any]) -> Answer:
+    from judgebench.reports.disk_cache import Answer
+
+    found = judgebench.leaderboard(benchmarks, **asked)
+    return Answer(list(found.notes), found.document())
 
 
 def _say_what_is_not_in_it(boards: Sequence[Board]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import indent
@@ -14,7 +15,7 @@ import judgebench
 from judgebench.cli.options import store_option
 from judgebench.cli.streams import say
 from judgebench.exchange.formats import FORMATS, loaded, refuse_options
-from judgebench.progress import PlainProgress
+from judgebench.progress import progress_for
 
 _WIDTH = 13
 _HELP = "\n".join(
@@ -140,9 +141,10 @@ def command(what: str, paths: tuple[Path, ...], store: str, **given: Any) -> int
     if chosen.without_files:
         say("reading the published verdicts")
     said = {name: value for name, value in given.items() if value and name in chosen.options}
-    judgebench.import_files(
-        what, paths, store=store, progress=PlainProgress(), **said | _laid_out(what, said)
-    )
+    with progress_for(sys.stderr) as progress:
+        judgebench.import_files(
+            what, paths, store=store, progress=progress, **said | _laid_out(what, said)
+        )
     return 0
 
 

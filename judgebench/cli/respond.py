@@ -103,7 +103,7 @@ def command(
     Exit codes: as `judgebench run`.
     """
     from judgebench import api
-    from judgebench.config import Narrowing, load_suite
+    from judgebench.config import load_suite
 
     alone: dict[str, Any] = {
         "model_args": None if model_args is None else _pairs("--model_args", model_args),
@@ -128,8 +128,7 @@ def command(
         raise click.UsageError("name a suite, or one --model and what it answers: --tasks")
     url = api.store_url(None if suite is None else load_suite(suite), store)
     if suite is not None:
-        narrowing = Narrowing(limit=limit, models=models, shard=shard)
-        act: Act = partial(api.run, suite, narrowing=narrowing, unjudged=True)
+        act: Act = partial(api.run, suite, models=models, limit=limit, shard=shard, unjudged=True)
     else:
         act = partial(api.respond, models[0], benchmark=benchmark, limit=limit, **alone)
     code = carry_out(act, url, given, suite=suite)

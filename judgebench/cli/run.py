@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
+import judgebench
 from judgebench.cli.options import (
-    Cell,
     Command,
     check_outputs,
-    listing,
     narrowing_options,
     report_options,
     show,
@@ -26,14 +25,10 @@ from judgebench.cli.streams import say
 from judgebench.plain_text import counted, dollars
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from judgebench.config import Shard
     from judgebench.execution.forecast import PlanRow, Range
     from judgebench.execution.manifest import Outcome, Unread
-    from judgebench.execution.resolve import Candidate
-    from judgebench.reports.document import Document, Table
-    from judgebench.store import Store
 
 Act: TypeAlias = "Callable[..., Outcome]"
 
@@ -44,6 +39,12 @@ LIMITS = {
     "timeout": "timeout_s",
 }
 """What `limit_options` are called in a suite."""
+
+ASKS_MORE = (
+    *("batch", "refresh_anchors", "stack_anchors", "again"),
+    *("models", "judges", "limit", "shard"),
+)
+"""Options that `--confirm` has no use for."""
 
 RETRY = 75
 UNAVAILABLE = 69
@@ -106,17 +107,7 @@ def limit_options(command: Command) -> Command:
 @limit_options
 @narrowing_options
 @report_options
-def command(
-    suite: Path,
-    store: str | None,
-    models: tuple[str, ...],
-    judges: tuple[str, ...],
-    limit: int | None,
-    shard: Shard | None,
-    quiet: bool,
-    gate: Path | None,
-    **given: Any,
-) -> int:
+def command(suite: Path, store: str | None, quiet: bool, gate: Path | None, **given: Any) -> int:
     """Answer, judge and report what SUITE asks for.
 
     Running again does only what is missing: answers and verdicts that the store has are used, and
@@ -166,16 +157,13 @@ def command(
     read, which running again does not change; 69 somebody could not be reached or refused the key;
     78 SUITE is wrong; 65 a file that it names is; 130 interrupted.
     """
-    from judgebench import api
-    from judgebench.config import Narrowing, load_suite
+    from judgebench.config import load_suite
 
-    url = api.store_url(load_suite(suite), store)
-    narrowing = Narrowing(limit=limit, models=models, judges=judges, shard=shard)
+    url = judgebench.api.store_url(load_suite(suite), store)
     if gate is None:
-        act: Act = partial(api.run, suite, narrowing=narrowing)
+        act: Act = partial(judgebench.run, suite)
         return carry_out(act, url, given, quiet=quiet, suite=suite)
-    asks_more = ("batch", "refresh_anchors", "stack_anchors", "again")
-    if any(given.pop(option) for option in asks_more) or narrowing.as_json():
+    if any(given.pop(option) for option in ASKS_MORE):
         raise click.UsageError("--confirm asks afresh and nothing else: leave the others out")
     from judgebench.reports.gate_policy import read_gate
 
@@ -185,7 +173,7 @@ def command(
         return 0
 
     def confirm(on_forecast: object, **how: Any) -> Outcome:
-        return api.confirm(suite, unconfirmed, **how)
+        return judgebench.api.confirm(suite, unconfirmed, **how)
 
     # The boards are the next gate's affair.
     return carry_out(confirm, url, given, quiet=True, suite=suite)
@@ -243,7 +231,7 @@ def finish(
     for note in outcome.notes():
         say(note)
     if outputs or not quiet:
-        document = _boards(outcome, url)
+        document = judgebench.api.run_boards(outcome, store=url).document()
         if quiet:
             write_outputs(document, outputs)
         elif document.tables or form != "table":
@@ -310,20 +298,11 @@ def foretelling(forecast: dict[str, Range | None]) -> Callable[[Sequence[PlanRow
 
 def _say_spending(outcome: Outcome, url: str, forecast: Mapping[str, Range | None]) -> None:
     """What was taken, judge by judge, beside the forecast; nothing where nobody was asked."""
-    from judgebench.reports.cost import cost_table
-    from judgebench.reports.document import Document
     from judgebench.reports.render import render
-    from judgebench.store import open_store
 
-    with open_store(url, read_only=True) as store:
-        columns = store.spend(outcome.manifest.id)
-    if columns["calls"]:
-        say(
-            render(
-                Document(tables=[cost_table(columns, forecast or None)], records=[], data=None),
-                "table",
-            ).rstrip()
-        )
+    found = judgebench.api.spending(outcome, forecast, store=url)
+    if found is not None:
+        say(render(found, "table").rstrip())
 
 
 def _in_words(forecast: Mapping[str, Range | None]) -> str:
@@ -338,133 +317,6 @@ def _in_words(forecast: Mapping[str, Range | None]) -> str:
         )
         or "nothing that costs money is missing"
     )
-
-
-def _boards(outcome: Outcome, url: str) -> Document:
-    """The boards of what was asked, what confidences are worth, and the agreement with people.
-
-    Judges that the store holds from other suites, or as they were before, are left out.
-    """
-    from judgebench.records import is_human
-    from judgebench.reports.board_tables import Leaderboard
-    from judgebench.reports.document import Document
-    from judgebench.reports.leaderboard import leaderboards
-    from judgebench.store import open_store
-
-    asked = [
-        (f"{one.benchmark.name}@{one.benchmark.version}", one.config.jury)
-        for one in outcome.work.asked
-    ]
-    seated = {assignment.key for assignment in outcome.work.assignments}
-    unjudged = [c for c in outcome.work.candidates if not c.asked.config.judges]
-    correct = {which: _who_says_correct(outcome, which) for which, _ in asked}
-    outcome.let_go()
-    alone: list[dict[str, Any]] = []
-    tables: list[Table] = []
-    boards: list[Document] = []
-    agreements: list[Document] = []
-    confidences: list[Document] = []
-    with open_store(url, read_only=True) as store:
-        alone += [_answers_alone(store, candidate) for candidate in unjudged]
-        tables += [_alone_table(alone)] if alone else []
-        judges = {judge.id for judge in store.judges() if judge.key in seated}
-        for name, jury in asked:
-            found = [
-                board
-                for board in leaderboards(store, name, panels=[jury] if jury else [])
-                if board.judge_id is None or board.judge_id in judges or is_human(board.judge)
-            ]
-            boards.append(Leaderboard.of(found).document())
-            tables += boards[-1].tables
-            if (confidence := _confidences(store, name, correct[name], judges)) is not None:
-                confidences.append(confidence)
-                tables += confidence.tables
-            if any(is_human(board.judge) for board in found):
-                from judgebench.reports.agreement import agreement_reports
-
-                among = [board.judge_id for board in found if board.judge_id]
-                if report := agreement_reports(store, name, judges=among):
-                    agreements.append(report.document())
-                    tables += agreements[-1].tables
-    return Document(
-        tables=tables,
-        records=[record for document in boards for record in document.records],
-        data={
-            "run": outcome.manifest.id,
-            "boards": [board for document in boards for board in document.data["boards"]],
-            "agreement": [document.data for document in agreements],
-            "confidence": [document.data for document in confidences],
-            "answers": alone,
-        },
-    )
-
-
-def _answers_alone(store: Store, candidate: Candidate) -> dict[str, Any]:
-    """How many answers there are of a model to a benchmark that nobody judges."""
-    benchmark = candidate.asked.benchmark
-    wanted = len(candidate.asked.items) * candidate.asked.config.samples
-    there = store.answered(benchmark.name, benchmark.version, candidate.key)
-    answers = len(there & candidate.key_of.keys())
-    return {
-        "benchmark": benchmark.name,
-        "version": benchmark.version,
-        "model": candidate.name,
-        "answers": answers,
-        "missing": wanted - answers,
-    }
-
-
-def _alone_table(alone: Sequence[Mapping[str, Any]]) -> Table:
-    columns: dict[str, Cell] = {
-        "benchmark~": lambda one: f"{one['benchmark']}@{one['version']}",
-        "model~": lambda one: one["model"],
-        "answers>": lambda one: str(one["answers"]),
-        "missing>": lambda one: str(one["missing"]),
-    }
-    note = (
-        "the suite names no judges there; with judges: […], the same run again judges these "
-        "answers and asks for none of them anew"
-    )
-    return listing("answers alone", alone, columns, dict, notes=[note]).tables[0]
-
-
-def _who_says_correct(outcome: Outcome, benchmark: str) -> str | None:
-    """The judge against whose labels this run's confidences are held; None where it has none.
-
-    Of several judges that label, the first that judges as is usual for the benchmark.
-    """
-    from judgebench.records import CONFIDENCES, SCORING
-
-    assignments = [
-        assignment
-        for assignment in outcome.work.assignments
-        if f"{assignment.asked.benchmark.name}@{assignment.asked.benchmark.version}" == benchmark
-    ]
-    told = any(assignment.spec.kind in CONFIDENCES for assignment in assignments)
-    drawn = any(
-        s.asked.judged_samples == "first" and s.asked.config.samples > 1 for s in assignments
-    )
-    if not told and not drawn:
-        return None
-    labelling = [s for s in assignments if s.spec.kind not in SCORING and not s.compares]
-    usual = [s for s in labelling if s.spec.kind == s.asked.benchmark.default_judge]
-    return next((assignment.name for assignment in (*usual, *labelling)), None)
-
-
-def _confidences(
-    store: Store, benchmark: str, correct: str | None, judges: Collection[str]
-) -> Document | None:
-    """What confidences are worth; None where nothing has both a label and a confidence yet."""
-    if correct is None:
-        return None
-    from judgebench.errors import UsageError
-    from judgebench.reports.confidence import confidence_report
-
-    try:
-        report = confidence_report(store, benchmark, correct=correct, judges=judges)
-    except UsageError:  # the judge has labelled nothing, which its board says
-        return None
-    return report.document() if any(row.metrics["auroc"].n for row in report.rows) else None
 
 
 def _what_next(outcome: Outcome) -> str:

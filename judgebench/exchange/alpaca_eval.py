@@ -29,6 +29,7 @@ from judgebench.exchange.names import (
 )
 from judgebench.exchange.pipeline import (
     IMPORT_LEASE,
+    SILENT,
     Import,
     ImportReport,
     Intake,
@@ -39,6 +40,7 @@ from judgebench.exchange.pipeline import (
 from judgebench.exchange.verdicts import same, say
 from judgebench.execution.plan import drawn_order
 from judgebench.keys import text_sha
+from judgebench.protocols import Progress
 from judgebench.records import (
     HUMAN,
     MOST_TOKENS,
@@ -636,6 +638,7 @@ def import_alpaca_eval(
     version: str | None = None,
     known_items: KnownItems = items_at_hand,
     allow_unknown_items: bool = False,
+    progress: Progress = SILENT,
 ) -> AlpacaEvalImport:
     """Take in what was gathered, all of it or nothing. The same again changes nothing.
 
@@ -661,7 +664,7 @@ def import_alpaca_eval(
         taking.find_answers()
         taking.find_verdicts()
         new_verdicts, new_answers = len(taking.verdicts), len(taking.responses)
-        run_id = taking.put({"verdicts": new_verdicts, "responses": new_answers})
+        run_id = taking.put({"verdicts": new_verdicts, "responses": new_answers}, progress)
     unsaid = Counter(about.model for about, one in judged.items() if one.verdict == UNSAID)
     if unsaid:
         taking.say(

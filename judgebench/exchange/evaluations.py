@@ -21,6 +21,7 @@ from judgebench.errors import InputError, UsageError, unknown_name
 from judgebench.exchange.names import KnownItems, no_judge
 from judgebench.exchange.pipeline import (
     IMPORT_LEASE,
+    SILENT,
     Import,
     ImportReport,
     Write,
@@ -35,6 +36,7 @@ from judgebench.exchange.pipeline import (
     recorded_key,
     same_text,
 )
+from judgebench.protocols import Progress
 from judgebench.records import (
     BINARY,
     Failure,
@@ -176,13 +178,14 @@ class Checked:
     readings
         By judge, how its marks are read; a judge that is not here gave no number for any sample.
     rows
-        Answers, marks and failures.
+        Answers, marks and failures, of so many ``samples``.
     """
 
     evaluation: Evaluation
     known: Mapping[str, Item]
     readings: Mapping[str, Reading]
     rows: int
+    samples: int
     warnings: tuple[str, ...]
 
 
@@ -234,6 +237,7 @@ def check(evaluation: Evaluation, known_items: KnownItems, *, allow_unknown: boo
         evaluation=evaluation,
         known=known,
         readings=readings,
+        samples=len(seen),
         rows=rows + sum(marks.n + marks.unread for marks in read.values()),
         warnings=(
             *evaluation.warnings,
@@ -541,7 +545,9 @@ def import_of(night: Night, known_items: KnownItems, *, allow_unknown_items: boo
     return Import(night.files[0], partial(_take_in, night=night, checked=checked))
 
 
-def _take_in(store: Store, night: Night, checked: Sequence[Checked]) -> ImportReport:
+def _take_in(
+    store: Store, *, night: Night, checked: Sequence[Checked], progress: Progress = SILENT
+) -> ImportReport:
     """Store what the store does not have yet, under a run of its own.
 
     Raises
@@ -558,7 +564,9 @@ def _take_in(store: Store, night: Night, checked: Sequence[Checked]) -> ImportRe
         is_run = new or _is_another_night(store, night, checked)
         cut = cut_import(store, night.what, night.files)
         counts = {"rows": rows, "new": new}
-        run_id = _put(store, night, placed, counts, cut) if is_run or cut else None
+        run_id = None
+        if is_run or cut:
+            run_id = _put(store, night, placed, counts, cut, progress)
     return ImportReport(
         rows=rows, new=new, known=rows - new, run_id=run_id, warnings=tuple(warnings)
     )
@@ -640,6 +648,7 @@ def _put(
     placed: Sequence[_Placed],
     counts: Mapping[str, int],
     cut: RunManifest | None,
+    progress: Progress,
 ) -> str:
     """All of a night, under a run of its own."""
     for one in placed:
@@ -653,7 +662,9 @@ def _put(
             name=" ".join(filter(None, (f"import {night.what}", night.when))),
             configuration={**manifest.configuration, **about},
         )
-    put_in_portions(store, manifest, cut, _writes(store, night, placed, manifest.id))
+    total = sum(one.checked.samples for one in placed)
+    writes = _writes(store, night, placed, manifest.id)
+    put_in_portions(store, manifest, cut, writes, total, progress)
     return manifest.id
 
 
@@ -663,10 +674,10 @@ def _writes(store: Store, night: Night, placed: Sequence[_Placed], run_id: str) 
     tags = {"night": night.when} if night.when else {}
     for one in placed:
         if one.model not in models:
-            yield 1, partial(store.put_model, one.checked.evaluation.model, one.spec, tags)
+            yield 0, partial(store.put_model, one.checked.evaluation.model, one.spec, tags)
         for judge in sorted(one.checked.readings):
             if imported_judge_key(judge) not in judges:
-                yield 1, partial(store.put_judge, judge, imported_judge(judge))
+                yield 0, partial(store.put_judge, judge, imported_judge(judge))
         for rows in one.portions(run_id):
             yield len(rows.items), partial(one.put, rows)
 

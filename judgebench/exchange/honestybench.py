@@ -28,6 +28,7 @@ from judgebench.exchange.names import (
 )
 from judgebench.exchange.pipeline import (
     IMPORT_LEASE,
+    SILENT,
     Board,
     Import,
     ImportReport,
@@ -39,6 +40,7 @@ from judgebench.exchange.pipeline import (
     same_text,
 )
 from judgebench.exchange.verdicts import same, say
+from judgebench.protocols import Progress
 from judgebench.records import (
     BINARY,
     Item,
@@ -364,7 +366,12 @@ def _logprob(row: Row) -> tuple[float | None, int | None]:
 
 
 def _take_in(
-    store: Store, *, about: About, records: Mapping[str, Record], known: Mapping[str, Item]
+    store: Store,
+    *,
+    about: About,
+    records: Mapping[str, Record],
+    known: Mapping[str, Item],
+    progress: Progress = SILENT,
 ) -> ImportReport:
     """Store what the store does not have yet."""
     with store.lease(IMPORT_LEASE):
@@ -394,7 +401,7 @@ def _take_in(
                 if not _stands(board, about, one, record):
                     intake.verdicts.append(one)
         counts = {"responses": len(intake.responses), "verdicts": len(intake.verdicts)}
-        run_id = intake.put(counts)
+        run_id = intake.put(counts, progress)
     new = sum(counts.values())
     return ImportReport(rows=rows, new=new, known=rows - new, run_id=run_id)
 

@@ -6,6 +6,7 @@ Of a benchmark whose description or data is here, also its versions, labels and 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from sys import intern
 from typing import TypeAlias
 
 from judgebench import registry
@@ -29,8 +30,8 @@ NO_VERSION = "unversioned"
 
 
 def name(row: Row, field: str) -> str:
-    """A name or id that can be stored as it is."""
-    found = row.text(field)
+    """A name or id that can be stored as it is; one text, however many rows name it."""
+    found = intern(row.text(field))
     if readable(found) != found:
         raise row.wrong(
             field,

@@ -13,16 +13,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from judgebench import keys
 from judgebench.errors import InputError, StoreBusyError
 from judgebench.exchange.names import At, by_id, no_judge
 from judgebench.execution.manifest import alive, new_manifest
-from judgebench.protocols import Meter, at_once
+from judgebench.protocols import Meter, NoProgress, Progress, at_once
 from judgebench.records import (
     HUMAN,
     Case,
@@ -48,6 +48,7 @@ from judgebench.store.database import chunks
 from judgebench.store.read import StoredAnchors
 
 IMPORT_LEASE = "import"
+SILENT = NoProgress()
 
 PORTION = 1000
 """Rows of an import in one commit: some tenths of a second."""
@@ -89,11 +90,17 @@ class ImportReport:
         return f"{self.rows} {rows}, {self.new} new{changed}, {self.known} known already"
 
 
+class TakeIn(Protocol):
+    """Stores what was read of a file, and tells how far it is where that takes several commits."""
+
+    def __call__(self, store: Store, *, progress: Progress = ...) -> ImportReport: ...
+
+
 class Import(NamedTuple):
     """A file, or what several are called, that was found good; ``take_in`` stores it."""
 
     path: Path | str
-    take_in: Callable[[Store], ImportReport]
+    take_in: TakeIn
 
 
 def files_in(paths: Sequence[Path], suffixes: Sequence[str]) -> list[Path]:
@@ -261,7 +268,7 @@ class Intake:
     def warnings(self) -> tuple[str, ...]:
         return tuple(warning for board in self.boards.values() for warning in board.warnings)
 
-    def put(self, counts: Mapping[str, int]) -> str | None:
+    def put(self, counts: Mapping[str, int], progress: Progress = SILENT) -> str | None:
         """Store what is new, if anything is, under a run of its own; the id of that.
 
         An import of the same files that was cut goes on, and ends if nothing is lacking.
@@ -270,7 +277,10 @@ class Intake:
         if not (self.responses or self.verdicts or cut):
             return None
         manifest = import_manifest(self.what, self.paths, counts, cut)
-        put_in_portions(self.store, manifest, cut, self._writes(manifest.id))
+        items = sum(len(board.new_items) for board in self.boards.values())
+        total = items + len(self.responses) + len(self.verdicts)
+        writes = self._writes(manifest.id)
+        put_in_portions(self.store, manifest, cut, writes, total, progress)
         return manifest.id
 
     def _writes(self, run_id: str) -> Iterator[Write]:
@@ -279,14 +289,14 @@ class Intake:
             for items in chunks(board.new_items):
                 yield len(items), partial(store.put_items, items)
             for name, spec in board.new_models.items():
-                yield 1, partial(store.put_model, name, spec)
+                yield 0, partial(store.put_model, name, spec)
         for some in chunks(self.responses.items()):
             yield len(some), partial(store.put_responses, dict(some))
         there = {judge.key for judge in store.judges()}
         for name in sorted(
             {one.judge for one in self.verdicts if one.place.judge_key not in there}
         ):
-            yield 1, partial(store.put_judge, name, imported_judge(name))
+            yield 0, partial(store.put_judge, name, imported_judge(name))
         for verdicts in chunks(self.verdicts):
             yield len(verdicts), partial(self._put_verdicts, verdicts, run_id, now)
 
@@ -389,8 +399,9 @@ def same_text(stored: str, text: str) -> bool:
     return text in (stored, readable(stored))
 
 
+@lru_cache(maxsize=1)
 def place_key(place: VerdictSlot) -> bytes:
-    """The key of where a verdict stands."""
+    """The key of where a verdict stands; what is about one place comes in a row."""
     return keys.content_key("place", place)
 
 
@@ -489,7 +500,12 @@ def _sha(path: Path) -> str:
 
 
 def put_in_portions(
-    store: Store, manifest: RunManifest, cut: RunManifest | None, writes: Iterable[Write]
+    store: Store,
+    manifest: RunManifest,
+    cut: RunManifest | None,
+    writes: Iterable[Write],
+    total: int,
+    progress: Progress,
 ) -> None:
     """Write an import under a run of its own, some rows at a time, so that others get between.
 
@@ -504,6 +520,8 @@ def put_in_portions(
     writes
         How many rows, and what writes them, in the order in which they need each other. They are
         called inside a transaction, and taken from the iterator outside of any.
+    total
+        All of their rows.
 
     Raises
     ------
@@ -516,15 +534,19 @@ def put_in_portions(
         _commit(store, first, manifest, store.start_run)
         return
     began, done = time.time(), sum(rows for rows, _ in first)
-    under_way = _under_way(manifest, done, began)
+    under_way = _under_way(manifest, done, total, began)
+    progress.stage(manifest.name, total)
     with store.lease(alive(manifest)):
         _commit(store, first, under_way, store.start_run if cut is None else store.update_run)
+        progress.advance(done)
         try:
             for portion in chain([second] if second else [], portions):
                 _pause(BETWEEN_S)
                 done += sum(rows for rows, _ in portion)
-                under_way = _under_way(manifest, done, began)
+                under_way = _under_way(manifest, done, total, began)
                 _commit(store, portion, under_way, store.update_run)
+                progress.advance(sum(rows for rows, _ in portion))
+                progress.meter(Meter())
             store.update_run(replace(manifest, ended=time.time()))
         except KeyboardInterrupt:
             with suppress(StoreBusyError), at_once():
@@ -565,11 +587,11 @@ def _commit(
             write()
 
 
-def _under_way(manifest: RunManifest, done: int, began: float) -> RunManifest:
+def _under_way(manifest: RunManifest, done: int, total: int, began: float) -> RunManifest:
     """The run of an import of which so many rows are stored, or about to be."""
     progress = {
         "stage": manifest.name,
-        "total": None,
+        "total": total,
         "done": done,
         "waiting": 0,
         "failed": {},

@@ -24,6 +24,7 @@ from judgebench.exchange.names import (
 )
 from judgebench.exchange.pipeline import (
     IMPORT_LEASE,
+    SILENT,
     Board,
     Import,
     ImportReport,
@@ -31,6 +32,7 @@ from judgebench.exchange.pipeline import (
     named_model,
     recorded,
 )
+from judgebench.protocols import Progress
 from judgebench.records import Response
 from judgebench.responses.from_file import AnswerRow, read_answer_rows, refuse_other_text
 from judgebench.rows import OURS, Layout, Row
@@ -110,7 +112,9 @@ def _one_text_each(rows: _Answers) -> dict[_Where, AnswerRow]:
     return distinct
 
 
-def _take_in(store: Store, path: Path, rows: _Answers) -> ImportReport:
+def _take_in(
+    store: Store, *, path: Path, rows: _Answers, progress: Progress = SILENT
+) -> ImportReport:
     """Store the answers that the store does not have yet."""
     own = OwnItems(store)
     distinct = _one_text_each([(_of_own_prompts(where, own), row) for where, row in rows])
@@ -138,7 +142,7 @@ def _take_in(store: Store, path: Path, rows: _Answers) -> ImportReport:
                 if known is None:
                     board.by_name(model)
         new = len(intake.responses)
-        run_id = intake.put({"responses": new})
+        run_id = intake.put({"responses": new}, progress)
     return ImportReport(rows=len(rows), new=new, known=len(rows) - new, run_id=run_id)
 
 

@@ -31,6 +31,7 @@ from judgebench.exchange.names import (
 )
 from judgebench.exchange.pipeline import (
     IMPORT_LEASE,
+    SILENT,
     Import,
     ImportReport,
     Intake,
@@ -38,6 +39,7 @@ from judgebench.exchange.pipeline import (
     imported_judge_key,
     taken_in_before,
 )
+from judgebench.protocols import Progress
 from judgebench.records import (
     Label,
     Order,
@@ -49,7 +51,7 @@ from judgebench.records import (
     VerdictSlot,
     is_human,
 )
-from judgebench.rows import OURS, Layout, Row, read_rows
+from judgebench.rows import OURS, Layout, Row, each_row
 from judgebench.store import Store
 from judgebench.store.codec import readable
 from judgebench.store.read import StoredAnchors
@@ -210,6 +212,7 @@ def take_in(
     may_change: bool = False,
     anchors: bool = False,
     allow_unknown_items: bool = False,
+    progress: Progress = SILENT,
 ) -> ImportReport:
     """Store the verdicts that the store does not have yet.
 
@@ -233,7 +236,7 @@ def take_in(
         intake.verdicts = new
         looks = sum(one.anchors is not None for one in new)
         counts = {"verdicts": len(new) - looks} | ({"looks": looks} if looks else {})
-        run_id = intake.put(counts)
+        run_id = intake.put(counts, progress)
     return ImportReport(
         rows=len(rows),
         new=len(new),
@@ -273,9 +276,9 @@ def _new(
             turn=where.turn,
             repeat=where.repeat,
         )
-        new = partial(NewVerdict, place, where.judge, row.verdict, row.reply)
         if place in pinned:
-            found.append(new(anchors=pinned[place]))
+            new = NewVerdict(place, where.judge, row.verdict, row.reply, anchors=pinned[place])
+            found.append(new)
             continue
         before, said = board.current.get(place, (None, None))
         if said is not None and same(said, row.verdict):
@@ -288,7 +291,7 @@ def _new(
                 "correct the row, or give the other judge another name"
                 + (" (`import labels` lets people change theirs)" if is_human(where.judge) else ""),
             )
-        found.append(new(before=before))
+        found.append(NewVerdict(place, where.judge, row.verdict, row.reply, before))
     return found
 
 
@@ -307,24 +310,37 @@ def read_verdicts(
     """
     versions: dict[str, str] = {}
     found = []
-    labels: dict[str, list[tuple[Row, str]]] = {}
-    for row in read_rows(path, REQUIRED if about else ("benchmark", *REQUIRED), layout):
+    labels: dict[str, dict[str, Row]] = {}
+    names: dict[tuple[object, ...], dict[str, object]] = {}
+    for row in each_row(path, REQUIRED if about else ("benchmark", *REQUIRED), layout=layout):
         benchmark = about[0] if about and not row.has("benchmark") else benchmark_name(row)
         if about and benchmark == about[0]:
             versions[benchmark] = about[1]
         if not row.has("version") and benchmark not in versions:
             versions[benchmark] = default_version(benchmark)
-        version = optional_name(row, "version") or versions[benchmark]
-        one = _read(row, benchmark, version)
-        found.append(one)
-        if isinstance(one.verdict, Label):
-            labels.setdefault(benchmark, []).append((row, one.verdict.name))
+        where, verdict = _read(row, benchmark, optional_name(row, "version") or versions[benchmark])
+        if isinstance(verdict, Label):
+            labels.setdefault(benchmark, {}).setdefault(verdict.name, row)
+        # Of a million rows the names alone are held, and those once.
+        ids = (row.values.get(f"{one}_id") for one in _NAMED)
+        said = (
+            where.model,
+            where.opponent,
+            where.judge,
+            *(str(one) if one else None for one in ids),
+        )
+        kept = names.setdefault(said, dict(zip(_HELD, said, strict=True)))
+        found.append(VerdictRow(row=Row(row.where, kept), where=where, verdict=verdict))
     for benchmark, given in labels.items():
-        refuse_undeclared(given, benchmark)
+        refuse_undeclared(((row, label) for label, row in given.items()), benchmark)
     return found
 
 
-def _read(row: Row, benchmark: str, version: str) -> VerdictRow:
+_NAMED = ("model", "opponent", "judge")
+_HELD = (*_NAMED, *(f"{one}_id" for one in _NAMED))
+
+
+def _read(row: Row, benchmark: str, version: str) -> tuple[Where, Verdict]:
     where = Where(
         benchmark=benchmark,
         version=version,
@@ -349,7 +365,7 @@ def _read(row: Row, benchmark: str, version: str) -> VerdictRow:
     verdict = _READERS[kind](row, where)
     if where.opponent == where.model and not _is_tie(verdict):  # AlpacaEval has these as ties
         raise row.wrong("opponent", f"{where.model!r} cannot be its own opponent, but for a tie")
-    return VerdictRow(row=row, where=where, verdict=verdict)
+    return where, verdict
 
 
 def _usual_kind(row: Row) -> str:
@@ -425,7 +441,7 @@ def once_each(rows: Sequence[VerdictRow]) -> list[VerdictRow]:
     first: dict[Where, VerdictRow] = {}
     for row in rows:
         before = first.setdefault(row.where, row)
-        if not same(before.verdict, row.verdict):
+        if before is not row and not same(before.verdict, row.verdict):
             raise InputError(
                 f"{row.row.where}: value: {say(row.verdict)}, but {before.row.where} says "
                 f"{say(before.verdict)} about the same item, model and judge; delete one, or give "

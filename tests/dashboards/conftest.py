@@ -159,7 +159,7 @@ def parts() -> Any:
         worker = importlib.import_module("worker")
         boards = importlib.import_module("boards")
         computations = importlib.import_module("computations")
-        disk_cache = importlib.import_module("disk_cache")
+        disk_cache = importlib.import_module("judgebench.reports.disk_cache")
         open_store = importlib.import_module("open_store")
 
     return Parts

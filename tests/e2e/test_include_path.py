@@ -66,11 +66,11 @@ def test_a_suite_does_not_know_the_folders_of_the_suite_before(
     store = f"sqlite:///{tmp_path}/s.db"
     naming = suite(tmp_path / "suites", f"include_path: {elsewhere}\n")
     other = suite(tmp_path / "others", "")
-    assert api.plan(naming, store=store)
+    assert api.plan(naming, store=store).rows
     with pytest.raises(ConfigError, match="no benchmark called 'rivers'"):
         api.plan(other, store=store)
     registry.include([elsewhere])  # what the command line names is for all
-    assert api.plan(other, store=store)
+    assert api.plan(other, store=store).rows
 
 
 def test_the_command_line_and_the_environment_name_folders(

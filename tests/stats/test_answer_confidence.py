@@ -159,3 +159,9 @@ def test_an_average_lies_among_the_sets(sets: list[tuple[float, int]]) -> None:
     found = set_average(values, sizes)
     assert min(values) - 1e-12 <= found <= max(values) + 1e-12
     assert found == pytest.approx(np.average(values, weights=sizes), abs=1e-12)
+
+
+def test_a_log_probability_that_low_precision_left_above_0_is_a_certainty() -> None:
+    assert ac.probability([1e-4]) == ac.probability_per_token([1e-4, 0.0]) == 1.0
+    with pytest.raises(ValueError, match=r"token 1 is 0\.00011"):
+        ac.probability([0.0, 1.1e-4])

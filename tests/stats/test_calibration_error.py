@@ -309,3 +309,31 @@ def test_few_units_have_no_interval_and_say_so() -> None:
     assert enough.low <= enough.value <= enough.high
     with_one = [sums(np.full(30, 0.7), np.ones(30)), sums(np.array([0.7]), np.array([1]))]
     assert ce.corrected_error(with_one).why_no_interval == "a set has a single question"
+
+
+@pytest.mark.parametrize(("wrong", "further"), [(9, 1.0), (10, 0.25), (11, 0.25)])
+def test_with_ten_of_the_rarer_outcome_a_quarter_of_a_unit_is_added(
+    wrong: int, further: float
+) -> None:
+    """Wilson's variance of a further unit; all of it where less was seen to vary."""
+    c, y = np.full(50, 0.95), np.arange(50) >= wrong
+    gaps = ce._Gaps(ce.unit_sums(ce.bin_contributions(c, y, binning="exact")), 1.0)
+    assert gaps.further == pytest.approx(further / 50**2)
+
+
+@pytest.mark.parametrize(("plug_in", "n"), [(0.3, 1), (0.45, 2), (0.9, 10)])
+def test_at_the_upper_end_so_small_a_plug_in_has_the_probability_that_is_asked(
+    plug_in: float, n: int
+) -> None:
+    """Drawn: equally many standard errors in every bin, the sum of their distances from 0."""
+    error = np.full(n, 0.1)
+    end = ce._largest(plug_in, error, 1.959964, 0.0)
+    means = np.full(n, end / n)
+    drawn = np.abs(np.random.default_rng(2).normal(means, error, (400_000, n))).sum(axis=1)
+    assert (drawn <= plug_in).mean() == pytest.approx(0.025, abs=0.004)
+
+
+@pytest.mark.parametrize(("n", "tuned"), [(4, 0), (5, 1), (8, 1), (9, 1), (10, 2), (14, 2)])
+def test_a_fifth_is_rounded_down_as_upstream_does_it(n: int, tuned: int) -> None:
+    assert al.first_fifth(n).tolist() == [True] * tuned + [False] * (n - tuned)
+    assert al.random_fifth(n, seed=3).sum() == tuned

@@ -316,3 +316,9 @@ def test_where_classes_spread_unequally_either_of_the_two_intervals_has_the_ends
     found = cf.auroc_interval(c, y)
     assert found.low == pytest.approx(low)
     assert found.high == pytest.approx(max(high, expit(logit(value) + half)))
+
+
+def test_a_coverage_that_rounding_left_above_a_point_is_that_point() -> None:
+    """0.1 * 3 is 0.30000000000000004: of ten answers three are given, and not four."""
+    curve = cf.risk_coverage(np.arange(10) / 10, [1] * 10)
+    assert curve.at([0.1 * 3]).coverage.tolist() == [0.3]

@@ -120,3 +120,22 @@ def test_a_judge_that_never_says_anything_else_is_steady_for_ever() -> None:
     assert found.since is None
     assert found.shift[-1] == pytest.approx(1.0)
     assert found.p_value == 1.0
+
+
+def test_two_tests_share_alpha() -> None:
+    """Either e-process is called at 2 / alpha, never at 1 / alpha; and p is 2 / the most."""
+    generator = np.random.default_rng(5)
+    values = np.vstack([np.zeros((2, 6)), np.ones((1, 6))]) + generator.normal(0, 0.3, (3, 6))
+    whole = drift(values, nothing_lost(values), seed=0, alpha=1e-9)
+    most = max(*whole.shift, *whole.unlike)
+    assert most > 1.0
+    assert whole.p_value == min(1.0, 2.0 / most)
+    assert drift(values, nothing_lost(values), seed=0, alpha=1.5 / most).since is None
+    assert drift(values, nothing_lost(values), seed=0, alpha=2.0 / most * 1.001).since is not None
+
+
+def test_the_p_value_of_a_called_drift_is_two_over_the_most_evidence() -> None:
+    values = np.array([[1.0] * 40, [1.0] * 40, [0.0] * 40])
+    found = drift(values, nothing_lost(values), seed=0)
+    assert found.called
+    assert found.p_value == 2.0 / max(*found.shift, *found.unlike) < ALPHA

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm, t
 
+from judgebench.stats.resample import MAX_UNDEFINED
 from judgebench.stats.simultaneous import sup_t_band
 
 MANY = 10**6
@@ -86,3 +87,11 @@ def test_units_and_places_do_not_matter() -> None:
     moved = sup_t_band(100 * table + 50, units=80)
     assert moved.critical == pytest.approx(found.critical)
     assert moved.low == pytest.approx(100 * found.low + 50)
+
+
+def test_one_in_five_replicates_may_be_undefined_and_no_more() -> None:
+    table = replicates(np.eye(1), n=1000)
+    table[1 : 1 + int(1000 * MAX_UNDEFINED)] = np.nan
+    assert not math.isnan(sup_t_band(table, units=MANY).low[0])
+    table[1 + int(1000 * MAX_UNDEFINED)] = np.nan
+    assert math.isnan(sup_t_band(table, units=MANY).low[0])

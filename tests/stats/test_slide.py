@@ -307,3 +307,43 @@ def test_a_slide_is_found_soon(points: float, median: int) -> None:
     when = sorted(math.inf if one is None else one + 1 for one in first)
     assert math.isfinite(when[-2])
     assert when[runs // 2] <= median + 1  # a standard error of the median of so few
+
+
+# boundaries -------------------------------------------------------------------------------------
+
+
+def told(*e_values: float, level_now: float = -0.1) -> module.Slide:
+    return module.Slide(
+        differences=(0.0,) * len(e_values), residuals=(0.0,) * len(e_values), e_values=e_values,
+        since=0, shape="step", slope=math.nan, level_before=0.0, level_now=level_now,
+    )  # fmt: skip
+
+
+def test_evidence_of_exactly_the_threshold_calls_and_a_p_value_is_at_most_1() -> None:
+    assert (told(1.0, CALLED).first_reached(CALLED), told(1.0, CALLED).called(CALLED)) == (1, True)
+    assert told(1.0, CALLED - 1e-9).first_reached(CALLED) is None
+    assert (told(0.5, 0.4).p_value, told(4.0, 2.0).p_value) == (1.0, 0.25)
+
+
+def test_a_level_that_is_not_below_the_baselines_is_no_slide() -> None:
+    assert not told(CALLED, level_now=0.0).called(CALLED)
+    assert told(CALLED, level_now=-1e-9).called(CALLED)
+
+
+def test_ten_items_are_enough_and_nine_are_not() -> None:
+    lost = np.linspace(0.1, 0.4, FEWEST)
+    assert not math.isnan(standardised(lost, np.ones(FEWEST), 1.0))
+    assert math.isnan(standardised(lost[1:], np.ones(FEWEST - 1), 1.0))
+
+
+def test_as_many_nights_as_are_followed_are_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_NIGHTS", 3)
+    assert len(slide(np.zeros((4, 20))).e_values) == 3
+    with pytest.raises(ValueError, match="at most 3 nights, not 4"):
+        slide(np.zeros((5, 20)))
+
+
+def test_where_nothing_falls_nothing_is_fitted() -> None:
+    assert module._fitted(np.zeros(5)).since is None
+    assert module._fitted(np.array([0.0, 0.1, 0.2])).since is None
+    assert module._fitted(np.array([0.0, 0.0, -0.2])).since == 2

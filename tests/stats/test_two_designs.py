@@ -193,3 +193,16 @@ def test_the_link_on_real_comparisons() -> None:
     assert (linked.sum(), (~linked).sum()) == (22, 5)
     assert error[linked].mean() == pytest.approx(0.039, abs=0.001)
     assert error[~linked].mean() == pytest.approx(0.250, abs=0.001)
+
+
+def test_no_fewer_items_are_decided_than_the_drop_is_large() -> None:
+    """A win rate of 30 % without ties: at least two in five have to be decided against it."""
+    expected = units_to_detect(0.2, 0.4, alpha=0.05, right=0.4, exact=True)
+    assert head_to_head_units(0.1, 0.2, alpha=0.05) == expected
+    assert expected != units_to_detect(0.2, 0.4, alpha=0.05, right=0.04, exact=True)
+
+
+def test_half_an_item_is_not_afforded() -> None:
+    found = at(items=61.0, each=(1, 2))
+    assert found.even_drop == head_to_head_detectable(0.4, 30, alpha=0.05)
+    assert found.even_drop != head_to_head_detectable(0.4, 31, alpha=0.05)

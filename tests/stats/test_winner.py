@@ -168,3 +168,10 @@ def test_half_are_too_high_and_the_interval_holds(shared: float) -> None:
     assert np.mean([one.value > 0 for one in found]) == pytest.approx(0.5, abs=0.08)
     holds = np.mean([one.low <= 0 <= one.high for one in found])
     assert 0.93 <= holds <= 0.985
+
+
+def test_where_all_are_0_or_the_best_is_1_an_end_is_that() -> None:
+    none = best_share_of([0.0, 0.0], np.zeros((2, 2)), units=50)
+    assert none.picked == none.low == 0.0 < none.high < 0.2
+    every = best_share_of([0.9, 1.0], np.diag([0.002, 0.0]), units=50)
+    assert every.picked == every.high == 1.0 > every.low > 0.7

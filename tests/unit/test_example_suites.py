@@ -41,7 +41,7 @@ def test_every_suite_says_only_what_is_known(path: Path) -> None:
 
 @pytest.mark.parametrize("path", [p for p in SUITES if p not in NEEDS_A_MODEL | PUBLISHED], ids=str)
 def test_a_plan_needs_neither_key_nor_network(path: Path, tmp_path: Path) -> None:
-    rows = api.plan(path, store=f"sqlite:///{tmp_path}/none.db")
+    rows = api.plan(path, store=f"sqlite:///{tmp_path}/none.db").rows
     assert sum(row.judge_calls for row in rows) > 0
     assert all(row.cost_usd is not None for row in rows)
 

@@ -14,10 +14,10 @@ from judgebench.exchange import evaluations, pipeline
 from judgebench.exchange.labels import import_labels
 from judgebench.exchange.lm_eval import read_lm_eval
 from judgebench.exchange.pipeline import ImportReport
-from judgebench.exchange.responses import import_responses
-from judgebench.exchange.verdicts import import_verdicts
+from judgebench.exchange.responses import read_response_files
+from judgebench.exchange.verdicts import import_verdicts, read_verdict_files
 from judgebench.execution.manifest import end_dead_runs
-from judgebench.protocols import at_once
+from judgebench.protocols import NoProgress, at_once
 from judgebench.records import ChatRequest, Item, Message, Reply
 from judgebench.store import Store, database, open_store
 from tests.unit.evaluated import lm_eval_line, lm_eval_results, lm_eval_run
@@ -26,7 +26,7 @@ from tests.unit.exchanged import label, rows_file
 ROWS = 23
 PORTION = 5
 
-Import = Callable[[Store], ImportReport]
+Import = Callable[..., ImportReport]
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def verdicts(folder: Path) -> Import:
     rows = [label(n, "model", "judge", "correct" if n % 2 else "incorrect") for n in range(ROWS)]
     file = rows_file(folder / "verdicts.jsonl", rows)
-    return lambda store: import_verdicts(store, file)
+    return read_verdict_files([file])[0].take_in
 
 
 def labels(folder: Path) -> Import:
@@ -61,17 +61,14 @@ def responses(folder: Path) -> Import:
         for n in range(ROWS)
     ]
     file = rows_file(folder / "answers.jsonl", rows)
-    return lambda store: import_responses(store, file)
+    return read_response_files([file])[0].take_in
 
 
 def lm_eval(folder: Path) -> Import:
     lm_eval_run(folder / "out", map(lm_eval_line, range(ROWS)), lm_eval_results(ROWS))
 
-    def take(store: Store) -> ImportReport:
-        [taking] = read_lm_eval([folder / "out"], known_items=lambda *_: None)
-        return taking.take_in(store)
-
-    return take
+    [read] = read_lm_eval([folder / "out"], known_items=lambda *_: None)
+    return read.take_in
 
 
 KINDS = [verdicts, labels, responses, lm_eval]
@@ -290,3 +287,34 @@ def test_checking_items_agrees_with_putting_them(store: Store) -> None:
         with pytest.raises(InputError, match="differs"):
             store.put_items(items)
     assert json.dumps([one.id for one in store.items("b", "1")]) == '["1", "2"]'
+
+
+@pytest.mark.parametrize("kind", [verdicts, responses, lm_eval])
+def test_how_far_an_import_is_can_be_seen(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Callable[[Path], Import]
+) -> None:
+    """By who asked for it, and in the store by everybody else."""
+    seen: list[tuple[int, int]] = []
+
+    def look(_: float) -> None:
+        progress = store.runs()[-1].progress
+        seen.append((progress["done"], progress["total"]))
+
+    monkeypatch.setattr(pipeline, "_pause", look)
+    told: list[Any] = []
+
+    class Told(NoProgress):
+        def stage(self, name: str, total: int | None) -> None:
+            told.append(total)
+
+        def advance(self, n: int = 1, **_: Any) -> None:
+            told.append(n)
+
+    report = kind(tmp_path)(store, progress=Told())
+    assert report.new
+    total = told[0]
+    assert sum(told[1:]) == total >= ROWS
+    assert len(told) > 3
+    assert seen == sorted(seen)
+    assert {all_of_it for _, all_of_it in seen} == {total}
+    assert 0 < seen[0][0] < seen[-1][0] < total

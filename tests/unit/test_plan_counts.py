@@ -161,7 +161,7 @@ def test_calls_with_and_without_the_short_cut_on_the_golds_items(
     for short in (False, True):
         options = SHORT if short else {}
         judges = {"equivalence": options, "consistency": options}
-        planned = api.plan(suite(tmp_path, models=models, judges=judges, samples=SAMPLES))
+        planned = api.plan(suite(tmp_path, models=models, judges=judges, samples=SAMPLES)).rows
         for kind in judges:
             found[kind, short] = sums(judged(planned, kind))
             assert found[kind, short] == as_counted(items, answers, kind, short=short)
@@ -194,7 +194,7 @@ def small(folder: Path, *, url: str = NOBODY, **more: Any) -> Path:
 
 def test_answers_that_are_not_there_are_asked_for_once_each(tmp_path: Path) -> None:
     """Nothing can be settled before it is there; a judge of confidences is asked about each."""
-    rows = api.plan(small(tmp_path))
+    rows = api.plan(small(tmp_path)).rows
     (answering,) = (row for row in rows if row.judge is None)
     assert (answering.items, answering.generations) == (20, 20)
     for kind, items in (("equivalence", 5), ("consistency", 15), ("stated_confidence", 5)):
@@ -226,7 +226,7 @@ def test_equal_questions_are_one_call_also_before_they_are_answered(tmp_path: Pa
         samples=1,
         limit=None,
     )
-    rows = api.plan(path)
+    rows = api.plan(path).rows
     (answering,) = (row for row in rows if row.judge is None)
     assert (answering.items, answering.generations) == (4, 2)
     (row,) = judged(rows, "equivalence")
@@ -255,7 +255,7 @@ def test_what_is_planned_is_what_is_asked_and_then_nothing_is(tmp_path: Path) ->
         answers = len(server.asks)
         assert answers == 20
         path = small(tmp_path, url=server.url)
-        rows = api.plan(path)
+        rows = api.plan(path).rows
         assert sum(row.generations for row in rows) == 0
         planned = {kind: sums(judged(rows, kind)) for kind in ALL}
         assert planned["equivalence"]["verdicts"] == 5
@@ -267,7 +267,7 @@ def test_what_is_planned_is_what_is_asked_and_then_nothing_is(tmp_path: Path) ->
         assert done.code == 0, done.err
         calls = sum(told["judge_calls"] for told in planned.values())
         assert len(server.asks) - answers == calls > 0
-        again = {kind: sums(judged(api.plan(path), kind)) for kind in ALL}
+        again = {kind: sums(judged(api.plan(path).rows, kind)) for kind in ALL}
         for kind, told in again.items():
             assert (told["judge_calls"], told["settled"]) == (0, 0)
             assert told["verdicts"] == planned[kind]["verdicts"]
@@ -286,7 +286,7 @@ def test_a_further_answer_without_a_first_one_is_not_judged_yet(tmp_path: Path) 
     file = rows_file(tmp_path / "answers.jsonl", rows)
     models = [{"name": "m", "responses": str(file)}]
     path = small(tmp_path, models=models, limit=3, judges={"consistency": {}})
-    (row,) = judged(api.plan(path), "consistency")
+    (row,) = judged(api.plan(path).rows, "consistency")
     assert (row.verdicts, row.judge_calls) == (6, 6)
 
 
@@ -329,7 +329,7 @@ def test_one_question_of_two_verdicts_is_counted_once(tmp_path: Path) -> None:
         samples=1,
         limit=None,
     )
-    (row,) = judged(api.plan(path), "stated_confidence")
+    (row,) = judged(api.plan(path).rows, "stated_confidence")
     assert (row.verdicts, row.judge_calls, row.recorded, row.repeated) == (2, 1, 1, 0)
 
 
@@ -345,5 +345,7 @@ def test_comparisons_are_foretold_in_as_many_orders_as_are_asked_for(
         judges=[own.endpoint(NOBODY, "grader", kind="pairwise")],
         benchmark={"baseline": "taker", "orders": orders},
     )
-    rows = [row for row in api.plan(path) if row.judge == "grader" and row.model == "candidate"]
+    rows = [
+        row for row in api.plan(path).rows if row.judge == "grader" and row.model == "candidate"
+    ]
     assert [(row.verdicts, row.judge_calls) for row in rows] == [(4 * each, 4 * each)]

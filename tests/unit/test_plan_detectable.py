@@ -64,7 +64,7 @@ def test_it_follows_from_the_median_spread_and_the_items_of_the_plan(
 ) -> None:
     spread, right = expected_spread(tmp_path, "contains")
     smaller = suite(tmp_path, limit=30, takers=TAKERS)
-    rows = api.plan(smaller, margin=0.1)
+    rows = api.plan(smaller, margin=0.1).rows
     found = [row.detectable for row in of(rows, "contains")]
     assert len(found) == 3
     for one in found:
@@ -94,7 +94,7 @@ def test_a_plan_says_it_in_every_form(judged: Path) -> None:
 
 def test_without_a_history_it_is_not_known_and_that_is_said(tmp_path: Path) -> None:
     path = suite(tmp_path, limit=48, takers=TAKERS)
-    rows = api.plan(path, margin=0.1)  # there is no store
+    rows = api.plan(path, margin=0.1).rows  # there is no store
     assert not Path(tmp_path / "store.db").exists()
     (one,) = {row.detectable for row in rows if row.judge is not None}
     assert one is not None
@@ -109,12 +109,12 @@ def test_without_a_history_it_is_not_known_and_that_is_said(tmp_path: Path) -> N
 
 def test_few_items_in_common_are_no_history(tmp_path: Path) -> None:
     assert typed("run", suite(tmp_path, limit=19, takers=TAKERS)).code == 0
-    rows = api.plan(suite(tmp_path, limit=48, takers=TAKERS))
+    rows = api.plan(suite(tmp_path, limit=48, takers=TAKERS)).rows
     assert all(
         row.detectable is not None and not row.detectable.pairs for row in of(rows, "contains")
     )
     assert typed("run", suite(tmp_path, limit=20, takers=TAKERS)).code == 0
-    assert pairs_of(api.plan(suite(tmp_path, limit=48, takers=TAKERS)), "contains") == {3}
+    assert pairs_of(api.plan(suite(tmp_path, limit=48, takers=TAKERS)).rows, "contains") == {3}
 
 
 def test_a_judge_without_verdicts_learns_from_those_of_its_kind(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_judge_without_verdicts_learns_from_those_of_its_kind(tmp_path: Path) 
         assert typed("run", path).code == 0
         asked = len(server.asks)
         other = {"name": "other", "model": "another"}
-        planned = api.plan(suite(tmp_path, server.url, limit=30, takers=TAKERS, judge=other))
+        planned = api.plan(suite(tmp_path, server.url, limit=30, takers=TAKERS, judge=other)).rows
         assert len(server.asks) == asked
     assert not of(planned, "small")
     spread, right = expected_spread(tmp_path, "small")
@@ -151,7 +151,7 @@ def test_win_rates_are_in_percent_and_the_baseline_has_no_row(tmp_path: Path) ->
         tmp_path, "http://127.0.0.1:9/v1", limit=40, takers=TAKERS,
         judge={"kind": "pairwise"}, benchmark={"baseline": "model-terse"},
     )  # fmt: skip
-    first, *others = of(api.plan(path, margin=5), "small")
+    first, *others = of(api.plan(path, margin=5).rows, "small")
     assert (first.model, first.detectable) == ("model-terse", None)
     spread = float((won["model-verbose"] - won["model-weak"]).std(ddof=1))
     for row in others:
@@ -175,7 +175,7 @@ def test_models_that_never_differ_say_nothing_of_a_difference(tmp_path: Path) ->
     )
     path = suite(tmp_path, limit=30, takers=takers, answers=answers)
     assert typed("run", path).code == 0
-    planned = api.plan(path)
+    planned = api.plan(path).rows
     for row in of(planned, "contains"):
         assert row.detectable is not None
         assert row.detectable.undefined == "the models here do not differ"

@@ -232,7 +232,7 @@ def test_a_plan_of_a_suite(name: str, tmp_path: Path) -> None:
     for model in load_suite(path).models:
         assert model.lm_eval is not None
         _in_the_hubs_cache(tmp_path / "hub", str(model.lm_eval.model_args["pretrained"]))
-    rows = api.plan(path, store=f"sqlite:///{tmp_path}/none.db")
+    rows = api.plan(path, store=f"sqlite:///{tmp_path}/none.db").rows
     assert (
         sum(row.generations for row in rows)
         == {

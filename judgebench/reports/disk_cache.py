@@ -14,13 +14,18 @@ import os
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import judgebench
 from judgebench import registry
-from judgebench.benchmarks.data import PARTIAL, data_home
+from judgebench.registry import PARTIAL, data_home
+from judgebench.reports.document import Column, Document, Table
+from judgebench.reports.estimates import Figure
+from judgebench.store.opening import located
 
 FORM = 2
 MOST = 256
@@ -30,25 +35,25 @@ LIBRARIES = ("numpy", "scipy", "scikit-learn", "statsmodels", "evalica")
 """What numbers are computed with beside our own code."""
 
 
-def name_of(store: str, mark: str, question: str) -> str:
+def name_of(store: str, mark: str, question: str, *folders: Path) -> str:
     """Of a question to a state of a store, as it would be answered here and now.
 
     Parameters
     ----------
     store
         `Location.identity`.
+    folders
+        With code beside judgebench's own that makes answers.
     """
-    said = [FORM, store, mark, question, *_code(), *_outside()]
+    said = [FORM, store, mark, question, *_code(folders), *_outside()]
     return hashlib.sha256(json.dumps(said).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 @cache
-def _code() -> tuple[str, ...]:
+def _code(folders: tuple[Path, ...]) -> tuple[str, ...]:
     """Ours, file by file, and the versions of what it calls. It does not change while it runs."""
     package = Path(judgebench.__file__).parent
-    ours = sorted(
-        _seen(file) for folder in (package, Path(__file__).parent) for file in folder.rglob("*.py")
-    )
+    ours = sorted(_seen(file) for folder in (package, *folders) for file in folder.rglob("*.py"))
     return (sys.version, *(f"{name} {_version(name)}" for name in LIBRARIES), *ours)
 
 
@@ -115,8 +120,92 @@ class DiskCache:
         return self.folder / f"{name}.json"
 
 
-def usual_folder() -> Path:
+def usual_folder(name: str = "pages") -> Path:
     """In the user's cache."""
     import platformdirs
 
-    return Path(platformdirs.user_cache_dir("judgebench")) / "pages"
+    return Path(platformdirs.user_cache_dir("judgebench")) / name
+
+
+class Answer(NamedTuple):
+    """What a command shows, and what it says besides."""
+
+    notes: list[str]
+    document: Document
+
+
+KEPT_FROM = 2**20
+"""Bytes of a store in a file from which on answers of commands are kept."""
+
+
+def kept(store: str, question: object, compute: Callable[[], Answer]) -> Answer:
+    """The answer to a question to a store, as it was computed for this state of it before.
+
+    Parameters
+    ----------
+    store
+        A path or URL. Of one on a server, and of a small one, nothing is kept.
+    question
+        All that the answer follows from beside the store, as JSON can have it.
+    """
+    where = located(store)
+    if where.path is None or not where.path.is_file() or where.path.stat().st_size < KEPT_FROM:
+        return compute()
+    name = name_of(where.identity, where.mark(), json.dumps(question))
+    disk = DiskCache(usual_folder("reports"))
+    try:
+        return read(disk.get(name) or "")
+    except (LookupError, TypeError, ValueError):  # nothing is kept, or not by us
+        answer = compute()
+    disk.put(name, written(answer))
+    return answer
+
+
+def written(answer: Answer) -> str:
+    """An answer as text; the numbers of the cells of its tables with them."""
+    document = answer.document
+
+    def cell(text: str) -> Any:
+        drawn = isinstance(text, Figure)
+        return [str(text), text.low, text.value, text.high] if drawn else text  # type: ignore[attr-defined]
+
+    tables = [
+        {
+            "title": one.title,
+            "subtitle": one.subtitle,
+            "columns": [asdict(column) for column in one.columns],
+            "rows": [[cell(text) for text in row] for row in one.rows],
+            "notes": list(one.notes),
+        }
+        for one in document.tables
+    ]
+    said = [answer.notes, tables, list(document.records), document.data, document.exchanged]
+    return json.dumps(said)
+
+
+def read(text: str) -> Answer:
+    """What `written` wrote, as it was."""
+
+    def cell(said: Any) -> str:
+        if isinstance(said, str):
+            return said
+        shown, low, value, high = said
+        return Figure(shown, low=low, value=value, high=high)
+
+    notes, tables, records, data, exchanged = json.loads(text)
+    document = Document(
+        tables=[
+            Table(
+                title=one["title"],
+                subtitle=one["subtitle"],
+                columns=[Column(**column) for column in one["columns"]],
+                rows=[[cell(said) for said in row] for row in one["rows"]],
+                notes=one["notes"],
+            )
+            for one in tables
+        ],
+        records=records,
+        data=data,
+        exchanged=exchanged,
+    )
+    return Answer(notes, document)

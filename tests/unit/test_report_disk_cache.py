@@ -1,0 +1,92 @@
+"""What a command computed of a large store is shown again while nothing has changed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from judgebench.reports import disk_cache
+from judgebench.reports.disk_cache import Answer, kept, read, written
+from judgebench.reports.document import Column, Document, Table
+from judgebench.reports.estimates import Figure
+
+DOCUMENT = Document(
+    tables=[
+        Table(
+            title="a",
+            subtitle="b",
+            columns=[Column(title="x", align="right", spare=True)],
+            rows=[["text"], [Figure("0.5 [0.4, 0.6]", low=0.4, value=0.5, high=0.6)]],
+            notes=["n"],
+        )
+    ],
+    records=[{"value": 0.1 + 0.2, "none": None}],
+    data={"boards": []},
+    exchanged=True,
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(disk_cache, "usual_folder", lambda name: tmp_path / "cache" / name)
+    path = tmp_path / "s.db"
+    path.write_bytes(bytes(disk_cache.KEPT_FROM))
+    return path
+
+
+def computed(calls: list[str]) -> Answer:
+    calls.append("once")
+    return Answer(["said"], DOCUMENT)
+
+
+def test_an_answer_comes_back_as_it_was_with_the_numbers_of_its_cells() -> None:
+    notes, document = read(written(Answer(["said"], DOCUMENT)))
+    assert (notes, document) == (["said"], DOCUMENT)
+    (_, (cell,)) = document.tables[0].rows
+    assert isinstance(cell, Figure)
+    assert (cell.low, cell.value, cell.high) == (0.4, 0.5, 0.6)
+
+
+def test_the_same_question_to_the_same_state_is_answered_from_the_disk(store: Path) -> None:
+    calls: list[str] = []
+    answers = [kept(str(store), {"by": []}, lambda: computed(calls)) for _ in range(2)]
+    assert answers == [Answer(["said"], DOCUMENT)] * 2
+    assert calls == ["once"]
+    kept(str(store), {"by": ["category"]}, lambda: computed(calls))
+    assert calls == ["once"] * 2
+    with store.open("ab") as file:
+        file.write(b"more")
+    kept(str(store), {"by": []}, lambda: computed(calls))
+    assert calls == ["once"] * 3
+
+
+@pytest.mark.parametrize("spoilt", ["", "{", "[]", json.dumps([1, 2, 3, 4, 5])])
+def test_what_is_no_answer_of_ours_is_computed_again(store: Path, spoilt: str) -> None:
+    calls: list[str] = []
+    kept(str(store), {}, lambda: computed(calls))
+    (file,) = store.parent.rglob("*.json")
+    file.write_text(spoilt)
+    assert kept(str(store), {}, lambda: computed(calls)) == Answer(["said"], DOCUMENT)
+    assert calls == ["once"] * 2
+
+
+def test_nothing_is_kept_of_a_small_store_or_of_none(store: Path, tmp_path: Path) -> None:
+    small, calls = tmp_path / "small.db", list[str]()
+    small.write_bytes(b"x")
+    for path in (small, tmp_path / "nowhere.db"):
+        for _ in range(2):
+            kept(str(path), {}, lambda: computed(calls))
+    assert calls == ["once"] * 4
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_what_raises_is_raised_and_not_kept(store: Path, tmp_path: Path) -> None:
+    def refuse() -> Answer:
+        raise ValueError("no such metric")
+
+    for _ in range(2):
+        with pytest.raises(ValueError, match="no such metric"):
+            kept(str(store), {}, refuse)
+    assert not list(tmp_path.rglob("*.json"))
