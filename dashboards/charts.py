@@ -248,6 +248,8 @@ def axis_of(metric: str, rows: pd.DataFrame, ends: tuple[float, float] | None = 
         The lowest and the highest score there can be, where the judge's scale has them.
     """
     words, entry = metric.replace("_", " ").replace("score/", "score: "), registry.metric(metric)
+    if entry.of is not None:  # of a package
+        words = f"{entry.title} (%)" if entry.in_percent else entry.title
     drawn = pd.concat([rows["value"], rows["low"], rows["high"]]).dropna()
     least, most = (float(drawn.min()), float(drawn.max())) if len(drawn) else (0.0, 1.0)
     digits = entry.drawn_digits
@@ -257,7 +259,7 @@ def axis_of(metric: str, rows: pd.DataFrame, ends: tuple[float, float] | None = 
         return Axis(
             title=entry.axis, short=entry.title, low=min(-0.2, least), high=1.0, digits=digits
         )
-    if ends is not None and metric.startswith("score"):
+    if ends is not None and entry.scale is None:
         return Axis(title=words, short=words, low=ends[0], high=ends[1], digits=digits)
     margin = 0.05 * (most - least) or 0.5
     return Axis(title=words, short=words, low=least - margin, high=most + margin, digits=digits)

@@ -56,7 +56,7 @@ def rows_of(tests: Sequence[Difference], *, several: bool) -> pd.DataFrame:
     one_board = len(places | {(test.judge, test.opponent) for test in tests}) == 2
     rows = pd.DataFrame([_row(test) for test in tests])
     rows["test"] = [
-        joined([place(test), test.judge, test.measured, _direction(test),
+        joined([test.place, test.judge, test.measured, _direction(test),
                 f"vs {test.baseline}" * several])
         for test in tests
     ]  # fmt: skip
@@ -69,10 +69,6 @@ def rows_of(tests: Sequence[Difference], *, several: bool) -> pd.DataFrame:
         for test, same in zip(tests, alike, strict=True)
     ]  # fmt: skip
     return rows
-
-
-def place(test: Difference) -> str:
-    return f"{test.benchmark}@{test.version}"
 
 
 def _direction(test: Difference) -> str:
@@ -88,7 +84,7 @@ def _row(test: Difference) -> dict[str, Any]:
     decided = f"{test.decision} {signed_interval(ends, digits)} · p {p}"
     return {
         "decision": test.decision,
-        "benchmark": place(test),
+        "benchmark": test.place,
         "judge": test.judge,
         "metric": test.measured,
         "against": test.baseline,

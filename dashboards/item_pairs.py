@@ -10,7 +10,7 @@ import streamlit as st
 import text_diff
 import widgets
 from answers import State
-from item_parts import ORDERS, Names, answer_line, replies, words
+from item_parts import ORDERS, Names, answer_line, joined, question, replies, words
 from long_text import beginning, folded, visible
 
 from judgebench.store import Store
@@ -23,7 +23,10 @@ SIDES = ("first", "second")
 
 
 def show(shown: State, told: ItemHistory, two: tuple[str, str], names: Names) -> None:
-    """All there is of the models with these ids."""
+    """Its question, and all there is of the models with these ids."""
+    markdown_text.choose()
+    st.text(joined([f"Question of item {told.item.id}", told.item.category or ""]))
+    question(told.item)
     answers(shown, told, two, names)
     opponents(shown, told, two, names)
     verdicts(shown, told, two, names)

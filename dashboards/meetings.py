@@ -48,7 +48,7 @@ class Meetings:
     judges: Mapping[str, str]
 
     def telling(
-        self, weighs: Callable[[Sequence[Judged]], int], least: int = 1
+        self, weighs: Callable[[Sequence[Judged]], int] = lambda judged: 1, least: int = 1
     ) -> list[tuple[str, str]]:
         """Benchmarks, by name and version, that weigh at least so much, the heaviest first."""
         of: dict[tuple[str, str], list[Judged]] = {}

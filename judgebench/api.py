@@ -75,8 +75,8 @@ if TYPE_CHECKING:
     from judgebench.reports.nights import Nights
     from judgebench.reports.pair_tests import Texts
     from judgebench.reports.plan import Plan
-    from judgebench.reports.ranking import Ranking
     from judgebench.reports.ranking_control import Control
+    from judgebench.reports.ranking_tables import Rankings
     from judgebench.reports.replies import JudgedReply
     from judgebench.reports.reproduce import Reproductions
     from judgebench.reports.run_boards import RunBoards
@@ -589,10 +589,10 @@ def ranking(
     reference: str | None = None,
     level: float = 0.95,
     store: Results = None,
-) -> tuple[Ranking, ...]:
+) -> Rankings:
     """Models ranked from comparisons (Bradley-Terry), a ranking for each judge.
 
-    >>> [row.model for row in judgebench.ranking("support")[0].rows]
+    >>> [row.model for row in judgebench.ranking("support").rankings[0].rows]
     ['this-week', 'last-week']
 
     Parameters
@@ -616,6 +616,7 @@ def ranking(
     """
     from judgebench.metrics.intervals import Intervals
     from judgebench.reports.ranking import rankings
+    from judgebench.reports.ranking_tables import Rankings
 
     with reading(store) as its:
         found = rankings(
@@ -629,7 +630,7 @@ def ranking(
         )
     if not found:
         raise UsageError(_nothing_compared("models", benchmark))
-    return found
+    return Rankings(rankings=found)
 
 
 def _nothing_compared(what: str, benchmark: str) -> str:
@@ -2419,7 +2420,7 @@ def plan(
     """
     from judgebench.reports.gate_policy import read_policy
     from judgebench.reports.plan import Plan
-    from judgebench.reports.power import Foreseen
+    from judgebench.reports.power import PowerForecast
 
     asked = read_policy(Path(policy)) if isinstance(policy, str | Path) else policy
     narrowing = _narrowing(models, judges, limit, shard)
@@ -2427,7 +2428,7 @@ def plan(
     needed = tuple(needs(work))
     with _store_if_there(store_url(work.suite, store)) as opened:
         work = with_rechecks(work, [] if opened is None else opened.runs(), again)
-        pool, detects = ProviderPool(work.suite, opened), Foreseen(opened, margin)
+        pool, detects = ProviderPool(work.suite, opened), PowerForecast(opened, margin)
         occasion = recheck_of_today() if refresh_anchors else None
         rows = plan_work(work, opened, pool, detects, occasion=occasion)
     return Plan(

@@ -53,9 +53,9 @@ from judgebench.store import open_store
 ROOT = Path(__file__).resolve().parents[1]
 VERSION = dashboard_store.VERSION
 READS = {
-    "leaderboard of labels": ("computations.boards", "facts"),
-    "leaderboard of scores": ("computations.boards", "essays"),
-    "leaderboard of comparisons": ("computations.boards", "chat"),
+    "leaderboard of labels": ("boards.boards", "facts"),
+    "leaderboard of scores": ("boards.boards", "essays"),
+    "leaderboard of comparisons": ("boards.boards", "chat"),
     "agreement with one judge": (
         "judges.against", "facts", dashboard_store.JUDGES[0], "label",
     ),

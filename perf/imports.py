@@ -1,12 +1,13 @@
-"""Seconds and peak memory of importing 100 000 samples of lm-eval and of Inspect.
+"""Seconds and peak memory of importing 100 000 samples of lm-eval and of Inspect, or verdicts.
 
-    python perf/imports.py [--samples 100000] [--formats lm-eval inspect]
+    python perf/imports.py [--samples 100000] [--formats lm-eval inspect verdicts]
 
 Each log is made up in a temporary folder, in the shape that lm-eval 0.4.13 and Inspect 0.3.285
 write: a document, the prompt with its examples, an answer of some 50 words and one metric; for
 Inspect the messages and the events of one call as well, compressed with Zstandard. It is imported
 twice, by a process of its own each time; the second import changes nothing. The peak is the
-kernel's (``ru_maxrss``).
+kernel's (``ru_maxrss``). Verdicts are rows of one table, a label each, of which the names are held
+until all are checked; beside the import another process's reads, as of a page, are timed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import zipfile
 import zlib
@@ -27,6 +29,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+
+from judgebench.errors import StoreError
+from judgebench.store import open_store
 
 AT_MOST_S, AT_MOST_MB = 60.0, 500.0
 TIME = "2026-01-02T03-04-05.678901"
@@ -64,7 +69,9 @@ def import_(what: str, log: Path, store: Path) -> Took:
         mb=usage.ru_maxrss * 1024 / 1e6,
         wall_s=time.monotonic() - began,
         cpu_s=usage.ru_utime + usage.ru_stime,
-        said=heard.read_text().strip().rpartition(": ")[2],
+        said=[line for line in heard.read_text().splitlines() if "known already" in line][
+            -1
+        ].rpartition(": ")[2],
     )
 
 
@@ -176,13 +183,54 @@ def _add(log: zipfile.ZipFile, name: str, content: dict[str, Any]) -> None:
     info.compress_type, info.file_size, info.CRC = ZSTANDARD, len(text), zlib.crc32(text)
 
 
-LOGS: dict[str, Callable[[Path, int], Path]] = {"lm-eval": lm_eval_folder, "inspect": inspect_log}
+# a table ----------------------------------------------------------------------------------------
+
+
+def verdict_table(folder: Path, n: int) -> Path:
+    path = folder / "verdicts.csv"
+    with path.open("w") as rows:
+        rows.write("benchmark,item_id,model,judge,kind,value\n")
+        for i in range(n):
+            cell, item = divmod(i, 1000)
+            judge, model = divmod(cell, 30)
+            label = "correct" if i * 7919 % 10 < 6 else "incorrect"
+            rows.write(f"made_up,{item},model-{model},judge-{judge},label,{label}\n")
+    return path
+
+
+class Reads(threading.Thread):
+    """What a page reads before it shows anything, again and again, from another process."""
+
+    def __init__(self, store: Path) -> None:
+        super().__init__(daemon=True)
+        self.store, self.ended = store, threading.Event()
+        self.n, self.slowest_s = 0, 0.0
+
+    def run(self) -> None:
+        while not self.ended.wait(0.2):
+            began = time.monotonic()
+            try:
+                with open_store(f"sqlite:///{self.store}", read_only=True) as store:
+                    store.benchmarks(), store.runs(), store.models(), store.judges()
+            except StoreError:
+                if self.n:
+                    raise
+                continue  # not there, or not made yet
+            self.slowest_s = max(self.slowest_s, time.monotonic() - began)
+            self.n += 1
+
+
+LOGS: dict[str, Callable[[Path, int], Path]] = {
+    "lm-eval": lm_eval_folder,
+    "inspect": inspect_log,
+    "verdicts": verdict_table,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--samples", type=int, default=100_000)
-    parser.add_argument("--formats", nargs="+", choices=LOGS, default=list(LOGS))
+    parser.add_argument("--formats", nargs="+", choices=LOGS, default=["lm-eval", "inspect"])
     chosen = parser.parse_args(arguments)
     print(
         f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores, "
@@ -197,10 +245,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
             mb = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
             print(f"{what}: {mb:.0f} MB")
             for _ in range(2):
-                took = import_(what, log, Path(name) / "store.db")
+                reads = Reads(Path(name) / "store.db")
+                reads.start()
+                took = import_(what, log, reads.store)
+                reads.ended.set()
+                reads.join()
                 print(
                     f"  {took.wall_s:6.1f} s wall, {took.cpu_s:6.1f} s CPU, {took.mb:5.0f} MB peak"
-                    f": {took.said}"
+                    f": {took.said}; {reads.n} reads beside it, the slowest {reads.slowest_s:.2f} s"
                 )
                 too_much |= took.wall_s > AT_MOST_S or took.mb > AT_MOST_MB
     if too_much:

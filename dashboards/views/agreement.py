@@ -29,7 +29,6 @@ from judgebench.records import is_human
 from judgebench.reports.agreement import AgreementReport
 from judgebench.reports.agreement_tables import difference_tables
 from judgebench.reports.judge_pairs import Disputes, disputed_models
-from judgebench.reports.render import render
 from judgebench.store.read import ItemHistory
 
 PLACE = ("Judges", 50)
@@ -105,8 +104,7 @@ def body(shown: State, identity: DeltaGenerator) -> None:
     items(shown, (at[0], at[1]), shown.compute(judges.differing, *at, kind, *asked))
     st.subheader("All coefficients")
     coefficients(report, rows, matrix.metric)
-    csv = render(report.document(by_model=True), "csv")
-    widgets.download("Download CSV", f"{at[0]}_agreement.csv", csv, key="agreement_csv")
+    page.offer(f"{at[0]}_agreement", lambda: [report.document(by_model=True)])
 
 
 def about(report: AgreementReport) -> str:

@@ -9,14 +9,13 @@ from typing import Any, TypeAlias
 
 import compare_charts
 import item_pairs
-import markdown_text
 import page
 import pagination
 import pandas as pd
 import streamlit as st
 import widgets
 from answers import State
-from item_parts import Names, joined, question
+from item_parts import Names, joined
 from long_text import visible
 from meetings import Meetings, benchmarks_of, met
 from streamlit.delta_generator import DeltaGenerator
@@ -52,7 +51,6 @@ def compare(shown: State, identity: DeltaGenerator) -> None:
     first, seconds, asked = chosen(known)
     if not seconds:
         st.info("Choose one or more models to compare the first one with.", icon="⚖️")
-        return
     found = {}
     for second in seconds:
         names = known.models[first], known.models[second]
@@ -150,10 +148,7 @@ def tests_of(found: Reports) -> list[Difference]:
 def summary(found: Reports) -> str:
     """One line: who is compared with whom, on how much, and what came of it."""
     tests, reports = tests_of(found), list(found.values())
-    benchmarks, judges = (
-        {compare_charts.place(test) for test in tests},
-        {test.judge for test in tests},
-    )
+    benchmarks, judges = {test.place for test in tests}, {test.judge for test in tests}
     verdicts = "; ".join(f"against {report.baseline}: {report.verdict}" for report in reports)
     return joined(
         [
@@ -168,15 +163,10 @@ def summary(found: Reports) -> str:
 def draw(found: Reports, rows: pd.DataFrame, said: str) -> None:
     """A forest for each metric, since their units differ, and beside it how the items fell."""
     tests, reports = tests_of(found), list(found.values())
-    two = (
-        visible(reports[0].candidate),
-        visible(reports[0].baseline if len(found) == 1 else "the other"),
-    )
+    other = reports[0].baseline if len(found) == 1 else "the other"
+    two = visible(reports[0].candidate), visible(other)
     room = compare_charts.Room.of(rows["name"], rows["note"])
-    places, judges = (
-        {compare_charts.place(test) for test in tests},
-        {(t.judge, t.opponent) for t in tests},
-    )
+    places, judges = {test.place for test in tests}, {(t.judge, t.opponent) for t in tests}
     about = [*places, f"judge {tests[0].judge}" * (len(judges) == 1)] if len(places) == 1 else []
     for name in dict.fromkeys(compare_charts.of_metric(test).name for test in tests):
         some = rows[[compare_charts.of_metric(test).name == name for test in tests]]
@@ -254,9 +244,6 @@ def items(shown: State, known: Meetings, first: str, found: Reports, rows: pd.Da
         },
     )
     if told is not None:
-        markdown_text.choose()
-        st.text(joined([f"Question of item {told.item.id}", told.item.category or ""]))
-        question(told.item)
         item_pairs.show(shown, told, (first, second), Names(known.models, known.judges))
 
 

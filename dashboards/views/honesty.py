@@ -31,7 +31,6 @@ from judgebench.reports.confidence import (
     without_interval,
 )
 from judgebench.reports.estimates import counts, figure
-from judgebench.reports.render import render
 
 PLACE = ("Judges", 60)
 
@@ -241,10 +240,7 @@ def figures(found: ConfidenceReport, rows: list[ConfidenceRow]) -> None:
     notes = [*reasons(rows), *without_interval(rows), *found.notes()]
     widgets.notes([visible(line) for line in notes])
     st.caption(f"{meanings(TITLES)}.")
-    csv = render(found.document(by_set=True), "csv")
-    widgets.download(
-        "Download CSV", f"{found.benchmark}_confidences.csv", csv, key="confidence_csv"
-    )
+    page.offer(f"{found.benchmark}_confidences", lambda: [found.document(by_set=True)])
 
 
 page.show("Honesty", body)

@@ -22,18 +22,8 @@ from streamlit.delta_generator import DeltaGenerator
 from judgebench.plain_text import counted
 from judgebench.reports.answer_flags import CUT, SUSPECT
 from judgebench.store import Store
+from judgebench.store import search as texts
 from judgebench.store.codec import KINDS as VERDICTS
-from judgebench.store.search import (
-    KINDS,
-    MOST_COUNTED,
-    Begin,
-    Coverage,
-    Filters,
-    Found,
-    count,
-    make_index,
-    search,
-)
 
 PLACE = ("Results", 40)
 
@@ -89,7 +79,9 @@ def look_for(shown: State, known: Sequence[tuple[str, str]]) -> None:
             st.rerun()
 
 
-def asked(shown: State, known: Sequence[tuple[str, str]], names: Names) -> tuple[str, Filters]:
+def asked(
+    shown: State, known: Sequence[tuple[str, str]], names: Names
+) -> tuple[str, texts.Filters]:
     """What the reader looks for, all of it in the URL."""
     first, second = st.columns([5, 2])
     with first:
@@ -112,9 +104,9 @@ def asked(shown: State, known: Sequence[tuple[str, str]], names: Names) -> tuple
         verdict = pick("Verdict", list(VERDICTS), "verdict")
     with places[5]:
         flag = pick("Flag", [CUT, *SUSPECT], "flag")
-    filters = Filters(
+    filters = texts.Filters(
         benchmark=benchmark, version=version, category=category, model=model, judge=judge,
-        verdict=verdict, mark=flag, kinds=tuple(k for k in KINDS if kind in ("", k)),
+        verdict=verdict, mark=flag, kinds=tuple(k for k in texts.KINDS if kind in ("", k)),
     )  # fmt: skip
     if filters.judge or filters.verdict or filters.mark:
         st.caption("Judge, verdict and flag are known of reasoning alone, so only it is searched.")
@@ -132,36 +124,38 @@ def pick_named(label: str, names: Mapping[str, str], key: str) -> str | None:
     return next((short for short, other in names.items() if other == name), None)
 
 
-def begin_of(text: str | None) -> Begin | None:
+def begin_of(text: str | None) -> texts.Begin | None:
     """Where a page of hits begins, as its link says it."""
     match = _CURSOR.fullmatch(text or "")
     if match is None:
         return None
-    return next(kind for kind in KINDS if kind == match["kind"]), int(match["number"])
+    return next(kind for kind in texts.KINDS if kind == match["kind"]), int(match["number"])
 
 
-def found_by(shown: State, words: str, filters: Filters, begin: Begin | None) -> Found:
+def found_by(
+    shown: State, words: str, filters: texts.Filters, begin: texts.Begin | None
+) -> texts.Found:
     """A page of hits; the last one is remembered while the store stands still."""
     asking = (shown, words, filters, begin)
-    remembered: tuple[object, Found] | None = st.session_state.get("searched")
+    remembered: tuple[object, texts.Found] | None = st.session_state.get("searched")
     if remembered is not None and remembered[0] == asking:
         return remembered[1]
     with opened(shown.url) as store:
-        hits = search(store, words, filters, begin=begin, maker=label_url())
+        hits = texts.search(store, words, filters, begin=begin, maker=label_url())
     if hits.coverage.complete:
         st.session_state["searched"] = asking, hits
     return hits
 
 
-def counted_hits(shown: State, words: str, filters: Filters) -> str:
+def counted_hits(shown: State, words: str, filters: texts.Filters) -> str:
     """How many texts hold the words; for a second at most, and up to a number."""
-    n, whole = shown.read(count, words, filters, maker=label_url())
+    n, whole = shown.read(texts.count, words, filters, maker=label_url())
     if whole:
         return f"{counted(n, 'text')} in all"
-    return f"more than {n:,} texts" if n >= MOST_COUNTED else f"{n:,} texts and more"
+    return f"more than {n:,} texts" if n >= texts.MOST_COUNTED else f"{n:,} texts and more"
 
 
-def nothing(found: Found, filters: Filters) -> str:
+def nothing(found: texts.Found, filters: texts.Filters) -> str:
     """Why a page of hits is empty."""
     if not filters.searched:
         return "These filters exclude each other: only reasoning has a judge, a verdict and flags."
@@ -185,7 +179,7 @@ def indexing(url: str) -> None:
 
 def index_more(url: str) -> None:
     with opened(url) as store:
-        coverage: Coverage = make_index(store, 0, label_url())
+        coverage: texts.Coverage = texts.make_index(store, 0, label_url())
     if coverage.complete:
         st.rerun(scope="app")
     of = f"{coverage.indexed:,} of about {coverage.rows:,} texts"

@@ -16,7 +16,6 @@ from long_text import visible
 from streamlit.delta_generator import DeltaGenerator
 
 from judgebench.metrics import registry
-from judgebench.reports.render import render
 from judgebench.reports.training import Training, training
 from judgebench.reports.versions import judged_runs
 
@@ -79,8 +78,7 @@ def body(shown: State, identity: DeltaGenerator) -> None:
     widgets.notes([visible(f"⚠ {note}") for note in found.notes])
     if lacking := len(runs[run].checkpoints) - len(found.checkpoints):
         st.text(f"{lacking} of its checkpoints have not been judged by this judge.")
-    csv = render(found.document(), "csv")
-    widgets.download("Download CSV", f"{at[0]}_training.csv", csv, key="csv")
+    page.offer(f"{at[0]}_training", lambda: [found.document()])
 
 
 def longest_first(shown: State) -> list[tuple[str, str]]:

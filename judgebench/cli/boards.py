@@ -320,9 +320,7 @@ def ranking(benchmark: str, **asked: Any) -> Document:
       judgebench ranking support --ties davidson
       judgebench ranking support --control style
     """
-    from judgebench.reports.ranking_document import document
-
-    return document(judgebench.ranking(benchmark, **asked))
+    return judgebench.ranking(benchmark, **asked).document()
 
 
 @report("reproduce", store=False)

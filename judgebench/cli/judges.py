@@ -148,9 +148,7 @@ def evaluators(benchmark: str, **asked: Any) -> Document:
       judgebench evaluators alpaca_eval --upstream --format md
       judgebench evaluators support --reference careful-judge --others 1
     """
-    from judgebench.reports.evaluators_document import document
-
-    return document(judgebench.evaluators(benchmark, **asked))
+    return judgebench.evaluators(benchmark, **asked).document()
 
 
 @report("confidence")

@@ -7,9 +7,12 @@ Boards, comparisons, gates, pages, CSV, LaTeX and the documentation read only th
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
+
+from judgebench import registry
+from judgebench.errors import ConfigError
 
 Ends: TypeAlias = tuple[float, float]
 Direction: TypeAlias = Literal["higher", "lower", "neither"]
@@ -59,6 +62,8 @@ class Metric:
         How one model's value and its interval come about, and how two models are compared.
     explained
         The page of the documentation, and the place in it.
+    of
+        Of a package's: what it makes of scores and the lowest and highest that each could be.
     """
 
     name: str
@@ -74,6 +79,12 @@ class Metric:
     estimated: str = MEAN
     tested: str = NOT_TESTED
     explained: str = "judging.md#judges-against-people"
+    of: Callable[..., Any] | None = None
+
+    def made(self, *arrays: Any) -> Any:
+        """What a package's metric makes of scores."""
+        assert self.of is not None
+        return self.of(*arrays)
 
     @property
     def in_percent(self) -> bool:
@@ -316,11 +327,38 @@ METRICS: Mapping[str, Metric] = {one.name: one for one in _ENTRIES}
 """By name, in the order in which they are told of."""
 
 
+def package_entries() -> dict[str, Metric]:
+    """The metrics of installed packages, by their names on boards, ``score/NAME``.
+
+    A package offers a `Metric` that has a function, or the function alone, by the entry point
+    ``judgebench.metrics``.
+
+    Raises
+    ------
+    ConfigError
+        For what cannot be loaded, and is neither.
+    """
+    found = {}
+    for short in registry.entry_point_names("metrics"):
+        offered, name = registry.load("metrics", short), f"score/{short}"
+        if not isinstance(offered, Metric):
+            offered = Metric(
+                name=name, title=short.replace("_", " "), digits=2, scale=NO_ENDS, of=offered,
+                tested=PAIRED, explained="extending.md#a-metric",
+            )  # fmt: skip
+        if not callable(offered.of):
+            raise ConfigError(f"metric {short}: it has no function of scores")
+        found[name] = replace(offered, name=name, scale=NO_ENDS)
+    return found
+
+
 def metric(name: str) -> Metric:
     """The entry of a metric; of ``win_rate/category`` that of ``win_rate``.
 
     One that nobody registered is called as it is named, and shown with three digits.
     """
+    if name.startswith("score/") and (own := package_entries().get(name)) is not None:
+        return own
     found = name
     while found not in METRICS and "/" in found:
         found = found.rpartition("/")[0]

@@ -8,8 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from judgebench import registry
-from judgebench.columns import coded, counted, marked, numbers
+from judgebench.columns import Column, coded, counted, marked, numbers, same
 from judgebench.columns import taken as rows_of
 from judgebench.errors import ConfigError
 from judgebench.metrics.balanced import Balance, balanced
@@ -20,6 +19,7 @@ from judgebench.metrics.item_means import ItemMeans, item_means
 from judgebench.metrics.judge_noise import JUDGE_NOISE, judge_noise
 from judgebench.metrics.measure import Measure, mean_of
 from judgebench.metrics.ranked_rows import Measured, Standing, judge_by_judge
+from judgebench.metrics.registry import package_entries
 from judgebench.metrics.rounded import rounded
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable
 from judgebench.metrics.verdict_values import score_values
@@ -87,7 +87,7 @@ def scores(
     unread = marked(taken["kind"], lambda kind: kind == "unreadable")
     dimensions = sorted(name for name in taken if name.startswith(DIMENSION))
     means_of = {SCORE: values} | {name: np.asarray(taken[name]) for name in dimensions}
-    unscaled = {f"{DIMENSION}{name}" for name in registry.entry_point_names("metrics")}
+    unscaled = package_entries()
 
     def measured(table: VerdictTable, rows: Ints) -> Measured:
         scales = scales_of(taken, rows)
@@ -96,7 +96,7 @@ def scores(
             name: item_means(table, rows, column, ends=NO_ENDS if name in unscaled else ends)
             for name, column in means_of.items()
         }
-        measures = {name: mean_of(mean) for name, mean in means.items()}
+        measures = {name: _said_why(taken, name, mean_of(mean)) for name, mean in means.items()}
         measures |= by_group(SCORE, table, means[SCORE], groups, mean_of)
         if balance is not None:
             measures = whole(balance, table, rows, means[SCORE]) | {
@@ -171,26 +171,63 @@ def by_dimension(columns: Columns) -> dict[str, Floats]:
     }
 
 
-def package_metrics(columns: Columns) -> dict[str, Floats]:
+WHY = "why "
+"""What the column begins with that says why a package's metric made no numbers."""
+
+
+def package_metrics(columns: Columns) -> dict[str, Column]:
     """What metrics of installed packages make of each score, a column each.
 
     Such a metric is a function of three arrays, the scores and the lowest and highest that each
-    could be, and returns a number for each of them, whose mean is on the board. It is on no scale:
-    there are no worst cases. nan stays nan.
+    could be, and returns a number for each of them, whose mean is on the board; or a
+    `registry.Metric` that has such a function. It is on no scale: there are no worst cases. nan
+    stays nan. One that raises, or makes nothing but nan, has no value, and a column `WHY` beside
+    it.
 
     Raises
     ------
     ConfigError
-        For one that returns anything else.
+        For one that returns another number of numbers.
     """
-    found: dict[str, Floats] = {}
-    for name in registry.entry_point_names("metrics"):
-        values = score_values(columns)
-        ends = (np.asarray(columns[end], dtype=np.float64) for end in ("low", "high"))
-        made = np.asarray(registry.load("metrics", name)(values, *ends), dtype=np.float64)
+    found: dict[str, Column] = {}
+    values = score_values(columns)
+    read = ~np.isnan(values)
+    ends = [np.asarray(columns[end], dtype=np.float64) for end in ("low", "high")]
+    for name, metric in package_entries().items():
+        why, made = None, np.full(len(values), np.nan)
+        try:
+            made = np.asarray(metric.made(values, *ends), dtype=np.float64)
+        except Exception as error:  # noqa: BLE001 - a function may raise whatever it wants
+            why = f"metric {metric.name.removeprefix(DIMENSION)} raised {type(error).__name__}"
         if made.shape != values.shape:
             raise ConfigError(
-                f"metric {name}: {len(values)} scores make {made.shape} numbers; one each is needed"
+                f"metric {name.removeprefix(DIMENSION)}: {len(values)} scores make {made.shape} "
+                "numbers; one each is needed"
             )
-        found[f"{DIMENSION}{name}"] = np.where(np.isnan(values), np.nan, made)
+        if why is None and read.any() and np.isnan(made[read]).all():
+            why = f"metric {name.removeprefix(DIMENSION)} made no number of any score"
+        found[name] = np.where(read, made, np.nan)
+        if why is not None:
+            found[WHY + name] = same(why, len(values))
     return found
+
+
+def _said_why(columns: Columns, name: str, measure: Measure) -> Measure:
+    """The measure, which is shown and says so where a package made no numbers for it."""
+    if WHY + name not in columns:
+        return measure
+    return replace(measure, always=True, undefined=next(iter(counted(columns[WHY + name]))))
+
+
+def with_parts(columns: Columns) -> dict[str, Column]:
+    """The columns, and those of named parts of scores and of packages' metrics."""
+    return {**columns, **by_dimension(columns), **package_metrics(columns)}
+
+
+def of_part(columns: Columns, part: str) -> Columns:
+    """The scores of a named part, ``score/NAME``, in place of the whole ones."""
+    found = {**columns, "value": columns[part]}
+    if part not in package_entries():
+        return found
+    n = len(columns["kind"])
+    return found | {"low": same(-math.inf, n), "high": same(math.inf, n)}

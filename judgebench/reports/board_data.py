@@ -31,7 +31,7 @@ from judgebench.metrics.combine import panel_verdicts
 from judgebench.metrics.constant_answers import constant_answers, may_be_constant
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.label_board import undeclared
-from judgebench.metrics.scores import by_dimension, package_metrics
+from judgebench.metrics.scores import with_parts
 from judgebench.metrics.verdict_table import SPARSE
 from judgebench.records import CONFIDENCES, BatchState, Item
 from judgebench.reports.answer_flags import (
@@ -144,7 +144,7 @@ class BoardData:
         self.undeclared = undeclared(verdicts, which.labels)
         if self.undeclared:  # before a panel takes them for votes
             verdicts["kind"] = _declared(verdicts, which.labels)
-        verdicts |= by_dimension(verdicts) | package_metrics(verdicts)
+        verdicts = with_parts(verdicts)
         del verdicts["parts"]
         self.marks = marks_by_judge(verdicts) | self._marks_of_imported(verdicts)
         constant = {self.models[one]: said for one, said in self.constant.items()}

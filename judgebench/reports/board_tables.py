@@ -10,7 +10,7 @@ from judgebench.errors import UsageError
 from judgebench.metrics.answer_lengths import AVG_LENGTH
 from judgebench.metrics.length_controlled import AS_PUBLISHED, LENGTH_CONTROLLED, PUBLISHED_ERROR
 from judgebench.metrics.missing import FAILURES, SPLIT
-from judgebench.metrics.registry import digits, heading
+from judgebench.metrics.registry import digits, heading, package_entries
 from judgebench.metrics.registry import metric as entry
 from judgebench.metrics.scores import GUESSED, SCORE
 from judgebench.metrics.standard_error import STANDARD_ERROR
@@ -341,9 +341,9 @@ def _tables(board: Board, explained: set[str]) -> list[Table]:
 
 
 def _undefined_beside(board: Board) -> list[str]:
-    """Why length-controlled win rates beside the leading metric have no value, each reason once."""
+    """Why length-controlled win rates, and metrics of packages, have no value; each reason once."""
     said: list[str] = []
-    for name in (LENGTH_CONTROLLED, AS_PUBLISHED):
+    for name in (LENGTH_CONTROLLED, AS_PUBLISHED, *package_entries()):
         models: dict[str, list[str]] = {}
         for row in board.rows:
             if name != board.metric and name in row.metrics and row.metrics[name].undefined:

@@ -30,15 +30,17 @@ from judgebench.metrics.paired import (
 )
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.registry import of_confidence
+from judgebench.metrics.scores import DIMENSION
 from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.reports.boards import judges_called
-from judgebench.reports.document import Cells, Chart, Report, Rows, Table, column, json_field, table
+from judgebench.reports.document import Cells, Report, Rows, Table, column, json_field, table
 from judgebench.reports.estimates import p_text
 from judgebench.reports.gate_unchanged import Unchanged, basis_of, drop_words, in_words, unchanged
 from judgebench.reports.model_pairs import METRICS, PairData
 from judgebench.reports.pair_boards import calibrated, pair_at_equal_length
 from judgebench.reports.pair_confidences import PairConfidences
 from judgebench.reports.pair_tests import (
+    DIFFERENCES,
     FIGURES,
     NO_TEXTS,
     Flip,
@@ -47,6 +49,7 @@ from judgebench.reports.pair_tests import (
     Texts,
     flips_table,
     more_items,
+    shared_columns,
     texts_of,
 )
 from judgebench.stats.gate_rule import Direction, direction, too_few, units_to_differ
@@ -57,6 +60,8 @@ DIRECTLY = (
     "and the first one's win rate is tested against 50 %, a draw"
 )
 """What the rows of comparisons with each other are."""
+
+_NAMES = ("first", "candidate"), ("second", "baseline")
 
 PLUG_IN = "plug-in"
 """What an ``ece`` is tested by: not the corrected error of boards."""
@@ -154,10 +159,7 @@ class Comparison(Report):
             ),
         ),
     )  # fmt: skip
-    CHART: ClassVar = Chart(
-        along="benchmark", by="judge",
-        value="difference_value", low="difference_low", high="difference_high",
-    )  # fmt: skip
+    CHART: ClassVar = DIFFERENCES
 
     verdict: Direction
     candidate: str
@@ -178,12 +180,7 @@ class Comparison(Report):
     def _tests(self) -> Table:
         columns: list[Cells[Difference]] = [
             column("decision", lambda one: one.decision),
-            column("benchmark", lambda one: one.place, wraps=True),
-            column("judge", lambda one: one.judge, wraps=True),
-            column("metric", lambda one: one.heading, wraps=True),
-            column("first", lambda one: one.text(one.candidate_value), align="right"),
-            column("second", lambda one: one.text(one.baseline_value), align="right"),
-            column("difference", lambda one: one.interval, align="right"),
+            *shared_columns(*_NAMES),
             column("p adjusted", lambda one: p_text(one.p_adjusted), align="right"),
             column("better", lambda one: f"{one.better:,}", align="right"),
             column("worse", lambda one: f"{one.worse:,}", align="right"),
@@ -226,7 +223,7 @@ def _flips(one: Difference, texts: Texts, most: int) -> Table:
     return flips_table(
         one,
         one.most_telling(most),
-        {"first": "candidate", "second": "baseline"},
+        _NAMES,
         texts,
         title=f"{one.place}, {one.judge}, {one.measured}: items that decided it",
         subtitle=f"{len(one.flips)} differ: {one.better} for {one.candidate}, "
@@ -265,7 +262,7 @@ def comparison(
         For a name that the store does not have, and where the two have nothing in common.
     """
     for one in metrics:
-        if one not in COMPARISON_METRICS:
+        if one not in COMPARISON_METRICS and not one.startswith(DIMENSION):
             raise UsageError(unknown_name("metric of a comparison", one, COMPARISON_METRICS))
     asked = _Tests(
         store=store, names=(first, second), judges=judges, by=by, seed=seed,
@@ -386,6 +383,13 @@ class _Tests:
         named = {} if self.by is None else data.board.groups(self.by)
         groups = [None, *sorted(set(named.values()))]
         for kind, judge in ways:
+            if kind is not None and kind.kind == "score":
+                for part in (one for one in self.metrics if one.startswith(DIMENSION)):
+                    pair = data.pair(kind, judge, two, part.removeprefix(DIMENSION))
+                    compared = compare(
+                        pair, alpha=self.alpha, seed=self.seed, finest=self.alpha / _MANY
+                    )
+                    yield self._test(data, two, (pair, compared), kind)
             metrics = (WIN_RATE, HEAD_TO_HEAD) if kind is None else (METRIC_OF[kind.kind],)
             for group in groups if set(metrics).intersection(self.metrics) else ():
                 if kind is None:

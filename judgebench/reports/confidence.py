@@ -22,6 +22,7 @@ from judgebench.reports.boards import meant
 from judgebench.reports.confidence_data import Confidence, ConfidenceData, Unread, question_sets
 from judgebench.reports.document import (
     Cells,
+    Chart,
     Each,
     Report,
     Rows,
@@ -130,6 +131,7 @@ class ConfidenceReport(Report):
             row=("model", "confidence", "scope", "over", Each("metrics")),
         ),
     )
+    CHART: ClassVar = Chart(along="model, confidence, over", by="metric")
 
     benchmark: str
     version: str

@@ -226,7 +226,7 @@ def serialise(value: Any) -> Any:
         found: dict[str, Any] = {}
         for key, (name, how) in _keys(value).items():
             one = getattr(value, name)
-            if how != "omit_empty" or one:
+            if how != "omit_empty" or one or isinstance(one, int | float):
                 found |= serialise(one) or {} if how == "inline" else {key: serialise(one)}
         return found
     raise TypeError(f"{type(value).__name__} is not written as JSON")
@@ -250,7 +250,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Each:
-    """A row for each estimate of a mapping, with its key in the column ``name``."""
+    """A row for each estimate, or other value, of a mapping; its key is in the column ``name``."""
 
     of: str
     name: str = "metric"
@@ -286,13 +286,18 @@ def _at(value: Any, path: str) -> Any:
     return value
 
 
+def _line(value: Any) -> Mapping[str, Any]:
+    """An estimate with ``undefined`` in any case; another value as its JSON has it."""
+    return estimates.record(value) if isinstance(value, Estimate) else serialise(value) or {}
+
+
 def _cells(value: Any, part: Part) -> list[Mapping[str, Any]]:
     if isinstance(part, Each):
         found = _at(value, part.of)
-        return [{part.name: name, **estimates.record(one)} for name, one in found.items()]
+        return [{part.name: name, **_line(one)} for name, one in found.items()]
     if isinstance(part, Spread):
         whole = _at(value, part.of)
-        known = estimates.record(whole) if isinstance(whole, Estimate) else serialise(whole) or {}
+        known = _line(whole)
         names = part.names or known
         return [{f"{part.prefix}{name}": known.get(name) for name in names}]
     name, path = (part, part) if isinstance(part, str) else part
@@ -311,7 +316,8 @@ def _records(parts: Sequence[tuple[Any, Part]]) -> list[dict[str, Any]]:
 class Chart:
     """What `Report.plot` draws of the rows: values with intervals, by name or along a number.
 
-    ``by`` is a column whose values have a chart each.
+    ``along`` is a column, or several with a comma between them, which name a row together. ``by``
+    is a column whose values have a chart each, of metrics with scales of their own.
     """
 
     along: str
@@ -397,7 +403,9 @@ class Report:
             raise UsageError("a chart needs Altair: python -m pip install altair") from None
         if (chart := self.CHART) is None:
             raise UsageError(f"{type(self).__name__} has no chart; to_frame() has its numbers")
-        frame = self.to_frame()
+        frame, several = self.to_frame(), chart.along.split(", ")
+        if len(several) > 1:
+            frame[chart.along] = frame[several].agg(", ".join, axis=1)
         number = frame[chart.along].dtype.kind in "fiu"
         along = alt.X(chart.along) if number else alt.Y(chart.along, sort=None)
         ends = (alt.Y, alt.Y2) if number else (alt.X, alt.X2)
@@ -405,7 +413,10 @@ class Report:
         points = base.mark_point(filled=True).encode(ends[0](chart.value).scale(zero=False))
         low = ends[0](chart.low).title(chart.value)
         drawn = base.mark_rule().encode(low, ends[1](chart.high)) + points
-        return drawn.facet(row=chart.by) if chart.by else drawn
+        if chart.by is None:
+            return drawn
+        own = {"y" if number else "x": "independent" if chart.by == "metric" else "shared"}
+        return drawn.facet(row=chart.by).resolve_scale(**own)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

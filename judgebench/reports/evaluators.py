@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, NamedTuple
 
 from judgebench.errors import UsageError
 from judgebench.metrics.evaluators import Evaluators, centre_size
@@ -20,7 +22,9 @@ from judgebench.metrics.pair_labels import (
     pair_labels,
     with_gaps,
 )
+from judgebench.metrics.registry import heading, metric
 from judgebench.records import HUMAN, Estimate, is_human
+from judgebench.reports import estimates
 from judgebench.reports.boards import (
     Columns,
     Meant,
@@ -31,11 +35,42 @@ from judgebench.reports.boards import (
     told_apart,
     where,
 )
-from judgebench.stats.evaluators import EvaluatorMetrics, Labels
-from judgebench.stats.evaluators_upstream import upstream_evaluator_metrics
+from judgebench.reports.document import (
+    Cells,
+    Chart,
+    Each,
+    Report,
+    Rows,
+    Table,
+    column,
+    json_field,
+    table,
+)
+from judgebench.stats.evaluators import METRICS, Labels
+from judgebench.stats.evaluators_upstream import (
+    QUIRKS,
+    UPSTREAM_METRICS,
+    upstream_evaluator_metrics,
+)
 from judgebench.store import Store
 
 CHARGED = ("live", "batch")
+
+
+TITLES = {name: heading(f"evaluators:{name}") for name in (*METRICS, "n_parsed")}
+WITH_INTERVAL = ("agreement",)
+MOST_NOTES = 8
+RIGHT: dict[str, Any] = {"align": "right"}
+SPARE: dict[str, Any] = {"align": "right", "spare": True}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlainNumber:
+    """A number without an interval; nan with the reason."""
+
+    value: float
+    n: int | None = None
+    undefined: str | None = json_field(omit_empty=True, default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,15 +87,25 @@ class EvaluatorRow:
     """
 
     judge: str
+    reference: str | None
+    version: str
     labels: int
     pairs: int
     metrics: Mapping[str, Estimate]
-    usd_per_1000: float | None
-    upstream: EvaluatorMetrics | None
+    usd_per_1000: float | None = json_field(omit_empty=True)
+    upstream: Mapping[str, PlainNumber] | None = json_field(omit_empty=True)
+
+
+class Measured(NamedTuple):
+    """What one judge's metrics are, and how they were computed: by us or as upstream does."""
+
+    judge: str
+    how: str
+    metrics: Mapping[str, Estimate | PlainNumber]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluatorReport:
+class EvaluatorReport(Report):
     """The judges of a benchmark that compare.
 
     reference
@@ -69,7 +114,18 @@ class EvaluatorReport:
         Whose labels the reference is made of.
     others
         How many labels a label is compared with.
+    quirks
+        What upstream's names do not say; empty where its numbers were not asked for.
     """
+
+    ROWS: ClassVar = (
+        Rows(
+            of="measured",
+            shared=("benchmark", "version", ("judge", ""), "reference"),
+            row=("judge", "how", Each("metrics")),
+        ),
+    )
+    CHART: ClassVar = Chart(along="judge", by="metric")
 
     benchmark: str
     version: str
@@ -79,6 +135,113 @@ class EvaluatorReport:
     pairs: int
     rows: tuple[EvaluatorRow, ...]
     warnings: tuple[str, ...]
+    quirks: Mapping[str, str] = json_field(omit_empty=True, default_factory=dict)
+
+    @property
+    def ordered(self) -> list[EvaluatorRow]:
+        """The one that agrees best first."""
+
+        def by_agreement(row: EvaluatorRow) -> tuple[float, str]:
+            value = row.metrics["agreement"].value
+            return (math.inf if math.isnan(value) else -value), row.judge
+
+        return sorted(self.rows, key=by_agreement)
+
+    @property
+    def measured(self) -> Iterator[Measured]:
+        for row in self.ordered:
+            usd = row.usd_per_1000
+            price = {} if usd is None else {"usd_per_1000": PlainNumber(value=usd)}
+            yield Measured(row.judge, "judgebench", {**row.metrics, **price})
+            yield Measured(row.judge, "upstream", row.upstream or {})
+
+    def tables(self) -> list[Table]:
+        """The judges by our measures, and as upstream computes them where that was asked for."""
+        people = f" ({', '.join(self.raters)})" if self.raters != (self.reference,) else ""
+        against = "" if self.reference is None else f", against {self.reference}{people}"
+        at = f"{self.benchmark}@{self.version}"
+        columns: list[Cells[EvaluatorRow]] = [
+            column("judge", lambda row: row.judge, wraps=True),
+            *(_metric(name) for name in METRICS),
+        ]
+        if any(row.usd_per_1000 is not None for row in self.rows):
+            columns.append(column("USD/1000", _usd, **SPARE))
+        columns += [
+            column("pairs", lambda row: str(row.pairs), **RIGHT),
+            column("labels", lambda row: str(row.labels), **RIGHT),
+        ]
+        found = table(
+            f"{at}, judges that compare{against}",
+            self.ordered,
+            columns,
+            subtitle=(
+                f"a label is held against the centre of {self.others}; longer, lists, opponent: "
+                "shares of preference on the longer answer, the one with a list, the opponent's; "
+                "bias, variance: distance of its centre from the reference's, of its labels from "
+                "the centre of its others; distance: of its labels from the reference's, beyond "
+                "what each varies; read: share of replies that could be read; intervals resample "
+                "questions"
+            ),
+            notes=[*_notes(self.ordered), *(f"warning: {warning}" for warning in self.warnings)],
+        )
+        if not self.quirks:
+            return [found]
+        upstream = table(
+            f"{at}, as AlpacaEval computes it",
+            self.ordered,
+            [columns[0], *(_upstream_metric(name) for name in UPSTREAM_METRICS)],
+            subtitle=(
+                "for comparing with published tables alone: the names say more than the numbers "
+                "do, as told below; in brackets, on how many pairs variance rests"
+            ),
+            notes=[f"{name.replace('_', ' ')}: {words}" for name, words in self.quirks.items()],
+        )
+        return [found, upstream]
+
+
+def _metric(name: str) -> Cells[EvaluatorRow]:
+    digits = metric(f"evaluators:{name}").digits
+
+    def cell(row: EvaluatorRow) -> str:
+        e = row.metrics[name]
+        shown = e if name in WITH_INTERVAL else replace(e, low=math.nan)
+        return estimates.text(shown, digits=digits)
+
+    return column(TITLES[name], cell, align="right", spare=name != "agreement")
+
+
+def _upstream_metric(name: str) -> Cells[EvaluatorRow]:
+    digits = 0 if name == "n_parsed" else metric(f"evaluators:{name}").digits
+
+    def cell(row: EvaluatorRow) -> str:
+        found = (row.upstream or {})[name]
+        if math.isnan(found.value):
+            return estimates.UNDEFINED
+        return f"{found.value:.{digits}f}" + (f" ({found.n})" if name == "variance" else "")
+
+    return column("variance % (pairs)" if name == "variance" else TITLES[name], cell, **SPARE)
+
+
+def _usd(row: EvaluatorRow) -> str:
+    return estimates.UNDEFINED if row.usd_per_1000 is None else f"{row.usd_per_1000:.2f}"
+
+
+def _notes(rows: Sequence[EvaluatorRow]) -> list[str]:
+    """Why a dash stands where it stands; judges and metrics with one reason in one note."""
+    judges_of: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        reasons: dict[str, list[str]] = {}
+        for name, e in row.metrics.items():
+            if e.undefined:
+                reasons.setdefault(e.undefined, []).append(TITLES[name])
+        for why, titles in reasons.items():
+            judges_of.setdefault((", ".join(titles), why), []).append(row.judge)
+    notes = [
+        f"{estimates.UNDEFINED} {', '.join(judges)}: {titles}: {why}"
+        for (titles, why), judges in judges_of.items()
+    ]
+    more = len(notes) - MOST_NOTES
+    return notes if more <= 0 else [*notes[:MOST_NOTES], f"and {more} more: --format json"]
 
 
 def evaluator_report(
@@ -139,6 +302,8 @@ def evaluator_report(
         rows.append(
             EvaluatorRow(
                 judge=name,
+                reference=reference,
+                version=which.version,
                 labels=len(mine.pair),
                 pairs=len(set(mine.pair.tolist())),
                 metrics=evaluators.estimates(
@@ -157,6 +322,7 @@ def evaluator_report(
         pairs=len(data.labels),
         rows=tuple(rows),
         warnings=data.warnings(),
+        quirks=QUIRKS if published and rows else {},
     )
 
 
@@ -239,9 +405,14 @@ class _Upstream:
             with_gaps(nobody() if reference is None else reference), self._pairs, self._number
         )
 
-    def metrics(self, evaluator: Labels, *, itself: bool) -> EvaluatorMetrics:
+    def metrics(self, evaluator: Labels, *, itself: bool) -> dict[str, PlainNumber]:
         mine, _ = of_equal_texts(with_gaps(evaluator), self._pairs, self._number)
-        return upstream_evaluator_metrics(mine, None if itself else self._reference, self._merged)
+        reference = None if itself else self._reference
+        found = upstream_evaluator_metrics(mine, reference, self._merged)
+        return {
+            name: PlainNumber(value=value, n=found.n[name], undefined=found.why_undefined.get(name))
+            for name, value in found.values.items()
+        }
 
 
 def _usd_per_1000(spend: Columns, which: Meant, judges: Mapping[str, str]) -> dict[str, float]:

@@ -19,7 +19,6 @@ from judgebench.plain_text import counted, printable_lines
 from judgebench.reports import slide
 from judgebench.reports.document import (
     Cells,
-    Chart,
     Document,
     Report,
     Rows,
@@ -32,6 +31,7 @@ from judgebench.reports.document import (
 from judgebench.reports.estimates import UNDEFINED, p_text
 from judgebench.reports.gate_unchanged import drop_words, in_words, percent
 from judgebench.reports.pair_tests import (
+    DIFFERENCES,
     FIGURES,
     MOST_FLIPS,
     NO_TEXTS,
@@ -40,6 +40,7 @@ from judgebench.reports.pair_tests import (
     Texts,
     flips_table,
     head,
+    shared_columns,
     texts_of,
 )
 from judgebench.reports.render import render
@@ -54,6 +55,7 @@ _CONFIRMED: dict[Confirmation | None, str] = {
     "confirmed": "confirmed: the judge, asked afresh about both models, says so again",
     "impossible": "called without being confirmed: no judge can be asked afresh for it",
 }
+_NAMES = ("baseline", "baseline"), ("candidate", "candidate")
 _RATES = {"holm": "family-wise error rate", "bh": "false discovery rate"}
 _CORRECTIONS = {"holm": "Holm", "bh": "Benjamini–Hochberg"}
 _COMMAND = {"regression": "error", "inconclusive": "warning"}
@@ -244,10 +246,7 @@ class GateReport(Report):
             ),
         ),
     )  # fmt: skip
-    CHART: ClassVar = Chart(
-        along="benchmark", by="judge",
-        value="difference_value", low="difference_low", high="difference_high",
-    )  # fmt: skip
+    CHART: ClassVar = DIFFERENCES
 
     verdict: Decision
     candidate: str
@@ -271,12 +270,7 @@ class GateReport(Report):
     def _tests(self) -> Table:
         columns: list[Cells[GateResult]] = [
             column("decision", lambda one: WORDS[one.decision]),
-            column("benchmark", lambda one: one.place, wraps=True),
-            column("judge", lambda one: one.judge, wraps=True),
-            column("metric", lambda one: one.heading, wraps=True),
-            column("baseline", lambda one: one.text(one.baseline_value), align="right"),
-            column("candidate", lambda one: one.text(one.candidate_value), align="right"),
-            column("difference", lambda one: one.interval, align="right"),
+            *shared_columns(*_NAMES),
             column("allowed drop", lambda one: one.text(one.max_drop), align="right"),
             column("p", lambda one: p_text(one.p_adjusted), align="right"),
             column("unchanged passes", _chance, align="right", spare=True),
@@ -389,7 +383,7 @@ def _flips(one: GateResult, texts: Texts, answers: bool) -> Table:
     return flips_table(
         one,
         one.worst,
-        {"baseline": "baseline", "candidate": "candidate"},
+        _NAMES,
         texts,
         title=f"{one.place}, {one.judge}: items that flipped",
         subtitle=f"{len(one.flips)} differ: {one.worse} against the candidate, {one.better} for it",

@@ -78,7 +78,7 @@ class Basis:
     """What the chance of one test rests on, without the unit.
 
     question
-        Equal ones are one and the same test, whatever drop is allowed.
+        Equal ones are one and the same test, whatever drop is allowed; the benchmark comes first.
     views
         As observed, and with what is missing at its ends; none where nothing is known.
     width, scale
@@ -99,7 +99,6 @@ class Basis:
         Why nothing passes, whatever its difference; None where that is not so.
     """
 
-    benchmark: str
     question: tuple[str, ...]
     unit: float
     views: tuple[Seen, ...] = ()
@@ -202,7 +201,6 @@ def basis_of(
     observed, metric = compared.observed, pair.metric.partition("/")[0]
     basis = partial(
         Basis,
-        benchmark=str(data.which),
         question=(
             str(data.which),
             *two,
@@ -297,7 +295,7 @@ def _blocks(tests: Sequence[Basis]) -> list[tuple[list[int], NDArray[np.float64]
     on: dict[str, list[int]] = {}
     for place, one in enumerate(tests):
         if one.differences:
-            on.setdefault(one.benchmark, []).append(place)
+            on.setdefault(one.question[0], []).append(place)
     found = []
     for places in on.values():
         if 1 < len(places) <= MOST_TOGETHER:

@@ -10,7 +10,8 @@ of its own (`judgebench baseline set`).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, cached_property
 
 from judgebench.columns import counted
@@ -27,8 +28,9 @@ from judgebench.metrics.paired import (
 )
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.repeated_answers import average_nights
+from judgebench.metrics.scores import DIMENSION, WHY, of_part, with_parts
 from judgebench.records import JudgeSpec
-from judgebench.reports.board_data import BoardData, Judged
+from judgebench.reports.board_data import BoardData
 from judgebench.reports.boards import Columns, meant, model_called, renamed, with_units
 from judgebench.reports.drift import JudgeDrift, judge_drift
 from judgebench.reports.run_ref import run_called
@@ -51,9 +53,42 @@ class PairData:
     def __init__(self, store: Store, benchmark: str, only: Collection[str] | None = None) -> None:
         self.which = meant(store, benchmark)
         self.board = BoardData(store, self.which, (), only)
+        self._judge_ids = {shown: one for one, shown in self.board.judges.items()}
 
     def two(self, candidate: str, baseline: str) -> tuple[str, str]:
-        return the_two(self.board, candidate, baseline, self.held(baseline))
+        """Candidate and baseline as the boards of a benchmark show them.
+
+        Parameters
+        ----------
+        candidate, baseline
+            By name, by a name as it is shown, or by id. A baseline that was given a name of its own
+            may be the candidate itself: nothing has changed then.
+
+        Raises
+        ------
+        UsageError
+            Where one of them is not there, and where both are the same model.
+        """
+        newest, held = newest_first(self.board), self.held(baseline)
+        chosen = _called(self.board, newest, candidate)
+        if held is not None:
+            return chosen, _called(self.board, newest, held)
+        # A baseline of the candidate's name is another model of it, if there is one.
+        others = [shown for shown in newest if shown != chosen]
+        among = others if _named(self.board, others, baseline) else newest
+        try:
+            against = _called(self.board, among, baseline)
+        except UsageError as error:
+            raise UsageError(
+                f"{error}. Nor has a baseline that name; `judgebench baseline set` would give it "
+                "one"
+            ) from None
+        if against == chosen:
+            raise UsageError(
+                f"{self.which}: candidate and baseline are one and the same model, {chosen}: "
+                "nothing changed, or the store has one version of it only"
+            )
+        return chosen, against
 
     def held(self, baseline: str) -> str | None:
         """The id of the model that is the baseline of that name here; None where none was set.
@@ -202,6 +237,15 @@ class PairData:
         if again:
             verdicts = average_nights(verdicts, judge, two, again)
         group_of = None
+        if by is None and (part := self._part(kind, group)) is not None:
+            verdicts = verdicts if part in verdicts else with_parts(verdicts)
+            pair = paired_models(
+                of_part(verdicts, part), kind, judge, *two, labels=self.which.labels
+            )
+            why = (
+                next(iter(counted(verdicts[WHY + part])), None) if WHY + part in verdicts else None
+            )
+            return replace(pair, metric=part, why_not=pair.why_not or why)
         if group is not None:
             group_of = self._group_of(group) if by is None else self.board.groups(by)
         return paired_models(
@@ -224,6 +268,14 @@ class PairData:
             return with_units(verdicts, self.board.store, self.which)
         return verdicts
 
+    def _part(self, kind: BoardKind, group: str | None) -> str | None:
+        """The named part of scores, or a package's metric, that goes by the name of a group."""
+        part = f"{DIMENSION}{group}"
+        if kind.kind != "score" or part not in self.board.verdicts[kind]:
+            return None
+        ways = (*self.which.by, "category", "language")
+        return None if any(group in self.board.groups(way).values() for way in ways) else part
+
     def _group_of(self, group: str) -> Mapping[str, str]:
         known: set[str] = set()
         for way in (*self.which.by, "category", "language"):
@@ -243,7 +295,7 @@ class PairData:
 
     def judge_id(self, judge: str) -> str | None:
         """The short id of a judge as it is shown."""
-        return next((one for one, shown in self.board.judges.items() if shown == judge), None)
+        return self._judge_ids.get(judge)
 
     def spec_of(self, judge: str) -> JudgeSpec | None:
         """What a judge is; None for one that is not a judge of the store."""
@@ -261,15 +313,10 @@ class PairData:
 
     def judged_at(self, judge: str, model: str) -> float:
         """When the judge's newest verdict on a model was given, in seconds; nan without any."""
-        return max((at for _, at in self._judged(judge, model)), default=math.nan)
-
-    def _judged(self, judge: str, model: str) -> Iterator[tuple[Judged, float]]:
-        """When a judge has judged a model, by run and by what served it."""
-        ids = {one for one, shown in self.board.judges.items() if shown == judge}
-        model_id = self.board.model_ids[model]
-        for judged, at in self.board.judged_at.items():
-            if judged.judge_id in ids and judged.model_id == model_id:
-                yield judged, at
+        about = self.judge_id(judge), self.board.model_ids[model]
+        judged = self.board.judged_at.items()
+        its = (at for one, at in judged if (one.judge_id, one.model_id) == about)
+        return max(its, default=math.nan)
 
     def other_stack(self, two: tuple[str, str], tolerance: float = TOLERANCE) -> OtherStack | None:
         """What there is to say where the answers of the two were generated by different software.
@@ -291,7 +338,8 @@ class PairData:
 
     def served(self, judge: str, model: str) -> set[str]:
         """Who served the judge's replies about a model."""
-        ids = {one for one, shown in self.board.judges.items() if shown == judge}
+        its = self.judge_id(judge)
+        ids = [] if its is None else [its]
         return set(self.board.served_about(ids, self.board.model_ids[model]))
 
     def stacks(self, model: str) -> set[str]:
@@ -300,45 +348,6 @@ class PairData:
 
 
 # which version of a model is meant ---------------------------------------------------------------
-
-
-def the_two(
-    data: BoardData, candidate: str, baseline: str, held: str | None = None
-) -> tuple[str, str]:
-    """Candidate and baseline as the boards of a benchmark show them.
-
-    Parameters
-    ----------
-    candidate, baseline
-        By name, by a name as it is shown, or by id.
-    held
-        The id of the model that is the baseline of that name; None where there is no such baseline.
-        It may be the candidate itself: nothing has changed then.
-
-    Raises
-    ------
-    UsageError
-        Where one of them is not there, and where both are the same model.
-    """
-    newest = newest_first(data)
-    chosen = _called(data, newest, candidate)
-    if held is not None:
-        return chosen, _called(data, newest, held)
-    others = [shown for shown in newest if shown != chosen]
-    # A baseline of the candidate's name is another model of it, if there is one.
-    among = others if _named(data, others, baseline) else newest
-    try:
-        against = _called(data, among, baseline)
-    except UsageError as error:
-        raise UsageError(
-            f"{error}. Nor has a baseline that name; `judgebench baseline set` would give it one"
-        ) from None
-    if against == chosen:
-        raise UsageError(
-            f"{data.which}: candidate and baseline are one and the same model, {chosen}: nothing "
-            "changed, or the store has one version of it only"
-        )
-    return chosen, against
 
 
 def newest_called(data: BoardData, name: str) -> str | None:

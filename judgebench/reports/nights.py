@@ -162,7 +162,7 @@ class Nights(Report):
             ),
         ),
     )
-    CHART: ClassVar = Chart(along="night")
+    CHART: ClassVar = Chart(along="night, model")
 
     benchmark: str
     version: str

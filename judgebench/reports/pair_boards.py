@@ -71,9 +71,8 @@ def pair_at_equal_length(
 def _held(data: PairData, kind: BoardKind, judge: str) -> LengthCalibration | str:
     """The calibration of a board, or why there is none."""
     assert kind.opponent is not None
-    judge_id = {shown: one for one, shown in data.board.judges.items()}.get(judge)
     opponent = data.board.model_ids[kind.opponent]
-    held = Calibrations(data.board).holds(judge_id, opponent)
+    held = Calibrations(data.board).holds(data.judge_id(judge), opponent)
     return held or (
         f"no calibration for this judge and baseline; `judgebench calibrate-length "
         f"{data.which.name} --judge {quote(judge)} --baseline {quote(kind.opponent)}` fits one"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
@@ -15,6 +15,7 @@ from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.document import (
     Cells,
+    Chart,
     Part,
     Spread,
     Table,
@@ -35,6 +36,9 @@ _LONGEST = 4_000  # characters of a text on a page
 
 Place: TypeAlias = tuple[str, str, str]
 """A benchmark, its version, and an item."""
+
+Who: TypeAlias = tuple[str, str]
+"""The title of a column, and whose it is: ``candidate`` or ``baseline``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +172,33 @@ FIGURES: tuple[Part, ...] = (
     Spread("coverage", prefix="coverage_"),
 )
 """The last columns of a test's row."""
+
+DIFFERENCES = Chart(
+    along="benchmark, judge", by="metric",
+    value="difference_value", low="difference_low", high="difference_high",
+)  # fmt: skip
+"""The chart of tests: their differences, with intervals."""
+
+
+def shared_columns(first: Who, second: Who) -> list[Cells[Any]]:
+    """What a table of tests has after its decisions.
+
+    Parameters
+    ----------
+    first, second
+        Title of a column, and whose figure it shows.
+    """
+
+    def figure(of: str) -> Callable[[PairTest], str]:
+        return lambda one: one.text(getattr(one, f"{of}_value"))
+
+    return [
+        column("benchmark", lambda one: one.place, wraps=True),
+        column("judge", lambda one: one.judge, wraps=True),
+        column("metric", lambda one: one.heading, wraps=True),
+        *(column(title, figure(of), align="right") for title, of in (first, second)),
+        column("difference", lambda one: one.interval, align="right"),
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,7 +349,7 @@ def head(text: str) -> str:
 def flips_table(
     one: PairTest,
     shown: Sequence[Flip],
-    names: Mapping[str, str],
+    names: tuple[Who, Who],
     texts: Texts,
     *,
     title: str,
@@ -330,7 +361,7 @@ def flips_table(
     Parameters
     ----------
     names
-        Title of a column -> the model whose figure it shows: ``candidate`` or ``baseline``.
+        The columns of the two models' figures.
     answers_of
         Short ids of the models, in the order of ``names``; without them questions are cut to a
         line.
@@ -348,7 +379,7 @@ def flips_table(
     whole = {"wraps": True, "lines": True}
     columns: list[Cells[Flip]] = [
         column("item", lambda flip: flip.item_id),
-        *(column(said, figure(of), align="right") for said, of in names.items()),
+        *(column(said, figure(of), align="right") for said, of in names),
     ]
     if answers_of is None:
         columns.append(
@@ -360,7 +391,7 @@ def flips_table(
         )
         columns += [
             column(f"{said}'s answer", answer(model), **whole)
-            for said, model in zip(names, answers_of, strict=True)
+            for (said, _), model in zip(names, answers_of, strict=True)
         ]
     return table(title, shown, columns, subtitle=subtitle)
 

@@ -8,21 +8,30 @@ benchmark. Where there is no such pair, nothing is said: no figure is made up.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
+from judgebench.columns import grouped
 from judgebench.execution.forecast import Designs, Detectable, PassesUnchanged, PlanRow
 from judgebench.execution.plan import verdicts_each
 from judgebench.execution.resolve import JudgeAssignment
 from judgebench.metrics.head_spread import BOTH, head_spreads
-from judgebench.metrics.paired import HEAD_TO_HEAD, METRIC_OF, Spread, every_pair, spread_of
+from judgebench.metrics.paired import HEAD_TO_HEAD, METRIC_OF, every_pair, spread_of
 from judgebench.metrics.registry import metric as entry
 from judgebench.plain_text import too_few_items
 from judgebench.records import CONFIDENCES
-from judgebench.reports.document import Column, Table
+from judgebench.reports.document import (
+    Cells,
+    Table,
+    column,
+    json_after,
+    json_field,
+    serialise,
+    table,
+)
 from judgebench.reports.estimates import UNDEFINED, finite
 from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.reports.gate_suggest import LEAST_DROP, MOST_DROP
@@ -54,6 +63,7 @@ NO_HISTORY = f"no two models have been judged on {LEAST_UNITS} items or more"
 ALIKE = "the models here do not differ"
 NOTHING = "the plan has no such judge with earlier verdicts from which its spread is known"
 
+Found = TypeVar("Found")
 _Benchmark = tuple[str, str]
 _Judge = tuple[bytes, str, str]
 _Place = tuple[str, str, str]  # benchmark, version, judge
@@ -73,7 +83,7 @@ class _History:
     judges: tuple[str, ...]
 
 
-class Foreseen:
+class PowerForecast:
     """Says of a judge and a number of items what they could detect.
 
     Parameters
@@ -128,19 +138,17 @@ class Foreseen:
         return Designs(undefined=ALONE) if assignment.asks and self._margin is not None else None
 
     def _found(self, history: _History, items: int) -> Detectable:
-        drop = detectable(history.spread, items, alpha=ALPHA, right=history.right)
+        spread, right = history.spread, history.right
+        drop = detectable(spread, items, alpha=ALPHA, right=right)
         needed = None
         if self._margin is not None:
             margin = self._margin / history.unit
-            needed = units_to_detect(history.spread, margin, alpha=ALPHA, right=history.right)
-        undefined = None
-        if math.isnan(drop):
-            alike = not history.spread
-            undefined = ALIKE if alike else too_few_items(items)
+            needed = units_to_detect(spread, margin, alpha=ALPHA, right=right)
+        why = too_few_items(items) if spread else ALIKE
         return Detectable(
             metric=history.metric,
             difference=drop * history.unit,
-            undefined=undefined,
+            undefined=why if math.isnan(drop) else None,
             items_needed=needed,
             pairs=history.pairs,
             judges=history.judges,
@@ -161,53 +169,55 @@ class Foreseen:
         assert self._store is not None
         return PairData(self._store, "@".join(benchmark))
 
-    def _alike(self, benchmark: _Benchmark, judge: _Judge) -> Iterator[list[str]]:
-        """Judges of the store like one that is planned, as shown, the most alike first."""
-        assert self._store is not None
-        shown, (key, name, kind) = self._data(benchmark).board.judges, judge
-        judges = [one for one in self._store.judges() if one.id in shown]
-        for alike in (
-            [one for one in judges if one.key == key],
-            [one for one in judges if name in (one.name, *one.names)],
-            [one for one in judges if one.spec.kind == kind],
-        ):
-            yield [shown[one.id] for one in alike]
+    def _most_alike(
+        self,
+        benchmark: _Benchmark,
+        judge: _Judge,
+        look: Callable[[PairData, Sequence[str]], Found | None],
+    ) -> Found | None:
+        """What is found of judges of the store like one that is planned, the most alike first."""
+        data, (key, name, kind) = self._data(benchmark), judge
+        shown = data.board.judges
+        judges = [one for one in data.board.store.judges() if one.id in shown]
+        found = (
+            look(data, [shown[one.id] for one in alike])
+            for alike in (
+                [one for one in judges if one.key == key],
+                [one for one in judges if name in (one.name, *one.names)],
+                [one for one in judges if one.spec.kind == kind],
+            )
+        )
+        return next((one for one in found if one is not None), None)
 
     def _look_back(self, benchmark: _Benchmark, judge: _Judge, compares: bool) -> _History | None:
-        data = self._data(benchmark)
-        found = (_median(data, alike, compares) for alike in self._alike(benchmark, judge))
-        return next((one for one in found if one is not None), None)
+        return self._most_alike(benchmark, judge, partial(_median, compares=compares))
 
     def _look_at_heads(
         self, benchmark: _Benchmark, judge: _Judge, opponent: str | None
     ) -> Heads | None:
-        data = self._data(benchmark)
-        found = (
-            heads(data, alike, opponent, least=LEAST_UNITS)
-            for alike in self._alike(benchmark, judge)
+        return self._most_alike(
+            benchmark, judge, partial(heads, opponent=opponent, least=LEAST_UNITS)
         )
-        return next((one for one in found if one is not None), None)
 
 
 def _median(data: PairData, judges: Sequence[str], compares: bool) -> _History | None:
     """Over the pairs that these judges judged, on the metric and scale that most of them have."""
-    found: dict[tuple[str, float], list[tuple[Spread, float, str]]] = {}
-    for kind, verdicts in data.board.verdicts.items():
-        if (kind.kind == "preference") != compares:
-            continue
-        for judge in sorted(set(judges) & set(verdicts["judge"])):
-            for pair in every_pair(
-                verdicts,
-                kind,
-                judge,
-                labels=data.which.labels,
-                balance=data.balance if kind.kind == "score" else None,
-                most=MOST_PAIRS,
-            ):
-                spread = spread_of(pair)
-                if pair.why_not is None and spread.units >= LEAST_UNITS:
-                    on_scale = (METRIC_OF[kind.kind], pair.width)
-                    found.setdefault(on_scale, []).append((spread, pair.unit, judge))
+    found = grouped(
+        ((METRIC_OF[kind.kind], pair.width), (spread, pair.unit, judge))
+        for kind, verdicts in data.board.verdicts.items()
+        if (kind.kind == "preference") == compares
+        for judge in sorted(set(judges) & set(verdicts["judge"]))
+        for pair in every_pair(
+            verdicts,
+            kind,
+            judge,
+            labels=data.which.labels,
+            balance=data.balance if kind.kind == "score" else None,
+            most=MOST_PAIRS,
+        )
+        for spread in (spread_of(pair),)
+        if pair.why_not is None and spread.units >= LEAST_UNITS
+    )
     if not found:
         return None
     (metric, width), pairs = max(found.items(), key=lambda of: len(of[1]))
@@ -234,10 +244,11 @@ def notes(rows: Iterable[PlanRow]) -> list[str]:
         for row, found in of
         if found.pairs
     ]
-    why: dict[str, list[str]] = {}
-    for row, found in of:
-        if found.undefined is not None:
-            why.setdefault(found.undefined, []).append(f"{row.judge} ({row.benchmark})")
+    why = grouped(
+        (found.undefined, f"{row.judge} ({row.benchmark})")
+        for row, found in of
+        if found.undefined is not None
+    )
     lines = list(dict.fromkeys(known))
     if lines:
         lines.append(
@@ -269,13 +280,18 @@ class GateAhead:
     version: str
     judge: str
     metric: str
-    items_planned: int
-    drop: float
-    chance: float
-    margin: float
-    items: float
-    default: float
-    unknown: str | None = None
+    items_planned: int = json_field(hidden=True, default=0)
+    drop: float = json_field(name="max_drop")
+    chance: float = json_field(name="chance_unchanged_passes", default=math.nan)
+    margin: float = json_field(name="margin_for_80", default=math.nan)
+    items: float = json_field(hidden=True, default=math.nan)
+    default: float = json_field(name="default_drop", default=math.nan)
+    unknown: str | None = json_field(hidden=True, default=None)
+
+    @property
+    @json_after("margin_for_80")
+    def items_for_80(self) -> float:
+        return _whole(self.items)
 
 
 def gate_ahead(
@@ -344,12 +360,7 @@ def _unknown(test: GateTest, why: str) -> GateAhead:
         version=version,
         judge=test.judge or "",
         metric=HEAD_TO_HEAD if test.head_to_head else test.metric or "",
-        items_planned=0,
         drop=test.max_drop,
-        chance=math.nan,
-        margin=math.nan,
-        items=math.nan,
-        default=math.nan,
         unknown=why,
     )
 
@@ -469,20 +480,7 @@ def gate_record(ahead: Sequence[GateAhead], chance: float) -> dict[str, Any]:
     return {
         "chance_unchanged_passes": finite(chance),
         "unchanged_means": "exchanged",
-        "tests": [
-            {
-                "benchmark": one.benchmark,
-                "version": one.version,
-                "judge": one.judge,
-                "metric": one.metric,
-                "max_drop": finite(one.drop),
-                "chance_unchanged_passes": finite(one.chance),
-                "margin_for_80": finite(one.margin),
-                "items_for_80": math.ceil(one.items) if math.isfinite(one.items) else None,
-                "default_drop": finite(one.default),
-            }
-            for one in ahead
-        ],
+        "tests": serialise(ahead),
         "not_known": [
             {"benchmark": one.benchmark, "judge": one.judge or None, "why": one.unknown}
             for one in ahead
@@ -589,51 +587,46 @@ def compared(
 
 def design_table(rows: Iterable[PlanRow]) -> Table | None:
     """What both designs take, a row for each benchmark and judge of whom it is known."""
-    cells, notes = [], []
-    for row, designs in _each(rows):
-        found = designs.found
-        if found is None:
-            continue
-        places = entry(designs.metric).digits
-        most = "≤ " if found.at_most else ""
-        cells.append(
-            [
-                row.benchmark,
-                str(row.judge),
-                f"{found.drop * designs.unit:.{places}f}",
-                _count(found.board_judgments),
-                _count(found.board_recorded),
-                f"{found.head_drop * designs.unit:.{places}f}",
-                f"{most}{_count(found.head_judgments)}",
-                _said(found),
-            ]
-        )
-        notes.append(_note(row, designs, found))
-    if not cells:
+    known = [
+        (row, designs, designs.found) for row, designs in _each(rows) if designs.found is not None
+    ]
+    if not known:
         return None
-    return Table(
-        title="judgments that find the same drop: through the board, or head to head",
-        columns=[
-            Column(title="benchmark"),
-            Column(title="judge", wraps=True),
-            Column(title="drop on the board", align="right"),
-            Column(title="board", align="right"),
-            Column(title="board, baseline recorded", align="right"),
-            Column(title="drop head to head", align="right"),
-            Column(title="head to head", align="right"),
-            Column(title="fewer", wraps=True),
-        ],
-        rows=cells,
-        notes=notes,
+
+    def drop(share: float, designs: Designs) -> str:
+        return f"{share * designs.unit:.{entry(designs.metric).digits}f}"
+
+    columns: list[Cells[tuple[PlanRow, Designs, TwoDesigns]]] = [
+        column("benchmark", lambda one: one[0].benchmark),
+        column("judge", lambda one: str(one[0].judge), wraps=True),
+        column("drop on the board", lambda one: drop(one[2].drop, one[1]), align="right"),
+        column("board", lambda one: _count(one[2].board_judgments), align="right"),
+        column(
+            "board, baseline recorded", lambda one: _count(one[2].board_recorded), align="right"
+        ),
+        column("drop head to head", lambda one: drop(one[2].head_drop, one[1]), align="right"),
+        column(
+            "head to head",
+            lambda one: f"{'≤ ' if one[2].at_most else ''}{_count(one[2].head_judgments)}",
+            align="right",
+        ),
+        column("fewer", lambda one: _said(one[2]), wraps=True),
+    ]
+    return table(
+        "judgments that find the same drop: through the board, or head to head",
+        known,
+        columns,
+        notes=[_note(*one) for one in known],
     )
 
 
 def design_notes(rows: Iterable[PlanRow]) -> list[str]:
     """Why it is not known which needs fewer, where it is known what can be detected."""
-    why: dict[str, list[str]] = {}
-    for row, designs in _each(rows):
-        if designs.undefined is not None and row.detectable is not None and row.detectable.pairs:
-            why.setdefault(designs.undefined, []).append(f"{row.judge} ({row.benchmark})")
+    why = grouped(
+        (designs.undefined, f"{row.judge} ({row.benchmark})")
+        for row, designs in _each(rows)
+        if designs.undefined is not None and row.detectable is not None and row.detectable.pairs
+    )
     return [
         f"what head to head takes is not known, since {reason}: {', '.join(whose)}"
         for reason, whose in why.items()
@@ -658,25 +651,31 @@ def _figures(designs: Designs) -> dict[str, Any]:
     found, unit = designs.found, designs.unit
     if found is None:
         return dict.fromkeys(("drop", "win_rate", "board", "head_to_head", "fewer"))
-    return {
-        "drop": found.drop * unit,
-        "win_rate": found.level * unit,
-        "board": {
-            "items": _whole(found.board_items),
-            "judgments": _whole(found.board_judgments),
-            "judgments_baseline_recorded": _whole(found.board_recorded),
-        },
-        "head_to_head": {
-            "drop": found.head_drop * unit,
-            "even_drop": _scaled(found.even_drop, unit),
-            "items": _whole(found.head_items),
-            "judgments": _whole(found.head_judgments),
-            "at_most": found.at_most,
-            "pairs": designs.pairs,
-            "judges": list(designs.judges),
-        },
-        "fewer": {"baseline_not_recorded": found.fewer, "baseline_recorded": found.fewer_recorded},
-    }
+    figures: dict[str, Any] = serialise(
+        {
+            "drop": found.drop * unit,
+            "win_rate": found.level * unit,
+            "board": {
+                "items": _whole(found.board_items),
+                "judgments": _whole(found.board_judgments),
+                "judgments_baseline_recorded": _whole(found.board_recorded),
+            },
+            "head_to_head": {
+                "drop": found.head_drop * unit,
+                "even_drop": found.even_drop * unit,
+                "items": _whole(found.head_items),
+                "judgments": _whole(found.head_judgments),
+                "at_most": found.at_most,
+                "pairs": designs.pairs,
+                "judges": list(designs.judges),
+            },
+            "fewer": {
+                "baseline_not_recorded": found.fewer,
+                "baseline_recorded": found.fewer_recorded,
+            },
+        }
+    )
+    return figures
 
 
 def _each(rows: Iterable[PlanRow]) -> list[tuple[PlanRow, Designs]]:
@@ -718,12 +717,8 @@ def _said(found: TwoDesigns) -> str:
 
 
 def _count(n: float) -> str:
-    return UNDEFINED if finite(n) is None else f"{math.ceil(n):,}"
+    return f"{_whole(n):,}" if math.isfinite(n) else UNDEFINED
 
 
-def _scaled(share: float, unit: float) -> float | None:
-    return None if (known := finite(share)) is None else known * unit
-
-
-def _whole(n: float) -> int | None:
-    return None if finite(n) is None else math.ceil(n)
+def _whole(n: float) -> float:
+    return math.ceil(n) if math.isfinite(n) else math.nan

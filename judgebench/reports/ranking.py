@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
 from judgebench.errors import UsageError
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.pairs import Pairs, comparisons, judged_pairs
-from judgebench.records import Estimate
 from judgebench.reports.answer_flags import NO_MARKS
 from judgebench.reports.board import Row
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.board_warnings import flags_of, warnings_of
 from judgebench.reports.boards import judge_line, judges_called, meant, model_called
 from judgebench.reports.ranking_control import Control, Covariates, covariates, said_of_control
+from judgebench.reports.ranking_tables import Ranking
 from judgebench.reports.ranking_values import (
     EXPECTED,
     STRENGTH,
-    PairRow,
     Placed,
     coefficients,
     estimate,
@@ -41,48 +39,6 @@ from judgebench.store import Store
 
 MOST_DRAWS = 2**26
 """Weights of prompts that are drawn at most; with more prompts there are fewer replicates."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ranking:
-    """The models that one judge compared.
-
-    reference, reference_id
-        Whose strength is 0; None where nobody can be, and then strengths are over the mean of the
-        ranked models.
-    tie_strength
-        Davidson's nu; None where ties are half wins, or it is not finite.
-    coefficients
-        Of what is controlled for, by name: of ``length`` alone the log-odds for an answer against
-        an empty one, of style those for one standard deviation of the difference. Empty where
-        nothing is.
-    rows
-        Best first, with the metrics `STRENGTH` and `EXPECTED`. Ranks are among the models that
-        comparisons connect with the ranked ones.
-    groups
-        Models whose strengths can be compared with each other; the ranked ones first, if any are.
-    """
-
-    benchmark: str
-    version: str
-    judge: str
-    judge_id: str
-    judge_is: str
-    served_models: tuple[str, ...]
-    official_prompt: bool | None
-    reference: str | None
-    reference_id: str | None
-    ties: Ties
-    tie_strength: float | None
-    control: Control | None
-    coefficients: Mapping[str, Estimate]
-    prompts: int
-    replicates: int
-    level: float
-    rows: tuple[Row, ...]
-    pairs: tuple[PairRow, ...]
-    groups: tuple[tuple[str, ...], ...]
-    warnings: tuple[str, ...]
 
 
 def rankings(
@@ -200,7 +156,7 @@ class _Ranker:
             replicates=fit.n_replicates,
             level=level,
             rows=rows,
-            pairs=tuple(pair_rows(pairs, c, fit, order)),
+            pairs=tuple(pair_rows(pairs, c, fit, order, version=data.which.version)),
             groups=groups_of(pairs, fit, order),
             warnings=(
                 *self._unusual(pairs, reference, looks),
@@ -252,6 +208,7 @@ class _Ranker:
         return Row(
             model=model,
             model_id=model_id,
+            version=self.data.which.version,
             rank=place.rank,
             rank_low=place.low,
             rank_high=place.high,

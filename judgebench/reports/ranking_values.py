@@ -34,9 +34,15 @@ class PairRow:
 
     model: str
     opponent: str
+    version: str
     win_rate: Estimate
     difference: Estimate
     probability_above: float | None
+
+    @property
+    def metrics(self) -> dict[str, Estimate]:
+        """By name, as those of a model."""
+        return {"win_rate": self.win_rate, "difference": self.difference}
 
 
 class Placed(NamedTuple):
@@ -155,7 +161,9 @@ def coefficients(fit: Fit, c: Comparisons, looks: Covariates) -> dict[str, Estim
     return found
 
 
-def pair_rows(pairs: Pairs, c: Comparisons, fit: Fit, order: Sequence[int]) -> list[PairRow]:
+def pair_rows(
+    pairs: Pairs, c: Comparisons, fit: Fit, order: Sequence[int], *, version: str
+) -> list[PairRow]:
     rates, missing = win_rates(c, level=fit.level), pairs.all_missing
     found = []
     for place, i in enumerate(order):
@@ -182,6 +190,7 @@ def pair_rows(pairs: Pairs, c: Comparisons, fit: Fit, order: Sequence[int]) -> l
                 PairRow(
                     model=pairs.models[i],
                     opponent=pairs.models[j],
+                    version=version,
                     win_rate=win_rate,
                     difference=difference,
                     probability_above=finite(fit.probability_above[i, j]),

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import product
 from typing import Any, ClassVar, NamedTuple
 
@@ -502,10 +503,9 @@ def _moves(
             other = judged[1].get((judge.second.id, model.second.id))
             if one is None or other is None:
                 continue
-            texts = _Texts(
-                (first, second), (one, other), judge=judge, model=model, opponent=opponent
-            )
-            differ = texts.differ()
+            places, differs = _differing((first, second), (one, other), judge)
+            answers = [differs(model, place) for place in places]
+            seen = [model] if opponent is None else [model, opponent]
             found = before_and_after(
                 one, other, shared, kind, judge.label,
                 labels=which.labels, balance=balance if kind.kind == "score" else None,
@@ -522,8 +522,8 @@ def _moves(
                 a=found.first,
                 b=found.second,
                 difference=found.difference,
-                answers=Answers(len(differ), sum(differ)),
-                flips=_flips(which, kind, (one, other), texts),
+                answers=Answers(len(answers) - answers.count(None), answers.count(True)),
+                flips=_flips(which, kind, (one, other), partial(_any_differs, differs, seen)),
             )
 
 
@@ -550,44 +550,32 @@ def _says(which: Meant, kind: BoardKind, columns: Columns) -> list[Any]:
     return [None if math.isnan(value) else float(value) for value in shown]
 
 
-class _Texts:
-    """Which answers of a model, and of whom it was compared with, differ between two runs."""
+def _differing(
+    sides: tuple[Side, Side], judged: tuple[Columns, Columns], judge: Judges
+) -> tuple[set[_Place], Callable[[Models, _Place], bool | None]]:
+    """Of which answers both runs have verdicts, and whether a model's answer differs there.
 
-    def __init__(
-        self, sides: tuple[Side, Side], judged: tuple[Columns, Columns], *, judge: Judges,
-        model: Models, opponent: Models | None,
-    ) -> None:  # fmt: skip
-        self.sides, self.model, self.opponent = sides, model, opponent
-        before, after = map(_cases, judged)
-        self.both = before.keys() & after.keys()
-        self.same_case = {place for place in self.both if before[place] & after[place]}
-        kinds = {judge.first.spec.kind, judge.second.spec.kind}
-        self.seen = kinds.isdisjoint((HUMAN, IMPORTED))  # what others judged, nobody here has seen
+    None where the store lacks one of them.
+    """
+    before, after = map(_cases, judged)
+    both = before.keys() & after.keys()
+    kinds = {judge.first.spec.kind, judge.second.spec.kind}
+    seen = kinds.isdisjoint((HUMAN, IMPORTED))  # what others judged, nobody here has seen
 
-    def differ(self) -> list[bool]:
-        """Of the answers that both runs judged, whether each differs, where that is known."""
-        told = (self._differs(self.model, place) for place in self.both)
-        return [differs for differs in told if differs is not None]
-
-    def compared(self, place: _Place) -> bool | None:
-        """Whether any answer that the judge saw differs; None where one is not in the store."""
-        told = [self._differs(self.model, place)]
-        if self.opponent is not None:
-            told.append(self._differs(self.opponent, place))
-        return True if True in told else None if None in told else False
-
-    def _differs(self, who: Models, place: _Place) -> bool | None:
+    def differs(who: Models, place: _Place) -> bool | None:
         at = AnswerPlace(who.first.id, *place), AnswerPlace(who.second.id, *place)
-        before, after = (side.answers.get(one) for side, one in zip(self.sides, at, strict=True))
-        known = before is not None and after is not None
-        if place in self.same_case and (known or self.seen):
+        one, other = (side.answers.get(there) for side, there in zip(sides, at, strict=True))
+        known = one is not None and other is not None
+        if place in both and before[place] & after[place] and (known or seen):
             return False
-        if before is None or after is None:
+        if one is None or other is None:
             return None
-        if (before.text, before.status) != (after.text, after.status):
+        if (one.text, one.status) != (other.text, other.status):
             return True
         # Equal as far as time tells; but of several, judges saw different ones.
-        return any(one in side.several for side, one in zip(self.sides, at, strict=True))
+        return any(there in side.several for side, there in zip(sides, at, strict=True))
+
+    return both, differs
 
 
 def _cases(columns: Columns) -> dict[_Place, set[bytes]]:
@@ -599,7 +587,20 @@ def _cases(columns: Columns) -> dict[_Place, set[bytes]]:
     return found
 
 
-def _flips(which: Meant, kind: BoardKind, judged: tuple[Columns, Columns], texts: _Texts) -> Flips:
+def _any_differs(
+    differs: Callable[[Models, _Place], bool | None], seen: Sequence[Models], place: _Place
+) -> bool | None:
+    """Whether any answer that the judge saw differs; None where one is not in the store."""
+    told = {differs(who, place) for who in seen}
+    return True if True in told else None if None in told else False
+
+
+def _flips(
+    which: Meant,
+    kind: BoardKind,
+    judged: tuple[Columns, Columns],
+    on_other_answer: Callable[[_Place], bool | None],
+) -> Flips:
     names = ("item_id", "sample", "turn", "order", "repeat")
     before, after = (
         dict(zip(zip(*(one[n] for n in names), strict=True), _says(which, kind, one), strict=True))
@@ -607,7 +608,7 @@ def _flips(which: Meant, kind: BoardKind, judged: tuple[Columns, Columns], texts
     )
     both = before.keys() & after.keys()
     flipped = Counter(
-        texts.compared(place[:3]) for place in both if _differ(before[place], after[place])
+        on_other_answer(place[:3]) for place in both if _differ(before[place], after[place])
     )
     return Flips(
         verdicts=len(both),

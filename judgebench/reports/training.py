@@ -186,20 +186,11 @@ class Training(Report):
         """A row for each checkpoint, by step."""
         places = metric(self.metric).digits
 
-        def ends(band: Band | Corrected) -> str:
+        def ends(band: Band) -> str:
             if math.isnan(band.low):
                 return estimates.UNDEFINED
             return f"[{band.low:.{places}f}, {band.high:.{places}f}]"
 
-        notes = list(self.notes)
-        if self.best is not None and self.best.corrected.undefined is None:
-            notes.append(
-                f"best: {self.best.model}, {self.best.picked:.{places}f} as picked; corrected for "
-                f"selection (winner's curse) {self.best.corrected.value:.{places}f} "
-                f"{ends(self.best.corrected)}"
-            )
-        if self.last is not None:
-            notes.append(f"the last checkpoint beside the best: {self.last}")
         right: Any = {"align": "right"}
         columns: list[Cells[AtStep]] = [
             column("step", lambda row: f"{row.step:g}", **right),
@@ -219,7 +210,7 @@ class Training(Report):
                 self.checkpoints,
                 columns,
                 subtitle=f"band: simultaneous {100 * self.level:g} % band of all checkpoints",
-                notes=notes,
+                notes=[*self.notes, *self.in_words],
             )
         ]
 
@@ -270,24 +261,21 @@ def training(
     at = {data.models.get(one.model_id, ""): one for one in runs[run]}
     if kind is None or shown is None:
         raise UsageError(f"{which}: this judge has no such board")
-    wanted = intervals or Intervals(level=level)
+    balance = None
+    if which.sides:
+        balance = Balance(category_of=data.groups("category"), sides=which.sides)
     found = lineup(
         data.verdicts[kind],
         kind,
         shown,
         [model for model in at if model],
         labels=which.labels,
-        balance=_balance(data) if kind.kind == "score" else None,
-        intervals=wanted,
+        balance=balance if kind.kind == "score" else None,
+        intervals=intervals or Intervals(level=level),
     )
     if not found.models:
         raise UsageError(f"{which}: {shown} has judged no checkpoint of {run}")
     return _told(data, kind, shown, run, at, found, level)
-
-
-def _balance(data: BoardData) -> Balance | None:
-    sides = data.which.sides
-    return Balance(category_of=data.groups("category"), sides=sides) if sides else None
 
 
 def _told(

@@ -101,7 +101,12 @@ def seen(
 def downloads(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """What a page offers to download as CSV: by the name of the file."""
     offered: dict[str, str] = {}
-    widgets = importlib.import_module("widgets")
+    widgets, page = importlib.import_module("widgets"), importlib.import_module("page")
+    monkeypatch.setattr(
+        page,
+        "offer",
+        lambda name, documents: offered.update({f"{name}.csv": page.rendered(documents, "csv")}),
+    )
     monkeypatch.setattr(
         widgets, "download", lambda label, name, csv, key: offered.update({name: csv})
     )

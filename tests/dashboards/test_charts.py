@@ -12,6 +12,7 @@ import altair as alt
 import pandas as pd
 import pytest
 
+from judgebench.metrics import registry
 from tests.dashboards import every_page_store
 from tests.dashboards.drawn import drawings
 from tests.dashboards.stores import HOSTILE
@@ -38,6 +39,22 @@ def test_kappa_is_drawn_from_minus_a_fifth_to_one_and_further_where_an_interval_
     assert (short.low, short.high) == (-0.2, 1.0)
     longer = charts.axis_of("cohen_kappa", rows(("a", 0.1, -0.6, 0.9)))
     assert (longer.low, longer.high) == (-0.6, 1.0)
+
+
+def test_a_metric_of_a_package_is_called_and_written_as_its_entry_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import charts
+
+    own = registry.Metric(
+        name="score/top", title="top marks", unit="%", digits=1, scale=registry.NO_ENDS, of=max
+    )
+    monkeypatch.setattr(registry, "package_entries", lambda: {"score/top": own})
+    axis = charts.axis_of("score/top", rows(("a", 80.0, 70.0, 90.0)), (1.0, 5.0))
+    assert (axis.title, axis.digits) == ("top marks (%)", 1)
+    assert axis.low < 70.0 < 90.0 < axis.high
+    dimension = charts.axis_of("score/tone", rows(("a", 3.0, 2.0, 4.0)), (1.0, 5.0))
+    assert (dimension.low, dimension.high, dimension.digits) == (1.0, 5.0, 2)
 
 
 def test_rates_are_drawn_from_0_to_100_and_scores_around_their_intervals() -> None:

@@ -17,7 +17,6 @@ from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import Purpose, Spend, VerdictSlot
 from judgebench.reports.evaluators import evaluator_report
-from judgebench.reports.evaluators_document import document, to_json
 from judgebench.reports.render import render
 from judgebench.stats.evaluators_upstream import QUIRKS
 from judgebench.store import Store, open_store
@@ -56,7 +55,7 @@ def put(store: Store, folder: Path, rows: Rows, texts: dict[tuple[str, int], str
 
 
 def measured(store: Store, **more: Any) -> dict[str, dict[str, Any]]:
-    report = to_json(evaluator_report(store, "made_up", intervals=QUICK, **more))
+    report = evaluator_report(store, "made_up", intervals=QUICK, **more).to_dict()
     return {row["judge"]: row["metrics"] for row in report["rows"]}
 
 
@@ -89,7 +88,7 @@ def test_a_judge_beside_people(store: Store, tmp_path: Path) -> None:
 
 def test_repeats_are_needed_for_bias_and_variance(store: Store, tmp_path: Path) -> None:
     put(store, tmp_path, [*PEOPLE, *(said(i, "j", 1.0) for i in range(4))], {})
-    report = to_json(evaluator_report(store, "made_up", intervals=QUICK))
+    report = evaluator_report(store, "made_up", intervals=QUICK).to_dict()
     (j,) = [row["metrics"] for row in report["rows"] if row["judge"] == "j"]
     assert j["agreement"]["value"] == pytest.approx(50.0)
     for name in ("bias", "variance", "distance"):
@@ -102,7 +101,7 @@ def test_repeats_are_needed_for_bias_and_variance(store: Store, tmp_path: Path) 
 def test_without_people_what_needs_none_is_still_there(store: Store, tmp_path: Path) -> None:
     rows = [said(i, "j", 1.0, repeat=r) for i in range(4) for r in range(4)]
     put(store, tmp_path, rows, TEXTS)
-    report = to_json(evaluator_report(store, "made_up", upstream=True, intervals=QUICK))
+    report = evaluator_report(store, "made_up", upstream=True, intervals=QUICK).to_dict()
     assert (report["reference"], report["raters"]) == (None, [])
     (row,) = report["rows"]
     for name in ("agreement", "bias", "distance", "spearman", "pearson"):
@@ -119,7 +118,7 @@ def test_upstreams_variance_says_on_how_many_pairs_it_rests(store: Store, tmp_pa
     rows = [said(i, "j", 1.0, repeat=r) for i in range(4) for r in range(4 if i == 0 else 2)]
     put(store, tmp_path, rows, TEXTS)
     report = evaluator_report(store, "made_up", upstream=True, intervals=QUICK)
-    text = render(document(report), "table").split("\n\n")[1]
+    text = render(report.document(), "table").split("\n\n")[1]
     assert "variance % (pairs)" in text
     assert "0.0 (1)" in text
     assert "on how many pairs variance rests\n" in text
@@ -182,7 +181,7 @@ def test_what_calls_cost(store: Store, tmp_path: Path) -> None:
             [Spend(purpose=Purpose(run_id=run, place=place), how="live", provider="p", model="m",
                    calls=2, cost_usd=cost)]
         )  # fmt: skip
-    report = to_json(evaluator_report(store, "made_up", intervals=QUICK))
+    report = evaluator_report(store, "made_up", intervals=QUICK).to_dict()
     prices = {row["judge"]: row.get("usd_per_1000") for row in report["rows"]}
     assert prices == {"j": pytest.approx(15.0), "human": None}
 
@@ -194,7 +193,7 @@ def test_every_form(store: Store, tmp_path: Path, form: str) -> None:
     rows = [said(i, judge, 1.0, repeat=r) for judge in judges for i in range(4) for r in (0, 1)]
     put(store, tmp_path, [*PEOPLE, *rows], TEXTS)
     report = evaluator_report(store, "made_up", upstream=True, intervals=QUICK)
-    text = render(document(report), form)
+    text = render(report.document(), form)
     assert "<script" not in text
     assert "human" in text
     if form == "table":

@@ -98,7 +98,8 @@ def test_checkpoints_have_a_simultaneous_band_and_the_best_is_corrected(trained:
     code, out, _ = typed("training", "apo-november", "--store", trained)
     assert code == 0
     assert "simultaneous 95 % band" in out
-    assert "corrected for selection (winner's curse)" in out
+    assert "Corrected for selection (winner's curse): " in out
+    assert "is worse than the best by " in out
     assert judgebench.training("apo-november", store=trained).to_dict() == found
 
 

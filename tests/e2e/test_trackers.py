@@ -71,7 +71,7 @@ def refusing() -> Iterator[str]:
 def kept(folder: Path, done: Done) -> None:
     """The run ended well, and its verdicts are in the store."""
     assert done.code == 0, done.err
-    [run] = api.runs(store=store_url(folder))
+    [run] = api.runs(store=store_url(folder)).runs
     assert run.state == "done"
     assert len(api.verdicts("trivia_judging_mini", store=store_url(folder))) == 24
 
@@ -107,7 +107,7 @@ def test_mlflow_has_metrics_with_intervals_the_board_and_the_manifest(
     done = typed("run", suite(tmp_path, track=["mlflow"]))
     kept(tmp_path, done)
     assert "mlflow: sqlite:///" in done.err
-    [run] = api.runs(store=store_url(tmp_path))
+    [run] = api.runs(store=store_url(tmp_path)).runs
     for again in (False, True):
         if again:  # the same run, and not a second one
             assert typed("export", "mlflow", run.id, "--store", store_url(tmp_path)).code == 0
@@ -138,7 +138,7 @@ def test_wandb_offline_has_them_too(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     done = typed("run", suite(tmp_path, track=["wandb"]))
     kept(tmp_path, done)
     assert "(`wandb sync` sends it)" in done.err
-    [run] = api.runs(store=store_url(tmp_path))
+    [run] = api.runs(store=store_url(tmp_path)).runs
     [written] = (tmp_path / "wandb").glob(f"offline-run-*/run-{run.id}.wandb")
     content = written.read_bytes()
     for name in numbers(tmp_path):

@@ -18,6 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.ranked_rows import ranks
 from judgebench.stats import ranking
 from judgebench.stats.ranking import rank_sets
 from judgebench.stats.resample import (
@@ -326,3 +328,12 @@ class TestShrinkage:
         covariance = np.cov(items, rowvar=False) / 12
         assert seen[0] == pytest.approx(ranking._smoothed(covariance, 12.0))
         assert abs(seen[0] - covariance).max() > 0.1 * abs(covariance).max()
+
+
+def test_equal_values_tie_in_whatever_order_they_were_added_up() -> None:
+    values = np.array([0.1 + 0.2, 0.3, 0.1])
+    assert values[0] != values[1]
+    found = ranks(
+        values, np.eye(3) * 1e-4, units=np.full(3, 50.0), width=1.0, intervals=Intervals()
+    )
+    assert [rank for rank, _, _ in found] == [1, 1, 3]

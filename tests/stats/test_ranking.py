@@ -755,3 +755,11 @@ def test_nothing_is_sure_of_verdicts_that_are_all_the_same() -> None:
     )
     found = rk.rank_models(made, draws=multinomial_weights(17, 500, seed=1))
     assert [list(ends) for ends in (found.rank_low, found.rank_high)] == [[1] * 4, [4] * 4]
+
+
+@pytest.mark.parametrize(("prompts", "sure"), [(5, False), (6, True)])
+def test_who_wins_all_is_above_where_the_sign_test_says_so(prompts: int, sure: bool) -> None:
+    """Two-sided: chance wins all of five with 2/32, more than 5 %, and all of six with 2/64."""
+    found = ranking_of([(0, 1, 1.0)] * prompts, 2, replicates=200)
+    ends = [found.rank_low.tolist(), found.rank_high.tolist()]
+    assert ends == ([[1, 2], [1, 2]] if sure else [[1, 1], [2, 2]])

@@ -579,33 +579,39 @@ def test_every_preference_comes_out_as_it_went_in(
 
 
 @pytest.mark.parametrize("text", ["m says 0", "something else"])
+@pytest.mark.parametrize("second", ["m says 1", "said otherwise"])
 def test_a_stored_model_of_that_name_is_meant_where_it_gave_these_answers(
-    store: Store, write: Write, text: str
+    store: Store, write: Write, text: str, second: str
 ) -> None:
-    item = Item(
-        benchmark="made_up",
-        version="unversioned",
-        id="first",
-        turns=(Message(role="user", content="Task 0"),),
-    )
-    store.put_items([item])
+    """All of them: one that it gave otherwise is another model's."""
+    items = [
+        Item(
+            benchmark="made_up",
+            version="unversioned",
+            id=f"item-{i}",
+            turns=(Message(role="user", content=f"Task {i}"),),
+        )
+        for i in range(2)
+    ]
+    store.put_items(items)
     key = store.put_model("m", ModelSpec(weights="hub:m@1"))
+    given = zip(items, (text, second), strict=True)
     store.put_responses(
         {
-            b"k" * 32: Response(
+            item.id.encode().ljust(32): Response(
                 benchmark="made_up",
                 version="unversioned",
-                item_id="first",
+                item_id=item.id,
                 model_key=key,
-                text=text,
-                raw=text,
+                text=said,
+                raw=said,
             )
+            for item, said in given
         }
     )
-    take(store, write("a.json", [pair(0, 2.0)]))
-    assert set(values(store)) == {("m", "first")}
+    take(store, write("a.json", [pair(0, 2.0), pair(1, 2.0)]))
+    assert set(values(store)) == {("m", "item-0"), ("m", "item-1")}
     ids = {model.id for model in store.models() if model.name == "m"}
-    same = text == "m says 0"
+    same = (text, second) == ("m says 0", "m says 1")
     assert len(ids) == (1 if same else 2)
-    (judged,) = store.verdicts("made_up")["model_id"]
-    assert (judged == key.hex()[:12]) is same
+    assert (set(store.verdicts("made_up")["model_id"]) == {key.hex()[:12]}) is same

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from judgebench.metrics.intervals import ALL_EQUAL, Intervals
+from judgebench.metrics.intervals import ALL_EQUAL, Intervals, wilson
 
 
 def draws(value: float, spread: float) -> np.ndarray:
@@ -37,3 +37,8 @@ def test_draws_that_are_equal_where_they_are_defined_have_none() -> None:
     assert math.isnan(low)
     assert "1 of them undefined" in method
     assert method.endswith(ALL_EQUAL)
+
+
+@pytest.mark.parametrize(("units", "given"), [(29.0, True), (30.0, False)])
+def test_a_proportion_has_wilsons_interval_under_thirty_items(units: float, given: bool) -> None:
+    assert (wilson(0.5, units, level=0.95) is not None) == given

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,8 +14,10 @@ import pytest
 
 from judgebench.metrics.intervals import Intervals
 from judgebench.reports.compare import comparison
+from judgebench.reports.estimates import to_json
 from judgebench.reports.gate import gate_report
 from judgebench.reports.gate_policy import GateTest, Policy
+from judgebench.reports.nights import nights
 from judgebench.reports.render import render
 from judgebench.reports.run_diff import run_diff
 from judgebench.store import Store, open_store
@@ -61,14 +64,22 @@ def estimates_of(store: Store, kind: str, before: str, after: str) -> dict[str, 
         runs.append(put_run(store, run, judged))
     diff = run_diff(store, runs[2], runs[3], intervals=Intervals(level=LEVEL, n_replicates=50))
     page = gate.document(gate.texts(store), answers=True)
+    judge, opponent = store.judges()[0].id, how.get("opponent") and "base"
+    by_name = {name: model.id for model in store.models() for name in model.names}
+    tonight = nights(
+        store, "made_up", "1", judge, "policy", policy=policy,
+        opponent_id=opponent and by_name[opponent],
+    ).nights[-1]  # fmt: skip
+    assert tonight.difference is not None
     found = {
-        "compare": both.to_dict()["tests"][0],
-        "gate": gate.to_dict()["tests"][0],
-        "runs diff": diff.to_dict()["moved"][0],
-        "page": page.data["tests"][0],
+        "compare": both.to_dict()["tests"][0]["difference"],
+        "gate": gate.to_dict()["tests"][0]["difference"],
+        "runs diff": diff.to_dict()["moved"][0]["difference"],
+        "page": page.data["tests"][0]["difference"],
+        "nights": to_json(tonight.difference),
     }
     assert render(page, "html")
-    return {name: one["difference"] for name, one in found.items()}
+    return found
 
 
 @pytest.mark.parametrize("missing", ["", "?"])
@@ -95,3 +106,34 @@ def test_one_pair_has_one_difference_everywhere(store: Store, kind: str, missing
         assert (found["runs diff"]["worst_low"], found["runs diff"]["worst_high"]) == (
             pytest.approx(base["worst_low"]), pytest.approx(base["worst_high"]),
         )  # fmt: skip
+
+
+def test_each_report_is_a_frame_a_chart_and_a_page_of_a_notebook(store: Store) -> None:
+    before, after = drawn("+-", 40, 1, 0.3), drawn("+-", 40, 2, 0.5)
+    runs = [
+        put_run(store, name, Judged(said=said, model="policy", weights=f"w:{name}"))
+        for name, said in (("old", before), ("new", after))
+    ]
+    ids = {model.names[0]: model.id for model in store.models()}
+    assert set(ids) == {"policy"}
+    two = [model.id for model in store.models()]
+    both = comparison(store, two[1], two[0])
+    policy = Policy(tests=[GateTest(benchmark="made_up", max_drop=0.1)])
+    gate = gate_report(store, candidate=two[1], baseline=two[0], policy=policy)
+    diff = run_diff(store, *runs, intervals=Intervals(n_replicates=50))
+    for report in (both, gate):
+        (row,) = report.to_frame().to_dict("records")
+        (test,) = report.to_dict()["tests"]
+        assert row["difference_value"] == test["difference"]["value"]
+        assert row["coverage_candidate"] == test["coverage"]["candidate"] == 1.0
+        drawing = report.plot().to_dict()
+        (values,) = drawing["datasets"].values()
+        assert values[0]["difference_high"] == test["difference"]["high"]
+        assert values[0]["benchmark, judge"] == "made_up, judge"
+        assert drawing["resolve"] == {"scale": {"x": "independent"}}  # of each metric its own
+        assert "made_up" in report._repr_html_()
+    frame = diff.to_frame()
+    assert list(frame["row"]) == ["changed", "moved"]
+    assert frame["difference_value"].iloc[1] == both.tests[0].difference.value
+    assert "what moved" in diff._repr_html_()
+    json.dumps([one.to_dict() for one in (both, gate, diff)], allow_nan=False)

@@ -504,3 +504,15 @@ def test_one_wrong_answer_has_an_auroc_without_an_interval(store: Store, tmp_pat
     text = " ".join(render(whole.document(), "table").split())
     assert "AUROC without an interval: 1 wrong answer; it takes two" in text
     assert "AURC without an interval: those tried did not hold" in text
+
+
+def test_a_notebook_draws_every_metric_on_a_scale_of_its_own(store: Store, tmp_path: Path) -> None:
+    put(store, tmp_path, [r for i in range(30) for r in (said(i, i % 3), score(i, "C", i / 30))])
+    found = report(store)
+    drawn = found.plot().to_dict()
+    assert drawn["facet"]["row"]["field"] == "metric"
+    assert drawn["resolve"]["scale"] == {"x": "independent"}
+    frame = found.to_frame()
+    assert set(METRICS) == set(frame["metric"])
+    value = frame[(frame["metric"] == "auroc") & (frame["confidence"] == "C")]["value"].item()
+    assert value == row(found, "C").metrics["auroc"].value

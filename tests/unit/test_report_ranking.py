@@ -22,8 +22,8 @@ from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.style import STYLE, style_differences, style_of
 from judgebench.reports.board import Row
-from judgebench.reports.ranking import Ranking, rankings
-from judgebench.reports.ranking_document import document, to_json
+from judgebench.reports.ranking import rankings
+from judgebench.reports.ranking_tables import Ranking
 from judgebench.reports.ranking_values import EXPECTED, STRENGTH, PairRow
 from judgebench.reports.render import render
 from judgebench.store import Store, open_store
@@ -138,7 +138,7 @@ def test_judges_are_never_in_one_ranking(store: Store, tmp_path: Path) -> None:
     found = rankings(store, "made_up", intervals=QUICK)
     assert [(r.judge, r.rows[0].model) for r in found] == [("j", "a"), ("k", "b")]
     (one,) = rankings(store, "made_up", judges=["k"], intervals=QUICK)
-    assert to_json([one]) == to_json([found[1]])
+    assert one.to_dict() == found[1].to_dict()
     with pytest.raises(UsageError, match="no judge called 'labels'"):
         rankings(store, "made_up", judges=["labels"])
 
@@ -161,7 +161,7 @@ def test_a_sweep_has_no_strength_and_says_what_is_known(store: Store, tmp_path: 
     assert against.difference.undefined == "above by no known amount"
     assert found.groups == (("a", "b", "c"), ("low",), ("top",))
     assert "low" not in "".join(found.warnings)
-    for row in to_json([found])["rankings"][0]["rows"]:
+    for row in found.to_dict()["rows"]:
         assert (row["metrics"]["strength"]["value"] is None) == (row["model"] in ("top", "low"))
 
 
@@ -173,7 +173,7 @@ def test_what_nothing_connects_is_not_ranked_together(store: Store, tmp_path: Pa
     assert [(rows[m].rank, rows[m].rank_low, rows[m].rank_high) for m in "xy"] == [(None,) * 3] * 2
     assert rows["c"].rank == rows["c"].rank_high == 3
     assert found.groups == (("a", "b", "c"), ("x", "y"))
-    text = render(document([found]), "table")
+    text = render(found.document(), "table")
     assert "– x, y: not connected with the ranked models by any comparison" in text
     assert "among themselves, in log-odds: x over y +0.69 [" in text
     assert pair(found, "a", "x").difference.undefined == "nothing connects them"
@@ -188,7 +188,7 @@ def test_with_nothing_but_sweeps_there_are_ranks_without_strengths(
     assert found.reference is None
     assert [(row.model, row.rank) for row in found.rows] == [("a", 1), ("b", 2), ("c", 3)]
     assert all(row.metrics[STRENGTH].undefined for row in found.rows)
-    assert "against the mean" in render(document([found]), "table")
+    assert "against the mean" in render(found.document(), "table")
 
 
 def test_what_is_missing_is_counted_bounded_and_said(store: Store, tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_what_is_missing_is_counted_bounded_and_said(store: Store, tmp_path: Pat
     assert rows["b"].flags == ("coverage",)
     uneven = "missing verdicts are uneven, from 0% (a) to 25% (b); see the worst case"
     assert uneven in found.warnings
-    text = render(document([found]), "table")
+    text = render(found.document(), "table")
     assert "37.5 to 62.5" in text
     assert "6 unreadable, 4 not asked" in text
 
@@ -240,8 +240,8 @@ def test_where_replicates_know_no_bound_the_end_is_infinite(store: Store, tmp_pa
     strength, expected = (by_model(found)["a"].metrics[name] for name in (STRENGTH, EXPECTED))
     assert (strength.low, expected.low) == (-math.inf, 0.0)
     assert strength.method.endswith("no lower bound")
-    assert "[-∞, " in render(document([found]), "table")
-    assert to_json([found])["rankings"][0]["rows"][2]["metrics"]["strength"]["low"] is None
+    assert "[-∞, " in render(found.document(), "table")
+    assert found.to_dict()["rows"][2]["metrics"]["strength"]["low"] is None
 
 
 @pytest.mark.parametrize("outcomes", ["?", "+", "="])
@@ -252,7 +252,7 @@ def test_one_prompt_has_no_interval(store: Store, tmp_path: Path, outcomes: str)
     for row in found.rows:
         assert math.isnan(row.metrics[STRENGTH].low)
     for form in ("table", "md", "csv", "json"):
-        assert "nan" not in render(document([found]), form)
+        assert "nan" not in render(found.document(), form)
 
 
 def test_davidson_counts_ties_as_an_outcome(store: Store, tmp_path: Path) -> None:
@@ -264,7 +264,7 @@ def test_davidson_counts_ties_as_an_outcome(store: Store, tmp_path: Path) -> Non
     total = a + 1 + found.tie_strength * math.sqrt(a)
     assert (a / total, 1 / total) == pytest.approx((0.4, 0.2), abs=1e-6)
     assert by_model(found)["a"].metrics[EXPECTED].value == pytest.approx(60)
-    assert "Davidson's ties, nu 1.41" in render(document([found]), "table")
+    assert "Davidson's ties, nu 1.41" in render(found.document(), "table")
 
 
 def test_a_reference_is_found_by_name_and_id(store: Store, tmp_path: Path) -> None:
@@ -312,7 +312,7 @@ def test_length_can_be_controlled_for(store: Store, tmp_path: Path) -> None:
     strength, length = minimize(loss, [0.0, 0.0], tol=1e-10).x
     assert by_model(found)["a"].metrics[STRENGTH].value == pytest.approx(strength, abs=1e-4)
     assert length_of.value == pytest.approx(length, abs=1e-3)
-    assert "answers of equal length" in render(document([found]), "table")
+    assert "answers of equal length" in render(found.document(), "table")
     with pytest.raises(UsageError, match="with ties as half wins"):
         ranked(store, control="length", ties="davidson")
 
@@ -357,10 +357,10 @@ def test_style_can_be_controlled_for(store: Store, tmp_path: Path) -> None:
     why = "answers differ in them on 3 prompts, and 10 are needed"
     assert headers.undefined == why
     assert f"headers are not controlled for: {why}" in found.warnings
-    shown = render(document([found]), "table")
+    shown = render(found.document(), "table")
     assert "answers of equal style" in shown
     assert "per standard deviation of the difference: length " in shown
-    said = to_json([found])["rankings"][0]
+    said = found.to_dict()
     assert (said["control"], set(said["coefficients"])) == ("style", set(STYLE))
 
 
@@ -384,7 +384,7 @@ def test_ranks_in_brackets_are_said_to_hold_at_once(store: Store, tmp_path: Path
     found = ranked(store)
     said = "ranks in brackets: sets that hold for all models at once (95%)"
     in_brackets = any(row.rank_low != row.rank_high for row in found.rows)
-    assert (said in render(document([found]), "table")) == in_brackets
+    assert (said in render(found.document(), "table")) == in_brackets
 
 
 def test_equal_stores_give_equal_reports(store: Store, tmp_path: Path) -> None:
@@ -392,7 +392,7 @@ def test_equal_stores_give_equal_reports(store: Store, tmp_path: Path) -> None:
     with open_store(str(tmp_path / "other.db")) as other:
         filled(other, tmp_path, *reversed(ROUND_ROBIN))
         texts = [
-            render(document([ranked(one)]), form)
+            render(ranked(one).document(), form)
             for form in ("table", "md", "csv", "json")
             for one in (store, other)
         ]
@@ -410,7 +410,7 @@ imported verdicts; Bradley–Terry, ties as half wins: log-odds and win rate aga
 def test_what_is_printed(store: Store, tmp_path: Path) -> None:
     filled(store, tmp_path, *ROUND_ROBIN, *duel("top", "a", "+" * 40))
     found = ranked(store, reference="b")
-    text = render(document([found]), "table")
+    text = render(found.document(), "table")
     models, rates, chances = text.split("\n\n")
     assert models.startswith(PRINTED)
     lines = [line.split("   ") for line in models.removeprefix(PRINTED).splitlines()]
@@ -442,7 +442,7 @@ def test_what_is_printed(store: Store, tmp_path: Path) -> None:
 
 def test_a_tidy_table_has_models_and_pairs(store: Store, tmp_path: Path) -> None:
     filled(store, tmp_path, *ROUND_ROBIN)
-    rows = list(csv.DictReader(io.StringIO(render(document([ranked(store)]), "csv"))))
+    rows = list(csv.DictReader(io.StringIO(render(ranked(store).document(), "csv"))))
     assert [row["metric"] for row in rows[:2]] == ["strength", "expected_win_rate"]
     pairs = {(row["model"], row["opponent"]) for row in rows if row["metric"] == "win_rate"}
     assert {frozenset(pair) for pair in pairs} == set(map(frozenset, combinations("abc", 2)))

@@ -1,176 +1,134 @@
-"""Rankings from pairs as JSON, as tidy records, and as tables to look at."""
+"""Rankings from pairs: what is told of one judge's, as a report and as tables to look at."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import Any, ClassVar
 
 from judgebench.metrics.pairs import WHY_MISSING
 from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.board import Row, rank_note
 from judgebench.reports.board_warnings import few
-from judgebench.reports.document import Align, Column, Document, Table
+from judgebench.reports.document import Cells, Chart, Each, Report, Rows, Table, column, table
 from judgebench.reports.estimates import Figure
-from judgebench.reports.ranking import Ranking
-from judgebench.reports.ranking_control import OF_STYLE
+from judgebench.reports.ranking_control import OF_STYLE, Control
 from judgebench.reports.ranking_values import EXPECTED, STRENGTH, PairRow
+from judgebench.stats.ranking import Ties
 
 _NEARLY = 0.005
 """What two digits would print as never or always."""
 
+AT = ("benchmark", "version", "judge")
 
-def to_json(rankings: Sequence[Ranking]) -> dict[str, Any]:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranking(Report):
+    """The models that one judge compared.
+
+    reference, reference_id
+        Whose strength is 0; None where nobody can be, and then strengths are over the mean of the
+        ranked models.
+    tie_strength
+        Davidson's nu; None where ties are half wins, or it is not finite.
+    coefficients
+        Of what is controlled for, by name: of ``length`` alone the log-odds for an answer against
+        an empty one, of style those for one standard deviation of the difference. Empty where
+        nothing is.
+    rows
+        Best first, with the metrics `STRENGTH` and `EXPECTED`. Ranks are among the models that
+        comparisons connect with the ranked ones.
+    groups
+        Models whose strengths can be compared with each other; the ranked ones first, if any are.
+    """
+
+    ROWS: ClassVar = (
+        Rows(
+            of="rows",
+            shared=(*AT, ("model", ""), ("opponent", "reference")),
+            row=(
+                "model", "rank", "rank_low", "rank_high", Each("metrics"),
+                ("probability_above", ""), "flags",
+            ),
+        ),
+        Rows(
+            of="pairs",
+            shared=AT,
+            row=("model", "opponent", Each("metrics"), "probability_above"),
+        ),
+    )  # fmt: skip
+    CHART: ClassVar = Chart(along="model", by="metric")
+
+    benchmark: str
+    version: str
+    judge: str
+    judge_id: str
+    judge_is: str
+    served_models: tuple[str, ...]
+    official_prompt: bool | None
+    reference: str | None
+    reference_id: str | None
+    ties: Ties
+    tie_strength: float | None
+    control: Control | None
+    coefficients: Mapping[str, Estimate]
+    prompts: int
+    replicates: int
+    level: float
+    rows: tuple[Row, ...]
+    pairs: tuple[PairRow, ...]
+    groups: tuple[tuple[str, ...], ...]
+    warnings: tuple[str, ...]
+
+    def tables(self) -> list[Table]:
+        """Who is ranked how, win rates between models, and the chance that one is above another."""
+        at = f"{self.benchmark}@{self.version}, judged by {self.judge}"
+        return [_models(self, at), _win_rates(self, at), _chances(self, at)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rankings(Report):
     """One ranking for each judge; every two models once, the better placed one first."""
-    return {"rankings": [_ranking_json(ranking) for ranking in rankings]}
 
+    CHART: ClassVar = Chart(along="model", by="judge")
 
-def _ranking_json(ranking: Ranking) -> dict[str, Any]:
-    return {
-        "benchmark": ranking.benchmark,
-        "version": ranking.version,
-        "judge": ranking.judge,
-        "judge_id": ranking.judge_id,
-        "judge_is": ranking.judge_is,
-        "served_models": list(ranking.served_models),
-        "official_prompt": ranking.official_prompt,
-        "reference": ranking.reference,
-        "reference_id": ranking.reference_id,
-        "ties": ranking.ties,
-        "tie_strength": ranking.tie_strength,
-        "control": ranking.control,
-        "coefficients": {n: estimates.to_json(e) for n, e in ranking.coefficients.items()},
-        "prompts": ranking.prompts,
-        "replicates": ranking.replicates,
-        "level": ranking.level,
-        "rows": [
-            {
-                "model": row.model,
-                "model_id": row.model_id,
-                "version": ranking.version,
-                "rank": row.rank,
-                "rank_low": row.rank_low,
-                "rank_high": row.rank_high,
-                "metrics": {name: estimates.to_json(e) for name, e in row.metrics.items()},
-                "counts": dict(row.counts),
-                "flags": list(row.flags),
-            }
-            for row in ranking.rows
-        ],
-        "pairs": [
-            {
-                "model": pair.model,
-                "opponent": pair.opponent,
-                "version": ranking.version,
-                "win_rate": estimates.to_json(pair.win_rate),
-                "difference": estimates.to_json(pair.difference),
-                "probability_above": pair.probability_above,
-            }
-            for pair in ranking.pairs
-        ],
-        "groups": [list(group) for group in ranking.groups],
-        "warnings": list(ranking.warnings),
-    }
+    rankings: tuple[Ranking, ...]
 
+    def tables(self) -> list[Table]:
+        return [table for one in self.rankings for table in one.tables()]
 
-def document(rankings: Sequence[Ranking]) -> Document:
-    """The rankings for printing."""
-    return Document(
-        tables=[table for ranking in rankings for table in _tables(ranking)],
-        records=[record for ranking in rankings for record in _records(ranking)],
-        data=to_json(rankings),
-    )
-
-
-def _records(ranking: Ranking) -> list[dict[str, Any]]:
-    """Models against the reference, then every two models; a metric a line."""
-    at = {"benchmark": ranking.benchmark, "version": ranking.version, "judge": ranking.judge}
-    found = [
-        at
-        | {
-            "model": row.model,
-            "opponent": ranking.reference,
-            "rank": row.rank,
-            "rank_low": row.rank_low,
-            "rank_high": row.rank_high,
-            "metric": name,
-            **estimates.record(estimate),
-            "probability_above": None,
-            "flags": "; ".join(row.flags),
-        }
-        for row in ranking.rows
-        for name, estimate in row.metrics.items()
-    ]
-    return found + [
-        at
-        | {
-            "model": pair.model,
-            "opponent": pair.opponent,
-            "metric": name,
-            **estimates.record(estimate),
-            "probability_above": pair.probability_above,
-        }
-        for pair in ranking.pairs
-        for name, estimate in (("win_rate", pair.win_rate), ("difference", pair.difference))
-    ]
-
-
-# tables -----------------------------------------------------------------------------------------
-
-
-def _tables(ranking: Ranking) -> list[Table]:
-    at = f"{ranking.benchmark}@{ranking.version}, judged by {ranking.judge}"
-    return [_models(ranking, at), _win_rates(ranking, at), _chances(ranking, at)]
-
-
-_Spare: TypeAlias = tuple[Column, Sequence[str]]
+    def records(self) -> list[dict[str, Any]]:
+        return [record for one in self.rankings for record in one.records()]
 
 
 def _models(ranking: Ranking, at: str) -> Table:
-    against = ranking.reference or "the mean"
-    level = f"[{ranking.level:.0%}]"
+    reference, level = ranking.reference, f"[{ranking.level:.0%}]"
+    right: dict[str, Any] = {"align": "right"}
+    more: dict[str, Any] = {"spare": True, "optional": True}
 
-    def spare(title: str, cells: Sequence[str], align: Align = "left") -> list[_Spare]:
-        """A column that is there where it has something to say."""
-        column = Column(title=title, align=align, wraps=align == "left", spare=True)
-        return [(column, cells)] if any(cells) else []
+    def metric(name: str, text: Callable[[Estimate], str]) -> Callable[[Row], str]:
+        return lambda row: "reference" if row.model == reference else text(row.metrics[name])
 
-    more = [
-        *spare("flags", [", ".join(row.flags) for row in ranking.rows]),
-        *spare("worst case", [_worst(row, ranking.reference) for row in ranking.rows], "right"),
-        *spare("missing because", [_missing_because(row) for row in ranking.rows]),
+    columns: list[Cells[Row]] = [
+        column("rank", _rank, **right),
+        column("model", lambda row: row.model, wraps=True),
+        column(f"strength {level}", metric(STRENGTH, _strength), spare=True, **right),
+        column(f"expected win rate % {level}", metric(EXPECTED, _rate), **right),
+        column("prompts", lambda row: str(row.counts["prompts"]), **right),
+        column("comparisons", lambda row: str(row.counts["comparisons"]), spare=True, **right),
+        column("missing", lambda row: str(row.metrics[STRENGTH].missing), **right),
+        column("flags", lambda row: ", ".join(row.flags), wraps=True, **more),
+        column("worst case", lambda row: _worst(row, reference), **right, **more),
+        column("missing because", _missing_because, wraps=True, **more),
     ]
-    return Table(
-        title=f"{at}, models ranked from pairs",
-        subtitle=_subtitle(ranking, against),
-        columns=[
-            Column(title="rank", align="right"),
-            Column(title="model", wraps=True),
-            Column(title=f"strength {level}", align="right", spare=True),
-            Column(title=f"expected win rate % {level}", align="right"),
-            Column(title="prompts", align="right"),
-            Column(title="comparisons", align="right", spare=True),
-            Column(title="missing", align="right"),
-            *(column for column, _ in more),
-        ],
-        rows=[
-            [
-                _rank(row),
-                row.model,
-                *(
-                    ["reference"] * 2
-                    if row.model == ranking.reference
-                    else [_strength(row.metrics[STRENGTH]), _rate(row.metrics[EXPECTED])]
-                ),
-                str(row.counts["prompts"]),
-                str(row.counts["comparisons"]),
-                str(row.metrics[STRENGTH].missing),
-                *(cells[i] for _, cells in more),
-            ]
-            for i, row in enumerate(ranking.rows)
-        ],
+    return table(
+        f"{at}, models ranked from pairs",
+        ranking.rows,
+        columns,
+        subtitle=_subtitle(ranking, reference or "the mean"),
         notes=[
             *_apart(ranking),
             *rank_note(ranking.rows, ranking.level),
@@ -284,10 +242,10 @@ def _win_rates(ranking: Ranking, at: str) -> Table:
 
     n = f"on {sizes.pop()} prompts each" if alike else "with the prompts on which the two met"
     return _matrix(
+        f"{at}, win rates between models",
         names,
         _telling(names, pair_of),
-        [[cell(one, other) for other in names] for one in names],
-        title=f"{at}, win rates between models",
+        cell,
         subtitle=f"% won by the row of the column, {n}, a tie a half",
     )
 
@@ -325,28 +283,30 @@ def _chances(ranking: Ranking, at: str) -> Table:
         return ""
 
     return _matrix(
+        f"{at}, chance that one model is above another",
         names,
         list(range(len(names))),
-        [[cell(one, other) for other in names] for one in names],
-        title=f"{at}, chance that one model is above another",
+        cell,
         subtitle="share of replicates in which the row is above the column; empty where nothing "
         "connects them, a word where the amount is not known",
     )
 
 
 def _matrix(
-    names: Sequence[str], shown: Sequence[int], cells: Sequence[Sequence[str]], **said: str
+    title: str,
+    names: Sequence[str],
+    shown: Sequence[int],
+    cell: Callable[[str, str], str],
+    *,
+    subtitle: str,
 ) -> Table:
-    return Table(
-        columns=[
-            Column(title="model", wraps=True),
-            *(Column(title=_column(i, names, shown), align="right", spare=True) for i in shown),
-        ],
-        rows=[[f"{i + 1} {name}", *(cells[i][j] for j in shown)] for i, name in enumerate(names)],
-        **said,
-    )
+    """Models by models, of which the columns ``shown``; they are called by the numbers of rows."""
 
+    def beside(place: int) -> Cells[int]:
+        # The name where there is room for it.
+        title = f"{place + 1} {names[place]}" if len(shown) == 1 else str(place + 1)
+        return column(title, lambda row: cell(names[row], names[place]), align="right", spare=True)
 
-def _column(i: int, names: Sequence[str], shown: Sequence[int]) -> str:
-    """The number of the row; the name where there is room for it."""
-    return f"{i + 1} {names[i]}" if len(shown) == 1 else str(i + 1)
+    columns: list[Cells[int]] = [column("model", lambda row: f"{row + 1} {names[row]}", wraps=True)]
+    columns += map(beside, shown)
+    return table(title, range(len(names)), columns, subtitle=subtitle)
