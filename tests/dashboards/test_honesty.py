@@ -102,9 +102,7 @@ def test_the_steps_that_are_drawn_have_the_area_that_is_printed(
 def test_the_bins_that_are_drawn_have_the_error_that_is_printed(
     seen: Any, store: str, report: ConfidenceReport
 ) -> None:
-    app = opened_on(
-        seen, store, over="set:rivers", sure=["knows-itself"], confidence=["Verbal-0"]
-    )
+    app = opened_on(seen, store, over="set:rivers", sure=["knows-itself"], confidence=["Verbal-0"])
     (row,) = [
         row
         for row in report.rows

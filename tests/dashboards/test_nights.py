@@ -198,9 +198,7 @@ def test_a_metric_that_no_gate_tests_has_no_marks(
 
 
 def test_out_of_date_links_are_as_good_as_none(seen: Any, store: str) -> None:
-    app = opened_on(
-        seen, store, model="gone", against="gone", borne="x", last="-1", judge="gone"
-    )
+    app = opened_on(seen, store, model="gone", against="gone", borne="x", last="-1", judge="gone")
     assert not app.exception
     assert len(app.dataframe[0].value) == 8
 
