@@ -163,7 +163,6 @@ def parts() -> Any:
         answers = importlib.import_module("answers")
         worker = importlib.import_module("worker")
         boards = importlib.import_module("boards")
-        computations = importlib.import_module("computations")
         disk_cache = importlib.import_module("judgebench.reports.disk_cache")
         open_store = importlib.import_module("open_store")
 
