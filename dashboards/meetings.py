@@ -1,4 +1,4 @@
-"""Who was judged by whom on what, and so who can be compared: without Streamlit."""
+"""Who was judged by whom on what and how often, and so who can be compared: without Streamlit."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from judgebench.store import Store
 from judgebench.store.catalog import distinct_names
+from judgebench.store.read import Verdicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,3 +124,8 @@ def benchmarks_of(shared: Sequence[Judged]) -> dict[str, tuple[str, str]]:
         name if names.count(name) == 1 else f"{name}@{version}": (name, version)
         for name, version in pairs
     }
+
+
+def verdicts_used(store: Store) -> list[tuple[str, str, Verdicts]]:
+    """Of every benchmark that has any, how many, and when the newest one was."""
+    return [(*at, verdicts) for at, verdicts in store.verdicts_used().items()]

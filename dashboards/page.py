@@ -25,7 +25,7 @@ FIRST_STEPS = "judgebench run suites/demo.yaml"
 
 def state() -> State:
     """The state of the store that this page shows."""
-    return State(st.session_state["store"], st.session_state["mark"])
+    return State(st.session_state["store"], st.session_state.get("mark", ""))
 
 
 def show(title: str, body: Callable[[State, DeltaGenerator], None]) -> None:

@@ -13,19 +13,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import page
 import pandas as pd
 import streamlit as st
 from charts import GAP, INK, Axis, Ink, number, text_px
 from long_text import visible
 from open_store import shown_url
-from page import FIRST_STEPS as FIRST_STEPS
-from page import Telling
-from page import choose as choose
-from page import choose_among as choose_among
-from page import empty as empty
-from page import forget as forget
-from page import or_say_what_is_wrong as or_say_what_is_wrong
 from pandas.io.formats.style import Styler
 from pictures import Draws, as_of, captioned, plotted, save_buttons
 from streamlit.delta_generator import DeltaGenerator
@@ -244,16 +236,6 @@ def notes(lines: Sequence[str]) -> None:
     """Warnings and reasons below a table."""
     if lines:
         st.text("\n".join(lines))
-
-
-# as pages asked before `page` ---------------------------------------------------------------------
-
-
-def choose_benchmark(
-    known: Sequence[tuple[str, str]], widths: Sequence[float], telling: Telling
-) -> tuple[list[DeltaGenerator], str, str] | None:
-    """As `page.choose_benchmark`."""
-    return page.choose_benchmark(page.state(), widths, telling)
 
 
 def download(label: str, name: str, csv: str, key: str) -> None:

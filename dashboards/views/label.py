@@ -9,6 +9,7 @@ from typing import Any
 import item_parts
 import labels
 import markdown_text
+import page
 import pandas as pd
 import raters
 import streamlit as st
@@ -16,6 +17,7 @@ import widgets
 from answers import State
 from long_text import folded_by_button, visible
 from open_store import mark_of, opened
+from streamlit.delta_generator import DeltaGenerator
 
 from judgebench.errors import UsageError
 from judgebench.labels import Asked, Kind, LabelProgress, Presented, verdict_keys
@@ -39,22 +41,20 @@ FEW = 10
 HURRIED = "That key was not taken: this had only just appeared."
 
 
-def page() -> None:
-    st.title("Label")
+def label(shown: State, _: DeltaGenerator) -> None:
     above, beside = st.columns([8, 2], vertical_alignment="center")
-    identity = above.empty()
-    url = st.session_state["store"]
+    identity, url = above.empty(), shown.url
     # Not the state that other pages hold for a while: the label before this one has to count.
     known = State(url, mark_of(url)).read(Store.benchmarks)
     with beside if raters.name_given() else above:
         rater = raters.who()
     if not known:
-        widgets.empty("The store is empty. A run fills it:", widgets.FIRST_STEPS)
+        page.empty("The store is empty. A run fills it:")
         return
     with st.expander("What is labelled", expanded=not rater.name):
         desk = choose(url, known, rater.name)
     if desk is None:
-        widgets.empty("There is nothing to label: the store has no answers to it.", ANSWERS)
+        page.empty("There is nothing to label: the store has no answers to it.", ANSWERS)
         return
     if not rater.name:
         st.text(rater.why_not)
@@ -79,7 +79,7 @@ def page() -> None:
 
 def choose(url: str, known: Sequence[tuple[str, str]], rater: str) -> labels.Desk | None:
     """What the person wants to label; None where nothing of the benchmark can be."""
-    places, benchmark, version = widgets.choose_among(
+    places, benchmark, version = page.choose_among(
         known, [3, 2, 4], lambda: (one for one in known if labels.there(url, *one).models)
     )
     there = labels.there(url, benchmark, version)
@@ -89,13 +89,13 @@ def choose(url: str, known: Sequence[tuple[str, str]], rater: str) -> labels.Des
     declared = " / ".join(reversed(labels.declared(url, benchmark, version)))
     shows = {**KINDS, "label": f"{KINDS['label']}: {declared}"}
     with places[0]:
-        kind: Any = widgets.choose("Asked for", kinds, "asked", default=there.kind, shows=shows)
+        kind: Any = page.choose("Asked for", kinds, "asked", default=there.kind, shows=shows)
     names = {key.hex()[:12]: name for key, name in there.models.items()}
     key_of = {key.hex()[:12]: key for key in there.models}
     opponent = None
     if kind == "preference":
         usual = None if there.opponent is None else there.opponent.hex()[:12]
-        against = widgets.choose("Against", list(names), "against", default=usual, shows=names)
+        against = page.choose("Against", list(names), "against", default=usual, shows=names)
         opponent = key_of.pop(against)
     wanted = [one for one in st.query_params.get_all("model") if one in key_of]
     chosen = st.multiselect(
@@ -109,13 +109,9 @@ def choose(url: str, known: Sequence[tuple[str, str]], rater: str) -> labels.Des
         st.query_params["model"] = chosen
     else:
         st.query_params.pop("model", None)
-    asked = Asked(
-        benchmark=benchmark,
-        version=version,
-        rater=rater,
-        models=tuple(sorted(key_of[one] for one in chosen)),
-        opponent=opponent,
-    )
+    models = tuple(sorted(key_of[one] for one in chosen))
+    at = {"benchmark": benchmark, "version": version}
+    asked = Asked(**at, rater=rater, models=models, opponent=opponent)
     return labels.Desk(url=url, asked=asked, kind=kind)
 
 
@@ -252,4 +248,4 @@ def token(place: VerdictSlot) -> str:
     return sha256(repr(place).encode()).hexdigest()[:12]
 
 
-widgets.or_say_what_is_wrong(page)
+page.show("Label", label)

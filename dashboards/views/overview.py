@@ -17,9 +17,9 @@ import starting
 import streamlit as st
 import widgets
 from answers import State, snapshot
-from computations import verdicts_used
 from item_parts import joined
 from long_text import visible
+from meetings import verdicts_used
 from open_store import NoStoreError
 from streamlit.delta_generator import DeltaGenerator
 
@@ -109,10 +109,7 @@ def _benchmarks(shown: State, known: Sequence[Holding], clock: bool) -> None:
     table, before = st.empty(), counted_before(shown.url)
     for one in known[:DRAWN] if before else ():
         rows[_at(one)][0].text(counts(one, before))
-    used = {
-        (one["benchmark"], one["version"]): Verdicts(**one["verdicts"])
-        for one in shown.soon(verdicts_used)
-    }
+    used = {(name, version): its for name, version, its in shown.soon(verdicts_used)}
     before.update(used)
     for one in known[:DRAWN]:
         rows[_at(one)][0].text(counts(one, used))

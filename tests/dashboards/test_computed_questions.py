@@ -19,7 +19,6 @@ from judgebench.metrics.judge_pair import judge_pair
 from judgebench.reports.confidence import confidence_report, labelling
 from judgebench.reports.judge_pairs import judged_values
 from judgebench.store import Store, open_store
-from judgebench.store.read import Verdicts
 from tests.dashboards import agreement_stores, compare_stores, honesty_stores, stores
 from tests.dashboards.conftest import DASHBOARDS, until
 
@@ -39,7 +38,7 @@ ASKED = [
     ("kinds", ("judges.differing", *AT, "preference", "gpt", "claude")),
     ("sure", ("judgebench.reports.confidence.labelling", BOTH)),
     ("sure", ("judgebench.reports.confidence.with_confidences",)),
-    ("sure", ("computations.verdicts_used",)),
+    ("sure", ("meetings.verdicts_used",)),
     ("sure", ("meetings.met",)),
     ("kinds", ("meetings.met",)),
 ]  # fmt: skip
@@ -120,10 +119,8 @@ def test_who_met_whom_and_how_many_verdicts_there_are(
     with open_store(url, read_only=True) as store:
         state = parts.answers.State(url, "mark")
         known, expected = state.soon(meetings.met).all, store.boards_met()
-        used = state.soon(parts.computations.verdicts_used)
-        assert {
-            (one["benchmark"], one["version"]): Verdicts(**one["verdicts"]) for one in used
-        } == (store.verdicts_used())
+        used = state.soon(meetings.verdicts_used)
+        assert {(name, version): its for name, version, its in used} == store.verdicts_used()
     for one, other in zip(known, expected, strict=True):
         assert (one.benchmark, one.version) == (other.benchmark, other.version)
         for name in ("judge", "model", "opponent"):
@@ -138,12 +135,14 @@ def test_who_met_whom_and_how_many_verdicts_there_are(
 def test_what_is_soon_found_waits_for_nobody_and_is_kept(
     parts: Any, desk: Any, urls: dict[str, str], slow: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import meetings
+
     waiting = question_of(parts, "waiting.until", str(slow), "word")
     long = threading.Thread(target=answer, args=(parts, urls["labels"], waiting))
     long.start()
     until(Path(f"{slow}.begun").exists)
     state = parts.answers.State(urls["labels"], "soon")
-    found = state.soon(parts.computations.verdicts_used)
+    found = state.soon(meetings.verdicts_used)
     assert found
     assert long.is_alive()
     slow.touch()
@@ -154,7 +153,7 @@ def test_what_is_soon_found_waits_for_nobody_and_is_kept(
     assert answer(parts, urls["labels"], question_of(parts, *VERDICTS_USED), "soon") == found
 
 
-VERDICTS_USED = ("computations.verdicts_used",)
+VERDICTS_USED = ("meetings.verdicts_used",)
 
 
 # verdicts that are read once --------------------------------------------------------------------
