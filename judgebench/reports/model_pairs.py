@@ -16,9 +16,9 @@ from functools import cache, cached_property
 
 from judgebench.columns import counted
 from judgebench.errors import UsageError, unknown_name
-from judgebench.metrics.balanced import Balance
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
+from judgebench.metrics.measures import Balance
 from judgebench.metrics.paired import (
     METRIC_OF,
     PairedModels,
