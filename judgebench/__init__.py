@@ -70,6 +70,7 @@ _ASSERTIONS = ("Inconclusive", "assert_no_regression")
 _MODULES = ("api", "batches", "data", "labels", "records")
 
 __all__ = [
+    "DEFAULT_STORE",
     "Inconclusive",
     "__version__",
     "agreement",

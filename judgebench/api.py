@@ -28,6 +28,7 @@ from judgebench.errors import (
     ConfigError,
     InputError,
     JudgebenchError,
+    ProviderUnavailableError,
     StoreBusyError,
     StoreError,
     UsageError,
@@ -41,11 +42,12 @@ from judgebench.execution.forecast import PlanRow, Range
 from judgebench.execution.forecast import plan as plan_work
 from judgebench.execution.manifest import Outcome, with_rechecks
 from judgebench.execution.pool import ProviderPool
-from judgebench.execution.preflight import Finding, needs
+from judgebench.execution.preflight import ASKED, Finding, needs
 from judgebench.execution.recheck import Unconfirmed, recheck_of_today
 from judgebench.execution.resolve import ResolvedBenchmark, ResolvedSuite, endpoints, resolve
+from judgebench.plain_text import dollars
 from judgebench.progress import shown
-from judgebench.protocols import Progress, at_once
+from judgebench.protocols import NoProgress, Progress, at_once
 from judgebench.store import Store
 from judgebench.store import open_store as open_live_store
 
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
     from judgebench.reports.compare import Comparison
     from judgebench.reports.confidence import ConfidenceReport
     from judgebench.reports.cost import CostReport
+    from judgebench.reports.doctor import Doctor
     from judgebench.reports.document import Composed, Document
     from judgebench.reports.drift import DriftReport
     from judgebench.reports.evaluators import EvaluatorReport
@@ -629,15 +632,11 @@ def ranking(
             intervals=Intervals(level=level),
         )
     if not found:
-        raise UsageError(_nothing_compared("models", benchmark))
+        raise UsageError(
+            f"no judge has compared models on {benchmark} yet; a suite's 'baseline' and "
+            "`judgebench import verdicts` (kind preference) bring comparisons"
+        )
     return Rankings(rankings=found)
-
-
-def _nothing_compared(what: str, benchmark: str) -> str:
-    return (
-        f"no judge has compared {what} on {benchmark} yet; a suite's 'baseline' and "
-        "`judgebench import verdicts` (kind preference) bring comparisons"
-    )
 
 
 def confidence(
@@ -741,7 +740,10 @@ def evaluators(
             intervals=Intervals(level=level),
         )
     if not found.rows:
-        raise UsageError(_nothing_compared("answers", benchmark))
+        raise UsageError(
+            f"no judge has compared answers on {benchmark} yet; a suite's 'baseline' and "
+            "`judgebench import verdicts` (kind preference) bring comparisons"
+        )
     return found
 
 
@@ -2479,6 +2481,58 @@ def preflight(suite: Path | str, *, ask: bool = True) -> tuple[list[Finding], fl
     found += needs(work)
     answered = checks.ask(work) if ask else checks.Answered([], 0.0)
     return [*found, *answered.findings], answered.cost_usd
+
+
+def doctor(
+    suite: Path | str | None = None,
+    *,
+    ask: bool = True,
+    servers: str | Sequence[str] = (),
+    store: Results = None,
+    progress: Progress | None = None,
+) -> Doctor:
+    """What is installed, reachable and configured, and whether a suite would find what it needs.
+
+    Parameters
+    ----------
+    ask
+        Whether everybody whom the suite asks behind an API is asked for one token.
+    servers
+        Base URLs of OpenAI-compatible servers that are asked for their models; no key is sent.
+    progress
+        Told what asking cost.
+    """
+    from judgebench.reports.doctor import Doctor, of_machine, of_server
+
+    fault: JudgebenchError | None = None
+    url, of_suite = store_url(None, store), list[Finding]()
+    if suite is not None:
+        try:
+            url = store_url(config.load_suite(Path(suite)), store)
+            of_suite = (
+                _asked_for_a_token(suite, progress or NoProgress())
+                if ask
+                else (preflight(suite, ask=False)[0])
+            )
+        except JudgebenchError as error:
+            of_suite, fault = [Finding("suite", "fault", str(error))], error
+    asked = [of_server(base_url) for base_url in _listed(servers)]
+    checks = (*of_machine(url), *of_suite, *asked)
+    silent = [one for one in asked if one.state == "fault"]
+    wrong = silent or [one for one in of_suite if one.state == "fault"]
+    if fault is None and wrong:
+        unreachable = bool(silent) or all(one.what.endswith(ASKED) for one in wrong)
+        kind = ProviderUnavailableError if unreachable else ConfigError
+        fault = kind("; ".join(f"{one.what}: {one.found}" for one in wrong))
+    return Doctor(checks=checks, fault=fault)
+
+
+def _asked_for_a_token(suite: Path | str, progress: Progress) -> list[Finding]:
+    progress.say("asking everybody behind an API for one token; --no-calls leaves that out")
+    found, cost_usd = preflight(suite)
+    said = "an amount that is not known" if cost_usd is None else f"{dollars(cost_usd)} USD"
+    progress.say(f"asking cost {said}")
+    return found
 
 
 @contextmanager

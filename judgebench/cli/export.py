@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 import judgebench
-from judgebench.cli.options import Refused, refuse_options, store_option
+from judgebench.cli.options import store_option
 from judgebench.cli.streams import say
 
 ALPACA_EVAL = "alpaca-eval"
@@ -24,7 +25,7 @@ def _but(*formats: str) -> tuple[str, ...]:
     return tuple(name for name in FORMATS if name not in formats)
 
 
-REFUSED: Refused = (
+REFUSED: Sequence[tuple[Sequence[str], Sequence[str], str]] = (
     (
         TRACKERS,
         ("outputs",),
@@ -43,6 +44,7 @@ REFUSED: Refused = (
         f"--model goes with `export {ALPACA_EVAL}` and `export {EXAMPLES}`",
     ),
 )
+"""Formats, options that mean nothing there, and what is said of one that is given."""
 
 
 @click.command("export")
@@ -115,7 +117,9 @@ def command(
     Exit codes: 0 written; 64 a name or option is not known; 69 a tracker is offline or refuses
     the key; 73 a file cannot be written.
     """
-    refuse_options(what, {**given, "outputs": outputs}, REFUSED)
+    for formats, options, why in REFUSED:
+        if what in formats and any({**given, "outputs": outputs}[option] for option in options):
+            raise click.UsageError(why.format(what=what))
     if what in TRACKERS:
         sent = judgebench.api.export_to_tracker(what, about or "latest", store=store)
         say(f"sent to {what}: {sent}")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from judgebench.config import Shard
     from judgebench.reports.document import Document, Report
 
-Cell: TypeAlias = "Callable[[Any], object] | str"
 Command = TypeVar("Command", bound=Callable[..., object])
 
 FORMATS = ("table", "md", "csv", "json", "html", "latex")
@@ -169,69 +168,6 @@ def report(
         return command(carried_out)
 
     return made
-
-
-def listing(
-    title: str,
-    rows: Iterable[Any],
-    columns: Mapping[str, Cell],
-    record: Callable[[Any], Mapping[str, Any]],
-    *,
-    flat: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
-    data: str | None = None,
-    notes: Sequence[str] = (),
-) -> Document:
-    """A document of one table with a row for each thing.
-
-    Parameters
-    ----------
-    columns
-        Titles, and what stands below: an attribute, or a function of the thing. A title that ends
-        with ``>`` is of a column of numbers, with ``~`` of long text, with ``?`` of one that is
-        left out first.
-    record
-        What JSON has of a thing.
-    flat
-        What of that CSV has, where it cannot have all.
-    data
-        The name of the list in JSON; the title if not given.
-    """
-    from judgebench.reports.document import Column, Document, Table
-
-    rows = list(rows)
-    table = Table(
-        title=title,
-        columns=[
-            Column(
-                title=name.rstrip(">~?"),
-                align="right" if ">" in name else "left",
-                wraps="~" in name,
-                spare="?" in name,
-            )
-            for name in columns
-        ],
-        rows=[[_cell(row, cell) for cell in columns.values()] for row in rows],
-        notes=notes,
-    )
-    records = [record(row) for row in rows]
-    tidy = records if flat is None else [flat(one) for one in records]
-    return Document(tables=[table], records=tidy, data={data or title: records})
-
-
-def _cell(row: Any, cell: Cell) -> str:
-    found = getattr(row, cell) if isinstance(cell, str) else cell(row)
-    return f"{found:,}" if isinstance(found, int) else str(found)
-
-
-Refused: TypeAlias = "Sequence[tuple[Sequence[str], Sequence[str], str]]"
-"""Formats, options that mean nothing there, and what is said of one that is given."""
-
-
-def refuse_options(what: str, given: Mapping[str, Any], refused: Refused) -> None:
-    """Raise `click.UsageError` for the first option that a format has no use for."""
-    for formats, options, why in refused:
-        if what in formats and any(given[option] for option in options):
-            raise click.UsageError(why.format(what=what))
 
 
 def show(found: Document | Report, form: str, outputs: Sequence[Path] = ()) -> None:

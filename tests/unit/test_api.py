@@ -20,6 +20,7 @@ STORE = ROOT / "tests" / "changes" / "stores" / "kinds.db.xz"
 """One that has all kinds of judges, as the first release wrote it."""
 
 NAMES = """
+    DEFAULT_STORE
     Inconclusive __version__ agreement answers assert_no_regression compare confidence cost drift
     evaluators export_alpaca_eval export_confidence_examples export_parquet export_responses
     export_verdicts forget gate import_files import_labels import_responses import_verdicts item

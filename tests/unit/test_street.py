@@ -24,6 +24,7 @@ def sections() -> dict[str, list[tuple[str, str]]]:
     [
         ("From `judgebench run suite.yaml` to the first call", 30, 15),
         ("One judgment, from its slot to its row", 25, 14),
+        ("From stored verdicts to a printed board", 20, 10),
     ],
 )
 def test_a_walk_is_short_and_every_function_of_it_is_there(
