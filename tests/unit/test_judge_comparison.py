@@ -153,6 +153,17 @@ def test_few_judges_are_compared_in_pairs_and_many_with_the_best() -> None:
     assert pairs_compared(six, "stranger") == ([], 0)
 
 
+def test_the_best_of_many_is_compared_at_the_price_of_all_pairs() -> None:
+    right = truth(120)
+    said = {("human", "m"): right}
+    said |= {(f"j{n}", "m"): noisy(right, 0.03 + 0.06 * n, n) for n in range(7)}
+    pooled = [one for one in compared(said).differences if one.scope == "pooled"]
+    assert (len(pooled), {one.tests for one in pooled}) == (6, {21})
+    clearest = min(pooled, key=lambda one: one.p_value)
+    assert clearest.p_adjusted == pytest.approx(21 * clearest.p_value)
+    assert clearest.estimate.level == pytest.approx(1 - 0.05 / 21)
+
+
 def test_raters_that_the_reference_is_made_of_are_not_compared() -> None:
     right = truth(40)
     said = {("human/a", "m"): right, ("human/b", "m"): right, ("j", "m"): noisy(right, 0.1, 1)}

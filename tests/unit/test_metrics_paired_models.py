@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from judgebench.metrics.balanced import Balance
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.measures import Balance
 from judgebench.metrics.paired import (
     PairedModels,
     compare,
     every_pair,
+    family,
     paired_models,
     spread_of,
 )
@@ -199,6 +200,7 @@ def test_who_was_never_judged_is_named() -> None:
 def test_a_group_without_a_verdict_compares_nothing() -> None:
     lined = pair(marks("+-", "++"), group_of={"000": "a"}, group="b")
     assert lined.items == ()
+    assert (lined.coverage, lined.readable) == ((0.0, 0.0), 0)
     assert math.isnan(compare(lined, alpha=0.05).observed.difference)
 
 
@@ -237,3 +239,12 @@ def test_every_pair_has_the_spread_that_comparing_it_finds() -> None:
             assert two.right is None
     some = every_pair(its, which, "j", labels=BINARY, most=2)
     assert len(list(some)) == 2
+
+
+def test_a_family_counts_tests_that_are_not_shown_in_p_values_and_levels() -> None:
+    p_values = {"observed": [0.001, 0.004, 0.2], "worst": [0.001, 0.2, 0.2]}
+    alone, among = (family(p_values, alpha=0.05, of=of) for of in (None, 10))  # type: ignore[arg-type]
+    assert [p for p, _ in alone] == pytest.approx([0.003, 0.008, 0.2])
+    assert [p for p, _ in among] == pytest.approx([0.01, 0.036, 1.0])
+    assert [at["observed"] for _, at in among] == pytest.approx([0.05 / 10, 0.05 / 9, 0.05 / 8])
+    assert [at["worst"] for _, at in among] == pytest.approx([0.05 / 10, 0.05 / 9, 0.05 / 9])
