@@ -25,7 +25,7 @@ from charts import (
     up,
 )
 
-from judgebench.metrics.risk_curve import RiskCurve
+from judgebench.metrics.confidence import RiskCurve
 from judgebench.reports.confidence import ConfidenceRow
 from judgebench.reports.estimates import figure
 

@@ -161,7 +161,7 @@ def differences(rows: pd.DataFrame, called: pd.DataFrame, axis: Axis, ink: Ink) 
         ``when``, ``label``, ``words`` of the night from which a slide is called; may be empty.
     """
     x = _when(ink, rows["when"])
-    y = alt.Y("value:Q", title=axis.title, scale=alt.Scale(zero=True), axis=quiet(ink))
+    y = alt.Y("value:Q", title=axis.title, scale=alt.Scale(zero=True, padding=8), axis=quiet(ink))
     zero = alt.Chart(pd.DataFrame({"value": [0.0]})).mark_rule(color=ink.faint, strokeDash=[2, 3])
     tones = toned("from:N", inked(SIDES, ink))
     value = ("value:Q", "difference", f"+.{axis.digits}f")

@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, ndtr, ndtri
 from scipy.stats import beta
 
-from judgebench.metrics.confidence_board import QuestionSet, statistics
+from judgebench.metrics.confidence import QuestionSet, statistics
 from judgebench.metrics.intervals import Intervals, wilson
 from judgebench.metrics.paired_confidences import SetOfTwo, of_confidences
 from judgebench.stats.calibration_error import (

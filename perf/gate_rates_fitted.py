@@ -43,7 +43,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyarrow import parquet
 
-from judgebench.metrics.confidence_board import statistics
+from judgebench.metrics.confidence import statistics
 from judgebench.metrics.length_controlled import PARAMETERS
 from judgebench.reports.length_calibrations import read_recovered
 from judgebench.stats.length_control import exact, replicates

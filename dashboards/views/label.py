@@ -110,9 +110,8 @@ def choose(url: str, known: Sequence[tuple[str, str]], rater: str) -> labels.Des
     else:
         st.query_params.pop("model", None)
     models = tuple(sorted(key_of[one] for one in chosen))
-    at = {"benchmark": benchmark, "version": version}
-    asked = Asked(**at, rater=rater, models=models, opponent=opponent)
-    return labels.Desk(url=url, asked=asked, kind=kind)
+    at: dict[str, Any] = {"benchmark": benchmark, "version": version, "opponent": opponent}
+    return labels.Desk(url=url, asked=Asked(**at, rater=rater, models=models), kind=kind)
 
 
 # one cell after another -------------------------------------------------------------------------

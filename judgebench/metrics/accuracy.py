@@ -7,11 +7,10 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from judgebench.metrics.board_kinds import BoardKind, board
-from judgebench.metrics.groups import Groups, by_group
 from judgebench.metrics.intervals import LEAST, Intervals
 from judgebench.metrics.item_means import ItemMeans, item_means
-from judgebench.metrics.judge_noise import JUDGE_NOISE, judge_noise
 from judgebench.metrics.measure import Measure, mean_of
+from judgebench.metrics.measures import JUDGE_NOISE, Groups, by_group, judge_noise
 from judgebench.metrics.ranked_rows import Measured, Standing, judge_by_judge
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable
 from judgebench.metrics.verdict_values import label_values

@@ -7,7 +7,7 @@ same as well, so that what counts is how much rarer its other verdicts are than 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -60,57 +60,6 @@ class NearConstant:
     kind: Kind = "label"
 
 
-def near_constant(
-    said: Codes,
-    truth: Codes,
-    model_of: Ints,
-    *,
-    n_models: int,
-    rule: NearConstantRule,
-    one_scale: bool = True,
-) -> Iterator[tuple[int | None, int, int, int, int]]:
-    """Where a judge says nearly always the same: over all answers of several models, and of each.
-
-    Parameters
-    ----------
-    said, truth : int array, shape (answers,)
-        What judge and reference say, as codes; below 0 where one says nothing. Counted is where
-        both say something.
-    one_scale
-        Whether equal codes are equal verdicts; where they are not, as of scores on two scales, the
-        reference's most frequent one stands beside the judge's.
-
-    Yields
-    ------
-    model or None for all, the judge's code, how often it and the reference say so, and of how many
-    """
-    both = (said >= 0) & (truth >= 0)
-    width = int(max(said.max(initial=0), truth.max(initial=0))) + 1
-    mine, theirs = (
-        np.bincount(model_of[both] * width + codes[both], minlength=n_models * width).reshape(
-            n_models, width
-        )
-        for codes in (said, truth)
-    )
-    groups: list[int | None] = [None, *range(n_models)]
-    of_mine = np.concatenate([mine.sum(axis=0, keepdims=True), mine])
-    of_theirs = np.concatenate([theirs.sum(axis=0, keepdims=True), theirs])
-    several = int((mine.sum(axis=1) > 0).sum()) > 1
-    for group, counts, reference in zip(groups, of_mine, of_theirs, strict=True):
-        if group is None and not several:
-            continue
-        n, code = int(counts.sum()), int(counts.argmax())
-        same = int(counts[code])
-        reference_same = int(reference[code] if one_scale else reference.max())
-        others, rare = n - reference_same, n - same
-        if (
-            n >= rule.fewest
-            and same >= round(rule.share * n, 9)
-            and others >= max(rule.others, round((1.0 - rule.share) * n, 9), rule.rarer * rare)
-        ):
-            yield group, code, same, reference_same, n
-
-
 def coded(values: Sequence[float] | np.ndarray) -> tuple[Ints, list[str]]:
     """Scores as codes, equal ones alike, and what the codes stand for; -1 where there is none."""
     given = np.round(np.asarray(values, dtype=np.float64), 9)
@@ -132,20 +81,51 @@ def flagged(
     *,
     one_scale: bool = True,
 ) -> list[NearConstant]:
-    """As `near_constant`, with names: of models and their opponents, and in words of verdicts."""
-    found = near_constant(
-        said, truth, model_of, n_models=len(models), rule=rule, one_scale=one_scale
-    )
-    return [
-        NearConstant(
-            judge=judge,
-            reference=reference,
-            model=None if at is None else models[at][0],
-            opponent=None if at is None else models[at][1],
-            says=words[code],
-            share=same / n,
-            reference_share=reference_same / n,
-            n=n,
+    """Where a judge says nearly always the same: over all answers of several models, and of each.
+
+    Parameters
+    ----------
+    said, truth : int array, shape (answers,)
+        What judge and reference say, as codes; below 0 where one says nothing. Counted is where
+        both say something.
+    models
+        Each with its opponent.
+    words
+        What the judge's codes stand for.
+    one_scale
+        Whether equal codes are equal verdicts; where they are not, as of scores on two scales, the
+        reference's most frequent one stands beside the judge's.
+    """
+    both = (said >= 0) & (truth >= 0)
+    shape = len(models), int(max(said.max(initial=0), truth.max(initial=0))) + 1
+    mine, theirs = (
+        np.bincount(model_of[both] * shape[1] + codes[both], minlength=shape[0] * shape[1]).reshape(
+            shape
         )
-        for at, code, same, reference_same, n in found
-    ]
+        for codes in (said, truth)
+    )
+    several = int((mine.sum(axis=1) > 0).sum()) > 1
+    groups = [(mine.sum(axis=0), theirs.sum(axis=0), (None, None))] if several else []
+    found = []
+    for counts, of_reference, (model, opponent) in (
+        *groups,
+        *zip(mine, theirs, models, strict=True),
+    ):
+        n, code = int(counts.sum()), int(counts.argmax())
+        same = int(counts[code])
+        reference_same = int(of_reference[code] if one_scale else of_reference.max())
+        fewest = max(rule.others, round((1.0 - rule.share) * n, 9), rule.rarer * (n - same))
+        if n >= rule.fewest and same >= round(rule.share * n, 9) and n - reference_same >= fewest:
+            found.append(
+                NearConstant(
+                    judge=judge,
+                    model=model,
+                    opponent=opponent,
+                    says=words[code],
+                    share=same / n,
+                    n=n,
+                    reference=reference,
+                    reference_share=reference_same / n,
+                )
+            )
+    return found

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from judgebench.columns import Bools, marked, paired, taken
 from judgebench.metrics.accuracy import ACCURACY
-from judgebench.metrics.balanced import Balance, balanced
 from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.intervals import LEAST, Floats, Intervals
 from judgebench.metrics.item_means import ItemMeans, item_means
 from judgebench.metrics.measure import Measure, estimated, mean_of
+from judgebench.metrics.measures import Balance, balanced
 from judgebench.metrics.scores import SCORE, mixed, scales_of
 from judgebench.metrics.verdict_table import FAILED, Columns, Ints, read_table
 from judgebench.metrics.verdict_values import label_values, preference_values, score_values

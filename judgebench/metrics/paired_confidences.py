@@ -21,7 +21,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from judgebench.metrics.confidence_board import Floats, QuestionSet, Statistic, statistics
+from judgebench.metrics.confidence import Floats, QuestionSet, Statistic, statistics
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.paired import BASELINE, CANDIDATE, Compared, PairedModels, compare
 from judgebench.plain_text import counted

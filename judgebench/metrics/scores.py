@@ -11,16 +11,21 @@ import numpy as np
 from judgebench.columns import Column, coded, counted, marked, numbers, same
 from judgebench.columns import taken as rows_of
 from judgebench.errors import ConfigError
-from judgebench.metrics.balanced import Balance, balanced
 from judgebench.metrics.board_kinds import BoardKind, board
-from judgebench.metrics.groups import Groups, by_group
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.item_means import ItemMeans, item_means
-from judgebench.metrics.judge_noise import JUDGE_NOISE, judge_noise
 from judgebench.metrics.measure import Measure, mean_of
+from judgebench.metrics.measures import (
+    JUDGE_NOISE,
+    Balance,
+    Groups,
+    balanced,
+    by_group,
+    judge_noise,
+    rounded,
+)
 from judgebench.metrics.ranked_rows import Measured, Standing, judge_by_judge
 from judgebench.metrics.registry import package_entries
-from judgebench.metrics.rounded import rounded
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable
 from judgebench.metrics.verdict_values import score_values
 

@@ -14,11 +14,11 @@ from statistics import NormalDist
 import numpy as np
 
 from judgebench.columns import taken as rows_of
-from judgebench.metrics.balanced import Balance, balanced
 from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.intervals import LEAST, Floats, Intervals
 from judgebench.metrics.item_means import item_means
 from judgebench.metrics.measure import Measure, estimated, mean_of
+from judgebench.metrics.measures import Balance, balanced
 from judgebench.metrics.paired import as_numbers
 from judgebench.metrics.scores import mixed, scales_of
 from judgebench.metrics.verdict_table import Columns, Ints, read_table

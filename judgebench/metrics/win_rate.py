@@ -11,13 +11,18 @@ import numpy as np
 
 from judgebench.columns import marked
 from judgebench.metrics.board_kinds import BoardKind, board
-from judgebench.metrics.groups import Groups, by_group
 from judgebench.metrics.intervals import LEAST, Floats, Intervals
 from judgebench.metrics.item_means import ItemMeans, item_means
-from judgebench.metrics.judge_noise import JUDGE_NOISE, judge_noise
 from judgebench.metrics.measure import Measure, mean_of
+from judgebench.metrics.measures import (
+    JUDGE_NOISE,
+    STANDARD_ERROR,
+    Groups,
+    by_group,
+    judge_noise,
+    standard_error_of,
+)
 from judgebench.metrics.ranked_rows import Measured, Standing, judge_by_judge
-from judgebench.metrics.standard_error import STANDARD_ERROR, standard_error_of
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable
 from judgebench.metrics.verdict_values import preference_values
 

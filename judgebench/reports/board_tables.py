@@ -9,11 +9,11 @@ from typing import Any, ClassVar, NamedTuple
 from judgebench.errors import UsageError
 from judgebench.metrics.answer_lengths import AVG_LENGTH
 from judgebench.metrics.length_controlled import AS_PUBLISHED, LENGTH_CONTROLLED, PUBLISHED_ERROR
+from judgebench.metrics.measures import STANDARD_ERROR
 from judgebench.metrics.missing import FAILURES, SPLIT
 from judgebench.metrics.registry import digits, heading, package_entries
 from judgebench.metrics.registry import metric as entry
 from judgebench.metrics.scores import GUESSED, SCORE
-from judgebench.metrics.standard_error import STANDARD_ERROR
 from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.records import Estimate
 from judgebench.reports import estimates

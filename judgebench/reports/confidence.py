@@ -12,10 +12,19 @@ import numpy as np
 
 from judgebench.columns import grouped
 from judgebench.errors import UsageError, unknown_name
-from judgebench.metrics.confidence_board import Figures, QuestionSet, estimates_of, figures
+from judgebench.metrics.confidence import (
+    TENTHS,
+    Figures,
+    QuestionSet,
+    RiskCurve,
+    SetCurve,
+    estimates_of,
+    figures,
+    risk_curve,
+    set_curve,
+)
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.registry import meanings, metric
-from judgebench.metrics.risk_curve import TENTHS, RiskCurve, SetCurve, risk_curve, set_curve
 from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.boards import meant

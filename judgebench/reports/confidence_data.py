@@ -19,7 +19,7 @@ from natsort import natsorted, ns
 from judgebench.benchmarks.folder import items_at_hand
 from judgebench.columns import grouped
 from judgebench.errors import UsageError
-from judgebench.metrics.confidence_board import QuestionSet
+from judgebench.metrics.confidence import QuestionSet
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.verdict_table import coded
 from judgebench.records import Item

@@ -28,7 +28,7 @@ from judgebench.metrics.paired import (
 )
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.registry import metric as entry
-from judgebench.metrics.repeated_answers import average_nights, repeat_spread
+from judgebench.metrics.verdict_spread import average_nights, repeat_spread
 from judgebench.reports.model_pairs import PairData
 from judgebench.stats.unchanged import (
     CHANCE,

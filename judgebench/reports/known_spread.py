@@ -17,7 +17,6 @@ from typing import Literal
 import numpy as np
 
 from judgebench.metrics.board_kinds import BoardKind
-from judgebench.metrics.head_spread import head_spreads
 from judgebench.metrics.paired import (
     BASELINE,
     CANDIDATE,
@@ -26,7 +25,7 @@ from judgebench.metrics.paired import (
     pairs_beside,
     spread_of,
 )
-from judgebench.metrics.repeated_answers import average_nights, repeat_spread
+from judgebench.metrics.verdict_spread import average_nights, head_spreads, repeat_spread
 from judgebench.plain_text import counted
 from judgebench.reports.gate_unchanged import LEAST_ITEMS, too_little_read
 from judgebench.reports.model_pairs import PairData

@@ -15,10 +15,10 @@ from judgebench.config import Panel
 from judgebench.errors import UsageError
 from judgebench.metrics.accuracy import ACCURACY, accuracies
 from judgebench.metrics.answer_lengths import AVG_LENGTH, answer_lengths
-from judgebench.metrics.balanced import Balance
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
+from judgebench.metrics.measures import Balance
 from judgebench.metrics.ranked_rows import Standing
 from judgebench.metrics.scores import SCORE, scales_of, scores
 from judgebench.metrics.win_rate import PERCENT, WIN_RATE, win_rates

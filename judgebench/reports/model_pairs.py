@@ -16,9 +16,9 @@ from functools import cache, cached_property
 
 from judgebench.columns import counted
 from judgebench.errors import UsageError, unknown_name
-from judgebench.metrics.balanced import Balance
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
+from judgebench.metrics.measures import Balance
 from judgebench.metrics.paired import (
     METRIC_OF,
     PairedModels,
@@ -27,8 +27,8 @@ from judgebench.metrics.paired import (
     paired_models,
 )
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
-from judgebench.metrics.repeated_answers import average_nights
 from judgebench.metrics.scores import DIMENSION, WHY, of_part, with_parts
+from judgebench.metrics.verdict_spread import average_nights
 from judgebench.records import JudgeSpec
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.boards import Columns, meant, model_called, renamed, with_units

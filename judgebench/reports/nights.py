@@ -374,7 +374,7 @@ def nights(
         raise UsageError(f"{benchmark}@{version}: this judge has judged no model called {name!r}")
     its = every[name]
     baselines = store.baselines(benchmark, version)
-    data = _Then(
+    data = _AsOf(
         store,
         f"{benchmark}@{version}",
         {one.model_id for one in its} | {one.model_id for one in baselines},
@@ -504,7 +504,7 @@ def _changed(before: DecidedNight, served: Sequence[str], stacks: Sequence[str])
     )
 
 
-class _Then(PairData):
+class _AsOf(PairData):
     """As it was on a night: a judge that drifted later had not drifted yet."""
 
     now = math.inf
@@ -520,7 +520,7 @@ class _Gate:
 
     def __init__(
         self,
-        data: _Then,
+        data: _AsOf,
         judge: str,
         stated: Policy | None,
         share: float | None,

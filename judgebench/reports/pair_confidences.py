@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from judgebench.errors import UsageError, unknown_name
-from judgebench.metrics.confidence_board import QuestionSet
+from judgebench.metrics.confidence import QuestionSet
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.paired import Compared, PairedModels
 from judgebench.metrics.paired_confidences import SetOfTwo, of_confidences

@@ -18,9 +18,9 @@ from judgebench.columns import grouped
 from judgebench.execution.forecast import Designs, Detectable, PassesUnchanged, PlanRow
 from judgebench.execution.plan import verdicts_each
 from judgebench.execution.resolve import JudgeAssignment
-from judgebench.metrics.head_spread import BOTH, head_spreads
 from judgebench.metrics.paired import HEAD_TO_HEAD, METRIC_OF, every_pair, spread_of
 from judgebench.metrics.registry import metric as entry
+from judgebench.metrics.verdict_spread import BOTH, head_spreads
 from judgebench.plain_text import too_few_items
 from judgebench.records import CONFIDENCES
 from judgebench.reports.document import (

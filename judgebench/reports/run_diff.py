@@ -13,9 +13,9 @@ from functools import partial
 from itertools import product
 from typing import Any, ClassVar, NamedTuple
 
-from judgebench.metrics.balanced import Balance
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.measures import Balance
 from judgebench.metrics.paired import METRIC_OF, as_numbers, before_and_after
 from judgebench.metrics.registry import metric
 from judgebench.metrics.win_rate import NEAR, outcome

@@ -15,9 +15,9 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 
 from judgebench.errors import UsageError, unknown_name
-from judgebench.metrics.balanced import Balance
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Floats, Intervals
+from judgebench.metrics.measures import Balance
 from judgebench.metrics.registry import heading, metric
 from judgebench.metrics.shared_draws import Lineup, lineup
 from judgebench.records import Estimate
@@ -275,10 +275,10 @@ def training(
     )
     if not found.models:
         raise UsageError(f"{which}: {shown} has judged no checkpoint of {run}")
-    return _told(data, kind, shown, run, at, found, level)
+    return _report(data, kind, shown, run, at, found, level)
 
 
-def _told(
+def _report(
     data: BoardData,
     kind: BoardKind,
     judge: str,

@@ -77,6 +77,26 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Callable[..., object]:
     return opened
 
 
+@pytest.fixture(scope="module")
+def _opened_before() -> dict[str, object]:
+    return {}
+
+
+@pytest.fixture
+def seen(
+    open_page: Callable[..., object], _opened_before: dict[str, object]
+) -> Callable[..., object]:
+    """As `open_page`, once in a file: for tests that look at a page and touch nothing of it."""
+
+    def looked(page: str, url: str, **query: str) -> object:
+        asked = repr((page, url, sorted(query.items())))
+        if asked not in _opened_before:
+            _opened_before[asked] = open_page(page, url, **query)
+        return _opened_before[asked]
+
+    return looked
+
+
 @pytest.fixture
 def downloads(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """What a page offers to download as CSV: by the name of the file."""

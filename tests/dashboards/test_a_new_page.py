@@ -81,3 +81,12 @@ def test_a_page_is_one_file(app: Path, tmp_path: Path, monkeypatch: pytest.Monke
     )
     assert len(opened.get("download_button")) == 5
     assert opened.query_params["benchmark"] == stores.BENCHMARK
+
+
+def test_no_page_is_long() -> None:
+    lengths = {
+        file.name: len(file.read_text("utf-8").splitlines()) for file in DASHBOARDS.glob("views/*")
+        if file.suffix == ".py"
+    }  # fmt: skip
+    assert len(lengths) >= 10
+    assert {name: n for name, n in lengths.items() if n > 250} == {}

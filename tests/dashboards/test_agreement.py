@@ -62,9 +62,9 @@ def signed(value: float, digits: int) -> str:
 
 @pytest.mark.parametrize("reference", ["human/a", "strict", "human"])
 def test_any_two_judges_have_a_table_and_their_leniency(
-    open_page: Any, store: str, reference: str
+    seen: Any, store: str, reference: str
 ) -> None:
-    app = open_page("agreement", store, shown="lenient", reference=reference)
+    app = seen("agreement", store, shown="lenient", reference=reference)
     assert not app.exception
     found = beside(store, "lenient", reference)
     assert found.confusion is not None
@@ -88,8 +88,8 @@ def test_any_two_judges_have_a_table_and_their_leniency(
     assert shown.loc["older", "missing"] > 0
 
 
-def test_whose_side_an_interval_is_on_is_said_by_shape_and_hue(open_page: Any, store: str) -> None:
-    app = open_page("agreement", store, **PAIR)
+def test_whose_side_an_interval_is_on_is_said_by_shape_and_hue(seen: Any, store: str) -> None:
+    app = seen("agreement", store, **PAIR)
     found = beside(store, "lenient", "human/a")
     tones = {
         line["name"]: line["tone"]
@@ -105,9 +105,9 @@ def test_whose_side_an_interval_is_on_is_said_by_shape_and_hue(open_page: Any, s
 
 
 def test_the_cells_of_the_map_have_intervals_and_the_two_chosen_a_frame(
-    open_page: Any, store: str
+    seen: Any, store: str
 ) -> None:
-    app = open_page("agreement", store, **PAIR)
+    app = seen("agreement", store, **PAIR)
     cells = with_field(app, "ends")
     assert len(cells) == 4 * 3
     assert {(cell["row"], cell["column"]) for cell in cells if cell["chosen"]} == {
@@ -124,8 +124,8 @@ def test_the_cells_of_the_map_have_intervals_and_the_two_chosen_a_frame(
 
 
 @pytest.mark.parametrize("scope", ["pooled", "macro"])
-def test_judges_are_compared_with_judges(open_page: Any, store: str, scope: str) -> None:
-    app = open_page("agreement", store, scope=scope, **PAIR)
+def test_judges_are_compared_with_judges(seen: Any, store: str, scope: str) -> None:
+    app = seen("agreement", store, scope=scope, **PAIR)
     assert not app.exception
     with open_store(store, read_only=True) as opened:
         report = agreement_report(
@@ -179,8 +179,8 @@ def test_a_click_into_the_map_makes_the_boxes_ask_the_url(
 
 
 @pytest.mark.parametrize("among", ["two", "all"])
-def test_items_come_by_how_much_the_judges_differ(open_page: Any, store: str, among: str) -> None:
-    app = open_page("agreement", store, among=among, **PAIR)
+def test_items_come_by_how_much_the_judges_differ(seen: Any, store: str, among: str) -> None:
+    app = seen("agreement", store, among=among, **PAIR)
     assert not app.exception
     asked = ("lenient", "human/a") if among == "two" else ()
     found = ranking(store, *asked)
@@ -201,8 +201,8 @@ def test_items_come_by_how_much_the_judges_differ(open_page: Any, store: str, am
     assert strangers == (among == "all")
 
 
-def test_what_each_judge_said_of_an_item_is_counted(open_page: Any, store: str) -> None:
-    app = open_page("agreement", store, **PAIR)
+def test_what_each_judge_said_of_an_item_is_counted(seen: Any, store: str) -> None:
+    app = seen("agreement", store, **PAIR)
     found = ranking(store, "lenient", "human/a")
     line = table(app, "differ").to_dict("records")[0]
     incorrect, correct = found.votes[0, 0]
@@ -227,8 +227,8 @@ def test_pages_of_items_and_one_item_are_links(open_page: Any, store: str) -> No
     assert asked == {"benchmark": [BENCHMARK], "version": [VERSION], "item": [found.items[0]]}
 
 
-def test_a_link_that_is_out_of_date_is_no_error(open_page: Any, store: str) -> None:
-    app = open_page(
+def test_a_link_that_is_out_of_date_is_no_error(seen: Any, store: str) -> None:
+    app = seen(
         "agreement", store, shown="gone", reference="gone", item="gone", among="gone",
         scope="gone", kind="gone", part="9" * 30,
     )  # fmt: skip
@@ -245,8 +245,8 @@ def test_judges_that_say_the_same_of_everything(open_page: Any, tmp_path: Path) 
     assert table(app, "leniency")["leniency"][0] == "0.0 [no interval]"
 
 
-def test_comparisons_are_won_tied_and_lost(open_page: Any, kinds: str) -> None:
-    app = open_page("agreement", kinds, reference="claude", shown="gpt")
+def test_comparisons_are_won_tied_and_lost(seen: Any, kinds: str) -> None:
+    app = seen("agreement", kinds, reference="claude", shown="gpt")
     assert not app.exception
     counts = table(app, "no verdict")
     assert list(counts["reference"]) == ["win", "tie", "loss"]
@@ -261,8 +261,8 @@ def test_comparisons_are_won_tied_and_lost(open_page: Any, kinds: str) -> None:
     assert "a tie counting half" in " ".join(caption.value for caption in app.caption)
 
 
-def test_scores_have_correlations_points_and_a_spread(open_page: Any, scores: str) -> None:
-    app = open_page("agreement", scores, reference="human/a", shown="mild")
+def test_scores_have_correlations_points_and_a_spread(seen: Any, scores: str) -> None:
+    app = seen("agreement", scores, reference="human/a", shown="mild")
     assert not app.exception
     assert boxes(app)["Scope"].options == ["pooled"]
     counts = table(app, "no verdict")

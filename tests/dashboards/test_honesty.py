@@ -52,10 +52,10 @@ def text_of(estimate: Any, *, at_most: bool = False) -> str:
 
 @pytest.mark.parametrize("over", ["all", "set:rivers", "set:capitals"])
 def test_the_figures_are_those_of_the_report(
-    open_page: Any, store: str, report: ConfidenceReport, over: str
+    seen: Any, store: str, report: ConfidenceReport, over: str
 ) -> None:
     app = opened_on(
-        open_page, store, over=over, sure=list(honesty_stores.KNOWS),
+        seen, store, over=over, sure=list(honesty_stores.KNOWS),
         confidence=["Verbal-0", "EliCal", "Prob", "Consis-Sem"],
     )  # fmt: skip
     assert not app.exception
@@ -83,11 +83,11 @@ def test_the_figures_are_those_of_the_report(
 
 
 def test_the_steps_that_are_drawn_have_the_area_that_is_printed(
-    open_page: Any, store: str, report: ConfidenceReport
+    seen: Any, store: str, report: ConfidenceReport
 ) -> None:
     wanted = ["Verbal-0", "EliCal", "Prob"]
     for over in ("all", "set:rivers"):
-        app = opened_on(open_page, store, over=over, sure=["knows-itself"], confidence=wanted)
+        app = opened_on(seen, store, over=over, sure=["knows-itself"], confidence=wanted)
         steps = pd.DataFrame(line for line in with_field(app, "series") if line.get("series"))
         areas = {
             row.confidence: row.metrics["aurc"].value for row in report.rows
@@ -100,11 +100,9 @@ def test_the_steps_that_are_drawn_have_the_area_that_is_printed(
 
 
 def test_the_bins_that_are_drawn_have_the_error_that_is_printed(
-    open_page: Any, store: str, report: ConfidenceReport
+    seen: Any, store: str, report: ConfidenceReport
 ) -> None:
-    app = opened_on(
-        open_page, store, over="set:rivers", sure=["knows-itself"], confidence=["Verbal-0"]
-    )
+    app = opened_on(seen, store, over="set:rivers", sure=["knows-itself"], confidence=["Verbal-0"])
     (row,) = [
         row
         for row in report.rows
@@ -122,9 +120,9 @@ def test_the_bins_that_are_drawn_have_the_error_that_is_printed(
 
 
 def test_what_the_mean_over_sets_is_not_is_said(
-    open_page: Any, store: str, report: ConfidenceReport
+    seen: Any, store: str, report: ConfidenceReport
 ) -> None:
-    app = opened_on(open_page, store, over="all", sure=["knows-itself"], confidence=["Verbal-0"])
+    app = opened_on(seen, store, over="all", sure=["knows-itself"], confidence=["Verbal-0"])
     (row,) = [
         row
         for row in report.rows
@@ -135,10 +133,8 @@ def test_what_the_mean_over_sets_is_not_is_said(
     assert "mean of 2 sets, weighted with their sizes" in texts(app)
 
 
-def test_aurocs_of_every_set_are_drawn(
-    open_page: Any, store: str, report: ConfidenceReport
-) -> None:
-    app = opened_on(open_page, store, sure=["knows-itself"], confidence=["EliCal", "Prob"])
+def test_aurocs_of_every_set_are_drawn(seen: Any, store: str, report: ConfidenceReport) -> None:
+    app = opened_on(seen, store, sure=["knows-itself"], confidence=["EliCal", "Prob"])
     drawn = {line["name"]: line for line in with_field(app, "why")}
     expected = {
         f"{row.over} · {row.confidence}": row.metrics["auroc"]
@@ -152,17 +148,15 @@ def test_aurocs_of_every_set_are_drawn(
         assert drawn[name]["low"] == pytest.approx(estimate.low)
 
 
-def test_one_class_only_is_a_dash_with_its_reason(open_page: Any, store: str) -> None:
-    app = opened_on(open_page, store, correct="generous", confidence=["EliCal"])
+def test_one_class_only_is_a_dash_with_its_reason(seen: Any, store: str) -> None:
+    app = opened_on(seen, store, correct="generous", confidence=["EliCal"])
     assert not app.exception
     assert pd.isna(app.dataframe[0].value["AUROC"][0])
     assert "all answers are correct: there is no wrong one to tell them from" in texts(app)
 
 
-def test_a_confidence_that_a_model_has_not_is_a_dash_with_its_reason(
-    open_page: Any, store: str
-) -> None:
-    app = opened_on(open_page, store, sure=["overrates-itself"], confidence=["Prob"])
+def test_a_confidence_that_a_model_has_not_is_a_dash_with_its_reason(seen: Any, store: str) -> None:
+    app = opened_on(seen, store, sure=["overrates-itself"], confidence=["Prob"])
     assert not app.exception
     assert pd.isna(app.dataframe[0].value["AUROC"][0])
     assert "the store has no log-probabilities of the greedy answers" in texts(app)
@@ -187,9 +181,9 @@ def test_choices_are_in_the_url_and_wrong_ones_are_none(open_page: Any, store: s
     assert app.info[0].value.startswith("Choose one or more models")
 
 
-def test_more_curves_than_can_be_told_apart_are_not_drawn(open_page: Any, store: str) -> None:
+def test_more_curves_than_can_be_told_apart_are_not_drawn(seen: Any, store: str) -> None:
     app = opened_on(
-        open_page, store, sure=list(honesty_stores.KNOWS),
+        seen, store, sure=list(honesty_stores.KNOWS),
         confidence=["EliCal", "Verbal-0", "Consis-Lex"],
     )  # fmt: skip
     assert "5 of 6 are drawn; the table has all." in texts(app)
@@ -331,9 +325,9 @@ def test_hue_dash_and_shape_say_the_same(theme: str) -> None:
 
 
 def test_an_axis_is_made_longer_rather_than_an_interval_cut(
-    open_page: Any, store: str, report: ConfidenceReport
+    seen: Any, store: str, report: ConfidenceReport
 ) -> None:
-    app = opened_on(open_page, store, sure=list(honesty_stores.KNOWS), confidence=["Prob"])
+    app = opened_on(seen, store, sure=list(honesty_stores.KNOWS), confidence=["Prob"])
     lowest = min(
         row.metrics["auroc"].low for row in report.rows
         if row.confidence == "Prob" and not math.isnan(row.metrics["auroc"].low)

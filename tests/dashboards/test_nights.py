@@ -38,10 +38,8 @@ def opened_on(open_page: Any, url: str, **query: str) -> Any:
     return open_page("nights", url, **({"judge": night_stores.JUDGE} | query))
 
 
-def test_the_numbers_are_the_boards_and_the_decisions_the_reports(
-    open_page: Any, store: str
-) -> None:
-    app = opened_on(open_page, store)
+def test_the_numbers_are_the_boards_and_the_decisions_the_reports(seen: Any, store: str) -> None:
+    app = opened_on(seen, store)
     assert not app.exception
     shown = app.dataframe[0].value
     found = report(store)
@@ -67,8 +65,8 @@ def test_the_numbers_are_the_boards_and_the_decisions_the_reports(
     assert boxes(app)["Model and its nights"].options == ["nightly · 8", "sibling · 5"]
 
 
-def test_what_else_changed_and_what_was_tested_is_said(open_page: Any, store: str) -> None:
-    said = texts(opened_on(open_page, store))
+def test_what_else_changed_and_what_was_tested_is_said(seen: Any, store: str) -> None:
+    said = texts(opened_on(seen, store))
     assert "nightly · judge reader" in said
     assert "8 nights" in said
     assert "each night against the one before: one test of accuracy at alpha 5 %" in said
@@ -80,8 +78,8 @@ def test_what_else_changed_and_what_was_tested_is_said(open_page: Any, store: st
     assert "9 calls have no known price" in said
 
 
-def test_both_baselines_and_the_test_of_all_nights_are_shown(open_page: Any, store: str) -> None:
-    app = opened_on(open_page, store)
+def test_both_baselines_and_the_test_of_all_nights_are_shown(seen: Any, store: str) -> None:
+    app = opened_on(seen, store)
     found = report(store)
     assert found.slide is not None
     shown = app.dataframe[0].value
@@ -95,7 +93,7 @@ def test_both_baselines_and_the_test_of_all_nights_are_shown(open_page: Any, sto
             assert line["from fixed"].endswith(f"{abs(100 * own.difference):.1f}")
     assert slide_words(found.slide) in texts(app)
     assert boxes(app)["Fixed baseline"].options == ["the first night", "baseline last-green"]
-    named = opened_on(open_page, store, fixed="last-green")
+    named = opened_on(seen, store, fixed="last-green")
     assert not named.exception
     again = report(store, fixed="last-green").slide
     assert again is not None
@@ -127,10 +125,8 @@ def test_the_night_of_a_slide_is_marked(tmp_path: Path) -> None:
     assert (len(nothing), len(none)) == (0, 0)
 
 
-def test_a_link_says_whose_nights_against_what_and_what_is_borne(
-    open_page: Any, store: str
-) -> None:
-    app = opened_on(open_page, store, against="last-green", borne="10", last="30")
+def test_a_link_says_whose_nights_against_what_and_what_is_borne(seen: Any, store: str) -> None:
+    app = opened_on(seen, store, against="last-green", borne="10", last="30")
     assert not app.exception
     found = report(store, against="last-green", share=0.1)
     said = [night.decided.decision if night.decided else "" for night in found.nights]
@@ -138,7 +134,7 @@ def test_a_link_says_whose_nights_against_what_and_what_is_borne(
     assert "against baseline last-green, as it then stood" in texts(app)
     assert "an allowed drop of 10 points" in texts(app)
     assert (boxes(app)["Held against"].value, boxes(app)["Nights"].value) == ("last-green", "30")
-    app = opened_on(open_page, store, model="sibling")
+    app = opened_on(seen, store, model="sibling")
     assert len(app.dataframe[0].value) == 5
     assert app.query_params["model"] in ("sibling", ["sibling"])
 
@@ -201,10 +197,8 @@ def test_a_metric_that_no_gate_tests_has_no_marks(
     assert any("tests another metric" in caption.value for caption in app.caption)
 
 
-def test_out_of_date_links_are_as_good_as_none(open_page: Any, store: str) -> None:
-    app = opened_on(
-        open_page, store, model="gone", against="gone", borne="x", last="-1", judge="gone"
-    )
+def test_out_of_date_links_are_as_good_as_none(seen: Any, store: str) -> None:
+    app = opened_on(seen, store, model="gone", against="gone", borne="x", last="-1", judge="gone")
     assert not app.exception
     assert len(app.dataframe[0].value) == 8
 
@@ -233,7 +227,7 @@ def test_one_night_is_told_what_makes_a_second(open_page: Any, tmp_path: Path) -
         assert wrong not in said
     assert not app.error
     assert not app.warning
-    assert app.caption[0].value.startswith("+ grey: not decided.")
+    assert app.caption[0].value.startswith("✚ grey: not decided.")
     assert len(app.dataframe[0].value) == 1
 
 

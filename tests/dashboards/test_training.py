@@ -33,8 +33,8 @@ def report(store: str) -> Training:
         return training(opened, stores.BENCHMARK, RUN, judge=opened.judges()[0].id)
 
 
-def test_the_numbers_are_those_of_the_report(open_page: Any, store: str, report: Training) -> None:
-    app = open_page("training", store)
+def test_the_numbers_are_those_of_the_report(seen: Any, store: str, report: Training) -> None:
+    app = seen("training", store)
     assert not app.exception
     shown = app.dataframe[0].value
     assert list(shown["step"]) == [one.step for one in report.checkpoints]
@@ -50,8 +50,8 @@ def test_the_numbers_are_those_of_the_report(open_page: Any, store: str, report:
     assert shown["above the last"].iloc[-1] == "–"
 
 
-def test_the_best_and_the_last_are_said(open_page: Any, store: str, report: Training) -> None:
-    said = texts(open_page("training", store))
+def test_the_best_and_the_last_are_said(seen: Any, store: str, report: Training) -> None:
+    said = texts(seen("training", store))
     best = report.best
     assert best is not None
     assert f"Highest: apo-1200 at step 1,200, {100 * best.picked:.1f} % as observed." in said

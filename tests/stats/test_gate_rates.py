@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from judgebench.metrics.confidence_board import statistics
+from judgebench.metrics.confidence import statistics
 from judgebench.stats.length_control import Anchors, exact, replicates
 from judgebench.stats.paired_bootstrap import bootstrap_test
 from judgebench.stats.resample import multinomial_weights

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from judgebench.metrics.balanced import Balance
 from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.measures import Balance
 from judgebench.metrics.ranked_rows import Standing
 from judgebench.metrics.scores import scores
 

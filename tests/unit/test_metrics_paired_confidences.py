@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.metrics.confidence_board import QuestionSet
+from judgebench.metrics.confidence import QuestionSet
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.paired import Compared, PairedModels
 from judgebench.metrics.paired_confidences import (

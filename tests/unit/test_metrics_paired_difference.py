@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.metrics.balanced import Balance
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.measures import Balance
 from judgebench.metrics.paired import PairedDifference, before_and_after
 from judgebench.records import BINARY
 from judgebench.stats.paired_tests import tango_bounds

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from judgebench.metrics.balanced import Balance
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.measures import Balance
 from judgebench.metrics.paired import (
     PairedModels,
     compare,

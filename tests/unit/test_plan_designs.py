@@ -13,7 +13,7 @@ import pytest
 
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.board_kinds import BoardKind
-from judgebench.metrics.head_spread import head_spreads
+from judgebench.metrics.verdict_spread import head_spreads
 from judgebench.stats.gate_rule import units_to_detect
 from judgebench.stats.head_to_head_power import (
     head_to_head_detectable,

@@ -17,7 +17,7 @@ from judgebench.errors import InputError, UsageError
 from judgebench.exchange.honestybench import read_honestybench
 from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
-from judgebench.metrics.confidence_board import METRICS, QuestionSet, estimates_of, figures
+from judgebench.metrics.confidence import METRICS, QuestionSet, estimates_of, figures
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.registry import metric as entry
 from judgebench.reports.confidence import (

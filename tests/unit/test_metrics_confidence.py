@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from judgebench.metrics.confidence_board import DRAWN, Figures, QuestionSet, estimates_of, figures
+from judgebench.metrics.confidence import DRAWN, Figures, QuestionSet, estimates_of, figures
 from judgebench.metrics.intervals import Intervals, wilson
 from judgebench.stats.alignment import alignment, first_fifth, random_fifth
 from judgebench.stats.resample import content_seed

@@ -1,17 +1,23 @@
-"""One model asked several times: its nights as one, and how much its answers to an item vary."""
+"""How much verdicts vary where nothing differs: between a model's answers, and head to head.
+
+One model asked several times is its nights as one, and the spread of its answers to an item. Two
+models that meet head to head and are alike vary as much as an item's win does about one half.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from judgebench.columns import marked, taken
+from judgebench.columns import grouped, marked, taken
 from judgebench.metrics.board_kinds import BoardKind, board
-from judgebench.metrics.paired import as_numbers
+from judgebench.metrics.paired import as_numbers, head_to_head, spread_of
 from judgebench.metrics.verdict_table import Columns
+from judgebench.stats.head_to_head_power import MOST_SPREAD
 from judgebench.stats.unchanged import within_items
 
 
@@ -81,3 +87,53 @@ def _of(columns: Columns, judge: str, models: Collection[str]) -> dict[str, Any]
     wanted = marked(columns["judge"], lambda one: one == judge)
     rows = np.flatnonzero(wanted & marked(columns["model"], lambda one: one in models))
     return {name: list(taken(values, rows)) for name, values in columns.items()}
+
+
+BOTH = {"model_first", "opponent_first"}
+
+
+def head_spreads(
+    columns: Columns, kind: BoardKind, judges: Sequence[str], *, least: int
+) -> Iterator[tuple[float, str]]:
+    """Of each model that a judge compared with the board's opponent in both orders, and the judge.
+
+    Both orders of an item are averaged, and so it is left out where one of them could not be read.
+    The spread is about one half, not about the model's win rate: that is what it would be between
+    models that are alike and tie as often. Unlike models tie less often, and so it is rather too
+    large for two that are close.
+
+    Parameters
+    ----------
+    columns
+        As for `paired_models`, with ``order``.
+    kind
+        Comparisons with one opponent.
+    judges
+        Those to look at.
+    least
+        Units that a model needs to be counted.
+    """
+    on_board = board(columns, kind)
+    names = ("judge", "model", "item_id", "order", "kind")
+    shown = grouped(
+        ((judge, model, item), (order, row))
+        for row, (judge, model, item, order, said) in enumerate(
+            zip(*(on_board[name] for name in names), strict=True)
+        )
+        if judge in judges and said == "preference"
+    )
+    rows_of = grouped(
+        ((judge, model), row)
+        for (judge, model, _), places in shown.items()
+        if {order for order, _ in places} >= BOTH
+        for _, row in places
+    )
+    for (judge, model), rows in sorted(rows_of.items()):
+        its_columns = {
+            name: [values[row] for row in sorted(rows)] for name, values in on_board.items()
+        }
+        pair = head_to_head(its_columns, kind, judge, model, labels=())
+        spread = spread_of(pair)
+        if spread.units >= least:
+            away = float(np.nanmean(pair.mean[:, 0])) - 0.5
+            yield min(math.hypot(spread.spread, away), MOST_SPREAD), judge

@@ -1,0 +1,268 @@
+"""What else a board makes of items' means: of sides, splits and groups, errors and noise.
+
+Scores of benchmarks whose categories count equally are those of
+`judgebench.stats.category_scores`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from judgebench.metrics.intervals import Floats
+from judgebench.metrics.item_means import ItemMeans, quotient
+from judgebench.metrics.measure import Measure, mean_of
+from judgebench.metrics.verdict_table import Ints, VerdictTable
+from judgebench.stats.category_scores import mean_of_sides
+from judgebench.stats.rounded_weighted_mean import rounded_mean
+
+STANDARD_ERROR, JUDGE_NOISE = "standard_error", "judge_noise"
+
+
+# of parts of the items --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """How a benchmark's categories make up the whole.
+
+    category_of
+        The category of each item.
+    sides
+        The categories of each side, by its name.
+    unparsed
+        The score that the official figures give a reply that could not be read; None where they
+        leave it out.
+    """
+
+    category_of: Mapping[str, str]
+    sides: Mapping[str, Sequence[str]]
+    unparsed: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartedMean(Measure):
+    """What is made of the means of parts of the items.
+
+    part : int array, shape (items,)
+        The part of each item; negative for one that is in none.
+    n_parts
+        How many there are.
+    """
+
+    part: Ints
+    n_parts: int
+
+    @property
+    def contributions(self) -> Floats:
+        """Sum and count of each part in turn, shape (items, models, 2 * parts)."""
+        found = np.zeros((*self.top.shape, 2 * self.n_parts))
+        items = np.flatnonzero(self.part >= 0)
+        found[items, :, 2 * self.part[items]] = self.top[items]
+        found[items, :, 2 * self.part[items] + 1] = self.bottom[items]
+        return found
+
+    def counted(self, contributions: Floats) -> Floats:
+        """How much each unit counts, shape (units, models)."""
+        return np.asarray(contributions[..., 1::2].sum(axis=-1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BalancedMean(PartedMean):
+    """A mean of sides, each a mean of categories; undefined while one has no readable verdict.
+
+    sides : tuple of tuple of int
+        The categories of each side, as ``part`` has them.
+    """
+
+    sides: tuple[tuple[int, ...], ...]
+
+    def quotient(self, sums: Floats) -> Floats:
+        """Of sums over items, shape (..., models, 2 * categories), one number a model."""
+        return mean_of_sides(quotient(sums[..., 0::2], sums[..., 1::2]), self.sides)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundedMean(PartedMean):
+    """A mean of the rounded means of splits, by their numbers of readable items."""
+
+    def quotient(self, sums: Floats) -> Floats:
+        """Of sums over items, shape (..., models, 2 * splits), one number a model."""
+        rows = sums[..., 1::2]
+        return rounded_mean(quotient(sums[..., 0::2], rows), rows)
+
+
+def _parts(
+    means: ItemMeans, items: Sequence[str], part_of: Mapping[str, str], names: Sequence[str]
+) -> dict[str, Any]:
+    """The fields of a `PartedMean` of these parts; those of ``means`` are in the order of items."""
+    code_of = {name: code for code, name in enumerate(names)}
+    part = np.array([code_of.get(part_of.get(item, ""), -1) for item in items], dtype=np.int64)
+    plain, within = mean_of(means), part >= 0
+    return {
+        "top": plain.top,
+        "bottom": plain.bottom,
+        "n": means.readable[within].sum(axis=0),
+        "missing": (means.expected - means.readable)[within].sum(axis=0),
+        "part": part,
+        "n_parts": len(names),
+    }
+
+
+def balanced(
+    means: ItemMeans, items: Sequence[str], balance: Balance, sides: Sequence[str]
+) -> BalancedMean:
+    """The balanced mean over some sides; over all of them it is the whole.
+
+    Parameters
+    ----------
+    items
+        Those of ``means``, in their order.
+    """
+    names = sorted({category for side in sides for category in balance.sides[side]})
+    code_of = {name: code for code, name in enumerate(names)}
+    lacking = sorted(set(names) - {balance.category_of.get(item, "") for item in items})
+    some = f"on {', '.join(lacking)}" if lacking else "on a category"
+    found = BalancedMean(
+        **_parts(means, items, balance.category_of, names),
+        undefined=f"no readable verdict {some}, which counts as much as any other",
+        always=True,
+        sides=tuple(tuple(code_of[name] for name in balance.sides[side]) for side in sides),
+    )
+    if means.worst is None or means.best is None:
+        return found
+    worst, best = (
+        replace(found, top=end, bottom=np.ones_like(end)) for end in (means.worst, means.best)
+    )
+    return replace(
+        found,
+        worst=worst.quotient(worst.contributions.sum(axis=0)),
+        best=best.quotient(best.contributions.sum(axis=0)),
+    )
+
+
+def rounded(means: ItemMeans, items: Sequence[str], split_of: Mapping[str, str]) -> RoundedMean:
+    """The mean of the rounded means of splits; ``split_of`` says the split of each item."""
+    return RoundedMean(**_parts(means, items, split_of, sorted(set(split_of.values()))))
+
+
+Groups: TypeAlias = Sequence[Mapping[str, str]]
+"""For each way of grouping, the group of each item that has one."""
+
+
+def by_group(
+    name: str,
+    table: VerdictTable,
+    means: ItemMeans,
+    groups: Groups,
+    measure_of: Callable[[ItemMeans], Measure],
+) -> dict[str, Measure]:
+    """The measure within each group, as ``name/group``, over the draws of the whole board.
+
+    Parameters
+    ----------
+    name
+        Of the measure.
+    means
+        Of the items of ``table``.
+    measure_of
+        Makes the measure of some items.
+    """
+    found: dict[str, Measure] = {}
+    for group_of in groups:
+        named = [group_of.get(item) for item in table.items]
+        for group in sorted({one for one in named if one is not None}):
+            rows = np.array([one == group for one in named])
+            its = {one.name: getattr(means, one.name) for one in fields(means)}
+            some: dict[str, Any] = {
+                field: None if of is None else of[rows] for field, of in its.items()
+            }
+            measure = measure_of(ItemMeans(**some))
+            top, bottom = np.zeros_like(means.mean), np.zeros_like(means.mean)
+            top[rows], bottom[rows] = measure.top, measure.bottom  # the others count nothing
+            found[f"{name}/{group}"] = replace(
+                measure,
+                top=top,
+                bottom=bottom,
+                always=True,
+                undefined=f"no readable verdict on {group}",
+            )
+    return found
+
+
+# how far they lie apart -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandardError(Measure):
+    """The sample standard deviation over items, over the square root of their number.
+
+    A number of its own, which AlpacaEval prints; intervals on boards do not use it. Undefined with
+    fewer than two items. An item of several verdicts counts once, as their mean.
+    """
+
+    @property
+    def contributions(self) -> Floats:
+        """Of each item: value, count, square of the value; shape (items, models, 3)."""
+        return np.stack([self.top, self.bottom, np.square(self.top)], axis=-1)
+
+    def quotient(self, sums: Floats) -> Floats:
+        """Of sums over items, shape (..., models, 3), one number a model."""
+        total, n, squares = sums[..., 0], sums[..., 1], sums[..., 2]
+        spread = np.maximum(squares - quotient(np.square(total), n), 0.0)
+        return np.sqrt(quotient(spread, np.where(n > 1, n * (n - 1), 0.0)))
+
+
+def standard_error_of(means: ItemMeans, *, unit: float = 1.0) -> StandardError:
+    """That of what is there."""
+    mean = mean_of(means)
+    return StandardError(
+        top=mean.top,
+        bottom=mean.bottom,
+        n=mean.n,
+        missing=mean.missing,
+        unit=unit,
+        undefined="fewer than two items",
+    )
+
+
+def judge_noise(table: VerdictTable, rows: Ints, values: Floats, *, unit: float = 1.0) -> Measure:
+    """Standard deviation of one judge's repeats around their mean, pooled over all it was asked.
+
+    In the unit of the metric that ranks, and unbiased as a variance. Undefined where nothing was
+    asked again.
+
+    Parameters
+    ----------
+    rows : int array
+        The rows of one judge.
+    values : float array, shape (rows of the table,)
+        nan where a verdict is unreadable or was not had.
+    """
+    n_cells = table.shape[0] * table.shape[1]
+    read = rows[~np.isnan(values[rows])]
+    _, asking_of, repeats = np.unique(
+        table.asking_of[read], return_inverse=True, return_counts=True
+    )
+    mean = np.bincount(asking_of, values[read]) / np.maximum(repeats, 1)
+    again = repeats[asking_of] > 1
+    deviation = (values[read] - mean[asking_of])[again]
+    cell = table.cells(read[again])
+    freedom = 1.0 - 1.0 / repeats[asking_of][again]
+
+    def by_cell(weights: Floats) -> Floats:
+        return np.bincount(cell, weights, n_cells).astype(np.float64).reshape(table.shape)
+
+    n = by_cell(np.ones(len(cell))).sum(axis=0)
+    return Measure(
+        top=by_cell(np.square(deviation)),
+        bottom=by_cell(freedom),
+        n=n,
+        missing=np.zeros_like(n),
+        unit=unit,
+        root=True,
+        undefined="nothing was asked again",
+    )
