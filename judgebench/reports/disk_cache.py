@@ -1,8 +1,9 @@
 """Numbers that took long, kept on disk: a server that starts again has them at once.
 
 A file is named by everything that its content follows from: what was asked, the state of the store,
-the code, that of installed packages' metrics, and what benchmarks say of themselves outside the store
-(descriptions, published figures, pulled data). What is not there any more is computed again; nothing here is the only copy.
+the code, that of installed packages' metrics, and what benchmarks say of themselves outside the
+store (descriptions, published figures, pulled data). What is not there any more is computed again;
+nothing here is the only copy.
 """
 
 from __future__ import annotations
