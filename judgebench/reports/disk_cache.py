@@ -71,9 +71,8 @@ def _outside() -> Iterator[str]:
         for parent, below, files in os.walk(folder):
             below[:] = sorted(name for name in below if name not in (PARTIAL, "__pycache__"))
             yield from (_seen(Path(parent, file)) for file in sorted(files))
-    for offered, files in registry.entry_point_files("metrics").items():
-        yield offered
-        yield from map(_seen, files)
+    for offered, code in registry.entry_point_files("metrics").items():
+        yield from (offered, *map(_seen, code))
     # An official prompt may come with a package: one was installed, or taken away.
     yield _seen(Path(sysconfig.get_path("purelib")))
 
