@@ -328,7 +328,7 @@ def page_controls() -> Iterator[Line]:
                 label = next((text_of(arg) for arg in first_argument(node)), "")
                 if re.search(r"\w", label.replace("{}", "")) and not label.endswith(".py"):
                     yield "control", f"{page}: {label}", ""
-            if isinstance(node, ast.Call) and name_called(node.func) in {"title", "Page"}:
+            if isinstance(node, ast.Call) and name_called(node.func) in {"title", "Page", "show"}:
                 for word in (*node.args, *(word.value for word in node.keywords)):
                     if (title := text_of(word))[:1].isupper():
                         yield "page", title, ""

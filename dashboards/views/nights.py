@@ -161,10 +161,10 @@ def everything(place: DeltaGenerator, found: Nights, drawn: Drawn) -> None:
     legend = "The gate tests another metric of this board; choose that one to see its marks."
     if drawn.metric == found.metric:
         legend = (
-            "● blue: pass · ▼ vermillion: regression · ◆ grey: inconclusive · + grey: not decided."
+            "● blue: pass · ▼ vermillion: regression · ◆ grey: inconclusive · ✚ grey: not decided."
         )
     elif not found.metric:
-        legend = "+ grey: not decided."
+        legend = "✚ grey: not decided."
     st.caption(
         f"{legend} Bars and ribbon are 95 % intervals over questions, of each night alone. Thin "
         "grey lines: other models."

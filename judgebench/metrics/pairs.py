@@ -62,11 +62,6 @@ class Pairs:
         """Of whatever reason, shape (models, models)."""
         return np.asarray(sum(self.missing.values()), dtype=np.int64)
 
-    def prompts_of(self, model: int) -> int:
-        """On how many prompts a model was compared with anybody."""
-        its = (self.first == model) | (self.second == model)
-        return len(np.unique(self.prompt[its]))
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cells:

@@ -424,36 +424,6 @@ def replicate_covariance(replicates: ArrayLike, *, max_undefined: float = MAX_UN
     return np.asarray(found)
 
 
-def monte_carlo_error(
-    replicates: ArrayLike, *, level: float = 0.95, max_undefined: float = MAX_UNDEFINED
-) -> tuple[Floats, Floats]:
-    """How far another seed would move the ends of a percentile interval: one standard error.
-
-    The rank of a quantile in ``n`` draws is binomial; half the distance between the quantiles one
-    standard deviation of that rank to either side is the standard error, free of a density.
-
-    Parameters
-    ----------
-    replicates : float array, shape (n_replicates, ...)
-    level, max_undefined
-        As in `percentile_interval`.
-
-    Returns
-    -------
-    low_error, high_error : float array, shape (...)
-        nan where the interval is.
-    """
-    ordered, defined = _ordered(replicates, max_undefined)
-    tail = (1.0 - level) / 2.0
-    with np.errstate(invalid="ignore"):
-        step = np.sqrt(tail * (1.0 - tail) / defined)
-    errors = [
-        (_quantile(ordered, defined, q + step) - _quantile(ordered, defined, q - step)) / 2.0
-        for q in (tail, 1.0 - tail)
-    ]
-    return errors[0], errors[1]
-
-
 def _ordered(replicates: ArrayLike, max_undefined: float) -> tuple[Floats, Floats]:
     """Replicates in order (nan last), and how many are defined: nan where too few are."""
     values = np.asarray(replicates, dtype=np.float64)

@@ -227,7 +227,7 @@ def test_one_night_is_told_what_makes_a_second(open_page: Any, tmp_path: Path) -
         assert wrong not in said
     assert not app.error
     assert not app.warning
-    assert app.caption[0].value.startswith("+ grey: not decided.")
+    assert app.caption[0].value.startswith("✚ grey: not decided.")
     assert len(app.dataframe[0].value) == 1
 
 

@@ -246,7 +246,7 @@ def test_another_judge_is_never_in_the_published_ranking(tmp_path: Path) -> None
     assert re.search(r"^ +1 +Claude 3\.5 Sonnet-0620 +0\.6805", out, re.MULTILINE)
     assert re.search(r"^ +2 +sft +0\.6500 +1153 +this store +0\.4560$", out, re.MULTILINE)
     assert re.search(r"^ +3 +GPT-4o-2024-05-13 +0\.6470.* +published", out, re.MULTILINE)
-    assert re.search(r"^gpt-4o-2024-05-13 +GPT-4o-2024-05-13 +0\.700.* +0\.6470 +2$", out, re.M)
+    assert re.search(r"^gpt-4o-2024-05-13 +GPT-4o-2024-05-13 +0\.70 .* +0\.6470 +2$", out, re.M)
     assert "not ranked together: what is published is of gpt-3.5-turbo-0125" in out
     assert "correlation with the published board: 2 models have a score on both boards" in out
     assert "correlation with the published board: 1 model has a score on both boards" in out

@@ -199,20 +199,6 @@ class TestJackknife:
             np.testing.assert_allclose(found, np.delete(contributions, unit, 0).sum(0), atol=1e-12)
 
 
-class TestMonteCarloError:
-    def test_equals_the_spread_over_seeds(self) -> None:
-        many = np.random.default_rng(4).normal(size=(1000, 300))
-        lows, highs = rs.percentile_interval(many)
-        low_error, high_error = rs.monte_carlo_error(many)
-        assert low_error.mean() == pytest.approx(lows.std(), rel=0.15)
-        assert high_error.mean() == pytest.approx(highs.std(), rel=0.15)
-
-    def test_falls_with_the_number_of_replicates(self) -> None:
-        draws = np.random.default_rng(5).normal(size=20_000)
-        few, many = rs.monte_carlo_error(draws[:500])[0], rs.monte_carlo_error(draws)[0]
-        assert many < few / 3
-
-
 class TestCoverage:
     """Reduced; `perf/coverage_agreement.py` runs the full one."""
 
