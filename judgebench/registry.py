@@ -10,7 +10,6 @@ Nothing is imported before it is asked for.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
 import operator
 import os
@@ -91,21 +90,18 @@ def entry_point_names(group: Group) -> list[str]:
     return sorted(_entry_points(group))
 
 
-def entry_point_files(group: Group) -> dict[str, list[Path]]:
-    """What installed packages offer, as it is written, and the code of each; nothing is imported.
+def entry_point_files(group: Group) -> list[Path]:
+    """The Python files of the packages that offer these names, sorted; nothing is imported."""
+    from importlib.util import find_spec  # the command line starts without it
 
-    That is all of the package that it is in, which may change where it lies.
-    """
-    found: dict[str, list[Path]] = {}
-    for name, point in sorted(_entry_points(group).items()):
-        spec = None
-        with suppress(ImportError, ValueError):
-            spec = importlib.util.find_spec(point.module.partition(".")[0])
-        within = [Path(folder) for folder in (spec and spec.submodule_search_locations) or ()]
-        single = [Path(spec.origin)] if spec and spec.origin and not within else []
-        files = single + sorted(file for folder in within for file in folder.rglob("*.py"))
-        found[f"{name} = {point.value}"] = files
-    return found
+    files: set[Path] = set()
+    for module in {point.module.partition(".")[0] for point in _entry_points(group).values()}:
+        spec = find_spec(module)
+        for folder in (spec and spec.submodule_search_locations) or ():
+            files |= {*Path(folder).rglob("*.py")}
+        if spec is not None and spec.has_location and spec.origin is not None:
+            files.add(Path(spec.origin))
+    return sorted(files)
 
 
 def function(named: str, group: Group, *, beside: Path | None = None) -> Callable[..., Any]:
