@@ -218,7 +218,9 @@ class Comparison(Report):
 
     def _notes(self) -> list[str]:
         """Why whole benchmarks are undecided, and what has to be known of any row."""
-        return [f"{one.about}: {said}" for one in self.tests for said in one.remarks] + ([DIRECTLY] if any(one.direct for one in self.tests) else [])
+        return [f"{one.about}: {said}" for one in self.tests for said in one.remarks] + (
+            [DIRECTLY] if any(one.direct for one in self.tests) else []
+        )
 
 
 def _flips(one: Difference, texts: Texts, most: int) -> Table:

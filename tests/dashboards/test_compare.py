@@ -182,14 +182,14 @@ def test_what_is_said_of_a_row_names_the_row(open_page: Any, store: str) -> None
     rows = boxes(app)["Of which row"].options
     said = [one.remarks for report in reports for one in report.tests]
     assert len(rows) == len(said) and sum(map(len, said)) >= 3
-    lines = [line for text in texts(app) for line in text.splitlines()]
+    lines = texts(app).splitlines()
     for row, remarks in zip(rows, said, strict=True):
         assert {f"{row}: {remark}" for remark in remarks} <= set(lines)
 
 
 def test_an_item_has_one_heading(open_page: Any, store: str) -> None:
     app = opened_on(open_page, store, first="newer", second="older")
-    assert "Question of item" in " ".join(texts(app))
+    assert "Question of item" in texts(app)
     assert [heading.value for heading in app.subheader] == ["Items that decided it"]
 
 
