@@ -5,11 +5,13 @@ Each function takes a ``store``: an address, a path, one that `open_store` gave,
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
+from numbers import Real
 from pathlib import Path
 from typing import (
     TYPE_CHECKING,
@@ -21,6 +23,7 @@ from typing import (
     TypedDict,
     Unpack,
     cast,
+    get_args,
 )
 
 from judgebench import DEFAULT_STORE, config, registry
@@ -280,9 +283,14 @@ def leaderboard(
     from judgebench.reports.board_request import BoardRequest, no_boards
     from judgebench.reports.board_tables import Leaderboard
     from judgebench.reports.bundle import write_bundle
+    from judgebench.reports.length_boards import LengthControl
     from judgebench.reports.published import read_names
     from judgebench.reports.reference_board import references
 
+    if not _listed(benchmarks):
+        raise UsageError("benchmarks: name one or several")
+    _check_numbers(level=level)
+    _check_choice("length_control", length_control, LengthControl)
     request = BoardRequest(
         benchmarks=tuple(_listed(benchmarks)),
         judges=tuple(_listed(judges)),
@@ -429,8 +437,16 @@ def agreement(
     from judgebench.metrics.judge_differences import JudgeChecks
     from judgebench.metrics.near_constant import NearConstantRule
     from judgebench.reports.agreement import agreement_reports, or_refused
+    from judgebench.stats.agreement import Weighting
     from judgebench.stats.pair_outcomes import OutcomeRule
 
+    _check_numbers(level=level)
+    _check_choice("weighting", weighting, Weighting)
+    try:
+        rule = OutcomeRule(tie_band=tie_band, conflict=conflict, unreadable=unreadable)
+        constant = NearConstantRule(share=near_constant)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
     with reading(store) as its:
         found = agreement_reports(
             its,
@@ -438,10 +454,10 @@ def agreement(
             reference=reference,
             judges=_listed(judges),
             between=between,
-            rule=OutcomeRule(tie_band=tie_band, conflict=conflict, unreadable=unreadable),
+            rule=rule,
             weighting=weighting,
             intervals=Intervals(level=level),
-            checks=JudgeChecks(versus=versus, near_constant=NearConstantRule(share=near_constant)),
+            checks=JudgeChecks(versus=versus, near_constant=constant),
         )
         return or_refused(found, benchmark)
 
@@ -484,6 +500,7 @@ def compare(
     """
     from judgebench.reports.compare import comparison
 
+    _check_numbers(level=level)
     with reading(store) as its:
         return comparison(
             its,
@@ -543,6 +560,7 @@ def gate(
     from judgebench.reports.gate_policy import read_policy
     from judgebench.reports.gate_suggest import usual_policy
 
+    _check_numbers(max_drop=max_drop, alpha=alpha)
     asked = read_policy(Path(policy)) if isinstance(policy, str | Path) else policy
     with reading(store) as its:
         if asked is None:
@@ -579,6 +597,7 @@ def suggest_policy(
     """
     from judgebench.reports.gate_suggest import suggested
 
+    _check_numbers(chance=chance, alpha=alpha)
     with reading(store) as its:
         return suggested(its, candidate, baseline, chance=chance, alpha=alpha)
 
@@ -619,8 +638,14 @@ def ranking(
     """
     from judgebench.metrics.intervals import Intervals
     from judgebench.reports.ranking import rankings
+    from judgebench.reports.ranking_control import Control
     from judgebench.reports.ranking_tables import Rankings
+    from judgebench.stats.ranking import Ties
 
+    _check_numbers(level=level)
+    _check_choice("ties", ties, Ties)
+    if control is not None:
+        _check_choice("control", control, Control)
     with reading(store) as its:
         found = rankings(
             its,
@@ -674,7 +699,10 @@ def confidence(
     """
     from judgebench.metrics.intervals import Intervals
     from judgebench.reports.confidence import confidence_report
+    from judgebench.stats.answer_confidence import RougeL
 
+    _check_numbers(level=level)
+    _check_choice("rouge", rouge, RougeL)
     with reading(store) as its:
         found = confidence_report(
             its,
@@ -729,6 +757,7 @@ def evaluators(
     from judgebench.metrics.intervals import Intervals
     from judgebench.reports.evaluators import evaluator_report
 
+    _check_numbers(level=level)
     with reading(store) as its:
         found = evaluator_report(
             its,
@@ -798,6 +827,9 @@ def nights(
     from judgebench.reports.gate_policy import read_policy
     from judgebench.reports.nights import nights as decided
 
+    _check_numbers(max_drop=max_drop, alpha=alpha)
+    if newest < 1:
+        raise UsageError(f"newest: {newest!r} nights are none; 1 or more")
     asked = read_policy(Path(policy)) if isinstance(policy, str | Path) else policy
     with reading(store) as its:
         versions = {
@@ -859,6 +891,7 @@ def training(
     from judgebench.reports.training import training as curve
     from judgebench.reports.versions import training_runs
 
+    _check_numbers(level=level)
     with reading(store) as its:
         known = training_runs(its).runs
         if run not in known:
@@ -965,6 +998,7 @@ def runs_diff(first: str, second: str, *, level: float = 0.95, store: Results = 
     from judgebench.reports.run_diff import run_diff
     from judgebench.reports.run_ref import run_called
 
+    _check_numbers(level=level)
     with reading(store) as its:
         one, other = (run_called(its.runs(), wanted, its.url) for wanted in (first, second))
         return run_diff(its, one, other, intervals=Intervals(level=level))
@@ -1031,6 +1065,7 @@ def reproduce(
     from judgebench.metrics.intervals import Intervals
     from judgebench.reports.reproduce import reproduce as recomputed
 
+    _check_numbers(level=level)
     folder = None if tasks is None else Path(tasks)
     return recomputed(_listed(tables), tasks=folder, intervals=Intervals(level=level))
 
@@ -1788,6 +1823,32 @@ def verify(bundle: str | Path) -> Verified:
     from judgebench.reports.bundle import verify_bundle
 
     return verify_bundle(Path(bundle))
+
+
+_BETWEEN: Mapping[str, tuple[float, float]] = {
+    "level": (0.0, 1.0),
+    "alpha": (0.0, 0.5),
+    "chance": (0.0, 1.0),
+    "max_drop": (0.0, 1.0),
+}
+"""What numbers that are asked with lie between; a drop may be as much as the whole scale."""
+
+
+def _check_numbers(**given: object) -> None:
+    """Raise `UsageError` for the first number with which nothing can be computed."""
+    for name, value in given.items():
+        low, high = _BETWEEN[name]
+        if value is None:
+            continue
+        number = float(value) if isinstance(value, Real) else math.nan
+        if not (low < number < high or (name == "max_drop" and number == high)):
+            raise UsageError(f"{name}: {value!r} does not lie between {low:g} and {high:g}")
+
+
+def _check_choice(name: str, value: object, known: Any) -> None:
+    """Raise `UsageError` for what is none of the values of a Literal."""
+    if value not in get_args(known):
+        raise UsageError(unknown_name(name, str(value), get_args(known)))
 
 
 def _listed(names: str | Sequence[str]) -> list[str]:
@@ -2568,7 +2629,7 @@ def writing(store: Results, *, create: bool = True) -> Store:
 
 def _usual_store(given: Results) -> str:
     if isinstance(given, StoredResults | Store):
-        return given.url
+        return (given._store if isinstance(given, StoredResults) else given).url
     return str(given or os.environ.get("JUDGEBENCH_STORE") or DEFAULT_STORE)
 
 

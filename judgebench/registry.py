@@ -90,6 +90,20 @@ def entry_point_names(group: Group) -> list[str]:
     return sorted(_entry_points(group))
 
 
+def entry_point_files(group: Group) -> list[Path]:
+    """The Python files of the packages that offer these names, sorted; nothing is imported."""
+    from importlib.util import find_spec  # the command line starts without it
+
+    files: set[Path] = set()
+    for module in {point.module.partition(".")[0] for point in _entry_points(group).values()}:
+        spec = find_spec(module)
+        for folder in (spec and spec.submodule_search_locations) or ():
+            files |= {*Path(folder).rglob("*.py")}
+        if spec is not None and spec.has_location and spec.origin is not None:
+            files.add(Path(spec.origin))
+    return sorted(files)
+
+
 def function(named: str, group: Group, *, beside: Path | None = None) -> Callable[..., Any]:
     """The function ``package.module:name``, or the one that a package offers by this name.
 

@@ -186,7 +186,10 @@ def at_hand(given: Any) -> Iterator[list[Path]]:
         given = [given]
     if hasattr(given, "to_dict"):
         given = given.astype(object).where(given.notna(), None).to_dict("records")
-    rows = list(given)
+    try:
+        rows = list(given)
+    except TypeError as error:
+        raise InputError(f"these are neither files nor rows of a table: {error}") from None
     if all(isinstance(row, str | Path) for row in rows):
         yield [Path(row) for row in rows]
         return
@@ -195,7 +198,7 @@ def at_hand(given: Any) -> Iterator[list[Path]]:
         try:
             plain = [{name: _none_for_nan(row[name]) for name in row} for row in rows]
             lines = [json.dumps(row, default=lambda scalar: scalar.item()) for row in plain]
-        except (TypeError, AttributeError) as error:
+        except (TypeError, AttributeError, IndexError) as error:
             raise InputError(f"these are neither files nor rows of a table: {error}") from None
         path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         try:

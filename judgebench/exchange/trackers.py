@@ -125,7 +125,7 @@ def send(tracker: str, run: TrackedRun, *, at_most_s: float = AT_MOST_S) -> str:
         )
     secrets = secrets_of(os.environ)
     with subprocess.Popen(
-        [sys.executable, "-m", __name__, tracker],
+        [sys.executable, "-P", "-m", __name__, tracker],  # the folder may have a mlflow.py
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

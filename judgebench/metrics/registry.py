@@ -9,13 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from judgebench import registry
 from judgebench.errors import ConfigError
 
 Ends: TypeAlias = tuple[float, float]
 Direction: TypeAlias = Literal["higher", "lower", "neither"]
+Unit: TypeAlias = Literal["", "%"]
+
+MOST_DIGITS = 12
 
 FRACTION: Ends = (0.0, 1.0)
 PERCENTAGE: Ends = (0.0, 100.0)
@@ -68,7 +71,7 @@ class Metric:
 
     name: str
     title: str
-    unit: Literal["", "%"] = ""
+    unit: Unit = ""
     digits: int = 3
     direction: Direction = "higher"
     scale: Ends | None = FRACTION
@@ -336,7 +339,7 @@ def package_entries() -> dict[str, Metric]:
     Raises
     ------
     ConfigError
-        For what cannot be loaded, and is neither.
+        For what cannot be loaded, is neither, or says of itself what cannot be shown.
     """
     found = {}
     for short in registry.entry_point_names("metrics"):
@@ -348,8 +351,23 @@ def package_entries() -> dict[str, Metric]:
             )  # fmt: skip
         if not callable(offered.of):
             raise ConfigError(f"metric {short}: it has no function of scores")
+        if wrong := _wrong_field(offered):
+            raise ConfigError(f"metric {short}: {wrong}; mend or uninstall its package")
         found[name] = replace(offered, name=name, scale=NO_ENDS)
     return found
+
+
+def _wrong_field(offered: Metric) -> str | None:
+    """What of a package's entry cannot be shown."""
+    for field in ("title", "meaning", "axis", "estimated", "tested", "explained"):
+        if not isinstance(said := getattr(offered, field), str):
+            return f"{field}: a text has to stand here, not {said!r}"
+    if not isinstance(offered.digits, int) or not 0 <= offered.digits <= MOST_DIGITS:
+        return f"digits: a whole number from 0 to {MOST_DIGITS}, not {offered.digits!r}"
+    for field, known in (("unit", get_args(Unit)), ("direction", get_args(Direction))):
+        if (said := getattr(offered, field)) not in known:
+            return f"{field}: {said!r} is none of {', '.join(map(repr, known))}"
+    return None
 
 
 def metric(name: str) -> Metric:

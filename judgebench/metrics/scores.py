@@ -186,8 +186,8 @@ def package_metrics(columns: Columns) -> dict[str, Column]:
     Such a metric is a function of three arrays, the scores and the lowest and highest that each
     could be, and returns a number for each of them, whose mean is on the board; or a
     `registry.Metric` that has such a function. It is on no scale: there are no worst cases. nan
-    stays nan. One that raises, or makes nothing but nan, has no value, and a column `WHY` beside
-    it.
+    stays nan, and what is infinite is no number either. One that raises, or makes no number, has
+    no value, and a column `WHY` beside it.
 
     Raises
     ------
@@ -201,7 +201,9 @@ def package_metrics(columns: Columns) -> dict[str, Column]:
     for name, metric in package_entries().items():
         why, made = None, np.full(len(values), np.nan)
         try:
-            made = np.asarray(metric.made(values, *ends), dtype=np.float64)
+            given = (array.copy() for array in (values, *ends))  # which it may change
+            said = np.asarray(metric.made(*given))
+            made = said.astype(np.float64, casting="safe" if said.dtype.kind == "c" else "unsafe")
         except Exception as error:  # noqa: BLE001 - a function may raise whatever it wants
             why = f"metric {metric.name.removeprefix(DIMENSION)} raised {type(error).__name__}"
         if made.shape != values.shape:
@@ -209,9 +211,9 @@ def package_metrics(columns: Columns) -> dict[str, Column]:
                 f"metric {name.removeprefix(DIMENSION)}: {len(values)} scores make {made.shape} "
                 "numbers; one each is needed"
             )
-        if why is None and read.any() and np.isnan(made[read]).all():
+        if why is None and read.any() and not np.isfinite(made[read]).any():
             why = f"metric {name.removeprefix(DIMENSION)} made no number of any score"
-        found[name] = np.where(read, made, np.nan)
+        found[name] = np.where(read & np.isfinite(made), made, np.nan)
         if why is not None:
             found[WHY + name] = same(why, len(values))
     return found

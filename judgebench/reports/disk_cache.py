@@ -45,7 +45,7 @@ def name_of(store: str, mark: str, question: str, *folders: Path) -> str:
     folders
         With code beside judgebench's own that makes answers.
     """
-    said = [FORM, store, mark, question, *_code(folders), *_outside()]
+    said = [FORM, store, mark, question, *_code(folders), *_of_packages(), *_outside()]
     return hashlib.sha256(json.dumps(said).encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -55,6 +55,12 @@ def _code(folders: tuple[Path, ...]) -> tuple[str, ...]:
     package = Path(judgebench.__file__).parent
     ours = sorted(_seen(file) for folder in (package, *folders) for file in folder.rglob("*.py"))
     return (sys.version, *(f"{name} {_version(name)}" for name in LIBRARIES), *ours)
+
+
+def _of_packages() -> list[str]:
+    """The code of metrics that packages offer: while one is written, its version stays."""
+    files = registry.entry_point_files("metrics")
+    return [*registry.entry_point_names("metrics"), *map(_seen, files)]
 
 
 def _version(library: str) -> str:
@@ -77,8 +83,8 @@ def _outside() -> Iterator[str]:
 def _seen(file: Path) -> str:
     try:
         found = file.stat()
-    except FileNotFoundError:  # it went between being listed and being looked at
-        return f"{file} went"
+    except OSError as error:  # it went between being listed and being looked at, or leads nowhere
+        return f"{file} {error.errno}"
     return f"{file} {found.st_size} {found.st_mtime_ns}"
 
 
@@ -151,13 +157,15 @@ def kept(store: str, question: object, compute: Callable[[], Answer]) -> Answer:
     where = located(store)
     if where.path is None or not where.path.is_file() or where.path.stat().st_size < KEPT_FROM:
         return compute()
-    name = name_of(where.identity, where.mark(), json.dumps(question))
+    mark = where.mark()
+    name = name_of(where.identity, mark, json.dumps(question))
     disk = DiskCache(usual_folder("reports"))
     try:
         return read(disk.get(name) or "")
-    except (LookupError, TypeError, ValueError):  # nothing is kept, or not by us
+    except (LookupError, RecursionError, TypeError, ValueError):  # nothing is kept, or not by us
         answer = compute()
-    disk.put(name, written(answer))
+    if where.mark() == mark:  # else it may be of a later state
+        disk.put(name, written(answer))
     return answer
 
 

@@ -130,6 +130,17 @@ def test_mlflow_has_metrics_with_intervals_the_board_and_the_manifest(
     assert {row[models] for row in board["data"]} == {"model-terse", "model-weak"}
 
 
+@needs("mlflow")
+def test_a_file_of_the_folder_that_is_called_like_a_tracker_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("mlflow", "secrets"):
+        Path(f"{name}.py").write_text("raise SystemExit(f'{__name__} of the folder')")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "nowhere://x")
+    with pytest.raises(trackers.TrackerError, match="nowhere"):
+        trackers.send("mlflow", trackers.tracked(manifest(), []))
+
+
 @needs("wandb")
 @pytest.mark.slow
 def test_wandb_offline_has_them_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,11 @@ import asyncio
 import doctest
 import inspect
 import lzma
+import math
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -159,6 +162,49 @@ def test_a_name_that_is_not_there_answers_with_the_nearest(store: Path) -> None:
         judgebench.import_files("lmeval", [], store=store)
 
 
+@pytest.mark.parametrize(
+    ("called", "says"),
+    [
+        (lambda at: judgebench.leaderboard([], store=at), "benchmarks: name one or several"),
+        (lambda at: judgebench.leaderboard("support", level=95, store=at), "level: 95 does not"),
+        (
+            lambda at: judgebench.leaderboard("support", length_control="exat", store=at),
+            "no length_control called 'exat'; did you mean 'exact'",
+        ),
+        (lambda at: judgebench.compare("this-week", "last-week", level=0, store=at), "level: 0 "),
+        (lambda at: judgebench.evaluators("support", level=math.nan, store=at), "level: nan does"),
+        (lambda at: judgebench.ranking("support", ties="davdson", store=at), "mean 'davidson'"),
+        (lambda at: judgebench.ranking("support", control="lenght", store=at), "mean 'length'"),
+        (
+            lambda at: judgebench.confidence("support", rouge="line", store=at),
+            "no rouge called 'line'; did you mean 'lin'",
+        ),
+        (
+            lambda at: judgebench.agreement("support", weighting="linea", store=at),
+            "did you mean 'linear'",
+        ),
+        (
+            lambda at: judgebench.agreement("support", conflict="ties", store=at),
+            "conflict is mean, tie or drop, not 'ties'",
+        ),
+        (
+            lambda at: judgebench.gate(candidate="a", baseline="b", max_drop=-1, store=at),
+            "max_drop: -1 does not lie between 0 and 1",
+        ),
+        (
+            lambda at: judgebench.gate(candidate="a", baseline="b", alpha=5, store=at),
+            "alpha: 5 does not lie between 0 and 0.5",
+        ),
+        (lambda at: judgebench.nights("nightly", newest=0, store=at), "newest: 0 nights"),
+    ],
+)
+def test_a_value_with_which_nothing_can_be_computed_is_named(
+    store: Path, called: Callable[[Path], object], says: str
+) -> None:
+    with pytest.raises(UsageError, match=re.escape(says)):
+        called(store)
+
+
 def test_a_board_that_could_be_several_asks_which(store: Path) -> None:
     with pytest.raises(UsageError, match=r"several boards: .*contains.*; name the judge"):
         judgebench.nights("nightly", "trivia_judging_mini", store=store)
@@ -173,6 +219,9 @@ def test_a_closed_store_says_so(store: Path) -> None:
         judgebench.leaderboard("support", store=results)
     with pytest.raises(StoreError, match="was closed"):
         results.benchmarks()
+    label = {"item_id": "1", "model": "m", "judge": "j", "value": "correct"}
+    with pytest.raises(StoreError, match="was closed"):
+        judgebench.import_verdicts([label], benchmark="colours", store=results)
 
 
 def test_a_table_that_was_edited_is_taken_in_or_refused_by_row(store: Path, tmp_path: Path) -> None:
@@ -191,3 +240,6 @@ def test_a_table_that_was_edited_is_taken_in_or_refused_by_row(store: Path, tmp_
         judgebench.import_verdicts(frame.drop(columns="item_id"), store=new)
     with pytest.raises(InputError, match="neither files nor rows of a table"):
         judgebench.import_verdicts([1, 2], store=new)  # type: ignore[list-item]
+    for wrong in (3, None, [[1, 2]]):
+        with pytest.raises(InputError, match="neither files nor rows of a table"):
+            judgebench.import_verdicts(wrong, store=new)  # type: ignore[arg-type]

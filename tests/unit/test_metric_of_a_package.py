@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from judgebench.errors import ConfigError
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.registry import heading, metric
 from judgebench.reports.board_tables import Leaderboard
@@ -34,6 +36,24 @@ def raises(scores, low, high):
 
 def nothing(scores, low, high):
     return scores * float("nan")
+
+def endless(scores, low, high):
+    return scores + float("inf")
+
+def turned(scores, low, high):
+    return scores * 1j
+
+def text(scores, low, high):
+    return "four"
+
+def changes(scores, low, high):
+    scores -= low
+    low[...] = high[...] = 0
+    return scores
+
+badly = Metric(name="badly", title=5, of=share)
+grossly = Metric(name="grossly", title="gross", digits="two", of=share)
+awry = Metric(name="awry", title="awry", direction="up", of=share)
 """
 SCORES = {"good": [4, 5, 3, 5, 4, 4, 5, 2, 5, 4], "poor": [1, 2, 4, 1, 2, 3, 1, 2, 3, 1]}
 ITEMS = 60
@@ -97,6 +117,9 @@ def test_one_entry_is_right_in_every_form_and_in_every_test(offers: Path, store:
     [
         ("raises", "metric odd raised ValueError"),
         ("nothing", "metric odd made no number of any score"),
+        ("endless", "metric odd made no number of any score"),
+        ("turned", "metric odd raised TypeError"),
+        ("text", "metric odd raised ValueError"),
     ],
 )
 def test_one_that_raises_or_makes_nothing_is_undefined_with_its_reason(
@@ -114,3 +137,29 @@ def test_one_that_raises_or_makes_nothing_is_undefined_with_its_reason(
     assert "sk-123" not in text
     (test,) = comparison(store, "good", "poor", metrics=["score/odd"]).tests
     assert (test.decision, test.because) == ("undecided", why)
+    assert math.isnan(test.p_value)
+
+
+def test_one_that_changes_what_it_is_given_changes_no_other(offers: Path, store: Store) -> None:
+    offers.write_text("[judgebench.metrics]\nchanges = gauges:changes\ntop = gauges:top\n")
+    (board,) = Leaderboard.of(leaderboards(store, "made_up")).to_dict()["boards"]
+    (good,) = [row["metrics"] for row in board["rows"] if row["model"] == "good"]
+    values = [good[name]["value"] for name in ("score", "score/changes", "score/top")]
+    assert values == pytest.approx([4.1, 3.1, 80.0])
+    assert good["score"]["worst_high"] == pytest.approx(4.1)
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ("badly", "title: a text has to stand here, not 5"),
+        ("grossly", "digits: a whole number from 0 to 12, not 'two'"),
+        ("awry", "direction: 'up' is none of 'higher', 'lower', 'neither'"),
+    ],
+)
+def test_one_that_says_of_itself_what_cannot_be_shown_is_refused(
+    offers: Path, entry: str, says: str
+) -> None:
+    offers.write_text(f"[judgebench.metrics]\nodd = gauges:{entry}\n")
+    with pytest.raises(ConfigError, match=f"^metric odd: {says}; mend or uninstall its package$"):
+        metric("score/odd")

@@ -62,7 +62,7 @@ def test_the_same_question_to_the_same_state_is_answered_from_the_disk(store: Pa
     assert calls == ["once"] * 3
 
 
-@pytest.mark.parametrize("spoilt", ["", "{", "[]", json.dumps([1, 2, 3, 4, 5])])
+@pytest.mark.parametrize("spoilt", ["", "{", "[]", json.dumps([1, 2, 3, 4, 5]), "[" * 10**5])
 def test_what_is_no_answer_of_ours_is_computed_again(store: Path, spoilt: str) -> None:
     calls: list[str] = []
     kept(str(store), {}, lambda: computed(calls))
@@ -90,3 +90,42 @@ def test_what_raises_is_raised_and_not_kept(store: Path, tmp_path: Path) -> None
         with pytest.raises(ValueError, match="no such metric"):
             kept(str(store), {}, refuse)
     assert not list(tmp_path.rglob("*.json"))
+
+
+def test_what_was_written_to_meanwhile_is_not_kept(store: Path, tmp_path: Path) -> None:
+    def slow() -> Answer:
+        with store.open("ab") as file:
+            file.write(b"more")
+        return Answer(["said"], DOCUMENT)
+
+    assert kept(str(store), {}, slow) == Answer(["said"], DOCUMENT)
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_a_metric_of_a_package_that_was_edited_is_computed_again(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info, folder = tmp_path / "gauge-1.dist-info", tmp_path / "gauge_code"
+    for made in (info, folder):
+        made.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: gauge\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[judgebench.metrics]\ntop = gauge_code.top:top\n")
+    for name in ("__init__", "top", "shares"):
+        (folder / f"{name}.py").write_text("raise RuntimeError('nobody asked for it')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    calls: list[str] = []
+    for _ in range(2):
+        kept(str(store), {}, lambda: computed(calls))
+    assert calls == ["once"]
+    (folder / "shares.py").write_text("another = 1\n")
+    kept(str(store), {}, lambda: computed(calls))
+    assert calls == ["once"] * 2
+
+
+def test_what_leads_nowhere_beside_data_hinders_nothing(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUDGEBENCH_DATA", str(tmp_path / "data"))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "loop").symlink_to(tmp_path / "data" / "loop")
+    assert kept(str(store), {}, lambda: computed([])) == Answer(["said"], DOCUMENT)

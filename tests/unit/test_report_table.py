@@ -79,6 +79,15 @@ def test_names_are_text_in_a_table() -> None:
     assert "\x1b[31m" not in text
 
 
+@pytest.mark.parametrize("width", [None, 60])
+def test_names_are_text_at_the_head_of_a_column(width: int | None) -> None:
+    made = Table(title="several", columns=[Column(title=HOSTILE, spare=True)], rows=[["x" * 90]])
+    text = render(Document(tables=[made], records=[], data={}), "table", width=width)
+    assert printable(HOSTILE) in text.replace("\n", " ")
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+
+
 def test_names_are_text_in_markdown() -> None:
     text = render(document(HOSTILE), "md")
     assert r"\[red\]x\[/red\] �\[31m\|a\| \`b\` \<b\>\_c\_ \*d\*�next �right" in text

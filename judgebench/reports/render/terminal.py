@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from judgebench.plain_text import printable
@@ -42,22 +43,23 @@ def _print(console: Any, table: Table) -> None:
     if table.subtitle:
         console.print(Text(printable(table.subtitle), style="dim"))
     cells = [[printable(cell) for cell in row] for row in table.rows]
-    shown = _fitting(table.columns, cells, console.width)
+    columns = [replace(column, title=printable(column.title)) for column in table.columns]
+    shown = _fitting(columns, cells, console.width)
     if cells:
         grid = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, expand=False)
         for i in shown:
-            column = table.columns[i]
+            column = columns[i]
             grid.add_column(
                 Text(column.title),
                 justify=column.align,
                 no_wrap=not column.wraps,
-                min_width=min(_NARROWEST, _width(i, table.columns, cells)),
+                min_width=min(_NARROWEST, _width(i, columns, cells)),
                 overflow="fold",
             )
         for row in cells:
             grid.add_row(*(Text(row[i]) for i in shown))
         console.print(grid)
-    left_out = [c.title for i, c in enumerate(table.columns) if i not in shown]
+    left_out = [c.title for i, c in enumerate(columns) if i not in shown]
     if left_out:
         console.print(Text(f"not shown, for width: {', '.join(left_out)}", style="dim"))
     for note in table.notes:
