@@ -137,7 +137,6 @@ def hit_line(hit: Hit, known: Names) -> str:
 
 def question(item: Item, show: Callable[[str, str], None] = folded) -> None:
     """``show`` is given each text, and what tells it from the others."""
-    st.subheader("Question")
     if not item.turns:
         st.text("Only the id of this item is known; its question never came with an import.")
     for number, turn in enumerate(item.turns):

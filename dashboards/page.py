@@ -240,7 +240,12 @@ FORMS = {
 """What a report is offered in, as `judgebench.reports` renders it."""
 
 
-def offer(name: str, documents: Callable[[], Sequence[Document]], key: str = "download") -> None:
+def offer(
+    name: str,
+    documents: Callable[[], Sequence[Document]],
+    key: str = "download",
+    forms: Iterable[str] = tuple(FORMS),
+) -> None:
     """Buttons that download reports in each of `FORMS`; they are written when one is pressed.
 
     Parameters
@@ -251,7 +256,8 @@ def offer(name: str, documents: Callable[[], Sequence[Document]], key: str = "do
         Says the reports; called later and elsewhere, so that it may know nothing of the session.
     """
     with st.container(horizontal=True):
-        for form, (label, mime) in FORMS.items():
+        for form in forms:
+            label, mime = FORMS[form]
             st.download_button(
                 f"Download {label}",
                 partial(rendered, documents, form),

@@ -202,6 +202,7 @@ def one_item(shown: State, told: ItemHistory, found: Disputes) -> None:
     names, ids = Names(found.model_names, found.judge_names), found.judge_ids
     models = disputed_models(told, ids)
     markdown_text.choose()
+    st.subheader("Question")
     item_parts.question(told.item)
     item_parts.who_said_what(told, names, judges=ids)
     st.subheader("Answers that they differ about")

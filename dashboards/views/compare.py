@@ -197,12 +197,11 @@ def table(found: Reports, rows: pd.DataFrame) -> None:
     }
     idle = [] if len(found) > 1 else ["against"]
     widgets.table(rows.drop(columns=[*HIDDEN, *idle]), column_config=config)
-    widgets.notes([visible(note) for note in dict.fromkeys(
-        note for one in found.values() for note in one.document().tables[0].notes
-    )])  # fmt: skip
-    passes = [
-        (name, test.gate_words) for name, test in zip(rows["test"], tests_of(found), strict=True)
-    ]
+    named = list(zip(rows["test"], tests_of(found), strict=True))
+    notes = [f"{name}: {said}" for name, test in named for said in test.remarks]
+    notes += dict.fromkeys(note for one in found.values() for note in one.notes)
+    widgets.notes([visible(note) for note in notes])
+    passes = [(name, test.gate_words) for name, test in named]
     if gates := [visible(f"{name}: {words}") for name, words in passes if words is not None]:
         with st.expander("How often a gate would pass an unchanged model"):
             widgets.notes(gates)

@@ -226,6 +226,7 @@ def one_item(shown: State, known: Sequence[tuple[str, str]], item: str) -> None:
     st.text(item_parts.identity(told))
     names = shown.read(item_parts.names)
     markdown_text.choose()
+    st.subheader("Question")
     item_parts.question(told.item)
     item_parts.who_said_what(told, names)
     left, right, _ = st.columns([3, 3, 4])

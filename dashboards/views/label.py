@@ -192,8 +192,8 @@ def read(seen: Presented) -> None:
     """
     this = token(seen.place)
     markdown_text.choose_by_button()
+    st.subheader("Question")
     if seen.item is None:
-        st.subheader("Question")
         st.text(f"Its text is not in the store; its id is {visible(seen.place.item_id)}.")
     else:
         item_parts.question(

@@ -174,7 +174,9 @@ def everything(place: DeltaGenerator, found: Nights, drawn: Drawn) -> None:
     widgets.notes([visible(line) for line in found.beside])
     spent(rows)
     table(rows, drawn)
-    widgets.download("Download CSV", "nights.csv", csv_of(found, rows, drawn.metric), key="csv")
+    with st.container(horizontal=True):  # as a CSV the metric that is drawn, night by night
+        widgets.download("Download CSV", "nights.csv", csv_of(found, rows, drawn.metric), key="csv")
+        page.offer("nights", lambda: [found.document()], forms=("md", "latex", "json", "html"))
 
 
 def from_baselines(found: Nights, metric: str) -> None:

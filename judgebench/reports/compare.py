@@ -134,6 +134,12 @@ class Difference(PairTest):
         allowed = f"a gate that allows a {self.limit} of {drop_words(self.max_drop, self.metric)}"
         return words.replace("this gate", allowed, 1)
 
+    @property
+    def remarks(self) -> list[str]:
+        """Why a whole benchmark is undecided, and what has to be known of the difference."""
+        because = self.because if self.group is None else None
+        return [because, *self.notes] if because else list(self.notes)
+
     def most_telling(self, most: int) -> list[Flip]:
         """The items that differ most; of equal ones those that speak for the result."""
         sign = -1.0 if self.difference.value < 0.0 else 1.0
@@ -212,11 +218,9 @@ class Comparison(Report):
 
     def _notes(self) -> list[str]:
         """Why whole benchmarks are undecided, and what has to be known of any row."""
-        return [
-            f"{one.about}: {said}"
-            for one in self.tests
-            for said in (*([one.because] if one.because and one.group is None else []), *one.notes)
-        ] + ([DIRECTLY] if any(one.direct for one in self.tests) else [])
+        return [f"{one.about}: {said}" for one in self.tests for said in one.remarks] + (
+            [DIRECTLY] if any(one.direct for one in self.tests) else []
+        )
 
 
 def _flips(one: Difference, texts: Texts, most: int) -> Table:

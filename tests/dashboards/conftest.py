@@ -99,13 +99,15 @@ def seen(
 
 @pytest.fixture
 def downloads(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """What a page offers to download as CSV: by the name of the file."""
+    """What a page offers to download, as CSV if nothing else: by the name of the file."""
     offered: dict[str, str] = {}
     widgets, page = importlib.import_module("widgets"), importlib.import_module("page")
     monkeypatch.setattr(
         page,
         "offer",
-        lambda name, documents: offered.update({f"{name}.csv": page.rendered(documents, "csv")}),
+        lambda name, documents, forms=("csv",): offered.update(
+            {f"{name}.{form}": page.rendered(documents, form) for form in forms}
+        ),
     )
     monkeypatch.setattr(
         widgets, "download", lambda label, name, csv, key: offered.update({name: csv})

@@ -110,7 +110,7 @@ def test_a_link_to_a_page_is_the_first_thing_opened(address: str, visitor: Any) 
     seen = Watched(page)
     page.goto(f"{address}/agreement?scope=macro")
     page.locator(CHART).nth(1).wait_for(timeout=60_000)
-    page.get_by_text("Unweighted mean over models").wait_for()
+    page.get_by_text("Unweighted mean over models, the figure").wait_for()
     page.close()
     assert set(seen.refused) == {f"{address}/agreement{probe}" for probe in PROBES}
 

@@ -174,6 +174,25 @@ def test_an_item_on_which_they_do_not_differ_can_be_linked_too(
     assert f"Question of item {item}" in texts(app)
 
 
+def test_what_is_said_of_a_row_names_the_row(open_page: Any, store: str) -> None:
+    app = opened_on(open_page, store, first="older", second=["third", "newer"])
+    assert not app.exception
+    with open_store(store, read_only=True) as opened:
+        reports = [comparison(opened, "older", other) for other in ("third", "newer")]
+    rows = boxes(app)["Of which row"].options
+    said = [one.remarks for report in reports for one in report.tests]
+    assert len(rows) == len(said) and sum(map(len, said)) >= 3
+    lines = texts(app).splitlines()
+    for row, remarks in zip(rows, said, strict=True):
+        assert {f"{row}: {remark}" for remark in remarks} <= set(lines)
+
+
+def test_an_item_has_one_heading(open_page: Any, store: str) -> None:
+    app = opened_on(open_page, store, first="newer", second="older")
+    assert "Question of item" in texts(app)
+    assert [heading.value for heading in app.subheader] == ["Items that decided it"]
+
+
 def test_a_link_may_name_models_by_id_and_may_be_out_of_date(open_page: Any, store: str) -> None:
     with open_store(store, read_only=True) as opened:
         ids = {model.name: model.id for model in opened.models()}

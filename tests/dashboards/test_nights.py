@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 import sqlite3
 from contextlib import closing
@@ -17,6 +18,7 @@ from judgebench.reports.gate import gate_report
 from judgebench.reports.gate_policy import read_policy
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.nights import Nights, nights
+from judgebench.reports.render import render
 from judgebench.reports.slide import in_words as slide_words
 from judgebench.store import open_store
 from tests.dashboards import night_stores, stores
@@ -213,6 +215,16 @@ def test_the_download_has_every_night(
     assert table["when"][0] == "2026-11-01T03:00:00+00:00"
     assert set(table["name"]) == {"nightly"}
     assert "tone" not in table
+
+
+def test_the_report_of_nights_is_offered_in_every_other_form(
+    open_page: Any, store: str, downloads: dict[str, str]
+) -> None:
+    assert not opened_on(open_page, store).exception
+    found = report(store)
+    for form in ("md", "latex", "json", "html"):
+        assert downloads[f"nights.{form}"] == render(found.document(), form)
+    assert json.loads(downloads["nights.json"])["name"] == "nightly"
 
 
 def test_one_night_is_told_what_makes_a_second(open_page: Any, tmp_path: Path) -> None:
