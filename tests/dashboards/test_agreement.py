@@ -169,12 +169,12 @@ def test_a_click_into_the_map_makes_the_boxes_ask_the_url(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The rest of it is clicked in test_agreement_browser.py."""
-    import widgets
+    import page
 
     kept = {"shown", "references\0a", "scope\0b", "kept"}
     state = dict.fromkeys([*kept, "shown\0a\0b", "reference\0a"], "x")
-    monkeypatch.setattr(widgets.st, "session_state", state)
-    widgets.forget("shown", "reference")
+    monkeypatch.setattr(page.st, "session_state", state)
+    page.forget("shown", "reference")
     assert set(state) == kept
 
 
