@@ -1124,7 +1124,7 @@ def set_baseline(
     """
     from judgebench.reports.baselines import set_baseline as named
 
-    with writing(store) as its:
+    with writing(store, create=False) as its:
         return named(its, name, model, _listed(benchmarks), passed)
 
 
@@ -1158,7 +1158,9 @@ def pin_anchors(
     """
     from judgebench.reports.drift import pin
 
-    with writing(store) as its:
+    if answers < 1:
+        raise UsageError(f"answers: {answers!r} are none; 1 or more")
+    with writing(store, create=False) as its:
         return pin(its, benchmark, judge, models=_listed(models), answers=answers, seed=seed)
 
 
@@ -1196,9 +1198,10 @@ def item(
 
     with reading(store) as its:
         which = meant(its, benchmark)
+        _check_names(its, models=_listed(models), judges=_listed(judges))
         chosen: dict[str, Any]
         chosen = {"judges": _listed(judges), "models": _listed(models), "earlier": earlier}
-        return Composed(made=item_document(its, which, item_id, **chosen))
+        return Composed(made=item_document(its, which, str(item_id), **chosen))
 
 
 def answers(
@@ -1224,9 +1227,25 @@ def answers(
 
     with reading(store) as its:
         which = meant(its, benchmark)
+        _check_names(its, models=_listed(models))
         return _frame(
             its.responses_table(which.name, which.version, models=_listed(models) or None)
         )
+
+
+def _check_names(
+    store: Store, *, models: Collection[str] = (), judges: Collection[str] = ()
+) -> None:
+    """Raise `UsageError` for a name, or an id, of nobody whom the store knows."""
+    for what, wanted, there in (
+        ("model", models, store.models() if models else ()),
+        ("judge", judges, store.judges() if judges else ()),
+    ):
+        names = {name for one in there for name in one.names}
+        ids = {one.id for one in there}
+        for name in wanted:
+            if name not in names and name not in ids:
+                raise UsageError(f"{store.name}: {unknown_name(what, name, names)}")
 
 
 def judged_replies(
@@ -1267,6 +1286,7 @@ def judged_replies(
     from judgebench.reports.run_ref import run_called
 
     with reading(store) as its:
+        _check_names(its, models=_listed(models))
         return found.judged_replies(
             its,
             judge,
@@ -1339,7 +1359,7 @@ def verdicts(
     Raises
     ------
     UsageError
-        For a benchmark that the store does not hold.
+        For a benchmark, judge or model that the store does not hold.
     """
     from judgebench.reports.boards import meant
     from judgebench.store.read import with_texts
@@ -1347,6 +1367,7 @@ def verdicts(
     with reading(store) as its:
         which = meant(its, benchmark)
         whose, about = _listed(judges) or None, _listed(models) or None
+        _check_names(its, models=about or (), judges=whose or ())
         if not with_text:
             return _frame(its.verdicts(which.name, which.version, judges=whose, models=about))
         found = its.judged_columns(which.name, which.version, judges=whose, models=about)
@@ -1479,6 +1500,7 @@ def import_files(
     from judgebench.rows import Layout, at_hand
 
     if what in FORMATS and FORMATS[what].fields:
+        _check_layout(FORMATS[what].fields, options)
         given = {name: options.pop(name) for name in ("model", "judge") if options.get(name)}
     else:
         given = {}
@@ -1504,6 +1526,23 @@ def import_files(
                     told.say(f"warning: {path}: {warning}")
                 told.say(f"{path}: {report.summary(FORMATS[what].rows)}")
     return found
+
+
+def _check_layout(fields: str, options: Mapping[str, Any]) -> None:
+    """Raise `UsageError` for what says nothing of how a table with these columns is laid out."""
+    from judgebench.exchange.formats import loaded
+
+    columns, scale = options.get("columns") or {}, options.get("scale") or (0, 1)
+    if not isinstance(columns, Mapping):
+        raise UsageError(f"columns: a mapping of theirs to ours, not {columns!r}")
+    known = loaded(fields)
+    for ours in columns.values():
+        if ours not in known:
+            raise UsageError(f"columns: {unknown_name('column', str(ours), known)}")
+    if len(scale) != 2 or not all(isinstance(end, Real) for end in scale):
+        raise UsageError(f"scale: the lowest and the highest score, not {scale!r}")
+    if (wide := options.get("wide")) and wide[0] not in ("judge", "model"):
+        raise UsageError(f"wide: {unknown_name('such column', str(wide[0]), ('judge', 'model'))}")
 
 
 class TableOptions(TypedDict, total=False):
@@ -1698,6 +1737,9 @@ def _export(
 
     stream = cast("TextIO", to) if hasattr(to, "write") else None
     paths = [] if stream is not None else _paths(cast("Paths", to))
+    if f".{form}" not in export.SUFFIXES:
+        forms = [suffix.removeprefix(".") for suffix in export.SUFFIXES]
+        raise UsageError(unknown_name("form", form, forms))
     for path in paths:
         export.check_suffix(path)
     with reading(store) as its:

@@ -180,9 +180,12 @@ def refuse_options(what: str, options: Mapping[str, Any]) -> None:
     allowed = {*taken.options, *(("layout",) if taken.fields else ("version",)), "known_items"}
     for option in (name for name, value in options.items() if value and name not in allowed):
         others = "|".join(name for name, one in FORMATS.items() if option in one.options)
+        if not others:
+            every = {name for one in FORMATS.values() for name in one.options}
+            raise UsageError(unknown_name("option of an import", option, every))
         why = f"{taken.why}; " if taken.why else ""
         flag = f"--{option.removesuffix('_name').replace('_', '-')}"
-        raise UsageError(f"{why}{flag} goes with `import {others or 'nothing'}`")
+        raise UsageError(f"{why}{flag} goes with `import {others}`")
 
 
 def loaded(name: str) -> Any:

@@ -162,9 +162,59 @@ def test_a_name_that_is_not_there_answers_with_the_nearest(store: Path) -> None:
         judgebench.import_files("lmeval", [], store=store)
 
 
+@pytest.mark.parametrize("listed", ["answers", "verdicts", "item"])
+def test_a_model_of_whom_there_is_nothing_is_no_empty_table(store: Path, listed: str) -> None:
+    about = ["trivia_judging_mini"] + ["3"] * (listed == "item")
+    show = getattr(judgebench, listed)
+    with pytest.raises(UsageError, match="'taker-ters'; did you mean 'taker-terse'"):
+        show(*about, models="taker-ters", store=store)
+    with judgebench.open_store(store) as results:
+        known = results._store.models()
+    for model in known:
+        if "taker-terse" in model.names:
+            assert show(*about, models=model.id, store=store) is not None
+    if listed != "answers":
+        with pytest.raises(UsageError, match="no judge called 'contain'; did you mean 'contains'"):
+            show(*about, judges="contain", store=store)
+
+
+def test_how_a_table_is_laid_out_is_said_in_known_words(tmp_path: Path) -> None:
+    row = {"benchmark": "b", "item_id": "1", "model": "m", "judge": "j", "value": "correct"}
+    for layout, says in (
+        ({"columns": {"value": "vlue"}}, "columns: no column called 'vlue'; did you mean 'value'"),
+        ({"columns": ["value"]}, "columns: a mapping of theirs to ours, not"),
+        ({"scale": (1,)}, "scale: the lowest and the highest score, not"),
+        ({"wide": ("jduge", ["a"])}, "did you mean 'judge'"),
+        (
+            {"colums": {}, "scales": 3},
+            "import called 'scales'; did you mean 'scale'",
+        ),
+    ):
+        with pytest.raises(UsageError, match=re.escape(says)):
+            judgebench.import_verdicts([row], store=tmp_path / "new.db", **layout)
+    assert not (tmp_path / "new.db").exists()
+
+
+def test_what_reads_a_store_makes_none(tmp_path: Path) -> None:
+    new = tmp_path / "new.db"
+    for write in (
+        lambda: judgebench.api.set_baseline("last", "m", store=new),
+        lambda: judgebench.api.pin_anchors("support", "grader", store=new),
+    ):
+        with pytest.raises(StoreError, match="there is no store at"):
+            write()
+    assert not new.exists()
+    with pytest.raises(UsageError, match="answers: 0 are none"):
+        judgebench.api.pin_anchors("support", "grader", answers=0, store=new)
+
+
 @pytest.mark.parametrize(
     ("called", "says"),
     [
+        (
+            lambda at: judgebench.export_verdicts(sys.stdout, form="jsonn", store=at),
+            "no form called 'jsonn'; did you mean 'jsonl'",
+        ),
         (lambda at: judgebench.leaderboard([], store=at), "benchmarks: name one or several"),
         (lambda at: judgebench.leaderboard("support", level=95, store=at), "level: 95 does not"),
         (
