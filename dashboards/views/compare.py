@@ -57,7 +57,8 @@ def compare(shown: State, identity: DeltaGenerator) -> None:
         try:
             report = shown.compute(comparison, first, second, **asked)
         except UsageError as error:
-            st.text(visible(f"{' and '.join(names)}: {error}"))
+            said = f"{error}".replace(first, names[0]).replace(second, names[1])
+            st.text(visible(f"{' and '.join(names)}: {said}"))
         else:
             found[second] = called_by(report, {first: names[0], second: names[1]})
     if not found:

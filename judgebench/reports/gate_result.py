@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 from xml.etree import ElementTree as ET
 
+from judgebench.metrics.registry import metric
 from judgebench.plain_text import counted, printable_lines
 from judgebench.reports import slide
 from judgebench.reports.document import (
@@ -141,6 +142,13 @@ class GateResult(PairTest):
         return self.flips[:MOST_FLIPS]
 
     @property
+    def allowed(self) -> str:
+        """The allowed drop with the metric's digits, or up to two more where somebody said them."""
+        digits = metric(self.metric).digits
+        said = (f"{self.max_drop:.{digits + more}f}" for more in range(3))
+        return next((one for one in said if float(one) == self.max_drop), self.text(self.max_drop))
+
+    @property
     def within(self) -> str | None:
         """That the candidate is surely worse, and passes."""
         low, high = self.difference.low, self.difference.high
@@ -179,7 +187,7 @@ class GateResult(PairTest):
             )
         said = [
             f"{WORDS[self.verdict]}: {self.measured} {moved}: {self._with_interval()}",
-            f"allowed {self.limit} {self.text(self.max_drop)}",
+            f"allowed {self.limit} {self.allowed}",
             f"{counted(self.worse, 'item')} worse, {self.better:,} better" if self.flips else None,
             self.within,
             self.only_at,
@@ -271,7 +279,7 @@ class GateReport(Report):
         columns: list[Cells[GateResult]] = [
             column("decision", lambda one: WORDS[one.decision]),
             *shared_columns(*_NAMES),
-            column("allowed drop", lambda one: one.text(one.max_drop), align="right"),
+            column("allowed drop", lambda one: one.allowed, align="right"),
             column("p", lambda one: p_text(one.p_adjusted), align="right"),
             column("unchanged passes", _chance, align="right", spare=True),
             column(

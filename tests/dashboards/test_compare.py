@@ -187,6 +187,16 @@ def test_what_is_said_of_a_row_names_the_row(open_page: Any, store: str) -> None
         assert {f"{row}: {remark}" for remark in remarks} <= set(lines)
 
 
+def test_why_two_cannot_be_compared_names_them(open_page: Any, store: str) -> None:
+    with open_store(store, read_only=True) as opened:
+        ids = [model.id for model in opened.models()]
+    app = opened_on(open_page, store, first="newer", second="older", by="wool")
+    assert not app.exception
+    assert "no way of grouping called 'wool'" in texts(app)
+    assert "on which newer and older meet" in texts(app)
+    assert not [one for one in ids if one in texts(app)]
+
+
 def test_an_item_has_one_heading(open_page: Any, store: str) -> None:
     app = opened_on(open_page, store, first="newer", second="older")
     assert "Question of item" in texts(app)

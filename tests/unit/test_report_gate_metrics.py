@@ -90,6 +90,16 @@ def test_the_difference_at_equal_length_is_the_boards(compared: Store) -> None:
     assert (better.decision, better.difference.value) == ("pass", -one.difference.value)
 
 
+@pytest.mark.parametrize(
+    ("drop", "shown"),
+    [(2.0, "2.0"), (2.25, "2.25"), (0.04, "0.04"), (100.0 * 0.07, "7.0"), (0.12345, "0.1")],
+)
+def test_an_allowed_drop_is_shown_as_it_was_said(compared: Store, drop: float, shown: str) -> None:
+    one = asked(compared, "m1", "m4", metric="win_rate", max_drop=drop)
+    assert f"; allowed drop {shown}; " in f"{one.in_words()}; "
+    assert one.allowed == shown
+
+
 def test_without_a_calibration_it_is_refused_in_the_boards_words(
     store: Store, tmp_path: Path
 ) -> None:
