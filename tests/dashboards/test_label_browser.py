@@ -145,6 +145,7 @@ def test_two_windows_at_once_lose_nothing(url: str, windows: Callable[..., Any])
 def test_a_key_that_is_held_down_is_one_label(url: str, windows: Callable[..., Any]) -> None:
     page = windows("version=v1&rater=dora")
     page.get_by_text("0 of 40 labelled").wait_for()
+    page.wait_for_selector("[data-test-script-state=notRunning]")  # read from when all is shown
     page.wait_for_timeout(READ_MS)
     for _ in range(40):  # a second of a keyboard's repeating
         page.keyboard.down("1")
