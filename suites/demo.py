@@ -27,7 +27,6 @@ from demo_model import demo_model
 
 from judgebench import api
 from judgebench.cli.main import run as judgebench
-from judgebench.config import Narrowing
 from judgebench.errors import JudgebenchError
 from judgebench.protocols import Meter
 
@@ -58,10 +57,6 @@ class Step:
         words = ["run", str(SUITE), "--store", STORE, "--limit", str(self.limit)]
         words += [word for name in self.judges for word in ("--judge", name)]
         return words + [word for name in self.models for word in ("--model", name)]
-
-    @property
-    def narrowing(self) -> Narrowing:
-        return Narrowing(limit=self.limit, judges=self.judges, models=self.models)
 
 
 STEPS = (
@@ -145,7 +140,14 @@ def carry_out(step: Step, began: float) -> int:
     """Do one part and print its board; a code as `judgebench run` has them."""
     try:
         with Counter() as counter:
-            outcome = api.run(SUITE, store=STORE, progress=counter, narrowing=step.narrowing)
+            outcome = api.run(
+                SUITE,
+                store=STORE,
+                progress=counter,
+                judges=step.judges,
+                models=step.models,
+                limit=step.limit,
+            )
     except JudgebenchError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from judgebench.config import load_suite
+from judgebench.config import Narrowing, load_suite
 from tests.changes.stores import keep, make
 from tests.e2e.runs import typed
 
@@ -37,7 +37,7 @@ def demo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
 def test_each_part_is_of_one_benchmark_and_all_of_them_ask_every_judge(demo: Any) -> None:
     suite = load_suite(ROOT / "suites" / "demo.yaml")
     for step in demo.STEPS:
-        part = suite.narrowed(step.narrowing)
+        part = suite.narrowed(Narrowing(limit=step.limit, judges=step.judges, models=step.models))
         assert [benchmark.name for benchmark in part.benchmarks] == [step.benchmark]
     asked = {judge for step in demo.STEPS for judge in step.judges}
     assert asked == {judge for benchmark in suite.benchmarks for judge in benchmark.judges}
