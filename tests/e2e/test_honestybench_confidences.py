@@ -271,16 +271,21 @@ def test_a_run_that_is_killed_and_goes_on_asks_nothing_twice(tmp_path: Path) -> 
 
     with Loopback(slowly) as server:
         path = suite(tmp_path, server.url, models=[taker(server.url)])
+        lost = 0
         for least in (8, 30):
             run = start("run", path, "--quiet")
             eventually(lambda least=least: len(server.asks) >= least)
             os.kill(run.pid, signal.SIGKILL)
             run.communicate()
+            with open_store(store_url(tmp_path), read_only=True) as store:
+                kept = store.n_rows("replies")
+            asked = len({ask.sha for ask in server.asks})
+            lost += asked - kept
         done = judgebench("run", path, "--quiet")
         assert done.returncode == 0, done.stderr
-        # What was under way when it was killed is asked again, and nothing else.
-        twice = [count for count in Counter(ask.sha for ask in server.asks).values() if count > 1]
-        assert sum(twice) - len(twice) <= 2 * 4
+        # What was under way or not written yet when it was killed is asked again, and nothing else.
+        again = len(server.asks) - len({ask.sha for ask in server.asks})
+        assert 0 < again <= lost <= 8 * 4
     given = Counter((row["judge"], row["sample"]) for row in verdicts(tmp_path))
     assert sum(given.values()) == 3 * ITEMS + (SAMPLES - 1) * ITEMS
     assert max(given.values()) == ITEMS
