@@ -35,11 +35,11 @@ def ink() -> Ink:
 def distinct(names: Sequence[str]) -> list[str]:
     """The names with a number behind those that occur again."""
     seen: Counter[str] = Counter()
-    told_apart = []
+    disambiguate = []
     for name in names:
         seen[name] += 1
-        told_apart.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return told_apart
+        disambiguate.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return disambiguate
 
 
 NO_ESTIMATE = Estimate(

@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from judgebench.reports.agreement import AgreementReport
     from judgebench.reports.baselines import BaselineList
     from judgebench.reports.board_tables import Leaderboard
-    from judgebench.reports.boards import Meant
+    from judgebench.reports.boards import BenchmarkRef
     from judgebench.reports.bundle import Verified
     from judgebench.reports.calibrate_length import Fitted
     from judgebench.reports.compare import Comparison
@@ -903,7 +903,7 @@ def training(
         return curve(its, at, run, judge=judge_id, opponent=opponent_id, level=level)
 
 
-def _benchmark_of(store: Store, benchmark: str | None, about: Mapping[str, str]) -> Meant:
+def _benchmark_of(store: Store, benchmark: str | None, about: Mapping[str, str]) -> BenchmarkRef:
     """The benchmark that is named, or the only one on which some models were judged."""
     from judgebench.reports.boards import meant
 
@@ -921,7 +921,11 @@ def _benchmark_of(store: Store, benchmark: str | None, about: Mapping[str, str])
 
 
 def _board_of(
-    store: Store, which: Meant, judge: str | None, opponent: str | None, about: Mapping[str, str]
+    store: Store,
+    which: BenchmarkRef,
+    judge: str | None,
+    opponent: str | None,
+    about: Mapping[str, str],
 ) -> tuple[str, str | None]:
     """The ids of the judge and of the opponent of the one board with a verdict on some models."""
     found: dict[tuple[str, str | None], str] = {}

@@ -91,9 +91,9 @@ def read_table(columns: Columns, rows: Sequence[int] | Ints | None = None) -> Ve
         For two verdicts at one place.
     """
     these = np.arange(len(columns["item_id"])) if rows is None else np.asarray(rows, np.int64)
-    everybody = told_apart(columns, "judge")
+    everybody = disambiguate(columns, "judge")
     item = taken(columns["item_id"], these)
-    model = taken(told_apart(columns, "model"), these)
+    model = taken(disambiguate(columns, "model"), these)
     judge = taken(everybody, these)
     items, item_of = coded(item)
     models, model_of = coded(model)
@@ -136,7 +136,7 @@ def units_of(
     return coded(named)
 
 
-def told_apart(columns: Columns, who: str) -> Coded:
+def disambiguate(columns: Columns, who: str) -> Coded:
     """The names of models or judges, with the id behind a name that means two."""
     names = as_codes(columns[who]).mapped(str)
     if f"{who}_id" not in columns:

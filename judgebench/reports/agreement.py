@@ -25,13 +25,13 @@ from judgebench.metrics.score_board import ScoreBoard
 from judgebench.records import HUMAN, is_human
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.boards import (
+    BenchmarkRef,
     Columns,
-    Meant,
+    disambiguate,
     judges_called,
     meant,
     reference_called,
     renamed,
-    told_apart,
     undeclared_labels,
     where,
     with_units,
@@ -333,7 +333,7 @@ def agreement_report(
 
 
 def columns_of(
-    store: Store, which: Meant, kind: Kind, stored: Columns | None = None
+    store: Store, which: BenchmarkRef, kind: Kind, stored: Columns | None = None
 ) -> tuple[Columns, dict[str, str], dict[str, str]]:
     """Verdicts as judges are compared by them, and id -> shown name of judges and of models.
 
@@ -343,7 +343,7 @@ def columns_of(
     tables: list[Columns] = [stored]
     if kind != "label":
         tables.append(store.failures(which.name, which.version))
-    judges, models = (told_apart(reversed(tables), who) for who in ("judge", "model"))
+    judges, models = (disambiguate(reversed(tables), who) for who in ("judge", "model"))
     columns, *failed = (renamed(one, models, judges) for one in tables)
     if failed:
         columns = with_failures(columns, *failed)
@@ -439,7 +439,7 @@ def _asked_for(
     judges: Collection[str],
     named: Mapping[str, str],
     store: Store,
-    which: Meant,
+    which: BenchmarkRef,
     kind: Kind,
 ) -> tuple[str | None, frozenset[str]]:
     """The reference and the judges asked for, as they are shown; no judges where all are meant.
@@ -462,7 +462,7 @@ def _with_versus(
     wanted: frozenset[str],
     named: Mapping[str, str],
     store: Store,
-    which: Meant,
+    which: BenchmarkRef,
 ) -> tuple[JudgeChecks | None, frozenset[str]]:
     """The judge with which others are compared as it is shown, and it among those asked for.
 

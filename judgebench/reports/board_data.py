@@ -41,7 +41,14 @@ from judgebench.reports.answer_flags import (
     marks_of_answers,
     suspicions,
 )
-from judgebench.reports.boards import Columns, Meant, judges_called, renamed, told_apart, where
+from judgebench.reports.boards import (
+    BenchmarkRef,
+    Columns,
+    disambiguate,
+    judges_called,
+    renamed,
+    where,
+)
 from judgebench.store import Store
 from judgebench.store.catalog import StoredJudge, StoredModel
 
@@ -101,7 +108,7 @@ class BoardData:
     def __init__(
         self,
         store: Store,
-        which: Meant,
+        which: BenchmarkRef,
         panels: Sequence[Panel],
         only: Collection[str] | None = None,
     ) -> None:
@@ -110,9 +117,9 @@ class BoardData:
         failures: Columns = store.failures(which.name, which.version)
         answers: Columns = store.board_answers(which.name, which.version, only)
         met = [] if only is None else store.models_met(which.name, which.version)
-        self.models = told_apart([answers, failures, stored, _named("model", met)], "model")
+        self.models = disambiguate([answers, failures, stored, _named("model", met)], "model")
         asked = [] if only is None else store.judges_met(which.name, which.version)
-        self.judges = told_apart([failures, stored, _named("judge", asked)], "judge")
+        self.judges = disambiguate([failures, stored, _named("judge", asked)], "judge")
         self.model_ids = {shown: one for one, shown in self.models.items()}
         self.plain_names = {model.name for model in store.models()}
         self.spec_of = {judge.id: judge.spec for judge in store.judges()}
@@ -348,7 +355,7 @@ def _named(who: str, met: Sequence[StoredModel] | Sequence[StoredJudge]) -> Colu
     return {who: [one.name for one in met], f"{who}_id": [one.id for one in met]}
 
 
-def _on_boards(verdicts: Columns, which: Meant) -> Bools:
+def _on_boards(verdicts: Columns, which: BenchmarkRef) -> Bools:
     """Which verdicts say how good an answer is, and not how sure of it its model is."""
     said = marked(verdicts["judge_kind"], lambda kind: kind not in CONFIDENCES)
     return said & ~marked(verdicts["sample"], bool) if which.first_only else said

@@ -14,7 +14,7 @@ from judgebench.config import Panel
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.intervals import Intervals
 from judgebench.reports.board import Board, Row
-from judgebench.reports.boards import judges_called, meant, panels_in, parse_panel, told_apart
+from judgebench.reports.boards import disambiguate, judges_called, meant, panels_in, parse_panel
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.length_boards import LengthControl
 from judgebench.store import Store
@@ -141,7 +141,7 @@ def _judges_here(
     for name in here:
         which = meant(store, name)
         tables = [read(which.name, which.version) for read in (store.failures, store.verdicts)]
-        shown = told_apart(tables, "judge")
+        shown = disambiguate(tables, "judge")
         declared = {panel.name for panel in panels_in(store, name)}
         for judge in judges:
             try:

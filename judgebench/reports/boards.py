@@ -31,7 +31,7 @@ PROMPT_DIGITS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Meant:
+class BenchmarkRef:
     """A version of a benchmark that the store holds, and what its description says.
 
     ``labels`` are the declared ones, the positive one last; ``by`` the ways of grouping items that
@@ -65,7 +65,7 @@ class Meant:
         return f"{self.name}@{self.version}"
 
 
-def meant(store: Store, name_at_version: str) -> Meant:
+def meant(store: Store, name_at_version: str) -> BenchmarkRef:
     """The benchmark a person means: without a version, the default one or the only one.
 
     Of several versions of own prompts, that of the run that was started last.
@@ -96,9 +96,9 @@ def meant(store: Store, name_at_version: str) -> Meant:
     if version not in versions:
         raise UsageError(unknown_name(f"version of {name}", version, versions))
     if description is None:
-        return Meant(name=name, version=version)
+        return BenchmarkRef(name=name, version=version)
     others = (label for label in description.labels if label != description.positive)
-    return Meant(
+    return BenchmarkRef(
         name=name,
         version=version,
         labels=(*others, description.positive),
@@ -134,7 +134,7 @@ def _holds_no(name: str, held: Collection[tuple[str, str]], store: Store) -> str
     return f"{store.name} has {unknown_name('benchmark', name, known)}"
 
 
-def told_apart(tables: Iterable[Columns], who: str) -> dict[str, str]:
+def disambiguate(tables: Iterable[Columns], who: str) -> dict[str, str]:
     """Id -> the name to show: one name that means several models or judges gets its key's digits.
 
     Parameters
@@ -155,7 +155,7 @@ def told_apart(tables: Iterable[Columns], who: str) -> dict[str, str]:
 
 
 def judges_called(
-    name: str, shown: Mapping[str, str], store: Store, which: Meant
+    name: str, shown: Mapping[str, str], store: Store, which: BenchmarkRef
 ) -> tuple[str, ...]:
     """The judges that a person means, as they are shown.
 
@@ -165,7 +165,7 @@ def judges_called(
     Parameters
     ----------
     shown
-        Id -> shown name of the judges there are, as `told_apart` gives it.
+        Id -> shown name of the judges there are, as `disambiguate` gives it.
 
     Raises
     ------
@@ -184,7 +184,7 @@ def judges_called(
     raise UsageError(f"{which}: {unknown_name('judge', name, shown.values())}")
 
 
-def reference_called(name: str, shown: Mapping[str, str], store: Store, which: Meant) -> str:
+def reference_called(name: str, shown: Mapping[str, str], store: Store, which: BenchmarkRef) -> str:
     """The one judge that a person means, as it is shown.
 
     Parameters
@@ -207,7 +207,7 @@ def reference_called(name: str, shown: Mapping[str, str], store: Store, which: M
 
 
 def model_called(
-    name: str, among: Sequence[str], ids: Mapping[str, str], store: Store, which: Meant
+    name: str, among: Sequence[str], ids: Mapping[str, str], store: Store, which: BenchmarkRef
 ) -> str:
     """The one model that a person means, as it is shown: by that name, its id, or another name.
 
@@ -239,7 +239,7 @@ def model_called(
     raise UsageError(f"{which}: {unknown_name('model', name, among)}")
 
 
-def undeclared_labels(counts: Mapping[str, int], which: Meant) -> str:
+def undeclared_labels(counts: Mapping[str, int], which: BenchmarkRef) -> str:
     """Labels that count as unreadable, in one sentence."""
     said = ", ".join(f"{label!r} ({n})" for label, n in sorted(counts.items())[:_MOST_LABELS])
     more = len(counts) - _MOST_LABELS
@@ -259,7 +259,7 @@ def renamed(columns: Columns, models: Mapping[str, str], judges: Mapping[str, st
     return kept
 
 
-def with_units(columns: Columns, store: Store, which: Meant) -> Columns:
+def with_units(columns: Columns, store: Store, which: BenchmarkRef) -> Columns:
     """The columns, with what makes items one question, and a mark where not all models answer."""
     contents = store.item_contents(which.name, which.version)
     found = {**columns, "unit": coded(columns["item_id"]).mapped(contents.get)}
@@ -359,7 +359,7 @@ def panels_in(store: Store, benchmark: str) -> tuple[Panel, ...]:
     return tuple(found.values())
 
 
-def _declared(section: Mapping[str, Any], which: Meant) -> Panel | None:
+def _declared(section: Mapping[str, Any], which: BenchmarkRef) -> Panel | None:
     """The panel of one benchmark of a suite as it was written, if it is this benchmark."""
     written = section.get("panel")
     name, version = split_version(section["name"])

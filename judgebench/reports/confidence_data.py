@@ -23,7 +23,14 @@ from judgebench.metrics.confidence import QuestionSet
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.verdict_table import coded
 from judgebench.records import Item
-from judgebench.reports.boards import Columns, Meant, reference_called, renamed, told_apart, where
+from judgebench.reports.boards import (
+    BenchmarkRef,
+    Columns,
+    disambiguate,
+    reference_called,
+    renamed,
+    where,
+)
 from judgebench.reports.document import json_after
 from judgebench.reports.self_judges import named_as_themselves
 from judgebench.stats.answer_confidence import (
@@ -103,7 +110,7 @@ class ConfidenceData:
     def __init__(
         self,
         store: Store,
-        which: Meant,
+        which: BenchmarkRef,
         *,
         rouge: RougeL,
         judges: Collection[str] | None = None,
@@ -126,7 +133,7 @@ class ConfidenceData:
                 for told in (stored, failures)
             )
         answers = where(answers, answers["newest"])
-        self.models = told_apart([answers, failures, stored], "model")
+        self.models = disambiguate([answers, failures, stored], "model")
         self.judges = named_as_themselves(store, [failures, stored])
         verdicts = with_failures(
             *(renamed(c, self.models, self.judges) for c in (stored, failures))
@@ -380,5 +387,5 @@ def question_sets(
     return sets, of_benchmark is not None
 
 
-def _set_of(item: Item | None, which: Meant) -> str:
+def _set_of(item: Item | None, which: BenchmarkRef) -> str:
     return which.name if item is None or item.category is None else item.category

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from judgebench.columns import grouped
 from judgebench.execution.forecast import Range
-from judgebench.reports.boards import Columns, told_apart
+from judgebench.reports.boards import Columns, disambiguate
 from judgebench.reports.document import Cells, Report, Rows, Table, column, json_field, table
 from judgebench.store import Store
 
@@ -83,7 +83,7 @@ class Cost:
 
 def cost_rows(columns: Columns) -> Iterator[Mapping[str, Any]]:
     """The rows of `Store.spend`, with who was asked; for its answers, a model itself is."""
-    names = {who: told_apart([columns], who) for who in ("judge", "model")}
+    names = {who: disambiguate([columns], who) for who in ("judge", "model")}
     for values in zip(*columns.values(), strict=True):
         row = dict(zip(columns, values, strict=True))
         who = "model" if row["judge_id"] is None else "judge"

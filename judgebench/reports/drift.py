@@ -19,7 +19,7 @@ from judgebench.columns import grouped, latest
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.verdict_values import label_values, preference_values, score_values
 from judgebench.records import CONFIDENCES, HUMAN, JudgeSpec, Unreadable, Verdict, VerdictSlot
-from judgebench.reports.boards import Meant, meant
+from judgebench.reports.boards import BenchmarkRef, meant
 from judgebench.reports.document import (
     Cells,
     Report,
@@ -268,7 +268,7 @@ def drift_report(store: Store) -> DriftReport:
     )
 
 
-def judge_drift(store: Store, which: Meant, judge_id: str) -> JudgeDrift | None:
+def judge_drift(store: Store, which: BenchmarkRef, judge_id: str) -> JudgeDrift | None:
     """What the anchors of a judge on a benchmark say; None where none are pinned."""
     its = [
         one
@@ -278,7 +278,7 @@ def judge_drift(store: Store, which: Meant, judge_id: str) -> JudgeDrift | None:
     return _drift_of(store, which, its[-1]) if its else None
 
 
-def _drift_of(store: Store, which: Meant, anchors: StoredAnchors) -> JudgeDrift:
+def _drift_of(store: Store, which: BenchmarkRef, anchors: StoredAnchors) -> JudgeDrift:
     said = store.looks(anchors)
 
     def by_occasion(name: str) -> dict[str, list[Any]]:
@@ -417,7 +417,7 @@ def _drawn(answers: Sequence[_Answer], n: int, seed: int) -> list[_Answer]:
     return [answer for answer in rounds if answer is not None][:n]
 
 
-def _judge_called(store: Store, which: Meant, name: str, said: _Said) -> StoredJudge:
+def _judge_called(store: Store, which: BenchmarkRef, name: str, said: _Said) -> StoredJudge:
     here = {place.judge_key for place in said}
     known = [one for one in store.judges() if one.key in here]
     called = [one for one in known if name in (one.id, one.name, *one.names)]
@@ -444,7 +444,7 @@ def _never_again(spec: JudgeSpec) -> str | None:
     return None
 
 
-def _models_called(store: Store, which: Meant, names: Collection[str]) -> set[bytes] | None:
+def _models_called(store: Store, which: BenchmarkRef, names: Collection[str]) -> set[bytes] | None:
     if not names:
         return None
     known = store.models()

@@ -26,13 +26,13 @@ from judgebench.metrics.registry import heading, metric
 from judgebench.records import HUMAN, Estimate, is_human
 from judgebench.reports import estimates
 from judgebench.reports.boards import (
+    BenchmarkRef,
     Columns,
-    Meant,
+    disambiguate,
     judges_called,
     meant,
     reference_called,
     renamed,
-    told_apart,
     where,
 )
 from judgebench.reports.document import (
@@ -329,14 +329,14 @@ def evaluator_report(
 class _Data:
     """What the store has of a benchmark's pairs: labels, the answers, what calls cost."""
 
-    def __init__(self, store: Store, which: Meant) -> None:
+    def __init__(self, store: Store, which: BenchmarkRef) -> None:
         self.store, self.which = store, which
         stored: Columns = store.verdicts(which.name, which.version)
         failures: Columns = store.failures(which.name, which.version)
         answers: Columns = store.responses_table(which.name, which.version)
         answers = where(answers, answers["newest"])
-        models = told_apart([answers, failures, stored], "model")
-        self.judges = told_apart([failures, stored], "judge")
+        models = disambiguate([answers, failures, stored], "model")
+        self.judges = disambiguate([failures, stored], "judge")
         verdicts = with_failures(*(renamed(c, models, self.judges) for c in (stored, failures)))
         self.labels: PairLabels = pair_labels(verdicts)
         columns = (answers[name] for name in ("model_id", "item_id", "sample", "turn", "text"))
@@ -415,7 +415,9 @@ class _Upstream:
         }
 
 
-def _usd_per_1000(spend: Columns, which: Meant, judges: Mapping[str, str]) -> dict[str, float]:
+def _usd_per_1000(
+    spend: Columns, which: BenchmarkRef, judges: Mapping[str, str]
+) -> dict[str, float]:
     """Of each judge, by the name shown, the mean price of its calls that have a known one."""
     cost: dict[str, float] = {}
     calls: dict[str, int] = {}

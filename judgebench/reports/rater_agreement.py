@@ -8,7 +8,7 @@ from judgebench.metrics.comparison import AgreementRow
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.outcome_agreement import outcome_agreement
 from judgebench.records import is_human
-from judgebench.reports.boards import Columns, meant, renamed, told_apart, where, with_units
+from judgebench.reports.boards import Columns, disambiguate, meant, renamed, where, with_units
 from judgebench.store import Store
 
 
@@ -48,8 +48,8 @@ def rater_agreement(
     """
     which = meant(store, f"{benchmark}@{version}")
     columns: Columns = store.verdicts_beside(benchmark, version, rater)
-    named = told_apart([columns], "judge")
-    columns = renamed(columns, told_apart([columns], "model"), named)
+    named = disambiguate([columns], "judge")
+    columns = renamed(columns, disambiguate([columns], "model"), named)
     columns = with_units(columns, store, which)
     name = named.get(rater.hex()[:12])
     own = where(columns, (judge == name for judge in columns["judge"]))

@@ -15,7 +15,7 @@ from judgebench.execution.resolve import JudgeAssignment
 from judgebench.judges.prompt import PromptJudge
 from judgebench.plain_text import counted, written_out
 from judgebench.records import Label, Order, Preference, Score, Unreadable, Verdict
-from judgebench.reports.boards import Meant
+from judgebench.reports.boards import BenchmarkRef
 from judgebench.reports.document import Column, Document, Table
 from judgebench.store import Store
 from judgebench.store.catalog import StoredJudge, distinct_names
@@ -94,7 +94,7 @@ def judged_replies(
     judge: str,
     *,
     unreadable: bool = False,
-    benchmark: Meant | None = None,
+    benchmark: BenchmarkRef | None = None,
     models: Collection[str] = (),
     run_id: str | None = None,
     limit: int | None = None,
@@ -335,7 +335,7 @@ def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def item_document(
     store: Store,
-    benchmark: Meant,
+    benchmark: BenchmarkRef,
     item_id: str,
     *,
     judges: Collection[str] = (),
@@ -415,7 +415,7 @@ def _is_among(wanted: Collection[str], names: Collection[str], one: str) -> bool
     return not wanted or not set(wanted).isdisjoint((*names, one))
 
 
-def _question_table(benchmark: Meant, told: ItemHistory) -> Table:
+def _question_table(benchmark: BenchmarkRef, told: ItemHistory) -> Table:
     item = told.item
     several = len(item.turns) > 1
     rows = [

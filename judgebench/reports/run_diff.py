@@ -22,7 +22,7 @@ from judgebench.metrics.win_rate import NEAR, outcome
 from judgebench.plain_text import counted
 from judgebench.records import HUMAN, Estimate, RunManifest
 from judgebench.reports.board_data import IMPORTED
-from judgebench.reports.boards import Columns, Meant, meant
+from judgebench.reports.boards import BenchmarkRef, Columns, meant
 from judgebench.reports.document import (
     Cells,
     Report,
@@ -346,7 +346,7 @@ def _notes(rows: Sequence[Moved]) -> Iterator[str]:
 class _Sides(NamedTuple):
     """What two runs have of one benchmark; one of them at least has something."""
 
-    which: Meant
+    which: BenchmarkRef
     first: Side | None
     second: Side | None
 
@@ -538,7 +538,7 @@ def _by_who(columns: Columns) -> dict[tuple[str, str], Columns]:
     }
 
 
-def _says(which: Meant, kind: BoardKind, columns: Columns) -> list[Any]:
+def _says(which: BenchmarkRef, kind: BoardKind, columns: Columns) -> list[Any]:
     """What each verdict says, equal where none has flipped; None where it is unreadable."""
     if kind.kind == "label":
         return [
@@ -596,7 +596,7 @@ def _any_differs(
 
 
 def _flips(
-    which: Meant,
+    which: BenchmarkRef,
     kind: BoardKind,
     judged: tuple[Columns, Columns],
     on_other_answer: Callable[[_Place], bool | None],

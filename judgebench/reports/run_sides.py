@@ -17,7 +17,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from judgebench.columns import taken as rows_of
 from judgebench.metrics.board_kinds import BoardKind, by_board
 from judgebench.records import CONFIDENCES, RunManifest
-from judgebench.reports.boards import Columns, Meant, where
+from judgebench.reports.boards import BenchmarkRef, Columns, where
 from judgebench.reports.document import json_after, json_field
 from judgebench.secret import redact
 from judgebench.store.catalog import StoredJudge, StoredModel, distinct_names
@@ -88,7 +88,7 @@ class Side:
 
 def side(
     run: RunManifest,
-    which: Meant,
+    which: BenchmarkRef,
     verdicts: Columns,
     answers: Columns,
     contents: Mapping[str, str | None],

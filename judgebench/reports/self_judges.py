@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from judgebench.judges.kinds import EXAMPLES
 from judgebench.keys import content_key
 from judgebench.records import CONFIDENCES, JudgeSpec, ModelSpec
-from judgebench.reports.boards import Columns, told_apart
+from judgebench.reports.boards import Columns, disambiguate
 from judgebench.store import Store
 
 
 def named_as_themselves(store: Store, tables: Sequence[Columns]) -> dict[str, str]:
-    """Judge's id -> the name to show, as `told_apart` has it, but one for models asked themselves.
+    """Judge's id -> the name to show, as of `disambiguate`, but one for models asked themselves.
 
     Each model that says how sure it is of its answers is a judge of its own. Where all judges of a
     name are that and ask alike, and no model was asked by two of them, they are one confidence of
@@ -24,7 +24,7 @@ def named_as_themselves(store: Store, tables: Sequence[Columns]) -> dict[str, st
     tables
         Columns ``judge``, ``judge_id`` and ``model_id``, of equal length.
     """
-    shown = told_apart(tables, "judge")
+    shown = disambiguate(tables, "judge")
     judges = {judge.id: judge.spec for judge in store.judges()}
     models = {model.id: model.spec for model in store.models()}
     asked: dict[str, set[tuple[str, str]]] = {}

@@ -325,14 +325,14 @@ def controlled(
     begin = np.zeros((len(w), n + n_styles))
     begin[:, :n] = _begin(start, len(w), n)
     _, information = slope(np.zeros_like(begin), np.arange(len(w)))
-    told_apart = np.flatnonzero(_is_regular(information))
+    disambiguate = np.flatnonzero(_is_regular(information))
 
     def reach(step: Floats) -> Floats:
         if not n_rows:
             return np.zeros(len(step))
         return np.asarray(np.abs(predictor(step)).max(axis=0))
 
-    fitted, found = _climb(slope, begin, reach, rows=told_apart, farthest=_FARTHEST)
+    fitted, found = _climb(slope, begin, reach, rows=disambiguate, farthest=_FARTHEST)
     coefficients = fitted[:, n:] / np.where(size > 0, size, 1.0)
     return Strengths(
         strength=_centred(fitted[:, :n], same, found),
