@@ -1842,16 +1842,17 @@ def export_to_tracker(tracker: str, run: str = "latest", *, store: Results = Non
     with reading(store) as its:
         manifest = run_manifest(run, store=its).manifest
         rows: list[dict[str, Any]] = []
+        without: dict[str, str] = {}
         for name, version in its.benchmarks():
             said = its.run_verdicts(manifest.id, name, version)
             models = sorted({*said["model_id"], *said["opponent_id"]} - {None})
             if judges := sorted({*said["judge_id"]}):
-                with suppress(UsageError):  # of what one run alone says there may be no board
-                    board = leaderboard(
-                        f"{name}@{version}", judges=judges, models=models, store=its
-                    )
-                    rows += board.records()
-    return send(tracker, tracked(manifest, rows))
+                about = f"{name}@{version}"
+                try:
+                    rows += leaderboard(about, judges=judges, models=models, store=its).records()
+                except UsageError as error:
+                    without[about] = str(error)
+    return send(tracker, tracked(manifest, rows, without))
 
 
 def verify(bundle: str | Path) -> Verified:

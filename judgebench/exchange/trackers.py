@@ -57,7 +57,8 @@ class TrackedRun:
     board
         A row for each number, as of ``judgebench leaderboard --format csv``.
     config
-        The run's manifest.
+        The run's manifest; ``without_board`` says of which of its benchmarks there is none, and
+        why.
     """
 
     id: str
@@ -67,10 +68,15 @@ class TrackedRun:
     config: Mapping[str, Any]
 
 
-def tracked(manifest: RunManifest, board: Iterable[Mapping[str, Any]]) -> TrackedRun:
+def tracked(
+    manifest: RunManifest,
+    board: Iterable[Mapping[str, Any]],
+    without: Mapping[str, str] | None = None,
+) -> TrackedRun:
     """A run with the board of what it judged.
 
-    What is undefined is no metric: the board says why.
+    What is undefined is no metric: the board says why. ``without`` are the reasons why there is no
+    board of a benchmark that was judged.
     """
     rows = [{name: _finite(value) for name, value in row.items()} for row in board]
     versions: dict[str, set[str]] = {}
@@ -89,6 +95,8 @@ def tracked(manifest: RunManifest, board: Iterable[Mapping[str, Any]]) -> Tracke
             if isinstance(value := row[column], int | float):
                 metrics[name + end] = float(value)
     config = json.loads(json.dumps(asdict(manifest), default=str))
+    if without:
+        config["without_board"] = dict(without)
     return TrackedRun(
         id=manifest.id, name=manifest.name, metrics=metrics, board=rows, config=config
     )

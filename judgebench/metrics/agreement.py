@@ -313,17 +313,6 @@ def agreement(
     return LabelAgreement(board, intervals).against(reference, checks)
 
 
-def between_judges(
-    columns: Columns,
-    *,
-    judges: Collection[str] = (),
-    labels: Sequence[str] = BINARY,
-    intervals: Intervals | None = None,
-) -> tuple[AgreementRow, ...]:
-    """Every two judges that label, as `AgreementBoard.between` has them."""
-    return LabelAgreement(read_labels(columns, labels=labels), intervals).between(judges)
-
-
 # kappa alone --------------------------------------------------------------------------------------
 
 
@@ -451,4 +440,4 @@ def score_kappa(
     )
 
 
-__all__ = ["KAPPA", "METRICS", "AgreementRow", "AgreementTable", "agreement", "between_judges"]
+__all__ = ["KAPPA", "METRICS", "AgreementRow", "AgreementTable", "agreement"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 from typing import ClassVar
@@ -168,18 +167,6 @@ def outcome_agreement(
     """
     board = OutcomeAgreement(outcome_board(columns, rule), weighting, intervals)
     return board.against(reference, checks)
-
-
-def outcomes_between(
-    columns: Columns,
-    *,
-    judges: Collection[str] = (),
-    rule: OutcomeRule | None = None,
-    weighting: Weighting = "nominal",
-    intervals: Intervals | None = None,
-) -> tuple[AgreementRow, ...]:
-    """Every two judges that compare, as `AgreementBoard.between` has them."""
-    return OutcomeAgreement(outcome_board(columns, rule), weighting, intervals).between(judges)
 
 
 def _of_reference(board: OutcomeBoard, raters: tuple[str, ...], codes: Codes) -> Floats:

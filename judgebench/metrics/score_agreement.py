@@ -9,7 +9,7 @@ their source.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import ClassVar
@@ -201,13 +201,6 @@ def score_agreement(
     """
     board = ScoreAgreement(ScoreBoard(columns, unparsed), block, intervals)
     return board.against(reference, checks)
-
-
-def scores_between(
-    columns: Columns, *, judges: Collection[str] = (), intervals: Intervals | None = None
-) -> tuple[AgreementRow, ...]:
-    """Every two judges that scored some answer both, as `AgreementBoard.between` has them."""
-    return ScoreAgreement(ScoreBoard(columns, None), None, intervals).between(judges)
 
 
 def _common(scored: ScoreBoard, truth: Floats, judges: Sequence[str]) -> tuple[list[Floats], int]:

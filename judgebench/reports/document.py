@@ -37,6 +37,7 @@ chart shows is declared beside them; the tables for people are columns, each wit
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields
 from enum import Enum
@@ -328,15 +329,15 @@ class Chart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(ABC):
     """A result that can be read, sent, shown and drawn. Nothing of it is written by hand."""
 
     ROWS: ClassVar[Sequence[Rows]] = ()
     CHART: ClassVar[Chart | None] = None
 
+    @abstractmethod
     def tables(self, *args: Any, **options: Any) -> list[Table]:
         """The tables for people."""
-        raise NotImplementedError
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON of the contract, without text or nan: what is undefined is None."""

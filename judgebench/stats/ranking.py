@@ -785,11 +785,6 @@ def _reasons(
     return tuple(reasons)
 
 
-def _nonzero(*columns: Any) -> tuple[Any, ...]:
-    kept = columns[-1] > 0
-    return tuple(column[kept] for column in columns)
-
-
 def _blocks(draws: Floats, size: int) -> Iterator[Floats]:
     for start in range(0, len(draws), size):
         yield draws[start : start + size]

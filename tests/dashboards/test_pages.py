@@ -13,7 +13,8 @@ import pytest
 
 from judgebench.columns import Coded
 from judgebench.metrics.accuracy import accuracies
-from judgebench.metrics.agreement import agreement, between_judges
+from judgebench.metrics.agreement import LabelAgreement, agreement
+from judgebench.metrics.label_board import read_labels
 from judgebench.metrics.scores import by_dimension, scores
 from judgebench.metrics.win_rate import win_rates
 from judgebench.store import open_store
@@ -212,13 +213,13 @@ def test_every_two_judges_are_in_the_heat_map_people_first(demo: str) -> None:
     assert between.judges[0] == stores.HUMAN
     expected = {
         (row.judge, row.reference): row.metrics["cohen_kappa"].value
-        for row in between_judges(verdicts(demo))
+        for row in LabelAgreement(read_labels(verdicts(demo))).between()
     }
     found = {(row.judge, row.reference): row.metrics["cohen_kappa"].value for row in between.rows}
     assert found == pytest.approx(expected)
     intervals = {
         (row.judge, row.reference): (kappa.low, kappa.high, kappa.n, kappa.missing)
-        for row in between_judges(verdicts(demo))
+        for row in LabelAgreement(read_labels(verdicts(demo))).between()
         for kappa in (row.metrics["cohen_kappa"],)
     }
     for row in between.rows:

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from judgebench import api
+from judgebench.errors import UsageError
 from judgebench.exchange import trackers
 from judgebench.records import RunManifest
 from tests.e2e.runs import Done, eventually, store_url, suite, typed
@@ -285,3 +286,22 @@ def test_each_number_has_a_name_of_its_own_and_what_is_undefined_has_none() -> N
     assert found["b_1/win_rate/j vs base/m.high"] == 0.75
     assert all(len(name) <= 250 and value == value for name, value in found.items())
     assert len(found) == 3 * 3 + 1 + 3 + 1
+
+
+def test_what_has_no_board_is_said_with_the_manifest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[trackers.TrackedRun] = []
+    assert typed("run", suite(tmp_path)).code == 0
+    monkeypatch.setattr(trackers, "send", lambda tracker, run: sent.append(run) or tracker)
+    api.export_to_tracker("wandb", store=store_url(tmp_path))
+    assert sent[0].board
+    assert "without_board" not in sent[0].config
+
+    def none(*benchmarks: str, **asked: Any) -> None:
+        raise UsageError("nothing to rank")
+
+    monkeypatch.setattr(api, "leaderboard", none)
+    api.export_to_tracker("wandb", store=store_url(tmp_path))
+    assert (sent[1].board, sent[1].metrics) == ([], {})
+    assert set(sent[1].config["without_board"].values()) == {"nothing to rank"}

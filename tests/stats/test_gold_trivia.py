@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from judgebench.metrics.accuracy import accuracies
-from judgebench.metrics.agreement import AgreementTable, agreement, between_judges
+from judgebench.metrics.agreement import AgreementTable, LabelAgreement, agreement
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.label_board import read_labels
 from judgebench.metrics.paired_tables import pair
@@ -180,7 +180,7 @@ def test_every_jackknife_standard_error(
 def test_every_kappa_between_judges(
     columns: dict[str, list[Any]], expected: dict[str, Any]
 ) -> None:
-    rows = between_judges(columns, intervals=Intervals(n_replicates=20))
+    rows = LabelAgreement(read_labels(columns), Intervals(n_replicates=20)).between()
     found = {frozenset((r.judge, r.reference)): r.metrics["cohen_kappa"].value for r in rows}
     for names, gold in expected["inter_judge"]["pairwise_cohen_kappa"].items():
         assert found[frozenset(names.split("|"))] == pytest.approx(gold, abs=1e-9), names

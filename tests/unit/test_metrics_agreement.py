@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.stats import kendalltau, spearmanr
 
 from judgebench.errors import UsageError
-from judgebench.metrics.agreement import METRICS, AgreementRow, agreement, between_judges
+from judgebench.metrics.agreement import METRICS, AgreementRow, LabelAgreement, agreement
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.label_board import read_labels
 from judgebench.metrics.paired_tables import fillings, pair
@@ -397,7 +397,7 @@ class TestMoreLabels:
 
 def test_every_two_judges_against_each_other() -> None:
     verdicts = {**TWO_MODELS, ("k", "a"): "++++++++++", ("z", "d"): "+"}
-    rows = between_judges(board(verdicts), intervals=FAST)
+    rows = LabelAgreement(read_labels(board(verdicts)), FAST).between()
     assert [(r.judge, r.reference, r.scope) for r in rows] == [
         ("human", "j", "pooled"),
         ("human", "k", "pooled"),

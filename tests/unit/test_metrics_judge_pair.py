@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 
 from judgebench.errors import UsageError
-from judgebench.metrics.agreement import agreement, between_judges, kappa_map
+from judgebench.metrics.agreement import LabelAgreement, agreement, kappa_map
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.disagreement import disagreements
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.judge_pair import judge_pair
 from judgebench.metrics.judged_values import of_labels, of_outcomes, of_scores
-from judgebench.metrics.outcome_agreement import outcome_agreement, outcomes_between
+from judgebench.metrics.label_board import read_labels
+from judgebench.metrics.outcome_agreement import OutcomeAgreement, outcome_agreement
+from judgebench.metrics.outcome_board import outcome_board
 from judgebench.metrics.paired import before_and_after
 from judgebench.records import BINARY
 
@@ -94,13 +96,13 @@ def test_the_map_of_kappas_is_that_of_the_report(kind: str) -> None:
     if kind == "label":
         table = columns(labelled())
         found = kappa_map(of_labels(table, BINARY), intervals=QUICK)
-        report = between_judges(table, intervals=QUICK)
+        report = LabelAgreement(read_labels(table), QUICK).between()
     else:
         rows = compared()
         rows += [{**row, "judge": "third", "value": 1 - row["value"]} for row in rows[::3]]
         table = columns(rows)
         found = kappa_map(of_outcomes(table), intervals=QUICK)
-        report = outcomes_between(table, intervals=QUICK)
+        report = OutcomeAgreement(outcome_board(table), "nominal", QUICK).between()
     assert len(found) == 3
     assert [(r.judge, r.reference) for r in found] == [(r.judge, r.reference) for r in report]
     for mine, theirs in zip(found, report, strict=True):

@@ -12,7 +12,8 @@ import pytest
 from judgebench.errors import UsageError
 from judgebench.metrics.agreement import AgreementRow, AgreementTable
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.score_agreement import score_agreement, scores_between
+from judgebench.metrics.score_agreement import ScoreAgreement, score_agreement
+from judgebench.metrics.score_board import ScoreBoard
 from judgebench.metrics.verdict_table import FAILED, SPARSE
 
 FAST = Intervals(n_replicates=200)
@@ -209,10 +210,11 @@ def test_a_reference_that_is_not_there() -> None:
 
 def test_judges_are_compared_with_each_other() -> None:
     given = columns({"human/ann": PEOPLE, "judge": JUDGE, "mute": [("a", "1", None)]})
-    rows = scores_between(given, intervals=FAST)
+    board = ScoreAgreement(ScoreBoard(given, None), None, FAST)
+    rows = board.between()
     assert [(row.judge, row.reference) for row in rows] == [("human/ann", "judge")]
     assert values(rows[0]) == pytest.approx(values(of()[0]))
-    assert scores_between(given, judges=["mute"], intervals=FAST) == ()
+    assert board.between(["mute"]) == ()
 
 
 def test_equal_verdicts_in_any_order_give_equal_estimates() -> None:

@@ -165,7 +165,8 @@ def test_a_chart_has_a_row_for_each_metric_and_says_what_it_lacks(
     assert [one["value"] for one in data] == [0.5, None, 0.25]
 
     class Bare(Report):
-        pass
+        def tables(self) -> list[Table]:
+            return []
 
     with pytest.raises(UsageError, match="Bare has no chart"):
         Bare().plot()
@@ -192,6 +193,9 @@ def test_a_chart_along_a_number_goes_across() -> None:
         ROWS: ClassVar = (Rows(of="steps", row=("step", "value", "low", "high")),)
         CHART: ClassVar = Chart(along="step")
         steps: tuple[Any, ...]
+
+        def tables(self) -> list[Table]:
+            return []
 
     points = Steps(steps=steps).plot().to_dict()["layer"][1]["encoding"]
     assert (points["x"]["field"], points["y"]["field"]) == ("step", "value")
