@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
+from functools import partial
 from numbers import Real
 from pathlib import Path
 from typing import (
@@ -45,7 +46,7 @@ from judgebench.execution.forecast import PlanRow, Range
 from judgebench.execution.forecast import plan as plan_work
 from judgebench.execution.manifest import Outcome, with_rechecks
 from judgebench.execution.pool import ProviderPool
-from judgebench.execution.preflight import ASKED, Finding, needs
+from judgebench.execution.preflight import ASKED, Finding, check_extras, needs
 from judgebench.execution.recheck import Unconfirmed, recheck_of_today
 from judgebench.execution.resolve import ResolvedBenchmark, ResolvedSuite, endpoints, resolve
 from judgebench.plain_text import dollars
@@ -2054,11 +2055,15 @@ def _under_way(
         if path is not None:
             work = with_rechecks(work, opened.runs(), again)
         pool = ProviderPool(work.suite, opened)
+        planned = partial(plan_work, work, opened, pool, occasion=occasion)
         with nullcontext() if path is None else _named(path):
             pool.check(endpoints(work))
+            missed = check_extras(work.suite, planned)
         if on_forecast is not None and pool.cost_money(list(endpoints(work).values())):
-            on_forecast(plan_work(work, opened, pool, occasion=occasion))
+            on_forecast(planned())
         with shown(progress) as told:
+            for line in missed:
+                told.say(f"warning: {line}")
             yield _UnderWay(work, opened, pool, told)
 
 
