@@ -468,7 +468,7 @@ def test_a_suite_says_where_it_is_worked_on(tmp_path: Path) -> None:
     assert suite.on("local").executor is None
     slurm = suite.on("slurm").executor
     assert slurm is not None and slurm.ray is None and slurm.slurm is not None
-    with pytest.raises(UsageError, match=r"--executor: no executor called 'rey'; did you mean 'ray'"):
+    with pytest.raises(UsageError, match="no executor called 'rey'; did you mean 'ray'"):
         suite.on("rey")
     path.write_text("name: s\nbenchmarks: [{name: trivia}]\nexecutor: {}\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"executor: give exactly one of ray, slurm"):
