@@ -120,12 +120,15 @@ def _key(name: str, config: Endpoint) -> Iterator[Finding]:
 
 def extras_of(suite: Suite) -> Iterator[tuple[str, str]]:
     """Who in a suite needs which extra (`judgebench.extras`)."""
-    for name, local in _local_models(suite).items():
-        if local.model in BACKENDS:
-            yield name, BACKENDS[local.model]
-    for judge in suite.judges:
-        if judge.reward_model is not None:
-            yield f"judge {judge.name}", "hf"
+    if suite.executor is not None:  # its nodes load models: whether they can is theirs to say
+        yield from ((f"executor {name}", name) for name in suite.executor.model_fields_set)
+    else:
+        for name, local in _local_models(suite).items():
+            if local.model in BACKENDS:
+                yield name, BACKENDS[local.model]
+        for judge in suite.judges:
+            if judge.reward_model is not None:
+                yield f"judge {judge.name}", "hf"
     asked = {f"model {one.name}": one.api for one in suite.models if one.api is not None}
     for name, endpoint in (asked | {f"judge {one.name}": one for one in suite.judges}).items():
         if endpoint.provider == "litellm":
@@ -145,14 +148,14 @@ def check_extras(suite: Suite, planned: Callable[[], Sequence[PlanRow]]) -> list
     Raises
     ------
     ConfigError
-        Where a model has to answer, or a judge to judge, that cannot without a package: nothing was
-        done yet. One that has nothing left to do needs none.
+        Where a model has to answer, or a judge to judge, that cannot without a package, or there is
+        none for the executor: nothing was done yet. Who has nothing left to do needs none.
     """
     lacking = {who: name for who, extra in extras_of(suite) if (name := absent(extra)) is not None}
     if not lacking:
         return []
     themselves = {one.name for one in suite.judges if one.provider == CANDIDATE}
-    busy = set()
+    busy = {who for who in lacking if who.startswith("executor ")}
     for row in planned():
         if row.generations or (row.judge_calls and row.judge in themselves):
             busy.add(f"model {row.model}")

@@ -13,6 +13,8 @@ import pytest
 
 from judgebench import extras
 from judgebench.config import load_suite
+from judgebench.errors import ConfigError
+from judgebench.execution.preflight import check_extras, extras_of
 from judgebench.execution.resolve import resolve
 from judgebench.extras import EXTRAS, absent, install_line, is_installed
 from judgebench.records import Response, Runtime
@@ -106,6 +108,19 @@ def test_plan_doctor_and_run_say_it_before_anybody_is_asked(
         assert not server.asks
     with open_store(store_url(tmp_path)) as store:
         assert store.runs() == []
+
+
+@pytest.mark.usefixtures("bare")
+@pytest.mark.parametrize("engine", ["ray", "slurm"])
+def test_an_executor_is_needed_whatever_is_left_to_do_and_its_nodes_load_the_models(
+    tmp_path: Path, engine: str
+) -> None:
+    models = [{"name": "m", "lm_eval": {"model": "hf", "model_args": {"pretrained": "x/y"}}}]
+    asked = load_suite(suite(tmp_path, models=models, executor={engine: {}}))
+    assert list(extras_of(asked)) == [(f"executor {engine}", engine)]
+    with pytest.raises(ConfigError) as error:
+        check_extras(asked, list)
+    assert f"pip install 'judgebench-harness[{engine}]'" in str(error.value)
 
 
 @pytest.mark.usefixtures("bare")
