@@ -44,7 +44,22 @@ _AS_IT_IS = frozenset((str, int, bool, type(None)))
 
 
 def _plain(value: Any) -> Any:
-    if type(value) in _AS_IT_IS or isinstance(value, (str, int)):
+    kind = type(value)
+    if kind in _AS_IT_IS:
+        return value
+    if (told := _told(kind)) is not None:
+        said = ((name, getattr(value, name), default) for name, default in told)
+        return {
+            name: element if type(element) in _AS_IT_IS else _plain(element)
+            for name, element, default in said
+            if element != default
+        }
+    # Plain lists and objects first: to ask what else something is takes longer than to write it.
+    if kind is list or kind is tuple or isinstance(value, list | tuple):
+        return [_plain(element) for element in value]
+    if kind is dict or isinstance(value, Mapping):
+        return {_text(key): _plain(element) for key, element in value.items()}
+    if isinstance(value, (str, int)):
         return value
     if isinstance(value, float):
         if not math.isfinite(value):
@@ -52,24 +67,15 @@ def _plain(value: Any) -> Any:
         return int(value) if value.is_integer() else value
     if isinstance(value, bytes):
         return value.hex()
-    if is_dataclass(value) and not isinstance(value, type):
-        told = ((name, getattr(value, name), default) for name, default in _told(type(value)))
-        return {
-            name: element if type(element) in _AS_IT_IS else _plain(element)
-            for name, element, default in told
-            if element != default
-        }
-    if isinstance(value, Mapping):
-        return {_text(key): _plain(element) for key, element in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(element) for element in value]
     raise TypeError(f"{type(value).__name__} cannot be part of a key")
 
 
 @cache
-def _told(record: type[Any]) -> tuple[tuple[str, Any], ...]:
-    """Names and defaults of the fields that say something."""
-    return tuple((f.name, _default(f)) for f in fields(record) if f.compare)
+def _told(kind: type[Any]) -> tuple[tuple[str, Any], ...] | None:
+    """Names and defaults of the fields of a record that say something; None of what is none."""
+    if not is_dataclass(kind):
+        return None
+    return tuple((f.name, _default(f)) for f in fields(kind) if f.compare)
 
 
 def _default(field: Field[Any]) -> Any:

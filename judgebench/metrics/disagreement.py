@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from natsort import natsorted, ns
 
 from judgebench.metrics.intervals import Floats
 from judgebench.metrics.judged_values import JudgedValues, Said, width_of
 from judgebench.metrics.verdict_table import Ints
+from judgebench.plain_text import in_natural_order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -68,7 +68,7 @@ def disagreements(board: JudgedValues, judges: Sequence[str] = ()) -> Disagreeme
         scaled, on_scale = _on_one_scale(values, said)
         differ, compared = _spread(board, scaled)
     share = np.divide(differ, compared, out=np.zeros_like(differ), where=compared > 0)
-    place_of = {item: place for place, item in enumerate(natsorted(board.items, alg=ns.PRESORT))}
+    place_of = {item: place for place, item in enumerate(in_natural_order(board.items))}
     place = np.array([place_of[item] for item in board.items], dtype=np.int64)
     order = np.lexsort((place, -share, -differ))
     kept = order[differ[order] > 0]

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from natsort import natsorted, ns
 from numpy.typing import NDArray
 
 from judgebench.metrics.board_kinds import BoardKind, board
@@ -16,6 +15,7 @@ from judgebench.metrics.item_means import ItemMeans, item_means
 from judgebench.metrics.length_calibration import LengthCalibration
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable, read_table
 from judgebench.metrics.verdict_values import preference_values
+from judgebench.plain_text import in_natural_order
 from judgebench.records import Estimate
 from judgebench.stats import length_control
 from judgebench.stats.length_control import MIN_VALID, LengthControl
@@ -113,7 +113,7 @@ def _compared(
 ) -> Compared:
     here = np.unique(table.models_of(rows))
     models = tuple(table.models[m] for m in here)
-    items = natsorted(table.items, alg=ns.PRESORT)
+    items = in_natural_order(table.items)
     at = {item: number for number, item in enumerate(table.items)}
     place = np.array([at[item] for item in items], dtype=np.int64)
 
@@ -229,9 +229,7 @@ def compat(
         `AS_PUBLISHED` and `PUBLISHED_ERROR`, what upstream prints as ``lc_standard_error``; each by
         model.
     """
-    by_row = [
-        calibration.difficulty[item] for item in natsorted(calibration.difficulty, alg=ns.PRESORT)
-    ]
+    by_row = [calibration.difficulty[item] for item in in_natural_order(calibration.difficulty)]
     found: dict[str, dict[str, Estimate]] = {AS_PUBLISHED: {}, PUBLISHED_ERROR: {}}
     for m, model in enumerate(one.models):
         rows = one.asked[m] & ~np.isnan(one.difference[m])

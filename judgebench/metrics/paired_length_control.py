@@ -10,7 +10,6 @@ import math
 from dataclasses import replace
 
 import numpy as np
-from natsort import natsorted, ns
 from numpy.typing import NDArray
 
 from judgebench.metrics import length_controlled
@@ -19,6 +18,7 @@ from judgebench.metrics.length_calibration import LengthCalibration
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED, PARAMETERS, Lengths
 from judgebench.metrics.paired import BASELINE, CANDIDATE, Compared, PairedModels
 from judgebench.metrics.verdict_table import Columns
+from judgebench.plain_text import in_natural_order
 from judgebench.stats.paired_bootstrap import bootstrap_test
 from judgebench.stats.paired_tests import PairedTest
 
@@ -108,9 +108,7 @@ class _Fits:
         self.pair, self.two, self.calibration = pair, two, calibration
         self.alpha, self.intervals = alpha, intervals
         at = {item: place for place, item in enumerate(pair.items)}
-        self.order = np.array(
-            [at[item] for item in natsorted(pair.items, alg=ns.PRESORT)], dtype=np.int64
-        )
+        self.order = np.array([at[item] for item in in_natural_order(pair.items)], dtype=np.int64)
 
         def of(model: str) -> Floats:
             return np.array([lengths.get((model, item), math.nan) for item in pair.items])

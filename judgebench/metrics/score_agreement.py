@@ -15,7 +15,6 @@ from functools import cached_property, partial
 from typing import ClassVar
 
 import numpy as np
-from natsort import natsorted, ns
 from numpy.typing import NDArray
 
 from judgebench.metrics.agreement import AgreementBoard, AgreementTable
@@ -34,6 +33,7 @@ from judgebench.metrics.label_board import without
 from judgebench.metrics.near_constant import NearConstant, coded, flagged
 from judgebench.metrics.score_board import ScoreBoard
 from judgebench.metrics.verdict_table import Columns, Ints
+from judgebench.plain_text import in_natural_order
 from judgebench.records import HUMAN, Estimate
 from judgebench.stats.judge_quality import (
     CORRELATIONS,
@@ -268,7 +268,7 @@ class _Compared:
         self.refused = f"scores on several scales ({scales})" if scales else None
         asked = scored.marked(judge)
         counted = ~np.isnan(truth) & asked.any(axis=0)
-        place = {item: n for n, item in enumerate(natsorted(scored.table.items, alg=ns.PRESORT))}
+        place = {item: n for n, item in enumerate(in_natural_order(scored.table.items))}
         items = np.array(sorted(range(len(place)), key=lambda n: place[scored.table.items[n]]))
         cells = [(item, model) for item in items for model in np.flatnonzero(counted[item])]
         self.item, model = np.array(cells, dtype=np.int64).reshape(-1, 2).T

@@ -14,14 +14,13 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, TypeAlias
 
-from natsort import natsorted, ns
-
 from judgebench.benchmarks.folder import items_at_hand
 from judgebench.columns import grouped
 from judgebench.errors import UsageError
 from judgebench.metrics.confidence import QuestionSet
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.verdict_table import coded
+from judgebench.plain_text import in_natural_order
 from judgebench.records import Item
 from judgebench.reports.boards import (
     BenchmarkRef,
@@ -365,7 +364,7 @@ def question_sets(
     """
     which = data.which
     contents = data.store.item_contents(which.name, which.version)
-    asked = natsorted({item for _, item in answers}, alg=ns.PRESORT)
+    asked = in_natural_order({item for _, item in answers})
     members = grouped((_set_of(data.items.get(item), which), item) for item in asked)
     of_benchmark = items_at_hand(which.name, which.version) if len(members) > 1 else None
     sizes = Counter(_set_of(item, which) for item in (of_benchmark or data.items).values())

@@ -12,8 +12,6 @@ import json
 import logging
 import os
 import re
-import urllib.error
-import urllib.request
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -55,6 +53,9 @@ def offline_if_unreachable(models: Iterable[str], *, wait_s: float = WAIT_S) -> 
 
 
 def _answers(address: str, wait_s: float) -> bool:
+    import urllib.error
+    import urllib.request
+
     request = urllib.request.Request(f"{address.rstrip('/')}/api/models?limit=1", method="HEAD")
     try:
         urllib.request.urlopen(request, timeout=wait_s).close()

@@ -20,8 +20,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-import psutil
+if TYPE_CHECKING:
+    import psutil
 
 GRACE_S = 5.0
 _CANNOT_START = 127
@@ -65,6 +67,8 @@ def supervise(command: Sequence[str]) -> int:
 
 def _end_everything(child: subprocess.Popen[bytes]) -> None:
     """SIGTERM to all descendants, then SIGKILL to those that are left."""
+    import psutil  # needed at the end alone, and as large as all that runs before it
+
     for number in (signal.SIGTERM, signal.SIGKILL):
         deadline = time.monotonic() + GRACE_S
         told: set[psutil.Process] = set()
@@ -92,6 +96,8 @@ def _reap(child: subprocess.Popen[bytes]) -> None:
 
 def _descendants() -> set[psutil.Process]:
     """Living processes that come from this one, at any depth."""
+    import psutil
+
     found = set()
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):  # it ended meanwhile

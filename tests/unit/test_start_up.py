@@ -46,3 +46,15 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     code = "import judgebench, sys; print(' '.join({m.split('.')[0] for m in sys.modules}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not set(done.stdout.split()) & HEAVY
+
+
+def test_a_run_loads_nothing_that_few_runs_need() -> None:
+    code = (
+        "import sys, judgebench.api, judgebench.reports.run_boards\n"
+        "print(' '.join({m.split('.')[0] for m in sys.modules} | {*sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "judgebench.execution.execute" in loaded
+    assert not loaded & (HEAVY - {"numpy", "sqlalchemy", "pydantic", "rich"})
+    assert not loaded & {"natsort", "psutil", "urllib.request", "http.client", "regex", "jinja2"}
