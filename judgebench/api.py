@@ -45,6 +45,7 @@ from judgebench.execution.forecast import PlanRow, Range
 from judgebench.execution.forecast import plan as plan_work
 from judgebench.execution.manifest import Outcome, with_rechecks
 from judgebench.execution.pool import ProviderPool
+from judgebench.execution.gpus import placed
 from judgebench.execution.preflight import ASKED, Finding, needs
 from judgebench.execution.recheck import Unconfirmed, recheck_of_today
 from judgebench.execution.resolve import ResolvedBenchmark, ResolvedSuite, endpoints, resolve
@@ -2055,6 +2056,7 @@ def _under_way(
             work = with_rechecks(work, opened.runs(), again)
         pool = ProviderPool(work.suite, opened)
         with nullcontext() if path is None else _named(path):
+            work = placed(work)
             pool.check(endpoints(work))
         if on_forecast is not None and pool.cost_money(list(endpoints(work).values())):
             on_forecast(plan_work(work, opened, pool, occasion=occasion))

@@ -720,7 +720,7 @@ def evaluate(
     KeyboardInterrupt
         After an interrupt, with everything that came back stored.
     """
-    with under_way(work, store, pool, configuration) as outcome:
+    with under_way(work, store, pool, configuration) as outcome, pool.serving():
         run = Run(outcome, store, progress, pool)
         if store.is_leased(FORGETTING):  # what is planned must still be there when it is used
             with store.lease(FORGETTING, on_wait=run.progress.say):
@@ -730,7 +730,7 @@ def evaluate(
         answers = run.answer(stack_anchors)
         outcome.seconds["answers"] = time.monotonic() - began
         began = time.monotonic()
-        for assignments in groups(work.assignments):
+        for assignments in groups(work.assignments, side_by_side=pool.side_by_side):
             run.judge(assignments, answers, anchors)
         if anchors is not None:
             outcome.warnings += anchors.warnings
@@ -797,7 +797,8 @@ class Run:
         for candidate in self.outcome.work.candidates:
             by_model.setdefault(candidate.name, []).append(candidate)
         models = list(by_model.values())
-        generation = Generation(self.outcome, self.store, self.progress)
+        started = partial(self.pool.start_servers, self.outcome.work.assignments)
+        generation = Generation(self.outcome, self.store, self.progress, started)
         found = [Answers(c, self.store, None) for m in models for c in m if c.recorded is not None]
         self.outcome.reused_answers += sum(map(len, found))
         found += self._remote([m for m in models if m[0].api is not None])

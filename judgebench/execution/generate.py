@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
@@ -30,10 +30,18 @@ Chosen = tuple[Candidate, Mapping[bytes, Item]]
 class Generation:
     """Has local models answer what the store does not have yet.
 
-    ``started`` names those that had something to answer.
+    ``started`` names those that had something to answer. ``on_loaded`` is called when the first of
+    them is loaded: what else is to load has the time that it answers.
     """
 
-    def __init__(self, outcome: Outcome, store: Store, progress: Progress) -> None:
+    def __init__(
+        self,
+        outcome: Outcome,
+        store: Store,
+        progress: Progress,
+        on_loaded: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._on_loaded = on_loaded
         self.outcome = outcome
         self.store = store
         self.progress = progress
@@ -108,6 +116,7 @@ class Generation:
         with self._worker(tasks, candidates[0]) as worker:
             try:
                 stack = worker.start()
+                self._on_loaded()
                 here = [Answers(c, self.store, stack) for c in candidates]
                 self.outcome.reused_answers += sum(map(len, here))
                 total = sum(len(answers.missing) for answers in here)
