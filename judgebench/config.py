@@ -78,7 +78,7 @@ def _no_json(message: str, at: yaml_file.Field) -> PydanticCustomError:
 
 
 _NO_JSON = "no_json"
-_CARDS = "CUDA_VISIBLE_DEVICES, as text; '0,1;2,3' is two processes that share the work, of two GPUs each"
+_CARDS = "CUDA_VISIBLE_DEVICES, as text; '0,1;2,3': two processes that share the work, on two each"
 _PYTHON_WORDS = re.compile(r" or instance of \w+| for <class '[\w.]+'>")
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\s/|][^\n\r\t]*$")]
@@ -721,10 +721,10 @@ def _card_numbers(given: Any) -> Any:
         return given
     found: list[int] = []
     for part in given.split(","):
-        first, _, last = part.strip().partition("-")
-        if not first.isdecimal() or not (last or first).isdecimal():
+        numbers = re.fullmatch(r"(\d{1,3})(?:-(\d{1,3}))?", part.strip())
+        if numbers is None:
             raise ValueError(f"GPUs are numbers, such as 0,1 or 0-7, not {given!r}")
-        found += range(int(first), int(last or first) + 1)
+        found += range(int(numbers[1]), int(numbers[2] or numbers[1]) + 1)
     return found
 
 
@@ -749,6 +749,36 @@ class GpuConfig(Section):
         if value is not None and (not value or len({*value}) < len(value) or min(value) < 0):
             raise ValueError(f"cards are named once each, by their numbers from 0 on, not {value}")
         return value
+
+
+class RayExecutor(Section):
+    """A cluster of Ray: local models are loaded on its nodes, each in so many GPUs."""
+
+    address: str = Field("auto", description="of the cluster; auto: that of this machine")
+    gpus_per_model: int = Field(1, ge=0, description="0 for models that run without")
+    cpus_per_model: PositiveInt = 1
+
+
+class SlurmExecutor(Section):
+    """A job array of Slurm: each job has a shard of the suite."""
+
+
+class Executor(Section):
+    """Where a run is worked on: exactly one of these; this machine where none is said."""
+
+    ray: RayExecutor | None = None
+    slurm: SlurmExecutor | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Executor:
+        if len([name for name in EXECUTORS if getattr(self, name) is not None]) != 1:
+            raise ValueError(f"give exactly one of {', '.join(EXECUTORS)}, as in ray: {{}}")
+        return self
+
+
+EXECUTORS = tuple(Executor.model_fields)
+LOCAL = "local"
+"""What this machine is called beside `EXECUTORS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -827,6 +857,7 @@ class Suite(Section):
     benchmarks: list[BenchmarkConfig] = Field(min_length=1)
     limits: Limits = Field(default_factory=Limits)
     budget: BudgetConfig | None = Field(None, description="shared by all runs of a project")
+    executor: Executor | None = Field(None, description="a cluster; this machine if unset")
     prices: dict[str, PriceConfig] = Field(
         default_factory=dict, description="by model, over the table that comes with judgebench"
     )
@@ -895,6 +926,23 @@ class Suite(Section):
         baselines = {benchmark.baseline for benchmark in left}
         named = [m for m in self.models if not to.models or m.name in {*to.models, *baselines}]
         return self.model_copy(update={"benchmarks": left, "models": named})
+
+    def on(self, executor: str) -> Suite:
+        """The suite on one of `EXECUTORS` or `LOCAL`, with what it says of that one itself.
+
+        Raises
+        ------
+        UsageError
+            For one that is not known.
+        """
+        if executor not in (LOCAL, *EXECUTORS):
+            raise UsageError(
+                f"--executor: {unknown_name('executor', executor, (LOCAL, *EXECUTORS))}"
+            )
+        if self.executor is not None and getattr(self.executor, executor, None) is not None:
+            return self
+        chosen = None if executor == LOCAL else Executor.model_validate({executor: {}})
+        return self.model_copy(update={"executor": chosen})
 
     def unjudged(self) -> Suite:
         """The suite with the answers alone: nobody judges, and no labels are taken in."""

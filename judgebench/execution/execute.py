@@ -785,7 +785,7 @@ class Run:
     ) -> None:
         self.outcome = outcome
         self.store = store
-        self.progress = ProgressRecorder(progress, store, outcome.manifest)
+        self.progress = ProgressRecorder(progress, store, outcome.manifest, gpus=outcome.gpus)
         self.pool = pool
 
     def answer(self, stack_anchors: int | None) -> list[Answers]:

@@ -18,7 +18,7 @@ from judgebench.execution.manifest import Outcome
 from judgebench.execution.plan import Answers, batched, stack_of
 from judgebench.execution.resolve import Candidate
 from judgebench.plain_text import counted
-from judgebench.protocols import Progress
+from judgebench.protocols import Meter, Progress
 from judgebench.records import Failure, Item, Runtime
 from judgebench.responses.local import AnswerChunk, AnswerFailure, LmEvalWorker, Task, generation_of
 from judgebench.store import Store
@@ -124,8 +124,16 @@ class Generation:
                 self.progress.stage(f"{name}: answering", total)
                 wanted = {a.candidate.task_name: _ids(a) for a in here}
                 by_task = {c.task_name: c for c in candidates}
+                began, tokens = time.monotonic(), 0
                 for event in worker.generate(wanted):
                     self._keep(by_task[event.task], event)
+                    if isinstance(event, AnswerChunk):
+                        tokens += sum(r.usage.completion_tokens or 0 for r in event.responses)
+                        self.progress.meter(Meter(tokens=tokens))
+                seconds = time.monotonic() - began
+                if tokens:
+                    told = {"tokens": tokens, "seconds": seconds, "tokens_per_s": tokens / seconds}
+                    self.outcome.speed[name] = told
             except (LocalModelError, ConfigError) as error:  # the others are asked all the same
                 own = stack or stack_of(candidates, self.store)
                 left = [Answers(c, self.store, own) for c in candidates]

@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -156,11 +157,10 @@ class Checkpoint:
             return [sizes.get(str(kind).partition("_")[0], 0) for kind in kinds]
         if not window or told.get("use_sliding_window") is False:
             return [None] * n
-        whole = told.get("sliding_window_pattern") or (
-            2 if told.get("model_type") == "gemma2" else 0
-        )
+        gemma = told.get("model_type") == "gemma2"
+        every = told.get("sliding_window_pattern") or (2 if gemma else n + 1)
         first = told.get("max_window_layers", 0) if "use_sliding_window" in told else 0
-        return [None if i < first or (whole and (i + 1) % whole == 0) else window for i in range(n)]
+        return [None if i < first or (i + 1) % every == 0 else window for i in range(n)]
 
 
 def checkpoint(name: str, given: Mapping[str, Any], *, counted: bool = True) -> Checkpoint | None:
@@ -186,10 +186,7 @@ def checkpoint(name: str, given: Mapping[str, Any], *, counted: bool = True) -> 
         dtype = _dtype(given, config)
         loaded = _bytes_each("" if folder else name, given, dtype)
         cache = 1.0 if "8" in str(given.get("kv_cache_dtype") or "") else max(2.0, _BYTES[dtype])
-        if folder is None:
-            weights = _by_name(name, loaded)
-        else:
-            weights = _weights(folder, config, loaded)
+        weights = _weights(folder, config, loaded) if folder else _by_name(name, loaded)
     except ConfigError:
         if counted or folder is None:
             raise
@@ -294,21 +291,17 @@ def parameters(config: Mapping[str, Any]) -> int:
     size, inner = told("head_dim") or hidden // heads, model.number("intermediate_size")
     attention = 2 * hidden * size * (heads + shared)
     if latent := told("kv_lora_rank"):
-        rope, plain, value = told("qk_rope_head_dim"), told("qk_nope_head_dim"), told("v_head_dim")
-        query = told("q_lora_rank")
-        attention = (
-            (query * (hidden + heads * (rope + plain)))
-            if query
-            else hidden * heads * (rope + plain)
-        )
+        parts = ("qk_rope_head_dim", "qk_nope_head_dim", "v_head_dim")
+        rope, plain, value = (model.number(part) for part in parts)
+        queries, query = heads * (rope + plain), told("q_lora_rank")
+        attention = query * (hidden + queries) if query else hidden * queries
         attention += hidden * (latent + rope) + heads * (latent * (plain + value) + value * hidden)
     experts = told("num_local_experts") or told("num_experts") or told("n_routed_experts") or 0
     each = 3 * hidden * (told("moe_intermediate_size") or inner)
     mixed = experts * (each + hidden) + (told("n_shared_experts") or 0) * each
     mixed += 3 * hidden * (told("shared_expert_intermediate_size") or 0)
-    dense = (
-        told("first_k_dense_replace") or len(told("mlp_only_layers") or ()) if experts else layers
-    )
+    first = told("first_k_dense_replace") or len(told("mlp_only_layers") or ())
+    dense = first if experts else layers
     embedded = model.number("vocab_size") * hidden * (1 if told("tie_word_embeddings") else 2)
     rest = layers * attention + dense * 3 * hidden * inner + (layers - dense) * mixed
     return int(embedded + rest + (2 * layers + 1) * hidden)
@@ -332,7 +325,7 @@ class Tenant(NamedTuple):
 
     @property
     def engine(self) -> str:
-        return str(self.given.get("engine", ""))
+        return str(self.given.get("engine", "")).partition("-")[0]
 
     def footprint(self, found: Checkpoint, tensor: int, pipeline: int) -> Footprint:
         """What a copy takes of each card that it is spread over."""
@@ -433,8 +426,11 @@ def fit(
             if len(room) >= n:
                 groups = tuple(tuple(room[i : i + n]) for i in range(0, len(room) - n + 1, n))
                 told: dict[str, Any] = {"tensor_parallel_size": tensor} if tensor > 1 else {}
-                told |= {"parallelize": True} if pipeline > 1 and tenant.engine == "hf" else {}
-                return Placement(tenant, groups[:copies], takes if found else None, told)
+                if pipeline > 1 and tenant.engine not in ENGINES:
+                    told["parallelize"] = True
+                if found is None:  # nobody knows how often there is room for it
+                    return Placement(tenant, groups[:1], None, told)
+                return Placement(tenant, groups[:copies], takes, told)
         raise ConfigError(_no_room(tenant, model, cards, spread=spread))
     except ConfigError as error:
         raise ConfigError(f"{tenant.name}: {error}") from None
@@ -442,11 +438,13 @@ def fit(
 
 def _no_room(tenant: Tenant, model: Checkpoint, cards: Mapping[int, float], *, spread: bool) -> str:
     """Why a model fits on none of these cards, and what would do."""
-    each = max(cards.values())
+    each, names = max(cards.values()), ", ".join(map(str, cards))
     tensor, pipeline = next(iter(tenant.spreads(model, len(cards), spread=spread)))
     if tensor * pipeline > len(cards):
-        there = counted(len(cards), "GPU")
-        return f"{model.name} is spread over {tensor * pipeline} GPUs, and here it has {there}"
+        return (
+            f"{model.name} does not fit GPU {names}: it is spread over {tensor * pipeline} GPUs, "
+            f"and here it has {counted(len(cards), 'GPU')}"
+        )
     takes = tenant.footprint(model, tensor, pipeline)
     ways = []
     left = each - BESIDES_GIB - takes.weights_gib
@@ -459,7 +457,7 @@ def _no_room(tenant: Tenant, model: Checkpoint, cards: Mapping[int, float], *, s
             f"{counted(enough, 'such GPU')} over which it is spread (tensor_parallel_size, "
             "parallelize)"
         )
-    where = f"GPU {', '.join(map(str, cards))} ({each:.0f} GiB free of each)"
+    where = f"GPU {names} ({each:.0f} GiB free of each)"
     ways.append("a smaller or quantised model")
     return f"{model.name} does not fit {where}: it takes {takes}. What would: {'; '.join(ways)}"
 
@@ -498,15 +496,24 @@ def tenants(work: ResolvedSuite) -> dict[str, Tenant]:
     """The models that take room on GPUs; judges by `needs_the_machine`, models by their name."""
     found: dict[str, Tenant] = {}
     for candidate in work.candidates:
-        if (local := candidate.local) is not None:
+        if (local := candidate.local) is not None and _on_gpus(local.model, local.device):
             given = {**local.model_args, "engine": local.model}
             name = f"model {candidate.name}"
             found[name] = _tenant(name, given, local.gpus, local.batch_size)._replace(judges=False)
     for assignment in work.assignments:
-        key, name = needs_the_machine(assignment.config), f"judge {assignment.title}"
-        if key is not None and assignment.config is not None and key not in found:
-            found[key] = _of_judge(name, assignment.config)
+        key, config = needs_the_machine(assignment.config), assignment.config
+        if key is None or config is None or key in found:
+            continue
+        loaded = config.lm_eval or config.reward_model
+        engine = config.lm_eval.model if config.lm_eval else "hf"
+        if loaded is None or _on_gpus(engine, loaded.device):
+            found[key] = _of_judge(f"judge {assignment.title}", config)
     return found
+
+
+def _on_gpus(backend: str, device: str | None) -> bool:
+    """Whether a backend of lm-eval loads a model here, and not on the CPU."""
+    return device != "cpu" and backend.partition("-")[0] in {"hf", "huggingface", *ENGINES}
 
 
 def _tenant(name: str, given: Mapping[str, Any], gpus: str | None, batch: int | str = 1) -> Tenant:
@@ -555,7 +562,7 @@ def place(work: ResolvedSuite) -> dict[str, Placement]:
         For cards that are not here, a model that fits on none, or one that cannot be counted.
     """
     config, found = work.suite.gpus, dict[str, Placement]()
-    if config is None:
+    if config is None or work.suite.executor is not None:  # each job or node has GPUs of its own
         return found
     cards = cards_here(config)
     if not cards:
@@ -631,8 +638,8 @@ def placed(work: ResolvedSuite) -> ResolvedSuite:
         return work
     candidates = []
     for candidate in work.candidates:
-        if (local := candidate.local) is not None:
-            at = found[f"model {candidate.name}"]
+        at, local = found.get(f"model {candidate.name}"), candidate.local
+        if at is not None and local is not None:
             arguments = {**local.model_args, **engine_words(local.model, at.told)}
             candidate = replace(candidate, local=replace(local, gpus=at.gpus, model_args=arguments))
         candidates.append(candidate)
@@ -654,3 +661,60 @@ def _on_its_cards(config: JudgeConfig, at: Placement) -> JudgeConfig:
     elif name == "server" and section.engine is not None:
         update["args"] = {**section.args, **at.told}
     return config.model_copy(update={name: section.model_copy(update=update)})
+
+
+# What they do -----------------------------------------------------------------------------------
+
+WATCH_S = 5
+
+
+class GpuWatch:
+    """What the GPUs of this machine do, as ``nvidia-smi`` says every `WATCH_S` seconds.
+
+    Use as a context manager; where there is no such program, or nothing to watch, it says nothing.
+    """
+
+    def __init__(self, *, watches: bool = True) -> None:
+        self._tool = shutil.which("nvidia-smi") if watches else None
+        self._seen: dict[int, list[tuple[float, float]]] = {}
+
+    def __enter__(self) -> GpuWatch:
+        if self._tool is not None:
+            fields = "index,utilization.gpu,memory.used"
+            query = [self._tool, f"--query-gpu={fields}", "--format=csv,noheader,nounits"]
+            self._process = subprocess.Popen(
+                [*query, f"--loop={WATCH_S}"],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+            self._reader = threading.Thread(target=self._read, daemon=True)
+            self._reader.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._tool is not None:
+            self._process.terminate()
+            self._process.wait()
+            self._reader.join()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                fields = [field.strip() for field in line.split(",")]
+                if len(fields) == 3 and all(re.fullmatch(r"[\d.]+", field) for field in fields):
+                    index, use, mib = int(fields[0]), float(fields[1]), float(fields[2])
+                    self._seen.setdefault(index, []).append((use / 100, mib / 1024))
+
+    def figures(self) -> list[dict[str, float]]:
+        """Of each GPU the share of the time in which it worked, now and on average, and memory."""
+        return [
+            {
+                "gpu": index,
+                "use": seen[-1][0],
+                "mean_use": sum(use for use, _ in seen) / len(seen),
+                "peak_gib": max(gib for _, gib in seen),
+            }
+            for index, seen in sorted(self._seen.items())
+        ]

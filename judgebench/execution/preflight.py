@@ -76,12 +76,12 @@ def _room(work: ResolvedSuite) -> Iterator[Finding]:
         return
     for tenant in tenants(work).values() if work.suite.gpus is None else ():
         try:
-            at = fits_as_it_stands(tenant)
+            stands = fits_as_it_stands(tenant)
         except ConfigError as error:
             yield Finding(tenant.name, "fault", str(error).removeprefix(f"{tenant.name}: "))
         else:
-            if at is not None and at.footprint is not None:
-                yield Finding(tenant.name, "ok", str(at))
+            if stands is not None and stands.footprint is not None:
+                yield Finding(tenant.name, "ok", str(stands))
 
 
 def _local_models(suite: Suite) -> dict[str, LmEval]:

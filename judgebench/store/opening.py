@@ -121,6 +121,12 @@ class Location:
         except (OSError, StoreError):
             return 0
 
+    def is_locked(self) -> bool:
+        """Whether another program has a file for itself alone; nobody can have a server so."""
+        from judgebench.store.sqlite import is_locked
+
+        return self.path is not None and is_locked(self.path)
+
     def why_read_only(self) -> str:
         """Why nothing can be written there from here; empty where it can be."""
         from judgebench.store.sqlite import refuse_unwritable
