@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
+from functools import partial
 from numbers import Real
 from pathlib import Path
 from typing import (
@@ -43,10 +44,10 @@ from judgebench.execution.execute import confirm as confirm_work
 from judgebench.execution.execute import evaluate
 from judgebench.execution.forecast import PlanRow, Range
 from judgebench.execution.forecast import plan as plan_work
-from judgebench.execution.gpus import placed
+from judgebench.execution.gpus import place, placed
 from judgebench.execution.manifest import Outcome, with_rechecks
 from judgebench.execution.pool import ProviderPool
-from judgebench.execution.preflight import ASKED, Finding, needs
+from judgebench.execution.preflight import ASKED, Finding, check_extras, needs
 from judgebench.execution.recheck import Unconfirmed, recheck_of_today
 from judgebench.execution.resolve import ResolvedBenchmark, ResolvedSuite, endpoints, resolve
 from judgebench.plain_text import dollars
@@ -2077,12 +2078,16 @@ def _under_way(
         if path is not None:
             work = with_rechecks(work, opened.runs(), again)
         pool = ProviderPool(work.suite, opened)
+        planned = partial(plan_work, work, opened, pool, occasion=occasion)
         with nullcontext() if path is None else _named(path):
             work = placed(work)
             pool.check(endpoints(work))
+            missed = check_extras(work.suite, planned)
         if on_forecast is not None and pool.cost_money(list(endpoints(work).values())):
-            on_forecast(plan_work(work, opened, pool, occasion=occasion))
+            on_forecast(planned())
         with shown(progress) as told:
+            for line in missed:
+                told.say(f"warning: {line}")
             yield _UnderWay(work, opened, pool, told)
 
 
@@ -2562,7 +2567,9 @@ def plan(
     asked = read_policy(Path(policy)) if isinstance(policy, str | Path) else policy
     narrowing = _narrowing(models, judges, limit, shard)
     work = _resolved(Path(suite), batch=batch, narrowing=narrowing)
-    needed = tuple(needs(work))
+    needed, placements = tuple(needs(work)), list[str]()
+    with suppress(ConfigError):  # which `needs` has said
+        placements = [f"{at.tenant.name}: {at}" for at in place(work).values()]
     with _store_if_there(store_url(work.suite, store)) as opened:
         work = with_rechecks(work, [] if opened is None else opened.runs(), again)
         pool, detects = ProviderPool(work.suite, opened), PowerForecast(opened, margin)
@@ -2575,6 +2582,7 @@ def plan(
         policy=asked,
         notes=tuple(work.suite.notes),
         needs=needed,
+        placements=tuple(placements),
     )
 
 

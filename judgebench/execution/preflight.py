@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from importlib.util import find_spec
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,26 +13,18 @@ from judgebench.config import CANDIDATE, ApiModel, Endpoint, LmEval, Suite
 from judgebench.dialogue import REPLY_LIMITS
 from judgebench.errors import ConfigError
 from judgebench.execution.execute import evaluate
+from judgebench.execution.forecast import PlanRow
 from judgebench.execution.gpus import fits_as_it_stands, place, tenants
 from judgebench.execution.pool import ProviderPool
 from judgebench.execution.resolve import ResolvedSuite, endpoints, model_of, resolve
+from judgebench.extras import BACKENDS, EXTRAS, absent, install_line
 from judgebench.protocols import NoProgress
 from judgebench.providers.http import Address
 from judgebench.store import open_store
 
-PACKAGES = {
-    "sglang": "pip install sglang",
-    "torch": "pip install 'judgebench-harness[hf]'",
-    "transformers": "pip install 'judgebench-harness[hf]'",
-    "vllm": "pip install 'lm-eval[vllm]'",
-}
-"""What local models run with, and how it is installed."""
-
-_OF_BACKEND = dict.fromkeys(("hf", "hf-auto", "huggingface"), ("torch", "transformers"))
 _ANSWER_S = 30.0
 ASKED = " when asked"
 """How findings about asking are called, after who was asked."""
-
 
 class Finding(NamedTuple):
     """One thing looked at; ``state`` is ``ok``, ``absent`` or ``fault``."""
@@ -45,34 +36,33 @@ class Finding(NamedTuple):
 
 def needs(work: ResolvedSuite) -> Iterator[Finding]:
     """What a run of a suite needs here, and whether it is there. Asks nobody, loads nothing."""
+    for who, extra in extras_of(work.suite):
+        lacking = absent(extra)
+        found = f"{' and '.join(EXTRAS[extra].packages)} installed"
+        if lacking is not None:
+            found = f"{lacking} is not installed: {install_line(lacking)}"
+        yield Finding(who, "ok" if lacking is None else "fault", found)
     for name, config in endpoints(work).items():
         yield from _key(name, config)
-        if (server := config.server) is not None and server.engine == "sglang":
-            yield _installed(name, "sglang")
-        elif server is not None:
-            program = "vllm" if server.engine else server.command[0]
-            there = program == "python" or shutil.which(program)
+        if config.server is not None:
+            program = config.server.command[0] if config.server.command else "vllm"
+            there = program == "python" or config.server.engine == "sglang" or shutil.which(program)
             fault = f"{program} of its server's command is not installed, or not on the PATH"
             yield Finding(name, "ok" if there else "fault", program if there else fault)
     for name, local in _local_models(work.suite).items():
-        for package in _OF_BACKEND.get(local.model, (local.model,)):
-            yield _installed(name, package)
-    for judge in work.suite.judges:
-        if judge.reward_model is not None:
-            for package in ("torch", "transformers"):
-                yield _installed(f"judge {judge.name}", package)
+        if local.model not in BACKENDS:
+            yield Finding(name, "ok", f"lm-eval's backend {local.model}")
     yield from _room(work)
 
 
 def _room(work: ResolvedSuite) -> Iterator[Finding]:
     """Whether models and judges fit the GPUs that the suite names for them, or that are here."""
     try:
-        found = place(work)
-        for at in found.values():
+        for at in place(work).values():
             yield Finding(at.tenant.name, "ok", str(at))
     except ConfigError as error:
-        name, _, found_ = str(error).partition(": ")
-        yield Finding(name, "fault", found_)
+        name, _, found = str(error).partition(": ")
+        yield Finding(name, "fault", found)
         return
     for tenant in tenants(work).values() if work.suite.gpus is None else ():
         try:
@@ -107,12 +97,56 @@ def _key(name: str, config: Endpoint) -> Iterator[Finding]:
         yield Finding(name, "ok" if there else "fault", found)
 
 
-def _installed(name: str, package: str) -> Finding:
-    if package not in PACKAGES:  # another backend of lm-eval, which says itself what it lacks
-        return Finding(name, "ok", f"lm-eval's backend {package}")
-    if find_spec(package) is not None:
-        return Finding(name, "ok", f"{package} is installed")
-    return Finding(name, "fault", f"{package} is not installed: {PACKAGES[package]}")
+def extras_of(suite: Suite) -> Iterator[tuple[str, str]]:
+    """Who in a suite needs which extra (`judgebench.extras`)."""
+    if suite.executor is not None:  # its nodes load models: whether they can is theirs to say
+        yield from ((f"executor {name}", name) for name in suite.executor.model_fields_set)
+    else:
+        for name, local in _local_models(suite).items():
+            if local.model in BACKENDS:
+                yield name, BACKENDS[local.model]
+        for judge in suite.judges:
+            if judge.reward_model is not None:
+                yield f"judge {judge.name}", "hf"
+            if judge.server is not None and judge.server.engine == "sglang":
+                yield f"judge {judge.name}", "sglang"
+    asked = {f"model {one.name}": one.api for one in suite.models if one.api is not None}
+    for name, endpoint in (asked | {f"judge {one.name}": one for one in suite.judges}).items():
+        if endpoint.provider == "litellm":
+            yield name, "litellm"
+    for tracker in suite.track:
+        yield f"track {tracker}", tracker
+
+
+def check_extras(suite: Suite, planned: Callable[[], Sequence[PlanRow]]) -> list[str]:
+    """What a run will miss at its end for want of a package.
+
+    Parameters
+    ----------
+    planned
+        What the run would do; asked for only where a package is not installed.
+
+    Raises
+    ------
+    ConfigError
+        Where a model has to answer, or a judge to judge, that cannot without a package, or there is
+        none for the executor: nothing was done yet. Who has nothing left to do needs none.
+    """
+    lacking = {who: name for who, extra in extras_of(suite) if (name := absent(extra)) is not None}
+    if not lacking:
+        return []
+    themselves = {one.name for one in suite.judges if one.provider == CANDIDATE}
+    busy = {who for who in lacking if who.startswith("executor ")}
+    for row in planned():
+        if row.generations or (row.judge_calls and row.judge in themselves):
+            busy.add(f"model {row.model}")
+        if row.judge_calls:
+            busy.add(f"judge {row.judge}")
+    said = {who: f"{who} needs {name}, which is not installed: {install_line(name)}"
+            for who, name in lacking.items()}  # fmt: skip
+    if refused := [line for who, line in said.items() if who in busy]:
+        raise ConfigError("; ".join(refused))
+    return [line for who, line in said.items() if who.startswith("track ")]
 
 
 # Who is asked -----------------------------------------------------------------------------------
