@@ -312,7 +312,8 @@ class Endpoint(Section):
     def _address_of_an_engine(cls, given: Any) -> Any:
         server = given.get("server") if isinstance(given, dict) else None
         engine = server.get("engine") if isinstance(server, dict) else None
-        return {"base_url": "http://127.0.0.1:{port}/v1", **given} if engine else given
+        usual = "http://127.0.0.1:{port}/v1"
+        return {**given, "base_url": given.get("base_url") or usual} if engine else given
 
     @model_validator(mode="after")
     def _reachable(self) -> Endpoint:

@@ -35,7 +35,11 @@ EXTRAS: Mapping[str, Extra] = {
     "mlflow": Extra(("mlflow",), "track: [mlflow]"),
 }
 
-BACKENDS = {**dict.fromkeys(("hf", "hf-auto", "huggingface"), "hf"), "vllm": "vllm", "sglang": "sglang"}
+BACKENDS = {
+    **dict.fromkeys(("hf", "hf-auto", "huggingface"), "hf"),
+    "vllm": "vllm",
+    "sglang": "sglang",
+}
 """The extra of a backend of lm-eval; others say themselves what they lack."""
 
 

@@ -26,6 +26,7 @@ _ANSWER_S = 30.0
 ASKED = " when asked"
 """How findings about asking are called, after who was asked."""
 
+
 class Finding(NamedTuple):
     """One thing looked at; ``state`` is ``ok``, ``absent`` or ``fault``."""
 
