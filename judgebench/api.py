@@ -1917,6 +1917,7 @@ def run(
     limit: int | None = None,
     shard: config.Shard | str | None = None,
     unjudged: bool = False,
+    executor: str | None = None,
     on_forecast: Callable[[Sequence[PlanRow]], None] | None = None,
 ) -> Outcome:
     """Carry out a suite and take in the labels that it names.
@@ -1947,11 +1948,20 @@ def run(
         ``3/16``); the manifest keeps which.
     unjudged
         The answers alone: no judge is asked.
+    executor
+        ``ray``, ``slurm`` or ``local``: where local models run; goes before the suite's.
     on_forecast
         Told what the run will take before anything is asked, where that costs money.
     """
     path, narrowing = Path(suite), _narrowing(models, judges, limit, shard)
-    work = _resolved(path, limits=limits, batch=batch, narrowing=narrowing, unjudged=unjudged)
+    work = _resolved(
+        path,
+        limits=limits,
+        batch=batch,
+        narrowing=narrowing,
+        unjudged=unjudged,
+        executor=executor,
+    )
     for label_file, about in _label_files(work):
         # A fault in it is said now, not after everything was paid for.
         read_label_rows(label_file, about)
@@ -1962,6 +1972,7 @@ def run(
         "stack_anchors": stack_anchors,
         "narrowed": narrowing.as_json(),
         "unjudged": unjudged,
+        "on_executor": executor,
     }
     asked |= {name: said for name, said in more.items() if said}
     with _under_way(work, store, progress, on_forecast, again, path, occasion) as its:
@@ -2444,6 +2455,7 @@ def _resolved(
     batch: bool = False,
     narrowing: config.Narrowing | None = None,
     unjudged: bool = False,
+    executor: str | None = None,
 ) -> ResolvedSuite:
     """A suite with all that it names, or what is wrong with it; nothing is written."""
     suite = config.load_suite(path)
@@ -2454,6 +2466,8 @@ def _resolved(
         suite = suite.in_batches()
     if unjudged:
         suite = suite.unjudged()
+    if executor is not None:
+        suite = suite.on(executor)
     with _named(path):
         registry.include_of_suite(suite.included)
         return resolve(suite, narrowing)

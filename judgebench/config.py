@@ -666,6 +666,36 @@ class BudgetConfig(Section):
     usd_per_month: Amount = Field(description="stops before a call could exceed it")
 
 
+class RayExecutor(Section):
+    """A cluster of Ray: local models are loaded on its nodes, each in so many GPUs."""
+
+    address: str = Field("auto", description="of the cluster; auto: that of this machine")
+    gpus_per_model: int = Field(1, ge=0, description="0 for models that run without")
+    cpus_per_model: PositiveInt = 1
+
+
+class SlurmExecutor(Section):
+    """A job array of Slurm: each job has a shard of the suite."""
+
+
+class Executor(Section):
+    """Where a run is worked on: exactly one of these; this machine where none is said."""
+
+    ray: RayExecutor | None = None
+    slurm: SlurmExecutor | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Executor:
+        if len([name for name in EXECUTORS if getattr(self, name) is not None]) != 1:
+            raise ValueError(f"give exactly one of {', '.join(EXECUTORS)}, as in ray: {{}}")
+        return self
+
+
+EXECUTORS = tuple(Executor.model_fields)
+LOCAL = "local"
+"""What this machine is called beside `EXECUTORS`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shard:
     """One of ``of`` parts of the items of each benchmark; ``number`` counts from 1."""
@@ -742,6 +772,7 @@ class Suite(Section):
     benchmarks: list[BenchmarkConfig] = Field(min_length=1)
     limits: Limits = Field(default_factory=Limits)
     budget: BudgetConfig | None = Field(None, description="shared by all runs of a project")
+    executor: Executor | None = Field(None, description="a cluster; this machine if unset")
     prices: dict[str, PriceConfig] = Field(
         default_factory=dict, description="by model, over the table that comes with judgebench"
     )
@@ -809,6 +840,23 @@ class Suite(Section):
         baselines = {benchmark.baseline for benchmark in left}
         named = [m for m in self.models if not to.models or m.name in {*to.models, *baselines}]
         return self.model_copy(update={"benchmarks": left, "models": named})
+
+    def on(self, executor: str) -> Suite:
+        """The suite on one of `EXECUTORS` or `LOCAL`, with what it says of that one itself.
+
+        Raises
+        ------
+        UsageError
+            For one that is not known.
+        """
+        if executor not in (LOCAL, *EXECUTORS):
+            raise UsageError(
+                f"--executor: {unknown_name('executor', executor, (LOCAL, *EXECUTORS))}"
+            )
+        if self.executor is not None and getattr(self.executor, executor, None) is not None:
+            return self
+        chosen = None if executor == LOCAL else Executor.model_validate({executor: {}})
+        return self.model_copy(update={"executor": chosen})
 
     def unjudged(self) -> Suite:
         """The suite with the answers alone: nobody judges, and no labels are taken in."""

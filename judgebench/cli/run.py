@@ -42,7 +42,7 @@ LIMITS = {
 
 ASKS_MORE = (
     *("batch", "refresh_anchors", "stack_anchors", "again"),
-    *("models", "judges", "limit", "shard"),
+    *("models", "judges", "limit", "shard", "executor"),
 )
 """Options that `--confirm` has no use for."""
 
@@ -103,6 +103,11 @@ def limit_options(command: Command) -> Command:
     metavar="[N]",
     help="Answer N prompts of each benchmark again where a local model runs on another stack now "
     f"than its answers came from ({STACK_ANCHORS} if no N is said).",
+)
+@click.option(
+    "--executor",
+    metavar="NAME",
+    help="Where local models run: ray, slurm or local. SUITE's own if it is not said.",
 )
 @limit_options
 @narrowing_options
