@@ -30,6 +30,7 @@ from tests.postgres import binaries, running
 
 ROOT = Path(__file__).resolve().parents[1]
 PER_MINUTE, LEAST, SHARDS, MINUTE_S, DELAY_S = 600, 570, 4, 60.0, 0.3
+SETTLED_S = 5.0  # after the last one began
 
 
 class Counting:
@@ -51,12 +52,12 @@ class Counting:
         self.times.append(now)
         return Reaction(text='{"score": 5, "reason": "so"}', delay_s=DELAY_S)
 
-    def minutes(self, until: float) -> Iterator[int]:
+    def minutes(self, since: float, until: float) -> Iterator[int]:
         """How many requests were in each minute that begins with one of them."""
         last = 0
         for first, at in enumerate(self.times):
-            if at + MINUTE_S > until:
-                return
+            if at < since or at + MINUTE_S > until:
+                continue
             while last < len(self.times) and self.times[last] < at + MINUTE_S:
                 last += 1
             yield last - first
@@ -93,10 +94,11 @@ def measured(folder: Path, items: int) -> bool:
             gone = [p for p in processes if p.poll() is not None]
             ended += [time.monotonic()] * (len(gone) - len(ended))
     codes = [process.returncode for process in processes]
-    minutes = list(seen.minutes(ended[0]))
     with open_store(runs.store_url(folder), read_only=True) as its, its.snapshot() as connection:
+        began = max(run.started for run in its.runs()) - time.time() + time.monotonic() + SETTLED_S
         retried = connection.execute(text("SELECT sum(calls) FROM spend_v1 WHERE how='retried'"))
         again = retried.scalar() or 0
+    minutes = list(seen.minutes(began, ended[0]))
     print(
         f"  {len(seen.times)} requests of {items}, exit codes {codes}; in any minute "
         f"{min(minutes)} to {max(minutes)} of {PER_MINUTE} allowed ({len(minutes)} minutes looked "
