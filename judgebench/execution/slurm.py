@@ -25,6 +25,7 @@ from typing import Any
 
 from judgebench.config import SlurmExecutor
 from judgebench.errors import ConfigError, ProviderUnavailableError, StoreError
+from judgebench.extras import install_line
 from judgebench.store.copy import copy, merge
 from judgebench.store.opening import located, open_store
 from judgebench.store.sqlite import refuse_network_file_systems
@@ -288,7 +289,7 @@ def _submitit(chosen: SlurmExecutor) -> Any:
         import submitit
     except ImportError:
         raise ConfigError(
-            "executor: slurm needs submitit: pip install 'judgebench-harness[slurm]'"
+            f"executor slurm needs submitit, which is not installed: {install_line('submitit')}"
         ) from None
     lacking = [one for one in ("sbatch", "srun") if shutil.which(one) is None]
     if chosen.cluster == "slurm" and lacking:
