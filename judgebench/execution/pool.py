@@ -92,27 +92,27 @@ class ProviderPool:
             None if store is None or not known else lambda key: bool(store.in_batches([key], None))
         )
         self._has_batches = any(batch.state in OPEN for batch in known)
-        self._servers: dict[bytes, LocalServer] = {}
-        self._renew()
-        self.collected: dict[str, Collected] = {}
         self._store = store
+        self._servers: dict[bytes, LocalServer] = {}
+        self._make_providers()
+
+    def _make_providers(self) -> None:
+        self.providers = Providers(
+            self.replies,
+            budget=self.budget,
+            limits=self.limits,
+            batched=self._batched,
+            lease=None if self._store is None else self._store.lease_time,
+            servers=self._servers,
+        )
+        self.collected: dict[str, Collected] = {}
 
     def renew(self) -> None:
         """Fresh connections, for the next event loop; the budget goes on, and is settled."""
         self.budget.settle_up()
         for collected in self.collected.values():
             collected.interface.close()
-        self._renew()
-        self.collected = {}
-
-    def _renew(self) -> None:
-        self.providers = Providers(
-            self.replies,
-            budget=self.budget,
-            limits=self.limits,
-            batched=self._batched,
-            servers=self._servers,
-        )
+        self._make_providers()
 
     @property
     def side_by_side(self) -> bool:
