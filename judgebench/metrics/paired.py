@@ -119,7 +119,7 @@ class PairedModels:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
+class PairedTests:
     """Three tests of one question, all without the unit.
 
     observed
@@ -461,7 +461,7 @@ def head_to_head(
 
 def compare(
     pair: PairedModels, *, alpha: float, seed: int = 0, finest: float | None = None
-) -> Compared:
+) -> PairedTests:
     """Test whether the candidate is worse, as observed and at the ends of what is missing.
 
     Parameters
@@ -490,7 +490,7 @@ def compare(
         worst = tested(pair.worst[:, CANDIDATE] - pair.best[:, BASELINE], everything)
         best = tested(pair.best[:, CANDIDATE] - pair.worst[:, BASELINE], everything)
     weight = _normalised(pair, both)
-    return Compared(
+    return PairedTests(
         observed=tested(mine - theirs, both),
         worst=worst,
         best=best,
@@ -623,7 +623,7 @@ def family(
 
 
 def difference(
-    pair: PairedModels, compared: Compared, ends: tuple[float, float], *, level: float
+    pair: PairedModels, compared: PairedTests, ends: tuple[float, float], *, level: float
 ) -> Estimate:
     """Candidate minus baseline, in the metric's units.
 

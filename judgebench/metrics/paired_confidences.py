@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from judgebench.metrics.confidence import Floats, QuestionSet, Statistic, statistics
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.paired import BASELINE, CANDIDATE, Compared, PairedModels, compare
+from judgebench.metrics.paired import BASELINE, CANDIDATE, PairedModels, PairedTests, compare
 from judgebench.plain_text import counted
 from judgebench.stats.calibration_error import (
     bin_contributions,
@@ -71,7 +71,7 @@ def of_confidences(
     judge: str,
     alpha: float,
     intervals: Intervals,
-) -> tuple[PairedModels, Compared]:
+) -> tuple[PairedModels, PairedTests]:
     """Compare one confidence of two models against the labels of one judge.
 
     Averages over several sets are weighted with their sizes, as on the board.
@@ -104,7 +104,7 @@ def of_confidences(
         worst, best = (low_high, high_low) if pair.higher_is_better else (high_low, low_high)
     without = int(pair.missing.sum())
     lack = f"{counted(without, 'answer')} {'lacks' if without == 1 else 'lack'}"
-    compared = Compared(
+    compared = PairedTests(
         observed=observed,
         worst=worst,
         best=best,

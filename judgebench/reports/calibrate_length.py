@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_calibration import to_json as numbers
-from judgebench.metrics.length_controlled import Compared, compared
+from judgebench.metrics.length_controlled import LengthComparisons, compared
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.boards import judges_called, meant, model_called
 from judgebench.reports.document import Report, Rows, Table, column, json_after, json_field, table
@@ -229,7 +229,7 @@ def _model(data: BoardData, among: Sequence[str], name: str) -> str:
 # what is fitted ---------------------------------------------------------------------------------
 
 
-def _useful(rows: Compared, opponent: str) -> NDArray[np.bool_]:
+def _useful(rows: LengthComparisons, opponent: str) -> NDArray[np.bool_]:
     """Models with verdicts on answers whose length differs from the baseline's in several ways."""
     judged = (~np.isnan(rows.preference)).any(axis=1)
     varying = np.array(
@@ -239,7 +239,7 @@ def _useful(rows: Compared, opponent: str) -> NDArray[np.bool_]:
     return judged & varying & ~itself
 
 
-def _unlike(rows: Compared, anchors: Sequence[str]) -> tuple[str, ...]:
+def _unlike(rows: LengthComparisons, anchors: Sequence[str]) -> tuple[str, ...]:
     """Of the anchored models, those whose win rate is not in `LIKELY`."""
     rates = np.nanmean(rows.preference[[rows.models.index(name) for name in anchors]], axis=1)
     least, most = LIKELY
@@ -251,7 +251,11 @@ def _unlike(rows: Compared, anchors: Sequence[str]) -> tuple[str, ...]:
 
 
 def _enough(
-    data: BoardData, names: Sequence[str], anchors: Collection[str], rows: Compared, opponent: str
+    data: BoardData,
+    names: Sequence[str],
+    anchors: Collection[str],
+    rows: LengthComparisons,
+    opponent: str,
 ) -> None:
     free = [name for name in names if name not in anchors]
     if len(free) >= MIN_MODELS:
@@ -267,7 +271,7 @@ def _enough(
 def _kept(
     store: Store,
     data: BoardData,
-    rows: Compared,
+    rows: LengthComparisons,
     fit: Calibration,
     names: Sequence[str],
     judge_id: str,

@@ -22,8 +22,8 @@ from judgebench.metrics.paired import (
     HEAD_TO_HEAD,
     METRIC_OF,
     VIEWS,
-    Compared,
     PairedModels,
+    PairedTests,
     View,
     compare,
     family,
@@ -409,7 +409,7 @@ class _Tests:
         self,
         data: PairData,
         two: tuple[str, str],
-        tested: tuple[PairedModels, Compared],
+        tested: tuple[PairedModels, PairedTests],
         kind: BoardKind | None = None,
         group: str | None = None,
     ) -> _Test:

@@ -11,7 +11,7 @@ import numpy as np
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.confidence import QuestionSet
 from judgebench.metrics.intervals import Floats, Intervals
-from judgebench.metrics.paired import Compared, PairedModels
+from judgebench.metrics.paired import PairedModels, PairedTests
 from judgebench.metrics.paired_confidences import SetOfTwo, of_confidences
 from judgebench.reports.boards import judges_called
 from judgebench.reports.confidence_data import Answer, Confidence, ConfidenceData, question_sets
@@ -117,7 +117,7 @@ class PairConfidences:
         group: str | None = None,
         alpha: float,
         seed: int = 0,
-    ) -> tuple[PairedModels, Compared]:
+    ) -> tuple[PairedModels, PairedTests]:
         """The two models by one metric of one confidence.
 
         Parameters
