@@ -29,7 +29,7 @@ FEWEST = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lineup:
+class SharedDraws:
     """What one judge says of some models.
 
     metric
@@ -52,7 +52,7 @@ class Lineup:
     unit: float
     shares: bool
 
-    def among(self, kept: Sequence[bool]) -> Lineup:
+    def among(self, kept: Sequence[bool]) -> SharedDraws:
         """Some of the models alone."""
         places = [place for place, wanted in enumerate(kept) if wanted]
         return replace(
@@ -137,7 +137,7 @@ class Lineup:
         return np.asarray(found * self.units / max(1, self.units - 1))
 
 
-def lineup(
+def shared_draws(
     columns: Columns,
     kind: BoardKind,
     judge: str,
@@ -146,7 +146,7 @@ def lineup(
     labels: Sequence[str],
     balance: Balance | None = None,
     intervals: Intervals | None = None,
-) -> Lineup:
+) -> SharedDraws:
     """Line up models of one judge's board.
 
     Parameters
@@ -169,7 +169,7 @@ def lineup(
     places = [table.models.index(model) for model in named]
     measure, whole = judged.over_draws(judged.means, intervals or Intervals())
     found = [whole.estimates[place] for place in places]
-    return Lineup(
+    return SharedDraws(
         metric=judged.metric,
         models=named,
         estimates=tuple(found),
