@@ -104,7 +104,7 @@ class Answers(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moved:
+class ModelChange:
     """One model before one judge, in both runs.
 
     opponent
@@ -181,7 +181,7 @@ class RunDiff(Report):
     first: RunManifest = json_field(hidden=True)
     second: RunManifest = json_field(hidden=True)
     changed: tuple[Change, ...]
-    moved: tuple[Moved, ...]
+    moved: tuple[ModelChange, ...]
     left_out: int = 0
 
     @property
@@ -246,7 +246,7 @@ class RunDiff(Report):
             n = sum(moved.flips.verdicts for moved in self.moved)
             said = f"nothing moved: {counted(n, 'verdict')} and the answers under them are the same"
             return [Table(title="what moved", columns=[], rows=[], notes=[said, *rest])]
-        boards: dict[tuple[str, str, str], list[Moved]] = {}
+        boards: dict[tuple[str, str, str], list[ModelChange]] = {}
         for moved in self.moved:
             boards.setdefault(moved.board, []).append(moved)
         last = next(reversed(boards))
@@ -272,7 +272,7 @@ def _troubles(which: str, run: RunManifest) -> list[str]:
     return [f"warning: {which}: {', '.join(said)}; what is missing has not moved"] if said else []
 
 
-def _board_table(rows: Sequence[Moved], rest: Sequence[str]) -> Table:
+def _board_table(rows: Sequence[ModelChange], rest: Sequence[str]) -> Table:
     one, about = rows[0], metric(rows[0].metric)
     digits, unit = about.digits, f" {about.unit}".rstrip()
     on = ["same", "other", *(["unknown"] if any(r.flips.on_unknown_answer for r in rows) else [])]
@@ -280,19 +280,19 @@ def _board_table(rows: Sequence[Moved], rest: Sequence[str]) -> Table:
     def value(estimate: Estimate) -> str:
         return UNDEFINED if finite(estimate.value) is None else f"{estimate.value:.{digits}f}"
 
-    def flips(row: Moved) -> str:
+    def flips(row: ModelChange) -> str:
         its = row.flips
         counts = (its.on_same_answer, its.on_other_answer, its.on_unknown_answer)[: len(on)]
         return f"{'/'.join(map(str, counts))} of {its.verdicts}"
 
-    def new_answers(row: Moved) -> str:
+    def new_answers(row: ModelChange) -> str:
         return f"{row.answers.differ} of {row.answers.compared}" if row.answers.compared else ""
 
-    def missing(row: Moved) -> str:
+    def missing(row: ModelChange) -> str:
         return f"{row.difference.missing:,}" if row.difference.missing else ""
 
     spare: Any = {"optional": True, "spare": True, "align": "right"}
-    columns: list[Cells[Moved]] = [
+    columns: list[Cells[ModelChange]] = [
         column("judge", lambda row: row.judge.shown, wraps=True),
         column("model", lambda row: row.model.shown, wraps=True),
         column(
@@ -319,7 +319,7 @@ def _board_table(rows: Sequence[Moved], rest: Sequence[str]) -> Table:
     )
 
 
-def _notes(rows: Sequence[Moved]) -> Iterator[str]:
+def _notes(rows: Sequence[ModelChange]) -> Iterator[str]:
     if any(row.flips.flipped for row in rows):
         unknown = any(row.flips.on_unknown_answer for row in rows)
         yield (
@@ -478,7 +478,7 @@ def _moves(
     models: Matched[StoredModel],
     judges: Matched[StoredJudge],
     intervals: Intervals,
-) -> Iterator[Moved]:
+) -> Iterator[ModelChange]:
     """Every model before every judge that both runs have, in order of their names."""
     which, first, second = sides
     if first is None or second is None:
@@ -511,7 +511,7 @@ def _moves(
                 labels=which.labels, balance=balance if kind.kind == "score" else None,
                 units=first.contents, intervals=intervals,
             )  # fmt: skip
-            yield Moved(
+            yield ModelChange(
                 benchmark=which.name,
                 version=which.version,
                 judge=judge,

@@ -12,7 +12,7 @@ from judgebench.errors import UsageError
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import JudgeSpec, RunManifest, Runtime
 from judgebench.reports.render import render
-from judgebench.reports.run_diff import Flips, Moved, RunDiff, run_diff
+from judgebench.reports.run_diff import Flips, ModelChange, RunDiff, run_diff
 from judgebench.reports.run_ref import run_called
 from judgebench.reports.run_sides import changes
 from judgebench.store import Store, open_store
@@ -41,7 +41,7 @@ def flips(same: int = 0, changed: int = 0, unknown: int = 0, verdicts: int = 6) 
     )
 
 
-def only(found: RunDiff) -> Moved:
+def only(found: RunDiff) -> ModelChange:
     (moved,) = found.moved
     return moved
 
