@@ -38,12 +38,12 @@ from judgebench.reports.estimates import UNDEFINED, finite, text
 from judgebench.reports.run_sides import (
     AnswerPlace,
     Change,
+    Correspondence,
     Counterparts,
-    Matched,
     Side,
     Stored,
     changes,
-    matched,
+    correspondence,
     side,
 )
 from judgebench.store import Store
@@ -364,12 +364,12 @@ def run_diff(
     before = [one.first for one in sides if one.first is not None]
     after = [one.second for one in sides if one.second is not None]
 
-    def both(known: Sequence[Stored], part: str) -> Matched[Stored]:
+    def both(known: Sequence[Stored], part: str) -> Correspondence[Stored]:
         one, other = (
             [one for one in known if any(one.id in getattr(its, part) for its in run)]
             for run in (before, after)
         )
-        return matched(one, other, (_named(first, part), _named(second, part)))
+        return correspondence(one, other, (_named(first, part), _named(second, part)))
 
     models, judges = both(store.models(), "models"), both(store.judges(), "judges")
     return RunDiff(
@@ -441,7 +441,7 @@ def _named(run: RunManifest, part: str) -> list[str]:
 
 def _who_changed(
     what: str,
-    found: Matched[Stored],
+    found: Correspondence[Stored],
     before: Sequence[Side],
     after: Sequence[Side],
     facts: Callable[[Stored, Sequence[Side]], Mapping[str, Any]],
@@ -475,8 +475,8 @@ def _judge_facts(judge: StoredJudge, sides: Sequence[Side]) -> dict[str, Any]:
 def _moves(
     store: Store,
     sides: _Sides,
-    models: Matched[StoredModel],
-    judges: Matched[StoredJudge],
+    models: Correspondence[StoredModel],
+    judges: Correspondence[StoredJudge],
     intervals: Intervals,
 ) -> Iterator[ModelChange]:
     """Every model before every judge that both runs have, in order of their names."""
