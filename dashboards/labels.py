@@ -30,7 +30,7 @@ from judgebench.labels import (
 )
 from judgebench.protocols import at_most
 from judgebench.records import Verdict, VerdictSlot
-from judgebench.reports.boards import meant
+from judgebench.reports.boards import benchmark_ref
 from judgebench.store import Store, open_store
 from judgebench.store.opening import store_id
 
@@ -52,7 +52,7 @@ def there(url: str, benchmark: str, version: str) -> Labelable:
 def declared(url: str, benchmark: str, version: str) -> tuple[str, ...]:
     """The labels that a benchmark declares."""
     with opened(url) as store:
-        return meant(store, f"{benchmark}@{version}").labels
+        return benchmark_ref(store, f"{benchmark}@{version}").labels
 
 
 def _state(url: str) -> tuple[int, int]:

@@ -27,7 +27,7 @@ from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.reports.board import Board
 from judgebench.reports.board_tables import EXCLUDED, EXPLAINED, ONE_ORDER, Leaderboard
-from judgebench.reports.boards import meant
+from judgebench.reports.boards import benchmark_ref
 from judgebench.store import Store
 
 PLACE = ("Results", 20)
@@ -96,7 +96,7 @@ def as_asked(shown: State, board: Board, preview: DeltaGenerator) -> tuple[Board
         usual = sum(row.counts["verdicts"] for row in board.rows) <= boards.QUICK
         controlled = page.switch(
             "Length-controlled", "lc", of=board,
-            usual=usual or shown.read(meant, at).headline == LENGTH_CONTROLLED,
+            usual=usual or shown.read(benchmark_ref, at).headline == LENGTH_CONTROLLED,
             says="The win rate that the model would have if its answers were as long as the "
             "opponent's. On large boards it takes seconds.",
         )  # fmt: skip
@@ -150,7 +150,7 @@ def behind(shown: State, board: Board) -> None:
 
 
 def floor_of(shown: State, board: Board) -> float:
-    return shown.read(meant, f"{board.benchmark}@{board.version}").coverage_floor
+    return shown.read(benchmark_ref, f"{board.benchmark}@{board.version}").coverage_floor
 
 
 def rows_of(shown: State, board: Board, metric: str) -> pd.DataFrame:

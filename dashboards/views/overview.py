@@ -28,7 +28,7 @@ from judgebench.metrics import registry
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.plain_text import counted
 from judgebench.reports.board import Board
-from judgebench.reports.boards import meant
+from judgebench.reports.boards import benchmark_ref
 from judgebench.store import Store
 from judgebench.store.read import At, Holding, Verdicts
 
@@ -146,7 +146,7 @@ def telling_most(shown: State, at: At) -> Lead:
     board = boards.telling_most(found)
     if board is None:
         return "Nothing has been judged yet."
-    headline = shown.read(meant, "@".join(at)).headline
+    headline = shown.read(benchmark_ref, "@".join(at)).headline
     if headline != LENGTH_CONTROLLED or not boards.can_be_controlled(board):
         return board
     again = shown.compute(boards.boards, *at, judges=[board.judge_id], control="exact")

@@ -27,9 +27,9 @@ from judgebench.reports.board_data import BoardData
 from judgebench.reports.boards import (
     BenchmarkRef,
     Columns,
+    benchmark_ref,
     disambiguate,
     judges_called,
-    meant,
     reference_called,
     renamed,
     undeclared_labels,
@@ -264,7 +264,7 @@ def agreement_report(
         For a benchmark, judge or reference that the store does not hold, and for a reference
         that several judges are called.
     """
-    which = meant(store, benchmark if version is None else f"{benchmark}@{version}")
+    which = benchmark_ref(store, benchmark if version is None else f"{benchmark}@{version}")
     columns, named, _ = columns_of(store, which, kind, stored)
     reference, wanted = _asked_for(columns, reference, judges, named, store, which, kind)
     checks, wanted = _with_versus(checks, reference, wanted, named, store, which)
@@ -377,7 +377,7 @@ def agreement_reports(
         can be compared, and where no judge can be compared with the one that is named for it.
     """
     checks = checks or JudgeChecks()
-    which = meant(store, benchmark)
+    which = benchmark_ref(store, benchmark)
     stored: Columns = store.board_verdicts(which.name, which.version)
     suspicious = BoardData(store, which, ())
     said = counted(stored["kind"], stored["judge"])

@@ -65,7 +65,7 @@ class BenchmarkRef:
         return f"{self.name}@{self.version}"
 
 
-def meant(store: Store, name_at_version: str) -> BenchmarkRef:
+def benchmark_ref(store: Store, name_at_version: str) -> BenchmarkRef:
     """The benchmark a person means: without a version, the default one or the only one.
 
     Of several versions of own prompts, that of the run that was started last.
@@ -349,7 +349,7 @@ def panels_in(store: Store, benchmark: str) -> tuple[Panel, ...]:
         ``NAME`` or ``NAME@VERSION``. What a suite declares without naming a version is for all of
         them.
     """
-    which = meant(store, benchmark)
+    which = benchmark_ref(store, benchmark)
     found: dict[str, Panel] = {}
     for run in store.runs():
         for section in run.configuration.get("benchmarks", ()):

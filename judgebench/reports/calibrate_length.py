@@ -15,7 +15,7 @@ from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_calibration import to_json as numbers
 from judgebench.metrics.length_controlled import LengthComparisons, compared
 from judgebench.reports.board_data import BoardData
-from judgebench.reports.boards import judges_called, meant, model_called
+from judgebench.reports.boards import benchmark_ref, judges_called, model_called
 from judgebench.reports.document import Report, Rows, Table, column, json_after, json_field, table
 from judgebench.reports.length_calibrations import FAIR, Calibrations, reliability_in_words
 from judgebench.stats.length_calibration import Calibration, fit_difficulty
@@ -134,7 +134,7 @@ def calibrate_length(
         For names that the store does not hold or that mean several; with fewer than `MIN_MODELS`
         models whose verdicts and lengths are known; where their verdicts allow no fit.
     """
-    which = meant(store, benchmark)
+    which = benchmark_ref(store, benchmark)
     data = BoardData(store, which, ())
     opponent = _baseline(data, baseline)
     verdicts = data.verdicts[BoardKind("preference", opponent)]

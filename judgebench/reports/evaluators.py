@@ -28,9 +28,9 @@ from judgebench.reports import estimates
 from judgebench.reports.boards import (
     BenchmarkRef,
     Columns,
+    benchmark_ref,
     disambiguate,
     judges_called,
-    meant,
     reference_called,
     renamed,
     where,
@@ -280,7 +280,7 @@ def evaluator_report(
         For a benchmark, judge or reference that the store does not hold, and for a reference that
         has compared nothing.
     """
-    which = meant(store, benchmark if version is None else f"{benchmark}@{version}")
+    which = benchmark_ref(store, benchmark if version is None else f"{benchmark}@{version}")
     data = _Data(store, which)
     raters, reference = data.raters(reference)
     theirs = data.labels.together(raters) if reference is not None else None

@@ -18,7 +18,7 @@ from judgebench.metrics.judge_pair import JudgePair, judge_pair
 from judgebench.metrics.judged_values import JudgedValues, of_labels, of_outcomes, of_scores
 from judgebench.records import HUMAN, Estimate, Label, Preference, Score, Verdict, is_human
 from judgebench.reports.agreement import KINDS, agreement_report, columns_of
-from judgebench.reports.boards import Columns, meant
+from judgebench.reports.boards import Columns, benchmark_ref
 from judgebench.store import Store
 from judgebench.store.read import ItemHistory
 
@@ -61,7 +61,7 @@ def judged_values(
     UsageError
         For a benchmark that the store does not hold.
     """
-    which = meant(store, f"{benchmark}@{version}")
+    which = benchmark_ref(store, f"{benchmark}@{version}")
     columns, judges, models = columns_of(store, which, kind, stored)
     values = (
         of_labels(columns, which.labels)

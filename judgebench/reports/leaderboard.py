@@ -27,7 +27,7 @@ from judgebench.reports.answer_flags import NO_MARKS
 from judgebench.reports.board import Board, Row
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.board_warnings import few, flags_of, warnings_of
-from judgebench.reports.boards import Columns, judge_line, judges_called, meant, panel_line
+from judgebench.reports.boards import Columns, benchmark_ref, judge_line, judges_called, panel_line
 from judgebench.reports.length_boards import LengthBoard, LengthBoards, LengthControl, Wanted
 from judgebench.reports.reference_board import Beside
 from judgebench.stats.repeated_items import effective_n
@@ -88,7 +88,7 @@ def leaderboards(
         that no model has a value of, and for a way of grouping that no item knows.
     """
     wanted = Wanted(control=length_control, rank_by=rank_by)
-    which = meant(store, benchmark if version is None else f"{benchmark}@{version}")
+    which = benchmark_ref(store, benchmark if version is None else f"{benchmark}@{version}")
     data = BoardData(store, which, panels)
     for name in by:
         if name not in which.by:  # what the benchmark declares, imported verdicts need not know

@@ -31,7 +31,7 @@ from judgebench.metrics.scores import DIMENSION, WHY, of_part, with_parts
 from judgebench.metrics.verdict_spread import average_nights
 from judgebench.records import JudgeSpec
 from judgebench.reports.board_data import BoardData
-from judgebench.reports.boards import Columns, meant, model_called, renamed, with_units
+from judgebench.reports.boards import Columns, benchmark_ref, model_called, renamed, with_units
 from judgebench.reports.drift import JudgeDrift, judge_drift
 from judgebench.reports.run_ref import run_called
 from judgebench.reports.stack_anchors import TOLERANCE, Answering, OtherStack, other_stack
@@ -51,7 +51,7 @@ class PairData:
     """
 
     def __init__(self, store: Store, benchmark: str, only: Collection[str] | None = None) -> None:
-        self.which = meant(store, benchmark)
+        self.which = benchmark_ref(store, benchmark)
         self.board = BoardData(store, self.which, (), only)
         self._judge_ids = {shown: one for one, shown in self.board.judges.items()}
 

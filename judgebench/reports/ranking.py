@@ -13,7 +13,7 @@ from judgebench.reports.answer_flags import NO_MARKS
 from judgebench.reports.board import Row
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.board_warnings import flags_of, warnings_of
-from judgebench.reports.boards import judge_line, judges_called, meant, model_called
+from judgebench.reports.boards import benchmark_ref, judge_line, judges_called, model_called
 from judgebench.reports.ranking_control import Control, Covariates, covariates, said_of_control
 from judgebench.reports.ranking_tables import Ranking
 from judgebench.reports.ranking_values import (
@@ -83,7 +83,7 @@ def rankings(
     """
     if control is not None and ties != "half":
         raise UsageError(f"{control} is controlled for with ties as half wins; leave out davidson")
-    which = meant(store, benchmark if version is None else f"{benchmark}@{version}")
+    which = benchmark_ref(store, benchmark if version is None else f"{benchmark}@{version}")
     data = BoardData(store, which, ())
     found = judged_pairs(data.verdicts)
     judge_ids = {shown: one for one, shown in data.judges.items()}

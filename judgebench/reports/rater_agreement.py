@@ -8,7 +8,14 @@ from judgebench.metrics.comparison import AgreementRow
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.outcome_agreement import outcome_agreement
 from judgebench.records import is_human
-from judgebench.reports.boards import Columns, disambiguate, meant, renamed, where, with_units
+from judgebench.reports.boards import (
+    Columns,
+    benchmark_ref,
+    disambiguate,
+    renamed,
+    where,
+    with_units,
+)
 from judgebench.store import Store
 
 
@@ -46,7 +53,7 @@ def rater_agreement(
     UsageError
         Where the benchmark is not in the store, and where none of the labels is a declared one.
     """
-    which = meant(store, f"{benchmark}@{version}")
+    which = benchmark_ref(store, f"{benchmark}@{version}")
     columns: Columns = store.verdicts_beside(benchmark, version, rater)
     named = disambiguate([columns], "judge")
     columns = renamed(columns, disambiguate([columns], "model"), named)

@@ -22,7 +22,7 @@ from judgebench.metrics.win_rate import NEAR, outcome
 from judgebench.plain_text import counted
 from judgebench.records import HUMAN, Estimate, RunManifest
 from judgebench.reports.board_data import IMPORTED
-from judgebench.reports.boards import BenchmarkRef, Columns, meant
+from judgebench.reports.boards import BenchmarkRef, Columns, benchmark_ref
 from judgebench.reports.document import (
     Cells,
     Report,
@@ -396,7 +396,7 @@ def _sides(
     judged = [store.run_verdicts(run.id, *benchmark) for run in (first, second)]
     if not any(verdicts["item_id"] for verdicts in judged):
         return None
-    which = meant(store, "@".join(benchmark))
+    which = benchmark_ref(store, "@".join(benchmark))
     answers = store.responses_table(*benchmark)
     contents = store.item_contents(*benchmark)
     its = (

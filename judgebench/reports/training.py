@@ -23,7 +23,7 @@ from judgebench.metrics.shared_draws import SharedDraws, shared_draws
 from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.board_data import BoardData
-from judgebench.reports.boards import meant
+from judgebench.reports.boards import benchmark_ref
 from judgebench.reports.document import (
     Cells,
     Chart,
@@ -243,7 +243,7 @@ def training(
     UsageError
         Where the store has no such run, or the judge has judged none of its checkpoints.
     """
-    which = meant(store, benchmark)
+    which = benchmark_ref(store, benchmark)
     runs = training_runs(store).runs
     if run not in runs:
         raise UsageError(f"{store.name} has {unknown_name('training run', run, runs)}")

@@ -15,7 +15,7 @@ from judgebench.cli.main import run
 from judgebench.records import Estimate, JudgeSpec, ModelSpec
 from judgebench.reports.board import Row
 from judgebench.reports.board_tables import Leaderboard
-from judgebench.reports.boards import meant, panels_in
+from judgebench.reports.boards import benchmark_ref, panels_in
 from judgebench.reports.calibrate_length import calibrate_length
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.store import open_store
@@ -199,7 +199,7 @@ def test_a_row_under_the_floor_says_how_much_is_there_and_is_grey(
     assert "The number with all that is missing at its worst, and at its best." in heads
     rows = table(app)
     with open_store(demo, read_only=True) as store:
-        floor = meant(store, stores.BENCHMARK).coverage_floor
+        floor = benchmark_ref(store, stores.BENCHMARK).coverage_floor
     for row in rows.to_dict("records"):
         share = 100 * row["n"] / (row["n"] + row["missing"])
         assert row["flags"].startswith(f"▲ coverage {share:.0f} % of {100 * floor:.0f} %")
