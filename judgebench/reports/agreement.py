@@ -29,8 +29,8 @@ from judgebench.reports.boards import (
     Columns,
     benchmark_ref,
     disambiguate,
-    judges_called,
-    reference_called,
+    find_judges,
+    find_reference,
     renamed,
     undeclared_labels,
     where,
@@ -451,8 +451,8 @@ def _asked_for(
         people = any(is_human(judge) and one == kind for judge, one in said)
         reference = HUMAN if people else None
     elif reference != HUMAN or not any(is_human(judge) for judge in named.values()):
-        reference = reference_called(reference, named, store, which)
-    wanted = (judge for name in judges for judge in judges_called(name, named, store, which))
+        reference = find_reference(reference, named, store, which)
+    wanted = (judge for name in judges for judge in find_judges(name, named, store, which))
     return reference, frozenset(wanted)
 
 
@@ -473,7 +473,7 @@ def _with_versus(
     """
     if checks is None or checks.versus in (None, ALL, BEST):
         return checks, wanted
-    versus = reference_called(str(checks.versus), named, store, which)
+    versus = find_reference(str(checks.versus), named, store, which)
     if versus == reference:
         raise UsageError(
             f"--versus: {versus} is the reference, with which every judge is compared; name "

@@ -17,7 +17,7 @@ from judgebench.reports.board import Board, Row
 from judgebench.reports.boards import (
     benchmark_ref,
     disambiguate,
-    judges_called,
+    find_judges,
     panels_in,
     parse_panel,
 )
@@ -152,7 +152,7 @@ def _judges_here(
         for judge in judges:
             try:
                 if judge not in panels and judge not in declared:
-                    judges_called(judge, shown, store, which)
+                    find_judges(judge, shown, store, which)
                 here[name].append(judge)
             except UsageError as error:
                 refused[judge].append(error)

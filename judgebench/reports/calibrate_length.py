@@ -15,7 +15,7 @@ from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_calibration import to_json as numbers
 from judgebench.metrics.length_controlled import LengthComparisons, compared
 from judgebench.reports.board_data import BoardData
-from judgebench.reports.boards import benchmark_ref, judges_called, model_called
+from judgebench.reports.boards import benchmark_ref, find_judges, find_model
 from judgebench.reports.document import Report, Rows, Table, column, json_after, json_field, table
 from judgebench.reports.length_calibrations import FAIR, Calibrations, reliability_in_words
 from judgebench.stats.length_calibration import Calibration, fit_difficulty
@@ -208,7 +208,7 @@ def _judge(
     there = {one: shown for one, shown in data.judges.items() if shown in comparing}
     called = list(there.values())
     if name is not None:
-        called = list(judges_called(name, there, data.store, data.which))
+        called = list(find_judges(name, there, data.store, data.which))
     if len(called) > 1:
         raise UsageError(
             f"{data.which}: a calibration is of one judge; of those that compared with {opponent} "
@@ -223,7 +223,7 @@ def _either(names: Iterable[str]) -> str:
 
 
 def _model(data: BoardData, among: Sequence[str], name: str) -> str:
-    return model_called(name, among, data.model_ids, data.store, data.which)
+    return find_model(name, among, data.model_ids, data.store, data.which)
 
 
 # what is fitted ---------------------------------------------------------------------------------

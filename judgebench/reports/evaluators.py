@@ -30,8 +30,8 @@ from judgebench.reports.boards import (
     Columns,
     benchmark_ref,
     disambiguate,
-    judges_called,
-    reference_called,
+    find_judges,
+    find_reference,
     renamed,
     where,
 )
@@ -359,7 +359,7 @@ class _Data:
             return (), None
         if reference in (None, HUMAN) and people:
             return people, HUMAN
-        found = reference_called(str(reference), self.judges, self.store, self.which)
+        found = find_reference(str(reference), self.judges, self.store, self.which)
         if found not in self.labels.of:
             raise UsageError(
                 f"{found!r} has compared no answers here, so nothing can be held against it"
@@ -381,7 +381,7 @@ class _Data:
             if name == HUMAN and people:
                 found[HUMAN] = people
                 continue
-            called = judges_called(name, self.judges, self.store, self.which)
+            called = find_judges(name, self.judges, self.store, self.which)
             found |= {judge: (judge,) for judge in called if judge in self.labels.of}
         return found
 

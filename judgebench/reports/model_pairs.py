@@ -31,7 +31,7 @@ from judgebench.metrics.scores import DIMENSION, WHY, of_part, with_parts
 from judgebench.metrics.verdict_spread import average_nights
 from judgebench.records import JudgeSpec
 from judgebench.reports.board_data import BoardData
-from judgebench.reports.boards import Columns, benchmark_ref, model_called, renamed, with_units
+from judgebench.reports.boards import Columns, benchmark_ref, find_model, renamed, with_units
 from judgebench.reports.drift import JudgeDrift, judge_drift
 from judgebench.reports.run_ref import run_called
 from judgebench.reports.stack_anchors import TOLERANCE, Answering, OtherStack, other_stack
@@ -362,7 +362,7 @@ def _called(data: BoardData, newest: Sequence[str], name: str) -> str:
     ids = {shown: data.model_ids[shown] for shown in newest}
     if name not in ids and name not in ids.values() and (named := _named(data, newest, name)):
         return named[0]
-    return model_called(name, list(newest), ids, data.store, data.which)
+    return find_model(name, list(newest), ids, data.store, data.which)
 
 
 def _named(data: BoardData, among: Sequence[str], name: str) -> list[str]:
