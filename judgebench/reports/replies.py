@@ -69,7 +69,7 @@ class JudgedReply:
         }
 
 
-def judges_called(store: Store, name: str) -> list[StoredJudge]:
+def stored_judges(store: Store, name: str) -> list[StoredJudge]:
     """The judges that a person means: by name as shown, id, or any name they went by.
 
     Raises
@@ -115,7 +115,7 @@ def judged_replies(
     UsageError
         For a judge that the store does not know.
     """
-    asked = judges_called(store, judge)
+    asked = stored_judges(store, judge)
     columns = store.judged_columns(
         None if benchmark is None else benchmark.name,
         None if benchmark is None else benchmark.version,
