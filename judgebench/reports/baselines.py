@@ -16,7 +16,7 @@ from judgebench.reports.board_data import BoardData
 from judgebench.reports.boards import benchmark_ref
 from judgebench.reports.document import Report, Rows, Table, column, json_field, table
 from judgebench.reports.gate_policy import GateFile
-from judgebench.reports.model_pairs import newest_called
+from judgebench.reports.model_pairs import newest_model
 from judgebench.store import Store
 from judgebench.store.read import StoredBaseline
 
@@ -54,7 +54,7 @@ def set_baseline(
     for benchmark in named:
         which = benchmark_ref(store, benchmark)
         data = BoardData(store, which, ())
-        shown = newest_called(data, model)
+        shown = newest_model(data, model)
         if shown is None:
             if asked:
                 raise UsageError(f"{which}: no model called {model!r} was judged on it")

@@ -129,7 +129,7 @@ class PairData:
         if (held := self.held(baseline)) is None:
             return []
         said = []
-        called = newest_called(self.board, baseline)
+        called = newest_model(self.board, baseline)
         if called is not None and self.board.model_ids[called] != held:
             said.append(
                 f"{self.which}: {baseline!r} is the baseline that was set, {two[1]} ({held}), and "
@@ -350,7 +350,7 @@ class PairData:
 # which version of a model is meant ---------------------------------------------------------------
 
 
-def newest_called(data: BoardData, name: str) -> str | None:
+def newest_model(data: BoardData, name: str) -> str | None:
     """The newest model of a name, a shown name or an id, as it is shown; None without any."""
     newest = newest_first(data)
     itself = [shown for shown in newest if name in (shown, data.model_ids[shown])]
