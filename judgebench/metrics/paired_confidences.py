@@ -35,7 +35,7 @@ from judgebench.stats.confidence import auroc, why_no_auroc
 from judgebench.stats.paired_bootstrap import bootstrap_test
 from judgebench.stats.paired_tests import PairedTest
 from judgebench.stats.resample import weighted_sums
-from judgebench.stats.weighted_mean import set_average
+from judgebench.stats.weighted_mean import weighted_mean
 
 CONFIDENCE_METRICS = ("auroc", "ece", "brier", "alignment")
 LOWER_IS_BETTER = frozenset({"ece", "brier"})
@@ -192,7 +192,7 @@ class _Tests:
             right = np.nansum(one.correct[rows], axis=0)
             rarer += np.minimum(right, len(rows) - right)
         sizes = [one.questions.size for one in self.sets]
-        values = self.sign * set_average(np.stack(found, axis=-1), sizes)
+        values = self.sign * weighted_mean(np.stack(found, axis=-1), sizes)
         test = bootstrap_test(
             values[:, CANDIDATE] - values[:, BASELINE],
             units=units,
