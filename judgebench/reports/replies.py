@@ -21,10 +21,10 @@ from judgebench.store import Store
 from judgebench.store.catalog import StoredJudge, distinct_names
 from judgebench.store.read import (
     CALL_COLUMNS,
+    ItemAnswer,
     ItemHistory,
+    ItemVerdict,
     JudgeCall,
-    ToldAnswer,
-    ToldVerdict,
     call_columns,
     one_text,
 )
@@ -434,7 +434,7 @@ def _question_table(benchmark: BenchmarkRef, told: ItemHistory) -> Table:
     )
 
 
-def _answer_table(one: ToldAnswer, text: str) -> Table:
+def _answer_table(one: ItemAnswer, text: str) -> Table:
     said = [f"answer of {one.model.name}", f"sample {one.sample}" if one.sample else ""]
     said += [f"turn {one.turn + 1}" if one.turn else "", "" if one.status == "ok" else one.status]
     said.append("" if one.newest else "replaced by a later one")
@@ -447,7 +447,7 @@ def _answer_table(one: ToldAnswer, text: str) -> Table:
     )
 
 
-def _verdict_table(one: ToldVerdict, made: Sequence[JudgeCall]) -> Table:
+def _verdict_table(one: ItemVerdict, made: Sequence[JudgeCall]) -> Table:
     about = one.model.name
     if one.opponent is not None:
         about += f" against {one.opponent.name}, {_ORDERS[one.order]}"
@@ -467,7 +467,7 @@ def _verdict_table(one: ToldVerdict, made: Sequence[JudgeCall]) -> Table:
     )
 
 
-def _verdict_record(one: ToldVerdict, made: Sequence[JudgeCall]) -> dict[str, Any]:
+def _verdict_record(one: ItemVerdict, made: Sequence[JudgeCall]) -> dict[str, Any]:
     return {
         "judge": one.judge.name,
         "judge_id": one.judge.id,
