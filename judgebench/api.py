@@ -905,10 +905,10 @@ def training(
 
 def _benchmark_of(store: Store, benchmark: str | None, about: Mapping[str, str]) -> BenchmarkRef:
     """The benchmark that is named, or the only one on which some models were judged."""
-    from judgebench.reports.boards import meant
+    from judgebench.reports.boards import benchmark_ref
 
     if benchmark is not None:
-        return meant(store, benchmark)
+        return benchmark_ref(store, benchmark)
     judged = {
         f"{one.benchmark}@{one.version}" for one in store.boards_met() if one.model.id in about
     }
@@ -917,7 +917,7 @@ def _benchmark_of(store: Store, benchmark: str | None, about: Mapping[str, str])
             f"{store.name}: {next(iter(about.values()))} was judged on "
             f"{', '.join(sorted(judged)) or 'no benchmark yet'}; name one"
         )
-    return meant(store, judged.pop())
+    return benchmark_ref(store, judged.pop())
 
 
 def _board_of(
@@ -1198,12 +1198,12 @@ def item(
     UsageError
         For an item that the store does not have.
     """
-    from judgebench.reports.boards import meant
+    from judgebench.reports.boards import benchmark_ref
     from judgebench.reports.document import Composed
     from judgebench.reports.replies import item_document
 
     with reading(store) as its:
-        which = meant(its, benchmark)
+        which = benchmark_ref(its, benchmark)
         _check_names(its, models=_listed(models=models), judges=_listed(judges=judges))
         chosen: dict[str, Any]
         chosen = {
@@ -1233,10 +1233,10 @@ def answers(
         ``benchmark``, ``version``, ``item_id``, ``model``, ``sample``, ``turn``, ``text``,
         ``status``, tokens, and ``newest``: whether it is the one that counts at its place.
     """
-    from judgebench.reports.boards import meant
+    from judgebench.reports.boards import benchmark_ref
 
     with reading(store) as its:
-        which = meant(its, benchmark)
+        which = benchmark_ref(its, benchmark)
         _check_names(its, models=_listed(models=models))
         return _frame(
             its.responses_table(which.name, which.version, models=_listed(models=models) or None)
@@ -1292,7 +1292,7 @@ def judged_replies(
         For a judge, benchmark or run that the store does not hold.
     """
     from judgebench.reports import replies as found
-    from judgebench.reports.boards import meant
+    from judgebench.reports.boards import benchmark_ref
     from judgebench.reports.run_ref import run_called
 
     with reading(store) as its:
@@ -1301,7 +1301,7 @@ def judged_replies(
             its,
             judge,
             unreadable=unreadable,
-            benchmark=None if benchmark is None else meant(its, benchmark),
+            benchmark=None if benchmark is None else benchmark_ref(its, benchmark),
             models=_listed(models=models),
             run_id=None if run is None else run_called(its.runs(), run, its.url).id,
             limit=limit,
@@ -1371,11 +1371,11 @@ def verdicts(
     UsageError
         For a benchmark, judge or model that the store does not hold.
     """
-    from judgebench.reports.boards import meant
+    from judgebench.reports.boards import benchmark_ref
     from judgebench.store.read import with_texts
 
     with reading(store) as its:
-        which = meant(its, benchmark)
+        which = benchmark_ref(its, benchmark)
         whose, about = _listed(judges=judges) or None, _listed(models=models) or None
         _check_names(its, models=about or (), judges=whose or ())
         if not with_text:
@@ -1417,17 +1417,17 @@ def forget(
     StoreError
         Where a run is under way, which may need what would go.
     """
-    from judgebench.reports.boards import meant
+    from judgebench.reports.boards import benchmark_ref
     from judgebench.reports.forgotten import forgotten_report, usd_per_call
-    from judgebench.reports.replies import judges_called
+    from judgebench.reports.replies import stored_judges
     from judgebench.reports.run_ref import run_called
     from judgebench.store.copy import Forgettable
 
     with open_live_store(_usual_store(store), read_only=not remove) as opened:
         ran = opened.runs()
-        on = [meant(opened, name) for name in _listed(benchmarks=benchmarks)]
+        on = [benchmark_ref(opened, name) for name in _listed(benchmarks=benchmarks)]
         wanted = Forgettable(
-            judges=[j.key for name in _listed(judges=judges) for j in judges_called(opened, name)],
+            judges=[j.key for name in _listed(judges=judges) for j in stored_judges(opened, name)],
             runs=[run_called(ran, name, opened.url).id for name in _listed(runs=runs)],
             judgments=_listed(judgments=judgments),
             benchmarks=[(which.name, which.version) for which in on],
@@ -1719,7 +1719,7 @@ def export_confidence_examples(
         Of whose answers, all if empty; and how many examples of each.
     """
     from judgebench.exchange.confidence_examples import confidence_examples
-    from judgebench.reports.boards import meant
+    from judgebench.reports.boards import benchmark_ref
 
     def drawn(its: Store, name: str, version: str) -> Columns:
         return confidence_examples(
@@ -1727,7 +1727,7 @@ def export_confidence_examples(
             name,
             version,
             correct=correct,
-            positive=meant(its, f"{name}@{version}").labels[-1],
+            positive=benchmark_ref(its, f"{name}@{version}").labels[-1],
             models=_listed(models=models),
             number=number,
         )
@@ -1742,7 +1742,7 @@ def _export(
     form: str,
     store: Results,
 ) -> None:
-    from judgebench.reports.boards import meant
+    from judgebench.reports.boards import benchmark_ref
     from judgebench.store import export
 
     stream = cast("TextIO", to) if hasattr(to, "write") else None
@@ -1753,7 +1753,7 @@ def _export(
     for path in paths:
         export.check_suffix(path)
     with reading(store) as its:
-        which = None if benchmark is None else meant(its, benchmark)
+        which = None if benchmark is None else benchmark_ref(its, benchmark)
         columns = read(its) if which is None else read(its, which.name, which.version)
     if stream is not None:
         export.SUFFIXES[f".{form}"](stream, columns)
@@ -1774,11 +1774,11 @@ def export_parquet(
     list
         The files: ``verdicts/benchmark=NAME/judge=NAME/VERSION.parquet``, and so ``responses``.
     """
-    from judgebench.reports.boards import meant
+    from judgebench.reports.boards import benchmark_ref
     from judgebench.store.export import write_dataset
 
     with reading(store) as its:
-        name = None if benchmark is None else meant(its, benchmark).name
+        name = None if benchmark is None else benchmark_ref(its, benchmark).name
         return write_dataset(its, Path(folder), name)
 
 
@@ -1805,10 +1805,10 @@ def export_alpaca_eval(
         With whom the models were compared; need not be named where there is one alone.
     """
     from judgebench.exchange.alpaca_eval_export import export_alpaca_eval as written
-    from judgebench.reports.boards import meant
+    from judgebench.reports.boards import benchmark_ref
 
     with reading(store) as its:
-        which = meant(its, benchmark)
+        which = benchmark_ref(its, benchmark)
         return written(
             its,
             Path(folder),

@@ -36,7 +36,7 @@ def weighted_mean(values: ArrayLike, sizes: ArrayLike) -> Floats:
 
     Examples
     --------
-    >>> float(set_average([0.5, 0.8], [300, 100]))
+    >>> float(weighted_mean([0.5, 0.8], [300, 100]))
     0.575
     """
     found, n = np.asarray(values, dtype=np.float64), np.asarray(sizes, dtype=np.float64)
