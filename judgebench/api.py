@@ -976,11 +976,10 @@ def run_manifest(run: str = "latest", *, store: Results = None) -> RunDetails:
     UsageError
         For a run that the store does not hold.
     """
-    from judgebench.reports.run_ref import run_called
-    from judgebench.reports.runs import RunDetails
+    from judgebench.reports.runs import RunDetails, run_ref
 
     with reading(store) as its:
-        return RunDetails(manifest=run_called(its.runs(), run, its.url))
+        return RunDetails(manifest=run_ref(its.runs(), run, its.url))
 
 
 def runs_diff(first: str, second: str, *, level: float = 0.95, store: Results = None) -> RunDiff:
@@ -1000,11 +999,11 @@ def runs_diff(first: str, second: str, *, level: float = 0.95, store: Results = 
     """
     from judgebench.metrics.intervals import Intervals
     from judgebench.reports.run_diff import run_diff
-    from judgebench.reports.run_ref import run_called
+    from judgebench.reports.runs import run_ref
 
     _check_numbers(level=level)
     with reading(store) as its:
-        one, other = (run_called(its.runs(), wanted, its.url) for wanted in (first, second))
+        one, other = (run_ref(its.runs(), wanted, its.url) for wanted in (first, second))
         return run_diff(its, one, other, intervals=Intervals(level=level))
 
 
@@ -1022,10 +1021,10 @@ def cost(run: str | None = None, *, store: Results = None) -> CostReport:
         As for `leaderboard`.
     """
     from judgebench.reports.cost import cost_report
-    from judgebench.reports.run_ref import run_called
+    from judgebench.reports.runs import run_ref
 
     with reading(store) as its:
-        chosen = None if run is None else run_called(its.runs(), run, its.url).id
+        chosen = None if run is None else run_ref(its.runs(), run, its.url).id
         return cost_report(its, chosen)
 
 
@@ -1293,7 +1292,7 @@ def judged_replies(
     """
     from judgebench.reports import replies as found
     from judgebench.reports.boards import benchmark_ref
-    from judgebench.reports.run_ref import run_called
+    from judgebench.reports.runs import run_ref
 
     with reading(store) as its:
         _check_names(its, models=_listed(models=models))
@@ -1303,7 +1302,7 @@ def judged_replies(
             unreadable=unreadable,
             benchmark=None if benchmark is None else benchmark_ref(its, benchmark),
             models=_listed(models=models),
-            run_id=None if run is None else run_called(its.runs(), run, its.url).id,
+            run_id=None if run is None else run_ref(its.runs(), run, its.url).id,
             limit=limit,
         )
 
@@ -1420,7 +1419,7 @@ def forget(
     from judgebench.reports.boards import benchmark_ref
     from judgebench.reports.forgotten import forgotten_report, usd_per_call
     from judgebench.reports.replies import stored_judges
-    from judgebench.reports.run_ref import run_called
+    from judgebench.reports.runs import run_ref
     from judgebench.store.copy import Forgettable
 
     with open_live_store(_usual_store(store), read_only=not remove) as opened:
@@ -1428,7 +1427,7 @@ def forget(
         on = [benchmark_ref(opened, name) for name in _listed(benchmarks=benchmarks)]
         wanted = Forgettable(
             judges=[j.key for name in _listed(judges=judges) for j in stored_judges(opened, name)],
-            runs=[run_called(ran, name, opened.url).id for name in _listed(runs=runs)],
+            runs=[run_ref(ran, name, opened.url).id for name in _listed(runs=runs)],
             judgments=_listed(judgments=judgments),
             benchmarks=[(which.name, which.version) for which in on],
             unreadable=unreadable,

@@ -33,7 +33,7 @@ from judgebench.records import JudgeSpec
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.boards import Columns, benchmark_ref, find_model, renamed, with_units
 from judgebench.reports.drift import JudgeDrift, judge_drift
-from judgebench.reports.run_ref import run_called
+from judgebench.reports.runs import run_ref
 from judgebench.reports.stack_anchors import TOLERANCE, Answering, OtherStack, other_stack
 from judgebench.store import Store
 
@@ -107,7 +107,7 @@ class PairData:
 
     def _of_run(self, wanted: str, name: str) -> str:
         store = self.board.store
-        run = run_called(store.runs(), wanted, store.name)
+        run = run_ref(store.runs(), wanted, store.name)
         judged = store.run_verdicts(run.id, self.which.name, self.which.version)
         names = {model.id: (model.name, *model.names) for model in store.models()}
         its = {one for one in judged["model_id"] if not name or name in (one, *names.get(one, ()))}
