@@ -83,7 +83,7 @@ if TYPE_CHECKING:
     from judgebench.reports.plan import Plan
     from judgebench.reports.ranking_control import Control
     from judgebench.reports.ranking_tables import Rankings
-    from judgebench.reports.replies import JudgedReply
+    from judgebench.reports.replies import JudgedReply, Replies
     from judgebench.reports.reproduce import Reproductions
     from judgebench.reports.run_boards import RunBoards
     from judgebench.reports.run_diff import RunDiff
@@ -803,7 +803,7 @@ def nights(
     benchmark, store
         As for `leaderboard`; the only benchmark with a verdict on them if None.
     judge, opponent
-        Which board, by names or ids; not needed where there is one.
+        Which board, by names or ids; not needed where there is one. An empty opponent is nobody.
     against
         A baseline's name: each night is held against the model that was called so then; else
         against the night before.
@@ -878,7 +878,7 @@ def training(
     benchmark, store
         As for `leaderboard`; the only benchmark with a verdict on them if None.
     judge, opponent
-        Which board, by names or ids; not needed where there is one.
+        Which board, by names or ids; not needed where there is one. An empty opponent is nobody.
     level
         Of the bands.
 
@@ -936,7 +936,7 @@ def _board_of(
         its, against = one.judge, one.opponent
         title = its.name if against is None else f"{its.name} against {against.name}"
         known[its.id] = its.name
-        theirs = () if against is None else (against.id, *against.names)
+        theirs = ("",) if against is None else (against.id, *against.names)
         if judge in (None, its.id, *its.names) and opponent in (None, *theirs):
             found[its.id, None if against is None else against.id] = title
     if len(found) == 1:
@@ -1266,7 +1266,7 @@ def judged_replies(
     models: str | Sequence[str] = (),
     run: str | None = None,
     limit: int | None = None,
-) -> list[JudgedReply]:
+) -> Replies:
     """What a judge was asked and replied, and what was read from it: one entry a judgment.
 
     Parameters
@@ -1339,7 +1339,7 @@ def replies(
     found = judged_replies(
         judge, store=store, unreadable=unreadable, benchmark=benchmark, models=models, run=run
     )
-    return pd.DataFrame([one.record() for one in found], columns=list(RECORD_COLUMNS))
+    return pd.DataFrame([one.record() for one in found.found], columns=list(RECORD_COLUMNS))
 
 
 def verdicts(
@@ -2296,7 +2296,7 @@ def try_judge(
         work, written = _work_on(answers, judges or ["scripted/nobody"], limits, **how)
     with open_live_store(store_url(work.suite, store)) as opened:
         if kept is not None:
-            found = report.judged_replies(opened, kept, limit=on)
+            found = report.judged_replies(opened, kept, limit=on).found
             return None, report.reread(opened, found, work.assignments)
         questions = [(one, first_calls(work, opened, one, on)) for one in work.assignments]
         names = {candidate.key: candidate.name for candidate in work.candidates}
