@@ -89,6 +89,8 @@ class ProviderPool:
             self.replies, budget=self.budget, limits=limits, batched=self._batched
         )
         self.collected: dict[str, Collected] = {}
+        self.copies = 1
+        """Of a local model, that are asked at once."""
         self._store = store
 
     def renew(self) -> None:
@@ -212,7 +214,8 @@ class ProviderPool:
         loaded = config.lm_eval or config.reward_model if isinstance(config, JudgeConfig) else None
         if loaded is None or not isinstance(loaded.batch_size, int):
             return wanted
-        return max(wanted, 2 * loaded.batch_size)  # a batch fills while another one is worked on
+        # A batch fills while another one is worked on, wherever the model is.
+        return max(wanted, 2 * loaded.batch_size * self.copies)
 
     def look_after(self) -> Meter:
         """Called every second: gives back what lies idle of a budget; what was taken so far."""

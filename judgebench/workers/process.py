@@ -16,8 +16,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from typing import Any, Protocol
 
 from judgebench.errors import ConfigError, LocalModelError
 from judgebench.secret import redact, secrets_of
@@ -30,6 +31,29 @@ _POLL_S = 0.2
 _GRACE_S = 5.0
 _LAST_BYTES = 16 * 1024
 _LAST_LINES = 15
+
+
+class Worker(Protocol):
+    """What answers questions with one model: a process here, or several elsewhere.
+
+    ``width`` is how many times it can be asked at once, ``pid`` its process.
+    """
+
+    @property
+    def pid(self) -> int | None: ...
+
+    @property
+    def width(self) -> int: ...
+
+    def load(
+        self, job: Mapping[str, Any], *, within_s: float | None, limit: str
+    ) -> dict[str, Any]: ...
+
+    def ask(
+        self, questions: Sequence[Mapping[str, Any]], *, within_s: float | None = None
+    ) -> Iterator[dict[str, Any]]: ...
+
+    def stop(self) -> None: ...
 
 
 class WorkerProcess:
@@ -75,6 +99,8 @@ class WorkerProcess:
         self._readers = [threading.Thread(target=read, daemon=True) for read in reads]
         for reader in self._readers:
             reader.start()
+
+    width = 1
 
     @property
     def pid(self) -> int:
@@ -130,6 +156,18 @@ class WorkerProcess:
         self._tell({"questions": questions})
         while (event := self._event(deadline))["event"] != "done":
             yield event
+
+    def portions(self, questions: Sequence[Mapping[str, Any]]) -> list[list[int]]:
+        """Which questions are answered together, by their numbers.
+
+        Raises
+        ------
+        LocalModelError
+            When the process has ended.
+        """
+        self._tell({"portions": questions})
+        found: list[list[int]] = self._event(None)["portions"]
+        return found
 
     def stop(self) -> None:
         """End the process and everything it started; returns when all of it is gone."""
@@ -208,6 +246,10 @@ class WorkerProcess:
         with self._process.stderr as stream:
             while chunk := os.read(stream.fileno(), _LAST_BYTES):
                 self._tail = (self._tail + chunk)[-_LAST_BYTES:]
+
+
+START: ContextVar[Callable[..., Worker]] = ContextVar("start", default=WorkerProcess)
+"""How workers of models are started: as processes here, unless a run has it otherwise."""
 
 
 def clean(text: str) -> str:
