@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 import os
 import shlex
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
+from functools import partial
 from numbers import Real
 from pathlib import Path
 from typing import (
@@ -45,7 +46,7 @@ from judgebench.execution.forecast import PlanRow, Range
 from judgebench.execution.forecast import plan as plan_work
 from judgebench.execution.manifest import Outcome, with_rechecks
 from judgebench.execution.pool import ProviderPool
-from judgebench.execution.preflight import ASKED, Finding, needs
+from judgebench.execution.preflight import ASKED, Finding, check_extras, needs
 from judgebench.execution.recheck import Unconfirmed, recheck_of_today
 from judgebench.execution.resolve import ResolvedBenchmark, ResolvedSuite, endpoints, resolve
 from judgebench.plain_text import dollars
@@ -287,21 +288,21 @@ def leaderboard(
     from judgebench.reports.published import read_names
     from judgebench.reports.reference_board import references
 
-    if not _listed(benchmarks):
+    if not _listed(benchmarks=benchmarks):
         raise UsageError("benchmarks: name one or several")
     _check_numbers(level=level)
     _check_choice("length_control", length_control, LengthControl)
     request = BoardRequest(
-        benchmarks=tuple(_listed(benchmarks)),
-        judges=tuple(_listed(judges)),
-        models=tuple(_listed(models)),
-        columns=tuple(_listed(metrics)),
+        benchmarks=tuple(_listed(benchmarks=benchmarks)),
+        judges=tuple(_listed(judges=judges)),
+        models=tuple(_listed(models=models)),
+        columns=tuple(_listed(metrics=metrics)),
         sort=sort,
-        panels=tuple(_listed(panels)),
+        panels=tuple(_listed(panels=panels)),
         length_control=length_control,
         rank_by=rank_by,
         rank_suspicious=rank_suspicious,
-        by=tuple(_listed(by)),
+        by=tuple(_listed(by=by)),
         level=level,
         published_as=published_as
         if isinstance(published_as, Mapping)
@@ -452,7 +453,7 @@ def agreement(
             its,
             benchmark,
             reference=reference,
-            judges=_listed(judges),
+            judges=_listed(judges=judges),
             between=between,
             rule=rule,
             weighting=weighting,
@@ -506,9 +507,9 @@ def compare(
             its,
             first,
             second,
-            benchmarks=_listed(benchmarks),
-            judges=_listed(judges),
-            metrics=_listed(metrics),
+            benchmarks=_listed(benchmarks=benchmarks),
+            judges=_listed(judges=judges),
+            metrics=_listed(metrics=metrics),
             by=by,
             level=level,
         )
@@ -650,7 +651,7 @@ def ranking(
         found = rankings(
             its,
             benchmark,
-            judges=_listed(judges),
+            judges=_listed(judges=judges),
             ties=ties,
             control=control,
             reference=reference,
@@ -708,7 +709,7 @@ def confidence(
             its,
             benchmark,
             correct=correct,
-            confidences=_listed(confidences),
+            confidences=_listed(confidences=confidences),
             rouge=rouge,
             intervals=Intervals(level=level),
         )
@@ -763,7 +764,7 @@ def evaluators(
             its,
             benchmark,
             reference=reference,
-            judges=_listed(judges),
+            judges=_listed(judges=judges),
             others=others,
             upstream=upstream,
             intervals=Intervals(level=level),
@@ -1071,7 +1072,7 @@ def reproduce(
 
     _check_numbers(level=level)
     folder = None if tasks is None else Path(tasks)
-    return recomputed(_listed(tables), tasks=folder, intervals=Intervals(level=level))
+    return recomputed(_listed(tables=tables), tasks=folder, intervals=Intervals(level=level))
 
 
 def calibrate_length(
@@ -1103,7 +1104,9 @@ def calibrate_length(
     from judgebench.reports.calibrate_length import calibrate_length as fitted
 
     with writing(store, create=False) as its:
-        return fitted(its, benchmark, judge=judge, baseline=baseline, verbose=_listed(verbose))
+        return fitted(
+            its, benchmark, judge=judge, baseline=baseline, verbose=_listed(verbose=verbose)
+        )
 
 
 def set_baseline(
@@ -1129,7 +1132,7 @@ def set_baseline(
     from judgebench.reports.baselines import set_baseline as named
 
     with writing(store, create=False) as its:
-        return named(its, name, model, _listed(benchmarks), passed)
+        return named(its, name, model, _listed(benchmarks=benchmarks), passed)
 
 
 def baselines(*, history: bool = False, store: Results = None) -> BaselineList:
@@ -1165,7 +1168,7 @@ def pin_anchors(
     if answers < 1:
         raise UsageError(f"answers: {answers!r} are none; 1 or more")
     with writing(store, create=False) as its:
-        return pin(its, benchmark, judge, models=_listed(models), answers=answers, seed=seed)
+        return pin(its, benchmark, judge, models=_listed(models=models), answers=answers, seed=seed)
 
 
 def item(
@@ -1202,9 +1205,13 @@ def item(
 
     with reading(store) as its:
         which = meant(its, benchmark)
-        _check_names(its, models=_listed(models), judges=_listed(judges))
+        _check_names(its, models=_listed(models=models), judges=_listed(judges=judges))
         chosen: dict[str, Any]
-        chosen = {"judges": _listed(judges), "models": _listed(models), "earlier": earlier}
+        chosen = {
+            "judges": _listed(judges=judges),
+            "models": _listed(models=models),
+            "earlier": earlier,
+        }
         return Composed(made=item_document(its, which, str(item_id), **chosen))
 
 
@@ -1231,9 +1238,9 @@ def answers(
 
     with reading(store) as its:
         which = meant(its, benchmark)
-        _check_names(its, models=_listed(models))
+        _check_names(its, models=_listed(models=models))
         return _frame(
-            its.responses_table(which.name, which.version, models=_listed(models) or None)
+            its.responses_table(which.name, which.version, models=_listed(models=models) or None)
         )
 
 
@@ -1290,13 +1297,13 @@ def judged_replies(
     from judgebench.reports.run_ref import run_called
 
     with reading(store) as its:
-        _check_names(its, models=_listed(models))
+        _check_names(its, models=_listed(models=models))
         return found.judged_replies(
             its,
             judge,
             unreadable=unreadable,
             benchmark=None if benchmark is None else meant(its, benchmark),
-            models=_listed(models),
+            models=_listed(models=models),
             run_id=None if run is None else run_called(its.runs(), run, its.url).id,
             limit=limit,
         )
@@ -1370,7 +1377,7 @@ def verdicts(
 
     with reading(store) as its:
         which = meant(its, benchmark)
-        whose, about = _listed(judges) or None, _listed(models) or None
+        whose, about = _listed(judges=judges) or None, _listed(models=models) or None
         _check_names(its, models=about or (), judges=whose or ())
         if not with_text:
             return _frame(its.verdicts(which.name, which.version, judges=whose, models=about))
@@ -1419,11 +1426,11 @@ def forget(
 
     with open_live_store(_usual_store(store), read_only=not remove) as opened:
         ran = opened.runs()
-        on = [meant(opened, name) for name in _listed(benchmarks)]
+        on = [meant(opened, name) for name in _listed(benchmarks=benchmarks)]
         wanted = Forgettable(
-            judges=[j.key for name in _listed(judges) for j in judges_called(opened, name)],
-            runs=[run_called(ran, name, opened.url).id for name in _listed(runs)],
-            judgments=_listed(judgments),
+            judges=[j.key for name in _listed(judges=judges) for j in judges_called(opened, name)],
+            runs=[run_called(ran, name, opened.url).id for name in _listed(runs=runs)],
+            judgments=_listed(judgments=judgments),
             benchmarks=[(which.name, which.version) for which in on],
             unreadable=unreadable,
         )
@@ -1722,7 +1729,7 @@ def export_confidence_examples(
             version,
             correct=correct,
             positive=meant(its, f"{name}@{version}").labels[-1],
-            models=_listed(models),
+            models=_listed(models=models),
             number=number,
         )
 
@@ -1808,8 +1815,8 @@ def export_alpaca_eval(
             Path(folder),
             which.name,
             which.version,
-            models=_listed(models),
-            judges=_listed(judges),
+            models=_listed(models=models),
+            judges=_listed(judges=judges),
             baseline=baseline,
         )
 
@@ -1898,8 +1905,13 @@ def _check_choice(name: str, value: object, known: Any) -> None:
         raise UsageError(unknown_name(name, str(value), get_args(known)))
 
 
-def _listed(names: str | Sequence[str]) -> list[str]:
-    return [names] if isinstance(names, str) else list(names)
+def _listed(**named: str | Iterable[str] | None) -> list[str]:
+    """One argument as a list; None is none. Raises `UsageError` for what is no name."""
+    ((argument, given),) = named.items()
+    names = [given] if isinstance(given, str) or not isinstance(given, Iterable) else list(given)
+    if given is not None and not all(isinstance(name, str) for name in names):
+        raise UsageError(f"{argument}: {given!r} is no name, nor several of them")
+    return [name for name in names if name is not None]
 
 
 def run(
@@ -2037,8 +2049,8 @@ def _narrowing(
 ) -> config.Narrowing:
     return config.Narrowing(
         limit=limit,
-        models=tuple(_listed(models)),
-        judges=tuple(_listed(judges)),
+        models=tuple(_listed(models=models)),
+        judges=tuple(_listed(judges=judges)),
         shard=config.Shard.parse(shard) if isinstance(shard, str) else shard,
     )
 
@@ -2065,11 +2077,15 @@ def _under_way(
         if path is not None:
             work = with_rechecks(work, opened.runs(), again)
         pool = ProviderPool(work.suite, opened)
+        planned = partial(plan_work, work, opened, pool, occasion=occasion)
         with nullcontext() if path is None else _named(path):
             pool.check(endpoints(work))
+            missed = check_extras(work.suite, planned)
         if on_forecast is not None and pool.cost_money(list(endpoints(work).values())):
-            on_forecast(plan_work(work, opened, pool, occasion=occasion))
+            on_forecast(planned())
         with shown(progress) as told:
+            for line in missed:
+                told.say(f"warning: {line}")
             yield _UnderWay(work, opened, pool, told)
 
 
@@ -2638,7 +2654,7 @@ def doctor(
             )
         except JudgebenchError as error:
             of_suite, fault = [Finding("suite", "fault", str(error))], error
-    asked = [of_server(base_url) for base_url in _listed(servers)]
+    asked = [of_server(base_url) for base_url in _listed(servers=servers)]
     checks = (*of_machine(url), *of_suite, *asked)
     silent = [one for one in asked if one.state == "fault"]
     wrong = silent or [one for one in of_suite if one.state == "fault"]

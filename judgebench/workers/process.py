@@ -7,7 +7,6 @@ ends by itself when the pipe of its orders does.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
 import queue
@@ -20,13 +19,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, Protocol
 
+from judgebench import extras
 from judgebench.errors import ConfigError, LocalModelError
 from judgebench.secret import redact, secrets_of
 
-NEEDS = {"hf": "torch", "hf-auto": "torch", "huggingface": "torch", "vllm": "vllm"}
+NEEDS = {backend: extras.EXTRAS[name].packages[0] for backend, name in extras.BACKENDS.items()}
 """The package without which a backend cannot run."""
 
-_INSTALL = {"torch": "pip install 'judgebench-harness[hf]'", "vllm": "pip install 'lm-eval[vllm]'"}
 _POLL_S = 0.2
 _GRACE_S = 5.0
 _LAST_BYTES = 16 * 1024
@@ -75,10 +74,9 @@ class WorkerProcess:
     """
 
     def __init__(self, module: str, *, model: str, gpus: str | None, needs: str | None) -> None:
-        if needs is not None and importlib.util.find_spec(needs) is None:
+        if needs is not None and not extras.is_installed(needs):
             raise ConfigError(
-                f"{model} needs {needs}, which is not installed: "
-                f"{_INSTALL.get(needs, f'pip install {needs}')}"
+                f"{model} needs {needs}, which is not installed: {extras.install_line(needs)}"
             )
         # Threads that spin while they wait: measured at 14 times the seconds on a busy machine.
         usual = {"OMP_NUM_THREADS": str(os.cpu_count() or 1), "OMP_WAIT_POLICY": "PASSIVE"}
