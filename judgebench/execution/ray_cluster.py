@@ -27,6 +27,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from judgebench import extras
 from judgebench.config import RayExecutor
 from judgebench.errors import ConfigError, LocalModelError
 from judgebench.plain_text import printable_lines
@@ -155,9 +156,7 @@ def _ray() -> Any:
     try:
         import ray
     except ImportError:
-        raise ConfigError(
-            "executor: ray is not installed: pip install 'judgebench-harness[ray]'"
-        ) from None
+        raise ConfigError(f"executor: ray is not installed: {extras.install_line('ray')}") from None
     from ray._private import worker
 
     if hasattr(worker, "print_to_stdstream"):  # long reports on standard output, which is ours
