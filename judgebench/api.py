@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
+from functools import partial
 from numbers import Real
 from pathlib import Path
 from typing import (
@@ -45,7 +47,7 @@ from judgebench.execution.forecast import PlanRow, Range
 from judgebench.execution.forecast import plan as plan_work
 from judgebench.execution.manifest import Outcome, with_rechecks
 from judgebench.execution.pool import ProviderPool
-from judgebench.execution.preflight import ASKED, Finding, needs
+from judgebench.execution.preflight import ASKED, Finding, check_extras, needs
 from judgebench.execution.recheck import Unconfirmed, recheck_of_today
 from judgebench.execution.resolve import ResolvedBenchmark, ResolvedSuite, endpoints, resolve
 from judgebench.plain_text import dollars
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
 
     from judgebench.exchange.alpaca_eval_export import AlpacaEvalExport
     from judgebench.exchange.pipeline import ImportReport
+    from judgebench.execution.slurm import Submitted
     from judgebench.reports.agreement import AgreementReport
     from judgebench.reports.baselines import BaselineList
     from judgebench.reports.board_tables import Leaderboard
@@ -1972,6 +1975,11 @@ def run(
         unjudged=unjudged,
         executor=executor,
     )
+    if work.suite.executor is not None and work.suite.executor.slurm is not None:
+        raise UsageError(
+            f"{path} is for Slurm: judgebench.api.submit(…) hands it over, as `judgebench run` "
+            "does; executor='local' works on all of it here, and shard='3/16' on a part"
+        )
     for label_file, about in _label_files(work):
         # A fault in it is said now, not after everything was paid for.
         read_label_rows(label_file, about)
@@ -2015,6 +2023,83 @@ def run(
                     f"`judgebench export {tracker} {outcome.manifest.id}` sends it"
                 )
         return outcome
+
+
+_LIMIT_OPTIONS = {
+    "max_connections": "--max-connections",
+    "max_retries": "--max-retries",
+    "timeout_s": "--timeout",
+}
+"""Limits that a job is told; what a run may cost is dealt out among them."""
+
+
+def submit(
+    suite: Path | str,
+    *,
+    store: Results = None,
+    limits: Mapping[str, Any] | None = None,
+    batch: bool = False,
+    models: str | Sequence[str] = (),
+    judges: str | Sequence[str] = (),
+    limit: int | None = None,
+    executor: str | None = None,
+    last: Sequence[str] = (),
+    warn: Callable[[str], object] = str,
+) -> Submitted:
+    """Hand a suite over to Slurm: an array of its shards, and a job that ends the run.
+
+    Parameters
+    ----------
+    store, limits, batch, models, judges, limit, executor
+        As for `run`. Of limits those that ``judgebench run`` takes on its command line.
+    last
+        Further words of the command that ends the run.
+    warn
+        Told what a run of many jobs makes of the suite's limits.
+
+    Raises
+    ------
+    UsageError
+        For a suite that is not for Slurm, and a limit that a job cannot be told.
+    ConfigError, ProviderUnavailableError
+        What is wrong with the suite; where Slurm is not there, or takes no jobs.
+    """
+    from judgebench.execution import slurm
+    from judgebench.store.opening import located
+
+    path, narrowing = Path(suite), _narrowing(models, judges, limit, None)
+    work = _resolved(path, limits=limits, batch=batch, narrowing=narrowing, executor=executor)
+    its = work.suite
+    if its.executor is None or its.executor.slurm is None:
+        raise UsageError(f"{path} is not for Slurm: executor: {{slurm: {{array: 16}}}} makes it so")
+    for label_file, about in _label_files(work):
+        read_label_rows(label_file, about)
+    with _named(path):
+        ProviderPool(its, None).check(endpoints(work))
+    said, words = {**(limits or {})}, narrowing.options() + ["--batch"] * batch
+    said.pop("max_cost_usd", None)
+    for name, value in said.items():
+        if name not in _LIMIT_OPTIONS:
+            raise UsageError(f"limits: write {name} into {path}: a job is not told of it otherwise")
+        words += [_LIMIT_OPTIONS[name], str(value)]
+    chosen, url = its.executor.slurm, store_url(its, store)
+    asked: list[Any] = [its.limits, *endpoints(work).values()]
+    if located(url).path and any(one.requests_per_minute for one in asked):
+        warn(
+            "requests_per_minute holds for each job by itself, since each has a store of its own: "
+            "on a PostgreSQL server they share it"
+        )
+    if its.limits.max_tokens or any(one.tokens_per_minute for one in asked):
+        warn(f"tokens_per_minute and max_tokens hold for each of {chosen.array + 1} jobs by itself")
+    return slurm.submit(
+        path,
+        chosen,
+        url,
+        name=re.sub(r"[^\w.-]+", "_", its.name),
+        words=words,
+        last=last,
+        max_cost_usd=its.limits.max_cost_usd,
+    )
 
 
 def run_boards(outcome: Outcome, *, store: Results = None) -> RunBoards:
@@ -2075,11 +2160,15 @@ def _under_way(
         if path is not None:
             work = with_rechecks(work, opened.runs(), again)
         pool = ProviderPool(work.suite, opened)
+        planned = partial(plan_work, work, opened, pool, occasion=occasion)
         with nullcontext() if path is None else _named(path):
             pool.check(endpoints(work))
+            missed = check_extras(work.suite, planned)
         if on_forecast is not None and pool.cost_money(list(endpoints(work).values())):
-            on_forecast(plan_work(work, opened, pool, occasion=occasion))
+            on_forecast(planned())
         with shown(progress) as told:
+            for line in missed:
+                told.say(f"warning: {line}")
             yield _UnderWay(work, opened, pool, told)
 
 
@@ -2478,6 +2567,8 @@ def _resolved(
         suite = suite.unjudged()
     if executor is not None:
         suite = suite.on(executor)
+    if narrowing is not None and narrowing.shard and suite.executor and suite.executor.slurm:
+        suite = suite.on(config.LOCAL)  # a job of the array, or typed by hand
     with _named(path):
         registry.include_of_suite(suite.included)
         return resolve(suite, narrowing)

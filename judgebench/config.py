@@ -672,10 +672,35 @@ class RayExecutor(Section):
     address: str = Field("auto", description="of the cluster; auto: that of this machine")
     gpus_per_model: int = Field(1, ge=0, description="0 for models that run without")
     cpus_per_model: PositiveInt = 1
+    nodes: dict[str, str] = Field(
+        default_factory=dict, description="labels that Ray knows of the nodes to use, by name"
+    )
 
 
 class SlurmExecutor(Section):
-    """A job array of Slurm: each job has a shard of the suite."""
+    """A job array of Slurm: each job has a shard of the suite, and a last one ends the run."""
+
+    array: PositiveInt = Field(4, description="shards, each a job")
+    parallel: PositiveInt | None = Field(None, description="jobs at once; all of them if unset")
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    constraint: str | None = None
+    gpus: int = Field(0, ge=0, description="of each job")
+    cpus: PositiveInt | None = Field(None, description="of each job")
+    memory_gb: Amount | None = Field(None, description="of each job")
+    minutes: PositiveInt = Field(240, description="of a job; then it is queued again and goes on")
+    requeues: int = Field(10, ge=0, description="how often, where its time was over")
+    sbatch: Settings = Field(default_factory=dict, description="further options of sbatch")
+    setup: list[str] = Field(
+        default_factory=list, description="lines of shell before each job, as `module load cuda`"
+    )
+    folder: File | None = Field(
+        None, description="of jobs and their logs, seen by all nodes; jobs/ beside the suite"
+    )
+    cluster: Literal["slurm", "local"] = Field(
+        "slurm", description="local: the same jobs as processes of this machine, to try a suite"
+    )
 
 
 class Executor(Section):

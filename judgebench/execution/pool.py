@@ -85,21 +85,27 @@ class ProviderPool:
             None if store is None or not known else lambda key: bool(store.in_batches([key], None))
         )
         self._has_batches = any(batch.state in OPEN for batch in known)
+        self._store = store
+        self.copies = 1
+        """Of a local model, that are asked at once."""
+        self._make_providers()
+
+    def _make_providers(self) -> None:
         self.providers = Providers(
-            self.replies, budget=self.budget, limits=limits, batched=self._batched
+            self.replies,
+            budget=self.budget,
+            limits=self.limits,
+            batched=self._batched,
+            lease=None if self._store is None else self._store.lease_time,
         )
         self.collected: dict[str, Collected] = {}
-        self._store = store
 
     def renew(self) -> None:
         """Fresh connections, for the next event loop; the budget goes on, and is settled."""
         self.budget.settle_up()
         for collected in self.collected.values():
             collected.interface.close()
-        self.providers = Providers(
-            self.replies, budget=self.budget, limits=self.limits, batched=self._batched
-        )
-        self.collected = {}
+        self._make_providers()
 
     def wind_down(self) -> None:
         """Send nothing more; the replies under way still come."""
@@ -212,7 +218,8 @@ class ProviderPool:
         loaded = config.lm_eval or config.reward_model if isinstance(config, JudgeConfig) else None
         if loaded is None or not isinstance(loaded.batch_size, int):
             return wanted
-        return max(wanted, 2 * loaded.batch_size)  # a batch fills while another one is worked on
+        # A batch fills while another one is worked on, wherever the model is.
+        return max(wanted, 2 * loaded.batch_size * self.copies)
 
     def look_after(self) -> Meter:
         """Called every second: gives back what lies idle of a budget; what was taken so far."""

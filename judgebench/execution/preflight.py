@@ -7,8 +7,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
-from importlib.util import find_spec
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,21 +15,16 @@ from typing import Any, NamedTuple
 from judgebench import registry
 from judgebench.config import CANDIDATE, ApiModel, Endpoint, LmEval, Suite
 from judgebench.dialogue import REPLY_LIMITS
+from judgebench.errors import ConfigError
 from judgebench.execution.execute import evaluate
+from judgebench.execution.forecast import PlanRow
 from judgebench.execution.pool import ProviderPool
 from judgebench.execution.resolve import ResolvedSuite, endpoints, model_of, resolve
+from judgebench.extras import BACKENDS, EXTRAS, absent, install_line
 from judgebench.protocols import NoProgress
 from judgebench.providers.http import Address
 from judgebench.store import open_store
 
-PACKAGES = {
-    "torch": "pip install 'judgebench-harness[hf]'",
-    "transformers": "pip install 'judgebench-harness[hf]'",
-    "vllm": "pip install 'lm-eval[vllm]'",
-}
-"""What local models run with, and how it is installed."""
-
-_OF_BACKEND = dict.fromkeys(("hf", "hf-auto", "huggingface"), ("torch", "transformers"))
 _ANSWER_S = 30.0
 _BILLIONS = re.compile(r"(?:(\d+)x)?(\d+(?:\.\d+)?)b(?![a-z0-9])", re.IGNORECASE)
 _BITS = re.compile(
@@ -77,6 +71,12 @@ def gpus() -> list[Gpu] | None:
 
 def needs(work: ResolvedSuite) -> Iterator[Finding]:
     """What a run of a suite needs here, and whether it is there. Asks nobody, loads nothing."""
+    for who, extra in extras_of(work.suite):
+        lacking = absent(extra)
+        found = f"{' and '.join(EXTRAS[extra].packages)} installed"
+        if lacking is not None:
+            found = f"{lacking} is not installed: {install_line(lacking)}"
+        yield Finding(who, "ok" if lacking is None else "fault", found)
     for name, config in endpoints(work).items():
         yield from _key(name, config)
         if config.server is not None:
@@ -86,14 +86,12 @@ def needs(work: ResolvedSuite) -> Iterator[Finding]:
             yield Finding(name, "ok" if there else "fault", program if there else fault)
             yield from _fits(name, _served_model(command), config.server.gpus, _flags(command))
     for name, local in _local_models(work.suite).items():
-        for package in _OF_BACKEND.get(local.model, (local.model,)):
-            yield _installed(name, package)
+        if local.model not in BACKENDS:
+            yield Finding(name, "ok", f"lm-eval's backend {local.model}")
         given = {**local.model_args, "_backend": local.model}
         yield from _fits(name, str(given.get("pretrained") or ""), local.gpus, given)
     for judge in work.suite.judges:
         if (own := judge.reward_model) is not None:
-            for package in ("torch", "transformers"):
-                yield _installed(f"judge {judge.name}", package)
             yield from _fits(f"judge {judge.name}", own.pretrained, own.gpus, {"dtype": own.dtype})
 
 
@@ -120,12 +118,54 @@ def _key(name: str, config: Endpoint) -> Iterator[Finding]:
         yield Finding(name, "ok" if there else "fault", found)
 
 
-def _installed(name: str, package: str) -> Finding:
-    if package not in PACKAGES:  # another backend of lm-eval, which says itself what it lacks
-        return Finding(name, "ok", f"lm-eval's backend {package}")
-    if find_spec(package) is not None:
-        return Finding(name, "ok", f"{package} is installed")
-    return Finding(name, "fault", f"{package} is not installed: {PACKAGES[package]}")
+def extras_of(suite: Suite) -> Iterator[tuple[str, str]]:
+    """Who in a suite needs which extra (`judgebench.extras`)."""
+    if suite.executor is not None:  # its nodes load models: whether they can is theirs to say
+        yield from ((f"executor {name}", name) for name in suite.executor.model_fields_set)
+    else:
+        for name, local in _local_models(suite).items():
+            if local.model in BACKENDS:
+                yield name, BACKENDS[local.model]
+        for judge in suite.judges:
+            if judge.reward_model is not None:
+                yield f"judge {judge.name}", "hf"
+    asked = {f"model {one.name}": one.api for one in suite.models if one.api is not None}
+    for name, endpoint in (asked | {f"judge {one.name}": one for one in suite.judges}).items():
+        if endpoint.provider == "litellm":
+            yield name, "litellm"
+    for tracker in suite.track:
+        yield f"track {tracker}", tracker
+
+
+def check_extras(suite: Suite, planned: Callable[[], Sequence[PlanRow]]) -> list[str]:
+    """What a run will miss at its end for want of a package.
+
+    Parameters
+    ----------
+    planned
+        What the run would do; asked for only where a package is not installed.
+
+    Raises
+    ------
+    ConfigError
+        Where a model has to answer, or a judge to judge, that cannot without a package, or there is
+        none for the executor: nothing was done yet. Who has nothing left to do needs none.
+    """
+    lacking = {who: name for who, extra in extras_of(suite) if (name := absent(extra)) is not None}
+    if not lacking:
+        return []
+    themselves = {one.name for one in suite.judges if one.provider == CANDIDATE}
+    busy = {who for who in lacking if who.startswith("executor ")}
+    for row in planned():
+        if row.generations or (row.judge_calls and row.judge in themselves):
+            busy.add(f"model {row.model}")
+        if row.judge_calls:
+            busy.add(f"judge {row.judge}")
+    said = {who: f"{who} needs {name}, which is not installed: {install_line(name)}"
+            for who, name in lacking.items()}  # fmt: skip
+    if refused := [line for who, line in said.items() if who in busy]:
+        raise ConfigError("; ".join(refused))
+    return [line for who, line in said.items() if who.startswith("track ")]
 
 
 # Whether a model fits ---------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from judgebench.providers.base import Counts
 from judgebench.providers.budget import Budget, BudgetGuard
 from judgebench.providers.guard import ContextGuard
 from judgebench.providers.prices import price_of
-from judgebench.providers.rate_limit import RateLimit, gate_for
+from judgebench.providers.rate_limit import RateLimit, SharedRate, gate_for
 from judgebench.providers.replay import Replay
 from judgebench.providers.retry import Retry
 from judgebench.providers.server import LocalServer, WithServer
@@ -65,6 +66,8 @@ class Providers:
         Those of the suite, for what an endpoint does not say itself.
     batched
         See `Replay`.
+    lease
+        `Store.lease_time`, where processes share it; None for a limit of this process alone.
     """
 
     def __init__(
@@ -74,9 +77,11 @@ class Providers:
         budget: Budget | None = None,
         limits: Limits | None = None,
         batched: Callable[[bytes], bool] | None = None,
+        lease: Callable[[bytes, float], tuple[float, float]] | None = None,
     ) -> None:
         self.budget = budget or Budget()
         self._batched = batched
+        self._lease = lease
         self._replies = replies
         self._limits = limits or Limits()
         self._stacks: dict[bytes, _Stack] = {}
@@ -142,6 +147,7 @@ class Providers:
             tokens_per_minute=endpoint.tokens_per_minute,
             tokens=size.expected,
             gate=gate_for(_key(endpoint, _DOOR)),
+            shared=self._shared_rate(endpoint),
         )
         budget = BudgetGuard(
             limit,
@@ -160,6 +166,14 @@ class Providers:
         fits = ContextGuard(retry, size.counter, room=size.room)
         replay = Replay(fits, self._replies, counts, price=price, batched=self._batched)
         return _Stack(replay, retry, budget, limit)
+
+    def _shared_rate(self, endpoint: Endpoint) -> Callable[[], float] | None:
+        """What processes on one store share; a server that each starts for itself is not."""
+        if self._lease is None or endpoint.requests_per_minute is None or endpoint.server:
+            return None
+        # No hash of a key gets into a store: keys of one account have its limit between them.
+        door = _key(endpoint.model_copy(update={"api_key": None}), _DOOR)
+        return SharedRate(partial(self._lease, door), endpoint.requests_per_minute).take
 
     def _provider(self, endpoint: Endpoint) -> Provider:
         """The bare provider, behind its own server where it has one."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, select, text
 
 from judgebench.errors import ConfigError, StoreError
+from judgebench.extras import install_line
 from judgebench.store import schema
 from judgebench.store.database import insert
 from judgebench.store.schema import REVISION
@@ -164,8 +165,7 @@ def located(url: str) -> Location:
         from judgebench.store.postgres import conninfo, printable
     except ImportError as error:
         raise ConfigError(
-            "a store on a PostgreSQL server needs psycopg: pip install"
-            " 'judgebench-harness[postgres]'"
+            f"a store on a PostgreSQL server needs psycopg: {install_line('psycopg')}"
         ) from error
     conninfo(url)
     return Location(url, printable(url), None)

@@ -7,7 +7,6 @@ ends by itself when the pipe of its orders does.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
 import queue
@@ -16,20 +15,44 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from typing import Any, Protocol
 
+from judgebench import extras
 from judgebench.errors import ConfigError, LocalModelError
 from judgebench.secret import redact, secrets_of
 
-NEEDS = {"hf": "torch", "hf-auto": "torch", "huggingface": "torch", "vllm": "vllm"}
+NEEDS = {backend: extras.EXTRAS[name].packages[0] for backend, name in extras.BACKENDS.items()}
 """The package without which a backend cannot run."""
 
-_INSTALL = {"torch": "pip install 'judgebench-harness[hf]'", "vllm": "pip install 'lm-eval[vllm]'"}
 _POLL_S = 0.2
 _GRACE_S = 5.0
 _LAST_BYTES = 16 * 1024
 _LAST_LINES = 15
+
+
+class Worker(Protocol):
+    """What answers questions with one model: a process here, or several elsewhere.
+
+    ``width`` is how many times it can be asked at once, ``pid`` its process.
+    """
+
+    @property
+    def pid(self) -> int | None: ...
+
+    @property
+    def width(self) -> int: ...
+
+    def load(
+        self, job: Mapping[str, Any], *, within_s: float | None, limit: str
+    ) -> dict[str, Any]: ...
+
+    def ask(
+        self, questions: Sequence[Mapping[str, Any]], *, within_s: float | None = None
+    ) -> Iterator[dict[str, Any]]: ...
+
+    def stop(self) -> None: ...
 
 
 class WorkerProcess:
@@ -51,10 +74,9 @@ class WorkerProcess:
     """
 
     def __init__(self, module: str, *, model: str, gpus: str | None, needs: str | None) -> None:
-        if needs is not None and importlib.util.find_spec(needs) is None:
+        if needs is not None and not extras.is_installed(needs):
             raise ConfigError(
-                f"{model} needs {needs}, which is not installed: "
-                f"{_INSTALL.get(needs, f'pip install {needs}')}"
+                f"{model} needs {needs}, which is not installed: {extras.install_line(needs)}"
             )
         # Threads that spin while they wait: measured at 14 times the seconds on a busy machine.
         usual = {"OMP_NUM_THREADS": str(os.cpu_count() or 1), "OMP_WAIT_POLICY": "PASSIVE"}
@@ -75,6 +97,8 @@ class WorkerProcess:
         self._readers = [threading.Thread(target=read, daemon=True) for read in reads]
         for reader in self._readers:
             reader.start()
+
+    width = 1
 
     @property
     def pid(self) -> int:
@@ -130,6 +154,18 @@ class WorkerProcess:
         self._tell({"questions": questions})
         while (event := self._event(deadline))["event"] != "done":
             yield event
+
+    def portions(self, questions: Sequence[Mapping[str, Any]]) -> list[list[int]]:
+        """Which questions are answered together, by their numbers.
+
+        Raises
+        ------
+        LocalModelError
+            When the process has ended.
+        """
+        self._tell({"portions": questions})
+        found: list[list[int]] = self._event(None)["portions"]
+        return found
 
     def stop(self) -> None:
         """End the process and everything it started; returns when all of it is gone."""
@@ -208,6 +244,10 @@ class WorkerProcess:
         with self._process.stderr as stream:
             while chunk := os.read(stream.fileno(), _LAST_BYTES):
                 self._tail = (self._tail + chunk)[-_LAST_BYTES:]
+
+
+START: ContextVar[Callable[..., Worker]] = ContextVar("start", default=WorkerProcess)
+"""How workers of models are started: as processes here, unless a run has it otherwise."""
 
 
 def clean(text: str) -> str:
