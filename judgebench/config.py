@@ -758,6 +758,9 @@ class RayExecutor(Section):
     address: str = Field("auto", description="of the cluster; auto: that of this machine")
     gpus_per_model: int = Field(1, ge=0, description="0 for models that run without")
     cpus_per_model: PositiveInt = 1
+    nodes: dict[str, str] = Field(
+        default_factory=dict, description="labels that Ray knows of the nodes to use, by name"
+    )
 
 
 class SlurmExecutor(Section):

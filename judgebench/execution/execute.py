@@ -40,7 +40,7 @@ from types import FrameType
 from typing import Any, Protocol, TypeAlias
 
 from judgebench import keys
-from judgebench.config import Endpoint
+from judgebench.config import Endpoint, Suite
 from judgebench.errors import (
     BudgetSpentError,
     CallError,
@@ -720,7 +720,11 @@ def evaluate(
     KeyboardInterrupt
         After an interrupt, with everything that came back stored.
     """
-    with under_way(work, store, pool, configuration) as outcome, pool.serving():
+    with (
+        _elsewhere(work.suite, pool) as warnings,
+        under_way(work, store, pool, configuration) as outcome,
+        pool.serving(),
+    ):
         run = Run(outcome, store, progress, pool)
         if store.is_leased(FORGETTING):  # what is planned must still be there when it is used
             with store.lease(FORGETTING, on_wait=run.progress.say):
@@ -735,7 +739,21 @@ def evaluate(
         if anchors is not None:
             outcome.warnings += anchors.warnings
         outcome.seconds["judging"] = time.monotonic() - began
+        outcome.warnings += warnings()
     return outcome
+
+
+@contextmanager
+def _elsewhere(suite: Suite, pool: ProviderPool) -> Iterator[Callable[[], list[str]]]:
+    """Local models are where the suite says; what is to be told of it at the end."""
+    if suite.executor is None or suite.executor.ray is None:
+        yield list
+        return
+    from judgebench.execution.ray_cluster import on_cluster
+
+    with on_cluster(suite.executor.ray) as cluster:
+        pool.copies = cluster.slots()
+        yield cluster.warnings
 
 
 def confirm(
@@ -760,7 +778,10 @@ def confirm(
     """
     assignments = {one: judge_to_confirm(work, one) for one in wanted}
     about = [f"{one.benchmark}@{one.version} {one.judge} {' '.join(one.models)}" for one in wanted]
-    with under_way(work, store, pool, {**configuration, "confirms": about}) as outcome:
+    with (
+        _elsewhere(work.suite, pool) as warnings,
+        under_way(work, store, pool, {**configuration, "confirms": about}) as outcome,
+    ):
         run = Run(outcome, store, progress, pool)
         for group in groups(list({a.key: a for a in assignments.values()}.values())):
             calls: dict[str, tuple[JudgeAssignment, list[JudgeCall]]] = {}
@@ -774,6 +795,7 @@ def confirm(
                 if again
             ]
             run.ask("judging", queues, sum(len(again) for _, again in calls.values()))
+        outcome.warnings += warnings()
     return outcome
 
 

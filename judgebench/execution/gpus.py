@@ -641,8 +641,7 @@ def placed(work: ResolvedSuite) -> ResolvedSuite:
         at, local = found.get(f"model {candidate.name}"), candidate.local
         if at is not None and local is not None:
             arguments = {**local.model_args, **engine_words(local.model, at.told)}
-            first = ",".join(map(str, at.groups[0]))
-            candidate = replace(candidate, local=replace(local, gpus=first, model_args=arguments))
+            candidate = replace(candidate, local=replace(local, gpus=at.gpus, model_args=arguments))
         candidates.append(candidate)
     assignments = (
         one

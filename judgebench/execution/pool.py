@@ -94,6 +94,8 @@ class ProviderPool:
         self._has_batches = any(batch.state in OPEN for batch in known)
         self._store = store
         self._servers: dict[bytes, LocalServer] = {}
+        self.copies = 1
+        """Of a local model, that are asked at once."""
         self._make_providers()
 
     def _make_providers(self) -> None:
@@ -252,11 +254,11 @@ class ProviderPool:
         wanted = config.max_connections or self.limits.max_connections
         loaded = config.lm_eval or config.reward_model if isinstance(config, JudgeConfig) else None
         placed = config.server or loaded
-        copies = 1 + (placed.gpus or "").count(";") if placed is not None else 1
+        copies = max(self.copies, 1 + ((placed and placed.gpus) or "").count(";"))
         if loaded is None or not isinstance(loaded.batch_size, int):
             return wanted * copies
-        # A batch fills while another one is worked on.
-        return max(wanted, 2 * loaded.batch_size) * copies
+        # A batch fills while another one is worked on, wherever the model is.
+        return max(wanted, 2 * loaded.batch_size * copies)
 
     def look_after(self) -> Meter:
         """Called every second: gives back what lies idle of a budget; what was taken so far."""

@@ -156,7 +156,7 @@ def test_one_after_the_other_each_has_all_cards(machine: Path) -> None:
     at = placed(work)
     big = next(c for c in at.candidates if c.name == "big")
     assert big.local is not None
-    assert big.local.gpus == "0,1"
+    assert big.local.gpus == "0,1;2,3"
     assert big.local.model_args["tensor_parallel_size"] == 2
     assert [c.key for c in at.candidates] == [c.key for c in work.candidates]
     assert [a.key for a in at.assignments] == [a.key for a in work.assignments]
