@@ -78,6 +78,7 @@ def test_a_run_is_started_watched_and_stopped(tab: Any, tmp_path: Path, warm: Wa
         (tmp_path / SAID).open("w") as said,
         served(warm, runs.store_url(tmp_path), tmp_path, said=said) as address,
     ):
+        assert f"dashboard: {address} (Ctrl-C ends it)\n" in (tmp_path / SAID).read_text()
         page = tab(address)
         page.get_by_role("link", name="Runs", exact=True).click()
         page.get_by_role("heading", name="Runs").wait_for()
