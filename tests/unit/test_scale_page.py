@@ -44,23 +44,22 @@ def suites(tmp_path_factory: pytest.TempPathFactory) -> list[Suite]:
 
 
 def test_each_step_is_a_suite_and_says_what_the_page_says(suites: list[Suite]) -> None:
-    laptop, cards, team, slurm, ray, last = suites
+    laptop, cards, team, slurm, ray = suites
     assert [one.models[0].lm_eval.model for one in suites if one.models[0].lm_eval] == [
-        "hf", *["vllm"] * 5
+        "hf", *["vllm"] * 4
     ]  # fmt: skip
     assert laptop.executor is team.executor is None
-    assert cards.models[0].lm_eval is not None
-    assert cards.models[0].lm_eval.gpus == "0,1"
+    assert laptop.gpus is None
+    assert cards.gpus is not None
+    assert cards.gpus.place == "in_turn"
     assert team.limits.requests_per_minute == 3000
     assert (team.store or "").startswith("postgresql://")
     assert slurm.executor is not None
     assert slurm.executor.slurm is not None
-    assert (slurm.executor.slurm.array, slurm.executor.slurm.gpus) == (16, 2)
+    assert (slurm.executor.slurm.array, slurm.executor.slurm.gpus) == (16, 8)
     assert ray.executor is not None
     assert ray.executor.ray is not None
-    assert ray.executor.ray.gpus_per_model == 2
-    assert last.models[0].lm_eval is not None
-    assert last.models[0].lm_eval.gpus is None
+    assert ray.executor.ray.gpus_per_model == 1
 
 
 def test_the_figures_of_the_page_are_those_of_the_simulation() -> None:
