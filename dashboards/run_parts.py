@@ -76,6 +76,7 @@ def going(manifest: RunManifest) -> Going:
         if total is not None and total > gone:
             parts.append(f"about {duration((total - gone) / rate)} left")
     parts += [_calls(told), _waiting(told["waiting"]), failed_of(failed), money(told)]
+    parts += [_tokens(told.get("tokens_per_s")), _gpus(told.get("gpus") or (), "use")]
     quiet_s = time.time() - told["at"]
     if quiet_s > WINDOW_S:
         parts.append(f"⚠ nothing heard for {duration(quiet_s)}")
@@ -105,6 +106,27 @@ def _rate(manifest: RunManifest, gone: int) -> float:
 
 def _calls(told: Mapping[str, Any]) -> str:
     return f"{told['calls']:,} calls" if told["calls"] else ""
+
+
+def _tokens(per_s: float | None) -> str:
+    return f"{per_s:,.0f} tokens/s" if per_s else ""
+
+
+def _gpus(seen: Sequence[Mapping[str, float]], use: str) -> str:
+    """``GPU 0 at 90 %, 40 GiB``."""
+    return ", ".join(f"GPU {g['gpu']} at {g[use]:.0%}, {g['peak_gib']:.0f} GiB" for g in seen)
+
+
+def on_this_machine(manifest: RunManifest) -> list[str]:
+    """What local models wrote a second, and what the GPUs did, of a run that has ended."""
+    models: Mapping[str, Mapping[str, float]] = manifest.spend.get("models") or {}
+    lines = [
+        f"{name}: {told['tokens']:,} tokens in {duration(told['seconds'])}, "
+        f"{_tokens(told['tokens_per_s'])}"
+        for name, told in models.items()
+    ]
+    seen = _gpus(manifest.spend.get("gpus") or (), "mean_use")
+    return [*lines, *([f"on average {seen} at most"] if seen else [])]
 
 
 def _waiting(n: int) -> str:

@@ -163,7 +163,7 @@ class NodeWorker:
         there = {key for key, own in found.items() if any(one.stack == stack for one in own)}
         known = [question["id"] for question in questions if question["place"].key in there]
         if known:
-            events.append({"event": "stored", "ids": known, "n": len(known)})
+            events.append({"event": "stored", "ids": known, "n": len(known), "tokens": 0})
         return [question for question in questions if question["place"].key not in there]
 
     def _stored(
@@ -182,7 +182,9 @@ class NodeWorker:
                 for response in place.responses(row, stack):
                     self._store.put_responses({place.key: response})
         ids = dict.fromkeys(tuple(row["id"]) for row in event["answers"])  # turns share one
-        return {"event": "stored", "ids": list(ids), "n": len(event["answers"])}
+        rows = event["answers"]
+        tokens = sum(row["completion_tokens"] or 0 for row in rows)
+        return {"event": "stored", "ids": list(ids), "n": len(rows), "tokens": tokens}
 
     def stop(self) -> None:
         if self._process is not None:

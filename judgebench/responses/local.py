@@ -333,6 +333,7 @@ class AnswersStored:
 
     task: str
     n: int
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -341,6 +342,10 @@ class AnswerChunk:
 
     task: str
     responses: Sequence[Response]
+
+    @property
+    def tokens(self) -> int:
+        return sum(one.usage.completion_tokens or 0 for one in self.responses)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -443,7 +448,7 @@ class LmEvalWorker:
                 ]
                 yield AnswerChunk(task=task.task.name, responses=responses)
             elif event["event"] == "stored":
-                yield AnswersStored(task=event["ids"][0][0], n=event["n"])
+                yield AnswersStored(task=event["ids"][0][0], n=event["n"], tokens=event["tokens"])
             else:
                 ids = [(id_, sample) for _, id_, sample in event["ids"]]
                 message = clean(event["message"])
