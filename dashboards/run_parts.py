@@ -72,7 +72,8 @@ def going(manifest: RunManifest) -> Going:
         f"{told.waiting:,} put into batches" if told.waiting else "",
         failures(told.failed),
         f"{usd} USD" if usd else "price not known" if told.calls and told.cost_usd is None else "",
-        f"{told.tokens_per_s:,.0f} tokens/s" if told.tokens_per_s else "",
+        _tokens(told.tokens_per_s),
+        _gpus(told.gpus, "use"),
         f"⚠ nothing heard for {duration(told.heard_s or 0.0)}" if quiet else "",
     ]
     return Going(
@@ -81,6 +82,27 @@ def going(manifest: RunManifest) -> Going:
         share=min(1.0, told.gone / told.total) if told.total else None,
         line=" · ".join(part for part in parts if part),
     )
+
+
+def _tokens(per_s: float | None) -> str:
+    return f"{per_s:,.0f} tokens/s" if per_s else ""
+
+
+def _gpus(seen: Sequence[Mapping[str, float]], use: str) -> str:
+    """``GPU 0 at 90 %, 40 GiB``."""
+    return ", ".join(f"GPU {g['gpu']} at {g[use]:.0%}, {g['peak_gib']:.0f} GiB" for g in seen)
+
+
+def on_this_machine(manifest: RunManifest) -> list[str]:
+    """What local models wrote a second, and what the GPUs did, of a run that has ended."""
+    models: Mapping[str, Mapping[str, float]] = manifest.spend.get("models") or {}
+    lines = [
+        f"{name}: {told['tokens']:,} tokens in {duration(told['seconds'])}, "
+        f"{_tokens(told['tokens_per_s'])}"
+        for name, told in models.items()
+    ]
+    seen = _gpus(manifest.spend.get("gpus") or (), "mean_use")
+    return [*lines, *([f"on average {seen} at most"] if seen else [])]
 
 
 def status_lines(url: str) -> Iterator[str]:

@@ -45,6 +45,7 @@ from judgebench.execution.execute import confirm as confirm_work
 from judgebench.execution.execute import evaluate
 from judgebench.execution.forecast import PlanRow, Range
 from judgebench.execution.forecast import plan as plan_work
+from judgebench.execution.gpus import place, placed
 from judgebench.execution.manifest import Outcome, with_rechecks
 from judgebench.execution.pool import ProviderPool
 from judgebench.execution.preflight import ASKED, Finding, check_extras, needs
@@ -87,7 +88,7 @@ if TYPE_CHECKING:
     from judgebench.reports.plan import Plan
     from judgebench.reports.ranking_control import Control
     from judgebench.reports.ranking_tables import Rankings
-    from judgebench.reports.replies import JudgedReply
+    from judgebench.reports.replies import JudgedReply, Replies
     from judgebench.reports.reproduce import Reproductions
     from judgebench.reports.run_boards import RunBoards
     from judgebench.reports.run_diff import RunDiff
@@ -807,7 +808,7 @@ def nights(
     benchmark, store
         As for `leaderboard`; the only benchmark with a verdict on them if None.
     judge, opponent
-        Which board, by names or ids; not needed where there is one.
+        Which board, by names or ids; not needed where there is one. An empty opponent is nobody.
     against
         A baseline's name: each night is held against the model that was called so then; else
         against the night before.
@@ -882,7 +883,7 @@ def training(
     benchmark, store
         As for `leaderboard`; the only benchmark with a verdict on them if None.
     judge, opponent
-        Which board, by names or ids; not needed where there is one.
+        Which board, by names or ids; not needed where there is one. An empty opponent is nobody.
     level
         Of the bands.
 
@@ -909,10 +910,10 @@ def training(
 
 def _benchmark_of(store: Store, benchmark: str | None, about: Mapping[str, str]) -> BenchmarkRef:
     """The benchmark that is named, or the only one on which some models were judged."""
-    from judgebench.reports.boards import meant
+    from judgebench.reports.boards import benchmark_ref
 
     if benchmark is not None:
-        return meant(store, benchmark)
+        return benchmark_ref(store, benchmark)
     judged = {
         f"{one.benchmark}@{one.version}" for one in store.boards_met() if one.model.id in about
     }
@@ -921,7 +922,7 @@ def _benchmark_of(store: Store, benchmark: str | None, about: Mapping[str, str])
             f"{store.name}: {next(iter(about.values()))} was judged on "
             f"{', '.join(sorted(judged)) or 'no benchmark yet'}; name one"
         )
-    return meant(store, judged.pop())
+    return benchmark_ref(store, judged.pop())
 
 
 def _board_of(
@@ -940,7 +941,7 @@ def _board_of(
         its, against = one.judge, one.opponent
         title = its.name if against is None else f"{its.name} against {against.name}"
         known[its.id] = its.name
-        theirs = () if against is None else (against.id, *against.names)
+        theirs = ("",) if against is None else (against.id, *against.names)
         if judge in (None, its.id, *its.names) and opponent in (None, *theirs):
             found[its.id, None if against is None else against.id] = title
     if len(found) == 1:
@@ -992,8 +993,7 @@ def watch(run: str | None = None, *, store: Results = None, pace: Pace | None = 
     pace
         What was seen of them before, so that rates are those of late.
     """
-    from judgebench.reports.run_ref import run_called
-    from judgebench.reports.runs import Pace, RunsWatch, run_progress, watched
+    from judgebench.reports.runs import Pace, RunsWatch, run_progress, run_ref, watched
 
     named = _usual_store(store)
     files: list[Results] = [*sorted(Path(named).glob("*.db"))] if Path(named).is_dir() else []
@@ -1002,7 +1002,7 @@ def watch(run: str | None = None, *, store: Results = None, pace: Pace | None = 
         with reading(one) as its:
             found += its.newest_runs(_WATCHED)
     found.sort(key=lambda one: one.started, reverse=True)
-    wanted = None if run is None else run_called(found[::-1], run, named)
+    wanted = None if run is None else run_ref(found[::-1], run, named)
     seen = pace or Pace()
     return RunsWatch(runs=tuple(run_progress(one, seen) for one in watched(found, wanted)))
 
@@ -1015,11 +1015,10 @@ def run_manifest(run: str = "latest", *, store: Results = None) -> RunDetails:
     UsageError
         For a run that the store does not hold.
     """
-    from judgebench.reports.run_ref import run_called
-    from judgebench.reports.runs import RunDetails
+    from judgebench.reports.runs import RunDetails, run_ref
 
     with reading(store) as its:
-        return RunDetails(manifest=run_called(its.runs(), run, its.url))
+        return RunDetails(manifest=run_ref(its.runs(), run, its.url))
 
 
 def runs_diff(first: str, second: str, *, level: float = 0.95, store: Results = None) -> RunDiff:
@@ -1039,11 +1038,11 @@ def runs_diff(first: str, second: str, *, level: float = 0.95, store: Results = 
     """
     from judgebench.metrics.intervals import Intervals
     from judgebench.reports.run_diff import run_diff
-    from judgebench.reports.run_ref import run_called
+    from judgebench.reports.runs import run_ref
 
     _check_numbers(level=level)
     with reading(store) as its:
-        one, other = (run_called(its.runs(), wanted, its.url) for wanted in (first, second))
+        one, other = (run_ref(its.runs(), wanted, its.url) for wanted in (first, second))
         return run_diff(its, one, other, intervals=Intervals(level=level))
 
 
@@ -1061,10 +1060,10 @@ def cost(run: str | None = None, *, store: Results = None) -> CostReport:
         As for `leaderboard`.
     """
     from judgebench.reports.cost import cost_report
-    from judgebench.reports.run_ref import run_called
+    from judgebench.reports.runs import run_ref
 
     with reading(store) as its:
-        chosen = None if run is None else run_called(its.runs(), run, its.url).id
+        chosen = None if run is None else run_ref(its.runs(), run, its.url).id
         return cost_report(its, chosen)
 
 
@@ -1237,12 +1236,12 @@ def item(
     UsageError
         For an item that the store does not have.
     """
-    from judgebench.reports.boards import meant
+    from judgebench.reports.boards import benchmark_ref
     from judgebench.reports.document import Composed
     from judgebench.reports.replies import item_document
 
     with reading(store) as its:
-        which = meant(its, benchmark)
+        which = benchmark_ref(its, benchmark)
         _check_names(its, models=_listed(models=models), judges=_listed(judges=judges))
         chosen: dict[str, Any]
         chosen = {
@@ -1272,10 +1271,10 @@ def answers(
         ``benchmark``, ``version``, ``item_id``, ``model``, ``sample``, ``turn``, ``text``,
         ``status``, tokens, and ``newest``: whether it is the one that counts at its place.
     """
-    from judgebench.reports.boards import meant
+    from judgebench.reports.boards import benchmark_ref
 
     with reading(store) as its:
-        which = meant(its, benchmark)
+        which = benchmark_ref(its, benchmark)
         _check_names(its, models=_listed(models=models))
         return _frame(
             its.responses_table(which.name, which.version, models=_listed(models=models) or None)
@@ -1306,7 +1305,7 @@ def judged_replies(
     models: str | Sequence[str] = (),
     run: str | None = None,
     limit: int | None = None,
-) -> list[JudgedReply]:
+) -> Replies:
     """What a judge was asked and replied, and what was read from it: one entry a judgment.
 
     Parameters
@@ -1331,8 +1330,8 @@ def judged_replies(
         For a judge, benchmark or run that the store does not hold.
     """
     from judgebench.reports import replies as found
-    from judgebench.reports.boards import meant
-    from judgebench.reports.run_ref import run_called
+    from judgebench.reports.boards import benchmark_ref
+    from judgebench.reports.runs import run_ref
 
     with reading(store) as its:
         _check_names(its, models=_listed(models=models))
@@ -1340,9 +1339,9 @@ def judged_replies(
             its,
             judge,
             unreadable=unreadable,
-            benchmark=None if benchmark is None else meant(its, benchmark),
+            benchmark=None if benchmark is None else benchmark_ref(its, benchmark),
             models=_listed(models=models),
-            run_id=None if run is None else run_called(its.runs(), run, its.url).id,
+            run_id=None if run is None else run_ref(its.runs(), run, its.url).id,
             limit=limit,
         )
 
@@ -1379,7 +1378,7 @@ def replies(
     found = judged_replies(
         judge, store=store, unreadable=unreadable, benchmark=benchmark, models=models, run=run
     )
-    return pd.DataFrame([one.record() for one in found], columns=list(RECORD_COLUMNS))
+    return pd.DataFrame([one.record() for one in found.found], columns=list(RECORD_COLUMNS))
 
 
 def verdicts(
@@ -1410,11 +1409,11 @@ def verdicts(
     UsageError
         For a benchmark, judge or model that the store does not hold.
     """
-    from judgebench.reports.boards import meant
+    from judgebench.reports.boards import benchmark_ref
     from judgebench.store.read import with_texts
 
     with reading(store) as its:
-        which = meant(its, benchmark)
+        which = benchmark_ref(its, benchmark)
         whose, about = _listed(judges=judges) or None, _listed(models=models) or None
         _check_names(its, models=about or (), judges=whose or ())
         if not with_text:
@@ -1456,18 +1455,18 @@ def forget(
     StoreError
         Where a run is under way, which may need what would go.
     """
-    from judgebench.reports.boards import meant
+    from judgebench.reports.boards import benchmark_ref
     from judgebench.reports.forgotten import forgotten_report, usd_per_call
-    from judgebench.reports.replies import judges_called
-    from judgebench.reports.run_ref import run_called
+    from judgebench.reports.replies import stored_judges
+    from judgebench.reports.runs import run_ref
     from judgebench.store.copy import Forgettable
 
     with open_live_store(_usual_store(store), read_only=not remove) as opened:
         ran = opened.runs()
-        on = [meant(opened, name) for name in _listed(benchmarks=benchmarks)]
+        on = [benchmark_ref(opened, name) for name in _listed(benchmarks=benchmarks)]
         wanted = Forgettable(
-            judges=[j.key for name in _listed(judges=judges) for j in judges_called(opened, name)],
-            runs=[run_called(ran, name, opened.url).id for name in _listed(runs=runs)],
+            judges=[j.key for name in _listed(judges=judges) for j in stored_judges(opened, name)],
+            runs=[run_ref(ran, name, opened.url).id for name in _listed(runs=runs)],
             judgments=_listed(judgments=judgments),
             benchmarks=[(which.name, which.version) for which in on],
             unreadable=unreadable,
@@ -1758,7 +1757,7 @@ def export_confidence_examples(
         Of whose answers, all if empty; and how many examples of each.
     """
     from judgebench.exchange.confidence_examples import confidence_examples
-    from judgebench.reports.boards import meant
+    from judgebench.reports.boards import benchmark_ref
 
     def drawn(its: Store, name: str, version: str) -> Columns:
         return confidence_examples(
@@ -1766,7 +1765,7 @@ def export_confidence_examples(
             name,
             version,
             correct=correct,
-            positive=meant(its, f"{name}@{version}").labels[-1],
+            positive=benchmark_ref(its, f"{name}@{version}").labels[-1],
             models=_listed(models=models),
             number=number,
         )
@@ -1781,7 +1780,7 @@ def _export(
     form: str,
     store: Results,
 ) -> None:
-    from judgebench.reports.boards import meant
+    from judgebench.reports.boards import benchmark_ref
     from judgebench.store import export
 
     stream = cast("TextIO", to) if hasattr(to, "write") else None
@@ -1792,7 +1791,7 @@ def _export(
     for path in paths:
         export.check_suffix(path)
     with reading(store) as its:
-        which = None if benchmark is None else meant(its, benchmark)
+        which = None if benchmark is None else benchmark_ref(its, benchmark)
         columns = read(its) if which is None else read(its, which.name, which.version)
     if stream is not None:
         export.SUFFIXES[f".{form}"](stream, columns)
@@ -1813,11 +1812,11 @@ def export_parquet(
     list
         The files: ``verdicts/benchmark=NAME/judge=NAME/VERSION.parquet``, and so ``responses``.
     """
-    from judgebench.reports.boards import meant
+    from judgebench.reports.boards import benchmark_ref
     from judgebench.store.export import write_dataset
 
     with reading(store) as its:
-        name = None if benchmark is None else meant(its, benchmark).name
+        name = None if benchmark is None else benchmark_ref(its, benchmark).name
         return write_dataset(its, Path(folder), name)
 
 
@@ -1844,10 +1843,10 @@ def export_alpaca_eval(
         With whom the models were compared; need not be named where there is one alone.
     """
     from judgebench.exchange.alpaca_eval_export import export_alpaca_eval as written
-    from judgebench.reports.boards import meant
+    from judgebench.reports.boards import benchmark_ref
 
     with reading(store) as its:
-        which = meant(its, benchmark)
+        which = benchmark_ref(its, benchmark)
         return written(
             its,
             Path(folder),
@@ -2199,6 +2198,7 @@ def _under_way(
         pool = ProviderPool(work.suite, opened)
         planned = partial(plan_work, work, opened, pool, occasion=occasion)
         with nullcontext() if path is None else _named(path):
+            work = placed(work)
             pool.check(endpoints(work))
             missed = check_extras(work.suite, planned)
         if on_forecast is not None and pool.cost_money(list(endpoints(work).values())):
@@ -2422,7 +2422,7 @@ def try_judge(
         work, written = _work_on(answers, judges or ["scripted/nobody"], limits, **how)
     with open_live_store(store_url(work.suite, store)) as opened:
         if kept is not None:
-            found = report.judged_replies(opened, kept, limit=on)
+            found = report.judged_replies(opened, kept, limit=on).found
             return None, report.reread(opened, found, work.assignments)
         questions = [(one, first_calls(work, opened, one, on)) for one in work.assignments]
         names = {candidate.key: candidate.name for candidate in work.candidates}
@@ -2687,7 +2687,9 @@ def plan(
     asked = read_policy(Path(policy)) if isinstance(policy, str | Path) else policy
     narrowing = _narrowing(models, judges, limit, shard)
     work = _resolved(Path(suite), batch=batch, narrowing=narrowing)
-    needed = tuple(needs(work))
+    needed, placements = tuple(needs(work)), list[str]()
+    with suppress(ConfigError):  # which `needs` has said
+        placements = [f"{at.tenant.name}: {at}" for at in place(work).values()]
     with _store_if_there(store_url(work.suite, store)) as opened:
         work = with_rechecks(work, [] if opened is None else opened.runs(), again)
         pool, detects = ProviderPool(work.suite, opened), PowerForecast(opened, margin)
@@ -2700,6 +2702,7 @@ def plan(
         policy=asked,
         notes=tuple(work.suite.notes),
         needs=needed,
+        placements=tuple(placements),
     )
 
 

@@ -208,6 +208,9 @@ def counts(run: RunManifest) -> None:
 
 def spent(shown: State, run: RunManifest) -> None:
     """By who was asked, in what way; and against the budget."""
+    if here := run_parts.on_this_machine(run):
+        st.caption("On this machine")
+        widgets.notes(here)
     columns = shown.read(Store.spend, run.id)
     if not columns["calls"]:
         return

@@ -1,8 +1,9 @@
-"""What ran and what is running: the runs of a store in a list, one with its manifest, how far."""
+"""What ran and what is running: a list, a manifest, which run a person means, how far runs are."""
 
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from judgebench.errors import UsageError, unknown_name
 from judgebench.plain_text import dollars
 from judgebench.records import RunManifest
 from judgebench.reports.document import Cells, Report, Table, column, table
@@ -125,6 +127,52 @@ def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in counts.items() if n)
 
 
+# which run is named ------------------------------------------------------------------------------
+
+_LATEST = re.compile(r"(?:latest|last)(?:~(\d+))?")
+
+
+def run_ref(runs: Sequence[RunManifest], wanted: str, store: str) -> RunManifest:
+    """The run of that id, of the only id that begins so, or the ``latest`` that was no import.
+
+    ``latest~1`` is the one before. Imports count only where there is nothing else; ``last`` is
+    another word for ``latest``.
+
+    Parameters
+    ----------
+    runs
+        In the order in which they were started.
+
+    Raises
+    ------
+    UsageError
+        Where there is none, or several.
+    """
+    if not runs:
+        raise UsageError(f"{store} holds no run yet; `judgebench run SUITE.yaml` starts one")
+    if (ago := _LATEST.fullmatch(wanted)) is not None:
+        return _ago(runs, int(ago[1] or 0), wanted)
+    found = [run for run in runs if run.id.startswith(wanted)]
+    if len(found) > 1 and (exact := [run for run in found if run.id == wanted]):
+        found = exact
+    if not found:
+        raise UsageError(unknown_name("run", wanted, ["latest", *(run.id for run in runs[-10:])]))
+    if len(found) > 1:
+        raise UsageError(f"{wanted!r} begins several runs: {', '.join(run.id for run in found)}")
+    return found[0]
+
+
+def _ago(runs: Sequence[RunManifest], ago: int, wanted: str) -> RunManifest:
+    counted = [run for run in runs if "import" not in run.configuration] or runs
+    if ago >= len(counted):
+        what = "run" if counted is not runs else "import"
+        raise UsageError(
+            f"there is no {wanted!r}: the store has {len(counted)} {what}"
+            f"{'' if len(counted) == 1 else 's'}; `judgebench runs list` shows them"
+        )
+    return counted[-1 - ago]
+
+
 # how far runs are ---------------------------------------------------------------------------------
 
 
@@ -173,6 +221,7 @@ class RunProgress:
     calls: int = 0
     tokens_per_s: float | None = None
     cost_usd: float | None = None
+    gpus: Sequence[Mapping[str, float]] = ()
     budget_usd: float | None = None
     heard_s: float | None = None
 
@@ -215,6 +264,7 @@ def run_progress(run: RunManifest, pace: Pace, now: float | None = None) -> RunP
         failed=dict(told["failed"]),
         calls=told.get("calls", 0),
         tokens_per_s=told.get("tokens_per_s") or (tokens / max(seconds, 1.0) if goes_on else None),
+        gpus=told.get("gpus") or (),
         budget_usd=told.get("budget_usd"),
         heard_s=max(0.0, now - told["at"]) if goes_on else None,
     )

@@ -164,7 +164,7 @@ def parts() -> Any:
     class Parts:
         answers = importlib.import_module("answers")
         worker = importlib.import_module("worker")
-        boards = importlib.import_module("boards")
+        explore = importlib.import_module("judgebench.explore")
         disk_cache = importlib.import_module("judgebench.reports.disk_cache")
         open_store = importlib.import_module("open_store")
 
