@@ -92,7 +92,7 @@ if TYPE_CHECKING:
     from judgebench.reports.reproduce import Reproductions
     from judgebench.reports.run_boards import RunBoards
     from judgebench.reports.run_diff import RunDiff
-    from judgebench.reports.runs import Pace, RunDetails, RunList, RunsWatch
+    from judgebench.reports.runs import RunDetails, RunList, RunsWatch
     from judgebench.reports.training import Training
     from judgebench.stats.agreement import Weighting
     from judgebench.stats.answer_confidence import RougeL
@@ -977,7 +977,9 @@ _WATCHED = 2000
 """Runs of a store, the newest, among which those are found that are watched."""
 
 
-def watch(run: str | None = None, *, store: Results = None, pace: Pace | None = None) -> RunsWatch:
+def watch(
+    run: str | None = None, *, store: Results = None, before: RunsWatch | None = None
+) -> RunsWatch:
     """How far runs are, shard by shard: what they do a second, what is left, what failed and cost.
 
     >>> [run.state for run in judgebench.api.watch().runs]
@@ -990,8 +992,8 @@ def watch(run: str | None = None, *, store: Results = None, pace: Pace | None = 
         shard of the same suite stands beside it.
     store
         As for `leaderboard`; a folder for all stores that are files in it.
-    pace
-        What was seen of them before, so that rates are those of late.
+    before
+        What was seen of them last, so that rates are those of late.
     """
     from judgebench.reports.runs import Pace, RunsWatch, run_progress, run_ref, watched
 
@@ -1003,8 +1005,9 @@ def watch(run: str | None = None, *, store: Results = None, pace: Pace | None = 
             found += its.newest_runs(_WATCHED)
     found.sort(key=lambda one: one.started, reverse=True)
     wanted = None if run is None else run_ref(found[::-1], run, named)
-    seen = pace or Pace()
-    return RunsWatch(runs=tuple(run_progress(one, seen) for one in watched(found, wanted)))
+    pace = Pace() if before is None else before.pace
+    shown = tuple(run_progress(one, pace) for one in watched(found, wanted))
+    return RunsWatch(runs=shown, pace=pace)
 
 
 def run_manifest(run: str = "latest", *, store: Results = None) -> RunDetails:

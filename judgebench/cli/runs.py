@@ -65,11 +65,10 @@ def watch_runs(run: str | None, once: bool, form: str, outputs: Sequence[Path], 
       judgebench runs watch latest --once --format json
     """
     from judgebench.reports.render import render
-    from judgebench.reports.runs import Pace
 
-    pace = Pace()
+    found = judgebench.api.watch(run, store=store)
     if once or outputs or form != "table" or not sys.stdout.isatty():
-        show(judgebench.api.watch(run, store=store), form, outputs)
+        show(found, form, outputs)
         return 0
     from rich.console import Console
     from rich.live import Live
@@ -79,10 +78,10 @@ def watch_runs(run: str | None, once: bool, form: str, outputs: Sequence[Path], 
     live = Live(console=console, screen=True, auto_refresh=False)
     with live, suppress(KeyboardInterrupt):
         while True:
-            found = judgebench.api.watch(run, store=store, pace=pace).document()
-            shown = render(found, "table", width=console.width, colour=True)
+            shown = render(found.document(), "table", width=console.width, colour=True)
             live.update(Text.from_ansi(shown), refresh=True)
             time.sleep(LOOK_S)
+            found = judgebench.api.watch(run, store=store, before=found)
     return 0
 
 

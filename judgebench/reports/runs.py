@@ -14,7 +14,7 @@ from typing import Any
 from judgebench.errors import UsageError, unknown_name
 from judgebench.plain_text import dollars
 from judgebench.records import RunManifest
-from judgebench.reports.document import Cells, Report, Table, column, table
+from judgebench.reports.document import Cells, Report, Table, column, json_field, table
 
 WIDE = 100
 """Characters of a value beyond which it stands in several lines."""
@@ -303,6 +303,7 @@ class RunsWatch(Report):
     """How far runs are, shard by shard and node by node."""
 
     runs: tuple[RunProgress, ...]
+    pace: Pace = json_field(hidden=True, default_factory=Pace)
 
     def tables(self) -> list[Table]:
         columns: list[Cells[RunProgress]] = [
