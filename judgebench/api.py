@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from judgebench.exchange.alpaca_eval_export import AlpacaEvalExport
     from judgebench.exchange.pipeline import ImportReport
     from judgebench.execution.slurm import Submitted
+    from judgebench.records import RunManifest
     from judgebench.reports.agreement import AgreementReport
     from judgebench.reports.baselines import BaselineList
     from judgebench.reports.board_tables import Leaderboard
@@ -91,7 +92,7 @@ if TYPE_CHECKING:
     from judgebench.reports.reproduce import Reproductions
     from judgebench.reports.run_boards import RunBoards
     from judgebench.reports.run_diff import RunDiff
-    from judgebench.reports.runs import RunDetails, RunList
+    from judgebench.reports.runs import RunDetails, RunList, RunsWatch
     from judgebench.reports.training import Training
     from judgebench.stats.agreement import Weighting
     from judgebench.stats.answer_confidence import RougeL
@@ -970,6 +971,43 @@ def runs(*, store: Results = None) -> RunList:
 
     with reading(store) as its:
         return RunList(runs=tuple(its.runs()))
+
+
+_WATCHED = 2000
+"""Runs of a store, the newest, among which those are found that are watched."""
+
+
+def watch(
+    run: str | None = None, *, store: Results = None, before: RunsWatch | None = None
+) -> RunsWatch:
+    """How far runs are, shard by shard: what they do a second, what is left, what failed and cost.
+
+    >>> [run.state for run in judgebench.api.watch().runs]
+    ['done']
+
+    Parameters
+    ----------
+    run
+        As for `run_manifest`; those under way if None, or else the newest. What ran last of each
+        shard of the same suite stands beside it.
+    store
+        As for `leaderboard`; a folder for all stores that are files in it.
+    before
+        What was seen of them last, so that rates are those of late.
+    """
+    from judgebench.reports.runs import Pace, RunsWatch, run_progress, run_ref, watched
+
+    named = _usual_store(store)
+    files: list[Results] = [*sorted(Path(named).glob("*.db"))] if Path(named).is_dir() else []
+    found: list[RunManifest] = []
+    for one in files or [store]:
+        with reading(one) as its:
+            found += its.newest_runs(_WATCHED)
+    found.sort(key=lambda one: one.started, reverse=True)
+    wanted = None if run is None else run_ref(found[::-1], run, named)
+    pace = Pace() if before is None else before.pace
+    shown = tuple(run_progress(one, pace) for one in watched(found, wanted))
+    return RunsWatch(runs=shown, pace=pace)
 
 
 def run_manifest(run: str = "latest", *, store: Results = None) -> RunDetails:

@@ -37,10 +37,9 @@ def store(engine: str) -> Iterator[str]:
         yield url
 
 
-def line(what: str, n: int, seconds: float, cpu_s: float, mb: float | None = None) -> None:
-    memory = "" if mb is None else f"{mb:8.0f} MB"
+def line(what: str, n: int, seconds: float, cpu_s: float) -> None:
     each = 1e6 * cpu_s / n
-    print(f"  {what:<34}{n:>12,}{seconds:10.3f} s{cpu_s:10.3f} s CPU{each:9.2f} µs each{memory}",
+    print(f"  {what:<34}{n:>12,}{seconds:10.3f} s{cpu_s:10.3f} s CPU{each:9.2f} µs each",
           flush=True)  # fmt: skip
 
 
@@ -48,7 +47,7 @@ def append(engine: str, n: int) -> None:
     with store(engine) as url:
         before = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
         seconds, _ = store_commits.through_the_queue(url, n, "grows")
-        # With the making of what is put, which is about a third.
+        # With the making of what is put.
         line("appended", n, seconds, sum(resource.getrusage(resource.RUSAGE_SELF)[:2]) - before)
 
 
@@ -56,7 +55,7 @@ def read(engine: str, n: int) -> None:
     with store(engine) as url:
         large_store.make(url, n, 0)
         took = large_store.best(url, "all")
-    line("all rows of a benchmark, read", took.rows or 1, took.seconds, took.cpu_s, took.mb)
+    line("all rows of a benchmark, read", took.rows or 1, took.seconds, took.cpu_s)
 
 
 def rank(n: int) -> None:

@@ -121,6 +121,19 @@ SECTIONS: dict[str, tuple[str, list[Row]]] = {
                 rf"between {N}", "a minute", bound="600"),
         ],
     ),
+    "Several machines": (
+        "Two copies of a stand-in that takes 20 ms an item, eight at a time, on a cluster of two "
+        "nodes on this machine.",
+        [
+            Row("10,000 items through Ray", "ray_overhead.txt", rf" 10,000 +{N}", "items/s",
+                "1,000 items", rf" 1,000 +{N}", more=True, bound="100: latency"),
+            Row("share of the possible rate", "ray_overhead.txt", rf" 10,000 +[\d.]+ +{N}", ""),
+            Row("the driver's work for an item", "ray_overhead.txt", rf" 10,000 .*? {N}\n",
+                "CPU ms"),
+            Row("the driver's memory, more than before", "ray_overhead.txt",
+                rf" 10,000 +[\d.]+ +[\d.]+ +{N}", "MiB"),
+        ],
+    ),
     "Boards": (
         "From the store to estimates with intervals and ranks.",
         [

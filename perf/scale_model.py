@@ -53,7 +53,7 @@ def measured(unit: str, what: str, file: str, pattern: str, scale: float = 1.0) 
     return Part(float(found[1].replace(",", "")) * scale, unit, what, file)
 
 
-SHEET, CONFIG, LAB = "data sheet", "config of Llama-3-8B", "lab, 2026-11-24, other versions"
+SHEET, CONFIG = "data sheet", "config of Llama-3-8B"
 ASSUMED = {
     "bandwidth": Part(3_350, "GB/s", "memory of an 80 GB card", SHEET),
     "flops": Part(990, "TFLOP/s", "of it in bfloat16", SHEET),
@@ -66,7 +66,6 @@ ASSUMED = {
     "output_usd": Part(2.0, "USD/M tokens", "gpt-5-mini, out", "prices.toml"),
     "latency": Part(1.5, "s", "a judge's reply", "assumed"),
     "slow": Part(0.01, "", "of the nodes work at half the speed", "assumed"),
-    "ray_task": Part(0.7, "ms", "the driver's, for a task of Ray", LAB),
 }
 
 
@@ -88,6 +87,8 @@ def parts() -> dict[str, Part]:
                          r"judgebench +[\d,]+ +1\.00 +([\d.]+)"),
         "calls": measured("calls/s", "calls of one process, 64 connections, 20 ms", judging,
                           r"judgebench +([\d,]+) +1\.00"),
+        "driver": measured("ms CPU", "Ray's driver, an item with its commit", "ray_overhead.txt",
+                           r"10,000 .*? ([\d.]+)\n"),
         "start": measured("s", "from start to first call", judging,
                           r"judgebench +[\d,]+ +1\.00 +[\d.]+ +\d+ +\d+ +([\d.]+)"),
         "board": measured("s", "board of 96,000 scores", "boards.txt",
@@ -157,6 +158,7 @@ class Night:
         write_s = 1 / design.write(self.nodes)
         calls = BATCH * CALLS_PER_ANSWER
         call_s = calls * self.known["call"].value / 1e3
+        item_s = BATCH * self.known["driver"].value / 1e3 * design.one_driver
         allowed_s = calls * 60 / design.per_minute if design.per_minute else 0.0
         store, provider = Server("store"), Server("provider's limit")
         scopes = 1 if design.one_driver else self.nodes
@@ -179,8 +181,7 @@ class Night:
                 self._at(done, "judged" if judging[scope] else "answered", node)
                 self._at(done, "next", node)
             elif what == "answered":
-                handed = driver.take(now, ASSUMED["ray_task"].value / 1e3 * design.one_driver)
-                self._at(store.take(handed, BATCH * write_s), "stored", node)
+                self._at(store.take(driver.take(now, item_s), BATCH * write_s), "stored", node)
             elif what == "stored":
                 unanswered[scope] -= 1
                 if not unanswered[scope]:  # a run judges once it has all answers
@@ -197,7 +198,8 @@ class Night:
                 came = provider.take(now, allowed_s) + ASSUMED["latency"].value
                 self._at(driver.take(came, call_s), "judged", node)
             elif what == "judged":
-                end = max(end, store.take(now, calls * write_s))
+                came = driver.take(now, item_s) if design.per_minute is None else now
+                end = max(end, store.take(came, calls * write_s))
         shares = {one.name: one.busy / end for one in (store, provider)}
         shares["driver"] = max(one.busy for one in drivers) / end
         shares["nodes"] = sum(one.busy for one in nodes) / len(nodes) / end
@@ -257,6 +259,7 @@ def saturation(known: dict[str, Part]) -> Iterator[str]:
         "a provider that allows 3,000 a minute": 50 / calls,
         "a provider that allows 30,000 a minute": 500 / calls,
         "one process that makes all calls": 1e3 / known["call"].value / calls,
+        "Ray's driver, the cards judge": 1e3 / known["driver"].value / both,
         "SQLite, one process writes": known["sqlite"].value / both,
         "PostgreSQL, several processes write": known["postgres_4"].value / both,
         "claims on PostgreSQL": known["claims"].value / both,
