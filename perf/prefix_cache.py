@@ -41,6 +41,8 @@ import judgebench  # noqa: E402
 from judgebench.providers.server import _free_port  # noqa: E402
 
 AT_LEAST = 1.5
+PLACE = ("benchmark", "item_id", "model", "judge", "order", "sample", "repeat")
+SAID = ("kind", "label", "value", "reason")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,11 +109,16 @@ def judged(gguf: Path, items: int, *, keeps: bool) -> Judged:
         done = judgebench.run(path, store=store)
         after = process.cpu_times()
         assert not done.failed, done.notes()
-        frame = judgebench.verdicts(store=store)
-    place = ["benchmark", "item_id", "model", "judge", "order", "sample", "repeat"]
-    said = [name for name in ("label", "score", "preference", "p_first", "kind") if name in frame]
-    rows = frame[place + said].astype(str).itertuples(index=False, name=None)
-    n = len(place)
+        names = [one["name"] for one in yaml.safe_load(path.read_text())["benchmarks"]]
+        frames = [judgebench.verdicts(name, store=store) for name in names]
+    rows = [
+        row
+        for frame in frames
+        for row in frame.loc[frame["served_model"].notna(), [*PLACE, *SAID]]
+        .astype(str)
+        .itertuples(index=False, name=None)
+    ]
+    n = len(PLACE)
     return Judged(
         calls=done.judge_calls,
         seconds=done.seconds["judging"],
