@@ -3,14 +3,14 @@
     python perf/prefix_cache.py [--items 3] [--rounds 3]
 
 The demo's judges, one after the other, ask about the recorded answers of the demo: SmolLM2-135M
-behind a llama.cpp server on the CPU, one question at a time on one thread. Each round is judged twice, without and with
-``prefix_cache: true``, each time by a server of its own on a store of its own, so that nothing is
-kept from before; with it, prompts that begin alike come one after the other. Calls a second are of
-the judging alone. What other work there is on the machine makes both slower, so that the seconds of
-CPU of the server stand beside them, and the ratio of each is of one round; shown is the median.
+behind a llama.cpp server on the CPU, one question at a time on one thread. Each round is judged
+twice, without and with ``prefix_cache: true``, each time by a server of its own on a store of its
+own, so that nothing is kept from before; with it, prompts that begin alike come one after the
+other. Calls a second are of the judging alone. What other work there is on the machine makes both
+slower, so that the seconds of CPU of the server stand beside them, and the ratio of each is of one
+round; shown is the median.
 
-A verdict is changed where both judged the same and said otherwise; in between, judging without the
-cache a second time changes none.
+A verdict is changed where both judged the same and said otherwise.
 """
 
 from __future__ import annotations
