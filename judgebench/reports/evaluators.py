@@ -247,7 +247,6 @@ def _notes(rows: Sequence[EvaluatorRow]) -> list[str]:
 def evaluator_report(
     store: Store,
     benchmark: str,
-    version: str | None = None,
     *,
     reference: str | None = None,
     judges: Collection[str] = (),
@@ -263,7 +262,7 @@ def evaluator_report(
     Parameters
     ----------
     benchmark
-        ``NAME`` or ``NAME@VERSION``; ``version`` may stand apart.
+        ``NAME`` or ``NAME@VERSION``.
     reference
         Whom judges are held against: a judge by name or id, or ``human``, all people. If not
         given, people if any have compared answers.
@@ -280,7 +279,7 @@ def evaluator_report(
         For a benchmark, judge or reference that the store does not hold, and for a reference that
         has compared nothing.
     """
-    which = benchmark_ref(store, benchmark if version is None else f"{benchmark}@{version}")
+    which = benchmark_ref(store, benchmark)
     data = _Data(store, which)
     raters, reference = data.raters(reference)
     theirs = data.labels.together(raters) if reference is not None else None

@@ -340,7 +340,6 @@ def nights(
     policy: Policy | Mapping[str, Any] | None = None,
     alpha: float = ALPHA,
     most: int = MOST,
-    seed: int = 0,
 ) -> Nights:
     """The nights of a name on one board, decided.
 
@@ -381,7 +380,7 @@ def nights(
     )
     judge, models = data.board.judges[judge_id], data.board.models
     stated = Policy.model_validate(policy) if isinstance(policy, Mapping) else policy
-    gate = _Gate(data, judge, stated, share, alpha, seed)
+    gate = _Gate(data, judge, stated, share, alpha)
     first = max(0, len(its) - most)
     beside = [
         (night, *_beside(its, place, baselines, against))
@@ -525,10 +524,9 @@ class _Gate:
         stated: Policy | None,
         share: float | None,
         alpha: float,
-        seed: int,
     ) -> None:
         self._data, self._judge, self._share = data, judge, share
-        self._stated, self._alpha, self._seed = stated, alpha, seed
+        self._stated, self._alpha = stated, alpha
         self.policy: Policy | None = None
         self.margin_source = ""
 
@@ -555,7 +553,7 @@ class _Gate:
                 raise UsageError(f"{baseline} has no answers and no verdicts on this benchmark")
             two = models[night.model_id], models[baseline]
             policy = self.policy or self._usual(two)
-            asked = question(self._data, two, policy.tests[0], policy, self._seed)
+            asked = question(self._data, two, policy.tests[0], policy)
             self.policy = policy
             return decide_tests([asked], policy)[0], None
         except UsageError as error:
