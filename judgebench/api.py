@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     from judgebench.reports.board_tables import Leaderboard
     from judgebench.reports.boards import BenchmarkRef
     from judgebench.reports.bundle import Verified
-    from judgebench.reports.calibrate_length import Fitted
+    from judgebench.reports.calibrate_length import LengthFit
     from judgebench.reports.compare import Comparison
     from judgebench.reports.confidence import ConfidenceReport
     from judgebench.reports.cost import CostReport
@@ -1075,7 +1075,7 @@ def calibrate_length(
     baseline: str | None = None,
     verbose: str | Sequence[str] = (),
     store: Results = None,
-) -> Fitted:
+) -> LengthFit:
     """Fit how difficult the instructions of a benchmark are, for length-controlled win rates.
 
     What is fitted is kept in the store; boards of this judge and baseline use it from now on.

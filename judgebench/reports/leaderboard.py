@@ -28,7 +28,7 @@ from judgebench.reports.board import Board, Row
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.board_warnings import few, flags_of, warnings_of
 from judgebench.reports.boards import Columns, benchmark_ref, find_judges, judge_line, panel_line
-from judgebench.reports.length_boards import LengthBoard, LengthBoards, LengthControl, Wanted
+from judgebench.reports.length_boards import LengthBoard, LengthBoards, LengthControl, LengthRequest
 from judgebench.reports.reference_board import Beside
 from judgebench.stats.repeated_items import effective_n
 from judgebench.store import Store
@@ -87,7 +87,7 @@ def leaderboards(
         For a benchmark or judge that the store does not hold, for a metric that ranks no board or
         that no model has a value of, and for a way of grouping that no item knows.
     """
-    wanted = Wanted(control=length_control, rank_by=rank_by)
+    wanted = LengthRequest(control=length_control, rank_by=rank_by)
     which = benchmark_ref(store, benchmark if version is None else f"{benchmark}@{version}")
     data = BoardData(store, which, panels)
     for name in by:
@@ -117,7 +117,7 @@ class _Boards:
     def __init__(
         self,
         data: BoardData,
-        wanted: Wanted,
+        wanted: LengthRequest,
         groups: Mapping[str, Mapping[str, str]],
         judges: frozenset[str],
         intervals: Intervals,
