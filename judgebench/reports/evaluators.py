@@ -96,7 +96,7 @@ class EvaluatorRow:
     upstream: Mapping[str, PlainNumber] | None = json_field(omit_empty=True)
 
 
-class Measured(NamedTuple):
+class JudgeMetrics(NamedTuple):
     """What one judge's metrics are, and how they were computed: by us or as upstream does."""
 
     judge: str
@@ -148,12 +148,12 @@ class EvaluatorReport(Report):
         return sorted(self.rows, key=by_agreement)
 
     @property
-    def measured(self) -> Iterator[Measured]:
+    def measured(self) -> Iterator[JudgeMetrics]:
         for row in self.ordered:
             usd = row.usd_per_1000
             price = {} if usd is None else {"usd_per_1000": PlainNumber(value=usd)}
-            yield Measured(row.judge, "judgebench", {**row.metrics, **price})
-            yield Measured(row.judge, "upstream", row.upstream or {})
+            yield JudgeMetrics(row.judge, "judgebench", {**row.metrics, **price})
+            yield JudgeMetrics(row.judge, "upstream", row.upstream or {})
 
     def tables(self) -> list[Table]:
         """The judges by our measures, and as upstream computes them where that was asked for."""

@@ -19,7 +19,7 @@ from judgebench.reports.ranking_tables import Ranking
 from judgebench.reports.ranking_values import (
     EXPECTED,
     STRENGTH,
-    Placed,
+    RankAmong,
     coefficients,
     estimate,
     expected_win_rate,
@@ -179,7 +179,7 @@ class _Ranker:
         pairs: Pairs,
         c: Comparisons,
         fit: Fit,
-        place: Placed,
+        place: RankAmong,
         bounds: Floats | None,
         m: int,
     ) -> Row:
