@@ -43,7 +43,7 @@ from judgebench.reports.gate_suggest import chosen_test
 from judgebench.reports.gate_unchanged import drop_words
 from judgebench.reports.model_pairs import PairData
 from judgebench.reports.slide import SlideNight, SlideReport, each_once, in_words, slide_report
-from judgebench.reports.versions import Fixed, Night, fixed_baseline, nights_of
+from judgebench.reports.versions import FixedBaseline, Night, fixed_baseline, nights_of
 from judgebench.store import Store
 from judgebench.store.read import StoredBaseline
 
@@ -389,7 +389,7 @@ def nights(
     ]
     gate.choose((night.model_id, other) for night, other, _ in reversed(beside) if other)
     start = (
-        Fixed("the first night", its[0].model_id, its[0].first)
+        FixedBaseline("the first night", its[0].model_id, its[0].first)
         if fixed == THE_FIRST
         else fixed_baseline(store, benchmark, version, fixed)
     )
@@ -561,7 +561,7 @@ class _Gate:
         finally:
             self._data.now = math.inf
 
-    def slide(self, its: Sequence[Night], fixed: Fixed | None) -> SlideReport | None:
+    def slide(self, its: Sequence[Night], fixed: FixedBaseline | None) -> SlideReport | None:
         """What all nights since a fixed baseline say together."""
         models = self._data.board.models
         if fixed is None or fixed.model_id not in models:
