@@ -37,9 +37,9 @@ from judgebench.store.opening import located
 from judgebench.store.read import Verdicts
 
 __all__ = [
-    "Judged",
+    "BoardEntry",
     "Meetings",
-    "Who",
+    "NamedId",
     "against",
     "benchmark_ref",
     "benchmarks_of",

@@ -100,10 +100,10 @@ def reproduced(folder: Path, intervals: Intervals) -> Reproduction:
         figures=figures,
         shown=[
             FigureTable(title="win rate, %", metric="win_rate"),
-            FigureTable(title="length-controlled win rate as published, %, at the published c, by row "
-                  "position", metric=AS_PUBLISHED),
-            FigureTable(title="length-controlled win rate, exact, %: converged, c cross-validated with "
-                  "stable folds, difficulty by instruction", metric=LC),
+            FigureTable(title="length-controlled win rate as published, %, at the published c, "
+                        "by row position", metric=AS_PUBLISHED),
+            FigureTable(title="length-controlled win rate, exact, %: converged, c cross-validated "
+                        "with stable folds, difficulty by instruction", metric=LC),
         ],
         notes=_notes(fits, draws),
     )  # fmt: skip
