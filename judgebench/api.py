@@ -45,6 +45,7 @@ from judgebench.execution.execute import confirm as confirm_work
 from judgebench.execution.execute import evaluate
 from judgebench.execution.forecast import PlanRow, Range
 from judgebench.execution.forecast import plan as plan_work
+from judgebench.execution.gpus import place, placed
 from judgebench.execution.manifest import Outcome, with_rechecks
 from judgebench.execution.pool import ProviderPool
 from judgebench.execution.preflight import ASKED, Finding, check_extras, needs
@@ -92,7 +93,7 @@ if TYPE_CHECKING:
     from judgebench.reports.reproduce import Reproductions
     from judgebench.reports.run_boards import RunBoards
     from judgebench.reports.run_diff import RunDiff
-    from judgebench.reports.runs import RunDetails, RunList
+    from judgebench.reports.runs import RunDetails, RunList, RunsWatch
     from judgebench.reports.training import Training
     from judgebench.stats.agreement import Weighting
     from judgebench.stats.answer_confidence import RougeL
@@ -965,6 +966,43 @@ def runs(*, store: Results = None) -> RunList:
 
     with reading(store) as its:
         return RunList(runs=tuple(its.runs()))
+
+
+_WATCHED = 2000
+"""Runs of a store, the newest, among which those are found that are watched."""
+
+
+def watch(
+    run: str | None = None, *, store: Results = None, before: RunsWatch | None = None
+) -> RunsWatch:
+    """How far runs are, shard by shard: what they do a second, what is left, what failed and cost.
+
+    >>> [run.state for run in judgebench.api.watch().runs]
+    ['done']
+
+    Parameters
+    ----------
+    run
+        As for `run_manifest`; those under way if None, or else the newest. What ran last of each
+        shard of the same suite stands beside it.
+    store
+        As for `leaderboard`; a folder for all stores that are files in it.
+    before
+        What was seen of them last, so that rates are those of late.
+    """
+    from judgebench.reports.runs import Pace, RunsWatch, run_progress, run_ref, watched
+
+    named = _usual_store(store)
+    files: list[Results] = [*sorted(Path(named).glob("*.db"))] if Path(named).is_dir() else []
+    found: list[RunManifest] = []
+    for one in files or [store]:
+        with reading(one) as its:
+            found += its.newest_runs(_WATCHED)
+    found.sort(key=lambda one: one.started, reverse=True)
+    wanted = None if run is None else run_ref(found[::-1], run, named)
+    pace = Pace() if before is None else before.pace
+    shown = tuple(run_progress(one, pace) for one in watched(found, wanted))
+    return RunsWatch(runs=shown, pace=pace)
 
 
 def run_manifest(run: str = "latest", *, store: Results = None) -> RunDetails:
@@ -2170,6 +2208,7 @@ def _under_way(
         pool = ProviderPool(work.suite, opened)
         planned = partial(plan_work, work, opened, pool, occasion=occasion)
         with nullcontext() if path is None else _named(path):
+            work = placed(work)
             pool.check(endpoints(work))
             missed = check_extras(work.suite, planned)
         if on_forecast is not None and pool.cost_money(list(endpoints(work).values())):
@@ -2657,7 +2696,9 @@ def plan(
     asked = _policy(policy)
     narrowing = _narrowing(models, judges, limit, shard)
     work = _resolved(Path(suite), batch=batch, narrowing=narrowing)
-    needed = tuple(needs(work))
+    needed, placements = tuple(needs(work)), list[str]()
+    with suppress(ConfigError):  # which `needs` has said
+        placements = [f"{at.tenant.name}: {at}" for at in place(work).values()]
     with _store_if_there(store_url(work.suite, store)) as opened:
         work = with_rechecks(work, [] if opened is None else opened.runs(), again)
         pool, detects = ProviderPool(work.suite, opened), PowerForecast(opened, margin)
@@ -2670,6 +2711,7 @@ def plan(
         policy=asked,
         notes=tuple(work.suite.notes),
         needs=needed,
+        placements=tuple(placements),
     )
 
 

@@ -25,6 +25,7 @@ class Extra(NamedTuple):
 EXTRAS: Mapping[str, Extra] = {
     "hf": Extra(("torch", "transformers"), "local models"),
     "vllm": Extra(("vllm",), "local models on a GPU", "lm-eval[vllm]"),
+    "sglang": Extra(("sglang",), "local models on a GPU, server: {engine: sglang}", "sglang"),
     "postgres": Extra(("psycopg",), "a store on a PostgreSQL server"),
     "litellm": Extra(("litellm",), "the provider litellm"),
     "ray": Extra(("ray",), "executor: {ray: …}"),
@@ -34,7 +35,11 @@ EXTRAS: Mapping[str, Extra] = {
     "mlflow": Extra(("mlflow",), "track: [mlflow]"),
 }
 
-BACKENDS = {**dict.fromkeys(("hf", "hf-auto", "huggingface"), "hf"), "vllm": "vllm"}
+BACKENDS = {
+    **dict.fromkeys(("hf", "hf-auto", "huggingface"), "hf"),
+    "vllm": "vllm",
+    "sglang": "sglang",
+}
 """The extra of a backend of lm-eval; others say themselves what they lack."""
 
 

@@ -17,7 +17,8 @@ from importlib import metadata
 from judgebench import __version__
 from judgebench.benchmarks.data import data_home, list_data
 from judgebench.errors import JudgebenchError
-from judgebench.execution.preflight import Finding, gpus
+from judgebench.execution.gpus import gpus
+from judgebench.execution.preflight import Finding
 from judgebench.extras import EXTRAS, install_line, is_installed
 from judgebench.reports.document import Cells, Report, Table, column, table
 from judgebench.store import open_store

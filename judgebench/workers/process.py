@@ -15,8 +15,11 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, Protocol
 
 from judgebench import extras
@@ -35,7 +38,8 @@ _LAST_LINES = 15
 class Worker(Protocol):
     """What answers questions with one model: a process here, or several elsewhere.
 
-    ``width`` is how many times it can be asked at once, ``pid`` its process.
+    ``width`` is how many times it can be asked at once, ``pid`` its process; ``writes`` says that
+    answers are in the store when it tells of them, if it was told their place.
     """
 
     @property
@@ -43,6 +47,9 @@ class Worker(Protocol):
 
     @property
     def width(self) -> int: ...
+
+    @property
+    def writes(self) -> bool: ...
 
     def load(
         self, job: Mapping[str, Any], *, within_s: float | None, limit: str
@@ -99,6 +106,7 @@ class WorkerProcess:
             reader.start()
 
     width = 1
+    writes = False
 
     @property
     def pid(self) -> int:
@@ -246,7 +254,108 @@ class WorkerProcess:
                 self._tail = (self._tail + chunk)[-_LAST_BYTES:]
 
 
-START: ContextVar[Callable[..., Worker]] = ContextVar("start", default=WorkerProcess)
+class WorkerProcesses:
+    """Several processes of one model, each on GPUs of its own, which share what is asked.
+
+    Each is asked a portion at a time: what one process alone would answer together. One that ends
+    costs its portion, and the others go on.
+
+    Parameters
+    ----------
+    gpus
+        ``CUDA_VISIBLE_DEVICES`` of each, as ``0,1;2,3`` of two.
+    """
+
+    def __init__(self, module: str, *, model: str, gpus: str, needs: str | None) -> None:
+        groups = gpus.split(";")
+        self._each = [WorkerProcess(module, model=model, gpus=g, needs=needs) for g in groups]
+        self._model = model
+
+    width = 1
+    """Whoever asks has all of them."""
+    writes = False
+
+    @property
+    def pid(self) -> int:
+        return self._each[0].pid
+
+    def load(self, job: Mapping[str, Any], *, within_s: float | None, limit: str) -> dict[str, Any]:
+        """As that of one process.
+
+        Raises
+        ------
+        ConfigError
+            Also where they do not run alike, on GPUs of two kinds.
+        """
+        load = partial(WorkerProcess.load, job=job, within_s=within_s, limit=limit)
+        try:
+            with ThreadPoolExecutor(len(self._each)) as threads:
+                ready = list(threads.map(load, self._each))
+            for one in ready:
+                if one["stack"] != ready[0]["stack"]:
+                    kinds = " and ".join(str(x["stack"]["device"]) for x in (ready[0], one))
+                    raise ConfigError(
+                        f"{self._model} would run on {kinds}, and a run never mixes stacks: name "
+                        "GPUs of one kind"
+                    )
+        except (ConfigError, LocalModelError):
+            self.stop()
+            raise
+        return ready[0]
+
+    def ask(
+        self, questions: Sequence[Mapping[str, Any]], *, within_s: float | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """All events about some questions, ``within_s`` for each portion.
+
+        Raises
+        ------
+        LocalModelError, TimeoutError
+            Once all that can be answered is, what ended one of the processes.
+        """
+        portions = deque(self._each[0].portions(questions))
+        said: queue.SimpleQueue[dict[str, Any] | Exception | None] = queue.SimpleQueue()
+
+        def work(process: WorkerProcess) -> None:
+            try:
+                while portions:
+                    with contextlib.suppress(IndexError):  # another one was faster
+                        asked = [questions[n] for n in portions.popleft()]
+                        for event in process.ask(asked, within_s=within_s):
+                            said.put(event)
+            except (LocalModelError, TimeoutError) as error:
+                said.put(error)
+            finally:
+                said.put(None)
+
+        for process in self._each:
+            threading.Thread(target=work, args=(process,), daemon=True).start()
+        ended: list[Exception] = []
+        going = len(self._each)
+        while going:
+            event = said.get()
+            if event is None:
+                going -= 1
+            elif isinstance(event, Exception):
+                ended.append(event)
+            else:
+                yield event
+        if ended:
+            raise ended[0]
+
+    def stop(self) -> None:
+        for process in self._each:
+            process.stop()
+
+
+def started(module: str, *, model: str, gpus: str | None, needs: str | None) -> Worker:
+    """A worker on this machine: one process, or one for each group of GPUs that is named."""
+    if gpus is not None and ";" in gpus:
+        return WorkerProcesses(module, model=model, gpus=gpus, needs=needs)
+    return WorkerProcess(module, model=model, gpus=gpus, needs=needs)
+
+
+START: ContextVar[Callable[..., Worker]] = ContextVar("start", default=started)
 """How workers of models are started: as processes here, unless a run has it otherwise."""
 
 
