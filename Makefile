@@ -80,7 +80,7 @@ bench: $(VENV)/.dev
 	    rank_sets gate_decisions unchanged_passes slow_slides coverage_calibration judge_pairs large_store size walk; do \
 	  $(BIN)/python perf/$$name.py > docs/figures/$$name.txt && cat docs/figures/$$name.txt || exit 1; \
 	done
-	@JUDGEBENCH_EXAMPLES=300 $(BIN)/python -m pytest -q tests/e2e/test_alpaca_eval_files.py tests/stats
+	@JUDGEBENCH_EXAMPLES=300 $(BIN)/python -m pytest -q -m hypothesis tests
 
 docs: $(VENV)/.dev
 	@$(BIN)/python docs/make_site.py

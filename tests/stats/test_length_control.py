@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.stats import length_calibration as cal
@@ -95,7 +95,6 @@ class TestExact:
         st.booleans(),
         st.sampled_from(["soft", "binary", "all lost", "all won", "ties"]),
     )
-    @settings(max_examples=80)
     def test_is_the_minimum(self, seed: int, n: int, c: float, anchored: bool, kind: str) -> None:
         """Also where wins and losses are separable and only the penalty keeps the fit finite."""
         y, difference, difficulty = made_up(seed, n)
@@ -186,7 +185,6 @@ class TestExact:
         assert abs(100 * y.mean() - at_equal_length) > 3  # length did matter
 
     @given(st.integers(0, 2**32 - 1), st.sampled_from([0.36, 21.5]))
-    @settings(max_examples=20)
     def test_the_other_side_wins_the_rest(self, seed: int, c: float) -> None:
         y, difference, difficulty = made_up(seed, 40)
         ours = lc.exact(y, difference, difficulty, c=c, min_valid=1)

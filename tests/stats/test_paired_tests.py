@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize, stats
 from statsmodels.stats.contingency_tables import mcnemar
@@ -87,7 +87,6 @@ def brute_force(d: Floats, n: Floats, theta: float) -> tuple[float, float]:
     return float((sums <= seen + 1e-9).mean()), float((sums >= seen - 1e-9).mean())
 
 
-@settings(deadline=None)
 @given(st.data(), st.sampled_from([0.02, 0.05, 0.1, 0.3]))
 def test_the_bounds_are_where_the_test_turns(data: st.DataObject, alpha: float) -> None:
     """A hair beyond a bound is rejected, a hair within is not; units of several items too."""
@@ -101,7 +100,6 @@ def test_the_bounds_are_where_the_test_turns(data: st.DataObject, alpha: float) 
     assert brute_force(d * n, n, low - 1e-5)[1] <= alpha < brute_force(d * n, n, low + 1e-5)[1]
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.sampled_from([-1.0, -0.5, -0.2, 0.0, 0.1, 0.5]), min_size=2, max_size=40),
     st.sampled_from([0.001, 0.01, 0.05, 0.2]),

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -58,7 +58,6 @@ class TestSecondImplementation:
     """Pair by pair, with Student's quantile from scipy.stats and draws of another kind."""
 
     @given(st.integers(0, 2**32), st.sampled_from([6, 15, 60, 300]))
-    @settings(max_examples=20, deadline=None)
     def test_equal_but_for_pairs_at_the_edge(self, seed: int, n: int) -> None:
         generator = np.random.default_rng(seed)
         p = 5
@@ -99,7 +98,6 @@ class TestSecondImplementation:
             assert p - sum(i == m for i, _ in most) <= high <= p - sum(i == m for i, _ in least)
 
     @given(st.integers(0, 2**32))
-    @settings(max_examples=20, deadline=None)
     def test_covariance_of_quotients_is_the_jackknifes(self, seed: int) -> None:
         generator = np.random.default_rng(seed)
         n, p = 9, 3
@@ -191,7 +189,6 @@ class TestBadInput:
 
 class TestInvariants:
     @given(st.integers(0, 2**32), st.integers(2, 60), st.integers(1, 8))
-    @settings(max_examples=50, deadline=None)
     def test_a_set_holds_the_rank_and_one_alone_is_first(self, seed: int, n: int, p: int) -> None:
         generator = np.random.default_rng(seed)
         verdicts = (generator.random((n, p)) < generator.random(p)).astype(float)
@@ -206,7 +203,6 @@ class TestInvariants:
         assert ((low == 1).sum() == 1) == bool((high == 1).any())
 
     @given(st.floats(0.01, 100.0), st.floats(-50.0, 50.0))
-    @settings(max_examples=20, deadline=None)
     def test_the_unit_of_the_scale_does_not_matter(self, factor: float, shift: float) -> None:
         verdicts = np.clip(
             np.random.default_rng(8).normal(np.linspace(0.2, 0.8, 7), 0.3, (40, 7)), 0.0, 1.0

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -128,7 +128,6 @@ class TestRawLikelihood:
         assert found.tie_strength == pytest.approx(np.exp(best[-1]), rel=1e-4)
 
     @given(st.integers(0, 2**32), st.integers(1, 3))
-    @settings(max_examples=20)
     def test_covariates_equal_a_logistic_regression(self, seed: int, n_styles: int) -> None:
         import statsmodels.api as sm
 
@@ -200,7 +199,6 @@ class TestWhichStrengthsExist:
             np.testing.assert_allclose(found.strength[list(members)], alone.strength, atol=1e-8)
 
     @given(sparse.flatmap(lambda w: st.tuples(st.just(w), square(len(w), few))))
-    @settings(max_examples=200)
     def test_davidson_is_found_exactly_where_no_direction_separates(
         self, tables: tuple[np.ndarray, np.ndarray]
     ) -> None:
@@ -529,7 +527,6 @@ class TestBca:
 
 class TestRanks:
     @given(st.integers(0, 2**32))
-    @settings(max_examples=25)
     def test_sure_are_differences_outside_intervals_that_all_hold_at_once(self, seed: int) -> None:
         """One replicate after the other: 95 of 99 lie inside the intervals of all pairs, and one
         step less wide they would not; then Student's quantile for the normal's."""

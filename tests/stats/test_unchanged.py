@@ -10,7 +10,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.stats.gate_rule import FEWEST_TO_PASS, decide
@@ -66,7 +66,6 @@ def test_items_for_two_points() -> None:
     )
 
 
-@settings(max_examples=60)
 @given(
     spread=st.floats(0.02, 1.0),
     units=st.integers(FEWEST_TO_PASS, 20_000),
@@ -89,7 +88,6 @@ def test_the_three_are_each_others_inverse(
         assert less < chance
 
 
-@settings(max_examples=60)
 @given(
     spread=st.floats(0.0, 1.0),
     units=st.integers(1, 5000),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.errors import InputError, UsageError
@@ -27,7 +27,6 @@ from tests.unit.evaluated import (
     inspect_sample,
 )
 
-SOON = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 JUDGE = "inspect/match"
 
 
@@ -504,7 +503,6 @@ anything = st.recursive(
 )
 
 
-@SOON
 @given(data=st.data())
 def test_any_log_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:
     sample, head = inspect_sample(0), inspect_head()
@@ -531,7 +529,6 @@ def test_any_log_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, da
             assert take(store, path) == (rows, 0)
 
 
-@SOON
 @given(content=st.binary(max_size=300))
 def test_any_bytes_are_refused(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     folder = tmp_path_factory.mktemp("log")

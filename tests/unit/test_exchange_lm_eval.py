@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.errors import InputError, UsageError
@@ -27,7 +27,6 @@ from tests.unit.evaluated import (
 
 KEY = "sk-0123456789abcdef"
 LATER = "2026-01-03T03-04-05.678901"
-SOON = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture
@@ -433,7 +432,6 @@ anything = st.recursive(
 )
 
 
-@SOON
 @given(data=st.data())
 def test_any_line_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:
     line = lm_eval_choice(0) if data.draw(st.booleans()) else lm_eval_line(0)
@@ -451,7 +449,6 @@ def test_any_line_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, d
             assert take(store, path) == (rows, 0)
 
 
-@SOON
 @given(data=st.data())
 def test_any_results_are_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, data: Any

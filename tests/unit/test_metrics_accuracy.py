@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.metrics.accuracy import accuracies
@@ -216,7 +216,6 @@ def test_best_first_and_unknown_last() -> None:
     assert [row.model for row in rows] == ["c", "b", "a"]
 
 
-@settings(deadline=None, max_examples=40)
 @given(st.lists(st.text("+-?.", min_size=5, max_size=5), min_size=1, max_size=4))
 def test_invariants(marks: list[str]) -> None:
     columns = board(**{f"m{i}": row for i, row in enumerate(marks)})

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given as generated
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from judgebench.metrics.intervals import Intervals
@@ -139,7 +138,6 @@ ANY_ROW = st.tuples(
 )
 
 
-@settings(deadline=None, max_examples=80)
 @generated(st.lists(ANY_ROW, min_size=1, max_size=20))
 def test_as_a_loop_over_items_computes_it(rows: list[Row]) -> None:
     for model, row in by_model(given(*rows)).items():

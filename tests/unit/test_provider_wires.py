@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.errors import CallError
@@ -289,7 +289,6 @@ def test_a_field_of_another_kind_is_an_error(api: str, data: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize("api", sorted(WIRES))
-@settings(max_examples=300, deadline=None)
 @given(data=JSON)
 def test_any_json_is_a_reply_or_a_failed_call(api: str, data: Any) -> None:
     try:
@@ -381,7 +380,6 @@ def test_an_error_as_google_words_it() -> None:
     assert "check MINE" in str(failed_)
 
 
-@settings(max_examples=100, deadline=None)
 @given(status=st.integers(300, 599), body=st.binary(max_size=200))
 def test_any_answer_without_success_is_put_into_words(status: int, body: bytes) -> None:
     error = status_error(status, {}, body, Call("http://there", "m"))
