@@ -316,6 +316,7 @@ HOLD = """
 """
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_killed_writer_is_in_nobodys_way(postgres: Server, store: Store) -> None:
     holder = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(HOLD), store.url],
