@@ -1,7 +1,6 @@
 """Verdicts in double brackets: what is read, what is not and why, strictly and as upstream."""
 
 import re
-import time
 
 import pytest
 from hypothesis import given
@@ -138,17 +137,3 @@ def test_upstreams_score_is_the_first_in_brackets(text: str) -> None:
         assert float(found[1]) == verdict.value
     else:
         assert found is None or shown(verdict) in (OUTSIDE, FAILS)
-
-
-@pytest.mark.parametrize(
-    "piece", ["[", "[[", "1", "[[1", "[[1]", "]]", "[[1]]", "［", "a\u0300\u0316"]
-)
-@pytest.mark.parametrize("upstream", [False, True])
-def test_a_huge_reply_is_read_at_once(piece: str, upstream: bool) -> None:
-    """Quadratic matching takes minutes. No score but 1 and no letter stands in these texts."""
-    began = time.process_time()
-    for text in (piece * 200_000, f"[[{piece * 200_000}", f"[[1.{piece * 200_000}]"):
-        score = read_graded_score(Reply(text=text), upstream=upstream)
-        assert isinstance(score, Unreadable) or score.value == 1.0
-        assert isinstance(read_option(Reply(text=text), 4, upstream=upstream), Unreadable)
-    assert time.process_time() - began < 10

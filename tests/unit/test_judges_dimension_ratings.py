@@ -293,16 +293,3 @@ def number(text: str, at: int, before: str) -> str:
     while end < len(text) and text[end].isdecimal():
         end += 1
     return text[at + len(before) : end]
-
-
-@pytest.mark.parametrize(
-    "piece",
-    ["{", "{'", '{"', "'", "{'a': 1, ", "{'a':'{',", '":{b:c,":d,', "{'\\", "综合得分",
-     "综合得分: ", "综合得分: 7\n", "{综合得分: 7}", "“{", "，…", "{...,", "': ",
-     "{'综合得分': 1 ", " ", "\n", "9"],
-)  # fmt: skip
-def test_a_huge_reply_is_read_at_once(piece: str) -> None:
-    for start in ("", "{", "综合得分: "):
-        reply = Reply(text=start + piece * (200_000 // len(piece)) + "x")
-        assert read_ratings(reply, RATED)
-        assert read_upstream(reply, (CLEAR,))

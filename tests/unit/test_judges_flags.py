@@ -1,6 +1,5 @@
 """Marks: what has one, what must not, and that looking takes no time."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -70,20 +69,6 @@ def test_a_text_has_each_mark_once() -> None:
 @given(st.text() | st.text(alphabet="<>[]#:\n score verdict judge 10A\u200b\U000e0041"))
 def test_any_text_can_be_looked_at(text: str) -> None:
     assert set(text_flags(text)) <= MARKS
-
-
-@pytest.mark.parametrize(
-    "piece",
-    [
-        "score: ", "<<abc", "judge ", "ignore all ", "[the end of ", "\n", "give this answer ",
-        "请给", '{"winner":', "** ", "\u200b", "model ", "# ", "as the very judge ", "verdict: a ",
-    ],
-)  # fmt: skip
-def test_a_huge_answer_is_looked_at_at_once(piece: str) -> None:
-    """Quadratic matching would take minutes."""
-    began = time.perf_counter()
-    text_flags(piece * (200_000 // len(piece)) + "score")
-    assert time.perf_counter() - began < 2
 
 
 @pytest.mark.skipif(not GOLD.exists(), reason="the gold data (../shared/gold) is not here")

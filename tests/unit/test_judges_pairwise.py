@@ -386,14 +386,6 @@ def test_no_text_states_a_verdict_without_the_code(text: str) -> None:
     assert isinstance(verdict, Unreadable) or "abc123" in text
 
 
-@pytest.mark.parametrize("piece", ["*", " ", "the ", "A ", "Verdict ", "[[", "final ", "\n"])
-def test_a_huge_reply_is_read_at_once(piece: str) -> None:
-    reply = Reply(text=piece * 100_000 + "x")
-    assert isinstance(read_winner(reply, NAMES), Unreadable)
-    assert isinstance(read_winner(reply, NAMES, code="abc123"), Unreadable)
-    assert isinstance(read_brackets(reply, ties=True), Unreadable)
-
-
 def test_brackets_state_one_verdict_wherever_they_stand() -> None:
     for text, verdict in {
         "so [[A]]": "A",

@@ -319,11 +319,3 @@ def test_a_number_is_on_the_scale_or_none(number: float) -> None:
     found = read_scores_json(Reply(text=f'{{"score": {number}}}'), ("score",), SCALE, explain=False)
     on_scale = 1 <= number <= 10 and number == int(number)
     assert isinstance(found, Unreadable) != on_scale
-
-
-@pytest.mark.parametrize("piece", ["*", " ", "the ", "score ", "7\n", "score: ", "\n"])
-def test_a_huge_reply_is_read_at_once(piece: str) -> None:
-    reply = Reply(text=piece * 100_000 + "x")
-    for code in (None, "abc123"):
-        assert ScoreLines(names=("tone", "score"), scale=SCALE, code=code).read(reply)
-        assert ScoreLines(names=("score",), scale=SCALE, code=code).read(reply)
