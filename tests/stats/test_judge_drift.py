@@ -83,11 +83,11 @@ def test_calibrated_is_a_fair_bet() -> None:
 def test_an_unchanged_judge_is_hardly_ever_called_changed() -> None:
     """However noisy it is, and however long it is watched."""
     called = 0
-    for one in range(120):
+    for one in range(60):
         generator = np.random.default_rng([7, one])
         mean = generator.beta(0.5, 0.5, 40)
         called += followed(looks(mean, 15, generator), seed=one) is not None
-    assert called / 120 <= ALPHA + 2 * math.sqrt(ALPHA * (1 - ALPHA) / 120)
+    assert called / 60 <= ALPHA + 2 * math.sqrt(ALPHA * (1 - ALPHA) / 60)
 
 
 def test_a_steady_judge_that_changes_is_found_the_same_night() -> None:

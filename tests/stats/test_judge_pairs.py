@@ -19,13 +19,12 @@ def within(share: float, n: int) -> float:
 
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_intervals_hold_the_difference_and_equal_judges_are_seldom_told_apart(kind: str) -> None:
-    judges = published()
-    for exchange in (False, True):
-        found = cell(judges, kind, 100, 2, exchange=exchange)["all"]
-        assert found.held is not None
-        assert found.tested >= 0.8 * found.asked
-        assert found.held[0] / found.tested >= 0.95 - within(0.95, found.tested)
-        assert found.held[1] / found.tested >= 0.99 - within(0.99, found.tested)
+    exchange = list(KINDS).index(kind) % 2 == 0
+    found = cell(published(), kind, 60, 2, exchange=exchange)["all"]
+    assert found.held is not None
+    assert found.tested >= 0.8 * found.asked
+    assert found.held[0] / found.tested >= 0.95 - within(0.95, found.tested)
+    assert found.held[1] / found.tested >= 0.99 - within(0.99, found.tested)
 
 
 def test_the_best_of_many_is_not_told_from_its_equals() -> None:

@@ -406,7 +406,7 @@ def test_percentile_intervals_cover_and_the_published_error_does_not() -> None:
     population = made_up(30, 20_000)
     truth = lc.exact(*population, c=1e4).value
     generator = np.random.default_rng(31)
-    trials, held, held_by_published = 200, 0, 0
+    trials, held, held_by_published = 80, 0, 0
     for trial in range(trials):
         drawn = generator.integers(0, 20_000, 200)
         y, difference, difficulty = (one[drawn] for one in population)
@@ -417,8 +417,8 @@ def test_percentile_intervals_cover_and_the_published_error_does_not() -> None:
         low, high = percentile_interval(draws[:, 0])
         held += bool(low <= truth <= high)
         held_by_published += abs(fit.value - truth) <= 1.96 * fit.published_error
-    # Three binomial standard errors at 200 trials are 0.046.
-    assert 0.90 <= held / trials <= 0.99
+    # Three binomial standard errors at 80 trials are 0.073.
+    assert 0.88 <= held / trials <= 1.0
     assert held_by_published / trials < 0.80
 
 
@@ -685,14 +685,14 @@ class TestPublished:
         """alpaca-eval 0.6.6 itself, recomputed with stable folds. Scores of neighbouring c differ
         by 1e-7, so the rounding of its input files moved the choice for two models."""
         models, difficulty, anchors, expected = gold
-        recomputed = expected.lc_alpaca_eval_066_recomputed.dropna()[::2]
+        recomputed = expected.lc_alpaca_eval_066_recomputed.dropna()[::4]
         off = []
         for name, value in recomputed.items():
             y, difference, _ = models[str(name)]
             found = lc.compat(y, difference, difficulty[: len(y)], anchors=anchors)
             off.append(abs(found.value - value))
-        assert len(off) == 14
-        assert sum(one < 1e-9 for one in off) >= 12
+        assert len(off) == 7
+        assert sum(one < 1e-9 for one in off) >= 6
         assert max(off) < 0.01
 
     def test_the_published_error_is_too_small(self, gold) -> None:

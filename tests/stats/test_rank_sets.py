@@ -237,20 +237,20 @@ class TestInvariants:
 
 
 class TestCoverage:
-    """Reduced; at 95 % with 200 trials the share lies under 0.904 once in a thousand times."""
+    """Reduced; at 95 % with 100 trials the share lies under 0.88 once in a thousand times."""
 
     @pytest.mark.parametrize(
         ("p", "n", "level"),
-        [(5, 12, 0.5), (20, 12, 0.5), (20, 50, 0.5), (20, 400, 0.5), (20, 50, 0.97)],
+        [(5, 12, 0.5), (20, 50, 0.5), (20, 400, 0.5), (20, 50, 0.97)],
     )
     def test_ties(self, simulation: Any, p: int, n: int, level: float) -> None:
-        new, old = simulation.covered(simulation.coins("", np.full(p, level)), n, 200, 10)
-        assert new.share >= 0.905
+        new, old = simulation.covered(simulation.coins("", np.full(p, level)), n, 100, 10)
+        assert new.share >= 0.88
         assert old.share <= 0.7
 
     def test_near_equal(self, simulation: Any) -> None:
         models = simulation.coins("", np.linspace(0.495, 0.505, 20))
-        new, old = simulation.covered(models, 400, 100, 20)
+        new, old = simulation.covered(models, 400, 50, 20)
         assert new.share >= 0.95
         assert old.share <= 0.2
         assert old.each / old.trials < 0.9
@@ -258,7 +258,7 @@ class TestCoverage:
     def test_published_verdicts(self, simulation: Any) -> None:
         share = simulation.published()[0]
         for population in (simulation.spread(share, 20), simulation.dealt(share, 20)):
-            new, _ = simulation.covered(population, 50, 100, 0)
+            new, _ = simulation.covered(population, 50, 50, 0)
             assert new.share >= 0.9
 
     def test_missing_and_repeated(self, simulation: Any) -> None:
@@ -268,14 +268,14 @@ class TestCoverage:
     def test_a_scale_without_ends(self) -> None:
         """Rewards of heavy tails, the width taken from what is seen."""
         generator, held = np.random.default_rng(12), 0
-        for trial in range(200):
+        for trial in range(100):
             rewards = generator.standard_t(4, size=(15, 8))
             found = rank_sets(
                 rewards.mean(axis=0), np.cov(rewards, rowvar=False) / 15, units=15,
                 width=float(np.ptp(rewards)), seed=trial,
             )  # fmt: skip
             held += bool((found[0] == 1).all())
-        assert held >= 190
+        assert held >= 93
 
     def test_a_leader_is_named_and_nobody_of_equals(self, simulation: Any) -> None:
         p, n = 20, 400

@@ -205,8 +205,8 @@ class TestCoverage:
     def test_clustered_bootstrap_of_kappa_covers_and_a_row_bootstrap_does_not(self) -> None:
         """80 items, 6 models whose verdicts share the item's difficulty for judge and human."""
         generator = np.random.default_rng(20240618)
-        truth = float(ag.cohen_kappa_of(_clustered(generator, 200_000).sum(axis=(0, 1))))
-        n_items, n_models, trials = 80, 6, 300
+        truth = float(ag.cohen_kappa_of(_clustered(generator, 50_000).sum(axis=(0, 1))))
+        n_items, n_models, trials = 80, 6, 120
         by_item = by_row = 0
         for trial in range(trials):
             tables = _clustered(generator, n_items)
@@ -218,9 +218,9 @@ class TestCoverage:
             weights = rs.multinomial_weights(n_items * n_models, 200, seed=trial)
             low, high = rs.percentile_interval(ag.cohen_kappa_of(rs.weighted_sums(weights, rows)))
             by_row += bool(low <= truth <= high)
-        # Three binomial standard errors at 300 trials are 0.038; percentile intervals of 80
+        # Three binomial standard errors at 120 trials are 0.06; percentile intervals of 80
         # clusters are known to be a little short.
-        assert 0.90 <= by_item / trials <= 0.99
+        assert 0.88 <= by_item / trials <= 0.99
         assert by_row / trials < 0.85
 
 

@@ -283,13 +283,13 @@ def test_huge_evidence_stays_a_number() -> None:
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.9, 0.98])
 def test_an_unchanged_model_is_seldom_called(share: float) -> None:
     """Also where most of its answers stay from night to night."""
-    runs = 60
+    runs = 30
     calls = sum(max(slide(kept(60, 100, share, seed)).e_values) >= CALLED for seed in range(runs))
     assert calls <= most(runs)
 
 
 def test_a_baseline_that_is_another_model_is_no_slide() -> None:
-    runs, calls = 60, 0
+    runs, calls = 30, 0
     for seed in range(runs):
         generator = np.random.default_rng(seed)
         values = generator.random(100) + 0.1 * generator.standard_normal((61, 100))

@@ -128,7 +128,7 @@ def test_what_is_not_known_is_not_a_number() -> None:
 def test_the_chance_is_how_often_the_gates_own_bound_passes(binary: bool) -> None:
     """A second way to it: the gate's test itself, night by night."""
     generator = np.random.default_rng(11)
-    n, q, margin, nights = 400, 0.2, 0.04, 400
+    n, q, margin, nights = 400, 0.2, 0.04, 150
     passed = 0
     for _ in range(nights):
         if binary:
@@ -176,7 +176,7 @@ def test_what_answers_vary_is_unbiased_and_items_count_equally() -> None:
     counts = generator.integers(1, 6, 400)
     items = np.repeat(np.arange(400), counts)
     found = []
-    for _ in range(200):
+    for _ in range(60):
         values = means[items] + generator.normal(0.0, 0.2, len(items))
         values[0] = np.nan
         within, n = within_items(values, items)
@@ -215,7 +215,7 @@ def test_tests_that_hang_together_lie_between_both() -> None:
 def test_two_judges_of_the_same_answers_pass_together_as_said() -> None:
     """Nights are drawn, and the correlation is taken from one night alone, as a gate does it."""
     generator = np.random.default_rng(8)
-    n, nights, margin = 300, 3000, 0.04
+    n, nights, margin = 300, 1500, 0.04
 
     def night(nights: int) -> np.ndarray:
         both = generator.normal(0.0, 0.3, (nights, n))
@@ -294,11 +294,11 @@ def test_missing_verdicts_and_a_strict_drop_are_counted_in(
     soft: bool, share: float, strict: float | None
 ) -> None:
     """The gate itself, night by night: all views have to say that it passes."""
-    generator, n, nights, passed, chances = np.random.default_rng(5), 600, 300, 0, []
+    generator, n, nights, passed, chances = np.random.default_rng(5), 600, 100, 0, []
     margin = (0.045 if soft else 0.06) + share
     for _ in range(nights):
         made = [
-            paired_test(d, alpha=FIVE, width=1.0, draws=400)
+            paired_test(d, alpha=FIVE, width=1.0, draws=100)
             for d in lacking(generator, n, share, soft=soft)
         ]
         said = {decide(test.low, test.high, margin=margin, units=n) for test in made}

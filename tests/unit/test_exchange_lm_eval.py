@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.errors import InputError, UsageError
+from judgebench.exchange import evaluations
 from judgebench.exchange.lm_eval import read_lm_eval
 from judgebench.records import Item, Message
 from judgebench.reports.leaderboard import leaderboards
@@ -264,15 +265,18 @@ def test_one_run_with_two_accounts_of_itself_is_refused(store: Store, tmp_path: 
     assert take(store, path, model="third") == (2, 2)
 
 
-def test_more_of_a_run_is_added_to_it(store: Store, tmp_path: Path) -> None:
+def test_more_of_a_run_is_added_to_it(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluations, "PORTION", 100)
     out = tmp_path / "out"
     filters = ("a", "b")
-    lines = [lm_eval_line(i, filter=name) for name in filters for i in range(1500)]
-    path = lm_eval_run(out, [line for line in lines if line["doc_id"] < 1000])
-    assert take(store, path) == (3000, 3000)
+    lines = [lm_eval_line(i, filter=name) for name in filters for i in range(150)]
+    path = lm_eval_run(out, [line for line in lines if line["doc_id"] < 100])
+    assert take(store, path) == (300, 300)
     lm_eval_run(out, lines)
-    assert take(store, path) == (4500, 1500)
-    assert take(store, path) == (4500, 0)
+    assert take(store, path) == (450, 150)
+    assert take(store, path) == (450, 0)
 
 
 def test_a_question_that_changed_is_refused_and_nothing_is_kept(

@@ -288,13 +288,13 @@ def test_sensible_judges_of_few_answers_are_seldom_flagged() -> None:
     """A judge that finds seven of ten wrong answers, of 20 to 40 with a tenth wrong."""
     draw = np.random.default_rng(3)
     n_flagged = 0
-    for _ in range(300):
+    for _ in range(100):
         n = int(draw.integers(20, 41))
         wrong = draw.random(n) < 0.1
         found = wrong & (draw.random(n) < 0.7)
         human, judge = ("".join("-" if w else "+" for w in its) for its in (wrong, found))
         n_flagged += bool(compared({("human", "m"): human, ("j", "m"): judge}).flags)
-    assert n_flagged <= 3
+    assert n_flagged <= 2
 
 
 # comparisons and scores -------------------------------------------------------------------------

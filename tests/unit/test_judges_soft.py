@@ -131,9 +131,9 @@ def test_any_scores_have_shares_or_a_reason(scores: list[float]) -> None:
 
 @pytest.mark.skipif(not GOLD.exists(), reason="the gold data (../shared/gold) is not here")
 def test_alpaca_evals_stored_log_probabilities_give_its_preferences() -> None:
-    """All records of 29 models, in the words of a judge that is set up as AlpacaEval's."""
+    """One record of four of 29 models, in the words of a judge that is set up as AlpacaEval's."""
     pandas = pytest.importorskip("pandas")
-    rows = pandas.read_parquet(GOLD / "annotations.parquet").dropna(subset=["top_tokens"])
+    rows = pandas.read_parquet(GOLD / "annotations.parquet").dropna(subset=["top_tokens"])[::4]
     switched = pandas.read_parquet(GOLD / "instructions.parquet").set_index("index")["is_switched"]
     options = {
         "prompt": "official/clf",
@@ -158,7 +158,7 @@ def test_alpaca_evals_stored_log_probabilities_give_its_preferences() -> None:
         p_second = 1 - verdict.p_first  # of the answer shown second; switched, that is output_1
         mine = 1 + (1 - p_second if switched[index] else p_second)
         worst, n = max(worst, abs(mine - preference)), n + 1
-    assert n > 15_000
+    assert n > 3_750
     assert worst < 1e-9
 
 

@@ -86,7 +86,7 @@ def estimates_of(store: Store, kind: str, before: str, after: str) -> dict[str, 
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_pair_has_one_difference_everywhere(store: Store, kind: str, missing: str) -> None:
     letters = KINDS[kind][0]
-    before, after = drawn(letters, 60, 1, 0.3), drawn(letters, 60, 2, 0.5)
+    before, after = drawn(letters, 40, 1, 0.3), drawn(letters, 40, 2, 0.5)
     if missing:
         before, after = f"?{before[1:]}", f"{after[:-2]}??"
     found = estimates_of(store, kind, before, after)
