@@ -18,6 +18,7 @@ from judgebench.stats import evaluators as ev
 from judgebench.stats import evaluators_upstream as eu
 from judgebench.stats.rank_correlation import pearson
 from judgebench.stats.resample import multinomial_weights, percentile_interval
+from tests.table import over_rows
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "alpaca_eval"
 NAN = math.nan
@@ -274,7 +275,7 @@ class TestAsMeant:
         )
         assert new == pytest.approx(old, nan_ok=True)
 
-    @pytest.mark.parametrize(
+    @over_rows(
         ("rows", "words"),
         [
             ([(0, 0, 2.5)], r"2\.5 \(row 0\) is no preference"),
@@ -359,7 +360,7 @@ PRINTED = {
 
 
 class TestAsPublished:
-    @pytest.mark.parametrize("who", PRINTED)
+    @over_rows("who", PRINTED)
     def test_the_package_prints_the_same(self, who: str) -> None:
         people, judge, pairs = messy()
         if "twice" in who:
@@ -378,7 +379,7 @@ class TestAsPublished:
             drawn = np.random.RandomState(123).choice(n, size=1, replace=False)[0]
             assert eu._DRAWN[n] == drawn
 
-    @pytest.mark.parametrize(
+    @over_rows(
         ("labels", "centre"),
         [
             ([1, 1, 2, 2], 2.0),
@@ -480,7 +481,7 @@ class TestAsPublished:
 
 
 class TestTexts:
-    @pytest.mark.parametrize(
+    @over_rows(
         ("text", "meant", "upstream"),
         [
             ("- one\n- two", True, True),

@@ -16,6 +16,7 @@ from judgebench.metrics.confidence import statistics
 from judgebench.stats.length_control import Anchors, exact, replicates
 from judgebench.stats.paired_bootstrap import bootstrap_test
 from judgebench.stats.resample import multinomial_weights
+from tests.table import over_rows
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "alpaca_eval"
 SEED = 20261126
@@ -87,7 +88,7 @@ def test_length_controlled_win_rates_of_verdicts_and_lengths_exchanged() -> None
     assert float(np.std(differences)) == pytest.approx(told, rel=0.35)
 
 
-@pytest.mark.parametrize("metric", ["auroc", "ece", "alignment"])
+@over_rows("metric", ["auroc", "ece", "alignment"])
 def test_confidences_and_labels_exchanged(metric: str) -> None:
     n, nights, alarms = 150, 50, 0
     generator = np.random.default_rng([SEED, *metric.encode()])

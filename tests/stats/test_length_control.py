@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from judgebench.stats import length_calibration as cal
 from judgebench.stats import length_control as lc
 from judgebench.stats.resample import multinomial_weights, percentile_interval
+from tests.table import over_rows
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "alpaca_eval"
 needs_gold = pytest.mark.skipif(
@@ -116,8 +117,8 @@ class TestExact:
             100 * predicted.std(ddof=1) / np.sqrt(n), abs=1e-12
         )
 
-    @pytest.mark.parametrize("c", [0.05, 0.36, 21.5, 1291.0])
-    @pytest.mark.parametrize("anchored", [False, True])
+    @over_rows("c", [0.05, 0.36, 21.5, 1291.0])
+    @over_rows("anchored", [False, True])
     def test_equals_scikit_learn(self, c: float, anchored: bool) -> None:
         y, difference, difficulty = made_up(4, 250)
         anchors = made_up_anchors(5, 400) if anchored else None
@@ -153,7 +154,7 @@ class TestExact:
         assert np.isnan(found.value)
         assert "did not converge" in found.reason
 
-    @pytest.mark.parametrize("anchored", [False, True])
+    @over_rows("anchored", [False, True])
     def test_cross_validation_chooses_as_scikit_learn_folds(self, anchored: bool) -> None:
         import sklearn
         from sklearn.model_selection import GroupKFold
@@ -270,7 +271,7 @@ def test_exact_refuses_below_its_minimum() -> None:
     assert lc.exact(*rows, min_valid=199).reason == ""
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("changed", "message"),
     [
         ({"preference": [0.5, 1.5]}, "lie in"),
@@ -448,7 +449,7 @@ def joint_design(y: np.ndarray, difference: np.ndarray, free: np.ndarray):
 
 
 class TestCalibration:
-    @pytest.mark.parametrize("anchored", [False, True])
+    @over_rows("anchored", [False, True])
     def test_equals_scikit_learn_at_a_given_spread(self, anchored: bool) -> None:
         """Its ridge has one strength: columns are scaled by their prior's standard deviation."""
         from sklearn.linear_model import LogisticRegression

@@ -29,6 +29,7 @@ from perf.poisoned_nights import (
     nights_of,
     poisoned,
 )
+from tests.table import over_rows
 from tests.unit.exchanged import label, rows_file
 
 MARGIN = 0.03
@@ -68,7 +69,7 @@ def test_preferences_never_flip_either() -> None:
     assert found["naive_reversed"] + found["naive_decides"] > 0
 
 
-@pytest.mark.parametrize("n", [5, 12, 20])
+@over_rows("n", [5, 12, 20])
 def test_an_item_that_turns_against_the_candidate_never_speaks_for_it(n: int) -> None:
     """So the two ends of what is missing hold between them all that it can be."""
     tables = [(won, lost) for won in range(n + 1) for lost in range(n + 1 - won)]

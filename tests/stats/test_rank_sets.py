@@ -28,6 +28,7 @@ from judgebench.stats.resample import (
     multinomial_weights,
     replicate_covariance,
 )
+from tests.table import over_rows
 
 PERF = Path(__file__).parents[2] / "perf" / "rank_sets.py"
 
@@ -174,14 +175,14 @@ class TestBadInput:
         found = rank_sets([0.9, 0.5, 0.1], spread, units=[500, 1, 500], width=1.0)
         assert found.tolist() == [[1, 1, 2], [2, 3, 3]]
 
-    @pytest.mark.parametrize("n", [2, 3, 4])
+    @over_rows("n", [2, 3, 4])
     def test_few_items_that_all_differ_alike_are_not_sure(self, n: int) -> None:
         assert sets_of(np.tile([1.0, 0.0], (n, 1))) == [(1, 2)] * 2
 
     def test_many_items_that_all_differ_alike_are(self) -> None:
         assert sets_of(np.tile([1.0, 0.0, 0.0], (40, 1))) == [(1, 1), (2, 3), (2, 3)]
 
-    @pytest.mark.parametrize("width", [-1.0, math.inf, math.nan])
+    @over_rows("width", [-1.0, math.inf, math.nan])
     def test_the_width_is_a_number(self, width: float) -> None:
         with pytest.raises(ValueError, match="width of a scale"):
             rank_sets([1.0, 2.0], np.eye(2), units=9, width=width)

@@ -15,6 +15,7 @@ from judgebench.stats import bradley_terry as bt
 from judgebench.stats import comparisons as cp
 from judgebench.stats import ranking as rk
 from judgebench.stats.resample import bca_interval, multinomial_weights, percentile_interval
+from tests.table import over_rows
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "alpaca_eval"
 
@@ -235,9 +236,7 @@ class TestWhichStrengthsExist:
         assert not bt.who_reaches_whom([[0, 1.0], [1e-14, 0]])[1, 0]
         assert bt.who_reaches_whom([[0, 1.0], [1e-10, 0]])[1, 0]
 
-    @pytest.mark.parametrize(
-        "wins", [[[1.0]], [[0, -1], [1, 0]], [[0, np.nan], [1, 0]], [[0, 1, 2]]]
-    )
+    @over_rows("wins", [[[1.0]], [[0, -1], [1, 0]], [[0, np.nan], [1, 0]], [[0, 1, 2]]])
     def test_bad_sums(self, wins: Any) -> None:
         with pytest.raises(ValueError, match=r"square|finite|itself"):
             bt.bradley_terry(wins)
@@ -485,7 +484,7 @@ class TestExtendedInterval:
 
 
 class TestBca:
-    @pytest.mark.parametrize("options", [{}, {"ties": "davidson"}, {"covariates": True}])
+    @over_rows("options", [{}, {"ties": "davidson"}, {"covariates": True}])
     def test_equals_bca_with_every_prompt_left_out_in_turn(self, options: dict[str, Any]) -> None:
         """Influences stand for refitting without each prompt."""
         generator = np.random.default_rng(12)
@@ -579,7 +578,7 @@ class TestRanks:
         assert (found.rank <= found.rank_high).all()
         assert (found.rank_high - found.rank_low >= 3).all()
 
-    @pytest.mark.parametrize("one", [False, True])
+    @over_rows("one", [False, True])
     def test_all_sets_hold_at_once_on_few_prompts(self, one: bool) -> None:
         """Eight models that are equal, on twelve prompts; the sets of each by itself held all in
         81 % of samples."""
@@ -646,7 +645,7 @@ class TestStyle:
 
 
 class TestBadInput:
-    @pytest.mark.parametrize(
+    @over_rows(
         ("changed", "message"),
         [
             ({"wins": [1.0]}, "lengths differ"),
@@ -663,7 +662,7 @@ class TestBadInput:
         with pytest.raises(ValueError, match=message):
             cp.compare(**(good | changed), n_models=3, n_prompts=2)
 
-    @pytest.mark.parametrize(
+    @over_rows(
         ("options", "message"),
         [
             ({"draws": np.ones((2, 3))}, "draws"),
@@ -754,7 +753,7 @@ def test_nothing_is_sure_of_verdicts_that_are_all_the_same() -> None:
     assert [list(ends) for ends in (found.rank_low, found.rank_high)] == [[1] * 4, [4] * 4]
 
 
-@pytest.mark.parametrize(("prompts", "sure"), [(5, False), (6, True)])
+@over_rows(("prompts", "sure"), [(5, False), (6, True)])
 def test_who_wins_all_is_above_where_the_sign_test_says_so(prompts: int, sure: bool) -> None:
     """Two-sided: chance wins all of five with 2/32, more than 5 %, and all of six with 2/64."""
     found = ranking_of([(0, 1, 1.0)] * prompts, 2, replicates=200)

@@ -12,6 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from judgebench.stats import agreement as ag
 from judgebench.stats import resample as rs
+from tests.table import over_rows
 
 replicates = hnp.arrays(np.float64, st.tuples(st.integers(5, 60), st.integers(1, 4)),
                         elements=st.floats(-10, 10))  # fmt: skip
@@ -23,7 +24,7 @@ class TestSeed:
         assert rs.content_seed("a", "b", seed=7) == 2490566409598456761
         assert rs.content_seed(np.arange(3, dtype=np.int64)) == 17802158379976613483
 
-    @pytest.mark.parametrize(
+    @over_rows(
         ("one", "other"),
         [
             (("ab", "c"), ("a", "bc")),

@@ -31,6 +31,7 @@ from judgebench.stats.unchanged import (
     views_exchanged,
     within_items,
 )
+from tests.table import over_rows
 
 PERF = Path(__file__).resolve().parents[2] / "perf" / "unchanged_passes.py"
 FIVE = 0.05
@@ -47,7 +48,7 @@ def perf() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("s", "n", "points", "chance"),
     [(0.25, 805, 2.2, 73), (0.40, 400, 5.0, 26), (0.65, 805, 5.7, 22), (0.65, 2000, 3.6, 39)],
 )
@@ -124,7 +125,7 @@ def test_what_is_not_known_is_not_a_number() -> None:
     assert math.isnan(within_items([0.5, 0.7], [0, 1])[0])
 
 
-@pytest.mark.parametrize("binary", [False, True])
+@over_rows("binary", [False, True])
 def test_the_chance_is_how_often_the_gates_own_bound_passes(binary: bool) -> None:
     """A second way to it: the gate's test itself, night by night."""
     generator = np.random.default_rng(11)
@@ -286,7 +287,7 @@ def lacking(
     return (said[:, 0] - said[:, 1])[both], low[:, 0] - high[:, 1], high[:, 0] - low[:, 1]
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("soft", "share", "strict"),
     [(False, 0.01, None), (True, 0.03, None), (False, 0.0, 0.01), (True, 0.01, 0.01)],
 )

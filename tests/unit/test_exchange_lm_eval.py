@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +27,6 @@ from tests.unit.evaluated import (
 
 KEY = "sk-0123456789abcdef"
 LATER = "2026-01-03T03-04-05.678901"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(str(tmp_path / "s.db")) as opened:
-        yield opened
 
 
 def nobody(benchmark: str, version: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +23,8 @@ from judgebench.records import (
     Score,
     Unreadable,
 )
-from judgebench.store import Store, open_store
+from judgebench.store import Store
 from tests.unit.exchanged import coded, label, rows_file
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(str(tmp_path / "s.db")) as opened:
-        yield opened
 
 
 @pytest.fixture

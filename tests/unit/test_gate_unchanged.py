@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +31,6 @@ from tests.e2e.runs import typed
 from tests.unit.exchanged import coded, label, rows_file
 
 ITEMS = 400
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(str(tmp_path / "s.db")) as opened:
-        yield opened
 
 
 def put(store: Store, folder: Path, *rows: Sequence[Any]) -> None:

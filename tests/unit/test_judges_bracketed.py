@@ -2,12 +2,12 @@
 
 import re
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.judges.readers.brackets import read_graded_score, read_option
 from judgebench.records import Label, Reply, Score, Unreadable, Verdict
+from tests.table import over_rows
 
 NONE = "(no verdict in double brackets)"
 TWO = "(two verdicts)"
@@ -30,7 +30,7 @@ def shown(verdict: Verdict) -> float | str:
     raise AssertionError(verdict)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("reply", "strict", "upstream"),
     [
         ("The correctness score: [[0.5]].", 0.5, 0.5),
@@ -75,7 +75,7 @@ def test_scores(reply: str, strict: float | str, upstream: float | str) -> None:
     assert shown(read_graded_score(Reply(text=reply), upstream=True)) == upstream
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("reply", "strict", "upstream"),
     [
         ("The option chosen by the model: [[A]].", "A", "A"),
@@ -102,8 +102,8 @@ def test_options(reply: str, strict: str, upstream: str) -> None:
     assert shown(read_option(Reply(text=reply), 4, upstream=True)) == upstream
 
 
-@pytest.mark.parametrize(("reason", "said"), [("length", "truncated"), ("refusal", "refused")])
-@pytest.mark.parametrize("upstream", [False, True])
+@over_rows(("reason", "said"), [("length", "truncated"), ("refusal", "refused")])
+@over_rows("upstream", [False, True])
 def test_what_is_no_whole_reply_states_nothing(reason: str, said: str, upstream: bool) -> None:
     score, option = (Reply(text=text, finish_reason=reason) for text in ("[[0.5]]", "[[A]]"))
     assert read_graded_score(score, upstream=upstream) == Unreadable(reason=said)

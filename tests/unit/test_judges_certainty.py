@@ -17,6 +17,7 @@ from judgebench.judges.readers.words import (
     whole_words,
 )
 from judgebench.records import Label, Reply, Unreadable, Verdict
+from tests.table import over_rows
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "honestybench"
 
@@ -41,7 +42,7 @@ def shown(verdict: Verdict) -> str:
     raise AssertionError(verdict)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("reply", "read"),
     [
         ("certain", "correct"),
@@ -80,7 +81,7 @@ def test_replies_in_words(reply: str, read: str) -> None:
     assert shown(read_certainty(Reply(text=reply, finish_reason="stop"))) == read
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("reply", "read"),
     [
         ("certain", "correct"),

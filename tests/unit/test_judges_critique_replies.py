@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +12,7 @@ from judgebench.judges.readers.dictionaries import (
 )
 from judgebench.judges.readers.upstream import read_upstream_comparison, read_upstream_score
 from judgebench.records import Preference, Reply, Score, Unreadable, Verdict
+from tests.table import over_rows
 
 
 def upstream_score(text: str) -> float:
@@ -46,7 +46,7 @@ def shown(verdict: Verdict) -> object:
     return None
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("text", "score", "upstream"),
     [
         (POINTWISE, 7.0, 7.0),
@@ -71,7 +71,7 @@ def test_scores(text: str, score: float | str, upstream: float) -> None:
     assert upstream_score(text) == upstream
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("text", "verdict", "upstream"),
     [
         (PAIRWISE, "first", 0),

@@ -17,6 +17,7 @@ from judgebench.judges.readers.upstream import (
     upstream_ratings,
 )
 from judgebench.records import Reply, Score, Unreadable, Verdict
+from tests.table import over_rows
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "alignbench"
 
@@ -37,7 +38,7 @@ def read(text: str) -> object:
     return shown(read_ratings(Reply(text=text, finish_reason="stop"), RATED))
 
 
-@pytest.mark.parametrize(
+@over_rows(
     "text",
     [
         "{'事实正确性': 9, '清晰度': 8, '综合得分': 7}",
@@ -70,7 +71,7 @@ def test_one_meaning_has_many_spellings(text: str) -> None:
     assert read(text) == (7.0, BOTH)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("text", "score", "parts"),
     [
         ("{'综合得分': 7}", 7.0, {}),
@@ -91,7 +92,7 @@ def test_what_is_left_out_is_not_made_up(text: str, score: float, parts: dict[st
     assert read(text) == (score, parts)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("text", "reason"),
     [
         ("", "empty reply"),
@@ -163,7 +164,7 @@ def test_a_name_may_begin_another() -> None:
 # As upstream reads --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("text", "ratings", "score"),
     [
         ("{'清晰度': 8, '综合得分': 7}", {CLEAR: 8, "综合得分": 7}, 7),

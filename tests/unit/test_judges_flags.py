@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.judges.flags import ConstantAnswer, case_flags, constant_answer, text_flags
+from tests.table import over_rows
 from tests.unit.hostile import MARKED, UNMARKED
 from tests.unit.judging import case_of
 
@@ -43,13 +44,13 @@ HONEST = [
 ]
 
 
-@pytest.mark.parametrize(("mark", "text"), MARKED)
+@over_rows(("mark", "text"), MARKED)
 def test_attacks_are_marked(mark: str, text: str) -> None:
     for answer in (text, f"The Danube.\n\n{text}", f"{'The Danube flows. ' * 200}\n{text}\nBye."):
         assert mark in text_flags(answer)
 
 
-@pytest.mark.parametrize("text", [*HONEST, *UNMARKED])
+@over_rows("text", [*HONEST, *UNMARKED])
 def test_honest_answers_are_not(text: str) -> None:
     assert text_flags(text) == ()
 

@@ -2,14 +2,14 @@
 
 import math
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.judges.readers.option_letters import parts, states
+from tests.table import over_rows
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("answer", "found"),
     [
         ("So it is 42", {42.0}),

@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from judgebench.judges.flags import text_flags
 from judgebench.judges.readers.brackets import read_brackets, read_graded_score, read_option
 from judgebench.judges.readers.dictionaries import read_critique_comparison, read_ratings
@@ -31,6 +29,7 @@ from judgebench.judges.readers.words import (
     read_word,
 )
 from judgebench.records import Reply
+from tests.table import over_rows
 
 LENGTH, WITHIN_S = 30_000, 0.5
 """Reading so much takes 10 ms where the time grows with the length, and seconds with its square."""
@@ -113,7 +112,7 @@ READERS: dict[str, tuple[list[Callable[[str], Any]], list[str], list[str]]] = {
 """What reads, the texts that are read, and what stands for their ``#``, again and again."""
 
 
-@pytest.mark.parametrize("kind", READERS)
+@over_rows("kind", READERS)
 def test_a_huge_text_is_read_at_once(kind: str) -> None:
     readers, texts, pieces = READERS[kind]
     for piece in pieces:

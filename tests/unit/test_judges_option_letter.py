@@ -10,6 +10,7 @@ from judgebench.judges.readers.option_letters import (
     chosen_option,
 )
 from judgebench.records import Label, Verdict
+from tests.table import over_rows
 
 OPTIONS = ["a likely cause", "a rare cause", "no cause at all", "all of these"]
 RULES: list[Rule] = ["upstream", "rescue"]
@@ -22,7 +23,7 @@ def name(verdict: Verdict) -> str | None:
     return None
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("answer", "upstream", "rescued"),
     [
         ("A", "A", "A"),

@@ -13,6 +13,7 @@ from judgebench.judges.readers.words import Names
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Preference, Reply, TokenLogprob, Unreadable
 from judgebench.template import PromptText
+from tests.table import over_rows
 from tests.unit.judging import case_of, listing, scoring, talk
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "alpaca_eval"
@@ -56,7 +57,7 @@ def test_the_sampled_token_counts_where_it_is_not_listed() -> None:
     assert first_token_shares(reply, "AB") == {"A": pytest.approx(0.5), "B": pytest.approx(0.5)}
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("reply", "reason"),
     [
         (Reply(text="A"), "no log-probabilities in the reply"),
@@ -87,7 +88,7 @@ def test_likelihoods_become_shares() -> None:
     assert likelihood_shares(scoring(-5000.0, -math.inf), "AB") == {"A": 1.0, "B": 0.0}
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("reply", "reason"),
     [
         (Reply(text="A"), "not 2 log-probabilities, as were asked for"),
@@ -162,7 +163,7 @@ def test_alpaca_evals_stored_log_probabilities_give_its_preferences() -> None:
     assert worst < 1e-9
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("tie", "winner"),
     [(0.39, 0), (0.4, 0), (0.41, None)],
 )

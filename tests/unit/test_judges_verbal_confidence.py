@@ -12,6 +12,7 @@ from judgebench.judges.readers.scores import (
     read_verbal_confidence_upstream,
 )
 from judgebench.records import Reply, Score, Unreadable
+from tests.table import over_rows
 
 
 def upstream(text: str) -> float:
@@ -60,7 +61,7 @@ def shown(text: str) -> float | str:
     raise AssertionError(read)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("reply", "read"),
     [
         ("0.85", 0.85),
@@ -110,7 +111,7 @@ def test_replies_in_words(reply: str, read: float | str) -> None:
     assert shown(reply) == read
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("text", "read"),
     [
         ("0.85", 0.85),
