@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import streamlit as st
 from open_store import opened
 
+from judgebench import explore
 from judgebench.errors import ConfigError, JudgebenchError
 from judgebench.labels import (
     TAKEN_BACK,
@@ -30,7 +31,6 @@ from judgebench.labels import (
 )
 from judgebench.protocols import at_most
 from judgebench.records import Verdict, VerdictSlot
-from judgebench.reports.boards import meant
 from judgebench.store import Store, open_store
 from judgebench.store.opening import store_id
 
@@ -52,7 +52,7 @@ def there(url: str, benchmark: str, version: str) -> Labelable:
 def declared(url: str, benchmark: str, version: str) -> tuple[str, ...]:
     """The labels that a benchmark declares."""
     with opened(url) as store:
-        return meant(store, f"{benchmark}@{version}").labels
+        return explore.benchmark_ref(store, f"{benchmark}@{version}").labels
 
 
 def _state(url: str) -> tuple[int, int]:

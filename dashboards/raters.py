@@ -16,7 +16,7 @@ import access
 import streamlit as st
 
 from judgebench.errors import InputError
-from judgebench.labels import LONGEST_NAME, rater_called
+from judgebench.labels import LONGEST_NAME, rater_name
 
 HEADER_OPTION = "--rater-header"
 
@@ -112,6 +112,6 @@ def _forget() -> None:
 
 def _checked(name: str, vouched: str) -> Rater:
     try:
-        return Rater(name=rater_called(name), vouched=vouched)
+        return Rater(name=rater_name(name), vouched=vouched)
     except InputError as error:
         return Rater(why_not=str(error))

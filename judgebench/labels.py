@@ -49,7 +49,7 @@ LONGEST_NAME = 100
 TAKEN_BACK = Unreadable(reason=WITHDRAWN)
 
 
-def rater_called(name: str) -> str:
+def rater_name(name: str) -> str:
     """The judge that a person is: ``human/anna`` for ``anna``, and for itself.
 
     Raises
@@ -82,7 +82,7 @@ def put_label(store: Store, rater: str, place: VerdictSlot, verdict: Verdict) ->
     Parameters
     ----------
     rater
-        As `rater_called` gives it.
+        As `rater_name` gives it.
     place
         What the label is about; whose it is follows from ``rater``.
     verdict

@@ -91,6 +91,7 @@ LOADS = {
     "tests.tiny_models": _WORKER,
     "judgebench.workers.judge": _WORKER,
     "judgebench.workers.generate": _WORKER,
+    "judgebench.workers.lm_eval_task": _WORKER,
     "judgebench.workers.reward": _WORKER,
 }
 """What is loaded before a module is forked, by the module."""

@@ -19,11 +19,11 @@ from long_text import folded_by_button, visible
 from open_store import mark_of, opened
 from streamlit.delta_generator import DeltaGenerator
 
+from judgebench import explore
 from judgebench.errors import UsageError
 from judgebench.labels import Asked, Kind, LabelProgress, Presented, verdict_keys
 from judgebench.records import VerdictSlot
 from judgebench.reports.estimates import to_json
-from judgebench.reports.rater_agreement import rater_agreement
 from judgebench.store import Store
 
 PLACE = ("Work", 90)
@@ -219,9 +219,9 @@ def agreement(desk: labels.Desk) -> None:
     asked = desk.asked
     try:
         with opened(desk.url) as store:
-            rows = rater_agreement(
+            rows = explore.rater_agreement(
                 store, asked.benchmark, asked.version, asked.judge_key, desk.kind
-            )
+            ).rows
     except UsageError as error:
         st.text(str(error))
         return

@@ -5,7 +5,9 @@ Also what every other format of verdicts shares: its rows, and how they are held
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from math import isclose
@@ -59,7 +61,7 @@ from judgebench.store.read import StoredAnchors
 REQUIRED = ("item_id", "model", "judge")
 FIELDS = (
     "benchmark", "version", *REQUIRED, "kind", "value", "opponent", "order", "sample", "turn",
-    "repeat", "p", "low", "high", "reason",
+    "repeat", "p", "low", "high", "reason", "parts",
 )  # fmt: skip
 ORDERS: tuple[Order, ...] = ("single", "model_first", "opponent_first")
 
@@ -403,7 +405,19 @@ def _score(row: Row, where: Where) -> Score:
         raise row.wrong("low", f"the scale goes from low to high, not from {low:g} to {high:g}")
     if not low <= value <= high:
         raise row.wrong("value", f"{value:g} is outside its scale, {low:g} to {high:g}")
-    return Score(value=value, low=low, high=high)
+    return Score(value=value, low=low, high=high, parts=_parts(row))
+
+
+def _parts(row: Row) -> dict[str, float]:
+    """The named parts of a score: an object of numbers, or its JSON as an export has it."""
+    said = row.values.get("parts") or {}
+    if isinstance(said, str):
+        with suppress(ValueError):
+            said = json.loads(said)
+    if not isinstance(said, dict):
+        raise row.wrong("parts", f'an object of numbers such as {{"tone": 7}}, not {said!r:.40}')
+    parts = Row(f"{row.where}: parts", said)
+    return {name: parts.number(name) for name in said}
 
 
 def _preference(row: Row, where: Where) -> Preference:
@@ -453,13 +467,16 @@ def once_each(rows: Sequence[VerdictRow]) -> list[VerdictRow]:
 def same(one: Verdict, other: Verdict) -> bool:
     """Whether two verdicts say the same, but for the last digit of a number.
 
-    A reason may have been written to a file and read again, which has no NUL in it any more.
+    A reason may have been written to a file and read again, which has no NUL in it any more; of
+    the parts of a score those count that both have.
     """
     match one, other:
         case Preference(p_first=p), Preference(p_first=q):
             return isclose(p, q, abs_tol=1e-12)
-        case Score(value=p, low=low, high=high), Score(value=q):
-            return isclose(p, q, abs_tol=1e-12) and (low, high) == (other.low, other.high)
+        case Score(value=p, low=low, high=high, parts=parts), Score(value=q, parts=its):
+            both = [(p, q), *((parts[name], its[name]) for name in parts if name in its)]
+            close = all(isclose(here, there, abs_tol=1e-12) for here, there in both)
+            return close and (low, high) == (other.low, other.high)
         case Label(name=said, p=None), Label(p=None):
             return said == other.name
         case Label(name=said, p=float(p)), Label(p=float(q)):

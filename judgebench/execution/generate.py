@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ from judgebench.execution.manifest import Outcome
 from judgebench.execution.plan import Answers, batched, stack_of
 from judgebench.execution.resolve import Candidate
 from judgebench.plain_text import counted
-from judgebench.protocols import Progress
+from judgebench.protocols import Meter, Progress
 from judgebench.records import Failure, Item, Runtime
 from judgebench.responses.local import AnswerChunk, AnswerFailure, LmEvalWorker, Task, generation_of
 from judgebench.store import Store
@@ -30,10 +30,18 @@ Chosen = tuple[Candidate, Mapping[bytes, Item]]
 class Generation:
     """Has local models answer what the store does not have yet.
 
-    ``started`` names those that had something to answer.
+    ``started`` names those that had something to answer. ``on_loaded`` is called when the first of
+    them is loaded: what else is to load has the time that it answers.
     """
 
-    def __init__(self, outcome: Outcome, store: Store, progress: Progress) -> None:
+    def __init__(
+        self,
+        outcome: Outcome,
+        store: Store,
+        progress: Progress,
+        on_loaded: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._on_loaded = on_loaded
         self.outcome = outcome
         self.store = store
         self.progress = progress
@@ -108,6 +116,7 @@ class Generation:
         with self._worker(tasks, candidates[0]) as worker:
             try:
                 stack = worker.start()
+                self._on_loaded()
                 here = [Answers(c, self.store, stack) for c in candidates]
                 self.outcome.reused_answers += sum(map(len, here))
                 total = sum(len(answers.missing) for answers in here)
@@ -115,8 +124,16 @@ class Generation:
                 self.progress.stage(f"{name}: answering", total)
                 wanted = {a.candidate.task_name: _ids(a) for a in here}
                 by_task = {c.task_name: c for c in candidates}
+                began, tokens = time.monotonic(), 0
                 for event in worker.generate(wanted):
                     self._keep(by_task[event.task], event)
+                    if isinstance(event, AnswerChunk):
+                        tokens += sum(r.usage.completion_tokens or 0 for r in event.responses)
+                        self.progress.meter(Meter(tokens=tokens))
+                seconds = time.monotonic() - began
+                if tokens:
+                    told = {"tokens": tokens, "seconds": seconds, "tokens_per_s": tokens / seconds}
+                    self.outcome.speed[name] = told
             except (LocalModelError, ConfigError) as error:  # the others are asked all the same
                 own = stack or stack_of(candidates, self.store)
                 left = [Answers(c, self.store, own) for c in candidates]

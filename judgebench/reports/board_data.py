@@ -45,7 +45,7 @@ from judgebench.reports.boards import (
     BenchmarkRef,
     Columns,
     disambiguate,
-    judges_called,
+    find_judges,
     renamed,
     where,
 )
@@ -317,7 +317,7 @@ class BoardData:
     def _newest(self, name: str) -> str:
         """The name shown of a judge; of several that go by one name, the one that judged last."""
         try:
-            called = judges_called(name, self.judges, self.store, self.which)
+            called = find_judges(name, self.judges, self.store, self.which)
         except UsageError:
             if waits := self._not_judged_yet(name):
                 raise UsageError(waits) from None

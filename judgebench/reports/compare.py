@@ -22,8 +22,8 @@ from judgebench.metrics.paired import (
     HEAD_TO_HEAD,
     METRIC_OF,
     VIEWS,
-    Compared,
     PairedModels,
+    PairedTests,
     View,
     compare,
     family,
@@ -32,7 +32,7 @@ from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.registry import of_confidence
 from judgebench.metrics.scores import DIMENSION
 from judgebench.metrics.win_rate import WIN_RATE
-from judgebench.reports.boards import judges_called
+from judgebench.reports.boards import find_judges
 from judgebench.reports.document import Cells, Report, Rows, Table, column, json_field, table
 from judgebench.reports.estimates import p_text
 from judgebench.reports.gate_unchanged import Unchanged, basis_of, drop_words, in_words, unchanged
@@ -353,7 +353,7 @@ class _Tests:
             wanted = {
                 shown
                 for name in self.judges
-                for shown in judges_called(name, data.board.judges, self.store, data.which)
+                for shown in find_judges(name, data.board.judges, self.store, data.which)
             }
             boards = [(kind, judge) for kind, judge in boards if judge in wanted]
             direct = [judge for judge in direct if judge in wanted]
@@ -409,7 +409,7 @@ class _Tests:
         self,
         data: PairData,
         two: tuple[str, str],
-        tested: tuple[PairedModels, Compared],
+        tested: tuple[PairedModels, PairedTests],
         kind: BoardKind | None = None,
         group: str | None = None,
     ) -> _Test:

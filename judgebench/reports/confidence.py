@@ -27,7 +27,7 @@ from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.registry import meanings, metric
 from judgebench.records import Estimate
 from judgebench.reports import estimates
-from judgebench.reports.boards import meant
+from judgebench.reports.boards import benchmark_ref
 from judgebench.reports.confidence_data import Confidence, ConfidenceData, Unread, question_sets
 from judgebench.reports.document import (
     Cells,
@@ -383,7 +383,7 @@ def confidence_report(
         For a benchmark, judge or confidence that the store does not hold; where nobody, or more
         than one judge, says what is correct.
     """
-    which = meant(store, benchmark)
+    which = benchmark_ref(store, benchmark)
     wanted = intervals or Intervals()
     data = ConfidenceData(store, which, rouge=rouge, judges=judges)
     judge = data.labelling(correct)
@@ -555,7 +555,7 @@ def labelling(store: Store, benchmark: str) -> dict[str, str]:
     benchmark
         ``NAME@VERSION``.
     """
-    data = ConfidenceData(store, meant(store, benchmark), rouge="lin", first=FIRST_ROWS)
+    data = ConfidenceData(store, benchmark_ref(store, benchmark), rouge="lin", first=FIRST_ROWS)
     known = set(data.labelling_judges())
     ids = sorted(data.judges.items(), key=lambda one: (one[1], one[0]))
     return {name: judge for judge, name in ids if name in known}
@@ -571,7 +571,7 @@ def choice(store: Store, benchmark: str, correct: str | None) -> Choice:
     correct
         The judge whose labels count, by id; None where nobody labels.
     """
-    which = meant(store, benchmark)
+    which = benchmark_ref(store, benchmark)
     everybody = ConfidenceData(store, which, rouge="lin", first=FIRST_ROWS)
     giving = everybody.confidence_judges()
     ids = {judge for judge, name in everybody.judges.items() if name in giving}

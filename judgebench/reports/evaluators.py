@@ -28,10 +28,10 @@ from judgebench.reports import estimates
 from judgebench.reports.boards import (
     BenchmarkRef,
     Columns,
+    benchmark_ref,
     disambiguate,
-    judges_called,
-    meant,
-    reference_called,
+    find_judges,
+    find_reference,
     renamed,
     where,
 )
@@ -280,7 +280,7 @@ def evaluator_report(
         For a benchmark, judge or reference that the store does not hold, and for a reference that
         has compared nothing.
     """
-    which = meant(store, benchmark if version is None else f"{benchmark}@{version}")
+    which = benchmark_ref(store, benchmark if version is None else f"{benchmark}@{version}")
     data = _Data(store, which)
     raters, reference = data.raters(reference)
     theirs = data.labels.together(raters) if reference is not None else None
@@ -359,7 +359,7 @@ class _Data:
             return (), None
         if reference in (None, HUMAN) and people:
             return people, HUMAN
-        found = reference_called(str(reference), self.judges, self.store, self.which)
+        found = find_reference(str(reference), self.judges, self.store, self.which)
         if found not in self.labels.of:
             raise UsageError(
                 f"{found!r} has compared no answers here, so nothing can be held against it"
@@ -381,7 +381,7 @@ class _Data:
             if name == HUMAN and people:
                 found[HUMAN] = people
                 continue
-            called = judges_called(name, self.judges, self.store, self.which)
+            called = find_judges(name, self.judges, self.store, self.which)
             found |= {judge: (judge,) for judge in called if judge in self.labels.of}
         return found
 

@@ -21,7 +21,7 @@ from functools import cached_property, partial
 from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
-from judgebench.metrics.paired import VIEWS, Compared, PairedModels, View, compare, family
+from judgebench.metrics.paired import VIEWS, PairedModels, PairedTests, View, compare, family
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.plain_text import counted
 from judgebench.reports import estimates
@@ -471,7 +471,7 @@ class Question(PairQuestion):
 
 
 def in_each_view(
-    compared: Compared,
+    compared: PairedTests,
     levels: Mapping[View, float],
     *,
     margin: float,

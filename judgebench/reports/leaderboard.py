@@ -27,7 +27,7 @@ from judgebench.reports.answer_flags import NO_MARKS
 from judgebench.reports.board import Board, Row
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.board_warnings import few, flags_of, warnings_of
-from judgebench.reports.boards import Columns, judge_line, judges_called, meant, panel_line
+from judgebench.reports.boards import Columns, benchmark_ref, find_judges, judge_line, panel_line
 from judgebench.reports.length_boards import LengthBoard, LengthBoards, LengthControl, Wanted
 from judgebench.reports.reference_board import Beside
 from judgebench.stats.repeated_items import effective_n
@@ -88,7 +88,7 @@ def leaderboards(
         that no model has a value of, and for a way of grouping that no item knows.
     """
     wanted = Wanted(control=length_control, rank_by=rank_by)
-    which = meant(store, benchmark if version is None else f"{benchmark}@{version}")
+    which = benchmark_ref(store, benchmark if version is None else f"{benchmark}@{version}")
     data = BoardData(store, which, panels)
     for name in by:
         if name not in which.by:  # what the benchmark declares, imported verdicts need not know
@@ -97,7 +97,7 @@ def leaderboards(
     called = frozenset(
         judge
         for name in set(judges).difference(panel.name for panel in panels)
-        for judge in judges_called(name, data.judges, store, which)
+        for judge in find_judges(name, data.judges, store, which)
     )
     apart = frozenset[str]() if rank_suspicious else frozenset(data.suspicious)
     boards = _Boards(

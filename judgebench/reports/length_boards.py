@@ -14,7 +14,7 @@ from judgebench.metrics.length_calibration import LengthCalibration
 from judgebench.metrics.length_controlled import (
     AS_PUBLISHED,
     LENGTH_CONTROLLED,
-    Compared,
+    LengthComparisons,
     compared,
     compat,
     exact,
@@ -124,7 +124,7 @@ class LengthBoards:
         return found
 
     def _with(
-        self, standings: Sequence[Standing], rows: Compared, calibration: LengthCalibration
+        self, standings: Sequence[Standing], rows: LengthComparisons, calibration: LengthCalibration
     ) -> LengthBoard:
         metrics: dict[str, Mapping[str, Estimate]] = {}
         placed: Mapping[str, Places] | None = None
@@ -215,7 +215,7 @@ class LengthBoards:
             "leave out that it is an estimate",
         )
 
-    def _lacking(self, rows: Compared, calibration: LengthCalibration) -> list[str]:
+    def _lacking(self, rows: LengthComparisons, calibration: LengthCalibration) -> list[str]:
         """That items have come since the store's calibration was fitted."""
         n = sum(item not in calibration.difficulty for item in rows.items)
         if calibration.origin != "own" or not n:

@@ -28,7 +28,7 @@ from judgebench.reports.drift import day
 from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.reports.model_pairs import OF_RUN, PairData
 from judgebench.reports.pair_boards import board_meant
-from judgebench.reports.run_ref import run_called
+from judgebench.reports.runs import run_ref
 from judgebench.reports.versions import Fixed, Night, fixed_baseline, nights_of, ran_at
 from judgebench.stats.slide import FEWEST, MOST_NIGHTS, Shape, slide
 
@@ -406,7 +406,7 @@ def _fixed(data: PairData, name: str, candidate: str, own: Sequence[str]) -> Fix
     at = math.inf
     if name.startswith(OF_RUN):
         wanted = name.removeprefix(OF_RUN).partition("/")[0]
-        at = ran_at(run_called(store.runs(), wanted, store.name))
+        at = ran_at(run_ref(store.runs(), wanted, store.name))
     elif (known := fixed_baseline(store, data.which.name, data.which.version, name)) is not None:
         at = known.at
     return Fixed(name, data.board.model_ids[shown], at)

@@ -19,11 +19,11 @@ from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.measures import Balance
 from judgebench.metrics.registry import heading, metric
-from judgebench.metrics.shared_draws import Lineup, lineup
+from judgebench.metrics.shared_draws import SharedDraws, shared_draws
 from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.board_data import BoardData
-from judgebench.reports.boards import meant
+from judgebench.reports.boards import benchmark_ref
 from judgebench.reports.document import (
     Cells,
     Chart,
@@ -243,7 +243,7 @@ def training(
     UsageError
         Where the store has no such run, or the judge has judged none of its checkpoints.
     """
-    which = meant(store, benchmark)
+    which = benchmark_ref(store, benchmark)
     runs = training_runs(store).runs
     if run not in runs:
         raise UsageError(f"{store.name} has {unknown_name('training run', run, runs)}")
@@ -264,7 +264,7 @@ def training(
     balance = None
     if which.sides:
         balance = Balance(category_of=data.groups("category"), sides=which.sides)
-    found = lineup(
+    found = shared_draws(
         data.verdicts[kind],
         kind,
         shown,
@@ -284,7 +284,7 @@ def _report(
     judge: str,
     run: str,
     at: Mapping[str, Checkpoint],
-    found: Lineup,
+    found: SharedDraws,
     level: float,
 ) -> Training:
     known = found.among([not math.isnan(one.value) for one in found.estimates])
@@ -321,7 +321,7 @@ def _report(
     )
 
 
-def _best(known: Lineup, at: Mapping[str, Checkpoint], level: float) -> Best:
+def _best(known: SharedDraws, at: Mapping[str, Checkpoint], level: float) -> Best:
     winner = known.best(level=level)
     model = known.models[winner.place]
     unknown = math.isnan(winner.value)
@@ -338,7 +338,7 @@ def _best(known: Lineup, at: Mapping[str, Checkpoint], level: float) -> Best:
     )
 
 
-def _above_last(known: Lineup, level: float) -> dict[str, Above]:
+def _above_last(known: SharedDraws, level: float) -> dict[str, Above]:
     """By how much each checkpoint is above the last one; of those whose difference varies."""
     if len(known.models) < 2:
         return {}
@@ -351,7 +351,7 @@ def _above_last(known: Lineup, level: float) -> dict[str, Above]:
     }
 
 
-def _last(known: Lineup, best: Best, above: Mapping[str, Above]) -> Last:
+def _last(known: SharedDraws, best: Best, above: Mapping[str, Above]) -> Last:
     if best.model == known.models[-1]:
         return "the best"
     if known.units < FEWEST_TO_CALL:

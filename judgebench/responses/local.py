@@ -20,7 +20,7 @@ from judgebench.records import Item, JsonObject, Message, Response, Runtime, Usa
 from judgebench.responses.identity import LOADED_AS, pinned
 from judgebench.responses.remote import draws, is_rule, temperature_of
 from judgebench.workers.hub import SilentHubError, file_of
-from judgebench.workers.process import NEEDS, WorkerProcess, clean
+from judgebench.workers.process import NEEDS, START, Worker, clean
 from judgebench.yaml_file import MODEL_TOKENS
 
 
@@ -354,7 +354,7 @@ class LmEvalWorker:
             raise ConfigError("two benchmarks of a run share an lm-eval task; run them one by one")
         self._seed = seed
         self._loading_s = loading_s
-        self._process: WorkerProcess | None = None
+        self._process: Worker | None = None
         self._stack: Runtime | None = None
         self._asked = [_task_of_job(task, task.local or local) for task in tasks]
 
@@ -375,7 +375,7 @@ class LmEvalWorker:
         LocalModelError
             Where the model cannot be loaded, or not in time, with the process's last words.
         """
-        self._process = WorkerProcess(
+        self._process = START.get()(
             "judgebench.workers.generate",
             model="the local model",
             gpus=self._local.gpus,

@@ -29,7 +29,7 @@ def test_intervals_hold_the_difference_and_equal_judges_are_seldom_told_apart(
     judges: Any, kind: str
 ) -> None:
     exchange = list(KINDS).index(kind) % 2 == 0
-    found = cell(judges, kind, 60, 2, exchange=exchange)["all"]
+    found = cell(judges, kind, 100, 2, exchange=exchange)["all"]
     assert found.held is not None
     assert found.tested >= 0.8 * found.asked
     assert found.held[0] / found.tested >= 0.95 - within(0.95, found.tested)

@@ -165,7 +165,7 @@ def test_half_are_too_high_and_the_interval_holds(shared: float) -> None:
     sigma = shared * np.ones((10, 10)) + (1 - shared) * np.eye(10)
     drawn = generator.multivariate_normal(np.zeros(10), sigma, 150)
     found = [best_of(values, sigma) for values in drawn]
-    assert np.mean([one.picked > 0 for one in found]) > 0.8
+    assert np.mean([one.picked > 0 for one in found]) > 0.75
     assert np.mean([one.value > 0 for one in found]) == pytest.approx(0.5, abs=0.12)
     holds = np.mean([one.low <= 0 <= one.high for one in found])
     assert 0.91 <= holds <= 0.995

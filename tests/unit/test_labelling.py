@@ -27,7 +27,7 @@ from judgebench.labels import (
     place_of,
     put_label,
     queue,
-    rater_called,
+    rater_name,
 )
 from judgebench.records import (
     WITHDRAWN,
@@ -223,7 +223,7 @@ def test_only_people_label_and_only_what_there_is(store: Store) -> None:
      ("anna@example.org", "human/anna@example.org"), ("a b", "human/a b")],
 )  # fmt: skip
 def test_who_a_rater_is(typed: str, rater: str) -> None:
-    assert rater_called(typed) == rater
+    assert rater_name(typed) == rater
 
 
 @over_rows(
@@ -231,7 +231,7 @@ def test_who_a_rater_is(typed: str, rater: str) -> None:
 )
 def test_what_can_be_no_rater(typed: str) -> None:
     with pytest.raises(InputError, match="rater"):
-        rater_called(typed)
+        rater_name(typed)
 
 
 LABEL = """

@@ -18,7 +18,7 @@ from judgebench.metrics.length_calibration import (
 from judgebench.metrics.length_controlled import (
     AS_PUBLISHED,
     PUBLISHED_ERROR,
-    Compared,
+    LengthComparisons,
     compared,
     compat,
     exact,
@@ -62,7 +62,7 @@ def board(*, anchored: bool = False, seed: int = 0) -> Board:
     return columns, lengths, calibration
 
 
-def rows_of(columns: dict[str, list[Any]], lengths: Any, judge: str = "j") -> Compared:
+def rows_of(columns: dict[str, list[Any]], lengths: Any, judge: str = "j") -> LengthComparisons:
     return compared(columns, "base", lengths, frozenset({judge}))[judge]
 
 

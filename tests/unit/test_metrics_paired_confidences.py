@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from judgebench.metrics.confidence import QuestionSet
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.paired import Compared, PairedModels
+from judgebench.metrics.paired import PairedModels, PairedTests
 from judgebench.metrics.paired_confidences import (
     CONFIDENCE_METRICS,
     SetOfTwo,
@@ -49,7 +49,7 @@ def made(n: int, seed: int = 0, name: str = "nq", size: int | None = None) -> Se
     return one_set(c, y, name, size)
 
 
-def outcome(metric: str, *sets: SetOfTwo) -> tuple[PairedModels, Compared]:
+def outcome(metric: str, *sets: SetOfTwo) -> tuple[PairedModels, PairedTests]:
     return of_confidences(
         sets, metric=metric, confidence="C", judge="J", alpha=0.05, intervals=QUICK
     )

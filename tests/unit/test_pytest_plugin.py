@@ -58,7 +58,7 @@ def test_an_open_question_is_told_apart_and_may_pass(url: str) -> None:
     assert_no_regression(candidate="few", baseline="old", store=url, inconclusive="pass")
     with pytest.raises(AssertionError, match="REGRESSION"):
         assert_no_regression(candidate="bad", baseline="old", store=url, inconclusive="pass")
-    with pytest.raises(ValueError, match="inconclusive is 'fail' or 'pass', not 'skip'"):
+    with pytest.raises(UsageError, match="inconclusive is 'fail' or 'pass', not 'skip'"):
         assert_no_regression(
             candidate="few", baseline="old", store=url, inconclusive="skip",  # type: ignore[arg-type]
         )  # fmt: skip

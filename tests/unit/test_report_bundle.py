@@ -78,6 +78,9 @@ def test_every_cell_follows(bundle: Path) -> None:
     found = verify_bundle(bundle)
     assert found.differs is None
     assert found.cells > 50
+    assert found.to_dict() == {"cells": found.cells, "differs": None, "version": found.version}
+    assert found.to_frame()["cells"].tolist() == [found.cells]
+    assert list(found.tables()[0].rows[0][:2]) == [f"{found.cells:,}", "none"]
 
 
 def test_the_same_store_gives_the_same_bundle(

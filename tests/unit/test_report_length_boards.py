@@ -689,10 +689,10 @@ def test_a_headline_without_any_published_calibration_says_what_fits_one(
     from dataclasses import replace
 
     from judgebench.reports import leaderboard
-    from judgebench.reports.boards import meant
+    from judgebench.reports.boards import benchmark_ref
 
     def declared(store: Store, name: str) -> Any:
-        return replace(meant(store, name), headline=LC)
+        return replace(benchmark_ref(store, name), headline=LC)
 
     monkeypatch.setattr(leaderboard, "meant", declared)
     found = board(filled)

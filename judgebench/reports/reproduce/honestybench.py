@@ -18,7 +18,7 @@ from judgebench.reports.reproduce.recomputed import (
     point,
 )
 from judgebench.rows import Row, read_rows
-from judgebench.stats.weighted_mean import set_average
+from judgebench.stats.weighted_mean import weighted_mean
 
 DOMAINS = ("in-domain", "ood")
 ALL = "all"
@@ -48,7 +48,7 @@ class _Sets:
         return sum(self.questions)
 
     def average(self, values: Sequence[float]) -> float:
-        return float(set_average(values, self.questions))
+        return float(weighted_mean(values, self.questions))
 
 
 def reproduced(folder: Path, intervals: Intervals) -> Reproduction:
