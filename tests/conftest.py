@@ -8,7 +8,7 @@ import signal
 import sys
 import uuid
 from collections.abc import Generator, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, nullcontext, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 from judgebench import registry
 from tests.places import in_memory
-from tests.warm import Warm
+from tests.warm import Warm, warmed
 
 # Generated data: a quarter of hypothesis' usual number every day, more where somebody asks (`make
 # bench`). Nothing goes by the clock: the first example pays for importing scikit-learn or scipy.
@@ -102,9 +102,22 @@ def _made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+WARM = "JUDGEBENCH_TESTS_WARM"
+"""Where the workers of one session find what they all fork from."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    """What all workers fork from is loaded once."""
+    running = ExitStack()
+    os.environ[WARM] = running.enter_context(warmed()).executable
+    config.add_cleanup(running.close)
+
+
 @pytest.fixture(scope="session")
 def warm() -> Iterator[Warm]:
-    with Warm() as running:
+    shared = os.environ.get(WARM)
+    with nullcontext(Warm(shared)) if shared else warmed() as running:
         yield running
 
 
