@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack, nullcontext
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from tests.postgres import Server
 
 from judgebench import registry
-from tests.warm import Warm
+from tests.warm import Warm, warmed
 
 # Generated data: a third of hypothesis' usual number every day, more where somebody asks. No
 # deadline, since the first example pays for importing scikit-learn or scipy.
@@ -96,9 +97,22 @@ def _note(said: list[str], *given: Any) -> None:
     said.append(given[2])
 
 
+WARM = "JUDGEBENCH_TESTS_WARM"
+"""Where the workers of one session find what they all fork from."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    """What all workers fork from is loaded once."""
+    running = ExitStack()
+    os.environ[WARM] = running.enter_context(warmed()).executable
+    config.add_cleanup(running.close)
+
+
 @pytest.fixture(scope="session")
 def warm() -> Iterator[Warm]:
-    with Warm() as running:
+    shared = os.environ.get(WARM)
+    with nullcontext(Warm(shared)) if shared else warmed() as running:
         yield running
 
 
