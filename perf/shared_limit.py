@@ -21,8 +21,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from sqlalchemy import text
-
 from judgebench.store import open_store
 from tests.e2e import own, runs
 from tests.loopback import Ask, Loopback, Reaction
@@ -94,10 +92,9 @@ def measured(folder: Path, items: int) -> bool:
             gone = [p for p in processes if p.poll() is not None]
             ended += [time.monotonic()] * (len(gone) - len(ended))
     codes = [process.returncode for process in processes]
-    with open_store(runs.store_url(folder), read_only=True) as its, its.snapshot() as connection:
+    with open_store(runs.store_url(folder), read_only=True) as its:
         began = max(run.started for run in its.runs()) - time.time() + time.monotonic() + SETTLED_S
-        retried = connection.execute(text("SELECT sum(calls) FROM spend_v1 WHERE how='retried'"))
-        again = retried.scalar() or 0
+    again = own.spent(folder).get("retried", 0)
     minutes = list(seen.minutes(began, ended[0]))
     print(
         f"  {len(seen.times)} requests of {items}, exit codes {codes}; in any minute "

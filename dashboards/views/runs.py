@@ -232,7 +232,7 @@ def failed(shown: State, run: RunManifest) -> None:
     """Failures are kept where a verdict or an answer is missing, until it is there."""
     if not (run.counts.get("failed") or run.progress.get("failed")):
         return
-    by_kind = run_parts.failed_of(run.progress.get("failed") or {})
+    by_kind = run_parts.failures(run.progress.get("failed") or {})
     n = run.counts.get("failed")
     st.caption("Failures")
     lines = [by_kind or f"{n:,} failed in this run."]

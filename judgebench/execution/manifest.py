@@ -89,6 +89,7 @@ def new_manifest(
         data_sha=dict(data_sha),
         seeds={"run": seed},
         started=now,
+        node=platform.node(),
     )
 
 

@@ -4,7 +4,8 @@ A model is held by an actor, since Ray gives a task's GPU to the next one while 
 it. What an actor is asked is a portion: some questions and nothing else, that any other actor of
 the model could be asked as well. Each is asked one portion at a time, so that a slow node holds no
 other, and what was lost with its node goes back. Ray places the actors, and finds room for one
-more whenever a node joins; the store says what is done, and only the driver writes to it.
+more whenever a node joins. The store says what is done. Where it is on a server, nodes write their
+answers to it; all else, and all to a file, the driver writes.
 
 Models behind an API are asked by the driver alone: one process makes hundreds of calls a second,
 more than a provider takes.
@@ -30,8 +31,9 @@ from typing import Any
 from judgebench import extras
 from judgebench.config import RayExecutor
 from judgebench.errors import ConfigError, LocalModelError
+from judgebench.execution import ray_node
 from judgebench.plain_text import printable_lines
-from judgebench.workers import node
+from judgebench.store.opening import SERVERS
 from judgebench.workers.process import START, Worker, WorkerProcess, clean
 
 TICK_S = 1.0
@@ -54,21 +56,24 @@ Question = Mapping[str, Any]
 class RayCluster:
     """A cluster while a run uses it; ``left_out`` are nodes that could not be used, and why.
 
+    ``store`` is the address of one on a server, which nodes write to.
+
     Raises
     ------
     ConfigError
         Where Ray is not installed, or no cluster can be reached.
     """
 
-    def __init__(self, executor: RayExecutor) -> None:
+    def __init__(self, executor: RayExecutor, store: str | None = None) -> None:
         self.executor = executor
+        self.store = store
         self.left_out: dict[str, tuple[str, str]] = {}
         self.ray = _ray()
         self._ours = not self.ray.is_initialized()
         if self._ours:
             self._connect()
-        self.ray.cloudpickle.register_pickle_by_value(node)
-        self.driver = node.versions()
+        self.ray.cloudpickle.register_pickle_by_value(ray_node)
+        self.driver = ray_node.versions()
 
     @property
     def needs(self) -> dict[str, float]:
@@ -106,7 +111,7 @@ class RayCluster:
             labels["ray.io/node-id"] = f"!in({','.join(self.left_out)})"
         if labels:
             options["label_selector"] = labels
-        return self.ray.remote(**options)(node.NodeWorker).remote(module, how)
+        return self.ray.remote(**options)(ray_node.NodeWorker).remote(module, how, self.store)
 
     def leave_out(self, node_id: str, name: str, why: str) -> None:
         """Use a node no more; said now and at the end."""
@@ -175,7 +180,7 @@ def say(message: str) -> None:
 
 
 @contextmanager
-def on_cluster(executor: RayExecutor) -> Iterator[RayCluster]:
+def on_cluster(executor: RayExecutor, store: str | None = None) -> Iterator[RayCluster]:
     """Models that are loaded inside are on the cluster.
 
     Raises
@@ -183,7 +188,7 @@ def on_cluster(executor: RayExecutor) -> Iterator[RayCluster]:
     ConfigError
         As `RayCluster`, and where none of its nodes has what a model takes.
     """
-    cluster = RayCluster(executor)
+    cluster = RayCluster(executor, store)
     try:
         if not cluster.nodes():
             raise ConfigError(f"executor: ray: {_too_small(cluster)}")
@@ -206,6 +211,20 @@ def _too_small(cluster: RayCluster) -> str:
         if one["Alive"] and one["NodeID"] not in cluster.left_out
     ]
     return f"a model takes {wanted}, which no node has: {'; '.join(has) or 'none is there'}"
+
+
+def shared_address(url: str) -> str | None:
+    """That of a store on a server, for nodes to write to; None for a file.
+
+    A password in an address is not handed on: nodes have it from where libpq looks for it, and
+    without that the driver writes alone.
+    """
+    if not url.startswith(SERVERS):
+        return None
+    from judgebench.store.postgres import without_password
+
+    address, password = without_password(url)
+    return None if password else address
 
 
 # one model on all nodes ---------------------------------------------------------------------------
@@ -314,6 +333,10 @@ class RayWorkers:
         self._looked = 0.0
         self._over: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="ray portions", daemon=True)
+
+    @property
+    def writes(self) -> bool:
+        return self._cluster.store is not None
 
     @property
     def width(self) -> int:
@@ -443,6 +466,8 @@ class RayWorkers:
             self._leave_out(seat, said["node"], said["name"], why)
         else:
             seat.node, seat.name, self._losses = said["node"], said["name"], 0
+            if said["store"] is not None:
+                say(f"node {seat.name} sends its answers to the driver: {said['store']}")
             if self._stack is None:
                 self._stack = said["ready"]["stack"]
                 self._ready.put(said["ready"])
@@ -476,7 +501,8 @@ class RayWorkers:
             self._heard.put(partial(self._plan, questions, told))
 
         seat.portion = Portion((), told)
-        self._call(seat, planned, "portions", questions)
+        asked = [ray_node.without_place(question) for question in questions]
+        self._call(seat, planned, "portions", asked)
 
     def _hand_out(self) -> None:
         for seat in self._seats:
