@@ -2587,6 +2587,7 @@ def confirm(
     with open_live_store(store_url(work.suite, store)) as opened, shown(progress) as told:
         pool = ProviderPool(work.suite, opened)
         with _named(path):
+            work = placed(work)
             pool.check(endpoints(work))
             return confirm_work(
                 work, wanted, store=opened, pool=pool, progress=told, configuration=asked
