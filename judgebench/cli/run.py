@@ -105,6 +105,12 @@ def limit_options(command: Command) -> Command:
     f"than its answers came from ({STACK_ANCHORS} if no N is said).",
 )
 @click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="Serve figures of the run to Prometheus on 127.0.0.1:PORT; 0 for a free port.",
+)
+@click.option(
     "--executor",
     metavar="NAME",
     help="Where local models run: ray, slurm or local. SUITE's own if it is not said.",
@@ -194,13 +200,14 @@ def command(suite: Path, store: str | None, quiet: bool, gate: Path | None, **gi
 
 def hand_over(suite: Path, store: str | None, given: dict[str, Any], *, quiet: bool) -> int:
     """Have Slurm carry a suite out; say what was handed over, and how to watch it."""
-    if asked := [one for one in ("refresh_anchors", "stack_anchors", "again") if given.pop(one)]:
+    here = ("refresh_anchors", "stack_anchors", "again", "metrics_port")
+    if asked := [name for name in here if given.pop(name) not in (None, False, ())]:
         option = f"--{asked[0].replace('_', '-')}"
         raise click.UsageError(f"{option} is for a run on this machine: add --executor local")
     form, outputs = given.pop("form"), given.pop("outputs")
     check_outputs(outputs)
     written = [word for path in outputs for word in ("--output", str(path.absolute()))]
-    given.pop("shard")
+    del given["shard"]
     done = judgebench.api.submit(
         suite,
         store=store,
@@ -219,7 +226,7 @@ def hand_over(suite: Path, store: str | None, given: dict[str, Any], *, quiet: b
     )
     if done.files:
         say(f"until then each shard has a store of its own: {done.folder}/shard-*.db")
-        where = f"{shlex.quote(str(done.folder))}/shard-*.db"
+        where = f"--store {shlex.quote(str(done.folder))}"
     say(f"watch: judgebench runs watch {where}; squeue --job {done.array},{done.end}")
     say(f"stop: scancel {done.array} {done.end}; the same command again does what is missing")
     return 0
@@ -244,14 +251,15 @@ def carry_out(
     ``given`` are the options of `limit_options` and `report_options`, and those of ``act``.
     """
     from judgebench.progress import progress_for
+    from judgebench.telemetry import telemetry
 
-    form, outputs = given.pop("form"), given.pop("outputs")
+    form, outputs, port = (given.pop(name, None) for name in ("form", "outputs", "metrics_port"))
     check_outputs(outputs)
     began = time.monotonic()
     forecast: dict[str, Range | None] = {}
     how = {"store": url, "limits": stated_limits(given), "on_forecast": foretelling(forecast)}
-    with progress_for(sys.stderr) as progress:
-        outcome = act(progress=progress, **how, **given)
+    with progress_for(sys.stderr) as progress, telemetry(progress, port) as told:
+        outcome = act(progress=told, **how, **given)
     return finish(outcome, url, forecast, form, outputs, quiet=quiet, began=began, suite=suite)
 
 

@@ -721,7 +721,7 @@ def evaluate(
         After an interrupt, with everything that came back stored.
     """
     with (
-        _elsewhere(work.suite, pool) as warnings,
+        _elsewhere(work.suite, store, pool) as warnings,
         under_way(work, store, pool, configuration) as outcome,
         pool.serving(),
     ):
@@ -744,14 +744,14 @@ def evaluate(
 
 
 @contextmanager
-def _elsewhere(suite: Suite, pool: ProviderPool) -> Iterator[Callable[[], list[str]]]:
+def _elsewhere(suite: Suite, store: Store, pool: ProviderPool) -> Iterator[Callable[[], list[str]]]:
     """Local models are where the suite says; what is to be told of it at the end."""
     if suite.executor is None or suite.executor.ray is None:
         yield list
         return
-    from judgebench.execution.ray_cluster import on_cluster
+    from judgebench.execution.ray_cluster import on_cluster, shared_address
 
-    with on_cluster(suite.executor.ray) as cluster:
+    with on_cluster(suite.executor.ray, shared_address(store.url)) as cluster:
         pool.copies = cluster.slots()
         yield cluster.warnings
 
@@ -779,7 +779,7 @@ def confirm(
     assignments = {one: judge_to_confirm(work, one) for one in wanted}
     about = [f"{one.benchmark}@{one.version} {one.judge} {' '.join(one.models)}" for one in wanted]
     with (
-        _elsewhere(work.suite, pool) as warnings,
+        _elsewhere(work.suite, store, pool) as warnings,
         under_way(work, store, pool, {**configuration, "confirms": about}) as outcome,
     ):
         run = Run(outcome, store, progress, pool)

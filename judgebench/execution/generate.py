@@ -20,7 +20,15 @@ from judgebench.execution.resolve import Candidate
 from judgebench.plain_text import counted
 from judgebench.protocols import Meter, Progress
 from judgebench.records import Failure, Item, Runtime
-from judgebench.responses.local import AnswerChunk, AnswerFailure, LmEvalWorker, Task, generation_of
+from judgebench.responses.local import (
+    AnswerChunk,
+    AnswerFailure,
+    AnswersStored,
+    LmEvalWorker,
+    Place,
+    Task,
+    generation_of,
+)
 from judgebench.store import Store
 
 Chosen = tuple[Candidate, Mapping[bytes, Item]]
@@ -125,10 +133,10 @@ class Generation:
                 wanted = {a.candidate.task_name: _ids(a) for a in here}
                 by_task = {c.task_name: c for c in candidates}
                 began, tokens = time.monotonic(), 0
-                for event in worker.generate(wanted):
+                for event in worker.generate(wanted, lambda task, one: _place(by_task[task], one)):
                     self._keep(by_task[event.task], event)
-                    if isinstance(event, AnswerChunk):
-                        tokens += sum(r.usage.completion_tokens or 0 for r in event.responses)
+                    if not isinstance(event, AnswerFailure):
+                        tokens += event.tokens
                         self.progress.meter(Meter(tokens=tokens))
                 seconds = time.monotonic() - began
                 if tokens:
@@ -161,10 +169,16 @@ class Generation:
                 "run generates its own, since a run never mixes stacks"
             )
 
-    def _keep(self, candidate: Candidate, event: AnswerChunk | AnswerFailure) -> None:
+    def _keep(
+        self, candidate: Candidate, event: AnswerChunk | AnswerFailure | AnswersStored
+    ) -> None:
         """One commit, each answer at the place of every item that asks the same."""
         if isinstance(event, AnswerFailure):
             self._failed(candidate, event.ids, event.message)
+            return
+        if isinstance(event, AnswersStored):
+            self.outcome.generated += event.n
+            self.progress.advance(event.n)
             return
         with self.store.transaction():
             for response in event.responses:
@@ -245,6 +259,7 @@ class Generation:
         self.progress.stage(f"{name}: answering stack anchors", sum(map(len, key_of.values())))
         lost: Counter[str] = Counter()
         for event in worker.generate({t: [(id_, 0) for id_ in ids] for t, ids in key_of.items()}):
+            assert not isinstance(event, AnswersStored), "it was not told where they stand"
             if isinstance(event, AnswerFailure):
                 lost[event.message] += len(event.ids)
                 continue
@@ -296,6 +311,18 @@ def stack_anchors(candidate: Candidate, n: int) -> Mapping[bytes, Item]:
         if sample == 0 and not generation.sampling_of(items[0]).get("do_sample")
     }
     return {key: greedy[key] for key in sorted(greedy)[:n]}
+
+
+def _place(candidate: Candidate, one: tuple[str, int]) -> Place:
+    """Where an answer stands: at every item that asks the same."""
+    key, benchmark = candidate.key_of[one], candidate.asked.benchmark
+    return Place(
+        key=key,
+        benchmark=benchmark.name,
+        version=benchmark.version,
+        item_ids=tuple(item.id for item in candidate.wanted[key][0]),
+        model_key=candidate.key,
+    )
 
 
 def _ids(answers: Answers) -> list[tuple[str, int]]:

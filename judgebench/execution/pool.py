@@ -222,6 +222,9 @@ class ProviderPool:
         if server is not None and server.engine is not None:
             command = engine_command(server, config.model or "", prefix_cache=keeps)
             server = server.model_copy(update={"command": command})
+        options = _own_options(config, self.limits.loading_s)
+        if self.suite.executor is not None:  # which has GPUs of its own, and says which
+            options.pop("gpus", None)
         return config.model_copy(
             update={
                 "server": server,
@@ -230,7 +233,7 @@ class ProviderPool:
                 "timeout_s": config.timeout_s or self.limits.timeout_s,
                 "max_connections": self.slots(config),
                 "price": config.price or self.suite.prices.get(model_of(config) or ""),
-                "provider_options": _own_options(config, self.limits.loading_s),
+                "provider_options": options,
             }
         )
 

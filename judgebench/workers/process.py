@@ -38,7 +38,8 @@ _LAST_LINES = 15
 class Worker(Protocol):
     """What answers questions with one model: a process here, or several elsewhere.
 
-    ``width`` is how many times it can be asked at once, ``pid`` its process.
+    ``width`` is how many times it can be asked at once, ``pid`` its process; ``writes`` says that
+    answers are in the store when it tells of them, if it was told their place.
     """
 
     @property
@@ -46,6 +47,9 @@ class Worker(Protocol):
 
     @property
     def width(self) -> int: ...
+
+    @property
+    def writes(self) -> bool: ...
 
     def load(
         self, job: Mapping[str, Any], *, within_s: float | None, limit: str
@@ -102,6 +106,7 @@ class WorkerProcess:
             reader.start()
 
     width = 1
+    writes = False
 
     @property
     def pid(self) -> int:
@@ -268,6 +273,7 @@ class WorkerProcesses:
 
     width = 1
     """Whoever asks has all of them."""
+    writes = False
 
     @property
     def pid(self) -> int:

@@ -19,6 +19,7 @@ from judgebench.reports.board_request import BoardRequest
 from judgebench.reports.bundle import verify_bundle, write_bundle
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed
+from tests.table import over_rows
 from tests.unit.exchanged import coded, rows_file
 
 OTHER = "a-text-of-another-benchmark"
@@ -197,7 +198,7 @@ def _worse(path: Path) -> None:
     path.write_text(path.read_text().replace('"n": 6', '"n": 7'))
 
 
-@pytest.mark.parametrize("panels", [[5], "abc", {"a": 1}])
+@over_rows("panels", [[5], "abc", {"a": 1}])
 def test_a_request_of_another_make_is_no_request(panels: object) -> None:
     with pytest.raises(ValueError, match="panels"):
         BoardRequest.from_json({"benchmarks": ["made_up"], "panels": panels})

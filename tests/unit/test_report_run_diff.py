@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -15,17 +13,11 @@ from judgebench.reports.render import render
 from judgebench.reports.run_diff import Flips, ModelChange, RunDiff, run_diff
 from judgebench.reports.run_sides import changes
 from judgebench.reports.runs import run_ref
-from judgebench.store import Store, open_store
+from judgebench.store import Store
 from tests.unit.two_runs import JUDGE, Judged, put_run
 
 QUICK = Intervals(n_replicates=200)
 OTHER_PROMPT = replace(JUDGE, prompt_sha="cd" * 32, official_prompt=False)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(str(tmp_path / "s.db")) as opened:
-        yield opened
 
 
 def diff(store: Store, first: RunManifest, second: RunManifest) -> RunDiff:

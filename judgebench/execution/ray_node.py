@@ -1,7 +1,8 @@
 """A worker process on a node of a cluster, and what has to be the same there as where a run is led.
 
 Sent to the node as it is here: it may find another judgebench there, or none, and says so. Hence
-nothing of judgebench is imported before that is known.
+nothing of judgebench is imported before that is known. Where the store is on a server, answers are
+written to it here, in one commit for each batch.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from judgebench.records import Runtime
+    from judgebench.responses.local import Place
+    from judgebench.store import Store
     from judgebench.workers.process import WorkerProcess
 
 SAME = ("lm_eval", "transformers", "torch")
@@ -67,12 +71,15 @@ def node_id() -> str:
 class NodeWorker:
     """A worker process of one model; no method raises what is about the model or the node.
 
-    ``how`` are the arguments of `WorkerProcess`.
+    ``how`` are the arguments of `WorkerProcess`; ``store`` is the address of one that answers are
+    written to from here, None for a file.
     """
 
-    def __init__(self, module: str, how: Mapping[str, Any]) -> None:
+    def __init__(self, module: str, how: Mapping[str, Any], store: str | None = None) -> None:
         self._module = module
         self._how = how
+        self._url = store
+        self._store: Store | None = None
         self._process: WorkerProcess | None = None
 
     def load(
@@ -90,29 +97,36 @@ class NodeWorker:
 
         self._job = job
         try:
-            return {**said, "fault": None, "ready": self._loaded()[1]}
+            said |= {"fault": None, "ready": self._loaded()[1], "store": self._open_store()}
         except (ConfigError, LocalModelError) as error:
-            return {**said, "fault": str(error), "ours": isinstance(error, ConfigError)}
+            said |= {"fault": str(error), "ours": isinstance(error, ConfigError)}
+        return said
 
-    def portions(self, questions: Sequence[Mapping[str, Any]]) -> list[list[int]]:
-        return self._loaded()[0].portions(questions)
-
-    def ask(self, questions: Sequence[Mapping[str, Any]], within_s: float | None) -> dict[str, Any]:
+    def ask(
+        self, questions: Sequence[Mapping[str, Any]], within_s: float | None, plans: bool = False
+    ) -> dict[str, Any]:
         """The ``events`` about some questions, and why the process ``ended`` before it was done.
 
-        The next call starts it once more; ``fault`` is why that was not possible.
+        The next call starts it once more; ``fault`` is why that was not possible. One that
+        ``plans`` is told which of them are answered together.
         """
         from judgebench.errors import ConfigError, LocalModelError
 
         events: list[dict[str, Any]] = []
+        ended = None
         try:
             process, _ = self._loaded()
         except (ConfigError, LocalModelError) as error:
             return {"events": events, "ended": None, "fault": str(error)}
-        ended = None
+        questions = questions if plans else self._not_stored(questions, events)
+        # Where its answer stands is no affair of the process.
+        asked = [{name: v for name, v in one.items() if name != "place"} for one in questions]
         try:
-            for event in process.ask(questions, within_s=within_s):
-                events.append(event)  # noqa: PERF402  (what came before an end is kept)
+            if plans:
+                events.append({"event": "planned", "portions": process.portions(asked)})
+            elif asked:
+                for event in process.ask(asked, within_s=within_s):
+                    events.append(self._stored(event, questions))  # noqa: PERF401  (till it ends)
         except LocalModelError as error:
             ended = str(error)
         except TimeoutError:
@@ -120,6 +134,57 @@ class NodeWorker:
         if ended is not None:
             self.stop()
         return {"events": events, "ended": ended, "fault": None}
+
+    def _open_store(self) -> str | None:
+        """Why answers are not written from here, though they should be."""
+        from judgebench.errors import JudgebenchError
+        from judgebench.store import open_store
+
+        try:
+            if self._url is not None and self._store is None:
+                self._store = open_store(self._url, create=False)
+        except JudgebenchError as error:
+            return str(error)
+        return None
+
+    def _not_stored(
+        self, questions: Sequence[Mapping[str, Any]], events: list[dict[str, Any]]
+    ) -> Sequence[Mapping[str, Any]]:
+        """The questions without those whose answers are stored, of which an event tells.
+
+        A portion that was lost comes again, and may have been done but for the word of it.
+        """
+        if self._store is None or not all("place" in question for question in questions):
+            return questions
+        stack = self._stack()
+        found = self._store.responses([question["place"].key for question in questions])
+        there = {key for key, own in found.items() if any(one.stack == stack for one in own)}
+        known = [question["id"] for question in questions if question["place"].key in there]
+        if known:
+            events.append({"event": "stored", "ids": known, "n": len(known), "tokens": 0})
+        return [question for question in questions if question["place"].key not in there]
+
+    def _stored(
+        self, event: dict[str, Any], questions: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        """An event about answers, as one that says that they are stored."""
+        if self._store is None or event["event"] != "answered" or "place" not in questions[0]:
+            return event
+        rows = event["answers"]
+        places = {tuple(question["id"]): question["place"] for question in questions}
+        with self._store.transaction():
+            for row in rows:
+                place: Place = places[tuple(row["id"])]
+                for response in place.responses(row, self._stack()):
+                    self._store.put_responses({place.key: response})
+        ids = dict.fromkeys(tuple(row["id"]) for row in rows)  # turns share one
+        tokens = sum(row["completion_tokens"] or 0 for row in rows)
+        return {"event": "stored", "ids": list(ids), "n": len(rows), "tokens": tokens}
+
+    def _stack(self) -> Runtime:
+        from judgebench.records import Runtime
+
+        return Runtime(**self._ready["stack"])
 
     def stop(self) -> None:
         if self._process is not None:
