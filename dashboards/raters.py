@@ -8,7 +8,7 @@ vouch for it, and without that labels are off.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,9 +45,9 @@ def who() -> Rater:
     return _typed()
 
 
-def header_trusted(arguments: Sequence[str] | None = None) -> str | None:
+def header_trusted() -> str | None:
     """The header that the command line says to believe; None, as a rule, where it says nothing."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    given = sys.argv[1:]
     for place, argument in enumerate(given):
         if argument.startswith(f"{HEADER_OPTION}="):
             return argument.partition("=")[2]

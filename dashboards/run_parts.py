@@ -90,7 +90,8 @@ def _tokens(per_s: float | None) -> str:
 
 def _gpus(seen: Sequence[Mapping[str, float]], use: str) -> str:
     """``GPU 0 at 90 %, 40 GiB``."""
-    return ", ".join(f"GPU {g['gpu']} at {g[use]:.0%}, {g['peak_gib']:.0f} GiB" for g in seen)
+    each = ((g["gpu"], 100 * g[use], g["peak_gib"]) for g in seen)
+    return ", ".join(f"GPU {n} at {share:.0f} %, {gib:.0f} GiB" for n, share, gib in each)
 
 
 def on_this_machine(manifest: RunManifest) -> list[str]:

@@ -65,13 +65,14 @@ if TYPE_CHECKING:
     from judgebench.exchange.alpaca_eval_export import AlpacaEvalExport
     from judgebench.exchange.pipeline import ImportReport
     from judgebench.execution.slurm import Submitted
+    from judgebench.metrics.intervals import Intervals
     from judgebench.records import RunManifest
     from judgebench.reports.agreement import AgreementReport
     from judgebench.reports.baselines import BaselineList
     from judgebench.reports.board_tables import Leaderboard
     from judgebench.reports.boards import BenchmarkRef
     from judgebench.reports.bundle import Verified
-    from judgebench.reports.calibrate_length import Fitted
+    from judgebench.reports.calibrate_length import LengthFit
     from judgebench.reports.compare import Comparison
     from judgebench.reports.confidence import ConfidenceReport
     from judgebench.reports.cost import CostReport
@@ -438,14 +439,13 @@ def agreement(
     UsageError
         For a name that the store does not hold, and where there is nothing to compare.
     """
-    from judgebench.metrics.intervals import Intervals
     from judgebench.metrics.judge_differences import JudgeChecks
     from judgebench.metrics.near_constant import NearConstantRule
     from judgebench.reports.agreement import agreement_reports, or_refused
     from judgebench.stats.agreement import Weighting
     from judgebench.stats.pair_outcomes import OutcomeRule
 
-    _check_numbers(level=level)
+    intervals = _intervals(level)
     _check_choice("weighting", weighting, Weighting)
     try:
         rule = OutcomeRule(tie_band=tie_band, conflict=conflict, unreadable=unreadable)
@@ -461,7 +461,7 @@ def agreement(
             between=between,
             rule=rule,
             weighting=weighting,
-            intervals=Intervals(level=level),
+            intervals=intervals,
             checks=JudgeChecks(versus=versus, near_constant=constant),
         )
         return or_refused(found, benchmark)
@@ -562,11 +562,10 @@ def gate(
         For a policy that is wrong, naming the field.
     """
     from judgebench.reports.gate import gate_report
-    from judgebench.reports.gate_policy import read_policy
     from judgebench.reports.gate_suggest import usual_policy
 
     _check_numbers(max_drop=max_drop, alpha=alpha)
-    asked = read_policy(Path(policy)) if isinstance(policy, str | Path) else policy
+    asked = _policy(policy)
     with reading(store) as its:
         if asked is None:
             asked = usual_policy(
@@ -641,13 +640,12 @@ def ranking(
     UsageError
         For a name that the store does not hold, and where no judge has compared models.
     """
-    from judgebench.metrics.intervals import Intervals
     from judgebench.reports.ranking import rankings
     from judgebench.reports.ranking_control import Control
     from judgebench.reports.ranking_tables import Rankings
     from judgebench.stats.ranking import Ties
 
-    _check_numbers(level=level)
+    intervals = _intervals(level)
     _check_choice("ties", ties, Ties)
     if control is not None:
         _check_choice("control", control, Control)
@@ -659,14 +657,18 @@ def ranking(
             ties=ties,
             control=control,
             reference=reference,
-            intervals=Intervals(level=level),
+            intervals=intervals,
         )
     if not found:
-        raise UsageError(
-            f"no judge has compared models on {benchmark} yet; a suite's 'baseline' and "
-            "`judgebench import verdicts` (kind preference) bring comparisons"
-        )
+        raise _nobody_compared("models", benchmark)
     return Rankings(rankings=found)
+
+
+def _nobody_compared(what: str, benchmark: str) -> UsageError:
+    return UsageError(
+        f"no judge has compared {what} on {benchmark} yet; a suite's 'baseline' and "
+        "`judgebench import verdicts` (kind preference) bring comparisons"
+    )
 
 
 def confidence(
@@ -702,11 +704,10 @@ def confidence(
         For a name that the store does not hold, and where no answer has both a label and a
         confidence.
     """
-    from judgebench.metrics.intervals import Intervals
     from judgebench.reports.confidence import confidence_report
     from judgebench.stats.answer_confidence import RougeL
 
-    _check_numbers(level=level)
+    intervals = _intervals(level)
     _check_choice("rouge", rouge, RougeL)
     with reading(store) as its:
         found = confidence_report(
@@ -715,7 +716,7 @@ def confidence(
             correct=correct,
             confidences=_listed(confidences=confidences),
             rouge=rouge,
-            intervals=Intervals(level=level),
+            intervals=intervals,
         )
     if not any(row.metrics["accuracy"].n for row in found.rows):
         reasons = sorted({str(row.metrics["auroc"].undefined) for row in found.rows})
@@ -759,10 +760,9 @@ def evaluators(
     UsageError
         For a name that the store does not hold, and where no judge has compared answers.
     """
-    from judgebench.metrics.intervals import Intervals
     from judgebench.reports.evaluators import evaluator_report
 
-    _check_numbers(level=level)
+    intervals = _intervals(level)
     with reading(store) as its:
         found = evaluator_report(
             its,
@@ -771,13 +771,10 @@ def evaluators(
             judges=_listed(judges=judges),
             others=others,
             upstream=upstream,
-            intervals=Intervals(level=level),
+            intervals=intervals,
         )
     if not found.rows:
-        raise UsageError(
-            f"no judge has compared answers on {benchmark} yet; a suite's 'baseline' and "
-            "`judgebench import verdicts` (kind preference) bring comparisons"
-        )
+        raise _nobody_compared("answers", benchmark)
     return found
 
 
@@ -829,13 +826,12 @@ def nights(
     UsageError
         Where the board, or the name on it, is not there, and where several boards could be meant.
     """
-    from judgebench.reports.gate_policy import read_policy
     from judgebench.reports.nights import nights as decided
 
     _check_numbers(max_drop=max_drop, alpha=alpha)
     if newest < 1:
         raise UsageError(f"newest: {newest!r} nights are none; 1 or more")
-    asked = read_policy(Path(policy)) if isinstance(policy, str | Path) else policy
+    asked = _policy(policy)
     with reading(store) as its:
         versions = {
             one.id: f"a model called {model!r}" for one in its.models() if model in one.names
@@ -910,10 +906,9 @@ def training(
 
 def _benchmark_of(store: Store, benchmark: str | None, about: Mapping[str, str]) -> BenchmarkRef:
     """The benchmark that is named, or the only one on which some models were judged."""
-    from judgebench.reports.boards import benchmark_ref
 
     if benchmark is not None:
-        return benchmark_ref(store, benchmark)
+        return _ref(store, benchmark)
     judged = {
         f"{one.benchmark}@{one.version}" for one in store.boards_met() if one.model.id in about
     }
@@ -922,7 +917,7 @@ def _benchmark_of(store: Store, benchmark: str | None, about: Mapping[str, str])
             f"{store.name}: {next(iter(about.values()))} was judged on "
             f"{', '.join(sorted(judged)) or 'no benchmark yet'}; name one"
         )
-    return benchmark_ref(store, judged.pop())
+    return _ref(store, judged.pop())
 
 
 def _board_of(
@@ -1018,10 +1013,10 @@ def run_manifest(run: str = "latest", *, store: Results = None) -> RunDetails:
     UsageError
         For a run that the store does not hold.
     """
-    from judgebench.reports.runs import RunDetails, run_ref
+    from judgebench.reports.runs import RunDetails
 
     with reading(store) as its:
-        return RunDetails(manifest=run_ref(its.runs(), run, its.url))
+        return RunDetails(manifest=_run(its, run))
 
 
 def runs_diff(first: str, second: str, *, level: float = 0.95, store: Results = None) -> RunDiff:
@@ -1039,14 +1034,12 @@ def runs_diff(first: str, second: str, *, level: float = 0.95, store: Results = 
     store
         As for `leaderboard`.
     """
-    from judgebench.metrics.intervals import Intervals
     from judgebench.reports.run_diff import run_diff
-    from judgebench.reports.runs import run_ref
 
-    _check_numbers(level=level)
+    intervals = _intervals(level)
     with reading(store) as its:
-        one, other = (run_ref(its.runs(), wanted, its.url) for wanted in (first, second))
-        return run_diff(its, one, other, intervals=Intervals(level=level))
+        one, other = (_run(its, wanted) for wanted in (first, second))
+        return run_diff(its, one, other, intervals=intervals)
 
 
 def cost(run: str | None = None, *, store: Results = None) -> CostReport:
@@ -1063,10 +1056,9 @@ def cost(run: str | None = None, *, store: Results = None) -> CostReport:
         As for `leaderboard`.
     """
     from judgebench.reports.cost import cost_report
-    from judgebench.reports.runs import run_ref
 
     with reading(store) as its:
-        chosen = None if run is None else run_ref(its.runs(), run, its.url).id
+        chosen = None if run is None else _run(its, run).id
         return cost_report(its, chosen)
 
 
@@ -1107,12 +1099,11 @@ def reproduce(
     InputError
         Where the figures are not there, as in an installed package, or cannot be used.
     """
-    from judgebench.metrics.intervals import Intervals
     from judgebench.reports.reproduce import reproduce as recomputed
 
-    _check_numbers(level=level)
+    intervals = _intervals(level)
     folder = None if tasks is None else Path(tasks)
-    return recomputed(_listed(tables=tables), tasks=folder, intervals=Intervals(level=level))
+    return recomputed(_listed(tables=tables), tasks=folder, intervals=intervals)
 
 
 def calibrate_length(
@@ -1122,7 +1113,7 @@ def calibrate_length(
     baseline: str | None = None,
     verbose: str | Sequence[str] = (),
     store: Results = None,
-) -> Fitted:
+) -> LengthFit:
     """Fit how difficult the instructions of a benchmark are, for length-controlled win rates.
 
     What is fitted is kept in the store; boards of this judge and baseline use it from now on.
@@ -1239,12 +1230,11 @@ def item(
     UsageError
         For an item that the store does not have.
     """
-    from judgebench.reports.boards import benchmark_ref
     from judgebench.reports.document import Composed
     from judgebench.reports.replies import item_document
 
     with reading(store) as its:
-        which = benchmark_ref(its, benchmark)
+        which = _ref(its, benchmark)
         _check_names(its, models=_listed(models=models), judges=_listed(judges=judges))
         chosen: dict[str, Any]
         chosen = {
@@ -1274,10 +1264,9 @@ def answers(
         ``benchmark``, ``version``, ``item_id``, ``model``, ``sample``, ``turn``, ``text``,
         ``status``, tokens, and ``newest``: whether it is the one that counts at its place.
     """
-    from judgebench.reports.boards import benchmark_ref
 
     with reading(store) as its:
-        which = benchmark_ref(its, benchmark)
+        which = _ref(its, benchmark)
         _check_names(its, models=_listed(models=models))
         return _frame(
             its.responses_table(which.name, which.version, models=_listed(models=models) or None)
@@ -1333,8 +1322,6 @@ def judged_replies(
         For a judge, benchmark or run that the store does not hold.
     """
     from judgebench.reports import replies as found
-    from judgebench.reports.boards import benchmark_ref
-    from judgebench.reports.runs import run_ref
 
     with reading(store) as its:
         _check_names(its, models=_listed(models=models))
@@ -1342,9 +1329,9 @@ def judged_replies(
             its,
             judge,
             unreadable=unreadable,
-            benchmark=None if benchmark is None else benchmark_ref(its, benchmark),
+            benchmark=None if benchmark is None else _ref(its, benchmark),
             models=_listed(models=models),
-            run_id=None if run is None else run_ref(its.runs(), run, its.url).id,
+            run_id=None if run is None else _run(its, run).id,
             limit=limit,
         )
 
@@ -1412,11 +1399,10 @@ def verdicts(
     UsageError
         For a benchmark, judge or model that the store does not hold.
     """
-    from judgebench.reports.boards import benchmark_ref
     from judgebench.store.read import with_texts
 
     with reading(store) as its:
-        which = benchmark_ref(its, benchmark)
+        which = _ref(its, benchmark)
         whose, about = _listed(judges=judges) or None, _listed(models=models) or None
         _check_names(its, models=about or (), judges=whose or ())
         if not with_text:
@@ -1458,18 +1444,15 @@ def forget(
     StoreError
         Where a run is under way, which may need what would go.
     """
-    from judgebench.reports.boards import benchmark_ref
     from judgebench.reports.forgotten import forgotten_report, usd_per_call
     from judgebench.reports.replies import stored_judges
-    from judgebench.reports.runs import run_ref
     from judgebench.store.copy import Forgettable
 
     with open_live_store(_usual_store(store), read_only=not remove) as opened:
-        ran = opened.runs()
-        on = [benchmark_ref(opened, name) for name in _listed(benchmarks=benchmarks)]
+        on = [_ref(opened, name) for name in _listed(benchmarks=benchmarks)]
         wanted = Forgettable(
             judges=[j.key for name in _listed(judges=judges) for j in stored_judges(opened, name)],
-            runs=[run_ref(ran, name, opened.url).id for name in _listed(runs=runs)],
+            runs=[_run(opened, name).id for name in _listed(runs=runs)],
             judgments=_listed(judgments=judgments),
             benchmarks=[(which.name, which.version) for which in on],
             unreadable=unreadable,
@@ -1760,7 +1743,6 @@ def export_confidence_examples(
         Of whose answers, all if empty; and how many examples of each.
     """
     from judgebench.exchange.confidence_examples import confidence_examples
-    from judgebench.reports.boards import benchmark_ref
 
     def drawn(its: Store, name: str, version: str) -> Columns:
         return confidence_examples(
@@ -1768,7 +1750,7 @@ def export_confidence_examples(
             name,
             version,
             correct=correct,
-            positive=benchmark_ref(its, f"{name}@{version}").labels[-1],
+            positive=_ref(its, f"{name}@{version}").labels[-1],
             models=_listed(models=models),
             number=number,
         )
@@ -1783,7 +1765,6 @@ def _export(
     form: str,
     store: Results,
 ) -> None:
-    from judgebench.reports.boards import benchmark_ref
     from judgebench.store import export
 
     stream = cast("TextIO", to) if hasattr(to, "write") else None
@@ -1794,7 +1775,7 @@ def _export(
     for path in paths:
         export.check_suffix(path)
     with reading(store) as its:
-        which = None if benchmark is None else benchmark_ref(its, benchmark)
+        which = None if benchmark is None else _ref(its, benchmark)
         columns = read(its) if which is None else read(its, which.name, which.version)
     if stream is not None:
         export.SUFFIXES[f".{form}"](stream, columns)
@@ -1815,11 +1796,10 @@ def export_parquet(
     list
         The files: ``verdicts/benchmark=NAME/judge=NAME/VERSION.parquet``, and so ``responses``.
     """
-    from judgebench.reports.boards import benchmark_ref
     from judgebench.store.export import write_dataset
 
     with reading(store) as its:
-        name = None if benchmark is None else benchmark_ref(its, benchmark).name
+        name = None if benchmark is None else _ref(its, benchmark).name
         return write_dataset(its, Path(folder), name)
 
 
@@ -1846,10 +1826,9 @@ def export_alpaca_eval(
         With whom the models were compared; need not be named where there is one alone.
     """
     from judgebench.exchange.alpaca_eval_export import export_alpaca_eval as written
-    from judgebench.reports.boards import benchmark_ref
 
     with reading(store) as its:
-        which = benchmark_ref(its, benchmark)
+        which = _ref(its, benchmark)
         return written(
             its,
             Path(folder),
@@ -1917,6 +1896,34 @@ def verify(bundle: str | Path) -> Verified:
     from judgebench.reports.bundle import verify_bundle
 
     return verify_bundle(Path(bundle))
+
+
+def _ref(store: Store, benchmark: str) -> BenchmarkRef:
+    """The benchmark that a name, or ``NAME@VERSION``, means in a store."""
+    from judgebench.reports.boards import benchmark_ref
+
+    return benchmark_ref(store, benchmark)
+
+
+def _run(store: Store, run: str) -> RunManifest:
+    """The run that an id, the beginning of one, or ``latest`` means in a store."""
+    from judgebench.reports.runs import run_ref
+
+    return run_ref(store.runs(), run, store.url)
+
+
+def _policy(policy: str | Path | Policy | None) -> Policy | None:
+    """A gate's policy, read where a file is named."""
+    from judgebench.reports.gate_policy import read_policy
+
+    return read_policy(Path(policy)) if isinstance(policy, str | Path) else policy
+
+
+def _intervals(level: float) -> Intervals:
+    from judgebench.metrics.intervals import Intervals
+
+    _check_numbers(level=level)
+    return Intervals(level=level)
 
 
 _BETWEEN: Mapping[str, tuple[float, float]] = {
@@ -2581,6 +2588,7 @@ def confirm(
     with open_live_store(store_url(work.suite, store)) as opened, shown(progress) as told:
         pool = ProviderPool(work.suite, opened)
         with _named(path):
+            work = placed(work)
             pool.check(endpoints(work))
             return confirm_work(
                 work, wanted, store=opened, pool=pool, progress=told, configuration=asked
@@ -2683,11 +2691,10 @@ def plan(
     batch, refresh_anchors, again, store
         As for `run`.
     """
-    from judgebench.reports.gate_policy import read_policy
     from judgebench.reports.plan import Plan
     from judgebench.reports.power import PowerForecast
 
-    asked = read_policy(Path(policy)) if isinstance(policy, str | Path) else policy
+    asked = _policy(policy)
     narrowing = _narrowing(models, judges, limit, shard)
     work = _resolved(Path(suite), batch=batch, narrowing=narrowing)
     needed, placements = tuple(needs(work)), list[str]()

@@ -37,9 +37,9 @@ from judgebench.store.opening import located
 from judgebench.store.read import Verdicts
 
 __all__ = [
-    "Judged",
+    "BoardEntry",
     "Meetings",
-    "Who",
+    "NamedId",
     "against",
     "benchmark_ref",
     "benchmarks_of",
@@ -63,7 +63,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class Who:
+class NamedId:
     """A model or a judge: its short id and its newest name."""
 
     id: str
@@ -71,22 +71,22 @@ class Who:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class BoardEntry:
     """A judge has looked at a model's answers on a benchmark, beside an opponent's or alone."""
 
     benchmark: str
     version: str
-    judge: Who
-    model: Who
-    opponent: Who | None
+    judge: NamedId
+    model: NamedId
+    opponent: NamedId | None
 
     @property
-    def board(self) -> tuple[str, str, Who, Who | None]:
+    def board(self) -> tuple[str, str, NamedId, NamedId | None]:
         """What two models share that were each judged so."""
         return self.benchmark, self.version, self.judge, self.opponent
 
     @property
-    def models(self) -> tuple[Who, ...]:
+    def models(self) -> tuple[NamedId, ...]:
         """Who can be compared by it: the model, and whom it was compared with directly."""
         return (self.model,) if self.opponent is None else (self.opponent, self.model)
 
@@ -95,15 +95,15 @@ class Judged:
 class Meetings:
     """All of them, and what models and judges are called, by short id."""
 
-    all: Sequence[Judged]
+    all: Sequence[BoardEntry]
     models: Mapping[str, str]
     judges: Mapping[str, str]
 
     def telling(
-        self, weighs: Callable[[Sequence[Judged]], int] = lambda judged: 1, least: int = 1
+        self, weighs: Callable[[Sequence[BoardEntry]], int] = lambda judged: 1, least: int = 1
     ) -> list[tuple[str, str]]:
         """Benchmarks, by name and version, that weigh at least so much, the heaviest first."""
-        of: dict[tuple[str, str], list[Judged]] = {}
+        of: dict[tuple[str, str], list[BoardEntry]] = {}
         for one in self.all:
             of.setdefault((one.benchmark, one.version), []).append(one)
         weights = {place: weighs(its) for place, its in of.items()}
@@ -125,7 +125,7 @@ class Meetings:
             sharing |= two if first in two else set()
         return [model for model in self.newest_first() if model in sharing - {first}]
 
-    def shared(self, first: str, others: Collection[str]) -> list[Judged]:
+    def shared(self, first: str, others: Collection[str]) -> list[BoardEntry]:
         """What the first model and some of the others have in common: boards, and each other."""
         theirs = {one.board for one in self.all if one.model.id in others}
         pairs = [{first, other} for other in others]
@@ -140,12 +140,12 @@ class Meetings:
 def met(store: Store) -> Meetings:
     """Everything that a store knows of it, without reading a verdict."""
     known = [
-        Judged(
+        BoardEntry(
             one.benchmark,
             one.version,
-            Who(one.judge.id, one.judge.name),
-            Who(one.model.id, one.model.name),
-            None if one.opponent is None else Who(one.opponent.id, one.opponent.name),
+            NamedId(one.judge.id, one.judge.name),
+            NamedId(one.model.id, one.model.name),
+            None if one.opponent is None else NamedId(one.opponent.id, one.opponent.name),
         )
         for one in store.boards_met()
     ]
@@ -156,18 +156,18 @@ def met(store: Store) -> Meetings:
     )
 
 
-def n_judges(known: Sequence[Judged]) -> int:
+def n_judges(known: Sequence[BoardEntry]) -> int:
     """How many there are of a benchmark, as a weight."""
     return len({one.judge.id for one in known})
 
 
-def n_nights(known: Sequence[Judged]) -> int:
+def n_nights(known: Sequence[BoardEntry]) -> int:
     """How many models of one name a judge has judged, at most, as a weight."""
     found = {(*one.board, one.model.name, one.model.id) for one in known}
     return max(Counter(of[:-1] for of in found).values(), default=0)
 
 
-def benchmarks_of(shared: Sequence[Judged]) -> dict[str, tuple[str, str]]:
+def benchmarks_of(shared: Sequence[BoardEntry]) -> dict[str, tuple[str, str]]:
     """What each benchmark is called in a link: its name, with the version where it has several."""
     pairs = list(dict.fromkeys((one.benchmark, one.version) for one in shared))
     names = [name for name, _ in pairs]

@@ -1,22 +1,23 @@
 """What a local judge gains by keeping what its prompts begin with, and which verdicts that changes.
 
-    python perf/prefix_cache.py [--items 4] [--rounds 3]
+    python perf/prefix_cache.py [--items 3] [--rounds 3]
 
-The demo's judges ask about the recorded answers of the demo: SmolLM2-135M behind a llama.cpp server
-on the CPU, one question at a time on one thread. Each round is judged twice, without and with
-``prefix_cache: true``, each time by a server of its own on a store of its own, so that nothing is
-kept from before; with it, prompts that begin alike come one after the other. Calls a second are of
-the judging alone. What other work there is on the machine makes both slower, so that the seconds of
-CPU of the server stand beside them, and the ratio of each is of one round; shown is the median.
+The demo's judges, one after the other, ask about the recorded answers of the demo: SmolLM2-135M
+behind a llama.cpp server on the CPU, one question at a time on one thread. Each round is judged
+twice, without and with ``prefix_cache: true``, each time by a server of its own on a store of its
+own, so that nothing is kept from before; with it, prompts that begin alike come one after the
+other. Calls a second are of the judging alone. What other work there is on the machine makes both
+slower, so that the seconds of CPU of the server stand beside them, and the ratio of each is of one
+round; shown is the median.
 
-A verdict is changed where both judged the same and said otherwise; in between, judging without the
-cache a second time changes none.
+A verdict is changed where both judged the same and said otherwise.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import platform
 import subprocess
 import sys
 import tempfile
@@ -41,6 +42,8 @@ import judgebench  # noqa: E402
 from judgebench.providers.server import _free_port  # noqa: E402
 
 AT_LEAST = 1.5
+PLACE = ("benchmark", "item_id", "model", "judge", "order", "sample", "repeat")
+SAID = ("kind", "label", "value", "reason")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,17 +107,24 @@ def judged(gguf: Path, items: int, *, keeps: bool) -> Judged:
         store = f"sqlite:///{name}/store.db"
         before = process.cpu_times()
         path = suite_of(Path(name), port, items, keeps)
-        done = judgebench.run(path, store=store)
+        suite = yaml.safe_load(path.read_text(encoding="utf-8"))
+        judges = dict.fromkeys(judge for one in suite["benchmarks"] for judge in one["judges"])
+        runs = [judgebench.run(path, store=store, judges=judge) for judge in judges]
         after = process.cpu_times()
-        assert not done.failed, done.notes()
-        frame = judgebench.verdicts(store=store)
-    place = ["benchmark", "item_id", "model", "judge", "order", "sample", "repeat"]
-    said = [name for name in ("label", "score", "preference", "p_first", "kind") if name in frame]
-    rows = frame[place + said].astype(str).itertuples(index=False, name=None)
-    n = len(place)
+        assert not any(run.failed for run in runs), [run.notes() for run in runs]
+        names = [one["name"] for one in suite["benchmarks"]]
+        frames = [judgebench.verdicts(name, store=store) for name in names]
+    rows = [
+        row
+        for frame in frames
+        for row in frame.loc[frame["served_model"].notna(), [*PLACE, *SAID]]
+        .astype(str)
+        .itertuples(index=False, name=None)
+    ]
+    n = len(PLACE)
     return Judged(
-        calls=done.judge_calls,
-        seconds=done.seconds["judging"],
+        calls=sum(run.judge_calls for run in runs),
+        seconds=sum(run.seconds["judging"] for run in runs),
         cpu_s=sum(after[:2]) - sum(before[:2]),
         verdicts={row[:n]: row[n:] for row in rows},
     )
@@ -127,13 +137,14 @@ def changed(one: Judged, other: Judged) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--items", type=int, default=4, help="of each of the demo's benchmarks")
+    parser.add_argument("--items", type=int, default=3, help="of each of the demo's benchmarks")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     model = demo_model(convert=False)
     model.export(os.environ)
-    print(f"the demo's judges, the first {options.items} items of each benchmark, one at a time")
+    print(f"{platform.platform()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+    print(f"the demo's judges, the first {options.items} items of each benchmark")
     print("round  prefix cache  calls  calls/s  CPU s a call  verdicts changed")
     rates, cpu, shares = [], [], []
     for number in range(1, options.rounds + 1):

@@ -67,7 +67,7 @@ ORDERS: tuple[Order, ...] = ("single", "model_first", "opponent_first")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Where:
+class VerdictAt:
     """What a verdict is about, by the names in the file."""
 
     benchmark: str
@@ -87,7 +87,7 @@ class VerdictRow:
     """One row of a file, read; with the judge's reply where the file has it."""
 
     row: Row
-    where: Where
+    where: VerdictAt
     verdict: Verdict
     reply: Reply | None = None
 
@@ -97,7 +97,7 @@ class VerdictRow:
         return self.where.benchmark, self.where.version
 
 
-def row_of(row: Row, where: Where, verdict: Verdict, reply: Reply | None = None) -> VerdictRow:
+def row_of(row: Row, where: VerdictAt, verdict: Verdict, reply: Reply | None = None) -> VerdictRow:
     """A row of another layout: of what stands there only the names are held."""
     told = {"model": where.model, "opponent": where.opponent, "judge": where.judge}
     return VerdictRow(row=Row(row.where, told), where=where, verdict=verdict, reply=reply)
@@ -342,8 +342,8 @@ _NAMED = ("model", "opponent", "judge")
 _HELD = (*_NAMED, *(f"{one}_id" for one in _NAMED))
 
 
-def _read(row: Row, benchmark: str, version: str) -> tuple[Where, Verdict]:
-    where = Where(
+def _read(row: Row, benchmark: str, version: str) -> tuple[VerdictAt, Verdict]:
+    where = VerdictAt(
         benchmark=benchmark,
         version=version,
         item_id=name(row, "item_id"),
@@ -390,7 +390,7 @@ def _order(row: Row) -> Order:
     raise row.wrong("order", unknown_name("order", given, ORDERS) + ", or empty")
 
 
-def _label(row: Row, where: Where) -> Label:
+def _label(row: Row, where: VerdictAt) -> Label:
     # Our own export keeps names and numbers in columns of their own.
     said = row.text("label" if row.has("label") and not row.has("value") else "value")
     p = row.number("p") if row.has("p") else None
@@ -399,7 +399,7 @@ def _label(row: Row, where: Where) -> Label:
     return Label(name=said, p=p)
 
 
-def _score(row: Row, where: Where) -> Score:
+def _score(row: Row, where: VerdictAt) -> Score:
     value, low, high = (row.number(field) for field in ("value", "low", "high"))
     if not low < high:
         raise row.wrong("low", f"the scale goes from low to high, not from {low:g} to {high:g}")
@@ -420,7 +420,7 @@ def _parts(row: Row) -> dict[str, float]:
     return {name: parts.number(name) for name in said}
 
 
-def _preference(row: Row, where: Where) -> Preference:
+def _preference(row: Row, where: VerdictAt) -> Preference:
     value = row.number("value")
     if not 0 <= value <= 1:
         raise row.wrong(
@@ -430,13 +430,13 @@ def _preference(row: Row, where: Where) -> Preference:
     return Preference(winner=None if p_first == 0.5 else 0 if p_first > 0.5 else 1, p_first=p_first)
 
 
-def _unreadable(row: Row, where: Where) -> Unreadable:
+def _unreadable(row: Row, where: VerdictAt) -> Unreadable:
     if row.has("value"):
         raise row.wrong("value", "an unreadable verdict has none; leave this field empty")
     return Unreadable(reason=row.text("reason"))
 
 
-_READERS: dict[str, Callable[[Row, Where], Verdict]] = {
+_READERS: dict[str, Callable[[Row, VerdictAt], Verdict]] = {
     "label": _label,
     "score": _score,
     "preference": _preference,
@@ -452,7 +452,7 @@ def once_each(rows: Sequence[VerdictRow]) -> list[VerdictRow]:
     InputError
         For two rows about the same with different values, naming both.
     """
-    first: dict[Where, VerdictRow] = {}
+    first: dict[VerdictAt, VerdictRow] = {}
     for row in rows:
         before = first.setdefault(row.where, row)
         if before is not row and not same(before.verdict, row.verdict):

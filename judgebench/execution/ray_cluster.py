@@ -13,6 +13,7 @@ more than a provider takes.
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
 import signal
@@ -23,7 +24,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -68,10 +69,7 @@ class RayCluster:
         self.executor = executor
         self.store = store
         self.left_out: dict[str, tuple[str, str]] = {}
-        self.ray = _ray()
-        self._ours = not self.ray.is_initialized()
-        if self._ours:
-            self._connect()
+        self.ray = _connected(executor.address)
         self.ray.cloudpickle.register_pickle_by_value(ray_node)
         self.driver = ray_node.versions()
 
@@ -89,29 +87,23 @@ class RayCluster:
             if one["Alive"]
             and one["NodeID"] not in self.left_out
             and _times(one["Resources"], self.needs)
+            and self.executor.nodes.items() <= one["Labels"].items()
         ]
 
     def slots(self) -> int:
         """How many models have room on its nodes."""
         return sum(_times(one["Resources"], self.needs) for one in self.nodes())
 
-    def free(self) -> int:
-        """How many more have room at the moment."""
-        return _times(self.ray.available_resources(), self.needs)
-
     def actor(self, module: str, how: Mapping[str, Any]) -> Any:
         """One more worker, where Ray finds room on a node that is not left out."""
-        options: dict[str, Any] = {
-            "num_cpus": self.executor.cpus_per_model,
-            "num_gpus": self.executor.gpus_per_model,
-            "max_restarts": 0,  # its portion goes to another, which need not wait for it
-        }
-        labels = dict(self.executor.nodes)
-        if self.left_out:
-            labels["ray.io/node-id"] = f"!in({','.join(self.left_out)})"
-        if labels:
-            options["label_selector"] = labels
-        return self.ray.remote(**options)(ray_node.NodeWorker).remote(module, how, self.store)
+        not_on = {"ray.io/node-id": f"!in({','.join(self.left_out)})"} if self.left_out else {}
+        remote = self.ray.remote(
+            num_cpus=self.executor.cpus_per_model,
+            num_gpus=self.executor.gpus_per_model,
+            max_restarts=0,  # its portion goes to another, which need not wait for it
+            label_selector={**self.executor.nodes, **not_on} or None,
+        )
+        return remote(ray_node.NodeWorker).remote(module, how, self.store)
 
     def leave_out(self, node_id: str, name: str, why: str) -> None:
         """Use a node no more; said now and at the end."""
@@ -122,50 +114,42 @@ class RayCluster:
     def warnings(self) -> list[str]:
         return [f"node {name} was left out: {why}" for name, why in self.left_out.values()]
 
-    def close(self) -> None:
-        if self._ours:
-            self.ray.shutdown()
-
     def worker(self, module: str, *, model: str, gpus: str | None, needs: str | None) -> Worker:
         """In place of a process here; which GPUs it has, Ray says."""
         if module not in _MODULES:
             return WorkerProcess(module, model=model, gpus=gpus, needs=needs)
         return RayWorkers(self, module, {"model": model, "needs": needs})
 
-    def _connect(self) -> None:
-        address, main = self.executor.address, threading.current_thread() is threading.main_thread()
-        ends = signal.getsignal(signal.SIGTERM)
-        host, colon, port = address.rpartition(":")
-        try:
-            if colon and port.isdecimal() and "//" not in host:  # Ray would wait for a minute
-                socket.create_connection((host, int(port)), REACHED_S).close()
-            self.ray.init(
-                address=address,
-                logging_level="error",
-                log_to_driver=False,
-                **({"include_dashboard": False} if address == "local" else {}),
-            )
-        except (OSError, RuntimeError, ValueError, self.ray.exceptions.RayError) as error:
-            self.ray.shutdown()
-            raise ConfigError(
-                f"executor: ray: address: the cluster at {address} cannot be used: "
-                f"{clean(str(error)).strip()}"
-            ) from None
-        if main:  # Ray has one of its own, and an interrupted run another
-            signal.signal(signal.SIGTERM, ends)
 
-
-def _ray() -> Any:
+def _connected(address: str) -> Any:
+    """Ray, once it is on the cluster."""
     os.environ.setdefault("RAY_AUTH_MODE", "token")  # whoever reaches a cluster can run anything
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
     except ImportError:
         raise ConfigError(f"executor: ray is not installed: {extras.install_line('ray')}") from None
-    from ray._private import worker
-
-    if hasattr(worker, "print_to_stdstream"):  # long reports on standard output, which is ours
-        worker.print_to_stdstream = lambda *_, **__: None
+    ray._private.worker.print_to_stdstream = lambda *_, **__: None  # our standard output is ours
+    host, _, port = address.rpartition(":")
+    ends = signal.getsignal(signal.SIGTERM)
+    alone: dict[str, Any] = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    try:
+        if port.isdecimal():  # Ray would wait for a minute
+            socket.create_connection((host, int(port)), REACHED_S).close()
+        ray.init(
+            address=address,
+            logging_level=logging.ERROR,
+            log_to_driver=False,
+            **(alone if address == "local" else {}),
+        )
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        ray.shutdown()
+        raise ConfigError(
+            f"executor: ray: address: the cluster at {address} cannot be used: "
+            f"{clean(str(error)).strip()}"
+        ) from None
+    if threading.current_thread() is threading.main_thread():  # Ray has set a handler of its own
+        signal.signal(signal.SIGTERM, ends)
     return ray
 
 
@@ -198,7 +182,7 @@ def on_cluster(executor: RayExecutor, store: str | None = None) -> Iterator[RayC
         finally:
             START.reset(token)
     finally:
-        cluster.close()
+        cluster.ray.shutdown()
 
 
 def _too_small(cluster: RayCluster) -> str:
@@ -210,7 +194,11 @@ def _too_small(cluster: RayCluster) -> str:
         for one in cluster.ray.nodes()
         if one["Alive"] and one["NodeID"] not in cluster.left_out
     ]
-    return f"a model takes {wanted}, which no node has: {'; '.join(has) or 'none is there'}"
+    labelled = ", ".join(f"{name}: {value}" for name, value in cluster.executor.nodes.items())
+    return (
+        f"a model takes {wanted}{labelled and f' of a node with {labelled}'}, which none has: "
+        f"{'; '.join(has) or 'none is there'}"
+    )
 
 
 def shared_address(url: str) -> str | None:
@@ -234,13 +222,15 @@ def shared_address(url: str) -> str | None:
 class Portion:
     """Questions that are answered together, and who is told of them.
 
-    ``losses`` counts how often they were lost with a node; ``apart`` says that a process ended over
-    them, and that they are asked in smaller batches now.
+    ``plans`` asks which of them are that, and nothing else. ``losses`` counts how often they were
+    lost with a node; ``apart`` says that a process ended over them, and that they are asked in
+    smaller batches now.
     """
 
     questions: Sequence[Question]
     told: queue.SimpleQueue[list[Event] | BaseException]
     within_s: float | None = None
+    plans: bool = False
     losses: int = 0
     apart: bool = False
 
@@ -249,7 +239,7 @@ class Portion:
         size = max(1, -(-len(self.questions) // 2))
         alone = [{**question, "apart": True} for question in questions]
         return [
-            Portion(alone[n : n + size], self.told, self.within_s, self.losses, apart=True)
+            replace(self, questions=alone[n : n + size], apart=True)
             for n in range(0, len(alone), size)
         ]
 
@@ -274,21 +264,21 @@ class Book:
         """Hand on what was said; what a process ended over is asked once more, then recorded."""
         said = {_id(x) for event in events for x in _about(event)}
         left = [one for one in portion.questions if _id(one["id"]) not in said]
+        if portion.plans and ended is not None:
+            self.lost(portion, ended)
+            return
         if ended is not None and left and not portion.apart:
             portion.told.put([*events, {"event": "parts", "n": len(parts := portion.halves(left))}])
             self.waiting.extendleft(reversed(parts))
             return
-        if left:
-            why = f"{ended or 'nothing was said of it'} (also in a smaller batch)"
-            events = [*events, _failed(left, why)]
+        if ended is not None and left:
+            events = [*events, _failed(left, f"{ended} (also in a smaller batch)")]
         portion.told.put(events)
 
-    def lost(self, portion: Portion, why: str, *, memory: bool) -> None:
-        """What was under way on a node that is gone goes back, in smaller batches if that helps."""
+    def lost(self, portion: Portion, why: str) -> None:
+        """What was under way on a node that is gone goes back."""
         portion.losses += 1
-        if memory:
-            self.answered(portion, [], why)
-        elif portion.losses > LOSSES:
+        if portion.losses > LOSSES:
             portion.told.put([_failed(portion.questions, f"lost {LOSSES + 1} times; {why}")])
         else:
             self.waiting.appendleft(portion)
@@ -324,9 +314,9 @@ class RayWorkers:
         self._how = how
         self._seats: list[_Seat] = []
         self._book = Book()
-        self._asking: set[queue.SimpleQueue[Any]] = set()
+        self._ready: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._asking = {self._ready}
         self._heard: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
-        self._ready: queue.SimpleQueue[Event | BaseException] = queue.SimpleQueue()
         self._stack: Any = None
         self._ours = True
         self._losses = 0
@@ -352,15 +342,16 @@ class RayWorkers:
         ConfigError, LocalModelError
             Where no node can load it.
         """
-        given = absolute(job)
-        paths = sorted(path for path in _paths(given) if Path(path).exists())
+        given, paths = located(job)
         self._load = (self._cluster.driver, paths, self._cluster.ray.put(given), within_s, limit)
         self._thread.start()
-        ready = self._ready.get()
-        if isinstance(ready, BaseException):
+        try:
+            return _taken(self._ready)[0]
+        except BaseException:
             self.stop()
-            raise ready
-        return ready
+            raise
+        finally:
+            self._asking.discard(self._ready)
 
     def ask(
         self, questions: Sequence[Question], *, within_s: float | None = None
@@ -377,14 +368,12 @@ class RayWorkers:
         try:
             portions: Sequence[Sequence[int]] = [range(len(questions))]
             if within_s is None:  # else it is a batch already
-                self._heard.put(partial(self._plan, questions, told))
-                (event,) = _taken(told)
-                portions = event["portions"]
+                self._give(Portion(questions, told, plans=True))
+                portions = _taken(told)[-1]["portions"]
             rest, open_ = iter(portions), 0
             while True:
                 while open_ < self.width and (numbers := next(rest, None)) is not None:
-                    portion = Portion([questions[n] for n in numbers], told, within_s)
-                    self._heard.put(partial(self._book.waiting.append, portion))
+                    self._give(Portion([questions[n] for n in numbers], told, within_s))
                     open_ += 1
                 if not open_:
                     return
@@ -396,6 +385,9 @@ class RayWorkers:
                 open_ -= 1
         finally:
             self._asking.discard(told)
+
+    def _give(self, portion: Portion) -> None:
+        self._heard.put(partial(self._book.waiting.append, portion))
 
     def stop(self) -> None:
         """End all actors, and so their processes."""
@@ -422,7 +414,6 @@ class RayWorkers:
 
     def _end(self, error: BaseException) -> None:
         self._over = error
-        self._ready.put(error)
         for told in list(self._asking):
             told.put(error)
 
@@ -436,9 +427,12 @@ class RayWorkers:
         """Actors for the room there is, and one for a node that may join."""
         if not self._cluster.nodes() and not any(seat.node for seat in self._seats):
             self._no_node_left()
-        elif self._stack is None or self._asking:
+        elif self._asking:
             pending = sum(1 for seat in self._seats if not seat.node)
-            for _ in range(max(1, self._cluster.free()) - pending):
+            for _ in range(
+                max(1, _times(self._cluster.ray.available_resources(), self._cluster.needs))
+                - pending
+            ):
                 seat = _Seat(self._cluster.actor(self._module, self._how))
                 self._seats.append(seat)
                 self._call(seat, self._loaded, "load", *self._load)
@@ -470,7 +464,7 @@ class RayWorkers:
                 say(f"node {seat.name} sends its answers to the driver: {said['store']}")
             if self._stack is None:
                 self._stack = said["ready"]["stack"]
-                self._ready.put(said["ready"])
+                self._ready.put([said["ready"]])
 
     def _leave_out(self, seat: _Seat, node_id: str, name: str, why: str) -> None:
         """No actor goes there any more, those that wait for a place included."""
@@ -483,34 +477,14 @@ class RayWorkers:
         self._seats.remove(seat)
         self._cluster.ray.kill(seat.actor)
 
-    def _plan(self, questions: Sequence[Question], told: queue.SimpleQueue[Any]) -> None:
-        """Have one that is free say which questions are answered together."""
-        seat = next((one for one in self._seats if one.node and one.portion is None), None)
-        if seat is None:
-            self._heard.put(partial(self._plan, questions, told))
-            time.sleep(0.05)
-            return
-
-        def planned(_: _Seat, future: Any) -> None:
-            seat.portion = None
-            if future.exception() is None:
-                told.put([{"event": "planned", "portions": future.result()}])
-                return
-            if seat in self._seats:
-                self._drop(seat)
-            self._heard.put(partial(self._plan, questions, told))
-
-        seat.portion = Portion((), told)
-        asked = [ray_node.without_place(question) for question in questions]
-        self._call(seat, planned, "portions", asked)
-
     def _hand_out(self) -> None:
         for seat in self._seats:
             if not self._book.waiting:
                 return
             if seat.node and seat.portion is None:
                 portion = seat.portion = self._book.waiting.popleft()
-                self._call(seat, self._answered, "ask", portion.questions, portion.within_s)
+                asked = (portion.questions, portion.within_s, portion.plans)
+                self._call(seat, self._answered, "ask", *asked)
 
     def _answered(self, seat: _Seat, future: Any) -> None:
         portion, seat.portion = seat.portion, None
@@ -521,7 +495,10 @@ class RayWorkers:
             why = clean(str(error)).partition("\n")[0]
             say(f"node {seat.name}: its worker was lost, what it was asked goes to another: {why}")
             self._drop(seat)
-            self._book.lost(portion, why, memory="OutOfMemory" in f"{type(error).__name__} {error}")
+            if "OutOfMemory" in f"{type(error).__name__} {error}":  # by Ray: the node has not died
+                self._book.answered(portion, [], why)
+            else:
+                self._book.lost(portion, why)
             return
         said = future.result()
         if said["fault"] is not None:
@@ -542,29 +519,24 @@ def _taken(told: queue.SimpleQueue[Any]) -> list[Event]:
 # paths --------------------------------------------------------------------------------------------
 
 
-def absolute(job: Mapping[str, Any]) -> dict[str, Any]:
-    """A job whose paths are found from whatever folder a process is started in."""
+def located(job: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """A job whose paths are found from every folder, and those of them that are here."""
+    paths: list[str] = []
 
-    def here(value: Any) -> Any:
-        there = isinstance(value, str) and Path(value).exists()
-        return str(Path(value).absolute()) if there else value
+    def here(path: Any) -> Any:
+        if isinstance(path, str) and Path(path).exists():
+            paths.append(path := str(Path(path).absolute()))
+        return path
 
-    def within(section: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-        return {n: here(value) if n in names else value for n, value in section.items()}
+    def within(section: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: here(v) if name in _PATHS else v for name, v in section.items()}
 
-    changed = within(job, _PATHS)
+    found = within(job)
     if "model_args" in job:
-        changed["model_args"] = within(job["model_args"], _PATHS)
+        found["model_args"] = within(job["model_args"])
     if "tasks" in job:
-        changed["tasks"] = [
+        found["tasks"] = [
             {**task, "include_path": [here(path) for path in task["include_path"]]}
             for task in job["tasks"]
         ]
-    return changed
-
-
-def _paths(job: Mapping[str, Any]) -> Iterator[str]:
-    for section in (job, job.get("model_args", {})):
-        yield from (str(section[name]) for name in _PATHS if section.get(name))
-    for task in job.get("tasks", ()):
-        yield from task["include_path"]
+    return found, paths

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from judgebench.records import Runtime
     from judgebench.responses.local import Place
     from judgebench.store import Store
     from judgebench.workers.process import WorkerProcess
@@ -61,11 +62,6 @@ def fault(driver: Mapping[str, str | None], paths: Sequence[str]) -> str | None:
     return None
 
 
-def without_place(question: Mapping[str, Any]) -> dict[str, Any]:
-    """What a worker process is asked; where its answer stands is not its affair."""
-    return {name: value for name, value in question.items() if name != "place"}
-
-
 def node_id() -> str:
     from ray import get_runtime_context
 
@@ -106,27 +102,31 @@ class NodeWorker:
             said |= {"fault": str(error), "ours": isinstance(error, ConfigError)}
         return said
 
-    def portions(self, questions: Sequence[Mapping[str, Any]]) -> list[list[int]]:
-        return self._loaded()[0].portions(questions)
-
-    def ask(self, questions: Sequence[Mapping[str, Any]], within_s: float | None) -> dict[str, Any]:
+    def ask(
+        self, questions: Sequence[Mapping[str, Any]], within_s: float | None, plans: bool = False
+    ) -> dict[str, Any]:
         """The ``events`` about some questions, and why the process ``ended`` before it was done.
 
-        The next call starts it once more; ``fault`` is why that was not possible.
+        The next call starts it once more; ``fault`` is why that was not possible. One that
+        ``plans`` is told which of them are answered together.
         """
         from judgebench.errors import ConfigError, LocalModelError
 
         events: list[dict[str, Any]] = []
+        ended = None
         try:
             process, _ = self._loaded()
         except (ConfigError, LocalModelError) as error:
             return {"events": events, "ended": None, "fault": str(error)}
-        ended = None
-        questions = self._not_stored(questions, events)
+        questions = questions if plans else self._not_stored(questions, events)
+        # Where its answer stands is no affair of the process.
+        asked = [{name: v for name, v in one.items() if name != "place"} for one in questions]
         try:
-            asked = [without_place(question) for question in questions]
-            for event in process.ask(asked, within_s=within_s) if asked else ():
-                events.append(self._stored(event, questions))  # noqa: PERF401  (kept at an end)
+            if plans:
+                events.append({"event": "planned", "portions": process.portions(asked)})
+            elif asked:
+                for event in process.ask(asked, within_s=within_s):
+                    events.append(self._stored(event, questions))  # noqa: PERF401  (till it ends)
         except LocalModelError as error:
             ended = str(error)
         except TimeoutError:
@@ -156,9 +156,7 @@ class NodeWorker:
         """
         if self._store is None or not all("place" in question for question in questions):
             return questions
-        from judgebench.records import Runtime
-
-        stack = Runtime(**self._ready["stack"])
+        stack = self._stack()
         found = self._store.responses([question["place"].key for question in questions])
         there = {key for key, own in found.items() if any(one.stack == stack for one in own)}
         known = [question["id"] for question in questions if question["place"].key in there]
@@ -172,19 +170,21 @@ class NodeWorker:
         """An event about answers, as one that says that they are stored."""
         if self._store is None or event["event"] != "answered" or "place" not in questions[0]:
             return event
-        from judgebench.records import Runtime
-
-        stack = Runtime(**self._ready["stack"])
+        rows = event["answers"]
         places = {tuple(question["id"]): question["place"] for question in questions}
         with self._store.transaction():
-            for row in event["answers"]:
+            for row in rows:
                 place: Place = places[tuple(row["id"])]
-                for response in place.responses(row, stack):
+                for response in place.responses(row, self._stack()):
                     self._store.put_responses({place.key: response})
-        ids = dict.fromkeys(tuple(row["id"]) for row in event["answers"])  # turns share one
-        rows = event["answers"]
+        ids = dict.fromkeys(tuple(row["id"]) for row in rows)  # turns share one
         tokens = sum(row["completion_tokens"] or 0 for row in rows)
         return {"event": "stored", "ids": list(ids), "n": len(rows), "tokens": tokens}
+
+    def _stack(self) -> Runtime:
+        from judgebench.records import Runtime
+
+        return Runtime(**self._ready["stack"])
 
     def stop(self) -> None:
         if self._process is not None:

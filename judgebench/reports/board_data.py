@@ -63,7 +63,7 @@ STATUSES = ("empty", "truncated", "no_final_answer", "refused", "end_unknown")
 """Of answers that are not plain ones; the last is counted only where there are any."""
 
 
-class Judged(NamedTuple):
+class JudgedBy(NamedTuple):
     """Who judged whom in which run, and what served the judge; ids, None where there is none."""
 
     judge_id: str
@@ -94,7 +94,7 @@ class BoardData:
     heard_of
         By id of a model, when its last answer or failure came, in seconds.
     judged_at
-        By `Judged`, when the last of its verdicts was given, in seconds.
+        By `JudgedBy`, when the last of its verdicts was given, in seconds.
     stacks_of
         By id of a model, the stacks, as JSON, that its newest answers were generated on.
     both_orders
@@ -129,8 +129,8 @@ class BoardData:
             for model, at in latest(table["at"], table["model_id"]).items():
                 if model is not None:
                     self.heard_of[model] = max(self.heard_of.get(model, 0.0), at)
-        judged = latest(stored["at"], *(stored[name] for name in Judged._fields))
-        self.judged_at = {Judged(*which): at for which, at in judged.items()}
+        judged = latest(stored["at"], *(stored[name] for name in JudgedBy._fields))
+        self.judged_at = {JudgedBy(*which): at for which, at in judged.items()}
         self._served = set(counted(stored["judge_id"], stored["served_model"]))
         self._last_run = _last(stored["judge_id"], stored["run_id"])
         self.both_orders = _in_both_orders(stored)

@@ -33,7 +33,7 @@ have 0.23 (concise) and 0.64 (verbose)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fitted(Report):
+class LengthFit(Report):
     """A calibration that was fitted and stored, and what it was fitted on.
 
     models, anchored
@@ -81,7 +81,7 @@ class Fitted(Report):
         return self.stored.id
 
     @property
-    def itself(self) -> tuple[Fitted]:
+    def itself(self) -> tuple[LengthFit]:
         return (self,)
 
     def tables(self) -> list[Table]:
@@ -116,7 +116,7 @@ def calibrate_length(
     judge: str | None = None,
     baseline: str | None = None,
     verbose: Collection[str] = (),
-) -> Fitted:
+) -> LengthFit:
     """Fit the difficulty of instructions from one judge's comparisons with one baseline; keep it.
 
     Parameters
@@ -165,7 +165,7 @@ def calibrate_length(
     stored = _kept(store, data, rows, fit, names, judge_id, data.model_ids[opponent])
     calibrations = Calibrations(data)
     before = calibrations.goes_before_own(judge_id, data.model_ids[opponent])
-    return Fitted(
+    return LengthFit(
         benchmark=which.name,
         version=which.version,
         judge=shown,
@@ -299,7 +299,7 @@ def _kept(
 # what is said ----------------------------------------------------------------------------------
 
 
-def _notes(fitted: Fitted) -> list[str]:
+def _notes(fitted: LengthFit) -> list[str]:
     word = reliability_in_words(fitted.reliability)
     said = [
         f"{word}: the share of the difficulties' variance that the verdicts determine; in a check "

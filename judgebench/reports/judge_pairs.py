@@ -52,7 +52,7 @@ def kinds_of(stored: Columns) -> tuple[Kind, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class JudgeValues:
     """What everybody said, and id -> name of judges and models."""
 
     values: JudgedValues
@@ -62,7 +62,7 @@ class Judged:
 
 def judged_values(
     store: Store, benchmark: str, version: str, kind: Kind, *, stored: Columns | None = None
-) -> Judged:
+) -> JudgeValues:
     """What everybody said in one sort of verdict, under the names that agreement reports have.
 
     Parameters
@@ -84,7 +84,7 @@ def judged_values(
         if kind == "preference"
         else of_scores(columns)
     )
-    return Judged(values=values, judges=judges, models=models)
+    return JudgeValues(values=values, judges=judges, models=models)
 
 
 def people_first(judge: str) -> tuple[bool, str]:

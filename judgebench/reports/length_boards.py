@@ -38,7 +38,7 @@ _SHOWN: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class LengthRequest:
     """What is to be seen of length control.
 
     rank_by
@@ -82,7 +82,7 @@ class LengthBoards:
     def __init__(
         self,
         data: BoardData,
-        wanted: Wanted,
+        wanted: LengthRequest,
         judges: frozenset[str],
         intervals: Intervals,
         ranked: Collection[str] | None = None,

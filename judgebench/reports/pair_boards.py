@@ -36,7 +36,6 @@ def pair_at_equal_length(
     two: tuple[str, str],
     *,
     alpha: float,
-    seed: int = 0,
 ) -> tuple[PairedModels, PairedTests]:
     """The length-controlled win rates of two models on one board of comparisons.
 
@@ -64,7 +63,7 @@ def pair_at_equal_length(
         lengths=data.board.lengths,
         calibration=held,
         alpha=alpha,
-        intervals=Intervals(level=1.0 - 2.0 * alpha, seed=seed),
+        intervals=Intervals(level=1.0 - 2.0 * alpha),
     )
 
 

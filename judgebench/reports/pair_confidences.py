@@ -116,7 +116,6 @@ class PairConfidences:
         *,
         group: str | None = None,
         alpha: float,
-        seed: int = 0,
     ) -> tuple[PairedModels, PairedTests]:
         """The two models by one metric of one confidence.
 
@@ -145,7 +144,7 @@ class PairConfidences:
             confidence=confidence.name,
             judge=judge,
             alpha=alpha,
-            intervals=Intervals(level=1.0 - 2.0 * alpha, seed=seed),
+            intervals=Intervals(level=1.0 - 2.0 * alpha),
         )
         changed = self._changed(judge, labels, confidence)
         return (

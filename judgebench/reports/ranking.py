@@ -19,7 +19,7 @@ from judgebench.reports.ranking_tables import Ranking
 from judgebench.reports.ranking_values import (
     EXPECTED,
     STRENGTH,
-    Placed,
+    RankAmong,
     coefficients,
     estimate,
     expected_win_rate,
@@ -44,7 +44,6 @@ MOST_DRAWS = 2**26
 def rankings(
     store: Store,
     benchmark: str,
-    version: str | None = None,
     *,
     judges: Collection[str] = (),
     ties: Ties = "half",
@@ -60,7 +59,7 @@ def rankings(
     Parameters
     ----------
     benchmark
-        ``NAME`` or ``NAME@VERSION``; ``version`` may stand apart.
+        ``NAME`` or ``NAME@VERSION``.
     judges
         Names or ids; all if empty.
     ties
@@ -83,7 +82,7 @@ def rankings(
     """
     if control is not None and ties != "half":
         raise UsageError(f"{control} is controlled for with ties as half wins; leave out davidson")
-    which = benchmark_ref(store, benchmark if version is None else f"{benchmark}@{version}")
+    which = benchmark_ref(store, benchmark)
     data = BoardData(store, which, ())
     found = judged_pairs(data.verdicts)
     judge_ids = {shown: one for one, shown in data.judges.items()}
@@ -180,7 +179,7 @@ class _Ranker:
         pairs: Pairs,
         c: Comparisons,
         fit: Fit,
-        place: Placed,
+        place: RankAmong,
         bounds: Floats | None,
         m: int,
     ) -> Row:

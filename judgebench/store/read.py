@@ -277,7 +277,7 @@ class FailureKind:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class JudgedModel:
     """A judge has looked at a model's answers on a benchmark, beside an opponent's or alone."""
 
     benchmark: str
@@ -777,14 +777,14 @@ class Reading(Snapshots, Asked):
         return {names[n]: Verdicts(used=used, newest=at) for n, used, at in found}
 
     @read
-    def boards_met(self, c: Connection) -> list[Judged]:
+    def boards_met(self, c: Connection) -> list[JudgedModel]:
         """Who was judged by whom on what, benchmark by benchmark in the order in which they came.
 
         No verdict is read for it.
         """
         asked, known = catalog.judges(c), catalog.models(c)
         return [
-            Judged(
+            JudgedModel(
                 benchmark=name,
                 version=version,
                 judge=asked[judge],

@@ -8,13 +8,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 
 from judgebench.config import load_suite
+from judgebench.execution.execute import evaluate
 from judgebench.execution.gpus import Placement, place, placed
+from judgebench.execution.pool import ProviderPool
 from judgebench.execution.resolve import identity_of, resolve
+from judgebench.protocols import NoProgress
 from judgebench.store import open_store
 from tests.e2e import runs
+from tests.loopback import Loopback, Reaction
 from tests.unit.test_gpus import BIG, llama
 
 LOOPBACK = Path(__file__).parents[1] / "loopback.py"
@@ -221,3 +226,39 @@ def test_judges_that_cannot_be(machine: Path, judge: Mapping[str, Any], says: st
     done = runs.typed("run", suite(machine, judge, {}), "--quiet")
     assert done.code == 78
     assert says in done.err
+
+
+def test_a_server_loads_while_models_answer_and_serves_the_judge_then(machine: Path) -> None:
+    path = suite(machine, served(machine), {"place": "apart", "devices": "2"})
+    work = placed(resolve(load_suite(path)))
+    with open_store(runs.store_url(machine)) as store:
+        pool = ProviderPool(work.suite, store)
+        pool.start_servers(work.assignments)
+        runs.eventually(lambda: started(machine))
+        told = {"store": store, "pool": pool, "progress": NoProgress(), "configuration": {}}
+        done = evaluate(work, **told)
+        assert done.judged > 0
+        assert len(started(machine)) == 1, "the one that was there already"
+        with pool.serving():
+            pool.start_servers(work.assignments)
+            assert servers()
+        assert servers() == [], "nobody asked, and yet it is gone"
+
+
+def servers() -> list[psutil.Process]:
+    """Those of this process that it supervises."""
+    each = psutil.Process().children()
+    return [one for one in each if "judgebench.workers.supervise" in one.cmdline()]
+
+
+def test_prompts_that_begin_alike_are_asked_one_after_the_other(tmp_path: Path) -> None:
+    judge = {"kind": "reference", "max_connections": 1}
+    asked: dict[bool, list[str]] = {}
+    for keeps in (False, True):
+        with Loopback(lambda ask: Reaction(text="correct")) as server:
+            path = runs.suite(tmp_path, server.url, judge=judge | {"prefix_cache": keeps})
+            assert runs.typed("run", path, "--quiet").code == 0
+            asked[keeps] = [ask.text for ask in server.asks]
+            assert {ask.body.get("cache_prompt") for ask in server.asks} == {keeps or None}
+    assert sorted(asked[False]) == sorted(asked[True]), "another judge, who is asked the same"
+    assert asked[True] == sorted(asked[True]) != asked[False]

@@ -17,7 +17,7 @@ from judgebench.exchange.alpaca_eval import (
     NOT_READ,
     NOT_SAID,
     AlpacaEvalImport,
-    Told,
+    AlpacaEvalOptions,
     gather,
     hashed_id,
     import_alpaca_eval,
@@ -81,7 +81,9 @@ def choice(text: str, *top: tuple[str, float]) -> Record:
 
 
 def take(store: Store, *paths: Path, **more: Any) -> AlpacaEvalImport:
-    told = Told(**{name: more.pop(name) for name in ("model", "judge", "baseline") if name in more})
+    told = AlpacaEvalOptions(
+        **{name: more.pop(name) for name in ("model", "judge", "baseline") if name in more}
+    )
     return import_alpaca_eval(store, gather(paths, told=told), benchmark="made_up", **more)
 
 

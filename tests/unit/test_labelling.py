@@ -18,7 +18,7 @@ from judgebench.exchange.labels import import_labels
 from judgebench.labels import (
     LONGEST_NAME,
     TAKEN_BACK,
-    Asked,
+    LabelTask,
     answered_by,
     labelled,
     labelling_run,
@@ -87,8 +87,8 @@ def model(name: str) -> bytes:
     return keys.model_key(ModelSpec(weights=f"name:{name}"))
 
 
-def asked(*models: str, rater: str = ANNA, opponent: str | None = None) -> Asked:
-    return Asked(
+def asked(*models: str, rater: str = ANNA, opponent: str | None = None) -> LabelTask:
+    return LabelTask(
         benchmark=BENCHMARK, version=VERSION, rater=rater,
         models=tuple(model(name) for name in models),
         opponent=None if opponent is None else model(opponent),

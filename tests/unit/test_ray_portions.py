@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import socket
 import sys
@@ -21,6 +22,7 @@ from judgebench.errors import ConfigError, LocalModelError
 from judgebench.execution import ray_cluster, ray_node
 from judgebench.execution.ray_cluster import Book, Portion, RayCluster, RayWorkers, shared_address
 from judgebench.execution.ray_node import NodeWorker
+from judgebench.providers.local import BatchedWorker
 from judgebench.records import Item, Message, ModelSpec
 from judgebench.responses.local import Place
 from judgebench.store import open_store
@@ -60,9 +62,9 @@ def test_what_is_lost_with_its_node_goes_back_first_but_not_for_ever() -> None:
     book, asked, other = Book(), portion(1), portion(2)
     book.waiting.append(other)
     for _ in range(ray_cluster.LOSSES):
-        book.lost(asked, "its node has died", memory=False)
+        book.lost(asked, "its node has died")
         assert book.waiting.popleft() is asked
-    book.lost(asked, "its node has died", memory=False)
+    book.lost(asked, "its node has died")
     assert list(book.waiting) == [other]
     (failed,) = asked.told.get()
     assert failed["ids"] == [1]
@@ -71,7 +73,7 @@ def test_what_is_lost_with_its_node_goes_back_first_but_not_for_ever() -> None:
 
 def test_one_that_ray_killed_for_memory_comes_in_smaller_batches() -> None:
     book, asked = Book(), portion(1, 2)
-    book.lost(asked, "OutOfMemory", memory=True)
+    book.answered(asked, [], "OutOfMemory")
     assert asked.told.get() == [{"event": "parts", "n": 2}]
     assert [half.questions[0]["id"] for half in book.waiting] == [1, 2]
 
@@ -204,7 +206,7 @@ class Ray:
         self.lock = threading.RLock()
 
     def nodes(self) -> list[dict[str, Any]]:
-        same = {"Alive": True, "Resources": {"CPU": 1.0}}
+        same = {"Alive": True, "Resources": {"CPU": 1.0}, "Labels": {"zone": "a"}}
         return [{**same, "NodeID": n, "NodeManagerHostname": n} for n in self.at]
 
     def available_resources(self) -> dict[str, float]:
@@ -214,7 +216,7 @@ class Ray:
         return value
 
     def remote(self, **options: Any) -> Callable[[Any], Any]:
-        selector = options.get("label_selector", {}).get("ray.io/node-id", "!in()")
+        selector = (options["label_selector"] or {}).get("ray.io/node-id", "!in()")
         not_on = selector.removeprefix("!in(").removesuffix(")").split(",")
         return lambda _: SimpleNamespace(remote=lambda *_: Actor(self, not_on))
 
@@ -224,6 +226,8 @@ class Ray:
             if free:
                 self.taken[free[0]] = actor
             return free[0] if free else None
+
+    def shutdown(self) -> None: ...
 
     def kill(self, actor: Actor) -> None:
         with self.lock:
@@ -267,9 +271,10 @@ def node(
         if method == "load":
             said = {"node": name, "name": name, "fault": fault, "ours": False, "store": None}
             return said if fault else {**said, "ready": {"stack": stack, "batch": 1}}
-        (questions, *_) = arguments
-        if method == "portions":
-            return [[n] for n in range(len(questions))]
+        questions, _, plans = arguments
+        if plans:
+            planned = {"event": "planned", "portions": [[n] for n in range(len(questions))]}
+            return {"events": [planned], "ended": None, "fault": None}
         if len(seen) == dies:
             raise ConnectionError("the actor has died")
         seen.append(questions)
@@ -372,13 +377,14 @@ def test_a_cluster_without_the_gpus_says_what_each_node_has(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cluster, _ = workers(Ray(a=node("a")), monkeypatch)
+    cluster.executor = RayExecutor(gpus_per_model=0, nodes={"zone": "a"})
+    assert cluster.slots() == 1
+    cluster.executor = RayExecutor(gpus_per_model=0, nodes={"zone": "b"})
+    assert not cluster.nodes()
     cluster.executor = RayExecutor(gpus_per_model=2)
-    cluster._ours = False
     monkeypatch.setattr(ray_cluster, "RayCluster", lambda *_: cluster)
     with (
-        pytest.raises(
-            ConfigError, match=r"takes 2 GPU and 1 CPU, which no node has: a \(a\) has 0"
-        ),
+        pytest.raises(ConfigError, match=r"takes 2 GPU and 1 CPU, which none has: a \(a\) has 0"),
         ray_cluster.on_cluster(cluster.executor),
     ):
         pass
@@ -393,9 +399,38 @@ def test_paths_are_found_from_every_folder(tmp_path: Path, monkeypatch: pytest.M
         "model_args": {"pretrained": "m", "peft": "org/adapter", "dtype": "m"},
         "tasks": [{"task": "t", "include_path": ["t"]}],
     }
-    found = ray_cluster.absolute(job)
+    found, here = ray_cluster.located(job)
+    assert here == [str(tmp_path / "m"), str(tmp_path / "t")]
     assert found["model_args"] == {
         "pretrained": str(tmp_path / "m"), "peft": "org/adapter", "dtype": "m",
     }  # fmt: skip
     assert found["tasks"][0]["include_path"] == [str(tmp_path / "t")]
     assert found["model"] == "m"
+
+
+def test_a_judge_is_asked_on_all_nodes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = Ray(**{name: node(name, each_s=0.1) for name in ("a", "b", "c", "d")})
+    cluster, _ = workers(ray, monkeypatch)
+    token = process.START.set(cluster.worker)
+    try:
+        judge = BatchedWorker(
+            "judgebench.workers.judge", {}, model="m", gpus=None, needs=None, timeout_s=60
+        )
+    finally:
+        process.START.reset(token)
+
+    async def talk() -> list[dict[str, Any]]:
+        first = await judge.ask({}, alike="")
+        while judge._process is None or judge._process.width < 6:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        began = time.monotonic()
+        rest = await asyncio.gather(*(judge.ask({}, alike="") for _ in range(16)))
+        seconds.append(time.monotonic() - began)
+        await judge.close()
+        return [first, *rest]
+
+    seconds: list[float] = []
+    answers = asyncio.run(talk())
+    assert {row["by"] for row in answers} == {"a", "b", "c", "d"}
+    assert seconds[0] < 16 * 0.1 / 2, "one after the other it takes 1.6 s, on four nodes 0.4 s"
+    assert not ray.taken, "all actors have ended"
