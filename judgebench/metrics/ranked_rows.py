@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -114,8 +114,11 @@ def judge_by_judge(
     models, units, unit_of = table.models, table.units, table.unit_of
     del table  # its rows are many, and measures are of items
     # All at once: draws that are too many to be kept are made anew for each call.
-    measures = [measure for assignment in assignments for measure in assignment.measures.values()]
-    of_units = [one.of_units(unit_of, len(units)) for one in measures]
+    of_units = []
+    for assignment in assignments:
+        for name, measure in assignment.measures.items():
+            of_units.append(measure.of_units(unit_of, len(units)))
+            assignment.measures[name] = replace(measure, top=_GONE, bottom=_GONE)
     sums = zip(of_units, intervals.resamples(units).sums(of_units), strict=True)
     found: list[Standing] = []
     for assignment in assignments:
@@ -132,9 +135,13 @@ class _Seat(NamedTuple):
     """A judge with the measures that are shown and the counts of each model."""
 
     judge: str
-    measures: Mapping[str, Measure]
+    measures: dict[str, Measure]
     width: float
     counts: Mapping[str, Mapping[str, int]]
+
+
+_GONE: Floats = np.zeros((0, 0))
+"""What was of items, when its contributions have been taken."""
 
 
 def _width(one: Measured) -> float:
