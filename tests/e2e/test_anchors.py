@@ -22,7 +22,7 @@ ITEMS = 60
 @pytest.fixture
 def today(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     def set_to(day: str) -> None:
-        monkeypatch.setattr(judgebench.api, "recheck_of_today", lambda: day)
+        monkeypatch.setattr("judgebench.execution.recheck.recheck_of_today", lambda: day)
 
     return set_to
 
