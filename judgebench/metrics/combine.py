@@ -130,8 +130,9 @@ def _by_judge(columns: Columns, labels: Sequence[str]) -> tuple[_Said, Ints]:
     """What each judge says of each answer, and the number of each row's answer."""
     table = read_table(columns)
     said = _Said.of(columns, labels)
-    in_all = max(1, len(table.cell_of)), max(1, len(table.judges))
-    for group in (table.asking_of, join_codes(table.answer_of, table.judge_of, *in_all)):
+    everybody, n = np.arange(len(table.judge_of)), max(1, len(table.judges))
+    for answers in (table.askings(everybody), table.answer_of):
+        group = join_codes(answers, table.judge_of, int(answers.max(initial=0)) + 1, n)
         said = said.combined(group[said.row])
     return said, table.answer_of
 

@@ -93,7 +93,7 @@ class _Nested:
         self.single = bool(np.bincount(self.cell_of, minlength=1).max() <= 1)
         if self.single:  # of most boards: each cell holds one verdict, which is its mean
             return
-        askings, self.asking_of = codes_there(table.asking_of[rows])
+        askings, self.asking_of = codes_there(table.askings(rows))
         of_asking = np.zeros(len(askings), np.int64)
         of_asking[self.asking_of] = answer_of
         answers, self.answer_of = codes_there(of_asking)

@@ -244,7 +244,7 @@ def judge_noise(table: VerdictTable, rows: Ints, values: Floats, *, unit: float 
     """
     n_cells = table.shape[0] * table.shape[1]
     read = rows[~np.isnan(values[rows])]
-    askings, asking_of = codes_there(table.asking_of[read])
+    askings, asking_of = codes_there(table.askings(read))
     if len(askings) == len(read):
         read, asking_of = read[:0], asking_of[:0]
     repeats = np.bincount(asking_of)

@@ -99,6 +99,7 @@ def judge_by_judge(
     """
     table = read_table(columns)
     assignments: list[_Seat] = []
+    of_units: list[Floats] = []
     for j, judge in enumerate(table.judges):
         rows = np.flatnonzero(table.judge_of == j)
         if len(rows):
@@ -109,16 +110,14 @@ def judge_by_judge(
                 for m, model in enumerate(table.models)
             }
             counts = {model: said | more[model] for model, said in missing.items()}
-            assignments.append(_Seat(judge, _shown(one.measures), _width(one), counts))
-            del one  # what is not shown
-    models, units, unit_of = table.models, table.units, table.unit_of
+            shown = _shown(one.measures)
+            of_units += [m.of_units(table.unit_of, len(table.units)) for m in shown.values()]
+            of_all = {name: replace(m, top=_GONE, bottom=_GONE) for name, m in shown.items()}
+            assignments.append(_Seat(judge, of_all, _width(one), counts))
+            del one, shown  # what is of items, and what is not shown
+    models, units = table.models, table.units
     del table  # its rows are many, and measures are of items
     # All at once: draws that are too many to be kept are made anew for each call.
-    of_units = []
-    for assignment in assignments:
-        for name, measure in assignment.measures.items():
-            of_units.append(measure.of_units(unit_of, len(units)))
-            assignment.measures[name] = replace(measure, top=_GONE, bottom=_GONE)
     sums = zip(of_units, intervals.resamples(units).sums(of_units), strict=True)
     found: list[Standing] = []
     for assignment in assignments:
@@ -135,7 +134,7 @@ class _Seat(NamedTuple):
     """A judge with the measures that are shown and the counts of each model."""
 
     judge: str
-    measures: dict[str, Measure]
+    measures: Mapping[str, Measure]
     width: float
     counts: Mapping[str, Mapping[str, int]]
 

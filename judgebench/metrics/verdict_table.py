@@ -31,9 +31,8 @@ class VerdictTable:
     may be shown it in two orders, and asked the same several times. Names are sorted, so that equal
     verdicts give equal tables in whatever order they were stored.
 
-    judge_of, answer_of, asking_of : shape (rows,)
-        The place in ``judges``; the number of the answer; that of the answer in its order and
-        before its judge, which only repeats have in common.
+    judge_of, answer_of, order_of : shape (rows,)
+        The place in ``judges``; the number of the answer; a number for the order it was shown in.
     cell_of : shape (answers,)
         ``item * len(models) + model`` of each answer.
     units
@@ -50,7 +49,7 @@ class VerdictTable:
     judges: tuple[str, ...]
     judge_of: Ints
     answer_of: Ints
-    asking_of: Ints
+    order_of: Ints
     cell_of: Ints
     units: tuple[str, ...]
     unit_of: Ints
@@ -60,6 +59,13 @@ class VerdictTable:
     def shape(self) -> tuple[int, int]:
         """How many items and models there are."""
         return len(self.items), len(self.models)
+
+    def askings(self, rows: Ints) -> Ints:
+        """The number of the answer in its order and before its judge, which repeats have in common.
+
+        Of each of these rows; those of rows of another judge may be the same.
+        """
+        return _joined(self.answer_of[rows], self.order_of[rows])
 
     def cells(self, rows: Ints) -> Ints:
         """The cell of each of these rows, as in ``cell_of``."""
@@ -105,8 +111,8 @@ def read_table(columns: Columns, rows: Sequence[int] | Ints | None = None) -> Ve
     del item_of, model_of
     answers, answer_of = _compact(_joined(of_models, sample_of))
     del of_models
-    asking_of = _compact(_joined(_joined(answer_of, judge_of), order_of))[1]
-    _refuse_twice(_joined(asking_of, repeat_of), columns)
+    of_judges = _compact(_joined(_joined(answer_of, judge_of), order_of))[1]
+    _refuse_twice(_joined(of_judges, repeat_of), columns)
     units, unit_of = units_of(items, columns)
     return VerdictTable(
         items=items,
@@ -114,7 +120,7 @@ def read_table(columns: Columns, rows: Sequence[int] | Ints | None = None) -> Ve
         judges=judges,
         judge_of=judge_of,
         answer_of=answer_of,
-        asking_of=asking_of,
+        order_of=order_of,
         cell_of=answers // _width(sample_of),
         units=units,
         unit_of=unit_of,
