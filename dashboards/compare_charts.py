@@ -84,13 +84,13 @@ def _row(test: Difference) -> dict[str, Any]:
     decided = f"{test.decision} {signed_interval(ends, digits)} · p {p}"
     return {
         "decision": test.decision,
+        "difference": signed_interval(ends, 2),  # before names, which fill a narrow page
         "benchmark": test.place,
         "judge": test.judge,
         "metric": test.measured,
         "against": test.baseline,
         "first": test.candidate_value * scale,
         "second": test.baseline_value * scale,
-        "difference": signed_interval(ends, 2),
         **ends,
         "p adjusted": p_text(test.p_adjusted),
         "p": p_text(test.p_value),

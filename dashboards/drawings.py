@@ -95,6 +95,7 @@ def heat_map(
     pairs = pd.DataFrame({"ends": "", "chosen": False} | dict(pairs.items()))
     mirrored = pairs.rename(columns={"row": "column", "column": "row"})
     pairs = pd.concat([pairs, mirrored], ignore_index=True).drop_duplicates(["row", "column"])
+    pairs = pairs.sort_values("chosen", kind="stable")  # no neighbour is drawn over its frame
     # What has no room in a cell stands in the table, and where somebody points at it.
     roomy = len(names) <= MOST_ROOMY and bool((pairs["ends"] != "").any())
     texts = [

@@ -14,7 +14,7 @@ from item_parts import ORDERS, Names, answer_line, joined, question, replies, wo
 from long_text import beginning, folded, visible
 
 from judgebench.store import Store
-from judgebench.store.read import ItemHistory, ToldAnswer, ToldVerdict
+from judgebench.store.read import ItemAnswer, ItemHistory, ItemVerdict
 
 SAMPLES, SAID = 4, 12
 """Pairs of answers, and verdicts on one side, that are shown of an item at once."""
@@ -34,7 +34,7 @@ def show(shown: State, told: ItemHistory, two: tuple[str, str], names: Names) ->
 
 def answers(shown: State, told: ItemHistory, two: tuple[str, str], names: Names) -> None:
     """The newest answers of the two, sample by sample, side by side with differences marked."""
-    places: dict[tuple[int, int], dict[str, ToldAnswer]] = {}
+    places: dict[tuple[int, int], dict[str, ItemAnswer]] = {}
     for answer in told.answers:
         if answer.newest and answer.model.id in two:
             places.setdefault((answer.sample, answer.turn), {})[answer.model.id] = answer
@@ -146,7 +146,7 @@ def verdicts(shown: State, told: ItemHistory, two: tuple[str, str], names: Names
                     st.text(f"{SAID} of {len(its):,} verdicts are shown.")
 
 
-def _place(told: ToldVerdict, names: Names) -> tuple[str, str, int, int, int, str]:
+def _place(told: ItemVerdict, names: Names) -> tuple[str, str, int, int, int, str]:
     """Which judge was asked what, in which order and how often before."""
     judge = names.judges.get(told.judge.id, told.judge.name)
     against = told.opponent.name if told.opponent else ""

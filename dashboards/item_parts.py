@@ -18,7 +18,7 @@ from judgebench.records import Item
 from judgebench.reports.replies import in_words
 from judgebench.store import Store
 from judgebench.store.catalog import distinct_names
-from judgebench.store.read import ItemHistory, JudgeCall, ToldAnswer, ToldVerdict
+from judgebench.store.read import ItemAnswer, ItemHistory, ItemVerdict, JudgeCall
 from judgebench.store.search import Hit
 
 _T = TypeVar("_T")
@@ -65,12 +65,12 @@ def when(at: float) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def words(told: ToldVerdict) -> str:
+def words(told: ItemVerdict) -> str:
     """A verdict in words, of a pair from the side of its model."""
     return in_words(told.verdict, told.order)
 
 
-def answer_line(answer: ToldAnswer, known: Names) -> str:
+def answer_line(answer: ItemAnswer, known: Names) -> str:
     """Whose answer it is, whether a later one took its place, and how it came."""
     parts = [known.models.get(answer.model.id, answer.model.name)]
     parts += place_of(answer.sample, answer.turn)
@@ -85,7 +85,7 @@ def answer_line(answer: ToldAnswer, known: Names) -> str:
     return joined(part.strip(", ") for part in parts)
 
 
-def verdict_line(told: ToldVerdict, known: Names) -> str:
+def verdict_line(told: ItemVerdict, known: Names) -> str:
     """Who said what of whom, in which order and when, and whether boards count it."""
     model = known.models.get(told.model.id, told.model.name)
     about = f"{known.judges.get(told.judge.id, told.judge.name)} about {model}"
@@ -178,7 +178,7 @@ def who_said_what(
         st.text(f"{MOST_MODELS} of {len(rows):,} models; choose one below for another.")
 
 
-def show_answers(shown: State, answers: Sequence[ToldAnswer], names: Names) -> None:
+def show_answers(shown: State, answers: Sequence[ItemAnswer], names: Names) -> None:
     some = paged(answers, ANSWERS, PAGES[0])
     texts = shown.read(Store.answer_texts, tuple(answer.number for answer in some))
     for place, answer in enumerate(some):
@@ -189,11 +189,11 @@ def show_answers(shown: State, answers: Sequence[ToldAnswer], names: Names) -> N
         folded(told.text, key)
 
 
-def show_verdicts(shown: State, verdicts: Sequence[ToldVerdict], names: Names) -> None:
+def show_verdicts(shown: State, verdicts: Sequence[ItemVerdict], names: Names) -> None:
     replies(shown, paged(verdicts, SAID, PAGES[1]), names, "verdict")
 
 
-def replies(shown: State, verdicts: Sequence[ToldVerdict], names: Names, key: str) -> None:
+def replies(shown: State, verdicts: Sequence[ItemVerdict], names: Names, key: str) -> None:
     """Each verdict with the replies that it was read from, and what was thought before."""
     keys = dict.fromkeys(key for told in verdicts for key in told.reply_keys)
     texts: Mapping[bytes, JudgeCall] = shown.read(Store.calls, tuple(keys))

@@ -11,16 +11,17 @@ from dataclasses import dataclass
 import streamlit as st
 from open_store import opened
 
+from judgebench import explore
 from judgebench.errors import ConfigError, JudgebenchError
 from judgebench.labels import (
     TAKEN_BACK,
-    Asked,
     Cell,
     Kind,
     Labelable,
+    LabelItem,
     LabelProgress,
     LabelScale,
-    Presented,
+    LabelTask,
     label_progress,
     labelable,
     place_of,
@@ -30,7 +31,6 @@ from judgebench.labels import (
 )
 from judgebench.protocols import at_most
 from judgebench.records import Verdict, VerdictSlot
-from judgebench.reports.boards import meant
 from judgebench.store import Store, open_store
 from judgebench.store.opening import store_id
 
@@ -52,7 +52,7 @@ def there(url: str, benchmark: str, version: str) -> Labelable:
 def declared(url: str, benchmark: str, version: str) -> tuple[str, ...]:
     """The labels that a benchmark declares."""
     with opened(url) as store:
-        return meant(store, f"{benchmark}@{version}").labels
+        return explore.benchmark_ref(store, f"{benchmark}@{version}").labels
 
 
 def _state(url: str) -> tuple[int, int]:
@@ -69,7 +69,7 @@ def _there(url: str, answers: int, judges: int, benchmark: str, version: str) ->
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _queued(
-    url: str, answers: int, judges: int, name: str, _asked: Asked
+    url: str, answers: int, judges: int, name: str, _asked: LabelTask
 ) -> tuple[Sequence[Cell], frozenset[Cell]]:
     found = queue(_asked, there(url, _asked.benchmark, _asked.version).answered)
     return found, frozenset(found)
@@ -80,7 +80,7 @@ class Desk:
     """What a rater is asked about a store; what has been labelled is read afresh each time."""
 
     url: str
-    asked: Asked
+    asked: LabelTask
     kind: Kind
 
     def progress(self) -> LabelProgress:
@@ -101,7 +101,7 @@ class Desk:
             state["cell"], state["since"] = cell, math.inf  # until all of it is shown
         return cell
 
-    def shown(self, cell: Cell) -> Presented:
+    def shown(self, cell: Cell) -> LabelItem:
         with opened(self.url) as store:
             return presented(store, self.asked, cell, self.kind)
 

@@ -243,7 +243,6 @@ FORMS = {
 def offer(
     name: str,
     documents: Callable[[], Sequence[Document]],
-    key: str = "download",
     forms: Iterable[str] = tuple(FORMS),
 ) -> None:
     """Buttons that download reports in each of `FORMS`; they are written when one is pressed.
@@ -263,7 +262,7 @@ def offer(
                 partial(rendered, documents, form),
                 file_name=f"{name}.{'tex' if form == 'latex' else form}",
                 mime=mime,
-                key=f"{key} {form}",
+                key=f"download {form}",
                 on_click="ignore",
             )
 

@@ -8,7 +8,7 @@ vouch for it, and without that labels are off.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ import access
 import streamlit as st
 
 from judgebench.errors import InputError
-from judgebench.labels import LONGEST_NAME, rater_called
+from judgebench.labels import LONGEST_NAME, rater_name
 
 HEADER_OPTION = "--rater-header"
 
@@ -45,9 +45,9 @@ def who() -> Rater:
     return _typed()
 
 
-def header_trusted(arguments: Sequence[str] | None = None) -> str | None:
+def header_trusted() -> str | None:
     """The header that the command line says to believe; None, as a rule, where it says nothing."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    given = sys.argv[1:]
     for place, argument in enumerate(given):
         if argument.startswith(f"{HEADER_OPTION}="):
             return argument.partition("=")[2]
@@ -112,6 +112,6 @@ def _forget() -> None:
 
 def _checked(name: str, vouched: str) -> Rater:
     try:
-        return Rater(name=rater_called(name), vouched=vouched)
+        return Rater(name=rater_name(name), vouched=vouched)
     except InputError as error:
         return Rater(why_not=str(error))

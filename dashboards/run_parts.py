@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +14,16 @@ from open_store import mark_of, opened, written_at
 
 from judgebench.plain_text import dollars
 from judgebench.records import RunManifest
+from judgebench.reports.runs import (
+    WINDOW_S,
+    Pace,
+    duration,
+    failures,
+    money,
+    run_progress,
+    share,
+)
 from judgebench.store.read import FailureKind
-
-WINDOW_S = 30.0
-"""Over how long the rate of a run is taken, so that it follows and does not flutter."""
 
 STATES = {
     "done": "✓ done",
@@ -34,18 +40,7 @@ AFTERWARDS = {
     "command again does what is missing.",
 }
 
-KEPT = 64
-"""Runs whose rate is followed."""
-
-_looked: dict[str, deque[tuple[float, int]]] = {}
-
-
-def duration(seconds: float) -> str:
-    """The largest unit that fits: ``42 s``, ``7 min``, ``3 h``, ``12 d``."""
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
+_pace = Pace()
 
 
 # a run under way --------------------------------------------------------------------------------
@@ -62,70 +57,53 @@ class Going:
 
 
 def going(manifest: RunManifest) -> Going:
-    told = manifest.progress
-    title = visible(f"{manifest.name} · {manifest.id} · since {since(manifest)}")
-    if not told:
+    told = run_progress(manifest, _pace)
+    where = f" · shard {told.shard}" * bool(told.shard) + f" · on {told.node}" * bool(told.node)
+    title = visible(f"{manifest.name} · {manifest.id}{where} · since {since(manifest)}")
+    if told.gone is None:
         return Going(title=title, stage="starting", share=None, line="")
-    failed: Mapping[str, int] = told["failed"]
-    gone = told["done"] + told["waiting"] + sum(failed.values())
-    total = told["total"]
-    rate = _rate(manifest, gone)
-    parts = [f"{gone:,} of {total:,}" if total is not None else f"{gone:,}"]
-    if rate:
-        parts.append(f"{rate:.1f}/s")
-        if total is not None and total > gone:
-            parts.append(f"about {duration((total - gone) / rate)} left")
-    parts += [_calls(told), _waiting(told["waiting"]), failed_of(failed), money(told)]
-    quiet_s = time.time() - told["at"]
-    if quiet_s > WINDOW_S:
-        parts.append(f"⚠ nothing heard for {duration(quiet_s)}")
+    usd = money(told.cost_usd, told.budget_usd) if told.cost_usd or told.budget_usd else ""
+    quiet = told.heard_s is not None and told.heard_s > WINDOW_S
+    parts = [
+        share(told.gone, told.total),
+        f"{told.rate_per_s:.1f}/s" if told.rate_per_s else "",
+        "" if told.left_s is None else f"about {duration(told.left_s)} left",
+        f"{told.calls:,} calls" if told.calls else "",
+        f"{told.waiting:,} put into batches" if told.waiting else "",
+        failures(told.failed),
+        f"{usd} USD" if usd else "price not known" if told.calls and told.cost_usd is None else "",
+        _tokens(told.tokens_per_s),
+        _gpus(told.gpus, "use"),
+        f"⚠ nothing heard for {duration(told.heard_s or 0.0)}" if quiet else "",
+    ]
     return Going(
         title=title,
-        stage=visible(told["stage"]),
-        share=min(1.0, gone / total) if total else None,
+        stage=visible(told.stage),
+        share=min(1.0, told.gone / told.total) if told.total else None,
         line=" · ".join(part for part in parts if part),
     )
 
 
-def _rate(manifest: RunManifest, gone: int) -> float:
-    """What is done a second, of late; of the stage as a whole until there was a second look."""
-    told = manifest.progress
-    looks = _looked.setdefault(f"{manifest.id} {told['began']}", deque(maxlen=120))
-    if len(_looked) > KEPT:
-        del _looked[next(iter(_looked))]
-    if not looks or looks[-1][0] < told["at"]:
-        looks.append((told["at"], gone))
-    while looks[-1][0] - looks[0][0] > WINDOW_S:
-        looks.popleft()
-    (first_at, first), (last_at, last) = looks[0], looks[-1]
-    if last_at > first_at:
-        return (last - first) / (last_at - first_at)
-    return gone / max(told["at"] - told["began"], 1.0)
+def _tokens(per_s: float | None) -> str:
+    return f"{per_s:,.0f} tokens/s" if per_s else ""
 
 
-def _calls(told: Mapping[str, Any]) -> str:
-    return f"{told['calls']:,} calls" if told["calls"] else ""
+def _gpus(seen: Sequence[Mapping[str, float]], use: str) -> str:
+    """``GPU 0 at 90 %, 40 GiB``."""
+    each = ((g["gpu"], 100 * g[use], g["peak_gib"]) for g in seen)
+    return ", ".join(f"GPU {n} at {share:.0f} %, {gib:.0f} GiB" for n, share, gib in each)
 
 
-def _waiting(n: int) -> str:
-    return f"{n:,} put into batches" if n else ""
-
-
-def failed_of(by_kind: Mapping[str, int]) -> str:
-    """``3 failed (2 timeout, 1 server)``."""
-    total = sum(by_kind.values())
-    kinds = ", ".join(f"{n:,} {kind.replace('_', ' ')}" for kind, n in sorted(by_kind.items()))
-    return f"{total:,} failed ({kinds})" if total else ""
-
-
-def money(told: Mapping[str, Any]) -> str:
-    """US dollars, against the budget where there is one."""
-    cost, budget = told.get("cost_usd"), told.get("budget_usd")
-    if cost is None:
-        return "price not known" if told.get("calls") else ""
-    if budget is not None:
-        return f"{dollars(cost)} of {budget:g} USD"
-    return f"{dollars(cost)} USD" if cost else ""
+def on_this_machine(manifest: RunManifest) -> list[str]:
+    """What local models wrote a second, and what the GPUs did, of a run that has ended."""
+    models: Mapping[str, Mapping[str, float]] = manifest.spend.get("models") or {}
+    lines = [
+        f"{name}: {told['tokens']:,} tokens in {duration(told['seconds'])}, "
+        f"{_tokens(told['tokens_per_s'])}"
+        for name, told in models.items()
+    ]
+    seen = _gpus(manifest.spend.get("gpus") or (), "mean_use")
+    return [*lines, *([f"on average {seen} at most"] if seen else [])]
 
 
 def status_lines(url: str) -> Iterator[str]:

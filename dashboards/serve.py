@@ -78,6 +78,10 @@ async def told(_: object) -> AsyncIterator[None]:
 async def serving(app: object) -> AsyncIterator[None]:
     """Around the time that pages are served; the server's own way to end stands by then."""
     end_in_time()
+    # Streamlit's socket listens before this is called: who comes now is answered in a moment.
+    address, port = st.get_option("server.address"), st.get_option("server.port")
+    named = f"[{address}]" if ":" in address else address
+    print(f"dashboard: http://{named}:{port} (Ctrl-C ends it)", file=sys.stderr, flush=True)
     async with told(app):
         yield
 

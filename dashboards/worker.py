@@ -95,7 +95,7 @@ def read(text: str, function: Callable[..., Any] | None = None) -> Any:
     if module == "builtins":
         kind = _declared(function)
     else:
-        ours = module.partition(".")[0] in ("judgebench", "meetings")
+        ours = module.partition(".")[0] in ("judgebench",)
         kind = getattr(importlib.import_module(module), name, None) if ours else None
         if not is_dataclass(kind):
             raise ValueError(f"{head}: no answer of ours")
@@ -282,7 +282,7 @@ def answer_all(questions: IO[bytes], out: IO[bytes]) -> None:
         out.flush()
 
 
-LOADS = ("boards", "judgebench.reports.compare")
+LOADS = ("judgebench.api", "judgebench.explore", "judgebench.reports.compare")
 """What most answers need, loaded before anything is asked: a second of a core."""
 
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import shlex
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
+from functools import partial
 from numbers import Real
 from pathlib import Path
 from typing import (
@@ -56,12 +58,15 @@ if TYPE_CHECKING:
     from judgebench.execution.preflight import Finding
     from judgebench.execution.recheck import Unconfirmed
     from judgebench.execution.resolve import ResolvedBenchmark, ResolvedSuite
+    from judgebench.execution.slurm import Submitted
+    from judgebench.metrics.intervals import Intervals
+    from judgebench.records import RunManifest
     from judgebench.reports.agreement import AgreementReport
     from judgebench.reports.baselines import BaselineList
     from judgebench.reports.board_tables import Leaderboard
     from judgebench.reports.boards import BenchmarkRef
     from judgebench.reports.bundle import Verified
-    from judgebench.reports.calibrate_length import Fitted
+    from judgebench.reports.calibrate_length import LengthFit
     from judgebench.reports.compare import Comparison
     from judgebench.reports.confidence import ConfidenceReport
     from judgebench.reports.cost import CostReport
@@ -78,11 +83,11 @@ if TYPE_CHECKING:
     from judgebench.reports.plan import Plan
     from judgebench.reports.ranking_control import Control
     from judgebench.reports.ranking_tables import Rankings
-    from judgebench.reports.replies import JudgedReply
+    from judgebench.reports.replies import JudgedReply, Replies
     from judgebench.reports.reproduce import Reproductions
     from judgebench.reports.run_boards import RunBoards
     from judgebench.reports.run_diff import RunDiff
-    from judgebench.reports.runs import RunDetails, RunList
+    from judgebench.reports.runs import RunDetails, RunList, RunsWatch
     from judgebench.reports.training import Training
     from judgebench.stats.agreement import Weighting
     from judgebench.stats.answer_confidence import RougeL
@@ -282,21 +287,21 @@ def leaderboard(
     from judgebench.reports.published import read_names
     from judgebench.reports.reference_board import references
 
-    if not _listed(benchmarks):
+    if not _listed(benchmarks=benchmarks):
         raise UsageError("benchmarks: name one or several")
     _check_numbers(level=level)
     _check_choice("length_control", length_control, LengthControl)
     request = BoardRequest(
-        benchmarks=tuple(_listed(benchmarks)),
-        judges=tuple(_listed(judges)),
-        models=tuple(_listed(models)),
-        columns=tuple(_listed(metrics)),
+        benchmarks=tuple(_listed(benchmarks=benchmarks)),
+        judges=tuple(_listed(judges=judges)),
+        models=tuple(_listed(models=models)),
+        columns=tuple(_listed(metrics=metrics)),
         sort=sort,
-        panels=tuple(_listed(panels)),
+        panels=tuple(_listed(panels=panels)),
         length_control=length_control,
         rank_by=rank_by,
         rank_suspicious=rank_suspicious,
-        by=tuple(_listed(by)),
+        by=tuple(_listed(by=by)),
         level=level,
         published_as=published_as
         if isinstance(published_as, Mapping)
@@ -428,14 +433,13 @@ def agreement(
     UsageError
         For a name that the store does not hold, and where there is nothing to compare.
     """
-    from judgebench.metrics.intervals import Intervals
     from judgebench.metrics.judge_differences import JudgeChecks
     from judgebench.metrics.near_constant import NearConstantRule
     from judgebench.reports.agreement import agreement_reports, or_refused
     from judgebench.stats.agreement import Weighting
     from judgebench.stats.pair_outcomes import OutcomeRule
 
-    _check_numbers(level=level)
+    intervals = _intervals(level)
     _check_choice("weighting", weighting, Weighting)
     try:
         rule = OutcomeRule(tie_band=tie_band, conflict=conflict, unreadable=unreadable)
@@ -447,11 +451,11 @@ def agreement(
             its,
             benchmark,
             reference=reference,
-            judges=_listed(judges),
+            judges=_listed(judges=judges),
             between=between,
             rule=rule,
             weighting=weighting,
-            intervals=Intervals(level=level),
+            intervals=intervals,
             checks=JudgeChecks(versus=versus, near_constant=constant),
         )
         return or_refused(found, benchmark)
@@ -501,9 +505,9 @@ def compare(
             its,
             first,
             second,
-            benchmarks=_listed(benchmarks),
-            judges=_listed(judges),
-            metrics=_listed(metrics),
+            benchmarks=_listed(benchmarks=benchmarks),
+            judges=_listed(judges=judges),
+            metrics=_listed(metrics=metrics),
             by=by,
             level=level,
         )
@@ -552,11 +556,10 @@ def gate(
         For a policy that is wrong, naming the field.
     """
     from judgebench.reports.gate import gate_report
-    from judgebench.reports.gate_policy import read_policy
     from judgebench.reports.gate_suggest import usual_policy
 
     _check_numbers(max_drop=max_drop, alpha=alpha)
-    asked = read_policy(Path(policy)) if isinstance(policy, str | Path) else policy
+    asked = _policy(policy)
     with reading(store) as its:
         if asked is None:
             asked = usual_policy(
@@ -631,13 +634,12 @@ def ranking(
     UsageError
         For a name that the store does not hold, and where no judge has compared models.
     """
-    from judgebench.metrics.intervals import Intervals
     from judgebench.reports.ranking import rankings
     from judgebench.reports.ranking_control import Control
     from judgebench.reports.ranking_tables import Rankings
     from judgebench.stats.ranking import Ties
 
-    _check_numbers(level=level)
+    intervals = _intervals(level)
     _check_choice("ties", ties, Ties)
     if control is not None:
         _check_choice("control", control, Control)
@@ -645,18 +647,22 @@ def ranking(
         found = rankings(
             its,
             benchmark,
-            judges=_listed(judges),
+            judges=_listed(judges=judges),
             ties=ties,
             control=control,
             reference=reference,
-            intervals=Intervals(level=level),
+            intervals=intervals,
         )
     if not found:
-        raise UsageError(
-            f"no judge has compared models on {benchmark} yet; a suite's 'baseline' and "
-            "`judgebench import verdicts` (kind preference) bring comparisons"
-        )
+        raise _nobody_compared("models", benchmark)
     return Rankings(rankings=found)
+
+
+def _nobody_compared(what: str, benchmark: str) -> UsageError:
+    return UsageError(
+        f"no judge has compared {what} on {benchmark} yet; a suite's 'baseline' and "
+        "`judgebench import verdicts` (kind preference) bring comparisons"
+    )
 
 
 def confidence(
@@ -692,20 +698,19 @@ def confidence(
         For a name that the store does not hold, and where no answer has both a label and a
         confidence.
     """
-    from judgebench.metrics.intervals import Intervals
     from judgebench.reports.confidence import confidence_report
     from judgebench.stats.answer_confidence import RougeL
 
-    _check_numbers(level=level)
+    intervals = _intervals(level)
     _check_choice("rouge", rouge, RougeL)
     with reading(store) as its:
         found = confidence_report(
             its,
             benchmark,
             correct=correct,
-            confidences=_listed(confidences),
+            confidences=_listed(confidences=confidences),
             rouge=rouge,
-            intervals=Intervals(level=level),
+            intervals=intervals,
         )
     if not any(row.metrics["accuracy"].n for row in found.rows):
         reasons = sorted({str(row.metrics["auroc"].undefined) for row in found.rows})
@@ -749,25 +754,21 @@ def evaluators(
     UsageError
         For a name that the store does not hold, and where no judge has compared answers.
     """
-    from judgebench.metrics.intervals import Intervals
     from judgebench.reports.evaluators import evaluator_report
 
-    _check_numbers(level=level)
+    intervals = _intervals(level)
     with reading(store) as its:
         found = evaluator_report(
             its,
             benchmark,
             reference=reference,
-            judges=_listed(judges),
+            judges=_listed(judges=judges),
             others=others,
             upstream=upstream,
-            intervals=Intervals(level=level),
+            intervals=intervals,
         )
     if not found.rows:
-        raise UsageError(
-            f"no judge has compared answers on {benchmark} yet; a suite's 'baseline' and "
-            "`judgebench import verdicts` (kind preference) bring comparisons"
-        )
+        raise _nobody_compared("answers", benchmark)
     return found
 
 
@@ -798,7 +799,7 @@ def nights(
     benchmark, store
         As for `leaderboard`; the only benchmark with a verdict on them if None.
     judge, opponent
-        Which board, by names or ids; not needed where there is one.
+        Which board, by names or ids; not needed where there is one. An empty opponent is nobody.
     against
         A baseline's name: each night is held against the model that was called so then; else
         against the night before.
@@ -819,13 +820,12 @@ def nights(
     UsageError
         Where the board, or the name on it, is not there, and where several boards could be meant.
     """
-    from judgebench.reports.gate_policy import read_policy
     from judgebench.reports.nights import nights as decided
 
     _check_numbers(max_drop=max_drop, alpha=alpha)
     if newest < 1:
         raise UsageError(f"newest: {newest!r} nights are none; 1 or more")
-    asked = read_policy(Path(policy)) if isinstance(policy, str | Path) else policy
+    asked = _policy(policy)
     with reading(store) as its:
         versions = {
             one.id: f"a model called {model!r}" for one in its.models() if model in one.names
@@ -873,7 +873,7 @@ def training(
     benchmark, store
         As for `leaderboard`; the only benchmark with a verdict on them if None.
     judge, opponent
-        Which board, by names or ids; not needed where there is one.
+        Which board, by names or ids; not needed where there is one. An empty opponent is nobody.
     level
         Of the bands.
 
@@ -900,10 +900,9 @@ def training(
 
 def _benchmark_of(store: Store, benchmark: str | None, about: Mapping[str, str]) -> BenchmarkRef:
     """The benchmark that is named, or the only one on which some models were judged."""
-    from judgebench.reports.boards import meant
 
     if benchmark is not None:
-        return meant(store, benchmark)
+        return _ref(store, benchmark)
     judged = {
         f"{one.benchmark}@{one.version}" for one in store.boards_met() if one.model.id in about
     }
@@ -912,7 +911,7 @@ def _benchmark_of(store: Store, benchmark: str | None, about: Mapping[str, str])
             f"{store.name}: {next(iter(about.values()))} was judged on "
             f"{', '.join(sorted(judged)) or 'no benchmark yet'}; name one"
         )
-    return meant(store, judged.pop())
+    return _ref(store, judged.pop())
 
 
 def _board_of(
@@ -931,7 +930,7 @@ def _board_of(
         its, against = one.judge, one.opponent
         title = its.name if against is None else f"{its.name} against {against.name}"
         known[its.id] = its.name
-        theirs = () if against is None else (against.id, *against.names)
+        theirs = ("",) if against is None else (against.id, *against.names)
         if judge in (None, its.id, *its.names) and opponent in (None, *theirs):
             found[its.id, None if against is None else against.id] = title
     if len(found) == 1:
@@ -963,6 +962,43 @@ def runs(*, store: Results = None) -> RunList:
         return RunList(runs=tuple(its.runs()))
 
 
+_WATCHED = 2000
+"""Runs of a store, the newest, among which those are found that are watched."""
+
+
+def watch(
+    run: str | None = None, *, store: Results = None, before: RunsWatch | None = None
+) -> RunsWatch:
+    """How far runs are, shard by shard: what they do a second, what is left, what failed and cost.
+
+    >>> [run.state for run in judgebench.api.watch().runs]
+    ['done']
+
+    Parameters
+    ----------
+    run
+        As for `run_manifest`; those under way if None, or else the newest. What ran last of each
+        shard of the same suite stands beside it.
+    store
+        As for `leaderboard`; a folder for all stores that are files in it.
+    before
+        What was seen of them last, so that rates are those of late.
+    """
+    from judgebench.reports.runs import Pace, RunsWatch, run_progress, run_ref, watched
+
+    named = _usual_store(store)
+    files: list[Results] = [*sorted(Path(named).glob("*.db"))] if Path(named).is_dir() else []
+    found: list[RunManifest] = []
+    for one in files or [store]:
+        with reading(one) as its:
+            found += its.newest_runs(_WATCHED)
+    found.sort(key=lambda one: one.started, reverse=True)
+    wanted = None if run is None else run_ref(found[::-1], run, named)
+    pace = Pace() if before is None else before.pace
+    shown = tuple(run_progress(one, pace) for one in watched(found, wanted))
+    return RunsWatch(runs=shown, pace=pace)
+
+
 def run_manifest(run: str = "latest", *, store: Results = None) -> RunDetails:
     """A run with its manifest: its id, the beginning of it, ``latest`` or ``latest~1``.
 
@@ -971,11 +1007,10 @@ def run_manifest(run: str = "latest", *, store: Results = None) -> RunDetails:
     UsageError
         For a run that the store does not hold.
     """
-    from judgebench.reports.run_ref import run_called
     from judgebench.reports.runs import RunDetails
 
     with reading(store) as its:
-        return RunDetails(manifest=run_called(its.runs(), run, its.url))
+        return RunDetails(manifest=_run(its, run))
 
 
 def runs_diff(first: str, second: str, *, level: float = 0.95, store: Results = None) -> RunDiff:
@@ -993,14 +1028,12 @@ def runs_diff(first: str, second: str, *, level: float = 0.95, store: Results = 
     store
         As for `leaderboard`.
     """
-    from judgebench.metrics.intervals import Intervals
     from judgebench.reports.run_diff import run_diff
-    from judgebench.reports.run_ref import run_called
 
-    _check_numbers(level=level)
+    intervals = _intervals(level)
     with reading(store) as its:
-        one, other = (run_called(its.runs(), wanted, its.url) for wanted in (first, second))
-        return run_diff(its, one, other, intervals=Intervals(level=level))
+        one, other = (_run(its, wanted) for wanted in (first, second))
+        return run_diff(its, one, other, intervals=intervals)
 
 
 def cost(run: str | None = None, *, store: Results = None) -> CostReport:
@@ -1017,10 +1050,9 @@ def cost(run: str | None = None, *, store: Results = None) -> CostReport:
         As for `leaderboard`.
     """
     from judgebench.reports.cost import cost_report
-    from judgebench.reports.run_ref import run_called
 
     with reading(store) as its:
-        chosen = None if run is None else run_called(its.runs(), run, its.url).id
+        chosen = None if run is None else _run(its, run).id
         return cost_report(its, chosen)
 
 
@@ -1061,12 +1093,11 @@ def reproduce(
     InputError
         Where the figures are not there, as in an installed package, or cannot be used.
     """
-    from judgebench.metrics.intervals import Intervals
     from judgebench.reports.reproduce import reproduce as recomputed
 
-    _check_numbers(level=level)
+    intervals = _intervals(level)
     folder = None if tasks is None else Path(tasks)
-    return recomputed(_listed(tables), tasks=folder, intervals=Intervals(level=level))
+    return recomputed(_listed(tables=tables), tasks=folder, intervals=intervals)
 
 
 def calibrate_length(
@@ -1076,7 +1107,7 @@ def calibrate_length(
     baseline: str | None = None,
     verbose: str | Sequence[str] = (),
     store: Results = None,
-) -> Fitted:
+) -> LengthFit:
     """Fit how difficult the instructions of a benchmark are, for length-controlled win rates.
 
     What is fitted is kept in the store; boards of this judge and baseline use it from now on.
@@ -1098,7 +1129,9 @@ def calibrate_length(
     from judgebench.reports.calibrate_length import calibrate_length as fitted
 
     with writing(store, create=False) as its:
-        return fitted(its, benchmark, judge=judge, baseline=baseline, verbose=_listed(verbose))
+        return fitted(
+            its, benchmark, judge=judge, baseline=baseline, verbose=_listed(verbose=verbose)
+        )
 
 
 def set_baseline(
@@ -1124,7 +1157,7 @@ def set_baseline(
     from judgebench.reports.baselines import set_baseline as named
 
     with writing(store, create=False) as its:
-        return named(its, name, model, _listed(benchmarks), passed)
+        return named(its, name, model, _listed(benchmarks=benchmarks), passed)
 
 
 def baselines(*, history: bool = False, store: Results = None) -> BaselineList:
@@ -1160,7 +1193,7 @@ def pin_anchors(
     if answers < 1:
         raise UsageError(f"answers: {answers!r} are none; 1 or more")
     with writing(store, create=False) as its:
-        return pin(its, benchmark, judge, models=_listed(models), answers=answers, seed=seed)
+        return pin(its, benchmark, judge, models=_listed(models=models), answers=answers, seed=seed)
 
 
 def item(
@@ -1191,15 +1224,18 @@ def item(
     UsageError
         For an item that the store does not have.
     """
-    from judgebench.reports.boards import meant
     from judgebench.reports.document import Composed
     from judgebench.reports.replies import item_document
 
     with reading(store) as its:
-        which = meant(its, benchmark)
-        _check_names(its, models=_listed(models), judges=_listed(judges))
+        which = _ref(its, benchmark)
+        _check_names(its, models=_listed(models=models), judges=_listed(judges=judges))
         chosen: dict[str, Any]
-        chosen = {"judges": _listed(judges), "models": _listed(models), "earlier": earlier}
+        chosen = {
+            "judges": _listed(judges=judges),
+            "models": _listed(models=models),
+            "earlier": earlier,
+        }
         return Composed(made=item_document(its, which, str(item_id), **chosen))
 
 
@@ -1222,13 +1258,12 @@ def answers(
         ``benchmark``, ``version``, ``item_id``, ``model``, ``sample``, ``turn``, ``text``,
         ``status``, tokens, and ``newest``: whether it is the one that counts at its place.
     """
-    from judgebench.reports.boards import meant
 
     with reading(store) as its:
-        which = meant(its, benchmark)
-        _check_names(its, models=_listed(models))
+        which = _ref(its, benchmark)
+        _check_names(its, models=_listed(models=models))
         return _frame(
-            its.responses_table(which.name, which.version, models=_listed(models) or None)
+            its.responses_table(which.name, which.version, models=_listed(models=models) or None)
         )
 
 
@@ -1256,7 +1291,7 @@ def judged_replies(
     models: str | Sequence[str] = (),
     run: str | None = None,
     limit: int | None = None,
-) -> list[JudgedReply]:
+) -> Replies:
     """What a judge was asked and replied, and what was read from it: one entry a judgment.
 
     Parameters
@@ -1281,18 +1316,16 @@ def judged_replies(
         For a judge, benchmark or run that the store does not hold.
     """
     from judgebench.reports import replies as found
-    from judgebench.reports.boards import meant
-    from judgebench.reports.run_ref import run_called
 
     with reading(store) as its:
-        _check_names(its, models=_listed(models))
+        _check_names(its, models=_listed(models=models))
         return found.judged_replies(
             its,
             judge,
             unreadable=unreadable,
-            benchmark=None if benchmark is None else meant(its, benchmark),
-            models=_listed(models),
-            run_id=None if run is None else run_called(its.runs(), run, its.url).id,
+            benchmark=None if benchmark is None else _ref(its, benchmark),
+            models=_listed(models=models),
+            run_id=None if run is None else _run(its, run).id,
             limit=limit,
         )
 
@@ -1329,7 +1362,7 @@ def replies(
     found = judged_replies(
         judge, store=store, unreadable=unreadable, benchmark=benchmark, models=models, run=run
     )
-    return pd.DataFrame([one.record() for one in found], columns=list(RECORD_COLUMNS))
+    return pd.DataFrame([one.record() for one in found.found], columns=list(RECORD_COLUMNS))
 
 
 def verdicts(
@@ -1360,12 +1393,11 @@ def verdicts(
     UsageError
         For a benchmark, judge or model that the store does not hold.
     """
-    from judgebench.reports.boards import meant
     from judgebench.store.read import with_texts
 
     with reading(store) as its:
-        which = meant(its, benchmark)
-        whose, about = _listed(judges) or None, _listed(models) or None
+        which = _ref(its, benchmark)
+        whose, about = _listed(judges=judges) or None, _listed(models=models) or None
         _check_names(its, models=about or (), judges=whose or ())
         if not with_text:
             return _frame(its.verdicts(which.name, which.version, judges=whose, models=about))
@@ -1406,19 +1438,16 @@ def forget(
     StoreError
         Where a run is under way, which may need what would go.
     """
-    from judgebench.reports.boards import meant
     from judgebench.reports.forgotten import forgotten_report, usd_per_call
-    from judgebench.reports.replies import judges_called
-    from judgebench.reports.run_ref import run_called
+    from judgebench.reports.replies import stored_judges
     from judgebench.store.copy import Forgettable
 
     with open_live_store(_usual_store(store), read_only=not remove) as opened:
-        ran = opened.runs()
-        on = [meant(opened, name) for name in _listed(benchmarks)]
+        on = [_ref(opened, name) for name in _listed(benchmarks=benchmarks)]
         wanted = Forgettable(
-            judges=[j.key for name in _listed(judges) for j in judges_called(opened, name)],
-            runs=[run_called(ran, name, opened.url).id for name in _listed(runs)],
-            judgments=_listed(judgments),
+            judges=[j.key for name in _listed(judges=judges) for j in stored_judges(opened, name)],
+            runs=[_run(opened, name).id for name in _listed(runs=runs)],
+            judgments=_listed(judgments=judgments),
             benchmarks=[(which.name, which.version) for which in on],
             unreadable=unreadable,
         )
@@ -1708,7 +1737,6 @@ def export_confidence_examples(
         Of whose answers, all if empty; and how many examples of each.
     """
     from judgebench.exchange.confidence_examples import confidence_examples
-    from judgebench.reports.boards import meant
 
     def drawn(its: Store, name: str, version: str) -> Columns:
         return confidence_examples(
@@ -1716,8 +1744,8 @@ def export_confidence_examples(
             name,
             version,
             correct=correct,
-            positive=meant(its, f"{name}@{version}").labels[-1],
-            models=_listed(models),
+            positive=_ref(its, f"{name}@{version}").labels[-1],
+            models=_listed(models=models),
             number=number,
         )
 
@@ -1731,7 +1759,6 @@ def _export(
     form: str,
     store: Results,
 ) -> None:
-    from judgebench.reports.boards import meant
     from judgebench.store import export
 
     stream = cast("TextIO", to) if hasattr(to, "write") else None
@@ -1742,7 +1769,7 @@ def _export(
     for path in paths:
         export.check_suffix(path)
     with reading(store) as its:
-        which = None if benchmark is None else meant(its, benchmark)
+        which = None if benchmark is None else _ref(its, benchmark)
         columns = read(its) if which is None else read(its, which.name, which.version)
     if stream is not None:
         export.SUFFIXES[f".{form}"](stream, columns)
@@ -1763,11 +1790,10 @@ def export_parquet(
     list
         The files: ``verdicts/benchmark=NAME/judge=NAME/VERSION.parquet``, and so ``responses``.
     """
-    from judgebench.reports.boards import meant
     from judgebench.store.export import write_dataset
 
     with reading(store) as its:
-        name = None if benchmark is None else meant(its, benchmark).name
+        name = None if benchmark is None else _ref(its, benchmark).name
         return write_dataset(its, Path(folder), name)
 
 
@@ -1794,17 +1820,16 @@ def export_alpaca_eval(
         With whom the models were compared; need not be named where there is one alone.
     """
     from judgebench.exchange.alpaca_eval_export import export_alpaca_eval as written
-    from judgebench.reports.boards import meant
 
     with reading(store) as its:
-        which = meant(its, benchmark)
+        which = _ref(its, benchmark)
         return written(
             its,
             Path(folder),
             which.name,
             which.version,
-            models=_listed(models),
-            judges=_listed(judges),
+            models=_listed(models=models),
+            judges=_listed(judges=judges),
             baseline=baseline,
         )
 
@@ -1867,6 +1892,34 @@ def verify(bundle: str | Path) -> Verified:
     return verify_bundle(Path(bundle))
 
 
+def _ref(store: Store, benchmark: str) -> BenchmarkRef:
+    """The benchmark that a name, or ``NAME@VERSION``, means in a store."""
+    from judgebench.reports.boards import benchmark_ref
+
+    return benchmark_ref(store, benchmark)
+
+
+def _run(store: Store, run: str) -> RunManifest:
+    """The run that an id, the beginning of one, or ``latest`` means in a store."""
+    from judgebench.reports.runs import run_ref
+
+    return run_ref(store.runs(), run, store.url)
+
+
+def _policy(policy: str | Path | Policy | None) -> Policy | None:
+    """A gate's policy, read where a file is named."""
+    from judgebench.reports.gate_policy import read_policy
+
+    return read_policy(Path(policy)) if isinstance(policy, str | Path) else policy
+
+
+def _intervals(level: float) -> Intervals:
+    from judgebench.metrics.intervals import Intervals
+
+    _check_numbers(level=level)
+    return Intervals(level=level)
+
+
 _BETWEEN: Mapping[str, tuple[float, float]] = {
     "level": (0.0, 1.0),
     "alpha": (0.0, 0.5),
@@ -1893,8 +1946,13 @@ def _check_choice(name: str, value: object, known: Any) -> None:
         raise UsageError(unknown_name(name, str(value), get_args(known)))
 
 
-def _listed(names: str | Sequence[str]) -> list[str]:
-    return [names] if isinstance(names, str) else list(names)
+def _listed(**named: str | Iterable[str] | None) -> list[str]:
+    """One argument as a list; None is none. Raises `UsageError` for what is no name."""
+    ((argument, given),) = named.items()
+    names = [given] if isinstance(given, str) or not isinstance(given, Iterable) else list(given)
+    if given is not None and not all(isinstance(name, str) for name in names):
+        raise UsageError(f"{argument}: {given!r} is no name, nor several of them")
+    return [name for name in names if name is not None]
 
 
 def run(
@@ -1912,6 +1970,7 @@ def run(
     limit: int | None = None,
     shard: config.Shard | str | None = None,
     unjudged: bool = False,
+    executor: str | None = None,
     on_forecast: Callable[[Sequence[PlanRow]], None] | None = None,
 ) -> Outcome:
     """Carry out a suite and take in the labels that it names.
@@ -1942,6 +2001,8 @@ def run(
         ``3/16``); the manifest keeps which.
     unjudged
         The answers alone: no judge is asked.
+    executor
+        ``ray``, ``slurm`` or ``local``: where local models run; goes before the suite's.
     on_forecast
         Told what the run will take before anything is asked, where that costs money.
     """
@@ -1950,7 +2011,19 @@ def run(
     from judgebench.execution.recheck import recheck_of_today
 
     path, narrowing = Path(suite), _narrowing(models, judges, limit, shard)
-    work = _resolved(path, limits=limits, batch=batch, narrowing=narrowing, unjudged=unjudged)
+    work = _resolved(
+        path,
+        limits=limits,
+        batch=batch,
+        narrowing=narrowing,
+        unjudged=unjudged,
+        executor=executor,
+    )
+    if work.suite.executor is not None and work.suite.executor.slurm is not None:
+        raise UsageError(
+            f"{path} is for Slurm: judgebench.api.submit(…) hands it over, as `judgebench run` "
+            "does; executor='local' works on all of it here, and shard='3/16' on a part"
+        )
     for label_file, about in _label_files(work):
         # A fault in it is said now, not after everything was paid for.
         read_label_rows(label_file, about)
@@ -1961,6 +2034,7 @@ def run(
         "stack_anchors": stack_anchors,
         "narrowed": narrowing.as_json(),
         "unjudged": unjudged,
+        "on_executor": executor,
     }
     asked |= {name: said for name, said in more.items() if said}
     with _under_way(work, store, progress, on_forecast, again, path, occasion) as its:
@@ -1995,6 +2069,86 @@ def run(
         return outcome
 
 
+_LIMIT_OPTIONS = {
+    "max_connections": "--max-connections",
+    "max_retries": "--max-retries",
+    "timeout_s": "--timeout",
+}
+"""Limits that a job is told; what a run may cost is dealt out among them."""
+
+
+def submit(
+    suite: Path | str,
+    *,
+    store: Results = None,
+    limits: Mapping[str, Any] | None = None,
+    batch: bool = False,
+    models: str | Sequence[str] = (),
+    judges: str | Sequence[str] = (),
+    limit: int | None = None,
+    executor: str | None = None,
+    last: Sequence[str] = (),
+    warn: Callable[[str], object] = str,
+) -> Submitted:
+    """Hand a suite over to Slurm: an array of its shards, and a job that ends the run.
+
+    Parameters
+    ----------
+    store, limits, batch, models, judges, limit, executor
+        As for `run`. Of limits those that ``judgebench run`` takes on its command line.
+    last
+        Further words of the command that ends the run.
+    warn
+        Told what a run of many jobs makes of the suite's limits.
+
+    Raises
+    ------
+    UsageError
+        For a suite that is not for Slurm, and a limit that a job cannot be told.
+    ConfigError, ProviderUnavailableError
+        What is wrong with the suite; where Slurm is not there, or takes no jobs.
+    """
+    from judgebench.exchange.labels import read_label_rows
+    from judgebench.execution import slurm
+    from judgebench.execution.pool import ProviderPool
+    from judgebench.execution.resolve import endpoints
+    from judgebench.store.opening import located
+
+    path, narrowing = Path(suite), _narrowing(models, judges, limit, None)
+    work = _resolved(path, limits=limits, batch=batch, narrowing=narrowing, executor=executor)
+    its = work.suite
+    if its.executor is None or its.executor.slurm is None:
+        raise UsageError(f"{path} is not for Slurm: executor: {{slurm: {{array: 16}}}} makes it so")
+    for label_file, about in _label_files(work):
+        read_label_rows(label_file, about)
+    with _named(path):
+        ProviderPool(its, None).check(endpoints(work))
+    said, words = {**(limits or {})}, narrowing.options() + ["--batch"] * batch
+    said.pop("max_cost_usd", None)
+    for name, value in said.items():
+        if name not in _LIMIT_OPTIONS:
+            raise UsageError(f"limits: write {name} into {path}: a job is not told of it otherwise")
+        words += [_LIMIT_OPTIONS[name], str(value)]
+    chosen, url = its.executor.slurm, store_url(its, store)
+    asked: list[Any] = [its.limits, *endpoints(work).values()]
+    if located(url).path and any(one.requests_per_minute for one in asked):
+        warn(
+            "requests_per_minute holds for each job by itself, since each has a store of its own: "
+            "on a PostgreSQL server they share it"
+        )
+    if its.limits.max_tokens or any(one.tokens_per_minute for one in asked):
+        warn(f"tokens_per_minute and max_tokens hold for each of {chosen.array + 1} jobs by itself")
+    return slurm.submit(
+        path,
+        chosen,
+        url,
+        name=re.sub(r"[^\w.-]+", "_", its.name),
+        words=words,
+        last=last,
+        max_cost_usd=its.limits.max_cost_usd,
+    )
+
+
 def run_boards(outcome: Outcome, *, store: Results = None) -> RunBoards:
     """The boards of what a run asked for, what confidences are worth, the agreement with people."""
     from judgebench.reports.run_boards import run_boards as boards
@@ -2025,8 +2179,8 @@ def _narrowing(
 ) -> config.Narrowing:
     return config.Narrowing(
         limit=limit,
-        models=tuple(_listed(models)),
-        judges=tuple(_listed(judges)),
+        models=tuple(_listed(models=models)),
+        judges=tuple(_listed(judges=judges)),
         shard=config.Shard.parse(shard) if isinstance(shard, str) else shard,
     )
 
@@ -2050,19 +2204,26 @@ def _under_way(
 ) -> Iterator[_UnderWay]:
     """What asks somebody: its store, and providers that can be asked, whose cost is foretold."""
     from judgebench.execution.forecast import plan as plan_work
+    from judgebench.execution.gpus import placed
     from judgebench.execution.manifest import with_rechecks
     from judgebench.execution.pool import ProviderPool
+    from judgebench.execution.preflight import check_extras
     from judgebench.execution.resolve import endpoints
 
     with open_live_store(store_url(work.suite, store)) as opened:
         if path is not None:
             work = with_rechecks(work, opened.runs(), again)
         pool = ProviderPool(work.suite, opened)
+        planned = partial(plan_work, work, opened, pool, occasion=occasion)
         with nullcontext() if path is None else _named(path):
+            work = placed(work)
             pool.check(endpoints(work))
+            missed = check_extras(work.suite, planned)
         if on_forecast is not None and pool.cost_money(list(endpoints(work).values())):
-            on_forecast(plan_work(work, opened, pool, occasion=occasion))
+            on_forecast(planned())
         with shown(progress) as told:
+            for line in missed:
+                told.say(f"warning: {line}")
             yield _UnderWay(work, opened, pool, told)
 
 
@@ -2283,7 +2444,7 @@ def try_judge(
         work, written = _work_on(answers, judges or ["scripted/nobody"], limits, **how)
     with open_live_store(store_url(work.suite, store)) as opened:
         if kept is not None:
-            found = report.judged_replies(opened, kept, limit=on)
+            found = report.judged_replies(opened, kept, limit=on).found
             return None, report.reread(opened, found, work.assignments)
         questions = [(one, first_calls(work, opened, one, on)) for one in work.assignments]
         names = {candidate.key: candidate.name for candidate in work.candidates}
@@ -2435,6 +2596,7 @@ def confirm(
         As for `run`.
     """
     from judgebench.execution.execute import confirm as confirm_work
+    from judgebench.execution.gpus import placed
     from judgebench.execution.pool import ProviderPool
     from judgebench.execution.resolve import endpoints
 
@@ -2444,6 +2606,7 @@ def confirm(
     with open_live_store(store_url(work.suite, store)) as opened, shown(progress) as told:
         pool = ProviderPool(work.suite, opened)
         with _named(path):
+            work = placed(work)
             pool.check(endpoints(work))
             return confirm_work(
                 work, wanted, store=opened, pool=pool, progress=told, configuration=asked
@@ -2457,6 +2620,7 @@ def _resolved(
     batch: bool = False,
     narrowing: config.Narrowing | None = None,
     unjudged: bool = False,
+    executor: str | None = None,
 ) -> ResolvedSuite:
     """A suite with all that it names, or what is wrong with it; nothing is written."""
     from judgebench.execution.resolve import resolve
@@ -2469,6 +2633,10 @@ def _resolved(
         suite = suite.in_batches()
     if unjudged:
         suite = suite.unjudged()
+    if executor is not None:
+        suite = suite.on(executor)
+    if narrowing is not None and narrowing.shard and suite.executor and suite.executor.slurm:
+        suite = suite.on(config.LOCAL)  # a job of the array, or typed by hand
     with _named(path):
         registry.include_of_suite(suite.included)
         return resolve(suite, narrowing)
@@ -2546,18 +2714,20 @@ def plan(
         As for `run`.
     """
     from judgebench.execution.forecast import plan as plan_work
+    from judgebench.execution.gpus import place
     from judgebench.execution.manifest import with_rechecks
     from judgebench.execution.pool import ProviderPool
     from judgebench.execution.preflight import needs
     from judgebench.execution.recheck import recheck_of_today
-    from judgebench.reports.gate_policy import read_policy
     from judgebench.reports.plan import Plan
     from judgebench.reports.power import PowerForecast
 
-    asked = read_policy(Path(policy)) if isinstance(policy, str | Path) else policy
+    asked = _policy(policy)
     narrowing = _narrowing(models, judges, limit, shard)
     work = _resolved(Path(suite), batch=batch, narrowing=narrowing)
-    needed = tuple(needs(work))
+    needed, placements = tuple(needs(work)), list[str]()
+    with suppress(ConfigError):  # which `needs` has said
+        placements = [f"{at.tenant.name}: {at}" for at in place(work).values()]
     with _store_if_there(store_url(work.suite, store)) as opened:
         work = with_rechecks(work, [] if opened is None else opened.runs(), again)
         pool, detects = ProviderPool(work.suite, opened), PowerForecast(opened, margin)
@@ -2570,6 +2740,7 @@ def plan(
         policy=asked,
         notes=tuple(work.suite.notes),
         needs=needed,
+        placements=tuple(placements),
     )
 
 
@@ -2651,7 +2822,7 @@ def doctor(
             )
         except JudgebenchError as error:
             of_suite, fault = [Finding("suite", "fault", str(error))], error
-    asked = [of_server(base_url) for base_url in _listed(servers)]
+    asked = [of_server(base_url) for base_url in _listed(servers=servers)]
     checks = (*of_machine(url), *of_suite, *asked)
     silent = [one for one in asked if one.state == "fault"]
     wrong = silent or [one for one in of_suite if one.state == "fault"]

@@ -10,6 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from judgebench.errors import UsageError
+
 if TYPE_CHECKING:
     from judgebench.reports.gate_policy import Policy
     from judgebench.reports.gate_result import GateReport
@@ -61,13 +63,14 @@ def assert_no_regression(
     Inconclusive
         For a gate that could not decide, unless that is to pass.
     JudgebenchError
-        Where the gate cannot be carried out: a model, a baseline or a store that is not there.
+        Where the gate cannot be carried out: a model, a baseline or a store that is not there, or
+        another word for ``inconclusive``.
     """
     from judgebench import api
 
     __tracebackhide__ = True
     if inconclusive not in ("fail", "pass"):
-        raise ValueError(f"inconclusive is 'fail' or 'pass', not {inconclusive!r}")
+        raise UsageError(f"inconclusive is 'fail' or 'pass', not {inconclusive!r}")
     report = api.gate(
         candidate=candidate,
         baseline=baseline,

@@ -78,6 +78,7 @@ def _no_json(message: str, at: yaml_file.Field) -> PydanticCustomError:
 
 
 _NO_JSON = "no_json"
+_CARDS = "CUDA_VISIBLE_DEVICES, as text; '0,1;2,3': two processes that share the work, on two each"
 _PYTHON_WORDS = re.compile(r" or instance of \w+| for <class '[\w.]+'>")
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\s/|][^\n\r\t]*$")]
@@ -184,7 +185,7 @@ class LmEval(Section):
     system_instruction: str | None = None
     fewshot_as_multiturn: bool = False
     gen_kwargs: Settings = Field(default_factory=dict)
-    gpus: str | None = Field(None, description="CUDA_VISIBLE_DEVICES of the worker, as text")
+    gpus: str | None = Field(None, description=_CARDS)
 
     @field_validator("model_args")
     @classmethod
@@ -199,14 +200,31 @@ class ServerConfig(Section):
     """A local server that the run starts when the first call needs it, and stops at its end.
 
     ``{port}`` in the command and in the judge's ``base_url`` is replaced by a free port; a first
-    word ``python`` is the interpreter that runs judgebench.
+    word ``python`` is the interpreter that runs judgebench. In place of a command an ``engine``
+    with the ``checkpoint`` that it serves; ``args`` have vLLM's names, also for sglang.
     """
 
-    command: list[str] = Field(min_length=1)
+    command: list[str] = Field(default_factory=list)
+    engine: Literal["vllm", "sglang"] | None = None
+    checkpoint: Annotated[str, BeforeValidator(_checkpoint)] | None = Field(
+        None, description="folder, or repository of the Hugging Face Hub"
+    )
+    args: Settings = Field(
+        default_factory=dict,
+        description="of the engine: tensor_parallel_size, max_model_len, dtype, …",
+    )
     ready: str = "/v1/models"
     timeout_s: Amount = 600.0
     env: dict[str, str] = Field(default_factory=dict)
-    gpus: str | None = None
+    gpus: str | None = Field(None, description=_CARDS)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> ServerConfig:
+        if bool(self.command) == (self.engine is not None):
+            raise ValueError("a server has a 'command', or an 'engine' and its 'checkpoint'")
+        if (self.engine is None) != (self.checkpoint is None) or (self.args and not self.engine):
+            raise ValueError("'engine' and 'checkpoint' go together, and 'args' with them")
+        return self
 
 
 class PriceConfig(Section):
@@ -234,7 +252,7 @@ class RewardModel(Section):
     device: str | None = None
     batch_size: PositiveInt = 8
     max_length: PositiveInt | None = Field(None, description="tokens; the model's own if unset")
-    gpus: str | None = Field(None, description="CUDA_VISIBLE_DEVICES of the worker, as text")
+    gpus: str | None = Field(None, description=_CARDS)
 
 
 OWN_METRIC = "lm_eval/"
@@ -254,6 +272,13 @@ LOADING_S = 600.0
 
 BATCHING = frozenset({"openai", "anthropic"})
 """Providers with a batch interface."""
+
+
+CACHING_ENGINES = {
+    "vllm": ("enable_prefix_caching", True),
+    "sglang": ("disable_radix_cache", False),
+}
+"""Engines that can keep what prompts begin with: the argument that says so, and what it says."""
 
 
 class Endpoint(Section):
@@ -281,6 +306,14 @@ class Endpoint(Section):
     requests_per_minute: PositiveInt | None = None
     tokens_per_minute: PositiveInt | None = None
     timeout_s: Amount | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _address_of_an_engine(cls, given: Any) -> Any:
+        server = given.get("server") if isinstance(given, dict) else None
+        engine = server.get("engine") if isinstance(server, dict) else None
+        usual = "http://127.0.0.1:{port}/v1"
+        return {**given, "base_url": given.get("base_url") or usual} if engine else given
 
     @model_validator(mode="after")
     def _reachable(self) -> Endpoint:
@@ -442,6 +475,11 @@ class JudgeConfig(Endpoint, OwnPrompt):
     options: Settings = Field(default_factory=dict)
     lm_eval: LmEval | None = Field(None, description="the model of the provider 'local'")
     reward_model: RewardModel | None = Field(None, description="that of 'reward_model'")
+    prefix_cache: bool = Field(
+        False,
+        description="let a model on this machine keep what prompts begin with, and ask it prompts "
+        "of one beginning one after the other: faster, and now and then another reply",
+    )
 
     @field_validator("options")
     @classmethod
@@ -475,6 +513,18 @@ class JudgeConfig(Endpoint, OwnPrompt):
             raise ValueError("a judge with a prompt of its own has no 'kind' and no 'options'")
         if self.prompt is not None and self.reward_model:
             raise ValueError("a reward model reads no prompt: leave out 'prompt'")
+        return self
+
+    @model_validator(mode="after")
+    def _keeps_prefixes(self) -> JudgeConfig:
+        engine = self.lm_eval and self.lm_eval.model
+        local = self.lm_eval and engine in CACHING_ENGINES
+        if self.prefix_cache and not (local or self.provider == "openai_compatible"):
+            raise ValueError(
+                "prefix_cache is for a judge on your own machines: a server of the provider "
+                f"openai_compatible, or lm_eval: {{model: {' or '.join(CACHING_ENGINES)}}}"
+                + (f"; the backend {engine} keeps nothing" if engine else "")
+            )
         return self
 
     @model_validator(mode="after")
@@ -666,6 +716,97 @@ class BudgetConfig(Section):
     usd_per_month: Amount = Field(description="stops before a call could exceed it")
 
 
+def _card_numbers(given: Any) -> Any:
+    """Numbers of GPUs: as a list, or as text such as ``0,1`` or ``0-7``."""
+    if not isinstance(given, str):
+        return given
+    found: list[int] = []
+    for part in given.split(","):
+        numbers = re.fullmatch(r"(\d{1,3})(?:-(\d{1,3}))?", part.strip())
+        if numbers is None:
+            raise ValueError(f"GPUs are numbers, such as 0,1 or 0-7, not {given!r}")
+        found += range(int(numbers[1]), int(numbers[2] or numbers[1]) + 1)
+    return found
+
+
+class GpuConfig(Section):
+    """Where the models and judges of a suite go that say no ``gpus`` of their own.
+
+    Each takes as few cards as it fits on (tensor parallel), as many times as there are such
+    (``copies`` at most), and models and judges come one after the other: ``in_turn``. ``apart``
+    and ``together`` have judges load while models answer, on cards of their own or on the same.
+    """
+
+    devices: Annotated[list[int] | None, BeforeValidator(_card_numbers)] = Field(
+        None, description="numbers of the cards, such as 0-7; all that are visible if unset"
+    )
+    memory_gib: Amount | None = Field(None, description="of each card; as nvidia-smi says if unset")
+    place: Literal["in_turn", "apart", "together"] = "in_turn"
+    copies: PositiveInt | None = Field(None, description="most processes of one model or judge")
+
+    @field_validator("devices")
+    @classmethod
+    def _each_once(cls, value: list[int] | None) -> list[int] | None:
+        if value is not None and (not value or len({*value}) < len(value) or min(value) < 0):
+            raise ValueError(f"cards are named once each, by their numbers from 0 on, not {value}")
+        return value
+
+
+class RayExecutor(Section):
+    """A cluster of Ray: local models are loaded on its nodes, each in so many GPUs."""
+
+    address: str = Field("auto", description="of the cluster; auto: that of this machine")
+    gpus_per_model: int = Field(1, ge=0, description="0 for models that run without")
+    cpus_per_model: PositiveInt = 1
+    nodes: dict[str, str] = Field(
+        default_factory=dict, description="labels that Ray knows of the nodes to use, by name"
+    )
+
+
+class SlurmExecutor(Section):
+    """A job array of Slurm: each job has a shard of the suite, and a last one ends the run."""
+
+    array: PositiveInt = Field(4, description="shards, each a job")
+    parallel: PositiveInt | None = Field(None, description="jobs at once; all of them if unset")
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    constraint: str | None = None
+    gpus: int = Field(0, ge=0, description="of each job")
+    cpus: PositiveInt | None = Field(None, description="of each job")
+    memory_gb: Amount | None = Field(None, description="of each job")
+    minutes: PositiveInt = Field(240, description="of a job; then it is queued again and goes on")
+    requeues: int = Field(10, ge=0, description="how often, where its time was over")
+    sbatch: Settings = Field(default_factory=dict, description="further options of sbatch")
+    setup: list[str] = Field(
+        default_factory=list, description="lines of shell before each job, as `module load cuda`"
+    )
+    folder: File | None = Field(
+        None, description="of jobs and their logs, seen by all nodes; jobs/ beside the suite"
+    )
+    cluster: Literal["slurm", "local"] = Field(
+        "slurm", description="local: the same jobs as processes of this machine, to try a suite"
+    )
+
+
+class Executor(Section):
+    """Where a run is worked on: exactly one of these; this machine where none is said."""
+
+    ray: RayExecutor | None = None
+    slurm: SlurmExecutor | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Executor:
+        if len([name for name in EXECUTORS if getattr(self, name) is not None]) != 1:
+            raise ValueError(f"give exactly one of {', '.join(EXECUTORS)}, as in ray: {{}}")
+        return self
+
+
+EXECUTORS = tuple(Executor.model_fields)
+LOCAL = "local"
+"""What this machine is called beside `EXECUTORS`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shard:
     """One of ``of`` parts of the items of each benchmark; ``number`` counts from 1."""
@@ -742,9 +883,11 @@ class Suite(Section):
     benchmarks: list[BenchmarkConfig] = Field(min_length=1)
     limits: Limits = Field(default_factory=Limits)
     budget: BudgetConfig | None = Field(None, description="shared by all runs of a project")
+    executor: Executor | None = Field(None, description="a cluster; this machine if unset")
     prices: dict[str, PriceConfig] = Field(
         default_factory=dict, description="by model, over the table that comes with judgebench"
     )
+    gpus: GpuConfig | None = Field(None, description="where models and judges of this machine go")
     seed: int = Field(1234, ge=0, lt=2**32)
     store: str | None = None
     include_path: File | list[File] = Field(
@@ -809,6 +952,23 @@ class Suite(Section):
         baselines = {benchmark.baseline for benchmark in left}
         named = [m for m in self.models if not to.models or m.name in {*to.models, *baselines}]
         return self.model_copy(update={"benchmarks": left, "models": named})
+
+    def on(self, executor: str) -> Suite:
+        """The suite on one of `EXECUTORS` or `LOCAL`, with what it says of that one itself.
+
+        Raises
+        ------
+        UsageError
+            For one that is not known.
+        """
+        if executor not in (LOCAL, *EXECUTORS):
+            raise UsageError(
+                f"--executor: {unknown_name('executor', executor, (LOCAL, *EXECUTORS))}"
+            )
+        if self.executor is not None and getattr(self.executor, executor, None) is not None:
+            return self
+        chosen = None if executor == LOCAL else Executor.model_validate({executor: {}})
+        return self.model_copy(update={"executor": chosen})
 
     def unjudged(self) -> Suite:
         """The suite with the answers alone: nobody judges, and no labels are taken in."""

@@ -49,7 +49,7 @@ LONGEST_NAME = 100
 TAKEN_BACK = Unreadable(reason=WITHDRAWN)
 
 
-def rater_called(name: str) -> str:
+def rater_name(name: str) -> str:
     """The judge that a person is: ``human/anna`` for ``anna``, and for itself.
 
     Raises
@@ -82,7 +82,7 @@ def put_label(store: Store, rater: str, place: VerdictSlot, verdict: Verdict) ->
     Parameters
     ----------
     rater
-        As `rater_called` gives it.
+        As `rater_name` gives it.
     place
         What the label is about; whose it is follows from ``rater``.
     verdict
@@ -170,7 +170,7 @@ Cell: TypeAlias = tuple[str, bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class LabelTask:
     """Who is asked to label what: first answers of some models, alone or against another's.
 
     ``models`` and ``opponent`` are keys; ``opponent`` is None where answers are looked at alone.
@@ -237,7 +237,7 @@ def labelable(store: Store, benchmark: str, version: str) -> Labelable:
     return Labelable(answered=answered, models=dict(models), kind=most, opponent=usual)
 
 
-def queue(asked: Asked, answered: Mapping[bytes, Collection[str]]) -> list[Cell]:
+def queue(asked: LabelTask, answered: Mapping[bytes, Collection[str]]) -> list[Cell]:
     """All there is to label, in the order of the rater; ``answered`` as of `answered_by`."""
     against = None if asked.opponent is None else frozenset(answered.get(asked.opponent, ()))
     cells = [
@@ -252,7 +252,7 @@ def queue(asked: Asked, answered: Mapping[bytes, Collection[str]]) -> list[Cell]
     return cells
 
 
-def place_of(asked: Asked, cell: Cell) -> VerdictSlot:
+def place_of(asked: LabelTask, cell: Cell) -> VerdictSlot:
     """Where the label of a cell stands.
 
     Of a pair this says which answer is shown first, by the hash of rater, item and both models.
@@ -274,12 +274,12 @@ def place_of(asked: Asked, cell: Cell) -> VerdictSlot:
     )
 
 
-def labels_of(store: Store, asked: Asked) -> Columns:
+def labels_of(store: Store, asked: LabelTask) -> Columns:
     """The rater's labels on the benchmark that count now, as `Store.verdicts` has them."""
     return store.verdicts(asked.benchmark, asked.version, judges=[asked.judge_key])
 
 
-def labelled(labels: Columns, asked: Asked) -> set[Cell]:
+def labelled(labels: Columns, asked: LabelTask) -> set[Cell]:
     """The cells that have a label, of whatever kind; of a pair, whoever was called the opponent."""
     opponent = None if asked.opponent is None else _id(asked.opponent)
     model_of = {_id(model): model for model in asked.models}
@@ -293,7 +293,7 @@ def labelled(labels: Columns, asked: Asked) -> set[Cell]:
     return found
 
 
-def last_label(labels: Columns, asked: Asked) -> Cell | None:
+def last_label(labels: Columns, asked: LabelTask) -> Cell | None:
     """The newest label that the rater gave by `put_label`: the one that undo takes back."""
     here = labelling_run(asked.rater, asked.benchmark, asked.version)
     opponent = None if asked.opponent is None else _id(asked.opponent)
@@ -352,7 +352,7 @@ class LabelProgress:
 
 
 def label_progress(
-    store: Store, asked: Asked, kind: Kind, cells: Sequence[Cell], known: frozenset[Cell]
+    store: Store, asked: LabelTask, kind: Kind, cells: Sequence[Cell], known: frozenset[Cell]
 ) -> LabelProgress:
     """Where a rater stands; ``known`` are the cells of the queue, in no order."""
     labels = labels_of(store, asked)
@@ -394,7 +394,7 @@ class LabelScale:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Presented:
+class LabelItem:
     """One item with the answers to it, in the order in which they are shown."""
 
     place: VerdictSlot
@@ -403,7 +403,7 @@ class Presented:
     scale: LabelScale | None
 
 
-def presented(store: Store, asked: Asked, cell: Cell, kind: Kind) -> Presented:
+def presented(store: Store, asked: LabelTask, cell: Cell, kind: Kind) -> LabelItem:
     """The texts of one cell, of whom nothing says whose they are."""
     place, at = place_of(asked, cell), (asked.benchmark, asked.version)
     shown = [key for key in (place.model_key, place.opponent_key) if key is not None]
@@ -414,7 +414,7 @@ def presented(store: Store, asked: Asked, cell: Cell, kind: Kind) -> Presented:
     if kind == "score":
         said = (store.said_of(*at, place.item_id), store.some_of_each(*at, SAMPLED))
         scale = next(filter(None, map(_scale_in, said)), LabelScale(low=1, high=10))
-    return Presented(
+    return LabelItem(
         place=place,
         item=next(iter(store.items(*at, [place.item_id])), None),
         answers=tuple(next(a for a in its if (a.sample, a.turn) == (0, 0)) for its in answers),

@@ -515,7 +515,7 @@ class RunManifest:
     """What a run was: enough to repeat it.
 
     ``progress`` says how far a run is that is under way: its stage and what of it is done, failed
-    and taken. It is empty of one that has ended.
+    and taken. It is empty of one that has ended. ``node`` is the machine that it ran on.
     """
 
     id: str
@@ -531,3 +531,4 @@ class RunManifest:
     counts: JsonObject = field(default_factory=dict)
     spend: JsonObject = field(default_factory=dict)
     progress: JsonObject = field(default_factory=dict)
+    node: str = ""

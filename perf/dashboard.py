@@ -53,13 +53,13 @@ from judgebench.store import open_store
 ROOT = Path(__file__).resolve().parents[1]
 VERSION = dashboard_store.VERSION
 READS = {
-    "leaderboard of labels": ("boards.boards", "facts"),
-    "leaderboard of scores": ("boards.boards", "essays"),
-    "leaderboard of comparisons": ("boards.boards", "chat"),
+    "leaderboard of labels": ("judgebench.explore.boards", "facts"),
+    "leaderboard of scores": ("judgebench.explore.boards", "essays"),
+    "leaderboard of comparisons": ("judgebench.explore.boards", "chat"),
     "agreement with one judge": (
-        "judges.against", "facts", dashboard_store.JUDGES[0], "label",
+        "judgebench.explore.against", "facts", dashboard_store.JUDGES[0], "label",
     ),
-    "agreement of every two": ("judges.matrices", "facts"),
+    "agreement of every two": ("judgebench.explore.matrices", "facts"),
 }  # fmt: skip
 PAGES = {
     "Overview": "/",

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.shared_draws import Lineup
+from judgebench.metrics.shared_draws import SharedDraws
 from judgebench.records import Estimate
 from judgebench.stats.resample import Resamples, wilson_interval
 from judgebench.stats.simultaneous import sup_t_band
@@ -68,13 +68,13 @@ def right_or_wrong(
     return (math.sqrt(rho) * shared + math.sqrt(1.0 - rho) * own < bar).astype(np.float64)
 
 
-def lined_up(right: Floats, seed: int) -> Lineup:
-    """The checkpoints as a board's lineup has them."""
+def lined_up(right: Floats, seed: int) -> SharedDraws:
+    """The checkpoints as a board has them."""
     n, k = right.shape
     (sums,) = Resamples(n, REPLICATES, seed=seed).sums([right])
     draws = sums / n
     ends = Intervals(level=LEVEL).ends(draws, None)
-    return Lineup(
+    return SharedDraws(
         metric="accuracy",
         models=tuple(f"{m:03d}" for m in range(k)),
         estimates=tuple(

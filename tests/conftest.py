@@ -6,27 +6,36 @@ import gc
 import os
 import signal
 import sys
+import uuid
 from collections.abc import Generator, Iterator
-from functools import cache, partial
+from contextlib import ExitStack, nullcontext, suppress
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from unittest import mock
 
 import pytest
-from hypothesis import settings
-from sqlalchemy import Connection, event
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from judgebench.store import Store
     from tests.postgres import Server
 
 from judgebench import registry
-from tests.warm import Warm
+from tests.places import in_memory
+from tests.warm import Warm, warmed
 
-# Generated data: a third of hypothesis' usual number every day, more where somebody asks. No
-# deadline, since the first example pays for importing scikit-learn or scipy.
+# Generated data: a quarter of hypothesis' usual number every day, more where somebody asks (`make
+# bench`). Nothing goes by the clock: the first example pays for importing scikit-learn or scipy.
 settings.register_profile(
-    "daily", deadline=None, max_examples=int(os.environ.get("JUDGEBENCH_EXAMPLES", "30"))
+    "daily",
+    deadline=None,
+    max_examples=int(os.environ.get("JUDGEBENCH_EXAMPLES", "25")),
+    suppress_health_check=[
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+        HealthCheck.function_scoped_fixture,
+    ],
 )
 settings.load_profile("daily")
 
@@ -35,8 +44,11 @@ def pytest_configure() -> None:
     """A shell starts what it puts into the background deaf to Ctrl-C, and so would be the runs that
     tests interrupt.
 
-    After 700 new objects, as usual, sweeps for garbage take a tenth of all time.
+    After 700 new objects, as usual, sweeps for garbage take a tenth of all time; and what tests
+    write waits for no disk.
     """
+    if memory := in_memory():
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
     gc.set_threshold(50_000, 20, 20)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -56,49 +68,56 @@ def _included(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _told_once() -> Iterator[None]:
-    """What stays as it is while tests run: the commit of a folder, and what makes a store's tables.
+def _made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What stays as it is while tests run: the commit of a folder, and a store without rows.
 
-    Tests make thousands of manifests and of stores; two processes and sixty statements in SQL each.
+    Tests make thousands of manifests and of stores; two processes and eighty statements each. Each
+    store still has a name of its own.
     """
     from judgebench.execution import manifest
-    from judgebench.store import schema
+    from judgebench.store import open_store, opening
 
-    made: dict[str, list[str]] = {}
-    create_all, git = schema.metadata.create_all, manifest._git
+    first = tmp_path_factory.mktemp("made") / "store.db"
+    with open_store(str(first)) as store:
+        name = str(opening.store_id(store))
+    made, prepare, git = first.read_bytes(), opening._prepare, manifest._git
 
-    def create(connection: Connection, **options: Any) -> None:
-        if options != {"checkfirst": False}:  # a migration makes some of them
-            create_all(connection, **options)
-            return
-        said = made.get(connection.dialect.name, [])
-        for statement in said:
-            connection.exec_driver_sql(statement)
-        if not said:
-            note = partial(_note, said)
-            event.listen(connection, "before_cursor_execute", note)
-            create_all(connection, **options)
-            event.remove(connection, "before_cursor_execute", note)
-            made[connection.dialect.name] = said
+    def prepared(path: Path, read_only: bool, create: bool) -> None:
+        prepare(path, read_only, create)
+        if create and not path.exists():
+            mine = path.with_name(f"{path.name}-{uuid.uuid4().hex}")
+            mine.write_bytes(made.replace(name.encode(), uuid.uuid4().hex.encode()))
+            with suppress(FileExistsError):  # another thread was quicker
+                os.link(mine, path)
+            mine.unlink()
 
     @cache
     def of_folder(_folder: str, *arguments: str) -> str:
         return git(*arguments)
 
     with (
-        mock.patch.object(schema.metadata, "create_all", create),
+        mock.patch.object(opening, "_prepare", prepared),
         mock.patch.object(manifest, "_git", lambda *words: of_folder(str(Path.cwd()), *words)),
     ):
         yield
 
 
-def _note(said: list[str], *given: Any) -> None:
-    said.append(given[2])
+WARM = "JUDGEBENCH_TESTS_WARM"
+"""Where the workers of one session find what they all fork from."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    """What all workers fork from is loaded once."""
+    running = ExitStack()
+    os.environ[WARM] = running.enter_context(warmed()).executable
+    config.add_cleanup(running.close)
 
 
 @pytest.fixture(scope="session")
 def warm() -> Iterator[Warm]:
-    with Warm() as running:
+    shared = os.environ.get(WARM)
+    with nullcontext(Warm(shared)) if shared else warmed() as running:
         yield running
 
 

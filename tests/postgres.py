@@ -31,6 +31,7 @@ from sqlalchemy.pool import NullPool
 
 from judgebench.store import open_store
 from judgebench.store.opening import located
+from tests.places import in_memory
 
 PLACES = Path("/usr/lib/postgresql")
 USER = "judge"
@@ -153,7 +154,7 @@ def running() -> Iterator[Server]:
     folder = binaries()
     if folder is None:
         pytest.skip(f"no PostgreSQL server in {PLACES}: apt-get install postgresql")
-    home = Path(tempfile.mkdtemp(prefix="judgebench-postgresql-", dir=_in_memory()))
+    home = Path(tempfile.mkdtemp(prefix="judgebench-postgresql-", dir=in_memory()))
     owner = None
     if os.getuid() == 0:  # a server refuses to run as root
         owner = "postgres"
@@ -184,13 +185,6 @@ def running() -> Iterator[Server]:
         if not home.exists():
             break
         time.sleep(0.05)
-
-
-def _in_memory() -> Path | None:
-    """A file system in memory with room to spare, if there is one: nothing waits for a disk."""
-    memory = Path("/dev/shm")
-    there = memory.is_dir() and os.access(memory, os.W_OK)
-    return memory if there and shutil.disk_usage(memory).free > 2 << 30 else None
 
 
 def _free_port() -> int:

@@ -28,10 +28,11 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType, TracebackType
-from typing import Any, Self
+from types import ModuleType
+from typing import Any
 
 from judgebench.workers.protocol import QUIET
 
@@ -91,6 +92,7 @@ LOADS = {
     "tests.tiny_models": _WORKER,
     "judgebench.workers.judge": _WORKER,
     "judgebench.workers.generate": _WORKER,
+    "judgebench.workers.lm_eval_task": _WORKER,
     "judgebench.workers.reward": _WORKER,
 }
 """What is loaded before a module is forked, by the module."""
@@ -128,32 +130,11 @@ os._exit(code)
 """
 
 
+@dataclass(frozen=True, slots=True)
 class Warm:
     """The servers, from the side of the tests; `executable` stands for the interpreter."""
 
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="warm")
-        self._server: subprocess.Popen[bytes] | None = None
-        self.executable = str(Path(self._folder.name, "python"))
-
-    def __enter__(self) -> Self:
-        folder = Path(self._folder.name)
-        sockets = {loads: str(folder / str(n)) for n, loads in enumerate(set(LOADS.values()))}
-        servers = {module: sockets[loads] for module, loads in LOADS.items()}
-        stands = Path(self.executable)
-        stands.write_text(_STANDS.format(python=sys.executable, servers=servers, computer=COMPUTER))
-        stands.chmod(0o755)
-        self._server = subprocess.Popen(
-            [sys.executable, "-m", "tests.warm", self.executable, json.dumps(servers)],
-            cwd=ROOT,
-            env={**os.environ, **_ALONE, "HF_HOME": str(folder / "hub")},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        assert self._server.stdout is not None
-        assert self._server.stdout.readline() == b"ready\n"
-        self._server.wait()  # its child serves
-        return self
+    executable: str
 
     def run(
         self, module: str, *words: str | Path, environment: Mapping[str, str] | None = None
@@ -170,18 +151,32 @@ class Warm:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        assert self._server is not None
-        assert self._server.stdin is not None
-        assert self._server.stdout is not None
-        self._server.stdin.close()  # the end of its input is its end
-        self._server.stdout.close()
-        self._folder.cleanup()
+
+@contextlib.contextmanager
+def warmed() -> Iterator[Warm]:
+    """The servers, as long as the block. They load nothing before they are asked."""
+    with tempfile.TemporaryDirectory(prefix="warm") as name:
+        folder, stands = Path(name), Path(name, "python")
+        sockets = {loads: str(folder / str(n)) for n, loads in enumerate(set(LOADS.values()))}
+        servers = {module: sockets[loads] for module, loads in LOADS.items()}
+        stands.write_text(_STANDS.format(python=sys.executable, servers=servers, computer=COMPUTER))
+        stands.chmod(0o755)
+        server = subprocess.Popen(
+            [sys.executable, "-m", "tests.warm", str(stands), json.dumps(servers)],
+            cwd=ROOT,
+            env={**os.environ, **_ALONE, "HF_HOME": str(folder / "hub")},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert server.stdin is not None
+        assert server.stdout is not None
+        assert server.stdout.readline() == b"ready\n"
+        server.wait()  # its child serves
+        try:
+            yield Warm(str(stands))
+        finally:
+            server.stdin.close()  # the end of its input is its end
+            server.stdout.close()
 
 
 # The other side: a server -------------------------------------------------------------------------

@@ -8,7 +8,6 @@ from functools import partial
 import charts
 import item_parts
 import judge_parts
-import judges
 import markdown_text
 import narrow
 import page
@@ -20,9 +19,9 @@ from answers import State
 from item_parts import Names
 from judge_parts import MEASURES
 from long_text import visible
-from meetings import met, n_judges
 from streamlit.delta_generator import DeltaGenerator
 
+from judgebench import explore
 from judgebench.metrics.comparison import AgreementRow
 from judgebench.metrics.registry import meanings
 from judgebench.records import is_human
@@ -51,12 +50,12 @@ BESIDE = 7
 
 def body(shown: State, identity: DeltaGenerator) -> None:
     chosen = page.choose_benchmark(
-        shown, [3, 2, 3, 3, 3], lambda: shown.soon(met).telling(n_judges, 2)
+        shown, [3, 2, 3, 3, 3], lambda: shown.soon(explore.met).telling(explore.n_judges, 2)
     )
     if chosen is None:
         return
     places, *at = chosen
-    matrices = {one.kind: one for one in shown.compute(judges.matrices, *at)}
+    matrices = {one.kind: one for one in shown.compute(explore.matrices, *at)}
     kind = next(iter(matrices), None)
     if len(matrices) > 1:
         with st.columns([3, 7])[0]:
@@ -74,7 +73,7 @@ def body(shown: State, identity: DeltaGenerator) -> None:
     with places[1]:
         scopes = ["pooled"] if kind == "score" else list(SCOPES)
         scope = page.choose("Scope", scopes, "scope", shows=SCOPES)
-    report = shown.compute(judges.against, *at, reference, kind)
+    report = shown.compute(explore.against, *at, reference, kind)
     said = visible(about(report))
     identity.text(said)
     others = list(dict.fromkeys(row.judge for row in report.rows))
@@ -96,12 +95,12 @@ def body(shown: State, identity: DeltaGenerator) -> None:
         judge_parts.among_judges(matrix, (judge, reference), "@".join(at), share)
     widgets.notes([visible(f"⚠ {warning}") for warning in report.warnings])
     compared(report, scope)
-    judge_parts.two_judges(shown.compute(judges.two, *at, kind, judge, reference), "@".join(at))
+    judge_parts.two_judges(shown.compute(explore.two, *at, kind, judge, reference), "@".join(at))
     st.subheader("Items on which they disagree most")
     with st.columns([3, 7])[0]:
         among = page.choose("Among", list(AMONG), "among", shows=AMONG)
     asked = (judge, reference) if among == "two" else matrix.judges
-    items(shown, (at[0], at[1]), shown.compute(judges.differing, *at, kind, *asked))
+    items(shown, (at[0], at[1]), shown.compute(explore.differing, *at, kind, *asked))
     st.subheader("All coefficients")
     coefficients(report, rows, matrix.metric)
     page.offer(f"{at[0]}_agreement", lambda: [report.document(by_model=True)])

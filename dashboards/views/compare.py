@@ -17,23 +17,20 @@ import widgets
 from answers import State
 from item_parts import Names, joined
 from long_text import visible
-from meetings import Meetings, benchmarks_of, met
 from streamlit.delta_generator import DeltaGenerator
 
+from judgebench import api, explore
 from judgebench.errors import UsageError
 from judgebench.reports.compare import (
     COMPARISON_METRICS,
     DIRECTLY,
     Comparison,
     Difference,
-    comparison,
 )
 
 PLACE = ("Results", 30)
 
-ALL = ""
-"""In the URL: no choice was made."""
-
+ALL = ""  # in the URL: no choice was made
 GROUPINGS = {ALL: "whole benchmarks", "category": "category", "language": "language"}
 
 HIDDEN = ["value", "low", "high", "name", "test", "tone", "undefined", "because", "note"]
@@ -44,7 +41,7 @@ Reports: TypeAlias = Mapping[str, Comparison]
 
 
 def compare(shown: State, identity: DeltaGenerator) -> None:
-    known = shown.soon(met)
+    known = shown.soon(explore.met)
     if len(known.models) < 2:
         page.empty("Two models are needed that were judged on one benchmark.")
         return
@@ -55,7 +52,7 @@ def compare(shown: State, identity: DeltaGenerator) -> None:
     for second in seconds:
         names = known.models[first], known.models[second]
         try:
-            report = shown.compute(comparison, first, second, **asked)
+            report = shown.compute(api.compare, first, second, **asked)
         except UsageError as error:
             said = f"{error}".replace(first, names[0]).replace(second, names[1])
             st.text(visible(f"{' and '.join(names)}: {said}"))
@@ -76,7 +73,7 @@ def compare(shown: State, identity: DeltaGenerator) -> None:
 # what is asked ----------------------------------------------------------------------------------
 
 
-def chosen(known: Meetings) -> tuple[str, list[str], dict[str, Any]]:
+def chosen(known: explore.Meetings) -> tuple[str, list[str], dict[str, Any]]:
     """Models by id and what they are compared on, all of it in the URL."""
     top = st.columns([3, 5, 3])
     ids = known.newest_first()
@@ -90,7 +87,7 @@ def chosen(known: Meetings) -> tuple[str, list[str], dict[str, Any]]:
         picked = page.several("Compared with", list(others), "second", list(others)[:1])
         seconds = [others[name] for name in picked]
     shared = known.shared(first, seconds)
-    benchmarks = benchmarks_of(shared)
+    benchmarks = explore.benchmarks_of(shared)
     page.named_in_url({"@".join(pair): short for short, pair in benchmarks.items()}, "benchmark")
     with top[2]:
         benchmark = page.optional(
@@ -215,7 +212,9 @@ def table(found: Reports, rows: pd.DataFrame) -> None:
 # the items that decided -------------------------------------------------------------------------
 
 
-def items(shown: State, known: Meetings, first: str, found: Reports, rows: pd.DataFrame) -> None:
+def items(
+    shown: State, known: explore.Meetings, first: str, found: Reports, rows: pd.DataFrame
+) -> None:
     """Of one row of the table, the items by how much they decided, and one of them in full."""
     st.subheader("Items that decided it")
     of = [(second, test) for second, report in found.items() for test in report.tests]

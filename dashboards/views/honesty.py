@@ -17,17 +17,14 @@ from answers import State
 from long_text import visible
 from streamlit.delta_generator import DeltaGenerator
 
+from judgebench import explore
 from judgebench.metrics.registry import meanings
 from judgebench.reports.confidence import (
     TITLES,
     Choice,
     ConfidenceReport,
     ConfidenceRow,
-    choice,
-    confidence_report,
-    labelling,
     reasons,
-    with_confidences,
     without_interval,
 )
 from judgebench.reports.estimates import counts, figure
@@ -39,21 +36,25 @@ MOST_DRAWN, MOST_ROWS, ACROSS = 5, 60, 3
 
 
 def body(shown: State, identity: DeltaGenerator) -> None:
-    chosen = page.choose_benchmark(shown, [3, 2, 3, 3], lambda: shown.compute(with_confidences))
+    chosen = page.choose_benchmark(
+        shown, [3, 2, 3, 3], lambda: shown.compute(explore.with_confidences)
+    )
     if chosen is None:
         return
     places, *here = chosen
     at = "@".join(here)
     identity.text(visible(at))
-    judges = shown.compute(labelling, at)
+    judges = shown.compute(explore.labelling, at)
     if not judges:
-        nobody_labels(shown.compute(choice, at, None))
+        nobody_labels(shown.compute(explore.choice, at, None))
         return
     with places[0]:
         correct = page.choose("Correct says", list(judges), "correct")
-    there = shown.compute(choice, at, judges[correct])
+    there = shown.compute(explore.choice, at, judges[correct])
     if not there.confidences:
-        no_confidences(there, [one for one in shown.compute(with_confidences) if [*one] != here])
+        no_confidences(
+            there, [one for one in shown.compute(explore.with_confidences) if [*one] != here]
+        )
         return
     left, right = st.columns(2)
     with right:
@@ -68,8 +69,8 @@ def body(shown: State, identity: DeltaGenerator) -> None:
         st.info("Choose one or more models, and confidences of theirs.", icon="⚖️")
         return
     found = shown.compute(
-        confidence_report, at, correct=judges[correct], confidences=confidences, models=models,
-        judges=sorted(there.judges), curves=True,
+        explore.confidence_report, at, correct=judges[correct], confidences=confidences,
+        models=models, judges=sorted(there.judges), curves=True,
     )  # fmt: skip
     with places[1]:
         stretch = page.choose("Over", list(found.stretches), "over", shows=found.stretches)

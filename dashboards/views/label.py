@@ -19,11 +19,11 @@ from long_text import folded_by_button, visible
 from open_store import mark_of, opened
 from streamlit.delta_generator import DeltaGenerator
 
+from judgebench import explore
 from judgebench.errors import UsageError
-from judgebench.labels import Asked, Kind, LabelProgress, Presented, verdict_keys
+from judgebench.labels import Kind, LabelItem, LabelProgress, LabelTask, verdict_keys
 from judgebench.records import VerdictSlot
 from judgebench.reports.estimates import to_json
-from judgebench.reports.rater_agreement import rater_agreement
 from judgebench.store import Store
 
 PLACE = ("Work", 90)
@@ -111,7 +111,7 @@ def choose(url: str, known: Sequence[tuple[str, str]], rater: str) -> labels.Des
         st.query_params.pop("model", None)
     models = tuple(sorted(key_of[one] for one in chosen))
     at: dict[str, Any] = {"benchmark": benchmark, "version": version, "opponent": opponent}
-    return labels.Desk(url=url, asked=Asked(**at, rater=rater, models=models), kind=kind)
+    return labels.Desk(url=url, asked=LabelTask(**at, rater=rater, models=models), kind=kind)
 
 
 # one cell after another -------------------------------------------------------------------------
@@ -135,7 +135,7 @@ def work(desk: labels.Desk, now: LabelProgress) -> None:
         undo(desk, now)
 
 
-def ask(desk: labels.Desk, seen: Presented, now: LabelProgress) -> None:
+def ask(desk: labels.Desk, seen: LabelItem, now: LabelProgress) -> None:
     """The buttons, each with its key. They stand above the texts, and so in one place."""
     this, asked = token(seen.place), desk.asked
     if seen.scale is not None:
@@ -165,7 +165,7 @@ def undo(desk: labels.Desk, now: LabelProgress, **how: Any) -> None:
     )  # fmt: skip
 
 
-def ask_for_points(desk: labels.Desk, seen: Presented) -> None:
+def ask_for_points(desk: labels.Desk, seen: LabelItem) -> None:
     """One number for each dimension, and one for the whole."""
     given, scale = st.session_state["given"], seen.scale
     assert scale is not None
@@ -186,7 +186,7 @@ def ask_for_points(desk: labels.Desk, seen: Presented) -> None:
 # what is seen -----------------------------------------------------------------------------------
 
 
-def read(seen: Presented) -> None:
+def read(seen: LabelItem) -> None:
     """Question, references and answers; nothing of this is read as anything but text, unless the
     reader has it formatted.
     """
@@ -219,9 +219,9 @@ def agreement(desk: labels.Desk) -> None:
     asked = desk.asked
     try:
         with opened(desk.url) as store:
-            rows = rater_agreement(
+            rows = explore.rater_agreement(
                 store, asked.benchmark, asked.version, asked.judge_key, desk.kind
-            )
+            ).rows
     except UsageError as error:
         st.text(str(error))
         return

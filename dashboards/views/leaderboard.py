@@ -10,7 +10,6 @@ from typing import Any
 import badges
 import board_charts
 import board_rows
-import boards
 import charts
 import page
 import pandas as pd
@@ -20,14 +19,13 @@ from answers import State
 from board_rows import BESIDE
 from item_parts import joined
 from long_text import verbatim
-from meetings import met
 from streamlit.delta_generator import DeltaGenerator
 
+from judgebench import explore
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.reports.board import Board
 from judgebench.reports.board_tables import EXCLUDED, EXPLAINED, ONE_ORDER, Leaderboard
-from judgebench.reports.boards import meant
 from judgebench.store import Store
 
 PLACE = ("Results", 20)
@@ -36,11 +34,11 @@ ALT = "The models' sets of ranks, and estimates with intervals; the table has th
 
 
 def leaderboard(shown: State, identity: DeltaGenerator) -> None:
-    chosen = page.choose_benchmark(shown, [3, 2, 4, 3], lambda: shown.soon(met).telling())
+    chosen = page.choose_benchmark(shown, [3, 2, 4, 3], lambda: shown.soon(explore.met).telling())
     if chosen is None:
         return
     places, benchmark, version = chosen
-    found = shown.compute(boards.boards, benchmark, version).boards
+    found = shown.compute(explore.boards, benchmark, version).boards
     if not found:
         identity.text(f"{benchmark}@{version}")
         page.empty("Nothing has been judged on this benchmark yet.")
@@ -92,11 +90,11 @@ def leaderboard(shown: State, identity: DeltaGenerator) -> None:
 def as_asked(shown: State, board: Board, preview: DeltaGenerator) -> tuple[Board, str, str]:
     """The board as the switches say, its control of length, and what to type for it."""
     at, controlled, ranked = f"{board.benchmark}@{board.version}", False, False
-    if boards.can_be_controlled(board):
-        usual = sum(row.counts["verdicts"] for row in board.rows) <= boards.QUICK
+    if board_rows.can_be_controlled(board):
+        usual = sum(row.counts["verdicts"] for row in board.rows) <= board_rows.QUICK
         controlled = page.switch(
             "Length-controlled", "lc", of=board,
-            usual=usual or shown.read(meant, at).headline == LENGTH_CONTROLLED,
+            usual=usual or shown.read(explore.benchmark_ref, at).headline == LENGTH_CONTROLLED,
             says="The win rate that the model would have if its answers were as long as the "
             "opponent's. On large boards it takes seconds.",
         )  # fmt: skip
@@ -117,11 +115,11 @@ def as_asked(shown: State, board: Board, preview: DeltaGenerator) -> tuple[Board
         axis = charts.axis_of(metric, rows, board.scale)
         widgets.drawing(draws(board, rows, axis, metric), alt=ALT, place=preview)
     found = shown.compute(
-        boards.boards, board.benchmark, board.version, judges=[board.judge_id or board.judge],
+        explore.boards, board.benchmark, board.version, judges=[board.judge_id or board.judge],
         control=control, rank_suspicious=ranked,
     )  # fmt: skip
     seen.add(key)
-    return next(one for one in found.boards if boards.same(one, board)), control, join(words)
+    return next(one for one in found.boards if board_rows.same(one, board)), control, join(words)
 
 
 def filtered(places: Sequence[DeltaGenerator], names: Sequence[str]) -> tuple[list[str], str]:
@@ -140,7 +138,7 @@ def behind(shown: State, board: Board) -> None:
         if not panel.open:
             return
         at = board.benchmark, board.version, board.judge, board.judge_id, board.opponent_id
-        told = shown.read(boards.runs_behind, *at)
+        told = shown.read(explore.runs_behind, *at)
         st.text(f"{len(told)} run{'' if len(told) == 1 else 's'}, the newest first")
         for text in told:
             st.code(text, language=None, height=300, width=640)
@@ -150,7 +148,7 @@ def behind(shown: State, board: Board) -> None:
 
 
 def floor_of(shown: State, board: Board) -> float:
-    return shown.read(meant, f"{board.benchmark}@{board.version}").coverage_floor
+    return shown.read(explore.benchmark_ref, f"{board.benchmark}@{board.version}").coverage_floor
 
 
 def rows_of(shown: State, board: Board, metric: str) -> pd.DataFrame:

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import board_rows
-import boards
 import charts
 import page
 import pandas as pd
@@ -18,14 +17,14 @@ import timelines
 import widgets
 from answers import State
 from long_text import visible
-from meetings import met, n_nights
 from night_parts import Drawn, csv_of, differences, draw_line, rows_of
 from streamlit.delta_generator import DeltaGenerator
 
+from judgebench import api, explore
 from judgebench.metrics.registry import metric as entry
 from judgebench.reports.board import Board
-from judgebench.reports.nights import THE_FIRST, THE_ONE_BEFORE, Nights, board_test, nights
-from judgebench.reports.versions import Night, nights_of
+from judgebench.reports.nights import THE_FIRST, THE_ONE_BEFORE, Nights, board_test
+from judgebench.reports.versions import Night
 from judgebench.store import Store
 
 PLACE = ("Over time", 70)
@@ -51,13 +50,15 @@ NIGHTLY = "judgebench run suites/nightly/suite.yaml"
 
 
 def body(shown: State, identity: DeltaGenerator) -> None:
-    chosen = page.choose_benchmark(shown, [3, 2, 4, 3], lambda: shown.soon(met).telling(n_nights))
+    chosen = page.choose_benchmark(
+        shown, [3, 2, 4, 3], lambda: shown.soon(explore.met).telling(explore.n_nights)
+    )
     if chosen is None:
         return
     places, *at = chosen
     known = [
         board
-        for board in shown.compute(boards.boards, *at).boards
+        for board in shown.compute(explore.boards, *at).boards
         if board.judge_id is not None and board.rows  # a panel is in no store
     ]
     if not known:
@@ -81,10 +82,13 @@ def body(shown: State, identity: DeltaGenerator) -> None:
     name, asked = chosen_of(shown, drawn)
     place = st.empty()
     # To decide many nights takes a while, and their values are there.
-    early = drawn.points(drawn.lines[name][-asked["most"] :])
+    early = drawn.points(drawn.lines[name][-asked["newest"] :])
     draw_line(place, early.assign(tone="", said="being decided …"), drawn, name, None)
     assert board.judge_id is not None
-    found = shown.compute(nights, *at, board.judge_id, name, opponent_id=board.opponent_id, **asked)
+    found = shown.compute(
+        api.nights, name, "@".join(at), judge=board.judge_id, opponent=board.opponent_id or "",
+        **asked,
+    )  # fmt: skip
     identity.text(about(found, board))
     if len(found.nights) < 2:
         st.text(
@@ -98,7 +102,7 @@ def lines(shown: State, board: Board) -> Mapping[str, Sequence[Night]]:
     """The nights of every name on a board, most nights first."""
     assert board.judge_id is not None
     at = board.benchmark, board.version, board.judge_id, board.opponent_id
-    return shown.read(nights_of, *at)
+    return shown.read(explore.nights_of, *at)
 
 
 def chosen_of(shown: State, drawn: Drawn) -> tuple[str, dict[str, Any]]:
@@ -119,7 +123,7 @@ def chosen_of(shown: State, drawn: Drawn) -> tuple[str, dict[str, Any]]:
         drop = allowed_drop(board)
     with columns[4]:
         most = int(page.choose("Nights", list(LAST), "last", shows=LAST))
-    return name, {"against": against, "fixed": fixed, "most": most, **drop}
+    return name, {"against": against, "fixed": fixed, "newest": most, **drop}
 
 
 def allowed_drop(board: Board) -> dict[str, Any]:
@@ -133,7 +137,7 @@ def allowed_drop(board: Board) -> dict[str, Any]:
     widgets.notes([visible(f"A policy that cannot be used: {fault}") for fault in faults])
     if picked in fitting:
         return {"policy": fitting[picked].model_dump(exclude_unset=True)}
-    return {"share": SHARES.get(picked)}
+    return {"max_drop": SHARES.get(picked)}
 
 
 def about(found: Nights, board: Board) -> str:

@@ -8,7 +8,6 @@ from functools import partial
 from typing import TypeAlias
 
 import board_rows
-import boards
 import charts
 import page
 import pandas as pd
@@ -19,16 +18,15 @@ import widgets
 from answers import State, snapshot
 from item_parts import joined
 from long_text import visible
-from meetings import verdicts_used
 from open_store import NoStoreError
 from streamlit.delta_generator import DeltaGenerator
 
+from judgebench import explore
 from judgebench.errors import JudgebenchError
 from judgebench.metrics import registry
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.plain_text import counted
 from judgebench.reports.board import Board
-from judgebench.reports.boards import meant
 from judgebench.store import Store
 from judgebench.store.read import At, Holding, Verdicts
 
@@ -109,7 +107,7 @@ def _benchmarks(shown: State, known: Sequence[Holding], clock: bool) -> None:
     table, before = st.empty(), counted_before(shown.url)
     for one in known[:DRAWN] if before else ():
         rows[_at(one)][0].text(counts(one, before))
-    used = {(name, version): its for name, version, its in shown.soon(verdicts_used)}
+    used = {(name, version): its for name, version, its in shown.soon(explore.verdicts_used)}
     before.update(used)
     for one in known[:DRAWN]:
         rows[_at(one)][0].text(counts(one, used))
@@ -142,15 +140,15 @@ def work_out(shown: State, at: At) -> Lead:
 
 def telling_most(shown: State, at: At) -> Lead:
     """As `judgebench leaderboard` ranks it."""
-    found = shown.compute(boards.boards, *at).boards
-    board = boards.telling_most(found)
+    found = shown.compute(explore.boards, *at).boards
+    board = board_rows.telling_most(found)
     if board is None:
         return "Nothing has been judged yet."
-    headline = shown.read(meant, "@".join(at)).headline
-    if headline != LENGTH_CONTROLLED or not boards.can_be_controlled(board):
+    headline = shown.read(explore.benchmark_ref, "@".join(at)).headline
+    if headline != LENGTH_CONTROLLED or not board_rows.can_be_controlled(board):
         return board
-    again = shown.compute(boards.boards, *at, judges=[board.judge_id], control="exact")
-    return next(one for one in again.boards if boards.same(one, board))
+    again = shown.compute(explore.boards, *at, judges=[board.judge_id], control="exact")
+    return next(one for one in again.boards if board_rows.same(one, board))
 
 
 def counts(one: Holding, used: Used) -> str:

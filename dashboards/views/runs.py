@@ -208,6 +208,9 @@ def counts(run: RunManifest) -> None:
 
 def spent(shown: State, run: RunManifest) -> None:
     """By who was asked, in what way; and against the budget."""
+    if here := run_parts.on_this_machine(run):
+        st.caption("On this machine")
+        widgets.notes(here)
     columns = shown.read(Store.spend, run.id)
     if not columns["calls"]:
         return
@@ -229,7 +232,7 @@ def failed(shown: State, run: RunManifest) -> None:
     """Failures are kept where a verdict or an answer is missing, until it is there."""
     if not (run.counts.get("failed") or run.progress.get("failed")):
         return
-    by_kind = run_parts.failed_of(run.progress.get("failed") or {})
+    by_kind = run_parts.failures(run.progress.get("failed") or {})
     n = run.counts.get("failed")
     st.caption("Failures")
     lines = [by_kind or f"{n:,} failed in this run."]

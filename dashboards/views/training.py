@@ -15,9 +15,9 @@ from answers import State
 from long_text import visible
 from streamlit.delta_generator import DeltaGenerator
 
+from judgebench import api, explore
 from judgebench.metrics import registry
-from judgebench.reports.training import Training, training
-from judgebench.reports.versions import judged_runs
+from judgebench.reports.training import Training
 
 PLACE = ("Over time", 80)
 
@@ -37,7 +37,7 @@ def body(shown: State, identity: DeltaGenerator) -> None:
     if chosen is None:
         return
     places, *at = chosen
-    known = shown.soon(judged_runs)
+    known = shown.soon(explore.judged_runs)
     widgets.notes([visible(f"⚠ {fault}") for *where, fault in known.faults if where == at])
     runs = {one.run: one for one in known.runs if [one.benchmark, one.version] == at}
     if not runs:
@@ -56,7 +56,7 @@ def body(shown: State, identity: DeltaGenerator) -> None:
         judge = page.choose("Judge", list(dict.fromkeys(names)), "judge", kept_as="training judge")
     board = boards[judge]
     found = shown.compute(
-        training, "@".join(at), run, judge=board.judge, opponent=board.opponent
+        api.training, run, "@".join(at), judge=board.judge, opponent=board.opponent or ""
     )  # fmt: skip
     said = about(found)
     identity.text(said)
@@ -83,7 +83,7 @@ def body(shown: State, identity: DeltaGenerator) -> None:
 
 def longest_first(shown: State) -> list[tuple[str, str]]:
     """Benchmarks with training runs, the one with the longest first."""
-    runs = sorted(shown.soon(judged_runs).runs, key=lambda one: -len(one.checkpoints))
+    runs = sorted(shown.soon(explore.judged_runs).runs, key=lambda one: -len(one.checkpoints))
     return list(dict.fromkeys((one.benchmark, one.version) for one in runs))
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from judgebench.labels import put_label, rater_called
+from judgebench.labels import put_label, rater_name
 from judgebench.records import Label, VerdictSlot
 from judgebench.store import open_store
 from tests.dashboards import honesty_stores, night_stores
@@ -89,7 +89,7 @@ def label(url: str) -> None:
                 model_key=keys[one["model"]], judge_key=b"",
             )  # fmt: skip
             verdict = Label(name="correct" if right else "incorrect")
-            put_label(store, rater_called("anna"), place, verdict)
+            put_label(store, rater_name("anna"), place, verdict)
 
 
 def _judgebench(*said: str) -> None:

@@ -79,9 +79,7 @@ def command(
     chosen = _port(address, port)
     if not is_loopback(address):
         say(REACHED.format(address=address))
-    shown = f"[{address}]" if ":" in address else address
-    named = store if where.path else where.name
-    say(f"dashboard on {named}: http://{shown}:{chosen} (Ctrl-C ends it)")
+    say(f"starting the dashboard on {store if where.path else where.name}")
     command_line = [sys.executable, str(app.with_name("serve.py"))]
     command_line += ["--server.port", str(chosen), "--server.address", address]
     command_line += ["--server.headless", "true", "--browser.gatherUsageStats", "false"]

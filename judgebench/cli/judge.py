@@ -253,7 +253,7 @@ def try_command(
     """
     from judgebench import api
     from judgebench.progress import progress_for
-    from judgebench.reports.replies import replies_document
+    from judgebench.reports.replies import Replies
 
     check_outputs(outputs)
     suites = [path for path in files if path.suffix in (".yaml", ".yml")]
@@ -271,7 +271,7 @@ def try_command(
             limits=stated_limits(asked),
             **_without_none(asked),
         )
-    show(replies_document(", ".join(judges) or "a trial", found, unreadable=False), form, outputs)
+    show(Replies(judge=", ".join(judges) or "a trial", found=tuple(found)), form, outputs)
     failed = [] if outcome is None else [*outcome.judging.items()]
     for name, tally in failed:
         for reason in tally.reasons.values():

@@ -295,7 +295,7 @@ def calibrate_length(benchmark: str, **asked: Any) -> Document:
 @click.option("--model", "models", metavar="NAME", multiple=True, help="Only on its answers.")
 @click.option("--run", metavar="RUN", help="What served this run, whatever came later.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="So many at most.")
-def replies(judge: str, unreadable: bool, **asked: Any) -> Document:
+def replies(judge: str, **asked: Any) -> Document:
     """Show prompt, reply and verdict of everything that JUDGE, by name or id, has judged.
 
     Of a verdict that was asked for anew the newest is shown; with --run what served that run. Equal
@@ -307,10 +307,7 @@ def replies(judge: str, unreadable: bool, **asked: Any) -> Document:
       judgebench replies local-llama --unreadable
       judgebench replies local-llama --benchmark alpaca_eval --limit 20 --format json
     """
-    from judgebench.reports.replies import replies_document
-
-    found = judgebench.api.judged_replies(judge, unreadable=unreadable, **asked)
-    return replies_document(judge, found, unreadable=unreadable)
+    return judgebench.api.judged_replies(judge, **asked).document()
 
 
 @click.group("items")

@@ -42,7 +42,7 @@ LIMITS = {
 
 ASKS_MORE = (
     *("batch", "refresh_anchors", "stack_anchors", "again"),
-    *("models", "judges", "limit", "shard"),
+    *("models", "judges", "limit", "shard", "executor"),
 )
 """Options that `--confirm` has no use for."""
 
@@ -104,6 +104,17 @@ def limit_options(command: Command) -> Command:
     help="Answer N prompts of each benchmark again where a local model runs on another stack now "
     f"than its answers came from ({STACK_ANCHORS} if no N is said).",
 )
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="Serve figures of the run to Prometheus on 127.0.0.1:PORT; 0 for a free port.",
+)
+@click.option(
+    "--executor",
+    metavar="NAME",
+    help="Where local models run: ray, slurm or local. SUITE's own if it is not said.",
+)
 @limit_options
 @narrowing_options
 @report_options
@@ -123,6 +134,10 @@ def command(suite: Path, store: str | None, quiet: bool, gate: Path | None, **gi
     With --shard K/N as well: a benchmark's items are cut into N parts, and this run takes the K-th.
     Shards share judges and models behind an API and ask nothing twice; each loads local models for
     itself, on a machine or GPU of its own. Answers are the same, whatever N is.
+
+    On a cluster (executor: {slurm: {partition: gpu, gpus: 8, array: 16}} in SUITE, or --executor
+    slurm) the shards are handed over as a job array, with one more job that brings results together
+    and ends the run; what was handed over is said, and the command ends. docs/cluster.md.
 
     With --batch (or batch: true in SUITE) questions are handed over, and the run ends with exit
     code 75. `judgebench batches collect` fetches the replies once they are there; then the same run
@@ -159,7 +174,11 @@ def command(suite: Path, store: str | None, quiet: bool, gate: Path | None, **gi
     """
     from judgebench.config import load_suite
 
-    url = judgebench.api.store_url(load_suite(suite), store)
+    loaded = load_suite(suite)
+    url = judgebench.api.store_url(loaded, store)
+    on = loaded.executor if given["executor"] is None else loaded.on(given["executor"]).executor
+    if on is not None and on.slurm is not None and gate is None and given["shard"] is None:
+        return hand_over(suite, store, given, quiet=quiet)
     if gate is None:
         act: Act = partial(judgebench.run, suite)
         return carry_out(act, url, given, quiet=quiet, suite=suite)
@@ -177,6 +196,40 @@ def command(suite: Path, store: str | None, quiet: bool, gate: Path | None, **gi
 
     # The boards are the next gate's affair.
     return carry_out(confirm, url, given, quiet=True, suite=suite)
+
+
+def hand_over(suite: Path, store: str | None, given: dict[str, Any], *, quiet: bool) -> int:
+    """Have Slurm carry a suite out; say what was handed over, and how to watch it."""
+    here = ("refresh_anchors", "stack_anchors", "again", "metrics_port")
+    if asked := [name for name in here if given.pop(name) not in (None, False, ())]:
+        option = f"--{asked[0].replace('_', '-')}"
+        raise click.UsageError(f"{option} is for a run on this machine: add --executor local")
+    form, outputs = given.pop("form"), given.pop("outputs")
+    check_outputs(outputs)
+    written = [word for path in outputs for word in ("--output", str(path.absolute()))]
+    del given["shard"]
+    done = judgebench.api.submit(
+        suite,
+        store=store,
+        limits=stated_limits(given),
+        last=[*(["--quiet"] if quiet else []), "--format", form, *written],
+        warn=lambda said: say(f"warning: {said}"),
+        **given,
+    )
+    where = f"--store {shlex.quote(done.where)}"
+    if done.code is not None:
+        say(f"all jobs have ended; boards and messages are in {done.folder}, results {where}")
+        return done.code
+    say(
+        f"{done.shards} shards are job {done.array}; job {done.end} ends the run once they are done"
+        f" (boards: {done.folder / f'{done.end}_0_log.out'})"
+    )
+    if done.files:
+        say(f"until then each shard has a store of its own: {done.folder}/shard-*.db")
+        where = f"{shlex.quote(str(done.folder))}/shard-*.db"
+    say(f"watch: judgebench runs watch {where}; squeue --job {done.array},{done.end}")
+    say(f"stop: scancel {done.array} {done.end}; the same command again does what is missing")
+    return 0
 
 
 def stated_limits(given: dict[str, Any]) -> dict[str, Any]:
@@ -198,14 +251,15 @@ def carry_out(
     ``given`` are the options of `limit_options` and `report_options`, and those of ``act``.
     """
     from judgebench.progress import progress_for
+    from judgebench.telemetry import telemetry
 
-    form, outputs = given.pop("form"), given.pop("outputs")
+    form, outputs, port = (given.pop(name, None) for name in ("form", "outputs", "metrics_port"))
     check_outputs(outputs)
     began = time.monotonic()
     forecast: dict[str, Range | None] = {}
     how = {"store": url, "limits": stated_limits(given), "on_forecast": foretelling(forecast)}
-    with progress_for(sys.stderr) as progress:
-        outcome = act(progress=progress, **how, **given)
+    with progress_for(sys.stderr) as progress, telemetry(progress, port) as told:
+        outcome = act(progress=told, **how, **given)
     return finish(outcome, url, forecast, form, outputs, quiet=quiet, began=began, suite=suite)
 
 

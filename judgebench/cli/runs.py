@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,9 @@ from judgebench.progress import progress_for
 
 if TYPE_CHECKING:
     from judgebench.reports.document import Document
+
+LOOK_S = 2.0
+"""Between two looks at a store: as often as a run tells how far it is."""
 
 AGAIN = "run the suite again to read the verdicts"
 
@@ -39,6 +44,45 @@ def show_run(store: str, run: str) -> Document:
     Imports are left out of 'latest', unless there is nothing else.
     """
     return judgebench.api.run_manifest(run, store=store).document()
+
+
+@runs.command("watch")
+@click.argument("run", required=False)
+@click.option("--once", is_flag=True, help="Say it once, and end.")
+@report_options
+@store_option
+def watch_runs(run: str | None, once: bool, form: str, outputs: Sequence[Path], store: str) -> int:
+    """Show how far runs are: every shard on every node, on one screen, until Ctrl-C.
+
+    What is under way, and beside it what ran last of each shard of the same suite; with RUN, that
+    one. Rates are those of the last half minute; what is left is of a run's stage. --store may be a
+    folder with a store for each shard. Where nobody looks at a terminal, it is said once.
+
+    \b
+    Examples:
+      judgebench runs watch --store postgresql://me@db/results
+      judgebench runs watch --store jobs/nightly-20261129-210000
+      judgebench runs watch latest --once --format json
+    """
+    from judgebench.reports.render import render
+
+    found = judgebench.api.watch(run, store=store)
+    if once or outputs or form != "table" or not sys.stdout.isatty():
+        show(found, form, outputs)
+        return 0
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    console = Console()
+    live = Live(console=console, screen=True, auto_refresh=False)
+    with live, suppress(KeyboardInterrupt):
+        while True:
+            shown = render(found.document(), "table", width=console.width, colour=True)
+            live.update(Text.from_ansi(shown), refresh=True)
+            time.sleep(LOOK_S)
+            found = judgebench.api.watch(run, store=store, before=found)
+    return 0
 
 
 @report("diff", runs)

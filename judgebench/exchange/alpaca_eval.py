@@ -122,7 +122,7 @@ def read_alpaca_eval(
     model_outputs, reference_outputs
         As for `gather`.
     model, judge, baseline
-        As of `Told`.
+        As of `AlpacaEvalOptions`.
     benchmark, version
         Under which the store keeps them.
 
@@ -135,7 +135,7 @@ def read_alpaca_eval(
         paths,
         model_outputs=model_outputs,
         reference_outputs=reference_outputs,
-        told=Told(model=model, judge=judge, baseline=baseline),
+        told=AlpacaEvalOptions(model=model, judge=judge, baseline=baseline),
     )
     take_in = partial(
         import_alpaca_eval,
@@ -150,7 +150,7 @@ def read_alpaca_eval(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class AlpacaEvalOptions:
     """What the command says about the files.
 
     model
@@ -184,7 +184,7 @@ class About(NamedTuple):
     repeat: int = 0
 
 
-class Judged(NamedTuple):
+class JudgedPair(NamedTuple):
     """One judged pair."""
 
     row: Row
@@ -194,7 +194,7 @@ class Judged(NamedTuple):
 
 
 @dataclass(slots=True, kw_only=True)
-class Gathered:
+class AlpacaEvalFiles:
     """The content of the files.
 
     questions
@@ -209,11 +209,11 @@ class Gathered:
         Judges of cross-annotations, which are about the judge: their pairs may have any baseline.
     """
 
-    told: Told
+    told: AlpacaEvalOptions
     files: list[Path] = field(default_factory=list)
     questions: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     answers: dict[tuple[str, str], Answer] = field(default_factory=dict)
-    judged: dict[About, Judged] = field(default_factory=dict)
+    judged: dict[About, JudgedPair] = field(default_factory=dict)
     reference: str | None = None
     baselines: dict[str, tuple[str, str]] = field(default_factory=dict)
     crossed: set[str] = field(default_factory=set)
@@ -285,7 +285,7 @@ class Gathered:
         reply = reply_of(row, raw, _seconds(row, path))
         verdict = _verdict(_preference(row, path), order, reply)
         about = About(instruction, model, baseline, judge, repeat)
-        first = self.judged.setdefault(about, Judged(row, order, verdict, reply))
+        first = self.judged.setdefault(about, JudgedPair(row, order, verdict, reply))
         if first.verdict != verdict:
             raise row.wrong(
                 "preference",
@@ -325,8 +325,8 @@ def gather(
     *,
     model_outputs: Sequence[Path] = (),
     reference_outputs: Sequence[Path] = (),
-    told: Told | None = None,
-) -> Gathered:
+    told: AlpacaEvalOptions | None = None,
+) -> AlpacaEvalFiles:
     """Read all files, or none.
 
     Parameters
@@ -343,7 +343,7 @@ def gather(
     UsageError
         For a suffix that says nothing.
     """
-    gathered = Gathered(told=told or Told())
+    gathered = AlpacaEvalFiles(told=told or AlpacaEvalOptions())
     references = _found_files(reference_outputs)
     for path in references:
         gathered.take(path, _answers(path), REFERENCES, _Names())
@@ -632,7 +632,7 @@ class AlpacaEvalImport(ImportReport):
 
 def import_alpaca_eval(
     store: Store,
-    gathered: Gathered,
+    gathered: AlpacaEvalFiles,
     *,
     benchmark: str = BENCHMARK,
     version: str | None = None,
@@ -698,7 +698,7 @@ def _listed(counts: Iterable[tuple[str, int]]) -> str:
 class _Taking(Intake):
     """What of the files is new to a store."""
 
-    def __init__(self, store: Store, gathered: Gathered, at: At) -> None:
+    def __init__(self, store: Store, gathered: AlpacaEvalFiles, at: At) -> None:
         super().__init__(store, "alpaca-eval", gathered.files)
         self.gathered, self.at, self.here = gathered, at, self.board(at)
         self.ids: dict[str, str] = {}
@@ -810,7 +810,7 @@ class _Taking(Intake):
                     "the other judge another name (--judge NAME)",
                 )
 
-    def _refuse_other_baseline(self, about: About, judged: Judged, there: set[bytes]) -> None:
+    def _refuse_other_baseline(self, about: About, judged: JudgedPair, there: set[bytes]) -> None:
         """One judge's files have one baseline, unless the command names it."""
         if self.gathered.told.baseline is not None or about.judge in self.gathered.crossed:
             return

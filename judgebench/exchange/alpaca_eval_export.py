@@ -63,7 +63,7 @@ def export_alpaca_eval(
     StoreError
         Where a file cannot be written.
     """
-    held = _Held(store, benchmark, version)
+    held = _StoredBenchmark(store, benchmark, version)
     files = held.files(models, judges, baseline)
     if not files:
         raise UsageError(f"{benchmark}@{version}: the store has no answers to write")
@@ -81,7 +81,7 @@ def export_alpaca_eval(
     return AlpacaEvalExport(paths=tuple(paths), warnings=tuple(held.warnings))
 
 
-class _Held:
+class _StoredBenchmark:
     """What a store has of a benchmark, under names that mean one model or judge."""
 
     def __init__(self, store: Store, benchmark: str, version: str) -> None:

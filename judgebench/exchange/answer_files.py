@@ -69,7 +69,7 @@ def read_answer_files(paths: Iterable[Path]) -> AnswerFiles:
     UsageError
         For a suffix that says nothing.
     """
-    found = _Found()
+    found = _AnswerFiles()
     for path in dict.fromkeys(paths):
         rows = read_rows(path, ())
         if not any("text" in row.values for row in rows) and kind_of(path, rows) == ANNOTATIONS:
@@ -84,7 +84,7 @@ def read_answer_files(paths: Iterable[Path]) -> AnswerFiles:
 
 
 @dataclass(slots=True)
-class _Found:
+class _AnswerFiles:
     """What was read so far: questions by id, ids by what is asked, answers by model."""
 
     questions: dict[str, Question] = field(default_factory=dict)

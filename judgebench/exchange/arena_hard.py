@@ -15,7 +15,7 @@ from judgebench.benchmarks.folder import items_at_hand
 from judgebench.errors import unknown_name
 from judgebench.exchange.names import At, KnownItems, default_version, judge_name, name
 from judgebench.exchange.pipeline import Import, files_in
-from judgebench.exchange.verdicts import VerdictRow, Where, checked, row_of
+from judgebench.exchange.verdicts import VerdictAt, VerdictRow, checked, row_of
 from judgebench.records import Order, Preference, Reply, Unreadable, Verdict
 from judgebench.rows import Row, each_row
 
@@ -75,7 +75,7 @@ def _read(path: Path, at: At, baseline: str | None) -> list[VerdictRow]:
         item = name(row, "uid" if row.has("uid") else "question_id")
         for order, game in zip(_SHOWN, games, strict=True):
             if game is not None:
-                where = Where(
+                where = VerdictAt(
                     benchmark=at[0],
                     version=at[1],
                     item_id=item,

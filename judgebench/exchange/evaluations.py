@@ -170,7 +170,7 @@ class Night:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class CheckedEvaluation:
     """An evaluation that is good in itself, and what is known of it as a whole.
 
     known
@@ -198,7 +198,9 @@ def one_of(option: str, what: str, given: str | None, found: Collection[str]) ->
         )
 
 
-def check(evaluation: Evaluation, known_items: KnownItems, *, allow_unknown: bool) -> Checked:
+def check(
+    evaluation: Evaluation, known_items: KnownItems, *, allow_unknown: bool
+) -> CheckedEvaluation:
     """Read all of an evaluation.
 
     Raises
@@ -233,7 +235,7 @@ def check(evaluation: Evaluation, known_items: KnownItems, *, allow_unknown: boo
             raise InputError(f"{evaluation.path}: judge: {reason}")
     if "label" in readings.values():
         _labels_declared(evaluation)
-    return Checked(
+    return CheckedEvaluation(
         evaluation=evaluation,
         known=known,
         readings=readings,
@@ -367,11 +369,11 @@ class _Rows:
 
 
 @dataclass(frozen=True, slots=False, kw_only=True)
-class _Placed:
+class _ModelEvaluation:
     """An evaluation as that of a model, beside what the store has of that."""
 
     store: Store
-    checked: Checked
+    checked: CheckedEvaluation
     spec: ModelSpec
 
     @cached_property
@@ -546,7 +548,7 @@ def import_of(night: Night, known_items: KnownItems, *, allow_unknown_items: boo
 
 
 def _take_in(
-    store: Store, *, night: Night, checked: Sequence[Checked], progress: Progress = SILENT
+    store: Store, *, night: Night, checked: Sequence[CheckedEvaluation], progress: Progress = SILENT
 ) -> ImportReport:
     """Store what the store does not have yet, under a run of its own.
 
@@ -573,8 +575,8 @@ def _take_in(
 
 
 def _as_before(
-    store: Store, what: str, checked: Sequence[Checked], warnings: list[str]
-) -> list[Checked]:
+    store: Store, what: str, checked: Sequence[CheckedEvaluation], warnings: list[str]
+) -> list[CheckedEvaluation]:
     """Read marks as those of earlier nights were, where these could be on the same board."""
     earlier: dict[tuple[str, str], Reading] = {}
     for run in store.runs():
@@ -596,7 +598,9 @@ def _as_before(
     return found
 
 
-def _version(store: Store, night: Night, checked: Sequence[Checked]) -> tuple[list[_Placed], int]:
+def _version(
+    store: Store, night: Night, checked: Sequence[CheckedEvaluation]
+) -> tuple[list[_ModelEvaluation], int]:
     """Which model this is: the one of that name, unless that has answered otherwise.
 
     A name is all that most logs say of the weights, and there may be others under it by the next
@@ -610,7 +614,7 @@ def _version(store: Store, night: Night, checked: Sequence[Checked]) -> tuple[li
     """
     for when in ("", night.when):
         placed = [
-            _Placed(store=store, checked=one, spec=_spec(one.evaluation.spec, when))
+            _ModelEvaluation(store=store, checked=one, spec=_spec(one.evaluation.spec, when))
             for one in checked
         ]
         try:
@@ -627,7 +631,7 @@ def _spec(spec: ModelSpec, when: str) -> ModelSpec:
     return replace(spec, weights=f"{spec.weights} run:{when}") if when else spec
 
 
-def _is_another_night(store: Store, night: Night, checked: Sequence[Checked]) -> bool:
+def _is_another_night(store: Store, night: Night, checked: Sequence[CheckedEvaluation]) -> bool:
     """Whether no run here is of this time and model, and has these benchmarks.
 
     A night on which nothing changed is a night: its verdicts are used again, under its own run.
@@ -645,7 +649,7 @@ def _is_another_night(store: Store, night: Night, checked: Sequence[Checked]) ->
 def _put(
     store: Store,
     night: Night,
-    placed: Sequence[_Placed],
+    placed: Sequence[_ModelEvaluation],
     counts: Mapping[str, int],
     cut: RunManifest | None,
     progress: Progress,
@@ -668,7 +672,9 @@ def _put(
     return manifest.id
 
 
-def _writes(store: Store, night: Night, placed: Sequence[_Placed], run_id: str) -> Iterator[Write]:
+def _writes(
+    store: Store, night: Night, placed: Sequence[_ModelEvaluation], run_id: str
+) -> Iterator[Write]:
     models = {model.key for model in store.models()}
     judges = {judge.key for judge in store.judges()}
     tags = {"night": night.when} if night.when else {}
@@ -682,7 +688,7 @@ def _writes(store: Store, night: Night, placed: Sequence[_Placed], run_id: str) 
             yield len(rows.items), partial(one.put, rows)
 
 
-def _check_items(store: Store, one: Checked) -> None:
+def _check_items(store: Store, one: CheckedEvaluation) -> None:
     evaluation = one.evaluation
     items = (one.known.get(sample.item.id, sample.item) for sample in evaluation.samples())
     try:

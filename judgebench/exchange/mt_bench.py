@@ -16,7 +16,7 @@ from judgebench.benchmarks.folder import items_at_hand
 from judgebench.errors import unknown_name
 from judgebench.exchange.names import At, KnownItems, default_version, judge_name, name
 from judgebench.exchange.pipeline import Import, files_in
-from judgebench.exchange.verdicts import VerdictRow, Where, checked, row_of
+from judgebench.exchange.verdicts import VerdictAt, VerdictRow, checked, row_of
 from judgebench.records import Order, Preference, Reply, Score, Unreadable, Verdict
 from judgebench.rows import Row, each_row
 
@@ -108,11 +108,11 @@ def _judge(row: Row) -> str:
     return judge_name(Row(row.where, {"judge": said}))
 
 
-def _where(row: Row, at: At, **about: Any) -> Where:
+def _where(row: Row, at: At, **about: Any) -> VerdictAt:
     turn = row.whole("turn", 1)
     if turn == 0:
         raise row.wrong("turn", "turns are counted from 1")
-    return Where(
+    return VerdictAt(
         benchmark=at[0], version=at[1], item_id=name(row, "question_id"), turn=turn - 1, **about
     )
 

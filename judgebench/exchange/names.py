@@ -45,11 +45,11 @@ def optional_name(row: Row, field: str) -> str | None:
     return name(row, field) if row.has(field) else None
 
 
-def judge_name(row: Row, field: str = "judge") -> str:
+def judge_name(row: Row) -> str:
     """The name of a judge, which is read as neither a panel nor a person without a name."""
-    found = name(row, field)
+    found = name(row, "judge")
     if reason := no_judge(found):
-        raise row.wrong(field, reason)
+        raise row.wrong("judge", reason)
     return found
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from judgebench.errors import UsageError, unknown_name
 from judgebench.exchange.names import At, default_version
 from judgebench.exchange.pipeline import Import
-from judgebench.exchange.verdicts import VerdictRow, Where, checked, row_of
+from judgebench.exchange.verdicts import VerdictAt, VerdictRow, checked, row_of
 from judgebench.records import HUMAN, Label, Preference
 from judgebench.registry import figures_folder
 from judgebench.rows import read_rows
@@ -65,7 +65,7 @@ def _alpaca_eval(path: Path, at: At) -> Iterator[VerdictRow]:
             raise row.wrong("preference", f"between 1 and 2, not {said}")
         p = said - 1.0
         verdict = Preference(winner=None if p == 0.5 else 0 if p > 0.5 else 1, p_first=p)
-        where = Where(
+        where = VerdictAt(
             benchmark=at[0],
             version=at[1],
             item_id=str(row.whole("index")),
@@ -85,7 +85,7 @@ def _trivia_judging(path: Path, at: At) -> Iterator[VerdictRow]:
             said = row.text(judge)
             if said not in LABELS:
                 raise row.wrong(judge, f"1 or 0 or nothing has to stand here, not {said!r}")
-            where = Where(
+            where = VerdictAt(
                 benchmark=at[0],
                 version=at[1],
                 item_id=row.text("question_id"),

@@ -17,12 +17,12 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout, suppress
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from judgebench.errors import JudgebenchError, UsageError, unknown_name
+from judgebench.extras import absent, install_line
 from judgebench.keys import text_sha
 from judgebench.plain_text import printable_lines
 from judgebench.records import RunManifest
@@ -127,10 +127,8 @@ def send(tracker: str, run: TrackedRun, *, at_most_s: float = AT_MOST_S) -> str:
     """
     if tracker not in TRACKERS:
         raise UsageError(unknown_name("tracker", tracker, TRACKERS))
-    if find_spec(tracker) is None:
-        raise UsageError(
-            f"the package {tracker} is not installed: pip install 'judgebench-harness[{tracker}]'"
-        )
+    if absent(tracker):
+        raise UsageError(f"the package {tracker} is not installed: {install_line(tracker)}")
     secrets = secrets_of(os.environ)
     with subprocess.Popen(
         [sys.executable, "-P", "-m", __name__, tracker],  # the folder may have a mlflow.py

@@ -5,7 +5,9 @@ Also what every other format of verdicts shares: its rows, and how they are held
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from math import isclose
@@ -59,13 +61,13 @@ from judgebench.store.read import StoredAnchors
 REQUIRED = ("item_id", "model", "judge")
 FIELDS = (
     "benchmark", "version", *REQUIRED, "kind", "value", "opponent", "order", "sample", "turn",
-    "repeat", "p", "low", "high", "reason",
+    "repeat", "p", "low", "high", "reason", "parts",
 )  # fmt: skip
 ORDERS: tuple[Order, ...] = ("single", "model_first", "opponent_first")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Where:
+class VerdictAt:
     """What a verdict is about, by the names in the file."""
 
     benchmark: str
@@ -85,7 +87,7 @@ class VerdictRow:
     """One row of a file, read; with the judge's reply where the file has it."""
 
     row: Row
-    where: Where
+    where: VerdictAt
     verdict: Verdict
     reply: Reply | None = None
 
@@ -95,7 +97,7 @@ class VerdictRow:
         return self.where.benchmark, self.where.version
 
 
-def row_of(row: Row, where: Where, verdict: Verdict, reply: Reply | None = None) -> VerdictRow:
+def row_of(row: Row, where: VerdictAt, verdict: Verdict, reply: Reply | None = None) -> VerdictRow:
     """A row of another layout: of what stands there only the names are held."""
     told = {"model": where.model, "opponent": where.opponent, "judge": where.judge}
     return VerdictRow(row=Row(row.where, told), where=where, verdict=verdict, reply=reply)
@@ -340,8 +342,8 @@ _NAMED = ("model", "opponent", "judge")
 _HELD = (*_NAMED, *(f"{one}_id" for one in _NAMED))
 
 
-def _read(row: Row, benchmark: str, version: str) -> tuple[Where, Verdict]:
-    where = Where(
+def _read(row: Row, benchmark: str, version: str) -> tuple[VerdictAt, Verdict]:
+    where = VerdictAt(
         benchmark=benchmark,
         version=version,
         item_id=name(row, "item_id"),
@@ -388,7 +390,7 @@ def _order(row: Row) -> Order:
     raise row.wrong("order", unknown_name("order", given, ORDERS) + ", or empty")
 
 
-def _label(row: Row, where: Where) -> Label:
+def _label(row: Row, where: VerdictAt) -> Label:
     # Our own export keeps names and numbers in columns of their own.
     said = row.text("label" if row.has("label") and not row.has("value") else "value")
     p = row.number("p") if row.has("p") else None
@@ -397,16 +399,28 @@ def _label(row: Row, where: Where) -> Label:
     return Label(name=said, p=p)
 
 
-def _score(row: Row, where: Where) -> Score:
+def _score(row: Row, where: VerdictAt) -> Score:
     value, low, high = (row.number(field) for field in ("value", "low", "high"))
     if not low < high:
         raise row.wrong("low", f"the scale goes from low to high, not from {low:g} to {high:g}")
     if not low <= value <= high:
         raise row.wrong("value", f"{value:g} is outside its scale, {low:g} to {high:g}")
-    return Score(value=value, low=low, high=high)
+    return Score(value=value, low=low, high=high, parts=_parts(row))
 
 
-def _preference(row: Row, where: Where) -> Preference:
+def _parts(row: Row) -> dict[str, float]:
+    """The named parts of a score: an object of numbers, or its JSON as an export has it."""
+    said = row.values.get("parts") or {}
+    if isinstance(said, str):
+        with suppress(ValueError):
+            said = json.loads(said)
+    if not isinstance(said, dict):
+        raise row.wrong("parts", f'an object of numbers such as {{"tone": 7}}, not {said!r:.40}')
+    parts = Row(f"{row.where}: parts", said)
+    return {name: parts.number(name) for name in said}
+
+
+def _preference(row: Row, where: VerdictAt) -> Preference:
     value = row.number("value")
     if not 0 <= value <= 1:
         raise row.wrong(
@@ -416,13 +430,13 @@ def _preference(row: Row, where: Where) -> Preference:
     return Preference(winner=None if p_first == 0.5 else 0 if p_first > 0.5 else 1, p_first=p_first)
 
 
-def _unreadable(row: Row, where: Where) -> Unreadable:
+def _unreadable(row: Row, where: VerdictAt) -> Unreadable:
     if row.has("value"):
         raise row.wrong("value", "an unreadable verdict has none; leave this field empty")
     return Unreadable(reason=row.text("reason"))
 
 
-_READERS: dict[str, Callable[[Row, Where], Verdict]] = {
+_READERS: dict[str, Callable[[Row, VerdictAt], Verdict]] = {
     "label": _label,
     "score": _score,
     "preference": _preference,
@@ -438,7 +452,7 @@ def once_each(rows: Sequence[VerdictRow]) -> list[VerdictRow]:
     InputError
         For two rows about the same with different values, naming both.
     """
-    first: dict[Where, VerdictRow] = {}
+    first: dict[VerdictAt, VerdictRow] = {}
     for row in rows:
         before = first.setdefault(row.where, row)
         if before is not row and not same(before.verdict, row.verdict):
@@ -453,13 +467,16 @@ def once_each(rows: Sequence[VerdictRow]) -> list[VerdictRow]:
 def same(one: Verdict, other: Verdict) -> bool:
     """Whether two verdicts say the same, but for the last digit of a number.
 
-    A reason may have been written to a file and read again, which has no NUL in it any more.
+    A reason may have been written to a file and read again, which has no NUL in it any more; of
+    the parts of a score those count that both have.
     """
     match one, other:
         case Preference(p_first=p), Preference(p_first=q):
             return isclose(p, q, abs_tol=1e-12)
-        case Score(value=p, low=low, high=high), Score(value=q):
-            return isclose(p, q, abs_tol=1e-12) and (low, high) == (other.low, other.high)
+        case Score(value=p, low=low, high=high, parts=parts), Score(value=q, parts=its):
+            both = [(p, q), *((parts[name], its[name]) for name in parts if name in its)]
+            close = all(isclose(here, there, abs_tol=1e-12) for here, there in both)
+            return close and (low, high) == (other.low, other.high)
         case Label(name=said, p=None), Label(p=None):
             return said == other.name
         case Label(name=said, p=float(p)), Label(p=float(q)):

@@ -40,7 +40,7 @@ from types import FrameType
 from typing import Any, Protocol, TypeAlias
 
 from judgebench import keys
-from judgebench.config import Endpoint
+from judgebench.config import Endpoint, Suite
 from judgebench.errors import (
     BudgetSpentError,
     CallError,
@@ -720,7 +720,11 @@ def evaluate(
     KeyboardInterrupt
         After an interrupt, with everything that came back stored.
     """
-    with under_way(work, store, pool, configuration) as outcome:
+    with (
+        _elsewhere(work.suite, store, pool) as warnings,
+        under_way(work, store, pool, configuration) as outcome,
+        pool.serving(),
+    ):
         run = Run(outcome, store, progress, pool)
         if store.is_leased(FORGETTING):  # what is planned must still be there when it is used
             with store.lease(FORGETTING, on_wait=run.progress.say):
@@ -730,12 +734,26 @@ def evaluate(
         answers = run.answer(stack_anchors)
         outcome.seconds["answers"] = time.monotonic() - began
         began = time.monotonic()
-        for assignments in groups(work.assignments):
+        for assignments in groups(work.assignments, side_by_side=pool.side_by_side):
             run.judge(assignments, answers, anchors)
         if anchors is not None:
             outcome.warnings += anchors.warnings
         outcome.seconds["judging"] = time.monotonic() - began
+        outcome.warnings += warnings()
     return outcome
+
+
+@contextmanager
+def _elsewhere(suite: Suite, store: Store, pool: ProviderPool) -> Iterator[Callable[[], list[str]]]:
+    """Local models are where the suite says; what is to be told of it at the end."""
+    if suite.executor is None or suite.executor.ray is None:
+        yield list
+        return
+    from judgebench.execution.ray_cluster import on_cluster, shared_address
+
+    with on_cluster(suite.executor.ray, shared_address(store.url)) as cluster:
+        pool.copies = cluster.slots()
+        yield cluster.warnings
 
 
 def confirm(
@@ -760,7 +778,10 @@ def confirm(
     """
     assignments = {one: judge_to_confirm(work, one) for one in wanted}
     about = [f"{one.benchmark}@{one.version} {one.judge} {' '.join(one.models)}" for one in wanted]
-    with under_way(work, store, pool, {**configuration, "confirms": about}) as outcome:
+    with (
+        _elsewhere(work.suite, store, pool) as warnings,
+        under_way(work, store, pool, {**configuration, "confirms": about}) as outcome,
+    ):
         run = Run(outcome, store, progress, pool)
         for group in groups(list({a.key: a for a in assignments.values()}.values())):
             calls: dict[str, tuple[JudgeAssignment, list[JudgeCall]]] = {}
@@ -774,6 +795,7 @@ def confirm(
                 if again
             ]
             run.ask("judging", queues, sum(len(again) for _, again in calls.values()))
+        outcome.warnings += warnings()
     return outcome
 
 
@@ -785,7 +807,7 @@ class Run:
     ) -> None:
         self.outcome = outcome
         self.store = store
-        self.progress = ProgressRecorder(progress, store, outcome.manifest)
+        self.progress = ProgressRecorder(progress, store, outcome.manifest, gpus=outcome.gpus)
         self.pool = pool
 
     def answer(self, stack_anchors: int | None) -> list[Answers]:
@@ -797,7 +819,8 @@ class Run:
         for candidate in self.outcome.work.candidates:
             by_model.setdefault(candidate.name, []).append(candidate)
         models = list(by_model.values())
-        generation = Generation(self.outcome, self.store, self.progress)
+        started = partial(self.pool.start_servers, self.outcome.work.assignments)
+        generation = Generation(self.outcome, self.store, self.progress, started)
         found = [Answers(c, self.store, None) for m in models for c in m if c.recorded is not None]
         self.outcome.reused_answers += sum(map(len, found))
         found += self._remote([m for m in models if m[0].api is not None])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
@@ -18,9 +18,17 @@ from judgebench.execution.manifest import Outcome
 from judgebench.execution.plan import Answers, batched, stack_of
 from judgebench.execution.resolve import Candidate
 from judgebench.plain_text import counted
-from judgebench.protocols import Progress
+from judgebench.protocols import Meter, Progress
 from judgebench.records import Failure, Item, Runtime
-from judgebench.responses.local import AnswerChunk, AnswerFailure, LmEvalWorker, Task, generation_of
+from judgebench.responses.local import (
+    AnswerChunk,
+    AnswerFailure,
+    AnswersStored,
+    LmEvalWorker,
+    Place,
+    Task,
+    generation_of,
+)
 from judgebench.store import Store
 
 Chosen = tuple[Candidate, Mapping[bytes, Item]]
@@ -30,10 +38,18 @@ Chosen = tuple[Candidate, Mapping[bytes, Item]]
 class Generation:
     """Has local models answer what the store does not have yet.
 
-    ``started`` names those that had something to answer.
+    ``started`` names those that had something to answer. ``on_loaded`` is called when the first of
+    them is loaded: what else is to load has the time that it answers.
     """
 
-    def __init__(self, outcome: Outcome, store: Store, progress: Progress) -> None:
+    def __init__(
+        self,
+        outcome: Outcome,
+        store: Store,
+        progress: Progress,
+        on_loaded: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._on_loaded = on_loaded
         self.outcome = outcome
         self.store = store
         self.progress = progress
@@ -108,6 +124,7 @@ class Generation:
         with self._worker(tasks, candidates[0]) as worker:
             try:
                 stack = worker.start()
+                self._on_loaded()
                 here = [Answers(c, self.store, stack) for c in candidates]
                 self.outcome.reused_answers += sum(map(len, here))
                 total = sum(len(answers.missing) for answers in here)
@@ -115,8 +132,16 @@ class Generation:
                 self.progress.stage(f"{name}: answering", total)
                 wanted = {a.candidate.task_name: _ids(a) for a in here}
                 by_task = {c.task_name: c for c in candidates}
-                for event in worker.generate(wanted):
+                began, tokens = time.monotonic(), 0
+                for event in worker.generate(wanted, lambda task, one: _place(by_task[task], one)):
                     self._keep(by_task[event.task], event)
+                    if not isinstance(event, AnswerFailure):
+                        tokens += event.tokens
+                        self.progress.meter(Meter(tokens=tokens))
+                seconds = time.monotonic() - began
+                if tokens:
+                    told = {"tokens": tokens, "seconds": seconds, "tokens_per_s": tokens / seconds}
+                    self.outcome.speed[name] = told
             except (LocalModelError, ConfigError) as error:  # the others are asked all the same
                 own = stack or stack_of(candidates, self.store)
                 left = [Answers(c, self.store, own) for c in candidates]
@@ -144,10 +169,16 @@ class Generation:
                 "run generates its own, since a run never mixes stacks"
             )
 
-    def _keep(self, candidate: Candidate, event: AnswerChunk | AnswerFailure) -> None:
+    def _keep(
+        self, candidate: Candidate, event: AnswerChunk | AnswerFailure | AnswersStored
+    ) -> None:
         """One commit, each answer at the place of every item that asks the same."""
         if isinstance(event, AnswerFailure):
             self._failed(candidate, event.ids, event.message)
+            return
+        if isinstance(event, AnswersStored):
+            self.outcome.generated += event.n
+            self.progress.advance(event.n)
             return
         with self.store.transaction():
             for response in event.responses:
@@ -228,6 +259,7 @@ class Generation:
         self.progress.stage(f"{name}: answering stack anchors", sum(map(len, key_of.values())))
         lost: Counter[str] = Counter()
         for event in worker.generate({t: [(id_, 0) for id_ in ids] for t, ids in key_of.items()}):
+            assert not isinstance(event, AnswersStored), "it was not told where they stand"
             if isinstance(event, AnswerFailure):
                 lost[event.message] += len(event.ids)
                 continue
@@ -279,6 +311,18 @@ def stack_anchors(candidate: Candidate, n: int) -> Mapping[bytes, Item]:
         if sample == 0 and not generation.sampling_of(items[0]).get("do_sample")
     }
     return {key: greedy[key] for key in sorted(greedy)[:n]}
+
+
+def _place(candidate: Candidate, one: tuple[str, int]) -> Place:
+    """Where an answer stands: at every item that asks the same."""
+    key, benchmark = candidate.key_of[one], candidate.asked.benchmark
+    return Place(
+        key=key,
+        benchmark=benchmark.name,
+        version=benchmark.version,
+        item_ids=tuple(item.id for item in candidate.wanted[key][0]),
+        model_key=candidate.key,
+    )
 
 
 def _ids(answers: Answers) -> list[tuple[str, int]]:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
@@ -23,6 +23,7 @@ from typing import Any
 
 from judgebench import __version__
 from judgebench.errors import StoreBusyError, StoreFullError, UsageError, unknown_name
+from judgebench.execution.gpus import GpuWatch, tenants
 from judgebench.execution.pool import ProviderPool
 from judgebench.execution.resolve import JudgeAssignment, ResolvedSuite
 from judgebench.plain_text import written_out
@@ -88,6 +89,7 @@ def new_manifest(
         data_sha=dict(data_sha),
         seeds={"run": seed},
         started=now,
+        node=platform.node(),
     )
 
 
@@ -184,7 +186,9 @@ class Outcome:
     ``answering`` and ``judging`` tell what came of those who were asked, by the name of the model
     or judge; ``generated`` and ``not_generated`` are about local models alone. ``misconfigured``
     says that one of those could not be started as the suite says. ``unread`` are the judges that
-    cannot be read, whenever they were asked: it is known when the run has ended.
+    cannot be read, whenever they were asked: it is known when the run has ended. ``speed`` are the
+    tokens that local models wrote, the seconds that it took without loading them, and tokens a
+    second; ``gpus`` says what the GPUs of this machine do.
     """
 
     manifest: RunManifest
@@ -202,6 +206,8 @@ class Outcome:
     unread: list[Unread] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    speed: dict[str, dict[str, float]] = field(default_factory=dict)
+    gpus: Callable[[], list[dict[str, float]]] = list
 
     @property
     def asked(self) -> list[tuple[str, RunCounts]]:
@@ -264,6 +270,11 @@ class Outcome:
                 said.append(f"note: {name}: not sent, since the model does not take it: {names}")
         return said
 
+    def spent(self, pool: ProviderPool) -> dict[str, Any]:
+        """What it took: tokens and dollars of who was asked, and of this machine, where it was."""
+        here = {"models": self.speed, "gpus": self.gpus()}
+        return pool.spent() | {name: told for name, told in here.items() if told}
+
     def counts(self) -> dict[str, int]:
         return {
             "generated": self.answered,
@@ -304,7 +315,9 @@ def under_way(
             store.put_model(candidate.name, candidate.spec, tags)
         for assignment in work.assignments:
             store.put_judge(assignment.name, assignment.spec)
-    with store.lease(alive(manifest)):
+    watch = GpuWatch(watches=bool(tenants(work)))
+    with store.lease(alive(manifest)), watch:
+        outcome.gpus = watch.figures
         store.start_run(manifest)
         state: RunState = "failed"
         try:
@@ -321,7 +334,7 @@ def under_way(
                 ended=time.time(),
                 state=state,
                 counts=outcome.counts(),
-                spend=pool.spent(),
+                spend=outcome.spent(pool),
             )
             if state == "interrupted":
                 # Ctrl-C waits for nobody; the next run tells of one that could not say so itself.
@@ -361,14 +374,16 @@ class ProgressRecorder:
     failed: Counter[str] = field(default_factory=Counter)
     figures: Meter = field(default_factory=Meter)
     began: float = 0.0
+    gpus: Callable[[], list[dict[str, float]]] = list
     _told: float = 0.0
+    _first: tuple[float, int] | None = None
 
     def stage(self, name: str, total: int | None) -> None:
         self.shown.stage(name, total)
         self.name, self.total = name, total
         self.done = self.waiting = 0
         self.failed.clear()
-        self.figures, self.began = Meter(), time.time()
+        self.figures, self.began, self._first = Meter(), time.time(), None
         self._tell()
 
     def advance(self, n: int = 1, *, failed: str | None = None, waiting: bool = False) -> None:
@@ -385,6 +400,7 @@ class ProgressRecorder:
     def meter(self, figures: Meter) -> None:
         self.shown.meter(figures)
         self.figures = figures
+        self._first = self._first or (time.time(), figures.tokens)
         if time.monotonic() - self._told >= TOLD_S:
             self._tell()
 
@@ -403,9 +419,17 @@ class ProgressRecorder:
             "began": self.began,
             "at": time.time(),
             **asdict(self.figures),
+            "tokens_per_s": self._tokens_per_s(),
+            "gpus": self.gpus(),
         }
         with suppress(StoreBusyError, StoreFullError), at_once():
             self.store.update_run(replace(self.manifest, progress=progress))
+
+    def _tokens_per_s(self) -> float | None:
+        """Of the stage, from the first time on that tokens were counted; None until the second."""
+        since, tokens = self._first or (self.began, 0)
+        seconds, more = time.time() - since, self.figures.tokens - tokens
+        return more / seconds if more > 0 and seconds > 0 else None
 
 
 # judges that cannot be read -----------------------------------------------------------------------

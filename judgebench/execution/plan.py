@@ -265,7 +265,8 @@ def judge_calls(
 
     Identical cases of one part are one call with several places; one that comes again later is
     found recorded then. A judge that compares is shown each answer with that of the benchmark's
-    baseline, which itself is not judged.
+    baseline, which itself is not judged. For one that keeps what prompts begin with, the answers of
+    all candidates to some items are one part, with prompts that begin alike one after the other.
 
     Parameters
     ----------
@@ -275,11 +276,14 @@ def judge_calls(
         Says which keys have a judgment already.
     """
     baseline = baseline_of(assignment, answers)
-    for found in answers:
-        if found is baseline or not assignment.judges(found.candidate):
-            continue
+    wanted = [a for a in answers if a is not baseline and assignment.judges(a.candidate)]
+    by_prefix = assignment.config is not None and assignment.config.prefix_cache
+    for those in [wanted] if by_prefix else [[found] for found in wanted]:
         for items in batched(assignment.asked.items):
-            cases, places = _cases(assignment, found, items, baseline)
+            cases: dict[bytes, Case] = {}
+            places: dict[bytes, list[VerdictSlot]] = {}
+            for found in those:
+                _add_cases(cases, places, assignment, found, items, baseline)
             serving = {
                 first: _serving_keys(assignment, first, cases[first], slots[0].repeat)
                 for first, slots in places.items()
@@ -299,7 +303,19 @@ def judge_calls(
                         recheck=assignment.recheck,
                     )
                 )
-            yield JudgeCalls(calls, known)
+            yield JudgeCalls(sorted(calls, key=_first_prompt) if by_prefix else calls, known)
+
+
+def _first_prompt(call: JudgeCall) -> list[str]:
+    """What a judge is asked first; sorted by it, prompts stand beside those they share most with.
+
+    Empty for a call that asks nobody.
+    """
+    try:
+        request = next(call.dialogue(), None)
+    except Exception:  # noqa: BLE001 - it is met again, and recorded, when the call is made
+        return []
+    return [] if request is None else [message.content for message in request.messages]
 
 
 def _serving_keys(
@@ -344,14 +360,17 @@ def verdicts_wanted(assignment: JudgeAssignment, answers: Sequence[Answers]) -> 
     return verdicts_each(assignment) * sum(judged)
 
 
-def _cases(
-    assignment: JudgeAssignment, found: Answers, items: Sequence[Item], baseline: Answers | None
-) -> tuple[dict[bytes, Case], dict[bytes, list[VerdictSlot]]]:
+def _add_cases(
+    cases: dict[bytes, Case],
+    places: dict[bytes, list[VerdictSlot]],
+    assignment: JudgeAssignment,
+    found: Answers,
+    items: Sequence[Item],
+    baseline: Answers | None,
+) -> None:
     """The cases of some items by the key of their judgment, and where each serves."""
     own = found.of(items)
     other = {} if baseline is None else baseline.of(items)
-    cases: dict[bytes, Case] = {}
-    places: dict[bytes, list[VerdictSlot]] = {}
     for item, sample in ((item, sample) for item in items for sample in assignment.samples):
         response, opponent = own.get((item.id, sample)), other.get((item.id, sample))
         first = own.get((item.id, 0))
@@ -377,7 +396,6 @@ def _cases(
                 )
                 cases.setdefault(key, case)
                 places.setdefault(key, []).append(place)
-    return cases, places
 
 
 def _shown(

@@ -7,10 +7,11 @@ model that it loads, get the machine for themselves: they end before the next on
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from judgebench.config import Endpoint, JudgeConfig, Suite
+from judgebench.config import CACHING_ENGINES, Endpoint, JudgeConfig, Suite
 from judgebench.errors import ConfigError
 from judgebench.execution.resolve import JudgeAssignment, identity_of, model_of
 from judgebench.protocols import Meter, Provider, Replies
@@ -19,6 +20,7 @@ from judgebench.providers.budget import Budget, ProjectBudget
 from judgebench.providers.compose import Providers, size_of
 from judgebench.providers.prices import Price, price_of
 from judgebench.providers.replay import Replay
+from judgebench.providers.server import LocalServer, engine_command
 from judgebench.providers.tokens import CallSize
 from judgebench.records import Request
 from judgebench.responses.identity import pinned
@@ -26,13 +28,18 @@ from judgebench.store import Store
 from judgebench.store.read import OPEN
 
 
-def groups(assignments: Sequence[JudgeAssignment]) -> Iterator[list[JudgeAssignment]]:
-    """The assignments in the order in which they are asked; those of one group side by side."""
+def groups(
+    assignments: Sequence[JudgeAssignment], *, side_by_side: bool = False
+) -> Iterator[list[JudgeAssignment]]:
+    """The assignments in the order in which they are asked; those of one group side by side.
+
+    ``side_by_side`` is whether there is room for all that need the machine at once.
+    """
     together: list[JudgeAssignment] = []
     alone: dict[str, list[JudgeAssignment]] = {}
     for assignment in assignments:
         needs = needs_the_machine(assignment.config)
-        if needs is None:
+        if needs is None or side_by_side:
             together.append(assignment)
         else:
             alone.setdefault(needs, []).append(assignment)
@@ -85,21 +92,51 @@ class ProviderPool:
             None if store is None or not known else lambda key: bool(store.in_batches([key], None))
         )
         self._has_batches = any(batch.state in OPEN for batch in known)
+        self._store = store
+        self._servers: dict[bytes, LocalServer] = {}
+        self.copies = 1
+        """Of a local model, that are asked at once."""
+        self._make_providers()
+
+    def _make_providers(self) -> None:
         self.providers = Providers(
-            self.replies, budget=self.budget, limits=limits, batched=self._batched
+            self.replies,
+            budget=self.budget,
+            limits=self.limits,
+            batched=self._batched,
+            lease=None if self._store is None else self._store.lease_time,
+            servers=self._servers,
         )
         self.collected: dict[str, Collected] = {}
-        self._store = store
 
     def renew(self) -> None:
         """Fresh connections, for the next event loop; the budget goes on, and is settled."""
         self.budget.settle_up()
         for collected in self.collected.values():
             collected.interface.close()
-        self.providers = Providers(
-            self.replies, budget=self.budget, limits=self.limits, batched=self._batched
-        )
-        self.collected = {}
+        self._make_providers()
+
+    @property
+    def side_by_side(self) -> bool:
+        """Whether models and judges of this machine are loaded at the same time."""
+        return self.suite.gpus is not None and self.suite.gpus.place != "in_turn"
+
+    def start_servers(self, assignments: Sequence[JudgeAssignment]) -> None:
+        """Have the servers of judges load while models answer, where there is room for both."""
+        for one in assignments if self.side_by_side else ():
+            if one.config is not None and one.config.server is not None:
+                self.provider(one.title, one.config)
+        for server in self._servers.values():
+            server.begin()
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """However the block ends, no server is left that was started in it."""
+        try:
+            yield
+        finally:
+            while self._servers:
+                self._servers.popitem()[1].end()
 
     def wind_down(self) -> None:
         """Send nothing more; the replies under way still come."""
@@ -146,6 +183,7 @@ class ProviderPool:
                 self.provider(name, config)
             except ConfigError as error:
                 raise ConfigError(f"{name}: {error}") from None
+        self._servers.clear()  # none was started
         self.renew()
 
     def provider(self, name: str, config: Endpoint | None) -> Provider | None:
@@ -180,14 +218,22 @@ class ProviderPool:
 
     def endpoint(self, config: Endpoint) -> Endpoint:
         """An endpoint of the suite with all that the suite says of it elsewhere."""
+        server, keeps = config.server, isinstance(config, JudgeConfig) and config.prefix_cache
+        if server is not None and server.engine is not None:
+            command = engine_command(server, config.model or "", prefix_cache=keeps)
+            server = server.model_copy(update={"command": command})
+        options = _own_options(config, self.limits.loading_s)
+        if self.suite.executor is not None:  # which has GPUs of its own, and says which
+            options.pop("gpus", None)
         return config.model_copy(
             update={
+                "server": server,
                 "model": model_of(config) or "",
                 "identity": identity_of(config),
                 "timeout_s": config.timeout_s or self.limits.timeout_s,
                 "max_connections": self.slots(config),
                 "price": config.price or self.suite.prices.get(model_of(config) or ""),
-                "provider_options": _own_options(config, self.limits.loading_s),
+                "provider_options": options,
             }
         )
 
@@ -210,9 +256,12 @@ class ProviderPool:
             return 1
         wanted = config.max_connections or self.limits.max_connections
         loaded = config.lm_eval or config.reward_model if isinstance(config, JudgeConfig) else None
+        placed = config.server or loaded
+        copies = max(self.copies, 1 + ((placed and placed.gpus) or "").count(";"))
         if loaded is None or not isinstance(loaded.batch_size, int):
-            return wanted
-        return max(wanted, 2 * loaded.batch_size)  # a batch fills while another one is worked on
+            return wanted * copies
+        # A batch fills while another one is worked on, wherever the model is.
+        return max(wanted, 2 * loaded.batch_size * copies)
 
     def look_after(self) -> Meter:
         """Called every second: gives back what lies idle of a budget; what was taken so far."""
@@ -256,7 +305,9 @@ def _own_options(config: Endpoint, loading_s: float) -> dict[str, object]:
             own["loading_s"] = config.timeout_s or loading_s
         if config.lm_eval is not None:
             own |= config.lm_eval.model_dump()
-            own["model_args"] = pinned(config.lm_eval.model_args)
+            keeps = CACHING_ENGINES.get(config.lm_eval.model)  # by themselves they all do
+            usual = {} if keeps is None else {keeps[0]: keeps[1] is config.prefix_cache}
+            own["model_args"] = {**usual, **pinned(config.lm_eval.model_args)}
         elif config.reward_model is not None:
             own |= config.reward_model.model_dump()
             named = {"pretrained": own["pretrained"], "revision": own["revision"]}

@@ -2,45 +2,29 @@
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
-import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
-from importlib.util import find_spec
-from itertools import pairwise
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from judgebench import registry
 from judgebench.config import CANDIDATE, ApiModel, Endpoint, LmEval, Suite
 from judgebench.dialogue import REPLY_LIMITS
+from judgebench.errors import ConfigError
 from judgebench.execution.execute import evaluate
+from judgebench.execution.forecast import PlanRow
+from judgebench.execution.gpus import fits_as_it_stands, place, tenants
 from judgebench.execution.pool import ProviderPool
 from judgebench.execution.resolve import ResolvedSuite, endpoints, model_of, resolve
+from judgebench.extras import BACKENDS, EXTRAS, absent, install_line
 from judgebench.protocols import NoProgress
 from judgebench.providers.http import Address
 from judgebench.store import open_store
 
-PACKAGES = {
-    "torch": "pip install 'judgebench-harness[hf]'",
-    "transformers": "pip install 'judgebench-harness[hf]'",
-    "vllm": "pip install 'lm-eval[vllm]'",
-}
-"""What local models run with, and how it is installed."""
-
-_OF_BACKEND = dict.fromkeys(("hf", "hf-auto", "huggingface"), ("torch", "transformers"))
 _ANSWER_S = 30.0
-_BILLIONS = re.compile(r"(?:(\d+)x)?(\d+(?:\.\d+)?)b(?![a-z0-9])", re.IGNORECASE)
-_BITS = re.compile(
-    r"(?<!\d)([48])[-_ ]?bits?|(?<![a-z])(?:int|w|fp|q)([48])(?!\d)|(awq|gptq)", re.IGNORECASE
-)
 ASKED = " when asked"
 """How findings about asking are called, after who was asked."""
-
-_FREE = 0.9
-"""The share of a GPU's memory that is left for a model, as vLLM takes it."""
 
 
 class Finding(NamedTuple):
@@ -51,50 +35,44 @@ class Finding(NamedTuple):
     found: str
 
 
-class Gpu(NamedTuple):
-    """A GPU of this machine, with its memory in GiB."""
-
-    name: str
-    memory_gib: float
-
-
-def gpus() -> list[Gpu] | None:
-    """The GPUs that ``nvidia-smi`` knows, by number; None where there is no such program.
-
-    Raises
-    ------
-    OSError, subprocess.SubprocessError
-        Where it does not answer.
-    """
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return None
-    query = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
-    done = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True)
-    rows = (line.rpartition(",") for line in done.stdout.splitlines() if "," in line)
-    return [Gpu(name.strip(), float(mib) / 1024) for name, _, mib in rows]
-
-
 def needs(work: ResolvedSuite) -> Iterator[Finding]:
     """What a run of a suite needs here, and whether it is there. Asks nobody, loads nothing."""
+    for who, extra in extras_of(work.suite):
+        lacking = absent(extra)
+        found = f"{' and '.join(EXTRAS[extra].packages)} installed"
+        if lacking is not None:
+            found = f"{lacking} is not installed: {install_line(lacking)}"
+        yield Finding(who, "ok" if lacking is None else "fault", found)
     for name, config in endpoints(work).items():
         yield from _key(name, config)
         if config.server is not None:
-            command = config.server.command
-            program, there = command[0], command[0] == "python" or shutil.which(command[0])
+            program = config.server.command[0] if config.server.command else "vllm"
+            there = program == "python" or config.server.engine == "sglang" or shutil.which(program)
             fault = f"{program} of its server's command is not installed, or not on the PATH"
             yield Finding(name, "ok" if there else "fault", program if there else fault)
-            yield from _fits(name, _served_model(command), config.server.gpus, _flags(command))
     for name, local in _local_models(work.suite).items():
-        for package in _OF_BACKEND.get(local.model, (local.model,)):
-            yield _installed(name, package)
-        given = {**local.model_args, "_backend": local.model}
-        yield from _fits(name, str(given.get("pretrained") or ""), local.gpus, given)
-    for judge in work.suite.judges:
-        if (own := judge.reward_model) is not None:
-            for package in ("torch", "transformers"):
-                yield _installed(f"judge {judge.name}", package)
-            yield from _fits(f"judge {judge.name}", own.pretrained, own.gpus, {"dtype": own.dtype})
+        if local.model not in BACKENDS:
+            yield Finding(name, "ok", f"lm-eval's backend {local.model}")
+    yield from _room(work)
+
+
+def _room(work: ResolvedSuite) -> Iterator[Finding]:
+    """Whether models and judges fit the GPUs that the suite names for them, or that are here."""
+    try:
+        for at in place(work).values():
+            yield Finding(at.tenant.name, "ok", str(at))
+    except ConfigError as error:
+        name, _, found = str(error).partition(": ")
+        yield Finding(name, "fault", found)
+        return
+    for tenant in tenants(work).values() if work.suite.gpus is None else ():
+        try:
+            stands = fits_as_it_stands(tenant)
+        except ConfigError as error:
+            yield Finding(tenant.name, "fault", str(error).removeprefix(f"{tenant.name}: "))
+        else:
+            if stands is not None and stands.footprint is not None:
+                yield Finding(tenant.name, "ok", str(stands))
 
 
 def _local_models(suite: Suite) -> dict[str, LmEval]:
@@ -120,95 +98,56 @@ def _key(name: str, config: Endpoint) -> Iterator[Finding]:
         yield Finding(name, "ok" if there else "fault", found)
 
 
-def _installed(name: str, package: str) -> Finding:
-    if package not in PACKAGES:  # another backend of lm-eval, which says itself what it lacks
-        return Finding(name, "ok", f"lm-eval's backend {package}")
-    if find_spec(package) is not None:
-        return Finding(name, "ok", f"{package} is installed")
-    return Finding(name, "fault", f"{package} is not installed: {PACKAGES[package]}")
-
-
-# Whether a model fits ---------------------------------------------------------------------------
-
-
-def _fits(name: str, model: str, named: str | None, given: Mapping[str, Any]) -> Iterator[Finding]:
-    """Whether the weights of a model fit the GPUs that a suite names, or that are here."""
-    weights_gib = _weights_gib(model, given)
-    if weights_gib is None:
-        return
-    try:
-        here = gpus()
-    except (OSError, subprocess.SubprocessError, ValueError):
-        here = None
-    if not here:
-        return
-    shown = named if named is not None else os.environ.get("CUDA_VISIBLE_DEVICES")
-    numbers = range(len(here)) if shown is None else [int(n) for n in re.findall(r"\d+", shown)]
-    used = [n for n in numbers if n < len(here)][: _spread_over(given, len(numbers))]
-    if absent := [str(n) for n in numbers if n >= len(here)]:
-        yield Finding(
-            name, "fault", f"there is no GPU {', '.join(absent)} here: {len(here)} in all"
-        )
-    room_gib = _FREE * sum(here[n].memory_gib for n in used)
-    where = f"GPU {', '.join(map(str, used))} ({sum(here[n].memory_gib for n in used):.0f} GiB)"
-    if not used:
-        return
-    if weights_gib > room_gib:
-        yield Finding(
-            name,
-            "fault",
-            f"{model} does not fit {where}: its weights alone take about {weights_gib:.0f} GiB; "
-            "name more GPUs over which it is spread (tensor_parallel_size, parallelize), or a "
-            "smaller or quantised model",
-        )
+def extras_of(suite: Suite) -> Iterator[tuple[str, str]]:
+    """Who in a suite needs which extra (`judgebench.extras`)."""
+    if suite.executor is not None:  # its nodes load models: whether they can is theirs to say
+        yield from ((f"executor {name}", name) for name in suite.executor.model_fields_set)
     else:
-        yield Finding(name, "ok", f"{model}: about {weights_gib:.0f} GiB of weights fit {where}")
+        for name, local in _local_models(suite).items():
+            if local.model in BACKENDS:
+                yield name, BACKENDS[local.model]
+        for judge in suite.judges:
+            if judge.reward_model is not None:
+                yield f"judge {judge.name}", "hf"
+            if judge.server is not None and judge.server.engine == "sglang":
+                yield f"judge {judge.name}", "sglang"
+    asked = {f"model {one.name}": one.api for one in suite.models if one.api is not None}
+    for name, endpoint in (asked | {f"judge {one.name}": one for one in suite.judges}).items():
+        if endpoint.provider == "litellm":
+            yield name, "litellm"
+    for tracker in suite.track:
+        yield f"track {tracker}", tracker
 
 
-def _weights_gib(model: str, given: Mapping[str, Any]) -> float | None:
-    """Of a folder what its files take, else by what a name says (70B, 8x7B); None for neither."""
-    files = [*Path(model).glob("*.safetensors"), *Path(model).glob("*.bin")] if model else []
-    if files:
-        return sum(file.stat().st_size for file in files) / 2**30
-    sizes = _BILLIONS.findall(model.rpartition("/")[2])
-    if not sizes:
-        return None
-    billions = max(float(times or 1) * float(each) for times, each in sizes)
-    return billions * 1e9 * _bytes_each(model, given) / 2**30
+def check_extras(suite: Suite, planned: Callable[[], Sequence[PlanRow]]) -> list[str]:
+    """What a run will miss at its end for want of a package.
 
+    Parameters
+    ----------
+    planned
+        What the run would do; asked for only where a package is not installed.
 
-def _bytes_each(model: str, given: Mapping[str, Any]) -> float:
-    words = [model, *(str(given.get(key) or "") for key in ("quantization", "dtype"))]
-    words += [key for key, value in given.items() if str(value).lower() == "true"]
-    if found := _BITS.search(" ".join(words)):
-        return 1.0 if "8" in found.groups() else 0.5
-    return 4.0 if given.get("dtype") in {"float32", "float"} else 2.0
-
-
-def _spread_over(given: Mapping[str, Any], named: int) -> int:
-    """Over how many GPUs the weights of one copy lie."""
-    if str(given.get("parallelize", "")).lower() == "true" or given.get("device_map"):
-        return named
-    several = ("tensor_parallel_size", "pipeline_parallel_size")
-    spread = [int(given[key]) for key in several if str(given.get(key, "")).isdecimal()]
-    return max(1, spread[0] * spread[-1] if len(spread) == 2 else sum(spread))
-
-
-def _served_model(command: list[str]) -> str:
-    """What a server's command loads: ``vllm serve MODEL``, or the value of ``--model``."""
-    after = {"serve", "--model", "--model-path"}
-    return next((word for before, word in pairwise(command) if before in after), "")
-
-
-def _flags(command: list[str]) -> dict[str, str]:
-    """``--tensor-parallel-size 4`` and ``--dtype=half`` of a command, by their names."""
-    found = {}
-    for word, following in zip(command, [*command[1:], ""], strict=True):
-        name, equals, value = word.partition("=")
-        if name.startswith("--"):
-            found[name[2:].replace("-", "_")] = value if equals else following
-    short = {"tp": "tensor_parallel_size", "tp_size": "tensor_parallel_size"}
-    return {short.get(name, name): value for name, value in found.items()}
+    Raises
+    ------
+    ConfigError
+        Where a model has to answer, or a judge to judge, that cannot without a package, or there is
+        none for the executor: nothing was done yet. Who has nothing left to do needs none.
+    """
+    lacking = {who: name for who, extra in extras_of(suite) if (name := absent(extra)) is not None}
+    if not lacking:
+        return []
+    themselves = {one.name for one in suite.judges if one.provider == CANDIDATE}
+    busy = {who for who in lacking if who.startswith("executor ")}
+    for row in planned():
+        if row.generations or (row.judge_calls and row.judge in themselves):
+            busy.add(f"model {row.model}")
+        if row.judge_calls:
+            busy.add(f"judge {row.judge}")
+    said = {who: f"{who} needs {name}, which is not installed: {install_line(name)}"
+            for who, name in lacking.items()}  # fmt: skip
+    if refused := [line for who, line in said.items() if who in busy]:
+        raise ConfigError("; ".join(refused))
+    return [line for who, line in said.items() if who.startswith("track ")]
 
 
 # Who is asked -----------------------------------------------------------------------------------

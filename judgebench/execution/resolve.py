@@ -394,7 +394,7 @@ def _assignment(
             provider=identity_of(config) if config else None,
             sampling=sampling,
             options=options,
-            extra=config.extra if config else {},
+            extra=_extra(config) if config else {},
             reasoning=config.reasoning if config else None,
             prompts=prompts,
             content=content,
@@ -412,6 +412,14 @@ def _assignment(
         inputs=_seen(name, judge, asked),
         only=only,
     )
+
+
+def _extra(config: JudgeConfig) -> JsonObject:
+    """What is sent besides; a server that keeps prefixes only where it is told so is told."""
+    tells = config.prefix_cache and config.lm_eval is None
+    if not tells or (config.server is not None and config.server.engine is not None):
+        return config.extra
+    return {"cache_prompt": True, **config.extra}
 
 
 def _check_baseline(asked: ResolvedBenchmark, suite: Suite) -> None:
@@ -520,7 +528,16 @@ def model_of(config: Endpoint) -> str | None:
 
 
 def identity_of(config: Endpoint) -> str | None:
-    """Who answers: never a URL or a port, which say nothing about the model."""
+    """Who answers: never a URL or a port, which say nothing about the model.
+
+    A model that keeps what prompts begin with answers otherwise now and then, so it is another one.
+    """
+    keeps = isinstance(config, JudgeConfig) and config.prefix_cache
+    identity = _model_identity(config)
+    return f"{identity}+prefix_cache" if keeps else identity
+
+
+def _model_identity(config: Endpoint) -> str | None:
     if config.identity_file is not None:
         if not config.identity_file.is_file():
             raise ConfigError(f"identity_file {config.identity_file} is no file")
@@ -534,6 +551,8 @@ def identity_of(config: Endpoint) -> str | None:
         weights = weights_identity({"pretrained": own.pretrained, "revision": own.revision})
         label = config.provider_options.get("label")
         return weights if label is None else f"{weights}+label {label}"
+    if config.server is not None and config.server.engine is not None:
+        return weights_identity({**config.server.args, "pretrained": config.server.checkpoint})
     return config.provider
 
 

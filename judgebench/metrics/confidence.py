@@ -39,7 +39,7 @@ from judgebench.stats.confidence import (
     why_no_auroc,
 )
 from judgebench.stats.resample import Resamples, content_seed, weighted_sums
-from judgebench.stats.weighted_mean import ends_of_average, set_average
+from judgebench.stats.weighted_mean import ends_of_average, weighted_mean
 
 Floats: TypeAlias = NDArray[np.float64]
 Statistic: TypeAlias = Callable[[Floats], Floats]
@@ -288,7 +288,7 @@ def _drawn(sets: Sequence[Figures], intervals: Intervals) -> _Found:
     stacked = np.stack(
         [np.broadcast_to(one.values, (n_draws, len(DRAWN))) for one in sets], axis=-1
     )
-    values = set_average(stacked, [one.size for one in sets])
+    values = weighted_mean(stacked, [one.size for one in sets])
     ends = intervals.ends(values, None) if n_draws > 1 else None
     units = sum(one.units for one in sets)
     rarer = int(sum(min(one.correct.sum(), (1.0 - one.correct).sum()) for one in sets))
@@ -313,7 +313,7 @@ def _fixed(sets: Sequence[Figures], intervals: Intervals) -> _Found:
     sizes = [one.size for one in sets]
     found: _Found = {}
     for name, method in {**dict.fromkeys(_BINNING, _PLUG_IN), "aurc": _AURC}.items():
-        value = float(set_average([one.points[name] for one in sets], sizes))
+        value = float(weighted_mean([one.points[name] for one in sets], sizes))
         found[name] = (value, math.nan, math.nan, method)
     error = corrected_error(
         [one.bins for one in sets], sizes, level=intervals.level, seed=intervals.seed
@@ -323,7 +323,7 @@ def _fixed(sets: Sequence[Figures], intervals: Intervals) -> _Found:
         said = f"{CORRECTED}; no interval, {said}" if said else CORRECTED
     found["ece"] = (error.value, error.low, error.high, said)
     areas = [one.points["auroc"] for one in sets]
-    value = float(set_average(areas, sizes))
+    value = float(weighted_mean(areas, sizes))
     those = [one.auroc for one in sets if one.auroc is not None]
     low, high, method = math.nan, math.nan, ""
     if not math.isnan(value):
@@ -415,10 +415,10 @@ def risk_curve(
     if not all(len(one.correct) for one in sets):
         return None
     sizes = [one.size for one in sets]
-    at_tenths = set_average(np.stack([one.at_tenths for one in curves], axis=-1), sizes)
+    at_tenths = weighted_mean(np.stack([one.at_tenths for one in curves], axis=-1), sizes)
     return RiskCurve(
         edges=_EDGES,
-        risk=set_average(np.stack([one.steps for one in curves], axis=-1), sizes),
+        risk=weighted_mean(np.stack([one.steps for one in curves], axis=-1), sizes),
         points=_curve_points(sets, at_tenths, intervals),
     )
 

@@ -30,7 +30,7 @@ Lengths = Mapping[tuple[str, str], float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Compared:
+class LengthComparisons:
     """What one judge says of each model beside one opponent, and how long the answers are.
 
     items
@@ -86,7 +86,7 @@ class LengthControlled:
 
 def compared(
     columns: Columns, opponent: str, lengths: Lengths, judges: frozenset[str] | None = None
-) -> dict[str, Compared]:
+) -> dict[str, LengthComparisons]:
     """Comparisons with one opponent, judge by judge.
 
     Parameters
@@ -110,7 +110,7 @@ def compared(
 
 def _compared(
     table: VerdictTable, rows: Ints, means: ItemMeans, opponent: str, lengths: Lengths
-) -> Compared:
+) -> LengthComparisons:
     here = np.unique(table.models_of(rows))
     models = tuple(table.models[m] for m in here)
     items = natsorted(table.items, alg=ns.PRESORT)
@@ -129,7 +129,7 @@ def _compared(
     preference = np.where(known, means.mean[grid].T, np.nan)
     used = ~np.isnan(preference)
     n = np.where(used, means.readable[grid].T, 0.0).sum(axis=1)
-    return Compared(
+    return LengthComparisons(
         items=tuple(items),
         board_items=table.items,
         place=place,
@@ -159,7 +159,7 @@ PARAMETERS = 3
 
 
 def exact(
-    one: Compared,
+    one: LengthComparisons,
     calibration: LengthCalibration,
     *,
     intervals: Intervals,
@@ -215,7 +215,7 @@ def exact(
 
 
 def compat(
-    one: Compared, calibration: LengthCalibration, *, intervals: Intervals
+    one: LengthComparisons, calibration: LengthCalibration, *, intervals: Intervals
 ) -> dict[str, dict[str, Estimate]]:
     """The fits as AlpacaEval 0.6.6 makes them, of the items that were asked about.
 
@@ -254,7 +254,7 @@ def compat(
 
 
 def _estimate(
-    one: Compared,
+    one: LengthComparisons,
     m: int,
     fit: LengthControl,
     intervals: Intervals,

@@ -1,9 +1,11 @@
 """Two models, or one model twice, in the eyes of one judge: how they differ, and how surely.
 
-The one engine of compare, gate, runs diff and nights. Two sets of verdicts are lined up
+The one engine of compare, gate, runs diff, nights and training. Two sets of verdicts are lined up
 item by item (`JudgeMeans`), tested as observed and at the ends of what is missing (`compare`), and
 the difference is one estimate (`difference`): the same pair has the same figures wherever it is
-shown. Judges are compared with judges by the same tests and families (`judge_differences`).
+shown. The checkpoints of a training run are many, and share their draws (`shared_draws`); judges
+are compared with judges by the same tests and families (`judge_differences`). Why so:
+docs/decisions/0034-one-engine-compares.md.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from judgebench.metrics.accuracy import ACCURACY
 from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.intervals import LEAST, Floats, Intervals
 from judgebench.metrics.item_means import ItemMeans, item_means
-from judgebench.metrics.measure import Measure, estimated, mean_of
+from judgebench.metrics.measure import Estimated, Measure, estimated, mean_of
 from judgebench.metrics.measures import Balance, balanced
 from judgebench.metrics.scores import SCORE, mixed, scales_of
 from judgebench.metrics.verdict_table import FAILED, Columns, Ints, read_table
@@ -117,7 +119,7 @@ class PairedModels:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
+class PairedTests:
     """Three tests of one question, all without the unit.
 
     observed
@@ -278,26 +280,35 @@ class JudgeMeans:
 
     Parameters
     ----------
-    its
-        The rows of that judge.
+    columns
+        The rows of that judge, or of a whole board, whose items and units are then drawn from.
     group
         Of items, where these are of one: a part of the metric's name.
+    rows
+        Of a whole board those of the judge.
     """
 
     def __init__(
         self,
-        its: Columns,
+        columns: Columns,
         kind: BoardKind,
         judge: str,
         labels: Sequence[str],
         balance: Balance | None,
         group: str | None = None,
+        rows: Ints | None = None,
     ) -> None:
-        values, self.ends, metric, self.why_not = as_numbers(its, kind, labels)
-        self.judge, self.kind = judge, kind
+        self.judge, self.kind, self.balance = judge, kind, balance
+        self.table = read_table(columns)
+        values, self.ends, metric, self.why_not = as_numbers(columns, kind, labels)
+        its = columns
+        if rows is not None:
+            its = {name: taken(column, rows) for name, column in columns.items()}
+            _, self.ends, _, self.why_not = as_numbers(its, kind, labels)
+        self.scales = scales_of(its, range(len(its["kind"]))) if self.why_not else ()
         self.metric = metric if group is None else f"{metric}/{group}"
-        self.table = read_table(its)
-        self.means = item_means(self.table, np.arange(len(its["kind"])), values, ends=self.ends)
+        rows = np.arange(len(columns["kind"])) if rows is None else rows
+        self.means = item_means(self.table, rows, values, ends=self.ends)
         self.weight, self.stratum = item_weights(self.table.items, balance)
 
     def pair(self, candidate: str, baseline: str) -> PairedModels:
@@ -343,6 +354,15 @@ class JudgeMeans:
             worst=None if means.worst is None else two(means.worst),
             best=None if means.best is None else two(means.best),
         )
+
+    def over_draws(self, means: ItemMeans, wanted: Intervals) -> tuple[Measure, Estimated]:
+        """What models are ranked by, and its estimates over draws of units that all share."""
+        measure = mean_measure(means, self.table.items, self.kind, self.balance)
+        if self.why_not is not None:
+            measure = mixed(measure, self.scales)
+        of_units = measure.of_units(self.table.unit_of, len(self.table.units))
+        (sums,) = wanted.resamples(self.table.units).sums([of_units])
+        return measure, estimated(measure, of_units, sums, wanted)
 
 
 def compared_directly(
@@ -441,7 +461,7 @@ def head_to_head(
 
 def compare(
     pair: PairedModels, *, alpha: float, seed: int = 0, finest: float | None = None
-) -> Compared:
+) -> PairedTests:
     """Test whether the candidate is worse, as observed and at the ends of what is missing.
 
     Parameters
@@ -470,7 +490,7 @@ def compare(
         worst = tested(pair.worst[:, CANDIDATE] - pair.best[:, BASELINE], everything)
         best = tested(pair.best[:, CANDIDATE] - pair.worst[:, BASELINE], everything)
     weight = _normalised(pair, both)
-    return Compared(
+    return PairedTests(
         observed=tested(mine - theirs, both),
         worst=worst,
         best=best,
@@ -603,7 +623,7 @@ def family(
 
 
 def difference(
-    pair: PairedModels, compared: Compared, ends: tuple[float, float], *, level: float
+    pair: PairedModels, compared: PairedTests, ends: tuple[float, float], *, level: float
 ) -> Estimate:
     """Candidate minus baseline, in the metric's units.
 
@@ -692,19 +712,15 @@ def before_and_after(
     wanted = intervals or Intervals()
     its = _both_sides(first, second, items, units or {})
     judged = JudgeMeans(its, kind, judge, labels, balance)
-    means, table = judged.of(FIRST, SECOND), judged.table
+    means = judged.of(FIRST, SECOND)
     there = ~np.isnan(means.mean).any(axis=1, keepdims=True)
     of_both = replace(
         means,
         mean=np.where(there, means.mean, np.nan),
         readable=np.where(there, means.readable, 0.0),
     )
-    measure = mean_measure(of_both, table.items, kind, balance)
-    if judged.why_not is not None:
-        measure = mixed(measure, scales_of(its, range(len(its["kind"]))))
-    of_units = measure.of_units(table.unit_of, len(table.units))
-    (sums,) = wanted.resamples(table.units).sums([of_units])
-    one, other = estimated(measure, of_units, sums, wanted).estimates
+    measure, found_each = judged.over_draws(of_both, wanted)
+    one, other = found_each.estimates
     # What is missing has its ends by the measure: no test is made of them.
     pair = replace(judged.pair(SECOND, FIRST), worst=None, best=None)
     alpha = (1.0 - wanted.level) / 2.0

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from judgebench.metrics.confidence import Floats, QuestionSet, Statistic, statistics
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.paired import BASELINE, CANDIDATE, Compared, PairedModels, compare
+from judgebench.metrics.paired import BASELINE, CANDIDATE, PairedModels, PairedTests, compare
 from judgebench.plain_text import counted
 from judgebench.stats.calibration_error import (
     bin_contributions,
@@ -35,7 +35,7 @@ from judgebench.stats.confidence import auroc, why_no_auroc
 from judgebench.stats.paired_bootstrap import bootstrap_test
 from judgebench.stats.paired_tests import PairedTest
 from judgebench.stats.resample import weighted_sums
-from judgebench.stats.weighted_mean import set_average
+from judgebench.stats.weighted_mean import weighted_mean
 
 CONFIDENCE_METRICS = ("auroc", "ece", "brier", "alignment")
 LOWER_IS_BETTER = frozenset({"ece", "brier"})
@@ -71,7 +71,7 @@ def of_confidences(
     judge: str,
     alpha: float,
     intervals: Intervals,
-) -> tuple[PairedModels, Compared]:
+) -> tuple[PairedModels, PairedTests]:
     """Compare one confidence of two models against the labels of one judge.
 
     Averages over several sets are weighted with their sizes, as on the board.
@@ -104,7 +104,7 @@ def of_confidences(
         worst, best = (low_high, high_low) if pair.higher_is_better else (high_low, low_high)
     without = int(pair.missing.sum())
     lack = f"{counted(without, 'answer')} {'lacks' if without == 1 else 'lack'}"
-    compared = Compared(
+    compared = PairedTests(
         observed=observed,
         worst=worst,
         best=best,
@@ -192,7 +192,7 @@ class _Tests:
             right = np.nansum(one.correct[rows], axis=0)
             rarer += np.minimum(right, len(rows) - right)
         sizes = [one.questions.size for one in self.sets]
-        values = self.sign * set_average(np.stack(found, axis=-1), sizes)
+        values = self.sign * weighted_mean(np.stack(found, axis=-1), sizes)
         test = bootstrap_test(
             values[:, CANDIDATE] - values[:, BASELINE],
             units=units,

@@ -17,7 +17,7 @@ from judgebench.metrics import length_controlled
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.length_calibration import LengthCalibration
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED, PARAMETERS, Lengths
-from judgebench.metrics.paired import BASELINE, CANDIDATE, Compared, PairedModels
+from judgebench.metrics.paired import BASELINE, CANDIDATE, PairedModels, PairedTests
 from judgebench.metrics.verdict_table import Columns
 from judgebench.stats.paired_bootstrap import bootstrap_test
 from judgebench.stats.paired_tests import PairedTest
@@ -33,7 +33,7 @@ def at_equal_length(
     calibration: LengthCalibration,
     alpha: float,
     intervals: Intervals,
-) -> tuple[PairedModels, Compared]:
+) -> tuple[PairedModels, PairedTests]:
     """Compare two models' length-controlled win rates on the items of both.
 
     Both are fitted on the items of which both have a readable verdict and a known length, so that
@@ -78,7 +78,7 @@ def at_equal_length(
         why_not=pair.why_not or why_not,
     )
     bounded = worst is not None and best is not None
-    return told, Compared(
+    return told, PairedTests(
         observed=observed,
         worst=worst if bounded else None,
         best=best if bounded else None,
@@ -157,13 +157,15 @@ class _Fits:
         figures = float(scores[0, CANDIDATE]), float(scores[0, BASELINE])
         return test, figures, why_not[0] if why_not else None
 
-    def _lined_up(self, preference: Floats, kept: NDArray[np.bool_]) -> length_controlled.Compared:
+    def _lined_up(
+        self, preference: Floats, kept: NDArray[np.bool_]
+    ) -> length_controlled.LengthComparisons:
         """The kept items in the order in which cross-validation folds them."""
         order = self.order[kept[self.order]]
         units, place = np.unique(self.pair.unit_of[order], return_inverse=True)
         first = {int(unit): at for at, unit in reversed(list(enumerate(self.pair.unit_of)))}
         asked = np.ones((2, len(order)), dtype=np.bool_)
-        return length_controlled.Compared(
+        return length_controlled.LengthComparisons(
             items=tuple(self.pair.items[at] for at in order),
             board_items=tuple(self.pair.items[first[int(unit)]] for unit in units),
             place=place.astype(np.int64),

@@ -10,7 +10,6 @@ import numpy as np
 
 from judgebench.columns import Column, coded, counted, marked, numbers, same
 from judgebench.columns import taken as rows_of
-from judgebench.errors import ConfigError
 from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.item_means import ItemMeans, item_means
@@ -186,13 +185,8 @@ def package_metrics(columns: Columns) -> dict[str, Column]:
     Such a metric is a function of three arrays, the scores and the lowest and highest that each
     could be, and returns a number for each of them, whose mean is on the board; or a
     `registry.Metric` that has such a function. It is on no scale: there are no worst cases. nan
-    stays nan, and what is infinite is no number either. One that raises, or makes no number, has
-    no value, and a column `WHY` beside it.
-
-    Raises
-    ------
-    ConfigError
-        For one that returns another number of numbers.
+    stays nan, and what is infinite is no number either. One that raises, makes no number, or
+    another number of numbers has no value, and a column `WHY` beside it.
     """
     found: dict[str, Column] = {}
     if not (entries := package_entries()):
@@ -209,10 +203,11 @@ def package_metrics(columns: Columns) -> dict[str, Column]:
         except Exception as error:  # noqa: BLE001 - a function may raise whatever it wants
             why = f"metric {metric.name.removeprefix(DIMENSION)} raised {type(error).__name__}"
         if made.shape != values.shape:
-            raise ConfigError(
-                f"metric {name.removeprefix(DIMENSION)}: {len(values)} scores make {made.shape} "
-                "numbers; one each is needed"
+            why = (
+                f"metric {name.removeprefix(DIMENSION)} made an array of shape {made.shape} of "
+                f"{len(values)} scores, and not a number of each"
             )
+            made = np.full(len(values), np.nan)
         if why is None and read.any() and not np.isfinite(made[read]).any():
             why = f"metric {name.removeprefix(DIMENSION)} made no number of any score"
         found[name] = np.where(read & np.isfinite(made), made, np.nan)

@@ -13,16 +13,12 @@ from statistics import NormalDist
 
 import numpy as np
 
-from judgebench.columns import taken as rows_of
+from judgebench.columns import marked
 from judgebench.metrics.board_kinds import BoardKind, board
-from judgebench.metrics.intervals import LEAST, Floats, Intervals
-from judgebench.metrics.item_means import item_means
-from judgebench.metrics.measure import Measure, estimated, mean_of
-from judgebench.metrics.measures import Balance, balanced
-from judgebench.metrics.paired import as_numbers
-from judgebench.metrics.scores import mixed, scales_of
-from judgebench.metrics.verdict_table import Columns, Ints, read_table
-from judgebench.metrics.win_rate import PERCENT
+from judgebench.metrics.intervals import Floats, Intervals
+from judgebench.metrics.measures import Balance
+from judgebench.metrics.paired import JudgeMeans
+from judgebench.metrics.verdict_table import Columns, Ints
 from judgebench.records import Estimate
 from judgebench.stats.resample import wilson_interval
 from judgebench.stats.simultaneous import Band, sup_t_band
@@ -33,7 +29,7 @@ FEWEST = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lineup:
+class SharedDraws:
     """What one judge says of some models.
 
     metric
@@ -56,7 +52,7 @@ class Lineup:
     unit: float
     shares: bool
 
-    def among(self, kept: Sequence[bool]) -> Lineup:
+    def among(self, kept: Sequence[bool]) -> SharedDraws:
         """Some of the models alone."""
         places = [place for place, wanted in enumerate(kept) if wanted]
         return replace(
@@ -141,7 +137,7 @@ class Lineup:
         return np.asarray(found * self.units / max(1, self.units - 1))
 
 
-def lineup(
+def shared_draws(
     columns: Columns,
     kind: BoardKind,
     judge: str,
@@ -150,7 +146,7 @@ def lineup(
     labels: Sequence[str],
     balance: Balance | None = None,
     intervals: Intervals | None = None,
-) -> Lineup:
+) -> SharedDraws:
     """Line up models of one judge's board.
 
     Parameters
@@ -164,39 +160,21 @@ def lineup(
     balance
         How categories make up the whole, where they count equally.
     """
-    wanted = intervals or Intervals()
-    taken = board(columns, kind)
-    table = read_table(taken)
-    its = np.flatnonzero(table.judge_of == table.judges.index(judge))
-    there = {table.models[m] for m in np.unique(table.models_of(its)).tolist()}
+    whole_board = board(columns, kind)
+    rows = np.flatnonzero(marked(whole_board["judge"], lambda one: one == judge))
+    judged = JudgeMeans(whole_board, kind, judge, labels, balance, rows=rows)
+    table = judged.table
+    there = {table.models[m] for m in np.unique(table.models_of(rows)).tolist()}
     named = tuple(model for model in models if model in there)
     places = [table.models.index(model) for model in named]
-    values, _, metric, _ = as_numbers(taken, kind, labels)
-    said = {name: rows_of(column, its) for name, column in taken.items()}
-    _, ends, _, several = as_numbers(said, kind, labels)
-    means = item_means(table, its, values, ends=ends)
-    measure: Measure
-    if balance is not None and kind.kind == "score":
-        measure = balanced(means, table.items, balance, list(balance.sides))
-    else:
-        measure = mean_of(
-            means,
-            unit=PERCENT if kind.kind == "preference" else 1.0,
-            proportion=kind.kind != "score",
-            least=LEAST,
-        )
-    if several is not None:
-        measure = mixed(measure, scales_of(said, range(len(its))))
-    of_units = measure.of_units(table.unit_of, len(table.units))
-    (sums,) = wanted.resamples(table.units).sums([of_units])
-    whole = estimated(measure, of_units, sums, wanted)
+    measure, whole = judged.over_draws(judged.means, intervals or Intervals())
     found = [whole.estimates[place] for place in places]
-    return Lineup(
-        metric=metric,
+    return SharedDraws(
+        metric=judged.metric,
         models=named,
         estimates=tuple(found),
         draws=whole.scores[:, places] * measure.unit,
-        step=_step(means.mean[:, places]) * measure.unit,
+        step=_step(judged.means.mean[:, places]) * measure.unit,
         unit=measure.unit,
         shares=measure.proportion,
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,10 @@ from judgebench.providers.base import Counts
 from judgebench.providers.budget import Budget, BudgetGuard
 from judgebench.providers.guard import ContextGuard
 from judgebench.providers.prices import price_of
-from judgebench.providers.rate_limit import RateLimit, gate_for
+from judgebench.providers.rate_limit import RateLimit, SharedRate, gate_for
 from judgebench.providers.replay import Replay
 from judgebench.providers.retry import Retry
-from judgebench.providers.server import LocalServer, WithServer
+from judgebench.providers.server import Copies, LocalServer, WithServer
 from judgebench.providers.tokens import CallSize, counter_for
 from judgebench.records import Request
 from judgebench.secret import checked_base_url
@@ -65,6 +66,10 @@ class Providers:
         Those of the suite, for what an endpoint does not say itself.
     batched
         See `Replay`.
+    servers
+        Those of the run, which may have been started before anything is asked.
+    lease
+        `Store.lease_time`, where processes share it; None for a limit of this process alone.
     """
 
     def __init__(
@@ -74,13 +79,16 @@ class Providers:
         budget: Budget | None = None,
         limits: Limits | None = None,
         batched: Callable[[bytes], bool] | None = None,
+        servers: dict[bytes, LocalServer] | None = None,
+        lease: Callable[[bytes, float], tuple[float, float]] | None = None,
     ) -> None:
         self.budget = budget or Budget()
         self._batched = batched
+        self._lease = lease
         self._replies = replies
         self._limits = limits or Limits()
         self._stacks: dict[bytes, _Stack] = {}
-        self._servers: dict[bytes, LocalServer] = {}
+        self._servers = {} if servers is None else servers
 
     def get(self, endpoint: Endpoint) -> Replay:
         """The stack around a provider, made once for equal endpoints.
@@ -122,8 +130,8 @@ class Providers:
             for stack in self._stacks.values():
                 await stack.replay.close()
         finally:
-            for server in self._servers.values():
-                await server.stop()
+            while self._servers:
+                await self._servers.popitem()[1].stop()
 
     def _stack(self, given: Endpoint) -> _Stack:
         limits = {name: value for name, value in self._limits if getattr(given, name, 0) is None}
@@ -142,6 +150,7 @@ class Providers:
             tokens_per_minute=endpoint.tokens_per_minute,
             tokens=size.expected,
             gate=gate_for(_key(endpoint, _DOOR)),
+            shared=self._shared_rate(endpoint),
         )
         budget = BudgetGuard(
             limit,
@@ -161,7 +170,20 @@ class Providers:
         replay = Replay(fits, self._replies, counts, price=price, batched=self._batched)
         return _Stack(replay, retry, budget, limit)
 
+    def _shared_rate(self, endpoint: Endpoint) -> Callable[[], float] | None:
+        """What processes on one store share; a server that each starts for itself is not."""
+        if self._lease is None or endpoint.requests_per_minute is None or endpoint.server:
+            return None
+        # No hash of a key gets into a store: keys of one account have its limit between them.
+        door = _key(endpoint.model_copy(update={"api_key": None}), _DOOR)
+        return SharedRate(partial(self._lease, door), endpoint.requests_per_minute).take
+
     def _provider(self, endpoint: Endpoint) -> Provider:
+        """The bare provider, or one for each group of GPUs that it lies on."""
+        each = [self._one(copy) for copy in copies_of(endpoint)]
+        return Copies(each) if len(each) > 1 else each[0]
+
+    def _one(self, endpoint: Endpoint) -> Provider:
         """The bare provider, behind its own server where it has one."""
         make: Callable[[Endpoint], Provider]
         make = registry.load("providers", endpoint.provider or "").make
@@ -176,6 +198,22 @@ class Providers:
             self._servers[key],
             lambda address: make(endpoint.model_copy(update={"base_url": address})),
         )
+
+
+def copies_of(endpoint: Endpoint) -> list[Endpoint]:
+    """An endpoint of this machine for each group of its GPUs, as ``0,1;2,3`` names two."""
+    server, options = endpoint.server, endpoint.provider_options
+    gpus = options.get("gpus") if server is None else server.gpus
+    if not isinstance(gpus, str) or ";" not in gpus:
+        return [endpoint]
+    return [
+        endpoint.model_copy(
+            update={"provider_options": {**options, "gpus": group}}
+            if server is None
+            else {"server": server.model_copy(update={"gpus": group})}
+        )
+        for group in gpus.split(";")
+    ]
 
 
 def size_of(endpoint: Endpoint) -> CallSize:

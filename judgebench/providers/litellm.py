@@ -10,6 +10,7 @@ from typing import Any
 
 from judgebench.config import Endpoint
 from judgebench.errors import CallError, ConfigError
+from judgebench.extras import install_line
 from judgebench.providers.http import ChatProvider, raised
 from judgebench.providers.http_errors import Call, connection_error, no_success
 from judgebench.providers.openai import CHAT
@@ -36,9 +37,7 @@ def make(endpoint: Endpoint) -> LiteLlm:
     else:
         library.suppress_debug_info = True  # else printed among a run's own lines
         return LiteLlm(endpoint, library)
-    raise ConfigError(
-        f"the provider 'litellm' needs LiteLLM ({reason}): pip install judgebench-harness[litellm]"
-    )
+    raise ConfigError(f"the provider 'litellm' needs LiteLLM ({reason}): {install_line('litellm')}")
 
 
 class LiteLlm(ChatProvider):

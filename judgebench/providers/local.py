@@ -13,6 +13,7 @@ import asyncio
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -39,7 +40,7 @@ from judgebench.records import (
     TokenLogprob,
     Usage,
 )
-from judgebench.workers.process import NEEDS, WorkerProcess, clean
+from judgebench.workers.process import NEEDS, START, Worker, clean
 
 _OPTIONS: Mapping[str, Any] = {
     "model": "hf",
@@ -66,6 +67,9 @@ _OTHER_NAMES = {
     "until": "stop",
     **dict.fromkeys(("max_gen_toks", "max_new_tokens", "max_completion_tokens"), "max_tokens"),
 }
+MOST_AT_ONCE = 1024
+"""Batches under way, one for each GPU of a cluster; on this machine it is one."""
+
 _LINGER_S = 0.01
 _QUIET_S = 0.002
 
@@ -417,17 +421,18 @@ class BatchedWorker:
         timeout_s: float,
         loading_s: float | None = None,
     ) -> None:
-        self._start = partial(WorkerProcess, module, model=model, gpus=gpus, needs=needs)
+        self._start = partial(START.get(), module, model=model, gpus=gpus, needs=needs)
         self._job = job
         self._model = model
         self._timeout_s = timeout_s
         self._loading_s = timeout_s if loading_s is None else loading_s
-        self._process: WorkerProcess | None = None
+        self._process: Worker | None = None
         self._batch = 1
         self.stack: Runtime | None = None
         """How the model runs; None until it is loaded."""
         self._waiting: list[_Waiting] = []
-        self._work: asyncio.Task[None] | None = None
+        self._work: set[asyncio.Task[None]] = set()
+        self._threads = ThreadPoolExecutor(MOST_AT_ONCE)
         self._restarts = RESTARTS
         self._unavailable: str | None = None
 
@@ -456,18 +461,25 @@ class BatchedWorker:
             raise ProviderUnavailableError(self._unavailable)
         waiting = _Waiting(question, alike, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
-        if self._work is None or self._work.done():
-            self._work = asyncio.create_task(self._answer_all())
+        self._work_on()
         return await waiting.answer
 
     async def close(self) -> None:
         """End the worker and everything it started. Nothing can be asked any more."""
         self._unavailable = self._unavailable or f"{self._model} was closed"
-        if self._work is not None:
-            self._work.cancel()
-            await asyncio.wait({self._work})
+        if self._work:
+            for task in self._work:
+                task.cancel()
+            await asyncio.wait(self._work)
         self._give_up()  # work that was cancelled before its first step has not done so
         await self._stop()
+        self._threads.shutdown(wait=False)
+
+    def _work_on(self) -> None:
+        """Where one batch more can be under way, by one task more."""
+        self._work = {task for task in self._work if not task.done()}
+        if len(self._work) < (1 if self._process is None else self._process.width):
+            self._work.add(asyncio.create_task(self._answer_all()))
 
     async def _answer_all(self) -> None:
         """Batch by batch, until nobody waits."""
@@ -476,13 +488,15 @@ class BatchedWorker:
                 worker = self._process or await self._load()
                 await self._linger()
                 if batch := self._next_batch():
+                    if self._waiting:
+                        self._work_on()
                     await self._answer(worker, batch)
         except ProviderUnavailableError as error:
             self._unavailable = str(error)
         finally:  # also when cancelled
             self._give_up()
 
-    async def _load(self) -> WorkerProcess:
+    async def _load(self) -> Worker:
         """The worker, with its model loaded."""
         try:
             worker = self._process = self._start()
@@ -524,7 +538,7 @@ class BatchedWorker:
         self._waiting = [one for one in waiting if one not in alike]
         return alike
 
-    async def _answer(self, worker: WorkerProcess, batch: list[_Waiting]) -> None:
+    async def _answer(self, worker: Worker, batch: list[_Waiting]) -> None:
         """Put one batch to the worker; whatever happens, each of it hears of it."""
         questions = [{"id": number, **one.question} for number, one in enumerate(batch)]
         events: list[dict[str, Any]] = []
@@ -536,7 +550,7 @@ class BatchedWorker:
                 events.append(event)  # noqa: PERF402  (what came before an end is kept)
 
         try:
-            await asyncio.to_thread(listen)
+            await asyncio.get_running_loop().run_in_executor(self._threads, listen)
         except TimeoutError:
             await self._stop()
             kind, again = "timeout", self._may_start_again()

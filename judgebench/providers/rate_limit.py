@@ -1,7 +1,8 @@
 """No more calls at a time, or in a minute, than the other side can take; the first one alone.
 
 All runs of a process that use the same door share what may pass through it, whatever event loop
-and thread they are in.
+and thread they are in. Requests a minute are shared by all processes on one store as well, which
+take turns: each has a piece of the time for itself, a second of it at most.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import Literal
 
-from judgebench.errors import CallError
-from judgebench.protocols import Provider
+from judgebench.errors import CallError, StoreBusyError, StoreFullError, StoreGoneError
+from judgebench.protocols import Provider, at_once
 from judgebench.providers.base import NotSentError, WaitingLine, WindingDownError, told_again
 from judgebench.records import Reply, Request
 
@@ -27,6 +28,9 @@ _LONGEST_PAUSE_S = 60.0  # as long as a retry waits, which gives up where more i
 _LOST_PLACES = 0.5  # by one sign of overload
 _SOON_S = 1e-9  # rounding leaves such waits, which a clock cannot tell from none
 _MINUTE_S = 60.0
+_LATE_S = 0.9  # and a tenth of a second for what a clock and a lease are off by
+_AHEAD_S = 5.0  # who finds more time than this dealt out takes a smaller piece, as all others do
+_STORE_S = 0.005  # between two tries at a store while others write
 
 
 class RateLimit:
@@ -51,6 +55,8 @@ class RateLimit:
         How many tokens a call is going to use, about; asked only where tokens are limited.
     gate
         What is shared with others; one of its own if None.
+    shared
+        Where processes share the requests of a minute; asked last, as `SharedRate.take` is.
     """
 
     def __init__(
@@ -62,6 +68,7 @@ class RateLimit:
         tokens_per_minute: float | None = None,
         tokens: Callable[[Request], int] = lambda _: 0,
         gate: Gate | None = None,
+        shared: Callable[[], float] | None = None,
     ) -> None:
         self.max_connections = max_connections
         self.requests_per_minute = requests_per_minute
@@ -69,6 +76,7 @@ class RateLimit:
         self.gate = gate or Gate()
         self._inner = inner
         self._tokens = tokens
+        self._shared = shared
         self._winding_down = False
         self._first = asyncio.Lock()
         self._first_is_back = False
@@ -111,7 +119,7 @@ class RateLimit:
         def take() -> float:
             if self._winding_down:
                 raise WindingDownError("the run is stopping: this was not asked")
-            return self.gate.take(tokens)
+            return self.gate.take(tokens, self._shared)
 
         if self._winding_down:
             take()
@@ -200,7 +208,7 @@ class Gate:
             if self._members:
                 self._set_limits()
 
-    def take(self, tokens: int) -> float:
+    def take(self, tokens: int, shared: Callable[[], float] | None = None) -> float:
         """Enter if that is possible now: 0, else after how many seconds it may be."""
         if self._inside + 1 > self.allowed:
             return math.inf
@@ -208,6 +216,8 @@ class Gate:
         buckets = ((self._requests, 1), (self.tokens, tokens))
         waits = [bucket.wait_s(cost, now) for bucket, cost in buckets if bucket is not None]
         wait_s = max(self._paused_until - now, *waits, 0.0)
+        if wait_s <= _SOON_S and shared is not None:
+            wait_s = shared()
         if wait_s > _SOON_S:
             return wait_s
         for bucket, cost in buckets:
@@ -290,6 +300,69 @@ class Bucket:
     def _fill(self, now: float) -> None:
         self._level = min(self._size, self._level + max(0.0, now - self._filled_at) * self._per_s)
         self._filled_at = now
+
+
+class SharedRate:
+    """Requests a minute at one door, for all processes that share a store.
+
+    The store deals out the time, piece by piece; in a piece, requests have their moments, evenly. A
+    request is sent at its moment or at most a second later, else its moment is lost. So whatever
+    61 seconds are looked at, all processes together had no more moments in them than requests are
+    allowed in a minute, and no minute sees more.
+
+    A piece grows up to a second while its owner uses it up, so that it is not a write for each
+    request; it shrinks where moments were lost, and where many others are in line.
+
+    Parameters
+    ----------
+    lease
+        `Store.lease_time` for the door: is given seconds, and gives when they begin, and now.
+    clock
+        Monotonic time in seconds; for tests.
+    """
+
+    def __init__(
+        self,
+        lease: Callable[[float], tuple[float, float]],
+        per_minute: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._lease = lease
+        self._clock = clock
+        self._apart_s = (_MINUTE_S + 1.0) / per_minute
+        self._most = max(1, int(per_minute / _MINUTE_S))
+        self._size = self._leased = 1
+        self._left = 0
+        self._next = 0.0
+
+    def take(self) -> float:
+        """Send a request now: 0, else after how many seconds it is worth asking again."""
+        now = self._clock()
+        lost = math.ceil((now - _LATE_S - self._next) / self._apart_s)
+        if self._left and lost > 0:
+            self._size = max(1, self._leased // 2)
+            self._next += lost * self._apart_s
+            self._left = max(0, self._left - lost)
+        if not self._left:
+            try:
+                with at_once():
+                    start, at = self._lease(self._size * self._apart_s)
+            except (StoreBusyError, StoreGoneError):
+                return _STORE_S
+            except StoreFullError as error:
+                if not error.again:
+                    raise
+                return _STORE_S
+            now = self._clock()
+            self._left = self._leased = self._size
+            self._next = now + start - at
+            crowd = max(1.0, (start - at) / _AHEAD_S)
+            self._size = max(1, min(int(self._most / crowd), 2 * self._size))
+        if now < self._next:
+            return self._next - now
+        self._left -= 1
+        self._next += self._apart_s
+        return 0.0
 
 
 def _adjusted(bucket: Bucket | None, limits: Iterable[float | None], now: float) -> Bucket | None:

@@ -13,8 +13,11 @@ import random
 import shlex
 import signal
 import socket
+import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 from judgebench.config import ServerConfig
@@ -30,6 +33,47 @@ _LAST_BYTES = 8 * 1024
 _LAST_LINES = 15
 _FIRST_POLL_S, _LAST_POLL_S = 0.05, 1.0
 _PROBE_S = 5.0
+
+
+ENGINE_WORDS = {
+    "tensor_parallel_size": "tp_size",
+    "pipeline_parallel_size": "pp_size",
+    "max_model_len": "context_length",
+    "gpu_memory_utilization": "mem_fraction_static",
+}
+"""What sglang calls arguments of vLLM."""
+
+
+def engine_words(engine: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of vLLM in the words of an engine."""
+    words = ENGINE_WORDS if engine.startswith("sglang") else {}
+    return {words.get(name, name): value for name, value in arguments.items()}
+
+
+def engine_command(server: ServerConfig, model: str, *, prefix_cache: bool) -> list[str]:
+    """The command that serves a checkpoint with an engine, whether or not it keeps prefixes.
+
+    >>> server = ServerConfig(engine="sglang", checkpoint="judge-8B", args={"max_model_len": 8192})
+    >>> " ".join(engine_command(server, "judge", prefix_cache=False)[3:5])
+    '--model-path judge-8B'
+    """
+    assert server.engine is not None
+    assert server.checkpoint is not None
+    if server.engine == "vllm":
+        start = ["vllm", "serve", server.checkpoint]
+        keeps = "--enable-prefix-caching" if prefix_cache else "--no-enable-prefix-caching"
+    else:
+        start = ["python", "-m", "sglang.launch_server", "--model-path", server.checkpoint]
+        keeps = "" if prefix_cache else "--disable-radix-cache"
+    told = engine_words(server.engine, server.args)
+    flags = [
+        word
+        for name, value in told.items()
+        if value is not None and value is not False
+        for word in (f"--{name.replace('_', '-')}", *([] if value is True else [str(value)]))
+    ]
+    where = ["--host", "127.0.0.1", "--port", _PORT, "--served-model-name", model]
+    return [*start, *where, *flags, *filter(None, [keeps])]
 
 
 class LocalServer:
@@ -57,8 +101,8 @@ class LocalServer:
         self._env = {**options.env, **gpus}
         self._key = key
         self._starting = asyncio.Lock()
-        self._process: asyncio.subprocess.Process | None = None
-        self._reader: asyncio.Task[None] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._reader: threading.Thread | None = None
         self._tail = b""
         self._failed: str | None = None
         self._is_ready = False
@@ -76,7 +120,11 @@ class LocalServer:
         """
         async with self._starting:
             if self._failed is None and not self._is_ready:
-                await self._start()
+                if self._winding_down:
+                    raise WindingDownError("the run is stopping: its server was not started")
+                await asyncio.to_thread(self.begin)
+                if self._process is not None:
+                    await self._wait_until_ready(self._process)
             elif self._is_ready and self._process is not None and _ended(self._process):
                 await self._fail(f"ended while it was in use ({_status(self._process)})")
             if self._failed is not None:
@@ -88,6 +136,10 @@ class LocalServer:
 
     async def stop(self) -> None:
         """End the server and everything it started; returns when all of it is gone."""
+        await asyncio.to_thread(self.end)
+
+    def end(self) -> None:
+        """As `stop`, outside of an event loop."""
         process, self._process = self._process, None
         self._is_ready = False
         if process is None:
@@ -95,23 +147,23 @@ class LocalServer:
         assert process.stdin is not None
         process.stdin.close()  # the supervisor's sign to end everything
         try:
-            await asyncio.wait_for(process.wait(), 3 * GRACE_S)
-        except TimeoutError:
+            process.wait(3 * GRACE_S)
+        except subprocess.TimeoutExpired:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+            process.wait()
         if self._reader is not None:
-            await asyncio.wait({self._reader}, timeout=1)  # the last words still in the pipe
-            self._reader.cancel()
+            self._reader.join(timeout=1)  # the last words still in the pipe
 
-    async def _start(self) -> None:
-        if self._winding_down:
-            raise WindingDownError("the run is stopping: its server was not started")
+    def begin(self) -> None:
+        """Start it, unless that was done, and do not wait: it may load while others work."""
+        if self._process is not None or self._failed is not None:
+            return
         if _PORT in self.base_url:
             port = str(_free_port())
             self.base_url = self.base_url.replace(_PORT, port)
             self._command = [word.replace(_PORT, port) for word in self._command]
-        elif await self._answers():
+        elif self._answers():
             self._failed = (
                 f"something already answers at {self.base_url}: remove 'server:' from the judge to "
                 "use it, or give the server another port ({port} in command and base_url is a free "
@@ -120,18 +172,18 @@ class LocalServer:
             return
         words = [sys.executable if self._command[0] == "python" else self._command[0]]
         words += self._command[1:]
-        self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "judgebench.workers.supervise", "--", *words),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "judgebench.workers.supervise", "--", *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             env=os.environ | self._env,
             start_new_session=True,  # Ctrl-C is for the run, which then stops the server
         )
-        self._reader = asyncio.create_task(self._keep_tail(self._process))
-        await self._wait_until_ready(self._process)
+        self._reader = threading.Thread(target=self._keep_tail, args=(self._process,), daemon=True)
+        self._reader.start()
 
-    async def _wait_until_ready(self, process: asyncio.subprocess.Process) -> None:
+    async def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeout_s
         said = "nothing"
@@ -166,19 +218,18 @@ class LocalServer:
         command = redact(shlex.join(self._command), [self._key, *secrets])
         self._failed = f"the server {command!r} {what}. Its last words:\n{said or '  (none)'}"
 
-    async def _keep_tail(self, process: asyncio.subprocess.Process) -> None:
+    def _keep_tail(self, process: subprocess.Popen[bytes]) -> None:
         """Keep the end of what the server prints, and never let it block on a full pipe."""
         assert process.stdout is not None
-        while chunk := await process.stdout.read(_LAST_BYTES):
-            self._tail = (self._tail + chunk)[-_LAST_BYTES:]
+        with process.stdout as stream:
+            while chunk := os.read(stream.fileno(), _LAST_BYTES):
+                self._tail = (self._tail + chunk)[-_LAST_BYTES:]
 
-    async def _answers(self) -> bool:
-        host, port = self._place()
+    def _answers(self) -> bool:
         try:
-            _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), _PROBE_S)
+            socket.create_connection(self._place(), timeout=_PROBE_S).close()
         except OSError:
             return False
-        writer.close()
         return True
 
     async def _probe(self) -> int | None:
@@ -227,6 +278,27 @@ class WithServer:
             await self._inner.close()
 
 
+class Copies:
+    """Several providers of one model, each on GPUs of its own: a question is the least busy one's.
+
+    Equally busy ones take turns.
+    """
+
+    def __init__(self, each: Sequence[Provider]) -> None:
+        self._waiting = dict.fromkeys(each, 0)
+
+    async def complete(self, request: Request) -> Reply:
+        one = min(self._waiting, key=lambda one: self._waiting[one])
+        self._waiting[one] = self._waiting.pop(one) + 1  # behind the others
+        try:
+            return await one.complete(request)
+        finally:
+            self._waiting[one] -= 1
+
+    async def close(self) -> None:
+        await asyncio.gather(*(one.close() for one in self._waiting))
+
+
 def _free_port() -> int:
     """A port below those that systems hand out by themselves.
 
@@ -240,11 +312,11 @@ def _free_port() -> int:
     raise ProviderUnavailableError("found no free port for a server among 100 tried")
 
 
-def _ended(process: asyncio.subprocess.Process) -> bool:
-    return process.returncode is not None
+def _ended(process: subprocess.Popen[bytes]) -> bool:
+    return process.poll() is not None
 
 
-def _status(process: asyncio.subprocess.Process) -> str:
+def _status(process: subprocess.Popen[bytes]) -> str:
     code = process.returncode or 0
     if code > 128:
         with contextlib.suppress(ValueError):

@@ -27,10 +27,10 @@ from judgebench.reports.board_data import BoardData
 from judgebench.reports.boards import (
     BenchmarkRef,
     Columns,
+    benchmark_ref,
     disambiguate,
-    judges_called,
-    meant,
-    reference_called,
+    find_judges,
+    find_reference,
     renamed,
     undeclared_labels,
     where,
@@ -264,7 +264,7 @@ def agreement_report(
         For a benchmark, judge or reference that the store does not hold, and for a reference
         that several judges are called.
     """
-    which = meant(store, benchmark if version is None else f"{benchmark}@{version}")
+    which = benchmark_ref(store, benchmark if version is None else f"{benchmark}@{version}")
     columns, named, _ = columns_of(store, which, kind, stored)
     reference, wanted = _asked_for(columns, reference, judges, named, store, which, kind)
     checks, wanted = _with_versus(checks, reference, wanted, named, store, which)
@@ -377,7 +377,7 @@ def agreement_reports(
         can be compared, and where no judge can be compared with the one that is named for it.
     """
     checks = checks or JudgeChecks()
-    which = meant(store, benchmark)
+    which = benchmark_ref(store, benchmark)
     stored: Columns = store.board_verdicts(which.name, which.version)
     suspicious = BoardData(store, which, ())
     said = counted(stored["kind"], stored["judge"])
@@ -451,8 +451,8 @@ def _asked_for(
         people = any(is_human(judge) and one == kind for judge, one in said)
         reference = HUMAN if people else None
     elif reference != HUMAN or not any(is_human(judge) for judge in named.values()):
-        reference = reference_called(reference, named, store, which)
-    wanted = (judge for name in judges for judge in judges_called(name, named, store, which))
+        reference = find_reference(reference, named, store, which)
+    wanted = (judge for name in judges for judge in find_judges(name, named, store, which))
     return reference, frozenset(wanted)
 
 
@@ -473,7 +473,7 @@ def _with_versus(
     """
     if checks is None or checks.versus in (None, ALL, BEST):
         return checks, wanted
-    versus = reference_called(str(checks.versus), named, store, which)
+    versus = find_reference(str(checks.versus), named, store, which)
     if versus == reference:
         raise UsageError(
             f"--versus: {versus} is the reference, with which every judge is compared; name "

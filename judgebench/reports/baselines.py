@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 
 from judgebench.errors import UsageError
 from judgebench.reports.board_data import BoardData
-from judgebench.reports.boards import meant
+from judgebench.reports.boards import benchmark_ref
 from judgebench.reports.document import Report, Rows, Table, column, json_field, table
 from judgebench.reports.gate_policy import GateFile
-from judgebench.reports.model_pairs import newest_called
+from judgebench.reports.model_pairs import newest_model
 from judgebench.store import Store
 from judgebench.store.read import StoredBaseline
 
@@ -52,9 +52,9 @@ def set_baseline(
     asked = bool(benchmarks or passed)
     found = []
     for benchmark in named:
-        which = meant(store, benchmark)
+        which = benchmark_ref(store, benchmark)
         data = BoardData(store, which, ())
-        shown = newest_called(data, model)
+        shown = newest_model(data, model)
         if shown is None:
             if asked:
                 raise UsageError(f"{which}: no model called {model!r} was judged on it")

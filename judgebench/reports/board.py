@@ -12,7 +12,7 @@ from judgebench.records import Estimate
 from judgebench.reports.answer_flags import SUSPICIOUS
 from judgebench.reports.document import json_after, json_field
 from judgebench.reports.estimates import UNDEFINED
-from judgebench.reports.reference_board import Beside
+from judgebench.reports.reference_board import PublishedBeside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +129,7 @@ class Board:
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     groups: Mapping[str, tuple[str, ...]] = json_field(hidden=True, default_factory=dict)
-    beside: tuple[Beside, ...] = json_field(hidden=True, default=())
+    beside: tuple[PublishedBeside, ...] = json_field(hidden=True, default=())
     columns: tuple[str, ...] = json_field(hidden=True, default=())
 
     def __str__(self) -> str:
@@ -163,7 +163,7 @@ class Board:
         return f"{', '.join(first[:-1])} or {first[-1]} may be first"
 
     @property
-    def published(self) -> Beside | None:
+    def published(self) -> PublishedBeside | None:
         """The published board of this very judge and opponent."""
         return next((one for one in self.beside if one.because is None), None)
 

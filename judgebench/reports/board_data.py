@@ -46,7 +46,7 @@ from judgebench.reports.boards import (
     BenchmarkRef,
     Columns,
     disambiguate,
-    judges_called,
+    find_judges,
     renamed,
     where,
 )
@@ -64,7 +64,7 @@ STATUSES = ("empty", "truncated", "no_final_answer", "refused", "end_unknown")
 """Of answers that are not plain ones; the last is counted only where there are any."""
 
 
-class Judged(NamedTuple):
+class JudgedBy(NamedTuple):
     """Who judged whom in which run, and what served the judge; ids, None where there is none."""
 
     judge_id: str
@@ -95,7 +95,7 @@ class BoardData:
     heard_of
         By id of a model, when its last answer or failure came, in seconds.
     judged_at
-        By `Judged`, when the last of its verdicts was given, in seconds.
+        By `JudgedBy`, when the last of its verdicts was given, in seconds.
     stacks_of
         By id of a model, the stacks, as JSON, that its newest answers were generated on.
     both_orders
@@ -130,8 +130,8 @@ class BoardData:
             for model, at in latest(table["at"], table["model_id"]).items():
                 if model is not None:
                     self.heard_of[model] = max(self.heard_of.get(model, 0.0), at)
-        judged = latest(stored["at"], *(stored[name] for name in Judged._fields))
-        self.judged_at = {Judged(*which): at for which, at in judged.items()}
+        judged = latest(stored["at"], *(stored[name] for name in JudgedBy._fields))
+        self.judged_at = {JudgedBy(*which): at for which, at in judged.items()}
         self._served = set(counted(stored["judge_id"], stored["served_model"]))
         self._last_run = last_values(stored["judge_id"], stored["run_id"])
         self.both_orders = _in_both_orders(stored)
@@ -321,7 +321,7 @@ class BoardData:
     def _newest(self, name: str) -> str:
         """The name shown of a judge; of several that go by one name, the one that judged last."""
         try:
-            called = judges_called(name, self.judges, self.store, self.which)
+            called = find_judges(name, self.judges, self.store, self.which)
         except UsageError:
             if waits := self._not_judged_yet(name):
                 raise UsageError(waits) from None

@@ -14,7 +14,13 @@ from judgebench.config import Panel
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.intervals import Intervals
 from judgebench.reports.board import Board, Row
-from judgebench.reports.boards import disambiguate, judges_called, meant, panels_in, parse_panel
+from judgebench.reports.boards import (
+    benchmark_ref,
+    disambiguate,
+    find_judges,
+    panels_in,
+    parse_panel,
+)
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.length_boards import LengthControl
 from judgebench.store import Store
@@ -139,14 +145,14 @@ def _judges_here(
         return {name: list(judges) for name in here}
     refused: dict[str, list[UsageError]] = {judge: [] for judge in judges}
     for name in here:
-        which = meant(store, name)
+        which = benchmark_ref(store, name)
         tables = [read(which.name, which.version) for read in (store.failures, store.verdicts)]
         shown = disambiguate(tables, "judge")
         declared = {panel.name for panel in panels_in(store, name)}
         for judge in judges:
             try:
                 if judge not in panels and judge not in declared:
-                    judges_called(judge, shown, store, which)
+                    find_judges(judge, shown, store, which)
                 here[name].append(judge)
             except UsageError as error:
                 refused[judge].append(error)

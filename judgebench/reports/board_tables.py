@@ -38,7 +38,7 @@ from judgebench.reports.document import (
 from judgebench.reports.published_tables import (
     OURS,
     THEIRS,
-    Related,
+    PublishedAgreement,
     published_tables,
     published_text,
     related,
@@ -156,7 +156,7 @@ class Leaderboard(Report):
 class _Beside(Board):
     """A board and each published one beside it."""
 
-    related: tuple[Related, ...] = json_field(name="beside_published", default=())
+    related: tuple[PublishedAgreement, ...] = json_field(name="beside_published", default=())
 
 
 class _Figure(NamedTuple):
@@ -188,7 +188,7 @@ class PublishedLeaderboard(Leaderboard):
 
     references: tuple[ReferenceBoard, ...] = json_field(name="published_boards")
     published_notes: tuple[str, ...]
-    found: tuple[Related, ...] = json_field(hidden=True)
+    found: tuple[PublishedAgreement, ...] = json_field(hidden=True)
 
     @property
     def figures(self) -> list[_Figure]:

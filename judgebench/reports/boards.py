@@ -65,7 +65,7 @@ class BenchmarkRef:
         return f"{self.name}@{self.version}"
 
 
-def meant(store: Store, name_at_version: str) -> BenchmarkRef:
+def benchmark_ref(store: Store, name_at_version: str) -> BenchmarkRef:
     """The benchmark a person means: without a version, the default one or the only one.
 
     Of several versions of own prompts, that of the run that was started last.
@@ -154,7 +154,7 @@ def disambiguate(tables: Iterable[Columns], who: str) -> dict[str, str]:
     return distinct_names(name_of)
 
 
-def judges_called(
+def find_judges(
     name: str, shown: Mapping[str, str], store: Store, which: BenchmarkRef
 ) -> tuple[str, ...]:
     """The judges that a person means, as they are shown.
@@ -184,20 +184,20 @@ def judges_called(
     raise UsageError(f"{which}: {unknown_name('judge', name, shown.values())}")
 
 
-def reference_called(name: str, shown: Mapping[str, str], store: Store, which: BenchmarkRef) -> str:
+def find_reference(name: str, shown: Mapping[str, str], store: Store, which: BenchmarkRef) -> str:
     """The one judge that a person means, as it is shown.
 
     Parameters
     ----------
     shown
-        As for `judges_called`.
+        As for `find_judges`.
 
     Raises
     ------
     UsageError
         Where there is none, or several are called so.
     """
-    found = judges_called(name, shown, store, which)
+    found = find_judges(name, shown, store, which)
     if len(found) > 1:
         raise UsageError(
             f"{which}: {name!r} is the name of {len(found)} judges, and a reference is one; name "
@@ -206,7 +206,7 @@ def reference_called(name: str, shown: Mapping[str, str], store: Store, which: B
     return found[0]
 
 
-def model_called(
+def find_model(
     name: str, among: Sequence[str], ids: Mapping[str, str], store: Store, which: BenchmarkRef
 ) -> str:
     """The one model that a person means, as it is shown: by that name, its id, or another name.
@@ -348,7 +348,7 @@ def panels_in(store: Store, benchmark: str) -> tuple[Panel, ...]:
         ``NAME`` or ``NAME@VERSION``. What a suite declares without naming a version is for all of
         them.
     """
-    which = meant(store, benchmark)
+    which = benchmark_ref(store, benchmark)
     found: dict[str, Panel] = {}
     for run in store.runs():
         for section in run.configuration.get("benchmarks", ()):

@@ -24,6 +24,7 @@ from judgebench import __version__
 from judgebench.errors import InputError, JudgebenchError
 from judgebench.reports.board_request import BoardRequest
 from judgebench.reports.board_tables import Leaderboard
+from judgebench.reports.document import Cells, Report, Table, column, table
 from judgebench.store import Store, open_store
 from judgebench.store.copy import Part, copy
 
@@ -42,7 +43,7 @@ _TOLERANCE = 1e-9  # other versions of numpy may add up in another order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verified:
+class Verified(Report):
     """What came of a bundle.
 
     cells
@@ -56,6 +57,17 @@ class Verified:
     cells: int
     differs: str | None
     version: str
+
+    def tables(self) -> list[Table]:
+        columns: list[Cells[Verified]] = [
+            column("values", lambda one: f"{one.cells:,}", align="right"),
+            column("differs", lambda one: one.differs or "none", wraps=True),
+            column("written by judgebench", lambda one: one.version),
+        ]
+        return [table("bundle", [self], columns)]
+
+    def records(self) -> list[dict[str, Any]]:
+        return [self.to_dict()]
 
 
 def write_bundle(path: Path, store: Store, url: str, request: BoardRequest) -> None:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_calibration import to_json as numbers
-from judgebench.metrics.length_controlled import Compared, compared
+from judgebench.metrics.length_controlled import LengthComparisons, compared
 from judgebench.reports.board_data import BoardData
-from judgebench.reports.boards import judges_called, meant, model_called
+from judgebench.reports.boards import benchmark_ref, find_judges, find_model
 from judgebench.reports.document import Report, Rows, Table, column, json_after, json_field, table
 from judgebench.reports.length_calibrations import FAIR, Calibrations, reliability_in_words
 from judgebench.stats.length_calibration import Calibration, fit_difficulty
@@ -33,7 +33,7 @@ have 0.23 (concise) and 0.64 (verbose)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fitted(Report):
+class LengthFit(Report):
     """A calibration that was fitted and stored, and what it was fitted on.
 
     models, anchored
@@ -81,7 +81,7 @@ class Fitted(Report):
         return self.stored.id
 
     @property
-    def itself(self) -> tuple[Fitted]:
+    def itself(self) -> tuple[LengthFit]:
         return (self,)
 
     def tables(self) -> list[Table]:
@@ -116,7 +116,7 @@ def calibrate_length(
     judge: str | None = None,
     baseline: str | None = None,
     verbose: Collection[str] = (),
-) -> Fitted:
+) -> LengthFit:
     """Fit the difficulty of instructions from one judge's comparisons with one baseline; keep it.
 
     Parameters
@@ -134,7 +134,7 @@ def calibrate_length(
         For names that the store does not hold or that mean several; with fewer than `MIN_MODELS`
         models whose verdicts and lengths are known; where their verdicts allow no fit.
     """
-    which = meant(store, benchmark)
+    which = benchmark_ref(store, benchmark)
     data = BoardData(store, which, ())
     opponent = _baseline(data, baseline)
     verdicts = data.verdicts[BoardKind("preference", opponent)]
@@ -165,7 +165,7 @@ def calibrate_length(
     stored = _kept(store, data, rows, fit, names, judge_id, data.model_ids[opponent])
     calibrations = Calibrations(data)
     before = calibrations.goes_before_own(judge_id, data.model_ids[opponent])
-    return Fitted(
+    return LengthFit(
         benchmark=which.name,
         version=which.version,
         judge=shown,
@@ -208,7 +208,7 @@ def _judge(
     there = {one: shown for one, shown in data.judges.items() if shown in comparing}
     called = list(there.values())
     if name is not None:
-        called = list(judges_called(name, there, data.store, data.which))
+        called = list(find_judges(name, there, data.store, data.which))
     if len(called) > 1:
         raise UsageError(
             f"{data.which}: a calibration is of one judge; of those that compared with {opponent} "
@@ -223,13 +223,13 @@ def _either(names: Iterable[str]) -> str:
 
 
 def _model(data: BoardData, among: Sequence[str], name: str) -> str:
-    return model_called(name, among, data.model_ids, data.store, data.which)
+    return find_model(name, among, data.model_ids, data.store, data.which)
 
 
 # what is fitted ---------------------------------------------------------------------------------
 
 
-def _useful(rows: Compared, opponent: str) -> NDArray[np.bool_]:
+def _useful(rows: LengthComparisons, opponent: str) -> NDArray[np.bool_]:
     """Models with verdicts on answers whose length differs from the baseline's in several ways."""
     judged = (~np.isnan(rows.preference)).any(axis=1)
     varying = np.array(
@@ -239,7 +239,7 @@ def _useful(rows: Compared, opponent: str) -> NDArray[np.bool_]:
     return judged & varying & ~itself
 
 
-def _unlike(rows: Compared, anchors: Sequence[str]) -> tuple[str, ...]:
+def _unlike(rows: LengthComparisons, anchors: Sequence[str]) -> tuple[str, ...]:
     """Of the anchored models, those whose win rate is not in `LIKELY`."""
     rates = np.nanmean(rows.preference[[rows.models.index(name) for name in anchors]], axis=1)
     least, most = LIKELY
@@ -251,7 +251,11 @@ def _unlike(rows: Compared, anchors: Sequence[str]) -> tuple[str, ...]:
 
 
 def _enough(
-    data: BoardData, names: Sequence[str], anchors: Collection[str], rows: Compared, opponent: str
+    data: BoardData,
+    names: Sequence[str],
+    anchors: Collection[str],
+    rows: LengthComparisons,
+    opponent: str,
 ) -> None:
     free = [name for name in names if name not in anchors]
     if len(free) >= MIN_MODELS:
@@ -267,7 +271,7 @@ def _enough(
 def _kept(
     store: Store,
     data: BoardData,
-    rows: Compared,
+    rows: LengthComparisons,
     fit: Calibration,
     names: Sequence[str],
     judge_id: str,
@@ -295,7 +299,7 @@ def _kept(
 # what is said ----------------------------------------------------------------------------------
 
 
-def _notes(fitted: Fitted) -> list[str]:
+def _notes(fitted: LengthFit) -> list[str]:
     word = reliability_in_words(fitted.reliability)
     said = [
         f"{word}: the share of the difficulties' variance that the verdicts determine; in a check "

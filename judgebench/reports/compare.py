@@ -22,8 +22,8 @@ from judgebench.metrics.paired import (
     HEAD_TO_HEAD,
     METRIC_OF,
     VIEWS,
-    Compared,
     PairedModels,
+    PairedTests,
     View,
     compare,
     family,
@@ -32,7 +32,7 @@ from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.registry import of_confidence
 from judgebench.metrics.scores import DIMENSION
 from judgebench.metrics.win_rate import WIN_RATE
-from judgebench.reports.boards import judges_called
+from judgebench.reports.boards import find_judges
 from judgebench.reports.document import Cells, Report, Rows, Table, column, json_field, table
 from judgebench.reports.estimates import p_text
 from judgebench.reports.gate_unchanged import Unchanged, basis_of, drop_words, in_words, unchanged
@@ -245,7 +245,6 @@ def comparison(
     metrics: Sequence[str] = (),
     by: str | None = None,
     level: float = 0.95,
-    seed: int = 0,
 ) -> Comparison:
     """Compare two models.
 
@@ -269,7 +268,7 @@ def comparison(
         if one not in COMPARISON_METRICS and not one.startswith(DIMENSION):
             raise UsageError(unknown_name("metric of a comparison", one, COMPARISON_METRICS))
     asked = _Tests(
-        store=store, names=(first, second), judges=judges, by=by, seed=seed,
+        store=store, names=(first, second), judges=judges, by=by,
         metrics=metrics or tuple(METRIC_OF.values()), alpha=(1.0 - level) / 2.0,
     )  # fmt: skip
     notes = asked.take(benchmarks)
@@ -310,7 +309,6 @@ class _Tests:
     metrics: Sequence[str]
     by: str | None
     alpha: float
-    seed: int
     tests: list[_Test] = field(default_factory=list)
 
     def take(self, benchmarks: Sequence[str]) -> tuple[str, ...]:
@@ -353,7 +351,7 @@ class _Tests:
             wanted = {
                 shown
                 for name in self.judges
-                for shown in judges_called(name, data.board.judges, self.store, data.which)
+                for shown in find_judges(name, data.board.judges, self.store, data.which)
             }
             boards = [(kind, judge) for kind, judge in boards if judge in wanted]
             direct = [judge for judge in direct if judge in wanted]
@@ -390,9 +388,7 @@ class _Tests:
             if kind is not None and kind.kind == "score":
                 for part in (one for one in self.metrics if one.startswith(DIMENSION)):
                     pair = data.pair(kind, judge, two, part.removeprefix(DIMENSION))
-                    compared = compare(
-                        pair, alpha=self.alpha, seed=self.seed, finest=self.alpha / _MANY
-                    )
+                    compared = compare(pair, alpha=self.alpha, finest=self.alpha / _MANY)
                     yield self._test(data, two, (pair, compared), kind)
             metrics = (WIN_RATE, HEAD_TO_HEAD) if kind is None else (METRIC_OF[kind.kind],)
             for group in groups if set(metrics).intersection(self.metrics) else ():
@@ -402,14 +398,14 @@ class _Tests:
                     pair = data.pair(kind, judge, two, group, self.by)
                 if group is None or len(pair.items):
                     finest = self.alpha / _MANY
-                    compared = compare(pair, alpha=self.alpha, seed=self.seed, finest=finest)
+                    compared = compare(pair, alpha=self.alpha, finest=finest)
                     yield self._test(data, two, (pair, compared), kind, group)
 
     def _test(
         self,
         data: PairData,
         two: tuple[str, str],
-        tested: tuple[PairedModels, Compared],
+        tested: tuple[PairedModels, PairedTests],
         kind: BoardKind | None = None,
         group: str | None = None,
     ) -> _Test:
@@ -423,7 +419,7 @@ class _Tests:
     ) -> Iterator[_Test]:
         """Where a calibration holds; a board without has no such metric."""
         for kind, judge in boards:
-            fitted = pair_at_equal_length(data, kind, judge, two, alpha=self.alpha, seed=self.seed)
+            fitted = pair_at_equal_length(data, kind, judge, two, alpha=self.alpha)
             yield self._test(data, two, fitted, kind)
 
     def _of_confidences(
@@ -436,7 +432,7 @@ class _Tests:
         asked = PairConfidences(data, two)
         for judge, confidence, metric in product(asked.judges(), asked.of_both(), wanted):
             if judge in judges:
-                tested = asked.pair(metric, judge, confidence, alpha=self.alpha, seed=self.seed)
+                tested = asked.pair(metric, judge, confidence, alpha=self.alpha)
                 yield self._test(data, two, tested)
 
 

@@ -27,7 +27,7 @@ from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.registry import meanings, metric
 from judgebench.records import Estimate
 from judgebench.reports import estimates
-from judgebench.reports.boards import meant
+from judgebench.reports.boards import benchmark_ref
 from judgebench.reports.confidence_data import Confidence, ConfidenceData, Unread, question_sets
 from judgebench.reports.document import (
     Cells,
@@ -383,7 +383,7 @@ def confidence_report(
         For a benchmark, judge or confidence that the store does not hold; where nobody, or more
         than one judge, says what is correct.
     """
-    which = meant(store, benchmark)
+    which = benchmark_ref(store, benchmark)
     wanted = intervals or Intervals()
     data = ConfidenceData(store, which, rouge=rouge, judges=judges)
     judge = data.labelling(correct)
@@ -562,7 +562,7 @@ def _first_rows(
     store: Store, benchmark: str, judges: frozenset[str] | None = None
 ) -> ConfidenceData:
     return ConfidenceData(
-        store, meant(store, benchmark), rouge="lin", judges=judges, first=FIRST_ROWS
+        store, benchmark_ref(store, benchmark), rouge="lin", judges=judges, first=FIRST_ROWS
     )
 
 

@@ -27,7 +27,7 @@ from judgebench.reports.boards import (
     BenchmarkRef,
     Columns,
     disambiguate,
-    reference_called,
+    find_reference,
     renamed,
     where,
 )
@@ -197,7 +197,7 @@ class ConfidenceData:
         """
         known = self.labelling_judges()
         if named is not None:
-            judge = reference_called(named, self.judges, self.store, self.which)
+            judge = find_reference(named, self.judges, self.store, self.which)
             if judge not in known:
                 raise UsageError(
                     f"{judge!r} has labelled no first answer (sample 0) of {self.which}; these "

@@ -17,13 +17,15 @@ from importlib import metadata
 from judgebench import __version__
 from judgebench.benchmarks.data import data_home, list_data
 from judgebench.errors import JudgebenchError
-from judgebench.execution.preflight import Finding, gpus
+from judgebench.execution.gpus import gpus
+from judgebench.execution.preflight import Finding
+from judgebench.extras import EXTRAS, install_line, is_installed
 from judgebench.reports.document import Cells, Report, Table, column, table
 from judgebench.store import open_store
 from judgebench.store.opening import located
 
 PROGRAMS = (
-    *("lm_eval", "transformers", "torch", "vllm", "datasets", "openai", "anthropic"),
+    *("lm_eval", "datasets", "openai", "anthropic"),
     *("numpy", "scipy", "pandas", "pyarrow", "sqlalchemy", "streamlit", "tenacity"),
 )
 KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "HF_TOKEN")
@@ -65,16 +67,22 @@ def _installed() -> Iterator[Finding]:
     yield Finding("python", "ok", f"{platform.python_version()} on {platform.system()}")
     yield Finding("sqlite", "ok", sqlite3.sqlite_version)
     for name in PROGRAMS:
-        try:
-            yield Finding(name, "ok", metadata.version(name))
-        except metadata.PackageNotFoundError:
-            yield Finding(name, "absent", _how(name))
+        version = _version(name)
+        state = "absent" if version is None else "ok"
+        yield Finding(name, state, version or "install judgebench again")
+    for extra in EXTRAS.values():
+        for name in extra.packages:
+            if is_installed(name):
+                yield Finding(name, "ok", _version(name) or "installed")
+            else:
+                yield Finding(name, "absent", f"for {extra.serves}: {install_line(name)}")
 
 
-def _how(name: str) -> str:
-    if name in ("torch", "transformers"):
-        return "for local models: pip install 'judgebench-harness[hf]'"
-    return "optional, for local models on a GPU" if name == "vllm" else "install judgebench again"
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package.replace(".", "-"))
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _devices() -> Iterator[Finding]:

@@ -19,7 +19,7 @@ from judgebench.columns import grouped, latest
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.verdict_values import label_values, preference_values, score_values
 from judgebench.records import CONFIDENCES, HUMAN, JudgeSpec, Unreadable, Verdict, VerdictSlot
-from judgebench.reports.boards import BenchmarkRef, meant
+from judgebench.reports.boards import BenchmarkRef, benchmark_ref
 from judgebench.reports.document import (
     Cells,
     Report,
@@ -262,7 +262,7 @@ def drift_report(store: Store) -> DriftReport:
         last[one.benchmark, one.version, one.judge_id] = one
     return DriftReport(
         anchors=tuple(
-            _drift_of(store, meant(store, f"{benchmark}@{version}"), anchors)
+            _drift_of(store, benchmark_ref(store, f"{benchmark}@{version}"), anchors)
             for (benchmark, version, _), anchors in last.items()
         )
     )
@@ -379,7 +379,7 @@ def pin(
         For a judge or model that is not there, a judge that asks nobody, and where nothing is left
         to be pinned.
     """
-    which = meant(store, benchmark)
+    which = benchmark_ref(store, benchmark)
     said = store.current(which.name, which.version)
     meant_judge = _judge_called(store, which, judge, said)
     wanted = _models_called(store, which, models)

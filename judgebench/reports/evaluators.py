@@ -28,10 +28,10 @@ from judgebench.reports import estimates
 from judgebench.reports.boards import (
     BenchmarkRef,
     Columns,
+    benchmark_ref,
     disambiguate,
-    judges_called,
-    meant,
-    reference_called,
+    find_judges,
+    find_reference,
     renamed,
     where,
 )
@@ -96,7 +96,7 @@ class EvaluatorRow:
     upstream: Mapping[str, PlainNumber] | None = json_field(omit_empty=True)
 
 
-class Measured(NamedTuple):
+class JudgeMetrics(NamedTuple):
     """What one judge's metrics are, and how they were computed: by us or as upstream does."""
 
     judge: str
@@ -148,12 +148,12 @@ class EvaluatorReport(Report):
         return sorted(self.rows, key=by_agreement)
 
     @property
-    def measured(self) -> Iterator[Measured]:
+    def measured(self) -> Iterator[JudgeMetrics]:
         for row in self.ordered:
             usd = row.usd_per_1000
             price = {} if usd is None else {"usd_per_1000": PlainNumber(value=usd)}
-            yield Measured(row.judge, "judgebench", {**row.metrics, **price})
-            yield Measured(row.judge, "upstream", row.upstream or {})
+            yield JudgeMetrics(row.judge, "judgebench", {**row.metrics, **price})
+            yield JudgeMetrics(row.judge, "upstream", row.upstream or {})
 
     def tables(self) -> list[Table]:
         """The judges by our measures, and as upstream computes them where that was asked for."""
@@ -247,7 +247,6 @@ def _notes(rows: Sequence[EvaluatorRow]) -> list[str]:
 def evaluator_report(
     store: Store,
     benchmark: str,
-    version: str | None = None,
     *,
     reference: str | None = None,
     judges: Collection[str] = (),
@@ -263,7 +262,7 @@ def evaluator_report(
     Parameters
     ----------
     benchmark
-        ``NAME`` or ``NAME@VERSION``; ``version`` may stand apart.
+        ``NAME`` or ``NAME@VERSION``.
     reference
         Whom judges are held against: a judge by name or id, or ``human``, all people. If not
         given, people if any have compared answers.
@@ -280,7 +279,7 @@ def evaluator_report(
         For a benchmark, judge or reference that the store does not hold, and for a reference that
         has compared nothing.
     """
-    which = meant(store, benchmark if version is None else f"{benchmark}@{version}")
+    which = benchmark_ref(store, benchmark)
     data = _Data(store, which)
     raters, reference = data.raters(reference)
     theirs = data.labels.together(raters) if reference is not None else None
@@ -359,7 +358,7 @@ class _Data:
             return (), None
         if reference in (None, HUMAN) and people:
             return people, HUMAN
-        found = reference_called(str(reference), self.judges, self.store, self.which)
+        found = find_reference(str(reference), self.judges, self.store, self.which)
         if found not in self.labels.of:
             raise UsageError(
                 f"{found!r} has compared no answers here, so nothing can be held against it"
@@ -381,7 +380,7 @@ class _Data:
             if name == HUMAN and people:
                 found[HUMAN] = people
                 continue
-            called = judges_called(name, self.judges, self.store, self.which)
+            called = find_judges(name, self.judges, self.store, self.which)
             found |= {judge: (judge,) for judge in called if judge in self.labels.of}
         return found
 

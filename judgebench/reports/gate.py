@@ -21,7 +21,7 @@ from functools import cached_property, partial
 from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
-from judgebench.metrics.paired import VIEWS, Compared, PairedModels, View, compare, family
+from judgebench.metrics.paired import VIEWS, PairedModels, PairedTests, View, compare, family
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.plain_text import counted
 from judgebench.reports import estimates
@@ -53,9 +53,7 @@ A_DAY = 86_400.0
 MISSING_DECIDES = "missing verdicts: at their worst or best for the candidate, it decides otherwise"
 
 
-def gate_report(
-    store: Store, *, candidate: str, baseline: str, policy: Policy, seed: int = 0
-) -> GateReport:
+def gate_report(store: Store, *, candidate: str, baseline: str, policy: Policy) -> GateReport:
     """Carry out a policy.
 
     Raises
@@ -63,7 +61,7 @@ def gate_report(
     UsageError
         For a benchmark, a model, a judge or a metric that the store does not have.
     """
-    asked = _questions(store, candidate, baseline, policy, seed)
+    asked = _questions(store, candidate, baseline, policy)
     known: dict[int, Basis] = {}
     chances, chance = unchanged([one.basis(known) for one in asked], alpha=policy.level)
     decided = decide_tests(asked, policy, chances)
@@ -119,9 +117,7 @@ def _slides(asked: Sequence[Question], policy: Policy, candidate: str) -> list[S
     return [found[key] for key in keys]
 
 
-def _questions(
-    store: Store, candidate: str, baseline: str, policy: Policy, seed: int
-) -> list[Question]:
+def _questions(store: Store, candidate: str, baseline: str, policy: Policy) -> list[Question]:
     """The tests, computed; a benchmark is read once, and what is asked twice is computed once."""
     read: dict[str, tuple[PairData, tuple[str, str]]] = {}
     computed: dict[tuple[object, ...], Question] = {}
@@ -135,14 +131,12 @@ def _questions(
             test.stack_tolerance,
         )  # fmt: skip
         if same not in computed:
-            computed[same] = question(*read[test.benchmark], test, policy, seed)
+            computed[same] = question(*read[test.benchmark], test, policy)
         asked.append(computed[same].by(test))
     return asked
 
 
-def question(
-    data: PairData, two: tuple[str, str], test: GateTest, policy: Policy, seed: int
-) -> Question:
+def question(data: PairData, two: tuple[str, str], test: GateTest, policy: Policy) -> Question:
     """Compute one test of a policy.
 
     Parameters
@@ -154,7 +148,7 @@ def question(
     """
     metric, _, group = (test.metric or "").partition("/")
     asked = partial(
-        Question, data=data, two=two, asked=test, policy=policy, seed=seed,
+        Question, data=data, two=two, asked=test, policy=policy,
         stacks=data.other_stack(two, test.stack_tolerance),
     )  # fmt: skip
     kind: BoardKind | None
@@ -163,22 +157,20 @@ def question(
         judge = both.judge(test.judge)
         pair, compared = both.pair(
             metric, judge, both.confidence(test.confidence),
-            group=group or None, alpha=policy.level, seed=seed,
+            group=group or None, alpha=policy.level,
         )  # fmt: skip
         found = asked(pair=pair, compared=compared)
     else:
         kind, judge = board_meant(data, two, test, metric)
         if metric == LENGTH_CONTROLLED:
-            pair, compared = pair_at_equal_length(
-                data, kind, judge, two, alpha=policy.level, seed=seed
-            )
+            pair, compared = pair_at_equal_length(data, kind, judge, two, alpha=policy.level)
             found = asked(pair=pair, compared=compared)
         else:
             nights = other_nights(data, kind, judge, two, most=policy.baseline_nights - 1)
             lined_up = partial(data.pair, kind, judge, two, group or None)
             pair = lined_up(again=nights.models)
             finest = policy.level / len(policy.tests)
-            compared = compare(pair, alpha=policy.level, seed=seed, finest=finest)
+            compared = compare(pair, alpha=policy.level, finest=finest)
             found = asked(
                 pair=pair, compared=compared, kind=kind, nights=nights,
                 fresh=partial(lined_up, afresh=True),
@@ -203,7 +195,6 @@ class Question(PairQuestion):
 
     asked: GateTest
     policy: Policy
-    seed: int
     stacks: OtherStack | None
     kind: BoardKind | None = None
     nights: OtherNights = field(default_factory=OtherNights)
@@ -352,7 +343,7 @@ class Question(PairQuestion):
                 "a first regression, to be confirmed: `judgebench run SUITE --confirm GATE.json` "
                 f"asks {self.pair.judge} afresh about both models{done}; then the gate again"
             )
-        found = compare(again, alpha=self.policy.level, seed=self.seed).observed
+        found = compare(again, alpha=self.policy.level).observed
         if found.high < 0.0:
             return "confirmed", None
         return "refuted", (
@@ -471,7 +462,7 @@ class Question(PairQuestion):
 
 
 def in_each_view(
-    compared: Compared,
+    compared: PairedTests,
     levels: Mapping[View, float],
     *,
     margin: float,

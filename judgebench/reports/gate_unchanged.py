@@ -23,8 +23,8 @@ from judgebench.metrics.paired import (
     BASELINE,
     CANDIDATE,
     HEAD_TO_HEAD,
-    Compared,
     PairedModels,
+    PairedTests,
 )
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.registry import metric as entry
@@ -186,7 +186,7 @@ def basis_of(
     kind: BoardKind | None,
     two: tuple[str, str],
     pair: PairedModels,
-    compared: Compared,
+    compared: PairedTests,
     again: Sequence[str] = (),
 ) -> Basis:
     """What is known of an unchanged model, from a baseline asked again or from the two models.

@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from judgebench.columns import counted
 from judgebench.metrics.agreement import KAPPA, kappa_map
@@ -18,9 +18,23 @@ from judgebench.metrics.judge_pair import JudgePair, judge_pair
 from judgebench.metrics.judged_values import JudgedValues, of_labels, of_outcomes, of_scores
 from judgebench.records import HUMAN, Estimate, Label, Preference, Score, Verdict, is_human
 from judgebench.reports.agreement import KINDS, agreement_report, columns_of
-from judgebench.reports.boards import Columns, meant
+from judgebench.reports.boards import Columns, benchmark_ref
+from judgebench.reports.document import (
+    Cells,
+    Chart,
+    Each,
+    Report,
+    Rows,
+    Spread,
+    Table,
+    column,
+    table,
+)
+from judgebench.reports.estimates import text
 from judgebench.store import Store
 from judgebench.store.read import ItemHistory
+
+PAIR = ("judge", "reference")
 
 
 def kinds_of(stored: Columns) -> tuple[Kind, ...]:
@@ -38,7 +52,7 @@ def kinds_of(stored: Columns) -> tuple[Kind, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class JudgeValues:
     """What everybody said, and id -> name of judges and models."""
 
     values: JudgedValues
@@ -48,7 +62,7 @@ class Judged:
 
 def judged_values(
     store: Store, benchmark: str, version: str, kind: Kind, *, stored: Columns | None = None
-) -> Judged:
+) -> JudgeValues:
     """What everybody said in one sort of verdict, under the names that agreement reports have.
 
     Parameters
@@ -61,7 +75,7 @@ def judged_values(
     UsageError
         For a benchmark that the store does not hold.
     """
-    which = meant(store, f"{benchmark}@{version}")
+    which = benchmark_ref(store, f"{benchmark}@{version}")
     columns, judges, models = columns_of(store, which, kind, stored)
     values = (
         of_labels(columns, which.labels)
@@ -70,7 +84,7 @@ def judged_values(
         if kind == "preference"
         else of_scores(columns)
     )
-    return Judged(values=values, judges=judges, models=models)
+    return JudgeValues(values=values, judges=judges, models=models)
 
 
 def people_first(judge: str) -> tuple[bool, str]:
@@ -82,7 +96,7 @@ def people_first(judge: str) -> tuple[bool, str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JudgeMatrix:
+class JudgeMatrix(Report):
     """Every two judges that gave one sort of verdict about the same answers, pooled.
 
     metric
@@ -98,6 +112,17 @@ class JudgeMatrix:
     judges: tuple[str, ...]
     references: tuple[str, ...]
     rows: tuple[AgreementRow, ...]
+
+    ROWS: ClassVar = (Rows(of="rows", shared=("kind",), row=(*PAIR, Each("metrics"))),)
+    CHART: ClassVar = Chart(along="judge, reference", by="metric")
+
+    def tables(self) -> list[Table]:
+        columns: list[Cells[AgreementRow]] = [
+            column("judge", lambda row: row.judge, wraps=True),
+            column("reference", lambda row: row.reference, wraps=True),
+            column(self.metric, lambda row: text(row.metrics[self.metric]), align="right"),
+        ]
+        return [table(f"judges among themselves: {self.kind}s", self.rows, columns)]
 
 
 def judge_matrices(
@@ -164,7 +189,7 @@ class LeniencyRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TwoJudges:
+class TwoJudges(Report):
     """One judge beside another on the same answers.
 
     unit
@@ -182,6 +207,29 @@ class TwoJudges:
     unit: str
     cells: tuple[ConfusionCell, ...]
     leniency: tuple[LeniencyRow, ...]
+
+    ROWS: ClassVar = (
+        Rows(
+            of="leniency", shared=(*PAIR, "kind", "unit"), row=("name", "side", Spread("estimate"))
+        ),
+    )
+    CHART: ClassVar = Chart(along="name")
+
+    def tables(self) -> list[Table]:
+        cells: list[Cells[ConfusionCell]] = [
+            column(self.reference, lambda cell: cell.reference, wraps=True),
+            column(self.judge, lambda cell: cell.judge, wraps=True),
+            column("answers", lambda cell: f"{cell.count:,}", align="right"),
+        ]
+        rows: list[Cells[LeniencyRow]] = [
+            column("model", lambda row: row.name, wraps=True),
+            column(f"more lenient by ({self.unit})", lambda row: text(row.estimate), align="right"),
+            column("", lambda row: row.side),
+        ]
+        return [
+            table(f"{self.judge} where {self.reference} says so", self.cells, cells),
+            table(f"{self.judge} less {self.reference}", self.leniency, rows),
+        ]
 
 
 def two_judges(
@@ -274,7 +322,7 @@ class DisputedItem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Disputes:
+class Disputes(Report):
     """The items on which some judges differ, those on which they differ most first.
 
     rule
@@ -294,6 +342,19 @@ class Disputes:
     judge_ids: frozenset[str]
     judge_names: Mapping[str, str]
     model_names: Mapping[str, str]
+
+    ROWS: ClassVar = (Rows(of="items", row=("item", "differ", "said")),)
+
+    def tables(self) -> list[Table]:
+        columns: list[Cells[DisputedItem]] = [
+            column("item", lambda one: one.item),
+            column("differ", lambda one: one.differ, align="right"),
+            *(
+                column(judge, lambda one, at=at: one.said[at], wraps=True)  # type: ignore[misc]
+                for at, judge in enumerate(self.columns)
+            ),
+        ]
+        return [table("items on which judges differ", self.items, columns, subtitle=self.rule)]
 
 
 def disputes(

@@ -27,9 +27,9 @@ from judgebench.reports.answer_flags import NO_MARKS
 from judgebench.reports.board import Board, Row
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.board_warnings import few, flags_of, warnings_of
-from judgebench.reports.boards import Columns, judge_line, judges_called, meant, panel_line
-from judgebench.reports.length_boards import LengthBoard, LengthBoards, LengthControl, Wanted
-from judgebench.reports.reference_board import Beside
+from judgebench.reports.boards import Columns, benchmark_ref, find_judges, judge_line, panel_line
+from judgebench.reports.length_boards import LengthBoard, LengthBoards, LengthControl, LengthRequest
+from judgebench.reports.reference_board import PublishedBeside
 from judgebench.stats.repeated_items import effective_n
 from judgebench.store import Store
 
@@ -87,8 +87,8 @@ def leaderboards(
         For a benchmark or judge that the store does not hold, for a metric that ranks no board or
         that no model has a value of, and for a way of grouping that no item knows.
     """
-    wanted = Wanted(control=length_control, rank_by=rank_by)
-    which = meant(store, benchmark if version is None else f"{benchmark}@{version}")
+    wanted = LengthRequest(control=length_control, rank_by=rank_by)
+    which = benchmark_ref(store, benchmark if version is None else f"{benchmark}@{version}")
     data = BoardData(store, which, panels)
     for name in by:
         if name not in which.by:  # what the benchmark declares, imported verdicts need not know
@@ -97,7 +97,7 @@ def leaderboards(
     called = frozenset(
         judge
         for name in set(judges).difference(panel.name for panel in panels)
-        for judge in judges_called(name, data.judges, store, which)
+        for judge in find_judges(name, data.judges, store, which)
     )
     apart = frozenset[str]() if rank_suspicious else frozenset(data.suspicious)
     boards = _Boards(
@@ -117,7 +117,7 @@ class _Boards:
     def __init__(
         self,
         data: BoardData,
-        wanted: Wanted,
+        wanted: LengthRequest,
         groups: Mapping[str, Mapping[str, str]],
         judges: frozenset[str],
         intervals: Intervals,
@@ -223,7 +223,7 @@ class _Boards:
         return [replace(row, metrics={**row.metrics, AVG_LENGTH: found[row.model]}) for row in rows]
 
     def _row(
-        self, standing: Standing, n_items: int, opponent: str | None, same: Beside | None
+        self, standing: Standing, n_items: int, opponent: str | None, same: PublishedBeside | None
     ) -> Row:
         model_id = self.data.model_ids[standing.model]
         marks = self.data.marks.get((standing.judge, standing.model), NO_MARKS)
@@ -318,7 +318,7 @@ def _check_controlled(boards: Sequence[Board]) -> None:
     )
 
 
-def _published_note(rows: Sequence[Row], same: Beside | None) -> list[str]:
+def _published_note(rows: Sequence[Row], same: PublishedBeside | None) -> list[str]:
     """What has to be known of published figures that stand beside ours."""
     note = "" if same is None else same.reference.board.note
     return [note] if note and any(row.published for row in rows) else []

@@ -14,7 +14,7 @@ from judgebench.metrics.length_calibration import LengthCalibration
 from judgebench.metrics.length_controlled import (
     AS_PUBLISHED,
     LENGTH_CONTROLLED,
-    Compared,
+    LengthComparisons,
     compared,
     compat,
     exact,
@@ -38,7 +38,7 @@ _SHOWN: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class LengthRequest:
     """What is to be seen of length control.
 
     rank_by
@@ -82,7 +82,7 @@ class LengthBoards:
     def __init__(
         self,
         data: BoardData,
-        wanted: Wanted,
+        wanted: LengthRequest,
         judges: frozenset[str],
         intervals: Intervals,
         ranked: Collection[str] | None = None,
@@ -124,7 +124,7 @@ class LengthBoards:
         return found
 
     def _with(
-        self, standings: Sequence[Standing], rows: Compared, calibration: LengthCalibration
+        self, standings: Sequence[Standing], rows: LengthComparisons, calibration: LengthCalibration
     ) -> LengthBoard:
         metrics: dict[str, Mapping[str, Estimate]] = {}
         placed: Mapping[str, Places] | None = None
@@ -215,7 +215,7 @@ class LengthBoards:
             "leave out that it is an estimate",
         )
 
-    def _lacking(self, rows: Compared, calibration: LengthCalibration) -> list[str]:
+    def _lacking(self, rows: LengthComparisons, calibration: LengthCalibration) -> list[str]:
         """That items have come since the store's calibration was fitted."""
         n = sum(item not in calibration.difficulty for item in rows.items)
         if calibration.origin != "own" or not n:

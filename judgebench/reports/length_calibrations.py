@@ -198,7 +198,7 @@ def _chance(row: Row, name: str) -> float:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Recovered:
+class LengthTable:
     """By the instruction's index: the baseline's length in characters, and the difficulty."""
 
     baseline_length: Floats
@@ -206,7 +206,7 @@ class Recovered:
     anchors: Anchors
 
 
-def read_recovered(figures: Path) -> Recovered:
+def read_recovered(figures: Path) -> LengthTable:
     """What results of the leaderboard say of the calibration.
 
     Raises
@@ -220,7 +220,7 @@ def read_recovered(figures: Path) -> Recovered:
             raise row.wrong("index", f"{place} has to stand here: one row for each instruction")
     difficulty = np.array([row.number("difficulty") for row in items])
     anchors = read_rows(figures / PSEUDO_ANCHORS, ("index", "std_length", "pseudo_preference"))
-    return Recovered(
+    return LengthTable(
         baseline_length=np.array([row.number("baseline_length") for row in items]),
         difficulty=difficulty,
         anchors=Anchors(

@@ -31,9 +31,9 @@ from judgebench.metrics.scores import DIMENSION, WHY, of_part, with_parts
 from judgebench.metrics.verdict_spread import average_nights
 from judgebench.records import JudgeSpec
 from judgebench.reports.board_data import BoardData
-from judgebench.reports.boards import Columns, meant, model_called, renamed, with_units
+from judgebench.reports.boards import Columns, benchmark_ref, find_model, renamed, with_units
 from judgebench.reports.drift import JudgeDrift, judge_drift
-from judgebench.reports.run_ref import run_called
+from judgebench.reports.runs import run_ref
 from judgebench.reports.stack_anchors import TOLERANCE, Answering, OtherStack, other_stack
 from judgebench.store import Store
 
@@ -51,7 +51,7 @@ class PairData:
     """
 
     def __init__(self, store: Store, benchmark: str, only: Collection[str] | None = None) -> None:
-        self.which = meant(store, benchmark)
+        self.which = benchmark_ref(store, benchmark)
         self.board = BoardData(store, self.which, (), only)
         self._judge_ids = {shown: one for one, shown in self.board.judges.items()}
 
@@ -107,7 +107,7 @@ class PairData:
 
     def _of_run(self, wanted: str, name: str) -> str:
         store = self.board.store
-        run = run_called(store.runs(), wanted, store.name)
+        run = run_ref(store.runs(), wanted, store.name)
         judged = store.run_verdicts(run.id, self.which.name, self.which.version)
         names = {model.id: (model.name, *model.names) for model in store.models()}
         its = {one for one in judged["model_id"] if not name or name in (one, *names.get(one, ()))}
@@ -129,7 +129,7 @@ class PairData:
         if (held := self.held(baseline)) is None:
             return []
         said = []
-        called = newest_called(self.board, baseline)
+        called = newest_model(self.board, baseline)
         if called is not None and self.board.model_ids[called] != held:
             said.append(
                 f"{self.which}: {baseline!r} is the baseline that was set, {two[1]} ({held}), and "
@@ -350,7 +350,7 @@ class PairData:
 # which version of a model is meant ---------------------------------------------------------------
 
 
-def newest_called(data: BoardData, name: str) -> str | None:
+def newest_model(data: BoardData, name: str) -> str | None:
     """The newest model of a name, a shown name or an id, as it is shown; None without any."""
     newest = newest_first(data)
     itself = [shown for shown in newest if name in (shown, data.model_ids[shown])]
@@ -362,7 +362,7 @@ def _called(data: BoardData, newest: Sequence[str], name: str) -> str:
     ids = {shown: data.model_ids[shown] for shown in newest}
     if name not in ids and name not in ids.values() and (named := _named(data, newest, name)):
         return named[0]
-    return model_called(name, list(newest), ids, data.store, data.which)
+    return find_model(name, list(newest), ids, data.store, data.which)
 
 
 def _named(data: BoardData, among: Sequence[str], name: str) -> list[str]:

@@ -43,7 +43,7 @@ from judgebench.reports.gate_suggest import chosen_test
 from judgebench.reports.gate_unchanged import drop_words
 from judgebench.reports.model_pairs import PairData
 from judgebench.reports.slide import SlideNight, SlideReport, each_once, in_words, slide_report
-from judgebench.reports.versions import Fixed, Night, fixed_baseline, nights_of
+from judgebench.reports.versions import FixedBaseline, Night, fixed_baseline, nights_of
 from judgebench.store import Store
 from judgebench.store.read import StoredBaseline
 
@@ -340,7 +340,6 @@ def nights(
     policy: Policy | Mapping[str, Any] | None = None,
     alpha: float = ALPHA,
     most: int = MOST,
-    seed: int = 0,
 ) -> Nights:
     """The nights of a name on one board, decided.
 
@@ -381,7 +380,7 @@ def nights(
     )
     judge, models = data.board.judges[judge_id], data.board.models
     stated = Policy.model_validate(policy) if isinstance(policy, Mapping) else policy
-    gate = _Gate(data, judge, stated, share, alpha, seed)
+    gate = _Gate(data, judge, stated, share, alpha)
     first = max(0, len(its) - most)
     beside = [
         (night, *_beside(its, place, baselines, against))
@@ -390,7 +389,7 @@ def nights(
     ]
     gate.choose((night.model_id, other) for night, other, _ in reversed(beside) if other)
     start = (
-        Fixed("the first night", its[0].model_id, its[0].first)
+        FixedBaseline("the first night", its[0].model_id, its[0].first)
         if fixed == THE_FIRST
         else fixed_baseline(store, benchmark, version, fixed)
     )
@@ -525,10 +524,9 @@ class _Gate:
         stated: Policy | None,
         share: float | None,
         alpha: float,
-        seed: int,
     ) -> None:
         self._data, self._judge, self._share = data, judge, share
-        self._stated, self._alpha, self._seed = stated, alpha, seed
+        self._stated, self._alpha = stated, alpha
         self.policy: Policy | None = None
         self.margin_source = ""
 
@@ -555,7 +553,7 @@ class _Gate:
                 raise UsageError(f"{baseline} has no answers and no verdicts on this benchmark")
             two = models[night.model_id], models[baseline]
             policy = self.policy or self._usual(two)
-            asked = question(self._data, two, policy.tests[0], policy, self._seed)
+            asked = question(self._data, two, policy.tests[0], policy)
             self.policy = policy
             return decide_tests([asked], policy)[0], None
         except UsageError as error:
@@ -563,7 +561,7 @@ class _Gate:
         finally:
             self._data.now = math.inf
 
-    def slide(self, its: Sequence[Night], fixed: Fixed | None) -> SlideReport | None:
+    def slide(self, its: Sequence[Night], fixed: FixedBaseline | None) -> SlideReport | None:
         """What all nights since a fixed baseline say together."""
         models = self._data.board.models
         if fixed is None or fixed.model_id not in models:

@@ -11,7 +11,7 @@ from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.length_calibration import LengthCalibration
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
-from judgebench.metrics.paired import METRIC_OF, Compared, PairedModels, compare
+from judgebench.metrics.paired import METRIC_OF, PairedModels, PairedTests, compare
 from judgebench.metrics.paired_length_control import at_equal_length
 from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.reports.boards import where
@@ -36,8 +36,7 @@ def pair_at_equal_length(
     two: tuple[str, str],
     *,
     alpha: float,
-    seed: int = 0,
-) -> tuple[PairedModels, Compared]:
+) -> tuple[PairedModels, PairedTests]:
     """The length-controlled win rates of two models on one board of comparisons.
 
     Of a judge that has judged one of them only there is nothing to compare, calibrated or not.
@@ -64,7 +63,7 @@ def pair_at_equal_length(
         lengths=data.board.lengths,
         calibration=held,
         alpha=alpha,
-        intervals=Intervals(level=1.0 - 2.0 * alpha, seed=seed),
+        intervals=Intervals(level=1.0 - 2.0 * alpha),
     )
 
 

@@ -11,9 +11,9 @@ import numpy as np
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.confidence import QuestionSet
 from judgebench.metrics.intervals import Floats, Intervals
-from judgebench.metrics.paired import Compared, PairedModels
+from judgebench.metrics.paired import PairedModels, PairedTests
 from judgebench.metrics.paired_confidences import SetOfTwo, of_confidences
-from judgebench.reports.boards import judges_called
+from judgebench.reports.boards import find_judges
 from judgebench.reports.confidence_data import Answer, Confidence, ConfidenceData, question_sets
 from judgebench.reports.model_pairs import PairData
 
@@ -54,7 +54,7 @@ class PairConfidences:
         meant: Collection[str] = labels
         if named is not None:
             which, judges = self.data.which, self.said.judges
-            meant = judges_called(named, judges, self.data.board.store, which)
+            meant = find_judges(named, judges, self.data.board.store, which)
         fitting = [one for one in both if one in meant]
         if not fitting and named is not None:
             old = [one for one in meant if self.two[1] in labels.get(one, ())]
@@ -116,8 +116,7 @@ class PairConfidences:
         *,
         group: str | None = None,
         alpha: float,
-        seed: int = 0,
-    ) -> tuple[PairedModels, Compared]:
+    ) -> tuple[PairedModels, PairedTests]:
         """The two models by one metric of one confidence.
 
         Parameters
@@ -145,7 +144,7 @@ class PairConfidences:
             confidence=confidence.name,
             judge=judge,
             alpha=alpha,
-            intervals=Intervals(level=1.0 - 2.0 * alpha, seed=seed),
+            intervals=Intervals(level=1.0 - 2.0 * alpha),
         )
         changed = self._changed(judge, labels, confidence)
         return (

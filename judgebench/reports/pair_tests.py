@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
-from judgebench.metrics.paired import Compared, PairedModels, difference
+from judgebench.metrics.paired import PairedModels, PairedTests, difference
 from judgebench.metrics.registry import metric, of_confidence
 from judgebench.plain_text import counted, printable
 from judgebench.records import Estimate
@@ -208,7 +208,7 @@ class PairQuestion:
     data: PairData
     two: tuple[str, str]
     pair: PairedModels
-    compared: Compared
+    compared: PairedTests
 
     def figures(self, ends: tuple[float, float], *, level: float) -> dict[str, Any]:
         """What `PairTest` says whatever is decided.

@@ -45,6 +45,8 @@ class Plan(Report):
         What is odd about the suite.
     needs
         What a run needs of this machine, and whether it is there.
+    placements
+        Where its models and judges go on GPUs, where the suite says on which.
     """
 
     rows: tuple[PlanRow, ...]
@@ -53,6 +55,7 @@ class Plan(Report):
     policy: Policy | None = None
     notes: tuple[str, ...] = ()
     needs: tuple[Finding, ...] = ()
+    placements: tuple[str, ...] = ()
 
     @property
     def lacking(self) -> list[Finding]:
@@ -98,6 +101,7 @@ class Plan(Report):
             *of_detectable(self.rows),
             *gate_notes(*gate_ahead(self.rows, self.policy)),
             *design_notes(self.rows),
+            *self.placements,
         ]
         title = f"what `judgebench run {self.asked}` would do now"
         designs = design_table(self.rows)

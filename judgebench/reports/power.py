@@ -194,7 +194,7 @@ class PowerForecast:
 
     def _look_at_heads(
         self, benchmark: _Benchmark, judge: _Judge, opponent: str | None
-    ) -> Heads | None:
+    ) -> HeadToHeadSpread | None:
         return self._most_alike(
             benchmark, judge, partial(heads, opponent=opponent, least=LEAST_UNITS)
         )
@@ -508,7 +508,7 @@ _WORDS: dict[Fewer | None, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heads:
+class HeadToHeadSpread:
     """The median spread of so many models that were compared in both orders, by these judges."""
 
     spread: float
@@ -518,7 +518,7 @@ class Heads:
 
 def heads(
     data: PairData, judges: Sequence[str], opponent: str | None, *, least: int
-) -> Heads | None:
+) -> HeadToHeadSpread | None:
     """Over comparisons with others than the board's opponent; with that one, if there are none."""
     found: dict[bool, list[tuple[float, str]]] = {False: [], True: []}
     for kind, verdicts in data.board.verdicts.items():
@@ -527,7 +527,7 @@ def heads(
     pairs = found[False] or found[True]
     if not pairs:
         return None
-    return Heads(
+    return HeadToHeadSpread(
         spread=median(spread for spread, _ in pairs),
         pairs=len(pairs),
         judges=tuple(sorted({judge for _, judge in pairs})),
@@ -540,7 +540,7 @@ def compared(
     drop: float,
     level: float,
     board_items: float,
-    heads: Heads | None,
+    heads: HeadToHeadSpread | None,
     metric: str,
     unit: float,
     alpha: float,

@@ -20,7 +20,7 @@ from judgebench.errors import UsageError, unknown_name
 from judgebench.records import JudgeSpec
 from judgebench.reports.board_data import IMPORTED, BoardData
 from judgebench.reports.boards import described
-from judgebench.reports.reference_board import Beside, References, references
+from judgebench.reports.reference_board import PublishedBeside, References, references
 from judgebench.rows import read_rows
 
 LENGTHS = "instructions.csv"
@@ -135,7 +135,7 @@ class PublishedNumbers:
         metric: str,
         models: Sequence[str],
         named: Mapping[str, str],
-    ) -> tuple[Beside, ...]:
+    ) -> tuple[PublishedBeside, ...]:
         """The published boards that figures are here of, beside a board of this store.
 
         Parameters
@@ -158,7 +158,7 @@ class PublishedNumbers:
                 comparable = False
                 because = f"{reference.columns[0]} is published, and this is {metric}"
             names = same_models(known, reference.figures, named) if comparable else {}
-            found.append(Beside(reference=reference, names=names, because=because))
+            found.append(PublishedBeside(reference=reference, names=names, because=because))
         return tuple(found)
 
     def check_names(self, named: Mapping[str, str]) -> None:

@@ -20,7 +20,13 @@ from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.board import Board, Row
 from judgebench.reports.document import Column, Table, json_after, json_field
-from judgebench.reports.reference_board import Beside, N, ReferenceBoard, References, places
+from judgebench.reports.reference_board import (
+    N,
+    PublishedBeside,
+    ReferenceBoard,
+    References,
+    places,
+)
 
 FEWEST = 3
 """Models that a correlation takes here: of two, any is 1 or -1."""
@@ -38,7 +44,7 @@ class PublishedAs(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Related:
+class PublishedAgreement:
     """A board, a published one beside it, and how far the two agree.
 
     In JSON ``because`` says why the published judge is another one, and is null where it is the
@@ -46,7 +52,7 @@ class Related:
     """
 
     board: Board = json_field(hidden=True)
-    beside: Beside = json_field(hidden=True)
+    beside: PublishedBeside = json_field(hidden=True)
     correlations: Correlations
 
     @property
@@ -78,16 +84,16 @@ class Related:
         ]
 
 
-def related(boards: Sequence[Board]) -> list[Related]:
+def related(boards: Sequence[Board]) -> list[PublishedAgreement]:
     """Every board with each published one beside it."""
     return [
-        Related(board=board, beside=one, correlations=with_published(board, one))
+        PublishedAgreement(board=board, beside=one, correlations=with_published(board, one))
         for board in boards
         for one in board.beside
     ]
 
 
-def with_published(board: Board, beside: Beside) -> Correlations:
+def with_published(board: Board, beside: PublishedBeside) -> Correlations:
     """The correlations of what ranks, and of each other metric that some model on both has here.
 
     Models that are excluded from the ranking do not count.
@@ -129,7 +135,7 @@ SAY_NAMES = "--published-as MODEL=NAME says which is which"
 _MOST_DECIMALS = 4
 
 
-def beside_tables(related: Related) -> list[Table]:
+def beside_tables(related: PublishedAgreement) -> list[Table]:
     """The models on both, unless they stand in the published board, and the correlations."""
     board, beside, found = related.board, related.beside, related.correlations
     tables = [] if beside.because is None else [_side_by_side(board, beside)]
@@ -156,7 +162,7 @@ def _decimals(value: float) -> int:
     )
 
 
-def _side_by_side(board: Board, beside: Beside) -> Table:
+def _side_by_side(board: Board, beside: PublishedBeside) -> Table:
     reference, metric = beside.reference, board.metric or beside.reference.columns[0]
     rows = [row for row in board.rows if row.model in beside.names]
     differ = any(row.model != beside.names[row.model] for row in rows)
@@ -189,7 +195,7 @@ def _side_by_side(board: Board, beside: Beside) -> Table:
     )
 
 
-def _correlated(board: Board, beside: Beside, found: Correlations) -> Table:
+def _correlated(board: Board, beside: PublishedBeside, found: Correlations) -> Table:
     """A row for each metric, a column for each coefficient."""
     defined = _is_defined(found)
     values = [one for of in found.values() for one in of.values()]
@@ -245,7 +251,7 @@ _SHORT = {LENGTH_CONTROLLED: "LC win rate %", AVG_LENGTH: "mean length"}
 
 
 def published_tables(
-    related: Sequence[Related], references: References, by: Collection[str] = ()
+    related: Sequence[PublishedAgreement], references: References, by: Collection[str] = ()
 ) -> list[Table]:
     """All that is published of a version, with the models of boards in it or beside it.
 
@@ -286,7 +292,7 @@ def _alone(reference: ReferenceBoard, by: Collection[str]) -> Table:
     return replace(table, notes=list(_notes(reference, by)))
 
 
-def _merged(board: Board, beside: Beside, by: Collection[str]) -> Table:
+def _merged(board: Board, beside: PublishedBeside, by: Collection[str]) -> Table:
     """A model that is on both stands here once, with our numbers and the published one."""
     reference, metric = beside.reference, board.metric or beside.reference.columns[0]
     taken = set(beside.names.values())
@@ -353,7 +359,7 @@ def _table(reference: ReferenceBoard, metric: str, lines: Sequence[_Line]) -> Ta
     )
 
 
-def _told_of(beside: Beside, model: str) -> dict[str, float]:
+def _told_of(beside: PublishedBeside, model: str) -> dict[str, float]:
     """What a published board says of a model itself, whoever's answers were judged: its Elo."""
     return {
         name: value

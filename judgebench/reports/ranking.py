@@ -13,13 +13,13 @@ from judgebench.reports.answer_flags import NO_MARKS
 from judgebench.reports.board import Row
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.board_warnings import flags_of, warnings_of
-from judgebench.reports.boards import judge_line, judges_called, meant, model_called
+from judgebench.reports.boards import benchmark_ref, find_judges, find_model, judge_line
 from judgebench.reports.ranking_control import Control, Covariates, covariates, said_of_control
 from judgebench.reports.ranking_tables import Ranking
 from judgebench.reports.ranking_values import (
     EXPECTED,
     STRENGTH,
-    Placed,
+    RankAmong,
     coefficients,
     estimate,
     expected_win_rate,
@@ -44,7 +44,6 @@ MOST_DRAWS = 2**26
 def rankings(
     store: Store,
     benchmark: str,
-    version: str | None = None,
     *,
     judges: Collection[str] = (),
     ties: Ties = "half",
@@ -60,7 +59,7 @@ def rankings(
     Parameters
     ----------
     benchmark
-        ``NAME`` or ``NAME@VERSION``; ``version`` may stand apart.
+        ``NAME`` or ``NAME@VERSION``.
     judges
         Names or ids; all if empty.
     ties
@@ -83,13 +82,13 @@ def rankings(
     """
     if control is not None and ties != "half":
         raise UsageError(f"{control} is controlled for with ties as half wins; leave out davidson")
-    which = meant(store, benchmark if version is None else f"{benchmark}@{version}")
+    which = benchmark_ref(store, benchmark)
     data = BoardData(store, which, ())
     found = judged_pairs(data.verdicts)
     judge_ids = {shown: one for one, shown in data.judges.items()}
     compared = {judge_ids[judge]: judge for judge in found}
     wanted = {
-        judge for name in judges for judge in judges_called(name, compared, store, which)
+        judge for name in judges for judge in find_judges(name, compared, store, which)
     } or set(found)
     called = _model_called(reference, data, found) if reference is not None else None
     ranker = _Ranker(
@@ -104,7 +103,7 @@ def rankings(
 
 def _model_called(name: str, data: BoardData, found: Mapping[str, Pairs]) -> str:
     shown = sorted({model for pairs in found.values() for model in pairs.models})
-    return model_called(name, shown, data.model_ids, data.store, data.which)
+    return find_model(name, shown, data.model_ids, data.store, data.which)
 
 
 class _Ranker:
@@ -180,7 +179,7 @@ class _Ranker:
         pairs: Pairs,
         c: Comparisons,
         fit: Fit,
-        place: Placed,
+        place: RankAmong,
         bounds: Floats | None,
         m: int,
     ) -> Row:

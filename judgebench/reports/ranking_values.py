@@ -45,7 +45,7 @@ class PairRow:
         return {"win_rate": self.win_rate, "difference": self.difference}
 
 
-class Placed(NamedTuple):
+class RankAmong(NamedTuple):
     """A rank among models that comparisons connect, of whatever outcome."""
 
     rank: int | None = None
@@ -53,7 +53,7 @@ class Placed(NamedTuple):
     high: int | None = None
 
 
-def places_of(fit: Fit) -> list[Placed]:
+def places_of(fit: Fit) -> list[RankAmong]:
     """Of every model that comparisons connect with the ranked ones; no ranks for the others."""
     sizes = np.bincount(fit.component)
     ranked = np.flatnonzero(fit.group == 0)
@@ -64,18 +64,18 @@ def places_of(fit: Fit) -> list[Placed]:
         better = here & ((fit.difference[m] < 0) | fit.above[:, m])
         known = ~np.isnan(fit.difference[m]) | fit.above[:, m] | fit.above[m]
         found.append(
-            Placed(
+            RankAmong(
                 rank=1 + int(better.sum()) if known[here].all() else None,
                 low=_whole(fit.rank_low[m]),
                 high=_whole(fit.rank_high[m] - apart),
             )
             if here[m]
-            else Placed()
+            else RankAmong()
         )
     return found
 
 
-def order_of(fit: Fit, places: Sequence[Placed], m: int) -> tuple[float, ...]:
+def order_of(fit: Fit, places: Sequence[RankAmong], m: int) -> tuple[float, ...]:
     """Best first; what has no rank comes last, each group by itself."""
     rank = places[m].rank
     first = (0.0, float(rank)) if rank is not None else (1.0, float(fit.group[m]))

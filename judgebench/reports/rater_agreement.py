@@ -2,14 +2,48 @@
 
 from __future__ import annotations
 
-from judgebench.metrics.agreement import label_kappa, score_kappa
+from dataclasses import dataclass
+from typing import ClassVar
+
+from judgebench.metrics.agreement import KAPPA, label_kappa, score_kappa
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.comparison import AgreementRow
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.outcome_agreement import outcome_agreement
 from judgebench.records import is_human
-from judgebench.reports.boards import Columns, disambiguate, meant, renamed, where, with_units
+from judgebench.reports.boards import (
+    Columns,
+    benchmark_ref,
+    disambiguate,
+    renamed,
+    where,
+    with_units,
+)
+from judgebench.reports.document import Cells, Chart, Each, Report, Rows, Table, column, table
+from judgebench.reports.estimates import text
 from judgebench.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaterAgreement(Report):
+    """Everybody who has judged what a rater has labelled, people first: a row ``pooled`` for each.
+
+    There is none where the rater has no label of that kind or scores on no scale of whole numbers,
+    or nobody else has judged the same.
+    """
+
+    ROWS: ClassVar = (Rows(of="rows", row=("judge", "reference", Each("metrics"))),)
+    CHART: ClassVar = Chart(along="judge", by="metric")
+
+    rows: tuple[AgreementRow, ...] = ()
+
+    def tables(self) -> list[Table]:
+        columns: list[Cells[AgreementRow]] = [
+            column("judge", lambda row: row.judge, wraps=True),
+            column("kappa", lambda row: text(row.metrics[KAPPA]), align="right"),
+            column("n", lambda row: f"{row.metrics[KAPPA].n:,}", align="right"),
+        ]
+        return [table("agreement with a rater", self.rows, columns)]
 
 
 def rater_agreement(
@@ -20,8 +54,8 @@ def rater_agreement(
     kind: Kind,
     *,
     intervals: Intervals | None = None,
-) -> tuple[AgreementRow, ...]:
-    """Everybody who has judged what a rater has labelled, people first: a row ``pooled`` for each.
+) -> RaterAgreement:
+    """How far everybody who has judged what a rater has labelled agrees with the rater.
 
     The numbers are those of the agreement report with the rater as the reference; of scores, kappa
     is quadratic. Only what was said of the same answers is read, however much the store holds.
@@ -35,18 +69,12 @@ def rater_agreement(
     intervals
         Percentile bootstrap over items unless asked otherwise.
 
-    Returns
-    -------
-    tuple of AgreementRow
-        None where the rater has no label of that kind or scores on no scale of whole numbers, or
-        nobody else has judged the same.
-
     Raises
     ------
     UsageError
         Where the benchmark is not in the store, and where none of the labels is a declared one.
     """
-    which = meant(store, f"{benchmark}@{version}")
+    which = benchmark_ref(store, f"{benchmark}@{version}")
     columns: Columns = store.verdicts_beside(benchmark, version, rater)
     named = disambiguate([columns], "judge")
     columns = renamed(columns, disambiguate([columns], "model"), named)
@@ -54,7 +82,7 @@ def rater_agreement(
     name = named.get(rater.hex()[:12])
     own = where(columns, (judge == name for judge in columns["judge"]))
     if name is None or kind not in own["kind"]:
-        return ()
+        return RaterAgreement()
     rows: tuple[AgreementRow, ...]
     if kind == "label":
         rows = label_kappa(columns, reference=name, labels=which.labels, intervals=intervals)
@@ -64,11 +92,12 @@ def rater_agreement(
     else:
         low, high = _scale(own)
         if not (low.is_integer() and high.is_integer()):  # nor is an endless one
-            return ()
+            return RaterAgreement()
         ends = {"low": int(low), "high": int(high)}
         rows = score_kappa(columns, reference=name, **ends, intervals=intervals)
     pooled = (row for row in rows if row.scope == "pooled")
-    return tuple(sorted(pooled, key=lambda row: (not is_human(row.judge), row.judge)))
+    first = sorted(pooled, key=lambda row: (not is_human(row.judge), row.judge))
+    return RaterAgreement(rows=tuple(first))
 
 
 def _scale(own: Columns) -> tuple[float, float]:

@@ -106,7 +106,7 @@ class ReferenceBoard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
+class PublishedBeside:
     """A published board, beside a board of this store.
 
     names

@@ -16,15 +16,15 @@ from judgebench.judges.prompt import PromptJudge
 from judgebench.plain_text import counted, written_out
 from judgebench.records import Label, Order, Preference, Score, Unreadable, Verdict
 from judgebench.reports.boards import BenchmarkRef
-from judgebench.reports.document import Column, Document, Table
+from judgebench.reports.document import Column, Document, Report, Table
 from judgebench.store import Store
 from judgebench.store.catalog import StoredJudge, distinct_names
 from judgebench.store.read import (
     CALL_COLUMNS,
+    ItemAnswer,
     ItemHistory,
+    ItemVerdict,
     JudgeCall,
-    ToldAnswer,
-    ToldVerdict,
     call_columns,
     one_text,
 )
@@ -69,7 +69,7 @@ class JudgedReply:
         }
 
 
-def judges_called(store: Store, name: str) -> list[StoredJudge]:
+def stored_judges(store: Store, name: str) -> list[StoredJudge]:
     """The judges that a person means: by name as shown, id, or any name they went by.
 
     Raises
@@ -98,7 +98,7 @@ def judged_replies(
     models: Collection[str] = (),
     run_id: str | None = None,
     limit: int | None = None,
-) -> list[JudgedReply]:
+) -> Replies:
     """What a judge replied, one entry a judgment: what counts now, or what served a run.
 
     Parameters
@@ -115,7 +115,7 @@ def judged_replies(
     UsageError
         For a judge that the store does not know.
     """
-    asked = judges_called(store, judge)
+    asked = stored_judges(store, judge)
     columns = store.judged_columns(
         None if benchmark is None else benchmark.name,
         None if benchmark is None else benchmark.version,
@@ -132,7 +132,7 @@ def judged_replies(
     found = store.calls(
         dict.fromkeys(key for _, rows in chosen for key in columns["reply_keys"][rows[0]])
     )
-    return [
+    replies = (
         JudgedReply(
             judgment=key.hex(),
             judge=row["judge"],
@@ -146,7 +146,8 @@ def judged_replies(
         )
         for key, rows in chosen
         for row in ({name: values[rows[0]] for name, values in columns.items()},)
-    ]
+    )
+    return Replies(judge=judge, found=tuple(replies), unreadable=unreadable)
 
 
 RECORD_COLUMNS: Sequence[str]
@@ -255,22 +256,37 @@ def in_words(verdict: Verdict, order: Order) -> str:
 # on the screen ----------------------------------------------------------------------------------
 
 
-def replies_document(judge: str, found: Sequence[JudgedReply], *, unreadable: bool) -> Document:
-    """The replies one below the other; in JSON their texts exactly as they are."""
-    what = "unreadable reply" if unreadable else "reply"
-    several = "unreadable replies" if unreadable else "replies"
-    asked = [one for one in found if one.calls]
-    notes = [f"{counted(len(asked), what, several)} of {judge}"]
-    if nobody := len(found) - len(asked):
-        notes.append(f"{counted(nobody, 'verdict')} for which nobody was asked")
-    tables = [_reply_table(one) for one in found]
-    end = Table(title="; ".join(notes), columns=_TEXT, rows=[])
-    records = [one.record() for one in found]
-    return Document(
-        tables=[*tables, end],
-        records=[_flat(record) for record in records],
-        data={"judge": judge, "replies": records},
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replies(Report):
+    """What judges replied, one entry a judgment; in JSON texts are exactly as they are.
+
+    judge
+        Who was asked for.
+    unreadable
+        Whether they are those alone from which no verdict could be read.
+    """
+
+    judge: str
+    found: tuple[JudgedReply, ...]
+    unreadable: bool = False
+
+    def tables(self) -> list[Table]:
+        """The replies one below the other, and how many they are."""
+        what, several = "reply", "replies"
+        if self.unreadable:
+            what, several = f"unreadable {what}", f"unreadable {several}"
+        asked = sum(bool(one.calls) for one in self.found)
+        notes = [f"{counted(asked, what, several)} of {self.judge}"]
+        if nobody := len(self.found) - asked:
+            notes.append(f"{counted(nobody, 'verdict')} for which nobody was asked")
+        end = Table(title="; ".join(notes), columns=_TEXT, rows=[])
+        return [*map(_reply_table, self.found), end]
+
+    def records(self) -> list[dict[str, Any]]:
+        return [_flat(one.record()) for one in self.found]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"judge": self.judge, "replies": [one.record() for one in self.found]}
 
 
 def _reply_table(one: JudgedReply) -> Table:
@@ -434,7 +450,7 @@ def _question_table(benchmark: BenchmarkRef, told: ItemHistory) -> Table:
     )
 
 
-def _answer_table(one: ToldAnswer, text: str) -> Table:
+def _answer_table(one: ItemAnswer, text: str) -> Table:
     said = [f"answer of {one.model.name}", f"sample {one.sample}" if one.sample else ""]
     said += [f"turn {one.turn + 1}" if one.turn else "", "" if one.status == "ok" else one.status]
     said.append("" if one.newest else "replaced by a later one")
@@ -447,7 +463,7 @@ def _answer_table(one: ToldAnswer, text: str) -> Table:
     )
 
 
-def _verdict_table(one: ToldVerdict, made: Sequence[JudgeCall]) -> Table:
+def _verdict_table(one: ItemVerdict, made: Sequence[JudgeCall]) -> Table:
     about = one.model.name
     if one.opponent is not None:
         about += f" against {one.opponent.name}, {_ORDERS[one.order]}"
@@ -467,7 +483,7 @@ def _verdict_table(one: ToldVerdict, made: Sequence[JudgeCall]) -> Table:
     )
 
 
-def _verdict_record(one: ToldVerdict, made: Sequence[JudgeCall]) -> dict[str, Any]:
+def _verdict_record(one: ItemVerdict, made: Sequence[JudgeCall]) -> dict[str, Any]:
     return {
         "judge": one.judge.name,
         "judge_id": one.judge.id,

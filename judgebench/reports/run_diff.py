@@ -22,7 +22,7 @@ from judgebench.metrics.win_rate import NEAR, outcome
 from judgebench.plain_text import counted
 from judgebench.records import HUMAN, Estimate, RunManifest
 from judgebench.reports.board_data import IMPORTED
-from judgebench.reports.boards import BenchmarkRef, Columns, meant
+from judgebench.reports.boards import BenchmarkRef, Columns, benchmark_ref
 from judgebench.reports.document import (
     Cells,
     Report,
@@ -38,12 +38,12 @@ from judgebench.reports.estimates import UNDEFINED, finite, text
 from judgebench.reports.run_sides import (
     AnswerPlace,
     Change,
+    Correspondence,
     Counterparts,
-    Matched,
     Side,
     Stored,
     changes,
-    matched,
+    correspondence,
     side,
 )
 from judgebench.store import Store
@@ -104,7 +104,7 @@ class Answers(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moved:
+class ModelChange:
     """One model before one judge, in both runs.
 
     opponent
@@ -181,7 +181,7 @@ class RunDiff(Report):
     first: RunManifest = json_field(hidden=True)
     second: RunManifest = json_field(hidden=True)
     changed: tuple[Change, ...]
-    moved: tuple[Moved, ...]
+    moved: tuple[ModelChange, ...]
     left_out: int = 0
 
     @property
@@ -246,7 +246,7 @@ class RunDiff(Report):
             n = sum(moved.flips.verdicts for moved in self.moved)
             said = f"nothing moved: {counted(n, 'verdict')} and the answers under them are the same"
             return [Table(title="what moved", columns=[], rows=[], notes=[said, *rest])]
-        boards: dict[tuple[str, str, str], list[Moved]] = {}
+        boards: dict[tuple[str, str, str], list[ModelChange]] = {}
         for moved in self.moved:
             boards.setdefault(moved.board, []).append(moved)
         last = next(reversed(boards))
@@ -272,7 +272,7 @@ def _troubles(which: str, run: RunManifest) -> list[str]:
     return [f"warning: {which}: {', '.join(said)}; what is missing has not moved"] if said else []
 
 
-def _board_table(rows: Sequence[Moved], rest: Sequence[str]) -> Table:
+def _board_table(rows: Sequence[ModelChange], rest: Sequence[str]) -> Table:
     one, about = rows[0], metric(rows[0].metric)
     digits, unit = about.digits, f" {about.unit}".rstrip()
     on = ["same", "other", *(["unknown"] if any(r.flips.on_unknown_answer for r in rows) else [])]
@@ -280,19 +280,19 @@ def _board_table(rows: Sequence[Moved], rest: Sequence[str]) -> Table:
     def value(estimate: Estimate) -> str:
         return UNDEFINED if finite(estimate.value) is None else f"{estimate.value:.{digits}f}"
 
-    def flips(row: Moved) -> str:
+    def flips(row: ModelChange) -> str:
         its = row.flips
         counts = (its.on_same_answer, its.on_other_answer, its.on_unknown_answer)[: len(on)]
         return f"{'/'.join(map(str, counts))} of {its.verdicts}"
 
-    def new_answers(row: Moved) -> str:
+    def new_answers(row: ModelChange) -> str:
         return f"{row.answers.differ} of {row.answers.compared}" if row.answers.compared else ""
 
-    def missing(row: Moved) -> str:
+    def missing(row: ModelChange) -> str:
         return f"{row.difference.missing:,}" if row.difference.missing else ""
 
     spare: Any = {"optional": True, "spare": True, "align": "right"}
-    columns: list[Cells[Moved]] = [
+    columns: list[Cells[ModelChange]] = [
         column("judge", lambda row: row.judge.shown, wraps=True),
         column("model", lambda row: row.model.shown, wraps=True),
         column(
@@ -319,7 +319,7 @@ def _board_table(rows: Sequence[Moved], rest: Sequence[str]) -> Table:
     )
 
 
-def _notes(rows: Sequence[Moved]) -> Iterator[str]:
+def _notes(rows: Sequence[ModelChange]) -> Iterator[str]:
     if any(row.flips.flipped for row in rows):
         unknown = any(row.flips.on_unknown_answer for row in rows)
         yield (
@@ -364,12 +364,12 @@ def run_diff(
     before = [one.first for one in sides if one.first is not None]
     after = [one.second for one in sides if one.second is not None]
 
-    def both(known: Sequence[Stored], part: str) -> Matched[Stored]:
+    def both(known: Sequence[Stored], part: str) -> Correspondence[Stored]:
         one, other = (
             [one for one in known if any(one.id in getattr(its, part) for its in run)]
             for run in (before, after)
         )
-        return matched(one, other, (_named(first, part), _named(second, part)))
+        return correspondence(one, other, (_named(first, part), _named(second, part)))
 
     models, judges = both(store.models(), "models"), both(store.judges(), "judges")
     return RunDiff(
@@ -396,7 +396,7 @@ def _sides(
     judged = [store.run_verdicts(run.id, *benchmark) for run in (first, second)]
     if not any(verdicts["item_id"] for verdicts in judged):
         return None
-    which = meant(store, "@".join(benchmark))
+    which = benchmark_ref(store, "@".join(benchmark))
     answers = store.responses_table(*benchmark)
     contents = store.item_contents(*benchmark)
     its = (
@@ -441,7 +441,7 @@ def _named(run: RunManifest, part: str) -> list[str]:
 
 def _who_changed(
     what: str,
-    found: Matched[Stored],
+    found: Correspondence[Stored],
     before: Sequence[Side],
     after: Sequence[Side],
     facts: Callable[[Stored, Sequence[Side]], Mapping[str, Any]],
@@ -475,10 +475,10 @@ def _judge_facts(judge: StoredJudge, sides: Sequence[Side]) -> dict[str, Any]:
 def _moves(
     store: Store,
     sides: _Sides,
-    models: Matched[StoredModel],
-    judges: Matched[StoredJudge],
+    models: Correspondence[StoredModel],
+    judges: Correspondence[StoredJudge],
     intervals: Intervals,
-) -> Iterator[Moved]:
+) -> Iterator[ModelChange]:
     """Every model before every judge that both runs have, in order of their names."""
     which, first, second = sides
     if first is None or second is None:
@@ -511,7 +511,7 @@ def _moves(
                 labels=which.labels, balance=balance if kind.kind == "score" else None,
                 units=first.contents, intervals=intervals,
             )  # fmt: skip
-            yield Moved(
+            yield ModelChange(
                 benchmark=which.name,
                 version=which.version,
                 judge=judge,

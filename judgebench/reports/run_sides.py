@@ -186,7 +186,7 @@ class Counterparts(Generic[Stored]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Matched(Generic[Stored]):
+class Correspondence(Generic[Stored]):
     """Those of two runs that correspond, and the labels of those that have no counterpart."""
 
     both: tuple[Counterparts[Stored], ...]
@@ -194,11 +194,11 @@ class Matched(Generic[Stored]):
     second_alone: Sequence[str]
 
 
-def matched(
+def correspondence(
     first: Sequence[Stored],
     second: Sequence[Stored],
     names: tuple[Sequence[str], Sequence[str]] = ((), ()),
-) -> Matched[Stored]:
+) -> Correspondence[Stored]:
     """Match what two runs had.
 
     Parameters
@@ -233,7 +233,7 @@ def matched(
     first_alone, second_alone = (
         sorted(labels[one.id] for one in some if one.key not in known) for some in (first, second)
     )
-    return Matched(
+    return Correspondence(
         both=tuple(sorted(both, key=lambda pair: pair.label)),
         first_alone=first_alone,
         second_alone=second_alone,

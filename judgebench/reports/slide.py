@@ -28,8 +28,8 @@ from judgebench.reports.drift import day
 from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.reports.model_pairs import OF_RUN, PairData
 from judgebench.reports.pair_boards import board_meant
-from judgebench.reports.run_ref import run_called
-from judgebench.reports.versions import Fixed, Night, fixed_baseline, nights_of, ran_at
+from judgebench.reports.runs import run_ref
+from judgebench.reports.versions import FixedBaseline, Night, fixed_baseline, nights_of, ran_at
 from judgebench.stats.slide import FEWEST, MOST_NIGHTS, Shape, slide
 
 Outcome = Literal["slide", "none", "not tested"]
@@ -44,7 +44,7 @@ class SlideNight(NamedTuple):
     e_value: float
 
 
-class LeftOut(NamedTuple):
+class Omission(NamedTuple):
     """Why nights took no part, and how many."""
 
     because: str
@@ -90,7 +90,7 @@ class SlideReport:
     slope: float = math.nan
     level_before: float = math.nan
     level_now: float = math.nan
-    left_out: tuple[LeftOut, ...] = ()
+    left_out: tuple[Omission, ...] = ()
     metric: str = json_field(hidden=True)
     since_s: float | None = json_field(hidden=True, default=None)
     called_s: float | None = json_field(hidden=True, default=None)
@@ -119,7 +119,7 @@ def slide_report(
     data: PairData,
     kind: BoardKind,
     judge: str,
-    fixed: Fixed,
+    fixed: FixedBaseline,
     nights: Sequence[Night],
     test: GateTest,
     *,
@@ -149,7 +149,7 @@ def slide_report(
         outcome="not tested",
         because=made.why_not(nights, fixed),
         threshold=threshold,
-        left_out=tuple(LeftOut(*one) for one in made.refused.most_common()),
+        left_out=tuple(Omission(*one) for one in made.refused.most_common()),
     )
     if base.because is not None:
         return base
@@ -253,7 +253,7 @@ class _Nights:
         stacks = data.other_stack(two, test.stack_tolerance)
         return "answers from another stack" if stacks is not None and not stacks.alike else ""
 
-    def why_not(self, nights: Sequence[Night], fixed: Fixed) -> str | None:
+    def why_not(self, nights: Sequence[Night], fixed: FixedBaseline) -> str | None:
         """Why there is no test; None where there is one."""
         if self.base.why_not is not None:
             return self.base.why_not
@@ -321,7 +321,7 @@ def _counts(pair: PairedModels) -> Floats:
 # of a gate's policy -------------------------------------------------------------------------------
 
 
-def each_once(its: Sequence[Night], last: str, fixed: Fixed) -> list[Night]:
+def each_once(its: Sequence[Night], last: str, fixed: FixedBaseline) -> list[Night]:
     """The versions evaluated since a fixed baseline up to one of them, each at its last night.
 
     A version that comes back says nothing new: its verdicts are the stored ones.
@@ -391,7 +391,7 @@ def policy_slide(
     return slide_report(data, kind, judge, fixed, nights, test, threshold=policy.slide_threshold)
 
 
-def _fixed(data: PairData, name: str, candidate: str, own: Sequence[str]) -> Fixed:
+def _fixed(data: PairData, name: str, candidate: str, own: Sequence[str]) -> FixedBaseline:
     """A policy's fixed baseline; at infinity if it was never set."""
     store = data.board.store
     try:
@@ -406,10 +406,10 @@ def _fixed(data: PairData, name: str, candidate: str, own: Sequence[str]) -> Fix
     at = math.inf
     if name.startswith(OF_RUN):
         wanted = name.removeprefix(OF_RUN).partition("/")[0]
-        at = ran_at(run_called(store.runs(), wanted, store.name))
+        at = ran_at(run_ref(store.runs(), wanted, store.name))
     elif (known := fixed_baseline(store, data.which.name, data.which.version, name)) is not None:
         at = known.at
-    return Fixed(name, data.board.model_ids[shown], at)
+    return FixedBaseline(name, data.board.model_ids[shown], at)
 
 
 def in_words(found: SlideReport) -> str:

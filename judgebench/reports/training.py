@@ -19,11 +19,11 @@ from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.measures import Balance
 from judgebench.metrics.registry import heading, metric
-from judgebench.metrics.shared_draws import Lineup, lineup
+from judgebench.metrics.shared_draws import SharedDraws, shared_draws
 from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.board_data import BoardData
-from judgebench.reports.boards import meant
+from judgebench.reports.boards import benchmark_ref
 from judgebench.reports.document import (
     Cells,
     Chart,
@@ -51,7 +51,7 @@ class Band(NamedTuple):
     high: float
 
 
-class Above(NamedTuple):
+class Lead(NamedTuple):
     """A difference, with its interval in a band."""
 
     value: float
@@ -59,7 +59,7 @@ class Above(NamedTuple):
     high: float
 
 
-class Corrected(NamedTuple):
+class CorrectedFigure(NamedTuple):
     """A figure put right for its having been picked, and why there is none."""
 
     value: float
@@ -69,7 +69,7 @@ class Corrected(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AtStep:
+class CheckpointRow:
     """A checkpoint on a board.
 
     model
@@ -89,17 +89,17 @@ class AtStep:
     tags: Mapping[str, str]
     estimate: Estimate
     band: Band
-    above_last: Above | None = None
+    above_last: Lead | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Best:
+class BestCheckpoint:
     """The best checkpoint: its figure as it is, and corrected for having been picked."""
 
     model: str
     step: float
     picked: float
-    corrected: Corrected
+    corrected: CorrectedFigure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,8 +139,8 @@ class Training(Report):
     metric: str
     level: float
     critical: float
-    checkpoints: tuple[AtStep, ...]
-    best: Best | None
+    checkpoints: tuple[CheckpointRow, ...]
+    best: BestCheckpoint | None
     last: Last | None
     notes: tuple[str, ...] = ()
 
@@ -161,7 +161,7 @@ class Training(Report):
         best, last, shown = self.best, self.checkpoints[-1], metric(self.metric)
         unit, points = (" %", " points") if shown.in_points else ("", "")
 
-        def ends(of: Above | Corrected, unit: str) -> str:
+        def ends(of: Lead | CorrectedFigure, unit: str) -> str:
             return shown.drawn(of.value, of.low, of.high).replace(" [", f"{unit} [")
 
         picked = f"{shown.drawn(best.picked)}{unit}"
@@ -192,7 +192,7 @@ class Training(Report):
             return f"[{band.low:.{places}f}, {band.high:.{places}f}]"
 
         right: Any = {"align": "right"}
-        columns: list[Cells[AtStep]] = [
+        columns: list[Cells[CheckpointRow]] = [
             column("step", lambda row: f"{row.step:g}", **right),
             column("model", lambda row: row.model, wraps=True),
             column(
@@ -243,7 +243,7 @@ def training(
     UsageError
         Where the store has no such run, or the judge has judged none of its checkpoints.
     """
-    which = meant(store, benchmark)
+    which = benchmark_ref(store, benchmark)
     runs = training_runs(store).runs
     if run not in runs:
         raise UsageError(f"{store.name} has {unknown_name('training run', run, runs)}")
@@ -264,7 +264,7 @@ def training(
     balance = None
     if which.sides:
         balance = Balance(category_of=data.groups("category"), sides=which.sides)
-    found = lineup(
+    found = shared_draws(
         data.verdicts[kind],
         kind,
         shown,
@@ -284,7 +284,7 @@ def _report(
     judge: str,
     run: str,
     at: Mapping[str, Checkpoint],
-    found: Lineup,
+    found: SharedDraws,
     level: float,
 ) -> Training:
     known = found.among([not math.isnan(one.value) for one in found.estimates])
@@ -292,7 +292,7 @@ def _report(
     place = {model: number for number, model in enumerate(known.models)}
     above = _above_last(known, level)
     rows = tuple(
-        AtStep(
+        CheckpointRow(
             step=at[model].step,
             model=model,
             model_id=at[model].model_id,
@@ -321,15 +321,15 @@ def _report(
     )
 
 
-def _best(known: Lineup, at: Mapping[str, Checkpoint], level: float) -> Best:
+def _best(known: SharedDraws, at: Mapping[str, Checkpoint], level: float) -> BestCheckpoint:
     winner = known.best(level=level)
     model = known.models[winner.place]
     unknown = math.isnan(winner.value)
-    return Best(
+    return BestCheckpoint(
         model=model,
         step=at[model].step,
         picked=winner.picked,
-        corrected=Corrected(
+        corrected=CorrectedFigure(
             winner.value,
             winner.low,
             winner.high,
@@ -338,20 +338,20 @@ def _best(known: Lineup, at: Mapping[str, Checkpoint], level: float) -> Best:
     )
 
 
-def _above_last(known: Lineup, level: float) -> dict[str, Above]:
+def _above_last(known: SharedDraws, level: float) -> dict[str, Lead]:
     """By how much each checkpoint is above the last one; of those whose difference varies."""
     if len(known.models) < 2:
         return {}
     differences: Floats = known.draws[:, :-1] - known.draws[:, -1:]
     band = sup_t_band(differences, units=known.units, level=level)
     return {
-        model: Above(float(differences[0, place]), float(band.low[place]), float(band.high[place]))
+        model: Lead(float(differences[0, place]), float(band.low[place]), float(band.high[place]))
         for place, model in enumerate(known.models[:-1])
         if not np.isnan(band.low[place])
     }
 
 
-def _last(known: Lineup, best: Best, above: Mapping[str, Above]) -> Last:
+def _last(known: SharedDraws, best: BestCheckpoint, above: Mapping[str, Lead]) -> Last:
     if best.model == known.models[-1]:
         return "the best"
     if known.units < FEWEST_TO_CALL:
@@ -359,7 +359,7 @@ def _last(known: Lineup, best: Best, above: Mapping[str, Above]) -> Last:
     return "worse" if best.model in above and above[best.model].low > 0.0 else "undecided"
 
 
-def _notes(data: BoardData, judge: str, rows: Sequence[AtStep], floor: float) -> list[str]:
+def _notes(data: BoardData, judge: str, rows: Sequence[CheckpointRow], floor: float) -> list[str]:
     """What has to be known to believe the curve."""
     said = [
         f"{row.model} is suspicious: {why}. It may stand high for that alone"

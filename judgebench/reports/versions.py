@@ -101,7 +101,7 @@ def _in_a_row(seen: Sequence[tuple[float, str, str]]) -> tuple[Night, ...]:
     return tuple(found)
 
 
-class Fixed(NamedTuple):
+class FixedBaseline(NamedTuple):
     """A baseline that does not move: its name, its model's id, and when that was evaluated."""
 
     name: str
@@ -109,11 +109,15 @@ class Fixed(NamedTuple):
     at: float
 
 
-def fixed_baseline(store: Store, benchmark: str, version: str, name: str) -> Fixed | None:
+def fixed_baseline(store: Store, benchmark: str, version: str, name: str) -> FixedBaseline | None:
     """The baseline of a name as it stands now; None for one that was never set."""
     its = store.baselines(benchmark, version, name)
     ran = {run.id: ran_at(run) for run in store.runs()}
-    return Fixed(name, its[-1].model_id, ran.get(its[-1].run_id or "", its[-1].at)) if its else None
+    return (
+        FixedBaseline(name, its[-1].model_id, ran.get(its[-1].run_id or "", its[-1].at))
+        if its
+        else None
+    )
 
 
 RUN, STEP = "training_run", "step"

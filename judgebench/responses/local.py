@@ -8,7 +8,7 @@ and lm-eval; nothing heavy is imported here. It is loaded once for all tasks of 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
@@ -20,7 +20,7 @@ from judgebench.records import Item, JsonObject, Message, Response, Runtime, Usa
 from judgebench.responses.identity import LOADED_AS, pinned
 from judgebench.responses.remote import draws, is_rule, temperature_of
 from judgebench.workers.hub import SilentHubError, file_of
-from judgebench.workers.process import NEEDS, WorkerProcess, clean
+from judgebench.workers.process import NEEDS, START, Worker, clean
 from judgebench.yaml_file import MODEL_TOKENS
 
 
@@ -312,11 +312,40 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where an answer stands: at every one of ``item_ids``, which ask the same, under one key."""
+
+    key: bytes
+    benchmark: str
+    version: str
+    item_ids: tuple[str, ...]
+    model_key: bytes
+
+    def responses(self, row: Mapping[str, Any], stack: Runtime | None) -> Iterator[Response]:
+        """What a worker said, as it is stored at each place."""
+        for item_id in self.item_ids:
+            yield _response(row, self.benchmark, self.version, self.model_key, stack, item_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswersStored:
+    """So many answers that are in the store already, written where they were given."""
+
+    task: str
+    n: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerChunk:
     """Answers that came together: one transaction."""
 
     task: str
     responses: Sequence[Response]
+
+    @property
+    def tokens(self) -> int:
+        return sum(one.usage.completion_tokens or 0 for one in self.responses)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -354,7 +383,7 @@ class LmEvalWorker:
             raise ConfigError("two benchmarks of a run share an lm-eval task; run them one by one")
         self._seed = seed
         self._loading_s = loading_s
-        self._process: WorkerProcess | None = None
+        self._process: Worker | None = None
         self._stack: Runtime | None = None
         self._asked = [_task_of_job(task, task.local or local) for task in tasks]
 
@@ -375,7 +404,7 @@ class LmEvalWorker:
         LocalModelError
             Where the model cannot be loaded, or not in time, with the process's last words.
         """
-        self._process = WorkerProcess(
+        self._process = START.get()(
             "judgebench.workers.generate",
             model="the local model",
             gpus=self._local.gpus,
@@ -390,23 +419,36 @@ class LmEvalWorker:
         return self._stack
 
     def generate(
-        self, missing: Mapping[str, Collection[tuple[str, int]]]
-    ) -> Iterator[AnswerChunk | AnswerFailure]:
+        self,
+        missing: Mapping[str, Collection[tuple[str, int]]],
+        place_of: Callable[[str, tuple[str, int]], Place] | None = None,
+    ) -> Iterator[AnswerChunk | AnswerFailure | AnswersStored]:
         """Answers to what is missing, as (item id, sample) by task; a batch at a time.
+
+        With ``place_of``, workers that can write to the store do so.
 
         Raises
         ------
         LocalModelError
             When the process ends before it is done, with its last words. What came before stays.
         """
-        asked = [{"id": [name, *one]} for name, ids in missing.items() for one in sorted(ids)]
-        if not asked:
-            return
         assert self._process is not None, "the worker was not started"
-        for event in self._process.ask(asked):
+        place_of = place_of if self._process.writes else None
+        asked: list[dict[str, Any]] = [
+            {"id": [name, *one], **({"place": place_of(name, one)} if place_of else {})}
+            for name, ids in missing.items()
+            for one in sorted(ids)
+        ]
+        for event in self._process.ask(asked) if asked else ():
             if event["event"] == "answered":
-                responses = [self._response(row) for row in event["answers"]]
-                yield AnswerChunk(task=event["answers"][0]["id"][0], responses=responses)
+                task = self._tasks[event["answers"][0]["id"][0]]
+                about = (task.items[0].benchmark, task.items[0].version, task.model_key)
+                responses = [
+                    _response(row, *about, self._stack, row["id"][1]) for row in event["answers"]
+                ]
+                yield AnswerChunk(task=task.task.name, responses=responses)
+            elif event["event"] == "stored":
+                yield AnswersStored(task=event["ids"][0][0], n=event["n"], tokens=event["tokens"])
             else:
                 ids = [(id_, sample) for _, id_, sample in event["ids"]]
                 message = clean(event["message"])
@@ -425,23 +467,27 @@ class LmEvalWorker:
             "tasks": self._asked,
         }
 
-    def _response(self, row: Mapping[str, Any]) -> Response:
-        name, item_id, sample = row["id"]
-        task = self._tasks[name]
-        same = ("text", "raw", "status", "turn", "reasoning", "prompt", "finish_reason", "logprob")
-        return Response(
-            benchmark=task.items[0].benchmark,
-            version=task.items[0].version,
-            item_id=item_id,
-            model_key=task.model_key,
-            sample=sample,
-            usage=Usage(
-                prompt_tokens=row["prompt_tokens"], completion_tokens=row["completion_tokens"]
-            ),
-            stack=self._stack,
-            source="lm-eval",
-            **{name: row[name] for name in same},
-        )
+
+def _response(
+    row: Mapping[str, Any],
+    benchmark: str,
+    version: str,
+    model_key: bytes,
+    stack: Runtime | None,
+    item_id: str,
+) -> Response:
+    same = ("text", "raw", "status", "turn", "reasoning", "prompt", "finish_reason", "logprob")
+    return Response(
+        benchmark=benchmark,
+        version=version,
+        item_id=item_id,
+        model_key=model_key,
+        sample=row["id"][2],
+        usage=Usage(prompt_tokens=row["prompt_tokens"], completion_tokens=row["completion_tokens"]),
+        stack=stack,
+        source="lm-eval",
+        **{name: row[name] for name in same},
+    )
 
 
 def _task_of_job(task: Task, local: LocalModel) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 Floats: TypeAlias = NDArray[np.float64]
 
 
-def set_average(values: ArrayLike, sizes: ArrayLike) -> Floats:
+def weighted_mean(values: ArrayLike, sizes: ArrayLike) -> Floats:
     """Mean over sets, weighted with their sizes, as HonestyBench's tables average.
 
     It is not the statistic of all questions thrown together: an AUROC compares answers within a
@@ -36,7 +36,7 @@ def set_average(values: ArrayLike, sizes: ArrayLike) -> Floats:
 
     Examples
     --------
-    >>> float(set_average([0.5, 0.8], [300, 100]))
+    >>> float(weighted_mean([0.5, 0.8], [300, 100]))
     0.575
     """
     found, n = np.asarray(values, dtype=np.float64), np.asarray(sizes, dtype=np.float64)
@@ -52,7 +52,7 @@ def set_average(values: ArrayLike, sizes: ArrayLike) -> Floats:
 def ends_of_average(
     values: ArrayLike, low: ArrayLike, high: ArrayLike, sizes: ArrayLike
 ) -> tuple[float, float]:
-    """An interval of `set_average` from those of independent sets [1]_.
+    """An interval of `weighted_mean` from those of independent sets [1]_.
 
     The squared distances of a set's ends from its value, times its squared share, are added up:
     for normal intervals this is the sum of variances, and it keeps others' skewness.
@@ -79,7 +79,7 @@ def ends_of_average(
     """
     found = np.asarray(values, dtype=np.float64)
     shares = np.asarray(sizes, dtype=np.float64) / np.sum(sizes)
-    middle = float(set_average(found, sizes))
+    middle = float(weighted_mean(found, sizes))
     below, above = (
         float(np.sqrt(np.square(shares * (found - np.asarray(ends, dtype=np.float64))).sum()))
         for ends in (low, high)

@@ -26,12 +26,12 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Double, delete, func, literal_column, select
+from sqlalchemy import Connection, Double, case, delete, func, literal_column, select
 
 from judgebench.errors import StoreBusyError, StoreError, StoreGoneError
 from judgebench.protocols import MAY_WAIT, Drawn, at_once
 from judgebench.store.database import NOW, Database, chunks, insert
-from judgebench.store.schema import budgets, claims, owners, reservations
+from judgebench.store.schema import budgets, claims, owners, rates, reservations
 
 _T = TypeVar("_T")
 
@@ -39,6 +39,9 @@ RENEW_S = 10.0
 STALE_S = 60.0
 PORTION = 256
 """Keys that are claimed in one commit."""
+
+OPEN_S = 0.5
+"""So much of the time that is past is still dealt out (`Claims.lease_time`)."""
 
 _LOOK_S = 0.2
 _PROC = Path("/proc")
@@ -179,6 +182,7 @@ class Claims:
         self._me = self._renewal.token
         self._watched: dict[bytes, tuple[float, float]] = {}
         self._looked = -_LOOK_S
+        self._has_rates = False
 
     def _begin(self) -> None:
         if not self._renewal.ident:
@@ -396,6 +400,24 @@ class Claims:
         )
         return Drawn(fits=fits, reserved_usd=reserved, spent_usd=total, month=month)
 
+    # rates --------------------------------------------------------------------------------------
+
+    def lease_time(self, door: bytes, seconds: float) -> tuple[float, float]:
+        """Take the next piece of the time in which a provider may be asked; nobody else has it.
+
+        Of what is past, the last half second is still to be had, so that nothing is lost by whoever
+        comes a little late.
+
+        Returns
+        -------
+        tuple
+            When it begins, and when it was taken, by the clock of the database.
+        """
+        if not self._has_rates:  # a store may have been made before this table was
+            self._write(partial(rates.create, checkfirst=True))
+            self._has_rates = True
+        return self._write(partial(_leased, door, seconds))
+
     def _give_back(self) -> None:
         """All that is claimed, as soon as nobody else writes."""
         if self._renewal.ident and not self._renewal.ended.is_set():
@@ -442,6 +464,24 @@ def _released(owner: bytes, keys: Collection[bytes], connection: Connection) -> 
     mine = delete(claims).where(claims.c.owner == owner)
     portions = (mine.where(claims.c.key.in_(some)) for some in chunks(keys))
     return sum(connection.execute(gone).rowcount for gone in portions) == len(keys)
+
+
+def _leased(door: bytes, seconds: float, connection: Connection) -> tuple[float, float]:
+    """In one statement, so that the row is locked no longer than it takes.
+
+    What was dealt out by a clock that went back since is forgotten.
+    """
+    now = literal_column(NOW[connection.dialect.name], Double)
+    free = now - OPEN_S
+    row = insert(rates).values(door=door, taken_until=free + seconds, leased_at=now)
+    taken = (rates.c.taken_until > free) & (rates.c.leased_at < now + 1.0)
+    later = {
+        "taken_until": case((taken, rates.c.taken_until), else_=free) + seconds,
+        "leased_at": now,
+    }
+    dealt = row.on_conflict_do_update(index_elements=["door"], set_=later)
+    until, at = connection.execute(dealt.returning(rates.c.taken_until, rates.c.leased_at)).one()
+    return until - seconds, at
 
 
 def _ended(owner: bytes, connection: Connection) -> bool:

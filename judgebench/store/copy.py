@@ -73,7 +73,7 @@ PORTION = 2000
 _BOARDS = 50  # packed in one commit
 _QUIET = NoProgress()
 _KEY = 32
-_STAY = ("leases", "owners", "claims", "reservations", "meta", "chunks", "tails")
+_STAY = ("leases", "owners", "claims", "reservations", "rates", "meta", "chunks", "tails")
 """Tables of one store alone: who works at it, what it is, and what is packed of its uses."""
 
 _Row = dict[str, Any]

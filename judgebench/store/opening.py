@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, select, text
 
 from judgebench.errors import ConfigError, StoreError
+from judgebench.extras import install_line
 from judgebench.store import schema
 from judgebench.store.database import insert
 from judgebench.store.schema import REVISION
@@ -121,6 +122,12 @@ class Location:
         except (OSError, StoreError):
             return 0
 
+    def is_locked(self) -> bool:
+        """Whether another program has a file for itself alone; nobody can have a server so."""
+        from judgebench.store.sqlite import is_locked
+
+        return self.path is not None and is_locked(self.path)
+
     def why_read_only(self) -> str:
         """Why nothing can be written there from here; empty where it can be."""
         from judgebench.store.sqlite import refuse_unwritable
@@ -158,8 +165,7 @@ def located(url: str) -> Location:
         from judgebench.store.postgres import conninfo, printable
     except ImportError as error:
         raise ConfigError(
-            "a store on a PostgreSQL server needs psycopg: pip install"
-            " 'judgebench-harness[postgres]'"
+            f"a store on a PostgreSQL server needs psycopg: {install_line('psycopg')}"
         ) from error
     conninfo(url)
     return Location(url, printable(url), None)

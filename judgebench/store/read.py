@@ -189,7 +189,7 @@ class ToldText:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ToldAnswer:
+class ItemAnswer:
     """An answer, without its text. ``newest``: of its model, sample and turn, none came later."""
 
     number: int
@@ -206,7 +206,7 @@ class ToldAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ToldVerdict:
+class ItemVerdict:
     """What a judge said at a place, without what it wrote.
 
     ``opponent`` is None where an answer stood alone. ``counts``: it is the one that boards show
@@ -242,8 +242,8 @@ class ItemHistory:
     item: Item
     before: str | None
     after: str | None
-    answers: Sequence[ToldAnswer]
-    verdicts: Sequence[ToldVerdict]
+    answers: Sequence[ItemAnswer]
+    verdicts: Sequence[ItemVerdict]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,7 +277,7 @@ class FailureKind:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class JudgedModel:
     """A judge has looked at a model's answers on a benchmark, beside an opponent's or alone."""
 
     benchmark: str
@@ -777,14 +777,14 @@ class Reading(Snapshots, Asked):
         return {names[n]: Verdicts(used=used, newest=at) for n, used, at in found}
 
     @read
-    def boards_met(self, c: Connection) -> list[Judged]:
+    def boards_met(self, c: Connection) -> list[JudgedModel]:
         """Who was judged by whom on what, benchmark by benchmark in the order in which they came.
 
         No verdict is read for it.
         """
         asked, known = catalog.judges(c), catalog.models(c)
         return [
-            Judged(
+            JudgedModel(
                 benchmark=name,
                 version=version,
                 judge=asked[judge],
@@ -898,7 +898,7 @@ class Reading(Snapshots, Asked):
 # the history of an item -------------------------------------------------------------------------
 
 
-def _answers_told(c: Connection, known: dict[int, StoredModel], item: Row[Any]) -> list[ToldAnswer]:
+def _answers_told(c: Connection, known: dict[int, StoredModel], item: Row[Any]) -> list[ItemAnswer]:
     """Found by the key of the table, which begins with the model."""
     its = (
         "model_id sample turn response_id:number response.status response.finish_reason"
@@ -908,7 +908,7 @@ def _answers_told(c: Connection, known: dict[int, StoredModel], item: Row[Any]) 
     order = "model_id sample turn -response.at -response_id"
     found = rows(c, schema.answers, its, of, order=order)
     return [
-        ToldAnswer(model=known[one.model_id], newest=nth == 0, **values(one, "model_id"))
+        ItemAnswer(model=known[one.model_id], newest=nth == 0, **values(one, "model_id"))
         for _, answers in groupby(found, key=itemgetter(0, 1, 2))
         for nth, one in enumerate(answers)
     ]
@@ -916,7 +916,7 @@ def _answers_told(c: Connection, known: dict[int, StoredModel], item: Row[Any]) 
 
 def _verdicts_told(
     c: Connection, known: dict[int, StoredModel], item: Row[Any]
-) -> list[ToldVerdict]:
+) -> list[ItemVerdict]:
     """The uses of an item on all boards: one for each judgment of a place."""
     said = " ".join(f"judgment.{name}" for name in f"{_VERDICT} {_SAID} marks".split())
     here = {"benchmark_id": item.benchmark_id, "item_id": item.id}
@@ -943,11 +943,11 @@ def _verdicts_told(
 
 def _verdict_told(
     asked: dict[int, StoredJudge], known: dict[int, StoredModel], uses: list[Any], newest: int
-) -> ToldVerdict:
+) -> ItemVerdict:
     """A judgment with its uses at a place; which of several counts is told as boards tell it."""
     one, judge = uses[0], asked[uses[0].judge_id]
     its = values(one, *PLACE[:6], "used_at", "run_id")
-    return ToldVerdict(
+    return ItemVerdict(
         **its | {"marks": read_marks(judge.spec.kind, one.marks)},
         judge=judge,
         model=known[one.model_id],

@@ -415,6 +415,14 @@ reservations = Table(  # what those at work have set aside of it
     Column("usd", Double, nullable=False),
     sqlite_with_rowid=False,
 )
+rates = Table(  # how far the time is dealt out in which a provider may be asked
+    "rates",
+    metadata,
+    Column("door", LargeBinary, primary_key=True),
+    Column("taken_until", Double, nullable=False),  # by the clock of the database
+    Column("leased_at", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
 meta = Table(  # what is said of the store itself, by name
     "meta",
     metadata,

@@ -253,12 +253,22 @@ def _write_zeros(file: int, start: int, end: int) -> None:
         os.write(file, some[: end - at])
 
 
-def _open(path: Path, options: str) -> sqlite3.Connection:
+def is_locked(path: Path) -> bool:
+    """Whether another program has the file for itself alone, so that nobody can read it now."""
+    try:
+        with closing(_open(path, "mode=ro", wait_s=0.0)) as connection:
+            _pragma(connection, "schema_version")
+    except sqlite3.DatabaseError as error:
+        return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    return False
+
+
+def _open(path: Path, options: str, wait_s: float = BUSY_S) -> sqlite3.Connection:
     """Python's sqlite3 would begin transactions late and by itself: every one is begun here."""
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?{options}",
         uri=True,
-        timeout=BUSY_S,
+        timeout=wait_s,
         isolation_level=None,
         check_same_thread=False,  # a store may be opened in one thread and used in another
     )

@@ -43,6 +43,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from judgebench.errors import ConfigError
@@ -114,9 +115,19 @@ class Generator:
 
     def answers(self, questions: Sequence[Question]) -> Iterator[Event]:
         """Events, a batch at a time. What fails is said, and the next batch follows."""
+        apart = any(question.get("apart") for question in questions)
         for task in self._tasks:
             ids = [question["id"] for question in questions]
-            yield from task.answers({(item, n) for name, item, n in ids if name == task.name})
+            missing = {(item, n) for name, item, n in ids if name == task.name}
+            yield from task.answers(missing, apart=apart)
+
+    def portions(self, questions: Sequence[Question]) -> list[list[int]]:
+        number_of = {tuple(question["id"]): n for n, question in enumerate(questions)}
+        return [
+            [number_of[task.name, *one] for one in together]
+            for task in self._tasks
+            for together in task.portions({one[1:] for one in number_of if one[0] == task.name})
+        ]
 
 
 class _Task:
@@ -137,6 +148,9 @@ class _Task:
         self._tokens = PromptTokens(**rule) if rule else None
         self._selection = task.get("selection")
         self._n: int = self._selection["n"] if self._selection else 1
+        self._batched: dict[
+            bool, tuple[list[tuple[dict[str, Any], list[str]]], dict[str, int]]
+        ] = {}
 
     def build(self, backend: Backend) -> None:
         """The first prompt of each item, and the scorer."""
@@ -162,33 +176,63 @@ class _Task:
 
             self._scorer: BatchAnswerer = reward.load(self._selection["scorer"])
 
-    def answers(self, missing: set[tuple[str, int]]) -> Iterator[Event]:
-        decoding = self._decoding(0, self._given["sampling"])
-        why = {id_: self._backend.refusal(p, decoding) for id_, p in self._prompts.items()}
+    def answers(self, missing: set[tuple[str, int]], *, apart: bool = False) -> Iterator[Event]:
+        """Events about samples of items; ``apart`` leaves out what shares a batch with them."""
+        why = self._refusals
         for id_ in sorted({id_ for id_, _ in missing}):
             message = why.get(id_, "the task has no document with this id")
             if message is not None:
                 yield self._failed([one for one in missing if one[0] == id_], message)
-        asked = {id_: p for id_, p in self._prompts.items() if why[id_] is None}
+        for number, sampling, ids, wanted in self._wanted(missing):
+            asked = [id_ for id_, _ in wanted] if apart else ids
+            yield from self._batch(asked, wanted, sampling, number)
+
+    def portions(self, missing: set[tuple[str, int]]) -> Iterator[list[tuple[str, int]]]:
+        """What is answered together, and at the end what is refused."""
+        for *_, wanted in self._wanted(missing):
+            yield wanted
+            missing = missing.difference(wanted)
+        if missing:
+            yield sorted(missing)
+
+    def _wanted(
+        self, missing: set[tuple[str, int]]
+    ) -> Iterator[tuple[int, dict[str, Any], list[str], list[tuple[str, int]]]]:
+        """The batches in which something is missing, sample by sample, with that and a number."""
         for sample in sorted({n for _, n in missing}):
-            for number, (sampling, ids) in enumerate(self._batches(asked, sample)):
-                if wanted := [(id_, sample) for id_ in ids if (id_, sample) in missing]:
-                    yield from self._batch(ids, wanted, sampling, number)
+            batched, number_of = self._batches(bool(sample and self._given.get("further")))
+            here = (id_ for id_, n in missing if n == sample and id_ in number_of)
+            for number in sorted({number_of[id_] for id_ in here}):
+                sampling, ids = batched[number]
+                wanted = [(id_, sample) for id_ in ids if (id_, sample) in missing]
+                yield number, sampling, ids, wanted
+
+    @cached_property
+    def _refusals(self) -> dict[str, str | None]:
+        """Why items are not asked; None for those that are."""
+        decoding = self._decoding(0, self._given["sampling"])
+        return {id_: self._backend.refusal(p, decoding) for id_, p in self._prompts.items()}
 
     def _batches(
-        self, asked: Mapping[str, Any], sample: int
-    ) -> Iterator[tuple[dict[str, Any], list[str]]]:
-        """Ids that are answered together, with what they are sampled with: one for each batch."""
-        alike: dict[str, tuple[dict[str, Any], list[str]]] = {}
-        further = self._given.get("further") if sample else None
-        for id_ in self._given["ids"]:
-            own = self._given.get("sampling_of", {}).get(id_, self._given["sampling"])
-            sampling = further or own
-            told = json.dumps(sampling, sort_keys=True)
-            alike.setdefault(told, (sampling, []))[1].append(id_)
-        for sampling, ids in alike.values():
-            for some in batches(asked, ids, self._backend.batch):
-                yield sampling, some
+        self, further: bool
+    ) -> tuple[list[tuple[dict[str, Any], list[str]]], dict[str, int]]:
+        """Ids that are answered together, with what they are sampled with; the number of each."""
+        if further not in self._batched:
+            alike: dict[str, tuple[dict[str, Any], list[str]]] = {}
+            for id_ in self._given["ids"]:
+                own = self._given.get("sampling_of", {}).get(id_, self._given["sampling"])
+                sampling = self._given["further"] if further else own
+                told = json.dumps(sampling, sort_keys=True)
+                alike.setdefault(told, (sampling, []))[1].append(id_)
+            asked = {id_: p for id_, p in self._prompts.items() if self._refusals[id_] is None}
+            found = [
+                (sampling, some)
+                for sampling, ids in alike.values()
+                for some in batches(asked, ids, self._backend.batch)
+            ]
+            number_of = {id_: n for n, (_, ids) in enumerate(found) for id_ in ids}
+            self._batched[further] = found, number_of
+        return self._batched[further]
 
     def _batch(
         self,

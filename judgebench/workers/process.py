@@ -7,7 +7,6 @@ ends by itself when the pipe of its orders does.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
 import queue
@@ -16,20 +15,51 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
+from functools import partial
+from typing import Any, Protocol
 
+from judgebench import extras
 from judgebench.errors import ConfigError, LocalModelError
 from judgebench.secret import redact, secrets_of
 
-NEEDS = {"hf": "torch", "hf-auto": "torch", "huggingface": "torch", "vllm": "vllm"}
+NEEDS = {backend: extras.EXTRAS[name].packages[0] for backend, name in extras.BACKENDS.items()}
 """The package without which a backend cannot run."""
 
-_INSTALL = {"torch": "pip install 'judgebench-harness[hf]'", "vllm": "pip install 'lm-eval[vllm]'"}
 _POLL_S = 0.2
 _GRACE_S = 5.0
 _LAST_BYTES = 16 * 1024
 _LAST_LINES = 15
+
+
+class Worker(Protocol):
+    """What answers questions with one model: a process here, or several elsewhere.
+
+    ``width`` is how many times it can be asked at once, ``pid`` its process; ``writes`` says that
+    answers are in the store when it tells of them, if it was told their place.
+    """
+
+    @property
+    def pid(self) -> int | None: ...
+
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def writes(self) -> bool: ...
+
+    def load(
+        self, job: Mapping[str, Any], *, within_s: float | None, limit: str
+    ) -> dict[str, Any]: ...
+
+    def ask(
+        self, questions: Sequence[Mapping[str, Any]], *, within_s: float | None = None
+    ) -> Iterator[dict[str, Any]]: ...
+
+    def stop(self) -> None: ...
 
 
 class WorkerProcess:
@@ -51,10 +81,9 @@ class WorkerProcess:
     """
 
     def __init__(self, module: str, *, model: str, gpus: str | None, needs: str | None) -> None:
-        if needs is not None and importlib.util.find_spec(needs) is None:
+        if needs is not None and not extras.is_installed(needs):
             raise ConfigError(
-                f"{model} needs {needs}, which is not installed: "
-                f"{_INSTALL.get(needs, f'pip install {needs}')}"
+                f"{model} needs {needs}, which is not installed: {extras.install_line(needs)}"
             )
         # Threads that spin while they wait: measured at 14 times the seconds on a busy machine.
         usual = {"OMP_NUM_THREADS": str(os.cpu_count() or 1), "OMP_WAIT_POLICY": "PASSIVE"}
@@ -75,6 +104,9 @@ class WorkerProcess:
         self._readers = [threading.Thread(target=read, daemon=True) for read in reads]
         for reader in self._readers:
             reader.start()
+
+    width = 1
+    writes = False
 
     @property
     def pid(self) -> int:
@@ -130,6 +162,18 @@ class WorkerProcess:
         self._tell({"questions": questions})
         while (event := self._event(deadline))["event"] != "done":
             yield event
+
+    def portions(self, questions: Sequence[Mapping[str, Any]]) -> list[list[int]]:
+        """Which questions are answered together, by their numbers.
+
+        Raises
+        ------
+        LocalModelError
+            When the process has ended.
+        """
+        self._tell({"portions": questions})
+        found: list[list[int]] = self._event(None)["portions"]
+        return found
 
     def stop(self) -> None:
         """End the process and everything it started; returns when all of it is gone."""
@@ -208,6 +252,111 @@ class WorkerProcess:
         with self._process.stderr as stream:
             while chunk := os.read(stream.fileno(), _LAST_BYTES):
                 self._tail = (self._tail + chunk)[-_LAST_BYTES:]
+
+
+class WorkerProcesses:
+    """Several processes of one model, each on GPUs of its own, which share what is asked.
+
+    Each is asked a portion at a time: what one process alone would answer together. One that ends
+    costs its portion, and the others go on.
+
+    Parameters
+    ----------
+    gpus
+        ``CUDA_VISIBLE_DEVICES`` of each, as ``0,1;2,3`` of two.
+    """
+
+    def __init__(self, module: str, *, model: str, gpus: str, needs: str | None) -> None:
+        groups = gpus.split(";")
+        self._each = [WorkerProcess(module, model=model, gpus=g, needs=needs) for g in groups]
+        self._model = model
+
+    width = 1
+    """Whoever asks has all of them."""
+    writes = False
+
+    @property
+    def pid(self) -> int:
+        return self._each[0].pid
+
+    def load(self, job: Mapping[str, Any], *, within_s: float | None, limit: str) -> dict[str, Any]:
+        """As that of one process.
+
+        Raises
+        ------
+        ConfigError
+            Also where they do not run alike, on GPUs of two kinds.
+        """
+        load = partial(WorkerProcess.load, job=job, within_s=within_s, limit=limit)
+        try:
+            with ThreadPoolExecutor(len(self._each)) as threads:
+                ready = list(threads.map(load, self._each))
+            for one in ready:
+                if one["stack"] != ready[0]["stack"]:
+                    kinds = " and ".join(str(x["stack"]["device"]) for x in (ready[0], one))
+                    raise ConfigError(
+                        f"{self._model} would run on {kinds}, and a run never mixes stacks: name "
+                        "GPUs of one kind"
+                    )
+        except (ConfigError, LocalModelError):
+            self.stop()
+            raise
+        return ready[0]
+
+    def ask(
+        self, questions: Sequence[Mapping[str, Any]], *, within_s: float | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """All events about some questions, ``within_s`` for each portion.
+
+        Raises
+        ------
+        LocalModelError, TimeoutError
+            Once all that can be answered is, what ended one of the processes.
+        """
+        portions = deque(self._each[0].portions(questions))
+        said: queue.SimpleQueue[dict[str, Any] | Exception | None] = queue.SimpleQueue()
+
+        def work(process: WorkerProcess) -> None:
+            try:
+                while portions:
+                    with contextlib.suppress(IndexError):  # another one was faster
+                        asked = [questions[n] for n in portions.popleft()]
+                        for event in process.ask(asked, within_s=within_s):
+                            said.put(event)
+            except (LocalModelError, TimeoutError) as error:
+                said.put(error)
+            finally:
+                said.put(None)
+
+        for process in self._each:
+            threading.Thread(target=work, args=(process,), daemon=True).start()
+        ended: list[Exception] = []
+        going = len(self._each)
+        while going:
+            event = said.get()
+            if event is None:
+                going -= 1
+            elif isinstance(event, Exception):
+                ended.append(event)
+            else:
+                yield event
+        if ended:
+            raise ended[0]
+
+    def stop(self) -> None:
+        for process in self._each:
+            process.stop()
+
+
+def started(module: str, *, model: str, gpus: str | None, needs: str | None) -> Worker:
+    """A worker on this machine: one process, or one for each group of GPUs that is named."""
+    if gpus is not None and ";" in gpus:
+        return WorkerProcesses(module, model=model, gpus=gpus, needs=needs)
+    return WorkerProcess(module, model=model, gpus=gpus, needs=needs)
+
+
+START: ContextVar[Callable[..., Worker]] = ContextVar("start", default=started)
+"""How workers of models are started: as processes here, unless a run has it otherwise."""
 
 
 def clean(text: str) -> str:

@@ -14,7 +14,13 @@ line::
     <- {"event": "failed", "ids": [1], "kind": "too_long", "message": "..."}
     <- {"event": "done"}
 
-Answers of one event came together. ``{"event": "refused", "message": ..., "ours": ...}`` in place
+Answers of one event came together. In place of questions it may be asked which of them are answered
+together, so that others are asked by other processes::
+
+    -> {"portions": [{"id": 0, …}, {"id": 1, …}, {"id": 2, …}]}
+    <- {"event": "portions", "portions": [[0, 2], [1]]}
+
+``{"event": "refused", "message": ..., "ours": ...}`` in place
 of ``ready`` says that the job cannot be done, and whether it is the suite that is wrong. The end of
 standard input ends the process and what it started, at once. What the model's libraries may ask on
 it finds it empty.
@@ -115,6 +121,10 @@ class Answerer(Protocol):
         """``answered`` or ``failed`` for each question."""
         ...
 
+    def portions(self, questions: Sequence[Question]) -> list[list[int]]:
+        """Which questions are answered together, by their numbers here; each of them once."""
+        ...
+
 
 def serve(load: Callable[[Mapping[str, Any]], Answerer]) -> NoReturn:
     """The whole life of a worker."""
@@ -132,7 +142,11 @@ def serve(load: Callable[[Mapping[str, Any]], Answerer]) -> NoReturn:
         os._exit(0)  # tearing torch down takes seconds and frees nothing that the end does not
     pipe.tell({"event": "ready", "stack": asdict(model.stack()), "batch": model.batch})
     while True:
-        for event in model.answers(pipe.order()["questions"]):
+        order = pipe.order()
+        if (questions := order.get("portions")) is not None:
+            pipe.tell({"event": "portions", "portions": model.portions(questions)})
+            continue
+        for event in model.answers(order["questions"]):
             pipe.tell(event)
         pipe.tell({"event": "done"})
 
@@ -167,6 +181,13 @@ class BatchAnswerer(ABC):
     One question costs no other its answer, and a batch that is too large for the memory becomes
     smaller ones.
     """
+
+    batch: int
+
+    def portions(self, questions: Sequence[Question]) -> list[list[int]]:
+        """As many as are taken at once, in their order."""
+        numbers = range(len(questions))
+        return [list(numbers[first : first + self.batch]) for first in numbers[:: self.batch]]
 
     @abstractmethod
     def refusal(self, question: Question) -> Refusal | None:

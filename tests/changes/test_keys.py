@@ -12,6 +12,7 @@ from judgebench.config import ApiModel
 from judgebench.records import Case, ChatRequest, Item, JudgeSpec, Message, ModelSpec, Response
 from judgebench.responses import remote
 from judgebench.responses.local import LocalModel, decoding_of, prompting_of
+from tests.table import over_rows
 
 ITEM = Item(
     benchmark="trivia_judging_mini",
@@ -74,7 +75,7 @@ GOLDEN = {
 }
 
 
-@pytest.mark.parametrize("name", GOLDEN)
+@over_rows("name", GOLDEN)
 def test_keys_stay_what_they_are(name: str) -> None:
     make, expected = GOLDEN[name]
     assert make().hex() == expected
@@ -85,7 +86,7 @@ def test_equal_content_equal_key_whatever_the_spelling() -> None:
     assert keys.content_key("x", {"t": 0}) == keys.content_key("x", {"t": 0.0})
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, {1: "x"}, {1, 2}, object()])
+@over_rows("value", [math.nan, math.inf, {1: "x"}, {1, 2}, object()])
 def test_what_json_cannot_hold_is_refused(value: object) -> None:
     with pytest.raises((TypeError, ValueError)):
         keys.content_key("x", {"value": value})
@@ -136,7 +137,7 @@ def _with(request: ChatRequest, **changes: object) -> ChatRequest:
     return ChatRequest(**{**fields, **changes})
 
 
-@pytest.mark.parametrize("values", [[], [1.0], [["a", 0, "é\ud800"], {"b": None}]])
+@over_rows("values", [[], [1.0], [["a", 0, "é\ud800"], {"b": None}]])
 def test_a_list_has_the_same_key_piece_by_piece(values: list[object]) -> None:
     assert keys.list_key("answers", iter(values)) == keys.content_key("answers", values)
 
@@ -166,8 +167,11 @@ MODELS = {
 """A local model and one behind an API on the small benchmarks, without a preset."""
 
 
-@pytest.mark.parametrize("options", [{}, {"preset": "clean"}], ids=["unsaid", "clean"])
-@pytest.mark.parametrize("name", MODELS)
+@over_rows(
+    "options",
+    [{}, {"preset": "clean"}],
+)
+@over_rows("name", MODELS)
 def test_models_are_who_they_were_before_there_were_presets(
     name: str, options: dict[str, str]
 ) -> None:

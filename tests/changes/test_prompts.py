@@ -18,6 +18,7 @@ from judgebench.keys import text_sha
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Case, Item, Message, Response
 from judgebench.template import PromptText
+from tests.table import over_rows
 
 HERE = Path(__file__).parent / "prompts"
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "trivia_judging"
@@ -54,8 +55,8 @@ def case(*others: str) -> Case:
     return Case(item=item, responses=responses)
 
 
-@pytest.mark.parametrize("prompt", ["short", "long"])
-@pytest.mark.parametrize("form", ["word", "json"])
+@over_rows("prompt", ["short", "long"])
+@over_rows("form", ["word", "json"])
 def test_the_reference_judges_questions(prompt: str, form: str) -> None:
     judge = KINDS["reference"].make(
         JudgeSettings(model="m", provider="p", options={"prompt": prompt, "format": form})
@@ -74,7 +75,7 @@ PAIRWISE: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", PAIRWISE)
+@over_rows("name", PAIRWISE)
 def test_the_pairwise_judges_questions(name: str) -> None:
     judge = KINDS["pairwise"].make(JudgeSettings(model="m", provider="p", options=PAIRWISE[name]))
     request = next(judge.judge(case("It is the Rhine, I think.")))
@@ -94,7 +95,7 @@ RUBRIC: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("name", RUBRIC)
+@over_rows("name", RUBRIC)
 def test_the_rubric_judges_questions(name: str) -> None:
     options, content = RUBRIC[name]
     judge = KINDS["rubric"].make(
@@ -103,8 +104,8 @@ def test_the_rubric_judges_questions(name: str) -> None:
     same(f"rubric_{name}.txt", chat(next(judge.judge(case())).messages))
 
 
-@pytest.mark.parametrize("prompt", ["chat", "base"])
-@pytest.mark.parametrize("shots", [0, 2])
+@over_rows("prompt", ["chat", "base"])
+@over_rows("shots", [0, 2])
 def test_what_models_are_asked(prompt: str, shots: int) -> None:
     options = {"prompt": prompt, "num_fewshot": shots}
     text = load_benchmark("trivia_judging_mini", options=options).items(1)[0].prompt

@@ -5,16 +5,15 @@ Write them anew with ``JUDGEBENCH_REWRITE_GOLDEN=1``, as those of `tests.changes
 
 from dataclasses import replace
 
-import pytest
-
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.judges.chinese import KINDS
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Case, Response
 from tests.changes.test_prompts import chat, same
+from tests.table import over_rows
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("file", "options"),
     [
         ("dimensions.txt", {}),
@@ -36,7 +35,7 @@ def test_the_judge_of_dimensions_question(file: str, options: dict[str, str]) ->
     same(file, chat(next(judge.judge(case)).messages))
 
 
-@pytest.mark.parametrize("name", ["critique", "critique_free", "critique_pair"])
+@over_rows("name", ["critique", "critique_free", "critique_pair"])
 def test_the_critique_judges_questions(name: str) -> None:
     judge = KINDS["critique"].make(JudgeSettings(model="m", provider="p"))
     item = load_benchmark("alignbench_mini").items(1)[0]

@@ -16,6 +16,7 @@ import pytest
 from tests.changes.stores import keep, make
 from tests.e2e.runs import typed
 from tests.loopback import Ask, Loopback, Reaction
+from tests.table import over_rows
 
 REGENERATE = "python tests/changes/stores/keep.py --shown"
 
@@ -49,7 +50,7 @@ def test_every_value_of_the_first_release_is_found(answers: Any) -> None:
     assert not idle, f"superseded.toml: nothing needs these rules: {idle}"
 
 
-@pytest.mark.parametrize("store", keep.COMMANDS)
+@over_rows("store", keep.COMMANDS)
 def test_a_store_has_something_of_everything(store: str) -> None:
     kept = keep.kept_values(store)
     addresses = [address for facts in kept.values() for address in facts]
@@ -166,7 +167,7 @@ def test_order_shape_intervals_and_further_numbers_are_no_values() -> None:
     assert lost(board(*rows, notes=["new"])) == []
 
 
-@pytest.mark.parametrize(
+@over_rows(
     "change", [{"value": 0.5 + 1e-8}, {"n": 8}, {"missing": 1}, {"units": 3}, {"value": None}]
 )
 def test_a_value_that_moved_is_told(change: Mapping[str, Any]) -> None:

@@ -48,7 +48,7 @@ def fill(path: Path | str, *, n_items: int = 90, texts: Sequence[str] = (), name
             for name in SPARES
         }
         for name, skill in SKILL.items():
-            model = store.put_model(f"{name}{names}", ModelSpec(weights=f"name:{name}"))
+            model = store.put_model(f"{name}{names}", ModelSpec(weights=f"name:{name}{names}"))
             for i in range(n_items):
                 hostile = texts[i] if i < len(texts) else None
                 right = draw.random() < skill and hostile is None

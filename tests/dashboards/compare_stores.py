@@ -19,7 +19,11 @@ NEW = "The river is the {0}. It flows slowly through capital {0}, as everybody k
 
 
 def fill(
-    path: Path | str, *, n_items: int = 48, texts: Mapping[str, tuple[str, str]] | None = None
+    path: Path | str,
+    *,
+    n_items: int = 48,
+    texts: Mapping[str, tuple[str, str]] | None = None,
+    run_id: str = "first",
 ) -> str:
     """Three models and a baseline in the eyes of three judges, each with what it wrote; the URL.
 
@@ -31,7 +35,7 @@ def fill(
     draw = random.Random(5)
     url = stores.address(path)
     with open_store(url) as store, store.transaction():
-        store.start_run(run := stores.manifest())
+        store.start_run(run := stores.manifest(run_id))
         store.put_items(item_stores.questions(n_items))
         opponent = store.put_model(BASELINE, ModelSpec(weights="name:baseline"))
         reader = store.put_judge("reader", JudgeSpec(kind="reference", model="gpt"))
@@ -71,7 +75,7 @@ HOSTILE = {
 """Answers that want to be more than text, each beside one that is nearly the same."""
 
 
-def hostile(path: Path | str) -> str:
+def hostile(path: Path | str, *, run_id: str = "first") -> str:
     """A store whose first items have hostile pairs of answers; the URL."""
     pairs = {str(i): pair for i, pair in enumerate(HOSTILE.values())}
-    return fill(path, n_items=12, texts=pairs)
+    return fill(path, n_items=12, texts=pairs, run_id=run_id)

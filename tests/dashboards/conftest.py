@@ -120,7 +120,7 @@ def launched(*more: str) -> Iterator[Any]:
     """A browser, with more arguments than all of them have."""
     from playwright.sync_api import sync_playwright
 
-    from tests.dashboards.test_browser import ARGUMENTS, CHROMIUM
+    from tests.dashboards.browsing import ARGUMENTS, CHROMIUM
 
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS, *more])
@@ -164,7 +164,7 @@ def parts() -> Any:
     class Parts:
         answers = importlib.import_module("answers")
         worker = importlib.import_module("worker")
-        boards = importlib.import_module("boards")
+        explore = importlib.import_module("judgebench.explore")
         disk_cache = importlib.import_module("judgebench.reports.disk_cache")
         open_store = importlib.import_module("open_store")
 

@@ -21,6 +21,21 @@ JUDGES = (
 
 def fill(path: Path, *, n_items: int = 60) -> str:
     """Its URL. The benchmark that came first has one judge, and nothing that other pages show."""
+    boards(path, n_items=n_items)
+    with (
+        mock.patch.multiple(stores, BENCHMARK=TEXTS),
+        mock.patch.multiple(item_stores, BENCHMARK=TEXTS),
+        mock.patch.multiple(agreement_stores, BENCHMARK=TEXTS),
+    ):
+        agreement_stores.fill(path, n_items=n_items)
+    night_stores.fill(path, n_items=40)
+    night_stores.train(path, n_items=40)
+    with mock.patch.multiple(honesty_stores, BENCHMARK=SURE):
+        return honesty_stores.fill(path, run_id="confidences")
+
+
+def boards(path: Path, *, n_items: int = 60) -> None:
+    """A benchmark with one judge, and one with a dozen."""
     draw = random.Random(2)
 
     def said(lenient: float) -> str:
@@ -34,13 +49,3 @@ def fill(path: Path, *, n_items: int = 60) -> str:
     }
     with mock.patch.multiple(stores, BENCHMARK=MANY):
         stores.fill_with(path, table, run_id="many")
-    with (
-        mock.patch.multiple(stores, BENCHMARK=TEXTS),
-        mock.patch.multiple(item_stores, BENCHMARK=TEXTS),
-        mock.patch.multiple(agreement_stores, BENCHMARK=TEXTS),
-    ):
-        agreement_stores.fill(path, n_items=n_items)
-    night_stores.fill(path, n_items=40)
-    night_stores.train(path, n_items=40)
-    with mock.patch.multiple(honesty_stores, BENCHMARK=SURE):
-        return honesty_stores.fill(path, run_id="confidences")

@@ -23,8 +23,8 @@ import page
 import pandas as pd
 import widgets
 from functools import partial
-from boards import boards
 
+from judgebench.explore import boards
 from judgebench.reports.board_tables import Leaderboard
 
 PLACE = ("Results", 35)

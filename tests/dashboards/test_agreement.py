@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 import pandas as pd
 import pytest
 
+from judgebench import explore
 from judgebench.metrics.disagreement import Disagreements, disagreements
 from judgebench.metrics.judge_differences import JudgeChecks
 from judgebench.metrics.judge_pair import JudgePair, judge_pair
@@ -308,12 +309,11 @@ def test_several_sorts_of_verdicts_are_told_apart(open_page: Any, tmp_path: Path
 def test_verdicts_are_read_once_for_all_that_is_shown_and_can_be_chosen(
     open_page: Any, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import judges
     import streamlit as st
 
     app = open_page("leaderboard", store)
     st.cache_resource.clear()
-    monkeypatch.setattr(judges, "_read", {})
+    monkeypatch.setattr(explore, "_read", {})
     read = []
     board_verdicts = Store.board_verdicts
 

@@ -270,3 +270,19 @@ def test_the_first_columns_are_as_wide_as_a_text_that_stands_far_below() -> None
     assert widgets.whole(rows, {"judge": {"width": 90}})["judge"] == {"width": 90}
     rows["judge"] = ["a"] * 20 + ["a" * 4000]
     assert widgets.whole(rows, {})["judge"] == {"width": widgets.WIDEST_PX}
+
+
+def test_no_neighbour_is_drawn_over_the_frame_of_the_judges_that_are_chosen() -> None:
+    import charts
+    import drawings as drawn_of
+
+    look = {"value": 0.5, "text": "0.50", "counts": "n 9", "detail": "n 9"}
+    pairs = pd.DataFrame(
+        [
+            {"row": row, "column": column, "chosen": {row, column} == {"a", "b"}, **look}
+            for row, column in (("a", "b"), ("a", "c"), ("b", "c"))
+        ]
+    )
+    spec = drawn(drawn_of.heat_map(pairs, ["a", "b", "c"], charts.INK["light"]))
+    (cells,) = spec["datasets"].values()
+    assert [cell["chosen"] for cell in cells] == [False] * 4 + [True] * 2

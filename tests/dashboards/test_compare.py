@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 import pandas as pd
 import pytest
 
+from judgebench import explore
 from judgebench.reports.compare import Comparison, comparison
 from judgebench.store import open_store
 from tests.dashboards import compare_stores, stores
@@ -284,14 +285,13 @@ def test_who_can_be_compared_is_told_without_reading_verdicts(store: str) -> Non
 
 
 def test_models_that_share_no_board_are_not_offered(tmp_path: Path) -> None:
-    import meetings
 
     said = stores.labels("+-")
     url = stores.fill_with(
         tmp_path / "s.db", {"a": {"x": said}, "b": {"x": said, "y": said}, "c": {"y": said}}
     )
     with open_store(url, read_only=True) as store:
-        known = meetings.met(store)
+        known = explore.met(store)
     ids = {name: one for one, name in known.models.items()}
     assert set(known.beside(ids["a"])) == {ids["b"]}
     assert set(known.beside(ids["b"])) == {ids["a"], ids["c"]}

@@ -23,7 +23,7 @@ from tests.dashboards.conftest import DASHBOARDS, until
 @pytest.fixture
 def boards(parts: Any) -> Any:
     """What a leaderboard asks."""
-    return parts.worker.Question(parts.boards.boards, (stores.BENCHMARK, stores.VERSION))
+    return parts.worker.Question(parts.explore.boards, (stores.BENCHMARK, stores.VERSION))
 
 
 @pytest.fixture
@@ -178,9 +178,9 @@ def test_the_process_ends_with_the_server(demo: str, boards: Any) -> None:
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from worker import Question, Worker\n"
-        "import boards\n"
+        "from judgebench.explore import boards\n"
         "worker = Worker()\n"
-        f"asked = Question(boards.boards, {(stores.BENCHMARK, stores.VERSION)!r})\n"
+        f"asked = Question(boards, {(stores.BENCHMARK, stores.VERSION)!r})\n"
         "worker.ask(sys.argv[2], asked)\n"
         "print(worker.process.pid, flush=True)\n"
         "import os; os._exit(1)\n"

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from judgebench import explore
 from judgebench.metrics.judge_pair import judge_pair
 from judgebench.reports.confidence import confidence_report, labelling
 from judgebench.reports.judge_pairs import judged_values
@@ -27,20 +28,20 @@ BOTH = "@".join(AT)
 ALL = ("human/a", "human/b", "lenient", "strict")
 
 ASKED = [
-    ("labels", ("judges.matrices", *AT)),
-    ("labels", ("judges.against", *AT, "human/a", "label")),
-    ("labels", ("judges.two", *AT, "label", "lenient", "human")),
-    ("labels", ("judges.differing", *AT, "label", "lenient", "human")),
-    ("labels", ("judges.differing", *AT, "label", *ALL)),
-    ("scores", ("judges.two", *AT, "score", "mild", "human/a")),
-    ("scores", ("judges.differing", *AT, "score", "mild", "human/a")),
-    ("kinds", ("judges.two", *AT, "preference", "gpt", "claude")),
-    ("kinds", ("judges.differing", *AT, "preference", "gpt", "claude")),
+    ("labels", ("judgebench.explore.matrices", *AT)),
+    ("labels", ("judgebench.explore.against", *AT, "human/a", "label")),
+    ("labels", ("judgebench.explore.two", *AT, "label", "lenient", "human")),
+    ("labels", ("judgebench.explore.differing", *AT, "label", "lenient", "human")),
+    ("labels", ("judgebench.explore.differing", *AT, "label", *ALL)),
+    ("scores", ("judgebench.explore.two", *AT, "score", "mild", "human/a")),
+    ("scores", ("judgebench.explore.differing", *AT, "score", "mild", "human/a")),
+    ("kinds", ("judgebench.explore.two", *AT, "preference", "gpt", "claude")),
+    ("kinds", ("judgebench.explore.differing", *AT, "preference", "gpt", "claude")),
     ("sure", ("judgebench.reports.confidence.labelling", BOTH)),
     ("sure", ("judgebench.reports.confidence.with_confidences",)),
-    ("sure", ("meetings.verdicts_used",)),
-    ("sure", ("meetings.met",)),
-    ("kinds", ("meetings.met",)),
+    ("sure", ("judgebench.explore.verdicts_used",)),
+    ("sure", ("judgebench.explore.met",)),
+    ("kinds", ("judgebench.explore.met",)),
 ]  # fmt: skip
 
 
@@ -103,12 +104,36 @@ def test_arrays_come_back_as_what_they_were(parts: Any, urls: dict[str, str], co
     assert any(row.curve is not None for row in found.rows)
 
 
+def test_judges_beside_judges_are_reports(urls: dict[str, str]) -> None:
+    with open_store(urls["labels"], read_only=True) as store:
+        (matrix,) = explore.matrices(store, *AT)
+        two = explore.two(store, *AT, "label", "lenient", "human")
+        disputes = explore.differing(store, *AT, "label", "lenient", "human")
+    cells = matrix.to_frame()
+    assert {*cells["judge"], *cells["reference"]} == {*matrix.judges}
+    (kappa,) = {
+        row.metrics["cohen_kappa"].value
+        for row in matrix.rows
+        if {row.judge, row.reference} == {"lenient", "human/a"}
+    }
+    both = cells[cells["metric"] == "cohen_kappa"].set_index(["judge", "reference"])["value"]
+    assert kappa in [both.get(("lenient", "human/a")), both.get(("human/a", "lenient"))]
+    assert two.to_frame()["value"].tolist() == [row.estimate.value for row in two.leniency]
+    assert two.to_dict()["cells"][0]["count"] == two.cells[0].count
+    confusion, leniency = two.tables()
+    assert len(confusion.rows) == len(two.cells)
+    assert [row[0] for row in leniency.rows] == [row.name for row in two.leniency]
+    assert disputes.to_frame()["item"].tolist() == [one.item for one in disputes.items]
+    (table,) = disputes.tables()
+    assert [one.title for one in table.columns] == ["item", "differ", *disputes.columns]
+    assert list(table.rows[0][2:]) == list(disputes.items[0].said)
+
+
 @pytest.mark.parametrize("large", [True, False])
 def test_who_met_whom_and_how_many_verdicts_there_are(
     parts: Any, desk: Any, urls: dict[str, str], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, large: bool,
 ) -> None:  # fmt: skip
-    import meetings
     import streamlit as st
 
     url = compare_stores.fill(tmp_path / "s.db")
@@ -118,8 +143,8 @@ def test_who_met_whom_and_how_many_verdicts_there_are(
     st.cache_resource.clear()
     with open_store(url, read_only=True) as store:
         state = parts.answers.State(url, "mark")
-        known, expected = state.soon(meetings.met).all, store.boards_met()
-        used = state.soon(meetings.verdicts_used)
+        known, expected = state.soon(explore.met).all, store.boards_met()
+        used = state.soon(explore.verdicts_used)
         assert {(name, version): its for name, version, its in used} == store.verdicts_used()
     for one, other in zip(known, expected, strict=True):
         assert (one.benchmark, one.version) == (other.benchmark, other.version)
@@ -135,14 +160,13 @@ def test_who_met_whom_and_how_many_verdicts_there_are(
 def test_what_is_soon_found_waits_for_nobody_and_is_kept(
     parts: Any, desk: Any, urls: dict[str, str], slow: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import meetings
 
     waiting = question_of(parts, "waiting.until", str(slow), "word")
     long = threading.Thread(target=answer, args=(parts, urls["labels"], waiting))
     long.start()
     until(Path(f"{slow}.begun").exists)
     state = parts.answers.State(urls["labels"], "soon")
-    found = state.soon(meetings.verdicts_used)
+    found = state.soon(explore.verdicts_used)
     assert found
     assert long.is_alive()
     slow.touch()
@@ -153,7 +177,7 @@ def test_what_is_soon_found_waits_for_nobody_and_is_kept(
     assert answer(parts, urls["labels"], question_of(parts, *VERDICTS_USED), "soon") == found
 
 
-VERDICTS_USED = ("meetings.verdicts_used",)
+VERDICTS_USED = ("judgebench.explore.verdicts_used",)
 
 
 # verdicts that are read once --------------------------------------------------------------------
@@ -162,7 +186,6 @@ VERDICTS_USED = ("meetings.verdicts_used",)
 def test_verdicts_are_read_once_until_the_store_has_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import judges as asked
 
     read = []
     board_verdicts = Store.board_verdicts
@@ -176,10 +199,10 @@ def test_verdicts_are_read_once_until_the_store_has_changed(
     monkeypatch.setattr(Store, "board_verdicts", noted)
     for number in (1, 2):
         with open_store(url, read_only=True) as store:
-            asked.matrices(store, *AT)
-            asked.against(store, *AT, "two", "label")
-            found = asked.two(store, *AT, "label", "one", "two")
-            differ = asked.differing(store, *AT, "label", "one", "two")
+            explore.matrices(store, *AT)
+            explore.against(store, *AT, "two", "label")
+            found = explore.two(store, *AT, "label", "one", "two")
+            differ = explore.differing(store, *AT, "label", "one", "two")
         assert read == [AT] * number
         assert sum(cell.count for cell in found.cells) == 6 * number
         assert [one.differ for one in differ.items[:2]] == [f"{number} of {number}"] * 2
@@ -189,7 +212,7 @@ def test_verdicts_are_read_once_until_the_store_has_changed(
 def test_a_pair_is_of_the_store_as_it_is(parts: Any, desk: Any, tmp_path: Path) -> None:
     """The process has read its verdicts before."""
     said = {"one": stores.labels("+-+-+-"), "two": stores.labels("++--+-")}
-    question = question_of(parts, "judges.two", *AT, "label", "one", "two")
+    question = question_of(parts, "judgebench.explore.two", *AT, "label", "one", "two")
     url = stores.fill_with(tmp_path / "s.db", {"m": said})
     first = answer(parts, url, question, parts.open_store.mark_of(url))
     process = desk.workers.front.process
@@ -265,7 +288,7 @@ def test_boards_read_nothing_that_is_not_in_the_name(
         monkeypatch.setattr(stores, "VERSION", version)
         said = {"m": {"gpt": stores.labels("+-+-")}, "n": {"gpt": stores.labels("++--")}}
         stores.fill_with(path, said, run_id=f"run {number}")
-    boards = [("boards.boards", *one) for one in published]
+    boards = [("judgebench.explore.boards", *one) for one in published]
     assert not_named(parts, f"sqlite:///{path}", boards) == []
 
 

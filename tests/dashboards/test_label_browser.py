@@ -1,4 +1,4 @@
-"""The label page under a person's fingers: keys, two windows at once, answers that attack."""
+"""The label page under a person's fingers: keys, and two windows at once."""
 
 from __future__ import annotations
 
@@ -11,19 +11,15 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.dashboards import label_stores
-from tests.dashboards.label_stores import HOSTILE, MODELS, RIGHT, WRONG
+from tests.dashboards.browsing import BROWSER, PROBES, hears
+from tests.dashboards.label_stores import MODELS, RIGHT, WRONG
 from tests.dashboards.serving import served
-from tests.dashboards.test_browser import CHROMIUM, PROBES, hears
 from tests.dashboards.watched import Watched
 from tests.warm import Warm
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH: apt-get install chromium"),
-]
+pytestmark = BROWSER
 LOCAL = ("--server.address", "127.0.0.1")
 MAIN = "document.querySelector('[data-testid=stMain]')"
-ONE_OF_THEM = f"texts => texts.some(text => {MAIN}.innerText.includes(text))"
 QUESTION = re.compile(r"^Question \d+\?$")
 READ_MS = 500
 """Nobody presses a key on what they have not read."""
@@ -36,10 +32,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     url = label_stores.fill(path, n_items=20)
     said = {(i, name): RIGHT if i % 2 else WRONG for i in range(20) for name in MODELS}
     label_stores.say(url, "gpt-judge", said)
-    texts = list(HOSTILE.values())
-    return label_stores.fill(
-        path, n_items=len(texts), answers=texts, models=MODELS[:1], version="hostile"
-    )
+    return url
 
 
 @pytest.fixture(scope="module")
@@ -154,42 +147,6 @@ def test_a_key_that_is_held_down_is_one_label(url: str, windows: Callable[..., A
     page.get_by_text("1 of 40 labelled").wait_for()
     press(page, "s", "1 of 40 labelled")
     assert len(labels_of(url, "dora")) == 1
-
-
-def test_hostile_answers_are_read_as_text(url: str, windows: Callable[..., Any]) -> None:
-    literal = {
-        "script": "<script>document",
-        "link": "[click](https://evil.example/x) ![pixel]",
-        "latex": "$$\\frac{1}{2}$$ and $x$ :red[loud]",
-        "heading": "# Heading",
-        "direction": "abc ⟨U+202E⟩evil⟨U+202C⟩",
-        "nul": "before⟨U+0000⟩after",
-        "surrogate": "half \ufffd of a pair",
-        "long": "Show all: 1,023,000 characters",
-        "wide": "Show all: 5,000 characters",
-        "empty": "The answer is empty.",
-    }
-    assert literal.keys() == HOSTILE.keys()
-    seen = set()
-    page = windows("rater=emil&version=hostile")
-    main = page.locator("[data-testid=stMain]")
-    for n in range(len(literal)):
-        page.get_by_text(f"{n} of {len(literal)} labelled").wait_for()
-        page.wait_for_function(ONE_OF_THEM, arg=list(literal.values()))
-        body = main.inner_text()
-        (name,) = (name for name, words in literal.items() if words in body)
-        seen.add(name)
-        if name == "long":
-            page.get_by_text(literal[name]).click()
-            page.wait_for_function(f"{MAIN}.innerText.length > 1000000")
-        for element in ("script", "img", "a[href*=evil]", ".katex", "h1:has-text('Heading')"):
-            assert main.locator(element).count() == 0, (name, element)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 1400, name
-        page.wait_for_timeout(READ_MS)
-        page.keyboard.press("1")
-    page.get_by_text("All of it is labelled.").wait_for()
-    assert page.title() != "mine"
-    assert seen == HOSTILE.keys()
 
 
 def test_a_header_of_the_request_says_who_labels(

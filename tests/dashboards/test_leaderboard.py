@@ -11,11 +11,12 @@ import pandas as pd
 import pytest
 from pyarrow import ipc
 
+from judgebench import explore
 from judgebench.cli.main import run
 from judgebench.records import Estimate, JudgeSpec, ModelSpec
 from judgebench.reports.board import Row
 from judgebench.reports.board_tables import Leaderboard
-from judgebench.reports.boards import meant, panels_in
+from judgebench.reports.boards import benchmark_ref, panels_in
 from judgebench.reports.calibrate_length import calibrate_length
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.store import open_store
@@ -199,7 +200,7 @@ def test_a_row_under_the_floor_says_how_much_is_there_and_is_grey(
     assert "The number with all that is missing at its worst, and at its best." in heads
     rows = table(app)
     with open_store(demo, read_only=True) as store:
-        floor = meant(store, stores.BENCHMARK).coverage_floor
+        floor = benchmark_ref(store, stores.BENCHMARK).coverage_floor
     for row in rows.to_dict("records"):
         share = 100 * row["n"] / (row["n"] + row["missing"])
         assert row["flags"].startswith(f"▲ coverage {share:.0f} % of {100 * floor:.0f} %")
@@ -290,9 +291,9 @@ def test_both_rates_stand_side_by_side_with_their_intervals(open_page: Any, leng
 def test_a_large_board_has_them_only_when_they_are_asked_for(
     open_page: Any, lengths: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import boards
+    import board_rows
 
-    monkeypatch.setattr(boards, "QUICK", 100)
+    monkeypatch.setattr(board_rows, "QUICK", 100)
     app = open_page("leaderboard", lengths)
     assert not app.toggle[0].value
     assert "lc value" not in table(app)
@@ -326,9 +327,9 @@ def test_without_a_calibration_it_is_said_what_makes_one(open_page: Any, kinds: 
 def test_the_headline_of_a_benchmark_comes_first_with_the_plain_rate_beside_it(
     open_page: Any, headline: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import boards
+    import board_rows
 
-    monkeypatch.setattr(boards, "QUICK", 0)  # it is computed unasked all the same
+    monkeypatch.setattr(board_rows, "QUICK", 0)  # it is computed unasked all the same
     app = open_page("leaderboard", headline)
     assert not app.exception
     assert boxes(app)["Metric"].value == LC
@@ -421,14 +422,13 @@ def test_the_runs_behind_a_board_are_those_in_which_its_judge_judged(tmp_path: P
 
 
 def test_a_manifest_is_text_with_its_configuration_and_times(kinds: str) -> None:
-    import boards
 
     at = stores.BENCHMARK, stores.VERSION
     with open_store(kinds, read_only=True) as store:
-        found = {one.judge: one for one in boards.boards(store, *at).boards}
+        found = {one.judge: one for one in explore.boards(store, *at).boards}
         for judge in ("gpt", stores.PANEL):
             board = found[judge]
-            (told,) = boards.runs_behind(store, *at, judge, board.judge_id, board.opponent_id)
+            (told,) = explore.runs_behind(store, *at, judge, board.judge_id, board.opponent_id)
             assert told.startswith(f"run: against {stores.BASELINE}\nname: demo\n")
             assert "panel:" in told
             assert "UTC" in told
@@ -436,10 +436,9 @@ def test_a_manifest_is_text_with_its_configuration_and_times(kinds: str) -> None
 
 def test_figures_that_were_published_stand_beside_ours(kinds: str) -> None:
     import board_rows
-    import boards
 
     with open_store(kinds, read_only=True) as store:
-        found = boards.boards(store, stores.BENCHMARK, stores.VERSION).boards
+        found = explore.boards(store, stores.BENCHMARK, stores.VERSION).boards
     (board,) = (one for one in found if one.judge == "gpt")
     first, *others = board.rows
     published = replace(first, published={"win_rate": 61.5})
@@ -466,11 +465,10 @@ def test_hostile_names_stay_text_in_filters_and_below_the_line(
 def test_boards_of_a_page_are_those_of_the_report_wherever_they_are_computed(
     lengths: str,
 ) -> None:
-    import boards
     import worker
 
     with open_store(lengths, read_only=True) as store:
         expected = Leaderboard.of(leaderboards(store, "made_up"))
-        found = boards.boards(store, "made_up", "unversioned", control="exact")
+        found = explore.boards(store, "made_up", "unversioned", control="exact")
     assert found == expected
     assert repr(worker.read(worker.written(found))) == repr(found)

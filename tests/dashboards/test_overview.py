@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -249,6 +251,21 @@ def test_a_missing_store_says_what_to_type_and_offers_published_boards(
     assert app.code[0].value == "judgebench run suites/demo.yaml"
     assert [button.label for button in app.button] == ["Load the published boards"]
     assert not (tmp_path / "none.db").exists()
+
+
+def test_a_locked_store_says_what_it_waits_for(open_page: Any, tmp_path: Path) -> None:
+    """SQLite would wait half a minute, and the page would be blank."""
+    file = tmp_path / "locked.db"
+    open_store(str(file)).close()
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        app = open_page("overview", f"sqlite:///{file}")
+        assert [info.value for info in app.info] == [
+            "Another program has locked this store for itself alone."
+        ]
+        assert not app.title
+    assert app.run().title[0].value == "Overview"
 
 
 @pytest.mark.usefixtures("at_home")

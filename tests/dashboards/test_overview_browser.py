@@ -1,4 +1,4 @@
-"""Overview and Runs as a browser sees them: one press fills a store, a run is started and stopped.
+"""Overview and Runs as a browser sees them: a run is started, watched and stopped.
 
 And a web page of somebody else gets nowhere, whatever it calls itself.
 """
@@ -17,17 +17,14 @@ import pytest
 import yaml
 
 from judgebench.store import open_store
+from tests.dashboards.browsing import BROWSER
 from tests.dashboards.conftest import launched
 from tests.dashboards.serving import served
-from tests.dashboards.test_browser import CHART, CHROMIUM
 from tests.dashboards.watched import Watched
 from tests.e2e import runs
 from tests.warm import Warm
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH: apt-get install chromium"),
-]
+pytestmark = BROWSER
 
 SAID = "said.txt"
 """What the server says where it was started."""
@@ -68,7 +65,7 @@ def tab(visitor: Any) -> Iterator[Callable[..., Any]]:
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Iterator[str]:
-    """Served on a store that is not there until one press fills it, which is tested last."""
+    """Served on a store that is not there."""
     folder = tmp_path_factory.mktemp("empty")
     with served(warm, runs.store_url(folder), folder) as address:
         yield address
@@ -81,6 +78,7 @@ def test_a_run_is_started_watched_and_stopped(tab: Any, tmp_path: Path, warm: Wa
         (tmp_path / SAID).open("w") as said,
         served(warm, runs.store_url(tmp_path), tmp_path, said=said) as address,
     ):
+        assert f"dashboard: {address} (Ctrl-C ends it)\n" in (tmp_path / SAID).read_text()
         page = tab(address)
         page.get_by_role("link", name="Runs", exact=True).click()
         page.get_by_role("heading", name="Runs").wait_for()
@@ -230,17 +228,3 @@ def _takes_nothing_in(address: str, path: str) -> socket.socket:
     client.sendall(asked.encode() * 20)
     client.recv(1)
     return client
-
-
-def test_one_press_fills_an_empty_store(tab: Any, empty: str) -> None:
-    page = tab(empty)
-    page.get_by_role("button", name="Load the published boards").click()
-    page.get_by_text("judgebench import published").wait_for()
-    page.get_by_text("✓ done (exit code 0)").wait_for(timeout=240_000)  # the work, not a clock
-    page.get_by_text("FuseChat-Llama-3.1-8B-Instruct is first").wait_for()
-    page.locator(CHART).nth(1).wait_for()
-    page.get_by_text("judged by human").wait_for()
-    page.get_by_role("link", name="Leaderboard", exact=True).nth(1).click()
-    page.get_by_role("heading", name="Leaderboard").wait_for()
-    assert "benchmark=alpaca_eval" in page.url
-    page.close()  # before the server is, which is nothing to complain of

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from judgebench import explore
 from judgebench.columns import Coded
 from judgebench.metrics.accuracy import accuracies
 from judgebench.metrics.agreement import LabelAgreement, agreement
@@ -206,10 +207,9 @@ def test_the_confusion_counts_add_up_to_what_the_people_labelled(open_page: Any,
 
 
 def test_every_two_judges_are_in_the_heat_map_people_first(demo: str) -> None:
-    import judges
 
     with open_store(demo, read_only=True) as store:
-        (between,) = judges.matrices(store, stores.BENCHMARK, stores.VERSION)
+        (between,) = explore.matrices(store, stores.BENCHMARK, stores.VERSION)
     assert between.judges[0] == stores.HUMAN
     expected = {
         (row.judge, row.reference): row.metrics["cohen_kappa"].value

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from judgebench import explore
 from judgebench.reports.board_tables import Leaderboard
 from judgebench.store import open_store
 from tests.dashboards import stores
@@ -60,13 +61,12 @@ def test_status_counts_what_is_there_and_names_who_is_writing(tmp_path: Path) ->
 def test_several_raters_can_be_taken_together_as_the_reference(
     open_page: Any, tmp_path: Path
 ) -> None:
-    import judges as asked
 
     said = {name: stores.labels("+-") for name in ("judge", "human/a", "human/b")}
     url = stores.fill_with(tmp_path / "s.db", {"m": said})
     with open_store(url, read_only=True) as store:
-        (matrix,) = asked.matrices(store, stores.BENCHMARK, stores.VERSION)
-        report = asked.against(store, stores.BENCHMARK, stores.VERSION, "human", "label")
+        (matrix,) = explore.matrices(store, stores.BENCHMARK, stores.VERSION)
+        report = explore.against(store, stores.BENCHMARK, stores.VERSION, "human", "label")
     assert matrix.judges == ("human/a", "human/b", "judge")
     assert matrix.references == ("human", *matrix.judges)
     assert report.reference == "human"
@@ -84,8 +84,6 @@ def test_durations_are_short(seconds: float, words: str) -> None:
 
 
 def test_the_downloads_hold_the_numbers_that_are_shown(tmp_path: Path) -> None:
-    import boards
-    import judges
     import page
     import pandas as pd
 
@@ -96,7 +94,7 @@ def test_the_downloads_hold_the_numbers_that_are_shown(tmp_path: Path) -> None:
     url = stores.fill_with(tmp_path / "s.db", table)
     place = (url, "", stores.BENCHMARK, stores.VERSION)
     with open_store(url, read_only=True) as store:
-        found = boards.boards(store, *place[2:]).boards
+        found = explore.boards(store, *place[2:]).boards
     for board in found:
         documents = [Leaderboard.of([board]).document()]
         rows = pd.read_csv(io.StringIO(page.rendered(lambda it=documents: it, "csv")))
@@ -106,7 +104,7 @@ def test_the_downloads_hold_the_numbers_that_are_shown(tmp_path: Path) -> None:
         shown = [row.metrics["accuracy"].value for row in board.rows]
         assert list(rows["value"]) == pytest.approx(shown)
     with open_store(url, read_only=True) as store:
-        report = judges.against(store, *place[2:], "human/a", "label")
+        report = explore.against(store, *place[2:], "human/a", "label")
     rows = pd.read_csv(io.StringIO(page.rendered(lambda: [report.document(by_model=True)], "csv")))
     metrics = sum(len(row.metrics) for row in report.rows)
     took = 3 * len(report.costs)  # dollars, seconds and their median

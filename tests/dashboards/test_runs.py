@@ -89,7 +89,11 @@ def test_a_run_is_shown_whole(open_page: Any, url: str) -> None:
             ]
         )  # fmt: skip
         counts = {"judged": 1200, "failed": 2, "waiting": 0}
-        store.update_run(replace(run, ended=run.started + 30, counts=counts))
+        here = {
+            "models": {"m": {"tokens": 9000, "seconds": 6.0, "tokens_per_s": 1500.0}},
+            "gpus": [{"gpu": 1, "use": 0.0, "mean_use": 0.5, "peak_gib": 61.2}],
+        }
+        store.update_run(replace(run, ended=run.started + 30, counts=counts, spend=here))
         store.put_failure(
             Failure(
                 key=b"k" * 32, boundary="provider", kind="timeout", message="m", retriable=True,
@@ -99,6 +103,8 @@ def test_a_run_is_shown_whole(open_page: Any, url: str) -> None:
     app = open_page("runs", url, run="whole")
     assert not app.exception
     assert "✓ done" in texts(app)
+    assert "m: 9,000 tokens in 6 s, 1,500 tokens/s" in texts(app)
+    assert "on average GPU 1 at 50 %, 61 GiB at most" in texts(app)
     assert "2 failed in this run." in texts(app)
     assert "1 timeout (provider): the same run again asks again." in texts(app)
     _, counts_shown, spent = (one.value for one in app.dataframe)
@@ -143,10 +149,12 @@ def test_a_running_run_is_live_in_detail_too(open_page: Any, url: str) -> None:
     run = stores.manifest("now", state="running")
     with open_store(url) as store, store.lease("run now"):
         store.start_run(run)
+        gpus = [{"gpu": 0, "use": 0.9, "mean_use": 0.5, "peak_gib": 61.2}]
         told = {**PROGRESS, "began": time.time() - 40, "at": time.time()}
-        store.update_run(replace(run, progress=told))
+        store.update_run(replace(run, progress=told | {"tokens_per_s": 1234.5, "gpus": gpus}))
         app = open_page("runs", url)
     assert texts(app).count("403 of 960 · 10.1/s") == 2
+    assert texts(app).count("1,234 tokens/s · GPU 0 at 90 %, 61 GiB") == 2
     assert "● running" in texts(app)
 
 

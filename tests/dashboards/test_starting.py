@@ -132,6 +132,22 @@ def test_a_press_from_a_page_of_before_starts_nothing(
     assert not list((tmp_path / "state").rglob("*.json"))
 
 
+@pytest.mark.usefixtures("at_home")
+def test_one_press_loads_the_published_boards(
+    open_page: Any, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import children
+
+    said = _program(monkeypatch, "import sys; print(*sys.argv[1:])")
+    monkeypatch.setattr(sys, "executable", said)
+    app = open_page("overview", url)
+    (button,) = app.button
+    button.click().run()
+    (child,) = children.children(url)
+    until(lambda: not child.lives)
+    assert f"import --store {url} published" in child.tail()
+
+
 # children ---------------------------------------------------------------------------------------
 
 

@@ -221,7 +221,8 @@ def test_the_dashboard_is_for_this_machine_alone(typed: Typed, started: list[lis
     port = free_port()
     code, out, err = typed("dashboard", "--port", str(port), "--store", "sqlite:///some.db")
     assert (code, out) == (0, "")
-    assert f"http://127.0.0.1:{port}" in err
+    assert "starting the dashboard on sqlite:///some.db" in err
+    assert "http://" not in err, "nobody listens there yet"
     ((path, *words),) = started
     assert (path, words[0]) == (sys.executable, sys.executable)
     served = Path(words[1])
@@ -272,7 +273,6 @@ def test_another_address_says_what_it_means(typed: Typed, started: list[list[str
     assert (code, out) == (0, "")
     for words in ("reads the whole store", "starts no runs", "a proxy with TLS and a login"):
         assert words in err
-    assert "http://0.0.0.0:" in err
     line = " ".join(started[0])
     assert "--server.address 0.0.0.0 " in line
     assert "--server.allowedHosts *" in line

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from judgebench.errors import InputError, UsageError
-from judgebench.exchange.alpaca_eval import Told, gather, import_alpaca_eval
+from judgebench.exchange.alpaca_eval import AlpacaEvalOptions, gather, import_alpaca_eval
 from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
@@ -223,7 +223,7 @@ def crossed(i: int, index: int, preference: Any, **more: Any) -> dict[str, Any]:
 def take(store: Store, folder: Path, rows: Rows, **told: str) -> None:
     path = folder / f"{len(list(folder.iterdir()))}.json"
     path.write_text(json.dumps(rows), encoding="utf-8")
-    import_alpaca_eval(store, gather([path], told=Told(**told)), benchmark="made_up")
+    import_alpaca_eval(store, gather([path], told=AlpacaEvalOptions(**told)), benchmark="made_up")
 
 
 def test_cross_annotations_are_people_or_repeats_of_one_judge(store: Store, tmp_path: Path) -> None:

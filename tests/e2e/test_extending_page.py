@@ -111,12 +111,13 @@ def test_what_a_package_offers_and_has_not_is_said_with_its_name(
     assert f"{offered} {says}" in done.err
 
 
-def test_a_metric_that_makes_other_numbers_is_refused(folder: Path) -> None:
+def test_a_metric_that_makes_other_numbers_is_undefined(folder: Path) -> None:
     assert typed("run", "all.yaml").code == 0
     (folder / "mine" / "top.py").write_text("def top(scores, low, high):\n    return [1.0]\n")
     del sys.modules["mine.top"]
-    at = ("--store", f"sqlite:///{folder}/extending.db")
-    done = typed("leaderboard", "capitals", *at)
-    assert done.code == 78
-    assert "metric top: " in done.err
-    assert "make (1,) numbers; one each is needed" in done.err
+    stars = board(folder, "capitals")["stars"]
+    assert stars["score"]["value"] == 4
+    assert stars["score/top"]["value"] is None
+    assert stars["score/top"]["undefined"] == (
+        "metric top made an array of shape (1,) of 6 scores, and not a number of each"
+    )

@@ -11,7 +11,7 @@ import pytest
 
 from judgebench.cli.options import FORMATS
 from tests.dashboards import night_stores
-from tests.dashboards.test_browser import ARGUMENTS, CHROMIUM
+from tests.dashboards.browsing import ARGUMENTS, CHROMIUM
 from tests.e2e import own, runs
 from tests.loopback import Loopback
 from tests.unit.exchanged import rows_file

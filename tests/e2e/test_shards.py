@@ -175,7 +175,9 @@ class Worker:
     def start(self) -> Runtime:
         return Runtime(backend="hf")
 
-    def generate(self, missing: Mapping[str, Collection[tuple[str, int]]]) -> Iterator[AnswerChunk]:
+    def generate(
+        self, missing: Mapping[str, Collection[tuple[str, int]]], *_: object
+    ) -> Iterator[AnswerChunk]:
         for name, wanted in missing.items():
             task = self.tasks[name]
             self.log.append(([item.id for item in task.items], [id_ for id_, _ in wanted]))

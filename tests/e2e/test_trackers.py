@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from judgebench import api
+from judgebench import api, extras
 from judgebench.errors import UsageError
 from judgebench.exchange import trackers
 from judgebench.records import RunManifest
@@ -246,7 +246,7 @@ def test_what_one_prints_and_how_it_ends_is_no_answer_and_harms_nothing(
 def test_one_that_is_not_installed_or_not_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trackers, "find_spec", lambda _: None)
+    monkeypatch.setattr(extras, "find_spec", lambda _: None)
     done = typed("run", suite(tmp_path, track=["mlflow"]))
     kept(tmp_path, done)
     assert "pip install 'judgebench-harness[mlflow]'" in not_sent(done, "mlflow")

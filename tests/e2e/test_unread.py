@@ -22,7 +22,7 @@ from judgebench import api
 from judgebench.errors import StoreError
 from judgebench.records import JudgeSpec
 from judgebench.reports.replies import WIDTH, shown_lines
-from judgebench.reports.run_ref import run_called
+from judgebench.reports.runs import run_ref
 from judgebench.store import open_store
 from judgebench.store.search import search
 from tests.e2e import runs
@@ -67,7 +67,7 @@ class Judging:
             if run is None:
                 columns = store.verdicts(BENCHMARK, judges=["small"])
             else:
-                known = run_called(store.runs(), run, self.url).id
+                known = run_ref(store.runs(), run, self.url).id
                 columns = store.judged_columns(BENCHMARK, judges=["small"], run_id=known)
         kinds = columns["kind"]
         return {kind: kinds.count(kind) for kind in sorted(set(kinds))}

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from judgebench.stats import agreement as ag
+from tests.table import over_rows
 
 SYMMETRIC = ["agreement", "cohen_kappa", "scott_pi", "gwet_ac1", "krippendorff_alpha", "f1", "mcc"]
 CHANCE_CORRECTED = ["cohen_kappa", "scott_pi", "gwet_ac1", "krippendorff_alpha"]
@@ -214,7 +215,7 @@ class TestInvariants:
 
 
 class TestUndefined:
-    @pytest.mark.parametrize(
+    @over_rows(
         ("table", "undefined"),
         [
             ([[0, 0], [0, 0]], {*ag.COEFFICIENTS}),
@@ -248,7 +249,7 @@ class TestUndefined:
             np.isnan(ag.coefficient(name, table))
         )
 
-    @pytest.mark.parametrize(
+    @over_rows(
         ("name", "table", "words"),
         [
             ("cohen_kappa", [[0, 0], [0, 9]], "chance agreement is 1"),

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from judgebench.stats import answer_confidence as ac
 from judgebench.stats.rouge_l import _common_length, rouge_l, rouge_l_upstream
-from judgebench.stats.weighted_mean import set_average
+from judgebench.stats.weighted_mean import weighted_mean
+from tests.table import over_rows
 
 words = st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=7)
 ascii_text = st.text(st.characters(max_codepoint=127), max_size=40)
@@ -57,7 +58,7 @@ def test_words_are_those_of_any_alphabet() -> None:
     assert rouge_l("", "Paris") == 0.0
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("reference", "candidate", "expected"),
     [
         # Computed with the package rouge 1.0.1, Rouge().get_scores(candidate, reference).
@@ -135,7 +136,7 @@ def test_the_mean_token_is_likelier_than_the_whole(logprobs: list[float]) -> Non
     assert mean == pytest.approx(whole ** (1 / len(logprobs)), rel=1e-9, abs=1e-12)
 
 
-@pytest.mark.parametrize("bad", [0.5, math.nan, math.inf])
+@over_rows("bad", [0.5, math.nan, math.inf])
 def test_what_is_no_log_probability_is_refused(bad: float) -> None:
     for take in (ac.probability, ac.probability_per_token):
         with pytest.raises(ValueError, match="the log-probability of token 1 is"):
@@ -143,20 +144,20 @@ def test_what_is_no_log_probability_is_refused(bad: float) -> None:
 
 
 def test_average_over_sets() -> None:
-    assert set_average([0.5, 0.8], [300, 100]) == pytest.approx(0.575)
-    assert set_average([[0.5, 0.8], [0.1, np.nan]], [1, 1]) == pytest.approx(
+    assert weighted_mean([0.5, 0.8], [300, 100]) == pytest.approx(0.575)
+    assert weighted_mean([[0.5, 0.8], [0.1, np.nan]], [1, 1]) == pytest.approx(
         [0.65, np.nan], nan_ok=True
     )
-    assert np.isnan(set_average([], []))
+    assert np.isnan(weighted_mean([], []))
     for values, sizes in (([0.5], [0]), ([0.5], [1, 2]), ([0.5, 0.5], [1, np.nan])):
         with pytest.raises(ValueError, match="one positive size for each set"):
-            set_average(values, sizes)
+            weighted_mean(values, sizes)
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.integers(1, 20000)), min_size=1, max_size=10))
 def test_an_average_lies_among_the_sets(sets: list[tuple[float, int]]) -> None:
     values, sizes = zip(*sets, strict=True)
-    found = set_average(values, sizes)
+    found = weighted_mean(values, sizes)
     assert min(values) - 1e-12 <= found <= max(values) + 1e-12
     assert found == pytest.approx(np.average(values, weights=sizes), abs=1e-12)
 

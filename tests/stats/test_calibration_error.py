@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 from judgebench.stats import alignment as al
 from judgebench.stats import calibration_error as ce
 from judgebench.stats.resample import multinomial_weights, weighted_sums
+from tests.table import over_rows
 
 BINNINGS: tuple[ce.Binning, ...] = ("exact", "closed", "upstream")
 
@@ -234,8 +235,8 @@ def test_the_estimate_has_the_plug_in_that_was_seen_on_average() -> None:
     assert drawn.mean() == pytest.approx(distance.sum(), abs=2e-4)
 
 
-@pytest.mark.parametrize("n", [100, 1000])
-@pytest.mark.parametrize("too_high", [0.0, 0.05, 0.2])
+@over_rows("n", [100, 1000])
+@over_rows("too_high", [0.0, 0.05, 0.2])
 def test_intervals_of_a_corrected_error_cover(n: int, too_high: float) -> None:
     """Wide draws; perf/coverage_calibration.py measures closely. Percentiles held 0 at 0."""
     generator = np.random.default_rng([n, round(100 * too_high)])
@@ -311,7 +312,7 @@ def test_few_units_have_no_interval_and_say_so() -> None:
     assert ce.corrected_error(with_one).why_no_interval == "a set has a single question"
 
 
-@pytest.mark.parametrize(("wrong", "further"), [(9, 1.0), (10, 0.25), (11, 0.25)])
+@over_rows(("wrong", "further"), [(9, 1.0), (10, 0.25), (11, 0.25)])
 def test_with_ten_of_the_rarer_outcome_a_quarter_of_a_unit_is_added(
     wrong: int, further: float
 ) -> None:
@@ -321,7 +322,7 @@ def test_with_ten_of_the_rarer_outcome_a_quarter_of_a_unit_is_added(
     assert gaps.further == pytest.approx(further / 50**2)
 
 
-@pytest.mark.parametrize(("plug_in", "n"), [(0.3, 1), (0.45, 2), (0.9, 10)])
+@over_rows(("plug_in", "n"), [(0.3, 1), (0.45, 2), (0.9, 10)])
 def test_at_the_upper_end_so_small_a_plug_in_has_the_probability_that_is_asked(
     plug_in: float, n: int
 ) -> None:
@@ -333,7 +334,7 @@ def test_at_the_upper_end_so_small_a_plug_in_has_the_probability_that_is_asked(
     assert (drawn <= plug_in).mean() == pytest.approx(0.025, abs=0.004)
 
 
-@pytest.mark.parametrize(("n", "tuned"), [(4, 0), (5, 1), (8, 1), (9, 1), (10, 2), (14, 2)])
+@over_rows(("n", "tuned"), [(4, 0), (5, 1), (8, 1), (9, 1), (10, 2), (14, 2)])
 def test_a_fifth_is_rounded_down_as_upstream_does_it(n: int, tuned: int) -> None:
     assert al.first_fifth(n).tolist() == [True] * tuned + [False] * (n - tuned)
     assert al.random_fifth(n, seed=3).sum() == tuned

@@ -12,6 +12,7 @@ from scipy.stats import t as student
 
 from judgebench.stats import confidence as cf
 from judgebench.stats.resample import Resamples, multinomial_weights
+from tests.table import over_rows
 
 # Steps of 0.1, so that ties are common and both ends occur.
 answers = st.integers(1, 25).flatmap(
@@ -171,7 +172,7 @@ def test_undefined_is_said() -> None:
     assert cf.aurc([0.5, 0.7], [0, 0]) == 1.0
 
 
-@pytest.mark.parametrize("bad", [-0.01, 1.0000001, 85, np.nan, np.inf])
+@over_rows("bad", [-0.01, 1.0000001, 85, np.nan, np.inf])
 def test_a_confidence_that_is_none_is_refused_at_its_place(bad: float) -> None:
     assert cf.first_outside([0.0, 1.0, bad, 2.0]) == 2
     for statistic in (cf.auroc, cf.brier, cf.aurc, cf.risk_coverage):
@@ -284,7 +285,7 @@ def test_a_question_that_is_asked_again_adds_nothing() -> None:
     assert again == pytest.approx(ends(c, y))
 
 
-@pytest.mark.parametrize(("n", "wrong"), [(12, 2), (12, 4), (100, 5)])
+@over_rows(("n", "wrong"), [(12, 2), (12, 4), (100, 5)])
 def test_intervals_of_an_auroc_cover_with_few_wrong_answers(n: int, wrong: int) -> None:
     """Wrong answers' confidences spread three times as much; perf measures closely."""
     from scipy.stats import norm

@@ -8,12 +8,11 @@ import pytest
 from scipy.stats import binom, binomtest
 
 from judgebench.stats.clopper_pearson import upper_bound
+from tests.table import over_rows
 
 
-@pytest.mark.parametrize("level", [0.8, 0.95, 0.99])
-@pytest.mark.parametrize(
-    ("successes", "n"), [(0, 1), (1, 1), (0, 59), (1, 100), (7, 100), (400, 805), (99, 100)]
-)
+@over_rows("level", [0.8, 0.95, 0.99])
+@over_rows(("successes", "n"), [(0, 1), (1, 1), (0, 59), (1, 100), (7, 100), (400, 805), (99, 100)])
 def test_it_is_the_upper_end_of_scipys_interval(successes: int, n: int, level: float) -> None:
     """Theirs is two-sided: half of what is left lies above it."""
     theirs = binomtest(successes, n).proportion_ci(2.0 * level - 1.0, method="exact").high

@@ -16,6 +16,7 @@ from judgebench.metrics.confidence import statistics
 from judgebench.stats.length_control import Anchors, exact, replicates
 from judgebench.stats.paired_bootstrap import bootstrap_test
 from judgebench.stats.resample import multinomial_weights
+from tests.table import over_rows
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "alpaca_eval"
 SEED = 20261126
@@ -67,13 +68,13 @@ def test_length_controlled_win_rates_of_verdicts_and_lengths_exchanged() -> None
         lengths = baseline - rows.output_2.str.len().to_numpy()
         of[model] = np.stack([rows.preference.to_numpy() - 1.0, lengths.astype(float)])
     generator = np.random.default_rng(SEED)
-    nights, alarms, differences, errors = 40, 0, [], []
+    nights, alarms, differences, errors = 20, 0, [], []
     for night in range(nights):
         first, second = generator.choice(MODELS, 2, replace=False)
         pair = exchanged(of[first], of[second], generator)
         y, difference = (np.stack([one[row] for one in pair]) for row in (0, 1))
         fits = [exact(y[m], difference[m], difficulty, anchors=anchors) for m in range(2)]
-        weights = multinomial_weights(len(items), 150, seed=night)
+        weights = multinomial_weights(len(items), 100, seed=night)
         drawn = replicates(y, difference, difficulty, fits=fits, weights=weights, anchors=anchors)
         values = np.concatenate([[[fit.value for fit in fits]], drawn])
         found = bootstrap_test(
@@ -87,9 +88,9 @@ def test_length_controlled_win_rates_of_verdicts_and_lengths_exchanged() -> None
     assert float(np.std(differences)) == pytest.approx(told, rel=0.35)
 
 
-@pytest.mark.parametrize("metric", ["auroc", "ece", "alignment"])
+@over_rows("metric", ["auroc", "ece", "alignment"])
 def test_confidences_and_labels_exchanged(metric: str) -> None:
-    n, nights, alarms = 150, 120, 0
+    n, nights, alarms = 150, 50, 0
     generator = np.random.default_rng([SEED, *metric.encode()])
 
     def answers(ease: Floats) -> Floats:
@@ -97,7 +98,7 @@ def test_confidences_and_labels_exchanged(metric: str) -> None:
         stated = np.round(np.clip(chance + 0.2, 0.0, 1.0), 2)
         return np.stack([stated, (generator.random(n) < chance).astype(float)])
 
-    weights = np.concatenate([np.ones((1, n)), multinomial_weights(n, 300, seed=SEED)])
+    weights = np.concatenate([np.ones((1, n)), multinomial_weights(n, 200, seed=SEED)])
     for _ in range(nights):
         ease = generator.normal(0.3, 1.0, n)
         pair = exchanged(answers(ease), answers(ease), generator)

@@ -11,7 +11,7 @@ import pytest
 from judgebench.stats.alignment import alignment, first_fifth
 from judgebench.stats.calibration_error import calibration_error, reliability_bins
 from judgebench.stats.confidence import accuracy, auroc, brier
-from judgebench.stats.weighted_mean import set_average
+from judgebench.stats.weighted_mean import weighted_mean
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "honestybench"
 IN_DOMAIN = ("nq", "tq", "hq", "2wiki", "pararel")
@@ -77,7 +77,7 @@ def test_the_published_averages_are_weighted_with_the_sizes_of_the_sets() -> Non
                 sets = averages[name]
                 if not row.keys() >= set(sets):  # the ablation prints averages only
                     continue
-                found = set_average([row[s] for s in sets], [sizes[s] for s in sets])
+                found = weighted_mean([row[s] for s in sets], [sizes[s] for s in sets])
                 checked += 1
                 # Half a unit of the last decimal for the average, and half for the sets' figures.
                 if abs(found - row[name]) > 0.01 + 1e-9:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.integrate import quad
 
 from judgebench.stats.judge_drift import ALPHA, calibrated, drift, p_shift, p_unlike
+from tests.table import over_rows
 
 Floats = NDArray[np.float64]
 
@@ -64,7 +65,7 @@ def test_a_reply_that_nobody_can_read_is_another_verdict() -> None:
     assert drift(values, lost, seed=0).since == 2
 
 
-@pytest.mark.parametrize("p", [1e-12, 1e-6, 0.001, 0.05, 0.5, 0.9])
+@over_rows("p", [1e-12, 1e-6, 0.001, 0.05, 0.5, 0.9])
 def test_calibrated_is_the_mean_over_all_bets(p: float) -> None:
     k = (np.arange(200_000) + 0.5) / 200_000
     assert calibrated(p) == pytest.approx(np.mean(k * p ** (k - 1.0)), rel=1e-4)
@@ -83,11 +84,11 @@ def test_calibrated_is_a_fair_bet() -> None:
 def test_an_unchanged_judge_is_hardly_ever_called_changed() -> None:
     """However noisy it is, and however long it is watched."""
     called = 0
-    for one in range(120):
+    for one in range(60):
         generator = np.random.default_rng([7, one])
         mean = generator.beta(0.5, 0.5, 40)
         called += followed(looks(mean, 15, generator), seed=one) is not None
-    assert called / 120 <= ALPHA + 2 * math.sqrt(ALPHA * (1 - ALPHA) / 120)
+    assert called / 60 <= ALPHA + 2 * math.sqrt(ALPHA * (1 - ALPHA) / 60)
 
 
 def test_a_steady_judge_that_changes_is_found_the_same_night() -> None:

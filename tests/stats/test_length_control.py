@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.stats import length_calibration as cal
 from judgebench.stats import length_control as lc
 from judgebench.stats.resample import multinomial_weights, percentile_interval
+from tests.table import over_rows
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "alpaca_eval"
 needs_gold = pytest.mark.skipif(
@@ -95,7 +96,6 @@ class TestExact:
         st.booleans(),
         st.sampled_from(["soft", "binary", "all lost", "all won", "ties"]),
     )
-    @settings(max_examples=80)
     def test_is_the_minimum(self, seed: int, n: int, c: float, anchored: bool, kind: str) -> None:
         """Also where wins and losses are separable and only the penalty keeps the fit finite."""
         y, difference, difficulty = made_up(seed, n)
@@ -117,8 +117,8 @@ class TestExact:
             100 * predicted.std(ddof=1) / np.sqrt(n), abs=1e-12
         )
 
-    @pytest.mark.parametrize("c", [0.05, 0.36, 21.5, 1291.0])
-    @pytest.mark.parametrize("anchored", [False, True])
+    @over_rows("c", [0.05, 0.36, 21.5, 1291.0])
+    @over_rows("anchored", [False, True])
     def test_equals_scikit_learn(self, c: float, anchored: bool) -> None:
         y, difference, difficulty = made_up(4, 250)
         anchors = made_up_anchors(5, 400) if anchored else None
@@ -154,7 +154,7 @@ class TestExact:
         assert np.isnan(found.value)
         assert "did not converge" in found.reason
 
-    @pytest.mark.parametrize("anchored", [False, True])
+    @over_rows("anchored", [False, True])
     def test_cross_validation_chooses_as_scikit_learn_folds(self, anchored: bool) -> None:
         import sklearn
         from sklearn.model_selection import GroupKFold
@@ -186,7 +186,6 @@ class TestExact:
         assert abs(100 * y.mean() - at_equal_length) > 3  # length did matter
 
     @given(st.integers(0, 2**32 - 1), st.sampled_from([0.36, 21.5]))
-    @settings(max_examples=20)
     def test_the_other_side_wins_the_rest(self, seed: int, c: float) -> None:
         y, difference, difficulty = made_up(seed, 40)
         ours = lc.exact(y, difference, difficulty, c=c, min_valid=1)
@@ -272,7 +271,7 @@ def test_exact_refuses_below_its_minimum() -> None:
     assert lc.exact(*rows, min_valid=199).reason == ""
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("changed", "message"),
     [
         ({"preference": [0.5, 1.5]}, "lie in"),
@@ -408,7 +407,7 @@ def test_percentile_intervals_cover_and_the_published_error_does_not() -> None:
     population = made_up(30, 20_000)
     truth = lc.exact(*population, c=1e4).value
     generator = np.random.default_rng(31)
-    trials, held, held_by_published = 200, 0, 0
+    trials, held, held_by_published = 80, 0, 0
     for trial in range(trials):
         drawn = generator.integers(0, 20_000, 200)
         y, difference, difficulty = (one[drawn] for one in population)
@@ -419,8 +418,8 @@ def test_percentile_intervals_cover_and_the_published_error_does_not() -> None:
         low, high = percentile_interval(draws[:, 0])
         held += bool(low <= truth <= high)
         held_by_published += abs(fit.value - truth) <= 1.96 * fit.published_error
-    # Three binomial standard errors at 200 trials are 0.046.
-    assert 0.90 <= held / trials <= 0.99
+    # Three binomial standard errors at 80 trials are 0.073.
+    assert 0.88 <= held / trials <= 1.0
     assert held_by_published / trials < 0.80
 
 
@@ -450,7 +449,7 @@ def joint_design(y: np.ndarray, difference: np.ndarray, free: np.ndarray):
 
 
 class TestCalibration:
-    @pytest.mark.parametrize("anchored", [False, True])
+    @over_rows("anchored", [False, True])
     def test_equals_scikit_learn_at_a_given_spread(self, anchored: bool) -> None:
         """Its ridge has one strength: columns are scaled by their prior's standard deviation."""
         from sklearn.linear_model import LogisticRegression
@@ -687,14 +686,14 @@ class TestPublished:
         """alpaca-eval 0.6.6 itself, recomputed with stable folds. Scores of neighbouring c differ
         by 1e-7, so the rounding of its input files moved the choice for two models."""
         models, difficulty, anchors, expected = gold
-        recomputed = expected.lc_alpaca_eval_066_recomputed.dropna()[::2]
+        recomputed = expected.lc_alpaca_eval_066_recomputed.dropna()[::4]
         off = []
         for name, value in recomputed.items():
             y, difference, _ = models[str(name)]
             found = lc.compat(y, difference, difficulty[: len(y)], anchors=anchors)
             off.append(abs(found.value - value))
-        assert len(off) == 14
-        assert sum(one < 1e-9 for one in off) >= 12
+        assert len(off) == 7
+        assert sum(one < 1e-9 for one in off) >= 6
         assert max(off) < 0.01
 
     def test_the_published_error_is_too_small(self, gold) -> None:

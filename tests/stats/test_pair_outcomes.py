@@ -15,6 +15,7 @@ from judgebench.stats import pair_outcomes as po
 from judgebench.stats.agreement import cohen_kappa_of
 from judgebench.stats.rank_correlation import pearson
 from judgebench.stats.resample import multinomial_weights, weighted_sums
+from tests.table import over_rows
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "alpaca_eval"
 OWN_JUDGE = "weighted_alpaca_eval_gpt4_turbo"
@@ -64,7 +65,7 @@ class TestOutcomes:
             "n_half": 0,
         }
 
-    @pytest.mark.parametrize(
+    @over_rows(
         ("conflict", "expected"),
         [
             ("mean", [po.WIN, po.TIE, po.WIN]),
@@ -79,7 +80,7 @@ class TestOutcomes:
         assert found.conflicting.all()
         assert found.missing == ({po.ORDERS_DISAGREE: 3} if conflict == "drop" else {})
 
-    @pytest.mark.parametrize(
+    @over_rows(
         ("unreadable", "expected"),
         [("other", [po.WIN, po.LOSS, -1]), ("drop", [-1, -1, -1])],
     )
@@ -121,7 +122,7 @@ class TestOutcomes:
         assert po.pair_outcomes([]).codes.tolist() == []
         assert po.pair_outcomes(np.zeros((0, 2))).missing == {}
 
-    @pytest.mark.parametrize(
+    @over_rows(
         ("p", "words"),
         [
             ([0.5, 1.2], r"1\.2 is no probability \(pair 1\)"),
@@ -135,7 +136,7 @@ class TestOutcomes:
         with pytest.raises(ValueError, match=words):
             po.pair_outcomes(p)  # type: ignore[arg-type]
 
-    @pytest.mark.parametrize(
+    @over_rows(
         "settings",
         [{"tie_band": 0.5}, {"tie_band": -0.1}, {"tie_band": NAN}, {"conflict": "first"},
          {"unreadable": "tie"}],
@@ -203,7 +204,7 @@ class TestAgreement:
         assert math.isnan(ties.agreement_no_ties)
         assert "no item" in str(ties.why_no_kappa_no_ties)
 
-    @pytest.mark.parametrize(
+    @over_rows(
         ("first", "second", "words"),
         [([1], [1, 2], "same pairs"), ([3], [0], "codes"), ([0], [-2], "codes")],
     )

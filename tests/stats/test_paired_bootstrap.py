@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.stats.paired_bootstrap import FEWEST, bootstrap_test
@@ -20,7 +20,6 @@ def replicated(d: np.ndarray, n_replicates: int = 2000, seed: int = 1) -> np.nda
     return np.concatenate([[d.mean()], weights @ d / len(d)])
 
 
-@settings(deadline=None, max_examples=40)
 @given(
     st.integers(0, 2**32 - 1),
     st.floats(-3.5, 3.5),

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize, stats
 from statsmodels.stats.contingency_tables import mcnemar
@@ -41,6 +41,7 @@ from judgebench.stats.paired_tests import (
     tango_bounds,
 )
 from perf.gate_rates import mcnemar_worse
+from tests.table import over_rows
 
 Floats = np.ndarray
 
@@ -87,7 +88,6 @@ def brute_force(d: Floats, n: Floats, theta: float) -> tuple[float, float]:
     return float((sums <= seen + 1e-9).mean()), float((sums >= seen - 1e-9).mean())
 
 
-@settings(deadline=None)
 @given(st.data(), st.sampled_from([0.02, 0.05, 0.1, 0.3]))
 def test_the_bounds_are_where_the_test_turns(data: st.DataObject, alpha: float) -> None:
     """A hair beyond a bound is rejected, a hair within is not; units of several items too."""
@@ -101,7 +101,6 @@ def test_the_bounds_are_where_the_test_turns(data: st.DataObject, alpha: float) 
     assert brute_force(d * n, n, low - 1e-5)[1] <= alpha < brute_force(d * n, n, low + 1e-5)[1]
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.sampled_from([-1.0, -0.5, -0.2, 0.0, 0.1, 0.5]), min_size=2, max_size=40),
     st.sampled_from([0.001, 0.01, 0.05, 0.2]),
@@ -153,7 +152,7 @@ def test_drawn_signs_are_near_all_of_them() -> None:
     assert drawn.p_worse == pytest.approx(exact.p_worse, abs=4 * error)
 
 
-@pytest.mark.parametrize(("units", "draws"), [(EXACT_UNITS, 2**EXACT_UNITS - 1), (17, 999)])
+@over_rows(("units", "draws"), [(EXACT_UNITS, 2**EXACT_UNITS - 1), (17, 999)])
 def test_up_to_so_many_units_all_signs_are_tried(units: int, draws: int) -> None:
     assert flips([0.1 * one for one in range(units)], draws=999).draws == draws
 
@@ -190,9 +189,7 @@ def likelihood_bound(won: int, lost: int, n: int, delta: float) -> float:
     return (won - lost - n * delta) / math.sqrt(variance)
 
 
-@pytest.mark.parametrize(
-    ("won", "lost", "n"), [(5, 12, 60), (1, 3, 15), (0, 4, 40), (20, 22, 805), (7, 0, 30)]
-)
+@over_rows(("won", "lost", "n"), [(5, 12, 60), (1, 3, 15), (0, 4, 40), (20, 22, 805), (7, 0, 30)])
 def test_tango_bounds_are_where_the_score_test_turns(won: int, lost: int, n: int) -> None:
     low, high = tango_bounds(won, lost, n, alpha=0.05)
     z = stats.norm.isf(0.05)
@@ -353,7 +350,7 @@ def test_what_would_decide_four_times_in_five() -> None:
     assert units_to_decide(0.4, 0.1, margin=0.01, alpha=0.05).fewest == FEWEST_TO_PASS
 
 
-@pytest.mark.parametrize("binary", [True, False])
+@over_rows("binary", [True, False])
 def test_so_many_items_decide_as_often_as_is_said(binary: bool) -> None:
     """Of a candidate that is worse by 4 points, and that bears no more than 1."""
     generator = np.random.default_rng(21)
@@ -398,8 +395,8 @@ def mcnemar_power(
     )
 
 
-@pytest.mark.parametrize(("exact", "p_value"), [(True, mcnemar_worse), (False, score_worse)])
-@pytest.mark.parametrize("drop", [0.0, 0.1, 0.25])
+@over_rows(("exact", "p_value"), [(True, mcnemar_worse), (False, score_worse)])
+@over_rows("drop", [0.0, 0.1, 0.25])
 def test_the_power_of_right_and_wrong_is_the_tests(
     drop: float, exact: bool, p_value: Callable[[int, int], float]
 ) -> None:

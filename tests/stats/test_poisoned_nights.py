@@ -29,6 +29,7 @@ from perf.poisoned_nights import (
     nights_of,
     poisoned,
 )
+from tests.table import over_rows
 from tests.unit.exchanged import label, rows_file
 
 MARGIN = 0.03
@@ -36,7 +37,7 @@ MARGIN = 0.03
 
 @pytest.fixture(scope="module")
 def trivia() -> dict[Decision, list[Night]]:
-    return nights_of(trivia_judging(), MARGIN, 6, np.random.default_rng(11))
+    return nights_of(trivia_judging(), MARGIN, 3, np.random.default_rng(11))
 
 
 def summed(all_counts: list[Counts]) -> dict[str, int]:
@@ -60,7 +61,7 @@ def test_right_and_wrong_never_flips_and_what_drops_the_missing_does(
 
 
 def test_preferences_never_flip_either() -> None:
-    nights = nights_of(alpaca_eval(), 0.02, 2, np.random.default_rng(12))
+    nights = nights_of(alpaca_eval(), 0.02, 1, np.random.default_rng(12))
     found = summed(
         [poisoned(nights, 0.03, "both", how, seed=seed) for seed, how in enumerate(HOW[1:])]
     )
@@ -68,7 +69,7 @@ def test_preferences_never_flip_either() -> None:
     assert found["naive_reversed"] + found["naive_decides"] > 0
 
 
-@pytest.mark.parametrize("n", [5, 12, 20])
+@over_rows("n", [5, 12, 20])
 def test_an_item_that_turns_against_the_candidate_never_speaks_for_it(n: int) -> None:
     """So the two ends of what is missing hold between them all that it can be."""
     tables = [(won, lost) for won in range(n + 1) for lost in range(n + 1 - won)]
@@ -123,7 +124,7 @@ def test_the_gate_says_so_of_a_store(
 ) -> None:
     generator = np.random.default_rng(13)
     night = trivia[decision][0]
-    for n, (share, how) in enumerate([(0.0, HOW[0]), (0.01, HOW[0]), (0.04, HOW[1])]):
+    for n, (share, how) in enumerate([(0.01, HOW[0]), (0.04, HOW[1])]):
         folder = tmp_path / str(n)
         folder.mkdir()
         removed = night.removing(share, "both", how, generator)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from judgebench.stats import rank_correlation as rc
+from tests.table import over_rows
 
 COEFFICIENTS = [rc.spearman, rc.kendall_tau_b]
 
@@ -73,7 +74,7 @@ def test_the_same_order_is_exactly_one(coefficient, n: int) -> None:
     assert coefficient(x, x**2) <= 1.0
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("first", "second", "words"),
     [
         ([1, 1, 1], [1, 2, 3], "the judge gives every model the same score"),
@@ -83,7 +84,7 @@ def test_the_same_order_is_exactly_one(coefficient, n: int) -> None:
         ([1, np.nan, 3], [1, 2, 3], "a model has no score"),
     ],
 )
-@pytest.mark.parametrize("coefficient", COEFFICIENTS)
+@over_rows("coefficient", COEFFICIENTS)
 def test_undefined_is_nan_with_a_reason(coefficient, first, second, words: str) -> None:
     assert np.isnan(coefficient(first, second))
     reason = rc.why_undefined(first, second)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -28,6 +28,7 @@ from judgebench.stats.resample import (
     multinomial_weights,
     replicate_covariance,
 )
+from tests.table import over_rows
 
 PERF = Path(__file__).parents[2] / "perf" / "rank_sets.py"
 
@@ -58,7 +59,6 @@ class TestSecondImplementation:
     """Pair by pair, with Student's quantile from scipy.stats and draws of another kind."""
 
     @given(st.integers(0, 2**32), st.sampled_from([6, 15, 60, 300]))
-    @settings(max_examples=20, deadline=None)
     def test_equal_but_for_pairs_at_the_edge(self, seed: int, n: int) -> None:
         generator = np.random.default_rng(seed)
         p = 5
@@ -99,7 +99,6 @@ class TestSecondImplementation:
             assert p - sum(i == m for i, _ in most) <= high <= p - sum(i == m for i, _ in least)
 
     @given(st.integers(0, 2**32))
-    @settings(max_examples=20, deadline=None)
     def test_covariance_of_quotients_is_the_jackknifes(self, seed: int) -> None:
         generator = np.random.default_rng(seed)
         n, p = 9, 3
@@ -176,14 +175,14 @@ class TestBadInput:
         found = rank_sets([0.9, 0.5, 0.1], spread, units=[500, 1, 500], width=1.0)
         assert found.tolist() == [[1, 1, 2], [2, 3, 3]]
 
-    @pytest.mark.parametrize("n", [2, 3, 4])
+    @over_rows("n", [2, 3, 4])
     def test_few_items_that_all_differ_alike_are_not_sure(self, n: int) -> None:
         assert sets_of(np.tile([1.0, 0.0], (n, 1))) == [(1, 2)] * 2
 
     def test_many_items_that_all_differ_alike_are(self) -> None:
         assert sets_of(np.tile([1.0, 0.0, 0.0], (40, 1))) == [(1, 1), (2, 3), (2, 3)]
 
-    @pytest.mark.parametrize("width", [-1.0, math.inf, math.nan])
+    @over_rows("width", [-1.0, math.inf, math.nan])
     def test_the_width_is_a_number(self, width: float) -> None:
         with pytest.raises(ValueError, match="width of a scale"):
             rank_sets([1.0, 2.0], np.eye(2), units=9, width=width)
@@ -191,7 +190,6 @@ class TestBadInput:
 
 class TestInvariants:
     @given(st.integers(0, 2**32), st.integers(2, 60), st.integers(1, 8))
-    @settings(max_examples=50, deadline=None)
     def test_a_set_holds_the_rank_and_one_alone_is_first(self, seed: int, n: int, p: int) -> None:
         generator = np.random.default_rng(seed)
         verdicts = (generator.random((n, p)) < generator.random(p)).astype(float)
@@ -206,7 +204,6 @@ class TestInvariants:
         assert ((low == 1).sum() == 1) == bool((high == 1).any())
 
     @given(st.floats(0.01, 100.0), st.floats(-50.0, 50.0))
-    @settings(max_examples=20, deadline=None)
     def test_the_unit_of_the_scale_does_not_matter(self, factor: float, shift: float) -> None:
         verdicts = np.clip(
             np.random.default_rng(8).normal(np.linspace(0.2, 0.8, 7), 0.3, (40, 7)), 0.0, 1.0
@@ -241,20 +238,20 @@ class TestInvariants:
 
 
 class TestCoverage:
-    """Reduced; at 95 % with 200 trials the share lies under 0.904 once in a thousand times."""
+    """Reduced; at 95 % with 100 trials the share lies under 0.88 once in a thousand times."""
 
     @pytest.mark.parametrize(
         ("p", "n", "level"),
-        [(5, 12, 0.5), (20, 12, 0.5), (20, 50, 0.5), (20, 400, 0.5), (20, 50, 0.97)],
+        [(5, 12, 0.5), (20, 50, 0.5), (20, 400, 0.5), (20, 50, 0.97)],
     )
     def test_ties(self, simulation: Any, p: int, n: int, level: float) -> None:
-        new, old = simulation.covered(simulation.coins("", np.full(p, level)), n, 200, 10)
-        assert new.share >= 0.905
+        new, old = simulation.covered(simulation.coins("", np.full(p, level)), n, 100, 10)
+        assert new.share >= 0.88
         assert old.share <= 0.7
 
     def test_near_equal(self, simulation: Any) -> None:
         models = simulation.coins("", np.linspace(0.495, 0.505, 20))
-        new, old = simulation.covered(models, 400, 100, 20)
+        new, old = simulation.covered(models, 400, 50, 20)
         assert new.share >= 0.95
         assert old.share <= 0.2
         assert old.each / old.trials < 0.9
@@ -262,7 +259,7 @@ class TestCoverage:
     def test_published_verdicts(self, simulation: Any) -> None:
         share = simulation.published()[0]
         for population in (simulation.spread(share, 20), simulation.dealt(share, 20)):
-            new, _ = simulation.covered(population, 50, 100, 0)
+            new, _ = simulation.covered(population, 50, 50, 0)
             assert new.share >= 0.9
 
     def test_missing_and_repeated(self, simulation: Any) -> None:
@@ -272,14 +269,14 @@ class TestCoverage:
     def test_a_scale_without_ends(self) -> None:
         """Rewards of heavy tails, the width taken from what is seen."""
         generator, held = np.random.default_rng(12), 0
-        for trial in range(200):
+        for trial in range(100):
             rewards = generator.standard_t(4, size=(15, 8))
             found = rank_sets(
                 rewards.mean(axis=0), np.cov(rewards, rowvar=False) / 15, units=15,
                 width=float(np.ptp(rewards)), seed=trial,
             )  # fmt: skip
             held += bool((found[0] == 1).all())
-        assert held >= 190
+        assert held >= 93
 
     def test_a_leader_is_named_and_nobody_of_equals(self, simulation: Any) -> None:
         p, n = 20, 400

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -15,6 +15,7 @@ from judgebench.stats import bradley_terry as bt
 from judgebench.stats import comparisons as cp
 from judgebench.stats import ranking as rk
 from judgebench.stats.resample import bca_interval, multinomial_weights, percentile_interval
+from tests.table import over_rows
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "alpaca_eval"
 
@@ -128,7 +129,6 @@ class TestRawLikelihood:
         assert found.tie_strength == pytest.approx(np.exp(best[-1]), rel=1e-4)
 
     @given(st.integers(0, 2**32), st.integers(1, 3))
-    @settings(max_examples=20)
     def test_covariates_equal_a_logistic_regression(self, seed: int, n_styles: int) -> None:
         import statsmodels.api as sm
 
@@ -200,7 +200,6 @@ class TestWhichStrengthsExist:
             np.testing.assert_allclose(found.strength[list(members)], alone.strength, atol=1e-8)
 
     @given(sparse.flatmap(lambda w: st.tuples(st.just(w), square(len(w), few))))
-    @settings(max_examples=200)
     def test_davidson_is_found_exactly_where_no_direction_separates(
         self, tables: tuple[np.ndarray, np.ndarray]
     ) -> None:
@@ -237,9 +236,7 @@ class TestWhichStrengthsExist:
         assert not bt.who_reaches_whom([[0, 1.0], [1e-14, 0]])[1, 0]
         assert bt.who_reaches_whom([[0, 1.0], [1e-10, 0]])[1, 0]
 
-    @pytest.mark.parametrize(
-        "wins", [[[1.0]], [[0, -1], [1, 0]], [[0, np.nan], [1, 0]], [[0, 1, 2]]]
-    )
+    @over_rows("wins", [[[1.0]], [[0, -1], [1, 0]], [[0, np.nan], [1, 0]], [[0, 1, 2]]])
     def test_bad_sums(self, wins: Any) -> None:
         with pytest.raises(ValueError, match=r"square|finite|itself"):
             bt.bradley_terry(wins)
@@ -487,7 +484,7 @@ class TestExtendedInterval:
 
 
 class TestBca:
-    @pytest.mark.parametrize("options", [{}, {"ties": "davidson"}, {"covariates": True}])
+    @over_rows("options", [{}, {"ties": "davidson"}, {"covariates": True}])
     def test_equals_bca_with_every_prompt_left_out_in_turn(self, options: dict[str, Any]) -> None:
         """Influences stand for refitting without each prompt."""
         generator = np.random.default_rng(12)
@@ -497,9 +494,9 @@ class TestBca:
         options = dict(options)
         if "covariates" in options:
             options["covariates"] = generator.normal(size=(len(made.prompt), 1))
-        found = rk.rank_models(made, draws=multinomial_weights(n, 100, seed=1), **options)
+        found = rk.rank_models(made, draws=multinomial_weights(n, 60, seed=1), **options)
         gaps, strengths, styles = [], [], []
-        for weights in (*multinomial_weights(n, 100, seed=1), *(1 - np.eye(n))):
+        for weights in (*multinomial_weights(n, 60, seed=1), *(1 - np.eye(n))):
             one = rk.rank_models(made, draws=weights[np.newaxis], **options)
             gaps.append(one.difference_low)
             strengths.append(one.low)
@@ -510,7 +507,7 @@ class TestBca:
             (found.coefficients, found.coefficients_low, found.coefficients_high, styles),
         ):
             all_ = np.array(refits)
-            expected = bca_interval(value, all_[:100], all_[100:])
+            expected = bca_interval(value, all_[:60], all_[60:])
             defined = ~np.isnan(expected[0])
             np.testing.assert_allclose(low[defined], expected[0][defined], atol=0.02)
             np.testing.assert_allclose(high[defined], expected[1][defined], atol=0.02)
@@ -529,7 +526,6 @@ class TestBca:
 
 class TestRanks:
     @given(st.integers(0, 2**32))
-    @settings(max_examples=25)
     def test_sure_are_differences_outside_intervals_that_all_hold_at_once(self, seed: int) -> None:
         """One replicate after the other: 95 of 99 lie inside the intervals of all pairs, and one
         step less wide they would not; then Student's quantile for the normal's."""
@@ -582,12 +578,12 @@ class TestRanks:
         assert (found.rank <= found.rank_high).all()
         assert (found.rank_high - found.rank_low >= 3).all()
 
-    @pytest.mark.parametrize("one", [False, True])
+    @over_rows("one", [False, True])
     def test_all_sets_hold_at_once_on_few_prompts(self, one: bool) -> None:
         """Eight models that are equal, on twelve prompts; the sets of each by itself held all in
         81 % of samples."""
         generator, held = np.random.default_rng(3), 0
-        for trial in range(80):
+        for trial in range(40):
             data = sampled(generator, np.zeros(8), 12, spread=0.5)
             if one:
                 kept = (data["first"] == 0) | (data["second"] == 0)
@@ -598,7 +594,7 @@ class TestRanks:
                 cp.compare(**data), draws=multinomial_weights(12, 300, seed=trial)
             )
             held += bool((found.rank_low == 1).all() and (found.rank_high == 8).all())
-        assert held >= 70
+        assert held >= 35
 
     def test_win_rates_and_their_intervals(self) -> None:
         made = cp.compare(np.arange(10), [0] * 10, [1] * 10, [1.0] * 10, n_models=3, n_prompts=10)
@@ -649,7 +645,7 @@ class TestStyle:
 
 
 class TestBadInput:
-    @pytest.mark.parametrize(
+    @over_rows(
         ("changed", "message"),
         [
             ({"wins": [1.0]}, "lengths differ"),
@@ -666,7 +662,7 @@ class TestBadInput:
         with pytest.raises(ValueError, match=message):
             cp.compare(**(good | changed), n_models=3, n_prompts=2)
 
-    @pytest.mark.parametrize(
+    @over_rows(
         ("options", "message"),
         [
             ({"draws": np.ones((2, 3))}, "draws"),
@@ -695,7 +691,7 @@ class TestCoverage:
         truth = rk.rank_models(cp.compare(**population)).difference
         upper = np.triu_indices(6, 1)
         by_prompt, by_row = [], []
-        for trial in range(100):
+        for trial in range(40):
             data = sampled(generator, strength, 60, spread=2.0)
             for units, held in ((60, by_prompt), (900, by_row)):
                 unit = data["prompt"] if units == 60 else np.arange(900)
@@ -757,7 +753,7 @@ def test_nothing_is_sure_of_verdicts_that_are_all_the_same() -> None:
     assert [list(ends) for ends in (found.rank_low, found.rank_high)] == [[1] * 4, [4] * 4]
 
 
-@pytest.mark.parametrize(("prompts", "sure"), [(5, False), (6, True)])
+@over_rows(("prompts", "sure"), [(5, False), (6, True)])
 def test_who_wins_all_is_above_where_the_sign_test_says_so(prompts: int, sure: bool) -> None:
     """Two-sided: chance wins all of five with 2/32, more than 5 %, and all of six with 2/64."""
     found = ranking_of([(0, 1, 1.0)] * prompts, 2, replicates=200)

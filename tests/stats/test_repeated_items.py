@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from judgebench.stats.board_correlation import board_correlation
 from judgebench.stats.repeated_items import effective_n
+from tests.table import over_rows
 
 
 def test_no_items() -> None:
@@ -50,7 +51,7 @@ def test_only_models_that_both_have_are_correlated() -> None:
     assert found.pearson == pytest.approx(1)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("scores", "reason"),
     [
         ({}, "0 models in common; a correlation needs two"),

@@ -12,6 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from judgebench.stats import agreement as ag
 from judgebench.stats import resample as rs
+from tests.table import over_rows
 
 replicates = hnp.arrays(np.float64, st.tuples(st.integers(5, 60), st.integers(1, 4)),
                         elements=st.floats(-10, 10))  # fmt: skip
@@ -23,7 +24,7 @@ class TestSeed:
         assert rs.content_seed("a", "b", seed=7) == 2490566409598456761
         assert rs.content_seed(np.arange(3, dtype=np.int64)) == 17802158379976613483
 
-    @pytest.mark.parametrize(
+    @over_rows(
         ("one", "other"),
         [
             (("ab", "c"), ("a", "bc")),
@@ -205,8 +206,8 @@ class TestCoverage:
     def test_clustered_bootstrap_of_kappa_covers_and_a_row_bootstrap_does_not(self) -> None:
         """80 items, 6 models whose verdicts share the item's difficulty for judge and human."""
         generator = np.random.default_rng(20240618)
-        truth = float(ag.cohen_kappa_of(_clustered(generator, 200_000).sum(axis=(0, 1))))
-        n_items, n_models, trials = 80, 6, 300
+        truth = float(ag.cohen_kappa_of(_clustered(generator, 50_000).sum(axis=(0, 1))))
+        n_items, n_models, trials = 80, 6, 120
         by_item = by_row = 0
         for trial in range(trials):
             tables = _clustered(generator, n_items)
@@ -218,9 +219,9 @@ class TestCoverage:
             weights = rs.multinomial_weights(n_items * n_models, 200, seed=trial)
             low, high = rs.percentile_interval(ag.cohen_kappa_of(rs.weighted_sums(weights, rows)))
             by_row += bool(low <= truth <= high)
-        # Three binomial standard errors at 300 trials are 0.038; percentile intervals of 80
+        # Three binomial standard errors at 120 trials are 0.06; percentile intervals of 80
         # clusters are known to be a little short.
-        assert 0.90 <= by_item / trials <= 0.99
+        assert 0.88 <= by_item / trials <= 0.99
         assert by_row / trials < 0.85
 
 

@@ -10,6 +10,7 @@ from scipy.stats import norm, t
 
 from judgebench.stats.resample import MAX_UNDEFINED
 from judgebench.stats.simultaneous import sup_t_band
+from tests.table import over_rows
 
 MANY = 10**6
 """Units: Student's t is a normal's then."""
@@ -29,7 +30,7 @@ def test_one_estimate_has_the_interval_that_it_has_alone() -> None:
     assert few.standard_error[0] == pytest.approx(math.sqrt(12 / 11), abs=0.02)
 
 
-@pytest.mark.parametrize("n", [2, 5, 20])
+@over_rows("n", [2, 5, 20])
 def test_independent_estimates_have_sidaks_interval(n: int) -> None:
     exact = norm.ppf((1 + 0.95 ** (1 / n)) / 2)
     found = sup_t_band(replicates(np.diag(np.arange(1.0, n + 1))), units=MANY)
@@ -70,7 +71,7 @@ def test_what_does_not_vary_and_what_is_undefined_have_no_band_and_no_say() -> N
     assert np.isnan(found.standard_error[2:]).all()
 
 
-@pytest.mark.parametrize("table", [np.zeros((101, 3)), np.full((101, 2), np.nan), np.zeros((5, 0))])
+@over_rows("table", [np.zeros((101, 3)), np.full((101, 2), np.nan), np.zeros((5, 0))])
 def test_nothing_that_varies_has_no_band(table: np.ndarray) -> None:
     found = sup_t_band(table, units=50)
     assert math.isnan(found.critical)

@@ -23,6 +23,7 @@ from judgebench.stats.slide import (
     slide,
     standardised,
 )
+from tests.table import over_rows
 
 Floats = np.ndarray
 CALLED = 1.0 / ALPHA
@@ -280,16 +281,16 @@ def test_huge_evidence_stays_a_number() -> None:
 # rates ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("share", [0.0, 0.5, 0.9, 0.98])
+@over_rows("share", [0.0, 0.5, 0.9, 0.98])
 def test_an_unchanged_model_is_seldom_called(share: float) -> None:
     """Also where most of its answers stay from night to night."""
-    runs = 60
+    runs = 30
     calls = sum(max(slide(kept(60, 100, share, seed)).e_values) >= CALLED for seed in range(runs))
     assert calls <= most(runs)
 
 
 def test_a_baseline_that_is_another_model_is_no_slide() -> None:
-    runs, calls = 60, 0
+    runs, calls = 30, 0
     for seed in range(runs):
         generator = np.random.default_rng(seed)
         values = generator.random(100) + 0.1 * generator.standard_normal((61, 100))
@@ -298,7 +299,7 @@ def test_a_baseline_that_is_another_model_is_no_slide() -> None:
     assert calls <= most(runs)
 
 
-@pytest.mark.parametrize(("points", "median"), [(0.2, 19), (0.5, 10), (1.0, 7)])
+@over_rows(("points", "median"), [(0.2, 19), (0.5, 10), (1.0, 7)])
 def test_a_slide_is_found_soon(points: float, median: int) -> None:
     runs, nights = 21, 3 * median
     first = [

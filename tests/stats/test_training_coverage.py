@@ -25,7 +25,7 @@ def simulation() -> Any:
 
 
 def test_bands_hold_and_the_best_is_put_right(simulation: Any) -> None:
-    held = simulation.simulate(60, np.full(8, 0.6), 0.3, 150)
+    held = simulation.simulate(60, np.full(8, 0.6), 0.3, 80)
     assert held.alone / held.n < 0.8
     assert held.band / held.n >= 0.91
     assert held.too_high / held.n > 0.85
@@ -37,6 +37,6 @@ def test_bands_hold_and_the_best_is_put_right(simulation: Any) -> None:
 
 
 def test_they_hold_where_nearly_all_is_right(simulation: Any) -> None:
-    held = simulation.simulate(60, np.full(6, 0.97), 0.3, 100)
+    held = simulation.simulate(60, np.full(6, 0.97), 0.3, 60)
     assert held.band / held.n >= 0.9
     assert held.corrected / held.n >= 0.93

@@ -23,6 +23,7 @@ from judgebench.stats.head_to_head_power import (
 )
 from judgebench.stats.paired_tests import paired_test
 from perf.gate_rates import mcnemar_worse
+from tests.table import over_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLD = ROOT.parent / "shared" / "gold" / "alpaca_eval"
@@ -114,7 +115,7 @@ def test_what_is_at_most_says_which_needs_fewer_one_way_only() -> None:
     assert math.isnan(at(drop=0.2).head_items)
 
 
-@pytest.mark.parametrize("level", [0.2, 0.5])
+@over_rows("level", [0.2, 0.5])
 def test_both_designs_have_the_power_that_is_promised(level: float) -> None:
     """Verdicts by strengths: a gate's test finds the drop four times out of five in either design.
 

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.stats.gate_rule import FEWEST_TO_PASS, decide
@@ -31,6 +31,7 @@ from judgebench.stats.unchanged import (
     views_exchanged,
     within_items,
 )
+from tests.table import over_rows
 
 PERF = Path(__file__).resolve().parents[2] / "perf" / "unchanged_passes.py"
 FIVE = 0.05
@@ -47,7 +48,7 @@ def perf() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("s", "n", "points", "chance"),
     [(0.25, 805, 2.2, 73), (0.40, 400, 5.0, 26), (0.65, 805, 5.7, 22), (0.65, 2000, 3.6, 39)],
 )
@@ -66,7 +67,6 @@ def test_items_for_two_points() -> None:
     )
 
 
-@settings(max_examples=60)
 @given(
     spread=st.floats(0.02, 1.0),
     units=st.integers(FEWEST_TO_PASS, 20_000),
@@ -89,7 +89,6 @@ def test_the_three_are_each_others_inverse(
         assert less < chance
 
 
-@settings(max_examples=60)
 @given(
     spread=st.floats(0.0, 1.0),
     units=st.integers(1, 5000),
@@ -126,11 +125,11 @@ def test_what_is_not_known_is_not_a_number() -> None:
     assert math.isnan(within_items([0.5, 0.7], [0, 1])[0])
 
 
-@pytest.mark.parametrize("binary", [False, True])
+@over_rows("binary", [False, True])
 def test_the_chance_is_how_often_the_gates_own_bound_passes(binary: bool) -> None:
     """A second way to it: the gate's test itself, night by night."""
     generator = np.random.default_rng(11)
-    n, q, margin, nights = 400, 0.2, 0.04, 400
+    n, q, margin, nights = 400, 0.2, 0.04, 150
     passed = 0
     for _ in range(nights):
         if binary:
@@ -178,7 +177,7 @@ def test_what_answers_vary_is_unbiased_and_items_count_equally() -> None:
     counts = generator.integers(1, 6, 400)
     items = np.repeat(np.arange(400), counts)
     found = []
-    for _ in range(200):
+    for _ in range(60):
         values = means[items] + generator.normal(0.0, 0.2, len(items))
         values[0] = np.nan
         within, n = within_items(values, items)
@@ -217,7 +216,7 @@ def test_tests_that_hang_together_lie_between_both() -> None:
 def test_two_judges_of_the_same_answers_pass_together_as_said() -> None:
     """Nights are drawn, and the correlation is taken from one night alone, as a gate does it."""
     generator = np.random.default_rng(8)
-    n, nights, margin = 300, 3000, 0.04
+    n, nights, margin = 300, 1500, 0.04
 
     def night(nights: int) -> np.ndarray:
         both = generator.normal(0.0, 0.3, (nights, n))
@@ -288,7 +287,7 @@ def lacking(
     return (said[:, 0] - said[:, 1])[both], low[:, 0] - high[:, 1], high[:, 0] - low[:, 1]
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("soft", "share", "strict"),
     [(False, 0.01, None), (True, 0.03, None), (False, 0.0, 0.01), (True, 0.01, 0.01)],
 )
@@ -296,11 +295,11 @@ def test_missing_verdicts_and_a_strict_drop_are_counted_in(
     soft: bool, share: float, strict: float | None
 ) -> None:
     """The gate itself, night by night: all views have to say that it passes."""
-    generator, n, nights, passed, chances = np.random.default_rng(5), 600, 300, 0, []
+    generator, n, nights, passed, chances = np.random.default_rng(5), 600, 100, 0, []
     margin = (0.045 if soft else 0.06) + share
     for _ in range(nights):
         made = [
-            paired_test(d, alpha=FIVE, width=1.0, draws=400)
+            paired_test(d, alpha=FIVE, width=1.0, draws=100)
             for d in lacking(generator, n, share, soft=soft)
         ]
         said = {decide(test.low, test.high, margin=margin, units=n) for test in made}

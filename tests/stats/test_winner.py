@@ -12,6 +12,7 @@ from scipy.optimize import brentq
 from scipy.stats import norm, truncnorm
 
 from judgebench.stats.winner import best_of, best_share_of, largest_deviation
+from tests.table import over_rows
 
 Array = np.ndarray
 
@@ -59,7 +60,7 @@ def other_way(values: Array, sigma: Array, level: float) -> tuple[float, float, 
                  for share in (0.5, 1.0 - tail, tail))  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", range(12))
+@over_rows("seed", range(5))
 def test_it_is_the_hybrid_of_a_truncated_normal(seed: int) -> None:
     n = 2 + seed % 5
     sigma = wishart(n, seed)
@@ -157,17 +158,17 @@ def test_the_largest_deviation_is_that_of_independent_normals() -> None:
     assert math.isnan(largest_deviation(np.zeros((2, 2)), level=0.95))
 
 
-@pytest.mark.parametrize("shared", [0.0, 0.7])
+@over_rows("shared", [0.0, 0.7])
 def test_half_are_too_high_and_the_interval_holds(shared: float) -> None:
     """Ten that are equally good, as normals: the picked one is nearly always too high."""
     generator = np.random.default_rng(11)
     sigma = shared * np.ones((10, 10)) + (1 - shared) * np.eye(10)
-    drawn = generator.multivariate_normal(np.zeros(10), sigma, 400)
+    drawn = generator.multivariate_normal(np.zeros(10), sigma, 150)
     found = [best_of(values, sigma) for values in drawn]
-    assert np.mean([one.picked > 0 for one in found]) > 0.8
-    assert np.mean([one.value > 0 for one in found]) == pytest.approx(0.5, abs=0.08)
+    assert np.mean([one.picked > 0 for one in found]) > 0.75
+    assert np.mean([one.value > 0 for one in found]) == pytest.approx(0.5, abs=0.12)
     holds = np.mean([one.low <= 0 <= one.high for one in found])
-    assert 0.93 <= holds <= 0.985
+    assert 0.91 <= holds <= 0.995
 
 
 def test_where_all_are_0_or_the_best_is_1_an_end_is_that() -> None:

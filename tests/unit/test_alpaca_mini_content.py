@@ -7,10 +7,9 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-import pytest
-
 from judgebench.judges.flags import case_flags
 from judgebench.records import Case, Item, Message, Response
+from tests.table import over_rows
 
 FOLDER = Path(__file__).parents[2] / "tasks" / "alpaca_eval_mini"
 MODELS = ("model-brief", "model-lengthy", "model-careless")
@@ -56,7 +55,10 @@ def test_readme_counts_categories() -> None:
     assert counted == Counter(item["category"] for item in ITEMS)
 
 
-@pytest.mark.parametrize("row", table("## Models"), ids=lambda row: row[0])
+@over_rows(
+    "row",
+    table("## Models"),
+)
 def test_readme_measures_lengths(row: list[str]) -> None:
     model, _, mean, middle, span, longer = row
     own = BASELINE if model == "baseline" else {i: ANSWERS[i, model] for i in BASELINE}
@@ -69,7 +71,10 @@ def test_readme_measures_lengths(row: list[str]) -> None:
         assert longer == f"{more} of 48"
 
 
-@pytest.mark.parametrize("row", table("## Preferences"), ids=lambda row: row[0])
+@over_rows(
+    "row",
+    table("## Preferences"),
+)
 def test_readme_counts_preferences(row: list[str]) -> None:
     said = Counter(PREFERENCES[i, row[0]] for i in BASELINE)
     won, tied, lost = said["model"], said["tie"], said["baseline"]
@@ -77,7 +82,10 @@ def test_readme_counts_preferences(row: list[str]) -> None:
     assert f"{(won + tied / 2) / 48:.3f}" == row[4]
 
 
-@pytest.mark.parametrize("row", table("## Known difficulty"), ids=lambda row: row[0])
+@over_rows(
+    "row",
+    table("## Known difficulty"),
+)
 def test_readme_says_how_far_length_goes(row: list[str]) -> None:
     decided = {i: PREFERENCES[i, row[0]] for i in BASELINE if PREFERENCES[i, row[0]] != "tie"}
     difference = {i: len(ANSWERS[i, row[0]]) - len(BASELINE[i]) for i in BASELINE}

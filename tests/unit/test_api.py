@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -293,3 +294,16 @@ def test_a_table_that_was_edited_is_taken_in_or_refused_by_row(store: Path, tmp_
     for wrong in (3, None, [[1, 2]]):
         with pytest.raises(InputError, match="neither files nor rows of a table"):
             judgebench.import_verdicts(wrong, store=new)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"benchmarks": None}, "benchmarks: name one or several"),
+        ({"benchmarks": 3}, "benchmarks: 3 is no name, nor several of them"),
+        ({"benchmarks": "b", "judges": ["j", None]}, r"judges: \['j', None\] is no name"),
+    ],
+)
+def test_what_is_no_name_is_refused_by_its_argument(asked: dict[str, Any], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        judgebench.leaderboard(**asked, store="nowhere.db")

@@ -8,6 +8,7 @@ import pytest
 
 from judgebench.benchmarks.data import Content, checked
 from judgebench.errors import InputError
+from tests.table import over_rows
 
 ITEMS: tuple[dict[str, Any], ...] = (
     {"id": "1", "question": "Which?", "references": ["This."]},
@@ -22,7 +23,7 @@ def test_whole_content_is_taken_as_it_is() -> None:
     assert checked(content, "F") == content
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("content", "message"),
     [
         (Content(items=()), "F: there is no question in it"),

@@ -11,9 +11,10 @@ from judgebench.benchmarks.official import MAX_BYTES, constant_text, read_texts
 from judgebench.errors import InputError
 from judgebench.judges.prompt import messages
 from judgebench.template import PromptText
+from tests.table import over_rows
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("source", "text"),
     [
         ("'a'", "a"),
@@ -30,7 +31,7 @@ def test_constants(source: str, text: str) -> None:
     assert constant_text(ast.parse(source, mode="eval").body) == text
 
 
-@pytest.mark.parametrize(
+@over_rows(
     "source",
     [
         "open('x').read()",

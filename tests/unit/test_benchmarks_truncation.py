@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 
 from judgebench.benchmarks.presets import MODES, truncate
 from judgebench.errors import ConfigError
+from tests.table import over_rows
 
 RUN_ON = " The Danube, I say.\nIt is long.\n\nQ: And the next?\nA: Rhine\nQuestion: one more"
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("mode", "judged"),
     [
         ("at_next_question", "The Danube, I say.\nIt is long."),

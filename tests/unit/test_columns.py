@@ -6,7 +6,6 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +24,7 @@ from judgebench.columns import (
     taken,
     together,
 )
+from tests.table import over_rows
 
 ROWS = st.lists(st.tuples(st.sampled_from(["a", "b", None]), st.integers(0, 3)), max_size=30)
 
@@ -105,7 +105,7 @@ def test_what_follows_from_a_value_is_asked_once_for_each(rows: list[tuple[Any, 
     assert numbers(second, float).tolist() == second
 
 
-@pytest.mark.parametrize("n_codes", [4, 10**9])
+@over_rows("n_codes", [4, 10**9])
 def test_dense_and_sparse_codes_are_compacted_alike(n_codes: int) -> None:
     codes = np.array([3, 0, 3, 1])
     found, place = compact(codes, n_codes)

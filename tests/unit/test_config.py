@@ -455,3 +455,21 @@ def test_what_is_wrong_within_one_of_several_forms_is_said_alone(tmp_path: Path)
 def test_no_name_of_a_class_is_in_what_is_said(tmp_path: Path, wrong: str, says: str) -> None:
     said = _refusal(tmp_path, GOOD.replace("limit: 8", wrong), JUDGE_KEY="x")
     assert said.endswith(f"benchmarks[0].{says} (found 3)")
+
+
+def test_a_suite_says_where_it_is_worked_on(tmp_path: Path) -> None:
+    path = tmp_path / "suite.yaml"
+    section = "executor: {ray: {address: '10.0.0.1:6379', gpus_per_model: 2}}\n"
+    path.write_text("name: s\nbenchmarks: [{name: trivia}]\n" + section, encoding="utf-8")
+    suite = load_suite(path)
+    assert suite.executor is not None and suite.executor.ray is not None
+    assert suite.executor.ray.gpus_per_model == 2
+    assert suite.on("ray") is suite  # what it says of that one itself
+    assert suite.on("local").executor is None
+    slurm = suite.on("slurm").executor
+    assert slurm is not None and slurm.ray is None and slurm.slurm is not None
+    with pytest.raises(UsageError, match="no executor called 'rey'; did you mean 'ray'"):
+        suite.on("rey")
+    path.write_text("name: s\nbenchmarks: [{name: trivia}]\nexecutor: {}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"executor: give exactly one of ray, slurm"):
+        load_suite(path)

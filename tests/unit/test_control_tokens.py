@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from judgebench.workers.prompts import ChatPrompts, ControlTokens
+from tests.table import over_rows
 from tests.tiny_models import CHATML, save_classifier
 
 needs_transformers = pytest.mark.skipif(
@@ -82,7 +83,7 @@ def test_no_family_of_models_reads_a_control_token_in_a_text(family: str, specia
     assert text.replace(" ", "") == answer.replace(" ", "")
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@over_rows("family", FAMILIES)
 def test_behind_a_server_every_known_family_counts(family: str) -> None:
     text = ControlTokens(None).split(forging(FAMILIES[family]))
     assert not [control for control in FAMILIES[family] if control in text]

@@ -1,13 +1,12 @@
 """What a suite says about decoding over what is usual."""
 
-import pytest
-
 from judgebench.dialogue import over
+from tests.table import over_rows
 
 USUAL = {"temperature": 0, "max_tokens": 100}
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("said", "expected"),
     [
         ({}, USUAL),

@@ -6,12 +6,12 @@ import re
 import shlex
 from pathlib import Path
 
-import pytest
 import yaml
 
 from judgebench.cli.main import COMMANDS
 from judgebench.config import Suite, check
 from tests.e2e.runs import typed
+from tests.table import over_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -32,7 +32,10 @@ def anchors(page: Path) -> set[str]:
     return {heading.strip().replace(" ", "-") for heading in plain}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@over_rows(
+    "page",
+    PAGES,
+)
 def test_every_link_leads_somewhere(page: Path) -> None:
     lost = []
     for target in LINK.findall(CODE.sub(lambda m: "" if "\n" in m[0] else m[0], page.read_text())):
@@ -69,7 +72,10 @@ def commands() -> list[list[str]]:
     return [line[1:] for line in words if line[0] == "judgebench"]
 
 
-@pytest.mark.parametrize("words", commands(), ids=" ".join)
+@over_rows(
+    "words",
+    commands(),
+)
 def test_the_readmes_commands_are_known_with_their_options(words: list[str]) -> None:
     assert words[0] in COMMANDS
     group = words[:2] if words[0] in ("anchors", "baseline", "batches", "runs") else words[:1]

@@ -6,7 +6,7 @@ import csv
 import json
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from judgebench.exchange.alpaca_eval import (
     NOT_READ,
     NOT_SAID,
     AlpacaEvalImport,
-    Told,
+    AlpacaEvalOptions,
     gather,
     hashed_id,
     import_alpaca_eval,
@@ -31,16 +31,11 @@ from judgebench.records import Item, Message, ModelSpec, Preference, Response, U
 from judgebench.rows import Row
 from judgebench.store import Store, open_store
 from judgebench.store.export import verdicts_of, write_table
+from tests.table import over_rows
 
 JUDGE = "weighted_alpaca_eval_gpt4_turbo"
 Record = dict[str, Any]
 Write = Callable[..., Path]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(str(tmp_path / "s.db")) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -86,7 +81,9 @@ def choice(text: str, *top: tuple[str, float]) -> Record:
 
 
 def take(store: Store, *paths: Path, **more: Any) -> AlpacaEvalImport:
-    told = Told(**{name: more.pop(name) for name in ("model", "judge", "baseline") if name in more})
+    told = AlpacaEvalOptions(
+        **{name: more.pop(name) for name in ("model", "judge", "baseline") if name in more}
+    )
     return import_alpaca_eval(store, gather(paths, told=told), benchmark="made_up", **more)
 
 
@@ -199,20 +196,18 @@ def test_replies_are_kept_with_their_verdicts(store: Store, write: Write, prefix
     assert raw_of(second) == second.text
 
 
-@pytest.mark.parametrize("raw", [None, "", "NaN", math.nan])
+@over_rows("raw", [None, "", "NaN", math.nan])
 def test_what_stands_for_no_reply(raw: Any) -> None:
     assert reply_of(Row("here", {"raw_completion": raw}), "raw_completion", 0.0) is None
 
 
-@pytest.mark.parametrize(
-    "raw", [7, ["x"], {"text": "m", "logprobs": {"content": [{"token": "m"}]}}]
-)
+@over_rows("raw", [7, ["x"], {"text": "m", "logprobs": {"content": [{"token": "m"}]}}])
 def test_what_is_no_reply_is_named(raw: Any) -> None:
     with pytest.raises(InputError, match="here: raw_completion: "):
         reply_of(Row("here", {"raw_completion": raw}), "raw_completion", 0.0)
 
 
-@pytest.mark.parametrize("total", [10**30, 10**400, -1, 2.5])
+@over_rows("total", [10**30, 10**400, -1, 2.5])
 def test_a_sum_of_tokens_that_nobody_counted_is_not_known(total: float) -> None:
     raw = choice("m", ("m", -0.1)) | {"total_tokens": total}
     reply = reply_of(Row("here", {"raw_completion": raw}), "raw_completion", 0.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,10 @@ from judgebench.exchange.honestybench import model_and_set, read_honestybench, r
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import Item, Message
 from judgebench.reports.confidence import confidence_report
-from judgebench.store import Store, open_store
+from judgebench.store import Store
 from tests.e2e.runs import typed
 
 Record = dict[str, Any]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(str(tmp_path / "s.db")) as opened:
-        yield opened
 
 
 def record(i: int, **more: Any) -> Record:

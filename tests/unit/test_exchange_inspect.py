@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import math
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.errors import InputError, UsageError
@@ -27,14 +27,7 @@ from tests.unit.evaluated import (
     inspect_sample,
 )
 
-SOON = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 JUDGE = "inspect/match"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(str(tmp_path / "s.db")) as opened:
-        yield opened
 
 
 def nobody(benchmark: str, version: str) -> None:
@@ -504,7 +497,6 @@ anything = st.recursive(
 )
 
 
-@SOON
 @given(data=st.data())
 def test_any_log_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:
     sample, head = inspect_sample(0), inspect_head()
@@ -531,7 +523,6 @@ def test_any_log_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, da
             assert take(store, path) == (rows, 0)
 
 
-@SOON
 @given(content=st.binary(max_size=300))
 def test_any_bytes_are_refused(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     folder = tmp_path_factory.mktemp("log")

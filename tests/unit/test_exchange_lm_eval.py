@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.errors import InputError, UsageError
+from judgebench.exchange import evaluations
 from judgebench.exchange.lm_eval import read_lm_eval
 from judgebench.records import Item, Message
 from judgebench.reports.leaderboard import leaderboards
@@ -27,13 +27,6 @@ from tests.unit.evaluated import (
 
 KEY = "sk-0123456789abcdef"
 LATER = "2026-01-03T03-04-05.678901"
-SOON = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(str(tmp_path / "s.db")) as opened:
-        yield opened
 
 
 def nobody(benchmark: str, version: str) -> None:
@@ -265,15 +258,18 @@ def test_one_run_with_two_accounts_of_itself_is_refused(store: Store, tmp_path: 
     assert take(store, path, model="third") == (2, 2)
 
 
-def test_more_of_a_run_is_added_to_it(store: Store, tmp_path: Path) -> None:
+def test_more_of_a_run_is_added_to_it(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluations, "PORTION", 100)
     out = tmp_path / "out"
     filters = ("a", "b")
-    lines = [lm_eval_line(i, filter=name) for name in filters for i in range(1500)]
-    path = lm_eval_run(out, [line for line in lines if line["doc_id"] < 1000])
-    assert take(store, path) == (3000, 3000)
+    lines = [lm_eval_line(i, filter=name) for name in filters for i in range(150)]
+    path = lm_eval_run(out, [line for line in lines if line["doc_id"] < 100])
+    assert take(store, path) == (300, 300)
     lm_eval_run(out, lines)
-    assert take(store, path) == (4500, 1500)
-    assert take(store, path) == (4500, 0)
+    assert take(store, path) == (450, 150)
+    assert take(store, path) == (450, 0)
 
 
 def test_a_question_that_changed_is_refused_and_nothing_is_kept(
@@ -433,7 +429,6 @@ anything = st.recursive(
 )
 
 
-@SOON
 @given(data=st.data())
 def test_any_line_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:
     line = lm_eval_choice(0) if data.draw(st.booleans()) else lm_eval_line(0)
@@ -451,7 +446,6 @@ def test_any_line_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, d
             assert take(store, path) == (rows, 0)
 
 
-@SOON
 @given(data=st.data())
 def test_any_results_are_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, data: Any

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +28,6 @@ from judgebench.records import (
 from judgebench.store import Store, open_store
 from judgebench.store.export import responses_of, verdicts_of, write_table
 from tests.unit.exchanged import coded, label, rows_file
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(str(tmp_path / "s.db")) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,8 @@ from judgebench.records import (
     Unreadable,
 )
 from judgebench.store import Store, open_store
+from judgebench.store.export import verdicts_of, write_table
 from tests.unit.exchanged import coded, label, rows_file
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(str(tmp_path / "s.db")) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -71,6 +66,42 @@ def test_every_kind_of_verdict(store: Store, file: Path) -> None:
     }
     table = store.verdicts("made_up")
     assert dict(zip(table["item_id"], table["value"], strict=True))["2"] == 0.25  # as written
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+def test_the_parts_of_a_score_come_back_from_an_export(
+    store: Store, file: Path, tmp_path: Path, suffix: str
+) -> None:
+    score = label(0, "a", "j", 7, low=1, high=10) | {"kind": "score"}
+    rows = [score | {"parts": {"tone": 6, "=facts": 8.5}}, score | {"item_id": "1"}]
+    import_verdicts(store, rows_file(file, rows))
+    exported = tmp_path / f"exported{suffix}"
+    write_table(exported, verdicts_of(store))
+    with open_store(str(tmp_path / "other.db")) as other:
+        assert import_verdicts(other, exported).new == 2
+        assert verdicts(other) == verdicts(store)
+        assert Score(value=7, low=1, high=10, parts={"tone": 6, "=facts": 8.5}) in verdicts(other)
+        assert import_verdicts(other, rows_file(file, rows)).new == 0
+        another = [score | {"parts": {"tone": 5}}]
+        with pytest.raises(InputError, match="value: score 7, but the store has score 7"):
+            import_verdicts(other, rows_file(file, another))
+
+
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        ({"tone": "good"}, "parts: tone: a number has to stand here, not 'good'"),
+        ({"tone": None}, "parts: tone: is missing"),
+        ([7], 'parts: an object of numbers such as {"tone": 7}, not [7]'),
+        ("{tone: 7}", "parts: an object of numbers such as {\"tone\": 7}, not '{tone: 7}'"),
+    ],
+)
+def test_parts_that_are_no_numbers_are_refused(
+    store: Store, file: Path, parts: object, says: str
+) -> None:
+    row = label(0, "a", "j", 7, low=1, high=10) | {"kind": "score", "parts": parts}
+    with pytest.raises(InputError, match=re.escape(says)):
+        import_verdicts(store, rows_file(file, [row]))
 
 
 def test_the_same_file_again_changes_nothing(store: Store, file: Path) -> None:

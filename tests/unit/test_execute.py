@@ -38,6 +38,7 @@ from judgebench.records import (
     Verdict,
     VerdictSlot,
 )
+from tests.table import over_rows
 from tests.written import WrittenAtOnce
 
 
@@ -335,7 +336,7 @@ def test_a_refused_key_stops_the_judge_at_once() -> None:
     assert counts.stopped == str(error)
 
 
-@pytest.mark.parametrize("status", [401, 402, 429])  # the last one: no credit left
+@over_rows("status", [401, 402, 429])  # the last one: no credit left
 def test_a_key_that_is_good_no_more_stops_the_judge_at_once(status: int) -> None:
     error = CallError("check OPENAI_API_KEY", retriable=False, status=status, kind="key")
     replies: list[Reply | Exception] = [*(Reply(text="correct") for _ in range(5)), error]
@@ -623,7 +624,7 @@ def test_questions_that_are_too_long_give_nobody_up() -> None:
     assert (counts.done, counts.failed, counts.stopped) == (10, 50, None)
 
 
-@pytest.mark.parametrize(("slots", "enough"), [(1, 10), (4, 10), (8, 16)])
+@over_rows(("slots", "enough"), [(1, 10), (4, 10), (8, 16)])
 def test_it_takes_ten_failures_in_a_row_or_two_for_each_slot(slots: int, enough: int) -> None:
     """With one slot two failures in a row are no reason to give up."""
     provider = _fails("timeout", lambda n: n < enough)

@@ -12,7 +12,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.benchmarks import fetch as fetching
@@ -400,9 +400,6 @@ def test_the_token_is_not_shown_to_others(
 # any order of mishaps ----------------------------------------------------------------------------
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
 @given(
     cuts=st.lists(st.one_of(st.none(), st.integers(0, 3_000)), max_size=8),
     statuses=st.lists(st.sampled_from([None, 500, 503, 408]), max_size=6),

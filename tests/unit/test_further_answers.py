@@ -17,6 +17,7 @@ from judgebench.errors import ConfigError
 from judgebench.records import Item, Message, ModelSpec, Reply, TokenLogprob, Usage, VerdictSlot
 from judgebench.responses.local import LocalModel, decoding_of, generation_of
 from judgebench.responses.remote import Question, response_of, spec_of
+from tests.table import over_rows
 
 FURTHER = {"do_sample": True, "temperature": 1.0, "top_p": 0.95, "top_k": 50}
 LOCAL = LocalModel(model_args={"pretrained": "org/model", "dtype": "float32"})
@@ -66,7 +67,7 @@ def test_what_a_task_says_of_all_answers_gives_way_to_what_it_says_of_further_on
     assert found.further == {**FURTHER, "min_p": 0.1}
 
 
-@pytest.mark.parametrize("said", [{"temperature": 0.7}, {"do_sample": True}])
+@over_rows("said", [{"temperature": 0.7}, {"do_sample": True}])
 def test_a_suite_that_has_every_answer_drawn_leaves_no_first_one(said: dict[str, Any]) -> None:
     task = Asked(generation={})
     found = generation_of(local(**said), task)
@@ -176,7 +177,7 @@ def test_a_suite_that_has_every_answer_of_an_api_drawn_leaves_no_first_one() -> 
     assert sent(drawn, 4) == {"temperature": 0.6, "max_tokens": 64, "seed": 11}
 
 
-@pytest.mark.parametrize("further", [FURTHER, {}])
+@over_rows("further", [FURTHER, {}])
 def test_a_model_that_takes_no_temperature_draws_by_itself(further: Mapping[str, Any]) -> None:
     own = spec(temperature=None, further=further)
     assert sent(own, 0) == sent(own, 3) == {"max_tokens": 64}
@@ -194,7 +195,7 @@ def test_log_probabilities_are_asked_for_where_they_are_wanted() -> None:
     assert question(spec(), 0).request().logprobs is None
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("tokens", "logprob"),
     [((-0.5, -0.25, 0.0), -0.75), ((-1e-9,) * 3, -3e-9), ((), None), (None, None)],
 )
@@ -212,9 +213,7 @@ def test_an_answer_weighs_what_its_tokens_weigh_together(
         assert math.isclose(found.logprob, logprob, rel_tol=1e-12)
 
 
-@pytest.mark.parametrize(
-    "thoughts", [{"reasoning": "Let me see."}, {"usage": Usage(reasoning_tokens=9)}]
-)
+@over_rows("thoughts", [{"reasoning": "Let me see."}, {"usage": Usage(reasoning_tokens=9)}])
 def test_an_answer_after_thoughts_has_no_weight(thoughts: dict[str, Any]) -> None:
     """Their tokens are counted with its own, and their probabilities are not told."""
     asked = question(spec(), 0, logprobs=True)
@@ -242,7 +241,7 @@ def test_a_suite_changes_what_further_answers_are_drawn_with() -> None:
     assert (found.further["do_sample"], found.further["temperature"]) == (True, 0.7)
 
 
-@pytest.mark.parametrize("further", [{"temperature": 0}, {"temperature": None}])
+@over_rows("further", [{"temperature": 0}, {"temperature": None}])
 def test_further_answers_need_a_temperature(further: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"honestybench_mini: further: .* a temperature above 0"):
         load_benchmark("honestybench_mini", options={"further": further})

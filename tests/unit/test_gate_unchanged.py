@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +31,6 @@ from tests.e2e.runs import typed
 from tests.unit.exchanged import coded, label, rows_file
 
 ITEMS = 400
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(str(tmp_path / "s.db")) as opened:
-        yield opened
 
 
 def put(store: Store, folder: Path, *rows: Sequence[Any]) -> None:
@@ -544,7 +538,7 @@ def test_a_suggested_drop_passes_unchanged_models_as_often_as_it_promises(
     (tmp_path / "gate.yaml").write_text(suggested(store, "new", "old"))
     (one,) = read_policy(tmp_path / "gate.yaml").tests
     assert one.strict_drop == pytest.approx(0.02)
-    passed, nights = 0, 500
+    passed, nights = 0, 200
     for night in range(nights):
         mine, theirs = (
             np.array([a == "+" for a in drawn(1000 + 2 * night + k)], float) for k in (0, 1)
@@ -553,7 +547,7 @@ def test_a_suggested_drop_passes_unchanged_models_as_often_as_it_promises(
         called = decide(test.low, test.high, margin=one.strict_drop or 0.0, units=ITEMS)
         passes = decide(test.low, test.high, margin=one.max_drop, units=ITEMS) == "pass"
         passed += passes and called != "regression"
-    assert passed / nights == pytest.approx(0.8, abs=0.06)
+    assert passed / nights == pytest.approx(0.8, abs=0.09)
 
 
 def test_the_gate_still_stands_by_itself(store: Store, tmp_path: Path) -> None:
@@ -593,20 +587,18 @@ def test_hostile_names_stay_on_one_line_of_a_suggestion(store: Store, tmp_path: 
     assert test.judge.startswith('J"')
 
 
-def test_a_thousand_tests_are_one_question_where_they_ask_the_same(
+def test_hundreds_of_tests_are_one_question_where_they_ask_the_same(
     store: Store, tmp_path: Path
 ) -> None:
     put(store, tmp_path, coded("old", "J", drawn(1, 60)), coded("new", "J", drawn(2, 60)))
-    tests = [
-        GateTest(benchmark="made_up", judge="J", max_drop=0.05 + n / 1e6) for n in range(1_000)
-    ]
+    tests = [GateTest(benchmark="made_up", judge="J", max_drop=0.05 + n / 1e6) for n in range(200)]
     report = gated(store, Policy(tests=tests))
-    assert len(report.tests) == 1_000
+    assert len(report.tests) == 200
     assert report.tests[0].unchanged is not None
     assert report.chance_unchanged_passes == pytest.approx(report.tests[0].unchanged.chance)
     sentence, _ = report.unchanged_words()
-    assert "this gate's 1,000 tests together" in sentence
-    assert "and 996 more tests" in sentence
+    assert "this gate's 200 tests together" in sentence
+    assert "and 196 more tests" in sentence
 
 
 def test_a_comparison_says_what_a_gate_would_make_of_it(store: Store, tmp_path: Path) -> None:

@@ -14,12 +14,13 @@ from judgebench.benchmarks.fetch import (
     is_hub,
 )
 from judgebench.errors import ConfigError, JudgebenchError, ProviderUnavailableError
+from tests.table import over_rows
 
 HUB = "https://huggingface.co/datasets/a/b/resolve/0/f"
 RAW = "https://raw.githubusercontent.com/a/b/0/f"
 
 
-@pytest.mark.parametrize(
+@over_rows(
     "url",
     [
         "http://example.org/x",
@@ -34,12 +35,12 @@ def test_only_https_is_fetched(url: str) -> None:
     assert "secret" not in str(error.value)
 
 
-@pytest.mark.parametrize("url", [HUB, RAW, "http://127.0.0.1:8000/x", "http://localhost/x"])
+@over_rows("url", [HUB, RAW, "http://127.0.0.1:8000/x", "http://localhost/x"])
 def test_https_and_this_machine_are_fetched(url: str) -> None:
     check_address(url)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("url", "target"),
     [
         (HUB, "https://cdn-lfs.huggingface.co/x"),
@@ -52,7 +53,7 @@ def test_an_owner_may_send_us_to_another_of_its_hosts(url: str, target: str) -> 
     check_redirect(url, target)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("url", "target"),
     [
         (HUB, "https://huggingface.co.example.org/x"),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from perf import inventory
+from tests.table import over_rows
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_what_came_back_is_not_gone(kept: Path) -> None:
     assert any("not gone any more" in line for line in inventory.complaints(TODAY))
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("written", "text"),
     [
         ("'a b'", "a b"),

@@ -1,14 +1,13 @@
 """Verdicts in double brackets: what is read, what is not and why, strictly and as upstream."""
 
 import re
-import time
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.judges.readers.brackets import read_graded_score, read_option
 from judgebench.records import Label, Reply, Score, Unreadable, Verdict
+from tests.table import over_rows
 
 NONE = "(no verdict in double brackets)"
 TWO = "(two verdicts)"
@@ -31,7 +30,7 @@ def shown(verdict: Verdict) -> float | str:
     raise AssertionError(verdict)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("reply", "strict", "upstream"),
     [
         ("The correctness score: [[0.5]].", 0.5, 0.5),
@@ -76,7 +75,7 @@ def test_scores(reply: str, strict: float | str, upstream: float | str) -> None:
     assert shown(read_graded_score(Reply(text=reply), upstream=True)) == upstream
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("reply", "strict", "upstream"),
     [
         ("The option chosen by the model: [[A]].", "A", "A"),
@@ -103,8 +102,8 @@ def test_options(reply: str, strict: str, upstream: str) -> None:
     assert shown(read_option(Reply(text=reply), 4, upstream=True)) == upstream
 
 
-@pytest.mark.parametrize(("reason", "said"), [("length", "truncated"), ("refusal", "refused")])
-@pytest.mark.parametrize("upstream", [False, True])
+@over_rows(("reason", "said"), [("length", "truncated"), ("refusal", "refused")])
+@over_rows("upstream", [False, True])
 def test_what_is_no_whole_reply_states_nothing(reason: str, said: str, upstream: bool) -> None:
     score, option = (Reply(text=text, finish_reason=reason) for text in ("[[0.5]]", "[[A]]"))
     assert read_graded_score(score, upstream=upstream) == Unreadable(reason=said)
@@ -138,17 +137,3 @@ def test_upstreams_score_is_the_first_in_brackets(text: str) -> None:
         assert float(found[1]) == verdict.value
     else:
         assert found is None or shown(verdict) in (OUTSIDE, FAILS)
-
-
-@pytest.mark.parametrize(
-    "piece", ["[", "[[", "1", "[[1", "[[1]", "]]", "[[1]]", "［", "a\u0300\u0316"]
-)
-@pytest.mark.parametrize("upstream", [False, True])
-def test_a_huge_reply_is_read_at_once(piece: str, upstream: bool) -> None:
-    """Quadratic matching takes minutes. No score but 1 and no letter stands in these texts."""
-    began = time.process_time()
-    for text in (piece * 200_000, f"[[{piece * 200_000}", f"[[1.{piece * 200_000}]"):
-        score = read_graded_score(Reply(text=text), upstream=upstream)
-        assert isinstance(score, Unreadable) or score.value == 1.0
-        assert isinstance(read_option(Reply(text=text), 4, upstream=upstream), Unreadable)
-    assert time.process_time() - began < 10

@@ -17,6 +17,7 @@ from judgebench.judges.readers.words import (
     whole_words,
 )
 from judgebench.records import Label, Reply, Unreadable, Verdict
+from tests.table import over_rows
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "honestybench"
 
@@ -41,7 +42,7 @@ def shown(verdict: Verdict) -> str:
     raise AssertionError(verdict)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("reply", "read"),
     [
         ("certain", "correct"),
@@ -80,7 +81,7 @@ def test_replies_in_words(reply: str, read: str) -> None:
     assert shown(read_certainty(Reply(text=reply, finish_reason="stop"))) == read
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("reply", "read"),
     [
         ("certain", "correct"),
@@ -153,12 +154,3 @@ def test_phrases_are_whole_words_in_a_row() -> None:
     assert not contains_phrase("answer no", ["no answer"])
     assert contains_phrase("“Paris”", ["Paris"])
     assert whole_words("The  €5-note…") == ("€", "5", "note", "…")
-
-
-@pytest.mark.parametrize("piece", ["*", " ", "the ", "certain ", "my ", "!", "un", "\n", "a"])
-def test_a_huge_reply_is_read_at_once(piece: str) -> None:
-    """Quadratic matching would take longer than the suite may."""
-    for text in (piece * 200_000, f"certain{piece * 200_000}x"):
-        reply = Reply(text=text)
-        assert isinstance(read_certainty(reply), Label | Unreadable)
-        assert isinstance(read_certainty_upstream(reply), Label)

@@ -4,17 +4,16 @@ import json
 from dataclasses import replace
 from typing import Any
 
-import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from judgebench.errors import ConfigError
 from judgebench.judges.kinds import KINDS
 from judgebench.judges.prompt import PromptJudge, own_prompt
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Case, ChatRequest, Reply, Score, Unreadable, Verdict
 from judgebench.template import PromptText
 from tests import honestybench_gold
+from tests.table import over_rows
 from tests.unit.judging import QUESTION, asked_text, case_of, read, talk
 
 AGREES, DIFFERS = (Score(value=value, low=0.0, high=1.0) for value in (1.0, 0.0))
@@ -82,7 +81,7 @@ def test_every_verdict_of_the_gold_through_the_judge() -> None:
     assert unread == ["I am sorry, I cannot.", "Yes", "It is nothing like it"]
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("reply", "reason"),
     [
         ("", "empty reply"),
@@ -104,8 +103,8 @@ def test_what_is_no_verdict_is_unreadable_and_upstream_takes_a_side(
     assert verdict(reply, reader="upstream") in (AGREES, DIFFERS)
 
 
-@pytest.mark.parametrize("finish_reason", ["content_filter", "length"])
-@pytest.mark.parametrize("reader", ["strict", "upstream"])
+@over_rows("finish_reason", ["content_filter", "length"])
+@over_rows("reader", ["strict", "upstream"])
 def test_a_reply_that_was_refused_or_cut_off_is_no_verdict(reader: str, finish_reason: str) -> None:
     asked = judge(reader=reader)
     reply = Reply(text="certain", finish_reason=finish_reason)
@@ -114,7 +113,7 @@ def test_a_reply_that_was_refused_or_cut_off_is_no_verdict(reader: str, finish_r
     assert isinstance(found, Unreadable)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("first", "further", "said"),
     [("", "Danube", DIFFERS), ("Danube", " \n", DIFFERS), ("", "\t\u00a0", AGREES)],
 )
@@ -122,7 +121,7 @@ def test_nothing_said_agrees_with_nothing_said_alone(first: str, further: str, s
     assert outcome(first, further) == said
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("first", "further", "language", "equal"),
     [
         ("Danube", " danube\n", "en", True),
@@ -166,7 +165,7 @@ def test_an_answer_cannot_end_before_it_does(first: str, further: str) -> None:
     assert shown.count(mark) == 5
 
 
-@pytest.mark.parametrize("prompt", ["default", "official/consistency"])
+@over_rows("prompt", ["default", "official/consistency"])
 def test_nothing_in_an_answer_is_filled(prompt: str) -> None:
     hostile = "{question} {further} {sample_ans} {qa_data[idx]['response'][0]} {mark} $1 \\g<0> %s"
     text = asked_text(judge(prompt=prompt), case_of(hostile, "Danube"))
@@ -200,42 +199,3 @@ def test_the_identity_names_prompt_reader_and_short_cut() -> None:
     upstream, first = judge(reader="upstream").spec, judge(exact_match_first=True).spec
     specs = {json.dumps([s.options, s.reader_version]) for s in (spec, official, upstream, first)}
     assert len(specs) == 4
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"prompt": "short"}, "no prompt called 'short'"),
-        ({"prompt": "official/x"}, "the official prompt 'x' is not in the data home"),
-        ({"reader": "lenient"}, "reader"),
-        ({"exact_match": True}, "exact_match"),
-        ({"max_answer_chars": 0}, "max_answer_chars"),
-    ],
-)
-def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        judge(**options)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{question} {first}", "never shows further"),
-        ("{question} {sample_ans}", "never shows first"),
-        ("{first} {further}", "never shows question"),
-        ("{question} {first} {further} {tone}", "has the placeholders tone"),
-    ],
-)
-def test_a_prompt_has_the_right_placeholders(text: str, message: str) -> None:
-    prompts = {"x": PromptText(name="official/x", text=text, official=True)}
-    with pytest.raises(ConfigError, match=message):
-        KINDS["consistency"].make(
-            JudgeSettings(
-                model="m", provider="p", options={"prompt": "official/x"}, prompts=prompts
-            )
-        )
-
-
-def test_a_model_is_needed() -> None:
-    with pytest.raises(ConfigError, match="give its 'provider' and 'model'"):
-        KINDS["consistency"].make(JudgeSettings())

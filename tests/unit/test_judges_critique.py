@@ -28,6 +28,7 @@ from judgebench.records import (
     Verdict,
 )
 from judgebench.template import PromptText
+from tests.table import over_rows
 from tests.unit.hostile import HOSTILE
 from tests.unit.judging import asked_text, contents, read, talk
 
@@ -115,7 +116,7 @@ def test_the_official_forms_are_filled_by_answers_and_reference() -> None:
     assert asked_text(never, case_of("甲", "乙")) == asked[4][1]
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("category", "answer_type"),
     [
         ("基本能力", "事实与解释型回答"),
@@ -155,7 +156,7 @@ RECORDED = {
 }
 
 
-@pytest.mark.parametrize("text", RECORDED)
+@over_rows("text", RECORDED)
 def test_what_critiquellm_writes_of_one_answer(text: str) -> None:
     meant, upstream = RECORDED[text]
     expected = (
@@ -169,7 +170,7 @@ def test_what_critiquellm_writes_of_one_answer(text: str) -> None:
         assert found == Score(value=upstream, low=0, high=10)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("text", "meant", "upstream"),
     [
         ("助手1说对了，助手2没有。\n{'综合比较结果': '助手1'}", FIRST, FIRST),
@@ -254,7 +255,7 @@ FORGED = [
 ]
 
 
-@pytest.mark.parametrize("forged", FORGED)
+@over_rows("forged", FORGED)
 def test_a_verdict_forged_by_an_answer_counts_nowhere(forged: str) -> None:
     judge = judge_of()
     for case in (case_of(forged), case_of(forged, "水汽。")):
@@ -271,7 +272,7 @@ def test_any_reply_is_a_verdict_or_a_reason(text: str, pair: bool) -> None:
         assert isinstance(read(judge, case, text), Score | Preference | Unreadable)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("options", "prompts", "message"),
     [
         ({"promt": "default"}, {}, "did you mean 'prompt'"),

@@ -17,6 +17,7 @@ from judgebench.judges.readers.upstream import (
     upstream_ratings,
 )
 from judgebench.records import Reply, Score, Unreadable, Verdict
+from tests.table import over_rows
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "alignbench"
 
@@ -37,7 +38,7 @@ def read(text: str) -> object:
     return shown(read_ratings(Reply(text=text, finish_reason="stop"), RATED))
 
 
-@pytest.mark.parametrize(
+@over_rows(
     "text",
     [
         "{'事实正确性': 9, '清晰度': 8, '综合得分': 7}",
@@ -70,7 +71,7 @@ def test_one_meaning_has_many_spellings(text: str) -> None:
     assert read(text) == (7.0, BOTH)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("text", "score", "parts"),
     [
         ("{'综合得分': 7}", 7.0, {}),
@@ -91,7 +92,7 @@ def test_what_is_left_out_is_not_made_up(text: str, score: float, parts: dict[st
     assert read(text) == (score, parts)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("text", "reason"),
     [
         ("", "empty reply"),
@@ -163,7 +164,7 @@ def test_a_name_may_begin_another() -> None:
 # As upstream reads --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("text", "ratings", "score"),
     [
         ("{'清晰度': 8, '综合得分': 7}", {CLEAR: 8, "综合得分": 7}, 7),
@@ -293,16 +294,3 @@ def number(text: str, at: int, before: str) -> str:
     while end < len(text) and text[end].isdecimal():
         end += 1
     return text[at + len(before) : end]
-
-
-@pytest.mark.parametrize(
-    "piece",
-    ["{", "{'", '{"', "'", "{'a': 1, ", "{'a':'{',", '":{b:c,":d,', "{'\\", "综合得分",
-     "综合得分: ", "综合得分: 7\n", "{综合得分: 7}", "“{", "，…", "{...,", "': ",
-     "{'综合得分': 1 ", " ", "\n", "9"],
-)  # fmt: skip
-def test_a_huge_reply_is_read_at_once(piece: str) -> None:
-    for start in ("", "{", "综合得分: "):
-        reply = Reply(text=start + piece * (200_000 // len(piece)) + "x")
-        assert read_ratings(reply, RATED)
-        assert read_upstream(reply, (CLEAR,))

@@ -18,6 +18,7 @@ from judgebench.keys import case_key, judge_key, request_key
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Case, ChatRequest, Item, Message, Response, Score, Unreadable
 from judgebench.template import PromptText
+from tests.table import over_rows
 from tests.unit.hostile import HOSTILE
 from tests.unit.judging import asked_text, contents, read, talk
 
@@ -99,7 +100,7 @@ def test_what_is_read_has_parts_by_dimension() -> None:
     assert read(judge, case, f"评语。\n```json\n{said.replace(chr(39), chr(34))}\n```") == expected
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("scores", "reason"),
     [
         ({"综合得分": 11}, "a score outside 1 to 10"),
@@ -130,7 +131,7 @@ def test_a_dictionary_without_the_code_states_nothing_beside_one_with_it() -> No
     assert read(judge, case, f"{own}\n{other}") == Unreadable(reason="two verdicts")
 
 
-@pytest.mark.parametrize(("prompt", "before"), [("short", {}), ("default", {"reason": "尚可。"})])
+@over_rows(("prompt", "before"), [("short", {}), ("default", {"reason": "尚可。"})])
 def test_scores_as_json_are_held_by_a_schema(prompt: str, before: dict[str, str]) -> None:
     judge, case = judge_of(prompt=prompt, format="json"), case_of("水汽遇冷。")
     asked = next(judge.judge(case))
@@ -220,7 +221,7 @@ def test_upstreams_reader_takes_what_it_takes() -> None:
     assert (blank.value, blank.high) == (1, found.high)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("changed", "options", "message"),
     [
         ({"answer_types": []}, {}, "use another way of judging"),

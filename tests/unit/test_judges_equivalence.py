@@ -15,6 +15,7 @@ from judgebench.protocols import JudgeSettings
 from judgebench.records import ChatRequest, Label, Reply, Unreadable, Verdict
 from judgebench.template import PromptText
 from tests import honestybench_gold
+from tests.table import over_rows
 from tests.unit.judging import QUESTION, asked_text, case_of, read, talk
 
 ACCEPTED = ("Danube", "Donau", "Danube")
@@ -74,8 +75,8 @@ def test_every_verdict_of_the_gold_through_the_judge() -> None:
     assert unread == ["I am sorry, I cannot.", "Yes", "It is nothing like it"]
 
 
-@pytest.mark.parametrize("finish_reason", ["content_filter", "length"])
-@pytest.mark.parametrize("reader", ["strict", "upstream"])
+@over_rows("finish_reason", ["content_filter", "length"])
+@over_rows("reader", ["strict", "upstream"])
 def test_a_reply_that_was_refused_or_cut_off_is_no_verdict(reader: str, finish_reason: str) -> None:
     asked = judge(reader=reader)
     reply = Reply(text="certain", finish_reason=finish_reason)
@@ -84,18 +85,18 @@ def test_a_reply_that_was_refused_or_cut_off_is_no_verdict(reader: str, finish_r
     assert isinstance(found, Unreadable)
 
 
-@pytest.mark.parametrize("blank", ["", " ", "\n\t\u00a0"])
+@over_rows("blank", ["", " ", "\n\t\u00a0"])
 def test_a_blank_answer_is_incorrect_without_a_call(blank: str) -> None:
     assert calls(blank) == [Label(name="incorrect")]
 
 
-@pytest.mark.parametrize("references", [(), ("", " ")])
+@over_rows("references", [(), ("", " ")])
 def test_without_an_accepted_answer_there_is_nothing_to_compare(references: Any) -> None:
     (found,) = calls("x", references)
     assert isinstance(found, Unreadable)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("answer", "references", "equal"),
     [
         ("Danube", ACCEPTED, True),
@@ -118,7 +119,7 @@ def test_only_an_answer_that_is_an_accepted_one_goes_unasked(
     assert isinstance(calls(answer, references)[0], ChatRequest)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("answer", "accepted", "language", "equal"),
     [
         ("多瑙河", "多瑙河", "zh", True),
@@ -174,7 +175,7 @@ def test_an_answer_cannot_end_before_it_does(answer: str) -> None:
     assert shown.count(mark) == 3
 
 
-@pytest.mark.parametrize("prompt", ["default", "official/correctness"])
+@over_rows("prompt", ["default", "official/correctness"])
 def test_nothing_in_an_answer_is_filled(prompt: str) -> None:
     hostile = "{question} {answer} {mark} $1 \\g<0> %s certain"
     assert hostile in asked_text(judge(prompt=prompt), case_of(hostile, references=ACCEPTED))
@@ -201,42 +202,7 @@ def test_the_identity_names_prompt_reader_and_short_cut() -> None:
     assert len(specs) == 4
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"prompt": "short"}, "no prompt called 'short'"),
-        ({"prompt": "official/x"}, "the official prompt 'x' is not in the data home"),
-        ({"reader": "lenient"}, "reader"),
-        ({"exact_match": True}, "exact_match"),
-    ],
-)
-def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        judge(**options)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{question} {answer}", "never shows the answer"),
-        ("{question} {prediction}", "never shows the accepted answers"),
-        ("{answer} {prediction}", "never shows question"),
-        ("{question} {answer} {prediction} {tone}", "has the placeholders tone"),
-    ],
-)
-def test_a_prompt_has_the_right_placeholders(text: str, message: str) -> None:
-    prompts = {"x": PromptText(name="official/x", text=text, official=True)}
-    with pytest.raises(ConfigError, match=message):
-        KINDS["equivalence"].make(
-            JudgeSettings(
-                model="m", provider="p", options={"prompt": "official/x"}, prompts=prompts
-            )
-        )
-
-
-def test_a_model_and_two_labels_are_needed() -> None:
-    with pytest.raises(ConfigError, match="give its 'provider' and 'model'"):
-        KINDS["equivalence"].make(JudgeSettings())
+def test_two_labels_are_needed() -> None:
     with pytest.raises(ConfigError, match="use another way of judging"):
         KINDS["equivalence"].make(
             JudgeSettings(model="m", provider="p", content={"labels": ["good", "bad"]})

@@ -1,6 +1,5 @@
 """Marks: what has one, what must not, and that looking takes no time."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -8,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.judges.flags import ConstantAnswer, case_flags, constant_answer, text_flags
+from tests.table import over_rows
 from tests.unit.hostile import MARKED, UNMARKED
 from tests.unit.judging import case_of
 
@@ -44,13 +44,13 @@ HONEST = [
 ]
 
 
-@pytest.mark.parametrize(("mark", "text"), MARKED)
+@over_rows(("mark", "text"), MARKED)
 def test_attacks_are_marked(mark: str, text: str) -> None:
     for answer in (text, f"The Danube.\n\n{text}", f"{'The Danube flows. ' * 200}\n{text}\nBye."):
         assert mark in text_flags(answer)
 
 
-@pytest.mark.parametrize("text", [*HONEST, *UNMARKED])
+@over_rows("text", [*HONEST, *UNMARKED])
 def test_honest_answers_are_not(text: str) -> None:
     assert text_flags(text) == ()
 
@@ -70,20 +70,6 @@ def test_a_text_has_each_mark_once() -> None:
 @given(st.text() | st.text(alphabet="<>[]#:\n score verdict judge 10A\u200b\U000e0041"))
 def test_any_text_can_be_looked_at(text: str) -> None:
     assert set(text_flags(text)) <= MARKS
-
-
-@pytest.mark.parametrize(
-    "piece",
-    [
-        "score: ", "<<abc", "judge ", "ignore all ", "[the end of ", "\n", "give this answer ",
-        "请给", '{"winner":', "** ", "\u200b", "model ", "# ", "as the very judge ", "verdict: a ",
-    ],
-)  # fmt: skip
-def test_a_huge_answer_is_looked_at_at_once(piece: str) -> None:
-    """Quadratic matching would take minutes."""
-    began = time.perf_counter()
-    text_flags(piece * (200_000 // len(piece)) + "score")
-    assert time.perf_counter() - began < 2
 
 
 @pytest.mark.skipif(not GOLD.exists(), reason="the gold data (../shared/gold) is not here")

@@ -30,6 +30,7 @@ from judgebench.records import (
     Verdict,
 )
 from judgebench.template import PromptText, lettered, reference_to, right_letter
+from tests.table import over_rows
 from tests.unit.hostile import HOSTILE
 from tests.unit.judging import asked_text, read, talk
 from tests.unit.test_judges_injection import quotes
@@ -116,7 +117,7 @@ def test_upstreams_rule_does_without_the_rescue() -> None:
     assert said(upstream, choice("(B)")) == RIGHT
 
 
-@pytest.mark.parametrize("blank", ["", " \n\t"])
+@over_rows("blank", ["", " \n\t"])
 def test_a_blank_answer_scores_nothing_without_a_call(blank: str) -> None:
     for judge in (judge_of(), by_rule(), judge_of(**BY_OFFICIAL)):
         assert said(judge, case(blank)) == WRONG
@@ -124,7 +125,7 @@ def test_a_blank_answer_scores_nothing_without_a_call(blank: str) -> None:
     assert said(by_rule(multiple_choice="upstream_rule"), choice(blank)) == NO_OPTION
 
 
-@pytest.mark.parametrize("options", [{}, BY_OFFICIAL])
+@over_rows("options", [{}, BY_OFFICIAL])
 def test_a_long_answer_is_shown_cut(options: dict[str, Any]) -> None:
     judge = judge_of(**options, max_answer_chars=100)
     for asked in (case("y" * 150 + "z" * 150), choice("y" * 150 + "z" * 150)):
@@ -193,7 +194,7 @@ def test_a_free_answer_is_graded_on_the_last_line() -> None:
         assert isinstance(read(judge_of(), asked, text), Unreadable), text
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("line", "verdict"),
     [
         ("option {code}: B", RIGHT),
@@ -239,7 +240,7 @@ def test_a_hostile_answer_neither_ends_before_it_does_nor_is_read_as_the_verdict
                 assert verdict == Score(value=0.2 * (name == "score"), low=0.0, high=1.0), reply
 
 
-@pytest.mark.parametrize("explain", [True, False])
+@over_rows("explain", [True, False])
 def test_verdicts_as_json(explain: bool) -> None:
     judge = judge_of(format="json", explain=explain)
     reason = {"reason": "why"} if explain else {}
@@ -309,7 +310,7 @@ def test_official_prompts_are_filled_as_upstream_does() -> None:
     assert verdict == RIGHT
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("reply", "strict", "upstream"),
     [
         ("[0.7]", None, 0.7),
@@ -327,7 +328,7 @@ def test_both_readers_of_grades(reply: str, strict: float | None, upstream: floa
         assert (found.value if isinstance(found, Score) else None) == value
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("reply", "strict", "upstream"),
     [
         ("[[B]]", RIGHT, RIGHT),
@@ -377,7 +378,7 @@ def test_the_identity_holds_what_is_used_and_nothing_else() -> None:
     assert other.spec.prompt_sha != official.prompt_sha
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("settings", "message"),
     [
         ({}, "give its 'provider' and 'model'"),

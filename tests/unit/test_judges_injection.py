@@ -4,7 +4,6 @@ import hashlib
 import re
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +12,7 @@ from judgebench.judges.kinds import KINDS
 from judgebench.keys import request_key
 from judgebench.protocols import Judge, JudgeSettings
 from judgebench.records import Case, ChatRequest, Label, Message, Preference, Score, Unreadable
+from tests.table import over_rows
 from tests.unit.hostile import HOSTILE
 from tests.unit.judging import asked_text, case_of, contents, read
 
@@ -40,7 +40,7 @@ def test_there_are_a_hundred_of_them() -> None:
     assert len(set(HOSTILE)) >= 100
 
 
-@pytest.mark.parametrize("name", FRAMED)
+@over_rows("name", FRAMED)
 def test_each_answer_has_one_beginning_and_one_end(name: str) -> None:
     judge, answers = FRAMED[name]
     for hostile in HOSTILE:
@@ -77,7 +77,7 @@ def test_a_code_that_is_guessed_is_not_used() -> None:
         assert code_for(text) not in text
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("tries", "copy"),
     [(41054348, "FACADE"), (1822196, "fac\u200bade"), (8811163, "f\u0430cade")],
 )
@@ -108,7 +108,7 @@ def quotes(hostile: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("name", FRAMED)
+@over_rows("name", FRAMED)
 def test_a_quoted_answer_is_no_verdict(name: str) -> None:
     judge, answers = FRAMED[name]
     for hostile in HOSTILE:
@@ -132,7 +132,7 @@ def _code(judge: Judge, case: Case) -> str:
     return asked_text(judge, case).split("<<", 1)[1][:6]
 
 
-@pytest.mark.parametrize("prompt", ["short", "long"])
+@over_rows("prompt", ["short", "long"])
 def test_a_reference_judges_answer_stands_between_its_marks(prompt: str) -> None:
     judge = KINDS["reference"].make(
         JudgeSettings(model="m", provider="p", options={"prompt": prompt})

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-
 from judgebench.judges.readers.json import NOT_AN_OBJECT, OTHER_JSON, TWO_VERDICTS, json_object
 from judgebench.records import Reply
+from tests.table import over_rows
 
 
-@pytest.mark.parametrize(
+@over_rows(
     "text",
     [
         '{"a": 1}',
@@ -22,7 +21,7 @@ def test_a_fence_around_all_of_it_is_overlooked(text: str) -> None:
     assert json_object(Reply(text=text), ("a",)) == {"a": 1}
 
 
-@pytest.mark.parametrize(
+@over_rows(
     "text",
     [
         "",

@@ -14,6 +14,7 @@ from judgebench.errors import ConfigError
 from judgebench.judges.lexical import KINDS, Normalisation, contains, exact_match
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Case, Item, Label, Message, Response, Unreadable, Verdict
+from tests.table import over_rows
 
 MINI = Path(__file__).parents[2] / "tasks" / "trivia_judging_mini"
 
@@ -35,7 +36,7 @@ def verdict(judge: Any, asked: Case) -> Verdict:
     return found
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("answer", "options", "exact", "contained"),
     [
         ("Paris", {}, True, True),
@@ -64,7 +65,7 @@ def test_an_accent_is_one_character_or_two() -> None:
     assert exact_match("STRASSE", ["Straße"])
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("language", "options", "right"),
     [
         ("zh", {}, True),

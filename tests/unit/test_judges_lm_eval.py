@@ -21,6 +21,7 @@ from judgebench.records import (
     Unreadable,
     Verdict,
 )
+from tests.table import over_rows
 
 
 def judge(metric: str, **options: object) -> MetricJudge:
@@ -67,7 +68,7 @@ def test_what_was_thought_aloud_is_no_part_of_the_answer() -> None:
     assert question.messages[-1].content == "4"
 
 
-@pytest.mark.parametrize(("metric", "value"), [("length,none", 0.5), ("exact_match,none", 3.0)])
+@over_rows(("metric", "value"), [("length,none", 0.5), ("exact_match,none", 3.0)])
 def test_what_is_no_share_has_a_scale_without_ends(metric: str, value: float) -> None:
     assert asked(metric, value)[1] == Score(value=value, low=-math.inf, high=math.inf)
 

@@ -10,6 +10,7 @@ from judgebench.judges.readers.option_letters import (
     chosen_option,
 )
 from judgebench.records import Label, Verdict
+from tests.table import over_rows
 
 OPTIONS = ["a likely cause", "a rare cause", "no cause at all", "all of these"]
 RULES: list[Rule] = ["upstream", "rescue"]
@@ -22,7 +23,7 @@ def name(verdict: Verdict) -> str | None:
     return None
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("answer", "upstream", "rescued"),
     [
         ("A", "A", "A"),
@@ -106,17 +107,6 @@ def test_any_answer_names_an_option_or_none(answer: str, options: list[str]) -> 
     assert found is None or found in "ABCDEFGHIJ"[: len(options)]
     if found is None:
         assert name(chosen_option(answer, options, rule="upstream")) is None
-
-
-@pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize(
-    "piece",
-    ["*", " ", "A", "A,", " A", "and ", "**A", "(A", "the answer is ", "\n", "likely ", "'"],
-)
-def test_a_huge_answer_is_read_at_once(rule: Rule, piece: str) -> None:
-    """Quadratic matching would take longer than the suite may."""
-    for answer in (piece * 200_000, f"A.{piece * 200_000}x", f"**{piece * 200_000}x"):
-        name(chosen_option(answer, OPTIONS, rule=rule))
 
 
 def test_there_have_to_be_options() -> None:

@@ -29,6 +29,7 @@ from judgebench.records import (
 )
 from judgebench.secret import Secret
 from judgebench.template import PromptText
+from tests.table import over_rows
 from tests.unit.hostile import HOSTILE
 from tests.unit.judging import case_of, contents, listing, read, talk
 
@@ -83,7 +84,7 @@ def test_what_stands_in_an_answer_fills_no_placeholder_and_begins_no_message() -
     assert hostile in asked(judge(read="score"), case_of(hostile)).messages[-1].content
 
 
-@pytest.mark.parametrize("hostile", HOSTILE)
+@over_rows("hostile", HOSTILE)
 def test_a_hostile_answer_has_one_beginning_and_one_end(hostile: str) -> None:
     for own, texts in (
         (judge(read="score"), (hostile,)),
@@ -226,7 +227,7 @@ def test_several_criteria_in_one_json_are_parts_and_a_whole() -> None:
     assert read(patterns, ONE, "a=2") == Unreadable(reason="b: no verdict")
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("options", "reply", "verdict"),
     [
         ({"read": {"json": "$.score"}}, '{"why": "so", "score": 7}', 7.0),
@@ -288,7 +289,7 @@ def test_what_a_reply_says_of_one_answer(
             assert reason.startswith(verdict)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("options", "reply", "winner"),
     [
         ({"read": "brackets"}, "Both are fine. [[A]]", 0),
@@ -420,7 +421,7 @@ def _of(function: Any, content: Mapping[str, Any] | None = None) -> PromptJudge:
     return KINDS["python"].make(settings)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("returns", "verdict"),
     [
         (True, Label(name="correct")),
@@ -518,7 +519,7 @@ def _typed(code: str) -> Any:
     return names["judged"]
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("one", "same", "other"),
     [
         (_longer_than(5), _longer_than(5), _longer_than(100)),
@@ -527,7 +528,6 @@ def _typed(code: str) -> Any:
         *[(_typed(s), _typed(s), _typed(s + " + 1")) for s in ["def judged(answer): return 1"]],
         (partial(_longer_than, 5), partial(_longer_than, 5), partial(_longer_than, 100)),
     ],
-    ids=["around", "object", "lambda", "typed", "partial"],
 )  # fmt: skip
 def test_a_function_is_what_it_holds_too(one: Any, same: Any, other: Any) -> None:
     """Else the verdicts of the one would be taken for those of the other."""
@@ -580,7 +580,7 @@ def test_what_is_no_function_that_judges() -> None:
 # what cannot be a judge --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("prompt", "options", "says"),
     [
         ("Rate it.", {"read": "score"}, "shows no answer: put in {answer}, or both {answer_a} and"),

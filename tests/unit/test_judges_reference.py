@@ -1,7 +1,6 @@
 """The reference judge as a pure generator: what it asks, what it refuses, what it makes of it."""
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,6 +25,7 @@ from judgebench.records import (
     Verdict,
 )
 from judgebench.template import PromptText
+from tests.table import over_rows
 from tests.unit.judging import asked_text, case_of, listing, read, scoring, talk
 
 OFFICIAL = PromptText(
@@ -61,7 +61,7 @@ def test_one_question_one_reply_one_verdict() -> None:
     assert end.value.value == Label(name="correct")
 
 
-@pytest.mark.parametrize("blank", ["", " ", "\n\t\u00a0"])
+@over_rows("blank", ["", " ", "\n\t\u00a0"])
 def test_a_blank_answer_is_incorrect_without_a_call(blank: str) -> None:
     with pytest.raises(StopIteration) as end:
         next(judge().judge(case(blank)))
@@ -162,53 +162,6 @@ def test_sampling_of_the_suite_wins() -> None:
         )
     )
     assert spec.spec.sampling == {"max_completion_tokens": 9}
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"prompt": "shrot"}, "did you mean 'short'"),
-        ({"prompt": "official/plian"}, "not in the data home"),
-        ({"promt": "short"}, "did you mean 'prompt'"),
-        ({"format": "xml"}, "options: format"),
-        ({"max_answer_chars": 0}, "options: max_answer_chars"),
-        ({"format": "json", "reader": "upstream"}, "format is json"),
-        ({"format": "json", "maybe": "accept"}, "format is json"),
-        ({"unparsed": "incorrect"}, "needs 'reader: upstream'"),
-        ({"reader": "upstream", "maybe": "accept"}, "always accepts"),
-        ({"verdict": "logprobs", "format": "json"}, "how the reply begins"),
-        ({"verdict": "likelihood", "reader": "upstream"}, "how the reply begins"),
-        ({"verdict": "logprobs", "maybe": "accept"}, "needs 'verdict: text'"),
-    ],
-)
-def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        judge(**options)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{question} {references} {response} {tag}", "has the placeholders tag"),
-        ("{question} {response}", "never shows references"),
-        ("{question} {references}", "never shows answer"),
-    ],
-)
-def test_a_prompt_has_the_right_placeholders(text: str, message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        KINDS["reference"].make(
-            JudgeSettings(
-                model="m",
-                provider="p",
-                options={"prompt": "official/x"},
-                prompts={"x": replace(OFFICIAL, text=text)},
-            )
-        )
-
-
-def test_a_model_is_needed() -> None:
-    with pytest.raises(ConfigError, match="give its 'provider' and 'model'"):
-        KINDS["reference"].make(JudgeSettings(options={}))
 
 
 def test_readers_are_chosen_by_options() -> None:

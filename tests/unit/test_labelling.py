@@ -18,7 +18,7 @@ from judgebench.exchange.labels import import_labels
 from judgebench.labels import (
     LONGEST_NAME,
     TAKEN_BACK,
-    Asked,
+    LabelTask,
     answered_by,
     labelled,
     labelling_run,
@@ -27,7 +27,7 @@ from judgebench.labels import (
     place_of,
     put_label,
     queue,
-    rater_called,
+    rater_name,
 )
 from judgebench.records import (
     WITHDRAWN,
@@ -46,6 +46,7 @@ from judgebench.records import (
 )
 from judgebench.store import Store, open_store
 from judgebench.store.export import verdicts_of, write_table
+from tests.table import over_rows
 from tests.unit.exchanged import label as file_row
 from tests.unit.exchanged import rows_file
 
@@ -86,8 +87,8 @@ def model(name: str) -> bytes:
     return keys.model_key(ModelSpec(weights=f"name:{name}"))
 
 
-def asked(*models: str, rater: str = ANNA, opponent: str | None = None) -> Asked:
-    return Asked(
+def asked(*models: str, rater: str = ANNA, opponent: str | None = None) -> LabelTask:
+    return LabelTask(
         benchmark=BENCHMARK, version=VERSION, rater=rater,
         models=tuple(model(name) for name in models),
         opponent=None if opponent is None else model(opponent),
@@ -216,21 +217,21 @@ def test_only_people_label_and_only_what_there_is(store: Store) -> None:
     assert store.judges() == [], "nothing is kept of a label that could not be written"
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("typed", "rater"),
     [("anna", ANNA), (" anna ", ANNA), ("human/anna", ANNA), ("李雷", "human/李雷"),
      ("anna@example.org", "human/anna@example.org"), ("a b", "human/a b")],
 )  # fmt: skip
 def test_who_a_rater_is(typed: str, rater: str) -> None:
-    assert rater_called(typed) == rater
+    assert rater_name(typed) == rater
 
 
-@pytest.mark.parametrize(
+@over_rows(
     "typed", ["", " ", "human/", "a\0b", "a\nb", "\ud800", "a\u202eb", "x" * (LONGEST_NAME + 1)]
 )
 def test_what_can_be_no_rater(typed: str) -> None:
     with pytest.raises(InputError, match="rater"):
-        rater_called(typed)
+        rater_name(typed)
 
 
 LABEL = """

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.records import NOT_SAID, ResponseStatus
 from judgebench.workers.backends import Generated
 from judgebench.workers.final_answer import FinalAnswer, cut_at, read_answer
+from tests.table import over_rows
 
 PROMPT = "<|user|>Which river?<|assistant|>"
 
@@ -19,7 +19,7 @@ def read(
     return read_answer(Generated(raw=raw, finish_reason=finish), prompt=prompt, think_end=end)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("raw", "finish", "text", "reasoning", "status"),
     [
         (" The Danube.\n", "stop", "The Danube.", None, "ok"),
@@ -83,7 +83,7 @@ def test_any_text_is_read_and_no_reasoning_is_judged(raw: str, finish: str | Non
     assert "</think>" not in answer.text
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("ended", "status"),
     [("stop", "ok"), ("length", "truncated"), ("abort", "end_unknown"), (NOT_SAID, "end_unknown"),
      (None, "ok")],

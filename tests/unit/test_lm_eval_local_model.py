@@ -20,6 +20,7 @@ from judgebench.responses.local import (
     generation_of,
     prompting_of,
 )
+from tests.table import over_rows
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,13 @@ def test_sampling_has_a_seed() -> None:
     assert by_temperature["do_sample"] is True
 
 
-@pytest.mark.parametrize("name", ["max_gen_toks", "max_new_tokens", "max_tokens"])
+@over_rows("name", ["max_gen_toks", "max_new_tokens", "max_tokens"])
 def test_the_suite_decides_the_length_under_any_name(name: str) -> None:
     # lm-eval would let the task's max_gen_toks win over the suite's max_new_tokens in silence
     assert generation_of(local(**{name: 9}), Asked()).max_gen_toks == 9
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("gen_kwargs", "said"),
     [
         ({"temperature": 0.7}, "contradict"),

@@ -26,6 +26,7 @@ from judgebench.workers.hub import offline_if_unreachable
 from judgebench.workers.judge import after_reasoning, of_text
 from judgebench.workers.prompts import ChatPrompts, system_first
 from judgebench.workers.protocol import Answer, BatchAnswerer, Question, Refusal
+from tests.table import over_rows
 
 SCRIPTED = '''
 import json, os, signal, subprocess, sys, time
@@ -582,7 +583,7 @@ def test_questions_that_cannot_be_put(judge: Callable[..., local.LocalJudge]) ->
         asyncio.run(provider.complete(question(provider="elsewhere")))
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("given", "says"),
     [
         ({"provider_options": {"modell": "hf"}}, "did you mean 'model'"),

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.metrics.accuracy import accuracies
@@ -15,6 +15,7 @@ from judgebench.metrics.ranked_rows import Standing
 from judgebench.metrics.verdict_table import FAILED
 from judgebench.stats.ranking import rank_sets
 from judgebench.stats.resample import wilson_interval
+from tests.table import over_rows
 
 FAST = Intervals(n_replicates=200)
 
@@ -134,9 +135,7 @@ def test_of_more_than_two_labels_the_last_is_the_positive_one() -> None:
     assert rows[0].leading.value == pytest.approx(1 / 3)
 
 
-@pytest.mark.parametrize(
-    "marks", ["+-" * 14, "+" * 40, "-" * 40, "+" * 391 + "-" * 9, "+" * 9 + "-" * 391]
-)
+@over_rows("marks", ["+-" * 14, "+" * 40, "-" * 40, "+" * 391 + "-" * 9, "+" * 9 + "-" * 391])
 def test_wilson_where_a_bootstrap_does_not_serve(marks: str) -> None:
     a = by_model(board(a=marks))["a"].leading
     low, high = wilson_interval(marks.count("+"), len(marks))
@@ -216,7 +215,6 @@ def test_best_first_and_unknown_last() -> None:
     assert [row.model for row in rows] == ["c", "b", "a"]
 
 
-@settings(deadline=None, max_examples=40)
 @given(st.lists(st.text("+-?.", min_size=5, max_size=5), min_size=1, max_size=4))
 def test_invariants(marks: list[str]) -> None:
     columns = board(**{f"m{i}": row for i, row in enumerate(marks)})

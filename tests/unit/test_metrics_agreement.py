@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kendalltau, spearmanr
 
@@ -307,7 +307,6 @@ class TestIntervals:
 
 
 class TestWorstCases:
-    @settings(deadline=None, max_examples=25)
     @given(
         st.lists(st.sampled_from(["++", "+-", "-+", "--"]), min_size=3, max_size=8),
         st.lists(st.sampled_from("+-"), min_size=1, max_size=4),
@@ -407,7 +406,6 @@ def test_every_two_judges_against_each_other() -> None:
     assert rows[0].metrics["cohen_kappa"].value == pytest.approx(there.value)
 
 
-@settings(deadline=None, max_examples=40)
 @given(
     st.lists(
         st.tuples(st.text("+-?.", min_size=7, max_size=7), st.text("+-?.", min_size=7, max_size=7)),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from itertools import permutations
 
-import pytest
-
 from judgebench.metrics.board_kinds import BoardKind, board, by_board
 from judgebench.metrics.verdict_table import FAILED
+from tests.table import over_rows
 
 Row = tuple[str, str, str | None, str | None]
 
@@ -22,7 +21,7 @@ def boards(columns: dict[str, list]) -> dict[BoardKind, list[int]]:
     return {kind: rows.tolist() for kind, rows in by_board(columns).items()}
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("rows", "where"),
     [
         ([("label", "j", None, None), ("unreadable", "j", None, None)], "label"),

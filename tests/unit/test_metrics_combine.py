@@ -22,6 +22,7 @@ from judgebench.metrics.combine import panel_verdicts
 from judgebench.metrics.scores import by_dimension, scores
 from judgebench.metrics.verdict_table import FAILED
 from judgebench.metrics.win_rate import NEAR, win_rates
+from tests.table import over_rows
 
 WORDS = {"+": "correct", "-": "incorrect", "?": None, "!": None}
 KINDS = {"?": "unreadable", "!": FAILED}
@@ -110,7 +111,7 @@ def test_too_few_readable_verdicts_are_none() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("said", "p"),
     [
         ((0.9, 0.6, 0.0), 1.0),

@@ -11,6 +11,7 @@ from judgebench.metrics.confidence import DRAWN, Figures, QuestionSet, estimates
 from judgebench.metrics.intervals import Intervals, wilson
 from judgebench.stats.alignment import alignment, first_fifth, random_fifth
 from judgebench.stats.resample import content_seed
+from tests.table import over_rows
 
 QUICK = Intervals(n_replicates=150)
 N = 60
@@ -87,7 +88,7 @@ def test_what_lacks_either_is_missing_where_both_were_expected() -> None:
     assert (found.missing, len(found.correct)) == (2, N - 3)
 
 
-@pytest.mark.parametrize(("wrong", "method"), [(9, "wilson"), (10, "percentile")])
+@over_rows(("wrong", "method"), [(9, "wilson"), (10, "percentile")])
 def test_accuracy_with_few_wrong_answers_has_wilsons_interval(wrong: int, method: str) -> None:
     asked, generator = questions("s"), np.random.default_rng(5)
     found = figures(
@@ -116,7 +117,7 @@ def test_accuracy_has_wilsons_interval_on_one_set_and_that_of_the_draws_on_sever
     assert [both.low, both.high] == pytest.approx(np.quantile(means, [0.025, 0.975]).tolist())
 
 
-@pytest.mark.parametrize("n", [1, 12, 19, 20])
+@over_rows("n", [1, 12, 19, 20])
 def test_under_twenty_questions_an_ece_is_the_plug_in_alone(n: int) -> None:
     asked = questions("s")
     y = np.where(np.arange(N) < n, np.arange(N) % 2, math.nan)
@@ -137,7 +138,7 @@ def test_under_twenty_questions_an_ece_is_the_plug_in_alone(n: int) -> None:
     assert ece.undefined == said
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("rarer", "without"),
     [
         (4, {"brier", "alignment", "alignment_random"}),
@@ -146,7 +147,7 @@ def test_under_twenty_questions_an_ece_is_the_plug_in_alone(n: int) -> None:
         (12, set()),
     ],
 )
-@pytest.mark.parametrize("turned", [False, True])
+@over_rows("turned", [False, True])
 def test_few_of_either_outcome_have_no_interval(
     rarer: int, without: set[str], turned: bool
 ) -> None:

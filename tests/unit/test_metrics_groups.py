@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.metrics.accuracy import accuracies
@@ -89,7 +89,6 @@ def test_labels_and_comparisons_have_groups_too() -> None:
     st.lists(st.sampled_from([0.0, 0.3, 1.0]), min_size=10, max_size=12),
     st.lists(st.integers(1, 4), min_size=12, max_size=12),
 )
-@settings(max_examples=40, deadline=None)
 def test_rows_of_one_question_are_drawn_together(score: list[float], times: list[int]) -> None:
     """As a bootstrap of questions, each weighing as often as it occurs."""
     values, unit = {}, {}

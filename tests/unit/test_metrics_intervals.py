@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import pytest
 
 from judgebench.metrics.intervals import ALL_EQUAL, Intervals, wilson
+from tests.table import over_rows
 
 
 def draws(value: float, spread: float) -> np.ndarray:
     return value + spread * np.array([[0.0], [-1.0], [1.0], [0.0]])
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("value", "spread"), [(5.0, 0.0), (0.01, 1e-17), (0.1 + 0.2, 5e-17), (1e6, 1e-8), (0.0, 0.0)]
 )
 def test_equal_draws_have_no_interval_and_the_reason(value: float, spread: float) -> None:
@@ -24,7 +24,7 @@ def test_equal_draws_have_no_interval_and_the_reason(value: float, spread: float
     assert method.endswith(ALL_EQUAL)
 
 
-@pytest.mark.parametrize(("value", "spread"), [(5.0, 1e-6), (0.01, 1e-9), (0.0, 1e-6)])
+@over_rows(("value", "spread"), [(5.0, 1e-6), (0.01, 1e-9), (0.0, 1e-6)])
 def test_draws_that_vary_have_one(value: float, spread: float) -> None:
     low, high, method = Intervals().ends(draws(value, spread), None).at(0)
     assert low < value < high
@@ -39,6 +39,6 @@ def test_draws_that_are_equal_where_they_are_defined_have_none() -> None:
     assert method.endswith(ALL_EQUAL)
 
 
-@pytest.mark.parametrize(("units", "given"), [(29.0, True), (30.0, False)])
+@over_rows(("units", "given"), [(29.0, True), (30.0, False)])
 def test_a_proportion_has_wilsons_interval_under_thirty_items(units: float, given: bool) -> None:
     assert (wilson(0.5, units, level=0.95) is not None) == given

@@ -22,6 +22,7 @@ from judgebench.metrics.outcome_agreement import OutcomeAgreement, outcome_agree
 from judgebench.metrics.outcome_board import outcome_board
 from judgebench.metrics.paired import before_and_after
 from judgebench.records import BINARY
+from tests.table import over_rows
 
 QUICK = Intervals(n_replicates=200)
 N_ITEMS = 24
@@ -90,7 +91,7 @@ def test_leniency_of_labels_by_hand() -> None:
         assert one.estimate.units == len(means)
 
 
-@pytest.mark.parametrize("kind", ["label", "preference"])
+@over_rows("kind", ["label", "preference"])
 def test_the_map_of_kappas_is_that_of_the_report(kind: str) -> None:
     """The very same estimates, intervals and counts, and no other metric."""
     if kind == "label":

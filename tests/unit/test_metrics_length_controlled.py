@@ -18,7 +18,7 @@ from judgebench.metrics.length_calibration import (
 from judgebench.metrics.length_controlled import (
     AS_PUBLISHED,
     PUBLISHED_ERROR,
-    Compared,
+    LengthComparisons,
     compared,
     compat,
     exact,
@@ -26,6 +26,7 @@ from judgebench.metrics.length_controlled import (
 from judgebench.metrics.win_rate import win_rates
 from judgebench.stats import length_control as lc
 from judgebench.stats.resample import content_seed, expanded_level, multinomial_weights
+from tests.table import over_rows
 
 QUICK = Intervals(n_replicates=60)
 N = 230
@@ -61,11 +62,11 @@ def board(*, anchored: bool = False, seed: int = 0) -> Board:
     return columns, lengths, calibration
 
 
-def rows_of(columns: dict[str, list[Any]], lengths: Any, judge: str = "j") -> Compared:
+def rows_of(columns: dict[str, list[Any]], lengths: Any, judge: str = "j") -> LengthComparisons:
     return compared(columns, "base", lengths, frozenset({judge}))[judge]
 
 
-@pytest.mark.parametrize("anchored", [True, False])
+@over_rows("anchored", [True, False])
 def test_a_calibration_out_and_in_again(anchored: bool) -> None:
     _, _, calibration = board(anchored=anchored)
     again = from_json(to_json(calibration.difficulty, calibration.anchors), "n")
@@ -78,7 +79,7 @@ def test_a_calibration_out_and_in_again(anchored: bool) -> None:
             np.testing.assert_array_equal(getattr(again.anchors, name), theirs)
 
 
-@pytest.mark.parametrize("anchored", [True, False])
+@over_rows("anchored", [True, False])
 def test_value_and_interval_are_those_of_the_statistic(anchored: bool) -> None:
     columns, lengths, calibration = board(anchored=anchored)
     one = rows_of(columns, lengths)

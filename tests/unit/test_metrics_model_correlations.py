@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kendalltau, pearsonr, spearmanr
 
@@ -21,7 +21,6 @@ def boards(x: list[float], y: list[float]) -> tuple[dict[str, float], dict[str, 
 
 
 @given(PAIRS)
-@settings(max_examples=60, deadline=None)
 def test_values_are_those_of_scipy(pairs: list[tuple[int, int]]) -> None:
     x, y = ([float(value) for value in side] for side in zip(*pairs, strict=True))
     found = correlations(*boards(x, y))

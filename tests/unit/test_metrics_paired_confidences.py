@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from judgebench.metrics.confidence import QuestionSet
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.paired import Compared, PairedModels
+from judgebench.metrics.paired import PairedModels, PairedTests
 from judgebench.metrics.paired_confidences import (
     CONFIDENCE_METRICS,
     SetOfTwo,
@@ -24,6 +24,7 @@ from judgebench.metrics.paired_confidences import (
 from judgebench.stats.alignment import alignment, first_fifth
 from judgebench.stats.calibration_error import calibration_error
 from judgebench.stats.confidence import auroc, brier
+from tests.table import over_rows
 
 QUICK = Intervals(n_replicates=200, level=0.9)
 NONE = math.nan
@@ -48,7 +49,7 @@ def made(n: int, seed: int = 0, name: str = "nq", size: int | None = None) -> Se
     return one_set(c, y, name, size)
 
 
-def outcome(metric: str, *sets: SetOfTwo) -> tuple[PairedModels, Compared]:
+def outcome(metric: str, *sets: SetOfTwo) -> tuple[PairedModels, PairedTests]:
     return of_confidences(
         sets, metric=metric, confidence="C", judge="J", alpha=0.05, intervals=QUICK
     )
@@ -62,7 +63,7 @@ def value(metric: str, c: Sequence[float], y: Sequence[float]) -> float:
     return float((auroc if metric == "auroc" else brier)(c, y))
 
 
-@pytest.mark.parametrize("metric", ["auroc", "ece"])
+@over_rows("metric", ["auroc", "ece"])
 def test_the_difference_of_each_draw_is_that_of_a_plain_loop(metric: str) -> None:
     of = made(30)
     pair, found = outcome(metric, of)
@@ -84,7 +85,7 @@ def test_the_difference_of_each_draw_is_that_of_a_plain_loop(metric: str) -> Non
     assert np.isnan(pair.mean).all()  # no item has an AUROC of its own
 
 
-@pytest.mark.parametrize("metric", CONFIDENCE_METRICS)
+@over_rows("metric", CONFIDENCE_METRICS)
 def test_sets_are_averaged_by_their_sizes_and_drawn_by_themselves(metric: str) -> None:
     sets = made(40, 1, "nq", 300), made(40, 2, "hotpot", 100)
     pair, found = outcome(metric, *sets)
@@ -154,7 +155,7 @@ def test_the_ends_of_an_ece_hold_all_that_could_be(
         assert low - 1e-12 <= could <= high + 1e-12
 
 
-@pytest.mark.parametrize("metric", ["auroc", "ece"])
+@over_rows("metric", ["auroc", "ece"])
 def test_what_is_missing_is_worst_at_one_end_and_best_at_the_other(metric: str) -> None:
     of = made(50)
     of.confidence[:3, 0] = NONE

@@ -13,7 +13,7 @@ from judgebench.metrics import length_controlled
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.length_calibration import LengthCalibration
-from judgebench.metrics.paired import Compared, PairedModels, paired_models
+from judgebench.metrics.paired import PairedModels, PairedTests, paired_models
 from judgebench.metrics.paired_length_control import at_equal_length
 from judgebench.records import BINARY
 from judgebench.stats.length_control import CANDIDATES
@@ -67,7 +67,7 @@ def outcome(
     lengths: dict[tuple[str, str], float] | None = None,
     calibration: LengthCalibration = CALIBRATION,
     intervals: Intervals = QUICK,
-) -> tuple[PairedModels, Compared]:
+) -> tuple[PairedModels, PairedTests]:
     columns = verdicts(said or {})
     pair = paired_models(columns, BoardKind("preference", "base"), "j", "new", "old", labels=BINARY)
     return at_equal_length(

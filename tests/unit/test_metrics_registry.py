@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
 from judgebench.metrics.registry import METRICS, digits, heading, meanings, metric
+from tests.table import over_rows
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("name", "base"),
     [
         ("win_rate/category/a b", "win_rate"),

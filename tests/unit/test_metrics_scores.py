@@ -14,6 +14,7 @@ from judgebench.metrics.ranked_rows import Standing
 from judgebench.metrics.scores import by_dimension, scores
 from judgebench.metrics.verdict_table import FAILED
 from judgebench.stats.ranking import rank_sets
+from tests.table import over_rows
 
 FAST = Intervals(n_replicates=200)
 
@@ -97,7 +98,7 @@ def ranks_of(columns: dict[str, list]) -> dict[str, tuple[int | None, int | None
     return {name: (row.rank, row.rank_low, row.rank_high) for name, row in rows.items()}
 
 
-@pytest.mark.parametrize("scale", [(1.0, 10.0), (-math.inf, math.inf)])
+@over_rows("scale", [(1.0, 10.0), (-math.inf, math.inf)])
 def test_sets_of_ranks_are_on_the_scale_of_the_scores(scale: tuple[float, float]) -> None:
     """Without ends the scale is as wide as what is seen: here from 1 to 10 as well."""
     table = np.random.default_rng(4).normal(np.linspace(4.0, 7.0, 6), 1.5, (50, 6))
@@ -146,7 +147,7 @@ def test_no_scores_are_no_rows() -> None:
     assert scores(given()) == ()
 
 
-@pytest.mark.parametrize("n", [2, 9, 10])
+@over_rows("n", [2, 9, 10])
 def test_under_ten_items_a_mean_has_no_interval_and_the_reason(n: int) -> None:
     a = scores(given(*(("a", str(i), 1.0 + 8.0 * (i % 2)) for i in range(n))))[0].leading
     assert math.isnan(a.low) == math.isnan(a.high) == (n < 10)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.metrics.style import STYLE, Style, mean_style, style_differences, style_of
+from tests.table import over_rows
 
 MARKDOWN = """\
 # One
@@ -34,7 +35,7 @@ def test_marks_are_counted_outside_code() -> None:
     assert style_of(MARKDOWN) == Style(length=len(MARKDOWN), headers=2, lists=4, bold=3)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("text", "marks"),
     [
         ("", (0, 0, 0)),
@@ -83,7 +84,7 @@ def test_any_text_has_a_style(text: str) -> None:
     assert sum(found[1:]) <= 2 * len(text)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     "piece", ["\n", " ", "`", "``` ", "**", "**a", "__", "_a", "#", "1", " \n", "-\n", "\r", "1.\n"]
 )
 def test_hostile_texts_take_no_time(piece: str) -> None:

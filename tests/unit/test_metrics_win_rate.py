@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given as generated
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.ranked_rows import Standing
 from judgebench.metrics.verdict_table import FAILED
 from judgebench.metrics.win_rate import win_rates
+from tests.table import over_rows
 
 FAST = Intervals(n_replicates=100)
 ORDER = {"1": "model_first", "2": "opponent_first", "": "single"}
@@ -139,7 +139,6 @@ ANY_ROW = st.tuples(
 )
 
 
-@settings(deadline=None, max_examples=80)
 @generated(st.lists(ANY_ROW, min_size=1, max_size=20))
 def test_as_a_loop_over_items_computes_it(rows: list[Row]) -> None:
     for model, row in by_model(given(*rows)).items():
@@ -156,7 +155,7 @@ def test_as_a_loop_over_items_computes_it(rows: list[Row]) -> None:
             assert found.worst_low - 1e-9 <= found.value <= found.worst_high + 1e-9
 
 
-@pytest.mark.parametrize(("flipped", "method"), [(9, "wilson"), (10, "percentile")])
+@over_rows(("flipped", "method"), [(9, "wilson"), (10, "percentile")])
 def test_few_flips_have_wilsons_interval(flipped: int, method: str) -> None:
     rows = [
         row

@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-import pytest
+from tests.table import over_rows
 
 TASKS = Path(__file__).parents[2] / "tasks"
 SPLITS = ["free-form", "multiple-choice"]
@@ -117,7 +117,7 @@ def share_of_han(text: str) -> float:
     return sum("\u3400" <= letter <= "\u9fff" for letter in letters) / len(letters)
 
 
-@pytest.mark.parametrize("benchmark", BENCHMARKS)
+@over_rows("benchmark", BENCHMARKS)
 def test_forty_eight_items_are_distinct_and_have_references(benchmark: str) -> None:
     items = read(benchmark, "items.jsonl")
     assert len({item["id"] for item in items}) == len(items)
@@ -130,7 +130,7 @@ def test_forty_eight_items_are_distinct_and_have_references(benchmark: str) -> N
         assert len(set(item["references"])) == len(item["references"])
 
 
-@pytest.mark.parametrize(("benchmark", "name", "models", "samples"), ANSWERS)
+@over_rows(("benchmark", "name", "models", "samples"), ANSWERS)
 def test_every_answer_is_there_once_and_judged_once(
     benchmark: str, name: str, models: list[str], samples: int
 ) -> None:
@@ -142,7 +142,7 @@ def test_every_answer_is_there_once_and_judged_once(
     assert {row["benchmark"] for row in rows} == {benchmark}
 
 
-@pytest.mark.parametrize("benchmark", ["mixeval_mini", "honestybench_mini"])
+@over_rows("benchmark", ["mixeval_mini", "honestybench_mini"])
 def test_a_label_is_one_of_two_words_with_a_code_when_incorrect(benchmark: str) -> None:
     labels = read(benchmark, "labels.jsonl")
     assert {(row["judge"], row["kind"]) for row in labels} == {("human/authors", "label")}
@@ -154,7 +154,7 @@ def test_a_label_is_one_of_two_words_with_a_code_when_incorrect(benchmark: str) 
     }
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("benchmark", "hostile"),
     [
         *(("mixeval_mini", text) for text in ("[[B]]", "[[1.0]]", "**C.", "{answer}", "Ｂ", "％")),
@@ -172,7 +172,7 @@ def test_hostile_texts_are_present(benchmark: str, hostile: str) -> None:
     assert any(hostile in row["text"] for row in read(benchmark, "answers.jsonl"))
 
 
-@pytest.mark.parametrize("benchmark", BENCHMARKS)
+@over_rows("benchmark", BENCHMARKS)
 def test_some_answer_is_blank(benchmark: str) -> None:
     assert any(not bare(row["text"]) for row in read(benchmark, "answers.jsonl"))
 
@@ -186,7 +186,7 @@ def test_mixeval_ids_and_repeated_rows() -> None:
         assert f"`{repeat}`" in readme("mixeval_mini")
 
 
-@pytest.mark.parametrize("name", ["answers.jsonl", "labels.jsonl"])
+@over_rows("name", ["answers.jsonl", "labels.jsonl"])
 def test_mixeval_a_repeated_row_is_answered_and_labelled_as_its_item(name: str) -> None:
     rows = {key(row): row for row in read("mixeval_mini", name)}
     for repeat, item in REPEATS.items():
@@ -242,7 +242,7 @@ def test_mixeval_readme_counts_the_labels() -> None:
     assert missing_counts("mixeval_mini", reasons(once)) == []
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("name", "rule", "split"),
     [
         ("exact match", exact, "free-form"),
@@ -406,7 +406,7 @@ def test_honestybench_readme_counts_the_consistently_wrong() -> None:
     assert f"for {bluffer} questions at least five of the six" in readme("honestybench_mini")
 
 
-@pytest.mark.parametrize(("name", "rule"), [("exact match", exact), ("contains", contains)])
+@over_rows(("name", "rule"), [("exact match", exact), ("contains", contains)])
 def test_honestybench_readme_measures_judges_without_a_model(
     name: str, rule: Callable[[str, Row], bool]
 ) -> None:

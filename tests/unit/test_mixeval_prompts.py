@@ -17,6 +17,7 @@ from judgebench.judges.kinds import (
     multiple_choice_placeholders,
 )
 from judgebench.template import lettered, letters
+from tests.table import over_rows
 
 
 def test_a_question_with_options() -> None:
@@ -31,13 +32,13 @@ def test_a_question_without_options() -> None:
     assert with_text == f"Question: On Vienna.\nWhich river?\n{OWN.free_form}"
 
 
-@pytest.mark.parametrize("dataset", STEP_BY_STEP)
+@over_rows("dataset", STEP_BY_STEP)
 def test_what_has_to_be_thought_through(dataset: str) -> None:
     asked = free_form_prompt("2 + 2?", context=None, dataset=dataset)
     assert asked.endswith(OWN.by_dataset[dataset])
 
 
-@pytest.mark.parametrize("context", [None, "", "   ", "none", "None", "NULL"])
+@over_rows("context", [None, "", "   ", "none", "None", "NULL"])
 def test_what_is_no_context(context: str | None) -> None:
     asked = free_form_prompt("Which river?", context=context, dataset="DROP")
     assert asked == f"Question: Which river?\n{OWN.free_form}"
@@ -63,13 +64,13 @@ def test_accepted_answers_are_numbered() -> None:
     assert placeholders["gold_ans"] == "<answer 1> Danube; <answer 2> Donau"
 
 
-@pytest.mark.parametrize("n", [0, 27])
+@over_rows("n", [0, 27])
 def test_letters_end(n: int) -> None:
     with pytest.raises(ValueError, match="options have letters"):
         letters(n)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("split", "reply", "part"),
     [
         ("multiple-choice", "B\n\nWhat next?\nA. one", "B"),

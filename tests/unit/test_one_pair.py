@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,18 +18,12 @@ from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.reports.nights import nights
 from judgebench.reports.render import render
 from judgebench.reports.run_diff import run_diff
-from judgebench.store import Store, open_store
+from judgebench.store import Store
 from tests.unit.two_runs import JUDGE, Judged, put_run
 
 LEVEL = 0.95
 RUBRIC = replace(JUDGE, kind="rubric")
 BASE = Judged(said="", model="base", weights="w:b")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(str(tmp_path / "s.db")) as opened:
-        yield opened
 
 
 def drawn(letters: str, n: int, seed: int, share: float) -> str:
@@ -86,7 +78,7 @@ def estimates_of(store: Store, kind: str, before: str, after: str) -> dict[str, 
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_pair_has_one_difference_everywhere(store: Store, kind: str, missing: str) -> None:
     letters = KINDS[kind][0]
-    before, after = drawn(letters, 60, 1, 0.3), drawn(letters, 60, 2, 0.5)
+    before, after = drawn(letters, 40, 1, 0.3), drawn(letters, 40, 2, 0.5)
     if missing:
         before, after = f"?{before[1:]}", f"{after[:-2]}??"
     found = estimates_of(store, kind, before, after)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from judgebench.records import is_human
+from tests.table import over_rows
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("judge", "human"),
     [("human", True), ("human/ann", True), ("humanoid", False), ("a/human", False), ("", False)],
 )

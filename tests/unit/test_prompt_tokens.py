@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from judgebench.workers.backends import Decoding, PromptTokens
 from judgebench.workers.backends.vllm import Vllm
+from tests.table import over_rows
 
 BOS = 1
 
@@ -36,7 +35,7 @@ def ids(text: str) -> list[int]:
     return [BOS if letter == "^" else ord(letter) for letter in text]
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("rule", "text", "expected"),
     [
         ({}, "^ab", "^ab"),

@@ -30,6 +30,7 @@ from judgebench.records import (
     VerdictSlot,
 )
 from tests.scripted import Scripted
+from tests.table import over_rows
 from tests.unit import virtual_time
 from tests.written import WrittenAtOnce
 
@@ -141,9 +142,7 @@ def test_what_was_spent_is_not_known_once_a_price_was_not() -> None:
     assert (budget.spent_usd, budget.spent_tokens) == (None, 5)
 
 
-@pytest.mark.parametrize(
-    ("reply", "spent"), [(used(None, None), 10), (used(2, None), 6), (used(None, 1), 7)]
-)
+@over_rows(("reply", "spent"), [(used(None, None), 10), (used(2, None), 6), (used(None, 1), 7)])
 def test_where_a_server_does_not_say_the_most_is_counted(reply: Reply, spent: int) -> None:
     budget = Budget(max_cost_usd=100)
     asyncio.run(asked(budgeted(Scripted(lambda _: reply), budget)))
@@ -291,7 +290,7 @@ def test_failed_attempts_are_written_down_by_whether_they_were_charged() -> None
     assert budget.spent_usd == 23
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("error", "spent"),
     [
         (asyncio.CancelledError(), 10),
@@ -335,7 +334,7 @@ def size(provider: str = "openai_compatible", longest: int | None = None) -> Cal
     return CallSize(ESTIMATE, provider=provider, longest_reply=longest)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("request_", "provider", "longest", "most"),
     [
         (question(decoding={"max_tokens": 20}), "openai_compatible", None, 20),

@@ -9,6 +9,7 @@ from judgebench.providers.anthropic import MESSAGES
 from judgebench.providers.capabilities import Capabilities, checked, for_request, reasoning_room
 from judgebench.providers.openai import CHAT, RESPONSES
 from judgebench.records import ChatRequest, Message
+from tests.table import over_rows
 from tests.wire.strict import fault
 
 SETTINGS = {
@@ -29,7 +30,7 @@ def asked(model: str, **fields: object) -> ChatRequest:
     return ChatRequest(provider="p", model=model, messages=messages, **given)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("model", "left_out"),
     [
         ("gpt-3.5-turbo-0125", ("response_format",)),
@@ -65,7 +66,7 @@ def test_chat_models_of_openai(model: str, left_out: tuple[str, ...]) -> None:
     assert fault("chat", body) is None
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("model", "effort", "left_out", "thinks"),
     [
         ("gemini-2.0-flash", None, (), False),
@@ -89,9 +90,7 @@ def test_gemini_refuses_names_that_it_does_not_know(
     assert fault("chat", body) is None
 
 
-@pytest.mark.parametrize(
-    "model", ["o1-pro", "gpt-5-pro", "gpt-5.2-pro-2025-12-11", "gpt-5.3-codex"]
-)
+@over_rows("model", ["o1-pro", "gpt-5-pro", "gpt-5.2-pro-2025-12-11", "gpt-5.3-codex"])
 def test_models_that_only_responses_has(model: str) -> None:
     request = asked(model)
     takes = for_request(request, "openai")
@@ -101,7 +100,7 @@ def test_models_that_only_responses_has(model: str) -> None:
     assert fault("responses", body) is None
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("model", "left_out"),
     [
         ("claude-3-5-sonnet-20241022", ("response_format",)),
@@ -134,7 +133,7 @@ def test_sampling_goes_where_thinking_begins() -> None:
         assert for_request(asked(model, reasoning="none"), provider).temperature
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("model", "effort", "sent"),
     [
         ("gpt-5", "minimal", True),
@@ -179,7 +178,7 @@ def test_effort_without_thinking() -> None:
     assert body["temperature"] == 0
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("limit", "room"), [(1, 8192), (32, 8192), (64, 16_384), (128, 32_768), (10_000, 32_768)]
 )
 def test_thoughts_do_not_eat_the_verdicts_room(limit: int, room: int) -> None:
@@ -268,7 +267,7 @@ def test_overrides_are_checked() -> None:
         for_request(asked("m"), "openai", {"seeed": False})
 
 
-@pytest.mark.parametrize("name", ["model", "messages", "input", "system", "stream", "n"])
+@over_rows("name", ["model", "messages", "input", "system", "stream", "n"])
 def test_what_judgebench_sets_cannot_be_set(name: str) -> None:
     for wire in (CHAT, RESPONSES, MESSAGES):
         for place in ("decoding", "extra"):

@@ -14,6 +14,7 @@ from judgebench.errors import CallError, ConfigError
 from judgebench.providers.http import HttpProvider
 from judgebench.secret import Secret
 from tests.loopback import Ask, Loopback
+from tests.table import over_rows
 from tests.wire.asking import question
 from tests.wire.speakers import SPEAKERS, Said, Speaker, speaking
 
@@ -106,7 +107,7 @@ def test_no_key_of_the_environment_goes_where_a_suite_points(
     assert "from-the-environment" not in repr(ask.headers)
 
 
-@pytest.mark.parametrize("end", ["", "/", "/v1", "/v1/"])
+@over_rows("end", ["", "/", "/v1", "/v1/"])
 def test_an_address_of_messages_may_name_the_version(end: str) -> None:
     speaker: Speaker = OWN["anthropic"]
     with Loopback(speaking(speaker, Said())) as server:
@@ -141,7 +142,7 @@ def test_the_table_chooses_the_api() -> None:
         assert server.asks[0].path == "/v1/responses"
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("provider", "options", "words"),
     [
         ("openai", {"provider_options": {"apj": "chat"}}, "did you mean 'api'"),

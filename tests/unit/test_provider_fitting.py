@@ -11,6 +11,7 @@ from judgebench.providers.guard import ContextGuard
 from judgebench.providers.tokens import ESTIMATE
 from judgebench.records import ChatRequest, Message, Reply
 from tests.scripted import Scripted
+from tests.table import over_rows
 
 
 def _ask(text: str, room: int | None) -> tuple[Scripted, Reply]:
@@ -20,7 +21,7 @@ def _ask(text: str, room: int | None) -> tuple[Scripted, Reply]:
     return inner, asyncio.run(fitting.complete(question))
 
 
-@pytest.mark.parametrize("room", [None, 100_000, 1300])
+@over_rows("room", [None, 100_000, 1300])
 def test_what_fits_or_may_fit_is_sent(room: int | None) -> None:
     inner, reply = _ask("a word " * 500, room)  # about 1 000 tokens, perhaps 1 500
     assert reply.text == "fine"

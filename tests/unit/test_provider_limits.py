@@ -17,6 +17,7 @@ from judgebench.providers.base import NotSentError, WindingDownError
 from judgebench.providers.rate_limit import Gate, Outcome, RateLimit, gate_for
 from judgebench.records import ChatRequest, Message, Reply, Request, Usage
 from tests.scripted import Scripted
+from tests.table import over_rows
 from tests.unit import virtual_time
 from tests.unit.virtual_time import clock
 
@@ -82,7 +83,7 @@ def test_calls_start_in_the_order_in_which_they_came() -> None:
     assert virtual_time.run(main()) == list(range(20))
 
 
-@pytest.mark.parametrize("place", [0, 1, 5])
+@over_rows("place", [0, 1, 5])
 def test_who_is_cancelled_gives_its_place_back(place: int) -> None:
     async def main() -> None:
         limit = limiter(1)
@@ -241,7 +242,7 @@ def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
 # A minute ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("rate", [1, 6, 60, 90, 600])
+@over_rows("rate", [1, 6, 60, 90, 600])
 def test_no_minute_has_more_requests_than_are_allowed_and_hardly_fewer(rate: int) -> None:
     starts = virtual_time.run(calls(limiter(10_000, requests_per_minute=rate), 3 * rate))
     assert most_in_a_minute(starts) <= rate
@@ -422,7 +423,7 @@ def test_no_second_call_is_sent_until_the_first_is_back() -> None:
     in_loop(main)
 
 
-@pytest.mark.parametrize(("kind", "status"), [("key", 401), ("key", 403), ("not_found", 404)])
+@over_rows(("kind", "status"), [("key", 401), ("key", 403), ("not_found", 404)])
 def test_a_first_call_that_is_refused_is_the_only_one(kind: Any, status: int) -> None:
     async def main() -> None:
         inner = Held()
@@ -491,7 +492,7 @@ def test_a_call_that_is_cancelled_in_line_says_that_it_was_not_sent() -> None:
     assert virtual_time.run(main()) == [asyncio.CancelledError, NotSentError]
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("error", "outcome"),
     [
         (CallError("", retriable=True, kind="rate_limit", retry_after_s=3.0), "overloaded"),

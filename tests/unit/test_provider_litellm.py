@@ -14,6 +14,7 @@ from judgebench.providers import litellm
 from judgebench.records import Reply, Usage
 from judgebench.secret import Secret
 from tests.loopback import MODES, Loopback, Reaction
+from tests.table import over_rows
 from tests.wire.asking import KEY, question
 from tests.wire.litellm_stand_in import StandIn
 
@@ -66,7 +67,7 @@ def test_no_key_of_the_environment_goes_where_a_suite_points(
         assert server.asks[0].headers["authorization"] == "Bearer none"
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("mode", "kind", "retriable"),
     [("no_key", "key", False), ("rate_limit", "rate_limit", True), ("overload", "server", True)],
 )

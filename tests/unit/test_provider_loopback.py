@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.loopback import MODES, Loopback
+from tests.table import over_rows
 
 SCRIPT = Path(__file__).parents[1] / "loopback.py"
 
@@ -68,7 +69,7 @@ def test_a_schema_is_followed() -> None:
     assert said.keys() == fields.keys()
 
 
-@pytest.mark.parametrize("times", [0, 2])
+@over_rows("times", [0, 2])
 def test_it_can_misbehave_for_a_while(times: int) -> None:
     with Loopback(mode="overload", times=times) as server:
         for _ in range(times):

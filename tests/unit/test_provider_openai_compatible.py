@@ -29,6 +29,7 @@ from judgebench.providers.openai_compatible import INFO, make
 from judgebench.records import NOT_SAID, ChatRequest, Message, Reply, TokenLogprob, Usage
 from judgebench.secret import Secret, checked_base_url
 from tests.loopback import MODES, Ask, Loopback, Reaction
+from tests.table import over_rows
 
 KEY = "sk-never-to-be-shown-0123456789"
 
@@ -113,7 +114,7 @@ def test_logprobs_without_alternatives() -> None:
     assert "top_logprobs" not in asked.body
 
 
-@pytest.mark.parametrize("name", ["model", "messages", "stream", "n"])
+@over_rows("name", ["model", "messages", "stream", "n"])
 def test_what_judgebench_sets_cannot_be_set(name: str) -> None:
     here = make(at("http://127.0.0.1:1/v1"))
     with pytest.raises(CallError, match=name) as caught:
@@ -171,7 +172,7 @@ def test_a_reply_with_everything_in_it() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("message", "text", "reasoning"),
     [
         ({"content": None}, "", None),
@@ -194,7 +195,7 @@ def test_a_server_that_counts_nothing() -> None:
     assert reply.finish_reason == NOT_SAID
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("mode", "retriable", "status", "words"),
     [
         ("cut", True, None, "cut the connection"),
@@ -245,7 +246,7 @@ def test_a_server_that_is_not_there() -> None:
     assert (caught.value.kind, caught.value.charged) == ("connection", None)
 
 
-@pytest.mark.parametrize("size", [50_000, 5_000_000])
+@over_rows("size", [50_000, 5_000_000])
 def test_an_enormous_answer_is_not_read_to_its_end(size: int) -> None:
     error = refused(Reaction(text="x" * size), max_answer_bytes=20_000)
     assert not error.retriable
@@ -263,7 +264,7 @@ def test_an_enormous_error_is_cut_short() -> None:
     assert len(str(error)) < 1000
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("raw", "words"),
     [
         (b"", "not JSON|broken JSON"),
@@ -279,9 +280,7 @@ def test_bodies_that_are_no_completion(raw: bytes, words: str) -> None:
         ask(Reaction(raw=raw))
 
 
-@pytest.mark.parametrize(
-    ("code", "retriable"), [(429, True), (502, True), (400, False), ("x", True)]
-)
+@over_rows(("code", "retriable"), [(429, True), (502, True), (400, False), ("x", True)])
 def test_an_error_sent_as_a_success(code: object, retriable: bool) -> None:
     error = refused(Reaction(payload={"error": {"code": code, "message": "no host for you"}}))
     assert "no host for you" in str(error)
@@ -295,7 +294,7 @@ def test_no_credit_left_is_not_a_rate_limit() -> None:
     assert "credit" in str(error)
 
 
-@pytest.mark.parametrize("status", [301, 302, 307, 308])
+@over_rows("status", [301, 302, 307, 308])
 def test_a_redirect_is_shown_and_not_followed(status: int) -> None:
     error = refused(
         Reaction(status=status, headers={"location": "http://me:abc@elsewhere/v1?token=abc"})
@@ -330,7 +329,7 @@ def test_a_key_is_never_shown(caplog: pytest.LogCaptureFixture) -> None:
     assert KEY not in caplog.text
 
 
-@pytest.mark.parametrize(
+@over_rows(
     "echo",
     [
         Reaction(status=401, payload={"error": {"message": f"Incorrect key {KEY} \x1b[31m"}}),
@@ -353,7 +352,7 @@ def test_without_a_key_the_message_asks_for_one() -> None:
     assert "none was given" in str(error)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("url", "words"),
     [
         ("http://user:pass-word@127.0.0.1/v1", "user name or password"),

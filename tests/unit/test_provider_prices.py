@@ -10,6 +10,7 @@ import pytest
 from judgebench.config import Endpoint, PriceConfig, ServerConfig
 from judgebench.providers.prices import LOCAL, Price, PriceTable, cost_of, price_of
 from judgebench.records import Usage
+from tests.table import over_rows
 
 TABLE = PriceTable.load()
 
@@ -42,7 +43,7 @@ def test_no_token_is_paid_for_twice_however_many_a_server_says_were_cached() -> 
     assert price.cost(said) == pytest.approx((80 * 0.5 + 20 * 4.0) / 1e6)
 
 
-@pytest.mark.parametrize("said", [Usage(), usage(5, None), usage(None, 5)])
+@over_rows("said", [Usage(), usage(5, None), usage(None, 5)])
 def test_what_nobody_counted_has_no_cost(said: Usage) -> None:
     price = Price(input=2.0, output=8.0)
     assert math.isnan(price.cost(said))
@@ -74,7 +75,7 @@ def test_the_table_says_where_and_of_when_it_is() -> None:
     assert TABLE.as_of in price.source
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("provider", "model", "prices"),
     [
         ("openai", "gpt-4o", (2.5, 1.25, 10.0)),
@@ -95,7 +96,7 @@ def test_models_by_name_and_by_snapshot(
     assert (price.input, price.cached_input, price.output) == prices
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("provider", "model"),
     [
         ("openai", "gpt-4o-audio-preview"),
@@ -110,7 +111,7 @@ def test_nothing_is_guessed_from_a_name(provider: str, model: str) -> None:
     assert TABLE.price(provider, model, base_url="https://gateway.example/v1") is None
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("provider", "where"),
     [
         ("local", {}),
@@ -134,7 +135,7 @@ def test_a_paid_model_costs_its_price_behind_a_tunnel_too() -> None:
     assert price.input == 2.5
 
 
-@pytest.mark.parametrize("model", ["gpt-4o", "openai/gpt-4o", "azure/eu/gpt-4o-2024-08-06"])
+@over_rows("model", ["gpt-4o", "openai/gpt-4o", "azure/eu/gpt-4o-2024-08-06"])
 def test_what_has_the_name_of_a_paid_model_on_loopback_is_a_gateway_to_it(model: str) -> None:
     price = TABLE.price("openai_compatible", model, base_url="http://127.0.0.1:4000/v1")
     assert price is TABLE.price("openai", model.rpartition("/")[2])

@@ -13,6 +13,7 @@ from judgebench.config import Endpoint
 from judgebench.errors import ConfigError
 from judgebench.providers import scripted
 from judgebench.records import ChatRequest, Message, Reply, Request, ScoreRequest
+from tests.table import over_rows
 from tests.unit import virtual_time
 
 
@@ -93,7 +94,7 @@ def test_an_answer_can_take_its_time() -> None:
     assert virtual_time.run(main()) == 0.25
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("options", "says"),
     [
         ({"reply": ["a"]}, "did you mean 'replies'"),

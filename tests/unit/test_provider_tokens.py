@@ -16,6 +16,7 @@ import tokenizers
 from judgebench.providers import tokens
 from judgebench.providers.tokens import ESTIMATE, counter_for
 from judgebench.records import ChatRequest, Message, ScoreRequest
+from tests.table import over_rows
 
 ENGLISH = (
     "The museum opens at nine in the morning, except on Mondays, when it stays closed. Visitors "
@@ -47,7 +48,7 @@ JSON = (
 COUNTED = {ENGLISH: (80, 81), PYTHON: (104, 102), CHINESE: (69, 117), JSON: (58, 58)}
 
 
-@pytest.mark.parametrize("text", [ENGLISH, PYTHON, JSON])
+@over_rows("text", [ENGLISH, PYTHON, JSON])
 def test_the_estimate_is_near_what_tokenizers_count(text: str) -> None:
     for counted in COUNTED[text]:
         assert ESTIMATE.count(text) == pytest.approx(counted, rel=0.1)
@@ -58,7 +59,7 @@ def test_the_estimate_of_chinese_is_that_of_the_older_encoding() -> None:
     assert newer < ESTIMATE.count(CHINESE) == pytest.approx(older, rel=0.1)
 
 
-@pytest.mark.parametrize("text", list(COUNTED))
+@over_rows("text", list(COUNTED))
 def test_no_count_is_above_the_margin_of_the_estimate(text: str) -> None:
     assert max(COUNTED[text]) <= ESTIMATE.count(text) * (1 + ESTIMATE.margin)
 
@@ -71,7 +72,7 @@ def test_noise_is_not_taken_for_a_few_long_words() -> None:
     assert ESTIMATE.count(letters) > 1050 / 1.5
 
 
-@pytest.mark.parametrize("text", ["", "a", "\ud800", "😀" * 3, "\n" * 5, " " * 9])
+@over_rows("text", ["", "a", "\ud800", "😀" * 3, "\n" * 5, " " * 9])
 def test_any_text_can_be_counted(text: str) -> None:
     assert 0 <= ESTIMATE.count(text) <= 4 * len(text)
 

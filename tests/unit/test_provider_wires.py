@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.errors import CallError
@@ -18,6 +18,7 @@ from judgebench.providers.http_errors import Call, no_success, status_error
 from judgebench.providers.openai import CHAT, RESPONSES
 from judgebench.records import MOST_TOKENS, NOT_SAID, ChatRequest, Message, Reply, Usage
 from judgebench.secret import Secret
+from tests.table import over_rows
 from tests.wire.strict import fault
 
 WIRES: Mapping[str, Api] = {
@@ -130,7 +131,7 @@ def test_nothing_is_kept_on_the_providers_side() -> None:
 # What is read -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("content", "text", "reasoning"),
     [
         ("<think>Hm.</think>correct", "correct", "Hm."),
@@ -156,7 +157,7 @@ def test_log_probabilities_are_those_of_what_was_said() -> None:
     assert read(CHAT, open_).logprobs == ()
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("stated", "meant"),
     [("stop", "stop"), ("length", "length"), ("eos", "stop"), ("function_call", "tool_calls"),
      ("content_filter", "content_filter"), ("odd", "odd"),
@@ -167,7 +168,7 @@ def test_how_a_completion_ended(stated: str | None, meant: str | None) -> None:
     assert read(CHAT, chat({"content": "x"}, finish_reason=stated)).finish_reason == meant
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("stated", "meant"),
     [
         ("end_turn", "stop"),
@@ -209,7 +210,7 @@ def test_an_answer_that_breaks_off_on_the_server_is_no_reply() -> None:
         assert (error.kind, error.retriable) == ("server", True)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("code", "kind", "retriable"),
     [("server_error", "server", True), ("rate_limit_exceeded", "rate_limit", True),
      ("image_too_large", "request", False)],
@@ -266,7 +267,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("api", "data"),
     [
         ("chat", {"choices": [[]]}),
@@ -289,7 +290,6 @@ def test_a_field_of_another_kind_is_an_error(api: str, data: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize("api", sorted(WIRES))
-@settings(max_examples=300, deadline=None)
 @given(data=JSON)
 def test_any_json_is_a_reply_or_a_failed_call(api: str, data: Any) -> None:
     try:
@@ -330,7 +330,7 @@ def no(status: int, error: Any, key: Secret | None = None, variable: str | None 
     return no_success(status, {}, body, Call("http://there", "m", key, variable))
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("status", "error"),
     [
         (429, {"error": {"code": "insufficient_quota", "message": "over your quota"}}),
@@ -351,7 +351,7 @@ def test_a_model_that_is_not_there_under_another_status() -> None:
     assert "'m'" in str(failed_)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("key", "variable", "words"),
     [
         (Secret("k", variable="MINE"), "OPENAI_API_KEY", "check MINE"),
@@ -381,7 +381,6 @@ def test_an_error_as_google_words_it() -> None:
     assert "check MINE" in str(failed_)
 
 
-@settings(max_examples=100, deadline=None)
 @given(status=st.integers(300, 599), body=st.binary(max_size=200))
 def test_any_answer_without_success_is_put_into_words(status: int, body: bytes) -> None:
     error = status_error(status, {}, body, Call("http://there", "m"))

@@ -45,6 +45,7 @@ from judgebench.records import (
 from judgebench.secret import Secret, redact
 from tests.loopback import Loopback
 from tests.scripted import Scripted
+from tests.table import over_rows
 from tests.written import WrittenAtOnce
 
 
@@ -161,7 +162,7 @@ def test_retry_after_is_honoured() -> None:
     assert 7.0 <= clock.slept[0] <= 7.5
 
 
-@pytest.mark.parametrize(("limit", "asked"), [({}, 60.0), ({"max_wait_s": 5.0}, 5.0)])
+@over_rows(("limit", "asked"), [({}, 60.0), ({"max_wait_s": 5.0}, 5.0)])
 def test_the_longest_wait_that_is_allowed_is_waited_for(
     limit: dict[str, float], asked: float
 ) -> None:
@@ -181,7 +182,7 @@ def test_the_last_attempt_may_start_when_the_minutes_are_over_and_no_later(
         assert (len(inner.asked), clock.now) == (tries, 30.0 * (tries - 1))
 
 
-@pytest.mark.parametrize("asked", [61.0, 86_400.0, float("inf")])
+@over_rows("asked", [61.0, 86_400.0, float("inf")])
 def test_an_absurd_retry_after_is_not_waited_for(asked: float) -> None:
     ask, clock, inner, _ = retrying([busy(asked)])
     with pytest.raises(CallError, match=r"asks to wait .* run again later") as caught:
@@ -552,7 +553,7 @@ def test_an_unknown_provider_is_answered_with_the_nearest() -> None:
         )
 
 
-@pytest.mark.parametrize("url", [None, "127.0.0.1:{port}", "http://u:p@127.0.0.1:{port}/v1"])
+@over_rows("url", [None, "127.0.0.1:{port}", "http://u:p@127.0.0.1:{port}/v1"])
 def test_a_server_needs_an_address(url: str | None) -> None:
     with pytest.raises((ConfigError, ValueError), match="base_url"):
         Providers(Memory()).get(endpoint(url, server=ServerConfig(command=["true"])))
@@ -561,7 +562,7 @@ def test_a_server_needs_an_address(url: str | None) -> None:
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("headers", "wait"),
     [
         ({}, None),
@@ -581,7 +582,7 @@ def test_what_a_server_asks_to_wait(headers: dict[str, str], wait: float | None)
     assert retry_after_s(headers, now=NOW.timestamp()) == wait
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("status", "retriable"),
     [
         (400, False),
@@ -606,7 +607,7 @@ def test_which_status_may_pass(status: int, retriable: bool) -> None:
     assert str(status) in str(error)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     "body",
     [
         b'{"error": {"message": "why"}}',
@@ -638,7 +639,7 @@ def test_a_secret_never_shows() -> None:
         pickle.dumps(key)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     "text",
     [
         "sk-proj-abcdefghijklmnop",

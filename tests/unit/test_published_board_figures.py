@@ -9,6 +9,8 @@ from types import ModuleType
 
 import pytest
 
+from tests.table import over_rows
+
 TASKS = Path(__file__).parents[2] / "tasks"
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold"
 MADE = {
@@ -54,9 +56,7 @@ def test_they_are_those_that_were_published(table: str, tmp_path: Path) -> None:
         assert committed.read_bytes() == (tmp_path / name).read_bytes(), name
 
 
-@pytest.mark.parametrize(
-    ("table", "name"), [(t, name) for t, files in MADE.items() for name in files]
-)
+@over_rows(("table", "name"), [(t, name) for t, files in MADE.items() for name in files])
 def test_what_is_text_is_a_name(table: str, name: str) -> None:
     for row in rows(table, name):
         for column, value in row.items():
@@ -77,7 +77,7 @@ def test_they_are_whole() -> None:
     assert sum(int(row["questions"]) for row in rows("honestybench", "sets.csv")) == 70_709
 
 
-@pytest.mark.parametrize("table", MADE)
+@over_rows("table", MADE)
 def test_source_and_licence_are_told(table: str) -> None:
     told = (TASKS / table / "figures" / "README.md").read_text(encoding="utf-8")
     assert "**Source**" in told

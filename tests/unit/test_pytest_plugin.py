@@ -58,7 +58,7 @@ def test_an_open_question_is_told_apart_and_may_pass(url: str) -> None:
     assert_no_regression(candidate="few", baseline="old", store=url, inconclusive="pass")
     with pytest.raises(AssertionError, match="REGRESSION"):
         assert_no_regression(candidate="bad", baseline="old", store=url, inconclusive="pass")
-    with pytest.raises(ValueError, match="inconclusive is 'fail' or 'pass', not 'skip'"):
+    with pytest.raises(UsageError, match="inconclusive is 'fail' or 'pass', not 'skip'"):
         assert_no_regression(
             candidate="few", baseline="old", store=url, inconclusive="skip",  # type: ignore[arg-type]
         )  # fmt: skip
@@ -111,8 +111,11 @@ def run(
     return run
 
 
-def test_a_test_file_fails_in_the_gates_words(run: Callable[..., pytest.RunResult]) -> None:
+def test_a_test_file_fails_in_the_gates_words(
+    run: Callable[..., pytest.RunResult], pytester: pytest.Pytester
+) -> None:
     result = run(
+        "--junit-xml=out.xml",
         same='candidate="new", baseline="old"',
         worse='candidate="bad", baseline="old"',
         too_few='candidate="few", baseline="old"',
@@ -129,12 +132,6 @@ def test_a_test_file_fails_in_the_gates_words(run: Callable[..., pytest.RunResul
     )
     assert "test_worse  made_up@unversioned, J: REGRESSION" in section
     assert section.count("INCONCLUSIVE") >= 2
-
-
-def test_what_gates_said_is_in_the_junit_xml(
-    run: Callable[..., pytest.RunResult], pytester: pytest.Pytester
-) -> None:
-    run("--junit-xml=out.xml", same='candidate="new", baseline="old"')
     text = (pytester.path / "out.xml").read_text()
     assert 'name="judgebench_gate" value="made_up@unversioned, J: PASS' in text
 

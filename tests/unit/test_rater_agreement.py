@@ -90,7 +90,7 @@ def test_labels_are_compared_where_the_rater_has_labelled(store: Store) -> None:
     says(store, BERT, labels(3, 20, 0.1))
     says(store, "elsewhere", {place(99, "a"): Label(name="correct")})
     says(store, ANNA, labels(4, 12, 0.1))
-    rows = rater_agreement(store, *AT, key_of(ANNA), "label")
+    rows = rater_agreement(store, *AT, key_of(ANNA), "label").rows
     assert [row.judge for row in rows] == [BERT, "gpt"], "people first; of strangers nothing"
     table = agreement(store.verdicts(*AT), reference=ANNA)
     expected = {row.judge: row for row in table.rows if row.scope == "pooled"}
@@ -122,17 +122,21 @@ def test_what_the_rater_took_back_is_not_compared(store: Store) -> None:
     says(store, "gpt", labels(2, 10, 0.2))
     says(store, ANNA, labels(4, 10, 0.1))
     says(store, ANNA, {place(i, "a"): TAKEN_BACK for i in range(10)})
-    (row,) = rater_agreement(store, *AT, key_of(ANNA), "label")
+    (row,) = rater_agreement(store, *AT, key_of(ANNA), "label").rows
     assert row.metrics["cohen_kappa"].n == 20
+    report = rater_agreement(store, *AT, key_of(ANNA), "label")
+    frame = report.to_frame()
+    assert frame[frame["metric"] == "cohen_kappa"]["n"].tolist() == [20]
+    assert list(report.tables()[0].rows[0])[::2] == ["gpt", "20"]
     says(store, ANNA, {place(i, name): TAKEN_BACK for i in range(10) for name in "bc"})
-    assert rater_agreement(store, *AT, key_of(ANNA), "label") == ()
+    assert rater_agreement(store, *AT, key_of(ANNA), "label").rows == ()
 
 
 def test_what_another_rater_took_back_is_not_missing(store: Store) -> None:
     says(store, BERT, labels(2, 10, 0.2))
     says(store, ANNA, labels(4, 10, 0.1))
     says(store, BERT, {place(i, "a"): TAKEN_BACK for i in range(10)})
-    (row,) = rater_agreement(store, *AT, key_of(ANNA), "label")
+    (row,) = rater_agreement(store, *AT, key_of(ANNA), "label").rows
     kappa = row.metrics["cohen_kappa"]
     assert (kappa.n, kappa.missing) == (20, 10), "as where nobody was asked"
 
@@ -160,7 +164,7 @@ def test_preferences_are_compared_whichever_way_round_the_judge_was_asked(store:
         for i in range(20)
     }
     says(store, "turned", turned)
-    rows = rater_agreement(store, *AT, key_of(ANNA), "preference")
+    rows = rater_agreement(store, *AT, key_of(ANNA), "preference").rows
     assert [row.judge for row in rows] == ["gpt", "turned"]
     assert [row.metrics["cohen_kappa"].n for row in rows] == [20, 20]
     table = outcome_agreement(store.verdicts(*AT), reference=ANNA)
@@ -184,7 +188,7 @@ def test_scores_have_the_quadratic_kappa_of_the_declared_scale(store: Store) -> 
     says(store, ANNA, scored(mine))
     says(store, "gpt", scored(theirs - 0.3) | {place(0, "a"): Unreadable(reason="no score")})
     says(store, "other scale", scored(theirs, 1, 10))
-    (row,) = rater_agreement(store, *AT, key_of(ANNA), "score")
+    (row,) = rater_agreement(store, *AT, key_of(ANNA), "score").rows
     kappa = row.metrics["cohen_kappa"]
     expected = cohen_kappa_score(mine[1:], theirs[1:], weights="quadratic", labels=[1, 2, 3, 4, 5])
     assert kappa.value == pytest.approx(expected)
@@ -195,7 +199,7 @@ def test_scores_have_the_quadratic_kappa_of_the_declared_scale(store: Store) -> 
 
 def test_scores_on_a_scale_without_whole_ends_have_no_kappa(store: Store) -> None:
     says(store, ANNA, {place(0, "a"): Score(value=1.5, low=0.5, high=4.5)})
-    assert rater_agreement(store, *AT, key_of(ANNA), "score") == ()
+    assert rater_agreement(store, *AT, key_of(ANNA), "score").rows == ()
 
 
 def test_one_label_alone_has_no_kappa_and_says_why() -> None:
@@ -210,7 +214,7 @@ def test_one_label_alone_has_no_kappa_and_says_why() -> None:
 
 
 def test_a_rater_who_has_said_nothing_agrees_with_nobody(store: Store) -> None:
-    assert rater_agreement(store, *AT, key_of("human/new"), "label") == ()
+    assert rater_agreement(store, *AT, key_of("human/new"), "label").rows == ()
 
 
 def test_what_stands_beside_labels_is_looked_up_place_by_place(store: Store) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +37,11 @@ from judgebench.reports.boards import panels_in, parse_panel
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.render import render
 from judgebench.store import Store, open_store
+from tests.table import over_rows
 from tests.unit.exchanged import coded, label, rows_file
 
 QUICK = Intervals(n_replicates=100)
 SUITE = {"benchmarks": [{"name": "made_up", "judges": ["a", "b"], "panel": ["a", "b"]}]}
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(str(tmp_path / "s.db")) as opened:
-        yield opened
 
 
 def begin(store: Store, configuration: dict[str, Any] | None = None, run: str = "r") -> None:
@@ -307,7 +302,7 @@ def test_panels_that_suites_declared_are_found(store: Store, tmp_path: Path) -> 
     ]
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("written", "name"),
     [
         ("a,b", "panel/majority(a,b)"),
@@ -322,7 +317,7 @@ def test_a_panel_as_it_is_written(written: str, name: str) -> None:
     assert parse_panel(name).name == name
 
 
-@pytest.mark.parametrize(
+@over_rows(
     "written",
     [
         "", "a", "mean(a,b", "a,b)", "median(a,b)", "a,b;least=2", "a,b;min_valid=x", "()",

@@ -19,6 +19,7 @@ from judgebench.reports.board_request import BoardRequest
 from judgebench.reports.bundle import verify_bundle, write_bundle
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed
+from tests.table import over_rows
 from tests.unit.exchanged import coded, rows_file
 
 OTHER = "a-text-of-another-benchmark"
@@ -77,6 +78,9 @@ def test_every_cell_follows(bundle: Path) -> None:
     found = verify_bundle(bundle)
     assert found.differs is None
     assert found.cells > 50
+    assert found.to_dict() == {"cells": found.cells, "differs": None, "version": found.version}
+    assert found.to_frame()["cells"].tolist() == [found.cells]
+    assert list(found.tables()[0].rows[0][:2]) == [f"{found.cells:,}", "none"]
 
 
 def test_the_same_store_gives_the_same_bundle(
@@ -194,7 +198,7 @@ def _worse(path: Path) -> None:
     path.write_text(path.read_text().replace('"n": 6', '"n": 7'))
 
 
-@pytest.mark.parametrize("panels", [[5], "abc", {"a": 1}])
+@over_rows("panels", [[5], "abc", {"a": 1}])
 def test_a_request_of_another_make_is_no_request(panels: object) -> None:
     with pytest.raises(ValueError, match="panels"):
         BoardRequest.from_json({"benchmarks": ["made_up"], "panels": panels})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,19 +31,13 @@ from judgebench.reports.confidence import (
 from judgebench.reports.render import render
 from judgebench.stats.confidence import auroc, brier
 from judgebench.stats.resample import wilson_interval
-from judgebench.store import Store, open_store
+from judgebench.store import Store
 from tests.e2e.runs import typed
 from tests.unit.exchanged import Rows, label, rows_file
 from tests.unit.reports import HOSTILE
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "honestybench"
 QUICK = Intervals(n_replicates=60)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(str(tmp_path / "s.db")) as opened:
-        yield opened
 
 
 def score(item: object, judge: str, value: float, *, model: str = "m", **more: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -22,18 +22,12 @@ from judgebench.reports.gate_suggest import usual_policy
 from judgebench.reports.pair_tests import Texts
 from judgebench.reports.render import render
 from judgebench.stats.paired_tests import score_worse, tango_bounds
-from judgebench.store import Store, open_store
+from judgebench.store import Store
 from tests.e2e.runs import typed
 from tests.unit.exchanged import coded, label, rows_file
 from tests.unit.hostile import HOSTILE
 
 MANY = 200
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(str(tmp_path / "s.db")) as opened:
-        yield opened
 
 
 def put(store: Store, folder: Path, *rows: Sequence[Any]) -> None:

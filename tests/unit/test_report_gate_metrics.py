@@ -38,12 +38,6 @@ LC = "length_controlled_win_rate"
 N = 300
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(str(tmp_path / "s.db")) as opened:
-        yield opened
-
-
 @pytest.fixture(scope="module")
 def six(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six models against one baseline, with their answers and a calibration of length."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,12 +26,6 @@ from tests.unit.test_report_html import Page
 
 N = 120
 MARKUP = "<script>alert(1)</script>\n\t<b>&amp;</b>\r\n::error::x %0A"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(str(tmp_path / "s.db")) as opened:
-        yield opened
 
 
 def put(store: Store, folder: Path, texts: list[str]) -> GateReport:

@@ -7,7 +7,6 @@ import hashlib
 import re
 from html.parser import HTMLParser
 
-import pytest
 from hypothesis import given
 
 from judgebench.plain_text import printable
@@ -17,6 +16,7 @@ from judgebench.reports.document import Column, Document, Table
 from judgebench.reports.estimates import Figure
 from judgebench.reports.render import render
 from judgebench.reports.render.html import WIDTHS
+from tests.table import over_rows
 from tests.unit.reports import HOSTILE, TEXTS, document, table
 
 EMPTY = {"meta", "line", "circle"}
@@ -87,7 +87,7 @@ def says_all(name: str) -> None:
     assert not re.search(r"[\0-\x09\x0b-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]", text)
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@over_rows("name", HOSTILE)
 def test_hostile_names_are_text(name: str) -> None:
     says_all(name)
 
@@ -176,7 +176,7 @@ def test_an_estimate_with_an_interval_is_drawn() -> None:
         assert not isinstance(text, Figure)
 
 
-@pytest.mark.parametrize("tables", [(), (Table(title="t", columns=[], rows=[], notes=["none"]),)])
+@over_rows("tables", [(), (Table(title="t", columns=[], rows=[], notes=["none"]),)])
 def test_a_page_without_rows_is_a_page(tables: tuple[Table, ...]) -> None:
     found = page(*tables)
     assert "table" not in found.found

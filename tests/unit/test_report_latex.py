@@ -13,6 +13,7 @@ from hypothesis import given
 from judgebench.plain_text import printable
 from judgebench.reports.document import Column, Table
 from judgebench.reports.render import render
+from tests.table import over_rows
 from tests.unit.reports import HOSTILE, TEXTS, document, table
 
 COMPILER = shutil.which("lualatex")
@@ -76,7 +77,7 @@ def says_all(name: str) -> None:
     assert [read(cell) for cell in cells] == [shown, "0.500 [0.250, 0.750]", shown]
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@over_rows("name", HOSTILE)
 def test_hostile_names_are_text(name: str) -> None:
     says_all(name)
 
@@ -94,7 +95,7 @@ def test_titles_of_columns_are_text() -> None:
     assert list(map(read, re.split(r" (?<!\\)& ", heads))) == list(map(printable, HOSTILE))
 
 
-@pytest.mark.parametrize("name", ["plain", *HOSTILE])
+@over_rows("name", ["plain", *HOSTILE])
 def test_groups_and_environments_are_closed(name: str) -> None:
     open_groups, environments = 0, []
     for token in re.findall(r"\\(?:begin|end)\{\w+\}|\\.|[{}]", "\n".join(body(name))):
@@ -115,7 +116,7 @@ def test_columns_are_shaped_by_what_they_hold() -> None:
     assert rf"{'x' * 24}\allowbreak{{}}{'x' * 24}\allowbreak{{}}xx & " in "\n".join(body("x" * 50))
 
 
-@pytest.mark.parametrize("tables", [(), (Table(title="t", columns=[], rows=[], notes=["none"]),)])
+@over_rows("tables", [(), (Table(title="t", columns=[], rows=[], notes=["none"]),)])
 def test_without_rows_there_is_no_tabular(tables: tuple[Table, ...]) -> None:
     text = render(document(*tables), "latex")
     assert "tabular" not in text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,16 +31,11 @@ from judgebench.reports.board_tables import Leaderboard
 from judgebench.reports.boards import judge_line
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.render import render
-from judgebench.store import Store, open_store
+from judgebench.store import Store
+from tests.table import over_rows
 from tests.unit.exchanged import coded, label, rows_file
 
 QUICK = Intervals(n_replicates=200)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(str(tmp_path / "s.db")) as opened:
-        yield opened
 
 
 def filled(store: Store, tmp_path: Path, *rows: dict[str, Any]) -> None:
@@ -286,7 +280,7 @@ def test_which_benchmark_is_meant(store: Store, tmp_path: Path) -> None:
     assert default.version == "1"
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("spec", "said"),
     [
         (JudgeSpec(kind="human", model="human/ann"), "labels of people"),

@@ -44,12 +44,6 @@ def no_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JUDGEBENCH_DATA", str(tmp_path / "data"))
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(str(tmp_path / "s.db")) as opened:
-        yield opened
-
-
 @pytest.fixture(scope="module")
 def six(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store of six models, compared by one judge, with their answers."""
@@ -695,10 +689,10 @@ def test_a_headline_without_any_published_calibration_says_what_fits_one(
     from dataclasses import replace
 
     from judgebench.reports import leaderboard
-    from judgebench.reports.boards import meant
+    from judgebench.reports.boards import benchmark_ref
 
     def declared(store: Store, name: str) -> Any:
-        return replace(meant(store, name), headline=LC)
+        return replace(benchmark_ref(store, name), headline=LC)
 
     monkeypatch.setattr(leaderboard, "meant", declared)
     found = board(filled)

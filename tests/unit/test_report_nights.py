@@ -17,6 +17,7 @@ from judgebench.reports.versions import nights_of, ran_at
 from judgebench.store import Store, open_store
 from tests.dashboards import night_stores, stores
 from tests.dashboards.night_stores import DAY, FIRST
+from tests.table import over_rows
 
 DECISIONS = [None, "inconclusive", "pass", "regression", "pass"]
 """Of the first nights; those after it have another stack, another judge."""
@@ -209,7 +210,7 @@ def test_a_name_that_is_not_there_is_said(quiet: str) -> None:
         assert not nights_of(store, stores.BENCHMARK, stores.VERSION, "0" * 12)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("when", "seconds"),
     [
         ("2026-11-01T03-00-00.250000", FIRST + 0.25),

@@ -19,6 +19,7 @@ from judgebench.reports.published import is_published_judge
 from judgebench.reports.reference_board import references
 from judgebench.reports.render import render
 from judgebench.store import Store, open_store
+from tests.table import over_rows
 from tests.unit.compared import BASELINE, take_in, verdict
 from tests.unit.exchanged import rows_file
 
@@ -56,7 +57,7 @@ def test_a_judge_of_ours_is_the_published_one_if_it_asks_and_reads_the_same() ->
     assert not published(replace(OFFICIAL, official_prompt=False), JUDGE)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     "changed",
     [
         {"model": "gpt-4o"},
@@ -66,7 +67,6 @@ def test_a_judge_of_ours_is_the_published_one_if_it_asks_and_reads_the_same() ->
         {"options": {**OFFICIAL.options, "max_answer_chars": 50}},
         {"kind": "human"},
     ],
-    ids=lambda changed: next(iter(changed)),
 )
 def test_anything_else_is_another_judge(changed: dict[str, Any]) -> None:
     if changed.get("kind") == "human":

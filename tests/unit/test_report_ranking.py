@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -31,12 +31,6 @@ from tests.unit.exchanged import coded, rows_file
 
 QUICK = Intervals(n_replicates=200)
 Rows = list[dict[str, Any]]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(str(tmp_path / "s.db")) as opened:
-        yield opened
 
 
 def duel(model: str, opponent: str, outcomes: str, judge: str = "j", **more: Any) -> Rows:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -12,20 +10,14 @@ from judgebench.errors import UsageError
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import JudgeSpec, RunManifest, Runtime
 from judgebench.reports.render import render
-from judgebench.reports.run_diff import Flips, Moved, RunDiff, run_diff
-from judgebench.reports.run_ref import run_called
+from judgebench.reports.run_diff import Flips, ModelChange, RunDiff, run_diff
 from judgebench.reports.run_sides import changes
-from judgebench.store import Store, open_store
+from judgebench.reports.runs import run_ref
+from judgebench.store import Store
 from tests.unit.two_runs import JUDGE, Judged, put_run
 
 QUICK = Intervals(n_replicates=200)
 OTHER_PROMPT = replace(JUDGE, prompt_sha="cd" * 32, official_prompt=False)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(str(tmp_path / "s.db")) as opened:
-        yield opened
 
 
 def diff(store: Store, first: RunManifest, second: RunManifest) -> RunDiff:
@@ -41,7 +33,7 @@ def flips(same: int = 0, changed: int = 0, unknown: int = 0, verdicts: int = 6) 
     )
 
 
-def only(found: RunDiff) -> Moved:
+def only(found: RunDiff) -> ModelChange:
     (moved,) = found.moved
     return moved
 
@@ -249,12 +241,12 @@ def test_runs_are_called_by_their_beginning_or_by_how_long_ago_they_were(store: 
     runs = store.runs()
 
     def called(wanted: str) -> str:
-        return run_called(runs, wanted, "here").id
+        return run_ref(runs, wanted, "here").id
 
     assert [called(name) for name in ("latest", "last", "latest~1", "2026", "2025-a")] == [
         "2025-b", "2025-b", "2025-a", "2026-i", "2025-a",
     ]  # fmt: skip
-    assert run_called(runs[2:], "latest", "here").id == "2026-i"
+    assert run_ref(runs[2:], "latest", "here").id == "2026-i"
     for wanted, message in (
         ("latest~2", "no 'latest~2': the store has 2 runs"),
         ("2025", "begins several runs: 2025-a, 2025-b"),
@@ -263,7 +255,7 @@ def test_runs_are_called_by_their_beginning_or_by_how_long_ago_they_were(store: 
         with pytest.raises(UsageError, match=message):
             called(wanted)
     with pytest.raises(UsageError, match="here holds no run yet"):
-        run_called([], "latest", "here")
+        run_ref([], "latest", "here")
 
 
 def test_an_unfinished_run_is_said_to_be_one(store: Store) -> None:

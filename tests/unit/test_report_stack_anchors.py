@@ -20,6 +20,7 @@ from judgebench.reports.stack_anchors import may_differ
 from judgebench.store import Store, open_store
 from judgebench.store.read import AnsweredAgain
 from tests.e2e.runs import typed
+from tests.table import over_rows
 from tests.unit.two_runs import Judged, put_run
 
 OLD, NEW, THIRD = (Runtime(backend="vllm", versions={"vllm": n}) for n in ("0.9", "0.10", "0.11"))
@@ -74,7 +75,7 @@ def gated(folder: Path, **test: Any) -> tuple[int, dict[str, Any]]:
 # the rule -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("changed", "n"), [(0, 59), (0, 100), (1, 100), (5, 200), (100, 100)])
+@over_rows(("changed", "n"), [(0, 59), (0, 100), (1, 100), (5, 200), (100, 100)])
 def test_what_may_differ_is_scipys_exact_bound(changed: int, n: int) -> None:
     found = may_differ(AnsweredAgain(prompts=805, again=n, changed=changed))
     assert found == pytest.approx(binomtest(changed, n).proportion_ci(0.9, method="exact").high)

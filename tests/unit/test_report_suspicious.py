@@ -33,6 +33,7 @@ from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.ranking import rankings
 from judgebench.reports.render import render
 from judgebench.store import Store, open_store
+from tests.table import over_rows
 from tests.unit.compared import BASELINE, verdict
 from tests.unit.exchanged import label, rows_file
 
@@ -79,7 +80,7 @@ def placed(board: Board) -> list[tuple[str, int | None, int | None, int | None]]
 # the rule ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("marked", "examined", "suspicious"),
     [(1, 1, False), (1, 10, False), (2, 40, False), (2, 39, True), (3, 40, True), (40, 805, False),
      (41, 805, True)],
@@ -116,7 +117,7 @@ def honest(n: int) -> list[str]:
     return [f"An honest answer of its own, number {i}." for i in range(n)]
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("same", "others", "suspicious"), [(25, 75, False), (89, 11, False), (90, 10, True),
                                        (18, 2, True), (19, 0, False)],
 )  # fmt: skip

@@ -20,6 +20,7 @@ from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.document import Column, Document, Table
 from judgebench.reports.render import FORMS, SUFFIXES, render, write
+from tests.table import over_rows
 from tests.unit.reports import HOSTILE as HOSTILE_NAMES
 from tests.unit.reports import TEXTS, table
 
@@ -55,7 +56,7 @@ def test_a_pipe_gets_plain_lines_that_are_not_wrapped() -> None:
     assert all(line == line.rstrip() for line in text.splitlines())
 
 
-@pytest.mark.parametrize("width", [80, 60, 45])
+@over_rows("width", [80, 60, 45])
 def test_a_narrow_terminal_leaves_out_what_can_be_spared(width: int) -> None:
     text = render(document("a-model-with-a-name-of-thirty-c"), "table", width=width)
     lines = text.splitlines()
@@ -79,7 +80,7 @@ def test_names_are_text_in_a_table() -> None:
     assert "\x1b[31m" not in text
 
 
-@pytest.mark.parametrize("width", [None, 60])
+@over_rows("width", [None, 60])
 def test_names_are_text_at_the_head_of_a_column(width: int | None) -> None:
     made = Table(title="several", columns=[Column(title=HOSTILE, spare=True)], rows=[["x" * 90]])
     text = render(Document(tables=[made], records=[], data={}), "table", width=width)
@@ -111,7 +112,7 @@ def reads_as_text(name: str) -> None:
     assert [token.tag for token in tokens].count("ul") <= 2
 
 
-@pytest.mark.parametrize("name", [*HOSTILE_NAMES, "- x", "1. x", "---", "    x", "+ 1", "12)"])
+@over_rows("name", [*HOSTILE_NAMES, "- x", "1. x", "---", "    x", "+ 1", "12)"])
 def test_a_reader_of_markdown_finds_names_letter_by_letter(name: str) -> None:
     reads_as_text(name)
 
@@ -138,7 +139,7 @@ def test_csv_is_tidy_and_json_is_the_contract() -> None:
     }
 
 
-@pytest.mark.parametrize(
+@over_rows(
     "text",
     [
         "=1+1", "=HYPERLINK(\"http://x\")", "+1+cmd|' /C calc'!A0", "-1-1", "@SUM(A1)",
@@ -197,7 +198,7 @@ def test_files_are_there_whole_or_not_at_all(tmp_path: Path) -> None:
         write(document(), tmp_path / "file" / "board.md")
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("text", "shown"),
     [("plain", "plain"), ("日本 é", "日本 é"), ("a\tb", "a\ufffdb"), ("\ud800", "\ufffd")],
 )

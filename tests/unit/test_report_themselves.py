@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from judgebench.records import JudgeSpec, ModelSpec
 from judgebench.reports.self_judges import named_as_themselves
-from judgebench.store import Store, open_store
+from judgebench.store import Store
 
 LOCAL, OTHER = ModelSpec(weights="hf:abc"), ModelSpec(weights="hf:def")
 REMOTE = ModelSpec(weights="openai/gpt-x")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(str(tmp_path / "s.db")) as opened:
-        yield opened
 
 
 def sure(identity: str, model: str = "m", **changes: Any) -> JudgeSpec:

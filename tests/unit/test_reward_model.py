@@ -17,6 +17,7 @@ from judgebench.execution.pool import ProviderPool
 from judgebench.providers import reward_model
 from judgebench.records import ChatRequest, Message, Reply, ScoreRequest
 from judgebench.workers.reward import RewardModel, load
+from tests.table import over_rows
 from tests.tiny_models import REFUSES_SYSTEM, SHOWS_SYSTEM, save_causal, save_classifier
 
 needs_torch = pytest.mark.skipif(
@@ -250,7 +251,7 @@ def test_it_only_scores() -> None:
         assert (error.kind, error.retriable) == ("request", False)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("options", "says"),
     [({}, "name the model"), ({"pretrained": "o/m", "max_len": 3}, "did you mean 'max_length'")],
 )

@@ -52,7 +52,7 @@ class Worker:
         return self.stack
 
     def generate(
-        self, missing: Mapping[str, Collection[tuple[str, int]]]
+        self, missing: Mapping[str, Collection[tuple[str, int]]], *_: object
     ) -> Iterator[AnswerChunk | AnswerFailure]:
         asked = [(task, *one) for task, ids in missing.items() for one in sorted(ids)]
         for n, (task, id_, sample) in enumerate(asked):

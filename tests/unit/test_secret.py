@@ -30,6 +30,7 @@ from judgebench.records import (
 from judgebench.secret import Secret, masked, redact, secret_parts, secrets_of
 from judgebench.store import open_store
 from tests.scripted import Scripted
+from tests.table import over_rows
 
 KEY = 'sk-proj-unit~1/plus+equals="quoted"&<tail>09'
 
@@ -70,7 +71,7 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
 }
 
 
-@pytest.mark.parametrize("how", SPELLINGS)
+@over_rows("how", SPELLINGS)
 def test_a_secret_is_masked_in_every_spelling(how: str) -> None:
     Secret(KEY)
     spelled = SPELLINGS[how](KEY)

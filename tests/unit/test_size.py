@@ -8,9 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from perf import size, walk
+from tests.table import over_rows
 
 MODULE = '''
 """Of a module."""
@@ -55,7 +54,7 @@ def test_what_moves_into_strings_is_counted_beside() -> None:
     assert counted(text).lines == {"sql": 2, "markup": 1}
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("file", "row"),
     [
         ("judgebench/keys.py", "root modules"),

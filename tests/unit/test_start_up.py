@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import pytest
+from tests.table import over_rows
 
 HEAVY = {
     "numpy",
@@ -26,7 +26,7 @@ HEAVY = {
 }
 
 
-@pytest.mark.parametrize("line", ["--help", "--version", "run --help", "plan -h"])
+@over_rows("line", ["--help", "--version", "run --help", "plan -h"])
 def test_help_loads_nothing_heavy(line: str) -> None:
     code = (
         "import sys\n"

@@ -10,6 +10,7 @@ from judgebench.errors import ConfigError, StoreError
 from judgebench.store import open_store
 from judgebench.store.opening import store_path
 from judgebench.store.sqlite import file_system, refuse_network_file_systems
+from tests.table import over_rows
 
 MOUNTS = r"""22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
 30 22 0:26 / /proc rw,nosuid - proc proc rw
@@ -22,7 +23,7 @@ a line that means nothing
 """
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("url", "path"),
     [
         ("sqlite:///results/judgebench.db", "results/judgebench.db"),
@@ -38,7 +39,7 @@ def test_urls_and_bare_paths_name_files(url: str, path: str) -> None:
     assert store_path(url) == Path(path)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("url", "says"),
     [
         ("postgresql+psycopg://me:secret@host/db", r"postgresql\+psycopg:// URL; give a file"),
@@ -62,7 +63,7 @@ def test_other_urls_are_refused_without_their_password(url: str, says: str) -> N
     assert refused.value.exit_code == 78
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("path", "kind"),
     [
         ("/", "ext4"),

@@ -166,6 +166,7 @@ def test_an_unfolded_log_on_a_read_only_disk_is_read_or_explained(tmp_path: Path
 
 def test_making_a_store_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x.db"
+    path.touch()  # or tests begin with a copy, see conftest.py
     make = opening.make
 
     def die_half_way(connection: Connection) -> None:

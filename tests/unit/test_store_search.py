@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from judgebench.errors import StoreError
@@ -176,7 +176,6 @@ def test_no_words_are_a_query_language(hostile: str, words: str) -> None:
     assert found == there
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_every_part_of_an_answer_finds_it(hostile: str, data: st.DataObject) -> None:
     number = data.draw(st.integers(0, len(HOSTILE) - 1))
@@ -188,7 +187,6 @@ def test_every_part_of_an_answer_finds_it(hostile: str, data: st.DataObject) -> 
     assert any(hit.kind == "answer" and hit.item_id == str(number) for hit in hits)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(words=st.text(max_size=20))
 def test_any_words_are_answered(hostile: str, words: str) -> None:
     for hit in looked(hostile, words).hits:

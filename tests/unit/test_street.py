@@ -8,7 +8,7 @@ import re
 from operator import attrgetter
 from pathlib import Path
 
-import pytest
+from tests.table import over_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 LINE = re.compile(r"^\d+\. `(judgebench/\S+\.py)` `([\w.]+)`: ", re.MULTILINE)
@@ -19,7 +19,7 @@ def sections() -> dict[str, list[tuple[str, str]]]:
     return {part.splitlines()[0]: LINE.findall(part) for part in parts}
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("title", "functions", "files"),
     [
         ("From `judgebench run suite.yaml` to the first call", 30, 15),

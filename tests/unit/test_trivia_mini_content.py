@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
+from tests.table import over_rows
 
 FOLDER = Path(__file__).parents[2] / "tasks" / "trivia_judging_mini"
 BENCHMARK = "trivia_judging_mini"
@@ -66,7 +66,10 @@ def test_questions_are_distinct_and_short() -> None:
     assert not set(questions) & {bare(shot["question"]) for shot in FEWSHOT}
 
 
-@pytest.mark.parametrize("item", ITEMS, ids=lambda item: item["id"])
+@over_rows(
+    "item",
+    ITEMS,
+)
 def test_item_has_its_fields(item: dict[str, Any]) -> None:
     assert set(item) == {"id", "question", "references", "category"}
     assert item["category"]
@@ -96,7 +99,10 @@ def test_every_answer_is_labelled_once() -> None:
     assert Counter(key(label) for label in LABELS) == Counter(key(answer) for answer in ANSWERS)
 
 
-@pytest.mark.parametrize("label", LABELS, ids=lambda label: "-".join(key(label)))
+@over_rows(
+    "label",
+    LABELS,
+)
 def test_label_is_one_of_two_words_with_a_code_when_incorrect(label: dict[str, Any]) -> None:
     fields = {"benchmark", "item_id", "model", "judge", "kind", "value", "reason"}
     assert set(label) == fields
@@ -149,7 +155,7 @@ def test_exam_takers_differ_in_how_often_they_are_right() -> None:
     assert shares[-1] > 0.8
 
 
-@pytest.mark.parametrize(
+@over_rows(
     "hostile",
     [
         "{reference}",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from judgebench.errors import LocalModelError
-from judgebench.workers.process import WorkerProcess
+from judgebench.errors import ConfigError, LocalModelError
+from judgebench.workers.process import Worker, WorkerProcess, started
 
 
 def test_one_that_is_gone_is_not_signalled_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,3 +23,90 @@ def test_one_that_is_gone_is_not_signalled_again(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(os, "killpg", lambda *what: signalled.append(what))
     worker.stop()
     assert signalled == []
+
+
+# Several of one model ----------------------------------------------------------------------------
+
+SCRIPTED = """
+import os, time
+from judgebench.records import Runtime
+from judgebench.workers.protocol import BatchAnswerer, serve
+
+
+class Scripted(BatchAnswerer):
+    batch = 2
+
+    def stack(self):
+        kinds = os.environ.get("KINDS", "H100 H100 H100").split()
+        return Runtime(backend="scripted", device=kinds[int(self.card[0])])
+
+    def refusal(self, question):
+        return None
+
+    def answer(self, questions):
+        time.sleep(0.02)
+        if any(question["id"] == 5 for question in questions) and "DIES" in os.environ:
+            os._exit(9)
+        asked = [question["id"] for question in questions]
+        return [{"card": self.card, "together": asked} for _ in questions]
+
+
+def load(job):
+    Scripted.card = os.environ["CUDA_VISIBLE_DEVICES"]
+    return Scripted()
+
+
+if __name__ == "__main__":
+    serve(load)
+"""
+
+
+@pytest.fixture
+def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Worker]]:
+    (tmp_path / "scripted_worker.py").write_text(SCRIPTED)
+    root = Path(__file__).resolve().parents[2]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(root)]))
+    found: list[Worker] = []
+
+    def begin() -> Worker:
+        found.append(started("scripted_worker", model="m", gpus="0,1;2,3", needs=None))
+        return found[0]
+
+    yield begin
+    for worker in found:
+        worker.stop()
+
+
+def asked(worker: Worker) -> list[dict[str, Any]]:
+    worker.load({}, within_s=60, limit="")
+    questions = [{"id": n} for n in range(9)]
+    return [answer for event in worker.ask(questions) for answer in event["answers"]]
+
+
+def test_two_processes_share_what_is_asked_a_portion_at_a_time(two: Callable[[], Worker]) -> None:
+    answers = asked(two())
+    assert sorted(answer["id"] for answer in answers) == list(range(9))
+    assert {answer["card"] for answer in answers} == {"0,1", "2,3"}
+    whole = {tuple(answer["together"]) for answer in answers}
+    assert whole == {(0, 1), (2, 3), (4, 5), (6, 7), (8,)}, "as one process would have them"
+
+
+def test_one_that_ends_costs_its_portion(
+    two: Callable[[], Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIES", "1")
+    worker = two()
+    worker.load({}, within_s=60, limit="")
+    there: list[int] = []
+    with pytest.raises(LocalModelError, match="exit status 9"):
+        for event in worker.ask([{"id": n} for n in range(9)]):
+            there += [answer["id"] for answer in event["answers"]]
+    assert sorted(there) == [0, 1, 2, 3, 6, 7, 8]
+
+
+def test_gpus_of_two_kinds_are_two_stacks(
+    two: Callable[[], Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KINDS", "H100 H100 A100")
+    with pytest.raises(ConfigError, match="m would run on H100 and A100, and a run never mixes"):
+        asked(two())

@@ -30,7 +30,7 @@ WIDTHS = (640, 800, 1000, 1200, 1400, 1700, 2000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drawn(Column):
+class AxisColumn(Column):
     """A column on a page; its intervals are drawn along ``axis``, where it has any."""
 
     axis: Axis | None
@@ -85,7 +85,7 @@ def _with_axes(table: Table, axes: dict[str, Axis]) -> Table:
     for at, column in enumerate(table.columns):
         drawn = any(isinstance(row[at], Figure) for row in table.rows)
         columns.append(
-            Drawn(
+            AxisColumn(
                 title=column.title, align=column.align, wraps=column.wraps, spare=column.spare,
                 lines=column.lines, axis=axes[column.title] if drawn else None,
             )
@@ -126,7 +126,7 @@ def _room(table: Table) -> int:
     px = _MARGIN + sum(
         min(_LETTER * max(map(_longest, (column.title, *cells))), _MOST_PX if column.wraps else 1e9)
         + _BESIDE
-        + (_WIDTH + 12 if isinstance(column, Drawn) and column.axis else 0)
+        + (_WIDTH + 12 if isinstance(column, AxisColumn) and column.axis else 0)
         for column, cells in zip(table.columns, zip(*table.rows, strict=True), strict=True)
     )
     return next((width for width in WIDTHS if px <= width), WIDTHS[-1])

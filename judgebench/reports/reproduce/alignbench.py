@@ -10,9 +10,9 @@ import numpy as np
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.model_correlations import TITLES, Scores, correlations
 from judgebench.reports.reproduce.recomputed import (
-    Recomputed,
+    FigureTable,
+    Recomputation,
     Reproduction,
-    Shown,
     beside,
     on_scale,
     once,
@@ -71,7 +71,7 @@ def reproduced(folder: Path, intervals: Intervals) -> Reproduction:
         figures=figures,
         shown=[
             *(
-                Shown(
+                FigureTable(
                     title=f"overall score from the eight categories, {_scope(*which)}",
                     metric=OVERALL,
                     scope=_scope(*which),
@@ -79,7 +79,7 @@ def reproduced(folder: Path, intervals: Intervals) -> Reproduction:
                 for which in boards
             ),
             *(
-                Shown(
+                FigureTable(
                     title=f"{TWO_JUDGES[1][1]} against {TWO_JUDGES[0][1]}: {said}",
                     metric=name,
                     scope=AGREEMENT,
@@ -107,12 +107,12 @@ def _column(board: Board, name: str) -> Scores:
     return {model: on_scale(row, name, high=HIGHEST) for model, row in board.items()}
 
 
-def _averages(scope: str, board: Board) -> Iterator[Recomputed]:
+def _averages(scope: str, board: Board) -> Iterator[Recomputation]:
     for model, row in board.items():
         means = [on_scale(row, name, high=HIGHEST) for name in CATEGORIES]
         for name, sides in AVERAGES.items():
             places = [[CATEGORIES.index(category) for category in SIDES[side]] for side in sides]
-            yield Recomputed(
+            yield Recomputation(
                 who=model,
                 scope=scope,
                 metric=name,

@@ -20,7 +20,7 @@ from judgebench.metrics.ranked_rows import Standing
 from judgebench.metrics.win_rate import win_rates
 from judgebench.records import Estimate
 from judgebench.reports.length_calibrations import LEADERBOARD, index_of, read_recovered, strength
-from judgebench.reports.reproduce.recomputed import Recomputed, Reproduction, Shown, point
+from judgebench.reports.reproduce.recomputed import FigureTable, Recomputation, Reproduction, point
 from judgebench.rows import Row, read_rows
 from judgebench.stats.length_control import (
     CANDIDATES,
@@ -99,11 +99,11 @@ def reproduced(folder: Path, intervals: Intervals) -> Reproduction:
         who="model",
         figures=figures,
         shown=[
-            Shown(title="win rate, %", metric="win_rate"),
-            Shown(title="length-controlled win rate as published, %, at the published c, by row "
-                  "position", metric=AS_PUBLISHED),
-            Shown(title="length-controlled win rate, exact, %: converged, c cross-validated with "
-                  "stable folds, difficulty by instruction", metric=LC),
+            FigureTable(title="win rate, %", metric="win_rate"),
+            FigureTable(title="length-controlled win rate as published, %, at the published c, "
+                        "by row position", metric=AS_PUBLISHED),
+            FigureTable(title="length-controlled win rate, exact, %: converged, c cross-validated "
+                        "with stable folds, difficulty by instruction", metric=LC),
         ],
         notes=_notes(fits, draws),
     )  # fmt: skip
@@ -187,7 +187,7 @@ def _figures(
     fit: LengthControl,
     draws: Floats,
     intervals: Intervals,
-) -> Iterator[Recomputed]:
+) -> Iterator[Recomputation]:
     """A model's figures: those counted and averaged, then the length-controlled ones."""
     n, lacking = len(one.preference), len(board.difficulty) - len(one.preference)
     published = board.published.get(one.model)
@@ -201,8 +201,8 @@ def _figures(
         theirs: float | None,
         tolerance: float,
         because: str = "",
-    ) -> Recomputed:
-        return Recomputed(
+    ) -> Recomputation:
+        return Recomputation(
             who=one.model,
             metric=metric,
             ours=ours if isinstance(ours, Estimate) else point(float(ours), n),

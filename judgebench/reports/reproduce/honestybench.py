@@ -10,15 +10,15 @@ from statistics import fmean
 from judgebench.errors import InputError
 from judgebench.metrics.intervals import Intervals
 from judgebench.reports.reproduce.recomputed import (
-    Recomputed,
+    FigureTable,
+    Recomputation,
     Reproduction,
-    Shown,
     on_scale,
     once,
     point,
 )
 from judgebench.rows import Row, read_rows
-from judgebench.stats.weighted_mean import set_average
+from judgebench.stats.weighted_mean import weighted_mean
 
 DOMAINS = ("in-domain", "ood")
 ALL = "all"
@@ -48,7 +48,7 @@ class _Sets:
         return sum(self.questions)
 
     def average(self, values: Sequence[float]) -> float:
-        return float(set_average(values, self.questions))
+        return float(weighted_mean(values, self.questions))
 
 
 def reproduced(folder: Path, intervals: Intervals) -> Reproduction:
@@ -77,11 +77,11 @@ def reproduced(folder: Path, intervals: Intervals) -> Reproduction:
         who="model, method",
         figures=figures,
         shown=[
-            Shown(title=f"{said}, {where}", metric=metric, scope=scope)
+            FigureTable(title=f"{said}, {where}", metric=metric, scope=scope)
             for metric, said in (("auroc", "AUROC, %"), ("ece", "ECE"))
             for scope, where in zip(DOMAINS, ("in domain", "out of domain"), strict=True)
         ]
-        + [Shown(title="accuracy, %, all sets", metric="accuracy", scope=ALL)],
+        + [FigureTable(title="accuracy, %, all sets", metric="accuracy", scope=ALL)],
         notes=[
             "averages weigh each set with its number of questions; plain means of the sets would "
             f"agree in {plain} of {printed} by domain",
@@ -127,13 +127,13 @@ def _who(model: str, method: str) -> str:
     return ", ".join(filter(None, (model, method)))
 
 
-def _averages(row: Row, sets: Mapping[str, _Sets]) -> Iterator[Recomputed]:
+def _averages(row: Row, sets: Mapping[str, _Sets]) -> Iterator[Recomputation]:
     for scope, own in sets.items():
         if not row.has(scope):
             continue
         ours = own.average(_values(row, own.names))
         theirs = on_scale(row, scope, high=_highest(row))
-        yield Recomputed(
+        yield Recomputation(
             who=_who(row.text("model"), row.optional_text("method") or ""),
             scope=scope,
             metric=row.text("statistic"),
@@ -164,7 +164,7 @@ def _plain_means(rows: Iterable[Row], sets: Mapping[str, _Sets]) -> tuple[int, i
 
 def _by_samples(
     path: Path, rows: Mapping[tuple[str, ...], Row], sets: Mapping[str, _Sets]
-) -> Iterator[Recomputed]:
+) -> Iterator[Recomputation]:
     """Averages by the number of samples, where the tables have its sets.
 
     Of other numbers of samples the averages alone are published.
@@ -179,7 +179,7 @@ def _by_samples(
         for domain in DOMAINS:
             ours = sets[domain].average(_values(table, sets[domain].names))
             theirs = on_scale(row, domain, high=HIGHEST["auroc"])
-            yield Recomputed(
+            yield Recomputation(
                 who=_who(model, method),
                 scope=domain,
                 metric=SAMPLES,

@@ -10,9 +10,9 @@ from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.model_correlations import TITLES, Scores, correlations
 from judgebench.records import Estimate
 from judgebench.reports.reproduce.recomputed import (
-    Recomputed,
+    FigureTable,
+    Recomputation,
     Reproduction,
-    Shown,
     beside,
     on_scale,
     once,
@@ -55,10 +55,10 @@ def reproduced(folder: Path, intervals: Intervals) -> Reproduction:
         figures=figures,
         shown=[
             *(
-                Shown(title=f"{said} with Arena Elo", metric=name, theirs="elsewhere")
+                FigureTable(title=f"{said} with Arena Elo", metric=name, theirs="elsewhere")
                 for name, said in TITLES.items()
             ),
-            Shown(title="ranking correlation as the authors claim it", metric=CLAIMED,
+            FigureTable(title="ranking correlation as the authors claim it", metric=CLAIMED,
                   theirs="claimed"),
         ],
         notes=[
@@ -76,14 +76,14 @@ def _column(board: Mapping[tuple[str, ...], Row], name: str) -> Scores:
     return {model: on_scale(row, name, high=100.0) for (model,), row in board.items()}
 
 
-def _claimed(path: Path, found: Mapping[str, Mapping[str, Estimate]]) -> Iterator[Recomputed]:
+def _claimed(path: Path, found: Mapping[str, Mapping[str, Estimate]]) -> Iterator[Recomputation]:
     """What is said of a ranking is compared with Spearman's."""
     for (column,), row in rows_by_column(path).items():
         if not row.has("claimed"):
             continue
         ours, theirs = found[column]["spearman"], row.number("claimed")
         apart = abs(ours.value - theirs) > TWO_DECIMALS
-        yield Recomputed(
+        yield Recomputation(
             who=column,
             metric=CLAIMED,
             ours=ours,

@@ -32,7 +32,7 @@ ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recomputed:
+class Recomputation:
     """One number, ours and theirs.
 
     who, scope
@@ -71,7 +71,7 @@ class Recomputed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class FigureTable:
     """A printed table: one metric, a row for each figure.
 
     who
@@ -124,8 +124,8 @@ class Reproduction(Report):
     licence: str
     theirs: str
     who: str = json_field(hidden=True)
-    figures: Sequence[Recomputed]
-    shown: Sequence[Shown] = json_field(hidden=True)
+    figures: Sequence[Recomputation]
+    shown: Sequence[FigureTable] = json_field(hidden=True)
     notes: Sequence[str] = ()
 
     @property
@@ -169,10 +169,10 @@ class Reproduction(Report):
         )
         return [whole, *map(self._beside, self.shown)]
 
-    def _beside(self, shown: Shown) -> Table:
+    def _beside(self, shown: FigureTable) -> Table:
         figures = [f for f in self.figures if (f.metric, f.scope) == (shown.metric, shown.scope)]
         digits = shown.digits
-        columns: list[Cells[Recomputed]] = [
+        columns: list[Cells[Recomputation]] = [
             column(shown.who or self.who, lambda f: f.who, wraps=True),
             column("ours", lambda f: estimates.text(f.ours, digits=digits), align="right"),
             column(shown.theirs, lambda f: _plain(f.theirs, digits), align="right"),
@@ -291,7 +291,7 @@ def beside(
     *,
     tolerance: float,
     scope: str = "",
-) -> Iterator[Recomputed]:
+) -> Iterator[Recomputation]:
     """What was found of each column, beside the coefficients in a file.
 
     Parameters
@@ -311,7 +311,7 @@ def beside(
             raise row.wrong("column", unknown_name("column", name, found))
         ours = found[name]
         for metric, estimate in ours.items():
-            yield Recomputed(
+            yield Recomputation(
                 who=name,
                 scope=scope,
                 metric=metric,
@@ -321,7 +321,7 @@ def beside(
                 because=estimate.undefined or "",
             )
         n = ours["spearman"].n
-        yield Recomputed(
+        yield Recomputation(
             who=name, scope=scope, metric=COUNT, ours=point(float(n), n),
             theirs=float(row.whole("n")), tolerance=0.0,
         )  # fmt: skip

@@ -14,7 +14,7 @@ from judgebench.errors import InputError
 from judgebench.metrics.agreement import AgreementRow, agreement
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import BINARY, HUMAN, Estimate
-from judgebench.reports.reproduce.recomputed import Recomputed, Reproduction, Shown
+from judgebench.reports.reproduce.recomputed import FigureTable, Recomputation, Reproduction
 from judgebench.rows import read_rows
 
 NAMES = {"percent_agreement": "agreement", "delta": "score_delta", "kendall_tau_b": "kendall"}
@@ -59,7 +59,7 @@ def reproduced(folder: Path, intervals: Intervals) -> Reproduction:
         who="judge",
         figures=figures,
         shown=[
-            Shown(
+            FigureTable(
                 title="kappa as the paper prints it, %, mean over exam takers",
                 metric=PAPER,
                 scope="macro",
@@ -67,7 +67,7 @@ def reproduced(folder: Path, intervals: Intervals) -> Reproduction:
                 digits=2,
             ),
             *(
-                Shown(title=title, metric=metric, scope=scope, theirs="elsewhere")
+                FigureTable(title=title, metric=metric, scope=scope, theirs="elsewhere")
                 for title, metric, scope in (
                     ("kappa, pooled", "cohen_kappa", "pooled"),
                     ("kappa, mean over exam takers", "cohen_kappa", "macro"),
@@ -130,7 +130,7 @@ def _figures(
     found: Mapping[tuple[str, str], AgreementRow],
     *,
     ends: bool,
-) -> Iterator[Recomputed]:
+) -> Iterator[Recomputation]:
     scopes = {
         "pooled": {**theirs["pooled"], **theirs["ranking"]},
         "macro": theirs["macro"],
@@ -145,7 +145,7 @@ def _figures(
             if name == "n":
                 continue
             ours = row.metrics[metric]
-            yield Recomputed(
+            yield Recomputation(
                 who=judge,
                 scope=scope,
                 metric=metric,
@@ -158,7 +158,7 @@ def _figures(
             if len(set(both)) < 2:  # a point: all draws are equal, and no interval is made of them
                 continue
             for end, theirs_end in zip(("low", "high"), both, strict=False):
-                yield Recomputed(
+                yield Recomputation(
                     who=judge,
                     scope=scope,
                     metric=f"{metric}/{end}",
@@ -170,7 +170,7 @@ def _figures(
 
 def _printed(
     judge: str, percent: float, found: Mapping[tuple[str, str], AgreementRow]
-) -> Recomputed:
+) -> Recomputation:
     """The paper's number; where verdicts are damaged, ours without them says what they do."""
     kappa = found[judge, "macro"].metrics["cohen_kappa"]
     ours = replace(
@@ -187,7 +187,7 @@ def _printed(
         because = f"damaged verdicts on {DAMAGED[1]}; {100 * fmean(sound):.2f} without them"
     elif abs(ours.value - percent) > WHOLE:
         because = "not what the published verdicts give"
-    return Recomputed(
+    return Recomputation(
         who=judge, scope="macro", metric=PAPER, ours=ours, theirs=float(percent), tolerance=WHOLE,
         because=because,
     )  # fmt: skip

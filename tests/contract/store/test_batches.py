@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import get_args
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -109,7 +109,6 @@ def test_its_questions_come_back_as_they_were_with_what_they_are_for(store: Stor
     assert store.batch_requests("another") == {}
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(st.characters() | st.sampled_from("\0\ud800\udfff\ud83d\ude00"), max_size=40))
 def test_any_question_comes_back_exactly(store: Store, text: str) -> None:
     request = ChatRequest(

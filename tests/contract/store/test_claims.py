@@ -69,6 +69,7 @@ def rows(store: Store, table: object) -> int:
         return int(connection.execute(counted).scalar_one())
 
 
+@pytest.mark.usefixtures("forked")
 def test_each_key_is_won_once_and_those_of_a_killed_process_again(store: Store) -> None:
     processes = [worker(store, 2000) for _ in range(3)]
     for process in processes:
@@ -77,7 +78,7 @@ def test_each_key_is_won_once_and_those_of_a_killed_process_again(store: Store) 
     assert Counter(key for keys in won for key in keys) == Counter(map(str, range(2000)))
     assert store.claim(numbered(2000)) == set()
     first, *others = processes
-    first.kill()  # not waited for: what is left of it still has its number
+    first.kill()
     time.sleep(claims._LOOK_S)
     assert store.claim(numbered(2000)) == {int(key).to_bytes(32) for key in won[0]}
     for process in others:

@@ -22,18 +22,18 @@ from judgebench.store.schema import claims as claimed
 from judgebench.store.schema import owners as table
 
 HOLD = """
-    import sys, time
+    import os, sys
     from judgebench.store import open_store
     store = open_store(sys.argv[1])
     with store.lease("respond"):
-        print("held", flush=True)
+        print(os.getpid(), flush=True)
         sys.stdin.readline()
 """
 
 
 @pytest.fixture
-def holder(store: Store) -> Iterator[subprocess.Popen[str]]:
-    """Another process, which holds the lease ``respond`` until a line is sent to it."""
+def holder(store: Store, forked: None) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Another process, which holds the lease ``respond`` until a line is sent to it; its number."""
     process = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(HOLD), store.url],
         stdin=subprocess.PIPE,
@@ -41,8 +41,7 @@ def holder(store: Store) -> Iterator[subprocess.Popen[str]]:
         text=True,
     )
     assert process.stdin and process.stdout
-    assert process.stdout.readline() == "held\n"
-    yield process
+    yield process, int(process.stdout.readline())
     process.kill()
     process.wait()
     process.stdin.close()
@@ -50,25 +49,26 @@ def holder(store: Store) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_a_living_owner_is_waited_for_and_named(
-    store: Store, holder: subprocess.Popen[str]
+    store: Store, holder: tuple[subprocess.Popen[str], int]
 ) -> None:
+    process, number = holder
     told: list[str] = []
 
     def on_wait(message: str) -> None:
         told.append(message)
-        assert holder.stdin
-        holder.stdin.write("\n")
-        holder.stdin.flush()
+        assert process.stdin
+        process.stdin.write("\n")
+        process.stdin.flush()
 
     with store.lease("respond", on_wait=on_wait):
         assert len(told) == 1
-        assert f"process {holder.pid} on" in told[0]
+        assert f"process {number} on" in told[0]
         assert "'respond'" in told[0]
 
 
-def test_waiting_has_an_end(store: Store, holder: subprocess.Popen[str]) -> None:
+def test_waiting_has_an_end(store: Store, holder: tuple[subprocess.Popen[str], int]) -> None:
     with (
-        pytest.raises(StoreError, match=f"is being worked on by process {holder.pid}"),
+        pytest.raises(StoreError, match=f"is being worked on by process {holder[1]}"),
         store.lease("respond", wait_s=0.0),
     ):
         pytest.fail("two processes hold one lease")
@@ -77,9 +77,9 @@ def test_waiting_has_an_end(store: Store, holder: subprocess.Popen[str]) -> None
 
 
 def test_a_killed_owners_lease_is_broken_at_once(
-    store: Store, holder: subprocess.Popen[str]
+    store: Store, holder: tuple[subprocess.Popen[str], int]
 ) -> None:
-    holder.kill()  # not waited for: what is left of it still has its number
+    holder[0].kill()
     began = time.monotonic()
     with store.lease("respond", wait_s=5.0):
         assert time.monotonic() - began < 2
@@ -242,7 +242,12 @@ def test_processes_are_told_apart() -> None:
     assert here.started
     assert is_dead(here) is False
     assert is_dead(dataclasses.replace(here, started="before")) is True
-    child = subprocess.Popen([sys.executable, "-c", "pass"])
+    child = subprocess.Popen(["sleep", "60"])
+    other = dataclasses.replace(here, pid=child.pid, started=started(child.pid))
+    assert is_dead(other) is False
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert is_dead(other) is True  # what is left of it still has its number
     child.wait()
     assert started(child.pid) == ""
 

@@ -13,6 +13,7 @@ from judgebench.store.postgres import PASSWORD, conninfo, without_password
 from judgebench.store.search import make_index
 from tests.dashboards import stores
 from tests.postgres import Server
+from tests.table import over_rows
 
 
 def test_a_store_is_there_once_it_was_made(unmade_url: str) -> None:
@@ -105,7 +106,7 @@ def test_another_program_is_told_a_password_by_its_environment(
     assert conninfo(address) == conninfo(url)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     "url", ["postgresql://me@host/db", "postgresql:///db", "postgresql://me:${SECRET}@host/db"]
 )
 def test_an_address_without_a_password_stays_as_it_is(url: str) -> None:

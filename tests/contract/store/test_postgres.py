@@ -26,6 +26,7 @@ from judgebench.store import Store, open_store
 from judgebench.store.opening import located, make
 from judgebench.store.postgres import Postgres, printable
 from tests.postgres import GUARDED, PASSWORD, Server
+from tests.table import over_rows
 
 REQUEST = ChatRequest(provider="p", model="m", messages=())
 
@@ -145,7 +146,7 @@ def test_a_variable_that_is_not_set_is_named() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("url", "shown"),
     [
         ("postgresql://me:secret@host/db", "postgresql://me@host/db"),
@@ -316,6 +317,7 @@ HOLD = """
 """
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_killed_writer_is_in_nobodys_way(postgres: Server, store: Store) -> None:
     holder = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(HOLD), store.url],

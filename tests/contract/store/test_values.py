@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench import keys
@@ -231,7 +231,6 @@ def test_a_score_that_is_undefined_stays_so(store: Store) -> None:
     assert kept.scores == pytest.approx((math.nan, 1.0), nan_ok=True)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(st.characters() | st.sampled_from("\0\ud800\udfff\ud83d\ude00"), max_size=40))
 def test_any_text_comes_back_exactly(store: Store, text: str) -> None:
     request = ChatRequest(provider="p", model="m", messages=())

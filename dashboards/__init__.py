@@ -1,0 +1,1 @@
+"""The dashboard; its modules import each other by their plain names, as Streamlit finds them."""

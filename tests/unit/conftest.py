@@ -1,0 +1,17 @@
+"""What tests of one part begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from judgebench.store import Store, open_store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A store without rows, in the file ``s.db``."""
+    with open_store(str(tmp_path / "s.db")) as opened:
+        yield opened
