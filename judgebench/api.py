@@ -654,15 +654,11 @@ def ranking(
             intervals=intervals,
         )
     if not found:
-        raise _nobody_compared("models", benchmark)
+        raise UsageError(
+            f"no judge has compared models on {benchmark} yet; a suite's 'baseline' and "
+            "`judgebench import verdicts` (kind preference) bring comparisons"
+        )
     return Rankings(rankings=found)
-
-
-def _nobody_compared(what: str, benchmark: str) -> UsageError:
-    return UsageError(
-        f"no judge has compared {what} on {benchmark} yet; a suite's 'baseline' and "
-        "`judgebench import verdicts` (kind preference) bring comparisons"
-    )
 
 
 def confidence(
@@ -768,7 +764,10 @@ def evaluators(
             intervals=intervals,
         )
     if not found.rows:
-        raise _nobody_compared("answers", benchmark)
+        raise UsageError(
+            f"no judge has compared answers on {benchmark} yet; a suite's 'baseline' and "
+            "`judgebench import verdicts` (kind preference) bring comparisons"
+        )
     return found
 
 

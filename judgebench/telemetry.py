@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
@@ -20,86 +21,52 @@ from judgebench.protocols import Meter, Progress
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
+    from prometheus_client.metrics_core import Metric
 
 LOOPBACK = "127.0.0.1"
 STAGES = ("answering", "judging", "loading")
 EXPORTER = "OTEL_TRACES_EXPORTER"
 
 
-class Metrics:
-    """The figures of a process, for a page of Prometheus."""
-
-    def __init__(self) -> None:
-        from prometheus_client import CollectorRegistry, Gauge
-        from prometheus_client import Counter as Counted
-
-        at, by_stage = CollectorRegistry(), ["stage"]
-        self.registry = at
-        self.wanted = Gauge("judgebench_wanted", "What a stage has to do.", by_stage, registry=at)
-        self.done = Counted("judgebench_done", "What was done.", by_stage, registry=at)
-        self.waiting = Counted("judgebench_waiting", "Put into batches.", by_stage, registry=at)
-        self.failed = Counted(
-            "judgebench_failed", "What failed, by cause.", ["stage", "kind"], registry=at
-        )
-        self.calls = Gauge("judgebench_calls", "Calls of this stage.", by_stage, registry=at)
-        self.tokens = Gauge("judgebench_tokens", "Tokens of the run.", registry=at)
-        self.cost = Gauge("judgebench_cost_usd", "US dollars of the run.", registry=at)
-
-
 class Telemetry:
     """A progress that tells another one the same, and keeps figures of it.
 
-    Parameters
-    ----------
-    metrics, tracer
-        None where there are none.
+    ``counts`` has for each stage what there is to do, what became of it, and calls.
     """
 
-    def __init__(
-        self, shown: Progress, metrics: Metrics | None = None, tracer: Tracer | None = None
-    ) -> None:
+    def __init__(self, shown: Progress, tracer: Tracer | None = None) -> None:
         self._shown = shown
-        self._metrics = metrics
         self._tracer = tracer
         self._run = None if tracer is None else tracer.start_span("run")
         self._ends = ExitStack()
         self._stage = "other"
-        self._counts: Counter[str] = Counter()
         self._figures = Meter()
+        self.counts: dict[str, Counter[str]] = defaultdict(Counter)
 
     def stage(self, name: str, total: int | None) -> None:
         self._shown.stage(name, total)
         self._ends.close()
         words = name.partition(":")[0], name.rpartition(": ")[2].partition(" ")[0]
         self._stage = next((word for word in words if word in STAGES), "other")
-        self._counts.clear()
-        if self._metrics is not None:
-            self._metrics.wanted.labels(self._stage).set(total or 0)
+        self._figures = replace(self._figures, calls=0)  # they are counted from its beginning
+        before = self.counts[self._stage].copy()
+        self.counts[self._stage]["wanted"] += total or 0
         if self._tracer is not None and self._run is not None:
             from opentelemetry.trace import set_span_in_context
 
             span = self._tracer.start_span(self._stage, set_span_in_context(self._run))
             self._ends.callback(span.end)
-            self._ends.callback(lambda: span.set_attributes(self._told(total)))
+            self._ends.callback(lambda: span.set_attributes(self._since(before)))
 
     def advance(self, n: int = 1, *, failed: str | None = None, waiting: bool = False) -> None:
         self._shown.advance(n, failed=failed, waiting=waiting)
         what = f"failed.{failed}" if failed else "waiting" if waiting else "done"
-        self._counts[what] += n
-        if self._metrics is None:
-            return
-        if failed is not None:
-            self._metrics.failed.labels(self._stage, failed).inc(n)
-        else:
-            (self._metrics.waiting if waiting else self._metrics.done).labels(self._stage).inc(n)
+        self.counts[self._stage][what] += n
 
     def meter(self, figures: Meter) -> None:
         self._shown.meter(figures)
+        self.counts[self._stage]["calls"] += max(0, figures.calls - self._figures.calls)
         self._figures = figures
-        if self._metrics is not None:
-            self._metrics.calls.labels(self._stage).set(figures.calls)
-            self._metrics.tokens.set(figures.tokens)
-            self._metrics.cost.set(figures.cost_usd or 0.0)
 
     def say(self, message: str) -> None:
         self._shown.say(message)
@@ -111,10 +78,27 @@ class Telemetry:
             self._run.set_attribute("judgebench.ended", type(error).__name__ if error else "done")
             self._run.end()
 
-    def _told(self, total: int | None) -> Mapping[str, float]:
-        figures = {"calls": self._figures.calls, "tokens": self._figures.tokens}
-        said = {**figures, "cost_usd": self._figures.cost_usd, "wanted": total, **self._counts}
-        return {f"judgebench.{name}": value for name, value in said.items() if value is not None}
+    def _since(self, before: Counter[str]) -> Mapping[str, float]:
+        """What a stage came to, and what the run had taken by its end."""
+        taken = {"tokens": self._figures.tokens, "cost_usd": self._figures.cost_usd or 0.0}
+        told = {**(self.counts[self._stage] - before), **taken}
+        return {f"judgebench.{name}": value for name, value in told.items()}
+
+    def collect(self) -> Iterator[Metric]:
+        """As Prometheus asks for it."""
+        from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
+
+        for what in ("wanted", "done", "waiting", "failed", "calls"):
+            labels = ["stage", "kind"] if what == "failed" else ["stage"]
+            told = CounterMetricFamily(f"judgebench_{what}", f"Of a stage: {what}.", labels=labels)
+            for stage, counts in list(self.counts.items()):
+                for name, n in list(counts.items()):
+                    if name.partition(".")[0] == what:
+                        told.add_metric([stage, *name.split(".")[1:]], n)
+            yield told
+        yield GaugeMetricFamily("judgebench_tokens", "Tokens of the run.", self._figures.tokens)
+        cost = self._figures.cost_usd or 0.0
+        yield GaugeMetricFamily("judgebench_cost_usd", "US dollars of the run.", cost)
 
 
 @contextmanager
@@ -143,19 +127,16 @@ def telemetry(
         yield shown
         return
     with ExitStack() as kept:
-        metrics = None
-        if metrics_port is not None:
-            _needs("--metrics-port", "prometheus_client")
-            metrics = Metrics()
-            port = kept.enter_context(_served(metrics, metrics_port))
-            shown.say(f"metrics: http://{LOOPBACK}:{port}/metrics")
         tracer = None
         if wanted:
             try:
                 tracer = kept.enter_context(_tracing(wanted))
             except ConfigError as error:  # the variable may be meant for others
                 shown.say(f"warning: no traces: {error}")
-        told = Telemetry(shown, metrics, tracer)
+        told = Telemetry(shown, tracer)
+        if metrics_port is not None:
+            port = kept.enter_context(_served(told, metrics_port))
+            shown.say(f"metrics: http://{LOOPBACK}:{port}/metrics")
         try:
             yield told
         except BaseException as error:
@@ -172,11 +153,14 @@ def _needs(what: str, package: str) -> None:
 
 
 @contextmanager
-def _served(metrics: Metrics, port: int) -> Iterator[int]:
-    from prometheus_client import start_http_server
+def _served(told: Telemetry, port: int) -> Iterator[int]:
+    _needs("--metrics-port", "prometheus_client")
+    from prometheus_client import CollectorRegistry, start_http_server
 
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(told)
     try:
-        server, thread = start_http_server(port, LOOPBACK, metrics.registry)
+        server, thread = start_http_server(port, LOOPBACK, registry)
     except (OSError, OverflowError) as error:
         raise ConfigError(f"--metrics-port {port}: {error}; 0 takes a free one") from None
     try:

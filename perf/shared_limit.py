@@ -9,6 +9,7 @@ where it had to, or where some minute, while all four had something to ask, saw 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from judgebench.providers.rate_limit import RateLimit, SharedRate
+from judgebench.records import ChatRequest, Reply, Request
 from judgebench.store import open_store
 from tests.e2e import own, runs
 from tests.loopback import Ask, Loopback, Reaction
@@ -28,6 +31,7 @@ from tests.postgres import binaries, running
 
 ROOT = Path(__file__).resolve().parents[1]
 PER_MINUTE, LEAST, SHARDS, MINUTE_S, DELAY_S = 600, 570, 4, 60.0, 0.3
+ALONE, MANY = 64_000, 2_000_000  # one process: requests, and how many a minute are allowed
 SETTLED_S = 5.0  # after the last one began
 
 
@@ -107,6 +111,48 @@ def measured(folder: Path, items: int) -> bool:
     return not seen.refused and min(minutes) >= LEAST and max(minutes) <= PER_MINUTE
 
 
+class Prompt:
+    """A provider that answers at once."""
+
+    async def complete(self, request: Request) -> Reply:
+        return Reply(text="so")
+
+    async def close(self) -> None: ...
+
+
+def alone(url: str) -> str:
+    """What it costs one process: CPU of a request, and leases of the store."""
+    request = ChatRequest(provider="p", model="m", messages=())
+    leases = 0
+
+    async def through(limit: RateLimit) -> float:
+        began = time.process_time()
+        for _ in range(ALONE // 64):
+            await asyncio.gather(*(limit.complete(request) for _ in range(64)))
+        return time.process_time() - began
+
+    def lease(seconds: float) -> tuple[float, float]:
+        nonlocal leases
+        leases += 1
+        return its.lease_time(b"alone", seconds)
+
+    own, shared = [], []
+    with open_store(url) as its:
+        for _ in range(3):
+            limit = RateLimit(Prompt(), 64, requests_per_minute=MANY)
+            own.append(asyncio.run(through(limit)))
+            leases = 0
+            rate = SharedRate(lease, MANY)
+            limit = RateLimit(Prompt(), 64, requests_per_minute=MANY, shared=rate.take)
+            shared.append(asyncio.run(through(limit)))
+    more = (min(shared) - min(own)) / ALONE * 1e6
+    return (
+        f"  one process alone, {ALONE:,} requests of {MANY:,} allowed: {leases} leases, "
+        f"{min(own) / ALONE * 1e6:.1f} µs of CPU a request by itself, {more:+.1f} µs where it "
+        "shares"
+    )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--items", type=int, default=1600)
@@ -120,6 +166,7 @@ def main() -> int:
         print("a database on a server" if server else "a file", flush=True)
         with tempfile.TemporaryDirectory() as folder, store(server, Path(folder)):
             whole &= measured(Path(folder), items)
+            print(alone(runs.store_url(Path(folder))), flush=True)
     return 0 if whole else 1
 
 

@@ -21,7 +21,7 @@ USAGE_ERROR = 64
 AGAIN = 75
 INTERRUPTED = 130
 
-#: Command -> what its line in ``--help`` says. `HELD_BY` says which module holds it.
+#: Command -> what its line in ``--help`` says. `MODULE_OF` says which module holds it.
 COMMANDS = {
     "run": "Answer, judge and report what a suite asks for; again: only what is missing.",
     "plan": "Say what a run would do, before it does it. Sends nothing.",
@@ -55,11 +55,12 @@ COMMANDS = {
     "doctor": "What is installed, reachable and configured.",
 }
 
-HELD_BY = {
+MODULE_OF = {
     **dict.fromkeys(("leaderboard", "compare", "ranking", "reproduce", "verify"), "boards"),
     **dict.fromkeys(("agreement", "evaluators", "confidence", "calibrate-length"), "judges"),
     **dict.fromkeys(("anchors", "replies", "items", "forget"), "judges"),
     **dict.fromkeys(("cost", "batches"), "runs"),
+    "doctor": "plan",
     "training": "nights",
     "baseline": "gate",
     "import": "import_",
@@ -92,7 +93,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"judgebench.cli.{HELD_BY.get(cmd_name, cmd_name)}")
+        module = importlib.import_module(f"judgebench.cli.{MODULE_OF.get(cmd_name, cmd_name)}")
         command = getattr(module, cmd_name.replace("-", "_"), None) or module.command
         assert isinstance(command, click.Command)
         from judgebench.cli.options import with_include_path  # `--help` does without

@@ -226,7 +226,7 @@ def hand_over(suite: Path, store: str | None, given: dict[str, Any], *, quiet: b
     )
     if done.files:
         say(f"until then each shard has a store of its own: {done.folder}/shard-*.db")
-        where = f"{shlex.quote(str(done.folder))}/shard-*.db"
+        where = f"--store {shlex.quote(str(done.folder))}"
     say(f"watch: judgebench runs watch {where}; squeue --job {done.array},{done.end}")
     say(f"stop: scancel {done.array} {done.end}; the same command again does what is missing")
     return 0

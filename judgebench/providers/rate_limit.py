@@ -28,7 +28,8 @@ _LONGEST_PAUSE_S = 60.0  # as long as a retry waits, which gives up where more i
 _LOST_PLACES = 0.5  # by one sign of overload
 _SOON_S = 1e-9  # rounding leaves such waits, which a clock cannot tell from none
 _MINUTE_S = 60.0
-_LATE_S = 0.9  # and a tenth of a second for what a clock and a lease are off by
+_LATE_S = 0.7  # after its moment a request may still be sent
+_ON_ITS_WAY_S = 0.8  # by so much its way to the other side may differ from that of others
 _AHEAD_S = 5.0  # who finds more time than this dealt out takes a smaller piece, as all others do
 _STORE_S = 0.005  # between two tries at a store while others write
 
@@ -306,9 +307,9 @@ class SharedRate:
     """Requests a minute at one door, for all processes that share a store.
 
     The store deals out the time, piece by piece; in a piece, requests have their moments, evenly. A
-    request is sent at its moment or at most a second later, else its moment is lost. So whatever
-    61 seconds are looked at, all processes together had no more moments in them than requests are
-    allowed in a minute, and no minute sees more.
+    request is sent at its moment or soon after, else its moment is lost. In a minute, and the time
+    by which a request may be late and longer on its way than others, there are as many moments as
+    requests are allowed in a minute; so the other side sees no more in any minute.
 
     A piece grows up to a second while its owner uses it up, so that it is not a write for each
     request; it shrinks where moments were lost, and where many others are in line.
@@ -329,7 +330,7 @@ class SharedRate:
     ) -> None:
         self._lease = lease
         self._clock = clock
-        self._apart_s = (_MINUTE_S + 1.0) / per_minute
+        self._apart_s = (_MINUTE_S + _LATE_S + _ON_ITS_WAY_S) / per_minute
         self._most = max(1, int(per_minute / _MINUTE_S))
         self._size = self._leased = 1
         self._left = 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, TypeAlias
@@ -19,10 +19,12 @@ from natsort import natsorted, ns
 from judgebench.benchmarks.folder import items_at_hand
 from judgebench.columns import grouped
 from judgebench.errors import UsageError
+from judgebench.judges.kinds import EXAMPLES
+from judgebench.keys import content_key
 from judgebench.metrics.confidence import QuestionSet
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.verdict_table import coded
-from judgebench.records import Item
+from judgebench.records import CONFIDENCES, Item, JudgeSpec, ModelSpec
 from judgebench.reports.boards import (
     BenchmarkRef,
     Columns,
@@ -32,7 +34,6 @@ from judgebench.reports.boards import (
     where,
 )
 from judgebench.reports.document import json_after
-from judgebench.reports.self_judges import named_as_themselves
 from judgebench.stats.answer_confidence import (
     RougeL,
     lexical_consistency,
@@ -134,7 +135,7 @@ class ConfidenceData:
             )
         answers = where(answers, answers["newest"])
         self.models = disambiguate([answers, failures, stored], "model")
-        self.judges = named_as_themselves(store, [failures, stored])
+        self.judges = self_judges(store, [failures, stored])
         verdicts = with_failures(
             *(renamed(c, self.models, self.judges) for c in (stored, failures))
         )
@@ -389,3 +390,53 @@ def question_sets(
 
 def _set_of(item: Item | None, which: BenchmarkRef) -> str:
     return which.name if item is None or item.category is None else item.category
+
+
+# models that are asked about themselves -----------------------------------------------------------
+
+
+def self_judges(store: Store, tables: Sequence[Columns]) -> dict[str, str]:
+    """Judge's id -> the name to show, as of `disambiguate`, but one for models asked themselves.
+
+    Each model that says how sure it is of its answers is a judge of its own. Where all judges of a
+    name are that and ask alike, and no model was asked by two of them, they are one confidence of
+    that name.
+
+    Parameters
+    ----------
+    tables
+        Columns ``judge``, ``judge_id`` and ``model_id``, of equal length.
+    """
+    shown = disambiguate(tables, "judge")
+    judges = {judge.id: judge.spec for judge in store.judges()}
+    models = {model.id: model.spec for model in store.models()}
+    asked: dict[str, set[tuple[str, str]]] = {}
+    for table in tables:
+        columns = (table["judge"], table["judge_id"], table["model_id"])
+        for name, judge, model in zip(*columns, strict=True):
+            if judge is not None:
+                asked.setdefault(name, set()).add((judge, model))
+    for name, pairs in asked.items():
+        times = Counter(model for _, model in pairs)
+        alike = len({_way(judges[judge]) for judge, _ in pairs}) == 1
+        themselves = all(_itself(judges[judge], models[model]) for judge, model in pairs)
+        if alike and themselves and max(times.values()) == 1:
+            shown |= {judge: name for judge, _ in pairs}
+    return shown
+
+
+def _way(judge: JudgeSpec) -> bytes:
+    """How a judge asks and reads; the examples that it shows, if any, are each model's own."""
+    options = {n: EXAMPLES if n == EXAMPLES else said for n, said in judge.options.items()}
+    asked = [judge.kind, judge.prompt_sha, judge.reader_version, judge.sampling, options]
+    return content_key("way of judging", asked)
+
+
+def _itself(judge: JudgeSpec, model: ModelSpec) -> bool:
+    """Whether a judge that gives confidences is the model: the same weights, or the same API."""
+    if judge.kind not in CONFIDENCES or judge.identity is None:
+        return False
+    if model.weights == f"{judge.identity}/{judge.model}":
+        return True
+    # Behind the weights may stand the way in which they are asked.
+    return f"{judge.identity}+".startswith(f"{model.weights}+")

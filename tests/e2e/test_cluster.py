@@ -222,6 +222,7 @@ def test_what_slurm_is_told_and_what_a_person_is(
     assert "password=${JUDGEBENCH_STORE_PASSWORD}" in told[0].decode("latin-1")
     done = runs.typed("run", path, "--quiet")
     assert f"until then each shard has a store of its own: {tmp_path}/jobs/own" in done.err
+    assert f"watch: judgebench runs watch --store {tmp_path}/jobs/own" in done.err
     (tmp_path / "full").touch()
     done = runs.typed("run", path)
     assert done.code == 69

@@ -17,7 +17,7 @@ from judgebench.execution.resolve import (
     resolve,
     with_examples,
 )
-from judgebench.reports.self_judges import named_as_themselves
+from judgebench.reports.confidence_data import self_judges
 from judgebench.store import open_store
 from tests.tiny_models import save_causal
 from tests.unit.exchanged import rows_file
@@ -134,10 +134,10 @@ def test_each_is_known_as_the_model_that_it_is(tmp_path: Path) -> None:
                 table["judge_id"].append(judge)
                 table["model_id"].append(models[key_of[assignment.only]])
         assert len(set(table["judge_id"])) == 4
-        assert set(named_as_themselves(store, [table]).values()) == {"sure"}
+        assert set(self_judges(store, [table]).values()) == {"sure"}
         # Each asked about the next one's answers is a judge of others.
         turned = {**table, "model_id": table["model_id"][1:] + table["model_id"][:1]}
-        assert len(set(named_as_themselves(store, [turned]).values())) == 4
+        assert len(set(self_judges(store, [turned]).values())) == 4
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from judgebench.records import JudgeSpec, ModelSpec
-from judgebench.reports.self_judges import named_as_themselves
+from judgebench.reports.confidence_data import self_judges
 from judgebench.store import Store
 
 LOCAL, OTHER = ModelSpec(weights="hf:abc"), ModelSpec(weights="hf:def")
@@ -43,7 +43,7 @@ def shown(store: Store, *asked: tuple[str, JudgeSpec, ModelSpec]) -> list[str]:
     }
     # As failures come: of answers, without a judge.
     absent: dict[str, list[Any]] = {"judge": [None], "judge_id": [None], "model_id": [ids[0][1]]}
-    found = named_as_themselves(store, [table, absent])
+    found = self_judges(store, [table, absent])
     assert set(found) == set(table["judge_id"])
     return [found[judge] for judge in table["judge_id"]]
 

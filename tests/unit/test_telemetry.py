@@ -41,14 +41,17 @@ def test_figures_are_served_while_it_goes_on() -> None:
         found = fetched(out.getvalue())
         progress.stage("my-model: answering", None)
         progress.advance()
+        progress.meter(Meter(calls=4, tokens=900, cost_usd=0.5))
         later = fetched(out.getvalue())
-    assert found['judgebench_wanted{stage="judging"}'] == 40
+    assert found['judgebench_wanted_total{stage="judging"}'] == 40
     assert found['judgebench_done_total{stage="judging"}'] == 3
     assert found['judgebench_failed_total{kind="timeout",stage="judging"}'] == 2
     assert found['judgebench_waiting_total{stage="judging"}'] == 1
-    assert found['judgebench_calls{stage="judging"}'] == 5
+    assert found['judgebench_calls_total{stage="judging"}'] == 5
     assert (found["judgebench_tokens"], found["judgebench_cost_usd"]) == (700, 0.25)
     assert later['judgebench_done_total{stage="answering"}'] == 1
+    assert later['judgebench_calls_total{stage="answering"}'] == 4
+    assert later["judgebench_tokens"] == 900
     assert not [name for name in later if "secret-judge" in name or "my-model" in name]
     assert "something" in out.getvalue()
     with pytest.raises(urllib.error.URLError):
