@@ -5,8 +5,8 @@ seconds of a core each time. A `Warm` takes the place of the interpreter (``sys.
 tests to which the start of a process is not the point. ``-m`` with a module of `LOADS`, ``-c`` with
 a program, and the dashboard's worker are forked from a server, with the caller's environment,
 folder, arguments and streams; whatever else it is asked to do, the interpreter itself does. What is
-forked leads a session of its own, ends with the exit status or signal of its own, and is killed
-when the process that stands for it is.
+forked leads a session of its own, ends with the exit status or signal of its own, is interrupted as
+the process that stands for it is, and killed when that is.
 
 A server is nobody's child, and ends with the process that asked for it.
 """
@@ -120,6 +120,8 @@ with socket.socket(socket.AF_UNIX) as server:
     server.connect(known)
     server.sendall(json.dumps(asked).encode() + b"\\n")
     socket.send_fds(server, [b"."], [0, 1, 2])
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: server.sendall(bytes([number])))
     for number in (0, 1, 2):
         os.close(number)
     code = int(server.recv(16) or b"70")
@@ -237,10 +239,14 @@ def _wait_for(asked: socket.socket) -> None:
         _be(order, streams)
     for number in (*streams, ends, 0):
         os.close(number)
-    ready, _, _ = select.select([asked, lives], [], [])
-    if asked in ready:
+    while lives not in select.select([asked, lives], [], [])[0]:
+        told = asked.recv(1)
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(child, signal.SIGKILL)
+            if told:
+                os.kill(child, told[0])
+            else:
+                os.killpg(child, signal.SIGKILL)
+                break
     _, status = os.waitpid(child, 0)
     with contextlib.suppress(BrokenPipeError):
         asked.sendall(str(os.waitstatus_to_exitcode(status)).encode())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -93,44 +95,46 @@ def test_the_way_out_is_said(tmp_path: Path) -> None:
 # A file of answers or labels --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        (ROW + ROW.replace("Vienna", "Graz"), ":2: item_id: a second, different answer to item"),
-        (ROW + ROW.replace('"1"', '"x9"'), ":2: item_id: 'x9' is no item of trivia_judging_mini@"),
-        (ROW.encode() + ROW.replace("Vienna", "Z\xfcrich").encode("latin-1"), ":2: byte 78 (0xfc)"),
-        (ROW + ROW[:40], ":2: the last line is cut off after 40 bytes"),
-        (ROW + "Vienna\n" + ROW, ":2: this line is not JSON"),
-        (ROW.replace("text", "txt"), ":1: text: is missing"),
-        (ROW.replace("_mini", ""), ": no answers to trivia_judging_mini@1 in it"),
-        ("", ": there is no row in it"),
-        (None, ": there is no such file"),
-    ],
+FAULTY: tuple[tuple[str | bytes | None, str], ...] = (
+    (ROW + ROW.replace("Vienna", "Graz"), ":2: item_id: a second, different answer to item"),
+    (ROW + ROW.replace('"1"', '"x9"'), ":2: item_id: 'x9' is no item of trivia_judging_mini@"),
+    (ROW.encode() + ROW.replace("Vienna", "Z\xfcrich").encode("latin-1"), ":2: byte 78 (0xfc)"),
+    (ROW + ROW[:40], ":2: the last line is cut off after 40 bytes"),
+    (ROW + "Vienna\n" + ROW, ":2: this line is not JSON"),
+    (ROW.replace("text", "txt"), ":1: text: is missing"),
+    (ROW.replace("_mini", ""), ": no answers to trivia_judging_mini@1 in it"),
+    ("", ": there is no row in it"),
+    (None, ": there is no such file"),
 )
+
+
 def test_a_faulty_file_of_answers_is_refused_and_costs_nothing(
-    tmp_path: Path, server: Loopback, content: str | bytes | None, says: str
+    tmp_path: Path, server: Loopback
 ) -> None:
+    """Before anything was done, and after it."""
     file = tmp_path / "answers.jsonl"
     suite = runs.suite(tmp_path, server.url, limit=2, takers=["m"], answers=file)
-    if content is not None:
-        file.write_bytes(content.encode() if isinstance(content, str) else content)
-    before = sorted(tmp_path.iterdir())
-    for command in ("plan", "run"):
-        done = runs.typed(command, suite)
-        assert done.code == 65, done.err
-        assert f"{file}{says}" in done.err
-        assert "Traceback" not in done.err
-        assert sorted(tmp_path.iterdir()) == before
-    assert not server.asks
 
+    def refused(*commands: str) -> None:
+        file.unlink(missing_ok=True)
+        before = sorted(tmp_path.iterdir())
+        for content, says in FAULTY:
+            if content is not None:
+                file.write_bytes(content.encode() if isinstance(content, str) else content)
+            for command in commands:
+                done = runs.typed(command, suite)
+                assert done.code == 65, done.err
+                assert f"{file}{says}" in done.err
+                assert "Traceback" not in done.err
+            file.unlink(missing_ok=True)
+            assert sorted(tmp_path.iterdir()) == before
+
+    refused("plan", "run")
+    assert not server.asks
     file.write_text(ROW)
     assert runs.typed("run", suite).code == 0
     board = runs.rows(tmp_path)
-    if content is not None:
-        file.write_bytes(content.encode() if isinstance(content, str) else content)
-    else:
-        file.unlink()
-    assert runs.typed("run", suite).code == 65
+    refused("run")
     assert runs.rows(tmp_path) == board
     assert len(server.asks) == 1
 
@@ -198,6 +202,20 @@ def messages(folder: Path) -> list[str]:
         return list(store.failures("trivia_judging_mini")["message"])
 
 
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store in which a healthy server has judged two items."""
+    folder = tmp_path_factory.mktemp("begun")
+    with Loopback() as healthy:
+        assert runs.typed("run", runs.suite(folder, healthy.url, limit=2)).code == 0
+        assert len(healthy.asks) == 4
+    return folder / "store.db"
+
+
+ASKED_AGAIN = ("refuse", "html", "bad_request")
+"""Unavailable, of no use, and not worth asking again at once: of each sort one."""
+
+
 @pytest.mark.parametrize(
     ("mode", "says"),
     [
@@ -214,10 +232,9 @@ def messages(folder: Path) -> list[str]:
     ],
 )
 def test_a_faulty_server_costs_what_it_did_not_answer(
-    tmp_path: Path, server: Loopback, mode: str, says: str
+    tmp_path: Path, begun: Path, mode: str, says: str
 ) -> None:
-    runs.typed("run", runs.suite(tmp_path, server.url, limit=2))
-    assert len(server.asks) == 4
+    shutil.copyfile(begun, tmp_path / "store.db")
     limits = {"max_retries": 0, "timeout_s": 0.3}
     with Loopback(mode="ok" if mode == "refuse" else mode) as faulty:
         url = f"http://127.0.0.1:{free_port()}/v1" if mode == "refuse" else faulty.url
@@ -238,7 +255,8 @@ def test_a_faulty_server_costs_what_it_did_not_answer(
     failed = sum(row["counts"]["failed"] for row in rows.values())
     assert failed == len(messages(tmp_path))
     assert f"{failed} failed;" in done.err
-
+    if mode not in ASKED_AGAIN:
+        return
     with Loopback() as healthy:
         again = runs.typed("run", runs.suite(tmp_path, healthy.url, limit=4))
         assert again.code == 0, again.err
@@ -346,7 +364,11 @@ def own(command: list[str], **more: Any) -> dict[str, Any]:
     ids=["ends", "absent", "never_ready", "port_taken"],
 )
 def test_a_server_that_does_not_come_up(
-    tmp_path: Path, server: Loopback, judge: Mapping[str, Any], says: tuple[str, ...]
+    tmp_path: Path,
+    server: Loopback,
+    request: pytest.FixtureRequest,
+    judge: Mapping[str, Any],
+    says: tuple[str, ...],
 ) -> None:
     base_url = str(judge["base_url"]).replace("{taken}", str(server.port))
     done = runs.typed(
@@ -360,7 +382,8 @@ def test_a_server_that_does_not_come_up(
     assert psutil.Process().children(recursive=True) == []
     assert runs.rows(tmp_path)["contains", "model-weak"]["counts"]["verdicts"] == 2
     assert not server.asks
-
+    if "ends" not in request.node.callspec.id:
+        return
     healthy = own(["python", LOOPBACK, "--port", "{port}"])
     again = runs.typed("run", runs.suite(tmp_path, "unused", limit=2, judge=healthy))
     assert again.code == 0, again.err
@@ -394,27 +417,40 @@ def everything(folder: Path, *said: str) -> bytes:
     return b"\n".join([*(file.read_bytes() for file in files), *(text.encode() for text in said)])
 
 
-@pytest.mark.parametrize("parrot", PARROTS.values(), ids=PARROTS)
 def test_a_key_that_is_sent_back_is_shown_nowhere(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parrot: Callable[[str], Reaction]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """By a server each, for one that refuses a key is not asked again."""
     monkeypatch.setenv("JUDGE_KEY", KEY)
 
-    def script(ask: Ask) -> Reaction:
-        assert ask.headers["authorization"] == f"Bearer {KEY}"
-        return parrot(KEY)
+    def sends_back(parrot: Callable[[str], Reaction]) -> Callable[[Ask], Reaction]:
+        def script(ask: Ask) -> Reaction:
+            assert ask.headers["authorization"] == f"Bearer {KEY}"
+            return parrot(KEY)
 
-    with Loopback(script) as server:
+        return script
+
+    with ExitStack() as running:
+        judges = [
+            {
+                "name": name,
+                "model": name,
+                "base_url": running.enter_context(Loopback(sends_back(parrot))).url,
+                "api_key": "${JUDGE_KEY}",
+            }
+            for name, parrot in PARROTS.items()
+        ]
+        first, *others = judges
         suite = runs.suite(
             tmp_path,
-            server.url,
+            "unused",
             limit=2,
-            judge={"api_key": "${JUDGE_KEY}"},
+            judge=first,
+            more_judges=others,
             limits={"max_retries": 0},
         )
         done = runs.typed("run", suite)
         assert done.code in {69, 75}, done.err
-        assert server.asks
     shown = [
         runs.typed(*words, "--store", runs.store_url(tmp_path), "--format", form)
         for words in (
@@ -424,9 +460,11 @@ def test_a_key_that_is_sent_back_is_shown_nowhere(
         )
         for form in ("json", "csv")
     ]
-    assert messages(tmp_path)
+    with judgebench.open_store(runs.store_url(tmp_path)) as store:
+        failed = store.failures("trivia_judging_mini")
+    assert set(failed["judge"]) == PARROTS.keys()
     found = everything(
-        tmp_path, done.out, done.err, *messages(tmp_path), *(s.out + s.err for s in shown)
+        tmp_path, done.out, done.err, *failed["message"], *(s.out + s.err for s in shown)
     )
     assert KEY.encode() not in found
     assert b"JUDGE_KEY" in found  # the manifest keeps the variable's name

@@ -52,8 +52,9 @@ def item_of(ask: Ask) -> int:
 # Keys and models --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("connections", [1, 16])
-@pytest.mark.parametrize("speaker", SPEAKERS.values(), ids=SPEAKERS)
+@pytest.mark.parametrize(
+    ("speaker", "connections"), [*((one, 16) for one in SPEAKERS.values()), (CHAT, 1)]
+)
 def test_a_wrong_key_costs_one_call_and_names_its_variable(
     tmp_path: Path, speaker: Speaker, connections: int
 ) -> None:
@@ -290,8 +291,7 @@ def taken_usd(folder: Path) -> float:
     return float(total)
 
 
-@pytest.mark.parametrize("calls", [1, 3, 7, 16, 19])
-@pytest.mark.parametrize("dollars", [1.0, 0.1])
+@pytest.mark.parametrize(("calls", "dollars"), [(1, 1.0), (16, 1.0), (3, 0.1), (19, 0.1)])
 def test_a_budget_for_some_calls_is_used_and_never_exceeded(
     tmp_path: Path, calls: int, dollars: float
 ) -> None:

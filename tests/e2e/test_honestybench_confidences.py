@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
-import os
-import signal
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +15,7 @@ import yaml
 
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.store import open_store
-from tests.e2e.runs import Done, eventually, judgebench, start, store_url, typed
+from tests.e2e.runs import Done, store_url, typed
 from tests.loopback import Ask, Loopback, Reaction, verdict
 from tests.tiny_models import save_causal
 from tests.unit.exchanged import rows_file
@@ -260,35 +258,6 @@ def test_two_models_are_compared_by_how_sure_they_are(tmp_path: Path) -> None:
     (test,) = json.loads(done.out)["tests"]
     assert test["because"].startswith("judge changed: right@")
     assert test["because"].endswith("has no label on old")
-
-
-def test_a_run_that_is_killed_and_goes_on_asks_nothing_twice(tmp_path: Path) -> None:
-    """Killed among the answers, and again among the verdicts."""
-
-    def slowly(ask: Ask) -> Reaction:
-        reaction = said(ask)
-        return Reaction(text=reaction.text, choice=reaction.choice, delay_s=0.05)
-
-    with Loopback(slowly) as server:
-        path = suite(tmp_path, server.url, models=[taker(server.url)])
-        lost = 0
-        for least in (8, 30):
-            run = start("run", path, "--quiet")
-            eventually(lambda least=least: len(server.asks) >= least)
-            os.kill(run.pid, signal.SIGKILL)
-            run.communicate()
-            with open_store(store_url(tmp_path), read_only=True) as store:
-                kept = store.n_rows("replies")
-            asked = len({ask.sha for ask in server.asks})
-            lost += asked - kept
-        done = judgebench("run", path, "--quiet")
-        assert done.returncode == 0, done.stderr
-        # What was under way or not written yet when it was killed is asked again, and nothing else.
-        again = len(server.asks) - len({ask.sha for ask in server.asks})
-        assert 0 < again <= lost <= 8 * 4
-    given = Counter((row["judge"], row["sample"]) for row in verdicts(tmp_path))
-    assert sum(given.values()) == 3 * ITEMS + (SAMPLES - 1) * ITEMS
-    assert max(given.values()) == ITEMS
 
 
 # what judges say, and what is imported ------------------------------------------------------------

@@ -269,6 +269,7 @@ def kept(folder: Path) -> int:
         return Counter(store.responses(NAME)["model"])["local"]
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_ends_while_it_generates_keeps_what_came(
     tmp_path: Path, scripted: Scripted, number: signal.Signals

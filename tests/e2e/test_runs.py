@@ -221,6 +221,7 @@ def test_a_board_can_be_read_while_a_run_writes(tmp_path: Path) -> None:
     assert sum(row["counts"]["verdicts"] for row in rows.values()) == 6 * 48
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_keeps_the_replies_under_way(tmp_path: Path, number: signal.Signals) -> None:
     with Loopback(delay_s=0.05) as server:
@@ -246,6 +247,7 @@ def test_an_interrupt_keeps_the_replies_under_way(tmp_path: Path, number: signal
         assert set(server.arrivals.values()) == {1}
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_second_interrupt_leaves_at_once(tmp_path: Path) -> None:
     with Loopback(mode="hang") as server:
         run = runs.start("run", runs.suite(tmp_path, server.url))
@@ -377,6 +379,7 @@ def test_verdicts_are_a_long_table(tmp_path: Path) -> None:
     assert len(nowhere) == 0
 
 
+@pytest.mark.usefixtures("forked")
 def test_only_data_goes_to_stdout(tmp_path: Path) -> None:
     with Loopback() as server:
         suite = runs.suite(tmp_path, server.url, limit=3)

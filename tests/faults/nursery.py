@@ -8,6 +8,7 @@ came. So a test can kill a run between any two of them, many times.
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import json
 import os
@@ -121,6 +122,9 @@ def main(warm_up: list[str]) -> None:
         code = run(warm_up)
     if code not in {0, WAITING}:
         raise SystemExit(f"the warm-up ended with {code}: {said.getvalue()}")
+    gc.collect()
+    gc.freeze()  # a sweep in a child would copy all that is loaded
+    gc.disable()
     print("[]", flush=True)
     for line in sys.stdin:
         children = [_fork(Order(**order)) for order in json.loads(line)]

@@ -7,7 +7,7 @@ import pytest
 from tests.faults.many_writers import Written, violations, write_and_read
 from tests.postgres import Server
 
-WRITERS, JUDGMENTS = 4, 400
+WRITERS, JUDGMENTS = 4, 200
 
 
 @pytest.mark.slow
@@ -29,11 +29,11 @@ def with_restarts(server: Server, url: str) -> Written:
 
     def meanwhile(seen: int) -> None:
         nonlocal restarted
-        if seen > 200 + 600 * restarted and restarted < 2:
+        if seen > 100 + 300 * restarted and restarted < 2:
             restarted += 1
             server.stop()
             server.start()
 
-    written = write_and_read(url, writers=4, judgments=500, meanwhile=meanwhile)
+    written = write_and_read(url, writers=WRITERS, judgments=250, meanwhile=meanwhile)
     assert restarted == 2, f"they were done before: {written}"
     return written
