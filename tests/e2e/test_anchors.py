@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import yaml
 
-import judgebench.api
 from tests.e2e import runs
 from tests.e2e.test_engine import PLAIN, judge
 from tests.loopback import Ask, Loopback, Reaction
