@@ -67,7 +67,7 @@ def _hastened(handler: Any) -> Callable[[int, FrameType | None], None]:
 
 
 @asynccontextmanager
-async def told(_: object) -> AsyncIterator[None]:
+async def code_for_runs(_: object) -> AsyncIterator[None]:
     """Say the code where whoever started this reads it, and no page can."""
     if access.runs_may_start():
         print(CODE.format(code=access.new_code()), end="", file=sys.stderr, flush=True)
@@ -82,7 +82,7 @@ async def serving(app: object) -> AsyncIterator[None]:
     address, port = st.get_option("server.address"), st.get_option("server.port")
     named = f"[{address}]" if ":" in address else address
     print(f"dashboard: http://{named}:{port} (Ctrl-C ends it)", file=sys.stderr, flush=True)
-    async with told(app):
+    async with code_for_runs(app):
         yield
 
 

@@ -42,7 +42,11 @@ MOST_CARDS = 64
 ENGINES = ("vllm", "sglang")
 """They take all the room that they may at once, and need that of one whole context."""
 
-_BYTES = dict.fromkeys(("float16", "half", "bfloat16"), 2.0) | {"float32": 4.0, "float": 4.0}
+_BYTES = dict.fromkeys(("float16", "half", "bfloat16"), 2.0) | {
+    "float32": 4.0,
+    "float": 4.0,
+    "float64": 8.0,
+}
 _LOADED = frozenset({"F64", "F32", "F16", "BF16"})
 _BILLIONS = re.compile(r"(?:(\d+)x)?(\d+(?:\.\d+)?)b(?![a-z0-9])", re.IGNORECASE)
 _BITS = re.compile(
@@ -214,19 +218,20 @@ def _config(folder: Path) -> Mapping[str, Any]:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
-    if not isinstance(found, dict):
-        raise ConfigError(f"{path}: has to hold a JSON object")
+    if not isinstance(found, dict) or not found:
+        raise ConfigError(f"{path}: has to hold a JSON object that describes the model")
     return {**found, **(found.get("text_config") or {})}
 
 
 def _dtype(given: Mapping[str, Any], config: Mapping[str, Any]) -> str:
-    own = str(config.get("dtype") or config.get("torch_dtype") or "bfloat16").removeprefix("torch.")
-    said = str(given.get("dtype") or "auto").removeprefix("torch.")
-    if said == "auto":
-        return "float16" if own == "float32" and given.get("engine") == "vllm" else own
-    if said not in _BYTES:
-        raise ConfigError(unknown_name("dtype", said, ["auto", *_BYTES]))
-    return said
+    """What numbers that are stored as floats are loaded as."""
+    own = str(config.get("dtype") or config.get("torch_dtype") or "bfloat16")
+    said = str(given.get("dtype") or "auto")
+    dtype = (own if said == "auto" else said).removeprefix("torch.")
+    if dtype not in _BYTES:
+        raise ConfigError(unknown_name("dtype", dtype, ["auto", *_BYTES]))
+    halved = said == "auto" and dtype == "float32" and given.get("engine") == "vllm"
+    return "float16" if halved else dtype
 
 
 def _bytes_each(name: str, given: Mapping[str, Any], dtype: str) -> float:
@@ -235,8 +240,6 @@ def _bytes_each(name: str, given: Mapping[str, Any], dtype: str) -> float:
     words += [key for key, value in given.items() if str(value).lower() == "true"]
     if found := _BITS.search(" ".join(words)):
         return 1.0 if "8" in found.groups() else 0.5
-    if dtype not in _BYTES:
-        raise ConfigError(unknown_name("dtype", dtype, _BYTES))
     return _BYTES[dtype]
 
 

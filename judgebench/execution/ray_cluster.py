@@ -228,7 +228,7 @@ class Portion:
     """
 
     questions: Sequence[Question]
-    told: queue.SimpleQueue[list[Event] | BaseException]
+    events: queue.SimpleQueue[list[Event] | BaseException]
     within_s: float | None = None
     plans: bool = False
     losses: int = 0
@@ -245,7 +245,7 @@ class Portion:
 
 
 @dataclass(eq=False, slots=True)
-class _Seat:
+class _Copy:
     """An actor: where it is, once its model is loaded, and what it works on."""
 
     actor: Any
@@ -255,7 +255,7 @@ class _Seat:
 
 
 @dataclass(slots=True)
-class Book:
+class PortionQueue:
     """Which portions wait and what becomes of those that were asked; knows nothing of Ray."""
 
     waiting: deque[Portion] = field(default_factory=deque)
@@ -268,18 +268,20 @@ class Book:
             self.lost(portion, ended)
             return
         if ended is not None and left and not portion.apart:
-            portion.told.put([*events, {"event": "parts", "n": len(parts := portion.halves(left))}])
+            portion.events.put(
+                [*events, {"event": "parts", "n": len(parts := portion.halves(left))}]
+            )
             self.waiting.extendleft(reversed(parts))
             return
         if ended is not None and left:
             events = [*events, _failed(left, f"{ended} (also in a smaller batch)")]
-        portion.told.put(events)
+        portion.events.put(events)
 
     def lost(self, portion: Portion, why: str) -> None:
         """What was under way on a node that is gone goes back."""
         portion.losses += 1
         if portion.losses > LOSSES:
-            portion.told.put([_failed(portion.questions, f"lost {LOSSES + 1} times; {why}")])
+            portion.events.put([_failed(portion.questions, f"lost {LOSSES + 1} times; {why}")])
         else:
             self.waiting.appendleft(portion)
 
@@ -312,16 +314,16 @@ class RayWorkers:
         self._cluster = cluster
         self._module = module
         self._how = how
-        self._seats: list[_Seat] = []
-        self._book = Book()
+        self._copies: list[_Copy] = []
+        self._portions = PortionQueue()
         self._ready: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._asking = {self._ready}
-        self._heard: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
+        self._listeners = {self._ready}
+        self._inbox: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._stack: Any = None
-        self._ours = True
+        self._misconfigured = True
         self._losses = 0
-        self._looked = 0.0
-        self._over: BaseException | None = None
+        self._last_look = 0.0
+        self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="ray portions", daemon=True)
 
     @property
@@ -331,7 +333,7 @@ class RayWorkers:
     @property
     def width(self) -> int:
         """One portion for each model that is loaded, and two that wait for a turn."""
-        loaded = sum(1 for seat in self._seats if seat.node)
+        loaded = sum(1 for copy in self._copies if copy.node)
         return loaded + 2 if loaded else 1
 
     def load(self, job: Mapping[str, Any], *, within_s: float | None, limit: str) -> dict[str, Any]:
@@ -342,16 +344,16 @@ class RayWorkers:
         ConfigError, LocalModelError
             Where no node can load it.
         """
-        given, paths = located(job)
+        given, paths = with_absolute_paths(job)
         self._load = (self._cluster.driver, paths, self._cluster.ray.put(given), within_s, limit)
         self._thread.start()
         try:
-            return _taken(self._ready)[0]
+            return _next_events(self._ready)[0]
         except BaseException:
             self.stop()
             raise
         finally:
-            self._asking.discard(self._ready)
+            self._listeners.discard(self._ready)
 
     def ask(
         self, questions: Sequence[Question], *, within_s: float | None = None
@@ -363,35 +365,35 @@ class RayWorkers:
         LocalModelError
             Where no node is left that has the model.
         """
-        told: queue.SimpleQueue[list[Event] | BaseException] = queue.SimpleQueue()
-        self._asking.add(told)
+        events: queue.SimpleQueue[list[Event] | BaseException] = queue.SimpleQueue()
+        self._listeners.add(events)
         try:
             portions: Sequence[Sequence[int]] = [range(len(questions))]
             if within_s is None:  # else it is a batch already
-                self._give(Portion(questions, told, plans=True))
-                portions = _taken(told)[-1]["portions"]
+                self._give(Portion(questions, events, plans=True))
+                portions = _next_events(events)[-1]["portions"]
             rest, open_ = iter(portions), 0
             while True:
                 while open_ < self.width and (numbers := next(rest, None)) is not None:
-                    self._give(Portion([questions[n] for n in numbers], told, within_s))
+                    self._give(Portion([questions[n] for n in numbers], events, within_s))
                     open_ += 1
                 if not open_:
                     return
-                for event in _taken(told):
+                for event in _next_events(events):
                     if event["event"] == "parts":
                         open_ += event["n"]
                     else:
                         yield event
                 open_ -= 1
         finally:
-            self._asking.discard(told)
+            self._listeners.discard(events)
 
     def _give(self, portion: Portion) -> None:
-        self._heard.put(partial(self._book.waiting.append, portion))
+        self._inbox.put(partial(self._portions.waiting.append, portion))
 
     def stop(self) -> None:
         """End all actors, and so their processes."""
-        self._heard.put(partial(self._end, LocalModelError("the model was stopped")))
+        self._inbox.put(partial(self._end, LocalModelError("the model was stopped")))
         if self._thread.ident is not None:
             self._thread.join()
 
@@ -399,127 +401,127 @@ class RayWorkers:
 
     def _work(self) -> None:
         try:
-            while self._over is None:
-                if time.monotonic() - self._looked >= TICK_S:
-                    self._looked = time.monotonic()
+            while self._error is None:
+                if time.monotonic() - self._last_look >= TICK_S:
+                    self._last_look = time.monotonic()
                     self._grow()
                 self._hand_out()
                 with suppress(queue.Empty):
-                    self._heard.get(timeout=TICK_S)()
+                    self._inbox.get(timeout=TICK_S)()
         except BaseException as error:  # noqa: BLE001 - told to whoever waits, in their threads
             self._end(error)
         finally:
-            for seat in self._seats:
-                self._cluster.ray.kill(seat.actor)
+            for copy in self._copies:
+                self._cluster.ray.kill(copy.actor)
 
     def _end(self, error: BaseException) -> None:
-        self._over = error
-        for told in list(self._asking):
-            told.put(error)
+        self._error = error
+        for events in list(self._listeners):
+            events.put(error)
 
     def _call(
-        self, seat: _Seat, then: Callable[[_Seat, Any], None], method: str, *args: Any
+        self, copy: _Copy, then: Callable[[_Copy, Any], None], method: str, *args: Any
     ) -> None:
-        done = getattr(seat.actor, method).remote(*args).future()
-        done.add_done_callback(lambda future: self._heard.put(partial(then, seat, future)))
+        done = getattr(copy.actor, method).remote(*args).future()
+        done.add_done_callback(lambda future: self._inbox.put(partial(then, copy, future)))
 
     def _grow(self) -> None:
         """Actors for the room there is, and one for a node that may join."""
-        if not self._cluster.nodes() and not any(seat.node for seat in self._seats):
+        if not self._cluster.nodes() and not any(copy.node for copy in self._copies):
             self._no_node_left()
-        elif self._asking:
-            pending = sum(1 for seat in self._seats if not seat.node)
+        elif self._listeners:
+            pending = sum(1 for copy in self._copies if not copy.node)
             for _ in range(
                 max(1, _times(self._cluster.ray.available_resources(), self._cluster.needs))
                 - pending
             ):
-                seat = _Seat(self._cluster.actor(self._module, self._how))
-                self._seats.append(seat)
-                self._call(seat, self._loaded, "load", *self._load)
+                copy = _Copy(self._cluster.actor(self._module, self._how))
+                self._copies.append(copy)
+                self._call(copy, self._loaded, "load", *self._load)
 
     def _no_node_left(self) -> None:
         said = "\n".join(self._cluster.warnings()) or _too_small(self._cluster)
-        error = ConfigError if self._ours and self._cluster.left_out else LocalModelError
+        error = ConfigError if self._misconfigured and self._cluster.left_out else LocalModelError
         self._end(error(f"{self._how['model']} is on no node of the cluster: {said}"))
 
-    def _loaded(self, seat: _Seat, future: Any) -> None:
-        if seat not in self._seats:
+    def _loaded(self, copy: _Copy, future: Any) -> None:
+        if copy not in self._copies:
             return
         if (error := future.exception()) is not None:
             self._losses += 1
-            self._drop(seat)
-            if self._losses > LOSSES and not any(one.node for one in self._seats):
+            self._drop(copy)
+            if self._losses > LOSSES and not any(one.node for one in self._copies):
                 self._end(LocalModelError(f"{self._how['model']}: {clean(str(error))}"))
             return
         said = future.result()
         if said["fault"] is not None:
-            self._ours &= said["ours"]
-            self._leave_out(seat, said["node"], said["name"], said["fault"])
+            self._misconfigured &= said["ours"]
+            self._leave_out(copy, said["node"], said["name"], said["fault"])
         elif self._stack not in (None, said["ready"]["stack"]):
             why = "it runs another stack than the first node, and a run never mixes stacks"
-            self._leave_out(seat, said["node"], said["name"], why)
+            self._leave_out(copy, said["node"], said["name"], why)
         else:
-            seat.node, seat.name, self._losses = said["node"], said["name"], 0
+            copy.node, copy.name, self._losses = said["node"], said["name"], 0
             if said["store"] is not None:
-                say(f"node {seat.name} sends its answers to the driver: {said['store']}")
+                say(f"node {copy.name} sends its answers to the driver: {said['store']}")
             if self._stack is None:
                 self._stack = said["ready"]["stack"]
                 self._ready.put([said["ready"]])
 
-    def _leave_out(self, seat: _Seat, node_id: str, name: str, why: str) -> None:
+    def _leave_out(self, copy: _Copy, node_id: str, name: str, why: str) -> None:
         """No actor goes there any more, those that wait for a place included."""
         self._cluster.leave_out(node_id, name, why)
-        for one in [one for one in self._seats if one is seat or not one.node]:
+        for one in [one for one in self._copies if one is copy or not one.node]:
             self._drop(one)
-        self._looked = 0.0
+        self._last_look = 0.0
 
-    def _drop(self, seat: _Seat) -> None:
-        self._seats.remove(seat)
-        self._cluster.ray.kill(seat.actor)
+    def _drop(self, copy: _Copy) -> None:
+        self._copies.remove(copy)
+        self._cluster.ray.kill(copy.actor)
 
     def _hand_out(self) -> None:
-        for seat in self._seats:
-            if not self._book.waiting:
+        for copy in self._copies:
+            if not self._portions.waiting:
                 return
-            if seat.node and seat.portion is None:
-                portion = seat.portion = self._book.waiting.popleft()
+            if copy.node and copy.portion is None:
+                portion = copy.portion = self._portions.waiting.popleft()
                 asked = (portion.questions, portion.within_s, portion.plans)
-                self._call(seat, self._answered, "ask", *asked)
+                self._call(copy, self._answered, "ask", *asked)
 
-    def _answered(self, seat: _Seat, future: Any) -> None:
-        portion, seat.portion = seat.portion, None
+    def _answered(self, copy: _Copy, future: Any) -> None:
+        portion, copy.portion = copy.portion, None
         assert portion is not None
         if (error := future.exception()) is not None:
             if not isinstance(error, self._cluster.ray.exceptions.RayActorError):
                 raise error
             why = clean(str(error)).partition("\n")[0]
-            say(f"node {seat.name}: its worker was lost, what it was asked goes to another: {why}")
-            self._drop(seat)
+            say(f"node {copy.name}: its worker was lost, what it was asked goes to another: {why}")
+            self._drop(copy)
             if "OutOfMemory" in f"{type(error).__name__} {error}":  # by Ray: the node has not died
-                self._book.answered(portion, [], why)
+                self._portions.answered(portion, [], why)
             else:
-                self._book.lost(portion, why)
+                self._portions.lost(portion, why)
             return
         said = future.result()
         if said["fault"] is not None:
-            self._book.waiting.appendleft(portion)
-            self._leave_out(seat, seat.node, seat.name, said["fault"])
+            self._portions.waiting.appendleft(portion)
+            self._leave_out(copy, copy.node, copy.name, said["fault"])
             return
-        self._book.answered(portion, said["events"], said["ended"])
+        self._portions.answered(portion, said["events"], said["ended"])
 
 
-def _taken(told: queue.SimpleQueue[Any]) -> list[Event]:
-    events = told.get()
-    if isinstance(events, BaseException):
-        raise events
-    found: list[Event] = events
+def _next_events(events: queue.SimpleQueue[Any]) -> list[Event]:
+    said = events.get()
+    if isinstance(said, BaseException):
+        raise said
+    found: list[Event] = said
     return found
 
 
 # paths --------------------------------------------------------------------------------------------
 
 
-def located(job: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def with_absolute_paths(job: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """A job whose paths are found from every folder, and those of them that are here."""
     paths: list[str] = []
 

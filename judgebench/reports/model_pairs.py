@@ -69,7 +69,7 @@ class PairData:
         UsageError
             Where one of them is not there, and where both are the same model.
         """
-        newest, held = newest_first(self.board), self.held(baseline)
+        newest, held = newest_first(self.board), self.baseline_id(baseline)
         chosen = _called(self.board, newest, candidate)
         if held is not None:
             return chosen, _called(self.board, newest, held)
@@ -90,7 +90,7 @@ class PairData:
             )
         return chosen, against
 
-    def held(self, baseline: str) -> str | None:
+    def baseline_id(self, baseline: str) -> str | None:
         """The id of the model that is the baseline of that name here; None where none was set.
 
         ``run:RUN`` is the model that a run judged, ``run:RUN/MODEL`` the one of that name.
@@ -126,7 +126,7 @@ class PairData:
 
     def notes(self, two: tuple[str, str], baseline: str) -> list[str]:
         """What a reader has to know of who the baseline is."""
-        if (held := self.held(baseline)) is None:
+        if (held := self.baseline_id(baseline)) is None:
             return []
         said = []
         called = newest_model(self.board, baseline)

@@ -395,7 +395,7 @@ def _fixed(data: PairData, name: str, candidate: str, own: Sequence[str]) -> Fix
     """A policy's fixed baseline; at infinity if it was never set."""
     store = data.board.store
     try:
-        if data.held(name) is None and name in own:
+        if data.baseline_id(name) is None and name in own:
             raise UsageError(
                 f"{data.which}: {name!r} is the candidate's own name, which moves every night, and "
                 f"no baseline; `judgebench baseline set NAME --model {name}` gives one"

@@ -165,7 +165,7 @@ def test_each_question_gets_its_own_reply_in_any_order(house: House) -> None:
     async def talk(provider: Provider) -> None:
         own = await alone(provider, [ask(number) for number in numbers])
         assert not any(same(one, other) for one, other in itertools.combinations(own, 2))
-        for seed in range(3):
+        for seed in range(2):
             random.Random(seed).shuffle(numbers)
             replies = await together(provider, [ask(number) for number in numbers])
             for number, reply in zip(numbers, replies, strict=True):

@@ -23,6 +23,7 @@ from judgebench import registry
 from judgebench.config import Endpoint
 from judgebench.errors import CallError, ConfigError
 from judgebench.judges.readers.replies import no_verdict
+from judgebench.providers import http
 from judgebench.providers.compose import Providers
 from judgebench.providers.http import HttpProvider
 from judgebench.records import NOT_SAID, Item, Reply, ScoreRequest, TokenLogprob, Usage, VerdictSlot
@@ -346,8 +347,12 @@ def test_an_answer_without_content_was_charged_what_it_says(speaker: Speaker) ->
     assert (error.charged.prompt_tokens, error.charged.completion_tokens) == (90, 0)
 
 
-def test_gigabytes_are_not_read_to_their_end(speaker: Speaker) -> None:
-    error = refused(speaker, Reaction(raw=b" " * 40_000_000))
+def test_gigabytes_are_not_read_to_their_end(
+    speaker: Speaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert http.MAX_ANSWER_BYTES == 32 << 20
+    monkeypatch.setitem(HttpProvider.__init__.__kwdefaults__, "max_answer_bytes", 1 << 20)
+    error = refused(speaker, Reaction(raw=b" " * 2_000_000))
     assert (error.kind, error.retriable) == ("bad_answer", False)
     assert "bytes in one answer" in str(error)
 

@@ -230,7 +230,7 @@ def test_the_code_is_said_where_a_run_may_start(
     from streamlit import config
 
     def said() -> str:
-        lifespan = serve.told(None)
+        lifespan = serve.code_for_runs(None)
         with pytest.raises(StopIteration):
             lifespan.__aenter__().send(None)
         return capsys.readouterr().err

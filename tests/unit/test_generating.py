@@ -202,3 +202,27 @@ def test_the_best_of_one_greedy_answer_several_times_is_refused() -> None:
         LmEvalWorker(
             greedy, [Task(task=small, items=[item("a", "x")], model_key=b"k", **BEST)], seed=1
         )
+
+
+def test_what_is_asked_portion_by_portion_is_what_is_asked_at_once() -> None:
+    items = [item(f"i{n}", "?" * (n + 1)) for n in range(5)] + [item("x", "!" * 200)]
+    asked = [{"id": ["small", one.id, 0]} for one in items]
+
+    def model() -> generate.Generator:
+        script = Script({"?" * (n + 1): [f"{n}"] for n in range(5)})
+        local = LocalModel(model="script", gen_kwargs=dict(SAMPLING))
+        small = SmallTask(include_path=Path("nowhere"), until=())
+        task = Task(task=small, items=items, model_key=b"k", turn_by_turn=True)
+        job = LmEvalWorker(local, [task], seed=7).job()
+        return generate.load(job, lambda _: script)  # type: ignore[arg-type,return-value]
+
+    whole = list(model().answers(asked))
+    in_parts = model()
+    portions = in_parts.portions(asked)
+    assert sorted(n for some in portions for n in some) == list(range(6))
+    assert [len(some) for some in portions] == [2, 2, 1, 1], "batches, and what is refused"
+    found = [e for some in reversed(portions) for e in in_parts.answers([asked[n] for n in some])]
+    assert sorted(map(repr, found)) == sorted(map(repr, whole))
+    alone = [{**asked[portions[0][0]], "apart": True}]
+    (event,) = model().answers(alone)
+    assert [row["id"] for row in event["answers"]] == [alone[0]["id"]]

@@ -229,6 +229,10 @@ def test_checkpoints_that_cannot_be_counted(tmp_path: Path) -> None:
     nameless = model(tmp_path / "a", None, {"all": ("BF16", [10])})
     with pytest.raises(ConfigError, match=r"a has no config.json"):
         fit(tenant(nameless), {0: 72.0})
+    with pytest.raises(ConfigError, match="JSON object that describes the model"):
+        fit(tenant(llama(tmp_path / "e", config={})), {0: 72.0})
+    with pytest.raises(ConfigError, match="no dtype called 'int3'"):
+        fit(tenant(llama(tmp_path / "d", config=LLAMA | {"torch_dtype": "int3"})), {0: 72.0})
     partial = llama(tmp_path / "b", config={"torch_dtype": "bfloat16", "hidden_size": 8})
     with pytest.raises(ConfigError, match=r"config.json does not say num_attention_heads"):
         fit(tenant(partial), {0: 72.0})

@@ -43,7 +43,7 @@ def asked(
 
 def test_where_it_is_missing_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "litellm", None)
-    with pytest.raises(ConfigError, match=r"pip install judgebench-harness\[litellm\]"):
+    with pytest.raises(ConfigError, match=r"pip install 'judgebench-harness\[litellm\]'"):
         litellm.make(Endpoint(provider="litellm", model="bedrock/x"))
 
 

@@ -20,7 +20,13 @@ from judgebench import keys
 from judgebench.config import RayExecutor
 from judgebench.errors import ConfigError, LocalModelError
 from judgebench.execution import ray_cluster, ray_node
-from judgebench.execution.ray_cluster import Book, Portion, RayCluster, RayWorkers, shared_address
+from judgebench.execution.ray_cluster import (
+    Portion,
+    PortionQueue,
+    RayCluster,
+    RayWorkers,
+    shared_address,
+)
 from judgebench.execution.ray_node import NodeWorker
 from judgebench.providers.local import BatchedWorker
 from judgebench.records import Item, Message, ModelSpec
@@ -44,38 +50,42 @@ def answered(*ids: Any) -> dict[str, Any]:
 
 
 def test_what_a_process_ended_over_is_asked_in_halves_once_and_then_recorded() -> None:
-    book, asked = Book(), portion(*range(5))
-    book.answered(asked, [answered(3)], "killed by SIGKILL")
-    assert asked.told.get() == [answered(3), {"event": "parts", "n": 2}]
-    halves = list(book.waiting)
+    portions, asked = PortionQueue(), portion(*range(5))
+    portions.answered(asked, [answered(3)], "killed by SIGKILL")
+    assert asked.events.get() == [answered(3), {"event": "parts", "n": 2}]
+    halves = list(portions.waiting)
     assert [[q["id"] for q in half.questions] for half in halves] == [[0, 1, 2], [4]]
     assert all(q["apart"] for half in halves for q in half.questions)
-    book.waiting.clear()
-    book.answered(halves[0], [answered(0)], "killed by SIGKILL")
-    _, failed = asked.told.get()
-    assert (failed["event"], failed["ids"], book.waiting) == ("failed", [1, 2], book.waiting)
+    portions.waiting.clear()
+    portions.answered(halves[0], [answered(0)], "killed by SIGKILL")
+    _, failed = asked.events.get()
+    assert (failed["event"], failed["ids"], portions.waiting) == (
+        "failed",
+        [1, 2],
+        portions.waiting,
+    )
     assert "killed by SIGKILL (also in a smaller batch)" in failed["message"]
-    assert not book.waiting
+    assert not portions.waiting
 
 
 def test_what_is_lost_with_its_node_goes_back_first_but_not_for_ever() -> None:
-    book, asked, other = Book(), portion(1), portion(2)
-    book.waiting.append(other)
+    portions, asked, other = PortionQueue(), portion(1), portion(2)
+    portions.waiting.append(other)
     for _ in range(ray_cluster.LOSSES):
-        book.lost(asked, "its node has died")
-        assert book.waiting.popleft() is asked
-    book.lost(asked, "its node has died")
-    assert list(book.waiting) == [other]
-    (failed,) = asked.told.get()
+        portions.lost(asked, "its node has died")
+        assert portions.waiting.popleft() is asked
+    portions.lost(asked, "its node has died")
+    assert list(portions.waiting) == [other]
+    (failed,) = asked.events.get()
     assert failed["ids"] == [1]
     assert "lost 4 times; its node has died" in failed["message"]
 
 
 def test_one_that_ray_killed_for_memory_comes_in_smaller_batches() -> None:
-    book, asked = Book(), portion(1, 2)
-    book.answered(asked, [], "OutOfMemory")
-    assert asked.told.get() == [{"event": "parts", "n": 2}]
-    assert [half.questions[0]["id"] for half in book.waiting] == [1, 2]
+    portions, asked = PortionQueue(), portion(1, 2)
+    portions.answered(asked, [], "OutOfMemory")
+    assert asked.events.get() == [{"event": "parts", "n": 2}]
+    assert [half.questions[0]["id"] for half in portions.waiting] == [1, 2]
 
 
 # a node -------------------------------------------------------------------------------------------
@@ -399,7 +409,7 @@ def test_paths_are_found_from_every_folder(tmp_path: Path, monkeypatch: pytest.M
         "model_args": {"pretrained": "m", "peft": "org/adapter", "dtype": "m"},
         "tasks": [{"task": "t", "include_path": ["t"]}],
     }
-    found, here = ray_cluster.located(job)
+    found, here = ray_cluster.with_absolute_paths(job)
     assert here == [str(tmp_path / "m"), str(tmp_path / "t")]
     assert found["model_args"] == {
         "pretrained": str(tmp_path / "m"), "peft": "org/adapter", "dtype": "m",
