@@ -39,18 +39,6 @@ from judgebench.errors import (
     UsageError,
     unknown_name,
 )
-from judgebench.exchange.labels import import_labels as take_in_labels
-from judgebench.exchange.labels import read_label_rows
-from judgebench.execution.execute import confirm as confirm_work
-from judgebench.execution.execute import evaluate
-from judgebench.execution.forecast import PlanRow, Range
-from judgebench.execution.forecast import plan as plan_work
-from judgebench.execution.gpus import place, placed
-from judgebench.execution.manifest import Outcome, with_rechecks
-from judgebench.execution.pool import ProviderPool
-from judgebench.execution.preflight import ASKED, Finding, check_extras, needs
-from judgebench.execution.recheck import Unconfirmed, recheck_of_today
-from judgebench.execution.resolve import ResolvedBenchmark, ResolvedSuite, endpoints, resolve
 from judgebench.plain_text import dollars
 from judgebench.progress import shown
 from judgebench.protocols import NoProgress, Progress, at_once
@@ -64,6 +52,12 @@ if TYPE_CHECKING:
 
     from judgebench.exchange.alpaca_eval_export import AlpacaEvalExport
     from judgebench.exchange.pipeline import ImportReport
+    from judgebench.execution.forecast import PlanRow, Range
+    from judgebench.execution.manifest import Outcome
+    from judgebench.execution.pool import ProviderPool
+    from judgebench.execution.preflight import Finding
+    from judgebench.execution.recheck import Unconfirmed
+    from judgebench.execution.resolve import ResolvedBenchmark, ResolvedSuite
     from judgebench.execution.slurm import Submitted
     from judgebench.metrics.intervals import Intervals
     from judgebench.records import RunManifest
@@ -2011,6 +2005,10 @@ def run(
     on_forecast
         Told what the run will take before anything is asked, where that costs money.
     """
+    from judgebench.exchange.labels import read_label_rows
+    from judgebench.execution.execute import evaluate
+    from judgebench.execution.recheck import recheck_of_today
+
     path, narrowing = Path(suite), _narrowing(models, judges, limit, shard)
     work = _resolved(
         path,
@@ -2109,7 +2107,10 @@ def submit(
     ConfigError, ProviderUnavailableError
         What is wrong with the suite; where Slurm is not there, or takes no jobs.
     """
+    from judgebench.exchange.labels import read_label_rows
     from judgebench.execution import slurm
+    from judgebench.execution.pool import ProviderPool
+    from judgebench.execution.resolve import endpoints
     from judgebench.store.opening import located
 
     path, narrowing = Path(suite), _narrowing(models, judges, limit, None)
@@ -2201,6 +2202,13 @@ def _under_way(
     occasion: str | None = None,
 ) -> Iterator[_UnderWay]:
     """What asks somebody: its store, and providers that can be asked, whose cost is foretold."""
+    from judgebench.execution.forecast import plan as plan_work
+    from judgebench.execution.gpus import placed
+    from judgebench.execution.manifest import with_rechecks
+    from judgebench.execution.pool import ProviderPool
+    from judgebench.execution.preflight import check_extras
+    from judgebench.execution.resolve import endpoints
+
     with open_live_store(store_url(work.suite, store)) as opened:
         if path is not None:
             work = with_rechecks(work, opened.runs(), again)
@@ -2341,6 +2349,8 @@ def respond(
     UsageError
         For a model that is none, and where nothing is asked.
     """
+    from judgebench.execution.resolve import resolve
+
     called = _candidate_called(
         model, model_args, gen_kwargs, base_url, system, batch_size, apply_chat_template
     )
@@ -2367,6 +2377,8 @@ def _carried_out(
     on_forecast: Callable[[Sequence[PlanRow]], None] | None,
 ) -> Outcome:
     """What is asked without a suite, done."""
+    from judgebench.execution.execute import evaluate
+
     with _under_way(work, store, progress, on_forecast) as (work, opened, pool, told):
         return evaluate(work, store=opened, pool=pool, progress=told, configuration=written)
 
@@ -2454,6 +2466,7 @@ def _work_on(
     """What a suite would say of answers that exist, and what it comes down to."""
     from judgebench.benchmarks.own_prompts import own_benchmark
     from judgebench.exchange.answer_files import read_answers_of
+    from judgebench.execution.resolve import resolve
 
     found = read_answers_of(answers)
     said: dict[str, Any] = {name: value for name, value in how.items() if value is not None}
@@ -2581,6 +2594,11 @@ def confirm(
     store, limits
         As for `run`.
     """
+    from judgebench.execution.execute import confirm as confirm_work
+    from judgebench.execution.gpus import placed
+    from judgebench.execution.pool import ProviderPool
+    from judgebench.execution.resolve import endpoints
+
     path = Path(suite)
     work = _resolved(path, limits=limits)
     asked = config.as_asked(config.raw_suite(path), limits or {}, None)
@@ -2604,6 +2622,8 @@ def _resolved(
     executor: str | None = None,
 ) -> ResolvedSuite:
     """A suite with all that it names, or what is wrong with it; nothing is written."""
+    from judgebench.execution.resolve import resolve
+
     suite = config.load_suite(path)
     if limits:
         changed = {**suite.limits.model_dump(), **limits}
@@ -2649,6 +2669,8 @@ def _take_in_labels(work: ResolvedSuite, store: Store) -> list[str]:
     The files were read before anybody was asked. What is wrong with one by now, or with what it is
     about, is returned: it is no fault of the run, whose boards are without these labels.
     """
+    from judgebench.exchange.labels import import_labels as take_in_labels
+
     faults = []
     for path, about in _label_files(work):
         try:
@@ -2690,6 +2712,12 @@ def plan(
     batch, refresh_anchors, again, store
         As for `run`.
     """
+    from judgebench.execution.forecast import plan as plan_work
+    from judgebench.execution.gpus import place
+    from judgebench.execution.manifest import with_rechecks
+    from judgebench.execution.pool import ProviderPool
+    from judgebench.execution.preflight import needs
+    from judgebench.execution.recheck import recheck_of_today
     from judgebench.reports.plan import Plan
     from judgebench.reports.power import PowerForecast
 
@@ -2733,7 +2761,11 @@ def preflight(suite: Path | str, *, ask: bool = True) -> tuple[list[Finding], fl
     ConfigError, InputError
         For what is wrong with the suite, or with a file that it names.
     """
+    from judgebench.exchange.labels import read_label_rows
     from judgebench.execution import preflight as checks
+    from judgebench.execution.pool import ProviderPool
+    from judgebench.execution.preflight import needs
+    from judgebench.execution.resolve import endpoints
 
     path = Path(suite)
     work = _resolved(path)
@@ -2774,6 +2806,7 @@ def doctor(
     progress
         Told what asking cost.
     """
+    from judgebench.execution.preflight import ASKED
     from judgebench.reports.doctor import Doctor, of_machine, of_server
 
     fault: JudgebenchError | None = None

@@ -8,6 +8,7 @@ functions here take plain lists and arrays as well, so that who computes need no
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -20,20 +21,70 @@ Value = TypeVar("Value")
 Column: TypeAlias = "Sequence[Any] | NDArray[Any]"
 
 
+_BLOCK = 2**16
+"""Rows that are worked on at a time, where each takes eight bytes more while it is."""
+
+
+class Codes:
+    """What rows have in common: columns that follow from one another share it.
+
+    array : int array, shape (rows,)
+    """
+
+    def __init__(self, array: NDArray[np.integer]) -> None:
+        self.array = array
+
+    def blocks(self) -> list[tuple[int, NDArray[np.integer]]]:
+        """Some of the codes at a time, after the number of the first of them."""
+        starts = range(0, len(self.array), _BLOCK)
+        return [(start, self.array[start : start + _BLOCK]) for start in starts]
+
+    @cached_property
+    def n(self) -> Ints:
+        """How many rows have each code."""
+        n = np.zeros(int(self.array.max()) + 1 if len(self.array) else 0, dtype=np.int64)
+        if len(n) > _BLOCK:
+            return np.bincount(self.array)
+        for _, block in self.blocks():
+            n += np.bincount(block, minlength=len(n))
+        return n
+
+    @cached_property
+    def first(self) -> Ints:
+        """The first row of each code, of one that does not occur the number of rows."""
+        first = np.full(len(self.n), len(self.array), dtype=np.int64)
+        # Assigned from the last row to the first, so that the first remains.
+        for start, block in reversed(self.blocks()):
+            first[block[::-1]] = np.arange(start + len(block) - 1, start - 1, -1)
+        return first
+
+    @property
+    def last(self) -> Ints:
+        """The last row of each code, of one that does not occur -1."""
+        last = np.full(len(self.n), -1, dtype=np.int64)
+        for start, block in self.blocks():
+            last[block] = np.arange(start, start + len(block))
+        return last
+
+
 class Coded(Sequence[Any]):
     """A column of values, each the one that its row's code stands for.
 
-    codes : int array, shape (rows,)
+    codes : int array, shape (rows,), or `Codes`
         Places in ``values``.
     values
         In any order; some may occur in no row, and equal ones may have several codes.
     """
 
-    __slots__ = ("codes", "values")
+    __slots__ = ("rows", "values")
 
-    def __init__(self, codes: NDArray[np.integer], values: Sequence[Any]) -> None:
-        self.codes = codes
+    def __init__(self, codes: Codes | NDArray[np.integer], values: Sequence[Any]) -> None:
+        self.rows = codes if isinstance(codes, Codes) else Codes(codes)
         self.values = tuple(values)
+
+    @property
+    def codes(self) -> NDArray[np.integer]:
+        return self.rows.array
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -53,7 +104,7 @@ class Coded(Sequence[Any]):
 
     def mapped(self, change: Callable[[Any], Any]) -> Coded:
         """The column with every value changed in the same way."""
-        return Coded(self.codes, [change(value) for value in self.values])
+        return Coded(self.rows, [change(value) for value in self.values])
 
 
 def coded(column: Column) -> Coded:
@@ -66,19 +117,47 @@ def coded(column: Column) -> Coded:
     return Coded(np.array(codes, dtype=np.int64), list(place))
 
 
+def merge_equal(column: Column) -> Coded:
+    """The column with one code for equal values."""
+    column = coded(column)
+    place: dict[Any, int] = {}
+    code_of = [place.setdefault(value, len(place)) for value in column.values]
+    if len(place) == len(code_of):
+        return column
+    return Coded(np.array(code_of, dtype=np.int32)[column.codes], list(place))
+
+
 def same(value: Any, n: int) -> Coded:
     """A column of one value."""
-    return Coded(np.zeros(n, dtype=np.int64), [value])
+    return Coded(np.zeros(n, dtype=np.int8), [value])
 
 
 def paired(first: Column, second: Column) -> Coded:
     """The column of what two columns say together, as tuples."""
     one, other = coded(first), coded(second)
+    if one.rows is other.rows and len(one.rows.n) == len(one.values) and one.rows.n.all():
+        return Coded(one.rows, [*zip(one.values, other.values, strict=True)])
+    if len(one.values) == 1 or len(other.values) == 1:  # what is the same in every row
+        kept, more = (one, other) if len(other.values) == 1 else (other, one)
+        if len(kept.rows.n) == len(kept.values) and kept.rows.n.all():
+            (value,) = more.values
+            return kept.mapped(lambda its: (its, value) if kept is one else (value, its))
     width = max(1, len(other.values))
-    codes = one.codes.astype(np.int64) * width + other.codes
+    codes = join_codes(one.codes, other.codes, len(one.values), width)
     found, codes = compact(codes, len(one.values) * width)
     pairs = zip((found // width).tolist(), (found % width).tolist(), strict=True)
     return Coded(codes, [(one.values[a], other.values[b]) for a, b in pairs])
+
+
+def join_codes(
+    codes: NDArray[np.integer], finer: NDArray[np.integer], n_codes: int, n_finer: int
+) -> Ints:
+    """One code for two, equal where both are; in four bytes where that is enough."""
+    kind: Any = np.int32 if n_codes * n_finer < 2**31 else np.int64
+    both: NDArray[Any] = codes.astype(kind)
+    both *= n_finer
+    both += finer.astype(kind, copy=False)
+    return both
 
 
 def compact(codes: NDArray[np.integer], n_codes: int) -> tuple[Ints, Ints]:
@@ -91,7 +170,9 @@ def compact(codes: NDArray[np.integer], n_codes: int) -> tuple[Ints, Ints]:
         return found.astype(np.int64), place.astype(np.int64)
     there = np.zeros(n_codes, dtype=np.bool_)
     there[codes] = True
-    place = np.cumsum(there)
+    if there.all():
+        return np.arange(n_codes), np.asarray(codes)
+    place = np.cumsum(there, dtype=np.int32 if n_codes < 2**31 else np.int64)
     place -= 1
     return np.flatnonzero(there), place[codes]
 
@@ -102,23 +183,21 @@ def counted(*columns: Column) -> dict[Any, int]:
     Equal values count together whatever their codes.
     """
     whole = coded(columns[0]) if len(columns) == 1 else _together(columns)
-    n = np.bincount(whole.codes, minlength=len(whole.values))
-    first = np.full(len(whole.values), len(whole), dtype=np.int64)
-    # Assigned from the last row to the first, so that the first remains.
-    first[whole.codes[::-1]] = np.arange(len(whole) - 1, -1, -1)
+    n = whole.rows.n.tolist()
     found: dict[Any, int] = {}
-    for code in np.argsort(first, kind="stable").tolist():
+    for code in np.argsort(whole.rows.first, kind="stable").tolist():
         if n[code]:
             value = whole.values[code]
-            found[value] = found.get(value, 0) + int(n[code])
+            found[value] = found.get(value, 0) + n[code]
     return found
 
 
 def latest(at: Column, *columns: Column) -> dict[Any, float]:
     """The greatest of the numbers ``at`` in the rows of each value; of several columns, tuples."""
     whole = coded(columns[0]) if len(columns) == 1 else _together(columns)
-    last = np.full(len(whole.values), -np.inf)
-    np.maximum.at(last, whole.codes, np.asarray(at, dtype=np.float64))
+    last, when = np.full(len(whole.values), -np.inf), np.asarray(at, dtype=np.float64)
+    for start, block in whole.rows.blocks():
+        np.maximum.at(last, block, when[start : start + len(block)])
     found: dict[Any, float] = {}
     for value, when in zip(whole.values, last.tolist(), strict=True):
         if when > -np.inf:
@@ -135,14 +214,42 @@ def _together(columns: Sequence[Column]) -> Coded:
 
 def distinct(first: Column, *others: Column) -> Coded:
     """The first column in the rows that say something new, with the others together."""
-    one = coded(first)
+    one = merge_equal(first)
     codes = one.codes.astype(np.int64)
-    for column in map(coded, others):
+    for column in map(merge_equal, others):
         width = max(1, len(column.values))
-        codes = compact(codes, int(codes.max(initial=-1)) + 1)[1]
+        codes = compact(codes, int(codes.max(initial=-1)) + 1)[1].astype(np.int64)
         codes = codes * width + column.codes
     _, rows = np.unique(codes, return_index=True)
     return Coded(one.codes[rows], one.values)
+
+
+def last_values(keys: Column, values: Column) -> dict[Any, Any]:
+    """Of each key, the value in its last row."""
+    both = paired(keys, values)
+    last = both.rows.last
+    return {
+        both.values[code][0]: both.values[code][1]
+        for code in np.argsort(last, kind="stable").tolist()
+        if last[code] >= 0
+    }
+
+
+def select_rows(columns: Mapping[str, Column], rows: ArrayLike) -> dict[str, Column]:
+    """All columns in these rows, given by their numbers; those that share codes go on doing so."""
+    rows = np.asarray(rows, dtype=np.int64)
+    shared: dict[Codes, tuple[Codes, list[int]]] = {}
+    found: dict[str, Column] = {}
+    for name, column in columns.items():
+        if not isinstance(column, Coded):
+            found[name] = taken(column, rows)
+            continue
+        if column.rows not in shared:
+            there, codes = compact(column.codes[rows], len(column.values))
+            shared[column.rows] = Codes(codes), there.tolist()
+        its, values = shared[column.rows]
+        found[name] = Coded(its, [column.values[value] for value in values])
+    return found
 
 
 def taken(column: Column, rows: ArrayLike) -> Column:
@@ -154,23 +261,29 @@ def taken(column: Column, rows: ArrayLike) -> Column:
     return [column[row] for row in np.asarray(rows, dtype=np.int64).tolist()]
 
 
-def extended(column: Column, more: Column) -> Column:
-    """The column with rows after its own; a number that is None is nan in an array."""
-    if isinstance(column, Coded):
-        added = coded(more)
-        codes = added.codes.astype(np.int64) + len(column.values)
-        kind = np.result_type(column.codes, np.min_scalar_type(-1 - int(codes.max(initial=0))))
-        both = np.concatenate([column.codes, codes], dtype=kind, casting="same_kind")
-        return Coded(both, [*column.values, *added.values])
-    if isinstance(column, np.ndarray):
-        return np.concatenate([column, np.array(more, dtype=column.dtype)])
-    return [*column, *more]
-
-
 def together(columns: Mapping[str, Column], more: Mapping[str, Column]) -> dict[str, Column]:
     """The rows of ``more`` behind those of ``columns``; None, or nan, where it lacks a column."""
     nothing = same(None, len(next(iter(more.values()))))
-    return {name: extended(column, more.get(name, nothing)) for name, column in columns.items()}
+    found: dict[str, Column] = {}
+    shared: dict[Codes, dict[str, Coded]] = {}
+    for name, column in columns.items():
+        its = more.get(name, nothing)
+        if isinstance(column, Coded):
+            shared.setdefault(column.rows, {})[name] = column
+        elif isinstance(column, np.ndarray):
+            found[name] = np.concatenate([column, np.array(its, dtype=column.dtype)])
+        else:
+            found[name] = [*column, *its]
+    for rows, named in shared.items():
+        added = _together([more.get(name, nothing) for name in named])
+        new = len(next(iter(named.values())).values)
+        kind = np.result_type(rows.array, np.min_scalar_type(-1 - new - len(added.values)))
+        both = Codes(
+            np.concatenate([rows.array, added.codes.astype(kind) + kind.type(new)], dtype=kind)
+        )
+        for at, (name, column) in enumerate(named.items()):
+            found[name] = Coded(both, [*column.values, *(one[at] for one in added.values)])
+    return {name: found[name] for name in columns}
 
 
 def marked(column: Column, wanted: Callable[[Any], bool]) -> Bools:

@@ -101,7 +101,7 @@ def case_flags(case: Case, *, max_answer_chars: int | None) -> tuple[tuple[str, 
 
 def text_flags(text: str) -> tuple[str, ...]:
     """The flags of a text by itself; of all of it, also where a judge is shown less."""
-    plain, hidden = text, any(control in text for control in _CONTROLS)
+    plain, hidden = text, bool(_CONTROLS.search(text))
     if not text.isascii():
         plain = unicodedata.normalize("NFKC", text)
         if _UNSEEN.search(text):
@@ -110,7 +110,7 @@ def text_flags(text: str) -> tuple[str, ...]:
     return (*_looks_like(plain), *(("hidden_text",) if hidden else ()))
 
 
-_CONTROLS = [chr(c) for c in (*range(0x09), *range(0x0E, 0x20), 0x7F)]
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
 _UNSEEN = re.compile(
     "[\u00ad\u115f\u1160\u3164\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\U000e0001-\U000e007f\U000e0100-\U000e01ef]"
@@ -150,12 +150,12 @@ class Detector:
     """
 
     flag: str
-    words: tuple[str, ...]
+    words: frozenset[str]
     signs: tuple[str, ...]
     pattern: re.Pattern[str]
 
     def finds(self, lowered: str, words: Set[str]) -> bool:
-        there = (*(w for w in self.words if w in words), *(s for s in self.signs if s in lowered))
+        there = (*(self.words & words), *(s for s in self.signs if s in lowered))
         return any(self._finds_near(word, lowered) for word in there)
 
     def _finds_near(self, word: str, lowered: str) -> bool:
@@ -169,7 +169,7 @@ class Detector:
 
 def _detector(flag: str, *patterns: str, words: str = "", signs: str = "") -> Detector:
     pattern = re.compile("|".join(patterns), re.MULTILINE)
-    return Detector(flag, tuple(words.split()), tuple(signs.split()), pattern)
+    return Detector(flag, frozenset(words.split()), tuple(signs.split()), pattern)
 
 
 _JUDGE = (

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from judgebench.columns import Column, Ints, counted, paired, same, taken
+from judgebench.columns import Column, Ints, counted, paired, same, select_rows
 from judgebench.metrics.verdict_table import FAILED, Columns
 from judgebench.records import SCORING
 
@@ -69,7 +69,7 @@ def board(columns: Columns, which: BoardKind) -> Columns:
     rows = by_board(columns).get(which, NO_ROWS)
     if len(rows) == len(columns["kind"]):
         return columns
-    return {name: taken(values, rows) for name, values in columns.items()}
+    return select_rows(columns, rows)
 
 
 def _alone(columns: Columns, about: Iterable[tuple[str, str, str | None]]) -> dict[str, Kind]:

@@ -14,7 +14,20 @@ from operator import eq
 import numpy as np
 from numpy.typing import NDArray
 
-from judgebench.columns import Coded, Column, compact, counted, marked, numbers, paired, same, taken
+from judgebench.columns import (
+    Coded,
+    Column,
+    compact,
+    counted,
+    join_codes,
+    marked,
+    merge_equal,
+    numbers,
+    paired,
+    same,
+    select_rows,
+    taken,
+)
 from judgebench.config import Panel
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.intervals import Floats
@@ -74,7 +87,7 @@ def panel_verdicts(columns: Columns, panel: Panel) -> dict[str, Column]:
         np.flatnonzero(marked(columns["judge"], partial(eq, judge))) for judge in panel.judges
     ]
     n_judges = len(rows_of)
-    its = {name: taken(column, np.concatenate(rows_of)) for name, column in columns.items()}
+    its = select_rows(columns, np.concatenate(rows_of))
     kind = _kind(its, panel)
     labels = sorted(label for what, label in counted(its["kind"], its["label"]) if what == "label")
     said, answer_of = _by_judge(its, labels)
@@ -110,14 +123,16 @@ def panel_verdicts(columns: Columns, panel: Panel) -> dict[str, Column]:
         "repeat": same(0, len(state)),
     }
     there = np.flatnonzero((state != _UNREADABLE) | tied | (n_given == n_judges)[answer])
-    return {name: taken(column, there) for name, column in of_panel.items()}
+    return select_rows(of_panel, there)
 
 
 def _by_judge(columns: Columns, labels: Sequence[str]) -> tuple[_Said, Ints]:
     """What each judge says of each answer, and the number of each row's answer."""
     table = read_table(columns)
     said = _Said.of(columns, labels)
-    for group in (table.asking_of, table.answer_of * len(table.judges) + table.judge_of):
+    everybody, n = np.arange(len(table.judge_of)), max(1, len(table.judges))
+    for answers in (table.askings(everybody), table.answer_of):
+        group = join_codes(answers, table.judge_of, int(answers.max(initial=0)) + 1, n)
         said = said.combined(group[said.row])
     return said, table.answer_of
 
@@ -158,7 +173,7 @@ class _Said:
     def of(cls, columns: Columns, labels: Sequence[str]) -> _Said:
         states = {FAILED: _FAILED, "unreadable": _UNREADABLE}
         codes = {label: code for code, label in enumerate(labels)}
-        scales = paired(columns["low"], columns["high"])
+        scales = merge_equal(paired(columns["low"], columns["high"]))
         return cls(
             row=np.arange(len(columns["kind"])),
             state=numbers(columns["kind"], lambda kind: states.get(kind, _READ)).astype(np.int8),

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from judgebench.columns import Column, counted, marked, paired, same, taken, together
+from judgebench.columns import Column, counted, marked, paired, same, select_rows, together
 from judgebench.metrics.verdict_table import FAILED, Columns
 
 
@@ -81,7 +81,8 @@ def _near(verdicts: Columns, failures: Columns) -> Columns:
     unanswered = {item for item, _, judge in said if judge is None}
     place = paired(verdicts["item_id"], verdicts["model"])
     near = np.flatnonzero(marked(place, lambda one: one in judged or one[0] in unanswered))
-    return {name: taken(verdicts[name], near) for name in _Where._fields if name in verdicts}
+    its = {name: verdicts[name] for name in _Where._fields if name in verdicts}
+    return select_rows(its, near)
 
 
 def _assignments(*tables: Columns) -> dict[tuple[str, str | None], set[str]]:

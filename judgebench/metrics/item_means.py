@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from judgebench.metrics.intervals import Floats
-from judgebench.metrics.verdict_table import Ints, VerdictTable
+from judgebench.metrics.verdict_table import Ints, VerdictTable, codes_there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +55,7 @@ def item_means(
     n_cells = table.shape[0] * table.shape[1]
     nested = _Nested(table, rows)
     asked = values[rows]
+    total_read, n_read = nested.totals(asked)
     n_answers = np.bincount(table.cell_of, minlength=n_cells)
     least = 0 if table.sparse else 1
     unasked = np.maximum(n_answers, least) - np.bincount(nested.cell_of, minlength=n_cells)
@@ -62,14 +63,19 @@ def item_means(
     def filled(end: float) -> Floats | None:
         if not np.isfinite(end):
             return None
-        total, n = nested.totals(np.where(np.isnan(asked), end, asked))
+        if nested.single:
+            total, n = total_read + (n_asked - n_read) * end, n_asked
+        else:
+            total, n = nested.totals(np.where(np.isnan(asked), end, asked))
         return quotient(total + unasked * end, n + unasked).reshape(table.shape)
 
-    in_cell = table.cells(rows)
+    in_cell = nested.cell_of if nested.single else table.cells(rows)
     n_asked = np.bincount(in_cell, minlength=n_cells).astype(np.float64)
     return ItemMeans(
-        mean=quotient(*nested.totals(asked)).reshape(table.shape),
-        readable=_sums(asked, in_cell, n_cells)[1].reshape(table.shape),
+        mean=quotient(total_read, n_read).reshape(table.shape),
+        readable=(n_read if nested.single else _sums(asked, in_cell, n_cells)[1]).reshape(
+            table.shape
+        ),
         asked=n_asked.reshape(table.shape),
         expected=(n_asked + unasked).reshape(table.shape),
         worst=filled(ends[0]),
@@ -81,16 +87,23 @@ class _Nested:
     """Which rows of one judge repeat an asking, and which askings are about one answer."""
 
     def __init__(self, table: VerdictTable, rows: Ints) -> None:
-        askings, first, self.asking_of = np.unique(
-            table.asking_of[rows], return_index=True, return_inverse=True
-        )
-        answers, self.answer_of = np.unique(table.answer_of[rows][first], return_inverse=True)
+        self.n_cells = table.shape[0] * table.shape[1]
+        answer_of = table.answer_of[rows]
+        self.cell_of = table.cell_of[answer_of]
+        self.single = bool(np.bincount(self.cell_of, minlength=1).max() <= 1)
+        if self.single:  # of most boards: each cell holds one verdict, which is its mean
+            return
+        askings, self.asking_of = codes_there(table.askings(rows))
+        of_asking = np.zeros(len(askings), np.int64)
+        of_asking[self.asking_of] = answer_of
+        answers, self.answer_of = codes_there(of_asking)
         self.n_askings, self.n_answers = len(askings), len(answers)
         self.cell_of = table.cell_of[answers]
-        self.n_cells = table.shape[0] * table.shape[1]
 
     def totals(self, values: Floats) -> tuple[Floats, Floats]:
         """In each cell, the sum of the means of its answers, and how many answers have one."""
+        if self.single:
+            return _sums(values, self.cell_of, self.n_cells)
         of_asking = quotient(*_sums(values, self.asking_of, self.n_askings))
         of_answer = quotient(*_sums(of_asking, self.answer_of, self.n_answers))
         return _sums(of_answer, self.cell_of, self.n_cells)
@@ -99,8 +112,11 @@ class _Nested:
 def _sums(values: Floats, group: Ints, n_groups: int) -> tuple[Floats, Floats]:
     """Sums and counts of what is not nan."""
     there = ~np.isnan(values)
-    sums = np.bincount(group[there], values[there], n_groups).astype(np.float64)
-    return sums, np.bincount(group[there], minlength=n_groups).astype(np.float64)
+    sums, n = (
+        np.bincount(group, weights, n_groups).astype(np.float64, copy=False)
+        for weights in (np.where(there, values, 0.0), there)
+    )
+    return sums, n
 
 
 def quotient(top: Floats, bottom: Floats) -> Floats:

@@ -118,7 +118,7 @@ def read_labels(columns: Columns, *, labels: Sequence[str] = BINARY) -> LabelBoa
         paired(taken(columns["kind"], rows), taken(columns["label"], rows)),
         lambda one: NO_VERDICT if one[0] == FAILED else code_of.get(one[1], UNREADABLE),
     ).astype(np.int8)
-    cell = table.judge_of * len(table.cell_of) + table.answer_of
+    cell = table.judge_of.astype(np.int64) * len(table.cell_of) + table.answer_of
     n_cells = len(table.judges) * len(table.cell_of)
     return LabelBoard(
         labels=tuple(labels),

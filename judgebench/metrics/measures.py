@@ -15,7 +15,7 @@ import numpy as np
 from judgebench.metrics.intervals import Floats
 from judgebench.metrics.item_means import ItemMeans, quotient
 from judgebench.metrics.measure import Measure, mean_of
-from judgebench.metrics.verdict_table import Ints, VerdictTable
+from judgebench.metrics.verdict_table import Ints, VerdictTable, codes_there
 from judgebench.stats.category_scores import mean_of_sides
 from judgebench.stats.rounded_weighted_mean import rounded_mean
 
@@ -244,9 +244,10 @@ def judge_noise(table: VerdictTable, rows: Ints, values: Floats, *, unit: float 
     """
     n_cells = table.shape[0] * table.shape[1]
     read = rows[~np.isnan(values[rows])]
-    _, asking_of, repeats = np.unique(
-        table.asking_of[read], return_inverse=True, return_counts=True
-    )
+    askings, asking_of = codes_there(table.askings(read))
+    if len(askings) == len(read):
+        read, asking_of = read[:0], asking_of[:0]
+    repeats = np.bincount(asking_of)
     mean = np.bincount(asking_of, values[read]) / np.maximum(repeats, 1)
     again = repeats[asking_of] > 1
     deviation = (values[read] - mean[asking_of])[again]
@@ -254,7 +255,9 @@ def judge_noise(table: VerdictTable, rows: Ints, values: Floats, *, unit: float 
     freedom = 1.0 - 1.0 / repeats[asking_of][again]
 
     def by_cell(weights: Floats) -> Floats:
-        return np.bincount(cell, weights, n_cells).astype(np.float64).reshape(table.shape)
+        return (
+            np.bincount(cell, weights, n_cells).astype(np.float64, copy=False).reshape(table.shape)
+        )
 
     n = by_cell(np.ones(len(cell))).sum(axis=0)
     return Measure(

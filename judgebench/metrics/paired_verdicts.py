@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from judgebench.columns import Column, counted, marked, numbers, paired, same, taken
+from judgebench.columns import Column, counted, marked, numbers, paired, same, select_rows
 from judgebench.columns import coded as as_codes
 from judgebench.metrics.intervals import Floats
 from judgebench.metrics.verdict_table import FAILED, Columns, Ints, coded, units_of
@@ -73,17 +73,21 @@ def paired_verdicts(columns: Columns) -> PairedVerdicts:
     said = paired(columns["kind"], columns["opponent"])
     rows = np.flatnonzero(marked(said, lambda one: one[0] in kinds and one[1] is not None))
 
+    its = select_rows(columns, rows)
+
     def known(name: str, default: object) -> Column:
-        return taken(columns[name], rows) if name in columns else same(default, len(rows))
+        return its.get(name, same(default, len(rows)))
 
     two = paired(*(as_codes(known(who, None)).mapped(str) for who in ("model", "opponent")))
     turned = _turned(counted(two))
     flipped = marked(two, turned.__contains__)
     items, item_of = coded(known("item_id", None))
-    units, unit_of = units_of(items, columns, rows)
+    units, unit_of = units_of(items, its)
     models, models_of = coded(two.mapped(lambda pair: pair[::-1] if pair in turned else pair))
     answers, sample_of = coded(paired(known("sample", 0), known("turn", 0)))
-    keys = (item_of * max(1, len(models)) + models_of) * max(1, len(answers)) + sample_of
+    keys = (item_of.astype(np.int64) * max(1, len(models)) + models_of) * max(
+        1, len(answers)
+    ) + sample_of
     _, first, pair_of = np.unique(keys, return_index=True, return_inverse=True)
     everybody = tuple(
         sorted(str(judge) for judge in counted(columns["judge"]) if judge is not None)

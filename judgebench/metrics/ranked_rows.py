@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -99,6 +99,7 @@ def judge_by_judge(
     """
     table = read_table(columns)
     assignments: list[_Seat] = []
+    of_units: list[Floats] = []
     for j, judge in enumerate(table.judges):
         rows = np.flatnonzero(table.judge_of == j)
         if len(rows):
@@ -109,13 +110,14 @@ def judge_by_judge(
                 for m, model in enumerate(table.models)
             }
             counts = {model: said | more[model] for model, said in missing.items()}
-            assignments.append(_Seat(judge, _shown(one.measures), _width(one), counts))
-            del one  # what is not shown
-    models, units, unit_of = table.models, table.units, table.unit_of
+            shown = _shown(one.measures)
+            of_units += [m.of_units(table.unit_of, len(table.units)) for m in shown.values()]
+            of_all = {name: replace(m, top=_GONE, bottom=_GONE) for name, m in shown.items()}
+            assignments.append(_Seat(judge, of_all, _width(one), counts))
+            del one, shown  # what is of items, and what is not shown
+    models, units = table.models, table.units
     del table  # its rows are many, and measures are of items
     # All at once: draws that are too many to be kept are made anew for each call.
-    measures = [measure for assignment in assignments for measure in assignment.measures.values()]
-    of_units = [one.of_units(unit_of, len(units)) for one in measures]
     sums = zip(of_units, intervals.resamples(units).sums(of_units), strict=True)
     found: list[Standing] = []
     for assignment in assignments:
@@ -135,6 +137,10 @@ class _Seat(NamedTuple):
     measures: Mapping[str, Measure]
     width: float
     counts: Mapping[str, Mapping[str, int]]
+
+
+_GONE: Floats = np.zeros((0, 0))
+"""What was of items, when its contributions have been taken."""
 
 
 def _width(one: Measured) -> float:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from judgebench.columns import marked, taken
+from judgebench.columns import marked, select_rows
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.board_kinds import NO_ROWS, BoardKind, by_board
 from judgebench.metrics.intervals import Floats
@@ -36,7 +36,7 @@ class ScoreBoard:
 
     def __init__(self, columns: Columns, unparsed: float | None) -> None:
         rows = by_board(columns).get(BoardKind("score"), NO_ROWS)
-        self.taken: Columns = {name: taken(values, rows) for name, values in columns.items()}
+        self.taken: Columns = select_rows(columns, rows)
         self.table: VerdictTable = read_table(columns, rows)
         self.unparsed = unparsed
         self.values = score_values(self.taken)

@@ -189,10 +189,12 @@ def package_metrics(columns: Columns) -> dict[str, Column]:
     another number of numbers has no value, and a column `WHY` beside it.
     """
     found: dict[str, Column] = {}
+    if not (entries := package_entries()):
+        return found
     values = score_values(columns)
     read = ~np.isnan(values)
     ends = [np.asarray(columns[end], dtype=np.float64) for end in ("low", "high")]
-    for name, metric in package_entries().items():
+    for name, metric in entries.items():
         why, made = None, np.full(len(values), np.nan)
         try:
             given = (array.copy() for array in (values, *ends))  # which it may change

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from judgebench.columns import Coded, Column, compact, counted, paired, taken
+from judgebench.columns import Coded, Column, compact, counted, join_codes, paired, select_rows
 from judgebench.columns import coded as as_codes
 from judgebench.errors import InputError
 
@@ -31,9 +31,8 @@ class VerdictTable:
     may be shown it in two orders, and asked the same several times. Names are sorted, so that equal
     verdicts give equal tables in whatever order they were stored.
 
-    judge_of, answer_of, asking_of : shape (rows,)
-        The place in ``judges``; the number of the answer; that of the answer in its order and
-        before its judge, which only repeats have in common.
+    judge_of, answer_of, order_of : shape (rows,)
+        The place in ``judges``; the number of the answer; a number for the order it was shown in.
     cell_of : shape (answers,)
         ``item * len(models) + model`` of each answer.
     units
@@ -50,7 +49,7 @@ class VerdictTable:
     judges: tuple[str, ...]
     judge_of: Ints
     answer_of: Ints
-    asking_of: Ints
+    order_of: Ints
     cell_of: Ints
     units: tuple[str, ...]
     unit_of: Ints
@@ -60,6 +59,13 @@ class VerdictTable:
     def shape(self) -> tuple[int, int]:
         """How many items and models there are."""
         return len(self.items), len(self.models)
+
+    def askings(self, rows: Ints) -> Ints:
+        """The number of the answer in its order and before its judge, which repeats have in common.
+
+        Of each of these rows; those of rows of another judge may be the same.
+        """
+        return _joined(self.answer_of[rows], self.order_of[rows])
 
     def cells(self, rows: Ints) -> Ints:
         """The cell of each of these rows, as in ``cell_of``."""
@@ -90,29 +96,31 @@ def read_table(columns: Columns, rows: Sequence[int] | Ints | None = None) -> Ve
     InputError
         For two verdicts at one place.
     """
-    these = np.arange(len(columns["item_id"])) if rows is None else np.asarray(rows, np.int64)
     everybody = disambiguate(columns, "judge")
-    item = taken(columns["item_id"], these)
-    model = taken(disambiguate(columns, "model"), these)
-    judge = taken(everybody, these)
-    items, item_of = coded(item)
-    models, model_of = coded(model)
-    judges, judge_of = coded(judge, among=counted(everybody))
+    columns = {**columns, "judge": everybody, "model": disambiguate(columns, "model")}
+    if rows is not None:
+        columns = select_rows(columns, rows)
+    items, item_of = _coded(columns["item_id"])
+    models, model_of = _coded(columns["model"])
+    judges, judge_of = _coded(columns["judge"], among=counted(everybody))
     sample_of, order_of, repeat_of = (
-        _codes(columns, names, these) for names in (("sample", "turn"), ("order",), ("repeat",))
+        _codes(columns, names) for names in (("sample", "turn"), ("order",), ("repeat",))
     )
 
-    answers, answer_of = _compact(_joined(item_of * max(1, len(models)) + model_of, sample_of))
-    asking_of = _compact(_joined(_joined(answer_of, judge_of), order_of))[1]
-    _refuse_twice(_joined(asking_of, repeat_of), judge, item, model)
-    units, unit_of = units_of(items, columns, these)
+    of_models = _joined(item_of, model_of, max(1, len(models)))
+    del item_of, model_of
+    answers, answer_of = _compact(_joined(of_models, sample_of))
+    del of_models
+    of_judges = _compact(_joined(_joined(answer_of, judge_of), order_of))[1]
+    _refuse_twice(_joined(of_judges, repeat_of), columns)
+    units, unit_of = units_of(items, columns)
     return VerdictTable(
         items=items,
         models=models,
         judges=judges,
         judge_of=judge_of,
         answer_of=answer_of,
-        asking_of=asking_of,
+        order_of=order_of,
         cell_of=answers // _width(sample_of),
         units=units,
         unit_of=unit_of,
@@ -120,16 +128,14 @@ def read_table(columns: Columns, rows: Sequence[int] | Ints | None = None) -> Ve
     )
 
 
-def units_of(
-    items: tuple[str, ...], columns: Columns, rows: Sequence[int] | Ints
-) -> tuple[tuple[str, ...], Ints]:
+def units_of(items: tuple[str, ...], columns: Columns) -> tuple[tuple[str, ...], Ints]:
     """What is drawn in a bootstrap, in order of name, and which of it each item is.
 
     As in `VerdictTable`; where the columns do not say, every item is a unit of its own.
     """
     if "unit" not in columns:
         return items, np.arange(len(items))
-    said = counted(taken(columns["item_id"], rows), taken(columns["unit"], rows))
+    said = counted(columns["item_id"], columns["unit"])
     unit = {item: one for item, one in said if one is not None}  # a panel's rows do not say
     first: dict[Any, str] = {}
     named = [first.setdefault(unit.get(item, item), item) for item in items]
@@ -150,21 +156,35 @@ def disambiguate(columns: Columns, who: str) -> Coded:
 
 def coded(values: Column, among: Iterable[Any] = ()) -> tuple[tuple[Any, ...], Ints]:
     """The distinct values, sorted, and the place of each value among them."""
+    names, codes = _coded(values, among)
+    return names, codes.astype(np.int64)
+
+
+def _coded(values: Column, among: Iterable[Any] = ()) -> tuple[tuple[Any, ...], Ints]:
+    """As `coded`, in as few bytes as hold them: millions of rows have several of these at once."""
     given = as_codes(values)
     there = counted(given)
     names = tuple(sorted({*there, *among}))
     place = {name: code for code, name in enumerate(names)}
-    code_of = np.array([place.get(value, -1) for value in given.values], dtype=np.int64)
+    kind = np.min_scalar_type(-1 - len(names))
+    code_of: NDArray[Any] = np.array([place.get(one, -1) for one in given.values], dtype=kind)
     return names, code_of[given.codes]
 
 
-def _codes(columns: Columns, names: Sequence[str], rows: Ints) -> Ints:
+def _codes(columns: Columns, names: Sequence[str]) -> Ints:
     """One code for the values of several columns; those that are not known are all alike."""
-    codes = np.broadcast_to(np.int64(0), len(rows))
+    codes: Ints = np.broadcast_to(np.int64(0), len(columns["item_id"]))
     for name in names:
         if name in columns and len(counted(columns[name])) > 1:
-            codes = _joined(codes, coded(taken(columns[name], rows))[1])
+            codes = _joined(codes, _coded(columns[name])[1])
     return codes
+
+
+def codes_there(codes: Ints) -> tuple[Ints, Ints]:
+    """The codes that occur, in order, and the place of each row's among them."""
+    least = int(codes.min()) if len(codes) else 0
+    found, place = compact(codes - least, _width(codes) - least)
+    return found + least, place
 
 
 def _compact(codes: Ints) -> tuple[Ints, Ints]:
@@ -175,18 +195,17 @@ def _width(codes: Ints) -> int:
     return int(codes.max()) + 1 if len(codes) else 1
 
 
-def _joined(codes: Ints, finer: Ints) -> Ints:
-    """One code for two; equal where both are."""
-    if (width := _width(finer)) == 1:
+def _joined(codes: Ints, finer: Ints, width: int = 0) -> Ints:
+    """One code for two; equal where both are. ``width`` if not that of ``finer``."""
+    if (width := width or _width(finer)) == 1:
         return codes
-    joined = codes * width
-    joined += finer
-    return joined
+    return join_codes(codes, finer, _width(codes), width)
 
 
-def _refuse_twice(places: Ints, judge: Column, item: Column, model: Column) -> None:
+def _refuse_twice(places: Ints, columns: Columns) -> None:
     if len(_compact(places)[0]) == len(places):
         return
+    judge, item, model = (columns[name] for name in ("judge", "item_id", "model"))
     order = np.argsort(places, kind="stable")
     twice = np.flatnonzero(np.diff(places[order]) == 0)
     if len(twice):

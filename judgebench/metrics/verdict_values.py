@@ -40,5 +40,6 @@ def preference_values(columns: Columns) -> Floats:
 
 
 def _values(columns: Columns, wanted: str) -> Floats:
-    said = marked(columns["kind"], lambda kind: kind == wanted)
-    return np.where(said, np.asarray(columns["value"], dtype=np.float64), np.nan)
+    value = np.asarray(columns["value"], dtype=np.float64)
+    other = marked(columns["kind"], lambda kind: kind != wanted)
+    return value if np.isnan(value[other]).all() else np.where(other, np.nan, value)

@@ -16,11 +16,12 @@ from judgebench.columns import (
     coded,
     counted,
     distinct,
+    last_values,
     latest,
     marked,
     paired,
     same,
-    taken,
+    select_rows,
     together,
 )
 from judgebench.config import Panel
@@ -132,7 +133,7 @@ class BoardData:
         judged = latest(stored["at"], *(stored[name] for name in JudgedBy._fields))
         self.judged_at = {JudgedBy(*which): at for which, at in judged.items()}
         self._served = set(counted(stored["judge_id"], stored["served_model"]))
-        self._last_run = _last(stored["judge_id"], stored["run_id"])
+        self._last_run = last_values(stored["judge_id"], stored["run_id"])
         self.both_orders = _in_both_orders(stored)
         stored = {name: said for name, said in stored.items() if name not in _OF_NO_BOARD}
 
@@ -156,7 +157,10 @@ class BoardData:
         self.marks = marks_by_judge(verdicts) | self._marks_of_imported(verdicts)
         constant = {self.models[one]: said for one, said in self.constant.items()}
         self.suspicious = suspicions(constant, self.marks)
-        self.verdicts = _apart(verdicts)
+        self.verdicts: dict[BoardKind, Columns] = {
+            kind: verdicts if len(rows) == len(verdicts["kind"]) else select_rows(verdicts, rows)
+            for kind, rows in by_board(verdicts).items()
+        }
         self.panels: dict[str, Panel] = {}
         self.refused: dict[str, str] = {}
         for panel in panels:
@@ -339,17 +343,6 @@ class BoardData:
         return said
 
 
-def _apart(verdicts: dict[str, Column]) -> dict[BoardKind, Columns]:
-    """The rows of each board, column by column: each is let go when it has been told apart."""
-    rows_of = by_board(verdicts)
-    found: dict[BoardKind, dict[str, Column]] = {kind: {} for kind in rows_of}
-    for name in list(verdicts):
-        values = verdicts.pop(name)
-        for kind, rows in rows_of.items():
-            found[kind][name] = taken(values, rows)
-    return dict(found)
-
-
 def _named(who: str, met: Sequence[StoredModel] | Sequence[StoredJudge]) -> Columns:
     """Whose verdicts may not have been read; their names are told apart all the same."""
     return {who: [one.name for one in met], f"{who}_id": [one.id for one in met]}
@@ -364,6 +357,8 @@ def _on_boards(verdicts: Columns, which: BenchmarkRef) -> Bools:
 def _in_both_orders(stored: Columns) -> set[str]:
     """The judges that were shown some pair in both orders."""
     compared = where(stored, marked(stored["opponent_id"], lambda one: one is not None))
+    if not len(compared["item_id"]):
+        return set()
     judge, *pair = (
         compared[name]
         for name in ("judge_id", "model_id", "opponent_id", "item_id", "sample", "repeat")
@@ -371,11 +366,6 @@ def _in_both_orders(stored: Columns) -> set[str]:
     pairs = counted(distinct(judge, *pair))
     in_order = counted(distinct(judge, *pair, compared["order"]))
     return {one for one, n in pairs.items() if in_order[one] > n}
-
-
-def _last(keys: Column, values: Column) -> dict[Any, Any]:
-    """Of each key, the value in its last row."""
-    return dict(reversed(counted(*(taken(one, range(len(one))[::-1]) for one in (keys, values)))))
 
 
 def _groups_of(item: Item) -> dict[str, Any]:

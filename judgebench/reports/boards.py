@@ -13,7 +13,7 @@ import numpy as np
 from judgebench import registry
 from judgebench.benchmarks.description import Description, find, split_version
 from judgebench.benchmarks.own_prompts import newest_version
-from judgebench.columns import Bools, Column, coded, counted, same, taken
+from judgebench.columns import Bools, Column, coded, counted, same, select_rows
 from judgebench.config import Panel, check
 from judgebench.errors import ConfigError, UsageError, unknown_name
 from judgebench.metrics.verdict_table import SPARSE
@@ -271,8 +271,7 @@ def where(columns: Columns, keep: Iterable[bool] | Bools) -> Columns:
     kept = keep if isinstance(keep, np.ndarray) else np.array(list(keep), bool)
     if kept.all():
         return columns
-    rows = np.flatnonzero(kept)
-    return {name: taken(values, rows) for name, values in columns.items()}
+    return select_rows(columns, np.flatnonzero(kept))
 
 
 # judges and panels ------------------------------------------------------------------------------

@@ -555,13 +555,26 @@ def labelling(store: Store, benchmark: str) -> dict[str, str]:
     benchmark
         ``NAME@VERSION``.
     """
-    data = ConfidenceData(store, benchmark_ref(store, benchmark), rouge="lin", first=FIRST_ROWS)
+    return _labelling(_first_rows(store, benchmark))
+
+
+def _first_rows(
+    store: Store, benchmark: str, judges: frozenset[str] | None = None
+) -> ConfidenceData:
+    return ConfidenceData(
+        store, benchmark_ref(store, benchmark), rouge="lin", judges=judges, first=FIRST_ROWS
+    )
+
+
+def _labelling(data: ConfidenceData) -> dict[str, str]:
     known = set(data.labelling_judges())
     ids = sorted(data.judges.items(), key=lambda one: (one[1], one[0]))
     return {name: judge for judge, name in ids if name in known}
 
 
-def choice(store: Store, benchmark: str, correct: str | None) -> Choice:
+def choice(
+    store: Store, benchmark: str, correct: str | None, everybody: ConfidenceData | None = None
+) -> Choice:
     """The models and confidences of a benchmark.
 
     Parameters
@@ -570,14 +583,15 @@ def choice(store: Store, benchmark: str, correct: str | None) -> Choice:
         ``NAME@VERSION``.
     correct
         The judge whose labels count, by id; None where nobody labels.
+    everybody
+        What the first rows of all judges say, where they have been read already.
     """
-    which = benchmark_ref(store, benchmark)
-    everybody = ConfidenceData(store, which, rouge="lin", first=FIRST_ROWS)
+    everybody = everybody or _first_rows(store, benchmark)
     giving = everybody.confidence_judges()
     ids = {judge for judge, name in everybody.judges.items() if name in giving}
     judges = frozenset(ids if correct is None else ids | {correct})
     # Again with these alone, since what they are called depends on who else is there.
-    data = ConfidenceData(store, which, rouge="lin", judges=judges, first=FIRST_ROWS)
+    data = _first_rows(store, benchmark, judges)
     found = {name: make() for name, make in data.confidences().items()}
     answers = data.answers().union(*(one.of for one in found.values()))
     if correct is not None and (judge := data.judges.get(correct)) in data.labelling_judges():
@@ -598,7 +612,9 @@ def with_confidences(store: Store) -> tuple[tuple[str, str], ...]:
     """The benchmarks, of the first ones, that have labels and confidences: names and versions."""
     found = []
     for one in list(store.benchmarks())[:MOST_LOOKED_AT]:
-        judge = next(iter(labelling(store, "@".join(one)).values()), None)
-        if judge is not None and choice(store, "@".join(one), judge).confidences:
+        name = "@".join(one)
+        data = _first_rows(store, name)
+        judge = next(iter(_labelling(data).values()), None)
+        if judge is not None and choice(store, name, judge, data).confidences:
             found.append(one)
     return tuple(found)

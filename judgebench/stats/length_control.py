@@ -20,6 +20,7 @@ concise, against itself) take part with a small weight and without the intercept
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -277,14 +278,16 @@ def replicates(
             continue
         rows = _Rows.of(y[model], differences[model], d[model], anchors)
         judged = ~np.isnan(y[model])
-        seen = w[:, judged].sum(axis=1) > 0
+        weights_of = w if judged.all() else w[:, judged]
+        seen = weights_of.any(axis=1)
         if np.isnan(fit.c):  # the baseline itself
             found[seen, model] = fit.value
             continue
         coefficients, converged = _minimise(
-            rows.loss, w[:, judged], np.full(len(w), fit.c), fit.coefficients, tolerance=tolerance
+            rows.loss, weights_of, np.full(len(w), fit.c), fit.coefficients, tolerance=tolerance
         )
-        rates = _win_rates(coefficients, rows.d, w[:, rows.answered])
+        answered = w if rows.answered.all() else w[:, rows.answered]
+        rates = _win_rates(coefficients, rows.d, answered)
         found[:, model] = np.where(seen & converged, rates, np.nan)
     return found
 
@@ -511,7 +514,11 @@ def _minimise(
     w, penalty = np.tile(start, (len(weights), 1)), 1.0 / c
     limit = tolerance * (weights.sum(axis=1) + loss.fixed_s.sum())
     left = np.arange(len(weights))
-    gradient, hessian = loss.derivatives_at_one(weights, start)
+    if len(weights) > len(_POWERS):
+        w = _near_minimum(loss, weights, penalty, start)
+        gradient, hessian = loss.derivatives(weights, w)
+    else:
+        gradient, hessian = loss.derivatives_at_one(weights, start)
     for attempt in range(_FULL_STEPS):
         broken = _residual(w[left], gradient, penalty[left, np.newaxis]).max(axis=1)
         move = broken > 0  # at the exact minimum, which zero often is, there is no step to take
@@ -526,6 +533,66 @@ def _minimise(
     for one in np.flatnonzero(~converged):
         w[one], converged[one] = _descend(loss, weights[one], penalty[one], limit[one])
     return w, converged
+
+
+# Where there are many replicates, most of the way is gone on a polynomial: the derivatives of each
+# one's loss by Taylor's formula from where all of them start, whose terms are sums by weight.
+
+_DEGREE = 4
+"""Of the polynomial that a gradient is taken for; it is read there, and never a result."""
+
+_POWERS = np.array(
+    sorted(
+        (one for one in product(range(_DEGREE + 2), repeat=3) if sum(one) <= _DEGREE + 1), key=sum
+    )
+)
+"""Exponents of the three coefficients in each term, the lowest degrees first."""
+
+_DEGREE_OF = _POWERS.sum(axis=1)
+_FACTORIALS = np.array([math.prod(map(math.factorial, one)) for one in _POWERS.tolist()])
+
+
+def _terms_above(degree: int, steps: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The place of each term to a degree with each of these exponents more."""
+    place = {tuple(one): at for at, one in enumerate(_POWERS.tolist())}
+    low = _POWERS[degree >= _DEGREE_OF]
+    return np.array([[place[tuple((one + step).tolist())] for step in steps] for one in low])
+
+
+_ONE_MORE = _terms_above(_DEGREE, np.eye(3, dtype=np.int64))
+_TWO_MORE = _terms_above(_DEGREE - 1, np.eye(3, dtype=np.int64)[np.array(_UPPER)].sum(axis=0))
+
+
+def _near_minimum(loss: _Loss, weights: Floats, penalty: Floats, start: Floats) -> Floats:
+    """For each weighting the minimum of the polynomial; the start itself where that is far."""
+    sums = weights @ _terms(loss.x, loss.y, start)
+    sums += loss.fixed_s @ _terms(loss.fixed_x, loss.fixed_y, start)
+    of_gradient, of_hessian = sums[:, _ONE_MORE], sums[:, _TWO_MORE]
+    w = np.tile(start, (len(weights), 1))
+    with np.errstate(all="ignore"):
+        for _ in range(_DEGREE):
+            step = _products(w - start) / _FACTORIALS
+            gradient = np.einsum("ra,raj->rj", step[:, : len(_ONE_MORE)], of_gradient)
+            upper = np.einsum("ra,rak->rk", step[:, : len(_TWO_MORE)], of_hessian)
+            w = _step(w, gradient, _symmetric(upper), penalty)
+        near = np.asarray((np.abs(w - start) < 1.0).all(axis=1))
+    return np.where(near[:, np.newaxis], w, start)
+
+
+def _terms(x: Floats, y: Floats, at: Floats) -> Floats:
+    """Of each row all terms: a derivative of its loss, times a product of its columns."""
+    p = sigmoid(x @ at)
+    q, odd = p * (1.0 - p), 1.0 - 2.0 * p
+    derivatives = np.stack([p - y, q, q * odd, q * (1.0 - 6.0 * q), q * odd * (1.0 - 12.0 * q)])
+    return np.asarray(derivatives.T[:, np.maximum(_DEGREE_OF - 1, 0)] * _products(x))
+
+
+def _products(x: Floats) -> Floats:
+    """Of three columns, shape (n, 3), their powers by `_POWERS` multiplied."""
+    powers = np.ones((*x.shape, _DEGREE + 2))
+    np.multiply.accumulate(np.repeat(x[:, :, np.newaxis], _DEGREE + 1, 2), 2, out=powers[:, :, 1:])
+    first, second, third = (powers[:, at, _POWERS[:, at]] for at in range(3))
+    return np.asarray(first * second * third)
 
 
 class _Smooth:

@@ -10,13 +10,15 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from statistics import NormalDist
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Floats: TypeAlias = NDArray[np.float64]
+_T = TypeVar("_T")
 
 MAX_UNDEFINED = 0.2
 """Share of undefined replicates above which no interval is given: what is left of them is the
@@ -116,7 +118,7 @@ class Resamples:
         """
         found = [np.empty((1 + self._n_replicates, *one.shape[1:])) for one in contributions]
         at = 0
-        for block in self._blocks():
+        for block in _ahead(self._blocks()):
             weights = block.astype(np.float64)
             for sums, one in zip(found, contributions, strict=True):
                 sums[at : at + len(weights)] = weighted_sums(weights, one)
@@ -162,6 +164,15 @@ class Resamples:
         for start in range(0, self._n_replicates, portion):
             size = min(portion, self._n_replicates - start)
             yield generator.multinomial(n, evenly, size=size)
+
+
+def _ahead(blocks: Iterator[_T]) -> Iterator[_T]:
+    """The same, each made beside the work on the one before; drawing lets other threads go on."""
+    with ThreadPoolExecutor(1) as beside:
+        coming = beside.submit(next, blocks, None)
+        while (block := coming.result()) is not None:
+            coming = beside.submit(next, blocks, None)
+            yield block
 
 
 _BLOCK = 2**20

@@ -39,7 +39,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from judgebench.columns import Coded, Column, coded, compact, marked, paired, taken
+from judgebench.columns import Coded, Codes, Column, coded, compact, marked, paired, select_rows
 from judgebench.records import AFRESH, HUMAN, WITHDRAWN, Order, Verdict, VerdictSlot
 from judgebench.store import catalog, schema
 from judgebench.store.catalog import (
@@ -308,7 +308,7 @@ def _not_taken_back(columns: dict[str, Any]) -> dict[str, Any]:
         return columns
     said = [marked(columns[name], partial(eq, word)) for name, word in back.items()]
     gone = np.logical_and.reduce(said)
-    return {name: taken(column, np.flatnonzero(~gone)) for name, column in columns.items()}
+    return select_rows(columns, np.flatnonzero(~gone))
 
 
 def _told(connection: Connection, uses: Iterable[Any], columns: tuple[str, ...]) -> Columns:
@@ -706,8 +706,13 @@ def _all_uses(connection: Connection, board: Sequence[int], *, packed: bool) -> 
 _GROUP = 65_536
 """Rows of boards that are worked on at once, at least where there are so many."""
 
-_WHERE = (*PLACE[1:], "label_id", "served_id", "run_id", "told")
 _ENDS = ("low", "high")
+_COMMON = (
+    *(name for name in PLACE[1:] if name != "item_id"), "label_id", "served_id", "run_id", "told",
+    *_ENDS,
+)  # fmt: skip
+"""What many rows have in common."""
+_NO_END = int(np.float64(np.nan).view(np.int64))
 _SAID = {
     engine: Prepared(
         select(_t.body, _t.exact, _j.parts, _j.marks)
@@ -765,59 +770,97 @@ def board_verdicts(
     at = _number(connection, benchmark, version)
     packed = is_packed(connection)
     starts = ((at, *some) for some in product(*among))
-    ends: dict[str, dict[Any, int]] = {name: {None: 0} for name in _ENDS}
-    its = _gathered(
-        (piece for start in starts for piece in _pieces(connection, start, packed)), ends
-    )
+    its, said = _gathered(piece for start in starts for piece in _pieces(connection, start, packed))
     names = names_of(connection, schema.names, "name")
     items = names_of(connection, schema.items, "item_id", {"benchmark_id": at})
-    judge = _coded(its.pop("judge_id"), asked.get)
+    runs = names_of(connection, schema.runs, "run_id")
+    judge = said["judge_id"].mapped(asked.get)
     judge_kind = judge.mapped(lambda one: one and one.spec.kind)
     columns: dict[str, Column] = {
         "item_id": _coded(its.pop("item_id"), items.get),
-        **_both("model", _coded(its.pop("model_id"), known.get)),
-        **_both("opponent", _coded(its.pop("opponent_id"), known.get)),
+        **_both("model", said["model_id"].mapped(known.get)),
+        **_both("opponent", said["opponent_id"].mapped(known.get)),
         **_both("judge", judge),
         "judge_kind": judge_kind,
-        "order": _coded(its["shown"], ORDERS.__getitem__),
-        **{name: _coded(its.pop(name), int) for name in ("sample", "turn", "repeat")},
-        "kind": _coded(its["told"] & 3, KINDS.__getitem__),
-        "label": _coded(its.pop("label_id"), names.get),
-        "value": _values(its),
-        **{name: _coded(its.pop(name), [*map(_end, ends[name])].__getitem__) for name in _ENDS},
-        "served_model": _coded(its.pop("served_id"), names.get),
-        "run_id": _coded(its.pop("run_id"), names_of(connection, schema.runs, "run_id").get),
+        "order": said["shown"].mapped(ORDERS.__getitem__),
+        **{name: said[name] for name in ("sample", "turn", "repeat")},
+        "kind": said["told"].mapped(lambda told: KINDS[told & 3]),
+        "label": said["label_id"].mapped(names.get),
+        "value": its["value"],
+        **{name: said[name].mapped(_end) for name in _ENDS},
+        "served_model": said["served_id"].mapped(names.get),
+        "run_id": said["run_id"].mapped(runs.get),
         "at": its["judged_at"],
-        **_said(connection, its, judge_kind),
+        **_said(connection, its, said, judge_kind),
     }
     return _not_taken_back(columns)
 
 
-def _gathered(pieces: Iterable[_Piece], ends: Mapping[str, dict[Any, int]]) -> dict[str, Any]:
+def _gathered(pieces: Iterable[_Piece]) -> tuple[dict[str, Any], dict[str, Coded]]:
     """Whole columns of what counts: numbers in as few bytes as hold them, and two of doubles.
 
-    Also ``row`` and ``judgment`` of those that have more to say. The numbers of ``low`` and
-    ``high`` are those that ``ends`` have for the bits.
+    Also ``row`` and ``judgment`` of those that have more to say. What rows have in common, `_WHERE`
+    and `_ENDS`, are columns that share one code, which few rows have to themselves.
     """
     parts: list[dict[str, NDArray[Any]]] = [
-        {name: np.zeros(0, np.uint8) for name in (*_WHERE, *_ENDS, "row", "judgment")}
+        {name: np.zeros(0, np.uint8) for name in ("item_id", "code", "row", "judgment")}
     ]
     doubles = {name: array("d") for name in ("value", "judged_at")}  # they grow where they lie
+    codes: dict[tuple[int, ...], int] = {}
     n = 0
     for some in _groups(pieces):
         told = some["told"]
-        for name, its in ends.items():
-            some[name] = _numbered(some[name], told & 3 == KINDS.index("score"), its)
+        # What a scale's ends are is read of scores alone.
+        score = told & 3 == KINDS.index("score")
+        for name in _ENDS:
+            some[name] = np.where(score, some[name], _NO_END)
+        _give_values(some)
         for name, column in doubles.items():
             column.frombytes(some[name].tobytes())
         more = np.flatnonzero(told & (_HAS_MORE | _MARKED))
         parts.append(
-            {name: _narrow(some[name]) for name in (*_WHERE, *_ENDS)}
+            {"item_id": _narrow(some["item_id"]), "code": _narrow(_common(some, codes))}
             | {"row": more + n, "judgment": some["judgment_id"][more]}
         )
         n += len(told)
     joined = {name: _joined([one.pop(name) for one in parts]) for name in tuple(parts[0])}
-    return joined | {name: np.asarray(column) for name, column in doubles.items()}
+    rows = Codes(joined.pop("code").astype(np.min_scalar_type(-1 - len(codes))))
+    said = zip(*codes, strict=True) if codes else ((),) * len(_COMMON)
+    common = {name: Coded(rows, its) for name, its in zip(_COMMON, said, strict=True)}
+    return joined | {name: np.asarray(column) for name, column in doubles.items()}, common
+
+
+def _common(rows: Rows, codes: dict[tuple[int, ...], int]) -> NDArray[np.int64]:
+    """Of each row the code of what it has in common with others; ``codes`` has those there are."""
+    code, n = np.zeros(len(rows["told"]), np.int64), 1
+    for column in (rows[name] for name in _COMMON if rows[name].strides != (0,)):
+        least, most = int(column.min()), int(column.max())
+        if least < most:
+            few = most - least < _GROUP
+            finer, width = (column - least, most - least + 1) if few else _numbered(column)
+            there, code = compact(code.astype(np.int64) * width + finer, n * width)
+            n = len(there)
+    first = np.zeros(n, np.int64)
+    first[code[::-1]] = np.arange(len(code) - 1, -1, -1)
+    its = zip(*(rows[name][first].tolist() for name in _COMMON), strict=True)
+    number = np.array([codes.setdefault(one, len(codes)) for one in its])
+    return np.asarray(number[code])
+
+
+_FEW = 8
+
+
+def _numbered(column: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
+    """A code for each row's number, and how many codes there are; most columns have few."""
+    code, rest = np.zeros(len(column), np.int64), np.ones(len(column), np.bool_)
+    for n in range(_FEW):
+        alike = rest & (column == column[rest.argmax()])
+        code[alike] = n
+        rest ^= alike
+        if not rest.any():
+            return code, n + 1
+    found, code = np.unique(column, return_inverse=True)
+    return code, len(found)
 
 
 def _groups(pieces: Iterable[_Piece]) -> Iterator[Rows]:
@@ -847,20 +890,6 @@ def _newest_of(rows: Rows) -> Rows:
     ordered = np.lexsort((*recorded, *reversed(keys)))
     changes = [key[ordered[1:]] != key[ordered[:-1]] for key in keys]
     return _taken(rows, ordered[np.append(np.logical_or.reduce(changes), True)])
-
-
-def _numbered(
-    bits: NDArray[np.int64], where: NDArray[np.bool_], numbers: dict[Any, int]
-) -> NDArray[np.int64]:
-    """The number of each row's bits, of which there are few; 0 where none are meant."""
-    found = np.zeros(len(bits), np.int64)
-    rest = where.copy()
-    while rest.any():
-        one = bits[rest.argmax()]
-        alike = rest & (bits == one)
-        found[alike] = numbers.setdefault(int(one), len(numbers))
-        rest ^= alike
-    return found
 
 
 def _narrow(numbers: NDArray[Any]) -> NDArray[Any]:
@@ -902,29 +931,33 @@ def _both(who: str, its: Coded) -> dict[str, Coded]:
     }
 
 
-def _end(bits: int | None) -> float | None:
+def _end(bits: int) -> float | None:
     """An end of a scale, from the bits of its double."""
-    end = math.nan if bits is None else float(np.int64(bits).view(np.float64))
+    end = float(np.int64(bits).view(np.float64))
     return None if math.isnan(end) else end
 
 
-def _values(its: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+def _give_values(rows: Rows) -> None:
     """The probability that the model wins, whatever was shown first; nan where there is none."""
-    value, told = its["value"], its["told"]
-    value[told & _HAS_VALUE == 0] = np.nan
+    told, value = rows["told"], rows["value"].view(np.float64)
     turned = told & 3 == KINDS.index("preference")
-    turned &= its["shown"] == ORDERS.index("opponent_first")
-    value[turned] = 1.0 - value[turned]
-    return value
+    turned &= rows["shown"] == ORDERS.index("opponent_first")
+    value = np.where(turned, 1.0 - value, value)
+    value[told & _HAS_VALUE == 0] = np.nan
+    rows["value"] = value.view(np.int64)
 
 
 def _said(
-    connection: Connection, its: Mapping[str, NDArray[Any]], judge_kind: Coded
+    connection: Connection,
+    its: Mapping[str, NDArray[Any]],
+    said: Mapping[str, Coded],
+    judge_kind: Coded,
 ) -> dict[str, Coded]:
     """Reasons, parts of scores and marks: looked up for those rows alone that have any."""
-    looked = its["told"] & _LOOKED > 0
-    if silent := {kind for kind in judge_kind.values if read_marks(kind, "[]") is None}:
-        looked &= marked(judge_kind, lambda kind: kind not in silent)
+    silent = {kind for kind in judge_kind.values if read_marks(kind, "[]") is None}
+    looked = marked(
+        paired(said["told"], judge_kind), lambda one: one[0] & _LOOKED and one[1] not in silent
+    )
     judgments, place = np.unique(its["judgment"], return_inverse=True)
     texts: dict[Any, int] = {}
     found = (
@@ -935,12 +968,13 @@ def _said(
         )
     )
     codes, at = np.fromiter(found, np.int64, len(judgments))[place], its["row"]
-    order = Coded(np.where(looked[at], its["shown"][at] + 1, 0), (None, *ORDERS))
+    shown = np.asarray(said["shown"].values, np.int64)[said["shown"].codes[at]]
+    order = Coded(np.where(looked[at], shown + 1, 0), (None, *ORDERS))
     more = paired(Coded(codes, [*texts]), order)
-    said = looked.astype(np.int32)
-    said[at] = more.codes + 2
+    row = looked.astype(np.min_scalar_type(-2 - len(more.values)))
+    row[at] = more.codes + 2
     silence = ((None, None, None, None), None), ((None, None, None, "[]"), "single")
-    told = _coded(said, [*silence, *more.values].__getitem__)
+    told = _coded(row, [*silence, *more.values].__getitem__)
     return {
         "reason": told.mapped(lambda one: one[0][0] and stored_text(*one[0][:2])),
         "parts": told.mapped(lambda one: read_parts(one[0][2])),

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import yaml
 
-import judgebench.api
 from tests.e2e import runs
 from tests.e2e.test_engine import PLAIN, judge
 from tests.loopback import Ask, Loopback, Reaction
@@ -22,7 +21,7 @@ ITEMS = 60
 @pytest.fixture
 def today(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     def set_to(day: str) -> None:
-        monkeypatch.setattr(judgebench.api, "recheck_of_today", lambda: day)
+        monkeypatch.setattr("judgebench.execution.recheck.recheck_of_today", lambda: day)
 
     return set_to
 

@@ -15,12 +15,14 @@ from judgebench.columns import (
     compact,
     counted,
     distinct,
-    extended,
+    last_values,
     marked,
     numbers,
     paired,
     same,
+    select_rows,
     taken,
+    together,
 )
 from tests.table import over_rows
 
@@ -64,8 +66,30 @@ def test_rows_are_taken_and_added_alike(rows: list[tuple[Any, Any]], data: st.Da
     assert taken(coded(first), chosen) == [first[row] for row in chosen]
     assert taken(first, chosen) == [first[row] for row in chosen]
     assert list(taken(np.array(second, dtype=float), chosen)) == [second[row] for row in chosen]
-    assert extended(coded(first), ["new", "a"]) == [*first, "new", "a"]
-    assert extended(first, ["new", "a"]) == [*first, "new", "a"]
+
+
+@given(ROWS, st.booleans())
+def test_columns_that_share_codes_go_on_doing_so(rows: list[tuple[Any, Any]], first: bool) -> None:
+    both = coded(rows)
+    shared = {"one": both.mapped(lambda one: one[0]), "other": both.mapped(lambda one: one[1])}
+    chosen = [row for row in range(len(rows)) if row % 2 != first]
+    some = select_rows(shared, chosen)
+    more = together(some, {"one": ["new", "a"]})
+    assert some["one"].rows is some["other"].rows  # type: ignore[union-attr]
+    assert more["one"].rows is more["other"].rows  # type: ignore[union-attr]
+    assert list(more["one"]) == [*(rows[row][0] for row in chosen), "new", "a"]
+    assert list(more["other"]) == [*(rows[row][1] for row in chosen), None, None]
+    for columns in (some, more):
+        told = list(zip(columns["one"], columns["other"], strict=True))
+        assert paired(columns["one"], columns["other"]) == told
+        assert counted(columns["one"], columns["other"]) == Counter(told)
+        assert last_values(columns["one"], columns["other"]) == dict(told)
+
+
+def test_a_number_that_is_none_is_nan_and_a_list_stays_one() -> None:
+    more = together({"number": np.array([1.0]), "word": ["a"]}, {"number": [None], "word": ["b"]})
+    assert more["word"] == ["a", "b"]
+    assert np.isnan(more["number"]).tolist() == [False, True]  # type: ignore[arg-type]
 
 
 @given(ROWS)
@@ -92,4 +116,3 @@ def test_dense_and_sparse_codes_are_compacted_alike(n_codes: int) -> None:
 def test_one_value_and_no_rows() -> None:
     assert same("x", 2) == ["x", "x"]
     assert counted(same("x", 0)) == {}
-    assert extended(np.array([1.0]), [None])[1] != extended(np.array([1.0]), [None])[1]  # nan

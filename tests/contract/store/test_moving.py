@@ -137,6 +137,10 @@ def places(
             server.drop(name)
 
 
+IN_FILES = pytest.mark.parametrize("places", ["sqlite"], indirect=True)
+"""For what is the same on either engine once copies and merges are."""
+
+
 @pytest.fixture
 def one(tmp_path: Path, kept: dict[str, dict[str, str]]) -> str:
     """A store with something in every table, in a file."""
@@ -514,6 +518,7 @@ def test_merging_again_changes_nothing(halves: tuple[str, str, str]) -> None:
     assert told(left) == before
 
 
+@IN_FILES
 def test_spending_of_a_run_that_went_on_is_counted_once(halves: tuple[str, str, str]) -> None:
     left, right, _ = halves
     merge(left, [right])
@@ -531,6 +536,7 @@ def test_spending_of_a_run_that_went_on_is_counted_once(halves: tuple[str, str, 
         assert merged.spend("run-1")["calls"] == [6]
 
 
+@IN_FILES
 def test_names_stay_and_others_stand_behind(halves: tuple[str, str, str]) -> None:
     left, right, _ = halves
     with open_store(right) as store:
@@ -552,6 +558,7 @@ def test_names_stay_and_others_stand_behind(halves: tuple[str, str, str]) -> Non
         assert other.names == ("and later", "only there")
 
 
+@IN_FILES
 def test_the_last_is_told_by_its_time_and_not_by_where_it_came_from(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -577,6 +584,7 @@ def test_the_last_is_told_by_its_time_and_not_by_where_it_came_from(
         assert [one.at for one in store.calibrations("trivia", "v1")] == [5000.0, 6000.0]
 
 
+@IN_FILES
 def test_what_was_done_in_one_store_has_not_failed(halves: tuple[str, str, str]) -> None:
     left, right, _ = halves
     seen = hashlib.sha256(b"trivia 8").digest()
@@ -603,6 +611,7 @@ def _failure(key: bytes, place: Any) -> Any:
     )
 
 
+@IN_FILES
 def test_items_that_differ_are_refused_and_nothing_is_changed(
     halves: tuple[str, str, str], places: Places
 ) -> None:
@@ -718,6 +727,7 @@ def test_a_row_that_needs_what_is_not_there_is_named(places: Places, one: str) -
         merge(places(), [one])
 
 
+@IN_FILES
 def test_two_machines_share_a_suite(places: Places, tmp_path: Path) -> None:
     """The board of the whole, and nothing is asked again."""
     from tests.loopback import Loopback, Reaction
@@ -753,6 +763,7 @@ def _board(store: str) -> Any:
 # the command line ---------------------------------------------------------------------------------
 
 
+@IN_FILES
 def test_commands_say_what_they_did(one: str, places: Places, tmp_path: Path) -> None:
     there, two = places(), f"sqlite:///{tmp_path / 'two.db'}"
     with open_store(two) as store:
@@ -805,6 +816,7 @@ def test_what_cannot_be_done_is_said(
     assert not new.exists()
 
 
+@IN_FILES
 def test_a_part_is_named_on_the_command_line(two_benchmarks: str, tmp_path: Path) -> None:
     path = tmp_path / "part.db"
     done = runs.typed(
@@ -818,6 +830,7 @@ def test_a_part_is_named_on_the_command_line(two_benchmarks: str, tmp_path: Path
         assert SECRET_WORDS not in repr(responses_of(store))
 
 
+@IN_FILES
 def test_an_interrupted_command_says_how_it_goes_on(
     one: str, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -883,6 +896,7 @@ VIEW_COLUMNS = {
 """A contract: scripts are written against them."""
 
 
+@IN_FILES
 def test_a_folder_of_parquet_is_two_tables_to_others(two_benchmarks: str, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     with open_store(two_benchmarks) as store:
