@@ -228,3 +228,10 @@ def failure_lines(kinds: Sequence[FailureKind]) -> list[str]:
 
 def _listed(failed: Counter[str]) -> str:
     return ", ".join(f"{n:,} {what.replace('_', ' ')}" for what, n in failed.most_common())
+
+
+def budget(configuration: Mapping[str, Any]) -> str:
+    """What a run may cost, as its suite limits it; empty where it does not."""
+    limits = configuration.get("limits")
+    most = limits.get("max_cost_usd") if isinstance(limits, Mapping) else None
+    return f"{dollars(float(most))} USD" if isinstance(most, int | float) and most else ""

@@ -87,6 +87,7 @@ LOADS = {
     "judgebench.cli.main": _COMMAND,
     "-c": _COMMAND,
     COMPUTER: _COMMAND,
+    "tests.faults.many_writers": _COMMAND,
     "lm_eval": _WORKER,
     "tests.e2e.by_lm_eval": _WORKER,
     "tests.tiny_models": _WORKER,

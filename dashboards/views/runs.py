@@ -23,7 +23,6 @@ from open_store import NoStoreError
 from planning import Plan
 from streamlit.delta_generator import DeltaGenerator
 
-from judgebench.plain_text import dollars
 from judgebench.records import RunManifest
 from judgebench.reports.cost import cost_table
 from judgebench.secret import redact
@@ -215,17 +214,11 @@ def spent(shown: State, run: RunManifest) -> None:
     if not columns["calls"]:
         return
     table = cost_table(columns)
-    budget = _budget(run.configuration)
+    budget = run_parts.budget(run.configuration)
     st.caption("What it took, by who was asked" + (f"; it might cost {budget}" if budget else ""))
     titles = [column.title for column in table.columns]
     widgets.table(pd.DataFrame([dict(zip(titles, row, strict=True)) for row in table.rows]))
     widgets.notes(table.notes)
-
-
-def _budget(configuration: Mapping[str, Any]) -> str:
-    limits = configuration.get("limits")
-    most = limits.get("max_cost_usd") if isinstance(limits, Mapping) else None
-    return f"{dollars(float(most))} USD" if isinstance(most, int | float) and most else ""
 
 
 def failed(shown: State, run: RunManifest) -> None:

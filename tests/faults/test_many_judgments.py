@@ -11,6 +11,7 @@ from tests.faults.server import ANSWERED, FAULTS
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked")
 def test_faults_cost_retries_and_nothing_else(tmp_path: Path, store_url: str) -> None:
     figures = measure(tmp_path, 400, store_url)
 

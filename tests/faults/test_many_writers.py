@@ -11,6 +11,7 @@ WRITERS, JUDGMENTS = 4, 200
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked")
 def test_nothing_is_lost_and_nothing_counted_twice(unmade_url: str) -> None:
     written = write_and_read(unmade_url, writers=WRITERS, judgments=JUDGMENTS)
     assert violations(written) == [], written
@@ -18,6 +19,7 @@ def test_nothing_is_lost_and_nothing_counted_twice(unmade_url: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked")
 def test_a_server_that_is_started_again_twice_costs_nothing(postgres: Server) -> None:
     with postgres.database("store") as name:
         written = with_restarts(postgres, postgres.url(name))
