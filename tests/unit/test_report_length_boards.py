@@ -694,7 +694,7 @@ def test_a_headline_without_any_published_calibration_says_what_fits_one(
     def declared(store: Store, name: str) -> Any:
         return replace(benchmark_ref(store, name), headline=LC)
 
-    monkeypatch.setattr(leaderboard, "meant", declared)
+    monkeypatch.setattr(leaderboard, "benchmark_ref", declared)
     found = board(filled)
     assert found.metric == "win_rate"
     assert found.notes[0].endswith(

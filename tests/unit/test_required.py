@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-CONFTEST = Path(__file__).parents[1] / "conftest.py"
+ROOT = Path(__file__).parents[2]
+CONFTEST = ROOT / "tests" / "conftest.py"
 SKIPS = """
 import pytest
 
@@ -41,7 +42,7 @@ def test_what_has_to_be_there(
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:judgebench"],
         cwd=tmp_path,
-        env={"PATH": "", variable: required},
+        env={"PATH": "", "PYTHONPATH": str(ROOT), variable: required},
         capture_output=True,
         text=True,
         check=False,
