@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from judgebench.execution.pool import ProviderPool
     from judgebench.execution.preflight import Finding
     from judgebench.execution.recheck import Unconfirmed
-    from judgebench.execution.resolve import ResolvedBenchmark, ResolvedSuite
+    from judgebench.execution.resolve import ResolvedSuite
     from judgebench.execution.slurm import Submitted
     from judgebench.metrics.intervals import Intervals
     from judgebench.records import RunManifest
@@ -2466,7 +2466,7 @@ def _work_on(
     """What a suite would say of answers that exist, and what it comes down to."""
     from judgebench.benchmarks.own_prompts import own_benchmark
     from judgebench.exchange.answer_files import read_answers_of
-    from judgebench.execution.resolve import resolve
+    from judgebench.execution.resolve import ResolvedBenchmark, resolve
 
     found = read_answers_of(answers)
     said: dict[str, Any] = {name: value for name, value in how.items() if value is not None}
@@ -2764,7 +2764,7 @@ def preflight(suite: Path | str, *, ask: bool = True) -> tuple[list[Finding], fl
     from judgebench.exchange.labels import read_label_rows
     from judgebench.execution import preflight as checks
     from judgebench.execution.pool import ProviderPool
-    from judgebench.execution.preflight import needs
+    from judgebench.execution.preflight import Finding, needs
     from judgebench.execution.resolve import endpoints
 
     path = Path(suite)
@@ -2806,7 +2806,7 @@ def doctor(
     progress
         Told what asking cost.
     """
-    from judgebench.execution.preflight import ASKED
+    from judgebench.execution.preflight import ASKED, Finding
     from judgebench.reports.doctor import Doctor, of_machine, of_server
 
     fault: JudgebenchError | None = None
