@@ -365,6 +365,47 @@ def test_a_model_that_is_on_no_node_says_why(monkeypatch: pytest.MonkeyPatch) ->
         its.load({}, within_s=60, limit="")
 
 
+def test_who_asks_when_all_nodes_are_gone_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where they went while nobody asked, and another one was left out for the driver's."""
+    ray = Ray(good=node("good"))
+    cluster, its = workers(ray, monkeypatch)
+    its.load({}, within_s=60, limit="")
+    cluster.left_out["old"] = ("old", "it has Python 3.9")
+    ray.at.clear()
+    its._inbox.put(lambda: its._drop(its._copies[0]))
+    its._thread.join(60)
+    assert not its._thread.is_alive()
+    heard: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            list(its.ask([{"id": 0}], within_s=60))
+        except Exception as error:  # noqa: BLE001
+            heard.append(error)
+
+    asks = threading.Thread(target=ask, daemon=True)
+    asks.start()
+    asks.join(10)
+    assert [type(error) for error in heard] == [LocalModelError]
+
+
+def test_what_cannot_even_be_dealt_out_is_recorded_as_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def does(method: str, arguments: Any) -> Any:
+        if method != "load":
+            raise ConnectionError("the actor has died")
+        return node("a")(method, arguments)
+
+    _, its = workers(Ray(a=does), monkeypatch)
+    its.load({}, within_s=60, limit="")
+    try:
+        (failed,) = list(its.ask([{"id": 0}, {"id": 1}]))
+    finally:
+        its.stop()
+    assert (failed["event"], failed["ids"]) == ("failed", [0, 1])
+
+
 # before any work ----------------------------------------------------------------------------------
 
 
