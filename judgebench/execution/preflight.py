@@ -65,7 +65,8 @@ def _room(work: ResolvedSuite) -> Iterator[Finding]:
         name, _, found = str(error).partition(": ")
         yield Finding(name, "fault", found)
         return
-    for tenant in tenants(work).values() if work.suite.gpus is None else ():
+    here = work.suite.gpus is None and work.suite.executor is None
+    for tenant in tenants(work).values() if here else ():
         try:
             stands = fits_as_it_stands(tenant)
         except ConfigError as error:

@@ -107,6 +107,8 @@ def test_a_configuration_says_how_many_numbers_there_are(
         ({}, 16, 32 * 2 * 1 * 128 * 2),  # a head of keys is on two cards each
         ({"num_key_value_heads": None}, 1, 32 * 2 * 32 * 128 * 2),
         ({"head_dim": 256}, 1, 32 * 2 * 8 * 256 * 2),
+        ({"num_key_value_heads": None, "num_kv_heads": 4}, 1, 32 * 2 * 4 * 128 * 2),
+        ({"num_key_value_heads": None, "multi_query": True}, 1, 32 * 2 * 1 * 128 * 2),
         ({"kv_lora_rank": 512, "qk_rope_head_dim": 64}, 8, 32 * 576 * 2),
     ],
 )
@@ -182,6 +184,31 @@ def test_one_of_the_hub_is_found_in_its_cache(
     assert guessed.weights == 56e9 * 2
 
 
+def test_a_name_says_eight_bits_also_where_it_says_how(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", "/nowhere")
+    for name, size in {"GPTQ-Int8": 1.0, "Int8-GPTQ": 1.0, "GPTQ-Int4": 0.5, "AWQ": 0.5}.items():
+        found = checkpoint(f"acme/judge-72B-{name}", {})
+        assert found is not None
+        assert found.weights == 72e9 * size
+
+
+def test_lengths_as_vllm_takes_them(tmp_path: Path) -> None:
+    place = llama(tmp_path / "8b")
+    for said, tokens in {"2k": 2000, "2K": 2048, 8192: 8192, "auto": 1, -1: 1}.items():
+        takes = fit(tenant(place, max_model_len=said), {0: 72.0}).footprint
+        assert takes is not None
+        assert takes.tokens == tokens
+
+
+def test_of_a_reward_model_no_cache_is_counted(tmp_path: Path) -> None:
+    """Nor what its configuration would have to say for that: it is no decoder, maybe."""
+    place = llama(tmp_path / "rm", 0.4, {"dim": 768, "n_heads": 12, "n_layers": 6})
+    reward = Tenant("judge r", place, {}, None, sequences=0)
+    takes = fit(reward, {0: 72.0}).footprint
+    assert takes is not None
+    assert takes.gib == pytest.approx(0.8e9 / GIB)
+
+
 # Where it goes ------------------------------------------------------------------------------------
 
 
@@ -216,6 +243,8 @@ def test_what_fits_nowhere_is_refused_with_what_would_do(tmp_path: Path) -> None
     ("given", "says"),
     [
         ({"dtype": "bfloat61"}, "no dtype called 'bfloat61'; did you mean 'bfloat16'"),
+        ({"tensor_parallel_size": "auto"}, "tensor_parallel_size is a number of GPUs, not 'auto'"),
+        ({"max_model_len": "long"}, "max_model_len is a number of tokens, such as 8192, not 'long"),
         ({"tensor_parallel_size": 3}, "3 does not divide the 32 and 8 heads of .*: 1, 2, 4, 8, 16"),
         ({"tensor_parallel_size": 4}, "is spread over 4 GPUs, and here it has 2 GPUs"),
     ],
