@@ -2203,10 +2203,9 @@ def _under_way(
 ) -> Iterator[_UnderWay]:
     """What asks somebody: its store, and providers that can be asked, whose cost is foretold."""
     from judgebench.execution.forecast import plan as plan_work
-    from judgebench.execution.gpus import placed
     from judgebench.execution.manifest import with_rechecks
     from judgebench.execution.pool import ProviderPool
-    from judgebench.execution.preflight import check_extras
+    from judgebench.execution.preflight import check_extras, placed_where_needed
     from judgebench.execution.resolve import endpoints
 
     with open_live_store(store_url(work.suite, store)) as opened:
@@ -2215,7 +2214,7 @@ def _under_way(
         pool = ProviderPool(work.suite, opened)
         planned = partial(plan_work, work, opened, pool, occasion=occasion)
         with nullcontext() if path is None else _named(path):
-            work = placed(work)
+            work = placed_where_needed(work, planned)
             pool.check(endpoints(work))
             missed = check_extras(work.suite, planned)
         if on_forecast is not None and pool.cost_money(list(endpoints(work).values())):

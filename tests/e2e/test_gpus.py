@@ -131,6 +131,19 @@ def test_without_gpus_here_they_can_be_planned_for(
     assert found["judge small"].gpus == "0;1;2;3;4;5;6;7"
 
 
+def test_a_run_that_loads_nothing_needs_no_gpu(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one on a laptop that only looks, or takes in labels."""
+    path = suite(machine, served(machine), {"devices": "0"})
+    assert runs.typed("run", path, "--quiet").code == 0
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    done = runs.typed("run", path, "--quiet")
+    assert done.code == 0, done.err
+    done = runs.typed("run", path, "--quiet", "--again", "small")
+    assert (done.code, "no GPU is known here" in done.err) == (78, True)
+
+
 # Together, apart, in turn -------------------------------------------------------------------------
 
 
