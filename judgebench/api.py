@@ -986,16 +986,28 @@ def watch(
     from judgebench.reports.runs import Pace, RunsWatch, run_progress, run_ref, watched
 
     named = _usual_store(store)
-    files: list[Results] = [*sorted(Path(named).glob("*.db"))] if Path(named).is_dir() else []
+    folder = Path(named).is_dir()
+    files: list[Results] = [*sorted(Path(named).glob("*.db"))] if folder else [store]
+    if not files:
+        raise StoreError(
+            f"no store is in the folder {named} yet: shards that wait for their turn have none, "
+            "and one on a network file system is brought back when its job ends"
+        )
     found: list[RunManifest] = []
-    for one in files or [store]:
-        with reading(one) as its:
-            found += its.newest_runs(_WATCHED)
+    unread: list[str] = []
+    for one in files:
+        try:
+            with reading(one) as its:
+                found += its.newest_runs(_WATCHED)
+        except StoreError as error:
+            if not folder:
+                raise
+            unread.append(str(error))  # it is being made, say
     found.sort(key=lambda one: one.started, reverse=True)
     wanted = None if run is None else run_ref(found[::-1], run, named)
     pace = Pace() if before is None else before.pace
     shown = tuple(run_progress(one, pace) for one in watched(found, wanted))
-    return RunsWatch(runs=shown, pace=pace)
+    return RunsWatch(runs=shown, unread=tuple(unread), pace=pace)
 
 
 def run_manifest(run: str = "latest", *, store: Results = None) -> RunDetails:

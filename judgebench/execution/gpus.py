@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -259,6 +260,8 @@ def _weights(folder: Path, config: Mapping[str, Any], each: float) -> float:
             named = {*json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()}
         else:
             named = {path.name for path in folder.glob("*.safetensors")}
+        if folder.parent.name == "snapshots" and not all((folder / one).is_file() for one in named):
+            named = set()  # of the Hub, and not all of it is here yet
         tensors = [one for file in sorted(named) for one in _tensors(folder / file)]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"{folder}: its safetensors files cannot be read: {error}") from None
@@ -728,6 +731,7 @@ def _on_its_cards(config: JudgeConfig, at: Placement) -> JudgeConfig:
 # What they do -----------------------------------------------------------------------------------
 
 WATCH_S = 5
+STOP_S = 5.0
 
 
 class GpuWatch:
@@ -757,8 +761,9 @@ class GpuWatch:
     def __exit__(self, *_: object) -> None:
         if self._tool is not None:
             self._process.terminate()
-            self._process.wait()
-            self._reader.join()
+            with suppress(subprocess.TimeoutExpired):  # it hangs where a driver does
+                self._process.wait(STOP_S)
+                self._reader.join()
 
     def _read(self) -> None:
         assert self._process.stdout is not None

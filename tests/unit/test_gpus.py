@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,12 @@ def test_one_of_the_hub_is_found_in_its_cache(
     found = checkpoint("acme/judge", {})
     assert found is not None
     assert found.weights == 6e9
+    index = {"weight_map": {"all": "model.safetensors", "more": "not-here-yet.safetensors"}}
+    here = cached / "snapshots" / ("a" * 40)
+    here.joinpath("model.safetensors.index.json").write_text(json.dumps(index))
+    broken_off = checkpoint("acme/judge", {})
+    assert broken_off is not None
+    assert broken_off.weights == parameters(LLAMA) * 2
     assert checkpoint("acme/other", {}) is None
     guessed = checkpoint("acme/other-8x7B", {})
     assert guessed is not None
@@ -298,3 +305,21 @@ def test_what_the_gpus_do_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "index,utilization.gpu,memory.used" in (tmp_path / "asked").read_text()
     with GpuWatch(watches=False) as nothing:
         assert nothing.figures() == []
+
+
+def test_a_watch_that_hangs_keeps_no_run_from_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\ntrap '' TERM\necho '0, 1, 1'\nsleep 20 <&- >&- 2>&-\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr("judgebench.execution.gpus.STOP_S", 0.2)
+    began = time.monotonic()
+    with GpuWatch() as watch:
+        while not watch.figures():
+            watch._reader.join(0.05)
+    assert time.monotonic() - began < 15
+    watch._process.kill()
+    watch._process.wait()
+    watch._reader.join(5)
