@@ -497,7 +497,10 @@ class RayWorkers:
         portion, copy.portion = copy.portion, None
         assert portion is not None
         if (error := future.exception()) is not None:
-            if not isinstance(error, self._cluster.ray.exceptions.RayActorError):
+            told = (
+                self._cluster.ray.exceptions
+            )  # of a kill for memory, a result that went with it …
+            if not isinstance(error, told.RayError) or isinstance(error, told.RayTaskError):
                 raise error
             why = clean(str(error)).partition("\n")[0]
             say(f"node {copy.name}: its worker was lost, what it was asked goes to another: {why}")

@@ -207,7 +207,7 @@ def test_nodes_are_told_of_a_server_and_of_no_password() -> None:
 class Ray:
     """Nodes with room for one model each; what their workers do is a function of the node."""
 
-    exceptions = SimpleNamespace(RayActorError=ConnectionError)
+    exceptions = SimpleNamespace(RayError=ConnectionError, RayTaskError=ConnectionRefusedError)
 
     def __init__(self, **nodes: Callable[[str, Any], Any]) -> None:
         self.at = nodes
@@ -334,6 +334,51 @@ def test_a_node_that_is_lost_costs_nothing_but_time(
     assert "node gone: its worker was lost, what it was asked goes to another" in (
         capsys.readouterr().err
     )
+
+
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [
+        ("ActorDiedError", ()),
+        ("ActorUnavailableError", ("", None)),
+        ("OutOfMemoryError", ("killed for memory",)),
+        ("NodeDiedError", ("",)),
+        ("ObjectLostError", ("ab" * 28, None, "")),
+        ("OwnerDiedError", ("ab" * 28, None, "")),
+    ],
+)
+def test_however_ray_says_that_a_worker_is_gone_the_run_goes_on(
+    lost: str, said: Sequence[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exceptions = pytest.importorskip("ray.exceptions")
+    errors, does = [getattr(exceptions, lost)(*said)], node("a")
+
+    def fails_once(method: str, arguments: Any) -> Any:
+        if method != "load" and not arguments[2] and errors:
+            raise errors.pop()
+        return does(method, arguments)
+
+    ray = Ray(a=fails_once)
+    ray.exceptions = exceptions
+    assert set(asked(workers(ray, monkeypatch)[1], 3).values()) == {"a"}
+    assert not errors
+
+
+def test_a_fault_of_our_own_on_a_node_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    exceptions = pytest.importorskip("ray.exceptions")
+    does = node("a")
+
+    def fails(method: str, arguments: Any) -> Any:
+        if method != "load" and not arguments[2]:
+            raise exceptions.RayTaskError(
+                "ask", "Traceback", KeyError("event")
+            ).as_instanceof_cause()
+        return does(method, arguments)
+
+    ray = Ray(a=fails)
+    ray.exceptions = exceptions
+    with pytest.raises(KeyError):
+        asked(workers(ray, monkeypatch)[1], 3)
 
 
 @pytest.mark.parametrize(
