@@ -986,16 +986,28 @@ def watch(
     from judgebench.reports.runs import Pace, RunsWatch, run_progress, run_ref, watched
 
     named = _usual_store(store)
-    files: list[Results] = [*sorted(Path(named).glob("*.db"))] if Path(named).is_dir() else []
+    folder = Path(named).is_dir()
+    files: list[Results] = [*sorted(Path(named).glob("*.db"))] if folder else [store]
+    if not files:
+        raise StoreError(
+            f"no store is in the folder {named} yet: shards that wait for their turn have none, "
+            "and one on a network file system is brought back when its job ends"
+        )
     found: list[RunManifest] = []
-    for one in files or [store]:
-        with reading(one) as its:
-            found += its.newest_runs(_WATCHED)
+    unread: list[str] = []
+    for one in files:
+        try:
+            with reading(one) as its:
+                found += its.newest_runs(_WATCHED)
+        except StoreError as error:
+            if not folder:
+                raise
+            unread.append(str(error))  # it is being made, say
     found.sort(key=lambda one: one.started, reverse=True)
     wanted = None if run is None else run_ref(found[::-1], run, named)
     pace = Pace() if before is None else before.pace
     shown = tuple(run_progress(one, pace) for one in watched(found, wanted))
-    return RunsWatch(runs=shown, pace=pace)
+    return RunsWatch(runs=shown, unread=tuple(unread), pace=pace)
 
 
 def run_manifest(run: str = "latest", *, store: Results = None) -> RunDetails:
@@ -2203,10 +2215,9 @@ def _under_way(
 ) -> Iterator[_UnderWay]:
     """What asks somebody: its store, and providers that can be asked, whose cost is foretold."""
     from judgebench.execution.forecast import plan as plan_work
-    from judgebench.execution.gpus import placed
     from judgebench.execution.manifest import with_rechecks
     from judgebench.execution.pool import ProviderPool
-    from judgebench.execution.preflight import check_extras
+    from judgebench.execution.preflight import check_extras, placed_where_needed
     from judgebench.execution.resolve import endpoints
 
     with open_live_store(store_url(work.suite, store)) as opened:
@@ -2215,7 +2226,7 @@ def _under_way(
         pool = ProviderPool(work.suite, opened)
         planned = partial(plan_work, work, opened, pool, occasion=occasion)
         with nullcontext() if path is None else _named(path):
-            work = placed(work)
+            work = placed_where_needed(work, planned)
             pool.check(endpoints(work))
             missed = check_extras(work.suite, planned)
         if on_forecast is not None and pool.cost_money(list(endpoints(work).values())):

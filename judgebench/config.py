@@ -326,6 +326,10 @@ class Endpoint(Section):
             raise ValueError("name the 'provider' that answers, e.g. openai_compatible")
         if self.provider == "openai_compatible" and not self.base_url:
             raise ValueError("openai_compatible needs the server's 'base_url'")
+        if ";" in ((self.server and self.server.gpus) or "") and "{port}" not in str(self.base_url):
+            raise ValueError(
+                "several servers (gpus) need a port each: write {port} into 'base_url' and command"
+            )
         if self.identity and self.identity_file:
             raise ValueError("give 'identity' or 'identity_file', not both")
         if self.base_url is not None:

@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -131,12 +132,15 @@ class Checkpoint:
     @property
     def heads(self) -> tuple[int, int]:
         """Of queries, and of keys and values, which several of the former may share."""
-        heads = self.number("num_attention_heads", "n_head")
-        return heads, int(self.config.get("num_key_value_heads") or heads)
+        told, heads = self.config, self.number("num_attention_heads", "n_head")
+        if told.get("multi_query") and not told.get("new_decoder_architecture"):
+            return heads, 1  # as GPT-BigCode and the first Falcons say it
+        names = ("num_key_value_heads", "num_kv_heads", "n_head_kv", "multi_query_group_num")
+        return heads, int(next((told[name] for name in names if told.get(name)), heads))
 
     def splits(self, n: int) -> bool:
         """Whether its heads can be dealt over ``n`` cards."""
-        heads, shared = self.heads if self.config else (n, n)
+        heads, shared = self.heads if self.config and n > 1 else (n, n)
         return heads % n == 0 and (shared % n == 0 or n % shared == 0)
 
     def cache_gib(self, tokens: int, *, tensor: int = 1) -> float:
@@ -238,8 +242,8 @@ def _bytes_each(name: str, given: Mapping[str, Any], dtype: str) -> float:
     """Bytes that a number takes that is stored as a float."""
     words = [name, str(given.get("quantization") or "")]
     words += [key for key, value in given.items() if str(value).lower() == "true"]
-    if found := _BITS.search(" ".join(words)):
-        return 1.0 if "8" in found.groups() else 0.5
+    if found := [bits for group in _BITS.findall(" ".join(words)) for bits in group if bits]:
+        return 1.0 if "8" in found else 0.5  # GPTQ-Int8 is none of four bits
     return _BYTES[dtype]
 
 
@@ -256,6 +260,8 @@ def _weights(folder: Path, config: Mapping[str, Any], each: float) -> float:
             named = {*json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()}
         else:
             named = {path.name for path in folder.glob("*.safetensors")}
+        if folder.parent.name == "snapshots" and not all((folder / one).is_file() for one in named):
+            named = set()  # of the Hub, and not all of it is here yet
         tensors = [one for file in sorted(named) for one in _tensors(folder / file)]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"{folder}: its safetensors files cannot be read: {error}") from None
@@ -316,7 +322,8 @@ def parameters(config: Mapping[str, Any]) -> int:
 class Tenant(NamedTuple):
     """A model that takes room on GPUs. ``given`` are its arguments, by vLLM's names.
 
-    ``gpus`` are those that the suite names for it, as it writes them.
+    ``gpus`` are those that the suite names for it, as it writes them. ``once`` is a server at a
+    port that is said: a second one would have none.
     """
 
     name: str
@@ -325,20 +332,46 @@ class Tenant(NamedTuple):
     gpus: str | None
     sequences: int = 1
     judges: bool = True
+    once: bool = False
 
     @property
     def engine(self) -> str:
         return str(self.given.get("engine", "")).partition("-")[0]
 
+    @property
+    def share(self) -> float | None:
+        """Of a card that it may take, where the suite says so.
+
+        Raises
+        ------
+        ConfigError
+            For one that is none.
+        """
+        said = self.given.get("gpu_memory_utilization")
+        if said is None:
+            return None
+        if not re.fullmatch(r"0?\.\d*[1-9]\d*|1(\.0*)?", str(said)):
+            raise ConfigError(
+                f"{self.name}: gpu_memory_utilization is a share of a GPU, as 0.9, not {said!r}"
+            )
+        return float(said)
+
+    def room(self, cards: Mapping[int, float], taken: Mapping[int, float]) -> dict[int, float]:
+        """What it may take of each card, of which others have ``taken`` some."""
+        own, others = self.share, taken.get
+        if own is None:
+            return {card: FREE * gib - others(card, 0.0) for card, gib in cards.items()}
+        return {card: min(own * gib, gib - others(card, 0.0)) for card, gib in cards.items()}
+
     def footprint(self, found: Checkpoint, tensor: int, pipeline: int) -> Footprint:
         """What a copy takes of each card that it is spread over."""
-        tokens = 0
+        tokens, cache = 0, 0.0
         if found.config and self.sequences:
-            said = next((self.given[n] for n in _LENGTHS if self.given.get(n)), None)
+            said = next((n for n in _LENGTHS if self.given.get(n)), "")
             most = found.config.get("max_position_embeddings") or USUAL_TOKENS
             usual = most if self.engine in ENGINES else min(most, USUAL_TOKENS)
-            tokens = int(said or usual)
-        cache = found.cache_gib(tokens, tensor=tensor) * self.sequences / pipeline
+            tokens = (_tokens(said, self.given[said]) if said else 0) or int(usual)
+            cache = found.cache_gib(tokens, tensor=tensor) * self.sequences / pipeline
         weights = found.weights / GIB / tensor / pipeline
         return Footprint(weights, cache, tokens, self.sequences)
 
@@ -354,7 +387,7 @@ class Tenant(NamedTuple):
         ConfigError
             For a tensor parallel size that does not divide the heads.
         """
-        tensor, pipeline = (int(self.given.get(name) or 1) for name in _PARALLEL)
+        tensor, pipeline = (_cards(name, self.given.get(name) or 1) for name in _PARALLEL)
         if not found.splits(tensor):
             able = [str(n) for n in range(1, MOST_CARDS + 1) if found.splits(n)]
             raise ConfigError(
@@ -376,6 +409,23 @@ class Tenant(NamedTuple):
 
 _PARALLEL = ("tensor_parallel_size", "pipeline_parallel_size")
 _LENGTHS = ("max_model_len", "max_length")
+_THOUSANDS = {"": 1, "k": 1000, "K": 1024, "m": 1000**2, "M": 1024**2}
+
+
+def _tokens(name: str, said: Any) -> int:
+    """Also as vLLM has it: 32k; one where the engine finds a length that fits (auto, -1)."""
+    if str(said) in {"auto", "-1"}:
+        return 1
+    number = re.fullmatch(r"(\d+(?:\.\d+)?)([kKmM]?)", str(said))
+    if number is None:
+        raise ConfigError(f"{name} is a number of tokens, such as 8192, not {said!r}")
+    return int(float(number[1]) * _THOUSANDS[number[2]])
+
+
+def _cards(name: str, said: Any) -> int:
+    if not re.fullmatch(r"[1-9]\d{0,3}", str(said)):
+        raise ConfigError(f"{name} is a number of GPUs, not {said!r}")
+    return int(said)
 
 
 class Placement(NamedTuple):
@@ -389,6 +439,12 @@ class Placement(NamedTuple):
     groups: tuple[tuple[int, ...], ...]
     footprint: Footprint | None
     told: Mapping[str, Any]
+
+    def takes(self, memory_gib: float) -> float:
+        """Of a card of so much memory: what it needs, or the share that the suite gives it."""
+        if (share := self.tenant.share) is not None:
+            return share * memory_gib
+        return self.footprint.gib + BESIDES_GIB if self.footprint else 0.0
 
     @property
     def gpus(self) -> str:
@@ -535,7 +591,12 @@ def _of_judge(name: str, config: JudgeConfig) -> Tenant:
         given = {"pretrained": own.pretrained, "dtype": own.dtype, "revision": own.revision}
         return _tenant(name, given, own.gpus)._replace(sequences=0)
     assert config.server is not None  # one of the three, says `needs_the_machine`
-    return _tenant(name, of_server(config.server), config.server.gpus)
+    once = "{port}" not in (config.base_url or "")
+    return _tenant(name, of_server(config.server), config.server.gpus)._replace(once=once)
+
+
+_SHORT = {"-tp": "tensor_parallel_size", "-pp": "pipeline_parallel_size"}
+"""Of vLLM."""
 
 
 def of_server(server: ServerConfig) -> dict[str, Any]:
@@ -546,8 +607,9 @@ def of_server(server: ServerConfig) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for word, following in zip(command, [*command[1:], ""], strict=True):
         name, equals, value = word.partition("=")
-        if name.startswith("--"):
-            found[name[2:].replace("-", "_")] = value if equals else following
+        if name.startswith("--") or name in _SHORT:
+            name = _SHORT.get(name, name[2:].replace("-", "_"))
+            found[name] = value if equals else following
     after = {"serve", "--model", "--model-path"}
     model = next((word for before, word in pairwise(command) if before in after), "")
     return {"pipeline_parallel_size": 1, **found, "pretrained": model}  # as it says, no wider
@@ -573,24 +635,25 @@ def place(work: ResolvedSuite) -> dict[str, Placement]:
             "gpus: no GPU is known here (nvidia-smi lists none); run this where they are, or say "
             "devices and memory_gib to plan for others"
         )
-    free = {card: FREE * gib for card, gib in cards.items()}
+    left, taken = dict(cards), dict.fromkeys(cards, 0.0)
     for key, tenant in sorted(tenants(work).items(), key=lambda one: not one[1].judges):
         alone = config.place == "apart" and tenant.judges
         if tenant.gpus is not None:
             found[key] = _where_it_says(tenant, config)
-        elif not free:
+        elif not left:
             raise ConfigError(f"{tenant.name}: gpus: apart: the judges leave no GPU for it")
         else:
-            room = dict(reversed(free.items())) if alone else free
-            found[key] = fit(tenant, room, copies=1 if alone else config.copies)
+            room = tenant.room(left, taken)
+            room = dict(reversed(room.items())) if alone else room
+            found[key] = fit(tenant, room, copies=1 if alone or tenant.once else config.copies)
         if tenant.judges and config.place != "in_turn":
-            takes = found[key].footprint
-            for card in (card for group in found[key].groups for card in group if card in free):
-                free[card] -= takes.gib + BESIDES_GIB if takes else 0.0
+            for card in (card for group in found[key].groups for card in group if card in left):
+                taken[card] += found[key].takes(cards[card])
                 if config.place == "apart":
-                    del free[card]
+                    del left[card]
     if config.place == "together":
-        _share(found, min(cards.values()), min(free.values()))
+        free = min(FREE * gib - taken[card] for card, gib in cards.items())
+        _share(found, min(cards.values()), free)
     return found
 
 
@@ -603,14 +666,13 @@ def fits_as_it_stands(tenant: Tenant) -> Placement | None:
         As `fit`, where neither its files nor its name say that it fits.
     """
     cards = cards_here(None, tenant.gpus and tenant.gpus.partition(";")[0])
-    free = {card: FREE * gib for card, gib in cards.items()}
-    return fit(tenant, free, copies=1, spread=False) if free else None
+    return fit(tenant, tenant.room(cards, {}), copies=1, spread=False) if cards else None
 
 
 def _where_it_says(tenant: Tenant, config: GpuConfig) -> Placement:
     """Checked on each group of cards that the suite names for it."""
     each = [
-        fit(tenant, {n: FREE * gib for n, gib in cards_here(config, group).items()}, copies=1)
+        fit(tenant, tenant.room(cards_here(config, group), {}), copies=1)
         for group in str(tenant.gpus).split(";")
     ]
     return each[0]._replace(groups=tuple(group for one in each for group in one.groups))
@@ -618,12 +680,12 @@ def _where_it_says(tenant: Tenant, config: GpuConfig) -> Placement:
 
 def _share(found: dict[str, Placement], memory_gib: float, free_gib: float) -> None:
     """Tell engines that share cards which part is theirs: what they need, and some of the rest."""
-    needs = {key: one.footprint.gib + BESIDES_GIB for key, one in found.items() if one.footprint}
+    needs = {key: one.takes(memory_gib) for key, one in found.items() if one.footprint}
     models = [gib for key, gib in needs.items() if not found[key].tenant.judges]
     n = len(needs) - len(models) + bool(models)
     spare = max(0.0, free_gib - max(models, default=0.0)) / max(1, n)
     for key, gib in needs.items():
-        if found[key].tenant.engine in ENGINES:
+        if found[key].tenant.engine in ENGINES and found[key].tenant.share is None:
             share = {"gpu_memory_utilization": round((gib + spare) / memory_gib, 3)}
             found[key] = found[key]._replace(told={**found[key].told, **share})
 
@@ -669,6 +731,7 @@ def _on_its_cards(config: JudgeConfig, at: Placement) -> JudgeConfig:
 # What they do -----------------------------------------------------------------------------------
 
 WATCH_S = 5
+STOP_S = 5.0
 
 
 class GpuWatch:
@@ -698,8 +761,9 @@ class GpuWatch:
     def __exit__(self, *_: object) -> None:
         if self._tool is not None:
             self._process.terminate()
-            self._process.wait()
-            self._reader.join()
+            with suppress(subprocess.TimeoutExpired):  # it hangs where a driver does
+                self._process.wait(STOP_S)
+                self._reader.join()
 
     def _read(self) -> None:
         assert self._process.stdout is not None

@@ -14,8 +14,8 @@ from judgebench.dialogue import REPLY_LIMITS
 from judgebench.errors import ConfigError
 from judgebench.execution.execute import evaluate
 from judgebench.execution.forecast import PlanRow
-from judgebench.execution.gpus import fits_as_it_stands, place, tenants
-from judgebench.execution.pool import ProviderPool
+from judgebench.execution.gpus import fits_as_it_stands, place, placed, tenants
+from judgebench.execution.pool import ProviderPool, needs_the_machine
 from judgebench.execution.resolve import ResolvedSuite, endpoints, model_of, resolve
 from judgebench.extras import BACKENDS, EXTRAS, absent, install_line
 from judgebench.protocols import NoProgress
@@ -65,7 +65,8 @@ def _room(work: ResolvedSuite) -> Iterator[Finding]:
         name, _, found = str(error).partition(": ")
         yield Finding(name, "fault", found)
         return
-    for tenant in tenants(work).values() if work.suite.gpus is None else ():
+    here = work.suite.gpus is None and work.suite.executor is None
+    for tenant in tenants(work).values() if here else ():
         try:
             stands = fits_as_it_stands(tenant)
         except ConfigError as error:
@@ -148,6 +149,35 @@ def check_extras(suite: Suite, planned: Callable[[], Sequence[PlanRow]]) -> list
     if refused := [line for who, line in said.items() if who in busy]:
         raise ConfigError("; ".join(refused))
     return [line for who, line in said.items() if who.startswith("track ")]
+
+
+def placed_where_needed(
+    work: ResolvedSuite, planned: Callable[[], Sequence[PlanRow]]
+) -> ResolvedSuite:
+    """The work on its GPUs (`gpus.placed`); as it is where nothing of it has to be loaded.
+
+    Parameters
+    ----------
+    planned
+        What the run would do; asked for only where there is no room here.
+
+    Raises
+    ------
+    ConfigError
+        As `placed`, where something has to be loaded.
+    """
+    try:
+        return placed(work)
+    except ConfigError:
+        models = {one.name for one in work.candidates if one.local is not None}
+        judges = {one.name for one in work.assignments if needs_the_machine(one.config)}
+        judges |= {one.name for one in work.suite.judges if one.provider == CANDIDATE}
+        for row in planned():
+            if (row.generations and row.model in models) or (
+                row.judge_calls and row.judge in judges
+            ):
+                raise
+        return work
 
 
 # Who is asked -----------------------------------------------------------------------------------

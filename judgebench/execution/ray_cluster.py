@@ -367,11 +367,15 @@ class RayWorkers:
         """
         events: queue.SimpleQueue[list[Event] | BaseException] = queue.SimpleQueue()
         self._listeners.add(events)
+        if self._error is not None:  # it ended while nobody listened
+            events.put(self._error)
         try:
             portions: Sequence[Sequence[int]] = [range(len(questions))]
             if within_s is None:  # else it is a batch already
                 self._give(Portion(questions, events, plans=True))
-                portions = _next_events(events)[-1]["portions"]
+                said = _next_events(events)
+                yield from (event for event in said if event["event"] == "failed")
+                portions = said[-1].get("portions", ())
             rest, open_ = iter(portions), 0
             while True:
                 while open_ < self.width and (numbers := next(rest, None)) is not None:
@@ -441,7 +445,8 @@ class RayWorkers:
 
     def _no_node_left(self) -> None:
         said = "\n".join(self._cluster.warnings()) or _too_small(self._cluster)
-        error = ConfigError if self._misconfigured and self._cluster.left_out else LocalModelError
+        never = self._stack is None and self._misconfigured and self._cluster.left_out
+        error = ConfigError if never else LocalModelError
         self._end(error(f"{self._how['model']} is on no node of the cluster: {said}"))
 
     def _loaded(self, copy: _Copy, future: Any) -> None:
@@ -492,7 +497,10 @@ class RayWorkers:
         portion, copy.portion = copy.portion, None
         assert portion is not None
         if (error := future.exception()) is not None:
-            if not isinstance(error, self._cluster.ray.exceptions.RayActorError):
+            told = (
+                self._cluster.ray.exceptions
+            )  # of a kill for memory, a result that went with it …
+            if not isinstance(error, told.RayError) or isinstance(error, told.RayTaskError):
                 raise error
             why = clean(str(error)).partition("\n")[0]
             say(f"node {copy.name}: its worker was lost, what it was asked goes to another: {why}")

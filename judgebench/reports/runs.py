@@ -300,9 +300,10 @@ def _number(run: RunManifest) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunsWatch(Report):
-    """How far runs are, shard by shard and node by node."""
+    """How far runs are, shard by shard and node by node; ``unread``: why stores were not read."""
 
     runs: tuple[RunProgress, ...]
+    unread: tuple[str, ...] = ()
     pace: Pace = json_field(hidden=True, default_factory=Pace)
 
     def tables(self) -> list[Table]:
@@ -320,7 +321,8 @@ class RunsWatch(Report):
             column("USD", lambda run: money(run.cost_usd, run.budget_usd), align="right"),
             column("tokens/s", lambda run: _figure(run.tokens_per_s, "{:,.0f}"), align="right"),
         ]
-        return [table("runs", self.runs, columns, notes=self._together())]
+        notes = [*self._together(), *(f"not read: {why}" for why in self.unread)]
+        return [table("runs", self.runs, columns, notes=notes)]
 
     def _together(self) -> list[str]:
         """What those under way do together."""

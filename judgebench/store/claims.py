@@ -414,7 +414,8 @@ class Claims:
             When it begins, and when it was taken, by the clock of the database.
         """
         if not self._has_rates:  # a store may have been made before this table was
-            self._write(partial(rates.create, checkfirst=True))
+            with self._database.writing() as connection:  # in turn: two would make it at once
+                rates.create(connection, checkfirst=True)
             self._has_rates = True
         return self._write(partial(_leased, door, seconds))
 

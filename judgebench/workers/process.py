@@ -17,7 +17,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, Protocol
@@ -290,7 +290,14 @@ class WorkerProcesses:
         load = partial(WorkerProcess.load, job=job, within_s=within_s, limit=limit)
         try:
             with ThreadPoolExecutor(len(self._each)) as threads:
-                ready = list(threads.map(load, self._each))
+                loading = [threads.submit(load, one) for one in self._each]
+                try:
+                    for loaded in as_completed(loading):
+                        loaded.result()
+                except BaseException:  # Ctrl-C too: the others are not waited for
+                    self.stop()
+                    raise
+            ready = [loaded.result() for loaded in loading]
             for one in ready:
                 if one["stack"] != ready[0]["stack"]:
                     kinds = " and ".join(str(x["stack"]["device"]) for x in (ready[0], one))

@@ -131,6 +131,19 @@ def test_without_gpus_here_they_can_be_planned_for(
     assert found["judge small"].gpus == "0;1;2;3;4;5;6;7"
 
 
+def test_a_run_that_loads_nothing_needs_no_gpu(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one on a laptop that only looks, or takes in labels."""
+    path = suite(machine, served(machine), {"devices": "0"})
+    assert runs.typed("run", path, "--quiet").code == 0
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    done = runs.typed("run", path, "--quiet")
+    assert done.code == 0, done.err
+    done = runs.typed("run", path, "--quiet", "--again", "small")
+    assert (done.code, "no GPU is known here" in done.err) == (78, True)
+
+
 # Together, apart, in turn -------------------------------------------------------------------------
 
 
@@ -181,6 +194,40 @@ def test_together_what_a_judge_takes_is_not_free_for_a_model(machine: Path) -> N
     judge, big, small = shares
     assert judge + max(big, small) <= 0.901
     assert min(shares) > 0.2
+
+
+@pytest.mark.parametrize("place", ["in_turn", "together"])
+def test_a_share_that_the_suite_says_goes_before_a_tenth_that_stays_free(
+    machine: Path, place: str
+) -> None:
+    judge = served(machine, args={"gpu_memory_utilization": 0.5})
+    models = [checkpoint(machine, "wide", gpu_memory_utilization=0.97, max_model_len=512)]
+    llama(machine / "wide", 39.5)  # 73.6 GiB: nine tenths of a card are 72
+    if place == "together":
+        models[0]["lm_eval"]["model_args"] |= {"gpu_memory_utilization": 0.47}
+    path = suite(machine, judge, {"place": place}, models=models)
+    found = where(path)
+    assert found["model wide"].gpus == ("0;1;2;3" if place == "in_turn" else "0,1,2,3")
+    at = placed(resolve(load_suite(path)))
+    (config,) = {id(a.config): a.config for a in at.assignments if a.config}.values()
+    assert config.server is not None
+    assert config.server.args["gpu_memory_utilization"] == 0.5
+    judge = served(machine, args={"gpu_memory_utilization": 0.1})
+    done = runs.typed("run", suite(machine, judge, {"devices": "0"}), "--quiet")
+    assert (done.code, "(8 GiB free of each)" in done.err) == (78, True)
+    judge = served(machine, args={"gpu_memory_utilization": 90})
+    done = runs.typed("run", suite(machine, judge, {}), "--quiet")
+    assert "gpu_memory_utilization is a share of a GPU, as 0.9, not 90" in done.err
+
+
+def test_a_server_at_a_port_that_is_said_is_there_once(machine: Path) -> None:
+    llama(machine / "judge-8b")
+    command = ["vllm", "serve", str(machine / "judge-8b"), "-tp", "2", "--port", "8123"]
+    judge = {"base_url": "http://127.0.0.1:8123/v1", "server": {"command": command}}
+    assert where(suite(machine, judge, {}))["judge small"].gpus == "0,1"
+    judge["server"] = {"command": command, "gpus": "0,1;2,3"}
+    done = runs.typed("run", suite(machine, judge, {}), "--quiet")
+    assert (done.code, "several servers (gpus) need a port each" in done.err) == (78, True)
 
 
 def test_cards_that_a_judge_names_are_its_own(machine: Path) -> None:

@@ -86,6 +86,15 @@ def test_shards_in_files_of_their_own_are_watched_as_a_folder(tmp_path: Path) ->
     assert "node1" in said
     assert "node2" in said
     assert "nothing is under way" in said
+    (tmp_path / "shard-2-of-2.db").write_bytes(b"")  # its job has just begun
+    said = runs.typed("runs", "watch", "--store", str(tmp_path)).out
+    assert "node1" in said
+    assert f"not read: the file {tmp_path / 'shard-2-of-2.db'} is empty" in " ".join(said.split())
+
+
+def test_a_folder_in_which_no_shard_has_begun_says_so(tmp_path: Path) -> None:
+    done = runs.typed("runs", "watch", "--store", str(tmp_path))
+    assert (done.code, f"no store is in the folder {tmp_path} yet" in done.err) == (73, True)
 
 
 def test_who_stopped_talking_is_pointed_out_and_a_rate_is_that_of_late() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,8 @@ def test_a_configuration_says_how_many_numbers_there_are(
         ({}, 16, 32 * 2 * 1 * 128 * 2),  # a head of keys is on two cards each
         ({"num_key_value_heads": None}, 1, 32 * 2 * 32 * 128 * 2),
         ({"head_dim": 256}, 1, 32 * 2 * 8 * 256 * 2),
+        ({"num_key_value_heads": None, "num_kv_heads": 4}, 1, 32 * 2 * 4 * 128 * 2),
+        ({"num_key_value_heads": None, "multi_query": True}, 1, 32 * 2 * 1 * 128 * 2),
         ({"kv_lora_rank": 512, "qk_rope_head_dim": 64}, 8, 32 * 576 * 2),
     ],
 )
@@ -176,10 +179,41 @@ def test_one_of_the_hub_is_found_in_its_cache(
     found = checkpoint("acme/judge", {})
     assert found is not None
     assert found.weights == 6e9
+    index = {"weight_map": {"all": "model.safetensors", "more": "not-here-yet.safetensors"}}
+    here = cached / "snapshots" / ("a" * 40)
+    here.joinpath("model.safetensors.index.json").write_text(json.dumps(index))
+    broken_off = checkpoint("acme/judge", {})
+    assert broken_off is not None
+    assert broken_off.weights == parameters(LLAMA) * 2
     assert checkpoint("acme/other", {}) is None
     guessed = checkpoint("acme/other-8x7B", {})
     assert guessed is not None
     assert guessed.weights == 56e9 * 2
+
+
+def test_a_name_says_eight_bits_also_where_it_says_how(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", "/nowhere")
+    for name, size in {"GPTQ-Int8": 1.0, "Int8-GPTQ": 1.0, "GPTQ-Int4": 0.5, "AWQ": 0.5}.items():
+        found = checkpoint(f"acme/judge-72B-{name}", {})
+        assert found is not None
+        assert found.weights == 72e9 * size
+
+
+def test_lengths_as_vllm_takes_them(tmp_path: Path) -> None:
+    place = llama(tmp_path / "8b")
+    for said, tokens in {"2k": 2000, "2K": 2048, 8192: 8192, "auto": 1, -1: 1}.items():
+        takes = fit(tenant(place, max_model_len=said), {0: 72.0}).footprint
+        assert takes is not None
+        assert takes.tokens == tokens
+
+
+def test_of_a_reward_model_no_cache_is_counted(tmp_path: Path) -> None:
+    """Nor what its configuration would have to say for that: it is no decoder, maybe."""
+    place = llama(tmp_path / "rm", 0.4, {"dim": 768, "n_heads": 12, "n_layers": 6})
+    reward = Tenant("judge r", place, {}, None, sequences=0)
+    takes = fit(reward, {0: 72.0}).footprint
+    assert takes is not None
+    assert takes.gib == pytest.approx(0.8e9 / GIB)
 
 
 # Where it goes ------------------------------------------------------------------------------------
@@ -216,6 +250,8 @@ def test_what_fits_nowhere_is_refused_with_what_would_do(tmp_path: Path) -> None
     ("given", "says"),
     [
         ({"dtype": "bfloat61"}, "no dtype called 'bfloat61'; did you mean 'bfloat16'"),
+        ({"tensor_parallel_size": "auto"}, "tensor_parallel_size is a number of GPUs, not 'auto'"),
+        ({"max_model_len": "long"}, "max_model_len is a number of tokens, such as 8192, not 'long"),
         ({"tensor_parallel_size": 3}, "3 does not divide the 32 and 8 heads of .*: 1, 2, 4, 8, 16"),
         ({"tensor_parallel_size": 4}, "is spread over 4 GPUs, and here it has 2 GPUs"),
     ],
@@ -269,3 +305,21 @@ def test_what_the_gpus_do_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "index,utilization.gpu,memory.used" in (tmp_path / "asked").read_text()
     with GpuWatch(watches=False) as nothing:
         assert nothing.figures() == []
+
+
+def test_a_watch_that_hangs_keeps_no_run_from_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\ntrap '' TERM\necho '0, 1, 1'\nsleep 20 <&- >&- 2>&-\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr("judgebench.execution.gpus.STOP_S", 0.2)
+    began = time.monotonic()
+    with GpuWatch() as watch:
+        while not watch.figures():
+            watch._reader.join(0.05)
+    assert time.monotonic() - began < 15
+    watch._process.kill()
+    watch._process.wait()
+    watch._reader.join(5)

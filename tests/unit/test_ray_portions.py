@@ -207,7 +207,7 @@ def test_nodes_are_told_of_a_server_and_of_no_password() -> None:
 class Ray:
     """Nodes with room for one model each; what their workers do is a function of the node."""
 
-    exceptions = SimpleNamespace(RayActorError=ConnectionError)
+    exceptions = SimpleNamespace(RayError=ConnectionError, RayTaskError=ConnectionRefusedError)
 
     def __init__(self, **nodes: Callable[[str, Any], Any]) -> None:
         self.at = nodes
@@ -337,6 +337,51 @@ def test_a_node_that_is_lost_costs_nothing_but_time(
 
 
 @pytest.mark.parametrize(
+    ("lost", "said"),
+    [
+        ("ActorDiedError", ()),
+        ("ActorUnavailableError", ("", None)),
+        ("OutOfMemoryError", ("killed for memory",)),
+        ("NodeDiedError", ("",)),
+        ("ObjectLostError", ("ab" * 28, None, "")),
+        ("OwnerDiedError", ("ab" * 28, None, "")),
+    ],
+)
+def test_however_ray_says_that_a_worker_is_gone_the_run_goes_on(
+    lost: str, said: Sequence[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exceptions = pytest.importorskip("ray.exceptions")
+    errors, does = [getattr(exceptions, lost)(*said)], node("a")
+
+    def fails_once(method: str, arguments: Any) -> Any:
+        if method != "load" and not arguments[2] and errors:
+            raise errors.pop()
+        return does(method, arguments)
+
+    ray = Ray(a=fails_once)
+    ray.exceptions = exceptions
+    assert set(asked(workers(ray, monkeypatch)[1], 3).values()) == {"a"}
+    assert not errors
+
+
+def test_a_fault_of_our_own_on_a_node_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    exceptions = pytest.importorskip("ray.exceptions")
+    does = node("a")
+
+    def fails(method: str, arguments: Any) -> Any:
+        if method != "load" and not arguments[2]:
+            raise exceptions.RayTaskError(
+                "ask", "Traceback", KeyError("event")
+            ).as_instanceof_cause()
+        return does(method, arguments)
+
+    ray = Ray(a=fails)
+    ray.exceptions = exceptions
+    with pytest.raises(KeyError):
+        asked(workers(ray, monkeypatch)[1], 3)
+
+
+@pytest.mark.parametrize(
     ("other", "why"),
     [
         (node("other", fault="CUDA driver is too old"), "CUDA driver is too old"),
@@ -363,6 +408,47 @@ def test_a_model_that_is_on_no_node_says_why(monkeypatch: pytest.MonkeyPatch) ->
     _, its = workers(ray, monkeypatch)
     with pytest.raises(LocalModelError, match=r"the stub is on no node.*\n?.*node b was left out"):
         its.load({}, within_s=60, limit="")
+
+
+def test_who_asks_when_all_nodes_are_gone_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where they went while nobody asked, and another one was left out for the driver's."""
+    ray = Ray(good=node("good"))
+    cluster, its = workers(ray, monkeypatch)
+    its.load({}, within_s=60, limit="")
+    cluster.left_out["old"] = ("old", "it has Python 3.9")
+    ray.at.clear()
+    its._inbox.put(lambda: its._drop(its._copies[0]))
+    its._thread.join(60)
+    assert not its._thread.is_alive()
+    heard: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            list(its.ask([{"id": 0}], within_s=60))
+        except Exception as error:  # noqa: BLE001
+            heard.append(error)
+
+    asks = threading.Thread(target=ask, daemon=True)
+    asks.start()
+    asks.join(10)
+    assert [type(error) for error in heard] == [LocalModelError]
+
+
+def test_what_cannot_even_be_dealt_out_is_recorded_as_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def does(method: str, arguments: Any) -> Any:
+        if method != "load":
+            raise ConnectionError("the actor has died")
+        return node("a")(method, arguments)
+
+    _, its = workers(Ray(a=does), monkeypatch)
+    its.load({}, within_s=60, limit="")
+    try:
+        (failed,) = list(its.ask([{"id": 0}, {"id": 1}]))
+    finally:
+        its.stop()
+    assert (failed["event"], failed["ids"]) == ("failed", [0, 1])
 
 
 # before any work ----------------------------------------------------------------------------------

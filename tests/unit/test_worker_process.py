@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -53,6 +56,9 @@ class Scripted(BatchAnswerer):
 
 def load(job):
     Scripted.card = os.environ["CUDA_VISIBLE_DEVICES"]
+    if Scripted.card == job.get("dies"):
+        os._exit(9)
+    time.sleep(job.get("takes_s", 0))
     return Scripted()
 
 
@@ -110,3 +116,18 @@ def test_gpus_of_two_kinds_are_two_stacks(
     monkeypatch.setenv("KINDS", "H100 H100 A100")
     with pytest.raises(ConfigError, match="m would run on H100 and A100, and a run never mixes"):
         asked(two())
+
+
+@pytest.mark.parametrize("dies", ["2,3", None])
+def test_who_cannot_go_on_waits_for_nobody_that_loads(
+    dies: str | None, two: Callable[[], Worker]
+) -> None:
+    """One of them ends, or somebody presses Ctrl-C."""
+    worker = two()
+    if dies is None:
+        to_us = threading.get_ident(), signal.SIGINT
+        threading.Timer(1.0, signal.pthread_kill, to_us).start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt if dies is None else LocalModelError):
+        worker.load({"takes_s": 60, "dies": dies}, within_s=100, limit="")
+    assert time.monotonic() - began < 30
