@@ -287,6 +287,7 @@ def test_cards_that_are_none(devices: Any) -> None:
 
 def test_cards_by_their_numbers() -> None:
     assert GpuConfig.model_validate({"devices": "0-2, 5"}).devices == [0, 1, 2, 5]
+    assert GpuConfig.model_validate({"devices": 3}).devices == [3]
 
 
 def test_what_the_gpus_do_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
