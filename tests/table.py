@@ -24,6 +24,7 @@ def over_rows(
     """
     fields = names.replace(",", " ").split() if isinstance(names, str) else [*names]
     listed = [row if len(fields) > 1 else (row,) for row in rows]
+    assert listed, f"no rows of {names}: nothing would be tried"
 
     def of(test: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(test)

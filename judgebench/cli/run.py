@@ -201,7 +201,8 @@ def command(suite: Path, store: str | None, quiet: bool, gate: Path | None, **gi
 def hand_over(suite: Path, store: str | None, given: dict[str, Any], *, quiet: bool) -> int:
     """Have Slurm carry a suite out; say what was handed over, and how to watch it."""
     here = ("refresh_anchors", "stack_anchors", "again", "metrics_port")
-    if asked := [name for name in here if given.pop(name) not in (None, False, ())]:
+    said = {name: given.pop(name) for name in here}
+    if asked := [name for name, its in said.items() if its or (its == 0 and its is not False)]:
         option = f"--{asked[0].replace('_', '-')}"
         raise click.UsageError(f"{option} is for a run on this machine: add --executor local")
     form, outputs = given.pop("form"), given.pop("outputs")

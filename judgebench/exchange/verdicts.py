@@ -409,15 +409,18 @@ def _score(row: Row, where: VerdictAt) -> Score:
 
 
 def _parts(row: Row) -> dict[str, float]:
-    """The named parts of a score: an object of numbers, or its JSON as an export has it."""
+    """The named parts of a score: an object of numbers, or its JSON as an export has it.
+
+    One that is null is none: tables of Parquet have a place for each part in every row.
+    """
     said = row.values.get("parts") or {}
     if isinstance(said, str):
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             said = json.loads(said)
     if not isinstance(said, dict):
         raise row.wrong("parts", f'an object of numbers such as {{"tone": 7}}, not {said!r:.40}')
     parts = Row(f"{row.where}: parts", said)
-    return {name: parts.number(name) for name in said}
+    return {name: parts.number(name) for name, part in said.items() if part is not None}
 
 
 def _preference(row: Row, where: VerdictAt) -> Preference:
@@ -492,8 +495,9 @@ def say(verdict: Verdict) -> str:
     match verdict:
         case Label(name=said, p=p):
             return repr(said) if p is None else f"{said!r} (p {p:g})"
-        case Score(value=value):
-            return f"score {value:g}"
+        case Score(value=value, parts=parts):
+            of = ", ".join(f"{name!r} {part:g}" for name, part in parts.items())
+            return f"score {value:g} ({of:.60})" if parts else f"score {value:g}"
         case Preference(p_first=p):
             return f"preference {p:g} for the answer shown first"
         case Unreadable(reason=reason):

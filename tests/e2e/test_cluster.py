@@ -176,7 +176,10 @@ def test_what_is_lacking_is_said_before_anything_is_asked(
     said = refused(path, "--executor", "slurm")
     assert "there is no sbatch and no srun on the PATH: type this where jobs are" in said
     assert said.startswith("78 ")
-    assert "64" in refused(path, "--executor", "slurm", "--again", "grader")
+    for here in (("--again", "grader"), ("--metrics-port", "0")):
+        said = refused(path, "--executor", "slurm", *here)
+        assert said.startswith("64 ")
+        assert f"{here[0]} is for a run on this machine: add --executor local" in said
     monkeypatch.setitem(__import__("sys").modules, "submitit", None)
     said = refused(path, "--executor", "slurm")
     assert "executor slurm needs submitit, which is not installed: pip install 'judge" in said

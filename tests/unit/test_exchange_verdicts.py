@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from judgebench import keys
@@ -83,7 +84,9 @@ def test_the_parts_of_a_score_come_back_from_an_export(
         assert Score(value=7, low=1, high=10, parts={"tone": 6, "=facts": 8.5}) in verdicts(other)
         assert import_verdicts(other, rows_file(file, rows)).new == 0
         another = [score | {"parts": {"tone": 5}}]
-        with pytest.raises(InputError, match="value: score 7, but the store has score 7"):
+        with pytest.raises(
+            InputError, match=r"score 7 \('tone' 5\), but the store has score 7 \('"
+        ):
             import_verdicts(other, rows_file(file, another))
 
 
@@ -91,9 +94,10 @@ def test_the_parts_of_a_score_come_back_from_an_export(
     ("parts", "says"),
     [
         ({"tone": "good"}, "parts: tone: a number has to stand here, not 'good'"),
-        ({"tone": None}, "parts: tone: is missing"),
+        ({"tone": ""}, "parts: tone: is missing"),
         ([7], 'parts: an object of numbers such as {"tone": 7}, not [7]'),
         ("{tone: 7}", "parts: an object of numbers such as {\"tone\": 7}, not '{tone: 7}'"),
+        ("[" * 100_000, 'parts: an object of numbers such as {"tone": 7}, not \'[[[['),
     ],
 )
 def test_parts_that_are_no_numbers_are_refused(
@@ -102,6 +106,18 @@ def test_parts_that_are_no_numbers_are_refused(
     row = label(0, "a", "j", 7, low=1, high=10) | {"kind": "score", "parts": parts}
     with pytest.raises(InputError, match=re.escape(says)):
         import_verdicts(store, rows_file(file, [row]))
+
+
+def test_a_part_that_a_row_has_not_is_null_in_a_table_of_parquet(
+    store: Store, tmp_path: Path
+) -> None:
+    score = label(0, "a", "j", 7, low=1, high=10) | {"kind": "score"}
+    rows = [score | {"parts": {"tone": 6}}, score | {"item_id": "1", "parts": {"facts": 8}}]
+    table = tmp_path / "frame.parquet"
+    pd.DataFrame([*rows, score | {"item_id": "2"}]).to_parquet(table)
+    import_verdicts(store, table)
+    said = [one.parts for one in verdicts(store) if isinstance(one, Score)]
+    assert said == [{"tone": 6.0}, {"facts": 8.0}, {}]
 
 
 def test_the_same_file_again_changes_nothing(store: Store, file: Path) -> None:
