@@ -723,7 +723,7 @@ class BudgetConfig(Section):
 def _card_numbers(given: Any) -> Any:
     """Numbers of GPUs: as a list, or as text such as ``0,1`` or ``0-7``."""
     if not isinstance(given, str):
-        return given
+        return [given] if type(given) is int else given
     found: list[int] = []
     for part in given.split(","):
         numbers = re.fullmatch(r"(\d{1,3})(?:-(\d{1,3}))?", part.strip())
@@ -741,9 +741,10 @@ class GpuConfig(Section):
     and ``together`` have judges load while models answer, on cards of their own or on the same.
     """
 
-    devices: Annotated[list[int] | None, BeforeValidator(_card_numbers)] = Field(
-        None, description="numbers of the cards, such as 0-7; all that are visible if unset"
-    )
+    devices: Annotated[
+        list[int] | None,
+        BeforeValidator(_card_numbers, json_schema_input_type=list[int] | int | str | None),
+    ] = Field(None, description="numbers of the cards, such as 0-7; all that are visible if unset")
     memory_gib: Amount | None = Field(None, description="of each card; as nvidia-smi says if unset")
     place: Literal["in_turn", "apart", "together"] = "in_turn"
     copies: PositiveInt | None = Field(None, description="most processes of one model or judge")

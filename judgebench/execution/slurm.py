@@ -222,7 +222,7 @@ def submit(
     submitit = _submitit(chosen)
     stamp = time.strftime("%Y%m%d-%H%M%S")
     folder = (chosen.folder or suite.absolute().parent / "jobs").absolute() / f"{name}-{stamp}"
-    each = [str(suite.absolute()), *words]
+    each = [str(suite.absolute()), *words, "--executor", "local"]  # whatever the suite says
     if max_cost_usd is not None:
         each += ["--max-cost", f"{max_cost_usd / (chosen.array + 1):g}"]
     store, files = located(url).path, []
@@ -247,7 +247,7 @@ def submit(
     ]
     ending = replace(
         job,
-        words=(*each, *last, "--executor", "local"),
+        words=(*each, *last),
         kept=store,
         base=None,
         parts=tuple(files),

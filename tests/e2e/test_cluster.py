@@ -40,12 +40,19 @@ class Judge:
                     (run,) = (
                         process
                         for process in psutil.Process().children(recursive=True)
-                        if shard in process.cmdline()
+                        if shard in _words(process)
                     )
                     job = run.parent()
                     assert job is not None
                     os.kill(run.pid if program == "run" else job.pid, number)
         return replace(signed(ask), delay_s=0.1)
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:  # it ended meanwhile
+        return []
 
 
 @pytest.fixture(scope="module")
@@ -217,6 +224,7 @@ def test_what_slurm_is_told_and_what_a_person_is(
     assert not any(b"hunter2" in one for one in told), "others can read it"
     assert (tmp_path / "password").read_text() == "hunter2", "a job has our environment"
     assert all(b"--limit" in one and b"--max-cost" in one for one in told)
+    assert all(b"--executor" in one for one in told), "also of a suite that is for Ray elsewhere"
     assert b"3/16" in (folder / "100_2_submitted.pkl").read_bytes()
     assert "16 shards are job 100; job 200 ends the run once they are done" in done.err
     assert "watch: judgebench runs watch --store postgresql://ann@db/results; squeue" in done.err

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from judgebench.columns import (
     counted,
     distinct,
     last_values,
+    latest,
     marked,
     numbers,
     paired,
@@ -116,3 +118,21 @@ def test_dense_and_sparse_codes_are_compacted_alike(n_codes: int) -> None:
 def test_one_value_and_no_rows() -> None:
     assert same("x", 2) == ["x", "x"]
     assert counted(same("x", 0)) == {}
+
+
+def test_rows_are_worked_on_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("judgebench.columns._BLOCK", 3)
+    rows = [(value, row) for row, value in enumerate("bcaabccab")]
+    first, second = columns(rows)
+    assert list(counted(first).items()) == [("b", 3), ("c", 3), ("a", 3)]
+    assert latest(second, first) == dict(rows)
+    assert last_values(first, second) == dict(rows)
+
+
+def test_more_values_than_a_byte_counts_and_more_pairs_than_four_do() -> None:
+    few, many = np.arange(100, dtype=np.int8), np.arange(70_000, dtype=np.int32)
+    more = together({"n": Coded(few, range(100))}, {"n": [str(n) for n in range(100)]})
+    assert list(more["n"]) == [*range(100), *(str(n) for n in range(100))]
+    both = paired(Coded(many, range(70_000)), Coded(many[::-1], range(70_000)))
+    assert [both[row] for row in (0, 1, 69_999)] == [(0, 69_999), (1, 69_998), (69_999, 0)]
+    assert len({*both.values}) == 70_000

@@ -29,6 +29,9 @@ def test_the_demo_is_valid_by_it_and_a_misspelt_key_is_not() -> None:
     suite = yaml.safe_load((ROOT / "suites" / "demo.yaml").read_text(encoding="utf-8"))
     validator = jsonschema.Draft202012Validator(schema)
     assert not list(validator.iter_errors(suite))
+    for cards in ("0-7", 3, [0, 1]):
+        suite["gpus"] = {"devices": cards}
+        assert not list(validator.iter_errors(suite))
     suite["benchmarks"][0]["limits"] = 3
     assert list(validator.iter_errors(suite))
 

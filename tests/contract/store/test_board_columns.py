@@ -156,3 +156,25 @@ def test_of_what_nobody_has_judged_there_are_no_rows(store: Store) -> None:
         store.board_verdicts("no such", VERSION),
     ):
         assert {len(column) for column in found.values()} == {0}
+
+
+def test_there_may_be_more_kinds_of_rows_than_a_byte_counts(store: Store) -> None:
+    fill(store, random.Random(0))
+    judge = store.put_judge("reference", JudgeSpec(kind="reference", model="m"))
+    model = store.put_model("another", ModelSpec(weights="w9"))
+    put = []
+    for n in range(300):
+        place = VerdictSlot(
+            benchmark=BENCHMARK, version=VERSION, item_id="0", model_key=model, judge_key=judge,
+            sample=n,
+        )  # fmt: skip
+        said = Label(name=f"label {n}") if n % 2 else Unreadable(reason=f"reason {n}")
+        key = content_key("judgment", ["many", n])
+        judgment = Judgment(
+            key=key, judge_key=judge, case_key=key, verdict=said, served_model=None, at=1.0
+        )
+        put.append((judgment, RunVerdict(run_id="late", place=place, judgment_key=key)))
+    store.put_judgments(put)
+    expected, found = store.verdicts(BENCHMARK, VERSION), store.board_verdicts(BENCHMARK, VERSION)
+    for name in ("model", "sample", "kind", "label", "reason"):
+        assert list(found[name]) == expected[name], name
