@@ -195,6 +195,8 @@ def checkpoint(name: str, given: Mapping[str, Any], *, counted: bool = True) -> 
         loaded = _bytes_each("" if folder else name, given, dtype)
         cache = 1.0 if "8" in str(given.get("kv_cache_dtype") or "") else max(2.0, _BYTES[dtype])
         weights = _weights(folder, config, loaded) if folder else _by_name(name, loaded)
+        if not counted and not _has_a_cache(config):
+            config = {}
     except ConfigError:
         if counted or folder is None:
             raise
@@ -203,6 +205,15 @@ def checkpoint(name: str, given: Mapping[str, Any], *, counted: bool = True) -> 
     if weights is None:
         return None
     return Checkpoint(name=name, weights=weights, config=config, cache_bytes=cache)
+
+
+def _has_a_cache(config: Mapping[str, Any]) -> bool:
+    """Whether a configuration says what a KV cache takes: one of another kind may have none."""
+    try:
+        Checkpoint(name="", weights=0, config=config).cache_gib(1)
+    except ConfigError:
+        return False
+    return True
 
 
 def _folder(name: str, revision: str) -> Path | None:

@@ -146,7 +146,7 @@ def _connected(address: str) -> Any:
         ray.shutdown()
         raise ConfigError(
             f"executor: ray: address: the cluster at {address} cannot be used: "
-            f"{clean(str(error)).strip()}"
+            f"{clean(str(error)).strip()} (--executor local works on this machine)"
         ) from None
     if threading.current_thread() is threading.main_thread():  # Ray has set a handler of its own
         signal.signal(signal.SIGTERM, ends)

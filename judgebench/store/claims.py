@@ -26,7 +26,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Double, case, delete, func, literal_column, select
+from sqlalchemy import Connection, Double, case, delete, func, inspect, literal_column, select
 
 from judgebench.errors import StoreBusyError, StoreError, StoreGoneError
 from judgebench.protocols import MAY_WAIT, Drawn, at_once
@@ -54,6 +54,11 @@ _CLAIM = {
     " (SELECT token FROM owners WHERE token = %b FOR KEY SHARE) AS o ORDER BY k"
     " ON CONFLICT DO NOTHING",
 }
+_AS_THE_OTHERS = """DO $$ BEGIN
+EXECUTE 'ALTER TABLE rates OWNER TO ' || quote_ident(
+    (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'claims'::regclass));
+END $$"""
+"""A table that one member of a team makes is the whole team's."""
 
 
 # processes ----------------------------------------------------------------------------------------
@@ -415,7 +420,10 @@ class Claims:
         """
         if not self._has_rates:  # a store may have been made before this table was
             with self._database.writing() as connection:  # in turn: two would make it at once
-                rates.create(connection, checkfirst=True)
+                if not inspect(connection).has_table(rates.name):
+                    rates.create(connection)
+                    if connection.dialect.name == "postgresql":
+                        connection.exec_driver_sql(_AS_THE_OTHERS)
             self._has_rates = True
         return self._write(partial(_leased, door, seconds))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +58,17 @@ page.show("Best", best)
 
 
 @pytest.fixture
-def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The dashboard, and one file more."""
+def app(tmp_path: Path) -> Iterator[Path]:
+    """The dashboard, and one file more; what is loaded of the copy is let go with it."""
     folder = tmp_path / "dashboards"
     shutil.copytree(DASHBOARDS, folder, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "views" / "best.py").write_text(PAGE)
-    return folder / "app.py"
+    path = sys.path.copy()
+    yield folder / "app.py"
+    sys.path[:] = path
+    for name, module in list(sys.modules.items()):
+        if Path(getattr(module, "__file__", None) or "/").is_relative_to(folder):
+            del sys.modules[name]
 
 
 def test_a_page_is_one_file(app: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

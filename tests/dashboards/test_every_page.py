@@ -247,7 +247,9 @@ STATES = {
     "older": State(older, r"has the older schema", r"open it once for writing"),
     "being migrated": State(being_migrated, r"has the older schema", r"open it once for writing"),
     "being made": State(being_made, r"was not finished being made", r"open it once for writing"),
-    "locked": State(locked, r"another program has been writing", r"end that program and run again"),
+    "locked": State(
+        locked, r"Another program has locked this store", r"comes when the lock is gone"
+    ),
 }
 
 

@@ -16,7 +16,7 @@ FILE = '''
 """``import stars``: a line for each answer, with stars from 1 to 5."""
 
 from judgebench.exchange.pipeline import files_in
-from judgebench.exchange.verdicts import Where, checked, row_of
+from judgebench.exchange.verdicts import VerdictAt, checked, row_of
 from judgebench.records import Score
 from judgebench.rows import each_row
 
@@ -24,7 +24,7 @@ from judgebench.rows import each_row
 def read_stars(paths, *, benchmark="starred", version="1", judge="users"):
     def rows(path):
         for row in each_row(path, ("item", "model", "stars")):
-            where = Where(
+            where = VerdictAt(
                 benchmark=benchmark, version=version, item_id=row.text("item"),
                 model=row.text("model"), judge=judge,
             )

@@ -272,6 +272,9 @@ def test_checkpoints_that_cannot_be_counted(tmp_path: Path) -> None:
     partial = llama(tmp_path / "b", config={"torch_dtype": "bfloat16", "hidden_size": 8})
     with pytest.raises(ConfigError, match=r"config.json does not say num_attention_heads"):
         fit(tenant(partial), {0: 72.0})
+    stands = fit(tenant(partial), {0: 72.0}, spread=False).footprint
+    assert stands is not None
+    assert (stands.cache_gib, stands.weights_gib) == (0.0, pytest.approx(16e9 / GIB))
     broken = Path(llama(tmp_path / "c"))
     (broken / "model.safetensors").write_bytes(b"0" * 100)
     with pytest.raises(ConfigError, match="safetensors files cannot be read"):

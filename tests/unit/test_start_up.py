@@ -50,7 +50,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 def test_a_run_loads_nothing_that_few_runs_need() -> None:
     code = (
-        "import sys, judgebench.api, judgebench.reports.run_boards\n"
+        "import sys, judgebench.api, judgebench.execution.execute, judgebench.reports.run_boards\n"
         "print(' '.join({m.split('.')[0] for m in sys.modules} | {*sys.modules}))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -99,6 +99,25 @@ def test_a_labeller_adds_labels_and_nothing_else(postgres: Server, database: str
     assert check(url) == []
 
 
+def test_a_table_that_came_later_is_the_whole_teams(postgres: Server, database: str) -> None:
+    team = ("ann", "eve", "team")
+    with psycopg.connect(postgres.url(database), autocommit=True) as connection:
+        connection.execute("DROP TABLE rates")  # a store as it was before there were any
+        connection.execute("CREATE ROLE team; GRANT CREATE ON SCHEMA public TO team")
+        connection.execute("CREATE ROLE ann LOGIN IN ROLE team; CREATE ROLE eve LOGIN IN ROLE team")
+        tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+        for (table,) in connection.execute(tables).fetchall():
+            connection.execute(f"ALTER TABLE {table} OWNER TO team")
+        try:
+            for one in team[:2]:
+                with open_store(postgres.url(database, one)) as store:
+                    store.lease_time(b"a door", 0.1)
+        finally:
+            for one in team:
+                connection.execute(f"REASSIGN OWNED BY {one} TO CURRENT_USER")
+                connection.execute(f"DROP OWNED BY {one}; DROP ROLE {one}")
+
+
 def test_a_folder_that_may_not_be_written_can_be_read(tmp_path: Path) -> None:
     folder = tmp_path / "shared"
     folder.mkdir()
