@@ -63,8 +63,8 @@ FORMATS: Mapping[str, Format] = {
         fields=f"{_HERE}verdicts:FIELDS",
         help=(
             "benchmark, item_id, model, judge, kind, value",
-            "[, version, opponent, sample, turn, order, p, low, high, reason]",
-            "kind: label (value = its name), score (between low and high),",
+            "[, version, opponent, sample, turn, order, p, low, high, reason, parts]",
+            "kind: label (value = its name), score (between low and high, with parts),",
             "preference (probability that model beats opponent), unreadable (reason);",
             "without one: what the other columns make it, at last a label",
         ),

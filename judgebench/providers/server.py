@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import random
 import shlex
@@ -22,11 +23,14 @@ from urllib.parse import urlsplit
 
 from judgebench.config import ServerConfig
 from judgebench.errors import ProviderUnavailableError
+from judgebench.plain_text import printable_lines
 from judgebench.protocols import Provider
 from judgebench.providers.base import WindingDownError
 from judgebench.records import Reply, Request
 from judgebench.secret import Secret, redact, secrets_of
 from judgebench.workers.supervise import GRACE_S
+
+_log = logging.getLogger(__name__)
 
 _PORT = "{port}"
 _LAST_BYTES = 8 * 1024
@@ -281,22 +285,40 @@ class WithServer:
 class Copies:
     """Several providers of one model, each on GPUs of its own: a question is the least busy one's.
 
-    Equally busy ones take turns.
+    Equally busy ones take turns. One that cannot be used any more is asked nothing, which is said,
+    and the others go on.
     """
 
     def __init__(self, each: Sequence[Provider]) -> None:
+        self._each = tuple(each)
         self._waiting = dict.fromkeys(each, 0)
+        self._closed = False
 
     async def complete(self, request: Request) -> Reply:
-        one = min(self._waiting, key=lambda one: self._waiting[one])
-        self._waiting[one] = self._waiting.pop(one) + 1  # behind the others
-        try:
-            return await one.complete(request)
-        finally:
-            self._waiting[one] -= 1
+        while True:
+            one = min(self._waiting, key=lambda one: self._waiting[one])
+            self._waiting[one] = self._waiting.pop(one) + 1  # behind the others
+            try:
+                return await one.complete(request)
+            except ProviderUnavailableError as error:
+                if not self._leave_out(one, error):
+                    raise
+            finally:
+                if one in self._waiting:
+                    self._waiting[one] -= 1
+
+    def _leave_out(self, one: Provider, why: ProviderUnavailableError) -> bool:
+        """Whether there are others; else it stays, and says why to all who ask."""
+        if self._closed or self._waiting.keys() == {one}:
+            return False
+        if self._waiting.pop(one, None) is not None:
+            left = f"{len(self._waiting)} of {len(self._each)} copies of a model go on"
+            _log.warning("%s, without one: %s", left, printable_lines(str(why)))
+        return True
 
     async def close(self) -> None:
-        await asyncio.gather(*(one.close() for one in self._waiting))
+        self._closed = True
+        await asyncio.gather(*(one.close() for one in self._each))
 
 
 def _free_port() -> int:

@@ -330,7 +330,7 @@ class WorkerProcesses:
                         asked = [questions[n] for n in portions.popleft()]
                         for event in process.ask(asked, within_s=within_s):
                             said.put(event)
-            except (LocalModelError, TimeoutError) as error:
+            except Exception as error:  # noqa: BLE001 - whoever asks is told
                 said.put(error)
             finally:
                 said.put(None)

@@ -58,6 +58,8 @@ def test_counts_are_in_the_order_of_first_rows(rows: list[tuple[Any, Any]]) -> N
 def test_equal_values_with_several_codes_count_together() -> None:
     column = Coded(np.array([2, 0, 1, 2]), ["x", "y", "x"])
     assert list(counted(column).items()) == [("x", 3), ("y", 1)]
+    assert sorted(distinct(column)) == ["x", "y"]
+    assert sorted(distinct(["a", "a", "b", "b"], column)) == ["a", "b", "b"]
 
 
 @given(ROWS, st.data())

@@ -157,6 +157,9 @@ def test_what_a_rule_cannot_combine_is_refused() -> None:
         panel_verdicts(labels(a="+", b="+"), panel("a", "b", rule="mean"))
     with pytest.raises(UsageError, match="on several scales"):
         panel_verdicts(numbers(a=(4, 10, None), b=(4, 5, None)), panel("a", "b", rule="mean"))
+    alike = numbers(a=(4, 10, None), b=(6, 10, None))  # as a store has them: codes of all columns
+    alike |= {name: Coded(np.arange(2), alike[name]) for name in ("low", "high", "judge")}
+    assert list(panel_verdicts(alike, panel("a", "b", rule="mean"))["value"]) == [5.0]
     with pytest.raises(UsageError, match="no judge called 'bb'; did you mean 'b'"):
         panel_verdicts(labels(a="+", b="+"), panel("a", "bb"))
     mixed = together(numbers(a=(4, 10, None)), preferences(b=0.5))

@@ -19,7 +19,7 @@ from judgebench.config import Endpoint, ServerConfig
 from judgebench.errors import ProviderUnavailableError
 from judgebench.providers.base import WindingDownError
 from judgebench.providers.compose import Providers
-from judgebench.providers.server import LocalServer
+from judgebench.providers.server import Copies, LocalServer
 from judgebench.records import ChatRequest, Message, Reply, Request, Spend
 from judgebench.secret import Secret
 from tests.loopback import Loopback
@@ -362,3 +362,48 @@ def test_supervise_alone_says_how_it_is_used() -> None:
     )
     assert done.returncode == 1
     assert "usage" in done.stderr
+
+
+# Several of one model -----------------------------------------------------------------------------
+
+
+class Copy:
+    """Answers with its name, or cannot be used."""
+
+    def __init__(self, name: str, *, broken: bool = False) -> None:
+        self.name, self.broken, self.asked, self.closed = name, broken, 0, False
+
+    async def complete(self, request: Request) -> Reply:
+        self.asked += 1
+        await asyncio.sleep(0)
+        if self.broken:
+            raise ProviderUnavailableError(f"{self.name} ran out of memory")
+        return Reply(text=self.name)
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+def test_a_copy_that_cannot_be_used_holds_no_question(caplog: pytest.LogCaptureFixture) -> None:
+    """The least busy one would be the one that fails at once."""
+    question = ChatRequest(provider="openai_compatible", model="m", messages=())
+    broken, first, second = Copy("a", broken=True), Copy("b"), Copy("c")
+
+    async def talk() -> None:
+        copies = Copies([broken, first, second])
+        replies = await asyncio.gather(*(copies.complete(question) for _ in range(12)))
+        assert {reply.text for reply in replies} == {"b", "c"}
+        await copies.complete(question)
+        assert broken.asked <= 4, "those that were asked before it was known"
+        first.broken = second.broken = True
+        with pytest.raises(ProviderUnavailableError, match="ran out of memory"):
+            await copies.complete(question)
+        with pytest.raises(ProviderUnavailableError, match="ran out of memory"):
+            await copies.complete(question)
+        await copies.close()
+
+    asyncio.run(talk())
+    said = [record.getMessage() for record in caplog.records]
+    assert said[0] == "2 of 3 copies of a model go on, without one: a ran out of memory"
+    assert len(said) == 2
+    assert all(one.closed for one in (broken, first, second))

@@ -110,6 +110,20 @@ def test_one_that_ends_costs_its_portion(
     assert sorted(there) == [0, 1, 2, 3, 6, 7, 8]
 
 
+def test_no_fault_in_a_thread_is_lost(
+    two: Callable[[], Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(*_: Any, **__: Any) -> Iterator[dict[str, Any]]:
+        raise ValueError("no JSON")
+        yield {}
+
+    worker = two()
+    worker.load({}, within_s=60, limit="")
+    monkeypatch.setattr(WorkerProcess, "ask", ask)
+    with pytest.raises(ValueError, match="no JSON"):
+        list(worker.ask([{"id": 0}]))
+
+
 def test_gpus_of_two_kinds_are_two_stacks(
     two: Callable[[], Worker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
