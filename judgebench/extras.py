@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Extra(NamedTuple):
-    """``packages`` by the names under which they are imported, and what they are ``for``.
+    """``packages`` by the names under which they are imported, and what they are for: ``serves``.
 
     ``source`` is what pip is told; None for the extra of judgebench of this name.
     """

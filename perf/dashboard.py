@@ -24,7 +24,6 @@ import json
 import os
 import platform
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -39,6 +38,7 @@ from typing import Any
 import dashboard_store
 
 from judgebench.keys import content_key
+from judgebench.providers.server import free_port
 from judgebench.records import (
     JudgeSpec,
     Judgment,
@@ -127,12 +127,6 @@ def read(url: str, name: str, benchmark: str, *more: str) -> list[float]:
     )
     found: list[float] = json.loads(done.stdout.splitlines()[-1])
     return found
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

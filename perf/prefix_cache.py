@@ -39,7 +39,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "suites")]
 from demo_model import demo_model  # noqa: E402
 
 import judgebench  # noqa: E402
-from judgebench.providers.server import _free_port  # noqa: E402
+from judgebench.providers.server import free_port  # noqa: E402
 
 AT_LEAST = 1.5
 ALL = "all of them"
@@ -65,7 +65,7 @@ class Judged:
 
 @contextmanager
 def served(gguf: Path) -> Iterator[tuple[int, psutil.Process]]:
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, str(ROOT / "suites" / "demo_server.py"), "--model", str(gguf)]
     process = subprocess.Popen(
         [*command, "--port", str(port), "--threads", "1"], stderr=subprocess.DEVNULL

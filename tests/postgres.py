@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -29,6 +28,7 @@ import pytest
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
 
+from judgebench.providers.server import free_port
 from judgebench.store import open_store
 from judgebench.store.opening import located
 from tests.places import in_memory
@@ -168,7 +168,7 @@ def running() -> Iterator[Server]:
         start_new_session=True,  # Ctrl-C is for the tests, which then let go of the pipe
     ) as watch:
         watch.wait()
-        server = Server(folder, home, _free_port(), owner)
+        server = Server(folder, home, free_port(), owner)
         data = str(home / "data")
         server.call(
             "initdb", "-D", data, "-A", "trust", "-U", USER, "--locale=C.UTF-8", "--no-sync"
@@ -185,12 +185,6 @@ def running() -> Iterator[Server]:
         if not home.exists():
             break
         time.sleep(0.05)
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 @contextmanager

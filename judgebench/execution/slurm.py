@@ -67,11 +67,9 @@ class Job:
     told: bool = False
     under_way: ExitStack = field(default_factory=ExitStack)
 
-    def __getstate__(self) -> tuple[Any, ...]:
-        return self.words, self.kept, self.base, self.parts, self.raises
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self.__init__(*state)  # type: ignore[misc]
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What a job is; not what it is doing."""
+        return Job, (self.words, self.kept, self.base, self.parts, self.raises)
 
     def __call__(self) -> int:
         """The exit code of the command."""

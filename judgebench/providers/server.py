@@ -164,7 +164,7 @@ class LocalServer:
         if self._process is not None or self._failed is not None:
             return
         if _PORT in self.base_url:
-            port = str(_free_port())
+            port = str(free_port())
             self.base_url = self.base_url.replace(_PORT, port)
             self._command = [word.replace(_PORT, port) for word in self._command]
         elif self._answers():
@@ -321,7 +321,7 @@ class Copies:
         await asyncio.gather(*(one.close() for one in self._each))
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """A port below those that systems hand out by themselves.
 
     Among the others, a connection of anybody's may take it before the server does; even the probe

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -14,6 +13,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 import judgebench
+from judgebench.providers.server import free_port
 from judgebench.store.write import Writing
 from tests.e2e import runs
 from tests.loopback import Ask, Loopback, Reaction
@@ -189,12 +189,6 @@ def test_an_empty_or_a_huge_answer_is_judged(tmp_path: Path, server: Loopback, t
 
 
 # A server ---------------------------------------------------------------------------------------
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def messages(folder: Path) -> list[str]:

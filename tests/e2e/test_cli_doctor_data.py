@@ -17,6 +17,7 @@ import pytest
 from judgebench.cli import dashboard
 from judgebench.cli.main import run
 from judgebench.cli.options import FORMATS
+from judgebench.providers.server import free_port
 from judgebench.store import open_store
 from tests.e2e.runs import MINI
 from tests.postgres import Server
@@ -97,12 +98,6 @@ def server() -> Iterator[str]:
         yield f"http://127.0.0.1:{running.server_address[1]}"
         running.shutdown()
         thread.join()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_doctor_asks_a_server_that_is_named(
