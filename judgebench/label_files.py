@@ -342,7 +342,7 @@ def label_page(store: Store, record: JsonObject) -> str:
     data = {
         "queue": record["queue"], "benchmark": record["benchmark"], "kind": record["kind"],
         "overlap": record["overlap"], "raters": record["raters"],
-        "keys": {} if scale else _keys(record),
+        "keys": [] if scale else _keys(record),
         "scale": None if scale is None else {"low": scale.low, "high": scale.high,
                                              "asked": list(scale.asked)},
         "rows": queue_rows(store, record),
@@ -363,13 +363,12 @@ def _digest(page: str, element: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(own.encode()).digest()).decode()}"
 
 
-def _keys(record: JsonObject) -> dict[str, list[str]]:
-    """By key: what the button says, and what is written."""
+def _keys(record: JsonObject) -> list[tuple[str, str, str]]:
+    """Each key, what its button says, and what is written."""
     options = verdict_keys(record["kind"], record["labels"])
     words = [said for said, _ in options.values()]
     written = [*SIDES] if record["kind"] == "preference" else words
-    return {key: list(pair) for key, pair in zip(options, zip(words, written, strict=True),
-                                                 strict=True)}  # fmt: skip
+    return list(zip(options, words, written, strict=True))
 
 
 def label_sheet(store: Store, record: JsonObject) -> str:

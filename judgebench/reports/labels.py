@@ -521,11 +521,14 @@ def _sentence(
             f"{_human_kappa(rows)}{' in the mean' if len(raters) > 2 else ''}"
         )
     )
+    how_sure = f"{wanted.level:.0%} interval, bootstrap over questions"
+    if math.isnan(kappa.low):
+        how_sure = kappa.undefined or "no interval"
     people = "their majority" if len(raters) > 1 else "this person"
     return (
         f"{counted(len(raters), 'person', 'people')} labelled {how}{counted(n, 'answer')} to "
         f"{counted(kappa.units, 'question')} of {benchmark} without knowing the model or the "
         f"judge's verdict; {judge} agreed with {people} with {quadratic}Cohen's kappa = "
-        f"{text(kappa, digits=2)} ({wanted.level:.0%} interval, bootstrap over questions) and on "
+        f"{text(kappa, digits=2)} ({how_sure}) and on "
         f"{first['agreement'].value:.0%} of them{among}{weighted}."
     )
