@@ -12,7 +12,7 @@ from judgebench.cli.options import level_option, report, store_option
 from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
-    from judgebench.reports.labels import LabelReport
+    from judgebench.reports.document import Document
 
 KINDS = ("label", "preference", "score")
 kind_option = click.option(
@@ -135,7 +135,7 @@ def import_labels(paths: tuple[Path, ...], rater: str | None, store: str) -> int
     "trained people.",
 )
 @level_option
-def label_report(benchmark: str, **asked: Any) -> LabelReport:
+def label_report(benchmark: str, **asked: Any) -> Document:
     """What a reviewer asks of a judge: kappas with people and of people, who says what, a sentence.
 
     Answers that were drawn with unequal probabilities are weighted by one over them. With three
@@ -149,4 +149,4 @@ def label_report(benchmark: str, **asked: Any) -> LabelReport:
     """
     from judgebench.label_files import judged_by_people
 
-    return judged_by_people(benchmark, **asked)
+    return judged_by_people(benchmark, **asked).document()
