@@ -43,6 +43,7 @@ COMMANDS = {
     "calibrate-length": "Fit what length-controlled win rates need, from the store's judgments.",
     "import": "Take in verdicts, responses, labels or others' results from files.",
     "export": "Write verdicts or responses to a file, or AlpacaEval's files.",
+    "labels": "People's labels: draw answers for them, take labels in, report on a judge.",
     "data": "List, pull, import and verify benchmark data.",
     "runs": "What ran, and what changed.",
     "replies": "What a judge was asked, replied, and what was read from it.",
