@@ -621,12 +621,10 @@ class JudgeMeasures:
     def shares(self, parts: Mapping[str, Sequence[Part]], why: str) -> dict[str, Estimate]:
         """Of each name a ratio of sums, or the first of two ratios less the second."""
         n, flat = len(self.values.units), [one for its in parts.values() for one in its]
-        sums = np.stack(
-            [
-                [np.bincount(unit, np.asarray(side, float), minlength=n) for side in (top, bottom)]
-                for top, bottom, unit in flat
-            ]
-        ).transpose(2, 0, 1)
+        sums = np.zeros((n, len(flat), 2))
+        for place, (top, bottom, unit) in enumerate(flat):
+            sums[:, place, 0] = np.bincount(unit, top, minlength=n)
+            sums[:, place, 1] = np.bincount(unit, bottom, minlength=n)
         (drawn,) = self.resamples.sums([sums])
         ratios = quotient(drawn[..., 0], drawn[..., 1])
         found: dict[str, Estimate] = {}
@@ -636,8 +634,7 @@ class JudgeMeasures:
             counted = sums[:, at : at + len(its), 1].sum(axis=1)
             units, rows = int((counted > 0).sum()), int(counted.sum())
             found[name] = self._estimate(value, rows, units, why)
-            top = its[0][0]
-            alone = len(its) == 1 and units == rows and bool(np.isin(top, (0, 1)).all())
+            alone = len(its) == 1 and units == rows and bool(np.isin(its[0][0], (0, 1)).all())
             alone &= name not in LEANINGS
             exact = wilson(found[name].value, rows, level=self.wanted.level) if alone else None
             if exact is not None:
