@@ -253,7 +253,7 @@ def curves() -> Iterator[str]:
     yield "| what | n | s | CPU s | peak MB | figure |"
     yield "|---|---|---|---|---|---|"
     grown = re.compile(
-        r"^  (\S.*?)  +([\d,]+) +([\d.]+) s +([\d.]+) s CPU +[\d.]+ µs each(?: +(\d+) MB)?$", re.M
+        r"^  (\S.*?)  +([\d,]+) +([\d.]+) s +([\d.]+) s CPU(?: +(\d+) MB)?$", re.M
     )
     found = [*grown.finditer(text("growth.txt"))]
     for one in found:
