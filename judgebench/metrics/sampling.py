@@ -8,7 +8,7 @@ probability is the labels of the stratum over the answers there are.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from judgebench.records import JsonObject, is_human
@@ -34,6 +34,12 @@ def draws(store: Store, benchmark: str, version: str) -> list[JsonObject]:
         if isinstance(draw, dict) and (draw["benchmark"], draw["version"]) == (benchmark, version)
     }
     return list(its.values())
+
+
+def drawn_cells(draw: JsonObject, models: Iterable[bytes]) -> list[tuple[str, bytes]]:
+    """Item and key of the model of each answer of a draw, of these models, in the order drawn."""
+    key_of = {key.hex()[:12]: key for key in models}
+    return [(item, key_of[model]) for item, model, _ in draw["cells"] if model in key_of]
 
 
 def sampling_probabilities(
