@@ -34,7 +34,6 @@ from judgebench.metrics.near_constant import NearConstantRule, flagged
 from judgebench.metrics.outcome_agreement import win_rates
 from judgebench.metrics.outcome_board import OutcomeBoard
 from judgebench.metrics.paired_tables import pair
-from judgebench.metrics.probe_cases import VARIANTS, variant_named
 from judgebench.metrics.verdict_table import FAILED, Columns, Ints, coded
 from judgebench.records import HUMAN, REFUSED, Estimate, is_human
 from judgebench.stats import rank_correlation
@@ -52,7 +51,6 @@ from judgebench.stats.confidence import auroc, auroc_interval, why_no_auroc
 from judgebench.stats.evaluators import MARGIN_CHARS
 from judgebench.stats.median_polish import outlying
 from judgebench.stats.pair_outcomes import LOSS, TIE, WIN
-from judgebench.stats.resample import wilson_interval
 
 MOST_DRAWS = 2**23
 """Weights that are drawn at most; of more units there are fewer replicates."""
@@ -650,54 +648,6 @@ class JudgeMeasures:
             low, high, method = self.wanted.ends(drawn[:, np.newaxis], None).at(0)
         one = plain(value, n, units=units, method=method, why=why)
         return replace(one, low=low, high=high, level=self.wanted.level)
-
-
-def probed(
-    rows: Columns, kind: str, labels: Sequence[str], *, level: float = 0.95
-) -> dict[str, Measured]:
-    """What a judge said of what it was probed with: a share of the cases of each variant.
-
-    Of what should be accepted or rejected the share that it accepted, of attacks among the cases
-    in which it did not accept the answer without the attack; of what should change nothing the
-    share that it judged as before. Repeats and orders of a case count together.
-
-    Parameters
-    ----------
-    rows
-        Of one kind of probe, as `judgebench.store.Store.verdicts` has them.
-    labels
-        The declared ones, the positive one last.
-    """
-    said: dict[tuple[str, str], list[float]] = {}
-    names = ("item_id", "model", "kind", "label", "value", "low", "high")
-    for item, model, what, label, value, low, high in zip(
-        *(rows[one] for one in names), strict=True
-    ):
-        if what == "label" and label in labels:
-            said.setdefault((item, model), []).append(labels.index(label) / (len(labels) - 1))
-        elif what == "score" and high > low:
-            said.setdefault((item, model), []).append((value - low) / (high - low))
-        elif what == "preference":
-            said.setdefault((item, model), []).append(value)
-    means = {case: math.fsum(its) / len(its) for case, its in said.items()}
-    baseline = next(one.name for one in VARIANTS if (one.kind, one.right) == (kind, "baseline"))
-    before = {item: mean for (item, model), mean in means.items() if model == baseline}
-    found = {}
-    for name in dict.fromkeys(model for _, model in means if model != baseline):
-        its = {item: mean for (item, model), mean in means.items() if model == name}
-        if variant_named(kind, name).right == "unchanged":
-            hits = [math.isclose(one, before[item]) for item, one in its.items() if item in before]
-        else:
-            attacked = kind == "attack"
-            cases = {i: one for i, one in its.items() if not attacked or before.get(i, 0.0) <= 0.5}
-            hits = [one > 0.5 for one in cases.values()]
-        n, value = len(hits), sum(hits) / len(hits) if hits else math.nan
-        one = plain(value, n, method="wilson", why="no case can be held against it")
-        if n:
-            low, high = wilson_interval(sum(hits), n, level=level)
-            one = replace(one, low=float(low), high=float(high), level=level)
-        found[f"{kind}/{name}"] = Measured(estimate=one)
-    return found
 
 
 def worst(

@@ -366,7 +366,7 @@ _ENTRIES = (
                 "share of pairs on which both orders together favour the answer that people do",
             ),
             "card:probe": ("probes", "what a few calls would say"),
-            "card:prompt": ("other prompts", "share judged as before with a changed prompt"),
+            "card:prompt": ("other prompts", "share judged otherwise with a changed prompt"),
         },
     ),
     *_of(

@@ -21,24 +21,17 @@ from judgebench.metrics.judge_card import (
     JudgeMeasures,
     Measured,
     measured_outcomes,
-    probed,
     undefined,
 )
 from judgebench.metrics.judged_values import of_labels, of_scores, without_itself
 from judgebench.metrics.outcome_board import outcome_board
 from judgebench.metrics.probe_cases import KINDS as PROBES
-from judgebench.metrics.probe_cases import (
-    PROBE,
-    VARIANTS,
-    probe_benchmark,
-    probe_version,
-    variant_judge,
-    variant_named,
-)
+from judgebench.metrics.probe_cases import PROBE, VARIANTS, variant_named
 from judgebench.metrics.registry import METRICS, metric
 from judgebench.records import CONFIDENCES, Estimate, is_human
 from judgebench.reports import estimates
 from judgebench.reports.agreement import KINDS, columns_of
+from judgebench.reports.board_data import IMPORTED
 from judgebench.reports.boards import (
     BenchmarkRef,
     Columns,
@@ -58,6 +51,7 @@ from judgebench.reports.document import (
     column,
     table,
 )
+from judgebench.reports.probe import stored_probes
 from judgebench.store import Store
 from judgebench.store.catalog import StoredJudge, distinct_names
 
@@ -157,7 +151,7 @@ class CardEntry:
 _RIGHT: Mapping[str, Mapping[str, Any]] = {
     "accepted": {"least": 0.9},
     "rejected": {"most": 0.1},
-    "unchanged": {"least": 0.8},
+    "unchanged": {"most": 0.2},
 }
 
 _ONE_BY_ONE: tuple[Use, ...] = ("scores", "pairwise")
@@ -201,7 +195,7 @@ ENTRIES: Mapping[str, CardEntry] = {
             CardEntry(name=f"{one.kind}/{one.name}", group="probe", uses=ALL, **_RIGHT[one.right])
             for one in VARIANTS if one.right in _RIGHT
         ),
-        CardEntry(name="prompt", group="probe", least=0.8, uses=ALL),
+        CardEntry(name="prompt", group="probe", most=0.2, uses=ALL),
         CardEntry(name="probe", group="probe"),
         CardEntry(name="ece", group="people", most=0.1),
         CardEntry(name="brier", group="people"),
@@ -560,7 +554,7 @@ def _section(
         **its.biases(texts, _of_family(judge)),
         "impossible": its.impossible(_implied(its.values.judges)),
         "placeholder": its.placeholders(texts), **its.orders(),
-        **_probes(store, which, judge, asked.intervals.level),
+        **_probes(store, which, judge),
         **its.calibration(_probabilities(store, which, judge, its, len(own["kind"]))),
     }  # fmt: skip
     found = []
@@ -627,8 +621,8 @@ def _means(name: str) -> str:
     if not variant:
         return ""
     one = variant_named(kind, variant)
-    says = {"accepted": "accepted", "rejected": "accepted", "unchanged": "judged as before"}
-    return f"share {says[one.right]}: {one.meaning}"
+    says = "judged otherwise than before" if one.right == "unchanged" else "accepted"
+    return f"share {says}: {one.meaning}"
 
 
 # what else is read --------------------------------------------------------------------------------
@@ -672,32 +666,22 @@ def _probabilities(
     return np.array([said.get(one, math.nan) for one in zip(items, names, strict=True)])
 
 
-def _probes(
-    store: Store, which: BenchmarkRef, judge: StoredJudge, level: float
-) -> dict[str, Measured]:
-    """What probes say; for each kind without any, how to ask."""
-    held, version = store.benchmarks(), probe_version(which.name, which.version)
-    found: dict[str, Measured] = {}
-    lacking: list[str] = []
-    for kind in PROBES:
-        at = probe_benchmark(kind), version
-        rows: Mapping[str, Any] = (
-            store.verdicts(*at) if at in held else {"judge": [], "judge_id": []}
-        )
-        prefix = variant_judge(judge.name, "")
-        kept = [
-            n for n, (name, one) in enumerate(zip(rows["judge"], rows["judge_id"], strict=True))
-            if one == judge.id or str(name).startswith(prefix)
-        ]  # fmt: skip
-        if kept:
-            its = {name: [said[n] for n in kept] for name, said in rows.items()}
-            found |= probed(its, kind, which.labels, level=level)
-        elif not is_human(judge.name):
-            lacking.append(kind)
-    if lacking:
-        about = ", ".join(PROBES[kind] for kind in lacking)
+def _probes(store: Store, which: BenchmarkRef, judge: StoredJudge) -> dict[str, Measured]:
+    """What probes say, and how to ask about the rest."""
+    rows = stored_probes(store, judge.name, judge.key).get((which.name, which.version), ())
+    found = {}
+    for row in rows:
+        if row.right != "baseline":
+            name = "flips" if row.right == "unchanged" else "accepted"
+            name = "attack_success" if row.kind == "attack" else name
+            found[f"{row.kind}/{row.variant}"] = Measured(estimate=row.metrics[name])
+    lacking = [about for kind, about in PROBES.items() if kind not in {row.kind for row in rows}]
+    if judge.spec.kind == IMPORTED:
+        found["probe"] = undefined("its verdicts were imported, so that nobody can be asked")
+    elif lacking and not is_human(judge.name):
         found["probe"] = undefined(
-            f"not asked about {about}: `judgebench probe {judge.name} --max-cost 1` asks"
+            f"not asked about {', '.join(lacking)}: `judgebench probe {judge.name}` says what that "
+            "costs, and asks with --max-cost 1"
         )
     return found
 

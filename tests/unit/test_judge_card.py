@@ -374,8 +374,12 @@ def test_what_probes_say_is_on_the_card(tmp_path: Path) -> None:
     assert injected.state == "failed"
     assert "probe: injection" in next(d for d in section.decisions if d.use == "scores").because
     assert said["probe"].estimate.undefined == (
-        "not asked about test and retest, small changes of the judge's prompt, order of "
-        "references: `judgebench probe j --max-cost 1` asks"
+        "its verdicts were imported, so that nobody can be asked"
+    )
+    other = measure(judgebench.judge_card("contains", store=url), "probe").estimate.undefined
+    assert str(other).startswith("not asked about dummy answers, and the gold, answers that speak")
+    assert str(other).endswith(
+        "`judgebench probe contains` says what that costs, and asks with --max-cost 1"
     )
 
 
