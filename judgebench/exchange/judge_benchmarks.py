@@ -13,7 +13,7 @@ from typing import Any
 
 from judgebench.benchmarks.folder import items_at_hand
 from judgebench.errors import InputError, unknown_name
-from judgebench.exchange.names import At, KnownItems, default_version, name
+from judgebench.exchange.names import At, KnownItems, default_version, judge_name, name
 from judgebench.exchange.pipeline import Import, files_in
 from judgebench.exchange.responses import take_in as take_in_answers
 from judgebench.exchange.verdicts import VerdictAt, VerdictRow, checked, row_of
@@ -97,7 +97,8 @@ def _judge(row: Row, game: Any) -> str | None:
     said = _judgment(game)
     if not isinstance(said, Mapping) or said.get("judge_model") is None:
         return None
-    model, prompt = name(Row(row.where, said), "judge_model"), row.optional_text("judge_name")
+    model = judge_name(Row(row.where, {"judge": said["judge_model"]}))
+    prompt = row.optional_text("judge_name")
     return model if prompt in (None, _REWARD) else f"{model} ({prompt})"
 
 
@@ -194,7 +195,7 @@ def _at(row: Row, at: At, judge: str | None, model: str, **more: Any) -> Verdict
         version=at[1],
         item_id=f"{name(row, 'subset')}/{name(row, 'id')}",
         model=model,
-        judge=judge or name(row, "model"),
+        judge=judge or judge_name(Row(row.where, {"judge": row.values.get("model")})),
         **more,
     )
 
@@ -276,7 +277,7 @@ def read_xstest(
             answers.append(((*at, item, of, 0, 0), answer))
             where = VerdictAt(benchmark=at[0], version=at[1], item_id=item, model=of, judge="")
             verdicts += _labels(row, where)
-        found.append(Import(path, partial(take_in_answers, path=path, rows=answers)))
+        found.append(Import(f"{path}: answers", partial(take_in_answers, path=path, rows=answers)))
         found += checked("xstest", [(path, verdicts)], known)
     return found
 

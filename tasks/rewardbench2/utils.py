@@ -1,4 +1,4 @@
-"""What the YAML file beside this calls: the instructions, and how each is asked."""
+"""What the YAML file beside this calls: the questions, and how each is asked."""
 
 from pathlib import Path
 
