@@ -1557,7 +1557,8 @@ def import_files(
     ----------
     what
         ``verdicts``, ``labels``, ``responses``, or another program's: ``alpaca-eval``,
-        ``arena-hard``, ``mt-bench``, ``honestybench``, ``lm-eval``, ``inspect``, ``published``.
+        ``arena-hard``, ``mt-bench``, ``judge-bench``, ``rewardbench``, ``xstest``,
+        ``honestybench``, ``lm-eval``, ``inspect``, ``published``.
     files
         One or several, or folders; of the first three also rows that are at hand: a DataFrame or
         mappings.
