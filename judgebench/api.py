@@ -2940,7 +2940,7 @@ def plan(
     from judgebench.execution.gpus import place
     from judgebench.execution.manifest import with_rechecks
     from judgebench.execution.pool import ProviderPool
-    from judgebench.execution.preflight import needs
+    from judgebench.execution.preflight import needs, not_there
     from judgebench.execution.recheck import recheck_of_today
     from judgebench.reports.plan import Plan
     from judgebench.reports.power import PowerForecast
@@ -2956,6 +2956,7 @@ def plan(
         pool, detects = ProviderPool(work.suite, opened), PowerForecast(opened, margin)
         occasion = recheck_of_today() if refresh_anchors else None
         rows = plan_work(work, opened, pool, detects, occasion=occasion)
+        needed += () if opened is None else tuple(not_there(work, opened))
     return Plan(
         rows=tuple(rows),
         asked=shlex.join([str(suite), *narrowing.options()]),
