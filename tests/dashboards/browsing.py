@@ -18,6 +18,7 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--js-flags=--no-opt",  # no page lives long enough for what it would save
 ]
 PROBES = ("/_stcore/health", "/_stcore/host-config")
 """What Streamlit's own page looks for below the address of a link first, and then at the root."""
