@@ -157,7 +157,7 @@ def disambiguate(tables: Iterable[Columns], who: str) -> dict[str, str]:
 
 
 def find_judges(
-    name: str, shown: Mapping[str, str], store: Store, which: BenchmarkRef
+    name: str, shown: Mapping[str, str], store: Store, which: BenchmarkRef | str
 ) -> tuple[str, ...]:
     """The judges that a person means, as they are shown.
 
