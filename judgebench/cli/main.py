@@ -37,6 +37,7 @@ COMMANDS = {
     "baseline": "Baselines of the gate by name: set, list.",
     "anchors": "Whether a judge changed under its name: pin answers, ask again, list.",
     "agreement": "Judges against people and against each other: kappa and its family.",
+    "judge-sweep": "Which judge to use: kappa with people against cost, with few verdicts.",
     "evaluators": "Judges that compare beside people: agreement, biases: length, lists, position.",
     "probe": "What a judge makes of dummy answers and attacks, and whether it says the same again.",
     "confidence": "Whether models are sure of what is correct: AUROC, ECE, alignment.",
@@ -60,6 +61,7 @@ COMMANDS = {
 MODULE_OF = {
     **dict.fromkeys(("leaderboard", "compare", "ranking", "reproduce", "verify"), "boards"),
     **dict.fromkeys(("agreement", "evaluators", "confidence", "calibrate-length"), "judges"),
+    "judge-sweep": "labels",
     **dict.fromkeys(("anchors", "replies", "items", "forget"), "judges"),
     **dict.fromkeys(("cost", "batches"), "runs"),
     "doctor": "plan",
