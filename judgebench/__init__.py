@@ -96,6 +96,7 @@ __all__ = [
     "import_verdicts",
     "item",
     "judge",
+    "judge_card",
     "judge_sweep",
     "leaderboard",
     "nights",

@@ -39,6 +39,7 @@ COMMANDS = {
     "agreement": "Judges against people and against each other: kappa and its family.",
     "judge-sweep": "Which judge to use: kappa with people against cost, with few verdicts.",
     "evaluators": "Judges that compare beside people: agreement, biases: length, lists, position.",
+    "judge-card": "Whether a judge can be believed: for what, on which models, and why.",
     "probe": "What a judge makes of dummy answers and attacks, and whether it says the same again.",
     "confidence": "Whether models are sure of what is correct: AUROC, ECE, alignment.",
     "calibrate-length": "Fit what length-controlled win rates need, from the store's judgments.",
@@ -61,6 +62,7 @@ COMMANDS = {
 MODULE_OF = {
     **dict.fromkeys(("leaderboard", "compare", "ranking", "reproduce", "verify"), "boards"),
     **dict.fromkeys(("agreement", "evaluators", "confidence", "calibrate-length"), "judges"),
+    "judge-card": "judges",
     "judge-sweep": "labels",
     **dict.fromkeys(("anchors", "replies", "items", "forget"), "judges"),
     **dict.fromkeys(("cost", "batches"), "runs"),
