@@ -127,23 +127,21 @@ class SweepAsking:
 
     def _calls(self, judge: JudgeAssignment, cells: Collection[Cell]) -> Iterator[JudgeCall]:
         benchmark = judge.asked.benchmark
-        for item_id, model, opponent in cells:
-            place = VerdictSlot(
+        places = [
+            VerdictSlot(
                 benchmark=benchmark.name, version=benchmark.version, item_id=item_id,
                 model_key=self._keys[model], judge_key=judge.key,
                 opponent_key=None if opponent is None else self._keys[opponent],
-            )  # fmt: skip
-            item, answers = self._items.get(item_id), stored_answers(self.store, place)
-            if item is None or answers is None:
-                continue
+            )
+            for item_id, model, opponent in cells
+            if item_id in self._items
+        ]  # fmt: skip
+        for place, answers in stored_answers(self.store, places).items():
+            item = self._items[place.item_id]
             for order, shown in shown_orders(judge, item, *answers, None):
                 case = judge.case(item, shown)
                 key = keys.judgment_key(judge.key, keys.case_key(case), repeat=0)
-                at = VerdictSlot(
-                    benchmark=place.benchmark, version=place.version, item_id=item_id,
-                    model_key=place.model_key, judge_key=judge.key,
-                    opponent_key=place.opponent_key, order=order,
-                )  # fmt: skip
+                at = replace(place, order=order)
                 yield JudgeCall(key=key, judge=judge.judge, case=case, places=(at,))
 
 
