@@ -475,6 +475,7 @@ def compare(
     metrics: str | Sequence[str] = (),
     by: str | None = None,
     level: float = 0.95,
+    stop_when_decided: bool = False,
     store: Results = None,
 ) -> Comparison:
     """Whether one model is better or worse than another, on the items that both were judged on.
@@ -494,6 +495,9 @@ def compare(
         Also a test for each category, language, or value of another field of the items.
     level
         One less the error rate over all tests (Holm), and of the intervals.
+    stop_when_decided
+        Also where judging would have stopped that goes no further than it takes to decide, and what
+        that would have saved.
     store
         As for `leaderboard`.
 
@@ -515,6 +519,7 @@ def compare(
             metrics=_listed(metrics=metrics),
             by=by,
             level=level,
+            stop_when_decided=stop_when_decided,
         )
 
 
@@ -2033,6 +2038,7 @@ def run(
     limit: int | None = None,
     shard: config.Shard | str | None = None,
     unjudged: bool = False,
+    stop_when_decided: bool = False,
     executor: str | None = None,
     on_forecast: Callable[[Sequence[PlanRow]], None] | None = None,
 ) -> Outcome:
@@ -2064,6 +2070,9 @@ def run(
         ``3/16``); the manifest keeps which.
     unjudged
         The answers alone: no judge is asked.
+    stop_when_decided
+        Judge no more items than it takes to say whether each model is better or worse than the
+        benchmark's baseline, or the first model, also where the suite does not say so.
     executor
         ``ray``, ``slurm`` or ``local``: where local models run; goes before the suite's.
     on_forecast
@@ -2081,6 +2090,7 @@ def run(
         narrowing=narrowing,
         unjudged=unjudged,
         executor=executor,
+        stop_when_decided=stop_when_decided,
     )
     if work.suite.executor is not None and work.suite.executor.slurm is not None:
         raise UsageError(
@@ -2097,6 +2107,7 @@ def run(
         "stack_anchors": stack_anchors,
         "narrowed": narrowing.as_json(),
         "unjudged": unjudged,
+        "stop_when_decided": stop_when_decided,
         "on_executor": executor,
     }
     asked |= {name: said for name, said in more.items() if said}
@@ -2917,6 +2928,7 @@ def _resolved(
     narrowing: config.Narrowing | None = None,
     unjudged: bool = False,
     executor: str | None = None,
+    stop_when_decided: bool = False,
 ) -> ResolvedSuite:
     """A suite with all that it names, or what is wrong with it; nothing is written."""
     from judgebench.execution.resolve import resolve
@@ -2929,6 +2941,8 @@ def _resolved(
         suite = suite.in_batches()
     if unjudged:
         suite = suite.unjudged()
+    if stop_when_decided:
+        suite = suite.deciding_early()
     if executor is not None:
         suite = suite.on(executor)
     if narrowing is not None and narrowing.shard and suite.executor and suite.executor.slurm:
@@ -3013,7 +3027,7 @@ def plan(
     from judgebench.execution.gpus import place
     from judgebench.execution.manifest import with_rechecks
     from judgebench.execution.pool import ProviderPool
-    from judgebench.execution.preflight import needs
+    from judgebench.execution.preflight import needs, not_there
     from judgebench.execution.recheck import recheck_of_today
     from judgebench.reports.plan import Plan
     from judgebench.reports.power import PowerForecast
@@ -3029,6 +3043,7 @@ def plan(
         pool, detects = ProviderPool(work.suite, opened), PowerForecast(opened, margin)
         occasion = recheck_of_today() if refresh_anchors else None
         rows = plan_work(work, opened, pool, detects, occasion=occasion)
+        needed += () if opened is None else tuple(not_there(work, opened))
     return Plan(
         rows=tuple(rows),
         asked=shlex.join([str(suite), *narrowing.options()]),
