@@ -1,0 +1,100 @@
+"""With which probability people were asked about an answer: what turns their labels into rates.
+
+`judgebench labels export` draws answers within strata, and a run keeps which it drew. What has been
+labelled of a draw is a random part of each stratum, since every rater has a random order: its
+probability is the labels of the stratum over the answers there are.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from judgebench.records import JsonObject, is_human
+from judgebench.store import Store
+
+SAMPLING = "sampling"
+"""What a manifest's configuration calls a draw.
+
+``queue`` names it and ``benchmark`` and ``version`` say of what it was drawn; ``opponent`` is the
+id of the model that others were held against, or null; ``design`` is random, stratified or
+informative; ``strata`` are ``{"name", "model", "of", "drawn"}``, ``model`` the id of the only one
+in it, or null; ``cells`` are item id, model id and place in ``strata`` of each answer, in the order
+drawn.
+"""
+
+
+def draws(store: Store, benchmark: str, version: str) -> list[JsonObject]:
+    """What was drawn for people to label, the first draw first, each once."""
+    held = (run.configuration.get(SAMPLING) for run in store.runs())
+    its: dict[str, JsonObject] = {
+        draw["queue"]: draw
+        for draw in held
+        if isinstance(draw, dict) and (draw["benchmark"], draw["version"]) == (benchmark, version)
+    }
+    return list(its.values())
+
+
+def sampling_probabilities(
+    store: Store, benchmark: str, version: str, *, model: str, opponent: str | None = None
+) -> Mapping[str, float] | None:
+    """With which probability each answer of a model was given to people and labelled.
+
+    Parameters
+    ----------
+    model
+        Its id, as ``model_id`` of `Store.verdicts` has it.
+    opponent
+        That of the model which it was compared with; None for single answers.
+
+    Returns
+    -------
+    mapping or None
+        By item, those that people have labelled, above 0 and at most 1. Labels on other items
+        were drawn by nobody: leave them out. Of several draws that with the most labels counts.
+        Without a draw, 1 for all where people have labelled every item that the model has answered
+        or anybody has judged.
+        None where it is not known: the labels are no random sample, or of a stratum with answers
+        of this model nothing has been labelled yet.
+    """
+    labels, judged = _labelled(store, benchmark, version, opponent)
+    mine = {item for item, of in labels if of == model}
+    found = []
+    for draw in draws(store, benchmark, version):
+        cells = {(item, of): at for item, of, at in draw["cells"]}
+        if draw["opponent"] == opponent and any(of == model for _, of in cells):
+            found.append((len(cells.keys() & labels), draw, cells))
+    if not found:
+        key = next((one.key for one in store.models() if one.id == model), b"")
+        everything = {item for item, n in store.answered(benchmark, version, key) if n == 0}
+        everything |= {item for item, of in judged if of == model}
+        return dict.fromkeys(mine, 1.0) if mine and mine >= everything else None
+    _, draw, cells = max(found, key=lambda one: one[0])
+    done = Counter(at for cell, at in cells.items() if cell in labels)
+    share = {
+        at: done[at] / stratum["of"]
+        for at, stratum in enumerate(draw["strata"])
+        if stratum["model"] in (None, model)
+    }
+    if not all(share.values()):
+        return None
+    return {item: share[at] for (item, of), at in cells.items() if of == model and item in mine}
+
+
+def _labelled(
+    store: Store, benchmark: str, version: str, opponent: str | None
+) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
+    """Items and model ids that people have labelled, and that anybody has judged; first answers."""
+    labels: set[tuple[str, str]] = set()
+    judged: set[tuple[str, str]] = set()
+    table: Mapping[str, Any] = store.verdicts(benchmark, version)
+    names = ("item_id", "model_id", "opponent_id", "judge", "kind", "sample", "turn")
+    for item, one, other, judge, kind, sample, turn in zip(*(table[n] for n in names), strict=True):
+        if opponent is not None and one == opponent and other is not None:
+            one, other = other, one  # of a pair, whoever was called the opponent
+        if (sample, turn, other) == (0, 0, opponent):
+            judged.add((item, one))
+            if kind != "unreadable" and is_human(judge):
+                labels.add((item, one))
+    return labels, judged
