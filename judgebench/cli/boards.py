@@ -95,6 +95,19 @@ ALPACA_EVAL = "alpaca-eval"
     help="How a model here is called on a published board, where no name of it is there. "
     "Repeatable.",
 )
+@click.option(
+    "--corrected",
+    is_flag=True,
+    help="Also what people would say of all items, by their labels on a random sample of the "
+    "answers, and what those labels are worth.",
+)
+@click.option(
+    "--width",
+    type=float,
+    metavar="WIDTH",
+    help="Of --corrected: how many more labels make an interval this wide, in the metric's units.  "
+    "[default: a tenth of the scale]",
+)
 @level_option
 @click.option(
     "--bundle",
@@ -148,6 +161,12 @@ def leaderboard(
     sampling, or imported under its name); any other judge's scores stand beside them. Models are
     known by their names, whatever their case and hyphens.
 
+    --corrected sets beside each judge's number what people would say (PPI++): the judge on all
+    items, corrected by people's labels on a sample that was drawn with known probabilities, as
+    `judgebench labels export` draws it; their labels alone; and the judge's rate corrected by its
+    error rates (Rogan and Gladen). Without a random sample there is no interval.
+    docs/correcting.md.
+
     --bundle writes a file with which others compute every cell again: the boards, and the verdicts,
     answers and questions that they rest on. What judges wrote besides and what was spent stay here.
 
@@ -165,6 +184,7 @@ def leaderboard(
       judgebench leaderboard mixeval_hard --published --published-as sft-3=LLaMA-3-8B-Instruct
       judgebench leaderboard alignbench@1.0 --published --format csv
       judgebench leaderboard alpaca_eval --bundle board.zip
+      judgebench leaderboard support --corrected --width 0.06
     """
     from judgebench.reports.disk_cache import kept
 
@@ -248,6 +268,12 @@ def _say_what_is_not_in_it(boards: Sequence[Board]) -> None:
     show_default=True,
     help="Also so many of the items that decided each test.",
 )
+@click.option(
+    "--corrected",
+    is_flag=True,
+    help="Compare them as people would: judges' verdicts corrected by people's labels on a random "
+    "sample of the answers (PPI++).",
+)
 @level_option
 def compare(first: str, second: str, show_flips: int, store: str, **asked: Any) -> Document:
     """Whether MODEL_A is better or worse than MODEL_B, on the items that both were judged on.
@@ -274,6 +300,7 @@ def compare(first: str, second: str, show_flips: int, store: str, **asked: Any) 
       judgebench compare sft dpo alignbench --judge gpt-4o --by category
       judgebench compare sft dpo --level 0.99 --format json
       judgebench compare sft dpo alpaca_eval --metric win_rate --metric length_controlled_win_rate
+      judgebench compare sft dpo support --corrected
 
     Exit code 0 whatever is found; `judgebench gate` is for CI.
     """

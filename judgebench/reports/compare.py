@@ -32,7 +32,9 @@ from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.registry import of_confidence
 from judgebench.metrics.scores import DIMENSION
 from judgebench.metrics.win_rate import WIN_RATE
+from judgebench.records import is_human
 from judgebench.reports.boards import find_judges
+from judgebench.reports.corrected import corrected_models
 from judgebench.reports.document import Cells, Report, Rows, Table, column, json_field, table
 from judgebench.reports.estimates import p_text
 from judgebench.reports.gate_unchanged import Unchanged, basis_of, drop_words, in_words, unchanged
@@ -68,6 +70,8 @@ PLUG_IN = "plug-in"
 
 _MANY = 100
 """Of so many tests together even the strictest level has draws enough."""
+
+CORRECTABLE = (*METRIC_OF.values(), HEAD_TO_HEAD)
 
 COMPARISON_METRICS = (*METRICS, HEAD_TO_HEAD)
 """What can be asked for; ``win_rate`` is that of comparisons with each other as well."""
@@ -245,6 +249,7 @@ def comparison(
     metrics: Sequence[str] = (),
     by: str | None = None,
     level: float = 0.95,
+    corrected: bool = False,
 ) -> Comparison:
     """Compare two models.
 
@@ -258,6 +263,9 @@ def comparison(
         when it is asked.
     by
         A way of grouping items: a further test for each group, of the metrics of plain boards.
+    corrected
+        As people would compare them, by their labels on a sample of the answers; metrics are then
+        called ``METRIC/corrected``.
 
     Raises
     ------
@@ -267,9 +275,14 @@ def comparison(
     for one in metrics:
         if one not in COMPARISON_METRICS and not one.startswith(DIMENSION):
             raise UsageError(unknown_name("metric of a comparison", one, COMPARISON_METRICS))
+        if corrected and one not in CORRECTABLE:
+            raise UsageError(f"--corrected is of {', '.join(CORRECTABLE)}, not of {one}")
+    if corrected and by is not None:
+        raise UsageError("--corrected compares on all items, not by group: leave out --by")
     asked = _Tests(
         store=store, names=(first, second), judges=judges, by=by,
         metrics=metrics or tuple(METRIC_OF.values()), alpha=(1.0 - level) / 2.0,
+        corrected=corrected,
     )  # fmt: skip
     notes = asked.take(benchmarks)
     tests = asked.tests
@@ -309,6 +322,7 @@ class _Tests:
     metrics: Sequence[str]
     by: str | None
     alpha: float
+    corrected: bool = False
     tests: list[_Test] = field(default_factory=list)
 
     def take(self, benchmarks: Sequence[str]) -> tuple[str, ...]:
@@ -385,6 +399,8 @@ class _Tests:
         named = {} if self.by is None else data.board.groups(self.by)
         groups = [None, *sorted(set(named.values()))]
         for kind, judge in ways:
+            if self.corrected and is_human(judge):
+                continue
             if kind is not None and kind.kind == "score":
                 for part in (one for one in self.metrics if one.startswith(DIMENSION)):
                     pair = data.pair(kind, judge, two, part.removeprefix(DIMENSION))
@@ -396,7 +412,11 @@ class _Tests:
                     pair = data.direct(judge, two, group, self.by)
                 else:
                     pair = data.pair(kind, judge, two, group, self.by)
-                if group is None or len(pair.items):
+                if self.corrected:
+                    board = kind or BoardKind("preference", two[1])
+                    tested = corrected_models(data, board, pair, two, alpha=self.alpha)
+                    yield self._test(data, two, tested, kind)
+                elif group is None or len(pair.items):
                     finest = self.alpha / _MANY
                     compared = compare(pair, alpha=self.alpha, finest=finest)
                     yield self._test(data, two, (pair, compared), kind, group)

@@ -29,13 +29,15 @@ References
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Floats: TypeAlias = NDArray[np.float64]
+Bools: TypeAlias = NDArray[np.bool_]
+Ints: TypeAlias = NDArray[np.int64]
 Method = Literal["t", "normal"]
 
 FEWEST_LABELS = 20
@@ -164,7 +166,7 @@ def corrected_mean(
         For lengths that differ, and a probability of a labelled item outside (0, 1].
     """
     j, h = np.asarray(judge, dtype=np.float64), np.asarray(people, dtype=np.float64)
-    there = ~np.isnan(h)
+    there: Bools = ~np.isnan(h)
     drawn = np.ones(len(h)) if probability is None else np.asarray(probability, dtype=np.float64)
     strata = np.zeros(len(h), np.int64) if stratum is None else np.asarray(stratum, dtype=np.int64)
     units = np.arange(len(h)) if unit is None else np.asarray(unit, dtype=np.int64)
@@ -197,9 +199,11 @@ def corrected_mean(
     value = float(guess.mean())
     ddof = np.ones(len(labels)) if method == "normal" else labels / np.maximum(labels - 1.0, 1e-300)
     of_labels = weight * (apart - shift[strata]) * there * np.sqrt(ddof[strata])
-    influence = np.bincount(units, (guess - value) / n_items + of_labels)
-    if (labels[sizes > 0] < 2).any():
-        why = "no interval: a single label" + (" in a stratum" if len(labels) > 1 else "")
+    influence = np.bincount(units, (guess - value) / n_items + of_labels).astype(np.float64)
+    alike = n < 2 or float(np.ptp(h[there])) == 0.0
+    if alike or (labels[sizes > 0] < 2).any():
+        why = "no interval: all labels are alike" if alike else "no interval: a single label in a"
+        why += "" if alike else " stratum"
         return CorrectedMean(
             value=value, error=math.nan, dof=math.nan, power=common * rest, n_labels=n,
             n_items=n_items, influence=influence, undefined=why,
@@ -219,6 +223,23 @@ def corrected_mean(
     )
 
 
+def two_samples(first: CorrectedMean, second: CorrectedMean) -> CorrectedMean:
+    """The first mean minus the second, over the same items, whoever labelled which of them."""
+    undefined = first.undefined or second.undefined
+    n = min(first.n_labels, second.n_labels)
+    if undefined is not None:
+        return replace(first, value=math.nan, error=math.nan, n_labels=n, undefined=undefined)
+    influence = first.influence - second.influence
+    variance = float(np.square(influence).sum())
+    falling = first.falling / first.n_labels + second.falling / second.n_labels
+    return CorrectedMean(
+        value=first.value - second.value, error=math.sqrt(variance),
+        dof=min(first.dof, second.dof), power=(first.power + second.power) / 2.0,
+        n_labels=n, n_items=first.n_items, influence=influence,
+        fixed=variance - falling, falling=falling * n,
+    )  # fmt: skip
+
+
 def _nothing(why: str, n: int, n_items: int) -> CorrectedMean:
     return CorrectedMean(
         value=math.nan, error=math.nan, dof=math.nan, power=math.nan, n_labels=n, n_items=n_items,
@@ -226,7 +247,7 @@ def _nothing(why: str, n: int, n_items: int) -> CorrectedMean:
     )  # fmt: skip
 
 
-def _halves(there: NDArray[np.bool_], strata: NDArray[np.int64], seed: int) -> list[Floats]:
+def _halves(there: Bools, strata: Ints, seed: int) -> list[Bools]:
     """The labelled items in two halves, each stratum in turn."""
     drawn = np.random.default_rng(seed).random(len(there))
     order = np.lexsort((drawn, strata))
@@ -236,24 +257,20 @@ def _halves(there: NDArray[np.bool_], strata: NDArray[np.int64], seed: int) -> l
     return [folds == fold for fold in range(_FOLDS)]
 
 
-def _power(j: Floats, h: Floats, weight: Floats, strata: NDArray[np.int64], rest: float) -> float:
+def _power(j: Floats, h: Floats, weight: Floats, strata: Ints, rest: float) -> float:
     """The best lambda by some labels: Cov(h, j) within strata over Var(j) of all items."""
-    total = np.bincount(strata, weight)
-    sizes = np.bincount(strata)
 
-    def about(values: Floats, by: Floats, whole: Floats) -> Floats:
-        sums = np.bincount(strata, by * np.where(by > 0.0, values, 0.0))
-        return values - (sums / np.where(whole > 0.0, whole, 1.0))[strata]
+    def about(values: Floats, by: Floats) -> Floats:
+        sums, whole = np.bincount(strata, by * values), np.bincount(strata, by)
+        return np.asarray(values - (sums / np.where(whole > 0.0, whole, 1.0))[strata])
 
-    centred = about(j, np.ones(len(j)), sizes.astype(np.float64))
-    spread = float(np.square(centred).sum() / max(1, len(j) - int((sizes > 0).sum())))
-    used = weight > 0.0
-    products = np.where(used, about(j, weight, total) * about(np.where(used, h, 0.0), weight, total), 0.0)
-    shared = float((weight * products).sum() / weight.sum()) if used.any() else 0.0
-    return min(max(shared / spread * rest, 0.0), 1.0) if spread > 0.0 else 0.0
+    spread = np.square(about(j, np.ones(len(j)))).sum() / max(1, len(j) - len(np.unique(strata)))
+    theirs = np.where(weight > 0.0, h, 0.0)
+    shared = (weight * about(j, weight) * about(theirs, weight)).sum() / max(weight.sum(), 1e-300)
+    return min(max(float(shared / spread) * rest, 0.0), 1.0) if spread > 0.0 else 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RoganGladen:
     """A rate of positives, corrected by the judge's error rates.
 
@@ -282,8 +299,8 @@ def rogan_gladen(
     """The rate that people would give, by the judge's rate, recall and specificity.
 
     (rate + specificity - 1) / J, cut to [0, 1]; the interval is the delta method's, of all three
-    together. Where J is near 0 the quotient means nothing: there is no interval, and a reason, where
-    the interval of J holds 0.
+    together. Where J is near 0 the quotient means nothing: where the interval of J holds 0 there is
+    none, and a reason.
 
     Parameters
     ----------
@@ -308,7 +325,8 @@ def rogan_gladen(
     sides = [weight * (h == side) for side in (1.0, 0.0)]
     if any((side > 0.0).sum() < 2 for side in sides):
         why = "under two labelled items of one outcome: the judge's errors on them are not known"
-        return RoganGladen(*[math.nan] * 5, refused=why)
+        none = dict.fromkeys(("value", "low", "high", "youden", "youden_low"), math.nan)
+        return RoganGladen(**none, refused=why)
     (of_one, recall), (of_zero, wrong) = (
         (side / side.sum(), float((side * j).sum() / side.sum())) for side in sides
     )
@@ -324,5 +342,9 @@ def rogan_gladen(
     else:
         refused = f"Youden's J is {youden:.2f}, and its interval holds 0: the judge hardly tells"
         refused += " right from wrong"
-    found = (float(np.clip(one, 0.0, 1.0)) for one in (value, value - ends, value + ends))
-    return RoganGladen(*found, youden=youden, youden_low=youden_low, refused=refused)
+    point, low, high = (
+        float(np.clip(one, 0.0, 1.0)) for one in (value, value - ends, value + ends)
+    )
+    return RoganGladen(
+        value=point, low=low, high=high, youden=youden, youden_low=youden_low, refused=refused
+    )

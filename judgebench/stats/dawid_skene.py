@@ -18,12 +18,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Floats: TypeAlias = NDArray[np.float64]
+Ints: TypeAlias = NDArray[Any]
 Model = Literal["full", "one-coin"]
 
 FEWEST_JUDGES = 3
@@ -106,11 +107,11 @@ def dawid_skene(
             f"under {FEWEST_JUDGES}"
         )
     patterns, place, times = _distinct(codes, n_labels)
-    votes = np.stack([patterns == label for label in range(n_labels)], axis=-1)  # (J, P, L)
-    _check_overlap(votes.any(axis=-1))
+    votes = (patterns[..., None] == np.arange(n_labels)).astype(np.float64)  # (J, patterns, L)
+    _check_overlap(patterns >= 0)
     shares = votes.sum(axis=0) / np.maximum(votes.sum(axis=(0, 2)), 1)[:, None]
-    there = votes.any(axis=(0, 2))
-    votes, weight = votes[:, there].astype(np.float64), times[there].astype(np.float64)
+    there = np.asarray((patterns >= 0).any(axis=0))
+    votes, weight = votes[:, there], times[there].astype(np.float64)
     drawn = np.random.default_rng(seed)
     fits = []
     for start in range(max(1, starts)):
@@ -138,7 +139,7 @@ def dawid_skene(
     )
 
 
-def _distinct(codes: NDArray[np.integer], n_labels: int) -> tuple[Floats, Floats, Floats]:
+def _distinct(codes: Ints, n_labels: int) -> tuple[Ints, Ints, Ints]:
     """The distinct columns, which of them each item is, and how often each occurs."""
     width, place = 1, np.zeros(codes.shape[1], np.int64)
     for row in codes:
@@ -167,8 +168,9 @@ def _climb(
     votes: Floats, weight: Floats, posterior: Floats, model: Model
 ) -> tuple[float, int, Floats, Floats, Floats]:
     """Log-likelihood, steps, prior, confusion, posterior: the top above a start."""
-    n_labels, last = votes.shape[2], -math.inf
-    for step in range(1, _MOST_STEPS + 1):
+    n_labels, top, climbed, steps = votes.shape[2], -math.inf, math.inf, 0
+    while climbed >= _CLIMBED and steps < _MOST_STEPS:
+        steps += 1
         held = posterior * weight[:, None]
         prior = held.sum(axis=0) / weight.sum()
         counts = np.stack([held.T @ its for its in votes])  # (J, true, said)
@@ -180,18 +182,14 @@ def _climb(
         confusion = np.where(whole > 0, counts / np.where(whole > 0, whole, 1.0), np.nan)
         with np.errstate(divide="ignore"):
             known = np.log(np.maximum(np.nan_to_num(confusion, nan=1.0), 1e-300))
-            terms = np.log(prior) + sum(
-                its @ one.T for its, one in zip(votes, known, strict=True)
-            )
+            terms = np.log(prior) + sum(its @ one.T for its, one in zip(votes, known, strict=True))
         most = terms.max(axis=1, keepdims=True)
         each = np.exp(terms - most)
         total = each.sum(axis=1, keepdims=True)
-        top = float(weight @ (most + np.log(total))[:, 0])
         posterior = each / total
-        if top - last < _CLIMBED:
-            break
-        last = top
-    return top, step, prior, confusion, posterior
+        last, top = top, float(weight @ (most + np.log(total))[:, 0])
+        climbed = top - last
+    return top, steps, prior, confusion, posterior
 
 
 def _residuals(

@@ -1,0 +1,330 @@
+"""What judges say of models, corrected by what people say of a sample of the answers.
+
+A judge's mean over all items, people's labels on some of them, and the probabilities with which
+these were drawn make the mean that people would give (`judgebench.stats.correction`); of two models
+the same is made of their differences, item by item. What people say together is the majority of
+their labels, and the mean of their scores and comparisons.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from judgebench.columns import counted, marked, same, select_rows
+from judgebench.config import Panel
+from judgebench.metrics.board_kinds import BoardKind
+from judgebench.metrics.combine import panel_verdicts
+from judgebench.metrics.intervals import LEAST, Floats
+from judgebench.metrics.item_means import item_means
+from judgebench.metrics.paired import PairedModels, PairedTests, as_numbers, unit_of
+from judgebench.metrics.registry import NO_ENDS
+from judgebench.metrics.scores import scales_of
+from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable, read_table
+from judgebench.records import HUMAN, Estimate, is_human
+from judgebench.stats.correction import (
+    FEWEST_LABELS,
+    CorrectedMean,
+    corrected_mean,
+    quantile,
+    rogan_gladen,
+    two_samples,
+)
+from judgebench.stats.paired_tests import PairedTest, untested
+from judgebench.stats.resample import content_seed
+
+CORRECTED, ALONE, BY_RATES = "corrected", "labels_alone", "rogan_gladen"
+COUNT_AS, MORE = "labels_count_as", "more_labels"
+
+NOT_RANDOM = (
+    "people's labels are not known to be a random sample of its answers, so no interval is given; "
+    "`judgebench labels export` draws one"
+)
+FEW = f"no interval: under {FEWEST_LABELS} labels none was measured to hold"
+RARE = f"under {LEAST} labels of one outcome: its interval may be too narrow"
+
+Probabilities: TypeAlias = Mapping[str, float] | None
+"""By item, with which probability its label was drawn; None where nobody knows."""
+
+
+def people_verdicts(columns: Columns, kind: BoardKind) -> Columns:
+    """What people say together of the answers on a board, as a judge called ``human``."""
+    people = sorted(judge for judge in counted(columns["judge"]) if is_human(judge))
+    together = HUMAN not in people and len(people) > 1
+    its = select_rows(columns, np.flatnonzero(marked(columns["judge"], is_human)))
+    if together:
+        rule = "majority" if kind.kind == "label" else "mean"
+        its = panel_verdicts(its, Panel(judges=people, rule=rule, min_valid=1))
+    elif HUMAN in people:
+        its = select_rows(its, np.flatnonzero(marked(its["judge"], HUMAN.__eq__)))
+    return {**its, "judge": same(HUMAN, len(its["judge"]))}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """Of a model in the eyes of a judge: figures by metric, and the labels that they rest on."""
+
+    metrics: Mapping[str, Estimate]
+    labels: int
+
+
+def corrections(
+    columns: Columns,
+    kind: BoardKind,
+    labels: Sequence[str],
+    probability: Callable[[str], Probabilities],
+    *,
+    level: float,
+    width: float | None = None,
+) -> dict[tuple[str, str], Correction]:
+    """Every judge's mean of every model as people would have it.
+
+    Parameters
+    ----------
+    columns
+        The rows of a board.
+    labels
+        The declared ones, the positive one last.
+    probability
+        Of a model.
+    level
+        Of the intervals.
+    width
+        Of an interval that would be narrow enough, in the metric's units; a tenth of the scale if
+        not given.
+
+    Returns
+    -------
+    dict
+        By judge and model: `CORRECTED`; `ALONE`, from the labels alone; `BY_RATES`, of labels;
+        `COUNT_AS`, as how many labels these count; `MORE`, how many more make an interval of that
+        width. None of models that people have not labelled.
+    """
+    people = people_verdicts(columns, kind)
+    table = read_table(columns)
+    theirs = _on(table, people, kind, labels)
+    values, _, _, _ = as_numbers(columns, kind, labels)
+    scales = scales_of(people, range(len(people["kind"]))) if kind.kind == "score" else []
+    known: dict[str, Probabilities] = {}
+    found = {}
+    for j, judge in enumerate(table.judges):
+        if is_human(judge):
+            continue
+        rows = np.flatnonzero(table.judge_of == j)
+        own = scales_of(columns, rows) if kind.kind == "score" else []
+        means = item_means(table, rows, values, ends=NO_ENDS)
+        ends = scales[0] if kind.kind == "score" and len(scales) == 1 else (0.0, 1.0)
+        for m, model in enumerate(table.models):
+            said, labelled = means.mean[:, m], theirs[:, m]
+            there = (means.asked[:, m] > 0) | ~np.isnan(labelled)
+            if np.isnan(labelled).all() or not means.asked[:, m].any():
+                continue
+            if model not in known:
+                known[model] = probability(model)
+            made = _Made(
+                judge=said[there], people=labelled[there], unit=table.unit_of[there],
+                items=[table.items[i] for i in np.flatnonzero(there)], drawn=known[model],
+                seed=content_seed(judge, model), level=level, scale=unit_of(kind), ends=ends,
+            )  # fmt: skip
+            why = None if own == scales else "the judge and people score on different scales"
+            found[judge, model] = made.correction(width, kind.kind == "label", why)
+    return found
+
+
+def _on(table: VerdictTable, people: Columns, kind: BoardKind, labels: Sequence[str]) -> Floats:
+    """People's means of each item and model of a table that has all of theirs."""
+    own = read_table(people)
+    values, _, _, _ = as_numbers(people, kind, labels)
+    found = np.full(table.shape, np.nan)
+    at = np.ix_(np.searchsorted(table.items, own.items), np.searchsorted(table.models, own.models))
+    found[at] = item_means(own, np.arange(len(values)), values, ends=NO_ENDS).mean
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """A judge's values and people's, from which figures are made."""
+
+    judge: Floats
+    people: Floats
+    unit: Ints
+    items: Sequence[str]
+    drawn: Probabilities
+    seed: int
+    level: float
+    scale: float
+    ends: tuple[float, float]
+
+    def mean(self, power: float | None = None) -> CorrectedMean:
+        """PPI++ of these; without an interval where nobody knows how labels were drawn."""
+        drawn = self.drawn
+        if drawn is None:
+            found = corrected_mean(self.judge, self.people, power=power, seed=self.seed)
+            return replace(found, error=math.nan, undefined=found.undefined or NOT_RANDOM)
+        probability = np.array([drawn.get(item, math.nan) for item in self.items])
+        found = corrected_mean(
+            self.judge, np.where(np.isnan(probability), np.nan, self.people), probability,
+            unit=self.unit, power=power, seed=self.seed,
+        )  # fmt: skip
+        if found.n_labels < FEWEST_LABELS:
+            found = replace(found, error=math.nan, undefined=found.undefined or FEW)
+        return found
+
+    def estimate(self, found: CorrectedMean, method: str) -> Estimate:
+        """With its interval, which ends where the scale does."""
+        low, high = (float(np.clip(end, *self.ends)) for end in found.interval(self.level))
+        return self._estimate((found.value, low, high), found.n_labels, method, found.undefined)
+
+    def _estimate(
+        self,
+        figures: Sequence[float],
+        n: int,
+        method: str,
+        why: str | None,
+        scale: float | None = None,
+    ) -> Estimate:
+        value, low, high = (one * (self.scale if scale is None else scale) for one in figures)
+        known = not math.isnan(value)
+        return Estimate(
+            value=value, low=low, high=high, n=n, units=len(self.items), level=self.level,
+            missing=int(np.isnan(self.judge).sum()),
+            method=f"{method}; {why}" if known and why else method if known else "",
+            undefined=None if known else why,
+        )  # fmt: skip
+
+    def correction(self, width: float | None, binary: bool, why: str | None) -> Correction:
+        if why is not None:
+            nothing = self._estimate([math.nan] * 3, 0, "", why)
+            return Correction(metrics={CORRECTED: nothing}, labels=0)
+        found, alone = self.mean(), self.mean(power=0.0)
+        n = found.n_labels
+        caution = ""
+        if binary and math.isfinite(found.error):
+            right = float(np.nansum(self.people))
+            caution = f"; {RARE}" if min(right, n - right) < LEAST else ""
+        how = f"PPI++, lambda {found.power:.2f}, {n} labels, two halves, Student's t{caution}"
+        metrics = {
+            CORRECTED: self.estimate(found, how),
+            ALONE: self.estimate(alone, f"{n} labels alone, Student's t{caution}"),
+        }
+        if binary and self.drawn is not None:
+            by_rates = rogan_gladen(
+                self.judge, self.people, [self.drawn.get(item, math.nan) for item in self.items],
+                unit=self.unit, level=self.level,
+            )  # fmt: skip
+            figures = by_rates.value, by_rates.low, by_rates.high
+            refused = by_rates.refused is not None
+            metrics[BY_RATES] = self._estimate(
+                [math.nan] * 3 if refused else figures, n, "delta method", by_rates.refused
+            )
+        worth = found.count_as(alone)
+        narrow = 0.1 * (self.ends[1] - self.ends[0]) if width is None else width / self.scale
+        needed = found.labels_for(narrow, self.level)
+        more = math.nan if math.isinf(needed) else max(0.0, needed - n)
+        nobody = "labels of all items would not be enough: more items are needed"
+        reason = nobody if math.isinf(needed) else found.undefined
+        none = (math.nan, math.nan)
+        metrics[COUNT_AS] = self._estimate((worth, *none), n, "", found.undefined, 1.0)
+        metrics[MORE] = self._estimate((more, *none), n, "", reason, 1.0)
+        return Correction(metrics=metrics, labels=n)
+
+
+# two models --------------------------------------------------------------------------------------
+
+
+def corrected_pair(
+    pair: PairedModels,
+    people: PairedModels,
+    drawn: tuple[Probabilities, Probabilities],
+    *,
+    alpha: float,
+) -> tuple[PairedModels, PairedTests]:
+    """Two models as people would compare them, by a judge's verdicts on all and people's on some.
+
+    Paired where people labelled both on the same items: PPI++ of the differences. Else by both
+    corrected means, which share the items that the judge saw (two samples of labels).
+
+    Parameters
+    ----------
+    pair, people
+        The judge's verdicts on both, and people's.
+    drawn
+        Of the candidate and of the baseline; a mean of its own (one half) needs none.
+    alpha
+        As for `judgebench.metrics.paired.compare`.
+
+    Returns
+    -------
+    pair, tests
+        The pair under the name of the metric and ``/corrected``. What the judge did not say is no
+        case of its own: the estimate holds whatever it misses. Not comparable, and why, where
+        nobody knows how labels were drawn or too few are there.
+    """
+    place = {item: at for at, item in enumerate(people.items)}
+    at = np.array([place.get(item, -1) for item in pair.items], dtype=np.int64)
+    theirs = np.where((at >= 0)[:, None], people.mean[at] if len(place) else np.nan, np.nan)
+    chances = np.array(
+        [
+            [math.nan if one is None else one.get(item, math.nan) for one in drawn]
+            for item in pair.items
+        ]
+    ).reshape(-1, 2)
+    theirs = np.where(np.isnan(chances), np.nan, theirs)
+    labelled = ~np.isnan(theirs)
+    both = labelled.all(axis=1)
+    seed = content_seed(pair.judge, pair.metric)
+    how: dict[str, Any] = {"unit": pair.unit_of, "seed": seed}
+    sides = [corrected_mean(pair.mean[:, m], theirs[:, m], chances[:, m], **how) for m in range(2)]
+    found: CorrectedMean | None = None
+    why: str | None = None
+    if any(one is None for one in drawn):
+        why = NOT_RANDOM
+    elif (pair.stratum != 0).any():
+        why = "categories count equally here, and corrected scores weigh items alike"
+    elif pair.width != people.width:
+        why = "the judge and people score on different scales"
+    elif both.sum() >= 0.9 * labelled.sum(axis=0).max(initial=1):
+        difference = np.where(both, theirs[:, 0] - theirs[:, 1], np.nan)
+        said = pair.mean[:, 0] - pair.mean[:, 1]
+        found = corrected_mean(said, difference, chances.min(axis=1), **how)
+    else:
+        found = two_samples(*sides)
+    if found is not None:
+        why = found.undefined or (FEW if found.n_labels < FEWEST_LABELS else None)
+    named = replace(pair, metric=f"{pair.metric}/{CORRECTED}", why_not=pair.why_not or why)
+    test = (
+        untested(math.nan, units=0, alpha=alpha, method=why or "")
+        if found is None or why is not None
+        else _test(found, alpha)
+    )
+    candidate, baseline = (math.nan if why else side.value for side in sides)
+    return named, PairedTests(
+        observed=test, worst=None, best=None, bounded=True, candidate=candidate, baseline=baseline
+    )
+
+
+def _test(found: CorrectedMean, alpha: float) -> PairedTest:
+    from scipy.special import stdtr
+
+    def bounds(level: float) -> tuple[float, float]:
+        half = quantile(1.0 - level, found.dof) * found.error
+        return found.value - half, found.value + half
+
+    worse = float(stdtr(found.dof, found.value / found.error))
+    return PairedTest(
+        difference=found.value,
+        alpha=alpha,
+        bounds=bounds,
+        passing=lambda level: bounds(level)[0],
+        p_worse=worse,
+        p_better=1.0 - worse,
+        spread=found.error * math.sqrt(found.n_labels),
+        units=found.n_labels,
+        binary=False,
+        method=f"PPI++, lambda {found.power:.2f}, {found.n_labels} labels, Student's t",
+        unit="label",
+    )
