@@ -147,11 +147,11 @@ def main() -> None:
     print(f"{options.trials} draws of {N_ITEMS} questions, seed {SEED}; {N_LABELS} labels each")
     print("ppi: PPI++, lambda of two halves, Student's t. plain: lambda of all labels, normal.")
     print("labels: people alone. weighted: labels drawn twice as often where the judge says wrong.")
-    print("naive: the judge alone. pairs: differences of two models. given: has an interval.")
+    print("naive: the judge alone. given: in so many of them Rogan and Gladen's has an interval.")
+    print("width: of ppi over labels. pairs: differences of two models, by ppi and by the judge.")
     print(f"{'judge':12s}" + "".join(f"{name:>13s}" for name in COLUMNS), end="")
-    print(
-        f"{'worst model':>12s}{'its rate':>9s}{'width/labels':>13s}{'pairs ppi':>10s}{'naive':>7s}"
-    )
+    heads = (("given", 9), ("lowest model", 14), ("its rate", 9), ("width", 7), ("pairs", 8))
+    print("".join(f"{name:>{wide}s}" for name, wide in (*heads, ("naive", 8))))
     began = time.process_time()
     outside = []
     for place, (judge, judged) in enumerate(zip(judges, said, strict=True)):
@@ -160,13 +160,12 @@ def main() -> None:
         lowest = int(its["ppi"][:, 0].argmin())
         shares = "".join(f"{coverage(its[name]):13.1f}" for name in COLUMNS)
         width = its["ppi"][:, 1].mean() / its["labels"][:, 1].mean()
-        print(
-            f"{judge:12s}{shares}{100 * its['rogan_gladen'][:, 2].mean():9.0f}"
-            f"{100 * its['ppi'][lowest, 0]:13.1f}"
-            f"{np.nanmean(people[lowest]):9.2f}{width:13.2f}"
-            f"{100 * pairs['ppi']:10.1f}{100 * pairs['naive']:7.1f}",
-            flush=True,
+        rest = (
+            f"{100 * its['rogan_gladen'][:, 2].mean():9.0f}{100 * its['ppi'][lowest, 0]:14.1f}"
+            f"{np.nanmean(people[lowest]):9.2f}{width:7.2f}"
+            f"{100 * pairs['ppi']:8.1f}{100 * pairs['naive']:8.1f}"
         )
+        print(f"{judge:12s}{shares}{rest}", flush=True)
         outside += [
             (judge, models[m], np.nanmean(people[m]), share)
             for m, share in enumerate(100 * its["ppi"][:, 0])

@@ -17,6 +17,7 @@ from typing import ClassVar
 
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.board_kinds import BoardKind
+from judgebench.metrics.correction import CORRECTED
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.paired import (
     HEAD_TO_HEAD,
@@ -62,6 +63,8 @@ DIRECTLY = (
     "and the first one's win rate is tested against 50 %, a draw"
 )
 """What the rows of comparisons with each other are."""
+
+TUNED = "corrected: the difference is estimated by itself, and not that of the two columns"
 
 _NAMES = ("first", "candidate"), ("second", "baseline")
 
@@ -538,6 +541,7 @@ class _Test(PairQuestion):
             said = [] if changed is None else [changed]
         said += [] if stacks is None else [stacks.said]
         floor = self.data.which.coverage_floor
+        said += [TUNED] if self.pair.metric.endswith(f"/{CORRECTED}") else []
         return (
             self.data.suspicious(self.two)
             + said
