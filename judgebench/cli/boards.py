@@ -56,7 +56,8 @@ ALPACA_EVAL = "alpaca-eval"
     "panels",
     multiple=True,
     metavar="JUDGES",
-    help="Also combine these judges: a,b,c or mean(a,b) or majority(a,b,c;min_valid=2).",
+    help="Also combine these judges: a,b,c or mean(a,b) or majority(a,b,c;min_valid=2), or "
+    "dawid_skene(a,b,c), one_coin(a,b,c): weighed by how often they are right.",
 )
 @click.option(
     "--length-control",
@@ -136,7 +137,8 @@ def leaderboard(
     The same store gives the same output, to the byte, in every format but that of a terminal.
 
     A panel's verdict is what most of its judges say (majority, the rule where none is written) or
-    their mean; more than half of the judges have to be readable, or as many as min_valid says.
+    their mean, or by dawid_skene and one_coin what is likeliest, judges weighed by how they agree;
+    more than half of the judges have to be readable, or as many as min_valid says.
     Panels that suites declared are shown without being asked for.
 
     Length-controlled win rates stand beside win rates where a calibration is for the judge and the
