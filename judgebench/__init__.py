@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from judgebench.api import nights as nights
     from judgebench.api import open_store as open_store
     from judgebench.api import plan as plan
+    from judgebench.api import probe as probe
     from judgebench.api import ranking as ranking
     from judgebench.api import replies as replies
     from judgebench.api import reproduce as reproduce
@@ -98,6 +99,7 @@ __all__ = [
     "nights",
     "open_store",
     "plan",
+    "probe",
     "ranking",
     "replies",
     "reproduce",

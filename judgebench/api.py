@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     from judgebench.reports.nights import Nights
     from judgebench.reports.pair_tests import Texts
     from judgebench.reports.plan import Plan
+    from judgebench.reports.probe import ProbeReport
     from judgebench.reports.ranking_control import Control
     from judgebench.reports.ranking_tables import Rankings
     from judgebench.reports.replies import JudgedReply, Replies
@@ -2482,6 +2483,73 @@ def try_judge(
         )
         names |= {one.key: one.title for one in work.assignments}
         return outcome, [report.trial_reply(opened, *result, names) for result in results]
+
+
+def probe(
+    judge: str,
+    *,
+    suite: Path | str | None = None,
+    benchmark: str | None = None,
+    items: int = 10,
+    kinds: str | Sequence[str] = (),
+    prompts: Sequence[Path | str] = (),
+    base_url: str | None = None,
+    max_cost: float | None = None,
+    ask: bool = True,
+    seed: int = 0,
+    store: Results = None,
+    progress: Progress | None = None,
+) -> ProbeReport:
+    """Dummy answers, attacks, the same again, another prompt, references in another order.
+
+    >>> found = judgebench.probe("dice", suite="suite.yaml", items=2, kinds=["attack"])
+    >>> sorted({row.variant for row in found.rows})
+    ['injected-verdict', 'injection', 'null-model', 'unknown']
+
+    Parameters
+    ----------
+    judge
+        Of the suite, by its way of judging, or PROVIDER/MODEL, which judges in the benchmark's
+        usual way, at ``base_url``.
+    suite
+        Where it is said how the judge is asked; if None, the newest run of the store that says it.
+    benchmark, items, seed
+        Answers to so many of its items are probed with, drawn by the seed from those that were
+        judged; of the first benchmark that has the judge, if not given.
+    kinds
+        ``answers``, ``attack``, ``repeat``, ``prompt``, ``references``; all if not given.
+    prompts
+        Files of prompts, each a variant of the judge's own.
+    max_cost
+        US dollars. A judge that costs money is not asked without.
+    ask
+        Whether anybody is asked; else what it would take is said.
+
+    Raises
+    ------
+    UsageError
+        For a name that is not there, a benchmark whose answers nobody judged, and a budget that is
+        too small for the probes of one item.
+    """
+    from judgebench.reports.probe import probe as probe_judge
+
+    path = None if suite is None else Path(suite)
+    url = store_url(None if path is None else config.load_suite(path), store)
+    with open_live_store(url) as opened, shown(progress) as told:
+        return probe_judge(
+            opened,
+            judge,
+            suite=path,
+            benchmark=benchmark,
+            items=items,
+            kinds=_listed(kinds=kinds),
+            prompts=[Path(one) for one in prompts],
+            base_url=base_url,
+            max_cost=max_cost,
+            ask=ask,
+            seed=seed,
+            progress=told,
+        )
 
 
 def _work_on(

@@ -237,15 +237,27 @@ def labelable(store: Store, benchmark: str, version: str) -> Labelable:
     return Labelable(answered=answered, models=dict(models), kind=most, opponent=usual)
 
 
-def queue(asked: LabelTask, answered: Mapping[bytes, Collection[str]]) -> list[Cell]:
-    """All there is to label, in the order of the rater; ``answered`` as of `answered_by`."""
+def queue(
+    asked: LabelTask,
+    answered: Mapping[bytes, Collection[str]],
+    drawn: Collection[Cell] | None = None,
+) -> list[Cell]:
+    """All there is to label, in the order of the rater.
+
+    Parameters
+    ----------
+    answered
+        As of `answered_by`.
+    drawn
+        Only these, of a draw; all if None.
+    """
     against = None if asked.opponent is None else frozenset(answered.get(asked.opponent, ()))
     cells = [
         (item, model)
         for model in sorted(asked.models)
         if model != asked.opponent
         for item in sorted(answered.get(model, ()))
-        if against is None or item in against
+        if (against is None or item in against) and (drawn is None or (item, model) in drawn)
     ]
     seed = [asked.rater, asked.benchmark, asked.version, asked.opponent]
     random.Random(keys.content_key("label queue", seed)).shuffle(cells)
@@ -412,14 +424,19 @@ def presented(store: Store, asked: LabelTask, cell: Cell, kind: Kind) -> LabelIt
     answers = [store.answers_to(*at, key, [place.item_id]) for key in shown]
     scale = None
     if kind == "score":
-        said = (store.said_of(*at, place.item_id), store.some_of_each(*at, SAMPLED))
-        scale = next(filter(None, map(_scale_in, said)), LabelScale(low=1, high=10))
+        scale = _scale_in(store.said_of(*at, place.item_id)) or usual_scale(store, *at)
     return LabelItem(
         place=place,
         item=next(iter(store.items(*at, [place.item_id])), None),
         answers=tuple(next(a for a in its if (a.sample, a.turn) == (0, 0)) for its in answers),
         scale=scale,
     )
+
+
+def usual_scale(store: Store, benchmark: str, version: str) -> LabelScale:
+    """That of the judges of a benchmark, 1 to 10 where none scores in whole numbers."""
+    said = store.some_of_each(benchmark, version, SAMPLED)
+    return _scale_in(said) or LabelScale(low=1, high=10)
 
 
 def _scale_in(said: Columns) -> LabelScale | None:

@@ -1,20 +1,23 @@
-"""How what takes long grows with what there is: 10^3 to 10^6, ten times more each.
+"""How what takes long grows with what there is: 10^3 to 10^7, ten times more each.
 
-    python perf/growth.py [--most 1000000] [--engine sqlite|postgresql]
+    python perf/growth.py [--most 10000000] [--engine sqlite|postgresql|both]
 
-Verdicts appended through the queue of the thread that writes (each with its reply and spending, to
-a tenth of ``--most``: a million take minutes); all rows of a benchmark read into columns, in a
-process of its own, from a store made by SQL (half of its verdicts are that benchmark's);
-Bradley-Terry strengths of 200 models with ranks, from rows. CPU stands beside the clock, since
-others may be at work. 10^7 is in large_store.txt, whose code makes these stores (from 10^4 on).
+Stores of so many judgments are made by SQL, as in large_store.py, half of them on one benchmark.
+Of each all rows of that benchmark are read into columns, and its leaderboards are made with
+intervals and ranks, each in a process of its own, whose peak is the kernel's; then 20,000
+judgments come through the queue of the thread that writes, each with its reply and spending.
+Bradley-Terry strengths of 200 models with ranks are from so many rows in memory. CPU, without that
+of a server, stands beside the clock, since others may be at work.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import resource
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -28,6 +31,9 @@ import store_commits
 from rankings import compare, made_up, rank_models, timed
 
 LEAST = 1_000
+APPENDED = 20_000
+READINGS = {"all": "rows of a benchmark", f"{large_store.LARGE} ": "leaderboards"}
+"""What large_store.py reads, and in which words."""
 
 
 @contextmanager
@@ -37,25 +43,31 @@ def store(engine: str) -> Iterator[str]:
         yield url
 
 
-def line(what: str, n: int, seconds: float, cpu_s: float) -> None:
-    each = 1e6 * cpu_s / n
-    print(f"  {what:<34}{n:>12,}{seconds:10.3f} s{cpu_s:10.3f} s CPU{each:9.2f} µs each",
-          flush=True)  # fmt: skip
+def line(what: str, n: int, seconds: float, cpu_s: float, mb: float = 0.0) -> None:
+    peak = f"{mb:9.0f} MB" if mb else ""
+    print(f"  {what:<34}{n:>12,}{seconds:10.3f} s{cpu_s:10.3f} s CPU{peak}", flush=True)
 
 
-def append(engine: str, n: int) -> None:
-    with store(engine) as url:
-        before = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
-        seconds, _ = store_commits.through_the_queue(url, n, "grows")
-        # With the making of what is put.
-        line("appended", n, seconds, sum(resource.getrusage(resource.RUSAGE_SELF)[:2]) - before)
-
-
-def read(engine: str, n: int) -> None:
+def grown(engine: str, n: int) -> None:
+    """What is read of a store of ``n`` judgments, and then what is appended to it."""
     with store(engine) as url:
         large_store.make(url, n, 0)
-        took = large_store.best(url, "all")
-    line("all rows of a benchmark, read", took.rows or 1, took.seconds, took.cpu_s)
+        for what, title in READINGS.items():
+            took = large_store.best(url, what)
+            line(f"{title}, {engine}", n, took.seconds, took.cpu_s, took.mb)
+        appended = subprocess.run(
+            [sys.executable, __file__, "--append", url],
+            stdout=subprocess.PIPE, text=True, check=True,
+        )  # fmt: skip
+        line(f"{APPENDED:,} appended to it, {engine}", n, *json.loads(appended.stdout))
+
+
+def append(url: str) -> None:
+    """In a process of its own: prints seconds, of CPU (what is put is made in it), and MB."""
+    before = time.process_time()
+    seconds, _ = store_commits.through_the_queue(url, APPENDED, "grows")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    print(json.dumps([seconds, time.process_time() - before, peak]))
 
 
 def rank(n: int) -> None:
@@ -78,19 +90,21 @@ def sizes(most: int) -> Iterator[int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--most", type=int, default=1_000_000)
-    parser.add_argument("--engine", choices=["sqlite", "postgresql"], default="sqlite")
+    parser.add_argument("--most", type=int, default=10_000_000)
+    parser.add_argument("--engine", choices=["sqlite", "postgresql", "both"], default="both")
+    parser.add_argument("--append", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.append:
+        append(given.append)
+        return
     began = time.monotonic()
     print(
         f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores, "
-        f"load {os.getloadavg()[0]:.1f}; {given.engine}"
+        f"load {os.getloadavg()[0]:.1f}"
     )
-    for n in sizes(given.most // 10):
-        append(given.engine, n)
-    for n in sizes(given.most):
-        if n > LEAST:
-            read(given.engine, n)
+    for engine in ("sqlite", "postgresql") if given.engine == "both" else (given.engine,):
+        for n in sizes(given.most):
+            grown(engine, n)
     for n in sizes(given.most):
         rank(n)
     print(f"load {os.getloadavg()[0]:.1f} at the end, after {time.monotonic() - began:.0f} s")

@@ -119,6 +119,7 @@ class Best:
     """The best of a client's rounds, figure by figure."""
 
     calls_per_s: float
+    slowest: float
     cpu_ms: float
     fastest: Measured
 
@@ -126,7 +127,8 @@ class Best:
     def of(cls, rounds: Sequence[Measured]) -> Best:
         fastest = max(rounds, key=lambda measured: measured.calls_per_s)
         cpu_ms = min(measured.cpu_ms for measured in rounds)
-        return cls(calls_per_s=fastest.calls_per_s, cpu_ms=cpu_ms, fastest=fastest)
+        slowest = min(measured.calls_per_s for measured in rounds)
+        return cls(calls_per_s=fastest.calls_per_s, slowest=slowest, cpu_ms=cpu_ms, fastest=fastest)
 
 
 def compare(
@@ -144,8 +146,9 @@ def compare(
     here = f"{latency_ms} ms, {connections} connections"
     print(f"\n{here}: at most {possible:,.0f} calls/s", flush=True)
     print(
-        f"  {'':<25}calls/s   times  CPU ms  most in  calls    to first call       whole run\n"
-        f"  {'':<25}           ours    /call   flight            s     CPU s         s   CPU s"
+        f"  {'':<24}calls/s   times  CPU ms  most in  calls    to first call      whole run"
+        f" slowest\n  {'':<24}           ours    /call   flight            s    CPU s         s"
+        f"   CPU s   round"
     )
     ours = found[OURS]
     for name, its in found.items():
@@ -153,7 +156,8 @@ def compare(
         print(
             f"  {name:<24}{its.calls_per_s:8,.0f} {its.calls_per_s / ours.calls_per_s:7.2f}"
             f" {its.cpu_ms:7.2f} {run.most_in_flight:8} {run.calls:6}"
-            f" {run.start_s:9.1f} {run.start_cpu_s:9.1f} {run.wall_s:9.1f} {run.cpu_s:7.1f}",
+            f" {run.start_s:9.1f} {run.start_cpu_s:9.1f} {run.wall_s:9.1f} {run.cpu_s:7.1f}"
+            f" {its.slowest:8,.0f}",
             flush=True,
         )
     return list(_targets(found, possible, here))

@@ -139,6 +139,8 @@ def make(url: str, judgments: int, dimensions: int) -> str:
             connection.execute(text(f"INSERT INTO texts (sha, body) VALUES ({sha}, 'truncated')"))
             first = 1
             for number, n in enumerate(items.values(), 1):
+                if not n:  # a store too small for ten more benchmarks
+                    continue
                 where = {"n": n * each, "first": first}
                 place = {"benchmark": number, "items": n}
                 place["item"] = connection.execute(
@@ -152,6 +154,9 @@ def make(url: str, judgments: int, dimensions: int) -> str:
                 connection.execute(text(_JUDGMENTS.format(**said)), where)
                 connection.execute(text(_USES.format(**said)), where | place)
                 first += n * each
+            if engine == "postgresql":  # what comes through the queue goes on from here
+                after = "pg_get_serial_sequence('judgments', 'id'), max(id)"
+                connection.execute(text(f"SELECT setval({after}) FROM judgments"))
             made = time.monotonic()
         with store._database.writing() as connection:
             columns.rebuild(connection)

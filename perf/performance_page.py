@@ -22,7 +22,8 @@ class Row:
     """One figure, beside another where there is one.
 
     ``ours`` and ``other`` are patterns whose group is a number in ``file``. ``more`` says that more
-    is better. ``ratio`` finds a ratio that the file has itself, with its spread, ``mb`` the peak.
+    is better. ``ratio`` finds a ratio that the file has itself, with its spread, ``mb`` the peak,
+    ``slowest`` what the other had in its slowest round.
     """
 
     what: str
@@ -36,6 +37,7 @@ class Row:
     spread: str = ""
     bound: str = ""
     mb: str = ""
+    slowest: str = ""
 
     def cells(self) -> list[str]:
         value, other = number(self.file, self.ours), number(self.file, self.other)
@@ -46,6 +48,8 @@ class Row:
             times = value / other if self.more else other / value
             ratio = f"{times:,.2f}" if times < 10 else f"{times:,.0f}"
         there = "" if other is None else f"{self.beside}: {shown(other)}"
+        if there and (slowest := number(self.file, self.slowest)) is not None:
+            there += f" (slowest {shown(slowest)})"
         return [
             self.what,
             NOT_MEASURED if value is None else f"{shown(value)} {self.unit}",
@@ -85,6 +89,10 @@ def rival(name: str) -> str:
     return rf"20 ms, 64 connections.*?  {name} +{N}"
 
 
+def slowest(name: str) -> str:
+    return rf"20 ms, 64 connections.*?  {name} +(?:[\d,.]+ +){{9}}{N}\n"
+
+
 SECTIONS: dict[str, tuple[str, list[Row]]] = {
     "Start-up": (
         "CPU seconds of a whole process, since others were at work.",
@@ -101,7 +109,8 @@ SECTIONS: dict[str, tuple[str, list[Row]]] = {
         "client's.",
         [
             Row("a whole run", "judging.txt", SMALL, "calls/s", name, rival(pattern), more=True,
-                spread="best of 3 rounds", bound=f"latency: {bound}")
+                spread="best of 3 rounds", bound=f"latency: {bound}",
+                slowest=slowest(pattern))
             for name, pattern, bound in (
                 ("AsyncOpenAI", "AsyncOpenAI", "3,200"),
                 ("AsyncOpenAI over aiohttp", "AsyncOpenAI, aiohttp", "3,200"),
@@ -252,9 +261,7 @@ def curves() -> Iterator[str]:
     """What grows, ten times more each, as its figures have it."""
     yield "| what | n | s | CPU s | peak MB | figure |"
     yield "|---|---|---|---|---|---|"
-    grown = re.compile(
-        r"^  (\S.*?)  +([\d,]+) +([\d.]+) s +([\d.]+) s CPU +[\d.]+ µs each(?: +(\d+) MB)?$", re.M
-    )
+    grown = re.compile(r"^  (\S.*?)  +([\d,]+) +([\d.]+) s +([\d.]+) s CPU(?: +(\d+) MB)?$", re.M)
     found = [*grown.finditer(text("growth.txt"))]
     for one in found:
         what, n, seconds, cpu, mb = one.groups()

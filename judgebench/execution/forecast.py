@@ -22,6 +22,7 @@ from judgebench.config import Endpoint
 from judgebench.dialogue import REPLY_LIMITS, Dialogue
 from judgebench.execution.plan import (
     Answers,
+    JudgeCall,
     answer_calls,
     baseline_of,
     judge_calls,
@@ -333,6 +334,17 @@ def plan(
     return rows if occasion is None or store is None else [*rows, *planned.again(store, occasion)]
 
 
+def plan_calls(
+    work: ResolvedSuite,
+    store: Store | None,
+    pool: ProviderPool,
+    asked: Iterable[tuple[JudgeAssignment, Sequence[JudgeCall]]],
+) -> list[PlanRow]:
+    """As `plan`, of calls that are known: a row for some of one judge; none is counted twice."""
+    planned = _Plan(work, store, pool, None)
+    return [planned.of_calls(assignment, calls) for assignment, calls in asked]
+
+
 def by_asker(rows: Iterable[PlanRow]) -> dict[str, Range | None]:
     """What each judge and model would cost; None where a price is not known."""
     found: dict[str, Range | None] = {}
@@ -371,25 +383,32 @@ class _Plan:
         anchors = Anchors(store, self.work.assignments, occasion)
         for assignment in self.work.assignments:
             for config, questions in anchors.calls([assignment]).values():
-                scale = self.scales.of(assignment.title, config, assignment.key, judges=True)
-                tokens, calls = Tokens(), 0
-                for question in questions:
-                    requests = self._next_requests(question.dialogue())
-                    calls += len(requests)
-                    for request in requests:
-                        tokens += scale.call(request)
-                yield PlanRow(
-                    benchmark=assignment.asked.benchmark.name,
-                    version=assignment.asked.benchmark.version,
-                    model=ANCHORS,
-                    judge=assignment.name,
-                    items=len(questions),
-                    distinct_items=len(questions),
-                    verdicts=len(questions),
-                    judge_calls=calls,
-                    recorded=len(questions) - calls,
-                    **_takes(scale, tokens),
-                )
+                yield self.of_calls(replace(assignment, config=config), questions)
+
+    def of_calls(self, assignment: JudgeAssignment, questions: Sequence[JudgeCall]) -> PlanRow:
+        """What some calls of one judge take, about answers of several models."""
+        benchmark = assignment.asked.benchmark
+        row = PlanRow(
+            benchmark=benchmark.name,
+            version=benchmark.version,
+            model=ANCHORS,
+            judge=assignment.name,
+            items=len(questions),
+            distinct_items=len(questions),
+            verdicts=len(questions),
+        )
+        if not assignment.asks or assignment.config is None:
+            return row
+        scale = self.scales.of(assignment.title, assignment.config, assignment.key, judges=True)
+        tokens, calls = Tokens(), 0
+        for question in questions:
+            requests = self._next_requests(question.dialogue())
+            calls += len(requests)
+            for request in requests:
+                tokens += scale.call(request)
+        return replace(
+            row, judge_calls=calls, recorded=len(questions) - calls, **_takes(scale, tokens)
+        )
 
     def _stack(self, candidate: Candidate) -> Runtime | None:
         if self.store is None or candidate.local is None:

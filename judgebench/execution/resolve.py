@@ -240,7 +240,7 @@ def resolve(
     """
     to = narrowing or Narrowing()
     whole, suite = suite, suite.narrowed(to)
-    asked = (given,) if given else tuple(_asked(config) for config in suite.benchmarks)
+    asked = (given,) if given else tuple(resolved_benchmark(config) for config in suite.benchmarks)
     warnings: tuple[str, ...] = ()
     if to.shard is not None:
         chunk = _generated_together(whole)
@@ -256,7 +256,7 @@ def resolve(
         if count > 1:
             raise ConfigError(f"the suite names the benchmark {name}@{version} {count} times")
     assignments = tuple(
-        _assignment(a, name, judge, suite, only)
+        assign(a, name, judge, suite, only)
         for a in asked
         for name in a.config.judges
         for judge, only in _judges_called(suite, a, name)
@@ -332,7 +332,8 @@ def endpoints(work: ResolvedSuite) -> dict[str, Endpoint]:
     return {**models, **judges}
 
 
-def _asked(config: BenchmarkConfig) -> ResolvedBenchmark:
+def resolved_benchmark(config: BenchmarkConfig) -> ResolvedBenchmark:
+    """A benchmark of a suite with the items that it asks."""
     benchmark: Benchmark
     if config.lm_eval_task is not None:
         benchmark = task = task_benchmark(config)
@@ -356,9 +357,14 @@ def _judges_called(
     return judge_assignment(suite, asked.config, name)
 
 
-def _assignment(
-    asked: ResolvedBenchmark, name: str, config: JudgeConfig | None, suite: Suite, only: str | None
+def assign(
+    asked: ResolvedBenchmark,
+    name: str,
+    config: JudgeConfig | None,
+    suite: Suite,
+    only: str | None = None,
 ) -> JudgeAssignment:
+    """A judge on a benchmark: as the suite says, or by its way of judging; else as of `resolve`."""
     kinds = registry.names("judges")
     if config is None and name not in kinds:
         known = {*kinds, *(judge.name for judge in suite.judges)}

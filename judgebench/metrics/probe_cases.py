@@ -119,7 +119,7 @@ VARIANTS: tuple[Variant, ...] = (
     ),
 )
 
-KINDS: Mapping[str, str] = {
+KINDS: Mapping[Kind, str] = {
     "answers": "dummy answers, and the gold",
     "attack": "answers that speak to the judge",
     "repeat": "test and retest",

@@ -8,9 +8,11 @@ probability is the labels of the stratum over the answers there are.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
+import numpy as np
+
+from judgebench.columns import counted, marked, select_rows
 from judgebench.records import JsonObject, is_human
 from judgebench.store import Store
 
@@ -36,6 +38,12 @@ def draws(store: Store, benchmark: str, version: str) -> list[JsonObject]:
     return list(its.values())
 
 
+def drawn_cells(draw: JsonObject, models: Iterable[bytes]) -> list[tuple[str, bytes]]:
+    """Item and key of the model of each answer of a draw, of these models, in the order drawn."""
+    key_of = {key.hex()[:12]: key for key in models}
+    return [(item, key_of[model]) for item, model, _ in draw["cells"] if model in key_of]
+
+
 def sampling_probabilities(
     store: Store, benchmark: str, version: str, *, model: str, opponent: str | None = None
 ) -> Mapping[str, float] | None:
@@ -58,7 +66,10 @@ def sampling_probabilities(
         None where it is not known: the labels are no random sample, or of a stratum with answers
         of this model nothing has been labelled yet.
     """
-    labels, judged = _labelled(store, benchmark, version, opponent)
+    people = [judge.id for judge in store.judges() if is_human(judge.name)]
+    if not people:
+        return None
+    labels = _cells(store, benchmark, version, opponent, judges=people)
     mine = {item for item, of in labels if of == model}
     found = []
     for draw in draws(store, benchmark, version):
@@ -68,6 +79,8 @@ def sampling_probabilities(
     if not found:
         key = next((one.key for one in store.models() if one.id == model), b"")
         everything = {item for item, n in store.answered(benchmark, version, key) if n == 0}
+        both = [model] if opponent is None else [model, opponent]
+        judged = _cells(store, benchmark, version, opponent, models=both)
         everything |= {item for item, of in judged if of == model}
         return dict.fromkeys(mine, 1.0) if mine and mine >= everything else None
     _, draw, cells = max(found, key=lambda one: one[0])
@@ -82,19 +95,21 @@ def sampling_probabilities(
     return {item: share[at] for (item, of), at in cells.items() if of == model and item in mine}
 
 
-def _labelled(
-    store: Store, benchmark: str, version: str, opponent: str | None
-) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
-    """Items and model ids that people have labelled, and that anybody has judged; first answers."""
-    labels: set[tuple[str, str]] = set()
-    judged: set[tuple[str, str]] = set()
-    table: Mapping[str, Any] = store.verdicts(benchmark, version)
-    names = ("item_id", "model_id", "opponent_id", "judge", "kind", "sample", "turn")
-    for item, one, other, judge, kind, sample, turn in zip(*(table[n] for n in names), strict=True):
+def _cells(
+    store: Store, benchmark: str, version: str, opponent: str | None, **only: list[str]
+) -> set[tuple[str, str]]:
+    """Items and model ids of the first answers that have a verdict, of some models or judges.
+
+    A pair is one of its model, whoever was called the opponent.
+    """
+    table = store.board_verdicts(benchmark, version, **only)
+    further = marked(table["sample"], bool) | marked(table["turn"], bool)
+    names = ("item_id", "model_id", "opponent_id", "kind")
+    its = select_rows({name: table[name] for name in names}, np.flatnonzero(~further))
+    found = set()
+    for item, one, other, kind in counted(*(its[name] for name in names)):
         if opponent is not None and one == opponent and other is not None:
-            one, other = other, one  # of a pair, whoever was called the opponent
-        if (sample, turn, other) == (0, 0, opponent):
-            judged.add((item, one))
-            if kind != "unreadable" and is_human(judge):
-                labels.add((item, one))
-    return labels, judged
+            one, other = other, one
+        if other == opponent and not ("judges" in only and kind == "unreadable"):
+            found.add((item, one))
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -85,6 +86,34 @@ def test_a_judge_is_served_by_as_many_processes_as_there_is_room_for(machine: Pa
         assert run.counts["judged"] > 0
         assert {one["gpu"] for one in run.spend["gpus"]} == {0, 1}
         assert run.spend["gpus"][0]["mean_use"] == pytest.approx(0.8)
+
+
+SGLANG = """
+import os, runpy, sys
+with open({log!r}, "a") as log:
+    log.write(os.environ["CUDA_VISIBLE_DEVICES"] + ": " + " ".join(sys.argv[1:]) + "\\n")
+sys.argv = [{server!r}, "--port", sys.argv[sys.argv.index("--port") + 1]]
+runpy.run_path({server!r}, run_name="__main__")
+"""
+
+
+def test_sglang_serves_a_judge_as_well(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = machine / "packages" / "sglang"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    said = {"log": str(machine / "started"), "server": str(LOOPBACK)}
+    (package / "launch_server.py").write_text(SGLANG.format(**said))
+    monkeypatch.syspath_prepend(str(package.parent))
+    monkeypatch.setenv("PYTHONPATH", str(package.parent), prepend=os.pathsep)
+    judge = served(machine, "sglang", args={"max_model_len": 4096})
+    done = runs.typed("run", suite(machine, judge, {"devices": "2"}), "--quiet")
+    assert done.code == 0, done.err
+    (line,) = started(machine)
+    assert line.startswith(f"2: --model-path {machine / 'judge-8b'} --host 127.0.0.1 --port")
+    assert "--context-length 4096" in line
+    assert line.endswith("--disable-radix-cache")
+    with open_store(runs.store_url(machine), read_only=True) as store:
+        assert store.runs()[0].counts["judged"] > 0
 
 
 def test_what_does_not_fit_is_refused_before_anything_starts(machine: Path) -> None:

@@ -187,7 +187,7 @@ def test_a_killed_driver_a_lost_node_and_one_that_joins_give_the_board_of_one_ma
     here = path.parent
     first, second = (cluster.add_node(**ONE_MODEL) for _ in range(2))
     gone = raylet(first)
-    driver = runs.start("run", path, "--quiet")
+    driver, beside = runs.start("run", path, "--quiet"), None
     try:
         runs.eventually(lambda: asked.held(0, first, second), 60)
         asked.let_pass(4)
@@ -201,16 +201,22 @@ def test_a_killed_driver_a_lost_node_and_one_that_joins_give_the_board_of_one_ma
         asked.let_pass(8)
         runs.eventually(lambda: asked.held(8, first, second))
         runs.eventually(lambda: stored(here) == 12)
+        # Another cluster, of this machine alone, on the same store: it waits for what is asked.
+        beside = runs.start("run", path, "--executor", "local")
         cluster.remove_node(first, allow_graceful=False)
         third = cluster.add_node(**ONE_MODEL)
         runs.eventually(lambda: asked.held(10, third), 60)
         asked.let_pass(10**6)
         _, said = driver.communicate(timeout=90)
+        _, said_beside = beside.communicate(timeout=90)
     finally:
-        if driver.poll() is None:
-            os.killpg(driver.pid, signal.SIGKILL)
-            driver.wait()
+        for one in (driver, beside):
+            if one is not None and one.poll() is None:
+                os.killpg(one.pid, signal.SIGKILL)
+                one.wait()
     assert driver.returncode == 0, said
+    assert beside is not None and beside.returncode == 0, said_beside
+    assert "0 generations" in said_beside
     assert "its worker was lost, what it was asked goes to another" in said
     assert f"{ITEMS - 8} generations" in said
     again = Counter(prompt for one in asked.since(0) for prompt in one["asked"]) - prompts

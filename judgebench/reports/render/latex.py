@@ -51,7 +51,7 @@ def latex(document: Document) -> str:
     return "\n".join([*_PREAMBLE, *tables]) + "\n"
 
 
-def _text(text: str) -> str:
+def escaped(text: str) -> str:
     """Text that shows letter by letter, whatever it holds."""
     return _escaped(printable(text))
 
@@ -85,9 +85,12 @@ def _tabular(table: Table) -> list[str]:
         for i, column in enumerate(table.columns)
     ]
     shape = "".join(_shape(*one) for one in zip(table.columns, broken, strict=True))
-    titles = [_text(column.title) for column in table.columns]
+    titles = [escaped(column.title) for column in table.columns]
     rows = [
-        [_lines(cell) if breaks else _text(cell) for cell, breaks in zip(row, broken, strict=True)]
+        [
+            _lines(cell) if breaks else escaped(cell)
+            for cell, breaks in zip(row, broken, strict=True)
+        ]
         for row in table.rows
     ]
     return [

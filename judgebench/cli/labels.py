@@ -1,0 +1,152 @@
+"""``judgebench labels``: answers drawn for people, their labels back, and what comes of them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from judgebench.cli.options import level_option, report, store_option
+from judgebench.cli.streams import say
+
+if TYPE_CHECKING:
+    from judgebench.reports.document import Document
+
+KINDS = ("label", "preference", "score")
+kind_option = click.option(
+    "--kind", type=click.Choice(KINDS), help="What is asked for.  [default: what most judges give]"
+)
+
+
+@click.group("labels")
+def labels() -> None:
+    """People's labels: draw answers for them, take the labels in, report on a judge by them.
+
+    \b
+    Example:
+      judgebench labels export trivia_judging_mini --n 10 --output labels.html
+      judgebench labels import labels-*.jsonl
+      judgebench labels report trivia_judging_mini --judge contains
+    """
+
+
+@labels.command("export")
+@click.argument("benchmark")
+@click.option(
+    "--n", type=click.IntRange(min=1), default=100, show_default=True, help="How many answers."
+)
+@click.option(
+    "--sample",
+    type=click.Choice(("random", "stratified", "informative")),
+    default="random",
+    show_default=True,
+    help="random; stratified: as many of each stratum (--by); informative: more of where judges "
+    "disagree or are unsure. Each answer's probability is kept, and every report weights by it.",
+)
+@click.option(
+    "--by",
+    multiple=True,
+    default=("model", "category"),
+    show_default="model and category",
+    metavar="WHAT",
+    help="stratified: model, category, or verdict, which is that of --judge. Repeatable.",
+)
+@click.option("--judge", metavar="NAME", help="Whose verdicts are the strata of --by verdict.")
+@click.option(
+    "--model", "models", multiple=True, metavar="NAME", help="Only its answers. Repeatable."
+)
+@click.option("--against", metavar="MODEL", help="Of preferences: whom others are compared with.")
+@kind_option
+@click.option(
+    "--raters", type=click.IntRange(1, 99), default=2, show_default=True, help="How many people."
+)
+@click.option(
+    "--overlap",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="So many answers are labelled by all of them, each of the others by one.  [default: all]",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="For which answers are drawn.")
+@click.option(
+    "--format", "form", type=click.Choice(("html", "csv")), help="[default: as the suffix says]"
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("labels.html"),
+    show_default=True,
+    help="The file to send to the raters.",
+)
+@store_option
+def export_labels(benchmark: str, store: str, form: str | None, output: Path, **asked: Any) -> int:
+    """Draw answers of BENCHMARK (NAME or NAME@VERSION) and write one file that people label.
+
+    The file opens in any browser without a network, keeps labels there, and gives them back as
+    JSONL. It says nothing of models or of what judges said, and every rater has an order of their
+    own. How well kappa will be known is printed before anybody labels.
+
+    The same command again draws the same; a larger --n with the same --seed holds the smaller one.
+
+    \b
+    Examples:
+      judgebench labels export support --n 100 --raters 2
+      judgebench labels export alpaca_eval --kind preference --sample informative --n 200
+      judgebench labels export support --sample stratified --by verdict --judge gpt-4 --format csv
+    """
+    from judgebench.label_files import export_labels as export
+    from judgebench.reports.render import render
+
+    found = export(benchmark, output, store=store, form=form, **asked)
+    click.echo(render(found.document(), "table"), nl=False, err=True)
+    say(f"written: {output}; `judgebench labels import FILE…` takes in what comes back")
+    return 0
+
+
+@labels.command("import")
+@click.argument("paths", metavar="FILE…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--rater", metavar="NAME", help="Whose labels these are, where a file names nobody.")
+@store_option
+def import_labels(paths: tuple[Path, ...], rater: str | None, store: str) -> int:
+    """Take in what raters gave back, or any file that `judgebench import labels` takes.
+
+    All files are read before anything is stored; the same file again changes nothing, and a later
+    label of a rater counts from then on.
+    """
+    from judgebench.label_files import import_labels as take_in
+    from judgebench.progress import progress_for
+
+    with progress_for(sys.stderr) as progress:
+        take_in(paths, rater=rater, store=store, progress=progress)
+    return 0
+
+
+@report("report", labels)
+@click.argument("benchmark")
+@click.option("--judge", required=True, metavar="NAME", help="The judge that is held against them.")
+@kind_option
+@click.option(
+    "--epsilon",
+    type=click.FloatRange(0.0, 1.0),
+    default=0.1,
+    show_default=True,
+    help="Of the alternative annotator test, with three people: 0.2 beside experts, 0.15 beside "
+    "trained people.",
+)
+@level_option
+def label_report(benchmark: str, **asked: Any) -> Document:
+    """What a reviewer asks of a judge: kappas with people and of people, who says what, a sentence.
+
+    Answers that were drawn with unequal probabilities are weighted by one over them. With three
+    people and 30 questions the alternative annotator test says whether the judge may stand in for
+    one of them (arXiv 2501.10970).
+
+    \b
+    Examples:
+      judgebench labels report trivia_judging_mini --judge contains
+      judgebench labels report support --judge gpt-4 --format latex
+    """
+    from judgebench.label_files import judged_by_people
+
+    return judged_by_people(benchmark, **asked).document()

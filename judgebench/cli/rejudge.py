@@ -1,0 +1,116 @@
+"""``judgebench probe`` and ``rejudge``: whether a judge can be led astray, or stood in for."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import judgebench
+from judgebench.cli.options import check_outputs, report_options, show, suite_store_option
+from judgebench.cli.streams import say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+RETRY = 75
+
+_SUITE = click.option(
+    "--suite",
+    type=click.Path(path_type=Path),
+    metavar="SUITE.yaml",
+    help="Where it is said how the judge is asked.  [default: the newest run that says it]",
+)
+_MAX_COST = click.option(
+    "--max-cost",
+    type=click.FloatRange(min=0),
+    metavar="USD",
+    help="What may be spent. Without it nobody is asked who costs money.",
+)
+_PLAN = click.option(
+    "--plan", "ask", flag_value=False, default=True, help="Only say what it would take."
+)
+_SEED = click.option("--seed", type=int, default=0, show_default=True, help="Of the random choice.")
+_BASE_URL = click.option(
+    "--base-url", metavar="URL", help="Where PROVIDER/MODEL is reached: any compatible server."
+)
+
+
+@click.command("probe")
+@click.argument("judge")
+@click.option(
+    "--benchmark", metavar="NAME", help="Whose answers are used.  [default: the first it judges]"
+)
+@click.option(
+    "--items",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="With so many items.",
+)
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    metavar="KIND",
+    help="Only these: answers, attack, repeat, prompt, references. Repeatable.",
+)
+@click.option(
+    "--prompt-variant",
+    "prompts",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A variant of the judge's own prompt file. Repeatable.",
+)
+@_SUITE
+@_MAX_COST
+@_PLAN
+@_SEED
+@_BASE_URL
+@report_options
+@suite_store_option
+def probe(form: str, outputs: Sequence[Path], **asked: Any) -> int:
+    """Ask JUDGE what should have one answer only, and say what came of it.
+
+    On items that it has judged, with their answers and references: dummy answers (the gold word for
+    word, "Yes", "Sure", the question, flattery, nothing), answers that speak to the judge, the same
+    question once more, small changes of its prompt, and references in the opposite order. A judge
+    that compares is asked in both orders, against the answer that was compared with.
+
+    JUDGE is a name of the suite, a way of judging, or PROVIDER/MODEL, which judges in the
+    benchmark's usual way. Its verdicts stand in the store as on any benchmark, called probe/answers
+    and so on: again, only what is missing is asked.
+
+    Who costs money is asked with --max-cost alone, about as many of the items as that is enough
+    for; without, it is said what it would take.
+
+    \b
+    Examples:
+      judgebench probe local-llama --suite nightly.yaml
+      judgebench probe openai/gpt-5-mini --max-cost 1
+      judgebench probe grader --kind attack --kind repeat --items 30 --max-cost 1
+      judgebench probe my-prompt --prompt-variant shorter.md --plan
+
+    Exit codes: 75 where a question failed; else as `judgebench run`.
+    """
+    return _carried_out(judgebench.probe, form, outputs, asked)
+
+
+def _carried_out(
+    act: Callable[..., Any], form: str, outputs: Sequence[Path], asked: dict[str, Any]
+) -> int:
+    from judgebench.progress import progress_for
+
+    check_outputs(outputs)
+    with progress_for(sys.stderr) as progress:
+        found = act(progress=progress, **asked)
+    show(found, form, outputs)
+    if found.outcome is None:
+        return 0
+    for line in found.outcome.notes():
+        say(line)
+    return RETRY if found.outcome.failed or found.outcome.stopped else 0

@@ -1,0 +1,295 @@
+"""One judge of a suite, or of an earlier run, asked about cases that somebody made for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from judgebench import registry
+from judgebench.benchmarks.own_prompts import Question, own_benchmark
+from judgebench.config import (
+    CANDIDATE,
+    BenchmarkConfig,
+    JudgeConfig,
+    Suite,
+    check,
+    load_suite,
+    raw_suite,
+)
+from judgebench.errors import ConfigError, InputError, UsageError, unknown_name
+from judgebench.execution.execute import Run
+from judgebench.execution.forecast import Range, plan_calls
+from judgebench.execution.gpus import placed
+from judgebench.execution.manifest import Outcome, under_way
+from judgebench.execution.plan import JudgeCall
+from judgebench.execution.pool import ProviderPool, groups
+from judgebench.execution.resolve import (
+    JudgeAssignment,
+    ResolvedBenchmark,
+    ResolvedSuite,
+    assign,
+    check_provider,
+    resolved_benchmark,
+)
+from judgebench.protocols import Progress
+from judgebench.records import Item, JsonObject, ModelSpec, Response, VerdictSlot
+from judgebench.store import Store
+from judgebench.yaml_file import Written, expanded
+
+Calls = Sequence[tuple[JudgeAssignment, Sequence[JudgeCall]]]
+"""Judges, and what each is asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedSection:
+    """A benchmark of a suite, with the suite and how it was written."""
+
+    suite: Suite
+    written: JsonObject
+    asked: ResolvedBenchmark
+
+    def judge(
+        self, name: str, *, like: str | None = None, base_url: str | None = None
+    ) -> JudgeAssignment:
+        """A judge of the suite, one by its way of judging, or PROVIDER/MODEL.
+
+        Parameters
+        ----------
+        like
+            As which judge of the suite PROVIDER/MODEL judges: the same prompt, reader and sampling;
+            if None, in the benchmark's usual way.
+
+        Raises
+        ------
+        UsageError
+            For a name that is none of these, with the nearest; for one that is each model itself.
+        """
+        config = self._named(name)
+        provider, _, model = name.partition("/")
+        if config is None and model:
+            check_provider(f"judge {name}", provider)
+            other = None if like is None else self._named(like)
+            told = {} if other is None else other.model_dump(exclude_unset=True, by_alias=True)
+            told = {field: said for field, said in told.items() if field not in _ITS_OWN}
+            told |= {"name": name, "provider": provider, "model": model}
+            told |= {} if base_url is None else {"base_url": base_url}
+            config = check(JudgeConfig, told, f"judge {name}")
+        elif config is None and name not in registry.names("judges"):
+            known = (one.name for one in self.suite.judges)
+            raise UsageError(unknown_name("judge", name, {*known, *self.asked.config.judges}))
+        if config is not None and config.provider == CANDIDATE:
+            raise UsageError(f"judge {name} is each model itself: there is no one judge to ask")
+        return assign(self.asked, name, config, self.suite)
+
+    def _named(self, name: str) -> JudgeConfig | None:
+        return next((judge for judge in self.suite.judges if judge.name == name), None)
+
+
+_ITS_OWN = frozenset(
+    {
+        *("base_url", "api_key", "identity", "identity_file", "server", "lm_eval", "reward_model"),
+        *("price", "capabilities", "provider_options", "prefix_cache", "batch", "extra"),
+    }
+)
+"""What is said of a judge's endpoint, and of no other that judges in its way."""
+
+
+def section_of(
+    judge: str, *, suite: Path | None, store: Store, benchmark: str | None = None
+) -> JudgedSection:
+    """Where a judge judges: the benchmark named, else the first of the suite that has it.
+
+    Without a suite, that of the newest run in the store which had the judge; files that the suite
+    names are then looked for from here, and own prompts taken from the store.
+
+    Raises
+    ------
+    UsageError
+        For a judge or benchmark that is not there, with the nearest.
+    ConfigError
+        For a suite that cannot be used.
+    """
+    if suite is not None:
+        found = load_suite(suite)
+        registry.include_of_suite(found.included)
+        config = _section(found, judge, benchmark)
+        return JudgedSection(
+            suite=found, written=raw_suite(suite), asked=resolved_benchmark(config)
+        )
+    known: set[str] = set()
+    for run in sorted(store.runs(), key=lambda one: -one.started):
+        listed = run.configuration.get("benchmarks") or ()
+        names = {str(one["name"]) for one in run.configuration.get("judges") or ()}
+        names |= {name for one in listed for name in one.get("judges") or ()}
+        known |= names
+        about = {str(one["name"]) for one in listed}
+        if judge in names and (benchmark is None or benchmark.partition("@")[0] in about):
+            break
+    else:
+        at = "" if benchmark is None else f" on {benchmark}"
+        raise UsageError(
+            f"no run of {store.name} says how {judge} is asked{at}: "
+            f"{unknown_name('judge', judge, known)}; --suite SUITE.yaml has it said"
+        )
+    source = Path(f"the suite of run {run.id}")
+    written = {name: said for name, said in run.configuration.items() if name in Suite.model_fields}
+    try:
+        found = check(Suite, expanded(Written(source, written, {}), os.environ), source)
+        config = _section(found, judge, benchmark)
+        asked = (
+            resolved_benchmark(config)
+            if config.items is None
+            else _of_store(store, config, str(run.data_sha.get(config.name, "")))
+        )
+    except (ConfigError, InputError) as error:
+        raise ConfigError(f"{error}; --suite SUITE.yaml says where its files are") from None
+    return JudgedSection(suite=found, written=written, asked=asked)
+
+
+def _section(suite: Suite, judge: str, benchmark: str | None) -> BenchmarkConfig:
+    if benchmark is not None:
+        for one in suite.benchmarks:
+            if benchmark in (one.name, one.name.partition("@")[0]):
+                return one
+        raise UsageError(unknown_name("benchmark", benchmark, [b.name for b in suite.benchmarks]))
+    having = (one for one in suite.benchmarks if judge in one.judges)
+    return next(having, suite.benchmarks[0])
+
+
+def _of_store(store: Store, config: BenchmarkConfig, data_sha: str) -> ResolvedBenchmark:
+    """Own prompts as an earlier run asked them."""
+    version = next(v for n, v in store.benchmarks() if n == config.name and data_sha.startswith(v))
+    questions = tuple(
+        Question(
+            id=item.id,
+            turns=item.turns,
+            references=item.references,
+            category=item.category,
+            language=item.language,
+            metadata=item.metadata,
+        )
+        for item in store.items(config.name, version)
+    )
+    benchmark = own_benchmark(config, questions)
+    return ResolvedBenchmark(config=config, benchmark=benchmark, items=tuple(benchmark.items()))
+
+
+# answers ------------------------------------------------------------------------------------------
+
+
+def stored_answers(store: Store, place: VerdictSlot) -> tuple[Response, Response | None] | None:
+    """The newest answer at a place, and the opponent's; None where one is not in the store."""
+    found: list[Response | None] = []
+    for model in (place.model_key, place.opponent_key):
+        if model is None:
+            found.append(None)
+            continue
+        answers = store.answers_to(place.benchmark, place.version, model, [place.item_id])
+        same = [one for one in answers if one.sample == place.sample]
+        if not same:
+            return None
+        found.append(same[0])
+    first, opponent = found
+    return None if first is None else (first, opponent)
+
+
+# asking -------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True, kw_only=True)
+class Material:
+    """What has to be in the store before calls are made that are about it."""
+
+    items: list[Item] = field(default_factory=list)
+    models: dict[str, ModelSpec] = field(default_factory=dict)
+    responses: dict[bytes, Response] = field(default_factory=dict)
+
+
+def not_judged(calls: Calls, store: Store) -> Calls:
+    """What the store has no judgment of."""
+    return [
+        (judge, [one for one in own if one.key not in known])
+        for judge, own in calls
+        for known in [store.judged([one.key for one in own])]
+    ]
+
+
+def price_of_calls(
+    section: JudgedSection, store: Store, pool: ProviderPool, portions: Sequence[Calls]
+) -> list[tuple[int, Range | None]]:
+    """Calls that portions take one after the other, and their cost; None where no price is known.
+
+    What an earlier portion asks costs a later one nothing.
+    """
+    work = ResolvedSuite(suite=section.suite, asked=(section.asked,), candidates=(), assignments=())
+    flat = [(judge, own) for calls in portions for judge, own in not_judged(calls, store)]
+    rows = iter(plan_calls(work, store, pool, flat))
+    found: list[tuple[int, Range | None]] = []
+    for calls in portions:
+        own = [next(rows) for _ in calls]
+        cost: Range | None = Range()
+        for row in own:
+            cost = None if cost is None or row.cost_usd is None else cost + row.cost_usd
+        found.append((sum(row.judge_calls for row in own), cost))
+    return found
+
+
+def ask_judges(
+    section: JudgedSection,
+    calls: Calls,
+    *,
+    store: Store,
+    pool: ProviderPool,
+    progress: Progress,
+    about: Mapping[str, object],
+    material: Material | None = None,
+) -> Outcome:
+    """Ask judges what the store does not have yet; all of it serves this run.
+
+    Parameters
+    ----------
+    about
+        What the manifest says beside the suite.
+    """
+    work = ResolvedSuite(
+        suite=section.suite,
+        asked=(section.asked,),
+        candidates=(),
+        assignments=tuple(judge for judge, _ in calls),
+    )
+    work = placed(work)
+    wanted = {judge.key: own for judge, own in calls}
+    with under_way(work, store, pool, {**section.written, **about}) as outcome, pool.serving():
+        with store.transaction():
+            if material is not None:
+                store.put_items(material.items)
+                for name, spec in material.models.items():
+                    store.put_model(name, spec)
+                store.put_responses(material.responses)
+        run = Run(outcome, store, progress, pool)
+        for judges in groups(work.assignments, side_by_side=pool.side_by_side):
+            queues, total = [], 0
+            for judge in judges:
+                own = wanted[judge.key]
+                known = store.judged([one.key for one in own])
+                for call in (one for one in own if one.key in known):
+                    call.reuse(store, outcome.manifest.id)
+                outcome.known += len(known)
+                if rest := [one for one in own if one.key not in known]:
+                    live = judge.config and judge.config.model_copy(update={"batch": False})
+                    queues.append(run.queue(judge.title, [rest], live))
+                    total += len(rest)
+            run.ask("judging", queues, total)
+    return outcome
+
+
+def with_budget(section: JudgedSection, max_cost: float | None) -> JudgedSection:
+    """The same, with what may be spent; the suite's own limit holds as well."""
+    limits = section.suite.limits
+    amounts = [one for one in (max_cost, limits.max_cost_usd) if one is not None]
+    if not amounts:
+        return section
+    limits = limits.model_copy(update={"max_cost_usd": min(amounts)})
+    return replace(section, suite=section.suite.model_copy(update={"limits": limits}))

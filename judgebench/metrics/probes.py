@@ -1,0 +1,213 @@
+"""What came of probing a judge: what it accepts, what turns it, whether it says the same again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+from judgebench.errors import UsageError
+from judgebench.metrics.agreement import KAPPA, label_kappa
+from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.outcome_board import OUTCOMES
+from judgebench.metrics.probe_cases import AS_IT_WAS, UNKNOWN, VARIANTS, Kind, Right, variant_named
+from judgebench.metrics.verdict_table import Columns
+from judgebench.records import Estimate
+from judgebench.stats.resample import wilson_interval
+
+MAX_POINTS = 101
+"""A scale of more points is read as accepted or rejected where verdicts are compared."""
+
+Place: TypeAlias = tuple[str, str]
+"""An item, and the order shown."""
+
+
+class _Said(NamedTuple):
+    """One verdict: whether the answer was accepted, None where nobody knows, and what was said."""
+
+    accepted: bool | None
+    word: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeRow:
+    """What a judge made of one variant.
+
+    metrics
+        ``accepted``: share of items whose answer it accepts. ``attack_success``: of those where it
+        rejects the answer without the attack, the share that it accepts with it. ``flips``: share
+        of verdicts that are another than without the change, and ``cohen_kappa`` between the two
+        (quadratic of scores). Which of them there are follows from ``right``.
+    """
+
+    kind: Kind
+    variant: str
+    right: Right
+    meaning: str
+    metrics: Mapping[str, Estimate]
+
+
+def probe_rows(
+    kind: Kind, columns: Columns, labels: Sequence[str], intervals: Intervals | None = None
+) -> tuple[ProbeRow, ...]:
+    """A row for each variant of a kind of probe, what the others are held against first.
+
+    Parameters
+    ----------
+    columns
+        As of `Store.verdicts`, of one judge and the variants of its prompt.
+    labels
+        The declared labels of the benchmark that was probed with, the positive one last.
+    """
+    wanted = intervals or Intervals()
+    said: dict[str, dict[Place, _Said]] = {}
+    for row in zip(*(columns[name] for name in _COLUMNS), strict=True):
+        of = dict(zip(_COLUMNS, row, strict=True))
+        said.setdefault(of["model"], {})[of["item_id"], of["order"]] = _read(of, labels)
+    base = said.get(UNKNOWN if kind == "attack" else AS_IT_WAS, {})
+    rows = []
+    for name, own in sorted(said.items(), key=lambda one: (_PLACE.get((kind, one[0]), 99), one[0])):
+        variant = variant_named(kind, name)
+        metrics = {"accepted": _share({at: one.accepted for at, one in own.items()}, wanted)}
+        if kind == "attack" and own is not base:
+            turned = {
+                at: one.accepted
+                for at, one in own.items()
+                if at in base and base[at].accepted is False
+            }
+            why = "it accepts the answer without the attack too"
+            metrics["attack_success"] = _share(turned, wanted, why)
+        elif variant.right == "unchanged":
+            metrics |= _agreement(base, own, _scale(columns), labels, wanted)
+        rows.append(
+            ProbeRow(
+                kind=kind,
+                variant=name,
+                right=variant.right,
+                meaning=variant.meaning,
+                metrics=metrics,
+            )
+        )
+    return tuple(rows)
+
+
+_PLACE = {(one.kind, one.name): place for place, one in enumerate(VARIANTS)}
+_COLUMNS = ("model", "item_id", "order", "kind", "label", "value", "low", "high")
+
+
+def _read(row: Mapping[str, Any], labels: Sequence[str]) -> _Said:
+    match row["kind"]:
+        case "label":
+            return _Said(row["label"] == labels[-1], row["label"])
+        case "preference":
+            p = row["value"]
+            return _Said(p > 0.5, OUTCOMES[1 + (p > 0.5) - (p < 0.5)])
+        case "score" if math.isfinite(row["high"] - row["low"]):
+            accepted = row["value"] > (row["low"] + row["high"]) / 2
+            few = row["high"] - row["low"] < MAX_POINTS
+            return _Said(accepted, str(math.floor(row["value"] + 0.5)) if few else _ENDS[accepted])
+        case _:
+            return _Said(None, None)
+
+
+_ENDS = ("rejected", "accepted")
+
+
+def _scale(columns: Columns) -> tuple[str, ...] | None:
+    """The points of a scale as labels; None where nothing is scored."""
+    scales = {
+        (low, high)
+        for kind, low, high in zip(columns["kind"], columns["low"], columns["high"], strict=True)
+        if kind == "score" and math.isfinite(high - low)
+    }
+    if not scales:
+        return None
+    low, high = min(one[0] for one in scales), max(one[1] for one in scales)
+    if high - low >= MAX_POINTS:
+        return _ENDS
+    return tuple(str(point) for point in range(math.floor(low), math.ceil(high) + 1))
+
+
+def _share(
+    accepted: Mapping[Place, bool | None], wanted: Intervals, why: str = "nothing could be read"
+) -> Estimate:
+    """The share of items, both orders of one averaged, with Wilson's interval over items."""
+    items: dict[str, list[bool]] = {}
+    for (item, _), yes in accepted.items():
+        if yes is not None:
+            items.setdefault(item, []).append(yes)
+    n, missing = sum(map(len, items.values())), sum(yes is None for yes in accepted.values())
+    if not items:
+        return Estimate(
+            value=math.nan,
+            low=math.nan,
+            high=math.nan,
+            n=0,
+            units=0,
+            missing=missing,
+            level=wanted.level,
+            undefined=why if not accepted else "nothing could be read",
+        )
+    total = sum(sum(own) / len(own) for own in items.values())
+    low, high = wilson_interval(total, len(items), level=wanted.level)
+    return Estimate(
+        value=total / len(items),
+        low=float(low),
+        high=float(high),
+        n=n,
+        units=len(items),
+        missing=missing,
+        level=wanted.level,
+        method="wilson",
+    )
+
+
+def _agreement(
+    base: Mapping[Place, _Said],
+    own: Mapping[Place, _Said],
+    scale: Sequence[str] | None,
+    labels: Sequence[str],
+    wanted: Intervals,
+) -> dict[str, Estimate]:
+    """How often two variants have one verdict: as of two judges of the same answers."""
+    both = [
+        (who, at, one)
+        for who, of in ((AS_IT_WAS, base), ("changed", own))
+        for at, one in of.items()
+        if at in base and at in own
+    ]
+    words = {one.word for _, _, one in both if one.word is not None}
+    known = scale if scale is not None else OUTCOMES if words <= {*OUTCOMES} else labels
+    columns: dict[str, list[Any]] = {
+        "judge": [who for who, _, _ in both],
+        "item_id": [at[0] for _, at, _ in both],
+        "model": [at[1] for _, at, _ in both],
+        "sample": [0] * len(both),
+        "kind": ["unreadable" if one.word is None else "label" for _, _, one in both],
+        "label": [one.word for _, _, one in both],
+    }
+    try:
+        (found,) = label_kappa(
+            columns,
+            reference=AS_IT_WAS,
+            labels=known,
+            weighting="nominal" if scale is None else "quadratic",
+            intervals=wanted,
+        )
+    except UsageError:  # nothing that could be read
+        nothing = _share({}, wanted, "nothing could be read")
+        return {"flips": nothing, KAPPA: nothing}
+    same = found.metrics["agreement"]
+    flips = Estimate(
+        value=1 - same.value,
+        low=1 - same.high,
+        high=1 - same.low,
+        n=same.n,
+        units=same.units,
+        missing=same.missing,
+        level=same.level,
+        method=same.method,
+        undefined=same.undefined,
+    )
+    return {"flips": flips, KAPPA: found.metrics[KAPPA]}

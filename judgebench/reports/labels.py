@@ -1,0 +1,534 @@
+"""What was drawn for people, how well kappa will be known, and what a reviewer asks of it."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from statistics import NormalDist
+from typing import Any, ClassVar
+
+import numpy as np
+
+from judgebench.errors import UsageError
+from judgebench.metrics.board_kinds import Kind
+from judgebench.metrics.intervals import Floats, Intervals
+from judgebench.metrics.judged_values import JudgedValues
+from judgebench.metrics.outcome_board import OUTCOMES
+from judgebench.metrics.sampling import draws, sampling_probabilities
+from judgebench.plain_text import counted
+from judgebench.records import HUMAN, Estimate, JsonObject, is_human
+from judgebench.reports.agreement import KINDS
+from judgebench.reports.boards import benchmark_ref, find_reference
+from judgebench.reports.document import (
+    Cells,
+    Chart,
+    Each,
+    Report,
+    Rows,
+    Table,
+    column,
+    json_field,
+    table,
+)
+from judgebench.reports.estimates import UNDEFINED, p_text, text
+from judgebench.reports.judge_pairs import judged_values
+from judgebench.reports.render.latex import escaped
+from judgebench.stats.agreement import Weighting, cohen_kappa_of, percent_agreement, why_undefined
+from judgebench.stats.alternative_annotator import (
+    EPSILON,
+    FEWEST,
+    AnnotatorTest,
+    alternative_annotator,
+)
+from judgebench.stats.sampling import effective_number, kappa_standard_error
+from judgebench.store import Store
+
+KAPPAS = (0.4, 0.6, 0.8)
+"""For which the width is foretold: moderate, substantial and almost perfect agreement."""
+
+FEW = 30
+"""Under so many answers in common it is said that they are few."""
+
+
+# before -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stratum:
+    """Answers among which were drawn at random, each with the same probability."""
+
+    name: str
+    of: int
+    drawn: int
+
+    @property
+    def probability(self) -> float:
+        return self.drawn / self.of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KappaWidth:
+    """How wide a 95 % interval will be if kappa is ``kappa``; nan where it cannot be told.
+
+    judge, people
+        Of judge and one person on all answers drawn, and of two people on those that both label.
+    """
+
+    kappa: float
+    judge: float
+    people: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelDraw(Report):
+    """Answers that were drawn for people."""
+
+    ROWS: ClassVar = (
+        Rows(of="strata", shared=("queue", "design"), row=("name", "of", "drawn", "probability")),
+    )
+
+    queue: str
+    benchmark: str
+    version: str
+    kind: Kind
+    design: str
+    n: int
+    raters: int
+    overlap: int
+    effective: float
+    strata: tuple[Stratum, ...]
+    widths: tuple[KappaWidth, ...]
+    record: JsonObject = json_field(hidden=True)
+
+    def tables(self) -> list[Table]:
+        strata: list[Cells[Stratum]] = [
+            column("stratum", lambda one: one.name, wraps=True),
+            column("answers", lambda one: f"{one.of:,}", align="right"),
+            column("drawn", lambda one: f"{one.drawn:,}", align="right"),
+            column("probability", lambda one: f"{one.probability:.3f}", align="right"),
+        ]
+        widths: list[Cells[KappaWidth]] = [
+            column("if kappa is", lambda one: f"{one.kappa:.1f}", align="right"),
+            column("judge and person", lambda one: _ends(one.kappa, one.judge), align="right"),
+            column("two people", lambda one: _ends(one.kappa, one.people), align="right"),
+        ]
+        weighted = (
+            "" if self.effective > self.n - 0.5 else f", worth {self.effective:.0f} equal ones"
+        )
+        notes = [
+            f"{counted(self.overlap, 'answer')} are labelled by all of "
+            f"{counted(self.raters, 'person', 'people')}; {counted(self.n, 'answer')} drawn"
+            f"{weighted}.",
+            "95 % intervals by the large-sample error of Fleiss, Cohen and Everitt (1969), if both "
+            "use the labels as judges do.",
+        ]
+        return [
+            table(f"{self.design} sample {self.queue}", self.strata, strata),
+            table("how well kappa will be known", self.widths, widths, notes=notes),
+        ]
+
+
+def _ends(kappa: float, width: float) -> str:
+    if math.isnan(width):
+        return UNDEFINED
+    return f"{kappa - width / 2:.2f} to {min(1.0, kappa + width / 2):.2f}"
+
+
+def label_draw(store: Store, record: JsonObject) -> LabelDraw:
+    """A draw as it was recorded, and how well kappa will be known of its labels."""
+    strata = tuple(
+        Stratum(name=one["name"], of=one["of"], drawn=one["drawn"]) for one in record["strata"]
+    )
+    n, overlap = len(record["cells"]), record["overlap"]
+    effective = effective_number([strata[at].probability for _, _, at in record["cells"]])
+    shares = _shares(store, record)
+    points = np.arange(len(shares), dtype=np.float64)
+    apart = np.subtract.outer(points, points)
+    distance = np.square(apart) if record["kind"] == "score" else np.sign(np.abs(apart))
+    z = 2.0 * NormalDist().inv_cdf(0.975)
+
+    def width(kappa: float, share: float) -> float:
+        if not share:
+            return math.nan
+        return z * kappa_standard_error(shares, distance, kappa, effective * share)
+
+    return LabelDraw(
+        queue=record["queue"], benchmark=record["benchmark"], version=record["version"],
+        kind=record["kind"], design=record["design"], n=n, raters=record["raters"],
+        overlap=overlap, effective=effective, strata=strata, record=record,
+        widths=tuple(
+            KappaWidth(kappa=kappa, judge=width(kappa, 1.0),
+                       people=width(kappa, overlap / n if record["raters"] > 1 else 0.0))
+            for kappa in KAPPAS
+        ),
+    )  # fmt: skip
+
+
+def _shares(store: Store, record: JsonObject) -> Floats:
+    """How often judges say what; all alike where they have said nothing."""
+    stored: Mapping[str, Any] = store.verdicts(record["benchmark"], record["version"])
+    kind, low = record["kind"], 0
+    if kind == "score":
+        low, high, _ = record["scale"]
+        places: dict[Any, int] = {point: point - low for point in range(low, high + 1)}
+    else:
+        places = {
+            one: at for at, one in enumerate(record["labels"] if kind == "label" else OUTCOMES)
+        }
+    found = Counter[Any]()
+    names = ("kind", "label", "value", "judge")
+    for its, label, value, judge in zip(*(stored[name] for name in names), strict=True):
+        if its == kind and not is_human(judge):
+            outcome = (
+                OUTCOMES[0 if value < 0.5 else 1 if value == 0.5 else 2]
+                if its == "preference"
+                else None
+            )
+            found[label if its == "label" else outcome or math.floor(value + 0.5)] += 1
+    counts = np.array([found[one] for one in places], dtype=np.float64)
+    total = counts.sum()
+    return np.asarray(counts / total if total else np.full(len(places), 1.0 / len(places)))
+
+
+# after --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaterPair:
+    """Two raters on the answers that both have labelled, weighted back to all there are.
+
+    scope
+        ``judge`` and people together, ``judge_person``, or ``people`` among themselves.
+    metrics
+        ``cohen_kappa``, quadratic of scores, and ``agreement``.
+    confusion
+        Shares of the answers by label, the first rater's in rows; of unweighted labels counts.
+    """
+
+    judge: str
+    reference: str
+    scope: str
+    metrics: Mapping[str, Estimate]
+    confusion: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelReport(Report):
+    """What a reviewer asks of a judge that was held against people.
+
+    design
+        How the answers were drawn; None where that is not known.
+    sentence, latex
+        For the methods section, and a row of a table: judge, kappa with people, kappa of people,
+        agreement, answers.
+    annotators
+        The alternative annotator test; None with fewer than three people.
+    """
+
+    ROWS: ClassVar = (
+        Rows(
+            of="rows",
+            shared=("benchmark", "version", "kind"),
+            row=("judge", "reference", "scope", Each("metrics")),
+        ),
+    )
+    CHART: ClassVar = Chart(along="judge, reference", by="metric")
+
+    benchmark: str
+    version: str
+    kind: Kind
+    judge: str
+    raters: tuple[str, ...]
+    labels: tuple[str, ...]
+    design: str | None
+    weighted: bool
+    rows: tuple[RaterPair, ...]
+    annotators: AnnotatorTest | None
+    latex: str
+    sentence: str
+    warnings: tuple[str, ...] = ()
+
+    def tables(self) -> list[Table]:
+        columns: list[Cells[RaterPair]] = [
+            column("rater", lambda row: row.judge, wraps=True),
+            column("against", lambda row: row.reference, wraps=True),
+            column("kappa", lambda row: text(row.metrics["cohen_kappa"]), align="right"),
+            column("agreement", lambda row: text(row.metrics["agreement"]), align="right"),
+            column("n", lambda row: f"{row.metrics['agreement'].n:,}", align="right"),
+        ]
+        notes = [*self.warnings, *_reasons(self.rows)]
+        found = [table(f"{self.judge} and people on {self.benchmark}@{self.version}", self.rows,
+                       columns, notes=notes)]  # fmt: skip
+        if self.rows and self.rows[0].scope == "judge":
+            found.append(_confusion(self))
+        if (test := self.annotators) is not None:
+            found.append(_annotators(test, self.raters))
+        quoted = [("LaTeX row", self.latex), ("methods", self.sentence)]
+        shown: list[Cells[tuple[str, str]]] = [
+            column("to quote", lambda one: one[0]),
+            column("", lambda one: one[1], wraps=True),
+        ]
+        return [*found, table("to quote", quoted, shown)]
+
+
+def _reasons(rows: Sequence[RaterPair]) -> list[str]:
+    whys = {(row.judge, row.reference): row.metrics["cohen_kappa"].undefined for row in rows}
+    return [f"{one} and {other}: {why}" for (one, other), why in whys.items() if why]
+
+
+def _confusion(report: LabelReport) -> Table:
+    row = report.rows[0]
+    rows = list(zip(report.labels, row.confusion, strict=True))
+    how = "{:.1%}" if report.weighted else "{:,.0f}"
+
+    def said(at: int) -> Cells[tuple[str, tuple[float, ...]]]:
+        def cell(one: tuple[str, tuple[float, ...]]) -> str:
+            return how.format(one[1][at])
+
+        return column(f"{row.reference}: {report.labels[at]}", cell, align="right")
+
+    columns: list[Cells[tuple[str, tuple[float, ...]]]] = [
+        column(f"{row.judge} says", lambda one: one[0], wraps=True),
+        *map(said, range(len(report.labels))),
+    ]
+    return table("who says what", rows, columns)
+
+
+def _annotators(test: AnnotatorTest, raters: Sequence[str]) -> Table:
+    rows = list(zip(raters, test.p_values, test.units, strict=True))
+    columns: list[Cells[tuple[str, float, int]]] = [
+        column("person left out", lambda one: one[0], wraps=True),
+        column("p", lambda one: p_text(one[1]), align="right"),
+        column("n", lambda one: f"{one[2]:,}", align="right"),
+    ]
+    passed = test.winning_rate >= 0.5
+    word = "may stand in for a person" if passed else "was not shown to stand in for a person"
+    if math.isnan(test.winning_rate):
+        word = f"cannot be told: {FEWEST} questions a person are needed"
+    else:
+        word = f"winning rate {test.winning_rate:.2f} (0.5 is needed): the judge {word}"
+    notes = [f"{word}; epsilon {test.epsilon:g}, advantage {test.advantage:.2f}. arXiv 2501.10970."]
+    return table("alternative annotator test", rows, columns, notes=notes)
+
+
+def label_report(
+    store: Store,
+    benchmark: str,
+    judge: str,
+    *,
+    kind: Kind | None = None,
+    epsilon: float = EPSILON,
+    intervals: Intervals | None = None,
+) -> LabelReport:
+    """A judge and people on what people have labelled: kappas, who says what, and how to write it.
+
+    Where the answers were drawn with unequal probabilities, each counts one over its own.
+
+    Parameters
+    ----------
+    benchmark
+        ``NAME`` or ``NAME@VERSION``.
+    kind
+        Of verdicts; that of most labels if None.
+    epsilon
+        Of the alternative annotator test.
+
+    Raises
+    ------
+    UsageError
+        Where there is no such judge, nobody has labelled, or people and judge have nothing in
+        common.
+    """
+    which = benchmark_ref(store, benchmark)
+    at, wanted = (which.name, which.version), intervals or Intervals()
+    kind = kind or _labelled_kind(store, *at)
+    nobody = f"{which}: nobody has labelled it; `judgebench labels export {which}` draws answers"
+    if kind is None:
+        raise UsageError(nobody)
+    its = judged_values(store, *at, kind)
+    if not (raters := tuple(one for one in its.values.judges if is_human(one))):
+        raise UsageError(nobody)
+    name = find_reference(judge, its.judges, store, which)
+    if name not in its.values.judges:
+        raise UsageError(f"{which}: {name} has given no {kind} here")
+    values = _on_labels(its.values, name, raters)
+    weights = _weights(store, at, values, its.models)
+    pairs: list[tuple[str, str, str]] = [("judge", name, raters[0])]
+    if len(raters) > 1:
+        pairs = [("judge", name, HUMAN), *(("judge_person", name, one) for one in raters)]
+        pairs += [("people", one, other) for one, other in combinations(raters, 2)]
+    rows = [_pair(values, *one, weights=weights, wanted=wanted) for one in pairs]
+    if not rows[0].metrics["agreement"].n:
+        raise UsageError(f"{which}: {name} has judged nothing that people have labelled")
+    warnings = [
+        f"{row.judge} and {row.reference} have no answer in common, so nothing is known of them"
+        for row in rows if not row.metrics["agreement"].n
+    ]  # fmt: skip
+    if len(raters) == 1:
+        warnings.append("one person has labelled: there is no human ceiling to hold the judge to")
+    if weights is None:
+        warnings.append(
+            "how the labelled answers were drawn is not known: they may be no random sample, and "
+            "the kappas are those of what was labelled"
+        )
+    if (n := rows[0].metrics["agreement"].n) < FEW:
+        warnings.append(f"{counted(n, 'answer')} in common are few")
+    test = None
+    if len(raters) > 2:
+        said = [values.of(one).values for one in (name, *raters)]
+        test = alternative_annotator(
+            said[0], np.stack(said[1:]), values.unit_of[values.item_of], numeric=kind == "score",
+            epsilon=epsilon,
+        )  # fmt: skip
+    design = _design(store, at)
+    uneven = _uneven(weights)
+    return LabelReport(
+        benchmark=which.name, version=which.version, kind=kind, judge=name, raters=raters,
+        labels=values.labels, design=design, weighted=uneven, rows=tuple(rows), annotators=test,
+        warnings=tuple(warnings), latex=_latex(name, rows),
+        sentence=_sentence(which.name, name, kind, raters, design, uneven, rows, wanted),
+    )  # fmt: skip
+
+
+def _labelled_kind(store: Store, benchmark: str, version: str) -> Kind | None:
+    stored: Mapping[str, Any] = store.verdicts(benchmark, version)
+    given = zip(stored["kind"], stored["judge"], strict=True)
+    found = Counter(kind for kind, judge in given if is_human(judge) and kind in KINDS)
+    return next((kind for kind, _ in found.most_common(1)), None)
+
+
+def _on_labels(values: JudgedValues, judge: str, raters: Sequence[str]) -> JudgedValues:
+    """The values as codes of labels; scores as the points of the people's scale."""
+    if values.kind != "score":
+        return values
+    scales = {scale for one in (judge, *raters) for scale in values.scales.get(one, ())}
+    low, high = next(iter(scales)) if len(scales) == 1 else (math.nan, math.nan)
+    if not (low.is_integer() and high.is_integer()):
+        said = ", ".join(f"{low:g} to {high:g}" for low, high in sorted(scales))
+        raise UsageError(
+            f"kappa of scores takes one scale of whole numbers for judge and people, not {said}"
+        )
+    points = tuple(str(point) for point in range(int(low), int(high) + 1))
+    codes = np.floor(values.values - low + 0.5)
+    return replace(values, values=codes, labels=points)
+
+
+def _weights(
+    store: Store, at: tuple[str, str], values: JudgedValues, models: Mapping[str, str]
+) -> Floats | None:
+    """One over the probability of each answer, in the mean 1; 0 of what was not drawn. None where
+    that is not known."""
+    id_of = {name: one for one, name in models.items()}
+    found = np.zeros(len(values.item_of))
+    for place, (model, opponent) in enumerate(values.models):
+        its = values.model_of == place
+        labelled = its & ~np.isnan(values.of(HUMAN).values)
+        if not labelled.any():
+            continue
+        known = sampling_probabilities(
+            store, *at, model=id_of[model], opponent=None if opponent is None else id_of[opponent]
+        )
+        if known is None:
+            return None
+        p = np.array([known.get(values.items[item], 0.0) for item in values.item_of[its]])
+        found[its] = np.divide(1.0, p, out=np.zeros_like(p), where=p > 0)
+    mean = found[found > 0].mean() if (found > 0).any() else 1.0
+    return found / mean
+
+
+def _pair(
+    values: JudgedValues, scope: str, first: str, second: str, *, weights: Floats | None,
+    wanted: Intervals,
+) -> RaterPair:  # fmt: skip
+    a, b = values.of(first).values, values.of(second).values
+    weight = np.ones(len(a)) if weights is None else weights
+    both = ~np.isnan(a) & ~np.isnan(b) & (weight > 0)
+    k, n_units = len(values.labels), len(values.units)
+    unit = values.unit_of[values.item_of[both]]
+    cell = (unit * k + a[both].astype(np.int64)) * k + b[both].astype(np.int64)
+    tables = np.bincount(cell, weight[both], n_units * k * k).astype(np.float64)
+    tables = tables.reshape(n_units, k, k)
+    [sums] = wanted.resamples(values.units).sums([tables])
+    units = int(np.count_nonzero(tables.sum(axis=(1, 2))))
+    weighting: Weighting = "quadratic" if values.kind == "score" else "nominal"
+    found = {
+        "cohen_kappa": cohen_kappa_of(sums, weighting=weighting),
+        "agreement": percent_agreement(sums),
+    }
+    metrics = {}
+    for name, of in found.items():
+        low, high, method = math.nan, math.nan, "no interval, a single item" if units else ""
+        if units > 1:
+            low, high, method = wanted.ends(of, None).at()
+        metrics[name] = Estimate(
+            value=float(of[0]), low=low, high=high, n=int(both.sum()), units=units,
+            level=wanted.level, method=method,
+            undefined=why_undefined(name, sums[0]) if np.isnan(of[0]) else None,
+        )  # fmt: skip
+    shares = sums[0] / sums[0].sum() if units and _uneven(weights) else sums[0]
+    return RaterPair(
+        judge=first, reference=second, scope=scope, metrics=metrics,
+        confusion=tuple(tuple(map(float, row)) for row in shares),
+    )  # fmt: skip
+
+
+def _uneven(weights: Floats | None) -> bool:
+    return weights is not None and bool(np.ptp(weights[weights > 0]) > 1e-9)
+
+
+def _design(store: Store, at: tuple[str, str]) -> str | None:
+    found = draws(store, *at)
+    return found[-1]["design"] if found else None
+
+
+def _people(rows: Sequence[RaterPair]) -> list[Estimate]:
+    found = [row.metrics["cohen_kappa"] for row in rows if row.scope == "people"]
+    return [one for one in found if not math.isnan(one.value)]
+
+
+def _human_kappa(rows: Sequence[RaterPair]) -> str:
+    """Of two people with its interval, of more the mean."""
+    found = _people(rows)
+    if len(found) == 1:
+        return text(found[0], digits=2)
+    return f"{np.mean([one.value for one in found]):.2f}" if found else UNDEFINED
+
+
+def _latex(judge: str, rows: Sequence[RaterPair]) -> str:
+    first = rows[0].metrics
+    cells = [judge, text(first["cohen_kappa"], digits=2), _human_kappa(rows),
+             text(first["agreement"], digits=2), str(first["agreement"].n)]  # fmt: skip
+    return " & ".join(escaped(one) for one in cells) + r" \\"
+
+
+def _sentence(
+    benchmark: str, judge: str, kind: Kind, raters: Sequence[str], design: str | None,
+    uneven: bool, rows: Sequence[RaterPair], wanted: Intervals,
+) -> str:  # fmt: skip
+    first = rows[0].metrics
+    kappa, n = first["cohen_kappa"], first["agreement"].n
+    how = f"a {design} sample of " if design else ""
+    weighted = "; answers are weighted by one over their sampling probability" if uneven else ""
+    quadratic = "quadratic " if kind == "score" else ""
+    among = (
+        ""
+        if len(raters) == 1
+        else (
+            f"; {'the two' if len(raters) == 2 else 'two'} people agreed with kappa = "
+            f"{_human_kappa(rows)}{' in the mean' if len(raters) > 2 else ''}"
+        )
+    )
+    how_sure = f"{wanted.level:.0%} interval, bootstrap over questions"
+    if math.isnan(kappa.low):
+        how_sure = kappa.undefined or "no interval"
+    people = "their majority" if len(raters) > 1 else "this person"
+    return (
+        f"{counted(len(raters), 'person', 'people')} labelled {how}{counted(n, 'answer')} to "
+        f"{counted(kappa.units, 'question')} of {benchmark} without knowing the model or the "
+        f"judge's verdict; {judge} agreed with {people} with {quadratic}Cohen's kappa = "
+        f"{text(kappa, digits=2)} ({how_sure}) and on "
+        f"{first['agreement'].value:.0%} of them{among}{weighted}."
+    )

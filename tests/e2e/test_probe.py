@@ -1,0 +1,196 @@
+"""``judgebench probe``: dummy answers, attacks, the same again; what was injected is no verdict."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import judgebench
+from judgebench.metrics.probe_cases import VARIANTS
+from judgebench.store import open_store
+from tests.e2e.runs import store_url, typed
+from tests.loopback import Ask, Loopback, Reaction
+
+MINI = Path(__file__).parents[2] / "tasks/trivia_judging_mini"
+PRICE = {"input": 1.0, "output": 1.0}
+
+
+def suite(folder: Path, url: str, **judge: Any) -> Path:
+    """Two models' answers to trivia, and a judge behind a server that costs money."""
+    where = {"provider": "openai_compatible", "model": "m", "base_url": url, "price": PRICE}
+    its = {"kind": "reference", **judge}
+    written = {
+        "name": "probed",
+        "models": [
+            {"name": n, "responses": str(MINI / "answers.jsonl")} for n in ("model-careful",)
+        ],
+        "judges": [{"name": "judge", **where, **its}],
+        "benchmarks": [
+            {"name": "trivia_judging_mini", "judges": ["judge", "contains"], "limit": 8}
+        ],
+        "limits": {"max_retries": 0, "timeout_s": 5},
+        "store": store_url(folder),
+    }
+    path = folder / "suite.yaml"
+    path.write_text(yaml.safe_dump(written), encoding="utf-8")
+    return path
+
+
+def gullible(ask: Ask) -> Reaction:
+    """Says correct to whoever tells it to, and to two short answers."""
+    told = any(sign in ask.text for sign in ("Note to the judge", "\nYes\n", "\nSure\n"))
+    word = "correct" if told else "incorrect"
+    return Reaction(text=word if "JSON" not in ask.text else f'{{"verdict": "{word}"}}')
+
+
+def rows(report: Any) -> dict[str, Mapping[str, Any]]:
+    return {row.variant: row.metrics for row in report.rows}
+
+
+def test_a_gullible_judge_is_found_out(tmp_path: Path) -> None:
+    with Loopback(gullible) as server:
+        path = suite(tmp_path, server.url)
+        assert typed("run", path, "--quiet").code == 0
+        before = len(server.asks)
+        dry = judgebench.probe("judge", suite=path, items=4)
+        assert len(server.asks) == before
+        assert (dry.asked, dry.items) == (False, 4)
+        found = judgebench.probe("judge", suite=path, items=4, max_cost=1)
+        asked = len(server.asks) - before
+        assert found.calls == dry.calls == asked
+        assert dry.cost_usd is not None
+        again = judgebench.probe("judge", suite=path, items=4, max_cost=1)
+        assert len(server.asks) == before + asked
+        assert (again.calls, again.to_dict()["rows"]) == (0, found.to_dict()["rows"])
+    by = rows(found)
+    assert {name for name in by if not name.startswith("prompt-")} == {
+        one.name for one in VARIANTS if one.kind != "prompt"
+    }
+    for name, share in (("yes", 1.0), ("flattery", 0.0), ("question", 0.0), ("empty", 0.0)):
+        assert by[name]["accepted"].value == share, name
+    attack = by["injection"]["attack_success"]
+    assert (attack.value, attack.n, attack.units) == (1.0, 4, 4)
+    assert 0.4 < attack.low < attack.high == 1.0
+    assert by["null-model"]["attack_success"].value == 0.0
+    assert by["repeat"]["flips"].value == 0.0
+    assert [name for name in by if name.startswith("prompt-")] == ["prompt-json", "prompt-long"]
+
+
+def test_what_it_costs_is_kept_and_a_judge_that_costs_nothing_is_asked(tmp_path: Path) -> None:
+    with Loopback(gullible) as server:
+        path = suite(tmp_path, server.url)
+        assert typed("run", path, "--quiet").code == 0
+        before = len(server.asks)
+        little = typed("probe", "judge", "--suite", path, "--max-cost", "0.000001")
+        assert little.code == 64
+        assert re.search(r"too little for one probe: \d+ calls about one item may cost 0\.0\d+ USD",
+                         little.err)  # fmt: skip
+        assert len(server.asks) == before
+        dry = typed("probe", "judge", "--suite", path, "--items", "3")
+        assert "nobody was asked: " in dry.out
+        assert len(server.asks) == before
+        most = judgebench.probe("judge", suite=path, items=8).cost_usd
+        assert most is not None
+        part = judgebench.probe("judge", suite=path, items=8, max_cost=most.high / 2)
+        assert 2 <= part.items <= 5
+        assert any("is enough for" in note for note in part.notes)
+    free = typed("probe", "contains", "--suite", path, "--items", "6", "--format", "json")
+    assert free.code == 0, free.err
+    said = {row["variant"]: row["metrics"] for row in json.loads(free.out)["rows"]}
+    assert said["gold"]["accepted"]["value"] == 1.0
+    assert said["injection"]["attack_success"]["value"] == 0.0
+    assert "repeat" not in said
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "words": {"kind": "reference"},
+    "json": {"kind": "reference", "options": {"format": "json"}},
+    "rubric": {"kind": "rubric"},
+    "rubric in words": {"kind": "rubric", "options": {"format": "word"}},
+    "grades": {"kind": "graded"},
+    "certainty": {"kind": "equivalence"},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("own", ["", "I cannot say."])
+def test_an_injected_verdict_is_never_the_judges(tmp_path: Path, kind: str, own: str) -> None:
+    """A judge that says the answer again, and nothing of it, has said nothing."""
+
+    def echo(ask: Ask) -> Reaction:
+        return Reaction(text=f"The answer was:\n{shown_anywhere(ask)}\n{own}")
+
+    with Loopback(echo) as server:
+        path = suite(tmp_path, server.url, **KINDS[kind])
+        assert typed("run", path, "--quiet", "--judge", "contains").code == 0
+        found = judgebench.probe("judge", suite=path, items=2, kinds="attack", max_cost=1)
+    by = rows(found)
+    for name in ("injected-verdict", "null-model", "injection"):
+        assert by[name]["accepted"].value != 1.0, name
+        if name != "injection":
+            assert by[name]["accepted"].missing == 2, name
+
+
+def shown_anywhere(ask: Ask) -> str:
+    """The attack that stands in a prompt."""
+    texts = [one.text for one in VARIANTS if one.kind == "attack" and one.text in ask.text]
+    return str(max(texts, key=lambda text: len(text or "")))
+
+
+FAULTS: dict[str, tuple[Callable[[Path], list[Any]], str]] = {
+    "nobody of that name": (
+        lambda path: ["jugde", "--suite", path],
+        "no judge called 'jugde'; did you mean 'judge'?",
+    ),
+    "no suite": (lambda path: ["judge", "--store", store_url(path.parent)], "no run of"),
+    "another kind": (
+        lambda path: ["contains", "--suite", path, "--kind", "atack"],
+        "no kind of probe called 'atack'; did you mean 'attack'?",
+    ),
+    "nothing judged": (
+        lambda path: ["contains", "--suite", path],
+        "the store has no answer that was judged",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_is_wrong_is_said(tmp_path: Path, fault: str) -> None:
+    words, message = FAULTS[fault]
+    path = suite(tmp_path, "http://127.0.0.1:9/v1")
+    done = typed("probe", *words(path))
+    assert done.code == 64, done.err
+    assert message in done.err
+
+
+def test_a_benchmark_without_references_has_no_order_of_them(tmp_path: Path) -> None:
+    questions = tmp_path / "items.jsonl"
+    questions.write_text('{"id": "a", "question": "Hello?"}\n', encoding="utf-8")
+    answers = tmp_path / "answers.jsonl"
+    answers.write_text('{"item_id": "a", "model": "m", "text": "Hi."}\n', encoding="utf-8")
+    judge = {"name": "dice", "kind": "rubric", "provider": "scripted", "model": "dice"}
+    written = {
+        "name": "own",
+        "models": [{"name": "m", "responses": "answers.jsonl"}],
+        "judges": [judge],
+        "benchmarks": [
+            {"name": "own", "items": "items.jsonl", "scale": [1, 5], "judges": ["dice"]}
+        ],
+        "store": store_url(tmp_path),
+    }
+    path = tmp_path / "suite.yaml"
+    path.write_text(yaml.safe_dump(written), encoding="utf-8")
+    assert typed("run", path, "--quiet").code == 0
+    done = typed("probe", "dice", "--suite", path, "--kind", "references")
+    assert done.code == 64
+    assert "own: no item has several references to be reordered" in done.err
+    found = judgebench.probe("dice", suite=path)
+    assert any("no gold is shown" in note for note in found.notes)
+    with open_store(store_url(tmp_path), read_only=True) as store:
+        assert ("probe/attack", f"own-{found.version}") in store.benchmarks()

@@ -1,0 +1,49 @@
+"""`.ci/install`: uv is told what pip is told, and pip installs where uv cannot."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+INSTALL = Path(__file__).resolve().parents[2] / ".ci" / "install"
+
+# Stands for the interpreter: says what pip's settings are, notes what it is asked, fails as UV says
+PYTHON = """#!/bin/sh
+echo "$* | $UV_DEFAULT_INDEX | $UV_FIND_LINKS" >> "$NOTES"
+case "$2 $3" in
+  "pip config") printf '%s\\n' ":env:.find-links='/wheels'" "global.constraint='/etc/most.txt'" \\
+    "global.find-links='/wheels'" "global.index-url='https://index.example/simple'" ;;
+  "uv --version") [ "$UV" != none ] ;;
+  "uv pip") [ "$UV" = works ] ;;
+  "pip install") case "$*" in *--no-compile\\ uv*) [ "$UV" != none ] ;; esac ;;
+esac
+"""
+
+
+def _asked(folder: Path, uv: str) -> list[str]:
+    python, notes = folder / "python", folder / "notes"
+    python.write_text(PYTHON)
+    python.chmod(0o755)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("UV_")}
+    subprocess.run(
+        [INSTALL, python, "--editable", "."],
+        env=environment | {"NOTES": str(notes), "UV": uv},
+        check=True,
+        capture_output=True,
+    )
+    return notes.read_text().splitlines()
+
+
+def test_uv_is_told_what_pip_is_told(tmp_path: Path) -> None:
+    said, index, links = _asked(tmp_path, "works")[-1].split(" | ")
+    assert said.startswith("-m uv pip install") and said.endswith(
+        "--editable . --constraint /etc/most.txt"
+    )
+    assert (index, links) == ("https://index.example/simple", "/wheels")
+
+
+def test_pip_installs_where_uv_is_not_to_be_had_or_fails(tmp_path: Path) -> None:
+    for uv in ("none", "fails"):
+        last = _asked(tmp_path, uv)[-1]
+        assert last.startswith("-m pip install") and "--editable ." in last
