@@ -98,8 +98,7 @@ def of_models(
                 "labels": corrected_mean(mine, theirs, power=0.0).interval(),
             }
             ends["naive"] = naive(mine)
-            by_rates = rogan_gladen(mine, theirs)
-            ends["rogan_gladen"] = by_rates.low, by_rates.high
+            ends["rogan_gladen"] = rogan_gladen(mine, theirs).interval()
             chance = np.where(mine > 0.0, 0.8, 1.6) * n_labels / N_ITEMS
             chosen = np.random.default_rng([SEED, seed, model, trial]).random(N_ITEMS) < chance
             chosen = np.where(chosen, everything, np.nan)

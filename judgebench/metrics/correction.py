@@ -11,7 +11,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 
@@ -27,7 +28,6 @@ from judgebench.metrics.scores import scales_of
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable, read_table
 from judgebench.records import HUMAN, Estimate, is_human
 from judgebench.stats.correction import (
-    FEWEST_LABELS,
     CorrectedMean,
     corrected_mean,
     quantile,
@@ -44,7 +44,9 @@ NOT_RANDOM = (
     "people's labels are not known to be a random sample of its answers, so no interval is given; "
     "`judgebench labels export` draws one"
 )
-FEW = f"no interval: under {FEWEST_LABELS} labels none was measured to hold"
+OTHER_SCALE = "the judge and people score on different scales"
+BALANCED = "nothing is corrected: categories count equally here, and labels weigh items alike"
+ALL = "labels of all items would not be enough: more items are needed"
 RARE = f"under {LEAST} labels of one outcome: its interval may be too narrow"
 
 Probabilities: TypeAlias = Mapping[str, float] | None
@@ -125,13 +127,15 @@ def corrections(
                 continue
             if model not in known:
                 known[model] = probability(model)
-            made = _Made(
+            sample = _Sample(
                 judge=said[there], people=labelled[there], unit=table.unit_of[there],
-                items=[table.items[i] for i in np.flatnonzero(there)], drawn=known[model],
+                chance=None if (drawn := known[model]) is None else np.array(
+                    [drawn.get(table.items[i], math.nan) for i in np.flatnonzero(there)]
+                ),
                 seed=content_seed(judge, model), level=level, scale=unit_of(kind), ends=ends,
             )  # fmt: skip
-            why = None if own == scales else "the judge and people score on different scales"
-            found[judge, model] = made.correction(width, kind.kind == "label", why)
+            why = None if own == scales else OTHER_SCALE
+            found[judge, model] = sample.correction(width, kind.kind == "label", why)
     return found
 
 
@@ -146,91 +150,72 @@ def _on(table: VerdictTable, people: Columns, kind: BoardKind, labels: Sequence[
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Made:
-    """A judge's values and people's, from which figures are made."""
+class _Sample:
+    """A judge's values and people's of some items, and how they are shown."""
 
     judge: Floats
     people: Floats
+    chance: Floats | None
     unit: Ints
-    items: Sequence[str]
-    drawn: Probabilities
     seed: int
     level: float
     scale: float
     ends: tuple[float, float]
 
-    def mean(self, power: float | None = None) -> CorrectedMean:
-        """PPI++ of these; without an interval where nobody knows how labels were drawn."""
-        drawn = self.drawn
-        if drawn is None:
-            found = corrected_mean(self.judge, self.people, power=power, seed=self.seed)
-            return replace(found, error=math.nan, undefined=found.undefined or NOT_RANDOM)
-        probability = np.array([drawn.get(item, math.nan) for item in self.items])
-        found = corrected_mean(
-            self.judge, np.where(np.isnan(probability), np.nan, self.people), probability,
-            unit=self.unit, power=power, seed=self.seed,
-        )  # fmt: skip
-        if found.n_labels < FEWEST_LABELS:
-            found = replace(found, error=math.nan, undefined=found.undefined or FEW)
-        return found
-
-    def estimate(self, found: CorrectedMean, method: str) -> Estimate:
-        """With its interval, which ends where the scale does."""
-        low, high = (float(np.clip(end, *self.ends)) for end in found.interval(self.level))
-        return self._estimate((found.value, low, high), found.n_labels, method, found.undefined)
-
-    def _estimate(
-        self,
-        figures: Sequence[float],
-        n: int,
-        method: str,
-        why: str | None,
-        scale: float | None = None,
-    ) -> Estimate:
-        value, low, high = (one * (self.scale if scale is None else scale) for one in figures)
-        known = not math.isnan(value)
-        return Estimate(
-            value=value, low=low, high=high, n=n, units=len(self.items), level=self.level,
-            missing=int(np.isnan(self.judge).sum()),
-            method=f"{method}; {why}" if known and why else method if known else "",
-            undefined=None if known else why,
-        )  # fmt: skip
-
     def correction(self, width: float | None, binary: bool, why: str | None) -> Correction:
-        if why is not None:
-            nothing = self._estimate([math.nan] * 3, 0, "", why)
-            return Correction(metrics={CORRECTED: nothing}, labels=0)
-        found, alone = self.mean(), self.mean(power=0.0)
+        """Every figure; nothing but the reason, where there is one."""
+        chance = np.ones(len(self.judge)) if self.chance is None else self.chance
+        people = np.where(np.isnan(chance), np.nan, self.people)
+        found, alone = (
+            corrected_mean(self.judge, people, chance, unit=self.unit, power=power, seed=self.seed)
+            for power in (None, 0.0)
+        )
         n = found.n_labels
-        caution = ""
-        if binary and math.isfinite(found.error):
-            right = float(np.nansum(self.people))
-            caution = f"; {RARE}" if min(right, n - right) < LEAST else ""
+        if why is not None:
+            nothing = replace(found, value=math.nan, undefined=why)
+            return Correction(metrics={CORRECTED: self.estimate(nothing, "")}, labels=n)
+        if self.chance is None:
+            found, alone = (
+                replace(one, error=math.nan, undefined=one.undefined or NOT_RANDOM)
+                for one in (found, alone)
+            )
+        rarer = min(np.nansum(people), n - np.nansum(people))
+        caution = f"; {RARE}" if binary and found.undefined is None and rarer < LEAST else ""
         how = f"PPI++, lambda {found.power:.2f}, {n} labels, two halves, Student's t{caution}"
         metrics = {
             CORRECTED: self.estimate(found, how),
             ALONE: self.estimate(alone, f"{n} labels alone, Student's t{caution}"),
         }
-        if binary and self.drawn is not None:
-            by_rates = rogan_gladen(
-                self.judge, self.people, [self.drawn.get(item, math.nan) for item in self.items],
-                unit=self.unit, level=self.level,
-            )  # fmt: skip
-            figures = by_rates.value, by_rates.low, by_rates.high
-            refused = by_rates.refused is not None
-            metrics[BY_RATES] = self._estimate(
-                [math.nan] * 3 if refused else figures, n, "delta method", by_rates.refused
-            )
-        worth = found.count_as(alone)
+        if binary and self.chance is not None:
+            rates = rogan_gladen(self.judge, people, chance, unit=self.unit)
+            rates = replace(rates, value=math.nan) if rates.undefined else rates
+            metrics[BY_RATES] = self.estimate(rates, "error rates, delta method")
         narrow = 0.1 * (self.ends[1] - self.ends[0]) if width is None else width / self.scale
         needed = found.labels_for(narrow, self.level)
-        more = math.nan if math.isinf(needed) else max(0.0, needed - n)
-        nobody = "labels of all items would not be enough: more items are needed"
-        reason = nobody if math.isinf(needed) else found.undefined
-        none = (math.nan, math.nan)
-        metrics[COUNT_AS] = self._estimate((worth, *none), n, "", found.undefined, 1.0)
-        metrics[MORE] = self._estimate((more, *none), n, "", reason, 1.0)
+        short = math.isinf(needed)
+        for name, value, reason in (
+            (COUNT_AS, found.count_as(alone), found.undefined),
+            (MORE, math.nan if short else max(0.0, needed - n), ALL if short else found.undefined),
+        ):
+            number = replace(found, value=value / self.scale, error=math.nan, undefined=reason)
+            metrics[name] = self.estimate(number, "")
         return Correction(metrics=metrics, labels=n)
+
+    def estimate(self, found: CorrectedMean, method: str) -> Estimate:
+        """As it is shown; its interval ends where the scale does."""
+        low, high = (float(np.clip(end, *self.ends)) for end in found.interval(self.level))
+        known, why = not math.isnan(found.value), found.undefined
+        return Estimate(
+            value=found.value * self.scale,
+            low=low * self.scale,
+            high=high * self.scale,
+            n=found.n_labels,
+            units=len(self.judge),
+            missing=int(np.isnan(self.judge).sum()),
+            level=self.level,
+            method=f"{method}; {why}" if known and why else method if known else "",
+            undefined=None if known else why,
+        )
 
 
 # two models --------------------------------------------------------------------------------------
@@ -264,43 +249,32 @@ def corrected_pair(
         case of its own: the estimate holds whatever it misses. Not comparable, and why, where
         nobody knows how labels were drawn or too few are there.
     """
-    place = {item: at for at, item in enumerate(people.items)}
-    at = np.array([place.get(item, -1) for item in pair.items], dtype=np.int64)
-    theirs = np.where((at >= 0)[:, None], people.mean[at] if len(place) else np.nan, np.nan)
-    chances = np.array(
-        [
-            [math.nan if one is None else one.get(item, math.nan) for one in drawn]
-            for item in pair.items
-        ]
+    place = {item: people.mean[at] for at, item in enumerate(people.items)}
+    nobody = np.full(2, np.nan)
+    chance = np.array(
+        [[(one or {}).get(item, math.nan) for one in drawn] for item in pair.items]
     ).reshape(-1, 2)
-    theirs = np.where(np.isnan(chances), np.nan, theirs)
+    theirs = np.array([place.get(item, nobody) for item in pair.items]).reshape(-1, 2)
+    theirs = np.where(np.isnan(chance), np.nan, theirs)
     labelled = ~np.isnan(theirs)
-    both = labelled.all(axis=1)
     seed = content_seed(pair.judge, pair.metric)
-    how: dict[str, Any] = {"unit": pair.unit_of, "seed": seed}
-    sides = [corrected_mean(pair.mean[:, m], theirs[:, m], chances[:, m], **how) for m in range(2)]
-    found: CorrectedMean | None = None
-    why: str | None = None
-    if any(one is None for one in drawn):
-        why = NOT_RANDOM
-    elif (pair.stratum != 0).any():
-        why = "categories count equally here, and corrected scores weigh items alike"
-    elif pair.width != people.width:
-        why = "the judge and people score on different scales"
-    elif both.sum() >= 0.9 * labelled.sum(axis=0).max(initial=1):
-        difference = np.where(both, theirs[:, 0] - theirs[:, 1], np.nan)
-        said = pair.mean[:, 0] - pair.mean[:, 1]
-        found = corrected_mean(said, difference, chances.min(axis=1), **how)
+    mean = partial(corrected_mean, unit=pair.unit_of, seed=seed)
+    sides = [mean(pair.mean[:, m], theirs[:, m], chance[:, m]) for m in range(2)]
+    if labelled.all(axis=1).sum() >= 0.9 * labelled.sum(axis=0).max():
+        apart = (np.subtract(*values.T) for values in (pair.mean, theirs))
+        found = mean(*apart, chance.min(axis=1))
     else:
         found = two_samples(*sides)
-    if found is not None:
-        why = found.undefined or (FEW if found.n_labels < FEWEST_LABELS else None)
+    reasons = {
+        NOT_RANDOM: None in drawn,
+        BALANCED: bool((pair.stratum != 0).any()),
+        OTHER_SCALE: pair.width != people.width,
+    }
+    why = next((reason for reason, so in reasons.items() if so), found.undefined)
     named = replace(pair, metric=f"{pair.metric}/{CORRECTED}", why_not=pair.why_not or why)
-    test = (
-        untested(math.nan, units=0, alpha=alpha, method=why or "")
-        if found is None or why is not None
-        else _test(found, alpha)
-    )
+    test = _test(found, alpha)
+    if why is not None:
+        test = untested(math.nan, units=0, alpha=alpha, method=why)
     candidate, baseline = (math.nan if why else side.value for side in sides)
     return named, PairedTests(
         observed=test, worst=None, best=None, bounded=True, candidate=candidate, baseline=baseline

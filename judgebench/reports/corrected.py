@@ -10,6 +10,7 @@ from judgebench.columns import counted
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.correction import (
     ALONE,
+    BALANCED,
     CORRECTED,
     COUNT_AS,
     MORE,
@@ -36,7 +37,6 @@ from judgebench.reports.board_warnings import few
 from judgebench.reports.document import Cells, Table, column, table
 from judgebench.reports.model_pairs import PairData
 
-_BALANCED = "nothing is corrected: categories count equally here, and labels weigh items alike"
 _NOBODY = "nothing to correct by: people have labelled none of these answers"
 
 
@@ -68,7 +68,7 @@ def with_corrections(
         for place, board in enumerate(boards):
             same = kind.opponent is not None or board.metric == METRIC_OF[kind.kind]
             if same and board.opponent == kind.opponent and not is_human(board.judge):
-                found[place] = _corrected(board, made, _BALANCED if balanced else _NOBODY)
+                found[place] = _corrected(board, made, BALANCED if balanced else _NOBODY)
     return tuple(found)
 
 

@@ -43,6 +43,8 @@ Method = Literal["t", "normal"]
 FEWEST_LABELS = 20
 """Under so many labelled items no interval was measured to hold (`perf/correction_coverage.py`)."""
 
+FEW = f"no interval: under {FEWEST_LABELS} labels none was measured to hold"
+
 _FOLDS = 2
 
 
@@ -158,7 +160,7 @@ def corrected_mean(
     -------
     CorrectedMean
         Without an estimate where a stratum has no label; without an interval under two labels in a
-        stratum.
+        stratum, where all labels are alike, and under `FEWEST_LABELS` unless it is a normal one.
 
     Raises
     ------
@@ -200,19 +202,17 @@ def corrected_mean(
     ddof = np.ones(len(labels)) if method == "normal" else labels / np.maximum(labels - 1.0, 1e-300)
     of_labels = weight * (apart - shift[strata]) * there * np.sqrt(ddof[strata])
     influence = np.bincount(units, (guess - value) / n_items + of_labels).astype(np.float64)
-    alike = n < 2 or float(np.ptp(h[there])) == 0.0
-    if alike or (labels[sizes > 0] < 2).any():
-        why = "no interval: all labels are alike" if alike else "no interval: a single label in a"
-        why += "" if alike else " stratum"
-        return CorrectedMean(
-            value=value, error=math.nan, dof=math.nan, power=common * rest, n_labels=n,
-            n_items=n_items, influence=influence, undefined=why,
-        )  # fmt: skip
+    reasons = {
+        FEW: method == "t" and n < FEWEST_LABELS,
+        "no interval: all labels are alike": float(np.ptp(h[there])) == 0.0,
+        "no interval: a single label in a stratum": bool((labels[sizes > 0] < 2).any()),
+    }
+    why = next((reason for reason, so in reasons.items() if so), None)
     variance, falling = float(np.square(influence).sum()), float(np.square(of_labels).sum())
     effective = 1.0 / float(np.square(weight).sum())
     return CorrectedMean(
         value=value,
-        error=math.sqrt(variance),
+        error=math.nan if why else math.sqrt(variance),
         dof=math.inf if method == "normal" else max(1.0, effective - int((sizes > 0).sum())),
         power=common * rest,
         n_labels=n,
@@ -220,6 +220,7 @@ def corrected_mean(
         influence=influence,
         fixed=variance - falling,
         falling=falling * n,
+        undefined=why,
     )
 
 
@@ -270,37 +271,18 @@ def _power(j: Floats, h: Floats, weight: Floats, strata: Ints, rest: float) -> f
     return min(max(float(shared / spread) * rest, 0.0), 1.0) if spread > 0.0 else 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoganGladen:
-    """A rate of positives, corrected by the judge's error rates.
-
-    value, low, high : float
-        In [0, 1]; without an interval where it is not to be believed, and ``refused`` says why.
-    youden, youden_low : float
-        Youden's J = recall + specificity - 1, and the lower end of its interval.
-    """
-
-    value: float
-    low: float
-    high: float
-    youden: float
-    youden_low: float
-    refused: str | None = None
-
-
 def rogan_gladen(
     judge: ArrayLike,
     people: ArrayLike,
     probability: ArrayLike | None = None,
     *,
     unit: ArrayLike | None = None,
-    level: float = 0.95,
-) -> RoganGladen:
+) -> CorrectedMean:
     """The rate that people would give, by the judge's rate, recall and specificity.
 
-    (rate + specificity - 1) / J, cut to [0, 1]; the interval is the delta method's, of all three
-    together. Where J is near 0 the quotient means nothing: where the interval of J holds 0 there is
-    none, and a reason.
+    (rate + specificity - 1) / J, cut to [0, 1]; the error is the delta method's, of all three
+    together. Where J = recall + specificity - 1 is near 0 the quotient means nothing: where the
+    95 % interval of J holds 0 it has no error, and a reason.
 
     Parameters
     ----------
@@ -320,31 +302,30 @@ def rogan_gladen(
     j, h = j[read], h[read]
     there = ~np.isnan(h)
     weight = there / (np.ones(len(h)) if probability is None else np.asarray(probability)[read])
-    weight = np.where(there, weight, 0.0)
     units = np.arange(len(h)) if unit is None else np.asarray(unit)[read]
-    sides = [weight * (h == side) for side in (1.0, 0.0)]
+    sides = [np.where(h == side, weight, 0.0) for side in (1.0, 0.0)]
+    n = int(there.sum())
     if any((side > 0.0).sum() < 2 for side in sides):
         why = "under two labelled items of one outcome: the judge's errors on them are not known"
-        none = dict.fromkeys(("value", "low", "high", "youden", "youden_low"), math.nan)
-        return RoganGladen(**none, refused=why)
+        return _nothing(why, n, len(h))
     (of_one, recall), (of_zero, wrong) = (
         (side / side.sum(), float((side * j).sum() / side.sum())) for side in sides
     )
     rate, youden = float(j.mean()), recall - wrong
-    z = quantile(0.5 + level / 2.0, math.inf)
     errors = of_one * (j - recall), of_zero * (j - wrong)
-    youden_low = youden - z * math.sqrt(np.square(np.bincount(units, errors[0] - errors[1])).sum())
+    spread = math.sqrt(np.square(np.bincount(units, errors[0] - errors[1])).sum())
     value = (rate - wrong) / youden if youden != 0.0 else math.nan
     added = (j - rate) / len(j) - value * errors[0] - (1.0 - value) * errors[1]
-    ends, refused = math.nan, None
-    if youden_low > 0.0:
-        ends = z * math.sqrt(np.square(np.bincount(units, added)).sum()) / youden
-    else:
-        refused = f"Youden's J is {youden:.2f}, and its interval holds 0: the judge hardly tells"
-        refused += " right from wrong"
-    point, low, high = (
-        float(np.clip(one, 0.0, 1.0)) for one in (value, value - ends, value + ends)
-    )
-    return RoganGladen(
-        value=point, low=low, high=high, youden=youden, youden_low=youden_low, refused=refused
+    influence = np.bincount(units, added) / youden if youden != 0.0 else np.zeros(0)
+    refused = youden - quantile(0.975, math.inf) * spread <= 0.0
+    why = f"Youden's J is {youden:.2f}, and its interval holds 0: the judge hardly tells right"
+    return CorrectedMean(
+        value=float(np.clip(value, 0.0, 1.0)),
+        error=math.nan if refused else math.sqrt(np.square(influence).sum()),
+        dof=math.inf,
+        power=math.nan,
+        n_labels=n,
+        n_items=len(h),
+        influence=influence,
+        undefined=f"{why} from wrong" if refused else None,
     )

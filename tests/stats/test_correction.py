@@ -62,7 +62,7 @@ def test_every_value_of_the_gold() -> None:
             by_rates, theirs = rogan_gladen(said, labels), expected["rogan_gladen"]
             if theirs is None:
                 assert math.isnan(by_rates.value)
-                assert by_rates.refused
+                assert by_rates.undefined
             else:
                 assert by_rates.value == pytest.approx(theirs, abs=1e-9)
             checked += 1
@@ -230,18 +230,23 @@ def undefined(found: CorrectedMean) -> str | None:
 
 
 def test_what_has_no_interval_says_why() -> None:
-    judge = np.array([1.0, 0.0, 1.0, 1.0])
-    none = np.full(4, np.nan)
+    judge, people, _ = made(60, 0, seed=17)
+    none = np.full(60, np.nan)
     assert undefined(corrected_mean(judge, none)) == "nobody labelled any of these items"
-    alike = np.array([1.0, 1.0, np.nan, np.nan])
+    few = np.where(np.arange(60) < 19, people, np.nan)
+    assert undefined(corrected_mean(judge, few)) == (
+        "no interval: under 20 labels none was measured to hold"
+    )
+    assert not math.isnan(corrected_mean(judge, few, method="normal").error)
+    alike = np.where(np.arange(60) < 40, 1.0, np.nan)
     assert undefined(corrected_mean(judge, alike)) == "no interval: all labels are alike"
-    assert corrected_mean(judge, alike).value == 1.0
-    one = np.array([1.0, 0.0, 1.0, np.nan])
-    single = corrected_mean(judge, one, stratum=[0, 0, 1, 1])
+    assert corrected_mean(judge, alike).value == pytest.approx(1.0)
+    one = np.where(np.arange(60) < 30, people, np.nan)
+    single = corrected_mean(judge, one, stratum=np.arange(60) >= 29)
     assert undefined(single) == "no interval: a single label in a stratum"
     for chance in (0.0, 1.5):
         with pytest.raises(ValueError, match="above 0 and at most 1"):
-            corrected_mean(judge, alike, np.full(4, chance))
+            corrected_mean(judge, alike, np.full(60, chance))
     with pytest.raises(ValueError, match="of the same items"):
         corrected_mean(judge, alike[:3])
 
@@ -261,8 +266,8 @@ def test_the_delta_method_agrees_with_a_jackknife() -> None:
     found = rogan_gladen(judge, labels)
     without = [rogan_gladen(np.delete(judge, at), np.delete(labels, at)).value for at in range(600)]
     error = math.sqrt(599 / 600 * ((np.array(without) - np.mean(without)) ** 2).sum())
-    assert found.high - found.value == pytest.approx(1.96 * error, rel=0.05)
-    assert found.refused is None
+    assert found.error == pytest.approx(error, rel=0.05)
+    assert found.undefined is None
     weighed = rogan_gladen(judge, labels, np.full(600, 0.3))
     assert weighed.value == pytest.approx(found.value)
 
@@ -270,12 +275,11 @@ def test_the_delta_method_agrees_with_a_jackknife() -> None:
 def test_a_judge_that_tells_nothing_is_refused() -> None:
     judge, _, labels = made(400, 100, seed=15, likeness=0.05)
     found = rogan_gladen(judge, labels)
-    assert math.isnan(found.low)
-    assert found.refused
-    assert "its interval holds 0" in found.refused
+    assert "its interval holds 0" in str(undefined(found))
+    assert not math.isnan(found.value)
     lacking = rogan_gladen(judge, np.where(labels == 0.0, np.nan, labels))
-    assert lacking.refused
-    assert lacking.refused.startswith("under two labelled items of one outcome")
+    assert str(undefined(lacking)).startswith("under two labelled items of one outcome")
+    assert math.isnan(rogan_gladen(np.ones(400), labels).value)
     with pytest.raises(ValueError, match="0 or 1"):
         rogan_gladen(judge * 0.5, labels)
 
