@@ -52,6 +52,9 @@ RARE = f"under {LEAST} labels of one outcome: its interval may be too narrow"
 Probabilities: TypeAlias = Mapping[str, float] | None
 """By item, with which probability its label was drawn; None where nobody knows."""
 
+Made: TypeAlias = dict[tuple[str, str], dict[str, Estimate]]
+"""By judge and model, then by metric."""
+
 
 def people_verdicts(columns: Columns, kind: BoardKind) -> Columns:
     """What people say together of the answers on a board, as a judge called ``human``."""
@@ -66,14 +69,6 @@ def people_verdicts(columns: Columns, kind: BoardKind) -> Columns:
     return {**its, "judge": same(HUMAN, len(its["judge"]))}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Correction:
-    """Of a model in the eyes of a judge: figures by metric, and the labels that they rest on."""
-
-    metrics: Mapping[str, Estimate]
-    labels: int
-
-
 def corrections(
     columns: Columns,
     kind: BoardKind,
@@ -82,7 +77,7 @@ def corrections(
     *,
     level: float,
     width: float | None = None,
-) -> dict[tuple[str, str], Correction]:
+) -> Made:
     """Every judge's mean of every model as people would have it.
 
     Parameters
@@ -101,8 +96,8 @@ def corrections(
 
     Returns
     -------
-    dict
-        By judge and model: `CORRECTED`; `ALONE`, from the labels alone; `BY_RATES`, of labels;
+    Made
+        `CORRECTED`; `ALONE`, from the labels alone; `BY_RATES`, of labels;
         `COUNT_AS`, as how many labels these count; `MORE`, how many more make an interval of that
         width. None of models that people have not labelled.
     """
@@ -112,7 +107,7 @@ def corrections(
     values, _, _, _ = as_numbers(columns, kind, labels)
     scales = scales_of(people, range(len(people["kind"]))) if kind.kind == "score" else []
     known: dict[str, Probabilities] = {}
-    found = {}
+    found: Made = {}
     for j, judge in enumerate(table.judges):
         if is_human(judge):
             continue
@@ -162,7 +157,7 @@ class _Sample:
     scale: float
     ends: tuple[float, float]
 
-    def correction(self, width: float | None, binary: bool, why: str | None) -> Correction:
+    def correction(self, width: float | None, binary: bool, why: str | None) -> dict[str, Estimate]:
         """Every figure; nothing but the reason, where there is one."""
         chance = np.ones(len(self.judge)) if self.chance is None else self.chance
         people = np.where(np.isnan(chance), np.nan, self.people)
@@ -173,7 +168,7 @@ class _Sample:
         n = found.n_labels
         if why is not None:
             nothing = replace(found, value=math.nan, undefined=why)
-            return Correction(metrics={CORRECTED: self.estimate(nothing, "")}, labels=n)
+            return dict.fromkeys((CORRECTED, COUNT_AS, MORE), self.estimate(nothing, ""))
         if self.chance is None:
             found, alone = (
                 replace(one, error=math.nan, undefined=one.undefined or NOT_RANDOM)
@@ -199,7 +194,7 @@ class _Sample:
         ):
             number = replace(found, value=value / self.scale, error=math.nan, undefined=reason)
             metrics[name] = self.estimate(number, "")
-        return Correction(metrics=metrics, labels=n)
+        return metrics
 
     def estimate(self, found: CorrectedMean, method: str) -> Estimate:
         """As it is shown; its interval ends where the scale does."""
@@ -261,8 +256,8 @@ def corrected_pair(
     mean = partial(corrected_mean, unit=pair.unit_of, seed=seed)
     sides = [mean(pair.mean[:, m], theirs[:, m], chance[:, m]) for m in range(2)]
     if labelled.all(axis=1).sum() >= 0.9 * labelled.sum(axis=0).max():
-        apart = (np.subtract(*values.T) for values in (pair.mean, theirs))
-        found = mean(*apart, chance.min(axis=1))
+        said, labels = (values[:, 0] - values[:, 1] for values in (pair.mean, theirs))
+        found = mean(said, labels, chance.min(axis=1))
     else:
         found = two_samples(*sides)
     reasons = {

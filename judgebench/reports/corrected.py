@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from judgebench.columns import counted
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.correction import (
+    ALL,
     ALONE,
     BALANCED,
     CORRECTED,
     COUNT_AS,
     MORE,
-    Correction,
+    Made,
     Probabilities,
     corrected_pair,
     corrections,
@@ -35,6 +37,7 @@ from judgebench.reports.board import Board, Row
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.board_warnings import few
 from judgebench.reports.document import Cells, Table, column, table
+from judgebench.reports.estimates import UNDEFINED
 from judgebench.reports.model_pairs import PairData
 
 _NOBODY = "nothing to correct by: people have labelled none of these answers"
@@ -62,7 +65,7 @@ def with_corrections(
             )  # fmt: skip
 
         balanced = kind.kind == "score" and bool(which.sides)
-        made: Mapping[tuple[str, str], Correction] = {}
+        made: Made = {}
         if any(map(is_human, counted(verdicts["judge"]))) and not balanced:
             made = corrections(verdicts, kind, which.labels, drawn, level=level, width=width)
         for place, board in enumerate(boards):
@@ -72,71 +75,68 @@ def with_corrections(
     return tuple(found)
 
 
-def _corrected(board: Board, made: Mapping[tuple[str, str], Correction], none: str) -> Board:
-    rows: list[Row] = []
+def _corrected(board: Board, made: Made, none: str) -> Board:
     notes: dict[str, list[str]] = {}
-    for row in board.rows:
+
+    def beside(row: Row) -> Row:
         if (found := made.get((board.judge, row.model))) is None:
-            rows.append(row)
-            continue
-        metrics = {**row.metrics, **found.metrics}
-        rows.append(replace(row, metrics=metrics, counts={**row.counts, "labels": found.labels}))
-        for name, one in found.metrics.items():
+            return row
+        for name, one in found.items():
             why = one.undefined or one.method.partition("; ")[2]
             if why and name not in (ALONE, COUNT_AS, MORE):
                 notes.setdefault(f"{metric(name).title}, {{}}: {why}", []).append(row.model)
+        counts = {**row.counts, "labels": found[CORRECTED].n}
+        return replace(row, metrics={**row.metrics, **found}, counts=counts)
+
+    rows = tuple(map(beside, board.rows))
     said = [note.format(few(models)) for note, models in notes.items()]
     if not any(CORRECTED in row.metrics for row in rows):
         said = [none]
-    return replace(board, rows=tuple(rows), notes=(*board.notes, *said))
+    return replace(board, rows=rows, notes=(*board.notes, *said))
+
+
+class _Worth(NamedTuple):
+    """Labels beside a judge, summed over models: spent, as many as they count, needed besides."""
+
+    board: Board
+    labels: float
+    count_as: float
+    more: float
+    enough: bool
 
 
 def labels_table(boards: Sequence[Board]) -> list[Table]:
     """What labels are worth beside each judge; none where no board is corrected."""
-    shown = [one for one in boards if any(CORRECTED in row.metrics for row in one.rows)]
-    columns: list[Cells[Board]] = [
-        column("judge", lambda one: one.judge, wraps=True),
-        column("benchmark", lambda one: f"{one.benchmark}@{one.version}", wraps=True),
-        column("labels", lambda one: _number(_sums(one, "labels")), align="right"),
-        column("count as", lambda one: _number(_sums(one, COUNT_AS)), align="right"),
+    shown = []
+    for board in boards:
+        if its := [row.metrics for row in board.rows if CORRECTED in row.metrics]:
+            count_as, more = (sum(row[name].value for row in its) for name in (COUNT_AS, MORE))
+            enough = all(row[MORE].undefined != ALL for row in its)
+            spent = sum(row[CORRECTED].n for row in its)
+            shown.append(_Worth(board, spent, count_as, more, enough))
+    columns: list[Cells[_Worth]] = [
+        column("judge", lambda one: one.board.judge, wraps=True),
+        column("benchmark", lambda one: f"{one.board.benchmark}@{one.board.version}", wraps=True),
+        column("labels", lambda one: _number(one.labels), align="right"),
+        column("count as", lambda one: _number(one.count_as), align="right"),
+        column("saved", lambda one: _number(one.count_as - one.labels), align="right"),
         column(
-            "saved", lambda one: _number(_sums(one, COUNT_AS) - _sums(one, "labels")), align="right"
+            "more needed", lambda one: _number(one.more) if one.enough else "more items",
+            align="right",
         ),
-        column("more needed", _needed, align="right"),
-    ]
-    if not shown:
-        return []
-    return [
-        table(
-            "what labels are worth beside each judge",
-            sorted(shown, key=_order),
-            columns,
-            subtitle="summed over models; saved: what people alone would have to label besides",
-            notes=["more needed: for an interval of --width, of each model"],
-        )
-    ]
-
-
-def _sums(board: Board, name: str) -> float:
-    its = [row for row in board.rows if CORRECTED in row.metrics]
-    if name == "labels":
-        return float(sum(row.counts[name] for row in its))
-    return sum(row.metrics[name].value if name in row.metrics else math.nan for row in its)
-
-
-def _order(board: Board) -> tuple[bool, float]:
-    needed = _sums(board, MORE)
-    return math.isnan(needed), needed
-
-
-def _needed(board: Board) -> str:
-    its: list[Row] = [row for row in board.rows if MORE in row.metrics]
-    why = [row.metrics[MORE].undefined or "" for row in its]
-    return "more items" if any("more items" in one for one in why) else _number(_sums(board, MORE))
+    ]  # fmt: skip
+    found = table(
+        "what labels are worth beside each judge",
+        sorted(shown, key=lambda one: (math.isnan(one.more), one.more)),
+        columns,
+        subtitle="summed over models; saved: what people alone would have to label besides",
+        notes=["more needed: for an interval of --width, of each model"],
+    )
+    return [found] if shown else []
 
 
 def _number(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:,.0f}"
+    return UNDEFINED if math.isnan(value) else f"{value:,.0f}"
 
 
 def corrected_models(

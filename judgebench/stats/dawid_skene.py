@@ -141,16 +141,12 @@ def dawid_skene(
 
 def _distinct(codes: Ints, n_labels: int) -> tuple[Ints, Ints, Ints]:
     """The distinct columns, which of them each item is, and how often each occurs."""
-    width, place = 1, np.zeros(codes.shape[1], np.int64)
-    for row in codes:
-        width *= n_labels + 1
-        if width >= 2**62:  # of so many judges only the patterns that occur have a number
-            found, place = np.unique(place, return_inverse=True)
-            width = len(found) * (n_labels + 1)
-        place = place * (n_labels + 1) + np.maximum(row, -1) + 1
-    _, first, place, times = np.unique(
-        place, return_index=True, return_inverse=True, return_counts=True
-    )
+    place = np.zeros(codes.shape[1], np.int64)
+    for row in codes:  # so many judges as there may be, the patterns have small numbers
+        said = place * (n_labels + 1) + np.maximum(row, -1) + 1
+        _, first, place, times = np.unique(
+            said, return_index=True, return_inverse=True, return_counts=True
+        )
     return codes[:, first], place, times
 
 
