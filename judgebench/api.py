@@ -486,6 +486,7 @@ def compare(
     by: str | None = None,
     level: float = 0.95,
     corrected: bool = False,
+    stop_when_decided: bool = False,
     store: Results = None,
 ) -> Comparison:
     """Whether one model is better or worse than another, on the items that both were judged on.
@@ -507,6 +508,9 @@ def compare(
         One less the error rate over all tests (Holm), and of the intervals.
     corrected
         As people would compare them, by their labels on a random sample of the answers.
+    stop_when_decided
+        Also where judging would have stopped that goes no further than it takes to decide, and what
+        that would have saved.
     store
         As for `leaderboard`.
 
@@ -529,6 +533,7 @@ def compare(
             by=by,
             level=level,
             corrected=corrected,
+            stop_when_decided=stop_when_decided,
         )
 
 
@@ -2047,6 +2052,7 @@ def run(
     limit: int | None = None,
     shard: config.Shard | str | None = None,
     unjudged: bool = False,
+    stop_when_decided: bool = False,
     executor: str | None = None,
     on_forecast: Callable[[Sequence[PlanRow]], None] | None = None,
 ) -> Outcome:
@@ -2078,6 +2084,9 @@ def run(
         ``3/16``); the manifest keeps which.
     unjudged
         The answers alone: no judge is asked.
+    stop_when_decided
+        Judge no more items than it takes to say whether each model is better or worse than the
+        benchmark's baseline, or the first model, also where the suite does not say so.
     executor
         ``ray``, ``slurm`` or ``local``: where local models run; goes before the suite's.
     on_forecast
@@ -2095,6 +2104,7 @@ def run(
         narrowing=narrowing,
         unjudged=unjudged,
         executor=executor,
+        stop_when_decided=stop_when_decided,
     )
     if work.suite.executor is not None and work.suite.executor.slurm is not None:
         raise UsageError(
@@ -2111,6 +2121,7 @@ def run(
         "stack_anchors": stack_anchors,
         "narrowed": narrowing.as_json(),
         "unjudged": unjudged,
+        "stop_when_decided": stop_when_decided,
         "on_executor": executor,
     }
     asked |= {name: said for name, said in more.items() if said}
@@ -2860,6 +2871,7 @@ def _resolved(
     narrowing: config.Narrowing | None = None,
     unjudged: bool = False,
     executor: str | None = None,
+    stop_when_decided: bool = False,
 ) -> ResolvedSuite:
     """A suite with all that it names, or what is wrong with it; nothing is written."""
     from judgebench.execution.resolve import resolve
@@ -2872,6 +2884,8 @@ def _resolved(
         suite = suite.in_batches()
     if unjudged:
         suite = suite.unjudged()
+    if stop_when_decided:
+        suite = suite.deciding_early()
     if executor is not None:
         suite = suite.on(executor)
     if narrowing is not None and narrowing.shard and suite.executor and suite.executor.slurm:

@@ -150,6 +150,7 @@ def test_pairs_are_pulled_and_their_judges_measured(standin: FileHost, tmp_path:
         (judged(0, game("1"), None), r"j\.jsonl:1: judgments: no decision called '1'"),
         ({**judged(0), "judgments": []}, r"j\.jsonl:1: judgments: one judgment or two"),
         ({**judged(0), "judgments": {"a": 1}}, r"j\.jsonl:1: judgments: one judgment or two"),
+        ({**judged(0), "judgments": ["A>B"]}, r"j\.jsonl:1: judgments: an object or null stands"),
         (judged(0, None, None), r"j\.jsonl:1: judgments: none says its judge_model"),
         (judged(0, game("A>B", judge_model="human/"), None), "names no person"),
         ({"judgments": [None]}, r"j\.jsonl:1: pair_id: is missing"),
