@@ -62,8 +62,8 @@ MOST_POINTS = 21
 FEWEST = 20
 """Verdicts on a model from which on it is looked at by itself."""
 
-LOW = 0.4
-"""Kappa on a model below which it has an interval."""
+MOST_CELLS, MOST_LOW = 2**18, 8
+"""Units times models up to which kappa on every model has an interval; of more, the lowest."""
 
 LEANINGS = ("longer", "own_family", "score_delta")
 """Differences, which are no shares even where none is negative."""
@@ -303,15 +303,17 @@ class JudgeMeasures:
         )
         tables = pair(whole, self.codes, _codes(truth))
         kappas = cohen_kappa_of(tables.tables[0], weighting=self.weighting)
+        few = len(self.values.units) * len(tables.models) <= MOST_CELLS
+        most = len(kappas) if few else MOST_LOW
         found: dict[str, Estimate] = {}
-        for place, kappa, n in zip(tables.models, kappas.tolist(), tables.pairs, strict=True):
+        for rank, at in enumerate(np.argsort(kappas, kind="stable").tolist()):
+            place, kappa, n = int(tables.models[at]), float(kappas[at]), int(tables.pairs[at])
             if n < FEWEST or math.isnan(kappa):
                 continue
-            model = self.models[int(place)]
-            found[model] = plain(kappa, int(n))
-            if kappa < LOW:
-                of_it = np.where(self.values.model_of == int(place), truth, np.nan)
-                found[model] = self._compared(name, of_it, [KAPPA])[KAPPA]
+            found[self.models[place]] = plain(kappa, n)
+            if rank < most:
+                of_it = np.where(self.values.model_of == place, truth, np.nan)
+                found[self.models[place]] = self._compared(name, of_it, [KAPPA])[KAPPA]
         return worst(found, min, name, f"no model has {FEWEST} verdicts of both that differ")
 
     def _outliers(self, name: str, truth: Floats) -> Measured:
@@ -329,7 +331,7 @@ class JudgeMeasures:
         z = outlying(quotient(same, n), n, fewest=FEWEST)[judges.index(self.at)]
         its = n[judges.index(self.at)]
         found = {
-            model: plain(float(one), int(count))
+            model: plain(float(one), int(count), method=f"z {one:.1f}")
             for model, one, count in zip(self.models, z, its, strict=True) if not math.isnan(one)
         }  # fmt: skip
         few = f"it takes three judges and three models with {FEWEST} verdicts each"

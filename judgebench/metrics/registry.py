@@ -373,12 +373,12 @@ _ENTRIES = (
         replace(_KAPPA, scale=NO_ENDS, digits=1, axis="", explained="judge-card.md"),
         **{
             "card:block_outlier": (
-                "agreement outlier, z",
+                "agreement outlier",
                 "agreement on one model, less what judge and model explain, in robust standard "
                 "deviations",
             ),
             "card:near_constant": (
-                "nearly constant models", "models on which it says nearly always the same"
+                "nearly constant", "models on which it says nearly always the same"
             ),
         },
     ),

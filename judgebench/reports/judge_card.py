@@ -60,10 +60,10 @@ State: TypeAlias = Literal["passed", "failed", "unknown", ""]
 Group: TypeAlias = Literal["stored", "order", "probe", "people"]
 
 GROUPS: Mapping[Group, str] = {
-    "stored": "free: from what is stored",
+    "stored": "what is stored",
     "order": "a second order",
-    "probe": "a few probe calls",
-    "people": "labels of people",
+    "probe": "probe calls",
+    "people": "people's labels",
 }
 USES: Mapping[Use, str] = {
     "scores": "how good a model is",
@@ -402,7 +402,7 @@ def section_table(at: CardSection) -> Table:
         column("value", lambda row: row.value, align="right"),
         column("n", lambda row: f"{row.estimate.n:,}", align="right", spare=True),
         column("wanted", lambda row: row.wanted, align="right"),
-        column("", lambda row: row.state),
+        column("state", lambda row: row.state),
         column("fails on", lambda row: _some(row.fails, 2), wraps=True, optional=True),
         column("what it is", lambda row: row.means, wraps=True, spare=True),
     ]
@@ -695,7 +695,7 @@ def _excluded(found: Sequence[CardMeasure], entries: Mapping[str, CardEntry]) ->
     for one in found:
         for model, said in one.fails.items():
             if model != "all answers":
-                why.setdefault(model, []).append(f"{one.title} {said}")
+                why.setdefault(model, []).append(f"{one.title.partition(',')[0]} {said}")
     return {model: "; ".join(said) for model, said in why.items()}
 
 
