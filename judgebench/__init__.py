@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from judgebench.api import plan as plan
     from judgebench.api import probe as probe
     from judgebench.api import ranking as ranking
+    from judgebench.api import rejudge as rejudge
     from judgebench.api import replies as replies
     from judgebench.api import reproduce as reproduce
     from judgebench.api import respond as respond
@@ -102,6 +103,7 @@ __all__ = [
     "plan",
     "probe",
     "ranking",
+    "rejudge",
     "replies",
     "reproduce",
     "respond",

@@ -85,6 +85,7 @@ if TYPE_CHECKING:
     from judgebench.reports.probe import ProbeReport
     from judgebench.reports.ranking_control import Control
     from judgebench.reports.ranking_tables import Rankings
+    from judgebench.reports.rejudge import JudgeReplaced, Rejudged
     from judgebench.reports.replies import JudgedReply, Replies
     from judgebench.reports.reproduce import Reproductions
     from judgebench.reports.run_boards import RunBoards
@@ -2582,6 +2583,102 @@ def probe(
             seed=seed,
             progress=told,
         )
+
+
+class JudgeChangeOptions(TypedDict, total=False):
+    """Where two judges are found, and what asking the new one may take.
+
+    suite
+        Where it is said how they are asked; if not given, the newest run of the store that had the
+        old one. PROVIDER/MODEL judges as the old one does, at ``base_url``.
+    benchmark
+        Of the suite's; the first that the old judge judges, if not given.
+    max_cost
+        US dollars. Who costs money is not asked without.
+    ask
+        Whether anybody is asked; else what it would take is said.
+    """
+
+    suite: Path | str | None
+    benchmark: str | None
+    base_url: str | None
+    max_cost: float | None
+    ask: bool
+
+
+def rejudge(
+    judge: str,
+    against: str,
+    *,
+    pilot: int = 100,
+    seed: int = 0,
+    store: Results = None,
+    progress: Progress | None = None,
+    **how: Unpack[JudgeChangeOptions],
+) -> Rejudged:
+    """Have a new judge judge a random part of what an old one has judged, and compare the two.
+
+    Its verdicts are ordinary ones, of the same answers on the same benchmark.
+
+    Parameters
+    ----------
+    judge, against
+        The new judge and the old one.
+    pilot, seed
+        So many answers, drawn from each model in turn.
+    how
+        As `JudgeChangeOptions` says.
+
+    Raises
+    ------
+    UsageError
+        For a judge that is not there, two that are the same or judge otherwise, a pilot of more
+        answers than there are, and a budget that is too small for it.
+    """
+    from judgebench.reports.rejudge import rejudge as judge_again
+
+    with _judges_changed(store, progress, how) as (opened, told, asked):
+        return judge_again(opened, judge, against, pilot=pilot, seed=seed, progress=told, **asked)
+
+
+def replace_judge(
+    old: str,
+    new: str,
+    *,
+    store: Results = None,
+    progress: Progress | None = None,
+    **how: Unpack[JudgeChangeOptions],
+) -> JudgeReplaced:
+    """Have a new judge judge every baseline that the old one judged, and set them anew.
+
+    From then on boards and nights of both say where the break is.
+
+    Parameters
+    ----------
+    how
+        As `JudgeChangeOptions` says.
+
+    Raises
+    ------
+    UsageError
+        As `rejudge`, and where no baseline was judged by the old one.
+    """
+    from judgebench.reports.rejudge import replace_judge as replaced
+
+    with _judges_changed(store, progress, how) as (opened, told, asked):
+        return replaced(opened, old, new, progress=told, **asked)
+
+
+@contextmanager
+def _judges_changed(
+    store: Results, progress: Progress | None, how: JudgeChangeOptions
+) -> Iterator[tuple[Store, Progress, dict[str, Any]]]:
+    usual = {"suite": None, "benchmark": None, "base_url": None, "max_cost": None, "ask": True}
+    asked: dict[str, Any] = {**usual, **how}
+    path = asked["suite"] = None if asked["suite"] is None else Path(asked["suite"])
+    url = store_url(None if path is None else config.load_suite(path), store)
+    with open_live_store(url) as opened, shown(progress) as told:
+        yield opened, told, asked
 
 
 def _work_on(

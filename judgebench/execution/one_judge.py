@@ -179,20 +179,30 @@ def _of_store(store: Store, config: BenchmarkConfig, data_sha: str) -> ResolvedB
 # answers ------------------------------------------------------------------------------------------
 
 
-def stored_answers(store: Store, place: VerdictSlot) -> tuple[Response, Response | None] | None:
-    """The newest answer at a place, and the opponent's; None where one is not in the store."""
-    found: list[Response | None] = []
-    for model in (place.model_key, place.opponent_key):
-        if model is None:
-            found.append(None)
-            continue
-        answers = store.answers_to(place.benchmark, place.version, model, [place.item_id])
-        same = [one for one in answers if one.sample == place.sample]
-        if not same:
-            return None
-        found.append(same[0])
-    first, opponent = found
-    return None if first is None else (first, opponent)
+def stored_answers(
+    store: Store, places: Sequence[VerdictSlot]
+) -> dict[VerdictSlot, tuple[Response, Response | None]]:
+    """The newest answer at each place, and the opponent's; without those that are not there.
+
+    Places are of one benchmark.
+    """
+    wanted: dict[bytes, set[str]] = {}
+    for place in places:
+        for model in (place.model_key, place.opponent_key):
+            if model is not None:
+                wanted.setdefault(model, set()).add(place.item_id)
+    newest: dict[tuple[bytes | None, str, int], Response] = {}
+    for model, ids in wanted.items():
+        at = places[0]
+        for one in reversed(store.answers_to(at.benchmark, at.version, model, ids)):
+            newest[model, one.item_id, one.sample] = one
+    found: dict[VerdictSlot, tuple[Response, Response | None]] = {}
+    for place in places:
+        own = newest.get((place.model_key, place.item_id, place.sample))
+        other = newest.get((place.opponent_key, place.item_id, place.sample))
+        if own is not None and (other is not None or place.opponent_key is None):
+            found[place] = own, other
+    return found
 
 
 # asking -------------------------------------------------------------------------------------------

@@ -50,6 +50,7 @@ from judgebench.reports.boards import (
     renamed,
     where,
 )
+from judgebench.reports.replacements import Replacement, replacements
 from judgebench.store import Store
 from judgebench.store.catalog import StoredJudge, StoredModel
 
@@ -331,6 +332,11 @@ class BoardData:
         when = {run.id: run.started for run in self.store.runs()}
         ids = {shown: one for one, shown in self.judges.items()}
         return max(called, key=lambda shown: when.get(self._last_run.get(ids[shown], ""), 0.0))
+
+    @cached_property
+    def replacements(self) -> list[Replacement]:
+        """Where judges took others' places here."""
+        return replacements(self.store, self.which.name, self.which.version)
 
     def _not_judged_yet(self, name: str) -> str | None:
         """That a judge of a suite has no verdicts yet; None for a name that no suite has."""

@@ -85,6 +85,7 @@ def warnings_of(
         for served in (data.served([member]) for member in members)
         if len(served) > 1
     ]
+    said += [one.line for one in data.replacements if one.concerns(*members)]
     if judge in data.undeclared:
         said.append(undeclared_labels(data.undeclared[judge], data.which))
     said += _uneven(rows)

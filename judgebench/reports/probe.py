@@ -106,9 +106,9 @@ _METRICS = {
 }
 
 
-def foretold(items: int, calls: int, cost: Range | None) -> str:
+def foretold(n: int, calls: int, cost: Range | None, what: str = "item") -> str:
     """What asking takes, in words."""
-    about = f"{counted(calls, 'call')} about {counted(items, 'item')}"
+    about = f"{counted(calls, 'call')} about {counted(n, what)}"
     if cost is None:
         return f"{about}, at a price that is not known (price: in the suite says it)"
     if not cost.high:

@@ -125,9 +125,9 @@ def probes(
     for place in _places(store, judge, seed):
         if len(found.portions) == n_items:
             break
-        item, answers = items.get(place.item_id), stored_answers(store, place)
-        if item is not None and answers is not None:
-            made = _Portion(found, judge, changed, item, place, *answers)
+        item, answers = items.get(place.item_id), stored_answers(store, [place])
+        if item is not None and answers:
+            made = _Portion(found, judge, changed, item, place, *answers[place])
             found.portions.append(made.calls(wanted))
     if not found.portions:
         raise UsageError(

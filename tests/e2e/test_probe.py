@@ -37,6 +37,7 @@ def suite(folder: Path, url: str, **judge: Any) -> Path:
         "limits": {"max_retries": 0, "timeout_s": 5},
         "store": store_url(folder),
     }
+    (folder / "own.md").write_text("{question}\n{answer}\nVerdict: correct or incorrect?")
     path = folder / "suite.yaml"
     path.write_text(yaml.safe_dump(written), encoding="utf-8")
     return path
@@ -115,6 +116,12 @@ KINDS: dict[str, dict[str, Any]] = {
     "rubric in words": {"kind": "rubric", "options": {"format": "word"}},
     "grades": {"kind": "graded"},
     "certainty": {"kind": "equivalence"},
+    "own prompt": {
+        "prompt": "own.md",
+        "kind": None,
+        "read": {"regex": r"[Vv]erdict: (\w+)"},
+        "labels": ["correct", "incorrect"],
+    },
 }
 
 
