@@ -17,7 +17,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from judgebench import explore
 from judgebench.records import is_human
-from judgebench.reports.judge_card import CardMeasure, CardSection, section_table
+from judgebench.reports.judge_card import CardMeasure, CardSection, section_tables
 
 PLACE = ("Judges", 55)
 
@@ -52,10 +52,11 @@ def body(shown: State, identity: DeltaGenerator) -> None:
         st.header(markdown_text.escaped(visible(f"{section.at}, {section.judge}")))
         panels(section, number)
         by_model(section, number)
-        st.subheader("All measures")
-        found = section_table(section)
-        st.text(visible(found.subtitle))
-        widgets.listed(found)
+        for found in section_tables(section):
+            st.subheader(markdown_text.escaped(visible(found.title)))
+            if found.subtitle:
+                st.text(visible(found.subtitle))
+            widgets.listed(found)
     page.offer("judge_card", lambda: [card.document()])
 
 

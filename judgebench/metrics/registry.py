@@ -377,10 +377,12 @@ _ENTRIES = (
                 "agreement on one model, less what judge and model explain, in robust standard "
                 "deviations",
             ),
-            "card:near_constant": (
-                "nearly constant", "models on which it says nearly always the same"
-            ),
         },
+    ),
+    replace(
+        _KAPPA, name="card:near_constant", title="nearly constant", scale=NO_ENDS, digits=0,
+        axis="", explained="judge-card.md",
+        meaning="models on which it says nearly always the same",
     ),
     *_of(
         _PLAIN_EVALUATOR,
