@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from judgebench.execution.recheck import Unconfirmed
     from judgebench.execution.resolve import ResolvedSuite
     from judgebench.execution.slurm import Submitted
+    from judgebench.metrics.board_kinds import Kind
     from judgebench.metrics.intervals import Intervals
     from judgebench.records import RunManifest
     from judgebench.reports.agreement import AgreementReport
@@ -78,6 +79,7 @@ if TYPE_CHECKING:
     from judgebench.reports.gate_policy import GateFile, Policy
     from judgebench.reports.gate_result import GateReport
     from judgebench.reports.judge_card import JudgeCard
+    from judgebench.reports.judge_sweep import JudgeSweep
     from judgebench.reports.length_boards import LengthControl
     from judgebench.reports.nights import Nights
     from judgebench.reports.pair_tests import Texts
@@ -473,6 +475,7 @@ def compare(
     metrics: str | Sequence[str] = (),
     by: str | None = None,
     level: float = 0.95,
+    stop_when_decided: bool = False,
     store: Results = None,
 ) -> Comparison:
     """Whether one model is better or worse than another, on the items that both were judged on.
@@ -492,6 +495,9 @@ def compare(
         Also a test for each category, language, or value of another field of the items.
     level
         One less the error rate over all tests (Holm), and of the intervals.
+    stop_when_decided
+        Also where judging would have stopped that goes no further than it takes to decide, and what
+        that would have saved.
     store
         As for `leaderboard`.
 
@@ -513,6 +519,7 @@ def compare(
             metrics=_listed(metrics=metrics),
             by=by,
             level=level,
+            stop_when_decided=stop_when_decided,
         )
 
 
@@ -2031,6 +2038,7 @@ def run(
     limit: int | None = None,
     shard: config.Shard | str | None = None,
     unjudged: bool = False,
+    stop_when_decided: bool = False,
     executor: str | None = None,
     on_forecast: Callable[[Sequence[PlanRow]], None] | None = None,
 ) -> Outcome:
@@ -2062,6 +2070,9 @@ def run(
         ``3/16``); the manifest keeps which.
     unjudged
         The answers alone: no judge is asked.
+    stop_when_decided
+        Judge no more items than it takes to say whether each model is better or worse than the
+        benchmark's baseline, or the first model, also where the suite does not say so.
     executor
         ``ray``, ``slurm`` or ``local``: where local models run; goes before the suite's.
     on_forecast
@@ -2079,6 +2090,7 @@ def run(
         narrowing=narrowing,
         unjudged=unjudged,
         executor=executor,
+        stop_when_decided=stop_when_decided,
     )
     if work.suite.executor is not None and work.suite.executor.slurm is not None:
         raise UsageError(
@@ -2095,6 +2107,7 @@ def run(
         "stack_anchors": stack_anchors,
         "narrowed": narrowing.as_json(),
         "unjudged": unjudged,
+        "stop_when_decided": stop_when_decided,
         "on_executor": executor,
     }
     asked |= {name: said for name, said in more.items() if said}
@@ -2585,6 +2598,77 @@ def probe(
         )
 
 
+def judge_sweep(
+    benchmark: str,
+    *,
+    suite: Path | str | None = None,
+    judges: str | Sequence[str] = (),
+    panels: str | Sequence[str] = (),
+    prompts: Sequence[Path | str] = (),
+    temperatures: Sequence[float] = (),
+    readers: Sequence[Any] = (),
+    reference: str | None = None,
+    kind: Kind | None = None,
+    costs: Mapping[str, float] | None = None,
+    margin: float = 0.05,
+    budget: float = 1.0,
+    max_cost: float | None = None,
+    level: float = 0.95,
+    seed: int = 0,
+    store: Results = None,
+    progress: Progress | None = None,
+) -> JudgeSweep:
+    """The cheapest judge whose kappa with people is at most a margin below the best.
+
+    As few verdicts are taken as that needs: those of judges that are clearly worse end early.
+
+    Parameters
+    ----------
+    benchmark
+        ``NAME`` or ``NAME@VERSION``, of which something is labelled.
+    suite
+        Its judges are asked, with all ``prompts`` (files), ``temperatures`` and ``readers`` that
+        are given; if None, what the store has is replayed.
+    judges, panels
+        Only these; majorities, each written ``a,b,c``.
+    reference, kind
+        Whom to agree with, people if None; of which kind of verdicts.
+    costs
+        Of a verdict, by judge; what is on record if None, else the number of parameters.
+    margin, budget, level
+        How far below the best is good enough; the share of all verdicts that may be asked for;
+        one less the error.
+    max_cost
+        US dollars. Nobody who costs money is asked without.
+
+    Raises
+    ------
+    UsageError
+        Without labels or judges that judged what is labelled; for a name that is not there.
+    """
+    from judgebench.reports import judge_sweep as report
+
+    _check_numbers(level=level)
+    how: dict[str, Any] = {
+        "judges": _listed(judges=judges), "panels": _listed(panels=panels), "reference": reference,
+        "kind": kind, "costs": costs, "margin": margin, "budget": budget, "level": level,
+        "seed": seed,
+    }  # fmt: skip
+    if suite is None:
+        with reading(store) as its:
+            return report.judge_sweep(its, benchmark, **how)
+    from judgebench.reports.sweep_asking import asked_sweep
+
+    path = Path(suite)
+    url = store_url(config.load_suite(path), store)
+    with open_live_store(url) as opened, shown(progress) as told:
+        return asked_sweep(
+            opened, benchmark, suite=path, progress=told, max_cost=max_cost,
+            prompts=[Path(one) for one in prompts], temperatures=temperatures, readers=readers,
+            **how,
+        )  # fmt: skip
+
+
 class JudgeChangeOptions(TypedDict, total=False):
     """Where two judges are found, and what asking the new one may take.
 
@@ -2844,6 +2928,7 @@ def _resolved(
     narrowing: config.Narrowing | None = None,
     unjudged: bool = False,
     executor: str | None = None,
+    stop_when_decided: bool = False,
 ) -> ResolvedSuite:
     """A suite with all that it names, or what is wrong with it; nothing is written."""
     from judgebench.execution.resolve import resolve
@@ -2856,6 +2941,8 @@ def _resolved(
         suite = suite.in_batches()
     if unjudged:
         suite = suite.unjudged()
+    if stop_when_decided:
+        suite = suite.deciding_early()
     if executor is not None:
         suite = suite.on(executor)
     if narrowing is not None and narrowing.shard and suite.executor and suite.executor.slurm:
@@ -2940,7 +3027,7 @@ def plan(
     from judgebench.execution.gpus import place
     from judgebench.execution.manifest import with_rechecks
     from judgebench.execution.pool import ProviderPool
-    from judgebench.execution.preflight import needs
+    from judgebench.execution.preflight import needs, not_there
     from judgebench.execution.recheck import recheck_of_today
     from judgebench.reports.plan import Plan
     from judgebench.reports.power import PowerForecast
@@ -2956,6 +3043,7 @@ def plan(
         pool, detects = ProviderPool(work.suite, opened), PowerForecast(opened, margin)
         occasion = recheck_of_today() if refresh_anchors else None
         rows = plan_work(work, opened, pool, detects, occasion=occasion)
+        needed += () if opened is None else tuple(not_there(work, opened))
     return Plan(
         rows=tuple(rows),
         asked=shlex.join([str(suite), *narrowing.options()]),

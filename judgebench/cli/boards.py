@@ -248,6 +248,11 @@ def _say_what_is_not_in_it(boards: Sequence[Board]) -> None:
     show_default=True,
     help="Also so many of the items that decided each test.",
 )
+@click.option(
+    "--stop-when-decided",
+    is_flag=True,
+    help="Also where judging in a random order would have stopped, and what that would have saved.",
+)
 @level_option
 def compare(first: str, second: str, show_flips: int, store: str, **asked: Any) -> Document:
     """Whether MODEL_A is better or worse than MODEL_B, on the items that both were judged on.
@@ -262,6 +267,10 @@ def compare(first: str, second: str, show_flips: int, store: str, **asked: Any) 
     'better' or 'worse' where the adjusted p is at most 1 - level, else it is 'undecided', with how
     many more items would decide it. A decision that missing verdicts could turn, all at their worst
     or all at their best, is undecided too.
+
+    Where judging stopped early (`judgebench run --stop-when-decided`), the decision is that of its
+    plan, and the difference that of the items until then, with a repeated confidence interval.
+    --stop-when-decided says of stored verdicts where it would have stopped: docs/deciding-early.md.
 
     The verdict is 'better' where some benchmark says so and none the contrary. A judge that was
     served by other models, and answers that other software generated, are noted. Of several models

@@ -186,9 +186,10 @@ class Outcome:
     ``answering`` and ``judging`` tell what came of those who were asked, by the name of the model
     or judge; ``generated`` and ``not_generated`` are about local models alone. ``misconfigured``
     says that one of those could not be started as the suite says. ``unread`` are the judges that
-    cannot be read, whenever they were asked: it is known when the run has ended. ``speed`` are the
-    tokens that local models wrote, the seconds that it took without loading them, and tokens a
-    second; ``gpus`` says what the GPUs of this machine do.
+    cannot be read, whenever they were asked: it is known when the run has ended. ``decided`` is
+    what came of judging no further than it takes to decide. ``speed`` are the tokens that local
+    models wrote, the seconds that it took without loading them, and tokens a second; ``gpus`` says
+    what the GPUs of this machine do.
     """
 
     manifest: RunManifest
@@ -205,6 +206,7 @@ class Outcome:
     misconfigured: bool = False
     unread: list[Unread] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    decided: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     speed: dict[str, dict[str, float]] = field(default_factory=dict)
     gpus: Callable[[], list[dict[str, float]]] = list
@@ -330,7 +332,9 @@ def under_way(
             ended = outcome.judging if state == "done" else {}
             outcome.manifest = replace(
                 outcome.manifest,
-                configuration=_with_rechecked(manifest.configuration, work.assignments, ended),
+                configuration=_with_rechecked(
+                    outcome.manifest.configuration, work.assignments, ended
+                ),
                 ended=time.time(),
                 state=state,
                 counts=outcome.counts(),

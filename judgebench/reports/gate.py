@@ -41,6 +41,7 @@ from judgebench.reports.model_pairs import PairData
 from judgebench.reports.pair_boards import board_meant, pair_at_equal_length
 from judgebench.reports.pair_confidences import PairConfidences
 from judgebench.reports.pair_tests import PairQuestion, more_items
+from judgebench.reports.sequential import cut_short
 from judgebench.reports.slide import SlideReport, policy_slide
 from judgebench.reports.stack_anchors import OtherStack
 from judgebench.reports.versions import OtherNights, other_nights
@@ -222,6 +223,7 @@ class Question(PairQuestion):
         which, most = self.data.which, self.policy.baseline_nights
         said = [f"{which}: {one}" for one in self.data.suspicious(self.two)]
         said += [*self.data.notes(self.two, baseline), *self.nights.notes]
+        said += [f"{which}: {one}" for one in cut_short(self.data, self.pair.judge, self.two)]
         if self.nights.models:
             said.append(
                 f"{which}: the baseline is the mean of {1 + len(self.nights.models)} "
