@@ -181,6 +181,7 @@ _EVALUATOR = Metric(
     name="", title="", digits=1, unit="%", scale=PERCENTAGE, direction="neither",
     estimated=PLAIN, explained="judging.md#which-judge-is-better",
 )  # fmt: skip
+_CARD = "judge-card.md#what-is-measured"
 _PLAIN_EVALUATOR = replace(_EVALUATOR, unit="", digits=2, scale=COEFFICIENT)
 
 _ENTRIES = (
@@ -335,7 +336,7 @@ _ENTRIES = (
         },
     ),
     *_of(
-        replace(_KAPPA, explained="judge-card.md"),
+        replace(_KAPPA, explained=_CARD),
         **{
             "card:gwet_ac2": (
                 "AC2", "as AC1, with credit for scores that lie near each other"
@@ -361,7 +362,7 @@ _ENTRIES = (
         },
     ),
     *_of(
-        replace(_AGREEMENT, explained="judge-card.md"),
+        replace(_AGREEMENT, explained=_CARD),
         **{
             "card:missing": ("missing", "share of what others have judged that it was not asked"),
             "card:unreadable": ("unreadable", "share of its verdicts that could not be read"),
@@ -392,17 +393,22 @@ _ENTRIES = (
         },
     ),
     *_of(
-        replace(_KAPPA, scale=NO_ENDS, digits=1, axis="", explained="judge-card.md"),
+        replace(
+            _KAPPA, scale=NO_ENDS, digits=1, axis="",
+            explained=_CARD,
+        ),
         **{
             "card:block_outlier": (
-                "agreement outlier, z",
+                "agreement outlier",
                 "agreement on one model, less what judge and model explain, in robust standard "
                 "deviations",
             ),
-            "card:near_constant": (
-                "nearly constant models", "models on which it says nearly always the same"
-            ),
         },
+    ),
+    replace(
+        _KAPPA, name="card:near_constant", title="nearly constant", scale=NO_ENDS, digits=0,
+        axis="", explained=_CARD,
+        meaning="models on which it says nearly always the same",
     ),
     *_of(
         _PLAIN_EVALUATOR,
