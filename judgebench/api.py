@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from judgebench.execution.recheck import Unconfirmed
     from judgebench.execution.resolve import ResolvedSuite
     from judgebench.execution.slurm import Submitted
+    from judgebench.metrics.board_kinds import Kind
     from judgebench.metrics.intervals import Intervals
     from judgebench.records import RunManifest
     from judgebench.reports.agreement import AgreementReport
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
     from judgebench.reports.gate_policy import GateFile, Policy
     from judgebench.reports.gate_result import GateReport
     from judgebench.reports.judge_card import JudgeCard
+    from judgebench.reports.judge_sweep import JudgeSweep
     from judgebench.reports.length_boards import LengthControl
     from judgebench.reports.nights import Nights
     from judgebench.reports.pair_tests import Texts
@@ -219,6 +221,8 @@ def leaderboard(
     published: bool = False,
     published_as: Mapping[str, str] | Sequence[str] = (),
     bundle: str | Path | None = None,
+    corrected: bool = False,
+    width: float | None = None,
 ) -> Leaderboard:
     """The leaderboards of one or several benchmarks, one for each judge.
 
@@ -266,6 +270,10 @@ def leaderboard(
         called there, where no name of it is (a mapping, or ``OURS=PUBLISHED``).
     bundle
         Also write the boards with all that they rest on to this file, for `verify`.
+    corrected, width
+        Also what people would say, by their labels on a random sample of the answers (metrics
+        `corrected`, `labels_alone`, `rogan_gladen`, `labels_count_as`), and how many `more_labels`
+        make its interval this wide; a tenth of the scale if None.
 
     Returns
     -------
@@ -310,7 +318,13 @@ def leaderboard(
         published_as=published_as
         if isinstance(published_as, Mapping)
         else read_names(published_as),
+        corrected=corrected,
+        width=width,
     )
+    if corrected and bundle is not None:
+        raise UsageError("a bundle has no record of how labels were drawn: leave out --corrected")
+    if width is not None and not (corrected and width > 0.0):
+        raise UsageError("--width is of corrected intervals, and above 0: give --corrected too")
     first, judged, url = request.benchmarks[0], request.judges, _usual_store(store)
     if published and len(set(request.benchmarks)) > 1:
         raise UsageError("--published takes one benchmark at a time")
@@ -474,6 +488,7 @@ def compare(
     metrics: str | Sequence[str] = (),
     by: str | None = None,
     level: float = 0.95,
+    corrected: bool = False,
     stop_when_decided: bool = False,
     store: Results = None,
 ) -> Comparison:
@@ -494,6 +509,8 @@ def compare(
         Also a test for each category, language, or value of another field of the items.
     level
         One less the error rate over all tests (Holm), and of the intervals.
+    corrected
+        As people would compare them, by their labels on a random sample of the answers.
     stop_when_decided
         Also where judging would have stopped that goes no further than it takes to decide, and what
         that would have saved.
@@ -518,6 +535,7 @@ def compare(
             metrics=_listed(metrics=metrics),
             by=by,
             level=level,
+            corrected=corrected,
             stop_when_decided=stop_when_decided,
         )
 
@@ -2528,6 +2546,77 @@ def try_judge(
         )
         names |= {one.key: one.title for one in work.assignments}
         return outcome, [report.trial_reply(opened, *result, names) for result in results]
+
+
+def judge_sweep(
+    benchmark: str,
+    *,
+    suite: Path | str | None = None,
+    judges: str | Sequence[str] = (),
+    panels: str | Sequence[str] = (),
+    prompts: Sequence[Path | str] = (),
+    temperatures: Sequence[float] = (),
+    readers: Sequence[Any] = (),
+    reference: str | None = None,
+    kind: Kind | None = None,
+    costs: Mapping[str, float] | None = None,
+    margin: float = 0.05,
+    budget: float = 1.0,
+    max_cost: float | None = None,
+    level: float = 0.95,
+    seed: int = 0,
+    store: Results = None,
+    progress: Progress | None = None,
+) -> JudgeSweep:
+    """The cheapest judge whose kappa with people is at most a margin below the best.
+
+    As few verdicts are taken as that needs: those of judges that are clearly worse end early.
+
+    Parameters
+    ----------
+    benchmark
+        ``NAME`` or ``NAME@VERSION``, of which something is labelled.
+    suite
+        Its judges are asked, with all ``prompts`` (files), ``temperatures`` and ``readers`` that
+        are given; if None, what the store has is replayed.
+    judges, panels
+        Only these; majorities, each written ``a,b,c``.
+    reference, kind
+        Whom to agree with, people if None; of which kind of verdicts.
+    costs
+        Of a verdict, by judge; what is on record if None, else the number of parameters.
+    margin, budget, level
+        How far below the best is good enough; the share of all verdicts that may be asked for;
+        one less the error.
+    max_cost
+        US dollars. Nobody who costs money is asked without.
+
+    Raises
+    ------
+    UsageError
+        Without labels or judges that judged what is labelled; for a name that is not there.
+    """
+    from judgebench.reports import judge_sweep as report
+
+    _check_numbers(level=level)
+    how: dict[str, Any] = {
+        "judges": _listed(judges=judges), "panels": _listed(panels=panels), "reference": reference,
+        "kind": kind, "costs": costs, "margin": margin, "budget": budget, "level": level,
+        "seed": seed,
+    }  # fmt: skip
+    if suite is None:
+        with reading(store) as its:
+            return report.judge_sweep(its, benchmark, **how)
+    from judgebench.reports.sweep_asking import asked_sweep
+
+    path = Path(suite)
+    url = store_url(config.load_suite(path), store)
+    with open_live_store(url) as opened, shown(progress) as told:
+        return asked_sweep(
+            opened, benchmark, suite=path, progress=told, max_cost=max_cost,
+            prompts=[Path(one) for one in prompts], temperatures=temperatures, readers=readers,
+            **how,
+        )  # fmt: skip
 
 
 class AskingOptions(TypedDict, total=False):
