@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -210,6 +210,99 @@ def stored_answers(
 # asking -------------------------------------------------------------------------------------------
 
 
+@dataclass(slots=True, kw_only=True)
+class Material:
+    """What has to be in the store before calls are made that are about it."""
+
+    items: list[Item] = field(default_factory=list)
+    models: dict[str, ModelSpec] = field(default_factory=dict)
+    responses: dict[bytes, Response] = field(default_factory=dict)
+
+
+def price_of_calls(
+    section: JudgedSection, store: Store, pool: ProviderPool, portions: Sequence[Calls]
+) -> list[tuple[int, Range | None]]:
+    """Calls that portions take one after the other, and their cost; None where no price is known.
+
+    What an earlier portion asks costs a later one nothing.
+    """
+    work = ResolvedSuite(suite=section.suite, asked=(section.asked,), candidates=(), assignments=())
+    flat = [
+        (judge, [call for call in own if call.key not in known])
+        for calls in portions
+        for judge, own in calls
+        for known in [store.judged([call.key for call in own])]
+    ]
+    rows = iter(plan_calls(work, store, pool, flat))
+    found: list[tuple[int, Range | None]] = []
+    for calls in portions:
+        own = [next(rows) for _ in calls]
+        cost: Range | None = Range()
+        for row in own:
+            cost = None if cost is None or row.cost_usd is None else cost + row.cost_usd
+        found.append((sum(row.judge_calls for row in own), cost))
+    return found
+
+
+def ask_judges(
+    section: JudgedSection,
+    calls: Calls,
+    *,
+    store: Store,
+    pool: ProviderPool,
+    progress: Progress,
+    about: Mapping[str, object],
+    material: Material | None = None,
+) -> Outcome:
+    """Ask judges what the store does not have yet; all of it serves this run.
+
+    Parameters
+    ----------
+    about
+        What the manifest says beside the suite.
+    """
+    work = ResolvedSuite(
+        suite=section.suite,
+        asked=(section.asked,),
+        candidates=(),
+        assignments=tuple(judge for judge, _ in calls),
+    )
+    work = placed(work)
+    wanted = {judge.key: own for judge, own in calls}
+    with under_way(work, store, pool, {**section.written, **about}) as outcome, pool.serving():
+        with store.transaction():
+            if material is not None:
+                store.put_items(material.items)
+                for name, spec in material.models.items():
+                    store.put_model(name, spec)
+                store.put_responses(material.responses)
+        run = Run(outcome, store, progress, pool)
+        for judges in groups(work.assignments, side_by_side=pool.side_by_side):
+            queues, total = [], 0
+            for judge in judges:
+                own = wanted[judge.key]
+                known = store.judged([one.key for one in own])
+                for call in (one for one in own if one.key in known):
+                    call.reuse(store, outcome.manifest.id)
+                outcome.known += len(known)
+                if rest := [one for one in own if one.key not in known]:
+                    live = judge.config and judge.config.model_copy(update={"batch": False})
+                    queues.append(run.queue(judge.title, [rest], live))
+                    total += len(rest)
+            run.ask("judging", queues, total)
+    return outcome
+
+
+def with_budget(section: JudgedSection, max_cost: float | None) -> JudgedSection:
+    """The same, with what may be spent; the suite's own limit holds as well."""
+    limits = section.suite.limits
+    amounts = [one for one in (max_cost, limits.max_cost_usd) if one is not None]
+    if not amounts:
+        return section
+    limits = limits.model_copy(update={"max_cost_usd": min(amounts)})
+    return replace(section, suite=section.suite.model_copy(update={"limits": limits}))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
     """Where judges are found, what asking them may cost, and whether they are asked at all.
@@ -225,12 +318,9 @@ class Asking:
     progress: Progress = field(default_factory=NoProgress)
 
     def section(self, judge: str, store: Store) -> JudgedSection:
-        """As `section_of`, with what may be spent; the suite's own limit holds as well."""
+        """As `section_of`, with what may be spent."""
         found = section_of(judge, suite=self.suite, store=store, benchmark=self.benchmark)
-        limits = found.suite.limits
-        amounts = [one for one in (self.max_cost, limits.max_cost_usd) if one is not None]
-        limits = limits.model_copy(update={"max_cost_usd": min(amounts, default=None)})
-        return replace(found, suite=found.suite.model_copy(update={"limits": limits}))
+        return with_budget(found, self.max_cost)
 
 
 class Asked(NamedTuple):
@@ -239,7 +329,7 @@ class Asked(NamedTuple):
     n: int
     calls: int
     cost_usd: Range | None
-    outcome: Outcome | None
+    outcome: Outcome | None = None
 
     def words(self, what: str) -> str:
         """What asking takes; ``what`` it is about."""
@@ -250,15 +340,6 @@ class Asked(NamedTuple):
             return f"{about}, at no cost"
         most = f"{dollars(self.cost_usd.expected)} USD, at most {dollars(self.cost_usd.high)}"
         return f"{about} cost {most}; --max-cost USD asks"
-
-
-@dataclass(slots=True, kw_only=True)
-class Material:
-    """What has to be in the store before calls are made that are about it."""
-
-    items: list[Item] = field(default_factory=list)
-    models: dict[str, ModelSpec] = field(default_factory=dict)
-    responses: dict[bytes, Response] = field(default_factory=dict)
 
 
 def ask_within(
@@ -279,8 +360,8 @@ def ask_within(
         Each of the same judges in the same order.
     what
         What one portion is.
-    about
-        What the manifest says beside the suite.
+    about, material
+        As of `ask_judges`.
 
     Raises
     ------
@@ -288,89 +369,48 @@ def ask_within(
         Where it is not enough for one.
     """
     pool = ProviderPool(section.suite, store)
-    n, calls, cost = _affordable(section, portions, store, pool, how.max_cost, what)
-    free = cost is not None and not cost.high
+    costs = price_of_calls(section, store, pool, portions)
+    asked = _affordable(costs, how.max_cost, what)
+    free = asked.cost_usd is not None and not asked.cost_usd.high
     if not how.ask or (how.max_cost is None and not free):
-        return Asked(n, calls, cost, None)
+        return asked
     judges = [judge for judge, _ in portions[0]]
     pool.check({f"judge {one.name}": one.config for one in judges if one.config is not None})
-    how.progress.say(Asked(n, calls, cost, None).words(counted(n, what)).partition(";")[0])
-    wanted = {
-        judge.key: _together(call for calls in portions[:n] for call in calls[at][1])
+    how.progress.say(asked.words(counted(asked.n, what)).partition(";")[0])
+    calls = [
+        (judge, _together(call for portion in portions[: asked.n] for call in portion[at][1]))
         for at, judge in enumerate(judges)
-    }
-    work = placed(
-        ResolvedSuite(
-            suite=section.suite,
-            asked=(section.asked,),
-            candidates=(),
-            assignments=tuple(judges),
-        )
+    ]
+    outcome = ask_judges(
+        section,
+        calls,
+        store=store,
+        pool=pool,
+        progress=how.progress,
+        about=about,
+        material=material,
     )
-    with under_way(work, store, pool, {**section.written, **about}) as outcome, pool.serving():
-        if material is not None:
-            with store.transaction():
-                store.put_items(material.items)
-                for name, spec in material.models.items():
-                    store.put_model(name, spec)
-                store.put_responses(material.responses)
-        run = Run(outcome, store, how.progress, pool)
-        for group in groups(work.assignments, side_by_side=pool.side_by_side):
-            queues = []
-            for judge in group:
-                known = store.judged([call.key for call in wanted[judge.key]])
-                outcome.known += len(known)
-                rest = []
-                for call in wanted[judge.key]:
-                    if call.key in known:
-                        call.reuse(store, outcome.manifest.id)
-                    else:
-                        rest.append(call)
-                live = judge.config and judge.config.model_copy(update={"batch": False})
-                queues += [run.queue(judge.title, [rest], live)] if rest else []
-            run.ask("judging", queues, sum(len(wanted[judge.key]) for judge in group))
-    return Asked(n, calls, cost, outcome)
+    return asked._replace(outcome=outcome)
 
 
 def _affordable(
-    section: JudgedSection,
-    portions: Sequence[Calls],
-    store: Store,
-    pool: ProviderPool,
-    max_cost: float | None,
-    what: str,
-) -> tuple[int, int, Range | None]:
-    """How many portions there is money for, their calls and cost; None where nobody knows it.
-
-    What an earlier portion asks costs a later one nothing.
-    """
-    flat = [
-        (judge, [call for call in calls if call.key not in known])
-        for portion in portions
-        for judge, calls in portion
-        for known in [store.judged([call.key for call in calls])]
-    ]
-    work = ResolvedSuite(suite=section.suite, asked=(section.asked,), candidates=(), assignments=())
-    rows = plan_calls(work, store, pool, flat)
-    width = len(portions[0])
-    n, calls, cost = 0, 0, Range()
-    for at in range(0, len(rows), width):
-        own = rows[at : at + width]
-        more = sum(row.judge_calls for row in own)
-        costs = [row.cost_usd for row in rows[: at + width]]
-        known = [one for one in costs if one is not None]
-        if len(known) < len(costs):
-            return len(portions), sum(row.judge_calls for row in rows), None
-        most = sum(known, Range())
-        if max_cost is not None and most.high > max_cost:
+    costs: Sequence[tuple[int, Range | None]], max_cost: float | None, what: str
+) -> Asked:
+    """What there is money for; all, at no known cost, where somebody's price is not known."""
+    fits = Asked(0, 0, Range())
+    for calls, cost in costs:
+        if cost is None or fits.cost_usd is None:
+            return Asked(len(costs), sum(one for one, _ in costs), None)
+        more = Asked(fits.n + 1, fits.calls + calls, fits.cost_usd + cost)
+        if max_cost is not None and cost.high and fits.cost_usd.high + cost.high > max_cost:
             break
-        n, calls, cost = n + 1, calls + more, most
-    if not n:
+        fits = more
+    if not fits.n:
         raise UsageError(
-            f"--max-cost {max_cost:g} is too little for one {what}: {counted(more, 'call')} may "
-            f"cost {dollars(most.high)} USD"
+            f"--max-cost {max_cost:g} is too little for one {what}: {counted(calls, 'call')} may "
+            f"cost {dollars(cost.high if cost else 0)} USD"
         )
-    return n, calls, cost
+    return fits
 
 
 def _together(calls: Iterable[JudgeCall]) -> list[JudgeCall]:
