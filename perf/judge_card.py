@@ -198,8 +198,9 @@ def main() -> None:
     print("card of a judge")
     with made(given.made, given.verdicts) as url:
         seconds, cpu, mb, n = card_of_many(url)
-    print(f"  {n} readable verdicts on {large_store.MODELS} models: {seconds:.2f} s, {cpu:.2f} s of a"
-          f" processor, {mb:.0f} MB (wanted: {CARD_S:g} s, {CARD_MB:g} MB)", flush=True)  # fmt: skip
+    print(f"  {n} readable verdicts on {large_store.MODELS} models: {seconds:.2f} s, {cpu:.2f} s of"
+          f" a processor, {mb:.0f} MB (wanted: {CARD_S:g} s, {CARD_MB:g} MB)",
+          flush=True)  # fmt: skip
     print(f"95 % intervals that hold the truth, of {given.trials:,} draws of so many items"
           " (mean width)")  # fmt: skip
     print(f"{'':<24}" + "".join(f"{size:>18}" for size in SIZES))
