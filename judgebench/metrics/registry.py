@@ -31,6 +31,7 @@ AREA = "placement values of DeLong, on the logit"
 PLAIN = "the number alone: no interval was measured to hold"
 OF_AGREEMENT = "over the answers of both; percentile bootstrap over items"
 CORRECTED = "corrected for the bias of its bins; moment-matched soft threshold"
+BY_LABELS = "PPI++, or the delta method of error rates, from labels drawn with known probabilities"
 FIT = "logistic fit that answers of equal length are read off; percentile bootstrap over items"
 
 PAIRED = "paired over the items of both"
@@ -171,6 +172,10 @@ def _of(base: Metric, **others: tuple[str, str]) -> list[Metric]:
 
 
 _LOWER = replace(_AUROC, direction="lower", estimated=PLAIN)
+_CORRECTED = replace(
+    _SCORE, in_unit_of_board=True, tested=NOT_TESTED, estimated=BY_LABELS,
+    explained="correcting.md#corrected-scores",
+)  # fmt: skip
 _CONSISTENCY = "share of pairs judged alike in both orders"
 _EVALUATOR = Metric(
     name="", title="", digits=1, unit="%", scale=PERCENTAGE, direction="neither",
@@ -214,6 +219,23 @@ _ENTRIES = (
         _SCORE, name="judge_noise", title="judge noise", direction="lower", tested=NOT_TESTED,
         in_unit_of_board=True, meaning="standard deviation of one judge's repeats",
         explained="judging.md#orders-repeats-panels",
+    ),
+    *_of(
+        _CORRECTED,
+        corrected=(
+            "corrected", "as people would have it, by the judge on all and people on a sample"
+        ),
+        labels_alone=("labels alone", "what people said of the sample, without the judge"),
+        rogan_gladen=(
+            "by error rates", "the judge's rate corrected by its recall and specificity on them"
+        ),
+    ),
+    *_of(
+        replace(_CORRECTED, estimated=PLAIN, digits=0, in_unit_of_board=False),
+        labels_count_as=(
+            "labels count as", "so many without the judge would say as much as these with it"
+        ),
+        more_labels=("more labels", "so many more make the corrected interval narrow enough"),
     ),
     replace(
         _SCORE, name="avg_length", title="avg length", digits=0, direction="neither",
