@@ -160,8 +160,9 @@ class EarlyStop:
             still = self.plan.baseline, *self.open
             if not self.open:
                 break
-            if self.collects and self._given:
-                if set().union(*(keys for _, keys in self._given)) & self.pending <= self.deferred:
+            ahead = set().union(*(keys for _, keys in self._given)) & self.pending
+            if ahead & self.deferred or (self.collects and ahead):
+                if ahead <= self.deferred:
                     break  # until the batch is collected
                 yield [], []
                 continue

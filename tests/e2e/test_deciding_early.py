@@ -270,6 +270,8 @@ def test_batches_are_as_large_as_it_takes(tmp_path: Path, monkeypatch: pytest.Mo
                 break
             assert done.code == 75, done.err
             sent.append(asked(server))
+            waits = runs.typed("run", suite, "--quiet")  # nothing is asked beyond what waits
+            assert waits.code == 75, waits.err
             server.end(answered)
             assert runs.typed("batches", "collect", *store).code == 0
     assert "new is better than old" in done.err
