@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from judgebench.api import import_verdicts as import_verdicts
     from judgebench.api import item as item
     from judgebench.api import judge as judge
+    from judgebench.api import judge_sweep as judge_sweep
     from judgebench.api import leaderboard as leaderboard
     from judgebench.api import nights as nights
     from judgebench.api import open_store as open_store
@@ -97,6 +98,7 @@ __all__ = [
     "item",
     "judge",
     "judge_card",
+    "judge_sweep",
     "leaderboard",
     "nights",
     "open_store",

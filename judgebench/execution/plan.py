@@ -390,7 +390,7 @@ def _add_cases(
             continue
         if assignment.inputs == "with_first" and first is None:
             continue
-        for order, shown in _shown(assignment, item, response, opponent, first):
+        for order, shown in shown_orders(assignment, item, response, opponent, first):
             case = assignment.case(item, shown)
             case_key = keys.case_key(case)
             for repeat in range(assignment.repeats):
@@ -410,7 +410,7 @@ def _add_cases(
                 places.setdefault(key, []).append(place)
 
 
-def _shown(
+def shown_orders(
     assignment: JudgeAssignment,
     item: Item,
     response: Response,

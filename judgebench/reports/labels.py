@@ -344,7 +344,7 @@ def label_report(
     """
     which = benchmark_ref(store, benchmark)
     at, wanted = (which.name, which.version), intervals or Intervals()
-    kind = kind or _labelled_kind(store, *at)
+    kind = kind or labelled_kind(store, *at)
     nobody = f"{which}: nobody has labelled it; `judgebench labels export {which}` draws answers"
     if kind is None:
         raise UsageError(nobody)
@@ -354,8 +354,8 @@ def label_report(
     name = find_reference(judge, its.judges, store, which)
     if name not in its.values.judges:
         raise UsageError(f"{which}: {name} has given no {kind} here")
-    values = _on_labels(its.values, name, raters)
-    weights = _weights(store, at, values, its.models)
+    values = on_labels(its.values, (name, *raters))
+    weights = label_weights(store, at, values, its.models)
     pairs: list[tuple[str, str, str]] = [("judge", name, raters[0])]
     if len(raters) > 1:
         pairs = [("judge", name, HUMAN), *(("judge_person", name, one) for one in raters)]
@@ -393,18 +393,30 @@ def label_report(
     )  # fmt: skip
 
 
-def _labelled_kind(store: Store, benchmark: str, version: str) -> Kind | None:
+def labelled_kind(
+    store: Store, benchmark: str, version: str, judge: str | None = None
+) -> Kind | None:
+    """The kind of most labels of people, or of most verdicts of a judge; None without any."""
     stored: Mapping[str, Any] = store.verdicts(benchmark, version)
-    given = zip(stored["kind"], stored["judge"], strict=True)
-    found = Counter(kind for kind, judge in given if is_human(judge) and kind in KINDS)
+    found = Counter(
+        kind
+        for kind, one in zip(stored["kind"], stored["judge"], strict=True)
+        if kind in KINDS and (one == judge or (judge in (None, HUMAN) and is_human(one)))
+    )
     return next((kind for kind, _ in found.most_common(1)), None)
 
 
-def _on_labels(values: JudgedValues, judge: str, raters: Sequence[str]) -> JudgedValues:
-    """The values as codes of labels; scores as the points of the people's scale."""
+def on_labels(values: JudgedValues, judges: Sequence[str]) -> JudgedValues:
+    """The values as codes of labels; scores as the points of the scale of these judges.
+
+    Raises
+    ------
+    UsageError
+        Where they score on several scales, or on none of whole numbers.
+    """
     if values.kind != "score":
         return values
-    scales = {scale for one in (judge, *raters) for scale in values.scales.get(one, ())}
+    scales = {scale for one in judges for scale in values.of(one).scales}
     low, high = next(iter(scales)) if len(scales) == 1 else (math.nan, math.nan)
     if not (low.is_integer() and high.is_integer()):
         said = ", ".join(f"{low:g} to {high:g}" for low, high in sorted(scales))
@@ -416,7 +428,7 @@ def _on_labels(values: JudgedValues, judge: str, raters: Sequence[str]) -> Judge
     return replace(values, values=codes, labels=points)
 
 
-def _weights(
+def label_weights(
     store: Store, at: tuple[str, str], values: JudgedValues, models: Mapping[str, str]
 ) -> Floats | None:
     """One over the probability of each answer, in the mean 1; 0 of what was not drawn. None where
