@@ -220,6 +220,8 @@ def leaderboard(
     published: bool = False,
     published_as: Mapping[str, str] | Sequence[str] = (),
     bundle: str | Path | None = None,
+    corrected: bool = False,
+    width: float | None = None,
 ) -> Leaderboard:
     """The leaderboards of one or several benchmarks, one for each judge.
 
@@ -267,6 +269,10 @@ def leaderboard(
         called there, where no name of it is (a mapping, or ``OURS=PUBLISHED``).
     bundle
         Also write the boards with all that they rest on to this file, for `verify`.
+    corrected, width
+        Also what people would say, by their labels on a random sample of the answers (metrics
+        `corrected`, `labels_alone`, `rogan_gladen`, `labels_count_as`), and how many `more_labels`
+        make its interval this wide; a tenth of the scale if None.
 
     Returns
     -------
@@ -311,7 +317,13 @@ def leaderboard(
         published_as=published_as
         if isinstance(published_as, Mapping)
         else read_names(published_as),
+        corrected=corrected,
+        width=width,
     )
+    if corrected and bundle is not None:
+        raise UsageError("a bundle has no record of how labels were drawn: leave out --corrected")
+    if width is not None and not (corrected and width > 0.0):
+        raise UsageError("--width is of corrected intervals, and above 0: give --corrected too")
     first, judged, url = request.benchmarks[0], request.judges, _usual_store(store)
     if published and len(set(request.benchmarks)) > 1:
         raise UsageError("--published takes one benchmark at a time")
@@ -475,6 +487,7 @@ def compare(
     metrics: str | Sequence[str] = (),
     by: str | None = None,
     level: float = 0.95,
+    corrected: bool = False,
     stop_when_decided: bool = False,
     store: Results = None,
 ) -> Comparison:
@@ -495,6 +508,8 @@ def compare(
         Also a test for each category, language, or value of another field of the items.
     level
         One less the error rate over all tests (Holm), and of the intervals.
+    corrected
+        As people would compare them, by their labels on a random sample of the answers.
     stop_when_decided
         Also where judging would have stopped that goes no further than it takes to decide, and what
         that would have saved.
@@ -519,6 +534,7 @@ def compare(
             metrics=_listed(metrics=metrics),
             by=by,
             level=level,
+            corrected=corrected,
             stop_when_decided=stop_when_decided,
         )
 

@@ -556,7 +556,7 @@ class Panel(Section):
     """Judges whose verdicts are combined by a named rule; each of them also has its own board."""
 
     judges: list[str] = Field(min_length=2)
-    rule: Literal["majority", "mean"] = "majority"
+    rule: Literal["majority", "mean", "dawid_skene", "one_coin"] = "majority"
     min_valid: PositiveInt | None = Field(
         None, description="readable verdicts that are needed; more than half of the judges if unset"
     )

@@ -14,7 +14,7 @@ people, and how much a judge leans to its own family, are of the published verdi
 made up beside them (an answer that is wrongly accepted is longer on average); scores from 1 to 5 of
 two raters on 6 models and 400 items are made up.
 
-    python perf/judge_card.py                      # about five minutes of one core
+    python perf/judge_card.py                      # about four minutes of one core
     python perf/judge_card.py --trials 20 --verdicts 100000
 """
 
@@ -174,7 +174,7 @@ def coverage(added: Floats, of: Of, size: int, trials: int) -> tuple[float, floa
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--trials", type=int, default=1000)
+    parser.add_argument("--trials", type=int, default=400)
     parser.add_argument("--verdicts", type=int, default=1_000_000)
     given = parser.parse_args()
     print(f"{platform.platform()}, Python {platform.python_version()},"

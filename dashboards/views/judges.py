@@ -17,7 +17,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from judgebench import explore
 from judgebench.records import is_human
-from judgebench.reports.judge_card import CardMeasure, CardSection, section_table
+from judgebench.reports.judge_card import CardMeasure, CardSection, section_tables
 
 PLACE = ("Judges", 55)
 
@@ -45,16 +45,18 @@ def body(shown: State, identity: DeltaGenerator) -> None:
     card = shown.compute(explore.judge_card, judge, at or None)
     said = f"{card.judge} · {at or EVERYTHING}"
     identity.text(visible(said))
-    verdict(card.verdict, {one.believed for of in card.sections for one in of.decisions})
+    states = {one.believed for of in card.sections for one in of.decisions}
+    verdict(card.verdict, states | {"no" for of in card.sections if of.excluded})
     widgets.notes([visible(f"⚠ {warning}") for warning in card.warnings])
     for number, section in enumerate(card.sections):
         st.header(markdown_text.escaped(visible(f"{section.at}, {section.judge}")))
         panels(section, number)
         by_model(section, number)
-        st.subheader("All measures")
-        found = section_table(section)
-        st.text(visible(found.subtitle))
-        widgets.listed(found)
+        for found in section_tables(section):
+            st.subheader(markdown_text.escaped(visible(found.title)))
+            if found.subtitle:
+                st.text(visible(found.subtitle))
+            widgets.listed(found)
     page.offer("judge_card", lambda: [card.document()])
 
 
@@ -123,8 +125,7 @@ def by_model(section: CardSection, number: int) -> None:
             name=f"card {section.judge} {section.at} {number}",
         )
     st.caption(
-        "◆ orange: models that it is not to be believed on. Only kappas below 0.4 have an "
-        "interval here. Every measure: docs/judge-card.md."
+        "◆ orange: models that it is not to be believed on. docs/judge-card.md has every measure."
     )
 
 

@@ -18,6 +18,7 @@ from typing import ClassVar
 
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.board_kinds import BoardKind
+from judgebench.metrics.correction import CORRECTED
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.paired import (
     HEAD_TO_HEAD,
@@ -33,7 +34,9 @@ from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.registry import of_confidence
 from judgebench.metrics.scores import DIMENSION
 from judgebench.metrics.win_rate import WIN_RATE
+from judgebench.records import is_human
 from judgebench.reports.boards import find_judges
+from judgebench.reports.corrected import corrected_models
 from judgebench.reports.document import Cells, Report, Rows, Table, column, json_field, table
 from judgebench.reports.estimates import p_text
 from judgebench.reports.gate_unchanged import Unchanged, basis_of, drop_words, in_words, unchanged
@@ -63,6 +66,8 @@ DIRECTLY = (
 )
 """What the rows of comparisons with each other are."""
 
+TUNED = "corrected: the difference is estimated by itself, and not that of the two columns"
+
 _NAMES = ("first", "candidate"), ("second", "baseline")
 
 PLUG_IN = "plug-in"
@@ -70,6 +75,8 @@ PLUG_IN = "plug-in"
 
 _MANY = 100
 """Of so many tests together even the strictest level has draws enough."""
+
+CORRECTABLE = (*METRIC_OF.values(), HEAD_TO_HEAD)
 
 COMPARISON_METRICS = (*METRICS, HEAD_TO_HEAD)
 """What can be asked for; ``win_rate`` is that of comparisons with each other as well."""
@@ -256,6 +263,7 @@ def comparison(
     metrics: Sequence[str] = (),
     by: str | None = None,
     level: float = 0.95,
+    corrected: bool = False,
     stop_when_decided: bool = False,
 ) -> Comparison:
     """Compare two models.
@@ -270,6 +278,9 @@ def comparison(
         when it is asked.
     by
         A way of grouping items: a further test for each group, of the metrics of plain boards.
+    corrected
+        As people would compare them, by their labels on a sample of the answers; metrics are then
+        called ``METRIC/corrected``.
     stop_when_decided
         Also where judging would have stopped that goes no further than it takes to decide; of whole
         benchmarks and plain boards.
@@ -282,9 +293,14 @@ def comparison(
     for one in metrics:
         if one not in COMPARISON_METRICS and not one.startswith(DIMENSION):
             raise UsageError(unknown_name("metric of a comparison", one, COMPARISON_METRICS))
+        if corrected and one not in CORRECTABLE:
+            raise UsageError(f"--corrected is of {', '.join(CORRECTABLE)}, not of {one}")
+    if corrected and by is not None:
+        raise UsageError("--corrected compares on all items, not by group: leave out --by")
     asked = _Tests(
         store=store, names=(first, second), judges=judges, by=by,
         metrics=metrics or tuple(METRIC_OF.values()), alpha=(1.0 - level) / 2.0,
+        corrected=corrected,
         replays=stop_when_decided,
     )  # fmt: skip
     notes = asked.take(benchmarks)
@@ -325,6 +341,7 @@ class _Tests:
     metrics: Sequence[str]
     by: str | None
     alpha: float
+    corrected: bool
     replays: bool
     tests: list[_Test] = field(default_factory=list)
 
@@ -402,6 +419,8 @@ class _Tests:
         named = {} if self.by is None else data.board.groups(self.by)
         groups = [None, *sorted(set(named.values()))]
         for kind, judge in ways:
+            if self.corrected and is_human(judge):
+                continue
             if kind is not None and kind.kind == "score":
                 for part in (one for one in self.metrics if one.startswith(DIMENSION)):
                     pair = data.pair(kind, judge, two, part.removeprefix(DIMENSION))
@@ -413,7 +432,11 @@ class _Tests:
                     pair = data.direct(judge, two, group, self.by)
                 else:
                     pair = data.pair(kind, judge, two, group, self.by)
-                if group is None or len(pair.items):
+                if self.corrected:
+                    board = kind or BoardKind("preference", two[1])
+                    tested = corrected_models(data, board, pair, two, alpha=self.alpha)
+                    yield self._test(data, two, tested, kind)
+                elif group is None or len(pair.items):
                     finest = self.alpha / _MANY
                     compared = compare(pair, alpha=self.alpha, finest=finest)
                     yield self._test(data, two, (pair, compared), kind, group)
@@ -555,6 +578,7 @@ class _Test(PairQuestion):
         if self.planned is None:
             said += cut_short(self.data, self.pair.judge, self.two)
         floor = self.data.which.coverage_floor
+        said += [TUNED] if self.pair.metric.endswith(f"/{CORRECTED}") else []
         return (
             self.data.suspicious(self.two)
             + said
