@@ -681,8 +681,8 @@ def _probes(store: Store, which: BenchmarkRef, judge: StoredJudge) -> dict[str, 
     elif lacking and not is_human(judge.name):
         command = f"judgebench probe {shlex.quote(judge.name)}"
         found["probe"] = undefined(
-            f"not asked about {', '.join(lacking)}: `{command}` says what that costs, and asks with "
-            "--max-cost 1"
+            f"not asked about {', '.join(lacking)}: `{command}` says what that costs, and asks "
+            "with --max-cost 1"
         )
     return found
 
