@@ -14,7 +14,7 @@ import numpy as np
 
 from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import Kind
-from judgebench.metrics.intervals import Floats, Intervals
+from judgebench.metrics.intervals import Floats, Intervals, wilson
 from judgebench.metrics.judged_values import JudgedValues
 from judgebench.metrics.outcome_board import OUTCOMES
 from judgebench.metrics.sampling import draws, sampling_probabilities
@@ -475,6 +475,9 @@ def _pair(
         low, high, method = math.nan, math.nan, "no interval, a single item" if units else ""
         if units > 1:
             low, high, method = wanted.ends(of, None).at()
+        if name == "agreement" and units == both.sum() and not _uneven(weights):
+            found_by = wilson(float(of[0]), units, level=wanted.level)
+            low, high, method = found_by or (low, high, method)
         metrics[name] = Estimate(
             value=float(of[0]), low=low, high=high, n=int(both.sum()), units=units,
             level=wanted.level, method=method,
