@@ -30,7 +30,7 @@ def body(shown: State, identity: DeltaGenerator) -> None:
     met = shown.soon(explore.met)
     judges = sorted(met.judges.values(), key=lambda name: (is_human(name), name))
     if not judges:
-        page.empty("Nobody has judged anything yet. A run, or an import, brings verdicts:")
+        page.empty("The store is empty, so that nobody has judged. A run fills it:")
         return
     left, right, _ = st.columns([3, 4, 5])
     with left:

@@ -197,24 +197,24 @@ def test_pairs_that_cannot_be_used(tmp_path: Path, changed: Record, message: str
 
 
 def test_decisions_of_the_gold_judges(tmp_path: Path, home: Path) -> None:
-    """Of two of the four; ``reproduce`` has all of them out of the figures."""
+    """Of one of the four; ``reproduce`` has all of them out of the figures."""
     folder = gold("judgebench_pairs")
     assert import_data("judgebench_pairs", folder).items == 350
     expected = json.loads((folder / "expected.json").read_text(encoding="utf-8"))["judges"]
-    two = ("o1-mini-2024-09-12", "Skywork_Skywork-Reward-Gemma-2-27B")
+    judge = "o1-mini-2024-09-12"
     records = [
         judged(
             0,
             *(game(row[f"decision_{n}"], judge_model=row["judge"]) for n in (1, 2)),
             pair_id=row["pair_id"],
-            judge_name="reward_model",
+            judge_name=None,
         )
         for row in parquet.read_table(folder / "decisions.parquet").to_pylist()
-        if row["judge"] in two
+        if row["judge"] == judge
     ]
-    file = written(tmp_path / "both.jsonl", *records)
+    file = written(tmp_path / "j.jsonl", *records)
     with open_store(f"sqlite:///{tmp_path / 's.db'}") as store:
-        assert take(store, "judge-bench", file) == 1400
+        assert take(store, "judge-bench", file) == 700
         labels = data_home() / "judgebench_pairs" / "gpt-4o" / "brought_labels.jsonl"
         import_labels(store, labels, about=("judgebench_pairs", "gpt-4o"))
         which = benchmark_ref(store, "judgebench_pairs")
@@ -225,17 +225,16 @@ def test_decisions_of_the_gold_judges(tmp_path: Path, home: Path) -> None:
         one.judge: judge_accuracies(one, which.right, categories, 0.95)
         for one in right_pairs(columns, "human/authors")
     }
-    assert found.keys() == {*two}
-    for judge in two:
-        theirs = expected[judge]
-        scopes = {"accuracy": theirs["overall"]}
-        scopes |= {f"accuracy/{name}": one for name, one in theirs["by_category"].items()}
-        assert found[judge].keys() == scopes.keys()
-        for name, said in scopes.items():
-            ours = found[judge][name]
-            assert 100 * ours.value == pytest.approx(said["upstream_accuracy_percent"], abs=1e-9)
-            assert (ours.low, ours.high) == pytest.approx(said["wilson95"], abs=1e-9)
-            assert ours.n == said["n"]
+    theirs = expected[judge]
+    scopes = {"accuracy": theirs["overall"]}
+    scopes |= {f"accuracy/{name}": one for name, one in theirs["by_category"].items()}
+    assert found.keys() == {judge}
+    assert found[judge].keys() == scopes.keys()
+    for name, said in scopes.items():
+        ours = found[judge][name]
+        assert 100 * ours.value == pytest.approx(said["upstream_accuracy_percent"], abs=1e-9)
+        assert (ours.low, ours.high) == pytest.approx(said["wilson95"], abs=1e-9)
+        assert ours.n == said["n"]
 
 
 def test_verdict_texts_of_the_gold_are_read_as_upstream_reads_them() -> None:
@@ -455,7 +454,9 @@ def test_answers_and_labels_of_xstest(tmp_path: Path, store: Store) -> None:
 def test_labels_of_the_gold_answers(tmp_path: Path, home: Path, store: Store) -> None:
     folder = gold("xstest")
     assert import_data("xstest", folder).items == 450
-    assert take(store, "xstest", folder / "completions.parquet") == 1350 + 6750
+    answers = parquet.read_table(folder / "completions.parquet", filters=[("label", "=", "unsafe")])
+    parquet.write_table(answers, tmp_path / "unsafe.parquet")
+    assert take(store, "xstest", tmp_path / "unsafe.parquet") == 600 + 3000
     table = store.verdicts("xstest")
     said = zip(table["judge"], table["model"], table["kind"], strict=True)
     unread = Counter((judge, model) for judge, model, kind in said if kind == "unreadable")
