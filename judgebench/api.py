@@ -2712,8 +2712,8 @@ def rejudge(
     Its verdicts are ordinary ones, of the same answers on the same benchmark.
 
     >>> found = judgebench.rejudge("contains", "dice", suite="suite.yaml", pilot=4)
-    >>> found.pilot, found.of, found.metrics["flips"].n
-    (4, 5, 4)
+    >>> found.pilot, found.of, found.asked
+    (4, 192, True)
 
     Parameters
     ----------
