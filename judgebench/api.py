@@ -2572,6 +2572,10 @@ def judge_sweep(
 
     As few verdicts are taken as that needs: those of judges that are clearly worse end early.
 
+    >>> found = judgebench.judge_sweep("trivia_judging_mini", judges=["contains", "exact_match"])
+    >>> found.pick, found.decided, found.labelled
+    ('contains', True, 144)
+
     Parameters
     ----------
     benchmark
@@ -2708,8 +2712,8 @@ def rejudge(
     Its verdicts are ordinary ones, of the same answers on the same benchmark.
 
     >>> found = judgebench.rejudge("contains", "dice", suite="suite.yaml", pilot=4)
-    >>> found.pilot, found.of, found.metrics["flips"].n
-    (4, 5, 4)
+    >>> found.pilot, found.of, found.asked
+    (4, 192, True)
 
     Parameters
     ----------

@@ -36,7 +36,7 @@ from judgebench.execution.resolve import (
 )
 from judgebench.plain_text import counted, dollars
 from judgebench.protocols import NoProgress, Progress
-from judgebench.records import Item, JsonObject, ModelSpec, Response, VerdictSlot
+from judgebench.records import Item, JsonObject, ModelSpec, Response, RunManifest, VerdictSlot
 from judgebench.store import Store
 from judgebench.yaml_file import Written, expanded
 
@@ -120,21 +120,23 @@ def section_of(
         return JudgedSection(
             suite=found, written=raw_suite(suite), asked=resolved_benchmark(config)
         )
-    known: set[str] = set()
-    for run in sorted(store.runs(), key=lambda one: -one.started):
-        listed = run.configuration.get("benchmarks") or ()
-        names = {str(one["name"]) for one in run.configuration.get("judges") or ()}
-        names |= {name for one in listed for name in one.get("judges") or ()}
-        known |= names
-        about = {str(one["name"]) for one in listed}
-        if judge in names and (benchmark is None or benchmark.partition("@")[0] in about):
-            break
-    else:
+    wanted = None if benchmark is None else benchmark.partition("@")[0]
+    fits = [
+        (run, _judges_in(run))
+        for run in sorted(store.runs(), key=lambda one: -one.started)
+        if any(wanted in (None, one["name"]) for one in run.configuration.get("benchmarks") or ())
+    ]
+    having = [run for run, names in fits if judge in names]
+    if not having and "/" in judge:  # PROVIDER/MODEL, which judges as is usual there
+        having = [run for run, _ in fits]
+    if not having:
         at = "" if benchmark is None else f" on {benchmark}"
+        known = {name for _, names in fits for name in names}
         raise UsageError(
             f"no run of {store.name} says how {judge} is asked{at}: "
             f"{unknown_name('judge', judge, known)}; --suite SUITE.yaml has it said"
         )
+    run = having[0]
     source = Path(f"the suite of run {run.id}")
     written = {name: said for name, said in run.configuration.items() if name in Suite.model_fields}
     try:
@@ -150,6 +152,13 @@ def section_of(
     return JudgedSection(suite=found, written=written, asked=asked)
 
 
+def _judges_in(run: RunManifest) -> set[str]:
+    """Names of the judges of a run, also of those that are used by their way of judging."""
+    sections = run.configuration.get("benchmarks") or ()
+    named = (str(one["name"]) for one in run.configuration.get("judges") or ())
+    return {*named, *(name for one in sections for name in one.get("judges") or ())}
+
+
 def _section(suite: Suite, judge: str, benchmark: str | None) -> BenchmarkConfig:
     if benchmark is not None:
         for one in suite.benchmarks:
@@ -162,7 +171,10 @@ def _section(suite: Suite, judge: str, benchmark: str | None) -> BenchmarkConfig
 
 def _of_store(store: Store, config: BenchmarkConfig, data_sha: str) -> ResolvedBenchmark:
     """Own prompts as an earlier run asked them."""
-    version = next(v for n, v in store.benchmarks() if n == config.name and data_sha.startswith(v))
+    held = (v for n, v in store.benchmarks() if n == config.name and data_sha.startswith(v))
+    version = next(held, None)
+    if version is None:
+        raise ConfigError(f"{store.name} does not hold the questions of {config.name}")
     questions = tuple(
         Question(
             id=item.id,

@@ -184,7 +184,8 @@ def _swap(store: Store, new: str, old: str, how: Asking) -> _Swap:
     places = [place for place in current if place.judge_key in whose and not place.repeat]
     if not places:
         raise UsageError(f"{old} has judged nothing on {its.name}@{its.version}")
-    last = whose[places[-1].judge_key]
+    judged = {place.judge_key for place in places}
+    last = [one for one in whose.values() if one.key in judged][-1]  # of its name the newest
     places = [place for place in places if place.judge_key == last.key]
     if assignment.key == last.key:
         raise UsageError(f"{new} is the same judge as {old}: model, prompt and sampling are equal")

@@ -201,3 +201,28 @@ def test_a_benchmark_without_references_has_no_order_of_them(tmp_path: Path) -> 
     assert any("no gold is shown" in note for note in found.notes)
     with open_store(store_url(tmp_path), read_only=True) as store:
         assert ("probe/attack", f"own-{found.version}") in store.benchmarks()
+
+
+def test_a_judge_without_a_suite_is_asked_as_its_last_run_asked_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answers = tmp_path / "answers.jsonl"
+    rows = ("blue", "green")
+    answers.write_text(
+        "".join(f'{{"prompt": "Which?", "model": "{m}", "text": "{m}"}}\n' for m in rows), "utf-8"
+    )
+    (tmp_path / "rubric.txt").write_text("Is it true?", encoding="utf-8")
+    url = store_url(tmp_path)
+    done = typed("judge", answers, "--judge", "scripted/dice", "--rubric", "rubric.txt",
+                 "--store", url, "--quiet")  # fmt: skip
+    assert done.code == 0, done.err
+    found = judgebench.probe("scripted/dice", kinds=["answers", "repeat"], store=url)
+    assert found.asked
+    assert {row.kind for row in found.rows} == {"answers", "repeat"}
+    other = judgebench.probe("scripted/other", kinds="attack", store=url)  # as is usual there
+    assert other.judge_id != found.judge_id
+    assert other.items == 1
+    changed = judgebench.rejudge("scripted/other", "scripted/dice", pilot=2, store=url)
+    assert changed.metrics["flips"].n == 2
+    assert changed.whole_calls == 0
