@@ -2572,6 +2572,10 @@ def judge_sweep(
 
     As few verdicts are taken as that needs: those of judges that are clearly worse end early.
 
+    >>> found = judgebench.judge_sweep("trivia_judging_mini", judges=["contains", "exact_match"])
+    >>> found.pick, found.decided, found.labelled
+    ('contains', True, 144)
+
     Parameters
     ----------
     benchmark

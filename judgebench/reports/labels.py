@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from judgebench.columns import counted as counted_columns
 from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.intervals import Floats, Intervals, wilson
@@ -169,25 +170,21 @@ def label_draw(store: Store, record: JsonObject) -> LabelDraw:
 
 def _shares(store: Store, record: JsonObject) -> Floats:
     """How often judges say what; all alike where they have said nothing."""
-    stored: Mapping[str, Any] = store.verdicts(record["benchmark"], record["version"])
-    kind, low = record["kind"], 0
+    stored = store.board_verdicts(record["benchmark"], record["version"])
+    kind, labels = record["kind"], record["labels"]
     if kind == "score":
         low, high, _ = record["scale"]
-        places: dict[Any, int] = {point: point - low for point in range(low, high + 1)}
-    else:
-        places = {
-            one: at for at, one in enumerate(record["labels"] if kind == "label" else OUTCOMES)
-        }
+        labels = range(low, high + 1)
+    elif kind == "preference":
+        labels = OUTCOMES
+    places: dict[Any, int] = {one: at for at, one in enumerate(labels)}
     found = Counter[Any]()
-    names = ("kind", "label", "value", "judge")
-    for its, label, value, judge in zip(*(stored[name] for name in names), strict=True):
+    said = counted_columns(stored["kind"], stored["label"], stored["value"], stored["judge"])
+    for (its, label, value, judge), n in said.items():
         if its == kind and not is_human(judge):
-            outcome = (
-                OUTCOMES[0 if value < 0.5 else 1 if value == 0.5 else 2]
-                if its == "preference"
-                else None
-            )
-            found[label if its == "label" else outcome or math.floor(value + 0.5)] += 1
+            whole = math.floor(value + 0.5) if kind == "score" else label
+            outcome = 1 + (value > 0.5) - (value < 0.5)
+            found[OUTCOMES[outcome] if kind == "preference" else whole] += n
     counts = np.array([found[one] for one in places], dtype=np.float64)
     total = counts.sum()
     return np.asarray(counts / total if total else np.full(len(places), 1.0 / len(places)))
@@ -397,12 +394,11 @@ def labelled_kind(
     store: Store, benchmark: str, version: str, judge: str | None = None
 ) -> Kind | None:
     """The kind of most labels of people, or of most verdicts of a judge; None without any."""
-    stored: Mapping[str, Any] = store.verdicts(benchmark, version)
-    found = Counter(
-        kind
-        for kind, one in zip(stored["kind"], stored["judge"], strict=True)
-        if kind in KINDS and (one == judge or (judge in (None, HUMAN) and is_human(one)))
-    )
+    stored = store.board_verdicts(benchmark, version)
+    found: Counter[Any] = Counter()
+    for (kind, one), n in counted_columns(stored["kind"], stored["judge"]).items():
+        if kind in KINDS and (one == judge or (judge in (None, HUMAN) and is_human(one))):
+            found[kind] += n
     return next((kind for kind, _ in found.most_common(1)), None)
 
 
