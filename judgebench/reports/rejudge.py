@@ -587,6 +587,12 @@ def replace_judge(
             "set` names one"
         )
     calls = swap.calls(store, [p for p in swap.places if p.model_key in tags.values()])
+    asked_about = {place.model_key for call in calls for place in call.places}
+    if lacks := sorted(name for name, model in tags.items() if model not in asked_about):
+        raise UsageError(
+            f"the answers of {', '.join(lacks)} that {old} has judged are not in the store; "
+            "`judgebench import responses` brings answers"
+        )
     line = _compared(store, swap, sorted({_cell(place) for place in swap.places}))["bridge"]
     replacement = Replacement(
         benchmark=its.name,
@@ -606,10 +612,13 @@ def replace_judge(
         max_cost=max_cost,
         progress=progress,
         n=len(calls),
-        about={REPLACED: replacement.record()},
+        about={"replace": {"old": old, "new": new}},
     )
     if outcome is not None and not (outcome.failed or outcome.stopped):
+        ended = outcome.manifest
+        configuration = {**ended.configuration, REPLACED: replacement.record()}
         with store.transaction():
+            store.update_run(replace(ended, configuration=configuration))
             for name, model in tags.items():
                 run = outcome.manifest.id
                 store.put_baseline(name, its.name, its.version, model=model, run_id=run)
