@@ -602,7 +602,7 @@ def replace_judge(
         new=new,
         new_id=swap.new.key.hex()[:12],
         at=time.time(),
-        bridge=line,
+        bridge=None if line is None or np.isnan(line.error) else line,
     )
     outcome, n_calls, cost = asked_at_a_price(
         store,
