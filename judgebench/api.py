@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from judgebench.exchange.pipeline import ImportReport
     from judgebench.execution.forecast import PlanRow, Range
     from judgebench.execution.manifest import Outcome
+    from judgebench.execution.one_judge import Asking
     from judgebench.execution.pool import ProviderPool
     from judgebench.execution.preflight import Finding
     from judgebench.execution.recheck import Unconfirmed
@@ -87,7 +88,7 @@ if TYPE_CHECKING:
     from judgebench.reports.probe import ProbeReport
     from judgebench.reports.ranking_control import Control
     from judgebench.reports.ranking_tables import Rankings
-    from judgebench.reports.rejudge import JudgeReplaced, Rejudged
+    from judgebench.reports.rejudge import Rejudged
     from judgebench.reports.replies import JudgedReply, Replies
     from judgebench.reports.reproduce import Reproductions
     from judgebench.reports.run_boards import RunBoards
@@ -2547,73 +2548,6 @@ def try_judge(
         return outcome, [report.trial_reply(opened, *result, names) for result in results]
 
 
-def probe(
-    judge: str,
-    *,
-    suite: Path | str | None = None,
-    benchmark: str | None = None,
-    items: int = 10,
-    kinds: str | Sequence[str] = (),
-    prompts: Sequence[Path | str] = (),
-    base_url: str | None = None,
-    max_cost: float | None = None,
-    ask: bool = True,
-    seed: int = 0,
-    store: Results = None,
-    progress: Progress | None = None,
-) -> ProbeReport:
-    """Dummy answers, attacks, the same again, another prompt, references in another order.
-
-    >>> found = judgebench.probe("dice", suite="suite.yaml", items=2, kinds=["attack"])
-    >>> sorted({row.variant for row in found.rows})
-    ['injected-verdict', 'injection', 'null-model', 'unknown']
-
-    Parameters
-    ----------
-    judge
-        Of the suite, by its way of judging, or PROVIDER/MODEL, which judges in the benchmark's
-        usual way, at ``base_url``.
-    suite
-        Where it is said how the judge is asked; if None, the newest run of the store that says it.
-    benchmark, items, seed
-        Answers to so many of its items are probed with, drawn by the seed from those that were
-        judged; of the first benchmark that has the judge, if not given.
-    kinds
-        ``answers``, ``attack``, ``repeat``, ``prompt``, ``references``; all if not given.
-    prompts
-        Files of prompts, each a variant of the judge's own.
-    max_cost
-        US dollars. A judge that costs money is not asked without.
-    ask
-        Whether anybody is asked; else what it would take is said.
-
-    Raises
-    ------
-    UsageError
-        For a name that is not there, a benchmark whose answers nobody judged, and a budget that is
-        too small for the probes of one item.
-    """
-    from judgebench.reports.probe import probe as probe_judge
-
-    path = None if suite is None else Path(suite)
-    url = store_url(None if path is None else config.load_suite(path), store)
-    with open_live_store(url) as opened, shown(progress) as told:
-        return probe_judge(
-            opened,
-            judge,
-            suite=path,
-            benchmark=benchmark,
-            items=items,
-            kinds=_listed(kinds=kinds),
-            prompts=[Path(one) for one in prompts],
-            base_url=base_url,
-            max_cost=max_cost,
-            ask=ask,
-            seed=seed,
-            progress=told,
-        )
-
-
 def judge_sweep(
     benchmark: str,
     *,
@@ -2637,6 +2571,10 @@ def judge_sweep(
     """The cheapest judge whose kappa with people is at most a margin below the best.
 
     As few verdicts are taken as that needs: those of judges that are clearly worse end early.
+
+    >>> found = judgebench.judge_sweep("trivia_judging_mini", judges=["contains", "exact_match"])
+    >>> found.pick, found.decided, found.labelled
+    ('contains', True, 144)
 
     Parameters
     ----------
@@ -2685,14 +2623,15 @@ def judge_sweep(
         )  # fmt: skip
 
 
-class JudgeChangeOptions(TypedDict, total=False):
-    """Where two judges are found, and what asking the new one may take.
+class AskingOptions(TypedDict, total=False):
+    """Where a judge is found that is asked without a run of its suite, and what that may cost.
 
     suite
-        Where it is said how they are asked; if not given, the newest run of the store that had the
-        old one. PROVIDER/MODEL judges as the old one does, at ``base_url``.
+        Where it is said how it is asked; if not given, the newest run of the store that says it.
     benchmark
-        Of the suite's; the first that the old judge judges, if not given.
+        Of the suite's; the first that has the judge, if not given.
+    base_url
+        Where a judge is reached that is named as PROVIDER/MODEL.
     max_cost
         US dollars. Who costs money is not asked without.
     ask
@@ -2706,6 +2645,58 @@ class JudgeChangeOptions(TypedDict, total=False):
     ask: bool
 
 
+def probe(
+    judge: str,
+    *,
+    items: int = 10,
+    kinds: str | Sequence[str] = (),
+    prompts: Sequence[Path | str] = (),
+    seed: int = 0,
+    store: Results = None,
+    progress: Progress | None = None,
+    **how: Unpack[AskingOptions],
+) -> ProbeReport:
+    """Dummy answers, attacks, the same again, another prompt, references in another order.
+
+    >>> found = judgebench.probe("dice", suite="suite.yaml", items=2, kinds=["attack"])
+    >>> sorted({row.variant for row in found.rows})
+    ['injected-verdict', 'injection', 'null-model', 'unknown']
+
+    Parameters
+    ----------
+    judge
+        Of the suite, by its way of judging, or PROVIDER/MODEL, which judges in the benchmark's
+        usual way.
+    items, seed
+        Answers to so many items are probed with, drawn by the seed from those that were judged.
+    kinds
+        ``answers``, ``attack``, ``repeat``, ``prompt``, ``references``; all if not given.
+    prompts
+        Files of prompts, each a variant of the judge's own.
+    how
+        As `AskingOptions` says.
+
+    Raises
+    ------
+    UsageError
+        For a name that is not there, a benchmark whose answers nobody judged, and a budget that is
+        too small for the probes of one item.
+    """
+    from judgebench.reports.probe import probe as probe_judge
+
+    paths = [Path(one) for one in prompts]
+    with _asking(store, progress, how) as (opened, asking):
+        return probe_judge(
+            opened,
+            judge,
+            asking,
+            items=items,
+            kinds=_listed(kinds=kinds),
+            prompts=paths,
+            seed=seed,
+        )
+
+
 def rejudge(
     judge: str,
     against: str,
@@ -2714,20 +2705,24 @@ def rejudge(
     seed: int = 0,
     store: Results = None,
     progress: Progress | None = None,
-    **how: Unpack[JudgeChangeOptions],
+    **how: Unpack[AskingOptions],
 ) -> Rejudged:
     """Have a new judge judge a random part of what an old one has judged, and compare the two.
 
     Its verdicts are ordinary ones, of the same answers on the same benchmark.
 
+    >>> found = judgebench.rejudge("contains", "dice", suite="suite.yaml", pilot=4)
+    >>> found.pilot, found.of, found.asked
+    (4, 192, True)
+
     Parameters
     ----------
     judge, against
-        The new judge and the old one.
+        The new judge and the old one; PROVIDER/MODEL judges as the old one does.
     pilot, seed
         So many answers, drawn from each model in turn.
     how
-        As `JudgeChangeOptions` says.
+        As `AskingOptions` says.
 
     Raises
     ------
@@ -2737,8 +2732,8 @@ def rejudge(
     """
     from judgebench.reports.rejudge import rejudge as judge_again
 
-    with _judges_changed(store, progress, how) as (opened, told, asked):
-        return judge_again(opened, judge, against, pilot=pilot, seed=seed, progress=told, **asked)
+    with _asking(store, progress, how) as (opened, asking):
+        return judge_again(opened, judge, against, asking, pilot=pilot, seed=seed)
 
 
 def replace_judge(
@@ -2747,8 +2742,8 @@ def replace_judge(
     *,
     store: Results = None,
     progress: Progress | None = None,
-    **how: Unpack[JudgeChangeOptions],
-) -> JudgeReplaced:
+    **how: Unpack[AskingOptions],
+) -> Rejudged:
     """Have a new judge judge every baseline that the old one judged, and set them anew.
 
     From then on boards and nights of both say where the break is.
@@ -2756,29 +2751,30 @@ def replace_judge(
     Parameters
     ----------
     how
-        As `JudgeChangeOptions` says.
+        As `AskingOptions` says.
 
     Raises
     ------
     UsageError
         As `rejudge`, and where no baseline was judged by the old one.
     """
-    from judgebench.reports.rejudge import replace_judge as replaced
+    from judgebench.reports.rejudge import replace_judge as judge_baselines
 
-    with _judges_changed(store, progress, how) as (opened, told, asked):
-        return replaced(opened, old, new, progress=told, **asked)
+    with _asking(store, progress, how) as (opened, asking):
+        return judge_baselines(opened, old, new, asking)
 
 
 @contextmanager
-def _judges_changed(
-    store: Results, progress: Progress | None, how: JudgeChangeOptions
-) -> Iterator[tuple[Store, Progress, dict[str, Any]]]:
-    usual = {"suite": None, "benchmark": None, "base_url": None, "max_cost": None, "ask": True}
-    asked: dict[str, Any] = {**usual, **how}
-    path = asked["suite"] = None if asked["suite"] is None else Path(asked["suite"])
-    url = store_url(None if path is None else config.load_suite(path), store)
+def _asking(
+    store: Results, progress: Progress | None, how: AskingOptions
+) -> Iterator[tuple[Store, Asking]]:
+    from judgebench.execution.one_judge import Asking
+
+    said: dict[str, Any] = {**how}
+    suite = said["suite"] = None if said.get("suite") is None else Path(said["suite"])
+    url = store_url(None if suite is None else config.load_suite(suite), store)
     with open_live_store(url) as opened, shown(progress) as told:
-        yield opened, told, asked
+        yield opened, Asking(**said, progress=told)
 
 
 def _work_on(

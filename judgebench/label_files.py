@@ -50,6 +50,7 @@ from judgebench.reports.boards import BenchmarkRef, benchmark_ref
 from judgebench.reports.document import Document
 from judgebench.reports.labels import LabelDraw, LabelReport, label_draw, label_report
 from judgebench.reports.render import render
+from judgebench.reports.render.csv import harmless
 from judgebench.rows import Row, each_row
 from judgebench.stats.sampling import allocation
 from judgebench.store import Store
@@ -166,7 +167,7 @@ def draw_labels(
         ],
         "cells": [[item, model.hex()[:12], at] for (item, model), at in chosen],
     }  # fmt: skip
-    record = {**record, "queue": keys.content_key("label draw", record).hex()[:12]}
+    record = {**record, "queue": f"q{keys.content_key('label draw', record).hex()[:11]}"}
     run_id = f"queue-{record['queue']}"
     if store.run(run_id) is None:
         manifest = new_manifest(f"labels to be given on {which}", {SAMPLING: record}, data_sha={},
@@ -312,8 +313,10 @@ def _shown(text: str) -> str:
 
 
 def _token(record: JsonObject, cell: Cell) -> str:
+    """It begins with a letter: a spreadsheet takes ``12e456`` for a number, and writes another."""
     item, model = cell
-    return keys.content_key("label cell", [record["queue"], item, model.hex()]).hex()[:16]
+    token = keys.content_key("label cell", [record["queue"], item, model.hex()]).hex()
+    return f"a{token[:15]}"
 
 
 def _task(store: Store, record: JsonObject) -> LabelTask:
@@ -387,7 +390,8 @@ def label_sheet(store: Store, record: JsonObject) -> str:
         }
         for row in queue_rows(store, record)
     ]  # fmt: skip
-    return render(Document(tables=(), records=rows, data=None), "csv")
+    cells = [{name: harmless(text, lines=True) for name, text in row.items()} for row in rows]
+    return render(Document(tables=(), records=cells, data=None, exchanged=True), "csv")
 
 
 # and back -----------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from judgebench import explore
 from judgebench.records import is_human
-from judgebench.reports.judge_card import CardMeasure, CardSection, section_tables
+from judgebench.reports.judge_card import USES, CardMeasure, CardSection, section_tables
 
 PLACE = ("Judges", 55)
 
@@ -30,7 +30,7 @@ def body(shown: State, identity: DeltaGenerator) -> None:
     met = shown.soon(explore.met)
     judges = sorted(met.judges.values(), key=lambda name: (is_human(name), name))
     if not judges:
-        page.empty("Nobody has judged anything yet. A run, or an import, brings verdicts:")
+        page.empty("The store is empty, so that nobody has judged. A run fills it:")
         return
     left, right, _ = st.columns([3, 4, 5])
     with left:
@@ -79,7 +79,7 @@ def panels(section: CardSection, number: int) -> None:
         if one.state == "failed" or (one.state == "unknown" and not one.estimate.undefined)
     ]
     told = [
-        *((f"{one.use}: {one.believed}", SIGNS[one.believed], one.because, "")
+        *((f"{one.use}: {one.believed}", SIGNS[one.believed], one.because, USES[one.use])
           for one in section.decisions),
         *((f"{one.title}: {one.state}", SIGNS[one.state], numbers(one), one.means)
           for one in doubted),

@@ -57,6 +57,7 @@ from judgebench.execution.manifest import (
     ProgressRecorder,
     RunCounts,
     under_way,
+    where,
 )
 from judgebench.execution.plan import (
     Answers,
@@ -74,7 +75,7 @@ from judgebench.execution.resolve import (
     ResolvedSuite,
     stops_early,
 )
-from judgebench.execution.sequential import EarlyStop, plan_of, where
+from judgebench.execution.sequential import EarlyStop, plan_of
 from judgebench.metrics.sequential import PLANS
 from judgebench.plain_text import counted
 from judgebench.protocols import Claimant, Progress, Provider, Waiting, Writer

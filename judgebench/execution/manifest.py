@@ -529,12 +529,12 @@ def with_rechecks(
             raise UsageError(f"--again: {name} asks nobody, so it would say the same")
     earlier: dict[str, dict[str, bool]] = {}  # by judge and benchmark, the newest last
     for run in runs:
-        for where, told in run.configuration.get(RECHECKED, {}).items():
-            earlier.setdefault(where, {})[told["occasion"]] = told["finished"]
+        for place, told in run.configuration.get(RECHECKED, {}).items():
+            earlier.setdefault(place, {})[told["occasion"]] = told["finished"]
     now = f"{RECHECKED} {_stamp(time.time())}-{secrets.token_hex(3)}"
     assignments, notes = [], []
     for assignment in work.assignments:
-        finished = earlier.get(_where(assignment), {})
+        finished = earlier.get(where(assignment), {})
         assignment = replace(assignment, rechecks=tuple(reversed(finished)))
         if {assignment.name, assignment.title} & set(again):
             unfinished = [last for last in assignment.rechecks[:1] if not finished[last]]
@@ -565,11 +565,12 @@ def _with_rechecked(
             finished = counts is not None and not (
                 counts.failed or counts.waiting or counts.stopped is not None
             )
-            told[_where(assignment)] = {"occasion": assignment.recheck, "finished": finished}
+            told[where(assignment)] = {"occasion": assignment.recheck, "finished": finished}
     return {**configuration, RECHECKED: told} if told else configuration
 
 
-def _where(assignment: JudgeAssignment) -> str:
+def where(assignment: JudgeAssignment) -> str:
+    """What a manifest calls a judge on a benchmark."""
     benchmark = assignment.asked.benchmark
     return f"{assignment.key.hex()[:12]} {benchmark.name}@{benchmark.version}"
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from judgebench.errors import ConfigError
+from judgebench.execution.manifest import where
 from judgebench.execution.plan import Answers, JudgeCall, verdicts_each
 from judgebench.execution.resolve import JudgeAssignment, models_compared
 from judgebench.metrics.board_kinds import BoardKind, board, by_board
@@ -82,12 +83,6 @@ def plan_of(
         return SequentialPlan(**new, strata=earlier.strata)
     strata = _strata(assignment, [a for a in answers if a.candidate in compared], store)
     return SequentialPlan(**new, strata=strata if rule.covariates else "")
-
-
-def where(assignment: JudgeAssignment) -> str:
-    """What a manifest calls the plan of a judge on a benchmark."""
-    benchmark = assignment.asked.benchmark
-    return f"{assignment.key.hex()[:12]} {benchmark.name}@{benchmark.version}"
 
 
 def _strata(assignment: JudgeAssignment, compared: Sequence[Answers], store: Store) -> str:
@@ -165,8 +160,9 @@ class EarlyStop:
             still = self.plan.baseline, *self.open
             if not self.open:
                 break
-            if self.collects and self._given:
-                if set().union(*(keys for _, keys in self._given)) & self.pending <= self.deferred:
+            ahead = set().union(*(keys for _, keys in self._given)) & self.pending
+            if ahead & self.deferred or (self.collects and ahead):
+                if ahead <= self.deferred:
                     break  # until the batch is collected
                 yield [], []
                 continue

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from judgebench.columns import marked, numbers
 from judgebench.metrics.agreement import OTHERS
 from judgebench.metrics.comparison import Comparison, Measures
-from judgebench.metrics.intervals import FEWEST_UNITS, Floats, Intervals, wilson
+from judgebench.metrics.intervals import FEW_ITEMS, Floats, Intervals, wilson
 from judgebench.metrics.item_means import quotient
 from judgebench.metrics.judge_differences import KAPPA
 from judgebench.metrics.judged_values import (
@@ -633,7 +633,7 @@ class JudgeMeasures:
     def _estimate(self, drawn: Floats, n: int, units: int, why: str) -> Estimate:
         """Of the value and its replicates."""
         value, low, high, method = float(drawn[0]), math.nan, math.nan, "no interval: few items"
-        if not math.isnan(value) and units >= FEWEST_UNITS:
+        if not math.isnan(value) and units >= FEW_ITEMS:
             low, high, method = self.wanted.ends(drawn[:, np.newaxis], None).at(0)
         one = plain(value, n, units=units, method=method, why=why)
         return replace(one, low=low, high=high, level=self.wanted.level)

@@ -49,6 +49,11 @@ class Bridge:
         """An old score, as the new judge would give it."""
         return self.intercept + self.slope * old
 
+    @property
+    def words(self) -> str:
+        """The line and its error."""
+        return f"{self.intercept:.3f} + {self.slope:.3f} × old score, off by {self.error:.3f}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelChange:

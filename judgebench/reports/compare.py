@@ -577,7 +577,7 @@ class _Test(PairQuestion):
             said = [] if changed is None else [changed]
         said += [] if stacks is None else [stacks.said]
         if self.planned is None:
-            said += cut_short(self.data, self.pair.judge, self.two)
+            said += cut_short(self.data.board, self.data.judge_id(self.pair.judge), self.two)
         floor = self.data.which.coverage_floor
         said += [TUNED] if self.pair.metric.endswith(f"/{CORRECTED}") else []
         return (

@@ -229,7 +229,8 @@ class Question(PairQuestion):
         which, most = self.data.which, self.policy.baseline_nights
         said = [f"{which}: {one}" for one in self.data.suspicious(self.two)]
         said += [*self.data.notes(self.two, baseline), *self.nights.notes]
-        said += [f"{which}: {one}" for one in cut_short(self.data, self.pair.judge, self.two)]
+        short = cut_short(self.data.board, self.data.judge_id(self.pair.judge), self.two)
+        said += [f"{which}: {one}" for one in short]
         if self.nights.models:
             said.append(
                 f"{which}: the baseline is the mean of {1 + len(self.nights.models)} "

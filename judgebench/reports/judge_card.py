@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +29,7 @@ from judgebench.metrics.outcome_board import outcome_board
 from judgebench.metrics.probe_cases import KINDS as PROBES
 from judgebench.metrics.probe_cases import PROBE, VARIANTS, variant_named
 from judgebench.metrics.registry import METRICS, metric
-from judgebench.records import CONFIDENCES, Estimate, is_human
+from judgebench.records import CONFIDENCES, HUMAN, Estimate, is_human
 from judgebench.reports import estimates
 from judgebench.reports.agreement import KINDS, columns_of
 from judgebench.reports.board_data import IMPORTED
@@ -412,6 +413,11 @@ def section_tables(at: CardSection) -> list[Table]:
         f"{against}; intervals resample items; failed: no value of the interval is as wanted, "
         "unknown: some are; failed on N: on so many models, named above"
     )
+    notes = [f"not known: {', '.join(its)}: {why}" for why, its in of_reason.items()]
+    if at.reference == HUMAN:
+        notes.append(
+            f"its scores as these labels correct them: `judgebench leaderboard {at.at} --corrected`"
+        )
     known = [one for one in at.measures if not one.estimate.undefined]
     groups = [group for group in GROUPS if any(one.group == group for one in known)]
     return [
@@ -420,9 +426,7 @@ def section_tables(at: CardSection) -> list[Table]:
             [one for one in known if one.group == group],
             columns,
             subtitle="" if place else about,
-            notes=[f"not known: {', '.join(its)}: {why}" for why, its in of_reason.items()]
-            if place == len(groups) - 1
-            else (),
+            notes=notes if place == len(groups) - 1 else (),
         )
         for place, group in enumerate(groups)
     ]
@@ -562,7 +566,7 @@ def _section(
                 metric_name == one or one not in entries
             ):
                 found.append(_measure(one, entry, said))
-    excluded = _excluded(found, entries)
+    excluded = _excluded(found)
     n_models = len(np.unique(its.values.model_of[its.codes >= 0]))
     decisions = tuple(_decision(use, found, entries, excluded, n_models) for use in USES_OF[kind])
     held = its.reference
@@ -675,9 +679,10 @@ def _probes(store: Store, which: BenchmarkRef, judge: StoredJudge) -> dict[str, 
     if judge.spec.kind == IMPORTED:
         found["probe"] = undefined("its verdicts were imported, so that nobody can be asked")
     elif lacking and not is_human(judge.name):
+        command = f"judgebench probe {shlex.quote(judge.name)}"
         found["probe"] = undefined(
-            f"not asked about {', '.join(lacking)}: `judgebench probe {judge.name}` says what that "
-            "costs, and asks with --max-cost 1"
+            f"not asked about {', '.join(lacking)}: `{command}` says what that costs, and asks "
+            "with --max-cost 1"
         )
     return found
 
@@ -685,7 +690,7 @@ def _probes(store: Store, which: BenchmarkRef, judge: StoredJudge) -> dict[str, 
 # the verdict --------------------------------------------------------------------------------------
 
 
-def _excluded(found: Sequence[CardMeasure], entries: Mapping[str, CardEntry]) -> dict[str, str]:
+def _excluded(found: Sequence[CardMeasure]) -> dict[str, str]:
     """Models on which the judge is not to be believed, and why."""
     why: dict[str, list[str]] = {}
     for one in found:

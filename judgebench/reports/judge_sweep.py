@@ -492,19 +492,17 @@ def _rows(
 
 def suite_lines(store: Store, benchmark: str, names: Sequence[str]) -> str:
     """Judges as a suite has them: their sections as written, where a run of the store has them."""
-    sections = {
-        one["name"]: one
-        for run in store.runs()
-        for one in run.configuration.get("judges", ())
-        if isinstance(one, dict) and "name" in one
-    }
-    lacking = [name for name in names if name not in sections]
+    written = [run.configuration for run in store.runs()]
+    sections = {one["name"]: one for its in written for one in its.get("judges") or ()}
+    asked = {name for its in written for one in its.get("benchmarks") or ()
+             for name in one.get("judges") or ()}  # fmt: skip
     judged: dict[str, Any] = {"name": benchmark, "judges": [*names]}
     if len(names) > 1:
         judged["panel"] = [*names]
     section: dict[str, Any] = {"benchmarks": [judged]}
-    if written := [sections[name] for name in names if name in sections]:
-        section = {"judges": written, **section}
+    if its := [sections[name] for name in names if name in sections]:
+        section = {"judges": its, **section}
     said = yaml.safe_dump(section, sort_keys=False, allow_unicode=True)
-    note = "# no run of this store says how it is asked: " + ", ".join(lacking) + "\n"
+    lacking = [name for name in names if name not in sections and name not in asked]
+    note = f"# no run of this store says how it is asked: {', '.join(lacking)}\n"
     return (note if lacking else "") + said

@@ -12,12 +12,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from judgebench.columns import counted as counted_columns
 from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import Kind
-from judgebench.metrics.intervals import Floats, Intervals
+from judgebench.metrics.intervals import Floats, Intervals, wilson
 from judgebench.metrics.judged_values import JudgedValues
 from judgebench.metrics.outcome_board import OUTCOMES
-from judgebench.metrics.sampling import draws, sampling_probabilities
+from judgebench.metrics.sampling import sample_design, sampling_probabilities
 from judgebench.plain_text import counted
 from judgebench.records import HUMAN, Estimate, JsonObject, is_human
 from judgebench.reports.agreement import KINDS
@@ -169,25 +170,21 @@ def label_draw(store: Store, record: JsonObject) -> LabelDraw:
 
 def _shares(store: Store, record: JsonObject) -> Floats:
     """How often judges say what; all alike where they have said nothing."""
-    stored: Mapping[str, Any] = store.verdicts(record["benchmark"], record["version"])
-    kind, low = record["kind"], 0
+    stored = store.board_verdicts(record["benchmark"], record["version"])
+    kind, labels = record["kind"], record["labels"]
     if kind == "score":
         low, high, _ = record["scale"]
-        places: dict[Any, int] = {point: point - low for point in range(low, high + 1)}
-    else:
-        places = {
-            one: at for at, one in enumerate(record["labels"] if kind == "label" else OUTCOMES)
-        }
+        labels = range(low, high + 1)
+    elif kind == "preference":
+        labels = OUTCOMES
+    places: dict[Any, int] = {one: at for at, one in enumerate(labels)}
     found = Counter[Any]()
-    names = ("kind", "label", "value", "judge")
-    for its, label, value, judge in zip(*(stored[name] for name in names), strict=True):
+    said = counted_columns(stored["kind"], stored["label"], stored["value"], stored["judge"])
+    for (its, label, value, judge), n in said.items():
         if its == kind and not is_human(judge):
-            outcome = (
-                OUTCOMES[0 if value < 0.5 else 1 if value == 0.5 else 2]
-                if its == "preference"
-                else None
-            )
-            found[label if its == "label" else outcome or math.floor(value + 0.5)] += 1
+            whole = math.floor(value + 0.5) if kind == "score" else label
+            outcome = 1 + (value > 0.5) - (value < 0.5)
+            found[OUTCOMES[outcome] if kind == "preference" else whole] += n
     counts = np.array([found[one] for one in places], dtype=np.float64)
     total = counts.sum()
     return np.asarray(counts / total if total else np.full(len(places), 1.0 / len(places)))
@@ -369,10 +366,14 @@ def label_report(
     ]  # fmt: skip
     if len(raters) == 1:
         warnings.append("one person has labelled: there is no human ceiling to hold the judge to")
+    design = sample_design(store, *at)
     if weights is None:
         warnings.append(
             "how the labelled answers were drawn is not known: they may be no random sample, and "
             "the kappas are those of what was labelled"
+            if design is None
+            else "nothing is labelled yet of a stratum that was drawn, or answers are of which none "
+            "was drawn: the kappas are those of what was labelled"
         )
     if (n := rows[0].metrics["agreement"].n) < FEW:
         warnings.append(f"{counted(n, 'answer')} in common are few")
@@ -383,7 +384,7 @@ def label_report(
             said[0], np.stack(said[1:]), values.unit_of[values.item_of], numeric=kind == "score",
             epsilon=epsilon,
         )  # fmt: skip
-    design = _design(store, at)
+    design = None if weights is None else design
     uneven = _uneven(weights)
     return LabelReport(
         benchmark=which.name, version=which.version, kind=kind, judge=name, raters=raters,
@@ -397,12 +398,11 @@ def labelled_kind(
     store: Store, benchmark: str, version: str, judge: str | None = None
 ) -> Kind | None:
     """The kind of most labels of people, or of most verdicts of a judge; None without any."""
-    stored: Mapping[str, Any] = store.verdicts(benchmark, version)
-    found = Counter(
-        kind
-        for kind, one in zip(stored["kind"], stored["judge"], strict=True)
-        if kind in KINDS and (one == judge or (judge in (None, HUMAN) and is_human(one)))
-    )
+    stored = store.board_verdicts(benchmark, version)
+    found: Counter[Any] = Counter()
+    for (kind, one), n in counted_columns(stored["kind"], stored["judge"]).items():
+        if kind in KINDS and (one == judge or (judge in (None, HUMAN) and is_human(one))):
+            found[kind] += n
     return next((kind for kind, _ in found.most_common(1)), None)
 
 
@@ -475,6 +475,9 @@ def _pair(
         low, high, method = math.nan, math.nan, "no interval, a single item" if units else ""
         if units > 1:
             low, high, method = wanted.ends(of, None).at()
+        if name == "agreement" and units == both.sum() and not _uneven(weights):
+            found_by = wilson(float(of[0]), units, level=wanted.level)
+            low, high, method = found_by or (low, high, method)
         metrics[name] = Estimate(
             value=float(of[0]), low=low, high=high, n=int(both.sum()), units=units,
             level=wanted.level, method=method,
@@ -489,11 +492,6 @@ def _pair(
 
 def _uneven(weights: Floats | None) -> bool:
     return weights is not None and bool(np.ptp(weights[weights > 0]) > 1e-9)
-
-
-def _design(store: Store, at: tuple[str, str]) -> str | None:
-    found = draws(store, *at)
-    return found[-1]["design"] if found else None
 
 
 def _people(rows: Sequence[RaterPair]) -> list[Estimate]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from judgebench.metrics.judge_change import Bridge
@@ -38,13 +38,9 @@ class Replacement:
     def words(self) -> str:
         """Who took whose place, and how their numbers relate."""
         said = f"{self.old} ({self.old_id}) → {self.new} ({self.new_id})"
-        line = self.bridge
-        if line is None:
+        if self.bridge is None:
             return f"{said}; their numbers are not comparable"
-        return (
-            f"{said}; bridged: {line.intercept:.3f} + {line.slope:.3f} × old score, off by "
-            f"{line.error:.3f}"
-        )
+        return f"{said}; bridged: {self.bridge.words}"
 
     @property
     def line(self) -> str:
@@ -54,10 +50,9 @@ class Replacement:
 
     def record(self) -> JsonObject:
         """What a manifest keeps."""
-        names = ("benchmark", "version", "old", "old_id", "new", "new_id")
-        line = self.bridge
-        its = None if line is None else {name: getattr(line, name) for name in line.__slots__}
-        return {**{name: getattr(self, name) for name in names}, "bridge": its}
+        its = asdict(self)
+        del its["at"]
+        return its
 
 
 def replacements(store: Store, benchmark: str, version: str) -> list[Replacement]:

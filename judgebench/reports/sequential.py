@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from judgebench.metrics.paired import PairedModels
 from judgebench.metrics.sequential import PLANS, EarlyDecision, SequentialPlan, early_decisions
 from judgebench.records import Estimate
+from judgebench.reports.board_data import BoardData
 from judgebench.reports.document import Cells, Table, column, table
 from judgebench.reports.judge_costs import judge_costs
 from judgebench.reports.model_pairs import PairData
+
+RUNS = 20
+"""So many of the runs behind a board are asked for their plans, the newest."""
 
 METHOD = "repeated confidence interval"
 OPPOSITE: Mapping[str, Any] = {"better": "worse", "worse": "better", "undecided": "undecided"}
@@ -66,47 +70,46 @@ def recorded(data: PairData, judge: str, two: tuple[str, str]) -> Stop | None:
     A run without a plan that judged the rest has taken its place.
     """
     first, second = (data.board.model_ids[model] for model in two)
-    for ended, baseline in _plans(data, judge, first):
+    for ended, baseline in _plans(data.board, data.judge_id(judge), {first}):
         candidate = second if baseline == first else first
-        if {first, second} == {candidate, baseline} and candidate in ended:
+        if baseline in (first, second) and candidate in ended:
             told = ended[candidate]
-            if candidate == second:
-                ends = {"difference": -told["difference"], "low": -told["high"]}
-                told = {
-                    **told,
-                    **ends,
-                    "high": -told["low"],
-                    "decision": OPPOSITE[told["decision"]],
-                }
+            if baseline == first:
+                low, high, decision = -told["high"], -told["low"], OPPOSITE[told["decision"]]
+                turned = {"difference": -told["difference"], "low": low, "high": high}
+                told = {**told, **turned, "decision": decision}
             return Stop(**told)
     return None
 
 
-def cut_short(data: PairData, judge: str, two: tuple[str, str]) -> list[str]:
-    """That a plan, about these two or others, has had the judge leave out items of one of them."""
-    found = []
-    for model in two:
-        for ended, _ in _plans(data, judge, data.board.model_ids[model]):
-            its = ended.get(data.board.model_ids[model])
-            if its is not None and its["items"] < its["of"]:
-                found.append(
-                    f"{judge} judged {model} until it was decided, {its['items']} of {its['of']} "
-                    "items: tests of a fixed number of items do not know of that"
+def cut_short(board: BoardData, judge_id: str | None, models: Collection[str]) -> list[str]:
+    """Which of these models a judge judged no further than it took to decide, as they are shown."""
+    ids = {board.model_ids[model]: model for model in models}
+    found = {}
+    for ended, _ in _plans(board, judge_id, ids):
+        for one in ids.keys() & ended.keys():
+            told = ended[one]
+            if told["items"] < told["of"]:
+                found[one] = (
+                    f"{ids[one]} was judged until it was decided, {told['items']} of {told['of']} "
+                    "items: intervals and tests of a fixed number of items do not know of that"
                 )
-    return list(dict.fromkeys(found))
+    return list(found.values())
 
 
-def _plans(data: PairData, judge: str, model: str) -> Iterator[tuple[Mapping[str, Any], str]]:
-    """What became of the plans behind the verdicts on a model, the newest first; their baseline."""
-    its, which = data.judge_id(judge), data.which
+def _plans(
+    board: BoardData, judge_id: str | None, models: Collection[str]
+) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """What became of the plans behind verdicts on these models, the newest first; the baselines."""
     runs = {
         one.run_id
-        for one in data.board.judged_at
-        if one.judge_id == its and model in (one.model_id, one.opponent_id)
+        for one in board.judged_at
+        if one.judge_id == judge_id and (one.model_id in models or one.opponent_id in models)
     }
-    for run in reversed(data.board.store.runs()):
-        told = run.configuration.get(PLANS, {}).get(f"{its} {which.name}@{which.version}")
-        if run.id in runs and told is not None:
+    for run_id in sorted(runs, reverse=True)[:RUNS]:
+        run = board.store.run(run_id)
+        told = run and run.configuration.get(PLANS, {}).get(f"{judge_id} {board.which}")
+        if told:
             yield told["ended"], told["baseline"]
 
 

@@ -4,8 +4,9 @@ Successive elimination [1]_: all judges say what they say of a growing part of t
 in random order, and at each look some are put out by the paired difference of their kappas.
 
 The error is shared out beforehand, one-sided, among the looks by how much each adds, and among the
-others of each judge (Bonferroni): with probability ``1 - alpha`` no judge is put out that is as
-good as the best, and none is called surely within the margin that is not.
+others of each judge (Bonferroni): with probability ``1 - alpha`` the best judge, of several equally
+good ones a given one, is not put out, and no pick is called surely within the margin that is not.
+`perf/judge_sweep.py` measures it.
 
 References
 ----------

@@ -43,7 +43,7 @@ EVERY, FIRST = 0.025, 20
 OPEN_EVERY, TUNED = 10, 200
 """Items from one look to the next where their number is open, and where bounds are tightest."""
 
-STRATA, OF_EACH = 10, 20
+STRATA, OF_EACH = 10, 15
 """Of a covariate, and from how many items of each on the spread is that within them."""
 
 _NODES = 120

@@ -18,7 +18,7 @@ from tests.e2e.test_engine import judge
 from tests.loopback import Ask, Loopback, Reaction
 from tests.wire.batch_servers import KEY, OpenAIServer
 
-ITEMS = 120
+ITEMS = 100
 RULE = {"baseline": "old", "candidates": ["new"]}
 PRICE = {"input": 1000.0, "output": 0.0}
 
@@ -92,6 +92,10 @@ def test_a_clear_difference_is_decided_early_and_the_rest_judged_later(tmp_path:
         again = runs.typed("run", write(tmp_path, judges=judges), "--quiet")
         assert len(server.asks) == few
         compared = runs.typed("compare", "new", "old", "--store", runs.store_url(tmp_path))
+        board = runs.typed("leaderboard", "own", "--store", runs.store_url(tmp_path))
+        gate = runs.typed(
+            "gate", "--candidate", "new", "--baseline", "old", "--store", runs.store_url(tmp_path)
+        )
         told = runs.typed(
             "compare", "new", "old", "--store", runs.store_url(tmp_path), "--format", "json"
         )
@@ -114,6 +118,9 @@ def test_a_clear_difference_is_decided_early_and_the_rest_judged_later(tmp_path:
     assert len(judged(tmp_path)) == len(server.asks) == 2 * ITEMS
     assert whole.code == 0
     assert "stopped early" in compared.out
+    cut = f"new was judged until it was decided, {ended['items']} of {ITEMS} items"
+    assert cut in board.out
+    assert cut in gate.out
     (test,) = json.loads(told.out)["tests"]
     assert test["difference"]["low"] == ended["low"]
     assert test["decision"] == "better"
@@ -130,7 +137,7 @@ def test_models_that_are_alike_are_judged_to_the_end(tmp_path: Path) -> None:
         done = runs.typed("run", suite, "--quiet")
     assert done.code == 0, done.err
     assert len(server.asks) == 2 * ITEMS
-    assert "old2 against old, undecided after 120 of 120 items" in done.err
+    assert "old2 against old, undecided after 100 of 100 items" in done.err
 
 
 def test_several_models_share_the_error_rate_and_leave_one_by_one(tmp_path: Path) -> None:
@@ -206,7 +213,7 @@ def test_a_plan_is_not_changed_half_way(tmp_path: Path) -> None:
             assert f"began to judge by another plan ({name} " in done.err
         done = runs.typed("run", write(tmp_path, judges=judges), "--quiet", "--limit", "50")
         assert done.code == 78
-        assert "sizes (120,), now (50,)" in done.err
+        assert "sizes (100,), now (50,)" in done.err
     assert len(server.asks) == few
 
 
@@ -263,8 +270,10 @@ def test_batches_are_as_large_as_it_takes(tmp_path: Path, monkeypatch: pytest.Mo
                 break
             assert done.code == 75, done.err
             sent.append(asked(server))
+            waits = runs.typed("run", suite, "--quiet")  # nothing is asked beyond what waits
+            assert waits.code == 75, waits.err
             server.end(answered)
             assert runs.typed("batches", "collect", *store).code == 0
     assert "new is better than old" in done.err
-    assert sent[-1] == [48] * len(sent)
+    assert sent[-1] == [40] * len(sent)
     assert len(sent) < 5

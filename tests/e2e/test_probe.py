@@ -91,8 +91,8 @@ def test_what_it_costs_is_kept_and_a_judge_that_costs_nothing_is_asked(tmp_path:
         before = len(server.asks)
         little = typed("probe", "judge", "--suite", path, "--max-cost", "0.000001")
         assert little.code == 64
-        assert re.search(r"too little for one probe: \d+ calls about one item may cost 0\.0\d+ USD",
-                         little.err)  # fmt: skip
+        said = r"too little for one probe: \d+ calls may cost 0\.0\d+ USD"
+        assert re.search(said, little.err)
         assert len(server.asks) == before
         dry = typed("probe", "judge", "--suite", path, "--items", "3")
         assert "nobody was asked: " in dry.out
@@ -218,3 +218,28 @@ def test_models_are_not_compared_on_probes(tmp_path: Path) -> None:
     found = typed("compare", *two, "--store", store_url(tmp_path))
     assert found.code == 0
     assert "probe/" not in found.out + found.err
+
+
+def test_a_judge_without_a_suite_is_asked_as_its_last_run_asked_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answers = tmp_path / "answers.jsonl"
+    rows = ("blue", "green")
+    answers.write_text(
+        "".join(f'{{"prompt": "Which?", "model": "{m}", "text": "{m}"}}\n' for m in rows), "utf-8"
+    )
+    (tmp_path / "rubric.txt").write_text("Is it true?", encoding="utf-8")
+    url = store_url(tmp_path)
+    done = typed("judge", answers, "--judge", "scripted/dice", "--rubric", "rubric.txt",
+                 "--store", url, "--quiet")  # fmt: skip
+    assert done.code == 0, done.err
+    found = judgebench.probe("scripted/dice", kinds=["answers", "repeat"], store=url)
+    assert found.asked
+    assert {row.kind for row in found.rows} == {"answers", "repeat"}
+    other = judgebench.probe("scripted/other", kinds="attack", store=url)  # as is usual there
+    assert other.judge_id != found.judge_id
+    assert other.items == 1
+    changed = judgebench.rejudge("scripted/other", "scripted/dice", pilot=2, store=url)
+    assert changed.metrics["flips"].n == 2
+    assert changed.whole_calls == 0

@@ -62,7 +62,7 @@ def test_a_pilot_says_what_would_change_and_a_replacement_is_shown(tmp_path: Pat
         assert (len(server.asks), dry.asked, dry.metrics) == (before, False, {})
         assert dry.cost_usd is not None
         assert 30 <= dry.calls <= 40  # equal answers are asked about once
-        with pytest.raises(judgebench.api.UsageError, match="too little: "):
+        with pytest.raises(judgebench.api.UsageError, match="too little for one pilot: "):
             judgebench.rejudge("new", "old", max_cost=dry.cost_usd.high / 9, **at)  # type: ignore[arg-type]
         found = judgebench.rejudge("new", "old", max_cost=1, **at)  # type: ignore[arg-type]
         assert len(server.asks) == before + found.calls == before + dry.calls
