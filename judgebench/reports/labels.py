@@ -372,8 +372,8 @@ def label_report(
             "how the labelled answers were drawn is not known: they may be no random sample, and "
             "the kappas are those of what was labelled"
             if design is None
-            else "nothing is labelled yet of a stratum that was drawn, or answers are of which none "
-            "was drawn: the kappas are those of what was labelled"
+            else "nothing is labelled yet of a stratum that was drawn, or of a model nothing was "
+            "drawn: the kappas are those of what was labelled"
         )
     if (n := rows[0].metrics["agreement"].n) < FEW:
         warnings.append(f"{counted(n, 'answer')} in common are few")
