@@ -62,6 +62,7 @@ __all__ = [
     "two",
     "verdicts_used",
     "with_confidences",
+    "without_probes",
 ]
 
 

@@ -25,7 +25,6 @@ from judgebench import explore
 from judgebench.errors import JudgebenchError
 from judgebench.metrics import registry
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
-from judgebench.metrics.probe_cases import without_probes
 from judgebench.plain_text import counted
 from judgebench.reports.board import Board
 from judgebench.store import Store
@@ -62,7 +61,7 @@ def overview(shown: State, _: DeltaGenerator) -> None:
     if kinds := shown.read(Store.failure_kinds):
         st.subheader("Failures on record")
         widgets.notes(run_parts.failure_lines(kinds))
-    known = [one for one in known if without_probes([_at(one)])]
+    known = [one for one in known if explore.without_probes([_at(one)])]
     with above:  # last, since it takes longest: the rest stands on the screen meanwhile
         clock = not all(leads(shown, _at(one)) for one in known[:DRAWN])
         st.fragment(benchmarks, run_every=1.0 if clock else None)(shown, known, clock)
