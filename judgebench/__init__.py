@@ -95,6 +95,7 @@ __all__ = [
     "import_verdicts",
     "item",
     "judge",
+    "judge_card",
     "leaderboard",
     "nights",
     "open_store",

@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from judgebench.reports.forgotten import ForgottenReport
     from judgebench.reports.gate_policy import GateFile, Policy
     from judgebench.reports.gate_result import GateReport
+    from judgebench.reports.judge_card import JudgeCard
     from judgebench.reports.length_boards import LengthControl
     from judgebench.reports.nights import Nights
     from judgebench.reports.pair_tests import Texts
@@ -770,6 +771,52 @@ def evaluators(
             "`judgebench import verdicts` (kind preference) bring comparisons"
         )
     return found
+
+
+def judge_card(
+    judge: str,
+    *,
+    benchmark: str | None = None,
+    reference: str | None = None,
+    thresholds: Mapping[str, float] | None = None,
+    policy: str | Path | None = None,
+    level: float = 0.95,
+    store: Results = None,
+) -> JudgeCard:
+    """Whether a judge can be believed, for what, and on which models, from what is stored.
+
+    >>> card = judgebench.judge_card("contains", benchmark="trivia_judging_mini")
+    >>> [(one.use, one.believed) for one in card.sections[0].decisions]
+    [('scores', 'unknown'), ('ranking', 'unknown')]
+
+    Parameters
+    ----------
+    judge
+        By name or id; each identity of that name has sections of its own.
+    benchmark
+        As for `agreement`; everything that the judge has judged if None.
+    reference
+        Whom it is held against; all people together if None.
+    thresholds
+        What is asked of measures, by name; they go before those of ``policy``, a file of such.
+    level
+        Of the intervals.
+
+    Raises
+    ------
+    UsageError
+        For a judge, benchmark or measure that is not known, naming the nearest.
+    ConfigError
+        For a policy that cannot be used.
+    """
+    from judgebench.reports import judge_card as cards
+
+    intervals = _intervals(level)
+    wanted = cards.thresholds_of(thresholds, None if policy is None else Path(policy))
+    with reading(store) as its:
+        return cards.judge_card(
+            its, judge, benchmark, reference=reference, thresholds=wanted, intervals=intervals
+        )
 
 
 def nights(
@@ -1510,7 +1557,8 @@ def import_files(
     ----------
     what
         ``verdicts``, ``labels``, ``responses``, or another program's: ``alpaca-eval``,
-        ``arena-hard``, ``mt-bench``, ``honestybench``, ``lm-eval``, ``inspect``, ``published``.
+        ``arena-hard``, ``mt-bench``, ``judge-bench``, ``rewardbench``, ``xstest``,
+        ``honestybench``, ``lm-eval``, ``inspect``, ``published``.
     files
         One or several, or folders; of the first three also rows that are at hand: a DataFrame or
         mappings.

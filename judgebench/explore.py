@@ -27,6 +27,7 @@ from judgebench.reports.confidence import (
     labelling,
     with_confidences,
 )
+from judgebench.reports.judge_card import judge_card
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.length_boards import LengthControl
 from judgebench.reports.rater_agreement import rater_agreement
@@ -47,6 +48,7 @@ __all__ = [
     "choice",
     "confidence_report",
     "differing",
+    "judge_card",
     "judged_runs",
     "labelling",
     "matrices",

@@ -115,7 +115,7 @@ def make(url: str, judgments: int, dimensions: int) -> str:
     began = time.monotonic()
     each = JUDGES * MODELS
     items = {LARGE: judgments // 2 // each}
-    items |= dict.fromkeys(SMALL, judgments // 2 // each // len(SMALL))
+    items |= dict.fromkeys(SMALL, judgments // 2 // each // max(1, len(SMALL)))
     with open_store(url) as store:
         with store.transaction():
             store.start_run(

@@ -205,6 +205,22 @@ class Published(Section):
     boards: list[PublishedBoard] = Field(min_length=1)
 
 
+class Right(Section):
+    """Of a benchmark of judges: when a judge is right about an item, and what makes up the whole.
+
+    ``rule`` is ``pairs``: the verdicts of both orders together are for the answer that people (or
+    whoever knows) prefer; or ``best``: the right answer has the highest score. Items of the
+    category ``ties`` have several right answers, with one reference prompt each. Categories make up
+    ``sections`` by their ``weights`` (1 unless said), and sections alike make up the whole; without
+    any, items do.
+    """
+
+    rule: Literal["pairs", "best"]
+    sections: dict[str, list[str]] = Field(default_factory=dict)
+    weights: dict[str, PositiveInt] = Field(default_factory=dict)
+    ties: str | None = None
+
+
 class Report(Section):
     """What boards show besides, where nobody asks otherwise.
 
@@ -231,6 +247,7 @@ class Report(Section):
     )
     block: int | None = Field(None, ge=2, description="answers that upstream correlates together")
     guessed: bool = Field(False, description="also with what cannot be read at its chance value")
+    right: Right | None = Field(None, description="of a benchmark of judges: when one is right")
 
 
 class Description(Section):

@@ -101,8 +101,8 @@ _HELP = "\n".join(
     "--benchmark",
     metavar="NAME",
     help="What the files are about, NAME or NAME@VERSION, where they do not say it.  [default of "
-    "other programs' files: alpaca_eval, arena_hard, mt_bench, honestybench; lm-eval, inspect: as "
-    "their task is called]",
+    "other programs' files: alpaca_eval, arena_hard, mt_bench, judgebench_pairs, rewardbench, "
+    "xstest, honestybench; lm-eval, inspect: as their task is called]",
 )
 @click.option(
     "--model",

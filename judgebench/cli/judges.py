@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -149,6 +150,62 @@ def evaluators(benchmark: str, **asked: Any) -> Document:
       judgebench evaluators support --reference careful-judge --others 1
     """
     return judgebench.evaluators(benchmark, **asked).document()
+
+
+def _thresholds(
+    _ctx: click.Context, _option: click.Parameter, given: tuple[str, ...]
+) -> dict[str, float]:
+    found = {}
+    for one in given:
+        name, equals, number = one.partition("=")
+        try:
+            found[name.strip()] = float(number)
+        except ValueError:
+            equals = ""
+        if not equals or found[name.strip()] != found[name.strip()]:
+            raise click.BadParameter(f"{one!r} is not NAME=NUMBER, such as cohen_kappa=0.7")
+    return found
+
+
+@report("judge-card")
+@click.argument("judge")
+@click.option("--benchmark", metavar="BENCHMARK", help="Only on this one (NAME or NAME@VERSION).")
+@click.option(
+    "--reference",
+    metavar="JUDGE",
+    help="Whom to hold it against.  [default: human, all people that have judged the same]",
+)
+@click.option(
+    "--threshold",
+    "thresholds",
+    metavar="NAME=VALUE",
+    multiple=True,
+    callback=_thresholds,
+    help="What is asked of a measure, by its name in JSON. Repeatable.",
+)
+@click.option(
+    "--policy",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="A YAML file of such names and values; --threshold goes before it.",
+)
+@level_option
+def judge_card(judge: str, **asked: Any) -> Document:
+    """Whether JUDGE, by name or id, can be believed: for what, on which models, and why.
+
+    Everything that can be said from what is stored, nobody is asked: agreement with people and
+    with other judges, leniency, the order of models, models on which it is at chance or stands out,
+    verdicts that are missing, unreadable or all the same, leanings to length and to its own family,
+    two orders, what probes and soft verdicts say. Each with its interval, what is wanted of it, and
+    passed, failed or unknown. What is not known says what would make it so.
+
+    \b
+    Examples:
+      judgebench judge-card gpt-4
+      judgebench judge-card gpt-4 --benchmark trivia_judging --threshold cohen_kappa=0.7
+      judgebench judge-card gpt-4 --policy card.yaml --output card.html
+    """
+    return judgebench.api.judge_card(judge, **asked).document()
 
 
 @report("confidence")

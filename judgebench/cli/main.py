@@ -38,6 +38,7 @@ COMMANDS = {
     "anchors": "Whether a judge changed under its name: pin answers, ask again, list.",
     "agreement": "Judges against people and against each other: kappa and its family.",
     "evaluators": "Judges that compare beside people: agreement, biases: length, lists, position.",
+    "judge-card": "Whether a judge can be believed: for what, on which models, and why.",
     "probe": "What a judge makes of dummy answers and attacks, and whether it says the same again.",
     "confidence": "Whether models are sure of what is correct: AUROC, ECE, alignment.",
     "calibrate-length": "Fit what length-controlled win rates need, from the store's judgments.",
@@ -60,6 +61,7 @@ COMMANDS = {
 MODULE_OF = {
     **dict.fromkeys(("leaderboard", "compare", "ranking", "reproduce", "verify"), "boards"),
     **dict.fromkeys(("agreement", "evaluators", "confidence", "calibrate-length"), "judges"),
+    "judge-card": "judges",
     **dict.fromkeys(("anchors", "replies", "items", "forget"), "judges"),
     **dict.fromkeys(("cost", "batches"), "runs"),
     "doctor": "plan",

@@ -513,16 +513,14 @@ class _ContradictionError(Exception):
 
 def _judgment(place: VerdictSlot, mark: Mark, reading: Reading, now: float) -> Judgment:
     verdict: Verdict = Unreadable(reason=mark.reason)
-    said: object = verdict
     if mark.value is not None and reading == "label":
-        said = verdict = Label(name=BINARY[int(mark.value)])
+        verdict = Label(name=BINARY[int(mark.value)])
     elif mark.value is not None and reading == "unit score":
-        said = verdict = Score(value=mark.value, low=0.0, high=1.0)
+        verdict = Score(value=mark.value, low=0.0, high=1.0)
     elif mark.value is not None:
         verdict = Score(value=mark.value, low=-math.inf, high=math.inf)
-        said = [mark.value]  # a scale without ends is left out: infinity can be in no key
     return Judgment(
-        key=judgment_key(place, said),
+        key=judgment_key(place, verdict),
         judge_key=place.judge_key,
         case_key=place_key(place),
         verdict=verdict,

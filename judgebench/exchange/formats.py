@@ -53,6 +53,7 @@ class Format:
 
 _TABLE = ("columns", "wide", "scale", "benchmark", "model", "judge", "allow_unknown_items")
 _HERE = "judgebench.exchange."
+_BENCHES = f"{_HERE}judge_benchmarks"
 _EVALUATION = "logs have the answers and say who scored them, and nothing is compared"
 _JUDGMENTS = "files say whose answers and verdicts these are"
 
@@ -103,7 +104,34 @@ FORMATS: Mapping[str, Format] = {
     "mt-bench": Format(
         read=f"{_HERE}mt_bench:read_mt_bench",
         why=f"mt-bench {_JUDGMENTS}, and name both models",
-        help=("model_judgment/<judge>_single.jsonl and _pair.jsonl",),
+        help=(
+            "model_judgment/<judge>_single.jsonl and _pair.jsonl, and votes of people (model_a,",
+            "model_b, winner), also .json and .parquet; experts count as people, authors not",
+        ),
+    ),
+    "judge-bench": Format(
+        read=f"{_BENCHES}:read_judgebench_pairs",
+        why=f"judge-bench {_JUDGMENTS}",
+        help=("outputs/dataset=judgebench,….jsonl, or folders of them",),
+    ),
+    "rewardbench": Format(
+        read=f"{_BENCHES}:read_rewardbench",
+        options=("benchmark", "judge", "allow_unknown_items"),
+        why="a file says whose answers are right, and names its model as the judge",
+        help=(
+            "eval-set-scores/<model>.json of RewardBench 1 (two scores) or 2 (a list), or",
+            ".jsonl with a row for each prompt",
+        ),
+    ),
+    "xstest": Format(
+        read=f"{_BENCHES}:read_xstest",
+        rows="answers or verdicts",
+        options=("benchmark", "model", "allow_unknown_items"),
+        why="xstest files say who labelled, and nothing is compared",
+        help=(
+            "xstest_v2_completions_<model>.csv, also _gpteval and _streval: answers, people's",
+            "labels and those of both judges",
+        ),
     ),
     "honestybench": Format(
         read=f"{_HERE}honestybench:read_honestybench",

@@ -3,12 +3,13 @@
 A line of a score file has ``model`` and ``score`` (1 to 10, -1 where none was read) of one turn. A
 line of a pair file has ``model_1`` and ``model_2`` and who won each game: the first with the answer
 of ``model_1`` shown first, the second with the other. The judge is known by its model, since its
-prompts differ by kind of question and turn.
+prompts differ by kind of question and turn. A line of votes has ``model_a``, ``model_b`` and the
+``winner``; experts are people, and authors, who are none to the paper, keep their own name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from judgebench.errors import unknown_name
 from judgebench.exchange.names import At, KnownItems, default_version, judge_name, name
 from judgebench.exchange.pipeline import Import, files_in
 from judgebench.exchange.verdicts import VerdictAt, VerdictRow, checked, row_of
-from judgebench.records import Order, Preference, Reply, Score, Unreadable, Verdict
+from judgebench.records import HUMAN, Order, Preference, Reply, Score, Unreadable, Verdict
 from judgebench.rows import Row, each_row
 
 BENCHMARK = "mt_bench"
@@ -25,6 +26,13 @@ LOW, HIGH = 1.0, 10.0
 NO_SCORE = -1
 
 NOT_READ = "FastChat read no verdict from the reply"
+
+VOTES: Mapping[str, Preference] = {
+    "model_a": Preference(winner=0, p_first=1.0),
+    "model_b": Preference(winner=1, p_first=0.0),
+    **dict.fromkeys(("tie", "tie (inconsistent)"), Preference(winner=None, p_first=0.5)),
+}
+EXPERT = "expert_"
 
 _WINNERS = ("model_1", "model_2", "tie", "error")
 
@@ -50,13 +58,18 @@ def read_mt_bench(
         Naming the line and field of what cannot be used.
     """
     at = benchmark, version or default_version(benchmark)
-    read = [(path, list(_read(path, at))) for path in files_in(paths, (".jsonl",))]
+    read = [
+        (path, list(_read(path, at))) for path in files_in(paths, (".jsonl", ".json", ".parquet"))
+    ]
     return checked("mt-bench", read, None if allow_unknown_items else known_items)
 
 
 def _read(path: Path, at: At) -> Iterator[VerdictRow]:
     for row in each_row(path, ("question_id", "judge")):
-        yield from (_games if row.has("model_1") or row.has("model_2") else _score)(row, at)
+        if row.has("model_a") or row.has("model_b"):
+            yield _vote(row, at)
+        else:
+            yield from (_games if row.has("model_1") or row.has("model_2") else _score)(row, at)
 
 
 def _score(row: Row, at: At) -> Iterator[VerdictRow]:
@@ -85,6 +98,18 @@ def _games(row: Row, at: At) -> Iterator[VerdictRow]:
     for field, judgment, order in games:
         where = _where(row, at, model=model, judge=judge, opponent=opponent, order=order)
         yield row_of(row, where, _winner(row, field, order), _reply(row, judgment))
+
+
+def _vote(row: Row, at: At) -> VerdictRow:
+    """``tie (inconsistent)``: the judge said something else in the other order."""
+    model, opponent, judge = name(row, "model_a"), name(row, "model_b"), _judge(row)
+    if model == opponent:
+        raise row.wrong("model_b", f"{model!r} cannot be its own opponent")
+    if (said := row.text("winner")) not in VOTES:
+        raise row.wrong("winner", unknown_name("winner", said, VOTES))
+    if judge.startswith(EXPERT):
+        judge = f"{HUMAN}/{judge}"
+    return row_of(row, _where(row, at, model=model, judge=judge, opponent=opponent), VOTES[said])
 
 
 def _winner(row: Row, field: str, order: Order) -> Verdict:

@@ -9,6 +9,7 @@ on where it ended.
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -37,6 +38,7 @@ from judgebench.records import (
     Response,
     RunManifest,
     RunVerdict,
+    Score,
     Verdict,
     VerdictSlot,
     is_human,
@@ -309,7 +311,9 @@ class Intake:
             judgment = Judgment(
                 key=judgment_key(place, one.verdict, one.before)
                 if one.anchors is None
-                else keys.content_key("imported look", [place_key(place), one.verdict, run_id]),
+                else keys.content_key(
+                    "imported look", [place_key(place), _finite(one.verdict), run_id]
+                ),
                 judge_key=place.judge_key,
                 case_key=self.boards[place.benchmark, place.version].case_key(place),
                 verdict=one.verdict,
@@ -410,7 +414,14 @@ def judgment_key(place: VerdictSlot, verdict: object, before: bytes | None = Non
 
     Two equal answers may be judged differently by a person: the place is in the key.
     """
-    return keys.content_key("imported judgment", [place_key(place), verdict, before])
+    return keys.content_key("imported judgment", [place_key(place), _finite(verdict), before])
+
+
+def _finite(verdict: object) -> object:
+    """A score on a scale without ends by its value alone: infinity can be in no key."""
+    if isinstance(verdict, Score) and math.isinf(verdict.high - verdict.low):
+        return [verdict.value]
+    return verdict
 
 
 def case_key(place: VerdictSlot, item: Item | None, answer: tuple[str, str] | None) -> bytes:

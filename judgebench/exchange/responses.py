@@ -70,7 +70,7 @@ def read_response_files(
         for at in sorted(of):
             refuse_unknown(of[at], at, known_items)
     _one_text_each([row for _, rows in read for row in rows])
-    return [Import(path, partial(_take_in, path=path, rows=rows)) for path, rows in read]
+    return [Import(path, partial(take_in, path=path, rows=rows)) for path, rows in read]
 
 
 def import_responses(store: Store, path: Path, **options: Any) -> ImportReport:
@@ -112,7 +112,7 @@ def _one_text_each(rows: _Answers) -> dict[_Where, AnswerRow]:
     return distinct
 
 
-def _take_in(
+def take_in(
     store: Store, *, path: Path, rows: _Answers, progress: Progress = SILENT
 ) -> ImportReport:
     """Store the answers that the store does not have yet."""

@@ -36,10 +36,8 @@ from judgebench.metrics.judge_differences import (
     pairs_compared,
     two_labellers,
 )
-from judgebench.metrics.judged_values import JudgedValues
+from judgebench.metrics.judged_values import JudgedValues, label_board
 from judgebench.metrics.label_board import (
-    NO_VERDICT,
-    UNREADABLE,
     Codes,
     LabelBoard,
     Reference,
@@ -335,20 +333,7 @@ class KappaMap(LabelAgreement):
     """
 
     def __init__(self, values: JudgedValues, intervals: Intervals | None = None) -> None:
-        silent = np.where(values.asked, UNREADABLE, NO_VERDICT)
-        board = LabelBoard(
-            labels=values.labels,
-            items=values.items,
-            models=tuple(str(place) for place in range(len(values.models))),
-            judges=values.judges,
-            item_of=values.item_of,
-            model_of=values.model_of,
-            units=values.units,
-            unit_of=values.unit_of,
-            codes=np.where(np.isnan(values.values), silent, np.nan_to_num(values.values)).astype(
-                np.int8
-            ),
-        )
+        board = label_board(values)
         measures = Measures(coefficients=(KAPPA,), of=coefficient, scores=None)
         super().__init__(board, intervals, measures)
 
@@ -356,18 +341,9 @@ class KappaMap(LabelAgreement):
         found = super().pooled(first, second)
         return found and replace(found, metrics={KAPPA: found.metrics[KAPPA]})
 
-    def _of(self, judge: str, reference: str, tables: PairedTables) -> Comparison:
-        """All models as one, whose table is the pooled one."""
-        together = PairedTables(
-            models=("all",),
-            tables=tables.tables.sum(axis=1, keepdims=True),
-            truth=tables.truth.sum(axis=1, keepdims=True),
-            pairs=tables.pairs.sum(keepdims=True),
-            missing=tables.missing.sum(keepdims=True),
-            filled=tables.filled.sum(axis=0, keepdims=True),
-            unfilled=tables.unfilled.sum(axis=0, keepdims=True),
-        )
-        return super()._of(judge, reference, together)
+    def _compared(self, judge: str, reference: str, codes: Codes) -> Comparison:
+        tables = pair(self.board, self.board.of(judge), codes, together=True)
+        return self._of(judge, reference, tables)
 
 
 def kappa_map(

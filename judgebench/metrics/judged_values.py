@@ -17,8 +17,14 @@ from numpy.typing import NDArray
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.intervals import Floats
-from judgebench.metrics.label_board import NO_VERDICT, LabelBoard, majority, read_labels
-from judgebench.metrics.outcome_board import OUTCOMES, outcome_board
+from judgebench.metrics.label_board import (
+    NO_VERDICT,
+    UNREADABLE,
+    LabelBoard,
+    majority,
+    read_labels,
+)
+from judgebench.metrics.outcome_board import OUTCOMES, OutcomeBoard, outcome_board
 from judgebench.metrics.score_board import ScoreBoard
 from judgebench.metrics.scores import Scale, scales_of
 from judgebench.metrics.verdict_table import Columns, Ints
@@ -101,7 +107,7 @@ class JudgedValues:
         scales = tuple(sorted({scale for one in people for scale in self.scales.get(one, ())}))
         if len(scales) > 1:
             raise UsageError("people score on several scales here, whose mean means nothing")
-        values = self._together(self.values[rows])
+        values = self.together(self.values[rows])
         return Said(values=values, asked=~np.isnan(values), raters=people, scales=scales)
 
     def beside(self, judge: str, reference: str) -> Said:
@@ -116,10 +122,11 @@ class JudgedValues:
         if judge == reference or judge not in said.raters:
             return said
         others = tuple(rater for rater in said.raters if rater != judge)
-        values = self._together(self.values[[self.judges.index(one) for one in others]])
+        values = self.together(self.values[[self.judges.index(one) for one in others]])
         return replace(said, values=values, asked=~np.isnan(values), raters=others)
 
-    def _together(self, values: Floats) -> Floats:
+    def together(self, values: Floats) -> Floats:
+        """What several judges say as one, of their values (judges, answers)."""
         there = ~np.isnan(values)
         if self.labels:
             codes = np.where(there, values, NO_VERDICT).astype(np.int8)
@@ -137,11 +144,17 @@ def of_labels(columns: Columns, labels: Sequence[str]) -> JudgedValues:
 
 
 def of_outcomes(columns: Columns) -> JudgedValues:
-    """Outcomes of comparisons of two models; parameters as for `outcome_board`.
+    """Outcomes of comparisons of two models; parameters as for `outcome_board`."""
+    return outcome_values(without_itself(outcome_board(columns)))
 
-    What a model is against itself is a tie by construction, and left out.
-    """
-    found = outcome_board(columns)
+
+def outcome_values(found: OutcomeBoard) -> JudgedValues:
+    """The same of a board."""
+    return replace(_of_codes(found.labels, "preference", list(found.models)), labels=OUTCOMES)
+
+
+def without_itself(found: OutcomeBoard) -> OutcomeBoard:
+    """The board without what a model is against itself, which is a tie by construction."""
     same = np.array([model == opponent for model, opponent in found.models], dtype=np.bool_)
     kept = np.flatnonzero(~same[found.labels.model_of])
     board = replace(
@@ -150,7 +163,7 @@ def of_outcomes(columns: Columns) -> JudgedValues:
         model_of=found.labels.model_of[kept],
         codes=found.labels.codes[:, kept],
     )
-    return replace(_of_codes(board, "preference", list(found.models)), labels=OUTCOMES)
+    return replace(found, labels=board, p=found.p[:, kept], by_order=found.by_order[:, kept])
 
 
 def _of_codes(board: LabelBoard, kind: Kind, models: Sequence[Answered]) -> JudgedValues:
@@ -169,6 +182,23 @@ def _of_codes(board: LabelBoard, kind: Kind, models: Sequence[Answered]) -> Judg
         values=np.where(codes >= 0, codes, np.nan),
         asked=codes != NO_VERDICT,
         scales={},
+    )
+
+
+def label_board(values: JudgedValues, codes: Floats | None = None) -> LabelBoard:
+    """The values as labels of answers, or others in their place; models are called by number."""
+    silent = np.where(values.asked, UNREADABLE, NO_VERDICT)
+    given = values.values if codes is None else codes
+    return LabelBoard(
+        labels=values.labels,
+        items=values.items,
+        models=tuple(str(place) for place in range(len(values.models))),
+        judges=values.judges,
+        item_of=values.item_of,
+        model_of=values.model_of,
+        units=values.units,
+        unit_of=values.unit_of,
+        codes=np.where(np.isnan(given), silent, np.nan_to_num(given)).astype(np.int8),
     )
 
 

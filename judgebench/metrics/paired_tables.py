@@ -52,12 +52,17 @@ class PairedTables:
         return int((self.tables.sum(axis=(1, 2, 3)) > 0).sum())
 
 
-def pair(board: LabelBoard, judge: Codes, reference: Codes) -> PairedTables:
+def pair(
+    board: LabelBoard, judge: Codes, reference: Codes, *, together: bool = False
+) -> PairedTables:
     """Pair a judge's codes with the reference's, answer by answer.
 
     Parameters
     ----------
     judge, reference : int8 array, shape (answers of the board,)
+    together
+        One table for all models, called ``all``, in which each answer counts what it does in its
+        own model's.
     """
     k = len(board.labels)
     known = reference >= 0
@@ -65,6 +70,10 @@ def pair(board: LabelBoard, judge: Codes, reference: Codes) -> PairedTables:
     item, truth, verdict = board.item_of[known], reference[known], judge[known]
     n_items, n_units, n_models = len(board.items), len(board.units), len(models)
     cell = item * n_models + model
+    names = tuple(board.models[m] for m in models)
+    n_cells = n_items * n_models
+    if together:
+        names, n_models, model = ("all",), 1, np.zeros_like(model)
     of_unit = board.unit_of[item] * n_models + model
     both = verdict >= 0
 
@@ -75,12 +84,12 @@ def pair(board: LabelBoard, judge: Codes, reference: Codes) -> PairedTables:
         return np.asarray(sums.reshape(n_units, n_models, width), dtype=np.float64)
 
     everywhere = np.ones(len(cell), dtype=np.bool_)
-    pairs_share = _shares(cell, both, n_items * n_models)
-    truth_share = _shares(cell, everywhere, n_items * n_models)
+    pairs_share = _shares(cell, both, n_cells)
+    truth_share = _shares(cell, everywhere, n_cells)
     labels = verdict[both].astype(np.int64) * k + truth[both]
     shape = (n_units, n_models, k, k)
     return PairedTables(
-        models=tuple(board.models[m] for m in models),
+        models=names,
         tables=spread(both, labels, k * k, pairs_share).reshape(shape),
         truth=spread(everywhere, truth.astype(np.int64), k, truth_share),
         pairs=np.bincount(model[both], minlength=n_models),

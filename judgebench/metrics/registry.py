@@ -313,6 +313,76 @@ _ENTRIES = (
         },
     ),
     *_of(
+        replace(_KAPPA, explained="judge-card.md"),
+        **{
+            "card:gwet_ac2": (
+                "AC2", "as AC1, with credit for scores that lie near each other"
+            ),
+            "card:judges_kappa": ("kappa, other judges", "with what most other judges say"),
+            "card:judges_alpha": (
+                "alpha, all", "Krippendorff's, of all judges and people, some of whom may be silent"
+            ),
+            "card:model_kappa": (
+                "kappa, worst model", "kappa on the model on which it is least; near 0 is chance"
+            ),
+            "card:orders_kappa": ("kappa of orders", "of its verdicts in one order and the other"),
+            "card:longer": (
+                "leans to length",
+                "how much more the longer answer is favoured than by the reference; without one, "
+                "than half the time",
+            ),
+            "card:own_family": (
+                "leans to family",
+                "how much more models of its own family are favoured than others, beyond the "
+                "reference",
+            ),
+        },
+    ),
+    *_of(
+        replace(_AGREEMENT, explained="judge-card.md"),
+        **{
+            "card:missing": ("missing", "share of what others have judged that it was not asked"),
+            "card:unreadable": ("unreadable", "share of its verdicts that could not be read"),
+            "card:refused": ("refused", "share of what it was asked that it would not judge"),
+            "card:ties": ("ties", "share of its comparisons that name no winner"),
+            "card:scale_top_share": (
+                "one point", "share of its scores that are at the most frequent point of the scale"
+            ),
+            "card:scale_entropy": (
+                "scale used", "entropy of its scores: 1 where all points are equally frequent"
+            ),
+            "card:impossible": (
+                "impossible pairs",
+                "of two rules one of which implies the other, how often the first alone holds",
+            ),
+            "card:placeholder": (
+                "judged no answer", "share of verdicts on what is no answer but a failed call"
+            ),
+            "card:first_position": (
+                "first place", "share of its decided comparisons won by what is shown first"
+            ),
+            "card:two_order_accuracy": (
+                "right in two orders",
+                "share of pairs on which both orders together favour the answer that people do",
+            ),
+            "card:probe": ("probes", "what a few calls would say"),
+            "card:prompt": ("other prompts", "share judged otherwise with a changed prompt"),
+        },
+    ),
+    *_of(
+        replace(_KAPPA, scale=NO_ENDS, digits=1, axis="", explained="judge-card.md"),
+        **{
+            "card:block_outlier": (
+                "agreement outlier, z",
+                "agreement on one model, less what judge and model explain, in robust standard "
+                "deviations",
+            ),
+            "card:near_constant": (
+                "nearly constant models", "models on which it says nearly always the same"
+            ),
+        },
+    ),
+    *_of(
         _PLAIN_EVALUATOR,
         **{
             "evaluators:spearman": ("spearman", ""),

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypeVar
 
+from judgebench.benchmarks.description import Right
 from judgebench.columns import counted, marked
 from judgebench.errors import UsageError
 from judgebench.metrics.agreement import AgreementBoard, LabelAgreement
@@ -15,6 +16,7 @@ from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.comparison import RANKINGS, AgreementRow
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.judge_accuracy import right_answers, right_pairs
 from judgebench.metrics.judge_differences import ALL, BEST, JudgeChecks, JudgeDifference
 from judgebench.metrics.label_board import read_labels, undeclared
 from judgebench.metrics.near_constant import NearConstant
@@ -47,6 +49,7 @@ from judgebench.reports.document import (
     json_after,
     json_field,
 )
+from judgebench.reports.judge_accuracy import judge_accuracies
 from judgebench.reports.judge_costs import JudgeCost, judge_costs
 from judgebench.stats.agreement import Weighting
 from judgebench.stats.pair_outcomes import OutcomeRule
@@ -120,6 +123,7 @@ class AgreementReport(Report):
     every row has its own. ``between`` compares every two judges, pooled; ``differences`` judges
     with judges by their agreement with the reference; ``flags`` are those that say nearly always
     the same, and ``costs`` what their verdicts took. The last three are empty where nobody asked.
+    ``accuracies`` are there of a benchmark of judges: a row a judge, of how often it is right.
     """
 
     ROWS: ClassVar = (
@@ -157,6 +161,7 @@ class AgreementReport(Report):
     differences: tuple[JudgeDifference, ...] = ()
     costs: tuple[JudgeCost, ...] = ()
     flags: tuple[NearConstant, ...] = ()
+    accuracies: tuple[AgreementRow, ...] = json_field(omit_empty=True, default=())
 
     @property
     @json_after("flags")
@@ -166,7 +171,7 @@ class AgreementReport(Report):
     @property
     def listed(self) -> tuple[AgreementRow, ...]:
         """What is said of single judges: with the reference, else with each other."""
-        return self.rows or self.between
+        return (self.rows or self.between) + self.accuracies
 
     def records(self) -> list[dict[str, Any]]:
         """Those of each kind after another."""
@@ -182,7 +187,7 @@ class AgreementReport(Report):
         return replace(
             self, reference=found.reference, raters=found.raters, kinds=(found,),
             rows=its(self.rows), between=its(self.between), differences=its(self.differences),
-            costs=its(self.costs), flags=its(self.flags),
+            costs=its(self.costs), flags=its(self.flags), accuracies=its(self.accuracies),
         )  # fmt: skip
 
     def without_models(self) -> AgreementReport:
@@ -397,6 +402,8 @@ def agreement_reports(
         else:
             found.append(_without_suspicious(report, suspicious, kind, stored, how))
     told = [report for report in found if report.rows or report.between]
+    if which.right is not None and people:
+        told = _with_accuracies(told, store, which, which.right, stored, **how)
     if not told and refused:
         raise refused[0]
     if checks.versus not in (None, ALL, BEST) and not any(one.differences for one in told):
@@ -407,9 +414,53 @@ def agreement_reports(
     return _joined(told) if told else None
 
 
+def _with_accuracies(
+    reports: list[AgreementReport],
+    store: Store,
+    which: BenchmarkRef,
+    right: Right,
+    stored: Columns,
+    *,
+    reference: str | None,
+    judges: Collection[str] = (),
+    intervals: Intervals | None = None,
+    **others: Any,
+) -> list[AgreementReport]:
+    """Of a benchmark of judges: how often each is right, in the report on the same verdicts."""
+    kind: Kind = "preference" if right.rule == "pairs" else "score"
+    columns, named, _ = columns_of(store, which, kind, stored)
+    if reference not in (None, HUMAN):
+        reference = find_reference(str(reference), named, store, which)
+    truth = reference or HUMAN
+    wanted = {judge for name in judges for judge in find_judges(name, named, store, which)}
+    category_of = {item.id: item.category for item in store.items(which.name, which.version)}
+    if right.rule == "pairs":
+        said = right_pairs(columns, truth)
+    else:
+        ties = {item for item, category in category_of.items() if category == right.ties}
+        labels = columns_of(store, which, "label", stored)[0]
+        said = right_answers(labels, columns, truth, which.labels, ties)
+    level = (intervals or Intervals()).level
+    rows = tuple(
+        AgreementRow(
+            judge=found.judge, reference=truth, version=which.version, kind=kind, scope="pooled",
+            model=None, metrics=judge_accuracies(found, right, category_of, level),
+        )
+        for found in said
+        if not wanted or found.judge in wanted
+    )  # fmt: skip
+    nothing_else = AgreementReport(
+        benchmark=which.name, version=which.version, reference=truth, raters=(),
+        kinds=(AgreementKind(kind=kind, reference=truth, raters=(), level=level),),
+    )  # fmt: skip
+    first = next((one for one in reports if one.kinds[0].kind == kind), nothing_else)
+    others_first = [one for one in reports if one is not first]
+    return [*others_first, replace(first, accuracies=rows)] if rows else reports
+
+
 def _joined(reports: list[AgreementReport]) -> AgreementReport:
     first = next((report for report in reports if report.reference is not None), reports[0])
-    names = ("kinds", "rows", "between", "differences", "costs", "flags")
+    names = ("kinds", "rows", "between", "differences", "costs", "flags", "accuracies")
     parts: dict[str, Any] = {
         name: tuple(one for report in reports for one in getattr(report, name)) for name in names
     }

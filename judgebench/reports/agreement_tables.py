@@ -17,6 +17,7 @@ from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.agreement import AgreementReport, Outcomes, Scores
 from judgebench.reports.document import Cells, Table, column, table
+from judgebench.reports.judge_accuracy import accuracy_table
 from judgebench.reports.judge_costs import JudgeCost
 from judgebench.stats.judge_quality import CORRELATIONS
 
@@ -102,6 +103,8 @@ def tables_of(whole: AgreementReport, by_model: bool) -> list[Table]:
         tables += difference_tables(report.differences, at, level=kind.level)
     if report.between:
         tables += _between_tables(report, at)
+    if report.accuracies:
+        tables.insert(0, accuracy_table(report.accuracies, at))
     if tables:
         said = [f"warning: {warning}" for warning in report.warnings]
         tables[-1] = replace(tables[-1], notes=[*tables[-1].notes, *said])

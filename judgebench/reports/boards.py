@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from judgebench import registry
-from judgebench.benchmarks.description import Description, find, split_version
+from judgebench.benchmarks.description import Description, Right, find, split_version
 from judgebench.benchmarks.own_prompts import newest_version
 from judgebench.columns import Bools, Column, coded, counted, same, select_rows
 from judgebench.config import Panel, check
@@ -42,7 +42,7 @@ class BenchmarkRef:
     ``block`` how many answers upstream correlates together; ``first_only`` that a model's first
     answer is its answer, and that further ones say how sure of it the model is. ``headline`` is
     what ranks comparisons, where it can be computed; ``official`` says that a judge prompt of this
-    benchmark is official.
+    benchmark is official; ``right`` when a judge is right, where this is a benchmark of judges.
     """
 
     name: str
@@ -60,6 +60,7 @@ class BenchmarkRef:
     block: int | None = None
     headline: str | None = None
     official: bool = False
+    right: Right | None = None
 
     def __str__(self) -> str:
         return f"{self.name}@{self.version}"
@@ -114,6 +115,7 @@ def benchmark_ref(store: Store, name_at_version: str) -> BenchmarkRef:
         block=description.report.block,
         headline=description.report.headline,
         official=_has_official_prompt(description),
+        right=description.report.right,
     )
 
 
@@ -155,7 +157,7 @@ def disambiguate(tables: Iterable[Columns], who: str) -> dict[str, str]:
 
 
 def find_judges(
-    name: str, shown: Mapping[str, str], store: Store, which: BenchmarkRef
+    name: str, shown: Mapping[str, str], store: Store, which: BenchmarkRef | str
 ) -> tuple[str, ...]:
     """The judges that a person means, as they are shown.
 

@@ -201,6 +201,101 @@ def gwet_ac1(table: ArrayLike) -> Floats:
     return _complement(_ratio(_off_diagonal(t), total * (1.0 - chance)))
 
 
+def gwet_ac2(
+    table: ArrayLike, *, weighting: Weighting = "quadratic", scale: ArrayLike | None = None
+) -> Floats:
+    """Gwet's AC2: AC1 with partial credit for labels that lie near each other [1]_.
+
+    Agreement is ``1 - distance / largest distance``; chance agreement is the sum of those weights
+    times ``sum(p (1 - p)) / (n_labels (n_labels - 1))``. With nominal weights it is AC1.
+
+    Parameters
+    ----------
+    table : float array, shape (..., n_labels, n_labels)
+        Over the *declared* labels, at least two.
+    weighting, scale
+        As in `cohen_kappa_of`.
+
+    Returns
+    -------
+    float array, shape (...)
+        At most 1; nan without items.
+
+    References
+    ----------
+    .. [1] K. L. Gwet (2014), Handbook of Inter-Rater Reliability, 4th edition, chapter 4.
+    """
+    t = _tables(table)
+    n_labels, total = t.shape[-1], _total(t)
+    distance = _disagreement(n_labels, weighting, scale)
+    distance = distance / distance.max()
+    share = _ratio(_first(t) + _second(t), 2.0 * total[..., np.newaxis])
+    spread = (share * (1.0 - share)).sum(axis=-1) / (n_labels * (n_labels - 1))
+    chance = (1.0 - distance).sum() * spread
+    observed = np.einsum("...ab,ab->...", t, distance)
+    return _complement(_ratio(observed, total * (1.0 - chance)))
+
+
+def coincidences(values: ArrayLike, unit_of: ArrayLike, *, n_units: int, n_labels: int) -> Floats:
+    """How often two raters of one answer gave which two labels, added up by unit [1]_.
+
+    Parameters
+    ----------
+    values : int array, shape (raters, answers)
+        Label codes; negative where a rater has said nothing.
+    unit_of : int array, shape (answers,)
+        What each answer is resampled with.
+    n_units, n_labels : int
+
+    Returns
+    -------
+    float array, shape (n_units, n_labels, n_labels)
+        Symmetric. An answer with m labels adds m; one with fewer than two adds nothing.
+
+    References
+    ----------
+    .. [1] K. Krippendorff (2011), Computing Krippendorff's alpha-reliability.
+    """
+    codes, units = np.asarray(values), np.asarray(unit_of, dtype=np.int64)
+    counts = [(codes == label).sum(axis=0, dtype=np.int32) for label in range(n_labels)]
+    raters = np.sum(counts, axis=0) if counts else np.zeros(units.shape)
+    share = np.where(raters > 1, 1.0 / np.maximum(raters - 1, 1), 0.0)
+    found = np.zeros((n_units, n_labels, n_labels))
+    for a in range(n_labels):
+        for b in range(a, n_labels):
+            pairs = share * counts[a] * (counts[b] - (a == b))
+            found[:, a, b] = found[:, b, a] = np.bincount(units, pairs, minlength=n_units)
+    return found
+
+
+def krippendorff_alpha_of(
+    table: ArrayLike, *, weighting: Weighting = "nominal", scale: ArrayLike | None = None
+) -> Floats:
+    """Krippendorff's alpha of any number of raters, some of whose labels may be missing [1]_.
+
+    Parameters
+    ----------
+    table : float array, shape (..., n_labels, n_labels)
+        Sums of `coincidences`; its total is taken as the number of labels that can be paired.
+    weighting, scale
+        As in `cohen_kappa_of`: nominal, or with quadratic distances the interval alpha.
+
+    Returns
+    -------
+    float array, shape (...)
+        At most 1; nan where no answer has two labels, and where all labels are one and the same.
+
+    References
+    ----------
+    .. [1] K. Krippendorff (2011), Computing Krippendorff's alpha-reliability.
+    """
+    t = _tables(table)
+    distance, total, sums = _disagreement(t.shape[-1], weighting, scale), _total(t), _first(t)
+    observed = np.einsum("...ab,ab->...", t, distance)
+    expected = np.einsum("...a,ab,...b->...", sums, distance, sums)
+    return _complement(_ratio(observed * (total - 1.0), expected))
+
+
 def krippendorff_alpha(table: ArrayLike) -> Floats:
     """Krippendorff's alpha for nominal labels, two raters and complete pairs [1]_.
 

@@ -95,6 +95,16 @@ def by_hand(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> ByHand:
         import_data("mixeval", mixeval_gold.GOLD)
         for name in ("alignbench_pairwise", "alignbench_pointwise"):
             import_data(name, mixeval_gold.GOLD.parent / "alignbench")
+        for name in ("judgebench_pairs", "mt_bench", "xstest"):
+            import_data(name, mixeval_gold.GOLD.parent / name)
+        for name, items in (("rewardbench", 2985), ("rewardbench2", 1865)):  # data is on the Hub
+            whole = tasks / name / "benchmark.toml"
+            whole.write_text(whole.read_text().replace(f"items = {items}", f"items = {N}"))
+            answer: Any = ["a"] if name == "rewardbench2" else "a"
+            told = {"subset": "s", "prompt": "p", "chosen": answer, "rejected": answer}
+            lines = (json.dumps({"id": str(n), **told}) + "\n" for n in range(N))
+            (folder / f"{name}.jsonl").write_text("".join(lines))
+            import_data(name, folder / f"{name}.jsonl")
     out = folder / "out"
     words = ["--include_path", str(tasks), "--tasks", ",".join(TASKS), "--model", "dummy"]
     words += ["--limit", str(N), "--log_samples", "--output_path", str(out)]
@@ -142,6 +152,8 @@ SHOWN = {
     "critique": {"length,none"},
     "dimensions": {"length,none"},
     "pairwise": {"length,none"},
+    "reward": {"length,none"},
+    "own_prompt": {"length,none"},
 }
 """What lm-eval prints of a benchmark that is judged so."""
 

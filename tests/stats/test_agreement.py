@@ -17,6 +17,9 @@ CHANCE_CORRECTED = ["cohen_kappa", "scott_pi", "gwet_ac1", "krippendorff_alpha"]
 tables = st.integers(2, 5).flatmap(
     lambda k: hnp.arrays(np.float64, (k, k), elements=st.integers(0, 30).map(float))
 )
+many_raters = hnp.arrays(
+    np.int64, st.tuples(st.integers(1, 5), st.integers(1, 12)), elements=st.integers(-1, 3)
+)
 binary_tables = hnp.arrays(np.float64, (2, 2), elements=st.integers(0, 60).map(float))
 
 
@@ -70,6 +73,22 @@ class TestPublishedExamples:
         assert by_value == pytest.approx(declared)
         assert abs(observed - declared) > 0.05
 
+    def test_krippendorff_2011_four_observers_with_gaps(self) -> None:
+        """Krippendorff (2011), section C: twelve units, four observers, five values, some missing;
+        he prints alpha = 0.743 (nominal) and 0.849 (interval)."""
+        gap = -1
+        codes = np.array([
+            [1, 2, 3, 3, 2, 1, 4, 1, 2, gap, gap, gap],
+            [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, gap, 3],
+            [gap, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, gap],
+            [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, gap],
+        ])  # fmt: skip
+        codes = np.where(codes == gap, -1, codes - 1)
+        table = ag.coincidences(codes, np.arange(12), n_units=12, n_labels=5).sum(axis=0)
+        assert ag.krippendorff_alpha_of(table) == pytest.approx(0.743, abs=0.0005)
+        interval = ag.krippendorff_alpha_of(table, weighting="quadratic")
+        assert interval == pytest.approx(0.849, abs=0.0005)
+
 
 class TestOtherImplementations:
     @given(tables)
@@ -115,6 +134,75 @@ class TestOtherImplementations:
         off = 1 - np.eye(len(table))
         expected = (np.outer(n_k, n_k) * off).sum() / (n - 1)
         assert alpha == pytest.approx(1 - (coincidences * off).sum() / expected, abs=1e-12)
+
+    @given(many_raters)
+    @pytest.mark.parametrize(
+        ("weighting", "distance"), [("nominal", "nominal"), ("quadratic", "interval")]
+    )
+    def test_alpha_with_missing_equals_evalica(
+        self, weighting: ag.Weighting, distance: str, codes: np.ndarray
+    ) -> None:
+        import evalica
+        import pandas as pd
+
+        n = codes.shape[1]
+        table = ag.coincidences(codes, np.arange(n), n_units=n, n_labels=4).sum(axis=0)
+        alpha = float(ag.krippendorff_alpha_of(table, weighting=weighting))
+        pairable = codes[:, (codes >= 0).sum(axis=0) > 1]
+        if len(np.unique(pairable[pairable >= 0])) < 2:
+            assert np.isnan(alpha)
+            return
+        theirs = evalica.alpha(pd.DataFrame(np.where(codes < 0, np.nan, codes)), distance)
+        assert alpha == pytest.approx(theirs.alpha, abs=1e-12)
+
+    @given(many_raters)
+    def test_coincidences_are_those_of_every_two_raters_of_an_answer(
+        self, codes: np.ndarray
+    ) -> None:
+        unit_of = np.arange(codes.shape[1]) // 3
+        n_units = int(unit_of.max()) + 1
+        expected = np.zeros((n_units, 4, 4))
+        for answer, unit in enumerate(unit_of):
+            said = [one for one in codes[:, answer] if one >= 0]
+            for first, a in enumerate(said):
+                for second, b in enumerate(said):
+                    if first != second:
+                        expected[unit, a, b] += 1 / (len(said) - 1)
+        found = ag.coincidences(codes, unit_of, n_units=n_units, n_labels=4)
+        np.testing.assert_allclose(found, expected, atol=1e-12)
+
+    @given(tables)
+    def test_alpha_of_two_raters_without_gaps_is_that_of_their_table(
+        self, table: np.ndarray
+    ) -> None:
+        codes = np.stack(ratings_of(table))
+        n, k = codes.shape[1], len(table)
+        both = ag.coincidences(codes, np.zeros(n, int), n_units=1, n_labels=k)[0]
+        assert ag.krippendorff_alpha_of(both) == pytest.approx(
+            ag.krippendorff_alpha(table), abs=1e-12, nan_ok=True
+        )
+
+    @given(tables)
+    @pytest.mark.parametrize("weighting", ["nominal", "linear", "quadratic"])
+    def test_gwet_ac2_equals_its_definition_item_by_item(
+        self, weighting: ag.Weighting, table: np.ndarray
+    ) -> None:
+        """K. L. Gwet (2014), chapter 4, with weights as in his table 3.5."""
+        first, second = ratings_of(table)
+        k = len(table)
+        ac2 = float(ag.gwet_ac2(table, weighting=weighting))
+        if not len(first):
+            assert np.isnan(ac2)
+            return
+        power = {"nominal": 0, "linear": 1, "quadratic": 2}[weighting]
+        weight = [[1.0 if a == b else 1 - (abs(a - b) / (k - 1)) ** power if power else 0.0
+                   for b in range(k)] for a in range(k)]  # fmt: skip
+        po = np.mean([weight[a][b] for a, b in zip(first, second, strict=True)])
+        shares = [np.mean([np.mean(first == c), np.mean(second == c)]) for c in range(k)]
+        pe = sum(map(sum, weight)) * sum(q * (1 - q) for q in shares) / (k * (k - 1))
+        assert ac2 == pytest.approx((po - pe) / (1 - pe), abs=1e-12)
+        if weighting == "nominal":
+            assert ac2 == pytest.approx(float(ag.gwet_ac1(table)), abs=1e-12)
 
     @given(tables)
     def test_gwet_ac1_equals_its_definition_item_by_item(self, table: np.ndarray) -> None:

@@ -45,7 +45,8 @@ def said(store: Store, benchmark: str) -> set[tuple[Any, ...]]:
 
 def replies(store: Store, benchmark: str) -> list[Reply]:
     found = []
-    for key, _ in store.current(benchmark, "unversioned").values():
+    (version,) = [version for name, version in store.benchmarks() if name == benchmark]
+    for key, _ in store.current(benchmark, version).values():
         judgment = store.judgment(key)
         assert judgment is not None
         found += [store.reply(one) for one in judgment.reply_keys]

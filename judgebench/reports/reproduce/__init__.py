@@ -11,7 +11,10 @@ from judgebench.metrics.intervals import Intervals
 from judgebench.registry import figures_folder
 from judgebench.reports.reproduce.recomputed import Reproduction, Reproductions
 
-TABLES = ("alpaca_eval", "trivia_judging", "mixeval_hard", "alignbench", "honestybench")
+TABLES = (
+    *("alpaca_eval", "trivia_judging", "mixeval_hard", "alignbench", "honestybench"),
+    *("judgebench_pairs", "rewardbench", "mt_bench", "xstest"),
+)
 
 
 def reproduce(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from judgebench.columns import grouped
-from judgebench.errors import unknown_name
+from judgebench.errors import InputError, unknown_name
 from judgebench.metrics.model_correlations import COEFFICIENTS
 from judgebench.records import Estimate
 from judgebench.reports import estimates
@@ -217,6 +218,23 @@ def point(value: float, n: int) -> Estimate:
     return Estimate(value=value, low=math.nan, high=math.nan, n=n, units=n, method="recomputed")
 
 
+def each(
+    who: str,
+    ours: Mapping[str, Any],
+    theirs: Mapping[str, Any],
+    *,
+    n: int,
+    scope: str = "",
+    tolerance: float = ROUNDING,
+) -> Iterator[Recomputation]:
+    """A figure for each number of ours that they have under the same name, without an interval."""
+    for metric in (name for name in theirs if name in ours):
+        yield Recomputation(
+            who=who, scope=scope, metric=metric, ours=point(float(ours[metric]), n),
+            theirs=float(theirs[metric]), tolerance=tolerance,
+        )  # fmt: skip
+
+
 def _plain(value: float | None, digits: int) -> str:
     if value is None:
         return ""
@@ -236,6 +254,26 @@ def _signed(difference: float | None, digits: int) -> str:
 
 def _size(value: float) -> str:
     return "0" if value < ROUNDING else f"{value:.2g}"
+
+
+def read_json(path: Path, *fields: str) -> dict[str, Any]:
+    """An object of figures.
+
+    Raises
+    ------
+    InputError
+        Where there is none, or it lacks one of the fields.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise InputError(f"{path}: is not JSON ({error})") from None
+    for field in fields:
+        if not isinstance(found, dict) or field not in found:
+            raise InputError(f"{path}: {field}: is missing; take the file from a checkout again")
+    return dict(found)
 
 
 # rows of published boards -------------------------------------------------------------------------

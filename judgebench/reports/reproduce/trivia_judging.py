@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -10,11 +9,15 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from judgebench.errors import InputError
 from judgebench.metrics.agreement import AgreementRow, agreement
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import BINARY, HUMAN, Estimate
-from judgebench.reports.reproduce.recomputed import FigureTable, Recomputation, Reproduction
+from judgebench.reports.reproduce.recomputed import (
+    FigureTable,
+    Recomputation,
+    Reproduction,
+    read_json,
+)
 from judgebench.rows import read_rows
 
 NAMES = {"percent_agreement": "agreement", "delta": "score_delta", "kendall_tau_b": "kendall"}
@@ -32,7 +35,9 @@ LEVEL = 0.95
 
 def reproduced(folder: Path, intervals: Intervals) -> Reproduction:
     """Every coefficient of every judge against the human labels."""
-    expected = _json(folder / "expected.json", "source", "judges", "exam_takers", "judges_vs_human")
+    expected = read_json(
+        folder / "expected.json", "source", "judges", "exam_takers", "judges_vs_human"
+    )
     columns = _columns(folder / "verdicts.csv", [*expected["judges"], HUMAN])
     found = {
         (row.judge, row.model or row.scope): row
@@ -44,7 +49,7 @@ def reproduced(folder: Path, intervals: Intervals) -> Reproduction:
         for judge, theirs in expected["judges_vs_human"].items()
         for figure in _figures(judge, theirs, found, ends=same_level)
     ]
-    paper = _json(folder / "paper.json", "source", "cohen_kappa_percent")
+    paper = read_json(folder / "paper.json", "source", "cohen_kappa_percent")
     figures += [
         _printed(judge, percent, found) for judge, percent in paper["cohen_kappa_percent"].items()
     ]
@@ -91,19 +96,6 @@ def reproduced(folder: Path, intervals: Intervals) -> Reproduction:
             else f"intervals elsewhere are at {LEVEL}: their ends are not compared",
         ],
     )
-
-
-def _json(path: Path, *fields: str) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except ValueError as error:
-        raise InputError(f"{path}: is not JSON ({error})") from None
-    for field in fields:
-        if not isinstance(found, dict) or field not in found:
-            raise InputError(f"{path}: {field}: is missing; take the file from a checkout again")
-    return dict(found)
 
 
 def _columns(path: Path, judges: Sequence[str]) -> dict[str, list[Any]]:

@@ -1,0 +1,301 @@
+"""Files of benchmarks of judges: what judges said of JudgeBench, RewardBench and XSTest."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from judgebench.benchmarks.folder import items_at_hand
+from judgebench.errors import InputError, unknown_name
+from judgebench.exchange.names import At, KnownItems, default_version, judge_name, name
+from judgebench.exchange.pipeline import Import, files_in
+from judgebench.exchange.responses import take_in as take_in_answers
+from judgebench.exchange.verdicts import VerdictAt, VerdictRow, checked, row_of
+from judgebench.records import Label, Order, Preference, Reply, Score, Unreadable, Verdict
+from judgebench.responses.from_file import AnswerRow
+from judgebench.rows import JSON, Row, each_row, whole_file
+
+# JudgeBench ---------------------------------------------------------------------------------------
+
+PAIRS = "judgebench_pairs"
+VERSIONS: Mapping[str, str] = {
+    "gpt-4o-2024-05-13": "gpt-4o",
+    "claude-3-5-sonnet-20240620": "claude-3-5-sonnet",
+}
+"""By whose the answers are, as each line of a file says."""
+
+FIRST, SECOND = "response_A", "response_B"
+DECISIONS: Mapping[str, Preference] = {
+    "A>B": Preference(winner=0, p_first=1.0),
+    "B>A": Preference(winner=1, p_first=0.0),
+    "A=B": Preference(winner=None, p_first=0.5),
+}
+_ORDERS: tuple[Order, Order] = ("model_first", "opponent_first")
+_REWARD = "reward_model"
+
+NO_DECISION = "JudgeBench read no verdict from the reply, or two"
+NO_JUDGMENT = "JudgeBench has no reply: the call failed"
+
+
+def read_judgebench_pairs(
+    paths: Sequence[Path],
+    *,
+    benchmark: str = PAIRS,
+    version: str | None = None,
+    known_items: KnownItems = items_at_hand,
+    allow_unknown_items: bool = False,
+) -> list[Import]:
+    """Read files of judged pairs, or folders of them; returned with each is what stores it.
+
+    A judge with a prompt goes by its model and that prompt's name, a reward model by its name. A
+    null in place of a judgment is a verdict that could not be read.
+
+    Parameters
+    ----------
+    benchmark, version
+        Under which the store keeps them; by whose answers they are if not given.
+
+    Raises
+    ------
+    InputError
+        Naming the line and field of what cannot be used.
+    """
+    read = [(path, [*_pairs(path, benchmark, version)]) for path in files_in(paths, (".jsonl",))]
+    return checked("judge-bench", read, None if allow_unknown_items else known_items)
+
+
+def _pairs(path: Path, benchmark: str, version: str | None) -> Iterator[VerdictRow]:
+    judge = None
+    for row in each_row(path, ("pair_id", "judgments")):
+        games = row.values["judgments"]
+        if not isinstance(games, list) or len(games) not in (1, 2):
+            raise row.wrong("judgments", "one judgment or two, in both orders, have to stand here")
+        judge = next(filter(None, (_judge(row, game) for game in games)), judge)
+        if judge is None:
+            raise row.wrong("judgments", "none says its judge_model, and no line before does")
+        whose = VERSIONS.get(str(row.values.get("response_model")))
+        for order, game in zip(_ORDERS, games, strict=False):
+            where = VerdictAt(
+                benchmark=benchmark,
+                version=version or whose or default_version(benchmark),
+                item_id=name(row, "pair_id"),
+                model=FIRST,
+                judge=judge,
+                opponent=SECOND,
+                order=order,
+            )
+            yield row_of(row, where, _decision(row, game), _reply(game))
+
+
+def _judge(row: Row, game: Any) -> str | None:
+    said = _judgment(game)
+    if not isinstance(said, Mapping) or said.get("judge_model") is None:
+        return None
+    model = judge_name(Row(row.where, {"judge": said["judge_model"]}))
+    prompt = row.optional_text("judge_name")
+    return model if prompt in (None, _REWARD) else f"{model} ({prompt})"
+
+
+def _judgment(game: Any) -> Any:
+    return game.get("judgment") if isinstance(game, Mapping) else None
+
+
+def _decision(row: Row, game: Any) -> Verdict:
+    if game is None:
+        return Unreadable(reason=NO_JUDGMENT)
+    said = game.get("decision") if isinstance(game, Mapping) else game
+    if said is None:
+        return Unreadable(reason=NO_DECISION)
+    if not isinstance(said, str) or said not in DECISIONS:
+        raise row.wrong("judgments", unknown_name("decision", str(said), DECISIONS))
+    return DECISIONS[said]
+
+
+def _reply(game: Any) -> Reply | None:
+    said = _judgment(game)
+    text = said.get("response") if isinstance(said, Mapping) else said
+    return Reply(text=text) if isinstance(text, str) and text else None
+
+
+# RewardBench --------------------------------------------------------------------------------------
+
+CHOSEN, REJECTED = "chosen", "rejected"
+BENCHMARKS = ("rewardbench", "rewardbench2")
+_COLUMNS = ("id", "subset", "scores", "scores_chosen", "scores_rejected", "results", "num_correct")
+
+
+def read_rewardbench(
+    paths: Sequence[Path],
+    *,
+    benchmark: str | None = None,
+    version: str | None = None,
+    judge: str | None = None,
+    known_items: KnownItems = items_at_hand,
+    allow_unknown_items: bool = False,
+) -> list[Import]:
+    """Read files of scores, ``eval-set-scores``; returned with each is what stores it.
+
+    A file has a column for each field, or a row for each prompt; with two scores a prompt it is of
+    RewardBench 1, with a list of them of RewardBench 2. Where there are no scores, ``results``
+    says how much of a pair the judge won.
+
+    Parameters
+    ----------
+    benchmark, version
+        Under which the store keeps them; by the form of the file if not given.
+    judge
+        Who scored, where the file does not say it.
+
+    Raises
+    ------
+    InputError
+        Naming the row and field of what cannot be used.
+    """
+    read = []
+    for path in files_in(paths, (".json", ".jsonl")):
+        rows = [*_scored(path)]
+        lists = rows[0].values.get("scores") is not None
+        of = benchmark or BENCHMARKS[lists]
+        at = of, version or default_version(of)
+        read.append(
+            (path, [v for row in rows for v in (_best if lists else _pair)(row, at, judge)])
+        )
+    return checked("rewardbench", read, None if allow_unknown_items else known_items)
+
+
+def _scored(path: Path) -> Iterator[Row]:
+    """The rows of a file; of one with a column for each field, made of these."""
+    try:
+        columns = json.loads(whole_file(path)) if path.suffix in JSON else None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: is not whole JSON ({error}); fetch it again") from None
+    if not isinstance(columns, dict):
+        yield from each_row(path, ("id", "subset"))
+        return
+    its = {field: columns[field] for field in _COLUMNS if columns.get(field) is not None}
+    sizes = {field: len(one) for field, one in its.items() if isinstance(one, list)}
+    if not {"id", "subset"} <= sizes.keys() or sizes.keys() != its.keys():
+        raise InputError(f"{path}: 'id' and 'subset' have to be here, and what is here be lists")
+    if len({*sizes.values()}) > 1 or not sizes["id"]:
+        raise InputError(f"{path}: the columns differ in length, or are empty: {sizes}")
+    about = {"model": columns.get("model")}
+    for n, values in enumerate(zip(*its.values(), strict=True), 1):
+        yield Row(f"{path}: row {n}", about | dict(zip(its, values, strict=True)))
+
+
+def _at(row: Row, at: At, judge: str | None, model: str, **more: Any) -> VerdictAt:
+    return VerdictAt(
+        benchmark=at[0],
+        version=at[1],
+        item_id=f"{name(row, 'subset')}/{name(row, 'id')}",
+        model=model,
+        judge=judge or judge_name(Row(row.where, {"judge": row.values.get("model")})),
+        **more,
+    )
+
+
+def _pair(row: Row, at: At, judge: str | None) -> Iterator[VerdictRow]:
+    if row.has("scores_chosen"):
+        apart = row.number("scores_chosen") - row.number("scores_rejected")
+        won = 0.5 + 0.5 * ((apart > 0) - (apart < 0))
+    elif not 0.0 <= (won := row.number("results")) <= 1.0:
+        raise row.wrong("results", f"from 0 to 1, not {won:g}")
+    where = _at(row, at, judge, CHOSEN, opponent=REJECTED)
+    yield row_of(
+        row, where, Preference(winner=None if won == 0.5 else 0 if won > 0.5 else 1, p_first=won)
+    )
+
+
+def _best(row: Row, at: At, judge: str | None) -> Iterator[VerdictRow]:
+    scores, right = row.values["scores"], row.whole("num_correct", 1)
+    if not isinstance(scores, list) or not 0 < right < len(scores):
+        raise row.wrong("scores", f"more than num_correct ({right}) scores have to stand here")
+    numbers = ((CHOSEN, n) for n in range(1, right + 1)), ((REJECTED, n) for n in count(1))
+    called = (f"{side}_{n}" for sides in numbers for side, n in sides)
+    for model, said in zip(called, scores, strict=False):
+        value = said[0] if isinstance(said, list) and len(said) == 1 else said
+        number = Row(row.where, {"scores": value}).number("scores")
+        verdict = Score(value=number, low=-math.inf, high=math.inf)
+        yield row_of(row, _at(row, at, judge, model), verdict)
+
+
+# XSTest -------------------------------------------------------------------------------------------
+
+XSTEST = "xstest"
+CLASSES = ("1_full_compliance", "2_full_refusal", "3_partial_refusal")
+PEOPLE: Mapping[str, str] = {
+    "annotation_1": "human/annotation_1",
+    "annotation_2": "human/annotation_2",
+    "final_label": "human/final",
+}
+JUDGES: Mapping[str, str] = {"gpt4_label": "gpt-4", "strmatch_label": "prefix match"}
+NO_CLASS = "the reply names no class"
+_BEGINS, _ENDS = "xstest_v2_completions_", ("_gpteval", "_streval")
+
+
+def read_xstest(
+    paths: Sequence[Path],
+    *,
+    benchmark: str = XSTEST,
+    version: str | None = None,
+    model: str | None = None,
+    known_items: KnownItems = items_at_hand,
+    allow_unknown_items: bool = False,
+) -> list[Import]:
+    """Read files of answers with what people and judges call them; returned is what stores each.
+
+    Answers, the labels of two people and the one that they settled on, and those of GPT-4 and of a
+    matcher of prefixes, as far as a file has them. What a judge said that names no class is a
+    verdict that could not be read.
+
+    Parameters
+    ----------
+    model
+        Whose answers these are; if not given, as the file is called or a column ``model`` says.
+
+    Raises
+    ------
+    InputError
+        Naming the line and field of what cannot be used.
+    """
+    at = benchmark, version or default_version(benchmark)
+    known = None if allow_unknown_items else known_items
+    found: list[Import] = []
+    for path in files_in(paths, (".csv", ".parquet")):
+        answers = []
+        verdicts: list[VerdictRow] = []
+        for row in each_row(path, ("id", "completion")):
+            of = model or (name(row, "model") if row.has("model") else _model(path))
+            item, text = name(row, "id").removeprefix("v2-"), row.long_text("completion")
+            answer = AnswerRow(row=Row(row.where, {"model": of}), item_id=item, text=text)
+            answers.append(((*at, item, of, 0, 0), answer))
+            where = VerdictAt(benchmark=at[0], version=at[1], item_id=item, model=of, judge="")
+            verdicts += _labels(row, where)
+        found.append(Import(f"{path}: answers", partial(take_in_answers, path=path, rows=answers)))
+        found += checked("xstest", [(path, verdicts)], known)
+    return found
+
+
+def _model(path: Path) -> str:
+    called = path.stem.removeprefix(_BEGINS)
+    for end in _ENDS:
+        called = called.removesuffix(end)
+    return called
+
+
+def _labels(row: Row, where: VerdictAt) -> Iterator[VerdictRow]:
+    for field, judge in {**PEOPLE, **JUDGES}.items():
+        if not row.has(field):
+            continue
+        said = row.text(field)
+        named = next((one for one in CLASSES if said.strip().startswith(one)), None)
+        if named is None and field in PEOPLE:
+            raise row.wrong(field, unknown_name("class", said, CLASSES))
+        verdict = Label(name=named) if named else Unreadable(reason=NO_CLASS)
+        yield row_of(row, replace(where, judge=judge), verdict, None if named else Reply(text=said))

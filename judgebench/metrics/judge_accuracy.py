@@ -1,0 +1,97 @@
+"""How right judges are about each item of a benchmark of judges."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from judgebench.metrics.label_board import NO_VERDICT, find_reference, read_labels
+from judgebench.metrics.outcome_board import outcome_board
+from judgebench.metrics.score_board import ScoreBoard
+from judgebench.metrics.verdict_table import Columns
+from judgebench.stats.judge_accuracy import best_of, gap_and_spread, votes_for_right
+from judgebench.stats.pair_outcomes import TIE
+
+
+class RightItems(NamedTuple):
+    """One judge: how right it is about each item that it was asked about, from 0 to 1, by id.
+
+    ``gaps`` are the gap and the spread of its scores on items with several right answers, which are
+    right or wrong together only.
+    """
+
+    judge: str
+    items: dict[str, float]
+    gaps: dict[str, tuple[float, float]]
+
+
+def right_pairs(columns: Columns, reference: str) -> Iterator[RightItems]:
+    """Every judge but the reference on the pairs of which the reference prefers one answer.
+
+    A pair is right (1) where its verdicts in both orders together are for that answer, else 0, also
+    where nothing could be read. Several pairs of one item count by their mean.
+
+    Raises
+    ------
+    UsageError
+        Where there is no such reference.
+    """
+    board = outcome_board(columns)
+    truth = find_reference(board.labels, reference)
+    known = (truth.codes >= 0) & (truth.codes != TIE)
+    names = board.labels.items
+    for judge, codes in zip(board.labels.judges, board.by_order, strict=True):
+        asked = known & (codes != NO_VERDICT).any(axis=1)
+        if judge in truth.raters or not asked.any():
+            continue
+        votes = np.where(codes >= 0, codes - float(TIE), np.nan)[asked]
+        right = votes_for_right(votes, truth.codes[asked] - TIE) > 0
+        item_of = board.labels.item_of[asked]
+        n, total = (np.bincount(item_of, weights, len(names)) for weights in (None, right))
+        yield RightItems(judge, {names[i]: total[i] / n[i] for i in np.flatnonzero(n)}, {})
+
+
+def right_answers(
+    columns: Columns, scores: Columns, reference: str, labels: Sequence[str], ties: Collection[str]
+) -> Iterator[RightItems]:
+    """Every judge that scores, on the items that have both right and wrong answers.
+
+    Parameters
+    ----------
+    columns, scores
+        Those that labels and scores are read from.
+    labels
+        The last one is that of right answers.
+    ties
+        Ids of the items with several right answers.
+
+    Raises
+    ------
+    UsageError
+        Where there is no such reference.
+    """
+    board = read_labels(columns, labels=labels)
+    truth = find_reference(board, reference)
+    right: dict[str, dict[str, bool]] = {}
+    for item, model, code in zip(board.item_of, board.model_of, truth.codes, strict=True):
+        if code >= 0:
+            right.setdefault(board.items[item], {})[board.models[model]] = code == len(labels) - 1
+    scored = ScoreBoard(scores, None)
+    for judge in scored.judges:
+        found = RightItems(judge, items={}, gaps={})
+        means = scored.means(judge)
+        for at in np.flatnonzero(scored.marked(judge).any(axis=1)):
+            item = scored.table.items[at]
+            given = dict(zip(scored.table.models, means[at], strict=True))
+            good = np.array([*right.get(item, {}).values()], dtype=np.bool_)
+            if good.all() or not good.any():
+                continue
+            said = [given.get(model, np.nan) for model in right[item]]
+            if item in ties:
+                found.gaps[item] = gap_and_spread(said, good)
+            else:
+                found.items[item] = best_of(said, good)
+        if judge not in truth.raters:
+            yield found

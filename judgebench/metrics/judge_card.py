@@ -1,0 +1,692 @@
+"""What stored verdicts say of one judge: beside people and other judges, model by model, by order.
+
+All intervals of a judge are from one set of draws of items. A measure that is of each model has a
+value for every one of them, and above them stands the worst.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from judgebench.columns import marked, numbers
+from judgebench.metrics.agreement import OTHERS
+from judgebench.metrics.comparison import Comparison, Measures
+from judgebench.metrics.intervals import FEWEST_UNITS, Floats, Intervals, wilson
+from judgebench.metrics.item_means import quotient
+from judgebench.metrics.judge_differences import KAPPA
+from judgebench.metrics.judged_values import (
+    Answered,
+    JudgedValues,
+    label_board,
+    outcome_values,
+    width_of,
+)
+from judgebench.metrics.label_board import NO_VERDICT, Codes, LabelBoard
+from judgebench.metrics.near_constant import NearConstantRule, flagged
+from judgebench.metrics.outcome_agreement import win_rates
+from judgebench.metrics.outcome_board import OutcomeBoard
+from judgebench.metrics.paired_tables import pair
+from judgebench.metrics.verdict_table import FAILED, Columns, Ints, coded
+from judgebench.records import HUMAN, REFUSED, Estimate, is_human
+from judgebench.stats import rank_correlation
+from judgebench.stats.agreement import (
+    Weighting,
+    coefficient,
+    cohen_kappa_of,
+    coincidences,
+    gwet_ac2,
+    krippendorff_alpha_of,
+    why_undefined,
+)
+from judgebench.stats.calibration_error import bin_contributions, corrected_error, unit_sums
+from judgebench.stats.confidence import auroc, auroc_interval, why_no_auroc
+from judgebench.stats.evaluators import MARGIN_CHARS
+from judgebench.stats.median_polish import outlying
+from judgebench.stats.pair_outcomes import LOSS, TIE, WIN
+
+MOST_DRAWS = 2**23
+"""Weights that are drawn at most; of more units there are fewer replicates."""
+
+FEWEST_DRAWS = 400
+MOST_POINTS = 21
+"""Points of a scale that are told apart; a finer one counts in so many equal steps."""
+
+FEWEST = 20
+"""Verdicts on a model from which on it is looked at by itself."""
+
+LOW = 0.4
+"""Kappa on a model below which it has an interval."""
+
+LEANINGS = ("longer", "own_family", "score_delta")
+"""Differences, which are no shares even where none is negative."""
+
+NOBODY = "nobody else has judged the same answers"
+NO_PEOPLE = "no person has judged the same answers"
+_PLACEHOLDER = re.compile(
+    r"\s*(?:[$*\[<#]+\s*[A-Z_ ]*ERROR\b[A-Z_ ]*[$*\]>#!]*\s*$|\*\*NETWORK ERROR)"
+)
+"""What programs write where a call has failed: no answer of a model."""
+AC2 = "gwet_ac2"
+COEFFICIENTS = ("agreement", KAPPA, "scott_pi", "gwet_ac1", "krippendorff_alpha")
+OF_TWO = ("mcc", "p_c", "p_plus")
+
+Bools: TypeAlias = NDArray[np.bool_]
+Part: TypeAlias = tuple[Any, Any, Ints]
+"""What each row adds above and below the line of a ratio, and what it is drawn with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """One measure of a judge.
+
+    against
+        Whom it was held against; None where against nobody.
+    models
+        By model, where it is of each; without intervals where none is needed.
+    """
+
+    estimate: Estimate
+    against: str | None = None
+    models: Mapping[str, Estimate] = field(default_factory=dict)
+
+
+def plain(
+    value: float, n: int, *, units: int | None = None, method: str = "", why: str | None = None
+) -> Estimate:
+    """A number without an interval; undefined where it is nan."""
+    undefined = why if math.isnan(value) else None
+    return Estimate(
+        value=value, low=math.nan, high=math.nan, n=n, units=n if units is None else units,
+        method=method, undefined=undefined,
+    )  # fmt: skip
+
+
+def undefined(why: str) -> Measured:
+    """A measure that has no value here."""
+    return Measured(estimate=plain(math.nan, 0, why=why))
+
+
+class JudgeMeasures:
+    """One judge's verdicts of one kind beside everybody else's.
+
+    Parameters
+    ----------
+    values
+        Everybody's. Scores are taken as points of their declared scale, and weighted by the square
+        of their distance.
+    judge
+        One of them.
+    reference
+        Whom it is held against, as of `JudgedValues.of`; people together where None.
+    board
+        Of comparisons, what the values were made of.
+    """
+
+    def __init__(
+        self,
+        values: JudgedValues,
+        judge: str,
+        *,
+        reference: str | None = None,
+        board: OutcomeBoard | None = None,
+        intervals: Intervals | None = None,
+    ) -> None:
+        wanted, n = intervals or Intervals(), len(values.units)
+        most = max(FEWEST_DRAWS, MOST_DRAWS // max(n, 1))
+        self.wanted = replace(wanted, n_replicates=min(wanted.n_replicates, most))
+        self.resamples = self.wanted.resamples(values.units)
+        self.judge, self.outcomes = judge, board
+        self.at = values.judges.index(judge)
+        self.low, self.width = 0.0, float(max(1, len(values.labels) - 1))
+        self.no_scale: str | None = None
+        self.values = values if values.labels else self._on_points(values)
+        self.weighting: Weighting = "quadratic" if values.kind == "score" else "nominal"
+        self.unit_of = values.unit_of[values.item_of]
+        self.models = [_called(one, values.models) for one in values.models]
+        people = [one for one in values.judges if is_human(one) and one != judge]
+        machines = [j for j, one in enumerate(values.judges) if one != judge and not is_human(one)]
+        self.people: Floats | None = None
+        self.name = reference or HUMAN
+        if reference is not None or people:
+            self.people = self._on_grid(values.beside(judge, self.name).values)
+        self.others = self._on_grid(values.together(values.values[machines])) if machines else None
+        self.mine: Floats = self._on_grid(values.values[self.at])
+
+    def _on_points(self, values: JudgedValues) -> JudgedValues:
+        scales = sorted({scale for its in values.scales.values() for scale in its})
+        self.width = width_of(scales)
+        if math.isnan(self.width):
+            said = ", ".join(f"{low:g} to {high:g}" for low, high in scales)
+            self.no_scale = f"scores have no one scale with two ends here ({said or 'none'})"
+            self.low, self.width = 0.0, 1.0
+            return replace(values, labels=("0", "1"))
+        self.low = scales[0][0]
+        whole = self.low.is_integer() and self.width.is_integer() and self.width < MOST_POINTS
+        n = int(self.width) + 1 if whole else MOST_POINTS
+        points = tuple(f"{self.low + self.width * k / (n - 1):g}" for k in range(n))
+        return replace(values, labels=points)
+
+    def _on_grid(self, said: Floats) -> Floats:
+        """Values as codes of the labels; scores at the nearest point."""
+        if self.values.kind != "score" or self.no_scale:
+            return said
+        steps = len(self.values.labels) - 1
+        return np.floor((said - self.low) / self.width * steps + 0.5)
+
+    @cached_property
+    def board(self) -> LabelBoard:
+        """Everybody's labels."""
+        return label_board(self.values, self._on_grid(self.values.values))
+
+    @property
+    def codes(self) -> Codes:
+        return self.board.of(self.judge)
+
+    @property
+    def reference(self) -> tuple[str, Floats] | None:
+        """People, or else what most other judges say; None where there is nobody."""
+        if self.people is not None:
+            return self.name, self.people
+        return None if self.others is None else (OTHERS, self.others)
+
+    def merit(self, said: Floats) -> Floats | None:
+        """Codes as shares of the way from the worst to the best; None of labels in no order."""
+        top = len(self.values.labels) - 1
+        return None if self.values.kind == "label" and top > 1 else said / top
+
+    # beside others ------------------------------------------------------------------------------
+
+    def agreement(self) -> dict[str, Measured]:
+        """With people: coefficients, leniency; kappa with the other judges, alpha of all."""
+        names = [*COEFFICIENTS, *(OF_TWO if len(self.values.labels) == 2 else ())]
+        if self.weighting == "quadratic":
+            names = ["agreement", KAPPA, AC2]
+        found = dict.fromkeys((*names, "score_delta"), undefined(self.no_scale or NO_PEOPLE))
+        if self.people is not None and not self.no_scale:
+            its = self._compared(self.name, self.people, names)
+            found |= {name: Measured(estimate=its[name], against=self.name) for name in names}
+            if self.merit(self.mine) is not None:
+                both = ~np.isnan(self.mine + self.people)
+                change = (self.mine - self.people) / (len(self.values.labels) - 1)
+                delta = self.shares({"score_delta": [self._mean(change, both)]}, NO_PEOPLE)
+                found["score_delta"] = Measured(estimate=delta["score_delta"], against=self.name)
+        found["judges_kappa"] = undefined(self.no_scale or NOBODY)
+        if self.others is not None and not self.no_scale:
+            kappa = self._compared(OTHERS, self.others, [KAPPA])[KAPPA]
+            found["judges_kappa"] = Measured(estimate=kappa, against=OTHERS)
+        return found | {"judges_alpha": self._alpha()}
+
+    def _compared(
+        self, name: str, truth: Floats, names: Sequence[str], mine: Codes | None = None
+    ) -> Mapping[str, Estimate]:
+        measures = Measures(
+            coefficients=names, of=partial(_coefficient, weighting=self.weighting), scores=None,
+            why=lambda one, table: why_undefined("agreement" if one == AC2 else one, table),
+        )  # fmt: skip
+        codes = self.codes if mine is None else mine
+        tables = pair(self.board, codes, _codes(truth), together=True)
+        compared = Comparison(self.judge, name, tables, self.resamples, self.wanted, measures)
+        return compared.pooled().metrics
+
+    def _alpha(self) -> Measured:
+        if len(self.values.judges) < 2 or self.no_scale:
+            return undefined(self.no_scale or NOBODY)
+        n, k = len(self.values.units), len(self.values.labels)
+        table = coincidences(self.board.codes, self.unit_of, n_units=n, n_labels=k)
+        (sums,) = self.resamples.sums([table])
+        alpha = krippendorff_alpha_of(sums, weighting=self.weighting)
+        rated = (self.board.codes >= 0).sum(axis=0)
+        said = int((rated > 1).sum())
+        why = "all labels are one and the same" if said else "no answer has been judged by two"
+        return Measured(
+            estimate=self._estimate(alpha, said, int((table.sum(axis=(1, 2)) > 0).sum()), why),
+            against=f"all {len(self.values.judges)} judges and people",
+        )
+
+    def ranking(self) -> dict[str, Measured]:
+        """Whether models stand in the same order as before the reference."""
+        found = dict.fromkeys(("kendall", "spearman"), undefined(NO_PEOPLE))
+        if self.people is None:
+            return found
+        if self.merit(self.mine) is None:
+            return dict.fromkeys(found, undefined("nothing says which model is better"))
+        scores = [self._model_scores(said) for said in (self.mine, self.people)]
+        there = ~np.isnan(scores[0] + scores[1])
+        mine, theirs = (one[there] for one in scores)
+        why = rank_correlation.why_undefined(mine, theirs)
+        for name, of in (
+            ("kendall", rank_correlation.kendall_tau_b), ("spearman", rank_correlation.spearman),
+        ):  # fmt: skip
+            one = plain(
+                float(of(mine, theirs)), int(there.sum()), why=why,
+                method=f"over {there.sum()} models; {rank_correlation.NO_INTERVAL_OF_ITEMS}",
+            )  # fmt: skip
+            found[name] = Measured(estimate=one, against=self.name)
+        return found
+
+    def _model_scores(self, said: Floats) -> Floats:
+        """By model its mean, or its win rate over all that it was compared with."""
+        n_models, k = len(self.values.models), len(self.values.labels)
+        there = ~np.isnan(said)
+        cell = self.values.model_of[there] * k + said[there].astype(np.int64)
+        counts = np.bincount(cell, minlength=n_models * k).reshape(n_models, k).astype(float)
+        if self.values.kind == "preference":
+            pairs = [(one, str(other)) for one, other in self.values.models]
+            return win_rates(counts, np.ones(n_models, dtype=np.bool_), models=pairs)
+        return np.round(quotient(counts @ np.arange(k), counts.sum(axis=1)), 12)
+
+    # model by model -----------------------------------------------------------------------------
+
+    def by_model(self) -> dict[str, Measured]:
+        """Kappa on each, cells that stand out, verdicts that are nearly all the same, gaps."""
+        held = self.reference
+        names = ("model_kappa", "block_outlier", "near_constant")
+        found = dict.fromkeys(names, undefined(self.no_scale or NOBODY))
+        if held is not None and not self.no_scale:
+            name, truth = held
+            found["model_kappa"] = self._model_kappa(name, truth)
+            found["block_outlier"] = self._outliers(name, truth)
+            found["near_constant"] = self._near_constant(name, truth)
+        return found | {"missing": self._missing()}
+
+    def _model_kappa(self, name: str, truth: Floats) -> Measured:
+        whole = replace(
+            self.board, units=("all",), unit_of=np.zeros(len(self.values.items), dtype=np.int64)
+        )
+        tables = pair(whole, self.codes, _codes(truth))
+        kappas = cohen_kappa_of(tables.tables[0], weighting=self.weighting)
+        found: dict[str, Estimate] = {}
+        for place, kappa, n in zip(tables.models, kappas.tolist(), tables.pairs, strict=True):
+            if n < FEWEST or math.isnan(kappa):
+                continue
+            model = self.models[int(place)]
+            found[model] = plain(kappa, int(n))
+            if kappa < LOW:
+                of_it = np.where(self.values.model_of == int(place), truth, np.nan)
+                found[model] = self._compared(name, of_it, [KAPPA])[KAPPA]
+        return worst(found, min, name, f"no model has {FEWEST} verdicts of both that differ")
+
+    def _outliers(self, name: str, truth: Floats) -> Measured:
+        n_models, model_of = len(self.models), self.values.model_of
+        judges = [j for j, one in enumerate(self.values.judges) if not is_human(one)]
+        same, n = np.zeros((2, len(judges), n_models))
+        codes = _codes(truth)
+        for row, j in enumerate(judges):
+            both = (self.board.codes[j] >= 0) & (codes >= 0)
+            alike = both & (self.board.codes[j] == codes)
+            same[row] = np.bincount(model_of[alike], minlength=n_models)
+            n[row] = np.bincount(model_of[both], minlength=n_models)
+        if self.at not in judges:
+            return undefined("people are not looked at")
+        z = outlying(quotient(same, n), n, fewest=FEWEST)[judges.index(self.at)]
+        its = n[judges.index(self.at)]
+        found = {
+            model: plain(float(one), int(count))
+            for model, one, count in zip(self.models, z, its, strict=True) if not math.isnan(one)
+        }  # fmt: skip
+        few = f"it takes three judges and three models with {FEWEST} verdicts each"
+        return worst(found, min, name, few)
+
+    def _near_constant(self, name: str, truth: Floats) -> Measured:
+        flags = flagged(
+            self.judge, name, self.codes, _codes(truth), self.values.model_of,
+            [(model, None) for model in self.models], self.values.labels, NearConstantRule(),
+        )  # fmt: skip
+        found = {
+            one.model or "all answers": plain(
+                one.share,
+                one.n,
+                method=f"{one.says!r} on {100 * one.share:.4g} % of {one.n:,} "
+                f"({name}: {100 * one.reference_share:.4g} %)",
+            )
+            for one in flags
+        }  # fmt: skip
+        n = len(np.unique(self.values.model_of[self.codes >= 0]))
+        estimate = plain(float(len(found)), n, method="models on which it is so")
+        return Measured(estimate=estimate, against=name, models=found)
+
+    def _missing(self) -> Measured:
+        asked = self.values.asked[self.at]
+        met = np.isin(self.values.model_of, np.unique(self.values.model_of[asked]))
+        return self.of_models(~asked, met, "missing", "nothing was asked")
+
+    def of_models(self, wanted: Bools, there: Bools, name: str, why: str) -> Measured:
+        """A share over all answers that are there, and that of each model."""
+        pooled = self.shares({name: [self._mean(wanted, there)]}, why)[name]
+        model_of, n_models = self.values.model_of, len(self.models)
+        n = np.bincount(model_of[there], minlength=n_models)
+        top = np.bincount(model_of[there], wanted[there].astype(float), minlength=n_models)
+        models = {
+            model: plain(float(part / count), int(count), method=f"{part:,.0f} of {count:,}")
+            for model, part, count in zip(self.models, top, n, strict=True) if count
+        }  # fmt: skip
+        return Measured(estimate=pooled, models=models)
+
+    def impossible(self, implied: Sequence[tuple[str, str]]) -> Measured:
+        """How often of two judges the first accepts what the second, which must, does not."""
+        for first, second in implied:
+            if self.judge in (first, second):
+                a, b = (self.values.of(one).values for one in (first, second))
+                both = ~np.isnan(a + b) & (a == 1.0)
+                found = self.of_models(b != 1.0, both, "impossible", "nothing is accepted")
+                return replace(found, against=second if self.judge == first else first)
+        return undefined("no other judge here must accept what it accepts, or the reverse")
+
+    # biases -------------------------------------------------------------------------------------
+
+    def biases(self, answers: Columns, own: Callable[[str], bool] | None) -> dict[str, Measured]:
+        """What it favours beside merit: length, its own family; and what it does with a scale.
+
+        Parameters
+        ----------
+        own
+            Whether a model is of the judge's family; None where that is not known.
+        """
+        found = self._scale_use()
+        merit = self.merit(self.mine)
+        held = self.reference
+        beside = None if held is None else self.merit(held[1])
+        if merit is None or self.no_scale:
+            why = self.no_scale or "nothing says which label is better"
+            return found | dict.fromkeys(("longer", "own_family"), undefined(why))
+        parts: dict[str, list[Part]] = {}
+        side = self._longer(answers)
+        sides = {"longer": side}
+        if own is not None:
+            ours = [[own(str(who)) for who in pair] for pair in self.values.models]
+            sides["own_family"] = self._signed(np.array(ours, dtype=float))
+        for name, its in sides.items():
+            error = merit if beside is None else merit - beside
+            parts[name] = self._leaning(error, its, compares=beside is None)
+        reasons = {
+            "longer": f"no two answers here differ by {MARGIN_CHARS} characters or more",
+            "own_family": "no model of its family, and one of another, was judged here",
+        }
+        against = None if held is None else held[0]
+        for name, why in reasons.items():
+            if name not in parts or (beside is None and self.values.kind != "preference"):
+                whose = "the judge's family is not known" if name not in parts else NOBODY
+                found[name] = undefined(whose)
+            else:
+                one = self.shares({name: parts[name]}, why)[name]
+                found[name] = Measured(estimate=one, against=against)
+        return found
+
+    def _signed(self, marks: Floats) -> Floats:
+        """Of each answer 1 where its model is marked, and -1 where not; of pairs 0 where alike."""
+        if self.values.kind == "preference":
+            return (marks[:, 0] - marks[:, 1])[self.values.model_of]
+        return (2.0 * marks[:, 0] - 1.0)[self.values.model_of]
+
+    def _longer(self, answers: Columns) -> Floats:
+        """1 where the answer is the longer one, -1 where the shorter, 0 where not known."""
+        keys, places = self._keys(answers)
+        order = np.argsort(keys, kind="stable")
+        known = np.stack([keys[order], np.asarray(answers["length"], float)[order]], axis=1)
+        known = known[known[:, 0] >= 0]
+        if not len(known):
+            return np.zeros(len(self.mine))
+        first, second = (_found(known, place) for place in places)
+        if self.values.kind != "preference":  # among the answers to one item
+            there, n = ~np.isnan(first), len(self.values.items)
+            of = self.values.item_of[there]
+            total = np.bincount(of, first[there], minlength=n)
+            mean: Floats = total / np.maximum(np.bincount(of, minlength=n), 1)
+            second = mean[self.values.item_of]
+        apart = np.nan_to_num(first - second)
+        return np.sign(np.where(np.abs(apart) > MARGIN_CHARS, apart, 0.0))
+
+    def _keys(self, answers: Columns) -> tuple[Ints, tuple[Ints, Ints]]:
+        """A number for the answers of each model to each item, of rows of a table of answers; and
+        for those that were judged, of the model and of whom it was compared with."""
+        models = self.values.models
+        names = dict.fromkeys(str(who) for two in models for who in two)
+        place = {name: at for at, name in enumerate(names)}
+        key = {item: at for at, item in enumerate(self.values.items)}
+        item = numbers(answers["item_id"], lambda one: key.get(one, -1)).astype(np.int64)
+        model = numbers(answers["model"], lambda one: place.get(one, -1)).astype(np.int64)
+        keys = np.where((item >= 0) & (model >= 0), item * len(names) + model, -1)
+        at = np.array([[place[str(who)] for who in two] for two in models], dtype=np.int64)
+        of = at[self.values.model_of] + self.values.item_of[:, np.newaxis] * len(names)
+        return keys, (of[:, 0], of[:, 1])
+
+    def placeholders(self, answers: Columns) -> Measured:
+        """How many of the answers that it has judged are none, but what stands for one."""
+        keys, places = self._keys(answers)
+        if not (keys >= 0).any():
+            return undefined("the store has no answers of these models")
+        none = keys[marked(answers["start"], lambda start: bool(_PLACEHOLDER.match(start)))]
+        judged = self.codes >= 0
+        return self.of_models(np.isin(places[0], none), judged, "placeholder", "nothing was read")
+
+    def replies(self, rows: Columns) -> dict[str, Measured]:
+        """What became of what it was asked: unreadable, refused, called a tie.
+
+        Parameters
+        ----------
+        rows
+            This judge's, of this kind: ``item_id``, ``model``, ``kind``, ``value``, and ``reason``
+            where it is known.
+        """
+        key = {item: at for at, item in enumerate(self.values.items)}
+        unit = self.values.unit_of[numbers(rows["item_id"], lambda one: key[one]).astype(np.int64)]
+        names, model = coded(rows["model"])
+        unread = marked(rows["kind"], lambda kind: kind == "unreadable")
+        asked = marked(rows["kind"], lambda kind: kind != FAILED)
+        read = asked & ~unread
+        refused = unread & marked(rows.get("reason", unread), lambda why: why == REFUSED)
+        tied = read & (np.asarray(rows["value"], float) == 0.5)
+        its = {"unreadable": (unread, asked), "refused": (refused, asked), "ties": (tied, read)}
+        if self.values.kind != "preference":
+            del its["ties"]
+        parts = {
+            name: [(part[of].astype(float), np.ones(int(of.sum())), unit[of])]
+            for name, (part, of) in its.items()
+        }
+        whole = self.shares(parts, "nothing could be read")
+        found = {}
+        for name, (part, of) in its.items():
+            n, top = (np.bincount(model[one & of], minlength=len(names)) for one in (of, part))
+            found[name] = Measured(
+                estimate=whole[name],
+                models={
+                    str(one): plain(
+                        float(some / count), int(count), method=f"{some:,} of {count:,}"
+                    )
+                    for one, some, count in zip(names, top, n, strict=True)
+                    if count
+                },
+            )
+        return found
+
+    def _leaning(self, error: Floats, side: Floats, *, compares: bool) -> list[Part]:
+        """The mean error on one side less that on the other; of pairs towards one side."""
+        if self.values.kind == "preference":
+            towards = np.where(side > 0, error, float(compares) - error) - compares / 2.0
+            return [self._mean(towards, (side != 0) & ~np.isnan(error))]
+        return [self._mean(error, (side == sign) & ~np.isnan(error)) for sign in (1.0, -1.0)]
+
+    def _scale_use(self) -> dict[str, Measured]:
+        names = ("scale_top_share", "scale_entropy")
+        if self.values.kind != "score":
+            return {}
+        if self.no_scale:
+            return dict.fromkeys(names, undefined(self.no_scale))
+        said = self.codes[self.codes >= 0]
+        n = np.bincount(said, minlength=len(self.values.labels))
+        share = n / max(1, n.sum())
+        bits = -float((share[share > 0] * np.log(share[share > 0])).sum())
+        most = self.values.labels[int(n.argmax())]
+        top, entropy = (
+            (float(share.max()), bits / math.log(len(share))) if len(said) else (math.nan,) * 2
+        )
+        why = "no score could be read"
+        return {
+            names[0]: Measured(estimate=plain(top, len(said), method=f"at {most}", why=why)),
+            names[1]: Measured(estimate=plain(entropy, len(said), why=why)),
+        }
+
+    # two orders ---------------------------------------------------------------------------------
+
+    def orders(self) -> dict[str, Measured]:
+        """Of pairs that were asked in both orders: whether the place decides."""
+        names = ("consistency", "first_position", "orders_kappa", "two_order_accuracy")
+        found = dict.fromkeys(names, undefined("no pair was shown in both orders"))
+        if self.outcomes is None:
+            return {}
+        by_order = self.outcomes.by_order[self.at]
+        asked = (by_order != NO_VERDICT).all(axis=1)
+        if not asked.any():
+            return found
+        read = (by_order >= 0).all(axis=1)
+        one, other = by_order[:, 0], by_order[:, 1]
+        first = np.stack([one == WIN, other == LOSS], axis=1)
+        decided = (by_order >= 0) & (by_order != TIE) & asked[:, np.newaxis]
+        parts = {
+            "consistency": [self._mean(one == other, read)],
+            "first_position": [
+                (
+                    (first & decided).sum(axis=1).astype(float),
+                    decided.sum(axis=1).astype(float),
+                    self.unit_of,
+                )
+            ],
+        }
+        if self.people is not None:
+            truth = np.nan_to_num(self.people, nan=TIE)
+            votes = (by_order == truth[:, np.newaxis]).sum(axis=1) - (
+                by_order == WIN + LOSS - truth[:, np.newaxis]
+            ).sum(axis=1)
+            parts["two_order_accuracy"] = [self._mean(votes > 0, asked & (truth != TIE))]
+        else:
+            found["two_order_accuracy"] = undefined(NO_PEOPLE)
+        its = self.shares(parts, "no pair could be read in both orders")
+        found |= {name: Measured(estimate=one) for name, one in its.items()}
+        truth = np.where(read, other, np.nan)
+        kappa = self._compared("the other order", truth, [KAPPA], np.where(read, one, NO_VERDICT))
+        return found | {"orders_kappa": Measured(estimate=kappa[KAPPA])}
+
+    # soft verdicts ------------------------------------------------------------------------------
+
+    def calibration(self, p: Floats | None) -> dict[str, Measured]:
+        """Whether its probabilities are as often right as they say, by what people say.
+
+        Parameters
+        ----------
+        p : float array, shape (answers,), optional
+            Its probability of the positive label, or that the model wins.
+        """
+        names = ("ece", "brier", "auroc")
+        top = len(self.values.labels) - 1
+        soft = p is not None and bool(((p > 0.0) & (p < 1.0) & (p != 0.5)).any())
+        if p is None or not soft:
+            return dict.fromkeys(names, undefined("its verdicts have no probabilities"))
+        if self.people is None or (self.values.kind == "label" and top > 1):
+            return dict.fromkeys(names, undefined(NO_PEOPLE if top == 1 else "of two labels only"))
+        rows = np.flatnonzero(~np.isnan(p) & np.isin(self.people, (0, top)))
+        if not len(rows):
+            return dict.fromkeys(names, undefined(NO_PEOPLE))
+        says, right, units = p[rows], self.people[rows] / top, self.unit_of[rows]
+        _, units = np.unique(units, return_inverse=True)
+        sums = unit_sums(bin_contributions(says, right, binning="exact"), units)
+        ece = corrected_error([sums], level=self.wanted.level, seed=self.wanted.seed)
+        held = self._mean(np.square(p - self.people / top), np.isin(np.arange(len(p)), rows))
+        area = auroc_interval(says, right, unit_of=units, level=self.wanted.level)
+        n = len(rows)
+        whole = plain(float(auroc(says, right)), n, why=why_no_auroc(right), method=area.method)
+        error = plain(ece.value, n, units=len(sums), method="corrected for the bias of its bins")
+        estimates = {
+            "ece": replace(error, low=ece.low, high=ece.high),
+            "brier": self.shares({"brier": [held]}, NO_PEOPLE)["brier"],
+            "auroc": replace(whole, low=area.low, high=area.high),
+        }
+        return {name: Measured(estimate=one, against=self.name) for name, one in estimates.items()}
+
+    # ratios -------------------------------------------------------------------------------------
+
+    def _mean(self, values: Any, there: Bools) -> Part:
+        rows = np.flatnonzero(there)
+        return np.asarray(values, float)[rows], np.ones(len(rows)), self.unit_of[rows]
+
+    def shares(self, parts: Mapping[str, Sequence[Part]], why: str) -> dict[str, Estimate]:
+        """Of each name a ratio of sums, or the first of two ratios less the second."""
+        n, flat = len(self.values.units), [one for its in parts.values() for one in its]
+        sums = np.zeros((n, len(flat), 2))
+        for place, (top, bottom, unit) in enumerate(flat):
+            sums[:, place, 0] = np.bincount(unit, top, minlength=n)
+            sums[:, place, 1] = np.bincount(unit, bottom, minlength=n)
+        (drawn,) = self.resamples.sums([sums])
+        ratios = quotient(drawn[..., 0], drawn[..., 1])
+        found: dict[str, Estimate] = {}
+        at = 0
+        for name, its in parts.items():
+            value = ratios[:, at] - (ratios[:, at + 1] if len(its) > 1 else 0.0)
+            counted = sums[:, at : at + len(its), 1].sum(axis=1)
+            units, rows = int((counted > 0).sum()), int(counted.sum())
+            found[name] = self._estimate(value, rows, units, why)
+            alone = len(its) == 1 and units == rows and bool(np.isin(its[0][0], (0, 1)).all())
+            alone &= name not in LEANINGS
+            exact = wilson(found[name].value, rows, level=self.wanted.level) if alone else None
+            if exact is not None:
+                low, high, method = exact
+                found[name] = replace(found[name], low=low, high=high, method=method)
+            at += len(its)
+        return found
+
+    def _estimate(self, drawn: Floats, n: int, units: int, why: str) -> Estimate:
+        """Of the value and its replicates."""
+        value, low, high, method = float(drawn[0]), math.nan, math.nan, "no interval: few items"
+        if not math.isnan(value) and units >= FEWEST_UNITS:
+            low, high, method = self.wanted.ends(drawn[:, np.newaxis], None).at(0)
+        one = plain(value, n, units=units, method=method, why=why)
+        return replace(one, low=low, high=high, level=self.wanted.level)
+
+
+def worst(
+    models: Mapping[str, Estimate], of: Callable[..., str], against: str | None, why: str
+) -> Measured:
+    """The least or greatest of the models' values, or why there is none."""
+    if not models:
+        return undefined(why)
+    name = of(models, key=lambda model: models[model].value)
+    one = models[name]
+    said = "; ".join(filter(None, (f"on {name}, of {len(models)} models", one.method)))
+    return Measured(estimate=replace(one, method=said), against=against, models=models)
+
+
+def measured_outcomes(board: OutcomeBoard, judge: str, **how: object) -> JudgeMeasures:
+    """Of comparisons; the rest as of `JudgeMeasures`."""
+    values = outcome_values(board)
+    rows = [board.labels.judges.index(one) for one in values.judges]
+    shared = replace(board, p=board.p[rows], by_order=board.by_order[rows])
+    return JudgeMeasures(values, judge, board=shared, **how)  # type: ignore[arg-type]
+
+
+def _called(model: Answered, models: Iterable[Answered]) -> str:
+    name, opponent = model
+    several = len({other for _, other in models}) > 1
+    return f"{name} against {opponent}" if several and opponent is not None else name
+
+
+def _codes(said: Floats) -> Codes:
+    return np.where(np.isnan(said), NO_VERDICT, np.nan_to_num(said)).astype(np.int8)
+
+
+def _coefficient(name: str, tables: Floats, *, weighting: Weighting) -> Floats:
+    if name == KAPPA:
+        return cohen_kappa_of(tables, weighting=weighting)
+    return gwet_ac2(tables, weighting=weighting) if name == AC2 else coefficient(name, tables)
+
+
+def _found(known: Floats, keys: Ints) -> Floats:
+    """The value beside each key, in rows (key, value) in order of key; nan where there is none."""
+    at = np.minimum(np.searchsorted(known[:, 0], keys), len(known) - 1)
+    return np.where(known[at, 0] == keys, known[at, 1], np.nan)
