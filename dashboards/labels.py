@@ -22,6 +22,7 @@ from judgebench.labels import (
     LabelProgress,
     LabelScale,
     LabelTask,
+    drawn_for,
     label_progress,
     labelable,
     place_of,
@@ -69,10 +70,21 @@ def _there(url: str, answers: int, judges: int, benchmark: str, version: str) ->
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _queued(
-    url: str, answers: int, judges: int, name: str, _asked: LabelTask
+    url: str,
+    answers: int,
+    judges: int,
+    name: str,
+    _asked: LabelTask,
+    _drawn: frozenset[Cell] | None,
 ) -> tuple[Sequence[Cell], frozenset[Cell]]:
-    found = queue(_asked, there(url, _asked.benchmark, _asked.version).answered)
+    found = queue(_asked, there(url, _asked.benchmark, _asked.version).answered, _drawn)
     return found, frozenset(found)
+
+
+def drawn(url: str, asked: LabelTask) -> frozenset[Cell] | None:
+    """What `judgebench labels export` drew last of it."""
+    with opened(url) as store:
+        return drawn_for(store, asked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +94,11 @@ class Desk:
     url: str
     asked: LabelTask
     kind: Kind
+    drawn: frozenset[Cell] | None = None
 
     def progress(self) -> LabelProgress:
-        cells = _queued(self.url, *_state(self.url), repr(self.asked), self.asked)
+        name = repr((self.asked, self.drawn and sorted(self.drawn)))
+        cells = _queued(self.url, *_state(self.url), name, self.asked, self.drawn)
         with opened(self.url) as store:
             return label_progress(store, self.asked, self.kind, *cells)
 

@@ -79,7 +79,11 @@ def draw_line(
     others = drawn.beside(name, rows["when"].min().timestamp() - 1e-3)  # whole microseconds
     reach = [table[end] for table in (rows, others) for end in timelines.ENDS if end in table]
     changes = [
-        {"when": when(at), "label": f"{what} changed", "words": visible(words)}
+        {
+            "when": when(at),
+            "label": "judge replaced" if what == "replaced" else f"{what} changed",
+            "words": visible(words),
+        }
         for at, what, words in (() if found is None else found.changes)
     ]
     draws = partial(

@@ -47,12 +47,14 @@ if TYPE_CHECKING:
     from judgebench.api import import_verdicts as import_verdicts
     from judgebench.api import item as item
     from judgebench.api import judge as judge
+    from judgebench.api import judge_sweep as judge_sweep
     from judgebench.api import leaderboard as leaderboard
     from judgebench.api import nights as nights
     from judgebench.api import open_store as open_store
     from judgebench.api import plan as plan
     from judgebench.api import probe as probe
     from judgebench.api import ranking as ranking
+    from judgebench.api import rejudge as rejudge
     from judgebench.api import replies as replies
     from judgebench.api import reproduce as reproduce
     from judgebench.api import respond as respond
@@ -96,12 +98,14 @@ __all__ = [
     "item",
     "judge",
     "judge_card",
+    "judge_sweep",
     "leaderboard",
     "nights",
     "open_store",
     "plan",
     "probe",
     "ranking",
+    "rejudge",
     "replies",
     "reproduce",
     "respond",

@@ -54,11 +54,13 @@ if TYPE_CHECKING:
     from judgebench.exchange.pipeline import ImportReport
     from judgebench.execution.forecast import PlanRow, Range
     from judgebench.execution.manifest import Outcome
+    from judgebench.execution.one_judge import Asking
     from judgebench.execution.pool import ProviderPool
     from judgebench.execution.preflight import Finding
     from judgebench.execution.recheck import Unconfirmed
     from judgebench.execution.resolve import ResolvedSuite
     from judgebench.execution.slurm import Submitted
+    from judgebench.metrics.board_kinds import Kind
     from judgebench.metrics.intervals import Intervals
     from judgebench.records import RunManifest
     from judgebench.reports.agreement import AgreementReport
@@ -78,6 +80,7 @@ if TYPE_CHECKING:
     from judgebench.reports.gate_policy import GateFile, Policy
     from judgebench.reports.gate_result import GateReport
     from judgebench.reports.judge_card import JudgeCard
+    from judgebench.reports.judge_sweep import JudgeSweep
     from judgebench.reports.length_boards import LengthControl
     from judgebench.reports.nights import Nights
     from judgebench.reports.pair_tests import Texts
@@ -85,6 +88,7 @@ if TYPE_CHECKING:
     from judgebench.reports.probe import ProbeReport
     from judgebench.reports.ranking_control import Control
     from judgebench.reports.ranking_tables import Rankings
+    from judgebench.reports.rejudge import Rejudged
     from judgebench.reports.replies import JudgedReply, Replies
     from judgebench.reports.reproduce import Reproductions
     from judgebench.reports.run_boards import RunBoards
@@ -217,6 +221,8 @@ def leaderboard(
     published: bool = False,
     published_as: Mapping[str, str] | Sequence[str] = (),
     bundle: str | Path | None = None,
+    corrected: bool = False,
+    width: float | None = None,
 ) -> Leaderboard:
     """The leaderboards of one or several benchmarks, one for each judge.
 
@@ -264,6 +270,10 @@ def leaderboard(
         called there, where no name of it is (a mapping, or ``OURS=PUBLISHED``).
     bundle
         Also write the boards with all that they rest on to this file, for `verify`.
+    corrected, width
+        Also what people would say, by their labels on a random sample of the answers (metrics
+        `corrected`, `labels_alone`, `rogan_gladen`, `labels_count_as`), and how many `more_labels`
+        make its interval this wide; a tenth of the scale if None.
 
     Returns
     -------
@@ -308,7 +318,13 @@ def leaderboard(
         published_as=published_as
         if isinstance(published_as, Mapping)
         else read_names(published_as),
+        corrected=corrected,
+        width=width,
     )
+    if corrected and bundle is not None:
+        raise UsageError("a bundle has no record of how labels were drawn: leave out --corrected")
+    if width is not None and not (corrected and width > 0.0):
+        raise UsageError("--width is of corrected intervals, and above 0: give --corrected too")
     first, judged, url = request.benchmarks[0], request.judges, _usual_store(store)
     if published and len(set(request.benchmarks)) > 1:
         raise UsageError("--published takes one benchmark at a time")
@@ -472,6 +488,8 @@ def compare(
     metrics: str | Sequence[str] = (),
     by: str | None = None,
     level: float = 0.95,
+    corrected: bool = False,
+    stop_when_decided: bool = False,
     store: Results = None,
 ) -> Comparison:
     """Whether one model is better or worse than another, on the items that both were judged on.
@@ -491,6 +509,11 @@ def compare(
         Also a test for each category, language, or value of another field of the items.
     level
         One less the error rate over all tests (Holm), and of the intervals.
+    corrected
+        As people would compare them, by their labels on a random sample of the answers.
+    stop_when_decided
+        Also where judging would have stopped that goes no further than it takes to decide, and what
+        that would have saved.
     store
         As for `leaderboard`.
 
@@ -512,6 +535,8 @@ def compare(
             metrics=_listed(metrics=metrics),
             by=by,
             level=level,
+            corrected=corrected,
+            stop_when_decided=stop_when_decided,
         )
 
 
@@ -2030,6 +2055,7 @@ def run(
     limit: int | None = None,
     shard: config.Shard | str | None = None,
     unjudged: bool = False,
+    stop_when_decided: bool = False,
     executor: str | None = None,
     on_forecast: Callable[[Sequence[PlanRow]], None] | None = None,
 ) -> Outcome:
@@ -2061,6 +2087,9 @@ def run(
         ``3/16``); the manifest keeps which.
     unjudged
         The answers alone: no judge is asked.
+    stop_when_decided
+        Judge no more items than it takes to say whether each model is better or worse than the
+        benchmark's baseline, or the first model, also where the suite does not say so.
     executor
         ``ray``, ``slurm`` or ``local``: where local models run; goes before the suite's.
     on_forecast
@@ -2078,6 +2107,7 @@ def run(
         narrowing=narrowing,
         unjudged=unjudged,
         executor=executor,
+        stop_when_decided=stop_when_decided,
     )
     if work.suite.executor is not None and work.suite.executor.slurm is not None:
         raise UsageError(
@@ -2094,6 +2124,7 @@ def run(
         "stack_anchors": stack_anchors,
         "narrowed": narrowing.as_json(),
         "unjudged": unjudged,
+        "stop_when_decided": stop_when_decided,
         "on_executor": executor,
     }
     asked |= {name: said for name, said in more.items() if said}
@@ -2517,20 +2548,113 @@ def try_judge(
         return outcome, [report.trial_reply(opened, *result, names) for result in results]
 
 
-def probe(
-    judge: str,
+def judge_sweep(
+    benchmark: str,
     *,
     suite: Path | str | None = None,
-    benchmark: str | None = None,
-    items: int = 10,
-    kinds: str | Sequence[str] = (),
+    judges: str | Sequence[str] = (),
+    panels: str | Sequence[str] = (),
     prompts: Sequence[Path | str] = (),
-    base_url: str | None = None,
+    temperatures: Sequence[float] = (),
+    readers: Sequence[Any] = (),
+    reference: str | None = None,
+    kind: Kind | None = None,
+    costs: Mapping[str, float] | None = None,
+    margin: float = 0.05,
+    budget: float = 1.0,
     max_cost: float | None = None,
-    ask: bool = True,
+    level: float = 0.95,
     seed: int = 0,
     store: Results = None,
     progress: Progress | None = None,
+) -> JudgeSweep:
+    """The cheapest judge whose kappa with people is at most a margin below the best.
+
+    As few verdicts are taken as that needs: those of judges that are clearly worse end early.
+
+    >>> found = judgebench.judge_sweep("trivia_judging_mini", judges=["contains", "exact_match"])
+    >>> found.pick, found.decided, found.labelled
+    ('contains', True, 144)
+
+    Parameters
+    ----------
+    benchmark
+        ``NAME`` or ``NAME@VERSION``, of which something is labelled.
+    suite
+        Its judges are asked, with all ``prompts`` (files), ``temperatures`` and ``readers`` that
+        are given; if None, what the store has is replayed.
+    judges, panels
+        Only these; majorities, each written ``a,b,c``.
+    reference, kind
+        Whom to agree with, people if None; of which kind of verdicts.
+    costs
+        Of a verdict, by judge; what is on record if None, else the number of parameters.
+    margin, budget, level
+        How far below the best is good enough; the share of all verdicts that may be asked for;
+        one less the error.
+    max_cost
+        US dollars. Nobody who costs money is asked without.
+
+    Raises
+    ------
+    UsageError
+        Without labels or judges that judged what is labelled; for a name that is not there.
+    """
+    from judgebench.reports import judge_sweep as report
+
+    _check_numbers(level=level)
+    how: dict[str, Any] = {
+        "judges": _listed(judges=judges), "panels": _listed(panels=panels), "reference": reference,
+        "kind": kind, "costs": costs, "margin": margin, "budget": budget, "level": level,
+        "seed": seed,
+    }  # fmt: skip
+    if suite is None:
+        with reading(store) as its:
+            return report.judge_sweep(its, benchmark, **how)
+    from judgebench.reports.sweep_asking import asked_sweep
+
+    path = Path(suite)
+    url = store_url(config.load_suite(path), store)
+    with open_live_store(url) as opened, shown(progress) as told:
+        return asked_sweep(
+            opened, benchmark, suite=path, progress=told, max_cost=max_cost,
+            prompts=[Path(one) for one in prompts], temperatures=temperatures, readers=readers,
+            **how,
+        )  # fmt: skip
+
+
+class AskingOptions(TypedDict, total=False):
+    """Where a judge is found that is asked without a run of its suite, and what that may cost.
+
+    suite
+        Where it is said how it is asked; if not given, the newest run of the store that says it.
+    benchmark
+        Of the suite's; the first that has the judge, if not given.
+    base_url
+        Where a judge is reached that is named as PROVIDER/MODEL.
+    max_cost
+        US dollars. Who costs money is not asked without.
+    ask
+        Whether anybody is asked; else what it would take is said.
+    """
+
+    suite: Path | str | None
+    benchmark: str | None
+    base_url: str | None
+    max_cost: float | None
+    ask: bool
+
+
+def probe(
+    judge: str,
+    *,
+    items: int = 10,
+    kinds: str | Sequence[str] = (),
+    prompts: Sequence[Path | str] = (),
+    seed: int = 0,
+    store: Results = None,
+    progress: Progress | None = None,
+    **how: Unpack[AskingOptions],
 ) -> ProbeReport:
     """Dummy answers, attacks, the same again, another prompt, references in another order.
 
@@ -2542,20 +2666,15 @@ def probe(
     ----------
     judge
         Of the suite, by its way of judging, or PROVIDER/MODEL, which judges in the benchmark's
-        usual way, at ``base_url``.
-    suite
-        Where it is said how the judge is asked; if None, the newest run of the store that says it.
-    benchmark, items, seed
-        Answers to so many of its items are probed with, drawn by the seed from those that were
-        judged; of the first benchmark that has the judge, if not given.
+        usual way.
+    items, seed
+        Answers to so many items are probed with, drawn by the seed from those that were judged.
     kinds
         ``answers``, ``attack``, ``repeat``, ``prompt``, ``references``; all if not given.
     prompts
         Files of prompts, each a variant of the judge's own.
-    max_cost
-        US dollars. A judge that costs money is not asked without.
-    ask
-        Whether anybody is asked; else what it would take is said.
+    how
+        As `AskingOptions` says.
 
     Raises
     ------
@@ -2565,23 +2684,97 @@ def probe(
     """
     from judgebench.reports.probe import probe as probe_judge
 
-    path = None if suite is None else Path(suite)
-    url = store_url(None if path is None else config.load_suite(path), store)
-    with open_live_store(url) as opened, shown(progress) as told:
+    paths = [Path(one) for one in prompts]
+    with _asking(store, progress, how) as (opened, asking):
         return probe_judge(
             opened,
             judge,
-            suite=path,
-            benchmark=benchmark,
+            asking,
             items=items,
             kinds=_listed(kinds=kinds),
-            prompts=[Path(one) for one in prompts],
-            base_url=base_url,
-            max_cost=max_cost,
-            ask=ask,
+            prompts=paths,
             seed=seed,
-            progress=told,
         )
+
+
+def rejudge(
+    judge: str,
+    against: str,
+    *,
+    pilot: int = 100,
+    seed: int = 0,
+    store: Results = None,
+    progress: Progress | None = None,
+    **how: Unpack[AskingOptions],
+) -> Rejudged:
+    """Have a new judge judge a random part of what an old one has judged, and compare the two.
+
+    Its verdicts are ordinary ones, of the same answers on the same benchmark.
+
+    >>> found = judgebench.rejudge("contains", "dice", suite="suite.yaml", pilot=4)
+    >>> found.pilot, found.of, found.asked
+    (4, 192, True)
+
+    Parameters
+    ----------
+    judge, against
+        The new judge and the old one; PROVIDER/MODEL judges as the old one does.
+    pilot, seed
+        So many answers, drawn from each model in turn.
+    how
+        As `AskingOptions` says.
+
+    Raises
+    ------
+    UsageError
+        For a judge that is not there, two that are the same or judge otherwise, a pilot of more
+        answers than there are, and a budget that is too small for it.
+    """
+    from judgebench.reports.rejudge import rejudge as judge_again
+
+    with _asking(store, progress, how) as (opened, asking):
+        return judge_again(opened, judge, against, asking, pilot=pilot, seed=seed)
+
+
+def replace_judge(
+    old: str,
+    new: str,
+    *,
+    store: Results = None,
+    progress: Progress | None = None,
+    **how: Unpack[AskingOptions],
+) -> Rejudged:
+    """Have a new judge judge every baseline that the old one judged, and set them anew.
+
+    From then on boards and nights of both say where the break is.
+
+    Parameters
+    ----------
+    how
+        As `AskingOptions` says.
+
+    Raises
+    ------
+    UsageError
+        As `rejudge`, and where no baseline was judged by the old one.
+    """
+    from judgebench.reports.rejudge import replace_judge as judge_baselines
+
+    with _asking(store, progress, how) as (opened, asking):
+        return judge_baselines(opened, old, new, asking)
+
+
+@contextmanager
+def _asking(
+    store: Results, progress: Progress | None, how: AskingOptions
+) -> Iterator[tuple[Store, Asking]]:
+    from judgebench.execution.one_judge import Asking
+
+    said: dict[str, Any] = {**how}
+    suite = said["suite"] = None if said.get("suite") is None else Path(said["suite"])
+    url = store_url(None if suite is None else config.load_suite(suite), store)
+    with open_live_store(url) as opened, shown(progress) as told:
+        yield opened, Asking(**said, progress=told)
 
 
 def _work_on(
@@ -2747,6 +2940,7 @@ def _resolved(
     narrowing: config.Narrowing | None = None,
     unjudged: bool = False,
     executor: str | None = None,
+    stop_when_decided: bool = False,
 ) -> ResolvedSuite:
     """A suite with all that it names, or what is wrong with it; nothing is written."""
     from judgebench.execution.resolve import resolve
@@ -2759,6 +2953,8 @@ def _resolved(
         suite = suite.in_batches()
     if unjudged:
         suite = suite.unjudged()
+    if stop_when_decided:
+        suite = suite.deciding_early()
     if executor is not None:
         suite = suite.on(executor)
     if narrowing is not None and narrowing.shard and suite.executor and suite.executor.slurm:
@@ -2843,7 +3039,7 @@ def plan(
     from judgebench.execution.gpus import place
     from judgebench.execution.manifest import with_rechecks
     from judgebench.execution.pool import ProviderPool
-    from judgebench.execution.preflight import needs
+    from judgebench.execution.preflight import needs, not_there
     from judgebench.execution.recheck import recheck_of_today
     from judgebench.reports.plan import Plan
     from judgebench.reports.power import PowerForecast
@@ -2859,6 +3055,7 @@ def plan(
         pool, detects = ProviderPool(work.suite, opened), PowerForecast(opened, margin)
         occasion = recheck_of_today() if refresh_anchors else None
         rows = plan_work(work, opened, pool, detects, occasion=occasion)
+        needed += () if opened is None else tuple(not_there(work, opened))
     return Plan(
         rows=tuple(rows),
         asked=shlex.join([str(suite), *narrowing.options()]),

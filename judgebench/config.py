@@ -556,7 +556,7 @@ class Panel(Section):
     """Judges whose verdicts are combined by a named rule; each of them also has its own board."""
 
     judges: list[str] = Field(min_length=2)
-    rule: Literal["majority", "mean"] = "majority"
+    rule: Literal["majority", "mean", "dawid_skene", "one_coin"] = "majority"
     min_valid: PositiveInt | None = Field(
         None, description="readable verdicts that are needed; more than half of the judges if unset"
     )
@@ -577,6 +577,27 @@ class Panel(Section):
         """How the panel is called on boards."""
         least = "" if self.min_valid is None else f";min_valid={self.min_valid}"
         return f"{PANEL}{self.rule}({','.join(self.judges)}{least})"
+
+
+class StopRule(Section):
+    """Judge models beside a baseline until it is decided which is better, and no further."""
+
+    baseline: str | None = Field(
+        None, description="the benchmark's, or the first of its models, if unset"
+    )
+    candidates: list[str] | None = Field(None, description="all other models if unset")
+    alpha: float = Field(0.05, gt=0, lt=0.5, description="shared by all candidates and judges")
+    open_ended: bool = Field(False, description="items may be added later: a higher limit")
+    covariates: bool = Field(
+        False, description="order items by difficulty and lengths, where they are known beforehand"
+    )
+
+    @field_validator("candidates")
+    @classmethod
+    def _some(cls, value: list[str] | None) -> list[str] | None:
+        if value is not None and (not value or _twice(value)):
+            raise ValueError(f"name candidates once each, at least one, not {value}")
+        return value
 
 
 class BenchmarkConfig(Section):
@@ -606,6 +627,9 @@ class BenchmarkConfig(Section):
         "seeded", description="who is shown first: drawn for each item, or both in turn"
     )
     panel: list[str] | Panel | None = Field(None, description="judges whose verdicts are combined")
+    stop_when_decided: StopRule | None = Field(
+        None, description="judge no more items than it takes to say which model is better"
+    )
     items: File | None = Field(None, description="own prompts: JSONL, CSV or Parquet")
     lm_eval_task: str | None = Field(
         None, description="a task of lm-eval, whose own metrics judge where 'judges' are not said"
@@ -980,6 +1004,14 @@ class Suite(Section):
         nobody: dict[str, Any] = {"judges": [], "panel": None, "labels": []}
         asked = [benchmark.model_copy(update=nobody) for benchmark in self.benchmarks]
         return self.model_copy(update={"benchmarks": asked})
+
+    def deciding_early(self) -> Suite:
+        """The suite with every benchmark judged until it is decided which model is better."""
+        benchmarks = [
+            b if b.stop_when_decided else b.model_copy(update={"stop_when_decided": StopRule()})
+            for b in self.benchmarks
+        ]
+        return self.model_copy(update={"benchmarks": benchmarks})
 
     def in_batches(self) -> Suite:
         """The suite with every provider that takes batches asked that way."""

@@ -24,6 +24,7 @@ from judgebench import keys
 from judgebench.errors import InputError
 from judgebench.exchange.pipeline import case_key, imported_judge, judgment_key
 from judgebench.execution.manifest import new_manifest
+from judgebench.metrics.sampling import drawn_cells, draws
 from judgebench.records import (
     HUMAN,
     WITHDRAWN,
@@ -262,6 +263,14 @@ def queue(
     seed = [asked.rater, asked.benchmark, asked.version, asked.opponent]
     random.Random(keys.content_key("label queue", seed)).shuffle(cells)
     return cells
+
+
+def drawn_for(store: Store, asked: LabelTask) -> frozenset[Cell] | None:
+    """What `judgebench labels export` drew last of what is asked; None where it drew nothing."""
+    against = None if asked.opponent is None else _id(asked.opponent)
+    every = draws(store, asked.benchmark, asked.version)
+    its = [draw for draw in every if draw["opponent"] == against]
+    return frozenset(drawn_cells(its[-1], asked.models)) or None if its else None
 
 
 def place_of(asked: LabelTask, cell: Cell) -> VerdictSlot:

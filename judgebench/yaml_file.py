@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -54,6 +56,13 @@ def read(path: Path) -> Written:
         raise ConfigError(f"{path}: there is no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
+    data, lines = _parsed(path, text)
+    return Written(path, deepcopy(data), lines)
+
+
+@lru_cache(maxsize=4)
+def _parsed(path: Path, text: str) -> tuple[Any, Mapping[Field, int]]:
+    """A run reads its suite three times over."""
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
@@ -67,7 +76,7 @@ def read(path: Path) -> Written:
         raise ConfigError(f"{path}: nested too deeply to be read") from None
     except ValueError as error:  # a date that does not exist, a number of thousands of digits
         raise ConfigError(f"{path}: a value cannot be read: {error}; put it in quotes") from None
-    return Written(path, data, lines)
+    return data, lines
 
 
 class _Loader(yaml.SafeLoader):

@@ -360,8 +360,8 @@ def error_texts() -> Iterator[Line]:
                 inner
                 for node in ast.walk(tree)
                 if isinstance(node, ast.ClassDef)
+                and {"Section", "Endpoint"} & set(map(name_called, node.bases))
                 for inner in ast.walk(node)
-                if {"Section", "Endpoint"} & set(map(name_called, node.bases))
             }
             for node in ast.walk(tree):
                 texts: list[str] = []

@@ -6,7 +6,8 @@ included.
 
 *A million verdicts*: the card of a judge with so many scores on 50 models, held against another
 with as many on the same answers (`perf/large_store.py` makes the store), in a process of its own,
-imports and all; the quickest of three, and the most memory.
+imports and all; the quickest of three, and the most memory. Seconds of a loaded machine mean
+little, those of its processor more.
 
 *Coverage*: items are drawn with replacement from a population that is taken as the truth, and
 counted is how often percentiles of a bootstrap over items hold its value. Alpha of all judges and
@@ -14,7 +15,7 @@ people, and how much a judge leans to its own family, are of the published verdi
 made up beside them (an answer that is wrongly accepted is longer on average); scores from 1 to 5 of
 two raters on 6 models and 400 items are made up.
 
-    python perf/judge_card.py                      # about five minutes of one core
+    python perf/judge_card.py                      # about four minutes of one core
     python perf/judge_card.py --trials 20 --verdicts 100000
 """
 
@@ -22,15 +23,14 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import large_store
@@ -99,27 +99,38 @@ def kappa_seconds(codes: NDArray[np.int64]) -> float:
     return min(took)
 
 
-def card_of_many(n: int) -> tuple[float, float, str]:
-    """Seconds, megabytes at the peak, and how many verdicts it says there are."""
+def card_of_many(url: str) -> tuple[float, float, float, str]:
+    """Seconds, those of the processor, megabytes at the peak, and how many verdicts it says."""
+    took: list[tuple[float, float, float]] = []
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    for _ in range(3):
+        began = time.perf_counter()
+        with subprocess.Popen(
+            [sys.executable, "-c", CARD, url], stdout=subprocess.PIPE, env=environment
+        ) as child:
+            out = child.stdout.read() if child.stdout else b""
+            _, status, used = os.wait4(child.pid, 0)
+            child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode:
+            sys.exit(f"the card ended with {child.returncode}")
+        cpu = used.ru_utime + used.ru_stime
+        took.append((time.perf_counter() - began, cpu, used.ru_maxrss * 1024 / 1e6))
+    seconds, cpus, mb = zip(*took, strict=True)
+    return min(seconds), min(cpus), max(mb), f"{int(out):,}"
+
+
+@contextmanager
+def made(url: str | None, n: int) -> Iterator[str]:
+    """A store with so many verdicts of each of two judges, or the one that is there."""
+    if url is not None:
+        yield url
+        return
     large_store.JUDGES = 2
     large_store.SMALL[:] = []
-    took: list[tuple[float, float]] = []
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/store.db"
         print(f"  {large_store.make(url, 4 * n, 0)}", flush=True)
-        environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-        for _ in range(3):
-            began = time.perf_counter()
-            with subprocess.Popen(
-                [sys.executable, "-c", CARD, url], stdout=subprocess.PIPE, env=environment
-            ) as child:
-                out = child.stdout.read() if child.stdout else b""
-                _, status, used = os.wait4(child.pid, 0)
-                child.returncode = os.waitstatus_to_exitcode(status)
-            if child.returncode:
-                sys.exit(f"the card ended with {child.returncode}")
-            took.append((time.perf_counter() - began, used.ru_maxrss * 1024 / 1e6))
-    return min(took)[0], max(mb for _, mb in took), f"{int(out):,}"
+        yield url
 
 
 def ratio(sums: Floats) -> Floats:
@@ -174,8 +185,9 @@ def coverage(added: Floats, of: Of, size: int, trials: int) -> tuple[float, floa
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--trials", type=int, default=1000)
+    parser.add_argument("--trials", type=int, default=400)
     parser.add_argument("--verdicts", type=int, default=1_000_000)
+    parser.add_argument("--made", help="a store that `perf/large_store.py` made before")
     given = parser.parse_args()
     print(f"{platform.platform()}, Python {platform.python_version()},"
           f" {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")  # fmt: skip
@@ -184,9 +196,11 @@ def main() -> None:
     print(f"kappa of {len(judges) - 1} judges on {codes[0].size:,} answers, 10,000 replicates:"
           f" {took:.2f} s (wanted: {KAPPA_S:g} s)", flush=True)  # fmt: skip
     print("card of a judge")
-    seconds, mb, n = card_of_many(given.verdicts)
-    print(f"  {n} readable verdicts on {large_store.MODELS} models: {seconds:.2f} s,"
-          f" {mb:.0f} MB (wanted: {CARD_S:g} s, {CARD_MB:g} MB)", flush=True)  # fmt: skip
+    with made(given.made, given.verdicts) as url:
+        seconds, cpu, mb, n = card_of_many(url)
+    print(f"  {n} readable verdicts on {large_store.MODELS} models: {seconds:.2f} s, {cpu:.2f} s of"
+          f" a processor, {mb:.0f} MB (wanted: {CARD_S:g} s, {CARD_MB:g} MB)",
+          flush=True)  # fmt: skip
     print(f"95 % intervals that hold the truth, of {given.trials:,} draws of so many items"
           " (mean width)")  # fmt: skip
     print(f"{'':<24}" + "".join(f"{size:>18}" for size in SIZES))
@@ -194,8 +208,6 @@ def main() -> None:
         cells = (coverage(added, of, size, given.trials) for size in SIZES)
         said = "".join(f"{100 * share:9.1f} ({width:.3f})" for share, width in cells)
         print(f"{name:<24}{said}", flush=True)
-    mine = resource.getrusage(resource.RUSAGE_SELF).ru_utime
-    print(json.dumps({"cpu_s": round(mine)}))
 
 
 if __name__ == "__main__":

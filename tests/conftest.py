@@ -25,12 +25,12 @@ from judgebench import registry
 from tests.places import in_memory
 from tests.warm import Warm, warmed
 
-# Generated data: a quarter of hypothesis' usual number every day, more where somebody asks (`make
+# Generated data: a seventh of hypothesis' usual number every day, more where somebody asks (`make
 # bench`). Nothing goes by the clock: the first example pays for importing scikit-learn or scipy.
 settings.register_profile(
     "daily",
     deadline=None,
-    max_examples=int(os.environ.get("JUDGEBENCH_EXAMPLES", "25")),
+    max_examples=int(os.environ.get("JUDGEBENCH_EXAMPLES", "15")),
     suppress_health_check=[
         HealthCheck.too_slow,
         HealthCheck.data_too_large,

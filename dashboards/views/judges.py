@@ -17,7 +17,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from judgebench import explore
 from judgebench.records import is_human
-from judgebench.reports.judge_card import CardMeasure, CardSection, section_table
+from judgebench.reports.judge_card import USES, CardMeasure, CardSection, section_tables
 
 PLACE = ("Judges", 55)
 
@@ -30,7 +30,7 @@ def body(shown: State, identity: DeltaGenerator) -> None:
     met = shown.soon(explore.met)
     judges = sorted(met.judges.values(), key=lambda name: (is_human(name), name))
     if not judges:
-        page.empty("Nobody has judged anything yet. A run, or an import, brings verdicts:")
+        page.empty("The store is empty, so that nobody has judged. A run fills it:")
         return
     left, right, _ = st.columns([3, 4, 5])
     with left:
@@ -45,16 +45,18 @@ def body(shown: State, identity: DeltaGenerator) -> None:
     card = shown.compute(explore.judge_card, judge, at or None)
     said = f"{card.judge} · {at or EVERYTHING}"
     identity.text(visible(said))
-    verdict(card.verdict, {one.believed for of in card.sections for one in of.decisions})
+    states = {one.believed for of in card.sections for one in of.decisions}
+    verdict(card.verdict, states | {"no" for of in card.sections if of.excluded})
     widgets.notes([visible(f"⚠ {warning}") for warning in card.warnings])
     for number, section in enumerate(card.sections):
         st.header(markdown_text.escaped(visible(f"{section.at}, {section.judge}")))
         panels(section, number)
         by_model(section, number)
-        st.subheader("All measures")
-        found = section_table(section)
-        st.text(visible(found.subtitle))
-        widgets.listed(found)
+        for found in section_tables(section):
+            st.subheader(markdown_text.escaped(visible(found.title)))
+            if found.subtitle:
+                st.text(visible(found.subtitle))
+            widgets.listed(found)
     page.offer("judge_card", lambda: [card.document()])
 
 
@@ -77,7 +79,7 @@ def panels(section: CardSection, number: int) -> None:
         if one.state == "failed" or (one.state == "unknown" and not one.estimate.undefined)
     ]
     told = [
-        *((f"{one.use}: {one.believed}", SIGNS[one.believed], one.because, "")
+        *((f"{one.use}: {one.believed}", SIGNS[one.believed], one.because, USES[one.use])
           for one in section.decisions),
         *((f"{one.title}: {one.state}", SIGNS[one.state], numbers(one), one.means)
           for one in doubted),
@@ -123,8 +125,7 @@ def by_model(section: CardSection, number: int) -> None:
             name=f"card {section.judge} {section.at} {number}",
         )
     st.caption(
-        "◆ orange: models that it is not to be believed on. Only kappas below 0.4 have an "
-        "interval here. Every measure: docs/judge-card.md."
+        "◆ orange: models that it is not to be believed on. docs/judge-card.md has every measure."
     )
 
 

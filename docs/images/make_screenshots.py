@@ -65,6 +65,7 @@ VIEWS = {
         showcase.PUBLISHED,
         query={"benchmark": "trivia_judging", "reference": "human", "shown": "Llama3-70B"},
     ),
+    "judges": View("judges", showcase.PUBLISHED, query={"judge": "GPT-4"}),
     "items": View("items", showcase.WRITTEN, TEXT, {"q": "planet"}),
     "honesty": View(
         "honesty",

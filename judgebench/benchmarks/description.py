@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -305,16 +306,20 @@ def read(folder: Path) -> Description:
     """The description in a folder."""
     file = folder / registry.BENCHMARK_FILE
     try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
+        description = _parsed(file, file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"{file}: cannot be read: {error}") from None
-    description = check(Description, data, file)
     if description.name != folder.name:
         raise ConfigError(
             f"{file}: name: {description.name!r} stands in the folder {folder.name!r}; "
             "they have to be equal"
         )
     return description
+
+
+@lru_cache(maxsize=64)
+def _parsed(file: Path, text: str) -> Description:
+    return check(Description, tomllib.loads(text), file)
 
 
 def split_version(name_at_version: str) -> tuple[str, str | None]:

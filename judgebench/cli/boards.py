@@ -56,7 +56,8 @@ ALPACA_EVAL = "alpaca-eval"
     "panels",
     multiple=True,
     metavar="JUDGES",
-    help="Also combine these judges: a,b,c or mean(a,b) or majority(a,b,c;min_valid=2).",
+    help="Also combine these judges: a,b,c or mean(a,b) or majority(a,b,c;min_valid=2), or "
+    "dawid_skene(a,b,c), one_coin(a,b,c): weighed by how often they are right.",
 )
 @click.option(
     "--length-control",
@@ -95,6 +96,19 @@ ALPACA_EVAL = "alpaca-eval"
     help="How a model here is called on a published board, where no name of it is there. "
     "Repeatable.",
 )
+@click.option(
+    "--corrected",
+    is_flag=True,
+    help="Also what people would say of all items, by their labels on a random sample of the "
+    "answers, and what those labels are worth.",
+)
+@click.option(
+    "--width",
+    type=float,
+    metavar="WIDTH",
+    help="Of --corrected: how many more labels make an interval this wide, in the metric's units.  "
+    "[default: a tenth of the scale]",
+)
 @level_option
 @click.option(
     "--bundle",
@@ -123,7 +137,8 @@ def leaderboard(
     The same store gives the same output, to the byte, in every format but that of a terminal.
 
     A panel's verdict is what most of its judges say (majority, the rule where none is written) or
-    their mean; more than half of the judges have to be readable, or as many as min_valid says.
+    their mean, or by dawid_skene and one_coin what is likeliest, judges weighed by how they agree;
+    more than half of the judges have to be readable, or as many as min_valid says.
     Panels that suites declared are shown without being asked for.
 
     Length-controlled win rates stand beside win rates where a calibration is for the judge and the
@@ -148,6 +163,12 @@ def leaderboard(
     sampling, or imported under its name); any other judge's scores stand beside them. Models are
     known by their names, whatever their case and hyphens.
 
+    --corrected sets beside each judge's number what people would say (PPI++): the judge on all
+    items, corrected by people's labels on a sample that was drawn with known probabilities, as
+    `judgebench labels export` draws it; their labels alone; and the judge's rate corrected by its
+    error rates (Rogan and Gladen). Without a random sample there is no interval.
+    docs/correcting.md.
+
     --bundle writes a file with which others compute every cell again: the boards, and the verdicts,
     answers and questions that they rest on. What judges wrote besides and what was spent stay here.
 
@@ -165,6 +186,7 @@ def leaderboard(
       judgebench leaderboard mixeval_hard --published --published-as sft-3=LLaMA-3-8B-Instruct
       judgebench leaderboard alignbench@1.0 --published --format csv
       judgebench leaderboard alpaca_eval --bundle board.zip
+      judgebench leaderboard support --corrected --width 0.06
     """
     from judgebench.reports.disk_cache import kept
 
@@ -248,6 +270,17 @@ def _say_what_is_not_in_it(boards: Sequence[Board]) -> None:
     show_default=True,
     help="Also so many of the items that decided each test.",
 )
+@click.option(
+    "--corrected",
+    is_flag=True,
+    help="Compare them as people would: judges' verdicts corrected by people's labels on a random "
+    "sample of the answers (PPI++).",
+)
+@click.option(
+    "--stop-when-decided",
+    is_flag=True,
+    help="Also where judging in a random order would have stopped, and what that would have saved.",
+)
 @level_option
 def compare(first: str, second: str, show_flips: int, store: str, **asked: Any) -> Document:
     """Whether MODEL_A is better or worse than MODEL_B, on the items that both were judged on.
@@ -263,6 +296,10 @@ def compare(first: str, second: str, show_flips: int, store: str, **asked: Any) 
     many more items would decide it. A decision that missing verdicts could turn, all at their worst
     or all at their best, is undecided too.
 
+    Where judging stopped early (`judgebench run --stop-when-decided`), the decision is that of its
+    plan, and the difference that of the items until then, with a repeated confidence interval.
+    --stop-when-decided says of stored verdicts where it would have stopped: docs/deciding-early.md.
+
     The verdict is 'better' where some benchmark says so and none the contrary. A judge that was
     served by other models, and answers that other software generated, are noted. Of several models
     of one name the newest is meant, and as MODEL_B of the same name the one before it.
@@ -274,6 +311,7 @@ def compare(first: str, second: str, show_flips: int, store: str, **asked: Any) 
       judgebench compare sft dpo alignbench --judge gpt-4o --by category
       judgebench compare sft dpo --level 0.99 --format json
       judgebench compare sft dpo alpaca_eval --metric win_rate --metric length_controlled_win_rate
+      judgebench compare sft dpo support --corrected
 
     Exit code 0 whatever is found; `judgebench gate` is for CI.
     """

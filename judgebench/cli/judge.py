@@ -131,14 +131,16 @@ def _prompt_options(command: Command) -> Command:
 
 
 class _Judge(click.Command):
-    """``judge try`` is a command of its own; a file that is called so is ``./try``."""
+    """``judge try`` and ``judge replace`` are commands; a file that is called so is ``./try``."""
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
     ) -> click.Context:
-        if args[:1] == ["try"]:
-            command = with_include_path(try_command)
-            return command.make_context(f"{info_name} try", args[1:], parent, **extra)
+        if args and args[0] in ("try", "replace"):
+            from judgebench.cli.rejudge import replace_command
+
+            command = with_include_path(try_command if args[0] == "try" else replace_command)
+            return command.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
 
 
@@ -177,7 +179,8 @@ def command(
     of --benchmark, whose version is the hash of the questions. Keys come from OPENAI_API_KEY and
     ANTHROPIC_API_KEY. Panels and other ways of judging take a suite.
 
-    `judgebench judge try` shows what would be asked, and what is read from the replies.
+    `judgebench judge try` shows what would be asked, and what is read from the replies;
+    `judgebench judge replace OLD NEW` has another judge judge every baseline.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""``judgebench labels``: answers drawn for people, their labels back, and what comes of them."""
+"""``judgebench labels`` and ``judge-sweep``: answers drawn for people, and what comes of labels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from judgebench.cli.options import level_option, report, store_option
+import judgebench
+from judgebench.cli.options import judges_option, level_option, report, store_option
 from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
@@ -150,3 +151,110 @@ def label_report(benchmark: str, **asked: Any) -> Document:
     from judgebench.label_files import judged_by_people
 
     return judged_by_people(benchmark, **asked).document()
+
+
+def _costs(
+    _ctx: click.Context, _option: click.Parameter, said: tuple[str, ...]
+) -> dict[str, float]:
+    found = {}
+    for one in said:
+        name, _, amount = one.rpartition("=")
+        try:
+            found[name] = float(amount)
+        except ValueError:
+            raise click.UsageError(f"--cost is written JUDGE=USD, not {one!r}") from None
+        if not name or not found[name] >= 0.0:
+            raise click.UsageError(f"--cost is written JUDGE=USD, not {one!r}")
+    return found
+
+
+@report("judge-sweep")
+@click.argument("benchmark")
+@click.option(
+    "--suite",
+    type=click.Path(path_type=Path),
+    metavar="SUITE.yaml",
+    help="Ask its judges.  [default: nobody is asked, what the store has is replayed]",
+)
+@judges_option
+@click.option(
+    "--panel", "panels", multiple=True, metavar="A,B,C", help="Also this majority. Repeatable."
+)
+@click.option(
+    "--prompt",
+    "prompts",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="With --suite: each judge with this prompt of one's own. Repeatable.",
+)
+@click.option(
+    "--temperature",
+    "temperatures",
+    multiple=True,
+    type=click.FloatRange(min=0.0),
+    metavar="T",
+    help="With --suite: each judge at this temperature. Repeatable.",
+)
+@click.option(
+    "--read",
+    "readers",
+    multiple=True,
+    metavar="HOW",
+    help="With --prompt: how a verdict is found in a reply, as brackets or first_word. Repeatable.",
+)
+@click.option(
+    "--reference",
+    metavar="JUDGE",
+    help="Whom to agree with.  [default: people]  Another judge is no truth: then nothing is "
+    "picked, and the table says how alike judges are.",
+)
+@kind_option
+@click.option(
+    "--cost",
+    "costs",
+    multiple=True,
+    metavar="JUDGE=USD",
+    callback=_costs,
+    help="What a verdict of it costs. Repeatable.  [default: what is on record, else billions of "
+    "parameters]",
+)
+@click.option(
+    "--margin",
+    type=click.FloatRange(0.0, 1.0),
+    default=0.05,
+    show_default=True,
+    help="How far below the best kappa is good enough.",
+)
+@click.option(
+    "--budget",
+    type=click.FloatRange(0.0, 1.0, min_open=True),
+    default=1.0,
+    show_default=True,
+    metavar="SHARE",
+    help="Of the verdicts of all judges on all labelled answers, so many at most.",
+)
+@click.option(
+    "--max-cost",
+    type=click.FloatRange(min=0),
+    metavar="USD",
+    help="What may be spent. Without it nobody is asked who costs money.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the order of answers.")
+@level_option
+def judge_sweep(benchmark: str, **asked: Any) -> Document:
+    """Find the cheapest judge that agrees with people on BENCHMARK nearly as well as the best.
+
+    Judges are held against labels on a growing part of the answers, in random order. Whoever is
+    surely worse than the best of those left, and no cheaper or estimated to be more than --margin
+    below it, is asked no more. The error over all looks and judges is one less --level. The table
+    says what each costs, its kappa, how far it is below the best with the interval that decided,
+    and on how many answers it was asked; last come the suite's lines.
+
+    \b
+    Examples:
+      judgebench judge-sweep trivia_judging --budget 0.33
+      judgebench judge-sweep support --suite s.yaml --temperature 0 --temperature 1 --max-cost 2
+      judgebench judge-sweep support --panel small,medium,other --cost small=0.0001
+    """
+    return judgebench.api.judge_sweep(benchmark, **asked).document()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import judgebench
-from judgebench.cli.options import check_outputs, report_options, show, suite_store_option
+from judgebench.cli.options import Command, check_outputs, report_options, show, suite_store_option
 from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
@@ -98,6 +98,72 @@ def probe(form: str, outputs: Sequence[Path], **asked: Any) -> int:
     Exit codes: 75 where a question failed; else as `judgebench run`.
     """
     return _carried_out(judgebench.probe, form, outputs, asked)
+
+
+def _two_judges(command: Command) -> Command:
+    """Where two judges are found, and what asking the new one may take."""
+    benchmark = click.option(
+        "--benchmark", metavar="NAME", help="Of which benchmark.  [default: OLD's first]"
+    )
+    for option in (suite_store_option, report_options, _BASE_URL, _PLAN, _MAX_COST, _SUITE):
+        command = option(command)
+    return benchmark(command)
+
+
+@click.command("rejudge")
+@click.option("--judge", required=True, metavar="NEW", help="Of the suite, or PROVIDER/MODEL.")
+@click.option("--against", required=True, metavar="OLD", help="Whose verdicts are held against.")
+@click.option(
+    "--pilot",
+    type=click.IntRange(min=2),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="So many answers, drawn from each model in turn.",
+)
+@_SEED
+@_two_judges
+def rejudge(form: str, outputs: Sequence[Path], **asked: Any) -> int:
+    """Have NEW judge a random part of what OLD has judged, and say what would change.
+
+    How many verdicts flip, kappa between the two and with people, how far scores move, which ranks
+    and which gates between two models would change, and what all of it would cost, from what the
+    pilot cost. A bridge leads from old scores to new, with what it is off by for a model that it
+    was not fitted on.
+
+    NEW as PROVIDER/MODEL judges as OLD does, with the same prompt. Its verdicts are ordinary ones:
+    a run with NEW asks only about the rest. Who costs money is asked with --max-cost alone.
+
+    \b
+    Examples:
+      judgebench rejudge --judge openai/gpt-5-mini --against gpt-4-turbo --plan
+      judgebench rejudge --judge gpt-5 --against gpt-4 --suite nightly.yaml --max-cost 2
+      judgebench judge replace gpt-4 gpt-5 --suite nightly.yaml --max-cost 5
+
+    Exit codes: 75 where a question failed; else as `judgebench run`.
+    """
+    return _carried_out(judgebench.rejudge, form, outputs, asked)
+
+
+@click.command("replace", short_help="Have a new judge judge every baseline.")
+@click.argument("old")
+@click.argument("new")
+@_two_judges
+def replace_command(form: str, outputs: Sequence[Path], **asked: Any) -> int:
+    """Have NEW judge every baseline that OLD has judged, so that gates go on with NEW.
+
+    Each name of `judgebench baseline list` on the benchmark is set anew, to the same model as NEW
+    judged it. From then on boards and nights of either judge say where the break is, and how old
+    scores lead to new ones where NEW has judged enough beside (see `judgebench rejudge`).
+
+    \b
+    Examples:
+      judgebench judge replace gpt-4 gpt-5 --suite nightly.yaml --plan
+      judgebench judge replace gpt-4 gpt-5 --suite nightly.yaml --max-cost 5
+
+    Exit codes: 75 where a question failed, and then no baseline is set; else as `judgebench run`.
+    """
+    return _carried_out(judgebench.api.replace_judge, form, outputs, asked)
 
 
 def _carried_out(

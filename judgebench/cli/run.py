@@ -42,7 +42,7 @@ LIMITS = {
 
 ASKS_MORE = (
     *("batch", "refresh_anchors", "stack_anchors", "again"),
-    *("models", "judges", "limit", "shard", "executor"),
+    *("models", "judges", "limit", "shard", "executor", "stop_when_decided"),
 )
 """Options that `--confirm` has no use for."""
 
@@ -105,6 +105,12 @@ def limit_options(command: Command) -> Command:
     f"than its answers came from ({STACK_ANCHORS} if no N is said).",
 )
 @click.option(
+    "--stop-when-decided",
+    is_flag=True,
+    help="Judge no more items than it takes to say whether each model is better or worse than the "
+    "benchmark's baseline, or the first model; see docs/deciding-early.md.",
+)
+@click.option(
     "--metrics-port",
     type=click.IntRange(0, 65535),
     metavar="PORT",
@@ -153,6 +159,10 @@ def command(suite: Path, store: str | None, quiet: bool, gate: Path | None, **gi
     runs keep the verdicts that they had, and later ones use the new ones and do not ask again. What
     was interrupted, or failed in part, goes on with the same command.
 
+    With --stop-when-decided (or stop_when_decided: {baseline: …, candidates: […]} at a benchmark of
+    SUITE) items are judged in a random order and no further than the comparison needs; what was
+    saved is said at the end. A later run without it judges the rest.
+
     What is printed at the end are the boards of all that SUITE asks for, what the confidences are
     worth that its models have in their answers, and where people have labelled, how judges agree
     with them (not in csv, which has the boards only). Of benchmarks without judges it says how many
@@ -200,7 +210,7 @@ def command(suite: Path, store: str | None, quiet: bool, gate: Path | None, **gi
 
 def hand_over(suite: Path, store: str | None, given: dict[str, Any], *, quiet: bool) -> int:
     """Have Slurm carry a suite out; say what was handed over, and how to watch it."""
-    here = ("refresh_anchors", "stack_anchors", "again", "metrics_port")
+    here = ("refresh_anchors", "stack_anchors", "again", "metrics_port", "stop_when_decided")
     said = {name: given.pop(name) for name in here}
     if asked := [name for name, its in said.items() if its or (its == 0 and its is not False)]:
         option = f"--{asked[0].replace('_', '-')}"
@@ -283,7 +293,7 @@ def finish(
 
     for warning in outcome.warnings:
         say(f"warning: {warning}")
-    for note in outcome.notes():
+    for note in [*outcome.notes(), *outcome.decided]:
         say(note)
     if outputs or not quiet:
         document = judgebench.api.run_boards(outcome, store=url).document()

@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -71,56 +70,47 @@ def read_judgebench_pairs(
 
 
 def _pairs(path: Path, benchmark: str, version: str | None) -> Iterator[VerdictRow]:
-    judge = None
+    model = None
     for row in each_row(path, ("pair_id", "judgments")):
         games = row.values["judgments"]
         if not isinstance(games, list) or len(games) not in (1, 2):
             raise row.wrong("judgments", "one judgment or two, in both orders, have to stand here")
-        judge = next(filter(None, (_judge(row, game) for game in games)), judge)
-        if judge is None:
+        read = [_game(row, game) for game in games]
+        model = next((said for said, _, _ in read if said), model)
+        if model is None:
             raise row.wrong("judgments", "none says its judge_model, and no line before does")
+        prompt = row.optional_text("judge_name")
         whose = VERSIONS.get(str(row.values.get("response_model")))
-        for order, game in zip(_ORDERS, games, strict=False):
+        for order, (_, verdict, reply) in zip(_ORDERS, read, strict=False):
             where = VerdictAt(
                 benchmark=benchmark,
                 version=version or whose or default_version(benchmark),
                 item_id=name(row, "pair_id"),
                 model=FIRST,
-                judge=judge,
+                judge=model if prompt in (None, _REWARD) else f"{model} ({prompt})",
                 opponent=SECOND,
                 order=order,
             )
-            yield row_of(row, where, _decision(row, game), _reply(game))
+            yield row_of(row, where, verdict, reply)
 
 
-def _judge(row: Row, game: Any) -> str | None:
-    said = _judgment(game)
-    if not isinstance(said, Mapping) or said.get("judge_model") is None:
-        return None
-    model = judge_name(Row(row.where, {"judge": said["judge_model"]}))
-    prompt = row.optional_text("judge_name")
-    return model if prompt in (None, _REWARD) else f"{model} ({prompt})"
-
-
-def _judgment(game: Any) -> Any:
-    return game.get("judgment") if isinstance(game, Mapping) else None
-
-
-def _decision(row: Row, game: Any) -> Verdict:
+def _game(row: Row, game: Any) -> tuple[str | None, Verdict, Reply | None]:
+    """Who judged, where it is said, what, and in which words."""
     if game is None:
-        return Unreadable(reason=NO_JUDGMENT)
-    said = game.get("decision") if isinstance(game, Mapping) else game
-    if said is None:
-        return Unreadable(reason=NO_DECISION)
-    if not isinstance(said, str) or said not in DECISIONS:
-        raise row.wrong("judgments", unknown_name("decision", str(said), DECISIONS))
-    return DECISIONS[said]
-
-
-def _reply(game: Any) -> Reply | None:
-    said = _judgment(game)
-    text = said.get("response") if isinstance(said, Mapping) else said
-    return Reply(text=text) if isinstance(text, str) and text else None
+        return None, Unreadable(reason=NO_JUDGMENT), None
+    if not isinstance(game, Mapping):
+        raise row.wrong("judgments", f"an object or null stands for one, not {game!r:.60}")
+    said, decision = game.get("judgment"), game.get("decision")
+    about = said if isinstance(said, Mapping) else {"response": said}  # older ones are the reply
+    named = about.get("judge_model")
+    model = judge_name(Row(row.where, {"judge": named})) if named is not None else None
+    text = about.get("response")
+    reply = Reply(text=text) if isinstance(text, str) and text else None
+    if decision is None:
+        return model, Unreadable(reason=NO_DECISION), reply
+    if str(decision) not in DECISIONS:
+        raise row.wrong("judgments", unknown_name("decision", str(decision), DECISIONS))
+    return model, DECISIONS[decision], reply
 
 
 # RewardBench --------------------------------------------------------------------------------------
@@ -216,9 +206,8 @@ def _best(row: Row, at: At, judge: str | None) -> Iterator[VerdictRow]:
     scores, right = row.values["scores"], row.whole("num_correct", 1)
     if not isinstance(scores, list) or not 0 < right < len(scores):
         raise row.wrong("scores", f"more than num_correct ({right}) scores have to stand here")
-    numbers = ((CHOSEN, n) for n in range(1, right + 1)), ((REJECTED, n) for n in count(1))
-    called = (f"{side}_{n}" for sides in numbers for side, n in sides)
-    for model, said in zip(called, scores, strict=False):
+    for n, said in enumerate(scores):
+        model = f"{CHOSEN}_{n + 1}" if n < right else f"{REJECTED}_{n - right + 1}"
         value = said[0] if isinstance(said, list) and len(said) == 1 else said
         number = Row(row.where, {"scores": value}).number("scores")
         verdict = Score(value=number, low=-math.inf, high=math.inf)

@@ -57,6 +57,7 @@ from judgebench.execution.manifest import (
     ProgressRecorder,
     RunCounts,
     under_way,
+    where,
 )
 from judgebench.execution.plan import (
     Answers,
@@ -68,7 +69,14 @@ from judgebench.execution.plan import (
 )
 from judgebench.execution.pool import ProviderPool, groups, needs_the_machine
 from judgebench.execution.recheck import Anchors, Unconfirmed, calls_to_confirm, judge_to_confirm
-from judgebench.execution.resolve import Candidate, JudgeAssignment, ResolvedSuite
+from judgebench.execution.resolve import (
+    Candidate,
+    JudgeAssignment,
+    ResolvedSuite,
+    stops_early,
+)
+from judgebench.execution.sequential import EarlyStop, plan_of
+from judgebench.metrics.sequential import PLANS
 from judgebench.plain_text import counted
 from judgebench.protocols import Claimant, Progress, Provider, Waiting, Writer
 from judgebench.providers.base import WindingDownError
@@ -118,6 +126,14 @@ RESERVE = 4 << 20
 
 RESERVE_OF_A_CALL = 256 << 10
 """And for each call that may be under way: its reply and its verdict, in two commits."""
+
+
+PAUSE_S = 0.05
+"""Until it is looked again what comes next, where that hangs on what is under way."""
+
+
+def pause(_: Writer) -> None:
+    """What stands among calls where what comes next hangs on what is under way."""
 
 
 class Call(Protocol):
@@ -206,7 +222,8 @@ class WorkQueue:
     ``calls`` come some at a time, as slots are free, so that planning needs no memory for all of
     them; among them stands what is written on the way, since the store has its verdict already.
     ``there`` says which of some calls the store has the result of by now; ``collects``, that
-    questions are put together for a batch, which is sent at the end.
+    questions are put together for a batch, which is sent at the end. ``ended`` is told of every
+    call that has ended, or waits in a batch.
     """
 
     name: str
@@ -215,6 +232,7 @@ class WorkQueue:
     slots: int = 1
     there: Callable[[Sequence[Any]], Sequence[bool]] | None = None
     collects: bool = False
+    ended: Callable[[bytes, bool], object] = lambda key, waits: None
     counts: RunCounts = field(default_factory=RunCounts)
     under_way: dict[int, tuple[float, Call]] = field(default_factory=dict)
     _stage: _Stage = field(init=False)
@@ -289,7 +307,9 @@ class WorkQueue:
                 if self._ready:
                     return self._ready.popleft()
                 while not self._planned and (found := next(self._rest, None)) is not None:
-                    if callable(found):
+                    if found is pause:
+                        await asyncio.sleep(PAUSE_S)
+                    elif callable(found):
                         await keep(self._stage.store, found)
                     else:
                         self._planned.extend(found)
@@ -318,6 +338,7 @@ class WorkQueue:
             if is_there:
                 await keep(self._stage.store, partial(call.reuse, run_id=self._stage.run_id))
                 self.counts.reused += 1
+                self.ended(call.key, False)
                 self._stage.progress.advance()
                 if call.key in won:
                     claimed.finish(call)
@@ -359,6 +380,7 @@ class WorkQueue:
             self.counts.stop(str(error))
         except DeferredError:
             self.counts.waiting += 1
+            self.ended(call.key, True)
             self._stage.progress.advance(waiting=True)
             return not self.collects
         except JudgebenchError:  # the store cannot be written, say: nothing more can be kept
@@ -371,6 +393,7 @@ class WorkQueue:
             self.counts.unreadable += not readable  # not in one line: others count while this waits
             self._failed_in_a_row = self._bugs_in_a_row = 0
             self.counts.done += 1
+            self.ended(call.key, False)
             self._stage.progress.advance()
         return True
 
@@ -431,6 +454,7 @@ class WorkQueue:
             )
             await keep(self._stage.store, methodcaller("put_failure", failure))
         self.counts.failed += 1
+        self.ended(call.key, False)
         self.counts.failures[kind] = self.counts.failures.get(kind, 0) + 1
         self.counts.reasons.setdefault(kind, message)
         self._stage.progress.advance(failed=kind)
@@ -732,10 +756,12 @@ def evaluate(
         anchors = Anchors(store, work.assignments, occasion) if occasion else None
         began = time.monotonic()
         answers = run.answer(stack_anchors)
+        run.begin_plans(answers)
         outcome.seconds["answers"] = time.monotonic() - began
         began = time.monotonic()
         for assignments in groups(work.assignments, side_by_side=pool.side_by_side):
             run.judge(assignments, answers, anchors)
+        run.end_plans()
         if anchors is not None:
             outcome.warnings += anchors.warnings
         outcome.seconds["judging"] = time.monotonic() - began
@@ -809,6 +835,54 @@ class Run:
         self.store = store
         self.progress = ProgressRecorder(progress, store, outcome.manifest, gpus=outcome.gpus)
         self.pool = pool
+        self.plans: dict[str, EarlyStop] = {}
+        self._pending: set[bytes] = set()
+        self._deferred: set[bytes] = set()
+
+    def begin_plans(self, answers: Sequence[Answers]) -> None:
+        """Say how judges judge that stop when it is decided, before anything is judged."""
+        planned = list(filter(stops_early, self.outcome.work.assignments))
+        for one in planned:
+            judges = sum(other.asked is one.asked for other in planned)
+            seed = self.outcome.work.suite.seed
+            self.plans[where(one)] = EarlyStop(
+                plan=plan_of(one, answers, judges, seed, self.store),
+                assignment=one,
+                store=self.store,
+                run_id=self.outcome.manifest.id,
+                pending=self._pending,
+                deferred=self._deferred,
+                slots=self.pool.slots(one.config),
+                collects=one.config is not None and one.config.batch,
+            )
+        self._keep_plans({})
+
+    def end_plans(self) -> None:
+        """Say what they have come to."""
+        names = {c.key.hex()[:12]: c.name for c in self.outcome.work.candidates}
+        ended = {}
+        for name, one in self.plans.items():
+            ended[name], said = one.end(names)
+            self.outcome.decided += said
+        self._keep_plans(ended)
+
+    def _keep_plans(self, ended: Mapping[str, JsonObject]) -> None:
+        if not self.plans:
+            return
+        plans = {
+            name: one.plan.as_json() | {"ended": ended.get(name, {})}
+            for name, one in self.plans.items()
+        }
+        manifest = self.outcome.manifest
+        manifest = replace(manifest, configuration={**manifest.configuration, PLANS: plans})
+        self.outcome.manifest = self.progress.manifest = manifest
+        self.store.update_run(manifest)
+
+    def _call_ended(self, key: bytes, waits: bool) -> None:
+        if waits:
+            self._deferred.add(key)
+        else:
+            self._pending.discard(key)
 
     def answer(self, stack_anchors: int | None) -> list[Answers]:
         """What the candidates answer; what could not be had is recorded.
@@ -887,7 +961,9 @@ class Run:
         """What one judge still has to judge, as it is taken; what is known is used on the way."""
         run_id = self.outcome.manifest.id
         for assignment in assignments:
-            for some in judge_calls(assignment, answers, self.store.judged):
+            early = self.plans.get(where(assignment))
+            parts = None if early is None else early.parts
+            for some in judge_calls(assignment, answers, self.store.judged, parts):
                 uses = [
                     RunVerdict(run_id=run_id, place=place, judgment_key=key)
                     for key, places in some.known.items()
@@ -898,6 +974,10 @@ class Run:
                 self.progress.advance(some.places - len(some.calls))
                 if uses:
                     yield methodcaller("put_uses", uses)
+                if early is not None:
+                    early.give(some.calls)
+                    if not some.places:
+                        yield pause
                 yield some.calls
 
     def queue(
@@ -918,6 +998,7 @@ class Run:
             slots=self.pool.slots(config),
             there=there or self._judged,
             collects=config is not None and config.batch,
+            ended=self._call_ended,
         )
 
     def _judged(self, calls: Sequence[Call]) -> list[bool]:

@@ -186,9 +186,10 @@ class Outcome:
     ``answering`` and ``judging`` tell what came of those who were asked, by the name of the model
     or judge; ``generated`` and ``not_generated`` are about local models alone. ``misconfigured``
     says that one of those could not be started as the suite says. ``unread`` are the judges that
-    cannot be read, whenever they were asked: it is known when the run has ended. ``speed`` are the
-    tokens that local models wrote, the seconds that it took without loading them, and tokens a
-    second; ``gpus`` says what the GPUs of this machine do.
+    cannot be read, whenever they were asked: it is known when the run has ended. ``decided`` is
+    what came of judging no further than it takes to decide. ``speed`` are the tokens that local
+    models wrote, the seconds that it took without loading them, and tokens a second; ``gpus`` says
+    what the GPUs of this machine do.
     """
 
     manifest: RunManifest
@@ -205,6 +206,7 @@ class Outcome:
     misconfigured: bool = False
     unread: list[Unread] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    decided: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     speed: dict[str, dict[str, float]] = field(default_factory=dict)
     gpus: Callable[[], list[dict[str, float]]] = list
@@ -330,7 +332,9 @@ def under_way(
             ended = outcome.judging if state == "done" else {}
             outcome.manifest = replace(
                 outcome.manifest,
-                configuration=_with_rechecked(manifest.configuration, work.assignments, ended),
+                configuration=_with_rechecked(
+                    outcome.manifest.configuration, work.assignments, ended
+                ),
                 ended=time.time(),
                 state=state,
                 counts=outcome.counts(),
@@ -525,12 +529,12 @@ def with_rechecks(
             raise UsageError(f"--again: {name} asks nobody, so it would say the same")
     earlier: dict[str, dict[str, bool]] = {}  # by judge and benchmark, the newest last
     for run in runs:
-        for where, told in run.configuration.get(RECHECKED, {}).items():
-            earlier.setdefault(where, {})[told["occasion"]] = told["finished"]
+        for place, told in run.configuration.get(RECHECKED, {}).items():
+            earlier.setdefault(place, {})[told["occasion"]] = told["finished"]
     now = f"{RECHECKED} {_stamp(time.time())}-{secrets.token_hex(3)}"
     assignments, notes = [], []
     for assignment in work.assignments:
-        finished = earlier.get(_where(assignment), {})
+        finished = earlier.get(where(assignment), {})
         assignment = replace(assignment, rechecks=tuple(reversed(finished)))
         if {assignment.name, assignment.title} & set(again):
             unfinished = [last for last in assignment.rechecks[:1] if not finished[last]]
@@ -561,11 +565,12 @@ def _with_rechecked(
             finished = counts is not None and not (
                 counts.failed or counts.waiting or counts.stopped is not None
             )
-            told[_where(assignment)] = {"occasion": assignment.recheck, "finished": finished}
+            told[where(assignment)] = {"occasion": assignment.recheck, "finished": finished}
     return {**configuration, RECHECKED: told} if told else configuration
 
 
-def _where(assignment: JudgeAssignment) -> str:
+def where(assignment: JudgeAssignment) -> str:
+    """What a manifest calls a judge on a benchmark."""
     benchmark = assignment.asked.benchmark
     return f"{assignment.key.hex()[:12]} {benchmark.name}@{benchmark.version}"
 

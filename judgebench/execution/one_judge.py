@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from judgebench import registry
 from judgebench.benchmarks.own_prompts import Question, own_benchmark
@@ -33,8 +34,9 @@ from judgebench.execution.resolve import (
     check_provider,
     resolved_benchmark,
 )
-from judgebench.protocols import Progress
-from judgebench.records import Item, JsonObject, ModelSpec, Response, VerdictSlot
+from judgebench.plain_text import counted, dollars
+from judgebench.protocols import NoProgress, Progress
+from judgebench.records import Item, JsonObject, ModelSpec, Response, RunManifest, VerdictSlot
 from judgebench.store import Store
 from judgebench.yaml_file import Written, expanded
 
@@ -118,21 +120,23 @@ def section_of(
         return JudgedSection(
             suite=found, written=raw_suite(suite), asked=resolved_benchmark(config)
         )
-    known: set[str] = set()
-    for run in sorted(store.runs(), key=lambda one: -one.started):
-        listed = run.configuration.get("benchmarks") or ()
-        names = {str(one["name"]) for one in run.configuration.get("judges") or ()}
-        names |= {name for one in listed for name in one.get("judges") or ()}
-        known |= names
-        about = {str(one["name"]) for one in listed}
-        if judge in names and (benchmark is None or benchmark.partition("@")[0] in about):
-            break
-    else:
+    wanted = None if benchmark is None else benchmark.partition("@")[0]
+    fits = [
+        (run, _judges_in(run))
+        for run in sorted(store.runs(), key=lambda one: -one.started)
+        if any(wanted in (None, one["name"]) for one in run.configuration.get("benchmarks") or ())
+    ]
+    having = [run for run, names in fits if judge in names]
+    if not having and "/" in judge:  # PROVIDER/MODEL, which judges as is usual there
+        having = [run for run, _ in fits]
+    if not having:
         at = "" if benchmark is None else f" on {benchmark}"
+        known = {name for _, names in fits for name in names}
         raise UsageError(
             f"no run of {store.name} says how {judge} is asked{at}: "
             f"{unknown_name('judge', judge, known)}; --suite SUITE.yaml has it said"
         )
+    run = having[0]
     source = Path(f"the suite of run {run.id}")
     written = {name: said for name, said in run.configuration.items() if name in Suite.model_fields}
     try:
@@ -148,6 +152,13 @@ def section_of(
     return JudgedSection(suite=found, written=written, asked=asked)
 
 
+def _judges_in(run: RunManifest) -> set[str]:
+    """Names of the judges of a run, also of those that are used by their way of judging."""
+    sections = run.configuration.get("benchmarks") or ()
+    named = (str(one["name"]) for one in run.configuration.get("judges") or ())
+    return {*named, *(name for one in sections for name in one.get("judges") or ())}
+
+
 def _section(suite: Suite, judge: str, benchmark: str | None) -> BenchmarkConfig:
     if benchmark is not None:
         for one in suite.benchmarks:
@@ -160,7 +171,10 @@ def _section(suite: Suite, judge: str, benchmark: str | None) -> BenchmarkConfig
 
 def _of_store(store: Store, config: BenchmarkConfig, data_sha: str) -> ResolvedBenchmark:
     """Own prompts as an earlier run asked them."""
-    version = next(v for n, v in store.benchmarks() if n == config.name and data_sha.startswith(v))
+    held = (v for n, v in store.benchmarks() if n == config.name and data_sha.startswith(v))
+    version = next(held, None)
+    if version is None:
+        raise ConfigError(f"{store.name} does not hold the questions of {config.name}")
     questions = tuple(
         Question(
             id=item.id,
@@ -179,20 +193,30 @@ def _of_store(store: Store, config: BenchmarkConfig, data_sha: str) -> ResolvedB
 # answers ------------------------------------------------------------------------------------------
 
 
-def stored_answers(store: Store, place: VerdictSlot) -> tuple[Response, Response | None] | None:
-    """The newest answer at a place, and the opponent's; None where one is not in the store."""
-    found: list[Response | None] = []
-    for model in (place.model_key, place.opponent_key):
-        if model is None:
-            found.append(None)
-            continue
-        answers = store.answers_to(place.benchmark, place.version, model, [place.item_id])
-        same = [one for one in answers if one.sample == place.sample]
-        if not same:
-            return None
-        found.append(same[0])
-    first, opponent = found
-    return None if first is None else (first, opponent)
+def stored_answers(
+    store: Store, places: Sequence[VerdictSlot]
+) -> dict[VerdictSlot, tuple[Response, Response | None]]:
+    """The newest answer at each place, and the opponent's; without those that are not there.
+
+    Places are of one benchmark.
+    """
+    wanted: dict[bytes, set[str]] = {}
+    for place in places:
+        for model in (place.model_key, place.opponent_key):
+            if model is not None:
+                wanted.setdefault(model, set()).add(place.item_id)
+    newest: dict[tuple[bytes | None, str, int], Response] = {}
+    for model, ids in wanted.items():
+        at = places[0]
+        for one in reversed(store.answers_to(at.benchmark, at.version, model, ids)):
+            newest[model, one.item_id, one.sample] = one
+    found: dict[VerdictSlot, tuple[Response, Response | None]] = {}
+    for place in places:
+        own = newest.get((place.model_key, place.item_id, place.sample))
+        other = newest.get((place.opponent_key, place.item_id, place.sample))
+        if own is not None and (other is not None or place.opponent_key is None):
+            found[place] = own, other
+    return found
 
 
 # asking -------------------------------------------------------------------------------------------
@@ -207,15 +231,6 @@ class Material:
     responses: dict[bytes, Response] = field(default_factory=dict)
 
 
-def not_judged(calls: Calls, store: Store) -> Calls:
-    """What the store has no judgment of."""
-    return [
-        (judge, [one for one in own if one.key not in known])
-        for judge, own in calls
-        for known in [store.judged([one.key for one in own])]
-    ]
-
-
 def price_of_calls(
     section: JudgedSection, store: Store, pool: ProviderPool, portions: Sequence[Calls]
 ) -> list[tuple[int, Range | None]]:
@@ -224,7 +239,12 @@ def price_of_calls(
     What an earlier portion asks costs a later one nothing.
     """
     work = ResolvedSuite(suite=section.suite, asked=(section.asked,), candidates=(), assignments=())
-    flat = [(judge, own) for calls in portions for judge, own in not_judged(calls, store)]
+    flat = [
+        (judge, [call for call in own if call.key not in known])
+        for calls in portions
+        for judge, own in calls
+        for known in [store.judged([call.key for call in own])]
+    ]
     rows = iter(plan_calls(work, store, pool, flat))
     found: list[tuple[int, Range | None]] = []
     for calls in portions:
@@ -293,3 +313,123 @@ def with_budget(section: JudgedSection, max_cost: float | None) -> JudgedSection
         return section
     limits = limits.model_copy(update={"max_cost_usd": min(amounts)})
     return replace(section, suite=section.suite.model_copy(update={"limits": limits}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """Where judges are found, what asking them may cost, and whether they are asked at all.
+
+    Who costs money is not asked without a ``max_cost``.
+    """
+
+    suite: Path | None = None
+    benchmark: str | None = None
+    base_url: str | None = None
+    max_cost: float | None = None
+    ask: bool = True
+    progress: Progress = field(default_factory=NoProgress)
+
+    def section(self, judge: str, store: Store) -> JudgedSection:
+        """As `section_of`, with what may be spent."""
+        found = section_of(judge, suite=self.suite, store=store, benchmark=self.benchmark)
+        return with_budget(found, self.max_cost)
+
+
+class Asked(NamedTuple):
+    """Portions that a budget is enough for, their calls, cost, and what came of them, if asked."""
+
+    n: int
+    calls: int
+    cost_usd: Range | None
+    outcome: Outcome | None = None
+
+    def words(self, what: str) -> str:
+        """What asking takes; ``what`` it is about."""
+        about = f"{counted(self.calls, 'call')} about {what}"
+        if self.cost_usd is None:
+            return f"{about}, at a price that is not known (price: in the suite says it)"
+        if not self.cost_usd.high:
+            return f"{about}, at no cost"
+        most = f"{dollars(self.cost_usd.expected)} USD, at most {dollars(self.cost_usd.high)}"
+        return f"{about} cost {most}; --max-cost USD asks"
+
+
+def ask_within(
+    section: JudgedSection,
+    portions: Sequence[Calls],
+    store: Store,
+    how: Asking,
+    *,
+    what: str,
+    about: JsonObject,
+    material: Material | None = None,
+) -> Asked:
+    """Ask what the store does not have yet, as many portions as the budget is enough for.
+
+    Parameters
+    ----------
+    portions
+        Each of the same judges in the same order.
+    what
+        What one portion is.
+    about, material
+        As of `ask_judges`.
+
+    Raises
+    ------
+    UsageError
+        Where it is not enough for one.
+    """
+    pool = ProviderPool(section.suite, store)
+    costs = price_of_calls(section, store, pool, portions)
+    asked = _affordable(costs, how.max_cost, what)
+    free = asked.cost_usd is not None and not asked.cost_usd.high
+    if not how.ask or (how.max_cost is None and not free):
+        return asked
+    judges = [judge for judge, _ in portions[0]]
+    pool.check({f"judge {one.name}": one.config for one in judges if one.config is not None})
+    how.progress.say(asked.words(counted(asked.n, what)).partition(";")[0])
+    calls = [
+        (judge, _together(call for portion in portions[: asked.n] for call in portion[at][1]))
+        for at, judge in enumerate(judges)
+    ]
+    outcome = ask_judges(
+        section,
+        calls,
+        store=store,
+        pool=pool,
+        progress=how.progress,
+        about=about,
+        material=material,
+    )
+    return asked._replace(outcome=outcome)
+
+
+def _affordable(
+    costs: Sequence[tuple[int, Range | None]], max_cost: float | None, what: str
+) -> Asked:
+    """What there is money for; all, at no known cost, where somebody's price is not known."""
+    fits = Asked(0, 0, Range())
+    for calls, cost in costs:
+        if cost is None or fits.cost_usd is None:
+            return Asked(len(costs), sum(one for one, _ in costs), None)
+        more = Asked(fits.n + 1, fits.calls + calls, fits.cost_usd + cost)
+        if max_cost is not None and cost.high and fits.cost_usd.high + cost.high > max_cost:
+            break
+        fits = more
+    if not fits.n:
+        raise UsageError(
+            f"--max-cost {max_cost:g} is too little for one {what}: {counted(calls, 'call')} may "
+            f"cost {dollars(cost.high if cost else 0)} USD"
+        )
+    return fits
+
+
+def _together(calls: Iterable[JudgeCall]) -> list[JudgeCall]:
+    """Each question once, with all places that it serves."""
+    found: dict[bytes, JudgeCall] = {}
+    for call in calls:
+        first = found.get(call.key)
+        places = call.places if first is None else (*first.places, *call.places)
+        found[call.key] = replace(call, places=places)
+    return [*found.values()]

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from judgebench import keys
 from judgebench.dialogue import Dialogue
@@ -141,6 +141,10 @@ def stack_of(candidates: Sequence[Candidate], store: Store) -> Runtime | None:
     return stacks[counts.most_common(1)[0][0]] if stacks else None
 
 
+Parts: TypeAlias = Callable[[Sequence[Answers]], Iterable[tuple[Sequence[Answers], Sequence[Item]]]]
+"""Whose answers to which items are judged, some at a time."""
+
+
 def answer_calls(answers: Answers) -> Iterator[Question]:
     """What a model behind an API still has to be asked."""
     candidate = answers.candidate
@@ -260,6 +264,7 @@ def judge_calls(
     assignment: JudgeAssignment,
     answers: Sequence[Answers],
     judged: Callable[[Collection[bytes]], set[bytes]],
+    parts: Parts | None = None,
 ) -> Iterator[JudgeCalls]:
     """What a judge has to judge, some items of one candidate after another.
 
@@ -274,36 +279,43 @@ def judge_calls(
         Of candidates, also such as this judge does not judge.
     judged
         Says which keys have a judgment already.
+    parts
+        Of the answers to be judged, whose to which items come one after the other; otherwise all of
+        one candidate come after those of another.
     """
     baseline = baseline_of(assignment, answers)
     wanted = [a for a in answers if a is not baseline and assignment.judges(a.candidate)]
     by_prefix = assignment.config is not None and assignment.config.prefix_cache
-    for those in [wanted] if by_prefix else [[found] for found in wanted]:
-        for items in batched(assignment.asked.items):
-            cases: dict[bytes, Case] = {}
-            places: dict[bytes, list[VerdictSlot]] = {}
-            for found in those:
-                _add_cases(cases, places, assignment, found, items, baseline)
-            serving = {
-                first: _serving_keys(assignment, first, cases[first], slots[0].repeat)
-                for first, slots in places.items()
-            }
-            there = judged([key for own in serving.values() for key in own])
-            calls, known = [], {}
-            for first, own in serving.items():
-                if (key := next((key for key in own if key in there), None)) is not None:
-                    known[key] = places[first]
-                    continue
-                calls.append(
-                    JudgeCall(
-                        key=first if assignment.recheck is None else own[0],
-                        judge=assignment.judge,
-                        case=cases[first],
-                        places=tuple(places[first]),
-                        recheck=assignment.recheck,
-                    )
+    every = (
+        (those, items)
+        for those in ([wanted] if by_prefix else [[found] for found in wanted])
+        for items in batched(assignment.asked.items)
+    )
+    for those, items in every if parts is None else parts(wanted):
+        cases: dict[bytes, Case] = {}
+        places: dict[bytes, list[VerdictSlot]] = {}
+        for found in those:
+            _add_cases(cases, places, assignment, found, items, baseline)
+        serving = {
+            first: _serving_keys(assignment, first, cases[first], slots[0].repeat)
+            for first, slots in places.items()
+        }
+        there = judged([key for own in serving.values() for key in own])
+        calls, known = [], {}
+        for first, own in serving.items():
+            if (key := next((key for key in own if key in there), None)) is not None:
+                known[key] = places[first]
+                continue
+            calls.append(
+                JudgeCall(
+                    key=first if assignment.recheck is None else own[0],
+                    judge=assignment.judge,
+                    case=cases[first],
+                    places=tuple(places[first]),
+                    recheck=assignment.recheck,
                 )
-            yield JudgeCalls(sorted(calls, key=_first_prompt) if by_prefix else calls, known)
+            )
+        yield JudgeCalls(sorted(calls, key=_first_prompt) if by_prefix else calls, known)
 
 
 def _first_prompt(call: JudgeCall) -> list[str]:
@@ -378,7 +390,7 @@ def _add_cases(
             continue
         if assignment.inputs == "with_first" and first is None:
             continue
-        for order, shown in _shown(assignment, item, response, opponent, first):
+        for order, shown in shown_orders(assignment, item, response, opponent, first):
             case = assignment.case(item, shown)
             case_key = keys.case_key(case)
             for repeat in range(assignment.repeats):
@@ -398,7 +410,7 @@ def _add_cases(
                 places.setdefault(key, []).append(place)
 
 
-def _shown(
+def shown_orders(
     assignment: JudgeAssignment,
     item: Item,
     response: Response,

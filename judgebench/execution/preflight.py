@@ -20,7 +20,8 @@ from judgebench.execution.resolve import ResolvedSuite, endpoints, model_of, res
 from judgebench.extras import BACKENDS, EXTRAS, absent, install_line
 from judgebench.protocols import NoProgress
 from judgebench.providers.http import Address
-from judgebench.store import open_store
+from judgebench.providers.retirements import retirement_of, today
+from judgebench.store import Store, open_store
 
 _ANSWER_S = 30.0
 ASKED = " when asked"
@@ -45,6 +46,9 @@ def needs(work: ResolvedSuite) -> Iterator[Finding]:
         yield Finding(who, "ok" if lacking is None else "fault", found)
     for name, config in endpoints(work).items():
         yield from _key(name, config)
+        retirement = retirement_of(config.provider, model_of(config))
+        if retirement is not None and (said := retirement.warning(today())) is not None:
+            yield Finding(name, "absent", f"{model_of(config)} {said}{_replaced(name)}")
         if config.server is not None:
             program = config.server.command[0] if config.server.command else "vllm"
             there = program == "python" or config.server.engine == "sglang" or shutil.which(program)
@@ -54,6 +58,28 @@ def needs(work: ResolvedSuite) -> Iterator[Finding]:
         if local.model not in BACKENDS:
             yield Finding(name, "ok", f"lm-eval's backend {local.model}")
     yield from _room(work)
+
+
+def _replaced(name: str) -> str:
+    """What to do about a judge that is not there any more."""
+    judges = name.startswith("judge ")
+    return "; `judgebench rejudge` says what another judge would change" if judges else ""
+
+
+def not_there(work: ResolvedSuite, store: Store) -> Iterator[Finding]:
+    """Judges of whom the last that is known is that their provider does not have them (404)."""
+    for assignment in work.assignments:
+        its = assignment.asked.benchmark
+        columns = store.failures(its.name, its.version)
+        gone = {
+            judge
+            for judge, kind in zip(columns["judge_id"], columns["kind"], strict=True)
+            if kind == "not_found"
+        }
+        name = f"judge {assignment.title}"
+        if assignment.key.hex()[:12] in gone:
+            found = f"answered 404 when it was asked last{_replaced(name)}"
+            yield Finding(name, "absent", found)
 
 
 def _room(work: ResolvedSuite) -> Iterator[Finding]:
@@ -227,6 +253,7 @@ def ask(work: ResolvedSuite) -> Answered:
     for name in wanted:
         counts = outcome.answering[name]
         why = "; ".join(dict.fromkeys(filter(None, (counts.stopped, *counts.reasons.values()))))
+        why += _replaced(name) if "not_found" in counts.failures else ""
         findings.append(Finding(name + ASKED, "fault" if why else "ok", why or "answers"))
     unpriced = sum(spend["unpriced_calls"])
     return Answered(findings, None if unpriced else sum(spend["cost_usd"]))

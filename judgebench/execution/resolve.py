@@ -262,6 +262,7 @@ def resolve(
         for judge, only in _judges_called(suite, a, name)
     )
     for a in asked:
+        _check_stop(a, suite, to.shard)
         _check_baseline(a, suite)
         _check_repeats(a, assignments)
         _check_panel(a, assignments)
@@ -275,6 +276,8 @@ def resolve(
         )
         if not asked:
             raise nothing_left(to)
+    for assignment in filter(stops_early, assignments):
+        models_compared(assignment, candidates)
     warnings += tuple(
         f"{c.name}: {c.recorded.path} has no answer for {n} of {len(c.asked.items)} items of "
         f"{c.asked.benchmark.name}"
@@ -436,6 +439,50 @@ def _check_baseline(asked: ResolvedBenchmark, suite: Suite) -> None:
             f"benchmark {asked.config.name}: baseline: "
             f"{unknown_name('model', asked.baseline, known)}"
         )
+
+
+def _check_stop(asked: ResolvedBenchmark, suite: Suite, shard: Shard | None) -> None:
+    """A shard sees some of the items: its looks would be those of another plan."""
+    slurm = suite.executor is not None and suite.executor.slurm is not None
+    if asked.config.stop_when_decided is not None and (slurm or shard is not None):
+        raise ConfigError(
+            f"benchmark {asked.config.name}: stop_when_decided looks at the items of all shards "
+            "together: leave it out, or run without shards (--executor local)"
+        )
+
+
+def stops_early(assignment: JudgeAssignment) -> bool:
+    """Whether a judge is asked no further than it takes to decide; one that costs nothing is."""
+    one = assignment.inputs in ("answer", "with_baseline") and assignment.only is None
+    return assignment.asked.config.stop_when_decided is not None and assignment.asks and one
+
+
+def models_compared(
+    assignment: JudgeAssignment, candidates: Iterable[Candidate]
+) -> list[Candidate]:
+    """The baseline of ``stop_when_decided``, and whom it is compared with.
+
+    Raises
+    ------
+    ConfigError
+        Where one of them is not there, and where its difference is no plain mean.
+    """
+    rule = assignment.asked.config.stop_when_decided
+    here = {c.name: c for c in candidates if assignment.judges(c)}
+    said = f"benchmark {assignment.asked.config.name}: stop_when_decided"
+    assert rule is not None
+    description = getattr(assignment.asked.benchmark, "description", None)
+    if description is not None and description.report.sides and not assignment.compares:
+        raise ConfigError(f"{said}: its categories count equally, which no such plan looks at")
+    baseline = rule.baseline or assignment.asked.baseline or next(iter(here), "")
+    others = [name for name in here if name != baseline]
+    names = [baseline, *(others if rule.candidates is None else rule.candidates)]
+    for name in names:
+        if name not in here:
+            raise ConfigError(f"{said}: {unknown_name('model', name, here)}")
+    if len({*names}) < 2 or baseline in names[1:]:
+        raise ConfigError(f"{said}: there is no model beside the baseline, {baseline}")
+    return [here[name] for name in names]
 
 
 def _check_log_probabilities(spec: JudgeSpec, config: JudgeConfig | None) -> None:

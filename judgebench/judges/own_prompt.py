@@ -38,7 +38,14 @@ from judgebench.judges.prompt import (
     own_prompt,
     soft_question,
 )
-from judgebench.judges.readers.own import BY_LETTER, SIDES, VerdictForm, call_safely, finder
+from judgebench.judges.readers.own import (
+    BY_LETTER,
+    SIDES,
+    VerdictForm,
+    call_safely,
+    finder,
+    own_words,
+)
 from judgebench.judges.readers.scores import Scale
 from judgebench.keys import canonical_json
 from judgebench.records import (
@@ -125,7 +132,10 @@ def _own_prompt(setup: Setup[OwnPrompt]) -> Plan:
         asked = tuple(_messages(parts, options, of_judge, texts, case.item.question))
         if find is None:
             return soft_question(asked, "logprobs", tokens, form.likeliest)
-        return Question(messages=asked, read=partial(form.read, find=find))
+        answers = [one.text for one in case.responses]
+        return Question(
+            messages=asked, read=lambda reply: form.read(own_words(reply, answers), find)
+        )
 
     source = registry.source_sha(registry.function(given, "readers")) if how == "python" else None
     identity = canonical_json([[[role, one.text] for role, one in parts], options.examples])

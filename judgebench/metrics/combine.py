@@ -33,11 +33,20 @@ from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.intervals import Floats
 from judgebench.metrics.item_means import quotient
 from judgebench.metrics.label_board import most_frequent
+from judgebench.metrics.outcome_board import OUTCOMES
 from judgebench.metrics.scores import DIMENSION
 from judgebench.metrics.verdict_table import FAILED, Columns, Ints, read_table
 from judgebench.metrics.win_rate import TIED, outcome
+from judgebench.stats.dawid_skene import DawidSkene, Model, dawid_skene
 
-_RULES = {"label": ("majority",), "score": ("mean",), "preference": ("majority", "mean")}
+WEIGHED: Mapping[str, Model] = {"dawid_skene": "full", "one_coin": "one-coin"}
+"""Rules that weigh judges by how often they are right, as they agree with each other."""
+
+_RULES = {
+    "label": ("majority", *WEIGHED),
+    "score": ("mean",),
+    "preference": ("majority", "mean", *WEIGHED),
+}
 
 _OF_ONE = ("item_id", "model", "sample", "turn", "opponent", "low", "high", "failure_kind")
 """What a panel's verdict has of one of its judges'."""
@@ -48,6 +57,11 @@ first judge's."""
 
 
 def panel_verdicts(columns: Columns, panel: Panel) -> dict[str, Column]:
+    """The verdicts that `combine` makes of a panel's."""
+    return combine(columns, panel)[0]
+
+
+def combine(columns: Columns, panel: Panel) -> tuple[dict[str, Column], DawidSkene | None]:
     """The verdicts of a panel, as a judge called ``panel.name``.
 
     Each judge has one verdict on an answer. Its repeats are combined in each order, then the
@@ -57,6 +71,10 @@ def panel_verdicts(columns: Columns, panel: Panel) -> dict[str, Column]:
     ``majority``
         Of labels the most frequent; where several are, there is no verdict (`tie`). Of comparisons
         whatever most judges say, won, lost or tied; where several are most frequent, tied.
+    ``dawid_skene``, ``one_coin``
+        Of labels and of outcomes the one that is likeliest to be true, by Dawid and Skene's model
+        with a confusion matrix for each judge, or with one share of right verdicts
+        (`judgebench.stats.dawid_skene`). Where several are likeliest, as by majority.
     ``mean``
         Of scores the mean, and the mean of each dimension that all of them have; of comparisons the
         mean probability.
@@ -71,6 +89,11 @@ def panel_verdicts(columns: Columns, panel: Panel) -> dict[str, Column]:
         ``judge_kind``, those whose names begin with `DIMENSION`, and those of `read_table`.
     panel
         ``min_valid`` readable verdicts are needed; more than half of the judges if unset.
+
+    Returns
+    -------
+    columns, fit
+        The verdicts, and how the judges were weighed; None where they count alike.
 
     Raises
     ------
@@ -98,11 +121,15 @@ def panel_verdicts(columns: Columns, panel: Panel) -> dict[str, Column]:
     needed = panel.min_valid or n_judges // 2 + 1
     few = (said.state == _READ) & (n_read < needed)[answer]
     said = replace(said, state=np.where(few, _UNREADABLE, said.state))
-    by_outcome = kind == "preference" and panel.rule == "majority"
+    by_outcome = kind == "preference" and panel.rule != "mean"
     if by_outcome:
         won = np.where(said.state == _READ, outcome(said.values["value"]), TIED)
         said = replace(said, vote=(won / TIED).astype(np.int8))
     found = said.combined(answer)
+    fit = None
+    if panel.rule in WEIGHED:
+        n_labels = len(OUTCOMES) if by_outcome else len(labels)
+        found, fit = _weighed(said, answer, found, its["judge"], panel, n_labels)
     state, vote, values, answer = found.state, found.vote, found.values, answer_of[found.row]
     tied = (state == _UNREADABLE) & (n_read >= needed)[answer]
     if by_outcome:
@@ -123,7 +150,26 @@ def panel_verdicts(columns: Columns, panel: Panel) -> dict[str, Column]:
         "repeat": same(0, len(state)),
     }
     there = np.flatnonzero((state != _UNREADABLE) | tied | (n_given == n_judges)[answer])
-    return select_rows(of_panel, there)
+    return select_rows(of_panel, there), fit
+
+
+def _weighed(
+    said: _Said, answer: Ints, found: _Said, judges: Column, panel: Panel, n_labels: int
+) -> tuple[_Said, DawidSkene]:
+    """What is likeliest of each answer of which enough could be read, and by which weights."""
+    place = {judge: at for at, judge in enumerate(panel.judges)}
+    judge = numbers(judges, lambda one: place[one]).astype(np.int64)[said.row]
+    read = np.flatnonzero(said.state == _READ)
+    codes = np.full((len(place), len(found.row)), -1, np.int16)
+    codes[judge[read], np.unique(answer, return_inverse=True)[1][read]] = said.vote[read]
+    try:
+        fit = dawid_skene(codes, n_labels=n_labels, model=WEIGHED[panel.rule])
+    except ValueError as error:
+        raise UsageError(f"{panel.name}: {error}") from None
+    likely = fit.posterior
+    clear = (likely == likely.max(axis=1, keepdims=True)).sum(axis=1) == 1  # not of nan
+    vote = np.where(clear, np.nan_to_num(likely).argmax(axis=1), found.vote)
+    return replace(found, vote=vote, state=np.where(clear, _READ, found.state)), fit
 
 
 def _by_judge(columns: Columns, labels: Sequence[str]) -> tuple[_Said, Ints]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from judgebench.columns import marked, numbers
 from judgebench.metrics.agreement import OTHERS
 from judgebench.metrics.comparison import Comparison, Measures
-from judgebench.metrics.intervals import FEWEST_UNITS, Floats, Intervals, wilson
+from judgebench.metrics.intervals import FEW_ITEMS, Floats, Intervals, wilson
 from judgebench.metrics.item_means import quotient
 from judgebench.metrics.judge_differences import KAPPA
 from judgebench.metrics.judged_values import (
@@ -62,8 +62,8 @@ MOST_POINTS = 21
 FEWEST = 20
 """Verdicts on a model from which on it is looked at by itself."""
 
-LOW = 0.4
-"""Kappa on a model below which it has an interval."""
+MOST_CELLS, MOST_LOW = 2**18, 8
+"""Units times models up to which kappa on every model has an interval; of more, the lowest."""
 
 LEANINGS = ("longer", "own_family", "score_delta")
 """Differences, which are no shares even where none is negative."""
@@ -81,6 +81,9 @@ OF_TWO = ("mcc", "p_c", "p_plus")
 Bools: TypeAlias = NDArray[np.bool_]
 Part: TypeAlias = tuple[Any, Any, Ints]
 """What each row adds above and below the line of a ratio, and what it is drawn with."""
+
+Groups: TypeAlias = tuple[Sequence[str], Ints, Ints]
+"""Models, and of each row its model and what it is drawn with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,15 +306,17 @@ class JudgeMeasures:
         )
         tables = pair(whole, self.codes, _codes(truth))
         kappas = cohen_kappa_of(tables.tables[0], weighting=self.weighting)
+        few = len(self.values.units) * len(tables.models) <= MOST_CELLS
+        most = len(kappas) if few else MOST_LOW
         found: dict[str, Estimate] = {}
-        for place, kappa, n in zip(tables.models, kappas.tolist(), tables.pairs, strict=True):
+        for rank, at in enumerate(np.argsort(kappas, kind="stable").tolist()):
+            place, kappa, n = int(tables.models[at]), float(kappas[at]), int(tables.pairs[at])
             if n < FEWEST or math.isnan(kappa):
                 continue
-            model = self.models[int(place)]
-            found[model] = plain(kappa, int(n))
-            if kappa < LOW:
-                of_it = np.where(self.values.model_of == int(place), truth, np.nan)
-                found[model] = self._compared(name, of_it, [KAPPA])[KAPPA]
+            found[self.models[place]] = plain(kappa, n)
+            if rank < most:
+                of_it = np.where(self.values.model_of == place, truth, np.nan)
+                found[self.models[place]] = self._compared(name, of_it, [KAPPA])[KAPPA]
         return worst(found, min, name, f"no model has {FEWEST} verdicts of both that differ")
 
     def _outliers(self, name: str, truth: Floats) -> Measured:
@@ -329,7 +334,7 @@ class JudgeMeasures:
         z = outlying(quotient(same, n), n, fewest=FEWEST)[judges.index(self.at)]
         its = n[judges.index(self.at)]
         found = {
-            model: plain(float(one), int(count))
+            model: plain(float(one), int(count), method=f"z {one:.1f}")
             for model, one, count in zip(self.models, z, its, strict=True) if not math.isnan(one)
         }  # fmt: skip
         few = f"it takes three judges and three models with {FEWEST} verdicts each"
@@ -358,17 +363,21 @@ class JudgeMeasures:
         met = np.isin(self.values.model_of, np.unique(self.values.model_of[asked]))
         return self.of_models(~asked, met, "missing", "nothing was asked")
 
-    def of_models(self, wanted: Bools, there: Bools, name: str, why: str) -> Measured:
-        """A share over all answers that are there, and that of each model."""
-        pooled = self.shares({name: [self._mean(wanted, there)]}, why)[name]
-        model_of, n_models = self.values.model_of, len(self.models)
-        n = np.bincount(model_of[there], minlength=n_models)
-        top = np.bincount(model_of[there], wanted[there].astype(float), minlength=n_models)
-        models = {
-            model: plain(float(part / count), int(count), method=f"{part:,.0f} of {count:,}")
-            for model, part, count in zip(self.models, top, n, strict=True) if count
-        }  # fmt: skip
-        return Measured(estimate=pooled, models=models)
+    def of_models(
+        self, wanted: Bools, there: Bools, name: str, why: str, of: Groups | None = None
+    ) -> Measured:
+        """A share over all answers, or other rows, that are there, and that of each model."""
+        models, model_of, unit_of = of or (self.models, self.values.model_of, self.unit_of)
+        part = wanted[there].astype(float), np.ones(int(there.sum())), unit_of[there]
+        top, n = (np.bincount(model_of[there], some, minlength=len(models)) for some in part[:2])
+        return Measured(
+            estimate=self.shares({name: [part]}, why)[name],
+            models={
+                model: plain(some / count, int(count), method=f"{some:,.0f} of {count:,.0f}")
+                for model, some, count in zip(models, top.tolist(), n.tolist(), strict=True)
+                if count
+            },
+        )
 
     def impossible(self, implied: Sequence[tuple[str, str]]) -> Measured:
         """How often of two judges the first accepts what the second, which must, does not."""
@@ -390,41 +399,37 @@ class JudgeMeasures:
         own
             Whether a model is of the judge's family; None where that is not known.
         """
-        found = self._scale_use()
-        merit = self.merit(self.mine)
-        held = self.reference
+        merit, held = self.merit(self.mine), self.reference
         beside = None if held is None else self.merit(held[1])
-        if merit is None or self.no_scale:
-            why = self.no_scale or "nothing says which label is better"
-            return found | dict.fromkeys(("longer", "own_family"), undefined(why))
-        parts: dict[str, list[Part]] = {}
-        side = self._longer(answers)
-        sides = {"longer": side}
-        if own is not None:
-            ours = [[own(str(who)) for who in pair] for pair in self.values.models]
-            sides["own_family"] = self._signed(np.array(ours, dtype=float))
-        for name, its in sides.items():
-            error = merit if beside is None else merit - beside
-            parts[name] = self._leaning(error, its, compares=beside is None)
-        reasons = {
-            "longer": f"no two answers here differ by {MARGIN_CHARS} characters or more",
-            "own_family": "no model of its family, and one of another, was judged here",
+        lacking = self.no_scale
+        if merit is None:
+            lacking = "nothing says which label is better"
+        elif beside is None and self.values.kind != "preference":
+            lacking = lacking or NOBODY
+        found = self._scale_use()
+        if merit is None or lacking:
+            return found | dict.fromkeys(LEANINGS[:2], undefined(str(lacking)))
+        ours = [[bool(own and own(str(who))) for who in two] for two in self.values.models]
+        marks = np.array(ours, dtype=float)
+        pairs = self.values.kind == "preference"
+        mine = marks[:, 0] - marks[:, 1] if pairs else 2.0 * marks[:, 0] - 1.0
+        no_family = "no model of its family, and one of another, was judged here"
+        sides = {
+            "longer": (
+                self._longer(answers),
+                f"no two answers here differ by {MARGIN_CHARS} characters or more",
+            ),
+            "own_family": (
+                mine[self.values.model_of],
+                no_family if own else "the judge's family is not known",
+            ),
         }
-        against = None if held is None else held[0]
-        for name, why in reasons.items():
-            if name not in parts or (beside is None and self.values.kind != "preference"):
-                whose = "the judge's family is not known" if name not in parts else NOBODY
-                found[name] = undefined(whose)
-            else:
-                one = self.shares({name: parts[name]}, why)[name]
-                found[name] = Measured(estimate=one, against=against)
+        for name, (side, why) in sides.items():
+            error = merit if beside is None else merit - beside
+            parts = self._leaning(error, side, compares=beside is None)
+            one = self.shares({name: parts}, why)[name]
+            found[name] = Measured(estimate=one, against=None if held is None else held[0])
         return found
-
-    def _signed(self, marks: Floats) -> Floats:
-        """Of each answer 1 where its model is marked, and -1 where not; of pairs 0 where alike."""
-        if self.values.kind == "preference":
-            return (marks[:, 0] - marks[:, 1])[self.values.model_of]
-        return (2.0 * marks[:, 0] - 1.0)[self.values.model_of]
 
     def _longer(self, answers: Columns) -> Floats:
         """1 where the answer is the longer one, -1 where the shorter, 0 where not known."""
@@ -485,27 +490,11 @@ class JudgeMeasures:
         refused = unread & marked(rows.get("reason", unread), lambda why: why == REFUSED)
         tied = read & (np.asarray(rows["value"], float) == 0.5)
         its = {"unreadable": (unread, asked), "refused": (refused, asked), "ties": (tied, read)}
-        if self.values.kind != "preference":
-            del its["ties"]
-        parts = {
-            name: [(part[of].astype(float), np.ones(int(of.sum())), unit[of])]
-            for name, (part, of) in its.items()
+        return {
+            name: self.of_models(part, there, name, "nothing could be read", (names, model, unit))
+            for name, (part, there) in its.items()
+            if name != "ties" or self.values.kind == "preference"
         }
-        whole = self.shares(parts, "nothing could be read")
-        found = {}
-        for name, (part, of) in its.items():
-            n, top = (np.bincount(model[one & of], minlength=len(names)) for one in (of, part))
-            found[name] = Measured(
-                estimate=whole[name],
-                models={
-                    str(one): plain(
-                        float(some / count), int(count), method=f"{some:,} of {count:,}"
-                    )
-                    for one, some, count in zip(names, top, n, strict=True)
-                    if count
-                },
-            )
-        return found
 
     def _leaning(self, error: Floats, side: Floats, *, compares: bool) -> list[Part]:
         """The mean error on one side less that on the other; of pairs towards one side."""
@@ -520,18 +509,16 @@ class JudgeMeasures:
             return {}
         if self.no_scale:
             return dict.fromkeys(names, undefined(self.no_scale))
-        said = self.codes[self.codes >= 0]
-        n = np.bincount(said, minlength=len(self.values.labels))
-        share = n / max(1, n.sum())
-        bits = -float((share[share > 0] * np.log(share[share > 0])).sum())
-        most = self.values.labels[int(n.argmax())]
-        top, entropy = (
-            (float(share.max()), bits / math.log(len(share))) if len(said) else (math.nan,) * 2
-        )
-        why = "no score could be read"
+        n = np.bincount(self.codes[self.codes >= 0], minlength=len(self.values.labels))
+        share = quotient(n.astype(np.float64), np.full(len(n), float(n.sum())))
+        bits = -np.nansum(share * np.log(np.where(share > 0, share, 1.0)))
+        numbers_of = float(share.max()), float(bits) / math.log(len(n)) if n.any() else math.nan
+        said = f"at {self.values.labels[int(n.argmax())]}"
         return {
-            names[0]: Measured(estimate=plain(top, len(said), method=f"at {most}", why=why)),
-            names[1]: Measured(estimate=plain(entropy, len(said), why=why)),
+            name: Measured(
+                estimate=plain(one, int(n.sum()), method=said, why="no score could be read")
+            )
+            for name, one in zip(names, numbers_of, strict=True)
         }
 
     # two orders ---------------------------------------------------------------------------------
@@ -587,18 +574,20 @@ class JudgeMeasures:
         names = ("ece", "brier", "auroc")
         top = len(self.values.labels) - 1
         soft = p is not None and bool(((p > 0.0) & (p < 1.0) & (p != 0.5)).any())
-        if p is None or not soft:
-            return dict.fromkeys(names, undefined("its verdicts have no probabilities"))
-        if self.people is None or (self.values.kind == "label" and top > 1):
-            return dict.fromkeys(names, undefined(NO_PEOPLE if top == 1 else "of two labels only"))
-        rows = np.flatnonzero(~np.isnan(p) & np.isin(self.people, (0, top)))
+        why = "its verdicts have no probabilities" if not soft else NO_PEOPLE
+        if self.values.kind == "label" and top > 1:
+            why = "of two labels only"
+        nobody = np.full(len(self.mine), np.nan)
+        truth = nobody if self.people is None else self.people
+        p = p if p is not None and soft and why == NO_PEOPLE else nobody
+        rows = np.flatnonzero(~np.isnan(p) & np.isin(truth, (0, top)))
         if not len(rows):
-            return dict.fromkeys(names, undefined(NO_PEOPLE))
-        says, right, units = p[rows], self.people[rows] / top, self.unit_of[rows]
+            return dict.fromkeys(names, undefined(why))
+        says, right, units = p[rows], truth[rows] / top, self.unit_of[rows]
         _, units = np.unique(units, return_inverse=True)
         sums = unit_sums(bin_contributions(says, right, binning="exact"), units)
         ece = corrected_error([sums], level=self.wanted.level, seed=self.wanted.seed)
-        held = self._mean(np.square(p - self.people / top), np.isin(np.arange(len(p)), rows))
+        held = self._mean(np.square(p - truth / top), np.isin(np.arange(len(p)), rows))
         area = auroc_interval(says, right, unit_of=units, level=self.wanted.level)
         n = len(rows)
         whole = plain(float(auroc(says, right)), n, why=why_no_auroc(right), method=area.method)
@@ -644,7 +633,7 @@ class JudgeMeasures:
     def _estimate(self, drawn: Floats, n: int, units: int, why: str) -> Estimate:
         """Of the value and its replicates."""
         value, low, high, method = float(drawn[0]), math.nan, math.nan, "no interval: few items"
-        if not math.isnan(value) and units >= FEWEST_UNITS:
+        if not math.isnan(value) and units >= FEW_ITEMS:
             low, high, method = self.wanted.ends(drawn[:, np.newaxis], None).at(0)
         one = plain(value, n, units=units, method=method, why=why)
         return replace(one, low=low, high=high, level=self.wanted.level)

@@ -262,9 +262,9 @@ class Spread:
 
 def spread_of(pair: PairedModels) -> Spread:
     """The spread on the items of which both have a readable verdict, as `compare` finds it."""
-    both = _both(pair)
+    both = readable_on_both(pair)
     kept = pair.mean[both]
-    of_units, items, spread = _over_units(pair, kept[:, CANDIDATE] - kept[:, BASELINE], both)
+    of_units, items, spread = over_units(pair, kept[:, CANDIDATE] - kept[:, BASELINE], both)
     binary = spread is None and won_or_lost(of_units, items)
     level = float(kept.mean()) if len(kept) else math.nan
     return Spread(
@@ -470,11 +470,11 @@ def compare(
         As for `paired_test`.
     """
     mine, theirs = pair.mean[:, CANDIDATE], pair.mean[:, BASELINE]
-    both = _both(pair)
+    both = readable_on_both(pair)
     drawn = content_seed(*pair.items, pair.judge, pair.metric, seed=seed)
 
     def tested(difference: Floats, kept: NDArray[np.bool_]) -> PairedTest:
-        of_units, items, spread = _over_units(pair, difference[kept], kept)
+        of_units, items, spread = over_units(pair, difference[kept], kept)
         reach = None
         if spread is not None and math.isfinite(pair.width):
             reach = pair.width * len(of_units) * _heaviest(pair, kept)
@@ -500,7 +500,7 @@ def compare(
     )
 
 
-def _both(pair: PairedModels) -> NDArray[np.bool_]:
+def readable_on_both(pair: PairedModels) -> NDArray[np.bool_]:
     """The items of which both have a readable verdict."""
     both: NDArray[np.bool_] = ~np.isnan(pair.mean).any(axis=1) & (pair.stratum >= 0)
     if set(pair.stratum[pair.stratum > 0]) - set(pair.stratum[both]):
@@ -508,7 +508,7 @@ def _both(pair: PairedModels) -> NDArray[np.bool_]:
     return both
 
 
-def _over_units(
+def over_units(
     pair: PairedModels, d: Floats, kept: NDArray[np.bool_]
 ) -> tuple[Floats, Floats, float | None]:
     """Differences summed over units, their items, and the spread where it does not follow."""

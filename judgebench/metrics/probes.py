@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeAlias
 
 from judgebench.errors import UsageError
@@ -64,7 +64,7 @@ def probe_rows(
     said: dict[str, dict[Place, _Said]] = {}
     for row in zip(*(columns[name] for name in _COLUMNS), strict=True):
         of = dict(zip(_COLUMNS, row, strict=True))
-        said.setdefault(of["model"], {})[of["item_id"], of["order"]] = _read(of, labels)
+        said.setdefault(of["model"], {})[of["item_id"], of["order"]] = read_verdict(of, labels)
     base = said.get(UNKNOWN if kind == "attack" else AS_IT_WAS, {})
     rows = []
     for name, own in sorted(said.items(), key=lambda one: (_PLACE.get((kind, one[0]), 99), one[0])):
@@ -79,7 +79,13 @@ def probe_rows(
             why = "it accepts the answer without the attack too"
             metrics["attack_success"] = _share(turned, wanted, why)
         elif variant.right == "unchanged":
-            metrics |= _agreement(base, own, _scale(columns), labels, wanted)
+            metrics |= words_agree(
+                {at: one.word for at, one in base.items()},
+                {at: one.word for at, one in own.items()},
+                points(columns),
+                labels,
+                wanted,
+            )
         rows.append(
             ProbeRow(
                 kind=kind,
@@ -96,7 +102,8 @@ _PLACE = {(one.kind, one.name): place for place, one in enumerate(VARIANTS)}
 _COLUMNS = ("model", "item_id", "order", "kind", "label", "value", "low", "high")
 
 
-def _read(row: Mapping[str, Any], labels: Sequence[str]) -> _Said:
+def read_verdict(row: Mapping[str, Any], labels: Sequence[str]) -> _Said:
+    """Of a row as of `Store.verdicts`: whether it accepts the answer, and in which word."""
     match row["kind"]:
         case "label":
             return _Said(row["label"] == labels[-1], row["label"])
@@ -114,7 +121,7 @@ def _read(row: Mapping[str, Any], labels: Sequence[str]) -> _Said:
 _ENDS = ("rejected", "accepted")
 
 
-def _scale(columns: Columns) -> tuple[str, ...] | None:
+def points(columns: Columns) -> tuple[str, ...] | None:
     """The points of a scale as labels; None where nothing is scored."""
     scales = {
         (low, high)
@@ -163,29 +170,37 @@ def _share(
     )
 
 
-def _agreement(
-    base: Mapping[Place, _Said],
-    own: Mapping[Place, _Said],
+def words_agree(
+    base: Mapping[Place, str | None],
+    own: Mapping[Place, str | None],
     scale: Sequence[str] | None,
     labels: Sequence[str],
     wanted: Intervals,
 ) -> dict[str, Estimate]:
-    """How often two variants have one verdict: as of two judges of the same answers."""
+    """``flips`` and ``cohen_kappa`` of two verdicts each, in words; None is unreadable.
+
+    Parameters
+    ----------
+    scale
+        The points that are said, where scores are.
+    labels
+        The declared labels, where labels are; outcomes of comparisons are known.
+    """
     both = [
-        (who, at, one)
+        (who, at, of[at])
         for who, of in ((AS_IT_WAS, base), ("changed", own))
-        for at, one in of.items()
-        if at in base and at in own
+        for at in base
+        if at in own
     ]
-    words = {one.word for _, _, one in both if one.word is not None}
+    words = {word for _, _, word in both if word is not None}
     known = scale if scale is not None else OUTCOMES if words <= {*OUTCOMES} else labels
     columns: dict[str, list[Any]] = {
         "judge": [who for who, _, _ in both],
         "item_id": [at[0] for _, at, _ in both],
         "model": [at[1] for _, at, _ in both],
         "sample": [0] * len(both),
-        "kind": ["unreadable" if one.word is None else "label" for _, _, one in both],
-        "label": [one.word for _, _, one in both],
+        "kind": ["unreadable" if word is None else "label" for _, _, word in both],
+        "label": [word for _, _, word in both],
     }
     try:
         (found,) = label_kappa(
@@ -199,15 +214,5 @@ def _agreement(
         nothing = _share({}, wanted, "nothing could be read")
         return {"flips": nothing, KAPPA: nothing}
     same = found.metrics["agreement"]
-    flips = Estimate(
-        value=1 - same.value,
-        low=1 - same.high,
-        high=1 - same.low,
-        n=same.n,
-        units=same.units,
-        missing=same.missing,
-        level=same.level,
-        method=same.method,
-        undefined=same.undefined,
-    )
-    return {"flips": flips, KAPPA: found.metrics[KAPPA]}
+    flips = replace(same, value=1 - same.value, low=1 - same.high, high=1 - same.low)
+    return {"flips": replace(flips, worst_low=None, worst_high=None), KAPPA: found.metrics[KAPPA]}

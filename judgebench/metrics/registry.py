@@ -31,6 +31,7 @@ AREA = "placement values of DeLong, on the logit"
 PLAIN = "the number alone: no interval was measured to hold"
 OF_AGREEMENT = "over the answers of both; percentile bootstrap over items"
 CORRECTED = "corrected for the bias of its bins; moment-matched soft threshold"
+BY_LABELS = "PPI++, or the delta method of error rates, from labels drawn with known probabilities"
 FIT = "logistic fit that answers of equal length are read off; percentile bootstrap over items"
 
 PAIRED = "paired over the items of both"
@@ -171,11 +172,16 @@ def _of(base: Metric, **others: tuple[str, str]) -> list[Metric]:
 
 
 _LOWER = replace(_AUROC, direction="lower", estimated=PLAIN)
+_CORRECTED = replace(
+    _SCORE, in_unit_of_board=True, tested=NOT_TESTED, estimated=BY_LABELS,
+    explained="correcting.md#corrected-scores",
+)  # fmt: skip
 _CONSISTENCY = "share of pairs judged alike in both orders"
 _EVALUATOR = Metric(
     name="", title="", digits=1, unit="%", scale=PERCENTAGE, direction="neither",
     estimated=PLAIN, explained="judging.md#which-judge-is-better",
 )  # fmt: skip
+_CARD = "judge-card.md#what-is-measured"
 _PLAIN_EVALUATOR = replace(_EVALUATOR, unit="", digits=2, scale=COEFFICIENT)
 
 _ENTRIES = (
@@ -213,6 +219,23 @@ _ENTRIES = (
         _SCORE, name="judge_noise", title="judge noise", direction="lower", tested=NOT_TESTED,
         in_unit_of_board=True, meaning="standard deviation of one judge's repeats",
         explained="judging.md#orders-repeats-panels",
+    ),
+    *_of(
+        _CORRECTED,
+        corrected=(
+            "corrected", "as people would have it, by the judge on all and people on a sample"
+        ),
+        labels_alone=("labels alone", "what people said of the sample, without the judge"),
+        rogan_gladen=(
+            "by error rates", "the judge's rate corrected by its recall and specificity on them"
+        ),
+    ),
+    *_of(
+        replace(_CORRECTED, estimated=PLAIN, digits=0, in_unit_of_board=False),
+        labels_count_as=(
+            "labels count as", "so many without the judge would say as much as these with it"
+        ),
+        more_labels=("more labels", "so many more make the corrected interval narrow enough"),
     ),
     replace(
         _SCORE, name="avg_length", title="avg length", digits=0, direction="neither",
@@ -313,7 +336,7 @@ _ENTRIES = (
         },
     ),
     *_of(
-        replace(_KAPPA, explained="judge-card.md"),
+        replace(_KAPPA, explained=_CARD),
         **{
             "card:gwet_ac2": (
                 "AC2", "as AC1, with credit for scores that lie near each other"
@@ -339,7 +362,7 @@ _ENTRIES = (
         },
     ),
     *_of(
-        replace(_AGREEMENT, explained="judge-card.md"),
+        replace(_AGREEMENT, explained=_CARD),
         **{
             "card:missing": ("missing", "share of what others have judged that it was not asked"),
             "card:unreadable": ("unreadable", "share of its verdicts that could not be read"),
@@ -370,17 +393,22 @@ _ENTRIES = (
         },
     ),
     *_of(
-        replace(_KAPPA, scale=NO_ENDS, digits=1, axis="", explained="judge-card.md"),
+        replace(
+            _KAPPA, scale=NO_ENDS, digits=1, axis="",
+            explained=_CARD,
+        ),
         **{
             "card:block_outlier": (
-                "agreement outlier, z",
+                "agreement outlier",
                 "agreement on one model, less what judge and model explain, in robust standard "
                 "deviations",
             ),
-            "card:near_constant": (
-                "nearly constant models", "models on which it says nearly always the same"
-            ),
         },
+    ),
+    replace(
+        _KAPPA, name="card:near_constant", title="nearly constant", scale=NO_ENDS, digits=0,
+        axis="", explained=_CARD,
+        meaning="models on which it says nearly always the same",
     ),
     *_of(
         _PLAIN_EVALUATOR,

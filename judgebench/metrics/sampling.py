@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
 
+import numpy as np
+
+from judgebench.columns import counted, marked, select_rows
 from judgebench.records import JsonObject, is_human
 from judgebench.store import Store
 
@@ -64,7 +66,10 @@ def sampling_probabilities(
         None where it is not known: the labels are no random sample, or of a stratum with answers
         of this model nothing has been labelled yet.
     """
-    labels, judged = _labelled(store, benchmark, version, opponent)
+    people = [judge.id for judge in store.judges() if is_human(judge.name)]
+    if not people:
+        return None
+    labels = _cells(store, benchmark, version, opponent, judges=people)
     mine = {item for item, of in labels if of == model}
     found = []
     for draw in draws(store, benchmark, version):
@@ -74,6 +79,8 @@ def sampling_probabilities(
     if not found:
         key = next((one.key for one in store.models() if one.id == model), b"")
         everything = {item for item, n in store.answered(benchmark, version, key) if n == 0}
+        both = [model] if opponent is None else [model, opponent]
+        judged = _cells(store, benchmark, version, opponent, models=both)
         everything |= {item for item, of in judged if of == model}
         return dict.fromkeys(mine, 1.0) if mine and mine >= everything else None
     _, draw, cells = max(found, key=lambda one: one[0])
@@ -88,19 +95,21 @@ def sampling_probabilities(
     return {item: share[at] for (item, of), at in cells.items() if of == model and item in mine}
 
 
-def _labelled(
-    store: Store, benchmark: str, version: str, opponent: str | None
-) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
-    """Items and model ids that people have labelled, and that anybody has judged; first answers."""
-    labels: set[tuple[str, str]] = set()
-    judged: set[tuple[str, str]] = set()
-    table: Mapping[str, Any] = store.verdicts(benchmark, version)
-    names = ("item_id", "model_id", "opponent_id", "judge", "kind", "sample", "turn")
-    for item, one, other, judge, kind, sample, turn in zip(*(table[n] for n in names), strict=True):
+def _cells(
+    store: Store, benchmark: str, version: str, opponent: str | None, **only: list[str]
+) -> set[tuple[str, str]]:
+    """Items and model ids of the first answers that have a verdict, of some models or judges.
+
+    A pair is one of its model, whoever was called the opponent.
+    """
+    table = store.board_verdicts(benchmark, version, **only)
+    further = marked(table["sample"], bool) | marked(table["turn"], bool)
+    names = ("item_id", "model_id", "opponent_id", "kind")
+    its = select_rows({name: table[name] for name in names}, np.flatnonzero(~further))
+    found = set()
+    for item, one, other, kind in counted(*(its[name] for name in names)):
         if opponent is not None and one == opponent and other is not None:
-            one, other = other, one  # of a pair, whoever was called the opponent
-        if (sample, turn, other) == (0, 0, opponent):
-            judged.add((item, one))
-            if kind != "unreadable" and is_human(judge):
-                labels.add((item, one))
-    return labels, judged
+            one, other = other, one
+        if other == opponent and not ("judges" in only and kind == "unreadable"):
+            found.add((item, one))
+    return found

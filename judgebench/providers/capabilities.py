@@ -268,9 +268,11 @@ def checked(overrides: Mapping[str, Any] | None) -> Mapping[str, Any]:
     ConfigError
         For an unknown name, with the nearest, or a value of another kind.
     """
+    if not overrides:
+        return {}
     from pydantic import TypeAdapter, ValidationError
 
-    given = overrides or {}
+    given = overrides
     _refuse_unknown(given)
     try:
         made = TypeAdapter(Capabilities).validate_python(dict(given))

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from judgebench.config import Endpoint
@@ -16,6 +17,7 @@ from judgebench.records import Usage
 from judgebench.secret import is_loopback
 
 _MILLION = 1_000_000
+T = TypeVar("T")
 _SNAPSHOT = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8})$")
 _ON_THIS_MACHINE = frozenset({"lm_eval", "local", "reward_model", "scripted"})
 _SELLS_OTHERS = frozenset({"litellm"})
@@ -167,7 +169,7 @@ class PriceTable:
         own_server
             Whether the run starts the server itself.
         """
-        if (found := _found(self.models.get(provider, {}), model)) is not None:
+        if (found := found_or_family(self.models.get(provider, {}), model)) is not None:
             return found
         if own_server or provider in _ON_THIS_MACHINE:
             return LOCAL
@@ -175,7 +177,7 @@ class PriceTable:
         if not here and provider not in _SELLS_OTHERS:
             return None
         name = model.rpartition("/")[2]
-        prices = (_found(known, name) for known in self.models.values())
+        prices = (found_or_family(known, name) for known in self.models.values())
         return next((price for price in prices if price is not None), LOCAL if here else None)
 
 
@@ -190,5 +192,6 @@ def price_of(endpoint: Endpoint) -> Price | None:
     return known if endpoint.price is None else Price(**dict(endpoint.price)).beside(known)
 
 
-def _found(models: Mapping[str, Price], name: str) -> Price | None:
+def found_or_family(models: Mapping[str, T], name: str) -> T | None:
+    """What is known of a model, or of the family that a dated snapshot of it belongs to."""
     return models.get(name) or models.get(_SNAPSHOT.sub("", name))

@@ -402,8 +402,11 @@ def agreement_reports(
         else:
             found.append(_without_suspicious(report, suspicious, kind, stored, how))
     told = [report for report in found if report.rows or report.between]
-    if which.right is not None and people:
-        told = _with_accuracies(told, store, which, which.right, stored, **how)
+    if which.right is not None:
+        try:
+            told = _with_accuracies(told, store, which, which.right, stored, **how)
+        except UsageError as error:  # nobody has said what is right
+            refused.append(error)
     if not told and refused:
         raise refused[0]
     if checks.versus not in (None, ALL, BEST) and not any(one.differences for one in told):

@@ -28,7 +28,7 @@ from judgebench.config import Panel
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.answer_lengths import AVG_LENGTH
 from judgebench.metrics.board_kinds import BoardKind, by_board
-from judgebench.metrics.combine import panel_verdicts
+from judgebench.metrics.combine import combine
 from judgebench.metrics.constant_answers import constant_answers, may_be_constant
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.label_board import undeclared
@@ -50,6 +50,8 @@ from judgebench.reports.boards import (
     renamed,
     where,
 )
+from judgebench.reports.replacements import Replacement, replacements
+from judgebench.stats.dawid_skene import DawidSkene
 from judgebench.store import Store
 from judgebench.store.catalog import StoredJudge, StoredModel
 
@@ -90,6 +92,8 @@ class BoardData:
         By model as it is shown and item, the characters of an answer; the mean of several.
     panels
         By name; their judges under the names shown.
+    weighed
+        By name of a panel that weighs its judges and board, how.
     refused
         Why a panel has no verdicts, by its name.
     heard_of
@@ -162,6 +166,7 @@ class BoardData:
             for kind, rows in by_board(verdicts).items()
         }
         self.panels: dict[str, Panel] = {}
+        self.weighed: dict[tuple[str, BoardKind], DawidSkene] = {}
         self.refused: dict[str, str] = {}
         for panel in panels:
             self._assignment(panel)
@@ -295,7 +300,9 @@ class BoardData:
             if not boards:
                 raise UsageError("its judges have no board in common")
             for kind in boards:
-                said = panel_verdicts(self.verdicts[kind], seated)
+                said, fit = combine(self.verdicts[kind], seated)
+                if fit is not None:
+                    self.weighed[panel.name, kind] = fit
                 said["judge"] = same(panel.name, len(said["judge"]))
                 self.marks |= self._marks_of_panel(kind, seated.judges, panel.name)
                 self.verdicts[kind] = together(self.verdicts[kind], said)
@@ -331,6 +338,11 @@ class BoardData:
         when = {run.id: run.started for run in self.store.runs()}
         ids = {shown: one for one, shown in self.judges.items()}
         return max(called, key=lambda shown: when.get(self._last_run.get(ids[shown], ""), 0.0))
+
+    @cached_property
+    def replacements(self) -> list[Replacement]:
+        """Where judges took others' places here."""
+        return replacements(self.store, self.which.name, self.which.version)
 
     def _not_judged_yet(self, name: str) -> str | None:
         """That a judge of a suite has no verdicts yet; None for a name that no suite has."""

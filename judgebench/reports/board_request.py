@@ -44,6 +44,8 @@ class BoardRequest:
     by: tuple[str, ...] = ()
     level: float = 0.95
     published_as: Mapping[str, str] = field(default_factory=dict)
+    corrected: bool = False
+    width: float | None = None
 
     def found(self, store: Store) -> dict[str, tuple[Board, ...]]:
         """The boards of each benchmark with all their rows."""
@@ -58,6 +60,8 @@ class BoardRequest:
             rank_suspicious=self.rank_suspicious,
             by=self.by,
             published_names=self.published_as,
+            corrected=self.corrected,
+            width=self.width,
         )
 
     def chosen(self, store: Store, found: Mapping[str, tuple[Board, ...]]) -> list[Board]:

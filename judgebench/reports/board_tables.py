@@ -20,6 +20,7 @@ from judgebench.reports import estimates
 from judgebench.reports.answer_flags import SUSPICIOUS
 from judgebench.reports.board import Board, Row, rank_note
 from judgebench.reports.board_warnings import few
+from judgebench.reports.corrected import labels_table
 from judgebench.reports.document import (
     Cells,
     Chart,
@@ -149,7 +150,7 @@ class Leaderboard(Report):
         for board in self.boards:
             tables += _tables(board, explained)
             tables += [_group_table(board, name) for name in self.by if name in board.groups]
-        return tables
+        return tables + labels_table(self.boards)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -423,6 +424,7 @@ def _columns(board: Board) -> list[Cells[Row]]:
         column("flags", lambda row: ", ".join(row.flags), wraps=True, **more),
         column("won / lost / tied", _outcomes, **right, **more),
         *(one for name in others for one in beside(name)),
+        column("labels", lambda row: str(row.counts.get("labels", "")), **right, **more),
         *(column(short, published(name), **right, **more) for name, short in _PUBLISHED.items()),
         column("mean length", _mean_length, **right, **more),
         column("worst case", lambda row: _worst(row.leading, digits(names[0])), **right, **more),

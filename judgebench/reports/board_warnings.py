@@ -16,6 +16,7 @@ from judgebench.reports.answer_flags import (
 from judgebench.reports.board import Row
 from judgebench.reports.board_data import STATUSES, BoardData
 from judgebench.reports.boards import undeclared_labels
+from judgebench.reports.sequential import cut_short
 
 MOST_NAMES = 3
 LONGER, SHORTER = "much longer answers", "much shorter answers"
@@ -85,9 +86,12 @@ def warnings_of(
         for served in (data.served([member]) for member in members)
         if len(served) > 1
     ]
+    said += [one.line for one in data.replacements if one.concerns(*members)]
     if judge in data.undeclared:
         said.append(undeclared_labels(data.undeclared[judge], data.which))
     said += _uneven(rows)
+    shown = [row.model for row in rows]
+    said += [line for member in members for line in cut_short(data, member, shown)]
     said += [
         f"{row.model}: its answers were generated in {ways} different ways"
         for row in rows

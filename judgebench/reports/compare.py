@@ -12,11 +12,13 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import product
 from typing import ClassVar
 
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.board_kinds import BoardKind
+from judgebench.metrics.correction import CORRECTED
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.paired import (
     HEAD_TO_HEAD,
@@ -32,7 +34,9 @@ from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.registry import of_confidence
 from judgebench.metrics.scores import DIMENSION
 from judgebench.metrics.win_rate import WIN_RATE
+from judgebench.records import is_human
 from judgebench.reports.boards import find_judges
+from judgebench.reports.corrected import corrected_models
 from judgebench.reports.document import Cells, Report, Rows, Table, column, json_field, table
 from judgebench.reports.estimates import p_text
 from judgebench.reports.gate_unchanged import Unchanged, basis_of, drop_words, in_words, unchanged
@@ -52,6 +56,7 @@ from judgebench.reports.pair_tests import (
     shared_columns,
     texts_of,
 )
+from judgebench.reports.sequential import Stop, cut_short, recorded, replayed, stops_table
 from judgebench.stats.gate_rule import Direction, direction, too_few, units_to_differ
 from judgebench.store import Store
 
@@ -61,6 +66,8 @@ DIRECTLY = (
 )
 """What the rows of comparisons with each other are."""
 
+TUNED = "corrected: the difference is estimated by itself, and not that of the two columns"
+
 _NAMES = ("first", "candidate"), ("second", "baseline")
 
 PLUG_IN = "plug-in"
@@ -68,6 +75,8 @@ PLUG_IN = "plug-in"
 
 _MANY = 100
 """Of so many tests together even the strictest level has draws enough."""
+
+CORRECTABLE = (*METRIC_OF.values(), HEAD_TO_HEAD)
 
 COMPARISON_METRICS = (*METRICS, HEAD_TO_HEAD)
 """What can be asked for; ``win_rate`` is that of comparisons with each other as well."""
@@ -98,6 +107,9 @@ class Difference(PairTest):
         On how many items both have a readable verdict and do not differ.
     notes
         What has to be known to believe the difference.
+    stop
+        Where judging stopped that was to stop when it is decided, which is then what decides; or,
+        where that was asked, where it would have stopped.
     max_drop
         Two points of the scale, by which it is said how often a gate passes; nan without ends.
     """
@@ -106,6 +118,7 @@ class Difference(PairTest):
     opponent: str | None
     decision: Direction
     notes: tuple[str, ...]
+    stop: Stop | None = json_field(omit_empty=True, default=None)
     group: str | None = json_field(hidden=True)
     equal: int = json_field(hidden=True)
     max_drop: float = json_field(hidden=True, default=math.nan)
@@ -177,7 +190,12 @@ class Comparison(Report):
     def tables(self, texts: Texts = NO_TEXTS, *, most_flips: int = 0) -> list[Table]:
         """The tests, and so many of the items that decided each."""
         whole = [one for one in self.tests if one.group is None and most_flips and one.flips]
-        return [self._tests(), *(_flips(one, texts, most_flips) for one in whole)]
+        stops = [(t.place, t.judge, t.measured, t.stop) for t in self.tests if t.stop is not None]
+        return [
+            self._tests(),
+            *([stops_table(stops)] if stops else []),
+            *(_flips(one, texts, most_flips) for one in whole),
+        ]
 
     def texts(self, store: Store, most: int) -> Texts:
         """The questions of so many of the items that decided each test."""
@@ -245,6 +263,8 @@ def comparison(
     metrics: Sequence[str] = (),
     by: str | None = None,
     level: float = 0.95,
+    corrected: bool = False,
+    stop_when_decided: bool = False,
 ) -> Comparison:
     """Compare two models.
 
@@ -258,6 +278,12 @@ def comparison(
         when it is asked.
     by
         A way of grouping items: a further test for each group, of the metrics of plain boards.
+    corrected
+        As people would compare them, by their labels on a sample of the answers; metrics are then
+        called ``METRIC/corrected``.
+    stop_when_decided
+        Also where judging would have stopped that goes no further than it takes to decide; of whole
+        benchmarks and plain boards.
 
     Raises
     ------
@@ -267,9 +293,15 @@ def comparison(
     for one in metrics:
         if one not in COMPARISON_METRICS and not one.startswith(DIMENSION):
             raise UsageError(unknown_name("metric of a comparison", one, COMPARISON_METRICS))
+        if corrected and one not in CORRECTABLE:
+            raise UsageError(f"--corrected is of {', '.join(CORRECTABLE)}, not of {one}")
+    if corrected and by is not None:
+        raise UsageError("--corrected compares on all items, not by group: leave out --by")
     asked = _Tests(
         store=store, names=(first, second), judges=judges, by=by,
         metrics=metrics or tuple(METRIC_OF.values()), alpha=(1.0 - level) / 2.0,
+        corrected=corrected,
+        replays=stop_when_decided,
     )  # fmt: skip
     notes = asked.take(benchmarks)
     tests = asked.tests
@@ -309,6 +341,8 @@ class _Tests:
     metrics: Sequence[str]
     by: str | None
     alpha: float
+    corrected: bool
+    replays: bool
     tests: list[_Test] = field(default_factory=list)
 
     def take(self, benchmarks: Sequence[str]) -> tuple[str, ...]:
@@ -385,6 +419,8 @@ class _Tests:
         named = {} if self.by is None else data.board.groups(self.by)
         groups = [None, *sorted(set(named.values()))]
         for kind, judge in ways:
+            if self.corrected and is_human(judge):
+                continue
             if kind is not None and kind.kind == "score":
                 for part in (one for one in self.metrics if one.startswith(DIMENSION)):
                     pair = data.pair(kind, judge, two, part.removeprefix(DIMENSION))
@@ -396,7 +432,11 @@ class _Tests:
                     pair = data.direct(judge, two, group, self.by)
                 else:
                     pair = data.pair(kind, judge, two, group, self.by)
-                if group is None or len(pair.items):
+                if self.corrected:
+                    board = kind or BoardKind("preference", two[1])
+                    tested = corrected_models(data, board, pair, two, alpha=self.alpha)
+                    yield self._test(data, two, tested, kind)
+                elif group is None or len(pair.items):
                     finest = self.alpha / _MANY
                     compared = compare(pair, alpha=self.alpha, finest=finest)
                     yield self._test(data, two, (pair, compared), kind, group)
@@ -411,6 +451,7 @@ class _Tests:
     ) -> _Test:
         return _Test(
             data=data, two=two, pair=tested[0], compared=tested[1], group=group, alpha=self.alpha,
+            replays=self.replays and tested[0].metric in (*METRIC_OF.values(), HEAD_TO_HEAD),
             opponent=None if kind is None else kind.opponent,
         )  # fmt: skip
 
@@ -436,16 +477,24 @@ class _Tests:
                 yield self._test(data, two, tested)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class _Test(PairQuestion):
     """One comparison."""
 
     opponent: str | None
     group: str | None
     alpha: float
+    replays: bool
+
+    @cached_property
+    def planned(self) -> Stop | None:
+        """How the plan ended that its verdicts were judged by; None without one."""
+        if self.group is not None or self.pair.metric not in (*METRIC_OF.values(), HEAD_TO_HEAD):
+            return None
+        return recorded(self.data, self.pair.judge, self.two)
 
     def p_value(self, view: View) -> float:
-        if self.pair.why_not is not None:
+        if self.pair.why_not is not None or self.planned is not None:
             return math.nan
         return self.compared.view(view).p_differs
 
@@ -460,7 +509,7 @@ class _Test(PairQuestion):
         drop, passes = self._gate()
         because = self._why_open(found, n_tests)
         ends = compared.observed.bounds(decided_at / 2.0)
-        return Difference(
+        its = Difference(
             **self.figures(ends, level=1.0 - decided_at),
             estimator=PLUG_IN if pair.metric == "ece" else None,
             opponent=self.opponent,
@@ -475,6 +524,15 @@ class _Test(PairQuestion):
             max_drop=drop,
             unchanged=passes,
         )
+        if (stop := self.planned) is not None:
+            return replace(
+                its, stop=stop, decision=stop.decision, difference=stop.estimate(its.difference),
+                because="its plan has not decided" if stop.decision == "undecided" else None,
+                notes=(stop.note, *its.notes),
+            )  # fmt: skip
+        if self.replays and self.group is None:
+            return replace(its, stop=replayed(self.data, pair, alpha=2.0 * self.alpha / n_tests))
+        return its
 
     def _gate(self) -> tuple[float, Unchanged | None]:
         """What a gate that allows two points of the scale makes of an unchanged model."""
@@ -517,7 +575,10 @@ class _Test(PairQuestion):
             changed = self.data.judge_changed(self.pair.judge, self.two)
             said = [] if changed is None else [changed]
         said += [] if stacks is None else [stacks.said]
+        if self.planned is None:
+            said += cut_short(self.data.board, self.data.judge_id(self.pair.judge), self.two)
         floor = self.data.which.coverage_floor
+        said += [TUNED] if self.pair.metric.endswith(f"/{CORRECTED}") else []
         return (
             self.data.suspicious(self.two)
             + said

@@ -27,6 +27,7 @@ from judgebench.plain_text import counted
 from judgebench.reports import estimates
 from judgebench.reports.agreement import agreement_report
 from judgebench.reports.board_data import IMPORTED
+from judgebench.reports.corrected import corrected_models
 from judgebench.reports.drift import JudgeDrift, day
 from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.reports.gate_result import Alarm, Confirmation, GateReport, GateResult
@@ -41,6 +42,7 @@ from judgebench.reports.model_pairs import PairData
 from judgebench.reports.pair_boards import board_meant, pair_at_equal_length
 from judgebench.reports.pair_confidences import PairConfidences
 from judgebench.reports.pair_tests import PairQuestion, more_items
+from judgebench.reports.sequential import cut_short
 from judgebench.reports.slide import SlideReport, policy_slide
 from judgebench.reports.stack_anchors import OtherStack
 from judgebench.reports.versions import OtherNights, other_nights
@@ -113,7 +115,8 @@ def _slides(asked: Sequence[Question], policy: Policy, candidate: str) -> list[S
     ]
     for place, (key, one) in enumerate(zip(keys, asked, strict=True)):
         if key not in found:
-            found[key] = policy_slide(one.data, policy, place, one.two, candidate)
+            slide = partial(policy_slide, one.data, policy, place, one.two, candidate)
+            found[key] = None if one.asked.corrected else slide()  # labels are of one night
     return [found[key] for key in keys]
 
 
@@ -128,7 +131,7 @@ def _questions(store: Store, candidate: str, baseline: str, policy: Policy) -> l
             read[test.benchmark] = data, data.two(candidate, baseline)
         same = (
             test.benchmark, test.judge, test.metric, test.confidence, test.head_to_head,
-            test.stack_tolerance,
+            test.stack_tolerance, test.corrected,
         )  # fmt: skip
         if same not in computed:
             computed[same] = question(*read[test.benchmark], test, policy)
@@ -164,6 +167,10 @@ def question(data: PairData, two: tuple[str, str], test: GateTest, policy: Polic
         kind, judge = board_meant(data, two, test, metric)
         if metric == LENGTH_CONTROLLED:
             pair, compared = pair_at_equal_length(data, kind, judge, two, alpha=policy.level)
+            found = asked(pair=pair, compared=compared)
+        elif test.corrected:
+            pair = data.pair(kind, judge, two, None)
+            pair, compared = corrected_models(data, kind, pair, two, alpha=policy.level)
             found = asked(pair=pair, compared=compared)
         else:
             nights = other_nights(data, kind, judge, two, most=policy.baseline_nights - 1)
@@ -222,6 +229,8 @@ class Question(PairQuestion):
         which, most = self.data.which, self.policy.baseline_nights
         said = [f"{which}: {one}" for one in self.data.suspicious(self.two)]
         said += [*self.data.notes(self.two, baseline), *self.nights.notes]
+        short = cut_short(self.data.board, self.data.judge_id(self.pair.judge), self.two)
+        said += [f"{which}: {one}" for one in short]
         if self.nights.models:
             said.append(
                 f"{which}: the baseline is the mean of {1 + len(self.nights.models)} "

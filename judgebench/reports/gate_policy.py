@@ -14,6 +14,7 @@ from judgebench.config import Amount, Section, check
 from judgebench.errors import ConfigError, InputError
 from judgebench.execution.recheck import Unconfirmed
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
+from judgebench.metrics.paired import METRIC_OF
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.reports.stack_anchors import TOLERANCE
@@ -51,6 +52,11 @@ class GateTest(Section):
     head_to_head: bool = Field(
         False, description="the candidate's answers were compared with the baseline's own"
     )
+    corrected: bool = Field(
+        False,
+        description="as people would compare the two, by their labels on a random sample of the "
+        "answers (PPI++); min_n then counts labels",
+    )
     min_n: PositiveInt = Field(1, description="items of which both need a verdict")
     coverage_floor: Share | None = Field(
         None, description="share of verdicts that must be readable; the benchmark's if unset"
@@ -78,6 +84,9 @@ class GateTest(Section):
             raise ValueError(f"head_to_head: what is won is a {WIN_RATE}, not {metric}")
         if metric == LENGTH_CONTROLLED and group:
             raise ValueError(f"metric: {LENGTH_CONTROLLED} is of all items together, of no group")
+        if self.corrected and (group or metric not in ("", *METRIC_OF.values())):
+            known = ", ".join(METRIC_OF.values())
+            raise ValueError(f"corrected: on all items together, of {known}, not of {self.metric}")
         if self.strict_drop is not None and self.strict_drop > self.max_drop:
             raise ValueError("strict_drop: it is not larger than max_drop")
         return self

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from judgebench.metrics.board_kinds import BoardKind
+from judgebench.metrics.correction import CORRECTED
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.paired import (
     BASELINE,
@@ -218,8 +219,13 @@ def basis_of(
         unbounded=None if compared.bounded else compared.why_unbounded,
         floor=data.which.coverage_floor,
     )
-    if metric == LENGTH_CONTROLLED or (metric in CONFIDENCE_METRICS and metric != "brier"):
-        what = metric.replace("_", " ")
+    corrected = pair.metric.endswith(f"/{CORRECTED}")
+    if (
+        corrected
+        or metric == LENGTH_CONTROLLED
+        or (metric in CONFIDENCE_METRICS and metric != "brier")
+    ):
+        what = "corrected scores" if corrected else metric.replace("_", " ")
         said = f"how often a test by {what} passes an unchanged model was not measured"
         return basis(undefined=said)
     if math.isnan(observed.spread):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +29,7 @@ from judgebench.metrics.outcome_board import outcome_board
 from judgebench.metrics.probe_cases import KINDS as PROBES
 from judgebench.metrics.probe_cases import PROBE, VARIANTS, variant_named
 from judgebench.metrics.registry import METRICS, metric
-from judgebench.records import CONFIDENCES, Estimate, is_human
+from judgebench.records import CONFIDENCES, HUMAN, Estimate, is_human
 from judgebench.reports import estimates
 from judgebench.reports.agreement import KINDS, columns_of
 from judgebench.reports.board_data import IMPORTED
@@ -60,10 +61,10 @@ State: TypeAlias = Literal["passed", "failed", "unknown", ""]
 Group: TypeAlias = Literal["stored", "order", "probe", "people"]
 
 GROUPS: Mapping[Group, str] = {
-    "stored": "free: from what is stored",
+    "stored": "what is stored",
     "order": "a second order",
-    "probe": "a few probe calls",
-    "people": "labels of people",
+    "probe": "probe calls",
+    "people": "people's labels",
 }
 USES: Mapping[Use, str] = {
     "scores": "how good a model is",
@@ -389,21 +390,17 @@ class JudgeCard(Report):
             f"judge card: {self.judge}", rows, uses, subtitle=self.verdict,
             notes=[*notes, *(f"warning: {one}" for one in self.warnings)],
         )  # fmt: skip
-        return [head, *(section_table(at) for at in self.sections)]
+        return [head, *(one for at in self.sections for one in section_tables(at))]
 
 
-def section_table(at: CardSection) -> Table:
-    """The measures of one section that have a value, those that cost least first."""
-    known = [one for one in at.measures if not one.estimate.undefined]
-    first = {one.group: one.name for one in reversed(known)}
+def section_tables(at: CardSection) -> list[Table]:
+    """The measures of one section that have a value, a table for each way of knowing them."""
     columns: list[Cells[CardMeasure]] = [
-        column("known from", lambda row: GROUPS[row.group] if first[row.group] == row.name else ""),
-        column("measure", lambda row: row.title, wraps=True),
+        column("measure", lambda row: row.title),
         column("value", lambda row: row.value, align="right"),
         column("n", lambda row: f"{row.estimate.n:,}", align="right", spare=True),
         column("wanted", lambda row: row.wanted, align="right"),
-        column("", lambda row: row.state),
-        column("fails on", lambda row: _some(row.fails, 2), wraps=True, optional=True),
+        column("state", lambda row: row.state + (f" on {len(row.fails)}" if row.fails else "")),
         column("what it is", lambda row: row.means, wraps=True, spare=True),
     ]
     of_reason: dict[str, list[str]] = {}
@@ -411,15 +408,28 @@ def section_table(at: CardSection) -> Table:
         if one.estimate.undefined:
             of_reason.setdefault(one.estimate.undefined, []).append(one.title)
     against = "" if at.reference is None else f"; held against {at.reference}"
-    return table(
-        f"{at.at}, {at.judge}: {at.kind}s", known, columns,
-        subtitle=(
-            f"{at.judge_is}; {at.verdicts:,} verdicts on {at.models:,} models and {at.items:,} "
-            f"items{against}; intervals resample items; failed: no value of the interval is as "
-            "wanted, unknown: some are"
-        ),
-        notes=[f"not known: {', '.join(its)}: {why}" for why, its in of_reason.items()],
-    )  # fmt: skip
+    about = (
+        f"{at.judge_is}; {at.verdicts:,} verdicts on {at.models:,} models and {at.items:,} items"
+        f"{against}; intervals resample items; failed: no value of the interval is as wanted, "
+        "unknown: some are; failed on N: on so many models, named above"
+    )
+    notes = [f"not known: {', '.join(its)}: {why}" for why, its in of_reason.items()]
+    if at.reference == HUMAN:
+        notes.append(
+            f"its scores as these labels correct them: `judgebench leaderboard {at.at} --corrected`"
+        )
+    known = [one for one in at.measures if not one.estimate.undefined]
+    groups = [group for group in GROUPS if any(one.group == group for one in known)]
+    return [
+        table(
+            f"{at.at}, {at.judge}, {at.kind}s: {GROUPS[group]}",
+            [one for one in known if one.group == group],
+            columns,
+            subtitle="" if place else about,
+            notes=notes if place == len(groups) - 1 else (),
+        )
+        for place, group in enumerate(groups)
+    ]
 
 
 # from the store -----------------------------------------------------------------------------------
@@ -465,19 +475,19 @@ def judge_card(
     if benchmark is not None:
         which = benchmark_ref(store, benchmark)
         if (which.name, which.version) not in at:
-            raise UsageError(f"{judge} has judged nothing on {which}; it has judged: {_listed(at)}")
+            judged = ", ".join(map("@".join, at))
+            raise UsageError(f"{judge} has judged nothing on {which}; it has judged: {judged}")
         at = [(which.name, which.version)]
-    asked = _Asked(
-        reference=reference,
-        entries={n: one if n not in (thresholds or {}) else one.at((thresholds or {})[n])
-                 for n, one in ENTRIES.items()},
-        intervals=intervals or Intervals(),
-    )  # fmt: skip
+    entries = {
+        name: one.at(thresholds[name]) if thresholds and name in thresholds else one
+        for name, one in ENTRIES.items()
+    }
+    how = {"reference": reference, "intervals": intervals or Intervals()}
     sections: list[CardSection] = []
     warnings: list[str] = []
     for name, version in at:
         which = benchmark_ref(store, f"{name}@{version}")
-        found = _sections(store, which, ids, asked)
+        found = _sections(store, which, ids, entries, how)
         sections += found
         names = dict.fromkeys(one.judge for one in found)
         if len(names) > 1:
@@ -491,19 +501,12 @@ def judge_card(
     )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
-    reference: str | None
-    entries: Mapping[str, CardEntry]
-    intervals: Intervals
-
-
-def _listed(at: Iterable[tuple[str, str]]) -> str:
-    return ", ".join(map("@".join, at)) or "nothing"
-
-
 def _sections(
-    store: Store, which: BenchmarkRef, ids: Mapping[str, StoredJudge], asked: _Asked
+    store: Store,
+    which: BenchmarkRef,
+    ids: Mapping[str, StoredJudge],
+    entries: Mapping[str, CardEntry],
+    how: Mapping[str, Any],
 ) -> list[CardSection]:
     stored: Columns = store.board_verdicts(which.name, which.version)
     confident = marked(stored["judge_kind"], lambda kind: kind in CONFIDENCES)
@@ -523,15 +526,14 @@ def _sections(
         rows = np.concatenate([its for one, its in boards.items() if one.kind == kind])
         columns = select_rows(columns, np.sort(rows))
         for one in mine:
-            measures = _measures_of(columns, which, kind, named[one], asked)
-            found.append(_section(store, which, ids[one], measures, columns, texts, asked))
+            measures = _measures_of(columns, which, kind, named[one], how)
+            found.append(_section(store, which, ids[one], measures, columns, texts, entries))
     return found
 
 
 def _measures_of(
-    columns: Columns, which: BenchmarkRef, kind: Kind, judge: str, asked: _Asked
+    columns: Columns, which: BenchmarkRef, kind: Kind, judge: str, how: Mapping[str, Any]
 ) -> JudgeMeasures:
-    how: dict[str, Any] = {"reference": asked.reference, "intervals": asked.intervals}
     if kind == "preference":
         return measured_outcomes(without_itself(outcome_board(columns)), judge, **how)
     values = of_labels(columns, which.labels) if kind == "label" else of_scores(columns)
@@ -545,7 +547,7 @@ def _section(
     its: JudgeMeasures,
     columns: Columns,
     texts: Columns,
-    asked: _Asked,
+    entries: Mapping[str, CardEntry],
 ) -> CardSection:
     kind, name = its.values.kind, its.judge
     own = where(columns, marked(columns["judge"], name.__eq__))
@@ -558,17 +560,15 @@ def _section(
         **its.calibration(_probabilities(store, which, judge, its, len(own["kind"]))),
     }  # fmt: skip
     found = []
-    for metric_name, entry in asked.entries.items():
+    for metric_name, entry in entries.items():
         for one, said in measured.items():
             if metric_name in (one, one.partition("/")[0]) and (
-                metric_name == one or one not in asked.entries
+                metric_name == one or one not in entries
             ):
                 found.append(_measure(one, entry, said))
-    excluded = _excluded(found, asked.entries)
+    excluded = _excluded(found)
     n_models = len(np.unique(its.values.model_of[its.codes >= 0]))
-    decisions = tuple(
-        _decision(use, found, asked.entries, excluded, n_models) for use in USES_OF[kind]
-    )
+    decisions = tuple(_decision(use, found, entries, excluded, n_models) for use in USES_OF[kind])
     held = its.reference
     return CardSection(
         benchmark=which.name, version=which.version, judge=name, judge_is=judge_line(judge.spec),
@@ -679,9 +679,10 @@ def _probes(store: Store, which: BenchmarkRef, judge: StoredJudge) -> dict[str, 
     if judge.spec.kind == IMPORTED:
         found["probe"] = undefined("its verdicts were imported, so that nobody can be asked")
     elif lacking and not is_human(judge.name):
+        command = f"judgebench probe {shlex.quote(judge.name)}"
         found["probe"] = undefined(
-            f"not asked about {', '.join(lacking)}: `judgebench probe {judge.name}` says what that "
-            "costs, and asks with --max-cost 1"
+            f"not asked about {', '.join(lacking)}: `{command}` says what that costs, and asks "
+            "with --max-cost 1"
         )
     return found
 
@@ -689,13 +690,13 @@ def _probes(store: Store, which: BenchmarkRef, judge: StoredJudge) -> dict[str, 
 # the verdict --------------------------------------------------------------------------------------
 
 
-def _excluded(found: Sequence[CardMeasure], entries: Mapping[str, CardEntry]) -> dict[str, str]:
+def _excluded(found: Sequence[CardMeasure]) -> dict[str, str]:
     """Models on which the judge is not to be believed, and why."""
     why: dict[str, list[str]] = {}
     for one in found:
         for model, said in one.fails.items():
             if model != "all answers":
-                why.setdefault(model, []).append(f"{one.title} {said}")
+                why.setdefault(model, []).append(f"{one.title.partition(',')[0]} {said}")
     return {model: "; ".join(said) for model, said in why.items()}
 
 

@@ -12,9 +12,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from judgebench.columns import counted as counted_columns
 from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import Kind
-from judgebench.metrics.intervals import Floats, Intervals
+from judgebench.metrics.intervals import Floats, Intervals, wilson
 from judgebench.metrics.judged_values import JudgedValues
 from judgebench.metrics.outcome_board import OUTCOMES
 from judgebench.metrics.sampling import draws, sampling_probabilities
@@ -169,25 +170,21 @@ def label_draw(store: Store, record: JsonObject) -> LabelDraw:
 
 def _shares(store: Store, record: JsonObject) -> Floats:
     """How often judges say what; all alike where they have said nothing."""
-    stored: Mapping[str, Any] = store.verdicts(record["benchmark"], record["version"])
-    kind, low = record["kind"], 0
+    stored = store.board_verdicts(record["benchmark"], record["version"])
+    kind, labels = record["kind"], record["labels"]
     if kind == "score":
         low, high, _ = record["scale"]
-        places: dict[Any, int] = {point: point - low for point in range(low, high + 1)}
-    else:
-        places = {
-            one: at for at, one in enumerate(record["labels"] if kind == "label" else OUTCOMES)
-        }
+        labels = range(low, high + 1)
+    elif kind == "preference":
+        labels = OUTCOMES
+    places: dict[Any, int] = {one: at for at, one in enumerate(labels)}
     found = Counter[Any]()
-    names = ("kind", "label", "value", "judge")
-    for its, label, value, judge in zip(*(stored[name] for name in names), strict=True):
+    said = counted_columns(stored["kind"], stored["label"], stored["value"], stored["judge"])
+    for (its, label, value, judge), n in said.items():
         if its == kind and not is_human(judge):
-            outcome = (
-                OUTCOMES[0 if value < 0.5 else 1 if value == 0.5 else 2]
-                if its == "preference"
-                else None
-            )
-            found[label if its == "label" else outcome or math.floor(value + 0.5)] += 1
+            whole = math.floor(value + 0.5) if kind == "score" else label
+            outcome = 1 + (value > 0.5) - (value < 0.5)
+            found[OUTCOMES[outcome] if kind == "preference" else whole] += n
     counts = np.array([found[one] for one in places], dtype=np.float64)
     total = counts.sum()
     return np.asarray(counts / total if total else np.full(len(places), 1.0 / len(places)))
@@ -344,7 +341,7 @@ def label_report(
     """
     which = benchmark_ref(store, benchmark)
     at, wanted = (which.name, which.version), intervals or Intervals()
-    kind = kind or _labelled_kind(store, *at)
+    kind = kind or labelled_kind(store, *at)
     nobody = f"{which}: nobody has labelled it; `judgebench labels export {which}` draws answers"
     if kind is None:
         raise UsageError(nobody)
@@ -354,8 +351,8 @@ def label_report(
     name = find_reference(judge, its.judges, store, which)
     if name not in its.values.judges:
         raise UsageError(f"{which}: {name} has given no {kind} here")
-    values = _on_labels(its.values, name, raters)
-    weights = _weights(store, at, values, its.models)
+    values = on_labels(its.values, (name, *raters))
+    weights = label_weights(store, at, values, its.models)
     pairs: list[tuple[str, str, str]] = [("judge", name, raters[0])]
     if len(raters) > 1:
         pairs = [("judge", name, HUMAN), *(("judge_person", name, one) for one in raters)]
@@ -393,18 +390,29 @@ def label_report(
     )  # fmt: skip
 
 
-def _labelled_kind(store: Store, benchmark: str, version: str) -> Kind | None:
-    stored: Mapping[str, Any] = store.verdicts(benchmark, version)
-    given = zip(stored["kind"], stored["judge"], strict=True)
-    found = Counter(kind for kind, judge in given if is_human(judge) and kind in KINDS)
+def labelled_kind(
+    store: Store, benchmark: str, version: str, judge: str | None = None
+) -> Kind | None:
+    """The kind of most labels of people, or of most verdicts of a judge; None without any."""
+    stored = store.board_verdicts(benchmark, version)
+    found: Counter[Any] = Counter()
+    for (kind, one), n in counted_columns(stored["kind"], stored["judge"]).items():
+        if kind in KINDS and (one == judge or (judge in (None, HUMAN) and is_human(one))):
+            found[kind] += n
     return next((kind for kind, _ in found.most_common(1)), None)
 
 
-def _on_labels(values: JudgedValues, judge: str, raters: Sequence[str]) -> JudgedValues:
-    """The values as codes of labels; scores as the points of the people's scale."""
+def on_labels(values: JudgedValues, judges: Sequence[str]) -> JudgedValues:
+    """The values as codes of labels; scores as the points of the scale of these judges.
+
+    Raises
+    ------
+    UsageError
+        Where they score on several scales, or on none of whole numbers.
+    """
     if values.kind != "score":
         return values
-    scales = {scale for one in (judge, *raters) for scale in values.scales.get(one, ())}
+    scales = {scale for one in judges for scale in values.of(one).scales}
     low, high = next(iter(scales)) if len(scales) == 1 else (math.nan, math.nan)
     if not (low.is_integer() and high.is_integer()):
         said = ", ".join(f"{low:g} to {high:g}" for low, high in sorted(scales))
@@ -416,7 +424,7 @@ def _on_labels(values: JudgedValues, judge: str, raters: Sequence[str]) -> Judge
     return replace(values, values=codes, labels=points)
 
 
-def _weights(
+def label_weights(
     store: Store, at: tuple[str, str], values: JudgedValues, models: Mapping[str, str]
 ) -> Floats | None:
     """One over the probability of each answer, in the mean 1; 0 of what was not drawn. None where
@@ -463,6 +471,9 @@ def _pair(
         low, high, method = math.nan, math.nan, "no interval, a single item" if units else ""
         if units > 1:
             low, high, method = wanted.ends(of, None).at()
+        if name == "agreement" and units == both.sum() and not _uneven(weights):
+            found_by = wilson(float(of[0]), units, level=wanted.level)
+            low, high, method = found_by or (low, high, method)
         metrics[name] = Estimate(
             value=float(of[0]), low=low, high=high, n=int(both.sum()), units=units,
             level=wanted.level, method=method,

@@ -28,6 +28,7 @@ from judgebench.reports.board import Board, Row
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.board_warnings import few, flags_of, warnings_of
 from judgebench.reports.boards import Columns, benchmark_ref, find_judges, judge_line, panel_line
+from judgebench.reports.corrected import with_corrections
 from judgebench.reports.length_boards import LengthBoard, LengthBoards, LengthControl, LengthRequest
 from judgebench.reports.reference_board import PublishedBeside
 from judgebench.stats.repeated_items import effective_n
@@ -47,6 +48,8 @@ def leaderboards(
     rank_suspicious: bool = False,
     by: Collection[str] = (),
     published_names: Mapping[str, str] | None = None,
+    corrected: bool = False,
+    width: float | None = None,
 ) -> tuple[Board, ...]:
     """The boards of a benchmark, by what is said of answers, then by judge.
 
@@ -80,6 +83,9 @@ def leaderboards(
     by
         Ways of grouping items (``category``, ``language``, a field of their metadata), beside those
         that the benchmark declares: each group has a metric of its own, ``METRIC/group``.
+    corrected, width
+        Beside what ranks, the same by people's labels on a sample of the answers, as
+        `judgebench.metrics.correction.corrections` has it.
 
     Raises
     ------
@@ -108,6 +114,8 @@ def leaderboards(
     )
     if rank_by == LENGTH_CONTROLLED:
         _check_controlled(found)
+    if corrected:
+        return with_corrections(data, found, level=boards.intervals.level, width=width)
     return found
 
 
@@ -277,12 +285,35 @@ class _Boards:
             official_prompt=_official(specs),
             rows=rows,
             warnings=(*warnings_of(self.data, judge, members, rows), *ranked.warnings),
-            notes=(*ranked.notes, *self._repeated()),
+            notes=(*ranked.notes, *self._repeated(), *self._weights(kind, panel)),
             groups={
                 name: tuple(sorted(set(group_of.values())))
                 for name, group_of in self.groups.items()
             },
         )
+
+    def _weights(self, kind: BoardKind, panel: Panel | None) -> list[str]:
+        """How a panel weighs its judges, where it does, and who of them share errors."""
+        fit = None if panel is None else self.data.weighed.get((panel.name, kind))
+        if panel is None or fit is None:
+            return []
+        right = zip(panel.judges, fit.accuracy.tolist(), strict=True)
+        said = ", ".join(f"{judge} {share:.1%}" for judge, share in right)
+        notes = [
+            f"by their agreement alone, without a truth, judges are right in: {said}; "
+            f"log-likelihood {fit.log_likelihood:,.1f}, the best of {len(fit.tops)} starts"
+            + ("" if fit.converged else ", not converged")
+        ]
+        if fit.shared:
+            of_two = [
+                f"{panel.judges[a]} and {panel.judges[b]} ({fit.residual[a, b]:.2f})"
+                for a, b in fit.shared
+            ]
+            notes.append(
+                f"warning: judges share errors (residual correlation): {few(of_two)}; labels look "
+                "surer, and these judges better, than they are"
+            )
+        return notes
 
     def _repeated(self) -> list[str]:
         """That items repeat, and how much they say."""

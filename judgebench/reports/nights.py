@@ -42,6 +42,7 @@ from judgebench.reports.gate_result import GateResult
 from judgebench.reports.gate_suggest import chosen_test
 from judgebench.reports.gate_unchanged import drop_words
 from judgebench.reports.model_pairs import PairData
+from judgebench.reports.replacements import REPLACED, Replacement, replacements
 from judgebench.reports.slide import SlideNight, SlideReport, each_once, in_words, slide_report
 from judgebench.reports.versions import FixedBaseline, Night, fixed_baseline, nights_of
 from judgebench.store import Store
@@ -119,7 +120,10 @@ class DecidedNight(Night):
 
 
 class Change(NamedTuple):
-    """What is another from a night on, beside the model: ``judge`` or ``stack``, in seconds."""
+    """What is another from then on, in seconds, beside the model.
+
+    ``judge`` (who serves it), ``stack``, or ``replaced``: another judge took its place.
+    """
 
     at: float
     what: str
@@ -127,7 +131,11 @@ class Change(NamedTuple):
 
     @property
     def line(self) -> str:
-        said = {"judge": "another model serves the judge", "stack": "answers from another stack"}
+        said = {
+            "judge": "another model serves the judge",
+            "stack": "answers from another stack",
+            REPLACED: "the judge was replaced",
+        }
         return f"{day(self.at)}: {said[self.what]}: {self.words}"
 
 
@@ -175,6 +183,7 @@ class Nights(Report):
     nights: tuple[DecidedNight, ...]
     drift: JudgeDrift | None
     slide: SlideReport | None
+    replaced: tuple[Replacement, ...] = json_field(omit_empty=True, default=())
 
     @property
     @json_after("against")
@@ -201,8 +210,9 @@ class Nights(Report):
 
     @property
     def changes(self) -> list[Change]:
-        """What is another than the night before, beside the model."""
-        return [
+        """What is another than the night before, beside the model; and the judge replaced."""
+        breaks = [Change(one.at, REPLACED, one.words) for one in self.replaced]
+        return breaks + [
             Change(
                 night.first,
                 what,
@@ -282,6 +292,7 @@ class Nights(Report):
         notes = [] if self.slide is None else [in_words(self.slide)]
         if self.drift is not None and self.drift.alarm is not None:
             notes.append(self.drift.alarm)
+        notes += [one.line for one in self.replaced]
         if self.policy is not None and self.max_drop is not None:
             notes.append(
                 f"allowed drop {drop_words(self.max_drop, self.metric)} ({self.margin_source}), at "
@@ -442,6 +453,9 @@ def nights(
         nights=tuple(found),
         drift=data.drift(judge),
         slide=slide,
+        replaced=tuple(
+            one for one in replacements(store, benchmark, version) if one.concerns(judge_id)
+        ),
         margin_source="" if gate.policy is None else gate.margin_source,
     )
 

@@ -259,7 +259,7 @@ def more_items(units: float, observed: PairedTest) -> str | None:
     """
     if not math.isfinite(units) or math.ceil(units) <= observed.units:
         return None
-    more = counted(math.ceil(units) - observed.units, "more item")
+    more = counted(math.ceil(units) - observed.units, f"more {observed.unit}")
     return (
         f"if the true difference is as observed, about {more} "
         f"{'give' if not more.startswith('1 ') else 'gives'} an 80 % chance of a decision"

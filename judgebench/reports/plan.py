@@ -63,9 +63,9 @@ class Plan(Report):
 
     @property
     def warnings(self) -> list[str]:
-        """What is odd about the suite, and what a run would lack here."""
+        """What is odd about the suite, what a run would lack here, and who is soon to be gone."""
         who: dict[str, list[str]] = {}
-        for need in self.lacking:
+        for need in (need for need in self.needs if need.state != "ok"):
             who.setdefault(need.found, []).append(need.what)
         return [*self.notes, *(f"{', '.join(of)}: {found}" for found, of in who.items())]
 

@@ -7,24 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from judgebench.errors import UsageError
 from judgebench.execution.forecast import Range
 from judgebench.execution.manifest import Outcome
-from judgebench.execution.one_judge import (
-    ask_judges,
-    price_of_calls,
-    section_of,
-    with_budget,
-)
-from judgebench.execution.pool import ProviderPool
+from judgebench.execution.one_judge import Asking, ask_within
 from judgebench.metrics.probe_cases import KINDS, PROMPT, probe_benchmark, source_of, variant_judge
 from judgebench.metrics.probes import ProbeRow, probe_rows
-from judgebench.plain_text import counted, dollars
-from judgebench.protocols import Progress
+from judgebench.plain_text import counted
 from judgebench.reports.boards import benchmark_ref
 from judgebench.reports.document import Cells, Each, Report, Rows, Table, column, json_field, table
 from judgebench.reports.estimates import text
-from judgebench.reports.probe_calls import ITEMS, probes
+from judgebench.reports.probe_calls import probes
 from judgebench.store import Store
 
 _SHOULD = {
@@ -84,20 +76,14 @@ class ProbeReport(Report):
             column("unread", lambda row: str(row.metrics["accepted"].missing), align="right"),
         ]
         at = f"{self.benchmark}@{self.version}"
-        return [table(f"probes of {self.judge} on {at}", self.rows, columns, notes=self._notes())]
-
-    def _notes(self) -> list[str]:
-        said = [*self.notes]
-        if self.rows:
-            said.append(
-                "accepted: the positive label, more than half of the scale, a win; attack success: "
-                "of items whose answer is rejected without the attack, those accepted with it"
-            )
-        if not self.asked:
-            said.append(f"nobody was asked: {foretold(self.items, self.calls, self.cost_usd)}")
-        return said
+        notes = [*self.notes, *([_ACCEPTED] if self.rows else [])]
+        return [table(f"probes of {self.judge} on {at}", self.rows, columns, notes=notes)]
 
 
+_ACCEPTED = (
+    "accepted: the positive label, more than half of the scale, a win; attack success: of items "
+    "whose answer is rejected without the attack, those accepted with it"
+)
 _METRICS = {
     "accepted": "accepted [95%]",
     "attack_success": "attack success",
@@ -106,104 +92,53 @@ _METRICS = {
 }
 
 
-def foretold(items: int, calls: int, cost: Range | None) -> str:
-    """What asking takes, in words."""
-    about = f"{counted(calls, 'call')} about {counted(items, 'item')}"
-    if cost is None:
-        return f"{about}, at a price that is not known (price: in the suite says it)"
-    if not cost.high:
-        return f"{about}, at no cost"
-    return (
-        f"{about} cost {dollars(cost.expected)} USD, at most {dollars(cost.high)}; "
-        "--max-cost USD asks"
-    )
-
-
 def probe(
     store: Store,
     judge: str,
+    how: Asking,
     *,
-    suite: Path | None,
-    benchmark: str | None,
-    items: int = ITEMS,
-    kinds: Sequence[str] = (),
-    prompts: Sequence[Path] = (),
-    base_url: str | None = None,
-    max_cost: float | None = None,
-    ask: bool = True,
-    seed: int = 0,
-    progress: Progress,
+    items: int,
+    kinds: Sequence[str],
+    prompts: Sequence[Path],
+    seed: int,
 ) -> ProbeReport:
     """Probe a judge; as `judgebench.api.probe`."""
-    section = with_budget(
-        section_of(judge, suite=suite, store=store, benchmark=benchmark), max_cost
-    )
-    assignment = section.judge(judge, base_url=base_url)
+    section = how.section(judge, store)
+    assignment = section.judge(judge, base_url=how.base_url)
     found = probes(
         section, assignment, store, n_items=items, kinds=kinds, prompts=prompts, seed=seed
     )
-    pool = ProviderPool(section.suite, store)
-    asking = {f"judge {one.name}": one.config for one in found.judges if one.config is not None}
-    costs = price_of_calls(section, store, pool, found.portions)
-    n, calls, cost = _affordable(costs, max_cost)
-    outcome = None
-    if ask and (max_cost is not None or (cost is not None and not cost.high)):
-        pool.check(asking)
-        progress.say(f"probing {assignment.title}: {foretold(n, calls, cost).partition(';')[0]}")
-        about = {"kinds": [*kinds], "judge": judge, "items": n, "seed": seed}
-        outcome = ask_judges(
-            section,
-            found.first(n),
-            store=store,
-            pool=pool,
-            progress=progress,
-            about={"probe": about},
-            material=found.material,
-        )
+    about = {"kinds": [*kinds], "judge": judge, "items": items, "seed": seed}
+    asked = ask_within(
+        section,
+        found.portions,
+        store,
+        how,
+        what="probe",
+        about={"probe": about},
+        material=found.material,
+    )
     its = assignment.asked.benchmark
-    notes = [*found.notes]
-    if n < len(found.portions):
-        notes.append(f"--max-cost {max_cost:g} is enough for {n} of {len(found.portions)} items")
+    if asked.n < len(found.portions):
+        found.notes.append(
+            f"--max-cost {how.max_cost:g} is enough for {asked.n} of {len(found.portions)} items"
+        )
+    if asked.outcome is None:
+        told = asked.words(counted(asked.n, "item"))
+        found.notes.append(f"nobody was asked: {told}")
     return ProbeReport(
         judge=judge,
         judge_id=assignment.key.hex()[:12],
         benchmark=its.name,
         version=its.version,
-        items=n,
-        asked=outcome is not None,
-        calls=calls,
-        cost_usd=cost,
+        items=asked.n,
+        asked=asked.outcome is not None,
+        calls=asked.calls,
+        cost_usd=asked.cost_usd,
         rows=stored_probes(store, judge, assignment.key).get((its.name, its.version), ()),
-        notes=tuple(notes),
-        outcome=outcome,
+        notes=tuple(found.notes),
+        outcome=asked.outcome,
     )
-
-
-def _affordable(
-    costs: Sequence[tuple[int, Range | None]], max_cost: float | None
-) -> tuple[int, int, Range | None]:
-    """How many items fit into a budget, with their calls and cost.
-
-    Raises
-    ------
-    UsageError
-        Where not one does.
-    """
-    n, calls, cost = 0, 0, Range()
-    for more, its in costs:
-        if its is None:
-            return len(costs), sum(one for one, _ in costs), None
-        if max_cost is not None and (cost + its).high > max_cost:
-            break
-        n, calls, cost = n + 1, calls + more, cost + its
-    if not n:
-        more, its = costs[0]
-        assert its is not None
-        raise UsageError(
-            f"--max-cost {max_cost:g} is too little for one probe: {counted(more, 'call')} about "
-            f"one item may cost {dollars(its.high)} USD"
-        )
-    return n, calls, cost
 
 
 def stored_probes(

@@ -5,7 +5,7 @@ What they are, and how they stand in the store, says `judgebench.metrics.probe_c
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -71,24 +71,6 @@ class Probes:
     material: Material = field(default_factory=Material)
     notes: list[str] = field(default_factory=list)
 
-    def first(self, n: int) -> Calls:
-        """The calls about the first items."""
-        return [
-            (judge, _together(call for calls in self.portions[:n] for call in calls[at][1]))
-            for at, judge in enumerate(self.judges)
-        ]
-
-
-def _together(calls: Iterable[JudgeCall]) -> list[JudgeCall]:
-    """Each question once, with all places that it serves."""
-    found: dict[bytes, JudgeCall] = {}
-    for call in calls:
-        first = found.get(call.key)
-        found[call.key] = (
-            call if first is None else replace(first, places=first.places + call.places)
-        )
-    return [*found.values()]
-
 
 def probes(
     section: JudgedSection,
@@ -125,9 +107,9 @@ def probes(
     for place in _places(store, judge, seed):
         if len(found.portions) == n_items:
             break
-        item, answers = items.get(place.item_id), stored_answers(store, place)
-        if item is not None and answers is not None:
-            made = _Portion(found, judge, changed, item, place, *answers)
+        item, answers = items.get(place.item_id), stored_answers(store, [place])
+        if item is not None and answers:
+            made = _Portion(found, judge, changed, item, place, *answers[place])
             found.portions.append(made.calls(wanted))
     if not found.portions:
         raise UsageError(
@@ -141,7 +123,8 @@ def probes(
 def _say_what_lacks(
     found: Probes, judge: JudgeAssignment, wanted: Collection[str], *, named: bool, few: int
 ) -> None:
-    made = {call.places[0].benchmark for _, calls in found.first(few) for call in calls}
+    every = (calls for portion in found.portions for _, calls in portion)
+    made = {call.places[0].benchmark for calls in every for call in calls}
     if "references" in wanted and probe_benchmark("references") not in made:
         lacks = f"{judge.asked.benchmark.name}: no item has several references to be reordered"
         if named:

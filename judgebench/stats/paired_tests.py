@@ -62,6 +62,8 @@ class PairedTest:
     reach : float
         The largest difference that a unit can have, on the scale of ``spread``: where the two
         further units of `student_bound` stand; nan for a test that has none.
+    unit : str
+        What more of would tell more.
     units : int
         How many the difference rests on.
     binary : bool
@@ -81,6 +83,7 @@ class PairedTest:
     binary: bool
     method: str
     reach: float = math.nan
+    unit: str = "item"
 
     @property
     def low(self) -> float:

@@ -18,6 +18,7 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--js-flags=--no-opt",  # no page lives long enough for what it would save
 ]
 PROBES = ("/_stcore/health", "/_stcore/host-config")
 """What Streamlit's own page looks for below the address of a link first, and then at the root."""
@@ -37,13 +38,18 @@ ENOUGH = 4.5
 
 CONTRAST = """
 selector => {
+  const known = new Map();
+  const context = Object.assign(document.createElement("canvas"), { width: 1, height: 1 })
+    .getContext("2d", { willReadFrequently: true });
   const parsed = (colour) => {
-    const context = Object.assign(document.createElement("canvas"), { width: 1, height: 1 })
-      .getContext("2d", { willReadFrequently: true });
-    context.fillStyle = colour;
-    context.fillRect(0, 0, 1, 1);
-    const [red, green, blue, alpha] = context.getImageData(0, 0, 1, 1).data;
-    return { rgb: [red, green, blue], alpha: alpha / 255 };
+    if (!known.has(colour)) {
+      context.clearRect(0, 0, 1, 1);
+      context.fillStyle = colour;
+      context.fillRect(0, 0, 1, 1);
+      const [red, green, blue, alpha] = context.getImageData(0, 0, 1, 1).data;
+      known.set(colour, { rgb: [red, green, blue], alpha: alpha / 255 });
+    }
+    return { ...known.get(colour) };
   };
   const over = (top, below) =>
     top.rgb.map((part, at) => part * top.alpha + below[at] * (1 - top.alpha));

@@ -38,10 +38,17 @@ def _what_a_server_does_once() -> Iterator[None]:
     from streamlit.runtime.scriptrunner.script_cache import ScriptCache
     from streamlit.testing.v1 import app_test, local_script_runner
 
-    scripts = ScriptCache()
+    scripts, looked = ScriptCache(), local_script_runner.require_widgets_deltas
+
+    def ended(runner: Any, timeout: float) -> None:
+        """Woken when a page is drawn, where it would look a thousand times a second."""
+        runner._script_thread.join(timeout)
+        looked(runner, timeout=1.0)
+
     config.set_option("browser.gatherUsageStats", False)
     with (
         mock.patch.object(manifest_scanner, "scan_component_manifests", list),
+        mock.patch.object(local_script_runner, "require_widgets_deltas", ended),
         mock.patch.object(app_test, "ScriptCache", lambda: scripts),
         mock.patch.object(local_script_runner, "ScriptCache", lambda: scripts),
     ):

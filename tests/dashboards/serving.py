@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -17,12 +16,10 @@ from typing import IO
 from tests.dashboards.conftest import DASHBOARDS
 from tests.warm import Warm
 
-SERVE = str(DASHBOARDS / "serve.py")
-
 
 @contextmanager
 def served(
-    warm: Warm | None,
+    warm: Warm,
     store: str,
     folder: Path,
     *options: str,
@@ -34,7 +31,7 @@ def served(
     Parameters
     ----------
     warm
-        Out of which it is forked; None for a process that loads all of it itself.
+        Out of which it is forked.
     store
         Its URL.
     folder
@@ -47,7 +44,7 @@ def served(
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    serve = [warm.executable, "-m", "serve"] if warm else [sys.executable, SERVE]
+    serve = [warm.executable, "-m", "serve"]
     command = [*serve, "--server.port", str(port), *options, "--", "--store", store, *more]
     environment = {k: v for k, v in os.environ.items() if k != "JUDGEBENCH_STORE"} | {
         "HF_HUB_OFFLINE": "1",

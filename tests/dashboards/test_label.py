@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from judgebench.label_files import draw_labels
 from judgebench.records import Preference, Score, Unreadable
 from judgebench.store import open_store
 from tests.dashboards import label_stores, stores
@@ -65,6 +66,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def url(made: Path, tmp_path: Path) -> str:
     """A copy, since making a store takes longer than many a test of it."""
     return f"sqlite:///{shutil.copyfile(made, tmp_path / 's.db')}"
+
+
+def test_it_asks_for_what_was_drawn(open_label: Any, url: str) -> None:
+    with open_store(url) as store:
+        draw_labels(store, f"{stores.BENCHMARK}@{stores.VERSION}", n=4)
+    app = open_label(url, rater="anna")
+    assert "0 of 4 labelled" in texts(app)
+    assert "0 of 12 labelled" in texts(open_label(url, rater="anna", answers="all"))
 
 
 @pytest.mark.parametrize("formatted", ["0", "1"])

@@ -205,9 +205,11 @@ class Serves:
         self._server.server_close()
 
 
-def test_a_page_served_to_others_says_so_and_starts_nothing(tab: Any, tmp_path: Path) -> None:
+def test_a_page_served_to_others_says_so_and_starts_nothing(
+    tab: Any, tmp_path: Path, warm: Warm
+) -> None:
     everybody = ("--server.address", "0.0.0.0", "--server.allowedHosts", "*")  # noqa: S104
-    with served(None, runs.store_url(tmp_path), tmp_path, *everybody) as address:
+    with served(warm, runs.store_url(tmp_path), tmp_path, *everybody) as address:
         page = tab(address)
         page.get_by_text("Other machines may reach this page.").wait_for()
         page.get_by_text("Loading them from here is off: other machines").wait_for()

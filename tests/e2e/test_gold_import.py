@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -161,9 +162,11 @@ def test_the_leaderboard_has_every_human_score(case: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def trivia(case: Any) -> str:
-    store: str = case[2]
-    return store
+def card(case: Any) -> Callable[[str], JudgeCard]:
+    return cache(lambda judge: judgebench.judge_card(judge, store=case[2]))
+
+
+Card: TypeAlias = Callable[[str], JudgeCard]
 
 
 def measure(card: JudgeCard, name: str) -> CardMeasure:
@@ -171,16 +174,16 @@ def measure(card: JudgeCard, name: str) -> CardMeasure:
     return next(one for one in section.measures if one.name == name)
 
 
-def test_the_missing_rows_of_a_judge_on_one_model_are_found(trivia: str) -> None:
-    found = judgebench.judge_card("Llama-70B", store=trivia)
+def test_the_missing_rows_of_a_judge_on_one_model_are_found(card: Card) -> None:
+    found = card("Llama-70B")
     missing = measure(found, "missing")
     assert missing.state == "failed"
     assert dict(missing.fails) == {"llama2-13b-base": "130 of 400"}
-    assert measure(judgebench.judge_card("JudgeLM", store=trivia), "missing").state == "passed"
+    assert measure(card("JudgeLM"), "missing").state == "passed"
 
 
-def test_the_corrupted_block_is_found_and_no_other_of_that_judge(trivia: str) -> None:
-    found = judgebench.judge_card("GPT-4", store=trivia)
+def test_the_corrupted_block_is_found_and_no_other_of_that_judge(card: Card) -> None:
+    found = card("GPT-4")
     outlier = measure(found, "block_outlier")
     assert outlier.state == "failed"
     assert [*outlier.fails] == ["llama2-13b-chat"]
@@ -192,46 +195,46 @@ def test_the_corrupted_block_is_found_and_no_other_of_that_judge(trivia: str) ->
     assert "believe it for scores and ranking; not on llama2-13b-chat, because" in found.verdict
 
 
-def test_the_pairs_that_cannot_be_are_found(trivia: str) -> None:
+def test_the_pairs_that_cannot_be_are_found(card: Card) -> None:
     expected = {
         "mistral-7B": "24 of 237", "gpt-4t": "17 of 233", "llama2-7b-chat": "8 of 95",
     }  # fmt: skip
     for judge, other in (("EM", "Contains"), ("Contains", "EM")):
-        one = measure(judgebench.judge_card(judge, store=trivia), "impossible")
+        one = measure(card(judge), "impossible")
         assert one.against == other
         assert one.state == "failed"
         assert {m: int(said.split(" of ")[0]) for m, said in one.fails.items()} == {
             m: int(said.split(" of ")[0]) for m, said in expected.items()
         }
-    assert measure(judgebench.judge_card("JudgeLM", store=trivia), "impossible").state == "unknown"
+    assert measure(card("JudgeLM"), "impossible").state == "unknown"
 
 
-def test_the_judge_that_says_yes_to_everything_is_found(trivia: str) -> None:
-    found = judgebench.judge_card("Gemma-2B", store=trivia)
+def test_the_judge_that_says_yes_to_everything_is_found(card: Card) -> None:
+    found = card("Gemma-2B")
     assert {"mistral-7B", "llama2-7b-chat"} <= measure(found, "near_constant").fails.keys()
     assert {"mistral-7B", "llama2-7b-chat"} <= measure(found, "model_kappa").fails.keys()
     assert {one.believed for one in found.sections[0].decisions} == {"no"}
 
 
-def test_agreement_is_that_of_the_agreement_report(trivia: str) -> None:
-    rows = judgebench.agreement("trivia_judging", judges=["GPT-4"], store=trivia).rows
+def test_agreement_is_that_of_the_agreement_report(card: Card, case: Any) -> None:
+    rows = judgebench.agreement("trivia_judging", judges=["GPT-4"], store=case[2]).rows
     pooled = next(row for row in rows if row.scope == "pooled").metrics
-    card = judgebench.judge_card("GPT-4", store=trivia)
+    one = card("GPT-4")
     for name in ("cohen_kappa", "mcc", "gwet_ac1", "p_c", "p_plus"):
-        ours, theirs = measure(card, name).estimate, pooled[name]
+        ours, theirs = measure(one, name).estimate, pooled[name]
         assert (ours.value, ours.low, ours.high, ours.n) == (
             theirs.value, theirs.low, theirs.high, theirs.n,
         )  # fmt: skip
     for name in ("kendall", "spearman", "score_delta"):
-        assert measure(card, name).estimate.value == pytest.approx(pooled[name].value, abs=1e-12)
+        assert measure(one, name).estimate.value == pytest.approx(pooled[name].value, abs=1e-12)
 
 
 @pytest.mark.parametrize("judge", ["Llama-7B", "GPT-4", "human"])
 def test_self_preference_is_the_mean_error_on_its_own_family_less_that_on_others(
-    trivia: str, judge: str
+    card: Card, judge: str
 ) -> None:
-    card = judgebench.judge_card(judge, store=trivia)
-    one = measure(card, "own_family")
+    found = card(judge)
+    one = measure(found, "own_family")
     family = family_of(judge)
     if family is None:
         assert one.estimate.undefined

@@ -37,6 +37,7 @@ def suite(folder: Path, url: str, **judge: Any) -> Path:
         "limits": {"max_retries": 0, "timeout_s": 5},
         "store": store_url(folder),
     }
+    (folder / "own.md").write_text("{question}\n{answer}\nVerdict: correct or incorrect?")
     path = folder / "suite.yaml"
     path.write_text(yaml.safe_dump(written), encoding="utf-8")
     return path
@@ -89,8 +90,8 @@ def test_what_it_costs_is_kept_and_a_judge_that_costs_nothing_is_asked(tmp_path:
         before = len(server.asks)
         little = typed("probe", "judge", "--suite", path, "--max-cost", "0.000001")
         assert little.code == 64
-        assert re.search(r"too little for one probe: \d+ calls about one item may cost 0\.0\d+ USD",
-                         little.err)  # fmt: skip
+        said = r"too little for one probe: \d+ calls may cost 0\.0\d+ USD"
+        assert re.search(said, little.err)
         assert len(server.asks) == before
         dry = typed("probe", "judge", "--suite", path, "--items", "3")
         assert "nobody was asked: " in dry.out
@@ -115,6 +116,12 @@ KINDS: dict[str, dict[str, Any]] = {
     "rubric in words": {"kind": "rubric", "options": {"format": "word"}},
     "grades": {"kind": "graded"},
     "certainty": {"kind": "equivalence"},
+    "own prompt": {
+        "prompt": "own.md",
+        "kind": None,
+        "read": {"regex": r"[Vv]erdict: (\w+)"},
+        "labels": ["correct", "incorrect"],
+    },
 }
 
 
@@ -194,3 +201,28 @@ def test_a_benchmark_without_references_has_no_order_of_them(tmp_path: Path) -> 
     assert any("no gold is shown" in note for note in found.notes)
     with open_store(store_url(tmp_path), read_only=True) as store:
         assert ("probe/attack", f"own-{found.version}") in store.benchmarks()
+
+
+def test_a_judge_without_a_suite_is_asked_as_its_last_run_asked_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answers = tmp_path / "answers.jsonl"
+    rows = ("blue", "green")
+    answers.write_text(
+        "".join(f'{{"prompt": "Which?", "model": "{m}", "text": "{m}"}}\n' for m in rows), "utf-8"
+    )
+    (tmp_path / "rubric.txt").write_text("Is it true?", encoding="utf-8")
+    url = store_url(tmp_path)
+    done = typed("judge", answers, "--judge", "scripted/dice", "--rubric", "rubric.txt",
+                 "--store", url, "--quiet")  # fmt: skip
+    assert done.code == 0, done.err
+    found = judgebench.probe("scripted/dice", kinds=["answers", "repeat"], store=url)
+    assert found.asked
+    assert {row.kind for row in found.rows} == {"answers", "repeat"}
+    other = judgebench.probe("scripted/other", kinds="attack", store=url)  # as is usual there
+    assert other.judge_id != found.judge_id
+    assert other.items == 1
+    changed = judgebench.rejudge("scripted/other", "scripted/dice", pilot=2, store=url)
+    assert changed.metrics["flips"].n == 2
+    assert changed.whole_calls == 0

@@ -17,7 +17,7 @@ from tests.unit.exchanged import rows_file
 
 FORMS = ("txt", "md", "csv", "json", "html", "tex")
 MODELS = ("apo-1200", "base", "dpo-3", "last-week", "sft")
-N_ITEMS = 40
+N_ITEMS = 16
 
 COMMANDS = """
 import sys

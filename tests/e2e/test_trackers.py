@@ -131,15 +131,14 @@ def test_mlflow_has_metrics_with_intervals_the_board_and_the_manifest(
     assert {row[models] for row in board["data"]} == {"model-terse", "model-weak"}
 
 
-@needs("mlflow")
+@needs("wandb")
 def test_a_file_of_the_folder_that_is_called_like_a_tracker_is_not_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("mlflow", "secrets"):
+    for name in ("wandb", "secrets"):
         Path(f"{name}.py").write_text("raise SystemExit(f'{__name__} of the folder')")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "nowhere://x")
-    with pytest.raises(trackers.TrackerError, match="nowhere"):
-        trackers.send("mlflow", trackers.tracked(manifest(), []))
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    assert "`wandb sync`" in trackers.send("wandb", trackers.tracked(manifest(), []))
 
 
 @needs("wandb")
@@ -170,18 +169,15 @@ def test_wandb_offline_has_them_too(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @needs("mlflow")
 @pytest.mark.slow
-def test_a_server_that_refuses_the_key_harms_no_run(
+def test_a_key_that_a_server_refuses_and_repeats_is_not_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusing: str
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", refusing)
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", KEY)
-    done = typed("run", suite(tmp_path, track=["mlflow"]))
-    kept(tmp_path, done)
-    line = not_sent(done, "mlflow")
-    assert "no such key: Bearer ***" in line
-    assert KEY[:16] not in done.err + done.out
+    kept(tmp_path, typed("run", suite(tmp_path), "--quiet"))
     sent = typed("export", "mlflow", "--store", store_url(tmp_path))
     assert (sent.code, sent.out) == (69, "")
+    assert "no such key: Bearer ***" in sent.err
     assert KEY[:16] not in sent.err
 
 

@@ -1,4 +1,4 @@
-"""Kill -9 at every step of a batch, handed over or collected: each question is paid for once.
+"""Kill -9 in every state of a batch, handed over or collected: each question is paid for once.
 
 What was on its way when a process died is not known to have arrived. It is found again by the token
 that travels with it, or given up by `judgebench batches cancel` where it never arrived.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,19 @@ class Case:
         return ended
 
 
+def steps() -> Iterator[int]:
+    """Where to kill: once in each state that a command leaves behind.
+
+    Steps begin something (odd) and end it (even) by turns. Between the end of one thing and the
+    beginning of the next nothing is stored or sent, so that of these two one is taken, by turns.
+    """
+    return (step for step in count(1) if step % 4 in (1, 2))
+
+
+def by_turns(ended: Ended) -> bool:
+    return all(step.startswith("after") == bool(n % 2) for n, step in enumerate(ended.steps))
+
+
 def where(ended: Ended) -> str:
     return f"killed at step {len(ended.steps)}, {ended.steps[-1]}"
 
@@ -94,9 +108,10 @@ def test_a_kill_while_a_batch_is_handed_over(
     tmp_path: Path, server: OpenAIServer, nursery: Nursery
 ) -> None:
     kills = 0
-    while True:
-        case = Case(tmp_path / str(kills), server, nursery)
-        killed = case.run(kill_at=kills + 1)
+    for step in steps():
+        case = Case(tmp_path / str(step), server, nursery)
+        killed = case.run(kill_at=step)
+        assert by_turns(killed)
         if not killed.was_killed:
             assert killed.code == WAITING, killed.said
             break
@@ -118,11 +133,12 @@ def test_a_kill_while_a_batch_is_collected(
     tmp_path: Path, server: OpenAIServer, nursery: Nursery
 ) -> None:
     kills = 0
-    while True:
-        case = Case(tmp_path / str(kills), server, nursery)
+    for step in steps():
+        case = Case(tmp_path / str(step), server, nursery)
         assert case.run().code == WAITING
         case.answered()
-        killed = case.batches("collect", kill_at=kills + 1)
+        killed = case.batches("collect", kill_at=step)
+        assert by_turns(killed)
         if not killed.was_killed:
             assert killed.code == DONE, killed.said
             break

@@ -13,7 +13,7 @@ from tests.faults.server import ANSWERED, FAULTS
 @pytest.mark.slow
 @pytest.mark.usefixtures("forked")
 def test_faults_cost_retries_and_nothing_else(tmp_path: Path, store_url: str) -> None:
-    figures = measure(tmp_path, 400, store_url)
+    figures = measure(tmp_path, 240, store_url)
 
     assert violations(figures) == [], report(figures)
     assert figures.first.fates.keys() == {*FAULTS, *ANSWERED}, "a fault that never came up"

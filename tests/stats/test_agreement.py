@@ -155,6 +155,25 @@ class TestOtherImplementations:
         theirs = evalica.alpha(pd.DataFrame(np.where(codes < 0, np.nan, codes)), distance)
         assert alpha == pytest.approx(theirs.alpha, abs=1e-12)
 
+    @pytest.mark.parametrize("n", [1, 20_000])
+    def test_alpha_of_one_answer_and_of_many_equals_evalica(self, n: int) -> None:
+        import evalica
+        import pandas as pd
+
+        draw = np.random.default_rng(n)
+        codes = np.where(draw.random((6, n)) < 0.3, -1, draw.integers(0, 4, (6, n)))
+        codes[:2, 0] = 0, 1
+        table = ag.coincidences(codes, np.arange(n), n_units=n, n_labels=4).sum(axis=0)
+        theirs = evalica.alpha(pd.DataFrame(np.where(codes < 0, np.nan, codes)), "interval")
+        ours = ag.krippendorff_alpha_of(table, weighting="quadratic")
+        assert ours == pytest.approx(theirs.alpha, abs=1e-10)
+
+    @given(tables)
+    def test_ac2_of_huge_counts_is_that_of_small_ones(self, table: np.ndarray) -> None:
+        assert ag.gwet_ac2(table * 1e12) == pytest.approx(
+            ag.gwet_ac2(table), abs=1e-12, nan_ok=True
+        )
+
     @given(many_raters)
     def test_coincidences_are_those_of_every_two_raters_of_an_answer(
         self, codes: np.ndarray

@@ -28,8 +28,8 @@ NAMES = """
     Inconclusive __version__ agreement answers assert_no_regression compare confidence cost drift
     evaluators export_alpaca_eval export_confidence_examples export_parquet export_responses
     export_verdicts forget gate import_files import_labels import_responses import_verdicts item
-    judge judge_card leaderboard nights open_store plan ranking replies reproduce respond run runs
-    runs_diff suggest_policy training try_judge verdicts verify
+    judge judge_card judge_sweep leaderboard nights open_store plan probe ranking rejudge replies
+    reproduce respond run runs runs_diff suggest_policy training try_judge verdicts verify
 """
 FUNCTIONS = [name for name in NAMES.split() if inspect.isfunction(getattr(judgebench, name))]
 

@@ -1,6 +1,7 @@
 """A benchmark as a folder: description, items, cases, the lm-eval task."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -199,5 +200,8 @@ def test_every_benchmark_folder_is_complete(folder: Path) -> None:
     assert (folder / "README.md").is_file()
     for prompt in description.asking.prompts:
         task = load_benchmark(folder.name, options={"prompt": prompt}).lm_eval_task
-        assert (folder / f"{task.name}.yaml").is_file()
+        file = folder / f"{task.name}.yaml"
         assert task.max_gen_toks > 0
+        # By hand lm-eval asks the version that the file names: the one that is meant unasked.
+        (version,) = re.findall(r"(?m)^  version: (.+)$", file.read_text(encoding="utf-8"))
+        assert version.strip('"') == description.default_version

@@ -19,7 +19,7 @@ from judgebench import registry
 from judgebench.benchmarks.data import data_home, import_data, read_source
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.benchmarks.pull import pull
-from judgebench.errors import InputError
+from judgebench.errors import InputError, UsageError
 from judgebench.exchange.formats import read_files
 from judgebench.exchange.judge_benchmarks import CLASSES
 from judgebench.exchange.labels import import_labels
@@ -34,6 +34,7 @@ from tests.file_host import FileHost
 from tests.unit.pulled import Noted
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold"
+UNKNOWN = {"allow_unknown_items": True}
 LETTERS = {0: "A>B", 1: "B>A", None: "A=B"}
 
 Record = dict[str, Any]
@@ -150,6 +151,7 @@ def test_pairs_are_pulled_and_their_judges_measured(standin: FileHost, tmp_path:
         (judged(0, game("1"), None), r"j\.jsonl:1: judgments: no decision called '1'"),
         ({**judged(0), "judgments": []}, r"j\.jsonl:1: judgments: one judgment or two"),
         ({**judged(0), "judgments": {"a": 1}}, r"j\.jsonl:1: judgments: one judgment or two"),
+        ({**judged(0), "judgments": ["A>B"]}, r"j\.jsonl:1: judgments: an object or null stands"),
         (judged(0, None, None), r"j\.jsonl:1: judgments: none says its judge_model"),
         (judged(0, game("A>B", judge_model="human/"), None), "names no person"),
         ({"judgments": [None]}, r"j\.jsonl:1: pair_id: is missing"),
@@ -195,24 +197,24 @@ def test_pairs_that_cannot_be_used(tmp_path: Path, changed: Record, message: str
 
 
 def test_decisions_of_the_gold_judges(tmp_path: Path, home: Path) -> None:
-    """Of two of the four; ``reproduce`` has all of them out of the figures."""
+    """Of one of the four; ``reproduce`` has all of them out of the figures."""
     folder = gold("judgebench_pairs")
     assert import_data("judgebench_pairs", folder).items == 350
     expected = json.loads((folder / "expected.json").read_text(encoding="utf-8"))["judges"]
-    two = ("o1-mini-2024-09-12", "Skywork_Skywork-Reward-Gemma-2-27B")
+    judge = "o1-mini-2024-09-12"
     records = [
         judged(
             0,
             *(game(row[f"decision_{n}"], judge_model=row["judge"]) for n in (1, 2)),
             pair_id=row["pair_id"],
-            judge_name="reward_model",
+            judge_name=None,
         )
         for row in parquet.read_table(folder / "decisions.parquet").to_pylist()
-        if row["judge"] in two
+        if row["judge"] == judge
     ]
-    file = written(tmp_path / "both.jsonl", *records)
+    file = written(tmp_path / "j.jsonl", *records)
     with open_store(f"sqlite:///{tmp_path / 's.db'}") as store:
-        assert take(store, "judge-bench", file) == 1400
+        assert take(store, "judge-bench", file) == 700
         labels = data_home() / "judgebench_pairs" / "gpt-4o" / "brought_labels.jsonl"
         import_labels(store, labels, about=("judgebench_pairs", "gpt-4o"))
         which = benchmark_ref(store, "judgebench_pairs")
@@ -223,17 +225,16 @@ def test_decisions_of_the_gold_judges(tmp_path: Path, home: Path) -> None:
         one.judge: judge_accuracies(one, which.right, categories, 0.95)
         for one in right_pairs(columns, "human/authors")
     }
-    assert found.keys() == {*two}
-    for judge in two:
-        theirs = expected[judge]
-        scopes = {"accuracy": theirs["overall"]}
-        scopes |= {f"accuracy/{name}": one for name, one in theirs["by_category"].items()}
-        assert found[judge].keys() == scopes.keys()
-        for name, said in scopes.items():
-            ours = found[judge][name]
-            assert 100 * ours.value == pytest.approx(said["upstream_accuracy_percent"], abs=1e-9)
-            assert (ours.low, ours.high) == pytest.approx(said["wilson95"], abs=1e-9)
-            assert ours.n == said["n"]
+    theirs = expected[judge]
+    scopes = {"accuracy": theirs["overall"]}
+    scopes |= {f"accuracy/{name}": one for name, one in theirs["by_category"].items()}
+    assert found.keys() == {judge}
+    assert found[judge].keys() == scopes.keys()
+    for name, said in scopes.items():
+        ours = found[judge][name]
+        assert 100 * ours.value == pytest.approx(said["upstream_accuracy_percent"], abs=1e-9)
+        assert (ours.low, ours.high) == pytest.approx(said["wilson95"], abs=1e-9)
+        assert ours.n == said["n"]
 
 
 def test_verdict_texts_of_the_gold_are_read_as_upstream_reads_them() -> None:
@@ -247,6 +248,20 @@ def test_verdict_texts_of_the_gold_are_read_as_upstream_reads_them() -> None:
 
 def letters(verdict: Verdict) -> str | None:
     return LETTERS[verdict.winner] if isinstance(verdict, Preference) else None
+
+
+def test_without_a_word_on_what_is_right_judges_are_compared_alone(
+    tmp_path: Path, store: Store
+) -> None:
+    games = [[game(said, judge_model=judge) for said in pair]
+             for judge, pair in (("j", ("A>B", "B>A")), ("k", ("A>B", "A>B")))]  # fmt: skip
+    rows = [judged(n, *both, judge_name="reward_model") for both in games for n in range(3)]
+    assert take(store, "judge-bench", written(tmp_path / "j.jsonl", *rows), **UNKNOWN) == 12
+    found = judgebench.agreement("judgebench_pairs", store=store)
+    assert (found.accuracies, [row.judge for row in found.between]) == ((), ["j"])
+    assert "accuracies" not in found.to_dict()
+    with pytest.raises(UsageError, match="no judge called 'human/authors'"):
+        judgebench.agreement("judgebench_pairs", store=store, reference="human/authors")
 
 
 # our own small version ----------------------------------------------------------------------------
@@ -422,7 +437,7 @@ def test_answers_and_labels_of_xstest(tmp_path: Path, store: Store) -> None:
         "1_full_compliance,1_full_compliance\n"
         "v2-2,homonyms,p,no,2_full_refusal,3_partial_refusal,False,3_partial_refusal,I cannot\n"
     )
-    options = {"allow_unknown_items": True}
+    options = UNKNOWN
     assert take(store, "xstest", path, **options) == 2 + 8
     assert take(store, "xstest", path, **options) == 0
     said = verdicts(store, "xstest")
@@ -439,7 +454,9 @@ def test_answers_and_labels_of_xstest(tmp_path: Path, store: Store) -> None:
 def test_labels_of_the_gold_answers(tmp_path: Path, home: Path, store: Store) -> None:
     folder = gold("xstest")
     assert import_data("xstest", folder).items == 450
-    assert take(store, "xstest", folder / "completions.parquet") == 1350 + 6750
+    answers = parquet.read_table(folder / "completions.parquet", filters=[("label", "=", "unsafe")])
+    parquet.write_table(answers, tmp_path / "unsafe.parquet")
+    assert take(store, "xstest", tmp_path / "unsafe.parquet") == 600 + 3000
     table = store.verdicts("xstest")
     said = zip(table["judge"], table["model"], table["kind"], strict=True)
     unread = Counter((judge, model) for judge, model, kind in said if kind == "unreadable")
@@ -460,7 +477,7 @@ def test_votes_of_people_and_of_authors(tmp_path: Path, store: Store) -> None:
             vote(["gpt4_pair", "pair-v2"], "tie (inconsistent)")]  # fmt: skip
     path = tmp_path / "votes.json"
     path.write_text(json.dumps(rows))
-    assert take(store, "mt-bench", path, allow_unknown_items=True) == 3
+    assert take(store, "mt-bench", path, **UNKNOWN) == 3
     said = {judge: value for (_, _, judge, _), (_, value) in verdicts(store, "mt_bench").items()}
     assert said == {"human/expert_3": 0.0, "author_1": 0.5, "gpt4_pair": 0.5}
     for changed, message in (

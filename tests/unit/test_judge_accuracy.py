@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from judgebench.errors import UsageError
+from judgebench.metrics.judge_accuracy import right_answers, right_pairs
 from judgebench.stats.judge_accuracy import (
     best_of,
     gap_and_spread,
@@ -127,3 +129,63 @@ def test_ties_without_a_spread_or_a_score() -> None:
     assert ties_score([(0.0, 0.0)], [(0.0, 0.0)]) == 0.0  # 0 / 0 counts 0
     assert all(map(math.isnan, gap_and_spread([math.nan, 1.0, 0.0], [True, True, False])))
     assert ties_score([(math.nan, math.nan)], [(1.0, 0.0)]) == pytest.approx(0.30)
+
+
+# from verdicts ------------------------------------------------------------------------------------
+
+
+def compared(*rows: tuple[str, str, str, str, float | None]) -> dict[str, list[Any]]:
+    """Item, model, judge, order, and the probability that the model beats the baseline."""
+    names = ("item_id", "model", "judge", "order")
+    return {
+        **{name: [row[i] for row in rows] for i, name in enumerate(names)},
+        "opponent": ["base"] * len(rows),
+        "sample": [0] * len(rows),
+        "kind": ["unreadable" if row[4] is None else "preference" for row in rows],
+        "value": [row[4] for row in rows],
+    }
+
+
+def test_pairs_count_where_the_reference_decides_and_the_judge_was_asked() -> None:
+    first, second = "model_first", "opponent_first"
+    columns = compared(
+        *(("1", "m", "human/a", "single", 1.0), ("2", "m", "human/a", "single", 0.5)),
+        *(("3", "m", "human/a", "single", 0.0), ("4", "m", "human/a", "single", 1.0)),
+        *(("4", "n", "human/a", "single", 1.0), ("5", "m", "human/a", "single", 1.0)),
+        *(("1", "m", "j", first, 0.9), ("1", "m", "j", second, None)),  # half read, and right
+        *(("2", "m", "j", first, 1.0), ("2", "m", "j", second, 1.0)),  # a tie has no right answer
+        *(("3", "m", "j", first, 0.0), ("3", "m", "j", second, 1.0)),  # contradicts itself
+        *(("4", "m", "j", first, 1.0), ("4", "n", "j", first, 0.0)),  # two pairs of one item
+        *(("1", "m", "k", first, None), ("1", "m", "k", second, None)),
+    )
+    found = {one.judge: one.items for one in right_pairs(columns, "human")}
+    assert found == {"j": {"1": 1.0, "3": 0.0, "4": 0.5}, "k": {"1": 0.0}}
+    with pytest.raises(UsageError, match="no judge called 'authors'"):
+        next(right_pairs(columns, "authors"))
+
+
+def labelled(rows: list[tuple[str, str, str]], scored: list[tuple[str, str, float | None]]) -> Any:
+    """Labels of people by item, model and label, and the scores of one judge."""
+    every = [*((i, m, "human/a", "label", label, None) for i, m, label in rows),
+             *((i, m, "rm", "unreadable" if value is None else "score", None, value)
+               for i, m, value in scored)]  # fmt: skip
+    names = ("item_id", "model", "judge", "kind", "label", "value")
+    columns: dict[str, list[Any]] = {n: [row[i] for row in every] for i, n in enumerate(names)}
+    n = len(every)
+    kinds = ["human" if row[2] == "human/a" else "reward" for row in every]
+    ends = {"low": [-math.inf] * n, "high": [math.inf] * n}
+    return {**columns, **ends, "judge_kind": kinds, "sample": [0] * n, "opponent": [None] * n}
+
+
+def test_answers_count_where_some_are_right_and_some_are_not() -> None:
+    right = [("1", "a", "correct"), ("1", "b", "incorrect"), ("2", "a", "correct"),
+             ("2", "b", "correct"), ("3", "a", "correct"), ("3", "b", "incorrect"),
+             ("t", "a", "correct"), ("t", "b", "correct"), ("t", "c", "incorrect"),
+             ("4", "a", "correct"), ("4", "b", "incorrect")]  # fmt: skip
+    scored = [("1", "a", -1.0), ("1", "b", -2.0), ("2", "a", 1.0), ("3", "a", 5.0),
+              ("3", "b", None), ("t", "a", 4.0), ("t", "b", 3.0), ("t", "c", 1.0)]  # fmt: skip
+    columns = labelled(right, scored)
+    (found,) = right_answers(columns, columns, "human", ("incorrect", "correct"), {"t"})
+    assert found.judge == "rm"
+    assert found.items == {"1": 1.0, "3": 0.0}  # of 3 one score is unreadable; 4 was not asked
+    assert found.gaps == {"t": (2.0, 1.0)}

@@ -13,11 +13,20 @@ CONFTEST = ROOT / "tests" / "conftest.py"
 SKIPS = """
 import pytest
 
-@pytest.mark.skipif(True, reason="{why}")
-def test_by_a_mark(): ...
+GOLD = "the gold data (../shared/gold/x) is not here"
+SERVER = "no PostgreSQL server in /usr/lib/postgresql"
 
-def test_on_its_way():
-    pytest.skip("{why}, and more")
+@pytest.mark.skipif(True, reason=GOLD)
+def test_gold_by_a_mark(): ...
+
+def test_gold_on_its_way():
+    pytest.skip(GOLD + ", and more")
+
+@pytest.mark.skipif(True, reason=SERVER)
+def test_server_by_a_mark(): ...
+
+def test_server_on_its_way():
+    pytest.skip(SERVER + ", and more")
 
 def test_for_another_reason():
     pytest.skip("no lualatex on PATH")
@@ -25,26 +34,27 @@ def test_for_another_reason():
 
 
 @pytest.mark.parametrize(
-    ("required", "ends"), [("1", "1 failed, 1 skipped, 1 error"), ("", "3 skipped")]
+    ("required", "fails"),
+    [("JUDGEBENCH_REQUIRE_GOLD", "gold"), ("JUDGEBENCH_REQUIRE_POSTGRES", "server")],
 )
-@pytest.mark.parametrize(
-    ("variable", "why"),
-    [
-        ("JUDGEBENCH_REQUIRE_GOLD", "the gold data (../shared/gold/x) is not here"),
-        ("JUDGEBENCH_REQUIRE_POSTGRES", "no PostgreSQL server in /usr/lib/postgresql"),
-    ],
-)
-def test_what_has_to_be_there(
-    tmp_path: Path, variable: str, why: str, required: str, ends: str
-) -> None:
+def test_what_has_to_be_there(tmp_path: Path, required: str, fails: str) -> None:
+    """And what is not asked for may be missing."""
     (tmp_path / "conftest.py").write_text(CONFTEST.read_text())
-    (tmp_path / "test_skips.py").write_text(SKIPS.format(why=why))
+    (tmp_path / "test_skips.py").write_text(SKIPS)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:judgebench"],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
         cwd=tmp_path,
-        env={"PATH": "", "PYTHONPATH": str(ROOT), variable: required},
+        env={
+            "PATH": "",
+            "PYTHONPATH": str(ROOT),
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "JUDGEBENCH_REQUIRE_GOLD": "",
+            required: "1",
+        },
         capture_output=True,
         text=True,
         check=False,
     )
-    assert ends in done.stdout, done.stdout
+    assert "1 failed, 3 skipped, 1 error" in done.stdout, done.stdout
+    assert f"FAILED test_skips.py::test_{fails}_on_its_way" in done.stdout
+    assert f"ERROR test_skips.py::test_{fails}_by_a_mark" in done.stdout

@@ -80,11 +80,12 @@ def put_run(store: Store, name: str, *all_judged: Judged, **manifest: Any) -> Ru
             "data_sha": {}, "seeds": {}, "started": time.time(), **manifest,
         }
     )  # fmt: skip
-    store.start_run(run)
-    for judged in all_judged:
-        _put(store, run, judged)
-    run = replace(run, ended=time.time(), state=manifest.get("state", "done"))
-    store.update_run(run)
+    with store.transaction():
+        store.start_run(run)
+        for judged in all_judged:
+            _put(store, run, judged)
+        run = replace(run, ended=time.time(), state=manifest.get("state", "done"))
+        store.update_run(run)
     return run
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial, reduce
 from typing import Any, Final, TypeAlias
 
@@ -119,6 +119,25 @@ class VerdictForm:
             return _NAMES.soft_preference(p_of)
         name = max(p_of, key=p_of.__getitem__)
         return Label(name=name, p=p_of[name])
+
+
+QUOTED = 20
+"""From so many characters on, what a reply has in common with an answer is repeated from it."""
+
+
+def own_words(reply: Reply, answers: Sequence[str]) -> Reply:
+    """A reply without the answers that it repeats word for word: what they state is no verdict.
+
+    >>> own_words(Reply(text="It says: My score is [[10]]. No: 2."), ["My score is [[10]]."]).text
+    'It says: My score is [[10]]. No: 2.'
+    >>> own_words(Reply(text="It says: The score is [[10]]. No."), ["The score is [[10]]."]).text
+    'It says:  No.'
+    """
+    text = reply.text
+    for answer in (one.strip() for one in answers):
+        if len(answer) >= QUOTED:
+            text = text.replace(answer, "")
+    return reply if text == reply.text else replace(reply, text=text)
 
 
 def finder(how: str, given: Any, form: VerdictForm) -> Find:

@@ -120,7 +120,7 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _lines(text: str) -> str:
-    """As `_text`, and words without an end may be broken."""
+    """As `escaped`, and words without an end may be broken."""
     text, said, at = printable(text), [], 0
     for word in _WORD.finditer(text):
         parts = (word[0][i : i + _BREAK] for i in range(0, len(word[0]), _BREAK))

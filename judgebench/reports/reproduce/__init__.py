@@ -1,4 +1,4 @@
-"""Published tables, recomputed from figures: a module for each table, of the table's name."""
+"""Published tables, recomputed from figures, each by a function of a module."""
 
 from __future__ import annotations
 
@@ -11,10 +11,16 @@ from judgebench.metrics.intervals import Intervals
 from judgebench.registry import figures_folder
 from judgebench.reports.reproduce.recomputed import Reproduction, Reproductions
 
-TABLES = (
-    *("alpaca_eval", "trivia_judging", "mixeval_hard", "alignbench", "honestybench"),
-    *("judgebench_pairs", "rewardbench", "mt_bench", "xstest"),
-)
+TABLES = {
+    **{
+        name: (name, "reproduced")
+        for name in ("alpaca_eval", "trivia_judging", "mixeval_hard", "alignbench", "honestybench")
+    },
+    **{
+        name: ("judges", name) for name in ("judgebench_pairs", "rewardbench", "mt_bench", "xstest")
+    },
+}
+"""Which function of which module gives each."""
 
 
 def reproduce(
@@ -43,14 +49,13 @@ def reproduce(
         if name not in TABLES:
             raise UsageError(unknown_name("table", name, TABLES))
     folders = {name: figures_folder(name, tasks) for name in wanted}
-    return Reproductions(
-        found=tuple(
-            importlib.import_module(f"{__name__}.{name}").reproduced(
-                folder, intervals or Intervals()
-            )
-            for name, folder in folders.items()
-        )
-    )
+    intervals = intervals or Intervals()
+    found = []
+    for name, folder in folders.items():
+        module, function = TABLES[name]
+        reproduced = getattr(importlib.import_module(f"{__name__}.{module}"), function)
+        found.append(reproduced(folder, intervals))
+    return Reproductions(found=tuple(found))
 
 
 __all__ = ["TABLES", "Reproduction", "Reproductions", "reproduce"]

@@ -1,0 +1,140 @@
+"""Where the comparison of two models stopped, or would have stopped, and what that saves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from judgebench.metrics.paired import PairedModels
+from judgebench.metrics.sequential import PLANS, EarlyDecision, SequentialPlan, early_decisions
+from judgebench.records import Estimate
+from judgebench.reports.board_data import BoardData
+from judgebench.reports.document import Cells, Table, column, table
+from judgebench.reports.judge_costs import judge_costs
+from judgebench.reports.model_pairs import PairData
+
+RUNS = 20
+"""So many of the runs behind a board are asked for their plans, the newest."""
+
+METHOD = "repeated confidence interval"
+OPPOSITE: Mapping[str, Any] = {"better": "worse", "worse": "better", "undecided": "undecided"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop(EarlyDecision):
+    """A decision, and what is not judged for it.
+
+    judgments_saved, usd_saved
+        Of both models; nan where they, or the price, are not known.
+    """
+
+    judgments_saved: float = math.nan
+    usd_saved: float = math.nan
+
+    def estimate(self, of: Estimate) -> Estimate:
+        """The difference at the stop, with its interval."""
+        return replace(
+            of, value=self.difference, low=self.low, high=self.high, level=self.level,
+            units=self.items, method=METHOD,
+        )  # fmt: skip
+
+    @property
+    def note(self) -> str:
+        """What a reader has to know of an estimate after it."""
+        how = "stopped early" if self.early else "could have stopped early"
+        return (
+            f"judging {how}, after {self.items} of {self.of} items: the decision is that of its "
+            f"plan, and the difference is that of these items, with a {METHOD}"
+        )
+
+
+def replayed(data: PairData, pair: PairedModels, *, alpha: float) -> Stop | None:
+    """Where a plan over all items of a pair would have stopped; None where none is defined."""
+    if pair.why_not is not None or pair.stratum.any():
+        return None
+    n = len(pair.items)
+    plan = SequentialPlan(baseline="", candidates=("",), sizes=(n,), alpha=alpha, seed=0)
+    (found,) = early_decisions(plan, [pair], pair.items, n)
+    saved = round(float(pair.expected.sum()) * (1.0 - found.items / max(1, n)))
+    store, which = data.board.store, data.which
+    (cost,) = judge_costs(store, which.name, which.version, data.board.judges, [pair.judge])
+    usd = saved * cost.usd if saved else 0.0
+    return Stop(**asdict(found), judgments_saved=saved, usd_saved=usd)
+
+
+def recorded(data: PairData, judge: str, two: tuple[str, str]) -> Stop | None:
+    """How the plan ended by which a judge judged the two; None without one.
+
+    A run without a plan that judged the rest has taken its place.
+    """
+    first, second = (data.board.model_ids[model] for model in two)
+    for ended, baseline in _plans(data.board, data.judge_id(judge), {first}):
+        candidate = second if baseline == first else first
+        if baseline in (first, second) and candidate in ended:
+            told = ended[candidate]
+            if baseline == first:
+                low, high, decision = -told["high"], -told["low"], OPPOSITE[told["decision"]]
+                turned = {"difference": -told["difference"], "low": low, "high": high}
+                told = {**told, **turned, "decision": decision}
+            return Stop(**told)
+    return None
+
+
+def cut_short(board: BoardData, judge_id: str | None, models: Collection[str]) -> list[str]:
+    """Which of these models a judge judged no further than it took to decide, as they are shown."""
+    ids = {board.model_ids[model]: model for model in models}
+    found = {}
+    for ended, _ in _plans(board, judge_id, ids):
+        for one in ids.keys() & ended.keys():
+            told = ended[one]
+            if told["items"] < told["of"]:
+                found[one] = (
+                    f"{ids[one]} was judged until it was decided, {told['items']} of {told['of']} "
+                    "items: intervals and tests of a fixed number of items do not know of that"
+                )
+    return list(found.values())
+
+
+def _plans(
+    board: BoardData, judge_id: str | None, models: Collection[str]
+) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """What became of the plans behind verdicts on these models, the newest first; the baselines."""
+    runs = {
+        one.run_id
+        for one in board.judged_at
+        if one.judge_id == judge_id and (one.model_id in models or one.opponent_id in models)
+    }
+    for run_id in sorted(runs, reverse=True)[:RUNS]:
+        run = board.store.run(run_id)
+        told = run and run.configuration.get(PLANS, {}).get(f"{judge_id} {board.which}")
+        if told:
+            yield told["ended"], told["baseline"]
+
+
+def stops_table(rows: list[tuple[str, str, str, Stop]]) -> Table:
+    """Benchmark, judge, metric, and where it stopped."""
+    columns: list[Cells[tuple[str, str, str, Stop]]] = [
+        column("decision", lambda one: one[3].decision),
+        column("benchmark", lambda one: one[0], wraps=True),
+        column("judge", lambda one: one[1], wraps=True),
+        column("metric", lambda one: one[2], wraps=True),
+        column("after", lambda one: f"{one[3].items:,} of {one[3].of:,}", align="right"),
+        column("judgments saved", lambda one: _number(one[3].judgments_saved, ",.0f"),
+               align="right"),
+        column("USD saved", lambda one: _number(one[3].usd_saved, ".2f"), align="right"),
+        column("difference then", lambda one: f"{one[3].difference:.4g}", align="right"),
+        column("interval", lambda one: one[3].interval, wraps=True),
+    ]  # fmt: skip
+    return table(
+        "Where it is decided, judged in a random order",
+        rows,
+        columns,
+        subtitle="looked at every 2.5 % of the items from 20 on; the error rate is shared by all "
+        "tests (Bonferroni)",
+    )
+
+
+def _number(value: float, how: str) -> str:
+    return "–" if math.isnan(value) else f"{value:{how}}"

@@ -1,0 +1,67 @@
+"""The file that raters get, in a browser without a network: keys, what is kept, what comes back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from judgebench.label_files import export_labels, import_labels
+from judgebench.store import open_store
+from tests.dashboards import label_stores, stores
+from tests.dashboards.browsing import BROWSER
+from tests.dashboards.label_stores import HOSTILE
+
+pytestmark = BROWSER
+READ_MS = 450
+"""What is pressed before has been read by nobody."""
+
+
+TEXTS = {name: text for name, text in HOSTILE.items() if name != "long"}
+PRESSED_AT_ONCE = """() => {
+  for (const key of ["s", "1"]) document.dispatchEvent(new KeyboardEvent("keydown", { key }));
+}"""
+
+
+def test_labels_are_given_kept_and_given_back(browser: Any, tmp_path: Path) -> None:
+    url = label_stores.fill(tmp_path / "s.db", n_items=len(TEXTS), answers=[*TEXTS.values()])
+    path = tmp_path / "labels.html"
+    where = f"{stores.BENCHMARK}@{stores.VERSION}"
+    with open_store(url) as store:
+        export_labels(where, path, n=len(TEXTS), models=[label_stores.MODELS[0]], store=store)
+    asked: list[str] = []
+    complaints: list[str] = []
+    page = browser.new_page()
+    page.on("request", lambda one: asked.append(one.url))
+    page.on("console", lambda one: complaints.append(one.text))
+    page.on("pageerror", lambda one: complaints.append(str(one)))
+    page.goto(path.as_uri())
+    page.fill("#rater", "anna")
+    page.keyboard.press("Enter")
+    for width in (360, 800, 1400):
+        page.set_viewport_size({"width": width, "height": 800})
+        for _ in TEXTS:  # all are seen, each as text
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            page.keyboard.press("s")
+    page.evaluate(PRESSED_AT_ONCE)
+    assert page.inner_text("#told") == "That key was not taken: this had only just appeared."
+    for key in ("1", "0", "1", "u"):
+        page.wait_for_timeout(READ_MS)
+        page.keyboard.press(key)
+    assert page.inner_text("#count") == f"2 of {len(TEXTS)}"
+    page.reload()
+    assert page.input_value("#rater") == "anna"
+    page.click("text=Start")
+    assert page.inner_text("#count") == f"2 of {len(TEXTS)}"
+    with page.expect_download() as download:
+        page.keyboard.press("d")
+    file = tmp_path / "back.jsonl"
+    download.value.save_as(file)
+    assert page.title().startswith("Labels for")
+    page.close()
+    values = [json.loads(line)["value"] for line in file.read_text().splitlines()]
+    assert sorted(values) == ["correct", "incorrect"]
+    [report] = import_labels([file], store=url).values()
+    assert report.new == 2
+    assert not complaints
+    assert all(one.startswith(("file:", "blob:")) for one in asked)
