@@ -27,7 +27,7 @@ from judgebench.stats.correction import corrected_mean, rogan_gladen
 
 GOLD = Path(__file__).resolve().parents[2] / "shared" / "gold" / "trivia_judging"
 N_ITEMS, N_LABELS, SEED = 400, 100, 20261129
-SIZES = (20, 30, 50, 100, 200)
+SIZES = (20, 30, 50)
 
 Floats = NDArray[np.float64]
 

@@ -184,6 +184,8 @@ def corrected_mean(
         return _nothing(lacks, n, n_items)
     read = ~np.isnan(j)
     j = np.where(read, j, j[read].mean() if read.any() else 0.0)
+    # About its mean: then labels of halves with other slopes vary about one mean.
+    j = j - (np.bincount(strata, j) / sizes.clip(1))[strata]
     inverse = np.where(there, 1.0 / np.where(there, drawn, 1.0), 0.0)
     weight = inverse / np.bincount(strata, inverse)[strata] * sizes[strata] / n_items
 

@@ -65,6 +65,7 @@ def test_a_gullible_judge_is_found_out(tmp_path: Path) -> None:
         found = judgebench.probe("judge", suite=path, items=4, max_cost=1)
         asked = len(server.asks) - before
         assert found.calls == dry.calls == asked
+        assert sum(ask.seen == 2 for ask in server.asks) == 4  # the same question once more
         assert dry.cost_usd is not None
         again = judgebench.probe("judge", suite=path, items=4, max_cost=1)
         assert len(server.asks) == before + asked

@@ -133,8 +133,8 @@ def test_within_strata_the_spread_is_that_about_their_means() -> None:
     _, residual, *_ = np.linalg.lstsq(design, d, rcond=None)
     assert error == pytest.approx(math.sqrt(residual[0] / 78 / 80))
     assert (mean, free) == (pytest.approx(d.mean()), 78)
-    few = estimate(d[21:59], np.ones(38), strata[21:59])
-    assert few == estimate(d[21:59], np.ones(38))  # fewer than twenty of each
+    few = estimate(d[26:54], np.ones(28), strata[26:54])
+    assert few == estimate(d[26:54], np.ones(28))  # fewer than fifteen of each
 
 
 def decided(d: Floats, alpha: float = 0.05) -> list[object]:

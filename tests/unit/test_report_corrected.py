@@ -215,6 +215,18 @@ def test_other_scales_and_few_labels_are_refused(tmp_path: Path) -> None:
     assert "under 20 labels" in few.metrics["corrected"].method
 
 
+def test_labels_that_are_not_declared_are_none(tmp_path: Path) -> None:
+    row = small(
+        tmp_path,
+        lambda i: label(i % 2 == 0),
+        lambda i: Label(name="maybe") if i < 9 else label(i % 4 == 0),
+        random=True,
+        n=90,
+    )
+    assert row.counts["labels"] == 27
+    assert not math.isnan(row.metrics["corrected"].low)
+
+
 def test_a_board_that_people_did_not_label_says_so(tmp_path: Path) -> None:
     with open_store(str(tmp_path / "s.db")) as store:
         store.start_run(replace(new_manifest("r", {}, data_sha={}, seed=0), id="r"))
