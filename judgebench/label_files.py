@@ -65,7 +65,6 @@ LEAST_DOUBT = 0.02
 """Where judges agree they can all be wrong: what such answers count in an informative sample."""
 
 SIDES = {"left": 1.0, "tie": 0.5, "right": 0.0}
-RETURNED = ("queue", "id", "value")
 
 
 # a draw -------------------------------------------------------------------------------------------
@@ -399,7 +398,7 @@ def read_returned(path: Path, rater: str | None = None) -> list[Row] | None:
     Raises
     ------
     InputError
-        As `each_row`, and for a row that lacks a column.
+        As `each_row`, and for a row that names no rater where nobody else does.
     """
     rows = list(each_row(path, ()))
     if not any("queue" in row.values for row in rows):
@@ -408,9 +407,6 @@ def read_returned(path: Path, rater: str | None = None) -> list[Row] | None:
     for row in rows:
         if not row.has("value"):
             continue  # of a spreadsheet, not labelled yet
-        for field in RETURNED:
-            if not row.has(field):
-                raise row.wrong(field, f"is missing. Columns here: {', '.join(row.values)}")
         if not row.has("rater"):
             if rater is None:
                 raise row.wrong("rater", "is missing; --rater NAME says whose labels these are")

@@ -175,6 +175,17 @@ def test_more_than_there_are_and_fewer_than_strata(store: Store) -> None:
         draw_labels(store, WHERE, n=10, models=["secret-model-on"])
 
 
+def test_an_overlap_is_what_people_are_held_against_each_other_on(store: Store) -> None:
+    found = draw_labels(store, WHERE, n=40, raters=2, overlap=10)
+    assert found.overlap == 10
+    for width in found.widths:
+        assert width.people == pytest.approx(2 * width.judge)  # of a quarter of the answers
+    alone = draw_labels(store, WHERE, n=40, raters=1)
+    assert all(math.isnan(width.people) for width in alone.widths)
+    with pytest.raises(UsageError, match="an overlap of 41"):
+        draw_labels(store, WHERE, n=40, overlap=41)
+
+
 def test_an_informative_sample_has_more_of_what_judges_differ_on(store: Store) -> None:
     for judge in ("one", "two"):
         differs = judge == "two"
