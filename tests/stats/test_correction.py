@@ -129,11 +129,13 @@ def test_two_halves_have_a_lambda_of_each_other() -> None:
     assert one.value == pytest.approx(other.value, abs=0.02)
     order = np.argsort(np.random.default_rng(1).random(400))
     halves = order[order < 100][::2], order[order < 100][1::2]
-    spread, theta = judge.var(ddof=1), 0.0
+    spread, theta, rest = judge.var(ddof=1), 0.0, []
     for mine, theirs in (halves, halves[::-1]):
         slope = np.cov(labels[theirs], judge[theirs], ddof=0)[0, 1] / spread
-        theta += (labels[mine] - slope * judge[mine]).mean() / 2 + slope * judge.mean() / 2
+        rest.append(labels[mine] - slope * (judge[mine] - judge.mean()))
+        theta += rest[-1].mean() / 2
     assert one.value == pytest.approx(theta)
+    assert one.falling == pytest.approx(np.concatenate(rest).var(ddof=1))
 
 
 def test_weights_take_back_how_labels_were_drawn() -> None:
