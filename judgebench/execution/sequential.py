@@ -76,14 +76,8 @@ def plan_of(
             earlier = replace(earlier, sizes=new["sizes"])
         if changed := [name for name in new if getattr(earlier, name) != new[name]]:
             called = {one.id: one.name for one in store.models()}
-
-            def words(value: Any) -> str:
-                several = isinstance(value, tuple)
-                names = [str(called.get(one, one)) for one in (value if several else [value])]
-                return ", ".join(names)
-
             said = "; ".join(
-                f"{name} {words(getattr(earlier, name))}, now {words(new[name])}"
+                f"{name} {_words(getattr(earlier, name), called)}, now {_words(new[name], called)}"
                 for name in changed
             )
             raise ConfigError(
@@ -95,6 +89,12 @@ def plan_of(
         return SequentialPlan(**new, strata=earlier.strata)
     strata = _strata(assignment, [a for a in answers if a.candidate in compared], store)
     return SequentialPlan(**new, strata=strata if rule.covariates else "")
+
+
+def _words(value: Any, called: Mapping[str, str]) -> str:
+    """What a plan says of one thing, models by their names."""
+    its = value if isinstance(value, tuple) else (value,)
+    return ", ".join(str(called.get(one, one)) for one in its)
 
 
 def _strata(assignment: JudgeAssignment, compared: Sequence[Answers], store: Store) -> str:
