@@ -308,8 +308,10 @@ def rogan_gladen(
     sides = [np.where(h == side, weight, 0.0) for side in (1.0, 0.0)]
     n = int(there.sum())
     if any((side > 0.0).sum() < 2 for side in sides):
-        why = "under two labelled items of one outcome: the judge's errors on them are not known"
-        return _nothing(why, n, len(h))
+        unknown = (
+            "under two labelled items of one outcome: the judge's errors on them are not known"
+        )
+        return _nothing(unknown, n, len(h))
     (of_one, recall), (of_zero, wrong) = (
         (side / side.sum(), float((side * j).sum() / side.sum())) for side in sides
     )
