@@ -16,6 +16,7 @@ import yaml
 
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.judge_differences import JudgeChecks
+from judgebench.metrics.probe_cases import without_probes
 from judgebench.records import RunManifest
 from judgebench.reports import judge_pairs
 from judgebench.reports.agreement import AgreementReport, agreement_report
@@ -61,6 +62,7 @@ __all__ = [
     "two",
     "verdicts_used",
     "with_confidences",
+    "without_probes",
 ]
 
 
@@ -140,7 +142,7 @@ class Meetings:
 
 
 def met(store: Store) -> Meetings:
-    """Everything that a store knows of it, without reading a verdict."""
+    """Everything that a store knows of it but probes, without reading a verdict."""
     known = [
         BoardEntry(
             one.benchmark,
@@ -150,6 +152,7 @@ def met(store: Store) -> Meetings:
             None if one.opponent is None else NamedId(one.opponent.id, one.opponent.name),
         )
         for one in store.boards_met()
+        if without_probes([(one.benchmark, one.version)])
     ]
     return Meetings(
         known,

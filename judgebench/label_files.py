@@ -50,6 +50,7 @@ from judgebench.reports.boards import BenchmarkRef, benchmark_ref
 from judgebench.reports.document import Document
 from judgebench.reports.labels import LabelDraw, LabelReport, label_draw, label_report
 from judgebench.reports.render import render
+from judgebench.reports.render.csv import harmless
 from judgebench.rows import Row, each_row
 from judgebench.stats.sampling import allocation
 from judgebench.store import Store
@@ -65,7 +66,6 @@ LEAST_DOUBT = 0.02
 """Where judges agree they can all be wrong: what such answers count in an informative sample."""
 
 SIDES = {"left": 1.0, "tie": 0.5, "right": 0.0}
-RETURNED = ("queue", "id", "value")
 
 
 # a draw -------------------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ def draw_labels(
         ],
         "cells": [[item, model.hex()[:12], at] for (item, model), at in chosen],
     }  # fmt: skip
-    record = {**record, "queue": keys.content_key("label draw", record).hex()[:12]}
+    record = {**record, "queue": f"q{keys.content_key('label draw', record).hex()[:11]}"}
     run_id = f"queue-{record['queue']}"
     if store.run(run_id) is None:
         manifest = new_manifest(f"labels to be given on {which}", {SAMPLING: record}, data_sha={},
@@ -312,8 +312,10 @@ def _shown(text: str) -> str:
 
 
 def _token(record: JsonObject, cell: Cell) -> str:
+    """It begins with a letter: a spreadsheet takes ``12e456`` for a number, and writes another."""
     item, model = cell
-    return keys.content_key("label cell", [record["queue"], item, model.hex()]).hex()[:16]
+    token = keys.content_key("label cell", [record["queue"], item, model.hex()]).hex()
+    return f"a{token[:15]}"
 
 
 def _task(store: Store, record: JsonObject) -> LabelTask:
@@ -387,7 +389,8 @@ def label_sheet(store: Store, record: JsonObject) -> str:
         }
         for row in queue_rows(store, record)
     ]  # fmt: skip
-    return render(Document(tables=(), records=rows, data=None), "csv")
+    cells = [{name: harmless(text, lines=True) for name, text in row.items()} for row in rows]
+    return render(Document(tables=(), records=cells, data=None, exchanged=True), "csv")
 
 
 # and back -----------------------------------------------------------------------------------------
@@ -399,7 +402,7 @@ def read_returned(path: Path, rater: str | None = None) -> list[Row] | None:
     Raises
     ------
     InputError
-        As `each_row`, and for a row that lacks a column.
+        As `each_row`, and for a row that names no rater where nobody else does.
     """
     rows = list(each_row(path, ()))
     if not any("queue" in row.values for row in rows):
@@ -408,9 +411,6 @@ def read_returned(path: Path, rater: str | None = None) -> list[Row] | None:
     for row in rows:
         if not row.has("value"):
             continue  # of a spreadsheet, not labelled yet
-        for field in RETURNED:
-            if not row.has(field):
-                raise row.wrong(field, f"is missing. Columns here: {', '.join(row.values)}")
         if not row.has("rater"):
             if rater is None:
                 raise row.wrong("rater", "is missing; --rater NAME says whose labels these are")

@@ -61,6 +61,7 @@ def overview(shown: State, _: DeltaGenerator) -> None:
     if kinds := shown.read(Store.failure_kinds):
         st.subheader("Failures on record")
         widgets.notes(run_parts.failure_lines(kinds))
+    known = [one for one in known if explore.without_probes([_at(one)])]
     with above:  # last, since it takes longest: the rest stands on the screen meanwhile
         clock = not all(leads(shown, _at(one)) for one in known[:DRAWN])
         st.fragment(benchmarks, run_every=1.0 if clock else None)(shown, known, clock)

@@ -3,6 +3,7 @@
     python docs/images/make_screenshots.py                      # every page, on stores made for it
     python docs/images/make_screenshots.py --theme dark --page compare --output /tmp
     python docs/images/make_screenshots.py --store sqlite:///results/judgebench.db --page overview
+    python docs/images/make_screenshots.py --width 800 --width 1920 --highest 3000 --output /tmp
     python docs/images/make_screenshots.py --store … --page label --query rater=anna
 
 What the stores hold that are made for it is said in `showcase.py`. Needs playwright and a
@@ -116,15 +117,17 @@ def dashboard(store: str) -> Iterator[str]:
             server.terminate()
 
 
-def picture(browser: Browser, url: str, drawn: str, path: Path, *, theme: str) -> None:
+def picture(
+    browser: Browser, url: str, drawn: str, path: Path, *, theme: str, width: int, highest: int
+) -> None:
     page = browser.new_page(
-        viewport={"width": WIDTH, "height": HIGHEST},
+        viewport={"width": width, "height": highest},
         color_scheme="dark" if theme == "dark" else "light",
     )
     page.goto(url)
     page.locator(drawn).first.wait_for(timeout=60_000)
     stands_still(page)
-    clip = {"x": 0, "y": 0, "width": WIDTH, "height": min(HIGHEST, ends_at(page) + BELOW)}
+    clip = {"x": 0, "y": 0, "width": width, "height": min(highest, ends_at(page) + BELOW)}
     taken = Image.open(io.BytesIO(page.screenshot(clip=clip)))  # type: ignore[arg-type]
     page.close()
     # by their extent and not by how often they occur: a single orange mark stays orange
@@ -163,6 +166,8 @@ def main() -> None:
     parser.add_argument("--theme", choices=["light", "dark"], default="light")
     parser.add_argument("--page", choices=VIEWS, action="append", help="all if not given")
     parser.add_argument("--query", default="", help="choices for the pages, as in their URL")
+    parser.add_argument("--width", type=int, action="append", help="several: NAME-800.png")
+    parser.add_argument("--highest", type=int, default=HIGHEST)
     given = parser.parse_args()
     chromium = shutil.which("chromium")
     if chromium is None:
@@ -178,9 +183,11 @@ def main() -> None:
                 for name in here:
                     view = VIEWS[name]
                     query = given.query or urlencode(view.query, doseq=True)
-                    path = given.output / f"{name}.png"
                     url = f"{address}/{view.page}?{query}"
-                    picture(browser, url, view.drawn, path, theme=given.theme)
+                    for width in given.width or [WIDTH]:
+                        path = given.output / f"{name}{f'-{width}' if given.width else ''}.png"
+                        size = {"width": width, "highest": given.highest}
+                        picture(browser, url, view.drawn, path, theme=given.theme, **size)
         browser.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -306,7 +307,15 @@ def ask_judges(
 
 
 def with_budget(section: JudgedSection, max_cost: float | None) -> JudgedSection:
-    """The same, with what may be spent; the suite's own limit holds as well."""
+    """The same, with what may be spent; the suite's own limit holds as well.
+
+    Raises
+    ------
+    UsageError
+        For an amount that is none.
+    """
+    if max_cost is not None and not 0.0 <= max_cost < math.inf:
+        raise UsageError(f"--max-cost is an amount of US dollars, not {max_cost:g}")
     limits = section.suite.limits
     amounts = [one for one in (max_cost, limits.max_cost_usd) if one is not None]
     if not amounts:

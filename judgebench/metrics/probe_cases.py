@@ -129,6 +129,11 @@ KINDS: Mapping[Kind, str] = {
 """The kinds of probes, and what each is about."""
 
 
+def without_probes(benchmarks: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Names and versions of what models are compared on: probes are about judges."""
+    return [one for one in benchmarks if not one[0].startswith(PROBE)]
+
+
 def probe_benchmark(kind: str) -> str:
     """What the benchmark of a kind of probe is called."""
     return f"{PROBE}{kind}"

@@ -2,7 +2,8 @@
 
 `judgebench labels export` draws answers within strata, and a run keeps which it drew. What has been
 labelled of a draw is a random part of each stratum, since every rater has a random order: its
-probability is the labels of the stratum over the answers there are.
+probability is the labels of the stratum over the answers there are. Labels from before the draw are
+no such part: they count once all of it is labelled.
 """
 
 from __future__ import annotations
@@ -29,13 +30,37 @@ drawn.
 
 def draws(store: Store, benchmark: str, version: str) -> list[JsonObject]:
     """What was drawn for people to label, the first draw first, each once."""
-    held = (run.configuration.get(SAMPLING) for run in store.runs())
-    its: dict[str, JsonObject] = {
-        draw["queue"]: draw
-        for draw in held
-        if isinstance(draw, dict) and (draw["benchmark"], draw["version"]) == (benchmark, version)
-    }
+    return [draw for draw, _ in _draws(store, benchmark, version)]
+
+
+def _draws(store: Store, benchmark: str, version: str) -> list[tuple[JsonObject, float]]:
+    """The same, and when each was drawn."""
+    its: dict[str, tuple[JsonObject, float]] = {}
+    for run in store.runs():
+        draw = run.configuration.get(SAMPLING)
+        if isinstance(draw, dict) and (draw["benchmark"], draw["version"]) == (benchmark, version):
+            its.setdefault(draw["queue"], (draw, run.started))
     return list(its.values())
+
+
+def sample_design(store: Store, benchmark: str, version: str) -> str | None:
+    """How what people have labelled was drawn: as the draw with the most labels; None without."""
+    found = [
+        (len(_labelled(store, draw, drawn_at)), draw["design"])
+        for draw, drawn_at in _draws(store, benchmark, version)
+    ]
+    n, design = max(found, key=lambda one: one[0], default=(0, None))
+    return design if n else None
+
+
+def _labelled(store: Store, draw: JsonObject, drawn_at: float) -> set[tuple[str, str]]:
+    """Item and model id of what people have labelled of a draw."""
+    people = [judge.id for judge in store.judges() if is_human(judge.name)]
+    at = (store, draw["benchmark"], draw["version"], draw["opponent"])
+    cells = {(item, of) for item, of, _ in draw["cells"]}
+    if not people or cells <= _cells(*at, judges=people):
+        return cells if people else set()
+    return cells & _cells(*at, since=drawn_at, judges=people)
 
 
 def drawn_cells(draw: JsonObject, models: Iterable[bytes]) -> list[tuple[str, bytes]]:
@@ -60,9 +85,9 @@ def sampling_probabilities(
     -------
     mapping or None
         By item, those that people have labelled, above 0 and at most 1. Labels on other items
-        were drawn by nobody: leave them out. Of several draws that with the most labels counts.
-        Without a draw, 1 for all where people have labelled every item that the model has answered
-        or anybody has judged.
+        were drawn by nobody: leave them out. 1 for all where people have labelled every item that
+        the model has answered or anybody has judged; else of several draws that with the most
+        labels counts.
         None where it is not known: the labels are no random sample, or of a stratum with answers
         of this model nothing has been labelled yet.
     """
@@ -71,20 +96,18 @@ def sampling_probabilities(
         return None
     labels = _cells(store, benchmark, version, opponent, judges=people)
     mine = {item for item, of in labels if of == model}
-    found = []
-    for draw in draws(store, benchmark, version):
-        cells = {(item, of): at for item, of, at in draw["cells"]}
-        if draw["opponent"] == opponent and any(of == model for _, of in cells):
-            found.append((len(cells.keys() & labels), draw, cells))
+    if mine and _is_all(mine, store, benchmark, version, model, opponent):
+        return dict.fromkeys(mine, 1.0)
+    found = [
+        (_labelled(store, draw, drawn_at), draw)
+        for draw, drawn_at in _draws(store, benchmark, version)
+        if draw["opponent"] == opponent and any(of == model for _, of, _ in draw["cells"])
+    ]
     if not found:
-        key = next((one.key for one in store.models() if one.id == model), b"")
-        everything = {item for item, n in store.answered(benchmark, version, key) if n == 0}
-        both = [model] if opponent is None else [model, opponent]
-        judged = _cells(store, benchmark, version, opponent, models=both)
-        everything |= {item for item, of in judged if of == model}
-        return dict.fromkeys(mine, 1.0) if mine and mine >= everything else None
-    _, draw, cells = max(found, key=lambda one: one[0])
-    done = Counter(at for cell, at in cells.items() if cell in labels)
+        return None
+    labelled, draw = max(found, key=lambda one: len(one[0]))
+    place = {(item, of): at for item, of, at in draw["cells"]}
+    done = Counter(place[cell] for cell in labelled)
     share = {
         at: done[at] / stratum["of"]
         for at, stratum in enumerate(draw["strata"])
@@ -92,11 +115,28 @@ def sampling_probabilities(
     }
     if not all(share.values()):
         return None
-    return {item: share[at] for (item, of), at in cells.items() if of == model and item in mine}
+    return {item: share[place[item, of]] for item, of in sorted(labelled) if of == model}
+
+
+def _is_all(
+    items: set[str], store: Store, benchmark: str, version: str, model: str, opponent: str | None
+) -> bool:
+    """Whether it is every item that a model has answered or anybody has judged."""
+    key = next((one.key for one in store.models() if one.id == model), b"")
+    if not items.issuperset(item for item, n in store.answered(benchmark, version, key) if n == 0):
+        return False
+    both = [model] if opponent is None else [model, opponent]
+    judged = _cells(store, benchmark, version, opponent, models=both)
+    return items.issuperset(item for item, of in judged if of == model)
 
 
 def _cells(
-    store: Store, benchmark: str, version: str, opponent: str | None, **only: list[str]
+    store: Store,
+    benchmark: str,
+    version: str,
+    opponent: str | None,
+    since: float = 0.0,
+    **only: list[str],
 ) -> set[tuple[str, str]]:
     """Items and model ids of the first answers that have a verdict, of some models or judges.
 
@@ -104,6 +144,7 @@ def _cells(
     """
     table = store.board_verdicts(benchmark, version, **only)
     further = marked(table["sample"], bool) | marked(table["turn"], bool)
+    further |= np.asarray(table["at"]) < since
     names = ("item_id", "model_id", "opponent_id", "kind")
     its = select_rows({name: table[name] for name in names}, np.flatnonzero(~further))
     found = set()

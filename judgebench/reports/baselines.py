@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from judgebench.errors import UsageError
+from judgebench.metrics.probe_cases import without_probes
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.boards import benchmark_ref
 from judgebench.reports.document import Report, Rows, Table, column, json_field, table
@@ -47,7 +48,9 @@ def set_baseline(
         raise UsageError("a baseline needs a name, as in `judgebench baseline set main`")
     named = benchmarks or [
         f"{benchmark}@{version}"
-        for benchmark, version in (passed.candidates if passed else store.benchmarks())
+        for benchmark, version in (
+            passed.candidates if passed else without_probes(store.benchmarks())
+        )
     ]
     asked = bool(benchmarks or passed)
     found = []

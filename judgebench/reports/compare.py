@@ -31,6 +31,7 @@ from judgebench.metrics.paired import (
     family,
 )
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
+from judgebench.metrics.probe_cases import without_probes
 from judgebench.metrics.registry import of_confidence
 from judgebench.metrics.scores import DIMENSION
 from judgebench.metrics.win_rate import WIN_RATE
@@ -352,7 +353,7 @@ class _Tests:
                 self._take(PairData(self.store, one, self._both()))
             return ()
         faults = []
-        for name, version in self.store.benchmarks():
+        for name, version in without_probes(self.store.benchmarks()):
             try:
                 self._take(PairData(self.store, f"{name}@{version}", self._both()))
             except UsageError as error:

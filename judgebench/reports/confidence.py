@@ -24,6 +24,7 @@ from judgebench.metrics.confidence import (
     set_curve,
 )
 from judgebench.metrics.intervals import Floats, Intervals
+from judgebench.metrics.probe_cases import without_probes
 from judgebench.metrics.registry import meanings, metric
 from judgebench.records import Estimate
 from judgebench.reports import estimates
@@ -611,7 +612,7 @@ MOST_LOOKED_AT = 20
 def with_confidences(store: Store) -> tuple[tuple[str, str], ...]:
     """The benchmarks, of the first ones, that have labels and confidences: names and versions."""
     found = []
-    for one in list(store.benchmarks())[:MOST_LOOKED_AT]:
+    for one in without_probes(store.benchmarks())[:MOST_LOOKED_AT]:
         name = "@".join(one)
         data = _first_rows(store, name)
         judge = next(iter(_labelling(data).values()), None)

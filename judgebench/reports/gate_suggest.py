@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.paired import METRIC_OF
+from judgebench.metrics.probe_cases import without_probes
 from judgebench.metrics.registry import metric
 from judgebench.plain_text import counted, printable, too_few_items
 from judgebench.reports.gate_policy import ChosenTest, Policy
@@ -156,7 +157,7 @@ def boards_in_common(
         Where there is none.
     """
     found, faults = [], []
-    for name, version in store.benchmarks():
+    for name, version in without_probes(store.benchmarks()):
         data = PairData(store, f"{name}@{version}")
         try:
             two = data.two(candidate, baseline)

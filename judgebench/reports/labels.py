@@ -18,7 +18,7 @@ from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.intervals import Floats, Intervals, wilson
 from judgebench.metrics.judged_values import JudgedValues
 from judgebench.metrics.outcome_board import OUTCOMES
-from judgebench.metrics.sampling import draws, sampling_probabilities
+from judgebench.metrics.sampling import sample_design, sampling_probabilities
 from judgebench.plain_text import counted
 from judgebench.records import HUMAN, Estimate, JsonObject, is_human
 from judgebench.reports.agreement import KINDS
@@ -366,10 +366,14 @@ def label_report(
     ]  # fmt: skip
     if len(raters) == 1:
         warnings.append("one person has labelled: there is no human ceiling to hold the judge to")
+    design = sample_design(store, *at)
     if weights is None:
         warnings.append(
             "how the labelled answers were drawn is not known: they may be no random sample, and "
             "the kappas are those of what was labelled"
+            if design is None
+            else "nothing is labelled yet of a stratum that was drawn, or of a model nothing was "
+            "drawn: the kappas are those of what was labelled"
         )
     if (n := rows[0].metrics["agreement"].n) < FEW:
         warnings.append(f"{counted(n, 'answer')} in common are few")
@@ -380,7 +384,7 @@ def label_report(
             said[0], np.stack(said[1:]), values.unit_of[values.item_of], numeric=kind == "score",
             epsilon=epsilon,
         )  # fmt: skip
-    design = _design(store, at)
+    design = None if weights is None else design
     uneven = _uneven(weights)
     return LabelReport(
         benchmark=which.name, version=which.version, kind=kind, judge=name, raters=raters,
@@ -488,11 +492,6 @@ def _pair(
 
 def _uneven(weights: Floats | None) -> bool:
     return weights is not None and bool(np.ptp(weights[weights > 0]) > 1e-9)
-
-
-def _design(store: Store, at: tuple[str, str]) -> str | None:
-    found = draws(store, *at)
-    return found[-1]["design"] if found else None
 
 
 def _people(rows: Sequence[RaterPair]) -> list[Estimate]:

@@ -222,6 +222,14 @@ def replace_judge(store: Store, old: str, new: str, how: Asking) -> Rejudged:
             "set` names one"
         )
     cells = _drawn(swap.places, 0)
+    wanted = [cell for cell in cells if cell[1] in tags.values()]
+    seen = {place.model_key for call in swap.calls(store, {*wanted}) for place in call.places}
+    if lacks := sorted(name for name, model in tags.items() if model not in seen):
+        raise UsageError(
+            f"the answers of {', '.join(lacks)} that {old} has judged are not in the store; "
+            "`judgebench import responses` brings answers"
+        )
+    line = _compared(store, swap, cells).get("bridge")
     replaced = Replacement(
         benchmark=its.name,
         version=its.version,
@@ -230,19 +238,20 @@ def replace_judge(store: Store, old: str, new: str, how: Asking) -> Rejudged:
         new=new,
         new_id=swap.new.key.hex()[:12],
         at=time.time(),
-        bridge=_compared(store, swap, cells).get("bridge"),
+        bridge=None if line is None or np.isnan(line.error) else line,
     )
-    wanted = [cell for cell in cells if cell[1] in tags.values()]
-    found = _asked(store, swap, wanted, how, {REPLACED: replaced.record()})
+    found = _asked(store, swap, wanted, how, {"replace": {"old": old, "new": new}})
     outcome = found.outcome
+    done = "which it would judge" if outcome is None else "not judged to the end, and not set anew"
     if outcome is not None and not (outcome.failed or outcome.stopped):
-        run = outcome.manifest.id
+        done, run = "judged by it from now on", outcome.manifest.id
+        record = {**outcome.manifest.configuration, REPLACED: replaced.record()}
         with store.transaction():
+            store.update_run(replace(outcome.manifest, configuration=record))
             for name, model in tags.items():
                 store.put_baseline(name, its.name, its.version, model=model, run_id=run)
     names = {one.key: one.name for one in store.models()}
     baselines = {name: names[model] for name, model in sorted(tags.items())}
-    done = "judged by it from now on" if outcome is not None else "which it would judge"
     listed = ", ".join(f"{name} ({model})" for name, model in baselines.items())
     return replace(found, baselines=baselines, notes=(f"baselines {done}: {listed}", *found.notes))
 

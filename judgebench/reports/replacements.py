@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from judgebench.metrics.judge_change import Bridge
@@ -56,12 +56,15 @@ class Replacement:
 
 
 def replacements(store: Store, benchmark: str, version: str) -> list[Replacement]:
-    """On one benchmark, the first first."""
-    found = []
+    """On one benchmark, the first first; the same once more is that one, with its newest bridge."""
+    found: list[Replacement] = []
     for run in store.runs():
         its: dict[str, Any] = dict(run.configuration.get(REPLACED) or {})
         if (its.get("benchmark"), its.get("version")) == (benchmark, version):
             line = its.pop("bridge")
             made = None if line is None else Bridge(**line)
-            found.append(Replacement(**its, at=run.started, bridge=made))
+            one = Replacement(**its, at=run.started, bridge=made)
+            if found and (found[-1].old_id, found[-1].new_id) == (one.old_id, one.new_id):
+                one = replace(one, at=found.pop().at)
+            found.append(one)
     return found

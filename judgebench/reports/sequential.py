@@ -8,8 +8,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from judgebench.metrics.paired import PairedModels
+from judgebench.metrics.registry import metric
 from judgebench.metrics.sequential import PLANS, EarlyDecision, SequentialPlan, early_decisions
 from judgebench.records import Estimate
+from judgebench.reports import estimates
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.document import Cells, Table, column, table
 from judgebench.reports.judge_costs import judge_costs
@@ -39,6 +41,11 @@ class Stop(EarlyDecision):
             of, value=self.difference, low=self.low, high=self.high, level=self.level,
             units=self.items, method=METHOD,
         )  # fmt: skip
+
+    def text(self, name: str) -> str:
+        """The difference of a metric at the stop, as everywhere else."""
+        none = Estimate(value=math.nan, low=math.nan, high=math.nan, n=self.items, units=self.items)
+        return estimates.text(self.estimate(none), digits=metric(name).digits)
 
     @property
     def note(self) -> str:
@@ -90,9 +97,13 @@ def cut_short(board: BoardData, judge_id: str | None, models: Collection[str]) -
         for one in ids.keys() & ended.keys():
             told = ended[one]
             if told["items"] < told["of"]:
+                open_ = told["decision"] == "undecided"
                 found[one] = (
                     f"{ids[one]} was judged until it was decided, {told['items']} of {told['of']} "
                     "items: intervals and tests of a fixed number of items do not know of that"
+                    if not open_
+                    else f"{ids[one]} is judged by a plan that has not decided, {told['items']} of "
+                    f"{told['of']} items: run again to go on"
                 )
     return list(found.values())
 
@@ -124,15 +135,14 @@ def stops_table(rows: list[tuple[str, str, str, Stop]]) -> Table:
         column("judgments saved", lambda one: _number(one[3].judgments_saved, ",.0f"),
                align="right"),
         column("USD saved", lambda one: _number(one[3].usd_saved, ".2f"), align="right"),
-        column("difference then", lambda one: f"{one[3].difference:.4g}", align="right"),
-        column("interval", lambda one: one[3].interval, wraps=True),
+        column("difference then", lambda one: one[3].text(one[2]), align="right"),
     ]  # fmt: skip
     return table(
         "Where it is decided, judged in a random order",
         rows,
         columns,
         subtitle="looked at every 2.5 % of the items from 20 on; the error rate is shared by all "
-        "tests (Bonferroni)",
+        f"tests (Bonferroni); the interval is a {METHOD}",
     )
 
 

@@ -39,9 +39,9 @@ class Standing:
     """What came of one judge.
 
     n : int
-        Answers up to which it was asked.
+        Answers that it has judged, of those up to which it was asked.
     kappa : float
-        With the reference, on those that it has judged; nan where that is undefined.
+        With the reference, on these; nan where that is undefined.
     difference, low, high : float
         Its kappa less that of the best, both on these answers, with the bounds that decided at
         that look; infinite where no difference can be excluded.
@@ -214,8 +214,8 @@ def successive_elimination(
         low, high = (0.0, 0.0) if found is None else found.bounds(levels[one])
         standings.append(
             Standing(
-                n=last, kappa=kappa(one, last), low=low, high=high, out=one in stopped,
-                difference=0.0 if found is None else found.difference,
+                n=int((said[one, :last] >= 0).sum()), kappa=kappa(one, last), low=low, high=high,
+                out=one in stopped, difference=0.0 if found is None else found.difference,
             )
         )  # fmt: skip
     return Elimination(

@@ -65,3 +65,22 @@ def test_labels_are_given_kept_and_given_back(browser: Any, tmp_path: Path) -> N
     assert report.new == 2
     assert not complaints
     assert all(one.startswith(("file:", "blob:")) for one in asked)
+
+
+def test_each_of_two_raters_has_the_overlap_and_a_half_of_the_rest(
+    browser: Any, tmp_path: Path
+) -> None:
+    url = label_stores.fill(tmp_path / "s.db", n_items=4)
+    path = tmp_path / "labels.html"
+    with open_store(url) as store:
+        export_labels(
+            f"{stores.BENCHMARK}@{stores.VERSION}", path, n=7, raters=2, overlap=2, store=store
+        )
+    page = browser.new_page()
+    for part, n in (("0", 5), ("1", 4)):
+        page.goto(path.as_uri())
+        page.fill("#rater", f"rater {part}")
+        page.select_option("#part", part)
+        page.click("text=Start")
+        assert page.inner_text("#count") == f"0 of {n}"
+    page.close()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from judgebench.metrics.sequential import PLANS
+from judgebench.metrics.sequential import PLANS, SequentialPlan
 from judgebench.store import open_store
 from tests.e2e import runs
 from tests.e2e.test_batch_runs import asked, batch_judge
@@ -88,7 +88,7 @@ def test_a_clear_difference_is_decided_early_and_the_rest_judged_later(tmp_path:
         judges = [rater(server.url, price=PRICE)]
         done = runs.typed("run", write(tmp_path, judges=judges), "--quiet")
         assert done.code == 0, done.err
-        few = len(server.asks)
+        few, first = len(server.asks), judged(tmp_path)
         again = runs.typed("run", write(tmp_path, judges=judges), "--quiet")
         assert len(server.asks) == few
         compared = runs.typed("compare", "new", "old", "--store", runs.store_url(tmp_path))
@@ -112,6 +112,10 @@ def test_a_clear_difference_is_decided_early_and_the_rest_judged_later(tmp_path:
     # What is begun before the look has its verdicts is all that is asked for beyond it.
     assert 2 * ended["items"] <= few <= 2 * ended["items"] + 3 * 4
     assert same == plan
+    ids = [f"q{n:03}" for n in range(ITEMS)]
+    order = [ids[place] for place in SequentialPlan.of(plan).order(ids)]
+    assert order != ids
+    assert {item for _, item in first} == set(order[: len(first) // 2])
     assert "new is better than old, decided after" in done.err
     assert f"{2 * ITEMS - few} judgments not asked for, about " in done.err
     assert "decided after" in again.err
@@ -213,7 +217,11 @@ def test_a_plan_is_not_changed_half_way(tmp_path: Path) -> None:
             assert f"began to judge by another plan ({name} " in done.err
         done = runs.typed("run", write(tmp_path, judges=judges), "--quiet", "--limit", "50")
         assert done.code == 78
-        assert "sizes (100,), now (50,)" in done.err
+        assert "(sizes 100, now 50)" in done.err
+        turned = {"baseline": "new", "candidates": ["old"]}
+        done = runs.typed("run", write(tmp_path, judges=judges, rule=turned), "--quiet")
+        assert done.code == 78
+        assert "(baseline old, now new; candidates new, now old)" in done.err
     assert len(server.asks) == few
 
 

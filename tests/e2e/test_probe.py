@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 import judgebench
+from judgebench import explore
 from judgebench.metrics.probe_cases import VARIANTS
 from judgebench.store import open_store
 from tests.e2e.runs import store_url, typed
@@ -202,6 +203,30 @@ def test_a_benchmark_without_references_has_no_order_of_them(tmp_path: Path) -> 
     assert any("no gold is shown" in note for note in found.notes)
     with open_store(store_url(tmp_path), read_only=True) as store:
         assert ("probe/attack", f"own-{found.version}") in store.benchmarks()
+
+
+def test_a_judge_that_is_not_reached_is_unavailable(tmp_path: Path) -> None:
+    with Loopback(gullible) as server:
+        path = suite(tmp_path, server.url)
+        assert typed("run", path, "--quiet").code == 0
+    done = typed("probe", "judge", "--suite", path, "--items", "1", "--max-cost", "1")
+    assert done.code == 69, done.err
+
+
+def test_models_are_not_compared_on_probes(tmp_path: Path) -> None:
+    path = suite(tmp_path, "http://127.0.0.1:9/v1")
+    written = yaml.safe_load(path.read_text())
+    written["models"].append({"name": "model-terse", "responses": str(MINI / "answers.jsonl")})
+    path.write_text(yaml.safe_dump(written), encoding="utf-8")
+    assert typed("run", path, "--quiet", "--judge", "contains").code == 0
+    assert typed("probe", "contains", "--suite", path, "--items", "2").code == 0
+    two = "model-careful", "model-terse"
+    with open_store(store_url(tmp_path), read_only=True) as store:
+        assert any(name == "probe/attack" for name, _ in store.benchmarks())
+        assert {one.benchmark for one in explore.met(store).all} == {"trivia_judging_mini"}
+    found = typed("compare", *two, "--store", store_url(tmp_path))
+    assert found.code == 0
+    assert "probe/" not in found.out + found.err
 
 
 def test_a_judge_without_a_suite_is_asked_as_its_last_run_asked_it(

@@ -207,3 +207,56 @@ def test_a_gate_that_would_decide_otherwise_is_named() -> None:
         ("a", "b", "pass", "regression")
     ]
     assert decision_changes(before, old, old, 1.0) == (2, ())
+
+
+# what did not come to pass ------------------------------------------------------------------------
+
+
+def test_a_replacement_that_failed_breaks_nothing_and_the_same_once_more_is_one(
+    tmp_path: Path,
+) -> None:
+    down = True
+
+    def at_first_down(ask: Ask) -> Reaction:
+        return Reaction(status=500) if down and ask.body["model"] == "new" else says(ask)
+
+    def line() -> list[str]:
+        data = typed("leaderboard", "trivia_judging_mini", "--judge", "old", "--store", store)
+        return [one for one in data.out.splitlines() if "the judge was replaced" in one]
+
+    store = store_url(tmp_path)
+    with Loopback(at_first_down) as server:
+        path = suite(tmp_path, server.url)
+        assert typed("run", path, "--quiet", "--judge", "old").code == 0
+        set_to = ("baseline", "set", "main", "--model", "model-terse", "--store", store)
+        assert typed(*set_to).code == 0
+        replaced = ("judge", "replace", "old", "new", "--suite", path, "--max-cost")
+        assert typed(*replaced, "1").code == 69
+        assert not line()
+        for amount in ("nan", "inf"):
+            refused = typed(*replaced, amount)
+            assert (refused.code, "--max-cost is an amount of US dollars" in refused.err) == (
+                64,
+                True,
+            )
+        down = False
+        for _ in range(2):
+            assert typed(*replaced, "1").code == 0
+    [said] = line()
+    assert "× old score" in said  # of the second time, when both had judged
+
+
+def test_no_baseline_is_set_whose_answers_the_new_judge_cannot_see(tmp_path: Path) -> None:
+    rows = [
+        {"benchmark": "trivia_judging_mini", "item_id": str(n), "model": "gone", "judge": "old",
+         "kind": "label", "value": "correct"}
+        for n in range(3)
+    ]  # fmt: skip
+    verdicts = tmp_path / "verdicts.jsonl"
+    verdicts.write_text("\n".join(map(json.dumps, rows)) + "\n", encoding="utf-8")
+    store, path = store_url(tmp_path), suite(tmp_path, "http://127.0.0.1:9/v1")
+    brought = typed("import", "verdicts", verdicts, "--store", store, "--allow-unknown-items")
+    assert brought.code == 0, brought.err
+    assert typed("baseline", "set", "main", "--model", "gone", "--store", store).code == 0
+    done = typed("judge", "replace", "old", "contains", "--suite", path)
+    assert (done.code, "the answers of main that old has judged" in done.err) == (64, True)

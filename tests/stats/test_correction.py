@@ -129,11 +129,13 @@ def test_two_halves_have_a_lambda_of_each_other() -> None:
     assert one.value == pytest.approx(other.value, abs=0.02)
     order = np.argsort(np.random.default_rng(1).random(400))
     halves = order[order < 100][::2], order[order < 100][1::2]
-    spread, theta = judge.var(ddof=1), 0.0
+    spread, theta, rest = judge.var(ddof=1), 0.0, []
     for mine, theirs in (halves, halves[::-1]):
         slope = np.cov(labels[theirs], judge[theirs], ddof=0)[0, 1] / spread
-        theta += (labels[mine] - slope * judge[mine]).mean() / 2 + slope * judge.mean() / 2
+        rest.append(labels[mine] - slope * (judge[mine] - judge.mean()))
+        theta += rest[-1].mean() / 2
     assert one.value == pytest.approx(theta)
+    assert one.falling == pytest.approx(np.concatenate(rest).var(ddof=1))
 
 
 def test_weights_take_back_how_labels_were_drawn() -> None:
@@ -283,6 +285,11 @@ def test_a_judge_that_tells_nothing_is_refused() -> None:
     found = rogan_gladen(judge, labels)
     assert "its interval holds 0" in str(undefined(found))
     assert not math.isnan(found.value)
+    few, people, _ = made(400, 100, seed=15, likeness=1.0)
+    by_few = rogan_gladen(few, np.where(np.arange(400) < 19, people, np.nan))
+    assert not math.isnan(by_few.value)
+    assert math.isnan(by_few.error)
+    assert "under 20 labels" in str(undefined(by_few))
     lacking = rogan_gladen(judge, np.where(labels == 0.0, np.nan, labels))
     assert str(undefined(lacking)).startswith("under two labelled items of one outcome")
     assert math.isnan(rogan_gladen(np.ones(400), labels).value)

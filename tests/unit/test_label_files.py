@@ -164,6 +164,21 @@ def test_a_sheet_is_filled_in_and_read_again(store: Store, tmp_path: Path) -> No
     assert report.new == 3
 
 
+def test_a_sheet_shows_an_answer_as_it_was_and_no_cell_is_a_number_or_formula(
+    tmp_path: Path,
+) -> None:
+    told = ["def f():\n\treturn 1\n", "\t=1+1", "- one\n- two"]
+    url = label_stores.fill(tmp_path / "s.db", n_items=3, answers=[*told, *told])
+    with open_store(url) as store:
+        export_labels(WHERE, tmp_path / "s.csv", n=6, store=store)
+    with (tmp_path / "s.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["answer"] for row in rows} == {told[0], "'\t=1+1", "'- one\n- two"}
+    for row in rows:  # 884928e12 and 123456789012 are numbers, and come back as other ones
+        assert row["queue"][0].isalpha()
+        assert row["id"][0] == "a"
+
+
 def test_more_than_there_are_and_fewer_than_strata(store: Store) -> None:
     with pytest.raises(UsageError, match="there are 80; --n 80"):
         draw_labels(store, WHERE, n=81)
@@ -173,6 +188,17 @@ def test_more_than_there_are_and_fewer_than_strata(store: Store) -> None:
         draw_labels(store, WHERE, n=10, sample="informative")
     with pytest.raises(UsageError, match="did you mean 'secret-model-one'"):
         draw_labels(store, WHERE, n=10, models=["secret-model-on"])
+
+
+def test_an_overlap_is_what_people_are_held_against_each_other_on(store: Store) -> None:
+    found = draw_labels(store, WHERE, n=40, raters=2, overlap=10)
+    assert found.overlap == 10
+    for width in found.widths:
+        assert width.people == pytest.approx(2 * width.judge)  # of a quarter of the answers
+    alone = draw_labels(store, WHERE, n=40, raters=1)
+    assert all(math.isnan(width.people) for width in alone.widths)
+    with pytest.raises(UsageError, match="an overlap of 41"):
+        draw_labels(store, WHERE, n=40, overlap=41)
 
 
 def test_an_informative_sample_has_more_of_what_judges_differ_on(store: Store) -> None:
@@ -231,6 +257,17 @@ def test_the_report_has_what_a_reviewer_asks(store: Store, tmp_path: Path) -> No
     row = next(row for row in theirs.rows if (row.judge, row.scope) == ("j", "pooled"))
     assert found.rows[0].metrics["cohen_kappa"].value == row.metrics["cohen_kappa"].value
     assert found.rows[0].metrics["cohen_kappa"].low == row.metrics["cohen_kappa"].low
+
+
+def test_a_draw_says_nothing_of_labels_from_before_it(store: Store) -> None:
+    first = {(n, MODELS[0]): label_stores.RIGHT for n in range(30)}
+    for judge in ("human/anna", "j"):
+        judged(store, judge, first)
+    draw_labels(store, WHERE, n=40)
+    found = judged_by_people(WHERE, "j", store=store)
+    assert (found.design, found.rows[0].metrics["agreement"].n) == (None, 30)
+    assert "random sample" not in found.sentence
+    assert any("were drawn is not known" in warning for warning in found.warnings)
 
 
 def test_one_person_and_people_who_never_meet(tmp_path: Path, store: Store) -> None:

@@ -13,7 +13,7 @@ from statsmodels.stats.inter_rater import cohens_kappa
 
 from judgebench.execution.manifest import new_manifest
 from judgebench.labels import put_label
-from judgebench.metrics.sampling import sampling_probabilities
+from judgebench.metrics.sampling import sample_design, sampling_probabilities
 from judgebench.records import Label
 from judgebench.stats.agreement import cohen_kappa_of
 from judgebench.stats.sampling import allocation, kappa_error_of, kappa_standard_error
@@ -82,6 +82,25 @@ def test_without_a_draw_it_is_known_where_everything_is_labelled(store: Store) -
     found = sampling_probabilities(store, BENCHMARK, VERSION, model=a)
     assert found == {str(item): 1.0 for item in range(6)}
     assert sampling_probabilities(store, BENCHMARK, VERSION, model=id_of("b")) is None
+
+
+def test_labels_from_before_a_draw_are_no_random_part_of_it(store: Store) -> None:
+    a = id_of("a")
+    for item in range(3):
+        label(store, item)
+    strata = [{"name": "all", "model": None, "of": 12, "drawn": 3}]
+    drawn(store, [("1", a, 0), ("4", a, 0), ("5", a, 0)], strata)
+    assert sampling_probabilities(store, BENCHMARK, VERSION, model=a) is None
+    assert sample_design(store, BENCHMARK, VERSION) is None
+    label(store, 4)
+    assert sampling_probabilities(store, BENCHMARK, VERSION, model=a) == {"4": 1 / 12}
+    label(store, 5)  # now all of it is labelled, whenever that was
+    found = sampling_probabilities(store, BENCHMARK, VERSION, model=a)
+    assert found == dict.fromkeys("145", 3 / 12)
+    assert sample_design(store, BENCHMARK, VERSION) == "random"
+    label(store, 3)
+    found = sampling_probabilities(store, BENCHMARK, VERSION, model=a)
+    assert found == {str(item): 1.0 for item in range(6)}  # every answer, whoever drew some
 
 
 # what kappa will be known to ----------------------------------------------------------------------

@@ -12,6 +12,7 @@ from judgebench.reports.document import Document
 _FORMULA = re.compile(r"[=+\-@＝＋－＠]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def csv(document: Document) -> str:
@@ -20,7 +21,7 @@ def csv(document: Document) -> str:
     if document.records:
         names = list(dict.fromkeys(name for record in document.records for name in record))
         rows = [names, *([record.get(name, "") for name in names] for record in document.records)]
-        cell = _as_is if document.exchanged else _harmless
+        cell = _as_is if document.exchanged else harmless
         table.writer(out, lineterminator="\n").writerows([cell(one) for one in row] for row in rows)
     return out.getvalue()
 
@@ -29,11 +30,12 @@ def _as_is(value: Any) -> Any:
     return value
 
 
-def _harmless(value: Any) -> Any:
+def harmless(value: Any, *, lines: bool = False) -> Any:
     """A text that no spreadsheet carries out: names of models are others' [1]_.
 
     One that begins as a formula does has an apostrophe before it, and control characters, by which
-    a cell can end, show as such. Numbers stay, those that are written as text too.
+    a cell can end, show as such. Numbers stay, those that are written as text too; ``lines`` says
+    that line feeds and tabs stay as well, which no cell ends by that is quoted.
 
     References
     ----------
@@ -41,6 +43,6 @@ def _harmless(value: Any) -> Any:
     """
     if not isinstance(value, str):
         return value
-    text = _CONTROL.sub("�", value)
+    text = (_CONTROL_IN_LINES if lines else _CONTROL).sub("�", value)
     formula = _FORMULA.match(text.lstrip()) and not _NUMBER.fullmatch(text)
     return f"'{text}" if formula else text
