@@ -124,7 +124,7 @@ def sampling_probabilities(
 def _has_grown(store: Store, draw: JsonObject, model: str) -> bool:
     """Whether there are more answers now than a draw was made from, with those of a model."""
     own = [one["of"] for one in draw["strata"] if one["model"] == model]
-    drawn_from = sum(own or [one["of"] for one in draw["strata"]])
+    drawn_from: int = sum(own or [one["of"] for one in draw["strata"]])
     models = {model} if own else {of for _, of, _ in draw["cells"]}
     key_of = {one.id: one.key for one in store.models()}
     where = (store, draw["benchmark"], draw["version"])
