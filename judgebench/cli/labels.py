@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import judgebench
-from judgebench.cli.options import judges_option, level_option, report, store_option
+from judgebench.cli.options import (
+    judges_option,
+    level_option,
+    report,
+    store_option,
+    suite_store_option,
+)
 from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
@@ -168,7 +174,7 @@ def _costs(
     return found
 
 
-@report("judge-sweep")
+@report("judge-sweep", store=False)
 @click.argument("benchmark")
 @click.option(
     "--suite",
@@ -241,6 +247,7 @@ def _costs(
     help="What may be spent. Without it nobody is asked who costs money.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the order of answers.")
+@suite_store_option
 @level_option
 def judge_sweep(benchmark: str, **asked: Any) -> Document:
     """Find the cheapest judge that agrees with people on BENCHMARK nearly as well as the best.
@@ -257,4 +264,7 @@ def judge_sweep(benchmark: str, **asked: Any) -> Document:
       judgebench judge-sweep support --suite s.yaml --temperature 0 --temperature 1 --max-cost 2
       judgebench judge-sweep support --panel small,medium,other --cost small=0.0001
     """
-    return judgebench.api.judge_sweep(benchmark, **asked).document()
+    from judgebench.progress import progress_for
+
+    with progress_for(sys.stderr) as progress:
+        return judgebench.api.judge_sweep(benchmark, progress=progress, **asked).document()

@@ -60,7 +60,7 @@ class SweptJudge:
     cost
         Of a verdict, in the report's unit; nan where it is not known.
     n
-        Labelled answers that it was asked about.
+        Labelled answers that it has judged, of those that it was asked about.
     kappa, difference, low, high
         As of `judgebench.stats.elimination.Standing`.
     standing
@@ -477,7 +477,7 @@ def _rows(
         standing = "out" if one.out else "left"
         if at == found.best:
             standing = "best"
-        if at == found.pick and picks:
+        if at == found.pick and picks and found.sure:
             standing = "pick"
         rows.append(
             SweptJudge(

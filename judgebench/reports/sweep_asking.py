@@ -211,4 +211,7 @@ def asked_sweep(
         forecast=forecast, budget=budget, **how,
     )  # fmt: skip
     notes = [note for outcome in asking.outcomes for note in outcome.notes()]
+    if any(outcome.stopped for outcome in asking.outcomes):
+        titles = {judge.title for judge in found}
+        made = replace(made, verdicts=sum(row.n for row in made.rows if row.judge in titles))
     return replace(made, warnings=(*made.warnings, *dict.fromkeys(notes)))

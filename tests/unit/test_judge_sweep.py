@@ -20,6 +20,9 @@ from judgebench.store import open_store
 from perf.judge_sweep import BILLIONS, MARGIN, kappas, labels, replay
 from tests.dashboards import label_stores, stores
 from tests.dashboards.label_stores import MODELS, RIGHT, WRONG
+from tests.e2e.runs import typed
+from tests.e2e.test_rejudge import says, suite
+from tests.loopback import Loopback
 
 N = 60
 WHERE = f"{stores.BENCHMARK}@{stores.VERSION}"
@@ -200,3 +203,22 @@ benchmarks: [{{name: trivia_judging_mini, judges: [contains, dice]}}]
         new = sorted(store.runs(), key=lambda run: run.started)[before:]
         assert sum(run.counts["judge_calls"] for run in new) == 0
         assert new
+
+
+def test_out_of_money_a_sweep_says_what_was_judged(tmp_path: Path) -> None:
+    with Loopback(says) as server:
+        path = suite(tmp_path, server.url)  # its store is the one that is meant
+        assert typed("run", path, "--quiet", "--judge", "old").code == 0
+        before = len(server.asks)
+        swept = ("judge-sweep", "trivia_judging_mini", "--suite", path, "--format", "json")
+        assert typed(*swept, "--max-cost", "nan").code == 64
+        done = typed(*swept, "--max-cost", "0.001")
+        assert done.code == 0, done.err
+        asked = len(server.asks) - before
+    assert "the sweep takes 100% of them at most" in done.err
+    found = json.loads(done.out)
+    n_of = {row["judge"]: row["n"] for row in found["rows"]}
+    assert 0 < asked <= n_of["new"] < found["labelled"] / 2  # equal answers are asked about once
+    assert found["verdicts"] == sum(n_of.values())
+    assert not found["sure"]
+    assert "pick" not in {row["standing"] for row in found["rows"]}
