@@ -49,8 +49,10 @@ _COMMAND = (
     "judgebench.reports.confidence",
     "judgebench.reports.gate",
     "judgebench.reports.render.html",
+    "judgebench.execution.slurm",
     "scipy.special",
     "scipy.stats",
+    "submitit.core.submission",
 )
 _WORKER = (
     "lm_eval.models.huggingface",
@@ -87,7 +89,9 @@ LOADS = {
     "judgebench.cli.main": _COMMAND,
     "-c": _COMMAND,
     COMPUTER: _COMMAND,
+    "submitit.core._submit": _COMMAND,
     "tests.faults.many_writers": _COMMAND,
+    "tests.faults.nursery": _COMMAND,
     "lm_eval": _WORKER,
     "tests.e2e.by_lm_eval": _WORKER,
     "tests.tiny_models": _WORKER,
@@ -111,6 +115,7 @@ _ALONE = {
 _STANDS = """#!{python} -IS
 import json, os, signal, socket, sys
 words, servers = sys.argv[1:], {servers!r}
+words = words[1:] if words[:1] == ["-u"] else words  # what is forked writes at its end
 words = words[1:] if words[:1] == ["-m"] else words
 known = servers.get(words[0]) if words else None
 late = words[:1] in (["judgebench.cli.main"], ["-c"], [{computer!r}])

@@ -15,8 +15,6 @@ from judgebench.cli.streams import say
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-RETRY = 75
-
 _SUITE = click.option(
     "--suite",
     type=click.Path(path_type=Path),
@@ -169,6 +167,7 @@ def replace_command(form: str, outputs: Sequence[Path], **asked: Any) -> int:
 def _carried_out(
     act: Callable[..., Any], form: str, outputs: Sequence[Path], asked: dict[str, Any]
 ) -> int:
+    from judgebench.cli.run import exit_code
     from judgebench.progress import progress_for
 
     check_outputs(outputs)
@@ -179,4 +178,4 @@ def _carried_out(
         return 0
     for line in found.outcome.notes():
         say(line)
-    return RETRY if found.outcome.failed or found.outcome.stopped else 0
+    return exit_code(found.outcome)

@@ -316,12 +316,16 @@ def finish(
         )
     if outcome.failed:
         say(_what_next(outcome))
+    return exit_code(outcome) or (RETRY if outcome.unread else 0)
+
+
+def exit_code(outcome: Outcome) -> int:
+    """Of a run whose replies could be read."""
     if outcome.misconfigured:
         return CONFIGURATION
     if outcome.unavailable:
         return UNAVAILABLE
-    left = outcome.failed or outcome.stopped or outcome.waiting or outcome.unread
-    return RETRY if left else 0
+    return RETRY if outcome.failed or outcome.stopped or outcome.waiting else 0
 
 
 def _say_unread(found: Unread, suite: Path | None, url: str) -> None:

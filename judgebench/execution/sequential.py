@@ -62,10 +62,12 @@ def plan_of(
     }
     for run in reversed(store.runs()):
         told = run.configuration.get(PLANS, {}).get(where(assignment))
-        if told is None or told["baseline"] != baseline:
+        if told is None:
             continue
         earlier = SequentialPlan.of(told)
-        if set(earlier.candidates).isdisjoint(candidates):
+        if {frozenset((earlier.baseline, one)) for one in earlier.candidates}.isdisjoint(
+            frozenset((baseline, one)) for one in candidates
+        ):
             continue
         if earlier.sizes[-1:] == new["sizes"]:
             new["sizes"] = earlier.sizes
@@ -73,7 +75,11 @@ def plan_of(
             new["sizes"] = (*earlier.sizes, *new["sizes"])
             earlier = replace(earlier, sizes=new["sizes"])
         if changed := [name for name in new if getattr(earlier, name) != new[name]]:
-            said = ", ".join(f"{n} {getattr(earlier, n)}, now {new[n]}" for n in changed)
+            called = {one.id: one.name for one in store.models()}
+            said = "; ".join(
+                f"{name} {_words(getattr(earlier, name), called)}, now {_words(new[name], called)}"
+                for name in changed
+            )
             raise ConfigError(
                 f"benchmark {assignment.asked.config.name}: stop_when_decided: run {run.id} began "
                 f"to judge by another plan ({said}), and one that is changed once verdicts were "
@@ -83,6 +89,12 @@ def plan_of(
         return SequentialPlan(**new, strata=earlier.strata)
     strata = _strata(assignment, [a for a in answers if a.candidate in compared], store)
     return SequentialPlan(**new, strata=strata if rule.covariates else "")
+
+
+def _words(value: Any, called: Mapping[str, str]) -> str:
+    """What a plan says of one thing, models by their names."""
+    its = value if isinstance(value, tuple) else (value,)
+    return ", ".join(str(called.get(one, one)) for one in its)
 
 
 def _strata(assignment: JudgeAssignment, compared: Sequence[Answers], store: Store) -> str:

@@ -28,6 +28,7 @@ from judgebench.metrics.scores import scales_of
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable, read_table
 from judgebench.records import HUMAN, Estimate, is_human
 from judgebench.stats.correction import (
+    FEW,
     CorrectedMean,
     corrected_mean,
     quantile,
@@ -183,7 +184,8 @@ class _Sample:
         }
         if binary and self.chance is not None:
             rates = rogan_gladen(self.judge, people, chance, unit=self.unit)
-            rates = replace(rates, value=math.nan) if rates.undefined else rates
+            if rates.undefined not in (None, FEW):
+                rates = replace(rates, value=math.nan)
             metrics[BY_RATES] = self.estimate(rates, "error rates, delta method")
         narrow = 0.1 * (self.ends[1] - self.ends[0]) if width is None else width / self.scale
         needed = found.labels_for(narrow, self.level)
@@ -197,11 +199,12 @@ class _Sample:
         return metrics
 
     def estimate(self, found: CorrectedMean, method: str) -> Estimate:
-        """As it is shown; its interval ends where the scale does."""
+        """As it is shown; what is of the scale ends where the scale does."""
         low, high = (float(np.clip(end, *self.ends)) for end in found.interval(self.level))
+        value = float(np.clip(found.value, *self.ends)) if method else found.value
         known, why = not math.isnan(found.value), found.undefined
         return Estimate(
-            value=found.value * self.scale,
+            value=value * self.scale,
             low=low * self.scale,
             high=high * self.scale,
             n=found.n_labels,
@@ -226,7 +229,8 @@ def corrected_pair(
     """Two models as people would compare them, by a judge's verdicts on all and people's on some.
 
     Paired where people labelled both on the same items: PPI++ of the differences. Else by both
-    corrected means, which share the items that the judge saw (two samples of labels).
+    corrected means, which share the items that the judge saw (two samples of labels); so too where
+    labels were drawn apart and unevenly, since then nothing is known of how likely both were.
 
     Parameters
     ----------
@@ -255,7 +259,11 @@ def corrected_pair(
     seed = content_seed(pair.judge, pair.metric)
     mean = partial(corrected_mean, unit=pair.unit_of, seed=seed)
     sides = [mean(pair.mean[:, m], theirs[:, m], chance[:, m]) for m in range(2)]
-    if labelled.all(axis=1).sum() >= 0.9 * labelled.sum(axis=0).max():
+    both = labelled.all(axis=1)
+    even = len(np.unique(chance[both].prod(axis=1))) < 2
+    if (even or (both == labelled.any(axis=1)).all()) and both.sum() >= 0.9 * labelled.sum(
+        axis=0
+    ).max():
         said, labels = (values[:, 0] - values[:, 1] for values in (pair.mean, theirs))
         found = mean(said, labels, chance.min(axis=1))
     else:

@@ -355,7 +355,8 @@ class JudgeMeasures:
             for one in flags
         }  # fmt: skip
         n = len(np.unique(self.values.model_of[self.codes >= 0]))
-        estimate = plain(float(len(found)), n, method="models on which it is so")
+        of_models = len(found) - ("all answers" in found) or len(found)
+        estimate = plain(float(of_models), n, method="models on which it is so")
         return Measured(estimate=estimate, against=name, models=found)
 
     def _missing(self) -> Measured:

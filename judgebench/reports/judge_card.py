@@ -94,6 +94,8 @@ class CardEntry:
         Whether it is of single models: those that fail are left out of what is believed.
     exact
         Whether its value decides and not its interval: a fault that was seen is there.
+    counts
+        Whether it counts models: all of them fail where there are too many.
     people
         Whether nothing follows where it was held against other judges, or nobody.
     fewest
@@ -109,6 +111,7 @@ class CardEntry:
     needed: tuple[Use, ...] = ()
     models: bool = False
     exact: bool = False
+    counts: bool = False
     people: bool = False
     fewest: int = 10
 
@@ -173,7 +176,7 @@ ENTRIES: Mapping[str, CardEntry] = {
         CardEntry(name="judges_alpha"),
         CardEntry(name="model_kappa", least=0.2, models=True),
         CardEntry(name="block_outlier", least=-3.5, models=True),
-        CardEntry(name="near_constant", most=0.0, models=True, exact=True),
+        CardEntry(name="near_constant", most=0.0, models=True, exact=True, counts=True),
         CardEntry(name="missing", most=0.05, models=True),
         CardEntry(name="unreadable", most=0.05, uses=ALL, models=True),
         CardEntry(name="refused", most=0.05, models=True),
@@ -534,6 +537,8 @@ def _sections(
 def _measures_of(
     columns: Columns, which: BenchmarkRef, kind: Kind, judge: str, how: Mapping[str, Any]
 ) -> JudgeMeasures:
+    if how["reference"] == judge:
+        raise UsageError(f"{judge} cannot be held against itself: --reference is another judge")
     if kind == "preference":
         return measured_outcomes(without_itself(outcome_board(columns)), judge, **how)
     values = of_labels(columns, which.labels) if kind == "label" else of_scores(columns)
@@ -589,7 +594,7 @@ def _measure(name: str, entry: CardEntry, said: Measured) -> CardMeasure:
     failing = {
         model: _value(one, digits)
         for model, one in said.models.items()
-        if entry.models and ((entry.exact and one.value > 0) or entry.state(one) == "failed")
+        if entry.models and entry.state(said.estimate if entry.counts else one) == "failed"
     }
     if entry.models and entry.threshold is not None and not math.isnan(said.estimate.value):
         state = "failed" if failing else "unknown" if state == "unknown" else "passed"

@@ -97,9 +97,13 @@ def cut_short(board: BoardData, judge_id: str | None, models: Collection[str]) -
         for one in ids.keys() & ended.keys():
             told = ended[one]
             if told["items"] < told["of"]:
+                open_ = told["decision"] == "undecided"
                 found[one] = (
                     f"{ids[one]} was judged until it was decided, {told['items']} of {told['of']} "
                     "items: intervals and tests of a fixed number of items do not know of that"
+                    if not open_
+                    else f"{ids[one]} is judged by a plan that has not decided, {told['items']} of "
+                    f"{told['of']} items: run again to go on"
                 )
     return list(found.values())
 

@@ -284,7 +284,7 @@ def rogan_gladen(
 
     (rate + specificity - 1) / J, cut to [0, 1]; the error is the delta method's, of all three
     together. Where J = recall + specificity - 1 is near 0 the quotient means nothing: where the
-    95 % interval of J holds 0 it has no error, and a reason.
+    95 % interval of J holds 0 it has no error, and a reason; nor has it one under `FEWEST_LABELS`.
 
     Parameters
     ----------
@@ -308,8 +308,10 @@ def rogan_gladen(
     sides = [np.where(h == side, weight, 0.0) for side in (1.0, 0.0)]
     n = int(there.sum())
     if any((side > 0.0).sum() < 2 for side in sides):
-        why = "under two labelled items of one outcome: the judge's errors on them are not known"
-        return _nothing(why, n, len(h))
+        unknown = (
+            "under two labelled items of one outcome: the judge's errors on them are not known"
+        )
+        return _nothing(unknown, n, len(h))
     (of_one, recall), (of_zero, wrong) = (
         (side / side.sum(), float((side * j).sum() / side.sum())) for side in sides
     )
@@ -320,14 +322,15 @@ def rogan_gladen(
     added = (j - rate) / len(j) - value * errors[0] - (1.0 - value) * errors[1]
     influence = np.bincount(units, added) / youden if youden != 0.0 else np.zeros(0)
     refused = youden - quantile(0.975, math.inf) * spread <= 0.0
-    why = f"Youden's J is {youden:.2f}, and its interval holds 0: the judge hardly tells right"
+    lacks = f"Youden's J is {youden:.2f}, and its interval holds 0: the judge hardly tells right"
+    why = f"{lacks} from wrong" if refused else FEW if n < FEWEST_LABELS else None
     return CorrectedMean(
         value=float(np.clip(value, 0.0, 1.0)),
-        error=math.nan if refused else math.sqrt(np.square(influence).sum()),
+        error=math.nan if why else math.sqrt(np.square(influence).sum()),
         dof=math.inf,
         power=math.nan,
         n_labels=n,
         n_items=len(h),
         influence=influence,
-        undefined=f"{why} from wrong" if refused else None,
+        undefined=why,
     )

@@ -109,7 +109,8 @@ class _Codes:
         return paired_jackknife(*sides, self._statistic, alpha=alpha)
 
     def _has(self, one: int, n: int) -> NDArray[np.bool_]:
-        return (self.said[one] >= 0) & (np.arange(len(self.truth)) < n)
+        found: NDArray[np.bool_] = (self.said[one] >= 0) & (np.arange(len(self.truth)) < n)
+        return found
 
     def _statistic(self, tables: Floats) -> Floats:
         return cohen_kappa_of(tables, weighting=self.weighting)

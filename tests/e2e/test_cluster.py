@@ -20,6 +20,7 @@ from tests.faults.kill_points import signed
 from tests.faults.nursery import Nursery, Order
 from tests.loopback import Ask, Loopback, Reaction
 from tests.postgres import Server
+from tests.warm import Warm
 
 ITEMS = 8
 SHARDS = ("1/4", "2/4", "3/4", "4/4")
@@ -29,6 +30,7 @@ class Judge:
     """Takes its time, and sends signals to shards of a suite as their questions come."""
 
     def __init__(self) -> None:
+        self.suite = Path()
         self.signals: dict[str, tuple[str, str, signal.Signals]] = {}
         self._lock = threading.Lock()
 
@@ -39,8 +41,8 @@ class Judge:
                     del self.signals[question]
                     (run,) = (
                         process
-                        for process in psutil.Process().children(recursive=True)
-                        if shard in _words(process)
+                        for process in psutil.process_iter()
+                        if {shard, str(self.suite)} <= {*_words(process)}
                     )
                     job = run.parent()
                     assert job is not None
@@ -95,18 +97,22 @@ def whole(tmp_path_factory: pytest.TempPathFactory, server: Loopback) -> str:
 
 
 @pytest.fixture(scope="module")
-def nursery(tmp_path_factory: pytest.TempPathFactory, server: Loopback) -> Iterator[Nursery]:
-    warm = suite(tmp_path_factory.mktemp("warm"), server)
-    with Nursery("run", warm, "--quiet") as started:
+def nursery(
+    tmp_path_factory: pytest.TempPathFactory, server: Loopback, warm: Warm
+) -> Iterator[Nursery]:
+    first = suite(tmp_path_factory.mktemp("warm"), server)
+    with Nursery("run", first, "--quiet", executable=warm.executable) as started:
         yield started
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_suite_is_jobs_of_which_one_is_killed_and_one_is_preempted(
     tmp_path: Path, server: Loopback, judge: Judge, whole: str
 ) -> None:
     """As Slurm does it, by submitit's executor for one machine."""
     asked = len(server.asks)
     path = suite(tmp_path, server, executor={"slurm": {"array": 4, "cluster": "local"}})
+    judge.suite = path
     judge.signals = {
         "2 plus 2": ("2/4", "run", signal.SIGKILL),
         "4 plus 4": ("3/4", "job", signal.SIGUSR2),

@@ -217,7 +217,11 @@ def test_a_plan_is_not_changed_half_way(tmp_path: Path) -> None:
             assert f"began to judge by another plan ({name} " in done.err
         done = runs.typed("run", write(tmp_path, judges=judges), "--quiet", "--limit", "50")
         assert done.code == 78
-        assert "sizes (100,), now (50,)" in done.err
+        assert "(sizes 100, now 50)" in done.err
+        turned = {"baseline": "new", "candidates": ["old"]}
+        done = runs.typed("run", write(tmp_path, judges=judges, rule=turned), "--quiet")
+        assert done.code == 78
+        assert "(baseline old, now new; candidates new, now old)" in done.err
     assert len(server.asks) == few
 
 

@@ -205,6 +205,14 @@ def test_a_benchmark_without_references_has_no_order_of_them(tmp_path: Path) -> 
         assert ("probe/attack", f"own-{found.version}") in store.benchmarks()
 
 
+def test_a_judge_that_is_not_reached_is_unavailable(tmp_path: Path) -> None:
+    with Loopback(gullible) as server:
+        path = suite(tmp_path, server.url)
+        assert typed("run", path, "--quiet").code == 0
+    done = typed("probe", "judge", "--suite", path, "--items", "1", "--max-cost", "1")
+    assert done.code == 69, done.err
+
+
 def test_models_are_not_compared_on_probes(tmp_path: Path) -> None:
     path = suite(tmp_path, "http://127.0.0.1:9/v1")
     written = yaml.safe_load(path.read_text())

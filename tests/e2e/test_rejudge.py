@@ -231,7 +231,7 @@ def test_a_replacement_that_failed_breaks_nothing_and_the_same_once_more_is_one(
         set_to = ("baseline", "set", "main", "--model", "model-terse", "--store", store)
         assert typed(*set_to).code == 0
         replaced = ("judge", "replace", "old", "new", "--suite", path, "--max-cost")
-        assert typed(*replaced, "1").code == 75
+        assert typed(*replaced, "1").code == 69
         assert not line()
         for amount in ("nan", "inf"):
             refused = typed(*replaced, amount)

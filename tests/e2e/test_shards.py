@@ -21,6 +21,7 @@ from tests.e2e import own, runs
 from tests.faults.kill_points import signed
 from tests.faults.nursery import Nursery, Order
 from tests.loopback import Ask, Loopback, Reaction
+from tests.warm import Warm
 
 ITEMS = 7
 SHARDS = ("1/3", "2/3", "3/3")
@@ -92,12 +93,13 @@ def test_what_is_no_shard_is_refused_before_anything(
 
 
 def test_shards_at_one_store_ask_each_question_once_and_leave_nothing(
-    tmp_path: Path, server: Loopback
+    tmp_path: Path, server: Loopback, warm: Warm
 ) -> None:
     whole, folder = tmp_path / "whole", tmp_path / "sharded"
     assert runs.typed("run", suite(whole, server), "--quiet").code == 0
     path = suite(folder, server)
-    with Nursery("run", suite(tmp_path / "warm", server), "--quiet") as nursery:
+    first = suite(tmp_path / "warm", server)
+    with Nursery("run", first, "--quiet", executable=warm.executable) as nursery:
         before = len(server.asks)
         ends = nursery.carry_out(
             *(Order(words=("run", str(path), "--quiet", "--shard", one)) for one in SHARDS)

@@ -12,6 +12,7 @@ from tests.e2e import own
 from tests.faults.kill_points import signed
 from tests.faults.nursery import Nursery, Order
 from tests.loopback import Ask, Loopback, Reaction
+from tests.warm import Warm
 
 ITEMS = 8
 
@@ -22,7 +23,7 @@ def slowly(ask: Ask) -> Reaction:
 
 
 def test_one_model_under_two_names_is_asked_once(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, warm: Warm
 ) -> None:
     with Loopback(slowly) as server:
 
@@ -36,7 +37,8 @@ def test_one_model_under_two_names_is_asked_once(
                 limits={"max_connections": 2},
             )
 
-        with Nursery("run", suite(tmp_path_factory.mktemp("warm")), "--quiet") as nursery:
+        first = suite(tmp_path_factory.mktemp("warm"))
+        with Nursery("run", first, "--quiet", executable=warm.executable) as nursery:
             before, path = len(server.asks), suite(tmp_path)
             other = path.with_name("other.yaml")
             other.write_text(path.read_text().replace("name: candidate", "name: nominee"))

@@ -15,6 +15,7 @@ from tests.e2e import own
 from tests.faults.kill_points import signed, stored_replies
 from tests.faults.nursery import Ended, Nursery, Order
 from tests.loopback import Ask, Loopback, Reaction
+from tests.warm import Warm
 
 ITEMS = 6
 DELAYS_S = (0.05, 0.05, 0.2, 1.0, 4.0)
@@ -38,9 +39,11 @@ def server() -> Iterator[Loopback]:
 
 
 @pytest.fixture(scope="module")
-def nursery(server: Loopback, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+def nursery(
+    server: Loopback, tmp_path_factory: pytest.TempPathFactory, warm: Warm
+) -> Iterator[Nursery]:
     warm_up = suite(tmp_path_factory.mktemp("warm"), server)
-    with Nursery("run", warm_up, "--quiet") as running:
+    with Nursery("run", warm_up, "--quiet", executable=warm.executable) as running:
         yield running
 
 

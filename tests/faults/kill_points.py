@@ -12,6 +12,7 @@ nobody disturbed.
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -85,7 +86,12 @@ class Kills:
 
 
 def kill_at_every_step(
-    folder: Path, *, items: int, new_store: Callable[[], str] | None = None, stride: int = 1
+    folder: Path,
+    *,
+    items: int,
+    new_store: Callable[[], str] | None = None,
+    stride: int = 1,
+    executable: str = sys.executable,
 ) -> Kills:
     """Kill a run at its first step, the next one at its second, until one comes to its end.
 
@@ -95,6 +101,8 @@ def kill_at_every_step(
         Gives the URL of an empty place for the store of each run; if None it is a file.
     stride
         From one of the steps to the next.
+    executable
+        The interpreter, or what stands for it: see `tests.warm`.
 
     Raises
     ------
@@ -104,7 +112,10 @@ def kill_at_every_step(
     began = time.monotonic()
     if new_store is not None:
         runs.keep_at(folder, new_store())
-    with Loopback(signed) as server, Nursery("run", _suite(folder, server, items)) as nursery:
+    with (
+        Loopback(signed) as server,
+        Nursery("run", _suite(folder, server, items), executable=executable) as nursery,
+    ):
         wanted, boards = _outcome(folder), own.boards(folder)
         kills = Kills()
         while (here := _kill(folder, items, server, nursery, kills, new_store, stride)) is not None:

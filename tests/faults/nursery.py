@@ -76,16 +76,19 @@ class Nursery:
     warm_up
         A command line that is carried out once in the process itself, so that what it loads is
         there for all that come later.
+    executable
+        The interpreter, or what stands for it: see `tests.warm`.
     """
 
-    def __init__(self, *warm_up: str | Path) -> None:
-        self._warm_up = warm_up
+    def __init__(self, *warm_up: str | Path, executable: str = sys.executable) -> None:
+        self._words = [executable, "-m", "tests.faults.nursery", *map(str, warm_up)]
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.nursery", *map(str, self._warm_up)],
+            self._words,
             cwd=ROOT,
+            env={**os.environ, "HF_HUB_OFFLINE": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -17,6 +17,7 @@ from judgebench.providers.openai import OpenAIBatches
 from judgebench.records import Request
 from tests.e2e import own, runs
 from tests.faults.nursery import Ended, Nursery, Order
+from tests.warm import Warm
 from tests.wire.batch_servers import KEY, OpenAIServer
 
 ITEMS = 3
@@ -30,11 +31,13 @@ def server() -> Iterator[OpenAIServer]:
 
 
 @pytest.fixture(scope="module")
-def nursery(server: OpenAIServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+def nursery(
+    server: OpenAIServer, tmp_path_factory: pytest.TempPathFactory, warm: Warm
+) -> Iterator[Nursery]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TEAM_KEY", KEY)
         warm_up = suite(tmp_path_factory.mktemp("warm"), server)
-        with Nursery("run", warm_up, "--batch") as running:
+        with Nursery("run", warm_up, "--batch", executable=warm.executable) as running:
             yield running
 
 

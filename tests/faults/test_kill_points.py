@@ -9,12 +9,13 @@ import pytest
 
 from tests.faults.kill_points import kill_at_every_step
 from tests.postgres import Server
+from tests.warm import Warm
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["sqlite", "postgres"])
 def test_a_kill_at_any_step_loses_nothing_and_costs_nothing(
-    tmp_path: Path, request: pytest.FixtureRequest, engine: str
+    tmp_path: Path, request: pytest.FixtureRequest, engine: str, warm: Warm
 ) -> None:
     with ExitStack() as databases:
 
@@ -26,6 +27,7 @@ def test_a_kill_at_any_step_loses_nothing_and_costs_nothing(
             tmp_path,
             items=1,
             new_store=None if engine == "sqlite" else new_store,
+            executable=warm.executable,
             stride=3 if engine == "sqlite" else 7,  # each takes twice as long there
         )
     commits = {"in a commit", "after a commit"}  # by turns, as a stride is odd

@@ -321,6 +321,38 @@ def test_thresholds_are_the_users(small: str, tmp_path: Path) -> None:
         judgebench.judge_card("contains", store=small, policy=policy)
 
 
+def test_thresholds_are_those_of_single_models(tmp_path: Path) -> None:
+    said = [
+        label("trivia_judging_mini", item, model, judge, "correct" if right else "incorrect")
+        for model in ("one", "two", "three") for item in range(40)
+        for judge, right in (
+            ("contains", item % 2), ("exact_match", item % 2 or item == 0),
+            ("always", True), ("human/a", item % 2),
+        )
+    ]  # fmt: skip
+    store = f"sqlite:///{tmp_path}/s.db"
+    judgebench.import_verdicts(
+        written(tmp_path / "v.jsonl", said), store=store, allow_unknown_items=True
+    )
+    card = judgebench.judge_card("exact_match", store=store)
+    assert measure(card, "impossible").estimate.value == pytest.approx(1 / 21)
+    assert len(measure(card, "impossible").fails) == len(card.sections[0].excluded) == 3
+    card = judgebench.judge_card("exact_match", store=store, thresholds={"impossible": 0.05})
+    assert measure(card, "impossible").state == "passed"
+    assert not measure(card, "impossible").fails
+    assert not card.sections[0].excluded
+    for most, state in ((0, "failed"), (2, "failed"), (3, "passed")):
+        card = judgebench.judge_card("always", store=store, thresholds={"near_constant": most})
+        its = measure(card, "near_constant")
+        assert (its.estimate.value, its.state) == (3, state)
+        assert bool(its.fails) == (state == "failed")
+
+
+def test_a_judge_is_not_held_against_itself(small: str) -> None:
+    with pytest.raises(UsageError, match="contains cannot be held against itself"):
+        judgebench.judge_card("contains", store=small, reference="contains")
+
+
 def test_a_judge_that_nobody_knows_is_named_with_the_nearest(small: str) -> None:
     with pytest.raises(UsageError, match="no judge called 'contians'; did you mean 'contains'"):
         judgebench.judge_card("contians", store=small)

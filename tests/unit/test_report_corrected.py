@@ -213,6 +213,24 @@ def test_other_scales_and_few_labels_are_refused(tmp_path: Path) -> None:
         random=True, n=30,
     )  # fmt: skip
     assert "under 20 labels" in few.metrics["corrected"].method
+    assert "under 20 labels" in few.metrics["rogan_gladen"].method
+    assert not math.isnan(few.metrics["rogan_gladen"].value)
+    assert math.isnan(few.metrics["rogan_gladen"].low)
+
+
+def test_nothing_is_shown_beyond_the_scale(tmp_path: Path) -> None:
+    row = small(
+        tmp_path, lambda i: label(i % 9 != 0 or i > 150), lambda i: label(i != 90), random=True,
+        n=N,
+    )  # fmt: skip
+    judge = np.array([i % 9 != 0 or i > 150 for i in map(int, sorted(map(str, range(N))))], float)
+    people = np.array(
+        [np.nan if i % 3 else i != 90 for i in map(int, sorted(map(str, range(N))))], float
+    )
+    beyond = corrected_mean(judge, people, seed=content_seed("a", "good"))
+    corrected = row.metrics["corrected"]
+    assert corrected.low <= corrected.value <= corrected.high == 1.0
+    assert corrected.low == pytest.approx(beyond.interval()[0])
 
 
 def test_labels_that_are_not_declared_are_none(tmp_path: Path) -> None:
@@ -258,6 +276,37 @@ def test_two_models_are_compared_as_people_would(store: Store) -> None:
     for wrong in ({"by": "category"}, {"metrics": ["auroc"]}):
         with pytest.raises(UsageError, match="--corrected"):
             difference(store, **wrong)
+
+
+def test_labels_drawn_apart_and_unevenly_are_two_samples(tmp_path: Path) -> None:
+    """Both were labelled where all were, and hardly elsewhere: those weigh what nobody knows."""
+    apart = {"good": range(150, 160), "weak": range(159, 169)}
+    with open_store(str(tmp_path / "s.db")) as store:
+        store.start_run(replace(new_manifest("r", {}, data_sha={}, seed=0), id="r"))
+        for model in RIGHT:
+            for item in range(N):
+                put(store, "a", model, item, label(bool(said_by("a", model)[item])))
+            for item in (*range(150), *apart[model]):
+                put(store, "human/ada", model, item, label(bool(truth(model)[item])))
+        ids = {model.name: model.id for model in store.models()}
+        cells = [
+            [str(item), ids[model], at]
+            for model, its in apart.items() for at, items in enumerate((range(150), its))
+            for item in items
+        ]  # fmt: skip
+        strata = [
+            {"name": "all", "model": None, "of": 300, "drawn": 300},
+            {"name": "few", "model": None, "of": 60, "drawn": 20},
+        ]
+        sampling = {
+            "queue": "q", "benchmark": "made_up", "version": "1", "opponent": None,
+            "design": "stratified", "cells": cells, "strata": strata,
+        }  # fmt: skip
+        store.start_run(replace(new_manifest("q", {"sampling": sampling}, data_sha={}, seed=0)))
+        found = difference(store)
+    of_each = found.candidate_value - found.baseline_value
+    assert found.difference.value == pytest.approx(of_each)
+    assert found.difference.units == 160
 
 
 def policy(**test: Any) -> Policy:
