@@ -245,12 +245,12 @@ class EarlyStop:
 
     def _unasked(self) -> int:
         """Judgments of the models compared that nobody needs any more."""
-        if self.open:
-            return 0
         columns = _columns(self.store, self.assignment, run_id=self.run_id)
-        compared = {self.plan.baseline, *self.plan.candidates}
-        judged = sum(model in compared for model in columns["model"])
-        models = len(compared) - (self.plan.baseline in set(columns["opponent"]))
+        ended = {self.plan.baseline, *self.plan.candidates} - {*self.open}
+        if self.open or self.plan.baseline in set(columns["opponent"]):
+            ended.discard(self.plan.baseline)
+        judged = sum(model in ended for model in columns["model"])
+        models = len(ended)
         each = verdicts_each(self.assignment) * len(self.assignment.samples)
         return max(0, models * each * len(self.assignment.asked.items) - judged)
 

@@ -88,8 +88,9 @@ def sampling_probabilities(
         were drawn by nobody: leave them out. 1 for all where people have labelled every item that
         the model has answered or anybody has judged; else of several draws that with the most
         labels counts.
-        None where it is not known: the labels are no random sample, or of a stratum with answers
-        of this model nothing has been labelled yet.
+        None where it is not known: the labels are no random sample, there are more answers by now
+        than they were drawn from, or of a stratum with answers of this model nothing has been
+        labelled yet.
     """
     people = [judge.id for judge in store.judges() if is_human(judge.name)]
     if not people:
@@ -101,7 +102,9 @@ def sampling_probabilities(
     found = [
         (_labelled(store, draw, drawn_at), draw)
         for draw, drawn_at in _draws(store, benchmark, version)
-        if draw["opponent"] == opponent and any(of == model for _, of, _ in draw["cells"])
+        if draw["opponent"] == opponent
+        and any(of == model for _, of, _ in draw["cells"])
+        and not _has_grown(store, draw, model)
     ]
     if not found:
         return None
@@ -118,12 +121,29 @@ def sampling_probabilities(
     return {item: share[place[item, of]] for item, of in sorted(labelled) if of == model}
 
 
+def _has_grown(store: Store, draw: JsonObject, model: str) -> bool:
+    """Whether there are more answers now than a draw was made from, with those of a model."""
+    own = [one["of"] for one in draw["strata"] if one["model"] == model]
+    drawn_from: int = sum(own or [one["of"] for one in draw["strata"]])
+    models = {model} if own else {of for _, of, _ in draw["cells"]}
+    key_of = {one.id: one.key for one in store.models()}
+    where = (store, draw["benchmark"], draw["version"])
+    against = None if draw["opponent"] is None else _answered(*where, key_of[draw["opponent"]])
+    its = (_answered(*where, key_of[one]) for one in models if one in key_of)
+    return sum(len(one if against is None else one & against) for one in its) > drawn_from
+
+
+def _answered(store: Store, benchmark: str, version: str, key: bytes) -> set[str]:
+    """The items of which a model has a first answer."""
+    return {item for item, n in store.answered(benchmark, version, key) if n == 0}
+
+
 def _is_all(
     items: set[str], store: Store, benchmark: str, version: str, model: str, opponent: str | None
 ) -> bool:
     """Whether it is every item that a model has answered or anybody has judged."""
     key = next((one.key for one in store.models() if one.id == model), b"")
-    if not items.issuperset(item for item, n in store.answered(benchmark, version, key) if n == 0):
+    if not items >= _answered(store, benchmark, version, key):
         return False
     both = [model] if opponent is None else [model, opponent]
     judged = _cells(store, benchmark, version, opponent, models=both)

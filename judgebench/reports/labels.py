@@ -386,6 +386,10 @@ def label_report(
         )  # fmt: skip
     design = None if weights is None else design
     uneven = _uneven(weights)
+    if uneven and test is not None:
+        warnings.append(
+            "the alternative annotator test counts every answer once, whatever its probability"
+        )
     return LabelReport(
         benchmark=which.name, version=which.version, kind=kind, judge=name, raters=raters,
         labels=values.labels, design=design, weighted=uneven, rows=tuple(rows), annotators=test,
@@ -521,6 +525,8 @@ def _sentence(
     first = rows[0].metrics
     kappa, n = first["cohen_kappa"], first["agreement"].n
     how = f"a {design} sample of " if design else ""
+    # What was not drawn here may have been labelled anywhere, by people who saw anything.
+    blind = " without knowing the model or the judge's verdict" if design else ""
     weighted = "; answers are weighted by one over their sampling probability" if uneven else ""
     quadratic = "quadratic " if kind == "score" else ""
     among = (
@@ -537,8 +543,7 @@ def _sentence(
     people = "their majority" if len(raters) > 1 else "this person"
     return (
         f"{counted(len(raters), 'person', 'people')} labelled {how}{counted(n, 'answer')} to "
-        f"{counted(kappa.units, 'question')} of {benchmark} without knowing the model or the "
-        f"judge's verdict; {judge} agreed with {people} with {quadratic}Cohen's kappa = "
-        f"{text(kappa, digits=2)} ({how_sure}) and on "
-        f"{first['agreement'].value:.0%} of them{among}{weighted}."
+        f"{counted(kappa.units, 'question')} of {benchmark}{blind}; "
+        f"{judge} agreed with {people} with {quadratic}Cohen's kappa = {text(kappa, digits=2)} "
+        f"({how_sure}) and on {first['agreement'].value:.0%} of them{among}{weighted}."
     )

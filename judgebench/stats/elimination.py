@@ -88,6 +88,41 @@ class Elimination:
     looks: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Codes:
+    """What judges and the reference say, and what kappa makes of the first of it."""
+
+    said: Codes
+    truth: Codes
+    unit: NDArray[np.intp]
+    weights: Floats
+    n_labels: int
+    weighting: Weighting
+
+    def kappa(self, one: int, n: int) -> float:
+        tables = self._tables(one, self._has(one, n))
+        return float(self._statistic(tables.sum(axis=0, keepdims=True))[0])
+
+    def compare(self, one: int, other: int, n: int, alpha: float) -> PairedTest:
+        both = self._has(one, n) & self._has(other, n)
+        sides = (self._tables(one, both), self._tables(other, both))
+        return paired_jackknife(*sides, self._statistic, alpha=alpha)
+
+    def _has(self, one: int, n: int) -> NDArray[np.bool_]:
+        found: NDArray[np.bool_] = (self.said[one] >= 0) & (np.arange(len(self.truth)) < n)
+        return found
+
+    def _statistic(self, tables: Floats) -> Floats:
+        return cohen_kappa_of(tables, weighting=self.weighting)
+
+    def _tables(self, one: int, where: NDArray[np.bool_]) -> Floats:
+        at = np.flatnonzero(where)
+        cell = (self.unit[at] * self.n_labels + self.said[one, at]) * self.n_labels
+        size = (int(self.unit.max()) + 1) * self.n_labels**2
+        counts = np.bincount(cell + self.truth[at], self.weights[at], size).astype(np.float64)
+        return counts.reshape(-1, self.n_labels, self.n_labels)
+
+
 def successive_elimination(
     ask: Callable[[Sequence[int], int], Codes],
     truth: Codes,
@@ -142,27 +177,10 @@ def successive_elimination(
     price = [math.inf if math.isnan(cost) else cost for cost in costs]
     grid = n_judges * every
     left = int(budget * grid)
-    share = np.ones(every) if weights is None else weights
     _, unit = np.unique(unit_of, return_inverse=True)
     said = np.full((len(costs), every), -1, dtype=np.int64)
-
-    def statistic(tables: Floats) -> Floats:
-        return cohen_kappa_of(tables, weighting=weighting)
-
-    def tables(one: int, where: NDArray[np.bool_]) -> Floats:
-        at = np.flatnonzero(where)
-        cell = (unit[at] * n_labels + said[one, at]) * n_labels + truth[at]
-        size = (int(unit.max()) + 1) * n_labels * n_labels
-        counts = np.bincount(cell, share[at], size).astype(np.float64)
-        return counts.reshape(-1, n_labels, n_labels)
-
-    def kappa(one: int, n: int) -> float:
-        found = tables(one, (said[one] >= 0) & (np.arange(every) < n))
-        return float(statistic(found.sum(axis=0, keepdims=True))[0])
-
-    def compared(one: int, other: int, n: int, level: float) -> PairedTest:
-        both = (said[one] >= 0) & (said[other] >= 0) & (np.arange(every) < n)
-        return paired_jackknife(tables(one, both), tables(other, both), statistic, alpha=level)
+    share = np.ones(every) if weights is None else weights
+    codes = _Codes(said, truth, unit, share, n_labels, weighting)
 
     def worth(one: int) -> float:
         return -math.inf if math.isnan(kappas[one]) else kappas[one]
@@ -185,13 +203,13 @@ def successive_elimination(
         left -= (n - before) * len(asked)
         looks.append(n)
         level = alpha * (n - before) / every / (2 * max(1, len(costs) - 1))
-        kappas = {one: kappa(one, n) for one in alive}
+        kappas = {one: codes.kappa(one, n) for one in alive}
         best = max(alive, key=lambda one: (worth(one), -price[one]))
         for one in list(alive):
             levels[one] = level
             if one == best or math.isnan(kappas[one]):
                 continue
-            test = compared(one, best, n, level)
+            test = codes.compare(one, best, n, level)
             beyond = test.difference < -margin or price[one] >= price[best]
             if test.bounds(level)[1] < 0.0 and beyond:
                 alive.remove(one)
@@ -200,7 +218,7 @@ def successive_elimination(
             one
             for one in alive
             if all(
-                compared(one, other, n, level).bounds(level)[0] >= -margin
+                codes.compare(one, other, n, level).bounds(level)[0] >= -margin
                 for other in alive
                 if other != one
             )
@@ -210,12 +228,13 @@ def successive_elimination(
     standings = []
     for one in range(len(costs)):
         last = stopped.get(one, n)
-        found = compared(one, best, last, levels[one]) if one != best else None
+        found = codes.compare(one, best, last, levels[one]) if one != best else None
         low, high = (0.0, 0.0) if found is None else found.bounds(levels[one])
         standings.append(
             Standing(
-                n=int((said[one, :last] >= 0).sum()), kappa=kappa(one, last), low=low, high=high,
-                out=one in stopped, difference=0.0 if found is None else found.difference,
+                n=int((said[one, :last] >= 0).sum()), kappa=codes.kappa(one, last), low=low,
+                high=high, out=one in stopped,
+                difference=0.0 if found is None else found.difference,
             )
         )  # fmt: skip
     return Elimination(

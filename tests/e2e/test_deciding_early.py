@@ -157,6 +157,7 @@ def test_several_models_share_the_error_rate_and_leave_one_by_one(tmp_path: Path
     models = [model for model, _ in judged(tmp_path)]
     assert models.count("new") < ITEMS / 2
     assert models.count("old") == models.count("old2") == ITEMS
+    assert f"{ITEMS - models.count('new')} judgments not asked for" in done.err
 
 
 def test_answers_that_are_compared_with_each_other(tmp_path: Path) -> None:

@@ -247,7 +247,8 @@ def test_the_report_has_what_a_reviewer_asks(store: Store, tmp_path: Path) -> No
     assert kappas[0] > max(kappas[4:])  # three people together are better than one of them
     assert sum(map(sum, found.rows[0].confusion)) == 2 * N
     assert found.latex.startswith("j & ")
-    assert "3 people labelled" in found.sentence
+    assert "3 people labelled a random sample of " in found.sentence
+    assert "without knowing the model or the judge's verdict; j agreed" in found.sentence
     assert found.annotators is not None
     assert found.annotators.winning_rate == 1.0
     assert found.document().tables
@@ -267,6 +268,7 @@ def test_a_draw_says_nothing_of_labels_from_before_it(store: Store) -> None:
     found = judged_by_people(WHERE, "j", store=store)
     assert (found.design, found.rows[0].metrics["agreement"].n) == (None, 30)
     assert "random sample" not in found.sentence
+    assert "without knowing" not in found.sentence  # nobody knows what they were shown
     assert any("were drawn is not known" in warning for warning in found.warnings)
 
 

@@ -74,14 +74,14 @@ def label(right: bool) -> Label:
     return Label(name="correct" if right else "incorrect")
 
 
-def drawn(store: Store, opponent: str | None = None) -> None:
+def drawn(store: Store, opponent: str | None = None, n: int = N) -> None:
     """That people were given these answers at random."""
     ids = [model.id for model in store.models() if model.id != opponent]
-    cells = [[str(item), one, 0] for item in LABELLED for one in ids]
+    cells = [[str(item), one, 0] for item in range(0, n, 3) for one in ids]
     sampling = {
         "queue": "q", "benchmark": "made_up", "version": "1", "opponent": opponent,
         "design": "random", "cells": cells,
-        "strata": [{"name": "all", "model": None, "of": N * len(ids), "drawn": len(cells)}],
+        "strata": [{"name": "all", "model": None, "of": n * len(ids), "drawn": len(cells)}],
     }  # fmt: skip
     store.start_run(replace(new_manifest("q", {"sampling": sampling}, data_sha={}, seed=0)))
 
@@ -169,10 +169,10 @@ def small(tmp_path: Path, judge: Any, people: Any, *, random: bool, n: int = 60)
         store.start_run(replace(new_manifest("r", {}, data_sha={}, seed=0), id="r"))
         for item in range(n):
             put(store, "a", "good", item, judge(item))
+        if random:
+            drawn(store, n=n)
         for item in range(0, n, 3):
             put(store, "human/ada", "good", item, people(item))
-        if random:
-            drawn(store)
         return row_of(boards(store), "a", "good")
 
 

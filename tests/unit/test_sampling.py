@@ -103,6 +103,21 @@ def test_labels_from_before_a_draw_are_no_random_part_of_it(store: Store) -> Non
     assert found == {str(item): 1.0 for item in range(6)}  # every answer, whoever drew some
 
 
+def test_answers_that_came_after_a_draw_could_not_be_drawn(store: Store) -> None:
+    a, b = id_of("a"), id_of("b")
+    drawn(store, [("0", a, 0), ("1", a, 0), ("2", b, 0)], [
+        {"name": "all", "model": None, "of": 12, "drawn": 3}
+    ])  # fmt: skip
+    for item, name in ((0, "a"), (1, "a"), (2, "b")):
+        label(store, item, name)
+    assert sampling_probabilities(store, BENCHMARK, VERSION, model=a) == {"0": 0.25, "1": 0.25}
+    answer(store, {"c": 9})  # another model is no more of these
+    assert sampling_probabilities(store, BENCHMARK, VERSION, model=a) is not None
+    answer(store, {"b": 9})
+    assert sampling_probabilities(store, BENCHMARK, VERSION, model=a) is None
+    assert sampling_probabilities(store, BENCHMARK, VERSION, model=b) is None
+
+
 # what kappa will be known to ----------------------------------------------------------------------
 
 
