@@ -16,6 +16,7 @@ from dataclasses import replace
 from functools import partial
 from html import escape
 from importlib import resources
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -399,16 +400,19 @@ def label_sheet(store: Store, record: JsonObject) -> str:
 def read_returned(path: Path, rater: str | None = None) -> list[Row] | None:
     """The rows of a file of labels that a draw's file gave back; None for any other file.
 
+    Its first row tells which: others may be of any size, and are read once, as what they are.
+
     Raises
     ------
     InputError
         As `each_row`, and for a row that names no rater where nobody else does.
     """
-    rows = list(each_row(path, ()))
-    if not any("queue" in row.values for row in rows):
+    rows = each_row(path, ())
+    first = next(rows, None)
+    if first is None or "queue" not in first.values:
         return None
     found = []
-    for row in rows:
+    for row in chain([first], rows):
         if not row.has("value"):
             continue  # of a spreadsheet, not labelled yet
         if not row.has("rater"):

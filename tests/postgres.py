@@ -1,8 +1,8 @@
 """A PostgreSQL server for tests, from Debian's package, that ends with whoever started it.
 
-One server serves a process of tests, and each test has a database of its own, copied from a store
-that is made once: 25 ms, where making one anew takes ten times as long, and less than a schema of
-its own in one database.
+One server serves a process of tests, and each test has a database of its own, copied as files from
+a store that is made once: 20 ms, where making one anew takes ten times as long, and less than a
+schema of its own in one database.
 
 A server is a folder in memory or under the system's temporary one. A shell waits beside it for the
 end of a pipe that only the process of tests holds: when that process ends, however it does, the
@@ -72,6 +72,7 @@ class Server:
     port: int
     owner: str | None
     """The user whose process it is; None for our own."""
+    _kept: psycopg.Connection[Any] | None = None
 
     def url(self, database: str, user: str = USER) -> str:
         return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
@@ -102,6 +103,7 @@ class Server:
 
     def stop(self) -> None:
         """At once, as if the machine had gone: nobody's transaction is ended properly."""
+        self.let_go()
         self.call("pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "-w", "stop")
 
     @contextmanager
@@ -109,14 +111,27 @@ class Server:
         with psycopg.connect(self.url(database), autocommit=True) as connection:
             yield connection
 
+    def _administrator(self) -> psycopg.Connection[Any]:
+        """A connection that stays, to the database that every server has."""
+        if self._kept is None:
+            self._kept = psycopg.connect(self.url("postgres"), autocommit=True)
+        return self._kept
+
+    def let_go(self) -> None:
+        """Of the connection that stays."""
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
+
     def make(self, database: str, template: str = "template0") -> None:
-        with self.administrator() as connection:
-            connection.execute(f"CREATE DATABASE {database} TEMPLATE {template}")
+        connection = self._administrator()
+        # By page and log, as of version 15 on, it takes twice as long; before, there was one way.
+        copied = "STRATEGY FILE_COPY" if connection.info.server_version >= 150000 else ""
+        connection.execute(f"CREATE DATABASE {database} TEMPLATE {template} {copied}")
 
     def drop(self, database: str) -> None:
         """Whoever still has a connection to it loses it."""
-        with self.administrator() as connection:
-            connection.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+        self._administrator().execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
 
     _numbers = count()
 
@@ -138,12 +153,11 @@ class Server:
 
     def end_connections(self, database: str) -> int:
         """As an administrator does who ends sessions; how many there were."""
-        with self.administrator() as connection:
-            found = connection.execute(
-                "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity"
-                " WHERE datname = %s AND pid <> pg_backend_pid()",
-                (database,),
-            ).fetchone()
+        ended = (
+            "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity"
+            " WHERE datname = %s AND pid <> pg_backend_pid()"
+        )
+        found = self._administrator().execute(ended, (database,)).fetchone()
         assert found is not None
         return int(found[0])
 
@@ -181,6 +195,7 @@ def running() -> Iterator[Server]:
         server.make("store")
         open_store(server.url("store")).close()
         yield server
+        server.let_go()
     for _ in range(200):  # the folder goes once the server has ended
         if not home.exists():
             break

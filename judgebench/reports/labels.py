@@ -126,6 +126,10 @@ class LabelDraw(Report):
             "95 % intervals by the large-sample error of Fleiss, Cohen and Everitt (1969), if both "
             "use the labels as judges do.",
         ]
+        if all(math.isnan(one.judge) for one in self.widths):
+            notes.append("judges here give one label only, so that nothing can be said of kappa.")
+        elif all(math.isnan(one.people) for one in self.widths):
+            notes.append("no answer is labelled by two people, who then have no kappa.")
         return [
             table(f"{self.design} sample {self.queue}", self.strata, strata),
             table("how well kappa will be known", self.widths, widths, notes=notes),

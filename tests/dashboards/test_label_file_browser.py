@@ -83,4 +83,18 @@ def test_each_of_two_raters_has_the_overlap_and_a_half_of_the_rest(
         page.select_option("#part", part)
         page.click("text=Start")
         assert page.inner_text("#count") == f"0 of {n}"
+    for _ in range(3):  # one of them at least is of this person alone
+        page.wait_for_timeout(READ_MS)
+        page.keyboard.press("1")
+    page.reload()  # which person somebody is, is kept as well
+    page.click("text=Start")
+    assert page.inner_text("#count") == f"3 of {n}"
+    page.reload()
+    page.select_option("#part", "0")
+    page.click("text=Start")
+    with page.expect_download() as download:  # what was labelled as another person is not lost
+        page.keyboard.press("d")
+    download.value.save_as(tmp_path / "back.jsonl")
     page.close()
+    [report] = import_labels([tmp_path / "back.jsonl"], store=url).values()
+    assert report.new == 3

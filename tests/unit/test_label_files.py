@@ -21,6 +21,7 @@ from judgebench.label_files import (
     judged_by_people,
     label_page,
     queue_rows,
+    read_returned,
 )
 from judgebench.metrics.sampling import sampling_probabilities
 from judgebench.records import Verdict
@@ -177,6 +178,23 @@ def test_a_sheet_shows_an_answer_as_it_was_and_no_cell_is_a_number_or_formula(
     for row in rows:  # 884928e12 and 123456789012 are numbers, and come back as other ones
         assert row["queue"][0].isalpha()
         assert row["id"][0] == "a"
+
+
+def test_a_file_that_no_draw_gave_back_is_not_read_beyond_its_first_row(
+    store: Store, tmp_path: Path
+) -> None:
+    file = tmp_path / "labels.jsonl"
+    file.write_text('{"benchmark": "b"}\n{"queue": "q"}\nno JSON\n')
+    assert read_returned(file) is None
+
+
+def test_what_cannot_be_foretold_of_kappa_has_a_reason(store: Store) -> None:
+    judged(store, "j", {(n, MODELS[0]): label_stores.RIGHT for n in range(N)})
+    [_, widths] = draw_labels(store, WHERE, n=10).tables()
+    assert any("one label only" in note for note in widths.notes)
+    judged(store, "k", {(0, MODELS[0]): label_stores.WRONG})
+    [_, widths] = draw_labels(store, WHERE, n=10, raters=1).tables()
+    assert any("by two people" in note for note in widths.notes)
 
 
 def test_more_than_there_are_and_fewer_than_strata(store: Store) -> None:
