@@ -972,11 +972,15 @@ def training(
 
 def _benchmark_of(store: Store, benchmark: str | None, about: Mapping[str, str]) -> BenchmarkRef:
     """The benchmark that is named, or the only one on which some models were judged."""
+    from judgebench.metrics.probe_cases import without_probes
 
     if benchmark is not None:
         return _ref(store, benchmark)
     judged = {
-        f"{one.benchmark}@{one.version}" for one in store.boards_met() if one.model.id in about
+        "@".join(at)
+        for at in without_probes(
+            (one.benchmark, one.version) for one in store.boards_met() if one.model.id in about
+        )
     }
     if len(judged) != 1:
         raise UsageError(

@@ -50,7 +50,7 @@ from judgebench.records import HUMAN, JsonObject, Preference, Score, Verdict, is
 from judgebench.reports.boards import BenchmarkRef, benchmark_ref
 from judgebench.reports.document import Document
 from judgebench.reports.labels import LabelDraw, LabelReport, label_draw, label_report
-from judgebench.reports.render import render
+from judgebench.reports.render import render, write_whole
 from judgebench.reports.render.csv import harmless
 from judgebench.rows import Row, each_row
 from judgebench.stats.sampling import allocation
@@ -131,6 +131,8 @@ def draw_labels(
         models=tuple(sorted(key_of[name] for name in models or key_of)),
     )  # fmt: skip
     cells = queue(replace(asked, rater=f"{HUMAN}/{seed}"), there.answered)
+    if not cells:
+        raise UsageError(f"{which}: no two models have answered one item: nothing can be compared")
     if n > len(cells):
         raise UsageError(
             f"{which}: {counted(n, 'answer')} cannot be drawn, there are {len(cells):,}; "
@@ -535,7 +537,7 @@ def export_labels(
     Raises
     ------
     UsageError
-        As `draw_labels`, and for a suffix that says neither.
+        As `draw_labels`, for a suffix that says neither, and a place that cannot be written.
     """
     form = form or output.suffix.lower().lstrip(".")
     if form not in ("html", "csv"):
@@ -543,7 +545,7 @@ def export_labels(
     with writing(store, create=False) as its:
         found = draw_labels(its, benchmark, **asked)
         written = (label_page if form == "html" else label_sheet)(its, found.record)
-    output.write_text(written, "utf-8", newline="")
+    write_whole(output, written)
     return found
 
 

@@ -180,6 +180,15 @@ def test_a_sheet_shows_an_answer_as_it_was_and_no_cell_is_a_number_or_formula(
         assert row["id"][0] == "a"
 
 
+def test_a_file_that_cannot_be_written_is_said(store: Store, tmp_path: Path) -> None:
+    export_labels(WHERE, tmp_path / "new" / "s.csv", n=5, store=store)
+    assert (tmp_path / "new" / "s.csv").is_file()
+    with pytest.raises(UsageError, match=r"s.csv: cannot be written: "):
+        export_labels(WHERE, tmp_path / "new" / "s.csv" / "s.csv", n=5, store=store)
+    with pytest.raises(UsageError, match="nothing can be compared"):
+        draw_labels(store, WHERE, n=5, kind="preference", models=[MODELS[0]], against=MODELS[0])
+
+
 def test_a_file_that_no_draw_gave_back_is_not_read_beyond_its_first_row(
     store: Store, tmp_path: Path
 ) -> None:
