@@ -57,7 +57,7 @@ from judgebench.reports.pair_tests import (
     shared_columns,
     texts_of,
 )
-from judgebench.reports.sequential import Stop, cut_short_by, recorded, replayed, stops_table
+from judgebench.reports.sequential import Stop, cut_short, recorded, replayed, stops_table
 from judgebench.stats.gate_rule import Direction, direction, too_few, units_to_differ
 from judgebench.store import Store
 
@@ -577,7 +577,7 @@ class _Test(PairQuestion):
             said = [] if changed is None else [changed]
         said += [] if stacks is None else [stacks.said]
         if self.planned is None:
-            said += cut_short_by(self.data, self.pair.judge, self.two)
+            said += cut_short(self.data.board, self.data.judge_id(self.pair.judge), self.two)
         floor = self.data.which.coverage_floor
         said += [TUNED] if self.pair.metric.endswith(f"/{CORRECTED}") else []
         return (

@@ -42,7 +42,7 @@ from judgebench.reports.model_pairs import PairData
 from judgebench.reports.pair_boards import board_meant, pair_at_equal_length
 from judgebench.reports.pair_confidences import PairConfidences
 from judgebench.reports.pair_tests import PairQuestion, more_items
-from judgebench.reports.sequential import cut_short_by
+from judgebench.reports.sequential import cut_short
 from judgebench.reports.slide import SlideReport, policy_slide
 from judgebench.reports.stack_anchors import OtherStack
 from judgebench.reports.versions import OtherNights, other_nights
@@ -229,7 +229,7 @@ class Question(PairQuestion):
         which, most = self.data.which, self.policy.baseline_nights
         said = [f"{which}: {one}" for one in self.data.suspicious(self.two)]
         said += [*self.data.notes(self.two, baseline), *self.nights.notes]
-        short = cut_short_by(self.data, self.pair.judge, self.two)
+        short = cut_short(self.data.board, self.data.judge_id(self.pair.judge), self.two)
         said += [f"{which}: {one}" for one in short]
         if self.nights.models:
             said.append(

@@ -113,16 +113,6 @@ def cut_short(board: BoardData, judge_id: str | None, models: Collection[str]) -
     return list(found.values())
 
 
-def cut_short_by(data: PairData, judge: str, models: Collection[str]) -> list[str]:
-    """As `cut_short`, of a judge as it is shown; of a panel, what holds of its judges."""
-    panel = data.board.panels.get(judge)
-    said = [
-        line for one in ([judge] if panel is None else panel.judges)
-        for line in cut_short(data.board, data.judge_id(one), models)
-    ]  # fmt: skip
-    return list(dict.fromkeys(said))
-
-
 def _plans(
     board: BoardData, judge_id: str | None, models: Collection[str]
 ) -> Iterator[tuple[Mapping[str, Any], str]]:

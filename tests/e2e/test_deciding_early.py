@@ -149,21 +149,16 @@ def test_what_was_judged_before_a_plan_was_not_cut_short_by_it(tmp_path: Path) -
     assert test["difference"]["units"] == ITEMS
 
 
-def test_a_panel_of_judges_that_stopped_early_says_so(tmp_path: Path) -> None:
+def test_the_board_of_a_panel_says_once_that_its_judges_stopped(tmp_path: Path) -> None:
     with Loopback(rates) as server:
-        judges = [
-            rater(server.url),
-            {**rater(server.url), "name": "k", "sampling": {"temperature": 0.5}},
-        ]
+        other = {**rater(server.url), "name": "k", "sampling": {"temperature": 0.5}}
         panel = {"judges": ["j", "k"], "panel": {"judges": ["j", "k"], "rule": "mean"}}
-        suite = write(tmp_path, judges=judges, benchmark=panel)
+        suite = write(tmp_path, judges=[rater(server.url), other], benchmark=panel)
         done = runs.typed("run", suite, "--quiet")
     assert done.code == 0, done.err
-    store = ("--store", runs.store_url(tmp_path), "--format", "json")
-    told = json.loads(runs.typed("compare", "new", "old", *store).out)["tests"]
-    (of_panel,) = (test for test in told if test["judge"].startswith("panel/"))
-    assert "stop" not in of_panel
-    assert any("new was judged until it was decided" in note for note in of_panel["notes"])
+    shown = runs.typed("leaderboard", "own", "--store", runs.store_url(tmp_path)).out
+    of_panel = shown[shown.index("judged by panel/") :]
+    assert of_panel.count("new was judged until it was decided") == 1
 
 
 def test_models_that_are_alike_are_judged_to_the_end(tmp_path: Path) -> None:
