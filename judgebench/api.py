@@ -972,11 +972,15 @@ def training(
 
 def _benchmark_of(store: Store, benchmark: str | None, about: Mapping[str, str]) -> BenchmarkRef:
     """The benchmark that is named, or the only one on which some models were judged."""
+    from judgebench.metrics.probe_cases import without_probes
 
     if benchmark is not None:
         return _ref(store, benchmark)
     judged = {
-        f"{one.benchmark}@{one.version}" for one in store.boards_met() if one.model.id in about
+        "@".join(at)
+        for at in without_probes(
+            (one.benchmark, one.version) for one in store.boards_met() if one.model.id in about
+        )
     }
     if len(judged) != 1:
         raise UsageError(
@@ -2711,9 +2715,9 @@ def rejudge(
 
     Its verdicts are ordinary ones, of the same answers on the same benchmark.
 
-    >>> found = judgebench.rejudge("contains", "dice", suite="suite.yaml", pilot=4)
+    >>> found = judgebench.rejudge("dice", "contains", suite="suite.yaml", pilot=4)
     >>> found.pilot, found.of, found.asked
-    (4, 192, True)
+    (4, 336, True)
 
     Parameters
     ----------

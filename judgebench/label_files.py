@@ -16,6 +16,7 @@ from dataclasses import replace
 from functools import partial
 from html import escape
 from importlib import resources
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -49,7 +50,7 @@ from judgebench.records import HUMAN, JsonObject, Preference, Score, Verdict, is
 from judgebench.reports.boards import BenchmarkRef, benchmark_ref
 from judgebench.reports.document import Document
 from judgebench.reports.labels import LabelDraw, LabelReport, label_draw, label_report
-from judgebench.reports.render import render
+from judgebench.reports.render import render, write_whole
 from judgebench.reports.render.csv import harmless
 from judgebench.rows import Row, each_row
 from judgebench.stats.sampling import allocation
@@ -130,6 +131,8 @@ def draw_labels(
         models=tuple(sorted(key_of[name] for name in models or key_of)),
     )  # fmt: skip
     cells = queue(replace(asked, rater=f"{HUMAN}/{seed}"), there.answered)
+    if not cells:
+        raise UsageError(f"{which}: no two models have answered one item: nothing can be compared")
     if n > len(cells):
         raise UsageError(
             f"{which}: {counted(n, 'answer')} cannot be drawn, there are {len(cells):,}; "
@@ -399,16 +402,19 @@ def label_sheet(store: Store, record: JsonObject) -> str:
 def read_returned(path: Path, rater: str | None = None) -> list[Row] | None:
     """The rows of a file of labels that a draw's file gave back; None for any other file.
 
+    Its first row tells which: others may be of any size, and are read once, as what they are.
+
     Raises
     ------
     InputError
         As `each_row`, and for a row that names no rater where nobody else does.
     """
-    rows = list(each_row(path, ()))
-    if not any("queue" in row.values for row in rows):
+    rows = each_row(path, ())
+    first = next(rows, None)
+    if first is None or "queue" not in first.values:
         return None
     found = []
-    for row in rows:
+    for row in chain([first], rows):
         if not row.has("value"):
             continue  # of a spreadsheet, not labelled yet
         if not row.has("rater"):
@@ -531,7 +537,7 @@ def export_labels(
     Raises
     ------
     UsageError
-        As `draw_labels`, and for a suffix that says neither.
+        As `draw_labels`, for a suffix that says neither, and a place that cannot be written.
     """
     form = form or output.suffix.lower().lstrip(".")
     if form not in ("html", "csv"):
@@ -539,7 +545,7 @@ def export_labels(
     with writing(store, create=False) as its:
         found = draw_labels(its, benchmark, **asked)
         written = (label_page if form == "html" else label_sheet)(its, found.record)
-    output.write_text(written, "utf-8", newline="")
+    write_whole(output, written)
     return found
 
 

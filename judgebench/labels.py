@@ -43,7 +43,7 @@ from judgebench.records import (
     is_human,
 )
 from judgebench.store import Store
-from judgebench.store.catalog import Columns, distinct_names
+from judgebench.store.catalog import Columns, distinct_models
 from judgebench.store.codec import readable
 
 LONGEST_NAME = 100
@@ -226,7 +226,7 @@ def labelable(store: Store, benchmark: str, version: str) -> Labelable:
     """What can be labelled, and what its judges say of it."""
     answered = answered_by(store, benchmark, version)
     known = [model for model in store.models() if model.key in answered]
-    names = distinct_names({model.id: model.name for model in store.models()})
+    names = distinct_models(store.models())
     key_of = {model.id: model.key for model in known}
     said = store.some_of_each(benchmark, version, SAMPLED)
     given = zip(said["kind"], said["judge"], strict=True)

@@ -354,6 +354,8 @@ BINARY = ("incorrect", "correct")
 HUMAN = "human"
 PANEL = "panel/"
 """What the name of a panel begins with, and of no judge."""
+PROBED = "probe:"
+"""What weights begin with that are no model's, but a variant of what a judge is probed with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

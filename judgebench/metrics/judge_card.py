@@ -69,6 +69,7 @@ LEANINGS = ("longer", "own_family", "score_delta")
 """Differences, which are no shares even where none is negative."""
 
 NOBODY = "nobody else has judged the same answers"
+TOO_FEW = "no interval: few items"
 NO_PEOPLE = "no person has judged the same answers"
 _PLACEHOLDER = re.compile(
     r"\s*(?:[$*\[<#]+\s*[A-Z_ ]*ERROR\b[A-Z_ ]*[$*\]>#!]*\s*$|\*\*NETWORK ERROR)"
@@ -124,7 +125,7 @@ class JudgeMeasures:
     ----------
     values
         Everybody's. Scores are taken as points of their declared scale, and weighted by the square
-        of their distance.
+        of their distance; judges who score on another scale than this one are left out.
     judge
         One of them.
     reference
@@ -142,6 +143,7 @@ class JudgeMeasures:
         board: OutcomeBoard | None = None,
         intervals: Intervals | None = None,
     ) -> None:
+        values = _on_its_scale(values, judge, reference)
         wanted, n = intervals or Intervals(), len(values.units)
         most = max(FEWEST_DRAWS, MOST_DRAWS // max(n, 1))
         self.wanted = replace(wanted, n_replicates=min(wanted.n_replicates, most))
@@ -256,8 +258,8 @@ class JudgeMeasures:
 
     def ranking(self) -> dict[str, Measured]:
         """Whether models stand in the same order as before the reference."""
-        found = dict.fromkeys(("kendall", "spearman"), undefined(NO_PEOPLE))
-        if self.people is None:
+        found = dict.fromkeys(("kendall", "spearman"), undefined(self.no_scale or NO_PEOPLE))
+        if self.people is None or self.no_scale:
             return found
         if self.merit(self.mine) is None:
             return dict.fromkeys(found, undefined("nothing says which model is better"))
@@ -633,11 +635,26 @@ class JudgeMeasures:
 
     def _estimate(self, drawn: Floats, n: int, units: int, why: str) -> Estimate:
         """Of the value and its replicates."""
-        value, low, high, method = float(drawn[0]), math.nan, math.nan, "no interval: few items"
+        value, low, high, method = float(drawn[0]), math.nan, math.nan, TOO_FEW
         if not math.isnan(value) and units >= FEW_ITEMS:
             low, high, method = self.wanted.ends(drawn[:, np.newaxis], None).at(0)
         one = plain(value, n, units=units, method=method, why=why)
         return replace(one, low=low, high=high, level=self.wanted.level)
+
+
+def _on_its_scale(values: JudgedValues, judge: str, reference: str | None) -> JudgedValues:
+    """What everybody said, of scores without other judges whose scale is not the judge's."""
+    own = values.scales.get(judge, ())
+    rows = [
+        row for row, one in enumerate(values.judges)
+        if values.kind != "score" or one in (judge, reference) or is_human(one)
+        or values.scales.get(one, ()) == own
+    ]  # fmt: skip
+    return replace(
+        values, judges=tuple(values.judges[row] for row in rows), values=values.values[rows],
+        asked=values.asked[rows], scales={values.judges[row]: values.scales.get(
+            values.judges[row], ()) for row in rows},
+    )  # fmt: skip
 
 
 def worst(

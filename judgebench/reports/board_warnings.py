@@ -91,7 +91,7 @@ def warnings_of(
         said.append(undeclared_labels(data.undeclared[judge], data.which))
     said += _uneven(rows)
     shown = [row.model for row in rows]
-    said += [line for member in members for line in cut_short(data, member, shown)]
+    said += dict.fromkeys(line for member in members for line in cut_short(data, member, shown))
     said += [
         f"{row.model}: its answers were generated in {ways} different ways"
         for row in rows

@@ -33,6 +33,7 @@ from judgebench.metrics.probe_cases import (
 from judgebench.plain_text import counted
 from judgebench.records import (
     CONFIDENCES,
+    PROBED,
     Item,
     ModelSpec,
     Order,
@@ -238,7 +239,7 @@ class _Portion:
             return
         if variant.right == "rejected" and taken:  # "Yes" may be what is asked for
             return
-        spec = ModelSpec(weights=f"probe:{variant.name}")
+        spec = ModelSpec(weights=f"{PROBED}{variant.name}")
         name, version = probe_benchmark(variant.kind), probe_version(item.benchmark, item.version)
         other: ResponseStatus = "ok" if text.strip() else "empty"
         response = replace(

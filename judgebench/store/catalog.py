@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 
 from judgebench.errors import StoreGoneError
-from judgebench.records import JudgeSpec, ModelSpec, Runtime, Usage
+from judgebench.records import PROBED, JudgeSpec, ModelSpec, Runtime, Usage
 from judgebench.store import schema
 from judgebench.store.codec import (
     HOWS,
@@ -438,6 +438,13 @@ def distinct_names(name_of: Mapping[str, str]) -> dict[str, str]:
         one: name if again[name] == 1 else f"{name_of[one]}@{one[:_LONG]}"
         for one, name in told.items()
     }
+
+
+def distinct_models(models: Iterable[StoredModel]) -> dict[str, str]:
+    """As `distinct_names`, of models; a variant of a probe takes no name away from one."""
+    known = [*models]
+    of_models = {one.id: one.name for one in known if not one.spec.weights.startswith(PROBED)}
+    return {one.id: one.name for one in known} | distinct_names(of_models)
 
 
 def chosen(

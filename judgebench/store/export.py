@@ -19,7 +19,7 @@ from typing import Any, TextIO
 from urllib.parse import quote
 
 from judgebench.errors import StoreError, UsageError
-from judgebench.store.catalog import Columns, distinct_names
+from judgebench.store.catalog import Columns, distinct_models, distinct_names
 from judgebench.store.codec import readable, to_json
 from judgebench.store.columns import RESPONSE_COLUMNS, VERDICT_COLUMNS
 from judgebench.store.read import CALL_COLUMNS, with_texts
@@ -133,7 +133,7 @@ def _all(
     for one in known if benchmark is None else (benchmark,):
         for name, values in read(one, version).items():
             columns[name].extend(map(_plain, values))
-    models = distinct_names({model.id: model.name for model in store.models()})
+    models = distinct_models(store.models())
     judges = distinct_names({judge.id: judge.name for judge in store.judges()})
     for who, called in (("model", models), ("opponent", models), ("judge", judges)):
         if who in columns:

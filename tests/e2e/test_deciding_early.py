@@ -135,6 +135,32 @@ def test_a_clear_difference_is_decided_early_and_the_rest_judged_later(tmp_path:
     assert test["difference"]["units"] == ITEMS
 
 
+def test_what_was_judged_before_a_plan_was_not_cut_short_by_it(tmp_path: Path) -> None:
+    with Loopback(rates) as server:
+        judges, store = [rater(server.url)], ("--store", runs.store_url(tmp_path))
+        runs.typed("run", write(tmp_path, judges=judges, rule=None), "--quiet")
+        done = runs.typed("run", write(tmp_path, judges=judges), "--quiet")
+        assert len(server.asks) == 2 * ITEMS
+    assert "new is better than old, decided after" in done.err
+    assert "until it was decided" not in runs.typed("leaderboard", "own", *store).out
+    told = runs.typed("compare", "new", "old", *store, "--format", "json")
+    (test,) = json.loads(told.out)["tests"]
+    assert "stop" not in test
+    assert test["difference"]["units"] == ITEMS
+
+
+def test_the_board_of_a_panel_says_once_that_its_judges_stopped(tmp_path: Path) -> None:
+    with Loopback(rates) as server:
+        other = {**rater(server.url), "name": "k", "sampling": {"temperature": 0.5}}
+        panel = {"judges": ["j", "k"], "panel": {"judges": ["j", "k"], "rule": "mean"}}
+        suite = write(tmp_path, judges=[rater(server.url), other], benchmark=panel)
+        done = runs.typed("run", suite, "--quiet")
+    assert done.code == 0, done.err
+    shown = runs.typed("leaderboard", "own", "--store", runs.store_url(tmp_path)).out
+    of_panel = shown[shown.index("judged by panel/") :]
+    assert of_panel.count("new was judged until it was decided") == 1
+
+
 def test_models_that_are_alike_are_judged_to_the_end(tmp_path: Path) -> None:
     with Loopback(rates) as server:
         suite = write(tmp_path, ("old", "old2"), rule={}, judges=[rater(server.url)])

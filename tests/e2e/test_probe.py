@@ -13,6 +13,7 @@ import yaml
 
 import judgebench
 from judgebench import explore
+from judgebench.labels import labelable
 from judgebench.metrics.probe_cases import VARIANTS
 from judgebench.store import open_store
 from tests.e2e.runs import store_url, typed
@@ -252,3 +253,23 @@ def test_a_judge_without_a_suite_is_asked_as_its_last_run_asked_it(
     changed = judgebench.rejudge("scripted/other", "scripted/dice", pilot=2, store=url)
     assert changed.metrics["flips"].n == 2
     assert changed.whole_calls == 0
+
+
+def test_a_model_called_as_a_variant_keeps_its_name(tmp_path: Path) -> None:
+    url = store_url(tmp_path)
+    rows = [json.loads(line) for line in (MINI / "answers.jsonl").read_text().splitlines()]
+    answers = tmp_path / "answers.jsonl"
+    own = [{**row, "model": "gold"} for row in rows if row["model"] == "model-careful"]
+    answers.write_text("".join(json.dumps(row) + "\n" for row in own))
+    path = suite(tmp_path, "http://127.0.0.1:9/v1")
+    written = yaml.safe_load(path.read_text())
+    written["models"] = [{"name": "gold", "responses": str(answers)}]
+    path.write_text(yaml.safe_dump(written), encoding="utf-8")
+    assert typed("run", path, "--quiet", "--judge", "contains").code == 0
+    assert typed("probe", "contains", "--suite", path, "--items", "2").code == 0
+    with open_store(url, read_only=True) as store:
+        assert sum(model.name == "gold" for model in store.models()) == 2
+        assert list(labelable(store, "trivia_judging_mini", "1").models.values()) == ["gold"]
+    told = typed("export", "verdicts", "trivia_judging_mini", "--store", url)
+    assert {json.loads(line)["model"] for line in told.out.splitlines()} == {"gold"}
+    assert typed("nights", "gold", "--judge", "contains", "--store", url).code == 0

@@ -227,6 +227,30 @@ def test_scores_on_several_scales_are_no_scores() -> None:
     assert its.biases({"item_id": [], "model": [], "length": []}, None)["longer"].estimate.undefined
 
 
+def scored(judges: Mapping[str, tuple[float, float]]) -> measures.JudgeMeasures:
+    """Of ``j``, where judges score four models on scales of their own."""
+    draw = np.random.default_rng(1).random((40, 4))
+    rows = [
+        (f"q{n}", f"m{m}", judge, 0, "score", low + (high - low) * float(draw[n, m]), low, high)
+        for judge, (low, high) in judges.items() for n in range(40) for m in range(4)
+    ]  # fmt: skip
+    names = ("item_id", "model", "judge", "sample", "kind", "value", "low", "high")
+    columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+    return measures.JudgeMeasures(of_scores(columns), "j")
+
+
+def test_a_judge_on_another_scale_takes_nothing_from_those_on_one() -> None:
+    its = scored({"j": (1, 10), "human/a": (1, 10), "k": (0, 1)})
+    assert its.agreement()["cohen_kappa"].estimate.value == 1.0
+    assert its.ranking()["kendall"].estimate.value == 1.0
+    apart = scored({"j": (0, 1), "human/a": (1, 10), "k": (0, 1)})
+    said = "scores have no one scale with two ends here (0 to 1, 1 to 10)"
+    found = apart.agreement() | apart.ranking() | apart.by_model()
+    assert {
+        found[name].estimate.undefined for name in ("cohen_kappa", "kendall", "model_kappa")
+    } == {said}
+
+
 def test_kappa_of_scores_is_over_the_declared_scale() -> None:
     """Scores 1, 2 and 5 on a scale from 1 to 5: by its definition, over all pairs."""
     draw = np.random.default_rng(1)

@@ -21,6 +21,7 @@ from judgebench.label_files import (
     judged_by_people,
     label_page,
     queue_rows,
+    read_returned,
 )
 from judgebench.metrics.sampling import sampling_probabilities
 from judgebench.records import Verdict
@@ -179,6 +180,32 @@ def test_a_sheet_shows_an_answer_as_it_was_and_no_cell_is_a_number_or_formula(
         assert row["id"][0] == "a"
 
 
+def test_a_file_that_cannot_be_written_is_said(store: Store, tmp_path: Path) -> None:
+    export_labels(WHERE, tmp_path / "new" / "s.csv", n=5, store=store)
+    assert (tmp_path / "new" / "s.csv").is_file()
+    with pytest.raises(UsageError, match=r"s.csv: cannot be written: "):
+        export_labels(WHERE, tmp_path / "new" / "s.csv" / "s.csv", n=5, store=store)
+    with pytest.raises(UsageError, match="nothing can be compared"):
+        draw_labels(store, WHERE, n=5, kind="preference", models=[MODELS[0]], against=MODELS[0])
+
+
+def test_a_file_that_no_draw_gave_back_is_not_read_beyond_its_first_row(
+    store: Store, tmp_path: Path
+) -> None:
+    file = tmp_path / "labels.jsonl"
+    file.write_text('{"benchmark": "b"}\n{"queue": "q"}\nno JSON\n')
+    assert read_returned(file) is None
+
+
+def test_what_cannot_be_foretold_of_kappa_has_a_reason(store: Store) -> None:
+    judged(store, "j", {(n, MODELS[0]): label_stores.RIGHT for n in range(N)})
+    [_, widths] = draw_labels(store, WHERE, n=10).tables()
+    assert any("one label only" in note for note in widths.notes)
+    judged(store, "k", {(0, MODELS[0]): label_stores.WRONG})
+    [_, widths] = draw_labels(store, WHERE, n=10, raters=1).tables()
+    assert any("by two people" in note for note in widths.notes)
+
+
 def test_more_than_there_are_and_fewer_than_strata(store: Store) -> None:
     with pytest.raises(UsageError, match="there are 80; --n 80"):
         draw_labels(store, WHERE, n=81)
@@ -258,6 +285,19 @@ def test_the_report_has_what_a_reviewer_asks(store: Store, tmp_path: Path) -> No
     row = next(row for row in theirs.rows if (row.judge, row.scope) == ("j", "pooled"))
     assert found.rows[0].metrics["cohen_kappa"].value == row.metrics["cohen_kappa"].value
     assert found.rows[0].metrics["cohen_kappa"].low == row.metrics["cohen_kappa"].low
+
+
+def test_answers_without_a_majority_are_counted(store: Store) -> None:
+    first = {(n, MODELS[0]): label_stores.RIGHT for n in range(30)}
+    for judge, said in (
+        ("human/anna", {}),
+        ("human/bert", {(n, MODELS[0]): label_stores.WRONG for n in range(4)}),
+        ("j", {}),
+    ):
+        judged(store, judge, {**first, **said})
+    found = judged_by_people(WHERE, "j", store=store)
+    assert found.rows[0].metrics["agreement"].n == 26
+    assert any("people are split over 4 answers" in warning for warning in found.warnings)
 
 
 def test_a_draw_says_nothing_of_labels_from_before_it(store: Store) -> None:

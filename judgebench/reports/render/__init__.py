@@ -63,11 +63,15 @@ def write(document: Document, path: Path) -> None:
     UsageError
         For another suffix, or a place that cannot be written.
     """
-    form = form_of(path)
+    write_whole(path, render(document, form_of(path)))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """A text as a file, there whole or not at all; raises as `write`."""
     unfinished = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(render(document, form), encoding="utf-8")
+        unfinished.write_text(text, encoding="utf-8")
         unfinished.replace(path)
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from None
