@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import page
 import streamlit as st
 from open_store import opened
 
@@ -81,12 +82,6 @@ def _queued(
     return found, frozenset(found)
 
 
-def drawn(url: str, asked: LabelTask) -> frozenset[Cell] | None:
-    """What `judgebench labels export` drew last of it."""
-    with opened(url) as store:
-        return drawn_for(store, asked)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """What a rater is asked about a store; what has been labelled is read afresh each time."""
@@ -157,6 +152,17 @@ class Desk:
             return False
         st.session_state["cell"] = None
         return True
+
+
+def desk(url: str, asked: LabelTask, kind: Kind) -> Desk:
+    """Of all answers, or of those that `judgebench labels export` drew last, as the rater says."""
+    with opened(url) as store:
+        drawn = drawn_for(store, asked)
+    shows = {"drawn": f"the {len(drawn or ()):,} that labels export drew", "all": "all answers"}
+    if drawn is not None:
+        which = page.choose("Which answers", [*shows], "answers", shows=shows)
+        drawn = drawn if which == "drawn" else None
+    return Desk(url=url, asked=asked, kind=kind, drawn=drawn)
 
 
 def all_is_shown() -> None:

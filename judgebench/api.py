@@ -2715,9 +2715,9 @@ def rejudge(
 
     Its verdicts are ordinary ones, of the same answers on the same benchmark.
 
-    >>> found = judgebench.rejudge("contains", "dice", suite="suite.yaml", pilot=4)
+    >>> found = judgebench.rejudge("dice", "contains", suite="suite.yaml", pilot=4)
     >>> found.pilot, found.of, found.asked
-    (4, 192, True)
+    (4, 336, True)
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ import yaml
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.judge_differences import JudgeChecks
 from judgebench.metrics.probe_cases import without_probes
-from judgebench.records import RunManifest
+from judgebench.records import RunManifest, is_human
 from judgebench.reports import judge_pairs
 from judgebench.reports.agreement import AgreementReport, agreement_report
 from judgebench.reports.board_tables import Leaderboard
@@ -113,6 +113,18 @@ class Meetings:
         weights = {place: weighs(its) for place, its in of.items()}
         heavy = [place for place, weight in weights.items() if weight >= least]
         return sorted(heavy, key=lambda place: -weights[place])
+
+    def best_labelled(self) -> str | None:
+        """The judge of most models that people have judged too, else of most; None without one."""
+        people: set[tuple[str, str, str]] = set()
+        of: dict[str, list[tuple[str, str, str]]] = {}
+        for one in self.all:
+            name, place = self.judges[one.judge.id], (one.benchmark, one.version, one.model.id)
+            if is_human(name):
+                people.add(place)
+            else:
+                of.setdefault(name, []).append(place)
+        return max(of, key=lambda name: (len(people & {*of[name]}), len(of[name])), default=None)
 
     def newest_first(self) -> list[str]:
         """Every model that was judged, who came last first; then who was only compared with."""

@@ -34,7 +34,8 @@ def body(shown: State, identity: DeltaGenerator) -> None:
         return
     left, right, _ = st.columns([3, 4, 5])
     with left:
-        judge = page.choose("Judge", judges, "judge", kept_as="card judge")
+        best = met.best_labelled()
+        judge = page.choose("Judge", judges, "judge", default=best, kept_as="card judge")
     with right:
         its = {
             f"{one.benchmark}@{one.version}": None

@@ -111,16 +111,7 @@ def choose(url: str, known: Sequence[tuple[str, str]], rater: str) -> labels.Des
         st.query_params.pop("model", None)
     models = tuple(sorted(key_of[one] for one in chosen))
     at: dict[str, Any] = {"benchmark": benchmark, "version": version, "opponent": opponent}
-    asked = LabelTask(**at, rater=rater, models=models)
-    drawn = labels.drawn(url, asked)
-    if drawn is not None:
-        shows = {"drawn": f"the {len(drawn):,} that labels export drew", "all": "all answers"}
-        if (
-            page.choose("Which answers", list(shows), "answers", default="drawn", shows=shows)
-            == "all"
-        ):
-            drawn = None
-    return labels.Desk(url=url, asked=asked, kind=kind, drawn=drawn)
+    return labels.desk(url, LabelTask(**at, rater=rater, models=models), kind)
 
 
 # one cell after another -------------------------------------------------------------------------

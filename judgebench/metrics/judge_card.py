@@ -69,6 +69,7 @@ LEANINGS = ("longer", "own_family", "score_delta")
 """Differences, which are no shares even where none is negative."""
 
 NOBODY = "nobody else has judged the same answers"
+TOO_FEW = "no interval: few items"
 NO_PEOPLE = "no person has judged the same answers"
 _PLACEHOLDER = re.compile(
     r"\s*(?:[$*\[<#]+\s*[A-Z_ ]*ERROR\b[A-Z_ ]*[$*\]>#!]*\s*$|\*\*NETWORK ERROR)"
@@ -634,7 +635,7 @@ class JudgeMeasures:
 
     def _estimate(self, drawn: Floats, n: int, units: int, why: str) -> Estimate:
         """Of the value and its replicates."""
-        value, low, high, method = float(drawn[0]), math.nan, math.nan, "no interval: few items"
+        value, low, high, method = float(drawn[0]), math.nan, math.nan, TOO_FEW
         if not math.isnan(value) and units >= FEW_ITEMS:
             low, high, method = self.wanted.ends(drawn[:, np.newaxis], None).at(0)
         one = plain(value, n, units=units, method=method, why=why)

@@ -19,6 +19,7 @@ from judgebench.metrics.agreement import OTHERS
 from judgebench.metrics.board_kinds import Kind, by_board
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.judge_card import (
+    TOO_FEW,
     JudgeMeasures,
     Measured,
     measured_outcomes,
@@ -136,7 +137,8 @@ class CardEntry:
         """Failed where no value of the interval will do, passed where all do."""
         if self.threshold is None:
             return ""
-        if math.isnan(estimate.value) or (estimate.n < self.fewest and not self.exact):
+        few = estimate.n < self.fewest or estimate.method == TOO_FEW
+        if math.isnan(estimate.value) or (few and not self.exact):
             return "unknown"
         low, high = -math.inf, math.inf
         if self.least is not None:

@@ -65,3 +65,11 @@ def test_what_a_reader_chose_is_kept_where_it_says_something(open_page: Any, url
     app.query_params.clear()
     app.switch_page("views/honesty.py").run()
     assert boxes(app)["Benchmark"].value == SURE, "of that there are no confidences"
+
+
+def test_the_card_opens_on_the_judge_of_whom_most_is_known(open_page: Any, tmp_path: Path) -> None:
+    said = stores.labels("+-+-")
+    table = {"one": {"aye": said, "zed": said}, "two": {"aye": said}, "three": {"zed": said}}
+    table["three"]["human/ada"] = said
+    url = stores.fill_with(tmp_path / "s.db", table)
+    assert boxes(open_page("judges", url))["Judge"].value == "zed", "beside people, not by name"

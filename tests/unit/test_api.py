@@ -8,6 +8,7 @@ import inspect
 import lzma
 import math
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -74,7 +75,8 @@ def test_the_example_of_a_function_is_so(
     name: str, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("JUDGEBENCH_STORE", f"sqlite:///{store}")
+    own = shutil.copy(store, tmp_path / "kinds.db")  # what one example adds is not in the next
+    monkeypatch.setenv("JUDGEBENCH_STORE", f"sqlite:///{own}")
     (tmp_path / "suite.yaml").write_text(SUITE, "utf-8")
     (tmp_path / "rubric.txt").write_text("Is it true?", "utf-8")
     of = judgebench if name == "judgebench" else getattr(judgebench, name)
