@@ -381,11 +381,16 @@ def label_report(
         )
     if (n := rows[0].metrics["agreement"].n) < FEW:
         warnings.append(f"{counted(n, 'answer')} in common are few")
+    said = np.stack([values.of(one).values for one in (name, *raters)])
+    no_majority = np.isnan(values.of(HUMAN).values) & ~np.isnan(said[1:]).all(axis=0)
+    if n := int(no_majority.sum()):
+        warnings.append(
+            f"people are split over {counted(n, 'answer')}, without a majority to hold {name} to"
+        )
     test = None
     if len(raters) > 2:
-        said = [values.of(one).values for one in (name, *raters)]
         test = alternative_annotator(
-            said[0], np.stack(said[1:]), values.unit_of[values.item_of], numeric=kind == "score",
+            said[0], said[1:], values.unit_of[values.item_of], numeric=kind == "score",
             epsilon=epsilon,
         )  # fmt: skip
     design = None if weights is None else design

@@ -287,6 +287,19 @@ def test_the_report_has_what_a_reviewer_asks(store: Store, tmp_path: Path) -> No
     assert found.rows[0].metrics["cohen_kappa"].low == row.metrics["cohen_kappa"].low
 
 
+def test_answers_without_a_majority_are_counted(store: Store) -> None:
+    first = {(n, MODELS[0]): label_stores.RIGHT for n in range(30)}
+    for judge, said in (
+        ("human/anna", {}),
+        ("human/bert", {(n, MODELS[0]): label_stores.WRONG for n in range(4)}),
+        ("j", {}),
+    ):
+        judged(store, judge, {**first, **said})
+    found = judged_by_people(WHERE, "j", store=store)
+    assert found.rows[0].metrics["agreement"].n == 26
+    assert any("people are split over 4 answers" in warning for warning in found.warnings)
+
+
 def test_a_draw_says_nothing_of_labels_from_before_it(store: Store) -> None:
     first = {(n, MODELS[0]): label_stores.RIGHT for n in range(30)}
     for judge in ("human/anna", "j"):
