@@ -207,6 +207,7 @@ def test_answers_that_are_compared_with_each_other(tmp_path: Path) -> None:
     assert f"{2 * ITEMS - len(server.asks)} judgments not asked for" in done.err
 
 
+@pytest.mark.usefixtures("forked")
 def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path) -> None:
     held = 30
     with Loopback(

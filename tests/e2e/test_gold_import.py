@@ -68,8 +68,10 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Any:
             out.write(json.dumps(row) + "\n")
     store = f"sqlite:///{folder / 'gold.db'}"
     well("import", "verdicts", long, "--store", store)
-    again = well("import", "verdicts", long, "--store", store)
-    assert "43010 verdicts, 0 new, 43010 known already" in again.err
+    some = folder / "some.jsonl"  # of all judges and models, as seven has no part in their numbers
+    some.write_text("".join(long.read_text(encoding="utf-8").splitlines(keepends=True)[::7]))
+    again = well("import", "verdicts", some, "--store", store)
+    assert "6145 verdicts, 0 new, 6145 known already" in again.err
     done = well(
         *("agreement", "trivia_judging", "--reference", "human"),
         *("--format", "json", "--store", store),
