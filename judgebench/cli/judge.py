@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from judgebench.cli.options import (
+    RETRY,
     Command,
     check_outputs,
     report_options,
@@ -18,7 +19,7 @@ from judgebench.cli.options import (
     suite_store_option,
     with_include_path,
 )
-from judgebench.cli.run import RETRY, carry_out, limit_options, stated_limits
+from judgebench.cli.run import carry_out, limit_options, stated_limits
 from judgebench.cli.streams import say
 
 if TYPE_CHECKING:

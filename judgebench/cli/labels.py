@@ -20,6 +20,7 @@ from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
     from judgebench.reports.document import Document
+    from judgebench.reports.judge_sweep import JudgeSweep
 
 KINDS = ("label", "preference", "score")
 kind_option = click.option(
@@ -249,7 +250,7 @@ def _costs(
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the order of answers.")
 @suite_store_option
 @level_option
-def judge_sweep(benchmark: str, **asked: Any) -> Document:
+def judge_sweep(benchmark: str, **asked: Any) -> JudgeSweep:
     """Find the cheapest judge that agrees with people on BENCHMARK nearly as well as the best.
 
     Judges are held against labels on a growing part of the answers, in random order. Whoever is
@@ -257,6 +258,8 @@ def judge_sweep(benchmark: str, **asked: Any) -> Document:
     below it, is asked no more. The error over all looks and judges is one less --level. The table
     says what each costs, its kappa, how far it is below the best with the interval that decided,
     and on how many answers it was asked; last come the suite's lines.
+
+    Exit codes: 75 where a question failed or the budget ended; asking again goes on.
 
     \b
     Examples:
@@ -267,4 +270,4 @@ def judge_sweep(benchmark: str, **asked: Any) -> Document:
     from judgebench.progress import progress_for
 
     with progress_for(sys.stderr) as progress:
-        return judgebench.api.judge_sweep(benchmark, progress=progress, **asked).document()
+        return judgebench.api.judge_sweep(benchmark, progress=progress, **asked)

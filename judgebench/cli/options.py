@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
+RETRY = 75
+"""The exit code of what finished with something left that the same command would ask for."""
+
 FORMATS = ("table", "md", "csv", "json", "html", "latex")
 
 
@@ -158,8 +161,9 @@ def report(
         @wraps(function)
         def carried_out(form: str, outputs: Sequence[Path], **given: Any) -> int:
             check_outputs(outputs)
-            show(function(**given), form, outputs)
-            return 0
+            found = function(**given)
+            show(found, form, outputs)
+            return 0 if getattr(found, "complete", True) else RETRY
 
         own = carried_out.__dict__.pop("__click_params__", [])
         report_options(store_option(carried_out) if store else carried_out, also=also)

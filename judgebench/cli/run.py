@@ -13,6 +13,7 @@ import click
 
 import judgebench
 from judgebench.cli.options import (
+    RETRY,
     Command,
     check_outputs,
     narrowing_options,
@@ -46,7 +47,6 @@ ASKS_MORE = (
 )
 """Options that `--confirm` has no use for."""
 
-RETRY = 75
 UNAVAILABLE = 69
 CONFIGURATION = 78
 

@@ -101,6 +101,8 @@ class JudgeSweep(Report):
         further below it than the margin.
     suite
         The suite's lines.
+    complete
+        Whether all that was asked came back; if not, the same again asks for the rest.
     """
 
     ROWS: ClassVar = (
@@ -129,6 +131,7 @@ class JudgeSweep(Report):
     looks: tuple[int, ...]
     rows: tuple[SweptJudge, ...]
     suite: str
+    complete: bool = True
     warnings: tuple[str, ...] = ()
 
     def tables(self) -> list[Table]:

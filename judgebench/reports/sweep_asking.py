@@ -214,4 +214,6 @@ def asked_sweep(
     if any(outcome.stopped for outcome in asking.outcomes):
         titles = {judge.title for judge in found}
         made = replace(made, verdicts=sum(row.n for row in made.rows if row.judge in titles))
-    return replace(made, warnings=(*made.warnings, *dict.fromkeys(notes)))
+    complete = not any(one.failed or one.stopped or one.waiting for one in asking.outcomes)
+    warnings = (*made.warnings, *dict.fromkeys(notes))
+    return replace(made, complete=complete, warnings=warnings)
