@@ -342,6 +342,9 @@ def test_thresholds_are_the_users(small: str, tmp_path: Path) -> None:
         "contains", store=small, policy=policy, thresholds={"cohen_kappa": 0.2}
     )
     assert measure(card, "cohen_kappa").state == "passed"
+    for name, wanted in (("brier", "≤ 0.2"), ("ties", "≤ 0.2"), ("p_plus", "≤ 0.2"),
+                         ("mcc", "≥ 0.2"), ("scale_entropy", "≥ 0.2")):  # fmt: skip
+        assert ENTRIES[name].at(0.2).wanted() == wanted
     with pytest.raises(
         UsageError, match="no measure called 'kohen_kappa'; did you mean 'cohen_kappa'"
     ):
