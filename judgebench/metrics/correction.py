@@ -188,7 +188,8 @@ class _Sample:
                 rates = replace(rates, value=math.nan)
             metrics[BY_RATES] = self.estimate(rates, "error rates, delta method")
         narrow = 0.1 * (self.ends[1] - self.ends[0]) if width is None else width / self.scale
-        needed = found.labels_for(narrow, self.level)
+        # A judge takes nothing away: labels alone need no more than labels beside it.
+        needed = min(one.labels_for(narrow, self.level) for one in (found, alone))
         short = math.isinf(needed)
         for name, value, reason in (
             (COUNT_AS, found.count_as(alone), found.undefined),

@@ -59,6 +59,9 @@ FEWEST_DRAWS = 400
 MOST_POINTS = 21
 """Points of a scale that are told apart; a finer one counts in so many equal steps."""
 
+FEWEST_RANKED = 10
+"""Labels of people on a model from which on it has a place in their order."""
+
 FEWEST = 20
 """Verdicts on a model from which on it is looked at by itself."""
 
@@ -265,6 +268,9 @@ class JudgeMeasures:
             return dict.fromkeys(found, undefined("nothing says which model is better"))
         scores = [self._model_scores(said) for said in (self.mine, self.people)]
         there = ~np.isnan(scores[0] + scores[1])
+        if self.values.kind != "preference":
+            of_people = self.values.model_of[~np.isnan(self.people)]
+            there &= np.bincount(of_people, minlength=len(there)) >= FEWEST_RANKED
         mine, theirs = (one[there] for one in scores)
         why = rank_correlation.why_undefined(mine, theirs)
         for name, of in (

@@ -34,13 +34,26 @@ def draws(store: Store, benchmark: str, version: str) -> list[JsonObject]:
 
 
 def _draws(store: Store, benchmark: str, version: str) -> list[tuple[JsonObject, float]]:
-    """The same, and when each was drawn."""
+    """The same, and since when each, or a smaller one that it holds, was being labelled."""
     its: dict[str, tuple[JsonObject, float]] = {}
     for run in store.runs():
         draw = run.configuration.get(SAMPLING)
         if isinstance(draw, dict) and (draw["benchmark"], draw["version"]) == (benchmark, version):
             its.setdefault(draw["queue"], (draw, run.started))
-    return list(its.values())
+    return [
+        (draw, min(at for one, at in its.values() if _holds(draw, one))) for draw, _ in its.values()
+    ]
+
+
+def _holds(draw: JsonObject, smaller: JsonObject) -> bool:
+    """Whether one is drawn as another is, of the same strata, and has all that is in it."""
+    alike = all(
+        draw.get(one) == smaller.get(one)
+        for one in ("design", "opponent", "seed", "by", "judge", "kind")
+    )
+    strata = [[(one["name"], one["of"]) for one in its["strata"]] for its in (draw, smaller)]
+    cells = [{(item, of) for item, of, _ in its["cells"]} for its in (draw, smaller)]
+    return alike and strata[0] == strata[1] and cells[0] >= cells[1]
 
 
 def sample_design(store: Store, benchmark: str, version: str) -> str | None:

@@ -83,7 +83,7 @@ def _corrected(board: Board, made: Made, none: str) -> Board:
             return row
         for name, one in found.items():
             why = one.undefined or one.method.partition("; ")[2]
-            if why and name not in (ALONE, COUNT_AS, MORE):
+            if why and (name not in (ALONE, COUNT_AS, MORE) or why == ALL):
                 notes.setdefault(f"{metric(name).title}, {{}}: {why}", []).append(row.model)
         counts = {**row.counts, "labels": found[CORRECTED].n}
         return replace(row, metrics={**row.metrics, **found}, counts=counts)

@@ -79,6 +79,9 @@ USES_OF: Mapping[Kind, tuple[Use, ...]] = {
 }
 ALL: tuple[Use, ...] = ("scores", "ranking", "pairwise")
 
+AT_MOST = ("p_plus", "ties", "brier")
+"""Measures without a threshold of their own of which less is better."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardEntry:
@@ -122,7 +125,7 @@ class CardEntry:
 
     def at(self, threshold: float) -> CardEntry:
         """The entry with another threshold; without one, at least so much, or of rates at most."""
-        if self.most is not None:
+        if self.most is not None or self.name in AT_MOST:
             return replace(self, most=threshold)
         return replace(self, least=threshold)
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from judgebench.stats.agreement import COEFFICIENTS, coefficient, confusion_table
 from judgebench.stats.dawid_skene import dawid_skene
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "trivia_judging"
@@ -47,17 +48,30 @@ def test_the_gold() -> None:
         assert fit.confusion[at, 0, 0] == pytest.approx(gold["specificity"][name], abs=1e-9)
     right = fit.posterior[:, 1] > 0.5
     human = table.human.to_numpy(bool)
-    counts = gold["vs_human"]
-    assert (right & human).sum() == counts["tp"]
-    assert (right & ~human).sum() == counts["fp"]
-    assert (~right & human).sum() == counts["fn"]
-    assert (~right & ~human).sum() == counts["tn"]
+    assert_as(gold["vs_human"], right, human)
     shared = {frozenset((judges[a], judges[b])) for a, b in fit.shared}
     assert frozenset(("GPT-4", "Llama3-70B")) in shared
     vote = np.array([np.bincount(one[one >= 0], minlength=2) for one in labels.T])
     whole = (labels >= 0).all(axis=0)
-    most = expected["ensembles"]["majority_of_9_llm_judges"]
-    assert ((vote[:, 1] > vote[:, 0]) & whole & human).sum() == most["tp"]
+    ensembles = expected["ensembles"]
+    assert_as(ensembles["majority_of_9_llm_judges"], (vote[:, 1] > vote[:, 0])[whole], human[whole])
+    alike = whole & (vote == 0).any(axis=1)
+    unanimous = ensembles["unanimous"]
+    assert alike.sum() == unanimous["n"]
+    assert alike.sum() / whole.sum() == pytest.approx(unanimous["share"], abs=1e-9)
+    accuracy = ((vote[:, 1] > 0) == human)[alike].mean()
+    assert accuracy == pytest.approx(unanimous["accuracy"], abs=1e-9)
+
+
+def assert_as(gold: dict[str, float], said: Any, human: Any) -> None:
+    """Every coefficient of the table, and its cells, as the gold has them."""
+    table = confusion_table(said.astype(int), human.astype(int), n_labels=2)
+    names = {"agreement": "percent_agreement", "score_delta": "delta"}
+    for name in COEFFICIENTS:
+        found = float(coefficient(name, table))
+        assert found == pytest.approx(gold[names.get(name, name)], abs=1e-9), name
+    cells = {"tp": said & human, "fp": said & ~human, "fn": ~said & human, "tn": ~said & ~human}
+    assert {cell: int(its.sum()) for cell, its in cells.items()} == {c: gold[c] for c in cells}
 
 
 def naive_fit(labels: list[list[int]], n_labels: int) -> tuple[float, list[list[list[float]]]]:

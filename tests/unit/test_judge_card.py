@@ -192,6 +192,15 @@ def test_judged_by_nobody_else_is_unknown_and_says_so() -> None:
         assert its[name].estimate.undefined, name
 
 
+def test_a_model_with_few_labels_has_no_place_in_the_order_of_people() -> None:
+    marks = {f"m{n}": "+" * (n * 6 + 4) + "-" * (36 - n * 6) for n in range(5)}
+    few = {name: said[:9] for name, said in marks.items()}
+    its = of({"j": marks, "human/a": {**marks, "m0": few["m0"]}}).ranking()["kendall"].estimate
+    assert (its.value, its.n) == (1.0, 4)
+    none = of({"j": marks, "human/a": few}).ranking()["kendall"].estimate
+    assert none.undefined == "a ranking needs at least two models"
+
+
 def test_raters_that_never_overlap_have_no_agreement() -> None:
     its = of({"j": {"m": "+-+-" + " " * 4}, "human/a": {"m": " " * 4 + "+-+-"}}).agreement()
     assert its["cohen_kappa"].estimate.undefined == "no item has a label of both raters"
@@ -333,6 +342,9 @@ def test_thresholds_are_the_users(small: str, tmp_path: Path) -> None:
         "contains", store=small, policy=policy, thresholds={"cohen_kappa": 0.2}
     )
     assert measure(card, "cohen_kappa").state == "passed"
+    for name, wanted in (("brier", "≤ 0.2"), ("ties", "≤ 0.2"), ("p_plus", "≤ 0.2"),
+                         ("mcc", "≥ 0.2"), ("scale_entropy", "≥ 0.2")):  # fmt: skip
+        assert ENTRIES[name].at(0.2).wanted() == wanted
     with pytest.raises(
         UsageError, match="no measure called 'kohen_kappa'; did you mean 'cohen_kappa'"
     ):

@@ -300,6 +300,24 @@ def test_answers_without_a_majority_are_counted(store: Store) -> None:
     assert any("people are split over 4 answers" in warning for warning in found.warnings)
 
 
+def test_a_larger_draw_goes_on_with_the_labels_of_the_smaller(store: Store, tmp_path: Path) -> None:
+    smaller = draw_labels(store, WHERE, n=20)
+    file = given(store, smaller, "anna", ["correct"] * 12, tmp_path / "a.jsonl")
+    import_labels([file], store=store)
+    larger = draw_labels(store, WHERE, n=50)
+    file = given(store, larger, "bert", ["correct"] * 40, tmp_path / "b.jsonl")
+    file.write_text("\n".join(file.read_text().splitlines()[20:]))
+    import_labels([file], store=store)
+    cells = {(item, model) for item, model, _ in larger.record["cells"][20:40]}
+    cells |= {(item, model) for item, model, _ in smaller.record["cells"][:12]}
+    found = {
+        (item, model.hex()[:12]): p
+        for model in map(label_stores.model, MODELS)
+        for item, p in (sampling_probabilities(store, *AT, model=model.hex()[:12]) or {}).items()
+    }
+    assert found == dict.fromkeys(cells, len(cells) / (2 * N))
+
+
 def test_a_draw_says_nothing_of_labels_from_before_it(store: Store) -> None:
     first = {(n, MODELS[0]): label_stores.RIGHT for n in range(30)}
     for judge in ("human/anna", "j"):

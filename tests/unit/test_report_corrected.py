@@ -149,6 +149,19 @@ def test_raw_and_corrected_stand_side_by_side(store: Store) -> None:
     assert "corrected" not in row_of(plain, "a", "good").metrics
 
 
+def test_more_items_are_needed_only_where_all_labels_are_too_few(store: Store) -> None:
+    labels = np.where(np.arange(N) % 3 == 0, truth("weak"), np.nan)
+    alone = corrected_mean(np.zeros(N), labels, power=0.0)
+    width = next(w for w in np.arange(0.1, 0.3, 0.001) if alone.labels_for(w) < N)
+    found = row_of(boards(store, width=width), "a", "weak").metrics["more_labels"]
+    assert found.undefined is None
+    assert 0 < found.value <= N - len(LABELLED)
+    narrow = boards(store, width=width / 2)
+    few = row_of(narrow, "a", "weak").metrics["more_labels"]
+    assert any("weak: labels of all items" in note for board in narrow for note in board.notes)
+    assert few.undefined == "labels of all items would not be enough: more items are needed"
+
+
 def test_the_command_says_what_labels_are_worth(kept: Path) -> None:
     asked = ["made_up", "--store", str(kept), "--corrected", "--judge", "a"]
     done = CliRunner().invoke(leaderboard, [*asked, "--width", "0.2"], standalone_mode=False)
