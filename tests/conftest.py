@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack, nullcontext, suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 from judgebench import registry
 from tests.places import in_memory
-from tests.warm import Warm, warmed
+from tests.warm import WARM, Warm, warmed
 
 # Generated data: a seventh of hypothesis' usual number every day, more where somebody asks (`make
 # bench`). Nothing goes by the clock: the first example pays for importing scikit-learn or scipy.
@@ -102,8 +102,28 @@ def _made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-WARM = "JUDGEBENCH_TESTS_WARM"
-"""Where the workers of one session find what they all fork from."""
+TORCH = {
+    "tests/e2e/test_first_and_further_answers.py",
+    "tests/e2e/test_local_judge_model.py",
+    "tests/e2e/test_prompt_tokens.py",
+    "tests/e2e/test_turns_and_selection.py",
+    "tests/unit/test_control_tokens.py",
+    "tests/unit/test_reward_model.py",
+}
+"""These have models in their own process, whose modules take four seconds to load."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """One worker has all files of `TORCH`."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "torch" if file in TORCH else file
+
+    return Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(optionalhook=True)

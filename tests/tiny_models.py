@@ -1,16 +1,21 @@
 """Random models of a few thousand weights, made here: nothing is downloaded.
 
-python -m tests.tiny_models FOLDER POSITIONS
+python -m tests.tiny_models KIND FOLDER SETTINGS
+
+To load torch takes four seconds: where tests run side by side, a process that has not done it lets
+one do it that has (`tests.warm`).
 """
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.warm import Warm
+from tests.warm import WARM, Warm
 
 SHOWS_SYSTEM = "{% for m in messages %}[{{ m.role }}]{{ m.content }}<end>{% endfor %}"
 REFUSES_SYSTEM = (
@@ -88,6 +93,9 @@ def save_causal(
     **sizes: int,
 ) -> Path:
     """A decoder that writes anything; ``sizes`` go over the usual ones of its configuration."""
+    told = {"template": template, "bos": bos, "controls": list(controls), **sizes}
+    if _saved_elsewhere("save_causal", folder, told):
+        return folder
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -108,6 +116,9 @@ def save_classifier(
     controls: Sequence[str] = (),
 ) -> Path:
     """A decoder with a score; ``pad`` says whether it knows of a padding token."""
+    told = {"labels": labels, "template": template, "pad": pad, "padding_side": padding_side}
+    if _saved_elsewhere("save_classifier", folder, told | {"controls": list(controls)}):
+        return folder
     import torch
     from transformers import LlamaConfig, LlamaForSequenceClassification
 
@@ -127,9 +138,17 @@ def save_classifier(
     return folder
 
 
+def _saved_elsewhere(kind: str, folder: Path, told: dict[str, Any]) -> bool:
+    shared = os.environ.get(WARM)
+    if shared is None or "torch" in sys.modules:
+        return False
+    Warm(shared).run("tests.tiny_models", kind, folder, json.dumps(told))
+    return True
+
+
 def letters(warm: Warm, folder: Path, *, positions: int) -> Path:
     """What `save_letters` makes, without torch in this process."""
-    warm.run("tests.tiny_models", folder, str(positions))
+    warm.run("tests.tiny_models", "save_letters", folder, json.dumps({"positions": positions}))
     return folder
 
 
@@ -162,4 +181,5 @@ def save_letters(folder: Path, positions: int) -> None:
 
 
 if __name__ == "__main__":
-    save_letters(Path(sys.argv[1]), int(sys.argv[2]))
+    kinds = {one.__name__: one for one in (save_causal, save_classifier, save_letters)}
+    kinds[sys.argv[1]](Path(sys.argv[2]), **json.loads(sys.argv[3]))

@@ -36,6 +36,9 @@ from typing import Any
 
 from judgebench.workers.protocol import QUIET
 
+WARM = "JUDGEBENCH_TESTS_WARM"
+"""Where the workers of one session find what they all fork from."""
+
 ROOT = Path(__file__).resolve().parents[1]
 COMPUTER = str(ROOT / "dashboards" / "worker.py")
 _COMMAND = (
