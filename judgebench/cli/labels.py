@@ -19,8 +19,7 @@ from judgebench.cli.options import (
 from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
-    from judgebench.reports.document import Document
-    from judgebench.reports.judge_sweep import JudgeSweep
+    from judgebench.reports.document import Document, Report
 
 KINDS = ("label", "preference", "score")
 kind_option = click.option(
@@ -250,7 +249,7 @@ def _costs(
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the order of answers.")
 @suite_store_option
 @level_option
-def judge_sweep(benchmark: str, **asked: Any) -> JudgeSweep:
+def judge_sweep(benchmark: str, **asked: Any) -> Report:
     """Find the cheapest judge that agrees with people on BENCHMARK nearly as well as the best.
 
     Judges are held against labels on a growing part of the answers, in random order. Whoever is
