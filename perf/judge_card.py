@@ -2,7 +2,7 @@
 
 *Kappa*: 10,000 bootstrap replicates of the kappa of 11 judges with people, on the verdicts
 published with "Judging the Judges" (arXiv 2406.12624; ``tasks/trivia_judging/figures``), drawing
-included.
+included; and what scikit-learn's would take, asked replicate by replicate.
 
 *A million verdicts*: the card of a judge with so many scores on 50 models, held against another
 with as many on the same answers (`perf/large_store.py` makes the store), in a process of its own,
@@ -97,6 +97,23 @@ def kappa_seconds(codes: NDArray[np.int64]) -> float:
         percentile_interval(cohen_kappa_of(sums)[1:])
         took.append(time.perf_counter() - began)
     return min(took)
+
+
+def one_by_one_seconds(codes: NDArray[np.int64], measured: int = 20) -> float:
+    """What as many replicates take with scikit-learn's kappa, by those that are measured."""
+    from sklearn.metrics import cohen_kappa_score
+
+    items, models = codes.shape[1:]
+    drawn = np.random.default_rng(SEED)
+    began = time.perf_counter()
+    for _ in range(measured):
+        weights = np.repeat(drawn.multinomial(items, np.full(items, 1 / items)), models)
+        for judge in codes[:-1]:
+            known = (judge.ravel() >= 0) & (codes[-1].ravel() >= 0)
+            cohen_kappa_score(
+                judge.ravel()[known], codes[-1].ravel()[known], sample_weight=weights[known]
+            )
+    return (time.perf_counter() - began) * 10_000 / measured
 
 
 def card_of_many(url: str) -> tuple[float, float, float, str]:
@@ -195,6 +212,8 @@ def main() -> None:
     took = kappa_seconds(codes)
     print(f"kappa of {len(judges) - 1} judges on {codes[0].size:,} answers, 10,000 replicates:"
           f" {took:.2f} s (wanted: {KAPPA_S:g} s)", flush=True)  # fmt: skip
+    print(f"  the same, one by one with scikit-learn: {one_by_one_seconds(codes):,.0f} s"
+          " (20 of 10,000 measured)", flush=True)  # fmt: skip
     print("card of a judge")
     with made(given.made, given.verdicts) as url:
         seconds, cpu, mb, n = card_of_many(url)

@@ -168,6 +168,11 @@ SECTIONS: dict[str, tuple[str, list[Row]]] = {
             Row("the same again", "board_speed.txt", rf"large, again +[\d.]+ +{N}", "CPU s",
                 "imports alone", rf"imports what it must +[\d.]+ +{N}"),
             Row("agreement of every two judges", "dashboard.txt", rf"of every two +{N}", "s"),
+            Row("kappa of 11 judges on 3,600 answers, 10,000 replicates", "judge_card.txt",
+                rf"10,000 replicates: {N} s", "s", "scikit-learn, one by one",
+                rf"with scikit-learn: {N} s", spread="best of 3, the other by 20 replicates"),
+            Row("the card of a judge with a million verdicts", "judge_card.txt",
+                rf"models: {N} s,", "s", mb=rf"of a processor, {N} MB"),
             Row("Bradley-Terry, a million comparisons", "rankings.txt",
                 rf"strengths: counting and fit +{N}", "CPU s", "choix, counted by us",
                 rf"our counting and its ILSR +{N}", spread="best of 5"),
@@ -242,11 +247,6 @@ SECTIONS: dict[str, tuple[str, list[Row]]] = {
 MISSING = {
     "generation on a GPU": "no card was at hand; `hf` against the same call of lm-eval, vLLM and "
     "sglang",
-    "10^6 and 10^7 appended through the queue": "two minutes and half an hour of CPU; 10^7 in a "
-    "store made by SQL is measured",
-    "rows read and ranks of 10^7 in one curve, and the peak of the smaller ones": "large_store.txt "
-    "has 10^7 with its peak",
-    "rivals' spread": "inspect-ai and alpaca-eval were asked in one round",
 }
 
 
@@ -269,14 +269,6 @@ def curves() -> Iterator[str]:
         yield f"| {what} | {n} | {seconds} | {cpu} | {mb or ''} | {figure} |"
     if not found:
         yield f"| appended, read, ranked | {NOT_MEASURED} | | | | growth.txt |"
-    large = re.compile(r"^  (all rows of a benchmark) +([\d,]+) rows +([\d.]+) s +([\d.]+) s CPU"
-                       r" +(\d+) MB", re.M)  # fmt: skip
-    for engine, one in zip(
-        ("SQLite", "PostgreSQL"), large.finditer(text("large_store.txt")), strict=False
-    ):
-        what, n, seconds, cpu, mb = one.groups()
-        figure = "[large_store.txt](figures/large_store.txt)"
-        yield f"| {what}, {engine}, of 10^7 | {n} | {seconds} | {cpu} | {mb} | {figure} |"
     cases = re.compile(r"^ +([\d,]+)  (plan|run|run again) +(\d+) +([\d.]+) +([\d.]+)$", re.M)
     for one in cases.finditer(text("memory.txt")):
         n, what, mb, seconds, cpu = one.groups()

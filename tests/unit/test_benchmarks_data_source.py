@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -233,10 +233,9 @@ def test_a_checkout_has_a_versions_files_where_upstream_has_them(
 ) -> None:
     """What is found in it is read, and refused, since it holds nothing of upstream's."""
     places = []
-    for (
-        file
-    ) in remote:  # https://raw.githubusercontent.com/OWNER/REPOSITORY/COMMIT/PATH, or the Hub
-        parts = urlsplit(file.url).path.split("/")
+    # https://raw.githubusercontent.com/OWNER/REPOSITORY/COMMIT/PATH, or the Hub
+    for file in remote:
+        parts = unquote(urlsplit(file.url).path).split("/")
         inside = parts[parts.index("resolve") + 2 :] if "resolve" in parts else parts[4:]
         places.append(place := tmp_path.joinpath("checkout", *inside))
         place.parent.mkdir(parents=True, exist_ok=True)
