@@ -63,10 +63,10 @@ check-tests: check-rest
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --collect-only -qq >/dev/null || \
 	  $(BIN)/python -m pytest --collect-only -qq
 
-# Three files of tests side by side on two cores, since many wait for a server or a browser; those of one file share
+# Four files of tests side by side on two cores, since many wait for a server or a browser; those of one file share
 # what they set up. The long files come first, so that none is left over at the end. JOBS=0 for one at a time. Types
 # are checked beside them.
-JOBS ?= 3
+JOBS ?= 4
 
 test: $(VENV)/.dev
 	@$(MAKE) --no-print-directory --jobs=2 check-types run-tests
