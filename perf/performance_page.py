@@ -247,6 +247,8 @@ SECTIONS: dict[str, tuple[str, list[Row]]] = {
 MISSING = {
     "generation on a GPU": "no card was at hand; `hf` against the same call of lm-eval, vLLM and "
     "sglang",
+    "rivals' spread": "inspect-ai and alpaca-eval were asked in one round; `perf/judging.py "
+    "--full` asks them in each",
 }
 
 
@@ -292,7 +294,14 @@ def page() -> str:
     ]
     for title, (about, rows) in SECTIONS.items():
         lines += ["", f"## {title}", "", about, "", *table(rows)]
-    lines += ["", "## How it grows", "", "Ten times more each.", "", *curves()]
+    lines += [
+        "",
+        "## How it grows",
+        "",
+        "Ten times more each; half of the judgments of a store are on the benchmark that is read.",
+        "",
+        *curves(),
+    ]
     lines += ["", "## What is missing", ""]
     lines += [f"- {what}: {why}." for what, why in MISSING.items()]
     unmeasured = [row for _, rows in SECTIONS.values() for row in rows
