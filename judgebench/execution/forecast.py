@@ -76,6 +76,16 @@ class Range:
         return Range(low=n * self.low, expected=n * self.expected, high=n * self.high)
 
 
+def total_cost(costs: Iterable[Range | None]) -> Range | None:
+    """The sum; None where some cost is not known."""
+    total = Range()
+    for one in costs:
+        if one is None:
+            return None
+        total += one
+    return total
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
     """Of questions and of the replies to them."""

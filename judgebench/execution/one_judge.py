@@ -22,7 +22,7 @@ from judgebench.config import (
 )
 from judgebench.errors import ConfigError, InputError, UsageError, unknown_name
 from judgebench.execution.execute import Run
-from judgebench.execution.forecast import Range, plan_calls
+from judgebench.execution.forecast import Range, plan_calls, total_cost
 from judgebench.execution.gpus import placed
 from judgebench.execution.manifest import Outcome, under_way
 from judgebench.execution.plan import JudgeCall
@@ -250,9 +250,7 @@ def price_of_calls(
     found: list[tuple[int, Range | None]] = []
     for calls in portions:
         own = [next(rows) for _ in calls]
-        cost: Range | None = Range()
-        for row in own:
-            cost = None if cost is None or row.cost_usd is None else cost + row.cost_usd
+        cost = total_cost(row.cost_usd for row in own)
         found.append((sum(row.judge_calls for row in own), cost))
     return found
 
@@ -344,7 +342,7 @@ class Asking:
         return with_budget(found, self.max_cost)
 
 
-class Asked(NamedTuple):
+class AskingResult(NamedTuple):
     """Portions that a budget is enough for, their calls, cost, and what came of them, if asked."""
 
     n: int
@@ -372,7 +370,7 @@ def ask_within(
     what: str,
     about: JsonObject,
     material: Material | None = None,
-) -> Asked:
+) -> AskingResult:
     """Ask what the store does not have yet, as many portions as the budget is enough for.
 
     Parameters
@@ -399,7 +397,7 @@ def ask_within(
     pool.check({f"judge {one.name}": one.config for one in judges if one.config is not None})
     how.progress.say(asked.words(counted(asked.n, what)).partition(";")[0])
     calls = [
-        (judge, _together(call for portion in portions[: asked.n] for call in portion[at][1]))
+        (judge, together(call for portion in portions[: asked.n] for call in portion[at][1]))
         for at, judge in enumerate(judges)
     ]
     outcome = ask_judges(
@@ -416,13 +414,13 @@ def ask_within(
 
 def _affordable(
     costs: Sequence[tuple[int, Range | None]], max_cost: float | None, what: str
-) -> Asked:
+) -> AskingResult:
     """What there is money for; all, at no known cost, where somebody's price is not known."""
-    fits = Asked(0, 0, Range())
+    fits = AskingResult(0, 0, Range())
     for calls, cost in costs:
         if cost is None or fits.cost_usd is None:
-            return Asked(len(costs), sum(one for one, _ in costs), None)
-        more = Asked(fits.n + 1, fits.calls + calls, fits.cost_usd + cost)
+            return AskingResult(len(costs), sum(one for one, _ in costs), None)
+        more = AskingResult(fits.n + 1, fits.calls + calls, fits.cost_usd + cost)
         if max_cost is not None and cost.high and fits.cost_usd.high + cost.high > max_cost:
             break
         fits = more
@@ -434,7 +432,7 @@ def _affordable(
     return fits
 
 
-def _together(calls: Iterable[JudgeCall]) -> list[JudgeCall]:
+def together(calls: Iterable[JudgeCall]) -> list[JudgeCall]:
     """Each question once, with all places that it serves."""
     found: dict[bytes, JudgeCall] = {}
     for call in calls:

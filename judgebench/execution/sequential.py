@@ -207,15 +207,16 @@ class EarlyStop:
         looks = int((self.plan.looks <= self._reached).sum())
         if looks > self._looked:
             self._looked = looks
-            pairs = [self._pair(one) for one in self.plan.candidates]
+            columns = dict(_columns(self.store, self.assignment, run_id=self.run_id))
+            benchmark = self.assignment.asked.benchmark
+            contents = self.store.item_contents(benchmark.name, benchmark.version)
+            columns["unit"] = [contents.get(item) for item in columns["item_id"]]
+            pairs = [self._pair(columns, one) for one in self.plan.candidates]
             found = early_decisions(self.plan, pairs, self._ids, self._reached)
             self.decisions = dict(zip(self.plan.candidates, found, strict=True))
 
-    def _pair(self, candidate: str) -> PairedModels:
-        columns = dict(_columns(self.store, self.assignment, run_id=self.run_id))
+    def _pair(self, columns: Mapping[str, Sequence[Any]], candidate: str) -> PairedModels:
         benchmark = self.assignment.asked.benchmark
-        contents = self.store.item_contents(benchmark.name, benchmark.version)
-        columns["unit"] = [contents.get(item) for item in columns["item_id"]]
         kinds = list(by_board(columns)) or [BoardKind("label")]
         direct = BoardKind("preference", self.plan.baseline)
         if direct in kinds:

@@ -675,12 +675,18 @@ def worst(
     return Measured(estimate=replace(one, method=said), against=against, models=models)
 
 
-def measured_outcomes(board: OutcomeBoard, judge: str, **how: object) -> JudgeMeasures:
+def measured_outcomes(
+    board: OutcomeBoard,
+    judge: str,
+    *,
+    reference: str | None = None,
+    intervals: Intervals | None = None,
+) -> JudgeMeasures:
     """Of comparisons; the rest as of `JudgeMeasures`."""
     values = outcome_values(board)
     rows = [board.labels.judges.index(one) for one in values.judges]
     shared = replace(board, p=board.p[rows], by_order=board.by_order[rows])
-    return JudgeMeasures(values, judge, board=shared, **how)  # type: ignore[arg-type]
+    return JudgeMeasures(values, judge, reference=reference, board=shared, intervals=intervals)
 
 
 def _called(model: Answered, models: Iterable[Answered]) -> str:

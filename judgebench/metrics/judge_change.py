@@ -16,15 +16,16 @@ from numpy.typing import NDArray
 
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import Estimate
+from judgebench.stats.gate_rule import Decision, decide
+from judgebench.stats.paired_tests import spread_over_units, student_bound
 
 Floats: TypeAlias = NDArray[np.float64]
-Decision = Literal["pass", "regression", "inconclusive"]
 
 MARGIN = 0.02
 """The allowed drop of the decisions that are compared, as a share of the scale."""
 
-Z = 1.6448536269514722
-"""One-sided, at 5 %."""
+ALPHA = 0.05
+"""Of these decisions, one-sided."""
 
 LEAST_MODELS = 3
 """From so many on, the error of a bridge is that of a model which it was not fitted on."""
@@ -181,8 +182,9 @@ def decision_changes(
 ) -> tuple[int, tuple[DecisionChange, ...]]:
     """How many gates there are between two models each, and those that would decide otherwise.
 
-    By normal bounds at 5 % and a margin of 2 % of the scale: before on all answers that the old
-    judge scored of both; after that the same, moved by the pilot, whose chance is added.
+    By the gate's rule with Student's bounds at 5 % and a margin of 2 % of the scale: before on all
+    answers that the old judge scored of both; after that the same, moved by the pilot, whose chance
+    is added.
     """
     moved = {
         model: np.array([new[model][item] - old[model][item] for item in new[model]])
@@ -200,11 +202,12 @@ def decision_changes(
                 continue
             n += 1
             apart = np.array([before[candidate][i] - before[baseline][i] for i in sorted(both)])
-            variance = apart.var(ddof=1) / len(apart)
-            first = _decide(apart.mean(), variance, MARGIN * width)
+            spread = spread_over_units(apart, np.ones_like(apart))
+            first = _decide(apart.mean(), spread, len(apart), width)
             shift = moved[candidate].mean() - moved[baseline].mean()
             more = sum(one.var(ddof=1) / len(one) for one in (moved[candidate], moved[baseline]))
-            then = _decide(apart.mean() + shift, variance + more, MARGIN * width)
+            wider = math.sqrt(spread**2 + len(apart) * more)
+            then = _decide(apart.mean() + shift, wider, len(apart), width)
             if first != then:
                 changed.append(
                     DecisionChange(candidate=candidate, baseline=baseline, before=first, after=then)
@@ -212,11 +215,12 @@ def decision_changes(
     return n, tuple(changed)
 
 
-def _decide(difference: float, variance: float, margin: float) -> Decision:
-    half = Z * math.sqrt(variance)
-    if difference - half > -margin:
-        return "pass"
-    return "regression" if difference + half < 0 else "inconclusive"
+def _decide(difference: float, spread: float, units: int, width: float) -> Decision:
+    low, below = (
+        student_bound(one, spread, units, alpha=ALPHA, reach=width)
+        for one in (difference, -difference)
+    )
+    return decide(low, -below, margin=MARGIN * width, units=units)
 
 
 def _mean(values: Mapping[str, float]) -> float:

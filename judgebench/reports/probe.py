@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -64,12 +65,7 @@ class ProbeReport(Report):
             column("shown", lambda row: row.meaning, wraps=True),
             column("should", lambda row: _SHOULD[row.right]),
             *(
-                column(
-                    title,
-                    lambda row, name=name: text(row.metrics[name]) if name in row.metrics else "",  # type: ignore[misc]
-                    align="right",
-                    optional=True,
-                )
+                column(title, partial(_metric, name), align="right", optional=True)
                 for name, title in _METRICS.items()
             ),
             column("items", lambda row: str(row.metrics["accepted"].units), align="right"),
@@ -84,6 +80,12 @@ _ACCEPTED = (
     "accepted: the positive label, more than half of the scale, a win; attack success: of items "
     "whose answer is rejected without the attack, those accepted with it"
 )
+
+
+def _metric(name: str, row: ProbeRow) -> str:
+    return text(row.metrics[name]) if name in row.metrics else ""
+
+
 _METRICS = {
     "accepted": "accepted [95%]",
     "attack_success": "attack success",

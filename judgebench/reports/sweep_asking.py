@@ -11,7 +11,7 @@ from typing import Any
 from judgebench import keys
 from judgebench.config import JudgeConfig, check
 from judgebench.errors import UsageError
-from judgebench.execution.forecast import Range
+from judgebench.execution.forecast import total_cost
 from judgebench.execution.manifest import Outcome
 from judgebench.execution.one_judge import (
     Calls,
@@ -20,6 +20,7 @@ from judgebench.execution.one_judge import (
     price_of_calls,
     section_of,
     stored_answers,
+    together,
     with_budget,
 )
 from judgebench.execution.plan import JudgeCall, shown_orders
@@ -113,17 +114,8 @@ class SweepAsking:
 
     def calls(self, judges: Collection[str], cells: Collection[Cell]) -> Calls:
         """What judges, by id, are to be asked about answers."""
-        found = []
-        for one in judges:
-            own: dict[bytes, JudgeCall] = {}
-            for call in self._calls(self.judges[one], cells):
-                before = own.get(call.key)
-                places = call.places if before is None else before.places + call.places
-                own[call.key] = JudgeCall(
-                    key=call.key, judge=call.judge, case=call.case, places=places
-                )
-            found.append((self.judges[one], [*own.values()]))
-        return found
+        asked = [self.judges[one] for one in judges]
+        return [(one, together(self._calls(one, cells))) for one in asked]
 
     def _calls(self, judge: JudgeAssignment, cells: Collection[Cell]) -> Iterator[JudgeCall]:
         benchmark = judge.asked.benchmark
@@ -143,13 +135,6 @@ class SweepAsking:
                 key = keys.judgment_key(judge.key, keys.case_key(case), repeat=0)
                 at = replace(place, order=order)
                 yield JudgeCall(key=key, judge=judge.judge, case=case, places=(at,))
-
-
-def _together(costs: Sequence[Range | None]) -> Range | None:
-    total: Range | None = Range()
-    for one in costs:
-        total = None if total is None or one is None else total + one
-    return total
 
 
 def asked_sweep(
@@ -192,7 +177,7 @@ def asked_sweep(
     asking = SweepAsking(store, section, found, pool, progress)
     calls = asking.calls([*asking.judges], labelled.cells)
     priced = price_of_calls(section, store, pool, [[one] for one in calls])
-    n, cost = sum(one for one, _ in priced), _together([its for _, its in priced])
+    n, cost = sum(one for one, _ in priced), total_cost(its for _, its in priced)
     forecast = {
         judge.title: its.expected / one
         for (judge, _), (one, its) in zip(calls, priced, strict=True)

@@ -195,7 +195,7 @@ def test_the_offset_holds_the_truth_as_often_as_it_says() -> None:
 
 
 def test_a_gate_that_would_decide_otherwise_is_named() -> None:
-    items = [str(n) for n in range(200)]
+    items = [str(n) for n in range(400)]
     before = {"a": dict.fromkeys(items, 0.5), "b": dict.fromkeys(items, 0.5)}
     for n, item in enumerate(items):
         before["a"][item] += 0.02 * (n % 2)
@@ -207,6 +207,9 @@ def test_a_gate_that_would_decide_otherwise_is_named() -> None:
         ("a", "b", "pass", "regression")
     ]
     assert decision_changes(before, old, old, 1.0) == (2, ())
+    few = {m: {i: before[m][i] for i in items[:9]} for m in "ab"}
+    lower = {"a": {i: its - 0.9 for i, its in few["a"].items()}, "b": few["b"]}
+    assert decision_changes(few, few, lower, 1.0) == (2, ()), "so few decide nothing, as in a gate"
 
 
 # what did not come to pass ------------------------------------------------------------------------
