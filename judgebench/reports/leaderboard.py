@@ -14,11 +14,11 @@ from judgebench.columns import counted, marked
 from judgebench.config import Panel
 from judgebench.errors import UsageError
 from judgebench.metrics.accuracy import ACCURACY, accuracies
-from judgebench.metrics.answer_lengths import AVG_LENGTH, answer_lengths
+from judgebench.metrics.answer_lengths import AVG_LENGTH, AVG_WORDS, answer_lengths
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
-from judgebench.metrics.measures import Balance
+from judgebench.metrics.measures import Balance, group_names, tags
 from judgebench.metrics.ranked_rows import Standing
 from judgebench.metrics.scores import SCORE, scales_of, scores
 from judgebench.metrics.win_rate import PERCENT, WIN_RATE, win_rates
@@ -126,7 +126,7 @@ class _Boards:
         self,
         data: BoardData,
         wanted: LengthRequest,
-        groups: Mapping[str, Mapping[str, str]],
+        groups: Mapping[str, Mapping[str, str | Sequence[str]]],
         judges: frozenset[str],
         intervals: Intervals,
         published_names: Mapping[str, str],
@@ -194,15 +194,19 @@ class _Boards:
                 ranked=self.ranked,
             )
         if kind.kind == "score":
-            return scores(
+            rounded = self.data.groups(self.which.rounded) if self.which.rounded else {}
+            splits = {item: tags(group) for item, group in rounded.items()}
+            scored = scores(
                 verdicts,
                 groups=list(self.groups.values()),
                 balance=self._balance(),
                 chance=self.data.chances() if self.which.guessed else None,
-                splits=self.data.groups(self.which.rounded) if self.which.rounded else None,
+                splits={item: group for item, (group, *_) in splits.items()} or None,
+                grouped=self.which.grouped,
                 intervals=self.intervals,
                 ranked=self.ranked,
             )
+            return self._with_words(verdicts, scored) if self.which.words else scored
         assert kind.opponent is not None  # comparisons name whom the models are compared with
         found = win_rates(
             verdicts,
@@ -218,9 +222,10 @@ class _Boards:
         if not self.which.sides:
             return None
         return Balance(
-            category_of=self.data.groups("category"),
+            category_of=self.data.category_of,
             sides=self.which.sides,
             unparsed=self.which.unparsed,
+            not_applicable=self.which.not_applicable,
         )
 
     def _with_lengths(self, verdicts: Columns, rows: Sequence[Standing]) -> list[Standing]:
@@ -229,6 +234,15 @@ class _Boards:
         items = sorted(counted(verdicts["item_id"]))
         found = answer_lengths(self.data.lengths, models, items, self.intervals)
         return [replace(row, metrics={**row.metrics, AVG_LENGTH: found[row.model]}) for row in rows]
+
+    def _with_words(self, verdicts: Columns, rows: Sequence[Standing]) -> list[Standing]:
+        """The standings with the mean number of words of answers to items of some categories."""
+        items = sorted(counted(verdicts["item_id"]))
+        found = answer_lengths(
+            self.data.words(self.which.words), sorted({row.model for row in rows}), items,
+            self.intervals,
+        )  # fmt: skip
+        return [replace(row, metrics={**row.metrics, AVG_WORDS: found[row.model]}) for row in rows]
 
     def _row(
         self, standing: Standing, n_items: int, opponent: str | None, same: PublishedBeside | None
@@ -286,10 +300,7 @@ class _Boards:
             rows=rows,
             warnings=(*warnings_of(self.data, judge, members, rows), *ranked.warnings),
             notes=(*ranked.notes, *self._repeated(), *self._weights(kind, panel)),
-            groups={
-                name: tuple(sorted(set(group_of.values())))
-                for name, group_of in self.groups.items()
-            },
+            groups={name: tuple(group_names(group_of)) for name, group_of in self.groups.items()},
         )
 
     def _weights(self, kind: BoardKind, panel: Panel | None) -> list[str]:
