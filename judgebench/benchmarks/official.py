@@ -2,7 +2,8 @@
 
 From Python only constants are read: texts, also concatenated, dedented or stripped, f-strings and
 lambdas of f-strings whose placeholders are bare names (or what these hold at a fixed place), lists
-of chat messages of such texts and dictionaries of them, also inside functions and their loops.
+of chat messages of such texts, each message by its role too, and dictionaries of them, also inside
+functions, their loops and conditions.
 Anything else is refused with its reason, so that a prompt is either upstream's text or not there.
 """
 
@@ -113,9 +114,9 @@ def _python_texts(body: list[ast.stmt], prefix: str = "") -> Texts:
 
 
 def _statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
-    """All of them, those of loops too: what is assigned there is assigned in the same scope."""
+    """All of them, those of loops and conditions too: they are assigned in the same scope."""
     for statement in body:
-        if isinstance(statement, ast.For | ast.While):
+        if isinstance(statement, ast.For | ast.While | ast.If):
             yield from _statements(statement.body)
         else:
             yield statement
@@ -144,6 +145,12 @@ def _entries(name: str, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
         case ast.Dict(keys=keys, values=values) if None not in (names := [*map(_name, keys)]):
             for key, entry in zip(names, values, strict=True):
                 yield from _entries(f"{name}.{key}", entry)
+        case ast.List(elts=messages):
+            yield name, value
+            for message in messages:
+                match message:
+                    case ast.Dict(keys=[_, _], values=[ast.Constant(value=str(role)), said]):
+                        yield f"{name}.{role}", said
         case _:
             yield name, value
 

@@ -1,20 +1,18 @@
 """Reads the instructions of just-eval out of a file of somebody's answers to them.
 
-Upstream publishes answers as lists of records (``leaderboard/outputs/*.to_eval.json``) that have the
-instruction beside each; a table ``items.parquet`` with the same columns is read as well. Which task,
-topic and difficulty upstream gives each instruction, and which are of its lite subset, stands in
-``tags.csv`` beside this file.
+Upstream publishes answers as lists of records (``leaderboard/outputs/*.to_eval.json``) that have
+the instruction beside each; a table ``items.parquet`` with the same columns is read as well. Which
+task, topic and difficulty upstream gives each instruction, and which are of its lite subset, stands
+in ``tags.csv`` beside this file.
 """
 
 import csv
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from judgebench.benchmarks.data import Content
-from judgebench.errors import InputError
 from judgebench.rows import Row, each_row
 
 SOURCES = {"lima": "lima", "mt": "mt-1"}
