@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, NamedTuple
 
@@ -149,7 +149,12 @@ class Leaderboard(Report):
         explained: set[str] = set()
         for board in self.boards:
             tables += _tables(board, explained)
-            tables += [_group_table(board, name) for name in self.by if name in board.groups]
+            tables += [
+                _group_table(board, name, part)
+                for name in self.by
+                if name in board.groups
+                for part in ("", *board.parts)
+            ]
         return tables + labels_table(self.boards)
 
 
@@ -221,8 +226,8 @@ def _asked(board: Board, by: Collection[str]) -> Board:
     """The board whose rows have the columns that are asked for, and those of groups."""
     if not board.columns:
         return board
-    groups = (board.of_group(group) for name in by for group in board.groups.get(name, ()))
-    columns = (*board.columns, *groups)
+    asked = {name: board.groups.get(name, ()) for name in by}
+    columns = (*board.columns, *_of_groups(board, asked))
     return replace(board, rows=tuple(replace(row, columns=columns) for row in board.rows))
 
 
@@ -357,17 +362,25 @@ def _undefined_beside(board: Board) -> list[str]:
     return said
 
 
-def _group_table(board: Board, by: str) -> Table:
+def _of_groups(board: Board, groups: Mapping[str, Sequence[str]]) -> list[str]:
+    """The metrics of groups, by the whole scores and by parts of them."""
+    parts = ("", *board.parts)
+    return [board.of_group(one, part) for its in groups.values() for part in parts for one in its]
+
+
+def _group_table(board: Board, by: str, part: str) -> Table:
     """A row for each model, a column for each group."""
     groups = board.groups[by]
     columns: list[Cells[Row]] = [column("model", lambda row: row.marked_name, wraps=True)]
-    columns += [column(one, _metric(board, board.of_group(one)), align="right") for one in groups]
+    columns += [
+        column(one, _metric(board, board.of_group(one, part)), align="right") for one in groups
+    ]
     return table(
         f"{board}, by {by}",
         board.rows if groups else (),
         columns,
-        subtitle=f"{heading(board.ungrouped, board.metric, board.scale)} with {board.level:.0%} "
-        "intervals",
+        subtitle=f"{part or heading(board.ungrouped, board.metric, board.scale)} with "
+        f"{board.level:.0%} intervals",
         notes=[] if groups else [f"no item here says its {by}"],
     )
 
@@ -407,8 +420,8 @@ def _columns(board: Board) -> list[Cells[Row]]:
 
     more: dict[str, Any] = {"spare": True, "optional": True}
     rates = [name for name in (LENGTH_CONTROLLED, WIN_RATE) if name in names[1:]]
-    of_groups = {board.of_group(one) for groups in board.groups.values() for one in groups}
-    others = [name for name in names[1:] if name not in {*_NOT_PRINTED, *of_groups, *rates}]
+    hidden = {*_NOT_PRINTED, *_of_groups(board, board.groups), *rates}
+    others = [name for name in names[1:] if name not in hidden]
     if board.columns:
         leading = [main(name) for name in board.columns if name in names]
         rates = others = []

@@ -20,8 +20,9 @@ from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.measures import Balance, group_names, tags
 from judgebench.metrics.ranked_rows import Standing
-from judgebench.metrics.scores import SCORE, scales_of, scores
+from judgebench.metrics.scores import NOT_APPLICABLE, SCORE, scales_of, scores
 from judgebench.metrics.win_rate import PERCENT, WIN_RATE, win_rates
+from judgebench.plain_text import counted as counted_words
 from judgebench.records import JudgeSpec
 from judgebench.reports.answer_flags import NO_MARKS
 from judgebench.reports.board import Board, Row
@@ -299,7 +300,13 @@ class _Boards:
             official_prompt=_official(specs),
             rows=rows,
             warnings=(*warnings_of(self.data, judge, members, rows), *ranked.warnings),
-            notes=(*ranked.notes, *self._repeated(), *self._weights(kind, panel)),
+            notes=(
+                *ranked.notes,
+                *_left_out(rows, self.which.not_applicable),
+                *self._repeated(),
+                *self._weights(kind, panel),
+            ),
+            parts=self.which.grouped if kind.kind == "score" else (),
             groups={name: tuple(group_names(group_of)) for name, group_of in self.groups.items()},
         )
 
@@ -358,6 +365,28 @@ def _check_controlled(boards: Sequence[Board]) -> None:
         f"no model of {boards[0].benchmark} can be ranked by {LENGTH_CONTROLLED}: {why}. "
         "Without --rank-by the plain win rate ranks"
     )
+
+
+def _left_out(rows: Sequence[Row], official: float | None) -> list[str]:
+    """Parts of scores that do not apply, and replies that were mended to be read."""
+    silent, mended = (
+        sum(row.counts.get(name, 0) for row in rows) for name in (NOT_APPLICABLE, "marked_mended")
+    )
+    return [
+        *(
+            [
+                f"{counted_words(silent, 'part')} of scores, which the judge says do not apply, "
+                f"left out; score/official takes each for {official:g}"
+            ]
+            if silent and official is not None
+            else []
+        ),
+        *(
+            [f"{counted_words(mended, 'reply', 'replies')} mended to be read: no JSON as it stood"]
+            if mended
+            else []
+        ),
+    ]
 
 
 def _published_note(rows: Sequence[Row], same: PublishedBeside | None) -> list[str]:

@@ -2,8 +2,8 @@
 
 Upstream publishes answers as lists of records (``leaderboard/outputs/*.to_eval.json``) that have
 the instruction beside each; a table ``items.parquet`` with the same columns is read as well. Which
-task, topic and difficulty upstream gives each instruction, and which are of its lite subset, stands
-in ``tags.csv`` beside this file.
+task, topic, difficulty and source upstream gives each, and which are of its lite subset, stands in
+``tags.csv`` beside this file.
 """
 
 import csv
@@ -14,9 +14,6 @@ from typing import Any
 
 from judgebench.benchmarks.data import Content
 from judgebench.rows import Row, each_row
-
-SOURCES = {"lima": "lima", "mt": "mt-1"}
-"""What upstream's tables call where an instruction is from; all others are of AlpacaEval."""
 
 
 def read(path: Path) -> Content | None:
@@ -38,17 +35,15 @@ def of_version(content: Content, version: str) -> Content:
 
 
 def _item(row: Row, tags: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
-    id_, dataset = str(row.whole("id")), row.text("dataset")
+    id_ = str(row.whole("id"))
     if id_ not in tags:
         raise row.wrong("id", f"{id_} is none of just-eval's, 0 to {len(tags) - 1}")
-    regular = bool(tags[id_]["task"])
-    told = {"dataset": dataset, "source_id": row.optional_text("source_id"), **tags[id_]}
-    told["source"] = SOURCES.get(dataset, "alpaca_eval") if regular else None
+    told = {"dataset": row.text("dataset"), "source_id": row.optional_text("source_id")}
     return {
         "id": id_,
         "question": row.long_text("instruction"),
-        "category": "regular" if regular else "safety",
-        "metadata": told,
+        "category": "regular" if tags[id_]["task"] else "safety",
+        "metadata": told | tags[id_],
     }
 
 
@@ -59,8 +54,7 @@ def _tags() -> dict[str, dict[str, Any]]:
             row["id"]: {
                 "task": row["task"].split(),
                 "topic": row["topic"].split(),
-                "difficulty": row["difficulty"] or None,
-                "lite": row["lite"] or None,
+                **{name: row[name] or None for name in ("difficulty", "source", "lite")},
             }
             for row in csv.DictReader(stream)
         }

@@ -16,6 +16,7 @@ SUITES = sorted({path.relative_to(ROOT) for path in ROOT.glob("suites/**/*.yaml"
 NEEDS_A_MODEL = {
     Path("suites/critiquellm.yaml"),  # and data
     Path("suites/demo.yaml"),
+    Path("suites/just_eval.yaml"),
     Path("suites/local_judge.yaml"),
     Path("suites/nightly/suite.yaml"),  # or its answers; test_nightly_workflow.py runs it
 }

@@ -154,7 +154,7 @@ def test_every_reply_is_read_as_it_stands(judgments: list[dict[str, Any]]) -> No
         (f"```json\n{json.dumps(SCORES)}\n```", False),
         (f"Here are my scores:\n```\n{json.dumps(SCORES)}\n```\nDone.", True),
         (json.dumps(SCORES).replace("why", 'it says "no" and\n\\alpha'), True),
-        (json.dumps({**SCORES, "depth": 4}), False),
+        (json.dumps({**SCORES, "depth": 4, "tone": 1}), False),
         (json.dumps(SCORES).replace('"4"', "4.0"), False),
     ],
 )
@@ -175,7 +175,8 @@ def test_an_aspect_that_does_not_apply_is_left_out() -> None:
 @over_rows(
     ("said", "reason"),
     [
-        ({**SCORES, "tone": "3"}, "not the JSON that was asked for"),
+        ({**SCORES, "depth": ["score"]}, "not the JSON that was asked for"),
+        ({**SCORES, "depth": [["score", 1]]}, "not the JSON that was asked for"),
         ({"helpfulness": "3"}, "not the JSON that was asked for"),
         ({**SCORES, "depth": {"reason": "…", "score": "6"}}, "a score outside 1 to 5"),
         ({**SCORES, "depth": {"reason": "…", "score": "high"}}, "not the JSON that was asked for"),

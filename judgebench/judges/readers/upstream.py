@@ -15,11 +15,10 @@ MT-Bench: lm-sys/FastChat at 0e6d3e4, ``fastchat/llm_judge/common.py``.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
@@ -34,8 +33,8 @@ from judgebench.judges.readers.json import (
     NOT_AN_OBJECT,
     OTHER_JSON,
     TWO_VERDICTS,
-    inside_fence,
-    json_object,
+    JsonMembers,
+    json_members,
 )
 from judgebench.judges.readers.replies import no_verdict, refused, unfinished
 from judgebench.judges.readers.scores import Scale
@@ -146,11 +145,7 @@ _LONE_BACKSLASH = re.compile(r'\\(?!["\\/bfnrt]|u[0-9a-fA-F]{4})')
 
 def needs_repair(reply: Reply) -> bool:
     """Whether a reply is no JSON as it stands, so that `read_aspects` mends it first."""
-    try:
-        json.loads(inside_fence(reply.text))
-    except (ValueError, RecursionError):
-        return True
-    return False
+    return json_members(reply.text) is NOT_AN_OBJECT
 
 
 def read_aspects(reply: Reply, names: tuple[str, ...]) -> Verdict:
@@ -163,24 +158,26 @@ def read_aspects(reply: Reply, names: tuple[str, ...]) -> Verdict:
     """
     if reason := no_verdict(reply):
         return reason
-    found = json_object(reply, names)
-    if found is NOT_AN_OBJECT:
-        found = json_object(replace(reply, text=_mended(reply.text)), names)
+    found = json_members(reply.text)
+    if isinstance(found, Unreadable):
+        found = json_members(_mended(reply.text))
     if isinstance(found, Unreadable):
         return found
     scores: dict[str, float] = {}
     for name in names:
-        said = (
-            [value for field, value in found[name] or () if field == "score"]
-            if (isinstance(found[name], list))
-            else [found[name]]
-        )
+        rated = [value for field, value in found if field == name]
+        said = [
+            value
+            for one in rated
+            for field, value in (one if isinstance(one, JsonMembers) else [("score", one)])
+            if field == "score"
+        ]
         if len(said) != 1:
             return TWO_VERDICTS if said else OTHER_JSON
         if str(said[0]).strip().upper() == NOT_APPLICABLE:
             continue
         try:
-            number = float("nan" if isinstance(said[0], bool) else said[0])
+            number = float(math.nan if isinstance(said[0], bool) else said[0])
         except (TypeError, ValueError):
             return OTHER_JSON
         checked = ONE_TO_FIVE.checked(number)
