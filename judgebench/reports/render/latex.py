@@ -104,9 +104,8 @@ def _tabular(table: Table) -> list[str]:
     titles = [escaped(column.title) for column in table.columns]
     rows = [_row([*map(_cell, row, broken)]) for row in table.rows]
     for at, heading in sorted(table.sections.items(), reverse=True):
-        above = [r"\midrule"] if at else []
         span = rf"\multicolumn{{{len(titles)}}}{{l}}{{\emph{{{escaped(heading)}}}}} \\"
-        rows[at:at] = [*above, span]
+        rows[at:at] = [*([r"\midrule"] if at else []), *([span] if heading else [])]
     return [
         # As wide as it is by itself, or as the line where that is narrower.
         r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
