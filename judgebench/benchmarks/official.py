@@ -38,7 +38,7 @@ class Texts:
 
 
 def read_texts(path: Path) -> Texts:
-    """The prompt texts in a ``.txt``, ``.json`` or ``.py`` file.
+    """The prompt texts in a ``.txt``, ``.json``, ``.jsonl`` or ``.py`` file.
 
     Names are the file's (text), the path of keys (JSON), or ``Class.NAME`` (Python). A list of
     chat messages is one text, see `chat_text`.
@@ -55,12 +55,22 @@ def read_texts(path: Path) -> Texts:
         match path.suffix:
             case ".json":
                 return Texts(dict(_json_texts(json.loads(text), "")))
+            case ".jsonl":  # FastChat's: a line for each prompt, by its name
+                lines = map(json.loads, text.removesuffix("\n").split("\n"))
+                return Texts(dict(_json_texts({one["name"]: one for one in lines}, "")))
             case ".py":
                 return _python_texts(ast.parse(text).body)
             case _:
                 # A text may be pinned with its last line break or without.
                 return Texts({path.stem: text.removesuffix("\n"), path.name: text})
-    except (UnicodeDecodeError, SyntaxError, ValueError, RecursionError) as error:
+    except (
+        UnicodeDecodeError,
+        SyntaxError,
+        LookupError,
+        TypeError,
+        ValueError,
+        RecursionError,
+    ) as error:
         raise InputError(f"{path}: cannot be read as prompts: {error}") from None
 
 

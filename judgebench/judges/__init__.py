@@ -19,5 +19,6 @@ KINDS: Final[Mapping[str, str]] = {
     "harm": "refusal",
     "own_prompt": "own_prompt",
     "python": "own_prompt",
+    "templates": "templates",
 }
 """Kinds of judges, and in which module of this folder the table is that has them."""
