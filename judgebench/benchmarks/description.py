@@ -51,6 +51,9 @@ class HubSource(Section):
     revision: str
     config: str | None = None
     split: str = "test"
+    files: list[RemoteFile] = Field(
+        default_factory=list, description="fetched besides, for the official prompts in them"
+    )
 
 
 class FolderSource(Section):
