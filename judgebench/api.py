@@ -225,6 +225,7 @@ def leaderboard(
     bundle: str | Path | None = None,
     corrected: bool = False,
     width: float | None = None,
+    beside: str | Sequence[str] = (),
 ) -> Leaderboard:
     """The leaderboards of one or several benchmarks, one for each judge.
 
@@ -276,6 +277,9 @@ def leaderboard(
         Also what people would say, by their labels on a random sample of the answers (metrics
         `corrected`, `labels_alone`, `rogan_gladen`, `labels_count_as`), and how many `more_labels`
         make its interval this wide; a tenth of the scale if None.
+    beside
+        Further benchmarks (``xstest``), whose figures stand beside those of ``benchmarks``;
+        ``costs`` then says which model is ahead there and refuses more, or is harmful, here.
 
     Returns
     -------
@@ -306,7 +310,7 @@ def leaderboard(
     _check_numbers(level=level)
     _check_choice("length_control", length_control, LengthControl)
     request = BoardRequest(
-        benchmarks=tuple(_listed(benchmarks=benchmarks)),
+        benchmarks=(*_listed(benchmarks=benchmarks), *_listed(beside=beside)),
         judges=tuple(_listed(judges=judges)),
         models=tuple(_listed(models=models)),
         columns=tuple(_listed(metrics=metrics)),
@@ -347,8 +351,9 @@ def leaderboard(
         if bundle is not None:
             write_bundle(Path(bundle), its, url, request)
             notes.append(f"written: {bundle}; `judgebench verify {bundle}` computes it again")
-    beside = references(boards[0].benchmark, boards[0].version) if published else None
-    whole = Leaderboard.of(boards, published=beside, by=request.by)
+    theirs = references(boards[0].benchmark, boards[0].version) if published else None
+    others = [name.partition("@")[0] for name in _listed(beside=beside)]
+    whole = Leaderboard.of(boards, published=theirs, by=request.by, beside=others)
     return replace(whole, notes=tuple(notes))
 
 
