@@ -87,10 +87,10 @@ def scores(
     tuple of Standing
         With the metrics `score`, `score/<dimension>` for each named part of a score,
         `score/<group>` for each group, and where judges were asked repeatedly `judge_noise`. With a
-        ``balance``, `score` is the balanced mean, `score/<side>` that of each side, `score/items`
-        the mean over items, and `score/official` the balanced mean with what could not be read at
-        its official value. Where sides are parts, `score/official` has what does not apply at its
-        official value and `score/lowest` at the lowest of the scale. With ``splits``,
+        ``balance``, `score` is the balanced mean, `score/<side>` that of each of several sides,
+        `score/items` the mean over items, and `score/official` the balanced mean with what could
+        not be read at its official value. Where sides are parts, `score/official` has what does not
+        apply at its official value and `score/lowest` at the lowest of the scale. With ``splits``,
         `score/official` is the mean of the rounded means of splits. With a ``chance``,
         `score/guessed` is the score with what could not be read at that value; the worst and the
         best case stand beside `score`.
@@ -185,7 +185,7 @@ def scores(
             official = np.where(unread, balance.unparsed, values)
             kept = item_means(table, rows, official, ends=(-math.inf, math.inf))
             found[OFFICIAL] = balanced(kept, table.items, balance, sides)
-        for side in sides:
+        for side in sides if len(sides) > 1 else ():
             found[f"{SCORE}/{side}"] = balanced(means, table.items, balance, [side])
         found[ITEMS] = mean_of(means)
         return found

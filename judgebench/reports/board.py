@@ -110,6 +110,8 @@ class Board:
         By way of grouping, the groups of items that have a metric of their own.
     parts
         The parts of scores that groups are measured by besides.
+    figures
+        What stands in the place of one number, where there is none: metrics of their own.
     beside
         The published boards of this version that figures are here of, of this judge and of others.
     columns
@@ -132,6 +134,7 @@ class Board:
     notes: tuple[str, ...] = ()
     groups: Mapping[str, tuple[str, ...]] = json_field(hidden=True, default_factory=dict)
     parts: tuple[str, ...] = json_field(hidden=True, default=())
+    figures: tuple[str, ...] = json_field(hidden=True, default=())
     beside: tuple[PublishedBeside, ...] = json_field(hidden=True, default=())
     columns: tuple[str, ...] = json_field(hidden=True, default=())
 
@@ -185,6 +188,8 @@ class Board:
         """What groups are measured by; a board may be ranked by something else."""
         return WIN_RATE if self.metric == LENGTH_CONTROLLED else self.metric or ""
 
-    def of_group(self, group: str, part: str = "") -> str:
-        """The metric of a group of items, of the whole scores or of a part of them."""
-        return "/".join(filter(None, (self.ungrouped, part, group)))
+    def of_group(self, group: str) -> tuple[str, ...]:
+        """The metrics of a group of items."""
+        bases = dict.fromkeys(name.split("/")[0] for name in self.figures or [self.ungrouped])
+        bases |= dict.fromkeys(f"{self.ungrouped}/{part}" for part in self.parts)
+        return tuple(f"{base}/{group}" for base in bases)

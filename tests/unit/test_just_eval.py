@@ -16,7 +16,6 @@ from pyarrow import parquet
 from judgebench.benchmarks.data import import_data, keep_prompts
 from judgebench.benchmarks.description import find
 from judgebench.benchmarks.folder import load_benchmark
-from judgebench.errors import InputError
 from judgebench.exchange.formats import read_files
 from judgebench.judges.readers.upstream import ASPECTS, SAFETY, needs_repair, read_aspects
 from judgebench.judges.templates import KINDS
@@ -25,7 +24,6 @@ from judgebench.protocols import JudgeSettings
 from judgebench.records import Case, ChatRequest, Reply, Response, Score, Unreadable
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.store import Store, open_store
-from judgebench.template import PromptText
 from tests.table import over_rows
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "just_eval"
