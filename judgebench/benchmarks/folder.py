@@ -97,6 +97,11 @@ class Benchmark(ABC):
         """The way of judging where a suite's judge does not name one."""
 
     @property
+    def baselines(self) -> Mapping[str, str]:
+        """Whom answers are compared with by category, where categories have one each."""
+        return {}
+
+    @property
     def baseline_answers(self) -> BaselineAnswers | None:
         """The answers to compare with that come with the questions; None where none do."""
         return None
@@ -260,12 +265,13 @@ class FolderBenchmark(Benchmark):
         return content_folder(self.description, self.folder, self.version)
 
     @property
+    def baselines(self) -> Mapping[str, str]:
+        return self.description.versions[self.version].baselines
+
+    @property
     def baseline_answers(self) -> BaselineAnswers | None:
-        if self.description.baseline is None:
-            return None
-        return BaselineAnswers(
-            model=self.description.baseline, path=self._content_folder / BASELINE
-        )
+        model = _brought_baseline(self.description, self.version)
+        return model and BaselineAnswers(model=model, path=self._content_folder / BASELINE)
 
     @cached_property
     def brought(self) -> Brought | None:
@@ -516,6 +522,11 @@ def items_at_hand(benchmark: str, version: str) -> Mapping[str, Item] | None:
     return {item.id: item for item in load_benchmark(f"{benchmark}@{version}").items()}
 
 
+def _brought_baseline(description: Description, version: str) -> str | None:
+    """Whose answers come with the questions; of several the first one's."""
+    return next(iter(description.versions[version].baselines.values()), description.baseline)
+
+
 def baseline_texts(benchmark: str, version: str, model: str) -> Mapping[str, str]:
     """The answers of a benchmark's own baseline by item.
 
@@ -524,7 +535,7 @@ def baseline_texts(benchmark: str, version: str, model: str) -> Mapping[str, str
     if benchmark not in registry.benchmark_folders():
         return {}
     description, folder = find(benchmark)
-    if description.baseline != model or version not in description.versions:
+    if version not in description.versions or _brought_baseline(description, version) != model:
         return {}
     try:
         rows = load_content(description, folder, version).baseline

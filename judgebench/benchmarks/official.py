@@ -1,4 +1,4 @@
-"""Official prompts, read from text, JSON or Python files; a Python file is never run.
+"""Official prompts, read from text, JSON, YAML or Python files; a Python file is never run.
 
 From Python only constants are read: texts, also concatenated, dedented or stripped, f-strings and
 lambdas of f-strings whose placeholders are bare names (or what these hold at a fixed place), lists
@@ -17,7 +17,8 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-from judgebench.errors import InputError
+from judgebench import yaml_file
+from judgebench.errors import ConfigError, InputError
 from judgebench.template import PLACEHOLDER
 
 MAX_BYTES = 4_000_000
@@ -38,10 +39,10 @@ class Texts:
 
 
 def read_texts(path: Path) -> Texts:
-    """The prompt texts in a ``.txt``, ``.json`` or ``.py`` file.
+    """The prompt texts in a ``.txt``, ``.json``, ``.yaml`` or ``.py`` file.
 
-    Names are the file's (text), the path of keys (JSON), or ``Class.NAME`` (Python). A list of
-    chat messages is one text, see `chat_text`.
+    Names are the file's (text), the path of keys (JSON, YAML), or ``Class.NAME`` (Python). A list
+    of chat messages is one text, see `chat_text`.
 
     Raises
     ------
@@ -55,12 +56,14 @@ def read_texts(path: Path) -> Texts:
         match path.suffix:
             case ".json":
                 return Texts(dict(_json_texts(json.loads(text), "")))
+            case ".yaml":
+                return Texts(dict(_json_texts(yaml_file.read(path).data, "")))
             case ".py":
                 return _python_texts(ast.parse(text).body)
             case _:
                 # A text may be pinned with its last line break or without.
                 return Texts({path.stem: text.removesuffix("\n"), path.name: text})
-    except (UnicodeDecodeError, SyntaxError, ValueError, RecursionError) as error:
+    except (UnicodeDecodeError, SyntaxError, ValueError, RecursionError, ConfigError) as error:
         raise InputError(f"{path}: cannot be read as prompts: {error}") from None
 
 

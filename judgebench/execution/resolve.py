@@ -80,10 +80,28 @@ class ResolvedBenchmark:
         return self.items if self.all_items is None else self.all_items
 
     @property
+    def baselines(self) -> tuple[str, ...]:
+        """The models whose answers are compared with: the suite's, or the benchmark's own.
+
+        Several where categories have one each.
+        """
+        own, brought = self.benchmark.baselines, self.benchmark.baseline_answers
+        if self.config.baseline is not None:
+            return (self.config.baseline,)
+        if own:
+            categories = dict.fromkeys(item.category or "" for item in self.every_item)
+            return tuple(dict.fromkeys(own[one] for one in categories if one in own))
+        return () if brought is None else (brought.model,)
+
+    @property
     def baseline(self) -> str | None:
-        """The model whose answers are compared with: the suite's, or the benchmark's own."""
-        brought = self.benchmark.baseline_answers
-        return self.config.baseline or (brought.model if brought is not None else None)
+        """The first of them."""
+        return next(iter(self.baselines), None)
+
+    def baseline_for(self, item: Item) -> str | None:
+        """The one that the answers to an item are compared with."""
+        own = None if self.config.baseline else self.benchmark.baselines.get(item.category or "")
+        return own or self.baseline
 
     @property
     def judged_samples(self) -> Literal["all", "first"]:
@@ -434,11 +452,24 @@ def _extra(config: JudgeConfig) -> JsonObject:
 def _check_baseline(asked: ResolvedBenchmark, suite: Suite) -> None:
     brought = asked.benchmark.baseline_answers
     known = [model.name for model in suite.models] + ([brought.model] if brought else [])
-    if asked.baseline is not None and asked.baseline not in known:
-        raise ConfigError(
-            f"benchmark {asked.config.name}: baseline: "
-            f"{unknown_name('model', asked.baseline, known)}"
-        )
+    for name in asked.baselines:
+        if name not in known:
+            raise ConfigError(
+                f"benchmark {asked.config.name}: baseline: {unknown_name('model', name, known)}"
+                + _of_category(asked, name)
+            )
+
+
+def _of_category(asked: ResolvedBenchmark, name: str) -> str:
+    """Whose baseline it is, where the benchmark says so, and what can be done without it."""
+    its = [category for category, model in asked.benchmark.baselines.items() if model == name]
+    if asked.config.baseline is not None or not its:
+        return ""
+    before = sum(asked.baseline_for(item) != name for item in asked.every_item)
+    return (
+        f". Answers of the category {' and '.join(its)} are compared with it: give its answers as "
+        f"a model of this name with 'responses: FILE', or leave them out (limit: {before})"
+    )
 
 
 def _check_stop(asked: ResolvedBenchmark, suite: Suite, shard: Shard | None) -> None:
@@ -642,14 +673,14 @@ def _candidates(
     config = asked.config
     if config.models is None and brought:
         config = config.model_copy(update={"models": []})
-    models = list(models_on(suite, config, asked.baseline))
+    models = list(models_on(suite, config, asked.baselines))
     baseline = _brought_baseline(suite, asked)
     if named:
         compares = any(
             assignment.compares and assignment.asked is asked for assignment in assignments
         )
         brought, baseline = [], baseline if compares else None
-        needed = {*named, asked.baseline} if compares else {*named}
+        needed = {*named, *asked.baselines} if compares else {*named}
         models = [model for model in models if model.name in needed]
     if not models and not brought and not named:
         raise ConfigError(
@@ -684,7 +715,7 @@ def _brought_baseline(suite: Suite, asked: ResolvedBenchmark) -> ModelConfig | N
     """The baseline that a benchmark brings, unless the suite has a model of that name."""
     brought = asked.benchmark.baseline_answers
     named = {model.name for model in suite.models}
-    if brought is None or asked.baseline != brought.model or brought.model in named:
+    if brought is None or brought.model not in asked.baselines or brought.model in named:
         return None
     return ModelConfig(name=brought.model, responses=brought.path)
 
@@ -854,11 +885,11 @@ def chosen_items(benchmark: Benchmark, config: BenchmarkConfig) -> tuple[Item, .
 
 
 def models_on(
-    suite: Suite, config: BenchmarkConfig, baseline: str | None = None
+    suite: Suite, config: BenchmarkConfig, baselines: Sequence[str] = ()
 ) -> Iterator[ModelConfig]:
     """The models of a suite that answer a benchmark; a baseline among them always does."""
     for model in suite.models:
-        if config.models is None or model.name in (*config.models, baseline):
+        if config.models is None or model.name in (*config.models, *baselines):
             yield model
 
 

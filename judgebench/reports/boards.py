@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from judgebench import registry
-from judgebench.benchmarks.description import Description, Right, find, split_version
+from judgebench.benchmarks.description import Description, Right, Weighted, find, split_version
 from judgebench.benchmarks.own_prompts import newest_version
 from judgebench.columns import Bools, Column, coded, counted, same, select_rows
 from judgebench.config import Panel, check
@@ -42,7 +42,8 @@ class BenchmarkRef:
     ``block`` how many answers upstream correlates together; ``first_only`` that a model's first
     answer is its answer, and that further ones say how sure of it the model is. ``headline`` is
     what ranks comparisons, where it can be computed; ``official`` says that a judge prompt of this
-    benchmark is official; ``right`` when a judge is right, where this is a benchmark of judges.
+    benchmark is official; ``right`` when a judge is right, where this is a benchmark of judges;
+    ``weighted`` how clear wins count.
     """
 
     name: str
@@ -61,6 +62,7 @@ class BenchmarkRef:
     headline: str | None = None
     official: bool = False
     right: Right | None = None
+    weighted: Weighted | None = None
 
     def __str__(self) -> str:
         return f"{self.name}@{self.version}"
@@ -116,6 +118,9 @@ def benchmark_ref(store: Store, name_at_version: str) -> BenchmarkRef:
         headline=description.report.headline,
         official=_has_official_prompt(description),
         right=description.report.right,
+        weighted=description.versions[version].weighted
+        if version in description.versions
+        else None,
     )
 
 
