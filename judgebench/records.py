@@ -127,7 +127,8 @@ class Response:
     """One answer of one model to one item.
 
     ``raw`` is what came back, ``reasoning`` what was thought aloud, ``text`` the final answer:
-    judges, lengths and detectors see ``text`` only.
+    judges, lengths and detectors see ``text`` only. ``before`` are the model's answers to the turns
+    before, where a judge is shown that of a later ``turn``; no store keeps it with this one.
     """
 
     benchmark: str
@@ -146,6 +147,7 @@ class Response:
     logprob: float | None = None
     stack: Runtime | None = None
     source: str = "import"
+    before: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -346,7 +348,10 @@ CONFIDENCES = frozenset({"consistency", "stated_confidence"})
 """Ways of judging whose scores say how sure a model is of its answer, not how good that is."""
 
 SCORING = CONFIDENCES | frozenset(
-    {"critique", "dimensions", "graded", "lm_eval", "own_prompt/score", "reward", "rubric"}
+    {
+        *("critique", "dimensions", "graded", "lm_eval", "own_prompt/score", "reward", "rubric"),
+        "templates/score",
+    }
 )
 """Ways of judging that score; a judge of another kind labels, until it is seen to score."""
 

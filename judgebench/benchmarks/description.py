@@ -85,6 +85,7 @@ class Version(Section):
     source: FilesSource | HubSource | FolderSource = Field(discriminator="kind")
     note: str = ""
     baselines: dict[str, str] = Field(default_factory=dict)
+    judging: dict[str, Any] = Field(default_factory=dict, description="options of its judges")
     weighted: Weighted | None = None
 
 

@@ -39,7 +39,7 @@ class Texts:
 
 
 def read_texts(path: Path) -> Texts:
-    """The prompt texts in a ``.txt``, ``.json``, ``.yaml`` or ``.py`` file.
+    """The prompt texts in a ``.txt``, ``.json``, ``.jsonl``, ``.yaml`` or ``.py`` file.
 
     Names are the file's (text), the path of keys (JSON, YAML), or ``Class.NAME`` (Python). A list
     of chat messages is one text, see `chat_text`.
@@ -58,12 +58,23 @@ def read_texts(path: Path) -> Texts:
                 return Texts(dict(_json_texts(json.loads(text), "")))
             case ".yaml":
                 return Texts(dict(_json_texts(yaml_file.read(path).data, "")))
+            case ".jsonl":  # FastChat's: a line for each prompt, by its name
+                lines = map(json.loads, text.removesuffix("\n").split("\n"))
+                return Texts(dict(_json_texts({one["name"]: one for one in lines}, "")))
             case ".py":
                 return _python_texts(ast.parse(text).body)
             case _:
                 # A text may be pinned with its last line break or without.
                 return Texts({path.stem: text.removesuffix("\n"), path.name: text})
-    except (UnicodeDecodeError, SyntaxError, ValueError, RecursionError, ConfigError) as error:
+    except (
+        UnicodeDecodeError,
+        SyntaxError,
+        LookupError,
+        TypeError,
+        ValueError,
+        RecursionError,
+        ConfigError,
+    ) as error:
         raise InputError(f"{path}: cannot be read as prompts: {error}") from None
 
 

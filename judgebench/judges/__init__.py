@@ -17,5 +17,6 @@ KINDS: Final[Mapping[str, str]] = {
     "exact_match": "lexical",
     "own_prompt": "own_prompt",
     "python": "own_prompt",
+    "templates": "templates",
 }
 """Kinds of judges, and in which module of this folder the table is that has them."""

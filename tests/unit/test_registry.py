@@ -23,6 +23,7 @@ def test_judges_are_the_public_modules_that_make() -> None:
             "reward",
             "rubric",
             "stated_confidence",
+            "templates",
         ),
     ]
     assert registry.names("judges") == known

@@ -7,14 +7,19 @@ what the reading does to a board. Rewritten to take time linear in a reply's len
 original's grows with its square or worse.
 
 CritiqueLLM: thu-coai/CritiqueLLM at e1e0241, ``evaluation/``.
+
+MT-Bench: lm-sys/FastChat at 0e6d3e4, ``fastchat/llm_judge/common.py``.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
+from judgebench.judges.readers.brackets import NO_LABEL, read_arena_hard, read_arena_hard_v2
 from judgebench.judges.readers.dictionaries import (
     COMPARISON,
     COMPARISONS,
@@ -23,7 +28,8 @@ from judgebench.judges.readers.dictionaries import (
     OVERALL,
 )
 from judgebench.judges.readers.replies import refused, unfinished
-from judgebench.records import Reply, Score, Verdict
+from judgebench.judges.readers.words import Names
+from judgebench.records import Reply, Score, Unreadable, Verdict
 
 UNPARSED = -1.0
 MAX_DIGITS = 300
@@ -90,6 +96,52 @@ def read_upstream_comparison(reply: Reply) -> Verdict:
         if f"{{'{COMPARISON}': '{word}'}}" in reply.text:
             return verdict
     return NO_COMPARISON
+
+
+# MT-Bench's numbers, in double brackets or else in single ones; no scale is asked for.
+_RATINGS = (re.compile(r"\[\[(\d++\.?\d*+)\]\]"), re.compile(r"\[(\d++\.?\d*+)\]"))
+_WINNERS = {"[[A]]": "A", "[[B]]": "B", "[[C]]": "tie"}
+
+
+def read_mt_bench_rating(reply: Reply) -> Verdict:
+    """The first number in double brackets, or else in single ones, of a scale from 1 to 10.
+
+    0 and 11 are scores as well, as there. Its -1 of a reply without any is `NO_SCORE`.
+    """
+    if reason := unfinished(reply):
+        return reason
+    found = next(filter(None, (form.search(reply.text) for form in _RATINGS)), None)
+    if found is None or len(found[1]) > MAX_DIGITS:
+        return NO_SCORE
+    return Score(value=float(found[1]), low=1.0, high=10.0)
+
+
+def read_mt_bench_winner(reply: Reply) -> Verdict:
+    """``[[A]]`` where it stands at all, else ``[[B]]``, else ``[[C]]``, a tie."""
+    if reason := unfinished(reply):
+        return reason
+    said = next((side for sign, side in _WINNERS.items() if sign in reply.text), None)
+    return NO_COMPARISON if said is None else Names().preference(said)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads a reply into a verdict of one kind; ``version`` goes up when it reads otherwise."""
+
+    verdict: Literal["score", "preference", "label"]
+    read: Callable[[Reply], Verdict]
+    version: int = 1
+    again_after: Unreadable | None = None
+    """After which a judge is asked again, where a template says so; after all if None."""
+
+
+READERS: Mapping[str, Reader] = {
+    "mt_bench_rating": Reader("score", read_mt_bench_rating),
+    "mt_bench_winner": Reader("preference", read_mt_bench_winner),
+    "arena_hard": Reader("preference", read_arena_hard, again_after=NO_LABEL),
+    "arena_hard_v2": Reader("preference", read_arena_hard_v2),
+}
+"""Those that a benchmark's templates may name."""
 
 
 def _last_group(text: str) -> str:

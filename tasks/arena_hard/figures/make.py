@@ -37,8 +37,6 @@ def make(folder: Path, into: Path) -> None:
                 its[column] = row["score"]
                 tokens = row["avg_tokens"].removesuffix(".0")
                 its["avg_tokens"] = tokens or its.get("avg_tokens", "")
-                    "avg_tokens", ""
-                )
     with (into / "boards.csv").open("w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file, lineterminator="\n")
         lines.writerow(("version", "judge", "model", *COLUMNS))
