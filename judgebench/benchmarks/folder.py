@@ -272,7 +272,9 @@ class FolderBenchmark(Benchmark):
     @property
     def baseline_answers(self) -> BaselineAnswers | None:
         model = _brought_baseline(self.description, self.version)
-        return model and BaselineAnswers(model=model, path=self._content_folder / BASELINE)
+        if model is None:
+            return None
+        return BaselineAnswers(model=model, path=self._content_folder / BASELINE)
 
     @cached_property
     def brought(self) -> Brought | None:

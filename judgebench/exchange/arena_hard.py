@@ -73,10 +73,11 @@ def read_arena_hard(
         none is given, or another, and for a line of another version than the one asked for.
     """
     verdicts: list[tuple[Path, list[VerdictRow]]] = []
-    answers: list[tuple[Path, list[tuple[tuple[str, str, str, str, int, int], AnswerRow]]]] = []
+    answers: list[tuple[Path, list[responses.PlacedAnswer]]] = []
     failed: set[tuple[At, str, str]] = set()
     for path in files_in(paths, (".jsonl",)):
-        said, given = [], []
+        said: list[VerdictRow] = []
+        given: list[responses.PlacedAnswer] = []
         for row in each_row(path, ()):
             of = row.values
             if not {"games", "choices", "messages"} & of.keys():

@@ -39,8 +39,9 @@ from judgebench.rows import OURS, Layout, Row
 from judgebench.store import Store
 
 _Where: TypeAlias = tuple[str, str, str, str, int, int]
-_Answers: TypeAlias = Sequence[tuple[_Where, AnswerRow]]
-"""Rows of a file, each with what it is about: benchmark, version, item, model, sample, turn."""
+PlacedAnswer: TypeAlias = tuple[_Where, AnswerRow]
+"""A row of a file with what it is about: benchmark, version, item, model, sample, turn."""
+_Answers: TypeAlias = Sequence[PlacedAnswer]
 
 
 def read_response_files(

@@ -186,7 +186,7 @@ def _weighted(
         n_cells = table.shape[0] * table.shape[1]
         return np.bincount(cells, of_rows, n_cells).astype(np.float64).reshape(table.shape)
 
-    known = ~np.isnan(sums(w)).any(axis=0)
+    known = np.asarray(~np.isnan(sums(w)).any(axis=0))
     if not known[sums(np.ones_like(w)).any(axis=0)].any():
         return {}
     both = ~np.isnan(orders[0].mean) & ~np.isnan(orders[1].mean)

@@ -109,5 +109,5 @@ def _logistic(design: Floats, share: Floats, weights: Floats, *, penalty: float)
         step = np.linalg.solve(bend, slope)
         at = at + step / max(1.0, np.abs(step).max())
         if np.abs(step).max() < _NEAR:
-            return at
+            return np.asarray(at)
     return np.full(len(at), np.nan)

@@ -49,6 +49,24 @@ def weighted_mean(values: ArrayLike, sizes: ArrayLike) -> Floats:
     return np.asarray((found * n).sum(axis=-1) / n.sum())
 
 
+def error_of_ratio(top: ArrayLike, bottom: ArrayLike) -> float:
+    """The standard error of ``sum(top) / sum(bottom)`` over units that were drawn together.
+
+    Linearised, with the sample's variance: of a weighted mean whose weights follow from what was
+    drawn, as clear wins that count three times.
+
+    Parameters
+    ----------
+    top, bottom : float array, shape (n,)
+        Of each unit; nan is returned for fewer than two.
+    """
+    t, b = np.asarray(top, dtype=np.float64), np.asarray(bottom, dtype=np.float64)
+    if len(t) < 2 or not b.sum() > 0:
+        return float("nan")
+    left = t - t.sum() / b.sum() * b
+    return float(np.sqrt(np.square(left).sum() * len(t) / (len(t) - 1)) / b.sum())
+
+
 def ends_of_average(
     values: ArrayLike, low: ArrayLike, high: ArrayLike, sizes: ArrayLike
 ) -> tuple[float, float]:

@@ -46,10 +46,11 @@ def make(folder: Path, into: Path) -> None:
     models = json.loads((folder / "expected.json").read_text(encoding="utf-8"))["models"]
     with (into / "ko_board.csv").open("w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file, lineterminator="\n")
-        lines.writerow(("model", "score", "low", "high"))
+        lines.writerow(("model", "score", "style", "low", "high"))
         for model, one in models.items():
             ends = one["published_q025_q975_no_control"]
-            lines.writerow((model, one["published"]["no"], *ends))
+            said = one["published"]
+            lines.writerow((model, said["no"], said["style"], *ends))
 
 
 if __name__ == "__main__":
