@@ -7,7 +7,7 @@ The folder is a plain lm-eval task that also works by hand; ``benchmark.toml`` s
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -45,14 +45,6 @@ from judgebench.keys import text_sha
 from judgebench.protocols import LmEvalTask
 from judgebench.records import BINARY, Case, Item, JsonObject, Message, Response
 from judgebench.template import PromptText
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BaselineAnswers:
-    """A model's answers that a benchmark brings along, in a file of recorded answers."""
-
-    model: str
-    path: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,9 +95,10 @@ class Benchmark(ABC):
         return {}
 
     @property
-    def baseline_answers(self) -> BaselineAnswers | None:
-        """The answers to compare with that come with the questions; None where none do."""
-        return None
+    def baseline_answers(self) -> Mapping[str, Path]:
+        """The answers to compare with that come with the questions, by model, each in a file of
+        recorded answers; empty where none do."""
+        return {}
 
     @property
     def brought(self) -> Brought | None:
@@ -270,11 +263,12 @@ class FolderBenchmark(Benchmark):
         return self.description.versions[self.version].baselines
 
     @property
-    def baseline_answers(self) -> BaselineAnswers | None:
-        model = _brought_baseline(self.description, self.version)
-        if model is None:
-            return None
-        return BaselineAnswers(model=model, path=self._content_folder / BASELINE)
+    def baseline_answers(self) -> Mapping[str, Path]:
+        names: Iterable[str | None] = [self.description.baseline]
+        if self.baselines:
+            content = load_content(self.description, self.folder, self.version)
+            names = [row["model"] for row in content.baseline]
+        return {name: self._content_folder / BASELINE for name in names if name is not None}
 
     @cached_property
     def brought(self) -> Brought | None:
@@ -526,11 +520,6 @@ def items_at_hand(benchmark: str, version: str) -> Mapping[str, Item] | None:
     return {item.id: item for item in load_benchmark(f"{benchmark}@{version}").items()}
 
 
-def _brought_baseline(description: Description, version: str) -> str | None:
-    """Whose answers come with the questions; of several the first one's."""
-    return next(iter(description.versions[version].baselines.values()), description.baseline)
-
-
 def baseline_texts(benchmark: str, version: str, model: str) -> Mapping[str, str]:
     """The answers of a benchmark's own baseline by item.
 
@@ -539,10 +528,11 @@ def baseline_texts(benchmark: str, version: str, model: str) -> Mapping[str, str
     if benchmark not in registry.benchmark_folders():
         return {}
     description, folder = find(benchmark)
-    if version not in description.versions or _brought_baseline(description, version) != model:
+    own = description.versions.get(version)
+    if own is None or model not in (own.baselines.values() or [description.baseline]):
         return {}
     try:
         rows = load_content(description, folder, version).baseline
     except InputError:
         return {}
-    return {row["item_id"]: row["text"] for row in rows}
+    return {row["item_id"]: row["text"] for row in rows if row.get("model", model) == model}

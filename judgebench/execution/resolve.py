@@ -91,7 +91,7 @@ class ResolvedBenchmark:
         if own:
             categories = dict.fromkeys(item.category or "" for item in self.every_item)
             return tuple(dict.fromkeys(own[one] for one in categories if one in own))
-        return () if brought is None else (brought.model,)
+        return (*brought,)[:1]
 
     @property
     def baseline(self) -> str | None:
@@ -451,7 +451,7 @@ def _extra(config: JudgeConfig) -> JsonObject:
 
 def _check_baseline(asked: ResolvedBenchmark, suite: Suite) -> None:
     brought = asked.benchmark.baseline_answers
-    known = [model.name for model in suite.models] + ([brought.model] if brought else [])
+    known = [*(model.name for model in suite.models), *brought]
     for name in asked.baselines:
         if name not in known:
             raise ConfigError(
@@ -674,21 +674,19 @@ def _candidates(
     if config.models is None and brought:
         config = config.model_copy(update={"models": []})
     models = list(models_on(suite, config, asked.baselines))
-    baseline = _brought_baseline(suite, asked)
+    baselines = _brought_baselines(suite, asked)
     if named:
         compares = any(
             assignment.compares and assignment.asked is asked for assignment in assignments
         )
-        brought, baseline = [], baseline if compares else None
+        brought, baselines = [], baselines if compares else []
         needed = {*named, *asked.baselines} if compares else {*named}
         models = [model for model in models if model.name in needed]
     if not models and not brought and not named:
         raise ConfigError(
             f"benchmark {asked.config.name}: no model answers it; name one below 'models'"
         )
-    if baseline is not None:
-        models.append(baseline)
-    found = [_candidate(model, asked, suite.seed) for model in [*models, *brought]]
+    found = [_candidate(model, asked, suite.seed) for model in [*models, *baselines, *brought]]
     return [replace(c, compared_only=bool(named) and c.name not in named) for c in found]
 
 
@@ -711,13 +709,14 @@ def _brought_models(suite: Suite, asked: ResolvedBenchmark) -> list[ModelConfig]
     return [ModelConfig(name=name, responses=brought.answers) for name in brought.models]
 
 
-def _brought_baseline(suite: Suite, asked: ResolvedBenchmark) -> ModelConfig | None:
-    """The baseline that a benchmark brings, unless the suite has a model of that name."""
-    brought = asked.benchmark.baseline_answers
+def _brought_baselines(suite: Suite, asked: ResolvedBenchmark) -> list[ModelConfig]:
+    """The baselines that a benchmark brings, unless the suite has a model of that name."""
     named = {model.name for model in suite.models}
-    if brought is None or brought.model not in asked.baselines or brought.model in named:
-        return None
-    return ModelConfig(name=brought.model, responses=brought.path)
+    return [
+        ModelConfig(name=name, responses=path)
+        for name, path in asked.benchmark.baseline_answers.items()
+        if name in asked.baselines and name not in named
+    ]
 
 
 def _candidate(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> Candidate:
@@ -852,8 +851,11 @@ def _wanted(
 
 
 def _unanswered(candidate: Candidate) -> int:
+    asked, name = candidate.asked, candidate.name
     answered = {item.id for items, _ in candidate.wanted.values() for item in items}
-    return sum(item.id not in answered for item in candidate.asked.items)
+    some = len(asked.baselines) > 1 and name in asked.baselines  # of its own categories alone
+    expected = [one for one in asked.items if not some or asked.baseline_for(one) == name]
+    return sum(item.id not in answered for item in expected)
 
 
 def chosen_items(benchmark: Benchmark, config: BenchmarkConfig) -> tuple[Item, ...]:

@@ -32,6 +32,7 @@ PLAIN = "the number alone: no interval was measured to hold"
 OF_AGREEMENT = "over the answers of both; percentile bootstrap over items"
 CORRECTED = "corrected for the bias of its bins; moment-matched soft threshold"
 BY_LABELS = "PPI++, or the delta method of error rates, from labels drawn with known probabilities"
+ON_LOGIT = "quotient of sums over items; on the logit with Student's t, items drawn together"
 AS_IF_ALONE = "draws of verdicts, as if those on one item were independent"
 FIT = "logistic fit that answers of equal length are read off; percentile bootstrap over items"
 
@@ -135,7 +136,7 @@ _WIN_RATE = Metric(
     estimated=SHARE, tested=PAIRED, explained="win-rates.md#win-rates",
 )  # fmt: skip
 _WEIGHTED = replace(
-    _WIN_RATE, name="weighted_win_rate", title="weighted win rate", estimated=MEAN,
+    _WIN_RATE, name="weighted_win_rate", title="weighted win rate", estimated=ON_LOGIT,
     tested=NOT_TESTED, explained="win-rates.md#clear-wins-count-more",
     meaning="share of verdicts won, ties as halves, where a clear win or loss counts three times",
 )  # fmt: skip

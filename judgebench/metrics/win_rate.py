@@ -202,6 +202,8 @@ def _weighted(
             n=n,
             missing=means.expected.sum(axis=0) - n,
             unit=PERCENT,
+            weighted=True,
+            least=LEAST,
             undefined=NO_WEIGHTS,
         )
     one, other = found.values()

@@ -66,7 +66,8 @@ def estimates_of(
 
 def said_of_style(one: StyleBoard) -> list[str]:
     """Whose scores they are, and what style is worth."""
-    worth = ", ".join(f"{mark} {value:+.2f}" for mark, value in one.coefficients.items())
+    fitted = {mark: value for mark, value in one.coefficients.items() if not math.isnan(value)}
+    worth = ", ".join(f"{mark} {value:+.2f}" for mark, value in fitted.items()) or "none"
     return [
         f"style-controlled scores belong to these {len(one.scores)} models together: one more "
         f"moves every other; log-odds per standard deviation: {worth}",

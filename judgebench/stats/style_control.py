@@ -29,8 +29,8 @@ _MOST_STEPS, _NEAR = 100, 1e-12
 class StyleControlled(NamedTuple):
     """Scores by model, in [0, 1], and the coefficient of each mark per standard deviation.
 
-    All nan where the fit has no finite answer: where a model won or lost everything (without a
-    penalty, in version 2.0), or a mark of style never differs.
+    All nan where the fit has no finite answer: without a penalty, in version 2.0, where a model won
+    or lost everything. The coefficient of a mark that never differs is nan, and it is left out.
     """
 
     scores: Floats
@@ -84,8 +84,8 @@ def style_controlled(
     w, total = (2.0 * w, 2.0 * w.sum()) if old else (w, w.sum())
     mean = w @ z / total
     spread = np.sqrt(w @ np.square(z - mean) / (total if old else total - 1.0))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        z = (z - mean) / spread
+    differs = spread > 0
+    z = (z - mean)[:, differs] / spread[differs]
     models = np.zeros((len(y), n_models + old))
     models[np.arange(len(y)), of] = ODDS if old else 1.0
     if old:  # the baseline is a model too, and its style comes first
@@ -93,7 +93,9 @@ def style_controlled(
     fitted = _logistic(np.concatenate([models, z], axis=1), y, w, penalty=1.0 if old else 0.0)
     strength = fitted[:n_models] - (fitted[n_models] if old else 0.0)
     odds = strength * (ODDS if old else 1.0)
-    return StyleControlled(1.0 / (1.0 + np.exp(-odds)), fitted[n_models + old :])
+    coefficients = np.full(len(differs), np.nan)
+    coefficients[differs] = fitted[n_models + old :]
+    return StyleControlled(1.0 / (1.0 + np.exp(-odds)), coefficients)
 
 
 def _logistic(design: Floats, share: Floats, weights: Floats, *, penalty: float) -> Floats:

@@ -170,11 +170,12 @@ def test_style_control_by_both_definitions(games: Any, expected: Any, definition
         assert found.coefficients == pytest.approx(said, abs=1e-9)
 
 
-def test_a_style_that_never_differs_or_a_model_that_won_everything_has_no_score() -> None:
+def test_a_style_that_never_differs_is_left_out_and_who_won_everything_has_no_score() -> None:
     flat = style_controlled(
         [0, 0, 1, 1], [1, 0, 0.5, 1], [1, 1, 1, 1], np.zeros((4, 1)), n_models=2, definition="v0.1"
     )
-    assert np.isnan(flat.scores).all()
+    assert flat.scores == pytest.approx([0.51, 0.72], abs=0.01)
+    assert np.isnan(flat.coefficients).all()
     swept = style_controlled(
         [0, 0, 0], [1, 1, 1], [1, 3, 1], [[0.1], [-0.2], [0.3]], n_models=1, definition="v2.0"
     )
