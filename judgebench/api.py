@@ -226,6 +226,7 @@ def leaderboard(
     width: float | None = None,
     upstream: bool = False,
     style_control: Definition | None = None,
+    beside: str | Sequence[str] = (),
 ) -> Leaderboard:
     """The leaderboards of one or several benchmarks, one for each judge.
 
@@ -282,6 +283,9 @@ def leaderboard(
     style_control
         Of Arena-Hard: also scores as if all answers were of the baseline's style, as version
         ``v0.1`` or ``v2.0`` has it. They belong to the set of models on the board.
+    beside
+        Further benchmarks (``xstest``), whose figures stand beside those of ``benchmarks``;
+        ``costs`` then says which model is ahead there and refuses more, or is harmful, here.
 
     Returns
     -------
@@ -315,7 +319,7 @@ def leaderboard(
     if style_control is not None:
         _check_choice("style_control", style_control, Definition)
     request = BoardRequest(
-        benchmarks=tuple(_listed(benchmarks=benchmarks)),
+        benchmarks=(*_listed(benchmarks=benchmarks), *_listed(beside=beside)),
         judges=tuple(_listed(judges=judges)),
         models=tuple(_listed(models=models)),
         columns=tuple(_listed(metrics=metrics)),
@@ -358,8 +362,9 @@ def leaderboard(
         if bundle is not None:
             write_bundle(Path(bundle), its, url, request)
             notes.append(f"written: {bundle}; `judgebench verify {bundle}` computes it again")
-    beside = references(boards[0].benchmark, boards[0].version) if published else None
-    whole = Leaderboard.of(boards, published=beside, by=request.by)
+    theirs = references(boards[0].benchmark, boards[0].version) if published else None
+    others = [name.partition("@")[0] for name in _listed(beside=beside)]
+    whole = Leaderboard.of(boards, published=theirs, by=request.by, beside=others)
     return replace(whole, notes=tuple(notes))
 
 

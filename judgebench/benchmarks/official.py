@@ -143,11 +143,18 @@ def _assigned(statement: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
 
 
 def _entries(name: str, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
-    """A value by its name, or those of a dictionary, each by its keys: ``PROMPTS.short``."""
+    """A value by its name, or those of a dictionary, each by its keys: ``PROMPTS.short``.
+
+    A list of messages is one text, and each of its messages has its own: ``INPUT.0.content``.
+    """
     match value:
         case ast.Dict(keys=keys, values=values) if None not in (names := [*map(_name, keys)]):
             for key, entry in zip(names, values, strict=True):
                 yield from _entries(f"{name}.{key}", entry)
+        case ast.List(elts=[ast.Dict(), *_] as elements):
+            yield name, value
+            for number, entry in enumerate(elements):
+                yield from _entries(f"{name}.{number}", entry)
         case _:
             yield name, value
 

@@ -15,6 +15,8 @@ KINDS: Final[Mapping[str, str]] = {
     "critique": "chinese",
     "contains": "lexical",
     "exact_match": "lexical",
+    "refusal_prefix": "refusal",
+    "harm": "refusal",
     "own_prompt": "own_prompt",
     "python": "own_prompt",
     "templates": "templates",

@@ -8,8 +8,8 @@ the row's own wording of ours is asked instead, with each text of a case between
 (`judgebench.judges.readers.upstream.READERS`).
 
 What can fill a hole: ``question``, ``answer`` (or ``answer_a`` and ``answer_b``) and ``reference``,
-each also by its turn in a conversation (``question_1``, ``answer_a_2``, ``reference_1``), ``turns``
-and ``item.FIELD``.
+each also by its turn in a conversation (``question_1``, ``answer_a_2``, ``reference_1``),
+``turns``, ``record`` (question and answer as a dictionary of Python's) and ``item.FIELD``.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _OF_CASE: Final = frozenset({"turn", "reference"})
 """Conditions that are no field of an item: which turn, from 1, and whether there is a reference."""
 
 _SIDES: Final = {1: ("answer",), 2: ("answer_a", "answer_b")}
-_SHOWN: Final = ("question", "answer", "answer_a", "answer_b", "reference", "turns")
+_SHOWN: Final = ("question", "answer", "answer_a", "answer_b", "reference", "turns", "record")
 
 
 class TemplatesOptions(Cut):
@@ -226,7 +226,7 @@ def _form(setup: Setup[TemplatesOptions], row: Template, *, official: bool) -> _
         raise ConfigError(
             f"judge {setup.kind}: {where}: its text cannot be filled: {error}"
         ) from None
-    needs = {hole: row.holes.get(hole, hole) if official else hole for hole in holes}
+    needs = {hole: row.holes.get(hole, hole) for hole in holes}
     for hole, ours in needs.items():
         known = ours.startswith(ITEM) or ours.rstrip("0123456789").removesuffix("_") in _SHOWN
         setup.refuse(
@@ -244,6 +244,8 @@ def case_texts(case: Case, limit: int) -> dict[str, str]:
         texts["reference"] = "\n".join(dict.fromkeys(case.item.references))
     for side, one in zip(_SIDES[len(case.responses)], case.responses, strict=True):
         texts |= _by_turn(side, [cut(text, limit) for text in (*one.before, one.text)])
+    if "answer" in texts:  # as programs write it that put in a whole line of a file of answers
+        texts["record"] = repr({"instruction": texts["question"], "response": texts["answer"]})
     return texts
 
 

@@ -12,12 +12,12 @@ import numpy as np
 
 from judgebench import registry
 from judgebench.benchmarks.description import Description, Right, Weighted, find, split_version
-from judgebench.benchmarks.own_prompts import newest_version
+from judgebench.benchmarks.own_prompts import asks_for_harm, newest_version
 from judgebench.columns import Bools, Column, coded, counted, same, select_rows
 from judgebench.config import Panel, check
 from judgebench.errors import ConfigError, UsageError, unknown_name
 from judgebench.metrics.verdict_table import SPARSE
-from judgebench.records import BINARY, JudgeSpec
+from judgebench.records import BINARY, HARM_LABELS, HARM_RATES, JudgeSpec
 from judgebench.store import Store
 from judgebench.store.catalog import distinct_names
 
@@ -44,6 +44,8 @@ class BenchmarkRef:
     what ranks comparisons, where it can be computed; ``official`` says that a judge prompt of this
     benchmark is official; ``right`` when a judge is right, where this is a benchmark of judges;
     ``weighted`` how clear wins count.
+    ``rates`` are labels whose shares are figures of their own, ``apart`` in groups of items that
+    are never put together.
     """
 
     name: str
@@ -63,6 +65,8 @@ class BenchmarkRef:
     official: bool = False
     right: Right | None = None
     weighted: Weighted | None = None
+    rates: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    apart: str | None = None
 
     def __str__(self) -> str:
         return f"{self.name}@{self.version}"
@@ -99,6 +103,10 @@ def benchmark_ref(store: Store, name_at_version: str) -> BenchmarkRef:
     if version not in versions:
         raise UsageError(unknown_name(f"version of {name}", version, versions))
     if description is None:
+        if asks_for_harm(name, store.runs()):
+            return BenchmarkRef(
+                name=name, version=version, labels=HARM_LABELS, by=("language",), rates=HARM_RATES
+            )
         return BenchmarkRef(name=name, version=version)
     others = (label for label in description.labels if label != description.positive)
     return BenchmarkRef(
@@ -121,6 +129,8 @@ def benchmark_ref(store: Store, name_at_version: str) -> BenchmarkRef:
         weighted=description.versions[version].weighted
         if version in description.versions
         else None,
+        rates=description.report.rates,
+        apart=description.report.apart,
     )
 
 

@@ -15,8 +15,10 @@ POLICIES = {Path("suites/nightly/gate.yaml")}
 SUITES = sorted({path.relative_to(ROOT) for path in ROOT.glob("suites/**/*.yaml")} - POLICIES)
 NEEDS_A_MODEL = {
     Path("suites/critiquellm.yaml"),  # and data
+    Path("suites/codal_bench.yaml"),
     Path("suites/demo.yaml"),
     Path("suites/local_judge.yaml"),
+    Path("suites/xstest.yaml"),
     Path("suites/nightly/suite.yaml"),  # or its answers; test_nightly_workflow.py runs it
 }
 PUBLISHED = {path for path in SUITES if path.parent == Path("suites/published")}
