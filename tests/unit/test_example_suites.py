@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 POLICIES = {Path("suites/nightly/gate.yaml")}
 SUITES = sorted({path.relative_to(ROOT) for path in ROOT.glob("suites/**/*.yaml")} - POLICIES)
 NEEDS_A_MODEL = {
+    Path("suites/arena_hard.yaml"),
     Path("suites/critiquellm.yaml"),  # and data
     Path("suites/codal_bench.yaml"),
     Path("suites/demo.yaml"),
