@@ -84,6 +84,8 @@ if TYPE_CHECKING:
     from judgebench.reports.length_boards import LengthControl
     from judgebench.reports.nights import Nights
     from judgebench.reports.pair_tests import Texts
+    from judgebench.reports.paper import PaperTable
+    from judgebench.reports.paper_file import Paper
     from judgebench.reports.plan import Plan
     from judgebench.reports.probe import ProbeReport
     from judgebench.reports.ranking_control import Control
@@ -1204,6 +1206,38 @@ def reproduce(
     intervals = _intervals(level)
     folder = None if tasks is None else Path(tasks)
     return recomputed(_listed(tables=tables), tasks=folder, intervals=intervals)
+
+
+def report(paper: str | Path | Paper, *, store: Results = None) -> PaperTable:
+    """The table of a paper: chosen models by chosen benchmarks, and the paragraph of its methods.
+
+    >>> [row.model for row in judgebench.report("paper.yaml").rows]
+    ['This week', 'Last week']
+
+    Parameters
+    ----------
+    paper
+        The file that says what stands in it (docs/papers.md), or its content.
+    store
+        As for `leaderboard`; goes before the paper's own.
+
+    Returns
+    -------
+    PaperTable
+        ``columns``, ``rows`` of cells, ``notes``, and ``methods``. The table of pandas has a row
+        for each cell.
+
+    Raises
+    ------
+    ConfigError
+        For a paper that is wrong, or names what the store does not hold: file, line and field.
+    """
+    from judgebench.reports.paper import paper_table
+    from judgebench.reports.paper_file import read_paper
+
+    asked = read_paper(Path(paper)) if isinstance(paper, str | Path) else paper
+    with reading(asked.store if store is None else store) as its:
+        return paper_table(its, asked)
 
 
 def calibrate_length(
