@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import Any, Literal
@@ -114,7 +115,9 @@ def checked(content: Content, where: str) -> Content:
         if unknown := [row["item_id"] for row in rows if row["item_id"] not in seen]:
             raise InputError(f"{name}: {unknown[0]!r} is the id of no question")
     answered = [row["item_id"] for row in content.baseline]
-    if answered and sorted(answered) != sorted(seen):  # each once
+    if all("model" in row and row["item_id"] in seen for row in content.baseline):
+        answered = list(seen) if len({*answered}) == len(answered) else answered  # of some items
+    if content.baseline and sorted(answered) != sorted(seen):  # each once
         raise InputError(
             f"{BASELINE}: {len(answered)} answers of the baseline to {len(seen)} questions; each "
             "question has one"
@@ -298,7 +301,7 @@ def file_sha(path: Path) -> str:
 
 PROMPTS = "prompts"
 CALIBRATION = "calibration"
-_PROMPT_SUFFIXES = {".json", ".py", ".txt"}
+_PROMPT_SUFFIXES = {".json", ".jsonl", ".py", ".txt", ".yaml"}
 
 
 def official_judging(description: Description) -> Judging:
@@ -371,6 +374,20 @@ def official_prompts(description: Description) -> dict[str, PromptText]:
     return {
         name: PromptText(name=f"official/{name}", text=file.read_bytes().decode(), official=True)
         for name, file in files.items()
+    }
+
+
+def own_wording(description: Description) -> dict[str, PromptText]:
+    """Our own wording of the templates that a benchmark is judged by, beside it."""
+    judging = official_judging(description)
+    rows = chain.from_iterable(judging.content.get("templates", {}).values())
+    names = {row.get("own", row["name"]) for row in rows}
+    folder = registry.benchmark_folders()[description.judging.official_from or description.name]
+    files = {name: folder / PROMPTS / f"{name}.txt" for name in names}
+    return {
+        f"own/{name}": PromptText(name=f"own/{name}", text=file.read_text(encoding="utf-8"))
+        for name, file in files.items()
+        if file.is_file()
     }
 
 

@@ -109,6 +109,24 @@ ALPACA_EVAL = "alpaca-eval"
     help="Of --corrected: how many more labels make an interval this wide, in the metric's units.  "
     "[default: a tenth of the scale]",
 )
+@click.option(
+    "--upstream",
+    is_flag=True,
+    help="Of arena_hard: also upstream's own interval, which is too narrow.",
+)
+@click.option(
+    "--style-control",
+    type=click.Choice(["v0.1", "v2.0"]),
+    help="Of arena_hard: also scores as if all answers were of the baseline's style, as this "
+    "version has it. They belong to the set of models on the board.",
+)
+@click.option(
+    "--beside",
+    multiple=True,
+    metavar="BENCHMARK",
+    help="Another benchmark's figures beside these (xstest: refusals), and who is ahead here and "
+    "worse there. Repeatable.",
+)
 @level_option
 @click.option(
     "--bundle",
@@ -169,6 +187,13 @@ def leaderboard(
     error rates (Rogan and Gladen). Without a random sample there is no interval.
     docs/correcting.md.
 
+    Of arena_hard a clear win (A>>B) counts three times, as upstream counts it, with an interval
+    clustered by question; the plain win rate stands beside. --style-control refuses where the
+    answers of a model are not in the store.
+
+    Refusals and harm are figures of their own and rank nobody. --beside xstest sets them beside
+    what ranks, so that a gain here that costs there is seen: by intervals that do not meet.
+
     --bundle writes a file with which others compute every cell again: the boards, and the verdicts,
     answers and questions that they rest on. What judges wrote besides and what was spent stay here.
 
@@ -187,12 +212,15 @@ def leaderboard(
       judgebench leaderboard alignbench@1.0 --published --format csv
       judgebench leaderboard alpaca_eval --bundle board.zip
       judgebench leaderboard support --corrected --width 0.06
+      judgebench leaderboard arena_hard@v0.1 --upstream --style-control v0.1
+      judgebench leaderboard alpaca_eval --beside xstest
     """
     from judgebench.reports.disk_cache import kept
 
-    if form == ALPACA_EVAL and (asked["published"] or columns or asked["by"]):
+    if form == ALPACA_EVAL and (asked["published"] or columns or asked["by"] or asked["beside"]):
         raise UsageError(
-            f"--format {ALPACA_EVAL} has columns of its own; leave out --published, --columns, --by"
+            f"--format {ALPACA_EVAL} has columns of its own; leave out --published, --columns, "
+            "--by, --beside"
         )
     asked |= {
         "metrics": [name.strip() for name in (columns or "").split(",") if name.strip()],
