@@ -30,7 +30,8 @@ from judgebench.config import (
     Suite,
     nothing_left,
 )
-from judgebench.errors import ConfigError, unknown_name
+from judgebench.dialogue import conversation_after
+from judgebench.errors import ConfigError, InputError, unknown_name
 from judgebench.execution.prefix import with_prefix
 from judgebench.judges.kinds import EXAMPLES
 from judgebench.judges.own_prompt import OWN
@@ -116,8 +117,9 @@ class Candidate:
     """A model on a benchmark. ``wanted`` maps each response key to its items and its sample.
 
     Identical items share a key: they are asked once and counted as often as they occur. ``key_of``
-    is the way back, from (item id, sample), also of items of other shards. ``compared_only`` is a
-    baseline of a narrowed run that is not named: others are compared with it, and nobody judges it.
+    is the way back, from (item id, sample, turn), also of items of other shards. ``compared_only``
+    is a baseline of a narrowed run that is not named: others are compared with it, and nobody
+    judges it.
     """
 
     config: ModelConfig
@@ -128,7 +130,7 @@ class Candidate:
     local: LocalModel | None = None
     api: ApiModel | None = None
     recorded: RecordedAnswers | None = None
-    key_of: Mapping[tuple[str, int], bytes] = field(default_factory=dict)
+    key_of: Mapping[tuple[str, int, int], bytes] = field(default_factory=dict)
     compared_only: bool = False
 
     @property
@@ -146,7 +148,12 @@ class Candidate:
         """How a worker calls the benchmark."""
         return self.asked.benchmark.lm_eval_task.name
 
-    def place(self, item_id: str, sample: int) -> VerdictSlot:
+    @property
+    def turn_of(self) -> Mapping[bytes, int]:
+        """The turn of each key that is not of a first one."""
+        return {key: turn for (_, _, turn), key in self.key_of.items() if turn}
+
+    def place(self, item_id: str, sample: int, turn: int = 0) -> VerdictSlot:
         """Where an answer stands, which nobody has judged."""
         return VerdictSlot(
             benchmark=self.asked.benchmark.name,
@@ -155,6 +162,7 @@ class Candidate:
             model_key=self.key,
             judge_key=b"",
             sample=sample,
+            turn=turn,
         )
 
 
@@ -199,7 +207,7 @@ class JudgeAssignment:
 
     def case(self, item: Item, responses: Sequence[Response]) -> Case:
         """What the judge sees; one that shows fields of items finds them there."""
-        case = self.asked.benchmark.case(item, responses)
+        case = self.asked.benchmark.case(at_turn(item, responses), responses)
         fields = getattr(self.judge, "fields", None)
         return case if fields is None else replace(case, fields=fields(item))
 
@@ -435,13 +443,19 @@ def assign(
         _check_log_probabilities(judge.spec, config)
     except ConfigError as error:
         raise ConfigError(f"judge {name}: {error}") from None
+    inputs = _seen(name, judge, asked)
+    if kind != "templates" and inputs != "answer" and any(i.n_answers > 1 for i in asked.items):
+        raise ConfigError(
+            f"judge {name}: {asked.config.name} has conversations, each answered turn by turn; of "
+            "two models' only a judge of kind 'templates' is shown all turns"
+        )
     return JudgeAssignment(
         name=name,
         asked=asked,
         judge=judge,
         key=keys.judge_key(judge.spec),
         config=config,
-        inputs=_seen(name, judge, asked),
+        inputs=inputs,
         only=only,
     )
 
@@ -810,10 +824,33 @@ def _remote_spec(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> Mo
     )
 
 
+def turn_keys(candidate: Candidate, item_id: str, sample: int) -> list[bytes]:
+    """The keys of the answers of a candidate to an item of this run, one for each turn."""
+    key_of = candidate.key_of
+    (item, *_), _ = candidate.wanted[key_of[item_id, sample, 0]]
+    return [key_of[item_id, sample, turn] for turn in range(item.n_answers)]
+
+
+def at_turn(item: Item, responses: Sequence[Response]) -> Item:
+    """A conversation up to what responses answer; where it is one, with what that model said."""
+    if item.n_answers == 1:
+        return item
+    if len(responses) > 1:
+        return replace(item, turns=item.turns[: responses[0].turn + 1])
+    return replace(item, turns=conversation_after(item.turns, responses[0].before))
+
+
 def _key_of(
     wanted: Mapping[bytes, tuple[tuple[Item, ...], int]],
-) -> dict[tuple[str, int], bytes]:
-    return {(item.id, sample): key for key, (items, sample) in wanted.items() for item in items}
+) -> dict[tuple[str, int, int], bytes]:
+    """The turns of a conversation come one after the other."""
+    found: dict[tuple[str, int, int], bytes] = {}
+    for key, (items, sample) in wanted.items():
+        for item in items:
+            turns = range(item.n_answers)
+            place = next(at for n in turns if (at := (item.id, sample, n)) not in found)
+            found[place] = key
+    return found
 
 
 def _recorded_candidate(config: ModelConfig, asked: ResolvedBenchmark, path: Path) -> Candidate:
@@ -828,13 +865,16 @@ def _recorded_candidate(config: ModelConfig, asked: ResolvedBenchmark, path: Pat
     key = keys.model_key(spec)
     wanted: dict[bytes, tuple[tuple[Item, ...], int]] = {}
     for item in asked.items:  # two items may be the same question with two recorded answers
+        about = replace(item, prompt=f"recorded:{item.id}")
         for sample in range(asked.config.samples):
-            if (item.id, sample) in recorded.texts:
-                prompt = f"recorded:{item.id}"
-                wanted[keys.response_key(key, item.turns, prompt, sample=sample)] = (
-                    (item,),
-                    sample,
+            texts = recorded.turns((item.id, sample))
+            if len(texts) > item.n_answers:
+                raise InputError(
+                    f"{path}: item {item.id!r} has {len(texts)} turns of an answer, and "
+                    f"{item.n_answers} of a question"
                 )
+            for own in keys.answer_keys(key, about, sample=sample)[: len(texts)]:
+                wanted[own] = ((item,), sample)
     return Candidate(
         config=config,
         asked=asked,
@@ -852,18 +892,18 @@ def _wanted(
     wanted: dict[bytes, tuple[tuple[Item, ...], int]] = {}
     for sample in range(samples):
         for item in items:
-            key = keys.response_key(model, item.turns, item.prompt, sample=sample)
-            already = wanted.get(key, ((), sample))[0]
-            wanted[key] = ((*already, item), sample)
+            for key in keys.answer_keys(model, item, sample=sample):
+                already = wanted.get(key, ((), sample))[0]
+                wanted[key] = ((*already, item), sample)
     return wanted
 
 
 def _unanswered(candidate: Candidate) -> int:
     asked, name = candidate.asked, candidate.name
-    answered = {item.id for items, _ in candidate.wanted.values() for item in items}
+    answered = {(item, turn) for item, _, turn in candidate.key_of}
     some = len(asked.baselines) > 1 and name in asked.baselines  # of its own categories alone
     expected = [one for one in asked.items if not some or asked.baseline_for(one) == name]
-    return sum(item.id not in answered for item in expected)
+    return sum((item.id, item.n_answers - 1) not in answered for item in expected)
 
 
 def chosen_items(benchmark: Benchmark, config: BenchmarkConfig) -> tuple[Item, ...]:
