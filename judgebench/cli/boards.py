@@ -109,6 +109,17 @@ ALPACA_EVAL = "alpaca-eval"
     help="Of --corrected: how many more labels make an interval this wide, in the metric's units.  "
     "[default: a tenth of the scale]",
 )
+@click.option(
+    "--best-of",
+    "best_of",
+    metavar="SCORER",
+    help="Also what judges say of the best of 1, 2, … samples of a model by this judge's score.",
+)
+@click.option(
+    "--spread",
+    is_flag=True,
+    help="Also how the scores of a model's samples vary: by item, sample and judge.",
+)
 @level_option
 @click.option(
     "--bundle",
@@ -169,6 +180,12 @@ def leaderboard(
     error rates (Rogan and Gladen). Without a random sample there is no interval.
     docs/correcting.md.
 
+    --best-of asks nothing anew: from the samples that the store has, for every n up to their
+    number, it is what a judge says of the answer with the scorer's highest score among n, in the
+    mean over all choices of n of them. An item is left out where one sample has no score or no
+    verdict. --spread has variances of items, samples within them, judges, and what is left.
+    docs/best-of-n.md.
+
     --bundle writes a file with which others compute every cell again: the boards, and the verdicts,
     answers and questions that they rest on. What judges wrote besides and what was spent stay here.
 
@@ -187,6 +204,7 @@ def leaderboard(
       judgebench leaderboard alignbench@1.0 --published --format csv
       judgebench leaderboard alpaca_eval --bundle board.zip
       judgebench leaderboard support --corrected --width 0.06
+      judgebench leaderboard support --best-of reward --spread
     """
     from judgebench.reports.disk_cache import kept
 

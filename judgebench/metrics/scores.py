@@ -16,12 +16,14 @@ from judgebench.metrics.item_means import ItemMeans, item_means
 from judgebench.metrics.measure import Measure, mean_of
 from judgebench.metrics.measures import (
     JUDGE_NOISE,
+    STDERR,
     Balance,
     Groups,
     balanced,
     by_group,
     judge_noise,
     rounded,
+    standard_error_of,
 )
 from judgebench.metrics.ranked_rows import Measured, Standing, judge_by_judge
 from judgebench.metrics.registry import package_entries
@@ -32,6 +34,9 @@ SCORE = "score"
 DIMENSION = f"{SCORE}/"
 """What the columns of named parts of scores begin with."""
 OFFICIAL, ITEMS, GUESSED = f"{SCORE}/official", f"{SCORE}/items", f"{SCORE}/guessed"
+
+LM_EVAL = "lm_eval/"
+"""What the judges of lm-eval's own metrics are called, before the metric."""
 
 Scale = tuple[float, float]
 NO_ENDS: Scale = (-math.inf, math.inf)
@@ -82,7 +87,8 @@ def scores(
         the mean over items, and `score/official` the balanced mean with what could not be read at
         its official value. With ``splits``, `score/official` is the mean of the rounded means of
         splits. With a ``chance``, `score/guessed` is the score with what could not be
-        read at that value; the worst and the best case stand beside `score`.
+        read at that value; the worst and the best case stand beside `score`. By a metric of lm-eval
+        `stderr`, the sample's standard deviation over the items by the root of their number.
         Undefined where one judge's scores are on several scales: their mean means nothing. Best
         model first within each judge.
     """
@@ -113,6 +119,8 @@ def scores(
             kept = np.where(unread, by_chance, values)
             measures[GUESSED] = mean_of(item_means(table, rows, kept, ends=ends))
         measures[JUDGE_NOISE] = judge_noise(table, rows, values)
+        if str(rows_of(taken["judge"], rows[:1])[0]).startswith(LM_EVAL):
+            measures[STDERR] = standard_error_of(means[SCORE])
         if len(scales) > 1:
             measures = {name: mixed(measure, scales) for name, measure in measures.items()}
         width = ends[1] - ends[0]

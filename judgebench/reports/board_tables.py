@@ -45,6 +45,14 @@ from judgebench.reports.published_tables import (
     related,
 )
 from judgebench.reports.reference_board import N, ReferenceBoard, References
+from judgebench.reports.samples import (
+    Components,
+    Curve,
+    Figure,
+    curve_tables,
+    figures,
+    spread_table,
+)
 from judgebench.store.catalog import distinct_names
 
 _NOT_PRINTED = (STANDARD_ERROR, AVG_LENGTH, PUBLISHED_ERROR)
@@ -92,6 +100,16 @@ _LINE: tuple[Part, ...] = (
 )
 
 
+_OF_SAMPLES = Rows(
+    of="of_samples",
+    row=(
+        *((name, f"about.{name}") for name in ("benchmark", "version", "model", "model_id")),
+        *("judge", "metric", "scorer"),
+        Spread("value"),
+    ),
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaderboard(Report):
     """Boards, of one benchmark or several.
@@ -100,12 +118,14 @@ class Leaderboard(Report):
     place.
     """
 
-    ROWS: ClassVar[Sequence[Rows]] = (Rows(of="lines", row=_LINE),)
+    ROWS: ClassVar[Sequence[Rows]] = (Rows(of="lines", row=_LINE), _OF_SAMPLES)
     CHART: ClassVar[Chart | None] = Chart(along="model", by="metric")
 
     boards: tuple[Board, ...]
     by: tuple[str, ...] = json_field(hidden=True, default=())
     notes: tuple[str, ...] = json_field(hidden=True, default=())
+    best_of: tuple[Curve, ...] = json_field(omit_empty=True, default=())
+    spread: tuple[Components, ...] = json_field(omit_empty=True, default=())
 
     @classmethod
     def of(
@@ -150,7 +170,13 @@ class Leaderboard(Report):
         for board in self.boards:
             tables += _tables(board, explained)
             tables += [_group_table(board, name) for name in self.by if name in board.groups]
-        return tables + labels_table(self.boards)
+        tables += labels_table(self.boards)
+        return tables + curve_tables(self.best_of) + spread_table(self.spread)
+
+    @property
+    def of_samples(self) -> list[Figure]:
+        """What several samples say, number by number."""
+        return figures(self.best_of, self.spread)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +204,7 @@ class PublishedLeaderboard(Leaderboard):
 
     ROWS: ClassVar[Sequence[Rows]] = (
         Rows(of="lines", row=(*_LINE, "figures")),
+        _OF_SAMPLES,
         Rows(
             of="figures",
             row=(
@@ -212,7 +239,8 @@ class PublishedLeaderboard(Leaderboard):
 
     def tables(self) -> list[Table]:
         """The same, and all that is published, with the models of these boards in it or beside."""
-        own = Leaderboard(boards=self.boards, by=self.by).tables()
+        shown = {name: getattr(self, name) for name in ("boards", "by", "best_of", "spread")}
+        own = Leaderboard(**shown).tables()
         published = References(boards=self.references, notes=self.published_notes)
         return own + published_tables(self.found, published, self.by)
 

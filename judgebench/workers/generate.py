@@ -29,6 +29,9 @@ these lists is put after what was said so far, and the model answers it. What go
 answer, without its reasoning. A conversation in which a turn comes to no answer ends there; one
 that grows too long for the model fails as a whole.
 
+Likelihoods: of a task of lm-eval that generates nothing the answer is the list of texts, as JSON,
+with how likely each is (`judgebench.workers.lm_eval_task`).
+
 Selection: with ``"selection": {"n": 4, "scorer": {...}}`` each turn is drawn n times, and the
 answer stays that a reward model (a job of `judgebench.workers.reward`, loaded in this process)
 scores highest, the first of those that score alike; ``"messages": {"0": [...]}`` is then what the
@@ -51,8 +54,8 @@ from judgebench.records import NOT_SAID, Runtime
 from judgebench.workers import backends
 from judgebench.workers.backends import Backend, Decoding, Generated, PromptTokens
 from judgebench.workers.final_answer import read_answer
-from judgebench.workers.lm_eval_task import doc_ids, load_task
-from judgebench.workers.prompts import ChatPrompts, prompt_text
+from judgebench.workers.lm_eval_task import LIKELIHOODS, asked_of, asked_text, doc_ids, load_task
+from judgebench.workers.prompts import ChatPrompts
 from judgebench.workers.protocol import (
     BatchAnswerer,
     Event,
@@ -144,6 +147,7 @@ class _Task:
         self._source = (
             None if self._turns else load_task(self.name, task["include_path"], task["metadata"])
         )
+        self._likely = self._source is not None and self._source.OUTPUT_TYPE in LIKELIHOODS
         rule = task.get("prompt_tokens")
         self._tokens = PromptTokens(**rule) if rule else None
         self._selection = task.get("selection")
@@ -211,6 +215,10 @@ class _Task:
     def _refusals(self) -> dict[str, str | None]:
         """Why items are not asked; None for those that are."""
         decoding = self._decoding(0, self._given["sampling"])
+        if self._likely:  # a context and what goes on have to fit, and nothing follows them
+            decoding = replace(decoding, max_gen_toks=0)
+            longest = {id_: max(map("".join, p), key=len) for id_, p in self._prompts.items()}
+            return {id_: self._backend.refusal(text, decoding) for id_, text in longest.items()}
         return {id_: self._backend.refusal(p, decoding) for id_, p in self._prompts.items()}
 
     def _batches(
@@ -287,7 +295,11 @@ class _Task:
         drawn = []
         for n in range(sample * self._n, (sample + 1) * self._n):
             seed = batch_seed(self._seed, task=self.name, sample=n, number=number, turn=turn)
-            drawn.append(self._backend.generate(prompts, self._decoding(seed, sampling)))
+            drawn.append(
+                self._backend.measured(prompts)
+                if self._likely
+                else self._backend.generate(prompts, self._decoding(seed, sampling))
+            )
         for conversation, generated in zip(conversations, zip(*drawn, strict=True), strict=True):
             rows = [self._row(conversation.prompt, one) for one in generated]
             if (row := self._selected(conversation, rows)) is not None:
@@ -344,13 +356,14 @@ class _Task:
         )
 
     def _row(self, prompt: Any, one: Generated) -> dict[str, Any]:
+        asked = asked_text(prompt)
         answer = read_answer(
             replace(one, finish_reason=one.finish_reason or NOT_SAID),
-            prompt=prompt_text(prompt),
+            prompt="" if self._likely else asked,
             think_end=self._backend.think_end,
             stops=self._given["until"],
         )
-        return {"prompt": prompt_text(prompt), **asdict(one), **asdict(answer)}
+        return {"prompt": asked, **asdict(one), **asdict(answer)}
 
     def _failed(self, ids: Sequence[tuple[str, int]], message: str) -> Event:
         return failed([[self.name, *one] for one in sorted(ids)], message)
@@ -382,7 +395,7 @@ def batch_seed(seed: int, *, task: str, sample: int, number: int, turn: int = 0)
 
 
 def _prompts_of(task: Any, given: Mapping[str, Any], lm: Any) -> dict[str, Any]:
-    """Item id -> prompt, exactly as lm-eval would send it.
+    """Item id -> prompt, exactly as lm-eval would send it (`asked_of`).
 
     Text, except where a backend's template makes something else. Ids for which the task has no
     document are absent.
@@ -404,8 +417,7 @@ def _prompts_of(task: Any, given: Mapping[str, Any], lm: Any) -> dict[str, Any]:
         tokenizer_name=lm.tokenizer_name if templated else "",
     )
     chosen = [docs[n] for n in sorted(wanted)]  # lm-eval numbers those that it was given
-    prompts = {chosen[inst.doc_id]: inst.args[0] for inst in task.instances}
-    return {id_: prompt for id_, prompt in prompts.items() if id_ in ids}
+    return {id_: asked for id_, asked in asked_of(task, chosen).items() if id_ in ids}
 
 
 if __name__ == "__main__":
