@@ -791,6 +791,8 @@ def _selected(
     try:
         judge, only = next(iter(_judges_called(suite, every, scorer)))
         chooses = assign(every, scorer, judge, suite, None if only is None else twin)
+        if "answer" in chooses.judge.inputs:  # one by one also where there is a baseline
+            chooses = replace(chooses, inputs="answer")
     except ConfigError as error:
         raise ConfigError(f"{said}: {error}") from None
     kind = chooses.spec.kind

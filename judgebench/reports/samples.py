@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -116,7 +117,7 @@ def best_of_curves(
             if wanted and judge not in wanted:
                 continue
             for model in several.keys() & said.keys():
-                points = _points(scored[model], said[model], several[model], ends, level, units)
+                points = points_of(scored[model], said[model], several[model], ends, level, units)
                 found.append(
                     Curve(
                         **_about(data, kind, model),
@@ -185,13 +186,13 @@ def _mean(values: Sequence[float]) -> float:
     return math.fsum(read) / len(read) if read else math.nan
 
 
-def _points(
+def points_of(
     scored: Mapping[str, Mapping[int, float]],
     said: Mapping[str, Mapping[int, float]],
     samples: int,
     ends: tuple[float, float],
     level: float,
-    units: Mapping[str, str | None],
+    units: Mapping[str, str | None] = MappingProxyType({}),
 ) -> tuple[Point, ...]:
     """For each n the mean over items with its interval, as a board of scores has it."""
     items = sorted(scored.keys() | said.keys())

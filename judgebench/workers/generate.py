@@ -31,13 +31,6 @@ that grows too long for the model fails as a whole.
 
 Likelihoods: of a task of lm-eval that generates nothing the answer is the list of texts, as JSON,
 with how likely each is (`judgebench.workers.lm_eval_task`).
-
-Selection: with ``"selection": {"n": 4, "scorer": {...}}`` each turn is drawn n times, and the
-answer stays that a reward model (a job of `judgebench.workers.reward`, loaded in this process)
-scores highest, the first of those that score alike; ``"messages": {"0": [...]}`` is then what the
-scorer is shown of an item of a task of lm-eval. The row says ``"selection": {"n": 4, "index": 2,
-"score": 1.5}``. An answer that is none is never chosen over one that is; where the scorer can take
-none of them, the item fails.
 """
 
 from __future__ import annotations
@@ -57,7 +50,6 @@ from judgebench.workers.final_answer import read_answer
 from judgebench.workers.lm_eval_task import LIKELIHOODS, asked_of, asked_text, doc_ids, load_task
 from judgebench.workers.prompts import ChatPrompts
 from judgebench.workers.protocol import (
-    BatchAnswerer,
     Event,
     Question,
     failed,
@@ -150,14 +142,12 @@ class _Task:
         self._likely = self._source is not None and self._source.OUTPUT_TYPE in LIKELIHOODS
         rule = task.get("prompt_tokens")
         self._tokens = PromptTokens(**rule) if rule else None
-        self._selection = task.get("selection")
-        self._n: int = self._selection["n"] if self._selection else 1
         self._batched: dict[
             bool, tuple[list[tuple[dict[str, Any], list[str]]], dict[str, int]]
         ] = {}
 
     def build(self, backend: Backend) -> None:
-        """The first prompt of each item, and the scorer."""
+        """The first prompt of each item."""
         self._backend = backend
         given = self._given
         if self._tokens is not None and "prompt_tokens" in backend.unsupported:
@@ -175,10 +165,6 @@ class _Task:
             self._prompts = {id_: self._chat.of(turns[0]) for id_, turns in self._turns.items()}
         else:
             self._prompts = _prompts_of(self._source, given, backend.lm)
-        if self._selection:
-            from judgebench.workers import reward
-
-            self._scorer: BatchAnswerer = reward.load(self._selection["scorer"])
 
     def answers(self, missing: set[tuple[str, int]], *, apart: bool = False) -> Iterator[Event]:
         """Events about samples of items; ``apart`` leaves out what shares a batch with them."""
@@ -279,7 +265,7 @@ class _Task:
         yield self._failed(wanted, message)
 
     def _conversation(self, id_: str) -> _Conversation:
-        first, *turns = self._turns.get(id_) or [self._given.get("messages", {}).get(id_, ())]
+        first, *turns = self._turns.get(id_) or [()]
         return _Conversation(id_, self._prompts[id_], list(first), turns)
 
     def _answer(
@@ -292,46 +278,16 @@ class _Task:
     ) -> None:
         """The next turn of each."""
         prompts = [one.prompt for one in conversations]
-        drawn = []
-        for n in range(sample * self._n, (sample + 1) * self._n):
-            seed = batch_seed(self._seed, task=self.name, sample=n, number=number, turn=turn)
-            drawn.append(
-                self._backend.measured(prompts)
-                if self._likely
-                else self._backend.generate(prompts, self._decoding(seed, sampling))
-            )
-        for conversation, generated in zip(conversations, zip(*drawn, strict=True), strict=True):
-            rows = [self._row(conversation.prompt, one) for one in generated]
-            if (row := self._selected(conversation, rows)) is not None:
-                conversation.rows.append(row)
-                conversation.messages.append({"role": "assistant", "content": row["text"]})
-
-    def _selected(
-        self, conversation: _Conversation, rows: Sequence[dict[str, Any]]
-    ) -> dict[str, Any] | None:
-        """The row that stays; None where the scorer could take none."""
-        if not self._selection:
-            return rows[0]
-        asked = [
-            {
-                "id": index,
-                "messages": [*conversation.messages, {"role": "assistant", "content": row["text"]}],
-            }
-            for index, row in enumerate(rows)
-            if row["text"]
-        ]
-        scores: dict[int, float] = {}
-        for event in self._scorer.answers(asked):
-            if event["event"] == "answered":
-                scores |= {answer["id"]: answer["score"] for answer in event["answers"]}
-            else:
-                conversation.failure = f"the scorer: {event['message']}"
-        if asked and not scores:
-            return None
-        conversation.failure = None
-        index = max(scores, key=lambda index: scores[index], default=0)
-        chosen = {"n": self._n, "index": index, "score": scores.get(index)}
-        return {**rows[index], "selection": chosen}
+        seed = batch_seed(self._seed, task=self.name, sample=sample, number=number, turn=turn)
+        drawn = (
+            self._backend.measured(prompts)
+            if self._likely
+            else self._backend.generate(prompts, self._decoding(seed, sampling))
+        )
+        for conversation, generated in zip(conversations, drawn, strict=True):
+            row = self._row(conversation.prompt, generated)
+            conversation.rows.append(row)
+            conversation.messages.append({"role": "assistant", "content": row["text"]})
 
     def _goes_on(self, conversation: _Conversation, sampling: dict[str, Any]) -> bool:
         """Whether there is another turn; its prompt is made."""
