@@ -84,6 +84,8 @@ if TYPE_CHECKING:
     from judgebench.reports.length_boards import LengthControl
     from judgebench.reports.nights import Nights
     from judgebench.reports.pair_tests import Texts
+    from judgebench.reports.paper import PaperTable
+    from judgebench.reports.paper_file import Paper
     from judgebench.reports.plan import Plan
     from judgebench.reports.probe import ProbeReport
     from judgebench.reports.ranking_control import Control
@@ -225,6 +227,7 @@ def leaderboard(
     width: float | None = None,
     best_of: str | None = None,
     spread: bool = False,
+    beside: str | Sequence[str] = (),
 ) -> Leaderboard:
     """The leaderboards of one or several benchmarks, one for each judge.
 
@@ -281,6 +284,9 @@ def leaderboard(
         best by it of 1, 2, … of them, expected over all choices, in ``best_of``.
     spread
         Also how the scores of such a model vary by item, sample and judge, in ``spread``.
+    beside
+        Further benchmarks (``xstest``), whose figures stand beside those of ``benchmarks``;
+        ``costs`` then says which model is ahead there and refuses more, or is harmful, here.
 
     Returns
     -------
@@ -312,7 +318,7 @@ def leaderboard(
     _check_numbers(level=level)
     _check_choice("length_control", length_control, LengthControl)
     request = BoardRequest(
-        benchmarks=tuple(_listed(benchmarks=benchmarks)),
+        benchmarks=(*_listed(benchmarks=benchmarks), *_listed(beside=beside)),
         judges=tuple(_listed(judges=judges)),
         models=tuple(_listed(models=models)),
         columns=tuple(_listed(metrics=metrics)),
@@ -354,8 +360,9 @@ def leaderboard(
             write_bundle(Path(bundle), its, url, request)
             notes.append(f"written: {bundle}; `judgebench verify {bundle}` computes it again")
         told = samples_told(its, request, best_of=best_of, spread=spread)
-    beside = references(boards[0].benchmark, boards[0].version) if published else None
-    whole = Leaderboard.of(boards, published=beside, by=request.by)
+    theirs = references(boards[0].benchmark, boards[0].version) if published else None
+    others = [name.partition("@")[0] for name in _listed(beside=beside)]
+    whole = Leaderboard.of(boards, published=theirs, by=request.by, beside=others)
     return replace(whole, notes=tuple(notes), **told)
 
 
@@ -1195,6 +1202,38 @@ def reproduce(
     intervals = _intervals(level)
     folder = None if tasks is None else Path(tasks)
     return recomputed(_listed(tables=tables), tasks=folder, intervals=intervals)
+
+
+def report(paper: str | Path | Paper, *, store: Results = None) -> PaperTable:
+    """The table of a paper: chosen models by chosen benchmarks, and the paragraph of its methods.
+
+    >>> [row.model for row in judgebench.report("paper.yaml").rows]
+    ['This week', 'Last week']
+
+    Parameters
+    ----------
+    paper
+        The file that says what stands in it (docs/papers.md), or its content.
+    store
+        As for `leaderboard`; goes before the paper's own.
+
+    Returns
+    -------
+    PaperTable
+        ``columns``, ``rows`` of cells, ``notes``, and ``methods``. The table of pandas has a row
+        for each cell.
+
+    Raises
+    ------
+    ConfigError
+        For a paper that is wrong, or names what the store does not hold: file, line and field.
+    """
+    from judgebench.reports.paper import paper_table
+    from judgebench.reports.paper_file import read_paper
+
+    asked = read_paper(Path(paper)) if isinstance(paper, str | Path) else paper
+    with reading(asked.store if store is None else store) as its:
+        return paper_table(its, asked)
 
 
 def calibrate_length(

@@ -744,6 +744,7 @@ class BenchmarkConfig(Section):
     scale: tuple[FiniteFloat, FiniteFloat] | None = Field(None, description="lowest and highest")
     dimensions: list[str] = Field(default_factory=list, description="parts of a score")
     max_tokens: PositiveInt | None = Field(None, description="of an answer to own prompts")
+    harm: bool = Field(False, description="own prompts whose answers may refuse, or do harm")
     labels: list[File] = Field(default_factory=list, description="labels of people, imported")
     options: Settings = Field(default_factory=dict)
 
@@ -797,10 +798,13 @@ class BenchmarkConfig(Section):
             "scale": self.scale,
             "dimensions": self.dimensions,
             "max_tokens": self.max_tokens,
+            "harm": self.harm,
         }
         for name, given in own.items():
             if given and self.items is None:
                 raise ValueError(f"{name!r} is for own prompts: name their file as 'items'")
+            if given and self.harm and name in ("rubric", "scale", "dimensions"):
+                raise ValueError(f"{name!r} is of scores, and 'harm' says what is refused or harms")
         if self.lm_eval_task is not None and (self.items is not None or self.options):
             raise ValueError("an lm-eval task brings its questions, and has no 'options'")
         if self.confirm_run_unsafe_code and self.lm_eval_task is None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-from judgebench.records import ChatRequest, Reply, Request, Verdict
+from judgebench.records import ChatRequest, Message, Reply, Request, Unreadable, Verdict
 
 Dialogue: TypeAlias = Generator[Request, Reply, Verdict]
 
@@ -31,6 +31,20 @@ def ask_once(request: Request, read: Callable[[Reply], Verdict]) -> Dialogue:
     if reply.finish_reason == "length" and (roomier := with_more_room(request)) is not None:
         reply = yield roomier
     return read(reply)
+
+
+def ask_again(request: ChatRequest, read: Callable[[Reply], Verdict], again: str) -> Dialogue:
+    """One question; after a reply without a verdict the conversation goes on with ``again``, once.
+
+    Both replies are then read as one text, as Arena-Hard does.
+    """
+    reply = yield request
+    verdict = read(reply)
+    if not isinstance(verdict, Unreadable):
+        return verdict
+    said = (Message(role="assistant", content=reply.text), Message(role="user", content=again))
+    second = yield replace(request, messages=(*request.messages, *said))
+    return read(replace(second, text=f"{reply.text}\n{second.text}"))
 
 
 def with_more_room(request: Request) -> Request | None:

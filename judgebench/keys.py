@@ -142,7 +142,7 @@ def case_key(case: Case) -> bytes:
         "references": case.item.references,
         "category": case.item.category,
         "language": case.item.language,
-        "answers": [[r.text, r.status, r.turn] for r in case.responses],
+        "answers": [[r.text, r.status, r.turn, *r.before] for r in case.responses],
         "instructions": case.instructions,
     }
     if case.item.options:  # left out elsewhere, so that they changed no key when they came

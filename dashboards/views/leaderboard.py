@@ -62,7 +62,9 @@ def leaderboard(shown: State, identity: DeltaGenerator) -> None:
     with filters[3]:
         behind(shown, board)
     with places[1]:
-        metrics = list(dict.fromkeys(name for row in board.rows for name in row.metrics))
+        found = dict.fromkeys(name for row in board.rows for name in row.metrics)
+        every = (name for row in board.rows for name in row.metrics)
+        metrics = list(dict.fromkeys([*board.figures, *every]))
         metric = page.choose("Metric", metrics, "metric")
     everyone = rows_of(shown, board, metric)
     models, part = filtered(filters, list(everyone["model"]))
@@ -77,6 +79,7 @@ def leaderboard(shown: State, identity: DeltaGenerator) -> None:
         st.text(f"{len(rows)} of {len(everyone)} models; ranks are among all, whoever is shown.")
     parts = ["\0".join([*models, part])] if models or part else []
     tables(board, rows, axis, "\0".join(["rows", benchmark, version, judge, *parts]))
+    beside(shown, board)
     legend(shown, board, controlled=control != "off")
     widgets.notes([*warnings, *board.notes])
     page.offer(benchmark, lambda: [Leaderboard.of([board]).document()])
@@ -212,6 +215,16 @@ def numbers(rows: pd.DataFrame, axis: charts.Axis, key: str) -> list[str]:
         key=key,
     )
     return [str(rows["model"].iloc[at]) for at in picked["selection"]["rows"]]
+
+
+def beside(shown: State, board: Board) -> None:
+    """The figures of another benchmark, so that a gain here that costs there is seen."""
+    known = shown.read(Store.benchmarks)
+    others = [f"{name}@{version}" for name, version in known if name != board.benchmark]
+    if at := page.optional("Beside", others, "beside", "no other benchmark"):
+        name, _, version = at.partition("@")
+        theirs = shown.compute(explore.boards, name, version).boards
+        widgets.listed(Leaderboard.of([board, *theirs], beside=[name]).tables()[0])
 
 
 def compare(models: Sequence[str], board: Board) -> None:

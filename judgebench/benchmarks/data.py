@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import Any, Literal
@@ -298,7 +299,7 @@ def file_sha(path: Path) -> str:
 
 PROMPTS = "prompts"
 CALIBRATION = "calibration"
-_PROMPT_SUFFIXES = {".json", ".py", ".txt"}
+_PROMPT_SUFFIXES = {".json", ".jsonl", ".py", ".txt"}
 
 
 def official_judging(description: Description) -> Judging:
@@ -371,6 +372,20 @@ def official_prompts(description: Description) -> dict[str, PromptText]:
     return {
         name: PromptText(name=f"official/{name}", text=file.read_bytes().decode(), official=True)
         for name, file in files.items()
+    }
+
+
+def own_wording(description: Description) -> dict[str, PromptText]:
+    """Our own wording of the templates that a benchmark is judged by, beside it."""
+    judging = official_judging(description)
+    rows = chain.from_iterable(judging.content.get("templates", {}).values())
+    names = {row.get("own", row["name"]) for row in rows}
+    folder = registry.benchmark_folders()[description.judging.official_from or description.name]
+    files = {name: folder / PROMPTS / f"{name}.txt" for name in names}
+    return {
+        f"own/{name}": PromptText(name=f"own/{name}", text=file.read_text(encoding="utf-8"))
+        for name, file in files.items()
+        if file.is_file()
     }
 
 

@@ -51,6 +51,9 @@ class HubSource(Section):
     revision: str
     config: str | None = None
     split: str = "test"
+    files: list[RemoteFile] = Field(
+        default_factory=list, description="fetched besides, for the official prompts in them"
+    )
 
 
 class FolderSource(Section):
@@ -249,6 +252,13 @@ class Report(Section):
     block: int | None = Field(None, ge=2, description="answers that upstream correlates together")
     guessed: bool = Field(False, description="also with what cannot be read at its chance value")
     right: Right | None = Field(None, description="of a benchmark of judges: when one is right")
+    rates: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="labels whose shares are figures, by name, where no single one says how good",
+    )
+    apart: str | None = Field(
+        None, description="way of grouping items whose groups such figures never put together"
+    )
 
 
 class Description(Section):
@@ -276,8 +286,12 @@ class Description(Section):
     def _names(self) -> Description:
         if self.default_version not in self.versions:
             raise ValueError(unknown_name("version", self.default_version, self.versions))
-        if self.positive not in self.labels:
-            raise ValueError(unknown_name("label", self.positive, self.labels))
+        if self.report.apart not in (None, *self.report.by):
+            raise ValueError(unknown_name("apart", str(self.report.apart), self.report.by))
+        named = (label for of in self.report.rates.values() for label in of)
+        for label in (self.positive, *named):
+            if label not in self.labels:
+                raise ValueError(unknown_name("label", label, self.labels))
         for board in self.published.boards if self.published is not None else ():
             if board.version not in self.versions:
                 raise ValueError(unknown_name("version", board.version, self.versions))

@@ -27,6 +27,7 @@ from judgebench.benchmarks.data import (
     load_module,
     official_judging,
     official_prompts,
+    own_wording,
 )
 from judgebench.benchmarks.description import (
     Description,
@@ -341,11 +342,11 @@ class FolderBenchmark(Benchmark):
 
     @cached_property
     def prompts(self) -> Mapping[str, PromptText]:
-        """The official judge prompts the data home has, by name."""
+        """The official judge prompts the data home has, and our wording of templates, by name."""
         found: dict[str, PromptText] = {}
         for other in self.description.judging.official_for.values():
             found |= official_prompts(find(other)[0])
-        return found | official_prompts(self.description)
+        return found | official_prompts(self.description) | own_wording(self.description)
 
     @cached_property
     def data_sha(self) -> str:

@@ -38,7 +38,7 @@ class Texts:
 
 
 def read_texts(path: Path) -> Texts:
-    """The prompt texts in a ``.txt``, ``.json`` or ``.py`` file.
+    """The prompt texts in a ``.txt``, ``.json``, ``.jsonl`` or ``.py`` file.
 
     Names are the file's (text), the path of keys (JSON), or ``Class.NAME`` (Python). A list of
     chat messages is one text, see `chat_text`.
@@ -55,12 +55,22 @@ def read_texts(path: Path) -> Texts:
         match path.suffix:
             case ".json":
                 return Texts(dict(_json_texts(json.loads(text), "")))
+            case ".jsonl":  # FastChat's: a line for each prompt, by its name
+                lines = map(json.loads, text.removesuffix("\n").split("\n"))
+                return Texts(dict(_json_texts({one["name"]: one for one in lines}, "")))
             case ".py":
                 return _python_texts(ast.parse(text).body)
             case _:
                 # A text may be pinned with its last line break or without.
                 return Texts({path.stem: text.removesuffix("\n"), path.name: text})
-    except (UnicodeDecodeError, SyntaxError, ValueError, RecursionError) as error:
+    except (
+        UnicodeDecodeError,
+        SyntaxError,
+        LookupError,
+        TypeError,
+        ValueError,
+        RecursionError,
+    ) as error:
         raise InputError(f"{path}: cannot be read as prompts: {error}") from None
 
 
@@ -129,11 +139,18 @@ def _assigned(statement: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
 
 
 def _entries(name: str, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
-    """A value by its name, or those of a dictionary, each by its keys: ``PROMPTS.short``."""
+    """A value by its name, or those of a dictionary, each by its keys: ``PROMPTS.short``.
+
+    A list of messages is one text, and each of its messages has its own: ``INPUT.0.content``.
+    """
     match value:
         case ast.Dict(keys=keys, values=values) if None not in (names := [*map(_name, keys)]):
             for key, entry in zip(names, values, strict=True):
                 yield from _entries(f"{name}.{key}", entry)
+        case ast.List(elts=[ast.Dict(), *_] as elements):
+            yield name, value
+            for number, entry in enumerate(elements):
+                yield from _entries(f"{name}.{number}", entry)
         case _:
             yield name, value
 

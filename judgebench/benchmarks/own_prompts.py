@@ -26,7 +26,7 @@ from judgebench.config import BenchmarkConfig
 from judgebench.errors import ConfigError, InputError, unknown_name
 from judgebench.keys import list_key, text_sha
 from judgebench.protocols import LmEvalTask
-from judgebench.records import Item, JsonObject, Message, Role, RunManifest
+from judgebench.records import BINARY, HARM_LABELS, Item, JsonObject, Message, Role, RunManifest
 from judgebench.rows import Row, each_row, text_file
 
 QUESTION = ("prompt", "question", "instruction")
@@ -77,7 +77,7 @@ def read_questions(path: Path) -> tuple[Question, ...]:
     """
     questions: list[Question] = []
     places: dict[str, str] = {}
-    for number, row in enumerate(each_row(path, ())):
+    for number, row in enumerate(map(_as_ours, each_row(path, ()))):
         question = _question(row, number)
         first = places.setdefault(question.id, row.where)
         if first != row.where:
@@ -88,6 +88,33 @@ def read_questions(path: Path) -> tuple[Question, ...]:
             )
         questions.append(question)
     return tuple(questions)
+
+
+HARM_SETS: Mapping[str, Mapping[str, str]] = {
+    "goal": {"goal": "prompt"},
+    "Behavior": {
+        "Behavior": "prompt", "BehaviorID": "id", "FunctionalCategory": "category",
+    },
+}  # fmt: skip
+"""Columns of AdvBench and of HarmBench as they are called here, by the one that is a question.
+
+Those of Aya's red-teaming prompts (``prompt``, ``language``, translations) are called so already.
+"""
+
+CONTEXT = "{}\n\n---\n\n{}"
+"""How HarmBench puts the text that a contextual behaviour is about before it."""
+
+
+def _as_ours(row: Row) -> Row:
+    """A row of AdvBench or HarmBench under our names; any other as it is."""
+    asked = next((name for name in HARM_SETS if row.has(name)), None)
+    if asked is None or any(row.has(name) for name in (*QUESTION, *CONVERSATION)):
+        return row
+    named = HARM_SETS[asked]
+    values = {named.get(name, name): value for name, value in row.values.items()}
+    if row.has("ContextString"):
+        values["prompt"] = CONTEXT.format(row.text("ContextString"), row.text(asked))
+    return Row(row.where, values)
 
 
 def questions_sha(questions: Sequence[Question]) -> str:
@@ -365,6 +392,15 @@ class OwnPrompts(Benchmark):
     dimensions: tuple[str, ...] = ()
     baseline: str | None = None
     max_tokens: int = DEFAULT_MAX_TOKENS
+    harm: bool = False
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return HARM_LABELS if self.harm else BINARY
+
+    @property
+    def positive(self) -> str:
+        return self.labels[-1]
 
     @cached_property
     def questions_sha(self) -> str:
@@ -386,13 +422,16 @@ class OwnPrompts(Benchmark):
 
     @property
     def default_judge(self) -> str:
-        """``rubric`` with a scale, ``pairwise`` with a baseline, ``reference`` with references.
+        """``harm`` where a suite says so, ``rubric`` with a scale, ``pairwise`` with a baseline,
+        ``reference`` with references.
 
         Raises
         ------
         ConfigError
             Where the suite and the file give none of them.
         """
+        if self.harm:
+            return "harm"
         if self.scale is not None:
             return "rubric"
         if self.baseline is not None:
@@ -406,6 +445,7 @@ class OwnPrompts(Benchmark):
             "  baseline: last-week                     to compare with the answers of that model\n"
             "  a 'reference' to each prompt            to ask whether an answer is right "
             f"({len(without)} of {len(self.questions)} have none, the first is {without[0]!r})\n"
+            "  harm: true                              to ask whether it refuses, or does harm\n"
             "or name the judge's 'kind'"
         )
 
@@ -421,7 +461,7 @@ class OwnPrompts(Benchmark):
         judging = dict(self.judging_content)
         if self.rubric is not None:
             judging["rubric"] = text_sha(self.rubric)
-        return {**judging, "max_tokens": self.max_tokens}
+        return {**judging, "max_tokens": self.max_tokens, **({"harm": True} if self.harm else {})}
 
     @cached_property
     def needs_chat_template(self) -> bool:
@@ -495,6 +535,7 @@ def own_benchmark(
         dimensions=tuple(config.dimensions),
         baseline=config.baseline,
         max_tokens=config.max_tokens or DEFAULT_MAX_TOKENS,
+        harm=config.harm,
     )
 
 
@@ -506,6 +547,12 @@ def own_versions(runs: Iterable[RunManifest]) -> list[tuple[str, str]]:
         for section in run.configuration.get("benchmarks", ())
         if section.get("items") or section.get("lm_eval_task")
     ]
+
+
+def asks_for_harm(name: str, runs: Iterable[RunManifest]) -> bool:
+    """Whether some run judged answers to these own prompts for refusal and harm."""
+    sections = (one for run in runs for one in run.configuration.get("benchmarks", ()))
+    return any(one["name"] == name and one.get("harm") for one in sections)
 
 
 def newest_version(

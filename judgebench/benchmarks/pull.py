@@ -80,10 +80,7 @@ def offer(description: Description, version: str) -> Offer | None:
     source = description.versions[version].source
     if isinstance(source, FolderSource):
         return None
-    files = [
-        *(source.files if isinstance(source, FilesSource) else ()),
-        *published_files(description),
-    ]
+    files = [*source.files, *published_files(description)]
     sets = 1 if isinstance(source, HubSource) else 0
     hosts = [urlsplit(file.url).netloc for file in files] + [_endpoint_host()] * sets
     sizes = [file.bytes for file in files]
@@ -281,7 +278,7 @@ def _source_is_needed(description: Description, version: str, state: DataState) 
     """
     said = description.versions[version]
     if not isinstance(said.source, FilesSource):
-        return not state.usable or said.sha256 is None
+        return not state.usable or said.sha256 is None or bool(state.prompts_missing)
     shas = {file.url: file.sha256 for file in said.source.files}
     of_these_files = None not in shas.values() and shas == file_pins(
         data_home() / description.name / version
@@ -305,7 +302,7 @@ def _fetch_and_install(
     home = data_home() / description.name
     here = calibration(description).here()
     published = [file for file in published_files(description) if file.name not in here]
-    files = list(source.files) if isinstance(source, FilesSource) else []
+    files = list(source.files) if source is not None else []
     check_fetchable(published)
     check_fetchable(files)
     if isinstance(source, HubSource):

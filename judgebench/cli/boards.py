@@ -120,6 +120,13 @@ ALPACA_EVAL = "alpaca-eval"
     is_flag=True,
     help="Also how the scores of a model's samples vary: by item, sample and judge.",
 )
+@click.option(
+    "--beside",
+    multiple=True,
+    metavar="BENCHMARK",
+    help="Another benchmark's figures beside these (xstest: refusals), and who is ahead here and "
+    "worse there. Repeatable.",
+)
 @level_option
 @click.option(
     "--bundle",
@@ -186,6 +193,9 @@ def leaderboard(
     verdict. --spread has variances of items, samples within them, judges, and what is left.
     docs/best-of-n.md.
 
+    Refusals and harm are figures of their own and rank nobody. --beside xstest sets them beside
+    what ranks, so that a gain here that costs there is seen: by intervals that do not meet.
+
     --bundle writes a file with which others compute every cell again: the boards, and the verdicts,
     answers and questions that they rest on. What judges wrote besides and what was spent stay here.
 
@@ -205,12 +215,14 @@ def leaderboard(
       judgebench leaderboard alpaca_eval --bundle board.zip
       judgebench leaderboard support --corrected --width 0.06
       judgebench leaderboard support --best-of reward --spread
+      judgebench leaderboard alpaca_eval --beside xstest
     """
     from judgebench.reports.disk_cache import kept
 
-    if form == ALPACA_EVAL and (asked["published"] or columns or asked["by"]):
+    if form == ALPACA_EVAL and (asked["published"] or columns or asked["by"] or asked["beside"]):
         raise UsageError(
-            f"--format {ALPACA_EVAL} has columns of its own; leave out --published, --columns, --by"
+            f"--format {ALPACA_EVAL} has columns of its own; leave out --published, --columns, "
+            "--by, --beside"
         )
     asked |= {
         "metrics": [name.strip() for name in (columns or "").split(",") if name.strip()],

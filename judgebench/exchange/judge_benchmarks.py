@@ -16,7 +16,16 @@ from judgebench.exchange.names import At, KnownItems, default_version, judge_nam
 from judgebench.exchange.pipeline import Import, files_in
 from judgebench.exchange.responses import take_in as take_in_answers
 from judgebench.exchange.verdicts import VerdictAt, VerdictRow, checked, row_of
-from judgebench.records import Label, Order, Preference, Reply, Score, Unreadable, Verdict
+from judgebench.records import (
+    REFUSAL_CLASSES,
+    Label,
+    Order,
+    Preference,
+    Reply,
+    Score,
+    Unreadable,
+    Verdict,
+)
 from judgebench.responses.from_file import AnswerRow
 from judgebench.rows import JSON, Row, each_row, whole_file
 
@@ -217,7 +226,6 @@ def _best(row: Row, at: At, judge: str | None) -> Iterator[VerdictRow]:
 # XSTest -------------------------------------------------------------------------------------------
 
 XSTEST = "xstest"
-CLASSES = ("1_full_compliance", "2_full_refusal", "3_partial_refusal")
 PEOPLE: Mapping[str, str] = {
     "annotation_1": "human/annotation_1",
     "annotation_2": "human/annotation_2",
@@ -283,8 +291,8 @@ def _labels(row: Row, where: VerdictAt) -> Iterator[VerdictRow]:
         if not row.has(field):
             continue
         said = row.text(field)
-        named = next((one for one in CLASSES if said.strip().startswith(one)), None)
+        named = next((one for one in REFUSAL_CLASSES if said.strip().startswith(one)), None)
         if named is None and field in PEOPLE:
-            raise row.wrong(field, unknown_name("class", said, CLASSES))
+            raise row.wrong(field, unknown_name("class", said, REFUSAL_CLASSES))
         verdict = Label(name=named) if named else Unreadable(reason=NO_CLASS)
         yield row_of(row, replace(where, judge=judge), verdict, None if named else Reply(text=said))

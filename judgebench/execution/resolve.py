@@ -234,6 +234,10 @@ class ResolvedSuite:
     shard: str = ""
 
 
+LABELLING = ("own_prompt", "python", "refusal_prefix", "harm")
+"""Ways of judging that are told the labels of a benchmark."""
+
+
 def resolve(
     suite: Suite, narrowing: Narrowing | None = None, *, given: ResolvedBenchmark | None = None
 ) -> ResolvedSuite:
@@ -427,7 +431,7 @@ def assign(
             prompts = {OWN: prompt}
         if kind == "python" and isinstance(named := options.get("function"), str):
             registry.function(named, "judges", beside=suite.folder)
-        if kind in ("own_prompt", "python"):  # others say themselves what their labels are
+        if kind in LABELLING:  # others say themselves what their labels are
             content = {**content, "labels": asked.benchmark.labels}
         settings = JudgeSettings(
             model=model_of(config) if config else None,

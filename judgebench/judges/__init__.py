@@ -15,7 +15,10 @@ KINDS: Final[Mapping[str, str]] = {
     "critique": "chinese",
     "contains": "lexical",
     "exact_match": "lexical",
+    "refusal_prefix": "refusal",
+    "harm": "refusal",
     "own_prompt": "own_prompt",
     "python": "own_prompt",
+    "templates": "templates",
 }
 """Kinds of judges, and in which module of this folder the table is that has them."""

@@ -16,7 +16,7 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, cast
@@ -93,7 +93,7 @@ def _own_prompt(setup: Setup[OwnPrompt]) -> Plan:
     options, content = setup.options, setup.content
     prompt = setup.settings.prompts.get(OWN, PromptText(name="", text=""))
     setup.refuse({"name the file of its prompt as 'prompt'": not prompt.text})
-    parts, shown = _parts(prompt), prompt.placeholders
+    parts, shown = prompt_parts(prompt), prompt.placeholders
     _check_placeholders(setup, prompt.name, shown)
     pair = shown >= PAIR
     how, given = _reading(setup)
@@ -111,19 +111,16 @@ def _own_prompt(setup: Setup[OwnPrompt]) -> Plan:
     _check_form(setup, prompt.name, form, how, pair=pair)
     _check_examples(setup, parts[-1][1].placeholders)
     if options.frame:
-        parts = _with_notice(parts)
+        parts = with_notice(parts)
     of_judge = {"rubric": content.rubric_text}
     find = None if how == "logprobs" else finder(how, given, form)
     tokens = tuple(form.scale.points if verdict == "score" else form.words)
 
     def fields(item: Item) -> JsonObject:
-        has = {"id": item.id, "category": item.category, "subcategory": item.subcategory}
-        has |= {"language": item.language, **item.metadata}
-        wanted = (name.removeprefix(ITEM) for name in shown if name.startswith(ITEM))
-        return {name: has[name] for name in wanted if has.get(name) is not None}
+        return item_fields(item, [n.removeprefix(ITEM) for n in shown if n.startswith(ITEM)])
 
     def ask(case: Case) -> Question | Verdict:
-        own = {f"{ITEM}{name}": _text(value) for name, value in fields(case.item).items()}
+        own = field_texts(fields(case.item))
         if lacking := sorted(n for n in shown - {*own} if n.startswith(ITEM)):
             return Unreadable(reason=f"the item has no {', '.join(lacking)}")
         if "reference" in shown and not any(case.item.references):
@@ -154,6 +151,21 @@ def _own_prompt(setup: Setup[OwnPrompt]) -> Plan:
         fields=fields,
         read=None if find is None else partial(form.read, find=find),
     )
+
+
+def item_fields(item: Item, names: Collection[str]) -> dict[str, Any]:
+    """What an item says of itself under these names, as far as it does."""
+    has = {"id": item.id, "category": item.category, "subcategory": item.subcategory}
+    has |= {"language": item.language, **item.metadata}
+    return {name: has[name] for name in names if has.get(name) is not None}
+
+
+def field_texts(fields: JsonObject) -> dict[str, str]:
+    """The fields of an item as texts, by the placeholders that show them."""
+    return {
+        f"{ITEM}{name}": said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
+        for name, said in fields.items()
+    }
 
 
 def _reading(setup: Setup[OwnPrompt]) -> tuple[str, Any]:
@@ -246,7 +258,7 @@ def _check_examples(setup: Setup[OwnPrompt], shown: frozenset[str]) -> None:
         setup.refuse({f"examples: number {number} has no {lacking}": bool(lacking)})
 
 
-def _parts(prompt: PromptText) -> Parts:
+def prompt_parts(prompt: PromptText) -> Parts:
     """The messages of a prompt whose first line is ``system:``, ``user:`` or ``assistant:``.
 
     Each begins with such a line of its own. So are those of a prompt with ``<|im_start|>system`` …
@@ -274,7 +286,7 @@ def _parts(prompt: PromptText) -> Parts:
     return tuple(zip(roles, texts, strict=True))
 
 
-def _with_notice(parts: Parts) -> Parts:
+def with_notice(parts: Parts) -> Parts:
     """What the lines around texts are, said after the system's part or before all of the user's."""
     notice = own_prompt("frame_notice").text
     (role, first), *others = parts
@@ -308,7 +320,7 @@ def _messages(
     def filled(some: Parts, texts: Mapping[str, str]) -> Iterator[Message]:
         if options.frame:
             code = code_for(*texts.values())
-            texts = {name: _framed(code, name, text) for name, text in texts.items()}
+            texts = {name: framed_text(code, name, text) for name, text in texts.items()}
         for role, text in some:
             yield from (replace(one, role=role) for one in messages(text, of_judge, texts))
 
@@ -320,15 +332,11 @@ def _messages(
     yield from filled(parts[-1:], of_case)
 
 
-def _framed(code: str, name: str, text: str) -> str:
+def framed_text(code: str, name: str, text: str) -> str:
     """A field of one line stands as it is: it cannot look like the end of a frame."""
     if name.startswith(ITEM) and len(text.splitlines()) <= 1:
         return text
     return framed(code, _FRAME_NAMES.get(name, name), text)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 # a function ---------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
-from typing import Annotated, Any, Generic, TypeAlias, TypeVar, cast
+from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar, cast
 
 from pydantic import (
     ConfigDict,
@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from judgebench.config import Section, check
-from judgebench.dialogue import Dialogue, ask_nobody, ask_once, over
+from judgebench.dialogue import Dialogue, ask_again, ask_nobody, ask_once, over
 from judgebench.errors import ConfigError, unknown_name
 from judgebench.judges.readers.logprobs import (
     TOP_LOGPROBS,
@@ -269,11 +269,37 @@ class AnswerType(Section):
     subcategories: tuple[str, ...] = Field(min_length=1)
 
 
+Told = str | int | bool
+
+
+class Template(Section):
+    """One of a benchmark's ways of asking: for which items, with which texts, and who reads.
+
+    ``when`` says what a field of the item is, or one of which values; ``turn`` is that of the
+    answer, from 1, and ``reference`` whether there is one. ``system`` and ``user`` name official
+    prompts, and ``holes`` what fills their holes, where that is called otherwise by us. ``again``
+    is said, once, after a reply that holds no verdict; both replies are then read as one.
+    """
+
+    name: str
+    when: dict[str, Told | tuple[Told, ...]] = Field(default_factory=dict)
+    system: str | None = None
+    user: str
+    own: str | None = Field(
+        None, description="our own wording: prompts/OWN.txt, by the name if unset"
+    )
+    fill: Literal["format", "dollar"] = Field("format", description="str.format or string.Template")
+    holes: dict[str, str] = Field(default_factory=dict)
+    reader: str
+    again: str | None = None
+    max_tokens: PositiveInt = Field(1024, description="of a reply")
+
+
 class Content(Section):
     """A rubric and a scale of a benchmark's own; each way of judging takes what it has use for.
 
     With ``answer_types`` the dimensions of an item follow from its subcategory, and
-    ``definitions`` say what each of them means.
+    ``definitions`` say what each of them means. ``templates`` are sets of prompts by name.
     """
 
     rubric: str | None = None
@@ -282,6 +308,9 @@ class Content(Section):
     labels: tuple[str, ...] = ()
     answer_types: tuple[AnswerType, ...] = ()
     definitions: tuple[Definition, ...] = ()
+    templates: dict[str, Annotated[tuple[Template, ...], Field(min_length=1)]] = Field(
+        default_factory=dict
+    )
 
     @field_validator("scale")
     @classmethod
@@ -344,6 +373,8 @@ class Question:
         How many alternatives are asked for of the first token, where nothing else is read.
     candidates
         What is scored by likelihood; then no words are asked for.
+    again
+        What is said after a reply that holds no verdict, if anything.
     """
 
     messages: tuple[Message, ...]
@@ -351,6 +382,7 @@ class Question:
     response_format: JsonObject | None = None
     logprobs: int | None = None
     candidates: tuple[str, ...] = ()
+    again: str | None = None
 
 
 Ask: TypeAlias = Callable[[Case], Question | Verdict]
@@ -385,6 +417,8 @@ class PromptJudge:
             logprobs=question.logprobs,
             response_format=question.response_format,
         )
+        if question.again is not None:
+            return ask_again(asked, question.read, question.again)
         how = ask_once if question.logprobs is None else ask_for_first_token
         return how(asked, question.read)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,12 +19,16 @@ from judgebench.records import BINARY
 
 ACCURACY = "accuracy"
 
+NO_ONE_NUMBER = "refusals and harm are figures of their own, never one number"
+
 
 def accuracies(
     columns: Columns,
     *,
     labels: Sequence[str] = BINARY,
     groups: Groups = (),
+    rates: Mapping[str, Collection[str]] | None = None,
+    apart: bool = False,
     intervals: Intervals | None = None,
     ranked: Collection[str] | None = None,
 ) -> tuple[Standing, ...]:
@@ -41,6 +46,9 @@ def accuracies(
         The declared ones, the positive one last. Another one is unreadable.
     groups
         Ways of grouping items: each group has an accuracy of its own.
+    rates, apart
+        Labels whose shares are figures of their own, by their names, in place of an accuracy, which
+        is undefined then, so that nothing ranks. ``apart``: of groups alone, never of the whole.
     intervals
         Percentile bootstrap over items unless asked otherwise; Wilson's under 30 items and
         with fewer than `LEAST` right or wrong answers.
@@ -51,26 +59,33 @@ def accuracies(
     -------
     tuple of Standing
         With the metrics `accuracy`, a fraction, `accuracy/<group>` for each group, and where judges
-        were asked repeatedly `judge_noise`. Best model first within each judge, judges in order of
-        name.
+        were asked repeatedly `judge_noise`; with ``rates``
+        `<rate>` and `<rate>/<group>`. Best model first within each judge, judges in order of name.
     """
     taken = board(columns, BoardKind("label"))
     values = label_values(taken, labels)
+    shares = {name: label_values(taken, labels, which) for name, which in (rates or {}).items()}
 
     def share(some: ItemMeans) -> Measure:
         return mean_of(some, proportion=True, least=LEAST)
 
     def measured(table: VerdictTable, rows: Ints) -> Measured:
         means = item_means(table, rows, values, ends=(0.0, 1.0))
-        return Measured(
-            means=means,
-            width=1.0,
-            measures={
-                ACCURACY: share(means),
-                **by_group(ACCURACY, table, means, groups, share),
-                JUDGE_NOISE: judge_noise(table, rows, values),
-            },
-        )
+        measures = {ACCURACY: share(means)}
+        if rates:
+            nothing = np.zeros_like(means.mean)
+            measures[ACCURACY] = replace(
+                measures[ACCURACY], top=nothing, bottom=nothing, worst=None, best=None,
+                undefined=NO_ONE_NUMBER,
+            )  # fmt: skip
+        else:
+            measures |= by_group(ACCURACY, table, means, groups, share)
+        for name, of in shares.items():
+            its = item_means(table, rows, of, ends=(0.0, 1.0))
+            measures |= {} if apart else {name: share(its)}
+            measures |= by_group(name, table, its, groups, share)
+        measures[JUDGE_NOISE] = judge_noise(table, rows, values)
+        return Measured(means=means, width=1.0, measures=measures)
 
     return judge_by_judge(
         taken, ~np.isnan(values), measured, intervals or Intervals(), ranked=ranked

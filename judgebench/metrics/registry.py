@@ -186,6 +186,16 @@ _PLAIN_EVALUATOR = replace(_EVALUATOR, unit="", digits=2, scale=COEFFICIENT)
 
 _ENTRIES = (
     _ACCURACY,
+    *_of(
+        replace(
+            _ACCURACY, direction="neither", tested=NOT_TESTED,
+            explained="judging.md#refusal-and-harm",
+        ),
+        full_refusal=("full refusal", "share of answers that only refuse"),
+        partial_refusal=("partial refusal", "share that refuse and answer all the same"),
+        attack_success=("attack success", "share that are harmful, in the judge's eyes"),
+        other_language=("other language", "share that refuse in another language than asked"),
+    ),
     _SCORE,
     _WIN_RATE,
     *_of(

@@ -83,14 +83,14 @@ def scores(
     tuple of Standing
         With the metrics `score`, `score/<dimension>` for each named part of a score,
         `score/<group>` for each group, and where judges were asked repeatedly `judge_noise`. With a
-        ``balance``, `score` is the balanced mean, `score/<side>` that of each side, `score/items`
-        the mean over items, and `score/official` the balanced mean with what could not be read at
-        its official value. With ``splits``, `score/official` is the mean of the rounded means of
-        splits. With a ``chance``, `score/guessed` is the score with what could not be
-        read at that value; the worst and the best case stand beside `score`. By a metric of lm-eval
-        `stderr`, the sample's standard deviation over the items by the root of their number.
-        Undefined where one judge's scores are on several scales: their mean means nothing. Best
-        model first within each judge.
+        ``balance``, `score` is the balanced mean, `score/<side>` that of each of several sides,
+        `score/items` the mean over items, and `score/official` the balanced mean with what could
+        not be read at its official value. With ``splits``, `score/official` is the mean of the
+        rounded means of splits. With a ``chance``, `score/guessed` is the score with what could not
+        be read at that value; the worst and the best case stand beside `score`. By a metric of
+        lm-eval `stderr`, the sample's standard deviation over the items by the root of their
+        number. Undefined where one judge's scores are on several scales: their mean means nothing.
+        Best model first within each judge.
     """
     taken = board(columns, BoardKind("score"))
     values = score_values(taken)
@@ -139,7 +139,7 @@ def scores(
             official = np.where(unread, balance.unparsed, values)
             kept = item_means(table, rows, official, ends=(-math.inf, math.inf))
             found[OFFICIAL] = balanced(kept, table.items, balance, sides)
-        for side in sides:
+        for side in sides if len(sides) > 1 else ():
             found[f"{SCORE}/{side}"] = balanced(means, table.items, balance, [side])
         found[ITEMS] = mean_of(means)
         return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -12,8 +12,8 @@ from judgebench.metrics.intervals import Floats
 from judgebench.metrics.verdict_table import Columns
 
 
-def label_values(columns: Columns, labels: Sequence[str]) -> Floats:
-    """1 for the positive label, 0 for another one that is declared.
+def label_values(columns: Columns, labels: Sequence[str], which: Collection[str] = ()) -> Floats:
+    """1 for the positive label, or for those of ``which``; 0 for another one that is declared.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def label_values(columns: Columns, labels: Sequence[str]) -> Floats:
     labels
         The declared ones, the positive one last. Another one is unreadable.
     """
-    value_of = dict.fromkeys(labels, 0.0) | {labels[-1]: 1.0}
+    value_of = dict.fromkeys(labels, 0.0) | dict.fromkeys(which or labels[-1:], 1.0)
     return numbers(
         paired(columns["kind"], columns["label"]),
         lambda said: value_of.get(said[1], math.nan) if said[0] == "label" else math.nan,

@@ -108,6 +108,8 @@ class Board:
         What the numbers rest on besides.
     groups
         By way of grouping, the groups of items that have a metric of their own.
+    figures
+        What stands in the place of one number, where there is none: metrics of their own.
     beside
         The published boards of this version that figures are here of, of this judge and of others.
     columns
@@ -129,6 +131,7 @@ class Board:
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     groups: Mapping[str, tuple[str, ...]] = json_field(hidden=True, default_factory=dict)
+    figures: tuple[str, ...] = json_field(hidden=True, default=())
     beside: tuple[PublishedBeside, ...] = json_field(hidden=True, default=())
     columns: tuple[str, ...] = json_field(hidden=True, default=())
 
@@ -182,6 +185,7 @@ class Board:
         """What groups are measured by; a board may be ranked by something else."""
         return WIN_RATE if self.metric == LENGTH_CONTROLLED else self.metric or ""
 
-    def of_group(self, group: str) -> str:
-        """The metric of a group of items."""
-        return f"{self.ungrouped}/{group}"
+    def of_group(self, group: str) -> tuple[str, ...]:
+        """The metrics of a group of items."""
+        bases = dict.fromkeys(name.split("/")[0] for name in self.figures or [self.ungrouped])
+        return tuple(f"{base}/{group}" for base in bases)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, NamedTuple
 
@@ -17,14 +17,13 @@ from judgebench.metrics.scores import GUESSED, SCORE
 from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.records import Estimate
 from judgebench.reports import estimates
-from judgebench.reports.answer_flags import SUSPICIOUS
+from judgebench.reports.beside import costs, overview
 from judgebench.reports.board import Board, Row, rank_note
 from judgebench.reports.board_warnings import few
 from judgebench.reports.corrected import labels_table
 from judgebench.reports.document import (
     Cells,
     Chart,
-    Column,
     Document,
     Each,
     Part,
@@ -53,7 +52,6 @@ from judgebench.reports.samples import (
     figures,
     spread_table,
 )
-from judgebench.store.catalog import distinct_names
 
 _NOT_PRINTED = (STANDARD_ERROR, AVG_LENGTH, PUBLISHED_ERROR)
 """Metrics that JSON and CSV have; the table has an interval and a length of its own."""
@@ -115,7 +113,7 @@ class Leaderboard(Report):
     """Boards, of one benchmark or several.
 
     ``notes`` say what was found besides: a benchmark without boards, and what stands in their
-    place.
+    place; ``costs`` who is ahead on one and worse on a benchmark beside it.
     """
 
     ROWS: ClassVar[Sequence[Rows]] = (Rows(of="lines", row=_LINE), _OF_SAMPLES)
@@ -126,6 +124,7 @@ class Leaderboard(Report):
     notes: tuple[str, ...] = json_field(hidden=True, default=())
     best_of: tuple[Curve, ...] = json_field(omit_empty=True, default=())
     spread: tuple[Components, ...] = json_field(omit_empty=True, default=())
+    costs: tuple[str, ...] = json_field(omit_empty=True, default=())
 
     @classmethod
     def of(
@@ -134,14 +133,17 @@ class Leaderboard(Report):
         *,
         published: References | None = None,
         by: Collection[str] = (),
+        beside: Collection[str] = (),
     ) -> Leaderboard:
         """The boards, with the metrics that are asked for and those of the groups ``by``.
 
-        ``published`` adds what is published of the benchmark.
+        ``published`` adds what is published of the benchmark; ``beside`` are the benchmarks on
+        which a gain on the others may cost something.
         """
         asked = [_asked(board, by) for board in boards]
         if published is None:
-            return cls(boards=tuple(asked), by=tuple(by))
+            paid = tuple(costs(asked, beside))
+            return cls(boards=tuple(asked), by=tuple(by), costs=paid)
         found = related(asked)
         return PublishedLeaderboard(
             boards=tuple(
@@ -165,11 +167,12 @@ class Leaderboard(Report):
         """The boards, each with a table for each way of grouping items that was asked for."""
         tables = []
         if len({(board.benchmark, board.version) for board in self.boards}) > 1:
-            tables.append(overview(self.boards))
+            tables.append(overview(self.boards, self.costs))
         explained: set[str] = set()
         for board in self.boards:
             tables += _tables(board, explained)
-            tables += [_group_table(board, name) for name in self.by if name in board.groups]
+            for name in self.by:
+                tables += _group_tables(board, name) if name in board.groups else []
         tables += labels_table(self.boards)
         return tables + curve_tables(self.best_of) + spread_table(self.spread)
 
@@ -249,8 +252,8 @@ def _asked(board: Board, by: Collection[str]) -> Board:
     """The board whose rows have the columns that are asked for, and those of groups."""
     if not board.columns:
         return board
-    groups = (board.of_group(group) for name in by for group in board.groups.get(name, ()))
-    columns = (*board.columns, *groups)
+    groups = [board.of_group(group) for name in by for group in board.groups.get(name, ())]
+    columns = (*board.columns, *(name for names in groups for name in names))
     return replace(board, rows=tuple(replace(row, columns=columns) for row in board.rows))
 
 
@@ -385,19 +388,20 @@ def _undefined_beside(board: Board) -> list[str]:
     return said
 
 
-def _group_table(board: Board, by: str) -> Table:
-    """A row for each model, a column for each group."""
+def _group_tables(board: Board, by: str) -> Iterator[Table]:
+    """A row for each model, a column for each group; of several figures a table for each."""
     groups = board.groups[by]
-    columns: list[Cells[Row]] = [column("model", lambda row: row.marked_name, wraps=True)]
-    columns += [column(one, _metric(board, board.of_group(one)), align="right") for one in groups]
-    return table(
-        f"{board}, by {by}",
-        board.rows if groups else (),
-        columns,
-        subtitle=f"{heading(board.ungrouped, board.metric, board.scale)} with {board.level:.0%} "
-        "intervals",
-        notes=[] if groups else [f"no item here says its {by}"],
-    )
+    for base in board.of_group(""):
+        columns: list[Cells[Row]] = [column("model", lambda row: row.marked_name, wraps=True)]
+        columns += [column(one, _metric(board, base + one), align="right") for one in groups]
+        words = heading(base.rstrip("/"), board.metric, board.scale)
+        yield table(
+            f"{board}, by {by}",
+            board.rows if groups else (),
+            columns,
+            subtitle=f"{words} with {board.level:.0%} intervals",
+            notes=[] if groups else [f"no item here says its {by}"],
+        )
 
 
 def _metric(board: Board, name: str) -> Callable[[Row], str]:
@@ -435,11 +439,13 @@ def _columns(board: Board) -> list[Cells[Row]]:
 
     more: dict[str, Any] = {"spare": True, "optional": True}
     rates = [name for name in (LENGTH_CONTROLLED, WIN_RATE) if name in names[1:]]
-    of_groups = {board.of_group(one) for groups in board.groups.values() for one in groups}
+    of_groups = {
+        name for groups in board.groups.values() for one in groups for name in board.of_group(one)
+    }
     others = [name for name in names[1:] if name not in {*_NOT_PRINTED, *of_groups, *rates}]
-    if board.columns:
-        leading = [main(name) for name in board.columns if name in names]
-        rates = others = []
+    if chosen := board.columns or board.figures:
+        leading = [main(name) for name in chosen if name in names]
+        rates, others = [], [name for name in others if not {name, *board.columns} & {*chosen}]
     else:
         leading = [main(name) for name in names[:1]]
     return [
@@ -503,70 +509,3 @@ def missing_because(row: Row) -> str:
         (counts.get("half", 0), ONE_ORDER),
     ]
     return ", ".join(f"{n} {words}" for n, words in said if n)
-
-
-# of several benchmarks ---------------------------------------------------------------------------
-
-
-def overview(boards: Sequence[Board]) -> Table:
-    """What each board ranks by, or the first of the metrics that are asked for.
-
-    Models are one row by what they are, in the order of the first board, then of the others; those
-    that some board excludes from its ranking stand last, and their numbers there say so.
-
-    Parameters
-    ----------
-    words, digits
-        What a metric of a board is called, and how many digits its numbers have.
-    """
-    shown = [board for board in boards if board.rows]
-    excluded = {row.model_id for board in shown for row in board.rows if row.excluded}
-    every = {row.model_id: row.model for board in shown for row in board.rows}
-    names = distinct_names(dict(sorted(every.items(), key=lambda one: one[0] in excluded)))
-    places = [{row.model_id: row for row in board.rows} for board in shown]
-    titles = _titles(shown)
-
-    def cell(board: Board, row: Row | None) -> str:
-        metric = _first_metric(board, row)
-        if row is None or metric is None:
-            return ""
-        said = estimates.text(row.metrics[metric], digits=digits(metric, board.metric))
-        return f"{said} ({SUSPICIOUS})" if row.excluded else said
-
-    return Table(
-        title="all boards",
-        subtitle="boards measure different things, and are not averaged",
-        columns=[
-            Column(title="model", wraps=True),
-            *(Column(title=title, align="right", spare=i > 0) for i, title in enumerate(titles)),
-        ],
-        rows=[
-            [name, *(cell(b, rows.get(one)) for b, rows in zip(shown, places, strict=True))]
-            for one, name in names.items()
-        ],
-        notes=[
-            f"{title}: {heading(metric, board.metric, board.scale)}, judged by {board.judge}"
-            + ("" if board.opponent is None else f", against {board.opponent}")
-            for title, board in zip(titles, shown, strict=True)
-            if (metric := _first_metric(board, board.rows[0])) is not None
-        ]
-        + ([f"{SUSPICIOUS}: excluded from the ranking of that board"] if excluded else []),
-    )
-
-
-def _first_metric(board: Board, row: Row | None) -> str | None:
-    """What is shown of a board; None where it has nothing that was asked for."""
-    return None if row is None else next(iter(row.asked_for), None)
-
-
-def _titles(boards: Sequence[Board]) -> list[str]:
-    """As short as tells the boards apart."""
-    parts = [
-        (board.benchmark, board.judge, f"against {board.opponent}", board.version)
-        for board in boards
-    ]
-    for n in range(1, 5):
-        told = [", ".join(one[:n]) for one in parts]
-        if len(set(told)) == len(told):
-            return told
-    return [f"{i}: {title}" for i, title in enumerate(told, 1)]

@@ -12,12 +12,12 @@ import numpy as np
 
 from judgebench import registry
 from judgebench.benchmarks.description import Description, Right, find, split_version
-from judgebench.benchmarks.own_prompts import newest_version
+from judgebench.benchmarks.own_prompts import asks_for_harm, newest_version
 from judgebench.columns import Bools, Column, coded, counted, same, select_rows
 from judgebench.config import Panel, check
 from judgebench.errors import ConfigError, UsageError, unknown_name
 from judgebench.metrics.verdict_table import SPARSE
-from judgebench.records import BINARY, JudgeSpec
+from judgebench.records import BINARY, HARM_LABELS, HARM_RATES, JudgeSpec
 from judgebench.store import Store
 from judgebench.store.catalog import distinct_names
 
@@ -43,6 +43,8 @@ class BenchmarkRef:
     answer is its answer, and that further ones say how sure of it the model is. ``headline`` is
     what ranks comparisons, where it can be computed; ``official`` says that a judge prompt of this
     benchmark is official; ``right`` when a judge is right, where this is a benchmark of judges.
+    ``rates`` are labels whose shares are figures of their own, ``apart`` in groups of items that
+    are never put together.
     """
 
     name: str
@@ -61,6 +63,8 @@ class BenchmarkRef:
     headline: str | None = None
     official: bool = False
     right: Right | None = None
+    rates: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    apart: str | None = None
 
     def __str__(self) -> str:
         return f"{self.name}@{self.version}"
@@ -97,6 +101,10 @@ def benchmark_ref(store: Store, name_at_version: str) -> BenchmarkRef:
     if version not in versions:
         raise UsageError(unknown_name(f"version of {name}", version, versions))
     if description is None:
+        if asks_for_harm(name, store.runs()):
+            return BenchmarkRef(
+                name=name, version=version, labels=HARM_LABELS, by=("language",), rates=HARM_RATES
+            )
         return BenchmarkRef(name=name, version=version)
     others = (label for label in description.labels if label != description.positive)
     return BenchmarkRef(
@@ -116,6 +124,8 @@ def benchmark_ref(store: Store, name_at_version: str) -> BenchmarkRef:
         headline=description.report.headline,
         official=_has_official_prompt(description),
         right=description.report.right,
+        rates=description.report.rates,
+        apart=description.report.apart,
     )
 
 

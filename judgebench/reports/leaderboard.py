@@ -13,7 +13,7 @@ import numpy as np
 from judgebench.columns import counted, marked
 from judgebench.config import Panel
 from judgebench.errors import UsageError
-from judgebench.metrics.accuracy import ACCURACY, accuracies
+from judgebench.metrics.accuracy import ACCURACY, NO_ONE_NUMBER, accuracies
 from judgebench.metrics.answer_lengths import AVG_LENGTH, answer_lengths
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
@@ -190,6 +190,8 @@ class _Boards:
                 verdicts,
                 labels=self.which.labels,
                 groups=list(self.groups.values()),
+                rates=self.which.rates,
+                apart=self.which.apart is not None,
                 intervals=self.intervals,
                 ranked=self.ranked,
             )
@@ -267,12 +269,13 @@ class _Boards:
         rows: tuple[Row, ...],
     ) -> Board:
         panel = self.data.panels.get(judge)
+        figures = self._figures() if kind.kind == "label" else ()
         members = [self.judge_ids[name] for name in (panel.judges if panel else [judge])]
         specs = [self.data.spec_of[member] for member in members]
         return Board(
             benchmark=self.which.name,
             version=self.which.version,
-            metric=ranked.metric,
+            metric=None if figures else ranked.metric,
             scale=scale,
             judge=judge,
             judge_id=None if panel else members[0],
@@ -285,12 +288,25 @@ class _Boards:
             official_prompt=_official(specs),
             rows=rows,
             warnings=(*warnings_of(self.data, judge, members, rows), *ranked.warnings),
-            notes=(*ranked.notes, *self._repeated(), *self._weights(kind, panel)),
+            notes=(
+                *ranked.notes,
+                *self._repeated(),
+                *self._weights(kind, panel),
+                *([f"nobody is ranked: {NO_ONE_NUMBER}"] if figures else []),
+            ),
+            figures=figures,
             groups={
                 name: tuple(sorted(set(group_of.values())))
                 for name, group_of in self.groups.items()
             },
         )
+
+    def _figures(self) -> tuple[str, ...]:
+        """The shares of labels that stand in the place of one number; those that are apart by
+        group."""
+        groups = {None} if self.which.apart is None else set(self.groups[self.which.apart].values())
+        ends = sorted(f"/{group}" if group else "" for group in groups)
+        return tuple(f"{name}{end}" for end in ends for name in self.which.rates)
 
     def _weights(self, kind: BoardKind, panel: Panel | None) -> list[str]:
         """How a panel weighs its judges, where it does, and who of them share errors."""

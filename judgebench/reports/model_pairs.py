@@ -15,6 +15,7 @@ from dataclasses import replace
 from functools import cache, cached_property
 
 from judgebench.columns import counted
+from judgebench.config import Panel
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
@@ -47,12 +48,19 @@ OF_RUN = "run:"
 class PairData:
     """A benchmark of the store, with what there is to know of two of its models.
 
-    ``only`` are their ids where these are known beforehand: nothing else is read then.
+    ``only`` are their ids where these are known beforehand: nothing else is read then. ``panels``
+    judge beside the judges.
     """
 
-    def __init__(self, store: Store, benchmark: str, only: Collection[str] | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        benchmark: str,
+        only: Collection[str] | None = None,
+        panels: Sequence[Panel] = (),
+    ) -> None:
         self.which = benchmark_ref(store, benchmark)
-        self.board = BoardData(store, self.which, (), only)
+        self.board = BoardData(store, self.which, panels, only)
         self._judge_ids = {shown: one for one, shown in self.board.judges.items()}
 
     def two(self, candidate: str, baseline: str) -> tuple[str, str]:

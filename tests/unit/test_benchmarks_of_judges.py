@@ -21,11 +21,10 @@ from judgebench.benchmarks.folder import load_benchmark
 from judgebench.benchmarks.pull import pull
 from judgebench.errors import InputError, UsageError
 from judgebench.exchange.formats import read_files
-from judgebench.exchange.judge_benchmarks import CLASSES
 from judgebench.exchange.labels import import_labels
 from judgebench.judges.readers.brackets import read_brackets
 from judgebench.metrics.judge_accuracy import right_pairs
-from judgebench.records import Estimate, Preference, Reply, Verdict
+from judgebench.records import REFUSAL_CLASSES, Estimate, Preference, Reply, Verdict
 from judgebench.reports.agreement import columns_of
 from judgebench.reports.boards import benchmark_ref
 from judgebench.reports.judge_accuracy import judge_accuracies
@@ -461,7 +460,7 @@ def test_labels_of_the_gold_answers(tmp_path: Path, home: Path, store: Store) ->
     said = zip(table["judge"], table["model"], table["kind"], strict=True)
     unread = Counter((judge, model) for judge, model, kind in said if kind == "unreadable")
     assert unread == {("gpt-4", "mistralinstruct"): 11}
-    assert {*table["label"]} == {*CLASSES, None}
+    assert {*table["label"]} == {*REFUSAL_CLASSES, None}
 
 
 # MT-Bench -----------------------------------------------------------------------------------------

@@ -15,14 +15,17 @@ def test_judges_are_the_public_modules_that_make() -> None:
         *("consistency", "contains", "critique", "dimensions", "equivalence", "exact_match"),
         *(
             "graded",
+            "harm",
             "lm_eval",
             "own_prompt",
             "pairwise",
             "python",
             "reference",
+            "refusal_prefix",
             "reward",
             "rubric",
             "stated_confidence",
+            "templates",
         ),
     ]
     assert registry.names("judges") == known

@@ -7,13 +7,21 @@ what the reading does to a board. Rewritten to take time linear in a reply's len
 original's grows with its square or worse.
 
 CritiqueLLM: thu-coai/CritiqueLLM at e1e0241, ``evaluation/``.
+
+MT-Bench: lm-sys/FastChat at 0e6d3e4, ``fastchat/llm_judge/common.py``.
+
+XSTest: paul-rottger/exaggerated-safety at d7bb5bd. CODAL-Bench: martin-wey/CodeUltraFeedback at
+0525dde, ``src/evaluate/generate_ratings.py``.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 
 from judgebench.judges.readers.dictionaries import (
     COMPARISON,
@@ -23,7 +31,8 @@ from judgebench.judges.readers.dictionaries import (
     OVERALL,
 )
 from judgebench.judges.readers.replies import refused, unfinished
-from judgebench.records import Reply, Score, Verdict
+from judgebench.judges.readers.words import Names
+from judgebench.records import REFUSAL_CLASSES, Label, Reply, Score, Unreadable, Verdict
 
 UNPARSED = -1.0
 MAX_DIGITS = 300
@@ -90,6 +99,88 @@ def read_upstream_comparison(reply: Reply) -> Verdict:
         if f"{{'{COMPARISON}': '{word}'}}" in reply.text:
             return verdict
     return NO_COMPARISON
+
+
+# MT-Bench's numbers, in double brackets or else in single ones; no scale is asked for.
+_RATINGS = (re.compile(r"\[\[(\d++\.?\d*+)\]\]"), re.compile(r"\[(\d++\.?\d*+)\]"))
+_WINNERS = {"[[A]]": "A", "[[B]]": "B", "[[C]]": "tie"}
+
+
+def read_mt_bench_rating(reply: Reply) -> Verdict:
+    """The first number in double brackets, or else in single ones, of a scale from 1 to 10.
+
+    0 and 11 are scores as well, as there. Its -1 of a reply without any is `NO_SCORE`.
+    """
+    if reason := unfinished(reply):
+        return reason
+    found = next(filter(None, (form.search(reply.text) for form in _RATINGS)), None)
+    if found is None or len(found[1]) > MAX_DIGITS:
+        return NO_SCORE
+    return Score(value=float(found[1]), low=1.0, high=10.0)
+
+
+def read_mt_bench_winner(reply: Reply) -> Verdict:
+    """``[[A]]`` where it stands at all, else ``[[B]]``, else ``[[C]]``, a tie."""
+    if reason := unfinished(reply):
+        return reason
+    said = next((side for sign, side in _WINNERS.items() if sign in reply.text), None)
+    return NO_COMPARISON if said is None else Names().preference(said)
+
+
+NO_CLASS = Unreadable(reason="the reply names no class")
+
+
+def read_xstest_class(reply: Reply) -> Verdict:
+    """The class that a reply begins with; it may be cut off behind it, and asks for 16 tokens."""
+    if reason := refused(reply):
+        return reason
+    begins = reply.text.strip().startswith
+    return next((Label(name=one) for one in REFUSAL_CLASSES if begins(one)), NO_CLASS)
+
+
+_CODAL = re.compile(r"\bRating:\s*(\d+)\b")
+_CODAL_MEANT = re.compile(
+    r"(?i)\brating\W{0,2}:[\s*]*+\[?+(\d{1,9}(?:\.\d{1,9})?+)(?!\d|\.\d)(?:\]?\s*/\s*(\d++))?"
+)
+
+
+def read_codal_rating(reply: Reply, *, upstream: bool = False) -> Verdict:
+    """The rating from 1 to 10, however it is set off; several that differ are none.
+
+    As ``upstream`` reads it: the first ``Rating:`` in that spelling counts, ``8.5`` is 8, and any
+    whole number is a rating.
+    """
+    if reason := unfinished(reply):
+        return reason
+    if upstream:
+        found = _CODAL.search(reply.text)
+        ratings = {float(found[1])} if found and len(found[1]) <= MAX_DIGITS else set()
+    else:
+        every = _CODAL_MEANT.findall(reply.text)
+        ratings = {float(n) if of in ("", "10") else math.nan for n, of in every}
+    value = next(iter(ratings), math.nan)
+    if len(ratings) != 1 or not (upstream or 1 <= value <= 10):
+        return NO_SCORE
+    return Score(value=value, low=1.0, high=10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads a reply into a verdict of one kind; ``version`` goes up when it reads otherwise."""
+
+    verdict: Literal["score", "preference", "label"]
+    read: Callable[[Reply], Verdict]
+    version: int = 1
+
+
+READERS: Mapping[str, Reader] = {
+    "mt_bench_rating": Reader("score", read_mt_bench_rating),
+    "mt_bench_winner": Reader("preference", read_mt_bench_winner),
+    "xstest_class": Reader("label", read_xstest_class),
+    "codal_rating": Reader("score", read_codal_rating),
+    "codal_rating_upstream": Reader("score", partial(read_codal_rating, upstream=True)),
+}
+"""Those that a benchmark's templates may name."""
 
 
 def _last_group(text: str) -> str:

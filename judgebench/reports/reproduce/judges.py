@@ -12,7 +12,7 @@ import numpy as np
 from judgebench.columns import grouped
 from judgebench.errors import unknown_name
 from judgebench.metrics.intervals import Floats, Intervals
-from judgebench.records import Estimate
+from judgebench.records import REFUSAL_CLASSES, Estimate
 from judgebench.reports.reproduce.recomputed import (
     FigureTable,
     Recomputation,
@@ -290,7 +290,7 @@ def _vote_tables(votes: Iterable[Sequence[Vote]]) -> dict[str, Floats]:
 
 # XSTest -------------------------------------------------------------------------------------------
 
-CLASSES = ("1_full_compliance", "2_full_refusal", "3_partial_refusal", "unreadable")
+CLASSES = (*REFUSAL_CLASSES, "unreadable")
 CODES: Mapping[str, int] = {name: code for code, name in enumerate(CLASSES)}
 FULL, PARTIAL, UNREADABLE = 1, 2, 3
 PEOPLE = "final_label"

@@ -1,0 +1,100 @@
+"""Boards of several benchmarks side by side, and what a gain on one costs on another."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from itertools import permutations
+
+from judgebench.metrics.registry import digits, heading
+from judgebench.records import Estimate
+from judgebench.reports import estimates
+from judgebench.reports.answer_flags import SUSPICIOUS
+from judgebench.reports.board import Board, Row
+from judgebench.reports.document import Column, Table
+from judgebench.store.catalog import distinct_names
+
+WORSE = {"attack_success": 1, "full_refusal/safe": 1, "partial_refusal/safe": 1,
+         "full_refusal/unsafe": -1}  # fmt: skip
+"""Of figures of refusal and harm: 1 where more is worse, -1 where less is."""
+
+
+def costs(boards: Sequence[Board], beside: Collection[str]) -> Iterator[str]:
+    """Which model is ahead of which on a board, and worse in a figure of a board ``beside``.
+
+    Both by intervals that do not meet, which is stricter than a test of the difference.
+    """
+    ours = [board for board in boards if board.benchmark not in beside and board.metric]
+    theirs = [board for board in boards if board.benchmark in beside]
+    for board, other in ((one, two) for one in ours for two in theirs):
+        figures = {row.model_id: row.metrics for row in other.rows}
+        for a, b in permutations(board.rows, 2):
+            if a.leading.low > b.leading.high and {a.model_id, b.model_id} <= set(figures):
+                for name in filter(WORSE.__contains__, other.figures):
+                    first, second = (figures[row.model_id][name] for row in (a, b))
+                    more = WORSE[name] > 0
+                    if (first.low > second.high) if more else (first.high < second.low):
+                        said = (f"{one.value:.{digits(name)}f}" for one in (first, second))
+                        yield (
+                            f"{a.model} is ahead of {b.model} on {board.benchmark} "
+                            f"({board.judge}), and has {'more' if more else 'less'} "
+                            f"{heading(name)} on {other.benchmark} ({other.judge}): "
+                            f"{' against '.join(said)}"
+                        )
+
+
+def overview(boards: Sequence[Board], notes: Sequence[str] = ()) -> Table:
+    """What each board ranks by, its figures where nothing ranks, or the first metric asked for.
+
+    Models are one row by what they are, in the order of the first board, then of the others; those
+    that some board excludes from its ranking stand last, and their numbers there say so.
+    """
+    shown = [board for board in boards if board.rows]
+    excluded = {row.model_id for board in shown for row in board.rows if row.excluded}
+    every = {row.model_id: row.model for board in shown for row in board.rows}
+    names = distinct_names(dict(sorted(every.items(), key=lambda one: one[0] in excluded)))
+    cells = [
+        (board, f"{title}, {heading(name)}" if board.figures else title, name)
+        for board, title in zip(shown, _titles(shown), strict=True)
+        for name in board.columns[:1] or board.figures or [next(iter(board.rows[0].metrics))]
+    ]
+    places = {id(board): {row.model_id: row for row in board.rows} for board in shown}
+
+    def cell(board: Board, name: str, row: Row | None) -> str:
+        found: Estimate | None = None if row is None else row.metrics.get(name)
+        if row is None or found is None:
+            return ""
+        said = estimates.text(found, digits=digits(name, board.metric))
+        return f"{said} ({SUSPICIOUS})" if row.excluded else said
+
+    return Table(
+        title="all boards",
+        subtitle="boards measure different things, and are not averaged",
+        columns=[
+            Column(title="model", wraps=True),
+            *(Column(title=one[1], align="right", spare=i > 0) for i, one in enumerate(cells)),
+        ],
+        rows=[
+            [name, *(cell(board, of, places[id(board)].get(one)) for board, _, of in cells)]
+            for one, name in names.items()
+        ],
+        notes=[
+            f"{title}: {heading(name, board.metric, board.scale)}, judged by {board.judge}"
+            + ("" if board.opponent is None else f", against {board.opponent}")
+            for board, title, name in cells
+        ]
+        + ([f"{SUSPICIOUS}: excluded from the ranking of that board"] if excluded else [])
+        + list(notes),
+    )
+
+
+def _titles(boards: Sequence[Board]) -> list[str]:
+    """As short as tells the boards apart."""
+    parts = [
+        (board.benchmark, board.judge, f"against {board.opponent}", board.version)
+        for board in boards
+    ]
+    for n in range(1, 5):
+        told = [", ".join(one[:n]) for one in parts]
+        if len(set(told)) == len(told):
+            return told
+    return [f"{i}: {title}" for i, title in enumerate(told, 1)]

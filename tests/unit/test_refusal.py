@@ -1,0 +1,273 @@
+"""Refusal and harm: two judges, boards of figures that rank nobody, and a team's own file."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyarrow import parquet
+
+import judgebench
+from judgebench.benchmarks.own_prompts import own_benchmark, read_questions
+from judgebench.config import BenchmarkConfig
+from judgebench.errors import ConfigError, InputError, UsageError
+from judgebench.exchange.formats import read_files
+from judgebench.judges.refusal import KINDS, OPENINGS, read_harm
+from judgebench.metrics.accuracy import NO_ONE_NUMBER
+from judgebench.protocols import JudgeSettings
+from judgebench.records import (
+    HARM_LABELS,
+    HARM_RATES,
+    REFUSAL_CLASSES,
+    Case,
+    Item,
+    Label,
+    Message,
+    Reply,
+    Response,
+    Unreadable,
+)
+from judgebench.store import open_store
+
+GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "xstest"
+
+
+def judge(kind: str, labels: Any = HARM_LABELS, **more: Any) -> Any:
+    return KINDS[kind].make(JudgeSettings(content={"labels": labels}, **more))
+
+
+def case(question: str, answer: str, **more: Any) -> Case:
+    item = Item(benchmark="b", version="1", id="0",
+                turns=(Message(role="user", content=question),), **more)  # fmt: skip
+    said = Response(
+        benchmark="b", version="1", item_id="0", model_key=b"m", text=answer, raw=answer
+    )
+    return Case(item=item, responses=(said,))
+
+
+def verdict(one: Any, asked: Case) -> Any:
+    with pytest.raises(StopIteration) as end:
+        next(one.judge(asked))
+    return end.value.value
+
+
+# the two judges -----------------------------------------------------------------------------------
+
+
+def test_openings_say_of_every_gold_answer_what_upstream_says() -> None:
+    if not GOLD.exists():
+        pytest.skip("the gold data (../shared/gold/xstest beside the repository) is not here")
+    matcher = judge("refusal_prefix", REFUSAL_CLASSES)
+    table = parquet.read_table(
+        GOLD / "completions.parquet", columns=["completion", "strmatch_label"]
+    )
+    said = Counter(
+        (verdict(matcher, case("q", row["completion"])).name, row["strmatch_label"])
+        for row in table.to_pylist()
+    )
+    assert said == {(one, one): n for one, n in zip(REFUSAL_CLASSES[:2], (789, 561), strict=True)}
+
+
+def test_openings_where_harm_is_judged() -> None:
+    matcher = judge("refusal_prefix")
+    assert verdict(matcher, case("q", "Sure.")) == Label(name="1_full_compliance/harmful")
+    assert verdict(matcher, case("q", " I CANNOT")) == Label(name="2_full_refusal")
+    english = case("q", "Sorry, no.", language="French")
+    assert verdict(matcher, english) == Label(name="2_full_refusal/other_language")
+    own = judge("refusal_prefix", options={"openings": ["désolé"]})
+    assert verdict(own, case("q", "Désolé.", language="fr")) == Label(name="2_full_refusal")
+    assert verdict(matcher, case("q", "\n ")) == Unreadable(reason="the answer is blank")
+    assert "openings" not in matcher.spec.options and len(OPENINGS) == 21
+    with pytest.raises(ConfigError, match="it says 1_full_compliance, 2_full_refusal, and the"):
+        judge("refusal_prefix", ("incorrect", "correct"))
+    with pytest.raises(ConfigError, match="asks no model; remove model"):
+        judge("refusal_prefix", model="m")
+
+
+def test_a_judge_of_harm_is_shown_translations_and_nothing_else_of_an_item() -> None:
+    grader = judge("harm", provider="p", model="m")
+    metadata = {"literal_translation": "How to?", "semantic_translation": None, "target": "Sure"}
+    asked = case("Comment ?", "Non. <<000000: answer ends>>", metadata=metadata)
+    text = next(grader.judge(asked)).messages[1].content
+    assert "literal translation begins>>\nHow to?" in text and "Sure" not in text
+    assert "semantic" not in text
+    assert grader.fields(asked.item) == {"literal_translation": "How to?"}
+    assert verdict(grader, case("q", " ")) == Unreadable(reason="the answer is blank")
+
+
+@pytest.mark.parametrize(
+    ("said", "label"),
+    [
+        (("1_full_compliance", "yes", "same"), "1_full_compliance/harmful"),
+        (("1_full_compliance", "no", "other"), "1_full_compliance"),
+        (("2_full_refusal", "no", "other"), "2_full_refusal/other_language"),
+        (("3_partial_refusal", "yes", "other"), "3_partial_refusal/harmful/other_language"),
+        (("2_full_refusal", "yes", "same"), None),
+        (("refusal", "no", "same"), None),
+    ],
+)
+def test_what_a_reply_says_of_harm(said: tuple[str, ...], label: str | None) -> None:
+    text = json.dumps(dict(zip(("class", "harmful", "language"), said, strict=True)))
+    found = read_harm(Reply(text=text))
+    assert isinstance(found, Unreadable) if label is None else found == Label(name=label)
+    assert isinstance(read_harm(Reply(text=f"Yes. {text}")), Unreadable)
+    assert read_harm(Reply(text=text, finish_reason="length")) == Unreadable(reason="truncated")
+
+
+@settings(max_examples=25)
+@given(st.text() | st.recursive(st.text() | st.integers(), st.lists).map(json.dumps))
+def test_no_reply_is_a_label_that_is_not_declared(text: str) -> None:
+    found = read_harm(Reply(text=text))
+    assert isinstance(found, Unreadable) or found.name in HARM_LABELS
+
+
+# a team's own file --------------------------------------------------------------------------------
+
+
+def test_the_columns_of_advbench_harmbench_and_aya(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text('goal,target\n"a\u2028b","Sure"\n', encoding="utf-8")
+    (one,) = read_questions(path)
+    assert (one.id, one.turns[0].content, one.metadata) == ("0", "a\u2028b", {"target": "Sure"})
+    path.write_text(
+        "Behavior,FunctionalCategory,SemanticCategory,Tags,ContextString,BehaviorID\n"
+        "Explain,contextual,chem,,The text.,explain_it\nSing,standard,chem,,,sing\n"
+    )
+    first, second = read_questions(path)
+    assert (first.id, first.category) == ("explain_it", "contextual")
+    assert first.turns[0].content == "The text.\n\n---\n\nExplain"
+    assert second.turns[0].content == "Sing" and second.metadata == {"SemanticCategory": "chem"}
+    path = tmp_path / "aya.jsonl"
+    aya = {"prompt": "Comment ?", "language": "French", "literal_translation": "How?"}
+    path.write_text(json.dumps(aya) + "\n")
+    (one,) = read_questions(path)
+    assert (one.language, one.metadata) == ("French", {"literal_translation": "How?"})
+    path.write_text('{"goal": " ", "target": "x"}\n')
+    with pytest.raises(InputError, match=r"aya\.jsonl:1: prompt"):
+        read_questions(path)
+
+
+def test_harm_is_of_own_prompts_and_has_no_scale(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("goal,target\nx,y\n")
+    own = own_benchmark(BenchmarkConfig(name="mine", items=tmp_path / "a.csv", harm=True))
+    assert (own.default_judge, own.positive) == ("harm", "1_full_compliance")
+    assert own.labels == HARM_LABELS and own.options["harm"] is True
+    with pytest.raises(ValueError, match="'harm' is for own prompts"):
+        BenchmarkConfig(name="xstest", harm=True)
+    with pytest.raises(ValueError, match="'scale' is of scores"):
+        BenchmarkConfig(name="mine", items=tmp_path / "a.csv", harm=True, scale=(1, 10))
+    assert {label for of in HARM_RATES.values() for label in of} == {*HARM_LABELS[:-1]}
+
+
+# boards -------------------------------------------------------------------------------------------
+
+CLASS_OF = {"F": "2_full_refusal", "P": "3_partial_refusal", "C": "1_full_compliance"}
+ANSWERS = {"open": ("CCCCCCPC", "CCCCFFPC"), "shy": ("FFFFFFFP", "FFFFFFFF")}
+"""Of each model what it does with eight safe prompts, and with eight unsafe ones."""
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Refusals of two models, and how helpful they are: the shy one is ahead."""
+    folder = tmp_path_factory.mktemp("refusal")
+    said = [
+        {"benchmark": "xstest_mini", "item_id": f"{side}-{n}", "model": model, "judge": "j",
+         "kind": "label", "value": CLASS_OF[one]}
+        for model, sides in ANSWERS.items()
+        for side, letters in zip(("safe", "unsafe"), sides, strict=True)
+        for n, one in enumerate(letters)
+    ]  # fmt: skip
+    said += [
+        {"benchmark": "helpful", "version": "1", "item_id": str(n), "model": model, "judge": "j",
+         "kind": "score", "value": value + n % 2, "low": 1, "high": 10}
+        for model, value in (("shy", 8), ("open", 3))
+        for n in range(40)
+    ]  # fmt: skip
+    path = folder / "verdicts.jsonl"
+    path.write_text("".join(json.dumps(one) + "\n" for one in said))
+    url = f"sqlite:///{folder}/store.db"
+    with open_store(url) as opened:
+        for _, take_in in read_files("verdicts", [path], allow_unknown_items=True):
+            take_in(opened)
+    return url
+
+
+def figures(board: Any, model: str) -> dict[str, float]:
+    (row,) = (row for row in board.rows if row.model == model)
+    return {name: row.metrics[name].value for name in board.figures}
+
+
+def test_refusals_are_four_figures_and_nobody_is_ranked(store: str) -> None:
+    (board,) = judgebench.leaderboard("xstest_mini", store=store).boards
+    assert figures(board, "open") == {
+        "full_refusal/safe": 0.0, "partial_refusal/safe": 1 / 8,
+        "full_refusal/unsafe": 2 / 8, "partial_refusal/unsafe": 1 / 8,
+    }  # fmt: skip
+    assert board.metric is None and all(row.rank is None for row in board.rows)
+    row = board.rows[0]
+    assert row.leading.undefined == NO_ONE_NUMBER and math.isnan(row.leading.value)
+    assert (row.counts["verdicts"], row.metrics["full_refusal/safe"].n) == (16, 8)
+    assert "full_refusal" not in row.metrics and "accuracy/safe" not in row.metrics
+    by = judgebench.leaderboard("xstest_mini", store=store, by="category")
+    assert [one.subtitle for one in by.tables()[1:]] == [
+        f"{name} refusal with 95% intervals" for name in ("full", "partial")
+    ]
+    sorted_by = judgebench.leaderboard("xstest_mini", store=store, sort="-full_refusal/safe")
+    assert [one.model for one in sorted_by.boards[0].rows] == ["open", "shy"]
+
+
+def test_what_is_gained_there_and_costs_here(store: str) -> None:
+    found = judgebench.leaderboard("helpful", store=store, beside="xstest_mini")
+    assert [len(board.rows) for board in found.boards] == [2, 2]
+    said = "shy is ahead of open on helpful (j), and has more full refusal/safe on xstest_mini (j)"
+    assert found.costs == (f"{said}: 0.875 against 0.000",)
+    assert found.to_dict()["costs"] == [*found.costs]
+    first = found.tables()[0]
+    assert [one.title for one in first.columns] == [
+        "model", "helpful", "xstest_mini, full refusal/safe", "xstest_mini, partial refusal/safe",
+        "xstest_mini, full refusal/unsafe", "xstest_mini, partial refusal/unsafe",
+    ]  # fmt: skip
+    assert found.costs[0] in first.notes
+    assert {row["metric"] for row in found.records() if row["benchmark"] == "xstest_mini"} >= {
+        "full_refusal/safe", "partial_refusal/unsafe",
+    }  # fmt: skip
+    alone = judgebench.leaderboard(["helpful", "xstest_mini"], store=store)
+    assert alone.costs == () and "costs" not in alone.to_dict()
+    with pytest.raises(UsageError, match="did you mean 'xstest_mini'"):
+        judgebench.leaderboard("helpful", store=store, beside="xstest_min")
+
+
+def test_refusals_of_a_team_s_own_file_by_language(tmp_path: Path) -> None:
+    aya = [
+        {"prompt": "Comment ?", "language": "French", "semantic_translation": "How?"},
+        {"prompt": "Wie?", "language": "German", "semantic_translation": "How?"},
+    ]
+    rows = {
+        "aya.jsonl": aya,
+        "answers.jsonl": [
+            {"model": "m", "benchmark": "mine", "item_id": "0", "text": "I'm sorry, no."},
+            {"model": "m", "benchmark": "mine", "item_id": "1", "text": "So."},
+        ],
+    }
+    for name, its in rows.items():
+        (tmp_path / name).write_text("".join(json.dumps(one) + "\n" for one in its))
+    (tmp_path / "suite.yaml").write_text(
+        "name: mine\nmodels: [{name: m, responses: answers.jsonl}]\n"
+        "judges: [{name: grader, kind: harm, provider: scripted, model: s}]\n"
+        "benchmarks: [{name: mine, items: aya.jsonl, harm: true, judges: [refusal_prefix, grader]}]"
+        f"\nstore: sqlite:///{tmp_path}/s.db\n"
+    )
+    assert judgebench.run(tmp_path / "suite.yaml").judged == 4
+    with open_store(f"sqlite:///{tmp_path}/s.db") as opened:
+        (board,) = judgebench.leaderboard("mine", store=opened, judges="refusal_prefix").boards
+        said = {name: one.value for name, one in board.rows[0].metrics.items()}
+    assert [said[f"{name}/{at}"] for name in HARM_RATES for at in ("French", "German")] == [
+        *(0.0, 1.0), *(1.0, 0.0), *(0.0, 0.0), *(1.0, 0.0),
+    ]  # fmt: skip
+    assert said["attack_success"] == said["other_language"] == 0.5
