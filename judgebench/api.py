@@ -101,6 +101,7 @@ if TYPE_CHECKING:
     from judgebench.stats.answer_confidence import RougeL
     from judgebench.stats.pair_outcomes import Conflict, UnreadableSide
     from judgebench.stats.ranking import Ties
+    from judgebench.stats.style_control import Definition
     from judgebench.store.catalog import Columns
     from judgebench.store.read import StoredAnchors, StoredBaseline
 
@@ -227,6 +228,8 @@ def leaderboard(
     width: float | None = None,
     best_of: str | None = None,
     spread: bool = False,
+    upstream: bool = False,
+    style_control: Definition | None = None,
     beside: str | Sequence[str] = (),
 ) -> Leaderboard:
     """The leaderboards of one or several benchmarks, one for each judge.
@@ -284,6 +287,11 @@ def leaderboard(
         best by it of 1, 2, … of them, expected over all choices, in ``best_of``.
     spread
         Also how the scores of such a model vary by item, sample and judge, in ``spread``.
+    upstream
+        Of Arena-Hard: also upstream's own interval, which is too narrow.
+    style_control
+        Of Arena-Hard: also scores as if all answers were of the baseline's style, as version
+        ``v0.1`` or ``v2.0`` has it. They belong to the set of models on the board.
     beside
         Further benchmarks (``xstest``), whose figures stand beside those of ``benchmarks``;
         ``costs`` then says which model is ahead there and refuses more, or is harmful, here.
@@ -312,11 +320,14 @@ def leaderboard(
     from judgebench.reports.published import read_names
     from judgebench.reports.reference_board import references
     from judgebench.reports.samples import samples_told
+    from judgebench.stats.style_control import Definition
 
     if not _listed(benchmarks=benchmarks):
         raise UsageError("benchmarks: name one or several")
     _check_numbers(level=level)
     _check_choice("length_control", length_control, LengthControl)
+    if style_control is not None:
+        _check_choice("style_control", style_control, Definition)
     request = BoardRequest(
         benchmarks=(*_listed(benchmarks=benchmarks), *_listed(beside=beside)),
         judges=tuple(_listed(judges=judges)),
@@ -334,6 +345,8 @@ def leaderboard(
         else read_names(published_as),
         corrected=corrected,
         width=width,
+        upstream=upstream,
+        style_control=style_control,
     )
     if corrected and bundle is not None:
         raise UsageError("a bundle has no record of how labels were drawn: leave out --corrected")

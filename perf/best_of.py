@@ -61,8 +61,8 @@ def held(items: int, trials: int, binary: bool, parts: int = PARTS) -> tuple[Flo
             {name: dict(enumerate(row)) for name, row in zip(names, rows.tolist(), strict=True)}
             for rows in (scores, said)
         )
-        points = {p.n: p.best for p in points_of(scored, told, SAMPLES, ends, level=0.95)}
-        best = [points[n] for n in SHOWN]
+        points = points_of(scored, told, SAMPLES, ends, level=0.95)
+        best = [points[str(n)] for n in SHOWN]
         holds[trial] = [b.low <= t <= b.high for b, t in zip(best, truth, strict=True)]
         off[trial] = [b.value - t for b, t in zip(best, truth, strict=True)]
     return holds.mean(axis=0), off.mean(axis=0)

@@ -115,7 +115,9 @@ def checked(content: Content, where: str) -> Content:
         if unknown := [row["item_id"] for row in rows if row["item_id"] not in seen]:
             raise InputError(f"{name}: {unknown[0]!r} is the id of no question")
     answered = [row["item_id"] for row in content.baseline]
-    if answered and sorted(answered) != sorted(seen):  # each once
+    if all("model" in row and row["item_id"] in seen for row in content.baseline):
+        answered = list(seen) if len({*answered}) == len(answered) else answered  # of some items
+    if content.baseline and sorted(answered) != sorted(seen):  # each once
         raise InputError(
             f"{BASELINE}: {len(answered)} answers of the baseline to {len(seen)} questions; each "
             "question has one"
@@ -299,7 +301,7 @@ def file_sha(path: Path) -> str:
 
 PROMPTS = "prompts"
 CALIBRATION = "calibration"
-_PROMPT_SUFFIXES = {".json", ".jsonl", ".py", ".txt"}
+_PROMPT_SUFFIXES = {".json", ".jsonl", ".py", ".txt", ".yaml"}
 
 
 def official_judging(description: Description) -> Judging:

@@ -1,4 +1,4 @@
-"""Official prompts, read from text, JSON or Python files; a Python file is never run.
+"""Official prompts, read from text, JSON, YAML or Python files; a Python file is never run.
 
 From Python only constants are read: texts, also concatenated, dedented or stripped, f-strings and
 lambdas of f-strings whose placeholders are bare names (or what these hold at a fixed place), lists
@@ -17,7 +17,8 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-from judgebench.errors import InputError
+from judgebench import yaml_file
+from judgebench.errors import ConfigError, InputError
 from judgebench.template import PLACEHOLDER
 
 MAX_BYTES = 4_000_000
@@ -38,10 +39,10 @@ class Texts:
 
 
 def read_texts(path: Path) -> Texts:
-    """The prompt texts in a ``.txt``, ``.json``, ``.jsonl`` or ``.py`` file.
+    """The prompt texts in a ``.txt``, ``.json``, ``.jsonl``, ``.yaml`` or ``.py`` file.
 
-    Names are the file's (text), the path of keys (JSON), or ``Class.NAME`` (Python). A list of
-    chat messages is one text, see `chat_text`.
+    Names are the file's (text), the path of keys (JSON, YAML), or ``Class.NAME`` (Python). A list
+    of chat messages is one text, see `chat_text`.
 
     Raises
     ------
@@ -55,6 +56,8 @@ def read_texts(path: Path) -> Texts:
         match path.suffix:
             case ".json":
                 return Texts(dict(_json_texts(json.loads(text), "")))
+            case ".yaml":
+                return Texts(dict(_json_texts(yaml_file.read(path).data, "")))
             case ".jsonl":  # FastChat's: a line for each prompt, by its name
                 lines = map(json.loads, text.removesuffix("\n").split("\n"))
                 return Texts(dict(_json_texts({one["name"]: one for one in lines}, "")))
@@ -70,6 +73,7 @@ def read_texts(path: Path) -> Texts:
         TypeError,
         ValueError,
         RecursionError,
+        ConfigError,
     ) as error:
         raise InputError(f"{path}: cannot be read as prompts: {error}") from None
 

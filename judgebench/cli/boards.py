@@ -121,6 +121,17 @@ ALPACA_EVAL = "alpaca-eval"
     help="Also how the scores of a model's samples vary: by item, sample and judge.",
 )
 @click.option(
+    "--upstream",
+    is_flag=True,
+    help="Of arena_hard: also upstream's own interval, which is too narrow.",
+)
+@click.option(
+    "--style-control",
+    type=click.Choice(["v0.1", "v2.0"]),
+    help="Of arena_hard: also scores as if all answers were of the baseline's style, as this "
+    "version has it. They belong to the set of models on the board.",
+)
+@click.option(
     "--beside",
     multiple=True,
     metavar="BENCHMARK",
@@ -193,6 +204,10 @@ def leaderboard(
     verdict. --spread has variances of items, samples within them, judges, and what is left.
     docs/best-of-n.md.
 
+    Of arena_hard a clear win (A>>B) counts three times, as upstream counts it, with an interval
+    clustered by question; the plain win rate stands beside. --style-control refuses where the
+    answers of a model are not in the store.
+
     Refusals and harm are figures of their own and rank nobody. --beside xstest sets them beside
     what ranks, so that a gain here that costs there is seen: by intervals that do not meet.
 
@@ -215,6 +230,7 @@ def leaderboard(
       judgebench leaderboard alpaca_eval --bundle board.zip
       judgebench leaderboard support --corrected --width 0.06
       judgebench leaderboard support --best-of reward --spread
+      judgebench leaderboard arena_hard@v0.1 --upstream --style-control v0.1
       judgebench leaderboard alpaca_eval --beside xstest
     """
     from judgebench.reports.disk_cache import kept

@@ -374,7 +374,7 @@ class Question:
     candidates
         What is scored by likelihood; then no words are asked for.
     again
-        What is said after a reply that holds no verdict, if anything.
+        What is said after a reply that holds no verdict, if anything, and after which alone.
     """
 
     messages: tuple[Message, ...]
@@ -383,6 +383,7 @@ class Question:
     logprobs: int | None = None
     candidates: tuple[str, ...] = ()
     again: str | None = None
+    again_after: Unreadable | None = None
 
 
 Ask: TypeAlias = Callable[[Case], Question | Verdict]
@@ -418,7 +419,7 @@ class PromptJudge:
             response_format=question.response_format,
         )
         if question.again is not None:
-            return ask_again(asked, question.read, question.again)
+            return ask_again(asked, question.read, question.again, question.again_after)
         how = ask_once if question.logprobs is None else ask_for_first_token
         return how(asked, question.read)
 

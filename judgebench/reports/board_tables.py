@@ -44,14 +44,7 @@ from judgebench.reports.published_tables import (
     related,
 )
 from judgebench.reports.reference_board import N, ReferenceBoard, References
-from judgebench.reports.samples import (
-    Components,
-    Curve,
-    Figure,
-    curve_tables,
-    figures,
-    spread_table,
-)
+from judgebench.reports.samples import Components, Curve, sample_tables
 
 _NOT_PRINTED = (STANDARD_ERROR, AVG_LENGTH, PUBLISHED_ERROR)
 """Metrics that JSON and CSV have; the table has an interval and a length of its own."""
@@ -98,12 +91,18 @@ _LINE: tuple[Part, ...] = (
 )
 
 
-_OF_SAMPLES = Rows(
-    of="of_samples",
+_CURVES = Rows(
+    of="best_of",
     row=(
-        *((name, f"about.{name}") for name in ("benchmark", "version", "model", "model_id")),
-        *("judge", "metric", "scorer"),
-        Spread("value"),
+        *("benchmark", "version", "judge", "opponent", "model", "model_id", "metric", "scorer"),
+        Each("points", name="best_of"),
+    ),
+)
+_SPREAD = Rows(
+    of="spread",
+    row=(
+        *("benchmark", "version", ("judge", "judges"), "model", "model_id", "metric"),
+        Each("variances", name="variance_of"),
     ),
 )
 
@@ -116,7 +115,7 @@ class Leaderboard(Report):
     place; ``costs`` who is ahead on one and worse on a benchmark beside it.
     """
 
-    ROWS: ClassVar[Sequence[Rows]] = (Rows(of="lines", row=_LINE), _OF_SAMPLES)
+    ROWS: ClassVar[Sequence[Rows]] = (Rows(of="lines", row=_LINE), _CURVES, _SPREAD)
     CHART: ClassVar[Chart | None] = Chart(along="model", by="metric")
 
     boards: tuple[Board, ...]
@@ -173,13 +172,7 @@ class Leaderboard(Report):
             tables += _tables(board, explained)
             for name in self.by:
                 tables += _group_tables(board, name) if name in board.groups else []
-        tables += labels_table(self.boards)
-        return tables + curve_tables(self.best_of) + spread_table(self.spread)
-
-    @property
-    def of_samples(self) -> list[Figure]:
-        """What several samples say, number by number."""
-        return figures(self.best_of, self.spread)
+        return tables + labels_table(self.boards) + sample_tables(self.best_of, self.spread)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +200,8 @@ class PublishedLeaderboard(Leaderboard):
 
     ROWS: ClassVar[Sequence[Rows]] = (
         Rows(of="lines", row=(*_LINE, "figures")),
-        _OF_SAMPLES,
+        _CURVES,
+        _SPREAD,
         Rows(
             of="figures",
             row=(

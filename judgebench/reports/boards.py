@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from judgebench import registry
-from judgebench.benchmarks.description import Description, Right, find, split_version
+from judgebench.benchmarks.description import Description, Right, Weighted, find, split_version
 from judgebench.benchmarks.own_prompts import asks_for_harm, newest_version
 from judgebench.columns import Bools, Column, coded, counted, same, select_rows
 from judgebench.config import Panel, check
@@ -42,7 +42,8 @@ class BenchmarkRef:
     ``block`` how many answers upstream correlates together; ``first_only`` that a model's first
     answer is its answer, and that further ones say how sure of it the model is. ``headline`` is
     what ranks comparisons, where it can be computed; ``official`` says that a judge prompt of this
-    benchmark is official; ``right`` when a judge is right, where this is a benchmark of judges.
+    benchmark is official; ``right`` when a judge is right, where this is a benchmark of judges;
+    ``weighted`` how clear wins count.
     ``rates`` are labels whose shares are figures of their own, ``apart`` in groups of items that
     are never put together.
     """
@@ -63,6 +64,7 @@ class BenchmarkRef:
     headline: str | None = None
     official: bool = False
     right: Right | None = None
+    weighted: Weighted | None = None
     rates: Mapping[str, Sequence[str]] = field(default_factory=dict)
     apart: str | None = None
 
@@ -124,6 +126,9 @@ def benchmark_ref(store: Store, name_at_version: str) -> BenchmarkRef:
         headline=description.report.headline,
         official=_has_official_prompt(description),
         right=description.report.right,
+        weighted=description.versions[version].weighted
+        if version in description.versions
+        else None,
         rates=description.report.rates,
         apart=description.report.apart,
     )

@@ -116,27 +116,27 @@ def test_curves_and_spread_come_from_stored_samples(
     curves = {one["judge"]: one for one in found["best_of"]}
     assert {name: one["samples"] for name, one in curves.items()} == {"length": 4, "vowels": 4}
     for judge, value in (("length", len), ("vowels", lambda a: 1 + sum(c in "aeiou" for c in a))):
-        for point in curves[judge]["points"]:
+        for n, point in curves[judge]["points"].items():
             expected = [
                 mean(
                     mean(value(a) for a in drawn if len(a) == max(map(len, drawn)))
-                    for drawn in combinations(answers, point["n"])
+                    for drawn in combinations(answers, int(n))
                 )
                 for answers in ANSWERS.values()
             ]
-            assert point["best"]["value"] == pytest.approx(mean(expected), abs=1e-12)
+            assert point["value"] == pytest.approx(mean(expected), abs=1e-12)
             # The third item has a sample without a score.
-            assert (point["best"]["units"], point["best"]["missing"]) == (2, 1)
+            assert (point["units"], point["missing"]) == (2, 1)
     (told,) = found["spread"]
     assert (told["items"], told["samples"], told["left_out"]) == (2, 4, 1)
     assert list(told["variances"]) == ["item", "sample", "judge", "item x judge", "rest"]
     assert run([*words, "--judge", "vowels"]) == 0
     out = capsys.readouterr().out
     assert "score by vowels of the best by length" in out
-    assert "items left out, since a sample has no score or no verdict: 1 of m" in out
+    assert "items left out, as a sample has no score or no verdict: 1 of m" in out
     assert run([*words, "--format", "csv"]) == 0
     out = capsys.readouterr().out
-    assert "score/best_of_4" in out and "variance/sample" in out
+    assert "best_of" in out and "item x judge" in out
 
 
 @pytest.mark.parametrize(

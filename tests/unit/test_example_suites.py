@@ -15,6 +15,7 @@ OTHERS = {Path("suites/nightly/gate.yaml"), Path("suites/paper.yaml")}
 """A policy of the gate, and the table of a paper."""
 SUITES = sorted({path.relative_to(ROOT) for path in ROOT.glob("suites/**/*.yaml")} - OTHERS)
 NEEDS_A_MODEL = {
+    Path("suites/arena_hard.yaml"),
     Path("suites/critiquellm.yaml"),  # and data
     Path("suites/codal_bench.yaml"),
     Path("suites/demo.yaml"),

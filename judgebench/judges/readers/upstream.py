@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+from judgebench.judges.readers.brackets import NO_LABEL, read_arena_hard, read_arena_hard_v2
 from judgebench.judges.readers.dictionaries import (
     COMPARISON,
     COMPARISONS,
@@ -171,11 +172,15 @@ class Reader:
     verdict: Literal["score", "preference", "label"]
     read: Callable[[Reply], Verdict]
     version: int = 1
+    again_after: Unreadable | None = None
+    """After which a judge is asked again, where a template says so; after all if None."""
 
 
 READERS: Mapping[str, Reader] = {
     "mt_bench_rating": Reader("score", read_mt_bench_rating),
     "mt_bench_winner": Reader("preference", read_mt_bench_winner),
+    "arena_hard": Reader("preference", read_arena_hard, again_after=NO_LABEL),
+    "arena_hard_v2": Reader("preference", read_arena_hard_v2),
     "xstest_class": Reader("label", read_xstest_class),
     "codal_rating": Reader("score", read_codal_rating),
     "codal_rating_upstream": Reader("score", partial(read_codal_rating, upstream=True)),
