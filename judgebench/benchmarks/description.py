@@ -253,9 +253,19 @@ class Report(Section):
     by: list[str] = Field(default_factory=list)
     sides: dict[str, list[str]] = Field(
         default_factory=dict,
-        description="categories that count equally, and sides of them that do; else items do",
+        description="categories that count equally, and sides of them that do; else items do. "
+        "Sides that are all called as parts of scores are measured by those",
     )
     unparsed: float | None = Field(None, description="official score of what cannot be read")
+    not_applicable: float | None = Field(
+        None, description="official score of a part that a judge says does not apply"
+    )
+    grouped: list[str] = Field(
+        default_factory=list, description="parts of scores that groups are measured by besides"
+    )
+    words: list[str] = Field(
+        default_factory=list, description="categories whose answers' words are counted"
+    )
     rounded: str | None = Field(
         None, description="way of grouping whose means the official score rounds and averages"
     )

@@ -221,7 +221,7 @@ class JudgeCall:
             reply_keys=tuple(key for key, _ in replies),
             served_model=served[-1] if served else None,
             at=time.time(),
-            marks=self._marks() if self.drift_check is None else (),
+            marks=self._marks(result, replies) if self.drift_check is None else (),
         )
         if self.drift_check is None:
             store.put_judgment(judgment, self._uses(run_id))
@@ -237,11 +237,17 @@ class JudgeCall:
     def _uses(self, run_id: str) -> list[RunVerdict]:
         return [RunVerdict(run_id=run_id, place=at, judgment_key=self.key) for at in self.places]
 
-    def _marks(self) -> tuple[str, ...]:
-        """The marks of the answer; of two answers with the position, since either may be judged."""
+    def _marks(self, result: Verdict, replies: Sequence[tuple[bytes, Reply]]) -> tuple[str, ...]:
+        """The marks of the answer; of two answers with the position, since either may be judged.
+
+        Of a verdict on one answer also that its reply had to be mended to be read.
+        """
         each = case_flags(self.case, max_answer_chars=self.judge.max_answer_chars)
         if len(each) == 1:
-            return each[0]
+            mends = getattr(self.judge, "mends", None)
+            if mends is None or not replies or isinstance(result, Unreadable):
+                return each[0]
+            return (*each[0], *(("mended",) if mends(replies[-1][1]) else ()))
         return tuple(f"{mark}/{n}" for n, marks in enumerate(each) for mark in marks)
 
 

@@ -31,6 +31,7 @@ from judgebench.config import (
     nothing_left,
 )
 from judgebench.errors import ConfigError, unknown_name
+from judgebench.execution.prefix import with_prefix
 from judgebench.judges.kinds import EXAMPLES
 from judgebench.judges.own_prompt import OWN
 from judgebench.protocols import Judge, JudgeSettings
@@ -730,6 +731,8 @@ def _candidate(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> Cand
         said = config.lm_eval.model_dump(exclude_unset=True)
         local = LocalModel.from_config(said, usual=preset.local)
     try:
+        if local is not None and config.prompting is not None:
+            local = with_prefix(local, config.prompting)
         if local is not None:
             _check_turns(local, asked)
         spec = (
@@ -760,7 +763,8 @@ def _candidate(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> Cand
 
 
 def _check_turns(local: LocalModel, asked: ResolvedBenchmark) -> None:
-    if asked.benchmark.needs_chat_template and not local.apply_chat_template:
+    templated = local.apply_chat_template or local.prefix is not None
+    if asked.benchmark.needs_chat_template and not templated:
         raise ConfigError(
             f"the benchmark {asked.config.name} has conversations of several turns, which no plain "
             "text can put to a model: say apply_chat_template: true"
@@ -929,6 +933,11 @@ def _itself(judge: JudgeConfig, model: ModelConfig) -> JudgeConfig:
 
     How the model samples its answers says nothing about how it is asked for its opinion of them.
     """
+    if model.prompting is not None:
+        raise ConfigError(
+            f"judge {judge.name} is each model itself, and {model.name} is asked below a prefix, "
+            "which is no way to ask for an opinion: leave it out of the benchmark's 'models'"
+        )
     if model.lm_eval is not None:
         section = model.lm_eval.model_copy(update={"gen_kwargs": {}, "fewshot_as_multiturn": False})
         return judge.model_copy(update={"provider": "local", "lm_eval": section})

@@ -279,6 +279,11 @@ _ENTRIES = (
         tested=NOT_TESTED, meaning="characters of an answer in the mean",
         explained="win-rates.md#length-controlled-win-rates",
     ),
+    replace(
+        _SCORE, name="avg_words", title="avg words", digits=0, direction="neither",
+        tested=NOT_TESTED, scale=NO_ENDS,
+        meaning="words of an answer in the mean, of the categories that the benchmark counts",
+    ),
     _AGREEMENT,
     _KAPPA,
     *_of(

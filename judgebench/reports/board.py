@@ -110,6 +110,8 @@ class Board:
         The models that style-controlled scores are fitted on together; empty without any.
     groups
         By way of grouping, the groups of items that have a metric of their own.
+    parts
+        The parts of scores that groups are measured by besides.
     figures
         What stands in the place of one number, where there is none: metrics of their own.
     beside
@@ -134,6 +136,7 @@ class Board:
     notes: tuple[str, ...] = ()
     style_set: tuple[str, ...] = json_field(omit_empty=True, default=())
     groups: Mapping[str, tuple[str, ...]] = json_field(hidden=True, default_factory=dict)
+    parts: tuple[str, ...] = json_field(hidden=True, default=())
     figures: tuple[str, ...] = json_field(hidden=True, default=())
     beside: tuple[PublishedBeside, ...] = json_field(hidden=True, default=())
     columns: tuple[str, ...] = json_field(hidden=True, default=())
@@ -192,4 +195,5 @@ class Board:
     def of_group(self, group: str) -> tuple[str, ...]:
         """The metrics of a group of items."""
         bases = dict.fromkeys(name.split("/")[0] for name in self.figures or [self.ungrouped])
+        bases |= dict.fromkeys(f"{self.ungrouped}/{part}" for part in self.parts)
         return tuple(f"{base}/{group}" for base in bases)

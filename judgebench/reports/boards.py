@@ -36,7 +36,8 @@ class BenchmarkRef:
 
     ``labels`` are the declared ones, the positive one last; ``by`` the ways of grouping items that
     boards have unasked; ``sides`` how categories make up the whole, where they count equally, and
-    ``unparsed`` the official score of what cannot be read; ``rounded`` the way of grouping whose
+    ``unparsed`` the official score of what cannot be read; ``not_applicable``, ``grouped`` and
+    ``words`` as in its description; ``rounded`` the way of grouping whose
     means the official score rounds before it averages them; ``guessed`` that what cannot be read
     is also shown at its chance value; ``sparse`` that items have answers of some models only;
     ``block`` how many answers upstream correlates together; ``first_only`` that a model's first
@@ -56,6 +57,9 @@ class BenchmarkRef:
     by: tuple[str, ...] = ()
     sides: Mapping[str, Sequence[str]] = field(default_factory=dict)
     unparsed: float | None = None
+    not_applicable: float | None = None
+    grouped: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
     rounded: str | None = None
     guessed: bool = False
     first_only: bool = False
@@ -118,6 +122,9 @@ def benchmark_ref(store: Store, name_at_version: str) -> BenchmarkRef:
         by=tuple(description.report.by),
         sides=description.report.sides,
         unparsed=description.report.unparsed,
+        not_applicable=description.report.not_applicable,
+        grouped=tuple(description.report.grouped),
+        words=tuple(description.report.words),
         rounded=description.report.rounded,
         guessed=description.report.guessed,
         first_only=bool(description.asking.further),

@@ -20,6 +20,7 @@ from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.correction import CORRECTED
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
+from judgebench.metrics.measures import group_names
 from judgebench.metrics.paired import (
     HEAD_TO_HEAD,
     METRIC_OF,
@@ -435,7 +436,7 @@ class _Tests:
     ) -> Iterator[CompareQuestion]:
         """By verdicts on both, or for no board by comparisons of the two with each other."""
         named = {} if self.by is None else data.board.groups(self.by)
-        groups = [None, *sorted(set(named.values()))]
+        groups = [None, *group_names(named)]
         for kind, judge in ways:
             if self.corrected and is_human(judge):
                 continue
