@@ -211,7 +211,10 @@ def test_a_folder_of_both_kinds_of_files_comes_in_and_failures_are_no_losses(
         new("q4", failed, "A"),
         new("q5", "A=B", {"score": None, "judgment": {"answer": "$ERROR$"}, "prompt": []}),
     )
-    take(store, data)
+    done = typed("import", "arena-hard", data, "--store", store, "--allow-unknown-items")
+    assert done.code == 0
+    assert "1 answers (1 more are $ERROR$), 1 new" in done.err
+    assert "9 verdicts, 9 new" in done.err
     with open_store(store) as results:
         said = results.verdicts("arena_hard", "v2.0")
         kept = results.responses_table("arena_hard", "v2.0")
