@@ -227,6 +227,16 @@ class BoardData:
             if (group := _groups_of(item).get(by)) is not None
         }
 
+    @cached_property
+    def figures(self) -> tuple[str, ...]:
+        """The shares of labels that stand in the place of one number, by group if they are apart.
+
+        None where there is one number.
+        """
+        apart = self.which.apart
+        ends = [""] if apart is None else [f"/{one}" for one in {*self.groups(apart).values()}]
+        return tuple(f"{name}{end}" for end in sorted(ends) for name in self.which.rates)
+
     def check_grouping(self, by: str) -> None:
         """That some item is grouped so.
 
