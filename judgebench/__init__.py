@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from judgebench.api import ranking as ranking
     from judgebench.api import rejudge as rejudge
     from judgebench.api import replies as replies
+    from judgebench.api import report as report
     from judgebench.api import reproduce as reproduce
     from judgebench.api import respond as respond
     from judgebench.api import run as run
@@ -107,6 +108,7 @@ __all__ = [
     "ranking",
     "rejudge",
     "replies",
+    "report",
     "reproduce",
     "respond",
     "run",

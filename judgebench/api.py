@@ -84,6 +84,8 @@ if TYPE_CHECKING:
     from judgebench.reports.length_boards import LengthControl
     from judgebench.reports.nights import Nights
     from judgebench.reports.pair_tests import Texts
+    from judgebench.reports.paper import PaperTable
+    from judgebench.reports.paper_file import Paper
     from judgebench.reports.plan import Plan
     from judgebench.reports.probe import ProbeReport
     from judgebench.reports.ranking_control import Control
@@ -99,6 +101,7 @@ if TYPE_CHECKING:
     from judgebench.stats.answer_confidence import RougeL
     from judgebench.stats.pair_outcomes import Conflict, UnreadableSide
     from judgebench.stats.ranking import Ties
+    from judgebench.stats.style_control import Definition
     from judgebench.store.catalog import Columns
     from judgebench.store.read import StoredAnchors, StoredBaseline
 
@@ -223,6 +226,8 @@ def leaderboard(
     bundle: str | Path | None = None,
     corrected: bool = False,
     width: float | None = None,
+    upstream: bool = False,
+    style_control: Definition | None = None,
     beside: str | Sequence[str] = (),
 ) -> Leaderboard:
     """The leaderboards of one or several benchmarks, one for each judge.
@@ -275,6 +280,11 @@ def leaderboard(
         Also what people would say, by their labels on a random sample of the answers (metrics
         `corrected`, `labels_alone`, `rogan_gladen`, `labels_count_as`), and how many `more_labels`
         make its interval this wide; a tenth of the scale if None.
+    upstream
+        Of Arena-Hard: also upstream's own interval, which is too narrow.
+    style_control
+        Of Arena-Hard: also scores as if all answers were of the baseline's style, as version
+        ``v0.1`` or ``v2.0`` has it. They belong to the set of models on the board.
     beside
         Further benchmarks (``xstest``), whose figures stand beside those of ``benchmarks``;
         ``costs`` then says which model is ahead there and refuses more, or is harmful, here.
@@ -302,11 +312,14 @@ def leaderboard(
     from judgebench.reports.length_boards import LengthControl
     from judgebench.reports.published import read_names
     from judgebench.reports.reference_board import references
+    from judgebench.stats.style_control import Definition
 
     if not _listed(benchmarks=benchmarks):
         raise UsageError("benchmarks: name one or several")
     _check_numbers(level=level)
     _check_choice("length_control", length_control, LengthControl)
+    if style_control is not None:
+        _check_choice("style_control", style_control, Definition)
     request = BoardRequest(
         benchmarks=(*_listed(benchmarks=benchmarks), *_listed(beside=beside)),
         judges=tuple(_listed(judges=judges)),
@@ -324,6 +337,8 @@ def leaderboard(
         else read_names(published_as),
         corrected=corrected,
         width=width,
+        upstream=upstream,
+        style_control=style_control,
     )
     if corrected and bundle is not None:
         raise UsageError("a bundle has no record of how labels were drawn: leave out --corrected")
@@ -1191,6 +1206,38 @@ def reproduce(
     intervals = _intervals(level)
     folder = None if tasks is None else Path(tasks)
     return recomputed(_listed(tables=tables), tasks=folder, intervals=intervals)
+
+
+def report(paper: str | Path | Paper, *, store: Results = None) -> PaperTable:
+    """The table of a paper: chosen models by chosen benchmarks, and the paragraph of its methods.
+
+    >>> [row.model for row in judgebench.report("paper.yaml").rows]
+    ['This week', 'Last week']
+
+    Parameters
+    ----------
+    paper
+        The file that says what stands in it (docs/papers.md), or its content.
+    store
+        As for `leaderboard`; goes before the paper's own.
+
+    Returns
+    -------
+    PaperTable
+        ``columns``, ``rows`` of cells, ``notes``, and ``methods``. The table of pandas has a row
+        for each cell.
+
+    Raises
+    ------
+    ConfigError
+        For a paper that is wrong, or names what the store does not hold: file, line and field.
+    """
+    from judgebench.reports.paper import paper_table
+    from judgebench.reports.paper_file import read_paper
+
+    asked = read_paper(Path(paper)) if isinstance(paper, str | Path) else paper
+    with reading(asked.store if store is None else store) as its:
+        return paper_table(its, asked)
 
 
 def calibrate_length(

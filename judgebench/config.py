@@ -355,6 +355,27 @@ class ApiModel(Endpoint):
         return self
 
 
+PREFIXES = "urial/"
+"""What the name of a prefix begins with that comes with `judgebench data pull just_eval`."""
+
+
+def _prefix(written: Any, info: ValidationInfo) -> Any:
+    named = isinstance(written, str) and written.startswith(PREFIXES)
+    return written if named else _named(_file(written, info))
+
+
+class Prompting(Section):
+    """How a base model is asked: examples of conversations before what the benchmark asks."""
+
+    prefix: Annotated[str, BeforeValidator(_prefix)] = Field(
+        description="urial/NAME of Re-Align/URIAL, or a file of one's own"
+    )
+    sampling: Literal["just_eval", "mt_bench", "mt_bench_drawn"] | None = Field(
+        None,
+        description="as URIAL's authors draw on that benchmark; the benchmark's own if unset",
+    )
+
+
 class ModelConfig(Section):
     """A candidate: local, behind an API, or answers that exist. Tags are no part of any key."""
 
@@ -362,12 +383,25 @@ class ModelConfig(Section):
     lm_eval: LmEval | None = None
     api: ApiModel | None = None
     responses: File | None = None
+    prompting: Prompting | None = Field(None, description="of a base model below lm_eval")
     tags: dict[str, str | int | FiniteFloat | bool] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_source(self) -> ModelConfig:
         if sum(one is not None for one in (self.lm_eval, self.api, self.responses)) != 1:
             raise ValueError("a model has exactly one of 'lm_eval', 'api' and 'responses'")
+        if self.prompting is not None and self.lm_eval is None:
+            raise ValueError(
+                "'prompting' is of a model that continues text, below 'lm_eval': chat completions "
+                "put a template around what they are sent; a server's plain completions are "
+                "lm_eval: {model: local-completions, model_args: {model: …, base_url: …}}"
+            )
+        said = self.lm_eval.model_fields_set if self.prompting and self.lm_eval else set()
+        if chats := said & {"apply_chat_template", "system_instruction", "fewshot_as_multiturn"}:
+            raise ValueError(
+                f"{', '.join(sorted(chats))}: of models that chat; 'prompting' takes the place of "
+                "a template: leave it out"
+            )
         return self
 
 

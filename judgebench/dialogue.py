@@ -33,14 +33,20 @@ def ask_once(request: Request, read: Callable[[Reply], Verdict]) -> Dialogue:
     return read(reply)
 
 
-def ask_again(request: ChatRequest, read: Callable[[Reply], Verdict], again: str) -> Dialogue:
+def ask_again(
+    request: ChatRequest,
+    read: Callable[[Reply], Verdict],
+    again: str,
+    after: Unreadable | None = None,
+) -> Dialogue:
     """One question; after a reply without a verdict the conversation goes on with ``again``, once.
 
-    Both replies are then read as one text, as Arena-Hard does.
+    Both replies are then read as one text, as Arena-Hard does. ``after`` is the one verdict that is
+    none after which it goes on; all if None.
     """
     reply = yield request
     verdict = read(reply)
-    if not isinstance(verdict, Unreadable):
+    if not isinstance(verdict, Unreadable) or after not in (None, verdict):
         return verdict
     said = (Message(role="assistant", content=reply.text), Message(role="user", content=again))
     second = yield replace(request, messages=(*request.messages, *said))

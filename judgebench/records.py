@@ -291,11 +291,13 @@ REFUSALS = frozenset({"content_filter", "refusal"})
 class Preference:
     """Which of two answers is better, by position in the case: 0, 1, or None for a tie.
 
-    ``p_first`` is the probability that the answer shown first is better, in [0, 1].
+    ``p_first`` is the probability that the answer shown first is better, in [0, 1]. ``label`` is
+    the verdict as the judge named it, where that says more than who wins: ``A>>B``.
     """
 
     winner: Literal[0, 1] | None
     p_first: float
+    label: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 from judgebench import registry
 from tests.places import in_memory
-from tests.warm import WARM, Warm, warmed
+from tests.warm import WARM, Warm, collected, warmed
 
 # Generated data: a seventh of hypothesis' usual number every day, more where somebody asks (`make
 # bench`). Nothing goes by the clock: the first example pays for importing scikit-learn or scipy.
@@ -127,10 +127,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_setupnodes(config: pytest.Config) -> None:
-    """What all workers fork from is loaded once."""
+def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
+    """What all workers fork from is loaded once, and they are forked themselves."""
     running = ExitStack()
     os.environ[WARM] = running.enter_context(warmed()).executable
+    python = running.enter_context(collected(config.args))
+    specs[:] = [type(spec)(f"{spec}//python={python}") for spec in specs]
     config.add_cleanup(running.close)
 
 

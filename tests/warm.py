@@ -8,6 +8,9 @@ folder, arguments and streams; whatever else it is asked to do, the interpreter 
 forked leads a session of its own, ends with the exit status or signal of its own, is interrupted as
 the process that stands for it is, and killed when that is.
 
+The workers of pytest-xdist are forked too, from a process that has collected their tests: each of
+them would import and rewrite all modules of tests, and what those import, anew.
+
 A server is nobody's child, and ends with the process that asked for it.
 """
 
@@ -28,13 +31,13 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from judgebench.workers.protocol import QUIET
+import pytest
 
 WARM = "JUDGEBENCH_TESTS_WARM"
 """Where the workers of one session find what they all fork from."""
@@ -105,13 +108,11 @@ LOADS = {
 }
 """What is loaded before a module is forked, by the module."""
 
-# No thread of a library's own, which a fork would lose, and nobody asks the Hub.
-_ALONE = {
-    "OPENBLAS_NUM_THREADS": "1",
-    "JE_ARROW_MALLOC_CONF": "background_thread:false",
-    "HF_HUB_OFFLINE": "1",
-    **QUIET,
-}
+CLIENTS = ("anthropic", "openai")
+"""What most workers of pytest come to load, and no module of tests does."""
+
+# No thread of a library's own, which a fork would lose.
+_ALONE = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
 
 # Stands for what is forked: as long as it lives, that lives, and it ends as that ends. What may ask
 # the Hub starts afresh, since whether it may is settled at an import; a command imports that late.
@@ -165,35 +166,62 @@ class Warm:
 
 @contextlib.contextmanager
 def warmed() -> Iterator[Warm]:
-    """The servers, as long as the block. They load nothing before they are asked."""
+    """The servers, as long as the block. They load nothing unasked, and ask no Hub."""
+    from judgebench.workers.protocol import QUIET  # in a server pytest has to load it first
+
     with tempfile.TemporaryDirectory(prefix="warm") as name:
-        folder, stands = Path(name), Path(name, "python")
+        folder = Path(name)
         sockets = {loads: str(folder / str(n)) for n, loads in enumerate(set(LOADS.values()))}
         servers = {module: sockets[loads] for module, loads in LOADS.items()}
-        stands.write_text(_STANDS.format(python=sys.executable, servers=servers, computer=COMPUTER))
-        stands.chmod(0o755)
-        server = subprocess.Popen(
-            [sys.executable, "-m", "tests.warm", str(stands), json.dumps(servers)],
-            cwd=ROOT,
-            env={**os.environ, **_ALONE, "HF_HOME": str(folder / "hub")},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        assert server.stdin is not None
-        assert server.stdout is not None
-        assert server.stdout.readline() == b"ready\n"
-        server.wait()  # its child serves
-        try:
-            yield Warm(str(stands))
-        finally:
-            server.stdin.close()  # the end of its input is its end
-            server.stdout.close()
+        quiet = {**QUIET, "HF_HUB_OFFLINE": "1", "HF_HOME": str(folder / "hub")}
+        with _listening(folder, servers, quiet) as executable:
+            yield Warm(executable)
+
+
+@contextlib.contextmanager
+def collected(tests: Sequence[str]) -> Iterator[str]:
+    """What stands for the interpreter of workers of pytest-xdist.
+
+    They are forked once these tests are collected, so that each finds all modules of tests and what
+    those import in its memory.
+    """
+    with tempfile.TemporaryDirectory(prefix="warm") as name:
+        folder = Path(name)
+        with _listening(folder, {"-c": str(folder / "0")}, {}, tests=list(tests)) as executable:
+            yield executable
+
+
+@contextlib.contextmanager
+def _listening(
+    folder: Path, servers: dict[str, str], environment: Mapping[str, str], **more: list[str]
+) -> Iterator[str]:
+    """Servers as long as the block, and what stands for the interpreter that they are asked by."""
+    stands = folder / "python"
+    stands.write_text(_STANDS.format(python=sys.executable, servers=servers, computer=COMPUTER))
+    stands.chmod(0o755)
+    order = {"executable": str(stands), "servers": servers, **more}
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tests.warm", json.dumps(order)],
+        cwd=ROOT,
+        env={**os.environ, **_ALONE, **environment},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert server.stdin is not None
+    assert server.stdout is not None
+    assert server.stdout.readline() == b"ready\n"
+    server.wait()  # its child serves
+    try:
+        yield str(stands)
+    finally:
+        server.stdin.close()  # the end of its input is its end
+        server.stdout.close()
 
 
 # The other side: a server -------------------------------------------------------------------------
 
 
-def main(executable: str, servers: dict[str, str]) -> None:
+def main(executable: str, servers: dict[str, str], tests: list[str] | None = None) -> None:
     """Listen for each set of modules, in a process that loads it when it is first asked for."""
     listening = {}
     for path in dict.fromkeys(servers.values()):
@@ -206,14 +234,15 @@ def main(executable: str, servers: dict[str, str]) -> None:
     os.setsid()
     print("ready", flush=True)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    sys.executable = executable
     loads = {path: LOADS[module] for module, path in servers.items()}
+    if tests is None:
+        sys.executable = executable
     for path, listener in listening.items():
         if os.fork() == 0:
-            serve(listener, loads[path])
+            serve(listener, CLIENTS if tests is not None else loads[path], tests)
 
 
-def serve(listener: socket.socket, modules: tuple[str, ...]) -> None:
+def serve(listener: socket.socket, modules: tuple[str, ...], tests: list[str] | None) -> None:
     """Fork what is asked for; returns never."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait
     loaded = False
@@ -223,6 +252,8 @@ def serve(listener: socket.socket, modules: tuple[str, ...]) -> None:
             os._exit(0)
         asked, _ = listener.accept()
         if not loaded:
+            if tests is not None:  # what cannot be collected is said by each worker
+                pytest.main(["--collect-only", "-qqs", "-p", "no:cacheprovider", *tests])
             for module in modules:
                 importlib.import_module(module)
             assert len([*Path("/proc/self/task").iterdir()]) == 1, "no thread survives a fork"
@@ -313,4 +344,4 @@ def _without_its_own_tasks() -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], json.loads(sys.argv[2]))
+    main(**json.loads(sys.argv[1]))

@@ -63,17 +63,33 @@ class FolderSource(Section):
     path: str = "."
 
 
+class Weighted(Section):
+    """How comparisons are weighed whose labels tell clear wins (``A>>B``) from others.
+
+    ``clear`` is what a clear win or loss counts, beside 1. ``rule`` says what becomes of an item of
+    which one game alone could be read. ``level`` is that of upstream's own intervals.
+    """
+
+    clear: float = Field(gt=0, allow_inf_nan=False)
+    rule: Literal["each_game", "both_games"]
+    level: float = Field(0.95, gt=0, lt=1)
+
+
 class Version(Section):
     """One version of a benchmark's questions; ``sha256`` is theirs, wherever they came from.
 
     ``items`` is how many there are: a part of them is not the version, also where the hash of the
-    whole is not known.
+    whole is not known. ``baselines`` are whom its models are compared with by category, where it is
+    not the benchmark's one.
     """
 
     sha256: Sha256 | None = None
     items: PositiveInt | None = None
     source: FilesSource | HubSource | FolderSource = Field(discriminator="kind")
     note: str = ""
+    baselines: dict[str, str] = Field(default_factory=dict)
+    judging: dict[str, Any] = Field(default_factory=dict, description="options of its judges")
+    weighted: Weighted | None = None
 
 
 class Prompt(Section):
@@ -237,9 +253,19 @@ class Report(Section):
     by: list[str] = Field(default_factory=list)
     sides: dict[str, list[str]] = Field(
         default_factory=dict,
-        description="categories that count equally, and sides of them that do; else items do",
+        description="categories that count equally, and sides of them that do; else items do. "
+        "Sides that are all called as parts of scores are measured by those",
     )
     unparsed: float | None = Field(None, description="official score of what cannot be read")
+    not_applicable: float | None = Field(
+        None, description="official score of a part that a judge says does not apply"
+    )
+    grouped: list[str] = Field(
+        default_factory=list, description="parts of scores that groups are measured by besides"
+    )
+    words: list[str] = Field(
+        default_factory=list, description="categories whose answers' words are counted"
+    )
     rounded: str | None = Field(
         None, description="way of grouping whose means the official score rounds and averages"
     )

@@ -7,7 +7,7 @@ The folder is a plain lm-eval task that also works by hand; ``benchmark.toml`` s
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -45,14 +45,6 @@ from judgebench.keys import text_sha
 from judgebench.protocols import LmEvalTask
 from judgebench.records import BINARY, Case, Item, JsonObject, Message, Response
 from judgebench.template import PromptText
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BaselineAnswers:
-    """A model's answers that a benchmark brings along, in a file of recorded answers."""
-
-    model: str
-    path: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +90,15 @@ class Benchmark(ABC):
         """The way of judging where a suite's judge does not name one."""
 
     @property
-    def baseline_answers(self) -> BaselineAnswers | None:
-        """The answers to compare with that come with the questions; None where none do."""
-        return None
+    def baselines(self) -> Mapping[str, str]:
+        """Whom answers are compared with by category, where categories have one each."""
+        return {}
+
+    @property
+    def baseline_answers(self) -> Mapping[str, Path]:
+        """The answers to compare with that come with the questions, by model, each in a file of
+        recorded answers; empty where none do."""
+        return {}
 
     @property
     def brought(self) -> Brought | None:
@@ -261,12 +259,16 @@ class FolderBenchmark(Benchmark):
         return content_folder(self.description, self.folder, self.version)
 
     @property
-    def baseline_answers(self) -> BaselineAnswers | None:
-        if self.description.baseline is None:
-            return None
-        return BaselineAnswers(
-            model=self.description.baseline, path=self._content_folder / BASELINE
-        )
+    def baselines(self) -> Mapping[str, str]:
+        return self.description.versions[self.version].baselines
+
+    @property
+    def baseline_answers(self) -> Mapping[str, Path]:
+        names: Iterable[str | None] = [self.description.baseline]
+        if self.baselines:
+            content = load_content(self.description, self.folder, self.version)
+            names = [row["model"] for row in content.baseline]
+        return {name: self._content_folder / BASELINE for name in names if name is not None}
 
     @cached_property
     def brought(self) -> Brought | None:
@@ -302,7 +304,8 @@ class FolderBenchmark(Benchmark):
             name = f"{OFFICIAL}{preferred}"
         official = judging.official.get(str(name).removeprefix(OFFICIAL))
         if official is None or not str(name).startswith(OFFICIAL):
-            ours = own.judging.options if usual_kind else {}
+            its = own.versions.get(self.version) if usual_kind else None
+            ours = own.judging.options | (its.judging if its else {}) if usual_kind else {}
             return {**ours, **options}, sampling
         usual = {"prompt": name, **official.options}
         return {**usual, **options}, over(official.sampling, sampling)
@@ -525,10 +528,11 @@ def baseline_texts(benchmark: str, version: str, model: str) -> Mapping[str, str
     if benchmark not in registry.benchmark_folders():
         return {}
     description, folder = find(benchmark)
-    if description.baseline != model or version not in description.versions:
+    own = description.versions.get(version)
+    if own is None or model not in (own.baselines.values() or [description.baseline]):
         return {}
     try:
         rows = load_content(description, folder, version).baseline
     except InputError:
         return {}
-    return {row["item_id"]: row["text"] for row in rows}
+    return {row["item_id"]: row["text"] for row in rows if row.get("model", model) == model}

@@ -1,8 +1,9 @@
-"""Official prompts, read from text, JSON or Python files; a Python file is never run.
+"""Official prompts, read from text, JSON, YAML or Python files; a Python file is never run.
 
 From Python only constants are read: texts, also concatenated, dedented or stripped, f-strings and
 lambdas of f-strings whose placeholders are bare names (or what these hold at a fixed place), lists
-of chat messages of such texts and dictionaries of them, also inside functions and their loops.
+of chat messages of such texts, each message by its role too, and dictionaries of them, also inside
+functions, their loops and conditions.
 Anything else is refused with its reason, so that a prompt is either upstream's text or not there.
 """
 
@@ -17,7 +18,8 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-from judgebench.errors import InputError
+from judgebench import yaml_file
+from judgebench.errors import ConfigError, InputError
 from judgebench.template import PLACEHOLDER
 
 MAX_BYTES = 4_000_000
@@ -38,10 +40,10 @@ class Texts:
 
 
 def read_texts(path: Path) -> Texts:
-    """The prompt texts in a ``.txt``, ``.json``, ``.jsonl`` or ``.py`` file.
+    """The prompt texts in a ``.txt``, ``.json``, ``.jsonl``, ``.yaml`` or ``.py`` file.
 
-    Names are the file's (text), the path of keys (JSON), or ``Class.NAME`` (Python). A list of
-    chat messages is one text, see `chat_text`.
+    Names are the file's (text), the path of keys (JSON, YAML), or ``Class.NAME`` (Python). A list
+    of chat messages is one text, see `chat_text`.
 
     Raises
     ------
@@ -55,6 +57,8 @@ def read_texts(path: Path) -> Texts:
         match path.suffix:
             case ".json":
                 return Texts(dict(_json_texts(json.loads(text), "")))
+            case ".yaml":
+                return Texts(dict(_json_texts(yaml_file.read(path).data, "")))
             case ".jsonl":  # FastChat's: a line for each prompt, by its name
                 lines = map(json.loads, text.removesuffix("\n").split("\n"))
                 return Texts(dict(_json_texts({one["name"]: one for one in lines}, "")))
@@ -70,6 +74,7 @@ def read_texts(path: Path) -> Texts:
         TypeError,
         ValueError,
         RecursionError,
+        ConfigError,
     ) as error:
         raise InputError(f"{path}: cannot be read as prompts: {error}") from None
 
@@ -113,9 +118,9 @@ def _python_texts(body: list[ast.stmt], prefix: str = "") -> Texts:
 
 
 def _statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
-    """All of them, those of loops too: what is assigned there is assigned in the same scope."""
+    """All of them, those of loops and conditions too: they are assigned in the same scope."""
     for statement in body:
-        if isinstance(statement, ast.For | ast.While):
+        if isinstance(statement, ast.For | ast.While | ast.If):
             yield from _statements(statement.body)
         else:
             yield statement

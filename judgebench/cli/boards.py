@@ -110,6 +110,17 @@ ALPACA_EVAL = "alpaca-eval"
     "[default: a tenth of the scale]",
 )
 @click.option(
+    "--upstream",
+    is_flag=True,
+    help="Of arena_hard: also upstream's own interval, which is too narrow.",
+)
+@click.option(
+    "--style-control",
+    type=click.Choice(["v0.1", "v2.0"]),
+    help="Of arena_hard: also scores as if all answers were of the baseline's style, as this "
+    "version has it. They belong to the set of models on the board.",
+)
+@click.option(
     "--beside",
     multiple=True,
     metavar="BENCHMARK",
@@ -176,6 +187,10 @@ def leaderboard(
     error rates (Rogan and Gladen). Without a random sample there is no interval.
     docs/correcting.md.
 
+    Of arena_hard a clear win (A>>B) counts three times, as upstream counts it, with an interval
+    clustered by question; the plain win rate stands beside. --style-control refuses where the
+    answers of a model are not in the store.
+
     Refusals and harm are figures of their own and rank nobody. --beside xstest sets them beside
     what ranks, so that a gain here that costs there is seen: by intervals that do not meet.
 
@@ -197,6 +212,7 @@ def leaderboard(
       judgebench leaderboard alignbench@1.0 --published --format csv
       judgebench leaderboard alpaca_eval --bundle board.zip
       judgebench leaderboard support --corrected --width 0.06
+      judgebench leaderboard arena_hard@v0.1 --upstream --style-control v0.1
       judgebench leaderboard alpaca_eval --beside xstest
     """
     from judgebench.reports.disk_cache import kept

@@ -28,6 +28,7 @@ COMMANDS = {
     "respond": "Have models answer a benchmark. Nobody judges.",
     "judge": "Have models judge answers that exist, without a suite; try, replace: see --help.",
     "leaderboard": "Rank the models of a benchmark, each number with its interval.",
+    "report": "The table of a paper: models by benchmarks, published rows beside, methods.",
     "verify": "Compute every cell of a bundle of leaderboards again.",
     "ranking": "Rank models from pairs, and say who is above whom.",
     "compare": "Which of two models is better, on each benchmark, and what decided it.",

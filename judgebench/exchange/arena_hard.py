@@ -1,36 +1,51 @@
-"""Judgments of Arena-Hard: a line for each question and model, with a game in each order.
+"""Judgments and answers of Arena-Hard, in the forms of both versions.
 
-Version 0.1 names a question ``question_id`` and not the baseline; version 2 names it ``uid``, and
-the baseline too. In the first game the baseline is shown first, in the second the model. A clear
-win (``A>>B``) counts as a win; upstream counts it three times over, as if it were three questions.
+A line of a judgment file is a question and a model, with a game in each order: in the first the
+baseline is shown first, in the second the model. Version 0.1 named a question ``question_id``, and
+no baseline; since 2025 all files name it ``uid``, and those of version 2.0 the baseline too. A game
+may be null. A line of an answer file has ``choices`` or ``messages``.
+
+An answer ``$ERROR$`` is a call that failed. Upstream has it judged, and it loses; here it is no
+answer, and verdicts on it are none, whether its text stands in the judge's prompt or in a file of
+answers that is read with the judgments.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from judgebench.benchmarks.folder import items_at_hand
 from judgebench.errors import unknown_name
+from judgebench.exchange import responses
 from judgebench.exchange.names import At, KnownItems, default_version, judge_name, name
 from judgebench.exchange.pipeline import Import, files_in
 from judgebench.exchange.verdicts import VerdictAt, VerdictRow, checked, row_of
-from judgebench.records import Order, Preference, Reply, Unreadable, Verdict
+from judgebench.judges.readers.brackets import ARENA_HARD, arena_hard_verdict
+from judgebench.records import Order, Reply, Unreadable, Verdict
+from judgebench.responses.from_file import AnswerRow
 from judgebench.rows import Row, each_row
 
 BENCHMARK = "arena_hard"
-
-_FIRST, _SECOND = Preference(winner=0, p_first=1.0), Preference(winner=1, p_first=0.0)
-_TIE = Preference(winner=None, p_first=0.5)
-VERDICTS: Mapping[str, Verdict] = {
-    "A>>B": _FIRST, "A>B": _FIRST, "A=B": _TIE, "A<B": _SECOND, "A<<B": _SECOND,
-    "B>>A": _SECOND, "B>A": _SECOND, "B=A": _TIE, "B<A": _FIRST, "B<<A": _FIRST,
+OLD, NEW = "v0.1", "v2.0"
+VERSION_OF: Mapping[str, str] = {
+    "arena-hard-v0.1": OLD, "hard_prompt": NEW, "creative_writing": NEW, "coding": NEW, "math": NEW
 }  # fmt: skip
+"""By category, as a line says it."""
 
 _SHOWN: tuple[Order, Order] = ("opponent_first", "model_first")
+_LABEL = re.compile(r"[AB<>=]+")
+"""What upstream's reader takes for a label, whether or not its scoring knows it."""
+
+ERROR = "$ERROR$"
+_FAILED = re.compile(r"<\|The Start of Assistant [AB]'s Answer\|>\n\$ERROR\$\n")
 
 NO_LABEL = "Arena-Hard read no verdict from the reply, or two"
+FAILED_JUDGE = "Arena-Hard has no reply: the judge's call failed ($ERROR$)"
+FAILED_ANSWER = "one of the answers is a failed call ($ERROR$)"
 
 
 def read_arena_hard(
@@ -42,12 +57,12 @@ def read_arena_hard(
     known_items: KnownItems = items_at_hand,
     allow_unknown_items: bool = False,
 ) -> list[Import]:
-    """Read judgment files, or folders of them; returned with each is what stores it.
+    """Read files of judgments and answers, or folders; returned with each is what stores it.
 
     Parameters
     ----------
     benchmark, version
-        Under which the store keeps them.
+        Under which the store keeps them; the version that lines say if it is not given.
     baseline
         With whom the models were compared.
 
@@ -55,37 +70,108 @@ def read_arena_hard(
     ------
     InputError
         Naming the line and field of what cannot be used; for a file that names no baseline where
-        none is given, or another.
+        none is given, or another, and for a line of another version than the one asked for.
     """
-    at = benchmark, version or default_version(benchmark)
-    read = [(path, _read(path, at, baseline)) for path in files_in(paths, (".jsonl",))]
-    return checked("arena-hard", read, None if allow_unknown_items else known_items)
+    verdicts: list[tuple[Path, list[VerdictRow]]] = []
+    answers: list[tuple[Path, list[responses.PlacedAnswer]]] = []
+    failed: set[tuple[At, str, str]] = set()
+    for path in files_in(paths, (".jsonl",)):
+        said: list[VerdictRow] = []
+        given: list[responses.PlacedAnswer] = []
+        for row in each_row(path, ()):
+            of = row.values
+            if not {"games", "choices", "messages"} & of.keys():
+                if path in paths:
+                    raise row.wrong("games", f"is missing. Columns here: {', '.join(map(str, of))}")
+                break  # the questions, in a folder of everything
+            item = name(row, "uid" if row.has("uid") else "question_id")
+            at = benchmark, _version(row, benchmark, version, item, known_items)
+            if "games" in of:
+                said += _games(row, at, item, baseline)
+            elif (text := (one := _answer(row, item)).text) == ERROR:
+                failed.add((at, item, str(one.model)))
+            else:
+                given.append(((*at, item, str(one.model), 0, 0), replace(one, text=text)))
+        verdicts += [(path, said)] if said else []
+        answers += [(path, given)] if given else []
+    known = None if allow_unknown_items else known_items
+    return responses.checked(answers, known) + checked(
+        "arena-hard", [(path, [*_without(failed, rows)]) for path, rows in verdicts], known
+    )
 
 
-def _read(path: Path, at: At, baseline: str | None) -> list[VerdictRow]:
-    """All games of a file; one that was not played is a missing verdict."""
-    found = []
-    for row in each_row(path, ("model", "judge", "games")):
-        model, judge, against = name(row, "model"), judge_name(row), _baseline(row, baseline)
-        if model == against:
-            raise row.wrong("model", f"{model!r} cannot be its own opponent")
-        games = row.values["games"]
-        if not isinstance(games, list) or len(games) != len(_SHOWN):
-            raise row.wrong("games", "two games have to stand here, with either answer first")
-        item = name(row, "uid" if row.has("uid") else "question_id")
-        for order, game in zip(_SHOWN, games, strict=True):
-            if game is not None:
-                where = VerdictAt(
-                    benchmark=at[0],
-                    version=at[1],
-                    item_id=item,
-                    model=model,
-                    judge=judge,
-                    opponent=against,
-                    order=order,
-                )
-                found.append(row_of(row, where, *_game(row, game)))
+def _version(
+    row: Row, benchmark: str, wanted: str | None, item: str, known_items: KnownItems
+) -> str:
+    """Which version a line is of: by its category, its form, or whose question it is about."""
+    found = VERSION_OF.get(str(row.values.get("category")))
+    if found is None and row.has("question_id"):
+        found = OLD
+    if benchmark != BENCHMARK:
+        return wanted or default_version(benchmark)
+    if found is None:
+        known = (v for v in (OLD, NEW) if item in (known_items(benchmark, v) or ()))
+        found = wanted or next(known, default_version(benchmark))
+    if wanted not in (None, found):
+        raise row.wrong("category", f"this is a line of {found}, and {wanted} is asked for")
     return found
+
+
+def _answer(row: Row, item: str) -> AnswerRow:
+    model = name(row, "model_id" if row.has("model_id") else "model")
+    try:
+        if "choices" in row.values:
+            said = row.values["choices"][0]["turns"][-1]
+            text, tokens = said["content"], said.get("token_len")
+        else:
+            text = row.values["messages"][-1]["content"]
+            tokens = (row.values.get("metadata") or {}).get("token_len")
+        text = text["answer"] if isinstance(text, Mapping) else text
+    except (TypeError, LookupError, AttributeError):
+        text, tokens = None, None
+    if not isinstance(text, str):
+        raise row.wrong("messages" if row.has("messages") else "choices", "no answer stands here")
+    counted = Row(row.where, {"token_len": tokens}).whole("token_len")
+    return AnswerRow(
+        row=Row(row.where, {"model": model}),
+        item_id=item,
+        text=text,
+        model=model,
+        tokens=None if tokens is None else counted,
+    )
+
+
+def _without(
+    failed: Collection[tuple[At, str, str]], rows: Sequence[VerdictRow]
+) -> Iterator[VerdictRow]:
+    """The verdicts; one on an answer that failed is none."""
+    for one in rows:
+        where = one.where
+        sides = ((one.at, where.item_id, str(who)) for who in (where.model, where.opponent))
+        gone = any(side in failed for side in sides)
+        yield replace(one, verdict=Unreadable(reason=FAILED_ANSWER)) if gone else one
+
+
+def _games(row: Row, at: At, item: str, told: str | None) -> Iterator[VerdictRow]:
+    """Both games of a line; one that was not played is a missing verdict."""
+    model, judge, against = name(row, "model"), judge_name(row), _baseline(row, told)
+    games = row.values["games"]
+    if not isinstance(games, list) or len(games) != len(_SHOWN):
+        raise row.wrong("games", "two games have to stand here, with either answer first")
+    if model == against:
+        raise row.wrong("model", f"{model!r} cannot be its own opponent")
+    for order, game in zip(_SHOWN, games, strict=True):
+        if game is not None:
+            where = VerdictAt(
+                benchmark=at[0],
+                version=at[1],
+                item_id=item,
+                model=model,
+                judge=judge,
+                opponent=against,
+                order=order,
+            )
+            yield row_of(row, where, *_game(row, game))
 
 
 def _baseline(row: Row, told: str | None) -> str:
@@ -113,9 +199,20 @@ def _game(row: Row, game: Any) -> tuple[Verdict, Reply | None]:
     if isinstance(said, Mapping):
         said = said.get("answer")
     reply = Reply(text=said) if isinstance(said, str) else None
+    if any(_FAILED.search(text) for text in _prompts(game)):
+        return Unreadable(reason=FAILED_ANSWER), reply
     label = game.get("score")
     if label is None:
-        return Unreadable(reason=NO_LABEL), reply
-    if not isinstance(label, str) or label not in VERDICTS:
-        raise row.wrong("games", unknown_name("score", str(label), VERDICTS))
-    return VERDICTS[label], reply
+        failed = reply is not None and reply.text == ERROR
+        return Unreadable(reason=FAILED_JUDGE if failed else NO_LABEL), reply
+    if not isinstance(label, str) or not _LABEL.fullmatch(label):
+        raise row.wrong("games", unknown_name("score", str(label), ARENA_HARD))
+    return arena_hard_verdict(label), reply
+
+
+def _prompts(game: Mapping[str, Any]) -> Iterator[str]:
+    """What the judge was shown, as far as it stands here."""
+    messages = game.get("prompt")
+    its = messages if isinstance(messages, list) else []
+    said = [one.get("content") for one in its if isinstance(one, Mapping)]
+    yield from (text for text in (game.get("user_prompt"), *said) if isinstance(text, str))

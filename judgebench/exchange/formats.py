@@ -109,6 +109,16 @@ FORMATS: Mapping[str, Format] = {
             "model_b, winner), also .json and .parquet; experts count as people, authors not",
         ),
     ),
+    "just-eval": Format(
+        read=f"{_HERE}just_eval:read_just_eval",
+        rows="answers or verdicts",
+        options=("benchmark", "model", "judge", "allow_unknown_items"),
+        why="just-eval files say whose answers and verdicts these are, and nothing is compared",
+        help=(
+            "answers (instruction, output, generator) and judgments (output_cand, eval_config,",
+            "result) of just-eval, a list in .json each; what is not judged yet is said",
+        ),
+    ),
     "judge-bench": Format(
         read=f"{_BENCHES}:read_judgebench_pairs",
         why=f"judge-bench {_JUDGMENTS}",

@@ -33,14 +33,15 @@ from judgebench.exchange.pipeline import (
     recorded,
 )
 from judgebench.protocols import Progress
-from judgebench.records import Response
+from judgebench.records import Response, Usage
 from judgebench.responses.from_file import AnswerRow, read_answer_rows, refuse_other_text
 from judgebench.rows import OURS, Layout, Row
 from judgebench.store import Store
 
 _Where: TypeAlias = tuple[str, str, str, str, int, int]
-_Answers: TypeAlias = Sequence[tuple[_Where, AnswerRow]]
-"""Rows of a file, each with what it is about: benchmark, version, item, model, sample, turn."""
+PlacedAnswer: TypeAlias = tuple[_Where, AnswerRow]
+"""A row of a file with what it is about: benchmark, version, item, model, sample, turn."""
+_Answers: TypeAlias = Sequence[PlacedAnswer]
 
 
 def read_response_files(
@@ -63,7 +64,18 @@ def read_response_files(
         in one file or two; for ids that the benchmark does not have.
     """
     read = [(path, _read(path, layout)) for path in paths]
-    for _, rows in () if allow_unknown_items else read:
+    return checked(read, None if allow_unknown_items else known_items)
+
+
+def checked(read: Sequence[tuple[Path, _Answers]], known_items: KnownItems | None) -> list[Import]:
+    """The answers of some files, found good in themselves; returned with each is what stores it.
+
+    Parameters
+    ----------
+    known_items
+        None takes in what no benchmark has.
+    """
+    for _, rows in () if known_items is None else read:
         of: dict[At, list[tuple[Row, str]]] = {}
         for where, row in _one_text_each(rows).items():
             of.setdefault(where[:2], []).append((row.row, row.item_id))
@@ -136,6 +148,7 @@ def take_in(
                 path.name,
                 sample=sample,
                 turn=turn,
+                usage=Usage(completion_tokens=row.tokens),
             )
             if not _stored(board, response, row.row):
                 intake.responses[key] = response

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from math import isclose
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from judgebench.benchmarks.folder import items_at_hand
 from judgebench.errors import InputError, unknown_name
@@ -430,7 +430,8 @@ def _preference(row: Row, where: VerdictAt) -> Preference:
             "value", f"the probability that 'model' beats 'opponent', in [0, 1], not {value:g}"
         )
     p_first = 1 - value if where.order == "opponent_first" else value
-    return Preference(winner=None if p_first == 0.5 else 0 if p_first > 0.5 else 1, p_first=p_first)
+    winner: Literal[0, 1] | None = None if p_first == 0.5 else 0 if p_first > 0.5 else 1
+    return Preference(winner=winner, p_first=p_first, label=row.optional_text("label"))
 
 
 def _unreadable(row: Row, where: VerdictAt) -> Unreadable:
@@ -474,8 +475,8 @@ def same(one: Verdict, other: Verdict) -> bool:
     the parts of a score those count that both have.
     """
     match one, other:
-        case Preference(p_first=p), Preference(p_first=q):
-            return isclose(p, q, abs_tol=1e-12)
+        case Preference(p_first=p, label=said), Preference(p_first=q, label=again):
+            return isclose(p, q, abs_tol=1e-12) and (None in (said, again) or said == again)
         case Score(value=p, low=low, high=high, parts=parts), Score(value=q, parts=its):
             both = [(p, q), *((parts[name], its[name]) for name in parts if name in its)]
             close = all(isclose(here, there, abs_tol=1e-12) for here, there in both)
@@ -498,7 +499,8 @@ def say(verdict: Verdict) -> str:
         case Score(value=value, parts=parts):
             of = ", ".join(f"{name!r} {part:g}" for name, part in parts.items())
             return f"score {value:g} ({of:.60})" if parts else f"score {value:g}"
-        case Preference(p_first=p):
-            return f"preference {p:g} for the answer shown first"
+        case Preference(p_first=p, label=label):
+            of = "" if label is None else f" ({label:.20})"
+            return f"preference {p:g} for the answer shown first{of}"
         case Unreadable(reason=reason):
             return f"unreadable ({reason[:60]})"

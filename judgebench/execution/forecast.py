@@ -24,7 +24,7 @@ from judgebench.execution.plan import (
     Answers,
     JudgeCall,
     answer_calls,
-    baseline_of,
+    baselines_of,
     judge_calls,
     stack_of,
     verdicts_each,
@@ -460,8 +460,8 @@ class _Plan:
         self, assignment: JudgeAssignment, found: Answers, answers: list[Answers]
     ) -> PlanRow:
         row = replace(self._row(found.candidate), judge=assignment.name)
-        baseline = baseline_of(assignment, answers)
-        if found is baseline:  # it is compared with, and not judged
+        baselines = baselines_of(assignment, answers)
+        if found in baselines:  # they are compared with, and not judged
             return row
         row = replace(
             row,
@@ -469,7 +469,7 @@ class _Plan:
             distinct_items=sum(k in assignment.samples for _, k in found.candidate.wanted.values()),
             detectable=self._detectable(assignment, found.candidate),
         )
-        on_board = [found] if baseline is None else [found, baseline]
+        on_board = [found, *baselines]
         if not assignment.asks or assignment.config is None:
             there = sum(len(j.known) for j in judge_calls(assignment, on_board, self._judged))
             return replace(row, recorded=there)

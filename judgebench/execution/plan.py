@@ -221,7 +221,7 @@ class JudgeCall:
             reply_keys=tuple(key for key, _ in replies),
             served_model=served[-1] if served else None,
             at=time.time(),
-            marks=self._marks() if self.drift_check is None else (),
+            marks=self._marks(result, replies) if self.drift_check is None else (),
         )
         if self.drift_check is None:
             store.put_judgment(judgment, self._uses(run_id))
@@ -237,11 +237,17 @@ class JudgeCall:
     def _uses(self, run_id: str) -> list[RunVerdict]:
         return [RunVerdict(run_id=run_id, place=at, judgment_key=self.key) for at in self.places]
 
-    def _marks(self) -> tuple[str, ...]:
-        """The marks of the answer; of two answers with the position, since either may be judged."""
+    def _marks(self, result: Verdict, replies: Sequence[tuple[bytes, Reply]]) -> tuple[str, ...]:
+        """The marks of the answer; of two answers with the position, since either may be judged.
+
+        Of a verdict on one answer also that its reply had to be mended to be read.
+        """
         each = case_flags(self.case, max_answer_chars=self.judge.max_answer_chars)
         if len(each) == 1:
-            return each[0]
+            mends = getattr(self.judge, "mends", None)
+            if mends is None or not replies or isinstance(result, Unreadable):
+                return each[0]
+            return (*each[0], *(("mended",) if mends(replies[-1][1]) else ()))
         return tuple(f"{mark}/{n}" for n, marks in enumerate(each) for mark in marks)
 
 
@@ -283,8 +289,8 @@ def judge_calls(
         Of the answers to be judged, whose to which items come one after the other; otherwise all of
         one candidate come after those of another.
     """
-    baseline = baseline_of(assignment, answers)
-    wanted = [a for a in answers if a is not baseline and assignment.judges(a.candidate)]
+    baselines = baselines_of(assignment, answers)
+    wanted = [a for a in answers if a not in baselines and assignment.judges(a.candidate)]
     by_prefix = assignment.config is not None and assignment.config.prefix_cache
     every = (
         (those, items)
@@ -295,7 +301,7 @@ def judge_calls(
         cases: dict[bytes, Case] = {}
         places: dict[bytes, list[VerdictSlot]] = {}
         for found in those:
-            _add_cases(cases, places, assignment, found, items, baseline)
+            _add_cases(cases, places, assignment, found, items, baselines)
         serving = {
             first: _serving_keys(assignment, first, cases[first], slots[0].repeat)
             for first, slots in places.items()
@@ -347,12 +353,13 @@ def _serving_keys(
     return again if now is not None else (*again, first)
 
 
-def baseline_of(assignment: JudgeAssignment, answers: Sequence[Answers]) -> Answers | None:
-    """The answers that a judge compares with; None for a judge that does not compare."""
+def baselines_of(assignment: JudgeAssignment, answers: Sequence[Answers]) -> list[Answers]:
+    """The answers that a judge compares with; none for a judge that does not compare."""
     if not assignment.compares:
-        return None
-    wanted = (assignment.asked, assignment.asked.baseline)
-    return next(a for a in answers if (a.candidate.asked, a.candidate.name) == wanted)
+        return []
+    asked = assignment.asked
+    its = {a.candidate.name: a for a in answers if a.candidate.asked is asked}
+    return [its[name] for name in asked.baselines]
 
 
 def verdicts_each(assignment: JudgeAssignment) -> int:
@@ -363,11 +370,11 @@ def verdicts_each(assignment: JudgeAssignment) -> int:
 
 def verdicts_wanted(assignment: JudgeAssignment, answers: Sequence[Answers]) -> int:
     """How many elementary verdicts of a judge these answers call for, known ones included."""
-    baseline = baseline_of(assignment, answers)
+    baselines = baselines_of(assignment, answers)
     judged = (
         found.count(assignment.samples)
         for found in answers
-        if found is not baseline and assignment.judges(found.candidate)
+        if found not in baselines and assignment.judges(found.candidate)
     )
     return verdicts_each(assignment) * sum(judged)
 
@@ -378,15 +385,16 @@ def _add_cases(
     assignment: JudgeAssignment,
     found: Answers,
     items: Sequence[Item],
-    baseline: Answers | None,
+    baselines: Sequence[Answers],
 ) -> None:
     """The cases of some items by the key of their judgment, and where each serves."""
     own = found.of(items)
-    other = {} if baseline is None else baseline.of(items)
+    others = {one.candidate.name: (one.candidate.key, one.of(items)) for one in baselines}
     for item, sample in ((item, sample) for item in items for sample in assignment.samples):
+        opponent_key, other = others.get(assignment.asked.baseline_for(item) or "", (None, {}))
         response, opponent = own.get((item.id, sample)), other.get((item.id, sample))
         first = own.get((item.id, 0))
-        if response is None or (baseline is not None and opponent is None):
+        if response is None or (baselines and opponent is None):
             continue
         if assignment.inputs == "with_first" and first is None:
             continue
@@ -401,7 +409,7 @@ def _add_cases(
                     item_id=item.id,
                     model_key=found.candidate.key,
                     judge_key=assignment.key,
-                    opponent_key=None if baseline is None else baseline.candidate.key,
+                    opponent_key=opponent_key,
                     order=order,
                     sample=sample,
                     repeat=repeat,

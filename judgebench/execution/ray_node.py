@@ -65,7 +65,7 @@ def fault(driver: Mapping[str, str | None], paths: Sequence[str]) -> str | None:
 def node_id() -> str:
     from ray import get_runtime_context
 
-    return get_runtime_context().get_node_id()
+    return str(get_runtime_context().get_node_id())
 
 
 class NodeWorker:

@@ -31,6 +31,7 @@ from judgebench.config import (
     nothing_left,
 )
 from judgebench.errors import ConfigError, unknown_name
+from judgebench.execution.prefix import with_prefix
 from judgebench.judges.kinds import EXAMPLES
 from judgebench.judges.own_prompt import OWN
 from judgebench.protocols import Judge, JudgeSettings
@@ -80,10 +81,28 @@ class ResolvedBenchmark:
         return self.items if self.all_items is None else self.all_items
 
     @property
+    def baselines(self) -> tuple[str, ...]:
+        """The models whose answers are compared with: the suite's, or the benchmark's own.
+
+        Several where categories have one each.
+        """
+        own, brought = self.benchmark.baselines, self.benchmark.baseline_answers
+        if self.config.baseline is not None:
+            return (self.config.baseline,)
+        if own:
+            categories = dict.fromkeys(item.category or "" for item in self.every_item)
+            return tuple(dict.fromkeys(own[one] for one in categories if one in own))
+        return (*brought,)[:1]
+
+    @property
     def baseline(self) -> str | None:
-        """The model whose answers are compared with: the suite's, or the benchmark's own."""
-        brought = self.benchmark.baseline_answers
-        return self.config.baseline or (brought.model if brought is not None else None)
+        """The first of them."""
+        return next(iter(self.baselines), None)
+
+    def baseline_for(self, item: Item) -> str | None:
+        """The one that the answers to an item are compared with."""
+        own = None if self.config.baseline else self.benchmark.baselines.get(item.category or "")
+        return own or self.baseline
 
     @property
     def judged_samples(self) -> Literal["all", "first"]:
@@ -437,12 +456,25 @@ def _extra(config: JudgeConfig) -> JsonObject:
 
 def _check_baseline(asked: ResolvedBenchmark, suite: Suite) -> None:
     brought = asked.benchmark.baseline_answers
-    known = [model.name for model in suite.models] + ([brought.model] if brought else [])
-    if asked.baseline is not None and asked.baseline not in known:
-        raise ConfigError(
-            f"benchmark {asked.config.name}: baseline: "
-            f"{unknown_name('model', asked.baseline, known)}"
-        )
+    known = [*(model.name for model in suite.models), *brought]
+    for name in asked.baselines:
+        if name not in known:
+            raise ConfigError(
+                f"benchmark {asked.config.name}: baseline: {unknown_name('model', name, known)}"
+                + _of_category(asked, name)
+            )
+
+
+def _of_category(asked: ResolvedBenchmark, name: str) -> str:
+    """Whose baseline it is, where the benchmark says so, and what can be done without it."""
+    its = [category for category, model in asked.benchmark.baselines.items() if model == name]
+    if asked.config.baseline is not None or not its:
+        return ""
+    before = sum(asked.baseline_for(item) != name for item in asked.every_item)
+    return (
+        f". Answers of the category {' and '.join(its)} are compared with it: give its answers as "
+        f"a model of this name with 'responses: FILE', or leave them out (limit: {before})"
+    )
 
 
 def _check_stop(asked: ResolvedBenchmark, suite: Suite, shard: Shard | None) -> None:
@@ -646,22 +678,20 @@ def _candidates(
     config = asked.config
     if config.models is None and brought:
         config = config.model_copy(update={"models": []})
-    models = list(models_on(suite, config, asked.baseline))
-    baseline = _brought_baseline(suite, asked)
+    models = list(models_on(suite, config, asked.baselines))
+    baselines = _brought_baselines(suite, asked)
     if named:
         compares = any(
             assignment.compares and assignment.asked is asked for assignment in assignments
         )
-        brought, baseline = [], baseline if compares else None
-        needed = {*named, asked.baseline} if compares else {*named}
+        brought, baselines = [], baselines if compares else []
+        needed = {*named, *asked.baselines} if compares else {*named}
         models = [model for model in models if model.name in needed]
     if not models and not brought and not named:
         raise ConfigError(
             f"benchmark {asked.config.name}: no model answers it; name one below 'models'"
         )
-    if baseline is not None:
-        models.append(baseline)
-    found = [_candidate(model, asked, suite.seed) for model in [*models, *brought]]
+    found = [_candidate(model, asked, suite.seed) for model in [*models, *baselines, *brought]]
     return [replace(c, compared_only=bool(named) and c.name not in named) for c in found]
 
 
@@ -684,13 +714,14 @@ def _brought_models(suite: Suite, asked: ResolvedBenchmark) -> list[ModelConfig]
     return [ModelConfig(name=name, responses=brought.answers) for name in brought.models]
 
 
-def _brought_baseline(suite: Suite, asked: ResolvedBenchmark) -> ModelConfig | None:
-    """The baseline that a benchmark brings, unless the suite has a model of that name."""
-    brought = asked.benchmark.baseline_answers
+def _brought_baselines(suite: Suite, asked: ResolvedBenchmark) -> list[ModelConfig]:
+    """The baselines that a benchmark brings, unless the suite has a model of that name."""
     named = {model.name for model in suite.models}
-    if brought is None or asked.baseline != brought.model or brought.model in named:
-        return None
-    return ModelConfig(name=brought.model, responses=brought.path)
+    return [
+        ModelConfig(name=name, responses=path)
+        for name, path in asked.benchmark.baseline_answers.items()
+        if name in asked.baselines and name not in named
+    ]
 
 
 def _candidate(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> Candidate:
@@ -702,6 +733,8 @@ def _candidate(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> Cand
         said = config.lm_eval.model_dump(exclude_unset=True)
         local = LocalModel.from_config(said, usual=preset.local)
     try:
+        if local is not None and config.prompting is not None:
+            local = with_prefix(local, config.prompting)
         if local is not None:
             _check_turns(local, asked)
         spec = (
@@ -732,7 +765,8 @@ def _candidate(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> Cand
 
 
 def _check_turns(local: LocalModel, asked: ResolvedBenchmark) -> None:
-    if asked.benchmark.needs_chat_template and not local.apply_chat_template:
+    templated = local.apply_chat_template or local.prefix is not None
+    if asked.benchmark.needs_chat_template and not templated:
         raise ConfigError(
             f"the benchmark {asked.config.name} has conversations of several turns, which no plain "
             "text can put to a model: say apply_chat_template: true"
@@ -825,8 +859,11 @@ def _wanted(
 
 
 def _unanswered(candidate: Candidate) -> int:
+    asked, name = candidate.asked, candidate.name
     answered = {item.id for items, _ in candidate.wanted.values() for item in items}
-    return sum(item.id not in answered for item in candidate.asked.items)
+    some = len(asked.baselines) > 1 and name in asked.baselines  # of its own categories alone
+    expected = [one for one in asked.items if not some or asked.baseline_for(one) == name]
+    return sum(item.id not in answered for item in expected)
 
 
 def chosen_items(benchmark: Benchmark, config: BenchmarkConfig) -> tuple[Item, ...]:
@@ -858,11 +895,11 @@ def chosen_items(benchmark: Benchmark, config: BenchmarkConfig) -> tuple[Item, .
 
 
 def models_on(
-    suite: Suite, config: BenchmarkConfig, baseline: str | None = None
+    suite: Suite, config: BenchmarkConfig, baselines: Sequence[str] = ()
 ) -> Iterator[ModelConfig]:
     """The models of a suite that answer a benchmark; a baseline among them always does."""
     for model in suite.models:
-        if config.models is None or model.name in (*config.models, baseline):
+        if config.models is None or model.name in (*config.models, *baselines):
             yield model
 
 
@@ -898,6 +935,11 @@ def _itself(judge: JudgeConfig, model: ModelConfig) -> JudgeConfig:
 
     How the model samples its answers says nothing about how it is asked for its opinion of them.
     """
+    if model.prompting is not None:
+        raise ConfigError(
+            f"judge {judge.name} is each model itself, and {model.name} is asked below a prefix, "
+            "which is no way to ask for an opinion: leave it out of the benchmark's 'models'"
+        )
     if model.lm_eval is not None:
         section = model.lm_eval.model_copy(update={"gen_kwargs": {}, "fewshot_as_multiturn": False})
         return judge.model_copy(update={"provider": "local", "lm_eval": section})

@@ -374,7 +374,7 @@ class Question:
     candidates
         What is scored by likelihood; then no words are asked for.
     again
-        What is said after a reply that holds no verdict, if anything.
+        What is said after a reply that holds no verdict, if anything, and after which alone.
     """
 
     messages: tuple[Message, ...]
@@ -383,6 +383,7 @@ class Question:
     logprobs: int | None = None
     candidates: tuple[str, ...] = ()
     again: str | None = None
+    again_after: Unreadable | None = None
 
 
 Ask: TypeAlias = Callable[[Case], Question | Verdict]
@@ -394,6 +395,7 @@ class PromptJudge:
 
     ``answerer`` is None for a judge that never asks. ``fields`` says what it shows of an item's own
     fields, and ``read`` reads replies, where no case is needed for that; None for what is not so.
+    ``mends`` says of a reply that it is mended before it is read.
     """
 
     spec: JudgeSpec
@@ -403,6 +405,7 @@ class PromptJudge:
     answerer: Answerer | None = None
     fields: Callable[[Item], JsonObject] | None = None
     read: Callable[[Reply], Verdict] | None = None
+    mends: Callable[[Reply], bool] | None = None
 
     def judge(self, case: Case) -> Dialogue:
         question = self.ask(case)
@@ -418,7 +421,7 @@ class PromptJudge:
             response_format=question.response_format,
         )
         if question.again is not None:
-            return ask_again(asked, question.read, question.again)
+            return ask_again(asked, question.read, question.again, question.again_after)
         how = ask_once if question.logprobs is None else ask_for_first_token
         return how(asked, question.read)
 
@@ -439,7 +442,7 @@ class Plan:
         What else stands in the judge's identity, and which options do not.
     kind, inputs
         Where they follow from the options: what it is called, and what it is shown.
-    fields, read
+    fields, read, mends
         As of `PromptJudge`.
     """
 
@@ -453,6 +456,7 @@ class Plan:
     inputs: frozenset[Seen] | None = None
     fields: Callable[[Item], JsonObject] | None = None
     read: Callable[[Reply], Verdict] | None = None
+    mends: Callable[[Reply], bool] | None = None
 
 
 def soft_question(
@@ -590,4 +594,5 @@ class Kind(Generic[OptionsT]):
             answerer=asked,
             fields=plan.fields,
             read=plan.read,
+            mends=plan.mends,
         )

@@ -165,12 +165,13 @@ def _templates(setup: Setup[TemplatesOptions]) -> Plan:
             texts = {n: texts[n] for n in form.needs.values()}
             code = code_for(*texts.values())
             texts = {n: framed_text(code, n, text) for n, text in texts.items()}
-        read = READERS[form.row.reader].read
+        reader = READERS[form.row.reader]
         answers = [] if official else [one.text for one in case.responses]
         return Question(
             messages=form.messages(texts),
-            read=lambda reply: read(own_words(reply, answers)),
+            read=lambda reply: reader.read(own_words(reply, answers)),
             again=form.row.again,
+            again_after=reader.again_after,
         )
 
     return Plan(
@@ -187,6 +188,7 @@ def _templates(setup: Setup[TemplatesOptions]) -> Plan:
         inputs=frozenset({"with_baseline"}) if pair else None,
         fields=lambda item: item_fields(item, fields),
         read=READERS[rows[0].reader].read if len({row.reader for row in rows}) == 1 else None,
+        mends=READERS[rows[0].reader].mends,
     )
 
 

@@ -12,6 +12,7 @@ from judgebench.metrics.item_means import ItemMeans, quotient
 from judgebench.metrics.verdict_table import Ints
 from judgebench.records import Estimate
 from judgebench.stats.resample import leave_one_out_sums
+from judgebench.stats.weighted_mean import interval_of_share
 
 COUNT = 1
 """Where, among a measure's contributions, it stands how much an item counts."""
@@ -32,6 +33,9 @@ class Measure:
     proportion
         Whether the quotient is a share, whose interval is Wilson's where a bootstrap does not
         serve.
+    weighted
+        Whether it is a share of weights that differ: its interval is on the logit, and there is
+        none with fewer than ``least`` items of either outcome.
     least
         Of either outcome of a share; with fewer a bootstrap does not serve.
     root
@@ -50,6 +54,7 @@ class Measure:
     best: Floats | None = None
     unit: float = 1.0
     proportion: bool = False
+    weighted: bool = False
     least: float = 0.0
     root: bool = False
     always: bool = False
@@ -134,6 +139,17 @@ def estimated(
         found = None
         if measure.proportion:
             found = wilson(value, n_units, level=wanted.level, least=measure.least)
+        if measure.weighted:
+            of, least = contributions[:, m].T, int(measure.least)
+            low, high = interval_of_share(*of, level=wanted.level, least=least)
+            few = math.isnan(low)
+            found = (
+                low,
+                high,
+                f"no interval: fewer than {least} items of either kind"
+                if few
+                else ("logit, Student's t over items"),
+            )
         if found is None and n_units < 2:  # every replicate is that item
             found = math.nan, math.nan, "no interval, a single item"
         elif found is None and n_units < FEWEST_UNITS:

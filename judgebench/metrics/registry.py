@@ -32,6 +32,8 @@ PLAIN = "the number alone: no interval was measured to hold"
 OF_AGREEMENT = "over the answers of both; percentile bootstrap over items"
 CORRECTED = "corrected for the bias of its bins; moment-matched soft threshold"
 BY_LABELS = "PPI++, or the delta method of error rates, from labels drawn with known probabilities"
+ON_LOGIT = "quotient of sums over items; on the logit with Student's t, items drawn together"
+AS_IF_ALONE = "draws of verdicts, as if those on one item were independent"
 FIT = "logistic fit that answers of equal length are read off; percentile bootstrap over items"
 
 PAIRED = "paired over the items of both"
@@ -133,6 +135,11 @@ _WIN_RATE = Metric(
     meaning="mean probability that the answer is preferred to the opponent's; ties are halves",
     estimated=SHARE, tested=PAIRED, explained="win-rates.md#win-rates",
 )  # fmt: skip
+_WEIGHTED = replace(
+    _WIN_RATE, name="weighted_win_rate", title="weighted win rate", estimated=ON_LOGIT,
+    tested=NOT_TESTED, explained="win-rates.md#clear-wins-count-more",
+    meaning="share of verdicts won, ties as halves, where a clear win or loss counts three times",
+)  # fmt: skip
 _ACCURACY = Metric(
     name="accuracy", title="accuracy", in_points=True, meaning="share correct",
     estimated=SHARE, tested=PAIRED, explained="leaderboards.md#what-is-shown-and-in-which-order",
@@ -216,6 +223,26 @@ _ENTRIES = (
         title="length-controlled win rate, compat", explained="win-rates.md#from-and-to-alpacaeval",
         meaning="the same by AlpacaEval's own fit",
     ),
+    *_of(
+        _WEIGHTED,
+        **{
+            "weighted_win_rate/both_games": (
+                "weighted, both games", "of the items alone of which both orders could be read"
+            ),
+            "weighted_win_rate/each_game": (
+                "weighted, each game", "of every verdict that could be read, of both orders or one"
+            ),
+        },
+    ),
+    _WEIGHTED,
+    replace(
+        _WEIGHTED, name="weighted_win_rate/upstream", title="weighted, upstream",
+        meaning="the same with upstream's own interval, which is too narrow", estimated=AS_IF_ALONE,
+    ),
+    replace(
+        _WEIGHTED, name="style_controlled_win_rate", title="style-controlled", estimated=PLAIN,
+        meaning="weighted win rate if all answers were of the baseline's style",
+    ),
     replace(
         _WIN_RATE, name="order_flips", title="order flips", direction="lower", tested=NOT_TESTED,
         meaning="share of items whose winner changes with the order of the answers",
@@ -251,6 +278,11 @@ _ENTRIES = (
         _SCORE, name="avg_length", title="avg length", digits=0, direction="neither",
         tested=NOT_TESTED, meaning="characters of an answer in the mean",
         explained="win-rates.md#length-controlled-win-rates",
+    ),
+    replace(
+        _SCORE, name="avg_words", title="avg words", digits=0, direction="neither",
+        tested=NOT_TESTED, scale=NO_ENDS,
+        meaning="words of an answer in the mean, of the categories that the benchmark counts",
     ),
     _AGREEMENT,
     _KAPPA,

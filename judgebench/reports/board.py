@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import isnan
 
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
-from judgebench.metrics.win_rate import WIN_RATE
+from judgebench.metrics.win_rate import WEIGHTED, WIN_RATE
 from judgebench.records import Estimate
 from judgebench.reports.answer_flags import SUSPICIOUS
 from judgebench.reports.document import json_after, json_field
@@ -106,8 +106,12 @@ class Board:
         What the judge is, in words.
     notes
         What the numbers rest on besides.
+    style_set
+        The models that style-controlled scores are fitted on together; empty without any.
     groups
         By way of grouping, the groups of items that have a metric of their own.
+    parts
+        The parts of scores that groups are measured by besides.
     figures
         What stands in the place of one number, where there is none: metrics of their own.
     beside
@@ -130,7 +134,9 @@ class Board:
     rows: tuple[Row, ...] = ()
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    style_set: tuple[str, ...] = json_field(omit_empty=True, default=())
     groups: Mapping[str, tuple[str, ...]] = json_field(hidden=True, default_factory=dict)
+    parts: tuple[str, ...] = json_field(hidden=True, default=())
     figures: tuple[str, ...] = json_field(hidden=True, default=())
     beside: tuple[PublishedBeside, ...] = json_field(hidden=True, default=())
     columns: tuple[str, ...] = json_field(hidden=True, default=())
@@ -138,7 +144,8 @@ class Board:
     def __str__(self) -> str:
         """Which data, in whose eyes, compared with whom."""
         against = f", against {self.opponent}" if self.opponent is not None else ""
-        return f"{self.benchmark}@{self.version}, judged by {self.judge}{against}"
+        among = f", style-controlled among {len(self.style_set)} models" if self.style_set else ""
+        return f"{self.benchmark}@{self.version}, judged by {self.judge}{against}{among}"
 
     @property
     def ranked(self) -> tuple[Row, ...]:
@@ -183,9 +190,10 @@ class Board:
     @property
     def ungrouped(self) -> str:
         """What groups are measured by; a board may be ranked by something else."""
-        return WIN_RATE if self.metric == LENGTH_CONTROLLED else self.metric or ""
+        return WIN_RATE if self.metric in (LENGTH_CONTROLLED, WEIGHTED) else self.metric or ""
 
     def of_group(self, group: str) -> tuple[str, ...]:
         """The metrics of a group of items."""
         bases = dict.fromkeys(name.split("/")[0] for name in self.figures or [self.ungrouped])
+        bases |= dict.fromkeys(f"{self.ungrouped}/{part}" for part in self.parts)
         return tuple(f"{base}/{group}" for base in bases)

@@ -46,6 +46,8 @@ class BoardRequest:
     published_as: Mapping[str, str] = field(default_factory=dict)
     corrected: bool = False
     width: float | None = None
+    upstream: bool = False
+    style_control: str | None = None
 
     def found(self, store: Store) -> dict[str, tuple[Board, ...]]:
         """The boards of each benchmark with all their rows."""
@@ -62,6 +64,8 @@ class BoardRequest:
             published_names=self.published_as,
             corrected=self.corrected,
             width=self.width,
+            upstream=self.upstream,
+            style_control=self.style_control,
         )
 
     def chosen(self, store: Store, found: Mapping[str, tuple[Board, ...]]) -> list[Board]:

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from judgebench import registry
-from judgebench.benchmarks.description import Description, Right, find, split_version
+from judgebench.benchmarks.description import Description, Right, Weighted, find, split_version
 from judgebench.benchmarks.own_prompts import asks_for_harm, newest_version
 from judgebench.columns import Bools, Column, coded, counted, same, select_rows
 from judgebench.config import Panel, check
@@ -36,13 +36,15 @@ class BenchmarkRef:
 
     ``labels`` are the declared ones, the positive one last; ``by`` the ways of grouping items that
     boards have unasked; ``sides`` how categories make up the whole, where they count equally, and
-    ``unparsed`` the official score of what cannot be read; ``rounded`` the way of grouping whose
+    ``unparsed`` the official score of what cannot be read; ``not_applicable``, ``grouped`` and
+    ``words`` as in its description; ``rounded`` the way of grouping whose
     means the official score rounds before it averages them; ``guessed`` that what cannot be read
     is also shown at its chance value; ``sparse`` that items have answers of some models only;
     ``block`` how many answers upstream correlates together; ``first_only`` that a model's first
     answer is its answer, and that further ones say how sure of it the model is. ``headline`` is
     what ranks comparisons, where it can be computed; ``official`` says that a judge prompt of this
-    benchmark is official; ``right`` when a judge is right, where this is a benchmark of judges.
+    benchmark is official; ``right`` when a judge is right, where this is a benchmark of judges;
+    ``weighted`` how clear wins count.
     ``rates`` are labels whose shares are figures of their own, ``apart`` in groups of items that
     are never put together.
     """
@@ -55,6 +57,9 @@ class BenchmarkRef:
     by: tuple[str, ...] = ()
     sides: Mapping[str, Sequence[str]] = field(default_factory=dict)
     unparsed: float | None = None
+    not_applicable: float | None = None
+    grouped: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
     rounded: str | None = None
     guessed: bool = False
     first_only: bool = False
@@ -63,6 +68,7 @@ class BenchmarkRef:
     headline: str | None = None
     official: bool = False
     right: Right | None = None
+    weighted: Weighted | None = None
     rates: Mapping[str, Sequence[str]] = field(default_factory=dict)
     apart: str | None = None
 
@@ -116,6 +122,9 @@ def benchmark_ref(store: Store, name_at_version: str) -> BenchmarkRef:
         by=tuple(description.report.by),
         sides=description.report.sides,
         unparsed=description.report.unparsed,
+        not_applicable=description.report.not_applicable,
+        grouped=tuple(description.report.grouped),
+        words=tuple(description.report.words),
         rounded=description.report.rounded,
         guessed=description.report.guessed,
         first_only=bool(description.asking.further),
@@ -124,6 +133,9 @@ def benchmark_ref(store: Store, name_at_version: str) -> BenchmarkRef:
         headline=description.report.headline,
         official=_has_official_prompt(description),
         right=description.report.right,
+        weighted=description.versions[version].weighted
+        if version in description.versions
+        else None,
         rates=description.report.rates,
         apart=description.report.apart,
     )

@@ -21,6 +21,7 @@ from judgebench.metrics.accuracy import ACCURACY, sign_of
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.correction import CORRECTED
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
+from judgebench.metrics.measures import group_names
 from judgebench.metrics.paired import (
     HEAD_TO_HEAD,
     METRIC_OF,
@@ -306,12 +307,7 @@ def comparison(
         replays=stop_when_decided,
     )  # fmt: skip
     notes = asked.take(benchmarks)
-    tests = asked.tests
-    p_values = {view: [one.p_value(view) for one in tests] for view in VIEWS}
-    decided = tuple(
-        one.decided(adjusted, levels, len(tests))
-        for one, (adjusted, levels) in zip(tests, family(p_values, alpha=1.0 - level), strict=True)
-    )
+    decided = decide(asked.tests, alpha=1.0 - level)
     return Comparison(
         verdict=overall([one.decision for one in decided if one.group is None]),
         candidate=first,
@@ -319,6 +315,28 @@ def comparison(
         level=level,
         tests=decided,
         notes=notes,
+    )
+
+
+def decide(
+    tests: Sequence[CompareQuestion],
+    *,
+    alpha: float,
+    correction: str = "holm",
+    of: int | None = None,
+) -> tuple[Difference, ...]:
+    """What tests come to that are made together.
+
+    Parameters
+    ----------
+    alpha, correction, of
+        As in `judgebench.metrics.paired.family`.
+    """
+    p_values = {view: [one.p_value(view) for one in tests] for view in VIEWS}
+    decided = family(p_values, alpha=alpha, correction=correction, of=of)
+    return tuple(
+        one.decided(adjusted, levels, of or len(tests))
+        for one, (adjusted, levels) in zip(tests, decided, strict=True)
     )
 
 
@@ -345,7 +363,7 @@ class _Tests:
     alpha: float
     corrected: bool
     replays: bool
-    tests: list[_Test] = field(default_factory=list)
+    tests: list[CompareQuestion] = field(default_factory=list)
 
     def take(self, benchmarks: Sequence[str]) -> tuple[str, ...]:
         """The tests of some benchmarks, or of all; what is said is what was left out of these."""
@@ -416,10 +434,10 @@ class _Tests:
 
     def _plain(
         self, data: PairData, two: tuple[str, str], ways: Sequence[tuple[BoardKind | None, str]]
-    ) -> Iterator[_Test]:
+    ) -> Iterator[CompareQuestion]:
         """By verdicts on both, or for no board by comparisons of the two with each other."""
         named = {} if self.by is None else data.board.groups(self.by)
-        groups = [None, *sorted(set(named.values()))]
+        groups = [None, *group_names(named)]
         for kind, judge in ways:
             if self.corrected and is_human(judge):
                 continue
@@ -457,8 +475,8 @@ class _Tests:
         tested: tuple[PairedModels, PairedTests],
         kind: BoardKind | None = None,
         group: str | None = None,
-    ) -> _Test:
-        return _Test(
+    ) -> CompareQuestion:
+        return CompareQuestion(
             data=data, two=two, pair=tested[0], compared=tested[1], group=group, alpha=self.alpha,
             replays=self.replays and tested[0].metric in (*METRIC_OF.values(), HEAD_TO_HEAD),
             opponent=None if kind is None else kind.opponent,
@@ -466,7 +484,7 @@ class _Tests:
 
     def _at_equal_length(
         self, data: PairData, two: tuple[str, str], boards: Sequence[tuple[BoardKind, str]]
-    ) -> Iterator[_Test]:
+    ) -> Iterator[CompareQuestion]:
         """Where a calibration holds; a board without has no such metric."""
         for kind, judge in boards:
             fitted = pair_at_equal_length(data, kind, judge, two, alpha=self.alpha)
@@ -474,7 +492,7 @@ class _Tests:
 
     def _of_confidences(
         self, data: PairData, two: tuple[str, str], judges: Collection[str]
-    ) -> Iterator[_Test]:
+    ) -> Iterator[CompareQuestion]:
         """Every confidence of both, against the labels of each judge that has labelled both."""
         wanted = [metric for metric in CONFIDENCE_METRICS if metric in self.metrics]
         if not wanted:
@@ -487,13 +505,14 @@ class _Tests:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Test(PairQuestion):
+class CompareQuestion(PairQuestion):
     """One comparison."""
 
     opponent: str | None
     group: str | None
     alpha: float
     replays: bool
+    of_gates: bool = True  # whether it is also worked out how often a gate passes
 
     @cached_property
     def planned(self) -> Stop | None:
@@ -545,7 +564,7 @@ class _Test(PairQuestion):
 
     def _gate(self) -> tuple[float, Unchanged | None]:
         """What a gate that allows two points of the scale makes of an unchanged model."""
-        if not math.isfinite(self.pair.width) or self.group is not None:
+        if not (self.of_gates and math.isfinite(self.pair.width)) or self.group is not None:
             return math.nan, None
         whole = 1.0 if is_direct(self.pair.metric) else self.pair.width
         drop = 0.02 * whole * self.pair.unit

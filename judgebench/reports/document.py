@@ -42,7 +42,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields
 from enum import Enum
 from functools import cache
-from itertools import product
+from itertools import groupby, product
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, TypeVar
 
 import numpy as np
@@ -65,7 +65,8 @@ class Column:
 
     Where a terminal is narrow, text that ``wraps`` is broken, and then columns that are ``spare``
     are left out, the last ones first. The ``lines`` of a text stay lines on a page of HTML; in
-    other forms a text is one line.
+    other forms a text is one line. Columns of one ``group`` that stand side by side have its name
+    above them, or where a form has no cells that span, before each title.
     """
 
     title: str
@@ -73,17 +74,38 @@ class Column:
     wraps: bool = False
     spare: bool = False
     lines: bool = False
+    group: str = ""
+
+    @property
+    def whole_title(self) -> str:
+        return f"{self.group}: {self.title}" if self.group else self.title
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Rows of text under a title, with what must be known to read them."""
+    """Rows of text under a title, with what must be known to read them.
+
+    A heading of ``sections`` stands before the row of its number. ``label`` is what LaTeX refers to
+    it by. Without columns and notes it is a paragraph.
+    """
 
     title: str
     subtitle: str = ""
     columns: Sequence[Column]
     rows: Sequence[Sequence[str]]
     notes: Sequence[str] = ()
+    sections: Mapping[int, str] = field(default_factory=dict)
+    label: str = ""
+
+    @property
+    def lines(self) -> list[Sequence[str]]:
+        """The rows, and each heading as a row of its own, for forms without cells that span."""
+        found: list[Sequence[str]] = []
+        for at, row in enumerate(self.rows):
+            if heading := self.sections.get(at):
+                found.append([estimates.Marked(heading, bold=True), *[""] * (len(row) - 1)])
+            found.append(row)
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,16 +113,23 @@ class Document:
     """One result in three shapes: tables to look at, tidy records, and JSON of the contract.
 
     ``exchanged``: the records are a file of another program's, whose texts stay as they are; in
-    others a spreadsheet takes none for a formula.
+    others a spreadsheet takes none for a formula. ``standalone``: in LaTeX it is a whole document.
     """
 
     tables: Sequence[Table]
     records: Sequence[Mapping[str, Any]]
     data: Any
     exchanged: bool = False
+    standalone: bool = False
 
     def document(self) -> Document:
         return self
+
+
+def groups(columns: Sequence[Column]) -> list[tuple[str, int]]:
+    """The groups of columns side by side, and of how many; empty where no column has one."""
+    found = [(name, len([*its])) for name, its in groupby(columns, lambda one: one.group)]
+    return found if any(name for name, _ in found) else []
 
 
 # tables for people --------------------------------------------------------------------------------

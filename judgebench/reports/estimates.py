@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from judgebench.records import Estimate
@@ -25,6 +25,35 @@ class Figure(str):
         figure = super().__new__(cls, text)
         figure.low, figure.value, figure.high = low, value, high
         return figure
+
+
+class Marked(str):
+    """The text of a cell in its parts; forms that know nothing of them take it as text.
+
+    number, interval
+        The text begins with the number.
+    marks
+        What stands above the line: a sign of a test, letters of notes.
+    bold
+        Whether the number is.
+    """
+
+    __slots__ = ("bold", "interval", "marks", "number")
+
+    bold: bool
+    interval: str
+    marks: tuple[str, ...]
+    number: str
+
+    def __new__(
+        cls, number: str, interval: str = "", marks: Sequence[str] = (), *, bold: bool = False
+    ) -> Marked:
+        signs = "".join(mark for mark in marks if not mark.isalnum())
+        notes = ", ".join(mark for mark in marks if mark.isalnum())
+        parts = (number, interval, signs, f"({notes})" if notes else "")
+        cell = super().__new__(cls, " ".join(part for part in parts if part))
+        cell.number, cell.interval, cell.marks, cell.bold = number, interval, tuple(marks), bold
+        return cell
 
 
 def to_json(estimate: Estimate) -> dict[str, Any]:

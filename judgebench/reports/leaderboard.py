@@ -14,15 +14,24 @@ from judgebench.columns import counted, marked
 from judgebench.config import Panel
 from judgebench.errors import UsageError
 from judgebench.metrics.accuracy import ACCURACY, NO_ONE_NUMBER, accuracies
-from judgebench.metrics.answer_lengths import AVG_LENGTH, answer_lengths
+from judgebench.metrics.answer_lengths import AVG_LENGTH, AVG_WORDS, answer_lengths
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
-from judgebench.metrics.measures import Balance
+from judgebench.metrics.measures import Balance, group_names, tags
 from judgebench.metrics.ranked_rows import Standing
-from judgebench.metrics.scores import SCORE, scales_of, scores
-from judgebench.metrics.win_rate import PERCENT, WIN_RATE, win_rates
-from judgebench.records import JudgeSpec
+from judgebench.metrics.scores import NOT_APPLICABLE, SCORE, scales_of, scores
+from judgebench.metrics.style_controlled import STYLE_CONTROLLED, StyleBoard, style_boards
+from judgebench.metrics.win_rate import (
+    AS_UPSTREAM,
+    PERCENT,
+    WIN_RATE,
+    Weighted,
+    as_upstream,
+    win_rates,
+)
+from judgebench.plain_text import counted as counted_words
+from judgebench.records import Estimate, JudgeSpec
 from judgebench.reports.answer_flags import NO_MARKS
 from judgebench.reports.board import Board, Row
 from judgebench.reports.board_data import BoardData
@@ -31,7 +40,14 @@ from judgebench.reports.boards import Columns, benchmark_ref, find_judges, judge
 from judgebench.reports.corrected import with_corrections
 from judgebench.reports.length_boards import LengthBoard, LengthBoards, LengthControl, LengthRequest
 from judgebench.reports.reference_board import PublishedBeside
+from judgebench.reports.style_boards import (
+    estimates_of,
+    refuse_lacking,
+    said_of_style,
+    styles_in_tokens,
+)
 from judgebench.stats.repeated_items import effective_n
+from judgebench.stats.style_control import Definition
 from judgebench.store import Store
 
 
@@ -50,6 +66,8 @@ def leaderboards(
     published_names: Mapping[str, str] | None = None,
     corrected: bool = False,
     width: float | None = None,
+    upstream: bool = False,
+    style_control: Definition | None = None,
 ) -> tuple[Board, ...]:
     """The boards of a benchmark, by what is said of answers, then by judge.
 
@@ -86,6 +104,8 @@ def leaderboards(
     corrected, width
         Beside what ranks, the same by people's labels on a sample of the answers, as
         `judgebench.metrics.correction.corrections` has it.
+    upstream, style_control
+        Beside weighted win rates, upstream's own interval, and scores controlled for style.
 
     Raises
     ------
@@ -95,6 +115,11 @@ def leaderboards(
     """
     wanted = LengthRequest(control=length_control, rank_by=rank_by)
     which = benchmark_ref(store, benchmark if version is None else f"{benchmark}@{version}")
+    if which.weighted is None and (upstream or style_control):
+        raise UsageError(
+            f"{which} has no weighted win rate: --upstream and --style-control are of benchmarks "
+            "whose judges say how clear a win is, such as arena_hard"
+        )
     data = BoardData(store, which, panels)
     for name in by:
         if name not in which.by:  # what the benchmark declares, imported verdicts need not know
@@ -107,8 +132,9 @@ def leaderboards(
     )
     apart = frozenset[str]() if rank_suspicious else frozenset(data.suspicious)
     boards = _Boards(
-        data, wanted, groups, called, intervals or Intervals(), published_names or {}, apart
-    )
+        data, wanted, groups, called, intervals or Intervals(), published_names or {}, apart,
+        upstream, style_control,
+    )  # fmt: skip
     found = tuple(
         board for board in boards if not judges or board.judge_id is None or board.judge in called
     )
@@ -126,14 +152,27 @@ class _Boards:
         self,
         data: BoardData,
         wanted: LengthRequest,
-        groups: Mapping[str, Mapping[str, str]],
+        groups: Mapping[str, Mapping[str, str | Sequence[str]]],
         judges: frozenset[str],
         intervals: Intervals,
         published_names: Mapping[str, str],
         excluded: frozenset[str],
+        upstream: bool,
+        style_control: Definition | None,
     ) -> None:
         self.data, self.which, self.intervals = data, data.which, intervals
         self.groups, self.published_names, self.excluded = groups, published_names, excluded
+        self.judges, self.upstream, self.style_control = judges, upstream, style_control
+        self.styled: dict[tuple[str, str], StyleBoard] = {}
+        self.weighted = (
+            None
+            if self.which.weighted is None
+            else Weighted(
+                clear=self.which.weighted.clear,
+                rule=self.which.weighted.rule,
+                leads=wanted.rank_by is None,
+            )
+        )
         self.ranked = frozenset(data.model_ids) - excluded
         self.length = LengthBoards(data, wanted, judges, intervals, self.ranked)
         self.published = self.length.calibrations.numbers
@@ -196,15 +235,19 @@ class _Boards:
                 ranked=self.ranked,
             )
         if kind.kind == "score":
-            return scores(
+            rounded = self.data.groups(self.which.rounded) if self.which.rounded else {}
+            splits = {item: tags(group) for item, group in rounded.items()}
+            scored = scores(
                 verdicts,
                 groups=list(self.groups.values()),
                 balance=self._balance(),
                 chance=self.data.chances() if self.which.guessed else None,
-                splits=self.data.groups(self.which.rounded) if self.which.rounded else None,
+                splits={item: group for item, (group, *_) in splits.items()} or None,
+                grouped=self.which.grouped,
                 intervals=self.intervals,
                 ranked=self.ranked,
             )
+            return self._with_words(verdicts, scored) if self.which.words else scored
         assert kind.opponent is not None  # comparisons name whom the models are compared with
         found = win_rates(
             verdicts,
@@ -212,17 +255,48 @@ class _Boards:
             groups=list(self.groups.values()),
             intervals=self.intervals,
             ranked=self.ranked,
+            weighted=self.weighted,
         )
-        return self._with_lengths(verdicts, found)
+        return self._with_lengths(verdicts, self._beside_weighted(verdicts, kind.opponent, found))
+
+    def _beside_weighted(
+        self, verdicts: Columns, opponent: str, rows: Sequence[Standing]
+    ) -> list[Standing]:
+        """The standings with upstream's interval, and with scores controlled for style."""
+        beside: dict[str, Mapping[tuple[str, str], Estimate]] = {}
+        if self.weighted is not None and self.which.weighted is not None and self.upstream:
+            level = self.which.weighted.level
+            beside[AS_UPSTREAM] = as_upstream(verdicts, opponent, self.weighted, level=level)
+        if self.weighted is not None and self.style_control is not None:
+            looks, unit = styles_in_tokens(self.data)
+            found = style_boards(
+                verdicts, opponent, looks,
+                definition=self.style_control, clear=self.weighted.clear,
+            )  # fmt: skip
+            wanted = {j: one for j, one in found.items() if not self.judges or j in self.judges}
+            refuse_lacking(self.which, wanted)
+            self.styled |= {(judge, opponent): one for judge, one in wanted.items()}
+            name = f"{STYLE_CONTROLLED}/{self.style_control}"
+            beside[name] = estimates_of(wanted, unit, self.intervals.level)
+        return [
+            replace(
+                row,
+                metrics=dict(row.metrics)
+                | {n: of[row.judge, row.model] for n, of in beside.items()
+                   if (row.judge, row.model) in of},
+            )
+            for row in rows
+        ]  # fmt: skip
 
     def _balance(self) -> Balance | None:
         """How categories make up the whole, where the benchmark says so."""
         if not self.which.sides:
             return None
         return Balance(
-            category_of=self.data.groups("category"),
+            category_of=self.data.category_of,
             sides=self.which.sides,
             unparsed=self.which.unparsed,
+            not_applicable=self.which.not_applicable,
         )
 
     def _with_lengths(self, verdicts: Columns, rows: Sequence[Standing]) -> list[Standing]:
@@ -231,6 +305,15 @@ class _Boards:
         items = sorted(counted(verdicts["item_id"]))
         found = answer_lengths(self.data.lengths, models, items, self.intervals)
         return [replace(row, metrics={**row.metrics, AVG_LENGTH: found[row.model]}) for row in rows]
+
+    def _with_words(self, verdicts: Columns, rows: Sequence[Standing]) -> list[Standing]:
+        """The standings with the mean number of words of answers to items of some categories."""
+        items = sorted(counted(verdicts["item_id"]))
+        found = answer_lengths(
+            self.data.words(self.which.words), sorted({row.model for row in rows}), items,
+            self.intervals,
+        )  # fmt: skip
+        return [replace(row, metrics={**row.metrics, AVG_WORDS: found[row.model]}) for row in rows]
 
     def _row(
         self, standing: Standing, n_items: int, opponent: str | None, same: PublishedBeside | None
@@ -271,6 +354,7 @@ class _Boards:
         panel = self.data.panels.get(judge)
         figures = self.data.figures if kind.kind == "label" else ()
         members = [self.judge_ids[name] for name in (panel.judges if panel else [judge])]
+        styled = self.styled.get((judge, kind.opponent or ""))
         specs = [self.data.spec_of[member] for member in members]
         return Board(
             benchmark=self.which.name,
@@ -287,18 +371,19 @@ class _Boards:
             served_models=self.data.served(members),
             official_prompt=_official(specs),
             rows=rows,
+            style_set=tuple(() if styled is None else sorted(styled.scores)),
             warnings=(*warnings_of(self.data, judge, members, rows), *ranked.warnings),
             notes=(
                 *ranked.notes,
+                *_left_out(rows, self.which.not_applicable),
                 *self._repeated(),
                 *self._weights(kind, panel),
+                *(() if styled is None else said_of_style(styled)),
                 *([f"nobody is ranked: {NO_ONE_NUMBER}"] if figures else []),
             ),
             figures=figures,
-            groups={
-                name: tuple(sorted(set(group_of.values())))
-                for name, group_of in self.groups.items()
-            },
+            parts=self.which.grouped if kind.kind == "score" else (),
+            groups={name: tuple(group_names(group_of)) for name, group_of in self.groups.items()},
         )
 
     def _weights(self, kind: BoardKind, panel: Panel | None) -> list[str]:
@@ -356,6 +441,28 @@ def _check_controlled(boards: Sequence[Board]) -> None:
         f"no model of {boards[0].benchmark} can be ranked by {LENGTH_CONTROLLED}: {why}. "
         "Without --rank-by the plain win rate ranks"
     )
+
+
+def _left_out(rows: Sequence[Row], official: float | None) -> list[str]:
+    """Parts of scores that do not apply, and replies that were mended to be read."""
+    silent, mended = (
+        sum(row.counts.get(name, 0) for row in rows) for name in (NOT_APPLICABLE, "marked_mended")
+    )
+    return [
+        *(
+            [
+                f"{counted_words(silent, 'part')} of scores, which the judge says do not apply, "
+                f"left out; score/official takes each for {official:g}"
+            ]
+            if silent and official is not None
+            else []
+        ),
+        *(
+            [f"{counted_words(mended, 'reply', 'replies')} mended to be read: no JSON as it stood"]
+            if mended
+            else []
+        ),
+    ]
 
 
 def _published_note(rows: Sequence[Row], same: PublishedBeside | None) -> list[str]:

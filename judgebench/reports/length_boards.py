@@ -103,7 +103,10 @@ class LengthBoards:
             Win rates, as `win_rate.win_rates` gives them.
         """
         assert kind.opponent is not None
-        found = {judge: LengthBoard(rows, WIN_RATE) for judge, rows in by_judge.items()}
+        found = {
+            judge: LengthBoard(rows, next(iter(rows[0].metrics)))
+            for judge, rows in by_judge.items()
+        }
         if self.wanted.control == "off":
             said = self._instead("length control is off")
             return {judge: one._replace(notes=said) for judge, one in found.items()}

@@ -15,11 +15,12 @@ from dataclasses import replace
 from functools import cache, cached_property
 
 from judgebench.columns import coded, counted
+from judgebench.config import Panel
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.accuracy import NO_ONE_NUMBER, sign_of
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
-from judgebench.metrics.measures import Balance
+from judgebench.metrics.measures import Balance, group_names
 from judgebench.metrics.paired import (
     METRIC_OF,
     PairedModels,
@@ -48,12 +49,19 @@ OF_RUN = "run:"
 class PairData:
     """A benchmark of the store, with what there is to know of two of its models.
 
-    ``only`` are their ids where these are known beforehand: nothing else is read then.
+    ``only`` are their ids where these are known beforehand: nothing else is read then. ``panels``
+    judge beside the judges.
     """
 
-    def __init__(self, store: Store, benchmark: str, only: Collection[str] | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        benchmark: str,
+        only: Collection[str] | None = None,
+        panels: Sequence[Panel] = (),
+    ) -> None:
         self.which = benchmark_ref(store, benchmark)
-        self.board = BoardData(store, self.which, (), only)
+        self.board = BoardData(store, self.which, panels, only)
         self._judge_ids = {shown: one for one, shown in self.board.judges.items()}
 
     def two(self, candidate: str, baseline: str) -> tuple[str, str]:
@@ -213,7 +221,7 @@ class PairData:
     def balance(self) -> Balance | None:
         if not self.which.sides:
             return None
-        return Balance(category_of=self.board.groups("category"), sides=self.which.sides)
+        return Balance(category_of=self.board.category_of, sides=self.which.sides)
 
     def pair(
         self,
@@ -305,14 +313,15 @@ class PairData:
         if kind.kind != "score" or part not in self.board.verdicts[kind]:
             return None
         ways = (*self.which.by, "category", "language")
-        return None if any(group in self.board.groups(way).values() for way in ways) else part
+        named = (group_names(self.board.groups(way)) for way in ways)
+        return None if any(group in its for its in named) else part
 
-    def _group_of(self, group: str) -> Mapping[str, str]:
+    def _group_of(self, group: str) -> Mapping[str, str | Sequence[str]]:
         known: set[str] = set()
         for way in (*self.which.by, "category", "language"):
             named = self.board.groups(way)
-            known |= set(named.values())
-            if group in named.values():
+            known.update(its := group_names(named))
+            if group in its:
                 return named
         raise UsageError(f"{self.which}: {unknown_name('group', group, known)}")
 

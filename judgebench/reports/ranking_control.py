@@ -61,7 +61,7 @@ def covariates(data: BoardData, judge: str, pairs: Pairs, control: Control | Non
     """
     if control is None:
         return Covariates(kept=np.ones(len(pairs.p), dtype=np.bool_))
-    looks = _styles(data) if control == "style" else _lengths(data)
+    looks = styles_of(data) if control == "style" else _lengths(data)
     first, second = (_looks_of(looks, pairs, side) for side in (pairs.first, pairs.second))
     kept = ~np.isnan(first[:, 0]) & ~np.isnan(second[:, 0])
     if len(kept) and not kept.any():
@@ -105,14 +105,19 @@ def _lengths(data: BoardData) -> dict[tuple[str, str], Style]:
     return {place: Style(length, 0.0, 0.0, 0.0) for place, length in data.lengths.items()}
 
 
-def _styles(data: BoardData) -> dict[tuple[str, str], Style]:
-    """By model as it is shown and item; the mean of samples and turns, as lengths are."""
+def styles_of(data: BoardData, *, tokens: bool = False) -> dict[tuple[str, str], Style]:
+    """By model as it is shown and item; the mean of samples and turns, as lengths are.
+
+    ``tokens``: lengths are those that came with the answers; nan where they did not.
+    """
     answers: Columns = data.store.responses_table(data.which.name, data.which.version)
     answers = where(answers, answers["newest"])
     found: dict[tuple[str, str], list[Style]] = {}
-    columns = (answers[name] for name in ("model_id", "item_id", "text"))
-    for model, item, text in zip(*columns, strict=True):
-        found.setdefault((data.models[model], item), []).append(style_of(text))
+    columns = (answers[name] for name in ("model_id", "item_id", "text", "completion_tokens"))
+    for model, item, text, n in zip(*columns, strict=True):
+        its = style_of(text)
+        its = its._replace(length=math.nan if n is None else n) if tokens else its
+        found.setdefault((data.models[model], item), []).append(its)
     return {place: mean_style(styles) for place, styles in found.items()}
 
 

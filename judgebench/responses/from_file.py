@@ -31,7 +31,10 @@ class RecordedAnswers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerRow:
-    """One answer as it stands in a file; None where the file does not say."""
+    """One answer as it stands in a file; None where the file does not say.
+
+    ``tokens`` is how long it is, as its authors counted.
+    """
 
     row: Row
     item_id: str
@@ -41,6 +44,7 @@ class AnswerRow:
     benchmark: str | None = None
     version: str | None = None
     model: str | None = None
+    tokens: int | None = None
 
 
 def read_answer_rows(path: Path, layout: Layout = OURS) -> list[AnswerRow]:

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from judgebench.errors import ConfigError, InputError
+from judgebench.keys import text_sha
 from judgebench.protocols import LmEvalTask
 from judgebench.records import Item, JsonObject, Message, Response, Runtime, Usage
 from judgebench.responses.identity import LOADED_AS, pinned
 from judgebench.responses.remote import draws, is_rule, temperature_of
 from judgebench.workers.hub import SilentHubError, file_of
 from judgebench.workers.process import NEEDS, START, Worker, clean
+from judgebench.workers.prompts import PREFIX_STOPS
 from judgebench.yaml_file import MODEL_TOKENS
 
 
@@ -30,7 +32,8 @@ class LocalModel:
 
     ``gpus`` is ``CUDA_VISIBLE_DEVICES`` of the process that holds the model. ``prompt_tokens`` says
     how prompts become tokens where that is not lm-eval's way, as a benchmark's preset may:
-    ``special_tokens``, ``max_length``, ``truncation_side``.
+    ``special_tokens``, ``max_length``, ``truncation_side``. ``prefix`` is the text below which a
+    base model is asked, in place of a chat template.
     """
 
     model: str = "hf"
@@ -43,6 +46,7 @@ class LocalModel:
     gen_kwargs: Mapping[str, Any] = field(default_factory=dict)
     gpus: str | None = None
     prompt_tokens: Mapping[str, Any] = field(default_factory=dict)
+    prefix: str | None = None
 
     @classmethod
     def from_config(
@@ -122,6 +126,8 @@ def generation_of(local: LocalModel, task: LmEvalTask) -> Generation:
     if isinstance(max_gen_toks, bool) or not isinstance(max_gen_toks, int) or max_gen_toks < 1:
         raise ConfigError(f"gen_kwargs: max_gen_toks is a number above 0, not {max_gen_toks!r}")
     until = (until,) if isinstance(until, str) else tuple(until)
+    if local.prefix is not None:
+        until = tuple(dict.fromkeys((*until, *PREFIX_STOPS)))
     if temperatures:
         return Generation(
             until=until, max_gen_toks=max_gen_toks, sampling=given, temperatures=temperatures
@@ -159,6 +165,7 @@ def prompting_of(local: LocalModel, task: LmEvalTask) -> JsonObject:
         "fewshot_as_multiturn": local.fewshot_as_multiturn or None,
         "model_args": shaping_arguments(local) or None,
         "tokens": dict(local.prompt_tokens) or None,
+        "prefix": local.prefix and {"sha256": text_sha(local.prefix), "form": "urial/1"},
     }
     return {
         "apply_chat_template": local.apply_chat_template,
@@ -524,6 +531,8 @@ def _task_of_job(task: Task, local: LocalModel) -> dict[str, Any]:
         ),
         "further": dict(generation.further),
     }
+    if local.prefix is not None:
+        job["prefix"] = local.prefix
     if task.turn_by_turn:
         job["turns"] = {item.id: _turns(item) for item in first.values()}
     if task.scorer is not None:

@@ -226,7 +226,8 @@ def store_verdict(verdict: Verdict) -> dict[str, Any]:
     """A verdict as `VERDICT` says."""
     its: dict[str, Any] = dict.fromkeys(VERDICT)
     match verdict:
-        case Preference(winner=winner, p_first=p_first):
+        case Preference(winner=winner, p_first=p_first, label=label):
+            its["label"] = None if label is None else masked(label)
             return its | {"kind": 0, "value": _real(p_first), "winner": winner}
         case Score(value=value, low=low, high=high, parts=parts):
             its |= {"kind": 1, "parts": to_json(parts) if parts else None}
@@ -251,7 +252,7 @@ def read_verdict(
     """A verdict of what `VERDICT` names."""
     match KINDS[kind]:
         case "preference":
-            return Preference(winner=winner, p_first=_number(value))  # type: ignore[arg-type]  # 0, 1 or None was stored
+            return Preference(winner=winner, p_first=_number(value), label=label)  # type: ignore[arg-type]  # 0, 1 or None was stored
         case "score":
             return Score(
                 value=_number(value),

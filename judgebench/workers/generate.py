@@ -9,7 +9,7 @@ be asked of it::
      "apply_chat_template": true,
      "tasks": [{"task": "...", "include_path": ["..."], "metadata": {...}, "ids": ["0", ...],
                 "apply_chat_template": true, "system_instruction": null,
-                "fewshot_as_multiturn": false, "prompt_tokens": {},
+                "fewshot_as_multiturn": false, "prompt_tokens": {}, "prefix": null,
                 "until": [], "max_gen_toks": 64, "sampling": {"do_sample": false},
                 "sampling_of": {}, "further": {}}]}
 
@@ -22,6 +22,9 @@ A text as the job's ``apply_chat_template`` names one of the model's templates, 
 ``prompt_tokens`` is how prompts become tokens where that is not lm-eval's way (`PromptTokens`).
 ``sampling_of`` takes the place of ``sampling`` for the items that it names, and ``further``, unless
 it is empty, that of both for every sample but 0.
+
+With a ``prefix``, what a task asks stands below it in URIAL's form (`below_prefix`), no template is
+applied, and a prompt that does not fit is refused, never cut.
 
 Turns: with ``"turns": {"0": [[{"role": "user", "content": ...}], ...], ...}`` a conversation is
 held, message by message through the model's chat template and without a task of lm-eval: each of
@@ -49,10 +52,10 @@ from typing import Any
 from judgebench.errors import ConfigError
 from judgebench.records import NOT_SAID, Runtime
 from judgebench.workers import backends
-from judgebench.workers.backends import Backend, Decoding, Generated, PromptTokens
+from judgebench.workers.backends import Backend, Decoding, Generated, PromptTokens, too_long
 from judgebench.workers.final_answer import read_answer
 from judgebench.workers.lm_eval_task import doc_ids, load_task
-from judgebench.workers.prompts import ChatPrompts, prompt_text
+from judgebench.workers.prompts import ChatPrompts, below_prefix, prompt_text
 from judgebench.workers.protocol import (
     BatchAnswerer,
     Event,
@@ -147,6 +150,7 @@ class _Task:
         rule = task.get("prompt_tokens")
         self._tokens = PromptTokens(**rule) if rule else None
         self._selection = task.get("selection")
+        self._prefix: str | None = task.get("prefix")
         self._n: int = self._selection["n"] if self._selection else 1
         self._batched: dict[
             bool, tuple[list[tuple[dict[str, Any], list[str]]], dict[str, int]]
@@ -167,14 +171,38 @@ class _Task:
                 backend.lm,
                 apply_chat_template=given["apply_chat_template"],
                 system_instruction=given["system_instruction"],
+                prefix=self._prefix,
             )
             self._prompts = {id_: self._chat.of(turns[0]) for id_, turns in self._turns.items()}
         else:
             self._prompts = _prompts_of(self._source, given, backend.lm)
+        if self._prefix is not None:
+            self._put_below(self._prefix)
         if self._selection:
             from judgebench.workers import reward
 
             self._scorer: BatchAnswerer = reward.load(self._selection["scorer"])
+
+    def _put_below(self, prefix: str) -> None:
+        """The prompts below the prefix, which has to fit with an answer."""
+        if (why := self._refusal(below_prefix(prefix, []))) is not None:
+            raise ConfigError(f"task {self.name}: the prefix alone leaves no room: {why}")
+        if not self._turns:
+            self._prompts = {
+                id_: below_prefix(prefix, [{"role": "user", "content": prompt}])
+                for id_, prompt in self._prompts.items()
+            }
+
+    def _refusal(self, prompt: Any) -> str | None:
+        """Why this prompt cannot be answered; None if it can.
+
+        Below a prefix nothing is cut: that would be another prompt.
+        """
+        decoding, lm = self._decoding(0, self._given["sampling"]), self._backend.lm
+        if self._prefix is None or getattr(lm, "tokenizer", None) is None:
+            return self._backend.refusal(prompt, decoding)
+        most = int(lm.max_length) - decoding.max_gen_toks
+        return too_long(lm, prompt, decoding, most=most, instead="take a shorter prefix")
 
     def answers(self, missing: set[tuple[str, int]], *, apart: bool = False) -> Iterator[Event]:
         """Events about samples of items; ``apart`` leaves out what shares a batch with them."""
@@ -210,8 +238,7 @@ class _Task:
     @cached_property
     def _refusals(self) -> dict[str, str | None]:
         """Why items are not asked; None for those that are."""
-        decoding = self._decoding(0, self._given["sampling"])
-        return {id_: self._backend.refusal(p, decoding) for id_, p in self._prompts.items()}
+        return {id_: self._refusal(prompt) for id_, prompt in self._prompts.items()}
 
     def _batches(
         self, further: bool
@@ -250,7 +277,7 @@ class _Task:
             while going_on:
                 self._answer(going_on, sampling, sample, number, turn)
                 turn += 1
-                going_on = [one for one in going_on if self._goes_on(one, sampling)]
+                going_on = [one for one in going_on if self._goes_on(one)]
         except Exception as error:  # noqa: BLE001  (one batch fails; the run goes on)
             message = in_words(error)
         else:
@@ -321,14 +348,13 @@ class _Task:
         chosen = {"n": self._n, "index": index, "score": scores.get(index)}
         return {**rows[index], "selection": chosen}
 
-    def _goes_on(self, conversation: _Conversation, sampling: dict[str, Any]) -> bool:
+    def _goes_on(self, conversation: _Conversation) -> bool:
         """Whether there is another turn; its prompt is made."""
         if conversation.failure or not conversation.turns or not conversation.rows[-1]["text"]:
             return False
         conversation.messages += conversation.turns.pop(0)
         conversation.prompt = self._chat.of(conversation.messages)
-        decoding = self._decoding(0, sampling)
-        conversation.failure = self._backend.refusal(conversation.prompt, decoding)
+        conversation.failure = self._refusal(conversation.prompt)
         return conversation.failure is None
 
     def _decoding(self, seed: int, sampling: dict[str, Any]) -> Decoding:
@@ -349,6 +375,7 @@ class _Task:
             prompt=prompt_text(prompt),
             think_end=self._backend.think_end,
             stops=self._given["until"],
+            fenced=self._prefix is not None,
         )
         return {"prompt": prompt_text(prompt), **asdict(one), **asdict(answer)}
 

@@ -30,7 +30,7 @@ NAMES = """
     evaluators export_alpaca_eval export_confidence_examples export_parquet export_responses
     export_verdicts forget gate import_files import_labels import_responses import_verdicts item
     judge judge_card judge_sweep leaderboard nights open_store plan probe ranking rejudge replies
-    reproduce respond run runs runs_diff suggest_policy training try_judge verdicts verify
+    report reproduce respond run runs runs_diff suggest_policy training try_judge verdicts verify
 """
 FUNCTIONS = [name for name in NAMES.split() if inspect.isfunction(getattr(judgebench, name))]
 
@@ -39,6 +39,12 @@ name: small
 models: [{name: blue, api: {provider: scripted, model: blue}}]
 judges: [{name: dice, provider: scripted, model: dice}]
 benchmarks: [{name: trivia_judging_mini, judges: [dice, contains], limit: 5}]
+"""
+
+PAPER = """
+title: Two weeks
+models: [{name: this-week, title: This week}, {name: last-week, title: Last week}]
+benchmarks: [{name: support, judge: grader}]
 """
 
 
@@ -79,6 +85,7 @@ def test_the_example_of_a_function_is_so(
     monkeypatch.setenv("JUDGEBENCH_STORE", f"sqlite:///{own}")
     (tmp_path / "suite.yaml").write_text(SUITE, "utf-8")
     (tmp_path / "rubric.txt").write_text("Is it true?", "utf-8")
+    (tmp_path / "paper.yaml").write_text(PAPER, "utf-8")
     of = judgebench if name == "judgebench" else getattr(judgebench, name)
     (example,) = doctest.DocTestFinder(recurse=False).find(
         of, name, globs={"judgebench": judgebench}

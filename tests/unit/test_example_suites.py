@@ -11,12 +11,15 @@ from judgebench.config import load_suite
 from judgebench.protocols import NoProgress
 
 ROOT = Path(__file__).resolve().parents[2]
-POLICIES = {Path("suites/nightly/gate.yaml")}
-SUITES = sorted({path.relative_to(ROOT) for path in ROOT.glob("suites/**/*.yaml")} - POLICIES)
+OTHERS = {Path("suites/nightly/gate.yaml"), Path("suites/paper.yaml")}
+"""A policy of the gate, and the table of a paper."""
+SUITES = sorted({path.relative_to(ROOT) for path in ROOT.glob("suites/**/*.yaml")} - OTHERS)
 NEEDS_A_MODEL = {
+    Path("suites/arena_hard.yaml"),
     Path("suites/critiquellm.yaml"),  # and data
     Path("suites/codal_bench.yaml"),
     Path("suites/demo.yaml"),
+    Path("suites/just_eval.yaml"),
     Path("suites/local_judge.yaml"),
     Path("suites/xstest.yaml"),
     Path("suites/nightly/suite.yaml"),  # or its answers; test_nightly_workflow.py runs it

@@ -15,12 +15,13 @@ References
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Literal
 
-from judgebench.judges.readers.replies import no_verdict, unfinished
+from judgebench.judges.readers.replies import no_verdict, refused, unfinished
 from judgebench.judges.readers.scores import OVERALL, Scale
 from judgebench.judges.readers.words import Names
-from judgebench.records import Label, Reply, Score, Unreadable, Verdict
+from judgebench.records import Label, Preference, Reply, Score, Unreadable, Verdict
 from judgebench.template import letters
 
 GRADES = Scale(low=0.0, high=1.0, decimals=True)
@@ -157,3 +158,53 @@ def read_brackets(reply: Reply, *, ties: bool) -> Verdict:
     if stated == "tie" and not ties:
         return Unreadable(reason="a tie, where none was allowed")
     return Names().preference(stated)
+
+
+# Arena-Hard --------------------------------------------------------------------------------------
+
+_WINNERS: Mapping[str, Literal[0, 1] | None] = {
+    "A>>B": 0, "A>B": 0, "A=B": None, "A<B": 1, "A<<B": 1,
+    "B>>A": 1, "B>A": 1, "B=A": None, "B<A": 0, "B<<A": 0,
+}  # fmt: skip
+ARENA_HARD: Mapping[str, Preference] = {
+    label: Preference(winner=winner, p_first={0: 1.0, None: 0.5, 1: 0.0}[winner], label=label)
+    for label, winner in _WINNERS.items()
+}
+"""The labels that Arena-Hard scores [2]_: A is shown first, and twice the sign is a clear win."""
+
+NO_LABEL = Unreadable(reason="Arena-Hard reads no label in brackets")
+TWO_LABELS = Unreadable(reason="Arena-Hard reads two labels")
+_ARENA_LABELS = re.compile(r"\[\[([AB<>=]+)\]\]"), re.compile(r"\[([AB<>=]+)\]")
+
+
+def arena_hard_verdict(label: str) -> Verdict:
+    """What a label says; one that upstream's pattern takes, and its scoring fails on, is none."""
+    return ARENA_HARD.get(label) or Unreadable(reason=f"{label[:20]!r} is no label of Arena-Hard")
+
+
+def read_arena_hard(reply: Reply) -> Verdict:
+    """As version 0.1 reads: the one label that stands in double brackets, however often.
+
+    `NO_LABEL` is what a judge is asked once more about, in the same dialogue; its replies are read
+    together.
+
+    References
+    ----------
+    .. [2] T. Li et al. (2024), From Crowdsourced Data to High-Quality Benchmarks: Arena-Hard and
+       BenchBuilder Pipeline, arXiv 2406.11939; ``gen_judgment.py`` of its repository.
+    """
+    if reason := refused(reply):
+        return reason
+    labels = set(_ARENA_LABELS[0].findall(reply.text))
+    if not labels:
+        return NO_LABEL
+    return TWO_LABELS if len(labels) > 1 else arena_hard_verdict(labels.pop())
+
+
+def read_arena_hard_v2(reply: Reply) -> Verdict:
+    """As version 2.0 reads: in capitals, the last label in double brackets, else in single ones."""
+    if reason := refused(reply):
+        return reason
+    said = reply.text.upper()
+    last = next((found[-1] for form in _ARENA_LABELS if (found := form.findall(said))), None)
+    return NO_LABEL if last is None else arena_hard_verdict(last)

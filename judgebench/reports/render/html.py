@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from judgebench.plain_text import printable, printable_lines
-from judgebench.reports.document import Column, Document, Table
+from judgebench.reports.document import Column, Document, Table, groups
 from judgebench.reports.estimates import Figure
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class AxisColumn(Column):
     def says(self) -> str:
         """What stands before a cell where there is no room for the head of the column."""
         ends = " to ".join(_ends(self.axis))
-        return f"{self.title}, drawn from {ends}" if ends else self.title
+        return f"{self.whole_title}, drawn from {ends}" if ends else self.whole_title
 
 
 def html(document: Document) -> str:
@@ -86,10 +86,10 @@ def _with_axes(table: Table, axes: dict[str, Axis]) -> Table:
         drawn = any(isinstance(row[at], Figure) for row in table.rows)
         columns.append(
             AxisColumn(
-                title=column.title, align=column.align, wraps=column.wraps, spare=column.spare,
-                lines=column.lines, axis=axes[column.title] if drawn else None,
+                **{one.name: getattr(column, one.name) for one in fields(Column)},
+                axis=axes[column.title] if drawn else None,
             )
-        )  # fmt: skip
+        )
     return replace(table, columns=columns)
 
 
@@ -108,6 +108,7 @@ def _environment() -> Environment:
         "text": lambda text: _safe(escape(printable(text))),
         "lines": lambda text: _safe(escape(printable_lines(text))),
         "room": _room,
+        "groups": groups,
         "ends": _ends,
         "at": _at,
     }

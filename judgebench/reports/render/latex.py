@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from judgebench.plain_text import printable
+from judgebench.reports.document import groups
+from judgebench.reports.estimates import Marked
 
 if TYPE_CHECKING:
     from judgebench.reports.document import Column, Document, Table
@@ -15,6 +17,14 @@ _PREAMBLE = (
     "% \\usepackage{array,booktabs,graphicx}",
     "% Letters stand as they are, in UTF-8. pdfLaTeX knows Latin ones; for others take LuaLaTeX or",
     "% XeLaTeX, with a font that has them.",
+)
+_BEGIN = (
+    r"\documentclass{article}",
+    r"\usepackage[T1]{fontenc}",
+    r"\usepackage[margin=2cm]{geometry}",
+    r"\usepackage{array,booktabs,graphicx}",
+    *_PREAMBLE[1:],
+    r"\begin{document}",
 )
 
 #: Beside what LaTeX reads as commands, what a font would join or show as something else.
@@ -48,6 +58,8 @@ _PAR = "18em"
 def latex(document: Document) -> str:
     """The tables, one float each, no wider than the line."""
     tables = [line for table in document.tables for line in ("", *_float(table))]
+    if document.standalone:
+        return "\n".join([*_BEGIN, *tables, "", r"\end{document}"]) + "\n"
     return "\n".join([*_PREAMBLE, *tables]) + "\n"
 
 
@@ -67,7 +79,11 @@ def _said(character: str) -> str:
 
 
 def _float(table: Table) -> list[str]:
+    if not (table.columns or table.notes):
+        return [rf"\paragraph{{{_lines(table.title)}.}} {_lines(table.subtitle)}"]
     lines = [r"\begin{table}", r"\centering", rf"\caption{{{_lines(table.title)}}}"]
+    if table.label:
+        lines.append(rf"\label{{{table.label}}}")
     if table.subtitle:
         lines.append(_small(table.subtitle))
     if table.rows:
@@ -86,25 +102,42 @@ def _tabular(table: Table) -> list[str]:
     ]
     shape = "".join(_shape(*one) for one in zip(table.columns, broken, strict=True))
     titles = [escaped(column.title) for column in table.columns]
-    rows = [
-        [
-            _lines(cell) if breaks else escaped(cell)
-            for cell, breaks in zip(row, broken, strict=True)
-        ]
-        for row in table.rows
-    ]
+    rows = [_row([*map(_cell, row, broken)]) for row in table.rows]
+    for at, heading in sorted(table.sections.items(), reverse=True):
+        span = rf"\multicolumn{{{len(titles)}}}{{l}}{{\emph{{{escaped(heading)}}}}} \\"
+        rows[at:at] = [*([r"\midrule"] if at else []), *([span] if heading else [])]
     return [
         # As wide as it is by itself, or as the line where that is narrower.
         r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         rf"\begin{{tabular}}{{{shape}}}",
         r"\toprule",
+        *_spans(table.columns),
         _row(titles),
         r"\midrule",
-        *map(_row, rows),
+        *rows,
         r"\bottomrule",
         r"\end{tabular}%",
         "}",
     ]
+
+
+def _spans(columns: Sequence[Column]) -> list[str]:
+    """The names of groups of columns, and a rule under each."""
+    cells, rules, at = [], [], 1
+    for name, n in groups(columns):
+        cells.append(rf"\multicolumn{{{n}}}{{c}}{{{escaped(name)}}}")
+        rules += [rf"\cmidrule(lr){{{at}-{at + n - 1}}}"] if name else []
+        at += n
+    return [_row(cells), " ".join(rules)] if cells else []
+
+
+def _cell(cell: str, breaks: bool) -> str:
+    if not isinstance(cell, Marked):
+        return _lines(cell) if breaks else escaped(cell)
+    number = rf"\textbf{{{escaped(cell.number)}}}" if cell.bold else escaped(cell.number)
+    beside = rf"\,{{\scriptsize {escaped(cell.interval)}}}" if cell.interval else ""
+    marks = rf"\textsuperscript{{{escaped(','.join(cell.marks))}}}" if cell.marks else ""
+    return number + beside + marks
 
 
 def _shape(column: Column, breaks: bool) -> str:

@@ -6,6 +6,7 @@ import re
 
 from judgebench.plain_text import printable
 from judgebench.reports.document import Document, Table
+from judgebench.reports.estimates import Marked
 
 _MARKDOWN = re.compile(
     r"[\\`*\[\]<>|#~$!&]|(?<![^\W_])_|_(?![^\W_])"
@@ -26,8 +27,8 @@ def _table(table: Table) -> str:
         lines += [_line(table.subtitle), ""]
     if table.rows:
         rule = ["--:" if column.align == "right" else ":--" for column in table.columns]
-        titles = [_literal(column.title) for column in table.columns]
-        cells = [[_literal(cell) for cell in row] for row in table.rows]
+        titles = [_literal(column.whole_title) for column in table.columns]
+        cells = [[_cell(cell) for cell in row] for row in table.lines]
         lines += [f"| {' | '.join(row)} |" for row in (titles, rule, *cells)] + [""]
     lines += [f"- {_line(note)}" for note in table.notes]
     return "\n".join(lines).rstrip("\n") + "\n"
@@ -36,6 +37,12 @@ def _table(table: Table) -> str:
 def _literal(text: str) -> str:
     """Names of models and judges are text, never markup."""
     return _MARKDOWN.sub(r"\\\g<0>", printable(text))
+
+
+def _cell(cell: str) -> str:
+    if not (isinstance(cell, Marked) and cell.bold):
+        return _literal(cell)
+    return f"**{_literal(cell.number)}**{_literal(cell[len(cell.number) :])}"
 
 
 def _line(text: str) -> str:

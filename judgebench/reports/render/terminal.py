@@ -9,6 +9,7 @@ from typing import Any
 
 from judgebench.plain_text import printable
 from judgebench.reports.document import Column, Document, Table
+from judgebench.reports.estimates import Marked
 
 _NARROWEST = 12  # what a name is broken to before columns are left out
 _GAP = 3  # between two columns
@@ -42,8 +43,8 @@ def _print(console: Any, table: Table) -> None:
     console.print(Text(printable(table.title), style="bold"))
     if table.subtitle:
         console.print(Text(printable(table.subtitle), style="dim"))
-    cells = [[printable(cell) for cell in row] for row in table.rows]
-    columns = [replace(column, title=printable(column.title)) for column in table.columns]
+    cells = [[_cell(cell, stars=not console.color_system) for cell in row] for row in table.lines]
+    columns = [replace(column, title=printable(column.whole_title)) for column in table.columns]
     shown = _fitting(columns, cells, console.width)
     if cells:
         grid = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, expand=False)
@@ -56,14 +57,25 @@ def _print(console: Any, table: Table) -> None:
                 min_width=min(_NARROWEST, _width(i, columns, cells)),
                 overflow="fold",
             )
-        for row in cells:
-            grid.add_row(*(Text(row[i]) for i in shown))
+        for row, line in zip(cells, table.lines, strict=True):
+            texts = [Text(cell) for cell in row]
+            for text, cell in zip(texts, line, strict=True):
+                if isinstance(cell, Marked) and cell.bold:
+                    text.stylize("bold", 0, len(cell.number))
+            grid.add_row(*(texts[i] for i in shown))
         console.print(grid)
     left_out = [c.title for i, c in enumerate(columns) if i not in shown]
     if left_out:
         console.print(Text(f"not shown, for width: {', '.join(left_out)}", style="dim"))
     for note in table.notes:
         console.print(Text(printable(note), style="yellow"))
+
+
+def _cell(cell: str, *, stars: bool) -> str:
+    """On one line; where no letter can be bold, two stars stand around what is."""
+    if not (stars and isinstance(cell, Marked) and cell.bold):
+        return printable(cell)
+    return f"**{printable(cell.number)}**{printable(cell[len(cell.number) :])}"
 
 
 def _fitting(columns: Sequence[Column], cells: Sequence[Sequence[str]], width: int) -> list[int]:

@@ -14,7 +14,14 @@ from judgebench.reports.reproduce.recomputed import Reproduction, Reproductions
 TABLES = {
     **{
         name: (name, "reproduced")
-        for name in ("alpaca_eval", "trivia_judging", "mixeval_hard", "alignbench", "honestybench")
+        for name in (
+            "alpaca_eval",
+            "trivia_judging",
+            "mixeval_hard",
+            "alignbench",
+            "honestybench",
+            "arena_hard",
+        )
     },
     **{
         name: ("judges", name) for name in ("judgebench_pairs", "rewardbench", "mt_bench", "xstest")

@@ -1,0 +1,172 @@
+"""Arena-Hard's board by a fork in Korean: scores and errors of verdicts, and style control."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from judgebench.errors import unknown_name
+from judgebench.judges.readers.brackets import ARENA_HARD
+from judgebench.metrics.intervals import Floats, Intervals
+from judgebench.metrics.style import Style
+from judgebench.metrics.style_controlled import STYLE_CONTROLLED, style_boards
+from judgebench.metrics.win_rate import (
+    LOST,
+    PERCENT,
+    TIED,
+    WEIGHTED,
+    WIN_RATE,
+    WON,
+    Weighted,
+    weights_of,
+    win_rates,
+)
+from judgebench.reports.reproduce.recomputed import (
+    FigureTable,
+    Recomputation,
+    Reproduction,
+    once,
+    point,
+)
+from judgebench.rows import Row, read_rows
+from judgebench.stats.weighted_mean import error_of_ratio
+
+BASELINE, JUDGE = "claude-3.7-sonnet", "three judges"
+HOW = Weighted(clear=3.0)
+GAMES = {"game_1": "opponent_first", "game_2": "model_first"}
+MARKS = ("token_len", "header", "list", "bold")
+CLUSTERED, ALONE = f"{WEIGHTED}/standard_error", f"{WEIGHTED}/standard_error_of_rows"
+STYLED = f"{STYLE_CONTROLLED}/v0.1"
+
+ROUNDED = 5e-3 + 1e-9
+"""Half a unit of the last decimal of what is published."""
+BY_FIAT = "the baseline's own row: 50 by construction there, its verdicts against itself here"
+OTHER_SET = "fitted there on 76 models at once, on those of which styles are known here"
+
+
+def reproduced(folder: Path, intervals: Intervals) -> Reproduction:
+    """Scores, their errors by question and as upstream draws, and style-controlled scores."""
+    rows = read_rows(folder / "ko_verdicts.parquet", ("model", "uid", *GAMES, *MARKS))
+    board = once(read_rows(folder / "ko_board.csv", ("model", "score", "style")), "model")
+    columns = verdict_columns(rows)
+    standings = win_rates(columns, BASELINE, intervals=intervals, weighted=HOW)
+    figures = []
+    for one in standings:
+        score, theirs = one.metrics[WEIGHTED], board[one.model,].number("score")
+        because = BY_FIAT if one.model == BASELINE else ""
+        figures += [
+            Recomputation(
+                who=one.model, metric=WEIGHTED, ours=score, theirs=theirs, tolerance=ROUNDED,
+                because=because,
+            ),
+            Recomputation(
+                who=one.model, metric=WIN_RATE, ours=one.metrics[WIN_RATE], theirs=None,
+                tolerance=0.0, because="not published: every verdict counts once",
+            ),
+        ]  # fmt: skip
+    errors = dict(_errors(columns))
+    for model, both in errors.items():
+        for metric, value in zip((CLUSTERED, ALONE), both, strict=True):
+            figures.append(
+                Recomputation(
+                    who=model, metric=metric, ours=point(value, len(GAMES)), theirs=None,
+                    tolerance=0.0, because="not published",
+                )
+            )  # fmt: skip
+    figures += _styled(rows, board)
+    wider = np.median([clustered / alone for clustered, alone in errors.values()])
+    narrow = np.median(
+        [
+            (row.number("high") - row.number("low")) / (3.92 * errors[model][0])
+            for (model,), row in board.items()
+            if model != BASELINE
+        ]
+    )
+    return Reproduction(
+        table="arena_hard",
+        title=f"Arena-Hard in Korean, {len(board)} models against {BASELINE}",
+        source="qwopqwop200/ko-arena-hard-auto at 9d13932, upstream's code of version 0.1",
+        licence="Apache-2.0",
+        theirs="the published board, without control and with style control",
+        who="model",
+        figures=figures,
+        shown=[
+            FigureTable(title="score, clear wins three times", metric=WEIGHTED, digits=2),
+            FigureTable(title="score controlled for style", metric=STYLED, digits=2),
+        ],
+        notes=[
+            "the published fit of strengths is this weighted mean: all battles are with one "
+            "baseline",
+            f"clustered by question the error of a score is {wider:.2f} times (median) that of "
+            "verdicts which are copied and drawn one by one, as upstream draws them",
+            f"published intervals are {narrow:.2f} times (median) as wide as clustered ones: they "
+            "are also of ratings that upstream anchors on the name gpt-4-0314 alone, so that with "
+            "this baseline they float",
+            "style-controlled scores belong to a set of models; here it is another one",
+        ],
+    )
+
+
+def verdict_columns(rows: list[Row]) -> dict[str, Any]:
+    """Verdicts of both games of each row, as boards count them."""
+    found: dict[str, list[Any]] = {
+        name: [] for name in ("item_id", "model", "order", "kind", "value", "label")
+    }
+    for row in rows:
+        for game, order in GAMES.items():
+            label = row.optional_text(game)
+            if label is not None and label not in ARENA_HARD:
+                raise row.wrong(game, unknown_name("label", label, ARENA_HARD))
+            p = np.nan if label is None else ARENA_HARD[label].p_first
+            said = {
+                "item_id": row.text("uid"),
+                "model": row.text("model"),
+                "order": order,
+                "kind": "unreadable" if label is None else "preference",
+                "value": p if order == "model_first" else 1.0 - p,
+                "label": label,
+            }
+            for name, value in said.items():
+                found[name].append(value)
+    n = len(found["label"])
+    return found | {"judge": [JUDGE] * n, "sample": [0] * n, "opponent": [BASELINE] * n}
+
+
+def _errors(columns: Mapping[str, Any]) -> Iterator[tuple[str, tuple[float, float]]]:
+    """The standard errors of each model's score: clustered by question, and of single rows."""
+    y: Floats = np.asarray(columns["value"], dtype=np.float64)
+    w = weights_of(columns["label"], y, HOW.clear)
+    models, items = np.asarray(columns["model"]), np.asarray(columns["item_id"])
+    for model in dict.fromkeys(columns["model"]):
+        its = (models == model) & ~np.isnan(y)
+        _, of = np.unique(items[its], return_inverse=True)
+        sums = np.bincount(of, (w * y)[its]), np.bincount(of, w[its])
+        mean = sums[0].sum() / sums[1].sum()
+        alone = np.sqrt(sum(w[its & (y == one)].sum() * (one - mean) ** 2
+                            for one in (LOST, TIED, WON)))  # fmt: skip
+        yield model, (error_of_ratio(*sums) * PERCENT, float(alone / sums[1].sum()) * PERCENT)
+
+
+def _styled(rows: list[Row], board: Mapping[tuple[str, ...], Row]) -> Iterator[Recomputation]:
+    """Of the models of which every answer's style is known."""
+    unknown = {row.text("model") for row in rows if not all(row.has(mark) for mark in MARKS)}
+    its = [row for row in rows if row.text("model") not in unknown]
+    looks = {
+        (row.text("model"), row.text("uid")): Style(*(row.number(mark) for mark in MARKS))
+        for row in its
+    }
+    columns = verdict_columns([row for row in its if row.text("model") != BASELINE])
+    found = style_boards(columns, BASELINE, looks, definition="v0.1", clear=HOW.clear)[JUDGE]
+    for model, score in found.scores.items():
+        theirs = board[model,].number("style")
+        yield Recomputation(
+            who=model,
+            metric=STYLED,
+            ours=point(score, found.games[model]),
+            theirs=theirs,
+            tolerance=ROUNDED,
+            because=OTHER_SET if abs(score - theirs) > ROUNDED else "",
+        )

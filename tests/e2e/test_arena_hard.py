@@ -1,0 +1,357 @@
+"""Arena-Hard from questions to boards: runs of the small set, imports, style control, refusals."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import judgebench
+from judgebench.benchmarks.folder import load_benchmark
+from judgebench.benchmarks.official import read_texts
+from judgebench.errors import ConfigError, InputError, UsageError
+from judgebench.exchange.arena_hard import FAILED_ANSWER, FAILED_JUDGE, NO_LABEL
+from judgebench.judges.templates import KINDS
+from judgebench.metrics.win_rate import BOTH_GAMES, EACH_GAME, WEIGHTED, WIN_RATE
+from judgebench.protocols import JudgeSettings, NoProgress
+from judgebench.records import Case, Preference, Reply, Response, Unreadable
+from judgebench.store import open_store
+from judgebench.template import PromptText
+from tests.e2e.runs import typed
+
+ROOT = Path(__file__).resolve().parents[2]
+GOLD = ROOT.parent / "shared" / "gold" / "arena_hard"
+SUITE = ROOT / "suites" / "arena_hard.yaml"
+OWN = ["model-steady", "model-hasty"]
+
+
+# the small set ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A store of the suite's run of recorded answers by a scripted judge."""
+    store = f"sqlite:///{tmp_path_factory.mktemp('arena')}/s.db"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DEMO_MODEL", "a-folder")
+        outcome = judgebench.run(SUITE, store=store, models=OWN, progress=NoProgress())
+    assert (outcome.judged, outcome.failed) == (48, 0)
+    yield store
+
+
+def test_each_category_is_compared_with_its_own_baseline_in_both_orders(small: str) -> None:
+    found = judgebench.leaderboard("arena_hard_mini", store=small, upstream=True).boards
+    assert {board.opponent: board.items for board in found} == {
+        "baseline-hard": 8, "baseline-creative": 4
+    }  # fmt: skip
+    for board in found:
+        assert (board.metric, board.official_prompt) == (WEIGHTED, False)
+        assert {row.model for row in board.rows} == {*OWN}
+        for row in board.rows:
+            games = 2 * board.items
+            assert (row.metrics[WIN_RATE].n, row.leading.missing) == (games, 0)
+            assert f"{WEIGHTED}/upstream" in row.metrics
+            assert row.leading.method.startswith("no interval: fewer than 10 items")
+    with open_store(small) as store:
+        told = store.verdicts("arena_hard_mini")
+    assert set(told["label"]) <= {"A>>B", "A>B", "A=B", "B>A", "B>>A"}
+    assert set(told["order"]) == {"model_first", "opponent_first"}
+
+
+def test_plain_win_rates_rank_where_they_are_asked_for(small: str) -> None:
+    plain = judgebench.leaderboard("arena_hard_mini", store=small, rank_by=WIN_RATE).boards
+    assert {board.metric for board in plain} == {WIN_RATE}
+    assert all(WEIGHTED in row.metrics for board in plain for row in board.rows)
+
+
+def test_style_controlled_scores_name_their_set_and_refuse_a_model_without_answers(
+    small: str, tmp_path: Path
+) -> None:
+    done = typed(
+        "leaderboard", "arena_hard_mini", "--store", small, "--style-control", "v0.1",
+        "--format", "json",
+    )  # fmt: skip
+    boards = json.loads(done.out)["boards"]
+    assert done.code == 0
+    assert [board["style_set"] for board in boards] == [sorted(OWN)] * 2
+    for board in boards:
+        name = "style_controlled_win_rate/v0.1"
+        assert all(0 <= row["metrics"][name]["value"] <= 100 for row in board["rows"])
+    (table, _) = (
+        judgebench.leaderboard("arena_hard_mini", store=small, style_control="v0.1")
+        .document()
+        .tables[:2]
+    )
+    assert "style-controlled among 2 models" in table.title
+
+    lines = [
+        {"benchmark": "arena_hard_mini", "version": "1", "item_id": str(n), "model": "no-answers",
+         "judge": "arena-judge", "kind": "preference", "value": 1.0, "label": "A>>B",
+         "opponent": "baseline-hard", "order": "model_first"}
+        for n in range(3)
+    ]  # fmt: skip
+    verdicts = tmp_path / "v.jsonl"
+    verdicts.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    copy = tmp_path / "copy.db"
+    copy.write_bytes(Path(small.removeprefix("sqlite:///")).read_bytes())
+    judgebench.import_verdicts(verdicts, store=f"sqlite:///{copy}")
+    with pytest.raises(UsageError, match=r"no-answers \(3 games\).*belongs to a set of models"):
+        judgebench.leaderboard("arena_hard_mini", store=f"sqlite:///{copy}", style_control="v2.0")
+
+
+def test_what_is_of_arena_hard_alone_is_refused_elsewhere(small: str, tmp_path: Path) -> None:
+    done = typed("leaderboard", "arena_hard_mini", "--store", small, "--style-control", "v3")
+    assert done.code == 64
+    assert "v2.0" in done.err
+    store = f"sqlite:///{tmp_path}/s.db"
+    line = {"benchmark": "x", "item_id": "1", "model": "m", "judge": "j", "value": "correct"}
+    (tmp_path / "v.jsonl").write_text(json.dumps(line) + "\n")
+    judgebench.import_verdicts(tmp_path / "v.jsonl", store=store)
+    with pytest.raises(UsageError, match="x@unversioned has no weighted win rate"):
+        judgebench.leaderboard("x", store=store, upstream=True)
+
+
+def test_a_baseline_without_answers_is_named_with_its_category(tmp_path: Path) -> None:
+    folder = tmp_path / "arena_half"
+    folder.mkdir()
+    task = ROOT / "tasks" / "arena_hard_mini"
+    for name in ("items.jsonl", "utils.py"):
+        (folder / name).write_bytes((task / name).read_bytes())
+    lines = (task / "baseline.jsonl").read_text(encoding="utf-8").split("\n")
+    half = [line for line in lines if "baseline-hard" in line]
+    (folder / "baseline.jsonl").write_text("".join(f"{line}\n" for line in half))
+    text = (task / "benchmark.toml").read_text(encoding="utf-8")
+    text = text.replace("arena_hard_mini", "arena_half")
+    text = "\n".join(line for line in text.split("\n") if not line.startswith("sha256"))
+    (folder / "benchmark.toml").write_text(text)
+    (folder / "arena_half.yaml").write_text(
+        (task / "arena_hard_mini.yaml").read_text("utf-8").replace("arena_hard_mini", "arena_half")
+    )
+    suite = {
+        "name": "half",
+        "include_path": str(folder),
+        "models": [{"name": "model-steady", "responses": str(task / "answers.jsonl")}],
+        "judges": [{"name": "j", "provider": "scripted", "model": "dice"}],
+        "benchmarks": [{"name": "arena_half", "judges": ["j"], "orders": "both"}],
+        "store": f"sqlite:///{tmp_path}/s.db",
+    }
+    path = tmp_path / "suite.yaml"
+    path.write_text(json.dumps(suite))
+    with pytest.raises(ConfigError, match=r"baseline-creative.*creative_writing.*limit: 8"):
+        judgebench.plan(path)
+    suite["benchmarks"][0]["limit"] = 8  # type: ignore[index]
+    path.write_text(json.dumps(suite))
+
+
+# imports ------------------------------------------------------------------------------------------
+
+ERROR = "<|The Start of Assistant B's Answer|>\n$ERROR$\n<|The End of Assistant B's Answer|>"
+JUDGE = {"judge": "gpt-4", "model": "m"}
+
+
+def written(path: Path, *lines: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def old(item: str, *games: Any, **more: Any) -> dict[str, Any]:
+    said = [
+        {"user_prompt": "…", "judgment": f"a\u2028b [[{one}]]", "score": one}
+        if isinstance(one, str | None)
+        else one
+        for one in games
+    ]
+    return {"question_id": item, **JUDGE, "games": said, **more}
+
+
+def new(item: str, *games: Any, category: str = "hard_prompt", **more: Any) -> dict[str, Any]:
+    said = [
+        {"score": one, "judgment": {"answer": f"[[{one}]]"}, "prompt": []}
+        if isinstance(one, str)
+        else one
+        for one in games
+    ]
+    return {"uid": item, "category": category, "baseline": "b", **JUDGE, "games": said, **more}
+
+
+def take(store: str, *paths: Path, **more: Any) -> Any:
+    return judgebench.import_files(
+        "arena-hard", paths, store=store, allow_unknown_items=True, **more
+    )
+
+
+def test_a_folder_of_both_kinds_of_files_comes_in_and_failures_are_no_losses(
+    tmp_path: Path,
+) -> None:
+    store = f"sqlite:///{tmp_path}/s.db"
+    data = tmp_path / "data" / "arena-hard-v2.0"
+    written(data / "question.jsonl", {"uid": "q1", "category": "hard_prompt", "prompt": "?"})
+    answers = [
+        {"uid": item, "model": "m", "metadata": {"token_len": n},
+         "messages": [{"role": "user", "content": "?"},
+                      {"role": "assistant", "content": {"answer": text}}]}
+        for item, n, text in (("q1", 7, "one\u2028two"), ("q2", 1, "$ERROR$"))
+    ]  # fmt: skip
+    written(data / "model_answer" / "m.jsonl", *answers)
+    failed = {"score": "A>>B", "judgment": {"answer": "[[A>>B]]"},
+              "prompt": [{"role": "user", "content": ERROR}]}  # fmt: skip
+    written(
+        data / "model_judgment" / "gpt-4" / "m.jsonl",
+        new("q1", "A>>B", "A>B"),
+        new("q2", "A>>B", "B>>A"),  # of the answer that failed
+        new("q3", None, "B<A"),
+        new("q4", failed, "A"),
+        new("q5", "A=B", {"score": None, "judgment": {"answer": "$ERROR$"}, "prompt": []}),
+    )
+    take(store, data)
+    with open_store(store) as results:
+        said = results.verdicts("arena_hard", "v2.0")
+        kept = results.responses_table("arena_hard", "v2.0")
+    assert list(zip(kept["item_id"], kept["text"], kept["completion_tokens"], strict=True)) == [
+        ("q1", "one\u2028two", 7)
+    ]
+    columns = (said[name] for name in ("item_id", "order", "label", "reason"))
+    told = {
+        (item, order): (label or "", reason or "")
+        for item, order, label, reason in zip(*columns, strict=True)
+    }
+    assert told == {
+        ("q1", "opponent_first"): ("A>>B", ""),
+        ("q1", "model_first"): ("A>B", ""),
+        ("q2", "opponent_first"): ("", FAILED_ANSWER),
+        ("q2", "model_first"): ("", FAILED_ANSWER),
+        ("q3", "model_first"): ("B<A", ""),
+        ("q4", "opponent_first"): ("", FAILED_ANSWER),
+        ("q4", "model_first"): ("", "'A' is no label of Arena-Hard"),
+        ("q5", "opponent_first"): ("A=B", ""),
+        ("q5", "model_first"): ("", FAILED_JUDGE),
+    }
+    (board,) = judgebench.leaderboard("arena_hard@v2.0", store=store).boards
+    (row,) = board.rows
+    # Version 2.0 counts q1 alone; version 0.1 also q3 and q5, whose other games cannot be read.
+    assert row.leading.value == 100 * (0 * 3 + 1) / 4
+    assert f"{WEIGHTED}/{BOTH_GAMES}" not in row.metrics
+    assert row.metrics[f"{WEIGHTED}/{EACH_GAME}"].value == pytest.approx(100 * 2.5 / 6)
+
+
+def test_lines_of_another_version_are_refused_and_old_forms_are_of_the_older_one(
+    tmp_path: Path,
+) -> None:
+    store = f"sqlite:///{tmp_path}/s.db"
+    both = written(tmp_path / "both.jsonl", old("q1", "A>>B", None, baseline="gpt-4-0314"))
+    with pytest.raises(InputError, match=r"both\.jsonl:1: category: this is a line of v0\.1"):
+        take(store, both, benchmark="arena_hard@v2.0")
+    newer = written(tmp_path / "new.jsonl", new("q1", "A>B", "A>B"))
+    with pytest.raises(InputError, match=r"new\.jsonl:1: category: this is a line of v2\.0"):
+        take(store, newer, benchmark="arena_hard@v0.1")
+    with pytest.raises(InputError, match=r"torn\.jsonl:2"):
+        torn = written(tmp_path / "torn.jsonl", new("q1", "A>B", "A>B"))
+        torn.write_text(torn.read_text() + '{"uid": "q2", "ga')
+        take(store, torn)
+    with pytest.raises(InputError, match="games: two games have to stand here"):
+        take(store, written(tmp_path / "one.jsonl", new("q1", "A>B")))
+    with pytest.raises(InputError, match=r"no score called '\[A=B\]'.*A=B"):
+        take(store, written(tmp_path / "x.jsonl", new("q1", "[A=B]", "A>B")))
+    with pytest.raises(InputError, match=r"says preference 1 .*A>B.*about the same item"):
+        take(store, newer, written(tmp_path / "twice.jsonl", new("q1", "B>A", "A>B")))
+    take(store, both)
+    with open_store(store) as results:
+        said = results.verdicts("arena_hard", "v0.1")
+    assert {one or "" for one in said["reason"]} == {"", NO_LABEL}
+
+
+# prompts ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def official() -> Any:
+    if not GOLD.is_dir():
+        pytest.skip("the gold data is not here")
+    return json.loads((GOLD / "official_prompts.json").read_text(encoding="utf-8"))
+
+
+def judged(benchmark: str, official: Any, category: str) -> tuple[Any, Case]:
+    texts = {
+        "system": official["system_prompts"]["hard_prompt"],
+        "system_creative": official["system_prompts"]["creative_writing"],
+        "user": official["prompt_template"],
+    }
+    task = load_benchmark("arena_hard_mini")
+    item = next(one for one in task.items() if one.category == category)
+    options = {"templates": benchmark}
+    judge = KINDS["templates"].make(
+        JudgeSettings(
+            model="gpt-4.1",
+            provider="openai",
+            options=options,
+            prompts={name: PromptText(name=name, text=text, official=True)
+                     for name, text in texts.items()},
+            content=load_benchmark("arena_hard_mini").judging_content,
+        )
+    )  # fmt: skip
+    answers = [
+        Response(benchmark=item.benchmark, version=item.version, item_id=item.id,
+                 model_key=b"", text=text, raw=text)
+        for text in ("{QUESTION} first", "second {ANSWER_A}")
+    ]  # fmt: skip
+    return judge, Case(item=item, responses=tuple(answers))
+
+
+@pytest.mark.parametrize("category", ["hard_prompt", "creative_writing"])
+def test_prompts_are_upstreams_byte_for_byte(official: Any, category: str) -> None:
+    judge, case = judged("v2.0", official, category)
+    request = next(judge.judge(case))
+    system, user = (message.content for message in request.messages)
+    assert system == official["system_prompts"][category]
+    wanted = official["prompt_template"]
+    pieces = {"QUESTION": case.item.question, "ANSWER_A": "{QUESTION} first",
+              "ANSWER_B": "second {ANSWER_A}"}  # fmt: skip
+    assert user == wanted.format(**pieces)
+    assert dict(request.decoding) == {"temperature": 0, "max_tokens": 16000}
+    assert judge.spec.official_prompt
+
+
+def test_the_official_texts_are_known_by_their_hashes(official: Any, tmp_path: Path) -> None:
+    known = load_benchmark("arena_hard_mini")
+    from judgebench.benchmarks.data import official_judging
+
+    its = official_judging(known.description).official  # type: ignore[attr-defined]
+    texts = {
+        "system": official["system_prompts"]["hard_prompt"],
+        "system_creative": official["system_prompts"]["creative_writing"],
+        "user": official["prompt_template"],
+    }
+    assert {n: one.sha256 for n, one in its.items()} == {
+        n: hashlib.sha256(text.encode()).hexdigest() for n, text in texts.items()
+    }
+    config = tmp_path / "arena-hard-v2.0.yaml"
+    said = json.dumps(texts["user"])
+    config.write_text(f"judge_model: gpt-4.1\nprompt_template: {said}\nbad: [1, 2]\n")
+    assert texts["user"] in read_texts(config).found.values()
+    config.write_text("a: [")
+    with pytest.raises(InputError, match="cannot be read as prompts"):
+        read_texts(config)
+
+
+def test_version_0_1_tries_once_more_in_the_same_dialogue(official: Any) -> None:
+    judge, case = judged("v0.1", official, "hard_prompt")
+    talk = judge.judge(case)
+    first = next(talk)
+    assert first.decoding["max_tokens"] == 4096
+    second = talk.send(Reply(text="I think [A>B]", finish_reason="stop"))
+    assert [message.role for message in second.messages] == ["system", "user", "assistant", "user"]
+    assert second.messages[-1].content == official["retry_message_v0_1"]
+    with pytest.raises(StopIteration) as end:
+        talk.send(Reply(text="so [[B>>A]]", finish_reason="stop"))
+    assert end.value.value == Preference(winner=1, p_first=0.0, label="B>>A")
+    talk = judge.judge(case)
+    next(talk)
+    with pytest.raises(StopIteration) as end:  # two labels: no second try
+        talk.send(Reply(text="[[A>B]] or [[B>A]]", finish_reason="stop"))
+    assert isinstance(end.value.value, Unreadable)

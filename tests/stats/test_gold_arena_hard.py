@@ -1,0 +1,188 @@
+"""Arena-Hard's own figures: 38 models of a published board, partial runs, both style controls."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from judgebench.judges.readers.brackets import (
+    ARENA_HARD,
+    NO_LABEL,
+    TWO_LABELS,
+    read_arena_hard,
+    read_arena_hard_v2,
+)
+from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.style import style_of
+from judgebench.metrics.win_rate import (
+    AS_UPSTREAM,
+    BOTH_GAMES,
+    EACH_GAME,
+    WEIGHTED,
+    WIN_RATE,
+    Weighted,
+    as_upstream,
+    win_rates,
+)
+from judgebench.records import Preference, Reply, Unreadable
+from judgebench.reports.reproduce.arena_hard import BASELINE, JUDGE, verdict_columns
+from judgebench.rows import Row
+from judgebench.stats.style_control import differences, style_controlled
+
+GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "arena_hard"
+MARKS = ("token_len", "header", "list", "bold")
+
+pytestmark = pytest.mark.skipif(not GOLD.is_dir(), reason="the gold data is not here")
+
+
+def table(name: str) -> Any:
+    from pyarrow import parquet
+
+    return parquet.read_table(GOLD / name).to_pandas()
+
+
+@pytest.fixture(scope="module")
+def expected() -> Any:
+    return json.loads((GOLD / "expected.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def games() -> Any:
+    return table("ko_verdicts.parquet")
+
+
+def columns_of(rows: list[tuple[str, str, int, str | None]]) -> dict[str, Any]:
+    """Columns of (model, item, game, label); no label could not be read."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for model, item, game, label in rows:
+        found.setdefault((model, item), {"model": model, "uid": item})[f"game_{game}"] = label
+    return verdict_columns([Row("gold", one) for one in found.values()])
+
+
+@pytest.fixture(scope="module")
+def board(games: Any) -> dict[str, Any]:
+    return verdict_columns([Row("gold", one) for one in games.to_dict("records")])
+
+
+def test_every_score_of_the_board_is_the_weighted_mean(board: Any, expected: Any) -> None:
+    found = win_rates(
+        board, BASELINE, weighted=Weighted(clear=3.0), intervals=Intervals(n_replicates=400)
+    )
+    upstream = as_upstream(board, BASELINE, Weighted(clear=3.0), level=0.95)
+    assert len(found) == len(expected["models"]) == 38
+    apart = []
+    for row in found:
+        model, one = expected["models"][row.model], row.metrics[WEIGHTED]
+        assert one.value == pytest.approx(model["score"], abs=1e-9)
+        assert row.leading is one
+        assert row.metrics[WIN_RATE].value == pytest.approx(model["unweighted_score"], abs=1e-9)
+        assert (one.n, one.missing, one.units) == (model["games"], 0, model["questions"])
+        if abs(one.value - model["published"]["no"]) > 0.005 + 1e-9:
+            apart.append((row.model, round(one.value, 2)))
+        if row.model != expected["baseline"]:
+            wide, narrow = ((one.high - one.low) / 3.92, upstream[JUDGE, row.model])
+            assert wide == pytest.approx(model["se_clustered_by_question"], rel=0.2)
+            assert (narrow.high - narrow.low) / 3.92 == pytest.approx(
+                model["se_rows_independent"], rel=0.35
+            )
+            assert narrow.value == pytest.approx(model["score"], abs=1e-9)
+        assert not {f"{WEIGHTED}/{BOTH_GAMES}", AS_UPSTREAM} & row.metrics.keys()
+    # The baseline against itself, which upstream's board has at 50 by construction.
+    assert apart == [(expected["baseline"], 50.65)]
+
+
+@pytest.mark.parametrize("rule", [EACH_GAME, BOTH_GAMES])
+def test_partial_runs_by_either_rule_for_a_missing_game(expected: Any, rule: str) -> None:
+    texts = table("verdict_texts.parquet")
+    for (model, judge), its in texts.groupby(["model", "judge"]):
+        wanted = expected["partial_runs"].get(f"{model} by {judge}")
+        if wanted is None:
+            continue
+        rows = [
+            (model, row.uid, row.game, row.read_v0_1 if isinstance(row.read_v0_1, str) else None)
+            for row in its.itertuples()
+        ]
+        (found,) = win_rates(columns_of(rows), BASELINE, weighted=Weighted(clear=3.0, rule=rule))
+        each = (
+            found.metrics[WEIGHTED if rule == EACH_GAME else f"{WEIGHTED}/{EACH_GAME}"]
+            if (wanted["unreadable_games"])
+            else found.metrics[WEIGHTED]
+        )
+        assert each.value == pytest.approx(wanted["score"], abs=1e-9)
+        assert (each.n, each.missing) == (wanted["games"], wanted["unreadable_games"])
+        if wanted["unreadable_games"]:
+            name = WEIGHTED if rule == BOTH_GAMES else f"{WEIGHTED}/{BOTH_GAMES}"
+            both = found.metrics[name]
+            whole = its[its.groupby("uid").read_v0_1.transform("count") == 2].read_v0_1
+            assert both.n == len(whole) < each.n
+
+
+def test_readers_on_every_reply_and_made_up_case() -> None:
+    def label(verdict: object) -> str | None:
+        if isinstance(verdict, Preference):
+            assert verdict == ARENA_HARD[verdict.label or ""]
+            return verdict.label
+        assert isinstance(verdict, Unreadable)
+        return None
+
+    for row in table("verdict_texts.parquet").itertuples():
+        reply = Reply(text=row.judgment, finish_reason="stop")
+        for read, wanted in ((read_arena_hard, row.read_v0_1), (read_arena_hard_v2, row.read_v2_0)):
+            assert label(read(reply)) == (wanted if isinstance(wanted, str) else None)
+    for case in json.loads((GOLD / "parser_cases.json").read_text(encoding="utf-8")):
+        for read, version in ((read_arena_hard, "v0_1"), (read_arena_hard_v2, "v2_0")):
+            found, wanted = read(Reply(text=case["text"])), case[version]
+            if wanted in ARENA_HARD or wanted is None:
+                assert label(found) == wanted
+            else:  # upstream's pattern takes it, and its scoring fails
+                assert found == Unreadable(reason=f"{wanted!r} is no label of Arena-Hard")
+    assert read_arena_hard(Reply(text="[[A>B]] or [[B>A]]")) == TWO_LABELS
+    assert read_arena_hard(Reply(text="[A>B]")) == NO_LABEL
+
+
+@pytest.mark.parametrize("definition", ["v0.1", "v2.0"])
+def test_style_control_by_both_definitions(games: Any, expected: Any, definition: Any) -> None:
+    wanted = expected["style_control_own_fit_on_this_half"][definition]
+    models = list(wanted["models"])
+    base = games[games.model == expected["baseline"]].set_index("uid")[list(MARKS)]
+    its = games[games.model.isin(models)]
+    of = np.tile(its.model.map({m: i for i, m in enumerate(models)}).to_numpy(), 2)
+    labels = [*its.game_1, *its.game_2]
+    first = np.array([ARENA_HARD[label].p_first for label in labels])
+    won = np.where(np.arange(len(labels)) < len(its), 1.0 - first, first)
+    weights = [3.0 if ">>" in label else 1.0 for label in labels]
+    own = np.tile(its[list(MARKS)].to_numpy(float), (2, 1))
+    theirs = np.tile(base.loc[its.uid].to_numpy(float), (2, 1))
+    style = differences(own, theirs, definition)
+    for marks, figures in ((4, wanted), (1, wanted["length_only"])):
+        found = style_controlled(
+            of, won, weights, style[:, :marks], n_models=len(models), definition=definition
+        )
+        assert 100 * found.scores == pytest.approx(
+            [figures["models"][model] for model in models], abs=1e-9
+        )
+        said = figures["coefficients"]
+        said = [said[mark] for mark in MARKS] if marks > 1 else said
+        assert found.coefficients == pytest.approx(said, abs=1e-9)
+
+
+def test_a_style_that_never_differs_is_left_out_and_who_won_everything_has_no_score() -> None:
+    flat = style_controlled(
+        [0, 0, 1, 1], [1, 0, 0.5, 1], [1, 1, 1, 1], np.zeros((4, 1)), n_models=2, definition="v0.1"
+    )
+    assert flat.scores == pytest.approx([0.51, 0.72], abs=0.01)
+    assert np.isnan(flat.coefficients).all()
+    swept = style_controlled(
+        [0, 0, 0], [1, 1, 1], [1, 3, 1], [[0.1], [-0.2], [0.3]], n_models=1, definition="v2.0"
+    )
+    assert np.isnan(swept.scores).all()
+
+
+def test_marks_are_counted_as_upstream_stores_them() -> None:
+    answers = table("answers.parquet")
+    for row in answers[answers.counts_published].head(300).itertuples():
+        assert style_of(row.answer)[1:] == (row.header, row.list, row.bold)
