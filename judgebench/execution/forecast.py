@@ -438,7 +438,8 @@ class _Plan:
 
     def _answering(self, found: Answers) -> PlanRow:
         candidate = found.candidate
-        row = replace(self._row(candidate), generations=len(found.missing - self.counted))
+        asked = found.missing if candidate.selection is None else ()  # what is selected is there
+        row = replace(self._row(candidate), generations=len({*asked} - self.counted))
         self.counted |= found.missing
         if candidate.recorded is None:
             preset = candidate.asked.benchmark.preset

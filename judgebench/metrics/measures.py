@@ -19,7 +19,7 @@ from judgebench.metrics.verdict_table import Ints, VerdictTable, codes_there
 from judgebench.stats.category_scores import mean_of_sides
 from judgebench.stats.rounded_weighted_mean import rounded_mean
 
-STANDARD_ERROR, JUDGE_NOISE = "standard_error", "judge_noise"
+STANDARD_ERROR, STDERR, JUDGE_NOISE = "standard_error", "stderr", "judge_noise"
 
 
 # of parts of the items --------------------------------------------------------------------------

@@ -303,9 +303,7 @@ class Task:
 
     ``local`` is the model as this task asks it, where that is not as others do. With
     ``turn_by_turn`` every user turn of an item is answered before the next one is put, through the
-    model's chat template and without lm-eval's task. ``best_of`` draws each answer that often and
-    keeps the one that the reward model ``scorer`` scores highest: a job of
-    `judgebench.workers.reward`.
+    model's chat template and without lm-eval's task.
     """
 
     task: LmEvalTask
@@ -314,8 +312,6 @@ class Task:
     samples: int = 1
     local: LocalModel | None = None
     turn_by_turn: bool = False
-    best_of: int = 1
-    scorer: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -504,11 +500,6 @@ def _task_of_job(task: Task, local: LocalModel) -> dict[str, Any]:
             f"task {task.task.name}: {task.samples} samples of a greedy answer are all the same; "
             "say gen_kwargs: {do_sample: true, temperature: …}, or samples: 1"
         )
-    if task.best_of > 1 and (generation.further or not generation.samples):
-        raise ConfigError(
-            f"task {task.task.name}: the best of {task.best_of} greedy answers is any of them; say "
-            "gen_kwargs: {do_sample: true, temperature: …}"
-        )
     first: dict[Any, Item] = {}  # identical questions are asked once
     for item in task.items:
         first.setdefault((item.turns, item.prompt), item)
@@ -535,9 +526,6 @@ def _task_of_job(task: Task, local: LocalModel) -> dict[str, Any]:
         job["prefix"] = local.prefix
     if task.turn_by_turn:
         job["turns"] = {item.id: _turns(item) for item in first.values()}
-    if task.scorer is not None:
-        job["selection"] = {"n": task.best_of, "scorer": dict(task.scorer)}
-        job["messages"] = {item.id: _messages(item.turns) for item in first.values()}
     return job
 
 
