@@ -99,7 +99,10 @@ FORMATS: Mapping[str, Format] = {
         read=f"{_HERE}arena_hard:read_arena_hard",
         options=("benchmark", "baseline", "allow_unknown_items"),
         why=f"arena-hard {_JUDGMENTS}",
-        help=("model_judgment/<judge>/<model>.jsonl, or folders of them",),
+        help=(
+            "model_judgment/<judge>/<model>.jsonl, model_answer/<model>.jsonl, or folders of",
+            "them, of versions 0.1 and 2.0; answers $ERROR$ are failures",
+        ),
     ),
     "mt-bench": Format(
         read=f"{_HERE}mt_bench:read_mt_bench",

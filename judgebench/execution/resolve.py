@@ -503,10 +503,8 @@ def _check_baseline(asked: ResolvedBenchmark, suite: Suite) -> None:
     known = [*(model.name for model in suite.models), *brought]
     for name in asked.baselines:
         if name not in known:
-            raise ConfigError(
-                f"benchmark {asked.config.name}: baseline: {unknown_name('model', name, known)}"
-                + _of_category(asked, name)
-            )
+            said = unknown_name("model", name, known) + _of_category(asked, name)
+            raise ConfigError(f"benchmark {asked.config.name}: baseline: {said}")
 
 
 def _of_category(asked: ResolvedBenchmark, name: str) -> str:

@@ -357,7 +357,7 @@ class _Boards:
         rows: tuple[Row, ...],
     ) -> Board:
         panel = self.data.panels.get(judge)
-        figures = self._figures() if kind.kind == "label" else ()
+        figures = self.data.figures if kind.kind == "label" else ()
         members = [self.judge_ids[name] for name in (panel.judges if panel else [judge])]
         styled = self.styled.get((judge, kind.opponent or ""))
         specs = [self.data.spec_of[member] for member in members]
@@ -390,15 +390,6 @@ class _Boards:
             parts=self.which.grouped if kind.kind == "score" else (),
             groups={name: tuple(group_names(group_of)) for name, group_of in self.groups.items()},
         )
-
-    def _figures(self) -> tuple[str, ...]:
-        """The shares of labels that stand in the place of one number; those that are apart by
-        group."""
-        groups = (
-            {None} if self.which.apart is None else {*group_names(self.groups[self.which.apart])}
-        )
-        ends = sorted(f"/{group}" if group else "" for group in groups)
-        return tuple(f"{name}{end}" for end in ends for name in self.which.rates)
 
     def _weights(self, kind: BoardKind, panel: Panel | None) -> list[str]:
         """How a panel weighs its judges, where it does, and who of them share errors."""
