@@ -25,10 +25,13 @@ from judgebench.protocols import JudgeSettings, NoProgress
 from judgebench.records import Case, ChatRequest, Reply, Response, Score, Unreadable
 from judgebench.reports.board import Row
 from judgebench.reports.leaderboard import leaderboards
+from judgebench.reports.reproduce.mt_bench import score_columns
 from judgebench.store import Store, open_store
+from perf.mt_bench_coverage import simulate
 from tests.unit.exchanged import rows_file
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "mt_bench"
+FIGURES = Path(__file__).resolve().parents[2] / "tasks" / "mt_bench" / "figures"
 MINI = Path(__file__).resolve().parents[2] / "tasks" / "mt_bench_mini"
 FEW = Intervals(n_replicates=20)
 
@@ -354,3 +357,13 @@ def test_two_conversations_are_compared_by_templates_alone(tmp_path: Path) -> No
     file = suite(tmp_path, **{"    options: {templates: pair}\n": "", **of_two})
     with pytest.raises(ConfigError, match="only a judge of kind 'templates' is shown all turns"):
         api.plan(file)
+
+
+@pytest.mark.skipif(not FIGURES.is_dir(), reason="the figures are in a checkout alone")
+def test_intervals_that_draw_questions_hold_and_those_that_draw_turns_do_not() -> None:
+    """`perf/mt_bench_coverage.py` measures closely."""
+    columns, _ = score_columns(FIGURES / "scores.csv")
+    held, worst, apart = simulate(columns, 40, 12)["score"]
+    assert 0.90 <= held <= 0.98
+    assert worst >= 0.7
+    assert apart < held - 0.02
