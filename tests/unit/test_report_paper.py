@@ -473,7 +473,7 @@ def test_length_controlled_columns_are_those_of_board_and_compare(tmp_path: Path
         "tests": {"against": "m0"},
     }
     with open_store(str(tmp_path / "lc.db")) as store:
-        take_in(store, tmp_path, models=6, items=120)
+        take_in(store, tmp_path, models=6, items=200)
         with pytest.raises(ConfigError, match="`judgebench calibrate-length made_up` fits what"):
             made(store, tmp_path, **asked)
         calibrate_length(store, "made_up")
