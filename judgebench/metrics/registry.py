@@ -257,6 +257,10 @@ _ENTRIES = (
         in_unit_of_board=True, meaning="standard deviation of one judge's repeats",
         explained="judging.md#orders-repeats-panels",
     ),
+    replace(
+        _SCORE, name="stderr", title="stderr", digits=4, direction="neither", tested=NOT_TESTED,
+        estimated=PLAIN, meaning="standard error of the score over items, as lm-eval prints it",
+    ),
     *_of(
         _CORRECTED,
         corrected=(

@@ -11,7 +11,7 @@ import pytest
 
 import judgebench
 from judgebench import registry
-from judgebench.benchmarks.lm_eval_task import task_benchmark
+from judgebench.benchmarks.lm_eval_task import task_benchmarks
 from judgebench.cli.main import run
 from judgebench.config import BenchmarkConfig
 from judgebench.responses.local import AnswerChunk, LmEvalWorker, LocalModel, Task
@@ -52,6 +52,30 @@ def load(**kwargs):
     split = datasets.Dataset.from_list
     return {"test": split(rows[:6]), "train": split(rows[6:])}
 """
+CHOICE = """
+task: even
+tag: number_tasks
+custom_dataset: !function utils.load
+test_split: test
+output_type: multiple_choice
+doc_to_text: "Is {{answer}} even?"
+doc_to_choice: [" yes", " no, it is not"]
+doc_to_target: "{{answer | int % 4 // 2}}"
+metric_list: [{metric: acc}, {metric: acc_norm}, {metric: acc_mutual_info}, {metric: brier_score}]
+metadata: {version: 3.0}
+"""
+ENDING = """
+task: ending
+tag: [number_tasks]
+custom_dataset: !function utils.load
+test_split: test
+output_type: loglikelihood
+doc_to_text: "{{question}} is"
+doc_to_target: " {{answer}}"
+metric_list: [{metric: acc}]
+metadata: {version: 1.0}
+"""
+GROUP = "group: numbers\ntask: [even, {group: endings, task: [ending]}]\n"
 ANSWERS = ["0", "it is 2", "4", "five", "", "10"]
 
 
@@ -63,6 +87,10 @@ def tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir(parents=True)
     (folder / "sums.yaml").write_text(YAML)
     (folder / "utils.py").write_text(UTILS)
+    (folder / "even.yaml").write_text(CHOICE)
+    (folder / "ending.yaml").write_text(ENDING)
+    (folder / "group.yaml").write_text(GROUP)
+    (folder / "own_way.yaml").write_text("group: own_way\ntask: [{task: even, num_fewshot: 2}]\n")
     return folder.parent
 
 
@@ -157,7 +185,7 @@ def test_a_model_is_asked_and_scored_as_by_lm_eval_itself(
         i: text.strip() for i, (_, text) in asked.items()
     }
     registry.include([tasks])
-    benchmark = task_benchmark(BenchmarkConfig(name="sums", lm_eval_task="sums"))
+    ((_, benchmark),) = task_benchmarks(BenchmarkConfig(name="sums", lm_eval_task="sums"))
     task = Task(task=benchmark.lm_eval_task, items=benchmark.items()[2:], model_key=b"k" * 32)
     with LmEvalWorker(LocalModel(**section), [task], seed=1) as worker:
         worker.start()
@@ -176,16 +204,74 @@ def test_a_model_is_asked_and_scored_as_by_lm_eval_itself(
         assert row["metrics"]["score"]["value"] == pytest.approx(theirs[f"exact_match,{metric}"])
 
 
+@pytest.mark.hf
+def test_a_group_is_its_tasks_with_the_figures_and_standard_errors_of_lm_eval(
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    tasks: Path,
+    warm: Warm,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tiny = letters(warm, tmp_path_factory.mktemp("tiny"), positions=256)
+    words = ["--include_path", str(tasks), "--tasks", "numbers", "--model", "hf"]
+    words += ["--model_args", f"pretrained={tiny},dtype=float32", "--device", "cpu"]
+    out = tmp_path / "out"
+    warm.run("lm_eval", *words, "--log_samples", "--output_path", str(out))
+    (results,) = out.rglob("results_*.json")
+    theirs = json.loads(results.read_text())["results"]
+    section = {
+        "model": "hf",
+        "model_args": {"pretrained": str(tiny), "dtype": "float32"},
+        "batch_size": 2,
+        "device": "cpu",
+        "apply_chat_template": False,
+    }
+    file = suite(tmp_path, {"lm_eval": section}, lm_eval_task="numbers")
+    store = f"sqlite:///{tmp_path}/s.db"
+    assert run(["run", str(file), "--store", store]) == 0, capsys.readouterr().err
+    capsys.readouterr()
+    for task, metrics in (("even", ("acc", "acc_norm", "acc_mutual_info")), ("ending", ("acc",))):
+        found = boards(capsys, "leaderboard", task, "--store", store)
+        assert set(found) == {
+            f"lm_eval/{metric}" for metric in metrics
+        }  # brier_score is of all answers
+        for metric in metrics:
+            own = found[f"lm_eval/{metric}"]["rows"][0]["metrics"]
+            assert own["score"]["value"] == theirs[task][f"{metric},none"]
+            error = theirs[task][f"{metric}_stderr,none"]
+            assert own["stderr"]["value"] == pytest.approx(error, rel=1e-9)
+    (samples,) = out.rglob("samples_even_*.jsonl")
+    logged = {
+        str(row["doc_id"]): [pair for (pair,) in row["resps"]]
+        for row in map(json.loads, samples.read_text().splitlines())
+    }
+    with judgebench.open_store(store) as opened:
+        rows = opened.responses("even").to_dict("records")
+    for row in rows:
+        for (_, value, greedy), (theirs_value, theirs_greedy) in zip(
+            json.loads(row["text"]), logged[row["item_id"]], strict=True
+        ):
+            assert value == pytest.approx(float(theirs_value), abs=1e-4)
+            assert str(greedy) == str(theirs_greedy)
+
+
 @pytest.mark.parametrize(
     ("change", "section", "said"),
     [
         ("", {"lm_eval_task": "sumz"}, "no lm-eval task called 'sumz'; did you mean 'sums'?"),
         ("", {"lm_eval_task": "gsm8kk"}, "no lm-eval task called 'gsm8kk'; did you mean 'gsm8k'?"),
-        ("", {"lm_eval_task": "mmlu"}, "mmlu is a group of lm-eval tasks"),
+        ("", {"lm_eval_task": "numbers", "name": "x"}, "(even, ending): leave out 'name'"),
+        ("", {"lm_eval_task": "own_way"}, "asks its task even in a way of its own (num_fewshot)"),
+        ("", {"lm_eval_task": "number_tasks"}, "ending asks how likely each of its texts is"),
+        ("", {"lm_eval_task": "even", "judges": ["contains"]}, "no metric called 'contains'"),
         ("unsafe_code: true\n", {}, "say confirm_run_unsafe_code: true beside it"),
         ("chat_style: new\n", {}, "knows no field 'chat_style' of a task: its file is of another"),
         ("repeats: 4\n", {}, "scores 4 answers together (repeats)"),
-        ("output_type: loglikelihood\n", {}, "output_type has to be generate_until, not loglik"),
+        (
+            "output_type: loglikelihood_rolling\n",
+            {},
+            "has to be generate_until, loglikelihood or multiple_choice, not loglikelihood_rolling",
+        ),
         ("", {"judges": ["lm_eval/bleu"]}, "no metric called 'lm_eval/bleu'"),
         ("", {"options": {"num_fewshot": 1}}, "an lm-eval task brings its questions"),
         (
