@@ -61,7 +61,7 @@ output_type: multiple_choice
 doc_to_text: "Is {{answer}} even?"
 doc_to_choice: [" yes", " no, it is not"]
 doc_to_target: "{{answer | int % 4 // 2}}"
-metric_list: [{metric: acc}, {metric: acc_norm}, {metric: acc_mutual_info}, {metric: brier_score}]
+metric_list: [{metric: acc}, {metric: acc_mutual_info}, {metric: brier_score}]
 metadata: {version: 3.0}
 """
 ENDING = """
@@ -230,7 +230,7 @@ def test_a_group_is_its_tasks_with_the_figures_and_standard_errors_of_lm_eval(
     store = f"sqlite:///{tmp_path}/s.db"
     assert run(["run", str(file), "--store", store]) == 0, capsys.readouterr().err
     capsys.readouterr()
-    for task, metrics in (("even", ("acc", "acc_norm", "acc_mutual_info")), ("ending", ("acc",))):
+    for task, metrics in (("even", ("acc", "acc_mutual_info")), ("ending", ("acc",))):
         found = boards(capsys, "leaderboard", task, "--store", store)
         assert set(found) == {
             f"lm_eval/{metric}" for metric in metrics
