@@ -40,7 +40,8 @@ def selected(
     counts = outcome.judging.get(selection.scorer.title)
     failed = waiting = 0
     for some in batched(wanted.items()):
-        texts = pool.of([item for _, (items, _) in some for item in items])
+        held = pool.of([item for _, (items, _) in some for item in items])
+        texts = {place[:2]: one for place, one in held.items()}
         with store.transaction():
             for key, item, sample in ((k, i, n) for k, (items, n) in some for i in items):
                 chosen = _best(candidate, item, sample, texts, scores)

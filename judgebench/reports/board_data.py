@@ -32,6 +32,7 @@ from judgebench.metrics.combine import combine
 from judgebench.metrics.constant_answers import constant_answers, may_be_constant
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.label_board import undeclared
+from judgebench.metrics.measures import group_names
 from judgebench.metrics.scores import with_parts
 from judgebench.metrics.verdict_table import SPARSE
 from judgebench.records import CONFIDENCES, BatchState, Item
@@ -226,6 +227,16 @@ class BoardData:
             for item in self._items
             if (group := _groups_of(item).get(by)) is not None
         }
+
+    @cached_property
+    def figures(self) -> tuple[str, ...]:
+        """The shares of labels that stand in the place of one number, by group if they are apart.
+
+        None where there is one number.
+        """
+        apart = self.which.apart
+        ends = [""] if apart is None else [f"/{one}" for one in group_names(self.groups(apart))]
+        return tuple(f"{name}{end}" for end in sorted(ends) for name in self.which.rates)
 
     @property
     def category_of(self) -> dict[str, str]:
