@@ -77,10 +77,11 @@ def simulate(games: Games, n_items: int, trials: int) -> Iterator[str]:
         its = [model for model in models if low <= truth[model][0] < high]
         n = sum(given[model] for model in its)
         of_each = [held[one] / given[one] for one in its if given[one] > trials / 2]
+        by_model = f"{min(of_each):.1%} to {max(of_each):.1%}" if of_each else "-"
         yield (
             f"{n_items:9}   {f'{low:g} to {high:g} %':>11}   {len(its):6}   "
             f"{n / len(its) / trials:10.1%}   {sum(held[m] for m in its) / max(n, 1):9.1%}   "
-            f"{f'{min(of_each, default=np.nan):.1%} to {max(of_each, default=np.nan):.1%}':>15}   "
+            f"{by_model:>15}   "
             f"{sum(upstream[m] for m in its) / len(its) / trials:10.1%}"
         )
 
@@ -93,15 +94,7 @@ def main() -> None:
     print("95 % intervals of Arena-Hard's weighted scores: how often they hold the truth")
     print(f"{len(games)} models, {trials} draws of each number of questions, seed {SEED}")
     print("share: of scores that have an interval. upstream's: of all scores, by its own way")
-    head = (
-        "questions",
-        "true score",
-        "models",
-        "share",
-        "they hold",
-        "by model",
-        "upstream's",
-    )
+    head = ("questions", "true score", "models", "share", "they hold", "by model", "upstream's")
     print("{:>9}   {:>11}   {:>6}   {:>10}   {:>9}   {:>15}   {:>10}".format(*head))
     for n_items in SIZES:
         for line in simulate(games, n_items, trials):

@@ -14,7 +14,8 @@ from judgebench.metrics.missing import FAILURES, SPLIT
 from judgebench.metrics.registry import digits, heading, package_entries
 from judgebench.metrics.registry import metric as entry
 from judgebench.metrics.scores import GUESSED, SCORE
-from judgebench.metrics.win_rate import WIN_RATE
+from judgebench.metrics.style_controlled import STYLE_CONTROLLED
+from judgebench.metrics.win_rate import WEIGHTED, WIN_RATE
 from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.beside import costs, overview
@@ -69,6 +70,9 @@ _PUBLISHED = {
     LENGTH_CONTROLLED: "published LC %",
     WIN_RATE: "published win rate %",
     SCORE: "published",
+    WEIGHTED: "published weighted %",
+    f"{STYLE_CONTROLLED}/v0.1": "published style-controlled %",
+    f"{STYLE_CONTROLLED}/v2.0": "published style-controlled % (v2.0)",
 }
 """Figures of a published board beside ours, and how short they are called."""
 
@@ -94,15 +98,15 @@ _LINE: tuple[Part, ...] = (
 _CURVES = Rows(
     of="best_of",
     row=(
-        *("benchmark", "version", "judge", "opponent", "model", "model_id", "metric", "scorer"),
-        Each("points", name="best_of"),
+        *("benchmark", "version", "judge", "opponent", "model", "model_id", "scorer"),
+        Each("figures"),
     ),
 )
 _SPREAD = Rows(
     of="spread",
     row=(
-        *("benchmark", "version", ("judge", "judges"), "model", "model_id", "metric"),
-        Each("variances", name="variance_of"),
+        *("benchmark", "version", ("judge", "judges"), "model", "model_id"),
+        Each("figures"),
     ),
 )
 
