@@ -317,7 +317,9 @@ def resolve(
         _check_baseline(a, suite)
         _check_repeats(a, assignments)
         _check_panel(a, assignments)
-    candidates = tuple(c for a in asked for c in _candidates(suite, a, assignments, to.models))
+    candidates = tuple(
+        c for a in asked for c in _candidates(suite, a, assignments, to.models, whole.models)
+    )
     if to.models:
         answered = [c.asked for c in candidates if not c.compared_only]
         asked = tuple(a for a in asked if a in answered)
@@ -704,6 +706,7 @@ def _candidates(
     asked: ResolvedBenchmark,
     assignments: Sequence[JudgeAssignment],
     named: Collection[str],
+    every: Sequence[ModelConfig],
 ) -> list[Candidate]:
     """Who is judged, and the baseline.
 
@@ -736,7 +739,7 @@ def _candidates(
     found = [
         _candidate(model, asked, suite.seed)
         if model.best_of is None
-        else _selected(model, model.best_of, asked, suite)
+        else _selected(model, model.best_of, asked, suite, every)
         for model in [*models, *baselines, *brought]
     ]
     return [replace(c, compared_only=bool(named) and c.name not in named) for c in found]
@@ -809,9 +812,15 @@ def _candidate(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> Cand
 
 
 def _selected(
-    config: ModelConfig, best_of: tuple[int, str], asked: ResolvedBenchmark, suite: Suite
+    config: ModelConfig,
+    best_of: tuple[int, str],
+    asked: ResolvedBenchmark,
+    suite: Suite,
+    models: Sequence[ModelConfig],
 ) -> Candidate:
     """A model whose answers are the best of several, as a judge of the suite scores them.
+
+    They are of that one of ``models`` which is the same without a selection, where there is one.
 
     Raises
     ------
@@ -829,7 +838,7 @@ def _selected(
     samples = {"samples": n * asked.config.samples, "judges": [scorer]}
     every = replace(asked, config=asked.config.model_copy(update=alone | samples))
     plain = config.model_copy(update={"selection": None})
-    alike = (m for m in suite.models if m.model_copy(update={"name": config.name}) == plain)
+    alike = (m for m in models if m.model_copy(update={"name": config.name}) == plain)
     twin = next((model.name for model in alike), f"{config.name}/samples")
     plain = plain.model_copy(update={"name": twin})
     of = replace(_candidate(plain, every, suite.seed), pool=True)
