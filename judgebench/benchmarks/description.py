@@ -277,6 +277,7 @@ class Report(Section):
     )
     block: int | None = Field(None, ge=2, description="answers that upstream correlates together")
     guessed: bool = Field(False, description="also with what cannot be read at its chance value")
+    turns: bool = Field(False, description="each turn counts by itself, and has its own figures")
     right: Right | None = Field(None, description="of a benchmark of judges: when one is right")
     rates: dict[str, list[str]] = Field(
         default_factory=dict,

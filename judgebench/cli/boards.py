@@ -426,10 +426,11 @@ def reproduce(tables: tuple[str, ...], **asked: Any) -> Document:
       trivia_judging  judges against people: kappa, pi, leniency
       mixeval_hard    board of MixEval: its columns' correlations with Arena Elo
       alignbench      three boards: averages of categories, agreement of two judges
+      just_eval       five aspects and safety, by tag, and two judges of the same answers
       honestybench    AUROC, ECE, accuracy: averages over sets, by their sizes
       judgebench_pairs  judges on pairs: right in two orders, by category
       rewardbench     sections and averages of RewardBench 1 and 2
-      mt_bench        GPT-4 and people on people's votes of MT-Bench
+      mt_bench        MT-Bench's scores, games and votes, and its printed tables
       xstest          refusal rates, and two judges against people
 
     The figures are verdicts, lengths and published scores as numbers, without any text. They are in

@@ -106,10 +106,12 @@ FORMATS: Mapping[str, Format] = {
     ),
     "mt-bench": Format(
         read=f"{_HERE}mt_bench:read_mt_bench",
+        rows="answers or verdicts",
         why=f"mt-bench {_JUDGMENTS}, and name both models",
         help=(
-            "model_judgment/<judge>_single.jsonl and _pair.jsonl, and votes of people (model_a,",
-            "model_b, winner), also .json and .parquet; experts count as people, authors not",
+            "model_answer/<model>.jsonl, model_judgment/<judge>_single.jsonl and _pair.jsonl, and",
+            "votes of people (model_a, model_b, winner), also .json and .parquet; experts count as",
+            "people, authors not",
         ),
     ),
     "just-eval": Format(

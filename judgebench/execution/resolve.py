@@ -31,6 +31,7 @@ from judgebench.config import (
     Suite,
     nothing_left,
 )
+from judgebench.dialogue import conversation_after
 from judgebench.errors import ConfigError, InputError, unknown_name
 from judgebench.execution.prefix import with_prefix
 from judgebench.judges.kinds import EXAMPLES
@@ -126,9 +127,9 @@ class Candidate:
     """A model on a benchmark. ``wanted`` maps each response key to its items and its sample.
 
     Identical items share a key: they are asked once and counted as often as they occur. ``key_of``
-    is the way back, from (item id, sample), also of items of other shards. ``compared_only`` is a
-    baseline of a narrowed run that is not named: others are compared with it, and nobody judges it.
-    One with a ``selection`` has its answers chosen from another's, which is a ``pool``.
+    is the way back, from (item id, sample, turn), also of items of other shards. ``compared_only``
+    is a baseline of a narrowed run that is not named: others are compared with it, and nobody
+    judges it. One with a ``selection`` has its answers chosen from another's, which is a ``pool``.
     """
 
     config: ModelConfig
@@ -139,7 +140,7 @@ class Candidate:
     local: LocalModel | None = None
     api: ApiModel | None = None
     recorded: RecordedAnswers | None = None
-    key_of: Mapping[tuple[str, int], bytes] = field(default_factory=dict)
+    key_of: Mapping[tuple[str, int, int], bytes] = field(default_factory=dict)
     compared_only: bool = False
     selection: Selection | None = None
     pool: bool = False
@@ -159,7 +160,12 @@ class Candidate:
         """How a worker calls the benchmark."""
         return self.asked.benchmark.lm_eval_task.name
 
-    def place(self, item_id: str, sample: int) -> VerdictSlot:
+    @property
+    def turn_of(self) -> Mapping[bytes, int]:
+        """The turn of each key that is not of a first one."""
+        return {key: turn for (_, _, turn), key in self.key_of.items() if turn}
+
+    def place(self, item_id: str, sample: int, turn: int = 0) -> VerdictSlot:
         """Where an answer stands, which nobody has judged."""
         return VerdictSlot(
             benchmark=self.asked.benchmark.name,
@@ -168,6 +174,7 @@ class Candidate:
             model_key=self.key,
             judge_key=b"",
             sample=sample,
+            turn=turn,
         )
 
 
@@ -216,7 +223,7 @@ class JudgeAssignment:
 
     def case(self, item: Item, responses: Sequence[Response]) -> Case:
         """What the judge sees; one that shows fields of items finds them there."""
-        case = self.asked.benchmark.case(item, responses)
+        case = self.asked.benchmark.case(at_turn(item, responses), responses)
         fields = getattr(self.judge, "fields", None)
         return case if fields is None else replace(case, fields=fields(item))
 
@@ -310,7 +317,9 @@ def resolve(
         _check_baseline(a, suite)
         _check_repeats(a, assignments)
         _check_panel(a, assignments)
-    candidates = tuple(c for a in asked for c in _candidates(suite, a, assignments, to.models))
+    candidates = tuple(
+        c for a in asked for c in _candidates(suite, a, assignments, to.models, whole.models)
+    )
     if to.models:
         answered = [c.asked for c in candidates if not c.compared_only]
         asked = tuple(a for a in asked if a in answered)
@@ -466,13 +475,19 @@ def assign(
         _check_log_probabilities(judge.spec, config)
     except ConfigError as error:
         raise ConfigError(f"judge {name}: {error}") from None
+    inputs = _seen(name, judge, asked)
+    if kind != "templates" and inputs != "answer" and any(i.n_answers > 1 for i in asked.items):
+        raise ConfigError(
+            f"judge {name}: {asked.config.name} has conversations, each answered turn by turn; of "
+            "two models' only a judge of kind 'templates' is shown all turns"
+        )
     return JudgeAssignment(
         name=name,
         asked=asked,
         judge=judge,
         key=keys.judge_key(judge.spec),
         config=config,
-        inputs=_seen(name, judge, asked),
+        inputs=inputs,
         only=only,
     )
 
@@ -693,6 +708,7 @@ def _candidates(
     asked: ResolvedBenchmark,
     assignments: Sequence[JudgeAssignment],
     named: Collection[str],
+    every: Sequence[ModelConfig],
 ) -> list[Candidate]:
     """Who is judged, and the baseline.
 
@@ -725,7 +741,7 @@ def _candidates(
     found = [
         _candidate(model, asked, suite.seed)
         if model.best_of is None
-        else _selected(model, model.best_of, asked, suite)
+        else _selected(model, model.best_of, asked, suite, every)
         for model in [*models, *baselines, *brought]
     ]
     return [replace(c, compared_only=bool(named) and c.name not in named) for c in found]
@@ -798,9 +814,15 @@ def _candidate(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> Cand
 
 
 def _selected(
-    config: ModelConfig, best_of: tuple[int, str], asked: ResolvedBenchmark, suite: Suite
+    config: ModelConfig,
+    best_of: tuple[int, str],
+    asked: ResolvedBenchmark,
+    suite: Suite,
+    models: Sequence[ModelConfig],
 ) -> Candidate:
     """A model whose answers are the best of several, as a judge of the suite scores them.
+
+    They are of that one of ``models`` which is the same without a selection, where there is one.
 
     Raises
     ------
@@ -810,11 +832,15 @@ def _selected(
         For recorded answers that are too few.
     """
     (n, scorer), said = best_of, f"model {config.name}: selection: {config.selection}"
+    if any(item.n_answers > 1 for item in asked.items):
+        raise ConfigError(
+            f"{said}: {asked.config.name} has conversations, of which no turn is chosen by itself"
+        )
     alone = {"judged_samples": "all", "judge_samples": 1, "panel": None, "stop_when_decided": None}
     samples = {"samples": n * asked.config.samples, "judges": [scorer]}
     every = replace(asked, config=asked.config.model_copy(update=alone | samples))
     plain = config.model_copy(update={"selection": None})
-    alike = (m for m in suite.models if m.model_copy(update={"name": config.name}) == plain)
+    alike = (m for m in models if m.model_copy(update={"name": config.name}) == plain)
     twin = next((model.name for model in alike), f"{config.name}/samples")
     plain = plain.model_copy(update={"name": twin})
     of = replace(_candidate(plain, every, suite.seed), pool=True)
@@ -845,7 +871,7 @@ def _selected(
     if of.recorded is None:
         everywhere = _wanted(key, asked.every_item, asked.config.samples)
     else:
-        everywhere = _wanted_of_recorded(key, asked, _whole_samples(of, n))
+        everywhere = _wanted_of_recorded(key, asked, dict.fromkeys(_whole_samples(of, n), 1))
     here = {item.id for item in asked.items}
     return Candidate(
         config=config,
@@ -949,10 +975,33 @@ def _remote_spec(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> Mo
     )
 
 
+def turn_keys(candidate: Candidate, item_id: str, sample: int) -> list[bytes]:
+    """The keys of the answers of a candidate to an item of this run, one for each turn."""
+    key_of = candidate.key_of
+    (item, *_), _ = candidate.wanted[key_of[item_id, sample, 0]]
+    return [key_of[item_id, sample, turn] for turn in range(item.n_answers)]
+
+
+def at_turn(item: Item, responses: Sequence[Response]) -> Item:
+    """A conversation up to what responses answer; where it is one, with what that model said."""
+    if item.n_answers == 1:
+        return item
+    if len(responses) > 1:
+        return replace(item, turns=item.turns[: responses[0].turn + 1])
+    return replace(item, turns=conversation_after(item.turns, responses[0].before))
+
+
 def _key_of(
     wanted: Mapping[bytes, tuple[tuple[Item, ...], int]],
-) -> dict[tuple[str, int], bytes]:
-    return {(item.id, sample): key for key, (items, sample) in wanted.items() for item in items}
+) -> dict[tuple[str, int, int], bytes]:
+    """The turns of a conversation come one after the other."""
+    found: dict[tuple[str, int, int], bytes] = {}
+    for key, (items, sample) in wanted.items():
+        for item in items:
+            turns = range(item.n_answers)
+            place = next(at for n in turns if (at := (item.id, sample, n)) not in found)
+            found[place] = key
+    return found
 
 
 def _recorded_candidate(config: ModelConfig, asked: ResolvedBenchmark, path: Path) -> Candidate:
@@ -965,7 +1014,8 @@ def _recorded_candidate(config: ModelConfig, asked: ResolvedBenchmark, path: Pat
     )
     spec = ModelSpec(weights=f"answers:{recorded.sha}")
     key = keys.model_key(spec)
-    wanted = _wanted_of_recorded(key, asked, recorded.texts)
+    there = {place: len(recorded.turns(place)) for place in recorded.texts}
+    wanted = _wanted_of_recorded(key, asked, there)
     return Candidate(
         config=config,
         asked=asked,
@@ -978,18 +1028,21 @@ def _recorded_candidate(config: ModelConfig, asked: ResolvedBenchmark, path: Pat
 
 
 def _wanted_of_recorded(
-    model: bytes, asked: ResolvedBenchmark, there: Collection[tuple[str, int]]
+    model: bytes, asked: ResolvedBenchmark, there: Mapping[tuple[str, int], int]
 ) -> dict[bytes, tuple[tuple[Item, ...], int]]:
-    """Two items may be the same question with two recorded answers."""
-    return {
-        keys.response_key(model, item.turns, f"recorded:{item.id}", sample=sample): (
-            (item,),
-            sample,
-        )
-        for item in asked.items
-        for sample in range(asked.config.samples)
-        if (item.id, sample) in there
-    }
+    """Two items may be the same question with two recorded answers, of so many turns."""
+    found: dict[bytes, tuple[tuple[Item, ...], int]] = {}
+    for item in asked.items:
+        about = replace(item, prompt=f"recorded:{item.id}")
+        for sample in range(asked.config.samples):
+            if (turns := there.get((item.id, sample), 0)) > item.n_answers:
+                raise InputError(
+                    f"benchmark {asked.config.name}: item {item.id!r} has {turns} turns of an "
+                    f"answer, and {item.n_answers} of a question"
+                )
+            for key in keys.answer_keys(model, about, sample=sample)[:turns]:
+                found[key] = ((item,), sample)
+    return found
 
 
 def _those_of(
@@ -1009,18 +1062,18 @@ def _wanted(
     wanted: dict[bytes, tuple[tuple[Item, ...], int]] = {}
     for sample in range(samples):
         for item in items:
-            key = keys.response_key(model, item.turns, item.prompt, sample=sample)
-            already = wanted.get(key, ((), sample))[0]
-            wanted[key] = ((*already, item), sample)
+            for key in keys.answer_keys(model, item, sample=sample):
+                already = wanted.get(key, ((), sample))[0]
+                wanted[key] = ((*already, item), sample)
     return wanted
 
 
 def _unanswered(candidate: Candidate) -> int:
     asked, name = candidate.asked, candidate.name
-    answered = {item.id for items, _ in candidate.wanted.values() for item in items}
+    answered = {(item, turn) for item, _, turn in candidate.key_of}
     some = len(asked.baselines) > 1 and name in asked.baselines  # of its own categories alone
     expected = [one for one in asked.items if not some or asked.baseline_for(one) == name]
-    return sum(item.id not in answered for item in expected)
+    return sum((item.id, item.n_answers - 1) not in answered for item in expected)
 
 
 def chosen_items(benchmark: Benchmark, config: BenchmarkConfig) -> tuple[Item, ...]:

@@ -12,10 +12,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from judgebench.columns import coded, paired
 from judgebench.metrics.intervals import Floats
 from judgebench.metrics.item_means import ItemMeans, quotient
 from judgebench.metrics.measure import Measure, mean_of
-from judgebench.metrics.verdict_table import Ints, VerdictTable, codes_there
+from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable, codes_there
 from judgebench.stats.category_scores import mean_of_sides
 from judgebench.stats.rounded_weighted_mean import rounded_mean
 
@@ -217,6 +218,18 @@ def tags(group: str | Sequence[str] | None) -> Sequence[str]:
 def group_names(group_of: Mapping[str, str | Sequence[str]]) -> list[str]:
     """All groups of one way of grouping, in order."""
     return sorted({one for its in group_of.values() for one in tags(its)})
+
+
+def by_turn(columns: Columns, groups: Groups) -> tuple[Columns, Groups]:
+    """Each turn as an item of its own, drawn with the others of its conversation, and a group."""
+    places = paired(columns["item_id"], columns["turn"])
+    name = {place: f"{place[0]}/{place[1] + 1}" for place in places.values}
+    turns = {one: f"turn {turn + 1}" for (_, turn), one in name.items()}
+    unit = columns.get("unit", coded(columns["item_id"]))
+    return {**columns, "item_id": places.mapped(name.get), "unit": unit}, [
+        turns,
+        *({one: of[item] for (item, _), one in name.items() if item in of} for of in groups),
+    ]
 
 
 def by_group(

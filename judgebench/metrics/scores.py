@@ -34,6 +34,7 @@ from judgebench.metrics.verdict_values import score_values
 SCORE = "score"
 DIMENSION = f"{SCORE}/"
 """What the columns of named parts of scores begin with."""
+UNREAD_AS = f"{SCORE}/unread_as_"
 OFFICIAL, ITEMS, GUESSED = f"{SCORE}/official", f"{SCORE}/items", f"{SCORE}/guessed"
 LOWEST = f"{SCORE}/lowest"
 NOT_APPLICABLE = "not_applicable"
@@ -54,6 +55,7 @@ def scores(
     grouped: Sequence[str] = (),
     chance: Mapping[str, float] | None = None,
     splits: Mapping[str, str] | None = None,
+    unread_as: float | None = None,
     intervals: Intervals | None = None,
     ranked: Collection[str] | None = None,
 ) -> tuple[Standing, ...]:
@@ -82,6 +84,8 @@ def scores(
     splits
         The split of each item, where the official score rounds the mean of each before it averages
         them.
+    unread_as
+        What an older rule of the benchmark takes a score for that could not be read.
     intervals
         Percentile bootstrap over items unless asked otherwise; none on a single item.
     ranked
@@ -98,8 +102,9 @@ def scores(
         apply at its official value and `score/lowest` at the lowest of the scale. With ``splits``,
         `score/official` is the mean of the rounded means of splits. With a ``chance``,
         `score/guessed` is the score with what could not be read at that value; the worst and the
-        best case stand beside `score`. By a metric of lm-eval `stderr`, the sample's standard
-        deviation over the items by the root of their number.
+        best case stand beside `score`. With ``unread_as``, `score/unread_as_<value>` is the score
+        by that rule. By a metric of lm-eval `stderr`, the sample's standard deviation over the
+        items by the root of their number.
         Undefined where one judge's scores are on several scales: their mean means nothing. Best
         model first within each judge.
     """
@@ -136,6 +141,11 @@ def scores(
             by_chance = numbers(taken["item_id"], lambda item: chance.get(item, math.nan))
             kept = np.where(unread, by_chance, values)
             measures[GUESSED] = mean_of(item_means(table, rows, kept, ends=ends))
+        if unread_as is not None:
+            kept = np.where(unread, unread_as, values)
+            measures[f"{UNREAD_AS}{unread_as:g}"] = mean_of(
+                item_means(table, rows, kept, ends=NO_ENDS)
+            )
         measures[JUDGE_NOISE] = judge_noise(table, rows, values)
         if str(rows_of(taken["judge"], rows[:1])[0]).startswith(LM_EVAL):
             measures[STDERR] = standard_error_of(means[SCORE])

@@ -39,7 +39,8 @@ class BenchmarkRef:
     ``unparsed`` the official score of what cannot be read; ``not_applicable``, ``grouped`` and
     ``words`` as in its description; ``rounded`` the way of grouping whose
     means the official score rounds before it averages them; ``guessed`` that what cannot be read
-    is also shown at its chance value; ``sparse`` that items have answers of some models only;
+    is also shown at its chance value; ``turns`` that each turn of a conversation counts by itself;
+    ``sparse`` that items have answers of some models only;
     ``block`` how many answers upstream correlates together; ``first_only`` that a model's first
     answer is its answer, and that further ones say how sure of it the model is. ``headline`` is
     what ranks comparisons, where it can be computed; ``official`` says that a judge prompt of this
@@ -62,6 +63,7 @@ class BenchmarkRef:
     words: tuple[str, ...] = ()
     rounded: str | None = None
     guessed: bool = False
+    turns: bool = False
     first_only: bool = False
     sparse: bool = False
     block: int | None = None
@@ -127,6 +129,7 @@ def benchmark_ref(store: Store, name_at_version: str) -> BenchmarkRef:
         words=tuple(description.report.words),
         rounded=description.report.rounded,
         guessed=description.report.guessed,
+        turns=description.report.turns,
         first_only=bool(description.asking.further),
         sparse=description.report.sparse,
         block=description.report.block,

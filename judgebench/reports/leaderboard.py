@@ -18,7 +18,7 @@ from judgebench.metrics.answer_lengths import AVG_LENGTH, AVG_WORDS, answer_leng
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
-from judgebench.metrics.measures import Balance, group_names, tags
+from judgebench.metrics.measures import Balance, Groups, by_turn, group_names, tags
 from judgebench.metrics.ranked_rows import Standing
 from judgebench.metrics.scores import NOT_APPLICABLE, SCORE, scales_of, scores
 from judgebench.metrics.style_controlled import STYLE_CONTROLLED, StyleBoard, style_boards
@@ -213,12 +213,16 @@ class _Boards:
         metric = ACCURACY if kind.kind == "label" else SCORE
         return {judge: LengthBoard(rows, metric) for judge, rows in by_judge.items()}
 
-    def _standings(self, kind: BoardKind, verdicts: Columns) -> Sequence[Standing]:
+    def _standings(self, kind: BoardKind, answered: Columns) -> Sequence[Standing]:
+        groups: Groups = [*self.groups.values()]
+        verdicts = answered
+        if self.which.turns:
+            verdicts, groups = by_turn(verdicts, groups)
         if kind.kind == "label":
             return accuracies(
                 verdicts,
                 labels=self.which.labels,
-                groups=list(self.groups.values()),
+                groups=groups,
                 rates=self.which.rates,
                 apart=self.which.apart is not None,
                 intervals=self.intervals,
@@ -229,11 +233,12 @@ class _Boards:
             splits = {item: tags(group) for item, group in rounded.items()}
             scored = scores(
                 verdicts,
-                groups=list(self.groups.values()),
+                groups=groups,
                 balance=self._balance(),
                 chance=self.data.chances() if self.which.guessed else None,
                 splits={item: group for item, (group, *_) in splits.items()} or None,
                 grouped=self.which.grouped,
+                unread_as=None if self.which.sides else self.which.unparsed,
                 intervals=self.intervals,
                 ranked=self.ranked,
             )
@@ -242,13 +247,13 @@ class _Boards:
         found = win_rates(
             verdicts,
             kind.opponent,
-            groups=list(self.groups.values()),
+            groups=groups,
             intervals=self.intervals,
             ranked=self.ranked,
             weighted=self.which.weighted,
             by_weights=self.length.wanted.rank_by is None,
         )
-        return self._with_lengths(verdicts, self._beside_weighted(verdicts, kind.opponent, found))
+        return self._with_lengths(answered, self._beside_weighted(verdicts, kind.opponent, found))
 
     def _beside_weighted(
         self, verdicts: Columns, opponent: str, rows: Sequence[Standing]

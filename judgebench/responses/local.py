@@ -19,7 +19,7 @@ from judgebench.keys import text_sha
 from judgebench.protocols import LmEvalTask
 from judgebench.records import Item, JsonObject, Message, Response, Runtime, Usage
 from judgebench.responses.identity import LOADED_AS, pinned
-from judgebench.responses.remote import draws, is_rule, temperature_of
+from judgebench.responses.remote import draws, is_rule, temperature_of, with_unasked
 from judgebench.workers.hub import SilentHubError, file_of
 from judgebench.workers.process import NEEDS, START, Worker, clean
 from judgebench.workers.prompts import PREFIX_STOPS
@@ -316,18 +316,26 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where an answer stands: at every one of ``item_ids``, which ask the same, under one key."""
+    """Where an answer stands: at every one of ``item_ids``, which ask the same, under one key.
+
+    Of a conversation ``key`` is that of the last answer, after those of the ``earlier`` ones.
+    """
 
     key: bytes
     benchmark: str
     version: str
     item_ids: tuple[str, ...]
     model_key: bytes
+    earlier: tuple[bytes, ...] = ()
 
-    def responses(self, row: Mapping[str, Any], stack: Runtime | None) -> Iterator[Response]:
-        """What a worker said, as it is stored at each place."""
+    def responses(
+        self, row: Mapping[str, Any], stack: Runtime | None
+    ) -> Iterator[tuple[bytes, Response]]:
+        """What a worker said, as it is stored at each place, by its key."""
+        keys = (*self.earlier, self.key)
         for item_id in self.item_ids:
-            yield _response(row, self.benchmark, self.version, self.model_key, stack, item_id)
+            said = _response(row, self.benchmark, self.version, self.model_key, stack, item_id)
+            yield from ((keys[one.turn], one) for one in with_unasked(said, len(keys)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
