@@ -513,14 +513,14 @@ def _question(
 
 def _tested(
     paper: Paper, sources: Sequence[_Source], rows: Sequence[_Row], columns: list[list[PaperCell]]
-) -> tuple[int, list[str]]:
+) -> tuple[int, list[tuple[str, str]]]:
     """Set tests into the cells: how many are allowed for, and what could not be tested."""
     if paper.tests is None:
         return 0, []
     best, alpha, of = paper.tests.against == BEST, (1.0 - paper.level) / 2.0, 0
     most = len(sources) * len(rows) * (len(rows) if best else 1)
     asked: dict[tuple[int, int], CompareQuestion] = {}
-    notes: list[str] = []
+    notes: list[tuple[str, str]] = []
     for c, source in enumerate(sources):
         ours = {
             r: (str(_shown(row, source)), cell)
@@ -541,10 +541,8 @@ def _tested(
         found = {at: one for at, one in questions.items() if one is not None}
         if others and not found:
             lacks = f"{paper.tests.against} has no number there"
-            notes.append(
-                f"{source.column.heading}: not tested, since "
-                f"{'this metric is not' if questions or best else lacks}"
-            )
+            why = "there is no paired test of this metric" if questions or best else lacks
+            notes.append((source.column.heading, f"not tested: {why}"))
         asked |= found
         of += len(ours) * (len(ours) - 1) // 2 if found and best else len(found)
     correction = paper.tests.correction
@@ -553,12 +551,10 @@ def _tested(
         columns[c][r] = cell = replace(columns[c][r], test=replace(test, flips=()))
         place, units = f"{sources[c].column.heading}, {rows[r].title}", test.difference.units
         if math.isnan(test.p_value) and test.stop is None:
-            notes.append(f"{place}: not tested, {test.because}")
+            notes.append((place, f"not tested: {test.because}"))
         elif units < cell.figure.units:
-            notes.append(
-                f"{place}: tested on {units:,} of its {cell.figure.units:,} items, those that "
-                f"{test.baseline} has too"
-            )
+            those = f"items, those that {test.baseline} has too"
+            notes.append((place, f"tested on {units:,} of its {cell.figure.units:,} {those}"))
     return of, notes
 
 
@@ -584,7 +580,13 @@ def paper_table(store: Store, paper: Paper) -> PaperTable:
         for one in sources
     ]
     tests, untested = _tested(paper, sources, rows, columns)
-    how = _how_tested(paper, tests)
+    how, names = _how_tested(paper, tests), [one.column.heading for one in sources]
+    numbers = [_numbers_of(one, its, rows) for one, its in zip(sources, columns, strict=True)]
+    other = [
+        (one.column.heading, "not the official judge prompt, not comparable with others' figures")
+        for one in sources
+        if one.data.which.official and one.column.official_prompt is False
+    ]
     return PaperTable(
         title=paper.title,
         label=paper.label,
@@ -606,8 +608,7 @@ def paper_table(store: Store, paper: Paper) -> PaperTable:
         notes=(
             f"bold: the best of its column; in brackets: intervals at {paper.level:.0%}",
             *([how] if how else []),
-            *_numbers_of(sources, columns, rows),
-            *untested,
+            *_together([*zip(names, numbers, strict=True), *other, *untested]),
         ),
         methods=_methods(sources, rows, columns, paper, how),
     )
@@ -629,23 +630,23 @@ def _how_tested(paper: Paper, tests: int) -> str | None:
     )
 
 
-def _numbers_of(
-    sources: Sequence[_Source], columns: Sequence[Sequence[PaperCell]], rows: Sequence[_Row]
-) -> list[str]:
-    """Of how many verdicts and items columns are, and what is missing of whom."""
-    said: dict[str, list[str]] = {}
-    for source, cells in zip(sources, columns, strict=True):
-        ours = [
-            (r.title, cell.figure) for r, cell in zip(rows, cells, strict=True) if not r.published
-        ]
-        ns = sorted({one.n for _, one in ours if one.n})
-        missing = ", ".join(f"{title} {one.missing:,}" for title, one in ours if one.missing)
-        numbers = (
-            f"n {' to '.join(f'{n:,}' for n in dict.fromkeys([*ns[:1], *ns[-1:]]))} verdicts on "
-            f"{counted(source.column.items, 'item')}; missing: {missing or 'none'}"
-        )
-        said.setdefault(numbers, []).append(source.column.heading)
-    return [f"{', '.join(headings)}: {numbers}" for numbers, headings in said.items()]
+def _numbers_of(source: _Source, cells: Sequence[PaperCell], rows: Sequence[_Row]) -> str:
+    """Of how many verdicts and items a column's numbers are, and what is missing of whom."""
+    ours = [(r.title, cell.figure) for r, cell in zip(rows, cells, strict=True) if not r.published]
+    ns = sorted({one.n for _, one in ours if one.n})
+    missing = ", ".join(f"{title} {one.missing:,}" for title, one in ours if one.missing)
+    return (
+        f"n {' to '.join(f'{n:,}' for n in dict.fromkeys([*ns[:1], *ns[-1:]]))} verdicts on "
+        f"{counted(source.column.items, 'item')}; missing: {missing or 'none'}"
+    )
+
+
+def _together(said: Iterable[tuple[str, str]]) -> list[str]:
+    """Those of whom one thing is said, and it."""
+    found: dict[str, list[str]] = {}
+    for whom, what in said:
+        found.setdefault(what, []).append(whom)
+    return [f"{', '.join(dict.fromkeys(whom))}: {what}" for what, whom in found.items()]
 
 
 def _methods(
@@ -671,8 +672,8 @@ def _methods(
         )
         members = _members(board, data)
         runs |= {one.run_id for one in data.board.judged_at if one.judge_id in members}
-    metrics_of = {entry(one.column.metric).name: entry(one.column.metric) for one in sources}
-    ends = "; ".join(f"{one.title}: {one.estimated}" for one in metrics_of.values())
+    metrics_of = dict.fromkeys(entry(one.column.metric) for one in sources)
+    ends = "; ".join(_together((one.title, one.estimated) for one in metrics_of))
     drawn = Intervals(level=paper.level)
     said.append(
         f"Intervals are at {paper.level:.0%} ({ends}), bootstraps with {drawn.n_replicates:,} "

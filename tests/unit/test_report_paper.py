@@ -254,7 +254,7 @@ def test_models_of_different_items_are_tested_on_those_of_both(
     column = PAPER["benchmarks"][:1]
     table = made(store, tmp_path, models=models, benchmarks=column, tests={"against": "gaps"})
     assert table.notes[3:] == (
-        "made up: J, few: not tested, no item has a readable verdict on both",
+        "made up: J, few: not tested: no item has a readable verdict on both",
         "made up: J, dpo: tested on 180 of its 200 items, those that gaps has too",
     )
     assert "gaps 20" in table.notes[2]
@@ -266,7 +266,7 @@ def test_the_methods_name_judges_prompts_versions_n_and_seeds(table: PaperTable)
         "made_up (made_up@unversioned, 200 items): accuracy, judged by J (imported verdicts).",
         "against the answers of base",
         "(mixeval_hard@2024-06-01, 30 questions): score, judged by gpt-3.5-turbo-0125",
-        "Intervals are at 95% (accuracy: mean over items; percentile bootstrap",
+        "Intervals are at 95% (accuracy, win rate: mean over items; percentile bootstrap",
         "bootstraps with 2,000 replicates from seed 0",
         "(Holm), at most 0.05",
         f"Software: judgebench {judgebench.__version__}.",
@@ -473,7 +473,7 @@ def test_length_controlled_columns_are_those_of_board_and_compare(tmp_path: Path
         "tests": {"against": "m0"},
     }
     with open_store(str(tmp_path / "lc.db")) as store:
-        take_in(store, tmp_path, models=6, items=120)
+        take_in(store, tmp_path, models=6, items=200)
         with pytest.raises(ConfigError, match="`judgebench calibrate-length made_up` fits what"):
             made(store, tmp_path, **asked)
         calibrate_length(store, "made_up")
@@ -489,8 +489,8 @@ def test_length_controlled_columns_are_those_of_board_and_compare(tmp_path: Path
     shorter = min(("m0", "m2"), key=lambda name: lengths[name].figure.value)
     assert lengths[shorter].best
     assert table.tests == 1
-    assert table.notes[-2:] == tuple(
-        f"made_up@unversioned: {title}: not tested, since this metric is not"
-        for title in ("length", "wins")
+    assert table.notes[-1] == (
+        "made_up@unversioned: length, made_up@unversioned: wins: not tested: there is no paired "
+        "test of this metric"
     )
     assert cell(table, BASELINE, "LC").notes == ("others are compared with it",)
