@@ -317,7 +317,9 @@ def resolve(
         _check_baseline(a, suite)
         _check_repeats(a, assignments)
         _check_panel(a, assignments)
-    candidates = tuple(c for a in asked for c in _candidates(suite, a, assignments, to.models))
+    candidates = tuple(
+        c for a in asked for c in _candidates(suite, a, assignments, to.models, whole.models)
+    )
     if to.models:
         answered = [c.asked for c in candidates if not c.compared_only]
         asked = tuple(a for a in asked if a in answered)
@@ -552,6 +554,8 @@ def models_compared(
     description = getattr(assignment.asked.benchmark, "description", None)
     if description is not None and description.report.sides and not assignment.compares:
         raise ConfigError(f"{said}: its categories count equally, which no such plan looks at")
+    if assignment.compares and len(assignment.asked.baselines) > 1:
+        raise ConfigError(f"{said}: each category has a baseline of its own, and so a board")
     baseline = rule.baseline or assignment.asked.baseline or next(iter(here), "")
     others = [name for name in here if name != baseline]
     names = [baseline, *(others if rule.candidates is None else rule.candidates)]
@@ -704,6 +708,7 @@ def _candidates(
     asked: ResolvedBenchmark,
     assignments: Sequence[JudgeAssignment],
     named: Collection[str],
+    every: Sequence[ModelConfig],
 ) -> list[Candidate]:
     """Who is judged, and the baseline.
 
@@ -736,7 +741,7 @@ def _candidates(
     found = [
         _candidate(model, asked, suite.seed)
         if model.best_of is None
-        else _selected(model, model.best_of, asked, suite)
+        else _selected(model, model.best_of, asked, suite, every)
         for model in [*models, *baselines, *brought]
     ]
     return [replace(c, compared_only=bool(named) and c.name not in named) for c in found]
@@ -809,9 +814,15 @@ def _candidate(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> Cand
 
 
 def _selected(
-    config: ModelConfig, best_of: tuple[int, str], asked: ResolvedBenchmark, suite: Suite
+    config: ModelConfig,
+    best_of: tuple[int, str],
+    asked: ResolvedBenchmark,
+    suite: Suite,
+    models: Sequence[ModelConfig],
 ) -> Candidate:
     """A model whose answers are the best of several, as a judge of the suite scores them.
+
+    They are of that one of ``models`` which is the same without a selection, where there is one.
 
     Raises
     ------
@@ -829,7 +840,7 @@ def _selected(
     samples = {"samples": n * asked.config.samples, "judges": [scorer]}
     every = replace(asked, config=asked.config.model_copy(update=alone | samples))
     plain = config.model_copy(update={"selection": None})
-    alike = (m for m in suite.models if m.model_copy(update={"name": config.name}) == plain)
+    alike = (m for m in models if m.model_copy(update={"name": config.name}) == plain)
     twin = next((model.name for model in alike), f"{config.name}/samples")
     plain = plain.model_copy(update={"name": twin})
     of = replace(_candidate(plain, every, suite.seed), pool=True)

@@ -37,7 +37,8 @@ def selected(
         key: (items, sample) for key, (items, sample) in candidate.wanted.items() if key in lacking
     }
     scores = _scores(candidate, outcome, store) if wanted else {}
-    failed = 0
+    counts = outcome.judging.get(selection.scorer.title)
+    failed = waiting = 0
     for some in batched(wanted.items()):
         held = pool.of([item for _, (items, _) in some for item in items])
         texts = {place[:2]: one for place, one in held.items()}
@@ -46,6 +47,9 @@ def selected(
                 chosen = _best(candidate, item, sample, texts, scores)
                 if isinstance(chosen, Response):
                     store.put_responses({key: chosen})
+                    continue
+                if counts is not None and counts.waiting:
+                    waiting += 1
                     continue
                 failed += 1
                 store.put_failure(
@@ -64,6 +68,11 @@ def selected(
         outcome.warnings.append(
             f"{candidate.name}: of {counted(failed, 'answer')} not every sample has a score of "
             f"{selection.scorer.name}, and so none is the best of {selection.n}"
+        )
+    if waiting:
+        outcome.warnings.append(
+            f"{candidate.name}: {counted(waiting, 'answer')} can be chosen once the batch of "
+            f"{selection.scorer.name} is collected: run again then"
         )
     return Answers(candidate, store, pool.stack)
 

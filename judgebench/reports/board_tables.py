@@ -98,15 +98,15 @@ _LINE: tuple[Part, ...] = (
 _CURVES = Rows(
     of="best_of",
     row=(
-        *("benchmark", "version", "judge", "opponent", "model", "model_id", "metric", "scorer"),
-        Each("points", name="best_of"),
+        *("benchmark", "version", "judge", "opponent", "model", "model_id", "scorer"),
+        Each("figures"),
     ),
 )
 _SPREAD = Rows(
     of="spread",
     row=(
-        *("benchmark", "version", ("judge", "judges"), "model", "model_id", "metric"),
-        Each("variances", name="variance_of"),
+        *("benchmark", "version", ("judge", "judges"), "model", "model_id"),
+        Each("figures"),
     ),
 )
 

@@ -57,6 +57,11 @@ class Curve(OfSamples):
     scorer: str
     points: Mapping[str, Estimate]
 
+    @property
+    def figures(self) -> dict[str, Estimate]:
+        """The points as metrics of a table: ``score/best_of_4``."""
+        return {f"{self.metric}/best_of_{n}": best for n, best in self.points.items()}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Components(OfSamples):
@@ -69,6 +74,11 @@ class Components(OfSamples):
     items: int
     left_out: int
     variances: Mapping[str, Estimate]
+
+    @property
+    def figures(self) -> dict[str, Estimate]:
+        """The variances as metrics of a table: ``score/variance/item``."""
+        return {f"{self.metric}/variance/{name}": one for name, one in self.variances.items()}
 
 
 def samples_told(

@@ -16,6 +16,7 @@ import judgebench
 from judgebench.cli.main import run
 from judgebench.config import load_suite
 from judgebench.execution.resolve import resolve
+from tests.loopback import Ask, Loopback, Reaction
 
 FUNCTIONS = """
 def length(answer):
@@ -136,7 +137,7 @@ def test_curves_and_spread_come_from_stored_samples(
     assert "items left out, as a sample has no score or no verdict: 1 of m" in out
     assert run([*words, "--format", "csv"]) == 0
     out = capsys.readouterr().out
-    assert "best_of" in out and "item x judge" in out
+    assert "score/best_of_4" in out and "score/variance/item x judge" in out
 
 
 @pytest.mark.parametrize(
@@ -206,3 +207,35 @@ def test_a_matrix_is_a_model_for_each_combination(
     bad = {**grid, "matrix": {"sampler": [1]}}
     assert run(["plan", suite(folder, bad)]) == 78
     assert "matrix: no setting called 'sampler'" in capsys.readouterr().err
+
+
+def test_an_api_is_asked_for_the_samples_once_whoever_uses_them(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def answer(ask: Ask) -> Reaction:
+        return Reaction(text="a" * (1 + ask.body["seed"] % 3))  # seeds of samples count up
+
+    with Loopback(answer) as server:
+        api = {
+            "provider": "openai_compatible",
+            "base_url": server.url,
+            "model": "x",
+            "sampling": {"temperature": 1.0},
+        }
+        once = {"name": "once", "api": api}
+        best = {"name": "best", "api": api, "selection": "best_of(3, length)"}
+        path = suite(folder, best, once)
+        assert run(["run", path]) == 0
+        assert len(server.asks) == 6
+        with judgebench.open_store() as opened:
+            rows = opened.responses("words").to_dict("records")
+        texts = [(row["model"], row["text"]) for row in rows]
+        assert sorted(texts) == sorted(
+            [("best", "aaa")] * 2 + [("once", "a" * n) for n in (1, 2, 3)] * 2
+        )
+        # Also where the run is of that model alone, what it chooses from is called as it was.
+        capsys.readouterr()
+        assert run(["run", path, "--model", "best"]) == 0
+        assert len(server.asks) == 6
+        with judgebench.open_store() as opened:
+            assert set(opened.responses("words")["model"]) == {"best", "once"}

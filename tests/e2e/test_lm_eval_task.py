@@ -61,7 +61,7 @@ output_type: multiple_choice
 doc_to_text: "Is {{answer}} even?"
 doc_to_choice: [" yes", " no, it is not"]
 doc_to_target: "{{answer | int % 4 // 2}}"
-metric_list: [{metric: acc}, {metric: acc_norm}, {metric: acc_mutual_info}, {metric: brier_score}]
+metric_list: [{metric: acc}, {metric: acc_mutual_info}, {metric: brier_score}]
 metadata: {version: 3.0}
 """
 ENDING = """
@@ -120,6 +120,12 @@ def boards(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
     return {board["judge"]: board for board in json.loads(capsys.readouterr().out)["boards"]}
 
 
+def logged(out: Path, task: str) -> list[dict[str, Any]]:
+    """The samples that lm-eval wrote of a task."""
+    (samples,) = out.rglob(f"samples_{task}_*.jsonl")
+    return [json.loads(line) for line in samples.read_text().splitlines()]
+
+
 def test_recorded_answers_are_judged_by_the_tasks_metrics(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -157,17 +163,23 @@ def test_a_model_is_asked_and_scored_as_by_lm_eval_itself(
     tiny = letters(warm, tmp_path_factory.mktemp("tiny"), positions=256)
     own = tiny / "generation_config.json"  # lm-eval lets it win over the task's max_gen_toks
     own.write_text(json.dumps({**json.loads(own.read_text()), "max_new_tokens": None}))
-    words = ["--include_path", str(tasks), "--tasks", "sums", "--model", "hf", "--batch_size", "2"]
-    words += ["--model_args", f"pretrained={tiny},dtype=float32", "--device", "cpu"]
+    words = ["--include_path", str(tasks), "--tasks", "sums,numbers", "--model", "hf"]
+    words += [
+        "--batch_size",
+        "2",
+        "--model_args",
+        f"pretrained={tiny},dtype=float32",
+        "--device",
+        "cpu",
+    ]
     words += ["--apply_chat_template"] if template else []
     out = tmp_path / "out"
     warm.run("lm_eval", *words, "--log_samples", "--output_path", str(out))
     (results,) = out.rglob("results_*.json")
-    theirs = json.loads(results.read_text())["results"]["sums"]
-    (samples,) = out.rglob("samples_sums_*.jsonl")
+    theirs = json.loads(results.read_text())["results"]
     asked = {
         str(row["doc_id"]): (row["arguments"]["gen_args_0"]["arg_0"], row["resps"][0][0])
-        for row in map(json.loads, samples.read_text().splitlines())
+        for row in logged(out, "sums")
     }
     section = {
         "model": "hf",
@@ -178,9 +190,33 @@ def test_a_model_is_asked_and_scored_as_by_lm_eval_itself(
         "fewshot_as_multiturn": template,  # as lm-eval's command line has it
     }
     file, store = suite(tmp_path, {"lm_eval": section}), f"sqlite:///{tmp_path}/s.db"
-    found = boards(capsys, "run", str(file), "--store", store)
+    written = json.loads(file.read_text())
+    written["benchmarks"].append({"lm_eval_task": "numbers"})  # a group, with one in it
+    file.write_text(json.dumps(written))
+    assert run(["run", str(file), "--store", store]) == 0, capsys.readouterr().err
+    capsys.readouterr()
+    figures = {
+        "sums": {"exact_match": "exact_match,strict", "exact_match,number": "exact_match,number"},
+        "even": {"acc": "acc,none", "acc_mutual_info": "acc_mutual_info,none"},
+        "ending": {"acc": "acc,none"},
+    }
+    for task, metrics in figures.items():
+        found = boards(capsys, "leaderboard", task, "--store", store)
+        assert set(found) == {f"lm_eval/{metric}" for metric in metrics}  # no bleu, brier_score
+        for metric, theirs_called in metrics.items():
+            own = found[f"lm_eval/{metric}"]["rows"][0]["metrics"]
+            assert own["score"]["value"] == pytest.approx(theirs[task][theirs_called], abs=1e-12)
+            error = theirs[task][theirs_called.replace(",", "_stderr,")]
+            assert own["stderr"]["value"] == pytest.approx(error, rel=1e-9)
     with judgebench.open_store(store) as opened:
         rows = opened.responses("sums").to_dict("records")
+        measured = opened.responses("even").to_dict("records")
+    said = {str(row["doc_id"]): [pair for (pair,) in row["resps"]] for row in logged(out, "even")}
+    for row in measured:
+        for (_, value, greedy), pair in zip(
+            json.loads(row["text"]), said[row["item_id"]], strict=True
+        ):
+            assert [value, str(greedy)] == [pytest.approx(float(pair[0]), abs=1e-4), str(pair[1])]
     assert {row["item_id"]: row["text"] for row in rows} == {
         i: text.strip() for i, (_, text) in asked.items()
     }
@@ -199,60 +235,6 @@ def test_a_model_is_asked_and_scored_as_by_lm_eval_itself(
     } == {id_: asked[id_][0] for id_ in ("3", "5")}
     if not template:
         assert {i.id: i.prompt for i in benchmark.items()} == {i: p for i, (p, _) in asked.items()}
-    for judge, metric in (("", "strict"), (",number", "number")):
-        row = found[f"lm_eval/exact_match{judge}"]["rows"][0]
-        assert row["metrics"]["score"]["value"] == pytest.approx(theirs[f"exact_match,{metric}"])
-
-
-@pytest.mark.hf
-def test_a_group_is_its_tasks_with_the_figures_and_standard_errors_of_lm_eval(
-    tmp_path: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-    tasks: Path,
-    warm: Warm,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    tiny = letters(warm, tmp_path_factory.mktemp("tiny"), positions=256)
-    words = ["--include_path", str(tasks), "--tasks", "numbers", "--model", "hf"]
-    words += ["--model_args", f"pretrained={tiny},dtype=float32", "--device", "cpu"]
-    out = tmp_path / "out"
-    warm.run("lm_eval", *words, "--log_samples", "--output_path", str(out))
-    (results,) = out.rglob("results_*.json")
-    theirs = json.loads(results.read_text())["results"]
-    section = {
-        "model": "hf",
-        "model_args": {"pretrained": str(tiny), "dtype": "float32"},
-        "batch_size": 2,
-        "device": "cpu",
-        "apply_chat_template": False,
-    }
-    file = suite(tmp_path, {"lm_eval": section}, lm_eval_task="numbers")
-    store = f"sqlite:///{tmp_path}/s.db"
-    assert run(["run", str(file), "--store", store]) == 0, capsys.readouterr().err
-    capsys.readouterr()
-    for task, metrics in (("even", ("acc", "acc_norm", "acc_mutual_info")), ("ending", ("acc",))):
-        found = boards(capsys, "leaderboard", task, "--store", store)
-        assert set(found) == {
-            f"lm_eval/{metric}" for metric in metrics
-        }  # brier_score is of all answers
-        for metric in metrics:
-            own = found[f"lm_eval/{metric}"]["rows"][0]["metrics"]
-            assert own["score"]["value"] == theirs[task][f"{metric},none"]
-            error = theirs[task][f"{metric}_stderr,none"]
-            assert own["stderr"]["value"] == pytest.approx(error, rel=1e-9)
-    (samples,) = out.rglob("samples_even_*.jsonl")
-    logged = {
-        str(row["doc_id"]): [pair for (pair,) in row["resps"]]
-        for row in map(json.loads, samples.read_text().splitlines())
-    }
-    with judgebench.open_store(store) as opened:
-        rows = opened.responses("even").to_dict("records")
-    for row in rows:
-        for (_, value, greedy), (theirs_value, theirs_greedy) in zip(
-            json.loads(row["text"]), logged[row["item_id"]], strict=True
-        ):
-            assert value == pytest.approx(float(theirs_value), abs=1e-4)
-            assert str(greedy) == str(theirs_greedy)
 
 
 @pytest.mark.parametrize(
