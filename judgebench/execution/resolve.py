@@ -554,6 +554,8 @@ def models_compared(
     description = getattr(assignment.asked.benchmark, "description", None)
     if description is not None and description.report.sides and not assignment.compares:
         raise ConfigError(f"{said}: its categories count equally, which no such plan looks at")
+    if assignment.compares and len(assignment.asked.baselines) > 1:
+        raise ConfigError(f"{said}: each category has a baseline of its own, and so a board")
     baseline = rule.baseline or assignment.asked.baseline or next(iter(here), "")
     others = [name for name in here if name != baseline]
     names = [baseline, *(others if rule.candidates is None else rule.candidates)]
