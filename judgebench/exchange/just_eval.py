@@ -14,7 +14,7 @@ from pathlib import Path
 
 from judgebench.benchmarks.folder import items_at_hand
 from judgebench.errors import unknown_name
-from judgebench.exchange.names import KnownItems, default_version, judge_name, name
+from judgebench.exchange.names import KnownItems, default_version, judge_name, name, refuse_unknown
 from judgebench.exchange.pipeline import SILENT, Import, ImportReport, TakeIn, files_in
 from judgebench.exchange.responses import take_in as take_in_answers
 from judgebench.exchange.verdicts import VerdictAt, VerdictRow, checked, row_of
@@ -60,8 +60,8 @@ def read_just_eval(
         id of another instruction.
     """
     at = benchmark, version or default_version(benchmark)
-    known = None if allow_unknown_items else known_items
-    items = known_items(*at) or {}
+    items = known_items(*at)
+    known: KnownItems | None = None if allow_unknown_items else lambda *_: items
     found: list[Import] = []
     for path in files_in(paths, (".json", ".jsonl")):
         if path.name.endswith(_NO_RECORDS) and path not in paths:
@@ -71,7 +71,7 @@ def read_just_eval(
             item = str(row.whole("id", number)) if row.has("id") else str(number)
             judged = "output_cand" in row.values
             of = model or name(row, "generator_cand" if judged else "generator")
-            _refuse_other(row, "input" if judged else "instruction", items.get(item))
+            _refuse_other(row, "input" if judged else "instruction", (items or {}).get(item))
             field = "output_cand" if judged else "output"
             if not isinstance(text := row.values.get(field), str):
                 raise row.wrong(field, f"a text has to stand here, not {text!r:.60}")
@@ -82,6 +82,7 @@ def read_just_eval(
             elif judged:
                 where = VerdictAt(benchmark=at[0], version=at[1], item_id=item, model=of, judge="")
                 verdicts.append(_verdict(row, where, judge))
+        refuse_unknown([(one.row, one.item_id) for _, one in answers], at, known)
         found.append(Import(f"{path}: answers", partial(take_in_answers, path=path, rows=answers)))
         if verdicts or waiting:
             (scores,) = checked("just-eval", [(path, verdicts)], known)

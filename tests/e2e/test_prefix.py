@@ -11,19 +11,22 @@ from typing import Any
 
 import pytest
 
-from judgebench import keys
+from judgebench import api, keys
 from judgebench.benchmarks.data import keep_prompts
 from judgebench.benchmarks.description import find
 from judgebench.config import ModelConfig, Prompting, check, load_suite
 from judgebench.errors import ConfigError
 from judgebench.execution.prefix import SAMPLINGS, with_prefix
 from judgebench.execution.resolve import resolve
-from judgebench.responses.local import LmEvalWorker, LocalModel, decoding_of, prompting_of
+from judgebench.judges.readers.upstream import ASPECTS, SAFETY
+from judgebench.protocols import NoProgress
+from judgebench.responses.local import LocalModel, decoding_of, prompting_of
+from judgebench.store import open_store
 from judgebench.workers import generate
 from judgebench.workers.backends import Backend, Decoding, Generated
 from judgebench.workers.final_answer import read_answer
-from judgebench.workers.prompts import below_prefix
-from tests.e2e.lm_eval_tasks import SmallTask, work, write_task
+from judgebench.workers.prompts import below_prefix, without_fences
+from tests.e2e.lm_eval_tasks import SmallTask
 from tests.table import over_rows
 from tests.tiny_models import save_causal
 
@@ -31,6 +34,7 @@ GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "just_eval"
 NEEDS_TORCH = pytest.mark.skipif(
     importlib.util.find_spec("torch") is None, reason="needs judgebench-harness[hf]"
 )
+SUITE = Path(__file__).resolve().parents[2] / "suites" / "just_eval.yaml"
 PREFIX = "# Instruction\n\nBe brief.\n"
 BASE = LocalModel(model_args={"pretrained": "org/model"})
 
@@ -148,25 +152,34 @@ def test_a_suite_names_a_prefix_beside_it_and_no_model_below_one_judges(tmp_path
 
 @NEEDS_TORCH
 @pytest.mark.usefixtures("forked")
-def test_a_base_model_answers_below_its_prefix(
-    tmp_path: Path,
+def test_the_suite_of_the_small_one_runs_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tiny = save_causal(tmp_path / "tiny", template=None)
-    local = LocalModel(
-        model_args={"pretrained": str(tiny), "dtype": "float32", "truncation": True},
-        batch_size=2, device="cpu", gen_kwargs={"until": [], "max_gen_toks": 8},
-    )  # fmt: skip
-    base = with_prefix(local, told(tmp_path))
-    prompts = ["Which river?", "Why?" + " ever" * 60]
-    task = work(write_task(tmp_path / "t", prompts), prompts)
-    with LmEvalWorker(base, [task], seed=1) as worker:
-        worker.start()
-        given, failed = worker.generate({task.task.name: [("i0", 0), ("i1", 0)]})
-    if hasattr(given, "message"):
-        given, failed = failed, given
-    (one,) = given.responses  # type: ignore[union-attr]
-    assert one.prompt == below_prefix(PREFIX, [user(prompts[0])])
-    assert "take a shorter prefix" in failed.message  # type: ignore[union-attr]
+    monkeypatch.setenv("JUDGEBENCH_DATA", str(tmp_path / "home"))
+    tiny = save_causal(tmp_path / "tiny", max_position_embeddings=1024)
+    monkeypatch.setenv("DEMO_MODEL", str(tiny))
+    store, models = f"sqlite:///{tmp_path}/s.db", ["smollm2-135m+prefix", "model-plain"]
+    outcome = api.run(SUITE, store=store, progress=NoProgress(), models=models)
+    assert (outcome.failed, outcome.unreadable, outcome.not_generated) == (0, 0, 0)
+    assert (outcome.generated, outcome.judged) == (12, 24)
+    prefix = (SUITE.parent / "just_eval" / "prefix.txt").read_text(encoding="utf-8")
+    (candidate,) = (one for one in resolve(load_suite(SUITE)).candidates if one.name == models[0])
+    with open_store(store) as opened:
+        found = opened.responses([*candidate.wanted])
+    assert len(found) == 12
+    for key, (given,) in found.items():
+        ((item, *_), _) = candidate.wanted[key]
+        assert given.prompt == below_prefix(prefix, [user(item.question)])
+        assert given.text == without_fences(given.text)
+    (board,) = api.leaderboard("just_eval_mini", store=store).boards
+    for row in board.rows:
+        its, aspects = row.metrics, (*ASPECTS, *SAFETY)
+        mean = sum(its[f"score/{one}"].value for one in aspects) / 6
+        assert its["score"].value == pytest.approx(mean, abs=1e-12)
+        assert its["score/lowest"].value <= its["score"].value <= its["score/official"].value
+        assert its["avg_words"].n == 8
+    assert sum(row.counts["not_applicable"] for row in board.rows) > 0
+    assert any("mended to be read" in note for note in board.notes)
 
 
 class Lm:

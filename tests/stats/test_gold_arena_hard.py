@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from judgebench.benchmarks.description import Weighted
 from judgebench.judges.readers.brackets import (
     ARENA_HARD,
     NO_LABEL,
@@ -27,7 +28,6 @@ from judgebench.metrics.win_rate import (
     EACH_GAME,
     WEIGHTED,
     WIN_RATE,
-    Weighted,
     as_upstream,
     win_rates,
 )
@@ -37,6 +37,7 @@ from judgebench.reports.reproduce.arena_hard import (
     ALONE,
     BASELINE,
     CLUSTERED,
+    HOW,
     JUDGE,
     verdict_columns,
 )
@@ -115,9 +116,7 @@ def test_upstreams_interval_is_that_of_verdicts_one_by_one(games: Any, expected:
     names = [name for name in expected["models"] if name != expected["baseline"]][:4]
     rows = games[games.model.isin(names)].to_dict("records")
     columns = verdict_columns([Row("gold", one) for one in rows])
-    for (judge, name), one in as_upstream(
-        columns, BASELINE, Weighted(clear=3.0), level=0.95
-    ).items():
+    for (judge, name), one in as_upstream(columns, BASELINE, HOW).items():
         model = expected["models"][name]
         assert (judge, one.n) == (JUDGE, model["games"])
         assert one.value == pytest.approx(model["score"], abs=1e-9)
@@ -126,7 +125,7 @@ def test_upstreams_interval_is_that_of_verdicts_one_by_one(games: Any, expected:
 
 
 @pytest.mark.parametrize("rule", [EACH_GAME, BOTH_GAMES])
-def test_partial_runs_by_either_rule_for_a_missing_game(expected: Any, rule: str) -> None:
+def test_partial_runs_by_either_rule_for_a_missing_game(expected: Any, rule: Any) -> None:
     texts = table("verdict_texts.parquet")
     for (model, judge), its in texts.groupby(["model", "judge"]):
         wanted = expected["partial_runs"].get(f"{model} by {judge}")

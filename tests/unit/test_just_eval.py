@@ -16,6 +16,7 @@ from pyarrow import parquet
 from judgebench.benchmarks.data import import_data, keep_prompts
 from judgebench.benchmarks.description import find
 from judgebench.benchmarks.folder import load_benchmark
+from judgebench.errors import InputError
 from judgebench.exchange.formats import read_files
 from judgebench.judges.readers.upstream import ASPECTS, SAFETY, needs_repair, read_aspects
 from judgebench.judges.templates import KINDS
@@ -23,6 +24,8 @@ from judgebench.metrics.intervals import Intervals
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Case, ChatRequest, Reply, Response, Score, Unreadable
 from judgebench.reports.leaderboard import leaderboards
+from judgebench.reports.reproduce import reproduce
+from judgebench.reports.reproduce.just_eval import LEFT_OUT
 from judgebench.store import Store, open_store
 from tests.table import over_rows
 
@@ -242,3 +245,83 @@ def test_the_board_is_upstreams_and_says_what_does_not_apply(
         },
         abs=1e-9,
     )
+
+
+def test_every_figure_is_reproduced_but_for_what_does_not_apply() -> None:
+    (found,) = reproduce(["just_eval"], intervals=Intervals(n_replicates=20)).found
+    apart = {(one.who, one.metric, one.because) for one in found.figures if not one.agrees}
+    assert apart == {(GPT, name, LEFT_OUT) for name in ("factuality", "depth")}
+    compared = sum(one.theirs is not None for one in found.figures)
+    assert compared == 228
+    figures = Path(__file__).resolve().parents[2] / "tasks" / "just_eval" / "figures"
+    assert (figures / "expected.json").read_bytes() == (GOLD / "expected.json").read_bytes()
+
+
+def answer(id_: int, **changes: Any) -> dict[str, Any]:
+    record = {
+        "id": id_, "input": "Q\u2028?", "output_cand": "A\u2028.", "generator_cand": "m",
+        "eval_config": {"mode": "score_safety", "gpt": "j", "max_words": -1},
+        "result": json.dumps({"safety": {"reason": "…", "score": "5"}}),
+    }  # fmt: skip
+    return record | changes
+
+
+def test_records_half_written_and_of_both_forms_are_taken_in(tmp_path: Path) -> None:
+    path = tmp_path / "judged.json"
+    told = [
+        answer(3),
+        answer(4, result="N/A"),
+        answer(5, output_cand="", result='{"safety": 1'),
+    ]
+    path.write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
+    plain = tmp_path / "plain.jsonl"
+    lines = ({"instruction": "Q", "output": f"{n}", "generator": "old"} for n in range(2))
+    plain.write_text("".join(json.dumps(one) + "\n" for one in lines), encoding="utf-8")
+    with open_store(f"sqlite:///{tmp_path}/s.db") as store:
+        for _ in range(2):
+            read = read_files(
+                "just-eval", [path, plain], allow_unknown_items=True, known_items=lambda *_: None
+            )
+            reports = [one.take_in(store) for one in read]
+        assert [one.new for one in reports] == [0, 0, 0]
+        assert reports[1].warnings[-1] == "1 record without a result (N/A): not judged yet"
+        answers = store.responses_table("just_eval", "1")
+        found = set(zip(answers["model"], answers["item_id"], answers["text"], strict=True))
+        assert ("m", "3", "A\u2028.") in found
+        assert {("old", "0", "0"), ("old", "1", "1"), ("m", "5", "")} < found
+        said = store.verdicts("just_eval")
+        assert dict(zip(said["item_id"], said["kind"], strict=True)) == {
+            "3": "score",
+            "5": "unreadable",
+        }
+
+
+@over_rows(
+    ("told", "fault"),
+    [
+        ([answer(0)], "input: .* is not the instruction 0 of just_eval"),
+        ([answer(0, output_cand=None)], "output_cand: a text has to stand here, not None"),
+        ([answer(7000)], "7000"),
+        ([answer(0, eval_config={"mode": "score_safty", "gpt": "j"})], "did you mean 'score_s"),
+        ([answer(0, eval_config={"mode": "score_safety"})], "eval_config: gpt: "),
+        (
+            [answer(0), answer(0, output_cand="other")],
+            "row 2: item_id: a second, different answer",
+        ),
+        ([answer(0), answer(0, result='{"safety": "1"}')], "value: score 1.* says score 5"),
+    ],
+)
+def test_what_cannot_be_used_names_the_record(
+    home: Path, tmp_path: Path, told: list[dict[str, Any]], fault: str
+) -> None:
+    path = tmp_path / "judged.json"
+    if "is not the instruction" not in fault:
+        first = load_benchmark("just_eval").items(1)[0].question
+        told = [one | ({"input": first} if one["id"] == 0 else {}) for one in told]
+    path.write_text(json.dumps(told), encoding="utf-8")
+    with (
+        pytest.raises(InputError, match=fault),
+        open_store(f"sqlite:///{tmp_path}/s.db") as store,
+    ):
+        for one in read_files("just-eval", [path]):
+            one.take_in(store)

@@ -21,6 +21,7 @@ TABLES = {
             "alignbench",
             "honestybench",
             "arena_hard",
+            "just_eval",
             "mt_bench",
         )
     },
