@@ -20,6 +20,7 @@ from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.length_controlled import AS_PUBLISHED, LENGTH_CONTROLLED
 from judgebench.metrics.paired import METRIC_OF, compare
+from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.registry import Direction, digits, heading
 from judgebench.metrics.registry import metric as entry
 from judgebench.plain_text import counted
@@ -286,9 +287,11 @@ def _board(asked: PaperBenchmark, boards: Sequence[Board], data: PairData) -> Bo
     fitting = [board for board, names in named if asked.metric is None or asked.metric in names]
     if named and not fitting:
         known = {name for _, names in named for name in names}
-        length = asked.metric in (LENGTH_CONTROLLED, AS_PUBLISHED)
         fits = f"; `judgebench calibrate-length {data.which.name}` fits what it takes"
-        raise UsageError(unknown_name("metric", str(asked.metric), known) + fits * length)
+        of_confidences = "; of confidences `judgebench confidence` has it"
+        hints = {LENGTH_CONTROLLED: fits, **dict.fromkeys(CONFIDENCE_METRICS, of_confidences)}
+        hint = hints.get(str(asked.metric), "")
+        raise UsageError(unknown_name("metric", str(asked.metric), known) + hint)
     if len(fitting) != 1:
         there = "; ".join(f"{board} ({board.metric})" for board in fitting or boards)
         said = "several boards fit" if fitting else f"no board is against {asked.baseline}"
@@ -610,7 +613,7 @@ def paper_table(store: Store, paper: Paper) -> PaperTable:
             *([how] if how else []),
             *_together([*zip(names, numbers, strict=True), *other, *untested]),
         ),
-        methods=_methods(sources, rows, columns, paper, how),
+        methods=_methods(sources, columns, paper, how),
     )
 
 
@@ -651,7 +654,6 @@ def _together(said: Iterable[tuple[str, str]]) -> list[str]:
 
 def _methods(
     sources: Sequence[_Source],
-    rows: Sequence[_Row],
     columns: Sequence[Sequence[PaperCell]],
     paper: Paper,
     how: str | None,

@@ -318,11 +318,15 @@ def test_hostile_titles_are_text(store: Store, tmp_path: Path) -> None:
     titles = [title for title in HOSTILE if "\0" not in title]
     column = {"name": "made_up", "judge": "J"}
     table = made(
-        store, tmp_path, title=titles[0], tests=None, models=[{"name": "dpo", "title": titles[3]}],
+        store, tmp_path, title=titles[0], tests=None,
+        models=[{"name": "dpo", "title": titles[3], "group": titles[4]}],
         benchmarks=[column | {"title": title, "group": title} for title in titles],
     )  # fmt: skip
     lines = render(table.document(), "latex").splitlines()
-    head, row = (re.split(r" (?<!\\)& ", lines[lines.index(r"\midrule") + at]) for at in (-1, 1))
+    head, row = (re.split(r" (?<!\\)& ", lines[lines.index(r"\midrule") + at]) for at in (-1, 2))
+    section = lines[lines.index(r"\midrule") + 1]
+    span = rf"\multicolumn{{{len(titles) + 1}}}{{l}}{{\emph{{"
+    assert read(section.removeprefix(span).removesuffix(r"}} \\")) == titles[4]
     assert [read(one.removesuffix(r" \\")) for one in head[1:]] == [*map(printable, titles)]
     assert read(row[0]) == titles[3]
     page = render(table.document(), "html")
@@ -431,6 +435,7 @@ def column(at: int, **said: Any) -> dict[str, Any]:
         (column(0, judge="J."), "did you mean 'J'?"),
         (column(0, judge=None), "several boards fit; say which judge, baseline or metric: made_up"),
         (column(0, metric="acuracy"), "no metric called 'acuracy'; did you mean 'accuracy'?"),
+        (column(0, metric="auroc"), "; of confidences `judgebench confidence` has it"),
         (column(0, panel=["J", "K"]), "panel: a column has a judge or a panel"),
         (column(0, judge=None, panel=["J", "Z"]), "made_up@unversioned: no judge called 'Z'"),
         (column(1, baseline="sft"), "benchmarks[1]: no board is against sft; say which judge"),
