@@ -59,8 +59,7 @@ check-rest: $(VENV)/.dev
 	@$(BIN)/python -m compileall -q judgebench
 
 # Four files of tests side by side on two cores, since many wait for a server or a browser; those of one file share
-# what they set up. The long files come first, so that none is left over at the end. JOBS=0 for one at a time. Types
-# are checked beside them.
+# what they set up. JOBS=0 for one at a time. Types are checked beside them.
 JOBS ?= 4
 
 test: $(VENV)/.dev
