@@ -36,8 +36,8 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.demo | $(BIN)/python
 	@echo "installing what development needs into $(VENV)"
 	@$(INSTALL) --constraint constraints.txt --editable '.[demo,dev]'
-	@$(PYTHON) -m venv $(VENV)/llmock
-	@$(VENV)/llmock/bin/python -m pip install --quiet --no-compile --disable-pip-version-check $(BATCH_SERVER_PACKAGE)
+	@$(PYTHON) -m venv --without-pip $(VENV)/llmock
+	@INTO=$(VENV)/llmock/bin/python $(INSTALL) $(BATCH_SERVER_PACKAGE)
 	@touch $@
 
 setup: $(VENV)/.dev
