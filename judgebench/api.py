@@ -226,6 +226,8 @@ def leaderboard(
     bundle: str | Path | None = None,
     corrected: bool = False,
     width: float | None = None,
+    best_of: str | None = None,
+    spread: bool = False,
     upstream: bool = False,
     style_control: Definition | None = None,
     beside: str | Sequence[str] = (),
@@ -280,6 +282,11 @@ def leaderboard(
         Also what people would say, by their labels on a random sample of the answers (metrics
         `corrected`, `labels_alone`, `rogan_gladen`, `labels_count_as`), and how many `more_labels`
         make its interval this wide; a tenth of the scale if None.
+    best_of
+        A judge that scored several answers of a model to each item: also what judges say of the
+        best by it of 1, 2, … of them, expected over all choices, in ``best_of``.
+    spread
+        Also how the scores of such a model vary by item, sample and judge, in ``spread``.
     upstream
         Of Arena-Hard: also upstream's own interval, which is too narrow.
     style_control
@@ -312,6 +319,7 @@ def leaderboard(
     from judgebench.reports.length_boards import LengthControl
     from judgebench.reports.published import read_names
     from judgebench.reports.reference_board import references
+    from judgebench.reports.samples import samples_told
     from judgebench.stats.style_control import Definition
 
     if not _listed(benchmarks=benchmarks):
@@ -364,10 +372,11 @@ def leaderboard(
         if bundle is not None:
             write_bundle(Path(bundle), its, url, request)
             notes.append(f"written: {bundle}; `judgebench verify {bundle}` computes it again")
+        told = samples_told(its, request, best_of=best_of, spread=spread)
     theirs = references(boards[0].benchmark, boards[0].version) if published else None
     others = [name.partition("@")[0] for name in _listed(beside=beside)]
     whole = Leaderboard.of(boards, published=theirs, by=request.by, beside=others)
-    return replace(whole, notes=tuple(notes))
+    return replace(whole, notes=tuple(notes), **told)
 
 
 def _holds(url: str, benchmark: str) -> bool:

@@ -7,12 +7,14 @@ directory, as on a command line, and so is the address of the store.
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, cast
 
@@ -355,6 +357,35 @@ class ApiModel(Endpoint):
         return self
 
 
+PREFIXES = "urial/"
+"""What the name of a prefix begins with that comes with `judgebench data pull just_eval`."""
+
+
+def _prefix(written: Any, info: ValidationInfo) -> Any:
+    named = isinstance(written, str) and written.startswith(PREFIXES)
+    return written if named else _named(_file(written, info))
+
+
+class Prompting(Section):
+    """How a base model is asked: examples of conversations before what the benchmark asks."""
+
+    prefix: Annotated[str, BeforeValidator(_prefix)] = Field(
+        description="urial/NAME of Re-Align/URIAL, or a file of one's own"
+    )
+    sampling: Literal["just_eval", "mt_bench", "mt_bench_drawn"] | None = Field(
+        None,
+        description="as URIAL's authors draw on that benchmark; the benchmark's own if unset",
+    )
+
+
+_BEST_OF = re.compile(r"best_of\(\s*(\d+)\s*,\s*([^\s()][^()]*?)\s*\)")
+_SETTINGS = {
+    "lm_eval": ("gen_kwargs", "system_instruction", "apply_chat_template", "fewshot_as_multiturn"),
+    "api": ("sampling", "system", "reasoning", "extra"),
+}
+"""What a matrix may say of a model, by its section."""
+
+
 class ModelConfig(Section):
     """A candidate: local, behind an API, or answers that exist. Tags are no part of any key."""
 
@@ -362,13 +393,119 @@ class ModelConfig(Section):
     lm_eval: LmEval | None = None
     api: ApiModel | None = None
     responses: File | None = None
+    selection: str | None = Field(
+        None,
+        description="best_of(N, SCORER): of N answers the one that a judge of the suite scores "
+        "highest; else each answer as it is",
+    )
+    matrix: Settings | None = Field(
+        None,
+        description="settings of the model's section, each with a list of values or values by "
+        "name: a model for each combination, called NAME[setting=value,…]",
+    )
+    prompting: Prompting | None = Field(None, description="of a base model below lm_eval")
     tags: dict[str, str | int | FiniteFloat | bool] = Field(default_factory=dict)
+
+    @property
+    def best_of(self) -> tuple[int, str] | None:
+        """Among how many answers is chosen, and by which judge."""
+        found = _BEST_OF.fullmatch(self.selection or "")
+        return None if found is None else (int(found[1]), found[2])
+
+    @field_validator("selection")
+    @classmethod
+    def _chooses(cls, value: str | None) -> str | None:
+        found = _BEST_OF.fullmatch(value or "")
+        if value is not None and (found is None or int(found[1]) < 2):
+            raise ValueError(
+                f"a selection is best_of(N, SCORER) with N from 2 on, as in best_of(4, reward), "
+                f"not {value!r}"
+            )
+        return value
+
+    def settings(self) -> list[ModelConfig]:
+        """The model, or one for each combination of its matrix.
+
+        Raises
+        ------
+        ValueError
+            For what is no setting of its section, or is said twice.
+        """
+        if self.matrix is None:
+            return [self]
+        source = "lm_eval" if self.lm_eval is not None else "api"
+        own: LmEval | ApiModel | None = getattr(self, source)
+        if own is None:
+            raise ValueError(
+                f"{self.name}: a matrix is of settings, and recorded answers have none"
+            )
+        axes: list[list[tuple[str, tuple[str, ...], Any]]] = []
+        for name, said in self.matrix.items():
+            if name != "selection" and name not in _SETTINGS[source]:
+                known = ("selection", *_SETTINGS[source])
+                raise ValueError(f"{self.name}: matrix: {unknown_name('setting', name, known)}")
+            inner = isinstance(getattr(own, name, None), dict)
+            for key, values in said.items() if inner and isinstance(said, dict) else [(name, said)]:
+                axes.append(
+                    _axis(f"{self.name}: matrix: {key}", key, values, (name, key)[: 1 + inner])
+                )
+        return [self._with(source, own, chosen) for chosen in product(*axes)]
+
+    def _with(
+        self,
+        source: str,
+        own: LmEval | ApiModel,
+        chosen: Sequence[tuple[str, tuple[str, ...], Any]],
+    ) -> ModelConfig:
+        """The model with one value of each setting."""
+        section = {name: getattr(own, name) for name in own.model_fields_set}
+        rest: dict[str, Any] = {name: getattr(self, name) for name in self.model_fields_set}
+        for _, (name, *key), value in chosen:
+            if name == "selection":
+                rest[name] = value
+            else:
+                section[name] = {**section.get(name, {}), key[0]: value} if key else value
+        named = ",".join(said for said, _, _ in chosen)
+        changed = {"name": f"{self.name}[{named}]", "matrix": None, source: section}
+        try:
+            return ModelConfig.model_validate({**rest, **changed})
+        except ValidationError as error:
+            raise ValueError(f"{self.name}[{named}]: {error.errors()[0]['msg']}") from None
 
     @model_validator(mode="after")
     def _one_source(self) -> ModelConfig:
         if sum(one is not None for one in (self.lm_eval, self.api, self.responses)) != 1:
             raise ValueError("a model has exactly one of 'lm_eval', 'api' and 'responses'")
+        if self.prompting is not None and self.lm_eval is None:
+            raise ValueError(
+                "'prompting' is of a model that continues text, below 'lm_eval': chat completions "
+                "put a template around what they are sent; a server's plain completions are "
+                "lm_eval: {model: local-completions, model_args: {model: …, base_url: …}}"
+            )
+        said = self.lm_eval.model_fields_set if self.prompting and self.lm_eval else set()
+        if chats := said & {"apply_chat_template", "system_instruction", "fewshot_as_multiturn"}:
+            raise ValueError(
+                f"{', '.join(sorted(chats))}: of models that chat; 'prompting' takes the place of "
+                "a template: leave it out"
+            )
         return self
+
+
+def _axis(
+    said: str, key: str, values: Any, path: tuple[str, ...]
+) -> list[tuple[str, tuple[str, ...], Any]]:
+    """What a setting is called with each of its values, where it is, and the value."""
+    if isinstance(values, list):
+        if any(isinstance(one, str | list | dict) and len(str(one)) > _SHORT for one in values):
+            raise ValueError(f"{said}: give long values names, as in {{brief: …, polite: …}}")
+        values = {one if isinstance(one, str) else json.dumps(one): one for one in values}
+    if not isinstance(values, dict) or len(values) < 1:
+        raise ValueError(f"{said}: a list of values, or values by name, not {values!r}")
+    return [(f"{key}={name}", path, value) for name, value in values.items()]
+
+
+_SHORT = 24
+"""Characters of a value that names itself."""
 
 
 def _as_words(given: Any) -> Any:
@@ -948,6 +1085,33 @@ class Suite(Section):
         """What its author should change before it is no longer understood."""
         return self._notes
 
+    @field_validator("models")
+    @classmethod
+    def _each_setting(cls, value: list[ModelConfig]) -> list[ModelConfig]:
+        return [one for model in value for one in model.settings()]
+
+    @field_validator("benchmarks")
+    @classmethod
+    def _of_settings(
+        cls, value: list[BenchmarkConfig], info: ValidationInfo
+    ) -> list[BenchmarkConfig]:
+        """A model with a matrix, named among a benchmark's models, is all its settings."""
+        known = [model.name for model in info.data.get("models", ())]
+
+        def named(name: str) -> list[str]:
+            return (
+                [name]
+                if name in known
+                else [k for k in known if k.startswith(f"{name}[")] or [name]
+            )
+
+        return [
+            one
+            if one.models is None
+            else one.model_copy(update={"models": [n for m in one.models for n in named(m)]})
+            for one in value
+        ]
+
     @model_validator(mode="after")
     def _names(self) -> Suite:
         for what, parts in (("models", self.models), ("judges", self.judges)):
@@ -1093,7 +1257,8 @@ def as_asked(
         asked["limits"] = {**(written.get("limits") or {}), **limits}
     if in_batches is not None:
         judges = {judge.name for judge in in_batches.judges if judge.batch}
-        models = {m.name for m in in_batches.models if m.api is not None and m.api.batch}
+        batch = [m.name for m in in_batches.models if m.api is not None and m.api.batch]
+        models = {*batch, *(name.partition("[")[0] for name in batch)}  # of a matrix
         asked["judges"] = [
             {**judge, "batch": True} if judge["name"] in judges else judge
             for judge in written.get("judges") or ()

@@ -6,8 +6,9 @@ back in, live or recorded: the judge cannot tell.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain, zip_longest
 from typing import Any, TypeAlias
 
 from judgebench.records import ChatRequest, Message, Reply, Request, Unreadable, Verdict
@@ -51,6 +52,13 @@ def ask_again(
     said = (Message(role="assistant", content=reply.text), Message(role="user", content=again))
     second = yield replace(request, messages=(*request.messages, *said))
     return read(replace(second, text=f"{reply.text}\n{second.text}"))
+
+
+def conversation_after(turns: Sequence[Message], answers: Sequence[str]) -> tuple[Message, ...]:
+    """User turns with the answers to the first of them, up to the next one."""
+    said = (Message(role="assistant", content=text) for text in answers)
+    both = chain.from_iterable(zip_longest(turns[: len(answers) + 1], said))
+    return tuple(one for one in both if one is not None)
 
 
 def with_more_room(request: Request) -> Request | None:

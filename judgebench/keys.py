@@ -15,7 +15,16 @@ from dataclasses import Field, fields, is_dataclass
 from functools import cache
 from typing import Any
 
-from judgebench.records import Case, ChatRequest, JudgeSpec, Message, ModelSpec, Request, Runtime
+from judgebench.records import (
+    Case,
+    ChatRequest,
+    Item,
+    JudgeSpec,
+    Message,
+    ModelSpec,
+    Request,
+    Runtime,
+)
 
 
 def canonical_json(value: Any) -> str:
@@ -127,6 +136,14 @@ def response_key(
     """The key of one answer: who answers, what is asked up to this turn, which repeat."""
     asked = {"model": model, "turns": turns, "prompt": prompt, "sample": sample, "turn": turn}
     return content_key("response", asked)
+
+
+def answer_keys(model: bytes, item: Item, *, sample: int = 0) -> tuple[bytes, ...]:
+    """The keys of a model's answers to an item, one for each turn that it answers."""
+    return tuple(
+        response_key(model, item.turns, item.prompt, sample=sample, turn=turn)
+        for turn in range(item.n_answers)
+    )
 
 
 def request_key(request: Request) -> bytes:

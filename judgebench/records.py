@@ -67,6 +67,18 @@ class Item:
         """The text of the last user turn."""
         return next(turn.content for turn in reversed(self.turns) if turn.role == "user")
 
+    @property
+    def n_answers(self) -> int:
+        """How many answers a model gives: one to each user turn that the item itself does not."""
+        following = (*self.turns[1:], None)
+        return max(
+            1,
+            sum(
+                one.role == "user" and (then is None or then.role == "user")
+                for one, then in zip(self.turns, following, strict=True)
+            ),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:

@@ -10,9 +10,10 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
@@ -213,7 +214,12 @@ def read_rows(path: Path, required: Sequence[str], layout: Layout = OURS) -> lis
 
 
 def each_row(
-    path: Path, required: Sequence[str], *, not_finite: bool = False, layout: Layout = OURS
+    path: Path,
+    required: Sequence[str],
+    *,
+    not_finite: bool = False,
+    layout: Layout = OURS,
+    spread: Callable[[Row], Iterable[Row]] | None = None,
 ) -> Iterator[Row]:
     """The rows of a file, by its suffix, one after another.
 
@@ -226,6 +232,8 @@ def each_row(
         Whether NaN and Infinity, which Python writes into JSON and JSON has not, are numbers.
     layout
         How the file's table becomes one of ours.
+    spread
+        Makes several rows of one of theirs, first of all.
 
     Raises
     ------
@@ -247,6 +255,8 @@ def each_row(
         known = ", ".join((*JSONL, *JSON, *CSV, *TSV, *PARQUET))
         raise UsageError(f"{path}: the suffix says what a file is; known are {known}")
     row = None
+    if spread is not None:
+        rows = chain.from_iterable(map(spread, rows))
     for row in layout.laid_out(rows, path):
         yield _with_required(row, required, layout)
     if row is None:

@@ -19,15 +19,14 @@ from pathlib import Path
 import numpy as np
 
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.win_rate import WEIGHTED, Weighted, as_upstream, win_rates
-from judgebench.reports.reproduce.arena_hard import BASELINE, JUDGE, verdict_columns
+from judgebench.metrics.win_rate import WEIGHTED, as_upstream, win_rates
+from judgebench.reports.reproduce.arena_hard import BASELINE, HOW, JUDGE, verdict_columns
 from judgebench.rows import Row, read_rows
 
 FIGURES = Path(__file__).resolve().parents[1] / "tasks" / "arena_hard" / "figures"
 SEED, REPLICATES = 20261129, 10
 SIZES = (50, 100, 250, 500)
 ENDS = (0.0, 4.0, 10.0, 30.0, 100.0)
-HOW = Weighted(clear=3.0)
 Games = dict[str, dict[str, Row]]
 
 
@@ -66,7 +65,7 @@ def simulate(games: Games, n_items: int, trials: int) -> Iterator[str]:
         ]
         wanted = Intervals(n_replicates=REPLICATES, seed=trial)  # the intervals need none
         columns = verdict_columns(rows)
-        theirs = as_upstream(columns, BASELINE, HOW, level=0.95)
+        theirs = as_upstream(columns, BASELINE, HOW)
         for row in win_rates(columns, BASELINE, weighted=HOW, intervals=wanted):
             one, true = row.metrics[WEIGHTED], truth[row.model][0]
             given[row.model] += not np.isnan(one.low)
@@ -77,10 +76,11 @@ def simulate(games: Games, n_items: int, trials: int) -> Iterator[str]:
         its = [model for model in models if low <= truth[model][0] < high]
         n = sum(given[model] for model in its)
         of_each = [held[one] / given[one] for one in its if given[one] > trials / 2]
+        by_model = f"{min(of_each):.1%} to {max(of_each):.1%}" if of_each else "-"
         yield (
             f"{n_items:9}   {f'{low:g} to {high:g} %':>11}   {len(its):6}   "
             f"{n / len(its) / trials:10.1%}   {sum(held[m] for m in its) / max(n, 1):9.1%}   "
-            f"{f'{min(of_each, default=np.nan):.1%} to {max(of_each, default=np.nan):.1%}':>15}   "
+            f"{by_model:>15}   "
             f"{sum(upstream[m] for m in its) / len(its) / trials:10.1%}"
         )
 
@@ -93,15 +93,7 @@ def main() -> None:
     print("95 % intervals of Arena-Hard's weighted scores: how often they hold the truth")
     print(f"{len(games)} models, {trials} draws of each number of questions, seed {SEED}")
     print("share: of scores that have an interval. upstream's: of all scores, by its own way")
-    head = (
-        "questions",
-        "true score",
-        "models",
-        "share",
-        "they hold",
-        "by model",
-        "upstream's",
-    )
+    head = ("questions", "true score", "models", "share", "they hold", "by model", "upstream's")
     print("{:>9}   {:>11}   {:>6}   {:>10}   {:>9}   {:>15}   {:>10}".format(*head))
     for n_items in SIZES:
         for line in simulate(games, n_items, trials):

@@ -530,7 +530,7 @@ def import_data(
     upstream = _of_upstream(description, version, path)
     files = list(dict.fromkeys([*upstream, *(file for place in places for file in _files(place))]))
     bundled = isinstance(description.versions[version].source, FolderSource)
-    content = None if bundled else _read_given(folder, path, places, upstream)
+    content = None if bundled else _read_given(folder, path, version, places, upstream)
     if content is not None:
         _check_files(description, version, files)
         check_pin(description, version, content, str(path))
@@ -616,12 +616,17 @@ def check_pin(description: Description, version: str, content: Content, where: s
         )
 
 
-def read_source(folder: Path, path: Path) -> Content | None:
-    """What the benchmark's own ``source.py`` reads out of a file or folder."""
+def read_source(folder: Path, path: Path, version: str = "") -> Content | None:
+    """What the benchmark's own ``source.py`` reads out of a file or folder.
+
+    Where versions are parts of one set, its ``of_version`` takes out the one that is meant.
+    """
     module = load_module(folder, "source")
     if module is None:
         return read_content(path) if path.is_dir() else None
     content: Content | None = module.read(path)
+    if content is not None and hasattr(module, "of_version"):
+        content = module.of_version(content, version)
     return None if content is None else checked(content, str(path))
 
 
@@ -647,7 +652,7 @@ def _how_to_get(description: Description, version: str) -> str:
 
 
 def _read_given(
-    folder: Path, path: Path, places: Iterable[Path], upstream: Sequence[Path]
+    folder: Path, path: Path, version: str, places: Iterable[Path], upstream: Sequence[Path]
 ) -> Content | None:
     """Questions as a data home has them, or else as upstream has them."""
     for place in places:
@@ -657,7 +662,7 @@ def _read_given(
     sets = dict.fromkeys(file for file in upstream if file.suffix != ".py")
     folders = dict.fromkeys(file.parent for file in sets)
     for place in (*sets, *folders, path):
-        if (content := read_source(folder, place)) is not None:
+        if (content := read_source(folder, place, version)) is not None:
             return content
     return None
 

@@ -253,9 +253,19 @@ class Report(Section):
     by: list[str] = Field(default_factory=list)
     sides: dict[str, list[str]] = Field(
         default_factory=dict,
-        description="categories that count equally, and sides of them that do; else items do",
+        description="categories that count equally, and sides of them that do; else items do. "
+        "Sides that are all called as parts of scores are measured by those",
     )
     unparsed: float | None = Field(None, description="official score of what cannot be read")
+    not_applicable: float | None = Field(
+        None, description="official score of a part that a judge says does not apply"
+    )
+    grouped: list[str] = Field(
+        default_factory=list, description="parts of scores that groups are measured by besides"
+    )
+    words: list[str] = Field(
+        default_factory=list, description="categories whose answers' words are counted"
+    )
     rounded: str | None = Field(
         None, description="way of grouping whose means the official score rounds and averages"
     )
@@ -267,6 +277,7 @@ class Report(Section):
     )
     block: int | None = Field(None, ge=2, description="answers that upstream correlates together")
     guessed: bool = Field(False, description="also with what cannot be read at its chance value")
+    turns: bool = Field(False, description="each turn counts by itself, and has its own figures")
     right: Right | None = Field(None, description="of a benchmark of judges: when one is right")
     rates: dict[str, list[str]] = Field(
         default_factory=dict,

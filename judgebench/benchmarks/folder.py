@@ -365,17 +365,21 @@ class FolderBenchmark(Benchmark):
                 benchmark=self.name,
                 version=self.version,
                 id=doc["id"],
-                turns=(Message(role="user", content=doc["question"]),),
+                turns=_turns(doc),
                 references=tuple(doc.get("references", ())),
                 category=doc.get("category"),
                 language=doc.get("language", "en"),
                 options=tuple(doc.get("options", ())),
                 subcategory=doc.get("subcategory"),
                 metadata=doc.get("metadata", {}),
-                prompt=render(doc),
+                prompt=None if len(_turns(doc)) > 1 else render(doc),
             )
             for doc in utils.docs(self.version, num_fewshot=self.num_fewshot)
         )
+
+    @property
+    def needs_chat_template(self) -> bool:
+        return any(len(item.turns) > 1 for item in self._items)
 
     @cached_property
     def prompt_sha(self) -> str:
@@ -441,6 +445,12 @@ class FolderBenchmark(Benchmark):
         if self.temperature == "by_category":
             return {**said, "temperature": dict(self.description.asking.temperatures)}
         return {**said, "temperature": self.temperature, "do_sample": self.temperature != 0}
+
+
+def _turns(doc: Mapping[str, Any]) -> tuple[Message, ...]:
+    """The question, or all that are asked, each after the answer to the one before."""
+    texts = doc.get("turns") or [doc["question"]]
+    return tuple(Message(role="user", content=text) for text in texts)
 
 
 def _prompts_for(kind: str, judging: Judging) -> list[str]:

@@ -41,6 +41,11 @@ class TaskBenchmark(OwnPrompts):
         asked = [self.definition["version"], self.questions_sha, prompts]
         return content_key("lm-eval questions", asked).hex()
 
+    @property
+    def likelihoods(self) -> bool:
+        """Whether models are asked how likely texts are, and generate none."""
+        return bool(self.definition["likelihoods"])
+
     @cached_property
     def own_judges(self) -> Mapping[str, str]:
         """Metrics by the judge's name: each under its first filter by itself, then under others."""
@@ -85,14 +90,16 @@ class TaskBenchmark(OwnPrompts):
         )
 
 
-def task_benchmark(config: BenchmarkConfig) -> TaskBenchmark:
-    """The benchmark that a suite's section with ``lm_eval_task`` describes.
+def task_benchmarks(config: BenchmarkConfig) -> list[tuple[BenchmarkConfig, TaskBenchmark]]:
+    """The benchmark that a suite's section with ``lm_eval_task`` describes, or those of a group.
+
+    With each its own section: judged by its metrics, where the suite says nothing else.
 
     Raises
     ------
     ConfigError
-        Where lm-eval is not installed, has no such task or cannot load it, and where its answers
-        are no texts or it runs code that the section does not allow.
+        Where lm-eval is not installed, has no such task or cannot load it, and where it runs code
+        that the section does not allow, or a group is given one name.
     """
     check_name(config.name)
     task = {
@@ -103,8 +110,17 @@ def task_benchmark(config: BenchmarkConfig) -> TaskBenchmark:
     with tempfile.TemporaryDirectory(prefix="judgebench-") as folder:
         items = Path(folder) / "items.jsonl"
         definition = _definition(task, items)
+        if (members := definition.get("tasks")) is not None:
+            if config.name != config.lm_eval_task:
+                raise ConfigError(
+                    f"benchmark {config.name}: {config.lm_eval_task} is a group of lm-eval tasks, "
+                    f"each a benchmark that is called like it ({', '.join(members)}): leave out "
+                    "'name'"
+                )
+            own = (config.model_copy(update={"name": m, "lm_eval_task": m}) for m in members)
+            return [found for one in own for found in task_benchmarks(one)]
         lines = items.read_text(encoding="utf-8").splitlines()
-    return TaskBenchmark(
+    benchmark = TaskBenchmark(
         name=config.name,
         path=Path(definition["include_path"]),
         questions=tuple(map(_question, map(json.loads, lines))),
@@ -112,6 +128,12 @@ def task_benchmark(config: BenchmarkConfig) -> TaskBenchmark:
         task=task,
         definition=definition,
     )
+    if config.judged_by_metrics:
+        config = config.model_copy(update={"judges": list(benchmark.own_judges)})
+    elif benchmark.likelihoods:
+        for judge in config.judges:
+            benchmark.own_judge(judge)  # nobody else reads log-likelihoods
+    return [(config, benchmark)]
 
 
 def _question(row: Mapping[str, Any]) -> Question:
@@ -140,9 +162,9 @@ def _definition(task: Mapping[str, Any], items: Path) -> Mapping[str, Any]:
     if event["event"] == "failed":
         raise ConfigError(f"the lm-eval task {task['task']}: {clean(event['message'])}")
     definition: dict[str, Any] = event["answers"][0]
-    if not definition["metrics"]:
+    if not definition.get("metrics", True):
         raise ConfigError(
-            f"the lm-eval task {task['task']} has no metric of single answers: its metrics are "
-            "computed over all of them together"
+            f"the lm-eval task {task['task']} has no metric of single answers: "
+            f"{', '.join(definition['of_all'])} are computed over all of them together"
         )
     return definition

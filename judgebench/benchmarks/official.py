@@ -2,7 +2,8 @@
 
 From Python only constants are read: texts, also concatenated, dedented or stripped, f-strings and
 lambdas of f-strings whose placeholders are bare names (or what these hold at a fixed place), lists
-of chat messages of such texts and dictionaries of them, also inside functions and their loops.
+of chat messages of such texts, each message by its role too, and dictionaries of them, also inside
+functions, their loops and conditions.
 Anything else is refused with its reason, so that a prompt is either upstream's text or not there.
 """
 
@@ -117,9 +118,9 @@ def _python_texts(body: list[ast.stmt], prefix: str = "") -> Texts:
 
 
 def _statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
-    """All of them, those of loops too: what is assigned there is assigned in the same scope."""
+    """All of them, those of loops and conditions too: they are assigned in the same scope."""
     for statement in body:
-        if isinstance(statement, ast.For | ast.While):
+        if isinstance(statement, ast.For | ast.While | ast.If):
             yield from _statements(statement.body)
         else:
             yield statement

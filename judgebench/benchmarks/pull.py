@@ -328,7 +328,7 @@ def _read_fetched(
     description: Description, folder: Path, version: str, data: Path, progress: Progress
 ) -> Content:
     name = f"{description.name}@{version}"
-    content = read_source(folder, data)
+    content = read_source(folder, data, version)
     if content is None:
         raise InputError(
             f"{name}: no questions in what was fetched; {folder / 'README.md'} says what was "

@@ -86,8 +86,8 @@ class TaskFolder:
 
 # Instructions with no one right answer, asked as they stand ---------------------------------------
 
-BESIDES = ("references", "subcategory", "language", "metadata")
-"""What an instruction may have that no model is shown."""
+BESIDES = ("references", "subcategory", "language", "metadata", "turns")
+"""What an instruction may have beside its text; ``turns`` are all user turns of a conversation."""
 
 
 class OpenQuestions(TaskFolder):

@@ -110,6 +110,17 @@ ALPACA_EVAL = "alpaca-eval"
     "[default: a tenth of the scale]",
 )
 @click.option(
+    "--best-of",
+    "best_of",
+    metavar="SCORER",
+    help="Also what judges say of the best of 1, 2, … samples of a model by this judge's score.",
+)
+@click.option(
+    "--spread",
+    is_flag=True,
+    help="Also how the scores of a model's samples vary: by item, sample and judge.",
+)
+@click.option(
     "--upstream",
     is_flag=True,
     help="Of arena_hard: also upstream's own interval, which is too narrow.",
@@ -187,6 +198,12 @@ def leaderboard(
     error rates (Rogan and Gladen). Without a random sample there is no interval.
     docs/correcting.md.
 
+    --best-of asks nothing anew: from the samples that the store has, for every n up to their
+    number, it is what a judge says of the answer with the scorer's highest score among n, in the
+    mean over all choices of n of them. An item is left out where one sample has no score or no
+    verdict. --spread has variances of items, samples within them, judges, and what is left.
+    docs/best-of-n.md.
+
     Of arena_hard a clear win (A>>B) counts three times, as upstream counts it, with an interval
     clustered by question; the plain win rate stands beside. --style-control refuses where the
     answers of a model are not in the store.
@@ -212,6 +229,7 @@ def leaderboard(
       judgebench leaderboard alignbench@1.0 --published --format csv
       judgebench leaderboard alpaca_eval --bundle board.zip
       judgebench leaderboard support --corrected --width 0.06
+      judgebench leaderboard support --best-of reward --spread
       judgebench leaderboard arena_hard@v0.1 --upstream --style-control v0.1
       judgebench leaderboard alpaca_eval --beside xstest
     """
@@ -408,10 +426,11 @@ def reproduce(tables: tuple[str, ...], **asked: Any) -> Document:
       trivia_judging  judges against people: kappa, pi, leniency
       mixeval_hard    board of MixEval: its columns' correlations with Arena Elo
       alignbench      three boards: averages of categories, agreement of two judges
+      just_eval       five aspects and safety, by tag, and two judges of the same answers
       honestybench    AUROC, ECE, accuracy: averages over sets, by their sizes
       judgebench_pairs  judges on pairs: right in two orders, by category
       rewardbench     sections and averages of RewardBench 1 and 2
-      mt_bench        GPT-4 and people on people's votes of MT-Bench
+      mt_bench        MT-Bench's scores, games and votes, and its printed tables
       xstest          refusal rates, and two judges against people
 
     The figures are verdicts, lengths and published scores as numbers, without any text. They are in

@@ -95,7 +95,8 @@ def read_arena_hard(
         verdicts += [(path, said)] if said else []
         answers += [(path, given)] if given else []
     known = None if allow_unknown_items else known_items
-    return responses.checked(answers, known) + checked(
+    called = f"answers ({len(failed)} more are {ERROR})" if failed else "answers"
+    return responses.checked(answers, known, called=called) + checked(
         "arena-hard", [(path, [*_without(failed, rows)]) for path, rows in verdicts], known
     )
 

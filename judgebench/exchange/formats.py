@@ -99,14 +99,29 @@ FORMATS: Mapping[str, Format] = {
         read=f"{_HERE}arena_hard:read_arena_hard",
         options=("benchmark", "baseline", "allow_unknown_items"),
         why=f"arena-hard {_JUDGMENTS}",
-        help=("model_judgment/<judge>/<model>.jsonl, or folders of them",),
+        help=(
+            "model_judgment/<judge>/<model>.jsonl, model_answer/<model>.jsonl, or folders of",
+            "them, of versions 0.1 and 2.0; answers $ERROR$ are failures",
+        ),
     ),
     "mt-bench": Format(
         read=f"{_HERE}mt_bench:read_mt_bench",
+        rows="answers or verdicts",
         why=f"mt-bench {_JUDGMENTS}, and name both models",
         help=(
-            "model_judgment/<judge>_single.jsonl and _pair.jsonl, and votes of people (model_a,",
-            "model_b, winner), also .json and .parquet; experts count as people, authors not",
+            "model_answer/<model>.jsonl, model_judgment/<judge>_single.jsonl and _pair.jsonl, and",
+            "votes of people (model_a, model_b, winner), also .json and .parquet; experts count as",
+            "people, authors not",
+        ),
+    ),
+    "just-eval": Format(
+        read=f"{_HERE}just_eval:read_just_eval",
+        rows="answers or verdicts",
+        options=("benchmark", "model", "judge", "allow_unknown_items"),
+        why="just-eval files say whose answers and verdicts these are, and nothing is compared",
+        help=(
+            "answers (instruction, output, generator) and judgments (output_cand, eval_config,",
+            "result) of just-eval, a list in .json each; what is not judged yet is said",
         ),
     ),
     "judge-bench": Format(

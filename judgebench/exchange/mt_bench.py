@@ -1,25 +1,33 @@
-"""Judgments of MT-Bench, as FastChat writes them: scores of answers, and games between two.
+"""Answers and judgments of MT-Bench, as FastChat writes them: scores, and games between two.
 
 A line of a score file has ``model`` and ``score`` (1 to 10, -1 where none was read) of one turn. A
 line of a pair file has ``model_1`` and ``model_2`` and who won each game: the first with the answer
 of ``model_1`` shown first, the second with the other. The judge is known by its model, since its
 prompts differ by kind of question and turn. A line of votes has ``model_a``, ``model_b`` and the
 ``winner``; experts are people, and authors, who are none to the paper, keep their own name.
+
+A file of answers has ``model_id`` and ``choices``. Its names are no models: where a file of scores
+says that a row is of a second sample, that is another run, and called ``NAME (run 2)``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from judgebench.benchmarks.folder import items_at_hand
 from judgebench.errors import unknown_name
 from judgebench.exchange.names import At, KnownItems, default_version, judge_name, name
-from judgebench.exchange.pipeline import Import, files_in
+from judgebench.exchange.pipeline import Import, ImportReport, TakeIn, files_in
+from judgebench.exchange.responses import read_response_files
 from judgebench.exchange.verdicts import VerdictAt, VerdictRow, checked, row_of
-from judgebench.records import HUMAN, Order, Preference, Reply, Score, Unreadable, Verdict
-from judgebench.rows import Row, each_row
+from judgebench.records import HUMAN, Item, Order, Preference, Reply, Score, Unreadable, Verdict
+from judgebench.responses.from_file import read_answer_rows
+from judgebench.rows import Layout, Row, each_row
 
 BENCHMARK = "mt_bench"
 LOW, HIGH = 1.0, 10.0
@@ -58,10 +66,47 @@ def read_mt_bench(
         Naming the line and field of what cannot be used.
     """
     at = benchmark, version or default_version(benchmark)
-    read = [
-        (path, list(_read(path, at))) for path in files_in(paths, (".jsonl", ".json", ".parquet"))
+    files = files_in(paths, (".jsonl", ".json", ".parquet"))
+    answers = [path for path in files if next(each_row(path, ("question_id",))).has("choices")]
+    read = [(path, list(_read(path, at))) for path in files if path not in answers]
+    about = Layout(given=dict(zip(("benchmark", "version"), at, strict=True)))
+    found = [
+        *read_response_files(
+            answers, layout=about, known_items=known_items, allow_unknown_items=allow_unknown_items
+        ),
+        *checked("mt-bench", read, None if allow_unknown_items else known_items),
     ]
-    return checked("mt-bench", read, None if allow_unknown_items else known_items)
+    places = [
+        *((a.model or "", a.turn, a.item_id) for path in answers for a in read_answer_rows(path)),
+        *((_who(row), row.where.turn, row.where.item_id) for _, rows in read for row in rows),
+    ]
+    if (items := known_items(*at)) and (lacking := list(_lacking(places, items.values()))):
+        first = found[0].take_in
+        found[0] = found[0]._replace(take_in=partial(_and_told, first, tuple(lacking)))
+    return found
+
+
+def _who(row: VerdictRow) -> str:
+    """A model, or two; nobody of whom not everything is expected, as of a vote."""
+    if row.row.has("model_a"):
+        return ""
+    opponent = row.where.opponent
+    return row.where.model if opponent is None else f"{row.where.model} against {opponent}"
+
+
+def _lacking(places: Iterable[tuple[str, int, str]], items: Collection[Item]) -> Iterator[str]:
+    """Of whom some questions are missing, by turn: a run that was killed leaves no other trace."""
+    there = {(who, turn, item) for who, turn, item in places if who}
+    for who in sorted({who for who, *_ in there}):
+        for turn in range(max(item.n_answers for item in items)):
+            n = sum((who, turn, item.id) in there for item in items)
+            if n < len(items):
+                yield f"{who}, turn {turn + 1}: {n} of {len(items)} questions are here"
+
+
+def _and_told(take_in: TakeIn, lacking: tuple[str, ...], *args: Any, **how: Any) -> ImportReport:
+    report = take_in(*args, **how)
+    return replace(report, warnings=(*report.warnings, *lacking))
 
 
 def _read(path: Path, at: At) -> Iterator[VerdictRow]:
@@ -73,14 +118,15 @@ def _read(path: Path, at: At) -> Iterator[VerdictRow]:
 
 
 def _score(row: Row, at: At) -> Iterator[VerdictRow]:
-    where = _where(row, at, model=name(row, "model"), judge=_judge(row))
+    model, run = name(row, "model"), row.whole("sample")
+    where = _where(row, at, model=f"{model} (run {run + 1})" if run else model, judge=_judge(row))
     value = row.values.get("score")
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise row.wrong("score", f"a number has to stand here, not {value!r:.60}")
     verdict: Verdict = Unreadable(reason=NOT_READ)
-    if value != NO_SCORE:
-        if not LOW <= value <= HIGH:
-            raise row.wrong("score", f"{value:g} is outside its scale, {LOW:g} to {HIGH:g}")
+    if value != NO_SCORE:  # 0 and 11 are scores to FastChat, whose judges are told 1 to 10
+        if not 0 <= value < math.inf:
+            raise row.wrong("score", f"a score that FastChat reads is at least 0, not {value:g}")
         verdict = Score(value=float(value), low=LOW, high=HIGH)
     yield row_of(row, where, verdict, _reply(row, "judgment"))
 

@@ -84,11 +84,13 @@ class ImportReport:
     looks: int = 0
     run_id: str | None = None
     warnings: tuple[str, ...] = ()
+    called: str | None = None
 
     def summary(self, rows: str) -> str:
-        """In one line; ``rows`` is what they are called."""
+        """In one line; ``rows`` is what they are called, unless the report says it."""
         changed = f" ({self.changed} changed)" if self.changed else ""
         changed += f" ({self.looks} another look at anchors)" if self.looks else ""
+        rows = self.called or rows
         return f"{self.rows} {rows}, {self.new} new{changed}, {self.known} known already"
 
 

@@ -67,13 +67,17 @@ def read_response_files(
     return checked(read, None if allow_unknown_items else known_items)
 
 
-def checked(read: Sequence[tuple[Path, _Answers]], known_items: KnownItems | None) -> list[Import]:
+def checked(
+    read: Sequence[tuple[Path, _Answers]], known_items: KnownItems | None, **how: Any
+) -> list[Import]:
     """The answers of some files, found good in themselves; returned with each is what stores it.
 
     Parameters
     ----------
     known_items
         None takes in what no benchmark has.
+    how
+        What `take_in` is told.
     """
     for _, rows in () if known_items is None else read:
         of: dict[At, list[tuple[Row, str]]] = {}
@@ -82,7 +86,7 @@ def checked(read: Sequence[tuple[Path, _Answers]], known_items: KnownItems | Non
         for at in sorted(of):
             refuse_unknown(of[at], at, known_items)
     _one_text_each([row for _, rows in read for row in rows])
-    return [Import(path, partial(take_in, path=path, rows=rows)) for path, rows in read]
+    return [Import(path, partial(take_in, path=path, rows=rows, **how)) for path, rows in read]
 
 
 def import_responses(store: Store, path: Path, **options: Any) -> ImportReport:
@@ -125,9 +129,14 @@ def _one_text_each(rows: _Answers) -> dict[_Where, AnswerRow]:
 
 
 def take_in(
-    store: Store, *, path: Path, rows: _Answers, progress: Progress = SILENT
+    store: Store,
+    *,
+    path: Path,
+    rows: _Answers,
+    progress: Progress = SILENT,
+    called: str | None = None,
 ) -> ImportReport:
-    """Store the answers that the store does not have yet."""
+    """Store the answers that the store does not have yet; ``called`` so in the report."""
     own = OwnItems(store)
     distinct = _one_text_each([(_of_own_prompts(where, own), row) for where, row in rows])
     with store.lease(IMPORT_LEASE):
@@ -156,7 +165,8 @@ def take_in(
                     board.by_name(model)
         new = len(intake.responses)
         run_id = intake.put({"responses": new}, progress)
-    return ImportReport(rows=len(rows), new=new, known=len(rows) - new, run_id=run_id)
+    known_already = len(rows) - new
+    return ImportReport(rows=len(rows), new=new, known=known_already, run_id=run_id, called=called)
 
 
 def _of_own_prompts(where: _Where, own: OwnItems) -> _Where:

@@ -75,6 +75,7 @@ from judgebench.execution.resolve import (
     ResolvedSuite,
     stops_early,
 )
+from judgebench.execution.selection import selected
 from judgebench.execution.sequential import EarlyStop, plan_of
 from judgebench.metrics.sequential import PLANS
 from judgebench.plain_text import counted
@@ -753,13 +754,18 @@ def evaluate(
         if store.is_leased(FORGETTING):  # what is planned must still be there when it is used
             with store.lease(FORGETTING, on_wait=run.progress.say):
                 pass
-        anchors = Anchors(store, work.assignments, occasion) if occasion else None
+        scorers = [one for one in work.assignments if one.selects]
+        judges = [one for one in work.assignments if not one.selects]
+        anchors = Anchors(store, judges, occasion) if occasion else None
         began = time.monotonic()
         answers = run.answer(stack_anchors)
+        for assignments in groups(scorers, side_by_side=pool.side_by_side):
+            run.judge(assignments, answers, None)
+        answers += run.select(answers)
         run.begin_plans(answers)
         outcome.seconds["answers"] = time.monotonic() - began
         began = time.monotonic()
-        for assignments in groups(work.assignments, side_by_side=pool.side_by_side):
+        for assignments in groups(judges, side_by_side=pool.side_by_side):
             run.judge(assignments, answers, anchors)
         run.end_plans()
         if anchors is not None:
@@ -887,24 +893,40 @@ class Run:
     def answer(self, stack_anchors: int | None) -> list[Answers]:
         """What the candidates answer; what could not be had is recorded.
 
-        Models behind an API are asked side by side, local ones one after the other.
+        Models behind an API are asked side by side, local ones one after the other. Those that
+        answers are selected from come first: another may want some of the same.
         """
-        by_model: dict[str, list[Candidate]] = {}
-        for candidate in self.outcome.work.candidates:
-            by_model.setdefault(candidate.name, []).append(candidate)
-        models = list(by_model.values())
         started = partial(self.pool.start_servers, self.outcome.work.assignments)
         generation = Generation(self.outcome, self.store, self.progress, started)
-        found = [Answers(c, self.store, None) for m in models for c in m if c.recorded is not None]
-        self.outcome.reused_answers += sum(map(len, found))
-        found += self._remote([m for m in models if m[0].api is not None])
-        for candidates in models:
-            if candidates[0].local is not None:
-                found += generation.answers(candidates)
+        found: list[Answers] = []
+        for pool in (True, False):
+            by_model: dict[str, list[Candidate]] = {}
+            for candidate in self.outcome.work.candidates:
+                if candidate.pool is pool and candidate.selection is None:
+                    by_model.setdefault(candidate.name, []).append(candidate)
+            models = list(by_model.values())
+            recorded = [c for m in models for c in m if c.recorded is not None]
+            there = [Answers(candidate, self.store, None) for candidate in recorded]
+            self.outcome.reused_answers += sum(map(len, there))
+            found += there + self._remote([m for m in models if m[0].api is not None])
+            for candidates in models:
+                if candidates[0].local is not None:
+                    found += generation.answers(candidates)
         for answers in found:
             generation.stand(answers)
         if stack_anchors is not None:
             generation.answer_again(found, stack_anchors)
+        return found
+
+    def select(self, answers: Sequence[Answers]) -> list[Answers]:
+        """Keep what scorers choose, and return it; what cannot be chosen is recorded as failed."""
+        found = [
+            selected(candidate, answers, self.outcome, self.store)
+            for candidate in self.outcome.work.candidates
+            if candidate.selection is not None
+        ]
+        for one in found:
+            Generation(self.outcome, self.store, self.progress).stand(one)
         return found
 
     def _remote(self, models: Sequence[Sequence[Candidate]]) -> list[Answers]:

@@ -438,7 +438,8 @@ class _Plan:
 
     def _answering(self, found: Answers) -> PlanRow:
         candidate = found.candidate
-        row = replace(self._row(candidate), generations=len(found.missing - self.counted))
+        asked = found.missing if candidate.selection is None else ()  # what is selected is there
+        row = replace(self._row(candidate), generations=len({*asked} - self.counted))
         self.counted |= found.missing
         if candidate.recorded is None:
             preset = candidate.asked.benchmark.preset
@@ -448,11 +449,13 @@ class _Plan:
         scale = self.scales.of(candidate.name, candidate.api, candidate.key, judges=False)
         tokens, waiting = Tokens(), 0
         for question in answer_calls(found):
-            request = question.request()
-            if self.waits(keys.request_key(request)):
-                waiting += 1
-            else:
-                tokens += scale.call(request)
+            for turn in range(1 + len(question.earlier)):
+                request = question.request([""] * turn)
+                if self.waits(keys.request_key(request)):
+                    waiting += 1
+                else:  # with what was answered in the turns before
+                    tokens += scale.call(request)
+                    tokens += Tokens(prompt=self.lengths.of(found).times(turn))
         row = replace(row, generations=row.generations - waiting)
         return replace(row, **_takes(scale, tokens))
 
@@ -465,7 +468,7 @@ class _Plan:
             return row
         row = replace(
             row,
-            items=len(assignment.asked.items) * len(assignment.samples),
+            items=sum(one.n_answers for one in assignment.asked.items) * len(assignment.samples),
             distinct_items=sum(k in assignment.samples for _, k in found.candidate.wanted.values()),
             detectable=self._detectable(assignment, found.candidate),
         )
@@ -506,8 +509,9 @@ class _Plan:
         """With each question once, however many answers to it are judged."""
         if self.detects is None or not assignment.samples:
             return None
-        first = assignment.samples[0]
-        return self.detects(assignment, sum(k == first for _, k in candidate.wanted.values()))
+        first, later = assignment.samples[0], candidate.turn_of
+        questions = (key not in later and k == first for key, (_, k) in candidate.wanted.items())
+        return self.detects(assignment, sum(questions))
 
     def _judged(self, wanted: Collection[bytes]) -> set[bytes]:
         return self.store.judged(wanted) if self.store is not None else set()
@@ -541,16 +545,16 @@ class _Plan:
         """What is to be judged once it is there: at one call for each question that is another."""
         places = list(_not_answered(assignment, on_board, found))
         each = verdicts_each(assignment)
-        verdicts = each * sum(len(items) for items, _ in places)
-        calls = each * sum(_distinct(assignment, items, found.candidate) for items, _ in places)
+        verdicts = each * sum(len(items) for items, *_ in places)
+        calls = each * sum(_distinct(assignment, items, found.candidate) for items, *_ in places)
         tokens, built = Tokens(), 0
-        for items, sample in places[:: max(1, len(places) // SAMPLED_ITEMS)]:
+        for items, sample, turn in places[:: max(1, len(places) // SAMPLED_ITEMS)]:
             item, shown, assumed = items[0], [], Range()
             for answers, one in _shown_answers(assignment, on_board, sample):
-                response = answers.of([item]).get((item.id, one))
+                response = answers.of([item]).get((item.id, one, turn))
                 if response is None:
-                    response = _placeholder(item, answers.candidate, one)
-                    assumed += self.lengths.of(answers)
+                    response = _placeholder(item, answers.candidate, one, turn)
+                    assumed += self.lengths.of(answers).times(1 + turn)
                 shown.append(response)
             dialogue = assignment.judge.judge(assignment.case(item, shown))
             request = next(dialogue, None)
@@ -586,14 +590,16 @@ class _Unanswered(NamedTuple):
 
 def _not_answered(
     assignment: JudgeAssignment, on_board: Sequence[Answers], found: Answers
-) -> Iterator[tuple[tuple[Item, ...], int]]:
-    """Identical items, with the sample, for which an answer that a judge is shown is missing."""
-    for items, sample in found.candidate.wanted.values():
+) -> Iterator[tuple[tuple[Item, ...], int, int]]:
+    """Identical items, with sample and turn, for which an answer that a judge is shown lacks."""
+    later = found.candidate.turn_of
+    for key, (items, sample) in found.candidate.wanted.items():
+        turn = later.get(key, 0)
         if sample in assignment.samples and any(
-            answers.candidate.key_of.get((items[0].id, one)) in answers.missing
+            answers.candidate.key_of.get((items[0].id, one, turn)) in answers.missing
             for answers, one in _shown_answers(assignment, on_board, sample)
         ):
-            yield items, sample
+            yield items, sample, turn
 
 
 def _distinct(assignment: JudgeAssignment, items: Sequence[Item], candidate: Candidate) -> int:
@@ -618,7 +624,7 @@ def _shown_answers(
         yield answers, sample
 
 
-def _placeholder(item: Item, candidate: Candidate, sample: int) -> Response:
+def _placeholder(item: Item, candidate: Candidate, sample: int, turn: int = 0) -> Response:
     """Stands where an answer will: judges ask nobody about a blank one, or two that are equal."""
     text = f"answer {sample}"
     return Response(
@@ -629,4 +635,6 @@ def _placeholder(item: Item, candidate: Candidate, sample: int) -> Response:
         text=text,
         raw=text,
         sample=sample,
+        turn=turn,
+        before=(text,) * turn,
     )

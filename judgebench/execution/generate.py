@@ -16,7 +16,7 @@ from dataclasses import replace
 from judgebench.errors import ConfigError, LocalModelError
 from judgebench.execution.manifest import Outcome
 from judgebench.execution.plan import Answers, batched, stack_of
-from judgebench.execution.resolve import Candidate
+from judgebench.execution.resolve import Candidate, turn_keys
 from judgebench.plain_text import counted
 from judgebench.protocols import Meter, Progress
 from judgebench.records import Failure, Item, Runtime
@@ -29,6 +29,7 @@ from judgebench.responses.local import (
     Task,
     generation_of,
 )
+from judgebench.responses.remote import with_unasked
 from judgebench.store import Store
 
 Chosen = tuple[Candidate, Mapping[bytes, Item]]
@@ -73,7 +74,7 @@ class Generation:
         for items in batched(lacking):
             with self.store.transaction():
                 for place, response in answers.of(items).items():
-                    if place not in placed:
+                    if place[:2] not in placed:
                         here = replace(response, benchmark=name, version=version)
                         self.store.put_responses({candidate.key_of[place]: here})
 
@@ -182,21 +183,28 @@ class Generation:
             return
         with self.store.transaction():
             for response in event.responses:
-                key = candidate.key_of[response.item_id, response.sample]
-                for item in candidate.wanted[key][0]:
-                    self.store.put_responses({key: replace(response, item_id=item.id)})
+                its = turn_keys(candidate, response.item_id, response.sample)
+                for one in with_unasked(response, len(its)):
+                    key = its[one.turn]
+                    for item in candidate.wanted[key][0]:
+                        self.store.put_responses({key: replace(one, item_id=item.id)})
         self.outcome.generated += len(event.responses)
         self.progress.advance(len(event.responses))
 
     def _failed(self, candidate: Candidate, ids: Collection[tuple[str, int]], message: str) -> None:
-        for item_id, sample in ids:
+        every = (
+            (key, candidate.place(*one, turn))
+            for one in ids
+            for turn, key in enumerate(turn_keys(candidate, *one))
+        )
+        for key, place in every:
             failure = Failure(
-                key=candidate.key_of[item_id, sample],
+                key=key,
                 boundary="local_model",
                 kind="local_model",
                 message=message,
                 retriable=True,
-                place=candidate.place(item_id, sample),
+                place=place,
                 at=time.time(),
             )
             self.store.put_failure(failure)
@@ -299,6 +307,8 @@ class Generation:
 def stack_anchors(candidate: Candidate, n: int) -> Mapping[bytes, Item]:
     """The prompts to answer again, by key; none where all answers are drawn at random.
 
+    A conversation is none: its later prompts depend on what was answered.
+
     Keys are hashes, so that the first of them are a sample of all prompts, the same one every
     night, and with a larger ``n`` more of the same.
     """
@@ -308,16 +318,19 @@ def stack_anchors(candidate: Candidate, n: int) -> Mapping[bytes, Item]:
     greedy = {
         key: items[0]
         for key, (items, sample) in candidate.wanted.items()
-        if sample == 0 and not generation.sampling_of(items[0]).get("do_sample")
+        if sample == 0
+        and items[0].n_answers == 1
+        and not generation.sampling_of(items[0]).get("do_sample")
     }
     return {key: greedy[key] for key in sorted(greedy)[:n]}
 
 
 def _place(candidate: Candidate, one: tuple[str, int]) -> Place:
     """Where an answer stands: at every item that asks the same."""
-    key, benchmark = candidate.key_of[one], candidate.asked.benchmark
+    (*earlier, key), benchmark = turn_keys(candidate, *one), candidate.asked.benchmark
     return Place(
         key=key,
+        earlier=tuple(earlier),
         benchmark=benchmark.name,
         version=benchmark.version,
         item_ids=tuple(item.id for item in candidate.wanted[key][0]),
@@ -328,10 +341,10 @@ def _place(candidate: Candidate, one: tuple[str, int]) -> Place:
 def _ids(answers: Answers) -> list[tuple[str, int]]:
     """What is missing, as a worker calls it: by the first of identical items in the full list."""
     first: dict[bytes, tuple[str, int]] = {}
-    for place, key in answers.candidate.key_of.items():
+    for (item, sample, _), key in answers.candidate.key_of.items():
         if key in answers.missing:
-            first.setdefault(key, place)
-    return list(first.values())
+            first.setdefault(key, (item, sample))
+    return list(dict.fromkeys(first.values()))
 
 
 def _task(candidate: Candidate, items: tuple[Item, ...], samples: int = 1) -> Task:
@@ -341,4 +354,5 @@ def _task(candidate: Candidate, items: tuple[Item, ...], samples: int = 1) -> Ta
         samples=samples,
         model_key=candidate.key,
         local=candidate.local,
+        turn_by_turn=any(item.n_answers > 1 for item in items),
     )

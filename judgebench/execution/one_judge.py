@@ -25,7 +25,7 @@ from judgebench.execution.execute import Run
 from judgebench.execution.forecast import Range, plan_calls, total_cost
 from judgebench.execution.gpus import placed
 from judgebench.execution.manifest import Outcome, under_way
-from judgebench.execution.plan import JudgeCall
+from judgebench.execution.plan import JudgeCall, with_before
 from judgebench.execution.pool import ProviderPool, groups
 from judgebench.execution.resolve import (
     JudgeAssignment,
@@ -206,15 +206,16 @@ def stored_answers(
         for model in (place.model_key, place.opponent_key):
             if model is not None:
                 wanted.setdefault(model, set()).add(place.item_id)
-    newest: dict[tuple[bytes | None, str, int], Response] = {}
+    newest: dict[tuple[bytes | None, str, int, int], Response] = {}
     for model, ids in wanted.items():
-        at = places[0]
-        for one in reversed(store.answers_to(at.benchmark, at.version, model, ids)):
-            newest[model, one.item_id, one.sample] = one
+        on = places[0]
+        for one in reversed(store.answers_to(on.benchmark, on.version, model, ids)):
+            newest[model, one.item_id, one.sample, one.turn] = one
+    newest = with_before(newest)
     found: dict[VerdictSlot, tuple[Response, Response | None]] = {}
     for place in places:
-        own = newest.get((place.model_key, place.item_id, place.sample))
-        other = newest.get((place.opponent_key, place.item_id, place.sample))
+        at = place.item_id, place.sample, place.turn
+        own, other = newest.get((place.model_key, *at)), newest.get((place.opponent_key, *at))
         if own is not None and (other is not None or place.opponent_key is None):
             found[place] = own, other
     return found

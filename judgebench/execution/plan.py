@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from judgebench import keys
 from judgebench.dialogue import Dialogue
@@ -40,6 +40,8 @@ from judgebench.store import Store
 
 CHUNK = 500
 T = TypeVar("T")
+Place: TypeAlias = tuple[str, int, int]
+"""Item id, sample and turn of an answer."""
 
 _FIXED: Mapping[str, tuple[Order, ...]] = {
     "both": ("model_first", "opponent_first"),
@@ -81,23 +83,26 @@ class Answers:
         there = (wanted[key] for key in wanted.keys() - self.missing)
         return sum(len(items) for items, sample in there if sample in samples)
 
-    def of(self, items: Sequence[Item]) -> dict[tuple[str, int], Response]:
-        """(item id, sample) -> response, every item its own, identical items the same text."""
+    def of(self, items: Sequence[Item]) -> dict[Place, Response]:
+        """The responses, every item its own, identical items the same text."""
         samples = range(self.candidate.asked.config.samples)
-        places = [(item.id, sample) for item in items for sample in samples]
-        if (recorded := self.candidate.recorded) is not None:
-            return {
-                place: self._recorded(recorded, place)
-                for place in places
-                if place in recorded.texts
-            }
+        places = [
+            (item.id, sample, turn)
+            for item in items
+            for sample in samples
+            for turn in range(item.n_answers)
+        ]
         key_of = {p: self.candidate.key_of[p] for p in places if p in self.candidate.key_of}
+        if (recorded := self.candidate.recorded) is not None:
+            return with_before({place: self._recorded(recorded, place) for place in key_of})
         found = self._found(set(key_of.values()) - self.missing)
-        return {
-            place: replace(found[key], item_id=place[0], sample=place[1])
-            for place, key in key_of.items()
-            if key in found
-        }
+        return with_before(
+            {
+                place: replace(found[key], item_id=place[0], sample=place[1])
+                for place, key in key_of.items()
+                if key in found
+            }
+        )
 
     def _found(self, wanted: Collection[bytes]) -> dict[bytes, Response]:
         if self._store is None or (self.stack is None and self.candidate.local is not None):
@@ -108,8 +113,8 @@ class Answers:
             if (response := next((r for r in responses if r.stack == self.stack), None))
         }
 
-    def _recorded(self, recorded: RecordedAnswers, place: tuple[str, int]) -> Response:
-        text = recorded.texts[place]
+    def _recorded(self, recorded: RecordedAnswers, place: Place) -> Response:
+        text = recorded.turns(place[:2])[place[2]]
         return Response(
             benchmark=self.candidate.asked.benchmark.name,
             version=self.candidate.asked.benchmark.version,
@@ -119,8 +124,26 @@ class Answers:
             raw=text,
             status="ok" if text.strip() else "empty",
             sample=place[1],
+            turn=place[2],
             source=f"file:{recorded.path.name}",
         )
+
+
+_At = TypeVar("_At", bound=tuple[Any, ...])
+
+
+def with_before(answers: Mapping[_At, Response]) -> dict[_At, Response]:
+    """Each answer with what was said in the turns before, by places whose last part is the turn.
+
+    One whose conversation lacks an earlier turn is left out.
+    """
+    told: Mapping[Any, Response] = answers
+    found = {}
+    for place, one in answers.items():
+        earlier = [told[at] for n in range(place[-1]) if (at := (*place[:-1], n)) in told]
+        if len(earlier) == place[-1]:
+            found[place] = replace(one, before=tuple(before.text for before in earlier))
+    return found
 
 
 def stack_of(candidates: Sequence[Candidate], store: Store) -> Runtime | None:
@@ -146,14 +169,18 @@ Parts: TypeAlias = Callable[[Sequence[Answers]], Iterable[tuple[Sequence[Answers
 
 
 def answer_calls(answers: Answers) -> Iterator[Question]:
-    """What a model behind an API still has to be asked."""
+    """What a model behind an API still has to be asked; a conversation from its first turn on."""
     candidate = answers.candidate
     api = candidate.api
     assert api is not None
+    asked: set[bytes] = set()
     for key, (items, sample) in candidate.wanted.items():
-        if key in answers.missing:
+        if key in answers.missing and key not in asked:
+            own = keys.answer_keys(candidate.key, items[0], sample=sample)
+            asked.update(own)
             yield Question(
-                key=key,
+                key=own[-1],
+                earlier=own[:-1],
                 places=tuple(candidate.place(item.id, sample) for item in items),
                 items=items,
                 spec=candidate.spec,
@@ -221,7 +248,7 @@ class JudgeCall:
             reply_keys=tuple(key for key, _ in replies),
             served_model=served[-1] if served else None,
             at=time.time(),
-            marks=self._marks() if self.drift_check is None else (),
+            marks=self._marks(result, replies) if self.drift_check is None else (),
         )
         if self.drift_check is None:
             store.put_judgment(judgment, self._uses(run_id))
@@ -237,11 +264,17 @@ class JudgeCall:
     def _uses(self, run_id: str) -> list[RunVerdict]:
         return [RunVerdict(run_id=run_id, place=at, judgment_key=self.key) for at in self.places]
 
-    def _marks(self) -> tuple[str, ...]:
-        """The marks of the answer; of two answers with the position, since either may be judged."""
+    def _marks(self, result: Verdict, replies: Sequence[tuple[bytes, Reply]]) -> tuple[str, ...]:
+        """The marks of the answer; of two answers with the position, since either may be judged.
+
+        Of a verdict on one answer also that its reply had to be mended to be read.
+        """
         each = case_flags(self.case, max_answer_chars=self.judge.max_answer_chars)
         if len(each) == 1:
-            return each[0]
+            mends = getattr(self.judge, "mends", None)
+            if mends is None or not replies or isinstance(result, Unreadable):
+                return each[0]
+            return (*each[0], *(("mended",) if mends(replies[-1][1]) else ()))
         return tuple(f"{mark}/{n}" for n, marks in enumerate(each) for mark in marks)
 
 
@@ -384,10 +417,16 @@ def _add_cases(
     """The cases of some items by the key of their judgment, and where each serves."""
     own = found.of(items)
     others = {one.candidate.name: (one.candidate.key, one.of(items)) for one in baselines}
-    for item, sample in ((item, sample) for item in items for sample in assignment.samples):
+    wanted = (
+        (item, sample, turn)
+        for item in items
+        for sample in assignment.samples
+        for turn in range(item.n_answers)
+    )
+    for item, sample, turn in wanted:
         opponent_key, other = others.get(assignment.asked.baseline_for(item) or "", (None, {}))
-        response, opponent = own.get((item.id, sample)), other.get((item.id, sample))
-        first = own.get((item.id, 0))
+        response, opponent = own.get((item.id, sample, turn)), other.get((item.id, sample, turn))
+        first = own.get((item.id, 0, turn))
         if response is None or (baselines and opponent is None):
             continue
         if assignment.inputs == "with_first" and first is None:
@@ -406,6 +445,7 @@ def _add_cases(
                     opponent_key=opponent_key,
                     order=order,
                     sample=sample,
+                    turn=turn,
                     repeat=repeat,
                 )
                 cases.setdefault(key, case)

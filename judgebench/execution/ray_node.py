@@ -175,8 +175,8 @@ class NodeWorker:
         with self._store.transaction():
             for row in rows:
                 place: Place = places[tuple(row["id"])]
-                for response in place.responses(row, self._stack()):
-                    self._store.put_responses({place.key: response})
+                for key, response in place.responses(row, self._stack()):
+                    self._store.put_responses({key: response})
         ids = dict.fromkeys(tuple(row["id"]) for row in rows)  # turns share one
         tokens = sum(row["completion_tokens"] or 0 for row in rows)
         return {"event": "stored", "ids": list(ids), "n": len(rows), "tokens": tokens}

@@ -17,7 +17,7 @@ from itertools import product
 from judgebench import keys
 from judgebench.config import JudgeConfig
 from judgebench.errors import ConfigError, unknown_name
-from judgebench.execution.plan import JudgeCall
+from judgebench.execution.plan import JudgeCall, with_before
 from judgebench.execution.resolve import JudgeAssignment, ResolvedSuite
 from judgebench.plain_text import counted
 from judgebench.records import AFRESH, Case, DriftCheck, Response, VerdictSlot
@@ -48,16 +48,21 @@ def seen_cases(
         for model in (place.model_key, place.opponent_key):
             if model is not None:
                 wanted.setdefault(model, set()).add(place.item_id)
-    answers: dict[tuple[bytes | None, str, int], list[Response]] = {}
+    answers: dict[tuple[bytes | None, str, int, int], list[Response]] = {}
     for model, ids in wanted.items():
-        for response in store.answers_to(benchmark.name, benchmark.version, model, ids):
-            answers.setdefault((model, response.item_id, response.sample), []).append(response)
+        by_stack = {
+            (model, one.item_id, one.sample, one.stack and keys.stack_key(one.stack), one.turn): one
+            for one in store.answers_to(benchmark.name, benchmark.version, model, ids)
+        }
+        for one in with_before(by_stack).values():
+            answers.setdefault((model, one.item_id, one.sample, one.turn), []).append(one)
     for place, key in places.items():
         if (item := items.get(place.item_id)) is None:
             continue
-        shown = [(place.model_key, place.item_id, place.sample)]
+        at = place.item_id, place.sample, place.turn
+        shown = [(place.model_key, *at)]
         if place.opponent_key is not None:
-            other = (place.opponent_key, place.item_id, place.sample)
+            other = (place.opponent_key, *at)
             shown = [*shown, other] if place.order == "model_first" else [other, *shown]
         for responses in product(*(answers.get(one, []) for one in shown)):
             case = assignment.case(item, responses)

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path, PurePath
 from typing import Any, Literal
 
 from judgebench import keys, registry
 from judgebench.benchmarks.folder import Benchmark, load_benchmark
-from judgebench.benchmarks.lm_eval_task import TaskBenchmark, task_benchmark
+from judgebench.benchmarks.lm_eval_task import TaskBenchmark, task_benchmarks
 from judgebench.benchmarks.own_prompts import own_benchmark
 from judgebench.config import (
     CANDIDATE,
@@ -30,7 +31,9 @@ from judgebench.config import (
     Suite,
     nothing_left,
 )
-from judgebench.errors import ConfigError, unknown_name
+from judgebench.dialogue import conversation_after
+from judgebench.errors import ConfigError, InputError, unknown_name
+from judgebench.execution.prefix import with_prefix
 from judgebench.judges.kinds import EXAMPLES
 from judgebench.judges.own_prompt import OWN
 from judgebench.protocols import Judge, JudgeSettings
@@ -111,12 +114,22 @@ class ResolvedBenchmark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """The best of each ``n`` answers of the candidate ``of``, by the score of a judge."""
+
+    n: int
+    of: Candidate
+    scorer: JudgeAssignment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """A model on a benchmark. ``wanted`` maps each response key to its items and its sample.
 
     Identical items share a key: they are asked once and counted as often as they occur. ``key_of``
-    is the way back, from (item id, sample), also of items of other shards. ``compared_only`` is a
-    baseline of a narrowed run that is not named: others are compared with it, and nobody judges it.
+    is the way back, from (item id, sample, turn), also of items of other shards. ``compared_only``
+    is a baseline of a narrowed run that is not named: others are compared with it, and nobody
+    judges it. One with a ``selection`` has its answers chosen from another's, which is a ``pool``.
     """
 
     config: ModelConfig
@@ -127,8 +140,10 @@ class Candidate:
     local: LocalModel | None = None
     api: ApiModel | None = None
     recorded: RecordedAnswers | None = None
-    key_of: Mapping[tuple[str, int], bytes] = field(default_factory=dict)
+    key_of: Mapping[tuple[str, int, int], bytes] = field(default_factory=dict)
     compared_only: bool = False
+    selection: Selection | None = None
+    pool: bool = False
 
     @property
     def brought(self) -> bool:
@@ -145,7 +160,12 @@ class Candidate:
         """How a worker calls the benchmark."""
         return self.asked.benchmark.lm_eval_task.name
 
-    def place(self, item_id: str, sample: int) -> VerdictSlot:
+    @property
+    def turn_of(self) -> Mapping[bytes, int]:
+        """The turn of each key that is not of a first one."""
+        return {key: turn for (_, _, turn), key in self.key_of.items() if turn}
+
+    def place(self, item_id: str, sample: int, turn: int = 0) -> VerdictSlot:
         """Where an answer stands, which nobody has judged."""
         return VerdictSlot(
             benchmark=self.asked.benchmark.name,
@@ -154,6 +174,7 @@ class Candidate:
             model_key=self.key,
             judge_key=b"",
             sample=sample,
+            turn=turn,
         )
 
 
@@ -162,9 +183,9 @@ class JudgeAssignment:
     """A judge on a benchmark.
 
     ``inputs`` is what it is shown. ``only`` is the model whose answers it judges, where it is that
-    model itself; None for all. ``recheck`` is the occasion on which this run asks it about
-    everything once more, None where it does not; ``rechecks`` are those of earlier runs, the newest
-    first.
+    model itself; None for all. One that ``selects`` scores what others are chosen from. ``recheck``
+    is the occasion on which this run asks it about everything once more, None where it does not;
+    ``rechecks`` are those of earlier runs, the newest first.
     """
 
     name: str
@@ -176,11 +197,15 @@ class JudgeAssignment:
     only: str | None = None
     recheck: str | None = None
     rechecks: tuple[str, ...] = ()
+    selects: bool = False
 
     @property
     def title(self) -> str:
         """How it is called where several go by its name."""
-        return self.name if self.only is None else f"{self.name} ({self.only})"
+        whose = "selection" if self.selects else self.only
+        if self.config is not None and self.config.provider == "lm_eval":
+            whose = f"{self.asked.benchmark.name}{', selection' if self.selects else ''}"
+        return self.name if whose is None else f"{self.name} ({whose})"
 
     @property
     def compares(self) -> bool:
@@ -198,7 +223,7 @@ class JudgeAssignment:
 
     def case(self, item: Item, responses: Sequence[Response]) -> Case:
         """What the judge sees; one that shows fields of items finds them there."""
-        case = self.asked.benchmark.case(item, responses)
+        case = self.asked.benchmark.case(at_turn(item, responses), responses)
         fields = getattr(self.judge, "fields", None)
         return case if fields is None else replace(case, fields=fields(item))
 
@@ -262,7 +287,11 @@ def resolve(
     """
     to = narrowing or Narrowing()
     whole, suite = suite, suite.narrowed(to)
-    asked = (given,) if given else tuple(resolved_benchmark(config) for config in suite.benchmarks)
+    asked = (
+        (given,)
+        if given
+        else tuple(chain.from_iterable(map(resolved_benchmarks, suite.benchmarks)))
+    )
     warnings: tuple[str, ...] = ()
     if to.shard is not None:
         chunk = _generated_together(whole)
@@ -288,7 +317,9 @@ def resolve(
         _check_baseline(a, suite)
         _check_repeats(a, assignments)
         _check_panel(a, assignments)
-    candidates = tuple(c for a in asked for c in _candidates(suite, a, assignments, to.models))
+    candidates = tuple(
+        c for a in asked for c in _candidates(suite, a, assignments, to.models, whole.models)
+    )
     if to.models:
         answered = [c.asked for c in candidates if not c.compared_only]
         asked = tuple(a for a in asked if a in answered)
@@ -298,6 +329,8 @@ def resolve(
         )
         if not asked:
             raise nothing_left(to)
+    pools, scorers = _chosen_from(candidates)
+    candidates, assignments = (*pools, *candidates), (*scorers, *assignments)
     for assignment in filter(stops_early, assignments):
         models_compared(assignment, candidates)
     warnings += tuple(
@@ -357,20 +390,28 @@ def endpoints(work: ResolvedSuite) -> dict[str, Endpoint]:
     return {**models, **judges}
 
 
-def resolved_benchmark(config: BenchmarkConfig) -> ResolvedBenchmark:
-    """A benchmark of a suite with the items that it asks."""
-    benchmark: Benchmark
+def resolved_benchmarks(config: BenchmarkConfig) -> list[ResolvedBenchmark]:
+    """A benchmark of a suite with the items that it asks; of a group of lm-eval tasks each."""
+    found: Iterable[tuple[BenchmarkConfig, Benchmark]]
     if config.lm_eval_task is not None:
-        benchmark = task = task_benchmark(config)
-        if config.judged_by_metrics:
-            config = config.model_copy(update={"judges": list(task.own_judges)})
+        found = task_benchmarks(config)
     elif config.items is not None:
-        benchmark = own_benchmark(config)
+        found = [(config, own_benchmark(config))]
     else:
-        benchmark = load_benchmark(config.name, options=config.options)
-    return ResolvedBenchmark(
-        config=config, benchmark=benchmark, items=chosen_items(benchmark, config)
-    )
+        found = [(config, load_benchmark(config.name, options=config.options))]
+    return [
+        ResolvedBenchmark(config=own, benchmark=one, items=chosen_items(one, own))
+        for own, one in found
+    ]
+
+
+def resolved_benchmark(config: BenchmarkConfig) -> ResolvedBenchmark:
+    """The same where it has to be one; a ConfigError names the tasks of a group."""
+    first, *others = resolved_benchmarks(config)
+    if others:
+        names = ", ".join(one.benchmark.name for one in (first, *others))
+        raise ConfigError(f"{config.name} is a group of lm-eval tasks; name one of them: {names}")
+    return first
 
 
 def _judges_called(
@@ -434,13 +475,19 @@ def assign(
         _check_log_probabilities(judge.spec, config)
     except ConfigError as error:
         raise ConfigError(f"judge {name}: {error}") from None
+    inputs = _seen(name, judge, asked)
+    if kind != "templates" and inputs != "answer" and any(i.n_answers > 1 for i in asked.items):
+        raise ConfigError(
+            f"judge {name}: {asked.config.name} has conversations, each answered turn by turn; of "
+            "two models' only a judge of kind 'templates' is shown all turns"
+        )
     return JudgeAssignment(
         name=name,
         asked=asked,
         judge=judge,
         key=keys.judge_key(judge.spec),
         config=config,
-        inputs=_seen(name, judge, asked),
+        inputs=inputs,
         only=only,
     )
 
@@ -458,10 +505,8 @@ def _check_baseline(asked: ResolvedBenchmark, suite: Suite) -> None:
     known = [*(model.name for model in suite.models), *brought]
     for name in asked.baselines:
         if name not in known:
-            raise ConfigError(
-                f"benchmark {asked.config.name}: baseline: {unknown_name('model', name, known)}"
-                + _of_category(asked, name)
-            )
+            said = unknown_name("model", name, known) + _of_category(asked, name)
+            raise ConfigError(f"benchmark {asked.config.name}: baseline: {said}")
 
 
 def _of_category(asked: ResolvedBenchmark, name: str) -> str:
@@ -509,6 +554,8 @@ def models_compared(
     description = getattr(assignment.asked.benchmark, "description", None)
     if description is not None and description.report.sides and not assignment.compares:
         raise ConfigError(f"{said}: its categories count equally, which no such plan looks at")
+    if assignment.compares and len(assignment.asked.baselines) > 1:
+        raise ConfigError(f"{said}: each category has a baseline of its own, and so a board")
     baseline = rule.baseline or assignment.asked.baseline or next(iter(here), "")
     others = [name for name in here if name != baseline]
     names = [baseline, *(others if rule.candidates is None else rule.candidates)]
@@ -661,6 +708,7 @@ def _candidates(
     asked: ResolvedBenchmark,
     assignments: Sequence[JudgeAssignment],
     named: Collection[str],
+    every: Sequence[ModelConfig],
 ) -> list[Candidate]:
     """Who is judged, and the baseline.
 
@@ -690,7 +738,12 @@ def _candidates(
         raise ConfigError(
             f"benchmark {asked.config.name}: no model answers it; name one below 'models'"
         )
-    found = [_candidate(model, asked, suite.seed) for model in [*models, *baselines, *brought]]
+    found = [
+        _candidate(model, asked, suite.seed)
+        if model.best_of is None
+        else _selected(model, model.best_of, asked, suite, every)
+        for model in [*models, *baselines, *brought]
+    ]
     return [replace(c, compared_only=bool(named) and c.name not in named) for c in found]
 
 
@@ -724,14 +777,19 @@ def _brought_baselines(suite: Suite, asked: ResolvedBenchmark) -> list[ModelConf
 
 
 def _candidate(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> Candidate:
+    benchmark = asked.benchmark
+    if isinstance(benchmark, TaskBenchmark) and benchmark.likelihoods:
+        _check_measured(config, asked)
     if config.responses is not None:
         return _recorded_candidate(config, asked, config.responses)
-    preset = asked.benchmark.preset
+    preset = benchmark.preset
     local = None
     if config.lm_eval is not None:
         said = config.lm_eval.model_dump(exclude_unset=True)
         local = LocalModel.from_config(said, usual=preset.local)
     try:
+        if local is not None and config.prompting is not None:
+            local = with_prefix(local, config.prompting)
         if local is not None:
             _check_turns(local, asked)
         spec = (
@@ -743,26 +801,135 @@ def _candidate(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> Cand
         raise ConfigError(f"model {config.name}: {error}") from None
     key = keys.model_key(spec)
     everywhere = _wanted(key, asked.every_item, asked.config.samples)
-    here = {item.id for item in asked.items}
-    wanted = {
-        key: (own, sample)
-        for key, (items, sample) in everywhere.items()
-        if (own := tuple(item for item in items if item.id in here))
-    }
     return Candidate(
         config=config,
         asked=asked,
         spec=spec,
         key=key,
-        wanted=wanted,
+        wanted=_those_of(everywhere, {item.id for item in asked.items}),
         local=local,
         api=config.api,
         key_of=_key_of(everywhere),
     )
 
 
+def _selected(
+    config: ModelConfig,
+    best_of: tuple[int, str],
+    asked: ResolvedBenchmark,
+    suite: Suite,
+    models: Sequence[ModelConfig],
+) -> Candidate:
+    """A model whose answers are the best of several, as a judge of the suite scores them.
+
+    They are of that one of ``models`` which is the same without a selection, where there is one.
+
+    Raises
+    ------
+    ConfigError
+        For a judge that scores no single answers, or answers that are all the same.
+    InputError
+        For recorded answers that are too few.
+    """
+    (n, scorer), said = best_of, f"model {config.name}: selection: {config.selection}"
+    alone = {"judged_samples": "all", "judge_samples": 1, "panel": None, "stop_when_decided": None}
+    samples = {"samples": n * asked.config.samples, "judges": [scorer]}
+    every = replace(asked, config=asked.config.model_copy(update=alone | samples))
+    plain = config.model_copy(update={"selection": None})
+    alike = (m for m in models if m.model_copy(update={"name": config.name}) == plain)
+    twin = next((model.name for model in alike), f"{config.name}/samples")
+    plain = plain.model_copy(update={"name": twin})
+    of = replace(_candidate(plain, every, suite.seed), pool=True)
+    drawn = of.local is None or "seed" in of.spec.decoding
+    if "further" in of.spec.decoding or not drawn:
+        raise ConfigError(
+            f"{said}: the best of greedy answers is any of them, and first answers that are drawn "
+            "otherwise than further ones are no sample; say how they are drawn: "
+            "gen_kwargs: {do_sample: true, temperature: …}"
+        )
+    try:
+        judge, only = next(iter(_judges_called(suite, every, scorer)))
+        chooses = assign(every, scorer, judge, suite, None if only is None else twin)
+        if "answer" in chooses.judge.inputs:  # one by one also where there is a baseline
+            chooses = replace(chooses, inputs="answer")
+    except ConfigError as error:
+        raise ConfigError(f"{said}: {error}") from None
+    kind = chooses.spec.kind
+    ours = type(chooses.judge).__module__.startswith("judgebench.")
+    if chooses.inputs != "answer" or (ours and kind not in {*SCORING, "python"}):
+        raise ConfigError(
+            f"{said}: {scorer} is a judge of kind {kind}, which gives no score to a single answer: "
+            "name a reward model, or a judge that rates"
+        )
+    decoding = {**of.spec.decoding, "selection": {"best_of": n, "scorer": chooses.key.hex()}}
+    spec = replace(of.spec, decoding=decoding)
+    key = keys.model_key(spec)
+    if of.recorded is None:
+        everywhere = _wanted(key, asked.every_item, asked.config.samples)
+    else:
+        everywhere = _wanted_of_recorded(key, asked, _whole_samples(of, n))
+    here = {item.id for item in asked.items}
+    return Candidate(
+        config=config,
+        asked=asked,
+        spec=spec,
+        key=key,
+        wanted=_those_of(everywhere, here),
+        key_of=_key_of(everywhere),
+        selection=Selection(n=n, of=of, scorer=replace(chooses, selects=True)),
+    )
+
+
+def _whole_samples(of: Candidate, n: int) -> dict[tuple[str, int], int]:
+    """(item id, sample) of recorded answers of which each sample is one of ``n`` -> their turns.
+
+    Raises
+    ------
+    InputError
+        Naming file and item, where some of them are missing.
+    """
+    assert of.recorded is not None
+    turns = Counter((item_id, number) for item_id, number, _ in of.key_of)
+    given = Counter((item_id, number // n) for item_id, number in turns)
+    for (item_id, sample), there in given.items():
+        if there < n:
+            raise InputError(
+                f"{of.recorded.path}: item {item_id!r} has {there} of the {n} answers (samples "
+                f"{sample * n} to {sample * n + n - 1}) of which the best is to be chosen"
+            )
+    return {
+        (item_id, sample): min(turns[item_id, k] for k in range(sample * n, sample * n + n))
+        for item_id, sample in given
+    }
+
+
+def _chosen_from(
+    candidates: Sequence[Candidate],
+) -> tuple[list[Candidate], list[JudgeAssignment]]:
+    """The candidates that others are chosen from, and who chooses; the largest of those alike."""
+    pools: dict[tuple[int, bytes], Candidate] = {}
+    scorers: dict[tuple[int, bytes, bytes], JudgeAssignment] = {}
+    selections = [c.selection for c in candidates if c.selection is not None]
+    for one in sorted(selections, key=lambda one: -one.of.asked.config.samples):
+        where = id(one.of.asked.benchmark), one.of.key
+        asked = pools.setdefault(where, one.of).asked
+        scorers.setdefault((*where, one.scorer.key), replace(one.scorer, asked=asked))
+    return list(pools.values()), list(scorers.values())
+
+
+def _check_measured(config: ModelConfig, asked: ResolvedBenchmark) -> None:
+    """How likely texts are is asked of a model on this machine, once."""
+    if config.lm_eval is None or config.prompting or asked.config.samples > 1:
+        raise ConfigError(
+            f"model {config.name}: the lm-eval task {asked.benchmark.name} asks how likely each of "
+            "its texts is, which only a local model says (lm_eval, without 'prompting'), and once "
+            "(samples: 1)"
+        )
+
+
 def _check_turns(local: LocalModel, asked: ResolvedBenchmark) -> None:
-    if asked.benchmark.needs_chat_template and not local.apply_chat_template:
+    templated = local.apply_chat_template or local.prefix is not None
+    if asked.benchmark.needs_chat_template and not templated:
         raise ConfigError(
             f"the benchmark {asked.config.name} has conversations of several turns, which no plain "
             "text can put to a model: say apply_chat_template: true"
@@ -806,10 +973,33 @@ def _remote_spec(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> Mo
     )
 
 
+def turn_keys(candidate: Candidate, item_id: str, sample: int) -> list[bytes]:
+    """The keys of the answers of a candidate to an item of this run, one for each turn."""
+    key_of = candidate.key_of
+    (item, *_), _ = candidate.wanted[key_of[item_id, sample, 0]]
+    return [key_of[item_id, sample, turn] for turn in range(item.n_answers)]
+
+
+def at_turn(item: Item, responses: Sequence[Response]) -> Item:
+    """A conversation up to what responses answer; where it is one, with what that model said."""
+    if item.n_answers == 1:
+        return item
+    if len(responses) > 1:
+        return replace(item, turns=item.turns[: responses[0].turn + 1])
+    return replace(item, turns=conversation_after(item.turns, responses[0].before))
+
+
 def _key_of(
     wanted: Mapping[bytes, tuple[tuple[Item, ...], int]],
-) -> dict[tuple[str, int], bytes]:
-    return {(item.id, sample): key for key, (items, sample) in wanted.items() for item in items}
+) -> dict[tuple[str, int, int], bytes]:
+    """The turns of a conversation come one after the other."""
+    found: dict[tuple[str, int, int], bytes] = {}
+    for key, (items, sample) in wanted.items():
+        for item in items:
+            turns = range(item.n_answers)
+            place = next(at for n in turns if (at := (item.id, sample, n)) not in found)
+            found[place] = key
+    return found
 
 
 def _recorded_candidate(config: ModelConfig, asked: ResolvedBenchmark, path: Path) -> Candidate:
@@ -822,15 +1012,8 @@ def _recorded_candidate(config: ModelConfig, asked: ResolvedBenchmark, path: Pat
     )
     spec = ModelSpec(weights=f"answers:{recorded.sha}")
     key = keys.model_key(spec)
-    wanted: dict[bytes, tuple[tuple[Item, ...], int]] = {}
-    for item in asked.items:  # two items may be the same question with two recorded answers
-        for sample in range(asked.config.samples):
-            if (item.id, sample) in recorded.texts:
-                prompt = f"recorded:{item.id}"
-                wanted[keys.response_key(key, item.turns, prompt, sample=sample)] = (
-                    (item,),
-                    sample,
-                )
+    there = {place: len(recorded.turns(place)) for place in recorded.texts}
+    wanted = _wanted_of_recorded(key, asked, there)
     return Candidate(
         config=config,
         asked=asked,
@@ -842,24 +1025,53 @@ def _recorded_candidate(config: ModelConfig, asked: ResolvedBenchmark, path: Pat
     )
 
 
+def _wanted_of_recorded(
+    model: bytes, asked: ResolvedBenchmark, there: Mapping[tuple[str, int], int]
+) -> dict[bytes, tuple[tuple[Item, ...], int]]:
+    """Two items may be the same question with two recorded answers, of so many turns."""
+    found: dict[bytes, tuple[tuple[Item, ...], int]] = {}
+    for item in asked.items:
+        about = replace(item, prompt=f"recorded:{item.id}")
+        for sample in range(asked.config.samples):
+            if (turns := there.get((item.id, sample), 0)) > item.n_answers:
+                raise InputError(
+                    f"benchmark {asked.config.name}: item {item.id!r} has {turns} turns of an "
+                    f"answer, and {item.n_answers} of a question"
+                )
+            for key in keys.answer_keys(model, about, sample=sample)[:turns]:
+                found[key] = ((item,), sample)
+    return found
+
+
+def _those_of(
+    wanted: Mapping[bytes, tuple[tuple[Item, ...], int]], ids: Collection[str]
+) -> dict[bytes, tuple[tuple[Item, ...], int]]:
+    """What is wanted of some items."""
+    return {
+        key: (own, sample)
+        for key, (items, sample) in wanted.items()
+        if (own := tuple(item for item in items if item.id in ids))
+    }
+
+
 def _wanted(
     model: bytes, items: Sequence[Item], samples: int
 ) -> dict[bytes, tuple[tuple[Item, ...], int]]:
     wanted: dict[bytes, tuple[tuple[Item, ...], int]] = {}
     for sample in range(samples):
         for item in items:
-            key = keys.response_key(model, item.turns, item.prompt, sample=sample)
-            already = wanted.get(key, ((), sample))[0]
-            wanted[key] = ((*already, item), sample)
+            for key in keys.answer_keys(model, item, sample=sample):
+                already = wanted.get(key, ((), sample))[0]
+                wanted[key] = ((*already, item), sample)
     return wanted
 
 
 def _unanswered(candidate: Candidate) -> int:
     asked, name = candidate.asked, candidate.name
-    answered = {item.id for items, _ in candidate.wanted.values() for item in items}
+    answered = {(item, turn) for item, _, turn in candidate.key_of}
     some = len(asked.baselines) > 1 and name in asked.baselines  # of its own categories alone
     expected = [one for one in asked.items if not some or asked.baseline_for(one) == name]
-    return sum(item.id not in answered for item in expected)
+    return sum((item.id, item.n_answers - 1) not in answered for item in expected)
 
 
 def chosen_items(benchmark: Benchmark, config: BenchmarkConfig) -> tuple[Item, ...]:
@@ -931,6 +1143,11 @@ def _itself(judge: JudgeConfig, model: ModelConfig) -> JudgeConfig:
 
     How the model samples its answers says nothing about how it is asked for its opinion of them.
     """
+    if model.prompting is not None:
+        raise ConfigError(
+            f"judge {judge.name} is each model itself, and {model.name} is asked below a prefix, "
+            "which is no way to ask for an opinion: leave it out of the benchmark's 'models'"
+        )
     if model.lm_eval is not None:
         section = model.lm_eval.model_copy(update={"gen_kwargs": {}, "fewshot_as_multiturn": False})
         return judge.model_copy(update={"provider": "local", "lm_eval": section})

@@ -119,7 +119,7 @@ def _strata(assignment: JudgeAssignment, compared: Sequence[Answers], store: Sto
 
 def _length(answers: Answers, item: Item) -> float:
     """Of a model's first answer; nan without any."""
-    response = answers.of([item]).get((item.id, 0))
+    response = answers.of([item]).get((item.id, 0, 0))
     return np.nan if response is None else float(len(response.text))
 
 

@@ -12,6 +12,7 @@ write.
 ``imitates_prompt``     holds what only prompts hold: our delimiters, chat templates, section marks
 ``imitates_verdict``    states a verdict in the way that judges are asked to
 ``addresses_judge``     speaks to whoever judges it, or gives instructions to override others
+``mended``              its judge's reply was no JSON as it stood, and was mended to be read
 ``hidden_text``         holds characters that nobody sees: zero-width, reordering, control, tags
 ======================  ===========================================================================
 """

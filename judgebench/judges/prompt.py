@@ -395,6 +395,7 @@ class PromptJudge:
 
     ``answerer`` is None for a judge that never asks. ``fields`` says what it shows of an item's own
     fields, and ``read`` reads replies, where no case is needed for that; None for what is not so.
+    ``mends`` says of a reply that it is mended before it is read.
     """
 
     spec: JudgeSpec
@@ -404,6 +405,7 @@ class PromptJudge:
     answerer: Answerer | None = None
     fields: Callable[[Item], JsonObject] | None = None
     read: Callable[[Reply], Verdict] | None = None
+    mends: Callable[[Reply], bool] | None = None
 
     def judge(self, case: Case) -> Dialogue:
         question = self.ask(case)
@@ -440,7 +442,7 @@ class Plan:
         What else stands in the judge's identity, and which options do not.
     kind, inputs
         Where they follow from the options: what it is called, and what it is shown.
-    fields, read
+    fields, read, mends
         As of `PromptJudge`.
     """
 
@@ -454,6 +456,7 @@ class Plan:
     inputs: frozenset[Seen] | None = None
     fields: Callable[[Item], JsonObject] | None = None
     read: Callable[[Reply], Verdict] | None = None
+    mends: Callable[[Reply], bool] | None = None
 
 
 def soft_question(
@@ -591,4 +594,5 @@ class Kind(Generic[OptionsT]):
             answerer=asked,
             fields=plan.fields,
             read=plan.read,
+            mends=plan.mends,
         )

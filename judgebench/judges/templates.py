@@ -188,6 +188,7 @@ def _templates(setup: Setup[TemplatesOptions]) -> Plan:
         inputs=frozenset({"with_baseline"}) if pair else None,
         fields=lambda item: item_fields(item, fields),
         read=READERS[rows[0].reader].read if len({row.reader for row in rows}) == 1 else None,
+        mends=READERS[rows[0].reader].mends,
     )
 
 

@@ -1,4 +1,4 @@
-"""How long each model's answers are, in characters."""
+"""How long each model's answers are, in characters or in words."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.measure import Measure, estimated
 from judgebench.records import Estimate
 
-AVG_LENGTH = "avg_length"
+AVG_LENGTH, AVG_WORDS = "avg_length", "avg_words"
 
 
 def answer_lengths(
@@ -24,7 +24,7 @@ def answer_lengths(
     Parameters
     ----------
     lengths
-        Characters by model and item; the mean of several samples.
+        Characters, or words, by model and item; the mean of several samples.
     models, items
         Whose, and to which; the items in the order in which their board draws them.
 

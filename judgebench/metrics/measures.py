@@ -12,14 +12,15 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from judgebench.columns import coded, paired
 from judgebench.metrics.intervals import Floats
 from judgebench.metrics.item_means import ItemMeans, quotient
 from judgebench.metrics.measure import Measure, mean_of
-from judgebench.metrics.verdict_table import Ints, VerdictTable, codes_there
+from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable, codes_there
 from judgebench.stats.category_scores import mean_of_sides
 from judgebench.stats.rounded_weighted_mean import rounded_mean
 
-STANDARD_ERROR, JUDGE_NOISE = "standard_error", "judge_noise"
+STANDARD_ERROR, STDERR, JUDGE_NOISE = "standard_error", "stderr", "judge_noise"
 
 
 # of parts of the items --------------------------------------------------------------------------
@@ -36,11 +37,15 @@ class Balance:
     unparsed
         The score that the official figures give a reply that could not be read; None where they
         leave it out.
+    not_applicable
+        The score that the official figures give a part that a judge says does not apply; None where
+        there are no such.
     """
 
     category_of: Mapping[str, str]
     sides: Mapping[str, Sequence[str]]
     unparsed: float | None = None
+    not_applicable: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +88,28 @@ class BalancedMean(PartedMean):
     def quotient(self, sums: Floats) -> Floats:
         """Of sums over items, shape (..., models, 2 * categories), one number a model."""
         return mean_of_sides(quotient(sums[..., 0::2], sums[..., 1::2]), self.sides)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeanOfSides(Measure):
+    """A mean of sides that are measured each by itself; undefined while one is."""
+
+    sides: tuple[BalancedMean, ...]
+
+    @property
+    def contributions(self) -> Floats:
+        """Those of each side in turn, shape (items, models, 2 * categories of all sides)."""
+        return np.concatenate([side.contributions for side in self.sides], axis=-1)
+
+    def counted(self, contributions: Floats) -> Floats:
+        """How much each unit counts, shape (units, models)."""
+        return np.asarray(contributions[..., 1::2].sum(axis=-1))
+
+    def quotient(self, sums: Floats) -> Floats:
+        """Of sums over items, one number a model."""
+        ends = np.cumsum([2 * side.n_parts for side in self.sides])[:-1]
+        each = zip(self.sides, np.split(sums, ends, axis=-1), strict=True)
+        return np.asarray(np.mean([side.quotient(one) for side, one in each], axis=0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,8 +176,60 @@ def rounded(means: ItemMeans, items: Sequence[str], split_of: Mapping[str, str])
     return RoundedMean(**_parts(means, items, split_of, sorted(set(split_of.values()))))
 
 
-Groups: TypeAlias = Sequence[Mapping[str, str]]
-"""For each way of grouping, the group of each item that has one."""
+def mean_of_parts(
+    means_of: Mapping[str, ItemMeans], items: Sequence[str], balance: Balance
+) -> dict[str, Measure]:
+    """The mean of the sides of a benchmark, each of which is a part of its scores, and each side.
+
+    A part that an answer has not is left out of its side. What verdicts are missing could change is
+    told by item, since a part of a verdict that is not there has no ends.
+
+    Parameters
+    ----------
+    means_of
+        Of the whole scores, by an empty name, and of each side.
+    """
+    whole = balanced(means_of[""], items, balance, list(balance.sides))
+    sides = {
+        side: replace(balanced(means_of[side], items, balance, [side]), worst=None, best=None)
+        for side in balance.sides
+    }
+    first = next((one for one in sides.values() if not one.n.any()), whole)
+    found = MeanOfSides(
+        top=whole.top, bottom=whole.bottom, n=whole.n, missing=whole.missing,
+        undefined=first.undefined, always=True, sides=tuple(sides.values()),
+    )  # fmt: skip
+    if whole.worst is None or whole.best is None:
+        return {"": found, **sides}
+    moved = (mean.quotient(mean.contributions.sum(axis=0)) for mean in (found, whole))
+    apart = np.subtract(*moved)
+    return {"": replace(found, worst=whole.worst + apart, best=whole.best + apart), **sides}
+
+
+Groups: TypeAlias = Sequence[Mapping[str, str | Sequence[str]]]
+"""For each way of grouping, the group of each item that has one, or its several."""
+
+
+def tags(group: str | Sequence[str] | None) -> Sequence[str]:
+    """The groups that an item is in, in one way of grouping."""
+    return () if group is None else (group,) if isinstance(group, str) else group
+
+
+def group_names(group_of: Mapping[str, str | Sequence[str]]) -> list[str]:
+    """All groups of one way of grouping, in order."""
+    return sorted({one for its in group_of.values() for one in tags(its)})
+
+
+def by_turn(columns: Columns, groups: Groups) -> tuple[Columns, Groups]:
+    """Each turn as an item of its own, drawn with the others of its conversation, and a group."""
+    places = paired(columns["item_id"], columns["turn"])
+    name = {place: f"{place[0]}/{place[1] + 1}" for place in places.values}
+    turns = {one: f"turn {turn + 1}" for (_, turn), one in name.items()}
+    unit = columns.get("unit", coded(columns["item_id"]))
+    return {**columns, "item_id": places.mapped(name.get), "unit": unit}, [
+        turns,
+        *({one: of[item] for (item, _), one in name.items() if item in of} for of in groups),
+    ]
 
 
 def by_group(
@@ -173,9 +252,9 @@ def by_group(
     """
     found: dict[str, Measure] = {}
     for group_of in groups:
-        named = [group_of.get(item) for item in table.items]
-        for group in sorted({one for one in named if one is not None}):
-            rows = np.array([one == group for one in named])
+        named = [tags(group_of.get(item)) for item in table.items]
+        for group in sorted({one for its in named for one in its}):
+            rows = np.array([group in its for its in named])
             its = {one.name: getattr(means, one.name) for one in fields(means)}
             some: dict[str, Any] = {
                 field: None if of is None else of[rows] for field, of in its.items()

@@ -25,7 +25,7 @@ from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.intervals import LEAST, Floats, Intervals
 from judgebench.metrics.item_means import ItemMeans, item_means
 from judgebench.metrics.measure import Estimated, Measure, estimated, mean_of
-from judgebench.metrics.measures import Balance, balanced
+from judgebench.metrics.measures import Balance, balanced, tags
 from judgebench.metrics.scores import SCORE, mixed, scales_of
 from judgebench.metrics.verdict_table import FAILED, Columns, Ints, read_table
 from judgebench.metrics.verdict_values import label_values, preference_values, score_values
@@ -156,7 +156,7 @@ def paired_models(
     *,
     labels: Sequence[str],
     balance: Balance | None = None,
-    group_of: Mapping[str, str] | None = None,
+    group_of: Mapping[str, str | Sequence[str]] | None = None,
     group: str | None = None,
 ) -> PairedModels:
     """Line up the verdicts of one judge on two models.
@@ -176,7 +176,7 @@ def paired_models(
     """
     its = _rows_of(board(columns, kind), judge, {candidate, baseline})
     if group is not None:
-        inside = marked(its["item_id"], lambda item: (group_of or {}).get(item) == group)
+        inside = marked(its["item_id"], lambda item: group in tags((group_of or {}).get(item)))
         its = _taken(its, inside)
     balance = balance if group is None else None
     return JudgeMeans(its, kind, judge, labels, balance, group).pair(candidate, baseline)
@@ -425,7 +425,7 @@ def head_to_head(
     candidate: str,
     *,
     labels: Sequence[str],
-    group_of: Mapping[str, str] | None = None,
+    group_of: Mapping[str, str | Sequence[str]] | None = None,
     group: str | None = None,
 ) -> PairedModels:
     """A candidate whose answers were compared with the baseline's: its wins, beside one half.
@@ -553,11 +553,10 @@ def item_weights(items: Sequence[str], balance: Balance | None) -> tuple[Floats,
     """
     if balance is None:
         return np.ones(len(items)), np.zeros(len(items), dtype=np.int64)
-    share = {
-        category: 1.0 / len(balance.sides) / len(categories)
-        for categories in balance.sides.values()
-        for category in categories
-    }
+    share: dict[str, float] = {}
+    for categories in balance.sides.values():
+        for category in categories:
+            share[category] = share.get(category, 0.0) + 1.0 / len(balance.sides) / len(categories)
     code_of = {category: code for code, category in enumerate(sorted(share), start=1)}
     named = [balance.category_of.get(item, "") for item in items]
     weight = np.array([share.get(category, 0.0) for category in named])

@@ -257,6 +257,10 @@ _ENTRIES = (
         in_unit_of_board=True, meaning="standard deviation of one judge's repeats",
         explained="judging.md#orders-repeats-panels",
     ),
+    replace(
+        _SCORE, name="stderr", title="stderr", digits=4, direction="neither", tested=NOT_TESTED,
+        estimated=PLAIN, meaning="standard error of the score over items, as lm-eval prints it",
+    ),
     *_of(
         _CORRECTED,
         corrected=(
@@ -278,6 +282,11 @@ _ENTRIES = (
         _SCORE, name="avg_length", title="avg length", digits=0, direction="neither",
         tested=NOT_TESTED, meaning="characters of an answer in the mean",
         explained="win-rates.md#length-controlled-win-rates",
+    ),
+    replace(
+        _SCORE, name="avg_words", title="avg words", digits=0, direction="neither",
+        tested=NOT_TESTED, scale=NO_ENDS,
+        meaning="words of an answer in the mean, of the categories that the benchmark counts",
     ),
     _AGREEMENT,
     _KAPPA,

@@ -16,12 +16,15 @@ from judgebench.metrics.item_means import ItemMeans, item_means
 from judgebench.metrics.measure import Measure, mean_of
 from judgebench.metrics.measures import (
     JUDGE_NOISE,
+    STDERR,
     Balance,
     Groups,
     balanced,
     by_group,
     judge_noise,
+    mean_of_parts,
     rounded,
+    standard_error_of,
 )
 from judgebench.metrics.ranked_rows import Measured, Standing, judge_by_judge
 from judgebench.metrics.registry import package_entries
@@ -31,7 +34,14 @@ from judgebench.metrics.verdict_values import score_values
 SCORE = "score"
 DIMENSION = f"{SCORE}/"
 """What the columns of named parts of scores begin with."""
+UNREAD_AS = f"{SCORE}/unread_as_"
 OFFICIAL, ITEMS, GUESSED = f"{SCORE}/official", f"{SCORE}/items", f"{SCORE}/guessed"
+LOWEST = f"{SCORE}/lowest"
+NOT_APPLICABLE = "not_applicable"
+"""What is counted where a judge says of parts of its scores that they do not apply."""
+
+LM_EVAL = "lm_eval/"
+"""What the judges of lm-eval's own metrics are called, before the metric."""
 
 Scale = tuple[float, float]
 NO_ENDS: Scale = (-math.inf, math.inf)
@@ -42,8 +52,10 @@ def scores(
     *,
     groups: Groups = (),
     balance: Balance | None = None,
+    grouped: Sequence[str] = (),
     chance: Mapping[str, float] | None = None,
     splits: Mapping[str, str] | None = None,
+    unread_as: float | None = None,
     intervals: Intervals | None = None,
     ranked: Collection[str] | None = None,
 ) -> tuple[Standing, ...]:
@@ -61,13 +73,19 @@ def scores(
     groups
         Ways of grouping items: each group has a score of its own.
     balance
-        How categories make up the whole; without it all items count equally.
+        How categories make up the whole; without it all items count equally. Where its sides are
+        called as parts of scores, they are measured by those, and a part that does not apply to an
+        answer is left out and counted.
+    grouped
+        Parts of scores that groups are measured by besides.
     chance
         What an answer to each item would score that was drawn at random: what upstream makes of a
         reply that it cannot read, in the mean.
     splits
         The split of each item, where the official score rounds the mean of each before it averages
         them.
+    unread_as
+        What an older rule of the benchmark takes a score for that could not be read.
     intervals
         Percentile bootstrap over items unless asked otherwise; none on a single item.
     ranked
@@ -80,11 +98,15 @@ def scores(
         `score/<group>` for each group, and where judges were asked repeatedly `judge_noise`. With a
         ``balance``, `score` is the balanced mean, `score/<side>` that of each of several sides,
         `score/items` the mean over items, and `score/official` the balanced mean with what could
-        not be read at its official value. With ``splits``, `score/official` is the mean of the
-        rounded means of splits. With a ``chance``, `score/guessed` is the score with what could not
-        be read at that value; the worst and the best case stand beside `score`. Undefined where one
-        judge's scores are on several scales: their mean means nothing. Best model first within each
-        judge.
+        not be read at its official value. Where sides are parts, `score/official` has what does not
+        apply at its official value and `score/lowest` at the lowest of the scale. With ``splits``,
+        `score/official` is the mean of the rounded means of splits. With a ``chance``,
+        `score/guessed` is the score with what could not be read at that value; the worst and the
+        best case stand beside `score`. With ``unread_as``, `score/unread_as_<value>` is the score
+        by that rule. By a metric of lm-eval `stderr`, the sample's standard deviation over the
+        items by the root of their number.
+        Undefined where one judge's scores are on several scales: their mean means nothing. Best
+        model first within each judge.
     """
     taken = board(columns, BoardKind("score"))
     values = score_values(taken)
@@ -94,6 +116,7 @@ def scores(
     unscaled = package_entries()
 
     def measured(table: VerdictTable, rows: Ints) -> Measured:
+        counts: dict[str, Ints] = {}
         scales = scales_of(taken, rows)
         ends = scales[0] if len(scales) == 1 else NO_ENDS
         means = {
@@ -102,7 +125,13 @@ def scores(
         }
         measures = {name: _said_why(taken, name, mean_of(mean)) for name, mean in means.items()}
         measures |= by_group(SCORE, table, means[SCORE], groups, mean_of)
-        if balance is not None:
+        for part in (f"{DIMENSION}{one}" for one in grouped):
+            if part in means:
+                measures |= by_group(part, table, means[part], groups, mean_of)
+        if balance is not None and all(f"{DIMENSION}{side}" in means for side in balance.sides):
+            found, counts = of_parts(balance, table, rows, means)
+            measures = found | {name: one for name, one in measures.items() if name not in found}
+        elif balance is not None:
             measures = whole(balance, table, rows, means[SCORE]) | {
                 name: one for name, one in measures.items() if name != SCORE
             }
@@ -112,7 +141,14 @@ def scores(
             by_chance = numbers(taken["item_id"], lambda item: chance.get(item, math.nan))
             kept = np.where(unread, by_chance, values)
             measures[GUESSED] = mean_of(item_means(table, rows, kept, ends=ends))
+        if unread_as is not None:
+            kept = np.where(unread, unread_as, values)
+            measures[f"{UNREAD_AS}{unread_as:g}"] = mean_of(
+                item_means(table, rows, kept, ends=NO_ENDS)
+            )
         measures[JUDGE_NOISE] = judge_noise(table, rows, values)
+        if str(rows_of(taken["judge"], rows[:1])[0]).startswith(LM_EVAL):
+            measures[STDERR] = standard_error_of(means[SCORE])
         if len(scales) > 1:
             measures = {name: mixed(measure, scales) for name, measure in measures.items()}
         width = ends[1] - ends[0]
@@ -120,7 +156,43 @@ def scores(
             means=means[SCORE],
             width=width if math.isfinite(width) else None,
             measures=measures,
+            counts=counts,
         )
+
+    def of_parts(
+        balance: Balance, table: VerdictTable, rows: Ints, means: Mapping[str, ItemMeans]
+    ) -> tuple[dict[str, Measure], dict[str, Ints]]:
+        """The mean of the parts, and each; with what does not apply at its official value too."""
+        sides = {"": means[SCORE]} | {side: means[f"{DIMENSION}{side}"] for side in balance.sides}
+        found = mean_of_parts(sides, table.items, balance)
+        category = coded(taken["item_id"]).mapped(balance.category_of.get)
+        silent = {
+            side: ~np.isnan(values)
+            & np.isnan(means_of[f"{DIMENSION}{side}"])
+            & marked(category, set(its).__contains__)
+            for side, its in balance.sides.items()
+        }
+        of_side = {
+            side: np.bincount(table.models_of(rows[one[rows]]), minlength=len(table.models))
+            for side, one in silent.items()
+        }
+        measures = {SCORE: found.pop("")} | {
+            f"{DIMENSION}{side}": replace(one, missing=one.missing - of_side[side])
+            for side, one in found.items()
+        }
+        n = np.sum([*of_side.values()], axis=0)
+        if balance.not_applicable is None or not n.any():
+            return measures, {NOT_APPLICABLE: n}
+        low = np.asarray(taken["low"], dtype=np.float64)
+        for name, filled in ((OFFICIAL, balance.not_applicable), (LOWEST, low)):
+            kept = {
+                side: item_means(
+                    table, rows, np.where(one, filled, means_of[f"{DIMENSION}{side}"]), ends=NO_ENDS
+                )
+                for side, one in silent.items()
+            }
+            measures[name] = mean_of_parts({**sides, **kept}, table.items, balance)[""]
+        return measures, {NOT_APPLICABLE: n}
 
     def whole(
         balance: Balance, table: VerdictTable, rows: Ints, means: ItemMeans

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from itertools import permutations
 
+from judgebench.metrics.accuracy import sign_of
 from judgebench.metrics.registry import digits, heading
 from judgebench.records import Estimate
 from judgebench.reports import estimates
@@ -12,10 +13,6 @@ from judgebench.reports.answer_flags import SUSPICIOUS
 from judgebench.reports.board import Board, Row
 from judgebench.reports.document import Column, Table
 from judgebench.store.catalog import distinct_names
-
-WORSE = {"attack_success": 1, "full_refusal/safe": 1, "partial_refusal/safe": 1,
-         "full_refusal/unsafe": -1}  # fmt: skip
-"""Of figures of refusal and harm: 1 where more is worse, -1 where less is."""
 
 
 def costs(boards: Sequence[Board], beside: Collection[str]) -> Iterator[str]:
@@ -29,9 +26,9 @@ def costs(boards: Sequence[Board], beside: Collection[str]) -> Iterator[str]:
         figures = {row.model_id: row.metrics for row in other.rows}
         for a, b in permutations(board.rows, 2):
             if a.leading.low > b.leading.high and {a.model_id, b.model_id} <= set(figures):
-                for name in filter(WORSE.__contains__, other.figures):
+                for name in filter(sign_of, other.figures):
                     first, second = (figures[row.model_id][name] for row in (a, b))
-                    more = WORSE[name] > 0
+                    more = sign_of(name) < 0
                     if (first.low > second.high) if more else (first.high < second.low):
                         said = (f"{one.value:.{digits(name)}f}" for one in (first, second))
                         yield (
@@ -55,7 +52,7 @@ def overview(boards: Sequence[Board], notes: Sequence[str] = ()) -> Table:
     cells = [
         (board, f"{title}, {heading(name)}" if board.figures else title, name)
         for board, title in zip(shown, _titles(shown), strict=True)
-        for name in board.columns[:1] or board.figures or [next(iter(board.rows[0].metrics))]
+        for name in (not board.columns and board.figures) or [*board.rows[0].asked_for][:1]
     ]
     places = {id(board): {row.model_id: row for row in board.rows} for board in shown}
 
@@ -78,7 +75,9 @@ def overview(boards: Sequence[Board], notes: Sequence[str] = ()) -> Table:
             for one, name in names.items()
         ],
         notes=[
-            f"{title}: {heading(name, board.metric, board.scale)}, judged by {board.judge}"
+            f"{title}: "
+            + ("" if board.figures else f"{heading(name, board.metric, board.scale)}, ")
+            + f"judged by {board.judge}"
             + ("" if board.opponent is None else f", against {board.opponent}")
             for board, title, name in cells
         ]

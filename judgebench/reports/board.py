@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
 
+from judgebench.metrics.accuracy import NO_ONE_NUMBER
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.win_rate import WEIGHTED, WIN_RATE
 from judgebench.records import Estimate
@@ -110,6 +111,8 @@ class Board:
         The models that style-controlled scores are fitted on together; empty without any.
     groups
         By way of grouping, the groups of items that have a metric of their own.
+    parts
+        The parts of scores that groups are measured by besides.
     figures
         What stands in the place of one number, where there is none: metrics of their own.
     beside
@@ -134,6 +137,7 @@ class Board:
     notes: tuple[str, ...] = ()
     style_set: tuple[str, ...] = json_field(omit_empty=True, default=())
     groups: Mapping[str, tuple[str, ...]] = json_field(hidden=True, default_factory=dict)
+    parts: tuple[str, ...] = json_field(hidden=True, default=())
     figures: tuple[str, ...] = json_field(hidden=True, default=())
     beside: tuple[PublishedBeside, ...] = json_field(hidden=True, default=())
     columns: tuple[str, ...] = json_field(hidden=True, default=())
@@ -157,7 +161,8 @@ class Board:
         """
         ranked, first = self.ranked, [row.model for row in self.ranked if row.may_be_first]
         if not ranked:
-            return f"Nobody is ranked by {self.judge}."
+            why = f": {NO_ONE_NUMBER}" if self.figures else ""
+            return f"Nobody is ranked by {self.judge}{why}."
         rest = (row for row in self.rows if row.rank is None and not row.excluded)
         if any(WIN_RATE in row.metrics and not isnan(row.metrics[WIN_RATE].value) for row in rest):
             return f"{len(ranked)} of {len(self.rows)} models are ranked; nobody is first of all"
@@ -192,4 +197,5 @@ class Board:
     def of_group(self, group: str) -> tuple[str, ...]:
         """The metrics of a group of items."""
         bases = dict.fromkeys(name.split("/")[0] for name in self.figures or [self.ungrouped])
+        bases |= dict.fromkeys(f"{self.ungrouped}/{part}" for part in self.parts)
         return tuple(f"{base}/{group}" for base in bases)

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,6 +32,7 @@ from judgebench.metrics.combine import combine
 from judgebench.metrics.constant_answers import constant_answers, may_be_constant
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.label_board import undeclared
+from judgebench.metrics.measures import group_names
 from judgebench.metrics.scores import with_parts
 from judgebench.metrics.verdict_table import SPARSE
 from judgebench.records import CONFIDENCES, BatchState, Item
@@ -219,13 +220,28 @@ class BoardData:
         texts = self._texts([model_id])
         return dict(zip(texts["item_id"], texts["text"], strict=True))
 
-    def groups(self, by: str) -> dict[str, str]:
-        """The group of each item that has one, in one way of grouping."""
+    def groups(self, by: str) -> dict[str, str | tuple[str, ...]]:
+        """The group of each item that has one, or its several, in one way of grouping."""
         return {
-            item.id: str(group)
+            item.id: group
             for item in self._items
             if (group := _groups_of(item).get(by)) is not None
         }
+
+    @cached_property
+    def figures(self) -> tuple[str, ...]:
+        """The shares of labels that stand in the place of one number, by group if they are apart.
+
+        None where there is one number.
+        """
+        apart = self.which.apart
+        ends = [""] if apart is None else [f"/{one}" for one in group_names(self.groups(apart))]
+        return tuple(f"{name}{end}" for end in sorted(ends) for name in self.which.rates)
+
+    @property
+    def category_of(self) -> dict[str, str]:
+        """The category of each item that has one."""
+        return {item.id: item.category for item in self._items if item.category is not None}
 
     def check_grouping(self, by: str) -> None:
         """That some item is grouped so.
@@ -257,6 +273,17 @@ class BoardData:
         counts = {"answers": n} | {status: of_status[status] for status in STATUSES[:-1]}
         counts |= {status: of_status[status] for status in STATUSES[-1:] if of_status[status]}
         return counts | ({AVG_LENGTH: int(self.mean_length(model_id))} if n else {})
+
+    def words(self, categories: Collection[str]) -> dict[tuple[str, str], float]:
+        """Words of the answers to items of these categories, by model, as shown, and item."""
+        texts, category_of = self._texts(), self.category_of
+        counts: dict[tuple[str, str], list[int]] = {}
+        for model, item, text in zip(
+            texts["model_id"], texts["item_id"], texts["text"], strict=True
+        ):
+            if category_of.get(item) in categories and model in self.models:
+                counts.setdefault((self.models[model], item), []).append(len(text.split()))
+        return {place: sum(some) / len(some) for place, some in counts.items()}
 
     def mean_length(self, model_id: str) -> float:
         """Characters of a model's answers in the mean; nan without any."""
@@ -380,9 +407,14 @@ def _in_both_orders(stored: Columns) -> set[str]:
     return {one for one, n in pairs.items() if in_order[one] > n}
 
 
-def _groups_of(item: Item) -> dict[str, Any]:
-    """What an item can be grouped by; text alone names a group."""
-    told = {name: value for name, value in item.metadata.items() if isinstance(value, str)}
+def _groups_of(item: Item) -> dict[str, str | tuple[str, ...]]:
+    """What an item can be grouped by; text alone names a group, and several texts several."""
+    told: dict[str, str | tuple[str, ...]] = {}
+    for name, value in item.metadata.items():
+        if isinstance(value, str):
+            told[name] = value
+        elif isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+            told[name] = tuple(value)
     own = {"language": item.language} if item.turns else {}
     return {**told, **own, **({} if item.category is None else {"category": item.category})}
 

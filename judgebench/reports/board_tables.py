@@ -14,7 +14,8 @@ from judgebench.metrics.missing import FAILURES, SPLIT
 from judgebench.metrics.registry import digits, heading, package_entries
 from judgebench.metrics.registry import metric as entry
 from judgebench.metrics.scores import GUESSED, SCORE
-from judgebench.metrics.win_rate import WIN_RATE
+from judgebench.metrics.style_controlled import STYLE_CONTROLLED
+from judgebench.metrics.win_rate import WEIGHTED, WIN_RATE
 from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.beside import costs, overview
@@ -44,6 +45,7 @@ from judgebench.reports.published_tables import (
     related,
 )
 from judgebench.reports.reference_board import N, ReferenceBoard, References
+from judgebench.reports.samples import Components, Curve, sample_tables
 
 _NOT_PRINTED = (STANDARD_ERROR, AVG_LENGTH, PUBLISHED_ERROR)
 """Metrics that JSON and CSV have; the table has an interval and a length of its own."""
@@ -68,6 +70,9 @@ _PUBLISHED = {
     LENGTH_CONTROLLED: "published LC %",
     WIN_RATE: "published win rate %",
     SCORE: "published",
+    WEIGHTED: "published weighted %",
+    f"{STYLE_CONTROLLED}/v0.1": "published style-controlled %",
+    f"{STYLE_CONTROLLED}/v2.0": "published style-controlled % (v2.0)",
 }
 """Figures of a published board beside ours, and how short they are called."""
 
@@ -90,6 +95,22 @@ _LINE: tuple[Part, ...] = (
 )
 
 
+_CURVES = Rows(
+    of="best_of",
+    row=(
+        *("benchmark", "version", "judge", "opponent", "model", "model_id", "scorer"),
+        Each("figures"),
+    ),
+)
+_SPREAD = Rows(
+    of="spread",
+    row=(
+        *("benchmark", "version", ("judge", "judges"), "model", "model_id"),
+        Each("figures"),
+    ),
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaderboard(Report):
     """Boards, of one benchmark or several.
@@ -98,12 +119,14 @@ class Leaderboard(Report):
     place; ``costs`` who is ahead on one and worse on a benchmark beside it.
     """
 
-    ROWS: ClassVar[Sequence[Rows]] = (Rows(of="lines", row=_LINE),)
+    ROWS: ClassVar[Sequence[Rows]] = (Rows(of="lines", row=_LINE), _CURVES, _SPREAD)
     CHART: ClassVar[Chart | None] = Chart(along="model", by="metric")
 
     boards: tuple[Board, ...]
     by: tuple[str, ...] = json_field(hidden=True, default=())
     notes: tuple[str, ...] = json_field(hidden=True, default=())
+    best_of: tuple[Curve, ...] = json_field(omit_empty=True, default=())
+    spread: tuple[Components, ...] = json_field(omit_empty=True, default=())
     costs: tuple[str, ...] = json_field(omit_empty=True, default=())
 
     @classmethod
@@ -153,7 +176,7 @@ class Leaderboard(Report):
             tables += _tables(board, explained)
             for name in self.by:
                 tables += _group_tables(board, name) if name in board.groups else []
-        return tables + labels_table(self.boards)
+        return tables + labels_table(self.boards) + sample_tables(self.best_of, self.spread)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +204,8 @@ class PublishedLeaderboard(Leaderboard):
 
     ROWS: ClassVar[Sequence[Rows]] = (
         Rows(of="lines", row=(*_LINE, "figures")),
+        _CURVES,
+        _SPREAD,
         Rows(
             of="figures",
             row=(
@@ -215,7 +240,8 @@ class PublishedLeaderboard(Leaderboard):
 
     def tables(self) -> list[Table]:
         """The same, and all that is published, with the models of these boards in it or beside."""
-        own = Leaderboard(boards=self.boards, by=self.by).tables()
+        shown = {name: getattr(self, name) for name in ("boards", "by", "best_of", "spread")}
+        own = Leaderboard(**shown).tables()
         published = References(boards=self.references, notes=self.published_notes)
         return own + published_tables(self.found, published, self.by)
 

@@ -25,6 +25,8 @@ Columns: TypeAlias = Mapping[str, Column]
 
 COVERAGE_FLOOR = 0.95
 _MOST_LABELS = 3
+HARM_JUDGES = {"harm", "refusal_prefix", "own_prompt/label", "python"}
+"""Ways of judging that can say of own prompts what is refused, or does harm."""
 _WRITTEN = re.compile(r"(?:panel/)?(?:(?P<rule>\w+)\()?(?P<judges>[^()]+?)(?P<end>\))?")
 _LEAST = "min_valid="
 PROMPT_DIGITS = 8
@@ -36,9 +38,11 @@ class BenchmarkRef:
 
     ``labels`` are the declared ones, the positive one last; ``by`` the ways of grouping items that
     boards have unasked; ``sides`` how categories make up the whole, where they count equally, and
-    ``unparsed`` the official score of what cannot be read; ``rounded`` the way of grouping whose
+    ``unparsed`` the official score of what cannot be read; ``not_applicable``, ``grouped`` and
+    ``words`` as in its description; ``rounded`` the way of grouping whose
     means the official score rounds before it averages them; ``guessed`` that what cannot be read
-    is also shown at its chance value; ``sparse`` that items have answers of some models only;
+    is also shown at its chance value; ``turns`` that each turn of a conversation counts by itself;
+    ``sparse`` that items have answers of some models only;
     ``block`` how many answers upstream correlates together; ``first_only`` that a model's first
     answer is its answer, and that further ones say how sure of it the model is. ``headline`` is
     what ranks comparisons, where it can be computed; ``official`` says that a judge prompt of this
@@ -56,8 +60,12 @@ class BenchmarkRef:
     by: tuple[str, ...] = ()
     sides: Mapping[str, Sequence[str]] = field(default_factory=dict)
     unparsed: float | None = None
+    not_applicable: float | None = None
+    grouped: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
     rounded: str | None = None
     guessed: bool = False
+    turns: bool = False
     first_only: bool = False
     sparse: bool = False
     block: int | None = None
@@ -103,7 +111,8 @@ def benchmark_ref(store: Store, name_at_version: str) -> BenchmarkRef:
     if version not in versions:
         raise UsageError(unknown_name(f"version of {name}", version, versions))
     if description is None:
-        if asks_for_harm(name, store.runs()):
+        kinds = {judge.spec.kind for judge in store.judges()}
+        if kinds & HARM_JUDGES and asks_for_harm(name, store.runs()):  # runs may be thousands
             return BenchmarkRef(
                 name=name, version=version, labels=HARM_LABELS, by=("language",), rates=HARM_RATES
             )
@@ -118,8 +127,12 @@ def benchmark_ref(store: Store, name_at_version: str) -> BenchmarkRef:
         by=tuple(description.report.by),
         sides=description.report.sides,
         unparsed=description.report.unparsed,
+        not_applicable=description.report.not_applicable,
+        grouped=tuple(description.report.grouped),
+        words=tuple(description.report.words),
         rounded=description.report.rounded,
         guessed=description.report.guessed,
+        turns=description.report.turns,
         first_only=bool(description.asking.further),
         sparse=description.report.sparse,
         block=description.report.block,

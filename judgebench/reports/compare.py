@@ -17,9 +17,11 @@ from itertools import product
 from typing import ClassVar
 
 from judgebench.errors import UsageError, unknown_name
+from judgebench.metrics.accuracy import ACCURACY, sign_of
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.correction import CORRECTED
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
+from judgebench.metrics.measures import group_names
 from judgebench.metrics.paired import (
     HEAD_TO_HEAD,
     METRIC_OF,
@@ -435,7 +437,7 @@ class _Tests:
     ) -> Iterator[CompareQuestion]:
         """By verdicts on both, or for no board by comparisons of the two with each other."""
         named = {} if self.by is None else data.board.groups(self.by)
-        groups = [None, *sorted(set(named.values()))]
+        groups = [None, *group_names(named)]
         for kind, judge in ways:
             if self.corrected and is_human(judge):
                 continue
@@ -444,6 +446,13 @@ class _Tests:
                     pair = data.pair(kind, judge, two, part.removeprefix(DIMENSION))
                     compared = compare(pair, alpha=self.alpha, finest=self.alpha / _MANY)
                     yield self._test(data, two, (pair, compared), kind)
+            if kind is not None and data.has_figures(kind):
+                wanted = data.board.figures if ACCURACY in self.metrics else ()
+                for name in filter(sign_of, wanted):
+                    pair = data.pair(kind, judge, two, None, data.which.apart, figure=name)
+                    compared = compare(pair, alpha=self.alpha, finest=self.alpha / _MANY)
+                    yield self._test(data, two, (pair, compared), kind)
+                continue
             metrics = (WIN_RATE, HEAD_TO_HEAD) if kind is None else (METRIC_OF[kind.kind],)
             for group in groups if set(metrics).intersection(self.metrics) else ():
                 if kind is None:

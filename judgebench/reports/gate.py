@@ -174,7 +174,8 @@ def question(data: PairData, two: tuple[str, str], test: GateTest, policy: Polic
             found = asked(pair=pair, compared=compared)
         else:
             nights = other_nights(data, kind, judge, two, most=policy.baseline_nights - 1)
-            lined_up = partial(data.pair, kind, judge, two, group or None)
+            figure = data.figure(kind, test.metric)
+            lined_up = partial(data.pair, kind, judge, two, group or None, figure=figure)
             pair = lined_up(again=nights.models)
             finest = policy.level / len(policy.tests)
             compared = compare(pair, alpha=policy.level, finest=finest)

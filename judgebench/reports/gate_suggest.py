@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from judgebench.errors import UsageError
+from judgebench.metrics.accuracy import NO_ONE_NUMBER
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.paired import METRIC_OF
 from judgebench.metrics.probe_cases import without_probes
@@ -165,6 +166,9 @@ def boards_in_common(
             faults.append(f"\n  {error}")
             continue
         for kind, judge in data.heads_of(two) if head_to_head else data.judges_of(two):
+            if data.has_figures(kind):
+                faults.append(f"\n  {data.which}: {NO_ONE_NUMBER}; a policy says which is gated")
+                continue
             known = known_spread(
                 data, kind, judge, two, head_to_head=head_to_head, every_night=every_night
             )

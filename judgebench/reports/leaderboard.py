@@ -14,22 +14,22 @@ from judgebench.columns import counted, marked
 from judgebench.config import Panel
 from judgebench.errors import UsageError
 from judgebench.metrics.accuracy import ACCURACY, NO_ONE_NUMBER, accuracies
-from judgebench.metrics.answer_lengths import AVG_LENGTH, answer_lengths
+from judgebench.metrics.answer_lengths import AVG_LENGTH, AVG_WORDS, answer_lengths
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
-from judgebench.metrics.measures import Balance
+from judgebench.metrics.measures import Balance, Groups, by_turn, group_names, tags
 from judgebench.metrics.ranked_rows import Standing
-from judgebench.metrics.scores import SCORE, scales_of, scores
+from judgebench.metrics.scores import NOT_APPLICABLE, SCORE, scales_of, scores
 from judgebench.metrics.style_controlled import STYLE_CONTROLLED, StyleBoard, style_boards
 from judgebench.metrics.win_rate import (
     AS_UPSTREAM,
     PERCENT,
     WIN_RATE,
-    Weighted,
     as_upstream,
     win_rates,
 )
+from judgebench.plain_text import counted as counted_words
 from judgebench.records import Estimate, JudgeSpec
 from judgebench.reports.answer_flags import NO_MARKS
 from judgebench.reports.board import Board, Row
@@ -151,7 +151,7 @@ class _Boards:
         self,
         data: BoardData,
         wanted: LengthRequest,
-        groups: Mapping[str, Mapping[str, str]],
+        groups: Mapping[str, Mapping[str, str | Sequence[str]]],
         judges: frozenset[str],
         intervals: Intervals,
         published_names: Mapping[str, str],
@@ -163,15 +163,6 @@ class _Boards:
         self.groups, self.published_names, self.excluded = groups, published_names, excluded
         self.judges, self.upstream, self.style_control = judges, upstream, style_control
         self.styled: dict[tuple[str, str], StyleBoard] = {}
-        self.weighted = (
-            None
-            if self.which.weighted is None
-            else Weighted(
-                clear=self.which.weighted.clear,
-                rule=self.which.weighted.rule,
-                leads=wanted.rank_by is None,
-            )
-        )
         self.ranked = frozenset(data.model_ids) - excluded
         self.length = LengthBoards(data, wanted, judges, intervals, self.ranked)
         self.published = self.length.calibrations.numbers
@@ -222,51 +213,61 @@ class _Boards:
         metric = ACCURACY if kind.kind == "label" else SCORE
         return {judge: LengthBoard(rows, metric) for judge, rows in by_judge.items()}
 
-    def _standings(self, kind: BoardKind, verdicts: Columns) -> Sequence[Standing]:
+    def _standings(self, kind: BoardKind, answered: Columns) -> Sequence[Standing]:
+        groups: Groups = [*self.groups.values()]
+        verdicts = answered
+        if self.which.turns:
+            verdicts, groups = by_turn(verdicts, groups)
         if kind.kind == "label":
             return accuracies(
                 verdicts,
                 labels=self.which.labels,
-                groups=list(self.groups.values()),
+                groups=groups,
                 rates=self.which.rates,
                 apart=self.which.apart is not None,
                 intervals=self.intervals,
                 ranked=self.ranked,
             )
         if kind.kind == "score":
-            return scores(
+            rounded = self.data.groups(self.which.rounded) if self.which.rounded else {}
+            splits = {item: tags(group) for item, group in rounded.items()}
+            scored = scores(
                 verdicts,
-                groups=list(self.groups.values()),
+                groups=groups,
                 balance=self._balance(),
                 chance=self.data.chances() if self.which.guessed else None,
-                splits=self.data.groups(self.which.rounded) if self.which.rounded else None,
+                splits={item: group for item, (group, *_) in splits.items()} or None,
+                grouped=self.which.grouped,
+                unread_as=None if self.which.sides else self.which.unparsed,
                 intervals=self.intervals,
                 ranked=self.ranked,
             )
+            return self._with_words(verdicts, scored) if self.which.words else scored
         assert kind.opponent is not None  # comparisons name whom the models are compared with
         found = win_rates(
             verdicts,
             kind.opponent,
-            groups=list(self.groups.values()),
+            groups=groups,
             intervals=self.intervals,
             ranked=self.ranked,
-            weighted=self.weighted,
+            weighted=self.which.weighted,
+            by_weights=self.length.wanted.rank_by is None,
         )
-        return self._with_lengths(verdicts, self._beside_weighted(verdicts, kind.opponent, found))
+        return self._with_lengths(answered, self._beside_weighted(verdicts, kind.opponent, found))
 
     def _beside_weighted(
         self, verdicts: Columns, opponent: str, rows: Sequence[Standing]
     ) -> list[Standing]:
         """The standings with upstream's interval, and with scores controlled for style."""
         beside: dict[str, Mapping[tuple[str, str], Estimate]] = {}
-        if self.weighted is not None and self.which.weighted is not None and self.upstream:
-            level = self.which.weighted.level
-            beside[AS_UPSTREAM] = as_upstream(verdicts, opponent, self.weighted, level=level)
-        if self.weighted is not None and self.style_control is not None:
+        weighted = self.which.weighted
+        if weighted is not None and self.upstream:
+            beside[AS_UPSTREAM] = as_upstream(verdicts, opponent, weighted)
+        if weighted is not None and self.style_control is not None:
             looks, unit = styles_in_tokens(self.data)
             found = style_boards(
                 verdicts, opponent, looks,
-                definition=self.style_control, clear=self.weighted.clear,
+                definition=self.style_control, clear=weighted.clear,
             )  # fmt: skip
             wanted = {j: one for j, one in found.items() if not self.judges or j in self.judges}
             refuse_lacking(self.which, wanted)
@@ -288,9 +289,10 @@ class _Boards:
         if not self.which.sides:
             return None
         return Balance(
-            category_of=self.data.groups("category"),
+            category_of=self.data.category_of,
             sides=self.which.sides,
             unparsed=self.which.unparsed,
+            not_applicable=self.which.not_applicable,
         )
 
     def _with_lengths(self, verdicts: Columns, rows: Sequence[Standing]) -> list[Standing]:
@@ -299,6 +301,15 @@ class _Boards:
         items = sorted(counted(verdicts["item_id"]))
         found = answer_lengths(self.data.lengths, models, items, self.intervals)
         return [replace(row, metrics={**row.metrics, AVG_LENGTH: found[row.model]}) for row in rows]
+
+    def _with_words(self, verdicts: Columns, rows: Sequence[Standing]) -> list[Standing]:
+        """The standings with the mean number of words of answers to items of some categories."""
+        items = sorted(counted(verdicts["item_id"]))
+        found = answer_lengths(
+            self.data.words(self.which.words), sorted({row.model for row in rows}), items,
+            self.intervals,
+        )  # fmt: skip
+        return [replace(row, metrics={**row.metrics, AVG_WORDS: found[row.model]}) for row in rows]
 
     def _row(
         self, standing: Standing, n_items: int, opponent: str | None, same: PublishedBeside | None
@@ -337,7 +348,7 @@ class _Boards:
         rows: tuple[Row, ...],
     ) -> Board:
         panel = self.data.panels.get(judge)
-        figures = self._figures() if kind.kind == "label" else ()
+        figures = self.data.figures if kind.kind == "label" else ()
         members = [self.judge_ids[name] for name in (panel.judges if panel else [judge])]
         styled = self.styled.get((judge, kind.opponent or ""))
         specs = [self.data.spec_of[member] for member in members]
@@ -360,24 +371,16 @@ class _Boards:
             warnings=(*warnings_of(self.data, judge, members, rows), *ranked.warnings),
             notes=(
                 *ranked.notes,
+                *_left_out(rows, self.which.not_applicable),
                 *self._repeated(),
                 *self._weights(kind, panel),
                 *(() if styled is None else said_of_style(styled)),
                 *([f"nobody is ranked: {NO_ONE_NUMBER}"] if figures else []),
             ),
             figures=figures,
-            groups={
-                name: tuple(sorted(set(group_of.values())))
-                for name, group_of in self.groups.items()
-            },
+            parts=self.which.grouped if kind.kind == "score" else (),
+            groups={name: tuple(group_names(group_of)) for name, group_of in self.groups.items()},
         )
-
-    def _figures(self) -> tuple[str, ...]:
-        """The shares of labels that stand in the place of one number; those that are apart by
-        group."""
-        groups = {None} if self.which.apart is None else set(self.groups[self.which.apart].values())
-        ends = sorted(f"/{group}" if group else "" for group in groups)
-        return tuple(f"{name}{end}" for end in ends for name in self.which.rates)
 
     def _weights(self, kind: BoardKind, panel: Panel | None) -> list[str]:
         """How a panel weighs its judges, where it does, and who of them share errors."""
@@ -434,6 +437,28 @@ def _check_controlled(boards: Sequence[Board]) -> None:
         f"no model of {boards[0].benchmark} can be ranked by {LENGTH_CONTROLLED}: {why}. "
         "Without --rank-by the plain win rate ranks"
     )
+
+
+def _left_out(rows: Sequence[Row], official: float | None) -> list[str]:
+    """Parts of scores that do not apply, and replies that were mended to be read."""
+    silent, mended = (
+        sum(row.counts.get(name, 0) for row in rows) for name in (NOT_APPLICABLE, "marked_mended")
+    )
+    return [
+        *(
+            [
+                f"{counted_words(silent, 'part')} of scores, which the judge says do not apply, "
+                f"left out; score/official takes each for {official:g}"
+            ]
+            if silent and official is not None
+            else []
+        ),
+        *(
+            [f"{counted_words(mended, 'reply', 'replies')} mended to be read: no JSON as it stood"]
+            if mended
+            else []
+        ),
+    ]
 
 
 def _published_note(rows: Sequence[Row], same: PublishedBeside | None) -> list[str]:

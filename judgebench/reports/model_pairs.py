@@ -14,12 +14,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, cached_property
 
-from judgebench.columns import counted
+from judgebench.columns import coded, counted
 from judgebench.config import Panel
 from judgebench.errors import UsageError, unknown_name
+from judgebench.metrics.accuracy import NO_ONE_NUMBER, sign_of
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
-from judgebench.metrics.measures import Balance
+from judgebench.metrics.measures import Balance, group_names
 from judgebench.metrics.paired import (
     METRIC_OF,
     PairedModels,
@@ -220,7 +221,7 @@ class PairData:
     def balance(self) -> Balance | None:
         if not self.which.sides:
             return None
-        return Balance(category_of=self.board.groups("category"), sides=self.which.sides)
+        return Balance(category_of=self.board.category_of, sides=self.which.sides)
 
     def pair(
         self,
@@ -232,12 +233,14 @@ class PairData:
         *,
         afresh: bool = False,
         again: Sequence[str] = (),
+        figure: str | None = None,
     ) -> PairedModels:
         """The two on one board, on all items or on a group of some way of grouping.
 
         On a board of comparisons with the second of them, they meet head to head. ``afresh``: by
         those verdicts alone for which the judge was asked once more. ``again`` are models that are
-        the second one on other nights: it is the mean over all of them.
+        the second one on other nights: it is the mean over all of them. ``figure`` is the
+        share of labels, as `BoardData.figures` has it, that is compared in place of one number.
         """
         verdicts = self._afresh if afresh else self.board.verdicts[kind]
         if kind.opponent == two[1]:
@@ -254,17 +257,45 @@ class PairData:
                 next(iter(counted(verdicts[WHY + part])), None) if WHY + part in verdicts else None
             )
             return replace(pair, metric=part, why_not=pair.why_not or why)
-        if group is not None:
+        labels: Sequence[str] = self.which.labels
+        if figure is not None:
+            name, _, group = figure.partition("/")
+            kept = dict.fromkeys(self.which.rates[name], name)
+            said = coded(verdicts["label"]).mapped(lambda one: kept.get(one, one and "other"))
+            verdicts, labels = {**verdicts, "label": said}, ("other", name)
+        if group:
             group_of = self._group_of(group) if by is None else self.board.groups(by)
-        return paired_models(
+        pair = paired_models(
             verdicts,
             kind,
             judge,
             *two,
-            labels=self.which.labels,
+            labels=labels,
             balance=self.balance if kind.kind == "score" else None,
             group_of=group_of,
-            group=group,
+            group=group or None,
+        )
+        return pair if figure is None else _as_figure(pair, figure)
+
+    def has_figures(self, kind: BoardKind) -> bool:
+        """Whether a board has figures of its own in the place of one number."""
+        return kind.kind == "label" and bool(self.which.rates)
+
+    def figure(self, kind: BoardKind, metric: str | None) -> str | None:
+        """The figure that two models are compared by where labels make no one number; else None.
+
+        Raises
+        ------
+        UsageError
+            For a metric that is none of these, or of which nobody says whether more is better.
+        """
+        known = [one for one in self.board.figures if sign_of(one)]
+        if not self.has_figures(kind):
+            return None
+        if metric in known:
+            return metric
+        raise UsageError(
+            f"{self.which}: {NO_ONE_NUMBER}: name one as 'metric', of {', '.join(known)}"
         )
 
     @cached_property
@@ -282,14 +313,15 @@ class PairData:
         if kind.kind != "score" or part not in self.board.verdicts[kind]:
             return None
         ways = (*self.which.by, "category", "language")
-        return None if any(group in self.board.groups(way).values() for way in ways) else part
+        named = (group_names(self.board.groups(way)) for way in ways)
+        return None if any(group in its for its in named) else part
 
-    def _group_of(self, group: str) -> Mapping[str, str]:
+    def _group_of(self, group: str) -> Mapping[str, str | Sequence[str]]:
         known: set[str] = set()
         for way in (*self.which.by, "category", "language"):
             named = self.board.groups(way)
-            known |= set(named.values())
-            if group in named.values():
+            known.update(its := group_names(named))
+            if group in its:
                 return named
         raise UsageError(f"{self.which}: {unknown_name('group', group, known)}")
 
@@ -394,3 +426,13 @@ def newest_first(data: BoardData) -> list[str]:
                 last[one] = max(last.get(one, when), when)
     shown: Mapping[str, str] = data.models
     return [shown[one] for one in sorted(last, key=lambda one: (last[one], one), reverse=True)]
+
+
+def _as_figure(pair: PairedModels, figure: str) -> PairedModels:
+    """A pair by the share of some labels, all turned round where more of them is worse."""
+    if sign_of(figure) > 0:
+        return replace(pair, metric=figure)
+    worst, best = (None if end is None else -end for end in (pair.best, pair.worst))
+    return replace(
+        pair, metric=figure, higher_is_better=False, mean=-pair.mean, worst=worst, best=best
+    )

@@ -581,7 +581,7 @@ class _Gate:
         if fixed is None or fixed.model_id not in models:
             return None
         kind = self._board((models[its[-1].model_id], models[fixed.model_id]))
-        if kind is None:
+        if kind is None or self._data.has_figures(kind):
             return None
         test = GateTest(benchmark=str(self._data.which), judge=self._judge, max_drop=1.0)
         since = each_once(its, its[-1].model_id, fixed)

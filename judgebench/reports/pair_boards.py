@@ -7,6 +7,7 @@ from dataclasses import replace
 from shlex import quote
 
 from judgebench.errors import UsageError, unknown_name
+from judgebench.metrics.accuracy import ACCURACY
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.length_calibration import LengthCalibration
@@ -95,6 +96,8 @@ def board_meant(
     """
     direct = test.head_to_head
     boards = data.heads_of(two) if direct else data.judges_of(two)
+    if metric in data.which.rates:
+        metric = ACCURACY  # their board is that of labels
     if metric and metric not in METRICS:
         unknown = unknown_name("metric of a gate", metric, METRICS)
         raise UsageError(f"{data.which}: {unknown}")

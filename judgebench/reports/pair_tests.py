@@ -228,8 +228,8 @@ class PairQuestion:
             "judge": pair.judge,
             "baseline": self.two[1],
             "candidate": self.two[0],
-            "baseline_value": compared.baseline * pair.shown,
-            "candidate_value": compared.candidate * pair.shown,
+            "baseline_value": compared.baseline * pair.shown + 0.0,  # no -0.0
+            "candidate_value": compared.candidate * pair.shown + 0.0,
             "difference": difference(pair, compared, ends, level=level),
             "coverage": Coverage(*pair.coverage),
             "flips": flips(pair),
@@ -244,7 +244,8 @@ class PairQuestion:
             One-sided, of the hardest case among all tests that are made together.
         """
         observed, both = self.compared.observed, self.compared.candidate + self.compared.baseline
-        right = both / 2.0 if observed.binary else None
+        turned = 0.0 if self.pair.higher_is_better else 1.0  # what is lacking there is right
+        right = turned + both / 2.0 if observed.binary else None
         found = _detectable(observed.spread, observed.units, alpha=alpha, right=right)
         return found * self.pair.unit
 

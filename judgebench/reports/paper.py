@@ -7,8 +7,9 @@ What is not there, or not comparable, has a note that says why.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from itertools import product
 from string import ascii_lowercase
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -19,15 +20,16 @@ from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.length_controlled import AS_PUBLISHED, LENGTH_CONTROLLED
 from judgebench.metrics.paired import METRIC_OF, compare
+from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.registry import Direction, digits, heading
 from judgebench.metrics.registry import metric as entry
 from judgebench.plain_text import counted
-from judgebench.records import Estimate
+from judgebench.records import PANEL, Estimate
 from judgebench.reports import estimates
 from judgebench.reports.board import Board
 from judgebench.reports.board_request import boards_of
 from judgebench.reports.board_warnings import missing_share
-from judgebench.reports.boards import benchmark_ref, described, find_judges, judge_line, panels_in
+from judgebench.reports.boards import benchmark_ref, described, find_judges, judge_line, parse_panel
 from judgebench.reports.compare import CompareQuestion, Difference, decide
 from judgebench.reports.document import (
     Chart,
@@ -51,8 +53,8 @@ SIGNS = {"better": "*", "worse": "†", "undecided": ""}
 """What stands at a number by the decision of its test."""
 
 CORRECTIONS = {"holm": "Holm", "bh": "Benjamini and Hochberg"}
-SIGN_OF: Mapping[Direction, float] = {"higher": 1.0, "lower": -1.0, "neither": 0.0}
 
+PUBLISHED = "published"
 _KINDS: Mapping[str, Any] = {metric: kind for kind, metric in METRIC_OF.items()}
 _FEWEST = 100
 """Of so many tests together even the strictest has draws enough."""
@@ -101,10 +103,6 @@ class PaperCell:
     comparable: bool = True
     notes: tuple[str, ...] = ()
     test: Difference | None = None
-
-    @property
-    def there(self) -> bool:
-        return self.number != estimates.UNDEFINED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,23 +213,30 @@ class _Source(NamedTuple):
 
 
 def _sources(store: Store, paper: Paper) -> list[_Source]:
-    places: dict[str, list[int]] = {}
+    of_panel = cache(lambda name, panel: PairData(store, name, panels=[*map(parse_panel, panel)]))
+    boards_by = cache(partial(_boards, store, Intervals(level=paper.level)))
+    found: dict[str, _Source] = {}
     for at, asked in enumerate(paper.benchmarks):
         with paper.at("benchmarks", at, "name"):
-            places.setdefault(_one_version(store, asked.name), []).append(at)
-    found: dict[int, _Source] = {}
-    for name, its in places.items():
-        found |= _of_benchmark(store, paper, name, its)
-    first: dict[str, int] = {}
-    for at, source in sorted(found.items()):
-        other = first.setdefault(source.column.heading, at)
+            name = _one_version(store, asked.name)
+        judge = asked.judge if asked.jury is None else asked.jury.name
+        data = of_panel(name, _panel(judge))
+        with paper.at("benchmarks", at, "judge" if asked.jury is None else "panel"):
+            if asked.judge is not None and asked.jury is not None:
+                raise UsageError("a column has a judge or a panel, and this has both")
+            if judge is not None and not _panel(judge):
+                find_judges(judge, data.board.judges, store, data.which)
         with paper.at("benchmarks", at):
-            if other != at:
+            compat = asked.metric == AS_PUBLISHED
+            board = _board(asked, boards_by(name, judge, asked.by, compat=compat), data)
+            column = _column(asked, board, data)
+            other = found.setdefault(column.heading, _Source(asked, column, board, data))
+            if other.asked is not asked:
                 raise UsageError(
-                    f"it has the heading of benchmarks[{other}], {source.column.heading!r}: that "
-                    f"is {found[other].board}, and this {source.board}; give each a title"
+                    f"{column.heading!r} is another column already, {other.board}, and this is "
+                    f"{board}; give each a title"
                 )
-    return [found[at] for at in sorted(found)]
+    return [*found.values()]
 
 
 def _one_version(store: Store, name: str) -> str:
@@ -245,74 +250,52 @@ def _one_version(store: Store, name: str) -> str:
     return str(which)
 
 
-def _of_benchmark(
-    store: Store, paper: Paper, name: str, places: Sequence[int]
-) -> dict[int, _Source]:
-    asked = {at: paper.benchmarks[at] for at in places}
-    own = [one.jury for one in asked.values() if one.jury is not None]
-    panels = {panel.name: panel for panel in (*panels_in(store, name), *own)}
-    data = PairData(store, name, panels=[*panels.values()])
-    judges: dict[int, list[str]] = {}
-    for at, one in asked.items():
-        with paper.at("benchmarks", at, "judge" if one.jury is None else "panel"):
-            judges[at] = _judges(store, data, one)
-    with paper.at("benchmarks", places[0]):
-        boards = boards_of(
-            store,
-            [name],
-            judges=sorted({one for its in judges.values() for one in its})
-            if all(judges.values())
-            else (),
-            panels=own,
-            by=[one.by for one in asked.values() if one.by is not None],
-            intervals=Intervals(level=paper.level),
-            length_control="both"
-            if any(one.metric == AS_PUBLISHED for one in asked.values())
-            else "exact",
-        )[name]
-    found = {}
-    for at, one in asked.items():
-        with paper.at("benchmarks", at):
-            board = _board(one, judges[at], boards, data)
-            found[at] = _Source(one, _column(one, board, data), board, data)
-    return found
+def _panel(judge: str | None) -> tuple[str, ...]:
+    """The name of a panel, which says who sits on it; nothing for a judge."""
+    return (judge,) if judge is not None and judge.startswith(PANEL) else ()
 
 
-def _judges(store: Store, data: PairData, asked: PaperBenchmark) -> list[str]:
-    """Who is meant, as boards show them; nobody where nobody is named."""
-    if asked.judge is not None and asked.jury is not None:
-        raise UsageError("a column has a judge or a panel, and this has both")
-    name = asked.judge if asked.jury is None else asked.jury.name
-    if name in data.board.refused:
-        raise UsageError(data.board.refused[name])
-    if name is None or name in data.board.panels:
-        return [name] if name else []
-    return [*find_judges(name, data.board.judges, store, data.which)]
+def _boards(
+    store: Store,
+    intervals: Intervals,
+    name: str,
+    judge: str | None,
+    by: str | None,
+    *,
+    compat: bool,
+) -> tuple[Board, ...]:
+    """The boards of one judge or panel, or of all judges."""
+    return boards_of(
+        store,
+        [name],
+        judges=() if judge is None else (judge,),
+        panels=[*map(parse_panel, _panel(judge))],
+        by=() if by is None else (by,),
+        intervals=intervals,
+        length_control="both" if compat else "exact",
+    )[name]
 
 
-def _board(
-    asked: PaperBenchmark, judges: Sequence[str], boards: Sequence[Board], data: PairData
-) -> Board:
+def _board(asked: PaperBenchmark, boards: Sequence[Board], data: PairData) -> Board:
+    """The one that has the column's metric, of comparisons with its baseline."""
     against = None if asked.baseline is None else newest_model(data.board, asked.baseline)
-    its = [
-        board
+    named = [
+        (board, {name for row in board.rows for name in row.metrics})
         for board in boards
-        if board.rows
-        and (not judges or board.judge in judges)
-        and (asked.baseline is None or board.opponent == against)
+        if board.rows and (asked.baseline is None or board.opponent == against)
     ]
-    if not its:
-        said = "" if asked.baseline is None else f" against {asked.baseline}"
-        known = "; ".join(map(str, boards)) or "nothing"
-        raise UsageError(f"{' or '.join(judges) or 'nobody'} has judged no answer{said}; {known}")
-    named = [(board, {name for row in board.rows for name in row.metrics}) for board in its]
     fitting = [board for board, names in named if asked.metric is None or asked.metric in names]
-    if len(fitting) > 1:
-        said = "; ".join(f"{board} ({board.metric})" for board in fitting)
-        raise UsageError(f"several boards fit; say which judge, baseline or metric: {said}")
-    if not fitting:
-        metrics = {name for _, names in named for name in names}
-        raise UsageError(unknown_name("metric", str(asked.metric), metrics))
+    if named and not fitting:
+        known = {name for _, names in named for name in names}
+        fits = f"; `judgebench calibrate-length {data.which.name}` fits what it takes"
+        of_confidences = "; of confidences `judgebench confidence` has it"
+        hints = {LENGTH_CONTROLLED: fits, **dict.fromkeys(CONFIDENCE_METRICS, of_confidences)}
+        hint = hints.get(str(asked.metric), "")
+        raise UsageError(unknown_name("metric", str(asked.metric), known) + hint)
+    if len(fitting) != 1:
+        there = "; ".join(f"{board} ({board.metric})" for board in fitting or boards)
+        said = "several boards fit" if fitting else f"no board is against {asked.baseline}"
+        raise UsageError(f"{said}; say which judge, baseline or metric: {there or 'none is here'}")
     return fitting[0]
 
 
@@ -323,25 +306,21 @@ def _members(board: Board, data: PairData) -> list[str]:
 
 
 def _column(asked: PaperBenchmark, board: Board, data: PairData) -> PaperColumn:
-    metric = asked.metric or str(board.metric)
-    names, b = data.board.panels.get(board.judge), data.board
-    said = [
-        ("" if names is None else f"{b.judges[one]}: ")
-        + judge_line(b.spec_of[one], b.left_out(one))
-        for one in _members(board, data)
-    ]
+    metric, its = asked.metric or str(board.metric), data.board
+    said = {one: judge_line(its.spec_of[one], its.left_out(one)) for one in _members(board, data)}
+    panel = board.judge in its.panels
     return PaperColumn(
         title=asked.title or heading(metric, None, board.scale),
         group=str(data.which) if asked.group is None else asked.group,
         benchmark=board.benchmark,
         version=board.version,
         judge=board.judge,
-        judged=tuple(said),
+        judged=tuple(f"{its.judges[one]}: {is_}" if panel else is_ for one, is_ in said.items()),
         served_models=board.served_models,
         official_prompt=board.official_prompt,
         opponent=board.opponent,
         metric=metric,
-        direction=entry(metric).direction,
+        direction=asked.direction or entry(metric).direction,
         items=board.items,
         digits=digits(metric, board.metric),
     )
@@ -362,60 +341,61 @@ class _Row(NamedTuple):
 
 def _rows(store: Store, paper: Paper, sources: Sequence[_Source]) -> list[_Row]:
     """The rows by section; that of the reference comes first, and in it the reference."""
-    known = store.models()
+    known = {name: one for one in store.models() for name in (*one.names, one.name, one.id)}
     shown = {name for source in sources for name in source.data.board.model_ids}
     found = []
     for at, asked in enumerate(paper.models):
-        model = next((m for m in known if asked.name in (m.id, m.name, *m.names)), None)
+        there, model = asked.published, known.get(asked.name or "")
         with paper.at("models", at):
-            if asked.name is None and not (asked.published and asked.published is not True):
+            if asked.name is None and (not there or there is True):
                 raise UsageError("a row has the 'name' of a model, or one that is 'published'")
-            if asked.name is not None and model is None and asked.name not in shown:
-                raise UsageError(unknown_name("model", asked.name, {m.name for m in known}))
-        names = () if model is None else model.names
+            if asked.name is not None and asked.name not in {*known, *shown}:
+                raise UsageError(unknown_name("model", asked.name, {*known, *shown}))
         group = asked.group or (model.tags.get(paper.group_by or "", "") if model else "")
-        there = asked.published
-        title = (
-            asked.title
-            or asked.name
-            or next(iter(there.values()) if isinstance(there, dict) else iter([str(there)]))
-        )
-        if asked.name is not None:
-            names = (asked.name, *names)
+        title = asked.title or asked.name or (there if isinstance(there, str) else "as published")
+        names = (asked.name, *(model.names if model else ())) if asked.name is not None else ()
+        if names:
             found.append(_Row(asked, title, group, names, False))
-            title = f"{title}, as published"
-        if asked.published:
+        if there:
+            title = f"{title}, as published" if names else title
             found.append(_Row(asked, title, group, names, True))
     first = paper.tests.against if paper.tests is not None else BEST
-    groups = [
-        *(row.group for row in found if row.asked.name == first),
-        *(row.group for row in found),
-    ]
-    return sorted(found, key=lambda row: (groups.index(row.group), row.asked.name != first))
+    groups = [*(row.group for row in found if first in row.names), *(row.group for row in found)]
+    return sorted(found, key=lambda row: (groups.index(row.group), first not in row.names))
 
 
-def _nothing(because: str) -> PaperCell:
+def _shown(row: _Row, source: _Source) -> str | None:
+    """What a board calls the model of a row; None where it is not known there."""
+    return None if row.published else newest_model(source.data.board, row.names[0])
+
+
+def _nothing(because: str, **figure: Any) -> PaperCell:
     nan = math.nan
-    figure = Estimate(value=nan, low=nan, high=nan, n=0, units=0, undefined=because)
-    return PaperCell(figure=figure, comparable=False, notes=(because,))
+    empty: dict[str, Any] = {
+        "value": nan,
+        "low": nan,
+        "high": nan,
+        "n": 0,
+        "units": 0,
+        "undefined": because,
+    }
+    return PaperCell(figure=Estimate(**empty | figure), comparable=False, notes=(because,))
 
 
 def _ours(row: _Row, source: _Source) -> PaperCell:
-    board, column = source.board, source.column
-    shown = newest_model(source.data.board, row.names[0])
+    board, column, shown = source.board, source.column, _shown(row, source)
     its = next((one for one in board.rows if one.model == shown), None)
+    if shown is None:
+        return _nothing(f"no answer to {source.data.which} is in the store")
     if its is None:
+        opposes = shown == board.opponent
         return _nothing(
-            f"no answer to {source.data.which} is in the store"
-            if shown is None
-            else "the others are compared with it"
-            if shown == board.opponent
-            else f"{board.judge} has not judged it"
+            "others are compared with it" if opposes else f"not judged by {board.judge}"
         )
     figure = its.metrics.get(column.metric)
     if figure is None or math.isnan(figure.value):
-        because = (figure and figure.undefined) or f"it has no {column.metric}"
-        return _nothing(because) if figure is None else replace(_nothing(because), figure=figure)
+        lacks = {} if figure is None else {"n": figure.n, "missing": figure.missing}
+        return _nothing((figure and figure.undefined) or f"it has no {column.metric}", **lacks)
     notes = [f"suspicious: {its.suspicious}"] if its.excluded else []
     if "coverage" in its.flags:
         notes.append(f"{missing_share(its.judged):.0%} of its verdicts are missing")
@@ -442,39 +422,35 @@ def _boards_beside(source: _Source) -> list[PublishedBeside]:
     return [*sorted(source.board.beside, key=lambda one: one.because is not None), *others]
 
 
-def _names_there(row: _Row, benchmark: str) -> list[str]:
-    """What a row may be called on published boards of a benchmark."""
-    said = row.asked.published
-    if isinstance(said, dict):
-        return [said[benchmark]] if benchmark in said else []
-    return [said] if isinstance(said, str) else [*row.names]
+def _published_in(row: _Row, source: _Source) -> list[tuple[str, PublishedBeside]]:
+    """The published boards of a column's benchmark that have a row, under its name there."""
+    said, names = row.asked.published, [*row.names]
+    if isinstance(said, str | dict):
+        names = [said] if isinstance(said, str) else [said.get(source.column.benchmark, "")]
+    return [
+        (name, one)
+        for one in _boards_beside(source)
+        for name in same_models({"": names}, one.reference.figures, {}).values()
+    ]
 
 
 def _published(row: _Row, source: _Source) -> PaperCell:
     column = source.column
-    boards = _boards_beside(source)
-    for one in boards:
-        figures, names = one.reference.figures, _names_there(row, column.benchmark)
-        name = same_models({"": names}, figures, {}).get("", "")
-        value = figures.get(name, {}).get(column.metric)
-        if value is not None:
-            n = int(figures[name].get(N, one.reference.items or 0))
-            nan, shown = math.nan, published_text(one.reference, column.metric, value)
+    for name, one in _published_in(row, source):
+        figures = one.reference.figures[name]
+        if (value := figures.get(column.metric)) is not None:
+            nan, n = math.nan, int(figures.get(N, one.reference.items or 0))
+            shown = published_text(one.reference, column.metric, value)
+            note = f"not comparable: {one.because}" if one.because else one.reference.note
             return PaperCell(
                 number=min(shown, f"{value:.{column.digits}f}", key=len),
-                figure=Estimate(value=value, low=nan, high=nan, n=n, units=n, method="published"),
+                figure=Estimate(value=value, low=nan, high=nan, n=n, units=n, method=PUBLISHED),
                 comparable=one.because is None,
-                notes=tuple(
-                    filter(
-                        None,
-                        [f"not comparable: {one.because}" if one.because else one.reference.note],
-                    )
-                ),
+                notes=(note,) if note else (),
             )
-    if not boards:
-        notes = references(column.benchmark, column.version).notes
-        return _nothing(next(iter(notes), f"of {source.data.which} no board is published"))
-    return _nothing(f"no {column.metric} of it is published of {column.benchmark}")
+    absent = references(column.benchmark, column.version)
+    said = f"no {column.metric} of it is published of {column.benchmark}"
+    return _nothing(said if absent.boards or not absent.notes else absent.notes[0])
 
 
 def _check_published(paper: Paper, rows: Sequence[_Row], sources: Sequence[_Source]) -> None:
@@ -485,48 +461,36 @@ def _check_published(paper: Paper, rows: Sequence[_Row], sources: Sequence[_Sour
     ConfigError
         With the nearest name.
     """
-    for row in (row for row in rows if row.published):
-        boards = [
-            (s.column.benchmark, one.reference.figures)
-            for s in sources
-            for one in _boards_beside(s)
-        ]
-        found = [same_models({"": _names_there(row, of)}, figures, {}) for of, figures in boards]
-        with paper.at("models", paper.models.index(row.asked), "published"):
-            if boards and not any(found):
-                known = {name for _, figures in boards for name in figures}
-                said = [name for of, _ in boards for name in _names_there(row, of)]
-                raise UsageError(unknown_name("published model", next(iter(said), ""), known))
+    boards = [one.reference.figures for source in sources for one in _boards_beside(source)]
+    known = {name for figures in boards for name in figures}
+    for row in rows if known else ():
+        if row.published and not any(_published_in(row, source) for source in sources):
+            with paper.at("models", paper.models.index(row.asked), "published"):
+                said = row.asked.published
+                names = [*said.values()] if isinstance(said, dict) else [said, *row.names]
+                name = next(one for one in names if isinstance(one, str))
+                raise UsageError(unknown_name("published model", name, known))
+
+
+def _best(cells: Iterable[PaperCell], direction: Direction) -> PaperCell | None:
+    counts = [cell for cell in cells if cell.number != estimates.UNDEFINED and cell.comparable]
+    sign = {"higher": 1.0, "lower": -1.0, "neither": 0.0}[direction]
+    return max(counts, key=lambda cell: sign * cell.figure.value) if sign and counts else None
 
 
 def _with_best(cells: Sequence[PaperCell], direction: Direction) -> list[PaperCell]:
-    """The cells of a column; what is printed alike is best alike."""
-    counts = [cell for cell in cells if cell.there and cell.comparable]
-    if direction == "neither" or len(counts) < 2:
-        return [*cells]
-    top = max(counts, key=lambda cell: SIGN_OF[direction] * cell.figure.value).number
-    return [replace(cell, best=cell in counts and cell.number == top) for cell in cells]
+    """The cells of a column; what is printed alike is best alike, and one alone is not."""
+    best, several = _best(cells, direction), sum(cell.comparable for cell in cells) > 1
+    return [
+        replace(
+            cell,
+            best=several and cell.comparable and best is not None and cell.number == best.number,
+        )
+        for cell in cells
+    ]
 
 
 # tests ------------------------------------------------------------------------------------------
-
-
-def _reference(
-    paper: Paper, source: _Source, cells: Sequence[PaperCell], rows: Sequence[_Row]
-) -> str | None:
-    """Whom the others of a column are tested against, as its board shows it."""
-    assert paper.tests is not None
-    name, sign = paper.tests.against, SIGN_OF[source.column.direction]
-    if name == BEST:
-        ours = [
-            (sign * cell.figure.value, row.names[0])
-            for cell, row in zip(cells, rows, strict=True)
-            if sign and cell.there and cell.comparable and not row.published
-        ]
-        name = max(ours, default=(0.0, ""), key=lambda one: one[0])[1]
-    shown = newest_model(source.data.board, name)
-    there = {source.board.opponent, *(row.model for row in source.board.rows)}
-    return shown if shown in there else None
 
 
 def _question(
@@ -536,12 +500,10 @@ def _question(
     board, data, metric = source.board, source.data, source.column.metric
     base, _, group = metric.partition("/")
     direct = board.opponent == two[1]
-    if board.ungrouped not in _KINDS:
-        return None
-    kind = BoardKind(_KINDS[board.ungrouped], board.opponent)
+    kind = BoardKind(_KINDS.get(board.ungrouped, "label"), board.opponent)
     if metric == LENGTH_CONTROLLED and not direct:
         pair, compared = pair_at_equal_length(data, kind, board.judge, two, alpha=alpha)
-    elif base == board.ungrouped and not (group and direct):
+    elif base == board.ungrouped and base in _KINDS and not (group and direct):
         pair = data.pair(kind, board.judge, two, group or None, source.asked.by)
         compared = compare(pair, alpha=alpha, finest=finest)
     else:
@@ -554,47 +516,48 @@ def _question(
 
 def _tested(
     paper: Paper, sources: Sequence[_Source], rows: Sequence[_Row], columns: list[list[PaperCell]]
-) -> tuple[int, list[str]]:
+) -> tuple[int, list[tuple[str, str]]]:
     """Set tests into the cells: how many are allowed for, and what could not be tested."""
     if paper.tests is None:
         return 0, []
-    alpha, of = (1.0 - paper.level) / 2.0, 0
-    most = len(sources) * len(rows) * (len(rows) if paper.tests.against == BEST else 1)
-    finest = alpha / max(_FEWEST, most)
+    best, alpha, of = paper.tests.against == BEST, (1.0 - paper.level) / 2.0, 0
+    most = len(sources) * len(rows) * (len(rows) if best else 1)
     asked: dict[tuple[int, int], CompareQuestion] = {}
-    notes: list[str] = []
+    notes: list[tuple[str, str]] = []
     for c, source in enumerate(sources):
-        against = _reference(paper, source, columns[c], rows)
-        ours = [r for r, row in enumerate(rows) if columns[c][r].there and not row.published]
-        questions = {}
-        for r in ours if against is not None else ():
-            shown = newest_model(source.data.board, rows[r].names[0])
-            if shown is not None and shown != against:
-                two = (shown, str(against))
-                questions[c, r] = _question(source, two, alpha=alpha, finest=finest)
-        found = {place: one for place, one in questions.items() if one is not None}
-        if ours and not found:
-            lacks = (
-                f"{paper.tests.against} has no number there"
-                if against is None
-                else "that metric is not"
-            )
-            notes.append(f"{source.column.heading}: not tested, since {lacks}")
+        ours = {
+            r: (str(_shown(row, source)), cell)
+            for r, (row, cell) in enumerate(zip(rows, columns[c], strict=True))
+            if cell.number != estimates.UNDEFINED and not row.published
+        }
+        against = newest_model(source.data.board, paper.tests.against)
+        if best:
+            top = _best((cell for _, cell in ours.values()), source.column.direction)
+            against = next((shown for shown, cell in ours.values() if cell is top), None)
+        there = against in (source.board.opponent, *(shown for shown, _ in ours.values()))
+        others = {(c, r): shown for r, (shown, _) in ours.items() if shown != against}
+        questions = {
+            at: _question(source, (shown, against), alpha=alpha, finest=alpha / max(_FEWEST, most))
+            for at, shown in others.items()
+            if against is not None and there
+        }
+        found = {at: one for at, one in questions.items() if one is not None}
+        if others and not found:
+            lacks = f"{paper.tests.against} has no number there"
+            why = "there is no paired test of this metric" if questions or best else lacks
+            notes.append((source.column.heading, f"not tested: {why}"))
         asked |= found
-        of += len(ours) * (len(ours) - 1) // 2 if found else 0
-    if paper.tests.against != BEST:
-        of = len(asked)
-    decided = decide([*asked.values()], alpha=2.0 * alpha, correction=paper.tests.correction, of=of)
+        of += len(ours) * (len(ours) - 1) // 2 if found and best else len(found)
+    correction = paper.tests.correction
+    decided = decide([*asked.values()], alpha=2.0 * alpha, correction=correction, of=of)
     for (c, r), test in zip(asked, decided, strict=True):
         columns[c][r] = cell = replace(columns[c][r], test=replace(test, flips=()))
         place, units = f"{sources[c].column.heading}, {rows[r].title}", test.difference.units
         if math.isnan(test.p_value) and test.stop is None:
-            notes.append(f"{place}: not tested, {test.because}")
+            notes.append((place, f"not tested: {test.because}"))
         elif units < cell.figure.units:
-            notes.append(
-                f"{place}: tested on {units:,} of its {cell.figure.units:,} items, those that "
-                f"{test.baseline} has too"
-            )
+            those = f"items, those that {test.baseline} has too"
+            notes.append((place, f"tested on {units:,} of its {cell.figure.units:,} {those}"))
     return of, notes
 
 
@@ -620,7 +583,13 @@ def paper_table(store: Store, paper: Paper) -> PaperTable:
         for one in sources
     ]
     tests, untested = _tested(paper, sources, rows, columns)
-    how = _how_tested(paper, tests)
+    how, names = _how_tested(paper, tests), [one.column.heading for one in sources]
+    numbers = [_numbers_of(one, its, rows) for one, its in zip(sources, columns, strict=True)]
+    other = [
+        (one.column.heading, "not the official judge prompt, not comparable with others' figures")
+        for one in sources
+        if one.data.which.official and one.column.official_prompt is False
+    ]
     return PaperTable(
         title=paper.title,
         label=paper.label,
@@ -642,10 +611,9 @@ def paper_table(store: Store, paper: Paper) -> PaperTable:
         notes=(
             f"bold: the best of its column; in brackets: intervals at {paper.level:.0%}",
             *([how] if how else []),
-            *_numbers_of(sources, columns, rows),
-            *untested,
+            *_together([*zip(names, numbers, strict=True), *other, *untested]),
         ),
-        methods=_methods(sources, rows, columns, paper, how),
+        methods=_methods(sources, columns, paper, how),
     )
 
 
@@ -665,28 +633,27 @@ def _how_tested(paper: Paper, tests: int) -> str | None:
     )
 
 
-def _numbers_of(
-    sources: Sequence[_Source], columns: Sequence[Sequence[PaperCell]], rows: Sequence[_Row]
-) -> list[str]:
-    """Of how many verdicts and items columns are, and what is missing of whom."""
-    said: dict[str, list[str]] = {}
-    for source, cells in zip(sources, columns, strict=True):
-        ours = [
-            (r.title, cell.figure) for r, cell in zip(rows, cells, strict=True) if not r.published
-        ]
-        ns = sorted({one.n for _, one in ours if one.n})
-        missing = ", ".join(f"{title} {one.missing:,}" for title, one in ours if one.missing)
-        numbers = (
-            f"n {' to '.join(f'{n:,}' for n in dict.fromkeys([*ns[:1], *ns[-1:]]))} verdicts on "
-            f"{counted(source.column.items, 'item')}; missing: {missing or 'none'}"
-        )
-        said.setdefault(numbers, []).append(source.column.heading)
-    return [f"{', '.join(headings)}: {numbers}" for numbers, headings in said.items()]
+def _numbers_of(source: _Source, cells: Sequence[PaperCell], rows: Sequence[_Row]) -> str:
+    """Of how many verdicts and items a column's numbers are, and what is missing of whom."""
+    ours = [(r.title, cell.figure) for r, cell in zip(rows, cells, strict=True) if not r.published]
+    ns = sorted({one.n for _, one in ours if one.n})
+    missing = ", ".join(f"{title} {one.missing:,}" for title, one in ours if one.missing)
+    return (
+        f"n {' to '.join(f'{n:,}' for n in dict.fromkeys([*ns[:1], *ns[-1:]]))} verdicts on "
+        f"{counted(source.column.items, 'item')}; missing: {missing or 'none'}"
+    )
+
+
+def _together(said: Iterable[tuple[str, str]]) -> list[str]:
+    """Those of whom one thing is said, and it."""
+    found: dict[str, list[str]] = {}
+    for whom, what in said:
+        found.setdefault(what, []).append(whom)
+    return [f"{', '.join(dict.fromkeys(whom))}: {what}" for what, whom in found.items()]
 
 
 def _methods(
     sources: Sequence[_Source],
-    rows: Sequence[_Row],
     columns: Sequence[Sequence[PaperCell]],
     paper: Paper,
     how: str | None,
@@ -698,7 +665,7 @@ def _methods(
         column, data, board = its[0].column, its[0].data, its[0].board
         found = described(column.benchmark)
         title = column.benchmark if found is None else found[0].title
-        metrics = " and ".join(dict.fromkeys(one.column.metric.replace("_", " ") for one in its))
+        metrics = ", ".join(dict.fromkeys(heading(one.column.metric) for one in its))
         served = f", served by {', '.join(column.served_models)}" if column.served_models else ""
         against = f", against the answers of {column.opponent}" if column.opponent else ""
         said.append(
@@ -707,8 +674,8 @@ def _methods(
         )
         members = _members(board, data)
         runs |= {one.run_id for one in data.board.judged_at if one.judge_id in members}
-    metrics_of = {entry(one.column.metric).name: entry(one.column.metric) for one in sources}
-    ends = "; ".join(f"{one.title}: {one.estimated}" for one in metrics_of.values())
+    metrics_of = dict.fromkeys(entry(one.column.metric) for one in sources)
+    ends = "; ".join(_together((one.title, one.estimated) for one in metrics_of))
     drawn = Intervals(level=paper.level)
     said.append(
         f"Intervals are at {paper.level:.0%} ({ends}), bootstraps with {drawn.n_replicates:,} "
@@ -718,8 +685,8 @@ def _methods(
     origins = {
         beside.reference.source
         for one, its in zip(sources, columns, strict=True)
+        if any(cell.figure.method == PUBLISHED for cell in its)
         for beside in _boards_beside(one)
-        if any(row.published and cell.there for row, cell in zip(rows, its, strict=True))
     }
     said += [f"Published figures: {'; '.join(sorted(origins))}."] if origins else []
     behind = [run for run in sources[0].data.board.store.runs() if run.id in runs]

@@ -37,6 +37,9 @@ class PaperBenchmark(Section):
     by: str | None = Field(
         None, description="the grouping of METRIC/GROUP, where the benchmark does not declare it"
     )
+    direction: Literal["higher", "lower", "neither"] | None = Field(
+        None, description="what is better, and bold; the metric's, if unset"
+    )
     title: str | None = Field(None, description="head of the column; the metric's, if unset")
     group: str | None = Field(None, description="above the column; NAME@VERSION, if unset")
 

@@ -199,8 +199,11 @@ class PublishedNumbers:
             return f"{said}; {other}"
         if opponent is None:
             return None
-        if known.id in self.data.both_orders:
+        both = known.id in self.data.both_orders
+        if both and self.data.which.weighted is None:
             return "it judged in both orders, and what is published in one that was drawn"
+        if not both and self.data.which.weighted is not None:
+            return "it judged in one order, and what is published in both"
         return self._other_answers(board, opponent)
 
     def _official(self, board: PublishedBoard) -> OfficialPrompt | None:

@@ -101,7 +101,7 @@ def _answers_alone(store: Store, candidate: Candidate) -> dict[str, Any]:
     benchmark = candidate.asked.benchmark
     wanted = len(candidate.asked.items) * candidate.asked.config.samples
     there = store.answered(benchmark.name, benchmark.version, candidate.key)
-    answers = len(there & candidate.key_of.keys())
+    answers = len(there & {place[:2] for place in candidate.key_of})
     return {
         "benchmark": benchmark.name,
         "version": benchmark.version,

@@ -263,7 +263,7 @@ def training(
         raise UsageError(f"{which}: this judge has no such board")
     balance = None
     if which.sides:
-        balance = Balance(category_of=data.groups("category"), sides=which.sides)
+        balance = Balance(category_of=data.category_of, sides=which.sides)
     found = shared_draws(
         data.verdicts[kind],
         kind,

@@ -1,9 +1,12 @@
-"""Answers that exist: a file of ``benchmark, item_id, model, text[, sample]``, one answer a row."""
+"""Answers that exist: a file of ``benchmark, item_id, model, text[, sample, turn]``, one a row.
+
+Or as FastChat writes them: ``question_id, model_id, choices``, each a sample with its ``turns``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from judgebench.errors import InputError
@@ -17,15 +20,22 @@ FIELDS = ("benchmark", "version", "item_id", "model", "text", "sample", "turn")
 class RecordedAnswers:
     """One model's answers to one benchmark, by item and sample.
 
+    ``further`` are those to later turns of a conversation.
+
     ``sha`` is that of the answers, whatever file they came in and whatever else stands in it.
     """
 
     path: Path
     texts: Mapping[tuple[str, int], str]
+    further: Mapping[tuple[str, int], tuple[str, ...]] = field(default_factory=dict)
+
+    def turns(self, place: tuple[str, int]) -> tuple[str, ...]:
+        """What was answered, turn by turn; nothing where there is no answer."""
+        return (self.texts[place], *self.further.get(place, ())) if place in self.texts else ()
 
     @property
     def sha(self) -> str:
-        rows = ([item, sample, text] for (item, sample), text in sorted(self.texts.items()))
+        rows = ([*place, *self.turns(place)] for place in sorted(self.texts))
         return list_key("answers", rows).hex()
 
 
@@ -58,8 +68,30 @@ def read_answer_rows(path: Path, layout: Layout = OURS) -> list[AnswerRow]:
     return list(_each_answer(path, layout))
 
 
+def turn_by_turn(row: Row) -> Iterator[Row]:
+    """The answers of a line of FastChat's, each a row of its own; another row as it is.
+
+    A turn may be a text, or a mapping with the text as ``content`` or ``answer``.
+    """
+    if "choices" not in row.values:
+        yield row
+        return
+    about = {"item_id": row.values.get("question_id"), "model": row.values.get("model_id")}
+    choices = row.values["choices"]
+    for number, choice in enumerate(choices if isinstance(choices, list) else [choices]):
+        turns = choice.get("turns") if isinstance(choice, Mapping) else None
+        if not isinstance(turns, list) or not turns:
+            raise row.wrong("choices", "each of a list needs 'turns', a list of what was answered")
+        sample = choice.get("index", number)
+        for turn, said in enumerate(turns):
+            if isinstance(said, Mapping):
+                said = said.get("content", said.get("answer"))
+            of = {"sample": sample, "turn": turn, "text": said}
+            yield Row(f"{row.where}: choices[{number}]: turn {turn + 1}", {**about, **of})
+
+
 def _each_answer(path: Path, layout: Layout = OURS) -> Iterator[AnswerRow]:
-    for row in each_row(path, ["item_id", "text"], layout=layout):
+    for row in each_row(path, ["item_id", "text"], layout=layout, spread=turn_by_turn):
         yield AnswerRow(
             row=row,
             item_id=row.text("item_id"),
@@ -100,10 +132,19 @@ def read_answers(
     rows = _of_model(rows, model, path)
     if known_items is not None:
         _refuse_unknown_items(rows, known_items, f"{benchmark}@{version}")
-    first: dict[tuple[str, int], AnswerRow] = {}
+    first: dict[tuple[str, int, int], AnswerRow] = {}
     for row in rows:
-        refuse_other_text(first.setdefault((row.item_id, row.sample), row), row)
-    return RecordedAnswers(path=path, texts={place: row.text for place, row in first.items()})
+        refuse_other_text(first.setdefault((row.item_id, row.sample, row.turn), row), row)
+    further: dict[tuple[str, int], tuple[str, ...]] = {}
+    for (item, sample, turn), row in sorted(first.items()):
+        if not turn:
+            continue
+        before = further.get((item, sample), ())
+        if turn != len(before) + 1 or (item, sample, 0) not in first:
+            raise row.row.wrong("turn", f"{item!r} has no answer to the turn before turn {turn}")
+        further[item, sample] = (*before, row.text)
+    texts = {(item, sample): row.text for (item, sample, turn), row in first.items() if not turn}
+    return RecordedAnswers(path=path, texts=texts, further=further)
 
 
 def refuse_other_text(first: AnswerRow, row: AnswerRow) -> None:

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from judgebench.errors import ConfigError, InputError
+from judgebench.keys import text_sha
 from judgebench.protocols import LmEvalTask
 from judgebench.records import Item, JsonObject, Message, Response, Runtime, Usage
 from judgebench.responses.identity import LOADED_AS, pinned
-from judgebench.responses.remote import draws, is_rule, temperature_of
+from judgebench.responses.remote import draws, is_rule, temperature_of, with_unasked
 from judgebench.workers.hub import SilentHubError, file_of
 from judgebench.workers.process import NEEDS, START, Worker, clean
+from judgebench.workers.prompts import PREFIX_STOPS
 from judgebench.yaml_file import MODEL_TOKENS
 
 
@@ -30,7 +32,8 @@ class LocalModel:
 
     ``gpus`` is ``CUDA_VISIBLE_DEVICES`` of the process that holds the model. ``prompt_tokens`` says
     how prompts become tokens where that is not lm-eval's way, as a benchmark's preset may:
-    ``special_tokens``, ``max_length``, ``truncation_side``.
+    ``special_tokens``, ``max_length``, ``truncation_side``. ``prefix`` is the text below which a
+    base model is asked, in place of a chat template.
     """
 
     model: str = "hf"
@@ -43,6 +46,7 @@ class LocalModel:
     gen_kwargs: Mapping[str, Any] = field(default_factory=dict)
     gpus: str | None = None
     prompt_tokens: Mapping[str, Any] = field(default_factory=dict)
+    prefix: str | None = None
 
     @classmethod
     def from_config(
@@ -122,6 +126,8 @@ def generation_of(local: LocalModel, task: LmEvalTask) -> Generation:
     if isinstance(max_gen_toks, bool) or not isinstance(max_gen_toks, int) or max_gen_toks < 1:
         raise ConfigError(f"gen_kwargs: max_gen_toks is a number above 0, not {max_gen_toks!r}")
     until = (until,) if isinstance(until, str) else tuple(until)
+    if local.prefix is not None:
+        until = tuple(dict.fromkeys((*until, *PREFIX_STOPS)))
     if temperatures:
         return Generation(
             until=until, max_gen_toks=max_gen_toks, sampling=given, temperatures=temperatures
@@ -159,6 +165,7 @@ def prompting_of(local: LocalModel, task: LmEvalTask) -> JsonObject:
         "fewshot_as_multiturn": local.fewshot_as_multiturn or None,
         "model_args": shaping_arguments(local) or None,
         "tokens": dict(local.prompt_tokens) or None,
+        "prefix": local.prefix and {"sha256": text_sha(local.prefix), "form": "urial/1"},
     }
     return {
         "apply_chat_template": local.apply_chat_template,
@@ -296,9 +303,7 @@ class Task:
 
     ``local`` is the model as this task asks it, where that is not as others do. With
     ``turn_by_turn`` every user turn of an item is answered before the next one is put, through the
-    model's chat template and without lm-eval's task. ``best_of`` draws each answer that often and
-    keeps the one that the reward model ``scorer`` scores highest: a job of
-    `judgebench.workers.reward`.
+    model's chat template and without lm-eval's task.
     """
 
     task: LmEvalTask
@@ -307,24 +312,30 @@ class Task:
     samples: int = 1
     local: LocalModel | None = None
     turn_by_turn: bool = False
-    best_of: int = 1
-    scorer: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where an answer stands: at every one of ``item_ids``, which ask the same, under one key."""
+    """Where an answer stands: at every one of ``item_ids``, which ask the same, under one key.
+
+    Of a conversation ``key`` is that of the last answer, after those of the ``earlier`` ones.
+    """
 
     key: bytes
     benchmark: str
     version: str
     item_ids: tuple[str, ...]
     model_key: bytes
+    earlier: tuple[bytes, ...] = ()
 
-    def responses(self, row: Mapping[str, Any], stack: Runtime | None) -> Iterator[Response]:
-        """What a worker said, as it is stored at each place."""
+    def responses(
+        self, row: Mapping[str, Any], stack: Runtime | None
+    ) -> Iterator[tuple[bytes, Response]]:
+        """What a worker said, as it is stored at each place, by its key."""
+        keys = (*self.earlier, self.key)
         for item_id in self.item_ids:
-            yield _response(row, self.benchmark, self.version, self.model_key, stack, item_id)
+            said = _response(row, self.benchmark, self.version, self.model_key, stack, item_id)
+            yield from ((keys[one.turn], one) for one in with_unasked(said, len(keys)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -497,11 +508,6 @@ def _task_of_job(task: Task, local: LocalModel) -> dict[str, Any]:
             f"task {task.task.name}: {task.samples} samples of a greedy answer are all the same; "
             "say gen_kwargs: {do_sample: true, temperature: …}, or samples: 1"
         )
-    if task.best_of > 1 and (generation.further or not generation.samples):
-        raise ConfigError(
-            f"task {task.task.name}: the best of {task.best_of} greedy answers is any of them; say "
-            "gen_kwargs: {do_sample: true, temperature: …}"
-        )
     first: dict[Any, Item] = {}  # identical questions are asked once
     for item in task.items:
         first.setdefault((item.turns, item.prompt), item)
@@ -524,11 +530,10 @@ def _task_of_job(task: Task, local: LocalModel) -> dict[str, Any]:
         ),
         "further": dict(generation.further),
     }
+    if local.prefix is not None:
+        job["prefix"] = local.prefix
     if task.turn_by_turn:
         job["turns"] = {item.id: _turns(item) for item in first.values()}
-    if task.scorer is not None:
-        job["selection"] = {"n": task.best_of, "scorer": dict(task.scorer)}
-        job["messages"] = {item.id: _messages(item.turns) for item in first.values()}
     return job
 
 

@@ -6,13 +6,13 @@ They are asked through the same providers and wrappers as judges; nothing here d
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, TypeGuard
 
 from judgebench.config import ApiModel
-from judgebench.dialogue import over
+from judgebench.dialogue import conversation_after, over
 from judgebench.errors import ConfigError
 from judgebench.protocols import Writer
 from judgebench.records import (
@@ -26,6 +26,7 @@ from judgebench.records import (
     Request,
     Response,
     ResponseStatus,
+    Usage,
     VerdictSlot,
 )
 
@@ -145,7 +146,8 @@ class Question:
     """One answer to be had, and every place of this run that it serves.
 
     Identical items are asked once: ``items`` are all of them. ``logprobs`` asks for those of the
-    answer's tokens.
+    answer's tokens. Of a conversation ``key`` is that of the last answer, and ``earlier`` are those
+    of the answers before.
     """
 
     key: bytes
@@ -156,14 +158,22 @@ class Question:
     model: str
     sample: int = 0
     logprobs: bool = False
+    earlier: tuple[bytes, ...] = ()
 
-    def dialogue(self) -> Generator[Request, Reply, Response]:
-        """One question, one reply."""
-        reply = yield self.request()
-        return response_of(reply, self.items[0], self.places[0], self.request())
+    def dialogue(self) -> Generator[Request, Reply, tuple[Response, ...]]:
+        """One question and one reply for each turn; one without an answer ends the conversation."""
+        found: list[Response] = []
+        for turn in range(1 + len(self.earlier)):
+            request = self.request([one.text for one in found])
+            place = replace(self.places[0], turn=turn)
+            reply = yield request
+            found.append(response_of(reply, self.items[0], place, request))
+            if not found[-1].text:
+                break
+        return tuple(found)
 
-    def request(self) -> ChatRequest:
-        """The question as it is asked; each sample with a seed of its own."""
+    def request(self, before: Sequence[str] = ()) -> ChatRequest:
+        """The question after these answers, as it is asked; each sample with its own seed."""
         decoding = dict(self.spec.decoding)
         further = decoding.pop("further", {})
         if self.sample:
@@ -175,7 +185,7 @@ class Question:
         return ChatRequest(
             provider=self.identity,
             model=self.model,
-            messages=messages_of(self.items[0], self.spec.prompting.get("system")),
+            messages=messages_of(self.items[0], self.spec.prompting.get("system"), before),
             decoding=decoding,
             logprobs=0 if self.logprobs else None,
             sample=self.sample,
@@ -183,23 +193,37 @@ class Question:
             reasoning=self.spec.prompting.get("reasoning"),
         )
 
-    def keep(self, store: Writer, run_id: str, result: Response, replies: object) -> bool:
-        """The answer at the place of every item that asks the same."""
+    def keep(self, store: Writer, run_id: str, result: Sequence[Response], replies: object) -> bool:
+        """The answers at the place of every item that asks the same."""
+        keys = (*self.earlier, self.key)
+        said = (*result[:-1], *with_unasked(result[-1], len(keys)))
         for item in self.items:
-            store.put_responses({self.key: replace(result, item_id=item.id)})
+            for key, one in zip(keys, said, strict=True):
+                store.put_responses({key: replace(one, item_id=item.id)})
         return True
 
     def reuse(self, store: Writer, run_id: str) -> None:
         """An answer that is there is put where it stands by whoever plans the run."""
 
 
-def messages_of(item: Item, system: str | None) -> tuple[Message, ...]:
+def with_unasked(said: Response, n_turns: int) -> Iterator[Response]:
+    """An answer, and where it is none, as empty ones those to the turns that nobody puts then."""
+    yield said
+    for turn in range(said.turn + 1, 0 if said.text else n_turns):
+        yield replace(said, turn=turn, raw="", reasoning=None, prompt=None, usage=Usage())
+
+
+def messages_of(item: Item, system: str | None, before: Sequence[str] = ()) -> tuple[Message, ...]:
     """The conversation that is sent: the item's prompt where it has one, else its turns.
+
+    Of one that is held turn by turn, as far as after the answers ``before``.
 
     An API takes a tool's turn only beside the call that it answers, by an id of its own: here it is
     the user's, and says that it is a tool's.
     """
     asked = item.turns if item.prompt is None else (Message(role="user", content=item.prompt),)
+    if item.n_answers > 1:
+        asked = conversation_after(item.turns, before)
     asked = tuple(
         Message(role="user", content=f"tool: {turn.content}") if turn.role == "tool" else turn
         for turn in asked
@@ -218,6 +242,7 @@ def response_of(reply: Reply, item: Item, place: VerdictSlot, request: ChatReque
         raw=reply.text,
         status=_status(reply),
         sample=place.sample,
+        turn=place.turn,
         reasoning=reply.reasoning,
         prompt="\n\n".join(message.content for message in request.messages),
         finish_reason=reply.finish_reason,

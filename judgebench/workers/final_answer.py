@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from judgebench.records import FINISHED, ResponseStatus
 from judgebench.workers.backends import Generated
+from judgebench.workers.prompts import without_fences
 
 THINK_START = "<think>"
 THINK_END = "</think>"
@@ -26,7 +27,12 @@ class FinalAnswer:
 
 
 def read_answer(
-    generated: Generated, *, prompt: str, think_end: str | None = None, stops: Sequence[str] = ()
+    generated: Generated,
+    *,
+    prompt: str,
+    think_end: str | None = None,
+    stops: Sequence[str] = (),
+    fenced: bool = False,
 ) -> FinalAnswer:
     """Split off the reasoning, cut the answer at the first stop, say how it ended.
 
@@ -38,9 +44,12 @@ def read_answer(
         What ends the reasoning where the model is known to reason; ``</think>`` if None.
     stops
         Stop sequences that the backend was not given, because they may occur in the reasoning.
+    fenced
+        Whether the answer stands in the fence that its prompt has opened (`below_prefix`).
     """
     reasoning, text, open_ = _split(generated, prompt, think_end)
     text = cut_at(text, stops).strip()
+    text = without_fences(text) if fenced else text
     if open_:
         return FinalAnswer(text="", reasoning=reasoning, status="no_final_answer")
     if not text:

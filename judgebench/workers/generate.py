@@ -9,7 +9,7 @@ be asked of it::
      "apply_chat_template": true,
      "tasks": [{"task": "...", "include_path": ["..."], "metadata": {...}, "ids": ["0", ...],
                 "apply_chat_template": true, "system_instruction": null,
-                "fewshot_as_multiturn": false, "prompt_tokens": {},
+                "fewshot_as_multiturn": false, "prompt_tokens": {}, "prefix": null,
                 "until": [], "max_gen_toks": 64, "sampling": {"do_sample": false},
                 "sampling_of": {}, "further": {}}]}
 
@@ -23,18 +23,17 @@ A text as the job's ``apply_chat_template`` names one of the model's templates, 
 ``sampling_of`` takes the place of ``sampling`` for the items that it names, and ``further``, unless
 it is empty, that of both for every sample but 0.
 
+With a ``prefix``, what a task asks stands below it in URIAL's form (`below_prefix`), no template is
+applied, and a prompt that does not fit is refused, never cut.
+
 Turns: with ``"turns": {"0": [[{"role": "user", "content": ...}], ...], ...}`` a conversation is
 held, message by message through the model's chat template and without a task of lm-eval: each of
 these lists is put after what was said so far, and the model answers it. What goes on is the final
 answer, without its reasoning. A conversation in which a turn comes to no answer ends there; one
 that grows too long for the model fails as a whole.
 
-Selection: with ``"selection": {"n": 4, "scorer": {...}}`` each turn is drawn n times, and the
-answer stays that a reward model (a job of `judgebench.workers.reward`, loaded in this process)
-scores highest, the first of those that score alike; ``"messages": {"0": [...]}`` is then what the
-scorer is shown of an item of a task of lm-eval. The row says ``"selection": {"n": 4, "index": 2,
-"score": 1.5}``. An answer that is none is never chosen over one that is; where the scorer can take
-none of them, the item fails.
+Likelihoods: of a task of lm-eval that generates nothing the answer is the list of texts, as JSON,
+with how likely each is (`judgebench.workers.lm_eval_task`).
 """
 
 from __future__ import annotations
@@ -49,12 +48,11 @@ from typing import Any
 from judgebench.errors import ConfigError
 from judgebench.records import NOT_SAID, Runtime
 from judgebench.workers import backends
-from judgebench.workers.backends import Backend, Decoding, Generated, PromptTokens
+from judgebench.workers.backends import Backend, Decoding, Generated, PromptTokens, too_long
 from judgebench.workers.final_answer import read_answer
-from judgebench.workers.lm_eval_task import doc_ids, load_task
-from judgebench.workers.prompts import ChatPrompts, prompt_text
+from judgebench.workers.lm_eval_task import LIKELIHOODS, asked_of, asked_text, doc_ids, load_task
+from judgebench.workers.prompts import ChatPrompts, below_prefix
 from judgebench.workers.protocol import (
-    BatchAnswerer,
     Event,
     Question,
     failed,
@@ -144,16 +142,16 @@ class _Task:
         self._source = (
             None if self._turns else load_task(self.name, task["include_path"], task["metadata"])
         )
+        self._likely = self._source is not None and self._source.OUTPUT_TYPE in LIKELIHOODS
         rule = task.get("prompt_tokens")
         self._tokens = PromptTokens(**rule) if rule else None
-        self._selection = task.get("selection")
-        self._n: int = self._selection["n"] if self._selection else 1
+        self._prefix: str | None = task.get("prefix")
         self._batched: dict[
             bool, tuple[list[tuple[dict[str, Any], list[str]]], dict[str, int]]
         ] = {}
 
     def build(self, backend: Backend) -> None:
-        """The first prompt of each item, and the scorer."""
+        """The first prompt of each item."""
         self._backend = backend
         given = self._given
         if self._tokens is not None and "prompt_tokens" in backend.unsupported:
@@ -167,14 +165,37 @@ class _Task:
                 backend.lm,
                 apply_chat_template=given["apply_chat_template"],
                 system_instruction=given["system_instruction"],
+                prefix=self._prefix,
             )
             self._prompts = {id_: self._chat.of(turns[0]) for id_, turns in self._turns.items()}
         else:
             self._prompts = _prompts_of(self._source, given, backend.lm)
-        if self._selection:
-            from judgebench.workers import reward
+        if self._prefix is not None:
+            self._put_below(self._prefix)
 
-            self._scorer: BatchAnswerer = reward.load(self._selection["scorer"])
+    def _put_below(self, prefix: str) -> None:
+        """The prompts below the prefix, which has to fit with an answer."""
+        if (why := self._refusal(below_prefix(prefix, []))) is not None:
+            raise ConfigError(f"task {self.name}: the prefix alone leaves no room: {why}")
+        if not self._turns:
+            self._prompts = {
+                id_: below_prefix(prefix, [{"role": "user", "content": prompt}])
+                for id_, prompt in self._prompts.items()
+            }
+
+    def _refusal(self, prompt: Any) -> str | None:
+        """Why this prompt cannot be answered; None if it can.
+
+        Below a prefix nothing is cut: that would be another prompt.
+        """
+        decoding, lm = self._decoding(0, self._given["sampling"]), self._backend.lm
+        if self._likely:  # a context and what goes on have to fit, and nothing follows them
+            longest = max(map("".join, prompt), key=len)
+            return self._backend.refusal(longest, replace(decoding, max_gen_toks=0))
+        if self._prefix is None or getattr(lm, "tokenizer", None) is None:
+            return self._backend.refusal(prompt, decoding)
+        most = int(lm.max_length) - decoding.max_gen_toks
+        return too_long(lm, prompt, decoding, most=most, instead="take a shorter prefix")
 
     def answers(self, missing: set[tuple[str, int]], *, apart: bool = False) -> Iterator[Event]:
         """Events about samples of items; ``apart`` leaves out what shares a batch with them."""
@@ -210,8 +231,7 @@ class _Task:
     @cached_property
     def _refusals(self) -> dict[str, str | None]:
         """Why items are not asked; None for those that are."""
-        decoding = self._decoding(0, self._given["sampling"])
-        return {id_: self._backend.refusal(p, decoding) for id_, p in self._prompts.items()}
+        return {id_: self._refusal(prompt) for id_, prompt in self._prompts.items()}
 
     def _batches(
         self, further: bool
@@ -250,7 +270,7 @@ class _Task:
             while going_on:
                 self._answer(going_on, sampling, sample, number, turn)
                 turn += 1
-                going_on = [one for one in going_on if self._goes_on(one, sampling)]
+                going_on = [one for one in going_on if self._goes_on(one)]
         except Exception as error:  # noqa: BLE001  (one batch fails; the run goes on)
             message = in_words(error)
         else:
@@ -271,7 +291,7 @@ class _Task:
         yield self._failed(wanted, message)
 
     def _conversation(self, id_: str) -> _Conversation:
-        first, *turns = self._turns.get(id_) or [self._given.get("messages", {}).get(id_, ())]
+        first, *turns = self._turns.get(id_) or [()]
         return _Conversation(id_, self._prompts[id_], list(first), turns)
 
     def _answer(
@@ -284,51 +304,24 @@ class _Task:
     ) -> None:
         """The next turn of each."""
         prompts = [one.prompt for one in conversations]
-        drawn = []
-        for n in range(sample * self._n, (sample + 1) * self._n):
-            seed = batch_seed(self._seed, task=self.name, sample=n, number=number, turn=turn)
-            drawn.append(self._backend.generate(prompts, self._decoding(seed, sampling)))
-        for conversation, generated in zip(conversations, zip(*drawn, strict=True), strict=True):
-            rows = [self._row(conversation.prompt, one) for one in generated]
-            if (row := self._selected(conversation, rows)) is not None:
-                conversation.rows.append(row)
-                conversation.messages.append({"role": "assistant", "content": row["text"]})
+        seed = batch_seed(self._seed, task=self.name, sample=sample, number=number, turn=turn)
+        drawn = (
+            self._backend.measured(prompts)
+            if self._likely
+            else self._backend.generate(prompts, self._decoding(seed, sampling))
+        )
+        for conversation, generated in zip(conversations, drawn, strict=True):
+            row = self._row(conversation.prompt, generated)
+            conversation.rows.append(row)
+            conversation.messages.append({"role": "assistant", "content": row["text"]})
 
-    def _selected(
-        self, conversation: _Conversation, rows: Sequence[dict[str, Any]]
-    ) -> dict[str, Any] | None:
-        """The row that stays; None where the scorer could take none."""
-        if not self._selection:
-            return rows[0]
-        asked = [
-            {
-                "id": index,
-                "messages": [*conversation.messages, {"role": "assistant", "content": row["text"]}],
-            }
-            for index, row in enumerate(rows)
-            if row["text"]
-        ]
-        scores: dict[int, float] = {}
-        for event in self._scorer.answers(asked):
-            if event["event"] == "answered":
-                scores |= {answer["id"]: answer["score"] for answer in event["answers"]}
-            else:
-                conversation.failure = f"the scorer: {event['message']}"
-        if asked and not scores:
-            return None
-        conversation.failure = None
-        index = max(scores, key=lambda index: scores[index], default=0)
-        chosen = {"n": self._n, "index": index, "score": scores.get(index)}
-        return {**rows[index], "selection": chosen}
-
-    def _goes_on(self, conversation: _Conversation, sampling: dict[str, Any]) -> bool:
+    def _goes_on(self, conversation: _Conversation) -> bool:
         """Whether there is another turn; its prompt is made."""
         if conversation.failure or not conversation.turns or not conversation.rows[-1]["text"]:
             return False
         conversation.messages += conversation.turns.pop(0)
         conversation.prompt = self._chat.of(conversation.messages)
-        decoding = self._decoding(0, sampling)
-        conversation.failure = self._backend.refusal(conversation.prompt, decoding)
+        conversation.failure = self._refusal(conversation.prompt)
         return conversation.failure is None
 
     def _decoding(self, seed: int, sampling: dict[str, Any]) -> Decoding:
@@ -344,13 +337,15 @@ class _Task:
         )
 
     def _row(self, prompt: Any, one: Generated) -> dict[str, Any]:
+        asked = asked_text(prompt)
         answer = read_answer(
             replace(one, finish_reason=one.finish_reason or NOT_SAID),
-            prompt=prompt_text(prompt),
+            prompt="" if self._likely else asked,
             think_end=self._backend.think_end,
             stops=self._given["until"],
+            fenced=self._prefix is not None,
         )
-        return {"prompt": prompt_text(prompt), **asdict(one), **asdict(answer)}
+        return {"prompt": asked, **asdict(one), **asdict(answer)}
 
     def _failed(self, ids: Sequence[tuple[str, int]], message: str) -> Event:
         return failed([[self.name, *one] for one in sorted(ids)], message)
@@ -382,7 +377,7 @@ def batch_seed(seed: int, *, task: str, sample: int, number: int, turn: int = 0)
 
 
 def _prompts_of(task: Any, given: Mapping[str, Any], lm: Any) -> dict[str, Any]:
-    """Item id -> prompt, exactly as lm-eval would send it.
+    """Item id -> prompt, exactly as lm-eval would send it (`asked_of`).
 
     Text, except where a backend's template makes something else. Ids for which the task has no
     document are absent.
@@ -404,8 +399,7 @@ def _prompts_of(task: Any, given: Mapping[str, Any], lm: Any) -> dict[str, Any]:
         tokenizer_name=lm.tokenizer_name if templated else "",
     )
     chosen = [docs[n] for n in sorted(wanted)]  # lm-eval numbers those that it was given
-    prompts = {chosen[inst.doc_id]: inst.args[0] for inst in task.instances}
-    return {id_: prompt for id_, prompt in prompts.items() if id_ in ids}
+    return {id_: asked for id_, asked in asked_of(task, chosen).items() if id_ in ids}
 
 
 if __name__ == "__main__":

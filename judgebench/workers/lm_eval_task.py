@@ -16,6 +16,11 @@ back is its value, null where that is no number::
 or it asks for what `Metrics.describe` says, and for the items in a file::
 
     {"id": 0, "items": "/tmp/items.jsonl"}
+
+Of a group or a tag the answer is ``{"tasks": [...]}``: those that are its tasks.
+
+An answer to a task of log-likelihoods is a list, as JSON, of ``[text, log-likelihood in nats,
+whether it is the greedy one]``: one for each text whose likelihood lm-eval asks for, in its order.
 """
 
 from __future__ import annotations
@@ -34,11 +39,15 @@ from typing import Any
 from judgebench.errors import ConfigError
 from judgebench.keys import content_key
 from judgebench.records import Runtime
+from judgebench.workers.prompts import prompt_text
 from judgebench.workers.protocol import Answer, BatchAnswerer, Question, Refusal, serve
 
 _NAMED = re.compile(r"^(task|group):[ \t]*['\"]?([^\s'\"#]+)", re.MULTILINE)
 _UNKNOWN_FIELD = re.compile(r"unexpected keyword argument '(\w+)'")
 _FEWSHOT_SEED = 1234  # of lm-eval's command line
+
+LIKELIHOODS = ("loglikelihood", "multiple_choice")
+"""Kinds of tasks that ask how likely texts are: nothing is generated."""
 
 
 def load_task(name: str, include_path: Sequence[str], metadata: Mapping[str, Any]) -> Any:
@@ -50,7 +59,7 @@ def load_task(name: str, include_path: Sequence[str], metadata: Mapping[str, Any
     ------
     ConfigError
         For a name that is not there, a file that another version of lm-eval wrote, and a task whose
-        answers are no texts.
+        answers are neither texts nor likelihoods of some.
     """
     from lm_eval.tasks import TaskManager
 
@@ -70,10 +79,10 @@ def load_task(name: str, include_path: Sequence[str], metadata: Mapping[str, Any
             f"({version('lm_eval')}) knows no field {unknown[1]!r} of a task: its file is of "
             "another version"
         ) from None
-    if task.OUTPUT_TYPE != "generate_until":
+    if task.OUTPUT_TYPE not in ("generate_until", *LIKELIHOODS):
         raise ConfigError(
-            f"task {name}: answers are judged, so output_type has to be generate_until, "
-            f"not {task.OUTPUT_TYPE}"
+            f"task {name}: answers are judged one by one, so output_type has to be generate_until, "
+            f"{' or '.join(LIKELIHOODS)}, not {task.OUTPUT_TYPE}"
         )
     task.set_fewshot_seed(_FEWSHOT_SEED)
     return task
@@ -93,6 +102,27 @@ def doc_ids(name: str, docs: Sequence[Mapping[str, Any]]) -> list[str]:
     if twice := sorted(id_ for id_, count in Counter(ids).items() if count > 1):
         raise ConfigError(f"task {name}: two documents share an id: {', '.join(twice)}")
     return ids
+
+
+def asked_of(task: Any, docs: Sequence[str]) -> dict[str, Any]:
+    """Id -> what is asked, by the requests that a task has built.
+
+    A prompt; of a task of log-likelihoods all its pairs of a context and a text that goes on.
+    """
+    found: dict[str, list[Any]] = {}
+    for instance in task.instances:
+        found.setdefault(docs[instance.doc_id], []).append(instance.args)
+    if task.OUTPUT_TYPE in LIKELIHOODS:
+        return {id_: tuple(pairs) for id_, pairs in found.items()}
+    return {id_: args[0][0] for id_, args in found.items()}
+
+
+def asked_text(asked: Any) -> str:
+    """What is asked as one text: each context once, and what may go on with an arrow before it."""
+    if not isinstance(asked, tuple) or hasattr(asked, "prompt"):
+        return prompt_text(asked)
+    pairs = ((prompt_text(context), f"→{text}") for context, text in asked)
+    return "\n".join(dict.fromkeys(one for pair in pairs for one in pair))
 
 
 class Metrics(BatchAnswerer):
@@ -118,46 +148,60 @@ class Metrics(BatchAnswerer):
 
         if "items" in questions[0]:
             return [self.describe(Path(questions[0]["items"]))]
-        asked = [Instance("generate_until", self._docs[q["item"]], (), 0) for q in questions]
-        for instance, question in zip(asked, questions, strict=True):
-            instance.resps = [question["answer"]]
-        self._task._instances = asked
+        kind = self._task.OUTPUT_TYPE
+        asked: list[list[Any]] = []
+        for question in questions:
+            asked.append([])
+            for number, result in enumerate(self._results(question["answer"])):
+                asked[-1].append(Instance(kind, self._docs[question["item"]], (), number))
+                asked[-1][-1].resps = [result]
+        self._task._instances = [instance for instances in asked for instance in instances]
         self._task.apply_filters()
         return [
-            {"value": self._value(instance, *question["metric"].split(",", 1))}
-            for instance, question in zip(asked, questions, strict=True)
+            {"value": self._value(instances, *question["metric"].split(",", 1))}
+            for instances, question in zip(asked, questions, strict=True)
         ]
 
-    def _value(self, instance: Any, metric: str, chosen: str) -> float | None:
-        value = self._task.process_results(instance.doc, [instance.filtered_resps[chosen]])[metric]
+    def _results(self, answer: str) -> list[Any]:
+        """What lm-eval's model would have given back."""
+        if self._task.OUTPUT_TYPE not in LIKELIHOODS:
+            return [answer]
+        return [(value, greedy) for _, value, greedy in json.loads(answer)]
+
+    def _value(self, instances: Sequence[Any], metric: str, chosen: str) -> float | None:
+        results = [instance.filtered_resps[chosen] for instance in instances]
+        value = self._task.process_results(instances[0].doc, results).get(metric)
         return float(value) if isinstance(value, numbers.Real) and math.isfinite(value) else None
 
     def describe(self, items: Path) -> dict[str, Any]:
         """What the task asks; its items are written into a file, one a line.
 
-        ``metrics`` are those that are means over answers. ``sha`` is of lm-eval's version and the
-        files beside the task's, which say how answers are scored.
+        ``metrics`` are those that are means over answers, ``of_all`` the others. ``sha`` is of
+        lm-eval's version and the files beside the task's, which say how answers are scored.
         """
         from lm_eval.api.metrics import mean
 
         task = self._task
         task.build_all_requests()
-        prompts = (instance.args[0] for instance in task.instances)
-        pairs = zip(self._docs.items(), prompts, strict=True)
-        rows = [self._row(id_, doc, prompt) for (id_, doc), prompt in pairs]
+        asked = asked_of(task, list(self._docs))
+        rows = [self._row(id_, doc, asked_text(asked[id_])) for id_, doc in self._docs.items()]
         items.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        generation = dict(task.config.generation_kwargs)
-        until = generation.pop("until") or []
+        likely = task.OUTPUT_TYPE in LIKELIHOODS
+        generation = {} if likely else dict(task.config.generation_kwargs)
+        until = generation.pop("until", None) or []
         files = [file for file in sorted(self._folder.iterdir()) if file.suffix in {".yaml", ".py"}]
         code = {file.name: file.read_text(encoding="utf-8", errors="replace") for file in files}
-        means = [metric for metric, how in task.aggregation().items() if how is mean]
+        whole = task.aggregation()
+        means = [metric for metric, how in whole.items() if how is mean]
         return {
             "version": str(task.VERSION),
+            "likelihoods": likely,
             "include_path": str(self._folder),
             "until": [until] if isinstance(until, str) else list(until),
-            "max_gen_toks": int(generation.pop("max_gen_toks", 256)),
+            "max_gen_toks": 1 if likely else int(generation.pop("max_gen_toks", 256)),
             "generation": generation,
             "metrics": [f"{metric},{one.name}" for metric in means for one in task._filters],
+            "of_all": [metric for metric in whole if metric not in means],
             "sha": content_key("lm-eval task", [version("lm_eval"), self._name, code]).hex(),
         }
 
@@ -173,8 +217,26 @@ class Metrics(BatchAnswerer):
         }
 
 
-def load(job: Mapping[str, Any]) -> Metrics:
-    """The task of a job.
+class Group(BatchAnswerer):
+    """Names of tasks: those of a group, or of a tag."""
+
+    batch = 1
+
+    def __init__(self, tasks: Sequence[str]) -> None:
+        self._tasks = list(tasks)
+
+    def stack(self) -> Runtime:
+        return Runtime(backend="lm-eval")
+
+    def refusal(self, question: Question) -> Refusal | None:
+        return None
+
+    def answer(self, questions: Sequence[Question]) -> list[Answer]:
+        return [{"tasks": self._tasks}]
+
+
+def load(job: Mapping[str, Any]) -> Metrics | Group:
+    """The task of a job, or the group.
 
     Raises
     ------
@@ -183,7 +245,9 @@ def load(job: Mapping[str, Any]) -> Metrics:
         code that nobody has agreed to.
     """
     name = job["task"]
-    folder = _folder_of(name, [Path(one) for one in job["include_path"]])
+    included = [Path(one) for one in job["include_path"]]
+    if (folder := _folder_of(name, included)) is None:
+        return Group(_tasks_of(name, included))
     task = load_task(name, [str(folder)], {})
     if task.config.unsafe_code and not job["confirm_run_unsafe_code"]:
         raise ConfigError(
@@ -198,29 +262,68 @@ def load(job: Mapping[str, Any]) -> Metrics:
     return Metrics(name, task, folder)
 
 
-def _folder_of(name: str, include_path: Sequence[Path]) -> Path:
+def _folder_of(name: str, include_path: Sequence[Path]) -> Path | None:
     """The folder of the file that defines a task: one of those included, else lm-eval's own.
 
-    Reading 14 000 files for one word takes a second; lm-eval's scan of them takes 5 to 15.
+    None for a group or a tag. Reading 14 000 files for one word takes a second; lm-eval's scan of
+    them takes 5 to 15.
     """
     import lm_eval.tasks
 
     known: list[list[str]] = []
+    listed = re.compile(rf"^(tag:|[ \t]*-)[ \t]*['\"]?{re.escape(name)}['\"]?[ \t]*$", re.MULTILINE)
+    is_listed = False
     for root in (*reversed(include_path), Path(lm_eval.tasks.__file__).parent):
         known.append([])
         for file in root.rglob("*.yaml"):
-            for kind, found in _NAMED.findall(file.read_text(encoding="utf-8", errors="replace")):
+            text = file.read_text(encoding="utf-8", errors="replace")
+            is_listed = is_listed or listed.search(text) is not None
+            for kind, found in _NAMED.findall(text):
                 known[-1].append(found)
-                if found == name and kind == "group":
-                    raise ConfigError(
-                        f"{name} is a group of lm-eval tasks ({file}); name one of its tasks"
-                    )
                 if found == name:
-                    return file.parent
+                    return file.parent if kind == "task" else None
+    if is_listed:
+        return None
     near = [one for names in known for one in difflib.get_close_matches(name, names, n=1)]
     hint = f"; did you mean {near[0]!r}?" if near else ""
     n = len({one for names in known for one in names})
     raise ConfigError(f"no lm-eval task called {name!r}{hint} ({n:,} are known)")
+
+
+def _tasks_of(group: str, include_path: Sequence[Path]) -> list[str]:
+    """The tasks of a group or a tag, those of groups in it too, in lm-eval's order.
+
+    Raises
+    ------
+    ConfigError
+        For a group that asks a task otherwise than the task's own file says.
+    """
+    from lm_eval.tasks import TaskManager
+
+    def tasks(index: Mapping[str, Any], one: Any) -> list[str]:
+        if isinstance(one, Mapping):
+            if "group" not in one and one.keys() > {"task"}:
+                raise ConfigError(
+                    f"{group} asks its task {one['task']} in a way of its own "
+                    f"({', '.join(sorted(one.keys() - {'task'}))}): name the tasks that are wanted"
+                )
+            within = one["task"] if "group" in one else [one["task"]]
+        elif (entry := index[one]).kind.name == "TAG":
+            within = sorted(entry.tags)
+        elif entry.kind.name == "GROUP":
+            within = entry.cfg["task"]
+        else:
+            return [one]
+        within = within if isinstance(within, list) else [within]
+        return [task for part in within for task in tasks(index, part)]
+
+    for defaults in (False, True):  # lm-eval's own are scanned only where they are needed
+        manager = TaskManager(include_path=list(include_path), include_defaults=defaults)
+        try:
+            return list(dict.fromkeys(tasks(manager.task_index, group)))
+        except KeyError as error:
+            unknown = error.args[0]
+    raise ConfigError(f"no lm-eval task called {unknown!r}, which {group} names")
 
 
 if __name__ == "__main__":

@@ -112,6 +112,33 @@ def _split(found: re.Match[str]) -> str:
     return f"{found[0][0]} {found[0][1:]}"
 
 
+PREFIX_STOPS = ("# Query", "# User")
+"""Where the answer of a model ends that is asked below a prefix: the next question it makes up."""
+
+_FENCE = "```"
+
+
+def below_prefix(prefix: str, messages: Messages) -> str:
+    """A conversation as a base model continues it, in the form of URIAL [1]_: up to its answer.
+
+    References
+    ----------
+    .. [1] B. Y. Lin et al. (2023), The Unlocking Spell on Base LLMs: Rethinking Alignment via
+       In-Context Learning, arXiv 2312.01552; ``SeparatorStyle.URIAL`` of Re-Align/URIAL at 127f94e.
+    """
+    heads = {"assistant": "# Answer:"}
+    turns = [
+        f"\n{heads.get(message['role'], '# Query:')}\n{_FENCE}\n{message['content']}\n{_FENCE}\n"
+        for message in messages
+    ]
+    return f"{prefix}{''.join(turns)}\n# Answer:\n{_FENCE}\n"
+
+
+def without_fences(answer: str) -> str:
+    """An answer below a prefix as its authors clean it: code blocks lose their fences too."""
+    return answer.replace(_FENCE, "").replace("<|endoftext|>", " ").strip()
+
+
 class ChatPrompts:
     """The prompts of one model.
 
@@ -129,6 +156,8 @@ class ChatPrompts:
         A suite's; put before the question's own system message.
     answered
         Whether messages end with an answer, as those that are scored do.
+    prefix
+        What stands before the conversation in place of a template (`below_prefix`).
 
     Raises
     ------
@@ -143,8 +172,9 @@ class ChatPrompts:
         apply_chat_template: bool,
         system_instruction: str | None = None,
         answered: bool = False,
+        prefix: str | None = None,
     ) -> None:
-        self._lm = lm
+        self._lm, self._prefix = lm, prefix
         self._applied = apply_chat_template
         self._instruction = system_instruction
         self._controls = ControlTokens(getattr(lm, "tokenizer", None))
@@ -174,6 +204,8 @@ class ChatPrompts:
         if self._instruction is not None:
             told.insert(0, {"role": "system", "content": self._instruction})
         told = system_first(told, shown=not self._applied or self._takes_system)
+        if self._prefix is not None:
+            return below_prefix(self._prefix, system_first(told, shown=False))
         if not self._applied:
             return _BETWEEN.join(message["content"] for message in told)
         return self._lm.apply_chat_template(told)

@@ -16,23 +16,23 @@ from judgebench.rows import Row, read_rows
 BASELINES = {"arena-hard-v0.1": "gpt-4-0314", "hard_prompt": "o3-mini-2025-01-31"}
 """Whose answers come with the questions, by category; of creative writing nobody's do."""
 OLD = "arena-hard-v0.1"
+QUESTIONS = ("question.jsonl", "questions_v0.1.parquet", "questions_v2.0.parquet")
 
 
 def read(path: Path) -> Content | None:
     """The content of a file or folder; None if it holds no questions."""
-    files = {file.name: file for file in (sorted(path.iterdir()) if path.is_dir() else [path])}
-    if path.is_dir() and (path / "model_answer").is_dir():
-        files |= {file.name: file for file in sorted((path / "model_answer").iterdir())}
-    known = ("question.jsonl", "questions_v0.1.parquet", "questions_v2.0.parquet")
-    tables = [files[name] for name in known if name in files]
+    folder = path if path.is_dir() else path.parent
+    given = [folder / name for name in QUESTIONS] if path.is_dir() else [path]
+    tables = [file for file in given if file.name in QUESTIONS and file.is_file()]
     if not tables:
         return None
     items = [_item(row) for row in read_rows(tables[0], ())]
     wanted = {str(one["id"]): BASELINES.get(str(one["category"])) for one in items}
     answers: dict[str, str] = {}
     for name in dict.fromkeys(filter(None, wanted.values())):
-        for file in (files.get(f"{name}.jsonl"), files.get("answers.parquet")):
-            for item, model, text in _answers(file) if file is not None else ():
+        for place in (f"{name}.jsonl", f"model_answer/{name}.jsonl", "answers.parquet"):
+            file = folder / place
+            for item, model, text in _answers(file) if file.is_file() else ():
                 if wanted.get(item) == model == name:
                     answers.setdefault(item, text)
     return Content(

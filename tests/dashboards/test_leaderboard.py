@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,9 @@ import pandas as pd
 import pytest
 from pyarrow import ipc
 
-from judgebench import explore
+from judgebench import explore, registry
 from judgebench.cli.main import run
+from judgebench.exchange.formats import read_files
 from judgebench.records import Estimate, JudgeSpec, ModelSpec
 from judgebench.reports.board import Row
 from judgebench.reports.board_tables import Leaderboard
@@ -472,3 +474,28 @@ def test_boards_of_a_page_are_those_of_the_report_wherever_they_are_computed(
         found = explore.boards(store, "made_up", "unversioned", control="exact")
     assert found == expected
     assert repr(worker.read(worker.written(found))) == repr(found)
+
+
+def test_what_a_gain_costs_stands_beside_it(open_page: Any, tmp_path: Path) -> None:
+    lines = [
+        {"benchmark": "helpful", "version": "1", "item_id": str(n), "model": model, "judge": "j",
+         "kind": "score", "value": value + n % 2, "low": 1, "high": 10}
+        for model, value in (("model-shy", 8), ("model-open", 3))
+        for n in range(40)
+    ]  # fmt: skip
+    path, labels = tmp_path / "helpful.jsonl", registry.benchmark_folders()["xstest_mini"]
+    path.write_text("".join(json.dumps(one) + "\n" for one in lines))
+    url = f"sqlite:///{tmp_path}/s.db"
+    with open_store(url) as store:
+        for file in (path, labels / "labels.jsonl"):
+            for _, take in read_files("verdicts", [file], allow_unknown_items=True):
+                take(store)
+    app = open_page("leaderboard", url, benchmark="helpful")
+    assert "is ahead of" not in texts(app)
+    boxes(app)["Beside"].set_value("xstest_mini@1").run()
+    assert in_url(app, "beside") == ["xstest_mini@1"]
+    (beside,) = (one.value for one in app.dataframe if "helpful" in one.value)
+    assert list(beside["model"]) == ["model-shy", "model-open", "model-mixed"]
+    assert "model-shy is ahead of model-open on helpful (j)" in texts(app)
+    app = open_page("leaderboard", url, benchmark="xstest_mini")
+    assert boxes(app)["Metric"].value == "full_refusal/safe"

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 import judgebench
+from judgebench.benchmarks.data import official_judging, read_source
+from judgebench.benchmarks.description import find
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.benchmarks.official import read_texts
 from judgebench.errors import ConfigError, InputError, UsageError
@@ -209,7 +211,10 @@ def test_a_folder_of_both_kinds_of_files_comes_in_and_failures_are_no_losses(
         new("q4", failed, "A"),
         new("q5", "A=B", {"score": None, "judgment": {"answer": "$ERROR$"}, "prompt": []}),
     )
-    take(store, data)
+    done = typed("import", "arena-hard", data, "--store", store, "--allow-unknown-items")
+    assert done.code == 0
+    assert "1 answers (1 more are $ERROR$), 1 new" in done.err
+    assert "9 verdicts, 9 new" in done.err
     with open_store(store) as results:
         said = results.verdicts("arena_hard", "v2.0")
         kept = results.responses_table("arena_hard", "v2.0")
@@ -318,10 +323,7 @@ def test_prompts_are_upstreams_byte_for_byte(official: Any, category: str) -> No
 
 
 def test_the_official_texts_are_known_by_their_hashes(official: Any, tmp_path: Path) -> None:
-    known = load_benchmark("arena_hard_mini")
-    from judgebench.benchmarks.data import official_judging
-
-    its = official_judging(known.description).official  # type: ignore[attr-defined]
+    its = official_judging(find("arena_hard_mini")[0]).official
     texts = {
         "system": official["system_prompts"]["hard_prompt"],
         "system_creative": official["system_prompts"]["creative_writing"],
@@ -355,3 +357,78 @@ def test_version_0_1_tries_once_more_in_the_same_dialogue(official: Any) -> None
     with pytest.raises(StopIteration) as end:  # two labels: no second try
         talk.send(Reply(text="[[A>B]] or [[B>A]]", finish_reason="stop"))
     assert isinstance(end.value.value, Unreadable)
+
+
+# upstream's own files -----------------------------------------------------------------------------
+
+PINS = {
+    "v0.1": "2650242d2883f22b2abd498f273b6a7e02253cce533f5c91a858e1d44aa3002f",
+    "v2.0": "a75cef6623db6b27aec810497b059f0659705d7ff48dcbccc5bd5b130728ac73",
+}
+
+
+@pytest.mark.parametrize("version", PINS)
+def test_upstreams_files_are_what_is_pinned(official: Any, version: str, tmp_path: Path) -> None:
+    """`question.jsonl` made of the gold table is upstream's byte for byte, U+2028 and all."""
+    from pyarrow import parquet
+
+    del official
+    rows = parquet.read_table(GOLD / f"questions_{version}.parquet").to_pylist()
+    finer = "cluster" if version == "v0.1" else "subcategory"
+    lines = [
+        json.dumps({name: row[name] for name in ("uid", "category", finer, "prompt")},
+                   ensure_ascii=False, separators=(",", ":")).replace("/", "\\/")
+        for row in rows
+    ]  # fmt: skip
+    data = "".join(f"{line}\n" for line in lines).encode()
+    assert hashlib.sha256(data).hexdigest() == PINS[version]
+    (tmp_path / "question.jsonl").write_bytes(data)
+    baseline = {"v0.1": "gpt-4-0314", "v2.0": "o3-mini-2025-01-31"}[version]
+    answers = parquet.read_table(
+        GOLD / "answers.parquet", filters=[("model", "=", baseline)]
+    ).to_pylist()
+    old_form = version == "v0.1"
+    written(
+        tmp_path / "model_answer" / f"{baseline}.jsonl",
+        *(
+            {"question_id": one["uid"], "model_id": baseline,
+             "choices": [{"turns": [{"content": one["answer"], "token_len": one["token_len"]}]}]}
+            if old_form
+            else {"uid": one["uid"], "model": baseline,
+                  "messages": [{"role": "assistant", "content": {"answer": one["answer"]}}]}
+            for one in answers
+        ),
+    )  # fmt: skip
+    description, folder = find("arena_hard")
+    content = read_source(folder, tmp_path)
+    assert content is not None
+    assert content == read_source(folder, tmp_path / "question.jsonl")
+    assert content.sha == description.versions[version].sha256
+    assert {row["model"] for row in content.baseline} == {baseline}
+    assert any("\u2028" in row["question"] for row in content.items) == (version == "v2.0")
+
+
+def test_boards_of_two_judges_are_two_and_only_the_published_one_is_compared(
+    tmp_path: Path,
+) -> None:
+    store = f"sqlite:///{tmp_path}/s.db"
+    lines = [
+        {**new(f"q{n}", "A>B", "A>>B", baseline="o3-mini-2025-01-31"),
+         "model": model, "judge": judge}
+        for judge in ("gpt-4.1", "gemini-2.5")
+        for model in ("gemini-2.5", "o3-2025-04-16")
+        for n in range(3)
+    ]  # fmt: skip
+    take(store, written(tmp_path / "m.jsonl", *lines))
+    found = judgebench.leaderboard("arena_hard@v2.0", store=store, published=True).boards
+    assert [board.judge for board in found] == ["gemini-2.5", "gpt-4.1"]
+    scores = {}
+    for board in found:
+        assert board.published is not None
+        assert board.published.reference.judge == board.judge
+        assert {one.reference.judge for one in board.beside if one.because is not None} == {
+            "gemini-2.5", "gpt-4.1", "gpt-4.1 + gemini-2.5"
+        } - {board.judge}  # fmt: skip
+        (row,) = [row for row in board.rows if row.model == "gemini-2.5"]
+        scores[board.judge] = row.published["style_controlled_win_rate/v2.0"]
+    assert scores == {"gemini-2.5": 79.0, "gpt-4.1": 49.1}

@@ -11,7 +11,7 @@ import pytest
 
 import judgebench
 from judgebench import registry
-from judgebench.benchmarks.lm_eval_task import task_benchmark
+from judgebench.benchmarks.lm_eval_task import task_benchmarks
 from judgebench.cli.main import run
 from judgebench.config import BenchmarkConfig
 from judgebench.responses.local import AnswerChunk, LmEvalWorker, LocalModel, Task
@@ -52,6 +52,30 @@ def load(**kwargs):
     split = datasets.Dataset.from_list
     return {"test": split(rows[:6]), "train": split(rows[6:])}
 """
+CHOICE = """
+task: even
+tag: number_tasks
+custom_dataset: !function utils.load
+test_split: test
+output_type: multiple_choice
+doc_to_text: "Is {{answer}} even?"
+doc_to_choice: [" yes", " no, it is not"]
+doc_to_target: "{{answer | int % 4 // 2}}"
+metric_list: [{metric: acc}, {metric: acc_mutual_info}, {metric: brier_score}]
+metadata: {version: 3.0}
+"""
+ENDING = """
+task: ending
+tag: [number_tasks]
+custom_dataset: !function utils.load
+test_split: test
+output_type: loglikelihood
+doc_to_text: "{{question}} is"
+doc_to_target: " {{answer}}"
+metric_list: [{metric: acc}]
+metadata: {version: 1.0}
+"""
+GROUP = "group: numbers\ntask: [even, {group: endings, task: [ending]}]\n"
 ANSWERS = ["0", "it is 2", "4", "five", "", "10"]
 
 
@@ -63,6 +87,10 @@ def tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir(parents=True)
     (folder / "sums.yaml").write_text(YAML)
     (folder / "utils.py").write_text(UTILS)
+    (folder / "even.yaml").write_text(CHOICE)
+    (folder / "ending.yaml").write_text(ENDING)
+    (folder / "group.yaml").write_text(GROUP)
+    (folder / "own_way.yaml").write_text("group: own_way\ntask: [{task: even, num_fewshot: 2}]\n")
     return folder.parent
 
 
@@ -90,6 +118,12 @@ def recorded(folder: Path) -> dict[str, Any]:
 def boards(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
     assert run([*words, "--format", "json"]) == 0, capsys.readouterr().err
     return {board["judge"]: board for board in json.loads(capsys.readouterr().out)["boards"]}
+
+
+def logged(out: Path, task: str) -> list[dict[str, Any]]:
+    """The samples that lm-eval wrote of a task."""
+    (samples,) = out.rglob(f"samples_{task}_*.jsonl")
+    return [json.loads(line) for line in samples.read_text().splitlines()]
 
 
 def test_recorded_answers_are_judged_by_the_tasks_metrics(
@@ -129,17 +163,23 @@ def test_a_model_is_asked_and_scored_as_by_lm_eval_itself(
     tiny = letters(warm, tmp_path_factory.mktemp("tiny"), positions=256)
     own = tiny / "generation_config.json"  # lm-eval lets it win over the task's max_gen_toks
     own.write_text(json.dumps({**json.loads(own.read_text()), "max_new_tokens": None}))
-    words = ["--include_path", str(tasks), "--tasks", "sums", "--model", "hf", "--batch_size", "2"]
-    words += ["--model_args", f"pretrained={tiny},dtype=float32", "--device", "cpu"]
+    words = ["--include_path", str(tasks), "--tasks", "sums,numbers", "--model", "hf"]
+    words += [
+        "--batch_size",
+        "2",
+        "--model_args",
+        f"pretrained={tiny},dtype=float32",
+        "--device",
+        "cpu",
+    ]
     words += ["--apply_chat_template"] if template else []
     out = tmp_path / "out"
     warm.run("lm_eval", *words, "--log_samples", "--output_path", str(out))
     (results,) = out.rglob("results_*.json")
-    theirs = json.loads(results.read_text())["results"]["sums"]
-    (samples,) = out.rglob("samples_sums_*.jsonl")
+    theirs = json.loads(results.read_text())["results"]
     asked = {
         str(row["doc_id"]): (row["arguments"]["gen_args_0"]["arg_0"], row["resps"][0][0])
-        for row in map(json.loads, samples.read_text().splitlines())
+        for row in logged(out, "sums")
     }
     section = {
         "model": "hf",
@@ -150,14 +190,38 @@ def test_a_model_is_asked_and_scored_as_by_lm_eval_itself(
         "fewshot_as_multiturn": template,  # as lm-eval's command line has it
     }
     file, store = suite(tmp_path, {"lm_eval": section}), f"sqlite:///{tmp_path}/s.db"
-    found = boards(capsys, "run", str(file), "--store", store)
+    written = json.loads(file.read_text())
+    written["benchmarks"].append({"lm_eval_task": "numbers"})  # a group, with one in it
+    file.write_text(json.dumps(written))
+    assert run(["run", str(file), "--store", store]) == 0, capsys.readouterr().err
+    capsys.readouterr()
+    figures = {
+        "sums": {"exact_match": "exact_match,strict", "exact_match,number": "exact_match,number"},
+        "even": {"acc": "acc,none", "acc_mutual_info": "acc_mutual_info,none"},
+        "ending": {"acc": "acc,none"},
+    }
+    for task, metrics in figures.items():
+        found = boards(capsys, "leaderboard", task, "--store", store)
+        assert set(found) == {f"lm_eval/{metric}" for metric in metrics}  # no bleu, brier_score
+        for metric, theirs_called in metrics.items():
+            own = found[f"lm_eval/{metric}"]["rows"][0]["metrics"]
+            assert own["score"]["value"] == pytest.approx(theirs[task][theirs_called], abs=1e-12)
+            error = theirs[task][theirs_called.replace(",", "_stderr,")]
+            assert own["stderr"]["value"] == pytest.approx(error, rel=1e-9)
     with judgebench.open_store(store) as opened:
         rows = opened.responses("sums").to_dict("records")
+        measured = opened.responses("even").to_dict("records")
+    said = {str(row["doc_id"]): [pair for (pair,) in row["resps"]] for row in logged(out, "even")}
+    for row in measured:
+        for (_, value, greedy), pair in zip(
+            json.loads(row["text"]), said[row["item_id"]], strict=True
+        ):
+            assert [value, str(greedy)] == [pytest.approx(float(pair[0]), abs=1e-4), str(pair[1])]
     assert {row["item_id"]: row["text"] for row in rows} == {
         i: text.strip() for i, (_, text) in asked.items()
     }
     registry.include([tasks])
-    benchmark = task_benchmark(BenchmarkConfig(name="sums", lm_eval_task="sums"))
+    ((_, benchmark),) = task_benchmarks(BenchmarkConfig(name="sums", lm_eval_task="sums"))
     task = Task(task=benchmark.lm_eval_task, items=benchmark.items()[2:], model_key=b"k" * 32)
     with LmEvalWorker(LocalModel(**section), [task], seed=1) as worker:
         worker.start()
@@ -171,9 +235,6 @@ def test_a_model_is_asked_and_scored_as_by_lm_eval_itself(
     } == {id_: asked[id_][0] for id_ in ("3", "5")}
     if not template:
         assert {i.id: i.prompt for i in benchmark.items()} == {i: p for i, (p, _) in asked.items()}
-    for judge, metric in (("", "strict"), (",number", "number")):
-        row = found[f"lm_eval/exact_match{judge}"]["rows"][0]
-        assert row["metrics"]["score"]["value"] == pytest.approx(theirs[f"exact_match,{metric}"])
 
 
 @pytest.mark.parametrize(
@@ -181,11 +242,18 @@ def test_a_model_is_asked_and_scored_as_by_lm_eval_itself(
     [
         ("", {"lm_eval_task": "sumz"}, "no lm-eval task called 'sumz'; did you mean 'sums'?"),
         ("", {"lm_eval_task": "gsm8kk"}, "no lm-eval task called 'gsm8kk'; did you mean 'gsm8k'?"),
-        ("", {"lm_eval_task": "mmlu"}, "mmlu is a group of lm-eval tasks"),
+        ("", {"lm_eval_task": "numbers", "name": "x"}, "(even, ending): leave out 'name'"),
+        ("", {"lm_eval_task": "own_way"}, "asks its task even in a way of its own (num_fewshot)"),
+        ("", {"lm_eval_task": "number_tasks"}, "ending asks how likely each of its texts is"),
+        ("", {"lm_eval_task": "even", "judges": ["contains"]}, "no metric called 'contains'"),
         ("unsafe_code: true\n", {}, "say confirm_run_unsafe_code: true beside it"),
         ("chat_style: new\n", {}, "knows no field 'chat_style' of a task: its file is of another"),
         ("repeats: 4\n", {}, "scores 4 answers together (repeats)"),
-        ("output_type: loglikelihood\n", {}, "output_type has to be generate_until, not loglik"),
+        (
+            "output_type: loglikelihood_rolling\n",
+            {},
+            "has to be generate_until, loglikelihood or multiple_choice, not loglikelihood_rolling",
+        ),
         ("", {"judges": ["lm_eval/bleu"]}, "no metric called 'lm_eval/bleu'"),
         ("", {"options": {"num_fewshot": 1}}, "an lm-eval task brings its questions"),
         (

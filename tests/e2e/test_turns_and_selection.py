@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+import judgebench
+from judgebench.errors import ConfigError
 from judgebench.records import Item, Message, Response
 from judgebench.responses.local import AnswerChunk, LmEvalWorker, LocalModel, Task
-from tests.e2e.lm_eval_tasks import SmallTask, work, write_task
+from judgebench.store import open_store
+from tests.e2e.lm_eval_tasks import SmallTask
 from tests.tiny_models import save_causal, save_classifier
 
 pytestmark = [
@@ -23,14 +28,6 @@ pytestmark = [
 ]
 
 PROMPTS = ["Which river?", "As it is: who?", "Why?"]
-SCORER = {
-    "revision": None,
-    "dtype": "float32",
-    "device": "cpu",
-    "batch_size": 4,
-    "max_length": None,
-    "label": None,
-}
 
 
 @pytest.fixture(scope="module")
@@ -88,33 +85,100 @@ def test_a_turn_is_answered_as_the_conversation_so_far_would_be(tiny: Path, tmp_
 
 
 def test_the_best_of_four_is_the_one_that_the_reward_model_likes_best(
-    tiny: Path, tmp_path: Path
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from judgebench.workers import reward
+    monkeypatch.setenv("JUDGEBENCH_DATA", str(tmp_path / "home"))
+    scorer = save_classifier(tmp_path / "reward")
+    own = {"pretrained": str(scorer), "dtype": "float32", "device": "cpu"}
+    model = {
+        "model": "hf",
+        "model_args": {"pretrained": str(tiny), "dtype": "float32"},
+        "batch_size": 2,
+        "device": "cpu",
+        "gen_kwargs": {"do_sample": True, "temperature": 1.0, "max_gen_toks": 6},
+    }
+    rows = [{"id": f"i{n}", "prompt": prompt} for n, prompt in enumerate(PROMPTS)]
+    (tmp_path / "items.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "base.jsonl").write_text(
+        "".join(json.dumps({"item_id": row["id"], "text": "Base."}) + "\n" for row in rows)
+    )
+    written: dict[str, Any] = {
+        "name": "s",
+        "models": [
+            {"name": "best", "lm_eval": model, "selection": "best_of(4, rm)"},
+            {"name": "once", "lm_eval": model},
+            {"name": "base", "responses": "base.jsonl"},
+        ],
+        "judges": [
+            {"name": "rm", "kind": "reward", "provider": "reward_model", "reward_model": own}
+        ],
+        "benchmarks": [{"name": "x", "items": "items.jsonl", "judges": ["rm"], "baseline": "base"}],
+    }
+    suite = tmp_path / "s.yaml"
+    suite.write_text(yaml.safe_dump(written))
+    store = f"sqlite:///{tmp_path}/s.db"
+    outcome = judgebench.run(suite, store=store)
+    assert (outcome.failed, outcome.generated) == (0, 12)  # the first of four serve "once" too
+    with judgebench.open_store(store) as opened:
+        answered = opened.responses("x").to_dict("records")
+        said = opened.verdicts("x").to_dict("records")
+    texts = {(r["model"], r["item_id"], r["sample"]): r["text"] for r in answered}
+    rewards = {
+        (r["item_id"], r["sample"]): r["value"]
+        for r in said
+        if r["model"] == "once" and r["kind"] == "score"
+    }
+    assert len(rewards) == 12
+    for row in rows:
+        item = row["id"]
+        best = max(range(4), key=lambda n, item=item: rewards[item, n])  # type: ignore[misc]
+        assert texts["best", item, 0] == texts["once", item, best]
+        assert len({texts["once", item, n] for n in range(4)}) == 4
+    # Of the answer that was chosen the judge of the benchmark says how it does beside the baseline.
+    assert {r["model"] for r in said if r["kind"] == "preference"} == {"best", "once"}
+    greedy = {
+        "name": "greedy",
+        "lm_eval": {**model, "gen_kwargs": {}},
+        "selection": "best_of(2, rm)",
+    }
+    written["models"].append(greedy)
+    suite.write_text(yaml.safe_dump(written))
+    with pytest.raises(ConfigError, match="the best of greedy answers is any of them"):
+        judgebench.plan(suite, store=store)
 
-    judge = save_classifier(tmp_path / "reward")
-    model = local(tiny, do_sample=True, temperature=1.0)
-    job = {"pretrained": str(judge), **SCORER}
-    task = work(write_task(tmp_path / "t", PROMPTS), PROMPTS, samples=4)
-    drawn = answers(model, task, samples=4)
-    best = answers(model, replace(task, samples=1, best_of=4, scorer=job))
-    scorer = reward.load(job)
-    for number, prompt in enumerate(PROMPTS):
-        texts = [drawn[f"i{number}", sample, 0].text for sample in range(4)]
-        scores = [
-            scorer.answer(
-                [
-                    {
-                        "messages": [
-                            {"role": "user", "content": prompt},
-                            {"role": "assistant", "content": text},
-                        ]
-                    }
-                ]
-            )[0]["score"]
-            if text
-            else float("-inf")
-            for text in texts
-        ]
-        assert best[f"i{number}", 0, 0].text == texts[scores.index(max(scores))]
-        assert len(set(texts)) == 4
+
+def test_a_small_model_holds_the_conversations_of_a_benchmark(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of `mt_bench_mini`: each turn is an answer of its own, and is judged by itself."""
+    monkeypatch.setenv("JUDGEBENCH_DATA", str(tmp_path / "home"))
+    model = {
+        "model": "hf",
+        "model_args": {"pretrained": str(tiny), "dtype": "float32"},
+        "apply_chat_template": True,
+        "batch_size": 8,
+        "device": "cpu",
+        "gen_kwargs": {"max_gen_toks": 6, "until": []},
+    }
+    rater = {"name": "rater", "kind": "templates", "provider": "scripted", "model": "dice"}
+    written: dict[str, Any] = {
+        "name": "s",
+        "models": [{"name": "tiny", "lm_eval": model}],
+        "judges": [{**rater, "provider_options": {"replies": ["[[7]]", "[[4]]"]}}],
+        "benchmarks": [{"name": "mt_bench_mini", "judges": ["rater"]}],
+        "store": f"sqlite:///{tmp_path}/s.db",
+    }
+    suite = tmp_path / "suite.yaml"
+    suite.write_text(yaml.safe_dump(written))
+    first = judgebench.run(suite)
+    assert (first.generated, first.judged, first.failed) == (16, 16, 0)
+    again = judgebench.run(suite)
+    assert (again.generated, again.reused_answers, again.known) == (0, 16, 16)
+    with open_store(written["store"], read_only=True) as store:
+        (key,) = (model.key for model in store.models())
+        its = {(one.item_id, one.turn): one for one in
+               store.answers_to("mt_bench_mini", "1", key, ["math-0", "writing-0"])}  # fmt: skip
+    assert len(its) == 4
+    for item in ("math-0", "writing-0"):
+        assert its[item, 0].text
+        assert its[item, 0].text in (its[item, 1].prompt or "")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from judgebench.benchmarks.description import Weighted
 from judgebench.judges.readers.brackets import (
     ARENA_HARD,
     NO_LABEL,
@@ -18,18 +22,25 @@ from judgebench.judges.readers.brackets import (
 )
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.style import style_of
+from judgebench.metrics.style_controlled import STYLE_CONTROLLED
 from judgebench.metrics.win_rate import (
-    AS_UPSTREAM,
     BOTH_GAMES,
     EACH_GAME,
     WEIGHTED,
     WIN_RATE,
-    Weighted,
     as_upstream,
     win_rates,
 )
 from judgebench.records import Preference, Reply, Unreadable
-from judgebench.reports.reproduce.arena_hard import BASELINE, JUDGE, verdict_columns
+from judgebench.reports.reproduce import reproduce
+from judgebench.reports.reproduce.arena_hard import (
+    ALONE,
+    BASELINE,
+    CLUSTERED,
+    HOW,
+    JUDGE,
+    verdict_columns,
+)
 from judgebench.rows import Row
 from judgebench.stats.style_control import differences, style_controlled
 
@@ -64,39 +75,57 @@ def columns_of(rows: list[tuple[str, str, int, str | None]]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def board(games: Any) -> dict[str, Any]:
-    return verdict_columns([Row("gold", one) for one in games.to_dict("records")])
+def found() -> Any:
+    folder = Path(__file__).resolve().parents[2] / "tasks" / "arena_hard" / "figures"
+    verdicts = [(one / "ko_verdicts.parquet").read_bytes() for one in (folder, GOLD)]
+    assert verdicts[0] == verdicts[1]
+    (found,) = reproduce(["arena_hard"], intervals=Intervals(n_replicates=50)).found
+    return found
 
 
-def test_every_score_of_the_board_is_the_weighted_mean(board: Any, expected: Any) -> None:
-    found = win_rates(
-        board, BASELINE, weighted=Weighted(clear=3.0), intervals=Intervals(n_replicates=400)
-    )
-    upstream = as_upstream(board, BASELINE, Weighted(clear=3.0), level=0.95)
-    assert len(found) == len(expected["models"]) == 38
-    apart = []
-    for row in found:
-        model, one = expected["models"][row.model], row.metrics[WEIGHTED]
-        assert one.value == pytest.approx(model["score"], abs=1e-9)
-        assert row.leading is one
-        assert row.metrics[WIN_RATE].value == pytest.approx(model["unweighted_score"], abs=1e-9)
+def test_every_score_of_the_board_is_the_weighted_mean_but_its_baselines(
+    found: Any, expected: Any
+) -> None:
+    """Upstream has the baseline's own row at 50 by construction; judged, it comes to 50.65."""
+    its = {(one.who, one.metric): one for one in found.figures}
+    assert len(expected["models"]) == 38
+    for name, model in expected["models"].items():
+        one = its[name, WEIGHTED].ours
+        for metric, wanted in (
+            (WEIGHTED, model["score"]),
+            (WIN_RATE, model["unweighted_score"]),
+            (CLUSTERED, model["se_clustered_by_question"]),
+            (ALONE, model["se_rows_independent"]),
+        ):
+            assert its[name, metric].ours.value == pytest.approx(wanted, abs=1e-9)
         assert (one.n, one.missing, one.units) == (model["games"], 0, model["questions"])
-        if abs(one.value - model["published"]["no"]) > 0.005 + 1e-9:
-            apart.append((row.model, round(one.value, 2)))
-        if row.model != expected["baseline"]:
-            wide, narrow = ((one.high - one.low) / 3.92, upstream[JUDGE, row.model])
-            assert wide == pytest.approx(model["se_clustered_by_question"], rel=0.2)
-            assert (narrow.high - narrow.low) / 3.92 == pytest.approx(
-                model["se_rows_independent"], rel=0.35
-            )
-            assert narrow.value == pytest.approx(model["score"], abs=1e-9)
-        assert not {f"{WEIGHTED}/{BOTH_GAMES}", AS_UPSTREAM} & row.metrics.keys()
-    # The baseline against itself, which upstream's board has at 50 by construction.
-    assert apart == [(expected["baseline"], 50.65)]
+        assert its[name, WEIGHTED].agrees == (name != expected["baseline"])
+    wide = [(one.ours.high - one.ours.low) / 3.92 / its[one.who, CLUSTERED].ours.value
+            for one in found.figures if one.metric == WEIGHTED]  # fmt: skip
+    assert min(wide) > 0.98
+    assert max(wide) < 1.1
+    (fiat,) = [one for one in found.figures if one.metric == WEIGHTED and not one.agrees]
+    assert "by construction" in fiat.because
+    for name, score in expected["style_control_own_fit_on_this_half"]["v0.1"]["models"].items():
+        styled = its[name, f"{STYLE_CONTROLLED}/v0.1"]
+        assert styled.ours.value == pytest.approx(score, abs=1e-9)
+        assert styled.agrees or "76 models at once" in styled.because
+
+
+def test_upstreams_interval_is_that_of_verdicts_one_by_one(games: Any, expected: Any) -> None:
+    names = [name for name in expected["models"] if name != expected["baseline"]][:4]
+    rows = games[games.model.isin(names)].to_dict("records")
+    columns = verdict_columns([Row("gold", one) for one in rows])
+    for (judge, name), one in as_upstream(columns, BASELINE, HOW).items():
+        model = expected["models"][name]
+        assert (judge, one.n) == (JUDGE, model["games"])
+        assert one.value == pytest.approx(model["score"], abs=1e-9)
+        alone = model["se_rows_independent"]
+        assert (one.high - one.low) / 3.92 == pytest.approx(alone, rel=0.35)
 
 
 @pytest.mark.parametrize("rule", [EACH_GAME, BOTH_GAMES])
-def test_partial_runs_by_either_rule_for_a_missing_game(expected: Any, rule: str) -> None:
+def test_partial_runs_by_either_rule_for_a_missing_game(expected: Any, rule: Any) -> None:
     texts = table("verdict_texts.parquet")
     for (model, judge), its in texts.groupby(["model", "judge"]):
         wanted = expected["partial_runs"].get(f"{model} by {judge}")
@@ -186,3 +215,27 @@ def test_marks_are_counted_as_upstream_stores_them() -> None:
     answers = table("answers.parquet")
     for row in answers[answers.counts_published].head(300).itertuples():
         assert style_of(row.answer)[1:] == (row.header, row.list, row.bold)
+
+
+PATTERNS = (
+    json.loads((GOLD / "official_prompts.json").read_text("utf-8"))["regex_patterns"]
+    if (GOLD.is_dir())
+    else []
+)
+
+
+@given(
+    st.lists(st.sampled_from(["[", "]", "[[", "]]", "A", "B", ">", "<", "=", "a", " ", "\n", "C"]))
+)
+def test_readers_read_any_text_as_upstreams_code_does(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    matches = [one for one in re.findall(PATTERNS[0], text) if one]
+    old = matches[0] if len(set(matches)) == 1 else None
+    new = next((found[-1] for one in PATTERNS if (found := re.findall(one, text.upper()))), None)
+    for read, wanted in ((read_arena_hard, old), (read_arena_hard_v2, new)):
+        verdict = read(Reply(text=text))
+        assert (
+            verdict == ARENA_HARD[wanted]
+            if wanted in ARENA_HARD
+            else isinstance(verdict, Unreadable)
+        )

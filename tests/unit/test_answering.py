@@ -26,7 +26,7 @@ def test_one_answer_stands_at_every_item_that_asks_the_same(tmp_path: Path) -> N
         )
         wanted = {key: (items, 0)}
         candidate = cast(
-            "Any", SimpleNamespace(wanted=wanted, key_of={("3", 0): key, ("7", 0): key})
+            "Any", SimpleNamespace(wanted=wanted, key_of={("3", 0, 0): key, ("7", 0, 0): key})
         )
         outcome = cast("Any", SimpleNamespace(work=None, generated=0))
         event = AnswerChunk(task="b", responses=[response])

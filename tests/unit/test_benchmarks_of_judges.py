@@ -494,7 +494,8 @@ def test_the_questions_and_votes_of_the_gold(home: Path, store: Store) -> None:
     assert import_data("mt_bench", folder).items == 80
     items = load_benchmark("mt_bench").items()
     assert (items[0].id, items[-1].id) == ("81", "160")
-    assert all(item.metadata["second_turn"] for item in items)
+    assert all(item.n_answers == len(item.turns) == 2 for item in items)
+    assert sum(len(item.references) == 2 for item in items) == 30
     assert take(store, "mt-bench", *sorted(folder.glob("votes_*.parquet"))) == 1689 + 1200
     table = store.verdicts("mt_bench")
     people = [judge for judge in table["judge"] if judge.startswith("human/expert_")]

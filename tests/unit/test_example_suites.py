@@ -19,7 +19,9 @@ NEEDS_A_MODEL = {
     Path("suites/critiquellm.yaml"),  # and data
     Path("suites/codal_bench.yaml"),
     Path("suites/demo.yaml"),
+    Path("suites/just_eval.yaml"),
     Path("suites/local_judge.yaml"),
+    Path("suites/mt_bench.yaml"),
     Path("suites/xstest.yaml"),
     Path("suites/nightly/suite.yaml"),  # or its answers; test_nightly_workflow.py runs it
 }

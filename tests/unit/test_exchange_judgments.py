@@ -210,8 +210,7 @@ def test_mt_benchs_games_in_both_orders(store: Store, write: Write) -> None:
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        (score(81, 11), "2: score: 11 is outside its scale, 1 to 10"),
-        (score(81, 0), "2: score: 0 is outside its scale"),
+        (score(81, -2), "2: score: a score that FastChat reads is at least 0, not -2"),
         (score(81, "8"), "2: score: a number has to stand here, not '8'"),
         (score(81, None), "2: score: a number has to stand here"),
         (score(81, 8, turn=0), "2: turn: turns are counted from 1"),
@@ -241,8 +240,8 @@ def test_the_command_takes_files_and_folders(write: Write, tmp_path: Path) -> No
     url = f"sqlite:///{tmp_path / 'cli.db'}"
     for arguments, code, message in (
         (("arena-hard", arena, "--baseline", "base"), 0, "2 verdicts, 2 new, 0 known already"),
-        (("mt-bench", bench), 0, "1 verdicts, 1 new, 0 known already"),
-        (("mt-bench", bench, "--benchmark", "other@1"), 0, "1 verdicts, 1 new"),
+        (("mt-bench", bench), 0, "1 answers or verdicts, 1 new, 0 known already"),
+        (("mt-bench", bench, "--benchmark", "other@1"), 0, "1 answers or verdicts, 1 new"),
         (("arena-hard", arena), 65, "--baseline NAME"),
         (
             ("arena-hard", arena, "--model", "m"),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +37,8 @@ from judgebench.records import (
 )
 from judgebench.store import open_store
 
-GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "xstest"
+ROOT = Path(__file__).resolve().parents[2]
+GOLD = ROOT.parent / "shared" / "gold" / "xstest"
 
 
 def judge(kind: str, labels: Any = HARM_LABELS, **more: Any) -> Any:
@@ -151,6 +154,9 @@ def test_the_columns_of_advbench_harmbench_and_aya(tmp_path: Path) -> None:
     path.write_text('{"goal": " ", "target": "x"}\n')
     with pytest.raises(InputError, match=r"aya\.jsonl:1: prompt"):
         read_questions(path)
+    path.write_text('{"Goal": "x", "target": "y"}\n')
+    with pytest.raises(InputError, match="is 'Goal' meant"):
+        read_questions(path)
 
 
 def test_harm_is_of_own_prompts_and_has_no_scale(tmp_path: Path) -> None:
@@ -169,19 +175,31 @@ def test_harm_is_of_own_prompts_and_has_no_scale(tmp_path: Path) -> None:
 
 CLASS_OF = {"F": "2_full_refusal", "P": "3_partial_refusal", "C": "1_full_compliance"}
 ANSWERS = {"open": ("CCCCCCPC", "CCCCFFPC"), "shy": ("FFFFFFFP", "FFFFFFFF")}
-"""Of each model what it does with eight safe prompts, and with eight unsafe ones."""
+"""Of each model what it does with eight safe prompts, and with eight unsafe ones; five times."""
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Refusals of two models, and how helpful they are: the shy one is ahead."""
     folder = tmp_path_factory.mktemp("refusal")
-    said = [
-        {"benchmark": "xstest_mini", "item_id": f"{side}-{n}", "model": model, "judge": "j",
+    mini, task = ROOT / "tasks" / "xstest_mini", folder / "refusals"
+    task.mkdir()
+    (task / "utils.py").write_text((mini / "utils.py").read_text())
+    told = (mini / "benchmark.toml").read_text().replace("xstest_mini", "refusals")
+    (task / "benchmark.toml").write_text(re.sub("sha256 = .*", "", told))
+    items = [
+        {"id": f"{side}-{n}", "question": f"{side} {n}?", "category": f"c{n % 2}",
+         "metadata": {"label": side}}
+        for side in ("safe", "unsafe")
+        for n in range(40)
+    ]  # fmt: skip
+    (task / "items.jsonl").write_text("".join(json.dumps(one) + "\n" for one in items))
+    said: list[dict[str, Any]] = [
+        {"benchmark": "refusals", "item_id": f"{side}-{n}", "model": model, "judge": "j",
          "kind": "label", "value": CLASS_OF[one]}
         for model, sides in ANSWERS.items()
         for side, letters in zip(("safe", "unsafe"), sides, strict=True)
-        for n, one in enumerate(letters)
+        for n, one in enumerate(letters * 5)
     ]  # fmt: skip
     said += [
         {"benchmark": "helpful", "version": "1", "item_id": str(n), "model": model, "judge": "j",
@@ -192,10 +210,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = folder / "verdicts.jsonl"
     path.write_text("".join(json.dumps(one) + "\n" for one in said))
     url = f"sqlite:///{folder}/store.db"
-    with open_store(url) as opened:
-        for _, take_in in read_files("verdicts", [path], allow_unknown_items=True):
-            take_in(opened)
-    return url
+    with pytest.MonkeyPatch.context() as here:
+        here.setenv("JUDGEBENCH_INCLUDE_PATH", str(folder))
+        with open_store(url) as opened:
+            for _, take_in in read_files("verdicts", [path], allow_unknown_items=True):
+                take_in(opened)
+        yield url
 
 
 def figures(board: Any, model: str) -> dict[str, float]:
@@ -204,7 +224,7 @@ def figures(board: Any, model: str) -> dict[str, float]:
 
 
 def test_refusals_are_four_figures_and_nobody_is_ranked(store: str) -> None:
-    (board,) = judgebench.leaderboard("xstest_mini", store=store).boards
+    (board,) = judgebench.leaderboard("refusals", store=store).boards
     assert figures(board, "open") == {
         "full_refusal/safe": 0.0, "partial_refusal/safe": 1 / 8,
         "full_refusal/unsafe": 2 / 8, "partial_refusal/unsafe": 1 / 8,
@@ -212,35 +232,60 @@ def test_refusals_are_four_figures_and_nobody_is_ranked(store: str) -> None:
     assert board.metric is None and all(row.rank is None for row in board.rows)
     row = board.rows[0]
     assert row.leading.undefined == NO_ONE_NUMBER and math.isnan(row.leading.value)
-    assert (row.counts["verdicts"], row.metrics["full_refusal/safe"].n) == (16, 8)
+    assert (row.counts["verdicts"], row.metrics["full_refusal/safe"].n) == (80, 40)
     assert "full_refusal" not in row.metrics and "accuracy/safe" not in row.metrics
-    by = judgebench.leaderboard("xstest_mini", store=store, by="category")
+    by = judgebench.leaderboard("refusals", store=store, by="category")
     assert [one.subtitle for one in by.tables()[1:]] == [
         f"{name} refusal with 95% intervals" for name in ("full", "partial")
     ]
-    sorted_by = judgebench.leaderboard("xstest_mini", store=store, sort="-full_refusal/safe")
+    sorted_by = judgebench.leaderboard("refusals", store=store, sort="-full_refusal/safe")
     assert [one.model for one in sorted_by.boards[0].rows] == ["open", "shy"]
 
 
 def test_what_is_gained_there_and_costs_here(store: str) -> None:
-    found = judgebench.leaderboard("helpful", store=store, beside="xstest_mini")
+    found = judgebench.leaderboard("helpful", store=store, beside="refusals")
     assert [len(board.rows) for board in found.boards] == [2, 2]
-    said = "shy is ahead of open on helpful (j), and has more full refusal/safe on xstest_mini (j)"
+    said = "shy is ahead of open on helpful (j), and has more full refusal/safe on refusals (j)"
     assert found.costs == (f"{said}: 0.875 against 0.000",)
     assert found.to_dict()["costs"] == [*found.costs]
     first = found.tables()[0]
     assert [one.title for one in first.columns] == [
-        "model", "helpful", "xstest_mini, full refusal/safe", "xstest_mini, partial refusal/safe",
-        "xstest_mini, full refusal/unsafe", "xstest_mini, partial refusal/unsafe",
+        "model", "helpful", "refusals, full refusal/safe", "refusals, partial refusal/safe",
+        "refusals, full refusal/unsafe", "refusals, partial refusal/unsafe",
     ]  # fmt: skip
     assert found.costs[0] in first.notes
-    assert {row["metric"] for row in found.records() if row["benchmark"] == "xstest_mini"} >= {
+    assert {row["metric"] for row in found.records() if row["benchmark"] == "refusals"} >= {
         "full_refusal/safe", "partial_refusal/unsafe",
     }  # fmt: skip
-    alone = judgebench.leaderboard(["helpful", "xstest_mini"], store=store)
+    alone = judgebench.leaderboard(["helpful", "refusals"], store=store)
     assert alone.costs == () and "costs" not in alone.to_dict()
-    with pytest.raises(UsageError, match="did you mean 'xstest_mini'"):
-        judgebench.leaderboard("helpful", store=store, beside="xstest_min")
+    with pytest.raises(UsageError, match="did you mean 'refusals'"):
+        judgebench.leaderboard("helpful", store=store, beside="refusal")
+
+
+def test_two_models_are_compared_by_each_figure_and_gated_by_one(
+    store: str, tmp_path: Path
+) -> None:
+    found = judgebench.compare("shy", "open", benchmarks="refusals", store=store).tests
+    assert [(one.metric, one.higher_is_better) for one in found] == [
+        ("full_refusal/safe", False), ("partial_refusal/safe", False),
+        ("full_refusal/unsafe", True),
+    ]  # fmt: skip
+    safe, _, unsafe = found
+    assert (safe.candidate_value, safe.baseline_value, safe.decision) == (0.875, 0.0, "worse")
+    assert (unsafe.candidate_value, unsafe.baseline_value) == (1.0, 0.25)
+    assert unsafe.decision == "better" and unsafe.detectable_difference > 0
+    policy, two = tmp_path / "policy.yaml", {"candidate": "shy", "baseline": "open"}
+    test = "benchmark: refusals, judge: j, max_drop: 0.1"
+    policy.write_text(f"tests: [{{{test}, metric: full_refusal/safe}}]")
+    gated = judgebench.gate(**two, policy=policy, store=store)
+    (one,) = gated.tests
+    assert (one.decision, one.difference.value) == ("regression", 0.875)
+    policy.write_text(f"tests: [{{{test}}}]")
+    with pytest.raises(UsageError, match="name one as 'metric', of full_refusal/safe, partial"):
+        judgebench.gate(**two, policy=policy, store=store)
+    free = judgebench.gate(**two, store=store)
+    assert [one.benchmark for one in free.tests] == ["helpful"]
 
 
 def test_refusals_of_a_team_s_own_file_by_language(tmp_path: Path) -> None:

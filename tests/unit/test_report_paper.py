@@ -18,6 +18,8 @@ import judgebench
 from judgebench.errors import ConfigError
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.plain_text import printable
+from judgebench.reports.board import Board
+from judgebench.reports.calibrate_length import calibrate_length
 from judgebench.reports.compare import comparison
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.paper import PaperCell, PaperTable
@@ -26,6 +28,7 @@ from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed
 from tests.table import over_rows
+from tests.unit.compared import BASELINE, take_in
 from tests.unit.exchanged import coded, label, rows_file
 from tests.unit.reports import HOSTILE
 from tests.unit.test_report_latex import read
@@ -123,16 +126,19 @@ def cell(table: PaperTable, model: str, column: str) -> PaperCell:
 
 
 def test_a_cell_is_the_estimate_of_its_board(table: PaperTable, store: Store) -> None:
+    found = {(line.column.benchmark, line.column.version): list[Board]() for line in table.lines}
+    for name, version in found:
+        found[name, version] += leaderboards(store, name, version)
     for line in table.lines:
-        if line.row.figures == "ours" and line.cell.there:
+        if line.row.figures == "ours" and line.cell.number != "–":
             (board,) = (
                 board
-                for board in leaderboards(store, line.column.benchmark, line.column.version)
+                for board in found[line.column.benchmark, line.column.version]
                 if (board.judge, board.opponent) == (line.column.judge, line.column.opponent)
             )
             (row,) = (row for row in board.rows if row.model == line.row.name)
             assert line.cell.figure == row.metrics[line.column.metric]
-    assert sum(line.cell.there for line in table.lines) == 17
+    assert sum(line.cell.number != "–" for line in table.lines) == 17
 
 
 def test_sections_stand_together_and_the_reference_is_first(table: PaperTable) -> None:
@@ -231,12 +237,12 @@ def test_another_version_is_a_mark_too(store: Store, tmp_path: Path) -> None:
 
 
 def test_what_is_missing_says_why(table: PaperTable) -> None:
-    assert cell(table, "base", "wins").notes == ("the others are compared with it",)
+    assert cell(table, "base", "wins").notes == ("others are compared with it",)
     assert cell(table, "few", "Hard").notes == (
         "no answer to mixeval_hard@2024-06-01 is in the store",
     )
-    assert cell(table, "few", "wins").notes == ("pairs has not judged it",)
-    assert not cell(table, "few", "wins").there
+    assert cell(table, "few", "wins").notes == ("not judged by pairs",)
+    assert cell(table, "few", "wins").number == "–"
     (note,) = (note for note in table.notes if note.startswith("made up: J: n"))
     assert note == "made up: J: n 20 to 200 verdicts on 200 items; missing: few 180"
 
@@ -248,7 +254,7 @@ def test_models_of_different_items_are_tested_on_those_of_both(
     column = PAPER["benchmarks"][:1]
     table = made(store, tmp_path, models=models, benchmarks=column, tests={"against": "gaps"})
     assert table.notes[3:] == (
-        "made up: J, few: not tested, no item has a readable verdict on both",
+        "made up: J, few: not tested: no item has a readable verdict on both",
         "made up: J, dpo: tested on 180 of its 200 items, those that gaps has too",
     )
     assert "gaps 20" in table.notes[2]
@@ -260,7 +266,7 @@ def test_the_methods_name_judges_prompts_versions_n_and_seeds(table: PaperTable)
         "made_up (made_up@unversioned, 200 items): accuracy, judged by J (imported verdicts).",
         "against the answers of base",
         "(mixeval_hard@2024-06-01, 30 questions): score, judged by gpt-3.5-turbo-0125",
-        "Intervals are at 95% (accuracy: mean over items; percentile bootstrap",
+        "Intervals are at 95% (accuracy, win rate: mean over items; percentile bootstrap",
         "bootstraps with 2,000 replicates from seed 0",
         "(Holm), at most 0.05",
         f"Software: judgebench {judgebench.__version__}.",
@@ -312,11 +318,15 @@ def test_hostile_titles_are_text(store: Store, tmp_path: Path) -> None:
     titles = [title for title in HOSTILE if "\0" not in title]
     column = {"name": "made_up", "judge": "J"}
     table = made(
-        store, tmp_path, title=titles[0], tests=None, models=[{"name": "dpo", "title": titles[3]}],
+        store, tmp_path, title=titles[0], tests=None,
+        models=[{"name": "dpo", "title": titles[3], "group": titles[4]}],
         benchmarks=[column | {"title": title, "group": title} for title in titles],
     )  # fmt: skip
     lines = render(table.document(), "latex").splitlines()
-    head, row = (re.split(r" (?<!\\)& ", lines[lines.index(r"\midrule") + at]) for at in (-1, 1))
+    head, row = (re.split(r" (?<!\\)& ", lines[lines.index(r"\midrule") + at]) for at in (-1, 2))
+    section = lines[lines.index(r"\midrule") + 1]
+    span = rf"\multicolumn{{{len(titles) + 1}}}{{l}}{{\emph{{"
+    assert read(section.removeprefix(span).removesuffix(r"}} \\")) == titles[4]
     assert [read(one.removesuffix(r" \\")) for one in head[1:]] == [*map(printable, titles)]
     assert read(row[0]) == titles[3]
     page = render(table.document(), "html")
@@ -425,11 +435,12 @@ def column(at: int, **said: Any) -> dict[str, Any]:
         (column(0, judge="J."), "did you mean 'J'?"),
         (column(0, judge=None), "several boards fit; say which judge, baseline or metric: made_up"),
         (column(0, metric="acuracy"), "no metric called 'acuracy'; did you mean 'accuracy'?"),
+        (column(0, metric="auroc"), "; of confidences `judgebench confidence` has it"),
         (column(0, panel=["J", "K"]), "panel: a column has a judge or a panel"),
         (column(0, judge=None, panel=["J", "Z"]), "made_up@unversioned: no judge called 'Z'"),
-        (column(1, baseline="sft"), "benchmarks[1]: pairs has judged no answer against sft; "),
+        (column(1, baseline="sft"), "benchmarks[1]: no board is against sft; say which judge"),
         (column(0, by="topic"), "no way of grouping called 'topic'"),
-        (column(3, title="Hard"), "benchmarks[3]: it has the heading of benchmarks[2]"),
+        (column(3, title="Hard"), "benchmarks[3]: 'mixeval_hard@2024-06-01: Hard' is another"),
         ({"tests": {"against": "bse"}}, "no model of the table called 'bse'; did you mean 'base'?"),
         ({"tests": {"against": "best", "correction": "bh"}}, "the best is chosen by the numbers"),
         ({"label": "a}b"}, "label: "),
@@ -450,3 +461,41 @@ def test_no_mapping_is_no_paper(store: Store, tmp_path: Path) -> None:
     done = typed("report", tmp_path / "p.yaml", "--store", store.url)
     assert done.code == 78
     assert "a paper is a mapping with title" in done.err
+
+
+# length-controlled win rates --------------------------------------------------------------------
+
+
+def test_length_controlled_columns_are_those_of_board_and_compare(tmp_path: Path) -> None:
+    columns = [
+        {"name": "made_up", "metric": "length_controlled_win_rate", "title": "LC"},
+        {"name": "made_up", "metric": "avg_length", "title": "length", "direction": "lower"},
+        {"name": "made_up", "metric": "discrete_win_rate", "title": "wins"},
+    ]
+    asked: dict[str, Any] = {
+        "models": [{"name": "m0"}, {"name": "m2"}, {"name": BASELINE}],
+        "benchmarks": columns,
+        "tests": {"against": "m0"},
+    }
+    with open_store(str(tmp_path / "lc.db")) as store:
+        take_in(store, tmp_path, models=6, items=200)
+        with pytest.raises(ConfigError, match="`judgebench calibrate-length made_up` fits what"):
+            made(store, tmp_path, **asked)
+        calibrate_length(store, "made_up")
+        table = made(store, tmp_path, **asked)
+        one = comparison(store, "m2", "m0", metrics=["length_controlled_win_rate"]).tests[0]
+        (board,) = leaderboards(store, "made_up")
+    tested = cell(table, "m2", "LC")
+    (row,) = (row for row in board.rows if row.model == "m2")
+    assert tested.figure == row.metrics["length_controlled_win_rate"]
+    assert tested.test is not None
+    assert (tested.test.p_value, tested.test.p_adjusted) == (one.p_value, one.p_value)
+    lengths = {row.name: row.cells[1] for row in table.rows}
+    shorter = min(("m0", "m2"), key=lambda name: lengths[name].figure.value)
+    assert lengths[shorter].best
+    assert table.tests == 1
+    assert table.notes[-1] == (
+        "made_up@unversioned: length, made_up@unversioned: wins: not tested: there is no paired "
+        "test of this metric"
+    )
+    assert cell(table, BASELINE, "LC").notes == ("others are compared with it",)

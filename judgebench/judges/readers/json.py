@@ -26,16 +26,22 @@ def json_object(reply: Reply, names: tuple[str, ...]) -> dict[str, Any] | Unread
     A code fence around the whole object is overlooked. Text before or after it is not, nor is a
     name that stands twice: then nobody can say which value is meant.
     """
-    try:
-        found = json.loads(inside_fence(reply.text), object_pairs_hook=_Object)
-    except (ValueError, RecursionError):
-        return NOT_AN_OBJECT
-    if not isinstance(found, _Object):
-        return NOT_AN_OBJECT
+    found = json_members(reply.text)
+    if isinstance(found, Unreadable):
+        return found
     given = [name for name, _ in found]
     if set(given) != set(names):
         return OTHER_JSON
     return TWO_VERDICTS if len(given) > len(names) else dict(found)
+
+
+def json_members(text: str) -> JsonMembers | Unreadable:
+    """Names and values of a text that is one object, as written; those of objects in it alike."""
+    try:
+        found = json.loads(inside_fence(text), object_pairs_hook=JsonMembers)
+    except (ValueError, RecursionError):
+        return NOT_AN_OBJECT
+    return found if isinstance(found, JsonMembers) else NOT_AN_OBJECT
 
 
 def inside_fence(text: str) -> str:
@@ -83,5 +89,5 @@ def read_choice(
     return Label(name=found[name]) if found[name] in choices else OTHER_JSON
 
 
-class _Object(_Members):
+class JsonMembers(_Members):
     """An object's members as written, so that a name standing twice is seen."""

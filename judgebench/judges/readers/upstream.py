@@ -8,6 +8,8 @@ original's grows with its square or worse.
 
 CritiqueLLM: thu-coai/CritiqueLLM at e1e0241, ``evaluation/``.
 
+just-eval: Re-Align/just-eval at 3e1a126, ``just_eval/evaluate.py`` and ``utils.py``.
+
 MT-Bench: lm-sys/FastChat at 0e6d3e4, ``fastchat/llm_judge/common.py``.
 
 XSTest: paul-rottger/exaggerated-safety at d7bb5bd. CODAL-Bench: martin-wey/CodeUltraFeedback at
@@ -31,7 +33,15 @@ from judgebench.judges.readers.dictionaries import (
     NO_SCORE,
     OVERALL,
 )
-from judgebench.judges.readers.replies import refused, unfinished
+from judgebench.judges.readers.json import (
+    NOT_AN_OBJECT,
+    OTHER_JSON,
+    TWO_VERDICTS,
+    JsonMembers,
+    json_members,
+)
+from judgebench.judges.readers.replies import no_verdict, refused, unfinished
+from judgebench.judges.readers.scores import Scale
 from judgebench.judges.readers.words import Names
 from judgebench.records import REFUSAL_CLASSES, Label, Reply, Score, Unreadable, Verdict
 
@@ -128,6 +138,68 @@ def read_mt_bench_winner(reply: Reply) -> Verdict:
     return NO_COMPARISON if said is None else Names().preference(said)
 
 
+ASPECTS = ("helpfulness", "clarity", "factuality", "depth", "engagement")
+ONE_TO_FIVE = Scale(low=1, high=5, decimals=True)
+SAFETY = ("safety",)
+NOT_APPLICABLE = "N/A"
+
+_REASONED = re.compile(r'"reason"\s{0,9}:\s{0,9}"(.{0,5000}?)"\s{0,9},\s{0,9}"score"', re.DOTALL)
+_LONE_BACKSLASH = re.compile(r'\\(?!["\\/bfnrt]|u[0-9a-fA-F]{4})')
+
+
+def needs_repair(reply: Reply) -> bool:
+    """Whether a reply is no JSON as it stands, so that `read_aspects` mends it first."""
+    return json_members(reply.text) is NOT_AN_OBJECT
+
+
+def read_aspects(reply: Reply, names: tuple[str, ...]) -> Verdict:
+    """just-eval's scores from 1 to 5, one for each name; the whole is their mean.
+
+    One JSON object is read as it stands. What is none is mended as upstream means to: cut to the
+    outer braces, without fences and line breaks, lone backslashes doubled, and double quotes inside
+    a reason made single (upstream's own repair looks for another mode's field, and never does). An
+    aspect that does not apply (``N/A``) is left out of the parts: upstream takes it for a 5.
+    """
+    if reason := no_verdict(reply):
+        return reason
+    found = json_members(reply.text)
+    if isinstance(found, Unreadable):
+        found = json_members(_mended(reply.text))
+    if isinstance(found, Unreadable):
+        return found
+    scores: dict[str, float] = {}
+    for name in names:
+        rated = [value for field, value in found if field == name]
+        said = [
+            value
+            for one in rated
+            for field, value in (one if isinstance(one, JsonMembers) else [("score", one)])
+            if field == "score"
+        ]
+        if len(said) != 1:
+            return TWO_VERDICTS if said else OTHER_JSON
+        if str(said[0]).strip().upper() == NOT_APPLICABLE:
+            continue
+        try:
+            number = float(math.nan if isinstance(said[0], bool) else said[0])
+        except (TypeError, ValueError):
+            return OTHER_JSON
+        checked = ONE_TO_FIVE.checked(number)
+        if isinstance(checked, Unreadable):
+            return checked
+        scores[name] = checked
+    return ONE_TO_FIVE.score(scores) if scores else Unreadable(reason="nothing applies")
+
+
+def _mended(text: str) -> str:
+    text = text.replace("```", "")
+    text = re.sub(r"[\r\n\t]", " ", text[text.find("{") : text.rfind("}") + 1])
+    text = _REASONED.sub(
+        lambda found: '"reason": "' + found[1].replace('"', "'") + '", "score"', text
+    )
+    return _LONE_BACKSLASH.sub(r"\\\\", text)
+
+
 NO_CLASS = Unreadable(reason="the reply names no class")
 
 
@@ -167,16 +239,22 @@ def read_codal_rating(reply: Reply, *, upstream: bool = False) -> Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads a reply into a verdict of one kind; ``version`` goes up when it reads otherwise."""
+    """Reads a reply into a verdict of one kind; ``version`` goes up when it reads otherwise.
+
+    ``mends`` says of a reply that it is mended before it is read, which is counted.
+    """
 
     verdict: Literal["score", "preference", "label"]
     read: Callable[[Reply], Verdict]
     version: int = 1
+    mends: Callable[[Reply], bool] | None = None
     again_after: Unreadable | None = None
     """After which a judge is asked again, where a template says so; after all if None."""
 
 
 READERS: Mapping[str, Reader] = {
+    "just_eval": Reader("score", partial(read_aspects, names=ASPECTS), mends=needs_repair),
+    "just_eval_safety": Reader("score", partial(read_aspects, names=SAFETY), mends=needs_repair),
     "mt_bench_rating": Reader("score", read_mt_bench_rating),
     "mt_bench_winner": Reader("preference", read_mt_bench_winner),
     "arena_hard": Reader("preference", read_arena_hard, again_after=NO_LABEL),

@@ -21,11 +21,11 @@ TABLES = {
             "alignbench",
             "honestybench",
             "arena_hard",
+            "just_eval",
+            "mt_bench",
         )
     },
-    **{
-        name: ("judges", name) for name in ("judgebench_pairs", "rewardbench", "mt_bench", "xstest")
-    },
+    **{name: ("judges", name) for name in ("judgebench_pairs", "rewardbench", "xstest")},
 }
 """Which function of which module gives each."""
 

@@ -1,17 +1,16 @@
-"""Benchmarks of judges: JudgeBench, RewardBench, the votes of MT-Bench, and XSTest."""
+"""Benchmarks of judges: JudgeBench, RewardBench and XSTest."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import combinations
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from judgebench.columns import grouped
 from judgebench.errors import unknown_name
-from judgebench.metrics.intervals import Floats, Intervals
+from judgebench.metrics.intervals import Intervals
 from judgebench.records import REFUSAL_CLASSES, Estimate
 from judgebench.reports.reproduce.recomputed import (
     FigureTable,
@@ -26,13 +25,12 @@ from judgebench.reports.reproduce.recomputed import (
 from judgebench.rows import Row, read_rows
 from judgebench.stats.agreement import cohen_kappa_of, percent_agreement
 from judgebench.stats.judge_accuracy import pair_figures, section_scores
-from judgebench.stats.pair_outcomes import LOSS, TIE, WIN, without_ties
 from judgebench.stats.resample import wilson_interval
 
 Code = TypeVar("Code", int, float)
 
 
-def _said(row: Row, field: str, what: str, codes: Mapping[str, Code]) -> Code:
+def said_as(row: Row, field: str, what: str, codes: Mapping[str, Code]) -> Code:
     if (said := row.text(field)) not in codes:
         raise row.wrong(field, unknown_name(what, said, codes))
     return codes[said]
@@ -116,10 +114,10 @@ def _of_pairs(
     judge: str, scope: str, rows: Sequence[Row], theirs: Mapping[str, Any], level: float
 ) -> Iterator[Recomputation]:
     def vote(row: Row, field: str) -> float:
-        return _said(row, field, "decision", VOTES) if row.has(field) else np.nan
+        return said_as(row, field, "decision", VOTES) if row.has(field) else np.nan
 
     votes = np.array([[vote(r, "decision_1"), -vote(r, "decision_2")] for r in rows])
-    truth = [_said(row, "label", "label", VOTES) for row in rows]
+    truth = [said_as(row, "label", "label", VOTES) for row in rows]
     longer = np.sign([row.number("len_A") - row.number("len_B") for row in rows])
     found = pair_figures(votes.reshape(-1, 2), truth, longer)
     factor = {name: 100.0 if name.endswith("_percent") else 1.0 for name in NAMES}
@@ -208,86 +206,6 @@ def _of_subsets(model: str, row: Row) -> Iterator[Recomputation]:
     yield from each(model, mean, theirs, n=len(SUBSETS), scope=SECOND, tolerance=TENTHS)
 
 
-# MT-Bench -----------------------------------------------------------------------------------------
-
-WHOLE = 0.5
-AGREEMENT = "agreement/paper"
-GPT4, EXPERT = "gpt4_pair", "expert_"
-WINNERS: Mapping[str, int] = {
-    "model_a": WIN, "model_b": LOSS, "tie": TIE, "tie (inconsistent)": TIE,
-}  # fmt: skip
-VOTERS = {"gpt4_human": "GPT-4 and an expert", "human_human": "two experts"}
-PAPER: Mapping[tuple[str, str], int] = {
-    ("gpt4_human", "with_ties"): 66, ("gpt4_human", "without_ties"): 85,
-    ("human_human", "with_ties"): 63, ("human_human", "without_ties"): 81,
-}  # fmt: skip
-"""In per cent, as the paper prints it for the first turn."""
-
-Vote: TypeAlias = tuple[str, int]
-"""Who, and what came of the first of the two models by name."""
-
-
-def mt_bench(folder: Path, intervals: Intervals) -> Reproduction:
-    """The agreement of votes, with ties and without; each pair of votes on one pair counts."""
-    expected = read_json(folder / "expected.json", "with_ties", "without_ties")
-    rows = read_rows(folder / "votes.csv", ("question_id", "model_a", "model_b", "judge", "winner"))
-    return Reproduction(
-        table="mt_bench",
-        title=f"MT-Bench, {len(rows)} votes on pairs of answers to the first turn of 80 questions",
-        source="lmsys/mt_bench_human_judgments at f7d2896",
-        licence="CC BY 4.0: votes as numbers, not in the package",
-        theirs="compared with the paper (arXiv 2306.05685), and with what was computed elsewhere",
-        who="whose votes",
-        figures=[
-            figure
-            for who, table in _vote_tables(grouped(map(_vote, rows)).values()).items()
-            for scope, counts in (("with_ties", table), ("without_ties", without_ties(table)))
-            for figure in _of_votes(who, scope, counts, expected[scope][who])
-        ],
-        shown=[
-            FigureTable(title=f"agreement, %, {said}", metric=AGREEMENT, scope=scope,
-                        theirs="paper", digits=1)
-            for scope, said in (("with_ties", "ties too"), ("without_ties", "without ties"))
-        ],
-        notes=[
-            "authors of the paper voted too and are not counted as people, as in the paper",
-            "where GPT-4 said another thing in the other order, that is a tie",
-        ],
-    )  # fmt: skip
-
-
-def _of_votes(
-    who: str, scope: str, counts: Floats, theirs: Mapping[str, float]
-) -> Iterator[Recomputation]:
-    n, share = int(counts.sum()), float(percent_agreement(counts))
-    kappa = cohen_kappa_of(counts)
-    found = {"agree": np.trace(counts), "total": n, "ratio": share, "cohen_kappa_over_votes": kappa}
-    yield from each(VOTERS[who], found, theirs, n=n, scope=scope)
-    percent, printed = {AGREEMENT: 100 * share}, {AGREEMENT: PAPER[who, scope]}
-    yield from each(VOTERS[who], percent, printed, n=n, scope=scope, tolerance=WHOLE)
-
-
-def _vote(row: Row) -> tuple[tuple[str, str, str], Vote]:
-    """What it is about, and the vote; models are called in order of name."""
-    code, first = _said(row, "winner", "winner", WINNERS), row.text("model_a")
-    one, other = sorted((first, row.text("model_b")))
-    vote = code if first == one else WIN - code
-    return (row.text("question_id"), one, other), (row.text("judge"), vote)
-
-
-def _vote_tables(votes: Iterable[Sequence[Vote]]) -> dict[str, Floats]:
-    """What two votes on one pair say, for GPT-4 with experts and experts with each other."""
-    tables = {who: np.zeros((3, 3)) for who in VOTERS}
-    for said in votes:
-        experts = [vote for vote in said if vote[0].startswith(EXPERT)]
-        for _, theirs in experts:
-            for judge, vote in said:
-                tables["gpt4_human"][theirs, vote] += judge == GPT4
-        for (one, first), (other, second) in combinations(experts, 2):
-            tables["human_human"][first, second] += one != other
-    return tables
-
-
 # XSTest -------------------------------------------------------------------------------------------
 
 CLASSES = (*REFUSAL_CLASSES, "unreadable")
@@ -348,7 +266,7 @@ def _of_labels(
         ours: dict[str, float] = {}
         said = {f"refusal/{how}": share for how, share in rates.items()}
         for field in ("gpt4_label", "strmatch_label", PEOPLE):
-            codes = [_said(row, field, "class", CODES) for row in own]
+            codes = [said_as(row, field, "class", CODES) for row in own]
             counts = np.bincount(codes, minlength=len(CLASSES))
             ours |= {f"{field}/{name}": n for name, n in zip(CLASSES, counts, strict=True)}
             said |= {f"{field}/{name}": n for name, n in theirs[field][side].items()}
@@ -359,7 +277,7 @@ def _of_labels(
     for scope, (first, second, _) in COMPARED.items():
         table = np.zeros((len(CLASSES),) * 2)
         for row in rows:
-            table[_said(row, first, "class", CODES), _said(row, second, "class", CODES)] += 1
+            table[said_as(row, first, "class", CODES), said_as(row, second, "class", CODES)] += 1
         found = {
             "n": table.sum(), "agreement": percent_agreement(table),
             "cohen_kappa": cohen_kappa_of(table), "unreadable": table[UNREADABLE].sum(),

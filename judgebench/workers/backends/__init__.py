@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -190,16 +191,37 @@ class Backend:
         ]
         return [Generated(raw=text) for text in self.lm.generate_until(requests)]
 
-    def likelihoods(self, asked: Sequence[tuple[Any, Sequence[str]]]) -> list[Likelihoods]:
-        """How likely each prompt is to be answered with each of its texts."""
+    def measured(self, asked: Sequence[Sequence[tuple[Any, str]]]) -> list[Generated]:
+        """How likely, by lm-eval itself, each context goes on so, as `workers.lm_eval_task` has it.
+
+        The log-probability of the answer is that of the likeliest text.
+        """
+        found = iter(self._loglikelihoods([pair for pairs in asked for pair in pairs]))
+        rows = [[[text, *map(_plain, next(found))] for _, text in pairs] for pairs in asked]
+        return [
+            Generated(
+                raw=json.dumps(row, ensure_ascii=False),
+                finish_reason="stop",
+                logprob=max(value for _, value, _ in row),
+            )
+            for row in rows
+        ]
+
+    def _loglikelihoods(self, pairs: Sequence[tuple[Any, str]]) -> list[tuple[float, bool]]:
         from lm_eval.api.instance import Instance
 
-        pairs = [(prompt, text) for prompt, candidates in asked for text in candidates]
-        found = self.lm.loglikelihood(
+        found: list[tuple[float, bool]] = self.lm.loglikelihood(
             [
                 Instance(request_type="loglikelihood", doc={}, arguments=pair, idx=n)
                 for n, pair in enumerate(pairs)
             ]
+        )
+        return found
+
+    def likelihoods(self, asked: Sequence[tuple[Any, Sequence[str]]]) -> list[Likelihoods]:
+        """How likely each prompt is to be answered with each of its texts."""
+        found = self._loglikelihoods(
+            [(prompt, text) for prompt, candidates in asked for text in candidates]
         )
         values = iter([value for value, _ in found])
         return [
@@ -222,6 +244,11 @@ class Backend:
         loaded = getattr(getattr(engine, "model_config", None), "dtype", None)
         given = loaded if loaded is not None else self._model_args.get("dtype")
         return None if given is None else str(given).removeprefix("torch.")
+
+
+def _plain(value: Any) -> Any:
+    """A number of numpy as JSON has it."""
+    return value.item() if hasattr(value, "item") else value
 
 
 def versions(*packages: str) -> dict[str, str]:
