@@ -298,7 +298,7 @@ class _Known:
 
     def _runs_in(self, text: str) -> Iterator[Span]:
         # Few words are as long as a secret: where none of them has a space, all else is passed by.
-        places = ((0, len(text)),)
+        places: Iterable[Span] = ((0, len(text)),)
         if self._unbroken:
             places = (word.span() for word in _LONG_WORD.finditer(text))
         for start, end in places:
