@@ -95,8 +95,11 @@ def by_hand(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> ByHand:
         import_data("mixeval", mixeval_gold.GOLD)
         for name in ("alignbench_pairwise", "alignbench_pointwise"):
             import_data(name, mixeval_gold.GOLD.parent / "alignbench")
-        for name in ("judgebench_pairs", "mt_bench", "xstest"):
+        for name in ("judgebench_pairs", "just_eval", "mt_bench", "xstest"):
             import_data(name, mixeval_gold.GOLD.parent / name)
+        arena = mixeval_gold.GOLD.parent / "arena_hard"
+        import_data("arena_hard", arena / "questions_v2.0.parquet")
+        _made_up_codal_bench(tasks, folder / "codal")
         for name, items in (("rewardbench", 2985), ("rewardbench2", 1865)):  # data is on the Hub
             whole = tasks / name / "benchmark.toml"
             whole.write_text(whole.read_text().replace(f"items = {items}", f"items = {N}"))
@@ -124,6 +127,18 @@ def by_hand(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> ByHand:
     )
 
 
+def _made_up_codal_bench(tasks: Path, given: Path) -> None:
+    """Its problems are on the Hub alone."""
+    whole = tasks / "codal_bench" / "benchmark.toml"
+    whole.write_text(whole.read_text().replace("items = 500", f"items = {N}"))
+    given.mkdir()
+    models = ("gpt-3.5-turbo", "gpt-4-turbo", "claude-3-sonnet-20240229")
+    row = {"instruction": "p", "preference": "style", **{f"{m}_response": "a" for m in models}}
+    (given / "rows.jsonl").write_text(f"{json.dumps(row)}\n" * N)
+    (given / "principles.py").write_text("principles = {'style': ['Write well.']}\n")
+    import_data("codal_bench", given)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("lm_eval") is None, reason="needs the extra hf")
 @pytest.mark.parametrize("name", TASKS)
@@ -137,7 +152,8 @@ def test_the_command_line_asks_what_is_planned(
     asked = sorted(by_hand.samples[name], key=lambda sample: int(sample["doc_id"]))
     for item, sample in zip(benchmark.items(N), asked, strict=True):
         told = sample["arguments"]["gen_args_0"]
-        assert (sample["doc"]["id"], told["arg_0"]) == (item.id, item.prompt)
+        first = item.turns[0].content  # of a conversation, which lm-eval cannot hold
+        assert (sample["doc"]["id"], told["arg_0"]) == (item.id, item.prompt or first)
         assert tuple(told["arg_1"]["until"]) == task.until
         assert told["arg_1"]["max_gen_toks"] == task.max_gen_toks
         assert told["arg_1"]["do_sample"] is False
@@ -154,6 +170,7 @@ SHOWN = {
     "pairwise": {"length,none"},
     "reward": {"length,none"},
     "own_prompt": {"length,none"},
+    "templates": {"length,none"},
 }
 """What lm-eval prints of a benchmark that is judged so."""
 
