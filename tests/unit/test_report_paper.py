@@ -303,6 +303,17 @@ def test_what_too_few_items_show_has_no_mark_and_a_reason(store: Store, tmp_path
     )
 
 
+def test_a_figure_that_no_test_is_of_is_shown_and_said(store: Store, tmp_path: Path) -> None:
+    column = {"name": "mixeval_hard", "judge": "other", "group": "", "title": "guessed"}
+    table = made(
+        store, tmp_path, models=[{"name": "dpo"}, {"name": "sft"}], tests={"against": "sft"},
+        benchmarks=[column | {"metric": "score/guessed"}],
+    )  # fmt: skip
+    assert cell(table, "dpo", "guessed").number == "0.50"
+    assert table.tests == 0
+    assert table.notes[-1] == "guessed: not tested: there is no paired test of this metric"
+
+
 def test_the_methods_name_judges_prompts_versions_n_and_seeds(table: PaperTable) -> None:
     for said in (
         "made_up (made_up@unversioned, 200 items): accuracy, judged by J (imported verdicts).",
