@@ -19,15 +19,14 @@ from pathlib import Path
 import numpy as np
 
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.win_rate import WEIGHTED, Weighted, as_upstream, win_rates
-from judgebench.reports.reproduce.arena_hard import BASELINE, JUDGE, verdict_columns
+from judgebench.metrics.win_rate import WEIGHTED, as_upstream, win_rates
+from judgebench.reports.reproduce.arena_hard import BASELINE, HOW, JUDGE, verdict_columns
 from judgebench.rows import Row, read_rows
 
 FIGURES = Path(__file__).resolve().parents[1] / "tasks" / "arena_hard" / "figures"
 SEED, REPLICATES = 20261129, 10
 SIZES = (50, 100, 250, 500)
 ENDS = (0.0, 4.0, 10.0, 30.0, 100.0)
-HOW = Weighted(clear=3.0)
 Games = dict[str, dict[str, Row]]
 
 
@@ -66,7 +65,7 @@ def simulate(games: Games, n_items: int, trials: int) -> Iterator[str]:
         ]
         wanted = Intervals(n_replicates=REPLICATES, seed=trial)  # the intervals need none
         columns = verdict_columns(rows)
-        theirs = as_upstream(columns, BASELINE, HOW, level=0.95)
+        theirs = as_upstream(columns, BASELINE, HOW)
         for row in win_rates(columns, BASELINE, weighted=HOW, intervals=wanted):
             one, true = row.metrics[WEIGHTED], truth[row.model][0]
             given[row.model] += not np.isnan(one.low)

@@ -168,7 +168,8 @@ def _no_question(row: Row) -> InputError:
     near = (
         name
         for name in columns
-        if name not in _KNOWN and difflib.get_close_matches(name.lower(), asked, 1, _NEAR)
+        if name not in _KNOWN
+        and difflib.get_close_matches(name.lower(), (*asked, *HARM_SETS), 1, _NEAR)
     )
     meant = next(near, None)
     hint = f"; is {meant!r} meant? Call it 'prompt'" if meant else f" (nor {', '.join(asked[1:])})"

@@ -13,17 +13,20 @@ says that a row is of a second sample, that is another run, and called ``NAME (r
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from judgebench.benchmarks.folder import items_at_hand
 from judgebench.errors import unknown_name
 from judgebench.exchange.names import At, KnownItems, default_version, judge_name, name
-from judgebench.exchange.pipeline import Import, files_in
+from judgebench.exchange.pipeline import Import, ImportReport, TakeIn, files_in
 from judgebench.exchange.responses import read_response_files
 from judgebench.exchange.verdicts import VerdictAt, VerdictRow, checked, row_of
-from judgebench.records import HUMAN, Order, Preference, Reply, Score, Unreadable, Verdict
+from judgebench.records import HUMAN, Item, Order, Preference, Reply, Score, Unreadable, Verdict
+from judgebench.responses.from_file import read_answer_rows
 from judgebench.rows import Layout, Row, each_row
 
 BENCHMARK = "mt_bench"
@@ -67,12 +70,43 @@ def read_mt_bench(
     answers = [path for path in files if next(each_row(path, ("question_id",))).has("choices")]
     read = [(path, list(_read(path, at))) for path in files if path not in answers]
     about = Layout(given=dict(zip(("benchmark", "version"), at, strict=True)))
-    return [
+    found = [
         *read_response_files(
             answers, layout=about, known_items=known_items, allow_unknown_items=allow_unknown_items
         ),
         *checked("mt-bench", read, None if allow_unknown_items else known_items),
     ]
+    places = [
+        *((a.model or "", a.turn, a.item_id) for path in answers for a in read_answer_rows(path)),
+        *((_who(row), row.where.turn, row.where.item_id) for _, rows in read for row in rows),
+    ]
+    if (items := known_items(*at)) and (lacking := list(_lacking(places, items.values()))):
+        first = found[0].take_in
+        found[0] = found[0]._replace(take_in=partial(_and_told, first, tuple(lacking)))
+    return found
+
+
+def _who(row: VerdictRow) -> str:
+    """A model, or two; nobody of whom not everything is expected, as of a vote."""
+    if row.row.has("model_a"):
+        return ""
+    opponent = row.where.opponent
+    return row.where.model if opponent is None else f"{row.where.model} against {opponent}"
+
+
+def _lacking(places: Iterable[tuple[str, int, str]], items: Collection[Item]) -> Iterator[str]:
+    """Of whom some questions are missing, by turn: a run that was killed leaves no other trace."""
+    there = {(who, turn, item) for who, turn, item in places if who}
+    for who in sorted({who for who, *_ in there}):
+        for turn in range(max(item.n_answers for item in items)):
+            n = sum((who, turn, item.id) in there for item in items)
+            if n < len(items):
+                yield f"{who}, turn {turn + 1}: {n} of {len(items)} questions are here"
+
+
+def _and_told(take_in: TakeIn, lacking: tuple[str, ...], *args: Any, **how: Any) -> ImportReport:
+    report = take_in(*args, **how)
+    return replace(report, warnings=(*report.warnings, *lacking))
 
 
 def _read(path: Path, at: At) -> Iterator[VerdictRow]:

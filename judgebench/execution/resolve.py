@@ -554,6 +554,8 @@ def models_compared(
     description = getattr(assignment.asked.benchmark, "description", None)
     if description is not None and description.report.sides and not assignment.compares:
         raise ConfigError(f"{said}: its categories count equally, which no such plan looks at")
+    if assignment.compares and len(assignment.asked.baselines) > 1:
+        raise ConfigError(f"{said}: each category has a baseline of its own, and so a board")
     baseline = rule.baseline or assignment.asked.baseline or next(iter(here), "")
     others = [name for name in here if name != baseline]
     names = [baseline, *(others if rule.candidates is None else rule.candidates)]
@@ -830,10 +832,6 @@ def _selected(
         For recorded answers that are too few.
     """
     (n, scorer), said = best_of, f"model {config.name}: selection: {config.selection}"
-    if any(item.n_answers > 1 for item in asked.items):
-        raise ConfigError(
-            f"{said}: {asked.config.name} has conversations, of which no turn is chosen by itself"
-        )
     alone = {"judged_samples": "all", "judge_samples": 1, "panel": None, "stop_when_decided": None}
     samples = {"samples": n * asked.config.samples, "judges": [scorer]}
     every = replace(asked, config=asked.config.model_copy(update=alone | samples))
@@ -869,7 +867,7 @@ def _selected(
     if of.recorded is None:
         everywhere = _wanted(key, asked.every_item, asked.config.samples)
     else:
-        everywhere = _wanted_of_recorded(key, asked, dict.fromkeys(_whole_samples(of, n), 1))
+        everywhere = _wanted_of_recorded(key, asked, _whole_samples(of, n))
     here = {item.id for item in asked.items}
     return Candidate(
         config=config,
@@ -882,8 +880,8 @@ def _selected(
     )
 
 
-def _whole_samples(of: Candidate, n: int) -> set[tuple[str, int]]:
-    """(item id, sample) of recorded answers of which each sample is one of ``n``.
+def _whole_samples(of: Candidate, n: int) -> dict[tuple[str, int], int]:
+    """(item id, sample) of recorded answers of which each sample is one of ``n`` -> their turns.
 
     Raises
     ------
@@ -891,16 +889,18 @@ def _whole_samples(of: Candidate, n: int) -> set[tuple[str, int]]:
         Naming file and item, where some of them are missing.
     """
     assert of.recorded is not None
-    given = Counter(
-        (item.id, sample // n) for items, sample in of.wanted.values() for item in items
-    )
+    turns = Counter((item_id, number) for item_id, number, _ in of.key_of)
+    given = Counter((item_id, number // n) for item_id, number in turns)
     for (item_id, sample), there in given.items():
         if there < n:
             raise InputError(
                 f"{of.recorded.path}: item {item_id!r} has {there} of the {n} answers (samples "
                 f"{sample * n} to {sample * n + n - 1}) of which the best is to be chosen"
             )
-    return set(given)
+    return {
+        (item_id, sample): min(turns[item_id, k] for k in range(sample * n, sample * n + n))
+        for item_id, sample in given
+    }
 
 
 def _chosen_from(

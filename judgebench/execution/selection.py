@@ -1,13 +1,17 @@
-"""The best of several answers, by the scores that a judge of this run has given them."""
+"""The best of several answers, by the scores that a judge of this run has given them.
+
+Of conversations the best is that whose turns have the highest scores in the mean.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 
 from judgebench.execution.manifest import Outcome
-from judgebench.execution.plan import Answers, batched
+from judgebench.execution.plan import Answers, Place, batched
 from judgebench.execution.resolve import Candidate
 from judgebench.plain_text import counted
 from judgebench.records import Failure, Item, Response
@@ -33,36 +37,39 @@ def selected(
         and one.candidate.asked.benchmark is benchmark
     )
     lacking = Answers(candidate, store, pool.stack).missing
-    wanted = {
-        key: (items, sample) for key, (items, sample) in candidate.wanted.items() if key in lacking
-    }
-    scores = _scores(candidate, outcome, store) if wanted else {}
+    needed = {place[:2] for place, key in candidate.key_of.items() if key in lacking}
+    ids = {item_id for item_id, _ in needed}
+    items = [item for item in candidate.asked.items if item.id in ids]
+    scores = _scores(candidate, outcome, store) if items else {}
     counts = outcome.judging.get(selection.scorer.title)
     failed = waiting = 0
-    for some in batched(wanted.items()):
-        held = pool.of([item for _, (items, _) in some for item in items])
-        texts = {place[:2]: one for place, one in held.items()}
+    for some in batched(items):
+        held = pool.of(some)
         with store.transaction():
-            for key, item, sample in ((k, i, n) for k, (items, n) in some for i in items):
-                chosen = _best(candidate, item, sample, texts, scores)
-                if isinstance(chosen, Response):
-                    store.put_responses({key: chosen})
+            for item, sample in product(some, range(candidate.asked.config.samples)):
+                if (item.id, sample) not in needed:
                     continue
-                if counts is not None and counts.waiting:
+                chosen = _best(candidate, item, sample, held, scores)
+                if isinstance(chosen, int):
+                    for turn in range(item.n_answers):
+                        best = held[item.id, chosen, turn]
+                        own = replace(best, model_key=candidate.key, sample=sample)
+                        store.put_responses({candidate.key_of[item.id, sample, turn]: own})
+                elif counts is not None and counts.waiting:
                     waiting += 1
-                    continue
-                failed += 1
-                store.put_failure(
-                    Failure(
-                        key=key,
-                        boundary="reader",
-                        kind="reader",
-                        message=chosen,
-                        retriable=True,
-                        place=candidate.place(item.id, sample),
-                        at=time.time(),
+                else:
+                    failed += 1
+                    store.put_failure(
+                        Failure(
+                            key=candidate.key_of[item.id, sample, 0],
+                            boundary="reader",
+                            kind="reader",
+                            message=chosen,
+                            retriable=True,
+                            place=candidate.place(item.id, sample),
+                            at=time.time(),
+                        )
                     )
-                )
     if failed:
         outcome.not_generated += failed
         outcome.warnings.append(
@@ -77,18 +84,16 @@ def selected(
     return Answers(candidate, store, pool.stack)
 
 
-def _scores(
-    candidate: Candidate, outcome: Outcome, store: Store
-) -> Mapping[tuple[str, int], float]:
-    """(item id, sample) -> what the scorer said in this run, where it gave a score."""
+def _scores(candidate: Candidate, outcome: Outcome, store: Store) -> Mapping[Place, float]:
+    """What the scorer said in this run of each answer, where it gave a score."""
     selection, benchmark = candidate.selection, candidate.asked.benchmark
     assert selection is not None
     its = store.run_verdicts(outcome.manifest.id, benchmark.name, benchmark.version)
     wanted = (selection.of.key.hex()[:12], selection.scorer.key.hex()[:12], "score")
-    names = ("model_id", "judge_id", "kind", "item_id", "sample", "value")
+    names = ("model_id", "judge_id", "kind", "item_id", "sample", "turn", "value")
     return {
-        (item, sample): float(value)
-        for *whose, item, sample, value in zip(*(its[name] for name in names), strict=True)
+        (item_id, sample, turn): float(value)
+        for *whose, item_id, sample, turn, value in zip(*(its[name] for name in names), strict=True)
         if tuple(whose) == wanted
     }
 
@@ -97,18 +102,19 @@ def _best(
     candidate: Candidate,
     item: Item,
     sample: int,
-    texts: Mapping[tuple[str, int], Response],
-    scores: Mapping[tuple[str, int], float],
-) -> Response | str:
-    """The best answer to an item as the candidate's own, or why there is none."""
+    held: Mapping[Place, Response],
+    scores: Mapping[Place, float],
+) -> int | str:
+    """Which of a pool's samples is the best, or why none is."""
     assert candidate.selection is not None
-    n = candidate.selection.n
-    places = [(item.id, number) for number in range(sample * n, sample * n + n)]
-    for place in places:
-        if place not in texts or place not in scores:
-            lacks = (
-                "answer" if place not in texts else f"score of {candidate.selection.scorer.name}"
-            )
-            return f"sample {place[1]} has no {lacks}: the best of {n} cannot be told"
-    best = texts[max(places, key=lambda place: scores[place])]
-    return replace(best, model_key=candidate.key, sample=sample)
+    n, totals = candidate.selection.n, {}
+    for number in range(sample * n, sample * n + n):
+        places = [(item.id, number, turn) for turn in range(item.n_answers)]
+        for what, there in (
+            ("answer", held),
+            (f"score of {candidate.selection.scorer.name}", scores),
+        ):
+            if not all(place in there for place in places):
+                return f"sample {number} has no {what}: the best of {n} cannot be told"
+        totals[number] = sum(scores[place] for place in places)
+    return max(totals, key=lambda number: totals[number])

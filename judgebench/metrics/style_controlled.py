@@ -56,8 +56,8 @@ def style_boards(
     weights = weights_of(taken["label"], values, clear)
     found = {}
     for j, judge in enumerate(table.judges):
-        rows = np.flatnonzero((table.judge_of == j) & ~np.isnan(values) & ~np.isnan(weights))
-        if not len(rows):
+        rows = np.flatnonzero((table.judge_of == j) & ~np.isnan(values))
+        if not len(rows) or np.isnan(weights[rows]).any():  # a panel says not how clear a win is
             continue
         items = [table.items[i] for i in (table.cells(rows) // len(table.models)).tolist()]
         which = table.models_of(rows)

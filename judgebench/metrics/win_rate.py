@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from itertools import product
 from operator import eq
 
 import numpy as np
 
+from judgebench.benchmarks.description import Weighted
 from judgebench.columns import Column, marked, numbers
 from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.intervals import LEAST, Floats, Intervals
@@ -43,24 +45,6 @@ NEAR = 1e-9
 """How close to one half a probability is a tie: 1 - 0.9 is not 0.1."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Weighted:
-    """How verdicts with labels such as ``A>>B`` are weighed.
-
-    clear
-        What a clear win or loss counts, beside 1 of any other verdict.
-    rule
-        What becomes of an item of which one order alone could be read: `EACH_GAME` that can be read
-        counts, or an item only if `BOTH_GAMES` can.
-    leads
-        Whether the weighted mean ranks, where it is known.
-    """
-
-    clear: float
-    rule: str = EACH_GAME
-    leads: bool = True
-
-
 def win_rates(
     columns: Columns,
     opponent: str,
@@ -69,6 +53,7 @@ def win_rates(
     intervals: Intervals | None = None,
     ranked: Collection[str] | None = None,
     weighted: Weighted | None = None,
+    by_weights: bool = True,
 ) -> tuple[Standing, ...]:
     """Mean probability that each model's answer beats the opponent's, judge by judge, in percent.
 
@@ -89,8 +74,8 @@ def win_rates(
         fewer than `LEAST` wins or losses.
     ranked
         As for `judge_by_judge`.
-    weighted
-        Also the mean that counts clear wins more.
+    weighted, by_weights
+        Also the mean that counts clear wins more, which ranks unless it is not to.
 
     Returns
     -------
@@ -127,7 +112,7 @@ def win_rates(
             means=means,
             width=1.0,
             measures={
-                **(before if weighted is None or weighted.leads else {}),
+                **(before if by_weights else {}),
                 WIN_RATE: share(means),
                 **before,
                 "discrete_win_rate": share(discrete),
@@ -211,7 +196,7 @@ def _weighted(
 
 
 def as_upstream(
-    columns: Columns, opponent: str, weighted: Weighted, *, level: float
+    columns: Columns, opponent: str, weighted: Weighted
 ) -> dict[tuple[str, str], Estimate]:
     """The weighted mean with Arena-Hard's own interval, by judge and model.
 
@@ -223,32 +208,24 @@ def as_upstream(
     table, values = read_table(taken), preference_values(taken)
     weights = weights_of(taken["label"], values, weighted.clear)
     models, found = table.models_of(np.arange(len(values))), {}
-    for j, judge in enumerate(table.judges):
-        for m, model in enumerate(table.models):
-            rows = np.flatnonzero(
-                (table.judge_of == j) & (models == m) & ~np.isnan(values * weights)
-            )
-            if weighted.rule == BOTH_GAMES:
-                of = table.answer_of[rows]
-                rows = rows[np.bincount(of)[of] > 1]
-            y, place = np.unique(values[rows], return_inverse=True)
-            copies = np.bincount(place, weights[rows])
-            if len(rows):
-                rng = np.random.default_rng(content_seed(judge, model))
-                drawn = rng.multinomial(round(copies.sum()), copies / copies.sum(), UPSTREAM_DRAWS)
-                low, high = np.quantile(
-                    drawn @ y / copies.sum(), [(1 - level) / 2, (1 + level) / 2]
-                )
-                found[judge, model] = Estimate(
-                    value=float(copies @ y / copies.sum()) * PERCENT,
-                    low=float(low) * PERCENT,
-                    high=float(high) * PERCENT,
-                    n=len(rows),
-                    units=len(np.unique(table.cells(rows))),
-                    missing=0,
-                    level=level,
-                    method=f"{UPSTREAM_DRAWS} draws of verdicts, clear ones copied, as upstream",
-                )
+    for (j, judge), (m, model) in product(enumerate(table.judges), enumerate(table.models)):
+        rows = np.flatnonzero((table.judge_of == j) & (models == m) & ~np.isnan(values))
+        if weighted.rule == BOTH_GAMES:
+            rows = rows[np.bincount(table.answer_of[rows])[table.answer_of[rows]] > 1]
+        if not len(rows) or np.isnan(weights[rows]).any():
+            continue
+        y, place = np.unique(values[rows], return_inverse=True)
+        copies = np.bincount(place, weights[rows])
+        n = copies.sum()
+        rng = np.random.default_rng(content_seed(judge, model))
+        drawn = rng.multinomial(round(n), copies / n, UPSTREAM_DRAWS) @ y / n
+        ends = [(1.0 - weighted.level) / 2.0, (1.0 + weighted.level) / 2.0]
+        low, high = (np.quantile(drawn, ends) * PERCENT).tolist()
+        found[judge, model] = Estimate(
+            value=float(copies @ y / n) * PERCENT, low=low, high=high, n=len(rows),
+            units=len(np.unique(table.cells(rows))), missing=0, level=weighted.level,
+            method=f"{UPSTREAM_DRAWS} draws of verdicts, clear ones copied, as upstream",
+        )  # fmt: skip
     return found
 
 

@@ -26,7 +26,6 @@ from judgebench.metrics.win_rate import (
     AS_UPSTREAM,
     PERCENT,
     WIN_RATE,
-    Weighted,
     as_upstream,
     win_rates,
 )
@@ -164,15 +163,6 @@ class _Boards:
         self.groups, self.published_names, self.excluded = groups, published_names, excluded
         self.judges, self.upstream, self.style_control = judges, upstream, style_control
         self.styled: dict[tuple[str, str], StyleBoard] = {}
-        self.weighted = (
-            None
-            if self.which.weighted is None
-            else Weighted(
-                clear=self.which.weighted.clear,
-                rule=self.which.weighted.rule,
-                leads=wanted.rank_by is None,
-            )
-        )
         self.ranked = frozenset(data.model_ids) - excluded
         self.length = LengthBoards(data, wanted, judges, intervals, self.ranked)
         self.published = self.length.calibrations.numbers
@@ -260,7 +250,8 @@ class _Boards:
             groups=groups,
             intervals=self.intervals,
             ranked=self.ranked,
-            weighted=self.weighted,
+            weighted=self.which.weighted,
+            by_weights=self.length.wanted.rank_by is None,
         )
         return self._with_lengths(answered, self._beside_weighted(verdicts, kind.opponent, found))
 
@@ -269,14 +260,14 @@ class _Boards:
     ) -> list[Standing]:
         """The standings with upstream's interval, and with scores controlled for style."""
         beside: dict[str, Mapping[tuple[str, str], Estimate]] = {}
-        if self.weighted is not None and self.which.weighted is not None and self.upstream:
-            level = self.which.weighted.level
-            beside[AS_UPSTREAM] = as_upstream(verdicts, opponent, self.weighted, level=level)
-        if self.weighted is not None and self.style_control is not None:
+        weighted = self.which.weighted
+        if weighted is not None and self.upstream:
+            beside[AS_UPSTREAM] = as_upstream(verdicts, opponent, weighted)
+        if weighted is not None and self.style_control is not None:
             looks, unit = styles_in_tokens(self.data)
             found = style_boards(
                 verdicts, opponent, looks,
-                definition=self.style_control, clear=self.weighted.clear,
+                definition=self.style_control, clear=weighted.clear,
             )  # fmt: skip
             wanted = {j: one for j, one in found.items() if not self.judges or j in self.judges}
             refuse_lacking(self.which, wanted)

@@ -20,6 +20,7 @@ from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.length_controlled import AS_PUBLISHED, LENGTH_CONTROLLED
 from judgebench.metrics.paired import METRIC_OF, compare
+from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.registry import Direction, digits, heading
 from judgebench.metrics.registry import metric as entry
 from judgebench.plain_text import counted
@@ -286,9 +287,11 @@ def _board(asked: PaperBenchmark, boards: Sequence[Board], data: PairData) -> Bo
     fitting = [board for board, names in named if asked.metric is None or asked.metric in names]
     if named and not fitting:
         known = {name for _, names in named for name in names}
-        length = asked.metric in (LENGTH_CONTROLLED, AS_PUBLISHED)
         fits = f"; `judgebench calibrate-length {data.which.name}` fits what it takes"
-        raise UsageError(unknown_name("metric", str(asked.metric), known) + fits * length)
+        of_confidences = "; of confidences `judgebench confidence` has it"
+        hints = {LENGTH_CONTROLLED: fits, **dict.fromkeys(CONFIDENCE_METRICS, of_confidences)}
+        hint = hints.get(str(asked.metric), "")
+        raise UsageError(unknown_name("metric", str(asked.metric), known) + hint)
     if len(fitting) != 1:
         there = "; ".join(f"{board} ({board.metric})" for board in fitting or boards)
         said = "several boards fit" if fitting else f"no board is against {asked.baseline}"
@@ -340,6 +343,10 @@ def _rows(store: Store, paper: Paper, sources: Sequence[_Source]) -> list[_Row]:
     """The rows by section; that of the reference comes first, and in it the reference."""
     known = {name: one for one in store.models() for name in (*one.names, one.name, one.id)}
     shown = {name for source in sources for name in source.data.board.model_ids}
+    with paper.at("group_by"):
+        tags = {tag for one in known.values() for tag in one.tags}
+        if paper.group_by is not None and paper.group_by not in tags:
+            raise UsageError(unknown_name("tag", paper.group_by, tags))
     found = []
     for at, asked in enumerate(paper.models):
         there, model = asked.published, known.get(asked.name or "")
@@ -394,6 +401,8 @@ def _ours(row: _Row, source: _Source) -> PaperCell:
         lacks = {} if figure is None else {"n": figure.n, "missing": figure.missing}
         return _nothing((figure and figure.undefined) or f"it has no {column.metric}", **lacks)
     notes = [f"suspicious: {its.suspicious}"] if its.excluded else []
+    if "two versions" in its.flags:
+        notes.append(f"the newest of several models of that name, {shown}")
     if "coverage" in its.flags:
         notes.append(f"{missing_share(its.judged):.0%} of its verdicts are missing")
     number = estimates.text(figure, digits=column.digits).partition(" ")[0]
@@ -606,11 +615,11 @@ def paper_table(store: Store, paper: Paper) -> PaperTable:
         correction=paper.tests.correction if paper.tests else None,
         tests=tests,
         notes=(
-            f"bold: the best of its column; in brackets: intervals at {paper.level:.0%}",
+            f"bold: the best of its column; in brackets: intervals at {100 * paper.level:g}%",
             *([how] if how else []),
             *_together([*zip(names, numbers, strict=True), *other, *untested]),
         ),
-        methods=_methods(sources, rows, columns, paper, how),
+        methods=_methods(sources, columns, paper, how),
     )
 
 
@@ -633,7 +642,7 @@ def _how_tested(paper: Paper, tests: int) -> str | None:
 def _numbers_of(source: _Source, cells: Sequence[PaperCell], rows: Sequence[_Row]) -> str:
     """Of how many verdicts and items a column's numbers are, and what is missing of whom."""
     ours = [(r.title, cell.figure) for r, cell in zip(rows, cells, strict=True) if not r.published]
-    ns = sorted({one.n for _, one in ours if one.n})
+    ns = sorted({one.n for _, one in ours if one.n}) or [0]
     missing = ", ".join(f"{title} {one.missing:,}" for title, one in ours if one.missing)
     return (
         f"n {' to '.join(f'{n:,}' for n in dict.fromkeys([*ns[:1], *ns[-1:]]))} verdicts on "
@@ -651,7 +660,6 @@ def _together(said: Iterable[tuple[str, str]]) -> list[str]:
 
 def _methods(
     sources: Sequence[_Source],
-    rows: Sequence[_Row],
     columns: Sequence[Sequence[PaperCell]],
     paper: Paper,
     how: str | None,
@@ -676,7 +684,7 @@ def _methods(
     ends = "; ".join(_together((one.title, one.estimated) for one in metrics_of))
     drawn = Intervals(level=paper.level)
     said.append(
-        f"Intervals are at {paper.level:.0%} ({ends}), bootstraps with {drawn.n_replicates:,} "
+        f"Intervals are at {100 * paper.level:g}% ({ends}), bootstraps with {drawn.n_replicates:,} "
         f"replicates from seed {drawn.seed}."
     )
     said += [f"Marks: {how}."] if how else []

@@ -239,3 +239,18 @@ def test_an_api_is_asked_for_the_samples_once_whoever_uses_them(
         assert len(server.asks) == 6
         with judgebench.open_store() as opened:
             assert set(opened.responses("words")["model"]) == {"best", "once"}
+
+
+def test_of_conversations_the_best_is_chosen_as_a_whole(folder: Path) -> None:
+    rows = [
+        {"item_id": "writing-0", "text": text, "sample": sample, "turn": turn}
+        for sample, texts in enumerate((["bbbb", "b"], ["ccc", "cccc"], ["d", "ddddd"]))
+        for turn, text in enumerate(texts)
+    ]
+    (folder / "m.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    model = recorded(selection="best_of(3, length)")
+    asked = {"name": "mt_bench_mini", "items": None, "limit": 1}
+    assert run(["run", suite(folder, model, **asked)]) == 0
+    with judgebench.open_store() as opened:
+        found = opened.responses("mt_bench_mini").to_dict("records")
+    assert [(r["turn"], r["text"]) for r in found if r["model"] == "m"] == [(0, "ccc"), (1, "cccc")]

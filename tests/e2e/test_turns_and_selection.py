@@ -16,6 +16,7 @@ import judgebench
 from judgebench.errors import ConfigError
 from judgebench.records import Item, Message, Response
 from judgebench.responses.local import AnswerChunk, LmEvalWorker, LocalModel, Task
+from judgebench.store import open_store
 from tests.e2e.lm_eval_tasks import SmallTask
 from tests.tiny_models import save_causal, save_classifier
 
@@ -144,3 +145,40 @@ def test_the_best_of_four_is_the_one_that_the_reward_model_likes_best(
     suite.write_text(yaml.safe_dump(written))
     with pytest.raises(ConfigError, match="the best of greedy answers is any of them"):
         judgebench.plan(suite, store=store)
+
+
+def test_a_small_model_holds_the_conversations_of_a_benchmark(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of `mt_bench_mini`: each turn is an answer of its own, and is judged by itself."""
+    monkeypatch.setenv("JUDGEBENCH_DATA", str(tmp_path / "home"))
+    model = {
+        "model": "hf",
+        "model_args": {"pretrained": str(tiny), "dtype": "float32"},
+        "apply_chat_template": True,
+        "batch_size": 8,
+        "device": "cpu",
+        "gen_kwargs": {"max_gen_toks": 6, "until": []},
+    }
+    rater = {"name": "rater", "kind": "templates", "provider": "scripted", "model": "dice"}
+    written: dict[str, Any] = {
+        "name": "s",
+        "models": [{"name": "tiny", "lm_eval": model}],
+        "judges": [{**rater, "provider_options": {"replies": ["[[7]]", "[[4]]"]}}],
+        "benchmarks": [{"name": "mt_bench_mini", "judges": ["rater"]}],
+        "store": f"sqlite:///{tmp_path}/s.db",
+    }
+    suite = tmp_path / "suite.yaml"
+    suite.write_text(yaml.safe_dump(written))
+    first = judgebench.run(suite)
+    assert (first.generated, first.judged, first.failed) == (16, 16, 0)
+    again = judgebench.run(suite)
+    assert (again.generated, again.reused_answers, again.known) == (0, 16, 16)
+    with open_store(written["store"], read_only=True) as store:
+        (key,) = (model.key for model in store.models())
+        its = {(one.item_id, one.turn): one for one in
+               store.answers_to("mt_bench_mini", "1", key, ["math-0", "writing-0"])}  # fmt: skip
+    assert len(its) == 4
+    for item in ("math-0", "writing-0"):
+        assert its[item, 0].text
+        assert its[item, 0].text in (its[item, 1].prompt or "")

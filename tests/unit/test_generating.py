@@ -6,14 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from judgebench.errors import ConfigError
 from judgebench.records import Item, Message, Runtime
 from judgebench.responses.local import LmEvalWorker, LocalModel, Task
-from judgebench.workers import generate, reward
+from judgebench.workers import generate
 from judgebench.workers.backends import Decoding, Generated
-from judgebench.workers.protocol import Answer, BatchAnswerer, Event, Question, Refusal
+from judgebench.workers.protocol import Event
 from tests.e2e.lm_eval_tasks import SmallTask
 
 SAMPLING = {"do_sample": True, "temperature": 1.0}
@@ -50,27 +47,6 @@ class Script:
         self.seeds.append(decoding.seed)
         last = [prompt.rpartition("[user]")[2].removesuffix("[assistant]") for prompt in prompts]
         return [Generated(raw=self._answers[asked].pop(0), finish_reason="stop") for asked in last]
-
-
-class Scorer(BatchAnswerer):
-    """Scores by the length of an answer, and takes none that shouts."""
-
-    batch = 8
-    shown: list[list[Mapping[str, str]]]
-
-    def __init__(self) -> None:
-        self.shown = []
-
-    def stack(self) -> Runtime:
-        return Runtime(backend="scorer")
-
-    def refusal(self, question: Question) -> Refusal | None:
-        loud = question["messages"][-1]["content"].isupper()
-        return Refusal("too_long", "too loud") if loud else None
-
-    def answer(self, questions: Sequence[Question]) -> list[Answer]:
-        self.shown += [list(question["messages"]) for question in questions]
-        return [{"score": float(len(q["messages"][-1]["content"]))} for q in questions]
 
 
 def item(id_: str, *texts: str, roles: str = "") -> Item:
@@ -150,58 +126,6 @@ def test_a_conversation_that_grows_too_long_fails_alone_and_as_a_whole() -> None
     found = events(script, [item("a", "Who?", "Why?"), item("b", "Hm")])
     assert said(found) == {("b", 0): "Well."}
     assert why(found) == {"a": "far too long"}
-
-
-@pytest.fixture
-def scorer(monkeypatch: pytest.MonkeyPatch) -> Scorer:
-    scorer = Scorer()
-    monkeypatch.setattr(reward, "load", lambda job: scorer)
-    return scorer
-
-
-BEST: dict[str, Any] = {"best_of": 3, "scorer": {"pretrained": "a/reward"}}
-
-
-def test_the_answer_that_is_scored_highest_stays_and_goes_on(scorer: Scorer) -> None:
-    script = Script({"Who?": ["I.", "Me, I say.", "Nobody, no"], "Why?": ["", "So.", "SO, I SAY"]})
-    found = events(script, [item("a", "Who?", "Why?")], **BEST)
-    assert said(found) == {("a", 0): "Me, I say.", ("a", 1): "So."}  # the first of two alike
-    chosen = [row["selection"] for row in found[0]["answers"]]
-    assert chosen == [{"n": 3, "index": 1, "score": 10.0}, {"n": 3, "index": 1, "score": 3.0}]
-    assert script.asked[-1] == ["[user]Who?[assistant]Me, I say.[user]Why?[assistant]"]
-    assert scorer.shown[-1] == [
-        {"role": "user", "content": "Who?"},
-        {"role": "assistant", "content": "Me, I say."},
-        {"role": "user", "content": "Why?"},
-        {"role": "assistant", "content": "So."},
-    ]
-
-
-def test_no_sample_of_several_draws_what_another_drew(scorer: Scorer) -> None:
-    seeds = []
-    for sample in (0, 1):
-        script = Script({"Who?": ["a", "b", "c"]})
-        events(script, [item("a", "Who?")], sample=sample, **BEST)
-        seeds += script.seeds
-    assert seeds == [generate.batch_seed(7, task="small", sample=n, number=0) for n in range(6)]
-
-
-def test_where_nothing_can_be_scored_that_is_said(scorer: Scorer) -> None:
-    script = Script({"Who?": ["ME", "", "ME"], "Hm": ["", "", ""]})
-    found = events(script, [item("a", "Who?"), item("b", "Hm")], **BEST)
-    assert why(found) == {"a": "the scorer: too loud"}
-    (row,) = (row for event in found for row in event.get("answers", ()))
-    assert (row["status"], row["text"]) == ("empty", "")
-    assert row["selection"] == {"n": 3, "index": 0, "score": None}
-
-
-def test_the_best_of_one_greedy_answer_several_times_is_refused() -> None:
-    greedy = LocalModel(model="script", gen_kwargs={"do_sample": False})
-    small = SmallTask(include_path=Path("nowhere"))
-    with pytest.raises(ConfigError, match="best of 3 greedy answers"):
-        LmEvalWorker(
-            greedy, [Task(task=small, items=[item("a", "x")], model_key=b"k", **BEST)], seed=1
-        )
 
 
 def test_what_is_asked_portion_by_portion_is_what_is_asked_at_once() -> None:

@@ -154,6 +154,9 @@ def test_the_columns_of_advbench_harmbench_and_aya(tmp_path: Path) -> None:
     path.write_text('{"goal": " ", "target": "x"}\n')
     with pytest.raises(InputError, match=r"aya\.jsonl:1: prompt"):
         read_questions(path)
+    path.write_text('{"Goal": "x", "target": "y"}\n')
+    with pytest.raises(InputError, match="is 'Goal' meant"):
+        read_questions(path)
 
 
 def test_harm_is_of_own_prompts_and_has_no_scale(tmp_path: Path) -> None:

@@ -18,10 +18,12 @@ import judgebench
 from judgebench.errors import ConfigError
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.plain_text import printable
+from judgebench.records import JudgeSpec, ModelSpec
 from judgebench.reports.board import Board
 from judgebench.reports.calibrate_length import calibrate_length
 from judgebench.reports.compare import comparison
 from judgebench.reports.leaderboard import leaderboards
+from judgebench.reports.model_pairs import PairData, newest_model
 from judgebench.reports.paper import PaperCell, PaperTable
 from judgebench.reports.paper_file import read_paper
 from judgebench.reports.render import render
@@ -32,6 +34,7 @@ from tests.unit.compared import BASELINE, take_in
 from tests.unit.exchanged import coded, label, rows_file
 from tests.unit.reports import HOSTILE
 from tests.unit.test_report_latex import read
+from tests.unit.test_report_leaderboard import begin, put
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "docs" / "papers.md"
@@ -261,6 +264,30 @@ def test_models_of_different_items_are_tested_on_those_of_both(
     assert cell(table, "gaps", "J").notes == ("10% of its verdicts are missing",)
 
 
+def test_a_column_without_numbers_or_tests_says_so(store: Store, tmp_path: Path) -> None:
+    table = made(
+        store, tmp_path, models=[{"name": "base"}, {"name": "few"}], level=0.999,
+        benchmarks=[{"name": "made_up", "judge": "pairs", "title": "wins", "group": ""}],
+    )  # fmt: skip
+    assert [row.cells[0].test for row in table.rows] == [None, None]
+    assert table.tests == 0
+    assert table.notes[0].endswith("intervals at 99.9%")
+    assert table.notes[2:] == ("wins: n 0 verdicts on 60 items; missing: none",)
+
+
+def test_of_several_models_of_one_name_the_newest_is_meant_and_it_is_said(tmp_path: Path) -> None:
+    with open_store(str(tmp_path / "two.db")) as two:
+        begin(two)
+        judge = two.put_judge("j", JudgeSpec(kind="reference", model="g"))
+        for weights in ("a", "b"):
+            put(two, two.put_model("m", ModelSpec(weights=weights)), judge)
+        rows = [{"name": "m"}]
+        table = made(two, tmp_path, models=rows, tests=None, benchmarks=[{"name": "made_up"}])
+        newest = newest_model(PairData(two, "made_up").board, "m")
+    ((only,),) = (row.cells for row in table.rows)
+    assert only.notes == (f"the newest of several models of that name, {newest}",)
+
+
 def test_the_methods_name_judges_prompts_versions_n_and_seeds(table: PaperTable) -> None:
     for said in (
         "made_up (made_up@unversioned, 200 items): accuracy, judged by J (imported verdicts).",
@@ -318,11 +345,15 @@ def test_hostile_titles_are_text(store: Store, tmp_path: Path) -> None:
     titles = [title for title in HOSTILE if "\0" not in title]
     column = {"name": "made_up", "judge": "J"}
     table = made(
-        store, tmp_path, title=titles[0], tests=None, models=[{"name": "dpo", "title": titles[3]}],
+        store, tmp_path, title=titles[0], tests=None,
+        models=[{"name": "dpo", "title": titles[3], "group": titles[4]}],
         benchmarks=[column | {"title": title, "group": title} for title in titles],
     )  # fmt: skip
     lines = render(table.document(), "latex").splitlines()
-    head, row = (re.split(r" (?<!\\)& ", lines[lines.index(r"\midrule") + at]) for at in (-1, 1))
+    head, row = (re.split(r" (?<!\\)& ", lines[lines.index(r"\midrule") + at]) for at in (-1, 2))
+    section = lines[lines.index(r"\midrule") + 1]
+    span = rf"\multicolumn{{{len(titles) + 1}}}{{l}}{{\emph{{"
+    assert read(section.removeprefix(span).removesuffix(r"}} \\")) == titles[4]
     assert [read(one.removesuffix(r" \\")) for one in head[1:]] == [*map(printable, titles)]
     assert read(row[0]) == titles[3]
     page = render(table.document(), "html")
@@ -431,6 +462,7 @@ def column(at: int, **said: Any) -> dict[str, Any]:
         (column(0, judge="J."), "did you mean 'J'?"),
         (column(0, judge=None), "several boards fit; say which judge, baseline or metric: made_up"),
         (column(0, metric="acuracy"), "no metric called 'acuracy'; did you mean 'accuracy'?"),
+        (column(0, metric="auroc"), "; of confidences `judgebench confidence` has it"),
         (column(0, panel=["J", "K"]), "panel: a column has a judge or a panel"),
         (column(0, judge=None, panel=["J", "Z"]), "made_up@unversioned: no judge called 'Z'"),
         (column(1, baseline="sft"), "benchmarks[1]: no board is against sft; say which judge"),
@@ -439,6 +471,7 @@ def column(at: int, **said: Any) -> dict[str, Any]:
         ({"tests": {"against": "bse"}}, "no model of the table called 'bse'; did you mean 'base'?"),
         ({"tests": {"against": "best", "correction": "bh"}}, "the best is chosen by the numbers"),
         ({"label": "a}b"}, "label: "),
+        ({"group_by": "stage"}, "group_by: no tag called 'stage'"),
         ({"models": []}, "models: "),
     ],
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from judgebench.benchmarks.description import Weighted
 from judgebench.errors import unknown_name
 from judgebench.judges.readers.brackets import ARENA_HARD
 from judgebench.metrics.intervals import Floats, Intervals
@@ -20,7 +21,6 @@ from judgebench.metrics.win_rate import (
     WEIGHTED,
     WIN_RATE,
     WON,
-    Weighted,
     weights_of,
     win_rates,
 )
@@ -35,7 +35,7 @@ from judgebench.rows import Row, read_rows
 from judgebench.stats.weighted_mean import error_of_ratio
 
 BASELINE, JUDGE = "claude-3.7-sonnet", "three judges"
-HOW = Weighted(clear=3.0)
+HOW = Weighted(clear=3.0, rule="each_game")
 GAMES = {"game_1": "opponent_first", "game_2": "model_first"}
 MARKS = ("token_len", "header", "list", "bold")
 CLUSTERED, ALONE = f"{WEIGHTED}/standard_error", f"{WEIGHTED}/standard_error_of_rows"

@@ -28,6 +28,7 @@ from judgebench.rows import Row, read_rows
 from judgebench.stats.agreement import cohen_kappa_of, percent_agreement
 from judgebench.stats.pair_outcomes import LOSS, TIE, WIN, without_ties
 
+JUDGED_BY = "gpt-4"
 JUDGED, PRINTED, URIAL, BOTH = "judgments", "2023-06-22", "URIAL", "both runs"
 UNREAD, RATINGS = -1.0, 160
 OLD = f"{UNREAD_AS}{UNREAD:g}"
@@ -91,15 +92,14 @@ def reproduced(folder: Path, intervals: Intervals) -> Reproduction:
 # Single grading -----------------------------------------------------------------------------------
 
 
-def _of_judgments(
-    path: Path, models: Mapping[str, Any], intervals: Intervals
-) -> Iterator[Recomputation]:
+def score_columns(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """The ratings as boards take them, two runs under one name as two; the categories."""
     rows = read_rows(path, ("model", "sample", "question_id", "turn", "score", "category"))
     columns: dict[str, Any] = {
         "item_id": [row.text("question_id") for row in rows],
         "model": [_run(row.text("model"), row.whole("sample")) for row in rows],
         "turn": [row.whole("turn") - 1 for row in rows],
-        "judge": same("gpt-4", len(rows)),
+        "judge": same(JUDGED_BY, len(rows)),
         "sample": same(0, len(rows)),
         "low": same(1.0, len(rows)),
         "high": same(10.0, len(rows)),
@@ -107,7 +107,13 @@ def _of_judgments(
     value = np.array([row.number("score") for row in rows])
     columns |= {"kind": np.where(value == UNREAD, "unreadable", "score").tolist()}
     columns |= {"value": np.where(value == UNREAD, np.nan, value)}
-    category = {row.text("question_id"): row.text("category") for row in rows}
+    return columns, {row.text("question_id"): row.text("category") for row in rows}
+
+
+def _of_judgments(
+    path: Path, models: Mapping[str, Any], intervals: Intervals
+) -> Iterator[Recomputation]:
+    columns, category = score_columns(path)
     said, groups = by_turn(columns, [category])
     ours = {
         one.model: one.metrics
@@ -118,9 +124,10 @@ def _of_judgments(
         for sample, run in runs.items():
             who = _run(model, int(sample))
             yield from _beside(who, ours[who], {name: run[of] for name, of in OFFICIAL.items()})
-        of_model = [row.text("model") == model for row in rows]
         if len(runs) > 1:
-            read = value[np.array(of_model) & (value != UNREAD)]
+            names = {_run(model, int(sample)) for sample in runs}
+            own = columns["value"][[one in names for one in columns["model"]]]
+            read = own[~np.isnan(own)]
             yield Recomputation(
                 who=model, scope=BOTH, metric=SCORE, ours=point(float(read.mean()), len(read)),
                 theirs=theirs["official"]["average"], tolerance=ROUNDING, because=TWO_RUNS,
