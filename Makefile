@@ -36,8 +36,8 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.demo | $(BIN)/python
 	@echo "installing what development needs into $(VENV)"
 	@$(INSTALL) --constraint constraints.txt --editable '.[demo,dev]'
-	@$(PYTHON) -m venv $(VENV)/llmock
-	@$(VENV)/llmock/bin/python -m pip install --quiet --no-compile --disable-pip-version-check $(BATCH_SERVER_PACKAGE)
+	@$(PYTHON) -m venv --without-pip $(VENV)/llmock
+	@INTO=$(VENV)/llmock/bin/python $(INSTALL) $(BATCH_SERVER_PACKAGE)
 	@touch $@
 
 setup: $(VENV)/.dev
@@ -59,8 +59,7 @@ check-rest: $(VENV)/.dev
 	@$(BIN)/python -m compileall -q judgebench
 
 # Four files of tests side by side on two cores, since many wait for a server or a browser; those of one file share
-# what they set up. The long files come first, so that none is left over at the end. JOBS=0 for one at a time. Types
-# are checked beside them.
+# what they set up. JOBS=0 for one at a time. Types are checked beside them.
 JOBS ?= 4
 
 test: $(VENV)/.dev

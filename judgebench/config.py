@@ -480,7 +480,8 @@ class ModelConfig(Section):
     def _one_source(self) -> ModelConfig:
         if sum(one is not None for one in (self.lm_eval, self.api, self.responses)) != 1:
             raise ValueError("a model has exactly one of 'lm_eval', 'api' and 'responses'")
-        if self.prompting is not None and self.lm_eval is None:
+        chat = self.lm_eval is None or self.lm_eval.model.endswith("chat-completions")
+        if self.prompting is not None and chat:
             raise ValueError(
                 "'prompting' is of a model that continues text, below 'lm_eval': chat completions "
                 "put a template around what they are sent; a server's plain completions are "

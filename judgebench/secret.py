@@ -231,6 +231,7 @@ _MARK = 8
 _STEP = SHORTEST - _MARK + 1
 """Of `SHORTEST` characters in a row, a multiple of this begins `_MARK` that are among them."""
 
+_LONG_WORD = re.compile(rf"\S{{{SHORTEST},}}")
 _DEEPEST = 3  # how often a text is escaped: JSON in JSON in an address
 _ESCAPED = re.compile(
     r"(?=[%\\&])(?:%([0-9A-Fa-f]{2})|\\u([0-9A-Fa-f]{4})|\\x([0-9A-Fa-f]{2})|\\([\"'\\/])"
@@ -259,6 +260,7 @@ class _Known:
         self._values: set[str] = set()
         self._runs: set[str] = set()
         self._marks: set[str] = set()
+        self._unbroken = True
         self._heads: dict[str, set[int]] = {}
         self._tails: dict[str, set[int]] = {}
 
@@ -271,6 +273,7 @@ class _Known:
             for form in _forms(piece):
                 self._runs.update(_every(form, SHORTEST))
                 self._marks.update(_every(form, _MARK))
+                self._unbroken = self._unbroken and not re.search(r"\s", form)
             for length in range(2, min(_LONGEST_END, len(piece)) + 1):
                 self._heads.setdefault(piece[:length], set()).add(number)
                 self._tails.setdefault(piece[-length:], set()).add(number)
@@ -294,12 +297,17 @@ class _Known:
         return found
 
     def _runs_in(self, text: str) -> Iterator[Span]:
-        marks = [text[at : at + _MARK] for at in range(0, len(text) - _MARK + 1, _STEP)]
-        if self._marks.isdisjoint(marks):
-            return
-        for at in range(len(text) - SHORTEST + 1):
-            if text[at : at + SHORTEST] in self._runs:
-                yield at, at + SHORTEST
+        # Few words are as long as a secret: where none of them has a space, all else is passed by.
+        places: Iterable[Span] = ((0, len(text)),)
+        if self._unbroken:
+            places = (word.span() for word in _LONG_WORD.finditer(text))
+        for start, end in places:
+            marks = (text[at : at + _MARK] for at in range(start, end - _MARK + 1, _STEP))
+            if self._marks.isdisjoint(marks):
+                continue
+            for at in range(start, end - SHORTEST + 1):
+                if text[at : at + SHORTEST] in self._runs:
+                    yield at, at + SHORTEST
 
     def _ends_in(self, text: str) -> Iterator[Span]:
         """Both ends of a secret around a run of asterisks, or a long one beside it."""

@@ -78,7 +78,7 @@ STEPS = (
         does="the model judges: it compares with a baseline's answers, in both orders",
         benchmark="alpaca_eval_mini",
         judges=("smollm2-pairs",),
-        limit=5,
+        limit=4,
         metric="win_rate",
         beside="order_flips",
     ),
@@ -92,6 +92,7 @@ STEPS = (
         does="it rates answers in Chinese from 1 to 10, on the dimensions of their kind",
         benchmark="alignbench_mini",
         judges=("smollm2-dimensions",),
+        models=("model-thorough",),
         limit=8,  # one of each category, of which the score is the mean
     ),
     Step(

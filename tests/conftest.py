@@ -102,6 +102,27 @@ def _made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+LONG = (
+    "tests/dashboards/test_pages_browser.py",
+    "tests/e2e/test_ray.py",
+    "tests/e2e/test_prompt_tokens.py",  # and all of `TORCH`
+    "tests/unit/test_report_length_boards.py",
+    "tests/e2e/test_trackers.py",
+    "tests/e2e/test_lm_eval_worker.py",
+    "tests/contract/store/test_moving.py",
+    "tests/e2e/test_alpaca_eval_files.py",
+    "tests/unit/test_store_search.py",
+    "tests/e2e/test_wheel.py",
+    "tests/wire/test_real_server.py",
+)
+"""These take longest, and come first: none is left over at the end, when the others are done."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {file: number for number, file in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.nodeid.partition("::")[0], len(order)))
+
+
 TORCH = {
     "tests/e2e/test_first_and_further_answers.py",
     "tests/e2e/test_local_judge_model.py",

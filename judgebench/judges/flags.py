@@ -25,6 +25,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from judgebench.records import Case
 
@@ -100,8 +101,16 @@ def case_flags(case: Case, *, max_answer_chars: int | None) -> tuple[tuple[str, 
     )
 
 
+_SHORT = 4_000
+_REMEMBERED = 4_096
+
+
 def text_flags(text: str) -> tuple[str, ...]:
     """The flags of a text by itself; of all of it, also where a judge is shown less."""
+    return _flags_of_short(text) if len(text) <= _SHORT else _flags(text)
+
+
+def _flags(text: str) -> tuple[str, ...]:
     plain, hidden = text, bool(_CONTROLS.search(text))
     if not text.isascii():
         plain = unicodedata.normalize("NFKC", text)
@@ -110,6 +119,9 @@ def text_flags(text: str) -> tuple[str, ...]:
             hidden = hidden or bool(_HIDDEN.search(text))
     return (*_looks_like(plain), *(("hidden_text",) if hidden else ()))
 
+
+# A judge meets an answer in both orders, and the boards after it meet it again.
+_flags_of_short = lru_cache(_REMEMBERED)(_flags)
 
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
 _UNSEEN = re.compile(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
 
+from judgebench.metrics.accuracy import NO_ONE_NUMBER
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.win_rate import WEIGHTED, WIN_RATE
 from judgebench.records import Estimate
@@ -160,7 +161,8 @@ class Board:
         """
         ranked, first = self.ranked, [row.model for row in self.ranked if row.may_be_first]
         if not ranked:
-            return f"Nobody is ranked by {self.judge}."
+            why = f": {NO_ONE_NUMBER}" if self.figures else ""
+            return f"Nobody is ranked by {self.judge}{why}."
         rest = (row for row in self.rows if row.rank is None and not row.excluded)
         if any(WIN_RATE in row.metrics and not isnan(row.metrics[WIN_RATE].value) for row in rest):
             return f"{len(ranked)} of {len(self.rows)} models are ranked; nobody is first of all"

@@ -25,6 +25,8 @@ Columns: TypeAlias = Mapping[str, Column]
 
 COVERAGE_FLOOR = 0.95
 _MOST_LABELS = 3
+HARM_JUDGES = {"harm", "refusal_prefix", "own_prompt/label", "python"}
+"""Ways of judging that can say of own prompts what is refused, or does harm."""
 _WRITTEN = re.compile(r"(?:panel/)?(?:(?P<rule>\w+)\()?(?P<judges>[^()]+?)(?P<end>\))?")
 _LEAST = "min_valid="
 PROMPT_DIGITS = 8
@@ -109,7 +111,8 @@ def benchmark_ref(store: Store, name_at_version: str) -> BenchmarkRef:
     if version not in versions:
         raise UsageError(unknown_name(f"version of {name}", version, versions))
     if description is None:
-        if asks_for_harm(name, store.runs()):
+        kinds = {judge.spec.kind for judge in store.judges()}
+        if kinds & HARM_JUDGES and asks_for_harm(name, store.runs()):  # runs may be thousands
             return BenchmarkRef(
                 name=name, version=version, labels=HARM_LABELS, by=("language",), rates=HARM_RATES
             )

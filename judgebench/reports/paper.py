@@ -343,6 +343,10 @@ def _rows(store: Store, paper: Paper, sources: Sequence[_Source]) -> list[_Row]:
     """The rows by section; that of the reference comes first, and in it the reference."""
     known = {name: one for one in store.models() for name in (*one.names, one.name, one.id)}
     shown = {name for source in sources for name in source.data.board.model_ids}
+    with paper.at("group_by"):
+        tags = {tag for one in known.values() for tag in one.tags}
+        if paper.group_by is not None and paper.group_by not in tags:
+            raise UsageError(unknown_name("tag", paper.group_by, tags))
     found = []
     for at, asked in enumerate(paper.models):
         there, model = asked.published, known.get(asked.name or "")
@@ -397,6 +401,8 @@ def _ours(row: _Row, source: _Source) -> PaperCell:
         lacks = {} if figure is None else {"n": figure.n, "missing": figure.missing}
         return _nothing((figure and figure.undefined) or f"it has no {column.metric}", **lacks)
     notes = [f"suspicious: {its.suspicious}"] if its.excluded else []
+    if "two versions" in its.flags:
+        notes.append(f"the newest of several models of that name, {shown}")
     if "coverage" in its.flags:
         notes.append(f"{missing_share(its.judged):.0%} of its verdicts are missing")
     number = estimates.text(figure, digits=column.digits).partition(" ")[0]
@@ -501,12 +507,15 @@ def _question(
     base, _, group = metric.partition("/")
     direct = board.opponent == two[1]
     kind = BoardKind(_KINDS.get(board.ungrouped, "label"), board.opponent)
-    if metric == LENGTH_CONTROLLED and not direct:
-        pair, compared = pair_at_equal_length(data, kind, board.judge, two, alpha=alpha)
-    elif base == board.ungrouped and base in _KINDS and not (group and direct):
-        pair = data.pair(kind, board.judge, two, group or None, source.asked.by)
-        compared = compare(pair, alpha=alpha, finest=finest)
-    else:
+    try:
+        if metric == LENGTH_CONTROLLED and not direct:
+            pair, compared = pair_at_equal_length(data, kind, board.judge, two, alpha=alpha)
+        elif base == board.ungrouped and base in _KINDS and not (group and direct):
+            pair = data.pair(kind, board.judge, two, group or None, source.asked.by)
+            compared = compare(pair, alpha=alpha, finest=finest)
+        else:
+            return None
+    except UsageError:  # of no group of items and no part of a score: a turn, an official score
         return None
     return CompareQuestion(
         data=data, two=two, pair=pair, compared=compared, opponent=board.opponent,
@@ -555,6 +564,8 @@ def _tested(
         place, units = f"{sources[c].column.heading}, {rows[r].title}", test.difference.units
         if math.isnan(test.p_value) and test.stop is None:
             notes.append((place, f"not tested: {test.because}"))
+        elif test.decision == "undecided" and test.p_adjusted <= 2.0 * alpha:
+            notes.append((place, f"undecided: {test.because}"))
         elif units < cell.figure.units:
             those = f"items, those that {test.baseline} has too"
             notes.append((place, f"tested on {units:,} of its {cell.figure.units:,} {those}"))
@@ -609,7 +620,7 @@ def paper_table(store: Store, paper: Paper) -> PaperTable:
         correction=paper.tests.correction if paper.tests else None,
         tests=tests,
         notes=(
-            f"bold: the best of its column; in brackets: intervals at {paper.level:.0%}",
+            f"bold: the best of its column; in brackets: intervals at {100 * paper.level:g}%",
             *([how] if how else []),
             *_together([*zip(names, numbers, strict=True), *other, *untested]),
         ),
@@ -636,7 +647,7 @@ def _how_tested(paper: Paper, tests: int) -> str | None:
 def _numbers_of(source: _Source, cells: Sequence[PaperCell], rows: Sequence[_Row]) -> str:
     """Of how many verdicts and items a column's numbers are, and what is missing of whom."""
     ours = [(r.title, cell.figure) for r, cell in zip(rows, cells, strict=True) if not r.published]
-    ns = sorted({one.n for _, one in ours if one.n})
+    ns = sorted({one.n for _, one in ours if one.n}) or [0]
     missing = ", ".join(f"{title} {one.missing:,}" for title, one in ours if one.missing)
     return (
         f"n {' to '.join(f'{n:,}' for n in dict.fromkeys([*ns[:1], *ns[-1:]]))} verdicts on "
@@ -678,7 +689,7 @@ def _methods(
     ends = "; ".join(_together((one.title, one.estimated) for one in metrics_of))
     drawn = Intervals(level=paper.level)
     said.append(
-        f"Intervals are at {paper.level:.0%} ({ends}), bootstraps with {drawn.n_replicates:,} "
+        f"Intervals are at {100 * paper.level:g}% ({ends}), bootstraps with {drawn.n_replicates:,} "
         f"replicates from seed {drawn.seed}."
     )
     said += [f"Marks: {how}."] if how else []

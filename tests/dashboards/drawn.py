@@ -49,11 +49,27 @@ def valid(spec: str) -> Any:
 
 @functools.cache
 def _schema() -> Any:
-    """Altair reads what it validates into classes of its own, which takes ten times as long."""
-    from altair.vegalite.schema import core
-    from jsonschema import Draft7Validator
+    """Compiled: Altair and jsonschema take a thousand times as long for a drawing.
 
-    return Draft7Validator(core.load_schema())
+    The names of its definitions (``MarkPropDef<(Gradient|string|null)>``) make no addresses, so
+    that they are numbered.
+    """
+    from altair.vegalite.schema import core
+    from jsonschema_rs import Draft7Validator
+
+    whole = core.load_schema()
+    named = "#/definitions/"
+    numbers = {named + name: f"{n}" for n, name in enumerate(whole["definitions"])}
+
+    def numbered(part: Any) -> Any:
+        if isinstance(part, list):
+            return [numbered(element) for element in part]
+        if not isinstance(part, dict):
+            return named + numbers[part] if part in numbers else part
+        return {key: numbered(value) for key, value in part.items()}
+
+    definitions = {numbers[named + key]: numbered(d) for key, d in whole["definitions"].items()}
+    return Draft7Validator({"$ref": numbered(whole["$ref"]), "definitions": definitions})
 
 
 def _rows(arrow: bytes) -> list[dict[str, Any]]:

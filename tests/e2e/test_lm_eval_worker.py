@@ -268,6 +268,7 @@ def hf(folder: Path, **changes: Any) -> LocalModel:
     return LocalModel(model="hf", model_args=arguments, **settings | changes)
 
 
+@pytest.mark.usefixtures("forked")
 def test_transformers_answers_as_through_lm_eval_and_says_how_they_end(
     tiny: Path, tmp_path: Path, warm: Warm
 ) -> None:

@@ -21,14 +21,14 @@ esac
 """
 
 
-def _asked(folder: Path, uv: str) -> list[str]:
+def _asked(folder: Path, uv: str, **more: str) -> list[str]:
     python, notes = folder / "python", folder / "notes"
     python.write_text(PYTHON)
     python.chmod(0o755)
     environment = {k: v for k, v in os.environ.items() if not k.startswith("UV_")}
     subprocess.run(
         [INSTALL, python, "--editable", "."],
-        env=environment | {"NOTES": str(notes), "UV": uv},
+        env=environment | {"NOTES": str(notes), "UV": uv, **more},
         check=True,
         capture_output=True,
     )
@@ -47,3 +47,10 @@ def test_pip_installs_where_uv_is_not_to_be_had_or_fails(tmp_path: Path) -> None
     for uv in ("none", "fails"):
         last = _asked(tmp_path, uv)[-1]
         assert last.startswith("-m pip install") and "--editable ." in last
+
+
+def test_an_environment_without_tools_of_its_own_is_installed_into(tmp_path: Path) -> None:
+    assert _asked(tmp_path, "works", INTO="there")[-1].startswith(
+        "-m uv pip install --quiet --python there --editable ."
+    )
+    assert _asked(tmp_path, "none", INTO="there")[-1].startswith("-m pip --python there install")

@@ -18,10 +18,12 @@ import judgebench
 from judgebench.errors import ConfigError
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.plain_text import printable
+from judgebench.records import JudgeSpec, ModelSpec
 from judgebench.reports.board import Board
 from judgebench.reports.calibrate_length import calibrate_length
 from judgebench.reports.compare import comparison
 from judgebench.reports.leaderboard import leaderboards
+from judgebench.reports.model_pairs import PairData, newest_model
 from judgebench.reports.paper import PaperCell, PaperTable
 from judgebench.reports.paper_file import read_paper
 from judgebench.reports.render import render
@@ -32,6 +34,7 @@ from tests.unit.compared import BASELINE, take_in
 from tests.unit.exchanged import coded, label, rows_file
 from tests.unit.reports import HOSTILE
 from tests.unit.test_report_latex import read
+from tests.unit.test_report_leaderboard import begin, put
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "docs" / "papers.md"
@@ -55,6 +58,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     ]
     rows += coded("few", "J", "." * 180 + "+" * 15 + "-" * 5)
     rows += coded("gaps", "J", "+" * 100 + "-" * 80 + "?" * 20)
+    rows += [*coded("a", "T", "+" * 8), *coded("b", "T", "-" * 8)]
     rows += [one for model in ("sft", "dpo") for one in coded(model, "K", "+-" * 100)]
     rows += [score(i, m, "gpt-3.5-turbo-0125", 0.5 + i % 2 / 4) for i in range(30) for m in MODELS]
     rows += [score(i, m, "other", 0.25 + i % 2 / 2) for i in range(30) for m in MODELS]
@@ -261,6 +265,55 @@ def test_models_of_different_items_are_tested_on_those_of_both(
     assert cell(table, "gaps", "J").notes == ("10% of its verdicts are missing",)
 
 
+def test_a_column_without_numbers_or_tests_says_so(store: Store, tmp_path: Path) -> None:
+    table = made(
+        store, tmp_path, models=[{"name": "base"}, {"name": "few"}], level=0.999,
+        benchmarks=[{"name": "made_up", "judge": "pairs", "title": "wins", "group": ""}],
+    )  # fmt: skip
+    assert [row.cells[0].test for row in table.rows] == [None, None]
+    assert table.tests == 0
+    assert table.notes[0].endswith("intervals at 99.9%")
+    assert table.notes[2:] == ("wins: n 0 verdicts on 60 items; missing: none",)
+
+
+def test_of_several_models_of_one_name_the_newest_is_meant_and_it_is_said(tmp_path: Path) -> None:
+    with open_store(str(tmp_path / "two.db")) as two:
+        begin(two)
+        judge = two.put_judge("j", JudgeSpec(kind="reference", model="g"))
+        for weights in ("a", "b"):
+            put(two, two.put_model("m", ModelSpec(weights=weights)), judge)
+        rows = [{"name": "m"}]
+        table = made(two, tmp_path, models=rows, tests=None, benchmarks=[{"name": "made_up"}])
+        newest = newest_model(PairData(two, "made_up").board, "m")
+    ((only,),) = (row.cells for row in table.rows)
+    assert only.notes == (f"the newest of several models of that name, {newest}",)
+
+
+def test_what_too_few_items_show_has_no_mark_and_a_reason(store: Store, tmp_path: Path) -> None:
+    table = made(
+        store, tmp_path, models=[{"name": "a"}, {"name": "b"}], tests={"against": "b"},
+        benchmarks=[{"name": "made_up", "judge": "T", "title": "T", "group": ""}],
+    )  # fmt: skip
+    test = cell(table, "a", "T").test
+    assert test is not None
+    assert test.p_adjusted < 0.05
+    assert test.decision == "undecided"
+    assert table.notes[-1] == (
+        "T, a: undecided: 8 items have a verdict on both: nothing is decided with fewer than 10"
+    )
+
+
+def test_a_figure_that_no_test_is_of_is_shown_and_said(store: Store, tmp_path: Path) -> None:
+    column = {"name": "mixeval_hard", "judge": "other", "group": "", "title": "guessed"}
+    table = made(
+        store, tmp_path, models=[{"name": "dpo"}, {"name": "sft"}], tests={"against": "sft"},
+        benchmarks=[column | {"metric": "score/guessed"}],
+    )  # fmt: skip
+    assert cell(table, "dpo", "guessed").number == "0.50"
+    assert table.tests == 0
+    assert table.notes[-1] == "guessed: not tested: there is no paired test of this metric"
+
+
 def test_the_methods_name_judges_prompts_versions_n_and_seeds(table: PaperTable) -> None:
     for said in (
         "made_up (made_up@unversioned, 200 items): accuracy, judged by J (imported verdicts).",
@@ -444,6 +497,7 @@ def column(at: int, **said: Any) -> dict[str, Any]:
         ({"tests": {"against": "bse"}}, "no model of the table called 'bse'; did you mean 'base'?"),
         ({"tests": {"against": "best", "correction": "bh"}}, "the best is chosen by the numbers"),
         ({"label": "a}b"}, "label: "),
+        ({"group_by": "stage"}, "group_by: no tag called 'stage'"),
         ({"models": []}, "models: "),
     ],
 )
