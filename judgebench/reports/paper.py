@@ -507,12 +507,15 @@ def _question(
     base, _, group = metric.partition("/")
     direct = board.opponent == two[1]
     kind = BoardKind(_KINDS.get(board.ungrouped, "label"), board.opponent)
-    if metric == LENGTH_CONTROLLED and not direct:
-        pair, compared = pair_at_equal_length(data, kind, board.judge, two, alpha=alpha)
-    elif base == board.ungrouped and base in _KINDS and not (group and direct):
-        pair = data.pair(kind, board.judge, two, group or None, source.asked.by)
-        compared = compare(pair, alpha=alpha, finest=finest)
-    else:
+    try:
+        if metric == LENGTH_CONTROLLED and not direct:
+            pair, compared = pair_at_equal_length(data, kind, board.judge, two, alpha=alpha)
+        elif base == board.ungrouped and base in _KINDS and not (group and direct):
+            pair = data.pair(kind, board.judge, two, group or None, source.asked.by)
+            compared = compare(pair, alpha=alpha, finest=finest)
+        else:
+            return None
+    except UsageError:  # of no group of items and no part of a score: a turn, an official score
         return None
     return CompareQuestion(
         data=data, two=two, pair=pair, compared=compared, opponent=board.opponent,
@@ -561,6 +564,8 @@ def _tested(
         place, units = f"{sources[c].column.heading}, {rows[r].title}", test.difference.units
         if math.isnan(test.p_value) and test.stop is None:
             notes.append((place, f"not tested: {test.because}"))
+        elif test.decision == "undecided" and test.p_adjusted <= 2.0 * alpha:
+            notes.append((place, f"undecided: {test.because}"))
         elif units < cell.figure.units:
             those = f"items, those that {test.baseline} has too"
             notes.append((place, f"tested on {units:,} of its {cell.figure.units:,} {those}"))
