@@ -100,6 +100,7 @@ LOADS = {
     "tests.faults.nursery": _COMMAND,
     "lm_eval": _WORKER,
     "tests.e2e.by_lm_eval": _WORKER,
+    "tests.e2e.lm_eval_by_chance": _WORKER,
     "tests.tiny_models": _WORKER,
     "judgebench.workers.judge": _WORKER,
     "judgebench.workers.generate": _WORKER,
