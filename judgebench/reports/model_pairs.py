@@ -250,9 +250,15 @@ class PairData:
         group_of = None
         if by is None and (part := self._part(kind, group)) is not None:
             verdicts = verdicts if part in verdicts else with_parts(verdicts)
+            # A part that is a side is asked for of its categories alone.
+            side = self.which.sides.get(part.removeprefix(DIMENSION))
+            inside = {
+                item: part for item, of in self.board.category_of.items() if of in (side or ())
+            }
             pair = paired_models(
-                of_part(verdicts, part), kind, judge, *two, labels=self.which.labels
-            )
+                of_part(verdicts, part), kind, judge, *two, labels=self.which.labels,
+                group_of=inside, group=part if side else None,
+            )  # fmt: skip
             why = (
                 next(iter(counted(verdicts[WHY + part])), None) if WHY + part in verdicts else None
             )

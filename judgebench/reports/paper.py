@@ -356,7 +356,8 @@ def _rows(store: Store, paper: Paper, sources: Sequence[_Source]) -> list[_Row]:
             if asked.name is not None and asked.name not in {*known, *shown}:
                 raise UsageError(unknown_name("model", asked.name, {*known, *shown}))
         group = asked.group or (model.tags.get(paper.group_by or "", "") if model else "")
-        title = asked.title or asked.name or (there if isinstance(there, str) else "as published")
+        of_boards = [*there.values()] if isinstance(there, dict) else [str(there)]
+        title = asked.title or asked.name or of_boards[0]
         names = (asked.name, *(model.names if model else ())) if asked.name is not None else ()
         if names:
             found.append(_Row(asked, title, group, names, False))
@@ -507,12 +508,15 @@ def _question(
     base, _, group = metric.partition("/")
     direct = board.opponent == two[1]
     kind = BoardKind(_KINDS.get(board.ungrouped, "label"), board.opponent)
-    if metric == LENGTH_CONTROLLED and not direct:
-        pair, compared = pair_at_equal_length(data, kind, board.judge, two, alpha=alpha)
-    elif base == board.ungrouped and base in _KINDS and not (group and direct):
-        pair = data.pair(kind, board.judge, two, group or None, source.asked.by)
-        compared = compare(pair, alpha=alpha, finest=finest)
-    else:
+    try:
+        if metric == LENGTH_CONTROLLED and not direct:
+            pair, compared = pair_at_equal_length(data, kind, board.judge, two, alpha=alpha)
+        elif base == board.ungrouped and base in _KINDS and not (group and direct):
+            pair = data.pair(kind, board.judge, two, group or None, source.asked.by)
+            compared = compare(pair, alpha=alpha, finest=finest)
+        else:
+            return None
+    except UsageError:  # of no group of items and no part of a score: a turn, an official score
         return None
     return CompareQuestion(
         data=data, two=two, pair=pair, compared=compared, opponent=board.opponent,
@@ -561,6 +565,8 @@ def _tested(
         place, units = f"{sources[c].column.heading}, {rows[r].title}", test.difference.units
         if math.isnan(test.p_value) and test.stop is None:
             notes.append((place, f"not tested: {test.because}"))
+        elif test.decision == "undecided" and test.p_adjusted <= 2.0 * alpha:
+            notes.append((place, f"undecided: {test.because}"))
         elif units < cell.figure.units:
             those = f"items, those that {test.baseline} has too"
             notes.append((place, f"tested on {units:,} of its {cell.figure.units:,} {those}"))

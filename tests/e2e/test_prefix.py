@@ -124,6 +124,10 @@ def test_official_prefixes_come_with_the_data_by_their_hash(
         ({"api": {"provider": "openai", "model": "gpt"}}, "local-completions"),
         ({"responses": "a.jsonl"}, "below 'lm_eval'"),
         (
+            {"lm_eval": {"model": "local-chat-completions", "model_args": {"model": "m"}}},
+            "chat completions put a template around",
+        ),
+        (
             {"lm_eval": {"model_args": {"pretrained": "m"}, "apply_chat_template": True}},
             "apply_chat_template: of models that chat",
         ),
@@ -180,6 +184,8 @@ def test_the_suite_of_the_small_one_runs_to_its_end(
         assert its["avg_words"].n == 8
     assert sum(row.counts["not_applicable"] for row in board.rows) > 0
     assert any("mended to be read" in note for note in board.notes)
+    compared = api.compare(*models, metrics=("score", "score/helpfulness"), store=store)
+    assert [tuple(one.coverage) for one in compared.tests] == [(1.0, 1.0), (1.0, 1.0)]
 
 
 class Lm:
@@ -213,7 +219,8 @@ def job(prefix: str, **turns: list[list[dict[str, str]]]) -> dict[str, Any]:
 
 def test_turns_stand_below_the_prefix_and_what_does_not_fit_is_refused() -> None:
     backend = Fake()
-    turns = {"a": [[user("One?")], [user("Two?")]], "b": [[user("long " * 40)]]}
+    no_room = "x" * (Lm.max_length - 7 - len(below_prefix(PREFIX, [user("")])))
+    turns = {"a": [[user("One?")], [user("Two?")]], "b": [[user(no_room)]]}
     worker = generate.load(job(PREFIX, **turns), lambda _: backend)
     questions = [{"id": ["t", name, 0]} for name in turns]
     failed, given = worker.answers(questions)

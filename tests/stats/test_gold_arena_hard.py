@@ -43,6 +43,7 @@ from judgebench.reports.reproduce.arena_hard import (
 )
 from judgebench.rows import Row
 from judgebench.stats.style_control import differences, style_controlled
+from judgebench.stats.weighted_mean import interval_of_share
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "arena_hard"
 MARKS = ("token_len", "header", "list", "bold")
@@ -148,6 +149,31 @@ def test_partial_runs_by_either_rule_for_a_missing_game(expected: Any, rule: Any
             both = found.metrics[name]
             whole = its[its.groupby("uid").read_v0_1.transform("count") == 2].read_v0_1
             assert both.n == len(whole) < each.n
+
+
+def test_intervals_of_shares_hold_where_those_of_rows_do_not(games: Any, expected: Any) -> None:
+    """In small what `perf/arena_hard_coverage.py` measures: draws of 200 questions."""
+    rng, held, alone = np.random.default_rng(7), [], []
+    for name in ("o3-low", "command-a", "gemma-2-27b-it"):
+        its = games[games.model == name]
+        labels = np.array([its.game_1, its.game_2])
+        w = np.where(np.char.count(labels.astype(str), ">") == 2, 3.0, 1.0)
+        y = np.vectorize(lambda label: ARENA_HARD[label].p_first)(labels)
+        y[0] = 1.0 - y[0]  # of the model, which is shown second in the first game
+        top, bottom = (w * y).sum(axis=0), w.sum(axis=0)
+        true = expected["models"][name]["score"] / 100.0
+        assert top.sum() / bottom.sum() == pytest.approx(true, abs=1e-11)
+        for _ in range(150):
+            drawn = rng.integers(0, 500, 200)
+            low, high = interval_of_share(top[drawn], bottom[drawn], level=0.95, least=10)
+            held.append(low <= true <= high)
+            mean = top[drawn].sum() / bottom[drawn].sum()
+            rows = np.sqrt((w * (y - mean) ** 2)[:, drawn].sum()) / bottom[drawn].sum()
+            alone.append(abs(mean - true) <= 1.96 * rows)
+    assert 0.92 <= np.mean(held) <= 0.98
+    assert np.mean(alone) < 0.82
+    few = interval_of_share([1.0] * 9 + [0.0] * 91, [1.0] * 100, level=0.95, least=10)
+    assert np.isnan(few).all()
 
 
 def test_readers_on_every_reply_and_made_up_case() -> None:

@@ -21,6 +21,8 @@ from judgebench.exchange.formats import read_files
 from judgebench.judges.readers.upstream import ASPECTS, SAFETY, needs_repair, read_aspects
 from judgebench.judges.templates import KINDS
 from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.measures import Balance
+from judgebench.metrics.paired import item_weights
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Case, ChatRequest, Reply, Response, Score, Unreadable
 from judgebench.reports.leaderboard import leaderboards
@@ -230,6 +232,8 @@ def test_the_board_is_upstreams_and_says_what_does_not_apply(
     whole = expected["gpt_3_5_turbo_0301_by_gpt_4_1106"]
     assert its["score/official"].value == pytest.approx(whole["average_of_six"], abs=1e-9)
     assert row.counts["not_applicable"] == 43
+    score = its["score"]
+    assert [score.worst_low, score.worst_high] == pytest.approx([score.value, score.value])
     assert its["avg_words"].value == pytest.approx(multi["avg_words"], abs=1e-9)
     for groups in whole["helpfulness_by"].values():
         for group, (mean, n) in groups.items():
@@ -245,6 +249,15 @@ def test_the_board_is_upstreams_and_says_what_does_not_apply(
         },
         abs=1e-9,
     )
+
+
+def test_a_category_on_several_sides_counts_on_each() -> None:
+    balance = Balance(
+        category_of={"a": "regular", "b": "safety"},
+        sides={"depth": ["regular"], "clarity": ["regular"], "safety": ["safety"]},
+    )
+    weight, _ = item_weights(["a", "b", "c"], balance)
+    assert weight.tolist() == pytest.approx([2 / 3, 1 / 3, 0])
 
 
 def test_every_figure_is_reproduced_but_for_what_does_not_apply() -> None:
@@ -301,7 +314,11 @@ def test_records_half_written_and_of_both_forms_are_taken_in(tmp_path: Path) -> 
     [
         ([answer(0)], "input: .* is not the instruction 0 of just_eval"),
         ([answer(0, output_cand=None)], "output_cand: a text has to stand here, not None"),
-        ([answer(7000)], "7000"),
+        ([answer(7000)], "'7000' is no item of just_eval@1"),
+        (
+            [{"id": 7000, "instruction": "Q", "output": "A", "generator": "m"}],
+            "'7000' is no item of just_eval@1",
+        ),
         ([answer(0, eval_config={"mode": "score_safty", "gpt": "j"})], "did you mean 'score_s"),
         ([answer(0, eval_config={"mode": "score_safety"})], "eval_config: gpt: "),
         (

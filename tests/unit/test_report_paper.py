@@ -58,6 +58,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     ]
     rows += coded("few", "J", "." * 180 + "+" * 15 + "-" * 5)
     rows += coded("gaps", "J", "+" * 100 + "-" * 80 + "?" * 20)
+    rows += [*coded("a", "T", "+" * 8), *coded("b", "T", "-" * 8)]
     rows += [one for model in ("sft", "dpo") for one in coded(model, "K", "+-" * 100)]
     rows += [score(i, m, "gpt-3.5-turbo-0125", 0.5 + i % 2 / 4) for i in range(30) for m in MODELS]
     rows += [score(i, m, "other", 0.25 + i % 2 / 2) for i in range(30) for m in MODELS]
@@ -228,11 +229,11 @@ def test_what_is_published_says_why_it_is_not_comparable(table: PaperTable) -> N
 
 def test_another_version_is_a_mark_too(store: Store, tmp_path: Path) -> None:
     table = made(
-        store, tmp_path, models=[{"published": "erniebot-3.0"}], tests=None,
+        store, tmp_path, models=[{"published": {"alignbench": "erniebot-3.0"}}], tests=None,
         benchmarks=[{"name": "alignbench@1.1", "metric": "score"}],
     )  # fmt: skip
     (row,) = table.rows
-    assert row.cells[0].figure.value == 6.14
+    assert (row.model, row.cells[0].figure.value) == ("erniebot-3.0", 6.14)
     assert row.cells[0].notes == (
         "not comparable: what is published is of version 1.0, judged by gpt-4-0613, and this is "
         "version 1.1",
@@ -286,6 +287,31 @@ def test_of_several_models_of_one_name_the_newest_is_meant_and_it_is_said(tmp_pa
         newest = newest_model(PairData(two, "made_up").board, "m")
     ((only,),) = (row.cells for row in table.rows)
     assert only.notes == (f"the newest of several models of that name, {newest}",)
+
+
+def test_what_too_few_items_show_has_no_mark_and_a_reason(store: Store, tmp_path: Path) -> None:
+    table = made(
+        store, tmp_path, models=[{"name": "a"}, {"name": "b"}], tests={"against": "b"},
+        benchmarks=[{"name": "made_up", "judge": "T", "title": "T", "group": ""}],
+    )  # fmt: skip
+    test = cell(table, "a", "T").test
+    assert test is not None
+    assert test.p_adjusted < 0.05
+    assert test.decision == "undecided"
+    assert table.notes[-1] == (
+        "T, a: undecided: 8 items have a verdict on both: nothing is decided with fewer than 10"
+    )
+
+
+def test_a_figure_that_no_test_is_of_is_shown_and_said(store: Store, tmp_path: Path) -> None:
+    column = {"name": "mixeval_hard", "judge": "other", "group": "", "title": "guessed"}
+    table = made(
+        store, tmp_path, models=[{"name": "dpo"}, {"name": "sft"}], tests={"against": "sft"},
+        benchmarks=[column | {"metric": "score/guessed"}],
+    )  # fmt: skip
+    assert cell(table, "dpo", "guessed").number == "0.50"
+    assert table.tests == 0
+    assert table.notes[-1] == "guessed: not tested: there is no paired test of this metric"
 
 
 def test_the_methods_name_judges_prompts_versions_n_and_seeds(table: PaperTable) -> None:
