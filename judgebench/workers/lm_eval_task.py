@@ -303,19 +303,20 @@ def _place_of(name: str, include_path: Sequence[Path]) -> tuple[str, Path | None
     """
     import lm_eval.tasks
 
-    known: list[str] = []
+    known: list[Collection[str]] = []
     is_listed = False
     for root in (*reversed(include_path), Path(lm_eval.tasks.__file__).parent):
         names, listed = _names(root)
         if name in names:
             return names[name]
         is_listed = is_listed or name in listed
-        known += names
+        known.append(names)
     if is_listed:
         return "tag", None
-    near = difflib.get_close_matches(name, dict.fromkeys(known), n=1)
+    near = [one for names in known for one in difflib.get_close_matches(name, names, n=1)]
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ConfigError(f"no lm-eval task called {name!r}{hint} ({len({*known}):,} are known)")
+    n = len(set().union(*known))
+    raise ConfigError(f"no lm-eval task called {name!r}{hint} ({n:,} are known)")
 
 
 @cache
