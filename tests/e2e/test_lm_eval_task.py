@@ -92,6 +92,7 @@ def tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "even.yaml").write_text(CHOICE)
     (folder / "ending.yaml").write_text(ENDING)
     (folder / "group.yaml").write_text(GROUP)
+    (folder / "both.yaml").write_text("group: both\ntask: [even, sums]\n")
     (folder / "own_way.yaml").write_text("group: own_way\ntask: [{task: even, num_fewshot: 2}]\n")
     return folder.parent
 
@@ -309,10 +310,16 @@ def test_models_are_asked_and_scored_as_by_lm_eval_itself(
             "has to be generate_until, loglikelihood or multiple_choice, not loglikelihood_rolling",
         ),
         (
-            "metadata: {version: 2.0}\ndataset_path: json\n"
-            "dataset_kwargs: {data_files: {test: gone.jsonl}}\n",
+            "dataset_path: json\ndataset_kwargs: {data_files: {test: gone.jsonl}}\n",
             {},
             "its data cannot be loaded (FileNotFoundError",
+        ),
+        ("from lm_eval.api import gone\n", {}, "its code is of another version than the installed"),
+        ("import surely_not_here\n", {}, "pip install surely_not_here"),
+        (
+            "repeats: 4\n",
+            {"lm_eval_task": "both"},
+            "(it is a task of both; to go on without it, name the others, each as an 'lm_eval_",
         ),
         ("", {"judges": ["lm_eval/bleu"]}, "no metric called 'lm_eval/bleu'"),
         ("", {"options": {"num_fewshot": 1}}, "an lm-eval task brings its questions"),
@@ -331,8 +338,13 @@ def test_what_cannot_be_a_benchmark_is_refused(
     section: dict[str, Any],
     said: str,
 ) -> None:
-    yaml = tasks / "sums" / "sums.yaml"
-    yaml.write_text(YAML.replace("output_type: generate_until\n", "") + change if change else YAML)
+    if "import" in change:
+        (tasks / "sums" / "utils.py").write_text(change + UTILS)
+    elif change:
+        written = YAML.replace("output_type: generate_until\n", "")
+        if "dataset_path" in change:
+            written = written.replace("custom_dataset: !function utils.load\n", "")
+        (tasks / "sums" / "sums.yaml").write_text(written + change)
     assert run(["plan", str(suite(tmp_path, recorded(tmp_path), **section))]) == 78
     assert said in capsys.readouterr().err
 
