@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -424,9 +424,8 @@ class BatchedWorker:
         loading_s: float | None = None,
         shared: Worker | None = None,
     ) -> None:
-        self._start = partial(START.get(), module, model=model, gpus=gpus, needs=needs)
-        if shared is not None:
-            self._start = lambda: shared
+        own = partial(START.get(), module, model=model, gpus=gpus, needs=needs)
+        self._start: Callable[[], Worker] = own if shared is None else lambda: shared
         self._job = job
         self._model = model
         self._timeout_s = timeout_s
