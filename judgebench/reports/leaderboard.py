@@ -321,7 +321,7 @@ class _Boards:
             "items": n_items,
             "verdicts": judged.n,
             **standing.counts,
-            **self.data.answers(model_id),
+            **self.data.answers(model_id, opponent),
             **marks.counts,
         }
         return Row(
