@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from judgebench.benchmarks.folder import load_benchmark
 from judgebench.benchmarks.official import read_texts
 from judgebench.errors import ConfigError, InputError, UsageError
 from judgebench.exchange.arena_hard import FAILED_ANSWER, FAILED_JUDGE, NO_LABEL
+from judgebench.judges.readers.brackets import ARENA_HARD
 from judgebench.judges.templates import KINDS
 from judgebench.metrics.win_rate import BOTH_GAMES, EACH_GAME, WEIGHTED, WIN_RATE
 from judgebench.protocols import JudgeSettings, NoProgress
@@ -328,6 +330,28 @@ def test_verdicts_in_one_order_alone_say_what_is_lacking(tmp_path: Path) -> None
     done = typed("leaderboard", "arena_hard@v2.0", "--store", store)
     assert "1 unreadable, 1 items read in one order only" in " ".join(done.out.split())
     assert "the weighted win rate leaves these items out" in " ".join(done.out.split())
+
+
+def test_verdicts_that_a_store_keeps_without_labels_have_them_once_imported_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = f"sqlite:///{tmp_path}/s.db"
+    file = written(tmp_path / "m.jsonl", new("q1", "A>>B", "A>B"), new("q2", "B>A", "A=B"))
+    with monkeypatch.context() as before:  # as imports were before stores kept labels
+        unlabelled = {said: replace(one, label=None) for said, one in ARENA_HARD.items()}
+        before.setattr("judgebench.exchange.arena_hard.arena_hard_verdict", unlabelled.get)
+        take(store, file)
+    (board,) = judgebench.leaderboard("arena_hard@v2.0", store=store).boards
+    assert board.metric == WIN_RATE
+    assert any("no weighted win rate" in note for note in board.notes)
+    done = typed("import", "arena-hard", file, "--store", store, "--allow-unknown-items")
+    assert "4 verdicts, 4 new (4 changed), 0 known already" in done.err
+    (board,) = judgebench.leaderboard("arena_hard@v2.0", store=store).boards
+    assert board.metric == WEIGHTED
+    assert board.rows[0].leading.value == pytest.approx(100 * (0 + 1 + 1 + 0.5) / 6)
+    assert board.notes == ()
+    done = typed("import", "arena-hard", file, "--store", store, "--allow-unknown-items")
+    assert "4 verdicts, 0 new, 4 known already" in done.err
 
 
 # prompts ------------------------------------------------------------------------------------------
