@@ -445,10 +445,14 @@ class ModelConfig(Section):
                 known = ("selection", *_SETTINGS[source])
                 raise ValueError(f"{self.name}: matrix: {unknown_name('setting', name, known)}")
             inner = isinstance(getattr(own, name, None), dict)
-            for key, values in said.items() if inner and isinstance(said, dict) else [(name, said)]:
+            if inner and not isinstance(said, dict):
+                raise ValueError(f"{self.name}: matrix: {name}: settings with their values")
+            for key, values in said.items() if inner else [(name, said)]:
                 axes.append(
                     _axis(f"{self.name}: matrix: {key}", key, values, (name, key)[: 1 + inner])
                 )
+        if not axes:
+            raise ValueError(f"{self.name}: an empty matrix has no setting")
         return [self._with(source, own, chosen) for chosen in product(*axes)]
 
     def _with(
@@ -470,7 +474,7 @@ class ModelConfig(Section):
         try:
             return ModelConfig.model_validate({**rest, **changed})
         except ValidationError as error:
-            raise ValueError(f"{self.name}[{named}]: {error.errors()[0]['msg']}") from None
+            raise ValueError(f"{changed['name']!r}: {error.errors()[0]['msg']}") from None
 
     @model_validator(mode="after")
     def _one_source(self) -> ModelConfig:
@@ -496,13 +500,14 @@ def _axis(
     said: str, key: str, values: Any, path: tuple[str, ...]
 ) -> list[tuple[str, tuple[str, ...], Any]]:
     """What a setting is called with each of its values, where it is, and the value."""
+    named = values
     if isinstance(values, list):
-        if any(isinstance(one, str | list | dict) and len(str(one)) > _SHORT for one in values):
+        if any(len(str(one)) > _SHORT for one in values):
             raise ValueError(f"{said}: give long values names, as in {{brief: …, polite: …}}")
-        values = {one if isinstance(one, str) else json.dumps(one): one for one in values}
-    if not isinstance(values, dict) or len(values) < 1:
-        raise ValueError(f"{said}: a list of values, or values by name, not {values!r}")
-    return [(f"{key}={name}", path, value) for name, value in values.items()]
+        named = {one if isinstance(one, str) else json.dumps(one): one for one in values}
+    if not isinstance(values, list | dict) or not named or len(named) < len(values):
+        raise ValueError(f"{said}: a list of values, each once, or values by name, not {values!r}")
+    return [(f"{key}={name}", path, value) for name, value in named.items()]
 
 
 _SHORT = 24

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -45,6 +45,12 @@ class TaskBenchmark(OwnPrompts):
     def likelihoods(self) -> bool:
         """Whether models are asked how likely texts are, and generate none."""
         return bool(self.definition["likelihoods"])
+
+    @property
+    def of_all(self) -> Sequence[str]:
+        """Metrics of the task that are of all answers together, and so no judges."""
+        names: Sequence[str] = self.definition["of_all"]
+        return names
 
     @cached_property
     def own_judges(self) -> Mapping[str, str]:

@@ -105,8 +105,15 @@ CONTEXT = "{}\n\n---\n\n{}"
 """How HarmBench puts the text that a contextual behaviour is about before it."""
 
 
+_IN_QUOTES = re.compile(r"'([^']+)'|\"([^\"]+)\"")
+
+
 def _as_ours(row: Row) -> Row:
-    """A row of AdvBench or HarmBench under our names; any other as it is."""
+    """A row of AdvBench or HarmBench under our names, one of Aya with a list that is one."""
+    kinds = row.values.get("harm_category")
+    if isinstance(kinds, str) and kinds.startswith("["):
+        found = ["".join(one) for one in _IN_QUOTES.findall(kinds)]
+        return Row(row.where, {**row.values, "harm_category": found})
     asked = next((name for name in HARM_SETS if row.has(name)), None)
     if asked is None or any(row.has(name) for name in (*QUESTION, *CONVERSATION)):
         return row

@@ -339,7 +339,7 @@ def resolve(
         for c in candidates
         if c.recorded is not None and not c.brought and (n := _unanswered(c))
     )
-    warnings += (*_not_asked_themselves(asked, suite), *suite.notes)
+    warnings += (*_of_all_answers(asked), *_not_asked_themselves(asked, suite), *suite.notes)
     return ResolvedSuite(
         suite=suite,
         asked=asked,
@@ -367,6 +367,18 @@ def _generated_together(suite: Suite) -> int:
 def _part(asked: ResolvedBenchmark, shard: Shard, chunk: int) -> ResolvedBenchmark:
     items = tuple(shard.of_items(asked.items, chunk))
     return replace(asked, items=items, all_items=asked.items)
+
+
+def _of_all_answers(asked: Sequence[ResolvedBenchmark]) -> Iterator[str]:
+    """Which metrics of lm-eval are no judges."""
+    for one in asked:
+        names = one.benchmark.of_all if isinstance(one.benchmark, TaskBenchmark) else ()
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            yield (
+                f"{one.benchmark.name}: {', '.join(names[:3])}{more} of lm-eval are computed over "
+                "all answers together, and judge none"
+            )
 
 
 def _not_asked_themselves(asked: Sequence[ResolvedBenchmark], suite: Suite) -> Iterator[str]:

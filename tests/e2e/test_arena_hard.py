@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from judgebench.records import Case, Preference, Reply, Response, Unreadable
 from judgebench.store import open_store
 from judgebench.template import PromptText
 from tests.e2e.runs import typed
+from tests.tiny_models import save_causal
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLD = ROOT.parent / "shared" / "gold" / "arena_hard"
@@ -483,9 +485,8 @@ def test_upstreams_files_are_what_is_pinned(official: Any, version: str, tmp_pat
         ),
     )  # fmt: skip
     description, folder = find("arena_hard")
-    content = read_source(folder, tmp_path)
+    content = read_source(folder, tmp_path / "question.jsonl")  # the answers lie beside it
     assert content is not None
-    assert content == read_source(folder, tmp_path / "question.jsonl")
     assert content.sha == description.versions[version].sha256
     assert {row["model"] for row in content.baseline} == {baseline}
     assert any("\u2028" in row["question"] for row in content.items) == (version == "v2.0")
@@ -515,3 +516,24 @@ def test_boards_of_two_judges_are_two_and_only_the_published_one_is_compared(
         (row,) = [row for row in board.rows if row.model == "gemini-2.5"]
         scores[board.judge] = row.published["style_controlled_win_rate/v2.0"]
     assert scores == {"gemini-2.5": 79.0, "gpt-4.1": 49.1}
+
+
+@pytest.mark.usefixtures("forked")
+@pytest.mark.slow
+@pytest.mark.hf
+@pytest.mark.skipif(find_spec("torch") is None, reason="needs judgebench-harness[hf]")
+def test_a_local_model_answers_and_is_compared(tmp_path: Path) -> None:
+    """The suite's own model, with random weights: it is judged like any other."""
+    tiny = save_causal(tmp_path / "tiny", max_position_embeddings=1024)
+    text = SUITE.read_text(encoding="utf-8").replace("${DEMO_MODEL}", str(tiny))
+    text = text.replace("max_gen_toks: 96", "max_gen_toks: 8").replace("../tasks", f"{ROOT}/tasks")
+    (tmp_path / "suite.yaml").write_text(text.replace("orders: both}", "orders: both, limit: 9}"))
+    store = f"sqlite:///{tmp_path}/s.db"
+    outcome = judgebench.run(
+        tmp_path / "suite.yaml", store=store, models="smollm2-135m", progress=NoProgress()
+    )
+    assert (outcome.generated, outcome.judged, outcome.failed) == (9, 18, 0)
+    found = judgebench.leaderboard("arena_hard_mini", store=store, rank_suspicious=True).boards
+    assert {board.opponent: board.rows[0].leading.n for board in found} == {
+        "baseline-creative": 2, "baseline-hard": 16
+    }  # fmt: skip

@@ -204,9 +204,16 @@ def test_a_matrix_is_a_model_for_each_combination(
     suite_ = load_suite(Path(path))
     work = resolve(suite_)
     assert len({candidate.key for candidate in work.candidates}) == 8
-    bad = {**grid, "matrix": {"sampler": [1]}}
-    assert run(["plan", suite(folder, bad)]) == 78
-    assert "matrix: no setting called 'sampler'" in capsys.readouterr().err
+    for matrix, says in (
+        ({"sampler": [1]}, "matrix: no setting called 'sampler'"),
+        ({"sampling": [1]}, "matrix: sampling: settings with their values"),
+        ({"reasoning": ["low", "low"]}, "matrix: reasoning: a list of values, each once, or"),
+        ({"reasoning": [1]}, "'grid[reasoning=1]': Input should be a valid string"),
+        ({"system": ["Say as little as you possibly can."]}, "give long values names"),
+        ({}, "an empty matrix has no setting"),
+    ):
+        assert run(["plan", suite(folder, {**grid, "matrix": matrix})]) == 78
+        assert says in capsys.readouterr().err
 
 
 def test_an_api_is_asked_for_the_samples_once_whoever_uses_them(

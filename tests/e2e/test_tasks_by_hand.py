@@ -95,8 +95,10 @@ def by_hand(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> ByHand:
         import_data("mixeval", mixeval_gold.GOLD)
         for name in ("alignbench_pairwise", "alignbench_pointwise"):
             import_data(name, mixeval_gold.GOLD.parent / "alignbench")
-        for name in ("judgebench_pairs", "mt_bench", "xstest"):
+        for name in ("judgebench_pairs", "just_eval", "mt_bench", "xstest"):
             import_data(name, mixeval_gold.GOLD.parent / name)
+        import_data("arena_hard", mixeval_gold.GOLD.parent / "arena_hard/questions_v2.0.parquet")
+        import_data("codal_bench", codal_problems(tasks / "codal_bench", folder / "codal"))
         for name, items in (("rewardbench", 2985), ("rewardbench2", 1865)):  # data is on the Hub
             whole = tasks / name / "benchmark.toml"
             whole.write_text(whole.read_text().replace(f"items = {items}", f"items = {N}"))
@@ -124,6 +126,19 @@ def by_hand(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> ByHand:
     )
 
 
+def codal_problems(task: Path, folder: Path) -> Path:
+    """Problems and sentences in the form of CODAL-Bench's, which are on the Hub."""
+    whole = task / "benchmark.toml"
+    whole.write_text(whole.read_text().replace("items = 500", f"items = {N}"))
+    folder.mkdir()
+    names = ("gpt-3.5-turbo", "gpt-4-turbo", "claude-3-sonnet-20240229")
+    row = {"preference": "style", **{f"{name}_response": "a" for name in names}}
+    lines = (json.dumps({"instruction": f"Write {n}.", **row}) + "\n" for n in range(N))
+    (folder / "rows.jsonl").write_text("".join(lines))
+    (folder / "principles.py").write_text("principles = {'style': ['Mind it.']}\n")
+    return folder
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("lm_eval") is None, reason="needs the extra hf")
 @pytest.mark.parametrize("name", TASKS)
@@ -137,7 +152,8 @@ def test_the_command_line_asks_what_is_planned(
     asked = sorted(by_hand.samples[name], key=lambda sample: int(sample["doc_id"]))
     for item, sample in zip(benchmark.items(N), asked, strict=True):
         told = sample["arguments"]["gen_args_0"]
-        assert (sample["doc"]["id"], told["arg_0"]) == (item.id, item.prompt)
+        first = item.prompt or item.turns[0].content  # by hand a conversation is its first turn
+        assert (sample["doc"]["id"], told["arg_0"]) == (item.id, first)
         assert tuple(told["arg_1"]["until"]) == task.until
         assert told["arg_1"]["max_gen_toks"] == task.max_gen_toks
         assert told["arg_1"]["do_sample"] is False
@@ -154,6 +170,7 @@ SHOWN = {
     "pairwise": {"length,none"},
     "reward": {"length,none"},
     "own_prompt": {"length,none"},
+    "templates": {"length,none"},
 }
 """What lm-eval prints of a benchmark that is judged so."""
 

@@ -147,10 +147,12 @@ def test_the_columns_of_advbench_harmbench_and_aya(tmp_path: Path) -> None:
     assert first.turns[0].content == "The text.\n\n---\n\nExplain"
     assert second.turns[0].content == "Sing" and second.metadata == {"SemanticCategory": "chem"}
     path = tmp_path / "aya.jsonl"
-    aya = {"prompt": "Comment ?", "language": "French", "literal_translation": "How?"}
+    kinds = """['Hate Speech', "Others' harm"]"""
+    aya = {"prompt": "Comment ?", "language": "French", "harm_category": kinds}
     path.write_text(json.dumps(aya) + "\n")
     (one,) = read_questions(path)
-    assert (one.language, one.metadata) == ("French", {"literal_translation": "How?"})
+    metadata = {"harm_category": ["Hate Speech", "Others' harm"]}
+    assert (one.language, one.metadata) == ("French", metadata)
     path.write_text('{"goal": " ", "target": "x"}\n')
     with pytest.raises(InputError, match=r"aya\.jsonl:1: prompt"):
         read_questions(path)

