@@ -167,8 +167,13 @@ def test_curves_and_spread_come_from_stored_samples(
     ("model", "code", "says"),
     [
         (recorded(selection="best_of(8, length)"), 65, "m.jsonl: item 'q0' has 4 of the 8 answers"),
-        (recorded(selection="best_of(1, length)"), 78, "is best_of(N, SCORER) with N from 2 on"),
-        (recorded(selection="best of 4"), 78, "is best_of(N, SCORER) with N from 2 on"),
+        (
+            recorded(selection="best_of(1, length)"),
+            78,
+            "is best_of(N, SCORER) with N from 2 to 10,000",
+        ),
+        (recorded(selection="best_of(99999999999, length)"), 78, "with N from 2 to 10,000"),
+        (recorded(selection="best of 4"), 78, "is best_of(N, SCORER) with N from 2 to 10,000"),
         (recorded(selection="best_of(4, lenght)"), 78, "no judge called 'lenght'"),
         (recorded(selection="best_of(4, contains)"), 78, "gives no score to a single answer"),
         (
