@@ -45,6 +45,7 @@ _FAILED = re.compile(r"<\|The Start of Assistant [AB]'s Answer\|>\n\$ERROR\$\n")
 NO_LABEL = "Arena-Hard read no verdict from the reply, or two"
 FAILED_JUDGE = "Arena-Hard has no reply: the judge's call failed ($ERROR$)"
 FAILED_ANSWER = "one of the answers is a failed call ($ERROR$)"
+NOT_TOGETHER = "; import their judgments together with this file, and these are no losses"
 
 
 def read_arena_hard(
@@ -72,11 +73,12 @@ def read_arena_hard(
         none is given, or another, and for a line of another version than the one asked for.
     """
     verdicts: list[tuple[Path, list[VerdictRow]]] = []
-    answers: list[tuple[Path, list[responses.PlacedAnswer]]] = []
+    answers: list[tuple[Path, list[responses.PlacedAnswer], int]] = []
     failed: set[tuple[At, str, str]] = set()
     for path in files_in(paths, (".jsonl",)):
         said: list[VerdictRow] = []
         given: list[responses.PlacedAnswer] = []
+        before = len(failed)
         for row in each_row(path, ()):
             of = row.values
             if not {"games", "choices", "messages"} & of.keys():
@@ -92,10 +94,15 @@ def read_arena_hard(
             else:
                 given.append(answer)
         verdicts += [(path, said)] if said else []
-        answers += [(path, given)] if given else []
+        lost = len(failed) - before
+        answers += [(path, given, lost)] if given or lost else []
     known = None if allow_unknown_items else known_items
-    called = f"answers ({len(failed)} more are {ERROR})" if failed else "answers"
-    return responses.checked(answers, known, called=called) + checked(
+    alone = "" if verdicts else NOT_TOGETHER
+    called = [
+        f"answers ({lost} more are {ERROR}{alone})" if lost else "answers" for *_, lost in answers
+    ]
+    placed = [(path, given) for path, given, _ in answers]
+    return responses.checked(placed, known, called=called) + checked(
         "arena-hard", [(path, [*_without(failed, rows)]) for path, rows in verdicts], known
     )
 

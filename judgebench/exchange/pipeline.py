@@ -253,6 +253,8 @@ class NewVerdict(NamedTuple):
         The key of the judgment that it follows.
     anchors
         Those that it is another look at; then it stands on no board.
+    names
+        Whether it is the one that it follows, named by the judge's label.
     """
 
     place: VerdictSlot
@@ -261,6 +263,7 @@ class NewVerdict(NamedTuple):
     reply: Reply | None = None
     before: bytes | None = None
     anchors: StoredAnchors | None = None
+    names: bool = False
 
 
 class Intake:

@@ -234,7 +234,7 @@ def take_in(
             board.add_items(missing_items(board.items, wanted[at], at))
         new = _new(intake, distinct, _pinned(store) if anchors else {}, may_change)
         if taken_in_before(store, what, path):  # what was said since then stays
-            new = [one for one in new if one.before is None and one.anchors is None]
+            new = [one for one in new if one.names or (one.before is None and one.anchors is None)]
         intake.verdicts = new
         looks = sum(one.anchors is not None for one in new)
         counts = {"verdicts": len(new) - looks} | ({"looks": looks} if looks else {})
@@ -284,6 +284,9 @@ def _new(
             continue
         before, said = board.current.get(place, (None, None))
         if said is not None and same(said, row.verdict):
+            if names_more(row.verdict, said):
+                again = NewVerdict(place, where.judge, row.verdict, row.reply, before, names=True)
+                found.append(again)
             continue
         if said is not None and not may_change:
             raise row.row.wrong(
@@ -487,6 +490,14 @@ def same(one: Verdict, other: Verdict) -> bool:
             return reason == again or readable(reason) == again
         case _:
             return one == other
+
+
+def names_more(one: Verdict, stored: Verdict) -> bool:
+    """Whether a verdict says how clear a win is, and the same one in the store does not."""
+    match one, stored:
+        case Preference(label=str()), Preference(label=None):
+            return True
+    return False
 
 
 def say(verdict: Verdict) -> str:
