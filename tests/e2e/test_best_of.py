@@ -106,8 +106,8 @@ def test_a_sample_without_a_score_leaves_its_item_unchosen_and_is_counted(
 def test_curves_and_spread_come_from_stored_samples(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_answers(folder, {**ANSWERS, "q2": ["a", "?", "b", "c"]})
-    items = [{"id": name, "prompt": f"Say {name}."} for name in (*ANSWERS, "q2")]
+    write_answers(folder, {**ANSWERS, "q2": ["a", "?", "b", "c"], "q3": ["a", "b", "c"]})
+    items = [{"id": name, "prompt": f"Say {name}."} for name in (*ANSWERS, "q2", "q3")]
     (folder / "items.jsonl").write_text("".join(json.dumps(one) + "\n" for one in items))
     assert run(["run", suite(folder, recorded(), judges=["length", "vowels"], samples=4)]) == 0
     capsys.readouterr()
@@ -126,15 +126,15 @@ def test_curves_and_spread_come_from_stored_samples(
                 for answers in ANSWERS.values()
             ]
             assert point["value"] == pytest.approx(mean(expected), abs=1e-12)
-            # The third item has a sample without a score.
-            assert (point["units"], point["missing"]) == (2, 1)
+            # The third item has a sample without a score, the fourth one sample less.
+            assert (point["units"], point["missing"]) == (2, 2)
     (told,) = found["spread"]
-    assert (told["items"], told["samples"], told["left_out"]) == (2, 4, 1)
+    assert (told["items"], told["samples"], told["left_out"]) == (2, 4, 2)
     assert list(told["variances"]) == ["item", "sample", "judge", "item x judge", "rest"]
     assert run([*words, "--judge", "vowels"]) == 0
     out = capsys.readouterr().out
     assert "score by vowels of the best by length" in out
-    assert "items left out, as a sample has no score or no verdict: 1 of m" in out
+    assert "items left out, as a sample has no score or no verdict: 2 of m" in out
     assert run([*words, "--format", "csv"]) == 0
     out = capsys.readouterr().out
     assert "score/best_of_4" in out and "score/variance/item x judge" in out
