@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import repeat
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -90,7 +91,7 @@ def checked(
     _one_text_each([row for _, rows in read for row in rows])
     return [
         Import(path, partial(take_in, path=path, rows=rows, called=name))
-        for (path, rows), name in zip(read, called or [None] * len(read), strict=True)
+        for (path, rows), name in zip(read, called or repeat(None, len(read)), strict=True)
     ]
 
 

@@ -34,7 +34,7 @@ from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.label_board import undeclared
 from judgebench.metrics.measures import group_names
 from judgebench.metrics.scores import with_parts
-from judgebench.metrics.verdict_table import SPARSE
+from judgebench.metrics.verdict_table import CHOOSES, SPARSE
 from judgebench.records import CONFIDENCES, BatchState, Item
 from judgebench.reports.answer_flags import (
     NO_MARKS,
@@ -154,6 +154,8 @@ class BoardData:
             verdicts["unit"] = coded(verdicts["item_id"]).mapped(contents.get)
         if which.sparse:
             verdicts[SPARSE] = same(True, len(verdicts["item_id"]))
+        if choosers := self._choosers():
+            verdicts[CHOOSES] = coded(verdicts["judge"]).mapped(choosers.__contains__)
         self.undeclared = undeclared(verdicts, which.labels)
         if self.undeclared:  # before a panel takes them for votes
             verdicts["kind"] = _declared(verdicts, which.labels)
@@ -171,6 +173,13 @@ class BoardData:
         self.refused: dict[str, str] = {}
         for panel in panels:
             self._assignment(panel)
+
+    def _choosers(self) -> set[str]:
+        """The judges by whose scores some model's answers were chosen among several."""
+        here = (model.spec.decoding for model in self.store.models() if model.id in self.models)
+        said = (decoding.get("selection") for decoding in here)
+        ids = {str(one["scorer"])[:12] for one in said if isinstance(one, Mapping)}
+        return {self.judges[one] for one in ids & self.judges.keys()}
 
     def _marks_of_imported(self, verdicts: Columns) -> dict[tuple[str, str], Marks]:
         """By judge and model, of the answers that judges of elsewhere have judged."""

@@ -262,6 +262,7 @@ def test_models_of_different_items_are_tested_on_those_of_both(
         "made up: J, dpo: tested on 180 of its 200 items, those that gaps has too",
     )
     assert "gaps 20" in table.notes[2]
+    assert [row.name for row in table.rows] == ["gaps", "few", "dpo"]
     assert cell(table, "gaps", "J").notes == ("10% of its verdicts are missing",)
 
 
