@@ -25,6 +25,7 @@ import argparse
 import ast
 import contextlib
 import difflib
+import functools
 import io
 import json
 import re
@@ -281,7 +282,7 @@ def keys_of_files() -> Iterator[Line]:
     Names alone: of which section is in the published schema, or told by `told`.
     """
     trees = [tree for _, tree in sources("judgebench")]
-    classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    classes = [node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)]
     sections, known = {"Section"}, 0
     while len(sections) > known:  # a section may extend another one
         known = len(sections)
@@ -356,14 +357,15 @@ def error_texts() -> Iterator[Line]:
     """What raise statements say to people, with {} for what is filled in, and tables of errors."""
     for folder in ("judgebench", "dashboards", "tasks"):
         for _, tree in sources(folder):
+            nodes = [*ast.walk(tree)]
             checked = {
                 inner
-                for node in ast.walk(tree)
+                for node in nodes
                 if isinstance(node, ast.ClassDef)
                 and {"Section", "Endpoint"} & set(map(name_called, node.bases))
                 for inner in ast.walk(node)
             }
-            for node in ast.walk(tree):
+            for node in nodes:
                 texts: list[str] = []
                 if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
                     if name_called(node.exc.func) in PLAIN_ERRORS and node not in checked:
@@ -422,7 +424,11 @@ def files() -> Iterator[Line]:
 
 def sources(folder: str) -> Iterator[tuple[Path, ast.Module]]:
     for path in sorted((ROOT / folder).rglob("*.py")):
-        yield path, ast.parse(path.read_text(encoding="utf-8"))
+        yield path, tree_of(path.read_text(encoding="utf-8"))
+
+
+tree_of = functools.cache(ast.parse)
+"""Several kinds of lines are found in the same files."""
 
 
 def name_called(function: ast.expr) -> str:

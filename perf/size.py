@@ -176,31 +176,26 @@ def size_of(path: Path) -> Size:
 
 
 def size_of_python(path: Path, tree: ast.Module) -> Size:
-    bare = {
-        id(node.value)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    }
+    """A bare string, which is a statement and two nodes, counts for nothing."""
     size = Size(modules=1)
-    size.statements, size.nodes = counted(tree, bare)
-    for node in ast.walk(tree):
+
+    def counted(node: ast.AST) -> tuple[int, int]:
+        """Statements and nodes of a part."""
+        said = node.value if isinstance(node, ast.Expr) else None
+        if isinstance(said, ast.Constant) and isinstance(said.value, str):
+            return 0, 0
+        parts = [counted(child) for child in ast.iter_child_nodes(node)]
+        statements = isinstance(node, ast.stmt) + sum(part[0] for part in parts)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            own = counted(node, bare)[0]
-            size.longest = max(size.longest, (own, f"{path.as_posix()}: {node.name}"))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in bare:
+            size.longest = max(size.longest, (statements, f"{path.as_posix()}: {node.name}"))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
             kind = "sql" if SQL.match(node.value) else "markup"
             if kind == "sql" or MARKUP.search(node.value):
                 size.lines[kind] += (node.end_lineno or node.lineno) - node.lineno + 1
+        return statements, 1 + sum(part[1] for part in parts)
+
+    size.statements, size.nodes = counted(tree)
     return size
-
-
-def counted(tree: ast.AST, bare: set[int]) -> tuple[int, int]:
-    """Statements and nodes; a bare string is two nodes, of which one is a statement."""
-    nodes = list(ast.walk(tree))
-    out = sum(id(node) in bare for node in nodes)
-    return sum(isinstance(node, ast.stmt) for node in nodes) - out, len(nodes) - 2 * out
 
 
 if __name__ == "__main__":

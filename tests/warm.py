@@ -100,11 +100,13 @@ LOADS = {
     "tests.faults.nursery": _COMMAND,
     "lm_eval": _WORKER,
     "tests.e2e.by_lm_eval": _WORKER,
+    "tests.e2e.lm_eval_by_chance": _WORKER,
     "tests.tiny_models": _WORKER,
     "judgebench.workers.judge": _WORKER,
     "judgebench.workers.generate": _WORKER,
     "judgebench.workers.lm_eval_task": _WORKER,
     "judgebench.workers.reward": _WORKER,
+    "judgebench.exchange.trackers": ("mlflow", "mlflow.store.tracking.sqlalchemy_store", "wandb"),
 }
 """What is loaded before a module is forked, by the module."""
 
@@ -119,7 +121,7 @@ _ALONE = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_threa
 _STANDS = """#!{python} -IS
 import json, os, signal, socket, sys
 words, servers = sys.argv[1:], {servers!r}
-words = words[1:] if words[:1] == ["-u"] else words  # what is forked writes at its end
+words = words[1:] if words[:1] in (["-u"], ["-P"]) else words  # what is forked writes at its end
 words = words[1:] if words[:1] == ["-m"] else words
 known = servers.get(words[0]) if words else None
 late = words[:1] in (["judgebench.cli.main"], ["-c"], [{computer!r}])
@@ -255,7 +257,8 @@ def serve(listener: socket.socket, modules: tuple[str, ...], tests: list[str] | 
             if tests is not None:  # what cannot be collected is said by each worker
                 pytest.main(["--collect-only", "-qqs", "-p", "no:cacheprovider", *tests])
             for module in modules:
-                importlib.import_module(module)
+                with contextlib.suppress(ModuleNotFoundError):  # said by whoever needs it
+                    importlib.import_module(module)
             assert len([*Path("/proc/self/task").iterdir()]) == 1, "no thread survives a fork"
             gc.freeze()
             loaded = True

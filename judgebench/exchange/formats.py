@@ -82,7 +82,10 @@ FORMATS: Mapping[str, Format] = {
         rows="responses",
         options=("columns", "benchmark", "model", "allow_unknown_items"),
         fields="judgebench.responses.from_file:FIELDS",
-        help=("benchmark, item_id, model, text [, version, sample]",),
+        help=(
+            "benchmark, item_id, model, text [, version, sample, turn]; or FastChat's question_id,",
+            "model_id, choices",
+        ),
     ),
     "alpaca-eval": Format(
         read=f"{_HERE}alpaca_eval:read_alpaca_eval",

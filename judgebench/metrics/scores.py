@@ -133,7 +133,7 @@ def scores(
                 measures |= by_group(part, table, means[part], groups, mean_of)
         in_parts = [means_of[one][rows] for one in sides if one in means_of]
         if balance is not None and len(in_parts) == len(sides) and not np.isnan(in_parts).all():
-            found, counts = of_parts(balance, table, rows, means)
+            found, counts = _of_parts(balance, table, rows, means, taken, means_of)
             measures = found | {name: one for name, one in measures.items() if name not in found}
         elif balance is not None:
             measures = whole(balance, table, rows, means[SCORE]) | {
@@ -163,41 +163,6 @@ def scores(
             counts=counts,
         )
 
-    def of_parts(
-        balance: Balance, table: VerdictTable, rows: Ints, means: Mapping[str, ItemMeans]
-    ) -> tuple[dict[str, Measure], dict[str, Ints]]:
-        """The mean of the parts, and each; with what does not apply at its official value too."""
-        sides = {"": means[SCORE]} | {side: means[f"{DIMENSION}{side}"] for side in balance.sides}
-        found = mean_of_parts(sides, table.items, balance)
-        category = coded(taken["item_id"]).mapped(balance.category_of.get)
-        silent = {
-            side: ~np.isnan(values)
-            & np.isnan(means_of[f"{DIMENSION}{side}"])
-            & marked(category, set(its).__contains__)
-            for side, its in balance.sides.items()
-        }
-        of_side = {
-            side: np.bincount(table.models_of(rows[one[rows]]), minlength=len(table.models))
-            for side, one in silent.items()
-        }
-        measures = {SCORE: found.pop("")} | {
-            f"{DIMENSION}{side}": replace(one, missing=one.missing - of_side[side])
-            for side, one in found.items()
-        }
-        n = np.sum([*of_side.values()], axis=0)
-        if balance.not_applicable is None or not n.any():
-            return measures, {NOT_APPLICABLE: n}
-        low = np.asarray(taken["low"], dtype=np.float64)
-        for name, filled in ((OFFICIAL, balance.not_applicable), (LOWEST, low)):
-            kept = {
-                side: item_means(
-                    table, rows, np.where(one, filled, means_of[f"{DIMENSION}{side}"]), ends=NO_ENDS
-                )
-                for side, one in silent.items()
-            }
-            measures[name] = mean_of_parts({**sides, **kept}, table.items, balance)[""]
-        return measures, {NOT_APPLICABLE: n}
-
     def whole(
         balance: Balance, table: VerdictTable, rows: Ints, means: ItemMeans
     ) -> dict[str, Measure]:
@@ -215,6 +180,47 @@ def scores(
     return judge_by_judge(
         taken, ~np.isnan(values), measured, intervals or Intervals(), ranked=ranked
     )
+
+
+def _of_parts(
+    balance: Balance,
+    table: VerdictTable,
+    rows: Ints,
+    means: Mapping[str, ItemMeans],
+    taken: Columns,
+    values_of: Mapping[str, Floats],
+) -> tuple[dict[str, Measure], dict[str, Ints]]:
+    """The mean of the parts, and each; with what does not apply at its official value too."""
+    sides = {"": means[SCORE]} | {side: means[f"{DIMENSION}{side}"] for side in balance.sides}
+    found = mean_of_parts(sides, table.items, balance)
+    category = coded(taken["item_id"]).mapped(balance.category_of.get)
+    silent = {
+        side: ~np.isnan(values_of[SCORE])
+        & np.isnan(values_of[f"{DIMENSION}{side}"])
+        & marked(category, set(its).__contains__)
+        for side, its in balance.sides.items()
+    }
+    of_side = {
+        side: np.bincount(table.models_of(rows[one[rows]]), minlength=len(table.models))
+        for side, one in silent.items()
+    }
+    measures = {SCORE: found.pop("")} | {
+        f"{DIMENSION}{side}": replace(one, missing=one.missing - of_side[side])
+        for side, one in found.items()
+    }
+    n = np.sum([*of_side.values()], axis=0)
+    if balance.not_applicable is None or not n.any():
+        return measures, {NOT_APPLICABLE: n}
+    low = np.asarray(taken["low"], dtype=np.float64)
+    for name, filled in ((OFFICIAL, balance.not_applicable), (LOWEST, low)):
+        kept = {
+            side: item_means(
+                table, rows, np.where(one, filled, values_of[f"{DIMENSION}{side}"]), ends=NO_ENDS
+            )
+            for side, one in silent.items()
+        }
+        measures[name] = mean_of_parts({**sides, **kept}, table.items, balance)[""]
+    return measures, {NOT_APPLICABLE: n}
 
 
 def scales_of(columns: Columns, rows: Ints | range) -> list[Scale]:

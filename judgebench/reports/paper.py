@@ -356,7 +356,8 @@ def _rows(store: Store, paper: Paper, sources: Sequence[_Source]) -> list[_Row]:
             if asked.name is not None and asked.name not in {*known, *shown}:
                 raise UsageError(unknown_name("model", asked.name, {*known, *shown}))
         group = asked.group or (model.tags.get(paper.group_by or "", "") if model else "")
-        title = asked.title or asked.name or (there if isinstance(there, str) else "as published")
+        of_boards = [*there.values()] if isinstance(there, dict) else [str(there)]
+        title = asked.title or asked.name or of_boards[0]
         names = (asked.name, *(model.names if model else ())) if asked.name is not None else ()
         if names:
             found.append(_Row(asked, title, group, names, False))

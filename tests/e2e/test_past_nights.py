@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.runs import typed
+from tests.e2e.runs import ROOT, typed
 from tests.unit.evaluated import (
     inspect_eval,
     inspect_sample,
@@ -19,6 +18,7 @@ from tests.unit.evaluated import (
     lm_eval_results,
     lm_eval_run,
 )
+from tests.warm import Warm
 
 TASKS = {
     "short": """
@@ -78,55 +78,6 @@ def load(**kwargs):
 def shares(doc, results):
     return {"overlap": len(set(results[0]) & set(doc["answer"])) / len(doc["answer"])}
 """
-RUN = '''
-import json, sys, zlib
-import lm_eval
-from lm_eval.api.model import LM
-from lm_eval.api.registry import register_model
-from lm_eval.loggers import EvaluationTracker
-from lm_eval.tasks import TaskManager
-
-WORDS = ["red", "green", "blue"]
-
-
-@register_model("by_chance")
-class ByChance(LM):
-    """Answers and likelihoods that look drawn, and are the same every time."""
-
-    def __init__(self, pretrained, **kwargs):
-        super().__init__()
-        self.drawn = 0
-
-    def _number(self, text):
-        self.drawn += 1
-        return zlib.crc32(f"{text}{self.drawn}".encode())
-
-    def generate_until(self, requests, disable_tqdm=False):
-        return [WORDS[self._number(request.args[0]) % 3] for request in requests]
-
-    def loglikelihood(self, requests, disable_tqdm=False):
-        return [(-(self._number(request.args) % 997) / 100, False) for request in requests]
-
-    def loglikelihood_rolling(self, requests, disable_tqdm=False):
-        raise NotImplementedError
-
-
-job = json.loads(sys.stdin.read())
-tracker = EvaluationTracker(output_path=job["out"])
-found = lm_eval.simple_evaluate(
-    model="by_chance",
-    model_args={"pretrained": "org/by-chance"},
-    tasks=job["tasks"],
-    task_manager=TaskManager(include_path=job["tasks_folder"], include_defaults=False),
-    bootstrap_iters=0,
-    log_samples=True,
-    evaluation_tracker=tracker,
-)
-samples = found.pop("samples")
-tracker.save_results_aggregated(results=found, samples=samples)
-for task in found["configs"]:
-    tracker.save_results_samples(task_name=task, samples=samples[task])
-'''
 
 
 def imported(folder: Path, *arguments: str) -> str:
@@ -146,7 +97,7 @@ def leading(folder: Path, benchmark: str) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.slow
-def test_boards_show_what_lm_eval_printed(tmp_path: Path) -> None:
+def test_boards_show_what_lm_eval_printed(tmp_path: Path, warm: Warm) -> None:
     tasks, out = tmp_path / "tasks", tmp_path / "out"
     tasks.mkdir()
     for name, said in TASKS.items():
@@ -155,11 +106,12 @@ def test_boards_show_what_lm_eval_printed(tmp_path: Path) -> None:
     (tasks / "utils.py").write_text(UTILS)
     job = {"out": str(out), "tasks": list(TASKS), "tasks_folder": str(tasks)}
     done = subprocess.run(
-        [sys.executable, "-c", RUN],
+        [warm.executable, "-m", "tests.e2e.lm_eval_by_chance"],
         input=json.dumps(job),
         capture_output=True,
         text=True,
         timeout=240,
+        cwd=ROOT,
         env={**os.environ, "HF_HUB_OFFLINE": "1"},
         check=False,
     )

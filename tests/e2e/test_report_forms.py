@@ -107,7 +107,7 @@ def test_help_names_every_form(command: str) -> None:
     assert ".html .tex" in " ".join(said.split())
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 

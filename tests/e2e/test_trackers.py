@@ -99,6 +99,7 @@ def numbers(folder: Path) -> dict[str, float]:
 # what they are sent -----------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("forked")
 @needs("mlflow")
 @pytest.mark.slow
 def test_mlflow_has_metrics_with_intervals_the_board_and_the_manifest(
@@ -167,6 +168,7 @@ def test_wandb_offline_has_them_too(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 # what they may do -------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("forked")
 @needs("mlflow")
 @pytest.mark.slow
 def test_a_key_that_a_server_refuses_and_repeats_is_not_shown(
@@ -181,6 +183,7 @@ def test_a_key_that_a_server_refuses_and_repeats_is_not_shown(
     assert KEY[:16] not in sent.err
 
 
+@pytest.mark.usefixtures("forked")
 @needs("mlflow")
 @needs("wandb")
 @pytest.mark.slow

@@ -122,6 +122,33 @@ def test_every_prompt_is_upstreams_and_every_stored_verdict_is_read(bench: Folde
         assert winner(row["g2_judgment"], ("model_2", "model_1")) == row["g2_winner"]
 
 
+@with_gold
+def test_each_of_the_eight_texts_is_asked_of_its_turn_and_category(bench: FolderBenchmark) -> None:
+    prompts = json.loads((GOLD / "official_prompts.json").read_text(encoding="utf-8"))["prompts"]
+    math, other = (next(i for i in bench.items() if i.category == c) for c in ("math", "stem"))
+    fields = {"answer": "a{b}", "answer_a": "a{b}", "answer_b": "$c"}
+    fields |= {f"{name}_{n}": text for name, text in fields.items() for n in (1, 2)}
+    asked = set()
+    for item in (math, other):
+        texts = [turn.content for turn in item.turns]
+        told = {f"question_{n}": text for n, text in enumerate(texts, 1)} | fields
+        told |= {f"ref_answer_{n}": text for n, text in enumerate(item.references, 1)}
+        for name, answers in (("single", ["a{b}"]), ("pair", ["a{b}", "$c"])):
+            for turn in range(2):
+                form = {"single": "single-v1", "pair": "pair-v2"}[name]
+                form = (f"{name}-math-v1" if item is math else form) + "-multi-turn" * turn
+                shown = [answer(item.id, *[text] * (turn + 1)) for text in answers]
+                case = Case(item=at_turn(item, shown), responses=tuple(shown))
+                request = next(judge_of(bench, templates=name).judge(case))
+                assert isinstance(request, ChatRequest)
+                system, user = (one.content for one in request.messages)
+                assert system == prompts[form]["system_prompt"]
+                wanted = prompts[form]["prompt_template"].format(question=texts[0], **told)
+                assert user == wanted, form
+                asked.add(form)
+    assert asked == {*prompts}
+
+
 def rating(text: str) -> float:
     """As FastChat stores it."""
     said = read_mt_bench_rating(Reply(text=text))

@@ -229,11 +229,11 @@ def test_what_is_published_says_why_it_is_not_comparable(table: PaperTable) -> N
 
 def test_another_version_is_a_mark_too(store: Store, tmp_path: Path) -> None:
     table = made(
-        store, tmp_path, models=[{"published": "erniebot-3.0"}], tests=None,
+        store, tmp_path, models=[{"published": {"alignbench": "erniebot-3.0"}}], tests=None,
         benchmarks=[{"name": "alignbench@1.1", "metric": "score"}],
     )  # fmt: skip
     (row,) = table.rows
-    assert row.cells[0].figure.value == 6.14
+    assert (row.model, row.cells[0].figure.value) == ("erniebot-3.0", 6.14)
     assert row.cells[0].notes == (
         "not comparable: what is published is of version 1.0, judged by gpt-4-0613, and this is "
         "version 1.1",
@@ -262,6 +262,7 @@ def test_models_of_different_items_are_tested_on_those_of_both(
         "made up: J, dpo: tested on 180 of its 200 items, those that gaps has too",
     )
     assert "gaps 20" in table.notes[2]
+    assert [row.name for row in table.rows] == ["gaps", "few", "dpo"]
     assert cell(table, "gaps", "J").notes == ("10% of its verdicts are missing",)
 
 
