@@ -26,7 +26,6 @@ from judgebench.exchange.pipeline import Import, files_in
 from judgebench.exchange.verdicts import VerdictAt, VerdictRow, checked, row_of
 from judgebench.judges.readers.brackets import ARENA_HARD, arena_hard_verdict
 from judgebench.records import Order, Reply, Unreadable, Verdict
-from judgebench.responses.from_file import AnswerRow
 from judgebench.rows import Row, each_row
 
 BENCHMARK = "arena_hard"
@@ -90,10 +89,10 @@ def read_arena_hard(
             at = benchmark, _version(row, benchmark, version, item, known_items)
             if "games" in of:
                 said += _games(row, at, item, baseline)
-            elif (text := (one := _answer(row, item)).text) == ERROR:
-                failed.add((at, item, str(one.model)))
+            elif (answer := _answer(row, at, item))[1].text == ERROR:
+                failed.add((at, item, answer[0][3]))
             else:
-                given.append(((*at, item, str(one.model), 0, 0), replace(one, text=text)))
+                given.append(answer)
         verdicts += [(path, said)] if said else []
         lost = len(failed) - before
         answers += [(path, given, lost)] if given or lost else []
@@ -125,7 +124,7 @@ def _version(
     return found
 
 
-def _answer(row: Row, item: str) -> AnswerRow:
+def _answer(row: Row, at: At, item: str) -> responses.PlacedAnswer:
     model = name(row, "model_id" if row.has("model_id") else "model")
     try:
         if "choices" in row.values:
@@ -140,13 +139,8 @@ def _answer(row: Row, item: str) -> AnswerRow:
     if not isinstance(text, str):
         raise row.wrong("messages" if row.has("messages") else "choices", "no answer stands here")
     counted = Row(row.where, {"token_len": tokens}).whole("token_len")
-    return AnswerRow(
-        row=Row(row.where, {"model": model}),
-        item_id=item,
-        text=text,
-        model=model,
-        tokens=None if tokens is None else counted,
-    )
+    known = None if tokens is None else counted
+    return responses.answer_of(row, at, item, model, text, tokens=known)
 
 
 def _without(

@@ -106,6 +106,15 @@ class Import(NamedTuple):
     path: Path | str
     take_in: TakeIn
 
+    def with_warnings(self, *said: str) -> Import:
+        """The same, whose report has these warnings after its own."""
+
+        def take_in(store: Store, *, progress: Progress = SILENT) -> ImportReport:
+            report = self.take_in(store, progress=progress)
+            return replace(report, warnings=(*report.warnings, *said))
+
+        return Import(self.path, take_in)
+
 
 def files_in(paths: Sequence[Path], suffixes: Sequence[str]) -> list[Path]:
     """The files, and of folders all with these suffixes in them or below, each once.

@@ -175,6 +175,15 @@ def take_in(
     return ImportReport(rows=len(rows), new=new, known=known_already, run_id=run_id, called=called)
 
 
+def answer_of(
+    row: Row, at: At, item: str, model: str, text: str, *, tokens: int | None = None
+) -> PlacedAnswer:
+    """An answer of another layout: of its row only the model's name is held."""
+    about = Row(row.where, {"model": model})
+    answer = AnswerRow(row=about, item_id=item, text=text, model=model, tokens=tokens)
+    return (*at, item, model, 0, 0), answer
+
+
 def _of_own_prompts(where: _Where, own: OwnItems) -> _Where:
     """An answer to own prompts that names no version is to the newest."""
     benchmark, version, *place = where

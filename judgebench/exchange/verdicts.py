@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from math import isclose
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from judgebench.benchmarks.folder import items_at_hand
 from judgebench.errors import InputError, unknown_name
@@ -358,9 +358,8 @@ def _read(row: Row, benchmark: str, version: str) -> tuple[VerdictAt, Verdict]:
         turn=row.whole("turn"),
         repeat=row.whole("repeat"),
     )
-    kind = row.optional_text("kind") or _usual_kind(row)
-    if kind not in _READERS:
-        raise row.wrong("kind", unknown_name("kind of verdict", kind, _READERS))
+    named = row.has("kind")
+    kind = row.one_of("kind", "kind of verdict", _READERS) if named else _usual_kind(row)
     if kind == "preference" and where.opponent is None:
         raise row.wrong("opponent", "is missing: a preference is between two models")
     if where.opponent is not None and kind in ("label", "score"):
@@ -433,8 +432,7 @@ def _preference(row: Row, where: VerdictAt) -> Preference:
             "value", f"the probability that 'model' beats 'opponent', in [0, 1], not {value:g}"
         )
     p_first = 1 - value if where.order == "opponent_first" else value
-    winner: Literal[0, 1] | None = None if p_first == 0.5 else 0 if p_first > 0.5 else 1
-    return Preference(winner=winner, p_first=p_first, label=row.optional_text("label"))
+    return Preference.from_probability(p_first, row.optional_text("label"))
 
 
 def _unreadable(row: Row, where: VerdictAt) -> Unreadable:
