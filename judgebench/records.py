@@ -311,6 +311,12 @@ class Preference:
     p_first: float
     label: str | None = None
 
+    @classmethod
+    def from_probability(cls, p_first: float, label: str | None = None) -> Preference:
+        """The likelier answer is better; at one half it is a tie."""
+        winner: Literal[0, 1] | None = None if p_first == 0.5 else 0 if p_first > 0.5 else 1
+        return cls(winner=winner, p_first=p_first, label=label)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:

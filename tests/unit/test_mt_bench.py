@@ -295,6 +295,38 @@ def test_a_file_that_was_resumed_or_torn(home: Path, tmp_path: Path, store: Stor
 
 
 @with_gold
+def test_what_is_missing_is_told_of_its_own_file(home: Path, tmp_path: Path, store: Store) -> None:
+    """Answers that are whole hide no judgments that are not, nor those of another judge."""
+    whole = rows_file(tmp_path / "a.jsonl", [said(n, "a", "b") for n in range(81, 161)])
+    every = [judged(n, turn, 7) for n in range(81, 161) for turn in (1, 2)]
+    other = [{**row, "judge": "other"} for row in every]
+    some = rows_file(tmp_path / "b.jsonl", [*every, *other[:-1]])
+    answers, scores = read_files("mt-bench", [whole, some])
+    assert answers.take_in(store).warnings == ()
+    assert scores.take_in(store).warnings == ("m, turn 2: 79 of 80 questions are here",)
+
+
+@with_gold
+def test_a_call_that_failed_is_no_answer(home: Path, tmp_path: Path, store: Store) -> None:
+    rows = [said(n, "a", "b") for n in range(83, 161)]
+    file = [said(81, "$ERROR$", "$ERROR$"), said(82, "a", "$ERROR$"), *rows]
+    (one,) = read_files("mt-bench", [rows_file(tmp_path / "m.jsonl", file)])
+    report = one.take_in(store)
+    assert (report.new, report.warnings) == (
+        157,
+        ("m, turn 1: 79 of 80 questions are here", "m, turn 2: 78 of 80 questions are here"),
+    )
+
+
+@with_gold
+def test_a_turn_that_the_question_has_not_is_refused(home: Path, tmp_path: Path) -> None:
+    for row in (judged(81, 3, 7), said(81, "a", "b", "c")):
+        file = rows_file(tmp_path / "m.jsonl", [judged(81, 1, 7), row] if "score" in row else [row])
+        with pytest.raises(InputError, match=r"m\.jsonl:.*turn: question 81 has 2 turns"):
+            read_files("mt-bench", [file])
+
+
+@with_gold
 def test_games_of_one_order_only_are_refused(home: Path, tmp_path: Path) -> None:
     row = {"question_id": 81, "model_1": "m", "model_2": "n", "turn": 1, "judge": "gpt-4",
            "g1_winner": "model_1", "g1_judgment": "[[A]]"}  # fmt: skip
