@@ -13,7 +13,7 @@ says that a row is of a second sample, that is another run, and called ``NAME (r
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,13 +75,32 @@ def read_mt_bench(
         ),
         *checked("mt-bench", read, None if allow_unknown_items else known_items),
     ]
-    places = [
-        *((a.model or "", a.turn, a.item_id) for path in answers for a in read_answer_rows(path)),
-        *((_who(row), row.where.turn, row.where.item_id) for _, rows in read for row in rows),
+    items = known_items(*at)
+    if not items:
+        return found
+    told = [
+        *(
+            (n, ("", one.model or ""), one.row, one.item_id, one.turn)
+            for n, path in enumerate(answers)
+            for one in read_answer_rows(path)
+        ),
+        *(
+            (n, (one.where.judge, _who(one)), one.row, one.where.item_id, one.where.turn)
+            for n, (_, rows) in enumerate(read, len(answers))
+            for one in rows
+        ),
     ]
-    if (items := known_items(*at)) and (lacking := list(_lacking(places, items.values()))):
-        found[0] = found[0].with_warnings(*lacking)
-    return found
+    file_of: dict[tuple[str, str], int] = {}
+    there: dict[tuple[str, str], set[tuple[int, str]]] = {}
+    for n, of, row, item, turn in told:
+        if item in items and turn >= (asked := items[item].n_answers):
+            raise row.wrong("turn", f"question {item} has {asked} turns, and this is of a further")
+        file_of.setdefault(of, n)
+        there.setdefault(of, set()).add((turn, item))
+    lacking: dict[int, list[str]] = {}
+    for of in sorted(one for one in there if one[1]):
+        lacking.setdefault(file_of[of], []).extend(_lacking(of[1], there[of], items.values()))
+    return [one.with_warnings(*lacking.get(n, ())) for n, one in enumerate(found)]
 
 
 def _who(row: VerdictRow) -> str:
@@ -92,14 +111,14 @@ def _who(row: VerdictRow) -> str:
     return "" if row.where.order == "single" else f"{model} against {opponent}"
 
 
-def _lacking(places: Iterable[tuple[str, int, str]], items: Collection[Item]) -> Iterator[str]:
-    """Of whom some questions are missing, by turn: a run that was killed leaves no other trace."""
-    there = {(who, turn, item) for who, turn, item in places if who}
-    for who in sorted({who for who, *_ in there}):
-        for turn in range(max(item.n_answers for item in items)):
-            n = sum((who, turn, item.id) in there for item in items)
-            if n < len(items):
-                yield f"{who}, turn {turn + 1}: {n} of {len(items)} questions are here"
+def _lacking(
+    who: str, there: Collection[tuple[int, str]], items: Collection[Item]
+) -> Iterator[str]:
+    """What is missing of somebody's, by turn: a run that was killed leaves no other trace."""
+    for turn in range(max(item.n_answers for item in items)):
+        n = sum((turn, item.id) in there for item in items)
+        if n < len(items):
+            yield f"{who}, turn {turn + 1}: {n} of {len(items)} questions are here"
 
 
 def _read(path: Path, at: At) -> Iterator[VerdictRow]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, NamedTuple
@@ -491,6 +492,8 @@ def _mean_length(row: Row) -> str:
 
 def _worst(estimate: Estimate, digits: int) -> str:
     if not estimate.missing or estimate.worst_low is None or estimate.worst_high is None:
+        return ""
+    if math.isnan(estimate.worst_low):  # of a whole whose parts are not all asked
         return ""
     return f"{estimate.worst_low:.{digits}f} to {estimate.worst_high:.{digits}f}"
 

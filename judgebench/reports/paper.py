@@ -560,7 +560,8 @@ def _tested(
         elif test.decision == "undecided" and test.p_adjusted <= 2.0 * alpha:
             notes.append((place, f"undecided: {test.because}"))
         elif units < cell.figure.units:
-            those = f"items, those that {test.baseline} has too"
+            titles = (row.title for row in rows if not row.published and test.baseline in row.names)
+            those = f"items, those that {next(titles, test.baseline)} has too"
             notes.append((place, f"tested on {units:,} of its {cell.figure.units:,} {those}"))
     return of, notes
 
