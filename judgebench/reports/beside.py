@@ -50,7 +50,7 @@ def overview(boards: Sequence[Board], notes: Sequence[str] = ()) -> Table:
     every = {row.model_id: row.model for board in shown for row in board.rows}
     names = distinct_names(dict(sorted(every.items(), key=lambda one: one[0] in excluded)))
     cells = [
-        (board, f"{title}, {heading(name)}" if board.figures else title, name)
+        (board, title, name)
         for board, title in zip(shown, _titles(shown), strict=True)
         for name in (not board.columns and board.figures) or [*board.rows[0].asked_for][:1]
     ]
@@ -68,7 +68,14 @@ def overview(boards: Sequence[Board], notes: Sequence[str] = ()) -> Table:
         subtitle="boards measure different things, and are not averaged",
         columns=[
             Column(title="model", wraps=True),
-            *(Column(title=one[1], align="right", spare=i > 0) for i, one in enumerate(cells)),
+            *(
+                Column(
+                    title=f"{title}, {heading(name)}" if board.figures else title,
+                    align="right",
+                    spare=i > 0,
+                )
+                for i, (board, title, name) in enumerate(cells)
+            ),
         ],
         rows=[
             [name, *(cell(board, of, places[id(board)].get(one)) for board, _, of in cells)]
@@ -80,6 +87,7 @@ def overview(boards: Sequence[Board], notes: Sequence[str] = ()) -> Table:
             + f"judged by {board.judge}"
             + ("" if board.opponent is None else f", against {board.opponent}")
             for board, title, name in cells
+            if name not in board.figures[1:]
         ]
         + ([f"{SUSPICIOUS}: excluded from the ranking of that board"] if excluded else [])
         + list(notes),

@@ -417,9 +417,10 @@ def _columns(board: Board) -> list[Cells[Row]]:
     def head(name: str) -> str:
         return heading(name, board.metric, board.scale)
 
-    def main(name: str) -> Cells[Row]:
+    def main(name: str, **more: bool) -> Cells[Row]:
         """The column of what ranks, or of what is asked for."""
-        return column(f"{head(name)} [{board.level:.0%}]", _metric(board, name), **right)
+        title = f"{head(name)} [{board.level:.0%}]"
+        return column(title, _metric(board, name), **right, **more)
 
     def beside(name: str) -> list[Cells[Row]]:
         """The column of a metric beside the leading one, where any model has it."""
@@ -441,8 +442,9 @@ def _columns(board: Board) -> list[Cells[Row]]:
         name for groups in board.groups.values() for one in groups for name in board.of_group(one)
     }
     others = [name for name in names[1:] if name not in {*_NOT_PRINTED, *of_groups, *rates}]
-    if chosen := board.columns or board.figures:
-        leading = [main(name) for name in chosen if name in names]
+    # what is refused in full stands before what is in part, of every group
+    if chosen := board.columns or sorted(board.figures, key=lambda one: one.partition("/")[0]):
+        leading = [main(name, spare=i > 0) for i, name in enumerate(chosen) if name in names]
         rates, others = [], [name for name in others if not {name, *board.columns} & {*chosen}]
     else:
         leading = [main(name) for name in names[:1]]

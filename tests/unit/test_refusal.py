@@ -35,6 +35,7 @@ from judgebench.records import (
     Response,
     Unreadable,
 )
+from judgebench.reports.render import render
 from judgebench.store import open_store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -242,6 +243,18 @@ def test_refusals_are_four_figures_and_nobody_is_ranked(store: str) -> None:
     ]
     sorted_by = judgebench.leaderboard("refusals", store=store, sort="-full_refusal/safe")
     assert [one.model for one in sorted_by.boards[0].rows] == ["open", "shy"]
+
+
+def test_a_narrow_terminal_leaves_figures_out_and_says_which(store: str) -> None:
+    document = judgebench.leaderboard("refusals", store=store).document()
+    for width, n_shown in ((80, 1), (100, 2), (160, 4)):
+        lines = render(document, "table", width=width).splitlines()
+        (head,) = (line for line in lines if "refusal/safe [95%]" in line and "missing" in line)
+        assert head.startswith("rank   model") and len(head) <= width
+        assert [one.strip() for one in head.split("[95%]")][1:n_shown] == [
+            "full refusal/unsafe", "partial refusal/safe", "partial refusal/unsafe",
+        ][: n_shown - 1]  # fmt: skip
+        assert head.count("[95%]") == n_shown
 
 
 def test_what_is_gained_there_and_costs_here(store: str) -> None:
