@@ -130,6 +130,7 @@ class Leaderboard(Report):
     best_of: tuple[Curve, ...] = json_field(omit_empty=True, default=())
     spread: tuple[Components, ...] = json_field(omit_empty=True, default=())
     costs: tuple[str, ...] = json_field(omit_empty=True, default=())
+    beside: tuple[str, ...] = json_field(hidden=True, default=())
 
     @classmethod
     def of(
@@ -148,7 +149,7 @@ class Leaderboard(Report):
         asked = [_asked(board, by) for board in boards]
         if published is None:
             paid = tuple(costs(asked, beside))
-            return cls(boards=tuple(asked), by=tuple(by), costs=paid)
+            return cls(boards=tuple(asked), by=tuple(by), costs=paid, beside=tuple(beside))
         found = related(asked)
         return PublishedLeaderboard(
             boards=tuple(
@@ -162,6 +163,8 @@ class Leaderboard(Report):
             references=published.boards,
             published_notes=published.notes,
             found=tuple(found),
+            costs=tuple(costs(asked, beside)),
+            beside=tuple(beside),
         )
 
     @property
@@ -172,7 +175,7 @@ class Leaderboard(Report):
         """The boards, each with a table for each way of grouping items that was asked for."""
         tables = []
         if len({(board.benchmark, board.version) for board in self.boards}) > 1:
-            tables.append(overview(self.boards, self.costs))
+            tables.append(overview(self.boards, self.costs, by_name=bool(self.beside)))
         explained: set[str] = set()
         for board in self.boards:
             tables += _tables(board, explained)
