@@ -106,6 +106,15 @@ class Import(NamedTuple):
     path: Path | str
     take_in: TakeIn
 
+    def with_warnings(self, *said: str) -> Import:
+        """The same, whose report has these warnings after its own."""
+
+        def take_in(store: Store, *, progress: Progress = SILENT) -> ImportReport:
+            report = self.take_in(store, progress=progress)
+            return replace(report, warnings=(*report.warnings, *said))
+
+        return Import(self.path, take_in)
+
 
 def files_in(paths: Sequence[Path], suffixes: Sequence[str]) -> list[Path]:
     """The files, and of folders all with these suffixes in them or below, each once.
@@ -244,6 +253,8 @@ class NewVerdict(NamedTuple):
         The key of the judgment that it follows.
     anchors
         Those that it is another look at; then it stands on no board.
+    names
+        Whether it is the one that it follows, named by the judge's label.
     """
 
     place: VerdictSlot
@@ -252,6 +263,7 @@ class NewVerdict(NamedTuple):
     reply: Reply | None = None
     before: bytes | None = None
     anchors: StoredAnchors | None = None
+    names: bool = False
 
 
 class Intake:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, NamedTuple
@@ -15,7 +16,7 @@ from judgebench.metrics.registry import digits, heading, package_entries
 from judgebench.metrics.registry import metric as entry
 from judgebench.metrics.scores import GUESSED, SCORE
 from judgebench.metrics.style_controlled import STYLE_CONTROLLED
-from judgebench.metrics.win_rate import WEIGHTED, WIN_RATE
+from judgebench.metrics.win_rate import EACH_GAME, WEIGHTED, WIN_RATE
 from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.beside import costs, overview
@@ -61,6 +62,7 @@ EXPLAINED = {
     "missing because": "how many verdicts should be there and are not, by reason",
     ONE_ORDER: "if one order is unreadable, the other is used",
 }
+_NOT_THERE = "; the weighted win rate leaves these items out"
 """What tables explain, once: columns, and a reason among those why verdicts are missing."""
 
 _MODE = "community"
@@ -128,6 +130,7 @@ class Leaderboard(Report):
     best_of: tuple[Curve, ...] = json_field(omit_empty=True, default=())
     spread: tuple[Components, ...] = json_field(omit_empty=True, default=())
     costs: tuple[str, ...] = json_field(omit_empty=True, default=())
+    beside: tuple[str, ...] = json_field(hidden=True, default=())
 
     @classmethod
     def of(
@@ -146,7 +149,7 @@ class Leaderboard(Report):
         asked = [_asked(board, by) for board in boards]
         if published is None:
             paid = tuple(costs(asked, beside))
-            return cls(boards=tuple(asked), by=tuple(by), costs=paid)
+            return cls(boards=tuple(asked), by=tuple(by), costs=paid, beside=tuple(beside))
         found = related(asked)
         return PublishedLeaderboard(
             boards=tuple(
@@ -160,6 +163,8 @@ class Leaderboard(Report):
             references=published.boards,
             published_notes=published.notes,
             found=tuple(found),
+            costs=tuple(costs(asked, beside)),
+            beside=tuple(beside),
         )
 
     @property
@@ -170,7 +175,7 @@ class Leaderboard(Report):
         """The boards, each with a table for each way of grouping items that was asked for."""
         tables = []
         if len({(board.benchmark, board.version) for board in self.boards}) > 1:
-            tables.append(overview(self.boards, self.costs))
+            tables.append(overview(self.boards, self.costs, by_name=bool(self.beside)))
         explained: set[str] = set()
         for board in self.boards:
             tables += _tables(board, explained)
@@ -352,7 +357,7 @@ def _tables(board: Board, explained: set[str]) -> list[Table]:
             *_undefined_beside(board),
             *rank_note(board.rows, board.level),
             *board.notes,
-            *(f"{name}: {EXPLAINED[name]}" for name in lacking),
+            *(f"{name}: {_explained(name, board)}" for name in lacking),
         ],
     )
     if not excluded:
@@ -384,6 +389,12 @@ def _undefined_beside(board: Board) -> list[str]:
             who = "" if len(of) == len(board.rows) else f" of {few(of)}"
             said.append(f"{estimates.UNDEFINED} {entry(name).title}{who}: {reason}")
     return said
+
+
+def _explained(name: str, board: Board) -> str:
+    """What a column is, or a reason, on this board."""
+    leaves_out = any(f"{WEIGHTED}/{EACH_GAME}" in row.metrics for row in board.rows)
+    return EXPLAINED[name] + (_NOT_THERE if name == ONE_ORDER and leaves_out else "")
 
 
 def _group_tables(board: Board, by: str) -> Iterator[Table]:
@@ -486,6 +497,8 @@ def _mean_length(row: Row) -> str:
 
 def _worst(estimate: Estimate, digits: int) -> str:
     if not estimate.missing or estimate.worst_low is None or estimate.worst_high is None:
+        return ""
+    if math.isnan(estimate.worst_low):  # of a whole whose parts are not all asked
         return ""
     return f"{estimate.worst_low:.{digits}f} to {estimate.worst_high:.{digits}f}"
 

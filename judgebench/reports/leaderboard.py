@@ -25,6 +25,7 @@ from judgebench.metrics.style_controlled import STYLE_CONTROLLED, StyleBoard, st
 from judgebench.metrics.win_rate import (
     AS_UPSTREAM,
     PERCENT,
+    WEIGHTED,
     WIN_RATE,
     as_upstream,
     win_rates,
@@ -333,7 +334,7 @@ class _Boards:
             "items": n_items,
             "verdicts": judged.n,
             **standing.counts,
-            **self.data.answers(model_id),
+            **self.data.answers(model_id, opponent),
             **marks.counts,
         }
         return Row(
@@ -386,6 +387,7 @@ class _Boards:
                 *_left_out(rows, self.which.not_applicable),
                 *self._repeated(),
                 *self._weights(kind, panel),
+                *self._not_weighted(kind, panel, rows),
                 *(() if styled is None else said_of_style(styled)),
                 *([f"nobody is ranked: {NO_ONE_NUMBER}"] if figures else []),
                 *([WITHOUT_CATEGORIES.format(self.which.name)] if self._lacks_categories else []),
@@ -394,6 +396,16 @@ class _Boards:
             parts=self.which.grouped if kind.kind == "score" else (),
             groups={name: tuple(group_names(group_of)) for name, group_of in self.groups.items()},
         )
+
+    def _not_weighted(self, kind: BoardKind, panel: Panel | None, rows: Sequence[Row]) -> list[str]:
+        """That nobody knows how clear wins are, where they should count more."""
+        asked = self.which.weighted is not None and kind.kind == "preference" and panel is None
+        if not asked or not rows or any(WEIGHTED in row.metrics for row in rows):
+            return []
+        return [
+            "no weighted win rate: these verdicts do not say how clear a win is; those that were "
+            "imported before stores kept it say so once they are imported again"
+        ]
 
     def _weights(self, kind: BoardKind, panel: Panel | None) -> list[str]:
         """How a panel weighs its judges, where it does, and who of them share errors."""
