@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import product
@@ -39,7 +39,11 @@ WON, TIED, LOST = 1.0, 0.5, 0.0
 WEIGHTED = "weighted_win_rate"
 AS_UPSTREAM, UPSTREAM_DRAWS = f"{WEIGHTED}/upstream", 100
 EACH_GAME, BOTH_GAMES = "each_game", "both_games"
-NO_WEIGHTS = "no readable verdict, or the store does not know how clear wins are: import them again"
+_UNKNOWN = "or the store does not know how clear wins are: import them again"
+NO_WEIGHTS: Mapping[str, str] = {
+    EACH_GAME: f"no readable verdict, {_UNKNOWN}",
+    BOTH_GAMES: f"no item was read in both orders (a suite says orders: both), {_UNKNOWN}",
+}
 _CLEAR = re.compile(">>|<<")
 NEAR = 1e-9
 """How close to one half a probability is a tie: 1 - 0.9 is not 0.1."""
@@ -189,7 +193,7 @@ def _weighted(
             unit=PERCENT,
             weighted=True,
             least=LEAST,
-            undefined=NO_WEIGHTS,
+            undefined=NO_WEIGHTS[rule],
         )
     one, other = found.values()
     return {WEIGHTED: one} if np.array_equal(one.bottom, other.bottom) else found
