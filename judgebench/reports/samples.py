@@ -32,6 +32,11 @@ Samples: TypeAlias = Mapping[str, Mapping[int, float]]
 
 Ends: TypeAlias = tuple[float, float]
 
+NO_ITEM = (
+    "no item has a score and a verdict of every sample; a suite has all samples judged with "
+    "samples: N and judged_samples: all"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfSamples:
@@ -229,7 +234,12 @@ def points_of(
     }
     rows = scores(columns, intervals=Intervals(level=level), ranked=())
     of = {row.model: row.metrics[SCORE] for row in rows}
-    return {number: of[number] for number in sorted(of, key=int)}
+    nan = math.nan
+    nothing = Estimate(
+        value=nan, low=nan, high=nan, n=0, units=0, missing=len(items), level=level,
+        undefined=NO_ITEM,
+    )  # fmt: skip
+    return {str(n): of.get(str(n), nothing) for n in range(1, samples + 1)}
 
 
 def components(data: BoardData, judges: Collection[str]) -> list[Components]:
@@ -304,6 +314,7 @@ def _curve_table(curves: Sequence[Curve]) -> Table:
     against = "" if most.opponent is None else f" against {most.opponent}"
     lacking = [f"{n:,} of {c.model}" for c in curves if (n := c.points["1"].missing)]
     why = f"items left out, as a sample has no score or no verdict: {', '.join(lacking)}"
+    empty = {f"{c.model}: {said}" for c in curves if (said := c.points["1"].undefined)}
     columns: list[Cells[str]] = [
         column("best of", str, align="right"),
         column("KL at most", lambda n: f"{kl_bound(int(n)):.3f}", align="right"),
@@ -322,7 +333,7 @@ def _curve_table(curves: Sequence[Curve]) -> Table:
         list(most.points),
         columns,
         subtitle="expected over all choices of so many samples",
-        notes=[why] if lacking else [],
+        notes=[*([why] if lacking else []), *sorted(empty)],
     )
 
 

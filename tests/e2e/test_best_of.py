@@ -91,7 +91,7 @@ def test_the_best_of_recorded_answers_is_a_model_of_its_own(folder: Path) -> Non
 
 
 def test_samples_that_are_scored_to_choose_among_are_missing_from_no_other_board(
-    folder: Path,
+    folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plain = {"name": "m", "responses": "m.jsonl"}
     judgebench.run(suite(folder, plain, {**plain, "name": "m4", "selection": "best_of(4, length)"}))
@@ -104,6 +104,14 @@ def test_samples_that_are_scored_to_choose_among_are_missing_from_no_other_board
         ("m", 8, 0)
     ]
     assert boards["vowels"].warnings == ()
+    (of_length, of_vowels) = judgebench.leaderboard("words", best_of="length").best_of
+    assert of_length.points["4"].value == 3.0
+    assert [(one.missing, one.units) for one in of_vowels.points.values()] == [(2, 0)] * 4
+    code = run(["leaderboard", "words", "--best-of", "length", "--judge", "vowels"])
+    out = " ".join(capsys.readouterr().out.split())
+    assert code == 0
+    assert "as a sample has no score or no verdict: 2 of m" in out
+    assert "m: no item has a score and a verdict of every sample; a suite has all samples" in out
     # Where both are asked about all samples, all of them count.
     judgebench.run(
         suite(folder, plain, samples=4, judges=["length", "vowels"], judged_samples="all")
