@@ -114,7 +114,7 @@ def samples_told(
 def best_of_curves(
     data: BoardData, scorer: str, judges: Collection[str], level: float
 ) -> list[Curve]:
-    """A curve for each judge and each model of which the scorer has scored several samples.
+    """A curve for each judge and each model of which it and the scorer have read several samples.
 
     Parameters
     ----------
@@ -140,16 +140,22 @@ def best_of_curves(
     units = contents if data.repeats is not None else {}
     return [
         Curve(
-            **_about(data, kind, model, several[model]),
+            **_about(data, kind, model, n),
             judge=judge,
             opponent=kind.opponent,
             scorer=by_name,
-            points=points_of(scored[model], said[model], several[model], ends, level, units),
+            points=points_of(scored[model], said[model], n, ends, level, units),
         )
         for kind in data.verdicts
         for judge, (said, ends) in _said(data, kind, judges).items()
         for model in sorted(several.keys() & said.keys())
+        if (n := _in_common(scored[model], said[model])) > 1
     ]
+
+
+def _in_common(scored: Samples, said: Samples) -> int:
+    """How many samples of one item both have read: a selection has more scored than judged."""
+    return max(len(its.keys() & said.get(item, {}).keys()) for item, its in scored.items())
 
 
 def _about(data: BoardData, kind: BoardKind, model: str, samples: int) -> dict[str, Any]:
@@ -210,9 +216,10 @@ def points_of(
     best = np.full((samples, len(items)), math.nan)
     for place, item in enumerate(items):
         own, value = scored.get(item, {}), said.get(item, {})
-        if len(own) == samples:
-            values = [value.get(sample, math.nan) for sample in own]
-            best[:, place] = expected_best(list(own.values()), values)
+        both = [sample for sample in own if sample in value]
+        if len(both) == samples:
+            found = [[of[sample] for sample in both] for of in (own, value)]
+            best[:, place] = expected_best(*found)
     n = best.size
     columns: Columns = {
         "item_id": items * samples,

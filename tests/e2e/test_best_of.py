@@ -171,6 +171,25 @@ def test_curves_and_spread_come_from_stored_samples(
     assert "score/best_of_4" in out and "score/variance/item x judge" in out
 
 
+def test_of_a_judge_that_read_fewer_samples_than_were_scored_the_curve_is_shorter(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = recorded("b", selection="best_of(2, length)")
+    assert run(["run", suite(folder, recorded(), chosen, samples=2)]) == 0
+    words = ["leaderboard", "words", "--best-of", "length"]
+    assert run(words) == 0
+    capsys.readouterr()
+    assert run([*words, "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)["best_of"]
+    curves = {(one["judge"], one["model"]): one["points"] for one in found}
+    assert {at: [*points] for at, points in curves.items() if at[1] == "m"} == {
+        ("length", "m"): ["1", "2", "3", "4"],
+        ("vowels", "m"): ["1", "2"],
+    }
+    best = curves["vowels", "m"]["2"]
+    assert (best["value"], best["units"], best["missing"]) == (mean([1.0, 4.0]), 2, 0)
+
+
 @pytest.mark.parametrize(
     ("model", "code", "says"),
     [
