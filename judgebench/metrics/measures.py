@@ -206,6 +206,28 @@ def mean_of_parts(
     return {"": replace(found, worst=whole.worst + apart, best=whole.best + apart), **sides}
 
 
+def pseudo_values(values: Floats, weight: Floats) -> Floats:
+    """What stands for each item in a weighted mean, so that their plain mean is the weighted one.
+
+    The mean, and by how much an item lies off it times its weight over the mean weight: as these
+    vary over items, so does the mean (the infinitesimal jackknife).
+
+    Parameters
+    ----------
+    values, weight : float array, shape (items, models)
+        nan only where the weight is 0.
+
+    Returns
+    -------
+    float array, shape (items, models)
+        The values themselves where all weigh alike; nan for a model without any weight.
+    """
+    total, known = weight.sum(axis=0), np.where(weight > 0, values, 0.0)
+    mean, times = quotient((weight * known).sum(axis=0), total), weight * len(weight)
+    ratio = quotient(times, np.broadcast_to(total, times.shape))
+    return np.where(ratio == 1.0, values, mean + ratio * (known - mean))
+
+
 Groups: TypeAlias = Sequence[Mapping[str, str | Sequence[str]]]
 """For each way of grouping, the group of each item that has one, or its several."""
 

@@ -249,15 +249,15 @@ class PairData:
             verdicts = average_nights(verdicts, judge, two, again)
         group_of = None
         if by is None and (part := self._part(kind, group)) is not None:
-            verdicts = verdicts if part in verdicts else with_parts(verdicts)
             # A part that is a side is asked for of its categories alone.
             side = self.which.sides.get(part.removeprefix(DIMENSION))
             inside = {
                 item: part for item, of in self.board.category_of.items() if of in (side or ())
             }
             pair = paired_models(
-                of_part(verdicts, part), kind, judge, *two, labels=self.which.labels,
-                group_of=inside, group=part if side else None,
+                verdicts if side else of_part(verdicts, part), kind, judge, *two,
+                labels=self.which.labels, group_of=inside, group=part if side else None,
+                part=part if side else None,
             )  # fmt: skip
             why = (
                 next(iter(counted(verdicts[WHY + part])), None) if WHY + part in verdicts else None
@@ -308,7 +308,7 @@ class PairData:
     def _afresh(self) -> Columns:
         """What judges said when they were asked once more, to confirm a regression."""
         said = self.board.store.verdicts(self.which.name, self.which.version, afresh=True)
-        verdicts = renamed(said, self.board.models, self.board.judges)
+        verdicts = with_parts(renamed(said, self.board.models, self.board.judges))
         if self.board.repeats is not None:
             return with_units(verdicts, self.board.store, self.which)
         return verdicts
