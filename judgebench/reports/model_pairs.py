@@ -14,10 +14,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, cached_property
 
-from judgebench.columns import coded, counted
+from judgebench.columns import counted
 from judgebench.config import Panel
 from judgebench.errors import UsageError, unknown_name
-from judgebench.metrics.accuracy import NO_ONE_NUMBER, sign_of
+from judgebench.metrics.accuracy import NO_ONE_NUMBER, of_rate, sign_of
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.measures import Balance, group_names
@@ -266,9 +266,7 @@ class PairData:
         labels: Sequence[str] = self.which.labels
         if figure is not None:
             name, _, group = figure.partition("/")
-            kept = dict.fromkeys(self.which.rates[name], name)
-            said = coded(verdicts["label"]).mapped(lambda one: kept.get(one, one and "other"))
-            verdicts, labels = {**verdicts, "label": said}, ("other", name)
+            verdicts, labels = of_rate(verdicts, labels, self.which.rates[name], name)
         if group:
             group_of = self._group_of(group) if by is None else self.board.groups(by)
         pair = paired_models(

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from judgebench import __version__
 from judgebench.errors import UsageError, unknown_name
+from judgebench.metrics.accuracy import sign_of
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.length_controlled import AS_PUBLISHED, LENGTH_CONTROLLED
@@ -509,7 +510,10 @@ def _question(
     direct = board.opponent == two[1]
     kind = BoardKind(_KINDS.get(board.ungrouped, "label"), board.opponent)
     try:
-        if metric == LENGTH_CONTROLLED and not direct:
+        if metric in data.board.figures and sign_of(metric):
+            pair = data.pair(kind, board.judge, two, None, data.which.apart, figure=metric)
+            compared = compare(pair, alpha=alpha, finest=finest)
+        elif metric == LENGTH_CONTROLLED and not direct:
             pair, compared = pair_at_equal_length(data, kind, board.judge, two, alpha=alpha)
         elif base == board.ungrouped and base in _KINDS and not (group and direct):
             pair = data.pair(kind, board.judge, two, group or None, source.asked.by)
@@ -520,7 +524,8 @@ def _question(
         return None
     return CompareQuestion(
         data=data, two=two, pair=pair, compared=compared, opponent=board.opponent,
-        group=group or None, alpha=alpha, replays=False, of_gates=False,
+        group=None if metric in data.board.figures else group or None,
+        alpha=alpha, replays=False, of_gates=False,
     )  # fmt: skip
 
 
