@@ -19,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from judgebench.benchmarks.description import Weighted
 from judgebench.columns import Bools, marked, paired, taken
 from judgebench.metrics.accuracy import ACCURACY
 from judgebench.metrics.board_kinds import BoardKind, board
@@ -29,7 +30,14 @@ from judgebench.metrics.measures import Balance, balanced, mean_of_parts, pseudo
 from judgebench.metrics.scores import DIMENSION, NO_ENDS, SCORE, mixed, scales_of
 from judgebench.metrics.verdict_table import FAILED, Columns, Ints, read_table
 from judgebench.metrics.verdict_values import label_values, preference_values, score_values
-from judgebench.metrics.win_rate import PERCENT, WIN_RATE
+from judgebench.metrics.win_rate import (
+    EACH_GAME,
+    NO_WEIGHTS,
+    PERCENT,
+    WEIGHTED,
+    WIN_RATE,
+    weighted_cells,
+)
 from judgebench.records import Estimate
 from judgebench.stats.paired_tests import (
     PairedTest,
@@ -159,6 +167,7 @@ def paired_models(
     group_of: Mapping[str, str | Sequence[str]] | None = None,
     group: str | None = None,
     part: str | None = None,
+    weighted: Weighted | None = None,
 ) -> PairedModels:
     """Line up the verdicts of one judge on two models.
 
@@ -177,6 +186,8 @@ def paired_models(
     part
         The column of a part of scores that is compared in their place, which need not apply to
         every answer.
+    weighted
+        How much clear wins count more, where they do.
     """
     its = _rows_of(board(columns, kind), judge, {candidate, baseline})
     if group is not None:
@@ -184,7 +195,10 @@ def paired_models(
         its = _taken(its, inside)
     balance = balance if group is None else None
     judged = JudgeMeans(its, kind, judge, labels, balance, group, part=part)
-    return judged.pair(candidate, baseline)
+    pair = judged.pair(candidate, baseline)
+    if weighted is None:
+        return pair
+    return _by_weights(pair, judged, (candidate, baseline), its, weighted)
 
 
 def every_pair(
@@ -527,6 +541,43 @@ def head_to_head(
         worst=beside_a_half(alone.worst),
         best=beside_a_half(alone.best),
         missing=alone.missing * np.array([1, 0]),
+    )
+
+
+def _by_weights(
+    pair: PairedModels, judged: JudgeMeans, two: tuple[str, str], columns: Columns, how: Weighted
+) -> PairedModels:
+    """The pair by weighted means, in which a missing verdict is at worst a clear loss.
+
+    What stands for an item is what it adds to such a mean (`pseudo_values`).
+    """
+    found, table = replace(pair, metric=WEIGHTED), judged.table
+    if pair.why_not is not None:
+        return found
+    values, rows = preference_values(columns), np.arange(len(columns["kind"]))
+    cells = weighted_cells(table, rows, columns, values, how.clear)
+    places = [table.models.index(one) for one in two]
+    if not cells or not cells[how.rule][0][:, places].any(axis=0).all():
+        return replace(found, why_not=NO_WEIGHTS)
+    (weight, won), (every, won_of_every) = (
+        [of[:, places] for of in cells[rule]] for rule in (how.rule, EACH_GAME)
+    )
+    means = judged.of(judged.means, *two)
+    lack = how.clear * (means.expected - means.readable)
+    used = np.where(weight > 0.0, means.readable, 0.0)
+
+    def standing(top: Floats, bottom: Floats, kept: Bools) -> Floats:
+        values = quotient(top, bottom)
+        values[kept] = pseudo_values(values[kept], bottom[kept])
+        return values
+
+    everything = np.ones(len(weight), dtype=np.bool_)
+    return replace(
+        found,
+        mean=standing(won, weight, np.asarray((weight > 0.0).all(axis=1))),
+        worst=standing(won_of_every, every + lack, everything),
+        best=standing(won_of_every + lack, every + lack, everything),
+        missing=(means.expected - used).sum(axis=0).astype(np.int64),
     )
 
 

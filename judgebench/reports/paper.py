@@ -24,6 +24,7 @@ from judgebench.metrics.paired import METRIC_OF, compare
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.registry import Direction, digits, heading
 from judgebench.metrics.registry import metric as entry
+from judgebench.metrics.win_rate import WEIGHTED
 from judgebench.plain_text import counted
 from judgebench.records import PANEL, Estimate
 from judgebench.reports import estimates
@@ -508,9 +509,11 @@ def _question(
     board, data, metric = source.board, source.data, source.column.metric
     base, _, group = metric.partition("/")
     direct = board.opponent == two[1]
-    kind = BoardKind(_KINDS.get(board.ungrouped, "label"), board.opponent)
+    usual: Any = "label" if board.opponent is None else "preference"
+    kind = BoardKind(_KINDS.get(board.ungrouped, usual), board.opponent)
     try:
-        if metric in data.board.figures and sign_of(metric):
+        of_figure = metric in data.board.figures and sign_of(metric)
+        if of_figure or (metric == WEIGHTED and not direct):
             pair = data.pair(kind, board.judge, two, None, data.which.apart, figure=metric)
             compared = compare(pair, alpha=alpha, finest=finest)
         elif metric == LENGTH_CONTROLLED and not direct:
@@ -520,7 +523,7 @@ def _question(
             compared = compare(pair, alpha=alpha, finest=finest)
         else:
             return None
-    except UsageError:  # of no group of items and no part of a score: a turn, an official score
+    except UsageError:  # of no group of items and no part of a score, as an official score
         return None
     return CompareQuestion(
         data=data, two=two, pair=pair, compared=compared, opponent=board.opponent,
