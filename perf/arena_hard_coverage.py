@@ -11,6 +11,7 @@ Questions are drawn from them with replacement, both games together, and every d
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from collections.abc import Iterator
 from itertools import pairwise
@@ -104,11 +105,16 @@ def differences(games: Games, n_items: int, trials: int) -> str:
                 for place, q in enumerate(drawn)
             )
             pair = paired_models(columns, kind, JUDGE, second, first, labels=(), weighted=HOW)
+            if pair.why_not is not None:
+                held.append(math.nan)
+                continue
             low, high = compare(pair, alpha=0.025, seed=trial).observed.bounds(0.025)
             held.append(low <= (truth[second][0] - truth[first][0]) / 100.0 <= high)
-    shares = np.array(held).reshape(trials, -1).mean(axis=0)
+    given = np.array(held, dtype=np.float64).reshape(trials, -1)
+    tested = (~np.isnan(given)).mean(axis=0)
+    shares = np.nanmean(given[:, tested > 0.5], axis=0)
     return (
-        f"{n_items:9}   {len(pairs):6}   {shares.mean():9.1%}   "
+        f"{n_items:9}   {len(pairs):6}   {tested.mean():10.1%}   {np.nanmean(given):9.1%}   "
         f"{f'{shares.min():.1%} to {shares.max():.1%}':>15}"
     )
 
@@ -129,7 +135,8 @@ def main() -> None:
         for line in simulate(games, n_items, trials):
             print(line, flush=True)
     print("differences of two models next to each other by score: paired intervals")
-    print("{:>9}   {:>6}   {:>9}   {:>15}".format("questions", "pairs", "they hold", "by pair"))
+    head = ("questions", "pairs", "tested", "they hold", "by pair")
+    print("{:>9}   {:>6}   {:>10}   {:>9}   {:>15}".format(*head))
     for n_items in (50, 100, 500):
         print(differences(games, n_items, trials), flush=True)
     print(f"{time.monotonic() - began:.0f} s")

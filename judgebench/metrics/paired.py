@@ -562,6 +562,10 @@ def _by_weights(
     (weight, won), (every, won_of_every) = (
         [of[:, places] for of in cells[rule]] for rule in (how.rule, EACH_GAME)
     )
+    both = np.asarray((weight > 0.0).all(axis=1))
+    kinds = [(of[both]).sum(axis=0).min() for of in (won > 0.0, won < weight)]
+    if min(kinds) < LEAST:
+        return replace(found, why_not=f"fewer than {LEAST} items won, or lost, by one of the two")
     means = judged.of(judged.means, *two)
     lack = how.clear * (means.expected - means.readable)
     used = np.where(weight > 0.0, means.readable, 0.0)
@@ -574,7 +578,7 @@ def _by_weights(
     everything = np.ones(len(weight), dtype=np.bool_)
     return replace(
         found,
-        mean=standing(won, weight, np.asarray((weight > 0.0).all(axis=1))),
+        mean=standing(won, weight, both),
         worst=standing(won_of_every, every + lack, everything),
         best=standing(won_of_every + lack, every + lack, everything),
         missing=(means.expected - used).sum(axis=0).astype(np.int64),

@@ -27,6 +27,7 @@ from judgebench.judges.templates import KINDS
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.measures import Balance
 from judgebench.metrics.paired import before_and_after, compare, item_weights, paired_models
+from judgebench.metrics.scores import scores
 from judgebench.metrics.shared_draws import shared_draws
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Case, ChatRequest, Reply, Response, Score, Unreadable
@@ -36,6 +37,7 @@ from judgebench.reports.model_pairs import PairData
 from judgebench.reports.reproduce import reproduce
 from judgebench.reports.reproduce.just_eval import LEFT_OUT
 from judgebench.store import Store, open_store
+from perf.just_eval_coverage import columns_of, population, simulate
 from tests.table import over_rows
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "just_eval"
@@ -343,6 +345,19 @@ def test_a_verdict_that_is_missing_has_its_worst_case_in_every_part(two_models: 
     assert tests.worst is not None and tests.best is not None
     known = compare(whole, alpha=0.025).observed.difference
     assert tests.worst.difference < known < tests.best.difference
+
+
+def test_intervals_of_the_mean_of_aspects_hold_and_there_are_none_of_few_items() -> None:
+    """`perf/just_eval_coverage.py` measures closely."""
+    said = population(silent=False)
+    held = simulate(said, 350, 10)
+    assert min(held.values()) >= 0.6 and sum(held.values()) >= 3.4
+    few = said[[*range(60), *range(960, 1000)]]
+    columns, balance = columns_of(few)
+    (row, _) = scores(columns, balance=balance, intervals=Intervals(n_replicates=20))
+    its = row.metrics["score"]
+    assert math.isnan(its.low) and its.method == "no interval: too few items of a part"
+    assert not math.isnan(row.metrics["score/factuality"].low)
 
 
 def test_a_category_on_several_sides_counts_on_each() -> None:

@@ -323,6 +323,17 @@ def test_two_runs_differ_in_each_figure_and_a_paper_marks_each(tmp_path: Path) -
         8 * found["full_refusal/safe"].difference.value
     )
     assert found["partial_refusal/safe"].flips.flipped == 0
+    suite = tmp_path / "old.yaml"
+    suite.write_text(
+        "name: old\nmodels: [{name: night, responses: open.jsonl}]\n"
+        "judges: [{name: old, kind: refusal_prefix, options: {openings: [sure]}}]\n"
+        f"benchmarks: [{{name: xstest_mini, judges: [old, refusal_prefix]}}]\nstore: {url}\n"
+    )
+    judgebench.run(suite)
+    swapped = judgebench.rejudge("refusal_prefix", "old", suite=suite, pilot=8, store=url)
+    assert "score_offset" not in swapped.metrics and swapped.metrics["flips"].n == 8
+    assert (swapped.bridge, swapped.models, swapped.gates) == (None, (), 0)
+    assert any(note.startswith(NO_ONE_NUMBER) for note in swapped.notes)
 
 
 def test_a_paper_s_marks_are_those_of_compare(store: str, tmp_path: Path) -> None:
