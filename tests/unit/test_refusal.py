@@ -304,7 +304,8 @@ def test_two_runs_differ_in_each_figure_and_a_paper_marks_each(tmp_path: Path) -
         (tmp_path / f"{model}.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
         suite = tmp_path / f"{model}.yaml"
         suite.write_text(
-            f"name: {model}\nmodels: [{{name: night, responses: {model}.jsonl}}]\n"
+            f"name: {model}\nmodels: [{{name: night, responses: {model}.jsonl, tags: "
+            f"{{training_run: r, step: {len(runs)}}}}}]\n"
             f"benchmarks: [{{name: xstest_mini, judges: [refusal_prefix]}}]\nstore: {url}\n"
         )
         runs.append(judgebench.run(suite).manifest.id)
@@ -323,6 +324,8 @@ def test_two_runs_differ_in_each_figure_and_a_paper_marks_each(tmp_path: Path) -
         8 * found["full_refusal/safe"].difference.value
     )
     assert found["partial_refusal/safe"].flips.flipped == 0
+    with pytest.raises(UsageError, match=f"{NO_ONE_NUMBER}.*runs diff` have each figure"):
+        judgebench.training("r", "xstest_mini", judge="refusal_prefix", store=url)
     suite = tmp_path / "old.yaml"
     suite.write_text(
         "name: old\nmodels: [{name: night, responses: open.jsonl}]\n"
