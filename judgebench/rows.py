@@ -10,7 +10,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
@@ -67,6 +67,12 @@ class Row:
         if not value.strip():
             raise self.wrong(field, "is blank")
         return value
+
+    def one_of(self, field: str, what: str, known: Collection[str]) -> str:
+        """One of the names that are known; ``what`` they name is said of another."""
+        if (said := self.text(field)) not in known:
+            raise self.wrong(field, unknown_name(what, said, known))
+        return said
 
     def optional_text(self, field: str) -> str | None:
         return self.text(field) if self.has(field) else None

@@ -403,10 +403,7 @@ def _named(row: Row, field: str, told: str | None, fallback: str | None, help_: 
 def _verdict(p: float | None, order: Order, reply: Reply | None) -> Verdict:
     if p is None:
         return Unreadable(reason=NOT_SAID if reply is None else NOT_READ)
-    p_first = 1.0 - p if order == "opponent_first" else p
-    if p_first == 0.5:
-        return Preference(winner=None, p_first=0.5)
-    return Preference(winner=0 if p_first > 0.5 else 1, p_first=p_first)
+    return Preference.from_probability(1.0 - p if order == "opponent_first" else p)
 
 
 # files and what stands in their rows --------------------------------------------------------------

@@ -26,7 +26,6 @@ from judgebench.exchange.pipeline import Import, files_in
 from judgebench.exchange.verdicts import VerdictAt, VerdictRow, checked, row_of
 from judgebench.judges.readers.brackets import ARENA_HARD, arena_hard_verdict
 from judgebench.records import Order, Reply, Unreadable, Verdict
-from judgebench.responses.from_file import AnswerRow
 from judgebench.rows import Row, each_row
 
 BENCHMARK = "arena_hard"
@@ -46,6 +45,7 @@ _FAILED = re.compile(r"<\|The Start of Assistant [AB]'s Answer\|>\n\$ERROR\$\n")
 NO_LABEL = "Arena-Hard read no verdict from the reply, or two"
 FAILED_JUDGE = "Arena-Hard has no reply: the judge's call failed ($ERROR$)"
 FAILED_ANSWER = "one of the answers is a failed call ($ERROR$)"
+NOT_TOGETHER = "; import their judgments together with this file, and these are no losses"
 
 
 def read_arena_hard(
@@ -73,11 +73,12 @@ def read_arena_hard(
         none is given, or another, and for a line of another version than the one asked for.
     """
     verdicts: list[tuple[Path, list[VerdictRow]]] = []
-    answers: list[tuple[Path, list[responses.PlacedAnswer]]] = []
+    answers: list[tuple[Path, list[responses.PlacedAnswer], int]] = []
     failed: set[tuple[At, str, str]] = set()
     for path in files_in(paths, (".jsonl",)):
         said: list[VerdictRow] = []
         given: list[responses.PlacedAnswer] = []
+        before = len(failed)
         for row in each_row(path, ()):
             of = row.values
             if not {"games", "choices", "messages"} & of.keys():
@@ -88,15 +89,20 @@ def read_arena_hard(
             at = benchmark, _version(row, benchmark, version, item, known_items)
             if "games" in of:
                 said += _games(row, at, item, baseline)
-            elif (text := (one := _answer(row, item)).text) == ERROR:
-                failed.add((at, item, str(one.model)))
+            elif (answer := _answer(row, at, item))[1].text == ERROR:
+                failed.add((at, item, answer[0][3]))
             else:
-                given.append(((*at, item, str(one.model), 0, 0), replace(one, text=text)))
+                given.append(answer)
         verdicts += [(path, said)] if said else []
-        answers += [(path, given)] if given else []
+        lost = len(failed) - before
+        answers += [(path, given, lost)] if given or lost else []
     known = None if allow_unknown_items else known_items
-    called = f"answers ({len(failed)} more are {ERROR})" if failed else "answers"
-    return responses.checked(answers, known, called=called) + checked(
+    alone = "" if verdicts else NOT_TOGETHER
+    called = [
+        f"answers ({lost} more are {ERROR}{alone})" if lost else "answers" for *_, lost in answers
+    ]
+    placed = [(path, given) for path, given, _ in answers]
+    return responses.checked(placed, known, called=called) + checked(
         "arena-hard", [(path, [*_without(failed, rows)]) for path, rows in verdicts], known
     )
 
@@ -118,7 +124,7 @@ def _version(
     return found
 
 
-def _answer(row: Row, item: str) -> AnswerRow:
+def _answer(row: Row, at: At, item: str) -> responses.PlacedAnswer:
     model = name(row, "model_id" if row.has("model_id") else "model")
     try:
         if "choices" in row.values:
@@ -133,13 +139,8 @@ def _answer(row: Row, item: str) -> AnswerRow:
     if not isinstance(text, str):
         raise row.wrong("messages" if row.has("messages") else "choices", "no answer stands here")
     counted = Row(row.where, {"token_len": tokens}).whole("token_len")
-    return AnswerRow(
-        row=Row(row.where, {"model": model}),
-        item_id=item,
-        text=text,
-        model=model,
-        tokens=None if tokens is None else counted,
-    )
+    known = None if tokens is None else counted
+    return responses.answer_of(row, at, item, model, text, tokens=known)
 
 
 def _without(

@@ -14,6 +14,7 @@ from judgebench.benchmarks.folder import items_at_hand
 from judgebench.errors import InputError, unknown_name
 from judgebench.exchange.names import At, KnownItems, default_version, judge_name, name
 from judgebench.exchange.pipeline import Import, files_in
+from judgebench.exchange.responses import answer_of
 from judgebench.exchange.responses import take_in as take_in_answers
 from judgebench.exchange.verdicts import VerdictAt, VerdictRow, checked, row_of
 from judgebench.records import (
@@ -26,7 +27,6 @@ from judgebench.records import (
     Unreadable,
     Verdict,
 )
-from judgebench.responses.from_file import AnswerRow
 from judgebench.rows import JSON, Row, each_row, whole_file
 
 # JudgeBench ---------------------------------------------------------------------------------------
@@ -40,9 +40,7 @@ VERSIONS: Mapping[str, str] = {
 
 FIRST, SECOND = "response_A", "response_B"
 DECISIONS: Mapping[str, Preference] = {
-    "A>B": Preference(winner=0, p_first=1.0),
-    "B>A": Preference(winner=1, p_first=0.0),
-    "A=B": Preference(winner=None, p_first=0.5),
+    said: Preference.from_probability(p) for said, p in (("A>B", 1.0), ("B>A", 0.0), ("A=B", 0.5))
 }
 _ORDERS: tuple[Order, Order] = ("model_first", "opponent_first")
 _REWARD = "reward_model"
@@ -206,9 +204,7 @@ def _pair(row: Row, at: At, judge: str | None) -> Iterator[VerdictRow]:
     elif not 0.0 <= (won := row.number("results")) <= 1.0:
         raise row.wrong("results", f"from 0 to 1, not {won:g}")
     where = _at(row, at, judge, CHOSEN, opponent=REJECTED)
-    yield row_of(
-        row, where, Preference(winner=None if won == 0.5 else 0 if won > 0.5 else 1, p_first=won)
-    )
+    yield row_of(row, where, Preference.from_probability(won))
 
 
 def _best(row: Row, at: At, judge: str | None) -> Iterator[VerdictRow]:
@@ -270,8 +266,7 @@ def read_xstest(
         for row in each_row(path, ("id", "completion")):
             of = model or (name(row, "model") if row.has("model") else _model(path))
             item, text = name(row, "id").removeprefix("v2-"), row.long_text("completion")
-            answer = AnswerRow(row=Row(row.where, {"model": of}), item_id=item, text=text)
-            answers.append(((*at, item, of, 0, 0), answer))
+            answers.append(answer_of(row, at, item, of, text))
             where = VerdictAt(benchmark=at[0], version=at[1], item_id=item, model=of, judge="")
             verdicts += _labels(row, where)
         found.append(Import(f"{path}: answers", partial(take_in_answers, path=path, rows=answers)))

@@ -13,18 +13,15 @@ from functools import partial
 from pathlib import Path
 
 from judgebench.benchmarks.folder import items_at_hand
-from judgebench.errors import unknown_name
 from judgebench.exchange.names import KnownItems, default_version, judge_name, name, refuse_unknown
-from judgebench.exchange.pipeline import SILENT, Import, ImportReport, TakeIn, files_in
+from judgebench.exchange.pipeline import Import, files_in
+from judgebench.exchange.responses import answer_of
 from judgebench.exchange.responses import take_in as take_in_answers
 from judgebench.exchange.verdicts import VerdictAt, VerdictRow, checked, row_of
 from judgebench.judges.readers.upstream import READERS
 from judgebench.plain_text import counted
-from judgebench.protocols import Progress
 from judgebench.records import Item, Reply
-from judgebench.responses.from_file import AnswerRow
 from judgebench.rows import Row, each_row
-from judgebench.store import Store
 
 BENCHMARK = "just_eval"
 READ_AS = {"score_multi": "just_eval", "score_safety": "just_eval_safety"}
@@ -75,8 +72,7 @@ def read_just_eval(
             field = "output_cand" if judged else "output"
             if not isinstance(text := row.values.get(field), str):
                 raise row.wrong(field, f"a text has to stand here, not {text!r:.60}")
-            about = Row(row.where, {"model": of})
-            answers.append(((*at, item, of, 0, 0), AnswerRow(row=about, item_id=item, text=text)))
+            answers.append(answer_of(row, at, item, of, text))
             if judged and row.values.get("result") in (None, NOT_JUDGED):
                 waiting += 1
             elif judged:
@@ -86,19 +82,19 @@ def read_just_eval(
         found.append(Import(f"{path}: answers", partial(take_in_answers, path=path, rows=answers)))
         if verdicts or waiting:
             (scores,) = checked("just-eval", [(path, verdicts)], known)
-            found.append(Import(path, partial(_take_in, scores.take_in, waiting)))
+            later = f"{counted(waiting, 'record')} without a result ({NOT_JUDGED}): not judged yet"
+            found.append(scores.with_warnings(later) if waiting else scores)
     return found
 
 
 def _verdict(row: Row, where: VerdictAt, judge: str | None) -> VerdictRow:
     said = row.values.get("eval_config")
     asked = Row(f"{row.where}: eval_config", said if isinstance(said, Mapping) else {})
-    if (mode := asked.text("mode")) not in READ_AS:
-        raise asked.wrong("mode", unknown_name("mode", mode, READ_AS))
+    reader = READERS[READ_AS[asked.one_of("mode", "mode", READ_AS)]]
     named = judge or asked.text("gpt")
     where = replace(where, judge=judge_name(Row(asked.where, {"judge": named})))
     reply = Reply(text=row.long_text("result"))
-    return row_of(row, where, READERS[READ_AS[mode]].read(reply), reply)
+    return row_of(row, where, reader.read(reply), reply)
 
 
 def _refuse_other(row: Row, field: str, item: Item | None) -> None:
@@ -109,11 +105,3 @@ def _refuse_other(row: Row, field: str, item: Item | None) -> None:
             f"{str(row.values.get(field))[:60]!r} is not the instruction {item.id} of "
             f"{item.benchmark}, which is {item.question[:60]!r}",
         )
-
-
-def _take_in(
-    take_in: TakeIn, waiting: int, store: Store, *, progress: Progress = SILENT
-) -> ImportReport:
-    report = take_in(store, progress=progress)
-    said = f"{counted(waiting, 'record')} without a result ({NOT_JUDGED}): not judged yet"
-    return replace(report, warnings=(*report.warnings, said)) if waiting else report

@@ -13,16 +13,13 @@ says that a row is of a second sample, that is another run, and called ``NAME (r
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from judgebench.benchmarks.folder import items_at_hand
-from judgebench.errors import unknown_name
 from judgebench.exchange.names import At, KnownItems, default_version, judge_name, name
-from judgebench.exchange.pipeline import Import, ImportReport, TakeIn, files_in
+from judgebench.exchange.pipeline import Import, files_in
 from judgebench.exchange.responses import read_response_files
 from judgebench.exchange.verdicts import VerdictAt, VerdictRow, checked, row_of
 from judgebench.records import HUMAN, Item, Order, Preference, Reply, Score, Unreadable, Verdict
@@ -35,14 +32,16 @@ NO_SCORE = -1
 
 NOT_READ = "FastChat read no verdict from the reply"
 
-VOTES: Mapping[str, Preference] = {
-    "model_a": Preference(winner=0, p_first=1.0),
-    "model_b": Preference(winner=1, p_first=0.0),
-    **dict.fromkeys(("tie", "tie (inconsistent)"), Preference(winner=None, p_first=0.5)),
-}
-EXPERT = "expert_"
+GAMES: Mapping[str, float | None] = {"model_1": 1.0, "model_2": 0.0, "tie": 0.5, "error": None}
+VOTES: Mapping[str, float | None] = {
+    "model_a": 1.0, "model_b": 0.0, "tie": 0.5, "tie (inconsistent)": 0.5
+}  # fmt: skip
+"""What the first of two models has won, by who is named; None where that was not read.
 
-_WINNERS = ("model_1", "model_2", "tie", "error")
+An inconsistent tie: the judge said something else in the other order.
+"""
+
+EXPERT = "expert_"
 
 
 def read_mt_bench(
@@ -76,45 +75,60 @@ def read_mt_bench(
         ),
         *checked("mt-bench", read, None if allow_unknown_items else known_items),
     ]
-    places = [
-        *((a.model or "", a.turn, a.item_id) for path in answers for a in read_answer_rows(path)),
-        *((_who(row), row.where.turn, row.where.item_id) for _, rows in read for row in rows),
+    items = known_items(*at)
+    if not items:
+        return found
+    told = [
+        *(
+            (n, ("", one.model or ""), one.row, one.item_id, one.turn)
+            for n, path in enumerate(answers)
+            for one in read_answer_rows(path)
+        ),
+        *(
+            (n, (one.where.judge, _who(one)), one.row, one.where.item_id, one.where.turn)
+            for n, (_, rows) in enumerate(read, len(answers))
+            for one in rows
+        ),
     ]
-    if (items := known_items(*at)) and (lacking := list(_lacking(places, items.values()))):
-        first = found[0].take_in
-        found[0] = found[0]._replace(take_in=partial(_and_told, first, tuple(lacking)))
-    return found
+    file_of: dict[tuple[str, str], int] = {}
+    there: dict[tuple[str, str], set[tuple[int, str]]] = {}
+    for n, of, row, item, turn in told:
+        if item in items and turn >= (asked := items[item].n_answers):
+            raise row.wrong("turn", f"question {item} has {asked} turns, and this is of a further")
+        file_of.setdefault(of, n)
+        there.setdefault(of, set()).add((turn, item))
+    lacking: dict[int, list[str]] = {}
+    for of in sorted(one for one in there if one[1]):
+        lacking.setdefault(file_of[of], []).extend(_lacking(of[1], there[of], items.values()))
+    return [one.with_warnings(*lacking.get(n, ())) for n, one in enumerate(found)]
 
 
 def _who(row: VerdictRow) -> str:
-    """A model, or two; nobody of whom not everything is expected, as of a vote."""
-    if row.row.has("model_a"):
-        return ""
-    opponent = row.where.opponent
-    return row.where.model if opponent is None else f"{row.where.model} against {opponent}"
+    """A model, or two in both orders; nobody of whom not everything is expected, as of a vote."""
+    model, opponent = row.where.model, row.where.opponent
+    if opponent is None:
+        return model
+    return "" if row.where.order == "single" else f"{model} against {opponent}"
 
 
-def _lacking(places: Iterable[tuple[str, int, str]], items: Collection[Item]) -> Iterator[str]:
-    """Of whom some questions are missing, by turn: a run that was killed leaves no other trace."""
-    there = {(who, turn, item) for who, turn, item in places if who}
-    for who in sorted({who for who, *_ in there}):
-        for turn in range(max(item.n_answers for item in items)):
-            n = sum((who, turn, item.id) in there for item in items)
-            if n < len(items):
-                yield f"{who}, turn {turn + 1}: {n} of {len(items)} questions are here"
-
-
-def _and_told(take_in: TakeIn, lacking: tuple[str, ...], *args: Any, **how: Any) -> ImportReport:
-    report = take_in(*args, **how)
-    return replace(report, warnings=(*report.warnings, *lacking))
+def _lacking(
+    who: str, there: Collection[tuple[int, str]], items: Collection[Item]
+) -> Iterator[str]:
+    """What is missing of somebody's, by turn: a run that was killed leaves no other trace."""
+    for turn in range(max(item.n_answers for item in items)):
+        n = sum((turn, item.id) in there for item in items)
+        if n < len(items):
+            yield f"{who}, turn {turn + 1}: {n} of {len(items)} questions are here"
 
 
 def _read(path: Path, at: At) -> Iterator[VerdictRow]:
     for row in each_row(path, ("question_id", "judge")):
-        if row.has("model_a") or row.has("model_b"):
-            yield _vote(row, at)
-        else:
-            yield from (_games if row.has("model_1") or row.has("model_2") else _score)(row, at)
+        between = _is_vote(row) or row.has("model_1") or row.has("model_2")
+        yield from (_games if between else _score)(row, at)
+
+
+def _is_vote(row: Row) -> bool:
+    return row.has("model_a") or row.has("model_b")
 
 
 def _score(row: Row, at: At) -> Iterator[VerdictRow]:
@@ -132,43 +146,27 @@ def _score(row: Row, at: At) -> Iterator[VerdictRow]:
 
 
 def _games(row: Row, at: At) -> Iterator[VerdictRow]:
-    model, opponent, judge = name(row, "model_1"), name(row, "model_2"), _judge(row)
+    """Games in both orders; one whose scores were compared, and a vote, were shown in none."""
+    voted = _is_vote(row)
+    sides, known = (("model_a", "model_b"), VOTES) if voted else (("model_1", "model_2"), GAMES)
+    model, opponent, judge = *(name(row, side) for side in sides), _judge(row)
     if model == opponent:
-        raise row.wrong("model_2", f"{model!r} cannot be its own opponent")
+        raise row.wrong(sides[1], f"{model!r} cannot be its own opponent")
+    if voted and judge.startswith(EXPERT):
+        judge = f"{HUMAN}/{judge}"
     games: tuple[tuple[str, str, Order], ...] = (
         ("g1_winner", "g1_judgment", "model_first"),
         ("g2_winner", "g2_judgment", "opponent_first"),
     )
-    if row.has("m1_score"):  # told by comparing two scores: nothing was shown in any order
-        games = (("g1_winner", "", "single"),)
+    if voted or row.has("m1_score"):
+        games = (("winner" if voted else "g1_winner", "", "single"),)
     for field, judgment, order in games:
         where = _where(row, at, model=model, judge=judge, opponent=opponent, order=order)
-        yield row_of(row, where, _winner(row, field, order), _reply(row, judgment))
-
-
-def _vote(row: Row, at: At) -> VerdictRow:
-    """``tie (inconsistent)``: the judge said something else in the other order."""
-    model, opponent, judge = name(row, "model_a"), name(row, "model_b"), _judge(row)
-    if model == opponent:
-        raise row.wrong("model_b", f"{model!r} cannot be its own opponent")
-    if (said := row.text("winner")) not in VOTES:
-        raise row.wrong("winner", unknown_name("winner", said, VOTES))
-    if judge.startswith(EXPERT):
-        judge = f"{HUMAN}/{judge}"
-    return row_of(row, _where(row, at, model=model, judge=judge, opponent=opponent), VOTES[said])
-
-
-def _winner(row: Row, field: str, order: Order) -> Verdict:
-    said = row.text(field)
-    if said not in _WINNERS:
-        raise row.wrong(field, unknown_name("winner", said, _WINNERS))
-    if said == "error":
-        return Unreadable(reason=NOT_READ)
-    if said == "tie":
-        return Preference(winner=None, p_first=0.5)
-    shown_first = "model_2" if order == "opponent_first" else "model_1"
-    first = said == shown_first
-    return Preference(winner=0 if first else 1, p_first=1.0 if first else 0.0)
+        won = known[row.one_of(field, "winner", known)]
+        verdict: Verdict = Unreadable(reason=NOT_READ)
+        if won is not None:
+            verdict = Preference.from_probability(1.0 - won if order == "opponent_first" else won)
+        yield row_of(row, where, verdict, _reply(row, judgment))
 
 
 def _judge(row: Row) -> str:

@@ -106,6 +106,15 @@ class Import(NamedTuple):
     path: Path | str
     take_in: TakeIn
 
+    def with_warnings(self, *said: str) -> Import:
+        """The same, whose report has these warnings after its own."""
+
+        def take_in(store: Store, *, progress: Progress = SILENT) -> ImportReport:
+            report = self.take_in(store, progress=progress)
+            return replace(report, warnings=(*report.warnings, *said))
+
+        return Import(self.path, take_in)
+
 
 def files_in(paths: Sequence[Path], suffixes: Sequence[str]) -> list[Path]:
     """The files, and of folders all with these suffixes in them or below, each once.
@@ -244,6 +253,8 @@ class NewVerdict(NamedTuple):
         The key of the judgment that it follows.
     anchors
         Those that it is another look at; then it stands on no board.
+    names
+        Whether it is the one that it follows, named by the judge's label.
     """
 
     place: VerdictSlot
@@ -252,6 +263,7 @@ class NewVerdict(NamedTuple):
     reply: Reply | None = None
     before: bytes | None = None
     anchors: StoredAnchors | None = None
+    names: bool = False
 
 
 class Intake:
@@ -275,14 +287,15 @@ class Intake:
     def put(self, counts: Mapping[str, int], progress: Progress = SILENT) -> str | None:
         """Store what is new, if anything is, under a run of its own; the id of that.
 
-        An import of the same files that was cut goes on, and ends if nothing is lacking.
+        An import of the same files that was cut goes on, and ends if nothing is lacking. Questions
+        of items that were known by id alone are new.
         """
         cut = cut_import(self.store, self.what, self.paths)
-        if not (self.responses or self.verdicts or cut):
+        items = [item for board in self.boards.values() for item in board.new_items]
+        if not (self.responses or self.verdicts or cut or any(item.turns for item in items)):
             return None
         manifest = import_manifest(self.what, self.paths, counts, cut)
-        items = sum(len(board.new_items) for board in self.boards.values())
-        total = items + len(self.responses) + len(self.verdicts)
+        total = len(items) + len(self.responses) + len(self.verdicts)
         writes = self._writes(manifest.id)
         put_in_portions(self.store, manifest, cut, writes, total, progress)
         return manifest.id

@@ -63,8 +63,7 @@ def _alpaca_eval(path: Path, at: At) -> Iterator[VerdictRow]:
         said = row.number("preference")
         if not 1.0 <= said <= 2.0:
             raise row.wrong("preference", f"between 1 and 2, not {said}")
-        p = said - 1.0
-        verdict = Preference(winner=None if p == 0.5 else 0 if p > 0.5 else 1, p_first=p)
+        verdict = Preference.from_probability(said - 1.0)
         where = VerdictAt(
             benchmark=at[0],
             version=at[1],

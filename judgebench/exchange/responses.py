@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import repeat
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -68,7 +69,9 @@ def read_response_files(
 
 
 def checked(
-    read: Sequence[tuple[Path, _Answers]], known_items: KnownItems | None, **how: Any
+    read: Sequence[tuple[Path, _Answers]],
+    known_items: KnownItems | None,
+    called: Sequence[str] | None = None,
 ) -> list[Import]:
     """The answers of some files, found good in themselves; returned with each is what stores it.
 
@@ -76,8 +79,8 @@ def checked(
     ----------
     known_items
         None takes in what no benchmark has.
-    how
-        What `take_in` is told.
+    called
+        What those of each file are called in its report.
     """
     for _, rows in () if known_items is None else read:
         of: dict[At, list[tuple[Row, str]]] = {}
@@ -86,7 +89,10 @@ def checked(
         for at in sorted(of):
             refuse_unknown(of[at], at, known_items)
     _one_text_each([row for _, rows in read for row in rows])
-    return [Import(path, partial(take_in, path=path, rows=rows, **how)) for path, rows in read]
+    return [
+        Import(path, partial(take_in, path=path, rows=rows, called=name))
+        for (path, rows), name in zip(read, called or repeat(None, len(read)), strict=True)
+    ]
 
 
 def import_responses(store: Store, path: Path, **options: Any) -> ImportReport:
@@ -167,6 +173,15 @@ def take_in(
         run_id = intake.put({"responses": new}, progress)
     known_already = len(rows) - new
     return ImportReport(rows=len(rows), new=new, known=known_already, run_id=run_id, called=called)
+
+
+def answer_of(
+    row: Row, at: At, item: str, model: str, text: str, *, tokens: int | None = None
+) -> PlacedAnswer:
+    """An answer of another layout: of its row only the model's name is held."""
+    about = Row(row.where, {"model": model})
+    answer = AnswerRow(row=about, item_id=item, text=text, model=model, tokens=tokens)
+    return (*at, item, model, 0, 0), answer
 
 
 def _of_own_prompts(where: _Where, own: OwnItems) -> _Where:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from math import isclose
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from judgebench.benchmarks.folder import items_at_hand
 from judgebench.errors import InputError, unknown_name
@@ -234,7 +234,7 @@ def take_in(
             board.add_items(missing_items(board.items, wanted[at], at))
         new = _new(intake, distinct, _pinned(store) if anchors else {}, may_change)
         if taken_in_before(store, what, path):  # what was said since then stays
-            new = [one for one in new if one.before is None and one.anchors is None]
+            new = [one for one in new if one.names or (one.before is None and one.anchors is None)]
         intake.verdicts = new
         looks = sum(one.anchors is not None for one in new)
         counts = {"verdicts": len(new) - looks} | ({"looks": looks} if looks else {})
@@ -284,6 +284,9 @@ def _new(
             continue
         before, said = board.current.get(place, (None, None))
         if said is not None and same(said, row.verdict):
+            if names_more(row.verdict, said):
+                again = NewVerdict(place, where.judge, row.verdict, row.reply, before, names=True)
+                found.append(again)
             continue
         if said is not None and not may_change:
             raise row.row.wrong(
@@ -355,9 +358,8 @@ def _read(row: Row, benchmark: str, version: str) -> tuple[VerdictAt, Verdict]:
         turn=row.whole("turn"),
         repeat=row.whole("repeat"),
     )
-    kind = row.optional_text("kind") or _usual_kind(row)
-    if kind not in _READERS:
-        raise row.wrong("kind", unknown_name("kind of verdict", kind, _READERS))
+    named = row.has("kind")
+    kind = row.one_of("kind", "kind of verdict", _READERS) if named else _usual_kind(row)
     if kind == "preference" and where.opponent is None:
         raise row.wrong("opponent", "is missing: a preference is between two models")
     if where.opponent is not None and kind in ("label", "score"):
@@ -430,8 +432,7 @@ def _preference(row: Row, where: VerdictAt) -> Preference:
             "value", f"the probability that 'model' beats 'opponent', in [0, 1], not {value:g}"
         )
     p_first = 1 - value if where.order == "opponent_first" else value
-    winner: Literal[0, 1] | None = None if p_first == 0.5 else 0 if p_first > 0.5 else 1
-    return Preference(winner=winner, p_first=p_first, label=row.optional_text("label"))
+    return Preference.from_probability(p_first, row.optional_text("label"))
 
 
 def _unreadable(row: Row, where: VerdictAt) -> Unreadable:
@@ -489,6 +490,14 @@ def same(one: Verdict, other: Verdict) -> bool:
             return reason == again or readable(reason) == again
         case _:
             return one == other
+
+
+def names_more(one: Verdict, stored: Verdict) -> bool:
+    """Whether a verdict says how clear a win is, and the same one in the store does not."""
+    match one, stored:
+        case Preference(label=str()), Preference(label=None):
+            return True
+    return False
 
 
 def say(verdict: Verdict) -> str:

@@ -33,7 +33,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import chain
+from itertools import chain, product
 from operator import methodcaller
 from pathlib import Path
 from types import FrameType
@@ -141,7 +141,8 @@ class Call(Protocol):
     """One thing to be had by asking: a verdict, or an answer.
 
     ``key`` is that of the judgment or response; ``places`` are all those of this run that it
-    serves.
+    serves. Of a conversation it is one turn: ``later`` are the keys of those after it, and
+    ``next_turn`` says what is asked once the store has this one; nothing otherwise.
     """
 
     @property
@@ -149,6 +150,12 @@ class Call(Protocol):
 
     @property
     def places(self) -> tuple[VerdictSlot, ...]: ...
+
+    @property
+    def later(self) -> Sequence[bytes]: ...
+
+    @property
+    def next_turn(self) -> Callable[[], Sequence[Call]]: ...
 
     def dialogue(self) -> Generator[Request, Reply, Any]: ...
 
@@ -320,7 +327,7 @@ class WorkQueue:
                     self._ready.extend(portion)
                 elif portion or self._aside:
                     await self._claim(self._claimed, portion)
-                if not portion and not self._ready and not self._aside:
+                if not (portion or self._ready or self._aside or self._planned):
                     return None
         return None
 
@@ -340,7 +347,7 @@ class WorkQueue:
                 await keep(self._stage.store, partial(call.reuse, run_id=self._stage.run_id))
                 self.counts.reused += 1
                 self.ended(call.key, False)
-                self._stage.progress.advance()
+                await self._go_on(call)
                 if call.key in won:
                     claimed.finish(call)
             else:
@@ -395,8 +402,14 @@ class WorkQueue:
             self._failed_in_a_row = self._bugs_in_a_row = 0
             self.counts.done += 1
             self.ended(call.key, False)
-            self._stage.progress.advance()
+            await self._go_on(call)
         return True
+
+    async def _go_on(self, call: Call) -> None:
+        """Plan what follows; without an answer the turns after it have none either."""
+        following = await look(call.next_turn)
+        self._planned.extendleft(following)
+        self._stage.progress.advance(1 if following else 1 + len(call.later))
 
     async def _ask(self, call: Call, replies: list[tuple[bytes, Reply]]) -> Any:
         """Carry on the dialogue; a fault of the code on the way of a call costs the call alone.
@@ -442,23 +455,24 @@ class WorkQueue:
     ) -> None:
         message = masked(message)
         boundary: Boundary = kind if kind in ("local_model", "reader") else "provider"
-        for place in call.places:
+        turns = (call.key, *call.later)  # those after it are not asked either
+        for (n, key), place in product(enumerate(turns), call.places):
             failure = Failure(
-                key=call.key,
+                key=key,
                 boundary=boundary,
                 kind=kind,
                 message=message,
                 retriable=retriable,
                 attempts=attempts,
-                place=place,
+                place=replace(place, turn=place.turn + n),
                 at=time.time(),
             )
             await keep(self._stage.store, methodcaller("put_failure", failure))
-        self.counts.failed += 1
+        self.counts.failed += len(turns)
         self.ended(call.key, False)
-        self.counts.failures[kind] = self.counts.failures.get(kind, 0) + 1
+        self.counts.failures[kind] = self.counts.failures.get(kind, 0) + len(turns)
         self.counts.reasons.setdefault(kind, message)
-        self._stage.progress.advance(failed=kind)
+        self._stage.progress.advance(len(turns), failed=kind)
 
     def _give_up_where_hopeless(self, error: CallError) -> None:
         """Stop asking one that cannot answer: a thousand time-outs help nobody."""

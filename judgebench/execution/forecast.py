@@ -449,13 +449,13 @@ class _Plan:
         scale = self.scales.of(candidate.name, candidate.api, candidate.key, judges=False)
         tokens, waiting = Tokens(), 0
         for question in answer_calls(found):
-            for turn in range(1 + len(question.earlier)):
-                request = question.request([""] * turn)
+            for more in range(1 + len(question.later)):
+                request = question.request([""] * more)
                 if self.waits(keys.request_key(request)):
                     waiting += 1
-                else:  # with what was answered in the turns before
+                else:  # with what will be answered in the turns before
                     tokens += scale.call(request)
-                    tokens += Tokens(prompt=self.lengths.of(found).times(turn))
+                    tokens += Tokens(prompt=self.lengths.of(found).times(more))
         row = replace(row, generations=row.generations - waiting)
         return replace(row, **_takes(scale, tokens))
 

@@ -119,9 +119,13 @@ class Generation:
         """Start the model once, ask it for everything that its stack lacks, keep it as it comes."""
         name = candidates[0].name
         self.started.add(name)
-        # All items: what is generated together is decided from the full list.
-        tasks = [_task(c, c.asked.every_item, c.asked.config.samples) for c in candidates]
         stack: Runtime | None = None
+        # All items: what is generated together is decided from the full list.
+        usual = stack_of(candidates, self.store)
+        tasks = [
+            _task(c, c.asked.every_item, c.asked.config.samples, Answers(c, self.store, usual))
+            for c in candidates
+        ]
         with self._worker(tasks, candidates[0]) as worker:
             try:
                 stack = worker.start()
@@ -135,7 +139,7 @@ class Generation:
                 by_task = {c.task_name: c for c in candidates}
                 began, tokens = time.monotonic(), 0
                 for event in worker.generate(wanted, lambda task, one: _place(by_task[task], one)):
-                    self._keep(by_task[event.task], event)
+                    self._keep(by_task[event.task], event, stack)
                     if not isinstance(event, AnswerFailure):
                         tokens += event.tokens
                         self.progress.meter(Meter(tokens=tokens))
@@ -149,7 +153,7 @@ class Generation:
                 if stack is None:  # it never came to answering, and that is what failed
                     self.progress.stage(f"{name}: answering", sum(len(a.missing) for a in left))
                 for answers in left:
-                    self._failed(answers.candidate, _ids(answers), str(error))
+                    self._failed(answers.candidate, _ids(answers), str(error), own)
                 self.outcome.warnings.append(f"{name}: {error}")
                 self.outcome.misconfigured |= isinstance(error, ConfigError)
         return stack
@@ -171,11 +175,14 @@ class Generation:
             )
 
     def _keep(
-        self, candidate: Candidate, event: AnswerChunk | AnswerFailure | AnswersStored
+        self,
+        candidate: Candidate,
+        event: AnswerChunk | AnswerFailure | AnswersStored,
+        stack: Runtime,
     ) -> None:
         """One commit, each answer at the place of every item that asks the same."""
         if isinstance(event, AnswerFailure):
-            self._failed(candidate, event.ids, event.message)
+            self._failed(candidate, event.ids, event.message, stack)
             return
         if isinstance(event, AnswersStored):
             self.outcome.generated += event.n
@@ -191,13 +198,22 @@ class Generation:
         self.outcome.generated += len(event.responses)
         self.progress.advance(len(event.responses))
 
-    def _failed(self, candidate: Candidate, ids: Collection[tuple[str, int]], message: str) -> None:
-        every = (
-            (key, candidate.place(*one, turn))
+    def _failed(
+        self,
+        candidate: Candidate,
+        ids: Collection[tuple[str, int]],
+        message: str,
+        stack: Runtime | None,
+    ) -> None:
+        """Of conversations the turns that this stack has not answered."""
+        every = {
+            key: candidate.place(*one, turn)
             for one in ids
             for turn, key in enumerate(turn_keys(candidate, *one))
-        )
-        for key, place in every:
+        }
+        there = set() if stack is None else self.store.answered_on(every, stack)
+        for key in every.keys() - there:
+            place = every[key]
             failure = Failure(
                 key=key,
                 boundary="local_model",
@@ -347,12 +363,22 @@ def _ids(answers: Answers) -> list[tuple[str, int]]:
     return list(dict.fromkeys(first.values()))
 
 
-def _task(candidate: Candidate, items: tuple[Item, ...], samples: int = 1) -> Task:
+def _task(
+    candidate: Candidate, items: tuple[Item, ...], samples: int = 1, there: Answers | None = None
+) -> Task:
+    """What a worker is told; of conversations also what is answered, ``there``."""
+    before: dict[tuple[str, int], list[str]] = {}
+    turn_by_turn = any(item.n_answers > 1 for item in items)
+    if turn_by_turn and there is not None:
+        for (id_, sample, _), one in there.of(items).items():  # turn after turn
+            before.setdefault((id_, sample), []).append(one.text)
     return Task(
         task=candidate.asked.benchmark.lm_eval_task,
         items=items,
         samples=samples,
         model_key=candidate.key,
         local=candidate.local,
-        turn_by_turn=any(item.n_answers > 1 for item in items),
+        turn_by_turn=turn_by_turn,
+        before=before,
+        stack=there.stack if there is not None else None,
     )

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
@@ -66,7 +67,7 @@ class Answers:
         self.stack = stack
         self.missing: frozenset[bytes] = frozenset()
         if candidate.recorded is None:
-            there = [key for some in batched(candidate.wanted) for key in self._found(some)]
+            there = [key for some in batched(candidate.wanted) for key in self.found(some)]
             self.missing = frozenset(candidate.wanted.keys() - set(there))
 
     @property
@@ -95,7 +96,7 @@ class Answers:
         key_of = {p: self.candidate.key_of[p] for p in places if p in self.candidate.key_of}
         if (recorded := self.candidate.recorded) is not None:
             return with_before({place: self._recorded(recorded, place) for place in key_of})
-        found = self._found(set(key_of.values()) - self.missing)
+        found = self.found(set(key_of.values()) - self.missing)
         return with_before(
             {
                 place: replace(found[key], item_id=place[0], sample=place[1])
@@ -104,7 +105,8 @@ class Answers:
             }
         )
 
-    def _found(self, wanted: Collection[bytes]) -> dict[bytes, Response]:
+    def found(self, wanted: Collection[bytes]) -> dict[bytes, Response]:
+        """What the store has of them by now, on this stack."""
         if self._store is None or (self.stack is None and self.candidate.local is not None):
             return {}
         return {
@@ -169,26 +171,38 @@ Parts: TypeAlias = Callable[[Sequence[Answers]], Iterable[tuple[Sequence[Answers
 
 
 def answer_calls(answers: Answers) -> Iterator[Question]:
-    """What a model behind an API still has to be asked; a conversation from its first turn on."""
+    """What a model behind an API still has to be asked; of a conversation the next turn."""
+    asked: set[bytes] = set()
+    for key, (items, sample) in answers.candidate.wanted.items():
+        if key in answers.missing and key not in asked:
+            asked.update(keys.answer_keys(answers.candidate.key, items[0], sample=sample))
+            yield from _next_turn(answers, items, sample)
+
+
+def _next_turn(answers: Answers, items: tuple[Item, ...], sample: int) -> tuple[Question, ...]:
+    """The first turn that the store does not have yet, after what it has of those before."""
     candidate = answers.candidate
     api = candidate.api
     assert api is not None
-    asked: set[bytes] = set()
-    for key, (items, sample) in candidate.wanted.items():
-        if key in answers.missing and key not in asked:
-            own = keys.answer_keys(candidate.key, items[0], sample=sample)
-            asked.update(own)
-            yield Question(
-                key=own[-1],
-                earlier=own[:-1],
-                places=tuple(candidate.place(item.id, sample) for item in items),
-                items=items,
-                spec=candidate.spec,
-                identity=identity_of(api) or "",
-                model=api.model or "",
-                sample=sample,
-                logprobs=candidate.asked.benchmark.logprobs and not sample,
-            )
+    own = keys.answer_keys(candidate.key, items[0], sample=sample)
+    there = answers.found(own) if len(own) > 1 else {}
+    turn = next((n for n, key in enumerate(own) if key not in there), None)
+    if turn is None:
+        return ()
+    question = Question(
+        key=own[turn],
+        later=own[turn + 1 :],
+        before=tuple(there[key].text for key in own[:turn]),
+        next_turn=tuple if turn + 1 == len(own) else partial(_next_turn, answers, items, sample),
+        places=tuple(candidate.place(item.id, sample, turn) for item in items),
+        items=items,
+        spec=candidate.spec,
+        identity=identity_of(api) or "",
+        model=api.model or "",
+        sample=sample,
+        logprobs=candidate.asked.benchmark.logprobs and not sample,
+    )
+    return (question,)
 
 
 # judgments ----------------------------------------------------------------------------------------
@@ -208,6 +222,8 @@ class JudgeCall:
     places: tuple[VerdictSlot, ...]
     recheck: str | None = None
     drift_check: DriftCheck | None = None
+    later: tuple[bytes, ...] = ()
+    next_turn: Callable[[], Sequence[Question]] = tuple
 
     def dialogue(self) -> Dialogue:
         """What the judge asks; a repeat is another question, with another seed."""

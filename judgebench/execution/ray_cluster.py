@@ -345,6 +345,8 @@ class RayWorkers:
             Where no node can load it.
         """
         given, paths = with_absolute_paths(job)
+        # All turns together: a portion that a process ended over comes again in smaller batches.
+        given["tasks"] = [{**task, "whole": True} for task in given.get("tasks", ())]
         self._load = (self._cluster.driver, paths, self._cluster.ray.put(given), within_s, limit)
         self._thread.start()
         try:

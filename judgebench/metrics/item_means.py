@@ -22,8 +22,8 @@ class ItemMeans:
         nan where there is no readable verdict.
     readable, asked, expected
         How many verdicts are readable, were asked for, and should be there: all that were asked
-        for, one for each further answer that another judge was asked about, and one where a model
-        has no answer, unless the table is sparse.
+        for, one for each further answer that another judge was asked about, unless it only chooses
+        among them, and one where a model has no answer, unless the table is sparse.
     worst, best
         The mean with every missing verdict at the lowest and at the highest value; nan where none
         is expected, None for a scale without ends.
@@ -56,28 +56,30 @@ def item_means(
     nested = _Nested(table, rows)
     asked = values[rows]
     total_read, n_read = nested.totals(asked)
-    n_answers = np.bincount(table.cell_of, minlength=n_cells)
+    wanted = table.cell_of if table.for_all is None else table.cell_of[table.for_all]
+    n_answers = np.bincount(wanted, minlength=n_cells)
     least = 0 if table.sparse else 1
-    unasked = np.maximum(n_answers, least) - np.bincount(nested.cell_of, minlength=n_cells)
+    n_asked = np.bincount(nested.cell_of, minlength=n_cells)
+    unasked = np.maximum(np.maximum(n_answers, least) - n_asked, 0)
 
     def filled(end: float) -> Floats | None:
         if not np.isfinite(end):
             return None
         if nested.single:
-            total, n = total_read + (n_asked - n_read) * end, n_asked
+            total, n = total_read + (asked_for - n_read) * end, asked_for
         else:
             total, n = nested.totals(np.where(np.isnan(asked), end, asked))
         return quotient(total + unasked * end, n + unasked).reshape(table.shape)
 
     in_cell = nested.cell_of if nested.single else table.cells(rows)
-    n_asked = np.bincount(in_cell, minlength=n_cells).astype(np.float64)
+    asked_for = np.bincount(in_cell, minlength=n_cells).astype(np.float64)
     return ItemMeans(
         mean=quotient(total_read, n_read).reshape(table.shape),
         readable=(n_read if nested.single else _sums(asked, in_cell, n_cells)[1]).reshape(
             table.shape
         ),
-        asked=n_asked.reshape(table.shape),
-        expected=(n_asked + unasked).reshape(table.shape),
+        asked=asked_for.reshape(table.shape),
+        expected=(asked_for + unasked).reshape(table.shape),
         worst=filled(ends[0]),
         best=filled(ends[1]),
     )

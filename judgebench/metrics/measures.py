@@ -202,12 +202,15 @@ def mean_of_parts(
         side: replace(balanced(means_of[side], items, balance, [side]), worst=None, best=None)
         for side in balance.sides
     }
-    first = next((one for one in sides.values() if not one.n.any()), whole)
+    wanted = {category for its in balance.sides.values() for category in its}
+    silent = [side for side, one in sides.items() if not one.n.any()]
+    why = whole.undefined
+    if silent and wanted <= {balance.category_of.get(item) for item in items}:
+        why = f"no score of {', '.join(silent)}, which counts as much as any other"
     applying = np.min([one.bottom[one.part >= 0].sum(axis=0) for one in sides.values()], axis=0)
     found = MeanOfSides(
         top=whole.top, bottom=whole.bottom, n=whole.n, missing=whole.missing,
-        undefined=first.undefined, always=True, sides=tuple(sides.values()),
-        few=applying < LEAST_OF_A_PART,
+        undefined=why, always=True, sides=tuple(sides.values()), few=applying < LEAST_OF_A_PART,
     )  # fmt: skip
     if whole.worst is None or whole.best is None:
         return {"": found, **sides}

@@ -335,10 +335,17 @@ class JudgeMeans:
         self.weight, self.stratum = item_weights(self.table.items, balance)
         sides = () if balance is None else balance.sides
         named = {part: part} if part else {side: f"{DIMENSION}{side}" for side in sides}
-        there = kind.kind == "score" and {*named.values()} <= columns.keys()
+        may_lack = balance is not None and balance.not_applicable is not None  # as boards do
+        silent = np.full(len(values), np.nan)
+        told = {
+            side: np.asarray(columns.get(name, silent))
+            for side, name in named.items()
+            if kind.kind == "score" and (may_lack or name in columns)
+        }
+        stated = part or not np.isnan([of[rows] for of in told.values()]).all()
         self.parts: Mapping[str, ItemMeans] = {
-            side: item_means(self.table, rows, np.asarray(columns[name]), ends=NO_ENDS)
-            for side, name in (named.items() if there else ())
+            side: item_means(self.table, rows, of, ends=NO_ENDS)
+            for side, of in (told.items() if len(told) == len(named) and stated else ())
         }
 
     def pair(self, candidate: str, baseline: str) -> PairedModels:
@@ -558,7 +565,7 @@ def _by_weights(
     cells = weighted_cells(table, rows, columns, values, how.clear)
     places = [table.models.index(one) for one in two]
     if not cells or not cells[how.rule][0][:, places].any(axis=0).all():
-        return replace(found, why_not=NO_WEIGHTS)
+        return replace(found, why_not=NO_WEIGHTS[how.rule])
     (weight, won), (every, won_of_every) = (
         [of[:, places] for of in cells[rule]] for rule in (how.rule, EACH_GAME)
     )

@@ -113,6 +113,9 @@ def scores(
     unread = marked(taken["kind"], lambda kind: kind == "unreadable")
     dimensions = sorted(name for name in taken if name.startswith(DIMENSION))
     means_of = {SCORE: values} | {name: np.asarray(taken[name]) for name in dimensions}
+    sides = [f"{DIMENSION}{side}" for side in (balance.sides if balance else ())]
+    if balance is not None and balance.not_applicable is not None:  # one may apply to no answer
+        means_of = {**dict.fromkeys(sides, np.full_like(values, np.nan)), **means_of}
     unscaled = package_entries()
 
     def measured(table: VerdictTable, rows: Ints) -> Measured:
@@ -128,7 +131,8 @@ def scores(
         for part in (f"{DIMENSION}{one}" for one in grouped):
             if part in means:
                 measures |= by_group(part, table, means[part], groups, mean_of)
-        if balance is not None and all(f"{DIMENSION}{side}" in means for side in balance.sides):
+        in_parts = [means_of[one][rows] for one in sides if one in means_of]
+        if balance is not None and len(in_parts) == len(sides) and not np.isnan(in_parts).all():
             found, counts = _of_parts(balance, table, rows, means, taken, means_of)
             measures = found | {name: one for name, one in measures.items() if name not in found}
         elif balance is not None:

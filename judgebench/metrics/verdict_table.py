@@ -9,7 +9,17 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from judgebench.columns import Coded, Column, compact, counted, join_codes, paired, select_rows
+from judgebench.columns import (
+    Bools,
+    Coded,
+    Column,
+    compact,
+    counted,
+    join_codes,
+    marked,
+    paired,
+    select_rows,
+)
 from judgebench.columns import coded as as_codes
 from judgebench.errors import InputError
 
@@ -21,6 +31,12 @@ FAILED = "failed"
 
 SPARSE = "sparse"
 """The name of a column that is there where not every model was to answer every item."""
+
+CHOOSES = "chooses"
+"""The name of a column that is there where a judge scored samples so that one of them is chosen.
+
+It is true in the rows of such judges: samples that nobody else saw are missing from no board.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +58,8 @@ class VerdictTable:
         The place of each item's unit in ``units``.
     sparse
         Whether items have answers of some models only, so that those of others are not missing.
+    for_all : bool array, shape (answers,)
+        Which of the answers are for all judges; None where all are.
     """
 
     items: tuple[str, ...]
@@ -54,6 +72,7 @@ class VerdictTable:
     units: tuple[str, ...]
     unit_of: Ints
     sparse: bool = False
+    for_all: Bools | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -85,7 +104,8 @@ def read_table(columns: Columns, rows: Sequence[int] | Ints | None = None) -> Ve
         ``item_id``, ``model``, ``judge``, ``sample``, of equal length, and where they are known
         ``turn``, ``order``, ``repeat``, ``opponent``, ``model_id`` and ``judge_id``, and ``unit``:
         items that have it in common are one question. `SPARSE` is in the columns of a benchmark
-        whose items have answers of some models only. One name with two ids is two models or
+        whose items have answers of some models only, `CHOOSES` where a judge chose among samples.
+        One name with two ids is two models or
         judges, called ``name@id``.
     rows
         Which rows to take; all if not given. Every judge of the columns is in the table all the
@@ -125,7 +145,13 @@ def read_table(columns: Columns, rows: Sequence[int] | Ints | None = None) -> Ve
         units=units,
         unit_of=unit_of,
         sparse=SPARSE in columns,
+        for_all=_for_all(answer_of, columns) if CHOOSES in columns else None,
     )
+
+
+def _for_all(answer_of: Ints, columns: Columns) -> Bools:
+    others = ~marked(as_codes(columns[CHOOSES]), bool)
+    return np.asarray(np.bincount(answer_of, others) > 0, dtype=np.bool_)
 
 
 def units_of(items: tuple[str, ...], columns: Columns) -> tuple[tuple[str, ...], Ints]:

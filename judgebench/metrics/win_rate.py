@@ -39,8 +39,12 @@ WON, TIED, LOST = 1.0, 0.5, 0.0
 WEIGHTED = "weighted_win_rate"
 AS_UPSTREAM, UPSTREAM_DRAWS = f"{WEIGHTED}/upstream", 100
 EACH_GAME, BOTH_GAMES = "each_game", "both_games"
-NO_WEIGHTS = "no readable verdict, or the store does not know how clear wins are: import them again"
 _ORDERS = ("model_first", "opponent_first")
+_UNKNOWN = "or the store does not know how clear wins are: import them again"
+NO_WEIGHTS: Mapping[str, str] = {
+    EACH_GAME: f"no readable verdict, {_UNKNOWN}",
+    BOTH_GAMES: f"no item was read in both orders (a suite says orders: both), {_UNKNOWN}",
+}
 _CLEAR = re.compile(">>|<<")
 NEAR = 1e-9
 """How close to one half a probability is a tie: 1 - 0.9 is not 0.1."""
@@ -210,7 +214,7 @@ def _weighted(
             unit=PERCENT,
             weighted=True,
             least=LEAST,
-            undefined=NO_WEIGHTS,
+            undefined=NO_WEIGHTS[rule],
         )
     if found and len({one.bottom.tobytes() for one in found.values()}) == 1:
         return {WEIGHTED: found[WEIGHTED]}

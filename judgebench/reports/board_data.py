@@ -34,7 +34,7 @@ from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.label_board import undeclared
 from judgebench.metrics.measures import group_names
 from judgebench.metrics.scores import with_parts
-from judgebench.metrics.verdict_table import SPARSE
+from judgebench.metrics.verdict_table import CHOOSES, SPARSE
 from judgebench.records import CONFIDENCES, BatchState, Item
 from judgebench.reports.answer_flags import (
     NO_MARKS,
@@ -154,6 +154,8 @@ class BoardData:
             verdicts["unit"] = coded(verdicts["item_id"]).mapped(contents.get)
         if which.sparse:
             verdicts[SPARSE] = same(True, len(verdicts["item_id"]))
+        if choosers := self._choosers():
+            verdicts[CHOOSES] = coded(verdicts["judge"]).mapped(choosers.__contains__)
         self.undeclared = undeclared(verdicts, which.labels)
         if self.undeclared:  # before a panel takes them for votes
             verdicts["kind"] = _declared(verdicts, which.labels)
@@ -171,6 +173,13 @@ class BoardData:
         self.refused: dict[str, str] = {}
         for panel in panels:
             self._assignment(panel)
+
+    def _choosers(self) -> set[str]:
+        """The judges by whose scores some model's answers were chosen among several."""
+        here = (model.spec.decoding for model in self.store.models() if model.id in self.models)
+        said = (decoding.get("selection") for decoding in here)
+        ids = {str(one["scorer"])[:12] for one in said if isinstance(one, Mapping)}
+        return {self.judges[one] for one in ids & self.judges.keys()}
 
     def _marks_of_imported(self, verdicts: Columns) -> dict[tuple[str, str], Marks]:
         """By judge and model, of the answers that judges of elsewhere have judged."""
@@ -257,16 +266,18 @@ class BoardData:
     def _items(self) -> list[Item]:
         return self.store.items(self.which.name, self.which.version)
 
-    def answers(self, model_id: str) -> dict[str, int]:
+    def answers(self, model_id: str, opponent: str | None = None) -> dict[str, int]:
         """How many answers a model gave, of which status, and how long they are in the mean.
 
-        The length is cut to whole characters, as AlpacaEval prints it.
+        The length is cut to whole characters, as AlpacaEval prints it; beside an opponent it is as
+        in `mean_length`.
         """
         of_status = {status: self.statuses[model_id, status] for status in ("ok", *STATUSES)}
         n = sum(of_status.values())
         counts = {"answers": n} | {status: of_status[status] for status in STATUSES[:-1]}
         counts |= {status: of_status[status] for status in STATUSES[-1:] if of_status[status]}
-        return counts | ({AVG_LENGTH: int(self.mean_length(model_id))} if n else {})
+        length = self.mean_length(model_id, opponent)
+        return counts | ({} if math.isnan(length) else {AVG_LENGTH: int(length)})
 
     def words(self, categories: Collection[str]) -> dict[tuple[str, str], float]:
         """Words of the answers to items of these categories, by model, as shown, and item."""
@@ -279,10 +290,27 @@ class BoardData:
                 counts.setdefault((self.models[model], item), []).append(len(text.split()))
         return {place: sum(some) / len(some) for place, some in counts.items()}
 
-    def mean_length(self, model_id: str) -> float:
-        """Characters of a model's answers in the mean; nan without any."""
+    def mean_length(self, model_id: str, beside: str | None = None) -> float:
+        """Characters of a model's answers in the mean; nan without any.
+
+        ``beside`` one that answered other items too, or not all of them, of those of both.
+        """
+        own, theirs = (self._answered.get(one or "", set()) for one in (model_id, beside))
+        if theirs and not own <= theirs:
+            name = self.models[model_id]
+            both = [self.lengths[name, item] for item in own & theirs]
+            return math.fsum(both) / len(both) if both else math.nan
         n = sum(self.statuses[model_id, status] for status in ("ok", *STATUSES))
         return self._length[model_id] / n if n else math.nan
+
+    @cached_property
+    def _answered(self) -> dict[str, set[str]]:
+        """The items that each model has answers to, by its id."""
+        found: dict[str, set[str]] = {}
+        for name, item in self.lengths:
+            if name in self.model_ids:
+                found.setdefault(self.model_ids[name], set()).add(item)
+        return found
 
     def served(self, judges: Iterable[str]) -> tuple[str, ...]:
         """The models that served the replies of these judges, given by id."""

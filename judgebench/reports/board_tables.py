@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, NamedTuple
@@ -15,7 +16,7 @@ from judgebench.metrics.registry import digits, heading, package_entries
 from judgebench.metrics.registry import metric as entry
 from judgebench.metrics.scores import GUESSED, SCORE
 from judgebench.metrics.style_controlled import STYLE_CONTROLLED
-from judgebench.metrics.win_rate import WEIGHTED, WIN_RATE
+from judgebench.metrics.win_rate import EACH_GAME, WEIGHTED, WIN_RATE
 from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.beside import costs, overview
@@ -61,6 +62,7 @@ EXPLAINED = {
     "missing because": "how many verdicts should be there and are not, by reason",
     ONE_ORDER: "if one order is unreadable, the other is used",
 }
+_NOT_THERE = "; the weighted win rate leaves these items out"
 """What tables explain, once: columns, and a reason among those why verdicts are missing."""
 
 _MODE = "community"
@@ -128,6 +130,7 @@ class Leaderboard(Report):
     best_of: tuple[Curve, ...] = json_field(omit_empty=True, default=())
     spread: tuple[Components, ...] = json_field(omit_empty=True, default=())
     costs: tuple[str, ...] = json_field(omit_empty=True, default=())
+    beside: tuple[str, ...] = json_field(hidden=True, default=())
 
     @classmethod
     def of(
@@ -146,7 +149,7 @@ class Leaderboard(Report):
         asked = [_asked(board, by) for board in boards]
         if published is None:
             paid = tuple(costs(asked, beside))
-            return cls(boards=tuple(asked), by=tuple(by), costs=paid)
+            return cls(boards=tuple(asked), by=tuple(by), costs=paid, beside=tuple(beside))
         found = related(asked)
         return PublishedLeaderboard(
             boards=tuple(
@@ -160,6 +163,8 @@ class Leaderboard(Report):
             references=published.boards,
             published_notes=published.notes,
             found=tuple(found),
+            costs=tuple(costs(asked, beside)),
+            beside=tuple(beside),
         )
 
     @property
@@ -170,7 +175,7 @@ class Leaderboard(Report):
         """The boards, each with a table for each way of grouping items that was asked for."""
         tables = []
         if len({(board.benchmark, board.version) for board in self.boards}) > 1:
-            tables.append(overview(self.boards, self.costs))
+            tables.append(overview(self.boards, self.costs, by_name=bool(self.beside)))
         explained: set[str] = set()
         for board in self.boards:
             tables += _tables(board, explained)
@@ -352,7 +357,7 @@ def _tables(board: Board, explained: set[str]) -> list[Table]:
             *_undefined_beside(board),
             *rank_note(board.rows, board.level),
             *board.notes,
-            *(f"{name}: {EXPLAINED[name]}" for name in lacking),
+            *(f"{name}: {_explained(name, board)}" for name in lacking),
         ],
     )
     if not excluded:
@@ -386,6 +391,12 @@ def _undefined_beside(board: Board) -> list[str]:
     return said
 
 
+def _explained(name: str, board: Board) -> str:
+    """What a column is, or a reason, on this board."""
+    leaves_out = any(f"{WEIGHTED}/{EACH_GAME}" in row.metrics for row in board.rows)
+    return EXPLAINED[name] + (_NOT_THERE if name == ONE_ORDER and leaves_out else "")
+
+
 def _group_tables(board: Board, by: str) -> Iterator[Table]:
     """A row for each model, a column for each group; of several figures a table for each."""
     groups = board.groups[by]
@@ -417,9 +428,10 @@ def _columns(board: Board) -> list[Cells[Row]]:
     def head(name: str) -> str:
         return heading(name, board.metric, board.scale)
 
-    def main(name: str) -> Cells[Row]:
+    def main(name: str, **more: bool) -> Cells[Row]:
         """The column of what ranks, or of what is asked for."""
-        return column(f"{head(name)} [{board.level:.0%}]", _metric(board, name), **right)
+        title = f"{head(name)} [{board.level:.0%}]"
+        return column(title, _metric(board, name), **right, **more)
 
     def beside(name: str) -> list[Cells[Row]]:
         """The column of a metric beside the leading one, where any model has it."""
@@ -441,8 +453,9 @@ def _columns(board: Board) -> list[Cells[Row]]:
         name for groups in board.groups.values() for one in groups for name in board.of_group(one)
     }
     others = [name for name in names[1:] if name not in {*_NOT_PRINTED, *of_groups, *rates}]
-    if chosen := board.columns or board.figures:
-        leading = [main(name) for name in chosen if name in names]
+    # what is refused in full stands before what is in part, of every group
+    if chosen := board.columns or sorted(board.figures, key=lambda one: one.partition("/")[0]):
+        leading = [main(name, spare=i > 0) for i, name in enumerate(chosen) if name in names]
         rates, others = [], [name for name in others if not {name, *board.columns} & {*chosen}]
     else:
         leading = [main(name) for name in names[:1]]
@@ -484,6 +497,8 @@ def _mean_length(row: Row) -> str:
 
 def _worst(estimate: Estimate, digits: int) -> str:
     if not estimate.missing or estimate.worst_low is None or estimate.worst_high is None:
+        return ""
+    if math.isnan(estimate.worst_low):  # of a whole whose parts are not all asked
         return ""
     return f"{estimate.worst_low:.{digits}f} to {estimate.worst_high:.{digits}f}"
 

@@ -60,9 +60,9 @@ def flags_of(
 
 
 def _length_ratio(data: BoardData, model: str, opponent: str | None) -> float:
-    """Mean length over the opponent's; nan where either is not known."""
-    theirs = math.nan if opponent is None else data.mean_length(opponent)
-    return data.mean_length(model) / theirs if theirs > 0 else math.nan
+    """Mean length over the opponent's, of items of both; nan where either is not known."""
+    theirs = math.nan if opponent is None else data.mean_length(opponent, model)
+    return data.mean_length(model, opponent) / theirs if theirs > 0 else math.nan
 
 
 def warnings_of(

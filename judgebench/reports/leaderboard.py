@@ -25,6 +25,7 @@ from judgebench.metrics.style_controlled import STYLE_CONTROLLED, StyleBoard, st
 from judgebench.metrics.win_rate import (
     AS_UPSTREAM,
     PERCENT,
+    WEIGHTED,
     WIN_RATE,
     as_upstream,
     win_rates,
@@ -48,6 +49,11 @@ from judgebench.reports.style_boards import (
 from judgebench.stats.repeated_items import effective_n
 from judgebench.stats.style_control import Definition
 from judgebench.store import Store
+
+WITHOUT_CATEGORIES = (
+    "the questions are not here, so nobody knows which category each is of: "
+    "judgebench data pull {}, then the same import again"
+)
 
 
 def leaderboards(
@@ -284,6 +290,13 @@ class _Boards:
             for row in rows
         ]  # fmt: skip
 
+    @property
+    def _lacks_categories(self) -> bool:
+        """Whether numbers are by group, and no question is here that says its own."""
+        if self.which.apart is not None:
+            return not self.data.groups(self.which.apart)
+        return bool(self.which.sides) and not self.data.category_of
+
     def _balance(self) -> Balance | None:
         """How categories make up the whole, where the benchmark says so."""
         if not self.which.sides:
@@ -321,7 +334,7 @@ class _Boards:
             "items": n_items,
             "verdicts": judged.n,
             **standing.counts,
-            **self.data.answers(model_id),
+            **self.data.answers(model_id, opponent),
             **marks.counts,
         }
         return Row(
@@ -374,13 +387,25 @@ class _Boards:
                 *_left_out(rows, self.which.not_applicable),
                 *self._repeated(),
                 *self._weights(kind, panel),
+                *self._not_weighted(kind, panel, rows),
                 *(() if styled is None else said_of_style(styled)),
                 *([f"nobody is ranked: {NO_ONE_NUMBER}"] if figures else []),
+                *([WITHOUT_CATEGORIES.format(self.which.name)] if self._lacks_categories else []),
             ),
             figures=figures,
             parts=self.which.grouped if kind.kind == "score" else (),
             groups={name: tuple(group_names(group_of)) for name, group_of in self.groups.items()},
         )
+
+    def _not_weighted(self, kind: BoardKind, panel: Panel | None, rows: Sequence[Row]) -> list[str]:
+        """That nobody knows how clear wins are, where they should count more."""
+        asked = self.which.weighted is not None and kind.kind == "preference" and panel is None
+        if not asked or not rows or any(WEIGHTED in row.metrics for row in rows):
+            return []
+        return [
+            "no weighted win rate: these verdicts do not say how clear a win is; those that were "
+            "imported before stores kept it say so once they are imported again"
+        ]
 
     def _weights(self, kind: BoardKind, panel: Panel | None) -> list[str]:
         """How a panel weighs its judges, where it does, and who of them share errors."""

@@ -222,7 +222,10 @@ class PairData:
     def balance(self) -> Balance | None:
         if not self.which.sides:
             return None
-        return Balance(category_of=self.board.category_of, sides=self.which.sides)
+        return Balance(
+            category_of=self.board.category_of, sides=self.which.sides,
+            not_applicable=self.which.not_applicable,
+        )  # fmt: skip
 
     def pair(
         self,

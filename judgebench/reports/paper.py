@@ -376,17 +376,9 @@ def _shown(row: _Row, source: _Source) -> str | None:
     return None if row.published else newest_model(source.data.board, row.names[0])
 
 
-def _nothing(because: str, **figure: Any) -> PaperCell:
-    nan = math.nan
-    empty: dict[str, Any] = {
-        "value": nan,
-        "low": nan,
-        "high": nan,
-        "n": 0,
-        "units": 0,
-        "undefined": because,
-    }
-    return PaperCell(figure=Estimate(**empty | figure), comparable=False, notes=(because,))
+def _nothing(because: str, *, n: int = 0, missing: int = 0) -> PaperCell:
+    figure = Estimate(value=math.nan, n=n, units=0, missing=missing, undefined=because)
+    return PaperCell(figure=figure, comparable=False, notes=(because,))
 
 
 def _ours(row: _Row, source: _Source) -> PaperCell:
@@ -448,12 +440,12 @@ def _published(row: _Row, source: _Source) -> PaperCell:
     for name, one in _published_in(row, source):
         figures = one.reference.figures[name]
         if (value := figures.get(column.metric)) is not None:
-            nan, n = math.nan, int(figures.get(N, one.reference.items or 0))
+            n = int(figures.get(N, one.reference.items or 0))
             shown = published_text(one.reference, column.metric, value)
             note = f"not comparable: {one.because}" if one.because else one.reference.note
             return PaperCell(
                 number=min(shown, f"{value:.{column.digits}f}", key=len),
-                figure=Estimate(value=value, low=nan, high=nan, n=n, units=n, method=PUBLISHED),
+                figure=Estimate(value=value, n=n, units=n, method=PUBLISHED),
                 comparable=one.because is None,
                 notes=(note,) if note else (),
             )
@@ -576,7 +568,8 @@ def _tested(
         elif test.decision == "undecided" and test.p_adjusted <= 2.0 * alpha:
             notes.append((place, f"undecided: {test.because}"))
         elif units < cell.figure.units:
-            those = f"items, those that {test.baseline} has too"
+            titles = (row.title for row in rows if not row.published and test.baseline in row.names)
+            those = f"items, those that {next(titles, test.baseline)} has too"
             notes.append((place, f"tested on {units:,} of its {cell.figure.units:,} {those}"))
     return of, notes
 

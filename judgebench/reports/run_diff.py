@@ -489,7 +489,9 @@ def _moves(
     balance = None
     if which.sides:
         category_of = {item.id: item.category for item in items if item.category}
-        balance = Balance(category_of=category_of, sides=which.sides)
+        balance = Balance(
+            category_of=category_of, sides=which.sides, not_applicable=which.not_applicable
+        )
     opponents = {pair.second.id: pair for pair in models.both}
     in_group = groups_of(items, which.apart) if which.apart is not None else {}
     for kind, figure in _figures(which, items, second.boards):

@@ -269,7 +269,9 @@ def training(
         )
     balance = None
     if which.sides:
-        balance = Balance(category_of=data.category_of, sides=which.sides)
+        balance = Balance(
+            category_of=data.category_of, sides=which.sides, not_applicable=which.not_applicable
+        )
     found = shared_draws(
         data.verdicts[kind],
         kind,

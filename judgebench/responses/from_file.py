@@ -15,6 +15,9 @@ from judgebench.rows import OURS, Layout, Row, each_row
 
 FIELDS = ("benchmark", "version", "item_id", "model", "text", "sample", "turn")
 
+FAILED = "$ERROR$"
+"""What FastChat and Arena-Hard write as the answer where a model could not be asked."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedAnswers:
@@ -71,7 +74,8 @@ def read_answer_rows(path: Path, layout: Layout = OURS) -> list[AnswerRow]:
 def turn_by_turn(row: Row) -> Iterator[Row]:
     """The answers of a line of FastChat's, each a row of its own; another row as it is.
 
-    A turn may be a text, or a mapping with the text as ``content`` or ``answer``.
+    A turn may be a text, or a mapping with the text as ``content`` or ``answer``. One that is
+    `FAILED` is a call that failed, no answer; nor is what was asked after it.
     """
     if "choices" not in row.values:
         yield row
@@ -86,6 +90,8 @@ def turn_by_turn(row: Row) -> Iterator[Row]:
         for turn, said in enumerate(turns):
             if isinstance(said, Mapping):
                 said = said.get("content", said.get("answer"))
+            if said == FAILED:
+                break
             of = {"sample": sample, "turn": turn, "text": said}
             yield Row(f"{row.where}: choices[{number}]: turn {turn + 1}", {**about, **of})
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -303,7 +303,8 @@ class Task:
 
     ``local`` is the model as this task asks it, where that is not as others do. With
     ``turn_by_turn`` every user turn of an item is answered before the next one is put, through the
-    model's chat template and without lm-eval's task.
+    model's chat template and without lm-eval's task. ``before`` are answers that the store has of
+    conversations, by item id and sample, given on a ``stack``: on that one they go on from there.
     """
 
     task: LmEvalTask
@@ -312,6 +313,8 @@ class Task:
     samples: int = 1
     local: LocalModel | None = None
     turn_by_turn: bool = False
+    before: Mapping[tuple[str, int], Sequence[str]] = field(default_factory=dict)
+    stack: Runtime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -534,6 +537,9 @@ def _task_of_job(task: Task, local: LocalModel) -> dict[str, Any]:
         job["prefix"] = local.prefix
     if task.turn_by_turn:
         job["turns"] = {item.id: _turns(item) for item in first.values()}
+    if task.before and task.stack is not None:
+        texts = [[*at, list(said)] for at, said in task.before.items()]
+        job["before"] = {"stack": asdict(task.stack), "texts": texts}
     return job
 
 

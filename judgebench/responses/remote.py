@@ -6,7 +6,7 @@ They are asked through the same providers and wrappers as judges; nothing here d
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, TypeGuard
@@ -146,8 +146,8 @@ class Question:
     """One answer to be had, and every place of this run that it serves.
 
     Identical items are asked once: ``items`` are all of them. ``logprobs`` asks for those of the
-    answer's tokens. Of a conversation ``key`` is that of the last answer, and ``earlier`` are those
-    of the answers before.
+    answer's tokens. Of a conversation it is one turn, asked after the answers ``before``; ``later``
+    are the keys of the turns to come, and ``next_turn`` says what is asked once this is answered.
     """
 
     key: bytes
@@ -158,22 +158,21 @@ class Question:
     model: str
     sample: int = 0
     logprobs: bool = False
-    earlier: tuple[bytes, ...] = ()
+    before: tuple[str, ...] = ()
+    later: tuple[bytes, ...] = ()
+    next_turn: Callable[[], Sequence[Question]] = tuple
 
-    def dialogue(self) -> Generator[Request, Reply, tuple[Response, ...]]:
-        """One question and one reply for each turn; one without an answer ends the conversation."""
-        found: list[Response] = []
-        for turn in range(1 + len(self.earlier)):
-            request = self.request([one.text for one in found])
-            place = replace(self.places[0], turn=turn)
-            reply = yield request
-            found.append(response_of(reply, self.items[0], place, request))
-            if not found[-1].text:
-                break
-        return tuple(found)
+    def dialogue(self) -> Generator[Request, Reply, Response]:
+        """One question and one reply."""
+        request = self.request()
+        reply = yield request
+        return response_of(reply, self.items[0], self.places[0], request)
 
-    def request(self, before: Sequence[str] = ()) -> ChatRequest:
-        """The question after these answers, as it is asked; each sample with its own seed."""
+    def request(self, also: Sequence[str] = ()) -> ChatRequest:
+        """The question as it is asked, or a later turn of it after the answers ``also``.
+
+        Each sample has its own seed.
+        """
         decoding = dict(self.spec.decoding)
         further = decoding.pop("further", {})
         if self.sample:
@@ -185,7 +184,9 @@ class Question:
         return ChatRequest(
             provider=self.identity,
             model=self.model,
-            messages=messages_of(self.items[0], self.spec.prompting.get("system"), before),
+            messages=messages_of(
+                self.items[0], self.spec.prompting.get("system"), (*self.before, *also)
+            ),
             decoding=decoding,
             logprobs=0 if self.logprobs else None,
             sample=self.sample,
@@ -193,12 +194,12 @@ class Question:
             reasoning=self.spec.prompting.get("reasoning"),
         )
 
-    def keep(self, store: Writer, run_id: str, result: Sequence[Response], replies: object) -> bool:
-        """The answers at the place of every item that asks the same."""
-        keys = (*self.earlier, self.key)
-        said = (*result[:-1], *with_unasked(result[-1], len(keys)))
+    def keep(self, store: Writer, run_id: str, result: Response, replies: object) -> bool:
+        """The answer at the place of every item that asks the same."""
+        keys = (self.key, *self.later)
+        said = list(with_unasked(result, result.turn + len(keys)))
         for item in self.items:
-            for key, one in zip(keys, said, strict=True):
+            for key, one in zip(keys, said, strict=False):  # where it is one, the later are asked
                 store.put_responses({key: replace(one, item_id=item.id)})
         return True
 

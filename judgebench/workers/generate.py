@@ -30,7 +30,10 @@ Turns: with ``"turns": {"0": [[{"role": "user", "content": ...}], ...], ...}`` a
 held, message by message through the model's chat template and without a task of lm-eval: each of
 these lists is put after what was said so far, and the model answers it. What goes on is the final
 answer, without its reasoning. A conversation in which a turn comes to no answer ends there; one
-that grows too long for the model fails as a whole.
+that grows too long for the model fails from there on. Each turn of a batch is an event, unless
+``"whole": true`` has all of them come together. What was answered before on this very stack is not
+asked again: ``"before": {"stack": {...}, "texts": [["0", 0, ["the first turn's answer"]], ...]}``.
+What shares a batch is asked again with it as long as one of them lacks the turn.
 
 Likelihoods: of a task of lm-eval that generates nothing the answer is the list of texts, as JSON,
 with how likely each is (`judgebench.workers.lm_eval_task`).
@@ -41,7 +44,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -72,14 +75,14 @@ class _Conversation:
     """An item while it is answered.
 
     ``messages`` are what was said so far, ``turns`` what is still to be put after them; without
-    ``turns`` it has the one ``prompt`` of a task.
+    ``turns`` it has the one ``prompt`` of a task. ``before`` are answers of an earlier time.
     """
 
     id: str
     prompt: Any
     messages: list[Mapping[str, str]]
     turns: list[Sequence[Mapping[str, str]]]
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    before: Sequence[str] = ()
     failure: str | None = None
 
 
@@ -143,6 +146,7 @@ class _Task:
             None if self._turns else load_task(self.name, task["include_path"], task["metadata"])
         )
         self._likely = self._source is not None and self._source.OUTPUT_TYPE in LIKELIHOODS
+        self._before: dict[tuple[str, int], Sequence[str]] = {}
         rule = task.get("prompt_tokens")
         self._tokens = PromptTokens(**rule) if rule else None
         self._prefix: str | None = task.get("prefix")
@@ -168,6 +172,9 @@ class _Task:
                 prefix=self._prefix,
             )
             self._prompts = {id_: self._chat.of(turns[0]) for id_, turns in self._turns.items()}
+            before = given.get("before")
+            if before is not None and Runtime(**before["stack"]) == backend.stack():
+                self._before = {(id_, sample): said for id_, sample, said in before["texts"]}
         else:
             self._prompts = _prompts_of(self._source, given, backend.lm)
         if self._prefix is not None:
@@ -262,37 +269,38 @@ class _Task:
         number: int,
     ) -> Iterator[Event]:
         """What is said of the items that are answered together, turn by turn."""
-        sample = wanted[0][1]
-        conversations = {id_: self._conversation(id_) for id_ in ids}
+        sample, turn, message = wanted[0][1], 0, None
+        conversations = {id_: self._conversation(id_, sample) for id_ in ids}
         going_on = list(conversations.values())
-        turn = 0
-        try:
-            while going_on:
-                self._answer(going_on, sampling, sample, number, turn)
+        rows: list[dict[str, Any]] = []
+        while going_on and message is None:
+            try:
+                new = self._answer(going_on, sampling, sample, number, turn)
+                rows += [
+                    {"id": [self.name, id_, sample], "turn": turn, **new[id_]}
+                    for id_, _ in wanted
+                    if id_ in new
+                ]
                 turn += 1
                 going_on = [one for one in going_on if self._goes_on(one)]
-        except Exception as error:  # noqa: BLE001  (one batch fails; the run goes on)
-            message = in_words(error)
-        else:
-            failures = {id_: one.failure for id_, one in conversations.items() if one.failure}
-            rows = [
-                {"id": [self.name, id_, sample], "turn": turn, **row}
-                for id_, _ in wanted
-                if id_ not in failures
-                for turn, row in enumerate(conversations[id_].rows)
-            ]
-            if rows:
+            except Exception as error:  # noqa: BLE001  (one batch fails; the run goes on)
+                message = in_words(error)
+            if rows and not (self._given.get("whole") and going_on and message is None):
                 yield {"event": "answered", "answers": rows}
-            for one in wanted:
-                if one[0] in failures:
-                    yield self._failed([one], failures[one[0]])
-            return
-        free_memory()
-        yield self._failed(wanted, message)
+                rows = []
+        for one in wanted:
+            if (failure := conversations[one[0]].failure) is not None:
+                yield self._failed([one], failure)
+        if message is not None:
+            free_memory()
+            left = {one.id for one in going_on}
+            if failed := [one for one in wanted if one[0] in left]:
+                yield self._failed(failed, message)
 
-    def _conversation(self, id_: str) -> _Conversation:
+    def _conversation(self, id_: str, sample: int) -> _Conversation:
         first, *turns = self._turns.get(id_) or [()]
-        return _Conversation(id_, self._prompts[id_], list(first), turns)
+        before = self._before.get((id_, sample), ())
+        return _Conversation(id_, self._prompts[id_], list(first), turns, before)
 
     def _answer(
         self,
@@ -301,23 +309,28 @@ class _Task:
         sample: int,
         number: int,
         turn: int,
-    ) -> None:
-        """The next turn of each."""
-        prompts = [one.prompt for one in conversations]
-        seed = batch_seed(self._seed, task=self.name, sample=sample, number=number, turn=turn)
-        drawn = (
-            self._backend.measured(prompts)
-            if self._likely
-            else self._backend.generate(prompts, self._decoding(seed, sampling))
-        )
-        for conversation, generated in zip(conversations, drawn, strict=True):
-            row = self._row(conversation.prompt, generated)
-            conversation.rows.append(row)
-            conversation.messages.append({"role": "assistant", "content": row["text"]})
+    ) -> dict[str, dict[str, Any]]:
+        """The next turn of each; by id what is new of it."""
+        rows: dict[str, dict[str, Any]] = {}
+        if any(turn >= len(one.before) for one in conversations):
+            prompts = [one.prompt for one in conversations]
+            seed = batch_seed(self._seed, task=self.name, sample=sample, number=number, turn=turn)
+            drawn = (
+                self._backend.measured(prompts)
+                if self._likely
+                else self._backend.generate(prompts, self._decoding(seed, sampling))
+            )
+            for one, generated in zip(conversations, drawn, strict=True):
+                if turn >= len(one.before):
+                    rows[one.id] = self._row(one.prompt, generated)
+        for one in conversations:
+            said = rows[one.id]["text"] if one.id in rows else one.before[turn]
+            one.messages.append({"role": "assistant", "content": said})
+        return rows
 
     def _goes_on(self, conversation: _Conversation) -> bool:
         """Whether there is another turn; its prompt is made."""
-        if conversation.failure or not conversation.turns or not conversation.rows[-1]["text"]:
+        if not conversation.turns or not conversation.messages[-1]["content"]:
             return False
         conversation.messages += conversation.turns.pop(0)
         conversation.prompt = self._chat.of(conversation.messages)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from judgebench.benchmarks.folder import load_benchmark
 from judgebench.benchmarks.official import read_texts
 from judgebench.errors import ConfigError, InputError, UsageError
 from judgebench.exchange.arena_hard import FAILED_ANSWER, FAILED_JUDGE, NO_LABEL
+from judgebench.judges.readers.brackets import ARENA_HARD
 from judgebench.judges.templates import KINDS
 from judgebench.metrics.win_rate import BOTH_GAMES, EACH_GAME, WEIGHTED, WIN_RATE
 from judgebench.protocols import JudgeSettings, NoProgress
@@ -64,6 +66,28 @@ def test_each_category_is_compared_with_its_own_baseline_in_both_orders(small: s
         told = store.verdicts("arena_hard_mini")
     assert set(told["label"]) <= {"A>>B", "A>B", "A=B", "B>A", "B>>A"}
     assert set(told["order"]) == {"model_first", "opponent_first"}
+
+
+def test_lengths_are_compared_on_the_questions_that_the_opponent_answered(small: str) -> None:
+    task = ROOT / "tasks" / "arena_hard_mini"
+    rows = [
+        json.loads(line)
+        for name in ("items.jsonl", "answers.jsonl")
+        for line in (task / name).read_text(encoding="utf-8").split("\n")
+        if line
+    ]
+    category = {row["id"]: row["category"] for row in rows if "id" in row}
+    for board in judgebench.leaderboard("arena_hard_mini", store=small).boards:
+        wanted = "hard_prompt" if board.opponent == "baseline-hard" else "creative_writing"
+        for row in board.rows:
+            lengths = [
+                len(one["text"])
+                for one in rows
+                if one.get("model") == row.model and category[one["item_id"]] == wanted
+            ]
+            assert row.counts["avg_length"] == sum(lengths) // len(lengths)
+            assert int(row.metrics["avg_length"].value) == row.counts["avg_length"]
+            assert "much shorter answers" not in row.flags  # than stories, those to hard prompts
 
 
 def test_plain_win_rates_rank_where_they_are_asked_for(small: str) -> None:
@@ -271,6 +295,65 @@ def test_lines_of_another_version_are_refused_and_old_forms_are_of_the_older_one
     with open_store(store) as results:
         said = results.verdicts("arena_hard", "v0.1")
     assert {one or "" for one in said["reason"]} == {"", NO_LABEL}
+
+
+def test_failed_answers_are_counted_by_file_and_said_where_nothing_else_came(
+    tmp_path: Path,
+) -> None:
+    store = f"sqlite:///{tmp_path}/s.db"
+    texts = {"good": ["x", "y"], "bad": ["$ERROR$", "$ERROR$"]}
+    for model, its in texts.items():
+        lines = [
+            {"uid": f"q{n}", "category": "hard_prompt", "model": model,
+             "messages": [{"role": "assistant", "content": {"answer": text}}]}
+            for n, text in enumerate(its)
+        ]  # fmt: skip
+        written(tmp_path / "model_answer" / f"{model}.jsonl", *lines)
+    done = typed(
+        "import", "arena-hard", tmp_path / "model_answer", "--store", store,
+        "--allow-unknown-items",
+    )  # fmt: skip
+    assert done.code == 0
+    assert "bad.jsonl: 0 answers (2 more are $ERROR$; import their judgments together" in done.err
+    assert "good.jsonl: 2 answers, 2 new" in done.err
+
+
+def test_verdicts_in_one_order_alone_say_what_is_lacking(tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path}/s.db"
+    lines = [new(f"q{n}", "A>B", None) for n in range(3)]
+    take(store, written(tmp_path / "one.jsonl", *lines))
+    (board,) = judgebench.leaderboard("arena_hard@v2.0", store=store).boards
+    assert "no item was read in both orders (a suite says orders: both)" in str(
+        board.rows[0].leading.undefined
+    )
+    more = [new(f"p{n}", "A>B", "B>A") for n in range(3)]
+    unread = new("r", "A>B", {"score": None, "judgment": {"answer": "?"}, "prompt": []})
+    take(store, written(tmp_path / "more.jsonl", *more, unread))
+    done = typed("leaderboard", "arena_hard@v2.0", "--store", store)
+    assert "1 unreadable, 1 items read in one order only" in " ".join(done.out.split())
+    assert "the weighted win rate leaves these items out" in " ".join(done.out.split())
+
+
+def test_verdicts_that_a_store_keeps_without_labels_have_them_once_imported_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = f"sqlite:///{tmp_path}/s.db"
+    file = written(tmp_path / "m.jsonl", new("q1", "A>>B", "A>B"), new("q2", "B>A", "A=B"))
+    with monkeypatch.context() as before:  # as imports were before stores kept labels
+        unlabelled = {said: replace(one, label=None) for said, one in ARENA_HARD.items()}
+        before.setattr("judgebench.exchange.arena_hard.arena_hard_verdict", unlabelled.get)
+        take(store, file)
+    (board,) = judgebench.leaderboard("arena_hard@v2.0", store=store).boards
+    assert board.metric == WIN_RATE
+    assert any("no weighted win rate" in note for note in board.notes)
+    done = typed("import", "arena-hard", file, "--store", store, "--allow-unknown-items")
+    assert "4 verdicts, 4 new (4 changed), 0 known already" in done.err
+    (board,) = judgebench.leaderboard("arena_hard@v2.0", store=store).boards
+    assert board.metric == WEIGHTED
+    assert board.rows[0].leading.value == pytest.approx(100 * (0 + 1 + 1 + 0.5) / 6)
+    assert board.notes == ()
+    done = typed("import", "arena-hard", file, "--store", store, "--allow-unknown-items")
+    assert "4 verdicts, 0 new, 4 known already" in done.err
 
 
 # prompts ------------------------------------------------------------------------------------------

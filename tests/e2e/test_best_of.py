@@ -90,6 +90,29 @@ def test_the_best_of_recorded_answers_is_a_model_of_its_own(folder: Path) -> Non
     assert len(judgebench.open_store().verdicts("words")) == len(before)
 
 
+def test_samples_that_are_scored_to_choose_among_are_missing_from_no_other_board(
+    folder: Path,
+) -> None:
+    plain = {"name": "m", "responses": "m.jsonl"}
+    judgebench.run(suite(folder, plain, {**plain, "name": "m4", "selection": "best_of(4, length)"}))
+    boards = {board.judge: board for board in judgebench.leaderboard("words").boards}
+    told = {
+        row.model: (row.judged.n, row.judged.missing, row.flags) for row in boards["vowels"].rows
+    }
+    assert told == {"m": (2, 0, ()), "m4": (2, 0, ())}
+    assert [(row.model, row.judged.n, row.judged.missing) for row in boards["length"].rows] == [
+        ("m", 8, 0)
+    ]
+    assert boards["vowels"].warnings == ()
+    # Where both are asked about all samples, all of them count.
+    judgebench.run(
+        suite(folder, plain, samples=4, judges=["length", "vowels"], judged_samples="all")
+    )
+    boards = {board.judge: board for board in judgebench.leaderboard("words").boards}
+    (row,) = [row for row in boards["vowels"].rows if row.model == "m"]
+    assert (row.judged.n, row.judged.missing) == (8, 0)
+
+
 def test_a_sample_without_a_score_leaves_its_item_unchosen_and_is_counted(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -144,8 +167,13 @@ def test_curves_and_spread_come_from_stored_samples(
     ("model", "code", "says"),
     [
         (recorded(selection="best_of(8, length)"), 65, "m.jsonl: item 'q0' has 4 of the 8 answers"),
-        (recorded(selection="best_of(1, length)"), 78, "is best_of(N, SCORER) with N from 2 on"),
-        (recorded(selection="best of 4"), 78, "is best_of(N, SCORER) with N from 2 on"),
+        (
+            recorded(selection="best_of(1, length)"),
+            78,
+            "is best_of(N, SCORER) with N from 2 to 10,000",
+        ),
+        (recorded(selection="best_of(99999999999, length)"), 78, "with N from 2 to 10,000"),
+        (recorded(selection="best of 4"), 78, "is best_of(N, SCORER) with N from 2 to 10,000"),
         (recorded(selection="best_of(4, lenght)"), 78, "no judge called 'lenght'"),
         (recorded(selection="best_of(4, contains)"), 78, "gives no score to a single answer"),
         (

@@ -463,6 +463,25 @@ def test_labels_of_the_gold_answers(tmp_path: Path, home: Path, store: Store) ->
     assert {*table["label"]} == {*REFUSAL_CLASSES, None}
 
 
+def test_an_import_before_the_questions_is_made_whole_by_the_same_again(
+    tmp_path: Path, home: Path, store: Store
+) -> None:
+    path = tmp_path / "xstest_v2_completions_small_gpteval.csv"
+    path.write_text(
+        "id,type,prompt,completion,gpt4_label\n"
+        "v2-1,homonyms,p,sure,1_full_compliance\nv2-2,homonyms,p,no,2_full_refusal\n"
+    )
+    assert take(store, "xstest", path) == 2 + 2
+    (board,) = judgebench.leaderboard("xstest", store=store).boards
+    assert board.figures == ()
+    assert any("judgebench data pull xstest, then the same import again" in n for n in board.notes)
+    import_data("xstest", gold("xstest"))
+    assert take(store, "xstest", path) == 0
+    (board,) = judgebench.leaderboard("xstest", store=store).boards
+    assert board.rows[0].metrics["full_refusal/safe"].value == 0.5
+    assert not any("data pull" in note for note in board.notes)
+
+
 # MT-Bench -----------------------------------------------------------------------------------------
 
 
@@ -496,7 +515,9 @@ def test_the_questions_and_votes_of_the_gold(home: Path, store: Store) -> None:
     assert (items[0].id, items[-1].id) == ("81", "160")
     assert all(item.n_answers == len(item.turns) == 2 for item in items)
     assert sum(len(item.references) == 2 for item in items) == 30
-    assert take(store, "mt-bench", *sorted(folder.glob("votes_*.parquet"))) == 1689 + 1200
+    read = read_files("mt-bench", sorted(folder.glob("votes_*.parquet")))
+    reports = [one.take_in(store) for one in read]
+    assert [(one.new, one.warnings) for one in reports] == [(1200, ()), (1689, ())]
     table = store.verdicts("mt_bench")
     people = [judge for judge in table["judge"] if judge.startswith("human/expert_")]
     assert len(people) == 1343

@@ -90,11 +90,11 @@ def test_a_conversation_is_held_turn_by_turn_and_thoughts_stay_out_of_it() -> No
     script = Script({"Who?": ["<think>so</think> Me."], "Why?": ["No reason."], "Hm": ["Well."]})
     found = events(script, [item("a", "Who?", "Why?"), item("b", "Hm")])
     assert said(found) == {("a", 0): "Me.", ("a", 1): "No reason.", ("b", 0): "Well."}
-    assert len(found) == 1  # what is answered together is one transaction
+    assert len(found) == 2  # what is answered together is one transaction, turn by turn
     first, second = "[user]Who?[assistant]", "[user]Who?[assistant]Me.[user]Why?[assistant]"
     assert script.asked == [[first, "[user]Hm[assistant]"], [second]]
-    rows = {row["turn"]: row["prompt"] for row in found[0]["answers"] if row["id"][1] == "a"}
-    assert rows == {0: first, 1: second}
+    rows = [row for event in found for row in event["answers"] if row["id"][1] == "a"]
+    assert [(row["turn"], row["prompt"]) for row in rows] == [(0, first), (1, second)]
     assert len(set(script.seeds)) == 2
 
 
@@ -117,15 +117,37 @@ def test_a_turn_without_an_answer_ends_its_conversation_alone() -> None:
     script = Script({"Who?": ["<think>never"], "Hm?": ["Me."], "Why?": ["So."]})
     found = events(script, [item("a", "Who?", "Why?"), item("b", "Hm?", "Why?")])
     assert said(found) == {("a", 0): "", ("b", 0): "Me.", ("b", 1): "So."}
-    statuses = [row["status"] for row in found[0]["answers"]]
+    statuses = [row["status"] for event in found for row in event["answers"]]
     assert statuses == ["no_final_answer", "ok", "ok"]
 
 
-def test_a_conversation_that_grows_too_long_fails_alone_and_as_a_whole() -> None:
+def test_a_conversation_that_grows_too_long_fails_alone_and_from_there_on() -> None:
     script = Script({"Who?": ["x" * 120], "Hm": ["Well."]})
     found = events(script, [item("a", "Who?", "Why?"), item("b", "Hm")])
-    assert said(found) == {("b", 0): "Well."}
+    assert said(found) == {("a", 0): "x" * 120, ("b", 0): "Well."}
     assert why(found) == {"a": "far too long"}
+
+
+def test_what_was_answered_before_on_this_stack_is_not_asked_again() -> None:
+    """What shares the batch is put with it, so that the answer is an undisturbed run's."""
+    both = [item("a", "Who?", "Why?"), item("b", "Hm?", "So?")]
+    before = {("a", 0): ["Me."], ("b", 0): ["Well.", "Yes."]}
+    replies = {"Who?": ["Me."], "Hm?": ["Well."], "Why?": ["No."], "So?": ["Yes."]}
+    script, whole = Script(replies), Script(replies)
+    events(whole, both)
+    found = events(script, both, before=before, stack=script.stack())
+    assert said(found) == {("a", 1): "No."}
+    assert (script.asked, script.seeds) == (whole.asked[1:], whole.seeds[1:])
+    elsewhere = Script(replies)
+    events(elsewhere, both, before=before, stack=Runtime(backend="another"))
+    assert len(elsewhere.asked) == 2
+
+
+def test_a_turn_that_fails_leaves_the_turn_before() -> None:
+    script = Script({"Who?": ["Me."], "Hm": ["Well."]})  # and nothing to "Why?"
+    found = events(script, [item("a", "Who?", "Why?"), item("b", "Hm")])
+    assert said(found) == {("a", 0): "Me.", ("b", 0): "Well."}
+    assert [*why(found)] == ["a"]
 
 
 def test_what_is_asked_portion_by_portion_is_what_is_asked_at_once() -> None:

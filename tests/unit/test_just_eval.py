@@ -194,6 +194,7 @@ def test_an_aspect_that_does_not_apply_is_left_out() -> None:
         ({**SCORES, "depth": {"reason": "…", "score": "high"}}, "not the JSON that was asked for"),
         ({**SCORES, "depth": {"reason": "…"}}, "not the JSON that was asked for"),
         ({**SCORES, "depth": True}, "a score outside 1 to 5"),
+        ({**SCORES, "depth": 10**400}, "a score outside 1 to 5"),
         (dict.fromkeys(ASPECTS, "N/A"), "nothing applies"),
     ],
 )
@@ -358,6 +359,32 @@ def test_intervals_of_the_mean_of_aspects_hold_and_there_are_none_of_few_items()
     its = row.metrics["score"]
     assert math.isnan(its.low) and its.method == "no interval: too few items of a part"
     assert not math.isnan(row.metrics["score/factuality"].low)
+
+
+def test_an_aspect_that_applies_to_no_answer_is_not_the_mean_of_the_others(
+    home: Path, tmp_path: Path
+) -> None:
+    """As long as other aspects were rated; a judge without aspects has its own scores alone."""
+    items = {row["id"]: row["instruction"] for row in rows("items")}
+    reply = {**dict.fromkeys(ASPECTS, "4"), "factuality": "N/A", "depth": "2"}
+    row = {"id": 0, "model": "m", "output": "…", "judge": "gpt-4"}
+    told = [
+        as_upstream({**row, "kind": "multi", "reply": json.dumps(reply)}, items),
+        as_upstream({**row, "kind": "safety", "id": 900, "reply": '{"safety": "5"}'}, items),
+    ]
+    (tmp_path / "one.json").write_text(json.dumps(told), encoding="utf-8")
+    with open_store(f"sqlite:///{tmp_path}/one.db") as store:
+        for one in read_files("just-eval", [tmp_path / "one.json"]):
+            one.take_in(store)
+        (board,) = leaderboards(store, "just_eval", intervals=Intervals(n_replicates=20))
+    (found,) = board.rows
+    shown = {name: of.value for name, of in found.metrics.items() if not math.isnan(of.value)}
+    assert (shown["score/clarity"], shown["score/depth"], shown["score/safety"]) == (4, 2, 5)
+    assert not {"score", "score/factuality"} & {*shown}
+    assert shown["score/official"] == pytest.approx((4 + 4 + 5 + 2 + 4 + 5) / 6)
+    assert found.counts["not_applicable"] == 1
+    why = "no score of factuality, which counts as much as any other"
+    assert found.metrics["score"].undefined == why
 
 
 def test_a_category_on_several_sides_counts_on_each() -> None:

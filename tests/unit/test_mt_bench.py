@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -15,7 +20,7 @@ from pyarrow import parquet
 from judgebench import api
 from judgebench.benchmarks.data import import_data
 from judgebench.benchmarks.folder import FolderBenchmark, load_benchmark
-from judgebench.errors import ConfigError, InputError
+from judgebench.errors import CallError, ConfigError, InputError
 from judgebench.exchange.formats import read_files
 from judgebench.execution.resolve import at_turn
 from judgebench.judges.prompt import PromptJudge
@@ -25,7 +30,8 @@ from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.paired import compare
 from judgebench.protocols import JudgeSettings, NoProgress
-from judgebench.records import Case, ChatRequest, Reply, Response, Score, Unreadable
+from judgebench.providers.scripted import Drawn
+from judgebench.records import Case, ChatRequest, Reply, Request, Response, Score, Unreadable
 from judgebench.reports.board import Row
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.model_pairs import PairData
@@ -34,9 +40,10 @@ from judgebench.store import Store, open_store
 from perf.mt_bench_coverage import simulate
 from tests.unit.exchanged import rows_file
 
-GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "mt_bench"
-FIGURES = Path(__file__).resolve().parents[2] / "tasks" / "mt_bench" / "figures"
-MINI = Path(__file__).resolve().parents[2] / "tasks" / "mt_bench_mini"
+ROOT = Path(__file__).resolve().parents[2]
+GOLD = ROOT.parent / "shared" / "gold" / "mt_bench"
+FIGURES = ROOT / "tasks" / "mt_bench" / "figures"
+MINI = ROOT / "tasks" / "mt_bench_mini"
 FEW = Intervals(n_replicates=20)
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -292,6 +299,38 @@ def test_a_file_that_was_resumed_or_torn(home: Path, tmp_path: Path, store: Stor
 
 
 @with_gold
+def test_what_is_missing_is_told_of_its_own_file(home: Path, tmp_path: Path, store: Store) -> None:
+    """Answers that are whole hide no judgments that are not, nor those of another judge."""
+    whole = rows_file(tmp_path / "a.jsonl", [said(n, "a", "b") for n in range(81, 161)])
+    every = [judged(n, turn, 7) for n in range(81, 161) for turn in (1, 2)]
+    other = [{**row, "judge": "other"} for row in every]
+    some = rows_file(tmp_path / "b.jsonl", [*every, *other[:-1]])
+    answers, scores = read_files("mt-bench", [whole, some])
+    assert answers.take_in(store).warnings == ()
+    assert scores.take_in(store).warnings == ("m, turn 2: 79 of 80 questions are here",)
+
+
+@with_gold
+def test_a_call_that_failed_is_no_answer(home: Path, tmp_path: Path, store: Store) -> None:
+    rows = [said(n, "a", "b") for n in range(83, 161)]
+    file = [said(81, "$ERROR$", "$ERROR$"), said(82, "a", "$ERROR$"), *rows]
+    (one,) = read_files("mt-bench", [rows_file(tmp_path / "m.jsonl", file)])
+    report = one.take_in(store)
+    assert (report.new, report.warnings) == (
+        157,
+        ("m, turn 1: 79 of 80 questions are here", "m, turn 2: 78 of 80 questions are here"),
+    )
+
+
+@with_gold
+def test_a_turn_that_the_question_has_not_is_refused(home: Path, tmp_path: Path) -> None:
+    for row in (judged(81, 3, 7), said(81, "a", "b", "c")):
+        file = rows_file(tmp_path / "m.jsonl", [judged(81, 1, 7), row] if "score" in row else [row])
+        with pytest.raises(InputError, match=r"m\.jsonl:.*turn: question 81 has 2 turns"):
+            read_files("mt-bench", [file])
+
+
+@with_gold
 def test_games_of_one_order_only_are_refused(home: Path, tmp_path: Path) -> None:
     row = {"question_id": 81, "model_1": "m", "model_2": "n", "turn": 1, "judge": "gpt-4",
            "g1_winner": "model_1", "g1_judgment": "[[A]]"}  # fmt: skip
@@ -376,6 +415,96 @@ def test_a_run_asks_and_judges_turn_by_turn(tmp_path: Path) -> None:
     scored = next(board for board in boards if board.metric == "score")
     assert {row.metrics["score"].n + row.metrics["score"].missing for row in scored.rows} == {16}
     assert all({"score/turn 1", "score/turn 2", "score/math"} <= {*r.metrics} for r in scored.rows)
+
+
+class Asked:
+    """What the talker is asked, with one second turn that `does` something else."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, does: Callable[[], object] | None) -> None:
+        self.does, self.turns = does, Counter[int]()
+        complete = Drawn.complete
+
+        async def asked(provider: Drawn, request: Request) -> Reply:
+            if isinstance(request, ChatRequest) and request.model == "t":
+                turn = sum(one.role == "assistant" for one in request.messages)
+                if turn and self.does is not None and "ice float" in request.messages[0].content:
+                    self.does()
+                self.turns[turn] += 1
+            return await complete(provider, request)
+
+        monkeypatch.setattr(Drawn, "complete", asked)
+
+
+def fails() -> None:
+    raise CallError("the server is down", retriable=False)
+
+
+def board_of(url: str) -> list[tuple[Any, ...]]:
+    with open_store(url, read_only=True) as held:
+        table = held.verdicts("mt_bench_mini", "1")
+    names = ("judge", "model", "item_id", "turn", "order", "kind", "value", "label")
+    columns = zip(*(table[name] for name in names), strict=True)
+    return sorted(columns, key=repr)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Any, ...]]:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    api.run(suite(folder), progress=NoProgress())
+    return board_of(f"sqlite:///{folder}/s.db")
+
+
+def test_the_first_turn_stands_where_the_second_fails_and_is_asked_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: list[tuple[Any, ...]]
+) -> None:
+    asked, url = Asked(monkeypatch, fails), f"sqlite:///{tmp_path}/s.db"
+    file = suite(tmp_path)
+    assert api.run(file, progress=NoProgress()).failed == 1
+    assert asked.turns == {0: 8, 1: 7}
+    with open_store(url) as held:
+        (key,) = (model.key for model in held.models() if model.name == "talker")
+        (only,) = held.answers_to("mt_bench_mini", "1", key, ["stem-0"])
+        failed = held.failures("mt_bench_mini", "1")
+        assert (only.turn, [*failed["turn"]], [*failed["item_id"]]) == (0, [1], ["stem-0"])
+        boards = leaderboards(held, "mt_bench_mini", intervals=FEW)
+        (score,) = (
+            row.metrics["score"] for board in boards if board.metric == "score"
+            for row in board.rows if row.model == "talker"
+        )  # fmt: skip
+        assert score.n + score.missing == 16
+    with sqlite3.connect(tmp_path / "s.db") as raw:  # answers alone are enough to go on from
+        raw.execute("DELETE FROM replies WHERE key IN (SELECT key FROM replies)")
+    asked.does = None
+    again = api.run(file, progress=NoProgress())
+    assert (again.failed, again.answer_calls, asked.turns) == (0, 1, {0: 8, 1: 8})
+    assert board_of(url) == undisturbed
+
+
+KILLED = """
+import os, pytest, signal, sys
+from judgebench import api
+from tests.unit.test_mt_bench import Asked
+Asked(pytest.MonkeyPatch(), lambda: os.kill(os.getpid(), signal.SIGKILL))
+api.run(sys.argv[1])
+"""
+
+
+@pytest.mark.usefixtures("forked")
+def test_a_run_killed_between_two_turns_goes_on_at_the_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: list[tuple[Any, ...]]
+) -> None:
+    file = suite(tmp_path)
+    run = subprocess.run([sys.executable, "-c", KILLED, str(file)], cwd=ROOT, check=False)
+    assert run.returncode == -signal.SIGKILL
+    with open_store(f"sqlite:///{tmp_path}/s.db", read_only=True) as held:
+        (key,) = (model.key for model in held.models() if model.name == "talker")
+        ids = [json.loads(line)["id"] for line in (MINI / "items.jsonl").read_text().splitlines()]
+        there = Counter(one.turn for one in held.answers_to("mt_bench_mini", "1", key, ids))
+    assert there[0]
+    asked = Asked(monkeypatch, None)
+    again = api.run(file, progress=NoProgress())
+    assert (again.failed, asked.turns) == (0, Counter({0: 8 - there[0], 1: 8 - there[1]}))
+    assert board_of(f"sqlite:///{tmp_path}/s.db") == undisturbed
 
 
 def test_a_turn_or_an_answer_that_is_missing_is_told(tmp_path: Path) -> None:

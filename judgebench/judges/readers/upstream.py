@@ -182,6 +182,8 @@ def read_aspects(reply: Reply, names: tuple[str, ...]) -> Verdict:
             continue
         try:
             number = float(math.nan if isinstance(said[0], bool) else said[0])
+        except OverflowError:  # whole numbers have no end in JSON, and floats have
+            number = math.inf
         except (TypeError, ValueError):
             return OTHER_JSON
         checked = ONE_TO_FIVE.checked(number)
