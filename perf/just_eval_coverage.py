@@ -124,8 +124,8 @@ def main() -> None:
     trials, began = parser.parse_args().trials, time.monotonic()
     print("95 % intervals of just-eval's mean of six aspects: how often they hold the truth")
     print(f"{trials} draws of instructions, {REPLICATES} replicates; difference: the paired test's")
-    print(f"boards show none of score with fewer than {measures.LEAST_OF_A_PART} items of an aspect, "
-          "as at 100: 20 of safety")  # fmt: skip
+    least = f"fewer than {measures.LEAST_OF_A_PART} items of an aspect"
+    print(f"boards show none of score with {least}, as at 100: 20 of safety")
     measures.LEAST_OF_A_PART = 0  # to measure those too
     print(f"{'judgments':<20} {'instructions':>12}" + "".join(f"{name:>24}" for name in FIGURES))
     for silent, of in ((False, "as they are"), (True, "a third of one N/A")):

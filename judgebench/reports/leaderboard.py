@@ -400,7 +400,8 @@ class _Boards:
     def _not_weighted(self, kind: BoardKind, panel: Panel | None, rows: Sequence[Row]) -> list[str]:
         """That nobody knows how clear wins are, where they should count more."""
         asked = self.which.weighted is not None and kind.kind == "preference" and panel is None
-        if not asked or not rows or any(WEIGHTED in row.metrics for row in rows):
+        readable = [row for row in rows if row.judged.n]
+        if not asked or not readable or any(WEIGHTED in row.metrics for row in readable):
             return []
         return [
             "no weighted win rate: these verdicts do not say how clear a win is; those that were "

@@ -24,6 +24,7 @@ from judgebench.metrics.paired import METRIC_OF, compare
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.registry import Direction, digits, heading
 from judgebench.metrics.registry import metric as entry
+from judgebench.metrics.style_controlled import STYLE_CONTROLLED
 from judgebench.metrics.win_rate import WEIGHTED
 from judgebench.plain_text import counted
 from judgebench.records import PANEL, Estimate
@@ -292,7 +293,9 @@ def _board(asked: PaperBenchmark, boards: Sequence[Board], data: PairData) -> Bo
         fits = f"; `judgebench calibrate-length {data.which.name}` fits what it takes"
         of_confidences = "; of confidences `judgebench confidence` has it"
         hints = {LENGTH_CONTROLLED: fits, **dict.fromkeys(CONFIDENCE_METRICS, of_confidences)}
-        hint = hints.get(str(asked.metric), "")
+        styled = "; `judgebench leaderboard --style-control` has style-controlled scores"
+        hint = styled if str(asked.metric).startswith(STYLE_CONTROLLED) else ""
+        hint = hints.get(str(asked.metric), hint)
         raise UsageError(unknown_name("metric", str(asked.metric), known) + hint)
     if len(fitting) != 1:
         there = "; ".join(f"{board} ({board.metric})" for board in fitting or boards)

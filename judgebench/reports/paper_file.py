@@ -139,9 +139,8 @@ def read_paper(path: Path) -> Paper:
     ConfigError
         Naming the file and, where there is one, the line and the field.
     """
-    written = yaml_file.read(path)
-    if not isinstance(written.data, dict):
-        raise ConfigError(f"{path}: a paper is a mapping with {', '.join(Paper.model_fields)}")
+    fields = ", ".join(Paper.model_fields)
+    written = yaml_file.read_mapping(path, f"a paper is a mapping with {fields}")
     yaml_file.refuse_written_keys(written)
     paper = check(Paper, yaml_file.expanded(written, os.environ), path, written.lines)
     paper._written = written

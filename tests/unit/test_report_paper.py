@@ -503,6 +503,7 @@ def column(at: int, **said: Any) -> dict[str, Any]:
         (column(0, judge="J."), "did you mean 'J'?"),
         (column(0, judge=None), "several boards fit; say which judge, baseline or metric: made_up"),
         (column(0, metric="acuracy"), "no metric called 'acuracy'; did you mean 'accuracy'?"),
+        (column(0, metric="style_controlled_win_rate/v2.0"), "`judgebench leaderboard --style-c"),
         (column(0, metric="auroc"), "; of confidences `judgebench confidence` has it"),
         (column(0, panel=["J", "K"]), "panel: a column has a judge or a panel"),
         (column(0, judge=None, panel=["J", "Z"]), "made_up@unversioned: no judge called 'Z'"),
