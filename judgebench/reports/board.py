@@ -9,6 +9,7 @@ from math import isnan
 from judgebench.metrics.accuracy import NO_ONE_NUMBER
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.win_rate import WEIGHTED, WIN_RATE
+from judgebench.plain_text import counted
 from judgebench.records import Estimate
 from judgebench.reports.answer_flags import SUSPICIOUS
 from judgebench.reports.document import json_after, json_field
@@ -145,7 +146,8 @@ class Board:
     def __str__(self) -> str:
         """Which data, in whose eyes, compared with whom."""
         against = f", against {self.opponent}" if self.opponent is not None else ""
-        among = f", style-controlled among {len(self.style_set)} models" if self.style_set else ""
+        among = counted(len(self.style_set), "model")
+        among = f", style-controlled among {among}" if self.style_set else ""
         return f"{self.benchmark}@{self.version}, judged by {self.judge}{against}{among}"
 
     @property

@@ -169,6 +169,7 @@ class _Boards:
         self.groups, self.published_names, self.excluded = groups, published_names, excluded
         self.judges, self.upstream, self.style_control = judges, upstream, style_control
         self.styled: dict[tuple[str, str], StyleBoard] = {}
+        self.style_unit = ""
         self.ranked = frozenset(data.model_ids) - excluded
         self.length = LengthBoards(data, wanted, judges, intervals, self.ranked)
         self.published = self.length.calibrations.numbers
@@ -270,7 +271,7 @@ class _Boards:
         if weighted is not None and self.upstream:
             beside[AS_UPSTREAM] = as_upstream(verdicts, opponent, weighted)
         if weighted is not None and self.style_control is not None:
-            looks, unit = styles_in_tokens(self.data)
+            looks, self.style_unit = styles_in_tokens(self.data)
             found = style_boards(
                 verdicts, opponent, looks,
                 definition=self.style_control, clear=weighted.clear,
@@ -279,7 +280,7 @@ class _Boards:
             refuse_lacking(self.which, wanted)
             self.styled |= {(judge, opponent): one for judge, one in wanted.items()}
             name = f"{STYLE_CONTROLLED}/{self.style_control}"
-            beside[name] = estimates_of(wanted, unit, self.intervals.level)
+            beside[name] = estimates_of(wanted, self.style_unit, self.intervals.level)
         return [
             replace(
                 row,
@@ -388,7 +389,7 @@ class _Boards:
                 *self._repeated(),
                 *self._weights(kind, panel),
                 *self._not_weighted(kind, panel, rows),
-                *(() if styled is None else said_of_style(styled)),
+                *(() if styled is None else said_of_style(styled, self.style_unit)),
                 *([f"nobody is ranked: {NO_ONE_NUMBER}"] if figures else []),
                 *([WITHOUT_CATEGORIES.format(self.which.name)] if self._lacks_categories else []),
             ),

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from judgebench.errors import UsageError
 from judgebench.metrics.style import Style
 from judgebench.metrics.style_controlled import StyleBoard
+from judgebench.plain_text import counted
 from judgebench.records import Estimate
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.boards import BenchmarkRef
@@ -62,11 +63,11 @@ def estimates_of(
     }
 
 
-def said_of_style(one: StyleBoard) -> list[str]:
-    """Whose scores they are, and what style is worth."""
+def said_of_style(one: StyleBoard, unit: str) -> list[str]:
+    """Whose scores they are, in what lengths were counted, and what style is worth."""
     fitted = {mark: value for mark, value in one.coefficients.items() if not math.isnan(value)}
     worth = ", ".join(f"{mark} {value:+.2f}" for mark, value in fitted.items()) or "none"
     return [
-        f"style-controlled scores belong to these {len(one.scores)} models together: one more "
-        f"moves every other; log-odds per standard deviation: {worth}",
+        f"style-controlled scores belong to this set of {counted(len(one.scores), 'model')}: one "
+        f"more moves every other; lengths in {unit}; log-odds per standard deviation: {worth}",
     ]

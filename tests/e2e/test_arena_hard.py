@@ -115,6 +115,7 @@ def test_style_controlled_scores_name_their_set_and_refuse_a_model_without_answe
         .tables[:2]
     )
     assert "style-controlled among 2 models" in table.title
+    assert any("this set of 2 models" in n and "lengths in characters" in n for n in table.notes)
 
     lines = [
         {"benchmark": "arena_hard_mini", "version": "1", "item_id": str(n), "model": "no-answers",
