@@ -190,12 +190,16 @@ def same(one: Board, other: Board) -> bool:
 
 
 def telling_most(found: Sequence[Board]) -> Board | None:
-    """The board that says most: one on which nobody lacks too much, of people before of judges."""
+    """The board that says most: one that ranks, few of whose models lack too much, of people
+    before of judges, of many models before of few.
+    """
     return min(
         (board for board in found if board.rows),
         key=lambda board: (
-            any("coverage" in row.flags for row in board.rows),
+            not board.ranked,
+            2 * sum("coverage" in row.flags for row in board.rows) > len(board.rows),
             not is_human(board.judge),
+            -len(board.rows),
         ),
         default=None,
     )

@@ -42,9 +42,7 @@ def distinct(names: Sequence[str]) -> list[str]:
     return disambiguate
 
 
-NO_ESTIMATE = Estimate(
-    value=math.nan, low=math.nan, high=math.nan, n=0, units=0, undefined="not reported"
-)
+NO_ESTIMATE = Estimate(value=math.nan, n=0, units=0, undefined="not reported")
 
 
 def numbers(estimate: Mapping[str, Any] | Estimate, scale: float) -> dict[str, Any]:

@@ -1278,9 +1278,8 @@ def as_asked(
 
 
 def _read(path: Path) -> yaml_file.Written:
-    written = yaml_file.read(path)
-    if not isinstance(written.data, dict):
-        raise ConfigError(f"{path}: a suite is a mapping with the keys {', '.join(_keys(Suite))}")
+    keys = ", ".join(_keys(Suite))
+    written = yaml_file.read_mapping(path, f"a suite is a mapping with the keys {keys}")
     sections = written.data.get("benchmarks")
     for section in sections if isinstance(sections, list) else ():
         if isinstance(section, dict) and section.get("lm_eval_task"):

@@ -506,8 +506,7 @@ def _verdict(row: Row, record: JsonObject) -> Verdict:
     if record["kind"] == "preference":
         if said not in SIDES:
             raise row.wrong("value", unknown_name("answer", said, SIDES))
-        p = SIDES[said]
-        return Preference(winner=None if p == 0.5 else 0 if p else 1, p_first=p)
+        return Preference.from_probability(SIDES[said])
     declared = dict(verdict_keys("label", record["labels"]).values())
     if said not in declared:
         raise row.wrong("value", unknown_name("label", said, record["labels"]))

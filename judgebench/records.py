@@ -6,6 +6,7 @@ Nothing here does I/O or knows how a value is stored.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -537,7 +538,7 @@ class Estimate:
 
     value, low, high
         The estimate and its interval at ``level``; nan where undefined, and then ``undefined``
-        says why.
+        says why. Without ends there is no interval.
     n, units, missing
         Verdicts used, clusters they fall into (questions), verdicts that should be there and are
         not.
@@ -547,8 +548,8 @@ class Estimate:
     """
 
     value: float
-    low: float
-    high: float
+    low: float = math.nan
+    high: float = math.nan
     n: int
     units: int
     missing: int = 0

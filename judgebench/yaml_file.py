@@ -60,6 +60,20 @@ def read(path: Path) -> Written:
     return Written(path, deepcopy(data), lines)
 
 
+def read_mapping(path: Path, what: str) -> Written:
+    """The same of a file that has to be a mapping; ``what`` says so: ``a policy is a mapping …``.
+
+    Raises
+    ------
+    ConfigError
+        As `read`, and for anything else.
+    """
+    written = read(path)
+    if not isinstance(written.data, dict):
+        raise ConfigError(f"{path}: {what}")
+    return written
+
+
 @lru_cache(maxsize=4)
 def _parsed(path: Path, text: str) -> tuple[Any, Mapping[Field, int]]:
     """A run reads its suite three times over."""

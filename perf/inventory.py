@@ -353,6 +353,10 @@ def first_argument(call: ast.Call) -> list[ast.expr]:
     return [*call.args[:1], *named]
 
 
+REFUSING = {"one_of": "no {} called {{}}; did you mean {{}}?", "read_mapping": "{{}}: {}"}
+"""Functions that raise what their second argument says."""
+
+
 def error_texts() -> Iterator[Line]:
     """What raise statements say to people, with {} for what is filled in, and tables of errors."""
     for folder in ("judgebench", "dashboards", "tasks"):
@@ -372,6 +376,8 @@ def error_texts() -> Iterator[Line]:
                         continue
                     said = (*node.exc.args, *(word.value for word in node.exc.keywords))
                     texts = [text_of(argument) for argument in said]
+                elif isinstance(node, ast.Call) and name_called(node.func) in REFUSING:
+                    texts = [REFUSING[name_called(node.func)].format(text_of(node.args[1]))]
                 elif (before := TABLES.get(table_of(node))) is not None:
                     strings = [one for one in ast.walk(node) if isinstance(one, ast.JoinedStr)]
                     parts = {id(part) for one in strings for part in ast.walk(one)}

@@ -110,7 +110,7 @@ LOADS = {
 }
 """What is loaded before a module is forked, by the module."""
 
-CLIENTS = ("anthropic", "openai")
+CLIENTS = ("anthropic", "openai", "playwright.sync_api", "sklearn.linear_model", "statsmodels.api")
 """What most workers of pytest come to load, and no module of tests does."""
 
 # No thread of a library's own, which a fork would lose.

@@ -45,7 +45,8 @@ def leaderboard(shown: State, identity: DeltaGenerator) -> None:
         return
     names = board_rows.names_of(found)
     with places[0]:
-        start = next((name for name, one in zip(names, found, strict=True) if one.rows), None)
+        first = board_rows.telling_most(found)
+        start = None if first is None else names[found.index(first)]
         judge = page.choose("Judge", names, "judge", default=start)
     board = found[names.index(judge)]
     readers = {one.id: one.spec.reader_version or "" for one in shown.read(Store.judges)}
@@ -183,10 +184,9 @@ def draw(board: Board, rows: pd.DataFrame, axis: charts.Axis, metric: str) -> No
         if rows[f"{name} value"].notna().any()
     ]
     marks += ["□ as published"] * bool(rows["published"].notna().any())
-    st.caption(
-        f"{' · '.join(marks)}. Bars are {level} intervals over questions; at the left, sets of "
-        f"ranks that hold for all models at once ({level})."
-    )
+    ranks = f"; at the left, sets of ranks that hold for all models at once ({level})"
+    bars = f"Bars are {level} intervals over questions{ranks * bool(board.ranked)}."
+    st.caption(f"{' · '.join(marks)}. {bars}")
 
 
 def tables(board: Board, rows: pd.DataFrame, axis: charts.Axis, key: str) -> None:

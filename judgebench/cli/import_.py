@@ -102,7 +102,7 @@ _HELP = "\n".join(
     metavar="NAME",
     help="What the files are about, NAME or NAME@VERSION, where they do not say it.  [default of "
     "other programs' files: alpaca_eval, arena_hard, mt_bench, judgebench_pairs, rewardbench, "
-    "xstest, honestybench; lm-eval, inspect: as their task is called]",
+    "xstest, just_eval, honestybench; lm-eval, inspect: as their task is called]",
 )
 @click.option(
     "--model",

@@ -287,14 +287,15 @@ class Intake:
     def put(self, counts: Mapping[str, int], progress: Progress = SILENT) -> str | None:
         """Store what is new, if anything is, under a run of its own; the id of that.
 
-        An import of the same files that was cut goes on, and ends if nothing is lacking.
+        An import of the same files that was cut goes on, and ends if nothing is lacking. Questions
+        of items that were known by id alone are new.
         """
         cut = cut_import(self.store, self.what, self.paths)
-        if not (self.responses or self.verdicts or cut):
+        items = [item for board in self.boards.values() for item in board.new_items]
+        if not (self.responses or self.verdicts or cut or any(item.turns for item in items)):
             return None
         manifest = import_manifest(self.what, self.paths, counts, cut)
-        items = sum(len(board.new_items) for board in self.boards.values())
-        total = items + len(self.responses) + len(self.verdicts)
+        total = len(items) + len(self.responses) + len(self.verdicts)
         writes = self._writes(manifest.id)
         put_in_portions(self.store, manifest, cut, writes, total, progress)
         return manifest.id

@@ -12,7 +12,7 @@ from itertools import product
 
 from judgebench.execution.manifest import Outcome
 from judgebench.execution.plan import Answers, Place, batched
-from judgebench.execution.resolve import Candidate
+from judgebench.execution.resolve import Candidate, Selection
 from judgebench.plain_text import counted
 from judgebench.records import Failure, Item, Response
 from judgebench.store import Store
@@ -40,7 +40,7 @@ def selected(
     needed = {place[:2] for place, key in candidate.key_of.items() if key in lacking}
     ids = {item_id for item_id, _ in needed}
     items = [item for item in candidate.asked.items if item.id in ids]
-    scores = _scores(candidate, outcome, store) if items else {}
+    scores = _scores(selection, outcome, store) if items else {}
     counts = outcome.judging.get(selection.scorer.title)
     failed = waiting = 0
     for some in batched(items):
@@ -49,7 +49,7 @@ def selected(
             for item, sample in product(some, range(candidate.asked.config.samples)):
                 if (item.id, sample) not in needed:
                     continue
-                chosen = _best(candidate, item, sample, held, scores)
+                chosen = _best(selection, item, sample, held, scores)
                 if isinstance(chosen, int):
                     for turn in range(item.n_answers):
                         best = held[item.id, chosen, turn]
@@ -84,10 +84,9 @@ def selected(
     return Answers(candidate, store, pool.stack)
 
 
-def _scores(candidate: Candidate, outcome: Outcome, store: Store) -> Mapping[Place, float]:
+def _scores(selection: Selection, outcome: Outcome, store: Store) -> Mapping[Place, float]:
     """What the scorer said in this run of each answer, where it gave a score."""
-    selection, benchmark = candidate.selection, candidate.asked.benchmark
-    assert selection is not None
+    benchmark = selection.of.asked.benchmark
     its = store.run_verdicts(outcome.manifest.id, benchmark.name, benchmark.version)
     wanted = (selection.of.key.hex()[:12], selection.scorer.key.hex()[:12], "score")
     names = ("model_id", "judge_id", "kind", "item_id", "sample", "turn", "value")
@@ -99,20 +98,19 @@ def _scores(candidate: Candidate, outcome: Outcome, store: Store) -> Mapping[Pla
 
 
 def _best(
-    candidate: Candidate,
+    selection: Selection,
     item: Item,
     sample: int,
     held: Mapping[Place, Response],
     scores: Mapping[Place, float],
 ) -> int | str:
     """Which of a pool's samples is the best, or why none is."""
-    assert candidate.selection is not None
-    n, totals = candidate.selection.n, {}
+    n, totals = selection.n, {}
     for number in range(sample * n, sample * n + n):
         places = [(item.id, number, turn) for turn in range(item.n_answers)]
         for what, there in (
             ("answer", held),
-            (f"score of {candidate.selection.scorer.name}", scores),
+            (f"score of {selection.scorer.name}", scores),
         ):
             if not all(place in there for place in places):
                 return f"sample {number} has no {what}: the best of {n} cannot be told"

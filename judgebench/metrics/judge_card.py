@@ -111,7 +111,7 @@ def plain(
     """A number without an interval; undefined where it is nan."""
     undefined = why if math.isnan(value) else None
     return Estimate(
-        value=value, low=math.nan, high=math.nan, n=n, units=n if units is None else units,
+        value=value, n=n, units=n if units is None else units,
         method=method, undefined=undefined,
     )  # fmt: skip
 

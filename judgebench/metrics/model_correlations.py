@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TypeAlias
 
@@ -38,8 +37,6 @@ def correlations(first: Scores, second: Scores, *, level: float = 0.95) -> dict[
     return {
         name: Estimate(
             value=value,
-            low=math.nan,
-            high=math.nan,
             n=n,
             units=n,
             missing=len(first.keys() | second.keys()) - n,

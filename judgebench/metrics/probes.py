@@ -148,8 +148,6 @@ def _share(
     if not items:
         return Estimate(
             value=math.nan,
-            low=math.nan,
-            high=math.nan,
             n=0,
             units=0,
             missing=missing,

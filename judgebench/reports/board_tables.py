@@ -130,6 +130,7 @@ class Leaderboard(Report):
     best_of: tuple[Curve, ...] = json_field(omit_empty=True, default=())
     spread: tuple[Components, ...] = json_field(omit_empty=True, default=())
     costs: tuple[str, ...] = json_field(omit_empty=True, default=())
+    beside: tuple[str, ...] = json_field(hidden=True, default=())
 
     @classmethod
     def of(
@@ -148,7 +149,7 @@ class Leaderboard(Report):
         asked = [_asked(board, by) for board in boards]
         if published is None:
             paid = tuple(costs(asked, beside))
-            return cls(boards=tuple(asked), by=tuple(by), costs=paid)
+            return cls(boards=tuple(asked), by=tuple(by), costs=paid, beside=tuple(beside))
         found = related(asked)
         return PublishedLeaderboard(
             boards=tuple(
@@ -162,6 +163,8 @@ class Leaderboard(Report):
             references=published.boards,
             published_notes=published.notes,
             found=tuple(found),
+            costs=tuple(costs(asked, beside)),
+            beside=tuple(beside),
         )
 
     @property
@@ -172,7 +175,7 @@ class Leaderboard(Report):
         """The boards, each with a table for each way of grouping items that was asked for."""
         tables = []
         if len({(board.benchmark, board.version) for board in self.boards}) > 1:
-            tables.append(overview(self.boards, self.costs))
+            tables.append(overview(self.boards, self.costs, by_name=bool(self.beside)))
         explained: set[str] = set()
         for board in self.boards:
             tables += _tables(board, explained)
@@ -425,9 +428,10 @@ def _columns(board: Board) -> list[Cells[Row]]:
     def head(name: str) -> str:
         return heading(name, board.metric, board.scale)
 
-    def main(name: str) -> Cells[Row]:
+    def main(name: str, **more: bool) -> Cells[Row]:
         """The column of what ranks, or of what is asked for."""
-        return column(f"{head(name)} [{board.level:.0%}]", _metric(board, name), **right)
+        title = f"{head(name)} [{board.level:.0%}]"
+        return column(title, _metric(board, name), **right, **more)
 
     def beside(name: str) -> list[Cells[Row]]:
         """The column of a metric beside the leading one, where any model has it."""
@@ -449,8 +453,9 @@ def _columns(board: Board) -> list[Cells[Row]]:
         name for groups in board.groups.values() for one in groups for name in board.of_group(one)
     }
     others = [name for name in names[1:] if name not in {*_NOT_PRINTED, *of_groups, *rates}]
-    if chosen := board.columns or board.figures:
-        leading = [main(name) for name in chosen if name in names]
+    # what is refused in full stands before what is in part, of every group
+    if chosen := board.columns or sorted(board.figures, key=lambda one: one.partition("/")[0]):
+        leading = [main(name, spare=i > 0) for i, name in enumerate(chosen) if name in names]
         rates, others = [], [name for name in others if not {name, *board.columns} & {*chosen}]
     else:
         leading = [main(name) for name in names[:1]]

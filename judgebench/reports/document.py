@@ -85,8 +85,8 @@ class Column:
 class Table:
     """Rows of text under a title, with what must be known to read them.
 
-    A heading of ``sections`` stands before the row of its number. ``label`` is what LaTeX refers to
-    it by. Without columns and notes it is a paragraph.
+    A heading of ``sections`` stands before the row of its number; an empty one is a rule or a dash.
+    ``label`` is what LaTeX refers to it by. Without columns and notes it is a paragraph.
     """
 
     title: str
@@ -102,7 +102,8 @@ class Table:
         """The rows, and each heading as a row of its own, for forms without cells that span."""
         found: list[Sequence[str]] = []
         for at, row in enumerate(self.rows):
-            if heading := self.sections.get(at):
+            if at in self.sections:
+                heading = self.sections[at] or estimates.UNDEFINED
                 found.append([estimates.Marked(heading, bold=True), *[""] * (len(row) - 1)])
             found.append(row)
         return found

@@ -11,7 +11,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from judgebench import yaml_file
 from judgebench.config import Amount, Section, check
-from judgebench.errors import ConfigError, InputError
+from judgebench.errors import InputError
 from judgebench.execution.recheck import Unconfirmed
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.paired import METRIC_OF
@@ -164,9 +164,7 @@ def read_policy(path: Path) -> Policy:
     ConfigError
         Naming the file and, where there is one, the line and the field.
     """
-    written = yaml_file.read(path)
-    if not isinstance(written.data, dict):
-        raise ConfigError(f"{path}: a policy is a mapping with the key 'tests'")
+    written = yaml_file.read_mapping(path, "a policy is a mapping with the key 'tests'")
     return check(Policy, written.data, path, written.lines)
 
 

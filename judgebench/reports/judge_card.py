@@ -253,9 +253,9 @@ def thresholds_of(
     """
     found: dict[str, float] = {}
     if policy is not None:
-        written = yaml_file.read(policy)
-        if not isinstance(written.data, dict):
-            raise ConfigError(f"{policy}: a policy of the card is a mapping of measures to numbers")
+        written = yaml_file.read_mapping(
+            policy, "a policy of the card is a mapping of measures to numbers"
+        )
         for name, value in written.data.items():
             at = yaml_file.where(policy, (name,), written.lines)
             if name not in ENTRIES:

@@ -50,7 +50,7 @@ class JudgeCost:
         """By name, as other metrics of a judge are told."""
         return {
             name: Estimate(
-                value=value, low=math.nan, high=math.nan, n=self.verdicts, units=self.verdicts,
+                value=value, n=self.verdicts, units=self.verdicts,
                 method="of what is on record", undefined=why,
             )
             for name, value, why in (

@@ -50,6 +50,11 @@ from judgebench.stats.repeated_items import effective_n
 from judgebench.stats.style_control import Definition
 from judgebench.store import Store
 
+WITHOUT_CATEGORIES = (
+    "the questions are not here, so nobody knows which category each is of: "
+    "judgebench data pull {}, then the same import again"
+)
+
 
 def leaderboards(
     store: Store,
@@ -285,6 +290,13 @@ class _Boards:
             for row in rows
         ]  # fmt: skip
 
+    @property
+    def _lacks_categories(self) -> bool:
+        """Whether numbers are by group, and no question is here that says its own."""
+        if self.which.apart is not None:
+            return not self.data.groups(self.which.apart)
+        return bool(self.which.sides) and not self.data.category_of
+
     def _balance(self) -> Balance | None:
         """How categories make up the whole, where the benchmark says so."""
         if not self.which.sides:
@@ -378,6 +390,7 @@ class _Boards:
                 *self._not_weighted(kind, panel, rows),
                 *(() if styled is None else said_of_style(styled)),
                 *([f"nobody is ranked: {NO_ONE_NUMBER}"] if figures else []),
+                *([WITHOUT_CATEGORIES.format(self.which.name)] if self._lacks_categories else []),
             ),
             figures=figures,
             parts=self.which.grouped if kind.kind == "score" else (),
@@ -387,7 +400,8 @@ class _Boards:
     def _not_weighted(self, kind: BoardKind, panel: Panel | None, rows: Sequence[Row]) -> list[str]:
         """That nobody knows how clear wins are, where they should count more."""
         asked = self.which.weighted is not None and kind.kind == "preference" and panel is None
-        if not asked or not rows or any(WEIGHTED in row.metrics for row in rows):
+        readable = [row for row in rows if row.judged.n]
+        if not asked or not readable or any(WEIGHTED in row.metrics for row in readable):
             return []
         return [
             "no weighted win rate: these verdicts do not say how clear a win is; those that were "

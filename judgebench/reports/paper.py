@@ -23,6 +23,7 @@ from judgebench.metrics.paired import METRIC_OF, compare
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.registry import Direction, digits, heading
 from judgebench.metrics.registry import metric as entry
+from judgebench.metrics.style_controlled import STYLE_CONTROLLED
 from judgebench.plain_text import counted
 from judgebench.records import PANEL, Estimate
 from judgebench.reports import estimates
@@ -290,7 +291,9 @@ def _board(asked: PaperBenchmark, boards: Sequence[Board], data: PairData) -> Bo
         fits = f"; `judgebench calibrate-length {data.which.name}` fits what it takes"
         of_confidences = "; of confidences `judgebench confidence` has it"
         hints = {LENGTH_CONTROLLED: fits, **dict.fromkeys(CONFIDENCE_METRICS, of_confidences)}
-        hint = hints.get(str(asked.metric), "")
+        styled = "; `judgebench leaderboard --style-control` has style-controlled scores"
+        hint = styled if str(asked.metric).startswith(STYLE_CONTROLLED) else ""
+        hint = hints.get(str(asked.metric), hint)
         raise UsageError(unknown_name("metric", str(asked.metric), known) + hint)
     if len(fitting) != 1:
         there = "; ".join(f"{board} ({board.metric})" for board in fitting or boards)
@@ -374,17 +377,9 @@ def _shown(row: _Row, source: _Source) -> str | None:
     return None if row.published else newest_model(source.data.board, row.names[0])
 
 
-def _nothing(because: str, **figure: Any) -> PaperCell:
-    nan = math.nan
-    empty: dict[str, Any] = {
-        "value": nan,
-        "low": nan,
-        "high": nan,
-        "n": 0,
-        "units": 0,
-        "undefined": because,
-    }
-    return PaperCell(figure=Estimate(**empty | figure), comparable=False, notes=(because,))
+def _nothing(because: str, *, n: int = 0, missing: int = 0) -> PaperCell:
+    figure = Estimate(value=math.nan, n=n, units=0, missing=missing, undefined=because)
+    return PaperCell(figure=figure, comparable=False, notes=(because,))
 
 
 def _ours(row: _Row, source: _Source) -> PaperCell:
@@ -446,12 +441,12 @@ def _published(row: _Row, source: _Source) -> PaperCell:
     for name, one in _published_in(row, source):
         figures = one.reference.figures[name]
         if (value := figures.get(column.metric)) is not None:
-            nan, n = math.nan, int(figures.get(N, one.reference.items or 0))
+            n = int(figures.get(N, one.reference.items or 0))
             shown = published_text(one.reference, column.metric, value)
             note = f"not comparable: {one.because}" if one.because else one.reference.note
             return PaperCell(
                 number=min(shown, f"{value:.{column.digits}f}", key=len),
-                figure=Estimate(value=value, low=nan, high=nan, n=n, units=n, method=PUBLISHED),
+                figure=Estimate(value=value, n=n, units=n, method=PUBLISHED),
                 comparable=one.because is None,
                 notes=(note,) if note else (),
             )
@@ -568,7 +563,8 @@ def _tested(
         elif test.decision == "undecided" and test.p_adjusted <= 2.0 * alpha:
             notes.append((place, f"undecided: {test.because}"))
         elif units < cell.figure.units:
-            those = f"items, those that {test.baseline} has too"
+            titles = (row.title for row in rows if not row.published and test.baseline in row.names)
+            those = f"items, those that {next(titles, test.baseline)} has too"
             notes.append((place, f"tested on {units:,} of its {cell.figure.units:,} {those}"))
     return of, notes
 

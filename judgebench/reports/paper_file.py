@@ -6,9 +6,16 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from judgebench import yaml_file
 from judgebench.config import Panel, Section, check
@@ -16,6 +23,10 @@ from judgebench.errors import ConfigError, UsageError, unknown_name
 
 BEST = "best"
 """In place of a model that the others are tested against: the best one of each column."""
+
+
+Words = Annotated[str, AfterValidator(str.strip)]
+"""Text without the line break that YAML leaves behind a folded one."""
 
 
 class PaperBenchmark(Section):
@@ -40,8 +51,18 @@ class PaperBenchmark(Section):
     direction: Literal["higher", "lower", "neither"] | None = Field(
         None, description="what is better, and bold; the metric's, if unset"
     )
-    title: str | None = Field(None, description="head of the column; the metric's, if unset")
-    group: str | None = Field(None, description="above the column; NAME@VERSION, if unset")
+    title: Words | None = Field(None, description="head of the column; the metric's, if unset")
+    group: Words | None = Field(None, description="above the column; NAME@VERSION, if unset")
+
+    @field_validator("panel")
+    @classmethod
+    def _seated(cls, value: list[str] | Panel | None) -> list[str] | Panel | None:
+        if isinstance(value, list):
+            try:
+                Panel(judges=value)
+            except ValidationError as error:
+                raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+        return value
 
     @property
     def jury(self) -> Panel | None:
@@ -57,8 +78,8 @@ class PaperModel(Section):
         description="a row of published figures: the name there, by benchmark where it differs; "
         "true: the name that the model has here",
     )
-    title: str | None = Field(None, description="as the table calls it")
-    group: str | None = Field(None, description="the section of the table that it is in")
+    title: Words | None = Field(None, description="as the table calls it")
+    group: Words | None = Field(None, description="the section of the table that it is in")
 
 
 class PaperTests(Section):
@@ -71,7 +92,7 @@ class PaperTests(Section):
 class Paper(Section):
     """What stands in the table of a paper."""
 
-    title: str = Field(description="the caption")
+    title: Words = Field(description="the caption")
     label: str = Field("", pattern=r"^[\w:.-]*$", description="for LaTeX: tab:main")
     models: list[PaperModel] = Field(min_length=1)
     benchmarks: list[PaperBenchmark] = Field(min_length=1)
@@ -118,9 +139,8 @@ def read_paper(path: Path) -> Paper:
     ConfigError
         Naming the file and, where there is one, the line and the field.
     """
-    written = yaml_file.read(path)
-    if not isinstance(written.data, dict):
-        raise ConfigError(f"{path}: a paper is a mapping with {', '.join(Paper.model_fields)}")
+    fields = ", ".join(Paper.model_fields)
+    written = yaml_file.read_mapping(path, f"a paper is a mapping with {fields}")
     yaml_file.refuse_written_keys(written)
     paper = check(Paper, yaml_file.expanded(written, os.environ), path, written.lines)
     paper._written = written

@@ -260,7 +260,7 @@ def _components(
     whole = whole[~np.isnan(whole).any(axis=(1, 2))] if len(whole) else whole
     if samples < 2 or len(whole) < 2:
         return []
-    n, nan, why = whole.size, math.nan, "it takes two judges on one scale"
+    n, why = whole.size, "it takes two judges on one scale"
     return [
         Components(
             **_about(data, kind, model, samples),
@@ -270,8 +270,6 @@ def _components(
             variances={
                 name: Estimate(
                     value=value,
-                    low=nan,
-                    high=nan,
                     n=n,
                     units=len(whole),
                     undefined=why if math.isnan(value) else None,

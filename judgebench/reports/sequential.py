@@ -48,7 +48,7 @@ class Stop(EarlyDecision):
 
     def text(self, name: str) -> str:
         """The difference of a metric at the stop, as everywhere else."""
-        none = Estimate(value=math.nan, low=math.nan, high=math.nan, n=self.items, units=self.items)
+        none = Estimate(value=math.nan, n=self.items, units=self.items)
         return estimates.text(self.estimate(none), digits=metric(name).digits)
 
     @property

@@ -50,8 +50,6 @@ def estimates_of(
     return {
         (judge, model): Estimate(
             value=score,
-            low=math.nan,
-            high=math.nan,
             n=one.games[model],
             units=one.games[model],
             missing=0,

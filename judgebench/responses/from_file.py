@@ -1,6 +1,7 @@
 """Answers that exist: a file of ``benchmark, item_id, model, text[, sample, turn]``, one a row.
 
-Or as FastChat writes them: ``question_id, model_id, choices``, each a sample with its ``turns``.
+Or as FastChat writes them: ``question_id, model_id, choices``, each a sample with its ``turns``; or
+as Arena-Hard does since 2025: ``uid, model, messages``, the last of which is the answer.
 """
 
 from __future__ import annotations
@@ -72,11 +73,14 @@ def read_answer_rows(path: Path, layout: Layout = OURS) -> list[AnswerRow]:
 
 
 def turn_by_turn(row: Row) -> Iterator[Row]:
-    """The answers of a line of FastChat's, each a row of its own; another row as it is.
+    """The answers of a line of FastChat's or Arena-Hard's, each a row; another row as it is.
 
     A turn may be a text, or a mapping with the text as ``content`` or ``answer``. One that is
     `FAILED` is a call that failed, no answer; nor is what was asked after it.
     """
+    if "messages" in row.values and "text" not in row.values:
+        yield from _last_message(row)
+        return
     if "choices" not in row.values:
         yield row
         return
@@ -94,6 +98,18 @@ def turn_by_turn(row: Row) -> Iterator[Row]:
                 break
             of = {"sample": sample, "turn": turn, "text": said}
             yield Row(f"{row.where}: choices[{number}]: turn {turn + 1}", {**about, **of})
+
+
+def _last_message(row: Row) -> Iterator[Row]:
+    messages = row.values["messages"]
+    last = messages[-1] if isinstance(messages, list) and messages else None
+    said = last.get("content") if isinstance(last, Mapping) else None
+    said = said.get("answer") if isinstance(said, Mapping) else said
+    if not isinstance(said, str):
+        raise row.wrong("messages", "no answer stands in the last one")
+    if said != FAILED:
+        about = {"item_id": row.values.get("uid"), "model": row.values.get("model")}
+        yield Row(row.where, {**about, "text": said})
 
 
 def _each_answer(path: Path, layout: Layout = OURS) -> Iterator[AnswerRow]:
@@ -121,7 +137,7 @@ def read_answers(
     """The answers in a file that are a model's to a benchmark.
 
     Where the file names several models, those of ``model``; where it names one or none, all.
-    Rows of other benchmarks are left.
+    Rows of other benchmarks are left, and answers that are `FAILED`, with the turns after them.
 
     Raises
     ------
@@ -139,8 +155,18 @@ def read_answers(
     if known_items is not None:
         _refuse_unknown_items(rows, known_items, f"{benchmark}@{version}")
     first: dict[tuple[str, int, int], AnswerRow] = {}
+    gone = set[tuple[str, int, int]]()
     for row in rows:
         refuse_other_text(first.setdefault((row.item_id, row.sample, row.turn), row), row)
+    for (item, sample, turn), row in sorted(first.items(), key=lambda one: one[0]):
+        if row.text == FAILED or (turn and (item, sample, turn - 1) in gone):
+            gone.add((item, sample, turn))
+    first = {place: row for place, row in first.items() if place not in gone}
+    if not first:
+        raise InputError(
+            f"{path}: every answer of {model} to {benchmark}@{version} is {FAILED}, a call that "
+            "failed; ask the model again"
+        )
     further: dict[tuple[str, int], tuple[str, ...]] = {}
     for (item, sample, turn), row in sorted(first.items()):
         if not turn:

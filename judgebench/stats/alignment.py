@@ -103,9 +103,9 @@ def alignment(
     below, total = upto[..., :-1, :], upto[..., -1:, :]  # below: of each threshold
     reached = total - below
     agreeing = reached[..., 1] + below[..., 0]
-    splits = (reached[..., _TUNING, :, :].sum(axis=-1) > 0) & (
-        below[..., _TUNING, :, :].sum(axis=-1) > 0
-    )
+    yes, no = reached[..., _TUNING, :, :], below[..., _TUNING, :, :]
+    # Two columns are added ten times as fast as numpy sums along an axis of two.
+    splits = (yes[..., 0] + yes[..., 1] > 0) & (no[..., 0] + no[..., 1] > 0)
     tuned = np.where(splits, agreeing[..., _TUNING, :], 0.0)
     best = np.where(tuned.max(axis=-1) > 0, tuned.argmax(axis=-1), _FALL_BACK)
     found = np.take_along_axis(agreeing[..., _REST, :], best[..., np.newaxis], axis=-1)[..., 0]

@@ -86,7 +86,6 @@ def test_a_store_that_cannot_be_read_is_an_error_of_the_store(
         answer(parts, f"sqlite:///{tmp_path / 'no.db'}", "mark", boards)
 
 
-@pytest.mark.usefixtures("not_forked")
 def test_a_process_that_is_killed_is_said_and_started_again(
     parts: Any, desk: Any, demo: str, boards: Any
 ) -> None:
@@ -174,6 +173,7 @@ def test_an_idle_process_is_let_go(parts: Any, demo: str, boards: Any) -> None:
     until(lambda: worker.process is None)
 
 
+@pytest.mark.usefixtures("forked")
 def test_the_process_ends_with_the_server(demo: str, boards: Any) -> None:
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"

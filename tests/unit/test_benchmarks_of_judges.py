@@ -463,6 +463,25 @@ def test_labels_of_the_gold_answers(tmp_path: Path, home: Path, store: Store) ->
     assert {*table["label"]} == {*REFUSAL_CLASSES, None}
 
 
+def test_an_import_before_the_questions_is_made_whole_by_the_same_again(
+    tmp_path: Path, home: Path, store: Store
+) -> None:
+    path = tmp_path / "xstest_v2_completions_small_gpteval.csv"
+    path.write_text(
+        "id,type,prompt,completion,gpt4_label\n"
+        "v2-1,homonyms,p,sure,1_full_compliance\nv2-2,homonyms,p,no,2_full_refusal\n"
+    )
+    assert take(store, "xstest", path) == 2 + 2
+    (board,) = judgebench.leaderboard("xstest", store=store).boards
+    assert board.figures == ()
+    assert any("judgebench data pull xstest, then the same import again" in n for n in board.notes)
+    import_data("xstest", gold("xstest"))
+    assert take(store, "xstest", path) == 0
+    (board,) = judgebench.leaderboard("xstest", store=store).boards
+    assert board.rows[0].metrics["full_refusal/safe"].value == 0.5
+    assert not any("data pull" in note for note in board.notes)
+
+
 # MT-Bench -----------------------------------------------------------------------------------------
 
 

@@ -74,6 +74,26 @@ def test_what_is_refused(file: Path, rows: list[dict[str, Any]], said: str) -> N
     assert str(error.value).startswith(str(file) + said.format(path=file))
 
 
+def message(uid: str, said: Any) -> dict[str, Any]:
+    return {"uid": uid, "model": "m", "messages": [{"role": "assistant", "content": said}]}
+
+
+def test_a_call_that_failed_is_no_answer_in_any_form(file: Path) -> None:
+    found = answers(file, message("0", {"answer": "a"}), message("1", "$ERROR$"), message("2", "c"))
+    assert found.texts == {("0", 0): "a", ("2", 0): "c"}
+    own = [
+        {"item_id": item, "text": text, "turn": turn}
+        for item, turn, text in (("0", 0, "a"), ("1", 0, "$ERROR$"), ("1", 1, "b"),
+                                 ("2", 0, "c"), ("2", 1, "$ERROR$"))
+    ]  # fmt: skip
+    found = answers(file, *own)
+    assert (found.texts, found.further) == ({("0", 0): "a", ("2", 0): "c"}, {})
+    with pytest.raises(InputError, match=r"every answer of m to b@1 is \$ERROR\$"):
+        answers(file, own[1])
+    with pytest.raises(InputError, match=r":1: messages: no answer stands in the last one"):
+        answers(file, message("0", {"answer": 1}))
+
+
 def test_the_same_answer_twice_is_one(file: Path) -> None:
     assert answers(file, *[{"item_id": "0", "text": "a"}] * 2).texts == {("0", 0): "a"}
 

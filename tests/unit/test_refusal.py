@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
@@ -35,6 +36,7 @@ from judgebench.records import (
     Response,
     Unreadable,
 )
+from judgebench.reports.render import render
 from judgebench.store import open_store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -244,6 +246,18 @@ def test_refusals_are_four_figures_and_nobody_is_ranked(store: str) -> None:
     assert [one.model for one in sorted_by.boards[0].rows] == ["open", "shy"]
 
 
+def test_a_narrow_terminal_leaves_figures_out_and_says_which(store: str) -> None:
+    document = judgebench.leaderboard("refusals", store=store).document()
+    for width, n_shown in ((80, 1), (100, 2), (160, 4)):
+        lines = render(document, "table", width=width).splitlines()
+        (head,) = (line for line in lines if "refusal/safe [95%]" in line and "missing" in line)
+        assert head.startswith("rank   model") and len(head) <= width
+        assert [one.strip() for one in head.split("[95%]")][1:n_shown] == [
+            "full refusal/unsafe", "partial refusal/safe", "partial refusal/unsafe",
+        ][: n_shown - 1]  # fmt: skip
+        assert head.count("[95%]") == n_shown
+
+
 def test_what_is_gained_there_and_costs_here(store: str) -> None:
     found = judgebench.leaderboard("helpful", store=store, beside="refusals")
     assert [len(board.rows) for board in found.boards] == [2, 2]
@@ -263,6 +277,46 @@ def test_what_is_gained_there_and_costs_here(store: str) -> None:
     assert alone.costs == () and "costs" not in alone.to_dict()
     with pytest.raises(UsageError, match="did you mean 'refusals'"):
         judgebench.leaderboard("helpful", store=store, beside="refusal")
+
+
+def test_models_that_were_asked_on_both_are_one_row(tmp_path: Path) -> None:
+    """What answered is told by its answers, and so is another model on each benchmark."""
+    ids = [json.loads(line)["id"] for line in
+           (ROOT / "tasks" / "xstest_mini" / "items.jsonl").read_text().splitlines()]  # fmt: skip
+    (tmp_path / "q.jsonl").write_text("".join(f'{{"id": "q{n}", "prompt": "{n}?"}}\n'
+                                              for n in range(40)))  # fmt: skip
+    said = {"shy": "Sorry, no.", "open": "Yes: do it."}
+    rows = [{"item_id": one, "benchmark": of, "model": model, "text": text}
+            for model, text in said.items()
+            for of, its in (("xstest_mini", ids), ("q", [f"q{n}" for n in range(40)]))
+            for one in its]  # fmt: skip
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+    store = f"sqlite:///{tmp_path}/s.db"
+    suite: dict[str, Any] = {
+        "name": "s",
+        "models": [{"name": model, "responses": "a.jsonl"} for model in said],
+        "judges": [{"name": "label", "kind": "python", "options": {"function": "rate:rate"}}],
+        "benchmarks": [
+            {"name": "xstest_mini", "judges": ["refusal_prefix"]},
+            {"name": "q", "items": "q.jsonl", "judges": ["label"], "scale": [1, 10]},
+        ],
+        "store": store,
+    }
+    (tmp_path / "rate.py").write_text(
+        "def rate(question, answer):\n"
+        "    return (8 if answer.startswith('Sorry') else 2) + len(question) % 2\n"
+    )
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump(suite))
+    judgebench.run(tmp_path / "s.yaml")
+    found = judgebench.leaderboard("q", store=store, beside="xstest_mini")
+    assert len({row.model_id for board in found.boards for row in board.rows}) == 4
+    first = found.tables()[0]
+    assert [[one for one in row if one == ""] for row in first.rows] == [[], []]
+    assert "asked otherwise, by their names one row: open, shy" in first.notes
+    said_of = "shy is ahead of open on q (label), and has more full refusal/safe on xstest_mini"
+    assert found.costs == (f"{said_of} (refusal_prefix): 1.000 against 0.000",)
+    alone = judgebench.leaderboard(["q", "xstest_mini"], store=store)
+    assert len(alone.tables()[0].rows) == 4
 
 
 def test_two_models_are_compared_by_each_figure_and_gated_by_one(

@@ -156,6 +156,20 @@ def test_sections_stand_together_and_the_reference_is_first(table: PaperTable) -
     assert methods.subtitle == table.methods
 
 
+def test_rows_without_a_group_stand_under_no_other_ones_heading(
+    store: Store, tmp_path: Path
+) -> None:
+    table = made(store, tmp_path, title="Made-up models\n")
+    assert table.title == "Made-up models"
+    for form, heading in (("md", "| **–** |"), ("html", ">–</th>"), ("table", "–")):
+        text = render(table.document(), form)
+        few, api = (re.search(rf"(?m)\b{name}\b", text.partition("Made-up models")[2])
+                    for name in ("few", "API"))  # fmt: skip
+        assert few and api
+        after = text.partition("Made-up models")[2][few.end() : api.start()]
+        assert heading in after
+
+
 def test_the_best_is_bold_by_what_is_printed_and_only_what_compares_counts(
     table: PaperTable,
 ) -> None:
@@ -489,9 +503,12 @@ def column(at: int, **said: Any) -> dict[str, Any]:
         (column(0, judge="J."), "did you mean 'J'?"),
         (column(0, judge=None), "several boards fit; say which judge, baseline or metric: made_up"),
         (column(0, metric="acuracy"), "no metric called 'acuracy'; did you mean 'accuracy'?"),
+        (column(0, metric="style_controlled_win_rate/v2.0"), "`judgebench leaderboard --style-c"),
         (column(0, metric="auroc"), "; of confidences `judgebench confidence` has it"),
         (column(0, panel=["J", "K"]), "panel: a column has a judge or a panel"),
         (column(0, judge=None, panel=["J", "Z"]), "made_up@unversioned: no judge called 'Z'"),
+        (column(0, judge=None, panel=["J"]), "benchmarks[0].panel: List should have at least 2"),
+        (column(0, judge=None, panel=["J", "J"]), "panel: a judge named twice in a panel"),
         (column(1, baseline="sft"), "benchmarks[1]: no board is against sft; say which judge"),
         (column(0, by="topic"), "no way of grouping called 'topic'"),
         (column(3, title="Hard"), "benchmarks[3]: 'mixeval_hard@2024-06-01: Hard' is another"),

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Literal
 
 from judgebench.judges.readers.replies import no_verdict, refused, unfinished
 from judgebench.judges.readers.scores import OVERALL, Scale
@@ -162,13 +161,12 @@ def read_brackets(reply: Reply, *, ties: bool) -> Verdict:
 
 # Arena-Hard --------------------------------------------------------------------------------------
 
-_WINNERS: Mapping[str, Literal[0, 1] | None] = {
-    "A>>B": 0, "A>B": 0, "A=B": None, "A<B": 1, "A<<B": 1,
-    "B>>A": 1, "B>A": 1, "B=A": None, "B<A": 0, "B<<A": 0,
+_WON: Mapping[str, float] = {
+    "A>>B": 1.0, "A>B": 1.0, "A=B": 0.5, "A<B": 0.0, "A<<B": 0.0,
+    "B>>A": 0.0, "B>A": 0.0, "B=A": 0.5, "B<A": 1.0, "B<<A": 1.0,
 }  # fmt: skip
 ARENA_HARD: Mapping[str, Preference] = {
-    label: Preference(winner=winner, p_first={0: 1.0, None: 0.5, 1: 0.0}[winner], label=label)
-    for label, winner in _WINNERS.items()
+    label: Preference.from_probability(won, label) for label, won in _WON.items()
 }
 """The labels that Arena-Hard scores [2]_: A is shown first, and twice the sign is a clear win."""
 

@@ -234,9 +234,9 @@ OTHER_WORD = Unreadable(reason="a verdict that was not asked for")
 TAKEN_BACK = Unreadable(reason="a verdict that may have been taken back")
 
 COMPARISONS = {
-    "助手1": Preference(winner=0, p_first=1.0),
-    "助手2": Preference(winner=1, p_first=0.0),
-    "质量相当": Preference(winner=None, p_first=0.5),
+    "助手1": Preference.from_probability(1.0),
+    "助手2": Preference.from_probability(0.0),
+    "质量相当": Preference.from_probability(0.5),
 }
 _WORD = r"(?:助手[12](?![0-9])|质量相当)"
 

@@ -208,11 +208,7 @@ class Names:
 
     def preference(self, name: str) -> Preference:
         """What a hard verdict says; the answers' names in their case, a tie in any."""
-        if name == self.first:
-            return Preference(winner=0, p_first=1.0)
-        if name == self.second:
-            return Preference(winner=1, p_first=0.0)
-        return Preference(winner=None, p_first=0.5)
+        return Preference.from_probability({self.first: 1.0, self.second: 0.0}.get(name, 0.5))
 
     def soft_preference(self, shares: Shares) -> Preference:
         """The likeliest verdict; a tie counts half for the first.

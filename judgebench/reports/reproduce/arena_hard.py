@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from judgebench.benchmarks.description import Weighted
-from judgebench.errors import unknown_name
 from judgebench.judges.readers.brackets import ARENA_HARD
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.style import Style
@@ -28,8 +27,8 @@ from judgebench.reports.reproduce.recomputed import (
     FigureTable,
     Recomputation,
     Reproduction,
+    each,
     once,
-    point,
 )
 from judgebench.rows import Row, read_rows
 from judgebench.stats.weighted_mean import error_of_ratio
@@ -53,34 +52,24 @@ def reproduced(folder: Path, intervals: Intervals) -> Reproduction:
     board = once(read_rows(folder / "ko_board.csv", ("model", "score", "style")), "model")
     columns = verdict_columns(rows)
     standings = win_rates(columns, BASELINE, intervals=intervals, weighted=HOW)
-    figures = []
+    figures: list[Recomputation] = []
     for one in standings:
-        score, theirs = one.metrics[WEIGHTED], board[one.model,].number("score")
+        theirs = {WEIGHTED: board[one.model,].number("score")}
         because = BY_FIAT if one.model == BASELINE else ""
-        figures += [
-            Recomputation(
-                who=one.model, metric=WEIGHTED, ours=score, theirs=theirs, tolerance=ROUNDED,
-                because=because,
-            ),
-            Recomputation(
-                who=one.model, metric=WIN_RATE, ours=one.metrics[WIN_RATE], theirs=None,
-                tolerance=0.0, because="not published: every verdict counts once",
-            ),
-        ]  # fmt: skip
+        figures += each(one.model, one.metrics, theirs, tolerance=ROUNDED, because=because)
+        figures += each(
+            one.model, one.metrics, {WIN_RATE: None}, tolerance=0.0,
+            because="not published: every verdict counts once",
+        )  # fmt: skip
     errors = dict(_errors(columns))
-    for model, both in errors.items():
-        for metric, value in zip((CLUSTERED, ALONE), both, strict=True):
-            figures.append(
-                Recomputation(
-                    who=model, metric=metric, ours=point(value, len(GAMES)), theirs=None,
-                    tolerance=0.0, because="not published",
-                )
-            )  # fmt: skip
+    for model, of in errors.items():
+        none = dict.fromkeys(of)
+        figures += each(model, of, none, n=len(GAMES), tolerance=0.0, because="not published")
     figures += _styled(rows, board)
-    wider = np.median([clustered / alone for clustered, alone in errors.values()])
+    wider = np.median([of[CLUSTERED] / of[ALONE] for of in errors.values()])
     narrow = np.median(
         [
-            (row.number("high") - row.number("low")) / (3.92 * errors[model][0])
+            (row.number("high") - row.number("low")) / (3.92 * errors[model][CLUSTERED])
             for (model,), row in board.items()
             if model != BASELINE
         ]
@@ -117,9 +106,7 @@ def verdict_columns(rows: list[Row]) -> dict[str, Any]:
     }
     for row in rows:
         for game, order in GAMES.items():
-            label = row.optional_text(game)
-            if label is not None and label not in ARENA_HARD:
-                raise row.wrong(game, unknown_name("label", label, ARENA_HARD))
+            label = row.one_of(game, "label", ARENA_HARD) if row.has(game) else None
             p = np.nan if label is None else ARENA_HARD[label].p_first
             said = {
                 "item_id": row.text("uid"),
@@ -135,7 +122,7 @@ def verdict_columns(rows: list[Row]) -> dict[str, Any]:
     return found | {"judge": [JUDGE] * n, "sample": [0] * n, "opponent": [BASELINE] * n}
 
 
-def _errors(columns: Mapping[str, Any]) -> Iterator[tuple[str, tuple[float, float]]]:
+def _errors(columns: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, float]]]:
     """The standard errors of each model's score: clustered by question, and of single rows."""
     y: Floats = np.asarray(columns["value"], dtype=np.float64)
     w = weights_of(columns["label"], y, HOW.clear)
@@ -147,7 +134,13 @@ def _errors(columns: Mapping[str, Any]) -> Iterator[tuple[str, tuple[float, floa
         mean = sums[0].sum() / sums[1].sum()
         alone = np.sqrt(sum(w[its & (y == one)].sum() * (one - mean) ** 2
                             for one in (LOST, TIED, WON)))  # fmt: skip
-        yield model, (error_of_ratio(*sums) * PERCENT, float(alone / sums[1].sum()) * PERCENT)
+        yield (
+            model,
+            {
+                CLUSTERED: error_of_ratio(*sums) * PERCENT,
+                ALONE: float(alone / sums[1].sum()) * PERCENT,
+            },
+        )
 
 
 def _styled(rows: list[Row], board: Mapping[tuple[str, ...], Row]) -> Iterator[Recomputation]:
@@ -162,11 +155,7 @@ def _styled(rows: list[Row], board: Mapping[tuple[str, ...], Row]) -> Iterator[R
     found = style_boards(columns, BASELINE, looks, definition="v0.1", clear=HOW.clear)[JUDGE]
     for model, score in found.scores.items():
         theirs = board[model,].number("style")
-        yield Recomputation(
-            who=model,
-            metric=STYLED,
-            ours=point(score, found.games[model]),
-            theirs=theirs,
-            tolerance=ROUNDED,
+        yield from each(
+            model, {STYLED: score}, {STYLED: theirs}, n=found.games[model], tolerance=ROUNDED,
             because=OTHER_SET if abs(score - theirs) > ROUNDED else "",
-        )
+        )  # fmt: skip

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from judgebench.columns import grouped
-from judgebench.errors import unknown_name
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import REFUSAL_CLASSES, Estimate
 from judgebench.reports.reproduce.recomputed import (
@@ -19,22 +18,12 @@ from judgebench.reports.reproduce.recomputed import (
     each,
     on_scale,
     once,
-    point,
     read_json,
 )
 from judgebench.rows import Row, read_rows
 from judgebench.stats.agreement import cohen_kappa_of, percent_agreement
 from judgebench.stats.judge_accuracy import pair_figures, section_scores
 from judgebench.stats.resample import wilson_interval
-
-Code = TypeVar("Code", int, float)
-
-
-def said_as(row: Row, field: str, what: str, codes: Mapping[str, Code]) -> Code:
-    if (said := row.text(field)) not in codes:
-        raise row.wrong(field, unknown_name(what, said, codes))
-    return codes[said]
-
 
 # JudgeBench ---------------------------------------------------------------------------------------
 
@@ -114,10 +103,10 @@ def _of_pairs(
     judge: str, scope: str, rows: Sequence[Row], theirs: Mapping[str, Any], level: float
 ) -> Iterator[Recomputation]:
     def vote(row: Row, field: str) -> float:
-        return said_as(row, field, "decision", VOTES) if row.has(field) else np.nan
+        return VOTES[row.one_of(field, "decision", VOTES)] if row.has(field) else np.nan
 
     votes = np.array([[vote(r, "decision_1"), -vote(r, "decision_2")] for r in rows])
-    truth = [said_as(row, "label", "label", VOTES) for row in rows]
+    truth = [VOTES[row.one_of("label", "label", VOTES)] for row in rows]
     longer = np.sign([row.number("len_A") - row.number("len_B") for row in rows])
     found = pair_figures(votes.reshape(-1, 2), truth, longer)
     factor = {name: 100.0 if name.endswith("_percent") else 1.0 for name in NAMES}
@@ -132,8 +121,8 @@ def _of_pairs(
         value=100 * found["accuracy"], low=100 * ends[0], high=100 * ends[1], n=len(rows),
         units=len(rows), level=level, method="wilson",
     )  # fmt: skip
-    yield Recomputation(
-        who=judge, scope=scope, metric=ACCURACY, ours=accuracy, theirs=theirs[ACCURACY],
+    yield from each(
+        judge, {ACCURACY: accuracy}, {ACCURACY: theirs[ACCURACY]}, scope=scope,
         tolerance=TWO_DECIMALS,
     )  # fmt: skip
 
@@ -266,7 +255,7 @@ def _of_labels(
         ours: dict[str, float] = {}
         said = {f"refusal/{how}": share for how, share in rates.items()}
         for field in ("gpt4_label", "strmatch_label", PEOPLE):
-            codes = [said_as(row, field, "class", CODES) for row in own]
+            codes = [CODES[row.one_of(field, "class", CODES)] for row in own]
             counts = np.bincount(codes, minlength=len(CLASSES))
             ours |= {f"{field}/{name}": n for name, n in zip(CLASSES, counts, strict=True)}
             said |= {f"{field}/{name}": n for name, n in theirs[field][side].items()}
@@ -277,14 +266,11 @@ def _of_labels(
     for scope, (first, second, _) in COMPARED.items():
         table = np.zeros((len(CLASSES),) * 2)
         for row in rows:
-            table[said_as(row, first, "class", CODES), said_as(row, second, "class", CODES)] += 1
+            table[tuple(CODES[row.one_of(of, "class", CODES)] for of in (first, second))] += 1
         found = {
             "n": table.sum(), "agreement": percent_agreement(table),
             "cohen_kappa": cohen_kappa_of(table), "unreadable": table[UNREADABLE].sum(),
         }  # fmt: skip
         yield from each(model, found, theirs[scope], n=len(rows), scope=scope)
-        read = float(cohen_kappa_of(table[:UNREADABLE, :UNREADABLE]))
-        yield Recomputation(
-            who=model, scope=scope, metric=READ, ours=point(read, len(rows)), theirs=None,
-            tolerance=0.0,
-        )  # fmt: skip
+        read = {READ: cohen_kappa_of(table[:UNREADABLE, :UNREADABLE])}
+        yield from each(model, read, {READ: None}, n=len(rows), scope=scope, tolerance=0.0)

@@ -14,6 +14,7 @@ from judgebench.reports.reproduce.recomputed import (
     Recomputation,
     Reproduction,
     beside,
+    each,
     on_scale,
     once,
     rows_by_column,
@@ -83,11 +84,7 @@ def _claimed(path: Path, found: Mapping[str, Mapping[str, Estimate]]) -> Iterato
             continue
         ours, theirs = found[column]["spearman"], row.number("claimed")
         apart = abs(ours.value - theirs) > TWO_DECIMALS
-        yield Recomputation(
-            who=column,
-            metric=CLAIMED,
-            ours=ours,
-            theirs=theirs,
-            tolerance=TWO_DECIMALS,
-            because=ours.undefined or (OTHER_MODELS if apart else ""),
+        because = ours.undefined or (OTHER_MODELS if apart else "")
+        yield from each(
+            column, {CLAIMED: ours}, {CLAIMED: theirs}, tolerance=TWO_DECIMALS, because=because
         )

@@ -13,15 +13,12 @@ from judgebench.columns import grouped, same
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.measures import by_turn
 from judgebench.metrics.scores import SCORE, UNREAD_AS, scores
-from judgebench.records import Estimate
-from judgebench.reports.reproduce.judges import said_as
 from judgebench.reports.reproduce.recomputed import (
     ROUNDING,
     FigureTable,
     Recomputation,
     Reproduction,
     each,
-    point,
     read_json,
 )
 from judgebench.rows import Row, read_rows
@@ -122,20 +119,20 @@ def _of_judgments(
     for model, theirs in models.items():
         runs = theirs.get("by_sample", {"0": theirs["official"]})
         for sample, run in runs.items():
-            who = _run(model, int(sample))
-            yield from _beside(who, ours[who], {name: run[of] for name, of in OFFICIAL.items()})
+            who, official = _run(model, int(sample)), {m: run[of] for m, of in OFFICIAL.items()}
+            yield from each(who, ours[who], official, scope=JUDGED)
         if len(runs) > 1:
             names = {_run(model, int(sample)) for sample in runs}
             own = columns["value"][[one in names for one in columns["model"]]]
             read = own[~np.isnan(own)]
-            yield Recomputation(
-                who=model, scope=BOTH, metric=SCORE, ours=point(float(read.mean()), len(read)),
-                theirs=theirs["official"]["average"], tolerance=ROUNDING, because=TWO_RUNS,
+            yield from each(
+                model, {SCORE: read.mean()}, {SCORE: theirs["official"]["average"]},
+                n=len(read), scope=BOTH, because=TWO_RUNS,
             )  # fmt: skip
             continue
         more = {f"{SCORE}/{name}": mean for name, mean in theirs["category"].items()}
         more[OLD] = theirs["unreadable_counted_as_minus_1"]
-        yield from _beside(model, ours[model], more)
+        yield from each(model, ours[model], more, scope=JUDGED)
         whole = ours[model][SCORE]
         worst, best = theirs["worst_best"]
         of = {"worst": whole.worst_low, "best": whole.worst_high, "unreadable": whole.missing}
@@ -145,16 +142,6 @@ def _of_judgments(
 
 def _run(model: str, sample: int) -> str:
     return f"{model} (run {sample + 1})" if sample else model
-
-
-def _beside(
-    who: str, ours: Mapping[str, Estimate], theirs: Mapping[str, float]
-) -> Iterator[Recomputation]:
-    for metric, value in theirs.items():
-        yield Recomputation(
-            who=who, scope=JUDGED, metric=metric, ours=ours[metric], theirs=value,
-            tolerance=ROUNDING,
-        )  # fmt: skip
 
 
 # Games, and tables --------------------------------------------------------------------------------
@@ -189,8 +176,8 @@ def _of_tables(path: Path) -> Iterator[Recomputation]:
             printed = row.number("printed")
             for metric, ours in ((f"{OLD}, printed", old), (TABLE, score)):
                 apart = abs(ours - printed) > HUNDREDTHS
-                yield Recomputation(
-                    who=who, scope=PRINTED, metric=metric, ours=point(ours, rated), theirs=printed,
+                yield from each(
+                    who, {metric: ours}, {metric: printed}, n=rated, scope=PRINTED,
                     tolerance=HUNDREDTHS, because=LEFT_OUT if apart else "",
                 )  # fmt: skip
         if row.has("turn_1"):
@@ -198,9 +185,9 @@ def _of_tables(path: Path) -> Iterator[Recomputation]:
             listed = [name for name in CATEGORY_COLUMNS if row.has(name)]
             for metric, names in ((TURNS, turns), (CATEGORIES, listed)):
                 ours = float(np.mean([row.number(name) for name in names]))
-                yield Recomputation(
-                    who=who, scope=URIAL, metric=metric, ours=point(ours, RATINGS), theirs=score,
-                    tolerance=ROUNDING, because=UNEQUAL if abs(ours - score) > ROUNDING else "",
+                yield from each(
+                    who, {metric: ours}, {metric: score}, n=RATINGS, scope=URIAL,
+                    because=UNEQUAL if abs(ours - score) > ROUNDING else "",
                 )  # fmt: skip
 
 
@@ -240,7 +227,7 @@ def _of_votes(
 
 def _vote(row: Row) -> tuple[tuple[str, str, str], Vote]:
     """What it is about, and the vote; models are called in order of name."""
-    code, first = said_as(row, "winner", "winner", WINNERS), row.text("model_a")
+    code, first = WINNERS[row.one_of("winner", "winner", WINNERS)], row.text("model_a")
     one, other = sorted((first, row.text("model_b")))
     vote = code if first == one else WIN - code
     return (row.text("question_id"), one, other), (row.text("judge"), vote)

@@ -215,7 +215,7 @@ class Reproductions(Report):
 
 def point(value: float, n: int) -> Estimate:
     """A number without an interval: counted, or made of numbers whose items are not here."""
-    return Estimate(value=value, low=math.nan, high=math.nan, n=n, units=n, method="recomputed")
+    return Estimate(value=value, n=n, units=n, method="recomputed")
 
 
 def each(
@@ -223,16 +223,26 @@ def each(
     ours: Mapping[str, Any],
     theirs: Mapping[str, Any],
     *,
-    n: int,
+    n: int = 0,
     scope: str = "",
     tolerance: float = ROUNDING,
+    because: str = "",
 ) -> Iterator[Recomputation]:
-    """A figure for each number of ours that they have under the same name, without an interval."""
+    """A figure for each number of ours that they have under the same name, if only as None.
+
+    ``ours`` are estimates, or numbers without an interval, of ``n``.
+    """
     for metric in (name for name in theirs if name in ours):
+        mine, other = ours[metric], theirs[metric]
         yield Recomputation(
-            who=who, scope=scope, metric=metric, ours=point(float(ours[metric]), n),
-            theirs=float(theirs[metric]), tolerance=tolerance,
-        )  # fmt: skip
+            who=who,
+            scope=scope,
+            metric=metric,
+            ours=mine if isinstance(mine, Estimate) else point(float(mine), n),
+            theirs=None if other is None else float(other),
+            tolerance=tolerance,
+            because=because,
+        )
 
 
 def _plain(value: float | None, digits: int) -> str:
@@ -358,11 +368,8 @@ def beside(
                 tolerance=tolerance,
                 because=estimate.undefined or "",
             )
-        n = ours["spearman"].n
-        yield Recomputation(
-            who=name, scope=scope, metric=COUNT, ours=point(float(n), n),
-            theirs=float(row.whole("n")), tolerance=0.0,
-        )  # fmt: skip
+        n, said = ours["spearman"].n, {COUNT: row.whole("n")}
+        yield from each(name, {COUNT: n}, said, n=n, scope=scope, tolerance=0.0)
 
 
 def rows_by_column(path: Path) -> Mapping[tuple[str, ...], Row]:

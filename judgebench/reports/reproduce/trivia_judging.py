@@ -187,6 +187,6 @@ def _printed(
 
 def _end(ours: Estimate, end: str) -> Estimate:
     return Estimate(
-        value=getattr(ours, end), low=math.nan, high=math.nan, n=ours.n, units=ours.units,
+        value=getattr(ours, end), n=ours.n, units=ours.units,
         missing=ours.missing, level=ours.level, method=ours.method,
     )  # fmt: skip
