@@ -29,7 +29,7 @@ _DEFAULTS = {"turn": 0, "opponent": None, "order": "single", "repeat": 0}
 
 
 def with_failures(
-    verdicts: Columns, failures: Columns, expected: Collection[tuple[str, int]] = ()
+    verdicts: Columns, failures: Columns, *, expected: Collection[tuple[str, int]] = ()
 ) -> dict[str, Column]:
     """The verdicts, and a row of the kind `FAILED` for each that could not be had.
 

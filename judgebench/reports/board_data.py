@@ -145,7 +145,9 @@ class BoardData:
         items = store.items(which.name, which.version) if which.turns else ()
         everything = with_failures(
             *(renamed(c, self.models, self.judges) for c in (stored, failures)),
-            [(one.id, turn) for one in items if one.turns for turn in range(one.n_answers)],
+            expected=[
+                (one.id, turn) for one in items if one.turns for turn in range(one.n_answers)
+            ],
         )
         del stored, failures, answers  # each copy of a million verdicts is a hundred megabytes
         verdicts = dict(where(everything, _on_boards(everything, which)))
