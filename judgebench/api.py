@@ -44,6 +44,7 @@ from judgebench.progress import shown
 from judgebench.protocols import NoProgress, Progress, at_once
 from judgebench.store import Store
 from judgebench.store import open_store as open_live_store
+from judgebench.workers.process import metrics_worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -2105,6 +2106,7 @@ def _listed(**named: str | Iterable[str] | None) -> list[str]:
     return [name for name in names if name is not None]
 
 
+@metrics_worker()  # what a suite's tasks of lm-eval are, and what they say of answers
 def run(
     suite: Path | str,
     *,

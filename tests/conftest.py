@@ -8,7 +8,7 @@ import signal
 import sys
 import uuid
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,7 +69,8 @@ def _included(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What stays as it is while tests run: the commit of a folder, and a store without rows.
+    """What stays as it is while tests run: the commit of a folder, a store without rows, whom this
+    machine trusts.
 
     Tests make thousands of manifests and of stores; two processes and eighty statements each. Each
     store still has a name of its own.
@@ -98,7 +99,28 @@ def _made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with (
         mock.patch.object(opening, "_prepare", prepared),
         mock.patch.object(manifest, "_git", lambda *words: of_folder(str(Path.cwd()), *words)),
+        _trusted_once(),
     ):
+        yield
+
+
+@contextmanager
+def _trusted_once() -> Iterator[None]:
+    """Each client reads the certificates that this machine trusts: 150 of them, in ten ms."""
+    if (httpcore2 := sys.modules.get("httpcore2")) is None:
+        yield
+        return
+    read = httpcore2.default_ssl_context
+
+    @cache
+    def trusted(_from: tuple[str | None, ...], **options: bool) -> Any:
+        return read(**options)
+
+    def as_now(**options: bool) -> Any:
+        named = tuple(os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"))
+        return trusted(named, **options)
+
+    with mock.patch.object(httpcore2, "default_ssl_context", as_now):
         yield
 
 

@@ -1,13 +1,14 @@
 """An lm-eval task as a benchmark: its questions, its way of asking, and its metrics as judges.
 
-lm-eval itself is in a child process, which is asked what the task is and later scores answers.
+lm-eval itself is in a child process, one for all tasks of a run (`metrics_worker`), which is asked
+what they are and later scores answers.
 """
 
 from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +21,7 @@ from judgebench.config import OWN_METRIC, BenchmarkConfig, JudgeConfig
 from judgebench.errors import ConfigError, unknown_name
 from judgebench.keys import content_key
 from judgebench.records import Message
-from judgebench.workers.process import WorkerProcess, clean
+from judgebench.workers.process import clean, metrics_worker
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,18 +114,11 @@ def task_benchmarks(config: BenchmarkConfig) -> list[tuple[BenchmarkConfig, Task
         "include_path": [str(path) for path in registry.included()],
         "confirm_run_unsafe_code": config.confirm_run_unsafe_code,
     }
-    with tempfile.TemporaryDirectory(prefix="judgebench-") as folder:
+    with metrics_worker(), tempfile.TemporaryDirectory(prefix="judgebench-") as folder:
         items = Path(folder) / "items.jsonl"
         definition = _definition(task, items)
         if (members := definition.get("tasks")) is not None:
-            if config.name != config.lm_eval_task:
-                raise ConfigError(
-                    f"benchmark {config.name}: {config.lm_eval_task} is a group of lm-eval tasks, "
-                    f"each a benchmark that is called like it ({', '.join(members)}): leave out "
-                    "'name'"
-                )
-            own = (config.model_copy(update={"name": m, "lm_eval_task": m}) for m in members)
-            return [found for one in own for found in task_benchmarks(one)]
+            return list(_of_group(config, members))
         lines = items.read_text(encoding="utf-8").splitlines()
     benchmark = TaskBenchmark(
         name=config.name,
@@ -142,6 +136,26 @@ def task_benchmarks(config: BenchmarkConfig) -> list[tuple[BenchmarkConfig, Task
     return [(config, benchmark)]
 
 
+def _of_group(
+    config: BenchmarkConfig, members: Sequence[str]
+) -> Iterator[tuple[BenchmarkConfig, TaskBenchmark]]:
+    if config.name != config.lm_eval_task:
+        raise ConfigError(
+            f"benchmark {config.name}: {config.lm_eval_task} is a group of lm-eval tasks, each a "
+            f"benchmark that is called like it ({', '.join(members)}): leave out 'name'"
+        )
+    for member in members:
+        try:
+            yield from task_benchmarks(
+                config.model_copy(update={"name": member, "lm_eval_task": member})
+            )
+        except ConfigError as error:
+            raise ConfigError(
+                f"{error} (it is a task of {config.lm_eval_task}; to go on without it, name the "
+                "others, each as an 'lm_eval_task')"
+            ) from None
+
+
 def _question(row: Mapping[str, Any]) -> Question:
     return Question(
         id=row["id"],
@@ -154,19 +168,13 @@ def _question(row: Mapping[str, Any]) -> Question:
 
 def _definition(task: Mapping[str, Any], items: Path) -> Mapping[str, Any]:
     """What lm-eval makes of a task; its items are written into the file."""
-    worker = WorkerProcess(
-        "judgebench.workers.lm_eval_task",
-        model=f"the lm-eval task {task['task']}",
-        gpus=None,
-        needs="lm_eval",
-    )
-    try:
-        worker.load(task, within_s=None, limit="limits: {timeout_s: …}")
-        (event,) = worker.ask([{"id": 0, "items": str(items)}])
-    finally:
-        worker.stop()
+    with metrics_worker() as worker:
+        worker.load({}, within_s=None, limit="limits: {timeout_s: …}")
+        (event,) = worker.ask([{"id": 0, "task": task, "items": str(items)}])
     if event["event"] == "failed":
-        raise ConfigError(f"the lm-eval task {task['task']}: {clean(event['message'])}")
+        raise ConfigError(
+            f"the lm-eval task {task['task']} cannot be used: {clean(event['message'])}"
+        )
     definition: dict[str, Any] = event["answers"][0]
     if not definition.get("metrics", True):
         raise ConfigError(

@@ -426,6 +426,7 @@ def reproduce(tables: tuple[str, ...], **asked: Any) -> Document:
       trivia_judging  judges against people: kappa, pi, leniency
       mixeval_hard    board of MixEval: its columns' correlations with Arena Elo
       alignbench      three boards: averages of categories, agreement of two judges
+      arena_hard      board of a fork in Korean: scores, their errors, and style control
       just_eval       five aspects and safety, by tag, and two judges of the same answers
       honestybench    AUROC, ECE, accuracy: averages over sets, by their sizes
       judgebench_pairs  judges on pairs: right in two orders, by category

@@ -827,6 +827,7 @@ def confirm(
     with (
         _elsewhere(work.suite, store, pool) as warnings,
         under_way(work, store, pool, {**configuration, "confirms": about}) as outcome,
+        pool.serving(),
     ):
         run = Run(outcome, store, progress, pool)
         for group in groups(list({a.key: a for a in assignments.values()}.values())):

@@ -26,6 +26,7 @@ from judgebench.records import Request
 from judgebench.responses.identity import pinned
 from judgebench.store import Store
 from judgebench.store.read import OPEN
+from judgebench.workers.process import metrics_worker
 
 
 def groups(
@@ -131,9 +132,10 @@ class ProviderPool:
 
     @contextmanager
     def serving(self) -> Iterator[None]:
-        """However the block ends, no server is left that was started in it."""
+        """However the block ends, no server or process is left that was started in it."""
         try:
-            yield
+            with metrics_worker():
+                yield
         finally:
             while self._servers:
                 self._servers.popitem()[1].end()

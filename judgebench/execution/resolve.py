@@ -61,6 +61,7 @@ from judgebench.responses.local import (
 )
 from judgebench.rows import Row, each_row, text_file
 from judgebench.template import PromptText
+from judgebench.workers.process import metrics_worker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +223,12 @@ class JudgeAssignment:
         return range(1 if first else n)
 
     def case(self, item: Item, responses: Sequence[Response]) -> Case:
-        """What the judge sees; one that shows fields of items finds them there."""
+        """What the judge sees; one that shows fields of items finds them there.
+
+        One that judges answers ``as_generated`` sees them with the white space around them.
+        """
+        if getattr(self.judge, "as_generated", False):
+            responses = [r if r.reasoning else replace(r, text=r.raw) for r in responses]
         case = self.asked.benchmark.case(at_turn(item, responses), responses)
         fields = getattr(self.judge, "fields", None)
         return case if fields is None else replace(case, fields=fields(item))
@@ -287,11 +293,12 @@ def resolve(
     """
     to = narrowing or Narrowing()
     whole, suite = suite, suite.narrowed(to)
-    asked = (
-        (given,)
-        if given
-        else tuple(chain.from_iterable(map(resolved_benchmarks, suite.benchmarks)))
-    )
+    with metrics_worker():
+        asked = (
+            (given,)
+            if given
+            else tuple(chain.from_iterable(map(resolved_benchmarks, suite.benchmarks)))
+        )
     warnings: tuple[str, ...] = ()
     if to.shard is not None:
         chunk = _generated_together(whole)

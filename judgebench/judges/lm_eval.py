@@ -44,18 +44,21 @@ class MetricJudge:
         return frozenset({"answer"})
 
     @property
+    def as_generated(self) -> bool:
+        """Answers are scored as by lm-eval: a blank before one can be an error."""
+        return True
+
+    @property
     def max_answer_chars(self) -> None:
         """Nowhere: a metric is of the whole answer."""
         return
 
     def judge(self, case: Case) -> Dialogue:
         (response,) = case.responses
-        # As generated, as lm-eval scores it: a blank before the answer can be an error.
-        answer = response.text if response.reasoning else response.raw
         reply = yield ScoreRequest(
             provider=self.answerer.provider,
             model=self.answerer.model,
-            messages=(*case.item.turns, Message(role="assistant", content=answer)),
+            messages=(*case.item.turns, Message(role="assistant", content=response.text)),
             extra={"item": case.item.id},
         )
         return read_metric(reply, self.answerer.model)

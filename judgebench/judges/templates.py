@@ -38,7 +38,7 @@ from judgebench.judges.prompt import Cut, Kind, Plan, Question, Setup, Template
 from judgebench.judges.readers.own import own_words
 from judgebench.judges.readers.upstream import READERS
 from judgebench.keys import canonical_json, text_sha
-from judgebench.records import Case, Message, Role, Unreadable, Verdict
+from judgebench.records import Case, Message, Reply, Role, Unreadable, Verdict
 from judgebench.template import PLACEHOLDER, PromptText
 
 OWN: Final = "own/"
@@ -146,6 +146,7 @@ def _templates(setup: Setup[TemplatesOptions]) -> Plan:
     kinds = {READERS[row.reader].verdict for row in rows}
     setup.refuse({f"the set {name} has several kinds of verdicts": len(kinds) > 1})
     (verdict,) = kinds
+    reads = [_read_of(row, official=official) for row in rows]
     pair = verdict == "preference"
     asked_of = {one for form in forms for one in form.row.when} - _OF_CASE
     shown = {one for form in forms for one in form.needs.values() if one.startswith(ITEM)}
@@ -166,10 +167,11 @@ def _templates(setup: Setup[TemplatesOptions]) -> Plan:
             code = code_for(*texts.values())
             texts = {n: framed_text(code, n, text) for n, text in texts.items()}
         reader = READERS[form.row.reader]
+        read = reads[forms.index(form)]
         answers = [] if official else [one.text for one in case.responses]
         return Question(
             messages=form.messages(texts),
-            read=lambda reply: reader.read(own_words(reply, answers)),
+            read=lambda reply: read(own_words(reply, answers)),
             again=form.row.again,
             again_after=reader.again_after,
         )
@@ -187,9 +189,17 @@ def _templates(setup: Setup[TemplatesOptions]) -> Plan:
         kind="templates/score" if verdict == "score" else None,
         inputs=frozenset({"with_baseline"}) if pair else None,
         fields=lambda item: item_fields(item, fields),
-        read=READERS[rows[0].reader].read if len({row.reader for row in rows}) == 1 else None,
+        read=_read_of(rows[0], official=official)
+        if len({row.reader for row in rows}) == 1
+        else None,
         mends=READERS[rows[0].reader].mends,
     )
+
+
+def _read_of(row: Template, *, official: bool) -> Callable[[Reply], Verdict]:
+    """What reads the replies to a row, in its official wording or in ours."""
+    reader = READERS[row.reader]
+    return reader.read if official else (reader.own or reader.read)
 
 
 def _whole(form: _Form) -> PromptText:

@@ -1,4 +1,7 @@
-"""The provider ``lm_eval``: metrics of an lm-eval task, computed by lm-eval in its own process."""
+"""The provider ``lm_eval``: metrics of an lm-eval task, computed by lm-eval in its own process.
+
+One process for all tasks and metrics of a run (`metrics_worker`).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from judgebench.config import Endpoint
 from judgebench.errors import CallError
 from judgebench.providers.local import BatchedWorker, LocalProvider, options_here, plain_messages
 from judgebench.records import Reply, Request, ScoreRequest, Usage
+from judgebench.workers.process import METRICS
 
 _OPTIONS: Mapping[str, Any] = {
     "task": "",
@@ -34,18 +38,19 @@ class Metrics(LocalProvider):
     identity
         Which task with which data; a question about another is refused.
     timeout_s
-        For one batch.
+        For one batch; ten minutes at least, since its data may have to be fetched.
     """
 
     def __init__(self, options: Mapping[str, Any], identity: str, timeout_s: float) -> None:
+        self._task = options
         worker = BatchedWorker(
             "judgebench.workers.lm_eval_task",
-            options,
+            {},
             model=f"the lm-eval task {options['task']}",
             gpus=None,
             needs="lm_eval",
-            timeout_s=timeout_s,
-            loading_s=max(timeout_s, _LOADING_S),
+            timeout_s=max(timeout_s, _LOADING_S),
+            shared=METRICS.get(),
         )
         super().__init__(identity, options["task"], worker)
 
@@ -57,8 +62,8 @@ class Metrics(LocalProvider):
                 kind="request",
             )
         answer = plain_messages(request.messages[-1:])[0]["content"]
-        question = {"item": request.extra["item"], "answer": answer, "metric": request.model}
-        found = await self._worker.ask(question, alike="")
+        asked = {"item": request.extra["item"], "answer": answer, "metric": request.model}
+        found = await self._worker.ask({"task": self._task, **asked}, alike="")
         scores = () if found["value"] is None else (found["value"],)
         return Reply(
             text=repr(found["value"]),

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -408,6 +408,8 @@ class BatchedWorker:
         For one batch; waiting for one's turn does not count.
     loading_s
         For starting the worker and loading the model; ``timeout_s`` if None.
+    shared
+        A worker that others ask too, in place of one of its own.
     """
 
     def __init__(
@@ -420,8 +422,10 @@ class BatchedWorker:
         needs: str | None,
         timeout_s: float,
         loading_s: float | None = None,
+        shared: Worker | None = None,
     ) -> None:
-        self._start = partial(START.get(), module, model=model, gpus=gpus, needs=needs)
+        own = partial(START.get(), module, model=model, gpus=gpus, needs=needs)
+        self._start: Callable[[], Worker] = own if shared is None else lambda: shared
         self._job = job
         self._model = model
         self._timeout_s = timeout_s

@@ -32,6 +32,11 @@ Samples: TypeAlias = Mapping[str, Mapping[int, float]]
 
 Ends: TypeAlias = tuple[float, float]
 
+NO_ITEM = (
+    "no item has a score and a verdict of every sample; a suite has all samples judged with "
+    "samples: N and judged_samples: all"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfSamples:
@@ -109,7 +114,7 @@ def samples_told(
 def best_of_curves(
     data: BoardData, scorer: str, judges: Collection[str], level: float
 ) -> list[Curve]:
-    """A curve for each judge and each model of which the scorer has scored several samples.
+    """A curve for each judge and each model of which it and the scorer have read several samples.
 
     Parameters
     ----------
@@ -135,16 +140,22 @@ def best_of_curves(
     units = contents if data.repeats is not None else {}
     return [
         Curve(
-            **_about(data, kind, model, several[model]),
+            **_about(data, kind, model, n),
             judge=judge,
             opponent=kind.opponent,
             scorer=by_name,
-            points=points_of(scored[model], said[model], several[model], ends, level, units),
+            points=points_of(scored[model], said[model], n, ends, level, units),
         )
         for kind in data.verdicts
         for judge, (said, ends) in _said(data, kind, judges).items()
         for model in sorted(several.keys() & said.keys())
+        if (n := _in_common(scored[model], said[model])) > 1
     ]
+
+
+def _in_common(scored: Samples, said: Samples) -> int:
+    """How many samples of one item both have read: a selection has more scored than judged."""
+    return max(len(its.keys() & said.get(item, {}).keys()) for item, its in scored.items())
 
 
 def _about(data: BoardData, kind: BoardKind, model: str, samples: int) -> dict[str, Any]:
@@ -205,9 +216,10 @@ def points_of(
     best = np.full((samples, len(items)), math.nan)
     for place, item in enumerate(items):
         own, value = scored.get(item, {}), said.get(item, {})
-        if len(own) == samples:
-            values = [value.get(sample, math.nan) for sample in own]
-            best[:, place] = expected_best(list(own.values()), values)
+        both = [sample for sample in own if sample in value]
+        if len(both) == samples:
+            found = [[of[sample] for sample in both] for of in (own, value)]
+            best[:, place] = expected_best(*found)
     n = best.size
     columns: Columns = {
         "item_id": items * samples,
@@ -222,7 +234,12 @@ def points_of(
     }
     rows = scores(columns, intervals=Intervals(level=level), ranked=())
     of = {row.model: row.metrics[SCORE] for row in rows}
-    return {number: of[number] for number in sorted(of, key=int)}
+    nan = math.nan
+    nothing = Estimate(
+        value=nan, low=nan, high=nan, n=0, units=0, missing=len(items), level=level,
+        undefined=NO_ITEM,
+    )  # fmt: skip
+    return {str(n): of.get(str(n), nothing) for n in range(1, samples + 1)}
 
 
 def components(data: BoardData, judges: Collection[str]) -> list[Components]:
@@ -297,6 +314,7 @@ def _curve_table(curves: Sequence[Curve]) -> Table:
     against = "" if most.opponent is None else f" against {most.opponent}"
     lacking = [f"{n:,} of {c.model}" for c in curves if (n := c.points["1"].missing)]
     why = f"items left out, as a sample has no score or no verdict: {', '.join(lacking)}"
+    empty = {f"{c.model}: {said}" for c in curves if (said := c.points["1"].undefined)}
     columns: list[Cells[str]] = [
         column("best of", str, align="right"),
         column("KL at most", lambda n: f"{kl_bound(int(n)):.3f}", align="right"),
@@ -315,7 +333,7 @@ def _curve_table(curves: Sequence[Curve]) -> Table:
         list(most.points),
         columns,
         subtitle="expected over all choices of so many samples",
-        notes=[why] if lacking else [],
+        notes=[*([why] if lacking else []), *sorted(empty)],
     )
 
 

@@ -1,23 +1,22 @@
-"""The process that knows an lm-eval task: what it asks, and what its own metrics say of answers.
+"""The process that knows lm-eval's tasks: what they ask, what their own metrics say of answers.
 
     python -m judgebench.workers.lm_eval_task
 
-It speaks as `judgebench.workers.protocol` says. The job names the task, and where tasks are looked
-for before lm-eval's own::
+It speaks as `judgebench.workers.protocol` says. The job is empty. Each question names its task, and
+where tasks are looked for before lm-eval's own; what has been loaded for one is there for the next.
+One is an answer to an item, with a metric under a filter as lm-eval writes it; what comes back is
+its value, null where that is no number::
 
-    {"task": "gsm8k", "include_path": ["..."], "confirm_run_unsafe_code": false}
-
-A question is an answer to an item, with a metric under a filter as lm-eval writes it; what comes
-back is its value, null where that is no number::
-
-    {"id": 0, "item": "17", "answer": "It is 4.", "metric": "exact_match,none"}
+    {"id": 0, "task": {"task": "gsm8k", "include_path": ["..."], "confirm_run_unsafe_code": false},
+     "item": "17", "answer": "It is 4.", "metric": "exact_match,none"}
     {"id": 0, "value": 1.0}
 
-or it asks for what `Metrics.describe` says, and for the items in a file::
+another asks for what `Metrics.describe` says, and for the items in a file::
 
-    {"id": 0, "items": "/tmp/items.jsonl"}
+    {"id": 0, "task": {...}, "items": "/tmp/items.jsonl"}
 
-Of a group or a tag the answer is ``{"tasks": [...]}``: those that are its tasks.
+Of a group or a tag the answer is ``{"tasks": [...]}``: those that are its tasks. What is asked
+together is of one task.
 
 An answer to a task of log-likelihoods is a list, as JSON, of ``[text, log-likelihood in nats,
 whether it is the greedy one]``: one for each text whose likelihood lm-eval asks for, in its order.
@@ -30,8 +29,10 @@ import json
 import math
 import numbers
 import re
+import traceback
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ from judgebench.workers.prompts import prompt_text
 from judgebench.workers.protocol import Answer, BatchAnswerer, Question, Refusal, serve
 
 _NAMED = re.compile(r"^(task|group):[ \t]*['\"]?([^\s'\"#]+)", re.MULTILINE)
+_LISTED = re.compile(r"^(?:tag:|[ \t]*-)[ \t]*['\"]?([^\s'\"]+)['\"]?[ \t]*$", re.MULTILINE)
 _UNKNOWN_FIELD = re.compile(r"unexpected keyword argument '(\w+)'")
 _FEWSHOT_SEED = 1234  # of lm-eval's command line
 
@@ -61,24 +63,17 @@ def load_task(name: str, include_path: Sequence[str], metadata: Mapping[str, Any
         For a name that is not there, a file that another version of lm-eval wrote, and a task whose
         answers are neither texts nor likelihoods of some.
     """
-    from lm_eval.tasks import TaskManager
-
-    manager = TaskManager(
-        include_path=list(include_path), include_defaults=False, metadata=dict(metadata)
-    )
+    manager = _manager((*include_path,), json.dumps(metadata))
     if name not in manager.all_subtasks:
         known = ", ".join(manager.all_subtasks) or "none"
         raise ConfigError(f"no lm-eval task called {name!r} below {include_path}. Known: {known}")
     try:
         task: Any = manager.load([name])["tasks"][name]
-    except TypeError as error:
-        if (unknown := _UNKNOWN_FIELD.search(str(error))) is None:
+    except Exception as error:
+        if (why := _why_not(error)) is None:
             raise
-        raise ConfigError(
-            f"task {name} below {', '.join(include_path)}: the installed lm-eval "
-            f"({version('lm_eval')}) knows no field {unknown[1]!r} of a task: its file is of "
-            "another version"
-        ) from None
+        where = ", ".join(include_path)
+        raise ConfigError(f"task {name} below {where}: {why}") from error
     if task.OUTPUT_TYPE not in ("generate_until", *LIKELIHOODS):
         raise ConfigError(
             f"task {name}: answers are judged one by one, so output_type has to be generate_until, "
@@ -86,6 +81,41 @@ def load_task(name: str, include_path: Sequence[str], metadata: Mapping[str, Any
         )
     task.set_fewshot_seed(_FEWSHOT_SEED)
     return task
+
+
+@cache
+def _manager(include_path: tuple[str, ...], metadata: str) -> Any:
+    """A group's tasks lie in one folder, whose index is made once for all of them."""
+    from lm_eval.tasks import TaskManager
+
+    return TaskManager(
+        include_path=list(include_path), include_defaults=False, metadata=json.loads(metadata)
+    )
+
+
+def _why_not(error: Exception) -> str | None:
+    """Why lm-eval cannot load a task, and what to do; None where only the error itself says."""
+    said = f"{type(error).__name__}: {error}"
+    own = f"the installed lm-eval ({version('lm_eval')})"
+    if isinstance(error, TypeError) and (unknown := _UNKNOWN_FIELD.search(str(error))):
+        return f"{own} knows no field {unknown[1]!r} of a task: its file is of another version"
+    if isinstance(error, ImportError | AttributeError) and "lm_eval" in str(error):
+        return (
+            f"{said}: its code is of another version than {own}; take the task's folder of this "
+            "one, or install the version that it was written for"
+        )
+    if isinstance(error, ModuleNotFoundError):
+        return f"{said}: its code needs a package that is not here: pip install {error.name}"
+    within = {
+        frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)
+    }
+    if "lm_eval.api.task" in within and any(one.startswith("datasets.") for one in within):
+        return (
+            f"its data cannot be loaded ({said}): where it is on the Hub, this machine has to "
+            "reach it (HF_HUB_OFFLINE unset, HF_TOKEN for a gated one) or have it in its cache "
+            "(HF_HOME); where it is a file, see the task's dataset_path and dataset_kwargs"
+        )
+    return None
 
 
 def doc_ids(name: str, docs: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -125,29 +155,24 @@ def asked_text(asked: Any) -> str:
     return "\n".join(dict.fromkeys(one for pair in pairs for one in pair))
 
 
-class Metrics(BatchAnswerer):
+class Metrics:
     """A loaded task that scores answers, one at a time, as lm-eval does after a run."""
-
-    batch = 64
 
     def __init__(self, name: str, task: Any, folder: Path) -> None:
         self._name, self._task, self._folder = name, task, folder
         docs = list(task.eval_docs)
         self._docs = dict(zip(doc_ids(name, docs), docs, strict=True))
 
-    def stack(self) -> Runtime:
-        return Runtime(backend="lm-eval", versions={"lm-eval": version("lm_eval")})
-
-    def refusal(self, question: Question) -> Refusal | None:
-        if "items" in question or question["item"] in self._docs:
+    def refusal(self, item: str) -> Refusal | None:
+        """Why no answer to an item can be scored."""
+        if item in self._docs:
             return None
-        return Refusal("request", f"the task has no document {question['item']!r}")
+        return Refusal("request", f"the task has no document {item!r}")
 
-    def answer(self, questions: Sequence[Question]) -> list[Answer]:
+    def values(self, questions: Sequence[Question]) -> list[Answer]:
+        """What the metrics that are asked for say of answers."""
         from lm_eval.api.instance import Instance
 
-        if "items" in questions[0]:
-            return [self.describe(Path(questions[0]["items"]))]
         kind = self._task.OUTPUT_TYPE
         asked: list[list[Any]] = []
         for question in questions:
@@ -217,80 +242,100 @@ class Metrics(BatchAnswerer):
         }
 
 
-class Group(BatchAnswerer):
-    """Names of tasks: those of a group, or of a tag."""
+class Tasks(BatchAnswerer):
+    """All tasks that are asked about, each loaded when it is first named."""
 
-    batch = 1
+    batch = 64
 
-    def __init__(self, tasks: Sequence[str]) -> None:
-        self._tasks = list(tasks)
+    def __init__(self) -> None:
+        self._loaded: dict[tuple[str, Path], Metrics] = {}
 
     def stack(self) -> Runtime:
-        return Runtime(backend="lm-eval")
+        return Runtime(backend="lm-eval", versions={"lm-eval": version("lm_eval")})
 
     def refusal(self, question: Question) -> Refusal | None:
-        return None
+        task = self._of(question["task"])
+        if "items" in question or isinstance(task, list):
+            return None
+        return task.refusal(question["item"])
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
-        return [{"tasks": self._tasks}]
+        task = self._of(questions[0]["task"])
+        if isinstance(task, list):
+            return [{"tasks": task} for _ in questions]
+        if "items" in questions[0]:
+            return [task.describe(Path(one["items"])) for one in questions]
+        return task.values(questions)
+
+    def _of(self, asked: Mapping[str, Any]) -> Metrics | list[str]:
+        """The task that is meant; of a group or a tag the names of its tasks.
+
+        Raises
+        ------
+        ConfigError
+            As `load_task`; also for a task that is scored over several answers to a question, or
+            runs code that nobody has agreed to.
+        """
+        name, included = asked["task"], [Path(one) for one in asked["include_path"]]
+        kind, folder = _place_of(name, included)
+        if kind != "task" or folder is None:
+            return _tasks_of(name, included, folder)
+        if (name, folder) not in self._loaded:
+            task = load_task(name, [str(folder)], {})
+            if task.config.unsafe_code and not asked["confirm_run_unsafe_code"]:
+                raise ConfigError(
+                    f"the lm-eval task {name} runs what models write as code on this machine: say "
+                    "confirm_run_unsafe_code: true beside it where that is meant"
+                )
+            if (repeats := task.config.repeats) > 1:
+                raise ConfigError(
+                    f"the lm-eval task {name} scores {repeats} answers together (repeats); here "
+                    "each is judged by itself"
+                )
+            self._loaded[name, folder] = Metrics(name, task, folder)
+        return self._loaded[name, folder]
 
 
-def load(job: Mapping[str, Any]) -> Metrics | Group:
-    """The task of a job, or the group.
+def _place_of(name: str, include_path: Sequence[Path]) -> tuple[str, Path | None]:
+    """Task or group, and the folder of the file that defines it: included, else lm-eval's own.
 
-    Raises
-    ------
-    ConfigError
-        As `load_task`; also for a task that is scored over several answers to a question, or runs
-        code that nobody has agreed to.
-    """
-    name = job["task"]
-    included = [Path(one) for one in job["include_path"]]
-    if (folder := _folder_of(name, included)) is None:
-        return Group(_tasks_of(name, included))
-    task = load_task(name, [str(folder)], {})
-    if task.config.unsafe_code and not job["confirm_run_unsafe_code"]:
-        raise ConfigError(
-            f"the lm-eval task {name} runs what models write as code on this machine: say "
-            "confirm_run_unsafe_code: true beside it where that is meant"
-        )
-    if (repeats := task.config.repeats) > 1:
-        raise ConfigError(
-            f"the lm-eval task {name} scores {repeats} answers together (repeats); here each is "
-            "judged by itself"
-        )
-    return Metrics(name, task, folder)
-
-
-def _folder_of(name: str, include_path: Sequence[Path]) -> Path | None:
-    """The folder of the file that defines a task: one of those included, else lm-eval's own.
-
-    None for a group or a tag. Reading 14 000 files for one word takes a second; lm-eval's scan of
-    them takes 5 to 15.
+    No folder for a tag.
     """
     import lm_eval.tasks
 
-    known: list[list[str]] = []
-    listed = re.compile(rf"^(tag:|[ \t]*-)[ \t]*['\"]?{re.escape(name)}['\"]?[ \t]*$", re.MULTILINE)
+    known: list[Collection[str]] = []
     is_listed = False
     for root in (*reversed(include_path), Path(lm_eval.tasks.__file__).parent):
-        known.append([])
-        for file in root.rglob("*.yaml"):
-            text = file.read_text(encoding="utf-8", errors="replace")
-            is_listed = is_listed or listed.search(text) is not None
-            for kind, found in _NAMED.findall(text):
-                known[-1].append(found)
-                if found == name:
-                    return file.parent if kind == "task" else None
+        names, listed = _names(root)
+        if name in names:
+            return names[name]
+        is_listed = is_listed or name in listed
+        known.append(names)
     if is_listed:
-        return None
+        return "tag", None
     near = [one for names in known for one in difflib.get_close_matches(name, names, n=1)]
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    n = len({one for names in known for one in names})
+    n = len(set().union(*known))
     raise ConfigError(f"no lm-eval task called {name!r}{hint} ({n:,} are known)")
 
 
-def _tasks_of(group: str, include_path: Sequence[Path]) -> list[str]:
+@cache
+def _names(root: Path) -> tuple[Mapping[str, tuple[str, Path]], Collection[str]]:
+    """Tasks and groups below a folder, each with its own; and what may be a tag of some.
+
+    Reading lm-eval's 14 000 files for these words takes a second; its own scan of them 5 to 15.
+    """
+    names: dict[str, tuple[str, Path]] = {}
+    listed: set[str] = set()
+    for file in root.rglob("*.yaml"):
+        text = file.read_text(encoding="utf-8", errors="replace")
+        listed.update(_LISTED.findall(text))
+        for kind, name in _NAMED.findall(text):
+            names.setdefault(name, (kind, file.parent))
+    return names, listed
+
+
+def _tasks_of(group: str, include_path: Sequence[Path], folder: Path | None) -> list[str]:
     """The tasks of a group or a tag, those of groups in it too, in lm-eval's order.
 
     Raises
@@ -317,8 +362,10 @@ def _tasks_of(group: str, include_path: Sequence[Path]) -> list[str]:
         within = within if isinstance(within, list) else [within]
         return [task for part in within for task in tasks(index, part)]
 
+    beside = [] if folder is None or any(map(folder.is_relative_to, include_path)) else [folder]
     for defaults in (False, True):  # lm-eval's own are scanned only where they are needed
-        manager = TaskManager(include_path=list(include_path), include_defaults=defaults)
+        near = [] if defaults else beside
+        manager = TaskManager(include_path=[*near, *include_path], include_defaults=defaults)
         try:
             return list(dict.fromkeys(tasks(manager.task_index, group)))
         except KeyError as error:
@@ -327,4 +374,4 @@ def _tasks_of(group: str, include_path: Sequence[Path]) -> list[str]:
 
 
 if __name__ == "__main__":
-    serve(load)
+    serve(lambda job: Tasks())

@@ -355,6 +355,95 @@ class WorkerProcesses:
             process.stop()
 
 
+class SharedWorker:
+    """A worker that several ask, in turn: one process, started by the first question.
+
+    ``start`` starts it; where it has ended, the next question starts it again.
+    """
+
+    width = 1
+    writes = False
+
+    def __init__(self, start: Callable[[], Worker]) -> None:
+        self._start = start
+        self._process: Worker | None = None
+        self._ready: dict[str, Any] = {}
+        self._turn = threading.Lock()
+        self._asking = False
+
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
+    def load(self, job: Mapping[str, Any], *, within_s: float | None, limit: str) -> dict[str, Any]:
+        """As that of a process; only the first loads anything.
+
+        Raises
+        ------
+        ConfigError, LocalModelError
+            As that of a process.
+        """
+        with self._turn:
+            if self._process is None:
+                process = self._start()
+                self._ready = process.load(job, within_s=within_s, limit=limit)
+                self._process = process
+            return self._ready
+
+    def ask(
+        self, questions: Sequence[Mapping[str, Any]], *, within_s: float | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """All events about some questions, once those of others are answered.
+
+        Raises
+        ------
+        LocalModelError, TimeoutError
+            As that of a process; also where it ended over somebody else's question.
+        """
+        with self._turn:
+            if self._process is None:
+                raise LocalModelError("the process ended over another question")
+            self._asking = True
+            try:
+                yield from self._process.ask(questions, within_s=within_s)
+            except LocalModelError:
+                self._process = None
+                raise
+            self._asking = False
+
+    def stop(self) -> None:
+        """End it where it is in the middle of a question; else others go on asking it."""
+        if self._asking:
+            self.end()
+
+    def end(self) -> None:
+        """End the process, whatever it is doing."""
+        process, self._process, self._asking = self._process, None, False
+        if process is not None:
+            process.stop()
+
+
+METRICS: ContextVar[SharedWorker | None] = ContextVar("metrics", default=None)
+"""The process that knows lm-eval's tasks (`judgebench.workers.lm_eval_task`), for a whole run."""
+
+
+@contextlib.contextmanager
+def metrics_worker() -> Iterator[SharedWorker]:
+    """One process for all questions about lm-eval's tasks, ended with the outermost block."""
+    if (outer := METRICS.get()) is not None:
+        yield outer
+        return
+    module, needs = "judgebench.workers.lm_eval_task", "lm_eval"
+    start = partial(WorkerProcess, module, model="lm_eval_task", gpus=None, needs=needs)
+    shared = SharedWorker(start)
+    token = METRICS.set(shared)
+    try:
+        yield shared
+    finally:
+        METRICS.reset(token)
+        shared.end()
+
+
 def started(module: str, *, model: str, gpus: str | None, needs: str | None) -> Worker:
     """A worker on this machine: one process, or one for each group of GPUs that is named."""
     if gpus is not None and ";" in gpus:

@@ -91,7 +91,7 @@ def test_the_best_of_recorded_answers_is_a_model_of_its_own(folder: Path) -> Non
 
 
 def test_samples_that_are_scored_to_choose_among_are_missing_from_no_other_board(
-    folder: Path,
+    folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plain = {"name": "m", "responses": "m.jsonl"}
     judgebench.run(suite(folder, plain, {**plain, "name": "m4", "selection": "best_of(4, length)"}))
@@ -104,6 +104,14 @@ def test_samples_that_are_scored_to_choose_among_are_missing_from_no_other_board
         ("m", 8, 0)
     ]
     assert boards["vowels"].warnings == ()
+    (of_length, of_vowels) = judgebench.leaderboard("words", best_of="length").best_of
+    assert of_length.points["4"].value == 3.0
+    assert [(one.missing, one.units) for one in of_vowels.points.values()] == [(2, 0)] * 4
+    code = run(["leaderboard", "words", "--best-of", "length", "--judge", "vowels"])
+    out = " ".join(capsys.readouterr().out.split())
+    assert code == 0
+    assert "as a sample has no score or no verdict: 2 of m" in out
+    assert "m: no item has a score and a verdict of every sample; a suite has all samples" in out
     # Where both are asked about all samples, all of them count.
     judgebench.run(
         suite(folder, plain, samples=4, judges=["length", "vowels"], judged_samples="all")
@@ -161,6 +169,25 @@ def test_curves_and_spread_come_from_stored_samples(
     assert run([*words, "--format", "csv"]) == 0
     out = capsys.readouterr().out
     assert "score/best_of_4" in out and "score/variance/item x judge" in out
+
+
+def test_of_a_judge_that_read_fewer_samples_than_were_scored_the_curve_is_shorter(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = recorded("b", selection="best_of(2, length)")
+    assert run(["run", suite(folder, recorded(), chosen, samples=2)]) == 0
+    words = ["leaderboard", "words", "--best-of", "length"]
+    assert run(words) == 0
+    capsys.readouterr()
+    assert run([*words, "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)["best_of"]
+    curves = {(one["judge"], one["model"]): one["points"] for one in found}
+    assert {at: [*points] for at, points in curves.items() if at[1] == "m"} == {
+        ("length", "m"): ["1", "2", "3", "4"],
+        ("vowels", "m"): ["1", "2"],
+    }
+    best = curves["vowels", "m"]["2"]
+    assert (best["value"], best["units"], best["missing"]) == (mean([1.0, 4.0]), 2, 0)
 
 
 @pytest.mark.parametrize(

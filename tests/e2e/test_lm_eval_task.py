@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import subprocess
+from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -90,8 +92,34 @@ def tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "even.yaml").write_text(CHOICE)
     (folder / "ending.yaml").write_text(ENDING)
     (folder / "group.yaml").write_text(GROUP)
+    (folder / "both.yaml").write_text("group: both\ntask: [even, sums]\n")
     (folder / "own_way.yaml").write_text("group: own_way\ntask: [{task: even, num_fewshot: 2}]\n")
     return folder.parent
+
+
+@pytest.fixture
+def processes(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """Workers that were started."""
+    found: list[subprocess.Popen[bytes]] = []
+    start = subprocess.Popen
+
+    def started(*words: Any, **named: Any) -> subprocess.Popen[bytes]:
+        found.append(start(*words, **named))
+        return found[-1]
+
+    monkeypatch.setattr("judgebench.workers.process.subprocess.Popen", started)
+    return found
+
+
+def workers(processes: list[subprocess.Popen[bytes]]) -> Counter[str]:
+    """How often each module was started; all have ended."""
+    found: Counter[str] = Counter()
+    for one in processes:
+        _, _, module, *_ = *map(str, cast("list[str]", one.args)), ""
+        if module.startswith("judgebench.workers."):
+            assert one.poll() is not None
+            found[module.rpartition(".")[2]] += 1
+    return found
 
 
 def suite(folder: Path, model: dict[str, Any], **section: Any) -> Path:
@@ -106,9 +134,10 @@ def suite(folder: Path, model: dict[str, Any], **section: Any) -> Path:
     return file
 
 
-def recorded(folder: Path) -> dict[str, Any]:
+def recorded(folder: Path, *tasks: str) -> dict[str, Any]:
     rows = [
-        {"benchmark": "sums", "item_id": str(n), "model": "m", "text": text}
+        {"benchmark": task, "item_id": str(n), "model": "m", "text": text}
+        for task in tasks or ["sums"]
         for n, text in enumerate(ANSWERS)
     ]
     (folder / "m.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -118,12 +147,6 @@ def recorded(folder: Path) -> dict[str, Any]:
 def boards(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
     assert run([*words, "--format", "json"]) == 0, capsys.readouterr().err
     return {board["judge"]: board for board in json.loads(capsys.readouterr().out)["boards"]}
-
-
-def logged(out: Path, task: str) -> list[dict[str, Any]]:
-    """The samples that lm-eval wrote of a task."""
-    (samples,) = out.rglob(f"samples_{task}_*.jsonl")
-    return [json.loads(line) for line in samples.read_text().splitlines()]
 
 
 def test_recorded_answers_are_judged_by_the_tasks_metrics(
@@ -150,58 +173,64 @@ def test_recorded_answers_are_judged_by_the_tasks_metrics(
     assert "score/even" in shown["lm_eval/exact_match"]["rows"][0]["metrics"]
 
 
-@pytest.mark.hf
-@pytest.mark.parametrize("template", [True, False])
-def test_a_model_is_asked_and_scored_as_by_lm_eval_itself(
+def test_one_process_serves_all_tasks_and_metrics_of_a_run(
     tmp_path: Path,
-    tmp_path_factory: pytest.TempPathFactory,
+    tasks: Path,
+    capsys: pytest.CaptureFixture[str],
+    processes: list[subprocess.Popen[bytes]],
+) -> None:
+    three = ["sums", "sums_b", "sums_c"]
+    for name in three[1:]:
+        (tasks / "sums" / f"{name}.yaml").write_text(YAML.replace("task: sums", f"task: {name}"))
+    (tasks / "sums" / "three.yaml").write_text(f"group: three\ntask: [{', '.join(three)}]\n")
+    file = suite(tmp_path, recorded(tmp_path, *three), lm_eval_task="three")
+    store = f"sqlite:///{tmp_path}/s.db"
+    assert run(["run", str(file), "--store", store]) == 0, capsys.readouterr().err
+    assert workers(processes) == {"lm_eval_task": 1}
+    capsys.readouterr()
+    for name in three:
+        found = boards(capsys, "leaderboard", name, "--store", store)
+        assert {
+            judge: board["rows"][0]["metrics"]["score"]["value"] for judge, board in found.items()
+        } == {
+            "lm_eval/exact_match": pytest.approx(3 / 6),
+            "lm_eval/exact_match,number": pytest.approx(4 / 6),
+        }
+
+
+@pytest.mark.hf
+def test_models_are_asked_and_scored_as_by_lm_eval_itself(
+    tmp_path: Path,
     tasks: Path,
     warm: Warm,
     capsys: pytest.CaptureFixture[str],
-    template: bool,
+    processes: list[subprocess.Popen[bytes]],
 ) -> None:
-    tiny = letters(warm, tmp_path_factory.mktemp("tiny"), positions=256)
+    tiny = letters(warm, tmp_path / "tiny", positions=256)
     own = tiny / "generation_config.json"  # lm-eval lets it win over the task's max_gen_toks
     own.write_text(json.dumps({**json.loads(own.read_text()), "max_new_tokens": None}))
-    words = [
-        "--include_path",
-        str(tasks),
-        "--tasks",
-        "sums,numbers" if template else "sums",
-        "--model",
-        "hf",
-    ]
-    words += [
-        "--batch_size",
-        "2",
-        "--model_args",
-        f"pretrained={tiny},dtype=float32",
-        "--device",
-        "cpu",
-    ]
-    words += ["--apply_chat_template"] if template else []
-    out = tmp_path / "out"
-    warm.run("lm_eval", *words, "--log_samples", "--output_path", str(out))
-    (results,) = out.rglob("results_*.json")
-    theirs = json.loads(results.read_text())["results"]
-    asked = {
-        str(row["doc_id"]): (row["arguments"]["gen_args_0"]["arg_0"], row["resps"][0][0])
-        for row in logged(out, "sums")
+    chat = {"apply_chat_template": True, "fewshot_as_multiturn": True}  # as its command line does
+    no_chat = dict.fromkeys(chat, False)
+    jobs = {
+        "m": {"tasks": ["sums", "numbers"], **chat},
+        "plain": {"tasks": ["sums"], **no_chat},
     }
+    said = warm.run("tests.e2e.by_lm_eval", "scored", tiny, tasks, *map(json.dumps, jobs.values()))
+    by_lm_eval = dict(zip(jobs, json.loads(said.splitlines()[-1]), strict=True))
     section = {
         "model": "hf",
         "model_args": {"pretrained": str(tiny), "dtype": "float32"},
         "batch_size": 2,
         "device": "cpu",
-        "apply_chat_template": template,
-        "fewshot_as_multiturn": template,  # as lm-eval's command line has it
     }
-    file, store = suite(tmp_path, {"lm_eval": section}), f"sqlite:///{tmp_path}/s.db"
+    plain = {**section, **no_chat}
+    file, store = suite(tmp_path, {"lm_eval": {**section, **chat}}), f"sqlite:///{tmp_path}/s.db"
     written = json.loads(file.read_text())
-    if template:
-        written["benchmarks"].append({"lm_eval_task": "numbers"})  # a group, with one in it
+    written["models"].append({"name": "plain", "lm_eval": plain})
+    written["benchmarks"].append({"lm_eval_task": "numbers"})  # a group, with one in it
     file.write_text(json.dumps(written))
     assert run(["run", str(file), "--store", store]) == 0, capsys.readouterr().err
+    assert workers(processes) == {"lm_eval_task": 1, "generate": 2}
     err = capsys.readouterr().err
     assert "sums: bleu of lm-eval are computed over all answers together, and judge none" in err
     figures = {
@@ -209,31 +238,48 @@ def test_a_model_is_asked_and_scored_as_by_lm_eval_itself(
         "even": {"acc": "acc,none", "acc_mutual_info": "acc_mutual_info,none"},
         "ending": {"acc": "acc,none"},
     }
-    for task, metrics in figures.items() if template else [("sums", figures["sums"])]:
-        found = boards(capsys, "leaderboard", task, "--store", store)
-        assert set(found) == {f"lm_eval/{metric}" for metric in metrics}  # no bleu, brier_score
-        for metric, theirs_called in metrics.items():
-            own = found[f"lm_eval/{metric}"]["rows"][0]["metrics"]
-            assert own["score"]["value"] == pytest.approx(theirs[task][theirs_called], abs=1e-12)
-            error = theirs[task][theirs_called.replace(",", "_stderr,")]
-            assert own["stderr"]["value"] == pytest.approx(error, rel=1e-9)
+    found = {task: boards(capsys, "leaderboard", task, "--store", store) for task in figures}
     with judgebench.open_store(store) as opened:
-        rows = opened.responses("sums").to_dict("records")
-        measured = opened.responses("even").to_dict("records") if template else []
-    told = logged(out, "even") if template else []
-    said = {str(row["doc_id"]): [pair for (pair,) in row["resps"]] for row in told}
-    for row in measured:
-        for (_, value, greedy), pair in zip(
-            json.loads(row["text"]), said[row["item_id"]], strict=True
+        answers = {task: opened.responses(task).to_dict("records") for task in ("sums", "even")}
+    for name, (theirs, samples) in by_lm_eval.items():
+        for task in theirs.keys() & figures.keys():
+            metrics = figures[task]
+            assert set(found[task]) == {f"lm_eval/{one}" for one in metrics}  # no bleu, brier_score
+            for metric, called in metrics.items():
+                rows = found[task][f"lm_eval/{metric}"]["rows"]
+                (its,) = (row["metrics"] for row in rows if row["model"] == name)
+                assert its["score"]["value"] == pytest.approx(theirs[task][called], abs=1e-12)
+                error = theirs[task][called.replace(",", "_stderr,")]
+                assert its["stderr"]["value"] == pytest.approx(error, rel=1e-9)
+        asked = {
+            str(row["doc_id"]): (row["arguments"][0][0], row["resps"][0][0])
+            for row in samples["sums"]
+        }
+        its = [row for row in answers["sums"] if row["model"] == name]
+        assert {row["item_id"]: row["text"] for row in its} == {
+            i: text.strip() for i, (_, text) in asked.items()
+        }
+    told = {str(row["doc_id"]): row["resps"] for row in by_lm_eval["m"][1]["even"]}
+    for row in (row for row in answers["even"] if row["model"] == "m"):
+        for (_, value, greedy), (pair,) in zip(
+            json.loads(row["text"]), told[row["item_id"]], strict=True
         ):
-            assert [value, str(greedy)] == [pytest.approx(float(pair[0]), abs=1e-4), str(pair[1])]
-    assert {row["item_id"]: row["text"] for row in rows} == {
-        i: text.strip() for i, (_, text) in asked.items()
-    }
+            assert [value, greedy] == [pytest.approx(pair[0], abs=1e-4), pair[1]]
+    rows = found["even"]["lm_eval/acc"]["rows"]
+    shares = {row["model"]: row["metrics"]["score"]["value"] for row in rows}
+    compared = judgebench.compare("m", "plain", benchmarks="even", store=store)
+    gated = judgebench.gate(candidate="m", baseline="plain", max_drop=0.5, store=store)
+    for report in (compared, gated):
+        test = next(
+            one for one in report.tests if (one.benchmark, one.judge) == ("even", "lm_eval/acc")
+        )
+        assert (test.candidate_value, test.baseline_value) == (shares["m"], shares["plain"])
+        assert test.difference.units == 6
+    assert (compared.verdict, gated.verdict) == ("undecided", "inconclusive")  # of six items
     registry.include([tasks])
     ((_, benchmark),) = task_benchmarks(BenchmarkConfig(name="sums", lm_eval_task="sums"))
     task = Task(task=benchmark.lm_eval_task, items=benchmark.items()[2:], model_key=b"k" * 32)
-    with LmEvalWorker(LocalModel(**section), [task], seed=1) as worker:
+    with LmEvalWorker(LocalModel(**plain), [task], seed=1) as worker:
         worker.start()
         events = list(worker.generate({"sums": [("3", 0), ("5", 0)]}))
     # What is missing draws the examples that it would have drawn among all.
@@ -243,8 +289,7 @@ def test_a_model_is_asked_and_scored_as_by_lm_eval_itself(
         if isinstance(event, AnswerChunk)
         for one in event.responses
     } == {id_: asked[id_][0] for id_ in ("3", "5")}
-    if not template:
-        assert {i.id: i.prompt for i in benchmark.items()} == {i: p for i, (p, _) in asked.items()}
+    assert {i.id: i.prompt for i in benchmark.items()} == {i: p for i, (p, _) in asked.items()}
 
 
 @pytest.mark.parametrize(
@@ -264,6 +309,18 @@ def test_a_model_is_asked_and_scored_as_by_lm_eval_itself(
             {},
             "has to be generate_until, loglikelihood or multiple_choice, not loglikelihood_rolling",
         ),
+        (
+            "dataset_path: json\ndataset_kwargs: {data_files: {test: gone.jsonl}}\n",
+            {},
+            "its data cannot be loaded (FileNotFoundError",
+        ),
+        ("from lm_eval.api import gone\n", {}, "its code is of another version than the installed"),
+        ("import surely_not_here\n", {}, "pip install surely_not_here"),
+        (
+            "repeats: 4\n",
+            {"lm_eval_task": "both"},
+            "(it is a task of both; to go on without it, name the others, each as an 'lm_eval_",
+        ),
         ("", {"judges": ["lm_eval/bleu"]}, "no metric called 'lm_eval/bleu'"),
         ("", {"options": {"num_fewshot": 1}}, "an lm-eval task brings its questions"),
         (
@@ -281,8 +338,13 @@ def test_what_cannot_be_a_benchmark_is_refused(
     section: dict[str, Any],
     said: str,
 ) -> None:
-    yaml = tasks / "sums" / "sums.yaml"
-    yaml.write_text(YAML.replace("output_type: generate_until\n", "") + change if change else YAML)
+    if "import" in change:
+        (tasks / "sums" / "utils.py").write_text(change + UTILS)
+    elif change:
+        written = YAML.replace("output_type: generate_until\n", "")
+        if "dataset_path" in change:
+            written = written.replace("custom_dataset: !function utils.load\n", "")
+        (tasks / "sums" / "sums.yaml").write_text(written + change)
     assert run(["plan", str(suite(tmp_path, recorded(tmp_path), **section))]) == 78
     assert said in capsys.readouterr().err
 

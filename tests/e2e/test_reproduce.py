@@ -17,7 +17,7 @@ from pyarrow import parquet
 
 from judgebench.cli.main import run
 from judgebench.metrics.intervals import Intervals
-from judgebench.reports.reproduce import reproduce
+from judgebench.reports.reproduce import TABLES, reproduce
 
 TASKS = Path(__file__).parents[2] / "tasks"
 FEW = ("claude-2", "gpt35_turbo_instruct", "gpt4_1106_preview", "text_davinci_003")
@@ -142,6 +142,12 @@ def test_as_it_is_typed(typed: Typed, tasks: Path, tmp_path: Path) -> None:
     assert {row["who"] for row in rows} == set(FEW)
     assert {row["agrees"] for row in rows} == {"True", "False", ""}
     assert typed("reproduce", "alpaca-eval", "--tasks", tasks)[0] == 64
+
+
+def test_every_table_is_named_in_the_help(typed: Typed) -> None:
+    code, out, _ = typed("reproduce", "--help")
+    assert code == 0
+    assert set(re.findall(r"(?m)^ {4}(\w+)  ", out)) == set(TABLES)
 
 
 def test_another_verdict_is_noticed(typed: Typed, tasks: Path) -> None:

@@ -27,7 +27,11 @@ NEEDS_A_MODEL = {
 }
 PUBLISHED = {path for path in SUITES if path.parent == Path("suites/published")}
 """They need data and models that are not here; `test_published_figures` plans some all the same."""
-OFFLINE = [Path("suites/ways_of_judging.yaml"), Path("suites/null_model/suite.yaml")]
+OFFLINE = [
+    Path("suites/ways_of_judging.yaml"),
+    Path("suites/null_model/suite.yaml"),
+    Path("suites/best_of_n.yaml"),
+]
 
 
 @pytest.fixture(autouse=True)

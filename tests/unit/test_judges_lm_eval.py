@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from judgebench import registry
+from judgebench import keys, registry
+from judgebench.config import BenchmarkConfig
 from judgebench.errors import ConfigError
+from judgebench.execution.resolve import JudgeAssignment, ResolvedBenchmark
 from judgebench.judges.lm_eval import MetricJudge
 from judgebench.protocols import JudgeSettings
 from judgebench.records import (
@@ -31,12 +36,25 @@ def judge(metric: str, **options: object) -> MetricJudge:
     return made
 
 
-def asked(
-    metric: str, *scores: float, reasoning: str | None = None
-) -> tuple[ScoreRequest, Verdict]:
-    """The question about an answer, and what is read from these scores."""
-    item = Item(
-        benchmark="sums", version="2", id="7", turns=(Message(role="user", content="2 + 2?"),)
+ITEM = Item(benchmark="sums", version="2", id="7", turns=(Message(role="user", content="2 + 2?"),))
+
+
+class Sums:
+    """All of a benchmark that is asked what a judge sees."""
+
+    def case(self, item: Item, responses: Sequence[Response]) -> Case:
+        return Case(item=item, responses=(*responses,))
+
+
+def shown(raw: str, *, reasoning: str | None = None) -> Case:
+    """What the judge sees of the answer 4, where this was generated."""
+    section = BenchmarkConfig(name="sums", lm_eval_task="sums")
+    its: Any = Sums()
+    assignment = JudgeAssignment(
+        name="lm_eval/exact_match",
+        asked=ResolvedBenchmark(config=section, benchmark=its, items=(ITEM,)),
+        judge=judge("exact_match,none"),
+        key=b"j",
     )
     answer = Response(
         benchmark="sums",
@@ -44,10 +62,17 @@ def asked(
         item_id="7",
         model_key=b"m",
         text="4",
-        raw=" 4",
+        raw=raw,
         reasoning=reasoning,
     )
-    dialogue = judge(metric).judge(Case(item=item, responses=(answer,)))
+    return assignment.case(ITEM, [answer])
+
+
+def asked(
+    metric: str, *scores: float, reasoning: str | None = None
+) -> tuple[ScoreRequest, Verdict]:
+    """The question about an answer, and what is read from these scores."""
+    dialogue = judge(metric).judge(shown(" 4", reasoning=reasoning))
     question = next(dialogue)
     assert isinstance(question, ScoreRequest)
     with pytest.raises(StopIteration) as end:
@@ -66,6 +91,15 @@ def test_the_task_is_asked_about_the_answer_as_it_was_generated() -> None:
 def test_what_was_thought_aloud_is_no_part_of_the_answer() -> None:
     question, _ = asked("exact_match,none", 1.0, reasoning="2 and 2, hm.")
     assert question.messages[-1].content == "4"
+
+
+def test_answers_that_differ_by_outer_white_space_alone_have_a_verdict_each() -> None:
+    plain, *others = (keys.case_key(shown(raw)) for raw in ("4", " 4", "4\n"))
+    assert len({plain, *others}) == 3
+    # One without any is known by the key that it had, so that nobody is asked anew.
+    answer = replace(shown("4").responses[0], raw="whatever")
+    assert plain == keys.case_key(Case(item=ITEM, responses=(answer,)))
+    assert keys.case_key(shown("hm.</think> 4", reasoning="hm.")) == plain
 
 
 @over_rows(("metric", "value"), [("length,none", 0.5), ("exact_match,none", 3.0)])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from judgebench.errors import ConfigError
 from judgebench.judges.prompt import PromptJudge
-from judgebench.judges.readers.upstream import READERS
+from judgebench.judges.readers.upstream import READERS, read_own_winner
 from judgebench.judges.templates import KINDS
 from judgebench.keys import case_key, judge_key
 from judgebench.protocols import JudgeSettings
@@ -167,6 +167,26 @@ def test_our_own_wording_stands_in_and_shows_each_text_as_data() -> None:
     assert judge_key(judge.spec) != judge_key(judge_of().spec)
     quoted = "The answer says that it is [[10]], as it were. "
     assert read(judge, case_of(quoted), f"{quoted} [[3]]") == Score(value=3, low=1, high=10)
+    for reply, verdict in (
+        ("It asks for [[10]]. Rating: [[3]]", Unreadable(reason="two verdicts")),
+        ("[[3]], as I said: [[3]]", Score(value=3, low=1, high=10)),
+        ("As [1] has it.", Unreadable(reason="no score")),
+        ("[[11]]", Unreadable(reason="a score outside 1 to 10")),
+    ):
+        assert read(judge, case_of("[[10]]"), reply) == verdict
+    assert read(judge_of(), case_of("[[10]]"), "It asks for [[10]]. Rating: [[3]]") == Score(
+        value=10, low=1, high=10
+    )
+
+
+def test_a_winner_that_is_named_beside_another_is_none_in_our_own_wording() -> None:
+    for reply, verdict in (
+        ("It says [[A]]. [[B]]", Unreadable(reason="two verdicts")),
+        ("[[B]]", Preference(winner=1, p_first=0.0)),
+        ("[[C]]", Preference(winner=None, p_first=0.5)),
+        ("B", Unreadable(reason="no verdict")),
+    ):
+        assert read_own_winner(Reply(text=reply)) == verdict
 
 
 def test_pairs_are_shown_with_what_each_said_before_and_asked_once_more() -> None:

@@ -503,8 +503,8 @@ def test_a_run_killed_between_two_turns_goes_on_at_the_second(
     assert there[0]
     asked = Asked(monkeypatch, None)
     again = api.run(file, progress=NoProgress())
+    # A reply that was recorded and not yet kept as an answer is not asked for again either.
     assert again.failed == 0
-    # Fewer where a reply was recorded, and the run killed before it was an answer.
     assert all(asked.turns[turn] <= 8 - there[turn] for turn in (0, 1))
     assert board_of(f"sqlite:///{tmp_path}/s.db") == undisturbed
 

@@ -6,14 +6,21 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from judgebench.errors import ConfigError, LocalModelError
-from judgebench.workers.process import Worker, WorkerProcess, started
+from judgebench.workers.process import (
+    METRICS,
+    SharedWorker,
+    Worker,
+    WorkerProcess,
+    metrics_worker,
+    started,
+)
 
 
 def test_one_that_is_gone_is_not_signalled_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,3 +152,63 @@ def test_who_cannot_go_on_waits_for_nobody_that_loads(
     with pytest.raises(KeyboardInterrupt if dies is None else LocalModelError):
         worker.load({"takes_s": 60, "dies": dies}, within_s=100, limit="")
     assert time.monotonic() - began < 30
+
+
+class Fake:
+    """A process that answers one event, or ends over what is asked."""
+
+    def __init__(self) -> None:
+        self.stopped = False
+
+    pid, width, writes = 1, 1, False
+
+    def load(self, job: Mapping[str, Any], *, within_s: float | None, limit: str) -> dict[str, Any]:
+        return {"batch": 8}
+
+    def ask(
+        self, questions: Sequence[Mapping[str, Any]], *, within_s: float | None = None
+    ) -> Iterator[dict[str, Any]]:
+        if questions[0]["id"] == "end":
+            raise LocalModelError("ended")
+        if questions[0]["id"] == "hang":
+            raise TimeoutError
+        yield {"event": "answered"}
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+def test_one_process_is_asked_by_several_and_started_again_where_it_ended() -> None:
+    started: list[Fake] = []
+
+    def start() -> Fake:
+        started.append(Fake())
+        return started[-1]
+
+    def ask(what: str) -> int:
+        shared.load({}, within_s=None, limit="")
+        return len(list(shared.ask([{"id": what}])))
+
+    shared = SharedWorker(start)
+    assert [ask("this"), ask("that"), len(started)] == [1, 1, 1]
+    shared.stop()  # one of those who ask it has no more questions
+    assert (ask("this"), len(started), started[0].stopped) == (1, 1, False)
+    with pytest.raises(LocalModelError, match="ended"):
+        ask("end")
+    with pytest.raises(LocalModelError, match="over another question"):
+        list(shared.ask([{"id": "this"}]))
+    assert (ask("this"), len(started)) == (1, 2)
+    with pytest.raises(TimeoutError):
+        ask("hang")
+    shared.stop()
+    assert (started[1].stopped, ask("this"), len(started)) == (True, 1, 3)
+    shared.end()
+    assert (started[2].stopped, shared.pid) == (True, None)
+
+
+def test_the_outermost_block_ends_the_process_of_lm_evals_tasks() -> None:
+    with metrics_worker() as outer:
+        with metrics_worker() as inner:
+            assert inner is outer
+        assert METRICS.get() is outer
+    assert METRICS.get() is None

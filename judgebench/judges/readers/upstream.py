@@ -138,6 +138,35 @@ def read_mt_bench_winner(reply: Reply) -> Verdict:
     return NO_COMPARISON if said is None else Names().preference(said)
 
 
+ONE_TO_TEN = Scale(low=1, high=10, decimals=True)
+_RATED, _NAMED = re.compile(r"\[\[(\d{1,9}(?:\.\d{1,9})?)\]\]"), re.compile(r"\[\[([ABC])\]\]")
+
+
+def _stated_once(reply: Reply, form: re.Pattern[str]) -> str | Unreadable | None:
+    """What stands in double brackets, if all that does says the same; a quoted one counts too."""
+    if reason := unfinished(reply):
+        return reason
+    said = {*form.findall(reply.text)}
+    return TWO_VERDICTS if len(said) > 1 else next(iter(said), None)
+
+
+def read_own_rating(reply: Reply) -> Verdict:
+    """A number from 1 to 10 in double brackets, as our own wording asks for it."""
+    said = _stated_once(reply, _RATED)
+    if said is None or isinstance(said, Unreadable):
+        return said or NO_SCORE
+    checked = ONE_TO_TEN.checked(float(said))
+    return checked if isinstance(checked, Unreadable) else Score(value=checked, low=1.0, high=10.0)
+
+
+def read_own_winner(reply: Reply) -> Verdict:
+    """``[[A]]``, ``[[B]]`` or ``[[C]]``, as our own wording asks for it."""
+    said = _stated_once(reply, _NAMED)
+    if said is None or isinstance(said, Unreadable):
+        return said or NO_COMPARISON
+    return Names().preference(_WINNERS[f"[[{said}]]"])
+
+
 ASPECTS = ("helpfulness", "clarity", "factuality", "depth", "engagement")
 ONE_TO_FIVE = Scale(low=1, high=5, decimals=True)
 SAFETY = ("safety",)
@@ -252,13 +281,15 @@ class Reader:
     mends: Callable[[Reply], bool] | None = None
     again_after: Unreadable | None = None
     """After which a judge is asked again, where a template says so; after all if None."""
+    own: Callable[[Reply], Verdict] | None = None
+    """Reads what is said to our own wording, where that is read more strictly."""
 
 
 READERS: Mapping[str, Reader] = {
     "just_eval": Reader("score", partial(read_aspects, names=ASPECTS), mends=needs_repair),
     "just_eval_safety": Reader("score", partial(read_aspects, names=SAFETY), mends=needs_repair),
-    "mt_bench_rating": Reader("score", read_mt_bench_rating),
-    "mt_bench_winner": Reader("preference", read_mt_bench_winner),
+    "mt_bench_rating": Reader("score", read_mt_bench_rating, own=read_own_rating),
+    "mt_bench_winner": Reader("preference", read_mt_bench_winner, own=read_own_winner),
     "arena_hard": Reader("preference", read_arena_hard, again_after=NO_LABEL),
     "arena_hard_v2": Reader("preference", read_arena_hard_v2),
     "xstest_class": Reader("label", read_xstest_class),
