@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -25,12 +26,15 @@ from judgebench.execution.resolve import at_turn
 from judgebench.judges.prompt import PromptJudge
 from judgebench.judges.readers.upstream import read_mt_bench_rating, read_mt_bench_winner
 from judgebench.judges.templates import KINDS
+from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.paired import compare
 from judgebench.protocols import JudgeSettings, NoProgress
 from judgebench.providers.scripted import Drawn
 from judgebench.records import Case, ChatRequest, Reply, Request, Response, Score, Unreadable
 from judgebench.reports.board import Row
 from judgebench.reports.leaderboard import leaderboards
+from judgebench.reports.model_pairs import PairData
 from judgebench.reports.reproduce.mt_bench import score_columns
 from judgebench.store import Store, open_store
 from perf.mt_bench_coverage import simulate
@@ -412,6 +416,19 @@ def test_a_run_asks_and_judges_turn_by_turn(tmp_path: Path) -> None:
             for order in ("single", "model_first", "opponent_first")
         }
         boards = leaderboards(held, "mt_bench_mini", intervals=FEW)
+        data, two = PairData(held, "mt_bench_mini"), ("talker", "model-wordy")
+        pair = data.pair(BoardKind("score"), "rater", two, "turn 2")
+    told_of = zip(
+        *(verdicts[name] for name in ("turn", "kind", "model", "item_id", "value")), strict=True
+    )
+    last_turn = {one[2:4]: one[4] for one in told_of if one[:2] == (1, "score")}
+    apart = [
+        last_turn[two[0], item] - last_turn[two[1], item]
+        for item in {item for _, item in last_turn}
+        if all((model, item) in last_turn for model in two)
+    ]
+    assert pair.metric == "score/turn 2" and {item[-2:] for item in pair.items} == {"/2"}
+    assert compare(pair, alpha=0.025).observed.difference == pytest.approx(fmean(apart))
     scored = next(board for board in boards if board.metric == "score")
     assert {row.metrics["score"].n + row.metrics["score"].missing for row in scored.rows} == {16}
     assert all({"score/turn 1", "score/turn 2", "score/math"} <= {*r.metrics} for r in scored.rows)
