@@ -17,6 +17,7 @@ from shlex import quote
 from typing import Any, NamedTuple
 
 from judgebench.benchmarks.folder import baseline_texts, items_at_hand
+from judgebench.columns import grouped
 from judgebench.errors import InputError, UsageError
 from judgebench.exchange.names import (
     NO_VERSION,
@@ -758,9 +759,10 @@ class _Taking(Intake):
             self.say(f"not all of the {wanted} instructions are answered: {_listed(short)}")
 
     def find_answers(self) -> None:
-        given: dict[str, list[tuple[str, Answer]]] = {}
-        for (model, instruction), answer in self.gathered.answers.items():
-            given.setdefault(model, []).append((self.ids[instruction], answer))
+        given = grouped(
+            (model, (self.ids[instruction], answer))
+            for (model, instruction), answer in self.gathered.answers.items()
+        )
         baselines = {about.baseline for about in self.gathered.judged}
         for model, answers in given.items():
             texts = ((item, 0, answer.text) for item, answer in answers)

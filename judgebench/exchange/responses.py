@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from judgebench import keys
 from judgebench.benchmarks.folder import items_at_hand
+from judgebench.columns import grouped
 from judgebench.exchange.names import (
     NO_VERSION,
     At,
@@ -83,9 +84,8 @@ def checked(
         What those of each file are called in its report.
     """
     for _, rows in () if known_items is None else read:
-        of: dict[At, list[tuple[Row, str]]] = {}
-        for where, row in _one_text_each(rows).items():
-            of.setdefault(where[:2], []).append((row.row, row.item_id))
+        distinct = _one_text_each(rows)
+        of = grouped((where[:2], (row.row, row.item_id)) for where, row in distinct.items())
         for at in sorted(of):
             refuse_unknown(of[at], at, known_items)
     _one_text_each([row for _, rows in read for row in rows])

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from judgebench.benchmarks.folder import items_at_hand
+from judgebench.columns import grouped
 from judgebench.errors import InputError, unknown_name
 from judgebench.exchange.names import (
     NO_VERSION,
@@ -175,9 +176,8 @@ def checked(
 
 def refuse_unknown_items(rows: Iterable[VerdictRow], known_items: KnownItems | None) -> None:
     """Refuse ids that a benchmark, as far as it is known, does not have."""
-    of: dict[At, list[tuple[Row, str]]] = {}
-    for row in rows if known_items is not None else ():
-        of.setdefault(row.at, []).append((row.row, row.where.item_id))
+    wanted = rows if known_items is not None else ()
+    of = grouped((row.at, (row.row, row.where.item_id)) for row in wanted)
     for at in sorted(of):
         refuse_unknown(of[at], at, known_items)
 
@@ -226,9 +226,7 @@ def take_in(
     distinct = once_each(rows)
     with store.lease(IMPORT_LEASE):
         intake = Intake(store, what, [path])
-        wanted: dict[At, list[str]] = {}
-        for row in distinct:
-            wanted.setdefault(row.at, []).append(row.where.item_id)
+        wanted = grouped((row.at, row.where.item_id) for row in distinct)
         for at in sorted(wanted):
             board = intake.board(at)
             board.add_items(missing_items(board.items, wanted[at], at))

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from judgebench.columns import counted, distinct
+from judgebench.columns import counted, distinct, grouped
 from judgebench.judges.flags import CONSTANT_SHARE, ConstantAnswer, constant_answer
 from judgebench.metrics.verdict_table import Columns
 from judgebench.records import REFUSED
@@ -66,9 +66,7 @@ def constant_answers(answers: Columns) -> dict[str, ConstantAnswer]:
     told = dict.fromkeys(
         zip(answers["model_id"], answers["item_id"], map(str.strip, answers["text"]), strict=True)
     )
-    texts: dict[str, list[str]] = {}
-    for model, _, text in told:
-        texts.setdefault(model, []).append(text if len(text) > SHORTEST else "")
+    texts = grouped((model, text if len(text) > SHORTEST else "") for model, _, text in told)
     found = {model: constant_answer(said) for model, said in texts.items()}
     flagged = {model: one for model, one in found.items() if one is not None and one.flagged}
     return {

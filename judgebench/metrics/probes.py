@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeAlias
 
+from judgebench.columns import grouped
 from judgebench.errors import UsageError
 from judgebench.metrics.agreement import KAPPA, label_kappa
 from judgebench.metrics.intervals import Intervals
@@ -140,10 +141,7 @@ def _share(
     accepted: Mapping[Place, bool | None], wanted: Intervals, why: str = "nothing could be read"
 ) -> Estimate:
     """The share of items, both orders of one averaged, with Wilson's interval over items."""
-    items: dict[str, list[bool]] = {}
-    for (item, _), yes in accepted.items():
-        if yes is not None:
-            items.setdefault(item, []).append(yes)
+    items = grouped((item, yes) for (item, _), yes in accepted.items() if yes is not None)
     n, missing = sum(map(len, items.values())), sum(yes is None for yes in accepted.values())
     if not items:
         return Estimate(

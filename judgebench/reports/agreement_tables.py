@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from judgebench.columns import grouped
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.comparison import AgreementRow
 from judgebench.metrics.judge_differences import KAPPA, JudgeDifference
@@ -257,9 +258,7 @@ def _by(metric: str) -> Callable[[AgreementRow], tuple[float, str]]:
 
 def _undefined(found: Iterable[tuple[str, str, str]]) -> list[str]:
     """Why a dash stands where it stands: whose, of what, why; what has one reason in one note."""
-    reasons: dict[tuple[str, str], list[str]] = {}
-    for who, title, why in found:
-        reasons.setdefault((who, why), []).append(title)
+    reasons = grouped(((who, why), title) for who, title, why in found)
     return _first(
         f"{estimates.UNDEFINED} {who}: {', '.join(titles)}: {why}"
         for (who, why), titles in reasons.items()
@@ -509,9 +508,7 @@ def difference_tables(
         column("n", lambda one: str(one.estimate.n), **RIGHT),
         column("missing", lambda one: str(one.estimate.missing), **RIGHT),
     ]
-    families: dict[tuple[str, str], list[JudgeDifference]] = {}
-    for one in differences:
-        families.setdefault((one.metric, one.scope), []).append(one)
+    families = grouped(((one.metric, one.scope), one) for one in differences)
     for at_scope, family in families.items():
         coefficient, over = OVER[at_scope]
         columns[2] = (replace(columns[2][0], title=f"difference of {coefficient}"), *columns[2][1:])

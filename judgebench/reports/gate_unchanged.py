@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from judgebench.columns import grouped
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.correction import CORRECTED
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
@@ -298,10 +299,7 @@ def _of_one(one: Basis, chance: float, *, each: float, alpha: float, called_at: 
 
 def _blocks(tests: Sequence[Basis]) -> list[tuple[list[int], NDArray[np.float64]]]:
     """Tests on one benchmark, and how their differences correlate; those alone there are none."""
-    on: dict[str, list[int]] = {}
-    for place, one in enumerate(tests):
-        if one.differences:
-            on.setdefault(one.question[0], []).append(place)
+    on = grouped((one.question[0], place) for place, one in enumerate(tests) if one.differences)
     found = []
     for places in on.values():
         if 1 < len(places) <= MOST_TOGETHER:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from judgebench.benchmarks.description import Right
+from judgebench.columns import grouped
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.comparison import AgreementRow
 from judgebench.metrics.judge_accuracy import RightItems
@@ -40,9 +41,7 @@ def judge_accuracies(
     Without sections each category is one. Shares of items that are right or wrong have Wilson's
     interval; weighted means and the score of ties have none, since none was measured to hold.
     """
-    of: dict[str, list[float]] = {}
-    for item, value in found.items.items():
-        of.setdefault(category_of.get(item) or "", []).append(value)
+    of = grouped((category_of.get(item) or "", value) for item, value in found.items.items())
     subsets = {name: _estimate(values, level) for name, values in sorted(of.items())}
     tied = [item for item in found.gaps if TIED in item]
     if right.ties is not None and tied:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 import numpy as np
 
 from judgebench import yaml_file
-from judgebench.columns import counted, marked, select_rows
+from judgebench.columns import counted, grouped, marked, select_rows
 from judgebench.errors import ConfigError, UsageError, unknown_name
 from judgebench.metrics.agreement import OTHERS
 from judgebench.metrics.board_kinds import Kind, by_board
@@ -411,10 +411,9 @@ def section_tables(at: CardSection) -> list[Table]:
         column("state", lambda row: row.state + (f" on {len(row.fails)}" if row.fails else "")),
         column("what it is", lambda row: row.means, wraps=True, spare=True),
     ]
-    of_reason: dict[str, list[str]] = {}
-    for one in at.measures:
-        if one.estimate.undefined:
-            of_reason.setdefault(one.estimate.undefined, []).append(one.title)
+    of_reason = grouped(
+        (one.estimate.undefined, one.title) for one in at.measures if one.estimate.undefined
+    )
     against = "" if at.reference is None else f"; held against {at.reference}"
     about = (
         f"{at.judge_is}; {at.verdicts:,} verdicts on {at.models:,} models and {at.items:,} items"
@@ -702,11 +701,12 @@ def _probes(store: Store, which: BenchmarkRef, judge: StoredJudge) -> dict[str, 
 
 def _excluded(found: Sequence[CardMeasure]) -> dict[str, str]:
     """Models on which the judge is not to be believed, and why."""
-    why: dict[str, list[str]] = {}
-    for one in found:
-        for model, said in one.fails.items():
-            if model != "all answers":
-                why.setdefault(model, []).append(f"{one.title.partition(',')[0]} {said}")
+    why = grouped(
+        (model, f"{one.title.partition(',')[0]} {said}")
+        for one in found
+        for model, said in one.fails.items()
+        if model != "all answers"
+    )
     return {model: "; ".join(said) for model, said in why.items()}
 
 

@@ -15,6 +15,7 @@ from string import ascii_lowercase
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from judgebench import __version__
+from judgebench.columns import grouped
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.accuracy import sign_of
 from judgebench.metrics.board_kinds import BoardKind
@@ -662,9 +663,7 @@ def _numbers_of(source: _Source, cells: Sequence[PaperCell], rows: Sequence[_Row
 
 def _together(said: Iterable[tuple[str, str]]) -> list[str]:
     """Those of whom one thing is said, and it."""
-    found: dict[str, list[str]] = {}
-    for whom, what in said:
-        found.setdefault(what, []).append(whom)
+    found = grouped((what, whom) for whom, what in said)
     return [f"{', '.join(dict.fromkeys(whom))}: {what}" for what, whom in found.items()]
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from judgebench.columns import counted, marked
+from judgebench.columns import counted, grouped, marked
 from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
@@ -302,10 +302,9 @@ def _components(
 
 def sample_tables(curves: Sequence[Curve], spread: Sequence[Components]) -> list[Table]:
     """Of each judge's curves a row for each n and a column for each model; then all variances."""
-    boards: dict[tuple[str | None, ...], list[Curve]] = {}
-    for one in curves:
-        which = one.benchmark, one.version, one.metric, one.opponent, one.judge
-        boards.setdefault(which, []).append(one)
+    boards = grouped(
+        ((one.benchmark, one.version, one.metric, one.opponent, one.judge), one) for one in curves
+    )
     return [*map(_curve_table, boards.values()), *([_spread_table(spread)] if spread else [])]
 
 
