@@ -172,9 +172,7 @@ def _definition(task: Mapping[str, Any], items: Path) -> Mapping[str, Any]:
         worker.load({}, within_s=None, limit="limits: {timeout_s: …}")
         (event,) = worker.ask([{"id": 0, "task": task, "items": str(items)}])
     if event["event"] == "failed":
-        raise ConfigError(
-            f"the lm-eval task {task['task']} cannot be used: {clean(event['message'])}"
-        )
+        raise ConfigError(f"the lm-eval task {task['task']}: {clean(event['message'])}")
     definition: dict[str, Any] = event["answers"][0]
     if not definition.get("metrics", True):
         raise ConfigError(

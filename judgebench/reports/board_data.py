@@ -142,8 +142,12 @@ class BoardData:
         self.both_orders = _in_both_orders(stored)
         stored = {name: said for name, said in stored.items() if name not in _OF_NO_BOARD}
 
+        items = store.items(which.name, which.version) if which.turns else ()
         everything = with_failures(
-            *(renamed(c, self.models, self.judges) for c in (stored, failures))
+            *(renamed(c, self.models, self.judges) for c in (stored, failures)),
+            expected=[
+                (one.id, turn) for one in items if one.turns for turn in range(one.n_answers)
+            ],
         )
         del stored, failures, answers  # each copy of a million verdicts is a hundred megabytes
         verdicts = dict(where(everything, _on_boards(everything, which)))
