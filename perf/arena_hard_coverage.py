@@ -11,6 +11,7 @@ Questions are drawn from them with replacement, both games together, and every d
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from collections.abc import Iterator
 from itertools import pairwise
@@ -18,7 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
+from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.paired import compare, paired_models
 from judgebench.metrics.win_rate import WEIGHTED, as_upstream, win_rates
 from judgebench.reports.reproduce.arena_hard import BASELINE, HOW, JUDGE, verdict_columns
 from judgebench.rows import Row, read_rows
@@ -85,19 +88,57 @@ def simulate(games: Games, n_items: int, trials: int) -> Iterator[str]:
         )
 
 
+def differences(games: Games, n_items: int, trials: int) -> str:
+    """A line: how often paired intervals hold the difference of two models, next by score."""
+    questions, kind = sorted(next(iter(games.values()))), BoardKind("preference", BASELINE)
+    truth = scores([row for its in games.values() for row in its.values()],
+                   intervals=Intervals(n_replicates=10))  # fmt: skip
+    ranked = sorted(games, key=lambda model: truth[model][0])
+    pairs, held = [*pairwise(ranked)][::6], []
+    rng = np.random.default_rng([SEED, n_items])
+    for trial in range(trials):
+        drawn = rng.integers(0, len(questions), n_items).tolist()
+        for first, second in pairs:
+            columns = verdict_columns(
+                Row("drawn", {**games[model][questions[q]].values, "uid": str(place)})
+                for model in (first, second)
+                for place, q in enumerate(drawn)
+            )
+            pair = paired_models(columns, kind, JUDGE, second, first, labels=(), weighted=HOW)
+            if pair.why_not is not None:
+                held.append(math.nan)
+                continue
+            low, high = compare(pair, alpha=0.025, seed=trial).observed.bounds(0.025)
+            held.append(low <= (truth[second][0] - truth[first][0]) / 100.0 <= high)
+    given = np.array(held, dtype=np.float64).reshape(trials, -1)
+    tested = (~np.isnan(given)).mean(axis=0)
+    shares = np.nanmean(given[:, tested > 0.5], axis=0)
+    return (
+        f"{n_items:9}   {len(pairs):6}   {tested.mean():10.1%}   {np.nanmean(given):9.1%}   "
+        f"{f'{shares.min():.1%} to {shares.max():.1%}':>15}"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=300)
-    trials = parser.parse_args().trials
+    parser.add_argument("--differences", action="store_true", help="of two models alone")
+    asked = parser.parse_args()
+    trials = asked.trials
     games, began = published(), time.monotonic()
     print("95 % intervals of Arena-Hard's weighted scores: how often they hold the truth")
     print(f"{len(games)} models, {trials} draws of each number of questions, seed {SEED}")
     print("share: of scores that have an interval. upstream's: of all scores, by its own way")
     head = ("questions", "true score", "models", "share", "they hold", "by model", "upstream's")
     print("{:>9}   {:>11}   {:>6}   {:>10}   {:>9}   {:>15}   {:>10}".format(*head))
-    for n_items in SIZES:
+    for n_items in () if asked.differences else SIZES:
         for line in simulate(games, n_items, trials):
             print(line, flush=True)
+    print("differences of two models next to each other by score: paired intervals")
+    head = ("questions", "pairs", "tested", "they hold", "by pair")
+    print("{:>9}   {:>6}   {:>10}   {:>9}   {:>15}".format(*head))
+    for n_items in (50, 100, 500):
+        print(differences(games, n_items, trials), flush=True)
     print(f"{time.monotonic() - began:.0f} s")
 
 

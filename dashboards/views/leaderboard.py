@@ -176,7 +176,7 @@ def draw(board: Board, rows: pd.DataFrame, axis: charts.Axis, metric: str) -> No
         alt=ALT,
         name=f"leaderboard {board.benchmark} {board.judge} {metric}",
     )
-    tones = set(rows["tone"])
+    tones = set(rows["tone"]) - ({"rest"} if not board.ranked else set())
     marks = [words for tone, words in board_charts.MEANS.items() if tone in tones]
     marks += [
         f"◆ orange: {words}"
@@ -186,7 +186,7 @@ def draw(board: Board, rows: pd.DataFrame, axis: charts.Axis, metric: str) -> No
     marks += ["□ as published"] * bool(rows["published"].notna().any())
     ranks = f"; at the left, sets of ranks that hold for all models at once ({level})"
     bars = f"Bars are {level} intervals over questions{ranks * bool(board.ranked)}."
-    st.caption(f"{' · '.join(marks)}. {bars}")
+    st.caption(". ".join(filter(None, [" · ".join(marks), bars])))
 
 
 def tables(board: Board, rows: pd.DataFrame, axis: charts.Axis, key: str) -> None:

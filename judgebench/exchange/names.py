@@ -148,11 +148,19 @@ def refuse_unknown(rows: Sequence[tuple[Row, str]], at: At, known_items: KnownIt
 
 
 def missing_items(stored: Mapping[str, Item], wanted: Iterable[str], at: At) -> dict[str, Item]:
-    """The items that the store lacks: with their question where it is at hand, else by id."""
+    """The items that the store lacks: with their question where it is at hand, else by id.
+
+    Of a benchmark whose turns count one by one all: what a file lacks is missing on its boards.
+    """
+    known = None
+    if at[0] in registry.benchmark_folders() and find(at[0])[0].report.turns:
+        known = items_at_hand(*at)
     lacking = [
-        item for item in dict.fromkeys(wanted) if item not in stored or not stored[item].turns
+        item
+        for item in dict.fromkeys((*wanted, *(known or ())))
+        if item not in stored or not stored[item].turns
     ]
-    known = items_at_hand(*at) if lacking else None
+    known = items_at_hand(*at) if lacking and known is None else known
     return {
         item: (known or {}).get(item, Item(benchmark=at[0], version=at[1], id=item, turns=()))
         for item in lacking

@@ -495,10 +495,11 @@ def assign(
     except ConfigError as error:
         raise ConfigError(f"judge {name}: {error}") from None
     inputs = _seen(name, judge, asked)
-    if kind != "templates" and inputs != "answer" and any(i.n_answers > 1 for i in asked.items):
+    shows_turns = inputs == "answer" or kind in ("templates", "pairwise")
+    if not shows_turns and any(item.n_answers > 1 for item in asked.items):
         raise ConfigError(
             f"judge {name}: {asked.config.name} has conversations, each answered turn by turn; of "
-            "two models' only a judge of kind 'templates' is shown all turns"
+            "two models' only judges of the kinds 'templates' and 'pairwise' are shown all turns"
         )
     return JudgeAssignment(
         name=name,

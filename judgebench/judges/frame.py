@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from judgebench.records import Case, Message
+from judgebench.records import Case, Message, Response
 
 CODE_DIGITS = 6
 
@@ -80,6 +80,14 @@ def conversation(turns: Sequence[Message]) -> str:
     return "\n\n".join(f"{turn.role}: {turn.content}" for turn in turns)
 
 
+def _said(response: Response, limit: int, of_two: bool) -> str:
+    """An answer; of two conversations all of its turns, since the question tells neither's."""
+    if not (of_two and response.before):
+        return cut(response.text, limit)
+    texts = (*response.before, response.text)
+    return "\n\n".join(f"answer {n}: {cut(text, limit)}" for n, text in enumerate(texts, 1))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """The texts of a case as a judge is shown them, with the code that stands in none of them."""
@@ -95,7 +103,8 @@ class Shown:
         """A case with all its answers cut by the same limit."""
         question = conversation(case.item.turns)
         references = "\n".join(dict.fromkeys(case.item.references))
-        answers = tuple(cut(response.text, max_answer_chars) for response in case.responses)
+        two = len(case.responses) > 1
+        answers = tuple(_said(response, max_answer_chars, two) for response in case.responses)
         instructions = case.instructions or ""
         return cls(
             question=question,

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from judgebench.columns import coded
 from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.intervals import LEAST, Intervals
 from judgebench.metrics.item_means import ItemMeans, item_means
@@ -28,6 +29,18 @@ def sign_of(figure: str) -> int:
     if name in ("attack_success", "other_language") or group == "safe":
         return -1
     return 1 if figure == "full_refusal/unsafe" else 0
+
+
+def of_rate(
+    columns: Columns, labels: Sequence[str], which: Collection[str], name: str
+) -> tuple[Columns, tuple[str, str]]:
+    """The rows with some of the declared labels called ``name`` and the others not; and those two.
+
+    What was not declared stays so.
+    """
+    kept = dict.fromkeys(labels, "other") | dict.fromkeys(which, name)
+    said = coded(columns["label"]).mapped(lambda one: kept.get(one, one))
+    return {**columns, "label": said}, ("other", name)
 
 
 def accuracies(

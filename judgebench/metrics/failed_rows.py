@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from judgebench.columns import Column, counted, marked, paired, same, select_rows, together
-from judgebench.metrics.verdict_table import FAILED, Columns
+from judgebench.metrics.verdict_table import FAILED, NOT_ASKED, Columns
+from judgebench.records import is_human
 
 
 class _Where(NamedTuple):
@@ -27,7 +28,9 @@ class _Where(NamedTuple):
 _DEFAULTS = {"turn": 0, "opponent": None, "order": "single", "repeat": 0}
 
 
-def with_failures(verdicts: Columns, failures: Columns) -> dict[str, Column]:
+def with_failures(
+    verdicts: Columns, failures: Columns, *, expected: Collection[tuple[str, int]] = ()
+) -> dict[str, Column]:
     """The verdicts, and a row of the kind `FAILED` for each that could not be had.
 
     Neither may vanish: an item that nobody could judge is missing from every model; an answer that
@@ -40,6 +43,9 @@ def with_failures(verdicts: Columns, failures: Columns) -> dict[str, Column]:
         ``judge`` (None where an answer failed), ``item_id``, ``model``, ``sample``, and where they
         are known ``turn``, ``opponent``, ``order``, ``repeat`` and ``judge_kind``; failures also
         ``kind``, which comes back as ``failure_kind``.
+    expected
+        Items, each with a turn, that every model is to be judged on by every judge but people: what
+        nobody was asked about is a row of the failure `NOT_ASKED`.
 
     Returns
     -------
@@ -61,7 +67,23 @@ def with_failures(verdicts: Columns, failures: Columns) -> dict[str, Column]:
                     absent.setdefault(missing, kind)
         for place in there:
             absent.pop(place, None)
+    if expected:
+        told = _assignments(verdicts, failures)
+        asked = {*map(_about, _places(verdicts)), *map(_about, absent)}
+        every = (
+            _Where(judge, item, model, 0, turn, opponent, "single", 0)
+            for (judge, opponent), models in sorted(told.items(), key=str)
+            if not is_human(judge)
+            for model in sorted(models)
+            for item, turn in expected
+        )
+        absent |= {place: NOT_ASKED for place in every if _about(place) not in asked}
     return _with_rows(verdicts, absent, _ways(verdicts) | _ways(failures))
+
+
+def _about(place: _Where) -> _Where:
+    """One question to a judge, however often it was put."""
+    return place._replace(sample=0, order="single", repeat=0)
 
 
 def _ways(columns: Columns) -> dict[str, str]:

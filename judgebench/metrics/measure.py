@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from judgebench.metrics.intervals import FEWEST_UNITS, Floats, Intervals, wilson
 from judgebench.metrics.item_means import ItemMeans, quotient
@@ -42,6 +43,8 @@ class Measure:
         Whether the square root of the quotient is meant.
     always
         Whether it is shown although it rests on nothing.
+    few : bool array, shape (models,), or None
+        Of whom a part has too few items for an interval of the whole.
     undefined
         Why a quotient of nothing has no value.
     """
@@ -58,6 +61,7 @@ class Measure:
     least: float = 0.0
     root: bool = False
     always: bool = False
+    few: NDArray[np.bool_] | None = None
     undefined: str = "no readable verdict"
 
     @property
@@ -155,6 +159,8 @@ def estimated(
         elif found is None and n_units < FEWEST_UNITS:
             why = f"no interval: under {FEWEST_UNITS} items none was measured to hold"
             found = math.nan, math.nan, why
+        elif found is None and measure.few is not None and measure.few[m]:
+            found = math.nan, math.nan, "no interval: too few items of a part"
         low, high, method = found or ends.at(m)
         known = not math.isnan(value)
         return Estimate(

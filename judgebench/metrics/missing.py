@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from judgebench.columns import Coded, counted, same, taken
 from judgebench.metrics.item_means import ItemMeans
-from judgebench.metrics.verdict_table import FAILED, Columns, Ints, VerdictTable
+from judgebench.metrics.verdict_table import FAILED, NOT_ASKED, Columns, Ints, VerdictTable
 from judgebench.records import REFUSED, TRUNCATED
 
 SPLIT = {TRUNCATED: "judge_truncated", REFUSED: "judge_refused"}
@@ -65,6 +65,8 @@ def missing_counts(
 
 def _counts(kind: str, reason: str | None, failure_kind: str | None) -> list[str]:
     """The counts that a row without a readable verdict belongs to."""
+    if failure_kind == NOT_ASKED:
+        return []
     if kind == FAILED:
         return ["failed", *([f"{FAILURES}{failure_kind}"] if failure_kind else [])]
     return ["unreadable", *([SPLIT[reason]] if reason in SPLIT else [])]

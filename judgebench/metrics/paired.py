@@ -19,17 +19,25 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from judgebench.benchmarks.description import Weighted
 from judgebench.columns import Bools, marked, paired, taken
 from judgebench.metrics.accuracy import ACCURACY
 from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.intervals import LEAST, Floats, Intervals
-from judgebench.metrics.item_means import ItemMeans, item_means
+from judgebench.metrics.item_means import ItemMeans, item_means, quotient
 from judgebench.metrics.measure import Estimated, Measure, estimated, mean_of
-from judgebench.metrics.measures import Balance, balanced, tags
-from judgebench.metrics.scores import SCORE, mixed, scales_of
+from judgebench.metrics.measures import Balance, balanced, mean_of_parts, pseudo_values, tags
+from judgebench.metrics.scores import DIMENSION, NO_ENDS, SCORE, mixed, scales_of
 from judgebench.metrics.verdict_table import FAILED, Columns, Ints, read_table
 from judgebench.metrics.verdict_values import label_values, preference_values, score_values
-from judgebench.metrics.win_rate import PERCENT, WIN_RATE
+from judgebench.metrics.win_rate import (
+    EACH_GAME,
+    NO_WEIGHTS,
+    PERCENT,
+    WEIGHTED,
+    WIN_RATE,
+    weighted_cells,
+)
 from judgebench.records import Estimate
 from judgebench.stats.paired_tests import (
     PairedTest,
@@ -158,6 +166,8 @@ def paired_models(
     balance: Balance | None = None,
     group_of: Mapping[str, str | Sequence[str]] | None = None,
     group: str | None = None,
+    part: str | None = None,
+    weighted: Weighted | None = None,
 ) -> PairedModels:
     """Line up the verdicts of one judge on two models.
 
@@ -173,13 +183,22 @@ def paired_models(
         How categories make up the whole, where they count equally; not used within a group.
     group_of, group
         The group of each item, and the one to look at alone; all items if not given.
+    part
+        The column of a part of scores that is compared in their place, which need not apply to
+        every answer.
+    weighted
+        How much clear wins count more, where they do.
     """
     its = _rows_of(board(columns, kind), judge, {candidate, baseline})
     if group is not None:
         inside = marked(its["item_id"], lambda item: group in tags((group_of or {}).get(item)))
         its = _taken(its, inside)
     balance = balance if group is None else None
-    return JudgeMeans(its, kind, judge, labels, balance, group).pair(candidate, baseline)
+    judged = JudgeMeans(its, kind, judge, labels, balance, group, part=part)
+    pair = judged.pair(candidate, baseline)
+    if weighted is None:
+        return pair
+    return _by_weights(pair, judged, (candidate, baseline), its, weighted)
 
 
 def every_pair(
@@ -286,6 +305,9 @@ class JudgeMeans:
         Of items, where these are of one: a part of the metric's name.
     rows
         Of a whole board those of the judge.
+    part
+        As in `paired_models`. Where the sides of a balance are parts of scores, these are looked at
+        without being named.
     """
 
     def __init__(
@@ -297,6 +319,7 @@ class JudgeMeans:
         balance: Balance | None,
         group: str | None = None,
         rows: Ints | None = None,
+        part: str | None = None,
     ) -> None:
         self.judge, self.kind, self.balance = judge, kind, balance
         self.table = read_table(columns)
@@ -310,6 +333,20 @@ class JudgeMeans:
         rows = np.arange(len(columns["kind"])) if rows is None else rows
         self.means = item_means(self.table, rows, values, ends=self.ends)
         self.weight, self.stratum = item_weights(self.table.items, balance)
+        sides = () if balance is None else balance.sides
+        named = {part: part} if part else {side: f"{DIMENSION}{side}" for side in sides}
+        may_lack = balance is not None and balance.not_applicable is not None  # as boards do
+        silent = np.full(len(values), np.nan)
+        told = {
+            side: np.asarray(columns.get(name, silent))
+            for side, name in named.items()
+            if kind.kind == "score" and (may_lack or name in columns)
+        }
+        stated = part or not np.isnan([of[rows] for of in told.values()]).all()
+        self.parts: Mapping[str, ItemMeans] = {
+            side: item_means(self.table, rows, of, ends=NO_ENDS)
+            for side, of in (told.items() if len(told) == len(named) and stated else ())
+        }
 
     def pair(self, candidate: str, baseline: str) -> PairedModels:
         """Two of the models; `PairedModels.why_not` names who has no verdict."""
@@ -319,8 +356,8 @@ class JudgeMeans:
             named = dict(zip((candidate, baseline), absent.tolist(), strict=True))
             who = " or ".join(model for model, lacks in named.items() if lacks)
             why_not = f"{self.judge} has no verdict on {who}"
-        means = self.of(candidate, baseline)
-        return PairedModels(
+        means = self.of(self.means, candidate, baseline)
+        found = PairedModels(
             judge=self.judge,
             metric=self.metric,
             unit=unit_of(self.kind),
@@ -336,8 +373,62 @@ class JudgeMeans:
             expected=means.expected.sum(axis=0).astype(np.int64),
             why_not=why_not,
         )
+        if not self.parts or why_not is not None:
+            return found
+        return self._by_parts(found, (candidate, baseline))
 
-    def of(self, candidate: str, baseline: str) -> ItemMeans:
+    def _by_parts(self, pair: PairedModels, two: tuple[str, str]) -> PairedModels:
+        """The pair by its parts, each a mean over the items to which it applies.
+
+        What stands for an item is what it adds to their mean (`pseudo_values`).
+        """
+        parts = self.parts_of(*two)
+        share_of = _shares(self.balance) if self.balance else {side: {0: 1.0} for side in parts}
+
+        def whole(values: Floats, kept: Bools, end: float, lack: Floats) -> Floats:
+            found, weight = np.zeros(values.shape), np.zeros(values.shape)
+            for side, of in parts.items():
+                silent = np.isnan(of.mean)
+                filled = np.where(silent, end, of.mean)
+                filled = np.where(lack > 0.0, filled + lack * (end - filled), filled)
+                counts = np.where(silent & ~(lack > 0.0), 0.0, 1.0)
+                for code, share in share_of[side].items():
+                    its = kept & (pair.stratum == code)
+                    found[its] += share * pseudo_values(filled[its], counts[its])
+                    weight[its] += share
+            # Equal sums of other parts are ties.
+            return np.where(kept[:, None], np.round(quotient(found, weight), 12), values)
+
+        worst, best = pair.worst, pair.best
+        if worst is not None and best is not None:
+            lack, counting = (best - worst) / pair.width, pair.stratum >= 0
+            worst = whole(worst, counting, self.ends[0], lack)
+            best = whole(best, counting, self.ends[1], lack)
+        mean = whole(pair.mean, readable_on_both(pair), math.nan, np.zeros(pair.mean.shape))
+        if self.balance is not None:
+            return replace(pair, mean=mean, worst=worst, best=best)
+        # Of one part: what it does not apply to is no verdict of it, nor an item of either.
+        (of,) = parts.values()
+        known = ~np.isnan(pair.mean)
+        silent = np.where(known, self.of(self.means, *two).readable - of.readable, 0.0)
+        its = np.flatnonzero(~(np.isnan(of.mean) & known).all(axis=1))
+        return replace(
+            pair,
+            items=tuple(pair.items[item] for item in its),
+            unit_of=pair.unit_of[its],
+            weight=pair.weight[its],
+            stratum=pair.stratum[its],
+            mean=mean[its],
+            worst=None if worst is None else worst[its],
+            best=None if best is None else best[its],
+            expected=pair.expected - silent.sum(axis=0).astype(np.int64),
+        )
+
+    def parts_of(self, candidate: str, baseline: str) -> dict[str, ItemMeans]:
+        """Those of each part, as `of` has them of the whole."""
+        return {side: self.of(means, candidate, baseline) for side, means in self.parts.items()}
+
+    def of(self, means: ItemMeans, candidate: str, baseline: str) -> ItemMeans:
         """The means of two models, shape (items, 2); of one without a verdict another's."""
         models = self.table.models
         places = [models.index(m) if m in models else 0 for m in (candidate, baseline)]
@@ -345,7 +436,6 @@ class JudgeMeans:
         def two(values: Floats) -> Floats:
             return values[:, places] if models else np.zeros((0, 2))
 
-        means = self.means
         return ItemMeans(
             mean=two(means.mean),
             readable=two(means.readable),
@@ -355,9 +445,11 @@ class JudgeMeans:
             best=None if means.best is None else two(means.best),
         )
 
-    def over_draws(self, means: ItemMeans, wanted: Intervals) -> tuple[Measure, Estimated]:
+    def over_draws(
+        self, means: ItemMeans, parts: Mapping[str, ItemMeans], wanted: Intervals
+    ) -> tuple[Measure, Estimated]:
         """What models are ranked by, and its estimates over draws of units that all share."""
-        measure = mean_measure(means, self.table.items, self.kind, self.balance)
+        measure = mean_measure(means, self.table.items, self.kind, self.balance, parts)
         if self.why_not is not None:
             measure = mixed(measure, self.scales)
         of_units = measure.of_units(self.table.unit_of, len(self.table.units))
@@ -459,6 +551,47 @@ def head_to_head(
     )
 
 
+def _by_weights(
+    pair: PairedModels, judged: JudgeMeans, two: tuple[str, str], columns: Columns, how: Weighted
+) -> PairedModels:
+    """The pair by weighted means, in which a missing verdict is at worst a clear loss.
+
+    What stands for an item is what it adds to such a mean (`pseudo_values`).
+    """
+    found, table = replace(pair, metric=WEIGHTED), judged.table
+    if pair.why_not is not None:
+        return found
+    values, rows = preference_values(columns), np.arange(len(columns["kind"]))
+    cells = weighted_cells(table, rows, columns, values, how.clear)
+    places = [table.models.index(one) for one in two]
+    if not cells or not cells[how.rule][0][:, places].any(axis=0).all():
+        return replace(found, why_not=NO_WEIGHTS[how.rule])
+    (weight, won), (every, won_of_every) = (
+        [of[:, places] for of in cells[rule]] for rule in (how.rule, EACH_GAME)
+    )
+    both = np.asarray((weight > 0.0).all(axis=1))
+    kinds = [(of[both]).sum(axis=0).min() for of in (won > 0.0, won < weight)]
+    if min(kinds) < LEAST:
+        return replace(found, why_not=f"fewer than {LEAST} items won, or lost, by one of the two")
+    means = judged.of(judged.means, *two)
+    lack = how.clear * (means.expected - means.readable)
+    used = np.where(weight > 0.0, means.readable, 0.0)
+
+    def standing(top: Floats, bottom: Floats, kept: Bools) -> Floats:
+        values = quotient(top, bottom)
+        values[kept] = pseudo_values(values[kept], bottom[kept])
+        return values
+
+    everything = np.ones(len(weight), dtype=np.bool_)
+    return replace(
+        found,
+        mean=standing(won, weight, both),
+        worst=standing(won_of_every, every + lack, everything),
+        best=standing(won_of_every + lack, every + lack, everything),
+        missing=(means.expected - used).sum(axis=0).astype(np.int64),
+    )
+
+
 def compare(
     pair: PairedModels, *, alpha: float, seed: int = 0, finest: float | None = None
 ) -> PairedTests:
@@ -553,14 +686,26 @@ def item_weights(items: Sequence[str], balance: Balance | None) -> tuple[Floats,
     """
     if balance is None:
         return np.ones(len(items)), np.zeros(len(items), dtype=np.int64)
-    share: dict[str, float] = {}
-    for categories in balance.sides.values():
-        for category in categories:
-            share[category] = share.get(category, 0.0) + 1.0 / len(balance.sides) / len(categories)
-    code_of = {category: code for code, category in enumerate(sorted(share), start=1)}
+    code_of = {one: code for code, one in enumerate(_categories(balance), start=1)}
     named = [balance.category_of.get(item, "") for item in items]
-    weight = np.array([share.get(category, 0.0) for category in named])
-    return weight, np.array([code_of.get(category, -1) for category in named], dtype=np.int64)
+    stratum = np.array([code_of.get(category, -1) for category in named], dtype=np.int64)
+    of_sides = _shares(balance).values()
+    weight = [math.fsum(of.get(code, 0.0) for of in of_sides) for code in stratum.tolist()]
+    return np.array(weight), stratum
+
+
+def _categories(balance: Balance) -> list[str]:
+    """Those that count, in order."""
+    return sorted({category for its in balance.sides.values() for category in its})
+
+
+def _shares(balance: Balance) -> dict[str, dict[int, float]]:
+    """Of each side what its categories count in the whole, by the number of each from 1."""
+    code_of = {one: code for code, one in enumerate(_categories(balance), start=1)}
+    return {
+        side: {code_of[one]: 1.0 / len(balance.sides) / len(its) for one in its}
+        for side, its in balance.sides.items()
+    }
 
 
 def as_numbers(
@@ -583,9 +728,15 @@ def unit_of(kind: BoardKind) -> float:
 
 
 def mean_measure(
-    means: ItemMeans, items: Sequence[str], kind: BoardKind, balance: Balance | None
+    means: ItemMeans,
+    items: Sequence[str],
+    kind: BoardKind,
+    balance: Balance | None,
+    parts: Mapping[str, ItemMeans],
 ) -> Measure:
     """What the models of a board are ranked by, as a quotient of sums over its items."""
+    if balance is not None and parts:
+        return mean_of_parts({"": means, **parts}, items, balance)[""]
     if balance is not None and kind.kind == "score":
         return balanced(means, items, balance, list(balance.sides))
     return mean_of(means, unit=unit_of(kind), proportion=kind.kind != "score", least=LEAST)
@@ -711,14 +862,15 @@ def before_and_after(
     wanted = intervals or Intervals()
     its = _both_sides(first, second, items, units or {})
     judged = JudgeMeans(its, kind, judge, labels, balance)
-    means = judged.of(FIRST, SECOND)
+    means = judged.of(judged.means, FIRST, SECOND)
     there = ~np.isnan(means.mean).any(axis=1, keepdims=True)
-    of_both = replace(
-        means,
-        mean=np.where(there, means.mean, np.nan),
-        readable=np.where(there, means.readable, 0.0),
-    )
-    measure, found_each = judged.over_draws(of_both, wanted)
+
+    def of_both(means: ItemMeans) -> ItemMeans:
+        mean, readable = np.where(there, means.mean, np.nan), np.where(there, means.readable, 0.0)
+        return replace(means, mean=mean, readable=readable)
+
+    parts = {side: of_both(of) for side, of in judged.parts_of(FIRST, SECOND).items()}
+    measure, found_each = judged.over_draws(of_both(means), parts, wanted)
     one, other = found_each.estimates
     # What is missing has its ends by the measure: no test is made of them.
     pair = replace(judged.pair(SECOND, FIRST), worst=None, best=None)
@@ -754,13 +906,15 @@ def _both_sides(
     first: Columns, second: Columns, items: Collection[str], units: Mapping[str, str | None]
 ) -> Columns:
     """The rows about these items, and one for each item that a side says nothing of."""
-    found: dict[str, list[Any]] = {name: [] for name in ("item_id", "model", *_LACKING)}
+    parts = sorted(name for name in {*first, *second} if name.startswith(DIMENSION))
+    empty = {**_LACKING, **dict.fromkeys(parts, math.nan)}
+    found: dict[str, list[Any]] = {name: [] for name in ("item_id", "model", *empty)}
     for name, columns in ((FIRST, first), (SECOND, second)):
         rows = [row for row, item in enumerate(columns["item_id"]) if item in items]
         lacking = sorted(set(items).difference(columns["item_id"]))
         found["item_id"] += [columns["item_id"][row] for row in rows] + lacking
         found["model"] += [name] * (len(rows) + len(lacking))
-        for column, absent in _LACKING.items():
+        for column, absent in empty.items():
             given = columns.get(column)
             found[column] += [absent if given is None else given[row] for row in rows]
             found[column] += [absent] * len(lacking)

@@ -137,7 +137,7 @@ _WIN_RATE = Metric(
 )  # fmt: skip
 _WEIGHTED = replace(
     _WIN_RATE, name="weighted_win_rate", title="weighted win rate", estimated=ON_LOGIT,
-    tested=NOT_TESTED, explained="win-rates.md#clear-wins-count-more",
+    explained="win-rates.md#clear-wins-count-more",
     meaning="share of verdicts won, ties as halves, where a clear win or loss counts three times",
 )  # fmt: skip
 _ACCURACY = Metric(

@@ -167,7 +167,7 @@ def shared_draws(
     there = {table.models[m] for m in np.unique(table.models_of(rows)).tolist()}
     named = tuple(model for model in models if model in there)
     places = [table.models.index(model) for model in named]
-    measure, whole = judged.over_draws(judged.means, intervals or Intervals())
+    measure, whole = judged.over_draws(judged.means, judged.parts, intervals or Intervals())
     found = [whole.estimates[place] for place in places]
     return SharedDraws(
         metric=judged.metric,

@@ -29,6 +29,9 @@ Ints: TypeAlias = NDArray[np.int64]
 FAILED = "failed"
 """The kind of a row without a verdict: one that was asked for and could not be had."""
 
+NOT_ASKED = "not_asked"
+"""What stands for the failure in the row of an expected verdict that nobody has asked for."""
+
 SPARSE = "sparse"
 """The name of a column that is there where not every model was to answer every item."""
 

@@ -39,6 +39,7 @@ WON, TIED, LOST = 1.0, 0.5, 0.0
 WEIGHTED = "weighted_win_rate"
 AS_UPSTREAM, UPSTREAM_DRAWS = f"{WEIGHTED}/upstream", 100
 EACH_GAME, BOTH_GAMES = "each_game", "both_games"
+_ORDERS = ("model_first", "opponent_first")
 _UNKNOWN = "or the store does not know how clear wins are: import them again"
 NO_WEIGHTS: Mapping[str, str] = {
     EACH_GAME: f"no readable verdict, {_UNKNOWN}",
@@ -93,8 +94,7 @@ def win_rates(
     taken = board(columns, BoardKind("preference", opponent))
     values = preference_values(taken)
     order = taken["order"] if "order" in taken else ["single"] * len(values)
-    weights = None if weighted is None else weights_of(taken["label"], values, weighted.clear)
-    in_order = [marked(order, partial(eq, shown)) for shown in ("model_first", "opponent_first")]
+    in_order = [marked(order, partial(eq, shown)) for shown in _ORDERS]
 
     def share(some: ItemMeans) -> Measure:
         return mean_of(some, unit=PERCENT, proportion=True, least=LEAST)
@@ -105,7 +105,11 @@ def win_rates(
             item_means(table, rows[asked[rows]], values, ends=(0.0, 1.0)) for asked in in_order
         )
         won = outcome(means.mean)
-        before = _weighted(table, rows, values, weights, weighted, means, (first, second))
+        cells = {}
+        if weighted is not None:
+            its = {**taken, "order": order}
+            cells = weighted_cells(table, rows, its, values, weighted.clear)
+        before = _weighted(cells, weighted, means)
         discrete = replace(
             means,
             mean=won,
@@ -156,38 +160,55 @@ def weights_of(labels: Column, values: Floats, clear: float) -> Floats:
     return np.where(np.isnan(known) & (values == TIED), 1.0, known)
 
 
-def _weighted(
-    table: VerdictTable,
-    rows: Ints,
-    values: Floats,
-    weights: Floats | None,
-    how: Weighted | None,
-    means: ItemMeans,
-    orders: tuple[ItemMeans, ItemMeans],
-) -> dict[str, Measure]:
-    """By the rule for items of which one order alone could be read; the other rule's beside it."""
-    if weights is None or how is None:
-        return {}
+def weighted_cells(
+    table: VerdictTable, rows: Ints, columns: Columns, values: Floats, clear: float
+) -> dict[str, tuple[Floats, Floats]]:
+    """In each cell the weights of its readable verdicts, and what of these is won, by either rule.
+
+    Both 0 where nothing counts: for a model of which a weight is not known, and under `BOTH_GAMES`
+    where one order alone could be read. Empty where no model's weights are known.
+
+    Parameters
+    ----------
+    rows : int array
+        The rows of one judge.
+    values : float array, shape (rows of the table,)
+        Of the columns, which have ``label`` and ``order``.
+    """
     read = rows[~np.isnan(values[rows])]
-    cells, w, y = table.cells(read), weights[read], values[read]
+    cells, y = table.cells(read), values[read]
+    w = weights_of(columns["label"], values, clear)[read]
 
     def sums(of_rows: Floats) -> Floats:
         n_cells = table.shape[0] * table.shape[1]
         return np.bincount(cells, of_rows, n_cells).astype(np.float64).reshape(table.shape)
 
-    known = np.asarray(~np.isnan(sums(w)).any(axis=0))
+    total, won = sums(w), sums(w * y)
+    known = np.asarray(~np.isnan(total).any(axis=0))
     if not known[sums(np.ones_like(w)).any(axis=0)].any():
         return {}
-    both = ~np.isnan(orders[0].mean) & ~np.isnan(orders[1].mean)
-    kept = {EACH_GAME: np.broadcast_to(known, table.shape), BOTH_GAMES: both & known}
-    found = {}
-    for rule in (how.rule, *(one for one in kept if one != how.rule)):
-        there = kept[rule]
-        n = np.where(there, means.readable, 0.0).sum(axis=0)
-        name = WEIGHTED if rule == how.rule else f"{WEIGHTED}/{rule}"
+    kept = {EACH_GAME: np.broadcast_to(known, table.shape), BOTH_GAMES: known}
+    for shown in _ORDERS:
+        of_order = marked(columns["order"], partial(eq, shown))[read]
+        kept[BOTH_GAMES] = kept[BOTH_GAMES] & (sums(of_order.astype(np.float64)) > 0.0)
+    return {
+        rule: (np.where(there, total, 0.0), np.where(there, won, 0.0))
+        for rule, there in kept.items()
+    }
+
+
+def _weighted(
+    cells: Mapping[str, tuple[Floats, Floats]], how: Weighted | None, means: ItemMeans
+) -> dict[str, Measure]:
+    """By the rule for items of which one order alone could be read; the other rule's beside it."""
+    found: dict[str, Measure] = {}
+    for rule in sorted(cells, key=lambda one: how is None or one != how.rule):
+        bottom, top = cells[rule]
+        n = np.where(bottom > 0.0, means.readable, 0.0).sum(axis=0)
+        name = f"{WEIGHTED}/{rule}" if found else WEIGHTED
         found[name] = Measure(
-            top=np.where(there, sums(w * y), 0.0),
-            bottom=np.where(there, sums(w), 0.0),
+            top=top,
+            bottom=bottom,
             n=n,
             missing=means.expected.sum(axis=0) - n,
             unit=PERCENT,
@@ -195,8 +216,9 @@ def _weighted(
             least=LEAST,
             undefined=NO_WEIGHTS[rule],
         )
-    one, other = found.values()
-    return {WEIGHTED: one} if np.array_equal(one.bottom, other.bottom) else found
+    if found and len({one.bottom.tobytes() for one in found.values()}) == 1:
+        return {WEIGHTED: found[WEIGHTED]}
+    return found
 
 
 def as_upstream(

@@ -142,8 +142,12 @@ class BoardData:
         self.both_orders = _in_both_orders(stored)
         stored = {name: said for name, said in stored.items() if name not in _OF_NO_BOARD}
 
+        items = store.items(which.name, which.version) if which.turns else ()
         everything = with_failures(
-            *(renamed(c, self.models, self.judges) for c in (stored, failures))
+            *(renamed(c, self.models, self.judges) for c in (stored, failures)),
+            expected=[
+                (one.id, turn) for one in items if one.turns for turn in range(one.n_answers)
+            ],
         )
         del stored, failures, answers  # each copy of a million verdicts is a hundred megabytes
         verdicts = dict(where(everything, _on_boards(everything, which)))
@@ -231,11 +235,7 @@ class BoardData:
 
     def groups(self, by: str) -> dict[str, str | tuple[str, ...]]:
         """The group of each item that has one, or its several, in one way of grouping."""
-        return {
-            item.id: group
-            for item in self._items
-            if (group := _groups_of(item).get(by)) is not None
-        }
+        return groups_of(self._items, by)
 
     @cached_property
     def figures(self) -> tuple[str, ...]:
@@ -243,9 +243,7 @@ class BoardData:
 
         None where there is one number.
         """
-        apart = self.which.apart
-        ends = [""] if apart is None else [f"/{one}" for one in group_names(self.groups(apart))]
-        return tuple(f"{name}{end}" for end in sorted(ends) for name in self.which.rates)
+        return figures(self.which, self._items)
 
     @property
     def category_of(self) -> dict[str, str]:
@@ -433,6 +431,22 @@ def _in_both_orders(stored: Columns) -> set[str]:
     pairs = counted(distinct(judge, *pair))
     in_order = counted(distinct(judge, *pair, compared["order"]))
     return {one for one, n in pairs.items() if in_order[one] > n}
+
+
+def groups_of(items: Iterable[Item], by: str) -> dict[str, str | tuple[str, ...]]:
+    """The group of each item that has one, or its several, in one way of grouping."""
+    found = ((item.id, _groups_of(item).get(by)) for item in items)
+    return {item: group for item, group in found if group is not None}
+
+
+def figures(which: BenchmarkRef, items: Iterable[Item]) -> tuple[str, ...]:
+    """The shares of labels that stand in the place of one number, by group if they are apart.
+
+    None where there is one number.
+    """
+    groups = [] if which.apart is None else group_names(groups_of(items, which.apart))
+    ends = [""] if which.apart is None else [f"/{one}" for one in groups]
+    return tuple(f"{name}{end}" for end in sorted(ends) for name in which.rates)
 
 
 def _groups_of(item: Item) -> dict[str, str | tuple[str, ...]]:

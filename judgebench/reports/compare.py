@@ -36,7 +36,7 @@ from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.probe_cases import without_probes
 from judgebench.metrics.registry import of_confidence
 from judgebench.metrics.scores import DIMENSION
-from judgebench.metrics.win_rate import WIN_RATE
+from judgebench.metrics.win_rate import WEIGHTED, WIN_RATE
 from judgebench.records import is_human
 from judgebench.reports.boards import find_judges
 from judgebench.reports.corrected import corrected_models
@@ -81,7 +81,10 @@ _MANY = 100
 
 CORRECTABLE = (*METRIC_OF.values(), HEAD_TO_HEAD)
 
-COMPARISON_METRICS = (*METRICS, HEAD_TO_HEAD)
+COMPARISON_METRICS = (*METRICS, WEIGHTED, HEAD_TO_HEAD)
+PLAIN = (*METRIC_OF.values(), WEIGHTED)
+"""What two models are compared by where nothing is asked for."""
+
 """What can be asked for; ``win_rate`` is that of comparisons with each other as well."""
 
 GATE_ALPHA = 0.05
@@ -302,7 +305,7 @@ def comparison(
         raise UsageError("--corrected compares on all items, not by group: leave out --by")
     asked = _Tests(
         store=store, names=(first, second), judges=judges, by=by,
-        metrics=metrics or tuple(METRIC_OF.values()), alpha=(1.0 - level) / 2.0,
+        metrics=metrics or PLAIN, alpha=(1.0 - level) / 2.0,
         corrected=corrected,
         replays=stop_when_decided,
     )  # fmt: skip
@@ -384,7 +387,7 @@ class _Tests:
     def _both(self) -> list[str] | None:
         """The ids of the two where they were called by these, and nothing of others is needed."""
         ids = {model.id for model in self.store.models()}
-        plain = set(self.metrics) <= {*METRIC_OF.values(), HEAD_TO_HEAD}
+        plain = set(self.metrics) <= {*PLAIN, HEAD_TO_HEAD}
         return [*self.names] if plain and ids.issuperset(self.names) else None
 
     def _nothing(self, faults: Sequence[str]) -> str:
@@ -453,6 +456,11 @@ class _Tests:
                     compared = compare(pair, alpha=self.alpha, finest=self.alpha / _MANY)
                     yield self._test(data, two, (pair, compared), kind)
                 continue
+            if kind is not None and data.ranks_by_weights(kind) and not self.corrected:
+                pair = data.pair(kind, judge, two, None, figure=WEIGHTED)
+                if WEIGHTED in self.metrics and pair.why_not is None:
+                    compared = compare(pair, alpha=self.alpha, finest=self.alpha / _MANY)
+                    yield self._test(data, two, (pair, compared), kind)
             metrics = (WIN_RATE, HEAD_TO_HEAD) if kind is None else (METRIC_OF[kind.kind],)
             for group in groups if set(metrics).intersection(self.metrics) else ():
                 if kind is None:

@@ -14,13 +14,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, cached_property
 
-from judgebench.columns import coded, counted
+from judgebench.columns import counted
 from judgebench.config import Panel
 from judgebench.errors import UsageError, unknown_name
-from judgebench.metrics.accuracy import NO_ONE_NUMBER, sign_of
+from judgebench.metrics.accuracy import NO_ONE_NUMBER, of_rate, sign_of
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
-from judgebench.metrics.measures import Balance, group_names
+from judgebench.metrics.measures import TURN, Balance, by_turn, group_names
 from judgebench.metrics.paired import (
     METRIC_OF,
     PairedModels,
@@ -31,6 +31,7 @@ from judgebench.metrics.paired import (
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.scores import DIMENSION, WHY, of_part, with_parts
 from judgebench.metrics.verdict_spread import average_nights
+from judgebench.metrics.win_rate import WEIGHTED
 from judgebench.records import JudgeSpec
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.boards import Columns, benchmark_ref, find_model, renamed, with_units
@@ -221,7 +222,10 @@ class PairData:
     def balance(self) -> Balance | None:
         if not self.which.sides:
             return None
-        return Balance(category_of=self.board.category_of, sides=self.which.sides)
+        return Balance(
+            category_of=self.board.category_of, sides=self.which.sides,
+            not_applicable=self.which.not_applicable,
+        )  # fmt: skip
 
     def pair(
         self,
@@ -240,36 +244,38 @@ class PairData:
         On a board of comparisons with the second of them, they meet head to head. ``afresh``: by
         those verdicts alone for which the judge was asked once more. ``again`` are models that are
         the second one on other nights: it is the mean over all of them. ``figure`` is the
-        share of labels, as `BoardData.figures` has it, that is compared in place of one number.
+        share of labels, as `BoardData.figures` has it, that is compared in place of one number, or
+        the weighted win rate.
         """
         verdicts = self._afresh if afresh else self.board.verdicts[kind]
         if kind.opponent == two[1]:
             return head_to_head(verdicts, kind, judge, two[0], labels=self.which.labels)
         if again:
             verdicts = average_nights(verdicts, judge, two, again)
-        group_of = None
+        group_of: Mapping[str, str | Sequence[str]] | None = None
         if by is None and (part := self._part(kind, group)) is not None:
-            verdicts = verdicts if part in verdicts else with_parts(verdicts)
             # A part that is a side is asked for of its categories alone.
             side = self.which.sides.get(part.removeprefix(DIMENSION))
             inside = {
                 item: part for item, of in self.board.category_of.items() if of in (side or ())
             }
             pair = paired_models(
-                of_part(verdicts, part), kind, judge, *two, labels=self.which.labels,
-                group_of=inside, group=part if side else None,
+                verdicts if side else of_part(verdicts, part), kind, judge, *two,
+                labels=self.which.labels, group_of=inside, group=part if side else None,
+                part=part if side else None,
             )  # fmt: skip
             why = (
                 next(iter(counted(verdicts[WHY + part])), None) if WHY + part in verdicts else None
             )
             return replace(pair, metric=part, why_not=pair.why_not or why)
         labels: Sequence[str] = self.which.labels
-        if figure is not None:
+        weighted = self.which.weighted if figure == WEIGHTED else None
+        if figure is not None and weighted is None:
             name, _, group = figure.partition("/")
-            kept = dict.fromkeys(self.which.rates[name], name)
-            said = coded(verdicts["label"]).mapped(lambda one: kept.get(one, one and "other"))
-            verdicts, labels = {**verdicts, "label": said}, ("other", name)
-        if group:
+            verdicts, labels = of_rate(verdicts, labels, self.which.rates[name], name)
+        if self.which.turns and (group or "").startswith(TURN):
+            verdicts, (group_of,) = by_turn(verdicts, [])
+        elif group:
             group_of = self._group_of(group) if by is None else self.board.groups(by)
         pair = paired_models(
             verdicts,
@@ -280,12 +286,17 @@ class PairData:
             balance=self.balance if kind.kind == "score" else None,
             group_of=group_of,
             group=group or None,
+            weighted=weighted,
         )
-        return pair if figure is None else _as_figure(pair, figure)
+        return pair if figure is None or weighted is not None else _as_figure(pair, figure)
 
     def has_figures(self, kind: BoardKind) -> bool:
         """Whether a board has figures of its own in the place of one number."""
         return kind.kind == "label" and bool(self.which.rates)
+
+    def ranks_by_weights(self, kind: BoardKind) -> bool:
+        """Whether clear wins count more on a board."""
+        return kind.kind == "preference" and self.which.weighted is not None
 
     def figure(self, kind: BoardKind, metric: str | None) -> str | None:
         """The figure that two models are compared by where labels make no one number; else None.
@@ -308,7 +319,7 @@ class PairData:
     def _afresh(self) -> Columns:
         """What judges said when they were asked once more, to confirm a regression."""
         said = self.board.store.verdicts(self.which.name, self.which.version, afresh=True)
-        verdicts = renamed(said, self.board.models, self.board.judges)
+        verdicts = with_parts(renamed(said, self.board.models, self.board.judges))
         if self.board.repeats is not None:
             return with_units(verdicts, self.board.store, self.which)
         return verdicts

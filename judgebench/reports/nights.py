@@ -600,8 +600,10 @@ class _Gate:
             raise UsageError(f"{self._judge} has not judged both {' and '.join(two)}")
         stated = None
         if self._stated is not None and self._share is None:
-            named = which.name, which.version, self._judge, METRIC_OF[kind.kind]
-            stated = board_test(self._stated, *named)
+            named = which.name, which.version, self._judge
+            ranks = [METRIC_OF[kind.kind]]
+            for metric in self._data.board.figures if self._data.has_figures(kind) else ranks:
+                stated = stated or board_test(self._stated, *named, metric)
         about = {"benchmark": str(which), "judge": self._judge}
         if self._stated is not None and stated is not None:
             self.margin_source = stated.margin_source

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 from judgebench import __version__
 from judgebench.columns import grouped
 from judgebench.errors import UsageError, unknown_name
+from judgebench.metrics.accuracy import sign_of
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.length_controlled import AS_PUBLISHED, LENGTH_CONTROLLED
@@ -25,6 +26,7 @@ from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.registry import Direction, digits, heading
 from judgebench.metrics.registry import metric as entry
 from judgebench.metrics.style_controlled import STYLE_CONTROLLED
+from judgebench.metrics.win_rate import WEIGHTED
 from judgebench.plain_text import counted
 from judgebench.records import PANEL, Estimate
 from judgebench.reports import estimates
@@ -503,20 +505,26 @@ def _question(
     board, data, metric = source.board, source.data, source.column.metric
     base, _, group = metric.partition("/")
     direct = board.opponent == two[1]
-    kind = BoardKind(_KINDS.get(board.ungrouped, "label"), board.opponent)
+    usual: Any = "label" if board.opponent is None else "preference"
+    kind = BoardKind(_KINDS.get(board.ungrouped, usual), board.opponent)
     try:
-        if metric == LENGTH_CONTROLLED and not direct:
+        of_figure = metric in data.board.figures and sign_of(metric)
+        if of_figure or (metric == WEIGHTED and not direct):
+            pair = data.pair(kind, board.judge, two, None, data.which.apart, figure=metric)
+            compared = compare(pair, alpha=alpha, finest=finest)
+        elif metric == LENGTH_CONTROLLED and not direct:
             pair, compared = pair_at_equal_length(data, kind, board.judge, two, alpha=alpha)
         elif base == board.ungrouped and base in _KINDS and not (group and direct):
             pair = data.pair(kind, board.judge, two, group or None, source.asked.by)
             compared = compare(pair, alpha=alpha, finest=finest)
         else:
             return None
-    except UsageError:  # of no group of items and no part of a score: a turn, an official score
+    except UsageError:  # of no group of items and no part of a score, as an official score
         return None
     return CompareQuestion(
         data=data, two=two, pair=pair, compared=compared, opponent=board.opponent,
-        group=group or None, alpha=alpha, replays=False, of_gates=False,
+        group=None if metric in data.board.figures else group or None,
+        alpha=alpha, replays=False, of_gates=False,
     )  # fmt: skip
 
 

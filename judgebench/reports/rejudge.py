@@ -19,6 +19,7 @@ from judgebench.execution.manifest import Outcome
 from judgebench.execution.one_judge import Asking, JudgedSection, ask_within, stored_answers
 from judgebench.execution.plan import JudgeCall
 from judgebench.execution.resolve import JudgeAssignment
+from judgebench.metrics.accuracy import NO_ONE_NUMBER
 from judgebench.metrics.agreement import KAPPA
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.judge_change import (
@@ -34,6 +35,7 @@ from judgebench.metrics.judged_values import width_of
 from judgebench.metrics.probes import Place, words_agree
 from judgebench.plain_text import counted, dollars
 from judgebench.records import HUMAN, Estimate, VerdictSlot, is_human
+from judgebench.reports.boards import benchmark_ref
 from judgebench.reports.document import Cells, Each, Report, Rows, Table, column, json_field, table
 from judgebench.reports.estimates import text
 from judgebench.reports.judge_pairs import JudgeValues, judged_values, kinds_of
@@ -276,6 +278,8 @@ def _asked(
     price = "" if usd is None else f", about {dollars(usd)} USD"
     of = counted(len(answers), "answer")
     notes.append(f"what is left of the whole: {counted(left, 'call')} about {of}{price}")
+    if _has_figures(store, swap):
+        notes.append(f"{NO_ONE_NUMBER}: no offset, no bridge, and no ranks or gates")
     return Rejudged(
         benchmark=its.name,
         version=its.version,
@@ -353,12 +357,14 @@ def _compared(store: Store, swap: _Swap, cells: Sequence[Cell]) -> dict[str, Any
     points = _points(scale)
     metrics = words_agree(first, then, points, values.labels, wanted)
     items, models = ([places[at][part] or "" for at in both] for part in (0, 1))
-    metrics["score_offset"] = score_offset(items, (new - old)[both], wanted)
     if any(map(is_human, values.judges)):
         human = _words(said, HUMAN, places, mine)
         for which, own in (("old", first), ("new", then)):
             found = words_agree(human, own, points, values.labels, wanted)[KAPPA]
             metrics |= {f"kappa_{which}_human": found} if found.n else {}
+    if _has_figures(store, swap):
+        return {"metrics": metrics}
+    metrics["score_offset"] = score_offset(items, (new - old)[both], wanted)
     line = bridge(items, models, old[both], new[both])
     before = _by_model(old, places, np.flatnonzero(~np.isnan(old)))
     pilot = _by_model(old, places, both), _by_model(new, places, both)
@@ -371,6 +377,12 @@ def _compared(store: Store, swap: _Swap, cells: Sequence[Cell]) -> dict[str, Any
         "gates": gates,
         "decisions": decisions,
     }
+
+
+def _has_figures(store: Store, swap: _Swap) -> bool:
+    """Whether labels here make figures of their own, and no one number."""
+    its = swap.new.asked.benchmark
+    return not swap.new.compares and bool(benchmark_ref(store, f"{its.name}@{its.version}").rates)
 
 
 def _numbers(said: JudgeValues, judge: str) -> Floats:

@@ -6,23 +6,24 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import product
 from typing import Any, ClassVar, NamedTuple
 
+from judgebench.metrics.accuracy import of_rate
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.measures import Balance
+from judgebench.metrics.measures import Balance, tags
 from judgebench.metrics.paired import METRIC_OF, as_numbers, before_and_after
 from judgebench.metrics.registry import metric
 from judgebench.metrics.win_rate import NEAR, outcome
 from judgebench.plain_text import counted
-from judgebench.records import HUMAN, Estimate, RunManifest
-from judgebench.reports.board_data import IMPORTED
-from judgebench.reports.boards import BenchmarkRef, Columns, benchmark_ref
+from judgebench.records import HUMAN, Estimate, Item, RunManifest
+from judgebench.reports.board_data import IMPORTED, figures, groups_of
+from judgebench.reports.boards import BenchmarkRef, Columns, benchmark_ref, where
 from judgebench.reports.document import (
     Cells,
     Report,
@@ -110,7 +111,8 @@ class ModelChange:
     opponent
         Whose answers the model's are compared with; None where it stands alone.
     metric
-        What its board ranks by: ``accuracy``, ``score`` or, in percent, ``win_rate``.
+        What its board ranks by: ``accuracy``, ``score`` or, in percent, ``win_rate``; of refusal
+        and harm, of which no number ranks, each of their figures.
     a, b, difference
         Of the items that both have, and the second less the first.
     """
@@ -483,18 +485,33 @@ def _moves(
     which, first, second = sides
     if first is None or second is None:
         return
+    items = store.items(which.name, which.version)
     balance = None
     if which.sides:
-        items = store.items(which.name, which.version)
         category_of = {item.id: item.category for item in items if item.category}
-        balance = Balance(category_of=category_of, sides=which.sides)
+        balance = Balance(
+            category_of=category_of, sides=which.sides, not_applicable=which.not_applicable
+        )
     opponents = {pair.second.id: pair for pair in models.both}
-    for kind, after in second.boards.items():
+    in_group = groups_of(items, which.apart) if which.apart is not None else {}
+    for kind, figure in _figures(which, items, second.boards):
+        after = second.boards[kind]
         opponent = None if kind.opponent is None else opponents.get(kind.opponent)
         known = kind.opponent if opponent is None else opponent.first.id
         before = first.boards.get(BoardKind(kind.kind, known))
         if before is None or (kind.opponent is not None and opponent is None):
             continue
+        labels: Sequence[str] = which.labels
+        if figure is not None:
+            name, _, group = figure.partition("/")
+            inside = {item for item, of in in_group.items() if group in tags(of)}
+            (before, labels), (after, _) = (
+                of_rate(
+                    where(one, (not group or item in inside for item in one["item_id"])),
+                    which.labels, which.rates[name], name,
+                )
+                for one in (before, after)
+            )  # fmt: skip
         shared = set(before["item_id"]) & set(after["item_id"])
         alone = [len(set(one["item_id"]) - shared) for one in (before, after)]
         judged = _by_who(before), _by_who(after)
@@ -508,7 +525,7 @@ def _moves(
             seen = [model] if opponent is None else [model, opponent]
             found = before_and_after(
                 one, other, shared, kind, judge.label,
-                labels=which.labels, balance=balance if kind.kind == "score" else None,
+                labels=labels, balance=balance if kind.kind == "score" else None,
                 units=first.contents, intervals=intervals,
             )  # fmt: skip
             yield ModelChange(
@@ -517,14 +534,23 @@ def _moves(
                 judge=judge,
                 model=model,
                 opponent=opponent,
-                metric=METRIC_OF[kind.kind],
+                metric=figure or METRIC_OF[kind.kind],
                 items=Items(len(shared), *alone),
                 a=found.first,
                 b=found.second,
                 difference=found.difference,
                 answers=Answers(len(answers) - answers.count(None), answers.count(True)),
-                flips=_flips(which, kind, (one, other), partial(_any_differs, differs, seen)),
+                flips=_flips(labels, kind, (one, other), partial(_any_differs, differs, seen)),
             )
+
+
+def _figures(
+    which: BenchmarkRef, items: Sequence[Item], boards: Iterable[BoardKind]
+) -> Iterator[tuple[BoardKind, str | None]]:
+    """Each board, by its one number, or by each of the figures that stand in its place."""
+    for kind in boards:
+        named = figures(which, items) if kind.kind == "label" else ()
+        yield from ((kind, figure) for figure in named or (None,))
 
 
 def _by_who(columns: Columns) -> dict[tuple[str, str], Columns]:
@@ -538,14 +564,14 @@ def _by_who(columns: Columns) -> dict[tuple[str, str], Columns]:
     }
 
 
-def _says(which: BenchmarkRef, kind: BoardKind, columns: Columns) -> list[Any]:
+def _says(labels: Sequence[str], kind: BoardKind, columns: Columns) -> list[Any]:
     """What each verdict says, equal where none has flipped; None where it is unreadable."""
     if kind.kind == "label":
         return [
-            label if said == "label" and label in which.labels else None
+            label if said == "label" and label in labels else None
             for said, label in zip(columns["kind"], columns["label"], strict=True)
         ]
-    values = as_numbers(columns, kind, which.labels)[0]
+    values = as_numbers(columns, kind, labels)[0]
     shown = outcome(values) if kind.kind == "preference" else values
     return [None if math.isnan(value) else float(value) for value in shown]
 
@@ -596,14 +622,14 @@ def _any_differs(
 
 
 def _flips(
-    which: BenchmarkRef,
+    labels: Sequence[str],
     kind: BoardKind,
     judged: tuple[Columns, Columns],
     on_other_answer: Callable[[_Place], bool | None],
 ) -> Flips:
     names = ("item_id", "sample", "turn", "order", "repeat")
     before, after = (
-        dict(zip(zip(*(one[n] for n in names), strict=True), _says(which, kind, one), strict=True))
+        dict(zip(zip(*(one[n] for n in names), strict=True), _says(labels, kind, one), strict=True))
         for one in judged
     )
     both = before.keys() & after.keys()

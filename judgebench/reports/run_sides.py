@@ -16,6 +16,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from judgebench.columns import taken as rows_of
 from judgebench.metrics.board_kinds import BoardKind, by_board
+from judgebench.metrics.scores import with_parts
 from judgebench.records import CONFIDENCES, RunManifest
 from judgebench.reports.boards import BenchmarkRef, Columns, where
 from judgebench.reports.document import json_after, json_field
@@ -108,7 +109,7 @@ def side(
     on_boards = (
         kind not in CONFIDENCES and not (which.first_only and sample) for kind, sample in kinds
     )
-    counted = where(verdicts, on_boards)
+    counted = with_parts(where(verdicts, on_boards))
     boards = by_board({**counted, "judge": counted["judge_id"], "opponent": counted["opponent_id"]})
     return Side(
         verdicts,

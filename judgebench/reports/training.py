@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 
 from judgebench.errors import UsageError, unknown_name
+from judgebench.metrics.accuracy import NO_ONE_NUMBER
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.measures import Balance
@@ -261,9 +262,16 @@ def training(
     at = {data.models.get(one.model_id, ""): one for one in runs[run]}
     if kind is None or shown is None:
         raise UsageError(f"{which}: this judge has no such board")
+    if which.rates and kind.kind == "label":
+        raise UsageError(
+            f"{which}: {NO_ONE_NUMBER}, and checkpoints are held against each other by one; "
+            "`judgebench compare` and `judgebench runs diff` have each figure"
+        )
     balance = None
     if which.sides:
-        balance = Balance(category_of=data.category_of, sides=which.sides)
+        balance = Balance(
+            category_of=data.category_of, sides=which.sides, not_applicable=which.not_applicable
+        )
     found = shared_draws(
         data.verdicts[kind],
         kind,

@@ -499,3 +499,6 @@ def test_what_a_gain_costs_stands_beside_it(open_page: Any, tmp_path: Path) -> N
     assert "model-shy is ahead of model-open on helpful (j)" in texts(app)
     app = open_page("leaderboard", url, benchmark="xstest_mini")
     assert boxes(app)["Metric"].value == "full_refusal/safe"
+    said = "\n".join(element.value for element in app.caption)
+    assert "Bars are 95 % intervals" in said
+    assert "behind" not in said and "sets of ranks" not in said

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,16 @@ import pytest
 import yaml
 
 import judgebench
-from judgebench.errors import ConfigError
+from judgebench.errors import ConfigError, LocalModelError
 from judgebench.records import Item, Message, Response
 from judgebench.responses.local import AnswerChunk, LmEvalWorker, LocalModel, Task
 from judgebench.store import open_store
+from judgebench.workers import generate
+from judgebench.workers.backends import Decoding, Generated
+from judgebench.workers.process import START
 from tests.e2e.lm_eval_tasks import SmallTask
 from tests.tiny_models import save_causal, save_classifier
+from tests.unit.test_generating import Script
 
 pytestmark = [
     pytest.mark.usefixtures("forked"),
@@ -182,3 +187,71 @@ def test_a_small_model_holds_the_conversations_of_a_benchmark(
     for item in ("math-0", "writing-0"):
         assert its[item, 0].text
         assert its[item, 0].text in (its[item, 1].prompt or "")
+
+
+class Told(Script):
+    """A backend that answers by what it is asked."""
+
+    def refusal(self, prompt: str, decoding: Decoding) -> str | None:
+        return None
+
+    def generate(self, prompts: Sequence[str], decoding: Decoding) -> list[Generated]:
+        self.asked.append(list(prompts))
+        said = [f"After {len(prompt)} characters." for prompt in prompts]
+        return [Generated(raw=one, finish_reason="stop") for one in said]
+
+
+class InThisProcess:
+    """A worker that ends after so many events."""
+
+    writes, pid, width = False, None, 1
+
+    def __init__(self, script: Told, most: int) -> None:
+        self.script, self.most = script, most
+
+    def load(self, job: Mapping[str, Any], **_: object) -> dict[str, Any]:
+        self.model = generate.load(job, lambda _: self.script)  # type: ignore[arg-type,return-value]
+        return {"stack": asdict(self.script.stack())}
+
+    def ask(self, questions: Sequence[Any], **_: object) -> Iterator[Any]:
+        yield from islice(self.model.answers(questions), self.most)
+        if self.most < 8:
+            raise LocalModelError("killed")
+
+    def stop(self) -> None: ...
+
+
+def test_a_worker_that_ends_between_two_turns_is_followed_by_one_that_goes_on(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUDGEBENCH_DATA", str(tmp_path / "home"))
+    rater = {"name": "rater", "kind": "templates", "provider": "scripted", "model": "dice"}
+    model = {"model": "hf", "model_args": {"pretrained": str(tiny)}, "batch_size": 2}
+    url = f"sqlite:///{tmp_path}/s.db"
+    suite = tmp_path / "suite.yaml"
+    written = {
+        "name": "s",
+        "models": [{"name": "tiny", "lm_eval": {**model, "gen_kwargs": {"until": []}}}],
+        "judges": [{**rater, "provider_options": {"replies": ["[[7]]"]}}],
+        "benchmarks": [{"name": "mt_bench_mini", "judges": ["rater"]}],
+        "store": url,
+    }
+    suite.write_text(yaml.safe_dump(written))
+
+    def run(most: int) -> tuple[Told, Any]:
+        script = Told({})
+        token = START.set(lambda *_, **__: InThisProcess(script, most))
+        try:
+            return script, judgebench.run(suite)
+        finally:
+            START.reset(token)
+
+    first, cut_off = run(1)
+    assert (len(first.asked), cut_off.generated, cut_off.failed) == (1, 2, 14)
+    then, whole = run(8)
+    assert (whole.generated, whole.failed) == (14, 0)
+    begun = [prompt.partition("[assistant]")[0] for prompt in first.asked[0]]
+    asked = [prompt for prompts in then.asked for prompt in prompts]
+    assert [one.partition("[assistant]")[0] for one in then.asked[0]] == begun
+    assert len(asked) == 14
+    assert sum(prompt.count("[assistant]") for prompt in asked) == 6 * 1 + 8 * 2

@@ -20,7 +20,9 @@ from judgebench.judges.readers.brackets import (
     read_arena_hard,
     read_arena_hard_v2,
 )
+from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.paired import PairedModels, compare, paired_models
 from judgebench.metrics.style import style_of
 from judgebench.metrics.style_controlled import STYLE_CONTROLLED
 from judgebench.metrics.win_rate import (
@@ -123,6 +125,50 @@ def test_upstreams_interval_is_that_of_verdicts_one_by_one(games: Any, expected:
         assert one.value == pytest.approx(model["score"], abs=1e-9)
         alone = model["se_rows_independent"]
         assert (one.high - one.low) / 3.92 == pytest.approx(alone, rel=0.35)
+
+
+@pytest.mark.parametrize("rule", [EACH_GAME, BOTH_GAMES])
+def test_two_models_differ_by_weights_as_their_boards_do(
+    games: Any, expected: Any, rule: Any
+) -> None:
+    """And intervals hold: `perf/arena_hard_coverage.py --differences` measures closely."""
+    ranked = sorted(expected["models"], key=lambda name: expected["models"][name]["score"])
+    two = ranked[-4], ranked[-5]
+    its = games[games.model.isin(two)].to_dict("records")
+    how = HOW.model_copy(update={"rule": rule})
+    kind = BoardKind("preference", BASELINE)
+
+    def pair_of(rows: list[dict[str, Any]]) -> PairedModels:
+        columns = verdict_columns([Row("gold", one) for one in rows])
+        return paired_models(columns, kind, JUDGE, *two, labels=(), weighted=how)
+
+    whole = pair_of(its)
+    tests = compare(whole, alpha=0.025)
+    scores = [expected["models"][name]["score"] / 100.0 for name in two]
+    assert (tests.candidate, tests.baseline) == pytest.approx(scores, abs=1e-9)
+    assert tests.observed.difference == pytest.approx(scores[0] - scores[1], abs=1e-9)
+    assert (whole.metric, whole.missing.tolist()) == (WEIGHTED, [0, 0])
+    assert paired_models(
+        verdict_columns([Row("gold", one) for one in its[:12]]),
+        kind, JUDGE, *two, labels=(), weighted=how,
+    ).why_not is not None  # fmt: skip
+    lost = pair_of([*its[:-1], {**its[-1], "game_1": None}])
+    ends = compare(lost, alpha=0.025)
+    assert lost.missing.sum() == (2 if rule == BOTH_GAMES else 1)
+    assert ends.worst is not None and ends.best is not None
+    assert ends.worst.difference < tests.observed.difference < ends.best.difference
+    of = {(one["model"], one["uid"]): one for one in its}
+    questions, rng, held = sorted({uid for _, uid in of}), np.random.default_rng(1), 0
+    for trial in range(12):
+        drawn = [
+            {**of[model, questions[q]], "uid": str(place)}
+            for place, q in enumerate(rng.integers(0, len(questions), 100).tolist())
+            for model in two
+        ]
+        low, high = compare(pair_of(drawn), alpha=0.025, seed=trial).observed.bounds(0.025)
+        held += low <= scores[0] - scores[1] <= high
+        assert high - low < 0.3
+    assert held >= 9
 
 
 @pytest.mark.parametrize("rule", [EACH_GAME, BOTH_GAMES])

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,19 +18,26 @@ from pyarrow import parquet
 from judgebench.benchmarks.data import import_data, keep_prompts
 from judgebench.benchmarks.description import find
 from judgebench.benchmarks.folder import load_benchmark
+from judgebench.columns import marked
+from judgebench.columns import taken as rows_of
 from judgebench.errors import InputError
 from judgebench.exchange.formats import read_files
 from judgebench.judges.readers.upstream import ASPECTS, SAFETY, needs_repair, read_aspects
 from judgebench.judges.templates import KINDS
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.measures import Balance
-from judgebench.metrics.paired import item_weights
+from judgebench.metrics.paired import before_and_after, compare, item_weights, paired_models
+from judgebench.metrics.scores import scores
+from judgebench.metrics.shared_draws import shared_draws
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Case, ChatRequest, Reply, Response, Score, Unreadable
+from judgebench.reports.compare import comparison
 from judgebench.reports.leaderboard import leaderboards
+from judgebench.reports.model_pairs import PairData
 from judgebench.reports.reproduce import reproduce
 from judgebench.reports.reproduce.just_eval import LEFT_OUT
 from judgebench.store import Store, open_store
+from perf.just_eval_coverage import columns_of, population, simulate
 from tests.table import over_rows
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "just_eval"
@@ -251,6 +259,106 @@ def test_the_board_is_upstreams_and_says_what_does_not_apply(
         },
         abs=1e-9,
     )
+
+
+@pytest.fixture(scope="module")
+def two_models(
+    home: Path, judgments: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
+    """Two models on 60 instructions and 20 of safety, with aspects that do not apply."""
+    path = tmp_path_factory.mktemp("two") / "judged.json"
+    items = {row["id"]: row["instruction"] for row in rows("items")}
+    told = []
+    for kind, n, size in (("multi", 90, 60), ("safety", 110, 20)):
+        its = [row for row in judgments if (row["judge"], row["kind"]) == (JUDGE, kind)]
+        # A complete model's own judgments, and those of its other answers for a second model.
+        silent = [row for row in its[n:] if "N/A" in row["reply"]]
+        others = [*silent, *(row for row in its[n:] if row not in silent)][:size]
+        told += [as_upstream(row, items) for row in its[:size]]
+        told += [
+            as_upstream({**row, "model": "second", "reply": other["reply"]}, items)
+            for row, other in zip(its[:size], others, strict=True)
+        ]
+    path.write_text(json.dumps(told), encoding="utf-8")
+    with open_store(f"sqlite:///{path.parent}/store.db") as opened:
+        for one in read_files("just-eval", [path]):
+            one.take_in(opened)
+        yield opened
+
+
+def test_two_models_differ_as_their_boards_do_with_aspects_that_do_not_apply(
+    two_models: Store,
+) -> None:
+    data = PairData(two_models, "just_eval")
+    (board,) = leaderboards(two_models, "just_eval", intervals=Intervals(n_replicates=20))
+    its = {row.model: row.metrics for row in board.rows}
+    assert {row.model: row.counts["not_applicable"] for row in board.rows}["second"] > 20
+    names = ["score", *(f"score/{name}" for name in (*ASPECTS, *SAFETY))]
+    found = {one.metric: one for one in comparison(two_models, "second", GPT, metrics=names).tests}
+    assert found.keys() == {*names}
+    for name, one in found.items():
+        mine, theirs = its["second"][name], its[GPT][name]
+        assert one.difference.value == pytest.approx(mine.value - theirs.value, abs=1e-9)
+        assert (one.candidate_value, one.baseline_value) == pytest.approx(
+            (mine.value, theirs.value), abs=1e-9
+        )
+        # What does not apply is neither missing nor a verdict.
+        assert (one.difference.n, one.difference.missing) == (mine.n + theirs.n, 0)
+    assert found["score/factuality"].difference.n < 120
+    ((kind, verdicts),) = data.board.verdicts.items()
+    first, second = (
+        {name: list(rows_of(column, np.flatnonzero(marked(verdicts["model"], model.__eq__))))
+         for name, column in verdicts.items()}
+        for model in (GPT, "second")
+    )  # fmt: skip
+    moved = before_and_after(
+        first, second, set(verdicts["item_id"]), kind, JUDGE, labels=(), balance=data.balance
+    )
+    assert moved.difference.value == pytest.approx(found["score"].difference.value, abs=1e-9)
+    assert (moved.first.value, moved.second.value) == pytest.approx(
+        (its[GPT]["score"].value, its["second"]["score"].value), abs=1e-9
+    )
+    (alone,) = comparison(two_models, "second", GPT, metrics=["score"]).tests
+    ends = alone.difference
+    assert (moved.difference.low, moved.difference.high) == pytest.approx((ends.low, ends.high))
+    curve = shared_draws(
+        verdicts, kind, board.judge, ["second"], labels=(), balance=data.balance,
+        intervals=Intervals(n_replicates=20),
+    )  # fmt: skip
+    assert curve.estimates[0].value == pytest.approx(its["second"]["score"].value, abs=1e-9)
+
+
+def test_a_verdict_that_is_missing_has_its_worst_case_in_every_part(two_models: Store) -> None:
+    data = PairData(two_models, "just_eval")
+    ((kind, verdicts),) = data.board.verdicts.items()
+    gone = np.flatnonzero(marked(verdicts["model"], "second".__eq__))[0]
+    lost = {name: [*column] for name, column in verdicts.items()}
+    lost["kind"][gone], lost["value"][gone] = "unreadable", None
+    for aspect in ASPECTS:
+        lost[f"score/{aspect}"][gone] = math.nan
+    whole, one_less = (
+        paired_models(
+            its, kind, JUDGE, "second", GPT, labels=(), balance=data.balance
+        ) for its in (verdicts, lost)
+    )  # fmt: skip
+    assert (whole.missing.tolist(), one_less.missing.tolist()) == ([0, 0], [1, 0])
+    tests = compare(one_less, alpha=0.025)
+    assert tests.worst is not None and tests.best is not None
+    known = compare(whole, alpha=0.025).observed.difference
+    assert tests.worst.difference < known < tests.best.difference
+
+
+def test_intervals_of_the_mean_of_aspects_hold_and_there_are_none_of_few_items() -> None:
+    """`perf/just_eval_coverage.py` measures closely."""
+    said = population(silent=False)
+    held = simulate(said, 350, 10)
+    assert min(held.values()) >= 0.6 and sum(held.values()) >= 3.4
+    few = said[[*range(60), *range(960, 1000)]]
+    columns, balance = columns_of(few)
+    (row, _) = scores(columns, balance=balance, intervals=Intervals(n_replicates=20))
+    its = row.metrics["score"]
+    assert math.isnan(its.low) and its.method == "no interval: too few items of a part"
+    assert not math.isnan(row.metrics["score/factuality"].low)
 
 
 def test_an_aspect_that_applies_to_no_answer_is_not_the_mean_of_the_others(

@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -25,12 +26,15 @@ from judgebench.execution.resolve import at_turn
 from judgebench.judges.prompt import PromptJudge
 from judgebench.judges.readers.upstream import read_mt_bench_rating, read_mt_bench_winner
 from judgebench.judges.templates import KINDS
+from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.paired import compare
 from judgebench.protocols import JudgeSettings, NoProgress
 from judgebench.providers.scripted import Drawn
 from judgebench.records import Case, ChatRequest, Reply, Request, Response, Score, Unreadable
 from judgebench.reports.board import Row
 from judgebench.reports.leaderboard import leaderboards
+from judgebench.reports.model_pairs import PairData
 from judgebench.reports.reproduce.mt_bench import score_columns
 from judgebench.store import Store, open_store
 from perf.mt_bench_coverage import simulate
@@ -327,6 +331,23 @@ def test_a_turn_that_the_question_has_not_is_refused(home: Path, tmp_path: Path)
 
 
 @with_gold
+def test_a_model_alone_on_its_board_misses_what_its_file_lacks(
+    home: Path, tmp_path: Path, store: Store
+) -> None:
+    rows = [judged(n, turn, 7) for n in range(81, 160) for turn in (1, 2)]
+    (one,) = read_files("mt-bench", [rows_file(tmp_path / "some.jsonl", rows[:-1])])
+    one.take_in(store)
+    (board,) = leaderboards(store, "mt_bench", intervals=FEW)
+    (row,) = board.rows
+    found = {name: row.metrics[f"score{name}"] for name in ("", "/turn 1", "/turn 2")}
+    assert [(of.n, of.missing) for of in found.values()] == [(157, 3), (79, 1), (78, 2)]
+    assert (row.counts["not_asked"], row.counts["failed"], row.counts["items"]) == (3, 0, 80)
+    assert found[""].value == 7.0
+    worst = (157 * 7 + 3 * 1) / 160, (157 * 7 + 3 * 10) / 160
+    assert (found[""].worst_low, found[""].worst_high) == pytest.approx(worst)
+
+
+@with_gold
 def test_games_of_one_order_only_are_refused(home: Path, tmp_path: Path) -> None:
     row = {"question_id": 81, "model_1": "m", "model_2": "n", "turn": 1, "judge": "gpt-4",
            "g1_winner": "model_1", "g1_judgment": "[[A]]"}  # fmt: skip
@@ -395,6 +416,19 @@ def test_a_run_asks_and_judges_turn_by_turn(tmp_path: Path) -> None:
             for order in ("single", "model_first", "opponent_first")
         }
         boards = leaderboards(held, "mt_bench_mini", intervals=FEW)
+        data, two = PairData(held, "mt_bench_mini"), ("talker", "model-wordy")
+        pair = data.pair(BoardKind("score"), "rater", two, "turn 2")
+    told_of = zip(
+        *(verdicts[name] for name in ("turn", "kind", "model", "item_id", "value")), strict=True
+    )
+    last_turn = {one[2:4]: one[4] for one in told_of if one[:2] == (1, "score")}
+    apart = [
+        last_turn[two[0], item] - last_turn[two[1], item]
+        for item in {item for _, item in last_turn}
+        if all((model, item) in last_turn for model in two)
+    ]
+    assert pair.metric == "score/turn 2" and {item[-2:] for item in pair.items} == {"/2"}
+    assert compare(pair, alpha=0.025).observed.difference == pytest.approx(fmean(apart))
     scored = next(board for board in boards if board.metric == "score")
     assert {row.metrics["score"].n + row.metrics["score"].missing for row in scored.rows} == {16}
     assert all({"score/turn 1", "score/turn 2", "score/math"} <= {*r.metrics} for r in scored.rows)
@@ -502,6 +536,11 @@ def test_a_turn_or_an_answer_that_is_missing_is_told(tmp_path: Path) -> None:
     assert outcome.failed == 0
     told = [one for one in outcome.warnings if "has no answer for 1 of 8 items" in one]
     assert [one.partition(":")[0] for one in told] == ["model-plain", "model-wordy"]
+    with open_store(f"sqlite:///{tmp_path}/s.db", read_only=True) as held:
+        boards = leaderboards(held, "mt_bench_mini", intervals=FEW)
+    found = {(row.model, row.metrics["score"].n + row.metrics["score"].missing) for board in boards
+             if board.metric == "score" for row in board.rows}  # fmt: skip
+    assert found == {("model-plain", 16), ("model-wordy", 16), ("talker", 16)}
     three = rows_file(tmp_path / "three.jsonl", [{**said(0, "x", "y", "z"), "question_id": ids[0]}])
     with pytest.raises(InputError, match="3 turns of an answer, and 2 of a question"):
         api.plan(suite(tmp_path, three))
@@ -510,11 +549,33 @@ def test_a_turn_or_an_answer_that_is_missing_is_told(tmp_path: Path) -> None:
         api.plan(suite(tmp_path, rows_file(tmp_path / "late.jsonl", late)))
 
 
-def test_two_conversations_are_compared_by_templates_alone(tmp_path: Path) -> None:
-    of_two = {"comparer\n    kind: templates": "comparer\n    kind: pairwise"}
-    file = suite(tmp_path, **{"    options: {templates: pair}\n": "", **of_two})
-    with pytest.raises(ConfigError, match="only a judge of kind 'templates' is shown all turns"):
-        api.plan(file)
+def test_two_conversations_are_compared_by_those_that_are_shown_all_turns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[str] = []
+    complete = Drawn.complete
+
+    async def asked(provider: Drawn, request: Request) -> Reply:
+        shown.append("\n".join(one.content for one in getattr(request, "messages", ())))
+        return await complete(provider, request)
+
+    monkeypatch.setattr(Drawn, "complete", asked)
+    by_kind = "comparer\n    kind: templates"
+    pair = {"    options: {templates: pair}\n": "", '"[[A]]", "[[B]]", "[[C]]"': "A, B, tie"}
+    file = suite(tmp_path, **pair, **{by_kind: "comparer\n    kind: pairwise"})
+    assert api.run(file, progress=NoProgress()).failed == 0
+    with open_store(f"sqlite:///{tmp_path}/s.db", read_only=True) as held:
+        (key,) = (model.key for model in held.models() if model.name == "talker")
+        said = {o.turn: o.text for o in held.answers_to("mt_bench_mini", "1", key, ["stem-0"])}
+    dialogue = f"answer 1: {said[0]}\n\nanswer 2: {said[1]}"
+    both = [text for text in shown if "ice float" in text and f": {said[0]}\n\nanswer 2: " in text]
+    assert len(both) == 2  # in either order
+    assert all(dialogue in text and "What would lakes be like" in text for text in both)
+    own = "{question} {answer_a} {answer_b} [[A]], [[B]] or [[C]]?"
+    (tmp_path / "own.txt").write_text(own, encoding="utf-8")
+    kind = {by_kind: "comparer\n    prompt: own.txt\n    read: brackets"}
+    with pytest.raises(ConfigError, match="only judges of the kinds 'templates' and 'pairwise'"):
+        api.plan(suite(tmp_path, **pair, **kind))
 
 
 @pytest.mark.skipif(not FIGURES.is_dir(), reason="the figures are in a checkout alone")

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 import judgebench
+from judgebench.benchmarks.folder import load_benchmark
 from judgebench.benchmarks.own_prompts import own_benchmark, read_questions
 from judgebench.config import BenchmarkConfig
 from judgebench.errors import ConfigError, InputError, UsageError
@@ -342,6 +343,74 @@ def test_two_models_are_compared_by_each_figure_and_gated_by_one(
         judgebench.gate(**two, policy=policy, store=store)
     free = judgebench.gate(**two, store=store)
     assert [one.benchmark for one in free.tests] == ["helpful"]
+
+
+def test_two_runs_differ_in_each_figure_and_a_paper_marks_each(tmp_path: Path) -> None:
+    """Of a checkpoint that refuses all that another answered, of safe prompts and unsafe ones."""
+    said = {"open": ("Sure.", "Sorry, but no.", "Of course."), "shy": ("Sorry, but no.",) * 3}
+    url, runs = f"sqlite:///{tmp_path}/s.db", []
+    for model, texts in said.items():
+        rows = [
+            {"model": "night", "benchmark": "xstest_mini", "item_id": item.id,
+             "text": texts[n % len(texts)]}
+            for n, item in enumerate(load_benchmark("xstest_mini").items())
+        ]  # fmt: skip
+        (tmp_path / f"{model}.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+        suite = tmp_path / f"{model}.yaml"
+        suite.write_text(
+            f"name: {model}\nmodels: [{{name: night, responses: {model}.jsonl, tags: "
+            f"{{training_run: r, step: {len(runs)}}}}}]\n"
+            f"benchmarks: [{{name: xstest_mini, judges: [refusal_prefix]}}]\nstore: {url}\n"
+        )
+        runs.append(judgebench.run(suite).manifest.id)
+    diff = judgebench.runs_diff(*runs, store=url)
+    found = {one.metric: one for one in diff.moved}
+    (board,) = judgebench.leaderboard("xstest_mini", store=url).boards
+    assert [*found] == [*board.figures] and NO_ONE_NUMBER not in str(diff.to_dict())
+    shares = {row.model: row.metrics for row in board.rows}
+    (before, after) = sorted(shares, key=lambda one: shares[one]["full_refusal/safe"].value)
+    for name, one in found.items():
+        assert one.a.value == pytest.approx(shares[before][name].value, abs=1e-12)
+        assert one.b.value == pytest.approx(shares[after][name].value, abs=1e-12)
+        assert one.difference.value == pytest.approx(one.b.value - one.a.value, abs=1e-12)
+        assert one.items.both == one.flips.verdicts == shares[after][name].n == 8
+    assert found["full_refusal/safe"].flips.flipped == round(
+        8 * found["full_refusal/safe"].difference.value
+    )
+    assert found["partial_refusal/safe"].flips.flipped == 0
+    with pytest.raises(UsageError, match=f"{NO_ONE_NUMBER}.*runs diff` have each figure"):
+        judgebench.training("r", "xstest_mini", judge="refusal_prefix", store=url)
+    suite = tmp_path / "old.yaml"
+    suite.write_text(
+        "name: old\nmodels: [{name: night, responses: open.jsonl}]\n"
+        "judges: [{name: old, kind: refusal_prefix, options: {openings: [sure]}}]\n"
+        f"benchmarks: [{{name: xstest_mini, judges: [old, refusal_prefix]}}]\nstore: {url}\n"
+    )
+    judgebench.run(suite)
+    swapped = judgebench.rejudge("refusal_prefix", "old", suite=suite, pilot=8, store=url)
+    assert "score_offset" not in swapped.metrics and swapped.metrics["flips"].n == 8
+    assert (swapped.bridge, swapped.models, swapped.gates) == (None, (), 0)
+    assert any(note.startswith(NO_ONE_NUMBER) for note in swapped.notes)
+
+
+def test_a_paper_s_marks_are_those_of_compare(store: str, tmp_path: Path) -> None:
+    compared = judgebench.compare("shy", "open", benchmarks="refusals", store=store).tests
+    columns = [{"name": "refusals", "metric": one.metric, "title": one.metric} for one in compared]
+    columns.append({"name": "refusals", "metric": "partial_refusal/unsafe", "title": "no sign"})
+    told = {"title": "t", "models": [{"name": "open"}, {"name": "shy"}], "benchmarks": columns}
+    paper = tmp_path / "paper.yaml"
+    paper.write_text(json.dumps({**told, "tests": {"against": "open"}}))
+    table = judgebench.report(paper, store=store)
+    (row,) = (one for one in table.rows if one.model == "shy")
+    for cell, one in zip(row.cells, compared, strict=False):
+        assert cell.test is not None
+        assert (cell.test.metric, cell.test.decision) == (one.metric, one.decision)
+        assert (cell.test.p_value, cell.test.p_adjusted) == (one.p_value, one.p_adjusted)
+        assert cell.test.difference == one.difference
+    assert row.cells[-1].test is None
+    assert table.notes[-1].endswith("no sign: not tested: there is no paired test of this metric")
+    decided = [row.cells[at].test.decision for at in (0, 2)]  # type: ignore[union-attr]
+    assert decided == ["worse", "better"]
 
 
 def test_refusals_of_a_team_s_own_file_by_language(tmp_path: Path) -> None:
