@@ -131,7 +131,7 @@ def _questions(store: Store, candidate: str, baseline: str, policy: Policy) -> l
             read[test.benchmark] = data, data.two(candidate, baseline)
         same = (
             test.benchmark, test.judge, test.metric, test.confidence, test.head_to_head,
-            test.stack_tolerance, test.corrected,
+            test.opponent, test.stack_tolerance, test.corrected,
         )  # fmt: skip
         if same not in computed:
             computed[same] = question(*read[test.benchmark], test, policy)
@@ -315,6 +315,7 @@ class Question(PairQuestion):
             baseline_id=self.data.board.model_ids[self.two[1]],
             max_drop=asked.max_drop,
             margin_source=asked.margin_source,
+            opponent=asked.opponent,
             decision=decision,
             because=because,
             level_low=level_low,

@@ -52,6 +52,9 @@ class GateTest(Section):
     head_to_head: bool = Field(
         False, description="the candidate's answers were compared with the baseline's own"
     )
+    opponent: str | None = Field(
+        None, description="with whom both were compared; where there is one only, unset"
+    )
     corrected: bool = Field(
         False,
         description="as people would compare the two, by their labels on a random sample of the "
@@ -82,6 +85,8 @@ class GateTest(Section):
             raise ValueError(f"confidence: only a metric of confidences has one: {known}")
         if self.head_to_head and metric not in ("", WIN_RATE):
             raise ValueError(f"head_to_head: what is won is a {WIN_RATE}, not {metric}")
+        if self.head_to_head and self.opponent is not None:
+            raise ValueError("opponent: of a test head to head it is the baseline")
         if metric == LENGTH_CONTROLLED and group:
             raise ValueError(f"metric: {LENGTH_CONTROLLED} is of all items together, of no group")
         if self.corrected and (group or metric not in ("", *METRIC_OF.values())):

@@ -68,6 +68,8 @@ class GateResult(PairTest):
 
     judge_id, candidate_id, baseline_id
         Short ids.
+    opponent
+        With whom both were compared, where the test says so.
     level_low, level_high
         With which each bound holds by itself: a pass is decided at 1 - alpha, a regression at the
         level that the test has among all tests of the policy.
@@ -101,7 +103,13 @@ class GateResult(PairTest):
     decision: Decision
     confirmation: Confirmation | None = None
     to_decide: Deciding | None = json_field(hidden=True)
+    opponent: str | None = json_field(omit_empty=True, default=None)
     slide: SlideReport | None = json_field(omit_empty=True, default=None)
+
+    @property
+    def place(self) -> str:
+        against = "" if self.opponent is None else f" against {self.opponent}"
+        return f"{self.benchmark}@{self.version}{against}"
 
     @property
     @json_after("margin_for_80")

@@ -67,6 +67,7 @@ def usual_policy(
             judge=one.judge,
             max_drop=share * one.known.scale * one.known.unit,
             head_to_head=head_to_head,
+            opponent=one.opponent,
             source="--max-drop",
         )
         for one in boards
@@ -119,6 +120,7 @@ def _chosen(one: BoardInCommon, each: float, alpha: float, *, head_to_head: bool
         max_drop=drop * size,
         strict_drop=LEAST_DROP * size if drop > LEAST_DROP else None,
         head_to_head=head_to_head,
+        opponent=one.opponent,
         source=f"default, {drop:g} points of the scale, chosen from what was known before: {how}; "
         f"the spread is {known.said}",
     )
@@ -128,13 +130,14 @@ def _chosen(one: BoardInCommon, each: float, alpha: float, *, head_to_head: bool
 class BoardInCommon:
     """A board on which one judge has judged both models, and what was known before the candidate.
 
-    ``metric`` is what its verdicts make.
+    ``metric`` is what its verdicts make; ``opponent`` is None where only one was compared with.
     """
 
     benchmark: str
     judge: str
     metric: str
     known: KnownSpread
+    opponent: str | None = None
 
 
 def boards_in_common(
@@ -165,7 +168,9 @@ def boards_in_common(
         except UsageError as error:
             faults.append(f"\n  {error}")
             continue
-        for kind, judge in data.heads_of(two) if head_to_head else data.judges_of(two):
+        boards = data.heads_of(two) if head_to_head else data.judges_of(two)
+        several = not head_to_head and len({kind.opponent for kind, _ in boards} - {None}) > 1
+        for kind, judge in boards:
             if data.has_figures(kind):
                 faults.append(f"\n  {data.which}: {NO_ONE_NUMBER}; a policy says which is gated")
                 continue
@@ -179,6 +184,7 @@ def boards_in_common(
                         judge=judge,
                         metric=METRIC_OF[kind.kind],
                         known=known,
+                        opponent=kind.opponent if several else None,
                     )
                 )
     if not found:
@@ -280,6 +286,8 @@ def _test(one: BoardInCommon, each: float, alpha: float, *, called_at: float) ->
         "judge": json.dumps(one.judge, ensure_ascii=False),
         "metric": one.metric,
     }
+    if one.opponent is not None:
+        fields["opponent"] = json.dumps(one.opponent, ensure_ascii=False)
     drop = max(points, LEAST_SUGGESTED)
 
     strict = LEAST_DROP / 100.0 * known.scale

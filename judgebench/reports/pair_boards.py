@@ -108,6 +108,7 @@ def board_meant(
         for kind, judge in boards
         if (not metric or METRIC_OF[kind.kind] == metric)
         and (test.judge is None or judge == test.judge)
+        and test.opponent in (None, kind.opponent)
     ]
     fitting = (calibrated(data, fitting) if controlled else []) or fitting
     if len(fitting) == 1:
@@ -118,7 +119,8 @@ def board_meant(
         and (newer := _judged_otherwise(data, two, test, metric)) is not None
     ):
         return newer
-    said = ", ".join(f"{judge} ({METRIC_OF[kind.kind]})" for kind, judge in boards) or "nobody"
+    several = len({kind.opponent for kind, _ in boards}) > 1
+    said = ", ".join(_said(kind, judge, several=several) for kind, judge in boards) or "nobody"
     if not fitting:
         if direct:
             raise UsageError(
@@ -128,12 +130,19 @@ def board_meant(
             )
         raise UsageError(
             f"{data.which}: {test.judge or 'no judge'} has not judged both "
-            f"{' and '.join(two)}{f' by {metric}' if metric else ''}; these have: {said}"
+            f"{' and '.join(two)}{f' by {metric}' if metric else ''}"
+            f"{f' against {test.opponent}' if test.opponent else ''}; these have: {said}"
         )
     raise UsageError(
         f"{data.which}: several boards have both {' and '.join(two)}; say which "
-        f"judge and metric are meant: {said}"
+        f"judge{', opponent' if several else ''} and metric are meant: {said}"
     )
+
+
+def _said(kind: BoardKind, judge: str, *, several: bool) -> str:
+    """A board by its judge and metric, and where others differ in it by its opponent."""
+    against = f" against {kind.opponent}" if several and kind.opponent else ""
+    return f"{judge} ({METRIC_OF[kind.kind]}{against})"
 
 
 def _judged_otherwise(

@@ -90,6 +90,29 @@ def test_lengths_are_compared_on_the_questions_that_the_opponent_answered(small:
             assert "much shorter answers" not in row.flags  # than stories, those to hard prompts
 
 
+def test_a_gate_tests_the_boards_of_both_baselines(small: str, tmp_path: Path) -> None:
+    found = judgebench.gate(candidate="model-steady", baseline="model-hasty", store=small)
+    told = {one.opponent: one for one in found.tests}
+    assert set(told) == {"baseline-hard", "baseline-creative"}
+    assert told["baseline-hard"].place == "arena_hard_mini@1 against baseline-hard"
+    assert len({one.candidate_value for one in found.tests}) == 2
+
+    policy = tmp_path / "policy.yaml"
+    asked = "tests:\n  - {benchmark: arena_hard_mini, max_drop: 20"
+    policy.write_text(f"{asked}, opponent: baseline-creative}}\n", encoding="utf-8")
+    two = {"candidate": "model-steady", "baseline": "model-hasty", "store": small}
+    (alone,) = judgebench.gate(policy=policy, **two).tests
+    assert alone.candidate_value == told["baseline-creative"].candidate_value
+    for said, fault in (
+        ("", r"opponent and metric are meant: .*\(win_rate against baseline-creative\)"),
+        (", opponent: nobody", "has not judged both .* against nobody; these have"),
+        (", opponent: baseline-hard, head_to_head: true", "opponent: of a test head to head"),
+    ):
+        policy.write_text(f"{asked}{said}}}\n", encoding="utf-8")
+        with pytest.raises((UsageError, ConfigError), match=fault):
+            judgebench.gate(policy=policy, **two)
+
+
 def test_plain_win_rates_rank_where_they_are_asked_for(small: str) -> None:
     plain = judgebench.leaderboard("arena_hard_mini", store=small, rank_by=WIN_RATE).boards
     assert {board.metric for board in plain} == {WIN_RATE}
