@@ -114,7 +114,9 @@ def samples_told(
 def best_of_curves(
     data: BoardData, scorer: str, judges: Collection[str], level: float
 ) -> list[Curve]:
-    """A curve for each judge and each model of which it and the scorer have read several samples.
+    """A curve for each judge and each model of which the scorer has scored several samples.
+
+    It is as long as both have read samples of one item, and without values where that is one.
 
     Parameters
     ----------
@@ -149,13 +151,14 @@ def best_of_curves(
         for kind in data.verdicts
         for judge, (said, ends) in _said(data, kind, judges).items()
         for model in sorted(several.keys() & said.keys())
-        if (n := _in_common(scored[model], said[model])) > 1
+        for n in (_in_common(scored[model], said[model]) or several[model],)
     ]
 
 
 def _in_common(scored: Samples, said: Samples) -> int:
-    """How many samples of one item both have read: a selection has more scored than judged."""
-    return max(len(its.keys() & said.get(item, {}).keys()) for item, its in scored.items())
+    """How many samples of one item both have read, if several: more are scored than judged."""
+    most = max(len(its.keys() & said.get(item, {}).keys()) for item, its in scored.items())
+    return most if most > 1 else 0
 
 
 def _about(data: BoardData, kind: BoardKind, model: str, samples: int) -> dict[str, Any]:
