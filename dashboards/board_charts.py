@@ -6,6 +6,7 @@ the right, and where a second win rate is shown, length-controlled or plain, it 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +58,26 @@ class Room:
     def ends(self) -> str:
         """Of the plot, as an expression: what is written stands right of it, however wide it is."""
         return f"max({self.starts + LEAST_PLOT_PX}, width - {self.notes})"
+
+
+def caption(
+    rows: pd.DataFrame, beside: Mapping[str, tuple[str, str]], *, level: str, ranked: bool
+) -> str:
+    """What the marks of a board's drawing mean, as far as they are in it.
+
+    ``beside`` has the words for each estimate that may stand next to the ranking one.
+    """
+    tones = set(rows["tone"]) - ({"rest"} if not ranked else set())
+    marks = [words for tone, words in MEANS.items() if tone in tones]
+    marks += [
+        f"◆ orange: {words}"
+        for name, (_, words) in beside.items()
+        if rows[f"{name} value"].notna().any()
+    ]
+    marks += ["□ as published"] * bool(rows["published"].notna().any())
+    ranks = f"; at the left, sets of ranks that hold for all models at once ({level})"
+    bars = f"Bars are {level} intervals over questions{ranks * ranked}."
+    return ". ".join(filter(None, [" · ".join(marks), bars]))
 
 
 def board(

@@ -63,7 +63,6 @@ def leaderboard(shown: State, identity: DeltaGenerator) -> None:
     with filters[3]:
         behind(shown, board)
     with places[1]:
-        found = dict.fromkeys(name for row in board.rows for name in row.metrics)
         every = (name for row in board.rows for name in row.metrics)
         metrics = list(dict.fromkeys([*board.figures, *every]))
         metric = page.choose("Metric", metrics, "metric")
@@ -176,17 +175,7 @@ def draw(board: Board, rows: pd.DataFrame, axis: charts.Axis, metric: str) -> No
         alt=ALT,
         name=f"leaderboard {board.benchmark} {board.judge} {metric}",
     )
-    tones = set(rows["tone"]) - ({"rest"} if not board.ranked else set())
-    marks = [words for tone, words in board_charts.MEANS.items() if tone in tones]
-    marks += [
-        f"◆ orange: {words}"
-        for name, (_, words) in BESIDE.items()
-        if rows[f"{name} value"].notna().any()
-    ]
-    marks += ["□ as published"] * bool(rows["published"].notna().any())
-    ranks = f"; at the left, sets of ranks that hold for all models at once ({level})"
-    bars = f"Bars are {level} intervals over questions{ranks * bool(board.ranked)}."
-    st.caption(". ".join(filter(None, [" · ".join(marks), bars])))
+    st.caption(board_charts.caption(rows, BESIDE, level=level, ranked=bool(board.ranked)))
 
 
 def tables(board: Board, rows: pd.DataFrame, axis: charts.Axis, key: str) -> None:

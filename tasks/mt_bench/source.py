@@ -25,15 +25,12 @@ def read(path: Path) -> Content | None:
         answers := _called(REFERENCES, [*folder.iterdir(), *folder.glob("reference_answer/*")])
     ):
         raise InputError(f"{path}: the reference answers are missing: {' or '.join(REFERENCES)}")
+    questions = list(read_rows(tables[0], ("question_id", "category")))
     references = {
         row.text("question_id"): _turns(row, "choices")
         for row in read_rows(answers[0], ("question_id",))
     }
-    return Content(
-        items=tuple(
-            _item(row, references) for row in read_rows(tables[0], ("question_id", "category"))
-        )
-    )
+    return Content(items=tuple(_item(row, references) for row in questions))
 
 
 def _called(names: Iterable[str], files: Iterable[Path]) -> list[Path]:

@@ -223,8 +223,8 @@ def test_turns_stand_below_the_prefix_and_what_does_not_fit_is_refused() -> None
     turns = {"a": [[user("One?")], [user("Two?")]], "b": [[user(no_room)]]}
     worker = generate.load(job(PREFIX, **turns), lambda _: backend)
     questions = [{"id": ["t", name, 0]} for name in turns]
-    failed, given = worker.answers(questions)
-    assert [row["text"] for row in given["answers"]] == ["It is.", "It is."]
+    failed, *given = worker.answers(questions)
+    assert [row["text"] for event in given for row in event["answers"]] == ["It is.", "It is."]
     said = [user("One?"), {"role": "assistant", "content": "It is."}, user("Two?")]
     assert backend.seen == [below_prefix(PREFIX, said[:1]), below_prefix(PREFIX, said)]
     assert failed["ids"] == [["t", "b", 0]]

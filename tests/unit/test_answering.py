@@ -9,7 +9,7 @@ from typing import Any, cast
 from judgebench import keys
 from judgebench.execution.generate import Generation
 from judgebench.protocols import NoProgress
-from judgebench.records import Item, Message, ModelSpec, Response
+from judgebench.records import Item, Message, ModelSpec, Response, Runtime
 from judgebench.responses.local import AnswerChunk
 from judgebench.store import open_store
 
@@ -30,7 +30,7 @@ def test_one_answer_stands_at_every_item_that_asks_the_same(tmp_path: Path) -> N
         )
         outcome = cast("Any", SimpleNamespace(work=None, generated=0))
         event = AnswerChunk(task="b", responses=[response])
-        Generation(outcome, store, NoProgress())._keep(candidate, event)
+        Generation(outcome, store, NoProgress())._keep(candidate, event, Runtime(backend="hf"))
         table = store.responses_table("b")
         assert sorted(zip(table["item_id"], table["text"], strict=True)) == [
             ("3", "Rhine"),
