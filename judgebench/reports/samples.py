@@ -323,7 +323,7 @@ def _curve_table(curves: Sequence[Curve]) -> Table:
         *(
             column(
                 one.model,
-                lambda n, of=one.points: estimates.text(of[n]) if n in of else "",  # type: ignore[misc]
+                partial(_point, one),
                 align="right",
             )
             for one in curves
@@ -337,6 +337,10 @@ def _curve_table(curves: Sequence[Curve]) -> Table:
         subtitle="expected over all choices of so many samples",
         notes=[*([why] if lacking else []), *sorted(empty)],
     )
+
+
+def _point(curve: Curve, n: str) -> str:
+    return estimates.text(curve.points[n]) if n in curve.points else ""
 
 
 def _spread_table(found: Sequence[Components]) -> Table:
