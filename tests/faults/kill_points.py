@@ -25,7 +25,7 @@ from sqlalchemy import inspect
 
 from judgebench.store.opening import located
 from tests.e2e import own, runs
-from tests.faults.nursery import Nursery, Order
+from tests.faults.nursery import STEPS, Nursery, Order
 from tests.loopback import Ask, Loopback, Reaction, completion
 from tests.postgres import beside
 
@@ -95,6 +95,9 @@ def kill_at_every_step(
 ) -> Kills:
     """Kill a run at its first step, the next one at its second, until one comes to its end.
 
+    Threads take turns as they like: a kind of step that a stride above 1 has passed over each time
+    is killed at once more, the first time that it comes.
+
     Parameters
     ----------
     new_store
@@ -118,10 +121,22 @@ def kill_at_every_step(
     ):
         wanted, boards = _outcome(folder), own.boards(folder)
         kills = Kills()
-        while (here := _kill(folder, items, server, nursery, kills, new_store, stride)) is not None:
+
+        def killed_at(step: int, kind: str = "") -> bool:
+            here = _kill(folder, items, server, nursery, kills, new_store, step, kind)
+            if here is None:
+                return False
             assert _outcome(here) == wanted, kills.last
             if kills.at.total() % _BOARD_EVERY == 0:
                 assert own.boards(here) == boards, kills.last
+            return True
+
+        step = 1
+        while killed_at(step):
+            step += stride
+        for kind in STEPS:
+            if kind not in kills.at:
+                assert killed_at(1, kind), f"no step {kind}"
     kills.seconds = time.monotonic() - began
     return kills
 
@@ -133,11 +148,11 @@ def _kill(
     nursery: Nursery,
     kills: Kills,
     new_store: Callable[[], str] | None,
-    stride: int,
+    step: int,
+    kind: str,
 ) -> Path | None:
-    """One run killed at the next step, and run again; its folder, or None where it got through."""
-    step = kills.at.total() * stride + 1
-    here = folder / str(step)
+    """One run killed at a step, and run again; its folder, or None where it got through."""
+    here = folder / f"{step}{kind}"
     here.mkdir()
     if new_store is not None:
         runs.keep_at(here, new_store())
@@ -145,14 +160,14 @@ def _kill(
     words = ("run", str(suite), "--quiet")
 
     asked = len(server.asks)
-    (killed,) = nursery.carry_out(Order(words=words, kill_at=step))
+    (killed,) = nursery.carry_out(Order(words=words, kill_at=step, kind=kind))
     first = [ask.sha for ask in server.asks[asked:]]
     stored = stored_replies(here)
     if not killed.was_killed:
         assert killed.code == 0, killed.said
         return None
     kills.at[killed.steps[-1]] += 1
-    kills.last = f"killed at step {step}, {killed.steps[-1]}"
+    kills.last = f"killed at step {len(killed.steps)}, {killed.steps[-1]}"
 
     asked = len(server.asks)
     (after,) = nursery.carry_out(Order(words=words))

@@ -40,17 +40,20 @@ ROOT = Path(__file__).resolve().parents[2]
 _LATE = ("judgebench.batches", "judgebench.cli.runs", "rich.console", "rich.table")
 """What commands other than the one that warms up load besides."""
 PROVIDERS = ("openai_compatible", "openai", "anthropic")
+STEPS = ("in a commit", "after a commit", "before a call", "after a call")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """A command line, and at which of its steps it is killed; at none if 0.
 
-    ``after`` is a file without which it does not begin.
+    ``kind`` has only the steps of one name counted, ``after`` is a file without which it does not
+    begin.
     """
 
     words: tuple[str, ...]
     kill_at: int = 0
+    kind: str = ""
     after: str = ""
 
 
@@ -171,7 +174,7 @@ def _be(order: Order, said: int, steps: int) -> None:
     try:
         os.dup2(said, 1)
         os.dup2(said, 2)
-        _count_steps(order.kill_at, steps)
+        _count_steps(order, steps)
         while order.after and not Path(order.after).exists():
             time.sleep(0.005)
         code = run(list(order.words))
@@ -194,15 +197,15 @@ def _all(file: IO[bytes]) -> str:
         return file.read().decode()
 
 
-def _count_steps(kill_at: int, file: int) -> None:
+def _count_steps(order: Order, file: int) -> None:
     """Note every step in a file, and end at one of them."""
     done = 0
 
     def step(name: str) -> None:
         nonlocal done
-        done += 1
+        done += order.kind in {"", name}
         os.write(file, f"{name}\n".encode())
-        if done == kill_at:
+        if order.kill_at and done == order.kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
     _step_at_commits(step)
