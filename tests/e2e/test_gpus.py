@@ -317,7 +317,7 @@ def test_a_server_loads_while_models_answer_and_serves_the_judge_then(machine: P
         assert len(started(machine)) == 1, "the one that was there already"
         with pool.serving():
             pool.start_servers(work.assignments)
-            assert servers()
+            runs.eventually(servers)  # it is started by a thread
         assert servers() == [], "nobody asked, and yet it is gone"
 
 
