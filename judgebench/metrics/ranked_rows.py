@@ -18,7 +18,7 @@ from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable, read_t
 from judgebench.records import Estimate
 from judgebench.stats.ranking import rank_sets
 from judgebench.stats.repeated_items import effective_n
-from judgebench.stats.resample import jackknife_covariance, leave_one_out_sums
+from judgebench.stats.resample import Contributions, jackknife_covariance, leave_one_out_sums
 
 Places: TypeAlias = tuple[int | None, int | None, int | None]
 """The rank of a model and the ends of its set; None without a value."""
@@ -99,7 +99,7 @@ def judge_by_judge(
     """
     table = read_table(columns)
     assignments: list[_Seat] = []
-    of_units: list[Floats] = []
+    of_units: list[Contributions] = []
     for j, judge in enumerate(table.judges):
         rows = np.flatnonzero(table.judge_of == j)
         if len(rows):
@@ -111,7 +111,9 @@ def judge_by_judge(
             }
             counts = {model: said | more[model] for model, said in missing.items()}
             shown = _shown(one.measures)
-            of_units += [m.of_units(table.unit_of, len(table.units)) for m in shown.values()]
+            of_units += [
+                Contributions(m.of_units(table.unit_of, len(table.units))) for m in shown.values()
+            ]
             of_all = {name: replace(m, top=_GONE, bottom=_GONE) for name, m in shown.items()}
             assignments.append(_Seat(judge, of_all, _width(one), counts))
             del one, shown  # what is of items, and what is not shown
@@ -121,7 +123,10 @@ def judge_by_judge(
     sums = zip(of_units, intervals.resamples(units).sums(of_units), strict=True)
     found: list[Standing] = []
     for assignment in assignments:
-        its = {name: (measure, *next(sums)) for name, measure in assignment.measures.items()}
+        its: dict[str, tuple[Measure, Floats, Floats]] = {}
+        for name, measure in assignment.measures.items():
+            contributions, replicates = next(sums)
+            its[name] = measure, contributions.values, replicates
         placed = _ranks_of(
             next(iter(its.values())), assignment.width, intervals, mask_of(models, ranked)
         )
