@@ -357,7 +357,7 @@ def judge_noise(table: VerdictTable, rows: Ints, values: Floats, *, unit: float 
         nan where a verdict is unreadable or was not had.
     """
     n_cells = table.shape[0] * table.shape[1]
-    read = rows[~np.isnan(values[rows])]
+    read = rows[~np.isnan(values[rows])] if table.again else rows[:0]
     askings, asking_of = codes_there(table.askings(read))
     if len(askings) == len(read):
         read, asking_of = read[:0], asking_of[:0]

@@ -21,13 +21,12 @@ from judgebench.columns import (
     marked,
     paired,
     same,
-    select_rows,
     together,
 )
 from judgebench.config import Panel
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.answer_lengths import AVG_LENGTH
-from judgebench.metrics.board_kinds import BoardKind, by_board
+from judgebench.metrics.board_kinds import BoardKind, boards
 from judgebench.metrics.combine import combine
 from judgebench.metrics.constant_answers import constant_answers, may_be_constant
 from judgebench.metrics.failed_rows import with_failures
@@ -168,10 +167,7 @@ class BoardData:
         self.marks = marks_by_judge(verdicts) | self._marks_of_imported(verdicts)
         constant = {self.models[one]: said for one, said in self.constant.items()}
         self.suspicious = suspicions(constant, self.marks)
-        self.verdicts: dict[BoardKind, Columns] = {
-            kind: verdicts if len(rows) == len(verdicts["kind"]) else select_rows(verdicts, rows)
-            for kind, rows in by_board(verdicts).items()
-        }
+        self.verdicts: dict[BoardKind, Columns] = boards(verdicts)
         self.panels: dict[str, Panel] = {}
         self.weighed: dict[tuple[str, BoardKind], DawidSkene] = {}
         self.refused: dict[str, str] = {}
@@ -345,14 +341,14 @@ class BoardData:
             seated = panel.model_copy(
                 update={"judges": [self._newest(name) for name in panel.judges]}
             )
-            boards = [
+            in_common = [
                 kind
                 for kind, verdicts in self.verdicts.items()
                 if set(seated.judges) <= counted(verdicts["judge"]).keys()
             ]
-            if not boards:
+            if not in_common:
                 raise UsageError("its judges have no board in common")
-            for kind in boards:
+            for kind in in_common:
                 said, fit = combine(self.verdicts[kind], seated)
                 if fit is not None:
                     self.weighed[panel.name, kind] = fit
