@@ -111,7 +111,7 @@ def test_scores_are_read_once_however_many_models_are_chosen_by_them(
         rows = opened.responses("words").to_dict("records")
     found = {(row["model"], row["item_id"]): row["text"] for row in rows}
     chosen = [[found[f"b{n}", item] for item in ANSWERS] for n in range(3)]
-    assert chosen == [["bbb", "aaa"], ["bbb", "aaa"], ["a", "aaa"]]
+    assert chosen == [["bbb", "aaa"], ["bbb", "aaa"], ["aa", "aaa"]]
 
 
 def test_samples_that_are_scored_to_choose_among_are_missing_from_no_other_board(
