@@ -367,7 +367,7 @@ def policy_slide(
     own = names.get(tonight, ())
     fixed = _fixed(data, policy.fixed_baseline, candidate, own)
     base = (test.metric or "").partition("/")[0]
-    if test.head_to_head or base in (LENGTH_CONTROLLED, *CONFIDENCE_METRICS, *which.rates):
+    if test.head_to_head or base in (LENGTH_CONTROLLED, *CONFIDENCE_METRICS, *which.report.rates):
         return SlideReport(
             metric=test.metric or base,
             baseline=fixed.name,
