@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from judgebench.store.postgres import Postgres
     from judgebench.store.store import Store
 
-MIGRATIONS = Path(__file__).with_name("migrations")
-
 OLDER: frozenset[str] = frozenset({"0001", "0002", "0003", "0004", "0005", "0006"})
 """Revisions before `REVISION` that stores in the field may have."""
 
@@ -325,7 +323,10 @@ def _bring_up_to_date(database: Database, where: Location, create: bool) -> None
         if there is None:
             make(connection)
         elif there != REVISION:
-            _upgrade(connection)
+            from judgebench.store.migrations import upgrade
+
+            upgrade(connection)
+            _finish(connection)
 
 
 def _revision(database: Database, where: Location, create: bool) -> str | None:
@@ -370,21 +371,6 @@ def make(connection: Connection) -> None:
         )
     )
     connection.execute(text("INSERT INTO alembic_version VALUES (:now)"), {"now": REVISION})
-    _finish(connection)
-
-
-def _upgrade(connection: Connection) -> None:
-    from alembic import command
-    from alembic.config import Config
-
-    for view in reversed(schema.VIEWS):  # SQLite renames no table that a view speaks of
-        connection.execute(text(f"DROP VIEW IF EXISTS {view}"))
-    connection.execute(text("DELETE FROM alembic_version"))  # one migration brings all of them here
-    config = Config(attributes={"connection": connection})
-    # A '%' in the path would be read as an interpolation.
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    command.upgrade(config, "head")
     _finish(connection)
 
 
