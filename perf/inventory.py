@@ -382,7 +382,8 @@ def error_texts() -> Iterator[Line]:
                     texts = [*map(text_of, getattr(node.args[-1], "keys", ()))]
                 elif isinstance(node, ast.Call) and name_called(node.func) == "refuse_unknown":
                     about = "".join(text_of(w.value) for w in node.keywords if w.arg == "about")
-                    texts = [f"{about}no {text_of(node.args[0])} called {{}}; did you mean {{}}?"]
+                    sentence = f"no {text_of(node.args[0])} called {{}}; did you mean {{}}?"
+                    texts = [f"{about}{{}}" if about else sentence]
                 elif (before := TABLES.get(table_of(node))) is not None:
                     strings = [one for one in ast.walk(node) if isinstance(one, ast.JoinedStr)]
                     parts = {id(part) for one in strings for part in ast.walk(one)}
