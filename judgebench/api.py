@@ -70,28 +70,27 @@ if TYPE_CHECKING:
     from judgebench.reports.board_tables import Leaderboard
     from judgebench.reports.boards import BenchmarkRef
     from judgebench.reports.bundle import Verified
-    from judgebench.reports.calibrate_length import LengthFit
     from judgebench.reports.compare import Comparison
     from judgebench.reports.confidence import ConfidenceReport
-    from judgebench.reports.cost import CostReport
+    from judgebench.reports.cost import CostReport, ForgottenReport
     from judgebench.reports.doctor import Doctor
     from judgebench.reports.document import Composed, Document
     from judgebench.reports.drift import DriftReport
     from judgebench.reports.evaluators import EvaluatorReport
-    from judgebench.reports.forgotten import ForgottenReport
     from judgebench.reports.gate_policy import GateFile, Policy
     from judgebench.reports.gate_result import GateReport
     from judgebench.reports.judge_card import JudgeCard
     from judgebench.reports.judge_sweep import JudgeSweep
     from judgebench.reports.length_boards import LengthControl
+    from judgebench.reports.length_calibrations import LengthFit
     from judgebench.reports.nights import Nights
     from judgebench.reports.pair_tests import Texts
     from judgebench.reports.paper import PaperTable
     from judgebench.reports.paper_file import Paper
     from judgebench.reports.plan import Plan
     from judgebench.reports.probe import ProbeReport
-    from judgebench.reports.ranking_control import Control
     from judgebench.reports.ranking_tables import Rankings
+    from judgebench.reports.ranking_values import Control
     from judgebench.reports.rejudge import Rejudged
     from judgebench.reports.replies import JudgedReply, Replies
     from judgebench.reports.reproduce import Reproductions
@@ -315,12 +314,12 @@ def leaderboard(
     UsageError
         For a benchmark, judge, model, metric or grouping that the store does not hold.
     """
+    from judgebench.reports.board import references
     from judgebench.reports.board_request import BoardRequest, no_boards
     from judgebench.reports.board_tables import Leaderboard
     from judgebench.reports.bundle import write_bundle
     from judgebench.reports.length_boards import LengthControl
     from judgebench.reports.published import read_names
-    from judgebench.reports.reference_board import references
     from judgebench.reports.samples import samples_told
     from judgebench.stats.style_control import Definition
 
@@ -400,8 +399,8 @@ def _holds(url: str, benchmark: str) -> bool:
 def _published_alone(benchmark: str, nothing: str, by: Sequence[str]) -> Leaderboard:
     """What is published of a benchmark of which nothing is here, as the first message says."""
     from judgebench.benchmarks.description import chosen_version, find, split_version
+    from judgebench.reports.board import references
     from judgebench.reports.board_tables import Leaderboard
-    from judgebench.reports.reference_board import references
 
     name, version = split_version(benchmark)
     found = references(name, chosen_version(find(name)[0], version))
@@ -480,8 +479,7 @@ def agreement(
     UsageError
         For a name that the store does not hold, and where there is nothing to compare.
     """
-    from judgebench.metrics.judge_differences import JudgeChecks
-    from judgebench.metrics.near_constant import NearConstantRule
+    from judgebench.metrics.judge_differences import JudgeChecks, NearConstantRule
     from judgebench.reports.agreement import agreement_reports, or_refused
     from judgebench.stats.agreement import Weighting
     from judgebench.stats.pair_outcomes import OutcomeRule
@@ -690,9 +688,8 @@ def ranking(
     UsageError
         For a name that the store does not hold, and where no judge has compared models.
     """
-    from judgebench.reports.ranking import rankings
-    from judgebench.reports.ranking_control import Control
-    from judgebench.reports.ranking_tables import Rankings
+    from judgebench.reports.ranking_tables import Rankings, rankings
+    from judgebench.reports.ranking_values import Control
     from judgebench.stats.ranking import Ties
 
     intervals = _intervals(level)
@@ -1274,7 +1271,7 @@ def calibrate_length(
     UsageError
         For a name that the store does not hold, and where there are too few models.
     """
-    from judgebench.reports.calibrate_length import calibrate_length as fitted
+    from judgebench.reports.length_calibrations import calibrate_length as fitted
 
     with writing(store, create=False) as its:
         return fitted(
@@ -1585,7 +1582,7 @@ def forget(
     StoreError
         Where a run is under way, which may need what would go.
     """
-    from judgebench.reports.forgotten import forgotten_report, usd_per_call
+    from judgebench.reports.cost import forgotten_report, usd_per_call
     from judgebench.reports.replies import stored_judges
     from judgebench.store.copy import Forgettable
 
@@ -2673,7 +2670,7 @@ def judge_sweep(
     if suite is None:
         with reading(store) as its:
             return report.judge_sweep(its, benchmark, **how)
-    from judgebench.reports.sweep_asking import asked_sweep
+    from judgebench.reports.judge_sweep import asked_sweep
 
     path = Path(suite)
     url = store_url(config.load_suite(path), store)

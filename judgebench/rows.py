@@ -305,13 +305,15 @@ def whole_file(path: Path) -> bytes:
     return data
 
 
-def text_file(path: Path, what: str, says: str) -> str:
+def text_file(path: Path, what: str, says: str, *, whole: bool = False) -> str:
     """A text of a person's, such as a rubric; line ends and blanks around it are no part of it.
 
     Parameters
     ----------
     what, says
         What it is, and what it says, for a message.
+    whole
+        Whether they are, as where the text goes on behind it.
 
     Raises
     ------
@@ -320,14 +322,14 @@ def text_file(path: Path, what: str, says: str) -> str:
     """
     try:
         with _reading(path):
-            text = path.read_text(encoding="utf-8-sig").strip()
+            text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(
             f"{path}: byte {error.start + 1} is no UTF-8; save the {what} as a UTF-8 text"
         ) from None
-    if not text:
+    if not text.strip():
         raise InputError(f"{path}: a {what} says {says}, and nothing stands here")
-    return text
+    return text if whole else text.strip()
 
 
 @contextmanager
