@@ -83,6 +83,7 @@ def test_arena_hard_shows_the_baseline_first_then_the_model(
         ("q", "m", "base", "opponent_first", 0, "preference", 1.0),
         ("q", "m", "base", "model_first", 0, "preference", 0.5),
         ("r", "m", "base", "opponent_first", 0, "preference", 0.0),
+        ("r", "m", "base", "opponent_first", 0, "unreadable", None),
         ("r", "m", "base", "model_first", 0, "preference", 1.0),
     }
     assert all("[[" in reply.text for reply in replies(store, "arena_hard"))
