@@ -83,7 +83,6 @@ def test_arena_hard_shows_the_baseline_first_then_the_model(
         ("q", "m", "base", "opponent_first", 0, "preference", 1.0),
         ("q", "m", "base", "model_first", 0, "preference", 0.5),
         ("r", "m", "base", "opponent_first", 0, "preference", 0.0),
-        ("r", "m", "base", "opponent_first", 0, "unreadable", None),
         ("r", "m", "base", "model_first", 0, "preference", 1.0),
     }
     assert all("[[" in reply.text for reply in replies(store, "arena_hard"))
@@ -108,6 +107,7 @@ def test_arena_hards_games_without_a_verdict(store: Store, write: Write) -> None
     assert said(store, "arena_hard") == {
         ("q", "m", "base", "opponent_first", 0, "unreadable", None),
         ("q", "m", "base", "model_first", 0, "preference", 1.0),
+        ("r", "m", "base", "opponent_first", 0, "unreadable", None),
         ("r", "m", "base", "model_first", 0, "preference", 1.0),
     }
     assert NO_LABEL in store.verdicts("arena_hard")["reason"]
