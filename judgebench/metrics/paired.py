@@ -25,8 +25,17 @@ from judgebench.metrics.accuracy import ACCURACY
 from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.intervals import LEAST, Floats, Intervals
 from judgebench.metrics.item_means import ItemMeans, item_means, quotient
-from judgebench.metrics.measure import Estimated, Measure, estimated, mean_of
-from judgebench.metrics.measures import Balance, balanced, mean_of_parts, pseudo_values, tags
+from judgebench.metrics.measures import (
+    Balance,
+    Estimated,
+    Measure,
+    balanced,
+    estimated,
+    mean_of,
+    mean_of_parts,
+    pseudo_values,
+    tags,
+)
 from judgebench.metrics.scores import DIMENSION, NO_ENDS, SCORE, mixed, scales_of
 from judgebench.metrics.verdict_table import FAILED, Columns, Ints, read_table
 from judgebench.metrics.verdict_values import label_values, preference_values, score_values

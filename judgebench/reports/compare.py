@@ -44,8 +44,7 @@ from judgebench.reports.document import Cells, Report, Rows, Table, column, json
 from judgebench.reports.estimates import p_text
 from judgebench.reports.gate_unchanged import Unchanged, basis_of, drop_words, in_words, unchanged
 from judgebench.reports.model_pairs import METRICS, PairData
-from judgebench.reports.pair_boards import calibrated, pair_at_equal_length
-from judgebench.reports.pair_confidences import PairConfidences
+from judgebench.reports.pair_boards import PairConfidences, calibrated, pair_at_equal_length
 from judgebench.reports.pair_tests import (
     DIFFERENCES,
     FIGURES,

@@ -39,8 +39,7 @@ from judgebench.reports.gate_unchanged import (
     unchanged,
 )
 from judgebench.reports.model_pairs import PairData
-from judgebench.reports.pair_boards import board_meant, pair_at_equal_length
-from judgebench.reports.pair_confidences import PairConfidences
+from judgebench.reports.pair_boards import PairConfidences, board_meant, pair_at_equal_length
 from judgebench.reports.pair_tests import PairQuestion, more_items
 from judgebench.reports.sequential import cut_short
 from judgebench.reports.slide import SlideReport, policy_slide
