@@ -37,6 +37,7 @@ from judgebench.errors import (
     StoreBusyError,
     StoreError,
     UsageError,
+    refuse_unknown,
     unknown_name,
 )
 from judgebench.plain_text import dollars
@@ -406,9 +407,7 @@ def _published_alone(benchmark: str, nothing: str, by: Sequence[str]) -> Leaderb
     if not found.boards:
         raise UsageError("; ".join((nothing, *found.notes)))
     known = {way for reference in found.boards for way in reference.groups}
-    for way in by:
-        if way not in known:
-            raise UsageError(f"{nothing}; {unknown_name('published way of grouping', way, known)}")
+    refuse_unknown("published way of grouping", by, known, error=UsageError, about=f"{nothing}; ")
     note = f"{nothing}; what follows is what others published of it"
     return replace(Leaderboard.of((), published=found, by=by), notes=(note,))
 
@@ -988,8 +987,7 @@ def training(
     _check_numbers(level=level)
     with reading(store) as its:
         known = training_runs(its).runs
-        if run not in known:
-            raise UsageError(f"{its.name} has {unknown_name('training run', run, known)}")
+        refuse_unknown("training run", [run], known, error=UsageError, about=f"{its.name} has ")
         checkpoints = {one.model_id: f"a checkpoint of {run}" for one in known[run]}
         which = _benchmark_of(its, benchmark, checkpoints)
         judge_id, opponent_id = _board_of(its, which, judge, opponent, checkpoints)
@@ -1424,9 +1422,8 @@ def _check_names(
     ):
         names = {name for one in there for name in one.names}
         ids = {one.id for one in there}
-        for name in wanted:
-            if name not in names and name not in ids:
-                raise UsageError(f"{store.name}: {unknown_name(what, name, names)}")
+        by_name = [name for name in wanted if name not in ids]
+        refuse_unknown(what, by_name, names, error=UsageError, about=f"{store.name}: ")
 
 
 def judged_replies(
@@ -1600,7 +1597,7 @@ def forget(
         )
         if not (wanted.judges or wanted.runs or wanted.judgments):
             raise UsageError("name what is to be forgotten: judges, runs or judgments")
-        found = opened.forgettable(wanted)
+        found = opened.forget(wanted, remove=False)
         if remove:
             with _nobody_judges(opened):
                 found = opened.forget(wanted)
@@ -1712,13 +1709,13 @@ def _check_layout(fields: str, options: Mapping[str, Any]) -> None:
     if not isinstance(columns, Mapping):
         raise UsageError(f"columns: a mapping of theirs to ours, not {columns!r}")
     known = loaded(fields)
-    for ours in columns.values():
-        if ours not in known:
-            raise UsageError(f"columns: {unknown_name('column', str(ours), known)}")
+    ours = map(str, columns.values())
+    refuse_unknown("column", ours, known, error=UsageError, about="columns: ")
     if len(scale) != 2 or not all(isinstance(end, Real) for end in scale):
         raise UsageError(f"scale: the lowest and the highest score, not {scale!r}")
-    if (wide := options.get("wide")) and wide[0] not in ("judge", "model"):
-        raise UsageError(f"wide: {unknown_name('such column', str(wide[0]), ('judge', 'model'))}")
+    if wide := options.get("wide"):
+        kinds = ("judge", "model")
+        refuse_unknown("such column", [str(wide[0])], kinds, error=UsageError, about="wide: ")
 
 
 class TableOptions(TypedDict, total=False):
@@ -1911,9 +1908,8 @@ def _export(
 
     stream = cast("TextIO", to) if hasattr(to, "write") else None
     paths = [] if stream is not None else _paths(cast("Paths", to))
-    if f".{form}" not in export.SUFFIXES:
-        forms = [suffix.removeprefix(".") for suffix in export.SUFFIXES]
-        raise UsageError(unknown_name("form", form, forms))
+    forms = [suffix.removeprefix(".") for suffix in export.SUFFIXES]
+    refuse_unknown("form", [form], forms, error=UsageError)
     for path in paths:
         export.check_suffix(path)
     with reading(store) as its:
@@ -2090,8 +2086,7 @@ def _check_numbers(**given: object) -> None:
 
 def _check_choice(name: str, value: object, known: Any) -> None:
     """Raise `UsageError` for what is none of the values of a Literal."""
-    if value not in get_args(known):
-        raise UsageError(unknown_name(name, str(value), get_args(known)))
+    refuse_unknown(name, [str(value)], get_args(known), error=UsageError)
 
 
 def _listed(**named: str | Iterable[str] | None) -> list[str]:
@@ -2951,10 +2946,8 @@ def _endpoint_called(name: str, base_url: str | None, option: str) -> dict[str, 
             f"{option}: a {what} is named as PROVIDER/MODEL, such as openai/gpt-5-mini, not "
             f"{name!r}"
         )
-    if provider not in registry.names("providers"):
-        raise UsageError(
-            f"{option}: {unknown_name('provider', provider, registry.names('providers'))}"
-        )
+    known = registry.names("providers")
+    refuse_unknown("provider", [provider], known, error=UsageError, about=f"{option}: ")
     if provider == "openai_compatible" and base_url is None:
         raise UsageError(f"{option} {name}: --base-url says where its server is reached")
     reached = {} if base_url is None else {"base_url": base_url}

@@ -80,7 +80,7 @@ _MANY = 100
 
 CORRECTABLE = (*METRIC_OF.values(), HEAD_TO_HEAD)
 
-COMPARISON_METRICS = (*METRICS, WEIGHTED, HEAD_TO_HEAD)
+COMPARISON_METRICS = (*METRICS, HEAD_TO_HEAD)
 PLAIN = (*METRIC_OF.values(), WEIGHTED)
 """What two models are compared by where nothing is asked for."""
 
@@ -552,7 +552,7 @@ class CompareQuestion(PairQuestion):
             p_value=self.p_value("observed"),
             p_adjusted=p_adjusted,
             detectable_difference=self.detectable(self.alpha / n_tests),
-            equal=sum(mine == theirs for mine, theirs in pair.mean.tolist()),
+            equal=sum(mine == theirs for mine, theirs in pair.of_items.tolist()),
             notes=tuple(self._notes()),
             max_drop=drop,
             unchanged=passes,

@@ -18,7 +18,7 @@ from judgebench.metrics.length_controlled import LENGTH_CONTROLLED, LengthCalibr
 from judgebench.metrics.paired import METRIC_OF, PairedModels, PairedTests, compare
 from judgebench.metrics.paired_confidences import SetOfTwo, of_confidences
 from judgebench.metrics.paired_length_control import at_equal_length
-from judgebench.metrics.win_rate import WIN_RATE
+from judgebench.metrics.win_rate import WEIGHTED, WIN_RATE
 from judgebench.reports.boards import find_judges, where
 from judgebench.reports.confidence_data import Answer, Confidence, ConfidenceData, question_sets
 from judgebench.reports.gate_policy import GateTest
@@ -106,8 +106,13 @@ def board_meant(
     if metric and metric not in METRICS:
         unknown = unknown_name("metric of a gate", metric, METRICS)
         raise UsageError(f"{data.which}: {unknown}")
+    if metric == WEIGHTED and data.which.weighted is None:
+        raise UsageError(
+            f"{data.which} has no weighted win rate: that is of benchmarks whose judges say how "
+            "clear a win is, such as arena_hard"
+        )
     controlled = metric == LENGTH_CONTROLLED
-    metric = WIN_RATE if controlled else metric
+    metric = WIN_RATE if metric in (LENGTH_CONTROLLED, WEIGHTED) else metric
     fitting = [
         (kind, judge)
         for kind, judge in boards
