@@ -935,11 +935,7 @@ class Run:
 
     def select(self, answers: Sequence[Answers]) -> list[Answers]:
         """Keep what scorers choose, and return it; what cannot be chosen is recorded as failed."""
-        found = [
-            selected(candidate, answers, self.outcome, self.store)
-            for candidate in self.outcome.work.candidates
-            if candidate.selection is not None
-        ]
+        found = selected(answers, self.outcome, self.store)
         for one in found:
             Generation(self.outcome, self.store, self.progress).stand(one)
         return found
