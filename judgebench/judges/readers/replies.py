@@ -60,7 +60,7 @@ def after(
         read: Callable[Concatenate[Reply, More], Read],
     ) -> Callable[Concatenate[Reply, More], Read | Unreadable]:
         @wraps(read)
-        def reader(reply: Reply, *args: More.args, **named: More.kwargs) -> Read | Unreadable:
+        def reader(reply: Reply, /, *args: More.args, **named: More.kwargs) -> Read | Unreadable:
             return first(reply) or read(reply, *args, **named)
 
         return reader
