@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
@@ -302,3 +303,28 @@ class NoProgress:
     def meter(self, figures: Meter) -> None: ...
 
     def say(self, message: str) -> None: ...
+
+
+class Counted:
+    """What is counted of a stage, whoever is told of it."""
+
+    def __init__(self) -> None:
+        self.begin("", None)
+
+    def begin(self, name: str, total: int | None) -> None:
+        """Count from nothing."""
+        self.name, self.total, self.done, self.waiting = name, total, 0, 0
+        self.failed: Counter[str] = Counter()
+        self.figures = Meter()
+        self.since = self.told = time.monotonic()
+
+    def advance(self, n: int = 1, *, failed: str | None = None, waiting: bool = False) -> None:
+        if failed is not None:
+            self.failed[failed] += n
+        elif waiting:
+            self.waiting += n
+        else:
+            self.done += n
+
+    def meter(self, figures: Meter) -> None:
+        self.figures = figures
