@@ -110,13 +110,14 @@ def judge_by_judge(
                 for m, model in enumerate(table.models)
             }
             counts = {model: said | more[model] for model, said in missing.items()}
-            shown = _shown(one.measures)
+            shown, width = _shown(one.measures), _width(one)
+            del one  # what is of items, and what is not shown
             of_units += [
                 Contributions(m.of_units(table.unit_of, len(table.units))) for m in shown.values()
             ]
             of_all = {name: replace(m, top=_GONE, bottom=_GONE) for name, m in shown.items()}
-            assignments.append(_Seat(judge, of_all, _width(one), counts))
-            del one, shown  # what is of items, and what is not shown
+            assignments.append(_Seat(judge, of_all, width, counts))
+            del shown
     models, units = table.models, table.units
     del table  # its rows are many, and measures are of items
     # All at once: draws that are too many to be kept are made anew for each call.

@@ -29,6 +29,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from judgebench.side_by_side import side_by_side
+
 Floats: TypeAlias = NDArray[np.float64]
 
 CANDIDATES: tuple[float, ...] = tuple(float(c) for c in np.logspace(-4, 4, 10))
@@ -273,22 +275,26 @@ def replicates(
         )
     d = np.broadcast_to(d, y.shape)
     found = np.full((len(w), len(y)), np.nan)
-    for model, fit in enumerate(fits):
+
+    def fit_again(model: int) -> None:
+        fit = fits[model]
         if np.isnan(fit.value):
-            continue
+            return
         rows = _Rows.of(y[model], differences[model], d[model], anchors)
         judged = ~np.isnan(y[model])
         weights_of = w if judged.all() else w[:, judged]
         seen = weights_of.any(axis=1)
         if np.isnan(fit.c):  # the baseline itself
             found[seen, model] = fit.value
-            continue
+            return
         coefficients, converged = _minimise(
             rows.loss, weights_of, np.full(len(w), fit.c), fit.coefficients, tolerance=tolerance
         )
         answered = w if rows.answered.all() else w[:, rows.answered]
         rates = _win_rates(coefficients, rows.d, answered)
         found[:, model] = np.where(seen & converged, rates, np.nan)
+
+    side_by_side(fit_again, range(len(fits)))
     return found
 
 

@@ -14,10 +14,12 @@ import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from statistics import NormalDist
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from judgebench.side_by_side import side_by_side
 
 Floats: TypeAlias = NDArray[np.float64]
 _T = TypeVar("_T")
@@ -84,7 +86,10 @@ def _draws(
         evenly = np.full(n_units, 1.0 / n_units)
         return generator.multinomial(n_units, evenly, size=n_replicates)
     drawn = generator.integers(n_units, size=(n_replicates, n_units), dtype=np.uint32)
-    return np.array([np.bincount(one, minlength=n_units) for one in drawn], dtype=np.int32)
+    found = np.empty(drawn.shape, dtype=np.int32)
+    for times, one in zip(found, drawn, strict=True):
+        times[:] = np.bincount(one, minlength=n_units)
+    return found
 
 
 def weighted_sums(weights: Floats, contributions: Floats) -> Floats:
@@ -134,7 +139,8 @@ class Contributions:
     def sums(self, weights: Floats, short: NDArray[np.float32]) -> Floats:
         """One for each weighting by whole numbers, which are given in both lengths of floats."""
         found = np.empty((len(weights), len(self._counts)))
-        for (which, columns), by in zip(self._parts, (weights, short), strict=True):
+        both: list[NDArray[Any]] = [weights, short]
+        for (which, columns), by in zip(self._parts, both, strict=True):
             found[:, which] = by @ columns
         return found.reshape(len(weights), *self.shape[1:])
 
@@ -182,8 +188,9 @@ class Resamples:
         at = 0
         for block in _ahead(self._blocks()):
             weights = block.astype(np.float64), block.astype(np.float32)
-            for sums, one in zip(found, held, strict=True):
-                sums[at : at + len(block)] = one.sums(*weights)
+            made = side_by_side(lambda one: one.sums(*weights), held)  # noqa: B023 - done here
+            for sums, some in zip(found, made, strict=True):
+                sums[at : at + len(block)] = some
             at += len(block)
         return found
 
@@ -235,7 +242,7 @@ def _ahead(blocks: Iterator[_T]) -> Iterator[_T]:
 _SOME, _EXACT = 64, 2.0**24
 """Numbers that are looked at before all are; up to where four bytes hold all whole ones."""
 
-_BLOCK = 2**21
+_BLOCK = 3 * 2**19
 """Weights that are drawn at a time."""
 
 _KEPT_BYTES = 2**26
