@@ -16,6 +16,7 @@ from judgebench.columns import (
     all_differ,
     compact,
     counted,
+    grouped,
     join_codes,
     marked,
     paired,
@@ -183,9 +184,7 @@ def disambiguate(columns: Columns, who: str) -> Coded:
     if f"{who}_id" not in columns:
         return names
     both = paired(names, as_codes(columns[f"{who}_id"]).mapped(str))
-    ids_of: dict[str, set[str]] = {}
-    for name, one in both.values:
-        ids_of.setdefault(name, set()).add(one)
+    ids_of = grouped(dict.fromkeys(both.values))
     return both.mapped(lambda pair: "@".join(pair) if len(ids_of[pair[0]]) > 1 else pair[0])
 
 
