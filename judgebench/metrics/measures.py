@@ -536,6 +536,8 @@ def judge_noise(table: VerdictTable, rows: Ints, values: Floats, *, unit: float 
     freedom = 1.0 - 1.0 / repeats[asking_of][again]
 
     def by_cell(weights: Floats) -> Floats:
+        if not len(cell):  # as of most boards: nothing was asked again
+            return np.broadcast_to(np.float64(0.0), table.shape)
         return (
             np.bincount(cell, weights, n_cells).astype(np.float64, copy=False).reshape(table.shape)
         )
