@@ -9,7 +9,7 @@ import fnmatch
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache, partial, wraps
 from itertools import groupby
@@ -65,11 +65,9 @@ class Snapshots:
 
     _database: Database
 
-    @contextmanager
-    def snapshot(self) -> Iterator[Connection]:
+    def snapshot(self) -> AbstractContextManager[Connection]:
         """One state of the store for all selects inside, where rows are read and not values."""
-        with self._database.reading() as connection:
-            yield connection
+        return self._database.reading()
 
     def _read(
         self,
