@@ -336,7 +336,9 @@ def names_of(
 _NEXT = "(SELECT {} FROM {} WHERE {} AND ({}) >= ({}) ORDER BY {} LIMIT 1)"
 
 
-def steps(connection: Connection, columns: str, *, table: Table = schema.uses, **at: int) -> Any:
+def steps(
+    connection: Connection, columns: str, *, table: Table = schema.uses, **at: int
+) -> list[Any]:
     """What stands in columns of the key of a table, of which those before them are given.
 
     In order: one value each, or a tuple of several columns. A step in the index for each; DISTINCT
@@ -360,10 +362,7 @@ def steps(connection: Connection, columns: str, *, table: Table = schema.uses, *
 
 def boards_of(connection: Connection, benchmark: int) -> list[tuple[int, int, int]]:
     """Judge, model and opponent of each board of a benchmark."""
-    found: list[tuple[int, int, int]] = steps(
-        connection, "judge_id model_id opponent_id", benchmark_id=benchmark
-    )
-    return found
+    return steps(connection, "judge_id model_id opponent_id", benchmark_id=benchmark)
 
 
 # models and judges ------------------------------------------------------------------------------

@@ -339,8 +339,7 @@ def copy(
         if not part.verdicts_only:  # a part for others is the same however it was filled
             _pack(new)
         with new.writing() as connection:
-            done = schema.meta.c.name == schema.UNFINISHED
-            connection.execute(delete(schema.meta).where(done))
+            connection.execute(delete(schema.meta).where(schema.meta.c.name == schema.UNFINISHED))
             return _Cut(connection).counts()
 
 
@@ -627,9 +626,9 @@ def check(url: str, progress: Progress = _QUIET) -> list[str]:
                     n, first = n + len(wrong), first or next(iter(wrong), b"")
                     progress.advance(len(rows))
                 if n:
-                    known = first.hex()[:12]
                     found.append(
-                        f"{table.name}: {n} whose content is not theirs, the first {known}"
+                        f"{table.name}: {n} whose content is not theirs, the first"
+                        f" {first.hex()[:12]}"
                     )
             if schema.PACKED in said and (boards := columns.verify(connection)):
                 found.append(

@@ -18,7 +18,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice, pairwise
@@ -425,10 +425,6 @@ class Index(ABC):
             yield connection
             self._ask(connection, self.sql["end"])
 
-    def close(self) -> None:
-        """Let go of what was opened for it."""
-        return  # the connection may be the store's
-
     @abstractmethod
     def _pairs(self, text: str) -> str:
         """Every two Han characters, beside the text."""
@@ -632,7 +628,9 @@ def forget_gone(connection: Connection) -> None:
 
 def index_of(store: Store) -> AbstractContextManager[Index]:
     """The index of a store, for a moment and one thread."""
-    return closing(FileIndex(store) if located(store.url).path else ServerIndex(store))
+    if located(store.url).path is None:
+        return nullcontext(ServerIndex(store))  # whose connection is the store's
+    return closing(FileIndex(store))
 
 
 # making it ----------------------------------------------------------------------------------------
