@@ -277,7 +277,7 @@ class Claimant(Protocol):
         """Those that are ours now; one that was ours before is ours again."""
         ...
 
-    def release(self, keys: Collection[bytes], *, soon: bool = False) -> None:
+    def release(self, keys: Collection[bytes], *, soon: bool = False) -> object:
         """Give them back; ``soon`` is as soon as nobody else writes, without waiting for that."""
         ...
 

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any
 
-from judgebench.errors import InputError, UsageError, unknown_name
+from judgebench.errors import InputError, UsageError, refuse_unknown, unknown_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -144,9 +144,8 @@ class Layout:
         for row in rows:
             seen |= dict.fromkeys(map(str, row.values))
             yield from self._widened(self._filled(self._renamed(row)))
-        for column in (*self.columns, *self.across):
-            if seen and column not in seen:
-                raise InputError(f"{path}: {unknown_name('column', column, seen)}")
+        wanted = (*self.columns, *self.across) if seen else ()
+        refuse_unknown("column", wanted, seen, error=InputError, about=f"{path}: ")
 
     def _renamed(self, row: Row) -> Row:
         ours = {self.columns[name]: row.values[name] for name in self.columns if name in row.values}

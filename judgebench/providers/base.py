@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from judgebench.errors import CallError, ConfigError, JudgebenchError, unknown_name
+from judgebench.errors import CallError, JudgebenchError, refuse_unknown
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,12 +62,8 @@ def refuse_unknown_options(
     ConfigError
         For a name that means nothing to it, with the nearest.
     """
-    names = set(known)
-    for name in options or {}:
-        if name not in names:
-            raise ConfigError(
-                f"provider_options: {unknown_name(f'{provider} option', name, names)}"
-            )
+    what = f"{provider} option"
+    refuse_unknown(what, options or {}, set(known), about="provider_options: ")
 
 
 class WaitingLine:

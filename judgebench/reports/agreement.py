@@ -17,9 +17,14 @@ from judgebench.metrics.comparison import RANKINGS, AgreementRow
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.judge_accuracy import right_answers, right_pairs
-from judgebench.metrics.judge_differences import ALL, BEST, JudgeChecks, JudgeDifference
+from judgebench.metrics.judge_differences import (
+    ALL,
+    BEST,
+    JudgeChecks,
+    JudgeDifference,
+    NearConstant,
+)
 from judgebench.metrics.label_board import read_labels, undeclared
-from judgebench.metrics.near_constant import NearConstant
 from judgebench.metrics.outcome_agreement import OutcomeAgreement
 from judgebench.metrics.outcome_board import outcome_board
 from judgebench.metrics.score_agreement import BLOCK, SAMPLE, ScoreAgreement
@@ -38,6 +43,7 @@ from judgebench.reports.boards import (
     where,
     with_units,
 )
+from judgebench.reports.cost import JudgeCost, judge_costs
 from judgebench.reports.document import (
     Chart,
     Document,
@@ -50,7 +56,6 @@ from judgebench.reports.document import (
     json_field,
 )
 from judgebench.reports.judge_accuracy import judge_accuracies
-from judgebench.reports.judge_costs import JudgeCost, judge_costs
 from judgebench.stats.agreement import Weighting
 from judgebench.stats.pair_outcomes import OutcomeRule
 from judgebench.store import Store

@@ -11,16 +11,16 @@ from judgebench.columns import grouped
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.comparison import AgreementRow
 from judgebench.metrics.judge_differences import KAPPA, JudgeDifference
-from judgebench.metrics.order_consistency import ONE_ORDER, UPSTREAM
+from judgebench.metrics.outcome_agreement import ONE_ORDER, UPSTREAM
 from judgebench.metrics.registry import meanings
 from judgebench.metrics.score_agreement import BLOCK, SAMPLE, SYSTEM
 from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.agreement import AgreementReport, Outcomes, Scores
+from judgebench.reports.cost import JudgeCost
 from judgebench.reports.document import Cells, Table, column, table
 from judgebench.reports.judge_accuracy import accuracy_table
-from judgebench.reports.judge_costs import JudgeCost
-from judgebench.stats.judge_quality import CORRELATIONS
+from judgebench.stats.rank_correlation import CORRELATIONS
 
 SHOWN = {
     "cohen_kappa": "kappa",

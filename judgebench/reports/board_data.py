@@ -26,10 +26,9 @@ from judgebench.columns import (
 )
 from judgebench.config import Panel
 from judgebench.errors import UsageError, unknown_name
-from judgebench.metrics.answer_lengths import AVG_LENGTH
 from judgebench.metrics.board_kinds import BoardKind, by_board
 from judgebench.metrics.combine import combine
-from judgebench.metrics.constant_answers import constant_answers, may_be_constant
+from judgebench.metrics.constant_answers import AVG_LENGTH, constant_answers, may_be_constant
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.label_board import undeclared
 from judgebench.metrics.measures import group_names

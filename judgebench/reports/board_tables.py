@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, NamedTuple
 
 from judgebench.errors import UsageError
-from judgebench.metrics.answer_lengths import AVG_LENGTH
+from judgebench.metrics.constant_answers import AVG_LENGTH
 from judgebench.metrics.length_controlled import AS_PUBLISHED, LENGTH_CONTROLLED, PUBLISHED_ERROR
 from judgebench.metrics.measures import STANDARD_ERROR
 from judgebench.metrics.missing import FAILURES, SPLIT
@@ -20,7 +20,7 @@ from judgebench.metrics.win_rate import EACH_GAME, WEIGHTED, WIN_RATE
 from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.beside import costs, overview
-from judgebench.reports.board import Board, Row, rank_note
+from judgebench.reports.board import Board, N, ReferenceBoard, References, Row, rank_note
 from judgebench.reports.board_warnings import few
 from judgebench.reports.corrected import labels_table
 from judgebench.reports.document import (
@@ -45,7 +45,6 @@ from judgebench.reports.published_tables import (
     published_text,
     related,
 )
-from judgebench.reports.reference_board import N, ReferenceBoard, References
 from judgebench.reports.samples import Components, Curve, sample_tables
 
 _NOT_PRINTED = (STANDARD_ERROR, AVG_LENGTH, PUBLISHED_ERROR)

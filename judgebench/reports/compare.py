@@ -44,8 +44,7 @@ from judgebench.reports.document import Cells, Report, Rows, Table, column, json
 from judgebench.reports.estimates import p_text
 from judgebench.reports.gate_unchanged import Unchanged, basis_of, drop_words, in_words, unchanged
 from judgebench.reports.model_pairs import METRICS, PairData
-from judgebench.reports.pair_boards import calibrated, pair_at_equal_length
-from judgebench.reports.pair_confidences import PairConfidences
+from judgebench.reports.pair_boards import PairConfidences, calibrated, pair_at_equal_length
 from judgebench.reports.pair_tests import (
     DIFFERENCES,
     FIGURES,
@@ -81,7 +80,7 @@ _MANY = 100
 
 CORRECTABLE = (*METRIC_OF.values(), HEAD_TO_HEAD)
 
-COMPARISON_METRICS = (*METRICS, WEIGHTED, HEAD_TO_HEAD)
+COMPARISON_METRICS = (*METRICS, HEAD_TO_HEAD)
 PLAIN = (*METRIC_OF.values(), WEIGHTED)
 """What two models are compared by where nothing is asked for."""
 
@@ -555,7 +554,7 @@ class CompareQuestion(PairQuestion):
             p_value=self.p_value("observed"),
             p_adjusted=p_adjusted,
             detectable_difference=self.detectable(self.alpha / n_tests),
-            equal=sum(mine == theirs for mine, theirs in pair.mean.tolist()),
+            equal=sum(mine == theirs for mine, theirs in pair.of_items.tolist()),
             notes=tuple(self._notes()),
             max_drop=drop,
             unchanged=passes,

@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
 from judgebench.errors import UsageError
-from judgebench.metrics.evaluators import Evaluators, centre_size
-from judgebench.metrics.failed_rows import with_failures
-from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.pair_labels import (
+from judgebench.metrics.evaluators import (
+    Evaluators,
     PairLabels,
     Written,
+    centre_size,
     described,
     equal_texts,
     known_texts,
@@ -22,6 +21,8 @@ from judgebench.metrics.pair_labels import (
     pair_labels,
     with_gaps,
 )
+from judgebench.metrics.failed_rows import with_failures
+from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.registry import heading, metric
 from judgebench.records import HUMAN, Estimate, is_human
 from judgebench.reports import estimates
@@ -46,10 +47,11 @@ from judgebench.reports.document import (
     json_field,
     table,
 )
-from judgebench.stats.evaluators import METRICS, Labels
-from judgebench.stats.evaluators_upstream import (
+from judgebench.stats.evaluators import (
+    METRICS,
     QUIRKS,
     UPSTREAM_METRICS,
+    Labels,
     upstream_evaluator_metrics,
 )
 from judgebench.store import Store

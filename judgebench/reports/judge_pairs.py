@@ -13,8 +13,7 @@ from judgebench.columns import counted
 from judgebench.metrics.agreement import KAPPA, kappa_map
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.comparison import AgreementRow
-from judgebench.metrics.disagreement import Disagreements, disagreements
-from judgebench.metrics.judge_pair import JudgePair, judge_pair
+from judgebench.metrics.judge_pair import Disagreements, JudgePair, disagreements, judge_pair
 from judgebench.metrics.judged_values import JudgedValues, of_labels, of_outcomes, of_scores
 from judgebench.records import HUMAN, Estimate, Label, Preference, Score, Verdict, is_human
 from judgebench.reports.agreement import KINDS, agreement_report, columns_of

@@ -14,14 +14,14 @@ from judgebench.columns import counted, marked
 from judgebench.config import Panel
 from judgebench.errors import UsageError
 from judgebench.metrics.accuracy import ACCURACY, NO_ONE_NUMBER, accuracies
-from judgebench.metrics.answer_lengths import AVG_LENGTH, AVG_WORDS, answer_lengths
 from judgebench.metrics.board_kinds import BoardKind
+from judgebench.metrics.constant_answers import AVG_LENGTH, AVG_WORDS, answer_lengths
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.measures import Balance, Groups, by_turn, group_names, tags
 from judgebench.metrics.ranked_rows import Standing
 from judgebench.metrics.scores import NOT_APPLICABLE, SCORE, scales_of, scores
-from judgebench.metrics.style_controlled import STYLE_CONTROLLED, StyleBoard, style_boards
+from judgebench.metrics.style_controlled import STYLE_CONTROLLED, Style, StyleBoard, style_boards
 from judgebench.metrics.win_rate import (
     AS_UPSTREAM,
     PERCENT,
@@ -33,21 +33,22 @@ from judgebench.metrics.win_rate import (
 from judgebench.plain_text import counted as counted_words
 from judgebench.records import Estimate, JudgeSpec
 from judgebench.reports.answer_flags import NO_MARKS
-from judgebench.reports.board import Board, Row
+from judgebench.reports.board import Board, PublishedBeside, Row
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.board_warnings import few, flags_of, warnings_of
-from judgebench.reports.boards import Columns, benchmark_ref, find_judges, judge_line, panel_line
+from judgebench.reports.boards import (
+    BenchmarkRef,
+    Columns,
+    benchmark_ref,
+    find_judges,
+    judge_line,
+    panel_line,
+)
 from judgebench.reports.corrected import with_corrections
 from judgebench.reports.length_boards import LengthBoard, LengthBoards, LengthControl, LengthRequest
-from judgebench.reports.reference_board import PublishedBeside
-from judgebench.reports.style_boards import (
-    estimates_of,
-    refuse_lacking,
-    said_of_style,
-    styles_in_tokens,
-)
-from judgebench.stats.repeated_items import effective_n
+from judgebench.reports.ranking_values import styles_of
 from judgebench.stats.style_control import Definition
+from judgebench.stats.weighted_mean import effective_n
 from judgebench.store import Store
 
 WITHOUT_CATEGORIES = (
@@ -511,3 +512,62 @@ def _official(specs: Sequence[JudgeSpec]) -> bool | None:
     if False in said:
         return False
     return None if None in said else True
+
+
+def styles_in_tokens(data: BoardData) -> tuple[dict[tuple[str, str], Style], str]:
+    """The style of every answer, and the unit of their lengths, which all have in common.
+
+    Tokens where all answers came with theirs; else characters.
+    """
+    found = styles_of(data, tokens=True)
+    if any(math.isnan(one.length) for one in found.values()):
+        return styles_of(data), "characters"
+    return found, "tokens"
+
+
+def refuse_lacking(which: BenchmarkRef, boards: Mapping[str, StyleBoard]) -> None:
+    """Refuse a board on which the answers of one model are not known.
+
+    Raises
+    ------
+    UsageError
+        Naming the models.
+    """
+    for judge, one in boards.items():
+        if one.lacking:
+            said = ", ".join(f"{model} ({n} games)" for model, n in one.lacking.items())
+            raise UsageError(
+                f"{which}: {judge} compared answers that the store does not have: of {said}. A "
+                "style-controlled score belongs to a set of models, and a model more or less moves "
+                "every other; `judgebench import arena-hard FILE` brings a model's answers"
+            )
+
+
+def estimates_of(
+    boards: Mapping[str, StyleBoard], unit: str, level: float
+) -> dict[tuple[str, str], Estimate]:
+    """The scores by judge and model, without intervals."""
+    return {
+        (judge, model): Estimate(
+            value=score,
+            n=one.games[model],
+            units=one.games[model],
+            missing=0,
+            level=level,
+            method=f"logistic fit of all models and style, lengths in {unit}; no interval",
+            undefined="the fit has no finite answer" if math.isnan(score) else None,
+        )
+        for judge, one in boards.items()
+        for model, score in one.scores.items()
+    }
+
+
+def said_of_style(one: StyleBoard, unit: str) -> list[str]:
+    """Whose scores they are, in what lengths were counted, and what style is worth."""
+    fitted = {mark: value for mark, value in one.coefficients.items() if not math.isnan(value)}
+    worth = ", ".join(f"{mark} {value:+.2f}" for mark, value in fitted.items()) or "none"
+    return [
+        "style-controlled scores belong to this set of "
+        f"{counted_words(len(one.scores), 'model')}: one more moves every other; "
+        f"lengths in {unit}; log-odds per standard deviation: {worth}",
+    ]

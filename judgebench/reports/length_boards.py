@@ -10,10 +10,10 @@ from typing import Literal, NamedTuple, TypeAlias
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.length_calibration import LengthCalibration
 from judgebench.metrics.length_controlled import (
     AS_PUBLISHED,
     LENGTH_CONTROLLED,
+    LengthCalibration,
     LengthComparisons,
     compared,
     compat,

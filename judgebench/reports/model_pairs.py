@@ -40,7 +40,7 @@ from judgebench.reports.runs import run_ref
 from judgebench.reports.stack_anchors import TOLERANCE, Answering, OtherStack, other_stack
 from judgebench.store import Store
 
-METRICS = (*METRIC_OF.values(), LENGTH_CONTROLLED, *CONFIDENCE_METRICS)
+METRICS = (*METRIC_OF.values(), LENGTH_CONTROLLED, *CONFIDENCE_METRICS, WEIGHTED)
 """By what two models can be compared."""
 
 OF_RUN = "run:"
@@ -299,13 +299,17 @@ class PairData:
         return kind.kind == "preference" and self.which.weighted is not None
 
     def figure(self, kind: BoardKind, metric: str | None) -> str | None:
-        """The figure that two models are compared by where labels make no one number; else None.
+        """The figure that two models are compared by where it is not that of plain boards.
+
+        That is the weighted win rate where that is named, or a share where labels are no number.
 
         Raises
         ------
         UsageError
             For a metric that is none of these, or of which nobody says whether more is better.
         """
+        if metric == WEIGHTED and self.ranks_by_weights(kind):
+            return WEIGHTED
         known = [one for one in self.board.figures if sign_of(one)]
         if not self.has_figures(kind):
             return None

@@ -31,7 +31,7 @@ from judgebench.metrics.win_rate import WEIGHTED
 from judgebench.plain_text import counted
 from judgebench.records import PANEL, Estimate
 from judgebench.reports import estimates
-from judgebench.reports.board import Board
+from judgebench.reports.board import Board, N, PublishedBeside, references
 from judgebench.reports.board_request import boards_of
 from judgebench.reports.board_warnings import missing_share
 from judgebench.reports.boards import benchmark_ref, described, find_judges, judge_line, parse_panel
@@ -51,7 +51,6 @@ from judgebench.reports.pair_boards import pair_at_equal_length
 from judgebench.reports.paper_file import BEST, Paper, PaperBenchmark, PaperModel
 from judgebench.reports.published import same_models
 from judgebench.reports.published_tables import published_text
-from judgebench.reports.reference_board import N, PublishedBeside, references
 from judgebench.store import Store
 
 SIGNS = {"better": "*", "worse": "†", "undecided": ""}

@@ -18,9 +18,9 @@ from judgebench.benchmarks.description import OfficialPrompt, PublishedBoard
 from judgebench.benchmarks.folder import baseline_texts
 from judgebench.errors import UsageError, unknown_name
 from judgebench.records import JudgeSpec
+from judgebench.reports.board import PublishedBeside, References, references
 from judgebench.reports.board_data import IMPORTED, BoardData
 from judgebench.reports.boards import described
-from judgebench.reports.reference_board import PublishedBeside, References, references
 from judgebench.rows import read_rows
 
 LENGTHS = "instructions.csv"

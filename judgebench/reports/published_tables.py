@@ -11,22 +11,23 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from judgebench.metrics.answer_lengths import AVG_LENGTH
+from judgebench.metrics.constant_answers import AVG_LENGTH
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.model_correlations import COEFFICIENTS, TITLES, correlations
 from judgebench.metrics.registry import heading
 from judgebench.metrics.registry import metric as entry
 from judgebench.records import Estimate
 from judgebench.reports import estimates
-from judgebench.reports.board import Board, Row
-from judgebench.reports.document import Column, Table, json_after, json_field
-from judgebench.reports.reference_board import (
+from judgebench.reports.board import (
+    Board,
     N,
     PublishedBeside,
     ReferenceBoard,
     References,
+    Row,
     places,
 )
+from judgebench.reports.document import Column, Table, json_after, json_field
 
 FEWEST = 3
 """Models that a correlation takes here: of two, any is 1 or -1."""

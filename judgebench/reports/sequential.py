@@ -17,8 +17,8 @@ from judgebench.metrics.verdict_table import FAILED
 from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.board_data import BoardData
+from judgebench.reports.cost import judge_costs
 from judgebench.reports.document import Cells, Table, column, table
-from judgebench.reports.judge_costs import judge_costs
 from judgebench.reports.model_pairs import PairData
 
 RUNS = 20

@@ -38,7 +38,7 @@ from judgebench.reports.document import (
 )
 from judgebench.reports.versions import Checkpoint, training_runs
 from judgebench.stats.gate_rule import FEWEST_TO_CALL
-from judgebench.stats.simultaneous import sup_t_band
+from judgebench.stats.winner import sup_t_band
 from judgebench.store import Store
 
 Last = Literal["the best", "worse", "undecided"]

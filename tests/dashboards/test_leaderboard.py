@@ -19,8 +19,8 @@ from judgebench.records import Estimate, JudgeSpec, ModelSpec
 from judgebench.reports.board import Row
 from judgebench.reports.board_tables import Leaderboard
 from judgebench.reports.boards import benchmark_ref, panels_in
-from judgebench.reports.calibrate_length import calibrate_length
 from judgebench.reports.leaderboard import leaderboards
+from judgebench.reports.length_calibrations import calibrate_length
 from judgebench.store import open_store
 from tests.dashboards import stores
 from tests.dashboards.drawn import drawings, with_field

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from judgebench.stats.comparison_quality import comparison_contributions
-from judgebench.stats.pair_outcomes import LOSS, NO_OUTCOME, TIE, WIN
+from judgebench.stats.pair_outcomes import LOSS, NO_OUTCOME, TIE, WIN, comparison_contributions
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from judgebench.stats.category_scores import mean_of_sides
-from judgebench.stats.judge_quality import (
+from judgebench.stats.rank_correlation import (
     CORRELATIONS,
     consecutive_blocks,
+    kendall_tau_b,
+    pearson,
     sample_level,
+    spearman,
     system_level,
 )
-from judgebench.stats.rank_correlation import kendall_tau_b, pearson, spearman
+from judgebench.stats.weighted_mean import mean_of_sides
 from tests.stats.critique import comparison_quality, outcomes_of_labels
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "alignbench"

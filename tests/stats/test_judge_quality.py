@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from judgebench.stats.comparison_quality import comparison_contributions
-from judgebench.stats.judge_quality import (
+from judgebench.stats.pair_outcomes import LOSS, NO_OUTCOME, TIE, WIN, comparison_contributions
+from judgebench.stats.rank_correlation import (
     CORRELATIONS,
     consecutive_blocks,
     sample_contributions,
@@ -18,7 +18,6 @@ from judgebench.stats.judge_quality import (
     system_correlations,
     system_level,
 )
-from judgebench.stats.pair_outcomes import LOSS, NO_OUTCOME, TIE, WIN
 from judgebench.stats.resample import multinomial_weights, weighted_sums
 from tests.stats.critique import comparison_quality, outcomes_of_labels
 

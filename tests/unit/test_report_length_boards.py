@@ -25,8 +25,8 @@ from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
 from judgebench.reports.board import Board
 from judgebench.reports.board_tables import Leaderboard
-from judgebench.reports.calibrate_length import calibrate_length
 from judgebench.reports.leaderboard import leaderboards
+from judgebench.reports.length_calibrations import calibrate_length
 from judgebench.reports.render import render
 from judgebench.stats.length_calibration import fit_difficulty
 from judgebench.stats.length_control import CANDIDATES, exact

@@ -20,10 +20,10 @@ from judgebench.exchange.verdicts import import_verdicts
 from judgebench.plain_text import printable
 from judgebench.records import JudgeSpec, ModelSpec
 from judgebench.reports.board import Board
-from judgebench.reports.calibrate_length import calibrate_length
 from judgebench.reports.compare import comparison
 from judgebench.reports.estimates import Marked
 from judgebench.reports.leaderboard import leaderboards
+from judgebench.reports.length_calibrations import calibrate_length
 from judgebench.reports.model_pairs import PairData, newest_model
 from judgebench.reports.paper import PaperCell, PaperTable
 from judgebench.reports.paper_file import read_paper

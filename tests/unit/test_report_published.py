@@ -13,10 +13,10 @@ from judgebench.benchmarks.description import find
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import JudgeSpec
+from judgebench.reports.board import references
 from judgebench.reports.board_tables import Leaderboard
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.published import is_published_judge
-from judgebench.reports.reference_board import references
 from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.table import over_rows

@@ -72,7 +72,7 @@ def read_upstream(reply: Reply, dimensions: Sequence[str]) -> Verdict:
     """AlignBench's reading as a verdict, on a scale without an upper end.
 
     A reply that was refused or cut off is no verdict, nor is `UNPARSED`: aggregation puts it back
-    where the published figure is wanted (`judgebench.stats.category_scores`).
+    where the published figure is wanted (`judgebench.stats.weighted_mean`).
     """
     if reason := unfinished(reply):
         return reason
