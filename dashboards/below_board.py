@@ -19,7 +19,6 @@ from timelines import around
 
 from judgebench import explore
 from judgebench.metrics import registry
-from judgebench.metrics.scores import SCORE
 from judgebench.reports.board import Board
 from judgebench.reports.board_tables import Leaderboard
 from judgebench.reports.samples import Curve, sample_tables
@@ -67,7 +66,7 @@ def best_of(shown: State, board: Board, boards: Sequence[Board], models: Sequenc
 
 def scores_several(board: Board) -> bool:
     """Whether it has more scores than items, be it of samples or of repeats."""
-    return board.metric == SCORE and any(row.judged.n > row.judged.units for row in board.rows)
+    return board.metric == "score" and any(row.judged.n > row.judged.units for row in board.rows)
 
 
 def _last(curve: Curve) -> float:
