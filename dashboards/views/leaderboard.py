@@ -98,9 +98,10 @@ def as_asked(shown: State, board: Board, preview: DeltaGenerator) -> tuple[Board
     at, controlled, ranked = f"{board.benchmark}@{board.version}", False, False
     if board_rows.can_be_controlled(board):
         usual = sum(row.counts["verdicts"] for row in board.rows) <= board_rows.QUICK
+        headline = shown.read(explore.benchmark_ref, at).report.headline
         controlled = page.switch(
             "Length-controlled", "lc", of=board,
-            usual=usual or shown.read(explore.benchmark_ref, at).headline == LENGTH_CONTROLLED,
+            usual=usual or headline == LENGTH_CONTROLLED,
             says="The win rate that the model would have if its answers were as long as the "
             "opponent's. On large boards it takes seconds.",
         )  # fmt: skip
