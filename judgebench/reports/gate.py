@@ -237,7 +237,7 @@ class Question(PairQuestion):
         said += [*self.data.notes(self.two, baseline), *self.nights.notes]
         short = cut_short(self.data.board, self.data.judge_id(self.pair.judge), self.two)
         said += [f"{which}: {one}" for one in short]
-        said += [f"{which}: {BY_TURN}"] if which.turns and self.pair.own is not None else []
+        said += [f"{which}: {BY_TURN}"] if which.report.turns and self.pair.own is not None else []
         if (
             self.asked.metric is None
             and self.pair.metric == WIN_RATE

@@ -21,7 +21,7 @@ from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.accuracy import NO_ONE_NUMBER, of_rate, sign_of
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
-from judgebench.metrics.measures import TURN, Balance, by_turn, group_names
+from judgebench.metrics.measures import TURN, by_turn, group_names
 from judgebench.metrics.paired import (
     METRIC_OF,
     PairedModels,
@@ -210,7 +210,7 @@ class PairData:
     ) -> PairedModels:
         """A pair; where each turn of a conversation counts, over the turns that both have."""
         pair = lined_up(columns, group_of)
-        if not self.which.turns or pair.why_not is not None:
+        if not self.which.report.turns or pair.why_not is not None:
             return pair
         turns, (_, group_of_turn) = by_turn(columns, [group_of or {}])
         question_of = dict(zip(turns["item_id"], columns["item_id"], strict=True))
@@ -235,15 +235,6 @@ class PairData:
                 f"{' and '.join(sorted(served))}"
             )
         return said
-
-    @cached_property
-    def balance(self) -> Balance | None:
-        if not self.which.sides:
-            return None
-        return Balance(
-            category_of=self.board.category_of, sides=self.which.sides,
-            not_applicable=self.which.not_applicable,
-        )  # fmt: skip
 
     def pair(
         self,
@@ -276,7 +267,7 @@ class PairData:
         group_of: GroupOf | None = None
         if by is None and (part := self._part(kind, group)) is not None:
             # A part that is a side is asked for of its categories alone.
-            side = self.which.sides.get(part.removeprefix(DIMENSION))
+            side = self.which.report.sides.get(part.removeprefix(DIMENSION))
             inside = {
                 item: part for item, of in self.board.category_of.items() if of in (side or ())
             }
@@ -293,12 +284,12 @@ class PairData:
         weighted = self.which.weighted if figure == WEIGHTED else None
         if figure is not None and weighted is None:
             name, _, group = figure.partition("/")
-            verdicts, labels = of_rate(verdicts, labels, self.which.rates[name], name)
-        if self.which.turns and (group or "").startswith(TURN):
+            verdicts, labels = of_rate(verdicts, labels, self.which.report.rates[name], name)
+        if self.which.report.turns and (group or "").startswith(TURN):
             verdicts, (group_of,) = by_turn(verdicts, [])
         elif group:
             group_of = self._group_of(group) if by is None else self.board.groups(by)
-        balance = self.balance if kind.kind == "score" else None
+        balance = self.board.balance if kind.kind == "score" else None
 
         def lined_up(its: Columns, group_of: GroupOf | None) -> PairedModels:
             return paired_models(
@@ -316,7 +307,7 @@ class PairData:
 
     def has_figures(self, kind: BoardKind) -> bool:
         """Whether a board has figures of its own in the place of one number."""
-        return kind.kind == "label" and bool(self.which.rates)
+        return kind.kind == "label" and bool(self.which.report.rates)
 
     def ranks_by_weights(self, kind: BoardKind) -> bool:
         """Whether clear wins count more on a board."""
@@ -357,13 +348,13 @@ class PairData:
         part = f"{DIMENSION}{group}"
         if kind.kind != "score" or part not in self.board.verdicts[kind]:
             return None
-        ways = (*self.which.by, "category", "language")
+        ways = (*self.which.report.by, "category", "language")
         named = (group_names(self.board.groups(way)) for way in ways)
         return None if any(group in its for its in named) else part
 
     def _group_of(self, group: str) -> Mapping[str, str | Sequence[str]]:
         known: set[str] = set()
-        for way in (*self.which.by, "category", "language"):
+        for way in (*self.which.report.by, "category", "language"):
             named = self.board.groups(way)
             known.update(its := group_names(named))
             if group in its:
