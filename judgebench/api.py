@@ -1597,7 +1597,7 @@ def forget(
         )
         if not (wanted.judges or wanted.runs or wanted.judgments):
             raise UsageError("name what is to be forgotten: judges, runs or judgments")
-        found = opened.forgettable(wanted)
+        found = opened.forget(wanted, remove=False)
         if remove:
             with _nobody_judges(opened):
                 found = opened.forget(wanted)

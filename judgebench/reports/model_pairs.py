@@ -20,7 +20,7 @@ from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.accuracy import NO_ONE_NUMBER, of_rate, sign_of
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
-from judgebench.metrics.measures import TURN, Balance, by_turn, group_names
+from judgebench.metrics.measures import TURN, by_turn, group_names
 from judgebench.metrics.paired import (
     METRIC_OF,
     PairedModels,
@@ -40,7 +40,7 @@ from judgebench.reports.runs import run_ref
 from judgebench.reports.stack_anchors import TOLERANCE, Answering, OtherStack, other_stack
 from judgebench.store import Store
 
-METRICS = (*METRIC_OF.values(), LENGTH_CONTROLLED, *CONFIDENCE_METRICS)
+METRICS = (*METRIC_OF.values(), LENGTH_CONTROLLED, *CONFIDENCE_METRICS, WEIGHTED)
 """By what two models can be compared."""
 
 OF_RUN = "run:"
@@ -218,15 +218,6 @@ class PairData:
             )
         return said
 
-    @cached_property
-    def balance(self) -> Balance | None:
-        if not self.which.sides:
-            return None
-        return Balance(
-            category_of=self.board.category_of, sides=self.which.sides,
-            not_applicable=self.which.not_applicable,
-        )  # fmt: skip
-
     def pair(
         self,
         kind: BoardKind,
@@ -255,7 +246,7 @@ class PairData:
         group_of: Mapping[str, str | Sequence[str]] | None = None
         if by is None and (part := self._part(kind, group)) is not None:
             # A part that is a side is asked for of its categories alone.
-            side = self.which.sides.get(part.removeprefix(DIMENSION))
+            side = self.which.report.sides.get(part.removeprefix(DIMENSION))
             inside = {
                 item: part for item, of in self.board.category_of.items() if of in (side or ())
             }
@@ -272,8 +263,8 @@ class PairData:
         weighted = self.which.weighted if figure == WEIGHTED else None
         if figure is not None and weighted is None:
             name, _, group = figure.partition("/")
-            verdicts, labels = of_rate(verdicts, labels, self.which.rates[name], name)
-        if self.which.turns and (group or "").startswith(TURN):
+            verdicts, labels = of_rate(verdicts, labels, self.which.report.rates[name], name)
+        if self.which.report.turns and (group or "").startswith(TURN):
             verdicts, (group_of,) = by_turn(verdicts, [])
         elif group:
             group_of = self._group_of(group) if by is None else self.board.groups(by)
@@ -283,7 +274,7 @@ class PairData:
             judge,
             *two,
             labels=labels,
-            balance=self.balance if kind.kind == "score" else None,
+            balance=self.board.balance if kind.kind == "score" else None,
             group_of=group_of,
             group=group or None,
             weighted=weighted,
@@ -292,20 +283,24 @@ class PairData:
 
     def has_figures(self, kind: BoardKind) -> bool:
         """Whether a board has figures of its own in the place of one number."""
-        return kind.kind == "label" and bool(self.which.rates)
+        return kind.kind == "label" and bool(self.which.report.rates)
 
     def ranks_by_weights(self, kind: BoardKind) -> bool:
         """Whether clear wins count more on a board."""
         return kind.kind == "preference" and self.which.weighted is not None
 
     def figure(self, kind: BoardKind, metric: str | None) -> str | None:
-        """The figure that two models are compared by where labels make no one number; else None.
+        """The figure that two models are compared by where it is not that of plain boards.
+
+        That is the weighted win rate where that is named, or a share where labels are no number.
 
         Raises
         ------
         UsageError
             For a metric that is none of these, or of which nobody says whether more is better.
         """
+        if metric == WEIGHTED and self.ranks_by_weights(kind):
+            return WEIGHTED
         known = [one for one in self.board.figures if sign_of(one)]
         if not self.has_figures(kind):
             return None
@@ -329,13 +324,13 @@ class PairData:
         part = f"{DIMENSION}{group}"
         if kind.kind != "score" or part not in self.board.verdicts[kind]:
             return None
-        ways = (*self.which.by, "category", "language")
+        ways = (*self.which.report.by, "category", "language")
         named = (group_names(self.board.groups(way)) for way in ways)
         return None if any(group in its for its in named) else part
 
     def _group_of(self, group: str) -> Mapping[str, str | Sequence[str]]:
         known: set[str] = set()
-        for way in (*self.which.by, "category", "language"):
+        for way in (*self.which.report.by, "category", "language"):
             named = self.board.groups(way)
             known.update(its := group_names(named))
             if group in its:

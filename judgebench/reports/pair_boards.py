@@ -18,7 +18,7 @@ from judgebench.metrics.length_controlled import LENGTH_CONTROLLED, LengthCalibr
 from judgebench.metrics.paired import METRIC_OF, PairedModels, PairedTests, compare
 from judgebench.metrics.paired_confidences import SetOfTwo, of_confidences
 from judgebench.metrics.paired_length_control import at_equal_length
-from judgebench.metrics.win_rate import WIN_RATE
+from judgebench.metrics.win_rate import WEIGHTED, WIN_RATE
 from judgebench.reports.boards import find_judges, where
 from judgebench.reports.confidence_data import Answer, Confidence, ConfidenceData, question_sets
 from judgebench.reports.gate_policy import GateTest
@@ -101,13 +101,18 @@ def board_meant(
     """
     direct = test.head_to_head
     boards = data.heads_of(two) if direct else data.judges_of(two)
-    if metric in data.which.rates:
+    if metric in data.which.report.rates:
         metric = ACCURACY  # their board is that of labels
     if metric and metric not in METRICS:
         unknown = unknown_name("metric of a gate", metric, METRICS)
         raise UsageError(f"{data.which}: {unknown}")
+    if metric == WEIGHTED and data.which.weighted is None:
+        raise UsageError(
+            f"{data.which} has no weighted win rate: that is of benchmarks whose judges say how "
+            "clear a win is, such as arena_hard"
+        )
     controlled = metric == LENGTH_CONTROLLED
-    metric = WIN_RATE if controlled else metric
+    metric = WIN_RATE if metric in (LENGTH_CONTROLLED, WEIGHTED) else metric
     fitting = [
         (kind, judge)
         for kind, judge in boards
@@ -313,7 +318,9 @@ class PairConfidences:
         """The questions of either model; where not all models answer all of them, of both."""
         answers = self.said.answers().union(labels, confidence.of)
         of_each = [{item for model, item in answers if model == one} for one in self.two]
-        asked = of_each[0] & of_each[1] if self.data.which.sparse else of_each[0] | of_each[1]
+        asked = (
+            of_each[0] & of_each[1] if self.data.which.report.sparse else of_each[0] | of_each[1]
+        )
         sets, _ = question_sets(self.said, [(self.two[0], item) for item in asked])
         if group is None:
             return sets

@@ -509,7 +509,7 @@ def _question(
     try:
         of_figure = metric in data.board.figures and sign_of(metric)
         if of_figure or (metric == WEIGHTED and not direct):
-            pair = data.pair(kind, board.judge, two, None, data.which.apart, figure=metric)
+            pair = data.pair(kind, board.judge, two, None, data.which.report.apart, figure=metric)
             compared = compare(pair, alpha=alpha, finest=finest)
         elif metric == LENGTH_CONTROLLED and not direct:
             pair, compared = pair_at_equal_length(data, kind, board.judge, two, alpha=alpha)

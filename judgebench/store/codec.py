@@ -128,20 +128,21 @@ def read_names(text: str) -> tuple[str, ...]:
 # items ------------------------------------------------------------------------------------------
 
 
-def item_json(item: Item) -> str:
-    content: dict[str, Any] = {
-        "turns": messages(item.turns),
+def question(item: Item) -> dict[str, Any]:
+    """What is asked and what is right; hashes are made of it, so what is not said is left out."""
+    said = {
+        "turns": [(turn.role, turn.content) for turn in item.turns],
         "references": item.references,
-        "language": item.language,
-        "prompt": item.prompt,
-        "metadata": item.metadata,
+        "options": item.options or None,
+        "subcategory": item.subcategory,
     }
-    if item.options:
-        content["options"] = item.options
-    if item.subcategory is not None:
-        content["subcategory"] = item.subcategory
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def item_json(item: Item) -> str:
+    more = {"language": item.language, "prompt": item.prompt, "metadata": item.metadata}
     try:
-        return to_json(content)
+        return to_json(question(item) | more)
     except TypeError as error:
         raise InputError(f"item {item.id!r} of {item.benchmark}: {error}") from error
 
@@ -158,10 +159,6 @@ def read_item(benchmark: str, version: str, item_id: str, category: str | None, 
         options=tuple(content.pop("options", ())),
         **content,
     )
-
-
-def messages(turns: Sequence[Message]) -> list[tuple[str, str]]:
-    return [(turn.role, turn.content) for turn in turns]
 
 
 # replies and responses --------------------------------------------------------------------------

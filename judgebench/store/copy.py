@@ -28,7 +28,6 @@ from sqlalchemy import (
     Subquery,
     Table,
     Text,
-    UniqueConstraint,
     and_,
     case,
     cast,
@@ -64,7 +63,7 @@ from judgebench.store import catalog, columns, schema
 from judgebench.store.codec import KINDS, read_spec
 from judgebench.store.database import Database, chunks, hanging_references, insert
 from judgebench.store.opening import marks, open_database
-from judgebench.store.schema import NONE, PLACE
+from judgebench.store.schema import NONE, PLACE, identity
 from judgebench.store.search import forget_gone
 
 PORTION = 2000
@@ -98,14 +97,6 @@ _NAMING = {
     for target in TABLES
 }
 """The columns that name rows of a table."""
-
-
-def _identity(table: Table) -> list[str]:
-    """The columns that tell a row from the others of its table."""
-    unique = [one for one in table.constraints if isinstance(one, UniqueConstraint)]
-    if unique:
-        return unique[0].columns.keys()
-    return [c.name for c in table.c if (c.name != "id" if "id" in table.c else c.primary_key)]
 
 
 def _called_so(named: Collection[tuple[str, str]]) -> Select[Any]:
@@ -508,9 +499,9 @@ def _refuse_other_items(stores: Mapping[Database, Connection]) -> None:
         known: dict[str, tuple[bytes, str]] = {}
         its = {"benchmark.name": name, "benchmark.version": version, "identity>": b""}
         for store, connection in stores.items():
-            for item, identity in catalog.rows(connection, schema.items, "item_id identity", its):
-                there, where = known.setdefault(item, (identity, store.name))
-                if there != identity:
+            for item, fixed in catalog.rows(connection, schema.items, "item_id identity", its):
+                there, where = known.setdefault(item, (fixed, store.name))
+                if there != fixed:
                     raise StoreError(
                         f"item {item!r} of {name}@{version} is one in {where} and another in"
                         f" {store.name} (its question, references or category); nothing was merged:"
@@ -578,7 +569,7 @@ def _numbers(
 
     Of those alone that are ``alike`` in these columns too.
     """
-    names = [*_identity(target), *alike]
+    names = [*identity(target), *alike]
     asked = f"id {' '.join(names)}"
     rows = [row._asdict() for row in catalog.rows(source, target, asked, {"id": numbers})]
     if lacking := numbers - {row["id"] for row in rows}:
@@ -609,7 +600,7 @@ _SAYS: Mapping[Table, Callable[[Any], Any]] = {
 
 def _put(here: Connection, table: Table, rows: list[_Row]) -> None:
     """Add rows that are new, or say more than the one of their identity that is there."""
-    names = _identity(table)
+    names = identity(table)
     if table in _WITHOUT_KEY:
         there = {tuple(row) for row in catalog.rows(here, table, " ".join(names))}
         rows = [row for row in rows if tuple(row[name] for name in names) not in there]

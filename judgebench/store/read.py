@@ -713,6 +713,15 @@ class Reading(Snapshots, Asked):
             for one in said.values()
         ]
 
+    @read
+    def budgets(self, c: Connection) -> Columns:
+        """What projects have spent and reserved, by month; what is reserved is of the newest."""
+        reserved = dict(rows(c, schema.reservations, "project sum(usd)"))
+        its = "project month spent_usd reserved_usd cap_usd"
+        months = rows(c, schema.budgets, its.replace("reserved_usd ", ""), order="project -month")
+        told = [one._asdict() | {"reserved_usd": reserved.pop(one.project, 0.0)} for one in months]
+        return _in_columns(its, told)
+
     # what there is ------------------------------------------------------------------------------
 
     @read

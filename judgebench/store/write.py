@@ -35,6 +35,7 @@ from judgebench.records import (
 )
 from judgebench.secret import masked
 from judgebench.store import schema
+from judgebench.store.catalog import REFERS
 from judgebench.store.catalog import rows as rows_of
 from judgebench.store.codec import (
     HOWS,
@@ -42,9 +43,9 @@ from judgebench.store.codec import (
     REQUESTS,
     item_json,
     logprobs_json,
-    messages,
     plain,
     purpose_json,
+    question,
     readable,
     spec_json,
     store_text,
@@ -62,7 +63,7 @@ from judgebench.store.read import (
     StoredBaseline,
     StoredCalibration,
 )
-from judgebench.store.schema import NONE, PLACE
+from judgebench.store.schema import NONE, PLACE, identity
 
 MOST = 50_000
 """Numbers of one table that are remembered at most, about 10 MB."""
@@ -180,20 +181,11 @@ _GATHERED = (
 )  # fmt: skip
 """In the order in which they are written: rows come after what they name."""
 
-_KNOWN_BY = {
-    schema.names: ("name",),
-    schema.benchmarks: ("name", "version"),
-    schema.items: ("benchmark_id", "item_id"),
-    schema.stacks: ("key",),
-    schema.models: ("key",),
-    schema.judges: ("key",),
-    schema.runs: ("run_id",),
-}
-_POINTS = {f"{table.name.removesuffix('s')}_id": table for table in _KNOWN_BY} | {
-    "opponent_id": schema.models,
-    **dict.fromkeys(("label_id", "served_id", "provider_id", "requested_id"), schema.names),
-    "occasion_id": schema.names,
-}
+_NUMBERED = (
+    schema.names, schema.benchmarks, schema.items, schema.stacks, schema.models, schema.judges,
+    schema.runs,
+)  # fmt: skip
+_POINTS = {name: table for name, table in REFERS.items() if table in _NUMBERED}
 """In a row that is gathered these columns hold a key or name, in whose place a number is put."""
 
 _CALLED = {
@@ -203,22 +195,18 @@ _CALLED = {
     ("items", "item_id"): "the item id",
     ("runs", "run_id"): "the run id",
 }
-_ADD_TO = {table: Prepared(insert(table).on_conflict_do_nothing()) for table in _KNOWN_BY}
+_ADD_TO = {table: Prepared(insert(table).on_conflict_do_nothing()) for table in _NUMBERED}
 _ASK = {
     table: Prepared(
-        select(table.c.id, *(table.c[name] for name in names)).where(
-            *(table.c[name] == bindparam(name, type_=table.c[name].type) for name in names)
+        select(table.c.id, *(table.c[name] for name in identity(table))).where(
+            *(
+                table.c[name] == bindparam(name, type_=table.c[name].type)
+                for name in identity(table)
+            )
         )
     )
-    for table, names in _KNOWN_BY.items()
+    for table in _NUMBERED
 }
-_i, _b = schema.items.c, schema.benchmarks.c
-_KNOWN_ITEMS = Prepared(
-    select(_b.name, _b.version, _i.item_id, _i.category, _i.identity, _i.content_sha)
-    .join(schema.benchmarks, _b.id == _i.benchmark_id)
-    .where(_b.name == bindparam("benchmark"), _b.version == bindparam("version"))
-    .where(_i.item_id == bindparam("id"))
-)
 
 
 class _Kept(NamedTuple):
@@ -701,23 +689,20 @@ class Writing(Asked):
         """
         about = [benchmark, version, judge, opponent, list(models), content]
         key = keys.content_key("calibration", about)
-
-        def last() -> list[StoredCalibration]:
-            known = self.calibrations(benchmark, version)
-            its = [one for one in known if (one.judge_key, one.opponent_key) == (judge, opponent)]
-            return its[-1:]
-
-        if [one.id for one in last()] != [key.hex()[:12]]:
-            row = {
-                "benchmark_id": (benchmark, version),
-                "judge_id": judge,
-                "opponent_id": opponent,
-                "key": key,
-                "models": json.dumps(list(models)),
-                "content_sha": self._text(to_json(content)),
-            }
-            self._put_last(schema.calibrations, row)
-        return last()[0]
+        known = self.calibrations(benchmark, version)
+        its = [one for one in known if (one.judge_key, one.opponent_key) == (judge, opponent)]
+        if its and its[-1].id == key.hex()[:12]:
+            return its[-1]
+        row = {
+            "benchmark_id": (benchmark, version),
+            "judge_id": judge,
+            "opponent_id": opponent,
+            "key": key,
+            "models": json.dumps(list(models)),
+            "content_sha": self._text(to_json(content)),
+        }
+        self._put_last(schema.calibrations, row)
+        return self.calibrations(benchmark, version)[-1]
 
     def put_baseline(
         self, name: str, benchmark: str, version: str, *, model: bytes, run_id: str | None = None
@@ -728,19 +713,11 @@ class Writing(Asked):
         Raises `StoreError` for a model or run that was never put.
         """
         plain("the name", name)
-
-        def last() -> list[StoredBaseline]:
-            return self.baselines(benchmark, version, name)[-1:]
-
-        if [(one.model_key, one.run_id) for one in last()] != [(model, run_id)]:
-            row = {
-                "name": name,
-                "benchmark_id": (benchmark, version),
-                "model_id": model,
-                "run_id": run_id,
-            }
-            self._put_last(schema.baselines, row)
-        return last()[0]
+        known = self.baselines(benchmark, version, name)
+        if not known or (known[-1].model_key, known[-1].run_id) != (model, run_id):
+            about = {"benchmark_id": (benchmark, version), "model_id": model, "run_id": run_id}
+            self._put_last(schema.baselines, {"name": name, **about})
+        return self.baselines(benchmark, version, name)[-1]
 
     def put_anchors(self, pinned: Sequence[tuple[VerdictSlot, bytes]]) -> StoredAnchors:
         """Pin what one judge said on one benchmark: places, and the keys of the judgments there.
@@ -792,7 +769,7 @@ class Writing(Asked):
 
 def _by(table: Table, key: Any) -> dict[str, Any]:
     """The columns by which a row is known."""
-    names = _KNOWN_BY[table]
+    names = identity(table)
     return dict(zip(names, key if names[1:] else (key,), strict=True))
 
 
@@ -819,31 +796,21 @@ def check_items(connection: Connection, items: Iterable[Item]) -> None:
 
 
 def _known_items(connection: Connection, items: Sequence[Item]) -> _Items:
-    rows = [
-        {
-            "benchmark": plain("the benchmark", one.benchmark),
-            "version": plain("the version", one.version),
-            "id": plain("the item id", one.id),
-        }
-        for one in items
-    ]
-    return {(*row[:3],): _Kept(*row[3:]) for row in _KNOWN_ITEMS.of_all(connection, rows)}
+    its = "benchmark.name benchmark.version item_id category identity content_sha"
+    among = {
+        "benchmark.name": {plain("the benchmark", one.benchmark) for one in items},
+        "benchmark.version": {plain("the version", one.version) for one in items},
+        "item_id": [plain("the item id", one.id) for one in items],
+    }
+    found = rows_of(connection, schema.items, its, among)
+    return {(*row[:3],): _Kept(*row[3:]) for row in found}
 
 
 def _unchanged(item: Item, known: _Items) -> bytes | None:
     """The hash of what may never change of an item; None for one that is known by its id alone."""
     if not item.turns:
         return None
-    fixed: dict[str, Any] = {
-        "turns": messages(item.turns),
-        "references": item.references,
-        "category": item.category,
-    }
-    if item.options:
-        fixed["options"] = item.options
-    if item.subcategory is not None:
-        fixed["subcategory"] = item.subcategory
-    identity = keys.content_key("item", fixed)
+    identity = keys.content_key("item", {"category": item.category, **question(item)})
     before = known.get((item.benchmark, item.version, item.id))
     if before is not None and before.identity not in (None, identity):
         raise InputError(
