@@ -11,9 +11,9 @@ import click
 
 from judgebench.cli.options import (
     RETRY,
-    Command,
     check_outputs,
     report_options,
+    several,
     show,
     store_option,
     suite_store_option,
@@ -50,7 +50,7 @@ def _yaml(said: str) -> Any:
         raise click.UsageError(f"{said!r} cannot be read: {error}") from None
 
 
-PROMPT_OPTIONS = (
+_prompt_options = several(
     click.option(
         "--model-outputs",
         metavar="FILE…",
@@ -123,12 +123,6 @@ PROMPT_OPTIONS = (
     ),
 )
 """What is judged, who judges, and how."""
-
-
-def _prompt_options(command: Command) -> Command:
-    for option in reversed(PROMPT_OPTIONS):
-        command = option(command)
-    return command
 
 
 class _Judge(click.Command):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import judgebench
-from judgebench.cli.options import Command, check_outputs, report_options, show, suite_store_option
+from judgebench.cli.options import check_outputs, report_options, several, show, suite_store_option
 from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
@@ -98,14 +98,11 @@ def probe(form: str, outputs: Sequence[Path], **asked: Any) -> int:
     return _carried_out(judgebench.probe, form, outputs, asked)
 
 
-def _two_judges(command: Command) -> Command:
-    """Where two judges are found, and what asking the new one may take."""
-    benchmark = click.option(
-        "--benchmark", metavar="NAME", help="Of which benchmark.  [default: OLD's first]"
-    )
-    for option in (suite_store_option, report_options, _BASE_URL, _PLAN, _MAX_COST, _SUITE):
-        command = option(command)
-    return benchmark(command)
+_two_judges = several(
+    click.option("--benchmark", metavar="NAME", help="Of which benchmark.  [default: OLD's first]"),
+    *(_SUITE, _MAX_COST, _PLAN, _BASE_URL, report_options, suite_store_option),
+)
+"""Where two judges are found, and what asking the new one may take."""
 
 
 @click.command("rejudge")

@@ -272,7 +272,12 @@ class Comparison:
 
     def _by_scope(self, name: str, sums: Floats, present: Bools) -> Floats:
         """A coefficient of tables (..., models, labels, labels) in all scopes."""
-        return by_scope(self.measures.of(name, _scope_tables(sums)), present)
+        return by_scope(
+            self.measures.of(
+                name, np.concatenate([sums.sum(axis=-3, keepdims=True), sums], axis=-3)
+            ),
+            present,
+        )
 
     def _worst(self) -> tuple[Floats, Floats]:
         """Least and greatest value over what the missing verdicts could have been."""
@@ -413,11 +418,6 @@ def agreed_or_not(unfilled: Floats) -> Floats:
     """
     same = unfilled[..., np.newaxis, :] * np.eye(unfilled.shape[-1])
     return np.stack([same, np.roll(same, 1, axis=-2)])
-
-
-def _scope_tables(sums: Floats) -> Floats:
-    """All models together, then each: (..., 1 + models, labels, labels)."""
-    return np.concatenate([sums.sum(axis=-3, keepdims=True), sums], axis=-3)
 
 
 def _positive_shares(counts: Floats, present: Bools) -> Floats:

@@ -302,7 +302,11 @@ class Evaluators:
         kept, place = np.unique(evaluator.pair, return_inverse=True)
         mine = replace(evaluator, pair=place)
         theirs = None if itself else _within(reference or nobody(), kept)
-        pairs = _taken(self.pairs, kept)
+        pairs = Pairs(
+            length_difference=self.pairs.length_difference[kept],
+            has_list=self.pairs.has_list[kept],
+            generator=self.pairs.generator[kept],
+        )
         item_of = self.labels.verdicts.item_of[kept]
         found = evaluator_metrics(mine, theirs, pairs, others=self.others)
         values = np.array([found.values[name] for name in METRICS])
@@ -349,14 +353,6 @@ class Evaluators:
             by_name = evaluator_replicates(mine, theirs, pairs, weights, others=self.others)
             parts.append(np.stack([by_name[name] for name in METRICS], axis=-1))
         return np.concatenate(parts)
-
-
-def _taken(pairs: Pairs, kept: Ints) -> Pairs:
-    return Pairs(
-        length_difference=pairs.length_difference[kept],
-        has_list=pairs.has_list[kept],
-        generator=pairs.generator[kept],
-    )
 
 
 def _within(labels: Labels, kept: Ints) -> Labels:

@@ -100,7 +100,12 @@ def order_consistency(
     pairs = np.bincount(model, minlength=n_models)
     labelled = [int(pairs.sum())] * 2 + pairs.tolist()
     counts = together[0, ..., 1]
-    units = _units(moments[..., 1])
+    units = np.concatenate(
+        [
+            (moments[..., 1].sum(axis=1) > 0).sum(axis=0)[np.newaxis],
+            (moments[..., 1] > 0).sum(axis=0),
+        ]
+    )
 
     def estimate(name: int, scope: int) -> Estimate:
         at = max(0, scope - 1)  # the mean over models rests on what the pooled value rests on
@@ -127,11 +132,6 @@ def order_consistency(
     return [
         {name: estimate(n, scope) for n, name in enumerate(NAMES)} for scope in range(2 + n_models)
     ]
-
-
-def _units(n: Floats) -> Floats:
-    """On how many units pairs count: of all models, and of each, shape (1 + models, names)."""
-    return np.concatenate([(n.sum(axis=1) > 0).sum(axis=0)[np.newaxis], (n > 0).sum(axis=0)])
 
 
 def _ratios(sums: Floats) -> Floats:

@@ -86,7 +86,12 @@ def paired_verdicts(columns: Columns) -> PairedVerdicts:
         return its.get(name, same(default, len(rows)))
 
     two = paired(*(as_codes(known(who, None)).mapped(str) for who in ("model", "opponent")))
-    turned = _turned(counted(two))
+    times = counted(two)
+    turned = {
+        (one, other)
+        for (one, other), n in times.items()
+        if (n, other) < (times.get((other, one), 0), one) and one != other
+    }
     flipped = marked(two, turned.__contains__)
     items, item_of = coded(known("item_id", None))
     units, unit_of = units_of(items, its)
@@ -117,15 +122,6 @@ def paired_verdicts(columns: Columns) -> PairedVerdicts:
         repeat_of=numbers(known("repeat", 0), int).astype(np.int64),
         p=np.where(flipped, 1.0 - values, values),
     )
-
-
-def _turned(said: Mapping[ModelPair, int]) -> set[ModelPair]:
-    """The (model, opponent) of rows that are to be read the other way round."""
-    return {
-        (one, other)
-        for (one, other), n in said.items()
-        if (n, other) < (said.get((other, one), 0), one) and one != other
-    }
 
 
 Bools: TypeAlias = NDArray[np.bool_]

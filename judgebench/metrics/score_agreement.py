@@ -156,7 +156,7 @@ class ScoreAgreement(AgreementBoard[ScoreReference]):
         system = Headline(
             metric=f"{SYSTEM}{SPEARMAN}", scope="pooled",
             of=lambda sums: system_correlations(sums)[..., AT],
-            why=lambda sums: why_undefined(*_system_means(sums)),
+            why=lambda sums: why_undefined(sums[:, 0] / sums[:, 2], sums[:, 1] / sums[:, 2]),
             untested="none was measured to hold over so few models",
         )  # fmt: skip
         return tuple(
@@ -246,10 +246,6 @@ def _systems(scored: ScoreBoard, truth: Floats, *judges: str) -> Two:
         np.add.at(sums, scored.table.unit_of, by_item)
         sides.append(sums)
     return Two(first=sides[0], second=sides[1], n=int(there.sum()), missing=missing)
-
-
-def _system_means(sums: Floats) -> tuple[Floats, Floats]:
-    return sums[:, 0] / sums[:, 2], sums[:, 1] / sums[:, 2]
 
 
 class _Compared:

@@ -59,7 +59,6 @@ class Api(Protocol):
         CallError
             For a name in ``decoding`` or ``extra`` that is not a question's to set.
         """
-        ...
 
     def usage(self, stated: Any) -> Usage: ...
 
@@ -73,11 +72,9 @@ class Api(Protocol):
         BrokenError
             For an answer that broke off on the server, or says nothing at all.
         """
-        ...
 
     def status(self, error: Any) -> int:
         """The HTTP status of an error that came without one: under a success, or in a batch."""
-        ...
 
 
 def reply_of(api: Api, data: Any, call: Call, seconds: float = 0.0) -> Reply:

@@ -285,7 +285,7 @@ def agreement_report(
             return LabelAgreement(read_labels(its, labels=which.labels), intervals)
         if kind == "preference":
             return OutcomeAgreement(outcome_board(its, rule), weighting, intervals)
-        return ScoreAgreement(ScoreBoard(its, which.unparsed), which.block, intervals)
+        return ScoreAgreement(ScoreBoard(its, which.report.unparsed), which.report.block, intervals)
 
     held = _only(columns, wanted, reference)
     table = None if reference is None else board(held).against(reference, checks)
@@ -303,7 +303,9 @@ def agreement_report(
         )
     elif kind == "score":
         basis = Scores(
-            block=which.block, unparsed=which.unparsed, counts=counts if table is not None else {}
+            block=which.report.block,
+            unparsed=which.report.unparsed,
+            counts=counts if table is not None else {},
         )
     unread = undeclared(held if every is None else columns, which.labels)
     warnings = [
@@ -407,9 +409,9 @@ def agreement_reports(
         else:
             found.append(_without_suspicious(report, suspicious, kind, stored, how))
     told = [report for report in found if report.rows or report.between]
-    if which.right is not None:
+    if which.report.right is not None:
         try:
-            told = _with_accuracies(told, store, which, which.right, stored, **how)
+            told = _with_accuracies(told, store, which, which.report.right, stored, **how)
         except UsageError as error:  # nobody has said what is right
             refused.append(error)
     if not told and refused:

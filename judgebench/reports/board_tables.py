@@ -470,7 +470,12 @@ def _columns(board: Board) -> list[Cells[Row]]:
         *(one for name in others for one in beside(name)),
         column("labels", lambda row: str(row.counts.get("labels", "")), **right, **more),
         *(column(short, published(name), **right, **more) for name, short in _PUBLISHED.items()),
-        column("mean length", _mean_length, **right, **more),
+        column(
+            "mean length",
+            lambda row: str(row.counts.get(AVG_LENGTH, "")) if AVG_LENGTH in row.metrics else "",
+            **right,
+            **more,
+        ),
         column("worst case", lambda row: _worst(row.leading, digits(names[0])), **right, **more),
         column("missing because", missing_because, wraps=True, **more),
     ]
@@ -487,11 +492,6 @@ def _rank(row: Row) -> str:
 def _outcomes(row: Row) -> str:
     kinds = ("n_wins", "n_losses", "n_ties")
     return " / ".join(str(row.counts[kind]) for kind in kinds) if kinds[0] in row.counts else ""
-
-
-def _mean_length(row: Row) -> str:
-    """Where answers are compared, since judges favour long ones."""
-    return str(row.counts.get(AVG_LENGTH, "")) if AVG_LENGTH in row.metrics else ""
 
 
 def _worst(estimate: Estimate, digits: int) -> str:

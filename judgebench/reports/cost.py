@@ -122,14 +122,21 @@ class CostReport(Report):
         """By who was asked, and the budgets of projects."""
         found = [cost_table(self.columns, title=self.title)]
         if self.budgets:
-            columns: list[Cells[Mapping[str, Any]]] = [
-                column("project", lambda row: row["project"], wraps=True),
-                column("month", lambda row: row["month"]),
-                column("spent USD", lambda row: f"{row['spent_usd']:.4f}", align="right"),
-                column("reserved USD", lambda row: f"{row['reserved_usd']:.4f}", align="right"),
-                column("cap USD", lambda row: f"{row['cap_usd']:.4f}", align="right"),
-            ]
-            found.append(table("budgets of projects, by month (UTC)", self.budgets, columns))
+            found.append(
+                table(
+                    "budgets of projects, by month (UTC)",
+                    self.budgets,
+                    [
+                        column("project", lambda row: row["project"], wraps=True),
+                        column("month", lambda row: row["month"]),
+                        column("spent USD", lambda row: f"{row['spent_usd']:.4f}", align="right"),
+                        column(
+                            "reserved USD", lambda row: f"{row['reserved_usd']:.4f}", align="right"
+                        ),
+                        column("cap USD", lambda row: f"{row['cap_usd']:.4f}", align="right"),
+                    ],
+                )
+            )
         return found
 
 
@@ -411,17 +418,31 @@ def _usd(record: _Record, spec: JudgeSpec | None) -> tuple[float, str | None]:
 _ASKED = ("live", "batch")
 
 
+def paid(store: Store, at: tuple[str, str] | None = None) -> dict[str, tuple[float, int]]:
+    """By id of each judge, what its calls with a known price cost, and how many they are.
+
+    ``at`` is the benchmark, by name and version; over all runs if None.
+    """
+    found: dict[str, tuple[float, int]] = {}
+    spend = store.spend()
+    names = ("benchmark", "version", "judge_id", "how", "calls", "unpriced_calls", "cost_usd")
+    for benchmark, version, judge, how, n, unpriced, usd in zip(
+        *(spend[name] for name in names), strict=True
+    ):
+        if (
+            judge is not None
+            and how in _ASKED
+            and n > unpriced
+            and at in (None, (benchmark, version))
+        ):
+            cost, calls = found.get(judge, (0.0, 0))
+            found[judge] = cost + usd, calls + n - unpriced
+    return found
+
+
 def usd_per_call(store: Store) -> dict[str, float]:
     """What a call of each judge, by id, cost on average, over all runs; without those not known."""
-    calls: dict[str, int] = {}
-    cost: dict[str, float] = {}
-    spend = store.spend()
-    names = ("judge_id", "how", "calls", "unpriced_calls", "cost_usd")
-    for judge, how, n, unpriced, usd in zip(*(spend[name] for name in names), strict=True):
-        if judge is not None and how in _ASKED:
-            calls[judge] = calls.get(judge, 0) + n - unpriced
-            cost[judge] = cost.get(judge, 0.0) + usd
-    return {judge: cost[judge] / n for judge, n in calls.items() if n}
+    return {judge: cost / n for judge, (cost, n) in paid(store).items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -459,23 +480,30 @@ class ForgottenReport(Report):
 
     def tables(self) -> list[Table]:
         """The judgments of each judge, and what asking for them again would take."""
-        columns: list[Cells[Mapping[str, Any]]] = [
-            column("judge", lambda row: row["judge"], wraps=True),
-            column("judgments", lambda row: f"{row['judgments']:,}", align="right"),
-            column("replies", lambda row: f"{row['replies']:,}", align="right"),
-            column("tokens in", lambda row: f"{row['prompt_tokens']:,}", align="right", spare=True),
-            column(
-                "tokens out", lambda row: f"{row['completion_tokens']:,}", align="right", spare=True
-            ),
-            column("to have them again", _again, align="right"),
-        ]
         title = "forgotten" if self.removed else "would be forgotten"
         return [
             table(
                 f"{title}: {counted(self.judgments, 'judgment')}, which served as "
                 f"{counted(self.verdicts, 'verdict')} in {counted(len(self.runs), 'run')}",
                 self.judges,
-                columns,
+                [
+                    column("judge", lambda row: row["judge"], wraps=True),
+                    column("judgments", lambda row: f"{row['judgments']:,}", align="right"),
+                    column("replies", lambda row: f"{row['replies']:,}", align="right"),
+                    column(
+                        "tokens in",
+                        lambda row: f"{row['prompt_tokens']:,}",
+                        align="right",
+                        spare=True,
+                    ),
+                    column(
+                        "tokens out",
+                        lambda row: f"{row['completion_tokens']:,}",
+                        align="right",
+                        spare=True,
+                    ),
+                    column("to have them again", _again, align="right"),
+                ],
                 notes=self._notes(),
             )
         ]

@@ -39,13 +39,12 @@ from judgebench.metrics.judged_values import JudgedValues
 from judgebench.metrics.label_board import majority
 from judgebench.plain_text import counted, dollars
 from judgebench.protocols import Progress
-from judgebench.providers.parameters import billions_of
+from judgebench.providers.prices import billions_of
 from judgebench.records import HUMAN, JudgeSpec, VerdictSlot, is_human
 from judgebench.reports.agreement import agreement_report
 from judgebench.reports.boards import BenchmarkRef, benchmark_ref, find_judges, parse_panel
 from judgebench.reports.cost import judge_costs
 from judgebench.reports.document import (
-    Cells,
     Chart,
     Column,
     Report,
@@ -54,7 +53,7 @@ from judgebench.reports.document import (
     column,
     table,
 )
-from judgebench.reports.estimates import UNDEFINED, Figure
+from judgebench.reports.estimates import UNDEFINED, Figure, number
 from judgebench.reports.judge_pairs import JudgeValues, judged_values
 from judgebench.reports.labels import label_weights, labelled_kind, on_labels
 from judgebench.stats.elimination import Codes, Elimination, successive_elimination
@@ -159,21 +158,20 @@ class JudgeSweep(Report):
 
     def tables(self) -> list[Table]:
         cost = {"usd": "USD a verdict", "billions": "billions of parameters"}[self.unit]
-        columns: list[Cells[SweptJudge]] = [
-            column("judge", lambda one: one.judge, wraps=True),
-            column(cost, lambda one: _number(one.cost), align="right"),
-            column("kappa", lambda one: _fixed(one.kappa), align="right"),
-            column("less the best", _difference, align="right"),
-            column("answers", lambda one: f"{one.n:,}", align="right"),
-            column("ranks models alike", lambda one: _known(one.spearman), align="right",
-                   optional=True),
-            column("same in both orders", lambda one: _known(one.consistency), align="right",
-                   optional=True),
-            column("", _standing),
-        ]  # fmt: skip
         notes = [*self._told(), *self.warnings]
         found = [table(f"judges of {self.benchmark}@{self.version} against {self.reference}",
-                       self.rows, columns, notes=notes)]  # fmt: skip
+                       self.rows, [
+            column("judge", lambda one: one.judge, wraps=True),
+            column(cost, lambda one: number(one.cost, ".6g"), align="right"),
+            column("kappa", lambda one: number(one.kappa, ".3f"), align="right"),
+            column("less the best", _difference, align="right"),
+            column("answers", lambda one: f"{one.n:,}", align="right"),
+            column("ranks models alike", lambda one: number(one.spearman, ".3f", nothing=""),
+                   align="right", optional=True),
+            column("same in both orders", lambda one: number(one.consistency, ".3f", nothing=""),
+                   align="right", optional=True),
+            column("", _standing),
+        ], notes=notes)]  # fmt: skip
         if self.suite:
             lines = Column(title="to paste into a suite", lines=True)
             found.append(Table(title="the suite's lines", columns=[lines],
@@ -200,18 +198,6 @@ class JudgeSweep(Report):
             f"put out, is at most {self.error:.0%} over all looks and judges.",
             took,
         ]
-
-
-def _number(value: float) -> str:
-    return UNDEFINED if math.isnan(value) else f"{value:.6g}"
-
-
-def _known(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.3f}"
-
-
-def _fixed(value: float) -> str:
-    return UNDEFINED if math.isnan(value) else f"{value:.3f}"
 
 
 def _difference(one: SweptJudge) -> str:

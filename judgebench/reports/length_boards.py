@@ -162,7 +162,7 @@ class LengthBoards:
     @property
     def _by_headline(self) -> bool:
         """Whether length-controlled win rates rank unasked, where they can be computed."""
-        return self.wanted.rank_by is None and self.data.which.headline == LENGTH_CONTROLLED
+        return self.wanted.rank_by is None and self.data.which.report.headline == LENGTH_CONTROLLED
 
     def _lacking_rates(
         self, standings: Sequence[Standing], estimates: Mapping[str, Estimate]

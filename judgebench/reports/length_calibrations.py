@@ -79,7 +79,7 @@ class Calibrations:
         own = self.own(judge, opponent)
         if own is not None:
             return from_json(own.content, in_words(own))
-        expected = self._is_published or self.which.headline == LENGTH_CONTROLLED
+        expected = self._is_published or self.which.report.headline == LENGTH_CONTROLLED
         return self._why_not(judge, opponent) if expected else None
 
     def own(self, judge: str | None, opponent: str) -> StoredCalibration | None:

@@ -101,7 +101,7 @@ def board_meant(
     """
     direct = test.head_to_head
     boards = data.heads_of(two) if direct else data.judges_of(two)
-    if metric in data.which.rates:
+    if metric in data.which.report.rates:
         metric = ACCURACY  # their board is that of labels
     if metric and metric not in METRICS:
         unknown = unknown_name("metric of a gate", metric, METRICS)
@@ -318,7 +318,9 @@ class PairConfidences:
         """The questions of either model; where not all models answer all of them, of both."""
         answers = self.said.answers().union(labels, confidence.of)
         of_each = [{item for model, item in answers if model == one} for one in self.two]
-        asked = of_each[0] & of_each[1] if self.data.which.sparse else of_each[0] | of_each[1]
+        asked = (
+            of_each[0] & of_each[1] if self.data.which.report.sparse else of_each[0] | of_each[1]
+        )
         sets, _ = question_sets(self.said, [(self.two[0], item) for item in asked])
         if group is None:
             return sets

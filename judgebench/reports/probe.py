@@ -50,7 +50,7 @@ from judgebench.records import (
     VerdictSlot,
 )
 from judgebench.reports.boards import benchmark_ref
-from judgebench.reports.document import Cells, Each, Report, Rows, Table, column, json_field, table
+from judgebench.reports.document import Each, Report, Rows, Table, column, json_field, table
 from judgebench.reports.estimates import text
 from judgebench.store import Store
 
@@ -333,20 +333,28 @@ class ProbeReport(Report):
     )
 
     def tables(self) -> list[Table]:
-        columns: list[Cells[ProbeRow]] = [
-            column("probe", lambda row: row.kind),
-            column("shown", lambda row: row.meaning, wraps=True),
-            column("should", lambda row: _SHOULD[row.right]),
-            *(
-                column(title, partial(_metric, name), align="right", optional=True)
-                for name, title in _METRICS.items()
-            ),
-            column("items", lambda row: str(row.metrics["accepted"].units), align="right"),
-            column("unread", lambda row: str(row.metrics["accepted"].missing), align="right"),
-        ]
         at = f"{self.benchmark}@{self.version}"
         notes = [*self.notes, *([_ACCEPTED] if self.rows else [])]
-        return [table(f"probes of {self.judge} on {at}", self.rows, columns, notes=notes)]
+        return [
+            table(
+                f"probes of {self.judge} on {at}",
+                self.rows,
+                [
+                    column("probe", lambda row: row.kind),
+                    column("shown", lambda row: row.meaning, wraps=True),
+                    column("should", lambda row: _SHOULD[row.right]),
+                    *(
+                        column(title, partial(_metric, name), align="right", optional=True)
+                        for name, title in _METRICS.items()
+                    ),
+                    column("items", lambda row: str(row.metrics["accepted"].units), align="right"),
+                    column(
+                        "unread", lambda row: str(row.metrics["accepted"].missing), align="right"
+                    ),
+                ],
+                notes=notes,
+            )
+        ]
 
 
 _ACCEPTED = (

@@ -302,7 +302,12 @@ def _merged(board: Board, beside: PublishedBeside, by: Collection[str]) -> Table
         *(
             _Line(
                 model=row.model,
-                figures=_told_of(beside, row.model) | _values(row, reference),
+                figures={
+                    name: value
+                    for name, value in beside.figures(row.model).items()
+                    if name in beside.reference.also and name not in (N, AVG_LENGTH)
+                }
+                | _values(row, reference),
                 whose=OURS,
                 published=beside.figures(row.model).get(metric),
                 flags=", ".join(row.flags),
@@ -358,15 +363,6 @@ def _table(reference: ReferenceBoard, metric: str, lines: Sequence[_Line]) -> Ta
             for at, line in ordered
         ],
     )
-
-
-def _told_of(beside: PublishedBeside, model: str) -> dict[str, float]:
-    """What a published board says of a model itself, whoever's answers were judged: its Elo."""
-    return {
-        name: value
-        for name, value in beside.figures(model).items()
-        if name in beside.reference.also and name not in (N, AVG_LENGTH)
-    }
 
 
 def _values(row: Row, reference: ReferenceBoard) -> dict[str, float]:

@@ -142,22 +142,34 @@ def _models(ranking: Ranking, at: str) -> Table:
     def metric(name: str, text: Callable[[Estimate], str]) -> Callable[[Row], str]:
         return lambda row: "reference" if row.model == reference else text(row.metrics[name])
 
-    columns: list[Cells[Row]] = [
-        column("rank", _rank, **right),
-        column("model", lambda row: row.model, wraps=True),
-        column(f"strength {level}", metric(STRENGTH, _strength), spare=True, **right),
-        column(f"expected win rate % {level}", metric(EXPECTED, _rate), **right),
-        column("prompts", lambda row: str(row.counts["prompts"]), **right),
-        column("comparisons", lambda row: str(row.counts["comparisons"]), spare=True, **right),
-        column("missing", lambda row: str(row.metrics[STRENGTH].missing), **right),
-        column("flags", lambda row: ", ".join(row.flags), wraps=True, **more),
-        column("worst case", lambda row: _worst(row, reference), **right, **more),
-        column("missing because", _missing_because, wraps=True, **more),
-    ]
     return table(
         f"{at}, models ranked from pairs",
         ranking.rows,
-        columns,
+        [
+            column("rank", _rank, **right),
+            column("model", lambda row: row.model, wraps=True),
+            column(f"strength {level}", metric(STRENGTH, _strength), spare=True, **right),
+            column(
+                f"expected win rate % {level}",
+                metric(EXPECTED, lambda estimate: estimates.text(estimate, digits=1)),
+                **right,
+            ),
+            column("prompts", lambda row: str(row.counts["prompts"]), **right),
+            column("comparisons", lambda row: str(row.counts["comparisons"]), spare=True, **right),
+            column("missing", lambda row: str(row.metrics[STRENGTH].missing), **right),
+            column("flags", lambda row: ", ".join(row.flags), wraps=True, **more),
+            column("worst case", lambda row: _worst(row, reference), **right, **more),
+            column(
+                "missing because",
+                lambda row: ", ".join(
+                    f"{row.counts[why]} {why.replace('_', ' ')}"
+                    for why in WHY_MISSING
+                    if row.counts[why]
+                ),
+                wraps=True,
+                **more,
+            ),
+        ],
         subtitle=_subtitle(ranking, reference or "the mean"),
         notes=[
             *_apart(ranking),
@@ -214,10 +226,6 @@ def _strength(estimate: Estimate) -> str:
     return f"{estimate.value:+.2f} [{', '.join(ends)}]"
 
 
-def _rate(estimate: Estimate) -> str:
-    return estimates.text(estimate, digits=1)
-
-
 def _worst(row: Row, reference: str | None) -> str:
     estimate = row.metrics[EXPECTED]
     if row.model == reference or not estimate.missing:
@@ -225,12 +233,6 @@ def _worst(row: Row, reference: str | None) -> str:
     if estimate.worst_low is None or estimate.worst_high is None:
         return ""
     return f"{estimate.worst_low:.1f} to {estimate.worst_high:.1f}"
-
-
-def _missing_because(row: Row) -> str:
-    return ", ".join(
-        f"{row.counts[why]} {why.replace('_', ' ')}" for why in WHY_MISSING if row.counts[why]
-    )
 
 
 def _apart(ranking: Ranking) -> list[str]:

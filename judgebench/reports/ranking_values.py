@@ -73,7 +73,11 @@ def covariates(data: BoardData, judge: str, pairs: Pairs, control: Control | Non
     """
     if control is None:
         return Covariates(kept=np.ones(len(pairs.p), dtype=np.bool_))
-    looks = styles_of(data) if control == "style" else _lengths(data)
+    looks = (
+        styles_of(data)
+        if control == "style"
+        else {place: Style(length, 0.0, 0.0, 0.0) for place, length in data.lengths.items()}
+    )
     first, second = (_looks_of(looks, pairs, side) for side in (pairs.first, pairs.second))
     kept = ~np.isnan(first[:, 0]) & ~np.isnan(second[:, 0])
     if len(kept) and not kept.any():
@@ -111,10 +115,6 @@ def said_of_control(found: Covariates, control: Control | None) -> list[str]:
 
 def _what(control: Control) -> str:
     return "lengths are" if control == "length" else "style is"
-
-
-def _lengths(data: BoardData) -> dict[tuple[str, str], Style]:
-    return {place: Style(length, 0.0, 0.0, 0.0) for place, length in data.lengths.items()}
 
 
 def styles_of(data: BoardData, *, tokens: bool = False) -> dict[tuple[str, str], Style]:

@@ -372,7 +372,7 @@ def policy_slide(
     fixed = _fixed(data, policy.fixed_baseline, candidate, own)
     base = (test.metric or "").partition("/")[0]
     if test.head_to_head or base in (
-        LENGTH_CONTROLLED, WEIGHTED, *CONFIDENCE_METRICS, *which.rates
+        LENGTH_CONTROLLED, WEIGHTED, *CONFIDENCE_METRICS, *which.report.rates
     ):  # fmt: skip
         return SlideReport(
             metric=test.metric or base,

@@ -230,24 +230,6 @@ CORRELATIONS = ("pearson", "spearman", "kendall")
 _PAIRS = 1_000_000  # of answers, compared at a time
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Correlations:
-    """The three correlations of a judge with people, each in [-1, 1].
-
-    ``n`` is how many questions (sample level) or systems (system level) they rest on, ``dropped``
-    how many were left out since their correlation is undefined, ``missing`` how many answers have
-    no score of the judge or of people. nan where undefined, and ``undefined`` says why.
-    """
-
-    pearson: float
-    spearman: float
-    kendall: float
-    n: int
-    dropped: int = 0
-    missing: int = 0
-    undefined: str | None = None
-
-
 def consecutive_blocks(n: int, size: int = BLOCK) -> Ints:
     """Which question each of ``n`` answers belongs to, where those to one question stand in a row.
 
@@ -304,28 +286,6 @@ def sample_contributions(judge: ArrayLike, people: ArrayLike, question_of: Array
     return found
 
 
-def sample_level(judge: ArrayLike, people: ArrayLike, question_of: ArrayLike) -> Correlations:
-    """Mean over questions of the correlation among the answers to one.
-
-    Parameters
-    ----------
-    judge, people, question_of
-        As for `sample_contributions`.
-    """
-    x, y, codes = _columns(judge, people, question_of)
-    contributions = sample_contributions(x, y, codes)
-    sums = contributions.sum(axis=0)
-    n = int(sums[0, 1])
-    values = sums[:, 0] / n if n else np.full(len(CORRELATIONS), np.nan)
-    return Correlations(
-        **dict(zip(CORRELATIONS, values.tolist(), strict=True)),
-        n=n,
-        dropped=len(contributions) - n,
-        missing=int(((np.isnan(x) | np.isnan(y)) & (codes >= 0)).sum()),
-        undefined=None if n else "no question has two answers that both tell apart",
-    )
-
-
 def system_contributions(
     judge: ArrayLike, people: ArrayLike, system_of: ArrayLike, *, n_systems: int
 ) -> Floats:
@@ -376,27 +336,6 @@ def system_correlations(sums: ArrayLike) -> Floats:
         give all systems one mean, and with fewer than two systems.
     """
     return correlations(*_means(sums))
-
-
-def system_level(judge: ArrayLike, people: ArrayLike, system_of: ArrayLike) -> Correlations:
-    """Correlation of the systems' mean scores by the judge with those by people.
-
-    Parameters
-    ----------
-    judge, people : float array, shape (n_answers,)
-        nan where there is no score; neither of the two then counts.
-    system_of : int array, shape (n_answers,)
-        Codes from 0 without gaps.
-    """
-    x, y, codes = _columns(judge, people, system_of)
-    n_systems = int(codes.max(initial=-1)) + 1
-    sums = system_contributions(x, y, codes, n_systems=n_systems).sum(axis=0)
-    return Correlations(
-        **dict(zip(CORRELATIONS, system_correlations(sums).tolist(), strict=True)),
-        n=n_systems,
-        missing=int((np.isnan(x) | np.isnan(y)).sum()),
-        undefined=why_undefined(*_means(sums)),
-    )
 
 
 def correlations(judge: ArrayLike, people: ArrayLike) -> Floats:

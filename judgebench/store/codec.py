@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import lru_cache
@@ -71,7 +72,10 @@ def readable(text: str) -> str:
     """The text with NUL characters and lone surrogates replaced by U+FFFD."""
     if text.isascii() and "\0" not in text:
         return text
-    return "".join("�" if c == "\0" or "\ud800" <= c <= "\udfff" else c for c in text)
+    return _UNREADABLE.sub("\ufffd", text)
+
+
+_UNREADABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def word(said: str | None) -> str | None:

@@ -14,12 +14,10 @@ from judgebench.stats.rank_correlation import (
     consecutive_blocks,
     kendall_tau_b,
     pearson,
-    sample_level,
     spearman,
-    system_level,
 )
 from judgebench.stats.weighted_mean import mean_of_sides
-from tests.stats.critique import comparison_quality, outcomes_of_labels
+from tests.stats.critique import comparison_quality, outcomes_of_labels, sample_level, system_level
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "alignbench"
 #: The categories as the boards name them, and the places of those of each side.

@@ -13,13 +13,11 @@ from judgebench.stats.rank_correlation import (
     CORRELATIONS,
     consecutive_blocks,
     sample_contributions,
-    sample_level,
     system_contributions,
     system_correlations,
-    system_level,
 )
 from judgebench.stats.resample import multinomial_weights, weighted_sums
-from tests.stats.critique import comparison_quality, outcomes_of_labels
+from tests.stats.critique import comparison_quality, outcomes_of_labels, sample_level, system_level
 
 
 def by_scipy(x: np.ndarray, y: np.ndarray) -> list[float]:

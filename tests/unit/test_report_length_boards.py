@@ -692,7 +692,8 @@ def test_a_headline_without_any_published_calibration_says_what_fits_one(
     from judgebench.reports.boards import benchmark_ref
 
     def declared(store: Store, name: str) -> Any:
-        return replace(benchmark_ref(store, name), headline=LC)
+        which = benchmark_ref(store, name)
+        return replace(which, report=which.report.model_copy(update={"headline": LC}))
 
     monkeypatch.setattr(leaderboard, "benchmark_ref", declared)
     found = board(filled)
