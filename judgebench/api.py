@@ -2574,7 +2574,7 @@ def try_judge(
         As for `judge`; where there is no answer to try on, or no reader to try.
     """
     from judgebench.exchange.answer_files import SMALL_BASELINE
-    from judgebench.execution.trial import first_calls, try_out
+    from judgebench.execution.one_judge import first_calls, try_out
     from judgebench.reports import replies as report
 
     nobody = suite is None and not judges
