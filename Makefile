@@ -72,7 +72,7 @@ run-tests: check-rest
 bench: $(VENV)/.dev
 	@$(BIN)/python perf/coverage_agreement.py
 	@for name in store_commits claims provider_throughput killed_runs faults memory judging win_rates rankings \
-	    win_rate_coverage length_control_coverage ranking_coverage coverage_evaluators gate_rates gate_rates_fitted \
+	    win_rate_coverage length_control_coverage ranking_coverage coverage_evaluators gate_rates gate_rates_fitted gate_rates_weighted \
 	    busy_store judge_drift sequential poisoned_nights regenerated_nights small_model_nights training_coverage search dashboard \
 	    rank_sets gate_decisions unchanged_passes slow_slides coverage_calibration judge_pairs judge_card judge_sweep label_samples large_store prefix_cache best_of \
 	    ray_overhead shared_limit start_up growth generation scale_model board_speed correction_coverage arena_hard_coverage mt_bench_coverage just_eval_coverage size walk; do \

@@ -37,6 +37,7 @@ from judgebench.errors import (
     StoreBusyError,
     StoreError,
     UsageError,
+    refuse_unknown,
     unknown_name,
 )
 from judgebench.plain_text import dollars
@@ -69,28 +70,27 @@ if TYPE_CHECKING:
     from judgebench.reports.board_tables import Leaderboard
     from judgebench.reports.boards import BenchmarkRef
     from judgebench.reports.bundle import Verified
-    from judgebench.reports.calibrate_length import LengthFit
     from judgebench.reports.compare import Comparison
     from judgebench.reports.confidence import ConfidenceReport
-    from judgebench.reports.cost import CostReport
+    from judgebench.reports.cost import CostReport, ForgottenReport
     from judgebench.reports.doctor import Doctor
     from judgebench.reports.document import Composed, Document
     from judgebench.reports.drift import DriftReport
     from judgebench.reports.evaluators import EvaluatorReport
-    from judgebench.reports.forgotten import ForgottenReport
     from judgebench.reports.gate_policy import GateFile, Policy
     from judgebench.reports.gate_result import GateReport
     from judgebench.reports.judge_card import JudgeCard
     from judgebench.reports.judge_sweep import JudgeSweep
     from judgebench.reports.length_boards import LengthControl
+    from judgebench.reports.length_calibrations import LengthFit
     from judgebench.reports.nights import Nights
     from judgebench.reports.pair_tests import Texts
     from judgebench.reports.paper import PaperTable
     from judgebench.reports.paper_file import Paper
     from judgebench.reports.plan import Plan
     from judgebench.reports.probe import ProbeReport
-    from judgebench.reports.ranking_control import Control
     from judgebench.reports.ranking_tables import Rankings
+    from judgebench.reports.ranking_values import Control
     from judgebench.reports.rejudge import Rejudged
     from judgebench.reports.replies import JudgedReply, Replies
     from judgebench.reports.reproduce import Reproductions
@@ -314,12 +314,12 @@ def leaderboard(
     UsageError
         For a benchmark, judge, model, metric or grouping that the store does not hold.
     """
+    from judgebench.reports.board import references
     from judgebench.reports.board_request import BoardRequest, no_boards
     from judgebench.reports.board_tables import Leaderboard
     from judgebench.reports.bundle import write_bundle
     from judgebench.reports.length_boards import LengthControl
     from judgebench.reports.published import read_names
-    from judgebench.reports.reference_board import references
     from judgebench.reports.samples import samples_told
     from judgebench.stats.style_control import Definition
 
@@ -399,17 +399,15 @@ def _holds(url: str, benchmark: str) -> bool:
 def _published_alone(benchmark: str, nothing: str, by: Sequence[str]) -> Leaderboard:
     """What is published of a benchmark of which nothing is here, as the first message says."""
     from judgebench.benchmarks.description import chosen_version, find, split_version
+    from judgebench.reports.board import references
     from judgebench.reports.board_tables import Leaderboard
-    from judgebench.reports.reference_board import references
 
     name, version = split_version(benchmark)
     found = references(name, chosen_version(find(name)[0], version))
     if not found.boards:
         raise UsageError("; ".join((nothing, *found.notes)))
     known = {way for reference in found.boards for way in reference.groups}
-    for way in by:
-        if way not in known:
-            raise UsageError(f"{nothing}; {unknown_name('published way of grouping', way, known)}")
+    refuse_unknown("published way of grouping", by, known, error=UsageError, about=f"{nothing}; ")
     note = f"{nothing}; what follows is what others published of it"
     return replace(Leaderboard.of((), published=found, by=by), notes=(note,))
 
@@ -481,8 +479,7 @@ def agreement(
     UsageError
         For a name that the store does not hold, and where there is nothing to compare.
     """
-    from judgebench.metrics.judge_differences import JudgeChecks
-    from judgebench.metrics.near_constant import NearConstantRule
+    from judgebench.metrics.judge_differences import JudgeChecks, NearConstantRule
     from judgebench.reports.agreement import agreement_reports, or_refused
     from judgebench.stats.agreement import Weighting
     from judgebench.stats.pair_outcomes import OutcomeRule
@@ -691,9 +688,8 @@ def ranking(
     UsageError
         For a name that the store does not hold, and where no judge has compared models.
     """
-    from judgebench.reports.ranking import rankings
-    from judgebench.reports.ranking_control import Control
-    from judgebench.reports.ranking_tables import Rankings
+    from judgebench.reports.ranking_tables import Rankings, rankings
+    from judgebench.reports.ranking_values import Control
     from judgebench.stats.ranking import Ties
 
     intervals = _intervals(level)
@@ -991,8 +987,7 @@ def training(
     _check_numbers(level=level)
     with reading(store) as its:
         known = training_runs(its).runs
-        if run not in known:
-            raise UsageError(f"{its.name} has {unknown_name('training run', run, known)}")
+        refuse_unknown("training run", [run], known, error=UsageError, about=f"{its.name} has ")
         checkpoints = {one.model_id: f"a checkpoint of {run}" for one in known[run]}
         which = _benchmark_of(its, benchmark, checkpoints)
         judge_id, opponent_id = _board_of(its, which, judge, opponent, checkpoints)
@@ -1276,7 +1271,7 @@ def calibrate_length(
     UsageError
         For a name that the store does not hold, and where there are too few models.
     """
-    from judgebench.reports.calibrate_length import calibrate_length as fitted
+    from judgebench.reports.length_calibrations import calibrate_length as fitted
 
     with writing(store, create=False) as its:
         return fitted(
@@ -1427,9 +1422,8 @@ def _check_names(
     ):
         names = {name for one in there for name in one.names}
         ids = {one.id for one in there}
-        for name in wanted:
-            if name not in names and name not in ids:
-                raise UsageError(f"{store.name}: {unknown_name(what, name, names)}")
+        by_name = [name for name in wanted if name not in ids]
+        refuse_unknown(what, by_name, names, error=UsageError, about=f"{store.name}: ")
 
 
 def judged_replies(
@@ -1588,7 +1582,7 @@ def forget(
     StoreError
         Where a run is under way, which may need what would go.
     """
-    from judgebench.reports.forgotten import forgotten_report, usd_per_call
+    from judgebench.reports.cost import forgotten_report, usd_per_call
     from judgebench.reports.replies import stored_judges
     from judgebench.store.copy import Forgettable
 
@@ -1603,7 +1597,7 @@ def forget(
         )
         if not (wanted.judges or wanted.runs or wanted.judgments):
             raise UsageError("name what is to be forgotten: judges, runs or judgments")
-        found = opened.forgettable(wanted)
+        found = opened.forget(wanted, remove=False)
         if remove:
             with _nobody_judges(opened):
                 found = opened.forget(wanted)
@@ -1715,13 +1709,13 @@ def _check_layout(fields: str, options: Mapping[str, Any]) -> None:
     if not isinstance(columns, Mapping):
         raise UsageError(f"columns: a mapping of theirs to ours, not {columns!r}")
     known = loaded(fields)
-    for ours in columns.values():
-        if ours not in known:
-            raise UsageError(f"columns: {unknown_name('column', str(ours), known)}")
+    ours = map(str, columns.values())
+    refuse_unknown("column", ours, known, error=UsageError, about="columns: ")
     if len(scale) != 2 or not all(isinstance(end, Real) for end in scale):
         raise UsageError(f"scale: the lowest and the highest score, not {scale!r}")
-    if (wide := options.get("wide")) and wide[0] not in ("judge", "model"):
-        raise UsageError(f"wide: {unknown_name('such column', str(wide[0]), ('judge', 'model'))}")
+    if wide := options.get("wide"):
+        kinds = ("judge", "model")
+        refuse_unknown("such column", [str(wide[0])], kinds, error=UsageError, about="wide: ")
 
 
 class TableOptions(TypedDict, total=False):
@@ -1914,9 +1908,8 @@ def _export(
 
     stream = cast("TextIO", to) if hasattr(to, "write") else None
     paths = [] if stream is not None else _paths(cast("Paths", to))
-    if f".{form}" not in export.SUFFIXES:
-        forms = [suffix.removeprefix(".") for suffix in export.SUFFIXES]
-        raise UsageError(unknown_name("form", form, forms))
+    forms = [suffix.removeprefix(".") for suffix in export.SUFFIXES]
+    refuse_unknown("form", [form], forms, error=UsageError)
     for path in paths:
         export.check_suffix(path)
     with reading(store) as its:
@@ -2093,8 +2086,7 @@ def _check_numbers(**given: object) -> None:
 
 def _check_choice(name: str, value: object, known: Any) -> None:
     """Raise `UsageError` for what is none of the values of a Literal."""
-    if value not in get_args(known):
-        raise UsageError(unknown_name(name, str(value), get_args(known)))
+    refuse_unknown(name, [str(value)], get_args(known), error=UsageError)
 
 
 def _listed(**named: str | Iterable[str] | None) -> list[str]:
@@ -2162,7 +2154,6 @@ def run(
     on_forecast
         Told what the run will take before anything is asked, where that costs money.
     """
-    from judgebench.exchange.labels import read_label_rows
     from judgebench.execution.execute import evaluate
     from judgebench.execution.recheck import recheck_of_today
 
@@ -2181,9 +2172,7 @@ def run(
             f"{path} is for Slurm: judgebench.api.submit(…) hands it over, as `judgebench run` "
             "does; executor='local' works on all of it here, and shard='3/16' on a part"
         )
-    for label_file, about in _label_files(work):
-        # A fault in it is said now, not after everything was paid for.
-        read_label_rows(label_file, about)
+    _check_labels(work)
     occasion = recheck_of_today() if refresh_anchors else None
     asked = config.as_asked(config.raw_suite(path), limits or {}, work.suite if batch else None)
     more = {
@@ -2266,10 +2255,7 @@ def submit(
     ConfigError, ProviderUnavailableError
         What is wrong with the suite; where Slurm is not there, or takes no jobs.
     """
-    from judgebench.exchange.labels import read_label_rows
     from judgebench.execution import slurm
-    from judgebench.execution.pool import ProviderPool
-    from judgebench.execution.resolve import endpoints
     from judgebench.store.opening import located
 
     path, narrowing = Path(suite), _narrowing(models, judges, limit, None)
@@ -2277,10 +2263,7 @@ def submit(
     its = work.suite
     if its.executor is None or its.executor.slurm is None:
         raise UsageError(f"{path} is not for Slurm: executor: {{slurm: {{array: 16}}}} makes it so")
-    for label_file, about in _label_files(work):
-        read_label_rows(label_file, about)
-    with _named(path):
-        ProviderPool(its, None).check(endpoints(work))
+    who = _checked(path, work)
     said, words = {**(limits or {})}, narrowing.options() + ["--batch"] * batch
     said.pop("max_cost_usd", None)
     for name, value in said.items():
@@ -2288,7 +2271,7 @@ def submit(
             raise UsageError(f"limits: write {name} into {path}: a job is not told of it otherwise")
         words += [_LIMIT_OPTIONS[name], str(value)]
     chosen, url = its.executor.slurm, store_url(its, store)
-    asked: list[Any] = [its.limits, *endpoints(work).values()]
+    asked: list[Any] = [its.limits, *who.values()]
     if located(url).path and any(one.requests_per_minute for one in asked):
         warn(
             "requests_per_minute holds for each job by itself, since each has a store of its own: "
@@ -2582,7 +2565,7 @@ def try_judge(
         As for `judge`; where there is no answer to try on, or no reader to try.
     """
     from judgebench.exchange.answer_files import SMALL_BASELINE
-    from judgebench.execution.trial import first_calls, try_out
+    from judgebench.execution.one_judge import first_calls, try_out
     from judgebench.reports import replies as report
 
     nobody = suite is None and not judges
@@ -2678,7 +2661,7 @@ def judge_sweep(
     if suite is None:
         with reading(store) as its:
             return report.judge_sweep(its, benchmark, **how)
-    from judgebench.reports.sweep_asking import asked_sweep
+    from judgebench.reports.judge_sweep import asked_sweep
 
     path = Path(suite)
     url = store_url(config.load_suite(path), store)
@@ -2954,10 +2937,8 @@ def _endpoint_called(name: str, base_url: str | None, option: str) -> dict[str, 
             f"{option}: a {what} is named as PROVIDER/MODEL, such as openai/gpt-5-mini, not "
             f"{name!r}"
         )
-    if provider not in registry.names("providers"):
-        raise UsageError(
-            f"{option}: {unknown_name('provider', provider, registry.names('providers'))}"
-        )
+    known = registry.names("providers")
+    refuse_unknown("provider", [provider], known, error=UsageError, about=f"{option}: ")
     if provider == "openai_compatible" and base_url is None:
         raise UsageError(f"{option} {name}: --base-url says where its server is reached")
     reached = {} if base_url is None else {"base_url": base_url}
@@ -3051,6 +3032,29 @@ def _label_files(work: ResolvedSuite) -> list[tuple[Path, tuple[str, str] | None
         for benchmark, brought in of_benchmarks
         if brought is not None and brought.labels is not None
     ]
+
+
+def _check_labels(work: ResolvedSuite) -> None:
+    """A fault in a file of labels is said now, not after everything was paid for."""
+    from judgebench.exchange.labels import read_label_rows
+
+    for path, about in _label_files(work):
+        read_label_rows(path, about)
+
+
+def _checked(path: Path, work: ResolvedSuite) -> dict[str, config.Endpoint]:
+    """Whom a suite asks, once it is known that they can be asked, and that its labels can be read.
+
+    Nothing is sent.
+    """
+    from judgebench.execution.pool import ProviderPool
+    from judgebench.execution.resolve import endpoints
+
+    _check_labels(work)
+    asked = endpoints(work)
+    with _named(path):
+        ProviderPool(work.suite, None).check(asked)
+    return asked
 
 
 def _take_in_labels(work: ResolvedSuite, store: Store) -> list[str]:
@@ -3152,18 +3156,12 @@ def preflight(suite: Path | str, *, ask: bool = True) -> tuple[list[Finding], fl
     ConfigError, InputError
         For what is wrong with the suite, or with a file that it names.
     """
-    from judgebench.exchange.labels import read_label_rows
     from judgebench.execution import preflight as checks
-    from judgebench.execution.pool import ProviderPool
     from judgebench.execution.preflight import Finding, needs
-    from judgebench.execution.resolve import endpoints
 
     path = Path(suite)
     work = _resolved(path)
-    for label_file, about in _label_files(work):
-        read_label_rows(label_file, about)
-    with _named(path):
-        ProviderPool(work.suite, None).check(endpoints(work))
+    _checked(path, work)
     found = [
         Finding(
             "suite",

@@ -11,7 +11,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import product
@@ -38,7 +38,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from judgebench import yaml_file
-from judgebench.errors import ConfigError, UsageError, unknown_name
+from judgebench.errors import ConfigError, UsageError, refuse, refuse_unknown, unknown_name
 from judgebench.records import PANEL, Item, is_human
 from judgebench.secret import Secret, checked_base_url
 from judgebench.yaml_file import note_secrets, refuse_written_keys
@@ -222,10 +222,18 @@ class ServerConfig(Section):
 
     @model_validator(mode="after")
     def _one_way(self) -> ServerConfig:
-        if bool(self.command) == (self.engine is not None):
-            raise ValueError("a server has a 'command', or an 'engine' and its 'checkpoint'")
-        if (self.engine is None) != (self.checkpoint is None) or (self.args and not self.engine):
-            raise ValueError("'engine' and 'checkpoint' go together, and 'args' with them")
+        alone = (self.engine is None) != (self.checkpoint is None)
+        refuse(
+            ValueError,
+            {
+                "a server has a 'command', or an 'engine' and its 'checkpoint'": (
+                    bool(self.command) == (self.engine is not None)
+                ),
+                "'engine' and 'checkpoint' go together, and 'args' with them": (
+                    alone or (self.args and not self.engine)
+                ),
+            },
+        )
         return self
 
 
@@ -319,21 +327,25 @@ class Endpoint(Section):
 
     @model_validator(mode="after")
     def _reachable(self) -> Endpoint:
-        if self.batch and self.provider not in BATCHING:
-            raise ValueError(
+        several = ";" in ((self.server and self.server.gpus) or "")
+        refuse(
+            ValueError,
+            {
                 f"{self.provider} takes no batches ({', '.join(sorted(BATCHING))} do): leave out "
-                "'batch'"
-            )
-        if self.provider is None and (self.server or self.base_url or self.model):
-            raise ValueError("name the 'provider' that answers, e.g. openai_compatible")
-        if self.provider == "openai_compatible" and not self.base_url:
-            raise ValueError("openai_compatible needs the server's 'base_url'")
-        if ";" in ((self.server and self.server.gpus) or "") and "{port}" not in str(self.base_url):
-            raise ValueError(
-                "several servers (gpus) need a port each: write {port} into 'base_url' and command"
-            )
-        if self.identity and self.identity_file:
-            raise ValueError("give 'identity' or 'identity_file', not both")
+                "'batch'": self.batch and self.provider not in BATCHING,
+                "name the 'provider' that answers, e.g. openai_compatible": (
+                    self.provider is None and (self.server or self.base_url or self.model)
+                ),
+                "openai_compatible needs the server's 'base_url'": (
+                    self.provider == "openai_compatible" and not self.base_url
+                ),
+                "several servers (gpus) need a port each: write {port} into 'base_url' and "
+                "command": several and "{port}" not in str(self.base_url),
+                "give 'identity' or 'identity_file', not both": (
+                    self.identity and self.identity_file
+                ),
+            },
+        )
         if self.base_url is not None:
             own = self.server is not None  # a free port is found for an own server only
             try:
@@ -350,10 +362,17 @@ class ApiModel(Endpoint):
 
     @model_validator(mode="after")
     def _complete(self) -> ApiModel:
-        if self.provider is None or not self.model or self.provider == CANDIDATE:
-            raise ValueError("a model behind an API names its 'provider' and 'model'")
-        if self.provider in {"local", "reward_model"}:
-            raise ValueError(f"{self.provider!r} only judges; a local candidate has 'lm_eval'")
+        refuse(
+            ValueError,
+            {
+                "a model behind an API names its 'provider' and 'model'": (
+                    self.provider is None or not self.model or self.provider == CANDIDATE
+                ),
+                f"{self.provider!r} only judges; a local candidate has 'lm_eval'": (
+                    self.provider in {"local", "reward_model"}
+                ),
+            },
+        )
         return self
 
 
@@ -440,11 +459,12 @@ class ModelConfig(Section):
             raise ValueError(
                 f"{self.name}: a matrix is of settings, and recorded answers have none"
             )
+        known = ("selection", *_SETTINGS[source])
+        refuse_unknown(
+            "setting", self.matrix, known, error=ValueError, about=f"{self.name}: matrix: "
+        )
         axes: list[list[tuple[str, tuple[str, ...], Any]]] = []
         for name, said in self.matrix.items():
-            if name != "selection" and name not in _SETTINGS[source]:
-                known = ("selection", *_SETTINGS[source])
-                raise ValueError(f"{self.name}: matrix: {unknown_name('setting', name, known)}")
             inner = isinstance(getattr(own, name, None), dict)
             if inner and not isinstance(said, dict):
                 raise ValueError(f"{self.name}: matrix: {name}: settings with their values")
@@ -479,21 +499,23 @@ class ModelConfig(Section):
 
     @model_validator(mode="after")
     def _one_source(self) -> ModelConfig:
-        if sum(one is not None for one in (self.lm_eval, self.api, self.responses)) != 1:
-            raise ValueError("a model has exactly one of 'lm_eval', 'api' and 'responses'")
+        sources = [one for one in (self.lm_eval, self.api, self.responses) if one is not None]
         chat = self.lm_eval is None or self.lm_eval.model.endswith("chat-completions")
-        if self.prompting is not None and chat:
-            raise ValueError(
+        said = self.lm_eval.model_fields_set if self.prompting and self.lm_eval else set()
+        chats = said & {"apply_chat_template", "system_instruction", "fewshot_as_multiturn"}
+        refuse(
+            ValueError,
+            {
+                "a model has exactly one of 'lm_eval', 'api' and 'responses'": len(sources) != 1,
                 "'prompting' is of a model that continues text, below 'lm_eval': chat completions "
                 "put a template around what they are sent; a server's plain completions are "
-                "lm_eval: {model: local-completions, model_args: {model: …, base_url: …}}"
-            )
-        said = self.lm_eval.model_fields_set if self.prompting and self.lm_eval else set()
-        if chats := said & {"apply_chat_template", "system_instruction", "fewshot_as_multiturn"}:
-            raise ValueError(
+                "lm_eval: {model: local-completions, model_args: {model: …, base_url: …}}": (
+                    self.prompting is not None and chat
+                ),
                 f"{', '.join(sorted(chats))}: of models that chat; 'prompting' takes the place of "
-                "a template: leave it out"
-            )
+                "a template: leave it out": chats,
+            },
+        )
         return self
 
 
@@ -638,10 +660,15 @@ class JudgeConfig(Endpoint, OwnPrompt):
     @field_validator("name")
     @classmethod
     def _no_person(cls, value: str) -> str:
-        if is_human(value):
-            raise ValueError(f"{value!r} is the name of a person whose labels are imported")
-        if value.startswith(PANEL):
-            raise ValueError(f"{value!r} would be taken for a panel; name the judge otherwise")
+        refuse(
+            ValueError,
+            {
+                f"{value!r} is the name of a person whose labels are imported": is_human(value),
+                f"{value!r} would be taken for a panel; name the judge otherwise": (
+                    value.startswith(PANEL)
+                ),
+            },
+        )
         return value
 
     @property
@@ -653,26 +680,26 @@ class JudgeConfig(Endpoint, OwnPrompt):
 
     @model_validator(mode="after")
     def _asks_as_it_says(self) -> JudgeConfig:
-        if self.prompt is None and self.own:
-            raise ValueError(
-                f"{', '.join(self.own)}: said of a prompt of one's own; name its file as 'prompt'"
-            )
-        if self.prompt is not None and (self.kind or self.options):
-            raise ValueError("a judge with a prompt of its own has no 'kind' and no 'options'")
-        if self.prompt is not None and self.reward_model:
-            raise ValueError("a reward model reads no prompt: leave out 'prompt'")
-        return self
-
-    @model_validator(mode="after")
-    def _keeps_prefixes(self) -> JudgeConfig:
         engine = self.lm_eval and self.lm_eval.model
-        local = self.lm_eval and engine in CACHING_ENGINES
-        if self.prefix_cache and not (local or self.provider == "openai_compatible"):
-            raise ValueError(
+        keeps = engine in CACHING_ENGINES or self.provider == "openai_compatible"
+        refuse(
+            ValueError,
+            {
+                f"{', '.join(self.own)}: said of a prompt of one's own; name its file as "
+                "'prompt'": self.prompt is None and self.own,
+                "a judge with a prompt of its own has no 'kind' and no 'options'": (
+                    self.prompt is not None and (self.kind or self.options)
+                ),
+                "a reward model reads no prompt: leave out 'prompt'": (
+                    self.prompt is not None and self.reward_model
+                ),
                 "prefix_cache is for a judge on your own machines: a server of the provider "
                 f"openai_compatible, or lm_eval: {{model: {' or '.join(CACHING_ENGINES)}}}"
-                + (f"; the backend {engine} keeps nothing" if engine else "")
-            )
+                + (f"; the backend {engine} keeps nothing" if engine else ""): (
+                    self.prefix_cache and not keeps
+                ),
+            },
+        )
         return self
 
     @model_validator(mode="after")
@@ -707,13 +734,16 @@ class Panel(Section):
 
     @model_validator(mode="after")
     def _assignments(self) -> Panel:
-        if twice := _twice(self.judges):
-            raise ValueError(f"a judge named twice in a panel would have two votes: {twice}")
-        if self.min_valid is not None and self.min_valid > len(self.judges):
-            raise ValueError(
-                f"min_valid: {self.min_valid} readable verdicts of {len(self.judges)} judges "
-                "cannot be had"
-            )
+        twice, n = _twice(self.judges), len(self.judges)
+        refuse(
+            ValueError,
+            {
+                f"a judge named twice in a panel would have two votes: {twice}": twice,
+                f"min_valid: {self.min_valid} readable verdicts of {n} judges cannot be had": (
+                    (self.min_valid or 0) > n
+                ),
+            },
+        )
         return self
 
     @property
@@ -841,26 +871,41 @@ class BenchmarkConfig(Section):
             "max_tokens": self.max_tokens,
             "harm": self.harm,
         }
-        for name, given in own.items():
-            if given and self.items is None:
-                raise ValueError(f"{name!r} is for own prompts: name their file as 'items'")
-            if given and self.harm and name in ("rubric", "scale", "dimensions"):
-                raise ValueError(f"{name!r} is of scores, and 'harm' says what is refused or harms")
-        if self.lm_eval_task is not None and (self.items is not None or self.options):
-            raise ValueError("an lm-eval task brings its questions, and has no 'options'")
-        if self.confirm_run_unsafe_code and self.lm_eval_task is None:
-            raise ValueError("'confirm_run_unsafe_code' is for an 'lm_eval_task'")
-        if self.limit is not None and self.limit_by_category is not None:
-            raise ValueError("give 'limit' or 'limit_by_category', not both")
-        if self.items is not None and "@" in self.name:
-            raise ValueError("the version of own prompts is the hash of the questions; no '@' here")
-        if self.scale is not None and not self.scale[0] < self.scale[1]:
-            raise ValueError(f"a scale goes upwards, not from {self.scale[0]} to {self.scale[1]}")
-        if self.dimensions and self.scale is None:
-            raise ValueError("'dimensions' are rated on a scale: give it, e.g. scale: [1, 10]")
-        for judge in self.jury.judges if self.jury else ():
-            if judge not in self.judges:
-                raise ValueError(f"panel: {unknown_name('judge', judge, self.judges)}")
+        low, high = self.scale or (0, 1)
+        for name in (name for name, given in own.items() if given):
+            scores = name in ("rubric", "scale", "dimensions")
+            refuse(
+                ValueError,
+                {
+                    f"{name!r} is for own prompts: name their file as 'items'": self.items is None,
+                    f"{name!r} is of scores, and 'harm' says what is refused or harms": (
+                        self.harm and scores
+                    ),
+                },
+            )
+        refuse(
+            ValueError,
+            {
+                "an lm-eval task brings its questions, and has no 'options'": (
+                    self.lm_eval_task is not None and (self.items is not None or self.options)
+                ),
+                "'confirm_run_unsafe_code' is for an 'lm_eval_task'": (
+                    self.confirm_run_unsafe_code and self.lm_eval_task is None
+                ),
+                "give 'limit' or 'limit_by_category', not both": (
+                    self.limit is not None and self.limit_by_category is not None
+                ),
+                "the version of own prompts is the hash of the questions; no '@' here": (
+                    self.items is not None and "@" in self.name
+                ),
+                f"a scale goes upwards, not from {low} to {high}": not low < high,
+                "'dimensions' are rated on a scale: give it, e.g. scale: [1, 10]": (
+                    self.dimensions and self.scale is None
+                ),
+            },
+        )
+        panel = self.jury.judges if self.jury else ()
+        refuse_unknown("judge", panel, self.judges, error=ValueError, about="panel: ")
         return self
 
 
@@ -1127,9 +1172,7 @@ class Suite(Section):
                 raise ValueError(f"{what} named twice: {twice}")
         known = [model.name for model in self.models]
         for benchmark in self.benchmarks:
-            for name in benchmark.models or ():
-                if name not in known:
-                    raise ValueError(unknown_name("model", name, known))
+            refuse_unknown("model", benchmark.models or (), known, error=ValueError)
         return self
 
     def narrowed(self, to: Narrowing) -> Suite:
@@ -1148,8 +1191,9 @@ class Suite(Section):
         known = {judge for b in self.benchmarks for judge in b.judges}
         if any(b.judged_by_metrics for b in self.benchmarks):  # which it has, the task says
             known |= {judge for judge in to.judges if judge.startswith(OWN_METRIC)}
-        _all_known("judge", to.judges, known)
-        _all_known("model", to.models, {model.name for model in self.models})
+        models = {model.name for model in self.models}
+        refuse_unknown("judge", to.judges, known, error=UsageError, about="--judge: ")
+        refuse_unknown("model", to.models, models, error=UsageError, about="--model: ")
         left = [b for b in (benchmark.narrowed(to) for benchmark in self.benchmarks) if b]
         if not left:
             raise nothing_left(to)
@@ -1165,10 +1209,8 @@ class Suite(Section):
         UsageError
             For one that is not known.
         """
-        if executor not in (LOCAL, *EXECUTORS):
-            raise UsageError(
-                f"--executor: {unknown_name('executor', executor, (LOCAL, *EXECUTORS))}"
-            )
+        known = (LOCAL, *EXECUTORS)
+        refuse_unknown("executor", [executor], known, error=UsageError, about="--executor: ")
         if self.executor is not None and getattr(self.executor, executor, None) is not None:
             return self
         chosen = None if executor == LOCAL else Executor.model_validate({executor: {}})
@@ -1200,12 +1242,6 @@ class Suite(Section):
             for m in self.models
         ]
         return self.model_copy(update={"judges": judges, "models": models})
-
-
-def _all_known(what: str, wanted: Sequence[str], known: Iterable[str]) -> None:
-    for name in wanted:
-        if name not in known:
-            raise UsageError(f"--{what}: {unknown_name(what, name, known)}")
 
 
 def nothing_left(to: Narrowing) -> UsageError:

@@ -6,7 +6,7 @@ Every error tells its reader what to do. Its exit code is the one a shell sees.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from judgebench.records import FailureKind, Usage
 
@@ -139,3 +139,30 @@ def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else "."
     return f"no {what} called {name!r}{hint} Known: {', '.join(names) or 'none'}"
+
+
+def refuse_unknown(
+    what: str,
+    wanted: Iterable[str],
+    known: Collection[str],
+    *,
+    error: type[Exception] = ConfigError,
+    about: str = "",
+) -> None:
+    """Raise for the first name that is not known; ``about`` stands before what `unknown_name` says.
+
+    >>> refuse_unknown("judge", ["contains"], ["contains", "exact_match"])
+    """
+    for name in wanted:
+        if name not in known:
+            raise error(f"{about}{unknown_name(what, name, known)}")
+
+
+def refuse(error: type[Exception], faults: Mapping[str, object]) -> None:
+    """Raise with the first message that is true.
+
+    >>> refuse(ValueError, {"two is not three": 2 == 3})
+    """
+    for message, wrong in faults.items():
+        if wrong:
+            raise error(message)

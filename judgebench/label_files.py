@@ -24,7 +24,7 @@ import numpy as np
 
 from judgebench import keys
 from judgebench.api import Results, reading, writing
-from judgebench.errors import InputError, UsageError, unknown_name
+from judgebench.errors import InputError, UsageError, refuse_unknown, unknown_name
 from judgebench.exchange.pipeline import Import, ImportReport
 from judgebench.exchange.verdicts import VerdictAt, VerdictRow, take_in
 from judgebench.execution.manifest import new_manifest
@@ -120,9 +120,8 @@ def draw_labels(
         raise UsageError(f"{which}: the store has no answers to it, so there is nothing to label")
     kind = kind or there.kind
     key_of = {name: key for key, name in there.models.items()}
-    for name in (*models, *([against] if against else [])):
-        if name not in key_of:
-            raise UsageError(f"{which}: {unknown_name('model', name, key_of)}")
+    named = (*models, *([against] if against else []))
+    refuse_unknown("model", named, key_of, error=UsageError, about=f"{which}: ")
     opponent = None
     if kind == "preference":
         opponent = key_of[against] if against else there.opponent
@@ -205,9 +204,7 @@ def _strata(
             found.setdefault(name, []).append(cell)
             sums[name] = sums.get(name, 0.0) + (top if given is None else given)
         return found, [math.sqrt(sums[one] / len(its) + LEAST_DOUBT) for one, its in found.items()]
-    for one in by:
-        if one not in GROUPINGS:
-            raise UsageError(unknown_name("grouping", one, GROUPINGS))
+    refuse_unknown("grouping", by, GROUPINGS, error=UsageError)
     said = _said_by(store, asked, judge) if "verdict" in by else {}
     category = {item.id: item.category for item in store.items(which.name, which.version)}
     names = {model.key: model.name for model in store.models()}

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any
 
-from judgebench.errors import InputError, UsageError, unknown_name
+from judgebench.errors import InputError, UsageError, refuse_unknown, unknown_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -144,9 +144,8 @@ class Layout:
         for row in rows:
             seen |= dict.fromkeys(map(str, row.values))
             yield from self._widened(self._filled(self._renamed(row)))
-        for column in (*self.columns, *self.across):
-            if seen and column not in seen:
-                raise InputError(f"{path}: {unknown_name('column', column, seen)}")
+        wanted = (*self.columns, *self.across) if seen else ()
+        refuse_unknown("column", wanted, seen, error=InputError, about=f"{path}: ")
 
     def _renamed(self, row: Row) -> Row:
         ours = {self.columns[name]: row.values[name] for name in self.columns if name in row.values}
@@ -306,13 +305,15 @@ def whole_file(path: Path) -> bytes:
     return data
 
 
-def text_file(path: Path, what: str, says: str) -> str:
+def text_file(path: Path, what: str, says: str, *, whole: bool = False) -> str:
     """A text of a person's, such as a rubric; line ends and blanks around it are no part of it.
 
     Parameters
     ----------
     what, says
         What it is, and what it says, for a message.
+    whole
+        Whether they are, as where the text goes on behind it.
 
     Raises
     ------
@@ -321,14 +322,14 @@ def text_file(path: Path, what: str, says: str) -> str:
     """
     try:
         with _reading(path):
-            text = path.read_text(encoding="utf-8-sig").strip()
+            text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(
             f"{path}: byte {error.start + 1} is no UTF-8; save the {what} as a UTF-8 text"
         ) from None
-    if not text:
+    if not text.strip():
         raise InputError(f"{path}: a {what} says {says}, and nothing stands here")
-    return text
+    return text if whole else text.strip()
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from judgebench.stats.judge_quality import (
+from judgebench.stats.rank_correlation import (
     CORRELATIONS,
     sample_contributions,
     system_contributions,

@@ -378,6 +378,12 @@ def error_texts() -> Iterator[Line]:
                     texts = [text_of(argument) for argument in said]
                 elif isinstance(node, ast.Call) and name_called(node.func) in REFUSING:
                     texts = [REFUSING[name_called(node.func)].format(text_of(node.args[1]))]
+                elif isinstance(node, ast.Call) and name_called(node.func) == "refuse":
+                    texts = [*map(text_of, getattr(node.args[-1], "keys", ()))]
+                elif isinstance(node, ast.Call) and name_called(node.func) == "refuse_unknown":
+                    about = "".join(text_of(w.value) for w in node.keywords if w.arg == "about")
+                    sentence = f"no {text_of(node.args[0])} called {{}}; did you mean {{}}?"
+                    texts = [f"{about}{{}}" if about else sentence]
                 elif (before := TABLES.get(table_of(node))) is not None:
                     strings = [one for one in ast.walk(node) if isinstance(one, ast.JoinedStr)]
                     parts = {id(part) for one in strings for part in ast.walk(one)}

@@ -3,7 +3,7 @@
 The verdicts published with "Judging the Judges" (arXiv 2406.12624): 11 judges and people on 9
 models' answers to 400 questions, out of ``tasks/trivia_judging/figures``. A trial takes two judges
 and draws questions with replacement, each with the verdicts of both judges and of people on all
-models. `judgebench.stats.paired_jackknife` then tests the difference of the judges' coefficients.
+models. `judgebench.stats.paired_bootstrap` then tests the difference of the judges' coefficients.
 
 *Coverage*: the interval holds the difference of all 400 questions. *Size*: on each question drawn
 the two judges exchange all their verdicts with probability one half, so that neither is better;
@@ -39,9 +39,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from judgebench.stats.agreement import coefficient
-from judgebench.stats.judge_quality import sample_contributions
-from judgebench.stats.paired_jackknife import paired_jackknife
+from judgebench.stats.paired_bootstrap import paired_jackknife
 from judgebench.stats.paired_tests import PairedTest, holm
+from judgebench.stats.rank_correlation import sample_contributions
 from judgebench.stats.resample import multinomial_weights, percentile_interval, weighted_sums
 
 VERDICTS = Path(__file__).resolve().parents[1] / "tasks/trivia_judging/figures/verdicts.csv"

@@ -23,7 +23,7 @@ from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.shared_draws import SharedDraws
 from judgebench.records import Estimate
 from judgebench.stats.resample import Resamples, wilson_interval
-from judgebench.stats.simultaneous import sup_t_band
+from judgebench.stats.winner import sup_t_band
 
 SEED, REPLICATES, LEVEL = 20261126, 1000, 0.95
 SIZES, CHECKPOINTS, ALIKE = (50, 200), (5, 20), (0.3, 0.8)

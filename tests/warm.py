@@ -102,6 +102,7 @@ LOADS = {
     "tests.e2e.by_lm_eval": _WORKER,
     "tests.e2e.lm_eval_by_chance": _WORKER,
     "tests.tiny_models": _WORKER,
+    "suites.demo_model": _WORKER,
     "judgebench.workers.judge": _WORKER,
     "judgebench.workers.generate": _WORKER,
     "judgebench.workers.lm_eval_task": _WORKER,

@@ -3,7 +3,8 @@
 A line of a judgment file is a question and a model, with a game in each order: in the first the
 baseline is shown first, in the second the model. Version 0.1 named a question ``question_id``, and
 no baseline; since 2025 all files name it ``uid``, and those of version 2.0 the baseline too. A game
-may be null. A line of an answer file has ``choices`` or ``messages``.
+may be null, where the judge's call failed: a verdict that is missing. A line of an answer file has
+``choices`` or ``messages``.
 
 An answer ``$ERROR$`` is a call that failed. Upstream has it judged, and it loses; here it is no
 answer, and verdicts on it are none, whether its text stands in the judge's prompt or in a file of
@@ -23,7 +24,7 @@ from judgebench.errors import unknown_name
 from judgebench.exchange import responses
 from judgebench.exchange.names import At, KnownItems, default_version, judge_name, name
 from judgebench.exchange.pipeline import Import, files_in
-from judgebench.exchange.verdicts import VerdictAt, VerdictRow, checked, row_of
+from judgebench.exchange.verdicts import NO_REPLY, VerdictAt, VerdictRow, checked, row_of
 from judgebench.judges.readers.brackets import ARENA_HARD, arena_hard_verdict
 from judgebench.records import Order, Reply, Unreadable, Verdict
 from judgebench.rows import Row, each_row
@@ -163,17 +164,17 @@ def _games(row: Row, at: At, item: str, told: str | None) -> Iterator[VerdictRow
     if model == against:
         raise row.wrong("model", f"{model!r} cannot be its own opponent")
     for order, game in zip(_SHOWN, games, strict=True):
-        if game is not None:
-            where = VerdictAt(
-                benchmark=at[0],
-                version=at[1],
-                item_id=item,
-                model=model,
-                judge=judge,
-                opponent=against,
-                order=order,
-            )
-            yield row_of(row, where, *_game(row, game))
+        where = VerdictAt(
+            benchmark=at[0],
+            version=at[1],
+            item_id=item,
+            model=model,
+            judge=judge,
+            opponent=against,
+            order=order,
+        )
+        said = (Unreadable(reason=NO_REPLY), None) if game is None else _game(row, game)
+        yield row_of(row, where, *said)
 
 
 def _baseline(row: Row, told: str | None) -> str:

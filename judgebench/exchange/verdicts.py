@@ -66,6 +66,9 @@ FIELDS = (
 )  # fmt: skip
 ORDERS: tuple[Order, ...] = ("single", "model_first", "opponent_first")
 
+NO_REPLY = "no reply: null stands in the file, as where the judge's call failed"
+"""Of a verdict that was not had. It is counted, and gives way to one about the same."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictAt:
@@ -281,12 +284,14 @@ def _new(
             found.append(new)
             continue
         before, said = board.current.get(place, (None, None))
+        if said is not None and _not_had(row.verdict):
+            continue
         if said is not None and same(said, row.verdict):
             if names_more(row.verdict, said):
                 again = NewVerdict(place, where.judge, row.verdict, row.reply, before, names=True)
                 found.append(again)
             continue
-        if said is not None and not may_change:
+        if said is not None and not may_change and not _not_had(said):
             raise row.row.wrong(
                 "value",
                 f"{say(row.verdict)}, but the store has {say(said)} of {where.judge!r} about item "
@@ -447,6 +452,11 @@ _READERS: dict[str, Callable[[Row, VerdictAt], Verdict]] = {
 }
 
 
+def _not_had(verdict: Verdict) -> bool:
+    """Whether it stands for a verdict that was not had."""
+    return isinstance(verdict, Unreadable) and verdict.reason == NO_REPLY
+
+
 def once_each(rows: Sequence[VerdictRow]) -> list[VerdictRow]:
     """Rows that stand twice, once.
 
@@ -457,6 +467,10 @@ def once_each(rows: Sequence[VerdictRow]) -> list[VerdictRow]:
     """
     first: dict[VerdictAt, VerdictRow] = {}
     for row in rows:
+        if row.where in first and _not_had(row.verdict):
+            continue
+        if row.where in first and _not_had(first[row.where].verdict):
+            del first[row.where]
         before = first.setdefault(row.where, row)
         if before is not row and not same(before.verdict, row.verdict):
             raise InputError(

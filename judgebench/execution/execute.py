@@ -166,11 +166,9 @@ class Call(Protocol):
 
         ``replies`` are those of the dialogue, in order, with the keys of their requests.
         """
-        ...
 
     def reuse(self, store: Writer, run_id: str) -> None:
         """Note that what somebody else has had done meanwhile serves here too."""
-        ...
 
 
 SetAside: TypeAlias = Callable[[Callable[[], None]], AbstractContextManager[None]]
@@ -935,11 +933,7 @@ class Run:
 
     def select(self, answers: Sequence[Answers]) -> list[Answers]:
         """Keep what scorers choose, and return it; what cannot be chosen is recorded as failed."""
-        found = [
-            selected(candidate, answers, self.outcome, self.store)
-            for candidate in self.outcome.work.candidates
-            if candidate.selection is not None
-        ]
+        found = selected(answers, self.outcome, self.store)
         for one in found:
             Generation(self.outcome, self.store, self.progress).stand(one)
         return found

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from judgebench.config import GpuConfig, JudgeConfig, ServerConfig
-from judgebench.errors import ConfigError, unknown_name
+from judgebench.errors import ConfigError, refuse_unknown
 from judgebench.execution.pool import needs_the_machine
 from judgebench.execution.resolve import ResolvedSuite
 from judgebench.plain_text import counted
@@ -243,8 +243,7 @@ def _dtype(given: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     own = str(config.get("dtype") or config.get("torch_dtype") or "bfloat16")
     said = str(given.get("dtype") or "auto")
     dtype = (own if said == "auto" else said).removeprefix("torch.")
-    if dtype not in _BYTES:
-        raise ConfigError(unknown_name("dtype", dtype, ["auto", *_BYTES]))
+    refuse_unknown("dtype", [dtype], ["auto", *_BYTES])
     halved = said == "auto" and dtype == "float32" and given.get("engine") == "vllm"
     return "float16" if halved else dtype
 

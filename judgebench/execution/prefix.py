@@ -51,8 +51,8 @@ def with_prefix(local: LocalModel, prompting: Prompting) -> LocalModel:
 
 def _text(written: str) -> str:
     if not written.startswith(PREFIXES):
-        text_file(Path(written), "prefix", "what stands before the questions")
-        return Path(written).read_text(encoding="utf-8-sig")  # its last line ends as it does
+        says = "what stands before the questions"
+        return text_file(Path(written), "prefix", says, whole=True)  # its last line ends as it does
     description, _ = find(HOME)
     official, name = description.judging.official, written.removeprefix(PREFIXES)
     known = [one.removeprefix(IN_HOME) for one in official if one.startswith(IN_HOME)]

@@ -32,7 +32,7 @@ from judgebench.config import (
     nothing_left,
 )
 from judgebench.dialogue import conversation_after
-from judgebench.errors import ConfigError, InputError, unknown_name
+from judgebench.errors import ConfigError, InputError, refuse_unknown, unknown_name
 from judgebench.execution.prefix import with_prefix
 from judgebench.judges.kinds import EXAMPLES
 from judgebench.judges.own_prompt import OWN
@@ -460,8 +460,7 @@ def assign(
     kind = "own_prompt" if own else config.kind if config is not None else None
     if kind is None:
         kind = name if name in kinds else asked.benchmark.default_judge
-    if kind not in kinds:
-        raise ConfigError(f"judge {name}: {unknown_name('way of judging', kind, kinds)}")
+    refuse_unknown("way of judging", [kind], kinds, about=f"judge {name}: ")
     if name in kinds and kind != name:
         raise ConfigError(
             f"judge {name}: a judge called as a way of judging judges that way; give this one, of "
@@ -579,9 +578,7 @@ def models_compared(
     baseline = rule.baseline or assignment.asked.baseline or next(iter(here), "")
     others = [name for name in here if name != baseline]
     names = [baseline, *(others if rule.candidates is None else rule.candidates)]
-    for name in names:
-        if name not in here:
-            raise ConfigError(f"{said}: {unknown_name('model', name, here)}")
+    refuse_unknown("model", names, here, about=f"{said}: ")
     if len({*names}) < 2 or baseline in names[1:]:
         raise ConfigError(f"{said}: there is no model beside the baseline, {baseline}")
     return [here[name] for name in names]
@@ -667,9 +664,7 @@ def _seen(name: str, judge: Judge, asked: ResolvedBenchmark) -> Seen:
 
 def check_provider(whose: str, provider: str) -> None:
     """Found out now, not by the first question, which may come hours later."""
-    known = registry.names("providers")
-    if provider not in known:
-        raise ConfigError(f"{whose}: {unknown_name('provider', provider, known)}")
+    refuse_unknown("provider", [provider], registry.names("providers"), about=f"{whose}: ")
 
 
 def model_of(config: Endpoint) -> str | None:

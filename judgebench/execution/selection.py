@@ -6,9 +6,11 @@ Of conversations the best is that whose turns have the highest scores in the mea
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache, partial
 from itertools import product
+from typing import TypeAlias
 
 from judgebench.execution.manifest import Outcome
 from judgebench.execution.plan import Answers, Place, batched
@@ -17,18 +19,34 @@ from judgebench.plain_text import counted
 from judgebench.records import Failure, Item, Response
 from judgebench.store import Store
 
+Scores: TypeAlias = dict[tuple[str, str], dict[Place, float]]
+"""By model and judge, each by its id, the score of each answer."""
 
-def selected(
-    candidate: Candidate, answers: Sequence[Answers], outcome: Outcome, store: Store
-) -> Answers:
-    """The answers of a candidate with a selection, stored as its own where they are new.
+
+def selected(answers: Sequence[Answers], outcome: Outcome, store: Store) -> list[Answers]:
+    """The answers of the candidates with a selection, stored as their own where they are new.
 
     Sample ``s`` is the best of the samples from ``n * s`` on; of equal scores the first. Where one
     of them is missing or has no score none is chosen, since the best of fewer is another model's
     answer: that is a failure, told in the run's warnings.
     """
-    selection, benchmark = candidate.selection, candidate.asked.benchmark
-    assert selection is not None  # only then is it asked
+    scores = cache(partial(_scores, store, outcome.manifest.id))
+    return [
+        _selected(candidate, candidate.selection, answers, outcome, store, scores)
+        for candidate in outcome.work.candidates
+        if candidate.selection is not None
+    ]
+
+
+def _selected(
+    candidate: Candidate,
+    selection: Selection,
+    answers: Sequence[Answers],
+    outcome: Outcome,
+    store: Store,
+    scores_of: Callable[[str, str], Scores],
+) -> Answers:
+    benchmark, samples = candidate.asked.benchmark, range(candidate.asked.config.samples)
     (pool,) = (
         one
         for one in answers
@@ -36,65 +54,77 @@ def selected(
         and one.candidate.key == selection.of.key
         and one.candidate.asked.benchmark is benchmark
     )
-    lacking = Answers(candidate, store, pool.stack).missing
-    needed = {place[:2] for place, key in candidate.key_of.items() if key in lacking}
+    found = Answers(candidate, store, pool.stack)
+    needed = {place[:2] for place, key in candidate.key_of.items() if key in found.missing}
     ids = {item_id for item_id, _ in needed}
     items = [item for item in candidate.asked.items if item.id in ids]
-    scores = _scores(selection, outcome, store) if items else {}
+    whose = selection.of.key.hex()[:12], selection.scorer.key.hex()[:12]
+    scores = scores_of(benchmark.name, benchmark.version).get(whose, {}) if items else {}
     counts = outcome.judging.get(selection.scorer.title)
-    failed = waiting = 0
+    waits, without = counts is not None and bool(counts.waiting), 0
     for some in batched(items):
         held = pool.of(some)
+        slots = [one for one in product(some, samples) if (one[0].id, one[1]) in needed]
         with store.transaction():
-            for item, sample in product(some, range(candidate.asked.config.samples)):
-                if (item.id, sample) not in needed:
-                    continue
+            for item, sample in slots:
                 chosen = _best(selection, item, sample, held, scores)
                 if isinstance(chosen, int):
-                    for turn in range(item.n_answers):
-                        best = held[item.id, chosen, turn]
-                        own = replace(best, model_key=candidate.key, sample=sample)
-                        store.put_responses({candidate.key_of[item.id, sample, turn]: own})
-                elif counts is not None and counts.waiting:
-                    waiting += 1
-                else:
-                    failed += 1
-                    store.put_failure(
-                        Failure(
-                            key=candidate.key_of[item.id, sample, 0],
-                            boundary="reader",
-                            kind="reader",
-                            message=chosen,
-                            retriable=True,
-                            place=candidate.place(item.id, sample),
-                            at=time.time(),
-                        )
-                    )
-    if failed:
-        outcome.not_generated += failed
+                    _keep(candidate, item, sample, chosen, held, store)
+                    continue
+                without += 1
+                if not waits:
+                    store.put_failure(_failure(candidate, item, sample, chosen))
+    if without and waits:
         outcome.warnings.append(
-            f"{candidate.name}: of {counted(failed, 'answer')} not every sample has a score of "
-            f"{selection.scorer.name}, and so none is the best of {selection.n}"
-        )
-    if waiting:
-        outcome.warnings.append(
-            f"{candidate.name}: {counted(waiting, 'answer')} can be chosen once the batch of "
+            f"{candidate.name}: {counted(without, 'answer')} can be chosen once the batch of "
             f"{selection.scorer.name} is collected: run again then"
+        )
+    elif without:
+        outcome.not_generated += without
+        outcome.warnings.append(
+            f"{candidate.name}: of {counted(without, 'answer')} not every sample has a score of "
+            f"{selection.scorer.name}, and so none is the best of {selection.n}"
         )
     return Answers(candidate, store, pool.stack)
 
 
-def _scores(selection: Selection, outcome: Outcome, store: Store) -> Mapping[Place, float]:
-    """What the scorer said in this run of each answer, where it gave a score."""
-    benchmark = selection.of.asked.benchmark
-    its = store.run_verdicts(outcome.manifest.id, benchmark.name, benchmark.version)
-    wanted = (selection.of.key.hex()[:12], selection.scorer.key.hex()[:12], "score")
-    names = ("model_id", "judge_id", "kind", "item_id", "sample", "turn", "value")
-    return {
-        (item_id, sample, turn): float(value)
-        for *whose, item_id, sample, turn, value in zip(*(its[name] for name in names), strict=True)
-        if tuple(whose) == wanted
-    }
+def _keep(
+    candidate: Candidate,
+    item: Item,
+    sample: int,
+    chosen: int,
+    held: Mapping[Place, Response],
+    store: Store,
+) -> None:
+    """The chosen sample, all turns of it, as the candidate's own answer."""
+    for turn in range(item.n_answers):
+        own = replace(held[item.id, chosen, turn], model_key=candidate.key, sample=sample)
+        store.put_responses({candidate.key_of[item.id, sample, turn]: own})
+
+
+def _failure(candidate: Candidate, item: Item, sample: int, because: str) -> Failure:
+    return Failure(
+        key=candidate.key_of[item.id, sample, 0],
+        boundary="reader",
+        kind="reader",
+        message=because,
+        retriable=True,
+        place=candidate.place(item.id, sample),
+        at=time.time(),
+    )
+
+
+def _scores(store: Store, run: str, benchmark: str, version: str) -> Scores:
+    """What the judges said in a run of each answer, where that is a score."""
+    its = store.run_verdicts(run, benchmark, version)
+    names = ("model_id", "judge_id", "item_id", "sample", "turn", "kind", "value")
+    found: Scores = {}
+    for model, judge, item_id, sample, turn, kind, value in zip(
+        *(its[name] for name in names), strict=True
+    ):
+        if kind == "score":
+            found.setdefault((model, judge), {})[item_id, sample, turn] = float(value)
+    return found
 
 
 def _best(

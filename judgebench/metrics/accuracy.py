@@ -11,8 +11,7 @@ from judgebench.columns import coded
 from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.intervals import LEAST, Intervals
 from judgebench.metrics.item_means import ItemMeans, item_means
-from judgebench.metrics.measure import Measure, mean_of
-from judgebench.metrics.measures import JUDGE_NOISE, Groups, by_group, judge_noise
+from judgebench.metrics.measures import JUDGE_NOISE, Groups, Measure, by_group, judge_noise, mean_of
 from judgebench.metrics.ranked_rows import Measured, Standing, judge_by_judge
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable
 from judgebench.metrics.verdict_values import label_values

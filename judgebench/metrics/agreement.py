@@ -22,7 +22,9 @@ from judgebench.metrics.comparison import (
     Bools,
     Comparison,
     Measures,
+    PairedTables,
     label_measures,
+    pair,
     pairs_of,
 )
 from judgebench.metrics.intervals import Floats, Intervals
@@ -30,7 +32,9 @@ from judgebench.metrics.judge_differences import (
     KAPPA,
     JudgeChecks,
     JudgeDifference,
+    NearConstant,
     best_first,
+    flagged,
     judge_differences,
     kappas,
     pairs_compared,
@@ -45,8 +49,6 @@ from judgebench.metrics.label_board import (
     majority,
     read_labels,
 )
-from judgebench.metrics.near_constant import NearConstant, flagged
-from judgebench.metrics.paired_tables import PairedTables, pair
 from judgebench.metrics.verdict_table import Columns
 from judgebench.records import BINARY
 from judgebench.stats.agreement import Weighting, coefficient, cohen_kappa_of

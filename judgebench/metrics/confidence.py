@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from judgebench.metrics.intervals import LEAST, Intervals, wilson
 from judgebench.records import Estimate
-from judgebench.stats.alignment import alignment, first_fifth, random_fifth
 from judgebench.stats.calibration_error import (
     Binning,
     bin_contributions,
@@ -30,10 +29,13 @@ from judgebench.stats.calibration_error import (
 from judgebench.stats.confidence import (
     AurocInterval,
     accuracy,
+    alignment,
     aurc,
     auroc,
     auroc_interval,
     brier,
+    first_fifth,
+    random_fifth,
     risk_among_surest,
     risk_steps,
     why_no_auroc,

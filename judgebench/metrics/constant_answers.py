@@ -1,4 +1,4 @@
-"""Models that answer one and the same text whatever they are asked.
+"""How long models' answers are, and which models answer one text whatever they are asked.
 
 One fixed text as the answer to all 805 instructions once led a published board, since it addressed
 the judge [1]_. Honest models repeat short answers (a name, "yes"), so only longer ones count.
@@ -10,12 +10,17 @@ the judge [1]_. Honest models repeat short answers (a name, "yes"), so only long
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+
+import numpy as np
 
 from judgebench.columns import counted, distinct, grouped
 from judgebench.judges.flags import CONSTANT_SHARE, ConstantAnswer, constant_answer
+from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.measures import Measure, estimated
 from judgebench.metrics.verdict_table import Columns
-from judgebench.records import REFUSED
+from judgebench.records import REFUSED, Estimate
 
 SHORTEST = 20
 """Characters that a text must exceed to be more than a coincidence."""
@@ -86,3 +91,44 @@ def _mostly_refused(answers: Columns, model: str, start: str) -> bool:
         if who == model and text.strip().startswith(start)
     ]
     return bool(2 * sum(said) > len(said))
+
+
+AVG_LENGTH, AVG_WORDS = "avg_length", "avg_words"
+
+
+def answer_lengths(
+    lengths: Mapping[tuple[str, str], float],
+    models: Sequence[str],
+    items: Sequence[str],
+    intervals: Intervals,
+) -> dict[str, Estimate]:
+    """The mean length of each model's answers, with an interval over the items of a board.
+
+    Parameters
+    ----------
+    lengths
+        Characters, or words, by model and item; the mean of several samples.
+    models, items
+        Whose, and to which; the items in the order in which their board draws them.
+
+    Returns
+    -------
+    dict
+        By model; undefined for one without an answer.
+    """
+    table = np.array(
+        [[lengths.get((model, item), np.nan) for model in models] for item in items],
+        dtype=np.float64,
+    ).reshape(len(items), len(models))
+    there = ~np.isnan(table)
+    measure = Measure(
+        top=np.where(there, table, 0.0),
+        bottom=there.astype(np.float64),
+        n=there.sum(axis=0).astype(np.float64),
+        missing=(~there).sum(axis=0).astype(np.float64),
+        undefined="no answers are here",
+    )
+    of_items = measure.contributions
+    (sums,) = intervals.resamples(items).sums([of_items])
+    found = estimated(measure, of_items, sums, intervals)
+    return dict(zip(models, found.estimates, strict=True))

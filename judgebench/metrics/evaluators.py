@@ -1,27 +1,231 @@
-"""AlpacaEval's measures of judges that compare, beside people, each with its interval."""
+"""AlpacaEval's measures of judges that compare, beside people, each with its interval.
+
+What they say of pairs are labels from 1 to 2, each as often as it was said.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from judgebench.metrics.intervals import Floats, Intervals
-from judgebench.metrics.pair_labels import PairLabels, nobody
-from judgebench.metrics.verdict_table import Ints
+from judgebench.metrics.item_means import quotient
+from judgebench.metrics.outcome_board import PairedVerdicts, paired_verdicts
+from judgebench.metrics.verdict_table import Columns, Ints
 from judgebench.records import Estimate
 from judgebench.stats.evaluators import (
     METRICS,
     EvaluatorMetrics,
     Labels,
     Pairs,
+    contains_list,
     evaluator_metrics,
     evaluator_replicates,
 )
 from judgebench.stats.rank_correlation import NO_INTERVAL_OF_ITEMS
 from judgebench.stats.resample import content_seed, multinomial_weights
+
+Bools: TypeAlias = NDArray[np.bool_]
+
+
+class Written(NamedTuple):
+    """Where an answer stands."""
+
+    model: str
+    item_id: str
+    sample: int
+    turn: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PairLabels:
+    """Labels of pairs by judge: 1 is the opponent's answer better, 2 the model's.
+
+    The annotator of a label is the repeat. What a judge said in two orders is one label, their
+    mean; one that cannot be read in any order is nan.
+    """
+
+    verdicts: PairedVerdicts
+    of: Mapping[str, Labels]
+
+    def __len__(self) -> int:
+        return len(self.verdicts.item_of)
+
+    def together(self, raters: Sequence[str]) -> Labels:
+        """Several raters as one: each repeat of each is an annotator, in the order given."""
+        parts = [self.of[rater] for rater in raters if rater in self.of]
+        width = 1 + max((int(part.annotator.max(initial=0)) for part in parts), default=0)
+        if not parts:
+            return nobody()
+        return _in_order(
+            np.concatenate([part.pair for part in parts]),
+            np.concatenate([part.annotator + width * i for i, part in enumerate(parts)]),
+            np.concatenate([part.preference for part in parts]),
+        )
+
+    def answers(self) -> list[tuple[Written, Written]]:
+        """Of each pair where the opponent's answer (output 1) and the model's (2) stand."""
+        said = self.verdicts
+        places = zip(said.item_of, said.models_of, said.sample_of, strict=True)
+        return [
+            (
+                Written(said.models[models][1], said.items[item], *sample),
+                Written(said.models[models][0], said.items[item], *sample),
+            )
+            for item, models, sample in places
+        ]
+
+
+def pair_labels(columns: Columns) -> PairLabels:
+    """The labels of every judge that compares. A model against itself is no comparison.
+
+    Parameters
+    ----------
+    columns
+        As for `paired_verdicts`.
+    """
+    said = paired_verdicts(columns)
+    n_repeats = 1 + int(said.repeat_of.max(initial=0))
+    two = np.array([model != opponent for model, opponent in said.models], dtype=np.bool_)
+    counts = two[said.models_of[said.pair_of]]
+    of = {}
+    for j, judge in enumerate(said.judges):
+        rows = np.flatnonzero((said.judge_of == j) & counts)
+        if not len(rows):
+            continue
+        label = said.pair_of[rows] * n_repeats + said.repeat_of[rows]
+        keys, label_of = np.unique(label, return_inverse=True)
+        p = _means(said.p[rows], label_of * 2 + said.order_of[rows], 2 * len(keys))
+        both = _means(p, np.repeat(np.arange(len(keys)), 2), len(keys))
+        of[judge] = _in_order(keys // n_repeats, keys % n_repeats, 1.0 + both)
+    return PairLabels(verdicts=said, of=of)
+
+
+def nobody() -> Labels:
+    """No labels at all."""
+    return _in_order(np.zeros(0), np.zeros(0), np.zeros(0))
+
+
+def with_gaps(labels: Labels) -> Labels:
+    """The labels, and a nan for each annotator that a pair lacks before one that it has.
+
+    So the place of a label among those of its pair is its annotator, as in files that keep a row
+    for a label that could not be read.
+    """
+    if not len(labels.pair):
+        return labels
+    codes = np.unique(labels.annotator, return_inverse=True)[1]
+    width = 1 + int(codes.max())
+    last = np.zeros(1 + int(labels.pair.max()), dtype=np.int64) - 1
+    np.maximum.at(last, labels.pair, codes)
+    table = np.full((len(last), width), math.nan)
+    table[labels.pair, codes] = labels.preference
+    pair, place = np.nonzero(np.arange(width) <= last[:, np.newaxis])
+    return Labels(pair=pair, annotator=place, preference=table[pair, place])
+
+
+def described(pairs: PairLabels, texts: Mapping[Written, str], *, upstream: bool = False) -> Pairs:
+    """Lengths, lists and systems of the pairs.
+
+    Where an answer is not known, the pair says nothing of lengths and lists: as if both were
+    equally long and without a list.
+
+    Parameters
+    ----------
+    texts
+        The answers that are known.
+    upstream
+        As for `contains_list`.
+    """
+    lists: dict[str, bool] = {}
+
+    def has_list(text: str) -> bool:
+        if text not in lists:
+            lists[text] = contains_list(text, upstream=upstream)
+        return lists[text]
+
+    said = pairs.verdicts
+    both = [_texts(place, texts) for place in pairs.answers()]
+    systems = [model for model, _ in said.models]
+    codes = np.unique(systems, return_inverse=True)[1] if systems else np.zeros(0, dtype=np.int64)
+    return Pairs(
+        length_difference=np.array(
+            [0 if one is None else len(one[1]) - len(one[0]) for one in both], dtype=np.int64
+        ),
+        has_list=np.array(
+            [
+                (False, False) if one is None else (has_list(one[0]), has_list(one[1]))
+                for one in both
+            ],
+            dtype=np.bool_,
+        ).reshape(len(both), 2),
+        generator=codes[said.models_of],
+    )
+
+
+def known_texts(pairs: PairLabels, texts: Mapping[Written, str]) -> Bools:
+    """Of which pairs both answers are known, shape (pairs,)."""
+    return np.array([_texts(place, texts) is not None for place in pairs.answers()], dtype=np.bool_)
+
+
+def equal_texts(pairs: PairLabels, texts: Mapping[Written, str]) -> Ints:
+    """A number for each pair, the same for pairs of one item with equal texts, shape (pairs,)."""
+    numbers: dict[object, int] = {}
+    found = []
+    for i, place in enumerate(pairs.answers()):
+        both = _texts(place, texts)
+        key: object = i if both is None else (place[0].item_id, *both)
+        found.append(numbers.setdefault(key, len(numbers)))
+    return np.array(found, dtype=np.int64)
+
+
+def of_equal_texts(labels: Labels, pairs: Pairs, number: Ints) -> tuple[Labels, Pairs]:
+    """Labels and pairs with those of equal texts as one, as AlpacaEval knows pairs."""
+    order = np.lexsort((labels.annotator, labels.pair, number[labels.pair]))
+    first = np.unique(number, return_index=True)[1]
+    merged = replace(
+        labels,
+        pair=number[labels.pair][order],
+        annotator=labels.annotator[order],
+        preference=labels.preference[order],
+    )
+    return merged, Pairs(
+        length_difference=pairs.length_difference[first],
+        has_list=pairs.has_list[first],
+        generator=pairs.generator[first],
+    )
+
+
+def _texts(place: tuple[Written, Written], texts: Mapping[Written, str]) -> tuple[str, str] | None:
+    """Both answers; an opponent that answered once has the same answer for all samples."""
+    opponents, models = place
+    first = texts.get(opponents, texts.get(opponents._replace(sample=0)))
+    second = texts.get(models)
+    return None if first is None or second is None else (first, second)
+
+
+def _means(values: NDArray[np.float64], group: Ints, n_groups: int) -> NDArray[np.float64]:
+    """Means of what is not nan."""
+    known = ~np.isnan(values)
+    total = np.bincount(group[known], values[known], n_groups).astype(np.float64)
+    return quotient(total, np.bincount(group[known], minlength=n_groups).astype(np.float64))
+
+
+def _in_order(
+    pair: NDArray[np.generic], annotator: NDArray[np.generic], preference: NDArray[np.generic]
+) -> Labels:
+    order = np.lexsort((annotator, pair))
+    return Labels(
+        pair=pair[order].astype(np.int64),
+        annotator=annotator[order].astype(np.int64),
+        preference=preference[order].astype(np.float64),
+    )
+
 
 CORRELATIONS = ("spearman", "pearson")
 OF_REFERENCE = ("agreement", "bias", "distance", *CORRELATIONS)
@@ -98,7 +302,11 @@ class Evaluators:
         kept, place = np.unique(evaluator.pair, return_inverse=True)
         mine = replace(evaluator, pair=place)
         theirs = None if itself else _within(reference or nobody(), kept)
-        pairs = _taken(self.pairs, kept)
+        pairs = Pairs(
+            length_difference=self.pairs.length_difference[kept],
+            has_list=self.pairs.has_list[kept],
+            generator=self.pairs.generator[kept],
+        )
         item_of = self.labels.verdicts.item_of[kept]
         found = evaluator_metrics(mine, theirs, pairs, others=self.others)
         values = np.array([found.values[name] for name in METRICS])
@@ -145,14 +353,6 @@ class Evaluators:
             by_name = evaluator_replicates(mine, theirs, pairs, weights, others=self.others)
             parts.append(np.stack([by_name[name] for name in METRICS], axis=-1))
         return np.concatenate(parts)
-
-
-def _taken(pairs: Pairs, kept: Ints) -> Pairs:
-    return Pairs(
-        length_difference=pairs.length_difference[kept],
-        has_list=pairs.has_list[kept],
-        generator=pairs.generator[kept],
-    )
 
 
 def _within(labels: Labels, kept: Ints) -> Labels:

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from judgebench.columns import marked, numbers
 from judgebench.metrics.agreement import OTHERS
-from judgebench.metrics.comparison import Comparison, Measures
+from judgebench.metrics.comparison import Comparison, Measures, pair
 from judgebench.metrics.intervals import FEW_ITEMS, Floats, Intervals, wilson
 from judgebench.metrics.item_means import quotient
-from judgebench.metrics.judge_differences import KAPPA
+from judgebench.metrics.judge_differences import KAPPA, NearConstantRule, flagged
 from judgebench.metrics.judged_values import (
     Answered,
     JudgedValues,
@@ -30,10 +30,8 @@ from judgebench.metrics.judged_values import (
     width_of,
 )
 from judgebench.metrics.label_board import NO_VERDICT, Codes, LabelBoard
-from judgebench.metrics.near_constant import NearConstantRule, flagged
 from judgebench.metrics.outcome_agreement import win_rates
 from judgebench.metrics.outcome_board import OutcomeBoard
-from judgebench.metrics.paired_tables import pair
 from judgebench.metrics.verdict_table import FAILED, Columns, Ints, coded
 from judgebench.records import HUMAN, REFUSED, Estimate, is_human
 from judgebench.stats import rank_correlation

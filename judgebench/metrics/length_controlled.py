@@ -1,10 +1,14 @@
-"""How often each model would be preferred to the opponent, were its answers of equal length."""
+"""How often each model would be preferred to the opponent, were its answers of equal length.
+
+Instructions' difficulty is of a calibration, which is for one judge and opponent.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +16,75 @@ from numpy.typing import NDArray
 from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.item_means import ItemMeans, item_means
-from judgebench.metrics.length_calibration import LengthCalibration
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable, read_table
 from judgebench.metrics.verdict_values import preference_values
 from judgebench.plain_text import in_natural_order
 from judgebench.records import Estimate
 from judgebench.stats import length_control
-from judgebench.stats.length_control import MIN_VALID, LengthControl
+from judgebench.stats.length_control import CANDIDATES, MIN_VALID, Anchors, LengthControl
 from judgebench.stats.resample import expanded_level, replicate_covariance
+
+Origin: TypeAlias = Literal["published", "recovered", "own"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LengthCalibration:
+    """A calibration of length-controlled win rates, which holds for one judge and one baseline.
+
+    origin
+        ``published``: its authors' files. ``recovered``: what those must hold, worked out from
+        published results. ``own``: fitted from the judgments of a store.
+    note
+        Which one it is, in words for a board.
+    difficulty
+        By item id, in log-odds; large is easy for the models.
+    anchors
+        Rows of the baseline with its length changed, in the order in which cross-validation folds
+        them; None where there are none.
+    published_c
+        By model, the strength with which its length-controlled win rate was published.
+    """
+
+    origin: Origin
+    note: str
+    difficulty: Mapping[str, float]
+    anchors: Anchors | None
+    published_c: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def c(self) -> float | None:
+        """The strength of a fit, or None where cross-validation chooses it.
+
+        Without anchors, intervals hold better at hardly any penalty (see `length_control.exact`).
+        """
+        return CANDIDATES[-1] if self.anchors is None else None
+
+
+def to_json(difficulty: Mapping[str, float], anchors: Anchors | None) -> dict[str, Any]:
+    """The numbers of a calibration, as a store keeps them."""
+    return {
+        "difficulty": dict(difficulty),
+        "anchors": None
+        if anchors is None
+        else {
+            "std_length": anchors.std_length.tolist(),
+            "difficulty": anchors.difficulty.tolist(),
+            "preference": anchors.preference.tolist(),
+            "weight": anchors.weight,
+        },
+    }
+
+
+def from_json(content: Mapping[str, Any], note: str) -> LengthCalibration:
+    """A calibration of one's own, as `to_json` wrote it."""
+    anchors = content["anchors"]
+    return LengthCalibration(
+        origin="own",
+        note=note,
+        difficulty=content["difficulty"],
+        anchors=None if anchors is None else Anchors(**anchors),
+    )
+
 
 LENGTH_CONTROLLED = "length_controlled_win_rate"
 AS_PUBLISHED = f"{LENGTH_CONTROLLED}/compat"

@@ -7,8 +7,7 @@ from typing import TypeAlias
 
 from judgebench.metrics.registry import metric
 from judgebench.records import Estimate
-from judgebench.stats.board_correlation import board_correlation
-from judgebench.stats.rank_correlation import kendall_tau_b, pearson, spearman
+from judgebench.stats.rank_correlation import board_correlation, kendall_tau_b, pearson, spearman
 
 COEFFICIENTS = {"spearman": spearman, "pearson": pearson, "kendall": kendall_tau_b}
 TITLES = {name: metric(name).title for name in COEFFICIENTS}

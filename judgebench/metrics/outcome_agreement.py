@@ -1,8 +1,13 @@
-"""How far judges that compare agree, on who lost, tied or won each pair."""
+"""How far judges that compare agree, on who lost, tied or won each pair.
+
+Beside outcomes stands how far two judges' probabilities lie on one line, before any rule makes
+outcomes, and how often comparisons in both orders agree with each other, and then with a reference.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import ClassVar
@@ -11,19 +16,240 @@ import numpy as np
 
 from judgebench.metrics.agreement import AgreementTable, LabelAgreement, weighted
 from judgebench.metrics.board_kinds import Kind
-from judgebench.metrics.comparison import AgreementRow, Bools, Comparison, Measures, share_of
-from judgebench.metrics.intervals import Floats, Intervals
+from judgebench.metrics.comparison import (
+    AgreementRow,
+    Bools,
+    Comparison,
+    Measures,
+    by_scope,
+    pair,
+    share_of,
+)
+from judgebench.metrics.intervals import Ends, Floats, Intervals, wilson
 from judgebench.metrics.judge_differences import JudgeChecks
 from judgebench.metrics.label_board import NO_VERDICT, Codes, LabelBoard, Reference
-from judgebench.metrics.order_consistency import order_consistency
-from judgebench.metrics.outcome_board import OUTCOMES, OutcomeBoard, outcome_board
-from judgebench.metrics.paired_tables import pair
-from judgebench.metrics.paired_verdicts import ModelPair
-from judgebench.metrics.preference_correlation import CORRELATION, preference_correlation
+from judgebench.metrics.outcome_board import OUTCOMES, ModelPair, OutcomeBoard, outcome_board
 from judgebench.metrics.verdict_table import Columns
 from judgebench.records import Estimate
 from judgebench.stats.agreement import COEFFICIENTS, Weighting, coefficient, why_undefined
-from judgebench.stats.pair_outcomes import LOSS, TIE, WIN, OutcomeRule
+from judgebench.stats.pair_outcomes import (
+    LOSS,
+    NO_OUTCOME,
+    TIE,
+    WIN,
+    OutcomeRule,
+    comparison_contributions,
+)
+from judgebench.stats.resample import Resamples
+
+CONSISTENCY = ("consistency", "consistent_agreement")
+UPSTREAM = "_upstream"
+"""What the names end in where a pair that could not be read is inconsistent and wrong."""
+
+NAMES = (*CONSISTENCY, *(f"{name}{UPSTREAM}" for name in CONSISTENCY))
+
+ONE_ORDER = "no pair was shown in both orders; a suite says orders: both"
+NONE_READ = "no pair could be read in both orders"
+
+
+def order_consistency(
+    board: LabelBoard,
+    by_order: Codes,
+    truth: Codes,
+    resamples: Resamples,
+    wanted: Intervals,
+) -> list[Mapping[str, Estimate]]:
+    """Consistency, and agreement of what is consistent, as CritiqueLLM defines them.
+
+    Of the pairs that the reference judged and the judge was shown in both orders: on which its two
+    outcomes are one, and on which they are also the reference's. Under the names with `UPSTREAM`
+    all those pairs count, else those that were read in both orders. The definitions and their
+    source are in `judgebench.stats.pair_outcomes`.
+
+    Parameters
+    ----------
+    board
+        Of outcomes: its answers are pairs.
+    by_order : int8 array, shape (pairs, 2)
+        The judge's outcome in each order.
+    truth : int8 array, shape (pairs,)
+        The reference's.
+
+    Returns
+    -------
+    list
+        By name: pooled, the unweighted mean over models, and of each model that the reference
+        compared.
+    """
+    known = truth >= 0
+    models, model = np.unique(board.model_of[known], return_inverse=True)
+    both = (by_order[known] != NO_VERDICT).all(axis=1)
+    outcomes = np.where(by_order[known] >= 0, by_order[known], NO_OUTCOME)
+    read = comparison_contributions(outcomes, truth[known])
+    # What could not be read counts among upstream's pairs, and is neither consistent nor right.
+    published = np.stack([read[..., 0], np.ones_like(read[..., 0])], axis=-1)
+    added = np.concatenate([read, published], axis=1) * both[:, np.newaxis, np.newaxis]
+    n_units, n_models = len(board.units), len(models)
+    moments = np.zeros((n_units, n_models, len(NAMES), 2))
+    np.add.at(moments, (board.unit_of[board.item_of[known]], model), added)
+    (sums,) = resamples.sums([moments])
+    together = np.concatenate([sums.sum(axis=1, keepdims=True), sums], axis=1)
+    present = moments[..., 2, 1].sum(axis=0) > 0
+    values = by_scope(np.moveaxis(_ratios(together), 1, -1), present)
+    ends = wanted.ends(values, None)
+    pairs = np.bincount(model, minlength=n_models)
+    labelled = [int(pairs.sum())] * 2 + pairs.tolist()
+    counts = together[0, ..., 1]
+    units = np.concatenate(
+        [
+            (moments[..., 1].sum(axis=1) > 0).sum(axis=0)[np.newaxis],
+            (moments[..., 1] > 0).sum(axis=0),
+        ]
+    )
+
+    def estimate(name: int, scope: int) -> Estimate:
+        at = max(0, scope - 1)  # the mean over models rests on what the pooled value rests on
+        n, value = int(counts[at, name]), float(values[0, name, scope])
+        low, high, method = math.nan, math.nan, ""
+        if not math.isnan(value):
+            plain = units[at, name] == n and scope != 1
+            proportion = wilson(value, n, level=wanted.level) if plain else None
+            alone = (low, high, "no interval, one item")
+            drawn = ends.at(name, scope) if units[at, name] > 1 else alone
+            low, high, method = proportion or drawn
+        return Estimate(
+            value=value,
+            low=low,
+            high=high,
+            n=n,
+            units=int(units[at, name]),
+            missing=labelled[scope] - n,
+            level=wanted.level,
+            method=method,
+            undefined=None if not math.isnan(value) else NONE_READ if counts[at, 2] else ONE_ORDER,
+        )
+
+    return [
+        {name: estimate(n, scope) for n, name in enumerate(NAMES)} for scope in range(2 + n_models)
+    ]
+
+
+def _ratios(sums: Floats) -> Floats:
+    found = np.full(sums.shape[:-1], np.nan)
+    np.divide(sums[..., 0], sums[..., 1], out=found, where=sums[..., 1] > 0)
+    return found
+
+
+CORRELATION = "preference_correlation"
+
+NOTHING = 1e-12
+"""A variance of probabilities that is rounding."""
+
+
+def preference_correlation(
+    board: LabelBoard,
+    judge: Floats,
+    reference: Floats,
+    truth: Codes,
+    resamples: Resamples,
+    wanted: Intervals,
+) -> list[Estimate]:
+    """Pearson's correlation of the probabilities that the model's answer is better.
+
+    Every pair counts one, whatever the number of pairs of its item.
+
+    Parameters
+    ----------
+    board
+        Of outcomes: its answers are pairs.
+    judge, reference : float array, shape (pairs,)
+        nan where there is no outcome.
+    truth : int8 array, shape (pairs,)
+        The reference's outcomes, which say for which models there are estimates.
+
+    Returns
+    -------
+    list of Estimate
+        Pooled, the unweighted mean over models, and of each model that the reference compared;
+        undefined where one of the two gives every pair the same probability.
+    """
+    known = truth >= 0
+    models, model = np.unique(board.model_of[known], return_inverse=True)
+    x, y, unit = judge[known], reference[known], board.unit_of[board.item_of[known]]
+    both = ~np.isnan(x) & ~np.isnan(y)
+    n_units, n_models = len(board.units), len(models)
+    cell = (unit * n_models + model)[both]
+    # Sums of squares from a value of the data lose no digits, and are 0 where all are equal.
+    a, b = (v[both] - (v[both][0] if both.any() else 0.0) for v in (x, y))
+    stacked = np.stack(
+        [
+            np.bincount(cell, values, minlength=n_units * n_models)
+            for values in (np.ones(len(a)), a, b, a * a, b * b, a * b)
+        ],
+        axis=-1,
+    )
+    moments = stacked.astype(np.float64).reshape(n_units, n_models, 6)
+    (sums,) = resamples.sums([moments])
+    pairs = np.bincount(model[both], minlength=n_models)
+    present = pairs > 0
+    together = np.concatenate([sums.sum(axis=-2, keepdims=True), sums], axis=-2)
+    values = by_scope(_pearson(together), present)
+    ends = replace(wanted, kind="percentile").ends(values, None)
+    units = [int((moments[..., 0].sum(axis=1) > 0).sum())] * 2
+    units += (moments[..., 0] > 0).sum(axis=0).tolist()
+    missing = np.bincount(model[~both], minlength=n_models)
+    counts = [int(pairs.sum())] * 2 + pairs.tolist()
+    lacking = [int(missing.sum())] * 2 + missing.tolist()
+    constant = "one of both gives every pair the same probability"
+    gone = np.isnan(values[0, 2:][present]).sum()
+    why = [constant, f"undefined on {gone} of {present.sum()}: {constant}"] + [constant] * n_models
+    return [
+        _estimate(
+            float(values[0, scope]), ends, scope, wanted,
+            n=counts[scope], units=units[scope], missing=lacking[scope],
+            why=why[scope] if counts[scope] else "no pair has an outcome of both",
+        )
+        for scope in range(2 + n_models)
+    ]  # fmt: skip
+
+
+def _estimate(
+    value: float,
+    ends: Ends,
+    scope: int,
+    wanted: Intervals,
+    *,
+    n: int,
+    units: int,
+    missing: int,
+    why: str,
+) -> Estimate:
+    low, high, method = math.nan, math.nan, ""
+    if not math.isnan(value):
+        low, high, method = ends.at(scope) if units > 1 else (low, high, "no interval, one item")
+    return Estimate(
+        value=value,
+        low=low,
+        high=high,
+        n=n,
+        units=units,
+        missing=missing,
+        level=wanted.level,
+        method=method,
+        undefined=why if math.isnan(value) else None,
+    )
+
+
+def _pearson(moments: Floats) -> Floats:
+    """Of sums (..., 6): how many, x, y, xx, yy, xy."""
+    n = np.maximum(moments[..., 0], 1.0)
+    x, y, xx, yy, xy = (moments[..., i] / n for i in range(1, 6))
+    of_x, of_y = xx - x * x, yy - y * y
+    varies = (of_x > NOTHING) & (of_y > NOTHING)
+    found = np.full(of_x.shape, np.nan)
+    np.divide(xy - x * y, np.sqrt(np.where(varies, of_x * of_y, 1.0)), out=found, where=varies)
+    return np.asarray(np.clip(found, -1.0, 1.0))
+
 
 DECIDED = ("agreement", "cohen_kappa")
 """What is also given of the pairs on which neither says tie, under the name with `NO_TIES`."""
@@ -161,7 +387,7 @@ def outcome_agreement(
     Parameters
     ----------
     columns
-        As for `judgebench.metrics.paired_verdicts.paired_verdicts`.
+        As for `judgebench.metrics.outcome_board.paired_verdicts`.
     rule
         How probabilities become outcomes.
     """

@@ -25,8 +25,17 @@ from judgebench.metrics.accuracy import ACCURACY
 from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.intervals import LEAST, Floats, Intervals
 from judgebench.metrics.item_means import ItemMeans, item_means, quotient
-from judgebench.metrics.measure import Estimated, Measure, estimated, mean_of
-from judgebench.metrics.measures import Balance, balanced, mean_of_parts, pseudo_values, tags
+from judgebench.metrics.measures import (
+    Balance,
+    Estimated,
+    Measure,
+    balanced,
+    estimated,
+    mean_of,
+    mean_of_parts,
+    pseudo_values,
+    tags,
+)
 from judgebench.metrics.scores import DIMENSION, NO_ENDS, SCORE, mixed, scales_of
 from judgebench.metrics.verdict_table import FAILED, Columns, Ints, read_table
 from judgebench.metrics.verdict_values import label_values, preference_values, score_values
@@ -55,6 +64,9 @@ METRIC_OF = {"label": ACCURACY, "score": SCORE, "preference": WIN_RATE}
 
 HEAD_TO_HEAD = "head_to_head"
 """Of comparisons with the baseline itself: the win rate, beside one half."""
+
+FEWEST_WEIGHTED = 20
+"""With fewer items it was not measured how often tests by weighted means are wrong."""
 
 View = Literal["observed", "worst", "best"]
 VIEWS: tuple[View, ...] = ("observed", "worst", "best")
@@ -85,6 +97,9 @@ class PairedModels:
         Of candidate and baseline; nan where there is no readable verdict.
     worst, best : float array, shape (items, 2), or None
         With every missing verdict at its lowest and at its highest value; None without ends.
+    own : float array, shape (items, 2), or None
+        What an item has itself, where ``mean`` is what it adds to a weighted mean; None where that
+        is the same.
     missing, expected : int array, shape (2,)
         Verdicts that should be there and are not, and all that should be.
     why_not
@@ -107,6 +122,12 @@ class PairedModels:
     why_not: str | None = None
     confidence: str | None = None
     higher_is_better: bool = True
+    own: Floats | None = None
+
+    @property
+    def of_items(self) -> Floats:
+        """What the items have themselves."""
+        return self.mean if self.own is None else self.own
 
     @property
     def coverage(self) -> tuple[float, float]:
@@ -565,31 +586,79 @@ def _by_weights(
     cells = weighted_cells(table, rows, columns, values, how.clear)
     places = [table.models.index(one) for one in two]
     if not cells or not cells[how.rule][0][:, places].any(axis=0).all():
-        return replace(found, why_not=NO_WEIGHTS[how.rule])
+        return _undefined(found, NO_WEIGHTS[how.rule])
     (weight, won), (every, won_of_every) = (
         [of[:, places] for of in cells[rule]] for rule in (how.rule, EACH_GAME)
     )
-    both = np.asarray((weight > 0.0).all(axis=1))
-    kinds = [(of[both]).sum(axis=0).min() for of in (won > 0.0, won < weight)]
-    if min(kinds) < LEAST:
-        return replace(found, why_not=f"fewer than {LEAST} items won, or lost, by one of the two")
     means = judged.of(judged.means, *two)
     lack = how.clear * (means.expected - means.readable)
     used = np.where(weight > 0.0, means.readable, 0.0)
-
-    def standing(top: Floats, bottom: Floats, kept: Bools) -> Floats:
-        values = quotient(top, bottom)
-        values[kept] = pseudo_values(values[kept], bottom[kept])
-        return values
-
     everything = np.ones(len(weight), dtype=np.bool_)
+    found = by_weights(found, won, weight)
+    if found.why_not is not None:
+        return found
     return replace(
         found,
-        mean=standing(won, weight, both),
-        worst=standing(won_of_every, every + lack, everything),
-        best=standing(won_of_every + lack, every + lack, everything),
+        worst=weighted_values(won_of_every, every + lack, everything),
+        best=weighted_values(won_of_every + lack, every + lack, everything),
         missing=(means.expected - used).sum(axis=0).astype(np.int64),
     )
+
+
+def by_weights(pair: PairedModels, won: Floats, weight: Floats) -> PairedModels:
+    """A pair by its weighted means as observed; `PairedModels.why_not` where too little is won.
+
+    Parameters
+    ----------
+    won, weight : float array, shape (items, 2)
+        As `judgebench.metrics.win_rate.weighted_cells` has them.
+    """
+    both = np.asarray((weight > 0.0).all(axis=1))
+    kinds = [(of[both]).sum(axis=0).min() for of in (won > 0.0, won < weight)]
+    if both.sum() < FEWEST_WEIGHTED:
+        return _undefined(pair, f"fewer than {FEWEST_WEIGHTED} items that both have")
+    if min(kinds) < LEAST:
+        return _undefined(pair, f"fewer than {LEAST} items won, or lost, by one of the two")
+    own = np.where(both[:, None], quotient(won, weight), np.nan)
+    return replace(pair, mean=weighted_values(won, weight, both), own=own)
+
+
+def by_turns(
+    pair: PairedModels, turns: PairedModels, question_of: Mapping[str, str]
+) -> PairedModels:
+    """A pair of conversations in which each turn that both have counts once, as boards count them.
+
+    Parameters
+    ----------
+    turns
+        The same two, each turn as an item, and ``question_of`` whose it is.
+    """
+    place = {item: at for at, item in enumerate(pair.items)}
+    of = np.array([place[question_of[turn]] for turn in turns.items], dtype=np.int64)
+    both = ~np.isnan(turns.mean).any(axis=1)
+
+    def summed(values: Floats) -> Floats:
+        return np.bincount(of[both], values[both], len(place)).astype(np.float64)
+
+    n = summed(np.ones(len(of)))
+    own = quotient(np.stack([summed(turns.mean[:, m]) for m in range(2)], 1), n[:, None])
+    mean, there = own.copy(), n > 0.0
+    mean[there] = pseudo_values(own[there], np.stack([n[there]] * 2, 1))
+    return replace(pair, mean=mean, own=own)
+
+
+def _undefined(pair: PairedModels, why_not: str) -> PairedModels:
+    """A pair without any figure, as of another metric than the one asked for."""
+    return replace(
+        pair, why_not=why_not, mean=np.full_like(pair.mean, np.nan), worst=None, best=None
+    )
+
+
+def weighted_values(won: Floats, weight: Floats, kept: Bools) -> Floats:
+    """What stands for each item in the weighted mean over those that are kept."""
+    values = quotient(won, weight)
+    values[kept] = pseudo_values(values[kept], weight[kept])
+    return values
 
 
 def compare(

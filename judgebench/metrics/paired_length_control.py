@@ -14,8 +14,12 @@ from numpy.typing import NDArray
 
 from judgebench.metrics import length_controlled
 from judgebench.metrics.intervals import Floats, Intervals
-from judgebench.metrics.length_calibration import LengthCalibration
-from judgebench.metrics.length_controlled import LENGTH_CONTROLLED, PARAMETERS, Lengths
+from judgebench.metrics.length_controlled import (
+    LENGTH_CONTROLLED,
+    PARAMETERS,
+    LengthCalibration,
+    Lengths,
+)
 from judgebench.metrics.paired import BASELINE, CANDIDATE, PairedModels, PairedTests
 from judgebench.metrics.verdict_table import Columns
 from judgebench.plain_text import in_natural_order

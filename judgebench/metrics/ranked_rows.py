@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.item_means import ItemMeans
-from judgebench.metrics.measure import Measure, estimated
+from judgebench.metrics.measures import Measure, estimated
 from judgebench.metrics.missing import missing_counts
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable, read_table
 from judgebench.records import Estimate
 from judgebench.stats.ranking import rank_sets
-from judgebench.stats.repeated_items import effective_n
 from judgebench.stats.resample import jackknife_covariance, leave_one_out_sums
+from judgebench.stats.weighted_mean import effective_n
 
 Places: TypeAlias = tuple[int | None, int | None, int | None]
 """The rank of a model and the ends of its set; None without a value."""

@@ -2,7 +2,7 @@
 
 At *sample level*, the correlation among the answers to one question, averaged over questions; at
 *system level*, that of the models' mean scores. Correlations do not ask for one scale: a judge on
-1 to 10 may follow people on 1 to 5. In `judgebench.stats.judge_quality` are the definitions and
+1 to 10 may follow people on 1 to 5. In `judgebench.stats.rank_correlation` are the definitions and
 their source.
 """
 
@@ -25,24 +25,27 @@ from judgebench.metrics.judge_differences import (
     Headline,
     JudgeChecks,
     JudgeDifference,
+    NearConstant,
     Two,
+    coded,
+    flagged,
     judge_differences,
     pairs_compared,
 )
 from judgebench.metrics.label_board import without
-from judgebench.metrics.near_constant import NearConstant, coded, flagged
 from judgebench.metrics.score_board import ScoreBoard
 from judgebench.metrics.verdict_table import Columns, Ints
 from judgebench.plain_text import in_natural_order
 from judgebench.records import HUMAN, Estimate
-from judgebench.stats.judge_quality import (
+from judgebench.stats.rank_correlation import (
     CORRELATIONS,
+    NO_INTERVAL_OF_ITEMS,
     consecutive_blocks,
     sample_contributions,
     system_contributions,
     system_correlations,
+    why_undefined,
 )
-from judgebench.stats.rank_correlation import NO_INTERVAL_OF_ITEMS, why_undefined
 from judgebench.stats.resample import Resamples
 
 SAMPLE, SYSTEM, BLOCK = "sample_", "", "block_"
@@ -153,7 +156,7 @@ class ScoreAgreement(AgreementBoard[ScoreReference]):
         system = Headline(
             metric=f"{SYSTEM}{SPEARMAN}", scope="pooled",
             of=lambda sums: system_correlations(sums)[..., AT],
-            why=lambda sums: why_undefined(*_system_means(sums)),
+            why=lambda sums: why_undefined(sums[:, 0] / sums[:, 2], sums[:, 1] / sums[:, 2]),
             untested="none was measured to hold over so few models",
         )  # fmt: skip
         return tuple(
@@ -243,10 +246,6 @@ def _systems(scored: ScoreBoard, truth: Floats, *judges: str) -> Two:
         np.add.at(sums, scored.table.unit_of, by_item)
         sides.append(sums)
     return Two(first=sides[0], second=sides[1], n=int(there.sum()), missing=missing)
-
-
-def _system_means(sums: Floats) -> tuple[Floats, Floats]:
-    return sums[:, 0] / sums[:, 2], sums[:, 1] / sums[:, 2]
 
 
 class _Compared:

@@ -13,15 +13,16 @@ from judgebench.columns import taken as rows_of
 from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.item_means import ItemMeans, item_means
-from judgebench.metrics.measure import Measure, mean_of
 from judgebench.metrics.measures import (
     JUDGE_NOISE,
     STDERR,
     Balance,
     Groups,
+    Measure,
     balanced,
     by_group,
     judge_noise,
+    mean_of,
     mean_of_parts,
     rounded,
     standard_error_of,

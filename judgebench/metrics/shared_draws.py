@@ -21,8 +21,7 @@ from judgebench.metrics.paired import JudgeMeans
 from judgebench.metrics.verdict_table import Columns, Ints
 from judgebench.records import Estimate
 from judgebench.stats.resample import wilson_interval
-from judgebench.stats.simultaneous import Band, sup_t_band
-from judgebench.stats.winner import Winner, best_of, best_share_of
+from judgebench.stats.winner import Band, Winner, best_of, best_share_of, sup_t_band
 
 FEWEST = 10
 """Of won and of lost units, for a share that was picked to have an interval of its own."""

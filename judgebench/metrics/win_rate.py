@@ -17,13 +17,14 @@ from judgebench.columns import Column, marked, numbers
 from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.intervals import LEAST, Floats, Intervals
 from judgebench.metrics.item_means import ItemMeans, item_means
-from judgebench.metrics.measure import Measure, mean_of
 from judgebench.metrics.measures import (
     JUDGE_NOISE,
     STANDARD_ERROR,
     Groups,
+    Measure,
     by_group,
     judge_noise,
+    mean_of,
     standard_error_of,
 )
 from judgebench.metrics.ranked_rows import Measured, Standing, judge_by_judge

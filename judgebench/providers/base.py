@@ -11,27 +11,21 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from judgebench.errors import CallError, ConfigError, JudgebenchError, unknown_name
+from judgebench.errors import CallError, JudgebenchError, refuse_unknown
 
 
 @dataclass(slots=True, kw_only=True)
 class Counts:
-    """How many calls were made, saved, repeated and lost; what a run's last line says.
+    """How many calls were made and saved; what a run's last line says.
 
     sent
         Questions whose reply was fetched.
     recorded
         Questions answered without asking: by a recorded reply, or by the same question in flight.
-    retried
-        Attempts beyond the first.
-    failed
-        Questions given up.
     """
 
     sent: int = 0
     recorded: int = 0
-    retried: int = 0
-    failed: int = 0
 
 
 class WindingDownError(JudgebenchError):
@@ -62,12 +56,8 @@ def refuse_unknown_options(
     ConfigError
         For a name that means nothing to it, with the nearest.
     """
-    names = set(known)
-    for name in options or {}:
-        if name not in names:
-            raise ConfigError(
-                f"provider_options: {unknown_name(f'{provider} option', name, names)}"
-            )
+    what = f"{provider} option"
+    refuse_unknown(what, options or {}, set(known), about="provider_options: ")
 
 
 class WaitingLine:

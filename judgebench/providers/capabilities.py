@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from judgebench.dialogue import REPLY_LIMITS
-from judgebench.errors import CallError, ConfigError, unknown_name
+from judgebench.errors import CallError, ConfigError, refuse_unknown
 from judgebench.records import ChatRequest, JsonObject
 
 Thinks = Literal["never", "if_asked", "by_default", "always"]
@@ -256,7 +256,7 @@ def for_request(
             takes = replace(takes, api="responses")  # chat completions refuse this one effort
     if not overrides:
         return takes
-    _refuse_unknown(overrides)
+    refuse_unknown("capability", overrides, _NAMES, about="capabilities: ")
     return replace(takes, **overrides)
 
 
@@ -273,7 +273,7 @@ def checked(overrides: Mapping[str, Any] | None) -> Mapping[str, Any]:
     from pydantic import TypeAdapter, ValidationError
 
     given = overrides
-    _refuse_unknown(given)
+    refuse_unknown("capability", given, _NAMES, about="capabilities: ")
     try:
         made = TypeAdapter(Capabilities).validate_python(dict(given))
     except ValidationError as error:
@@ -396,9 +396,3 @@ def _family(provider: str, model: str) -> _Family:
     name = model.rsplit("/", 1)[-1].removeprefix("ft:")
     known = _FAMILIES.get(provider, ())
     return next((family for family in known if re.match(family.pattern, name)), _UNKNOWN)
-
-
-def _refuse_unknown(overrides: Mapping[str, Any]) -> None:
-    for name in overrides:
-        if name not in _NAMES:
-            raise ConfigError(f"capabilities: {unknown_name('capability', name, _NAMES)}")

@@ -25,7 +25,7 @@ from judgebench.errors import (
     ConfigError,
     LocalModelError,
     ProviderUnavailableError,
-    unknown_name,
+    refuse_unknown,
 )
 from judgebench.keys import request_key
 from judgebench.records import (
@@ -99,9 +99,7 @@ def options_here(provider: str, endpoint: Endpoint, defaults: Mapping[str, Any])
             f"the provider {provider!r} runs on this machine and takes no {' or '.join(names)}"
         )
     given = endpoint.provider_options
-    for name in given:
-        if name not in defaults:
-            raise ConfigError(f"{provider}: {unknown_name('option', name, defaults)}")
+    refuse_unknown("option", given, defaults, about=f"{provider}: ")
     return {**defaults, **given}
 
 
@@ -275,9 +273,7 @@ def in_chat_words(gen_kwargs: Mapping[str, Any]) -> JsonObject:
                 f"lm_eval: gen_kwargs: do_sample {do_sample} with temperature {temperature} "
                 "contradict each other; for sampling say a temperature above 0"
             )
-    for name in said:
-        if name not in _TAKEN:
-            raise ConfigError(f"lm_eval: gen_kwargs: {unknown_name('setting', name, _TAKEN)}")
+    refuse_unknown("setting", said, _TAKEN, about="lm_eval: gen_kwargs: ")
     return said
 
 

@@ -11,7 +11,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from judgebench.config import Endpoint
-from judgebench.errors import ConfigError, unknown_name
+from judgebench.errors import refuse_unknown
 from judgebench.providers import reading
 from judgebench.providers.batch import (
     Absent,
@@ -25,9 +25,8 @@ from judgebench.providers.batch import (
     written,
 )
 from judgebench.providers.capabilities import Capabilities, supported_params
-from judgebench.providers.http import Api, ProviderInfo
+from judgebench.providers.http import Api, OfficialProvider, ProviderInfo
 from judgebench.providers.http_errors import excerpt
-from judgebench.providers.official import OfficialProvider
 from judgebench.records import (
     NOT_SAID,
     ChatRequest,
@@ -79,8 +78,7 @@ def api_for(takes: Capabilities) -> Api:
 def _with_api(endpoint: Endpoint) -> Endpoint:
     """The API that the suite names is one more thing that it says of the model."""
     api = endpoint.provider_options.get("api", "auto")
-    if api not in _APIS:
-        raise ConfigError(f"provider_options: {unknown_name('api', str(api), _APIS)}")
+    refuse_unknown("api", [str(api)], _APIS, about="provider_options: ")
     if api == "auto":
         return endpoint
     return endpoint.model_copy(update={"capabilities": {**endpoint.capabilities, "api": api}})

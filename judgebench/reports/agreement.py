@@ -17,9 +17,14 @@ from judgebench.metrics.comparison import RANKINGS, AgreementRow
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.judge_accuracy import right_answers, right_pairs
-from judgebench.metrics.judge_differences import ALL, BEST, JudgeChecks, JudgeDifference
+from judgebench.metrics.judge_differences import (
+    ALL,
+    BEST,
+    JudgeChecks,
+    JudgeDifference,
+    NearConstant,
+)
 from judgebench.metrics.label_board import read_labels, undeclared
-from judgebench.metrics.near_constant import NearConstant
 from judgebench.metrics.outcome_agreement import OutcomeAgreement
 from judgebench.metrics.outcome_board import outcome_board
 from judgebench.metrics.score_agreement import BLOCK, SAMPLE, ScoreAgreement
@@ -38,6 +43,7 @@ from judgebench.reports.boards import (
     where,
     with_units,
 )
+from judgebench.reports.cost import JudgeCost, judge_costs
 from judgebench.reports.document import (
     Chart,
     Document,
@@ -50,7 +56,6 @@ from judgebench.reports.document import (
     json_field,
 )
 from judgebench.reports.judge_accuracy import judge_accuracies
-from judgebench.reports.judge_costs import JudgeCost, judge_costs
 from judgebench.stats.agreement import Weighting
 from judgebench.stats.pair_outcomes import OutcomeRule
 from judgebench.store import Store
@@ -280,7 +285,7 @@ def agreement_report(
             return LabelAgreement(read_labels(its, labels=which.labels), intervals)
         if kind == "preference":
             return OutcomeAgreement(outcome_board(its, rule), weighting, intervals)
-        return ScoreAgreement(ScoreBoard(its, which.unparsed), which.block, intervals)
+        return ScoreAgreement(ScoreBoard(its, which.report.unparsed), which.report.block, intervals)
 
     held = _only(columns, wanted, reference)
     table = None if reference is None else board(held).against(reference, checks)
@@ -298,7 +303,9 @@ def agreement_report(
         )
     elif kind == "score":
         basis = Scores(
-            block=which.block, unparsed=which.unparsed, counts=counts if table is not None else {}
+            block=which.report.block,
+            unparsed=which.report.unparsed,
+            counts=counts if table is not None else {},
         )
     unread = undeclared(held if every is None else columns, which.labels)
     warnings = [
@@ -402,9 +409,9 @@ def agreement_reports(
         else:
             found.append(_without_suspicious(report, suspicious, kind, stored, how))
     told = [report for report in found if report.rows or report.between]
-    if which.right is not None:
+    if which.report.right is not None:
         try:
-            told = _with_accuracies(told, store, which, which.right, stored, **how)
+            told = _with_accuracies(told, store, which, which.report.right, stored, **how)
         except UsageError as error:  # nobody has said what is right
             refused.append(error)
     if not told and refused:

@@ -11,16 +11,16 @@ from judgebench.columns import grouped
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.comparison import AgreementRow
 from judgebench.metrics.judge_differences import KAPPA, JudgeDifference
-from judgebench.metrics.order_consistency import ONE_ORDER, UPSTREAM
+from judgebench.metrics.outcome_agreement import ONE_ORDER, UPSTREAM
 from judgebench.metrics.registry import meanings
 from judgebench.metrics.score_agreement import BLOCK, SAMPLE, SYSTEM
 from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.agreement import AgreementReport, Outcomes, Scores
+from judgebench.reports.cost import JudgeCost
 from judgebench.reports.document import Cells, Table, column, table
 from judgebench.reports.judge_accuracy import accuracy_table
-from judgebench.reports.judge_costs import JudgeCost
-from judgebench.stats.judge_quality import CORRELATIONS
+from judgebench.stats.rank_correlation import CORRELATIONS
 
 SHOWN = {
     "cohen_kappa": "kappa",
@@ -60,7 +60,6 @@ WITH_INTERVAL = (
     *("cohen_kappa", "agreement", "cohen_kappa_no_ties", "agreement_no_ties"),
     *SHOWN_OF_BOTH_ORDERS,
 )
-MOST_NOTES = 8
 
 SCOPES = {
     "pooled": "pooled: all answers together",
@@ -259,16 +258,10 @@ def _by(metric: str) -> Callable[[AgreementRow], tuple[float, str]]:
 def _undefined(found: Iterable[tuple[str, str, str]]) -> list[str]:
     """Why a dash stands where it stands: whose, of what, why; what has one reason in one note."""
     reasons = grouped(((who, why), title) for who, title, why in found)
-    return _first(
+    return estimates.first_notes(
         f"{estimates.UNDEFINED} {who}: {', '.join(titles)}: {why}"
         for (who, why), titles in reasons.items()
     )
-
-
-def _first(said: Iterable[str]) -> list[str]:
-    notes = list(said)
-    more = len(notes) - MOST_NOTES
-    return notes if more <= 0 else [*notes[:MOST_NOTES], f"and {more} more: --format json"]
 
 
 # every two judges ---------------------------------------------------------------------------------
@@ -314,13 +307,6 @@ def _between_tables(report: AgreementReport, at: str) -> Iterator[Table]:
 
         return column(title, cell, align="right", spare=name != shown.metric)
 
-    columns: list[Cells[AgreementRow]] = [
-        column("judge", lambda row: row.judge, wraps=True),
-        column("and", lambda row: row.reference, wraps=True),
-        *(metric(name, title) for name, title in metrics.items()),
-        column("n", lambda row: str(row.metrics[shown.metric].n), **RIGHT),
-        column("missing", lambda row: str(row.metrics[shown.metric].missing), **RIGHT),
-    ]
     reasons: dict[str, list[str]] = {}
     for row in rows:
         for name, title in metrics.items():
@@ -329,9 +315,15 @@ def _between_tables(report: AgreementReport, at: str) -> Iterator[Table]:
     yield table(
         f"{at}, every two judges",
         rows,
-        columns,
+        [
+            column("judge", lambda row: row.judge, wraps=True),
+            column("and", lambda row: row.reference, wraps=True),
+            *(metric(name, title) for name, title in metrics.items()),
+            column("n", lambda row: str(row.metrics[shown.metric].n), **RIGHT),
+            column("missing", lambda row: str(row.metrics[shown.metric].missing), **RIGHT),
+        ],
         subtitle=f"pooled; intervals resample questions{rule}",
-        notes=_first(
+        notes=estimates.first_notes(
             f"{estimates.UNDEFINED} {', '.join(who)}: {why}" for why, who in reasons.items()
         ),
     )
@@ -386,20 +378,19 @@ def _score_table(report: AgreementReport, scores: Scores, at: str) -> Table:
     def correlation(title: str, place: int) -> Cells[_Level]:
         return column(title, lambda line: estimates.text(line.found[place]), align="right")
 
-    columns: list[Cells[_Level]] = [
-        column("judge", lambda line: line.row.judge if line.first else "", wraps=True),
-        column("among", lambda line: line.level),
-        *(correlation(name.capitalize(), n) for n, name in enumerate(CORRELATIONS)),
-        column("over", lambda line: line.over),
-        *(
-            (head, _of_first(cell), optional)
-            for head, cell, optional in _cost_columns(report.costs)
-        ),
-    ]
     return table(
         f"{at}, judges against {report.reference}",
         levels,
-        columns,
+        [
+            column("judge", lambda line: line.row.judge if line.first else "", wraps=True),
+            column("among", lambda line: line.level),
+            *(correlation(name.capitalize(), n) for n, name in enumerate(CORRELATIONS)),
+            column("over", lambda line: line.over),
+            *(
+                (head, _of_first(cell), optional)
+                for head, cell, optional in _cost_columns(report.costs)
+            ),
+        ],
         subtitle=f"{_made_of(report)}intervals resample questions",
         notes=[
             *(

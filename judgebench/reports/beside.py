@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from itertools import permutations
+from itertools import permutations, product
 
 from judgebench.metrics.accuracy import sign_of
 from judgebench.metrics.registry import digits, heading
@@ -24,22 +24,24 @@ def costs(boards: Sequence[Board], beside: Collection[str]) -> Iterator[str]:
     one_of = called_alike(boards)
     ours = [board for board in boards if board.benchmark not in beside and board.metric]
     theirs = [board for board in boards if board.benchmark in beside]
-    for board, other in ((one, two) for one in ours for two in theirs):
+    for board, other in product(ours, theirs):
         figures = {one_of[row.model_id]: row.metrics for row in other.rows}
-        for a, b in permutations(board.rows, 2):
-            two = [one_of[row.model_id] for row in (a, b)]
-            if a.leading.low > b.leading.high and {*two} <= set(figures):
-                for name in filter(sign_of, other.figures):
-                    first, second = (figures[one][name] for one in two)
-                    more = sign_of(name) < 0
-                    if (first.low > second.high) if more else (first.high < second.low):
-                        said = (f"{one.value:.{digits(name)}f}" for one in (first, second))
-                        yield (
-                            f"{a.model} is ahead of {b.model} on {board.benchmark} "
-                            f"({board.judge}), and has {'more' if more else 'less'} "
-                            f"{heading(name)} on {other.benchmark} ({other.judge}): "
-                            f"{' against '.join(said)}"
-                        )
+        ahead = [
+            (a, b, figures[one_of[a.model_id]], figures[one_of[b.model_id]])
+            for a, b in permutations(board.rows, 2)
+            if a.leading.low > b.leading.high
+            and {one_of[a.model_id], one_of[b.model_id]} <= figures.keys()
+        ]
+        for (a, b, its, those), name in product(ahead, filter(sign_of, other.figures)):
+            less, more = its[name].high < those[name].low, its[name].low > those[name].high
+            if more if sign_of(name) < 0 else less:
+                values = (f"{one[name].value:.{digits(name)}f}" for one in (its, those))
+                yield (
+                    f"{a.model} is ahead of {b.model} on {board.benchmark} "
+                    f"({board.judge}), and has {'more' if more else 'less'} "
+                    f"{heading(name)} on {other.benchmark} ({other.judge}): "
+                    f"{' against '.join(values)}"
+                )
 
 
 def called_alike(boards: Sequence[Board]) -> dict[str, str]:

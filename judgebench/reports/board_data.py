@@ -26,13 +26,12 @@ from judgebench.columns import (
 )
 from judgebench.config import Panel
 from judgebench.errors import UsageError, unknown_name
-from judgebench.metrics.answer_lengths import AVG_LENGTH
 from judgebench.metrics.board_kinds import BoardKind, by_board
 from judgebench.metrics.combine import combine
-from judgebench.metrics.constant_answers import constant_answers, may_be_constant
+from judgebench.metrics.constant_answers import AVG_LENGTH, constant_answers, may_be_constant
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.label_board import undeclared
-from judgebench.metrics.measures import group_names
+from judgebench.metrics.measures import Balance, group_names
 from judgebench.metrics.scores import with_parts
 from judgebench.metrics.verdict_table import CHOOSES, SPARSE
 from judgebench.records import CONFIDENCES, BatchState, Item
@@ -142,7 +141,7 @@ class BoardData:
         self.both_orders = _in_both_orders(stored)
         stored = {name: said for name, said in stored.items() if name not in _OF_NO_BOARD}
 
-        items = store.items(which.name, which.version) if which.turns else ()
+        items = store.items(which.name, which.version) if which.report.turns else ()
         everything = with_failures(
             *(renamed(c, self.models, self.judges) for c in (stored, failures)),
             expected=[
@@ -156,7 +155,7 @@ class BoardData:
         self.repeats = _repeats(contents, counted(verdicts["item_id"]))
         if self.repeats is not None:
             verdicts["unit"] = coded(verdicts["item_id"]).mapped(contents.get)
-        if which.sparse:
+        if which.report.sparse:
             verdicts[SPARSE] = same(True, len(verdicts["item_id"]))
         if choosers := self._choosers():
             verdicts[CHOOSES] = coded(verdicts["judge"]).mapped(choosers.__contains__)
@@ -244,6 +243,11 @@ class BoardData:
         None where there is one number.
         """
         return figures(self.which, self._items)
+
+    @cached_property
+    def balance(self) -> Balance | None:
+        """How categories make up the whole, where the benchmark says so."""
+        return balance_of(self.which, self._items if self.which.report.sides else ())
 
     @property
     def category_of(self) -> dict[str, str]:
@@ -439,14 +443,25 @@ def groups_of(items: Iterable[Item], by: str) -> dict[str, str | tuple[str, ...]
     return {item: group for item, group in found if group is not None}
 
 
+def balance_of(which: BenchmarkRef, items: Iterable[Item]) -> Balance | None:
+    """How categories make up the whole; None where items count equally."""
+    report = which.report
+    if not report.sides:
+        return None
+    return Balance(
+        category_of={item.id: item.category for item in items if item.category is not None},
+        sides=report.sides, unparsed=report.unparsed, not_applicable=report.not_applicable,
+    )  # fmt: skip
+
+
 def figures(which: BenchmarkRef, items: Iterable[Item]) -> tuple[str, ...]:
     """The shares of labels that stand in the place of one number, by group if they are apart.
 
     None where there is one number.
     """
-    groups = [] if which.apart is None else group_names(groups_of(items, which.apart))
-    ends = [""] if which.apart is None else [f"/{one}" for one in groups]
-    return tuple(f"{name}{end}" for end in sorted(ends) for name in which.rates)
+    groups = [] if which.report.apart is None else group_names(groups_of(items, which.report.apart))
+    ends = [""] if which.report.apart is None else [f"/{one}" for one in groups]
+    return tuple(f"{name}{end}" for end in sorted(ends) for name in which.report.rates)
 
 
 def _groups_of(item: Item) -> dict[str, str | tuple[str, ...]]:

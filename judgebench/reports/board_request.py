@@ -240,12 +240,11 @@ def _of_models(store: Store, boards: Sequence[Board], models: Collection[str]) -
 
 def _called(name: str, shown: Mapping[str, str], names: Mapping[str, Sequence[str]]) -> list[str]:
     """The ids of the models that go by a name; one that is shown so goes before others."""
-    for means in (
-        [one for label, one in shown.items() if name in (label, one)],
-        [one for one in shown.values() if name in names.get(one, ())],
+    if means := (
+        [one for label, one in shown.items() if name in (label, one)]
+        or [one for one in shown.values() if name in names.get(one, ())]
     ):
-        if means:
-            return means
+        return means
     raise UsageError(unknown_name("model", name, shown))
 
 

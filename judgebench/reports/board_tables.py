@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, NamedTuple
 
 from judgebench.errors import UsageError
-from judgebench.metrics.answer_lengths import AVG_LENGTH
+from judgebench.metrics.constant_answers import AVG_LENGTH
 from judgebench.metrics.length_controlled import AS_PUBLISHED, LENGTH_CONTROLLED, PUBLISHED_ERROR
 from judgebench.metrics.measures import STANDARD_ERROR
 from judgebench.metrics.missing import FAILURES, SPLIT
@@ -20,7 +20,7 @@ from judgebench.metrics.win_rate import EACH_GAME, WEIGHTED, WIN_RATE
 from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.beside import costs, overview
-from judgebench.reports.board import Board, Row, rank_note
+from judgebench.reports.board import Board, N, ReferenceBoard, References, Row, rank_note
 from judgebench.reports.board_warnings import few
 from judgebench.reports.corrected import labels_table
 from judgebench.reports.document import (
@@ -45,7 +45,6 @@ from judgebench.reports.published_tables import (
     published_text,
     related,
 )
-from judgebench.reports.reference_board import N, ReferenceBoard, References
 from judgebench.reports.samples import Components, Curve, sample_tables
 
 _NOT_PRINTED = (STANDARD_ERROR, AVG_LENGTH, PUBLISHED_ERROR)
@@ -471,7 +470,12 @@ def _columns(board: Board) -> list[Cells[Row]]:
         *(one for name in others for one in beside(name)),
         column("labels", lambda row: str(row.counts.get("labels", "")), **right, **more),
         *(column(short, published(name), **right, **more) for name, short in _PUBLISHED.items()),
-        column("mean length", _mean_length, **right, **more),
+        column(
+            "mean length",
+            lambda row: str(row.counts.get(AVG_LENGTH, "")) if AVG_LENGTH in row.metrics else "",
+            **right,
+            **more,
+        ),
         column("worst case", lambda row: _worst(row.leading, digits(names[0])), **right, **more),
         column("missing because", missing_because, wraps=True, **more),
     ]
@@ -488,11 +492,6 @@ def _rank(row: Row) -> str:
 def _outcomes(row: Row) -> str:
     kinds = ("n_wins", "n_losses", "n_ties")
     return " / ".join(str(row.counts[kind]) for kind in kinds) if kinds[0] in row.counts else ""
-
-
-def _mean_length(row: Row) -> str:
-    """Where answers are compared, since judges favour long ones."""
-    return str(row.counts.get(AVG_LENGTH, "")) if AVG_LENGTH in row.metrics else ""
 
 
 def _worst(estimate: Estimate, digits: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from judgebench.records import Estimate
 from judgebench.reports.answer_flags import (
@@ -143,7 +143,7 @@ def missing_share(estimate: Estimate) -> float:
     return estimate.missing / expected if expected else 0.0
 
 
-def few(names: Sequence[str]) -> str:
+def few(names: Collection[str], most: int = MOST_NAMES) -> str:
     """The first of them, and how many more there are."""
-    more = len(names) - MOST_NAMES
-    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - most
+    return ", ".join([*names][:most]) + (f" and {more} more" if more > 0 else "")

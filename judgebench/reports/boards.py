@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from judgebench import registry
-from judgebench.benchmarks.description import Description, Right, Weighted, find, split_version
+from judgebench.benchmarks.description import Description, Report, Weighted, find, split_version
 from judgebench.benchmarks.own_prompts import asks_for_harm, newest_version
 from judgebench.columns import Bools, Column, coded, counted, same, select_rows
 from judgebench.config import Panel, check
@@ -36,20 +36,10 @@ PROMPT_DIGITS = 8
 class BenchmarkRef:
     """A version of a benchmark that the store holds, and what its description says.
 
-    ``labels`` are the declared ones, the positive one last; ``by`` the ways of grouping items that
-    boards have unasked; ``sides`` how categories make up the whole, where they count equally, and
-    ``unparsed`` the official score of what cannot be read; ``not_applicable``, ``grouped`` and
-    ``words`` as in its description; ``rounded`` the way of grouping whose
-    means the official score rounds before it averages them; ``guessed`` that what cannot be read
-    is also shown at its chance value; ``turns`` that each turn of a conversation counts by itself;
-    ``sparse`` that items have answers of some models only;
-    ``block`` how many answers upstream correlates together; ``first_only`` that a model's first
-    answer is its answer, and that further ones say how sure of it the model is. ``headline`` is
-    what ranks comparisons, where it can be computed; ``official`` says that a judge prompt of this
-    benchmark is official; ``right`` when a judge is right, where this is a benchmark of judges;
-    ``weighted`` how clear wins count.
-    ``rates`` are labels whose shares are figures of their own, ``apart`` in groups of items that
-    are never put together.
+    ``labels`` are the declared ones, the positive one last; ``report`` says what boards show
+    besides, ``weighted`` how clear wins count. ``first_only``: a model's first answer is its
+    answer, and further ones say how sure of it the model is. ``official``: a judge prompt of this
+    benchmark is official.
     """
 
     name: str
@@ -57,24 +47,10 @@ class BenchmarkRef:
     labels: tuple[str, ...] = BINARY
     coverage_floor: float = COVERAGE_FLOOR
     unit: str = "item"
-    by: tuple[str, ...] = ()
-    sides: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    unparsed: float | None = None
-    not_applicable: float | None = None
-    grouped: tuple[str, ...] = ()
-    words: tuple[str, ...] = ()
-    rounded: str | None = None
-    guessed: bool = False
-    turns: bool = False
+    report: Report = field(default_factory=Report)
     first_only: bool = False
-    sparse: bool = False
-    block: int | None = None
-    headline: str | None = None
     official: bool = False
-    right: Right | None = None
     weighted: Weighted | None = None
-    rates: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    apart: str | None = None
 
     def __str__(self) -> str:
         return f"{self.name}@{self.version}"
@@ -113,43 +89,27 @@ def benchmark_ref(store: Store, name_at_version: str) -> BenchmarkRef:
     if description is None:
         kinds = {judge.spec.kind for judge in store.judges()}
         if kinds & HARM_JUDGES and asks_for_harm(name, store.runs()):  # runs may be thousands
+            rates = {name: [*labels] for name, labels in HARM_RATES.items()}
             return BenchmarkRef(
-                name=name, version=version, labels=HARM_LABELS, by=("language",), rates=HARM_RATES
-            )
+                name=name, version=version, labels=HARM_LABELS,
+                report=Report(by=["language"], rates=rates),
+            )  # fmt: skip
         return BenchmarkRef(name=name, version=version)
     others = (label for label in description.labels if label != description.positive)
+    judging = description.judging
     return BenchmarkRef(
         name=name,
         version=version,
         labels=(*others, description.positive),
         coverage_floor=description.coverage_floor,
         unit=description.unit,
-        by=tuple(description.report.by),
-        sides=description.report.sides,
-        unparsed=description.report.unparsed,
-        not_applicable=description.report.not_applicable,
-        grouped=tuple(description.report.grouped),
-        words=tuple(description.report.words),
-        rounded=description.report.rounded,
-        guessed=description.report.guessed,
-        turns=description.report.turns,
+        report=description.report,
         first_only=bool(description.asking.further),
-        sparse=description.report.sparse,
-        block=description.report.block,
-        headline=description.report.headline,
-        official=_has_official_prompt(description),
-        right=description.report.right,
+        official=bool(judging.official or judging.official_for or judging.official_from),
         weighted=description.versions[version].weighted
         if version in description.versions
         else None,
-        rates=description.report.rates,
-        apart=description.report.apart,
     )
-
-
-def _has_official_prompt(description: Description) -> bool:
-    judging = description.judging
-    return bool(judging.official or judging.official_for or judging.official_from)
 
 
 def described(name: str) -> tuple[Description, Path] | None:
@@ -203,14 +163,13 @@ def find_judges(
         Where there is none, naming those that there are.
     """
     known = {judge.id: judge for judge in store.judges() if judge.id in shown}
-    for means in (
-        [one for one, label in shown.items() if label == name],
-        [one for one in known if one == name],
-        [one for one, judge in known.items() if judge.name == name],
-        [one for one, judge in known.items() if name in judge.names],
+    if means := (
+        [one for one, label in shown.items() if label == name]
+        or [one for one in known if one == name]
+        or [one for one, judge in known.items() if judge.name == name]
+        or [one for one, judge in known.items() if name in judge.names]
     ):
-        if means:
-            return tuple(shown[one] for one in means)
+        return tuple(shown[one] for one in means)
     raise UsageError(f"{which}: {unknown_name('judge', name, shown.values())}")
 
 
@@ -254,18 +213,18 @@ def find_model(
         Where there is none, or several go by that name.
     """
     names = {model.id: model.names for model in store.models()}
-    for means in (
-        [shown for shown in among if shown == name],
-        [shown for shown in among if ids[shown] == name],
-        [shown for shown in among if name in names.get(ids[shown], ())],
-    ):
-        if len(means) > 1:
-            raise UsageError(
-                f"{which}: {name!r} is the name of {len(means)} models; name one as it is shown: "
-                f"{', '.join(means)}"
-            )
-        if means:
-            return means[0]
+    means = (
+        [shown for shown in among if shown == name]
+        or [shown for shown in among if ids[shown] == name]
+        or [shown for shown in among if name in names.get(ids[shown], ())]
+    )
+    if len(means) > 1:
+        raise UsageError(
+            f"{which}: {name!r} is the name of {len(means)} models; name one as it is shown: "
+            f"{', '.join(means)}"
+        )
+    if means:
+        return means[0]
     raise UsageError(f"{which}: {unknown_name('model', name, among)}")
 
 
@@ -293,7 +252,7 @@ def with_units(columns: Columns, store: Store, which: BenchmarkRef) -> Columns:
     """The columns, with what makes items one question, and a mark where not all models answer."""
     contents = store.item_contents(which.name, which.version)
     found = {**columns, "unit": coded(columns["item_id"]).mapped(contents.get)}
-    return found | ({SPARSE: same(True, len(columns["item_id"]))} if which.sparse else {})
+    return found | ({SPARSE: same(True, len(columns["item_id"]))} if which.report.sparse else {})
 
 
 def where(columns: Columns, keep: Iterable[bool] | Bools) -> Columns:

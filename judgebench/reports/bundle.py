@@ -24,7 +24,7 @@ from judgebench import __version__
 from judgebench.errors import InputError, JudgebenchError
 from judgebench.reports.board_request import BoardRequest
 from judgebench.reports.board_tables import Leaderboard
-from judgebench.reports.document import Cells, Report, Table, column, table
+from judgebench.reports.document import Report, Table, column, table
 from judgebench.store import Store, open_store
 from judgebench.store.copy import Part, copy
 
@@ -59,12 +59,17 @@ class Verified(Report):
     version: str
 
     def tables(self) -> list[Table]:
-        columns: list[Cells[Verified]] = [
-            column("values", lambda one: f"{one.cells:,}", align="right"),
-            column("differs", lambda one: one.differs or "none", wraps=True),
-            column("written by judgebench", lambda one: one.version),
+        return [
+            table(
+                "bundle",
+                [self],
+                [
+                    column("values", lambda one: f"{one.cells:,}", align="right"),
+                    column("differs", lambda one: one.differs or "none", wraps=True),
+                    column("written by judgebench", lambda one: one.version),
+                ],
+            )
         ]
-        return [table("bundle", [self], columns)]
 
     def records(self) -> list[dict[str, Any]]:
         return [self.to_dict()]

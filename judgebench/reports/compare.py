@@ -40,12 +40,11 @@ from judgebench.metrics.win_rate import WEIGHTED, WIN_RATE
 from judgebench.records import is_human
 from judgebench.reports.boards import find_judges
 from judgebench.reports.corrected import corrected_models
-from judgebench.reports.document import Cells, Report, Rows, Table, column, json_field, table
+from judgebench.reports.document import Report, Rows, Table, column, json_field, table
 from judgebench.reports.estimates import p_text
 from judgebench.reports.gate_unchanged import Unchanged, basis_of, drop_words, in_words, unchanged
-from judgebench.reports.model_pairs import METRICS, PairData
-from judgebench.reports.pair_boards import calibrated, pair_at_equal_length
-from judgebench.reports.pair_confidences import PairConfidences
+from judgebench.reports.model_pairs import BY_TURN, METRICS, PairData
+from judgebench.reports.pair_boards import PairConfidences, calibrated, pair_at_equal_length
 from judgebench.reports.pair_tests import (
     DIFFERENCES,
     FIGURES,
@@ -81,7 +80,7 @@ _MANY = 100
 
 CORRECTABLE = (*METRIC_OF.values(), HEAD_TO_HEAD)
 
-COMPARISON_METRICS = (*METRICS, WEIGHTED, HEAD_TO_HEAD)
+COMPARISON_METRICS = (*METRICS, HEAD_TO_HEAD)
 PLAIN = (*METRIC_OF.values(), WEIGHTED)
 """What two models are compared by where nothing is asked for."""
 
@@ -200,7 +199,18 @@ class Comparison(Report):
         return [
             self._tests(),
             *([stops_table(stops)] if stops else []),
-            *(_flips(one, texts, most_flips) for one in whole),
+            *(
+                flips_table(
+                    one,
+                    one.most_telling(most_flips),
+                    _NAMES,
+                    texts,
+                    title=f"{one.place}, {one.judge}, {one.measured}: items that decided it",
+                    subtitle=f"{len(one.flips)} differ: {one.better} for {one.candidate}, "
+                    f"{one.worse} for {one.baseline}",
+                )
+                for one in whole
+            ),
         ]
 
     def texts(self, store: Store, most: int) -> Texts:
@@ -208,23 +218,24 @@ class Comparison(Report):
         return texts_of(store, [(one, one.most_telling(most)) for one in self.tests])
 
     def _tests(self) -> Table:
-        columns: list[Cells[Difference]] = [
-            column("decision", lambda one: one.decision),
-            *shared_columns(*_NAMES),
-            column("p adjusted", lambda one: p_text(one.p_adjusted), align="right"),
-            column("better", lambda one: f"{one.better:,}", align="right"),
-            column("worse", lambda one: f"{one.worse:,}", align="right"),
-            column("items", lambda one: f"{one.difference.units:,}", align="right", spare=True),
-            column("p", lambda one: p_text(one.p_value), align="right", spare=True),
-            column(
-                "detectable", lambda one: one.text(one.detectable_difference),
-                align="right", spare=True,
-            ),
-        ]  # fmt: skip
         return table(
             f"{self.candidate} against {self.baseline}: {self.verdict}",
             self.tests,
-            columns,
+            [
+                column("decision", lambda one: one.decision),
+                *shared_columns(*_NAMES),
+                column("p adjusted", lambda one: p_text(one.p_adjusted), align="right"),
+                column("better", lambda one: f"{one.better:,}", align="right"),
+                column("worse", lambda one: f"{one.worse:,}", align="right"),
+                column("items", lambda one: f"{one.difference.units:,}", align="right", spare=True),
+                column("p", lambda one: p_text(one.p_value), align="right", spare=True),
+                column(
+                    "detectable",
+                    lambda one: one.text(one.detectable_difference),
+                    align="right",
+                    spare=True,
+                ),
+            ],
             subtitle=self._rule(),
             notes=[*self._notes(), *self.notes],
         )
@@ -245,18 +256,6 @@ class Comparison(Report):
         return [f"{one.about}: {said}" for one in self.tests for said in one.remarks] + (
             [DIRECTLY] if any(one.direct for one in self.tests) else []
         )
-
-
-def _flips(one: Difference, texts: Texts, most: int) -> Table:
-    return flips_table(
-        one,
-        one.most_telling(most),
-        _NAMES,
-        texts,
-        title=f"{one.place}, {one.judge}, {one.measured}: items that decided it",
-        subtitle=f"{len(one.flips)} differ: {one.better} for {one.candidate}, "
-        f"{one.worse} for {one.baseline}",
-    )
 
 
 def comparison(
@@ -447,20 +446,17 @@ class _Tests:
             if kind is not None and kind.kind == "score":
                 for part in (one for one in self.metrics if one.startswith(DIMENSION)):
                     pair = data.pair(kind, judge, two, part.removeprefix(DIMENSION))
-                    compared = compare(pair, alpha=self.alpha, finest=self.alpha / _MANY)
-                    yield self._test(data, two, (pair, compared), kind)
+                    yield self._test(data, two, self._compared(pair), kind)
             if kind is not None and data.has_figures(kind):
                 wanted = data.board.figures if ACCURACY in self.metrics else ()
                 for name in filter(sign_of, wanted):
-                    pair = data.pair(kind, judge, two, None, data.which.apart, figure=name)
-                    compared = compare(pair, alpha=self.alpha, finest=self.alpha / _MANY)
-                    yield self._test(data, two, (pair, compared), kind)
+                    pair = data.pair(kind, judge, two, None, data.which.report.apart, figure=name)
+                    yield self._test(data, two, self._compared(pair), kind)
                 continue
             if kind is not None and data.ranks_by_weights(kind) and not self.corrected:
                 pair = data.pair(kind, judge, two, None, figure=WEIGHTED)
                 if WEIGHTED in self.metrics and pair.why_not is None:
-                    compared = compare(pair, alpha=self.alpha, finest=self.alpha / _MANY)
-                    yield self._test(data, two, (pair, compared), kind)
+                    yield self._test(data, two, self._compared(pair), kind)
             metrics = (WIN_RATE, HEAD_TO_HEAD) if kind is None else (METRIC_OF[kind.kind],)
             for group in groups if set(metrics).intersection(self.metrics) else ():
                 if kind is None:
@@ -472,9 +468,10 @@ class _Tests:
                     tested = corrected_models(data, board, pair, two, alpha=self.alpha)
                     yield self._test(data, two, tested, kind)
                 elif group is None or len(pair.items):
-                    finest = self.alpha / _MANY
-                    compared = compare(pair, alpha=self.alpha, finest=finest)
-                    yield self._test(data, two, (pair, compared), kind, group)
+                    yield self._test(data, two, self._compared(pair), kind, group)
+
+    def _compared(self, pair: PairedModels) -> tuple[PairedModels, PairedTests]:
+        return pair, compare(pair, alpha=self.alpha, finest=self.alpha / _MANY)
 
     def _test(
         self,
@@ -555,7 +552,7 @@ class CompareQuestion(PairQuestion):
             p_value=self.p_value("observed"),
             p_adjusted=p_adjusted,
             detectable_difference=self.detectable(self.alpha / n_tests),
-            equal=sum(mine == theirs for mine, theirs in pair.mean.tolist()),
+            equal=sum(mine == theirs for mine, theirs in pair.of_items.tolist()),
             notes=tuple(self._notes()),
             max_drop=drop,
             unchanged=passes,
@@ -615,6 +612,7 @@ class CompareQuestion(PairQuestion):
             said += cut_short(self.data.board, self.data.judge_id(self.pair.judge), self.two)
         floor = self.data.which.coverage_floor
         said += [TUNED] if self.pair.metric.endswith(f"/{CORRECTED}") else []
+        said += [BY_TURN] if self.data.which.report.turns and self.group is None else []
         return (
             self.data.suspicious(self.two)
             + said

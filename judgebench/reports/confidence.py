@@ -31,7 +31,6 @@ from judgebench.reports import estimates
 from judgebench.reports.boards import benchmark_ref
 from judgebench.reports.confidence_data import Confidence, ConfidenceData, Unread, question_sets
 from judgebench.reports.document import (
-    Cells,
     Chart,
     Each,
     Report,
@@ -185,18 +184,6 @@ class ConfidenceReport(Report):
 
     def _table(self, rows: Sequence[ConfidenceRow]) -> Table:
         whole, over = rows[0].scope == "all", rows[0].over
-        columns: list[Cells[ConfidenceRow]] = [
-            column("model", lambda row: row.model, wraps=True),
-            column("confidence", lambda row: row.confidence, wraps=True),
-            *(
-                column(title, partial(_text, name), align="right", spare=name not in _FIRST)
-                for name, title in TITLES.items()
-            ),
-            column("n", lambda row: str(row.metrics["auroc"].n), align="right", spare=True),
-            column(
-                "missing", lambda row: str(row.metrics["auroc"].missing), align="right", spare=True
-            ),
-        ]
         said = "ECE is corrected for the bias of its bins; at most: nothing rules out 0"
         if averaged := self.averaged(rows[0]):
             said = f"{averaged}; {said}"
@@ -204,7 +191,21 @@ class ConfidenceReport(Report):
             f"{self.benchmark}@{self.version}{'' if whole else f', {over}'}: confidence against "
             f"{self.correct}",
             [row for row in rows if row.metrics["auroc"].n],
-            columns,
+            [
+                column("model", lambda row: row.model, wraps=True),
+                column("confidence", lambda row: row.confidence, wraps=True),
+                *(
+                    column(title, partial(_text, name), align="right", spare=name not in _FIRST)
+                    for name, title in TITLES.items()
+                ),
+                column("n", lambda row: str(row.metrics["auroc"].n), align="right", spare=True),
+                column(
+                    "missing",
+                    lambda row: str(row.metrics["auroc"].missing),
+                    align="right",
+                    spare=True,
+                ),
+            ],
             subtitle=said,
             notes=[
                 *reasons(rows),
@@ -304,20 +305,20 @@ def without_interval(rows: Sequence[ConfidenceRow]) -> list[str]:
 
 def _bins_table(row: ConfidenceRow, of: str) -> Table:
     bins, (low, high), last = row.bins, row.bin_intervals(), len(row.bins.n) - 1
-    columns: list[Cells[int]] = [
-        column(
-            "bin", lambda i: f"[{bins.low[i]:.1f}, {bins.high[i]:.1f}{']' if i == last else ')'}"
-        ),
-        column("n", lambda i: str(bins.n[i]), align="right"),
-        column("mean confidence", lambda i: f"{bins.confidence[i]:.3f}", align="right"),
-        column(
-            "share correct", lambda i: _figure(bins.accuracy[i], low[i], high[i]), align="right"
-        ),
-    ]
     return table(
         f"{of}, in bins",
         np.flatnonzero(bins.n).tolist(),
-        columns,
+        [
+            column(
+                "bin",
+                lambda i: f"[{bins.low[i]:.1f}, {bins.high[i]:.1f}{']' if i == last else ')'}",
+            ),
+            column("n", lambda i: str(bins.n[i]), align="right"),
+            column("mean confidence", lambda i: f"{bins.confidence[i]:.3f}", align="right"),
+            column(
+                "share correct", lambda i: _figure(bins.accuracy[i], low[i], high[i]), align="right"
+            ),
+        ],
         subtitle="calibrated is where accuracy is the mean confidence; intervals are Wilson's",
     )
 
@@ -326,16 +327,15 @@ def _risk_table(row: ConfidenceRow, of: str) -> Table:
     accuracy, risk = row.metrics["accuracy"], row.risk
     given = np.rint(risk.coverage * accuracy.n)
     low, high = wilson_interval(risk.risk * given, given, level=accuracy.level)
-    columns: list[Cells[int]] = [
-        column("given", lambda i: f"{100 * risk.coverage[i]:.0f} %"),
-        column("n", lambda i: f"{given[i]:.0f}", align="right"),
-        column("confidence from", lambda i: f"{risk.threshold[i]:.3f}", align="right"),
-        column("share wrong", lambda i: _figure(risk.risk[i], low[i], high[i]), align="right"),
-    ]
     return table(
         f"{of}, by coverage",
         range(len(given)),
-        columns,
+        [
+            column("given", lambda i: f"{100 * risk.coverage[i]:.0f} %"),
+            column("n", lambda i: f"{given[i]:.0f}", align="right"),
+            column("confidence from", lambda i: f"{risk.threshold[i]:.3f}", align="right"),
+            column("share wrong", lambda i: _figure(risk.risk[i], low[i], high[i]), align="right"),
+        ],
         subtitle="what is wrong among the answers of at least some confidence; Wilson's intervals",
     )
 

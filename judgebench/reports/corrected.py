@@ -36,8 +36,8 @@ from judgebench.records import HUMAN, is_human
 from judgebench.reports.board import Board, Row
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.board_warnings import few
-from judgebench.reports.document import Cells, Table, column, table
-from judgebench.reports.estimates import UNDEFINED
+from judgebench.reports.document import Table, column, table
+from judgebench.reports.estimates import number
 from judgebench.reports.model_pairs import PairData
 
 _NOBODY = "nothing to correct by: people have labelled none of these answers"
@@ -64,7 +64,7 @@ def with_corrections(
                 opponent=opponent,
             )  # fmt: skip
 
-        balanced = kind.kind == "score" and bool(which.sides)
+        balanced = kind.kind == "score" and bool(which.report.sides)
         made: Made = {}
         if any(map(is_human, counted(verdicts["judge"]))) and not balanced:
             made = corrections(verdicts, kind, which.labels, drawn, level=level, width=width)
@@ -114,29 +114,27 @@ def labels_table(boards: Sequence[Board]) -> list[Table]:
             enough = all(row[MORE].undefined != ALL for row in its)
             spent = sum(row[CORRECTED].n for row in its)
             shown.append(_Worth(board, spent, count_as, more, enough))
-    columns: list[Cells[_Worth]] = [
-        column("judge", lambda one: one.board.judge, wraps=True),
-        column("benchmark", lambda one: f"{one.board.benchmark}@{one.board.version}", wraps=True),
-        column("labels", lambda one: _number(one.labels), align="right"),
-        column("count as", lambda one: _number(one.count_as), align="right"),
-        column("saved", lambda one: _number(one.count_as - one.labels), align="right"),
-        column(
-            "more needed", lambda one: _number(one.more) if one.enough else "more items",
-            align="right",
-        ),
-    ]  # fmt: skip
     found = table(
         "what labels are worth beside each judge",
         sorted(shown, key=lambda one: (math.isnan(one.more), one.more)),
-        columns,
+        [
+            column("judge", lambda one: one.board.judge, wraps=True),
+            column(
+                "benchmark", lambda one: f"{one.board.benchmark}@{one.board.version}", wraps=True
+            ),
+            column("labels", lambda one: number(one.labels, ",.0f"), align="right"),
+            column("count as", lambda one: number(one.count_as, ",.0f"), align="right"),
+            column("saved", lambda one: number(one.count_as - one.labels, ",.0f"), align="right"),
+            column(
+                "more needed",
+                lambda one: number(one.more, ",.0f") if one.enough else "more items",
+                align="right",
+            ),
+        ],
         subtitle="summed over models; saved: what people alone would have to label besides",
         notes=["more needed: for an interval of --width, of each model"],
     )
     return [found] if shown else []
-
-
-def _number(value: float) -> str:
-    return UNDEFINED if math.isnan(value) else f"{value:,.0f}"
 
 
 def corrected_models(

@@ -1,18 +1,24 @@
-"""What runs took: calls, tokens and money, by who was asked."""
+"""What runs took, what a verdict of each judge takes, and what it takes to have again what goes."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from statistics import fmean, median
 from typing import Any, ClassVar
 
 from judgebench.columns import grouped
 from judgebench.execution.forecast import Range
+from judgebench.metrics.board_kinds import Kind
+from judgebench.plain_text import counted, dollars
+from judgebench.records import HUMAN, Estimate, JudgeSpec
 from judgebench.reports.boards import Columns, disambiguate
 from judgebench.reports.document import Cells, Report, Rows, Table, column, json_field, table
 from judgebench.store import Store
+from judgebench.store.copy import Forgotten
 
 HOWS = ("live", "batch", "recorded", "retried", "wasted")
 TOKENS = (
@@ -116,14 +122,21 @@ class CostReport(Report):
         """By who was asked, and the budgets of projects."""
         found = [cost_table(self.columns, title=self.title)]
         if self.budgets:
-            columns: list[Cells[Mapping[str, Any]]] = [
-                column("project", lambda row: row["project"], wraps=True),
-                column("month", lambda row: row["month"]),
-                column("spent USD", lambda row: f"{row['spent_usd']:.4f}", align="right"),
-                column("reserved USD", lambda row: f"{row['reserved_usd']:.4f}", align="right"),
-                column("cap USD", lambda row: f"{row['cap_usd']:.4f}", align="right"),
-            ]
-            found.append(table("budgets of projects, by month (UTC)", self.budgets, columns))
+            found.append(
+                table(
+                    "budgets of projects, by month (UTC)",
+                    self.budgets,
+                    [
+                        column("project", lambda row: row["project"], wraps=True),
+                        column("month", lambda row: row["month"]),
+                        column("spent USD", lambda row: f"{row['spent_usd']:.4f}", align="right"),
+                        column(
+                            "reserved USD", lambda row: f"{row['reserved_usd']:.4f}", align="right"
+                        ),
+                        column("cap USD", lambda row: f"{row['cap_usd']:.4f}", align="right"),
+                    ],
+                )
+            )
         return found
 
 
@@ -244,3 +257,328 @@ def _notes(total: Cost) -> list[str]:
     if total.calls["recorded"]:
         said.append("saved: what the recorded replies had cost when they were asked for")
     return said
+
+
+ELSEWHERE = "no call is on record: imported, or judged elsewhere"
+A_PERSON = "a person"
+NO_MODEL = "asks no model"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeCost:
+    """What a readable verdict of one judge took on a benchmark.
+
+    usd
+        nan where it is not known, and then ``no_usd`` says why.
+    seconds_median, seconds_mean
+        Over verdicts, of all replies to one together; nan where they are not known, and then
+        ``no_seconds`` says why.
+    verdicts
+        Different ones that could be read; equal answers have one.
+    calls, unpriced_calls
+        That gave a reply; those of them without a known price are no part of ``usd``.
+    """
+
+    judge: str
+    usd: float = json_field(name="usd_per_verdict")
+    no_usd: str | None = json_field(name="usd_undefined")
+    seconds_median: float
+    seconds_mean: float
+    no_seconds: str | None = json_field(name="seconds_undefined")
+    verdicts: int
+    calls: int
+    unpriced_calls: int
+    kind: Kind = "label"
+    reference: str | None = json_field(hidden=True, default=None)
+    scope: str = json_field(hidden=True, default="pooled")
+
+    @property
+    def metrics(self) -> dict[str, Estimate]:
+        """By name, as other metrics of a judge are told."""
+        return {
+            name: Estimate(
+                value=value, n=self.verdicts, units=self.verdicts,
+                method="of what is on record", undefined=why,
+            )
+            for name, value, why in (
+                ("usd_per_verdict", self.usd, self.no_usd),
+                ("seconds_median", self.seconds_median, self.no_seconds),
+                ("seconds_mean", self.seconds_mean, self.no_seconds),
+            )
+        }  # fmt: skip
+
+    @property
+    def in_words(self) -> dict[str, str]:
+        """What a verdict took, by the title of a column; a dash with the reason if not known."""
+        usd, seconds = f"{self.usd:.6f}", f"{self.seconds_median:.2f} ({self.seconds_mean:.2f})"
+        return {
+            "USD a verdict": f"– {self.no_usd}" if math.isnan(self.usd) else usd,
+            "seconds a verdict, median (mean)": f"– {self.no_seconds}"
+            if math.isnan(self.seconds_median)
+            else seconds,
+        }
+
+
+class _Record:
+    """What the store has of one judge."""
+
+    def __init__(self) -> None:
+        self.spend: dict[str, tuple[int, int, float]] = {}
+        self.readable = self.replies = 0
+        self.timed: list[float] = []
+
+    def took(self, kind: str, seconds: Sequence[float]) -> None:
+        """A verdict, and the seconds of its replies."""
+        self.readable += kind != "unreadable"
+        self.replies += len(seconds)
+        if seconds and all(one > 0.0 for one in seconds):
+            self.timed.append(sum(seconds))
+
+
+def judge_costs(
+    store: Store, benchmark: str, version: str, named: Mapping[str, str], judges: Collection[str]
+) -> tuple[JudgeCost, ...]:
+    """Of each of these judges, in their order.
+
+    A reply that was kept costs what it cost when it was asked for, in whichever run, and a share of
+    the attempts that were, or may have been, charged and gave none. A verdict costs as much as the
+    replies that it takes to read one: those that could not be read are paid for, too.
+
+    Parameters
+    ----------
+    named
+        Id -> name of judges.
+    judges
+        By name.
+    """
+    found = {name: _Record() for name in judges}
+    specs: dict[str, JudgeSpec] = {}
+    for judge in store.judges():
+        if named.get(judge.id) in found:
+            specs[named[judge.id]] = judge.spec
+    record_of = {one: found[name] for one, name in named.items() if name in found}
+    for (judge_id, how), took in store.judge_spend(benchmark, version).items():
+        if judge_id in record_of:
+            record_of[judge_id].spend[how] = took
+    for judge_id, kind, seconds in store.judge_replies(benchmark, version):
+        if judge_id in record_of:
+            record_of[judge_id].took(kind, seconds)
+    return tuple(_cost(name, record, specs.get(name)) for name, record in found.items())
+
+
+def _cost(name: str, record: _Record, spec: JudgeSpec | None) -> JudgeCost:
+    usd, no_usd = _usd(record, spec)
+    nobody = _asked_nobody(record, spec)
+    timed = [] if nobody else record.timed
+    no_seconds = None if timed else nobody or "no reply says how long it took"
+    kept = [record.spend.get(how, (0, 0, 0.0)) for how in ("live", "batch", "recorded")]
+    return JudgeCost(
+        judge=name,
+        usd=usd,
+        no_usd=no_usd,
+        seconds_median=median(timed) if timed else math.nan,
+        seconds_mean=fmean(timed) if timed else math.nan,
+        no_seconds=no_seconds,
+        verdicts=record.readable,
+        calls=sum(calls for calls, _, _ in kept),
+        unpriced_calls=sum(unpriced for _, unpriced, _ in kept),
+    )
+
+
+def _asked_nobody(record: _Record, spec: JudgeSpec | None) -> str | None:
+    """Why nobody was asked for a reply, as far as is on record."""
+    if spec is not None and spec.kind == HUMAN:
+        return A_PERSON
+    if record.replies:
+        return None
+    if spec is not None and spec.kind != "imported" and spec.model is None:
+        return NO_MODEL
+    return ELSEWHERE
+
+
+def _usd(record: _Record, spec: JudgeSpec | None) -> tuple[float, str | None]:
+    nobody = _asked_nobody(record, spec)
+    if nobody == NO_MODEL:
+        return 0.0, None
+    if nobody is not None or not record.spend:
+        return math.nan, nobody or ELSEWHERE
+    kept = {how: record.spend.get(how, (0, 0, 0.0)) for how in ("live", "batch", "recorded")}
+    priced = sum(calls - unpriced for calls, unpriced, _ in kept.values())
+    if not priced:
+        return math.nan, "no call has a known price"
+    if not record.readable:
+        return math.nan, "no verdict could be read"
+    asked = sum(calls for how, (calls, _, _) in kept.items() if how != "recorded")
+    wasted = record.spend.get("wasted", (0, 0, 0.0))[2]
+    a_reply = sum(cost for _, _, cost in kept.values()) / priced
+    a_reply += wasted / asked if asked else 0.0
+    return a_reply * record.replies / record.readable, None
+
+
+_ASKED = ("live", "batch")
+
+
+def paid(store: Store, at: tuple[str, str] | None = None) -> dict[str, tuple[float, int]]:
+    """By id of each judge, what its calls with a known price cost, and how many they are.
+
+    ``at`` is the benchmark, by name and version; over all runs if None.
+    """
+    found: dict[str, tuple[float, int]] = {}
+    spend = store.spend()
+    names = ("benchmark", "version", "judge_id", "how", "calls", "unpriced_calls", "cost_usd")
+    for benchmark, version, judge, how, n, unpriced, usd in zip(
+        *(spend[name] for name in names), strict=True
+    ):
+        if (
+            judge is not None
+            and how in _ASKED
+            and n > unpriced
+            and at in (None, (benchmark, version))
+        ):
+            cost, calls = found.get(judge, (0.0, 0))
+            found[judge] = cost + usd, calls + n - unpriced
+    return found
+
+
+def usd_per_call(store: Store) -> dict[str, float]:
+    """What a call of each judge, by id, cost on average, over all runs; without those not known."""
+    return {judge: cost / n for judge, (cost, n) in paid(store).items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgottenReport(Report):
+    """What goes, or went; as `store.copy.Forgotten` says, with what it takes to have it again.
+
+    removed
+        Whether it is gone already.
+    judges
+        Of each judge; ``cost_usd`` is None where nobody can be asked, or the price is not known.
+    """
+
+    ROWS: ClassVar = (
+        Rows(
+            of="judges",
+            row=(
+                *("judge", "judge_id", "judgments", "elsewhere", "replies"),
+                *("prompt_tokens", "completion_tokens", "uncounted", "cost_usd"),
+            ),
+        ),
+    )
+
+    removed: bool
+    judges: tuple[Mapping[str, Any], ...]
+    judgments: int
+    verdicts: int
+    replies: int
+    runs: tuple[str, ...]
+    shared: int
+    pinned: int
+    needed_replies: int
+    earlier: int
+    anchors: int
+    failures: int
+
+    def tables(self) -> list[Table]:
+        """The judgments of each judge, and what asking for them again would take."""
+        title = "forgotten" if self.removed else "would be forgotten"
+        return [
+            table(
+                f"{title}: {counted(self.judgments, 'judgment')}, which served as "
+                f"{counted(self.verdicts, 'verdict')} in {counted(len(self.runs), 'run')}",
+                self.judges,
+                [
+                    column("judge", lambda row: row["judge"], wraps=True),
+                    column("judgments", lambda row: f"{row['judgments']:,}", align="right"),
+                    column("replies", lambda row: f"{row['replies']:,}", align="right"),
+                    column(
+                        "tokens in",
+                        lambda row: f"{row['prompt_tokens']:,}",
+                        align="right",
+                        spare=True,
+                    ),
+                    column(
+                        "tokens out",
+                        lambda row: f"{row['completion_tokens']:,}",
+                        align="right",
+                        spare=True,
+                    ),
+                    column("to have them again", _again, align="right"),
+                ],
+                notes=self._notes(),
+            )
+        ]
+
+    def _notes(self) -> list[str]:
+        replies = counted(self.needed_replies, "reply", "replies")
+        costs = [one["cost_usd"] for one in self.judges if one["replies"]]
+        said = {
+            f"kept: {counted(self.shared, 'judgment')} that serve elsewhere as well; running "
+            "again uses them and does not ask anew": self.shared,
+            f"kept: {counted(self.pinned, 'judgment')}, as anchors of their judge": self.pinned,
+            f"kept: {replies} that other verdicts were read from": self.needed_replies,
+            f"{counted(self.earlier, 'verdict')} of the same judges on the same answers count "
+            "again in their place, so that nobody is asked there": self.earlier,
+            f"with them {counted(self.anchors, 'anchor')} and every look at these": self.anchors,
+            f"with them {counted(self.failures, 'failure')}": self.failures,
+            "tokens: those that replies state, which not all of them do": any(
+                one["uncounted"] for one in self.judges
+            ),
+            "cost: as the calls of each judge cost until now, on average": any(
+                cost is not None for cost in costs
+            ),
+            "what they took stays on record, and so do runs, models, judges and answers": (
+                self.removed
+            ),
+            "nothing is removed yet: --yes removes it, for good; the next run then asks anew": (
+                not self.removed
+            ),
+        }
+        return [words for words, holds in said.items() if holds]
+
+
+def forgotten_report(
+    found: Forgotten, names: Mapping[bytes, str], per_call: Mapping[str, float], *, removed: bool
+) -> ForgottenReport:
+    """The report on what goes, or went.
+
+    Parameters
+    ----------
+    names
+        Judge's key -> name.
+    per_call
+        Judge's id -> US dollars (`usd_per_call`).
+    removed
+        Whether it is gone already.
+    """
+    counts = ("verdicts", "shared", "pinned", "needed_replies", "earlier", "anchors", "failures")
+    return ForgottenReport(
+        removed=removed,
+        judges=tuple(_of_judge(one, names, per_call) for one in found.judges),
+        judgments=found.judgments,
+        replies=sum(one["replies"] for one in found.judges),
+        runs=found.runs,
+        **{name: getattr(found, name) for name in counts},
+    )
+
+
+def _of_judge(
+    one: Mapping[str, Any], names: Mapping[bytes, str], per_call: Mapping[str, float]
+) -> dict[str, Any]:
+    judge_id, replies = one["judge"].hex()[:12], one["replies"]
+    each = per_call.get(judge_id) if replies else 0.0
+    return {
+        "judge": names[one["judge"]],
+        "judge_id": judge_id,
+        **{name: value for name, value in one.items() if name != "judge"},
+        "cost_usd": None if one["elsewhere"] or each is None else replies * each,
+    }
+
+
+def _again(row: Mapping[str, Any]) -> str:
+    cost = row["cost_usd"]
+    if row["elsewhere"]:
+        return "import them again"
+    if not row["replies"]:
+        return "no call"
+    price = "price not known" if cost is None else f"about {dollars(cost)} USD"
+    return f"{counted(row['replies'], 'call')}, {price}"

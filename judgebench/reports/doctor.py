@@ -20,7 +20,7 @@ from judgebench.errors import JudgebenchError
 from judgebench.execution.gpus import gpus
 from judgebench.execution.preflight import Finding
 from judgebench.extras import EXTRAS, install_line, is_installed
-from judgebench.reports.document import Cells, Report, Table, column, table
+from judgebench.reports.document import Report, Table, column, table
 from judgebench.store import open_store
 from judgebench.store.opening import located
 
@@ -43,12 +43,17 @@ class Doctor(Report):
     fault: JudgebenchError | None = None
 
     def tables(self) -> list[Table]:
-        columns: list[Cells[Finding]] = [
-            column("what", lambda one: one.what),
-            column("state", lambda one: one.state),
-            column("found", lambda one: one.found, wraps=True),
+        return [
+            table(
+                "doctor",
+                self.checks,
+                [
+                    column("what", lambda one: one.what),
+                    column("state", lambda one: one.state),
+                    column("found", lambda one: one.found, wraps=True),
+                ],
+            )
         ]
-        return [table("doctor", self.checks, columns)]
 
     def records(self) -> list[dict[str, str]]:
         return [one._asdict() for one in self.checks]

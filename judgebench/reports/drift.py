@@ -21,7 +21,6 @@ from judgebench.metrics.verdict_values import label_values, preference_values, s
 from judgebench.records import CONFIDENCES, HUMAN, JudgeSpec, Unreadable, Verdict, VerdictSlot
 from judgebench.reports.boards import BenchmarkRef, benchmark_ref
 from judgebench.reports.document import (
-    Cells,
     Report,
     Rows,
     Table,
@@ -30,7 +29,7 @@ from judgebench.reports.document import (
     json_field,
     table,
 )
-from judgebench.reports.estimates import UNDEFINED
+from judgebench.reports.estimates import UNDEFINED, number
 from judgebench.stats.judge_drift import ALPHA, Drift, drift
 from judgebench.stats.resample import content_seed
 from judgebench.store import Store
@@ -195,18 +194,6 @@ class DriftReport(Report):
         return found + [_looks(one) for one in self.anchors if looks and one.looks]
 
     def _overview(self) -> Table:
-        columns: list[Cells[JudgeDrift]] = [
-            column("benchmark", lambda one: f"{one.benchmark}@{one.version}", wraps=True),
-            column("judge", lambda one: one.judge, wraps=True),
-            column("pinned", lambda one: day(one.pinned_at), align="right"),
-            column("answers", lambda one: str(one.answers), align="right"),
-            column("looks", lambda one: str(len(one.looks)), align="right"),
-            column("last", lambda one: day(one.last.at) if one.looks else UNDEFINED, align="right"),
-            column("otherwise", lambda one: _changed(one.last), align="right"),
-            column("shift", lambda one: _known(one.unit * one.last.shift, "+.2f"), align="right"),
-            column("p", lambda one: _known(one.p_value, ".2g"), align="right"),
-            column("state", lambda one: one.state, wraps=True),
-        ]
         notes = [f"{one.benchmark}: {one.alarm}" for one in self.anchors if one.alarm is not None]
         if any(len(one.looks) == 1 for one in self.anchors):
             notes.append(
@@ -219,7 +206,22 @@ class DriftReport(Report):
         return table(
             "anchors",
             self.anchors,
-            columns,
+            [
+                column("benchmark", lambda one: f"{one.benchmark}@{one.version}", wraps=True),
+                column("judge", lambda one: one.judge, wraps=True),
+                column("pinned", lambda one: day(one.pinned_at), align="right"),
+                column("answers", lambda one: str(one.answers), align="right"),
+                column("looks", lambda one: str(len(one.looks)), align="right"),
+                column(
+                    "last", lambda one: day(one.last.at) if one.looks else UNDEFINED, align="right"
+                ),
+                column("otherwise", lambda one: _changed(one.last), align="right"),
+                column(
+                    "shift", lambda one: number(one.unit * one.last.shift, "+.2f"), align="right"
+                ),
+                column("p", lambda one: number(one.p_value, ".2g"), align="right"),
+                column("state", lambda one: one.state, wraps=True),
+            ],
             subtitle=(
                 "answers a judge is asked about again; otherwise: the share that it judges "
                 "otherwise at its last look; p: always valid, of a judge that has not changed"
@@ -229,30 +231,25 @@ class DriftReport(Report):
 
 
 def _looks(one: JudgeDrift) -> Table:
-    columns: list[Cells[tuple[DriftCheck, float | None, float | None]]] = [
-        column("look", lambda row: day(row[0].at), align="right"),
-        column("answers", lambda row: str(row[0].answers), align="right"),
-        column("unreadable", lambda row: str(row[0].unreadable), align="right"),
-        column("otherwise", lambda row: _changed(row[0]), align="right"),
-        column("shift", lambda row: _known(one.unit * row[0].shift, "+.2f"), align="right"),
-        column("evidence: mean", lambda row: _known(row[1], ".3g"), align="right"),
-        column("verdicts", lambda row: _known(row[2], ".3g"), align="right"),
-        column("served by", lambda row: ", ".join(row[0].served) or UNDEFINED, wraps=True),
-    ]
     return table(
         f"{one.benchmark}@{one.version}, {one.judge}: every look",
         list(zip_longest(one.looks, one.evidence.shift, one.evidence.unlike)),
-        columns,
+        [
+            column("look", lambda row: day(row[0].at), align="right"),
+            column("answers", lambda row: str(row[0].answers), align="right"),
+            column("unreadable", lambda row: str(row[0].unreadable), align="right"),
+            column("otherwise", lambda row: _changed(row[0]), align="right"),
+            column("shift", lambda row: number(one.unit * row[0].shift, "+.2f"), align="right"),
+            column("evidence: mean", lambda row: number(row[1], ".3g"), align="right"),
+            column("verdicts", lambda row: number(row[2], ".3g"), align="right"),
+            column("served by", lambda row: ", ".join(row[0].served) or UNDEFINED, wraps=True),
+        ],
         subtitle=f"evidence of {2.0 / ALPHA:g} in either column is called drift, and ends the bets",
     )
 
 
 def _changed(look: DriftCheck) -> str:
-    return _known(100 * look.changed, ".1f", " %")
-
-
-def _known(value: float | None, how: str, unit: str = "") -> str:
-    return UNDEFINED if value is None or math.isnan(value) else f"{value:{how}}{unit}"
+    return number(100 * look.changed, ".1f", " %")
 
 
 def drift_report(store: Store) -> DriftReport:

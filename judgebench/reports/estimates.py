@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from judgebench.records import Estimate
@@ -130,6 +130,18 @@ def p_text(value: float) -> str:
     if math.isnan(value):
         return UNDEFINED
     return f"{value:.3f}" if value >= 0.001 else "<0.001"
+
+
+def number(value: float | None, how: str, unit: str = "", *, nothing: str = UNDEFINED) -> str:
+    """A number written so, with its unit; where there is none a dash, or what is given."""
+    return nothing if value is None or math.isnan(value) else f"{value:{how}}{unit}"
+
+
+def first_notes(said: Iterable[str], most: int = 8) -> list[str]:
+    """So many notes, and how many more there are."""
+    notes = list(said)
+    more = len(notes) - most
+    return notes if more <= 0 else [*notes[:most], f"and {more} more: --format json"]
 
 
 def record(estimate: Estimate) -> Mapping[str, Any]:

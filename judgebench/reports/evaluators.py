@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
+from judgebench.columns import grouped
 from judgebench.errors import UsageError
-from judgebench.metrics.evaluators import Evaluators, centre_size
-from judgebench.metrics.failed_rows import with_failures
-from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.pair_labels import (
+from judgebench.metrics.evaluators import (
+    Evaluators,
     PairLabels,
     Written,
+    centre_size,
     described,
     equal_texts,
     known_texts,
@@ -22,6 +22,8 @@ from judgebench.metrics.pair_labels import (
     pair_labels,
     with_gaps,
 )
+from judgebench.metrics.failed_rows import with_failures
+from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.registry import heading, metric
 from judgebench.records import HUMAN, Estimate, is_human
 from judgebench.reports import estimates
@@ -35,6 +37,7 @@ from judgebench.reports.boards import (
     renamed,
     where,
 )
+from judgebench.reports.cost import paid
 from judgebench.reports.document import (
     Cells,
     Chart,
@@ -46,20 +49,17 @@ from judgebench.reports.document import (
     json_field,
     table,
 )
-from judgebench.stats.evaluators import METRICS, Labels
-from judgebench.stats.evaluators_upstream import (
+from judgebench.stats.evaluators import (
+    METRICS,
     QUIRKS,
     UPSTREAM_METRICS,
+    Labels,
     upstream_evaluator_metrics,
 )
 from judgebench.store import Store
 
-CHARGED = ("live", "batch")
-
-
 TITLES = {name: heading(f"evaluators:{name}") for name in (*METRICS, "n_parsed")}
 WITH_INTERVAL = ("agreement",)
-MOST_NOTES = 8
 RIGHT: dict[str, Any] = {"align": "right"}
 SPARE: dict[str, Any] = {"align": "right", "spare": True}
 
@@ -165,7 +165,17 @@ class EvaluatorReport(Report):
             *(_metric(name) for name in METRICS),
         ]
         if any(row.usd_per_1000 is not None for row in self.rows):
-            columns.append(column("USD/1000", _usd, **SPARE))
+            columns.append(
+                column(
+                    "USD/1000",
+                    lambda row: (
+                        estimates.UNDEFINED
+                        if row.usd_per_1000 is None
+                        else f"{row.usd_per_1000:.2f}"
+                    ),
+                    **SPARE,
+                )
+            )
         columns += [
             column("pairs", lambda row: str(row.pairs), **RIGHT),
             column("labels", lambda row: str(row.labels), **RIGHT),
@@ -222,26 +232,19 @@ def _upstream_metric(name: str) -> Cells[EvaluatorRow]:
     return column("variance % (pairs)" if name == "variance" else TITLES[name], cell, **SPARE)
 
 
-def _usd(row: EvaluatorRow) -> str:
-    return estimates.UNDEFINED if row.usd_per_1000 is None else f"{row.usd_per_1000:.2f}"
-
-
 def _notes(rows: Sequence[EvaluatorRow]) -> list[str]:
     """Why a dash stands where it stands; judges and metrics with one reason in one note."""
-    judges_of: dict[tuple[str, str], list[str]] = {}
-    for row in rows:
-        reasons: dict[str, list[str]] = {}
-        for name, e in row.metrics.items():
-            if e.undefined:
-                reasons.setdefault(e.undefined, []).append(TITLES[name])
-        for why, titles in reasons.items():
-            judges_of.setdefault((", ".join(titles), why), []).append(row.judge)
-    notes = [
+    judges_of = grouped(
+        ((", ".join(titles), why), row.judge)
+        for row in rows
+        for why, titles in grouped(
+            (e.undefined, TITLES[name]) for name, e in row.metrics.items() if e.undefined
+        ).items()
+    )
+    return estimates.first_notes(
         f"{estimates.UNDEFINED} {', '.join(judges)}: {titles}: {why}"
         for (titles, why), judges in judges_of.items()
-    ]
-    more = len(notes) - MOST_NOTES
-    return notes if more <= 0 else [*notes[:MOST_NOTES], f"and {more} more: --format json"]
+    )
 
 
 def evaluator_report(
@@ -343,7 +346,11 @@ class _Data:
             Written(models[model], item, sample, turn): text
             for model, item, sample, turn, text in zip(*columns, strict=True)
         }
-        self.usd_per_1000 = _usd_per_1000(store.spend(), which, self.judges)
+        self.usd_per_1000 = {
+            self.judges[one]: 1000.0 * usd / n
+            for one, (usd, n) in paid(store, (which.name, which.version)).items()
+            if one in self.judges
+        }
 
     @property
     def people(self) -> tuple[str, ...]:
@@ -412,21 +419,3 @@ class _Upstream:
             name: PlainNumber(value=value, n=found.n[name], undefined=found.why_undefined.get(name))
             for name, value in found.values.items()
         }
-
-
-def _usd_per_1000(
-    spend: Columns, which: BenchmarkRef, judges: Mapping[str, str]
-) -> dict[str, float]:
-    """Of each judge, by the name shown, the mean price of its calls that have a known one."""
-    cost: dict[str, float] = {}
-    calls: dict[str, int] = {}
-    names = ("benchmark", "version", "judge_id", "how", "calls", "unpriced_calls", "cost_usd")
-    for benchmark, version, judge, how, n, unpriced, usd in zip(
-        *(spend[name] for name in names), strict=True
-    ):
-        here = (benchmark, version) == (which.name, which.version) and judge in judges
-        if here and how in CHARGED and n > unpriced:
-            name = judges[judge]
-            cost[name] = cost.get(name, 0.0) + usd
-            calls[name] = calls.get(name, 0) + n - unpriced
-    return {name: 1000.0 * usd / calls[name] for name, usd in cost.items()}

@@ -23,6 +23,7 @@ from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.paired import VIEWS, PairedModels, PairedTests, View, compare, family
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
+from judgebench.metrics.win_rate import WEIGHTED, WIN_RATE
 from judgebench.plain_text import counted
 from judgebench.reports import estimates
 from judgebench.reports.agreement import agreement_report
@@ -38,9 +39,8 @@ from judgebench.reports.gate_unchanged import (
     too_little_read,
     unchanged,
 )
-from judgebench.reports.model_pairs import PairData
-from judgebench.reports.pair_boards import board_meant, pair_at_equal_length
-from judgebench.reports.pair_confidences import PairConfidences
+from judgebench.reports.model_pairs import BY_TURN, PairData
+from judgebench.reports.pair_boards import PairConfidences, board_meant, pair_at_equal_length
 from judgebench.reports.pair_tests import PairQuestion, more_items
 from judgebench.reports.sequential import cut_short
 from judgebench.reports.slide import SlideReport, policy_slide
@@ -51,6 +51,11 @@ from judgebench.store import Store
 
 A_DAY = 86_400.0
 """Seconds; a judge is asked about its anchors once a day."""
+
+PLAIN_WINS = (
+    f"its boards rank by {WEIGHTED}, in which clear wins count more, and this is the plain "
+    f"{WIN_RATE}; a policy's `metric: {WEIGHTED}` tests that"
+)
 
 MISSING_DECIDES = "missing verdicts: at their worst or best for the candidate, it decides otherwise"
 
@@ -232,6 +237,13 @@ class Question(PairQuestion):
         said += [*self.data.notes(self.two, baseline), *self.nights.notes]
         short = cut_short(self.data.board, self.data.judge_id(self.pair.judge), self.two)
         said += [f"{which}: {one}" for one in short]
+        said += [f"{which}: {BY_TURN}"] if which.report.turns and self.pair.own is not None else []
+        if (
+            self.asked.metric is None
+            and self.pair.metric == WIN_RATE
+            and which.weighted is not None
+        ):
+            said.append(f"{which}: {PLAIN_WINS}")
         if self.nights.models:
             said.append(
                 f"{which}: the baseline is the mean of {1 + len(self.nights.models)} "

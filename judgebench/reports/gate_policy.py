@@ -16,7 +16,7 @@ from judgebench.execution.recheck import Unconfirmed
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.paired import METRIC_OF
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
-from judgebench.metrics.win_rate import WIN_RATE
+from judgebench.metrics.win_rate import WEIGHTED, WIN_RATE
 from judgebench.reports.stack_anchors import TOLERANCE
 
 Alpha = Annotated[float, Field(gt=0, lt=0.5, allow_inf_nan=False)]
@@ -37,8 +37,8 @@ class GateTest(Section):
     judge: str | None = Field(None, description="the only judge that has judged both, if unset")
     metric: str | None = Field(
         None,
-        description="accuracy, score, win_rate, length_controlled_win_rate, auroc, ece, brier or "
-        "alignment; of a group: score/GROUP",
+        description="accuracy, score, win_rate, weighted_win_rate, length_controlled_win_rate, "
+        "auroc, ece, brier or alignment; of a group: score/GROUP",
     )
     confidence: str | None = Field(
         None, description="whose auroc, ece, brier or alignment; the only one both have, if unset"
@@ -87,8 +87,8 @@ class GateTest(Section):
             raise ValueError(f"head_to_head: what is won is a {WIN_RATE}, not {metric}")
         if self.head_to_head and self.opponent is not None:
             raise ValueError("opponent: of a test head to head it is the baseline")
-        if metric == LENGTH_CONTROLLED and group:
-            raise ValueError(f"metric: {LENGTH_CONTROLLED} is of all items together, of no group")
+        if metric in (LENGTH_CONTROLLED, WEIGHTED) and group:
+            raise ValueError(f"metric: {metric} is of all items together, of no group")
         if self.corrected and (group or metric not in ("", *METRIC_OF.values())):
             known = ", ".join(METRIC_OF.values())
             raise ValueError(f"corrected: on all items together, of {known}, not of {self.metric}")

@@ -31,6 +31,7 @@ from judgebench.metrics.paired import (
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.registry import metric as entry
 from judgebench.metrics.verdict_spread import average_nights, repeat_spread
+from judgebench.metrics.win_rate import WEIGHTED
 from judgebench.reports.model_pairs import PairData
 from judgebench.stats.unchanged import (
     CHANCE,
@@ -238,6 +239,7 @@ def basis_of(
     items = [item for item, there in zip(pair.items, kept.tolist(), strict=True) if there]
     differences = dict(zip(items, by_item[kept].tolist(), strict=True))
     plain = kind is not None and kind.opponent != two[1] and not (pair.stratum != 0).any()
+    plain = plain and metric != WEIGHTED  # answers asked again vary in how clear a win is as well
     if plain and kind is not None and observed.units == int(kept.sum()) and "/" not in pair.metric:
         verdicts = data.board.verdicts[kind]
         mine, labels = average_nights(verdicts, pair.judge, two, again), data.which.labels

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -34,6 +34,7 @@ from judgebench.records import CONFIDENCES, HUMAN, Estimate, is_human
 from judgebench.reports import estimates
 from judgebench.reports.agreement import KINDS, columns_of
 from judgebench.reports.board_data import IMPORTED
+from judgebench.reports.board_warnings import few
 from judgebench.reports.boards import (
     BenchmarkRef,
     Columns,
@@ -380,7 +381,13 @@ class JudgeCard(Report):
     def tables(self) -> list[Table]:
         """The verdict with what it rests on, then a table of measures for each section."""
         one_name = len({at.judge for at in self.sections}) < 2
-        uses: list[Cells[tuple[CardSection, Decision]]] = [
+        rows = [(at, one) for at in self.sections for one in at.decisions]
+        notes = [
+            f"not on {model} ({at.at}): {why}"
+            for at in self.sections for model, why in at.excluded.items()
+        ]  # fmt: skip
+        head = table(
+            f"judge card: {self.judge}", rows, [
             column("on", lambda row: row[0].at, wraps=True),
             column(
                 "judge", lambda row: "" if one_name else row[0].judge, wraps=True, optional=True
@@ -388,14 +395,7 @@ class JudgeCard(Report):
             column("for", lambda row: row[1].use),
             column("believe it", lambda row: row[1].believed),
             column("because", lambda row: row[1].because, wraps=True),
-        ]
-        rows = [(at, one) for at in self.sections for one in at.decisions]
-        notes = [
-            f"not on {model} ({at.at}): {why}"
-            for at in self.sections for model, why in at.excluded.items()
-        ]  # fmt: skip
-        head = table(
-            f"judge card: {self.judge}", rows, uses, subtitle=self.verdict,
+        ], subtitle=self.verdict,
             notes=[*notes, *(f"warning: {one}" for one in self.warnings)],
         )  # fmt: skip
         return [head, *(one for at in self.sections for one in section_tables(at))]
@@ -717,8 +717,13 @@ def _decision(
     excluded: Mapping[str, str],
     n_models: int,
 ) -> Decision:
-    about = [(one, _entry(one.name, entries)) for one in found]
-    failed = [one for one, entry in about if use in entry.uses and _pooled(one, entry) == "failed"]
+    about = [(one, entries.get(one.name) or entries[one.name.partition("/")[0]]) for one in found]
+    failed = [
+        one
+        for one, entry in about
+        if use in entry.uses
+        and (entry.state(one.estimate) if entry.models else one.state) == "failed"
+    ]
     open_ = [
         one for one, entry in about
         if use in entry.needed and one.state == "unknown"
@@ -728,7 +733,7 @@ def _decision(
     if 2 * len(excluded) > n_models:
         return Decision(
             use=use, believed="no",
-            because=f"it fails on {len(excluded)} of {n_models} models ({_some(excluded)})",
+            because=f"it fails on {len(excluded)} of {n_models} models ({few(excluded)})",
         )  # fmt: skip
     if open_:
         return Decision(use=use, believed="unknown", because="; ".join(map(_because, open_)))
@@ -737,26 +742,12 @@ def _decision(
     return Decision(use=use, believed="yes", because=because or "nothing speaks against it")
 
 
-def _entry(name: str, entries: Mapping[str, CardEntry]) -> CardEntry:
-    return entries.get(name) or entries[name.partition("/")[0]]
-
-
-def _pooled(one: CardMeasure, entry: CardEntry) -> State:
-    return entry.state(one.estimate) if entry.models else one.state
-
-
 def _because(one: CardMeasure) -> str:
     if one.estimate.undefined:
         return f"{one.title}: {one.estimate.undefined}"
     if not one.estimate.low <= one.estimate.high and one.state == "unknown":
         return f"{one.title} {one.value} on {one.estimate.n} only"
     return f"{one.title} {one.value}, wanted {one.wanted}"
-
-
-def _some(models: Iterable[str], most: int = 3) -> str:
-    names = [*models]
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def _said(decisions: Sequence[Decision], excluded: Mapping[str, str]) -> str:
@@ -789,9 +780,9 @@ def _verdict(judge: str, sections: Sequence[CardSection]) -> str:
             if one.believed == state
         ]  # fmt: skip
         if its:
-            parts.append(f"{words} {_some(its, 6)}.")
+            parts.append(f"{words} {few(its, 6)}.")
     faults = {model: at for at in sections for model in at.excluded}
     if faults:
         named = [f"{model} ({at.benchmark})" for model, at in faults.items()]
-        parts.append(f"Not on {_some(named, 4)}.")
+        parts.append(f"Not on {few(named, 4)}.")
     return f"{judge}: {' '.join(parts)}"

@@ -13,14 +13,12 @@ from judgebench.columns import counted
 from judgebench.metrics.agreement import KAPPA, kappa_map
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.comparison import AgreementRow
-from judgebench.metrics.disagreement import Disagreements, disagreements
-from judgebench.metrics.judge_pair import JudgePair, judge_pair
+from judgebench.metrics.judge_pair import Disagreements, JudgePair, disagreements, judge_pair
 from judgebench.metrics.judged_values import JudgedValues, of_labels, of_outcomes, of_scores
 from judgebench.records import HUMAN, Estimate, Label, Preference, Score, Verdict, is_human
 from judgebench.reports.agreement import KINDS, agreement_report, columns_of
 from judgebench.reports.boards import Columns, benchmark_ref
 from judgebench.reports.document import (
-    Cells,
     Chart,
     Each,
     Report,
@@ -117,12 +115,17 @@ class JudgeMatrix(Report):
     CHART: ClassVar = Chart(along="judge, reference", by="metric")
 
     def tables(self) -> list[Table]:
-        columns: list[Cells[AgreementRow]] = [
-            column("judge", lambda row: row.judge, wraps=True),
-            column("reference", lambda row: row.reference, wraps=True),
-            column(self.metric, lambda row: text(row.metrics[self.metric]), align="right"),
+        return [
+            table(
+                f"judges among themselves: {self.kind}s",
+                self.rows,
+                [
+                    column("judge", lambda row: row.judge, wraps=True),
+                    column("reference", lambda row: row.reference, wraps=True),
+                    column(self.metric, lambda row: text(row.metrics[self.metric]), align="right"),
+                ],
+            )
         ]
-        return [table(f"judges among themselves: {self.kind}s", self.rows, columns)]
 
 
 def judge_matrices(
@@ -216,19 +219,29 @@ class TwoJudges(Report):
     CHART: ClassVar = Chart(along="name")
 
     def tables(self) -> list[Table]:
-        cells: list[Cells[ConfusionCell]] = [
-            column(self.reference, lambda cell: cell.reference, wraps=True),
-            column(self.judge, lambda cell: cell.judge, wraps=True),
-            column("answers", lambda cell: f"{cell.count:,}", align="right"),
-        ]
-        rows: list[Cells[LeniencyRow]] = [
-            column("model", lambda row: row.name, wraps=True),
-            column(f"more lenient by ({self.unit})", lambda row: text(row.estimate), align="right"),
-            column("", lambda row: row.side),
-        ]
         return [
-            table(f"{self.judge} where {self.reference} says so", self.cells, cells),
-            table(f"{self.judge} less {self.reference}", self.leniency, rows),
+            table(
+                f"{self.judge} where {self.reference} says so",
+                self.cells,
+                [
+                    column(self.reference, lambda cell: cell.reference, wraps=True),
+                    column(self.judge, lambda cell: cell.judge, wraps=True),
+                    column("answers", lambda cell: f"{cell.count:,}", align="right"),
+                ],
+            ),
+            table(
+                f"{self.judge} less {self.reference}",
+                self.leniency,
+                [
+                    column("model", lambda row: row.name, wraps=True),
+                    column(
+                        f"more lenient by ({self.unit})",
+                        lambda row: text(row.estimate),
+                        align="right",
+                    ),
+                    column("", lambda row: row.side),
+                ],
+            ),
         ]
 
 
@@ -346,15 +359,21 @@ class Disputes(Report):
     ROWS: ClassVar = (Rows(of="items", row=("item", "differ", "said")),)
 
     def tables(self) -> list[Table]:
-        columns: list[Cells[DisputedItem]] = [
-            column("item", lambda one: one.item),
-            column("differ", lambda one: one.differ, align="right"),
-            *(
-                column(judge, lambda one, at=at: one.said[at], wraps=True)  # type: ignore[misc]
-                for at, judge in enumerate(self.columns)
-            ),
+        return [
+            table(
+                "items on which judges differ",
+                self.items,
+                [
+                    column("item", lambda one: one.item),
+                    column("differ", lambda one: one.differ, align="right"),
+                    *(
+                        column(judge, lambda one, at=at: one.said[at], wraps=True)  # type: ignore[misc]
+                        for at, judge in enumerate(self.columns)
+                    ),
+                ],
+                subtitle=self.rule,
+            )
         ]
-        return [table("items on which judges differ", self.items, columns, subtitle=self.rule)]
 
 
 def disputes(

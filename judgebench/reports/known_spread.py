@@ -83,7 +83,7 @@ class KnownSpread:
         if self.never is not None:
             return math.nan
         drop = margin_every_view(self.views, alpha=alpha, chance=chance, width=self.width)
-        points = rounded_up(drop, self.scale)
+        points = drop if math.isnan(drop) else math.ceil(1000.0 * drop / self.scale - 1e-9) / 10.0
         return points if points < 100.0 else math.nan  # a gate refuses the whole scale
 
 
@@ -159,7 +159,7 @@ def known_spread(
                 baseline,
                 models,
                 labels=labels,
-                balance=data.balance if kind.kind == "score" else None,
+                balance=data.board.balance if kind.kind == "score" else None,
             )
         )
         if spreads:
@@ -238,8 +238,3 @@ def _of_heads(data: PairData, kind: BoardKind, judge: str, two: tuple[str, str])
         scale=1.0,
         unit=pair.unit,
     )
-
-
-def rounded_up(drop: float, scale: float) -> float:
-    """A drop as points of the scale, hundredths of it, rounded up to tenths; nan stays."""
-    return drop if math.isnan(drop) else math.ceil(1000.0 * drop / scale - 1e-9) / 10.0

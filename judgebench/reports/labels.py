@@ -105,17 +105,6 @@ class LabelDraw(Report):
     record: JsonObject = json_field(hidden=True)
 
     def tables(self) -> list[Table]:
-        strata: list[Cells[Stratum]] = [
-            column("stratum", lambda one: one.name, wraps=True),
-            column("answers", lambda one: f"{one.of:,}", align="right"),
-            column("drawn", lambda one: f"{one.drawn:,}", align="right"),
-            column("probability", lambda one: f"{one.probability:.3f}", align="right"),
-        ]
-        widths: list[Cells[KappaWidth]] = [
-            column("if kappa is", lambda one: f"{one.kappa:.1f}", align="right"),
-            column("judge and person", lambda one: _ends(one.kappa, one.judge), align="right"),
-            column("two people", lambda one: _ends(one.kappa, one.people), align="right"),
-        ]
         weighted = (
             "" if self.effective > self.n - 0.5 else f", worth {self.effective:.0f} equal ones"
         )
@@ -131,8 +120,28 @@ class LabelDraw(Report):
         elif all(math.isnan(one.people) for one in self.widths):
             notes.append("no answer is labelled by two people, who then have no kappa.")
         return [
-            table(f"{self.design} sample {self.queue}", self.strata, strata),
-            table("how well kappa will be known", self.widths, widths, notes=notes),
+            table(
+                f"{self.design} sample {self.queue}",
+                self.strata,
+                [
+                    column("stratum", lambda one: one.name, wraps=True),
+                    column("answers", lambda one: f"{one.of:,}", align="right"),
+                    column("drawn", lambda one: f"{one.drawn:,}", align="right"),
+                    column("probability", lambda one: f"{one.probability:.3f}", align="right"),
+                ],
+            ),
+            table(
+                "how well kappa will be known",
+                self.widths,
+                [
+                    column("if kappa is", lambda one: f"{one.kappa:.1f}", align="right"),
+                    column(
+                        "judge and person", lambda one: _ends(one.kappa, one.judge), align="right"
+                    ),
+                    column("two people", lambda one: _ends(one.kappa, one.people), align="right"),
+                ],
+                notes=notes,
+            ),
         ]
 
 
@@ -253,26 +262,31 @@ class LabelReport(Report):
     warnings: tuple[str, ...] = ()
 
     def tables(self) -> list[Table]:
-        columns: list[Cells[RaterPair]] = [
+        notes = [*self.warnings, *_reasons(self.rows)]
+        found = [table(f"{self.judge} and people on {self.benchmark}@{self.version}", self.rows,
+                       [
             column("rater", lambda row: row.judge, wraps=True),
             column("against", lambda row: row.reference, wraps=True),
             column("kappa", lambda row: text(row.metrics["cohen_kappa"]), align="right"),
             column("agreement", lambda row: text(row.metrics["agreement"]), align="right"),
             column("n", lambda row: f"{row.metrics['agreement'].n:,}", align="right"),
-        ]
-        notes = [*self.warnings, *_reasons(self.rows)]
-        found = [table(f"{self.judge} and people on {self.benchmark}@{self.version}", self.rows,
-                       columns, notes=notes)]  # fmt: skip
+        ], notes=notes)]  # fmt: skip
         if self.rows and self.rows[0].scope == "judge":
             found.append(_confusion(self))
         if (test := self.annotators) is not None:
             found.append(_annotators(test, self.raters))
         quoted = [("LaTeX row", self.latex), ("methods", self.sentence)]
-        shown: list[Cells[tuple[str, str]]] = [
-            column("to quote", lambda one: one[0]),
-            column("", lambda one: one[1], wraps=True),
+        return [
+            *found,
+            table(
+                "to quote",
+                quoted,
+                [
+                    column("to quote", lambda one: one[0]),
+                    column("", lambda one: one[1], wraps=True),
+                ],
+            ),
         ]
-        return [*found, table("to quote", quoted, shown)]
 
 
 def _reasons(rows: Sequence[RaterPair]) -> list[str]:
@@ -291,20 +305,18 @@ def _confusion(report: LabelReport) -> Table:
 
         return column(f"{row.reference}: {report.labels[at]}", cell, align="right")
 
-    columns: list[Cells[tuple[str, tuple[float, ...]]]] = [
-        column(f"{row.judge} says", lambda one: one[0], wraps=True),
-        *map(said, range(len(report.labels))),
-    ]
-    return table("who says what", rows, columns)
+    return table(
+        "who says what",
+        rows,
+        [
+            column(f"{row.judge} says", lambda one: one[0], wraps=True),
+            *map(said, range(len(report.labels))),
+        ],
+    )
 
 
 def _annotators(test: AnnotatorTest, raters: Sequence[str]) -> Table:
     rows = list(zip(raters, test.p_values, test.units, strict=True))
-    columns: list[Cells[tuple[str, float, int]]] = [
-        column("person left out", lambda one: one[0], wraps=True),
-        column("p", lambda one: p_text(one[1]), align="right"),
-        column("n", lambda one: f"{one[2]:,}", align="right"),
-    ]
     passed = test.winning_rate >= 0.5
     word = "may stand in for a person" if passed else "was not shown to stand in for a person"
     if math.isnan(test.winning_rate):
@@ -312,7 +324,16 @@ def _annotators(test: AnnotatorTest, raters: Sequence[str]) -> Table:
     else:
         word = f"winning rate {test.winning_rate:.2f} (0.5 is needed): the judge {word}"
     notes = [f"{word}; epsilon {test.epsilon:g}, advantage {test.advantage:.2f}. arXiv 2501.10970."]
-    return table("alternative annotator test", rows, columns, notes=notes)
+    return table(
+        "alternative annotator test",
+        rows,
+        [
+            column("person left out", lambda one: one[0], wraps=True),
+            column("p", lambda one: p_text(one[1]), align="right"),
+            column("n", lambda one: f"{one[2]:,}", align="right"),
+        ],
+        notes=notes,
+    )
 
 
 def label_report(

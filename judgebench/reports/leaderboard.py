@@ -14,14 +14,14 @@ from judgebench.columns import counted, marked
 from judgebench.config import Panel
 from judgebench.errors import UsageError
 from judgebench.metrics.accuracy import ACCURACY, NO_ONE_NUMBER, accuracies
-from judgebench.metrics.answer_lengths import AVG_LENGTH, AVG_WORDS, answer_lengths
 from judgebench.metrics.board_kinds import BoardKind
+from judgebench.metrics.constant_answers import AVG_LENGTH, AVG_WORDS, answer_lengths
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
-from judgebench.metrics.measures import Balance, Groups, by_turn, group_names, tags
+from judgebench.metrics.measures import Groups, by_turn, group_names, tags
 from judgebench.metrics.ranked_rows import Standing
 from judgebench.metrics.scores import NOT_APPLICABLE, SCORE, scales_of, scores
-from judgebench.metrics.style_controlled import STYLE_CONTROLLED, StyleBoard, style_boards
+from judgebench.metrics.style_controlled import STYLE_CONTROLLED, Style, StyleBoard, style_boards
 from judgebench.metrics.win_rate import (
     AS_UPSTREAM,
     PERCENT,
@@ -33,21 +33,22 @@ from judgebench.metrics.win_rate import (
 from judgebench.plain_text import counted as counted_words
 from judgebench.records import Estimate, JudgeSpec
 from judgebench.reports.answer_flags import NO_MARKS
-from judgebench.reports.board import Board, Row
+from judgebench.reports.board import Board, PublishedBeside, Row
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.board_warnings import few, flags_of, warnings_of
-from judgebench.reports.boards import Columns, benchmark_ref, find_judges, judge_line, panel_line
+from judgebench.reports.boards import (
+    BenchmarkRef,
+    Columns,
+    benchmark_ref,
+    find_judges,
+    judge_line,
+    panel_line,
+)
 from judgebench.reports.corrected import with_corrections
 from judgebench.reports.length_boards import LengthBoard, LengthBoards, LengthControl, LengthRequest
-from judgebench.reports.reference_board import PublishedBeside
-from judgebench.reports.style_boards import (
-    estimates_of,
-    refuse_lacking,
-    said_of_style,
-    styles_in_tokens,
-)
-from judgebench.stats.repeated_items import effective_n
+from judgebench.reports.ranking_values import styles_of
 from judgebench.stats.style_control import Definition
+from judgebench.stats.weighted_mean import effective_n
 from judgebench.store import Store
 
 WITHOUT_CATEGORIES = (
@@ -127,9 +128,11 @@ def leaderboards(
         )
     data = BoardData(store, which, panels)
     for name in by:
-        if name not in which.by:  # what the benchmark declares, imported verdicts need not know
+        if (
+            name not in which.report.by
+        ):  # what the benchmark declares, imported verdicts need not know
             data.check_grouping(name)
-    groups = {name: data.groups(name) for name in dict.fromkeys((*which.by, *by))}
+    groups = {name: data.groups(name) for name in dict.fromkeys((*which.report.by, *by))}
     called = frozenset(
         judge
         for name in set(judges).difference(panel.name for panel in panels)
@@ -223,33 +226,35 @@ class _Boards:
     def _standings(self, kind: BoardKind, answered: Columns) -> Sequence[Standing]:
         groups: Groups = [*self.groups.values()]
         verdicts = answered
-        if self.which.turns:
+        if self.which.report.turns:
             verdicts, groups = by_turn(verdicts, groups)
         if kind.kind == "label":
             return accuracies(
                 verdicts,
                 labels=self.which.labels,
                 groups=groups,
-                rates=self.which.rates,
-                apart=self.which.apart is not None,
+                rates=self.which.report.rates,
+                apart=self.which.report.apart is not None,
                 intervals=self.intervals,
                 ranked=self.ranked,
             )
         if kind.kind == "score":
-            rounded = self.data.groups(self.which.rounded) if self.which.rounded else {}
+            rounded = (
+                self.data.groups(self.which.report.rounded) if self.which.report.rounded else {}
+            )
             splits = {item: tags(group) for item, group in rounded.items()}
             scored = scores(
                 verdicts,
                 groups=groups,
-                balance=self._balance(),
-                chance=self.data.chances() if self.which.guessed else None,
+                balance=self.data.balance,
+                chance=self.data.chances() if self.which.report.guessed else None,
                 splits={item: group for item, (group, *_) in splits.items()} or None,
-                grouped=self.which.grouped,
-                unread_as=None if self.which.sides else self.which.unparsed,
+                grouped=self.which.report.grouped,
+                unread_as=None if self.which.report.sides else self.which.report.unparsed,
                 intervals=self.intervals,
                 ranked=self.ranked,
             )
-            return self._with_words(verdicts, scored) if self.which.words else scored
+            return self._with_words(verdicts, scored) if self.which.report.words else scored
         assert kind.opponent is not None  # comparisons name whom the models are compared with
         found = win_rates(
             verdicts,
@@ -294,20 +299,9 @@ class _Boards:
     @property
     def _lacks_categories(self) -> bool:
         """Whether numbers are by group, and no question is here that says its own."""
-        if self.which.apart is not None:
-            return not self.data.groups(self.which.apart)
-        return bool(self.which.sides) and not self.data.category_of
-
-    def _balance(self) -> Balance | None:
-        """How categories make up the whole, where the benchmark says so."""
-        if not self.which.sides:
-            return None
-        return Balance(
-            category_of=self.data.category_of,
-            sides=self.which.sides,
-            unparsed=self.which.unparsed,
-            not_applicable=self.which.not_applicable,
-        )
+        if self.which.report.apart is not None:
+            return not self.data.groups(self.which.report.apart)
+        return bool(self.which.report.sides) and not self.data.category_of
 
     def _with_lengths(self, verdicts: Columns, rows: Sequence[Standing]) -> list[Standing]:
         """The standings with the mean length of the answers behind their own metrics."""
@@ -320,7 +314,7 @@ class _Boards:
         """The standings with the mean number of words of answers to items of some categories."""
         items = sorted(counted(verdicts["item_id"]))
         found = answer_lengths(
-            self.data.words(self.which.words), sorted({row.model for row in rows}), items,
+            self.data.words(self.which.report.words), sorted({row.model for row in rows}), items,
             self.intervals,
         )  # fmt: skip
         return [replace(row, metrics={**row.metrics, AVG_WORDS: found[row.model]}) for row in rows]
@@ -385,7 +379,7 @@ class _Boards:
             warnings=(*warnings_of(self.data, judge, members, rows), *ranked.warnings),
             notes=(
                 *ranked.notes,
-                *_left_out(rows, self.which.not_applicable),
+                *_left_out(rows, self.which.report.not_applicable),
                 *self._repeated(),
                 *self._weights(kind, panel),
                 *self._not_weighted(kind, panel, rows),
@@ -394,7 +388,7 @@ class _Boards:
                 *([WITHOUT_CATEGORIES.format(self.which.name)] if self._lacks_categories else []),
             ),
             figures=figures,
-            parts=self.which.grouped if kind.kind == "score" else (),
+            parts=tuple(self.which.report.grouped) if kind.kind == "score" else (),
             groups={name: tuple(group_names(group_of)) for name, group_of in self.groups.items()},
         )
 
@@ -511,3 +505,62 @@ def _official(specs: Sequence[JudgeSpec]) -> bool | None:
     if False in said:
         return False
     return None if None in said else True
+
+
+def styles_in_tokens(data: BoardData) -> tuple[dict[tuple[str, str], Style], str]:
+    """The style of every answer, and the unit of their lengths, which all have in common.
+
+    Tokens where all answers came with theirs; else characters.
+    """
+    found = styles_of(data, tokens=True)
+    if any(math.isnan(one.length) for one in found.values()):
+        return styles_of(data), "characters"
+    return found, "tokens"
+
+
+def refuse_lacking(which: BenchmarkRef, boards: Mapping[str, StyleBoard]) -> None:
+    """Refuse a board on which the answers of one model are not known.
+
+    Raises
+    ------
+    UsageError
+        Naming the models.
+    """
+    for judge, one in boards.items():
+        if one.lacking:
+            said = ", ".join(f"{model} ({n} games)" for model, n in one.lacking.items())
+            raise UsageError(
+                f"{which}: {judge} compared answers that the store does not have: of {said}. A "
+                "style-controlled score belongs to a set of models, and a model more or less moves "
+                "every other; `judgebench import arena-hard FILE` brings a model's answers"
+            )
+
+
+def estimates_of(
+    boards: Mapping[str, StyleBoard], unit: str, level: float
+) -> dict[tuple[str, str], Estimate]:
+    """The scores by judge and model, without intervals."""
+    return {
+        (judge, model): Estimate(
+            value=score,
+            n=one.games[model],
+            units=one.games[model],
+            missing=0,
+            level=level,
+            method=f"logistic fit of all models and style, lengths in {unit}; no interval",
+            undefined="the fit has no finite answer" if math.isnan(score) else None,
+        )
+        for judge, one in boards.items()
+        for model, score in one.scores.items()
+    }
+
+
+def said_of_style(one: StyleBoard, unit: str) -> list[str]:
+    """Whose scores they are, in what lengths were counted, and what style is worth."""
+    fitted = {mark: value for mark, value in one.coefficients.items() if not math.isnan(value)}
+    worth = ", ".join(f"{mark} {value:+.2f}" for mark, value in fitted.items()) or "none"
+    return [
+        "style-controlled scores belong to this set of "
+        f"{counted_words(len(one.scores), 'model')}: one more moves every other; "
+        f"lengths in {unit}; log-odds per standard deviation: {worth}",
+    ]

@@ -10,10 +10,10 @@ from typing import Literal, NamedTuple, TypeAlias
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.length_calibration import LengthCalibration
 from judgebench.metrics.length_controlled import (
     AS_PUBLISHED,
     LENGTH_CONTROLLED,
+    LengthCalibration,
     LengthComparisons,
     compared,
     compat,
@@ -162,7 +162,7 @@ class LengthBoards:
     @property
     def _by_headline(self) -> bool:
         """Whether length-controlled win rates rank unasked, where they can be computed."""
-        return self.wanted.rank_by is None and self.data.which.headline == LENGTH_CONTROLLED
+        return self.wanted.rank_by is None and self.data.which.report.headline == LENGTH_CONTROLLED
 
     def _lacking_rates(
         self, standings: Sequence[Standing], estimates: Mapping[str, Estimate]

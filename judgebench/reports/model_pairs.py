@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, cached_property
+from typing import TypeAlias
 
 from judgebench.columns import counted
 from judgebench.config import Panel
@@ -20,10 +21,11 @@ from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.accuracy import NO_ONE_NUMBER, of_rate, sign_of
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
-from judgebench.metrics.measures import TURN, Balance, by_turn, group_names
+from judgebench.metrics.measures import TURN, by_turn, group_names
 from judgebench.metrics.paired import (
     METRIC_OF,
     PairedModels,
+    by_turns,
     compared_directly,
     head_to_head,
     paired_models,
@@ -40,8 +42,14 @@ from judgebench.reports.runs import run_ref
 from judgebench.reports.stack_anchors import TOLERANCE, Answering, OtherStack, other_stack
 from judgebench.store import Store
 
-METRICS = (*METRIC_OF.values(), LENGTH_CONTROLLED, *CONFIDENCE_METRICS)
+METRICS = (*METRIC_OF.values(), LENGTH_CONTROLLED, *CONFIDENCE_METRICS, WEIGHTED)
 """By what two models can be compared."""
+
+GroupOf: TypeAlias = Mapping[str, str | Sequence[str]]
+LinedUp: TypeAlias = Callable[[Columns, GroupOf | None], PairedModels]
+
+BY_TURN = "each turn that both have a verdict on counts once, and those of a question move together"
+"""What is compared where boards count each turn of a conversation."""
 
 OF_RUN = "run:"
 """What the name of a baseline begins with that is the model of a run."""
@@ -188,15 +196,25 @@ class PairData:
         self, judge: str, two: tuple[str, str], group: str | None = None, by: str | None = None
     ) -> PairedModels:
         """The first beside one half, as one judge compared it with the second, either way round."""
-        return head_to_head(
+        kind = BoardKind("preference", two[1])
+        return self._by_turns(
             compared_directly(self.board.verdicts, judge, *two),
-            BoardKind("preference", two[1]),
-            judge,
-            two[0],
-            labels=self.which.labels,
-            group_of=None if by is None else self.board.groups(by),
-            group=group,
+            None if by is None else self.board.groups(by),
+            lambda its, group_of: head_to_head(
+                its, kind, judge, two[0], labels=self.which.labels, group_of=group_of, group=group
+            ),
         )
+
+    def _by_turns(
+        self, columns: Columns, group_of: GroupOf | None, lined_up: LinedUp
+    ) -> PairedModels:
+        """A pair; where each turn of a conversation counts, over the turns that both have."""
+        pair = lined_up(columns, group_of)
+        if not self.which.report.turns or pair.why_not is not None:
+            return pair
+        turns, (_, group_of_turn) = by_turn(columns, [group_of or {}])
+        question_of = dict(zip(turns["item_id"], columns["item_id"], strict=True))
+        return by_turns(pair, lined_up(turns, group_of and group_of_turn), question_of)
 
     def direct_notes(self, judge: str, two: tuple[str, str]) -> list[str]:
         """What has to be known of comparisons of the two with each other."""
@@ -217,15 +235,6 @@ class PairData:
                 f"{' and '.join(sorted(served))}"
             )
         return said
-
-    @cached_property
-    def balance(self) -> Balance | None:
-        if not self.which.sides:
-            return None
-        return Balance(
-            category_of=self.board.category_of, sides=self.which.sides,
-            not_applicable=self.which.not_applicable,
-        )  # fmt: skip
 
     def pair(
         self,
@@ -249,13 +258,16 @@ class PairData:
         """
         verdicts = self._afresh if afresh else self.board.verdicts[kind]
         if kind.opponent == two[1]:
-            return head_to_head(verdicts, kind, judge, two[0], labels=self.which.labels)
+            return self._by_turns(
+                verdicts, None,
+                lambda its, _: head_to_head(its, kind, judge, two[0], labels=self.which.labels),
+            )  # fmt: skip
         if again:
             verdicts = average_nights(verdicts, judge, two, again)
-        group_of: Mapping[str, str | Sequence[str]] | None = None
+        group_of: GroupOf | None = None
         if by is None and (part := self._part(kind, group)) is not None:
             # A part that is a side is asked for of its categories alone.
-            side = self.which.sides.get(part.removeprefix(DIMENSION))
+            side = self.which.report.sides.get(part.removeprefix(DIMENSION))
             inside = {
                 item: part for item, of in self.board.category_of.items() if of in (side or ())
             }
@@ -272,40 +284,47 @@ class PairData:
         weighted = self.which.weighted if figure == WEIGHTED else None
         if figure is not None and weighted is None:
             name, _, group = figure.partition("/")
-            verdicts, labels = of_rate(verdicts, labels, self.which.rates[name], name)
-        if self.which.turns and (group or "").startswith(TURN):
+            verdicts, labels = of_rate(verdicts, labels, self.which.report.rates[name], name)
+        if self.which.report.turns and (group or "").startswith(TURN):
             verdicts, (group_of,) = by_turn(verdicts, [])
         elif group:
             group_of = self._group_of(group) if by is None else self.board.groups(by)
-        pair = paired_models(
-            verdicts,
-            kind,
-            judge,
-            *two,
-            labels=labels,
-            balance=self.balance if kind.kind == "score" else None,
-            group_of=group_of,
-            group=group or None,
-            weighted=weighted,
-        )
+        balance = self.board.balance if kind.kind == "score" else None
+
+        def lined_up(its: Columns, group_of: GroupOf | None) -> PairedModels:
+            return paired_models(
+                its, kind, judge, *two,
+                labels=labels, balance=balance, group_of=group_of, group=group or None,
+                weighted=weighted,
+            )  # fmt: skip
+
+        whole = balance is None and weighted is None and not (group or "").startswith(TURN)
+        if whole:
+            pair = self._by_turns(verdicts, group_of, lined_up)
+        else:
+            pair = lined_up(verdicts, group_of)
         return pair if figure is None or weighted is not None else _as_figure(pair, figure)
 
     def has_figures(self, kind: BoardKind) -> bool:
         """Whether a board has figures of its own in the place of one number."""
-        return kind.kind == "label" and bool(self.which.rates)
+        return kind.kind == "label" and bool(self.which.report.rates)
 
     def ranks_by_weights(self, kind: BoardKind) -> bool:
         """Whether clear wins count more on a board."""
         return kind.kind == "preference" and self.which.weighted is not None
 
     def figure(self, kind: BoardKind, metric: str | None) -> str | None:
-        """The figure that two models are compared by where labels make no one number; else None.
+        """The figure that two models are compared by where it is not that of plain boards.
+
+        That is the weighted win rate where that is named, or a share where labels are no number.
 
         Raises
         ------
         UsageError
             For a metric that is none of these, or of which nobody says whether more is better.
         """
+        if metric == WEIGHTED and self.ranks_by_weights(kind):
+            return WEIGHTED
         known = [one for one in self.board.figures if sign_of(one)]
         if not self.has_figures(kind):
             return None
@@ -329,13 +348,13 @@ class PairData:
         part = f"{DIMENSION}{group}"
         if kind.kind != "score" or part not in self.board.verdicts[kind]:
             return None
-        ways = (*self.which.by, "category", "language")
+        ways = (*self.which.report.by, "category", "language")
         named = (group_names(self.board.groups(way)) for way in ways)
         return None if any(group in its for its in named) else part
 
     def _group_of(self, group: str) -> Mapping[str, str | Sequence[str]]:
         known: set[str] = set()
-        for way in (*self.which.by, "category", "language"):
+        for way in (*self.which.report.by, "category", "language"):
             named = self.board.groups(way)
             known.update(its := group_names(named))
             if group in its:
@@ -451,5 +470,11 @@ def _as_figure(pair: PairedModels, figure: str) -> PairedModels:
         return replace(pair, metric=figure)
     worst, best = (None if end is None else -end for end in (pair.best, pair.worst))
     return replace(
-        pair, metric=figure, higher_is_better=False, mean=-pair.mean, worst=worst, best=best
+        pair,
+        metric=figure,
+        higher_is_better=False,
+        mean=-pair.mean,
+        worst=worst,
+        best=best,
+        own=None if pair.own is None else -pair.own,
     )

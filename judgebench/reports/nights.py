@@ -24,7 +24,6 @@ from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.cost import Cost, cost_rows
 from judgebench.reports.document import (
-    Cells,
     Chart,
     Report,
     Rows,
@@ -263,29 +262,6 @@ class Nights(Report):
             found = night.difference
             return "" if found is None else estimates.text(found, digits=digits, signed=True)
 
-        columns: list[Cells[DecidedNight]] = [
-            column("night", lambda night: night.night),
-            column("model", lambda night: night.model, wraps=True),
-            column("runs", lambda night: str(len(night.runs)), align="right", spare=True),
-            column("against", lambda night: night.against or "", wraps=True, spare=True),
-            column("difference", difference, align="right"),
-            column(
-                "p",
-                lambda night: "" if night.p_value is None else estimates.p_text(night.p_value),
-                align="right",
-            ),
-            column("decision", lambda night: night.decision or estimates.UNDEFINED),
-            column(
-                "e-value",
-                lambda night: "" if night.slide is None else f"{night.slide.e_value:.2g}",
-                align="right",
-                spare=True,
-                optional=True,
-            ),
-            column("became", lambda night: ", ".join(night.became), spare=True, optional=True),
-            column("changed", lambda night: ", ".join(night.changed), spare=True, optional=True),
-            column("because", lambda night: night.because or "", wraps=True, optional=True),
-        ]
         against = (
             f"the baseline {self.against}, as it then was" if self.against else "the one before"
         )
@@ -304,7 +280,35 @@ class Nights(Report):
             table(
                 f"{self.name}: {self.benchmark}@{self.version}, {self.judge}{opponent}",
                 self.nights,
-                columns,
+                [
+                    column("night", lambda night: night.night),
+                    column("model", lambda night: night.model, wraps=True),
+                    column("runs", lambda night: str(len(night.runs)), align="right", spare=True),
+                    column("against", lambda night: night.against or "", wraps=True, spare=True),
+                    column("difference", difference, align="right"),
+                    column(
+                        "p",
+                        lambda night: (
+                            "" if night.p_value is None else estimates.p_text(night.p_value)
+                        ),
+                        align="right",
+                    ),
+                    column("decision", lambda night: night.decision or estimates.UNDEFINED),
+                    column(
+                        "e-value",
+                        lambda night: "" if night.slide is None else f"{night.slide.e_value:.2g}",
+                        align="right",
+                        spare=True,
+                        optional=True,
+                    ),
+                    column(
+                        "became", lambda night: ", ".join(night.became), spare=True, optional=True
+                    ),
+                    column(
+                        "changed", lambda night: ", ".join(night.changed), spare=True, optional=True
+                    ),
+                    column("because", lambda night: night.because or "", wraps=True, optional=True),
+                ],
                 subtitle=f"each night beside {against}: candidate less baseline"
                 + (f", {metric(self.metric).title}" if self.metric else ""),
                 notes=notes,

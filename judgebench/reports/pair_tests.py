@@ -276,7 +276,7 @@ def flips(pair: PairedModels) -> tuple[Flip, ...]:
             baseline=theirs * pair.shown,
             higher_is_better=pair.higher_is_better,
         )
-        for item, (mine, theirs) in zip(pair.items, pair.mean.tolist(), strict=True)
+        for item, (mine, theirs) in zip(pair.items, pair.of_items.tolist(), strict=True)
         if mine != theirs and not math.isnan(mine) and not math.isnan(theirs)
     ]
     return tuple(sorted(found, key=lambda flip: (flip.gain, flip.item_id)))

@@ -24,7 +24,6 @@ from judgebench.metrics.verdict_spread import BOTH, head_spreads
 from judgebench.plain_text import too_few_items
 from judgebench.records import CONFIDENCES
 from judgebench.reports.document import (
-    Cells,
     Table,
     column,
     json_after,
@@ -212,7 +211,7 @@ def _median(data: PairData, judges: Sequence[str], compares: bool) -> _History |
             kind,
             judge,
             labels=data.which.labels,
-            balance=data.balance if kind.kind == "score" else None,
+            balance=data.board.balance if kind.kind == "score" else None,
             most=MOST_PAIRS,
         )
         for spread in (spread_of(pair),)
@@ -596,26 +595,25 @@ def design_table(rows: Iterable[PlanRow]) -> Table | None:
     def drop(share: float, designs: Designs) -> str:
         return f"{share * designs.unit:.{entry(designs.metric).digits}f}"
 
-    columns: list[Cells[tuple[PlanRow, Designs, TwoDesigns]]] = [
-        column("benchmark", lambda one: one[0].benchmark),
-        column("judge", lambda one: str(one[0].judge), wraps=True),
-        column("drop on the board", lambda one: drop(one[2].drop, one[1]), align="right"),
-        column("board", lambda one: _count(one[2].board_judgments), align="right"),
-        column(
-            "board, baseline recorded", lambda one: _count(one[2].board_recorded), align="right"
-        ),
-        column("drop head to head", lambda one: drop(one[2].head_drop, one[1]), align="right"),
-        column(
-            "head to head",
-            lambda one: f"{'≤ ' if one[2].at_most else ''}{_count(one[2].head_judgments)}",
-            align="right",
-        ),
-        column("fewer", lambda one: _said(one[2]), wraps=True),
-    ]
     return table(
         "judgments that find the same drop: through the board, or head to head",
         known,
-        columns,
+        [
+            column("benchmark", lambda one: one[0].benchmark),
+            column("judge", lambda one: str(one[0].judge), wraps=True),
+            column("drop on the board", lambda one: drop(one[2].drop, one[1]), align="right"),
+            column("board", lambda one: _count(one[2].board_judgments), align="right"),
+            column(
+                "board, baseline recorded", lambda one: _count(one[2].board_recorded), align="right"
+            ),
+            column("drop head to head", lambda one: drop(one[2].head_drop, one[1]), align="right"),
+            column(
+                "head to head",
+                lambda one: f"{'≤ ' if one[2].at_most else ''}{_count(one[2].head_judgments)}",
+                align="right",
+            ),
+            column("fewer", lambda one: _said(one[2]), wraps=True),
+        ],
         notes=[_note(*one) for one in known],
     )
 

@@ -18,9 +18,9 @@ from judgebench.benchmarks.description import OfficialPrompt, PublishedBoard
 from judgebench.benchmarks.folder import baseline_texts
 from judgebench.errors import UsageError, unknown_name
 from judgebench.records import JudgeSpec
+from judgebench.reports.board import PublishedBeside, References, references
 from judgebench.reports.board_data import IMPORTED, BoardData
 from judgebench.reports.boards import described
-from judgebench.reports.reference_board import PublishedBeside, References, references
 from judgebench.rows import read_rows
 
 LENGTHS = "instructions.csv"
@@ -33,13 +33,13 @@ _AS_PUBLISHED = "upstream"
 """The reader that reads as the authors' own code does, whether it is the usual one here or not."""
 
 
-def is_published_judge(
+def other_judge(
     spec: JudgeSpec,
     names: Collection[str],
     published: PublishedBoard,
     official: OfficialPrompt | None,
-) -> bool:
-    """Whether verdicts of a judge can be ranked with the published ones.
+) -> str | None:
+    """Why a judge's verdicts cannot be ranked with the published ones; None where they can be.
 
     Imported verdicts say who gave them by a name alone. A judge of our own is the same one if it
     asks one of the same models of the same provider, with the official prompt, options and
@@ -52,16 +52,6 @@ def is_published_judge(
     official
         How the published judge's prompt is asked and read; None where it is not one of ours.
     """
-    return other_judge(spec, names, published, official) is None
-
-
-def other_judge(
-    spec: JudgeSpec,
-    names: Collection[str],
-    published: PublishedBoard,
-    official: OfficialPrompt | None,
-) -> str | None:
-    """Why a judge is not the published one, in words; None where it is. As `is_published_judge`."""
     if spec.kind == IMPORTED:
         named = published.judge in names
         return None if named else "these verdicts were imported under another name"

@@ -11,22 +11,23 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from judgebench.metrics.answer_lengths import AVG_LENGTH
+from judgebench.metrics.constant_answers import AVG_LENGTH
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.model_correlations import COEFFICIENTS, TITLES, correlations
 from judgebench.metrics.registry import heading
 from judgebench.metrics.registry import metric as entry
 from judgebench.records import Estimate
 from judgebench.reports import estimates
-from judgebench.reports.board import Board, Row
-from judgebench.reports.document import Column, Table, json_after, json_field
-from judgebench.reports.reference_board import (
+from judgebench.reports.board import (
+    Board,
     N,
     PublishedBeside,
     ReferenceBoard,
     References,
+    Row,
     places,
 )
+from judgebench.reports.document import Column, Table, json_after, json_field
 
 FEWEST = 3
 """Models that a correlation takes here: of two, any is 1 or -1."""
@@ -301,7 +302,12 @@ def _merged(board: Board, beside: PublishedBeside, by: Collection[str]) -> Table
         *(
             _Line(
                 model=row.model,
-                figures=_told_of(beside, row.model) | _values(row, reference),
+                figures={
+                    name: value
+                    for name, value in beside.figures(row.model).items()
+                    if name in beside.reference.also and name not in (N, AVG_LENGTH)
+                }
+                | _values(row, reference),
                 whose=OURS,
                 published=beside.figures(row.model).get(metric),
                 flags=", ".join(row.flags),
@@ -357,15 +363,6 @@ def _table(reference: ReferenceBoard, metric: str, lines: Sequence[_Line]) -> Ta
             for at, line in ordered
         ],
     )
-
-
-def _told_of(beside: PublishedBeside, model: str) -> dict[str, float]:
-    """What a published board says of a model itself, whoever's answers were judged: its Elo."""
-    return {
-        name: value
-        for name, value in beside.figures(model).items()
-        if name in beside.reference.also and name not in (N, AVG_LENGTH)
-    }
 
 
 def _values(row: Row, reference: ReferenceBoard) -> dict[str, float]:

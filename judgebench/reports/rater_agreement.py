@@ -19,7 +19,7 @@ from judgebench.reports.boards import (
     where,
     with_units,
 )
-from judgebench.reports.document import Cells, Chart, Each, Report, Rows, Table, column, table
+from judgebench.reports.document import Chart, Each, Report, Rows, Table, column, table
 from judgebench.reports.estimates import text
 from judgebench.store import Store
 
@@ -38,12 +38,17 @@ class RaterAgreement(Report):
     rows: tuple[AgreementRow, ...] = ()
 
     def tables(self) -> list[Table]:
-        columns: list[Cells[AgreementRow]] = [
-            column("judge", lambda row: row.judge, wraps=True),
-            column("kappa", lambda row: text(row.metrics[KAPPA]), align="right"),
-            column("n", lambda row: f"{row.metrics[KAPPA].n:,}", align="right"),
+        return [
+            table(
+                "agreement with a rater",
+                self.rows,
+                [
+                    column("judge", lambda row: row.judge, wraps=True),
+                    column("kappa", lambda row: text(row.metrics[KAPPA]), align="right"),
+                    column("n", lambda row: f"{row.metrics[KAPPA].n:,}", align="right"),
+                ],
+            )
         ]
-        return [table("agreement with a rater", self.rows, columns)]
 
 
 def rater_agreement(

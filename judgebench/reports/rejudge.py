@@ -36,7 +36,7 @@ from judgebench.metrics.probes import Place, words_agree
 from judgebench.plain_text import counted, dollars
 from judgebench.records import HUMAN, Estimate, VerdictSlot, is_human
 from judgebench.reports.boards import benchmark_ref
-from judgebench.reports.document import Cells, Each, Report, Rows, Table, column, json_field, table
+from judgebench.reports.document import Each, Report, Rows, Table, column, json_field, table
 from judgebench.reports.estimates import text
 from judgebench.reports.judge_pairs import JudgeValues, judged_values, kinds_of
 from judgebench.reports.replacements import REPLACED, Replacement
@@ -107,25 +107,39 @@ class Rejudged(Report):
         return (self,)
 
     def tables(self) -> list[Table]:
-        told: list[Cells[tuple[str, Estimate]]] = [
-            column("measure", lambda row: _TITLES[row[0]]),
-            column("value [95%]", lambda row: text(row[1]), align="right"),
-            column("answers", lambda row: str(row[1].n), align="right"),
-        ]
         title = f"{self.new} in place of {self.old} on {self.benchmark}@{self.version}"
-        columns: list[Cells[ModelChange]] = [
-            column("model", lambda row: row.model, wraps=True),
-            column(self.old, lambda row: f"{row.old:.3f}", align="right"),
-            column("rank", lambda row: str(row.old_rank), align="right"),
-            column(f"{self.new}, expected", lambda row: f"{row.new:.3f}", align="right"),
-            column("rank", lambda row: str(row.new_rank), align="right"),
-            column("bridged", lambda row: f"≈{row.bridged:.3f}", align="right"),
-            column("pilot", lambda row: str(row.n), align="right"),
+        found = [
+            table(
+                title,
+                [*self.metrics.items()],
+                [
+                    column("measure", lambda row: _TITLES[row[0]]),
+                    column("value [95%]", lambda row: text(row[1]), align="right"),
+                    column("answers", lambda row: str(row[1].n), align="right"),
+                ],
+                notes=self.notes,
+            )
         ]
-        found = [table(title, [*self.metrics.items()], told, notes=self.notes)]
         if self.bridge is not None:
             notes = self._of_models(self.bridge)
-            found.append(table("models", self.models, columns, notes=notes))
+            found.append(
+                table(
+                    "models",
+                    self.models,
+                    [
+                        column("model", lambda row: row.model, wraps=True),
+                        column(self.old, lambda row: f"{row.old:.3f}", align="right"),
+                        column("rank", lambda row: str(row.old_rank), align="right"),
+                        column(
+                            f"{self.new}, expected", lambda row: f"{row.new:.3f}", align="right"
+                        ),
+                        column("rank", lambda row: str(row.new_rank), align="right"),
+                        column("bridged", lambda row: f"≈{row.bridged:.3f}", align="right"),
+                        column("pilot", lambda row: str(row.n), align="right"),
+                    ],
+                    notes=notes,
+                )
+            )
         return found
 
     def _of_models(self, line: Bridge) -> list[str]:
@@ -382,7 +396,9 @@ def _compared(store: Store, swap: _Swap, cells: Sequence[Cell]) -> dict[str, Any
 def _has_figures(store: Store, swap: _Swap) -> bool:
     """Whether labels here make figures of their own, and no one number."""
     its = swap.new.asked.benchmark
-    return not swap.new.compares and bool(benchmark_ref(store, f"{its.name}@{its.version}").rates)
+    return not swap.new.compares and bool(
+        benchmark_ref(store, f"{its.name}@{its.version}").report.rates
+    )
 
 
 def _numbers(said: JudgeValues, judge: str) -> Floats:

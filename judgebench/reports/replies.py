@@ -79,13 +79,12 @@ def stored_judges(store: Store, name: str) -> list[StoredJudge]:
     """
     known = store.judges()
     shown = distinct_names({judge.id: judge.name for judge in known})
-    for means in (
-        [judge for judge in known if name in (judge.id, shown[judge.id])],
-        [judge for judge in known if judge.name == name],
-        [judge for judge in known if name in judge.names],
+    if means := (
+        [judge for judge in known if name in (judge.id, shown[judge.id])]
+        or [judge for judge in known if judge.name == name]
+        or [judge for judge in known if name in judge.names]
     ):
-        if means:
-            return means
+        return means
     raise UsageError(f"{store.name}: {unknown_name('judge', name, list(shown.values()))}")
 
 

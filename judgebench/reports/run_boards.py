@@ -13,7 +13,7 @@ from judgebench.records import CONFIDENCES, SCORING, is_human
 from judgebench.reports.agreement import agreement_reports
 from judgebench.reports.board_tables import Leaderboard
 from judgebench.reports.confidence import ConfidenceReport, confidence_report
-from judgebench.reports.document import Cells, Report, Table, column, table
+from judgebench.reports.document import Report, Table, column, table
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.store import Store
 
@@ -31,17 +31,25 @@ class RunBoards(Report):
     reports: tuple[Report, ...]
 
     def tables(self) -> list[Table]:
-        columns: list[Cells[Mapping[str, Any]]] = [
-            column("benchmark", lambda one: f"{one['benchmark']}@{one['version']}", wraps=True),
-            column("model", lambda one: one["model"], wraps=True),
-            column("answers", lambda one: str(one["answers"]), align="right"),
-            column("missing", lambda one: str(one["missing"]), align="right"),
-        ]
         note = (
             "the suite names no judges there; with judges: […], the same run again judges these "
             "answers and asks for none of them anew"
         )
-        alone = [table("answers alone", self.answers, columns, notes=[note])]
+        alone = [
+            table(
+                "answers alone",
+                self.answers,
+                [
+                    column(
+                        "benchmark", lambda one: f"{one['benchmark']}@{one['version']}", wraps=True
+                    ),
+                    column("model", lambda one: one["model"], wraps=True),
+                    column("answers", lambda one: str(one["answers"]), align="right"),
+                    column("missing", lambda one: str(one["missing"]), align="right"),
+                ],
+                notes=[note],
+            )
+        ]
         shown = alone if self.answers else []
         return shown + [one for report in self.reports for one in report.tables()]
 

@@ -16,16 +16,15 @@ from typing import Any, ClassVar, NamedTuple
 from judgebench.metrics.accuracy import of_rate
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.measures import Balance, tags
+from judgebench.metrics.measures import tags
 from judgebench.metrics.paired import METRIC_OF, as_numbers, before_and_after
 from judgebench.metrics.registry import metric
 from judgebench.metrics.win_rate import NEAR, outcome
 from judgebench.plain_text import counted
 from judgebench.records import HUMAN, Estimate, Item, RunManifest
-from judgebench.reports.board_data import IMPORTED, figures, groups_of
+from judgebench.reports.board_data import IMPORTED, balance_of, figures, groups_of
 from judgebench.reports.boards import BenchmarkRef, Columns, benchmark_ref, where
 from judgebench.reports.document import (
-    Cells,
     Report,
     Rows,
     Spread,
@@ -205,12 +204,6 @@ class RunDiff(Report):
             """Hashes are cut to what tells them apart; JSON and CSV have all of them."""
             return UNDEFINED if value is None else _HASH.sub(r"\1…", value)
 
-        columns: list[Cells[Change]] = [
-            column("part", lambda one: one.part, wraps=True),
-            column("field", lambda one: one.field, wraps=True),
-            column("in A", lambda one: shown(one.in_a), wraps=True),
-            column("in B", lambda one: shown(one.in_b), wraps=True),
-        ]
         nothing = (
             "nothing changed: A and B are one and the same run"
             if self.first.id == self.second.id
@@ -220,7 +213,12 @@ class RunDiff(Report):
         return table(
             "what changed",
             self.changed,
-            columns,
+            [
+                column("part", lambda one: one.part, wraps=True),
+                column("field", lambda one: one.field, wraps=True),
+                column("in A", lambda one: shown(one.in_a), wraps=True),
+                column("in B", lambda one: shown(one.in_b), wraps=True),
+            ],
             subtitle=f"A: {_told(self.first)}; B: {_told(self.second)}",
             notes=[
                 *([] if self.changed else [nothing]),
@@ -294,28 +292,30 @@ def _board_table(rows: Sequence[ModelChange], rest: Sequence[str]) -> Table:
         return f"{row.difference.missing:,}" if row.difference.missing else ""
 
     spare: Any = {"optional": True, "spare": True, "align": "right"}
-    columns: list[Cells[ModelChange]] = [
-        column("judge", lambda row: row.judge.shown, wraps=True),
-        column("model", lambda row: row.model.shown, wraps=True),
-        column(
-            "against", lambda row: "" if row.opponent is None else row.opponent.shown,
-            optional=True, wraps=True,
-        ),
-        column("A", lambda row: value(row.a), align="right"),
-        column("B", lambda row: value(row.b), align="right"),
-        column(
-            f"B - A [{one.difference.level:.0%}]",
-            lambda row: text(row.difference, digits=digits, signed=True), align="right",
-        ),
-        column("new answers", new_answers, **spare),
-        column(f"flips {'/'.join(on)}", flips, align="right"),
-        column("missing", missing, **spare),
-        column("unreadable", lambda row: row.flips.unreadable, **spare),
-    ]  # fmt: skip
     return table(
         f"what moved on {one.benchmark}@{one.version}: {one.metric.replace('_', ' ')}{unit}",
         rows,
-        columns,
+        [
+            column("judge", lambda row: row.judge.shown, wraps=True),
+            column("model", lambda row: row.model.shown, wraps=True),
+            column(
+                "against",
+                lambda row: "" if row.opponent is None else row.opponent.shown,
+                optional=True,
+                wraps=True,
+            ),
+            column("A", lambda row: value(row.a), align="right"),
+            column("B", lambda row: value(row.b), align="right"),
+            column(
+                f"B - A [{one.difference.level:.0%}]",
+                lambda row: text(row.difference, digits=digits, signed=True),
+                align="right",
+            ),
+            column("new answers", new_answers, **spare),
+            column(f"flips {'/'.join(on)}", flips, align="right"),
+            column("missing", missing, **spare),
+            column("unreadable", lambda row: row.flips.unreadable, **spare),
+        ],
         subtitle="on the items that both runs have, paired by item",
         notes=[*_notes(rows), *rest],
     )
@@ -486,14 +486,9 @@ def _moves(
     if first is None or second is None:
         return
     items = store.items(which.name, which.version)
-    balance = None
-    if which.sides:
-        category_of = {item.id: item.category for item in items if item.category}
-        balance = Balance(
-            category_of=category_of, sides=which.sides, not_applicable=which.not_applicable
-        )
+    balance = balance_of(which, items)
     opponents = {pair.second.id: pair for pair in models.both}
-    in_group = groups_of(items, which.apart) if which.apart is not None else {}
+    in_group = groups_of(items, which.report.apart) if which.report.apart is not None else {}
     for kind, figure in _figures(which, items, second.boards):
         after = second.boards[kind]
         opponent = None if kind.opponent is None else opponents.get(kind.opponent)
@@ -508,7 +503,7 @@ def _moves(
             (before, labels), (after, _) = (
                 of_rate(
                     where(one, (not group or item in inside for item in one["item_id"])),
-                    which.labels, which.rates[name], name,
+                    which.labels, which.report.rates[name], name,
                 )
                 for one in (before, after)
             )  # fmt: skip

@@ -14,7 +14,7 @@ from typing import Any
 from judgebench.errors import UsageError, unknown_name
 from judgebench.plain_text import dollars
 from judgebench.records import RunManifest
-from judgebench.reports.document import Cells, Report, Table, column, json_field, table
+from judgebench.reports.document import Report, Table, column, json_field, table
 
 WIDE = 100
 """Characters of a value beyond which it stands in several lines."""
@@ -33,16 +33,27 @@ class RunList(Report):
     runs: tuple[RunManifest, ...]
 
     def tables(self) -> list[Table]:
-        columns: list[Cells[RunManifest]] = [
-            column("run", lambda run: run.id),
-            column("name", lambda run: run.name, wraps=True),
-            column("state", lambda run: run.state),
-            column("started (UTC)", lambda run: _time(run.started), spare=True),
-            column("seconds", _seconds, align="right", spare=True),
-            column("counts", lambda run: _counts(run.counts), wraps=True, spare=True),
-        ]
         notes = [] if self.runs else ["none yet; `judgebench run SUITE.yaml` starts one"]
-        return [table("runs", self.runs, columns, notes=notes)]
+        return [
+            table(
+                "runs",
+                self.runs,
+                [
+                    column("run", lambda run: run.id),
+                    column("name", lambda run: run.name, wraps=True),
+                    column("state", lambda run: run.state),
+                    column("started (UTC)", lambda run: _time(run.started), spare=True),
+                    column(
+                        "seconds",
+                        lambda run: "" if run.ended is None else f"{run.ended - run.started:.1f}",
+                        align="right",
+                        spare=True,
+                    ),
+                    column("counts", lambda run: _counts(run.counts), wraps=True, spare=True),
+                ],
+                notes=notes,
+            )
+        ]
 
     def records(self) -> list[dict[str, Any]]:
         return [_summary(run) | {"counts": _counts(run.counts)} for run in self.runs]
@@ -63,11 +74,16 @@ class RunDetails(Report):
             for field, value in self._fields().items()
             for n, line in enumerate(_lines(value))
         ]
-        columns: list[Cells[tuple[str, str]]] = [
-            column("field", lambda line: line[0]),
-            column("value", lambda line: line[1], wraps=True),
+        return [
+            table(
+                f"run {self.manifest.id}",
+                lines,
+                [
+                    column("field", lambda line: line[0]),
+                    column("value", lambda line: line[1], wraps=True),
+                ],
+            )
         ]
-        return [table(f"run {self.manifest.id}", lines, columns)]
 
     def records(self) -> list[dict[str, Any]]:
         return [{"field": name, "value": _text(value)} for name, value in self._fields().items()]
@@ -113,10 +129,6 @@ def _text(value: Any) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _seconds(run: RunManifest) -> str:
-    return "" if run.ended is None else f"{run.ended - run.started:.1f}"
 
 
 def _time(seconds: float) -> str:
@@ -286,16 +298,15 @@ def watched(runs: Iterable[RunManifest], wanted: RunManifest | None = None) -> l
         if _whole(run) in about:
             newest.setdefault((run.name, shard_of(run)), run)
     others = [run for run in chosen if run not in newest.values()]
-    return sorted([*newest.values(), *others], key=lambda run: (run.name, _number(run)))
+    return sorted(
+        [*newest.values(), *others],
+        key=lambda run: (run.name, int(shard_of(run).partition("/")[0] or 0)),
+    )
 
 
 def _whole(run: RunManifest) -> tuple[str, str]:
     """What all shards of one suite have in common."""
     return run.name, shard_of(run).partition("/")[2]
-
-
-def _number(run: RunManifest) -> int:
-    return int(shard_of(run).partition("/")[0] or 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -307,22 +318,32 @@ class RunsWatch(Report):
     pace: Pace = json_field(hidden=True, default_factory=Pace)
 
     def tables(self) -> list[Table]:
-        columns: list[Cells[RunProgress]] = [
-            column("run", lambda run: run.name, wraps=True),
-            column("shard", lambda run: run.shard, align="right", optional=True),
-            column("node", lambda run: run.node, optional=True),
-            column("state", _state),
-            column("began", lambda run: f"{duration(run.age_s)} ago", align="right", spare=True),
-            column("stage", lambda run: run.stage, wraps=True),
-            column("done", lambda run: share(run.gone, run.total), align="right"),
-            column("rate", lambda run: _figure(run.rate_per_s, "{:.1f}/s"), align="right"),
-            column("left", lambda run: "" if run.left_s is None else duration(run.left_s)),
-            column("failed", lambda run: failures(run.failed), wraps=True, optional=True),
-            column("USD", lambda run: money(run.cost_usd, run.budget_usd), align="right"),
-            column("tokens/s", lambda run: _figure(run.tokens_per_s, "{:,.0f}"), align="right"),
-        ]
         notes = [*self._together(), *(f"not read: {why}" for why in self.unread)]
-        return [table("runs", self.runs, columns, notes=notes)]
+        return [
+            table(
+                "runs",
+                self.runs,
+                [
+                    column("run", lambda run: run.name, wraps=True),
+                    column("shard", lambda run: run.shard, align="right", optional=True),
+                    column("node", lambda run: run.node, optional=True),
+                    column("state", _state),
+                    column(
+                        "began", lambda run: f"{duration(run.age_s)} ago", align="right", spare=True
+                    ),
+                    column("stage", lambda run: run.stage, wraps=True),
+                    column("done", lambda run: share(run.gone, run.total), align="right"),
+                    column("rate", lambda run: _figure(run.rate_per_s, "{:.1f}/s"), align="right"),
+                    column("left", lambda run: "" if run.left_s is None else duration(run.left_s)),
+                    column("failed", lambda run: failures(run.failed), wraps=True, optional=True),
+                    column("USD", lambda run: money(run.cost_usd, run.budget_usd), align="right"),
+                    column(
+                        "tokens/s", lambda run: _figure(run.tokens_per_s, "{:,.0f}"), align="right"
+                    ),
+                ],
+                notes=notes,
+            )
+        ]
 
     def _together(self) -> list[str]:
         """What those under way do together."""

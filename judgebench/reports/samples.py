@@ -23,7 +23,7 @@ from judgebench.reports import estimates
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.board_request import BoardRequest
 from judgebench.reports.boards import Columns, benchmark_ref, find_judges, find_reference, where
-from judgebench.reports.document import Cells, Table, column, table
+from judgebench.reports.document import Table, column, table
 from judgebench.stats.best_of import expected_best, kl_bound, variance_components
 from judgebench.store import Store
 
@@ -132,7 +132,7 @@ def best_of_curves(
     """
     by_name = find_reference(scorer, data.judges, data.store, data.which)
     scored, _ = _said(data, BoardKind("score")).get(by_name, ({}, NO_ENDS))
-    several = {model: n for model, its in scored.items() if (n := max(map(len, its.values()))) > 1}
+    several = _several(scored)
     if not several:
         raise UsageError(
             f"{data.which}: no model has two answers to one item that {scorer} scored: a suite "
@@ -153,6 +153,17 @@ def best_of_curves(
         for model in sorted(several.keys() & said.keys())
         for n in (_in_common(scored[model], said[model]) or several[model],)
     ]
+
+
+def scorers(data: BoardData) -> list[str]:
+    """The judges that have scored two answers of some model to one item, by name."""
+    said = _said(data, BoardKind("score"))
+    return [judge for judge, (scored, _) in said.items() if _several(scored)]
+
+
+def _several(scored: Mapping[str, Samples]) -> dict[str, int]:
+    """How many samples each model has that has several."""
+    return {model: n for model, its in scored.items() if (n := max(map(len, its.values()))) > 1}
 
 
 def _in_common(scored: Samples, said: Samples) -> int:
@@ -317,23 +328,22 @@ def _curve_table(curves: Sequence[Curve]) -> Table:
     lacking = [f"{n:,} of {c.model}" for c in curves if (n := c.points["1"].missing)]
     why = f"items left out, as a sample has no score or no verdict: {', '.join(lacking)}"
     empty = {f"{c.model}: {said}" for c in curves if (said := c.points["1"].undefined)}
-    columns: list[Cells[str]] = [
-        column("best of", str, align="right"),
-        column("KL at most", lambda n: f"{kl_bound(int(n)):.3f}", align="right"),
-        *(
-            column(
-                one.model,
-                partial(_point, one),
-                align="right",
-            )
-            for one in curves
-        ),
-    ]
     return table(
         f"{most.benchmark}@{most.version}, {most.metric} by {most.judge}{against} of the best by "
         f"{most.scorer}",
         list(most.points),
-        columns,
+        [
+            column("best of", str, align="right"),
+            column("KL at most", lambda n: f"{kl_bound(int(n)):.3f}", align="right"),
+            *(
+                column(
+                    one.model,
+                    partial(_point, one),
+                    align="right",
+                )
+                for one in curves
+            ),
+        ],
         subtitle="expected over all choices of so many samples",
         notes=[*([why] if lacking else []), *sorted(empty)],
     )
@@ -344,20 +354,24 @@ def _point(curve: Curve, n: str) -> str:
 
 
 def _spread_table(found: Sequence[Components]) -> Table:
-    columns: list[Cells[Components]] = [
-        column("benchmark", lambda one: f"{one.benchmark}@{one.version}", wraps=True),
-        column("model", lambda one: one.model, wraps=True),
-        column("judges", lambda one: ", ".join(one.judges), wraps=True),
-        column("items", lambda one: f"{one.items:,}", align="right"),
-        column("samples", lambda one: str(one.samples), align="right"),
-        column("left out", lambda one: str(one.left_out or ""), align="right", optional=True),
-        *(column(name, partial(_variance, name), align="right") for name in found[0].variances),
-    ]
     notes = [
         "variances, and their share of the sum; below 0: none that could be told from 0",
         "sample: one answer of a model from another; rest: what a judge says of one answer besides",
     ]
-    return table("where scores vary", found, columns, notes=notes)
+    return table(
+        "where scores vary",
+        found,
+        [
+            column("benchmark", lambda one: f"{one.benchmark}@{one.version}", wraps=True),
+            column("model", lambda one: one.model, wraps=True),
+            column("judges", lambda one: ", ".join(one.judges), wraps=True),
+            column("items", lambda one: f"{one.items:,}", align="right"),
+            column("samples", lambda one: str(one.samples), align="right"),
+            column("left out", lambda one: str(one.left_out or ""), align="right", optional=True),
+            *(column(name, partial(_variance, name), align="right") for name in found[0].variances),
+        ],
+        notes=notes,
+    )
 
 
 def _variance(name: str, one: Components) -> str:

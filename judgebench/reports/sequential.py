@@ -17,8 +17,8 @@ from judgebench.metrics.verdict_table import FAILED
 from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.board_data import BoardData
-from judgebench.reports.document import Cells, Table, column, table
-from judgebench.reports.judge_costs import judge_costs
+from judgebench.reports.cost import judge_costs
+from judgebench.reports.document import Table, column, table
 from judgebench.reports.model_pairs import PairData
 
 RUNS = 20
@@ -148,25 +148,25 @@ def _judged(board: BoardData, judge_id: str | None, model_id: str) -> int:
 
 def stops_table(rows: list[tuple[str, str, str, Stop]]) -> Table:
     """Benchmark, judge, metric, and where it stopped."""
-    columns: list[Cells[tuple[str, str, str, Stop]]] = [
-        column("decision", lambda one: one[3].decision),
-        column("benchmark", lambda one: one[0], wraps=True),
-        column("judge", lambda one: one[1], wraps=True),
-        column("metric", lambda one: one[2], wraps=True),
-        column("after", lambda one: f"{one[3].items:,} of {one[3].of:,}", align="right"),
-        column("judgments saved", lambda one: _number(one[3].judgments_saved, ",.0f"),
-               align="right"),
-        column("USD saved", lambda one: _number(one[3].usd_saved, ".2f"), align="right"),
-        column("difference then", lambda one: one[3].text(one[2]), align="right"),
-    ]  # fmt: skip
     return table(
         "Where it is decided, judged in a random order",
         rows,
-        columns,
+        [
+            column("decision", lambda one: one[3].decision),
+            column("benchmark", lambda one: one[0], wraps=True),
+            column("judge", lambda one: one[1], wraps=True),
+            column("metric", lambda one: one[2], wraps=True),
+            column("after", lambda one: f"{one[3].items:,} of {one[3].of:,}", align="right"),
+            column(
+                "judgments saved",
+                lambda one: estimates.number(one[3].judgments_saved, ",.0f"),
+                align="right",
+            ),
+            column(
+                "USD saved", lambda one: estimates.number(one[3].usd_saved, ".2f"), align="right"
+            ),
+            column("difference then", lambda one: one[3].text(one[2]), align="right"),
+        ],
         subtitle="looked at every 2.5 % of the items from 20 on; the error rate is shared by all "
         f"tests (Bonferroni); the interval is a {METHOD}",
     )
-
-
-def _number(value: float, how: str) -> str:
-    return "–" if math.isnan(value) else f"{value:{how}}"

@@ -22,6 +22,7 @@ from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.paired import BASELINE, CANDIDATE, UNBOUNDED, PairedModels
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.registry import metric
+from judgebench.metrics.win_rate import WEIGHTED
 from judgebench.plain_text import counted
 from judgebench.reports.document import json_after, json_field
 from judgebench.reports.drift import day
@@ -33,6 +34,9 @@ from judgebench.reports.versions import FixedBaseline, Night, fixed_baseline, ni
 from judgebench.stats.slide import FEWEST, MOST_NIGHTS, Shape, slide
 
 Outcome = Literal["slide", "none", "not tested"]
+
+NO_VALUES = "only an accuracy, a score or a win rate has a value of each item every night"
+"""Why no slide is looked for."""
 
 
 class SlideNight(NamedTuple):
@@ -367,13 +371,15 @@ def policy_slide(
     own = names.get(tonight, ())
     fixed = _fixed(data, policy.fixed_baseline, candidate, own)
     base = (test.metric or "").partition("/")[0]
-    if test.head_to_head or base in (LENGTH_CONTROLLED, *CONFIDENCE_METRICS, *which.rates):
+    if test.head_to_head or base in (
+        LENGTH_CONTROLLED, WEIGHTED, *CONFIDENCE_METRICS, *which.report.rates
+    ):  # fmt: skip
         return SlideReport(
             metric=test.metric or base,
             baseline=fixed.name,
             baseline_id=fixed.model_id,
             outcome="not tested",
-            because="only an accuracy, a score or a win rate has a value of each item every night",
+            because=NO_VALUES + (", as a weighted one has not" if base == WEIGHTED else ""),
         )
     kind, judge = board_meant(data, two, test, base)
     judge_id = data.judge_id(judge)

@@ -13,7 +13,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from judgebench.records import Runtime
-from judgebench.stats.clopper_pearson import upper_bound
+from judgebench.stats.resample import upper_bound
 from judgebench.store import Store
 from judgebench.store.read import AnsweredAgain
 

@@ -18,7 +18,6 @@ from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.accuracy import NO_ONE_NUMBER
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Floats, Intervals
-from judgebench.metrics.measures import Balance
 from judgebench.metrics.registry import heading, metric
 from judgebench.metrics.shared_draws import SharedDraws, shared_draws
 from judgebench.records import Estimate
@@ -26,7 +25,6 @@ from judgebench.reports import estimates
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.boards import benchmark_ref
 from judgebench.reports.document import (
-    Cells,
     Chart,
     Report,
     Rows,
@@ -38,7 +36,7 @@ from judgebench.reports.document import (
 )
 from judgebench.reports.versions import Checkpoint, training_runs
 from judgebench.stats.gate_rule import FEWEST_TO_CALL
-from judgebench.stats.simultaneous import sup_t_band
+from judgebench.stats.winner import sup_t_band
 from judgebench.store import Store
 
 Last = Literal["the best", "worse", "undecided"]
@@ -193,23 +191,22 @@ class Training(Report):
             return f"[{band.low:.{places}f}, {band.high:.{places}f}]"
 
         right: Any = {"align": "right"}
-        columns: list[Cells[CheckpointRow]] = [
-            column("step", lambda row: f"{row.step:g}", **right),
-            column("model", lambda row: row.model, wraps=True),
-            column(
-                heading(self.metric, self.metric),
-                lambda row: estimates.text(row.estimate, digits=places),
-                **right,
-            ),
-            column("band", lambda row: ends(row.band), **right),
-            column("n", lambda row: str(row.estimate.n), **right),
-            column("missing", lambda row: str(row.estimate.missing), **right),
-        ]
         return [
             table(
                 f"{self.run}: {self.benchmark}@{self.version}, {self.judge}",
                 self.checkpoints,
-                columns,
+                [
+                    column("step", lambda row: f"{row.step:g}", **right),
+                    column("model", lambda row: row.model, wraps=True),
+                    column(
+                        heading(self.metric, self.metric),
+                        lambda row: estimates.text(row.estimate, digits=places),
+                        **right,
+                    ),
+                    column("band", lambda row: ends(row.band), **right),
+                    column("n", lambda row: str(row.estimate.n), **right),
+                    column("missing", lambda row: str(row.estimate.missing), **right),
+                ],
                 subtitle=f"band: simultaneous {100 * self.level:g} % band of all checkpoints",
                 notes=[*self.notes, *self.in_words],
             )
@@ -262,15 +259,10 @@ def training(
     at = {data.models.get(one.model_id, ""): one for one in runs[run]}
     if kind is None or shown is None:
         raise UsageError(f"{which}: this judge has no such board")
-    if which.rates and kind.kind == "label":
+    if which.report.rates and kind.kind == "label":
         raise UsageError(
             f"{which}: {NO_ONE_NUMBER}, and checkpoints are held against each other by one; "
             "`judgebench compare` and `judgebench runs diff` have each figure"
-        )
-    balance = None
-    if which.sides:
-        balance = Balance(
-            category_of=data.category_of, sides=which.sides, not_applicable=which.not_applicable
         )
     found = shared_draws(
         data.verdicts[kind],
@@ -278,7 +270,7 @@ def training(
         shown,
         [model for model in at if model],
         labels=which.labels,
-        balance=balance if kind.kind == "score" else None,
+        balance=data.balance if kind.kind == "score" else None,
         intervals=intervals or Intervals(level=level),
     )
     if not found.models:

@@ -301,7 +301,12 @@ def other_nights(
         for shown in newest_first(data.board)
         if shown not in two and shown in by_name and _same_model(by_name[shown], baseline)
     ]
-    if again and candidate is not None and _by_name(baseline) and _same_model(candidate, baseline):
+    if (
+        again
+        and candidate is not None
+        and baseline.spec.weights.startswith((_ANSWERS, _NAME))
+        and _same_model(candidate, baseline)
+    ):
         return OtherNights(
             notes=(
                 f"{data.which}: {len(again)} other version{'s' * (len(again) > 1)} of "
@@ -330,11 +335,6 @@ def _same_model(one: StoredModel, other: StoredModel) -> bool:
     if one.spec.weights.startswith(_ANSWERS) and other.spec.weights.startswith(_ANSWERS):
         return bool(set(one.names) & set(other.names))
     return _without_night(one.spec) == _without_night(other.spec)
-
-
-def _by_name(model: StoredModel) -> bool:
-    """Whether nothing but its name says which model it is."""
-    return model.spec.weights.startswith((_ANSWERS, _NAME))
 
 
 def _without_night(spec: ModelSpec) -> ModelSpec:

@@ -497,29 +497,17 @@ def p_plus(table: ArrayLike) -> Floats:
 class Coefficient:
     """A coefficient under its public name, and what can make it undefined.
 
-    ``binary`` coefficients need exactly two labels. ``undefined`` says why a table has no value;
-    it is asked only about tables with items.
+    ``binary`` coefficients need exactly two labels. ``undefined`` is why a table with items has no
+    value, or says it of a table.
     """
 
     of: Callable[[ArrayLike], Floats]
     binary: bool
-    undefined: Callable[[Floats], str]
+    undefined: str | Callable[[Floats], str]
 
 
-def _one_label(table: Floats) -> str:
-    return "both raters give every item the same one label, so chance agreement is 1"
-
-
-def _no_items(table: Floats) -> str:
-    return "no item has a label of both raters"
-
-
-def _no_positive_of_either(table: Floats) -> str:
-    return "neither rater calls anything positive"
-
-
-def _no_positive_of_first(table: Floats) -> str:
-    return "the judge calls nothing positive"
+_ONE_LABEL = "both raters give every item the same one label, so chance agreement is 1"
+_NO_ITEMS = "no item has a label of both raters"
 
 
 def _one_label_of_reference(table: Floats) -> str:
@@ -539,18 +527,18 @@ def _no_error(table: Floats) -> str:
 
 
 COEFFICIENTS: Mapping[str, Coefficient] = {
-    "agreement": Coefficient(percent_agreement, False, _no_items),
-    "cohen_kappa": Coefficient(cohen_kappa_of, False, _one_label),
-    "scott_pi": Coefficient(scott_pi, False, _one_label),
-    "gwet_ac1": Coefficient(gwet_ac1, False, _no_items),
-    "krippendorff_alpha": Coefficient(krippendorff_alpha, False, _one_label),
-    "precision": Coefficient(precision, True, _no_positive_of_first),
+    "agreement": Coefficient(percent_agreement, False, _NO_ITEMS),
+    "cohen_kappa": Coefficient(cohen_kappa_of, False, _ONE_LABEL),
+    "scott_pi": Coefficient(scott_pi, False, _ONE_LABEL),
+    "gwet_ac1": Coefficient(gwet_ac1, False, _NO_ITEMS),
+    "krippendorff_alpha": Coefficient(krippendorff_alpha, False, _ONE_LABEL),
+    "precision": Coefficient(precision, True, "the judge calls nothing positive"),
     "recall": Coefficient(recall, True, _one_label_of_reference),
     "specificity": Coefficient(specificity, True, _one_label_of_reference),
-    "f1": Coefficient(f1, True, _no_positive_of_either),
+    "f1": Coefficient(f1, True, "neither rater calls anything positive"),
     "mcc": Coefficient(mcc, True, _one_label_of_one),
-    "pabak": Coefficient(pabak, True, _no_items),
-    "score_delta": Coefficient(score_delta, True, _no_items),
+    "pabak": Coefficient(pabak, True, _NO_ITEMS),
+    "score_delta": Coefficient(score_delta, True, _NO_ITEMS),
     "p_c": Coefficient(p_c, True, _one_label_of_reference),
     "p_plus": Coefficient(p_plus, True, _no_error),
 }
@@ -592,7 +580,8 @@ def why_undefined(name: str, table: ArrayLike) -> str | None:
         return f"defined for two labels; {t.shape[-1]} are declared"
     if not np.isnan(known.of(t)):
         return None
-    return known.undefined(t) if t.sum() > 0 else _no_items(t)
+    why = known.undefined if t.sum() > 0 else _NO_ITEMS
+    return why if isinstance(why, str) else why(t)
 
 
 def _tables(table: ArrayLike) -> Floats:

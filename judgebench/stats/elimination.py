@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from judgebench.stats.agreement import Floats, Weighting, cohen_kappa_of
-from judgebench.stats.paired_jackknife import paired_jackknife
+from judgebench.stats.paired_bootstrap import paired_jackknife
 from judgebench.stats.paired_tests import PairedTest
 
 Codes: TypeAlias = NDArray[np.signedinteger]

@@ -2,26 +2,29 @@
 
 A pairwise judge says with which probability an answer beats the other, once or in both orders.
 Coefficients of agreement need one label a pair, so three things have to be declared: how close to
-one half is a tie, what holds where the two orders say different things, and what holds where one
-of them could not be read. `OutcomeRule` declares them; kappa may differ by more between two rules
-than between two judges, so it is reported with its rule.
+one half is a tie, what holds where the two orders say different things, and what holds where one of
+them could not be read. `OutcomeRule` declares them; kappa may differ by more between two rules than
+between two judges, so it is reported with its rule.
+
+How consistent a judge is, and how often it is right, is measured as CritiqueLLM does
+[1]_: every pair of answers is shown in both orders; a pair on which the two verdicts agree is
+consistent, and one on which they also equal people's label is agreed upon. There an unreadable
+verdict makes its pair inconsistent and wrong; both readings stand side by side.
+
+References
+----------
+.. [1] P. Ke et al. (2024), CritiqueLLM: Towards an Informative Critique Generation Model for
+   Evaluation of Large Language Model Generation, ACL 2024, arXiv 2311.18702; ``eval_pairwise.py``
+   of thu-coai/CritiqueLLM at e1e0241.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
-from judgebench.stats.agreement import (
-    Weighting,
-    cohen_kappa_of,
-    percent_agreement,
-    why_undefined,
-)
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
@@ -31,10 +34,6 @@ NO_OUTCOME = -1
 N_OUTCOMES = 3
 NEAR = 1e-9
 """How close to an end of the tie band counts as in it: 1.55 - 1 - 0.5 is not 0.05."""
-
-NONE_READABLE = "no order could be read"
-HALF_READABLE = "one of two orders could not be read"
-ORDERS_DISAGREE = "the two orders have different outcomes"
 
 Conflict: TypeAlias = Literal["mean", "tie", "drop"]
 UnreadableSide: TypeAlias = Literal["other", "drop"]
@@ -86,7 +85,7 @@ class OutcomeRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairOutcomes:
-    """Outcomes of pairs, and what became of those on which the orders said different things.
+    """Outcomes of pairs, and those on which the orders said different things.
 
     Parameters
     ----------
@@ -96,25 +95,11 @@ class PairOutcomes:
         Both orders were read and have different outcomes, whatever the rule made of it.
     half : bool array, shape (n_pairs,)
         One of two orders was read.
-    missing : mapping
-        How many pairs have no outcome, by the reason.
     """
 
     codes: Ints
     conflicting: NDArray[np.bool_]
     half: NDArray[np.bool_]
-    missing: Mapping[str, int]
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Pairs won, tied, lost, without an outcome, conflicting and half."""
-        said = {"n_wins": WIN, "n_ties": TIE, "n_losses": LOSS, "n_missing": NO_OUTCOME}
-        counted = {name: int((self.codes == code).sum()) for name, code in said.items()}
-        return {
-            **counted,
-            "n_conflicting": int(self.conflicting.sum()),
-            "n_half": int(self.half.sum()),
-        }
 
 
 def pair_outcomes(p_wins: ArrayLike, rule: OutcomeRule | None = None) -> PairOutcomes:
@@ -143,26 +128,17 @@ def pair_outcomes(p_wins: ArrayLike, rule: OutcomeRule | None = None) -> PairOut
     first, second = (p, p) if p.ndim == 1 else (p[:, 0], p[:, -1])
     unread_first, unread_second = np.isnan(first), np.isnan(second)
     half = unread_first != unread_second
-    neither = unread_first & unread_second
     one = np.where(unread_first, second, first)
     other = np.where(unread_second, first, second)
     codes = _outcomes((one + other) / 2.0, rule.tie_band)
     conflicting = _outcomes(one, rule.tie_band) != _outcomes(other, rule.tie_band)
-    missing = {NONE_READABLE: int(neither.sum())}
     if rule.conflict == "tie":
         codes[conflicting] = TIE
     elif rule.conflict == "drop":
         codes[conflicting] = NO_OUTCOME
-        missing[ORDERS_DISAGREE] = int(conflicting.sum())
     if rule.unreadable == "drop":
         codes[half] = NO_OUTCOME
-        missing[HALF_READABLE] = int(half.sum())
-    return PairOutcomes(
-        codes=codes,
-        conflicting=conflicting,
-        half=half,
-        missing={reason: n for reason, n in missing.items() if n},
-    )
+    return PairOutcomes(codes=codes, conflicting=conflicting, half=half)
 
 
 def outcome_tables(first: ArrayLike, second: ArrayLike) -> Floats:
@@ -214,59 +190,40 @@ def without_ties(tables: ArrayLike) -> Floats:
     return np.asarray(tables, dtype=np.float64)[..., [LOSS, WIN], :][..., [LOSS, WIN]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutcomeAgreement:
-    """How far two judges agree on the outcomes of pairs, with ties and without.
-
-    ``n`` pairs have an outcome of both; on ``n_no_ties`` of them neither says tie. What is
-    undefined is nan, and ``why_*`` says why.
-    """
-
-    n: int
-    agreement: float
-    kappa: float
-    why_no_kappa: str | None
-    n_no_ties: int
-    agreement_no_ties: float
-    kappa_no_ties: float
-    why_no_kappa_no_ties: str | None
-
-
-def outcome_agreement(
-    first: ArrayLike, second: ArrayLike, *, weighting: Weighting = "nominal"
-) -> OutcomeAgreement:
-    """Agreement and Cohen's kappa of two judges' outcomes.
-
-    Parameters
-    ----------
-    first, second
-        As for `outcome_tables`.
-    weighting : {"nominal", "linear", "quadratic"}
-        How a win against a tie is disagreed upon, for the kappa with ties: as much as a win
-        against a loss, or half or a quarter as much. Without ties it makes no difference.
-
-    Returns
-    -------
-    OutcomeAgreement
-        Shares in [0, 1] and kappas in [-1, 1]; nan without pairs, a kappa also where both judges
-        give all pairs one and the same outcome.
-    """
-    table = outcome_tables(first, second).sum(axis=0)
-    decided = without_ties(table)
-    return OutcomeAgreement(
-        n=int(table.sum()),
-        agreement=float(percent_agreement(table)),
-        kappa=float(cohen_kappa_of(table, weighting=weighting)),
-        why_no_kappa=why_undefined("cohen_kappa", table),
-        n_no_ties=int(decided.sum()),
-        agreement_no_ties=float(percent_agreement(decided)),
-        kappa_no_ties=float(cohen_kappa_of(decided)),
-        why_no_kappa_no_ties=why_undefined("cohen_kappa", decided),
-    )
-
-
 def _outcomes(p: Floats, tie_band: float) -> Ints:
     codes = np.where(p > 0.5, WIN, LOSS)
     codes[np.abs(p - 0.5) <= tie_band + NEAR] = TIE
     codes[np.isnan(p)] = NO_OUTCOME
     return codes
+
+
+def comparison_contributions(outcomes: ArrayLike, people: ArrayLike) -> Floats:
+    """What each pair adds to consistency and to agreement.
+
+    Parameters
+    ----------
+    outcomes : int array, shape (n_pairs, 2)
+        `WIN`, `TIE`, `LOSS` or `NO_OUTCOME` of the pair's first answer, in each of the two orders.
+    people : int array, shape (n_pairs,)
+        The same of people.
+
+    Returns
+    -------
+    float array, shape (n_pairs, 2, 2)
+        Of consistency and of agreement: whether it is so, and whether the pair counts.
+
+    Raises
+    ------
+    ValueError
+        For other shapes.
+    """
+    judge, labels = np.asarray(outcomes, dtype=np.int64), np.asarray(people, dtype=np.int64)
+    if judge.ndim != 2 or judge.shape[1] != 2 or labels.shape != judge.shape[:1]:
+        raise ValueError(f"two outcomes a pair are needed, not {judge.shape} for {labels.shape}")
+    read = (judge != NO_OUTCOME).all(axis=1)
+    labelled = read & (labels != NO_OUTCOME)
+    same = judge[:, 0] == judge[:, 1]
+    right = same & (judge[:, 0] == labels)
+    consistency = np.stack([same & read, read], axis=-1)
+    agreement = np.stack([right & labelled, labelled], axis=-1)
+    return np.stack([consistency, agreement], axis=1).astype(np.float64)

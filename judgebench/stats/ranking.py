@@ -289,7 +289,7 @@ def rank_sets(
         sure of it.
     units : float array, shape (n_models,) or ()
         How many units of equal weight speak for each model (see
-        `judgebench.stats.repeated_items.effective_n`). A pair has the smaller number; nothing is
+        `judgebench.stats.weighted_mean.effective_n`). A pair has the smaller number; nothing is
         sure with fewer than two.
     width : float
         From the lowest to the highest value that a unit can have; for a scale without ends, that

@@ -3,6 +3,8 @@
 The unit is what varies independently: the item. Whatever shares an item moves with it, so a
 statistic is written on *sums over units* and a replicate is a weighting of the units: all
 replicates of all tables are one matrix product, ``weights @ contributions``.
+
+Beside them stand intervals of a share: Wilson's, and the exact one, however few draws were seen.
 """
 
 from __future__ import annotations
@@ -454,3 +456,40 @@ def _quantile(ordered: Floats, defined: Floats, q: ArrayLike) -> Floats:
     lower = np.take_along_axis(ordered, below[np.newaxis], axis=0)[0]
     upper = np.take_along_axis(ordered, above[np.newaxis], axis=0)[0]
     return np.where(known, lower + (place - below) * (upper - lower), np.nan)
+
+
+def upper_bound(successes: int, n: int, *, level: float = 0.95) -> float:
+    """The one-sided upper bound of Clopper and Pearson [1]_.
+
+    Parameters
+    ----------
+    successes, n : int
+        ``0 <= successes <= n``.
+    level : float
+        How often the bound holds at least, in (0, 1), whatever the share is.
+
+    Returns
+    -------
+    float
+        In (0, 1]: the largest share with which so few successes still come with a probability of
+        ``1 - level``; without any success ``1 - (1 - level) ** (1 / n)``. nan where ``n`` is 0.
+
+    Raises
+    ------
+    ValueError
+        For more successes than draws, and for fewer than none.
+
+    References
+    ----------
+    .. [1] C. J. Clopper and E. S. Pearson (1934), The use of confidence or fiducial limits
+       illustrated in the case of the binomial, Biometrika 26(4), 404-413.
+    """
+    from scipy.special import betaincinv
+
+    if not 0 <= successes <= n:
+        raise ValueError(f"{successes} successes among {n}")
+    if n == 0:
+        return math.nan
+    if successes == n:
+        return 1.0
+    return float(betaincinv(successes + 1, n - successes, level))

@@ -1,7 +1,26 @@
-"""Averages over several sets of questions, each weighted with its size."""
+"""Means over several sets, and what a mean over rows is worth where items repeat.
+
+A set weighs its size, its rounded mean is averaged by its rows, or every category counts equally,
+however many items it has. A published mean may be one over rows. The unit of chance is the distinct
+item: rows that are the same move together, so that a mean over 1000 rows of 446 items is less
+certain than its rows suggest.
+
+MixEval publishes [1]_ the mean of each split over its rows, rounded to three decimals, weighted
+with the rows of the split and not rounded again. AlignBench's score [2]_ is the mean of two sides
+(reasoning, language), a side the mean of its categories, a category the mean of its items: 204
+items of reasoning weigh as much as 479 of language.
+
+References
+----------
+.. [1] J. Ni et al. (2024), MixEval: Deriving Wisdom of the Crowd from LLM Benchmark Mixtures,
+   arXiv 2406.06565; ``compute_metrics.py`` of Psycoy/MixEval at 7c52b41.
+.. [2] X. Liu et al. (2023), AlignBench: Benchmarking Chinese Alignment of Large Language Models,
+   arXiv 2311.18743; ``show_result.py`` of THUDM/AlignBench at 5b79d4a.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -132,3 +151,73 @@ def ends_of_average(
         for ends in (low, high)
     )
     return middle - below, middle + above
+
+
+def effective_n(times: ArrayLike) -> float:
+    """How many items of equal weight would give a mean as certain as these do [1]_.
+
+    Parameters
+    ----------
+    times : float array, shape (n_items,)
+        Weights, such as how often each item occurs; not negative.
+
+    Returns
+    -------
+    float
+        Between 1 and the number of items, which it equals where all weights are the same; 0
+        without items.
+
+    References
+    ----------
+    .. [1] L. Kish (1965), Survey Sampling, section 11.7.
+    """
+    weights = np.asarray(times, dtype=np.float64)
+    squares = float(np.square(weights).sum())
+    return float(weights.sum()) ** 2 / squares if squares else 0.0
+
+
+DECIMALS = 3
+
+
+def rounded_mean(means: ArrayLike, rows: ArrayLike, *, decimals: int = DECIMALS) -> Floats:
+    """The means of splits, rounded, and averaged by their numbers of rows.
+
+    Parameters
+    ----------
+    means : float array, shape (..., n_splits)
+        nan for a split that has no score.
+    rows : float array, shape (..., n_splits)
+        How many rows each split has; a split without rows counts nothing, whatever its mean.
+
+    Returns
+    -------
+    float array, shape (...)
+        nan where a split that has rows has no score, and without rows.
+    """
+    counted = np.asarray(rows, dtype=np.float64)
+    # Rounded as upstream does, with Python's own: a mean of few rows may lie between two decimals.
+    rounded = np.vectorize(lambda mean: round(mean, decimals), otypes=[np.float64])(means)
+    total = counted.sum(axis=-1)
+    summed = np.where(counted > 0, rounded * counted, 0.0).sum(axis=-1)
+    found = np.full(np.shape(total), np.nan)
+    np.divide(summed, total, out=found, where=total > 0)
+    return found
+
+
+def mean_of_sides(categories: ArrayLike, sides: Sequence[Sequence[int]]) -> Floats:
+    """The mean of sides, each the mean of its categories.
+
+    Parameters
+    ----------
+    categories : float array, shape (..., n_categories)
+        The mean of each category; nan for one without a score.
+    sides : sequence of sequence of int
+        The places of the categories of each side; at least one side, and none without a category.
+
+    Returns
+    -------
+    float array, shape (...)
+        nan where a category that is on a side has no score.
+    """
+    means = np.asarray(categories, dtype=np.float64)
+    return np.asarray(np.mean([means[..., list(side)].mean(axis=-1) for side in sides], axis=0))

@@ -20,7 +20,7 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
@@ -30,7 +30,7 @@ from sqlalchemy import Connection, Double, case, delete, func, inspect, literal_
 
 from judgebench.errors import StoreBusyError, StoreError, StoreGoneError
 from judgebench.protocols import MAY_WAIT, Drawn, at_once
-from judgebench.store.database import NOW, Database, chunks, insert
+from judgebench.store.database import NOW, Database, chunks, insert, upsert
 from judgebench.store.schema import budgets, claims, owners, rates, reservations
 
 _T = TypeVar("_T")
@@ -220,15 +220,12 @@ class Claims:
                 if not MAY_WAIT.get():
                     raise
 
-    def release(self, keys: Collection[bytes], *, soon: bool = False) -> None:
+    def release(self, keys: Collection[bytes], *, soon: bool = False) -> bool:
         """Give claims back; all that are left go back when the store is closed.
 
-        ``soon`` is as soon as nobody else writes, without waiting for that.
+        ``soon`` is as soon as nobody else writes, without waiting for that. Returns whether all of
+        them were still ours, as far as that is known.
         """
-        self._release(keys, soon)
-
-    def _release(self, keys: Collection[bytes], soon: bool) -> bool:
-        """Whether all of them were still ours, as far as that is known."""
         write = partial(_released, self._me, keys)
         return self._write_soon(write) if soon else self._write(write)
 
@@ -269,14 +266,8 @@ class Claims:
         """Whether an owner had gone; then what it held is free."""
         if not owner.has_gone(watched_s):
             return False
-
-        def write(connection: Connection) -> bool:
-            same = (owners.c.token == owner.token) & (owners.c.heartbeat == owner.heartbeat)
-            return not connection.execute(delete(owners).where(same)).rowcount or _ended(
-                owner.token, connection
-            )
-
-        return self._write(write)
+        self._write(partial(_buried, owner))
+        return True
 
     def _unchanged_s(self, owner: Owner) -> float:
         """For how long it was seen not to say that it lives, by a clock that cannot jump."""
@@ -317,7 +308,7 @@ class Claims:
             yield
         finally:
             interrupted = isinstance(sys.exc_info()[1], KeyboardInterrupt)
-            kept = self._release([key], interrupted)
+            kept = self.release([key], soon=interrupted)
         if not kept:
             raise StoreError(
                 f"the lease of {name!r} was lost to another process, which took this one for dead"
@@ -387,22 +378,16 @@ class Claims:
         _renew(connection, self._me)
         month = datetime.fromtimestamp(self._database.now(), UTC).strftime("%Y-%m")
         row = insert(budgets).values(project=project, month=month, spent_usd=spent, cap_usd=cap)
-        added = {"spent_usd": budgets.c.spent_usd + row.excluded.spent_usd, "cap_usd": cap}
         # The row is locked until the commit, so what others reserve stands still.
-        total = connection.execute(
-            row.on_conflict_do_update(index_elements=["project", "month"], set_=added).returning(
-                budgets.c.spent_usd
-            )
-        ).scalar_one()
+        counted = upsert(row, added=["spent_usd"]).returning(budgets.c.spent_usd)
+        total = connection.execute(counted).scalar_one()
         of_others = (reservations.c.project == project) & (reservations.c.owner != self._me)
         others = select(func.sum(reservations.c.usd)).where(of_others)
         left = cap - total - (connection.execute(others).scalar() or 0.0)
         fits = held + wanted <= left
         reserved = held + (wanted + min(more, (left - held - wanted) / 16) if fits else 0.0)
         mine = insert(reservations).values(project=project, owner=self._me, usd=reserved)
-        connection.execute(
-            mine.on_conflict_do_update(index_elements=["project", "owner"], set_={"usd": reserved})
-        )
+        connection.execute(upsert(mine))
         return Drawn(fits=fits, reserved_usd=reserved, spent_usd=total, month=month)
 
     # rates --------------------------------------------------------------------------------------
@@ -433,26 +418,6 @@ class Claims:
             self._renewal.ended.set()
             self._renewal.join()
             self._write_soon(partial(_ended, self._me))
-
-
-BUDGET_COLUMNS = ("project", "month", "spent_usd", "reserved_usd", "cap_usd")
-
-
-def project_budgets(connection: Connection) -> dict[str, list[Any]]:
-    """Equally long lists, a row for each project and month; what is reserved is of the newest."""
-    _b = budgets.c
-    by_project = select(reservations.c.project, func.sum(reservations.c.usd)).group_by(
-        reservations.c.project
-    )
-    reserved = dict(connection.execute(by_project).all())
-    newest_first = select(_b.project, _b.month, _b.spent_usd, _b.cap_usd).order_by(
-        _b.project, _b.month.desc()
-    )
-    rows = [
-        (project, month, spent, reserved.pop(project, 0.0), cap)
-        for project, month, spent, cap in connection.execute(newest_first)
-    ]
-    return {name: [row[i] for row in rows] for i, name in enumerate(BUDGET_COLUMNS)}
 
 
 def _claimed(owner: bytes, keys: list[bytes], connection: Connection) -> Collection[bytes]:
@@ -500,18 +465,17 @@ def _ended(owner: bytes, connection: Connection) -> bool:
     return True
 
 
+def _buried(owner: Owner, connection: Connection) -> None:
+    """Free what an owner held, unless somebody else has, or it said meanwhile that it lives."""
+    same = (owners.c.token == owner.token) & (owners.c.heartbeat == owner.heartbeat)
+    if connection.execute(delete(owners).where(same)).rowcount:
+        _ended(owner.token, connection)
+
+
 def _renew(connection: Connection, token: bytes) -> None:
     """Say that an owner lives; one that is not known, or was taken for dead, is there again."""
-    process, now = this_process(), literal_column(NOW[connection.dialect.name], Double)
-    row = insert(owners).values(
-        token=token,
-        host=process.host,
-        namespace=process.namespace,
-        boot=process.boot,
-        pid=process.pid,
-        started=process.started,
-        heartbeat=now,
-    )
+    now = literal_column(NOW[connection.dialect.name], Double)
+    row = insert(owners).values(token=token, heartbeat=now, **asdict(this_process()))
     beat = row.on_conflict_do_update(index_elements=["token"], set_={"heartbeat": now})
     connection.execute(beat)
 

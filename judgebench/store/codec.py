@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import lru_cache
@@ -71,7 +72,10 @@ def readable(text: str) -> str:
     """The text with NUL characters and lone surrogates replaced by U+FFFD."""
     if text.isascii() and "\0" not in text:
         return text
-    return "".join("�" if c == "\0" or "\ud800" <= c <= "\udfff" else c for c in text)
+    return _UNREADABLE.sub("\ufffd", text)
+
+
+_UNREADABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def word(said: str | None) -> str | None:
@@ -124,20 +128,21 @@ def read_names(text: str) -> tuple[str, ...]:
 # items ------------------------------------------------------------------------------------------
 
 
-def item_json(item: Item) -> str:
-    content: dict[str, Any] = {
-        "turns": messages(item.turns),
+def question(item: Item) -> dict[str, Any]:
+    """What is asked and what is right; hashes are made of it, so what is not said is left out."""
+    said = {
+        "turns": [(turn.role, turn.content) for turn in item.turns],
         "references": item.references,
-        "language": item.language,
-        "prompt": item.prompt,
-        "metadata": item.metadata,
+        "options": item.options or None,
+        "subcategory": item.subcategory,
     }
-    if item.options:
-        content["options"] = item.options
-    if item.subcategory is not None:
-        content["subcategory"] = item.subcategory
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def item_json(item: Item) -> str:
+    more = {"language": item.language, "prompt": item.prompt, "metadata": item.metadata}
     try:
-        return to_json(content)
+        return to_json(question(item) | more)
     except TypeError as error:
         raise InputError(f"item {item.id!r} of {item.benchmark}: {error}") from error
 
@@ -154,10 +159,6 @@ def read_item(benchmark: str, version: str, item_id: str, category: str | None, 
         options=tuple(content.pop("options", ())),
         **content,
     )
-
-
-def messages(turns: Sequence[Message]) -> list[tuple[str, str]]:
-    return [(turn.role, turn.content) for turn in turns]
 
 
 # replies and responses --------------------------------------------------------------------------
@@ -275,12 +276,12 @@ def _number(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
-_JUDGED_ELSEWHERE = frozenset({HUMAN, "imported"})
+JUDGED_ELSEWHERE = frozenset({HUMAN, "imported"})
 
 
 def read_marks(judge_kind: str, text: str | None) -> tuple[str, ...] | None:
     """None where nobody looked for marks: before there were any, and where others have judged."""
-    return None if text is None or judge_kind in _JUDGED_ELSEWHERE else read_names(text)
+    return None if text is None or judge_kind in JUDGED_ELSEWHERE else read_names(text)
 
 
 def read_parts(text: str | None) -> dict[str, float] | None:

@@ -1,4 +1,4 @@
-"""The tables of a store, as they are now. ``migrations/`` says how an older store gets here.
+"""The tables of a store, as they are now. `opening` says how an older store gets here.
 
 What is known by content has its 32-byte key as a unique column; integers stand for keys and names
 wherever rows are many. Long text is kept once in ``texts``. Both engines have this schema; nothing
@@ -8,6 +8,7 @@ in it is known to SQLite alone but ``WITHOUT ROWID``.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -445,6 +446,15 @@ STORE_ID = "store_id"
 """The row of ``meta`` that tells this store from every other one."""
 UNFINISHED, REDACTED = "unfinished_copy", "redacted"
 """Rows of ``meta`` that say what a copy is not: whole yet, or with its texts."""
+
+
+@cache
+def identity(table: Table) -> list[str]:
+    """The columns that tell a row from the others of its table."""
+    unique = [one for one in table.constraints if isinstance(one, UniqueConstraint)]
+    if unique:
+        return unique[0].columns.keys()
+    return [c.name for c in table.c if (c.name != "id" if "id" in table.c else c.primary_key)]
 
 
 def lacking(connection: Connection) -> Iterator[tuple[Table, bool, list[Column[Any]]]]:

@@ -9,10 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import wraps
 from importlib import import_module
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
-
-from sqlalchemy import select
 
 from judgebench.errors import StoreBusyError, StoreError, StoreGoneError
 from judgebench.plain_text import counted
@@ -27,9 +24,9 @@ from judgebench.store import (
     schema,
 )
 from judgebench.store.catalog import Columns, Named, StoredJudge, StoredModel
-from judgebench.store.claims import Claims, project_budgets
+from judgebench.store.claims import Claims
 from judgebench.store.database import Database
-from judgebench.store.opening import located, store_path
+from judgebench.store.opening import located, marks, store_path
 from judgebench.store.read import Reading
 from judgebench.store.write import Numbers, Writing, check_items
 from judgebench.store.writer import Entry, Journal, Writer
@@ -65,7 +62,7 @@ def _put(
     return of_store
 
 
-class Store(Reading, Claims):
+class Store(Reading, Claims, AbstractContextManager["Store"]):
     """Values in, values and columns out. To be used from one thread at a time.
 
     Each ``put_…`` is one durable commit; inside ``with store.transaction():`` they are one commit
@@ -78,6 +75,9 @@ class Store(Reading, Claims):
     def __init__(self, url: str, database: Database) -> None:
         secrets_of(os.environ)  # known to `masked` from here on
         self.url = url
+        self.name = database.name
+        """The address as messages show it, without a password."""
+        self.read_only = database.read_only
         super().__init__(database)
         self._numbers: Numbers = {}
         self._open: Writing | None = None
@@ -88,24 +88,7 @@ class Store(Reading, Claims):
         """The file of a store that is one."""
         return store_path(self.url)
 
-    @property
-    def name(self) -> str:
-        """The address as messages show it, without a password."""
-        return self._database.name
-
-    @property
-    def read_only(self) -> bool:
-        return self._database.read_only
-
-    def __enter__(self) -> Store:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -179,9 +162,7 @@ class Store(Reading, Claims):
     def _journal(self) -> Journal:
         """Beside the store; in the user's cache where that is on a server."""
         with self._database.reading() as connection:
-            its = schema.meta.c
-            named = select(its.value).where(its.name == schema.STORE_ID)
-            store_id = connection.execute(named).scalar_one()
+            store_id = marks(connection)[schema.STORE_ID]
         place = located(self.url).path
         if place is None:
             import platformdirs
@@ -246,23 +227,17 @@ class Store(Reading, Claims):
         with self._database.reading() as connection:
             check_items(connection, items)
 
-    def forget(self, wanted: Forgettable) -> Forgotten:
+    def forget(self, wanted: Forgettable, *, remove: bool = True) -> Forgotten:
         """Remove judgments, where they served, and replies and texts that nothing else needs.
 
         What they took, runs, judges, models and answers stay. Not within a transaction. Raises
-        `UsageError` for digits that begin no judgment's key, or several.
+        `UsageError` for digits that begin no judgment's key, or several. Unless ``remove``, it is
+        only said what would go.
         """
         from judgebench.store.copy import forget
 
-        with self._database.removing() as connection:
-            return forget(connection, wanted, remove=True)
-
-    def forgettable(self, wanted: Forgettable) -> Forgotten:
-        """What `forget` would remove; removes nothing."""
-        from judgebench.store.copy import forget
-
-        with self._database.reading() as connection:
-            return forget(connection, wanted, remove=False)
+        with self._database.removing() if remove else self._database.reading() as connection:
+            return forget(connection, wanted, remove=remove)
 
     # what counts --------------------------------------------------------------------------------
 
@@ -377,8 +352,3 @@ class Store(Reading, Claims):
     def judges_met(self, benchmark: str, version: str) -> list[StoredJudge]:
         """Those that judged on a benchmark, or failed to."""
         return self._read(columns.judges_met, benchmark, version)
-
-    def budgets(self) -> Columns:
-        """What projects have spent and reserved, by month (`claims.BUDGET_COLUMNS`)."""
-        with self._database.reading() as connection:
-            return project_budgets(connection)

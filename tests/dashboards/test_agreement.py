@@ -11,9 +11,8 @@ import pandas as pd
 import pytest
 
 from judgebench import explore
-from judgebench.metrics.disagreement import Disagreements, disagreements
 from judgebench.metrics.judge_differences import JudgeChecks
-from judgebench.metrics.judge_pair import JudgePair, judge_pair
+from judgebench.metrics.judge_pair import Disagreements, JudgePair, disagreements, judge_pair
 from judgebench.metrics.registry import metric
 from judgebench.reports.agreement import agreement_report
 from judgebench.reports.judge_pairs import judged_values

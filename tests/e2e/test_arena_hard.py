@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.util import find_spec
@@ -19,11 +20,13 @@ from judgebench.benchmarks.folder import load_benchmark
 from judgebench.benchmarks.official import read_texts
 from judgebench.errors import ConfigError, InputError, UsageError
 from judgebench.exchange.arena_hard import FAILED_ANSWER, FAILED_JUDGE, NO_LABEL
+from judgebench.exchange.verdicts import NO_REPLY
 from judgebench.judges.readers.brackets import ARENA_HARD
 from judgebench.judges.templates import KINDS
 from judgebench.metrics.win_rate import BOTH_GAMES, EACH_GAME, WEIGHTED, WIN_RATE
 from judgebench.protocols import JudgeSettings, NoProgress
 from judgebench.records import Case, Preference, Reply, Response, Unreadable
+from judgebench.rows import Row, read_rows
 from judgebench.store import open_store
 from judgebench.template import PromptText
 from tests.e2e.runs import typed
@@ -199,6 +202,102 @@ def test_a_baseline_without_answers_is_named_with_its_category(tmp_path: Path) -
     path.write_text(json.dumps(suite))
 
 
+# gates --------------------------------------------------------------------------------------------
+
+KOREAN = ROOT / "tasks" / "arena_hard" / "figures" / "ko_verdicts.parquet"
+BETTER, WORSE, LOSES = "o3-low", "o3-mini-medium", "llama-3.1-8b-instruct"
+QUESTIONS = 120
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A store of published verdicts on three models, one of which hardly ever wins."""
+    folder = tmp_path_factory.mktemp("published")
+    of: dict[str, list[Row]] = {}
+    for row in read_rows(KOREAN, ("model", "uid", "game_1", "game_2")):
+        of.setdefault(row.text("model"), []).append(row)
+    lines = [
+        old(row.text("uid"), row.text("game_1"), row.text("game_2"))
+        | {"model": model, "judge": "three"}
+        for model in (BETTER, WORSE, LOSES)
+        for row in sorted(of[model], key=lambda one: one.text("uid"))[:QUESTIONS]
+    ]
+    url = f"sqlite:///{folder}/s.db"
+    take(url, written(folder / "m.jsonl", *lines), baseline="claude-3.7-sonnet")
+    return url
+
+
+def gated(store: str, folder: Path, candidate: str, baseline: str, **test: Any) -> Any:
+    policy = folder / "gate.yaml"
+    its = {"benchmark": "arena_hard@v0.1", "max_drop": 2, **test}
+    more = its.pop("policy", {})
+    policy.write_text(json.dumps({"tests": [its], **more}), encoding="utf-8")
+    return judgebench.gate(candidate=candidate, baseline=baseline, policy=policy, store=store)
+
+
+def test_a_gate_tests_what_boards_of_arena_hard_rank_by(published: str, tmp_path: Path) -> None:
+    (board,) = judgebench.leaderboard("arena_hard@v0.1", store=published).boards
+    ranked = {row.model: row.leading.value for row in board.rows}
+    report = gated(published, tmp_path, WORSE, BETTER, metric=WEIGHTED)
+    (one,) = report.tests
+    assert (report.verdict, one.metric, one.coverage) == ("regression", WEIGHTED, (1.0, 1.0))
+    assert one.candidate_value == pytest.approx(ranked[WORSE])
+    assert one.baseline_value == pytest.approx(ranked[BETTER])
+    assert one.difference.value == pytest.approx(ranked[WORSE] - ranked[BETTER])
+    assert one.difference.units == QUESTIONS  # clustered: both games of a question are one
+    assert one.difference.high < 0
+    assert not any("rank by" in note for note in report.notes)
+    # The same engine as that of compare: one difference.
+    compared = judgebench.compare(WORSE, BETTER, store=published, metrics=[WEIGHTED])
+    assert compared.tests[0].difference.value == one.difference.value
+    assert 0.0 < one.chance_unchanged_passes < 1.0
+    # Items show what they are won by, not what they add to the weighted mean.
+    assert {value for flip in one.flips for value in (flip.candidate, flip.baseline)} <= {
+        0.0, 12.5, 25.0, 37.5, 50.0, 62.5, 75.0, 87.5, 100.0
+    }  # fmt: skip
+    assert len(one.flips) + compared.tests[0].equal == QUESTIONS and compared.tests[0].equal > 5
+    assert gated(published, tmp_path, BETTER, WORSE, metric=WEIGHTED).verdict == "pass"
+
+    plain = gated(published, tmp_path, WORSE, BETTER)
+    assert plain.tests[0].metric == WIN_RATE
+    assert plain.tests[0].candidate_value != one.candidate_value
+    assert any(f"its boards rank by {WEIGHTED}" in note for note in plain.notes)
+    assert not gated(published, tmp_path, WORSE, BETTER, metric=WIN_RATE).notes
+
+
+def test_a_gate_by_weighted_wins_refuses_what_it_cannot_tell(
+    published: str, tmp_path: Path
+) -> None:
+    (few,) = gated(published, tmp_path, LOSES, WORSE, metric=WEIGHTED).tests
+    assert (few.decision, few.because) == (
+        "inconclusive", "fewer than 10 items won, or lost, by one of the two"
+    )  # fmt: skip
+    assert all(math.isnan(one) for one in (few.difference.value, few.candidate_value))
+    done = typed("baseline", "set", "kept", "--model", BETTER, "--store", published)
+    assert done.code == 0
+    slid = gated(
+        published, tmp_path, WORSE, BETTER, metric=WEIGHTED, policy={"fixed_baseline": "kept"}
+    )
+    assert slid.tests[0].slide.outcome == "not tested"
+    assert slid.tests[0].slide.because.endswith("as a weighted one has not")
+    for test, fault in (
+        ({"metric": f"{WEIGHTED}/coding"}, "is of all items together, of no group"),
+        ({"metric": WEIGHTED, "head_to_head": True}, "what is won is a win_rate"),
+        ({"metric": WEIGHTED, "corrected": True}, "corrected: on all items together"),
+    ):
+        with pytest.raises(ConfigError, match=fault):
+            gated(published, tmp_path, WORSE, BETTER, **test)
+    lines = [
+        {"benchmark": "plain", "item_id": str(n), "model": model, "judge": "j", "value": n % 2,
+         "opponent": "b"}
+        for n in range(4) for model in ("x", "y")
+    ]  # fmt: skip
+    verdicts, store = written(tmp_path / "v.jsonl", *lines), f"sqlite:///{tmp_path}/p.db"
+    judgebench.import_verdicts(verdicts, store=store)
+    with pytest.raises(UsageError, match="plain@unversioned has no weighted win rate"):
+        gated(store, tmp_path, "x", "y", benchmark="plain", metric=WEIGHTED)
+
+
 # imports ------------------------------------------------------------------------------------------
 
 ERROR = "<|The Start of Assistant B's Answer|>\n$ERROR$\n<|The End of Assistant B's Answer|>"
@@ -264,7 +363,7 @@ def test_a_folder_of_both_kinds_of_files_comes_in_and_failures_are_no_losses(
     done = typed("import", "arena-hard", data, "--store", store, "--allow-unknown-items")
     assert done.code == 0
     assert "1 answers (1 more are $ERROR$), 1 new" in done.err
-    assert "9 verdicts, 9 new" in done.err
+    assert "10 verdicts, 10 new" in done.err
     with open_store(store) as results:
         said = results.verdicts("arena_hard", "v2.0")
         kept = results.responses_table("arena_hard", "v2.0")
@@ -281,6 +380,7 @@ def test_a_folder_of_both_kinds_of_files_comes_in_and_failures_are_no_losses(
         ("q1", "model_first"): ("A>B", ""),
         ("q2", "opponent_first"): ("", FAILED_ANSWER),
         ("q2", "model_first"): ("", FAILED_ANSWER),
+        ("q3", "opponent_first"): ("", NO_REPLY),
         ("q3", "model_first"): ("B<A", ""),
         ("q4", "opponent_first"): ("", FAILED_ANSWER),
         ("q4", "model_first"): ("", "'A' is no label of Arena-Hard"),
@@ -293,6 +393,32 @@ def test_a_folder_of_both_kinds_of_files_comes_in_and_failures_are_no_losses(
     assert row.leading.value == 100 * (0 * 3 + 1) / 4
     assert f"{WEIGHTED}/{BOTH_GAMES}" not in row.metrics
     assert row.metrics[f"{WEIGHTED}/{EACH_GAME}"].value == pytest.approx(100 * 2.5 / 6)
+    # All ten games are counted: the null one is missing, as the six others that cannot be used.
+    assert (row.metrics[WIN_RATE].n, row.metrics[WIN_RATE].missing) == (4, 6)
+    assert (row.leading.n, row.leading.missing) == (2, 8)
+
+
+def test_a_null_game_is_missing_until_it_is_played(tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path}/s.db"
+    lines = [new("q1", "A>B", None), new("q2", None, None), new("q3", "B>A", "A>B")]
+    first = written(tmp_path / "first.jsonl", *lines)
+    take(store, first)
+    (board,) = judgebench.leaderboard("arena_hard@v2.0", store=store).boards
+    (row,) = board.rows
+    assert (row.metrics[WIN_RATE].n, row.metrics[WIN_RATE].missing) == (3, 3)
+    assert (row.leading.n, row.leading.missing, row.leading.value) == (2, 4, 100.0)
+    shown = " ".join(typed("leaderboard", "arena_hard@v2.0", "--store", store).out.split())
+    assert "3 unreadable, 1 items read in one order only" in shown
+
+    again = written(tmp_path / "again.jsonl", new("q1", "A>B", "A=B"), new("q2", None, "A>>B"))
+    (done,) = take(store, again).values()
+    assert (done.new, done.changed, done.known) == (2, 2, 2)
+    (done,) = take(store, first).values()  # a null says nothing against what was played since
+    assert (done.new, done.known) == (0, 6)
+    (board,) = judgebench.leaderboard("arena_hard@v2.0", store=store).boards
+    assert (board.rows[0].metrics[WIN_RATE].n, board.rows[0].metrics[WIN_RATE].missing) == (5, 1)
+    both = take(f"sqlite:///{tmp_path}/b.db", first, again)  # in one import, no contradiction
+    assert [(done.new, done.changed) for done in both.values()] == [(6, 0), (2, 2)]
 
 
 def test_lines_of_another_version_are_refused_and_old_forms_are_of_the_older_one(
@@ -354,7 +480,7 @@ def test_verdicts_in_one_order_alone_say_what_is_lacking(tmp_path: Path) -> None
     unread = new("r", "A>B", {"score": None, "judgment": {"answer": "?"}, "prompt": []})
     take(store, written(tmp_path / "more.jsonl", *more, unread))
     done = typed("leaderboard", "arena_hard@v2.0", "--store", store)
-    assert "1 unreadable, 1 items read in one order only" in " ".join(done.out.split())
+    assert "4 unreadable, 4 items read in one order only" in " ".join(done.out.split())
     assert "the weighted win rate leaves these items out" in " ".join(done.out.split())
 
 

@@ -16,6 +16,8 @@ import judgebench
 from judgebench.cli.main import run
 from judgebench.config import load_suite
 from judgebench.execution.resolve import resolve
+from judgebench.store import Store
+from judgebench.store.catalog import Columns
 from tests.loopback import Ask, Loopback, Reaction
 
 FUNCTIONS = """
@@ -88,6 +90,28 @@ def test_the_best_of_recorded_answers_is_a_model_of_its_own(folder: Path) -> Non
     before = judgebench.open_store().verdicts("words")
     assert run(["run", path]) == 0  # everything is there
     assert len(judgebench.open_store().verdicts("words")) == len(before)
+
+
+def test_scores_are_read_once_however_many_models_are_chosen_by_them(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    run_verdicts = Store.run_verdicts
+
+    def counting(store: Store, run_id: str, benchmark: str, version: str) -> Columns:
+        read.append(benchmark)
+        return run_verdicts(store, run_id, benchmark, version)
+
+    monkeypatch.setattr(Store, "run_verdicts", counting)
+    choices = ("best_of(2, length)", "best_of(4, length)", "best_of(4, vowels)")
+    models = [recorded(f"b{n}", selection=choice) for n, choice in enumerate(choices)]
+    judgebench.run(suite(folder, *models))
+    assert read == ["words"]
+    with judgebench.open_store() as opened:
+        rows = opened.responses("words").to_dict("records")
+    found = {(row["model"], row["item_id"]): row["text"] for row in rows}
+    chosen = [[found[f"b{n}", item] for item in ANSWERS] for n in range(3)]
+    assert chosen == [["bbb", "aaa"], ["bbb", "aaa"], ["aa", "aaa"]]
 
 
 def test_samples_that_are_scored_to_choose_among_are_missing_from_no_other_board(

@@ -18,7 +18,7 @@ from judgebench.metrics.intervals import Intervals
 from judgebench.records import Purpose, Spend, VerdictSlot
 from judgebench.reports.evaluators import evaluator_report
 from judgebench.reports.render import render
-from judgebench.stats.evaluators_upstream import QUIRKS
+from judgebench.stats.evaluators import QUIRKS
 from judgebench.store import Store, open_store
 from tests.e2e import alpaca_gold
 from tests.e2e.runs import typed

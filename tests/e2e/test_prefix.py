@@ -85,6 +85,18 @@ def test_the_prefix_is_part_of_what_the_model_is_and_of_no_other(tmp_path: Path)
     assert len({keys.content_key("prompting", one) for one in found}) == 3
 
 
+def test_a_file_of_a_prefix_is_read_once_to_its_last_line_break(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, read = told(tmp_path, "\ufeff a\n\n"), []
+    read_text = Path.read_text
+    monkeypatch.setattr(
+        Path, "read_text", lambda path, **how: (read.append(path.name), read_text(path, **how))[1]
+    )
+    assert with_prefix(BASE, asked).prefix == " a\n\n"
+    assert read == ["prefix.txt"]
+
+
 @over_rows(
     ("sampling", "penalty", "temperature"),
     [("just_eval", 1.1, 0.0), ("mt_bench", 1.15, 0.0), ("mt_bench_drawn", None, 0.5)],

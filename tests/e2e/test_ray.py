@@ -17,8 +17,10 @@ import pytest
 from judgebench.store import open_store
 from tests.e2e import runs
 from tests.e2e.offered import offered
+from tests.warm import Warm
 
 pytestmark = [
+    pytest.mark.usefixtures("forked"),
     pytest.mark.skipif(
         importlib.util.find_spec("ray") is None, reason="needs judgebench-harness[ray]"
     ),
@@ -65,12 +67,21 @@ class Scripted(LM):
 
     loglikelihood_rolling = loglikelihood
 '''
+FORKS = """
+import sys
+
+if any(word.endswith("default_worker.py") for word in sys.orig_argv):
+    sys.executable = {executable!r}
+"""
+"""What holds a model on a node is forked as well: Ray's own processes start it."""
+
 QUIET = {
     "RAY_AUTH_MODE": "token",
     "RAY_AUTH_TOKEN": "of-this-test" * 4,
     "RAY_USAGE_STATS_ENABLED": "0",
 }
-ONE_MODEL = {"num_cpus": 1, "object_store_memory": 80 << 20}
+BARE = {"include_log_monitor": False, "no_monitor": True}
+ONE_MODEL = {"num_cpus": 1, "object_store_memory": 80 << 20, **BARE}
 
 
 class Asked:
@@ -101,7 +112,7 @@ def raylet(node: Any) -> str:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def folder(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Iterator[Path]:
     """The small set with a backend of its own, as an installed package offers it."""
     here = tmp_path_factory.mktemp("ray")
     tasks = here / "tasks" / NAME
@@ -110,6 +121,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     task = tasks / f"{NAME}.yaml"
     task.write_text(task.read_text().replace("!function utils.load", "!function backend.load"))
     packages = offered(here, [tasks])
+    (packages / "sitecustomize.py").write_text(FORKS.format(executable=warm.executable))
     with pytest.MonkeyPatch.context() as patch:
         for name, value in QUIET.items():
             patch.setenv(name, value)
@@ -125,7 +137,7 @@ def cluster(folder: Path) -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     said = {"health_check_period_ms": 1000, "health_check_failure_threshold": 5}
-    head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": 80 << 20}
+    head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": 80 << 20, **BARE}
     started = Cluster(initialize_head=True, head_node_args={**head, "_system_config": said})
     try:
         yield started

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.stats import answer_confidence as ac
-from judgebench.stats.rouge_l import _common_length, rouge_l, rouge_l_upstream
+from judgebench.stats.answer_confidence import _common_length, rouge_l, rouge_l_upstream
 from judgebench.stats.weighted_mean import weighted_mean
 from tests.table import over_rows
 

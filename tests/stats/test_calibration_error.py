@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from judgebench.stats import alignment as al
 from judgebench.stats import calibration_error as ce
+from judgebench.stats import confidence as al
 from judgebench.stats.resample import multinomial_weights, weighted_sums
 from tests.table import over_rows
 

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from judgebench.stats import evaluators as ev
-from judgebench.stats import evaluators_upstream as eu
 from judgebench.stats.rank_correlation import pearson
 from judgebench.stats.resample import multinomial_weights, percentile_interval
 from tests.table import over_rows
@@ -342,7 +341,7 @@ def messy(n: int = 87) -> tuple[list, list, ev.Pairs]:
     return people, judge, pairs
 
 
-#: What alpaca-eval 0.6.6 prints for `messy`, by `eu.UPSTREAM_METRICS`.
+#: What alpaca-eval 0.6.6 prints for `messy`, by `ev.UPSTREAM_METRICS`.
 PRINTED = {
     "judge": (
         54.63446543040293, 39.77068965517242, 45.661005036630044, -0.5, -0.8359340738250407,
@@ -367,9 +366,9 @@ class TestAsPublished:
             judge += [(5, 9, 2.0), (5, 9, 1.0)]
         reference = ev.Labels(**columns(people))
         found = (
-            eu.upstream_evaluator_metrics(reference, None, pairs)
+            ev.upstream_evaluator_metrics(reference, None, pairs)
             if who == "people"
-            else eu.upstream_evaluator_metrics(ev.Labels(**columns(judge)), reference, pairs)
+            else ev.upstream_evaluator_metrics(ev.Labels(**columns(judge)), reference, pairs)
         )
         assert list(found.values.values()) == pytest.approx(PRINTED[who], abs=1e-11)
         assert not found.why_undefined
@@ -377,7 +376,7 @@ class TestAsPublished:
     def test_the_draw_with_the_fixed_seed(self) -> None:
         for n in (1, 2, 3):
             drawn = np.random.RandomState(123).choice(n, size=1, replace=False)[0]
-            assert eu._DRAWN[n] == drawn
+            assert ev._DRAWN[n] == drawn
 
     @over_rows(
         ("labels", "centre"),
@@ -393,28 +392,28 @@ class TestAsPublished:
         ],
     )
     def test_centres(self, labels: list[float], centre: float) -> None:
-        assert eu._upstream_centre(np.array([labels])) == pytest.approx([centre], nan_ok=True)
+        assert ev._upstream_centre(np.array([labels])) == pytest.approx([centre], nan_ok=True)
 
     def test_one_duplicate_decides_the_variance(self) -> None:
         """Ten pairs of labels that never agree, and one that stands twice and always does."""
         rows = [(i, k, float(1 + k % 2)) for i in range(10) for k in range(4)]
         rows += [(10, k % 4, 1.0) for k in range(8)]
         people = ev.Labels(**columns([(i, k, 1.0) for i in range(11) for k in range(4)]))
-        found = eu.upstream_evaluator_metrics(ev.Labels(**columns(rows)), people, pairs_of(11))
+        found = ev.upstream_evaluator_metrics(ev.Labels(**columns(rows)), people, pairs_of(11))
         assert found.values["variance"] == 0.0
         assert found.n["variance"] == 1
 
     def test_an_old_tie_counts_as_more_than_output_1(self) -> None:
         people = ev.Labels(**columns([(0, k, 1.0) for k in range(4)]))
         ties = ev.Labels(**columns([(0, k, 0.0) for k in range(4)]))
-        found = eu.upstream_evaluator_metrics(ties, people, pairs_of(1))
+        found = ev.upstream_evaluator_metrics(ties, people, pairs_of(1))
         assert found.values["prefers_output_1"] == 2.0
         assert ev.evaluator_metrics(ties, people, pairs_of(1)).values["prefers_output_1"] == 0.5
 
     def test_preferences_look_at_the_first_row_alone(self) -> None:
         people = ev.Labels(**columns([(2, k, 1.0) for k in range(4)]))
         rows = [(2, 0, 1.6), (2, 1, 1.0), (2, 2, 1.0), (0, 0, NAN), (0, 1, 1.0)]
-        found = eu.upstream_evaluator_metrics(ev.Labels(**columns(rows)), people, pairs_of(3))
+        found = ev.upstream_evaluator_metrics(ev.Labels(**columns(rows)), people, pairs_of(3))
         assert (found.values["prefers_longer"], found.n["prefers_longer"]) == (1.0, 1)
         meant = ev.evaluator_metrics(ev.Labels(**columns(rows)), people, pairs_of(3)).values
         assert meant["prefers_longer"] == pytest.approx((0.2 + 1.0) / 2)
@@ -422,25 +421,25 @@ class TestAsPublished:
     def test_undefined_has_its_reason(self) -> None:
         people = ev.Labels(**columns([(0, k, 1.0) for k in range(4)]))
         once = ev.Labels(**columns([(0, 0, 1.5)]))
-        found = eu.upstream_evaluator_metrics(once, people, pairs_of(1))
+        found = ev.upstream_evaluator_metrics(once, people, pairs_of(1))
         assert found.values["agreement"] == pytest.approx(50.0)
         assert set(found.why_undefined) == {
             "bias", "variance", "spearman", "pearson", "prefers_longer", "prefers_lists",
         }  # fmt: skip
         unread = ev.Labels(**columns([(0, k, NAN) for k in range(2)]))
-        nothing = eu.upstream_evaluator_metrics(unread, people, pairs_of(1))
-        assert set(nothing.why_undefined) == set(eu.UPSTREAM_METRICS) - {"n_parsed"}
+        nothing = ev.upstream_evaluator_metrics(unread, people, pairs_of(1))
+        assert set(nothing.why_undefined) == set(ev.UPSTREAM_METRICS) - {"n_parsed"}
         assert all(nothing.why_undefined.values())
 
     def test_a_fifth_label_of_people_is_ignored_and_three_are_too_few(self) -> None:
         four = [(0, k, 1.0) for k in range(4)]
         judge = ev.Labels(**columns([(i, k, 1.0) for i in range(2) for k in range(2)]))
         rows = [*four, *[(0, 4 + k, 2.0) for k in range(9)], *[(1, k, 2.0) for k in range(3)]]
-        found = eu.upstream_evaluator_metrics(judge, ev.Labels(**columns(rows)), pairs_of(2))
+        found = ev.upstream_evaluator_metrics(judge, ev.Labels(**columns(rows)), pairs_of(2))
         assert (found.values["agreement"], found.n["agreement"]) == (100.0, 1)
 
     def test_every_quirk_is_said_in_words(self) -> None:
-        assert all(len(words.split()) > 8 for words in eu.QUIRKS.values())
+        assert all(len(words.split()) > 8 for words in ev.QUIRKS.values())
 
     @pytest.mark.skipif(
         not GOLD.exists(), reason="the gold data (../shared/gold/alpaca_eval) is not here"
@@ -475,7 +474,7 @@ class TestAsPublished:
         assert set(expected) == {"humans", "discrete", "weighted"}
         for source, theirs in expected.items():
             reference = None if source == "humans" else labels["humans"]
-            found = eu.upstream_evaluator_metrics(labels[source], reference, pairs)
+            found = ev.upstream_evaluator_metrics(labels[source], reference, pairs)
             printed = [theirs[name] for name in names]
             assert list(found.values.values()) == pytest.approx(printed, abs=1e-12), source
 

@@ -7,7 +7,7 @@ import math
 import pytest
 from scipy.stats import binom, binomtest
 
-from judgebench.stats.clopper_pearson import upper_bound
+from judgebench.stats.resample import upper_bound
 from tests.table import over_rows
 
 

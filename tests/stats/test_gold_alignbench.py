@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from judgebench.stats.category_scores import mean_of_sides
-from judgebench.stats.judge_quality import (
+from judgebench.stats.rank_correlation import (
     CORRELATIONS,
     consecutive_blocks,
-    sample_level,
-    system_level,
+    kendall_tau_b,
+    pearson,
+    spearman,
 )
-from judgebench.stats.rank_correlation import kendall_tau_b, pearson, spearman
-from tests.stats.critique import comparison_quality, outcomes_of_labels
+from judgebench.stats.weighted_mean import mean_of_sides
+from tests.stats.critique import comparison_quality, outcomes_of_labels, sample_level, system_level
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "alignbench"
 #: The categories as the boards name them, and the places of those of each side.

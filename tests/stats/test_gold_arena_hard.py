@@ -23,8 +23,7 @@ from judgebench.judges.readers.brackets import (
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.paired import PairedModels, compare, paired_models
-from judgebench.metrics.style import style_of
-from judgebench.metrics.style_controlled import STYLE_CONTROLLED
+from judgebench.metrics.style_controlled import STYLE_CONTROLLED, style_of
 from judgebench.metrics.win_rate import (
     BOTH_GAMES,
     EACH_GAME,

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from judgebench.stats.alignment import alignment, first_fifth
 from judgebench.stats.calibration_error import calibration_error, reliability_bins
-from judgebench.stats.confidence import accuracy, auroc, brier
+from judgebench.stats.confidence import accuracy, alignment, auroc, brier, first_fifth
 from judgebench.stats.weighted_mean import weighted_mean
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "honestybench"

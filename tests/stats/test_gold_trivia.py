@@ -16,9 +16,9 @@ import pytest
 
 from judgebench.metrics.accuracy import accuracies
 from judgebench.metrics.agreement import AgreementTable, LabelAgreement, agreement
+from judgebench.metrics.comparison import pair
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.label_board import read_labels
-from judgebench.metrics.paired_tables import pair
 from judgebench.stats.agreement import COEFFICIENTS, coefficient
 from judgebench.stats.resample import jackknife_se, leave_one_out_sums
 

@@ -8,19 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from judgebench.stats.comparison_quality import comparison_contributions
-from judgebench.stats.judge_quality import (
+from judgebench.stats.pair_outcomes import LOSS, NO_OUTCOME, TIE, WIN, comparison_contributions
+from judgebench.stats.rank_correlation import (
     CORRELATIONS,
     consecutive_blocks,
     sample_contributions,
-    sample_level,
     system_contributions,
     system_correlations,
-    system_level,
 )
-from judgebench.stats.pair_outcomes import LOSS, NO_OUTCOME, TIE, WIN
 from judgebench.stats.resample import multinomial_weights, weighted_sums
-from tests.stats.critique import comparison_quality, outcomes_of_labels
+from tests.stats.critique import comparison_quality, outcomes_of_labels, sample_level, system_level
 
 
 def by_scipy(x: np.ndarray, y: np.ndarray) -> list[float]:

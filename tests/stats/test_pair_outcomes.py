@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.stats import pair_outcomes as po
-from judgebench.stats.agreement import cohen_kappa_of
+from judgebench.stats.agreement import cohen_kappa_of, percent_agreement, why_undefined
 from judgebench.stats.rank_correlation import pearson
 from judgebench.stats.resample import multinomial_weights, weighted_sums
 from tests.table import over_rows
@@ -30,6 +32,30 @@ RULES = [
 probabilities = st.sampled_from([0.0, 0.4, 0.5, 0.6, 1.0, NAN]) | st.floats(0.0, 1.0)
 two_orders = st.lists(st.tuples(probabilities, probabilities), min_size=1, max_size=12)
 codes = st.lists(st.tuples(st.integers(-1, 2), st.integers(-1, 2)), min_size=1, max_size=40)
+
+
+@dataclass
+class Agreement:
+    """How far two judges agree on outcomes, with ties and without."""
+
+    n: int
+    agreement: float
+    kappa: float
+    why_no_kappa: str | None
+
+
+def agreements(first: Any, second: Any, **how: Any) -> tuple[Agreement, Agreement]:
+    whole = po.outcome_tables(first, second).sum(axis=0)
+    with_ties, decided = (
+        Agreement(
+            int(table.sum()),
+            float(percent_agreement(table)),
+            float(cohen_kappa_of(table, **how)),
+            why_undefined("cohen_kappa", table),
+        )
+        for table in (whole, po.without_ties(whole))
+    )
+    return with_ties, decided
 
 
 def one_by_one(p: float, q: float, rule: po.OutcomeRule) -> int:
@@ -55,15 +81,7 @@ class TestOutcomes:
     def test_one_order(self) -> None:
         found = po.pair_outcomes([0.9, 0.5, 0.2, NAN])
         assert found.codes.tolist() == [po.WIN, po.TIE, po.LOSS, po.NO_OUTCOME]
-        assert found.missing == {po.NONE_READABLE: 1}
-        assert found.counts == {
-            "n_wins": 1,
-            "n_ties": 1,
-            "n_losses": 1,
-            "n_missing": 1,
-            "n_conflicting": 0,
-            "n_half": 0,
-        }
+        assert not (found.conflicting | found.half).any()
 
     @over_rows(
         ("conflict", "expected"),
@@ -78,7 +96,6 @@ class TestOutcomes:
         found = po.pair_outcomes(p, po.OutcomeRule(conflict=conflict))
         assert found.codes.tolist() == expected
         assert found.conflicting.all()
-        assert found.missing == ({po.ORDERS_DISAGREE: 3} if conflict == "drop" else {})
 
     @over_rows(
         ("unreadable", "expected"),
@@ -93,8 +110,6 @@ class TestOutcomes:
         assert found.codes.tolist() == expected
         assert found.half.tolist() == [True, True, False]
         assert not found.conflicting.any()
-        dropped = {po.HALF_READABLE: 2} if unreadable == "drop" else {}
-        assert found.missing == {po.NONE_READABLE: 1, **dropped}
 
     def test_the_ends_of_the_band_are_ties(self) -> None:
         """1.45 - 1 and 1.55 - 1 are not as far from one half as 0.05 is from 0."""
@@ -107,7 +122,6 @@ class TestOutcomes:
     def test_every_rule_pair_by_pair(self, rule: po.OutcomeRule, p: list) -> None:
         found = po.pair_outcomes(p, rule)
         assert found.codes.tolist() == [one_by_one(*pair, rule) for pair in p]
-        assert sum(found.missing.values()) == (found.codes == po.NO_OUTCOME).sum()
         assert (found.codes == po.pair_outcomes(np.array(p)[:, ::-1], rule).codes).all()
 
     @given(st.lists(st.tuples(*[st.sampled_from([0, 0.25, 0.5, 0.75, 1, NAN])] * 2), min_size=1))
@@ -120,7 +134,7 @@ class TestOutcomes:
 
     def test_nothing_has_no_outcomes(self) -> None:
         assert po.pair_outcomes([]).codes.tolist() == []
-        assert po.pair_outcomes(np.zeros((0, 2))).missing == {}
+        assert not po.pair_outcomes(np.zeros((0, 2))).codes.size
 
     @over_rows(
         ("p", "words"),
@@ -152,31 +166,28 @@ class TestAgreement:
         from sklearn.metrics import cohen_kappa_score
 
         first, second = np.array(pairs).T
-        found = po.outcome_agreement(first, second)
+        found, without = agreements(first, second)
         both = [(a, b) for a, b in pairs if min(a, b) >= 0]
         decided = [(a, b) for a, b in both if po.TIE not in (a, b)]
-        assert (found.n, found.n_no_ties) == (len(both), len(decided))
-        for kept, labels, agreement, kappa, why in (
-            (both, [0, 1, 2], found.agreement, found.kappa, found.why_no_kappa),
-            (decided, [0, 2], found.agreement_no_ties, found.kappa_no_ties,
-             found.why_no_kappa_no_ties),
-        ):  # fmt: skip
+        assert (found.n, without.n) == (len(both), len(decided))
+        for kept, labels, of in ((both, [0, 1, 2], found), (decided, [0, 2], without)):
+            kappa = of.kappa
             if len({x for pair in kept for x in pair}) < 2:
                 assert math.isnan(kappa)
-                assert why
+                assert of.why_no_kappa
                 continue
             a, b = zip(*kept, strict=True)
-            assert why is None
-            assert agreement == pytest.approx(np.mean(np.array(a) == np.array(b)))
+            assert of.why_no_kappa is None
+            assert of.agreement == pytest.approx(np.mean(np.array(a) == np.array(b)))
             assert kappa == pytest.approx(cohen_kappa_score(a, b, labels=labels), abs=1e-12)
 
     def test_a_tie_may_be_half_a_disagreement(self) -> None:
         first, second = [2, 2, 0, 0, 1, 2], [2, 1, 0, 1, 1, 0]
         from sklearn.metrics import cohen_kappa_score
 
-        linear = po.outcome_agreement(first, second, weighting="linear").kappa
+        linear = agreements(first, second, weighting="linear")[0].kappa
         assert linear == pytest.approx(cohen_kappa_score(first, second, weights="linear"))
-        assert linear != po.outcome_agreement(first, second).kappa
+        assert linear != agreements(first, second)[0].kappa
 
     @given(codes)
     def test_weights_are_repetitions(self, pairs: list[tuple[int, int]]) -> None:
@@ -185,10 +196,10 @@ class TestAgreement:
         weights = multinomial_weights(len(pairs), 5, seed=1)
         for table, weight in zip(weighted_sums(weights, tables), weights, strict=True):
             times = weight.astype(int)
-            again = po.outcome_agreement(np.repeat(first, times), np.repeat(second, times))
+            again, decided = agreements(np.repeat(first, times), np.repeat(second, times))
             assert cohen_kappa_of(table) == pytest.approx(again.kappa, nan_ok=True)
             assert cohen_kappa_of(po.without_ties(table)) == pytest.approx(
-                again.kappa_no_ties, nan_ok=True
+                decided.kappa, nan_ok=True
             )
 
     def test_rows_of_a_table_are_the_first_judges(self) -> None:
@@ -197,12 +208,12 @@ class TestAgreement:
         assert np.argwhere(po.without_ties(tables)).tolist() == [[0, 1, 0]]
 
     def test_undefined_has_its_reason(self) -> None:
-        ties = po.outcome_agreement([1, 1], [1, 1])
+        ties, decided = agreements([1, 1], [1, 1])
         assert ties.agreement == 1.0
         assert math.isnan(ties.kappa)
         assert "same one label" in str(ties.why_no_kappa)
-        assert math.isnan(ties.agreement_no_ties)
-        assert "no item" in str(ties.why_no_kappa_no_ties)
+        assert math.isnan(decided.agreement)
+        assert "no item" in str(decided.why_no_kappa)
 
     @over_rows(
         ("first", "second", "words"),
@@ -210,7 +221,7 @@ class TestAgreement:
     )
     def test_what_is_no_outcome_is_refused(self, first: list, second: list, words: str) -> None:
         with pytest.raises(ValueError, match=words):
-            po.outcome_agreement(first, second)
+            po.outcome_tables(first, second)
 
 
 @pytest.mark.skipif(
@@ -236,13 +247,13 @@ def test_the_published_judges_agree_as_expected() -> None:
             for judge in (line.judge_a, line.judge_b)
         ]
         first, second = (po.pair_outcomes(values).codes for values in p)
-        found = po.outcome_agreement(first, second)
-        assert (found.n, found.n_no_ties) == (line.n, line.n_no_ties)
+        found, decided = agreements(first, second)
+        assert (found.n, decided.n) == (line.n, line.n_no_ties)
         both = (first != po.NO_OUTCOME) & (second != po.NO_OUTCOME)
         for mine, theirs in (
             (found.agreement, line.agreement),
             (found.kappa, line.kappa_3class),
-            (found.kappa_no_ties, line.kappa_no_ties),
+            (decided.kappa, line.kappa_no_ties),
             (float(pearson(p[0][both], p[1][both])), line.pearson),
         ):
             assert mine == pytest.approx(theirs, abs=1e-13, nan_ok=True), line

@@ -13,7 +13,7 @@ from scipy.stats import t, ttest_rel
 from sklearn.metrics import cohen_kappa_score
 
 from judgebench.stats.agreement import cohen_kappa_of
-from judgebench.stats.paired_jackknife import (
+from judgebench.stats.paired_bootstrap import (
     FEWEST_DIFFERING,
     FEWEST_UNITS,
     paired_jackknife,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.stats.board_correlation import board_correlation
-from judgebench.stats.repeated_items import effective_n
+from judgebench.stats.rank_correlation import board_correlation
+from judgebench.stats.weighted_mean import effective_n
 from tests.table import over_rows
 
 

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import norm, t
 
 from judgebench.stats.resample import MAX_UNDEFINED
-from judgebench.stats.simultaneous import sup_t_band
+from judgebench.stats.winner import sup_t_band
 from tests.table import over_rows
 
 MANY = 10**6

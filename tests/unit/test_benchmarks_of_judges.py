@@ -219,9 +219,9 @@ def test_decisions_of_the_gold_judges(tmp_path: Path, home: Path) -> None:
         which = benchmark_ref(store, "judgebench_pairs")
         columns, _, _ = columns_of(store, which, "preference")
     categories = {item.id: item.category for item in load_benchmark("judgebench_pairs").items()}
-    assert which.right is not None
+    assert which.report.right is not None
     found = {
-        one.judge: judge_accuracies(one, which.right, categories, 0.95)
+        one.judge: judge_accuracies(one, which.report.right, categories, 0.95)
         for one in right_pairs(columns, "human/authors")
     }
     theirs = expected[judge]

@@ -107,6 +107,7 @@ def test_arena_hards_games_without_a_verdict(store: Store, write: Write) -> None
     assert said(store, "arena_hard") == {
         ("q", "m", "base", "opponent_first", 0, "unreadable", None),
         ("q", "m", "base", "model_first", 0, "preference", 1.0),
+        ("r", "m", "base", "opponent_first", 0, "unreadable", None),
         ("r", "m", "base", "model_first", 0, "preference", 1.0),
     }
     assert NO_LABEL in store.verdicts("arena_hard")["reason"]

@@ -21,8 +21,12 @@ from judgebench.exchange.verdicts import import_verdicts
 from judgebench.keys import content_key, request_key
 from judgebench.metrics.agreement import AgreementTable, agreement
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.judge_differences import JudgeChecks, JudgeDifference, pairs_compared
-from judgebench.metrics.near_constant import NearConstantRule
+from judgebench.metrics.judge_differences import (
+    JudgeChecks,
+    JudgeDifference,
+    NearConstantRule,
+    pairs_compared,
+)
 from judgebench.metrics.outcome_agreement import outcome_agreement
 from judgebench.metrics.score_agreement import score_agreement
 from judgebench.records import (
@@ -43,7 +47,7 @@ from judgebench.records import (
 )
 from judgebench.reports import agreement_tables
 from judgebench.reports.agreement import AgreementReport, agreement_report, agreement_reports
-from judgebench.reports.judge_costs import ELSEWHERE, NO_MODEL
+from judgebench.reports.cost import ELSEWHERE, NO_MODEL
 from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.dashboards.stores import manifest

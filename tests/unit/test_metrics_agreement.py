@@ -14,9 +14,9 @@ from scipy.stats import kendalltau, spearmanr
 
 from judgebench.errors import UsageError
 from judgebench.metrics.agreement import METRICS, AgreementRow, LabelAgreement, agreement
+from judgebench.metrics.comparison import fillings, pair
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.label_board import read_labels
-from judgebench.metrics.paired_tables import fillings, pair
 from judgebench.stats.agreement import COEFFICIENTS, coefficient, cohen_kappa
 
 FAST = Intervals(n_replicates=200)

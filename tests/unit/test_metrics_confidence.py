@@ -9,7 +9,7 @@ import pytest
 
 from judgebench.metrics.confidence import DRAWN, Figures, QuestionSet, estimates_of, figures
 from judgebench.metrics.intervals import Intervals, wilson
-from judgebench.stats.alignment import alignment, first_fifth, random_fifth
+from judgebench.stats.confidence import alignment, first_fifth, random_fifth
 from judgebench.stats.resample import content_seed
 from tests.table import over_rows
 

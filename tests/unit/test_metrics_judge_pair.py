@@ -13,9 +13,8 @@ import pytest
 from judgebench.errors import UsageError
 from judgebench.metrics.agreement import LabelAgreement, agreement, kappa_map
 from judgebench.metrics.board_kinds import BoardKind
-from judgebench.metrics.disagreement import disagreements
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.judge_pair import judge_pair
+from judgebench.metrics.judge_pair import disagreements, judge_pair
 from judgebench.metrics.judged_values import of_labels, of_outcomes, of_scores
 from judgebench.metrics.label_board import read_labels
 from judgebench.metrics.outcome_agreement import OutcomeAgreement, outcome_agreement

@@ -10,18 +10,16 @@ import numpy as np
 import pytest
 
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.length_calibration import (
-    LengthCalibration,
-    from_json,
-    to_json,
-)
 from judgebench.metrics.length_controlled import (
     AS_PUBLISHED,
     PUBLISHED_ERROR,
+    LengthCalibration,
     LengthComparisons,
     compared,
     compat,
     exact,
+    from_json,
+    to_json,
 )
 from judgebench.metrics.win_rate import win_rates
 from judgebench.stats import length_control as lc

@@ -9,8 +9,7 @@ import pytest
 
 from judgebench.metrics.comparison import AgreementRow
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.order_consistency import NAMES, ONE_ORDER
-from judgebench.metrics.outcome_agreement import outcome_agreement
+from judgebench.metrics.outcome_agreement import NAMES, ONE_ORDER, outcome_agreement
 
 FAST = Intervals(n_replicates=200)
 

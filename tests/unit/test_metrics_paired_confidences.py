@@ -21,9 +21,8 @@ from judgebench.metrics.paired_confidences import (
     of_confidences,
     statistic_at,
 )
-from judgebench.stats.alignment import alignment, first_fifth
 from judgebench.stats.calibration_error import calibration_error
-from judgebench.stats.confidence import auroc, brier
+from judgebench.stats.confidence import alignment, auroc, brier, first_fifth
 from tests.table import over_rows
 
 QUICK = Intervals(n_replicates=200, level=0.9)

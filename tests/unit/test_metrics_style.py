@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.metrics.style import STYLE, Style, mean_style, style_differences, style_of
+from judgebench.metrics.style_controlled import (
+    STYLE,
+    Style,
+    mean_style,
+    style_differences,
+    style_of,
+)
 from tests.table import over_rows
 
 MARKDOWN = """\

@@ -13,10 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from judgebench.metrics.evaluators import pair_labels, with_gaps
 from judgebench.metrics.outcome_agreement import outcome_agreement, win_rates
-from judgebench.metrics.outcome_board import outcome_board
-from judgebench.metrics.pair_labels import pair_labels, with_gaps
-from judgebench.metrics.paired_verdicts import paired_verdicts
+from judgebench.metrics.outcome_board import outcome_board, paired_verdicts
 from judgebench.stats.evaluators import Labels
 from judgebench.stats.pair_outcomes import OutcomeRule
 

@@ -16,7 +16,7 @@ from judgebench import api
 from judgebench.benchmarks.data import import_data
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.config import load_suite
-from judgebench.stats.repeated_items import effective_n
+from judgebench.stats.weighted_mean import effective_n
 from tests.e2e import mixeval_gold
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,8 +12,8 @@ from judgebench.metrics.intervals import Intervals
 from judgebench.reports.answer_flags import Marks
 from judgebench.reports.board import Board
 from judgebench.reports.board_tables import Leaderboard
-from judgebench.reports.calibrate_length import calibrate_length
 from judgebench.reports.leaderboard import leaderboards
+from judgebench.reports.length_calibrations import calibrate_length
 from judgebench.reports.render import render
 from judgebench.store import Store
 from tests.unit.compared import BASELINE, take_in, verdict

@@ -10,7 +10,7 @@ import pytest
 from judgebench.cli.main import EPILOG, run
 from judgebench.errors import UsageError
 from judgebench.exchange.verdicts import import_verdicts
-from judgebench.reports.calibrate_length import calibrate_length
+from judgebench.reports.length_calibrations import calibrate_length
 from judgebench.store import open_store
 from tests.unit.compared import verdict
 from tests.unit.exchanged import rows_file

@@ -19,13 +19,13 @@ from judgebench.exchange.verdicts import import_verdicts
 from judgebench.keys import content_key
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import JudgeSpec, Judgment, ModelSpec, Preference, RunVerdict, VerdictSlot
-from judgebench.reports.calibrate_length import calibrate_length
 from judgebench.reports.compare import comparison
 from judgebench.reports.confidence import confidence_report
 from judgebench.reports.gate import gate_report
 from judgebench.reports.gate_policy import GateTest, Policy, read_policy
 from judgebench.reports.gate_result import GateResult
 from judgebench.reports.leaderboard import leaderboards
+from judgebench.reports.length_calibrations import calibrate_length
 from judgebench.reports.model_pairs import PairData
 from judgebench.reports.pair_tests import NO_TEXTS
 from judgebench.reports.render import render

@@ -25,8 +25,8 @@ from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
 from judgebench.reports.board import Board
 from judgebench.reports.board_tables import Leaderboard
-from judgebench.reports.calibrate_length import calibrate_length
 from judgebench.reports.leaderboard import leaderboards
+from judgebench.reports.length_calibrations import calibrate_length
 from judgebench.reports.render import render
 from judgebench.stats.length_calibration import fit_difficulty
 from judgebench.stats.length_control import CANDIDATES, exact
@@ -701,7 +701,8 @@ def test_a_headline_without_any_published_calibration_says_what_fits_one(
     from judgebench.reports.boards import benchmark_ref
 
     def declared(store: Store, name: str) -> Any:
-        return replace(benchmark_ref(store, name), headline=LC)
+        which = benchmark_ref(store, name)
+        return replace(which, report=which.report.model_copy(update={"headline": LC}))
 
     monkeypatch.setattr(leaderboard, "benchmark_ref", declared)
     found = board(filled)

@@ -13,10 +13,10 @@ from judgebench.benchmarks.description import find
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import JudgeSpec
+from judgebench.reports.board import references
 from judgebench.reports.board_tables import Leaderboard
 from judgebench.reports.leaderboard import leaderboards
-from judgebench.reports.published import is_published_judge
-from judgebench.reports.reference_board import references
+from judgebench.reports.published import other_judge
 from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.table import over_rows
@@ -43,7 +43,8 @@ def published(spec: JudgeSpec, *names: str) -> bool:
     description = find("alpaca_eval")[0]
     assert description.published is not None
     (board,) = description.published.boards
-    return is_published_judge(spec, names, board, description.judging.official["weighted"])
+    official = description.judging.official["weighted"]
+    return other_judge(spec, names, board, official) is None
 
 
 def test_imported_verdicts_are_known_by_the_name_of_their_judge() -> None:

@@ -20,10 +20,9 @@ from judgebench.errors import UsageError
 from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.style import STYLE, style_differences, style_of
+from judgebench.metrics.style_controlled import STYLE, style_differences, style_of
 from judgebench.reports.board import Row
-from judgebench.reports.ranking import rankings
-from judgebench.reports.ranking_tables import Ranking
+from judgebench.reports.ranking_tables import Ranking, rankings
 from judgebench.reports.ranking_values import EXPECTED, STRENGTH, PairRow
 from judgebench.reports.render import render
 from judgebench.store import Store, open_store

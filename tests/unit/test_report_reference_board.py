@@ -20,12 +20,11 @@ from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.model_correlations import NO_INTERVAL
-from judgebench.reports.board import Board
+from judgebench.reports.board import Board, ReferenceBoard, places, references
 from judgebench.reports.board_tables import Leaderboard
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.published import read_names, same_models
 from judgebench.reports.published_tables import related
-from judgebench.reports.reference_board import ReferenceBoard, places, references
 from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.unit.exchanged import rows_file

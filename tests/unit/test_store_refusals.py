@@ -169,8 +169,8 @@ def test_making_a_store_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.Mo
     path.touch()  # or tests begin with a copy, see conftest.py
     make = opening.make
 
-    def die_half_way(connection: Connection) -> None:
-        make(connection)
+    def die_half_way(connection: Connection, older: str | None) -> None:
+        make(connection, older)
         raise ZeroDivisionError
 
     monkeypatch.setattr(opening, "make", die_half_way)

@@ -19,7 +19,7 @@ from judgebench.reports.reproduce.recomputed import (
     point,
 )
 from judgebench.rows import Row, read_rows
-from judgebench.stats.category_scores import mean_of_sides
+from judgebench.stats.weighted_mean import mean_of_sides
 
 SIDES = {
     "reasoning": ("math", "logic"),

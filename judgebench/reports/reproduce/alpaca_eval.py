@@ -241,7 +241,7 @@ def _figures(
         )
         difficulty, intercept = there("w_difficulty"), there("w_intercept")
         if difficulty is not None and intercept is not None:
-            at = 100.0 * _chance(difficulty * by_row[2] + intercept)
+            at = 100.0 * float((1.0 / (1.0 + np.exp(-(difficulty * by_row[2] + intercept)))).mean())
             yield figure(f"{LC}/published_coefficients", at, controlled, 1e-6)
         steps = {
             "rounding and liblinear's noise": as_published.value - controlled,
@@ -260,10 +260,6 @@ def _figures(
     yield figure(at_c, same_c.value, there("lc_exact_by_instruction"), 1e-6)
     own = exact(*by_row, anchors=board.anchors).value
     yield figure(f"{LC}/exact_by_row", own, there("lc_exact_by_row"), 1e-6)
-
-
-def _chance(logit: Floats) -> float:
-    return float((1.0 / (1.0 + np.exp(-logit))).mean())
 
 
 def _other_c(ours: float, published: float | None) -> str:

@@ -11,8 +11,7 @@ import numpy as np
 from judgebench.benchmarks.description import Weighted
 from judgebench.judges.readers.brackets import ARENA_HARD
 from judgebench.metrics.intervals import Floats, Intervals
-from judgebench.metrics.style import Style
-from judgebench.metrics.style_controlled import STYLE_CONTROLLED, style_boards
+from judgebench.metrics.style_controlled import STYLE_CONTROLLED, Style, style_boards
 from judgebench.metrics.win_rate import (
     LOST,
     PERCENT,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.model_correlations import TITLES, Scores, correlations
+from judgebench.metrics.model_correlations import TITLES, correlations
 from judgebench.records import Estimate
 from judgebench.reports.reproduce.recomputed import (
     FigureTable,
@@ -19,7 +19,7 @@ from judgebench.reports.reproduce.recomputed import (
     once,
     rows_by_column,
 )
-from judgebench.rows import Row, read_rows
+from judgebench.rows import read_rows
 
 ELO = "arena_elo"
 HIGHEST_ELO = 4000.0
@@ -38,9 +38,17 @@ TWO_DECIMALS = 5e-3 + 1e-9
 def reproduced(folder: Path, intervals: Intervals) -> Reproduction:
     """Every coefficient of every column."""
     board = once(read_rows(folder / "board.csv", ("model", ELO, *COLUMNS)), "model")
-    elo = {model: _elo(row) for (model,), row in board.items()}
+    elo = {
+        model: on_scale(row, ELO, high=HIGHEST_ELO) if row.has(ELO) else math.nan
+        for (model,), row in board.items()
+    }
     found = {
-        name: correlations(_column(board, name), elo, level=intervals.level) for name in COLUMNS
+        name: correlations(
+            {model: on_scale(row, name, high=100.0) for (model,), row in board.items()},
+            elo,
+            level=intervals.level,
+        )
+        for name in COLUMNS
     }
     others = folder / "correlations.csv"
     figures = list(beside(others, found, tolerance=FOUR_DECIMALS))
@@ -67,14 +75,6 @@ def reproduced(folder: Path, intervals: Intervals) -> Reproduction:
             "correlations over models have no interval: none was measured to hold",
         ],
     )  # fmt: skip
-
-
-def _elo(row: Row) -> float:
-    return on_scale(row, ELO, high=HIGHEST_ELO) if row.has(ELO) else math.nan
-
-
-def _column(board: Mapping[tuple[str, ...], Row], name: str) -> Scores:
-    return {model: on_scale(row, name, high=100.0) for (model,), row in board.items()}
 
 
 def _claimed(path: Path, found: Mapping[str, Mapping[str, Estimate]]) -> Iterator[Recomputation]:

@@ -15,7 +15,6 @@ from judgebench.metrics.model_correlations import COEFFICIENTS
 from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.document import (
-    Cells,
     Report,
     Rows,
     Spread,
@@ -149,17 +148,18 @@ class Reproduction(Report):
         """What agrees, metric by metric, and ours beside theirs."""
         summary = self.summary
         agree, compared = sum(one.agree for one in summary), sum(one.compared for one in summary)
-        columns: list[Cells[Summary]] = [
-            column("metric", lambda one: one.metric),
-            column("compared", lambda one: str(one.compared), align="right"),
-            column("agree", lambda one: str(one.agree), align="right"),
-            column("largest difference", lambda one: _size(one.largest_difference), align="right"),
-            column("tolerance", lambda one: _size(one.tolerance), align="right"),
-        ]
         whole = table(
             f"{self.table}: {agree} of {compared} figures agree",
             summary,
-            columns,
+            [
+                column("metric", lambda one: one.metric),
+                column("compared", lambda one: str(one.compared), align="right"),
+                column("agree", lambda one: str(one.agree), align="right"),
+                column(
+                    "largest difference", lambda one: _size(one.largest_difference), align="right"
+                ),
+                column("tolerance", lambda one: _size(one.tolerance), align="right"),
+            ],
             subtitle=f"{self.title}; {self.theirs}",
             notes=[
                 *self._apart(),
@@ -173,29 +173,33 @@ class Reproduction(Report):
     def _beside(self, shown: FigureTable) -> Table:
         figures = [f for f in self.figures if (f.metric, f.scope) == (shown.metric, shown.scope)]
         digits = shown.digits
-        columns: list[Cells[Recomputation]] = [
-            column(shown.who or self.who, lambda f: f.who, wraps=True),
-            column("ours", lambda f: estimates.text(f.ours, digits=digits), align="right"),
-            column(shown.theirs, lambda f: _plain(f.theirs, digits), align="right"),
-            column("difference", lambda f: _signed(f.difference, digits), align="right"),
-            column("agrees", lambda f: {True: "yes", False: "no", None: ""}[f.agrees]),
-            column("because", lambda f: f.because, wraps=True, optional=True),
-        ]
         best_first = sorted(figures, key=lambda f: (math.isnan(f.ours.value), -f.ours.value))
-        return table(f"{self.table}: {shown.title}", best_first, columns)
+        return table(
+            f"{self.table}: {shown.title}",
+            best_first,
+            [
+                column(shown.who or self.who, lambda f: f.who, wraps=True),
+                column("ours", lambda f: estimates.text(f.ours, digits=digits), align="right"),
+                column(shown.theirs, lambda f: _plain(f.theirs, digits), align="right"),
+                column("difference", lambda f: _signed(f.difference, digits), align="right"),
+                column("agrees", lambda f: {True: "yes", False: "no", None: ""}[f.agrees]),
+                column("because", lambda f: f.because, wraps=True, optional=True),
+            ],
+        )
 
     def _apart(self) -> list[str]:
         """Figures that do not agree and are in no table of their own."""
         tables = {(shown.metric, shown.scope) for shown in self.shown}
-        apart = [
-            f"{' '.join(filter(None, (f.who, f.scope)))}: {f.metric}: ours "
-            f"{_plain(f.ours.value, 4)}, theirs {_plain(f.theirs, 4)}"
-            f"{': ' if f.because else ''}{f.because}"
-            for f in self.figures
-            if f.agrees is False and (f.metric, f.scope) not in tables
-        ]
-        more = len(apart) - MOST_NOTES
-        return apart if more <= 0 else [*apart[:MOST_NOTES], f"and {more} more: --format json"]
+        return estimates.first_notes(
+            (
+                f"{' '.join(filter(None, (f.who, f.scope)))}: {f.metric}: ours "
+                f"{_plain(f.ours.value, 4)}, theirs {_plain(f.theirs, 4)}"
+                f"{': ' if f.because else ''}{f.because}"
+                for f in self.figures
+                if f.agrees is False and (f.metric, f.scope) not in tables
+            ),
+            MOST_NOTES,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
