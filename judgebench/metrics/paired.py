@@ -41,11 +41,11 @@ from judgebench.metrics.verdict_table import FAILED, Columns, Ints, read_table
 from judgebench.metrics.verdict_values import label_values, preference_values, score_values
 from judgebench.metrics.win_rate import (
     EACH_GAME,
-    NO_WEIGHTS,
     PERCENT,
     WEIGHTED,
     WIN_RATE,
     weighted_cells,
+    why_no_weights,
 )
 from judgebench.records import Estimate
 from judgebench.stats.paired_tests import (
@@ -586,7 +586,8 @@ def _by_weights(
     cells = weighted_cells(table, rows, columns, values, how.clear)
     places = [table.models.index(one) for one in two]
     if not cells or not cells[how.rule][0][:, places].any(axis=0).all():
-        return _undefined(found, NO_WEIGHTS[how.rule])
+        read = np.isin(np.arange(len(table.models)), places)
+        return _undefined(found, why_no_weights(cells, how.rule, read))
     (weight, won), (every, won_of_every) = (
         [of[:, places] for of in cells[rule]] for rule in (how.rule, EACH_GAME)
     )
@@ -621,6 +622,30 @@ def by_weights(pair: PairedModels, won: Floats, weight: Floats) -> PairedModels:
         return _undefined(pair, f"fewer than {LEAST} items won, or lost, by one of the two")
     own = np.where(both[:, None], quotient(won, weight), np.nan)
     return replace(pair, mean=weighted_values(won, weight, both), own=own)
+
+
+def by_turns(
+    pair: PairedModels, turns: PairedModels, question_of: Mapping[str, str]
+) -> PairedModels:
+    """A pair of conversations in which each turn that both have counts once, as boards count them.
+
+    Parameters
+    ----------
+    turns
+        The same two, each turn as an item, and ``question_of`` whose it is.
+    """
+    place = {item: at for at, item in enumerate(pair.items)}
+    of = np.array([place[question_of[turn]] for turn in turns.items], dtype=np.int64)
+    both = ~np.isnan(turns.mean).any(axis=1)
+
+    def summed(values: Floats) -> Floats:
+        return np.bincount(of[both], values[both], len(place)).astype(np.float64)
+
+    n = summed(np.ones(len(of)))
+    own = quotient(np.stack([summed(turns.mean[:, m]) for m in range(2)], 1), n[:, None])
+    mean, there = own.copy(), n > 0.0
+    mean[there] = pseudo_values(own[there], np.stack([n[there]] * 2, 1))
+    return replace(pair, mean=mean, own=own)
 
 
 def _undefined(pair: PairedModels, why_not: str) -> PairedModels:
