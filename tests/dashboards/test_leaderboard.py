@@ -121,6 +121,18 @@ def test_the_choice_of_models_stands_in_the_url(open_page: Any, demo: str) -> No
     assert list(table(app)["model"]) == ["taker-hasty"]
 
 
+def test_where_nothing_has_an_interval_no_bars_are_spoken_of(seen: Any, demo: str) -> None:
+    seen("leaderboard", demo)
+    import board_charts
+
+    nan = float("nan")
+    row = {"tone": "rest", "low": nan, "published": nan, "lc value": nan, "raw value": nan}
+    said = {"beside": {}, "level": "95 %", "ranked": False}
+    assert board_charts.caption(pd.DataFrame([row]), **said) == "Nothing here has an interval."
+    some = pd.DataFrame([row, row | {"low": 0.5}])
+    assert board_charts.caption(some, **said) == "Bars are 95 % intervals over questions."
+
+
 # best of n ---------------------------------------------------------------------------------------
 
 
@@ -547,6 +559,10 @@ def test_what_a_gain_costs_stands_beside_it(open_page: Any, tmp_path: Path) -> N
     assert "model-shy is ahead of model-open on helpful (j)" in texts(app)
     app = open_page("leaderboard", url, benchmark="xstest_mini")
     assert boxes(app)["Metric"].value == "full_refusal/safe"
+    # Nobody is ranked, and so no column is about ranks.
+    assert list(table(app))[:2] == ["model", "value"]
+    names = [row["name"] for row in with_field(app, "name")]
+    assert names == list(table(app)["model"])
     said = "\n".join(element.value for element in app.caption)
     assert "Bars are 95 % intervals" in said
     assert "behind" not in said and "sets of ranks" not in said
