@@ -26,6 +26,7 @@ from tests.dashboards import stores
 from tests.dashboards.drawn import drawings, with_field
 from tests.dashboards.test_pages import MARKUP, boxes, texts
 from tests.dashboards.told import verbatim
+from tests.table import over_rows
 from tests.unit.compared import take_in
 
 LC = "length_controlled_win_rate"
@@ -273,7 +274,7 @@ def flagged(*flags: str, **counts: int) -> Row:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("row", "tone"),
     [
         (flagged(), "first"),  # its rank is 2, and its set of ranks holds 1
