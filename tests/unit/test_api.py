@@ -219,7 +219,7 @@ def test_what_reads_a_store_makes_none(tmp_path: Path) -> None:
         judgebench.api.pin_anchors("support", "grader", answers=0, store=new)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("called", "says"),
     [
         (

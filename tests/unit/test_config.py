@@ -10,6 +10,7 @@ import pytest
 from judgebench import yaml_file
 from judgebench.config import Narrowing, Suite, load_suite, raw_suite
 from judgebench.errors import ConfigError, UsageError
+from tests.table import over_rows
 
 GOOD = """\
 name: nightly
@@ -57,7 +58,7 @@ def test_what_a_manifest_keeps_has_no_key(tmp_path: Path) -> None:
     assert raw_suite(_suite(tmp_path, GOOD))["judges"][0]["api_key"] == "${JUDGE_KEY}"
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("old", "new", "says"),
     [
         ("    model: small", "    modle: small", "no key called 'modle'; did you mean 'model'?"),

@@ -13,6 +13,7 @@ from pyarrow import parquet
 from judgebench import rows as rows_read
 from judgebench.errors import InputError, UsageError
 from judgebench.rows import read_rows
+from tests.table import over_rows
 
 
 def written(folder: Path, name: str, data: bytes | str) -> Path:
@@ -139,7 +140,7 @@ def test_lines_may_end_in_any_way(tmp_path: Path) -> None:
         assert [row.values for row in found] == [{"a": "1", "b": f"x{end}y"}, {"a": "2", "b": "ü"}]
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("value", "read", "said"),
     [
         (True, "text", "a: a text has to stand here, not True"),
