@@ -191,7 +191,7 @@ def test_what_contradicts_the_store_is_refused(store: Store, tmp_path: Path) -> 
     assert take(store, relabelled, judge="another") == (22, 14)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("place", "means"),
     [
         ("qwen/nq.jsonl", ("qwen", "nq")),
