@@ -307,21 +307,19 @@ def _bring_up_to_date(database: Database, where: Location, create: bool) -> None
         those that can be read as they are, that was opened for reading only.
     """
     found = _revision(database, where, create)
-    if found == REVISION:
-        return
     if database.read_only and found in READABLE:
         _stand_in(database)
-        return
-    if database.read_only:
+    elif database.read_only and found != REVISION:
         state = "was not finished being made" if found is None else f"has the older schema {found}"
         raise StoreError(
             f"the store {database.name} {state} and is opened for reading only; open it once for"
             " writing, as `judgebench run` and `judgebench import` do"
         )
-    with database.writing() as connection:
-        there = _revision(database, where, create)  # another process may have been quicker
-        if there != REVISION:
-            make(connection, older=there)
+    elif found != REVISION:
+        with database.writing() as connection:
+            there = _revision(database, where, create)  # another process may have been quicker
+            if there != REVISION:
+                make(connection, older=there)
 
 
 def _revision(database: Database, where: Location, create: bool) -> str | None:

@@ -377,9 +377,8 @@ def refuse_network_file_systems(path: Path, mounts: Path = _MOUNTS) -> None:
 
     Only Linux says which file system a path lies on; elsewhere nothing is checked.
     """
-    if not mounts.exists():
-        return
-    kind = file_system(path.resolve(), mounts.read_text("utf-8", "surrogateescape"))
+    known = mounts.read_text("utf-8", "surrogateescape") if mounts.exists() else ""
+    kind = file_system(path.resolve(), known)
     if kind in NETWORK_FILE_SYSTEMS:
         raise StoreError(
             f"{path} lies on a network file system ({kind}), where SQLite's write-ahead log can"

@@ -43,11 +43,11 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def lengths(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Six models with a calibration of length, on as many items as it takes."""
+    """As many models and items as a calibration of length takes."""
     folder = tmp_path_factory.mktemp("lengths")
     url = f"sqlite:///{folder / 's.db'}"
     with open_store(url) as store:
-        take_in(store, folder)
+        take_in(store, folder, models=5)
         calibrate_length(store, "made_up")
     return url
 
@@ -60,7 +60,7 @@ def headline(tmp_path_factory: pytest.TempPathFactory) -> str:
     with open_store(url) as store:
         take_in(
             store, folder, benchmark="alpaca_eval", judge="weighted_alpaca_eval_gpt4_turbo",
-            models=4,
+            models=3,
         )  # fmt: skip
     return url
 
