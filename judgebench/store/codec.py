@@ -276,12 +276,12 @@ def _number(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
-_JUDGED_ELSEWHERE = frozenset({HUMAN, "imported"})
+JUDGED_ELSEWHERE = frozenset({HUMAN, "imported"})
 
 
 def read_marks(judge_kind: str, text: str | None) -> tuple[str, ...] | None:
     """None where nobody looked for marks: before there were any, and where others have judged."""
-    return None if text is None or judge_kind in _JUDGED_ELSEWHERE else read_names(text)
+    return None if text is None or judge_kind in JUDGED_ELSEWHERE else read_names(text)
 
 
 def read_parts(text: str | None) -> dict[str, float] | None:

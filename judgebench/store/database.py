@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from copy import copy
 from functools import partial
@@ -25,7 +25,7 @@ from sqlalchemy.util import LRUCache
 
 from judgebench.errors import StoreBusyError, StoreError
 from judgebench.protocols import MAY_WAIT, Waiting
-from judgebench.store.schema import metadata
+from judgebench.store.schema import identity, metadata
 
 _T = TypeVar("_T")
 Row = Mapping[str, Any]
@@ -46,6 +46,14 @@ def chunks(values: Iterable[_T], most: int | None = None) -> Iterator[list[_T]]:
     rest = iter(values)
     while portion := list(islice(rest, most or CHUNK)):
         yield portion
+
+
+def upsert(put: Any, *, added: Collection[str] = (), where: Any = None) -> Any:
+    """Of a row that is there already all is overwritten but what it is known by, or is added to."""
+    its, names = put.table.c, identity(put.table)
+    new = {one.name: put.excluded[one.name] for one in its if one.name not in ("id", *names)}
+    sums = {name: its[name] + new[name] for name in added}
+    return put.on_conflict_do_update(index_elements=names, set_=new | sums, where=where)
 
 
 NOW = {
@@ -130,10 +138,10 @@ class Database(ABC):
             if self.in_write:
                 self.on_read()
                 yield self._connection
-                return
-            self._patiently(partial(self._begin, self._reads))
-            with self._connection.begin():
-                yield self._connection
+            else:
+                self._patiently(partial(self._begin, self._reads))
+                with self._connection.begin():
+                    yield self._connection
 
     def look(self, read: Callable[[Connection], _T]) -> _T:
         """For one prepared statement, which is a snapshot by itself and needs no transaction."""
@@ -198,15 +206,13 @@ class Database(ABC):
     def revision(self) -> str | None:
         """Of the tables; None where there are none yet. Raises `StoreError` for those of others."""
         ours, others = self.row(self._tables)
-        if ours:
-            found = self.row("SELECT version_num FROM alembic_version")
-            return None if found is None else str(found[0])
-        if others:
+        if others and not ours:
             raise StoreError(
                 f"{self.name} holds {others} tables of another program and no store; it was left"
                 " as it is: give another database with --store (`createdb` makes one)"
             )
-        return None
+        found = self.row("SELECT version_num FROM alembic_version") if ours else None
+        return None if found is None else str(found[0])
 
     def vacuum(self) -> tuple[int, int]:
         """Give back the room of what was removed; bytes taken before and after."""

@@ -26,6 +26,7 @@ from tests.dashboards import stores
 from tests.dashboards.drawn import drawings, with_field
 from tests.dashboards.test_pages import MARKUP, boxes, texts
 from tests.dashboards.told import verbatim
+from tests.table import over_rows
 from tests.unit.compared import take_in
 
 LC = "length_controlled_win_rate"
@@ -43,11 +44,11 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def lengths(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Six models with a calibration of length, on as many items as it takes."""
+    """As many models and items as a calibration of length takes."""
     folder = tmp_path_factory.mktemp("lengths")
     url = f"sqlite:///{folder / 's.db'}"
     with open_store(url) as store:
-        take_in(store, folder)
+        take_in(store, folder, models=5)
         calibrate_length(store, "made_up")
     return url
 
@@ -60,7 +61,7 @@ def headline(tmp_path_factory: pytest.TempPathFactory) -> str:
     with open_store(url) as store:
         take_in(
             store, folder, benchmark="alpaca_eval", judge="weighted_alpaca_eval_gpt4_turbo",
-            models=4,
+            models=3,
         )  # fmt: skip
     return url
 
@@ -285,7 +286,7 @@ def flagged(*flags: str, **counts: int) -> Row:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("row", "tone"),
     [
         (flagged(), "first"),  # its rank is 2, and its set of ranks holds 1
