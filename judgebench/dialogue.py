@@ -69,8 +69,8 @@ NO_ANCHORS = (
 
 def all_conversations(items: Iterable[Item]) -> bool:
     """Whether all of some items, of which there is one, are answered turn by turn."""
-    answers = [item.n_answers for item in items]
-    return bool(answers) and min(answers) > 1
+    several = [bool(item.turns) and item.n_answers > 1 for item in items]  # some are ids alone
+    return bool(several) and all(several)
 
 
 def with_more_room(request: Request) -> Request | None:

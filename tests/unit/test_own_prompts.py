@@ -25,6 +25,7 @@ from judgebench.judges.frame import conversation
 from judgebench.keys import canonical_json
 from judgebench.records import Message, Response
 from judgebench.responses.remote import messages_of
+from tests.table import over_rows
 
 SUITE = Path(__file__).parents[2] / "suites" / "own_prompts" / "suite.yaml"
 TALK = [
@@ -135,7 +136,7 @@ def test_what_else_stands_in_a_row_is_metadata_that_can_be_kept(tmp_path: Path) 
     assert canonical_json(one.metadata)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("row", "said"),
     [
         ({"promt": "a"}, "prompt: is missing; is 'promt' meant? Call it 'prompt'. Columns here: "),
