@@ -2359,7 +2359,8 @@ def _under_way(
             work = placed_where_needed(work, planned)
             pool.check(endpoints(work))
             missed = check_extras(work.suite, planned)
-        if on_forecast is not None and pool.cost_money(list(endpoints(work).values())):
+        prices = map(pool.price, endpoints(work).values())
+        if on_forecast is not None and any(price is None or not price.is_free for price in prices):
             on_forecast(planned())
         with shown(progress) as told:
             for line in missed:
