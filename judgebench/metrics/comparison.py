@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from judgebench.columns import grouped
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.intervals import Ends, Floats, Intervals, wilson
 from judgebench.metrics.label_board import Codes, LabelBoard
@@ -369,10 +370,9 @@ class Comparison:
         by_model = self.values[0, self.names.index(name), 2:]
         defined = ~np.isnan(by_model) & self.present
         undefined = [m for m in np.flatnonzero(self.present) if not defined[m]]
-        models_of: dict[str | None, list[str]] = {}
-        for m in undefined:
-            why = self.measures.why(name, self.sums[0][m])
-            models_of.setdefault(why, []).append(self.paired.models[m])
+        models_of = grouped(
+            (self.measures.why(name, self.sums[0][m]), self.paired.models[m]) for m in undefined
+        )
         named = "; ".join(f"{', '.join(models)}: {why}" for why, models in models_of.items())
         counted = self.measures.counted
         reason = f"undefined on {len(undefined)} of {self.present.sum()} {counted} ({named})"
