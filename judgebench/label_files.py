@@ -41,8 +41,8 @@ from judgebench.labels import (
     usual_scale,
     verdict_keys,
 )
+from judgebench.metrics.correction import SAMPLING, drawn_cells
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.sampling import SAMPLING, drawn_cells
 from judgebench.plain_text import counted, written_out
 from judgebench.progress import shown
 from judgebench.protocols import Progress

@@ -12,13 +12,14 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from judgebench.columns import grouped
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.intervals import Ends, Floats, Intervals, wilson
 from judgebench.metrics.label_board import Codes, LabelBoard
 from judgebench.records import Estimate
 from judgebench.stats import rank_correlation
 from judgebench.stats.agreement import COEFFICIENTS, coefficient, why_undefined
-from judgebench.stats.resample import Resamples, leave_one_out_sums
+from judgebench.stats.resample import Resamples, leave_one_out_sums, quotient
 
 Ints: TypeAlias = NDArray[np.int64]
 
@@ -369,10 +370,9 @@ class Comparison:
         by_model = self.values[0, self.names.index(name), 2:]
         defined = ~np.isnan(by_model) & self.present
         undefined = [m for m in np.flatnonzero(self.present) if not defined[m]]
-        models_of: dict[str | None, list[str]] = {}
-        for m in undefined:
-            why = self.measures.why(name, self.sums[0][m])
-            models_of.setdefault(why, []).append(self.paired.models[m])
+        models_of = grouped(
+            (self.measures.why(name, self.sums[0][m]), self.paired.models[m]) for m in undefined
+        )
         named = "; ".join(f"{', '.join(models)}: {why}" for why, models in models_of.items())
         counted = self.measures.counted
         reason = f"undefined on {len(undefined)} of {self.present.sum()} {counted} ({named})"
@@ -428,7 +428,5 @@ def _positive_shares(counts: Floats, present: Bools) -> Floats:
 
 def share_of(part: Floats, total: Floats) -> Floats:
     """nan where there is nothing."""
-    share = np.full(total.shape, np.nan)
-    np.divide(part, total, out=share, where=total > 0)
     # Equal shares of thirds must tie whatever the order in which they were added up.
-    return np.asarray(np.round(share, 12))
+    return np.asarray(np.round(quotient(part, total), 12))

@@ -12,6 +12,7 @@ import numpy as np
 
 from judgebench.metrics.intervals import Floats
 from judgebench.metrics.verdict_table import Ints, VerdictTable, codes_there
+from judgebench.stats.resample import quotient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,10 +120,3 @@ def _sums(values: Floats, group: Ints, n_groups: int) -> tuple[Floats, Floats]:
         for weights in (np.where(there, values, 0.0), there)
     )
     return sums, n
-
-
-def quotient(top: Floats, bottom: Floats) -> Floats:
-    """nan where there is nothing to divide by."""
-    found = np.full(top.shape, np.nan)
-    np.divide(top, bottom, out=found, where=bottom > 0)
-    return found

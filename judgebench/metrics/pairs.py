@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from judgebench.columns import counted, marked
+from judgebench.columns import counted, grouped, marked
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Floats
 from judgebench.metrics.item_means import item_means
@@ -103,10 +103,11 @@ def judged_pairs(boards: Mapping[BoardKind, Columns]) -> dict[str, Pairs]:
     prompts, _ = coded(items)
     names = [name for columns in compared.values() for name in counted(columns["model"])]
     models, _ = coded(names, among=compared)
-    cells: dict[str, list[_Cells]] = {}
-    for opponent, columns in compared.items():
-        for judge, found in _cells(columns, opponent, prompts, models).items():
-            cells.setdefault(judge, []).append(found)
+    cells = grouped(
+        one
+        for opponent, columns in compared.items()
+        for one in _cells(columns, opponent, prompts, models).items()
+    )
     return {judge: _together(cells[judge], prompts, models) for judge in sorted(cells)}
 
 

@@ -307,11 +307,12 @@ def _between_tables(report: AgreementReport, at: str) -> Iterator[Table]:
 
         return column(title, cell, align="right", spare=name != shown.metric)
 
-    reasons: dict[str, list[str]] = {}
-    for row in rows:
-        for name, title in metrics.items():
-            if why := row.metrics[name].undefined:
-                reasons.setdefault(f"{title}: {why}", []).append(f"{row.judge} and {row.reference}")
+    reasons = grouped(
+        (f"{title}: {why}", f"{row.judge} and {row.reference}")
+        for row in rows
+        for name, title in metrics.items()
+        if (why := row.metrics[name].undefined)
+    )
     yield table(
         f"{at}, every two judges",
         rows,
@@ -514,11 +515,11 @@ def difference_tables(
 
 def _reasons(family: Sequence[JudgeDifference]) -> Iterator[str]:
     """Why there is no value, or no interval; pairs with one reason in one note."""
-    pairs: dict[str, list[str]] = {}
-    for one in family:
-        if math.isnan(one.p_value):
-            why = one.estimate.undefined or one.estimate.method
-            pairs.setdefault(why, []).append(f"{one.judge} against {one.versus}")
+    pairs = grouped(
+        (one.estimate.undefined or one.estimate.method, f"{one.judge} against {one.versus}")
+        for one in family
+        if math.isnan(one.p_value)
+    )
     for why, who in pairs.items():
         said = "every two" if len(who) == len(family) > 1 else ", ".join(who)
         yield f"{estimates.UNDEFINED} {said}: {why}"

@@ -24,7 +24,7 @@ from judgebench.metrics.confidence import (
     set_curve,
 )
 from judgebench.metrics.intervals import Floats, Intervals
-from judgebench.metrics.probe_cases import without_probes
+from judgebench.metrics.probes import without_probes
 from judgebench.metrics.registry import meanings, metric
 from judgebench.records import Estimate
 from judgebench.reports import estimates

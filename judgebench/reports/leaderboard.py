@@ -10,7 +10,7 @@ from operator import eq
 
 import numpy as np
 
-from judgebench.columns import counted, marked
+from judgebench.columns import counted, grouped, marked
 from judgebench.config import Panel
 from judgebench.errors import UsageError
 from judgebench.metrics.accuracy import ACCURACY, NO_ONE_NUMBER, accuracies
@@ -215,9 +215,7 @@ class _Boards:
 
     def _ranked(self, kind: BoardKind, verdicts: Columns) -> dict[str, LengthBoard]:
         """What ranks, judge by judge."""
-        by_judge: dict[str, list[Standing]] = {}
-        for standing in self._standings(kind, verdicts):
-            by_judge.setdefault(standing.judge, []).append(standing)
+        by_judge = grouped((one.judge, one) for one in self._standings(kind, verdicts))
         if kind.kind == "preference":
             return self.length.controlled(kind, verdicts, by_judge)
         metric = ACCURACY if kind.kind == "label" else SCORE

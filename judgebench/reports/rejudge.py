@@ -13,6 +13,7 @@ import numpy as np
 
 from judgebench import keys
 from judgebench.columns import counted as counted_values
+from judgebench.columns import grouped
 from judgebench.errors import UsageError
 from judgebench.execution.forecast import Range
 from judgebench.execution.manifest import Outcome
@@ -320,9 +321,7 @@ def _cell(place: VerdictSlot) -> Cell:
 
 def _drawn(places: Sequence[VerdictSlot], seed: int) -> list[Cell]:
     """Every answer once in a seeded random order, of models in turn."""
-    by_model: dict[bytes, list[Cell]] = {}
-    for cell in sorted({_cell(place) for place in places}, key=str):
-        by_model.setdefault(cell[1], []).append(cell)
+    by_model = grouped((one[1], one) for one in sorted({*map(_cell, places)}, key=str))
     for model, cells in by_model.items():
         random.Random(f"{seed} {model.hex()}").shuffle(cells)
     longest = max(map(len, by_model.values()))
