@@ -166,23 +166,25 @@ def table(rows: pd.DataFrame | Styler, **options: Any) -> Any:
 
 
 def listed(found: Table) -> None:
-    """A table of a report, with its notes; whole numbers sort as such."""
+    """A table of a report, all of its texts whole, with its notes; whole numbers sort as such."""
     rows = pd.DataFrame(found.rows, columns=distinct([one.title for one in found.columns]))
     for name in rows:
         if rows[name].str.fullmatch(r"\d+").all():
             rows[name] = rows[name].astype(int)
-    table(rows)
+    table(rows, column_config=whole(rows, {}, rows.shape[1]))
     notes([visible(note) for note in found.notes])
 
 
-def whole(rows: pd.DataFrame, config: Mapping[str, Any]) -> dict[str, Any]:
+def whole(
+    rows: pd.DataFrame, config: Mapping[str, Any], n_columns: int = FIRST_COLUMNS
+) -> dict[str, Any]:
     """How columns are headed, the first ones as wide as their longest text, wherever it stands.
 
     A browser measures the first rows, and of more than five leaves out what is twice as wide as
     they are on average.
     """
     found = dict(config)
-    for name in [*rows][:FIRST_COLUMNS]:
+    for name in [*rows][:n_columns]:
         texts = [text for text in rows[name] if isinstance(text, str)]
         if len(texts) > SEEN_ROWS and not (found.get(name) or {}).get("width"):
             width = min(WIDEST_PX, text_px([*texts, name]) + PADDING_PX)

@@ -2154,7 +2154,6 @@ def run(
     on_forecast
         Told what the run will take before anything is asked, where that costs money.
     """
-    from judgebench.exchange.labels import read_label_rows
     from judgebench.execution.execute import evaluate
     from judgebench.execution.recheck import recheck_of_today
 
@@ -2173,9 +2172,7 @@ def run(
             f"{path} is for Slurm: judgebench.api.submit(…) hands it over, as `judgebench run` "
             "does; executor='local' works on all of it here, and shard='3/16' on a part"
         )
-    for label_file, about in _label_files(work):
-        # A fault in it is said now, not after everything was paid for.
-        read_label_rows(label_file, about)
+    _check_labels(work)
     occasion = recheck_of_today() if refresh_anchors else None
     asked = config.as_asked(config.raw_suite(path), limits or {}, work.suite if batch else None)
     more = {
@@ -2258,10 +2255,7 @@ def submit(
     ConfigError, ProviderUnavailableError
         What is wrong with the suite; where Slurm is not there, or takes no jobs.
     """
-    from judgebench.exchange.labels import read_label_rows
     from judgebench.execution import slurm
-    from judgebench.execution.pool import ProviderPool
-    from judgebench.execution.resolve import endpoints
     from judgebench.store.opening import located
 
     path, narrowing = Path(suite), _narrowing(models, judges, limit, None)
@@ -2269,10 +2263,7 @@ def submit(
     its = work.suite
     if its.executor is None or its.executor.slurm is None:
         raise UsageError(f"{path} is not for Slurm: executor: {{slurm: {{array: 16}}}} makes it so")
-    for label_file, about in _label_files(work):
-        read_label_rows(label_file, about)
-    with _named(path):
-        ProviderPool(its, None).check(endpoints(work))
+    who = _checked(path, work)
     said, words = {**(limits or {})}, narrowing.options() + ["--batch"] * batch
     said.pop("max_cost_usd", None)
     for name, value in said.items():
@@ -2280,7 +2271,7 @@ def submit(
             raise UsageError(f"limits: write {name} into {path}: a job is not told of it otherwise")
         words += [_LIMIT_OPTIONS[name], str(value)]
     chosen, url = its.executor.slurm, store_url(its, store)
-    asked: list[Any] = [its.limits, *endpoints(work).values()]
+    asked: list[Any] = [its.limits, *who.values()]
     if located(url).path and any(one.requests_per_minute for one in asked):
         warn(
             "requests_per_minute holds for each job by itself, since each has a store of its own: "
@@ -2574,7 +2565,7 @@ def try_judge(
         As for `judge`; where there is no answer to try on, or no reader to try.
     """
     from judgebench.exchange.answer_files import SMALL_BASELINE
-    from judgebench.execution.trial import first_calls, try_out
+    from judgebench.execution.one_judge import first_calls, try_out
     from judgebench.reports import replies as report
 
     nobody = suite is None and not judges
@@ -3043,6 +3034,29 @@ def _label_files(work: ResolvedSuite) -> list[tuple[Path, tuple[str, str] | None
     ]
 
 
+def _check_labels(work: ResolvedSuite) -> None:
+    """A fault in a file of labels is said now, not after everything was paid for."""
+    from judgebench.exchange.labels import read_label_rows
+
+    for path, about in _label_files(work):
+        read_label_rows(path, about)
+
+
+def _checked(path: Path, work: ResolvedSuite) -> dict[str, config.Endpoint]:
+    """Whom a suite asks, once it is known that they can be asked, and that its labels can be read.
+
+    Nothing is sent.
+    """
+    from judgebench.execution.pool import ProviderPool
+    from judgebench.execution.resolve import endpoints
+
+    _check_labels(work)
+    asked = endpoints(work)
+    with _named(path):
+        ProviderPool(work.suite, None).check(asked)
+    return asked
+
+
 def _take_in_labels(work: ResolvedSuite, store: Store) -> list[str]:
     """Labels come after the answers that they are about; taking them in twice changes nothing.
 
@@ -3142,18 +3156,12 @@ def preflight(suite: Path | str, *, ask: bool = True) -> tuple[list[Finding], fl
     ConfigError, InputError
         For what is wrong with the suite, or with a file that it names.
     """
-    from judgebench.exchange.labels import read_label_rows
     from judgebench.execution import preflight as checks
-    from judgebench.execution.pool import ProviderPool
     from judgebench.execution.preflight import Finding, needs
-    from judgebench.execution.resolve import endpoints
 
     path = Path(suite)
     work = _resolved(path)
-    for label_file, about in _label_files(work):
-        read_label_rows(label_file, about)
-    with _named(path):
-        ProviderPool(work.suite, None).check(endpoints(work))
+    _checked(path, work)
     found = [
         Finding(
             "suite",

@@ -15,11 +15,13 @@ from typing import Any
 import yaml
 
 from judgebench.metrics.board_kinds import Kind
+from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.judge_differences import JudgeChecks
 from judgebench.metrics.probes import without_probes
 from judgebench.records import RunManifest, is_human
-from judgebench.reports import judge_pairs
+from judgebench.reports import judge_pairs, samples
 from judgebench.reports.agreement import AgreementReport, agreement_report, rater_agreement
+from judgebench.reports.board_data import BoardData
 from judgebench.reports.board_tables import Leaderboard
 from judgebench.reports.boards import benchmark_ref, panels_in
 from judgebench.reports.confidence import (
@@ -44,6 +46,7 @@ __all__ = [
     "against",
     "benchmark_ref",
     "benchmarks_of",
+    "best_of",
     "boards",
     "choice",
     "confidence_report",
@@ -58,6 +61,7 @@ __all__ = [
     "nights_of",
     "rater_agreement",
     "runs_behind",
+    "scorers",
     "two",
     "verdicts_used",
     "with_confidences",
@@ -224,6 +228,20 @@ def boards(
         rank_suspicious=rank_suspicious,
     )
     return Leaderboard.of(sorted(found, key=lambda board: board.judge_id is None))
+
+
+def scorers(store: Store, benchmark: str, version: str) -> list[str]:
+    """The judges by whose scores there are best-of-n curves, by name."""
+    return samples.scorers(BoardData(store, benchmark_ref(store, f"{benchmark}@{version}"), ()))
+
+
+def best_of(
+    store: Store, benchmark: str, version: str, judge: str, opponent: str | None, scorer: str
+) -> tuple[samples.Curve, ...]:
+    """The best-of-n curves of one judge's board, by id, of what a scorer would pick."""
+    data = BoardData(store, benchmark_ref(store, f"{benchmark}@{version}"), ())
+    found = samples.best_of_curves(data, scorer, [judge], Intervals().level)
+    return tuple(one for one in found if one.opponent == opponent)
 
 
 def runs_behind(

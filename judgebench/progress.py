@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Self, TextIO
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 import click
 
 from judgebench.plain_text import dollars, printable, printable_lines
-from judgebench.protocols import Meter, NoProgress, Progress
+from judgebench.protocols import Counted, Meter, NoProgress, Progress
 from judgebench.secret import masked
 
 if TYPE_CHECKING:
@@ -63,11 +62,8 @@ def _short(count: int) -> str:
     return f"{count / 1e3:.0f} k" if count < 1_000_000 else f"{count / 1e6:.1f} M"
 
 
-class _Counted:
-    """What is counted of a stage, however it is shown."""
-
-    def __init__(self) -> None:
-        self._begin("", None)
+class _Shown(Counted):
+    """A stage that is shown until it, or what shows it, ends."""
 
     def __enter__(self) -> Self:
         return self
@@ -75,32 +71,15 @@ class _Counted:
     def __exit__(self, *error: object) -> None:
         self._close()
 
-    def _begin(self, name: str, total: int | None) -> None:
-        self._name, self._total, self._done, self._waiting = name, total, 0, 0
-        self._failed: Counter[str] = Counter()
-        self._figures = Meter()
-        self._began = self._told = time.monotonic()
-
     def _close(self) -> None: ...
-
-    def advance(self, n: int = 1, *, failed: str | None = None, waiting: bool = False) -> None:
-        if failed is not None:
-            self._failed[failed] += n
-        elif waiting:
-            self._waiting += n
-        else:
-            self._done += n
-
-    def meter(self, figures: Meter) -> None:
-        self._figures = figures
 
     def _counts(self) -> tuple[str, str, str]:
         """What was taken, what waits and what failed; empty for nothing."""
-        took = taken(self._figures, time.monotonic() - self._began)
-        return took, in_batches(self._waiting), failures(self._failed)
+        took = taken(self.figures, time.monotonic() - self.since)
+        return took, in_batches(self.waiting), failures(self.failed)
 
 
-class PlainProgress(_Counted):
+class PlainProgress(_Shown):
     """A line when a stage begins, one now and then, and one when it ends: for logs and pipes."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -109,36 +88,36 @@ class PlainProgress(_Counted):
 
     def stage(self, name: str, total: int | None) -> None:
         self._close()
-        self._begin(name, total)
+        self.begin(name, total)
         self.say(name if total is None else f"{name}: {total}")
 
     def meter(self, figures: Meter) -> None:
         super().meter(figures)
         now = time.monotonic()
-        if self._total and now - self._told >= LINE_S:
-            self._told = now
-            gone = self._done + self._waiting + self._failed.total()
-            left_s = (now - self._began) / max(gone, 1) * (self._total - gone)
+        if self.total and now - self.told >= LINE_S:
+            self.told = now
+            gone = self.done + self.waiting + self.failed.total()
+            left_s = (now - self.since) / max(gone, 1) * (self.total - gone)
             self._say_with_counts(
-                f"{self._name}: {gone} of {self._total}, "
-                f"{gone / (now - self._began):.1f}/s, about {left_s:.0f} s left"
+                f"{self.name}: {gone} of {self.total}, "
+                f"{gone / (now - self.since):.1f}/s, about {left_s:.0f} s left"
             )
 
     def say(self, message: str) -> None:
         click.echo(printable_lines(masked(message)), file=self.stream)
 
     def _close(self) -> None:
-        if self._name and (self._done or self._waiting or self._failed):
-            seconds = time.monotonic() - self._began
-            self._say_with_counts(f"{self._name}: {self._done} done in {seconds:.1f} s")
-        self._name = ""
+        if self.name and (self.done or self.waiting or self.failed):
+            seconds = time.monotonic() - self.since
+            self._say_with_counts(f"{self.name}: {self.done} done in {seconds:.1f} s")
+        self.name = ""
 
     def _say_with_counts(self, line: str) -> None:
         took, *others = self._counts()
         self.say(", ".join(filter(None, (line, *others, took))))
 
 
-class BarProgress(_Counted):
+class BarProgress(_Shown):
     """A bar with count, rate and time left; below it what was taken, and failures by kind."""
 
     def __init__(self) -> None:
@@ -187,7 +166,7 @@ class BarProgress(_Counted):
 
     def stage(self, name: str, total: int | None) -> None:
         self._close()
-        self._begin(name, total)
+        self.begin(name, total)
         self._task = self._progress.add_task(_cut(printable(name)), total=total, rate="")
 
     def advance(self, n: int = 1, *, failed: str | None = None, waiting: bool = False) -> None:

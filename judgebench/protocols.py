@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
@@ -152,12 +153,10 @@ class Judge(Protocol):
 
         Part of the judge's identity, and the same for every answer of a case.
         """
-        ...
 
     @property
     def inputs(self) -> frozenset[Seen]:
         """What it can be shown."""
-        ...
 
     def judge(self, case: Case) -> Dialogue: ...
 
@@ -193,7 +192,6 @@ class Replies(Protocol):
         self, key: bytes, request: Request, reply: Reply, spend: Spend | None = None
     ) -> None:
         """The reply and what it took, in one commit."""
-        ...
 
     def put_spend(self, spends: Sequence[Spend]) -> None: ...
 
@@ -211,11 +209,9 @@ class Replies(Protocol):
         has what is said here, and ``value`` or ``error``. What is ``paid`` is not lost where it
         cannot be stored.
         """
-        ...
 
     def waiting(self) -> tuple[int, int]:
         """How many entries that were submitted are still to be written, and how many are paid."""
-        ...
 
 
 class LmEvalTask(Protocol):
@@ -275,15 +271,12 @@ class Claimant(Protocol):
 
     def claim(self, keys: Collection[bytes]) -> set[bytes]:
         """Those that are ours now; one that was ours before is ours again."""
-        ...
 
     def release(self, keys: Collection[bytes], *, soon: bool = False) -> object:
         """Give them back; ``soon`` is as soon as nobody else writes, without waiting for that."""
-        ...
 
     def claimed_by(self, key: bytes) -> str | None:
         """Who works on a key, in words; None for nobody."""
-        ...
 
 
 class Progress(Protocol):
@@ -293,11 +286,9 @@ class Progress(Protocol):
 
     def advance(self, n: int = 1, *, failed: str | None = None, waiting: bool = False) -> None:
         """So many more are done; or failed, and of what (a `FailureKind`); or wait in a batch."""
-        ...
 
     def meter(self, figures: Meter) -> None:
         """What was taken so far, since the stage began."""
-        ...
 
     def say(self, message: str) -> None: ...
 
@@ -312,3 +303,28 @@ class NoProgress:
     def meter(self, figures: Meter) -> None: ...
 
     def say(self, message: str) -> None: ...
+
+
+class Counted:
+    """What is counted of a stage, whoever is told of it."""
+
+    def __init__(self) -> None:
+        self.begin("", None)
+
+    def begin(self, name: str, total: int | None) -> None:
+        """Count from nothing."""
+        self.name, self.total, self.done, self.waiting = name, total, 0, 0
+        self.failed: Counter[str] = Counter()
+        self.figures = Meter()
+        self.since = self.told = time.monotonic()
+
+    def advance(self, n: int = 1, *, failed: str | None = None, waiting: bool = False) -> None:
+        if failed is not None:
+            self.failed[failed] += n
+        elif waiting:
+            self.waiting += n
+        else:
+            self.done += n
+
+    def meter(self, figures: Meter) -> None:
+        self.figures = figures

@@ -209,33 +209,41 @@ class Purpose:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChatRequest:
-    """One question to a chat model. Its content key is the key of the recorded reply.
+class Asked:
+    """What every question to a model says.
 
     ``provider`` is the identity of who answers (of a loopback server the hash of its model file),
     never a URL or a port. ``decoding`` is written in the words of chat completions (``max_tokens``,
     ``temperature``, ``seed``, ``stop``, …); a provider that calls a thing otherwise translates it,
-    and leaves out what the model does not take (`Reply.left_out`). ``reasoning`` is the effort
-    asked for. ``sample`` tells repeats of one question apart, and ``occasion`` the times at which
-    it was asked afresh although its reply is known. ``extra`` is sent as it is, beside the named
-    fields. ``purpose`` is no part of the key.
+    and leaves out what the model does not take (`Reply.left_out`). ``sample`` tells repeats of one
+    question apart, and ``occasion`` the times at which it was asked afresh although its reply is
+    known. ``extra`` is sent as it is, beside the named fields. ``purpose`` is no part of the key.
     """
 
     provider: str
     model: str
     messages: tuple[Message, ...]
     decoding: JsonObject = field(default_factory=dict)
-    logprobs: int | None = None
-    response_format: JsonObject | None = None
     sample: int = 0
     extra: JsonObject = field(default_factory=dict)
-    reasoning: str | None = None
     occasion: str | None = None
     purpose: Purpose | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScoreRequest:
+class ChatRequest(Asked):
+    """One question to a chat model. Its content key is the key of the recorded reply.
+
+    ``reasoning`` is the effort asked for.
+    """
+
+    logprobs: int | None = None
+    response_format: JsonObject | None = None
+    reasoning: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreRequest(Asked):
     """A question whose answer is numbers: `Reply.scores`.
 
     With ``candidates``: the log-probability (nats) of each of these texts as the beginning of the
@@ -243,15 +251,7 @@ class ScoreRequest:
     gives the conversation, whose last message is the answer.
     """
 
-    provider: str
-    model: str
-    messages: tuple[Message, ...]
     candidates: tuple[str, ...] = ()
-    decoding: JsonObject = field(default_factory=dict)
-    sample: int = 0
-    extra: JsonObject = field(default_factory=dict)
-    occasion: str | None = None
-    purpose: Purpose | None = field(default=None, compare=False)
 
 
 Request: TypeAlias = ChatRequest | ScoreRequest

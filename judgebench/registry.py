@@ -1,4 +1,4 @@
-"""The folder is the registry: ``judges/reward.py`` is the judge ``reward``.
+"""The folder is the registry: ``providers/openai.py`` is the provider ``openai``.
 
 A module takes part by defining ``make``; names that start with an underscore are private. Most
 judges are entries of a table instead, which `judgebench.judges.KINDS` names. Installed packages add

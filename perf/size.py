@@ -178,24 +178,46 @@ def size_of(path: Path) -> Size:
 def size_of_python(path: Path, tree: ast.Module) -> Size:
     """A bare string, which is a statement and two nodes, counts for nothing."""
     size = Size(modules=1)
-
-    def counted(node: ast.AST) -> tuple[int, int]:
-        """Statements and nodes of a part."""
-        said = node.value if isinstance(node, ast.Expr) else None
-        if isinstance(said, ast.Constant) and isinstance(said.value, str):
-            return 0, 0
-        parts = [counted(child) for child in ast.iter_child_nodes(node)]
-        statements = isinstance(node, ast.stmt) + sum(part[0] for part in parts)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            size.longest = max(size.longest, (statements, f"{path.as_posix()}: {node.name}"))
+    size.statements, size.longest = statements_of(path, tree)
+    nodes: list[ast.AST] = [tree]
+    while nodes:
+        node = nodes.pop()
+        if is_bare_string(node):
+            continue
+        size.nodes += 1
+        nodes += ast.iter_child_nodes(node)
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             kind = "sql" if SQL.match(node.value) else "markup"
             if kind == "sql" or MARKUP.search(node.value):
                 size.lines[kind] += (node.end_lineno or node.lineno) - node.lineno + 1
-        return statements, 1 + sum(part[1] for part in parts)
-
-    size.statements, size.nodes = counted(tree)
     return size
+
+
+def statements_of(path: Path, tree: ast.Module) -> tuple[int, tuple[int, str]]:
+    """How many there are, and the longest function. No expression has any."""
+    longest = (0, "")
+
+    def counted(node: ast.AST) -> int:
+        nonlocal longest
+        if is_bare_string(node):
+            return 0
+        n = int(isinstance(node, ast.stmt))
+        for name in STATEMENTS:
+            n += sum(map(counted, getattr(node, name, ())))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            longest = max(longest, (n, f"{path.as_posix()}: {node.name}"))
+        return n
+
+    return counted(tree), longest
+
+
+STATEMENTS = ("body", "orelse", "handlers", "finalbody", "cases")
+"""Where those of a statement stand, and what they stand in."""
+
+
+def is_bare_string(node: ast.AST) -> bool:
+    said = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(said, ast.Constant) and isinstance(said.value, str)
 
 
 if __name__ == "__main__":

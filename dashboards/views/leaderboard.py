@@ -16,6 +16,7 @@ import pandas as pd
 import streamlit as st
 import widgets
 from answers import State
+from below_board import beside, best_of, others
 from board_rows import BESIDE
 from item_parts import joined
 from long_text import verbatim
@@ -79,7 +80,9 @@ def leaderboard(shown: State, identity: DeltaGenerator) -> None:
         st.text(f"{len(rows)} of {len(everyone)} models; ranks are among all, whoever is shown.")
     parts = ["\0".join([*models, part])] if models or part else []
     tables(board, rows, axis, "\0".join(["rows", benchmark, version, judge, *parts]))
-    beside(shown, board)
+    best_of(shown, board, found, list(rows["model"]))
+    if other := page.optional("Beside", others(shown, board), "beside", "no other benchmark"):
+        beside(shown, board, other)
     legend(shown, board, controlled=control != "off")
     widgets.notes([*warnings, *board.notes])
     page.offer(benchmark, lambda: [Leaderboard.of([board]).document()])
@@ -95,9 +98,10 @@ def as_asked(shown: State, board: Board, preview: DeltaGenerator) -> tuple[Board
     at, controlled, ranked = f"{board.benchmark}@{board.version}", False, False
     if board_rows.can_be_controlled(board):
         usual = sum(row.counts["verdicts"] for row in board.rows) <= board_rows.QUICK
+        headline = shown.read(explore.benchmark_ref, at).report.headline
         controlled = page.switch(
             "Length-controlled", "lc", of=board,
-            usual=usual or shown.read(explore.benchmark_ref, at).headline == LENGTH_CONTROLLED,
+            usual=usual or headline == LENGTH_CONTROLLED,
             says="The win rate that the model would have if its answers were as long as the "
             "opponent's. On large boards it takes seconds.",
         )  # fmt: skip
@@ -162,9 +166,8 @@ def rows_of(shown: State, board: Board, metric: str) -> pd.DataFrame:
 def draws(
     board: Board, rows: pd.DataFrame, axis: charts.Axis, metric: str
 ) -> partial[charts.Drawing]:
-    line = charts.line_of(metric)
-    n_ranks = len(board.ranked)
-    return partial(board_charts.board, rows, axis, widgets.ink(), n_ranks=n_ranks, line_at=line)
+    ink, line = widgets.ink(), charts.line_of(metric)
+    return partial(board_charts.board, rows, axis, ink, n_ranks=len(board.ranked), line_at=line)
 
 
 def draw(board: Board, rows: pd.DataFrame, axis: charts.Axis, metric: str) -> None:
@@ -204,16 +207,6 @@ def numbers(rows: pd.DataFrame, axis: charts.Axis, key: str) -> list[str]:
         key=key,
     )
     return [str(rows["model"].iloc[at]) for at in picked["selection"]["rows"]]
-
-
-def beside(shown: State, board: Board) -> None:
-    """The figures of another benchmark, so that a gain here that costs there is seen."""
-    known = shown.read(Store.benchmarks)
-    others = [f"{name}@{version}" for name, version in known if name != board.benchmark]
-    if at := page.optional("Beside", others, "beside", "no other benchmark"):
-        name, _, version = at.partition("@")
-        theirs = shown.compute(explore.boards, name, version).boards
-        widgets.listed(Leaderboard.of([board, *theirs], beside=[name]).tables()[0])
 
 
 def compare(models: Sequence[str], board: Board) -> None:

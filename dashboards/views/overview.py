@@ -145,7 +145,7 @@ def telling_most(shown: State, at: At) -> Lead:
     board = board_rows.telling_most(found)
     if board is None:
         return "Nothing has been judged yet."
-    headline = shown.read(explore.benchmark_ref, "@".join(at)).headline
+    headline = shown.read(explore.benchmark_ref, "@".join(at)).report.headline
     if headline != LENGTH_CONTROLLED or not board_rows.can_be_controlled(board):
         return board
     again = shown.compute(explore.boards, *at, judges=[board.judge_id], control="exact")

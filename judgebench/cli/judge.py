@@ -1,4 +1,4 @@
-"""``judgebench judge``: answers that exist are judged without a suite; ``try`` shows how."""
+"""``judge``, ``respond``, ``probe``, ``rejudge``: models and judges asked without a run."""
 
 from __future__ import annotations
 
@@ -9,21 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+import judgebench
 from judgebench.cli.options import (
     RETRY,
-    Command,
     check_outputs,
     report_options,
+    several,
+    shard_option,
     show,
     store_option,
     suite_store_option,
     with_include_path,
 )
-from judgebench.cli.run import carry_out, limit_options, stated_limits
+from judgebench.cli.run import Act, carry_out, exit_code, limit_options, stated_limits
 from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+    from judgebench.config import Shard
 
 
 def _how_to_read(said: str | None) -> Any:
@@ -50,7 +54,7 @@ def _yaml(said: str) -> Any:
         raise click.UsageError(f"{said!r} cannot be read: {error}") from None
 
 
-PROMPT_OPTIONS = (
+_prompt_options = several(
     click.option(
         "--model-outputs",
         metavar="FILE…",
@@ -125,12 +129,6 @@ PROMPT_OPTIONS = (
 """What is judged, who judges, and how."""
 
 
-def _prompt_options(command: Command) -> Command:
-    for option in reversed(PROMPT_OPTIONS):
-        command = option(command)
-    return command
-
-
 class _Judge(click.Command):
     """``judge try`` and ``judge replace`` are commands; a file that is called so is ``./try``."""
 
@@ -138,8 +136,6 @@ class _Judge(click.Command):
         self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
     ) -> click.Context:
         if args and args[0] in ("try", "replace"):
-            from judgebench.cli.rejudge import replace_command
-
             command = with_include_path(try_command if args[0] == "try" else replace_command)
             return command.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
@@ -281,3 +277,308 @@ def try_command(
         for reason in tally.reasons.values():
             say(f"{name}: {reason}")
     return RETRY if any(tally.failed or tally.stopped for _, tally in failed) else 0
+
+
+# judges held against others -----------------------------------------------------------------------
+
+_SUITE = click.option(
+    "--suite",
+    type=click.Path(path_type=Path),
+    metavar="SUITE.yaml",
+    help="Where it is said how the judge is asked.  [default: the newest run that says it]",
+)
+_MAX_COST = click.option(
+    "--max-cost",
+    type=click.FloatRange(min=0),
+    metavar="USD",
+    help="What may be spent. Without it nobody is asked who costs money.",
+)
+_PLAN = click.option(
+    "--plan", "ask", flag_value=False, default=True, help="Only say what it would take."
+)
+_SEED = click.option("--seed", type=int, default=0, show_default=True, help="Of the random choice.")
+_BASE_URL = click.option(
+    "--base-url", metavar="URL", help="Where PROVIDER/MODEL is reached: any compatible server."
+)
+
+
+@click.command("probe")
+@click.argument("judge")
+@click.option(
+    "--benchmark", metavar="NAME", help="Whose answers are used.  [default: the first it judges]"
+)
+@click.option(
+    "--items",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="With so many items.",
+)
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    metavar="KIND",
+    help="Only these: answers, attack, repeat, prompt, references. Repeatable.",
+)
+@click.option(
+    "--prompt-variant",
+    "prompts",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A variant of the judge's own prompt file. Repeatable.",
+)
+@_SUITE
+@_MAX_COST
+@_PLAN
+@_SEED
+@_BASE_URL
+@report_options
+@suite_store_option
+def probe(form: str, outputs: Sequence[Path], **asked: Any) -> int:
+    """Ask JUDGE what should have one answer only, and say what came of it.
+
+    On items that it has judged, with their answers and references: dummy answers (the gold word for
+    word, "Yes", "Sure", the question, flattery, nothing), answers that speak to the judge, the same
+    question once more, small changes of its prompt, and references in the opposite order. A judge
+    that compares is asked in both orders, against the answer that was compared with.
+
+    JUDGE is a name of the suite, a way of judging, or PROVIDER/MODEL, which judges in the
+    benchmark's usual way. Its verdicts stand in the store as on any benchmark, called probe/answers
+    and so on: again, only what is missing is asked.
+
+    Who costs money is asked with --max-cost alone, about as many of the items as that is enough
+    for; without, it is said what it would take.
+
+    \b
+    Examples:
+      judgebench probe local-llama --suite nightly.yaml
+      judgebench probe openai/gpt-5-mini --max-cost 1
+      judgebench probe grader --kind attack --kind repeat --items 30 --max-cost 1
+      judgebench probe my-prompt --prompt-variant shorter.md --plan
+
+    Exit codes: 75 where a question failed; else as `judgebench run`.
+    """
+    return _carried_out(judgebench.probe, form, outputs, asked)
+
+
+_two_judges = several(
+    click.option("--benchmark", metavar="NAME", help="Of which benchmark.  [default: OLD's first]"),
+    *(_SUITE, _MAX_COST, _PLAN, _BASE_URL, report_options, suite_store_option),
+)
+"""Where two judges are found, and what asking the new one may take."""
+
+
+@click.command("rejudge")
+@click.option("--judge", required=True, metavar="NEW", help="Of the suite, or PROVIDER/MODEL.")
+@click.option("--against", required=True, metavar="OLD", help="Whose verdicts are held against.")
+@click.option(
+    "--pilot",
+    type=click.IntRange(min=2),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="So many answers, drawn from each model in turn.",
+)
+@_SEED
+@_two_judges
+def rejudge(form: str, outputs: Sequence[Path], **asked: Any) -> int:
+    """Have NEW judge a random part of what OLD has judged, and say what would change.
+
+    How many verdicts flip, kappa between the two and with people, how far scores move, which ranks
+    and which gates between two models would change, and what all of it would cost, from what the
+    pilot cost. A bridge leads from old scores to new, with what it is off by for a model that it
+    was not fitted on.
+
+    NEW as PROVIDER/MODEL judges as OLD does, with the same prompt. Its verdicts are ordinary ones:
+    a run with NEW asks only about the rest. Who costs money is asked with --max-cost alone.
+
+    \b
+    Examples:
+      judgebench rejudge --judge openai/gpt-5-mini --against gpt-4-turbo --plan
+      judgebench rejudge --judge gpt-5 --against gpt-4 --suite nightly.yaml --max-cost 2
+      judgebench judge replace gpt-4 gpt-5 --suite nightly.yaml --max-cost 5
+
+    Exit codes: 75 where a question failed; else as `judgebench run`.
+    """
+    return _carried_out(judgebench.rejudge, form, outputs, asked)
+
+
+@click.command("replace", short_help="Have a new judge judge every baseline.")
+@click.argument("old")
+@click.argument("new")
+@_two_judges
+def replace_command(form: str, outputs: Sequence[Path], **asked: Any) -> int:
+    """Have NEW judge every baseline that OLD has judged, so that gates go on with NEW.
+
+    Each name of `judgebench baseline list` on the benchmark is set anew, to the same model as NEW
+    judged it. From then on boards and nights of either judge say where the break is, and how old
+    scores lead to new ones where NEW has judged enough beside (see `judgebench rejudge`).
+
+    \b
+    Examples:
+      judgebench judge replace gpt-4 gpt-5 --suite nightly.yaml --plan
+      judgebench judge replace gpt-4 gpt-5 --suite nightly.yaml --max-cost 5
+
+    Exit codes: 75 where a question failed, and then no baseline is set; else as `judgebench run`.
+    """
+    return _carried_out(judgebench.api.replace_judge, form, outputs, asked)
+
+
+def _carried_out(
+    act: Callable[..., Any], form: str, outputs: Sequence[Path], asked: dict[str, Any]
+) -> int:
+    from judgebench.progress import progress_for
+
+    check_outputs(outputs)
+    with progress_for(sys.stderr) as progress:
+        found = act(progress=progress, **asked)
+    show(found, form, outputs)
+    if found.outcome is None:
+        return 0
+    for line in found.outcome.notes():
+        say(line)
+    return exit_code(found.outcome)
+
+
+# answers alone ------------------------------------------------------------------------------------
+
+
+@click.command("respond")
+@click.argument("suite", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="MODEL",
+    help="Who answers: PROVIDER/MODEL behind an API, or a backend of lm-eval (hf, vllm) with "
+    "--model_args. With SUITE: only this model of it. Repeatable there.",
+)
+@click.option(
+    "--model-args",
+    metavar="NAME=VALUE,…",
+    help="Arguments of the backend, as lm-eval takes them: pretrained=CHECKPOINT,dtype=bfloat16.",
+)
+@click.option(
+    "--tasks", multiple=True, metavar="BENCHMARK,…", help="What is answered: NAME or NAME@VERSION."
+)
+@click.option(
+    "--items",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Questions of your own: JSONL, CSV or Parquet, with a field prompt.",
+)
+@click.option(
+    "--benchmark",
+    metavar="NAME",
+    default="answers",
+    show_default=True,
+    help="How the questions of --items are called in the store.",
+)
+@click.option("--name", help="How the model is called.  [default: as it is named]")
+@click.option("--base-url", metavar="URL", help="Where the model is reached, if not as usual.")
+@click.option("--system-instruction", metavar="TEXT", help="Stands before every question.")
+@click.option("--gen-kwargs", metavar="NAME=VALUE,…", help="Sampling: temperature=0.7,top_p=0.9.")
+@click.option("--batch-size", metavar="N", help="Of a local model; auto for as many as fit.")
+@click.option(
+    "--apply-chat-template/--no-chat-template",
+    default=None,
+    help="Of a local model.  [default: with its template]",
+)
+@click.option("--samples", type=click.IntRange(min=1), metavar="N", help="Answers to a question.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N questions of each."
+)
+@shard_option
+@limit_options
+@report_options
+@click.option("--store", metavar="URL", help="Where results are kept; as of `judgebench run`.")
+def respond(
+    suite: Path | None,
+    models: tuple[str, ...],
+    model_args: str | None,
+    tasks: tuple[str, ...],
+    items: Path | None,
+    benchmark: str,
+    name: str | None,
+    base_url: str | None,
+    system_instruction: str | None,
+    gen_kwargs: str | None,
+    batch_size: str | None,
+    apply_chat_template: bool | None,
+    samples: int | None,
+    limit: int | None,
+    shard: Shard | None,
+    store: str | None,
+    **given: Any,
+) -> int:
+    """Have the models of SUITE answer its benchmarks, or the one of --model those of --tasks.
+
+    The answers are stored as those of any run: again, only what is missing is asked, a run of SUITE
+    judges them and asks for none of them anew, and `judgebench export responses` writes them to a
+    file, which `judgebench judge` takes. What is printed says how many there are.
+
+    \b
+    Examples:
+      judgebench respond nightly.yaml
+      judgebench respond nightly.yaml --model llama3-8b-apo --limit 50
+      judgebench respond nightly.yaml --shard 3/16
+      judgebench respond --model openai/gpt-5-mini --tasks alpaca_eval,mixeval_hard --limit 20
+      judgebench respond --model hf --model_args pretrained=checkpoints/apo-1200 \\
+        --tasks honestybench --samples 20 --gen_kwargs temperature=1
+      judgebench respond --model openai/gpt-5-mini --items questions.jsonl --benchmark support
+
+    Exit codes: as `judgebench run`.
+    """
+    from judgebench import api
+    from judgebench.config import load_suite
+
+    alone: dict[str, Any] = {
+        "model_args": None if model_args is None else _pairs("--model_args", model_args),
+        "gen_kwargs": None if gen_kwargs is None else _pairs("--gen_kwargs", gen_kwargs),
+        "tasks": [task.strip() for listed in tasks for task in listed.split(",") if task.strip()],
+        "batch_size": int(batch_size) if batch_size and batch_size.isdecimal() else batch_size,
+        "system": system_instruction,
+        "items": items,
+        "name": name,
+        "base_url": base_url,
+        "apply_chat_template": apply_chat_template,
+        "samples": samples,
+    }
+    alone = {option: value for option, value in alone.items() if value not in (None, [])}
+    if suite is not None and alone:
+        raise click.UsageError(
+            f"SUITE says what is asked and how: --{next(iter(alone))} goes without one"
+        )
+    if suite is None and shard is not None:
+        raise click.UsageError("--shard is a part of what SUITE asks: name one")
+    if suite is None and len(models) != 1:
+        raise click.UsageError("name a suite, or one --model and what it answers: --tasks")
+    url = api.store_url(None if suite is None else load_suite(suite), store)
+    if suite is not None:
+        act: Act = partial(api.run, suite, models=models, limit=limit, shard=shard, unjudged=True)
+    else:
+        act = partial(api.respond, models[0], benchmark=benchmark, limit=limit, **alone)
+    code = carry_out(act, url, given, suite=suite)
+    named = benchmark if items else next(iter(alone.get("tasks", ())), "BENCHMARK")
+    say(f"the answers as a file: `judgebench export responses {named} --output answers.jsonl`")
+    return code
+
+
+def _pairs(option: str, text: str) -> dict[str, Any]:
+    """``a=1,b=x`` as lm-eval takes it, or a JSON object."""
+    import yaml
+
+    from judgebench.errors import UsageError
+
+    try:
+        if text.lstrip().startswith("{"):
+            return dict(yaml.safe_load(text))
+        pieces = [piece.partition("=") for piece in text.split(",") if piece.strip()]
+        if any(not equals for _, equals, _ in pieces):
+            raise UsageError(f"{option} is written NAME=VALUE,…, not {text!r}")
+        return {key.strip(): yaml.safe_load(value) for key, _, value in pieces}
+    except (yaml.YAMLError, ValueError) as error:
+        raise UsageError(f"{option}: {text!r} cannot be read: {error}") from None

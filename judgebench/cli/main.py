@@ -69,8 +69,8 @@ MODULE_OF = {
     **dict.fromkeys(("anchors", "replies", "items", "forget"), "judges"),
     **dict.fromkeys(("cost", "batches"), "runs"),
     "doctor": "plan",
-    "probe": "rejudge",
-    "training": "nights",
+    **dict.fromkeys(("probe", "rejudge", "respond"), "judge"),
+    **dict.fromkeys(("nights", "training"), "gate"),
     "baseline": "gate",
     "import": "import_",
 }

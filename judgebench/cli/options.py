@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import reduce, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,47 +25,26 @@ RETRY = 75
 FORMATS = ("table", "md", "csv", "json", "html", "latex")
 
 
-def store_option(command: Command) -> Command:
-    """``--store URL``."""
-    return click.option(
-        "--store",
-        metavar="URL",
-        envvar="JUDGEBENCH_STORE",
-        default=DEFAULT_STORE,
-        show_default=True,
-        help="Where results are kept (or JUDGEBENCH_STORE).",
-    )(command)
+def several(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """These options as one, in their order."""
+    return lambda command: reduce(lambda made, option: option(made), reversed(options), command)
 
 
-def suite_store_option(command: Command) -> Command:
-    """``--store URL`` of a command about a suite, which may name its own store."""
-    return click.option(
-        "--store",
-        metavar="URL",
-        help="Where results are kept; goes before the suite's own, which goes before "
-        f"JUDGEBENCH_STORE.  [default: {DEFAULT_STORE}]",
-    )(command)
-
-
-def narrowing_options(command: Command) -> Command:
-    """``--model``, ``--judge``, ``--limit`` and ``--shard`` of a command about a suite."""
-    model = click.option(
-        "--model",
-        "models",
-        multiple=True,
-        metavar="NAME",
-        help="Only this model of SUITE; what it is compared with stays. Repeatable.",
-    )
-    judge = click.option(
-        "--judge", "judges", multiple=True, metavar="NAME", help="Only this judge. Repeatable."
-    )
-    limit = click.option(
-        "--limit",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="Only the first N items of each benchmark.",
-    )
-    return model(judge(limit(shard_option(command))))
+store_option = click.option(
+    "--store",
+    metavar="URL",
+    envvar="JUDGEBENCH_STORE",
+    default=DEFAULT_STORE,
+    show_default=True,
+    help="Where results are kept (or JUDGEBENCH_STORE).",
+)
+suite_store_option = click.option(
+    "--store",
+    metavar="URL",
+    help="Where results are kept; goes before the suite's own, which goes before "
+    f"JUDGEBENCH_STORE.  [default: {DEFAULT_STORE}]",
+)
+"""Of a command about a suite, which may name its own store."""
 
 
 def _shard(_ctx: click.Context, _option: click.Parameter, text: str | None) -> Shard | None:
@@ -81,6 +60,27 @@ shard_option = click.option(
     help="Only the K-th of N parts of the items of each benchmark, as 3/16: runs of all N "
     "may go on at once, on one store or on stores that are merged later.",
 )
+judges_option = click.option(
+    "--judge", "judges", multiple=True, metavar="NAME", help="Only this judge. Repeatable."
+)
+narrowing_options = several(
+    click.option(
+        "--model",
+        "models",
+        multiple=True,
+        metavar="NAME",
+        help="Only this model of SUITE; what it is compared with stays. Repeatable.",
+    ),
+    judges_option,
+    click.option(
+        "--limit",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Only the first N items of each benchmark.",
+    ),
+    shard_option,
+)
+"""Which part of a suite a command is about."""
 
 
 def with_include_path(command: click.Command) -> click.Command:
@@ -136,9 +136,6 @@ def report_options(command: Command, *, also: Sequence[str] = ()) -> Command:
 
 level_option = click.option(
     "--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True
-)
-judges_option = click.option(
-    "--judge", "judges", multiple=True, metavar="NAME", help="Only this judge. Repeatable."
 )
 
 

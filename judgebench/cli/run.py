@@ -14,10 +14,10 @@ import click
 import judgebench
 from judgebench.cli.options import (
     RETRY,
-    Command,
     check_outputs,
     narrowing_options,
     report_options,
+    several,
     show,
     suite_store_option,
     write_outputs,
@@ -53,21 +53,15 @@ CONFIGURATION = 78
 STACK_ANCHORS = 100  # without a change among them, at most 3 % of all prompts may differ
 
 
-def limit_options(command: Command) -> Command:
-    """``--max-cost`` and what else goes before the limits of a suite."""
-    cost = click.option(
+limit_options = several(
+    click.option(
         "--max-cost", type=float, metavar="USD", help="Stop this run before a call could exceed it."
-    )
-    connections = click.option(
-        "--max-connections", type=int, help="Calls under way at once, for each provider."
-    )
-    retries = click.option(
-        "--max-retries", type=int, help="Further attempts of a call that failed."
-    )
-    timeout = click.option(
-        "--timeout", type=float, metavar="SECONDS", help="How long one attempt may take."
-    )
-    return cost(connections(retries(timeout(command))))
+    ),
+    click.option("--max-connections", type=int, help="Calls under way at once, for each provider."),
+    click.option("--max-retries", type=int, help="Further attempts of a call that failed."),
+    click.option("--timeout", type=float, metavar="SECONDS", help="How long one attempt may take."),
+)
+"""What goes before the limits of a suite."""
 
 
 @click.command("run")

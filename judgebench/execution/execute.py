@@ -166,11 +166,9 @@ class Call(Protocol):
 
         ``replies`` are those of the dialogue, in order, with the keys of their requests.
         """
-        ...
 
     def reuse(self, store: Writer, run_id: str) -> None:
         """Note that what somebody else has had done meanwhile serves here too."""
-        ...
 
 
 SetAside: TypeAlias = Callable[[Callable[[], None]], AbstractContextManager[None]]

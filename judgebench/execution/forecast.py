@@ -14,6 +14,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any, NamedTuple
 
 from judgebench import keys
@@ -410,15 +411,21 @@ class _Plan:
         if not assignment.asks or assignment.config is None:
             return row
         scale = self.scales.of(assignment.title, assignment.config, assignment.key, judges=True)
-        tokens, calls = Tokens(), 0
-        for question in questions:
-            requests = self._next_requests(question.dialogue())
-            calls += len(requests)
-            for request in requests:
-                tokens += scale.call(request)
+        calls, tokens = self._asked(questions, scale)
+        n_asked = sum(map(len, calls))
         return replace(
-            row, judge_calls=calls, recorded=len(questions) - calls, **_takes(scale, tokens)
+            row, judge_calls=n_asked, recorded=len(questions) - n_asked, **_takes(scale, tokens)
         )
+
+    def _asked(
+        self, questions: Iterable[JudgeCall], scale: Scale
+    ) -> tuple[list[list[Request]], Tokens]:
+        """What each question has to ask now, and what all of that takes."""
+        calls = [self._next_requests(question.dialogue()) for question in questions]
+        tokens = Tokens()
+        for request in chain.from_iterable(calls):
+            tokens += scale.call(request)
+        return calls, tokens
 
     def _stack(self, candidate: Candidate) -> Runtime | None:
         if self.store is None or candidate.local is None:
@@ -486,13 +493,11 @@ class _Plan:
             verdicts += judging.places
             recorded += len(known)
             repeated += judging.places - len(known) - len(new)
-            for question in new:
-                requests = self._next_requests(question.dialogue())
-                recorded += not requests
-                settled += next(question.dialogue(), None) is None
-                calls += len(requests)
-                for request in requests:
-                    tokens += scale.call(request)
+            asked, took = self._asked(new, scale)
+            recorded += asked.count([])
+            settled += sum(next(question.dialogue(), None) is None for question in new)
+            calls += sum(map(len, asked))
+            tokens += took
         unanswered = self._about_no_answer(assignment, on_board, found, scale)
         tokens += unanswered.tokens
         return replace(

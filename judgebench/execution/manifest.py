@@ -27,7 +27,7 @@ from judgebench.execution.gpus import GpuWatch, tenants
 from judgebench.execution.pool import ProviderPool
 from judgebench.execution.resolve import JudgeAssignment, ResolvedSuite
 from judgebench.plain_text import written_out
-from judgebench.protocols import Meter, Progress, at_once
+from judgebench.protocols import Counted, Meter, Progress, at_once
 from judgebench.records import FailureKind, JsonObject, RunManifest, RunState
 from judgebench.store import Store
 
@@ -361,51 +361,41 @@ def end_dead_runs(store: Store) -> None:
                     store.update_run(replace(now, state="interrupted"))
 
 
-@dataclass(slots=True)
-class ProgressRecorder:
+class ProgressRecorder(Counted):
     """A progress that tells another one the same, and the manifest now and then, for its readers.
 
     Only the thread of the run that writes the rest of it may tell it anything.
     """
 
-    shown: Progress
-    store: Store
-    manifest: RunManifest
-    name: str = ""
-    total: int | None = None
-    done: int = 0
-    waiting: int = 0
-    failed: Counter[str] = field(default_factory=Counter)
-    figures: Meter = field(default_factory=Meter)
-    began: float = 0.0
-    gpus: Callable[[], list[dict[str, float]]] = list
-    _told: float = 0.0
-    _first: tuple[float, int] | None = None
+    def __init__(
+        self,
+        shown: Progress,
+        store: Store,
+        manifest: RunManifest,
+        gpus: Callable[[], list[dict[str, float]]] = list,
+    ) -> None:
+        super().__init__()
+        self.shown, self.store, self.manifest, self.gpus = shown, store, manifest, gpus
+        self._began = 0.0
+        self._first: tuple[float, int] | None = None
 
     def stage(self, name: str, total: int | None) -> None:
         self.shown.stage(name, total)
-        self.name, self.total = name, total
-        self.done = self.waiting = 0
-        self.failed.clear()
-        self.figures, self.began, self._first = Meter(), time.time(), None
+        self.begin(name, total)
+        self._began, self._first = time.time(), None
         self._tell()
 
     def advance(self, n: int = 1, *, failed: str | None = None, waiting: bool = False) -> None:
         self.shown.advance(n, failed=failed, waiting=waiting)
-        if failed is not None:
-            self.failed[failed] += n
-        elif waiting:
-            self.waiting += n
-        else:
-            self.done += n
-        if time.monotonic() - self._told >= TOLD_S:
+        super().advance(n, failed=failed, waiting=waiting)
+        if time.monotonic() - self.told >= TOLD_S:
             self._tell()
 
     def meter(self, figures: Meter) -> None:
         self.shown.meter(figures)
-        self.figures = figures
+        super().meter(figures)
         self._first = self._first or (time.time(), figures.tokens)
-        if time.monotonic() - self._told >= TOLD_S:
+        if time.monotonic() - self.told >= TOLD_S:
             self._tell()
 
     def say(self, message: str) -> None:
@@ -413,14 +403,14 @@ class ProgressRecorder:
 
     def _tell(self) -> None:
         """Not said where others write or no room is left: it is said again in two seconds."""
-        self._told = time.monotonic()
+        self.told = time.monotonic()
         progress = {
             "stage": self.name,
             "total": self.total,
             "done": self.done,
             "waiting": self.waiting,
             "failed": dict(self.failed),
-            "began": self.began,
+            "began": self._began,
             "at": time.time(),
             **asdict(self.figures),
             "tokens_per_s": self._tokens_per_s(),
@@ -431,7 +421,7 @@ class ProgressRecorder:
 
     def _tokens_per_s(self) -> float | None:
         """Of the stage, from the first time on that tokens were counted; None until the second."""
-        since, tokens = self._first or (self.began, 0)
+        since, tokens = self._first or (self._began, 0)
         seconds, more = time.time() - since, self.figures.tokens - tokens
         return more / seconds if more > 0 and seconds > 0 else None
 

@@ -20,7 +20,7 @@ from judgebench.execution.resolve import ResolvedSuite, endpoints, model_of, res
 from judgebench.extras import BACKENDS, EXTRAS, absent, install_line
 from judgebench.protocols import NoProgress
 from judgebench.providers.http import Address
-from judgebench.providers.retirements import retirement_of, today
+from judgebench.providers.prices import retirement_of, today
 from judgebench.store import Store, open_store
 
 _ANSWER_S = 30.0

@@ -20,5 +20,7 @@ KINDS: Final[Mapping[str, str]] = {
     "own_prompt": "own_prompt",
     "python": "own_prompt",
     "templates": "templates",
+    "reward": "numbers",
+    "lm_eval": "numbers",
 }
 """Kinds of judges, and in which module of this folder the table is that has them."""

@@ -25,7 +25,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from hashlib import blake2b
 
 from judgebench.records import Case
 
@@ -101,13 +101,23 @@ def case_flags(case: Case, *, max_answer_chars: int | None) -> tuple[tuple[str, 
     )
 
 
-_SHORT = 4_000
-_REMEMBERED = 4_096
+_REMEMBERED = 65_536
+_known: dict[bytes, tuple[str, ...]] = {}
 
 
 def text_flags(text: str) -> tuple[str, ...]:
-    """The flags of a text by itself; of all of it, also where a judge is shown less."""
-    return _flags_of_short(text) if len(text) <= _SHORT else _flags(text)
+    """The flags of a text by itself; of all of it, also where a judge is shown less.
+
+    A judge meets an answer in both orders, and the boards after it meet it again: what was found
+    is known by the text's hash, which takes a twentieth of the time.
+    """
+    its = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    if (found := _known.get(its)) is None:
+        found = _flags(text)
+        if len(_known) >= _REMEMBERED:
+            _known.clear()
+        _known[its] = found
+    return found
 
 
 def _flags(text: str) -> tuple[str, ...]:
@@ -119,9 +129,6 @@ def _flags(text: str) -> tuple[str, ...]:
             hidden = hidden or bool(_HIDDEN.search(text))
     return (*_looks_like(plain), *(("hidden_text",) if hidden else ()))
 
-
-# A judge meets an answer in both orders, and the boards after it meet it again.
-_flags_of_short = lru_cache(_REMEMBERED)(_flags)
 
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
 _UNSEEN = re.compile(

@@ -24,7 +24,7 @@ from judgebench.judges.frame import code_for, conversation, cut, framed
 from judgebench.judges.lexical import refuse_a_model
 from judgebench.judges.prompt import Cut, Kind, Options, Plan, Question, Setup, messages, own_prompt
 from judgebench.judges.readers.json import OTHER_JSON, json_object, json_schema
-from judgebench.judges.readers.replies import no_verdict
+from judgebench.judges.readers.replies import after, no_verdict
 from judgebench.records import (
     COMPLIANCE,
     HARM_LABELS,
@@ -122,10 +122,9 @@ def _harm(setup: Setup[Cut]) -> Plan:
     )
 
 
+@after(no_verdict)
 def read_harm(reply: Reply) -> Verdict:
     """The class of an answer, with what else a reply says of it; see `HARM_LABELS`."""
-    if reason := no_verdict(reply):
-        return reason
     found = json_object(reply, tuple(_ENUMS))
     if isinstance(found, Unreadable):
         return found

@@ -623,6 +623,30 @@ def by_weights(pair: PairedModels, won: Floats, weight: Floats) -> PairedModels:
     return replace(pair, mean=weighted_values(won, weight, both), own=own)
 
 
+def by_turns(
+    pair: PairedModels, turns: PairedModels, question_of: Mapping[str, str]
+) -> PairedModels:
+    """A pair of conversations in which each turn that both have counts once, as boards count them.
+
+    Parameters
+    ----------
+    turns
+        The same two, each turn as an item, and ``question_of`` whose it is.
+    """
+    place = {item: at for at, item in enumerate(pair.items)}
+    of = np.array([place[question_of[turn]] for turn in turns.items], dtype=np.int64)
+    both = ~np.isnan(turns.mean).any(axis=1)
+
+    def summed(values: Floats) -> Floats:
+        return np.bincount(of[both], values[both], len(place)).astype(np.float64)
+
+    n = summed(np.ones(len(of)))
+    own = quotient(np.stack([summed(turns.mean[:, m]) for m in range(2)], 1), n[:, None])
+    mean, there = own.copy(), n > 0.0
+    mean[there] = pseudo_values(own[there], np.stack([n[there]] * 2, 1))
+    return replace(pair, mean=mean, own=own)
+
+
 def _undefined(pair: PairedModels, why_not: str) -> PairedModels:
     """A pair without any figure, as of another metric than the one asked for."""
     return replace(

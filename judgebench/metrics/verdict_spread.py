@@ -62,11 +62,11 @@ def repeat_spread(
 ) -> RepeatSpread:
     """How a model's answers to the same items vary in the eyes of one judge.
 
-    Repeats and orders of one answer are averaged first.
+    Repeats, orders and turns of one answer are averaged first.
     """
     its = _of(board(columns, kind), judge, {model})
     values = as_numbers(its, kind, labels)[0]
-    places = list(zip(its["item_id"], its["sample"], its.get("turn", its["sample"]), strict=True))
+    places = list(zip(its["item_id"], its["sample"], strict=True))
     order = {place: n for n, place in enumerate(dict.fromkeys(places))}
     answer = np.array([order[place] for place in places], dtype=np.int64)
     there = ~np.isnan(values)

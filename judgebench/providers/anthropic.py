@@ -28,8 +28,7 @@ from judgebench.providers.capabilities import (
     reasoning_room,
     supported_params,
 )
-from judgebench.providers.http import Api, ProviderInfo
-from judgebench.providers.official import OfficialProvider
+from judgebench.providers.http import Api, OfficialProvider, ProviderInfo
 from judgebench.records import (
     MOST_TOKENS,
     NOT_SAID,

@@ -16,22 +16,16 @@ from judgebench.errors import CallError, JudgebenchError, refuse_unknown
 
 @dataclass(slots=True, kw_only=True)
 class Counts:
-    """How many calls were made, saved, repeated and lost; what a run's last line says.
+    """How many calls were made and saved; what a run's last line says.
 
     sent
         Questions whose reply was fetched.
     recorded
         Questions answered without asking: by a recorded reply, or by the same question in flight.
-    retried
-        Attempts beyond the first.
-    failed
-        Questions given up.
     """
 
     sent: int = 0
     recorded: int = 0
-    retried: int = 0
-    failed: int = 0
 
 
 class WindingDownError(JudgebenchError):

@@ -20,13 +20,12 @@ from judgebench.keys import content_key
 from judgebench.protocols import Provider, Replies
 from judgebench.providers.base import Counts
 from judgebench.providers.budget import Budget, BudgetGuard
-from judgebench.providers.guard import ContextGuard
 from judgebench.providers.prices import price_of
 from judgebench.providers.rate_limit import RateLimit, SharedRate, gate_for
 from judgebench.providers.replay import Replay
 from judgebench.providers.retry import Retry
 from judgebench.providers.server import Copies, LocalServer, WithServer
-from judgebench.providers.tokens import CallSize, counter_for
+from judgebench.providers.tokens import CallSize, ContextGuard, counter_for
 from judgebench.records import Request
 from judgebench.secret import checked_base_url
 
@@ -142,7 +141,7 @@ class Providers:
         return self._stacks[key]
 
     def _stacked(self, endpoint: Endpoint) -> _Stack:
-        price, size, counts = price_of(endpoint), size_of(endpoint), Counts()
+        price, size = price_of(endpoint), size_of(endpoint)
         limit = RateLimit(
             self._provider(endpoint),
             endpoint.max_connections or 1,
@@ -164,10 +163,9 @@ class Providers:
             budget,
             max_tries=(endpoint.max_retries or 0) + 1,
             max_minutes=self._limits.max_minutes,
-            counts=counts,
         )
         fits = ContextGuard(retry, size.counter, room=size.room)
-        replay = Replay(fits, self._replies, counts, price=price, batched=self._batched)
+        replay = Replay(fits, self._replies, price=price, batched=self._batched)
         return _Stack(replay, retry, budget, limit)
 
     def _shared_rate(self, endpoint: Endpoint) -> Callable[[], float] | None:

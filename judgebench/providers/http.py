@@ -8,6 +8,7 @@ told apart from one that answers.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import os
 import time
@@ -26,6 +27,7 @@ from judgebench.providers.base import refuse_unknown_options
 from judgebench.providers.capabilities import Capabilities, checked, for_request
 from judgebench.providers.http_errors import (
     Call,
+    causes,
     connection_error,
     key_advice,
     no_success,
@@ -35,6 +37,7 @@ from judgebench.secret import Secret, checked_base_url, is_loopback, secret_part
 
 if TYPE_CHECKING:
     import aiohttp
+    import httpx2
 
 CONNECT_S = 10.0
 """Longest wait for a connection, in seconds; shorter where a whole call may take less."""
@@ -59,7 +62,6 @@ class Api(Protocol):
         CallError
             For a name in ``decoding`` or ``extra`` that is not a question's to set.
         """
-        ...
 
     def usage(self, stated: Any) -> Usage: ...
 
@@ -73,11 +75,9 @@ class Api(Protocol):
         BrokenError
             For an answer that broke off on the server, or says nothing at all.
         """
-        ...
 
     def status(self, error: Any) -> int:
         """The HTTP status of an error that came without one: under a success, or in a batch."""
-        ...
 
 
 def reply_of(api: Api, data: Any, call: Call, seconds: float = 0.0) -> Reply:
@@ -455,3 +455,123 @@ async def read_up_to(limit: int, chunks: AsyncIterator[bytes]) -> tuple[bytes, b
         if len(read) > limit:
             return bytes(read[:limit]), False
     return bytes(read), True
+
+
+# OpenAI's and Anthropic's own clients, which one program makes of both APIs ----------------------
+#
+# Of the client its connection is used, with its way of proving who asks; what is sent and read is
+# as of any other address, and attempts are counted elsewhere.
+
+_UNREAD = {"X-Stainless-Raw-Response": "stream"}
+"""The clients' own header of a call whose answer they hand on before they read its body."""
+
+
+class OfficialProvider(HttpProvider):
+    """Puts questions through an official client.
+
+    Parameters
+    ----------
+    client
+        Its package and its class.
+    """
+
+    def __init__(
+        self,
+        info: ProviderInfo,
+        endpoint: Endpoint,
+        api: Callable[[Capabilities], Api],
+        client: tuple[str, str],
+    ) -> None:
+        super().__init__(info, endpoint, api)
+        self._of, self._info = client, info
+        self._client: Any = None
+        self._options: dict[str, Any] = {}
+
+    async def close(self) -> None:
+        await super().close()
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+            await transports_end()
+
+    def _errors(self) -> tuple[type[Exception], ...]:
+        import httpx2
+
+        package, name = self._of
+        its_own = getattr(importlib.import_module(package), f"{name.removeprefix('Async')}Error")
+        return (*super()._errors(), RefusedError, httpx2.HTTPError, its_own)
+
+    async def _send(self, path: str, content: bytes, call: Call) -> Reply | tuple[bytes, str]:
+        client = self._connected()
+        refused: RefusedError | None = None
+        try:
+            response = await client.post(
+                path, content=content, cast_to=object, options=self._options
+            )
+        except self._errors() as error:
+            # The client wraps what a hook raises.
+            refused = next((one for one in causes(error) if isinstance(one, RefusedError)), None)
+            if refused is None:
+                raise
+        if refused is not None:
+            return raised(no_success(refused.status, refused.headers, refused.body, call))
+        try:
+            return await self._whole(response.iter_bytes(), response.headers, call)
+        finally:
+            await response.close()
+
+    def _connected(self) -> Any:
+        """The client, made inside the running loop by the first call."""
+        if self._client is None:
+            package, name = self._of
+            sdk: Any = importlib.import_module(package)
+            timeout = sdk.Timeout(self._timeout_s, connect=min(CONNECT_S, self._timeout_s))
+            http = sdk.DefaultAioHttpClient(
+                timeout=timeout,
+                trust_env=not self.address.is_loopback,  # no proxy reaches our own machine
+                event_hooks={"response": [_refuse_failures]},
+            )
+            address = self.address
+            # The client proves who asks: it says what it sends where debugging is logged, and
+            # leaves its own key out.
+            self._client = getattr(sdk, name)(
+                base_url=address.base_url,
+                api_key="none" if address.key is None else address.key.reveal(),
+                max_retries=0,
+                timeout=timeout,
+                http_client=http,
+            )
+            # What it would add from the environment goes to nobody but its own address.
+            unwanted = (
+                []
+                if address.variable is not None
+                else [*self._info.environment, *self._info.further()]
+            )
+            unwanted += ["Authorization", "X-Api-Key"] if address.key is None else []
+            self._options = {"headers": {**dict.fromkeys(unwanted, sdk.omit), **_UNREAD}}
+            if package == "openai":  # which would take an administrator's key of the environment
+                self._options["security"] = {"bearer_auth": True}
+        return self._client
+
+
+class RefusedError(Exception):
+    """An answer whose status is no success, on its way through the client."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        super().__init__(status)
+        self.status, self.headers, self.body = status, headers, body
+
+
+async def _refuse_failures(response: httpx2.Response) -> None:
+    """A client's hook: stop at every status but a success, before its body is read without limit.
+
+    A redirect is refused as well: a redirected POST becomes a GET, elsewhere.
+
+    Raises
+    ------
+    RefusedError
+        With the first 64 KiB of the body.
+    """
+    if not response.is_success:
+        body, _ = await read_up_to(MAX_ERROR_BYTES, response.aiter_bytes())
+        raise RefusedError(response.status_code, response.headers, body)

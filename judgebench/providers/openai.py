@@ -25,9 +25,8 @@ from judgebench.providers.batch import (
     written,
 )
 from judgebench.providers.capabilities import Capabilities, supported_params
-from judgebench.providers.http import Api, ProviderInfo
+from judgebench.providers.http import Api, OfficialProvider, ProviderInfo
 from judgebench.providers.http_errors import excerpt
-from judgebench.providers.official import OfficialProvider
 from judgebench.records import (
     NOT_SAID,
     ChatRequest,

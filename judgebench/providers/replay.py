@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any, TypeVar
 
-from judgebench.errors import CallError, StoreBusyError, StoreFullError, StoreGoneError
+from judgebench.errors import StoreBusyError, StoreFullError, StoreGoneError
 from judgebench.keys import request_key
 from judgebench.protocols import Paid, Provider, Replies, Waiting, at_once
 from judgebench.providers.base import Counts
@@ -178,11 +178,7 @@ class Replay:
                 flight.task.cancel()
 
     async def _send(self, key: bytes, request: Request) -> Reply:
-        try:
-            reply = await self._inner.complete(request)
-        except CallError:
-            self.counts.failed += 1
-            raise
+        reply = await self._inner.complete(request)
         spend = spend_of(request, reply.usage, "live", cost_of(reply.usage, self._price))
         paid = Paid(key=key, request=request, reply=reply, spend=spend)
         await keep(

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from judgebench.errors import CallError
 from judgebench.protocols import Provider
-from judgebench.providers.base import Counts, WindingDownError, told_again
+from judgebench.providers.base import WindingDownError, told_again
 from judgebench.records import Reply, Request
 
 MAX_WAIT_S = 60.0
@@ -41,7 +41,6 @@ class Retry:
         max_tries: int = 6,
         max_wait_s: float = MAX_WAIT_S,
         max_minutes: float = 10.0,
-        counts: Counts | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -49,7 +48,6 @@ class Retry:
         self._max_tries = max_tries
         self._max_wait_s = max_wait_s
         self._max_s = 60.0 * max_minutes
-        self._counts = counts or Counts()
         self._sleep = sleep
         self._clock = clock
         self.unreached: str | None = None
@@ -85,7 +83,6 @@ class Retry:
             await self._pause(wait_s)
             if self._winding_down:
                 raise WindingDownError("the run is stopping: this was not asked again")
-            self._counts.retried += 1
 
     async def close(self) -> None:
         await self._inner.close()

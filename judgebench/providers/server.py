@@ -16,7 +16,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,13 +27,12 @@ from judgebench.protocols import Provider
 from judgebench.providers.base import WindingDownError
 from judgebench.records import Reply, Request
 from judgebench.secret import Secret, redact, secrets_of
+from judgebench.workers.process import LastWords
 from judgebench.workers.supervise import GRACE_S
 
 _log = logging.getLogger(__name__)
 
 _PORT = "{port}"
-_LAST_BYTES = 8 * 1024
-_LAST_LINES = 15
 _FIRST_POLL_S, _LAST_POLL_S = 0.05, 1.0
 _PROBE_S = 5.0
 
@@ -106,8 +104,7 @@ class LocalServer:
         self._key = key
         self._starting = asyncio.Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._reader: threading.Thread | None = None
-        self._tail = b""
+        self._said: LastWords | None = None
         self._failed: str | None = None
         self._is_ready = False
         self._winding_down = False
@@ -156,8 +153,8 @@ class LocalServer:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        if self._reader is not None:
-            self._reader.join(timeout=1)  # the last words still in the pipe
+        if self._said is not None:
+            self._said.join(timeout=1)  # the last words still in the pipe
 
     def begin(self) -> None:
         """Start it, unless that was done, and do not wait: it may load while others work."""
@@ -184,8 +181,7 @@ class LocalServer:
             env=os.environ | self._env,
             start_new_session=True,  # Ctrl-C is for the run, which then stops the server
         )
-        self._reader = threading.Thread(target=self._keep_tail, args=(self._process,), daemon=True)
-        self._reader.start()
+        self._said = LastWords(self._process.stdout, [self._key, *secrets_of(self._env)])
 
     async def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
         loop = asyncio.get_running_loop()
@@ -215,19 +211,9 @@ class LocalServer:
     async def _fail(self, what: str) -> None:
         """Remember why, with the last words, and leave nothing running."""
         await self.stop()
-        lines = self._tail.decode("utf-8", "replace").splitlines()[-_LAST_LINES:]
         secrets = secrets_of(os.environ | self._env)
-        said = redact("\n".join(f"  | {line}" for line in lines), [self._key, *secrets])
-        said = "".join(c if c.isprintable() or c == "\n" else " " for c in said)
         command = redact(shlex.join(self._command), [self._key, *secrets])
-        self._failed = f"the server {command!r} {what}. Its last words:\n{said or '  (none)'}"
-
-    def _keep_tail(self, process: subprocess.Popen[bytes]) -> None:
-        """Keep the end of what the server prints, and never let it block on a full pipe."""
-        assert process.stdout is not None
-        with process.stdout as stream:
-            while chunk := os.read(stream.fileno(), _LAST_BYTES):
-                self._tail = (self._tail + chunk)[-_LAST_BYTES:]
+        self._failed = f"the server {command!r} {what}. {self._said}"
 
     def _answers(self) -> bool:
         try:

@@ -43,7 +43,7 @@ from judgebench.reports.corrected import corrected_models
 from judgebench.reports.document import Report, Rows, Table, column, json_field, table
 from judgebench.reports.estimates import p_text
 from judgebench.reports.gate_unchanged import Unchanged, basis_of, drop_words, in_words, unchanged
-from judgebench.reports.model_pairs import METRICS, PairData
+from judgebench.reports.model_pairs import BY_TURN, METRICS, PairData
 from judgebench.reports.pair_boards import PairConfidences, calibrated, pair_at_equal_length
 from judgebench.reports.pair_tests import (
     DIFFERENCES,
@@ -612,6 +612,7 @@ class CompareQuestion(PairQuestion):
             said += cut_short(self.data.board, self.data.judge_id(self.pair.judge), self.two)
         floor = self.data.which.coverage_floor
         said += [TUNED] if self.pair.metric.endswith(f"/{CORRECTED}") else []
+        said += [BY_TURN] if self.data.which.report.turns and self.group is None else []
         return (
             self.data.suspicious(self.two)
             + said

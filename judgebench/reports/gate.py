@@ -39,7 +39,7 @@ from judgebench.reports.gate_unchanged import (
     too_little_read,
     unchanged,
 )
-from judgebench.reports.model_pairs import PairData
+from judgebench.reports.model_pairs import BY_TURN, PairData
 from judgebench.reports.pair_boards import PairConfidences, board_meant, pair_at_equal_length
 from judgebench.reports.pair_tests import PairQuestion, more_items
 from judgebench.reports.sequential import cut_short
@@ -237,6 +237,7 @@ class Question(PairQuestion):
         said += [*self.data.notes(self.two, baseline), *self.nights.notes]
         short = cut_short(self.data.board, self.data.judge_id(self.pair.judge), self.two)
         said += [f"{which}: {one}" for one in short]
+        said += [f"{which}: {BY_TURN}"] if which.report.turns and self.pair.own is not None else []
         if (
             self.asked.metric is None
             and self.pair.metric == WIN_RATE

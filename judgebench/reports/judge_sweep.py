@@ -39,7 +39,7 @@ from judgebench.metrics.judged_values import JudgedValues
 from judgebench.metrics.label_board import majority
 from judgebench.plain_text import counted, dollars
 from judgebench.protocols import Progress
-from judgebench.providers.parameters import billions_of
+from judgebench.providers.prices import billions_of
 from judgebench.records import HUMAN, JudgeSpec, VerdictSlot, is_human
 from judgebench.reports.agreement import agreement_report
 from judgebench.reports.boards import BenchmarkRef, benchmark_ref, find_judges, parse_panel

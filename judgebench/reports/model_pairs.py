@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, cached_property
+from typing import TypeAlias
 
 from judgebench.columns import counted
 from judgebench.config import Panel
@@ -24,6 +25,7 @@ from judgebench.metrics.measures import TURN, by_turn, group_names
 from judgebench.metrics.paired import (
     METRIC_OF,
     PairedModels,
+    by_turns,
     compared_directly,
     head_to_head,
     paired_models,
@@ -42,6 +44,12 @@ from judgebench.store import Store
 
 METRICS = (*METRIC_OF.values(), LENGTH_CONTROLLED, *CONFIDENCE_METRICS, WEIGHTED)
 """By what two models can be compared."""
+
+GroupOf: TypeAlias = Mapping[str, str | Sequence[str]]
+LinedUp: TypeAlias = Callable[[Columns, GroupOf | None], PairedModels]
+
+BY_TURN = "each turn that both have a verdict on counts once, and those of a question move together"
+"""What is compared where boards count each turn of a conversation."""
 
 OF_RUN = "run:"
 """What the name of a baseline begins with that is the model of a run."""
@@ -188,15 +196,25 @@ class PairData:
         self, judge: str, two: tuple[str, str], group: str | None = None, by: str | None = None
     ) -> PairedModels:
         """The first beside one half, as one judge compared it with the second, either way round."""
-        return head_to_head(
+        kind = BoardKind("preference", two[1])
+        return self._by_turns(
             compared_directly(self.board.verdicts, judge, *two),
-            BoardKind("preference", two[1]),
-            judge,
-            two[0],
-            labels=self.which.labels,
-            group_of=None if by is None else self.board.groups(by),
-            group=group,
+            None if by is None else self.board.groups(by),
+            lambda its, group_of: head_to_head(
+                its, kind, judge, two[0], labels=self.which.labels, group_of=group_of, group=group
+            ),
         )
+
+    def _by_turns(
+        self, columns: Columns, group_of: GroupOf | None, lined_up: LinedUp
+    ) -> PairedModels:
+        """A pair; where each turn of a conversation counts, over the turns that both have."""
+        pair = lined_up(columns, group_of)
+        if not self.which.report.turns or pair.why_not is not None:
+            return pair
+        turns, (_, group_of_turn) = by_turn(columns, [group_of or {}])
+        question_of = dict(zip(turns["item_id"], columns["item_id"], strict=True))
+        return by_turns(pair, lined_up(turns, group_of and group_of_turn), question_of)
 
     def direct_notes(self, judge: str, two: tuple[str, str]) -> list[str]:
         """What has to be known of comparisons of the two with each other."""
@@ -240,10 +258,13 @@ class PairData:
         """
         verdicts = self._afresh if afresh else self.board.verdicts[kind]
         if kind.opponent == two[1]:
-            return head_to_head(verdicts, kind, judge, two[0], labels=self.which.labels)
+            return self._by_turns(
+                verdicts, None,
+                lambda its, _: head_to_head(its, kind, judge, two[0], labels=self.which.labels),
+            )  # fmt: skip
         if again:
             verdicts = average_nights(verdicts, judge, two, again)
-        group_of: Mapping[str, str | Sequence[str]] | None = None
+        group_of: GroupOf | None = None
         if by is None and (part := self._part(kind, group)) is not None:
             # A part that is a side is asked for of its categories alone.
             side = self.which.report.sides.get(part.removeprefix(DIMENSION))
@@ -268,17 +289,20 @@ class PairData:
             verdicts, (group_of,) = by_turn(verdicts, [])
         elif group:
             group_of = self._group_of(group) if by is None else self.board.groups(by)
-        pair = paired_models(
-            verdicts,
-            kind,
-            judge,
-            *two,
-            labels=labels,
-            balance=self.board.balance if kind.kind == "score" else None,
-            group_of=group_of,
-            group=group or None,
-            weighted=weighted,
-        )
+        balance = self.board.balance if kind.kind == "score" else None
+
+        def lined_up(its: Columns, group_of: GroupOf | None) -> PairedModels:
+            return paired_models(
+                its, kind, judge, *two,
+                labels=labels, balance=balance, group_of=group_of, group=group or None,
+                weighted=weighted,
+            )  # fmt: skip
+
+        whole = balance is None and weighted is None and not (group or "").startswith(TURN)
+        if whole:
+            pair = self._by_turns(verdicts, group_of, lined_up)
+        else:
+            pair = lined_up(verdicts, group_of)
         return pair if figure is None or weighted is not None else _as_figure(pair, figure)
 
     def has_figures(self, kind: BoardKind) -> bool:
@@ -446,5 +470,11 @@ def _as_figure(pair: PairedModels, figure: str) -> PairedModels:
         return replace(pair, metric=figure)
     worst, best = (None if end is None else -end for end in (pair.best, pair.worst))
     return replace(
-        pair, metric=figure, higher_is_better=False, mean=-pair.mean, worst=worst, best=best
+        pair,
+        metric=figure,
+        higher_is_better=False,
+        mean=-pair.mean,
+        worst=worst,
+        best=best,
+        own=None if pair.own is None else -pair.own,
     )

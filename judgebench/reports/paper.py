@@ -25,6 +25,7 @@ from judgebench.metrics.paired import METRIC_OF, compare
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.registry import Direction, digits, heading
 from judgebench.metrics.registry import metric as entry
+from judgebench.metrics.scores import OFFICIAL, UNREAD_AS
 from judgebench.metrics.style_controlled import STYLE_CONTROLLED
 from judgebench.metrics.win_rate import WEIGHTED
 from judgebench.plain_text import counted
@@ -57,6 +58,9 @@ SIGNS = {"better": "*", "worse": "†", "undecided": ""}
 CORRECTIONS = {"holm": "Holm", "bh": "Benjamini and Hochberg"}
 
 PUBLISHED = "published"
+NOT_OURS = "‡"
+"""What stands at a number that is published, whether or not it compares with ours."""
+
 _KINDS: Mapping[str, Any] = {metric: kind for kind, metric in METRIC_OF.items()}
 _FEWEST = 100
 """Of so many tests together even the strictest has draws enough."""
@@ -97,6 +101,8 @@ class PaperCell:
         Why there is no number, or why it is not comparable, and what else has to be known of it.
     test
         Against whom the table is tested against, without the items; None where nothing was tested.
+    origin
+        Who published the number, and who judged there; empty for one of ours.
     """
 
     number: str = estimates.UNDEFINED
@@ -105,6 +111,7 @@ class PaperCell:
     comparable: bool = True
     notes: tuple[str, ...] = ()
     test: Difference | None = None
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +153,7 @@ class PaperTable(Report):
                 Spread("cell.figure"),
                 *((name, f"cell.{name}") for name in ("best", "comparable")),
                 *((name, f"cell.test.{name}") for name in ("decision", "p_value", "p_adjusted")),
-                ("notes", "cell.notes"),
+                *((name, f"cell.{name}") for name in ("origin", "notes")),
             ),
         ),
     )
@@ -181,6 +188,7 @@ class PaperTable(Report):
                 estimates.text(cell.figure, digits=column.digits).partition(" ")[2],
                 [
                     *filter(None, [SIGNS[cell.test.decision] if cell.test else ""]),
+                    *([NOT_OURS] if cell.origin else []),
                     *map(letters.__getitem__, cell.notes),
                 ],
                 bold=cell.best,
@@ -192,7 +200,7 @@ class PaperTable(Report):
             title=self.title,
             label=self.label,
             columns=[
-                Column(title="model"),
+                Column(title="model", wraps=True),
                 *(Column(title=one.title, group=one.group, align="right") for one in self.columns),
             ],
             rows=[[row.model, *cells[at * width :][:width]] for at, row in enumerate(self.rows)],
@@ -450,6 +458,7 @@ def _published(row: _Row, source: _Source) -> PaperCell:
                 figure=Estimate(value=value, n=n, units=n, method=PUBLISHED),
                 comparable=one.because is None,
                 notes=(note,) if note else (),
+                origin=f"{one.reference.source}, judged by {one.reference.judged_by}",
             )
     absent = references(column.benchmark, column.version)
     said = f"no {column.metric} of it is published of {column.benchmark}"
@@ -599,11 +608,20 @@ def paper_table(store: Store, paper: Paper) -> PaperTable:
     ]
     tests, untested = _tested(paper, sources, rows, columns)
     how, names = _how_tested(paper, tests), [one.column.heading for one in sources]
+    origins = "; ".join(_together(
+        (name, cell.origin) for name, its in zip(names, columns, strict=True) for cell in its
+        if cell.origin
+    ))  # fmt: skip
     numbers = [_numbers_of(one, its, rows) for one, its in zip(sources, columns, strict=True)]
     other = [
         (one.column.heading, "not the official judge prompt, not comparable with others' figures")
         for one in sources
         if one.data.which.official and one.column.official_prompt is False
+    ]
+    other += [
+        (one.column.heading, "ours, computed by the rule of the published figures")
+        for one in sources
+        if one.column.metric.startswith((OFFICIAL, UNREAD_AS, AS_PUBLISHED))
     ]
     return PaperTable(
         title=paper.title,
@@ -626,6 +644,7 @@ def paper_table(store: Store, paper: Paper) -> PaperTable:
         notes=(
             f"bold: the best of its column; in brackets: intervals at {100 * paper.level:g}%",
             *([how] if how else []),
+            *([f"{NOT_OURS} published by others, not measured here: {origins}"] if origins else []),
             *_together([*zip(names, numbers, strict=True), *other, *untested]),
         ),
         methods=_methods(sources, columns, paper, how),
@@ -695,12 +714,7 @@ def _methods(
         f"replicates from seed {drawn.seed}."
     )
     said += [f"Marks: {how}."] if how else []
-    origins = {
-        beside.reference.source
-        for one, its in zip(sources, columns, strict=True)
-        if any(cell.figure.method == PUBLISHED for cell in its)
-        for beside in _boards_beside(one)
-    }
+    origins = {cell.origin for its in columns for cell in its if cell.origin}
     said += [f"Published figures: {'; '.join(sorted(origins))}."] if origins else []
     behind = [run for run in sources[0].data.board.store.runs() if run.id in runs]
     seeds = sorted({str(seed) for run in behind for seed in run.seeds.values()})

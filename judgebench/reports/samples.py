@@ -132,7 +132,7 @@ def best_of_curves(
     """
     by_name = find_reference(scorer, data.judges, data.store, data.which)
     scored, _ = _said(data, BoardKind("score")).get(by_name, ({}, NO_ENDS))
-    several = {model: n for model, its in scored.items() if (n := max(map(len, its.values()))) > 1}
+    several = _several(scored)
     if not several:
         raise UsageError(
             f"{data.which}: no model has two answers to one item that {scorer} scored: a suite "
@@ -153,6 +153,17 @@ def best_of_curves(
         for model in sorted(several.keys() & said.keys())
         for n in (_in_common(scored[model], said[model]) or several[model],)
     ]
+
+
+def scorers(data: BoardData) -> list[str]:
+    """The judges that have scored two answers of some model to one item, by name."""
+    said = _said(data, BoardKind("score"))
+    return [judge for judge, (scored, _) in said.items() if _several(scored)]
+
+
+def _several(scored: Mapping[str, Samples]) -> dict[str, int]:
+    """How many samples each model has that has several."""
+    return {model: n for model, its in scored.items() if (n := max(map(len, its.values()))) > 1}
 
 
 def _in_common(scored: Samples, said: Samples) -> int:

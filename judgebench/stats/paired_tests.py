@@ -167,7 +167,9 @@ def paired_test(
     d, n = d[n > 0.0], n[n > 0.0]
     if not len(d):
         return untested(math.nan, units=0, alpha=alpha, method="no unit that both have")
-    difference, units = float(d.sum() / n.sum()), len(d)
+    total, units = float(d.sum()), len(d)
+    # Sums that are equal in another order of adding differ by nothing.
+    difference = 0.0 if abs(total) <= 1e-12 * np.abs(d).sum() else total / float(n.sum())
     binary = spread is None and won_or_lost(d, n)
     spread = spread_over_units(d, n) if spread is None else spread
     if reach is None:

@@ -9,7 +9,7 @@ import fnmatch
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache, partial, wraps
 from itertools import groupby
@@ -65,11 +65,9 @@ class Snapshots:
 
     _database: Database
 
-    @contextmanager
-    def snapshot(self) -> Iterator[Connection]:
+    def snapshot(self) -> AbstractContextManager[Connection]:
         """One state of the store for all selects inside, where rows are read and not values."""
-        with self._database.reading() as connection:
-            yield connection
+        return self._database.reading()
 
     def _read(
         self,
@@ -338,7 +336,9 @@ def names_of(
 _NEXT = "(SELECT {} FROM {} WHERE {} AND ({}) >= ({}) ORDER BY {} LIMIT 1)"
 
 
-def steps(connection: Connection, columns: str, *, table: Table = schema.uses, **at: int) -> Any:
+def steps(
+    connection: Connection, columns: str, *, table: Table = schema.uses, **at: int
+) -> list[Any]:
     """What stands in columns of the key of a table, of which those before them are given.
 
     In order: one value each, or a tuple of several columns. A step in the index for each; DISTINCT
@@ -362,10 +362,7 @@ def steps(connection: Connection, columns: str, *, table: Table = schema.uses, *
 
 def boards_of(connection: Connection, benchmark: int) -> list[tuple[int, int, int]]:
     """Judge, model and opponent of each board of a benchmark."""
-    found: list[tuple[int, int, int]] = steps(
-        connection, "judge_id model_id opponent_id", benchmark_id=benchmark
-    )
-    return found
+    return steps(connection, "judge_id model_id opponent_id", benchmark_id=benchmark)
 
 
 # models and judges ------------------------------------------------------------------------------

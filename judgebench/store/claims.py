@@ -30,7 +30,7 @@ from sqlalchemy import Connection, Double, case, delete, func, inspect, literal_
 
 from judgebench.errors import StoreBusyError, StoreError, StoreGoneError
 from judgebench.protocols import MAY_WAIT, Drawn, at_once
-from judgebench.store.database import NOW, Database, chunks, insert
+from judgebench.store.database import NOW, Database, chunks, insert, upsert
 from judgebench.store.schema import budgets, claims, owners, rates, reservations
 
 _T = TypeVar("_T")
@@ -378,22 +378,16 @@ class Claims:
         _renew(connection, self._me)
         month = datetime.fromtimestamp(self._database.now(), UTC).strftime("%Y-%m")
         row = insert(budgets).values(project=project, month=month, spent_usd=spent, cap_usd=cap)
-        added = {"spent_usd": budgets.c.spent_usd + row.excluded.spent_usd, "cap_usd": cap}
         # The row is locked until the commit, so what others reserve stands still.
-        total = connection.execute(
-            row.on_conflict_do_update(index_elements=["project", "month"], set_=added).returning(
-                budgets.c.spent_usd
-            )
-        ).scalar_one()
+        counted = upsert(row, added=["spent_usd"]).returning(budgets.c.spent_usd)
+        total = connection.execute(counted).scalar_one()
         of_others = (reservations.c.project == project) & (reservations.c.owner != self._me)
         others = select(func.sum(reservations.c.usd)).where(of_others)
         left = cap - total - (connection.execute(others).scalar() or 0.0)
         fits = held + wanted <= left
         reserved = held + (wanted + min(more, (left - held - wanted) / 16) if fits else 0.0)
         mine = insert(reservations).values(project=project, owner=self._me, usd=reserved)
-        connection.execute(
-            mine.on_conflict_do_update(index_elements=["project", "owner"], set_={"usd": reserved})
-        )
+        connection.execute(upsert(mine))
         return Drawn(fits=fits, reserved_usd=reserved, spent_usd=total, month=month)
 
     # rates --------------------------------------------------------------------------------------

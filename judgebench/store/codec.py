@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import lru_cache
@@ -71,7 +72,10 @@ def readable(text: str) -> str:
     """The text with NUL characters and lone surrogates replaced by U+FFFD."""
     if text.isascii() and "\0" not in text:
         return text
-    return "".join("�" if c == "\0" or "\ud800" <= c <= "\udfff" else c for c in text)
+    return _UNREADABLE.sub("\ufffd", text)
+
+
+_UNREADABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def word(said: str | None) -> str | None:
@@ -272,12 +276,12 @@ def _number(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
-_JUDGED_ELSEWHERE = frozenset({HUMAN, "imported"})
+JUDGED_ELSEWHERE = frozenset({HUMAN, "imported"})
 
 
 def read_marks(judge_kind: str, text: str | None) -> tuple[str, ...] | None:
     """None where nobody looked for marks: before there were any, and where others have judged."""
-    return None if text is None or judge_kind in _JUDGED_ELSEWHERE else read_names(text)
+    return None if text is None or judge_kind in JUDGED_ELSEWHERE else read_names(text)
 
 
 def read_parts(text: str | None) -> dict[str, float] | None:

@@ -50,7 +50,6 @@ from judgebench.keys import judge_key, judgment_key, model_key, stack_key
 from judgebench.protocols import NoProgress, Progress
 from judgebench.records import (
     AFRESH,
-    HUMAN,
     REFUSED,
     TRUNCATED,
     WITHDRAWN,
@@ -60,9 +59,9 @@ from judgebench.records import (
 )
 from judgebench.secret import MASKED
 from judgebench.store import catalog, columns, schema
-from judgebench.store.codec import KINDS, read_spec
-from judgebench.store.database import Database, chunks, hanging_references, insert
-from judgebench.store.opening import marks, open_database
+from judgebench.store.codec import JUDGED_ELSEWHERE, KINDS, read_spec
+from judgebench.store.database import Database, chunks, hanging_references, insert, upsert
+from judgebench.store.opening import mark_as, marks, open_database
 from judgebench.store.schema import NONE, PLACE, identity
 from judgebench.store.search import forget_gone
 
@@ -280,7 +279,12 @@ class _Cut:
 
     def counts(self) -> dict[str, int]:
         """How many rows there are, by table."""
-        return {table.name: _count(self.connection, table, self.where(table)) for table in TABLES}
+        counted = (
+            select(func.count()).select_from(table).where(self.where(table)).scalar_subquery()
+            for table in TABLES
+        )
+        found = self.connection.execute(select(*counted)).one()
+        return {table.name: int(n) for table, n in zip(TABLES, found, strict=True)}
 
     def digest(self, table: Table) -> int:
         """The sum of the hashes of its rows, in whatever order they lie."""
@@ -336,12 +340,11 @@ def copy(
         with new.writing() as connection:
             _count_on(connection)
             if part.redact or schema.REDACTED in marks(cut.connection):
-                _mark(connection, schema.REDACTED)
+                mark_as(connection, schema.REDACTED)
         if not part.verdicts_only:  # a part for others is the same however it was filled
             _pack(new)
         with new.writing() as connection:
-            done = schema.meta.c.name == schema.UNFINISHED
-            connection.execute(delete(schema.meta).where(done))
+            connection.execute(delete(schema.meta).where(schema.meta.c.name == schema.UNFINISHED))
             return _Cut(connection).counts()
 
 
@@ -365,12 +368,7 @@ def _begin(cut: _Cut, old: Database, new: Database) -> None:
                 f"{new.name} holds a store already, and a copy goes to a new place; `judgebench"
                 " store merge` adds one store to another"
             )
-        _mark(connection, schema.UNFINISHED, mark)
-
-
-def _mark(connection: Connection, name: str, value: str = "1") -> None:
-    put = insert(schema.meta).on_conflict_do_nothing()
-    connection.execute(put, {"name": name, "value": value})
+        mark_as(connection, schema.UNFINISHED, mark)
 
 
 def _unpack(connection: Connection) -> None:
@@ -379,7 +377,7 @@ def _unpack(connection: Connection) -> None:
         connection.execute(delete(table))
     said = schema.meta.c.name.in_((schema.PACKED, schema.UNPACKED))
     connection.execute(delete(schema.meta).where(said))
-    _mark(connection, schema.UNPACKED, uuid4().hex)
+    mark_as(connection, schema.UNPACKED, uuid4().hex)
 
 
 def _pack(store: Database) -> None:
@@ -393,7 +391,7 @@ def _pack(store: Database) -> None:
                 columns.rebuild(connection, some)
         with store.writing() as connection:
             if marks(connection).get(schema.UNPACKED) == since:  # nobody else has begun again
-                _mark(connection, schema.PACKED)
+                mark_as(connection, schema.PACKED)
                 return
 
 
@@ -401,8 +399,9 @@ def _fill(cut: _Cut, new: Database, progress: Progress) -> None:
     """Copy what is not there yet: the rows that follow on as many as there are."""
     with new.reading() as connection:
         there = _Cut(connection).counts()
-    progress.stage("copying", sum(cut.counts().values()))
-    for table in TABLES:
+    wanted = cut.counts()
+    progress.stage("copying", sum(wanted.values()))
+    for table in (one for one in TABLES if wanted[one.name] > there[one.name]):
         for rows in cut.rows(table, there[table.name]):
             with new.writing() as connection:
                 connection.execute(insert(table).on_conflict_do_nothing(), rows)
@@ -599,18 +598,10 @@ def _put(here: Connection, table: Table, rows: list[_Row]) -> None:
         there = {tuple(row) for row in catalog.rows(here, table, " ".join(names))}
         rows = [row for row in rows if tuple(row[name] for name in names) not in there]
     new = [{name: value for name, value in row.items() if name != "id"} for row in rows]
-    put = insert(table)
-    says = _SAYS.get(table)
-    if says is None:
-        put = put.on_conflict_do_nothing()
-    else:
-        put = put.on_conflict_do_update(
-            index_elements=names,
-            set_={c.name: put.excluded[c.name] for c in table.c if c.name not in ("id", *names)},
-            where=says(put.excluded) > says(table.c),
-        )
+    put, says = insert(table), _SAYS.get(table)
+    over = says and upsert(put, where=says(put.excluded) > says(table.c))
     if new:
-        here.execute(put, new)
+        here.execute(put.on_conflict_do_nothing() if over is None else over, new)
 
 
 # looking through, tidying -------------------------------------------------------------------------
@@ -641,9 +632,9 @@ def check(url: str, progress: Progress = _QUIET) -> list[str]:
                     n, first = n + len(wrong), first or next(iter(wrong), b"")
                     progress.advance(len(rows))
                 if n:
-                    known = first.hex()[:12]
                     found.append(
-                        f"{table.name}: {n} whose content is not theirs, the first {known}"
+                        f"{table.name}: {n} whose content is not theirs, the first"
+                        f" {first.hex()[:12]}"
                     )
             if schema.PACKED in said and (boards := columns.verify(connection)):
                 found.append(
@@ -689,7 +680,7 @@ def _is_judgment(
     repeats: Iterable[int], occasions: Iterable[str | None],
     key: bytes, judge: bytes, kind: str, case_key: bytes,
 ) -> bool:  # fmt: skip
-    return kind in _ELSEWHERE or any(
+    return kind in JUDGED_ELSEWHERE or any(
         judgment_key(judge, case_key, repeat=repeat, occasion=occasion) == key
         for occasion in occasions
         for repeat in repeats
@@ -783,7 +774,6 @@ _chosen, _gone, _unneeded, _unnamed = (
     )
 )
 _DIGITS = re.compile(r"[0-9a-f]{8,64}")
-_ELSEWHERE = (HUMAN, "imported")
 _UNREADABLE = KINDS.index("unreadable")
 
 
@@ -905,7 +895,7 @@ def _by_judge(connection: Connection, read: Any) -> list[_Row]:
         func.count(case((or_(asked.is_(None), said.is_(None)), 1))).label("uncounted"),
     ).where(_p.c.key == its.key)
     its = took.group_by(its.judge_id).subquery().c
-    elsewhere = func.count(case((g.kind.in_(_ELSEWHERE), 1))).label("elsewhere")
+    elsewhere = func.count(case((g.kind.in_(JUDGED_ELSEWHERE), 1))).label("elsewhere")
     sums = [func.coalesce(func.max(one), 0).label(one.name) for one in list(its)[1:]]
     judged = (
         select(g.key.label("judge"), func.count().label("judgments"), elsewhere, *sums)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from copy import copy
 from functools import partial
@@ -25,7 +25,7 @@ from sqlalchemy.util import LRUCache
 
 from judgebench.errors import StoreBusyError, StoreError
 from judgebench.protocols import MAY_WAIT, Waiting
-from judgebench.store.schema import metadata
+from judgebench.store.schema import identity, metadata
 
 _T = TypeVar("_T")
 Row = Mapping[str, Any]
@@ -46,6 +46,14 @@ def chunks(values: Iterable[_T], most: int | None = None) -> Iterator[list[_T]]:
     rest = iter(values)
     while portion := list(islice(rest, most or CHUNK)):
         yield portion
+
+
+def upsert(put: Any, *, added: Collection[str] = (), where: Any = None) -> Any:
+    """Of a row that is there already all is overwritten but what it is known by, or is added to."""
+    its, names = put.table.c, identity(put.table)
+    new = {one.name: put.excluded[one.name] for one in its if one.name not in ("id", *names)}
+    sums = {name: its[name] + new[name] for name in added}
+    return put.on_conflict_do_update(index_elements=names, set_=new | sums, where=where)
 
 
 NOW = {

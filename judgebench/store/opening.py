@@ -17,7 +17,7 @@ from sqlalchemy import Column, Connection, Integer, inspect, select, text
 
 from judgebench.errors import ConfigError, StoreError
 from judgebench.extras import install_line
-from judgebench.store import schema
+from judgebench.store import schema, sqlite
 from judgebench.store.database import insert
 from judgebench.store.schema import PLACE, REVISION
 
@@ -124,17 +124,13 @@ class Location:
 
     def is_locked(self) -> bool:
         """Whether another program has a file for itself alone; nobody can have a server so."""
-        from judgebench.store.sqlite import is_locked
-
-        return self.path is not None and is_locked(self.path)
+        return self.path is not None and sqlite.is_locked(self.path)
 
     def why_read_only(self) -> str:
         """Why nothing can be written there from here; empty where it can be."""
-        from judgebench.store.sqlite import refuse_unwritable
-
         try:
             if self.path is not None:
-                refuse_unwritable(self.path)
+                sqlite.refuse_unwritable(self.path)
             elif not self._told(lambda server: server.told("may write")):
                 return f"the user of {self.name} may only read it"
         except StoreError as error:
@@ -224,10 +220,8 @@ def open_database(
         database: Database = Postgres(url, read_only=read_only)
     else:
         _prepare(where.path, read_only, create)
-        from judgebench.store.sqlite import SQLite
-
         full = url.endswith("?synchronous=full")
-        database = SQLite(where.path, read_only=read_only, synchronous_full=full)
+        database = sqlite.SQLite(where.path, read_only=read_only, synchronous_full=full)
     try:
         _bring_up_to_date(database, where, create)
         if not unfinished:
@@ -239,8 +233,6 @@ def open_database(
 
 
 def _prepare(path: Path, read_only: bool, create: bool) -> None:
-    from judgebench.store import sqlite
-
     sqlite.refuse_network_file_systems(path)
     if not sqlite.refuse_foreign_file(path) and not create:
         there = f"the file {path} is empty" if path.exists() else f"there is no store at {path}"
@@ -266,6 +258,12 @@ def _no_store(found: str) -> StoreError:
 def marks(connection: Connection) -> dict[str, str]:
     """What a store says of itself: an unfinished copy, texts left out, boards packed."""
     return {row.name: row.value for row in connection.execute(select(schema.meta))}
+
+
+def mark_as(connection: Connection, name: str, value: str = "1") -> None:
+    """Say so of a store, unless it is said already."""
+    put = insert(schema.meta).on_conflict_do_nothing()
+    connection.execute(put, {"name": name, "value": value})
 
 
 def _make_ready(database: Database) -> None:
@@ -364,16 +362,14 @@ def make(connection: Connection, older: str | None = None) -> None:
     connection.execute(text("INSERT INTO alembic_version VALUES (:now)"), {"now": REVISION})
     for view in schema.VIEWS.values():
         connection.execute(text(view))
-    # A journal of another store is not taken in.
-    named = insert(schema.meta).on_conflict_do_nothing()
-    connection.execute(named, {"name": schema.STORE_ID, "value": uuid.uuid4().hex})
+    mark_as(connection, schema.STORE_ID, uuid.uuid4().hex)  # whose journal is taken in
 
 
 def _create(connection: Connection) -> None:
     schema.metadata.create_all(connection, checkfirst=False)
     if connection.dialect.name != "sqlite":  # it cannot be made smaller, and is read in one piece
         connection.execute(text("ALTER TABLE chunks ALTER blob SET STORAGE EXTERNAL"))
-    connection.execute(schema.meta.insert(), {"name": schema.PACKED, "value": "1"})
+    mark_as(connection, schema.PACKED)
     connection.execute(
         text(
             "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL,"

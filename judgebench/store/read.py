@@ -414,8 +414,7 @@ class Asked:
             "anchors.id anchors.benchmark.name:benchmark anchors.benchmark.version"
             " anchors.judge.key:judge_key anchors.judge.short:judge_id anchors.at count():verdicts"
         )
-        when = {"occasion_id": NONE}
-        order = "anchors.at anchors.id"
+        when, order = {"occasion_id": NONE}, "anchors.at anchors.id"
         return told(c, schema.looks, its, when, order=order, kind=StoredAnchors)
 
 
@@ -497,8 +496,10 @@ class Reading(Snapshots, Asked):
     ) -> list[Item]:
         """All, as they came, or some; without turns where only the id is known."""
         which = {**_on(benchmark, version), "item_id": ids}
-        found = rows(c, schema.items, _ITEM, which, order="id")
-        return [_item(benchmark, version, one) for one in found]
+        return [
+            _item(benchmark, version, one)
+            for one in rows(c, schema.items, _ITEM, which, order="id")
+        ]
 
     @read
     def item_contents(self, c: Connection, benchmark: str, version: str) -> dict[str, str | None]:
@@ -606,8 +607,10 @@ class Reading(Snapshots, Asked):
         comes back as a list.
         """
         of, its = {"batch.batch_id": batch_id}, "key kind request:canonical purpose"
-        found = rows(c, schema.batch_requests, its, of)
-        return {one.key: read_request(**values(one, "key")) for one in found}
+        return {
+            one.key: read_request(**values(one, "key"))
+            for one in rows(c, schema.batch_requests, its, of)
+        }
 
     @read
     def in_batches(
@@ -781,8 +784,7 @@ class Reading(Snapshots, Asked):
         million.
         """
         names = names_of(c, schema.benchmarks, "name version")
-        its = "benchmark_id count():used max(used_at):newest"
-        found = rows(c, schema.uses, its)
+        found = rows(c, schema.uses, "benchmark_id count() max(used_at)")
         return {names[n]: Verdicts(used=used, newest=at) for n, used, at in found}
 
     @read
@@ -807,8 +809,7 @@ class Reading(Snapshots, Asked):
     @read
     def failure_kinds(self, c: Connection) -> list[FailureKind]:
         """What failed and was not done since, the most frequent first."""
-        its = "boundary kind retriable count():n"
-        kinds = told(c, schema.failures, its, kind=FailureKind)
+        kinds = told(c, schema.failures, "boundary kind retriable count():n", kind=FailureKind)
         return sorted(kinds, key=lambda one: (-one.n, one.boundary, one.kind, one.retriable))
 
     @read

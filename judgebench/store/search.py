@@ -18,7 +18,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice, pairwise
@@ -28,10 +28,8 @@ from typing import Any, ClassVar, Literal, TypeAlias
 from sqlalchemy import Connection, Table
 
 from judgebench.errors import StoreError
-from judgebench.store import schema
+from judgebench.store import codec, schema
 from judgebench.store.catalog import row, rows, values
-from judgebench.store.codec import KINDS as VERDICTS
-from judgebench.store.codec import read_item, readable, reply_keys
 from judgebench.store.database import chunks
 from judgebench.store.opening import located, open_store
 from judgebench.store.store import Store
@@ -123,7 +121,7 @@ class Words:
 
     @cached_property
     def parts(self) -> tuple[str, ...]:
-        found = _PART.findall(readable(self.text))
+        found = _PART.findall(codec.readable(self.text))
         return tuple(dict.fromkeys(quoted or word for quoted, word in found))
 
     @cached_property
@@ -191,7 +189,7 @@ _TEXTS: Mapping[Kind, tuple[Table, str, Mapping[str, Any]]] = {
 
 def question_text(content: str) -> str:
     """All that is asked: turns, options, references. Few-shot examples and metadata are not."""
-    item = read_item("", "", "", None, content)
+    item = codec.read_item("", "", "", None, content)
     return "\n".join([*(turn.content for turn in item.turns), *item.options, *item.references])
 
 
@@ -201,7 +199,7 @@ def _texts(
     """Number, key and text of rows, in their order."""
     table, columns, some = _TEXTS[kind]
     found = list(rows(connection, table, columns, {**some, **where}, order="id", limit=limit))
-    keys = {one.id: reply_keys(one.reply_keys) if kind == "reasoning" else () for one in found}
+    keys = {one.id: codec.reply_keys(getattr(one, "reply_keys", b"")) for one in found}
     asked = sorted({key for its in keys.values() for key in its})
     replies = {
         one.key: (one.reasoning, one.text)
@@ -291,7 +289,7 @@ def stands(
     table, number, category, told = _PLACES[kind]
     where: dict[str, Any] = {number: numbers}
     if kind == "reasoning":  # ``uses`` is read by ranges of its key, and only for what is left
-        verdict = wanted.verdict and VERDICTS.index(wanted.verdict)
+        verdict = wanted.verdict and codec.KINDS.index(wanted.verdict)
         its = {"id": numbers, "judge.short": wanted.judge, "kind": verdict}
         judged = [  # marks are a JSON list of names, those of a pair with /0 or /1 behind them
             one
@@ -426,10 +424,6 @@ class Index(ABC):
                 self._ask(connection, statement)
             yield connection
             self._ask(connection, self.sql["end"])
-
-    def close(self) -> None:
-        """Let go of what was opened for it."""
-        return  # the connection may be the store's
 
     @abstractmethod
     def _pairs(self, text: str) -> str:
@@ -634,7 +628,9 @@ def forget_gone(connection: Connection) -> None:
 
 def index_of(store: Store) -> AbstractContextManager[Index]:
     """The index of a store, for a moment and one thread."""
-    return closing(FileIndex(store) if located(store.url).path else ServerIndex(store))
+    if located(store.url).path is None:
+        return nullcontext(ServerIndex(store))  # whose connection is the store's
+    return closing(FileIndex(store))
 
 
 # making it ----------------------------------------------------------------------------------------

@@ -46,7 +46,6 @@ NETWORK_FILE_SYSTEMS = frozenset(
 )
 _MOUNTS = Path("/proc/self/mountinfo")
 _MOUNT = re.compile(r"^(?:\S+ ){4}(\S+) .*? - (\S+)", re.MULTILINE)
-_MAGIC = b"SQLite format 3\0"
 _SETTINGS = (
     "wal_autocheckpoint = 0", f"journal_size_limit = {_FORCE_AT}", "foreign_keys = ON",
     "cache_size = -32768",
@@ -91,8 +90,7 @@ class SQLite(Database):
         return found.st_dev, found.st_ino
 
     def damage(self) -> list[str]:
-        asked = "PRAGMA integrity_check(20)"
-        found = self.look(lambda _: self._raw.execute(asked).fetchall())
+        found = self.look(lambda _: self._raw.execute("PRAGMA integrity_check(20)").fetchall())
         return [said for (said,) in found if said != "ok"]
 
     # transactions -------------------------------------------------------------------------------
@@ -329,7 +327,7 @@ def refuse_foreign_file(path: Path) -> bool:
             f"the store {path} cannot be read: {error.strerror}; change its permissions or give"
             " another path with --store"
         ) from error
-    if head and not (head.startswith(_MAGIC) and len(head) == 100):
+    if head and not (head.startswith(b"SQLite format 3\0") and len(head) == 100):
         raise StoreError(
             f"{path} is not a judgebench store (no SQLite database); it was left as it is: give"
             " another path with --store"

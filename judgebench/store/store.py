@@ -75,6 +75,9 @@ class Store(Reading, Claims, AbstractContextManager["Store"]):
     def __init__(self, url: str, database: Database) -> None:
         secrets_of(os.environ)  # known to `masked` from here on
         self.url = url
+        self.name = database.name
+        """The address as messages show it, without a password."""
+        self.read_only = database.read_only
         super().__init__(database)
         self._numbers: Numbers = {}
         self._open: Writing | None = None
@@ -84,15 +87,6 @@ class Store(Reading, Claims, AbstractContextManager["Store"]):
     def path(self) -> Path:
         """The file of a store that is one."""
         return store_path(self.url)
-
-    @property
-    def name(self) -> str:
-        """The address as messages show it, without a password."""
-        return self._database.name
-
-    @property
-    def read_only(self) -> bool:
-        return self._database.read_only
 
     def __exit__(self, *error: object) -> None:
         self.close()

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from operator import add
-from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import Connection, Double, Table, bindparam, delete, func, or_, select, update
@@ -34,9 +33,7 @@ from judgebench.records import (
     VerdictSlot,
 )
 from judgebench.secret import masked
-from judgebench.store import schema
-from judgebench.store.catalog import REFERS
-from judgebench.store.catalog import rows as rows_of
+from judgebench.store import catalog, schema
 from judgebench.store.codec import (
     HOWS,
     ORDERS,
@@ -54,7 +51,7 @@ from judgebench.store.codec import (
     usage_columns,
     word,
 )
-from judgebench.store.database import Prepared, Row, chunks, insert, pipelined
+from judgebench.store.database import Prepared, Row, chunks, insert, pipelined, upsert
 from judgebench.store.read import (
     COUNTERS,
     PINNED,
@@ -72,7 +69,6 @@ Numbers: TypeAlias = dict[Table, dict[Any, Any]]
 """The integers that stand for keys and names, by table."""
 
 _names = lru_cache(maxsize=1024)(to_json)  # the same few, over and over
-_NO_TAGS: Mapping[str, str] = MappingProxyType({})
 _STEP_S = 1e-6  # what a double can tell apart at the seconds of this century
 _HERE = tuple(f"here_{name}" for name in PLACE)
 
@@ -84,17 +80,16 @@ def _here(table: Table) -> dict[str, Any]:
     return {name: bindparam(f"here_{name}", type_=table.c[name].type) for name in PLACE}
 
 
-def _over(table: Table, put: Any, **also: Any) -> dict[str, Any]:
-    """Of a row that is there already, what is overwritten: all but what it is known by."""
-    others = [column.name for column in table.c if not column.primary_key]
-    return {
-        "index_elements": [column.name for column in table.primary_key],
-        "set_": {name: put.excluded[name] for name in others} | also,
-    }
+_NUMBERED = (
+    schema.names, schema.benchmarks, schema.items, schema.stacks, schema.models, schema.judges,
+    schema.runs,
+)  # fmt: skip
+_PUT = {
+    table: Prepared(insert(table).on_conflict_do_nothing())
+    for table in (*_NUMBERED, schema.texts, schema.replies, schema.judgments, _r)
+}
+"""Of what is known by its content or name, what was put first is kept."""
 
-
-_PUT_TEXT = Prepared(insert(schema.texts).on_conflict_do_nothing())
-_PUT_REPLY = Prepared(insert(schema.replies).on_conflict_do_nothing())
 # An anchor gives way to an answer on its stack.
 _DROP_ANCHOR = Prepared(
     delete(_r).where(
@@ -105,14 +100,12 @@ _DROP_ANCHOR = Prepared(
         .exists(),
     )
 )
-_PUT_RESPONSE = Prepared(insert(_r).on_conflict_do_nothing())
 _response = select(_r.c.id).where(
     _r.c.key == bindparam("key"), _r.c.stack_id == bindparam("stack_id")
 )
 _PUT_ANSWER = Prepared(
     insert(schema.answers).values(response_id=_response.scalar_subquery()).on_conflict_do_nothing()
 )
-_PUT_JUDGMENT = Prepared(insert(schema.judgments).on_conflict_do_nothing())
 _judgment = (
     select(schema.judgments.c.id)
     .where(schema.judgments.c.key == bindparam("judgment_key"))
@@ -135,30 +128,13 @@ _PUT_USE = Prepared(
     )
     .on_conflict_do_nothing()
 )
-_put_failure = insert(_f).values(**_here(_f))
-_PUT_FAILURE = Prepared(
-    _put_failure.on_conflict_do_update(
-        **_over(_f, _put_failure, attempts=_f.c.attempts + _put_failure.excluded.attempts)
-    )
-)
+_PUT_FAILURE = Prepared(upsert(insert(_f).values(**_here(_f)), added=["attempts"]))
 _PUT_LOOK = Prepared(insert(schema.looks).values(judgment_id=_judgment).on_conflict_do_nothing())
 _CLEAR_FAILURE = Prepared(delete(_f).where(_f.c.key == bindparam("cleared")))
-_put_spend = insert(_s)
-_PUT_SPEND = Prepared(
-    _put_spend.on_conflict_do_update(
-        index_elements=[column.name for column in _s.primary_key],
-        set_={name: _s.c[name] + _put_spend.excluded[name] for name in COUNTERS},
-    )
-)
+_PUT_SPEND = Prepared(upsert(insert(_s), added=COUNTERS))
 _SPEND = (*(column.name for column in _s.primary_key), *COUNTERS)
 _NOTHING = (0,) * len(COUNTERS)
-_put_item = insert(schema.items).values(item_id=bindparam("called"))
-_PUT_ITEM = Prepared(
-    _put_item.on_conflict_do_update(
-        index_elements=["benchmark_id", "item_id"],
-        set_={name: _put_item.excluded[name] for name in ("category", "identity", "content_sha")},
-    )
-)
+_PUT_ITEM = Prepared(upsert(insert(schema.items).values(item_id=bindparam("called"))))
 
 
 def _naming(table: Table, owner: str) -> Prepared:
@@ -167,25 +143,22 @@ def _naming(table: Table, owner: str) -> Prepared:
     whose = bindparam(f"here_{owner}", type_=its[owner].type)
     last = select(func.coalesce(func.max(its.newest), 0) + 1).where(its[owner] == whose)
     put = insert(table).values({owner: whose, "newest": last.scalar_subquery()})
-    over = _over(table, put)
-    as_it_is = [its[name] == said for name, said in over["set_"].items() if name != "newest"]
-    changed = or_(its.newest != put.excluded.newest - 1, *(~one for one in as_it_is))
-    return Prepared(put.on_conflict_do_update(**over, where=changed))
+    others = [one.name for one in its if one.name not in (owner, "name", "newest")]
+    renamed = [its[name] != put.excluded[name] for name in others]
+    changed = or_(its.newest != put.excluded.newest - 1, *renamed)
+    return Prepared(upsert(put, where=changed))
 
 
 _NAME_MODEL = _naming(schema.model_names, "model_id")
 _NAME_JUDGE = _naming(schema.judge_names, "judge_id")
 _GATHERED = (
-    _PUT_TEXT, _PUT_REPLY, _PUT_ITEM, _NAME_MODEL, _NAME_JUDGE, _DROP_ANCHOR, _PUT_RESPONSE,
-    _PUT_ANSWER, _PUT_JUDGMENT, _PUT_USE, _PUT_FAILURE, _CLEAR_FAILURE, _PUT_SPEND,
+    _PUT[schema.texts], _PUT[schema.replies], _PUT_ITEM, _NAME_MODEL, _NAME_JUDGE, _DROP_ANCHOR,
+    _PUT[_r], _PUT_ANSWER, _PUT[schema.judgments], _PUT_USE, _PUT_FAILURE, _CLEAR_FAILURE,
+    _PUT_SPEND,
 )  # fmt: skip
 """In the order in which they are written: rows come after what they name."""
 
-_NUMBERED = (
-    schema.names, schema.benchmarks, schema.items, schema.stacks, schema.models, schema.judges,
-    schema.runs,
-)  # fmt: skip
-_POINTS = {name: table for name, table in REFERS.items() if table in _NUMBERED}
+_POINTS = {name: table for name, table in catalog.REFERS.items() if table in _NUMBERED}
 """In a row that is gathered these columns hold a key or name, in whose place a number is put."""
 
 _CALLED = {
@@ -195,7 +168,6 @@ _CALLED = {
     ("items", "item_id"): "the item id",
     ("runs", "run_id"): "the run id",
 }
-_ADD_TO = {table: Prepared(insert(table).on_conflict_do_nothing()) for table in _NUMBERED}
 _ASK = {
     table: Prepared(
         select(table.c.id, *(table.c[name] for name in identity(table))).where(
@@ -272,7 +244,7 @@ class Writing(Asked):
 
     def _flush(self) -> None:
         if unknown := self._used - self._judged:
-            known = rows_of(self._connection, schema.judgments, "key", {"key": unknown})
+            known = catalog.rows(self._connection, schema.judgments, "key", {"key": unknown})
             for key in sorted(unknown.difference(row.key for row in known)):
                 raise StoreError(
                     f"the store has no judgment {key.hex()[:12]}; put_judgment() must come before"
@@ -335,7 +307,7 @@ class Writing(Asked):
             self._ask(table, known, new)
             if new := [key for key in new if key not in known]:
                 rows = [self._new(table, key) for key in new]
-                _ADD_TO[table].put_all(self._connection, rows)
+                _PUT[table].put_all(self._connection, rows)
                 self._ask(table, known, new)
         return known
 
@@ -378,7 +350,7 @@ class Writing(Asked):
         sha: bytes = row["sha"]
         if sha not in self._shas:
             self._shas.add(sha)
-            self._rows[_PUT_TEXT].append(row)
+            self._rows[_PUT[schema.texts]].append(row)
         return sha
 
     def _optional(self, text: str | None) -> bytes | None:
@@ -386,7 +358,9 @@ class Writing(Asked):
 
     # who and what -------------------------------------------------------------------------------
 
-    def put_model(self, name: str, spec: ModelSpec, tags: Mapping[str, str] = _NO_TAGS) -> bytes:
+    def put_model(
+        self, name: str, spec: ModelSpec, tags: Mapping[str, str] = catalog.NOTHING
+    ) -> bytes:
         """Returns the model's key. Name and tags are labels, of which the newest are shown."""
         key = keys.model_key(spec)
         self._more[schema.models, key] = {"short": key.hex()[:12], "spec": spec_json(spec)}
@@ -466,7 +440,7 @@ class Writing(Asked):
         if response.stack is not None:
             stack = keys.stack_key(response.stack)
             self._more[schema.stacks, stack] = {"stack": spec_json(response.stack)}
-        self._rows[_PUT_RESPONSE].append(
+        self._rows[_PUT[_r]].append(
             {
                 "key": key,
                 "stack_id": stack,
@@ -492,7 +466,7 @@ class Writing(Asked):
         Of two replies to one question the first is kept, and both are paid for.
         """
         logprobs = None if reply.logprobs is None else logprobs_json(reply.logprobs)
-        self._rows[_PUT_REPLY].append(
+        self._rows[_PUT[schema.replies]].append(
             {
                 "key": key,
                 "request_sha": self._text(keys.canonical_json(request)),
@@ -547,7 +521,7 @@ class Writing(Asked):
         """
         verdict = store_verdict(judgment.verdict)
         label, reason = verdict.pop("label"), verdict.pop("reason")
-        self._rows[_PUT_JUDGMENT].append(
+        self._rows[_PUT[schema.judgments]].append(
             {
                 "key": judgment.key,
                 "judge_id": judgment.judge_key,
@@ -802,7 +776,7 @@ def _known_items(connection: Connection, items: Sequence[Item]) -> _Items:
         "benchmark.version": {plain("the version", one.version) for one in items},
         "item_id": [plain("the item id", one.id) for one in items],
     }
-    found = rows_of(connection, schema.items, its, among)
+    found = catalog.rows(connection, schema.items, its, among)
     return {(*row[:3],): _Kept(*row[3:]) for row in found}
 
 

@@ -26,7 +26,7 @@ from typing import Any, TextIO
 from sqlalchemy import Connection
 
 from judgebench import keys
-from judgebench.errors import StoreBusyError, StoreError, StoreFullError, StoreGoneError
+from judgebench.errors import StoreBusyError, StoreError, StoreGoneError
 from judgebench.protocols import MAY_WAIT, Paid, Waiting
 from judgebench.records import Reply, Request, Spend, TokenLogprob, Usage
 from judgebench.secret import masked, masked_tokens
@@ -164,8 +164,7 @@ class Writer:
                     writing.flush()
             except BaseException as error:  # noqa: BLE001 - it is told to whom it is due
                 numbers.clear()
-                again = isinstance(error, StoreGoneError)
-                if again or (isinstance(error, StoreFullError) and error.again):
+                if isinstance(error, StoreGoneError) or getattr(error, "again", False):
                     waiting.goes_on(f"{error}; {self._waits(waiting.seconds)}")
                     time.sleep(ROOM_S)
                     continue
@@ -218,7 +217,12 @@ class Journal:
 
     def _add(self, lines: bytes) -> None:
         """All of them, or none: what was cut is taken back, and one that is empty goes."""
-        file = self._file or self._begun()
+        if self._file is None:
+            self._place.parent.mkdir(parents=True, exist_ok=True)
+            path = self._place.with_name(f"{self._place.name}-paid-{uuid.uuid4().hex[:12]}")
+            self._file = path.open("xb", buffering=0)
+            fcntl.flock(self._file, fcntl.LOCK_EX)  # while we live, nobody else takes it in
+        file = self._file
         end = os.fstat(file.fileno()).st_size
         try:
             if not end:
@@ -231,15 +235,6 @@ class Journal:
             file.seek(end)
             file.truncate()
             raise
-        self._file = file
-
-    def _begun(self) -> FileIO:
-        self._place.parent.mkdir(parents=True, exist_ok=True)
-        path = self._place.with_name(f"{self._place.name}-paid-{uuid.uuid4().hex[:12]}")
-        file = path.open("xb", buffering=0)
-        fcntl.flock(file, fcntl.LOCK_EX)  # while we live, nobody else takes it in
-        self._file = file
-        return file
 
     def stored(self, entries: Sequence[Entry]) -> None:
         """These are in the store now."""

@@ -20,11 +20,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextvars import ContextVar
 from functools import partial
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from judgebench import extras
 from judgebench.errors import ConfigError, LocalModelError
-from judgebench.secret import redact, secrets_of
+from judgebench.secret import Secret, redact, secrets_of
 
 NEEDS = {backend: extras.EXTRAS[name].packages[0] for backend, name in extras.BACKENDS.items()}
 """The package without which a backend cannot run."""
@@ -60,6 +60,29 @@ class Worker(Protocol):
     ) -> Iterator[dict[str, Any]]: ...
 
     def stop(self) -> None: ...
+
+
+class LastWords(threading.Thread):
+    """Keeps the end of what a process says, so that no full pipe stops it.
+
+    As text it is that, without these ``secrets`` and those of this process.
+    """
+
+    def __init__(self, pipe: IO[bytes] | None, secrets: Sequence[Secret | None] = ()) -> None:
+        super().__init__(daemon=True)
+        assert pipe is not None
+        self._pipe, self._secrets, self._tail = pipe, secrets, b""
+        self.start()
+
+    def run(self) -> None:
+        with self._pipe as stream:
+            while chunk := os.read(stream.fileno(), _LAST_BYTES):
+                self._tail = (self._tail + chunk)[-_LAST_BYTES:]
+
+    def __str__(self) -> str:
+        said = clean(self._tail.decode("utf-8", "replace"), self._secrets)
+        words = "\n".join(f"  | {line}" for line in said.splitlines()[-_LAST_LINES:])
+        return f"Its last words:\n{words or '  (none)'}"
 
 
 class WorkerProcess:
@@ -98,12 +121,10 @@ class WorkerProcess:
             start_new_session=True,  # Ctrl-C is for the run; and there is no terminal to ask on
         )
         self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        self._tail = b""
+        self._said = LastWords(self._process.stderr)
         self._gone = False
-        reads = (self._read_events, self._keep_tail)
-        self._readers = [threading.Thread(target=read, daemon=True) for read in reads]
-        for reader in self._readers:
-            reader.start()
+        self._reader = threading.Thread(target=self._read_events, daemon=True)
+        self._reader.start()
 
     width = 1
     writes = False
@@ -138,7 +159,7 @@ class WorkerProcess:
             self.stop()
             raise LocalModelError(
                 f"{self._model} was not loaded within {within_s:g} s: raise {limit} (a download "
-                f"that broke off goes on). {self._last_words()}"
+                f"that broke off goes on). {self._said}"
             ) from None
         if event["event"] == "refused":
             self.stop()
@@ -184,7 +205,7 @@ class WorkerProcess:
             self._process.wait(_GRACE_S)
         self._signal(signal.SIGKILL)  # and whatever it has left behind
         self._process.wait()
-        for reader in self._readers:
+        for reader in (self._reader, self._said):
             reader.join(_GRACE_S)
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
@@ -231,13 +252,8 @@ class WorkerProcess:
             hint = "; often the machine ran out of memory" if -code == signal.SIGKILL else ""
             status = f"killed by {signal.Signals(-code).name}{hint}"
         return LocalModelError(
-            f"the worker that {doing} {self._model} ended: {status}. {self._last_words()}"
+            f"the worker that {doing} {self._model} ended: {status}. {self._said}"
         )
-
-    def _last_words(self) -> str:
-        said = clean(self._tail.decode("utf-8", "replace")).splitlines()[-_LAST_LINES:]
-        words = "\n".join(f"  | {line}" for line in said)
-        return f"Its last words:\n{words or '  (none)'}"
 
     def _read_events(self) -> None:
         assert self._process.stdout is not None
@@ -245,13 +261,6 @@ class WorkerProcess:
             for line in stream:
                 self._lines.put(line)
         self._lines.put(b"")
-
-    def _keep_tail(self) -> None:
-        """Keep the end of what is said, and never let a full pipe stop the worker."""
-        assert self._process.stderr is not None
-        with self._process.stderr as stream:
-            while chunk := os.read(stream.fileno(), _LAST_BYTES):
-                self._tail = (self._tail + chunk)[-_LAST_BYTES:]
 
 
 class WorkerProcesses:
@@ -455,7 +464,7 @@ START: ContextVar[Callable[..., Worker]] = ContextVar("start", default=started)
 """How workers of models are started: as processes here, unless a run has it otherwise."""
 
 
-def clean(text: str) -> str:
+def clean(text: str, secrets: Sequence[Secret | None] = ()) -> str:
     """Without keys and control characters: what a process prints is not to be trusted."""
-    text = redact(text, secrets_of(os.environ))
+    text = redact(text, [*secrets_of(os.environ), *secrets])
     return "".join(c if c.isprintable() or c == "\n" else " " for c in text)

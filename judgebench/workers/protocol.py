@@ -119,11 +119,9 @@ class Answerer(Protocol):
 
     def answers(self, questions: Sequence[Question]) -> Iterator[Event]:
         """``answered`` or ``failed`` for each question."""
-        ...
 
     def portions(self, questions: Sequence[Question]) -> list[list[int]]:
         """Which questions are answered together, by their numbers here; each of them once."""
-        ...
 
 
 def serve(load: Callable[[Mapping[str, Any]], Answerer]) -> NoReturn:

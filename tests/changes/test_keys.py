@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -132,9 +134,8 @@ def _fields(item: Item) -> dict[str, object]:
     return {name: getattr(item, name) for name in Item.__slots__}
 
 
-def _with(request: ChatRequest, **changes: object) -> ChatRequest:
-    fields = {name: getattr(request, name) for name in ChatRequest.__slots__}
-    return ChatRequest(**{**fields, **changes})
+def _with(request: ChatRequest, **changes: Any) -> ChatRequest:
+    return replace(request, **changes)
 
 
 @over_rows("values", [[], [1.0], [["a", 0, "é\ud800"], {"b": None}]])

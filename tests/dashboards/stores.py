@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Literal
 
@@ -191,10 +193,11 @@ def fill_kinds(
 def put_one(
     store: Store, model: bytes, judge: bytes, item: int, verdict: Verdict, run_id: str,
     marks: tuple[str, ...] = (), opponent: bytes | None = None, order: Order = "single",
+    sample: int = 0,
 ) -> None:  # fmt: skip
     place = VerdictSlot(
         benchmark=BENCHMARK, version=VERSION, item_id=str(item), model_key=model, judge_key=judge,
-        opponent_key=opponent, order=order,
+        opponent_key=opponent, order=order, sample=sample,
     )  # fmt: skip
     key = content_key("judgment", [place])
     store.put_judgment(
@@ -203,6 +206,31 @@ def put_one(
         ),
         [RunVerdict(run_id=run_id, place=place, judgment_key=key)],
     )
+
+
+SAMPLES = {"policy": 16, "steady": 4, "once": 1}
+"""Answers of each model to each item."""
+
+
+def fill_samples(path: Path | str, *, n_items: int = 20, seed: int = 7) -> str:
+    """A store of scores of several samples, by a reward model and one that grades; its URL."""
+    draw = random.Random(seed)
+    url = address(path)
+    with open_store(url) as store, store.transaction():
+        store.start_run(run := manifest())
+        store.put_items(items(n_items))
+        grader = store.put_judge("grader", JudgeSpec(kind="rubric", model="gpt"))
+        reward = store.put_judge("reward", JudgeSpec(kind="reward", model="r"))
+        for name, samples in SAMPLES.items():
+            model = store.put_model(name, ModelSpec(weights=f"name:{name}"))
+            for i, sample in product(range(n_items), range(samples)):
+                liked = draw.gauss(0.0, 2.0)
+                graded = min(10.0, max(1.0, round(draw.gauss(5.0 + 0.6 * liked, 1.0))))
+                said = Score(value=liked, low=-math.inf, high=math.inf)
+                put_one(store, model, reward, i, said, run.id, sample=sample)
+                said = Score(value=graded, low=1.0, high=10.0)
+                put_one(store, model, grader, i, said, run.id, sample=sample)
+    return url
 
 
 HOSTILE = (

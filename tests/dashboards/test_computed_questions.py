@@ -42,6 +42,8 @@ ASKED = [
     ("sure", ("judgebench.explore.verdicts_used",)),
     ("sure", ("judgebench.explore.met",)),
     ("kinds", ("judgebench.explore.met",)),
+    ("samples", ("judgebench.explore.scorers", *AT)),
+    ("samples", ("judgebench.explore.best_of", *AT, "grader", None, "reward")),
 ]  # fmt: skip
 
 
@@ -68,6 +70,7 @@ def urls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "labels": agreement_stores.fill(folder / "labels.db", n_items=30),
         "scores": agreement_stores.fill_scores(folder / "scores.db", n_items=12),
         "kinds": stores.fill_kinds(folder / "kinds.db", n_items=12),
+        "samples": stores.fill_samples(folder / "samples.db"),
         "sure": honesty_stores.fill(folder / "sure.db"),
     }
 

@@ -43,11 +43,11 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def lengths(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Six models with a calibration of length, on as many items as it takes."""
+    """As many models and items as a calibration of length takes."""
     folder = tmp_path_factory.mktemp("lengths")
     url = f"sqlite:///{folder / 's.db'}"
     with open_store(url) as store:
-        take_in(store, folder)
+        take_in(store, folder, models=5)
         calibrate_length(store, "made_up")
     return url
 
@@ -60,7 +60,7 @@ def headline(tmp_path_factory: pytest.TempPathFactory) -> str:
     with open_store(url) as store:
         take_in(
             store, folder, benchmark="alpaca_eval", judge="weighted_alpaca_eval_gpt4_turbo",
-            models=4,
+            models=3,
         )  # fmt: skip
     return url
 
@@ -119,6 +119,54 @@ def test_the_choice_of_models_stands_in_the_url(open_page: Any, demo: str) -> No
     box.select("taker-hasty").run()
     assert in_url(app, "models") == ["taker-hasty"]
     assert list(table(app)["model"]) == ["taker-hasty"]
+
+
+# best of n ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return stores.fill_samples(tmp_path_factory.mktemp("samples") / "s.db")
+
+
+def test_curves_of_the_best_of_n_are_those_of_the_report(seen: Any, samples: str) -> None:
+    app = seen("leaderboard", samples, judge="grader")
+    assert not app.exception
+    box = boxes(app)["Best of n by"]
+    assert (box.options, box.value) == (["grader", "reward"], "reward")
+    with open_store(samples, read_only=True) as store:
+        curves = explore.best_of(store, stores.BENCHMARK, stores.VERSION, "grader", None, "reward")
+    assert {(one.model, one.samples) for one in curves} == {("policy", 16), ("steady", 4)}
+    drawn = {(row["name"], row["best of"]): row for row in with_field(app, "best of")}
+    assert len(drawn) == 20
+    for one in curves:
+        for n, point in one.points.items():
+            row = drawn[one.model, int(n)]
+            told = [row[end] for end in ("value", "low", "high")]
+            assert told == pytest.approx([point.value, point.low, point.high])
+            assert row["note"].endswith(f"n {point.n}")
+    values = [drawn["policy", n]["value"] for n in range(1, 17)]
+    assert values == sorted(values)
+    (tabled,) = (one.value for one in app.dataframe if "KL at most" in one.value)
+    assert list(tabled["best of"]) == list(range(1, 17))
+    said = "judgebench leaderboard trivia_judging_mini@v1 --best-of reward --judge grader"
+    assert said in texts(app)
+
+
+def test_curves_are_of_the_models_that_are_shown_and_by_the_scorer_that_is_chosen(
+    open_page: Any, samples: str
+) -> None:
+    app = open_page("leaderboard", samples, judge="reward", models="steady", scorer="grader")
+    assert not app.exception
+    assert {row["name"] for row in with_field(app, "best of")} == {"steady"}
+    app = open_page("leaderboard", samples, judge="reward", models="once")
+    assert not app.exception
+    assert not any("best of" in row for one in drawings(app) for row in one.rows)
+    assert "None of the models shown has two answers to one item that reward scored." in texts(app)
+
+
+def test_a_board_without_samples_offers_no_best_of_n(seen: Any, kinds: str) -> None:
+    assert "Best of n by" not in boxes(seen("leaderboard", kinds, judge="rubric"))
 
 
 # who is suspicious, and why ---------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +51,13 @@ def take_in(
         import_responses(store, rows_file(folder / "a.jsonl", texts))
 
 
+@cache
 def published_lengths() -> Any:
     """Characters of the published baseline's answers."""
     rows = read_rows(FIGURES / "instructions.csv", ("baseline_length",))
-    return np.array([row.whole("baseline_length") for row in rows])
+    lengths = np.array([row.whole("baseline_length") for row in rows])
+    lengths.flags.writeable = False
+    return lengths
 
 
 def verdict(item: int, model: str, judge: str, p: float, **more: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import yaml
 import judgebench
 from judgebench.errors import UsageError
 from judgebench.label_files import draw_labels, import_labels, queue_rows
-from judgebench.providers.parameters import billions_of
+from judgebench.providers.prices import billions_of
 from judgebench.stats.elimination import Codes, Elimination, successive_elimination
 from judgebench.store import open_store
 from perf.judge_sweep import BILLIONS, MARGIN, kappas, labels, replay

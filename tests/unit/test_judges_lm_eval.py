@@ -13,7 +13,7 @@ from judgebench import keys, registry
 from judgebench.config import BenchmarkConfig
 from judgebench.errors import ConfigError
 from judgebench.execution.resolve import JudgeAssignment, ResolvedBenchmark
-from judgebench.judges.lm_eval import MetricJudge
+from judgebench.judges.numbers import NumberJudge
 from judgebench.protocols import JudgeSettings
 from judgebench.records import (
     Case,
@@ -29,10 +29,10 @@ from judgebench.records import (
 from tests.table import over_rows
 
 
-def judge(metric: str, **options: object) -> MetricJudge:
+def judge(metric: str, **options: object) -> NumberJudge:
     settings = JudgeSettings(model=metric, provider="sums@2+abc", options=options)
     made = registry.load("judges", "lm_eval").make(settings)
-    assert isinstance(made, MetricJudge)
+    assert isinstance(made, NumberJudge)
     return made
 
 

@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 
 from judgebench import keys
 from judgebench.errors import ConfigError
-from judgebench.judges.reward import RewardJudge, make, preferred
+from judgebench.judges.numbers import KINDS, NumberJudge, preferred
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Preference, Reply, Score, ScoreRequest, Unreadable
 from tests.table import over_rows
 from tests.unit.judging import QUESTION, case_of, scoring, talk
 
 
-def judge(**options: Any) -> RewardJudge:
-    return make(JudgeSettings(model="rm", provider="p", options=options))
+def judge(**options: Any) -> NumberJudge:
+    return KINDS["reward"].make(JudgeSettings(model="rm", provider="p", options=options))
 
 
 def test_an_answers_score_has_no_ends() -> None:
@@ -74,8 +74,8 @@ def test_the_identity() -> None:
 
 def test_what_makes_no_sense() -> None:
     with pytest.raises(ConfigError, match="give its 'provider' and 'model'"):
-        make(JudgeSettings(model="rm"))
+        KINDS["reward"].make(JudgeSettings(model="rm"))
     with pytest.raises(ConfigError, match="samples nothing; remove sampling"):
-        make(JudgeSettings(model="rm", provider="p", sampling={"temperature": 0}))
+        KINDS["reward"].make(JudgeSettings(model="rm", provider="p", sampling={"temperature": 0}))
     with pytest.raises(ConfigError, match="no key called 'prompt'"):
         judge(prompt="long")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import signal
@@ -33,8 +34,11 @@ from judgebench.protocols import JudgeSettings, NoProgress
 from judgebench.providers.scripted import Drawn
 from judgebench.records import Case, ChatRequest, Reply, Request, Response, Score, Unreadable
 from judgebench.reports.board import Row
+from judgebench.reports.compare import comparison
+from judgebench.reports.gate import gate_report
+from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.reports.leaderboard import leaderboards
-from judgebench.reports.model_pairs import PairData
+from judgebench.reports.model_pairs import BY_TURN, PairData
 from judgebench.reports.reproduce.mt_bench import score_columns
 from judgebench.store import Store, open_store
 from perf.mt_bench_coverage import simulate
@@ -261,6 +265,65 @@ def said(question: int, *turns: str, model: str = "m") -> dict[str, Any]:
 def store(tmp_path: Path) -> Iterator[Store]:
     with open_store(f"sqlite:///{tmp_path}/s.db") as opened:
         yield opened
+
+
+def published_ratings() -> list[dict[str, str]]:
+    with (FIGURES / "scores.csv").open(encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def compared_by_hand(model: str, other: str) -> tuple[float, float, int]:
+    """Both models' mean ratings of the turns that both have, and on how many that rests."""
+    ratings: dict[str, dict[tuple[str, str], float]] = {model: {}, other: {}}
+    for row in published_ratings():
+        if row["model"] in ratings and float(row["score"]) >= 0:
+            ratings[row["model"]][row["question_id"], row["turn"]] = float(row["score"])
+    both = sorted(ratings[model].keys() & ratings[other].keys())
+    mine, theirs = (fmean(ratings[one][at] for at in both) for one in (model, other))
+    return mine, theirs, len(both)
+
+
+def test_two_models_differ_by_the_ratings_that_both_have(store: Store, tmp_path: Path) -> None:
+    whole, other = "gemini-1.5-flash", "NeuralMarcoro14-7B"
+    lacks = "mistral-7b_dolphin_orca_labonne_dpo"
+    rows = [
+        judged(int(row["question_id"]), int(row["turn"]), float(row["score"])) | {"model": one}
+        for row in published_ratings()
+        if (one := row["model"]) in (whole, other, lacks)
+    ]
+    (read,) = read_files("mt-bench", [rows_file(tmp_path / "j.jsonl", rows)],
+                         allow_unknown_items=True)  # fmt: skip
+    read.take_in(store)
+    (board,) = leaderboards(store, "mt_bench", intervals=FEW)
+    of = {row.model: row.metrics["score"] for row in board.rows}
+
+    # Nothing is lacking: by what FastChat's two means differ, and so the board's.
+    (one,) = comparison(store, whole, other).tests
+    mine, theirs, n = compared_by_hand(whole, other)
+    assert (one.candidate_value, one.baseline_value) == pytest.approx((mine, theirs))
+    assert one.difference.value == pytest.approx(of[whole].value - of[other].value)
+    assert (n, one.difference.n, one.difference.units) == (160, 320, 80)
+    assert one.notes == (BY_TURN,)
+    plain = PairData(store, "mt_bench").pair(BoardKind("score"), "gpt-4", (whole, other), None)
+    assert plain.of_items.tolist() == plain.mean.tolist()
+
+    # What one of them lacks counts for neither, and the other turn of that question counts once.
+    (one,) = comparison(store, lacks, other).tests
+    mine, theirs, n = compared_by_hand(lacks, other)
+    assert n < 160 and of[lacks].missing == 160 - n
+    assert (one.candidate_value, one.baseline_value) == pytest.approx((mine, theirs))
+    assert one.candidate_value == pytest.approx(of[lacks].value)
+    assert one.difference.value == pytest.approx(mine - theirs)
+    assert (one.difference.worst_low, one.difference.worst_high) == pytest.approx(
+        (of[lacks].worst_low - of[other].value, of[lacks].worst_high - of[other].value)
+    )
+    assert all(flip.candidate in {n / 4 for n in range(41)} for flip in one.flips)
+    policy = Policy(tests=[GateTest(benchmark="mt_bench", max_drop=0.5, coverage_floor=0.1)])
+    report = gate_report(store, candidate=lacks, baseline=other, policy=policy)
+    assert report.tests[0].difference.value == one.difference.value
+    assert any(BY_TURN in note for note in report.notes)
+    assert report.tests[0].unchanged is not None
+    assert report.tests[0].unchanged.meaning == "exchanged", "two turns are not one asked again"
 
 
 @with_gold

@@ -7,8 +7,7 @@ import asyncio
 import pytest
 
 from judgebench.errors import CallError
-from judgebench.providers.guard import ContextGuard
-from judgebench.providers.tokens import ESTIMATE
+from judgebench.providers.tokens import ESTIMATE, ContextGuard
 from judgebench.records import ChatRequest, Message, Reply
 from tests.scripted import Scripted
 from tests.table import over_rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from judgebench.reports.render import render
 from tests.table import over_rows
 from tests.unit.reports import HOSTILE, TEXTS, document, table
 
-COMPILER = shutil.which("lualatex")
+LETTERS = ("通义千问", "модель-β", "– † ‡ ≥ é ß ő", "مثال", "🙂")
 
 #: Commands that text may hold, and what a reader sees of them.
 SHOWN = {
@@ -64,10 +65,11 @@ def says_all(name: str) -> None:
     assert lines[0] == r"\begin{table}"
     assert lines[-1] == r"\end{table}"
     assert read(lines[2].removeprefix(r"\caption{").removesuffix("}")) == shown
-    small = [line for line in lines if line.startswith(r"{\footnotesize ")]
+    begins = r"{\footnotesize\raggedright "
+    small = [line for line in lines if line.startswith(begins)]
     assert len(small) == (2 if name else 0)
     for line in small:
-        assert read(line.removeprefix(r"{\footnotesize ").removesuffix(r"\par}")) == shown
+        assert read(line.removeprefix(begins).removesuffix(r"\par}")) == shown
     rows = lines[lines.index(r"\midrule") + 1 : lines.index(r"\bottomrule")]
     assert rows[1] == r"other & – &  \\"
     first = rows[0].removesuffix(r" \\")
@@ -123,17 +125,49 @@ def test_without_rows_there_is_no_tabular(tables: tuple[Table, ...]) -> None:
     assert text.count(r"\begin{table}") == len(tables)
 
 
+def test_a_long_word_is_broken_behind_what_joins_its_parts() -> None:
+    name = "a-long_name-of-a-model/with-a-revision-0123456789abcdef0123456789abcdef"
+    (cell,) = (line for line in body(name) if line.endswith(r"\\") and line.startswith("a-"))
+    pieces = cell.partition(" & ")[0].split(r"\allowbreak{}")
+    assert pieces == [
+        "a-", r"long\_", "name-", "of-", "a-", "model/", "with-", "a-", "revision-",
+        "0123456789abcdef01234567", "89abcdef",
+    ]  # fmt: skip
+
+
+def test_a_document_names_its_letters_and_has_no_floats() -> None:
+    made = replace(document(table("é 中", note="中")), standalone=True)
+    text = render(made, "latex")
+    before, _, after = text.partition("\\begin{document}\n")
+    assert re.findall(r"(?m)^\\letter\{.*", before) == [
+        r"\letter{00E9}{é}", r"\letter{2013}{–}", r"\letter{4E2D}{中}"
+    ]  # fmt: skip
+    assert r"\begin{table}" not in after
+    assert r"\captionof{table}" in after
+    assert r"\letter" not in render(replace(made, standalone=False), "latex")
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(COMPILER is None, reason="no lualatex on PATH")
-def test_a_compiler_takes_it(tmp_path: Path) -> None:
-    tables = [table(name, title=name, subtitle=name, note=name) for name in HOSTILE]
-    (tmp_path / "tables.tex").write_text(render(document(*tables), "latex"), encoding="utf-8")
+@pytest.mark.parametrize("compiler", ["pdflatex", "lualatex", "xelatex"])
+def test_a_compiler_takes_it(compiler: str, tmp_path: Path) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"no {compiler} on PATH")
+    tables = [table(name, title=name, subtitle=name, note=name) for name in (*HOSTILE, *LETTERS)]
+    made = document(*tables)
+    text = render(replace(made, standalone=True), "latex")
+    (tmp_path / "alone.tex").write_text(text, encoding="utf-8")
+    # Taken in with \input only Latin letters are for pdfLaTeX.
+    plain = document(*(table(name, title=name) for name in HOSTILE if name.isascii()))
+    (tmp_path / "tables.tex").write_text(render(plain, "latex"), encoding="utf-8")
     (tmp_path / "paper.tex").write_text(
         "\\documentclass{article}\n\\usepackage{array,booktabs,graphicx}\n"
         "\\begin{document}\n\\input{tables}\n\\end{document}\n"
     )
-    done = subprocess.run(
-        [str(COMPILER), "-no-shell-escape", "-halt-on-error", "paper.tex"],
-        capture_output=True, cwd=tmp_path, stdin=subprocess.DEVNULL, check=False, timeout=120,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
+    for name in ("alone", "paper"):
+        done = subprocess.run(
+            [compiler, "-no-shell-escape", "-halt-on-error", f"{name}.tex"],
+            capture_output=True, cwd=tmp_path, stdin=subprocess.DEVNULL, check=False, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
+        log = (tmp_path / f"{name}.log").read_text(encoding="utf-8", errors="replace")
+        assert "Missing character" not in log  # a letter that is not shown, without an error

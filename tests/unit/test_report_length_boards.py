@@ -59,6 +59,36 @@ def filled(six: Path, tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
+@pytest.fixture(scope="module")
+def led(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three models with the published judge's verdicts, for which the calibration holds."""
+    folder = tmp_path_factory.mktemp("led")
+    with open_store(str(folder / "led.db")) as opened:
+        take_in(opened, folder, benchmark="alpaca_eval", judge=PUBLISHED, models=3)
+    return folder / "led.db"
+
+
+@pytest.fixture
+def headed(led: Path, tmp_path: Path) -> Iterator[Store]:
+    with open_store(str(shutil.copy(led, tmp_path / "led.db"))) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def of_five(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As many models of that judge as a calibration of one's own needs."""
+    folder = tmp_path_factory.mktemp("five")
+    with open_store(str(folder / "five.db")) as opened:
+        take_in(opened, folder, benchmark="alpaca_eval", judge=PUBLISHED, models=5)
+    return folder / "five.db"
+
+
+@pytest.fixture
+def five(of_five: Path, tmp_path: Path) -> Iterator[Store]:
+    with open_store(str(shutil.copy(of_five, tmp_path / "five.db"))) as opened:
+        yield opened
+
+
 def board(store: Store, benchmark: str = "made_up", **more: Any) -> Board:
     (found,) = leaderboards(store, benchmark, intervals=QUICK, **more)
     return found
@@ -296,19 +326,18 @@ def test_ranked_by_it(filled: Store) -> None:
 
 
 def test_the_headline_ranks_only_where_all_who_have_a_win_rate_have_it(
-    store: Store, tmp_path: Path
+    five: Store, tmp_path: Path
 ) -> None:
-    take_in(store, tmp_path, benchmark="alpaca_eval", judge=PUBLISHED, models=5)
-    assert board(store, "alpaca_eval").metric == LC
+    assert board(five, "alpaca_eval").metric == LC
     rows = [
         verdict(i, top, PUBLISHED, 0.9 - i % 9 / 100, benchmark="alpaca_eval", opponent=BASELINE)
         for i in range(220)
         for top in ("top-a", "top-b")
     ]
     texts = [answer("alpaca_eval", i, "top-b", 100 + i) for i in range(150)]
-    import_verdicts(store, rows_file(tmp_path / "top.jsonl", rows))
-    import_responses(store, rows_file(tmp_path / "top-a.jsonl", texts))
-    usual = board(store, "alpaca_eval")
+    import_verdicts(five, rows_file(tmp_path / "top.jsonl", rows))
+    import_responses(five, rows_file(tmp_path / "top-a.jsonl", texts))
+    usual = board(five, "alpaca_eval")
     assert usual.metric == "win_rate"
     assert {row.model for row in usual.rows[:2]} == {"top-a", "top-b"}
     assert all(row.rank for row in usual.rows)
@@ -319,7 +348,7 @@ def test_the_headline_ranks_only_where_all_who_have_a_win_rate_have_it(
         "150 valid verdicts, fewer than 200"
     )
     assert render(Leaderboard.of([usual]).document(), "table").count("no answers of top-a") == 1
-    asked = board(store, "alpaca_eval", rank_by=LC)
+    asked = board(five, "alpaca_eval", rank_by=LC)
     assert asked.metric == LC
     assert asked.notes[0].startswith("length-controlled ranks are of 5 of 7 models: top-a: the ")
     top = next(row for row in asked.rows if row.model == "top-a")
@@ -370,17 +399,16 @@ def test_modes(filled: Store) -> None:
 # the published calibration ----------------------------------------------------------------------
 
 
-def test_the_published_one_holds_for_the_published_judge(store: Store, tmp_path: Path) -> None:
-    take_in(store, tmp_path, benchmark="alpaca_eval", judge=PUBLISHED, models=5)
-    found = board(store, "alpaca_eval")
+def test_the_published_one_holds_for_the_published_judge(five: Store) -> None:
+    found = board(five, "alpaca_eval")
     assert "recovered from published results" in found.notes[0]
     assert not any(math.isnan(value) for value in values(found).values())
-    fitted = calibrate_length(store, "alpaca_eval")
+    fitted = calibrate_length(five, "alpaca_eval")
     assert not fitted.used
     assert "boards of this judge and baseline use the published calibration" in render(
         fitted.document(), "md"
     )
-    assert board(store, "alpaca_eval").notes == found.notes
+    assert board(five, "alpaca_eval").notes == found.notes
 
 
 @pytest.mark.parametrize(
@@ -415,22 +443,20 @@ def test_for_another_judge_or_baseline_it_is_undefined(
     assert "one of this store" in board(store, "alpaca_eval").notes[0]
 
 
-def test_a_panel_has_none(store: Store, tmp_path: Path) -> None:
-    take_in(store, tmp_path, benchmark="alpaca_eval", judge=PUBLISHED, models=2)
+def test_a_panel_has_none(headed: Store, tmp_path: Path) -> None:
     (tmp_path / "two").mkdir()
-    take_in(store, tmp_path / "two", benchmark="alpaca_eval", judge="k", models=2)
+    take_in(headed, tmp_path / "two", benchmark="alpaca_eval", judge="k", models=2)
     panel = Panel(judges=[PUBLISHED, "k"])
-    boards = leaderboards(store, "alpaca_eval", panels=[panel], intervals=QUICK)
+    boards = leaderboards(headed, "alpaca_eval", panels=[panel], intervals=QUICK)
     found = next(one for one in boards if one.judge_id is None)
     said = found.rows[0].metrics[LC].undefined
     assert said == "no calibration for a panel; one is of a single judge"
 
 
 def test_a_baseline_with_other_answers_is_another_baseline(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    headed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take_in(store, tmp_path, benchmark="alpaca_eval", judge=PUBLISHED, models=2)
-    answers = store.responses_table("alpaca_eval")
+    answers = headed.responses_table("alpaca_eval")
     texts = {
         item: text
         for model, item, text in zip(
@@ -446,10 +472,10 @@ def test_a_baseline_with_other_answers_is_another_baseline(
         )
         return Content(items=(), baseline=rows)
 
-    assert board(store, "alpaca_eval").published  # by their lengths, where the data is not here
+    assert board(headed, "alpaca_eval").published  # by their lengths, where the data is not here
     for changed in (0, 3):
         monkeypatch.setattr(benchmark_folder, "load_content", lambda *_, n=changed: content(n))
-        found = board(store, "alpaca_eval")
+        found = board(headed, "alpaca_eval")
         said = found.rows[0].metrics[LC].undefined
         assert (said is None) == bool(found.published) == (not changed)
     assert said is not None
@@ -474,21 +500,19 @@ def test_without_the_data_the_published_baseline_is_known_by_its_lengths(
     )
 
 
-def test_both_orders_are_another_way_of_judging(store: Store, tmp_path: Path) -> None:
-    take_in(store, tmp_path, benchmark="alpaca_eval", judge=PUBLISHED, models=1)
+def test_both_orders_are_another_way_of_judging(headed: Store, tmp_path: Path) -> None:
     twice = [
         verdict(0, "n", PUBLISHED, 0.5, benchmark="alpaca_eval", opponent=BASELINE, order=order)
         for order in ("model_first", "opponent_first")
     ]
-    import_verdicts(store, rows_file(tmp_path / "b.jsonl", twice))
-    found = board(store, "alpaca_eval")
+    import_verdicts(headed, rows_file(tmp_path / "b.jsonl", twice))
+    found = board(headed, "alpaca_eval")
     assert not found.published
     assert "it judged in both orders" in str(found.rows[0].metrics[LC].undefined)
 
 
-def test_no_model_depends_on_the_rows_of_another(store: Store, tmp_path: Path) -> None:
-    take_in(store, tmp_path, benchmark="alpaca_eval", judge=PUBLISHED, models=1, items=220)
-    alone = values(board(store, "alpaca_eval"))["m0"]
+def test_no_model_depends_on_the_rows_of_another(headed: Store, tmp_path: Path) -> None:
+    alone = values(board(headed, "alpaca_eval"))["m0"]
     more = [
         verdict(i, "n", PUBLISHED, 0.5, benchmark="alpaca_eval", opponent=BASELINE)
         for i in range(220, 300)
@@ -498,9 +522,9 @@ def test_no_model_depends_on_the_rows_of_another(store: Store, tmp_path: Path) -
         for i in range(220, 300)
         for model in ("n", "m0", BASELINE)
     ]
-    import_verdicts(store, rows_file(tmp_path / "b.jsonl", more))
-    import_responses(store, rows_file(tmp_path / "c.jsonl", texts))
-    assert values(board(store, "alpaca_eval"))["m0"] == alone
+    import_verdicts(headed, rows_file(tmp_path / "b.jsonl", more))
+    import_responses(headed, rows_file(tmp_path / "c.jsonl", texts))
+    assert values(board(headed, "alpaca_eval"))["m0"] == alone
 
 
 def test_a_value_far_from_the_win_rate_is_said(filled: Store, tmp_path: Path) -> None:
@@ -554,21 +578,6 @@ def test_as_typed(six: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 # the headline of a benchmark --------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def led(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three models with the published judge's verdicts, for which the calibration holds."""
-    folder = tmp_path_factory.mktemp("led")
-    with open_store(str(folder / "led.db")) as opened:
-        take_in(opened, folder, benchmark="alpaca_eval", judge=PUBLISHED, models=3)
-    return folder / "led.db"
-
-
-@pytest.fixture
-def headed(led: Path, tmp_path: Path) -> Iterator[Store]:
-    with open_store(str(shutil.copy(led, tmp_path / "led.db"))) as opened:
-        yield opened
 
 
 def with_model(store: Store, folder: Path, name: str, p: float, *, items: int, text: str) -> None:

@@ -21,6 +21,7 @@ from judgebench.plain_text import printable
 from judgebench.records import JudgeSpec, ModelSpec
 from judgebench.reports.board import Board
 from judgebench.reports.compare import comparison
+from judgebench.reports.estimates import Marked
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.length_calibrations import calibrate_length
 from judgebench.reports.model_pairs import PairData, newest_model
@@ -241,6 +242,31 @@ def test_what_is_published_says_why_it_is_not_comparable(table: PaperTable) -> N
     assert "MixEval/mixeval.github.io" in table.methods
 
 
+def test_every_published_number_has_a_mark_and_no_number_of_ours(
+    table: PaperTable, store: Store, tmp_path: Path
+) -> None:
+    published = {(line.row.model, line.column.title) for line in table.lines if line.cell.origin}
+    assert published == {
+        ("sft, as published", "Hard"), ("sft, as published", "Hard, other"), ("API", "Hard"),
+        ("API", "Hard, other"), ("API", "Align"),
+    }  # fmt: skip
+    cells = table.tables()[0].rows
+    assert sum("‡" in one.marks for row in cells for one in row if isinstance(one, Marked)) == 5
+    (note,) = (note for note in table.notes if note.startswith("‡"))
+    assert note.startswith(
+        "‡ published by others, not measured here: mixeval_hard@2024-06-01: Hard"
+    )
+    assert "judged by gpt-3.5-turbo-0125; alignbench@1.1: Align: THUDM/AlignBench" in note
+    rows = list(csv.DictReader(io.StringIO(render(table.document(), "csv"))))
+    assert sum(bool(row["origin"]) for row in rows) == 5
+    # Ours by the rule of the published figures is ours, and says so.
+    asked = {"name": "alignbench@1.1", "metric": "score/official", "title": "official"}
+    ours = made(store, tmp_path, benchmarks=[asked], models=[{"name": "dpo"}], tests=None)
+    assert not any("‡" in note for note in ours.notes)
+    said = "alignbench@1.1: official: ours, computed by the rule of the published figures"
+    assert said in ours.notes
+
+
 def test_another_version_is_a_mark_too(store: Store, tmp_path: Path) -> None:
     table = made(
         store, tmp_path, models=[{"published": {"alignbench": "erniebot-3.0"}}], tests=None,
@@ -375,7 +401,14 @@ def test_latex_alone_is_a_document(store: Store, tmp_path: Path) -> None:
     assert done.out.endswith("\\end{document}\n")
     assert (tmp_path / "t.tex").read_text() == done.out
     used = set(re.findall(r"\\usepackage(?:\[.*?\])?\{([\w,]+)\}", done.out))
-    assert {"array,booktabs,graphicx", "fontenc", "geometry"} == used
+    packages = {
+        "array,booktabs,caption,graphicx,iftex",
+        "fontenc",
+        "fontspec",
+        "geometry",
+        "lmodern",
+    }
+    assert used == packages
     page = (tmp_path / "t.html").read_text()
     assert '<th scope="colgroup" role="columnheader" colspan="2">made up</th>' in page
     assert '<th scope="rowgroup" role="rowheader" colspan="6">Ours</th>' in page

@@ -68,10 +68,66 @@ def test_a_narrow_terminal_leaves_out_what_can_be_spared(width: int) -> None:
         left_out
         == {
             80: [],
-            60: ["not shown, for width: extra two"],
-            45: ["not shown, for width: extra one, extra two"],
+            60: ["not shown, for width: extra one, extra two"],
+            45: ["not shown, for width: extra two"],  # the name stands above, and makes room
         }[width]
     )
+
+
+def of_names() -> Document:
+    """Three names and seven figures in a row, as `judgebench compare` has them."""
+    figures = ["37.5", "75.0", "-37.5 [-100.0, 100.0]", "0.500", "12", "345", "4,567"]
+    titles = ["first", "second", "difference", "p adjusted", "better", "worse", "items"]
+    made = Table(
+        title="one against another",
+        columns=[
+            Column(title="decision"),
+            *(Column(title=name, wraps=True) for name in ("benchmark", "judge", "metric")),
+            *(Column(title=t, align="right", spare=t == "items") for t in titles),
+        ],
+        rows=[
+            ["undecided", "arena_hard_mini@1", "arena-judge", "win_rate against b", *figures],
+            ["better", "mt_bench_mini@1", "a judge", "score", *figures],
+        ],
+    )
+    return Document(tables=[made], records=[], data={})
+
+
+@over_rows("width", [160, 120, 100, 80, 66, 50, 30])
+def test_what_is_too_narrow_for_names_has_them_above_each_row(width: int) -> None:
+    text = render(of_names(), "table", width=width)
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= width
+    every = " ".join(text.split())
+    for one in ("undecided", "better", "arena_hard_mini@1", "arena-judge", "mt_bench_mini@1"):
+        assert one in every  # and not broken
+    for one in ("37.5", "75.0", "-37.5 [-100.0, 100.0]", "0.500", "12", "345"):
+        assert every.count(one) >= 2  # of each row
+    assert ("4,567" in every) == ("not shown, for width: items" not in every)
+    above = "arena_hard_mini@1 · arena-judge · win_rate against b" in every
+    assert above == (width <= 120)
+    in_words = "first 37.5, second 75.0, difference -37.5 [-100.0, 100.0]" in every
+    assert in_words == (width <= 66)
+    if width in (80, 100):
+        head, values = (next(line for line in lines if said in line) for said in ("worse", "345"))
+        assert head.index("worse") + 5 == values.index("345") + 3  # right below its title
+
+
+def test_titles_go_on_several_lines_before_columns_are_left_out() -> None:
+    made = Table(
+        title="t",
+        columns=[Column(title="model", wraps=True), Column(title="a title of several words"),
+                 Column(title="n", align="right", spare=True)],
+        rows=[["one", "0.5", "48"]],
+    )  # fmt: skip
+    wide, narrow = (
+        render(Document(tables=[made], records=[], data={}), "table", width=w) for w in (80, 24)
+    )
+    assert "model   a title of several words    n" in wide
+    assert [line.split() for line in narrow.splitlines()[1:6]] == [
+        ["a", "title"], ["of"], ["several"], ["model", "words", "n"], ["─" * 20]
+    ]  # fmt: skip
+    assert "48" in narrow
 
 
 def test_names_are_text_in_a_table() -> None:

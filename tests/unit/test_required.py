@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.warm import Warm
+
 ROOT = Path(__file__).parents[2]
 CONFTEST = ROOT / "tests" / "conftest.py"
+PYTEST = "import pytest, sys; sys.exit(pytest.main())"
 SKIPS = """
 import pytest
 
@@ -37,12 +39,12 @@ def test_for_another_reason():
     ("required", "fails"),
     [("JUDGEBENCH_REQUIRE_GOLD", "gold"), ("JUDGEBENCH_REQUIRE_POSTGRES", "server")],
 )
-def test_what_has_to_be_there(tmp_path: Path, required: str, fails: str) -> None:
+def test_what_has_to_be_there(warm: Warm, tmp_path: Path, required: str, fails: str) -> None:
     """And what is not asked for may be missing."""
     (tmp_path / "conftest.py").write_text(CONFTEST.read_text())
     (tmp_path / "test_skips.py").write_text(SKIPS)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        [warm.executable, "-c", PYTEST, "-q", "-p", "no:cacheprovider"],
         cwd=tmp_path,
         env={
             "PATH": "",

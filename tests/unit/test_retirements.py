@@ -10,7 +10,7 @@ import yaml
 
 import judgebench
 from judgebench.execution import preflight
-from judgebench.providers.retirements import published, retirement_of
+from judgebench.providers.prices import published, retirement_of
 from tests.e2e.runs import MINI, store_url, typed
 from tests.loopback import Loopback, Reaction
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from judgebench.judges.readers.replies import no_verdict, refused, unfinished
+from judgebench.judges.readers.replies import after, no_verdict, refused, unfinished
 from judgebench.judges.readers.scores import OVERALL, Scale
 from judgebench.judges.readers.words import Names
 from judgebench.records import Label, Preference, Reply, Score, Unreadable, Verdict
@@ -81,6 +81,7 @@ def read_option(reply: Reply, n_options: int, *, upstream: bool = False) -> Verd
     return Label(name=found) if found in names else NO_SUCH_OPTION
 
 
+@after(no_verdict)
 def _one(
     reply: Reply,
     form: re.Pattern[str],
@@ -94,8 +95,6 @@ def _one(
     ``alike`` finds what may be meant for a verdict too; other brackets are text. ``same`` says
     when two verdicts are the same.
     """
-    if reason := no_verdict(reply):
-        return reason
     said: list[str] = [inside.strip() for inside in _INSIDE.findall(reply.text)]
     found = {same(one): one for one in said if form.fullmatch(one)}
     strange = any(alike.search(one) for one in said if not form.fullmatch(one))
@@ -112,9 +111,8 @@ def _one(
     return SINGLE_BRACKETS if any(form.fullmatch(one) for one in single) else NO_VERDICT
 
 
+@after(unfinished)
 def _upstream_score(reply: Reply) -> Verdict:
-    if reason := unfinished(reply):
-        return reason
     number = _first(_UPSTREAM_SCORE, reply.text)
     if number is None:
         return NO_VERDICT
@@ -140,14 +138,13 @@ _BRACKETED = {
 }
 
 
+@after(no_verdict)
 def read_brackets(reply: Reply, *, ties: bool) -> Verdict:
     """The one verdict in double brackets, wherever it stands: ``[[A]]``, ``[[A>B]]``, ``[[A=B]]``.
 
     What upstream prompts ask for. The same verdict twice is one; any two that differ, be it only in
     strength, are none, as upstream reads them.
     """
-    if reason := no_verdict(reply):
-        return reason
     found = set(_BRACKETS.findall(reply.text))
     if len(found) > 1:
         return Unreadable(reason="two verdicts")
@@ -180,6 +177,7 @@ def arena_hard_verdict(label: str) -> Verdict:
     return ARENA_HARD.get(label) or Unreadable(reason=f"{label[:20]!r} is no label of Arena-Hard")
 
 
+@after(refused)
 def read_arena_hard(reply: Reply) -> Verdict:
     """As version 0.1 reads: the one label that stands in double brackets, however often.
 
@@ -191,18 +189,15 @@ def read_arena_hard(reply: Reply) -> Verdict:
     .. [2] T. Li et al. (2024), From Crowdsourced Data to High-Quality Benchmarks: Arena-Hard and
        BenchBuilder Pipeline, arXiv 2406.11939; ``gen_judgment.py`` of its repository.
     """
-    if reason := refused(reply):
-        return reason
     labels = set(_ARENA_LABELS[0].findall(reply.text))
     if not labels:
         return NO_LABEL
     return TWO_LABELS if len(labels) > 1 else arena_hard_verdict(labels.pop())
 
 
+@after(refused)
 def read_arena_hard_v2(reply: Reply) -> Verdict:
     """As version 2.0 reads: in capitals, the last label in double brackets, else in single ones."""
-    if reason := refused(reply):
-        return reason
     said = reply.text.upper()
     last = next((found[-1] for form in _ARENA_LABELS if (found := form.findall(said))), None)
     return NO_LABEL if last is None else arena_hard_verdict(last)

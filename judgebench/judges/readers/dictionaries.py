@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from judgebench.judges.readers.json import TWO_VERDICTS
-from judgebench.judges.readers.replies import RETRACTION, no_verdict
+from judgebench.judges.readers.replies import RETRACTION, after, no_verdict
 from judgebench.judges.readers.scores import Scale
 from judgebench.records import Preference, Reply, Unreadable, Verdict
 
@@ -183,6 +183,7 @@ _IN_WORDS = rf"{_NUMBER}(?!\.?[0-9])(?!\s*[-~–—至到或]\s*[0-9])(?!\s*/(?!
 _HAN = re.compile("[\u4e00-\u9fff]")
 
 
+@after(no_verdict)
 def read_ratings(reply: Reply, dimensions: Sequence[str] = ()) -> Verdict:
     """The score of the whole on 1 to 10, whatever a reply holds, with that of each dimension.
 
@@ -191,8 +192,6 @@ def read_ratings(reply: Reply, dimensions: Sequence[str] = ()) -> Verdict:
     that holds the whole, such a sentence is its score. A dimension that the reply leaves out is
     left out of the score's parts; one that was not asked for is overlooked.
     """
-    if reason := no_verdict(reply):
-        return reason
     found = dictionaries(reply.text)
     names = (*dimensions, OVERALL)
     around = list(stated(found.rest, names, _IN_WORDS))
@@ -241,13 +240,12 @@ COMPARISONS = {
 _WORD = r"(?:助手[12](?![0-9])|质量相当)"
 
 
+@after(no_verdict)
 def read_critique_comparison(reply: Reply) -> Verdict:
     """Which of two answers is better, by the place they were shown in.
 
     All that the reply says has to agree, as in `read_ratings`.
     """
-    if reason := no_verdict(reply):
-        return reason
     found = dictionaries(reply.text)
     around = list(stated(found.rest, (COMPARISON,), _WORD))
     inside = {value for name, value in found.members if name == COMPARISON}

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from judgebench.judges.readers.replies import no_verdict
+from judgebench.judges.readers.replies import after, no_verdict
 from judgebench.records import JsonObject, Label, Reply, Unreadable
 
 NOT_AN_OBJECT = Unreadable(reason="not one JSON object")
@@ -77,12 +77,11 @@ def choice_schema(
     return json_schema(title, {**reason, name: {"type": "string", "enum": list(choices)}})
 
 
+@after(no_verdict)
 def read_choice(
     reply: Reply, name: str, choices: Sequence[str], *, explain: bool
 ) -> Label | Unreadable:
     """The word in a reply that is exactly the JSON object that was asked for."""
-    if reason := no_verdict(reply):
-        return reason
     found = json_object(reply, (REASON, name) if explain else (name,))
     if isinstance(found, Unreadable):
         return found

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from judgebench.dialogue import Dialogue
-from judgebench.judges.readers.replies import refused
+from judgebench.judges.readers.replies import after, refused
 from judgebench.records import ChatRequest, Reply, TokenLogprob, Unreadable, Verdict
 
 MIN_MASS = 0.5
@@ -33,6 +33,7 @@ def ask_for_first_token(request: ChatRequest, read: Callable[[Reply], Verdict]) 
     return read(reply)
 
 
+@after(refused)
 def first_token_shares(
     reply: Reply, verdicts: Sequence[str], *, upstream: bool = False
 ) -> Shares | Unreadable:
@@ -45,8 +46,6 @@ def first_token_shares(
     ``upstream`` is AlpacaEval's rule: tokens spelt exactly so, 0 for what is not listed, and
     however small the verdicts' probability is in all.
     """
-    if reason := refused(reply):
-        return reason
     if not reply.logprobs:
         return Unreadable(reason="no log-probabilities in the reply")
     listed = _listed(reply.logprobs[0], with_chosen=not upstream)
@@ -62,13 +61,12 @@ def first_token_shares(
     return _shares({verdict: p or most for verdict, p in found.items()})
 
 
+@after(refused)
 def likelihood_shares(reply: Reply, verdicts: Sequence[str]) -> Shares | Unreadable:
     """Each verdict's share of probability by `Reply.scores`, in the order of ``verdicts``.
 
     However unlikely all of them were: the model had no choice but these.
     """
-    if reason := refused(reply):
-        return reason
     scores = reply.scores
     if scores is None or len(scores) != len(verdicts):
         return Unreadable(reason=f"not {len(verdicts)} log-probabilities, as were asked for")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TypeVar
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
 from judgebench.records import FINISHED, NOT_SAID, REFUSALS, REFUSED, TRUNCATED, Reply, Unreadable
 
 Stated = TypeVar("Stated")
+Read = TypeVar("Read")
+More = ParamSpec("More")
 
 RETRACTION = re.compile(
     r"(?i)\b(?:wait|actually|correction|sorry|apolog\w*|instead|rather|scratch that|"
@@ -45,12 +48,31 @@ def no_verdict(reply: Reply) -> Unreadable | None:
     return None if reply.text.strip() else Unreadable(reason="empty reply")
 
 
+def after(
+    first: Callable[[Reply], Unreadable | None],
+) -> Callable[
+    [Callable[Concatenate[Reply, More], Read]],
+    Callable[Concatenate[Reply, More], Read | Unreadable],
+]:
+    """A reader of the replies of which this says nothing; of others it says why none is read."""
+
+    def made(
+        read: Callable[Concatenate[Reply, More], Read],
+    ) -> Callable[Concatenate[Reply, More], Read | Unreadable]:
+        @wraps(read)
+        def reader(reply: Reply, /, *args: More.args, **named: More.kwargs) -> Read | Unreadable:
+            return first(reply) or read(reply, *args, **named)
+
+        return reader
+
+    return made
+
+
+@after(no_verdict)
 def stated_on_line(
     reply: Reply, state: Callable[[str], Stated | None], *, last: bool
 ) -> Stated | Unreadable:
     """What the first line of a reply states, or its last one; no other may state something else."""
-    if reason := no_verdict(reply):
-        return reason
     stated = [state(line) for line in reply.text.splitlines() if line.strip()]
     found = {one for one in stated if one is not None}
     if len(found) > 1:

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 from judgebench.judges.frame import CODED
 from judgebench.judges.readers.json import OTHER_JSON, REASON, json_object, json_schema
 from judgebench.judges.readers.logprobs import Shares
-from judgebench.judges.readers.replies import RETRACTION, no_verdict, unfinished
+from judgebench.judges.readers.replies import RETRACTION, after, no_verdict, unfinished
 from judgebench.records import Reply, Score, Unreadable, Verdict
 
 OVERALL = "score"
@@ -152,12 +152,11 @@ def score_schema(names: Sequence[str], scale: Scale, *, explain: bool) -> dict[s
     return json_schema("rating", {**reason, **dict.fromkeys(names, number)})
 
 
+@after(no_verdict)
 def read_scores_json(
     reply: Reply, names: Sequence[str], scale: Scale, *, explain: bool
 ) -> Scores | Unreadable:
     """The scores of a reply that is exactly the JSON object that was asked for."""
-    if reason := no_verdict(reply):
-        return reason
     found = json_object(reply, (REASON, *names) if explain else tuple(names))
     if isinstance(found, Unreadable):
         return found
@@ -217,13 +216,12 @@ _SCALE = re.compile(
 _UPSTREAM = re.compile(r"\b(?:0?\.\d+|1(?:\.0+)?|0)\b")
 
 
+@after(no_verdict)
 def read_verbal_confidence(reply: Reply) -> Score | Unreadable:
     """The confidence that a reply states, strictly, on the scale from 0 to 1.
 
     Full-width digits and brackets are read as their usual forms.
     """
-    if reason := no_verdict(reply):
-        return reason
     text = _SCALE.sub(" ", unicodedata.normalize("NFKC", reply.text)).strip()
     numbers = list(_ANY.finditer(text))
     if not numbers:
@@ -246,14 +244,13 @@ def read_verbal_confidence(reply: Reply) -> Score | Unreadable:
     return Score(value=value, low=0.0, high=1.0)
 
 
+@after(unfinished)
 def read_verbal_confidence_upstream(reply: Reply) -> Score | Unreadable:
     """Upstream's reading: the last number between 0 and 1 ("1.5" has 0.5), and 0 without one.
 
     No statistic can tell that 0 from a model that is sure not to know. A reply that was refused or
     cut off is no verdict even here.
     """
-    if reason := unfinished(reply):
-        return reason
     found = _UPSTREAM.findall(reply.text)
     return Score(value=float(found[-1]) if found else 0.0, low=0.0, high=1.0)
 

@@ -40,7 +40,7 @@ from judgebench.judges.readers.json import (
     JsonMembers,
     json_members,
 )
-from judgebench.judges.readers.replies import no_verdict, refused, unfinished
+from judgebench.judges.readers.replies import after, no_verdict, refused, unfinished
 from judgebench.judges.readers.scores import Scale
 from judgebench.judges.readers.words import Names
 from judgebench.records import REFUSAL_CLASSES, Label, Reply, Score, Unreadable, Verdict
@@ -68,14 +68,13 @@ def upstream_ratings(text: str) -> tuple[Mapping[str, int], float]:
     return ratings, ratings.get(OVERALL, otherwise)
 
 
+@after(unfinished)
 def read_upstream(reply: Reply, dimensions: Sequence[str]) -> Verdict:
     """AlignBench's reading as a verdict, on a scale without an upper end.
 
     A reply that was refused or cut off is no verdict, nor is `UNPARSED`: aggregation puts it back
     where the published figure is wanted (`judgebench.stats.weighted_mean`).
     """
-    if reason := unfinished(reply):
-        return reason
     ratings, score = upstream_ratings(reply.text)
     if score == UNPARSED:
         return NO_SCORE
@@ -90,22 +89,20 @@ _CRITIQUE_SCORES = [
 ]
 
 
+@after(refused)
 def read_upstream_score(reply: Reply) -> Verdict:
     """CritiqueLLM's reading of one answer's score, on 0 to 10.
 
     Where its script says 5, in the middle, since it can read none, there is none; what correlates
     scores with people's puts it back where the published figure is wanted.
     """
-    if reason := refused(reply):
-        return reason
     found = next(filter(None, (form.search(reply.text) for form in _CRITIQUE_SCORES)), None)
     return NO_SCORE if found is None else Score(value=float(found[1]), low=0.0, high=10.0)
 
 
+@after(refused)
 def read_upstream_comparison(reply: Reply) -> Verdict:
     """CritiqueLLM's reading: the first of its three spellings that stands anywhere counts."""
-    if reason := refused(reply):
-        return reason
     for word, verdict in COMPARISONS.items():
         if f"{{'{COMPARISON}': '{word}'}}" in reply.text:
             return verdict
@@ -117,23 +114,21 @@ _RATINGS = (re.compile(r"\[\[(\d++\.?\d*+)\]\]"), re.compile(r"\[(\d++\.?\d*+)\]
 _WINNERS = {"[[A]]": "A", "[[B]]": "B", "[[C]]": "tie"}
 
 
+@after(unfinished)
 def read_mt_bench_rating(reply: Reply) -> Verdict:
     """The first number in double brackets, or else in single ones, of a scale from 1 to 10.
 
     0 and 11 are scores as well, as there. Its -1 of a reply without any is `NO_SCORE`.
     """
-    if reason := unfinished(reply):
-        return reason
     found = next(filter(None, (form.search(reply.text) for form in _RATINGS)), None)
     if found is None or len(found[1]) > MAX_DIGITS:
         return NO_SCORE
     return Score(value=float(found[1]), low=1.0, high=10.0)
 
 
+@after(unfinished)
 def read_mt_bench_winner(reply: Reply) -> Verdict:
     """``[[A]]`` where it stands at all, else ``[[B]]``, else ``[[C]]``, a tie."""
-    if reason := unfinished(reply):
-        return reason
     said = next((side for sign, side in _WINNERS.items() if sign in reply.text), None)
     return NO_COMPARISON if said is None else Names().preference(said)
 
@@ -142,10 +137,9 @@ ONE_TO_TEN = Scale(low=1, high=10, decimals=True)
 _RATED, _NAMED = re.compile(r"\[\[(\d{1,9}(?:\.\d{1,9})?)\]\]"), re.compile(r"\[\[([ABC])\]\]")
 
 
+@after(unfinished)
 def _stated_once(reply: Reply, form: re.Pattern[str]) -> str | Unreadable | None:
     """What stands in double brackets, if all that does says the same; a quoted one counts too."""
-    if reason := unfinished(reply):
-        return reason
     said = {*form.findall(reply.text)}
     return TWO_VERDICTS if len(said) > 1 else next(iter(said), None)
 
@@ -181,6 +175,7 @@ def needs_repair(reply: Reply) -> bool:
     return json_members(reply.text) is NOT_AN_OBJECT
 
 
+@after(no_verdict)
 def read_aspects(reply: Reply, names: tuple[str, ...]) -> Verdict:
     """just-eval's scores from 1 to 5, one for each name; the whole is their mean.
 
@@ -189,8 +184,6 @@ def read_aspects(reply: Reply, names: tuple[str, ...]) -> Verdict:
     a reason made single (upstream's own repair looks for another mode's field, and never does). An
     aspect that does not apply (``N/A``) is left out of the parts: upstream takes it for a 5.
     """
-    if reason := no_verdict(reply):
-        return reason
     found = json_members(reply.text)
     if isinstance(found, Unreadable):
         found = json_members(_mended(reply.text))
@@ -234,10 +227,9 @@ def _mended(text: str) -> str:
 NO_CLASS = Unreadable(reason="the reply names no class")
 
 
+@after(refused)
 def read_xstest_class(reply: Reply) -> Verdict:
     """The class that a reply begins with; it may be cut off behind it, and asks for 16 tokens."""
-    if reason := refused(reply):
-        return reason
     begins = reply.text.strip().startswith
     return next((Label(name=one) for one in REFUSAL_CLASSES if begins(one)), NO_CLASS)
 
@@ -248,14 +240,13 @@ _CODAL_MEANT = re.compile(
 )
 
 
+@after(unfinished)
 def read_codal_rating(reply: Reply, *, upstream: bool = False) -> Verdict:
     """The rating from 1 to 10, however it is set off; several that differ are none.
 
     As ``upstream`` reads it: the first ``Rating:`` in that spelling counts, ``8.5`` is 8, and any
     whole number is a rating.
     """
-    if reason := unfinished(reply):
-        return reason
     if upstream:
         found = _CODAL.search(reply.text)
         ratings = {float(found[1])} if found and len(found[1]) <= MAX_DIGITS else set()

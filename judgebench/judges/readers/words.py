@@ -19,7 +19,13 @@ from typing import Literal
 
 from judgebench.judges.frame import CODED
 from judgebench.judges.readers.logprobs import Shares
-from judgebench.judges.readers.replies import RETRACTION, no_verdict, stated_on_line, unfinished
+from judgebench.judges.readers.replies import (
+    RETRACTION,
+    after,
+    no_verdict,
+    stated_on_line,
+    unfinished,
+)
 from judgebench.records import BINARY, Label, Preference, Reply, Unreadable, Verdict
 
 VERDICTS = ("correct", "incorrect")
@@ -71,10 +77,9 @@ _ATTRIBUTE = re.compile(
 )
 
 
+@after(no_verdict)
 def read_word(reply: Reply, *, accept_maybe: bool = False) -> Verdict:
     """The verdict of a reply in words; ``accept_maybe`` reads "maybe correct" as correct."""
-    if reason := no_verdict(reply):
-        return reason
     text = reply.text
     start = _START.match(text)
     first = start["verdict"].lower() if start else None
@@ -99,6 +104,7 @@ def read_word(reply: Reply, *, accept_maybe: bool = False) -> Verdict:
     return Label(name=first)
 
 
+@after(unfinished)
 def read_upstream(reply: Reply, *, unparsed_is_incorrect: bool = False) -> Verdict:
     """The paper's reading: how the lower-cased reply begins; "maybe" counts as its verdict.
 
@@ -106,8 +112,6 @@ def read_upstream(reply: Reply, *, unparsed_is_incorrect: bool = False) -> Verdi
     with what it said; that has to be asked for by ``unparsed_is_incorrect``. A reply
     that was refused or cut off is no verdict even then.
     """
-    if reason := unfinished(reply):
-        return reason
     text = reply.text.strip().lower().removeprefix("maybe ")
     for verdict in VERDICTS:
         if text.startswith(verdict):
@@ -149,10 +153,9 @@ _NOT_CERTAIN = re.compile(
 )
 
 
+@after(no_verdict)
 def read_certainty(reply: Reply, labels: tuple[str, str] = BINARY) -> Verdict:
     """The label that a reply states, strictly; ``labels`` are the negative and the positive one."""
-    if reason := no_verdict(reply):
-        return reason
     text = reply.text.strip()
     stated = {word.lower() for word in _CERTAIN_WORDS.findall(text)}
     if not stated:
@@ -170,13 +173,12 @@ def read_certainty(reply: Reply, labels: tuple[str, str] = BINARY) -> Verdict:
     return Label(name=labels[found["word"].lower() == "certain"])
 
 
+@after(unfinished)
 def read_certainty_upstream(reply: Reply, labels: tuple[str, str] = BINARY) -> Verdict:
     """Upstream's reading of any text: negative by `NEGATIVE_PHRASES`, else positive.
 
     A reply that was refused or cut off is no verdict even here.
     """
-    if reason := unfinished(reply):
-        return reason
     return Label(name=labels[not contains_phrase(reply.text, NEGATIVE_PHRASES)])
 
 

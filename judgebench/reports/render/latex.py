@@ -16,16 +16,28 @@ if TYPE_CHECKING:
 _PREAMBLE = (
     "% \\usepackage{array,booktabs,graphicx}",
     "% Letters stand as they are, in UTF-8. pdfLaTeX knows Latin ones; for others take LuaLaTeX or",
-    "% XeLaTeX, with a font that has them.",
+    "% XeLaTeX, without fontenc and with a font that has them.",
 )
-_BEGIN = (
-    r"\documentclass{article}",
-    r"\usepackage[T1]{fontenc}",
-    r"\usepackage[margin=2cm]{geometry}",
-    r"\usepackage{array,booktabs,graphicx}",
-    *_PREAMBLE[1:],
-    r"\begin{document}",
-)
+_BEGIN = r"""\documentclass{article}
+\usepackage[margin=2cm]{geometry}
+\usepackage{array,booktabs,caption,graphicx,iftex}
+\setlength{\emergencystretch}{3em}
+% \letter{CODE}{LETTER}: where no font here has a letter its code is shown, and nothing is lost.
+\newcommand{\code}[1]{{\scriptsize\texttt{U+#1}}}
+\ifPDFTeX
+\usepackage[T1]{fontenc}
+\IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}
+\newcommand{\letter}[2]{%
+  \ifcsname u8:\detokenize{#2}\endcsname\else\DeclareUnicodeCharacter{#1}{\code{#1}}\fi}
+\else
+\usepackage{fontspec}
+\IfFontExistsTF{Noto Serif CJK SC}{\newfontfamily\wide{Noto Serif CJK SC}}{\newcommand{\wide}{}}
+\newcommand{\found}[1]{{\upshape\wide
+  \iffontchar\font"#1 \symbol{"#1}\hspace{0pt plus 0.1em}\else\code{#1}\fi}}
+\newcommand{\sought}[1]{\iffontchar\font"#1 \else\begingroup\lccode`\~="#1
+  \lowercase{\endgroup\protected\def~}{\found{#1}}\catcode"#1=13 \fi}
+\newcommand{\letter}[2]{\AtBeginDocument{\sought{#1}}}
+\fi"""
 
 #: Beside what LaTeX reads as commands, what a font would join or show as something else.
 _SAID = {
@@ -50,17 +62,26 @@ _SAID = {
 _SPECIAL = re.compile(rf"[{re.escape(''.join(_SAID))}]|(?<=-)-|(?<=')'|(?<=,),|(?<= ) ")
 _APART = r"\kern0pt{}"  # an empty group does not keep LuaLaTeX from making a dash of two hyphens
 _FROM = 40  # characters; longer text is broken into lines
-_WORD = re.compile(r"\S{25,}")
-_BREAK = 24  # characters of a word after which a line may end
+_WORD = re.compile(r"\S{20,}")
+_PIECE = re.compile(r"[^-/_.:@]{1,24}[-/_.:@]{0,24}|[-/_.:@]{1,24}")  # after each a line may end
 _PAR = "18em"
 
 
 def latex(document: Document) -> str:
     """The tables, one float each, no wider than the line."""
-    tables = [line for table in document.tables for line in ("", *_float(table))]
-    if document.standalone:
-        return "\n".join([*_BEGIN, *tables, "", r"\end{document}"]) + "\n"
+    alone = document.standalone
+    tables = [line for table in document.tables for line in ("", *_table(table, floats=not alone))]
+    if alone:
+        letters = sorted(set(filter(_beyond_ascii, "".join(tables))))
+        said = [rf"\letter{{{ord(one):04X}}}{{{one}}}" for one in letters]
+        return (
+            "\n".join([_BEGIN, *said, r"\begin{document}", *tables, "", r"\end{document}"]) + "\n"
+        )
     return "\n".join([*_PREAMBLE, *tables]) + "\n"
+
+
+def _beyond_ascii(letter: str) -> bool:
+    return not letter.isascii()
 
 
 def escaped(text: str) -> str:
@@ -78,21 +99,24 @@ def _said(character: str) -> str:
     return _SAID.get(character) or f"{_APART}{character}"
 
 
-def _float(table: Table) -> list[str]:
+def _table(table: Table, *, floats: bool) -> list[str]:
+    """A float, or what stands where it is and goes on on the next page."""
     if not (table.columns or table.notes):
         return [rf"\paragraph{{{_lines(table.title)}.}} {_lines(table.subtitle)}"]
-    lines = [r"\begin{table}", r"\centering", rf"\caption{{{_lines(table.title)}}}"]
+    begin = [r"\begin{table}", r"\centering"] if floats else [r"{\centering"]
+    caption = r"\caption" if floats else r"\captionof{table}"
+    lines = [*begin, rf"{caption}{{{_lines(table.title)}}}"]
     if table.label:
         lines.append(rf"\label{{{table.label}}}")
     if table.subtitle:
         lines.append(_small(table.subtitle))
     if table.rows:
         lines += [r"\smallskip", *_tabular(table), r"\par\smallskip"]
-    return [*lines, *map(_small, table.notes), r"\end{table}"]
+    return [*lines, *map(_small, table.notes), r"\end{table}" if floats else r"\par}"]
 
 
 def _small(text: str) -> str:
-    return rf"{{\footnotesize {_lines(text)}\par}}"
+    return rf"{{\footnotesize\raggedright {_lines(text)}\par}}"
 
 
 def _tabular(table: Table) -> list[str]:
@@ -156,7 +180,7 @@ def _lines(text: str) -> str:
     """As `escaped`, and words without an end may be broken."""
     text, said, at = printable(text), [], 0
     for word in _WORD.finditer(text):
-        parts = (word[0][i : i + _BREAK] for i in range(0, len(word[0]), _BREAK))
-        said += [_escaped(text[at : word.start()]), r"\allowbreak{}".join(map(_escaped, parts))]
+        pieces = r"\allowbreak{}".join(map(_escaped, _PIECE.findall(word[0])))
+        said += [_escaped(text[at : word.start()]), pieces]
         at = word.end()
     return "".join([*said, _escaped(text[at:])])

@@ -1,18 +1,24 @@
-"""A document as text for a terminal, and for a file that is read as text."""
+"""A document as text for a terminal, and for a file that is read as text.
+
+Where a table is too wide, its titles go on several lines, then columns that can be spared are left
+out, then what wraps (names, mostly) stands on a line of its own above each row, and in the end the
+row is written out in words. No other column is cut.
+"""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from judgebench.plain_text import printable
 from judgebench.reports.document import Column, Document, Table
 from judgebench.reports.estimates import Marked
 
-_NARROWEST = 12  # what a name is broken to before columns are left out
-_GAP = 3  # between two columns
+_NARROWEST, _LONGEST_WORD = 12, 24  # what a name is broken to, and a word of it that is not broken
+_GAP, _LEAST_GAP = 3, 2  # between two columns, and where names stand above
+_BELOW = (0, 0, 0, 2)  # how far in a row stands below its names
 _PLAIN_WIDTH = 10_000  # wide enough that nothing is wrapped in a pipe or a file
 
 
@@ -36,8 +42,6 @@ def terminal(document: Document, *, width: int | None = None, colour: bool = Fal
 
 
 def _print(console: Any, table: Table) -> None:
-    from rich import box
-    from rich.table import Table as RichTable
     from rich.text import Text
 
     console.print(Text(printable(table.title), style="bold"))
@@ -45,28 +49,15 @@ def _print(console: Any, table: Table) -> None:
         console.print(Text(printable(table.subtitle), style="dim"))
     cells = [[_cell(cell, stars=not console.color_system) for cell in row] for row in table.lines]
     columns = [replace(column, title=printable(column.whole_title)) for column in table.columns]
-    shown = _fitting(columns, cells, console.width)
-    if cells:
-        grid = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, expand=False)
-        for i in shown:
-            column = columns[i]
-            grid.add_column(
-                Text(column.title),
-                justify=column.align,
-                no_wrap=not column.wraps,
-                min_width=min(_NARROWEST, _width(i, columns, cells)),
-                overflow="fold",
-            )
-        for row, line in zip(cells, table.lines, strict=True):
-            texts = [Text(cell) for cell in row]
-            for text, cell in zip(texts, line, strict=True):
-                if isinstance(cell, Marked) and cell.bold:
-                    text.stylize("bold", 0, len(cell.number))
-            grid.add_row(*(texts[i] for i in shown))
-        console.print(grid)
-    left_out = [c.title for i, c in enumerate(columns) if i not in shown]
-    if left_out:
-        console.print(Text(f"not shown, for width: {', '.join(left_out)}", style="dim"))
+    layout = _fitting(columns, cells, console.width)
+    texts = [
+        [_text(text, cell) for text, cell in zip(row, line, strict=True)]
+        for row, line in zip(cells, table.lines, strict=True)
+    ]
+    for part in layout.parts(texts) if cells else ():
+        console.print(part)
+    if layout.left_out:
+        console.print(Text(f"not shown, for width: {', '.join(layout.left_out)}", style="dim"))
     for note in table.notes:
         console.print(Text(printable(note), style="yellow"))
 
@@ -78,21 +69,129 @@ def _cell(cell: str, *, stars: bool) -> str:
     return f"**{printable(cell.number)}**{printable(cell[len(cell.number) :])}"
 
 
-def _fitting(columns: Sequence[Column], cells: Sequence[Sequence[str]], width: int) -> list[int]:
-    """Which columns fit, when those that wrap are as narrow as they get."""
-    shown = list(range(len(columns)))
-    needed = {
-        i: min(_NARROWEST, full) if column.wraps else full
-        for i, column in enumerate(columns)
-        for full in (_width(i, columns, cells),)
-    }
-    spare = [i for i in reversed(shown) if columns[i].spare]
-    while spare and sum(needed[i] for i in shown) + _GAP * (len(shown) - 1) > width:
-        shown.remove(spare.pop(0))
-    return shown
+def _text(text: str, cell: str) -> Any:
+    from rich.text import Text
+
+    found = Text(text)
+    if isinstance(cell, Marked) and cell.bold:
+        found.stylize("bold", 0, len(cell.number))
+    return found
 
 
-def _width(i: int, columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layout:
+    """How a table is laid out: the places of its columns, and the least that each needs.
+
+    above
+        Columns whose texts stand above each row, where they do not fit beside.
+    in_words
+        Whether even the others do not fit, so that each cell stands after its title.
+    """
+
+    columns: Sequence[Column]
+    shown: Sequence[int]
+    narrowest: Sequence[int]
+    above: Sequence[int] = ()
+    in_words: bool = False
+
+    @property
+    def left_out(self) -> list[str]:
+        there = {*self.shown, *self.above}
+        return [column.title for i, column in enumerate(self.columns) if i not in there]
+
+    def parts(self, texts: Sequence[Sequence[Any]]) -> Iterator[Any]:
+        """What is printed, from the top."""
+        from rich.padding import Padding
+        from rich.rule import Rule
+        from rich.text import Text
+
+        if not (self.above or self.in_words):
+            yield self._grid(texts)
+            return
+        names = " · ".join(self.columns[i].title for i in self.above)
+        if names:
+            yield Text(names)
+        if not self.in_words:
+            yield Padding(self._row([Text(column.title) for column in self.columns]), _BELOW)
+        yield Rule(style="")
+        for row in texts:
+            if names:
+                yield Text(" · ").join(row[i] for i in self.above if row[i])
+            yield Padding(self._in_words(row) if self.in_words else self._row(row), _BELOW)
+
+    def _grid(self, texts: Sequence[Sequence[Any]]) -> Any:
+        from rich import box
+        from rich.align import Align
+        from rich.table import Table as RichTable
+        from rich.text import Text
+
+        grid = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, expand=False)
+        for i in self.shown:
+            column, least = self.columns[i], self.narrowest[i]
+            grid.add_column(
+                Align(Text(column.title), column.align, vertical="bottom"),
+                justify=column.align,
+                width=None if column.wraps else least,
+                min_width=least if column.wraps else None,
+                overflow="fold",
+            )
+        for row in texts:
+            grid.add_row(*(row[i] for i in self.shown))
+        return grid
+
+    def _row(self, texts: Sequence[Any]) -> Any:
+        """One row, or the titles, of what stands below names."""
+        from rich.table import Table as RichTable
+
+        grid = RichTable.grid(padding=(0, _LEAST_GAP, 0, 0))
+        for i in self.shown:
+            column = self.columns[i]
+            grid.add_column(justify=column.align, width=self.narrowest[i], vertical="bottom")
+        grid.add_row(*(texts[i] for i in self.shown))
+        return grid
+
+    def _in_words(self, texts: Sequence[Any]) -> Any:
+        from rich.text import Text
+
+        said = [
+            Text(f"{self.columns[i].title} ").append_text(texts[i]) for i in self.shown if texts[i]
+        ]
+        return Text(", ").join(said)
+
+
+def _fitting(columns: Sequence[Column], cells: Sequence[Sequence[str]], width: int) -> _Layout:
+    """The layout in which as much fits as can, when what wraps is as narrow as it gets."""
     from rich.cells import cell_len
 
-    return max(cell_len(text) for text in (columns[i].title, *(row[i] for row in cells)))
+    narrowest = []
+    for i, column in enumerate(columns):
+        widest = max((cell_len(row[i]) for row in cells), default=0)
+        if column.wraps:
+            word = max((cell_len(one) for row in cells for one in row[i].split()), default=0)
+            widest = min(widest, max(_NARROWEST, min(word, _LONGEST_WORD)))
+        narrowest.append(max(widest, *map(cell_len, column.title.split() or [""])))
+
+    def lacks(its: Sequence[int], widths: Sequence[int], gap: int, room: int) -> bool:
+        return sum(widths[i] for i in its) + gap * (len(its) - 1) > room
+
+    def spared(its: list[int], gap: int, room: int) -> list[int]:
+        """Without those that can be spared, the last ones first, until the others fit."""
+        spare = [i for i in its if columns[i].spare]
+        while spare and lacks(its, narrowest, gap, room):
+            its.remove(spare.pop())
+        return its
+
+    every, above, gap, room = list(range(len(columns))), [], _GAP, width
+    shown = spared([*every], gap, room)
+    if cells and lacks(shown, narrowest, gap, room):
+        above = [i for i in shown if columns[i].wraps]
+        gap, room = _LEAST_GAP, width - _BELOW[-1]
+        shown = spared([i for i in every if not columns[i].wraps], gap, room)
+    in_words = bool(cells) and lacks(shown, narrowest, gap, room)
+    for i in shown:  # titles on one line where there is room
+        wider = [*narrowest]
+        wider[i] = max(wider[i], cell_len(columns[i].title))
+        narrowest = narrowest if lacks(shown, wider, gap, room) else wider
+    return _Layout(
+        columns=columns, shown=shown, narrowest=narrowest, above=above, in_words=in_words
+    )

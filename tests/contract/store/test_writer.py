@@ -539,21 +539,21 @@ def test_a_log_that_cannot_be_folded_speaks_for_no_commit(
 
 
 def test_anchors_are_looked_up_once_each(opened: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    from judgebench.store import write
+    from judgebench.store import catalog
 
     asked: list[bytes] = []
-    rows_of = write.rows_of
+    rows = catalog.rows
 
-    def counting(connection: Any, table: Any, columns: str, where: Any) -> Any:
-        asked.extend(where["key"])
-        return rows_of(connection, table, columns, where)
+    def counting(connection: Any, table: Any, columns: str, where: Any, **named: Any) -> Any:
+        asked.extend(where.get("key", ()))
+        return rows(connection, table, columns, where, **named)
 
     made = [verdict_of(number) for number in range(50)]
     opened.put_judgments(made)
-    monkeypatch.setattr(write, "rows_of", counting)
+    monkeypatch.setattr(catalog, "rows", counting)
     anchors = opened.put_anchors([(use.place, judgment.key) for judgment, use in made])
     assert anchors.verdicts == 50
-    assert len(asked) <= 50
+    assert 0 < len(asked) <= 50
 
 
 @pytest.mark.parametrize("name", ["a\0b", "half \ud800"])
