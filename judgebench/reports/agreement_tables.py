@@ -247,12 +247,7 @@ def _about_pairs(report: AgreementReport, shown: Mapping[str, str], *, pooled: b
 
 def _by(metric: str) -> Callable[[AgreementRow], tuple[float, str]]:
     """The best first; a judge without a value comes last."""
-
-    def order(row: AgreementRow) -> tuple[float, str]:
-        value = row.metrics[metric].value
-        return (math.inf if math.isnan(value) else -value), row.judge
-
-    return order
+    return lambda row: (estimates.best_first(row.metrics[metric].value), row.judge)
 
 
 def _undefined(found: Iterable[tuple[str, str, str]]) -> list[str]:

@@ -132,12 +132,10 @@ class EvaluatorReport(Report):
     @property
     def ordered(self) -> list[EvaluatorRow]:
         """The one that agrees best first."""
-
-        def by_agreement(row: EvaluatorRow) -> tuple[float, str]:
-            value = row.metrics["agreement"].value
-            return (math.inf if math.isnan(value) else -value), row.judge
-
-        return sorted(self.rows, key=by_agreement)
+        return sorted(
+            self.rows,
+            key=lambda row: (estimates.best_first(row.metrics["agreement"].value), row.judge),
+        )
 
     @property
     def measured(self) -> Iterator[dict[str, Any]]:

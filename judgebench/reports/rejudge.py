@@ -101,11 +101,7 @@ class Rejudged(Report):
     notes: tuple[str, ...] = ()
     outcome: Outcome | None = json_field(hidden=True, default=None)
 
-    ROWS: ClassVar = (Rows(of="both", row=("benchmark", "version", "new", "old", Each("metrics"))),)
-
-    @property
-    def both(self) -> tuple[Rejudged, ...]:
-        return (self,)
+    ROWS: ClassVar = (Rows(row=("benchmark", "version", "new", "old", Each("metrics"))),)
 
     def tables(self) -> list[Table]:
         title = f"{self.new} in place of {self.old} on {self.benchmark}@{self.version}"
