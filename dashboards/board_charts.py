@@ -76,8 +76,10 @@ def caption(
     ]
     marks += ["□ as published"] * bool(rows["published"].notna().any())
     ranks = f"; at the left, sets of ranks that hold for all models at once ({level})"
-    bars = f"Bars are {level} intervals over questions{ranks * ranked}."
-    return ". ".join(filter(None, [" · ".join(marks), bars]))
+    bars = f"Bars are {level} intervals over questions"
+    if rows["low"].isna().all():
+        bars = "Nothing here has an interval"
+    return ". ".join(filter(None, [" · ".join(marks), f"{bars}{ranks * ranked}."]))
 
 
 def board(

@@ -31,11 +31,12 @@ COUNTS = {
 }  # fmt: skip
 """How counts are headed where their names do not say it."""
 
-ALWAYS = ("rank", "rank_low", "rank_high", "model", "value", "low", "high", "n", "missing",
-          "unreadable")  # fmt: skip
+RANKS = ("rank", "rank_low", "rank_high")
+
+ALWAYS = (*RANKS, "model", "value", "low", "high", "n", "missing", "unreadable")
 """Columns that stand there even if all is zero; the others come when they have something to say."""
 
-DRAWN = ("tone", "name", "note", "beside note", "badges")
+DRAWN = ("tone", "name", "note", "beside note", "badges", "unranked")
 """Columns that are only drawn."""
 
 ENDS = ("value", "low", "high")
@@ -82,11 +83,18 @@ def table(board: Board, metric: str, floor: float, *, beside: str | None = None)
     known = [row.metrics[wanted].value for row in board.rows if wanted in row.metrics]
     beside = beside if any(not math.isnan(value) for value in known) else None
     counted = dict.fromkeys(name for row in board.rows for name in row.counts if name not in SAID)
-    return pd.DataFrame([_row(row, metric, list(counted), floor, beside) for row in board.rows])
+    about = metric, list(counted), floor, beside
+    return pd.DataFrame([_row(row, *about, unranked=not board.ranked) for row in board.rows])
 
 
 def _row(
-    row: Row, metric: str, counted: Sequence[str], floor: float, beside: str | None
+    row: Row,
+    metric: str,
+    counted: Sequence[str],
+    floor: float,
+    beside: str | None,
+    *,
+    unranked: bool,
 ) -> dict[str, Any]:
     entry, estimate = registry.metric(metric), row.metrics.get(metric, widgets.NO_ESTIMATE)
     scale, digits = entry.drawn_times, entry.drawn_digits
@@ -108,8 +116,9 @@ def _row(
         **{COUNTS.get(one, one.replace("_", " ")): row.counts.get(one, 0) for one in counted},
         "undefined": numbers["undefined"],
         "tone": tone(row),
-        "name": f"{row.rank_set}\u2002{row.model}",
+        "name": row.model if unranked else f"{row.rank_set}\u2002{row.model}",
         "badges": said,
+        "unranked": unranked,
         "note": f"{note} · {said.partition(' ')[0]}" if said else note,
         "beside note": _beside_note(row, beside),
     }
@@ -159,8 +168,9 @@ def tabled(rows: pd.DataFrame) -> pd.DataFrame:
         if name in DRAWN
         or (name not in ALWAYS and not any(pd.notna(one) and one for one in rows[name]))
     ]
-    ranks = rows[["rank", "rank_low", "rank_high"]].astype("Int64")
-    return rows.assign(**ranks).drop(columns=silent)
+    ranks = rows[[*RANKS]].astype("Int64")
+    shown = rows.assign(**ranks).drop(columns=silent)
+    return shown.drop(columns=[*RANKS]) if rows["unranked"].all() else shown
 
 
 def all_ends(rows: pd.DataFrame) -> pd.DataFrame:

@@ -177,6 +177,17 @@ def compact(codes: NDArray[np.integer], n_codes: int) -> tuple[Ints, Ints]:
     return np.flatnonzero(there), place[codes]
 
 
+def all_differ(codes: NDArray[np.integer], n_codes: int) -> bool:
+    """Whether no code below ``n_codes`` occurs twice."""
+    if len(codes) > n_codes:
+        return False
+    if n_codes > 4 * len(codes) + 2**16:
+        return len(np.unique(codes)) == len(codes)
+    there = np.zeros(n_codes, dtype=np.bool_)
+    there[codes] = True
+    return int(there.sum()) == len(codes)
+
+
 def counted(*columns: Column) -> dict[Any, int]:
     """How many rows have each value, in the order of their first rows; of several columns, tuples.
 

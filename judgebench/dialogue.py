@@ -6,12 +6,12 @@ back in, live or recorded: the judge cannot tell.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, zip_longest
 from typing import Any, TypeAlias
 
-from judgebench.records import ChatRequest, Message, Reply, Request, Unreadable, Verdict
+from judgebench.records import ChatRequest, Item, Message, Reply, Request, Unreadable, Verdict
 
 Dialogue: TypeAlias = Generator[Request, Reply, Verdict]
 
@@ -59,6 +59,18 @@ def conversation_after(turns: Sequence[Message], answers: Sequence[str]) -> tupl
     said = (Message(role="assistant", content=text) for text in answers)
     both = chain.from_iterable(zip_longest(turns[: len(answers) + 1], said))
     return tuple(one for one in both if one is not None)
+
+
+NO_ANCHORS = (
+    "stack anchors are single prompts, and all of these are conversations, whose later turns "
+    "depend on the answers before"
+)
+
+
+def all_conversations(items: Iterable[Item]) -> bool:
+    """Whether all of some items, of which there is one, are answered turn by turn."""
+    several = [bool(item.turns) and item.n_answers > 1 for item in items]  # some are ids alone
+    return bool(several) and all(several)
 
 
 def with_more_room(request: Request) -> Request | None:

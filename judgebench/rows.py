@@ -263,12 +263,12 @@ def each_row(
     if spread is not None:
         rows = chain.from_iterable(map(spread, rows))
     for row in layout.laid_out(rows, path):
-        yield _with_required(row, required, layout)
+        yield with_required(row, required, layout)
     if row is None:
         raise InputError(f"{path}: there is no row in it")
 
 
-def _with_required(row: Row, required: Sequence[str], layout: Layout) -> Row:
+def with_required(row: Row, required: Sequence[str], layout: Layout = OURS) -> Row:
     """The row, with what is called otherwise under our name."""
     for column in required:
         if column in row.values:

@@ -4,8 +4,12 @@ The verdicts on all 500 questions of 37 models (``tasks/arena_hard/figures``) ar
 Questions are drawn from them with replacement, both games together, and every draw is given to
 `win_rates`, which makes the boards, and to `as_upstream`, which has upstream's own interval.
 
-    python perf/arena_hard_coverage.py                 # about ten minutes of one core
+*Style-controlled*: of the models of which every answer's style is known, all fitted together, on
+the questions that were drawn; the truth is the fit on all 500.
+
+    python perf/arena_hard_coverage.py                 # about a quarter of an hour of one core
     python perf/arena_hard_coverage.py --trials 20
+    python perf/arena_hard_coverage.py --style         # style-controlled scores alone: 4 minutes
 """
 
 from __future__ import annotations
@@ -16,15 +20,21 @@ import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.paired import compare, paired_models
-from judgebench.metrics.win_rate import WEIGHTED, as_upstream, win_rates
-from judgebench.reports.reproduce.arena_hard import BASELINE, HOW, JUDGE, verdict_columns
+from judgebench.metrics.style_controlled import Games as Styled
+from judgebench.metrics.style_controlled import fitted
+from judgebench.metrics.verdict_table import read_table
+from judgebench.metrics.verdict_values import preference_values
+from judgebench.metrics.win_rate import WEIGHTED, as_upstream, weights_of, win_rates
+from judgebench.reports.reproduce.arena_hard import BASELINE, HOW, JUDGE, MARKS, verdict_columns
 from judgebench.rows import Row, read_rows
+from judgebench.stats.style_control import Definition, differences
 
 FIGURES = Path(__file__).resolve().parents[1] / "tasks" / "arena_hard" / "figures"
 SEED, REPLICATES = 20261129, 10
@@ -88,7 +98,7 @@ def simulate(games: Games, n_items: int, trials: int) -> Iterator[str]:
         )
 
 
-def differences(games: Games, n_items: int, trials: int) -> str:
+def differences_of_two(games: Games, n_items: int, trials: int) -> str:
     """A line: how often paired intervals hold the difference of two models, next by score."""
     questions, kind = sorted(next(iter(games.values()))), BoardKind("preference", BASELINE)
     truth = scores([row for its in games.values() for row in its.values()],
@@ -119,13 +129,88 @@ def differences(games: Games, n_items: int, trials: int) -> str:
     )
 
 
+def styled_games(definition: Definition) -> tuple[Styled, int]:
+    """All games of the models of which every style is known, by question; how many models."""
+    rows = read_rows(FIGURES / "ko_verdicts.parquet", ("model", "uid"))
+    unknown = {row.text("model") for row in rows if not all(row.has(mark) for mark in MARKS)}
+    looks = {
+        (row.text("model"), row.text("uid")): [row.number(mark) for mark in MARKS]
+        for row in rows
+        if row.text("model") not in unknown
+    }
+    its = [row for row in rows if row.text("model") not in {*unknown, BASELINE}]
+    columns = verdict_columns(its)
+    table, values = read_table(columns), preference_values(columns)
+    read = np.flatnonzero(~np.isnan(values))
+    who = list(zip(columns["model"], columns["item_id"], strict=True))
+    games = Styled(
+        table.models_of(read), values[read],
+        weights_of(columns["label"], values, HOW.clear)[read],
+        table.cells(read) // len(table.models),
+        differences(
+            [looks[who[row]] for row in read], [looks[BASELINE, who[row][1]] for row in read],
+            definition,
+        ),
+    )  # fmt: skip
+    return games, len(table.models)
+
+
+def of_style(definition: Definition, n_items: int, trials: int) -> Iterator[str]:
+    """A line for each group of models by their score: of all together, and of those shown."""
+    games, n_models = styled_games(definition)
+    truth = fitted(games, n_models=n_models, definition=definition, level=0.95)[0].scores
+    n_questions = int(games.question.max()) + 1
+    rows_of = [np.flatnonzero(games.question == q) for q in range(n_questions)]
+    given, held = np.zeros(n_models), np.zeros(n_models)
+    rng = np.random.default_rng([SEED, n_items])
+    fits = 0
+    for _ in range(trials):
+        drawn = rng.integers(0, n_questions, n_items).tolist()
+        rows = np.concatenate([rows_of[q] for q in drawn])
+        place = np.repeat(np.arange(n_items), [len(rows_of[q]) for q in drawn])
+        some = Styled(*(column[rows] for column in games))._replace(question=place)
+        fit, low, high = fitted(
+            some, n_models=n_models, definition=definition, level=0.95, fewest=0
+        )
+        fits += not np.isnan(fit.scores).any()
+        given += ~np.isnan(low)
+        held += (low <= truth) & (truth <= high)
+    for least, most in pairwise(ENDS):
+        its = (100 * truth >= least) & (100 * truth < most)
+        enough = its & (given > trials / 2)
+        of_each = held[enough] / given[enough]
+        by_model = f"{of_each.min():.1%} to {of_each.max():.1%}" if len(of_each) else "-"
+        yield (
+            f"{definition:>10}   {n_items:9}   {f'{least:g} to {most:g} %':>11}   {its.sum():6}   "
+            f"{given[its].sum() / its.sum() / trials:10.1%}   "
+            f"{held[its].sum() / max(given[its].sum(), 1):9.1%}   {by_model:>15}   "
+            f"{fits / trials:6.0%}"
+        )
+
+
+def style_lines(trials: int) -> Iterator[str]:
+    yield f"style-controlled scores ({trials} draws)"
+    head = ("definition", "questions", "true score", "models", "share", "they hold", "by model",
+            "fitted")  # fmt: skip
+    yield "{:>10}   {:>9}   {:>11}   {:>6}   {:>10}   {:>9}   {:>15}   {:>6}".format(*head)
+    for definition in get_args(Definition):
+        for n_items in SIZES:
+            yield from of_style(definition, n_items, trials)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=300)
     parser.add_argument("--differences", action="store_true", help="of two models alone")
+    parser.add_argument("--style", action="store_true", help="style-controlled scores alone")
     asked = parser.parse_args()
-    trials = asked.trials
-    games, began = published(), time.monotonic()
+    trials, began = asked.trials, time.monotonic()
+    if asked.style:
+        for line in style_lines(trials):
+            print(line, flush=True)
+        print(f"{time.monotonic() - began:.0f} s")
+        return
+    games = published()
     print("95 % intervals of Arena-Hard's weighted scores: how often they hold the truth")
     print(f"{len(games)} models, {trials} draws of each number of questions, seed {SEED}")
     print("share: of scores that have an interval. upstream's: of all scores, by its own way")
@@ -138,7 +223,9 @@ def main() -> None:
     head = ("questions", "pairs", "tested", "they hold", "by pair")
     print("{:>9}   {:>6}   {:>10}   {:>9}   {:>15}".format(*head))
     for n_items in (50, 100, 500):
-        print(differences(games, n_items, trials), flush=True)
+        print(differences_of_two(games, n_items, trials), flush=True)
+    for line in () if asked.differences else style_lines(trials):
+        print(line, flush=True)
     print(f"{time.monotonic() - began:.0f} s")
 
 

@@ -7,7 +7,8 @@ Makes a store with so many verdicts on one board (`perf/large_store.py`, which h
 ten others), and one of AlpacaEval's published verdicts with answers of the published lengths, for
 which length-controlled win rates are computed with their intervals. *First* is a command whose
 answer nothing keeps yet, *again* the same command once more. Each is a process of its own with one
-thread of linear algebra, imports and all; the quickest of three.
+thread of linear algebra, imports and all, of modules that are compiled as an installation's are;
+the quickest of three.
 
 Seconds of a loaded machine mean little, those of its processor more, and most the times of a
 process that only imports what each of them must (numpy, scipy's special functions, SQLAlchemy,
@@ -138,6 +139,8 @@ def stores(given: argparse.Namespace) -> Iterator[tuple[str, str]]:
     """The addresses of both; what was made goes in the end."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = str(folder / "compiled")
         large, alpaca = (
             f"sqlite:///{path.resolve() if path else folder / name}"
             for path, name in ((given.large, "large.db"), (given.alpaca, "alpaca.db"))

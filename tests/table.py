@@ -1,7 +1,8 @@
 """Rows of a table in one test: each is tried, and those that fail are told together.
 
 What `pytest.mark.parametrize` makes a test of each row, which costs five milliseconds in every run,
-is one test here. It is for functions that take nothing but their row.
+is one test here. It is for functions that take nothing but their row, or besides it what no row
+changes: a folder that each writes its file to, a store in which a refusal leaves nothing.
 """
 
 from __future__ import annotations

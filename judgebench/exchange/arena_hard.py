@@ -19,10 +19,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from judgebench.benchmarks.folder import items_at_hand
 from judgebench.errors import unknown_name
 from judgebench.exchange import responses
-from judgebench.exchange.names import At, KnownItems, default_version, judge_name, name
+from judgebench.exchange.names import At, Told, judge_name, name, told
 from judgebench.exchange.pipeline import Import, files_in
 from judgebench.exchange.verdicts import NO_REPLY, VerdictAt, VerdictRow, checked, row_of
 from judgebench.judges.readers.brackets import ARENA_HARD, arena_hard_verdict
@@ -52,20 +51,17 @@ NOT_TOGETHER = "; import their judgments together with this file, and these are 
 def read_arena_hard(
     paths: Sequence[Path],
     *,
-    benchmark: str = BENCHMARK,
-    version: str | None = None,
     baseline: str | None = None,
-    known_items: KnownItems = items_at_hand,
-    allow_unknown_items: bool = False,
+    **said: Any,
 ) -> list[Import]:
     """Read files of judgments and answers, or folders; returned with each is what stores it.
 
     Parameters
     ----------
-    benchmark, version
-        Under which the store keeps them; the version that lines say if it is not given.
     baseline
         With whom the models were compared.
+    said
+        As `names.told` takes it; the version is what lines say if it is not given.
 
     Raises
     ------
@@ -73,11 +69,12 @@ def read_arena_hard(
         Naming the line and field of what cannot be used; for a file that names no baseline where
         none is given, or another, and for a line of another version than the one asked for.
     """
+    asked = told(BENCHMARK, **said)
     verdicts: list[tuple[Path, list[VerdictRow]]] = []
     answers: list[tuple[Path, list[responses.PlacedAnswer], int]] = []
     failed: set[tuple[At, str, str]] = set()
     for path in files_in(paths, (".jsonl",)):
-        said: list[VerdictRow] = []
+        judged: list[VerdictRow] = []
         given: list[responses.PlacedAnswer] = []
         before = len(failed)
         for row in each_row(path, ()):
@@ -87,41 +84,38 @@ def read_arena_hard(
                     raise row.wrong("games", f"is missing. Columns here: {', '.join(map(str, of))}")
                 break  # the questions, in a folder of everything
             item = name(row, "uid" if row.has("uid") else "question_id")
-            at = benchmark, _version(row, benchmark, version, item, known_items)
+            at = asked.benchmark, _version(row, item, asked)
             if "games" in of:
-                said += _games(row, at, item, baseline)
+                judged += _games(row, at, item, baseline)
             elif (answer := _answer(row, at, item))[1].text == ERROR:
                 failed.add((at, item, answer[0][3]))
             else:
                 given.append(answer)
-        verdicts += [(path, said)] if said else []
+        verdicts += [(path, judged)] if judged else []
         lost = len(failed) - before
         answers += [(path, given, lost)] if given or lost else []
-    known = None if allow_unknown_items else known_items
     alone = "" if verdicts else NOT_TOGETHER
     called = [
         f"answers ({lost} more are {ERROR}{alone})" if lost else "answers" for *_, lost in answers
     ]
     placed = [(path, given) for path, given, _ in answers]
-    return responses.checked(placed, known, called=called) + checked(
-        "arena-hard", [(path, [*_without(failed, rows)]) for path, rows in verdicts], known
+    return responses.checked(placed, asked.known, called=called) + checked(
+        "arena-hard", [(path, [*_without(failed, rows)]) for path, rows in verdicts], asked.known
     )
 
 
-def _version(
-    row: Row, benchmark: str, wanted: str | None, item: str, known_items: KnownItems
-) -> str:
+def _version(row: Row, item: str, asked: Told) -> str:
     """Which version a line is of: by its category, its form, or whose question it is about."""
     found = VERSION_OF.get(str(row.values.get("category")))
     if found is None and row.has("question_id"):
         found = OLD
-    if benchmark != BENCHMARK:
-        return wanted or default_version(benchmark)
+    if asked.benchmark != BENCHMARK:
+        return asked.at[1]
     if found is None:
-        known = (v for v in (OLD, NEW) if item in (known_items(benchmark, v) or ()))
-        found = wanted or next(known, default_version(benchmark))
-    if wanted not in (None, found):
-        raise row.wrong("category", f"this is a line of {found}, and {wanted} is asked for")
+        known = (v for v in (OLD, NEW) if item in (asked.items_of(BENCHMARK, v) or ()))
+        found = asked.version or next(known, asked.at[1])
+    if asked.version not in (None, found):
+        raise row.wrong("category", f"this is a line of {found}, and {asked.version} is asked for")
     return found
 
 

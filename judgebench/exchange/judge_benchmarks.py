@@ -12,7 +12,15 @@ from typing import Any
 
 from judgebench.benchmarks.folder import items_at_hand
 from judgebench.errors import InputError, unknown_name
-from judgebench.exchange.names import At, KnownItems, default_version, judge_name, name
+from judgebench.exchange.names import (
+    At,
+    KnownItems,
+    Told,
+    default_version,
+    judge_name,
+    name,
+    told,
+)
 from judgebench.exchange.pipeline import Import, files_in
 from judgebench.exchange.responses import answer_of
 from judgebench.exchange.responses import take_in as take_in_answers
@@ -51,11 +59,7 @@ NO_JUDGMENT = "JudgeBench has no reply: the call failed"
 
 def read_judgebench_pairs(
     paths: Sequence[Path],
-    *,
-    benchmark: str = PAIRS,
-    version: str | None = None,
-    known_items: KnownItems = items_at_hand,
-    allow_unknown_items: bool = False,
+    **said: Any,
 ) -> list[Import]:
     """Read files of judged pairs, or folders of them; returned with each is what stores it.
 
@@ -64,19 +68,20 @@ def read_judgebench_pairs(
 
     Parameters
     ----------
-    benchmark, version
-        Under which the store keeps them; by whose answers they are if not given.
+    said
+        As `names.told` takes it; the version is by whose answers they are if not given.
 
     Raises
     ------
     InputError
         Naming the line and field of what cannot be used.
     """
-    read = [(path, [*_pairs(path, benchmark, version)]) for path in files_in(paths, (".jsonl",))]
-    return checked("judge-bench", read, None if allow_unknown_items else known_items)
+    asked = told(PAIRS, **said)
+    read = [(path, [*_pairs(path, asked)]) for path in files_in(paths, (".jsonl",))]
+    return checked("judge-bench", read, asked.known)
 
 
-def _pairs(path: Path, benchmark: str, version: str | None) -> Iterator[VerdictRow]:
+def _pairs(path: Path, asked: Told) -> Iterator[VerdictRow]:
     model = None
     for row in each_row(path, ("pair_id", "judgments")):
         games = row.values["judgments"]
@@ -90,8 +95,8 @@ def _pairs(path: Path, benchmark: str, version: str | None) -> Iterator[VerdictR
         whose = VERSIONS.get(str(row.values.get("response_model")))
         for order, (_, verdict, reply) in zip(_ORDERS, read, strict=False):
             where = VerdictAt(
-                benchmark=benchmark,
-                version=version or whose or default_version(benchmark),
+                benchmark=asked.benchmark,
+                version=asked.version or whose or asked.at[1],
                 item_id=name(row, "pair_id"),
                 model=FIRST,
                 judge=model if prompt in (None, _REWARD) else f"{model} ({prompt})",
@@ -235,11 +240,8 @@ _BEGINS, _ENDS = "xstest_v2_completions_", ("_gpteval", "_streval")
 def read_xstest(
     paths: Sequence[Path],
     *,
-    benchmark: str = XSTEST,
-    version: str | None = None,
     model: str | None = None,
-    known_items: KnownItems = items_at_hand,
-    allow_unknown_items: bool = False,
+    **said: Any,
 ) -> list[Import]:
     """Read files of answers with what people and judges call them; returned is what stores each.
 
@@ -251,14 +253,16 @@ def read_xstest(
     ----------
     model
         Whose answers these are; if not given, as the file is called or a column ``model`` says.
+    said
+        As `names.told` takes it.
 
     Raises
     ------
     InputError
         Naming the line and field of what cannot be used.
     """
-    at = benchmark, version or default_version(benchmark)
-    known = None if allow_unknown_items else known_items
+    asked = told(XSTEST, **said)
+    at = asked.at
     found: list[Import] = []
     for path in files_in(paths, (".csv", ".parquet")):
         answers = []
@@ -270,7 +274,7 @@ def read_xstest(
             where = VerdictAt(benchmark=at[0], version=at[1], item_id=item, model=of, judge="")
             verdicts += _labels(row, where)
         found.append(Import(f"{path}: answers", partial(take_in_answers, path=path, rows=answers)))
-        found += checked("xstest", [(path, verdicts)], known)
+        found += checked("xstest", [(path, verdicts)], asked.known)
     return found
 
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from judgebench.benchmarks.folder import items_at_hand
-from judgebench.exchange.names import KnownItems, default_version, judge_name, name, refuse_unknown
+from judgebench.exchange.names import judge_name, name, refuse_unknown, told
 from judgebench.exchange.pipeline import Import, files_in
 from judgebench.exchange.responses import answer_of
 from judgebench.exchange.responses import take_in as take_in_answers
@@ -34,21 +34,18 @@ _NO_RECORDS = (".eval_res.json", ".reward.json")
 def read_just_eval(
     paths: Sequence[Path],
     *,
-    benchmark: str = BENCHMARK,
-    version: str | None = None,
     model: str | None = None,
     judge: str | None = None,
-    known_items: KnownItems = items_at_hand,
-    allow_unknown_items: bool = False,
+    **said: Any,
 ) -> list[Import]:
     """Read files of answers or judgments, or folders of them; returned is what stores each.
 
     Parameters
     ----------
-    benchmark, version
-        Under which the store keeps them.
     model, judge
         Whose they are; as the records say if not given.
+    said
+        As `names.told` takes it.
 
     Raises
     ------
@@ -56,9 +53,9 @@ def read_just_eval(
         Naming the line and field of what cannot be used, also of a record that stands under the
         id of another instruction.
     """
-    at = benchmark, version or default_version(benchmark)
-    items = known_items(*at)
-    known: KnownItems | None = None if allow_unknown_items else lambda *_: items
+    asked = told(BENCHMARK, **said)
+    at, known = asked.at, asked.known
+    items = asked.items_of(*at)
     found: list[Import] = []
     for path in files_in(paths, (".json", ".jsonl")):
         if path.name.endswith(_NO_RECORDS) and path not in paths:

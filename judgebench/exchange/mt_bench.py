@@ -13,18 +13,18 @@ says that a row is of a second sample, that is another run, and called ``NAME (r
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from judgebench.benchmarks.folder import items_at_hand
-from judgebench.exchange.names import At, KnownItems, default_version, judge_name, name
+from judgebench.exchange.names import At, judge_name, name, told
 from judgebench.exchange.pipeline import Import, files_in
 from judgebench.exchange.responses import read_response_files
 from judgebench.exchange.verdicts import VerdictAt, VerdictRow, checked, row_of
 from judgebench.records import HUMAN, Item, Order, Preference, Reply, Score, Unreadable, Verdict
 from judgebench.responses.from_file import read_answer_rows
-from judgebench.rows import Layout, Row, each_row
+from judgebench.rows import Layout, Row, each_row, with_required
 
 BENCHMARK = "mt_bench"
 LOW, HIGH = 1.0, 10.0
@@ -44,41 +44,44 @@ An inconsistent tie: the judge said something else in the other order.
 EXPERT = "expert_"
 
 
-def read_mt_bench(
-    paths: Sequence[Path],
-    *,
-    benchmark: str = BENCHMARK,
-    version: str | None = None,
-    known_items: KnownItems = items_at_hand,
-    allow_unknown_items: bool = False,
-) -> list[Import]:
+def read_mt_bench(paths: Sequence[Path], **said: Any) -> list[Import]:
     """Read files of scores or games, or folders of them; returned with each is what stores it.
 
     Parameters
     ----------
-    benchmark, version
-        Under which the store keeps them.
+    said
+        As `names.told` takes it.
 
     Raises
     ------
     InputError
         Naming the line and field of what cannot be used.
     """
-    at = benchmark, version or default_version(benchmark)
-    files = files_in(paths, (".jsonl", ".json", ".parquet"))
-    answers = [path for path in files if next(each_row(path, ("question_id",))).has("choices")]
-    read = [(path, list(_read(path, at))) for path in files if path not in answers]
+    asked = told(BENCHMARK, **said)
+    at = asked.at
+    answers: list[Path] = []
+    read: list[tuple[Path, list[VerdictRow]]] = []
+    for path in files_in(paths, (".jsonl", ".json", ".parquet")):
+        rows = each_row(path, ("question_id",))
+        first = next(rows)
+        if first.has("choices"):
+            answers.append(path)
+        else:
+            read.append((path, list(_read(chain([first], rows), at))))
     about = Layout(given=dict(zip(("benchmark", "version"), at, strict=True)))
     found = [
         *read_response_files(
-            answers, layout=about, known_items=known_items, allow_unknown_items=allow_unknown_items
+            answers,
+            layout=about,
+            known_items=asked.items_of,
+            allow_unknown_items=asked.known is None,
         ),
-        *checked("mt-bench", read, None if allow_unknown_items else known_items),
+        *checked("mt-bench", read, asked.known),
     ]
-    items = known_items(*at)
+    items = asked.items_of(*at)
     if not items:
         return found
-    told = [
+    given = [
         *(
             (n, ("", one.model or ""), one.row, one.item_id, one.turn)
             for n, path in enumerate(answers)
@@ -92,9 +95,9 @@ def read_mt_bench(
     ]
     file_of: dict[tuple[str, str], int] = {}
     there: dict[tuple[str, str], set[tuple[int, str]]] = {}
-    for n, of, row, item, turn in told:
-        if item in items and turn >= (asked := items[item].n_answers):
-            raise row.wrong("turn", f"question {item} has {asked} turns, and this is of a further")
+    for n, of, row, item, turn in given:
+        if item in items and turn >= (turns := items[item].n_answers):
+            raise row.wrong("turn", f"question {item} has {turns} turns, and this is of a further")
         file_of.setdefault(of, n)
         there.setdefault(of, set()).add((turn, item))
     lacking: dict[int, list[str]] = {}
@@ -121,8 +124,8 @@ def _lacking(
             yield f"{who}, turn {turn + 1}: {n} of {len(items)} questions are here"
 
 
-def _read(path: Path, at: At) -> Iterator[VerdictRow]:
-    for row in each_row(path, ("question_id", "judge")):
+def _read(rows: Iterable[Row], at: At) -> Iterator[VerdictRow]:
+    for row in (with_required(one, ("judge",)) for one in rows):
         between = _is_vote(row) or row.has("model_1") or row.has("model_2")
         yield from (_games if between else _score)(row, at)
 

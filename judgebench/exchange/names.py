@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from sys import intern
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from judgebench import registry
 from judgebench.benchmarks.description import find
@@ -24,6 +24,41 @@ At: TypeAlias = tuple[str, str]
 
 KnownItems: TypeAlias = Callable[[str, str], Mapping[str, Item] | None]
 """Benchmark and version -> its items by id; None where nobody knows them."""
+
+
+class Told(NamedTuple):
+    """Under which benchmark and version the store keeps what files hold, and about which items.
+
+    benchmark, version
+        The version is the benchmark's own where none is said.
+    items_of
+        Whose items they are, by benchmark and version.
+    known
+        The same; None takes in what no benchmark has.
+    """
+
+    benchmark: str
+    version: str | None
+    items_of: KnownItems
+    known: KnownItems | None
+
+    @property
+    def at(self) -> At:
+        return self.benchmark, self.version or default_version(self.benchmark)
+
+
+def told(
+    usual: str,
+    *,
+    benchmark: str = "",
+    version: str | None = None,
+    known_items: KnownItems = items_at_hand,
+    allow_unknown_items: bool = False,
+) -> Told:
+    """What was said, of a format whose files are of the ``usual`` benchmark."""
+    known = None if allow_unknown_items else known_items
+    return Told(benchmark=benchmark or usual, version=version, items_of=known_items, known=known)
+
 
 NO_VERSION = "unversioned"
 """The version of a benchmark that neither the file nor a description gives one."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
+from judgebench.dialogue import NO_ANCHORS, all_conversations
 from judgebench.errors import ConfigError, LocalModelError
 from judgebench.execution.manifest import Outcome
 from judgebench.execution.plan import Answers, batched, stack_of
@@ -248,9 +249,15 @@ class Generation:
 
     def _answer_again(self, name: str, its: Sequence[Answers], n: int) -> None:
         chosen = [(found.candidate, stack_anchors(found.candidate, n)) for found in its]
+        talks = [
+            one for one, prompts in chosen if not prompts and all_conversations(one.asked.items)
+        ]
+        for one in talks:
+            self.progress.say(f"{name} on {one.asked.benchmark.name}: {NO_ANCHORS}")
         chosen = [(candidate, prompts) for candidate, prompts in chosen if prompts]
-        if not chosen:
+        if not chosen and len(talks) < len(its):
             self.progress.say(f"{name}: all its answers are drawn, and stack anchors are greedy")
+        if not chosen:
             return
         own, first = its[0].stack, its[0].candidate
         assert own is not None  # its answers are complete

@@ -36,6 +36,7 @@ from judgebench.errors import ConfigError, InputError, refuse_unknown, unknown_n
 from judgebench.execution.prefix import with_prefix
 from judgebench.judges.kinds import EXAMPLES
 from judgebench.judges.own_prompt import OWN
+from judgebench.plain_text import counted
 from judgebench.protocols import Judge, JudgeSettings
 from judgebench.providers.capabilities import for_request
 from judgebench.records import (
@@ -346,7 +347,12 @@ def resolve(
         for c in candidates
         if c.recorded is not None and not c.brought and (n := _unanswered(c))
     )
-    warnings += (*_of_all_answers(asked), *_not_asked_themselves(asked, suite), *suite.notes)
+    warnings += (
+        *_last_turns_alone(assignments),
+        *_of_all_answers(asked),
+        *_not_asked_themselves(asked, suite),
+        *suite.notes,
+    )
     return ResolvedSuite(
         suite=suite,
         asked=asked,
@@ -494,12 +500,8 @@ def assign(
     except ConfigError as error:
         raise ConfigError(f"judge {name}: {error}") from None
     inputs = _seen(name, judge, asked)
-    shows_turns = inputs == "answer" or kind in ("templates", "pairwise")
-    if not shows_turns and any(item.n_answers > 1 for item in asked.items):
-        raise ConfigError(
-            f"judge {name}: {asked.config.name} has conversations, each answered turn by turn; of "
-            "two models' only judges of the kinds 'templates' and 'pairwise' are shown all turns"
-        )
+    if inputs != "answer" and any(item.n_answers > 1 for item in asked.items):
+        _check_turns_of_two(name, kind, prompts.get(OWN), asked)
     return JudgeAssignment(
         name=name,
         asked=asked,
@@ -509,6 +511,47 @@ def assign(
         inputs=inputs,
         only=only,
     )
+
+
+_SHOWS_TURNS = ("templates", "pairwise", "own_prompt", "python")
+"""Ways of comparing two answers that show all turns of either."""
+
+
+def _check_turns_of_two(
+    name: str, kind: str, prompt: PromptText | None, asked: ResolvedBenchmark
+) -> None:
+    """That a judge of two answers is shown the whole of two conversations, and all questions."""
+    about = f"judge {name}: {asked.config.name} has conversations, each answered turn by turn"
+    if kind not in _SHOWS_TURNS:
+        *others, last = map(repr, _SHOWS_TURNS)
+        raise ConfigError(
+            f"{about}; of two models' only judges of the kinds {', '.join(others)} and {last} are "
+            "shown all turns"
+        )
+    if prompt is not None and _last_question_alone(prompt):
+        raise ConfigError(
+            f"{about}, and its prompt {prompt.name} shows {{question}}, the last thing that was "
+            "asked, beside all answers: put {turns} in its place"
+        )
+
+
+def _last_question_alone(prompt: PromptText) -> bool:
+    return "question" in prompt.placeholders and "turns" not in prompt.placeholders
+
+
+def _last_turns_alone(assignments: Sequence[JudgeAssignment]) -> Iterator[str]:
+    """Whose own prompt shows the last turn of conversations, and nothing that was said before."""
+    for one in assignments:
+        if one.config is None or one.config.prompt is None:
+            continue
+        prompt = _text_of(one.config.prompt)
+        talks = sum(sum(t.role != "system" for t in item.turns) > 1 for item in one.asked.items)
+        if talks and _last_question_alone(prompt):
+            of = f"{counted(talks, 'conversation')} of {one.asked.benchmark.name}"
+            yield (
+                f"judge {one.title}: its prompt {prompt.name} shows {{question}}, which is the "
+                f"last turn alone of {of}; {{turns}} shows all of it"
+            )
 
 
 def _extra(config: JudgeConfig) -> JsonObject:
@@ -1197,7 +1240,11 @@ def own_prompt_of(config: JudgeConfig) -> tuple[JsonObject, PromptText]:
         options["examples"] = [
             {name: row.text(name) for name in row.values if row.has(name)} for row in rows
         ]
-    return options, PromptText(name=path.name, text=text_file(path, "prompt", "what is asked"))
+    return options, _text_of(path)
+
+
+def _text_of(prompt: Path) -> PromptText:
+    return PromptText(name=prompt.name, text=text_file(prompt, "prompt", "what is asked"))
 
 
 def with_examples(options: JsonObject, model: str | None) -> JsonObject:

@@ -121,7 +121,8 @@ def text_flags(text: str) -> tuple[str, ...]:
 
 
 def _flags(text: str) -> tuple[str, ...]:
-    plain, hidden = text, bool(_CONTROLS.search(text))
+    raw = text.encode("utf-8", "replace")
+    plain, hidden = text, len(raw.translate(None, _CONTROLS)) < len(raw)
     if not text.isascii():
         plain = unicodedata.normalize("NFKC", text)
         if _UNSEEN.search(text):
@@ -130,7 +131,7 @@ def _flags(text: str) -> tuple[str, ...]:
     return (*_looks_like(plain), *(("hidden_text",) if hidden else ()))
 
 
-_CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
+_CONTROLS = bytes([*range(0x09), *range(0x0E, 0x20), 0x7F])
 _UNSEEN = re.compile(
     "[\u00ad\u115f\u1160\u3164\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\U000e0001-\U000e007f\U000e0100-\U000e01ef]"
@@ -157,8 +158,10 @@ _SPACED = bytes.maketrans(_NO_LETTERS, b" " * len(_NO_LETTERS))
 def _looks_like(text: str) -> Iterator[str]:
     """The flags of what a text looks like, each once."""
     lowered = text.lower()
-    words = set(lowered.encode("utf-8", "replace").translate(_SPACED).decode("ascii").split())
-    return iter(dict.fromkeys(one.flag for one in _DETECTORS if one.finds(lowered, words)))
+    words = _WORDS.intersection(lowered.encode("utf-8", "replace").translate(_SPACED).split())
+    there = {word.decode() for word in words}
+    there.update([sign for sign in _SIGNS if sign in lowered])
+    return iter(dict.fromkeys(one.flag for one in _DETECTORS if one.finds(lowered, there)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +174,15 @@ class Detector:
 
     flag: str
     words: frozenset[str]
-    signs: tuple[str, ...]
+    signs: frozenset[str]
     pattern: re.Pattern[str]
 
-    def finds(self, lowered: str, words: Set[str]) -> bool:
-        there = (*(self.words & words), *(s for s in self.signs if s in lowered))
-        return any(self._finds_near(word, lowered) for word in there)
+    def finds(self, lowered: str, there: Set[str]) -> bool:
+        """Whether the pattern is near one of the words and signs of a text."""
+        if self.words.isdisjoint(there) and self.signs.isdisjoint(there):
+            return False
+        its = (self.words | self.signs) & there
+        return any(self._finds_near(word, lowered) for word in its)
 
     def _finds_near(self, word: str, lowered: str) -> bool:
         at = lowered.find(word)
@@ -189,7 +195,7 @@ class Detector:
 
 def _detector(flag: str, *patterns: str, words: str = "", signs: str = "") -> Detector:
     pattern = re.compile("|".join(patterns), re.MULTILINE)
-    return Detector(flag, frozenset(words.split()), tuple(signs.split()), pattern)
+    return Detector(flag, frozenset(words.split()), frozenset(signs.split()), pattern)
 
 
 _JUDGE = (
@@ -292,3 +298,6 @@ _DETECTORS = (
         signs="指令 指示 提示 要求 规则 评委 裁判 评判 评估者 评审 评分 满分 10分 十分 最高分",
     ),
 )
+
+_WORDS = frozenset(word.encode() for one in _DETECTORS for word in one.words)
+_SIGNS = tuple(sorted({sign for one in _DETECTORS for sign in one.signs}))

@@ -80,7 +80,7 @@ def conversation(turns: Sequence[Message]) -> str:
     return "\n\n".join(f"{turn.role}: {turn.content}" for turn in turns)
 
 
-def _said(response: Response, limit: int, of_two: bool) -> str:
+def shown_answer(response: Response, limit: int, *, of_two: bool) -> str:
     """An answer; of two conversations all of its turns, since the question tells neither's."""
     if not (of_two and response.before):
         return cut(response.text, limit)
@@ -104,7 +104,9 @@ class Shown:
         question = conversation(case.item.turns)
         references = "\n".join(dict.fromkeys(case.item.references))
         two = len(case.responses) > 1
-        answers = tuple(_said(response, max_answer_chars, two) for response in case.responses)
+        answers = tuple(
+            shown_answer(response, max_answer_chars, of_two=two) for response in case.responses
+        )
         instructions = case.instructions or ""
         return cls(
             question=question,

@@ -26,7 +26,7 @@ from pydantic import Field
 from judgebench import registry
 from judgebench.config import OwnPrompt, Reading, Section
 from judgebench.errors import ConfigError, unknown_name
-from judgebench.judges.frame import code_for, conversation, cut, framed
+from judgebench.judges.frame import code_for, conversation, framed, shown_answer
 from judgebench.judges.lexical import NO_REFERENCE, refuse_a_model
 from judgebench.judges.prompt import (
     IN_CHAT,
@@ -295,7 +295,7 @@ def with_notice(parts: Parts) -> Parts:
 
 
 def _texts(case: Case, limit: int, pair: bool) -> dict[str, str]:
-    answers = [cut(response.text, limit) for response in case.responses]
+    answers = [shown_answer(response, limit, of_two=pair) for response in case.responses]
     more = [case.instructions] if case.instructions else []
     return {
         "question": "\n\n".join([case.item.question, *more]),

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from judgebench.columns import Column, Ints, counted, paired, same, select_rows
+from judgebench.columns import Bools, Column, Ints, counted, paired, same, select_rows
 from judgebench.metrics.verdict_table import FAILED, Columns
 from judgebench.records import SCORING
 
@@ -40,18 +40,33 @@ def by_board(columns: Columns) -> dict[BoardKind, Ints]:
     columns
         ``kind``, ``judge``, and where they are known ``opponent`` and ``judge_kind``.
     """
+    kinds, codes = _sorted_out(columns)
+    return {which: np.flatnonzero(codes == number) for number, which in enumerate(kinds)}
+
+
+def boards(columns: Columns) -> dict[BoardKind, Columns]:
+    """The columns of each board there is, as `by_board` tells them apart."""
+    kinds, codes = _sorted_out(columns)
+    return {which: _of(columns, codes == number) for number, which in enumerate(kinds)}
+
+
+def _of(columns: Columns, its: Bools) -> Columns:
+    return columns if its.all() else select_rows(columns, np.flatnonzero(its))
+
+
+def _sorted_out(columns: Columns) -> tuple[list[BoardKind], Ints]:
+    """The boards there are, in order, and of each row the place of its own; -1 if it has none."""
     judges = paired(columns["judge"], _column(columns, "opponent"))
     about = paired(columns["kind"], judges).mapped(lambda one: (one[0], *one[1]))
     alone = _alone(columns, about.values)
-    boards = [_board(kind, judge, against, alone) for kind, judge, against in about.values]
+    found = [_board(kind, judge, against, alone) for kind, judge, against in about.values]
     kinds = sorted(
-        {which for which in boards if which is not None},
+        {which for which in found if which is not None},
         key=lambda which: (which.kind, which.opponent or ""),
     )
     place = {which: number for number, which in enumerate(kinds)}
-    code_of = np.array([-1 if one is None else place[one] for one in boards], dtype=np.int64)
-    codes = code_of[about.codes]
-    return {which: np.flatnonzero(codes == number) for which, number in place.items()}
+    code_of = [-1 if one is None else place[one] for one in found]
+    return kinds, np.array(code_of, np.min_scalar_type(-1 - len(kinds)))[about.codes]
 
 
 def _board(
@@ -66,10 +81,8 @@ def _board(
 
 def board(columns: Columns, which: BoardKind) -> Columns:
     """The rows of one board."""
-    rows = by_board(columns).get(which, NO_ROWS)
-    if len(rows) == len(columns["kind"]):
-        return columns
-    return select_rows(columns, rows)
+    kinds, codes = _sorted_out(columns)
+    return _of(columns, codes == (kinds.index(which) if which in kinds else len(kinds)))
 
 
 def _alone(columns: Columns, about: Iterable[tuple[str, str, str | None]]) -> dict[str, Kind]:

@@ -202,7 +202,7 @@ def missing_counts(
         taken(columns[name], lacking) if name in columns else same(None, len(lacking))
         for name in ("kind", "reason", "failure_kind")
     )
-    found = {int(m): Counter[str]() for m in np.unique(table.models_of(rows))}
+    found = {m: Counter[str]() for m in np.flatnonzero(means.asked.any(axis=0)).tolist()}
     for (m, *said), n in counted(model, *why).items():
         found[m].update(dict.fromkeys(_counts(*said), n))
     missing = (means.expected - means.readable).sum(axis=0)

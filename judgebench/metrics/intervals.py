@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -67,7 +68,7 @@ class Intervals:
     def resamples(self, items: Sequence[str]) -> Resamples:
         """The data as they are, and replicates of them, with these items as units."""
         seed = content_seed(*items, seed=self.seed)
-        return Resamples(len(items), self.n_replicates, seed=seed)
+        return _resamples(len(items), self.n_replicates, seed)
 
     def ends(self, values: Floats, leave_one_out: Floats | None) -> Ends:
         """The ends of many intervals at once.
@@ -91,6 +92,11 @@ class Intervals:
             constant=all_equal(np.fmin.reduce(replicates), np.fmax.reduce(replicates), value),
             intervals=self,
         )
+
+
+@lru_cache(1)  # a board draws the same for its metrics, for lengths and for what is fitted
+def _resamples(n_units: int, n_replicates: int, seed: int) -> Resamples:
+    return Resamples(n_units, n_replicates, seed=seed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

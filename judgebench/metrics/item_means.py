@@ -7,12 +7,16 @@ more often in one order than in the other does not favour who stands first.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from judgebench.metrics.intervals import Floats
 from judgebench.metrics.verdict_table import Ints, VerdictTable, codes_there
 from judgebench.stats.resample import quotient
+
+Counts: TypeAlias = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +25,7 @@ class ItemMeans:
 
     mean
         nan where there is no readable verdict.
-    readable, asked, expected
+    readable, asked, expected : int array
         How many verdicts are readable, were asked for, and should be there: all that were asked
         for, one for each further answer that another judge was asked about, unless it only chooses
         among them, and one where a model has no answer, unless the table is sparse.
@@ -31,9 +35,9 @@ class ItemMeans:
     """
 
     mean: Floats
-    readable: Floats
-    asked: Floats
-    expected: Floats
+    readable: Counts
+    asked: Counts
+    expected: Counts
     worst: Floats | None
     best: Floats | None
 
@@ -53,34 +57,57 @@ def item_means(
     ends
         The lowest and the highest value that a verdict can have; infinite where there is none.
     """
-    n_cells = table.shape[0] * table.shape[1]
-    nested = _Nested(table, rows)
-    asked = values[rows]
-    total_read, n_read = nested.totals(asked)
+    in_cell, n_cells = table.cells(rows), table.shape[0] * table.shape[1]
+    said, n_asked = values[rows], _occurring(in_cell, n_cells)
     wanted = table.cell_of if table.for_all is None else table.cell_of[table.for_all]
-    n_answers = np.bincount(wanted, minlength=n_cells)
-    least = 0 if table.sparse else 1
-    n_asked = np.bincount(nested.cell_of, minlength=n_cells)
-    unasked = np.maximum(np.maximum(n_answers, least) - n_asked, 0)
+    n_answers = np.maximum(_occurring(wanted, n_cells), 0 if table.sparse else 1)
+    if n_asked.max(initial=0) <= 1:
+        return _of_single(table.shape, in_cell, said, n_asked, n_answers, ends)
+    nested = _Nested(table, rows)
+    unasked = np.maximum(n_answers - _occurring(nested.cell_of, n_cells), 0)
 
     def filled(end: float) -> Floats | None:
         if not np.isfinite(end):
             return None
-        if nested.single:
-            total, n = total_read + (asked_for - n_read) * end, asked_for
-        else:
-            total, n = nested.totals(np.where(np.isnan(asked), end, asked))
+        total, n = nested.totals(np.where(np.isnan(said), end, said))
         return quotient(total + unasked * end, n + unasked).reshape(table.shape)
 
-    in_cell = nested.cell_of if nested.single else table.cells(rows)
-    asked_for = np.bincount(in_cell, minlength=n_cells).astype(np.float64)
     return ItemMeans(
-        mean=quotient(total_read, n_read).reshape(table.shape),
-        readable=(n_read if nested.single else _sums(asked, in_cell, n_cells)[1]).reshape(
-            table.shape
-        ),
-        asked=asked_for.reshape(table.shape),
-        expected=(asked_for + unasked).reshape(table.shape),
+        mean=quotient(*nested.totals(said)).reshape(table.shape),
+        readable=_occurring(in_cell[~np.isnan(said)], n_cells).reshape(table.shape),
+        asked=n_asked.reshape(table.shape),
+        expected=(n_asked + unasked).reshape(table.shape),
+        worst=filled(ends[0]),
+        best=filled(ends[1]),
+    )
+
+
+def _of_single(
+    shape: tuple[int, int],
+    in_cell: Ints,
+    said: Floats,
+    n_asked: Counts,
+    n_answers: Counts,
+    ends: tuple[float, float],
+) -> ItemMeans:
+    """Of most boards: each cell holds one verdict at most, which is its mean."""
+    mean = np.full(len(n_asked), np.nan)
+    mean[in_cell] = said
+    read, expected = ~np.isnan(mean), np.maximum(n_answers, n_asked)
+    lacking, one_each = expected - read, bool((expected == 1).all())
+
+    def filled(end: float) -> Floats | None:
+        if not np.isfinite(end):
+            return None
+        total = lacking * end
+        np.add(total, mean, out=total, where=read)
+        return (total if one_each else quotient(total, expected)).reshape(shape)
+
+    return ItemMeans(
+        mean=mean.reshape(shape),
+        readable=read.astype(np.int32).reshape(shape),
+        asked=n_asked.reshape(shape),
+        expected=expected.reshape(shape),
         worst=filled(ends[0]),
         best=filled(ends[1]),
     )
@@ -92,10 +119,6 @@ class _Nested:
     def __init__(self, table: VerdictTable, rows: Ints) -> None:
         self.n_cells = table.shape[0] * table.shape[1]
         answer_of = table.answer_of[rows]
-        self.cell_of = table.cell_of[answer_of]
-        self.single = bool(np.bincount(self.cell_of, minlength=1).max() <= 1)
-        if self.single:  # of most boards: each cell holds one verdict, which is its mean
-            return
         askings, self.asking_of = codes_there(table.askings(rows))
         of_asking = np.zeros(len(askings), np.int64)
         of_asking[self.asking_of] = answer_of
@@ -105,11 +128,14 @@ class _Nested:
 
     def totals(self, values: Floats) -> tuple[Floats, Floats]:
         """In each cell, the sum of the means of its answers, and how many answers have one."""
-        if self.single:
-            return _sums(values, self.cell_of, self.n_cells)
         of_asking = quotient(*_sums(values, self.asking_of, self.n_askings))
         of_answer = quotient(*_sums(of_asking, self.answer_of, self.n_answers))
         return _sums(of_answer, self.cell_of, self.n_cells)
+
+
+def _occurring(cells: Ints, n_cells: int) -> Counts:
+    """How often each cell occurs; there are many cells, and none has many verdicts."""
+    return np.bincount(cells, minlength=n_cells).astype(np.int32)
 
 
 def _sums(values: Floats, group: Ints, n_groups: int) -> tuple[Floats, Floats]:

@@ -524,7 +524,7 @@ def judge_noise(table: VerdictTable, rows: Ints, values: Floats, *, unit: float 
         nan where a verdict is unreadable or was not had.
     """
     n_cells = table.shape[0] * table.shape[1]
-    read = rows[~np.isnan(values[rows])]
+    read = rows[~np.isnan(values[rows])] if table.again else rows[:0]
     askings, asking_of = codes_there(table.askings(read))
     if len(askings) == len(read):
         read, asking_of = read[:0], asking_of[:0]
@@ -536,6 +536,8 @@ def judge_noise(table: VerdictTable, rows: Ints, values: Floats, *, unit: float 
     freedom = 1.0 - 1.0 / repeats[asking_of][again]
 
     def by_cell(weights: Floats) -> Floats:
+        if not len(cell):  # as of most boards: nothing was asked again
+            return np.broadcast_to(np.float64(0.0), table.shape)
         return (
             np.bincount(cell, weights, n_cells).astype(np.float64, copy=False).reshape(table.shape)
         )

@@ -41,11 +41,11 @@ from judgebench.metrics.verdict_table import FAILED, Columns, Ints, read_table
 from judgebench.metrics.verdict_values import label_values, preference_values, score_values
 from judgebench.metrics.win_rate import (
     EACH_GAME,
-    NO_WEIGHTS,
     PERCENT,
     WEIGHTED,
     WIN_RATE,
     weighted_cells,
+    why_no_weights,
 )
 from judgebench.records import Estimate
 from judgebench.stats.paired_tests import (
@@ -586,7 +586,8 @@ def _by_weights(
     cells = weighted_cells(table, rows, columns, values, how.clear)
     places = [table.models.index(one) for one in two]
     if not cells or not cells[how.rule][0][:, places].any(axis=0).all():
-        return _undefined(found, NO_WEIGHTS[how.rule])
+        read = np.isin(np.arange(len(table.models)), places)
+        return _undefined(found, why_no_weights(cells, how.rule, read))
     (weight, won), (every, won_of_every) = (
         [of[:, places] for of in cells[rule]] for rule in (how.rule, EACH_GAME)
     )

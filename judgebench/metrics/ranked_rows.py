@@ -17,7 +17,7 @@ from judgebench.metrics.measures import Measure, estimated
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable, read_table
 from judgebench.records import Estimate
 from judgebench.stats.ranking import rank_sets
-from judgebench.stats.resample import jackknife_covariance, leave_one_out_sums
+from judgebench.stats.resample import Contributions, jackknife_covariance, leave_one_out_sums
 from judgebench.stats.weighted_mean import effective_n
 
 Places: TypeAlias = tuple[int | None, int | None, int | None]
@@ -99,7 +99,7 @@ def judge_by_judge(
     """
     table = read_table(columns)
     assignments: list[_Seat] = []
-    of_units: list[Floats] = []
+    of_units: list[Contributions] = []
     for j, judge in enumerate(table.judges):
         rows = np.flatnonzero(table.judge_of == j)
         if len(rows):
@@ -110,18 +110,24 @@ def judge_by_judge(
                 for m, model in enumerate(table.models)
             }
             counts = {model: said | more[model] for model, said in missing.items()}
-            shown = _shown(one.measures)
-            of_units += [m.of_units(table.unit_of, len(table.units)) for m in shown.values()]
+            shown, width = _shown(one.measures), _width(one)
+            del one  # what is of items, and what is not shown
+            of_units += [
+                Contributions(m.of_units(table.unit_of, len(table.units))) for m in shown.values()
+            ]
             of_all = {name: replace(m, top=_GONE, bottom=_GONE) for name, m in shown.items()}
-            assignments.append(_Seat(judge, of_all, _width(one), counts))
-            del one, shown  # what is of items, and what is not shown
+            assignments.append(_Seat(judge, of_all, width, counts))
+            del shown
     models, units = table.models, table.units
     del table  # its rows are many, and measures are of items
     # All at once: draws that are too many to be kept are made anew for each call.
     sums = zip(of_units, intervals.resamples(units).sums(of_units), strict=True)
     found: list[Standing] = []
     for assignment in assignments:
-        its = {name: (measure, *next(sums)) for name, measure in assignment.measures.items()}
+        its: dict[str, tuple[Measure, Floats, Floats]] = {}
+        for name, measure in assignment.measures.items():
+            contributions, replicates = next(sums)
+            its[name] = measure, contributions.values, replicates
         placed = _ranks_of(
             next(iter(its.values())), assignment.width, intervals, mask_of(models, ranked)
         )

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from judgebench.columns import Column, coded, counted, marked, numbers, same
+from judgebench.columns import Column, coded, counted, marked, numbers, paired, same
 from judgebench.columns import taken as rows_of
 from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.intervals import Floats, Intervals
@@ -226,10 +226,11 @@ def _of_parts(
 
 def scales_of(columns: Columns, rows: Ints | range) -> list[Scale]:
     """The scales that the scores in these rows are on, in order."""
-    kind, low, high = (rows_of(columns[name], rows) for name in ("kind", "low", "high"))
-    return sorted(
-        {(float(a), float(b)) for kind, a, b in counted(kind, low, high) if kind == "score"}
-    )
+    said = paired(columns["kind"], paired(columns["low"], columns["high"]))
+    there = np.zeros(len(said.values), dtype=np.bool_)
+    there[said.codes[np.asarray(rows)]] = True
+    its = (said.values[code] for code in np.flatnonzero(there).tolist())
+    return sorted({(float(low), float(high)) for kind, (low, high) in its if kind == "score"})
 
 
 def mixed(measure: Measure, scales: Sequence[Scale]) -> Measure:

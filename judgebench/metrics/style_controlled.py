@@ -11,12 +11,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from judgebench.metrics.board_kinds import BoardKind, board
-from judgebench.metrics.intervals import Floats
-from judgebench.metrics.verdict_table import Columns, read_table
+from judgebench.metrics.intervals import LEAST, Floats
+from judgebench.metrics.verdict_table import Columns, Ints, read_table
 from judgebench.metrics.verdict_values import preference_values
 from judgebench.metrics.win_rate import PERCENT, weights_of
 from judgebench.stats.ranking import relative_difference
-from judgebench.stats.style_control import Definition, differences, style_controlled
+from judgebench.stats.style_control import (
+    Definition,
+    StyleControlled,
+    differences,
+    style_controlled,
+)
 
 LENGTH = "length"
 STYLE = (LENGTH, "headers", "lists", "bold")
@@ -107,14 +112,60 @@ STYLE_CONTROLLED = "style_controlled_win_rate"
 class StyleBoard:
     """One judge's style-controlled scores, per cent by model, and the coefficients of `STYLE`.
 
-    ``lacking`` has, in place of scores, the models of which answers are not known, and of how many
-    games; the opponent among them.
+    ``intervals`` have nan for ends where there is none; ``questions`` says how many each model's
+    games are about. ``lacking`` has, in place of scores, the models of which answers are not known,
+    and of how many games; the opponent among them.
     """
 
     scores: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float]]
     coefficients: Mapping[str, float]
     games: Mapping[str, int]
+    questions: Mapping[str, int]
     lacking: Mapping[str, int]
+
+
+FEWEST_QUESTIONS = 100
+"""With fewer there is no interval: of so many and more it was measured that intervals hold."""
+
+
+class Games(NamedTuple):
+    """Games with one baseline: whose, what was won and what that counts, and about what.
+
+    All of shape (n,), but for the `differences` of style, (n, 4).
+    """
+
+    model: Ints
+    won: Floats
+    weight: Floats
+    question: Ints
+    style: Floats
+
+
+def fitted(
+    games: Games,
+    *,
+    n_models: int,
+    definition: Definition,
+    level: float,
+    fewest: int = FEWEST_QUESTIONS,
+) -> tuple[StyleControlled, Floats, Floats]:
+    """The fit, and the ends of an interval of each score where one was measured to hold.
+
+    That is with the ``fewest`` questions or more, `LEAST` of them won, and lost, by the model
+    (``perf/arena_hard_coverage.py``); nan elsewhere.
+    """
+    fit = style_controlled(
+        games.model, games.won, games.weight, games.style,
+        n_models=n_models, definition=definition, units=games.question,
+    )  # fmt: skip
+    ends = fit.ends(level)
+    known = np.full(n_models, fit.n_units >= fewest)
+    for some in (games.won > 0.0, games.won < 1.0):
+        places = np.unique(np.stack([games.model[some], games.question[some]]), axis=1)[0]
+        known &= np.bincount(places, minlength=n_models) >= LEAST
+    low, high = (np.where(known, end, np.nan) for end in ends)
+    return fit, low, high
 
 
 def style_boards(
@@ -124,6 +175,7 @@ def style_boards(
     *,
     definition: Definition,
     clear: float,
+    level: float = 0.95,
 ) -> dict[str, StyleBoard]:
     """By judge, the fit of all models that it compared.
 
@@ -135,6 +187,8 @@ def style_boards(
         Of answers, by model and item; their length is in tokens.
     clear
         What a clear win counts.
+    level
+        Of intervals.
     """
     taken = board(columns, BoardKind("preference", opponent))
     table = read_table(taken)
@@ -145,7 +199,8 @@ def style_boards(
         rows = np.flatnonzero((table.judge_of == j) & ~np.isnan(values))
         if not len(rows) or np.isnan(weights[rows]).any():  # a panel says not how clear a win is
             continue
-        items = [table.items[i] for i in (table.cells(rows) // len(table.models)).tolist()]
+        places = table.cells(rows) // len(table.models)
+        items = [table.items[i] for i in places.tolist()]
         which = table.models_of(rows)
         unknown = Style(*[np.nan] * len(STYLE))
         own = np.array(
@@ -163,16 +218,27 @@ def style_boards(
         if np.isnan(theirs).any():
             lacking[opponent] = int(np.isnan(theirs[:, 0]).sum())
         if lacking:
-            found[judge] = StyleBoard(scores={}, coefficients={}, games={}, lacking=lacking)
+            found[judge] = StyleBoard(
+                scores={}, intervals={}, coefficients={}, games={}, questions={}, lacking=lacking
+            )
             continue
-        fit = style_controlled(
-            of, values[rows], weights[rows], differences(own, theirs, definition),
-            n_models=len(models), definition=definition,
+        games = Games(
+            of, values[rows], weights[rows], table.unit_of[places],
+            differences(own, theirs, definition),
         )  # fmt: skip
+        fit, *ends = fitted(games, n_models=len(models), definition=definition, level=level)
+        asked = np.unique(np.stack([of, games.question]), axis=1)[0]
         found[judge] = StyleBoard(
             scores=dict(zip(models, (fit.scores * PERCENT).tolist(), strict=True)),
+            intervals={
+                model: (low, high)
+                for model, low, high in zip(
+                    models, *((end * PERCENT).tolist() for end in ends), strict=True
+                )
+            },
             coefficients=dict(zip(STYLE, fit.coefficients.tolist(), strict=True)),
             games=dict(zip(models, n.tolist(), strict=True)),
+            questions=dict(zip(models, np.bincount(asked).tolist(), strict=True)),
             lacking={},
         )
     return found

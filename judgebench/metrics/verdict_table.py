@@ -13,8 +13,10 @@ from judgebench.columns import (
     Bools,
     Coded,
     Column,
+    all_differ,
     compact,
     counted,
+    grouped,
     join_codes,
     marked,
     paired,
@@ -59,6 +61,8 @@ class VerdictTable:
         same question are one unit.
     unit_of : shape (items,)
         The place of each item's unit in ``units``.
+    again
+        Whether anything may have been asked more than once.
     sparse
         Whether items have answers of some models only, so that those of others are not missing.
     for_all : bool array, shape (answers,)
@@ -74,6 +78,7 @@ class VerdictTable:
     cell_of: Ints
     units: tuple[str, ...]
     unit_of: Ints
+    again: bool = True
     sparse: bool = False
     for_all: Bools | None = None
 
@@ -134,8 +139,9 @@ def read_table(columns: Columns, rows: Sequence[int] | Ints | None = None) -> Ve
     del item_of, model_of
     answers, answer_of = _compact(_joined(of_models, sample_of))
     del of_models
-    of_judges = _compact(_joined(_joined(answer_of, judge_of), order_of))[1]
-    _refuse_twice(_joined(of_judges, repeat_of), columns)
+    places, again = _joined(_joined(answer_of, judge_of), order_of), _width(repeat_of) > 1
+    _refuse_twice(_joined(_compact(places)[1], repeat_of) if again else places, columns)
+    del places
     units, unit_of = units_of(items, columns)
     return VerdictTable(
         items=items,
@@ -144,9 +150,10 @@ def read_table(columns: Columns, rows: Sequence[int] | Ints | None = None) -> Ve
         judge_of=judge_of,
         answer_of=answer_of,
         order_of=order_of,
-        cell_of=answers // _width(sample_of),
+        cell_of=narrow(answers // _width(sample_of)),
         units=units,
         unit_of=unit_of,
+        again=again,
         sparse=SPARSE in columns,
         for_all=_for_all(answer_of, columns) if CHOOSES in columns else None,
     )
@@ -177,9 +184,7 @@ def disambiguate(columns: Columns, who: str) -> Coded:
     if f"{who}_id" not in columns:
         return names
     both = paired(names, as_codes(columns[f"{who}_id"]).mapped(str))
-    ids_of: dict[str, set[str]] = {}
-    for name, one in both.values:
-        ids_of.setdefault(name, set()).add(one)
+    ids_of = grouped(dict.fromkeys(both.values))
     return both.mapped(lambda pair: "@".join(pair) if len(ids_of[pair[0]]) > 1 else pair[0])
 
 
@@ -220,6 +225,11 @@ def _compact(codes: Ints) -> tuple[Ints, Ints]:
     return compact(codes, _width(codes))
 
 
+def narrow(codes: Ints) -> Ints:
+    """The same in four bytes, where they are enough."""
+    return codes.astype(np.int32, copy=False) if _width(codes) < 2**31 else codes
+
+
 def _width(codes: Ints) -> int:
     return int(codes.max()) + 1 if len(codes) else 1
 
@@ -232,7 +242,7 @@ def _joined(codes: Ints, finer: Ints, width: int = 0) -> Ints:
 
 
 def _refuse_twice(places: Ints, columns: Columns) -> None:
-    if len(_compact(places)[0]) == len(places):
+    if all_differ(places, _width(places)):
         return
     judge, item, model = (columns[name] for name in ("judge", "item_id", "model"))
     order = np.argsort(places, kind="stable")

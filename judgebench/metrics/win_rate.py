@@ -13,7 +13,7 @@ from operator import eq
 import numpy as np
 
 from judgebench.benchmarks.description import Weighted
-from judgebench.columns import Column, marked, numbers
+from judgebench.columns import Bools, Column, marked, numbers
 from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.intervals import LEAST, Floats, Intervals
 from judgebench.metrics.item_means import ItemMeans, item_means
@@ -42,9 +42,10 @@ AS_UPSTREAM, UPSTREAM_DRAWS = f"{WEIGHTED}/upstream", 100
 EACH_GAME, BOTH_GAMES = "each_game", "both_games"
 _ORDERS = ("model_first", "opponent_first")
 _UNKNOWN = "or the store does not know how clear wins are: import them again"
+_ONE_ORDER = "no item was read in both orders (a suite says orders: both)"
 NO_WEIGHTS: Mapping[str, str] = {
     EACH_GAME: f"no readable verdict, {_UNKNOWN}",
-    BOTH_GAMES: f"no item was read in both orders (a suite says orders: both), {_UNKNOWN}",
+    BOTH_GAMES: f"{_ONE_ORDER}, {_UNKNOWN}",
 }
 _CLEAR = re.compile(">>|<<")
 NEAR = 1e-9
@@ -198,6 +199,21 @@ def weighted_cells(
     }
 
 
+def why_no_weights(cells: Mapping[str, tuple[Floats, Floats]], rule: str, read: Bools) -> str:
+    """Why models have no weighted mean by a rule, as far as is known.
+
+    Parameters
+    ----------
+    cells
+        As `weighted_cells` has them.
+    read : bool array, shape (models,)
+        Which of them have readable verdicts.
+    """
+    weighed = np.asarray(cells[EACH_GAME][0].any(axis=0)) if cells else np.zeros_like(read)
+    known = bool(weighed[read].all())
+    return _ONE_ORDER if rule == BOTH_GAMES and known else NO_WEIGHTS[rule]
+
+
 def _weighted(
     cells: Mapping[str, tuple[Floats, Floats]], how: Weighted | None, means: ItemMeans
 ) -> dict[str, Measure]:
@@ -215,7 +231,7 @@ def _weighted(
             unit=PERCENT,
             weighted=True,
             least=LEAST,
-            undefined=NO_WEIGHTS[rule],
+            undefined=why_no_weights(cells, rule, np.asarray(means.readable.any(axis=0))),
         )
     if found and len({one.bottom.tobytes() for one in found.values()}) == 1:
         return {WEIGHTED: found[WEIGHTED]}

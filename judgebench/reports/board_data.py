@@ -22,12 +22,11 @@ from judgebench.columns import (
     marked,
     paired,
     same,
-    select_rows,
     together,
 )
 from judgebench.config import Panel
 from judgebench.errors import UsageError, unknown_name
-from judgebench.metrics.board_kinds import BoardKind, by_board
+from judgebench.metrics.board_kinds import BoardKind, boards
 from judgebench.metrics.combine import combine
 from judgebench.metrics.constant_answers import AVG_LENGTH, constant_answers, may_be_constant
 from judgebench.metrics.failed_rows import with_failures
@@ -121,15 +120,19 @@ class BoardData:
         self.store, self.which = store, which
         stored: Columns = store.board_verdicts(which.name, which.version, only)
         failures: Columns = store.failures(which.name, which.version)
-        answers: Columns = store.board_answers(which.name, which.version, only)
+        self.spec_of = {judge.id: judge.spec for judge in store.judges()}
+        imported = {one for one in counted(stored["judge_id"]) if self._is_imported(one)}
+        answers: Columns = store.board_answers(
+            which.name, which.version, only, texts=bool(imported)
+        )
         met = [] if only is None else store.models_met(which.name, which.version)
         self.models = disambiguate([answers, failures, stored, _named("model", met)], "model")
         asked = [] if only is None else store.judges_met(which.name, which.version)
         self.judges = disambiguate([failures, stored, _named("judge", asked)], "judge")
         self.model_ids = {shown: one for one, shown in self.models.items()}
         self.plain_names = {model.name for model in store.models()}
-        self.spec_of = {judge.id: judge.spec for judge in store.judges()}
         self._read_answers(answers)
+        told = marks_of_answers(answers) if imported else {}
         self.heard_of: dict[str, float] = dict.fromkeys((model.id for model in met), 0.0)
         for table in (answers, failures):
             for model, at in latest(table["at"], table["model_id"]).items():
@@ -165,13 +168,10 @@ class BoardData:
             verdicts["kind"] = _declared(verdicts, which.labels)
         verdicts = with_parts(verdicts)
         del verdicts["parts"]
-        self.marks = marks_by_judge(verdicts) | self._marks_of_imported(verdicts)
+        self.marks = marks_by_judge(verdicts) | self._marks_of_imported(verdicts, told)
         constant = {self.models[one]: said for one, said in self.constant.items()}
         self.suspicious = suspicions(constant, self.marks)
-        self.verdicts: dict[BoardKind, Columns] = {
-            kind: verdicts if len(rows) == len(verdicts["kind"]) else select_rows(verdicts, rows)
-            for kind, rows in by_board(verdicts).items()
-        }
+        self.verdicts: dict[BoardKind, Columns] = boards(verdicts)
         self.panels: dict[str, Panel] = {}
         self.weighed: dict[tuple[str, BoardKind], DawidSkene] = {}
         self.refused: dict[str, str] = {}
@@ -185,16 +185,17 @@ class BoardData:
         ids = {str(one["scorer"])[:12] for one in said if isinstance(one, Mapping)}
         return {self.judges[one] for one in ids & self.judges.keys()}
 
-    def _marks_of_imported(self, verdicts: Columns) -> dict[tuple[str, str], Marks]:
+    def _is_imported(self, judge: str) -> bool:
+        """Whether a judge, by its id, judged elsewhere."""
+        return judge in self.spec_of and self.spec_of[judge].kind == IMPORTED
+
+    def _marks_of_imported(
+        self, verdicts: Columns, told: Mapping[str, Marks]
+    ) -> dict[tuple[str, str], Marks]:
         """By judge and model, of the answers that judges of elsewhere have judged."""
-        imported = {
-            self.judges[one]
-            for one, spec in self.spec_of.items()
-            if spec.kind == IMPORTED and one in self.judges
-        }
-        if not imported:
+        if not told:
             return {}
-        told = marks_of_answers(self._texts())
+        imported = {name for one, name in self.judges.items() if self._is_imported(one)}
         # A model whose first answers came after the verdicts were read has no name here.
         found = {self.models[one]: marks for one, marks in told.items() if one in self.models}
         judged = counted(verdicts["judge"], verdicts["model"])
@@ -214,7 +215,7 @@ class BoardData:
             if stack is not None:
                 self.stacks_of.setdefault(model, set()).add(stack)
         suspects = may_be_constant(answers)
-        self.constant = constant_answers(self._texts(suspects)) if suspects else {}
+        self.constant = constant_answers(self._texts(suspects, answers)) if suspects else {}
         place = paired(coded(answers["model_id"]).mapped(self.models.get), answers["item_id"])
         length = np.asarray(answers["length"], dtype=np.float64)
         total, n = np.bincount(place.codes, length), np.bincount(place.codes)
@@ -223,8 +224,12 @@ class BoardData:
         characters = np.bincount(of_model.codes, length).tolist()
         self._length = dict(zip(of_model.values, map(int, characters), strict=False))
 
-    def _texts(self, models: Collection[str] | None = None) -> Columns:
-        """The newest answers as they are, of some models, by id, or of all."""
+    def _texts(
+        self, models: Collection[str] | None = None, known: Columns | None = None
+    ) -> Columns:
+        """The newest answers as they are, of some models, by id, or of all; read if not known."""
+        if models is not None and known is not None and "text" in known:
+            return where(known, marked(known["model_id"], set(models).__contains__))
         answers = self.store.responses_table(self.which.name, self.which.version, models=models)
         return where(answers, answers["newest"])
 
@@ -350,14 +355,14 @@ class BoardData:
             seated = panel.model_copy(
                 update={"judges": [self._newest(name) for name in panel.judges]}
             )
-            boards = [
+            in_common = [
                 kind
                 for kind, verdicts in self.verdicts.items()
                 if set(seated.judges) <= counted(verdicts["judge"]).keys()
             ]
-            if not boards:
+            if not in_common:
                 raise UsageError("its judges have no board in common")
-            for kind in boards:
+            for kind in in_common:
                 said, fit = combine(self.verdicts[kind], seated)
                 if fit is not None:
                     self.weighed[panel.name, kind] = fit

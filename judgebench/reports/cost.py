@@ -8,17 +8,19 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from statistics import fmean, median
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from judgebench.columns import grouped
-from judgebench.execution.forecast import Range
 from judgebench.metrics.board_kinds import Kind
 from judgebench.plain_text import counted, dollars
 from judgebench.records import HUMAN, Estimate, JudgeSpec
 from judgebench.reports.boards import Columns, disambiguate
 from judgebench.reports.document import Cells, Report, Rows, Table, column, json_field, table
 from judgebench.store import Store
-from judgebench.store.copy import Forgotten
+
+if TYPE_CHECKING:
+    from judgebench.execution.forecast import Range
+    from judgebench.store.copy import Forgotten
 
 HOWS = ("live", "batch", "recorded", "retried", "wasted")
 TOKENS = (
@@ -172,6 +174,8 @@ def cost_table(
         What was expected of each judge and model, in US dollars; None where no price was known. Who
         is named there and was not asked has a row as well.
     """
+    from judgebench.execution.forecast import Range  # a board, which has costs, does without
+
     spent, expected = list(cost_rows(columns)), forecast or {}
     total = Cost.of(spent)
     lines: list[_Line] = [

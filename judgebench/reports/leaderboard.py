@@ -16,12 +16,18 @@ from judgebench.errors import UsageError
 from judgebench.metrics.accuracy import ACCURACY, NO_ONE_NUMBER, accuracies
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.constant_answers import AVG_LENGTH, AVG_WORDS, answer_lengths
-from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.intervals import LEAST, Intervals
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.measures import Groups, by_turn, group_names, tags
 from judgebench.metrics.ranked_rows import Standing
 from judgebench.metrics.scores import NOT_APPLICABLE, SCORE, scales_of, scores
-from judgebench.metrics.style_controlled import STYLE_CONTROLLED, Style, StyleBoard, style_boards
+from judgebench.metrics.style_controlled import (
+    FEWEST_QUESTIONS,
+    STYLE_CONTROLLED,
+    Style,
+    StyleBoard,
+    style_boards,
+)
 from judgebench.metrics.win_rate import (
     AS_UPSTREAM,
     PERCENT,
@@ -277,7 +283,7 @@ class _Boards:
             looks, self.style_unit = styles_in_tokens(self.data)
             found = style_boards(
                 verdicts, opponent, looks,
-                definition=self.style_control, clear=weighted.clear,
+                definition=self.style_control, clear=weighted.clear, level=self.intervals.level,
             )  # fmt: skip
             wanted = {j: one for j, one in found.items() if not self.judges or j in self.judges}
             refuse_lacking(self.which, wanted)
@@ -392,10 +398,15 @@ class _Boards:
 
     def _not_weighted(self, kind: BoardKind, panel: Panel | None, rows: Sequence[Row]) -> list[str]:
         """That nobody knows how clear wins are, where they should count more."""
-        asked = self.which.weighted is not None and kind.kind == "preference" and panel is None
+        asked = self.which.weighted is not None and kind.kind == "preference"
         readable = [row for row in rows if row.judged.n]
         if not asked or not readable or any(WEIGHTED in row.metrics for row in readable):
             return []
+        if panel is not None:
+            return [
+                "no weighted win rate: what a panel says of an answer is made of several judges' "
+                "verdicts, and not how clear a win is; each judge's own board has one"
+            ]
         return [
             "no weighted win rate: these verdicts do not say how clear a win is; those that were "
             "imported before stores kept it say so once they are imported again"
@@ -534,31 +545,45 @@ def refuse_lacking(which: BenchmarkRef, boards: Mapping[str, StyleBoard]) -> Non
             )
 
 
+NO_STYLE_INTERVAL = (
+    f"no interval with fewer than {FEWEST_QUESTIONS} questions, or {LEAST} won, or lost: none was "
+    "measured to hold"
+)
+
+
 def estimates_of(
     boards: Mapping[str, StyleBoard], unit: str, level: float
 ) -> dict[tuple[str, str], Estimate]:
-    """The scores by judge and model, without intervals."""
-    return {
-        (judge, model): Estimate(
-            value=score,
-            n=one.games[model],
-            units=one.games[model],
-            missing=0,
-            level=level,
-            method=f"logistic fit of all models and style, lengths in {unit}; no interval",
-            undefined="the fit has no finite answer" if math.isnan(score) else None,
-        )
-        for judge, one in boards.items()
-        for model, score in one.scores.items()
-    }
+    """The scores by judge and model."""
+    how = f"logistic fit of all models and style, lengths in {unit}; "
+    found = {}
+    for judge, one in boards.items():
+        for model, score in one.scores.items():
+            low, high = one.intervals[model]
+            by = NO_STYLE_INTERVAL if math.isnan(low) else "by question, on the logit, Student's t"
+            found[judge, model] = Estimate(
+                value=score,
+                low=low,
+                high=high,
+                n=one.games[model],
+                units=one.questions[model],
+                missing=0,
+                level=level,
+                method=how + by,
+                undefined="the fit has no finite answer" if math.isnan(score) else None,
+            )
+    return found
 
 
 def said_of_style(one: StyleBoard, unit: str) -> list[str]:
     """Whose scores they are, in what lengths were counted, and what style is worth."""
     fitted = {mark: value for mark, value in one.coefficients.items() if not math.isnan(value)}
+    no_interval = any(math.isnan(low) for low, _ in one.intervals.values())
     worth = ", ".join(f"{mark} {value:+.2f}" for mark, value in fitted.items()) or "none"
     return [
         "style-controlled scores belong to this set of "
         f"{counted_words(len(one.scores), 'model')}: one more moves every other; "
         f"lengths in {unit}; log-odds per standard deviation: {worth}",
+        "no ranks by them: it was not measured how often such sets of ranks hold",
+        *([f"style-controlled: {NO_STYLE_INTERVAL}"] if no_interval else []),
     ]

@@ -12,6 +12,7 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from judgebench.dialogue import NO_ANCHORS, all_conversations
 from judgebench.records import Runtime
 from judgebench.stats.resample import upper_bound
 from judgebench.store import Store
@@ -82,6 +83,12 @@ def other_stack(
         again = store.answered_again(benchmark, version, model.model_id, stack=own, other=theirs)
         if again.again:
             tried.append((again, model.name))
+    if not tried and all_conversations(store.items(benchmark, version)):
+        return OtherStack(
+            alike=False,
+            said=f"{CHANGED}; {NO_ANCHORS}: generate {baseline.name} again on the stack of "
+            f"{candidate.name}",
+        )
     if not tried:
         return OtherStack(
             alike=False,

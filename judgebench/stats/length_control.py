@@ -29,6 +29,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from judgebench.side_by_side import side_by_side
+
 Floats: TypeAlias = NDArray[np.float64]
 
 CANDIDATES: tuple[float, ...] = tuple(float(c) for c in np.logspace(-4, 4, 10))
@@ -273,22 +275,26 @@ def replicates(
         )
     d = np.broadcast_to(d, y.shape)
     found = np.full((len(w), len(y)), np.nan)
-    for model, fit in enumerate(fits):
+
+    def fit_again(model: int) -> None:
+        fit = fits[model]
         if np.isnan(fit.value):
-            continue
+            return
         rows = _Rows.of(y[model], differences[model], d[model], anchors)
         judged = ~np.isnan(y[model])
         weights_of = w if judged.all() else w[:, judged]
         seen = weights_of.any(axis=1)
         if np.isnan(fit.c):  # the baseline itself
             found[seen, model] = fit.value
-            continue
+            return
         coefficients, converged = _minimise(
             rows.loss, weights_of, np.full(len(w), fit.c), fit.coefficients, tolerance=tolerance
         )
         answered = w if rows.answered.all() else w[:, rows.answered]
         rates = _win_rates(coefficients, rows.d, answered)
         found[:, model] = np.where(seen & converged, rates, np.nan)
+
+    side_by_side(fit_again, range(len(fits)))
     return found
 
 
@@ -395,9 +401,8 @@ class _Loss:
                 [np.tanh(anchors.std_length), anchors.difficulty, no_intercept]
             )
         self._smooth: _Smooth | None = None
-        # Products of each two columns, and the part of the gradient that the labels make.
+        # Products of each two columns, and what the anchors' labels make of the gradient.
         self._squares = x[:, _UPPER[0]] * x[:, _UPPER[1]]
-        self._labels = y[:, np.newaxis] * x
         self._fixed_weighted = self.fixed_s[:, np.newaxis] * self.fixed_x
         self._fixed_squares = self._fixed_weighted[:, _UPPER[0]] * self.fixed_x[:, _UPPER[1]]
         self._fixed_labels = self.fixed_y @ self._fixed_weighted
@@ -417,17 +422,19 @@ class _Loss:
 
     def derivatives(self, weights: Floats, w: Floats) -> tuple[Floats, Floats]:
         """Gradient (r, 3) and Hessian (r, 3, 3) for each weighting (r, n) at its own ``w``."""
-        gradient = -weights @ self._labels - self._fixed_labels
-        upper = np.empty((len(w), 6))
+        gradient, upper = np.empty((len(w), 3)), np.empty((len(w), 6))
         size = max(1, _BLOCK // (1 + len(self.x)))
         for at in range(0, len(w), size):
             block = slice(at, at + size)
             p = sigmoid(w[block] @ self.x.T)
-            counted = weights[block] * p
-            gradient[block] += counted @ self.x
-            np.subtract(1.0, p, out=p)
-            counted *= p
-            upper[block] = counted @ self._squares
+            off = p - self.y
+            off *= weights[block]
+            gradient[block] = off @ self.x
+            np.subtract(1.0, p, out=off)
+            off *= p
+            off *= weights[block]
+            upper[block] = off @ self._squares
+        gradient -= self._fixed_labels
         if len(self.fixed_x):
             fixed = self._fixed(w[:, :2])
             gradient[:, :2] += fixed[:, :2]
@@ -552,6 +559,20 @@ _DEGREE_OF = _POWERS.sum(axis=1)
 _FACTORIALS = np.array([math.prod(map(math.factorial, one)) for one in _POWERS.tolist()])
 
 
+def _terms_below() -> list[tuple[int, int]]:
+    """Of each term but the first, which it is when a column is taken from it, and which column."""
+    place = {tuple(one): at for at, one in enumerate(_POWERS.tolist())}
+    found = []
+    for one in _POWERS[1:].tolist():
+        column = next(at for at, power in enumerate(one) if power)
+        one[column] -= 1
+        found.append((place[tuple(one)], column))
+    return found
+
+
+_ONE_LESS = _terms_below()
+
+
 def _terms_above(degree: int, steps: NDArray[np.int64]) -> NDArray[np.int64]:
     """The place of each term to a degree with each of these exponents more."""
     place = {tuple(one): at for at, one in enumerate(_POWERS.tolist())}
@@ -565,7 +586,9 @@ _TWO_MORE = _terms_above(_DEGREE - 1, np.eye(3, dtype=np.int64)[np.array(_UPPER)
 
 def _near_minimum(loss: _Loss, weights: Floats, penalty: Floats, start: Floats) -> Floats:
     """For each weighting the minimum of the polynomial; the start itself where that is far."""
-    sums = weights @ _terms(loss.x, loss.y, start)
+    # In few digits: what is found here is where exact steps begin.
+    terms = _terms(loss.x, loss.y, start).astype(np.float32)
+    sums = (weights.astype(np.float32) @ terms).astype(np.float64)
     sums += loss.fixed_s @ _terms(loss.fixed_x, loss.fixed_y, start)
     of_gradient, of_hessian = sums[:, _ONE_MORE], sums[:, _TWO_MORE]
     w = np.tile(start, (len(weights), 1))
@@ -589,10 +612,11 @@ def _terms(x: Floats, y: Floats, at: Floats) -> Floats:
 
 def _products(x: Floats) -> Floats:
     """Of three columns, shape (n, 3), their powers by `_POWERS` multiplied."""
-    powers = np.ones((*x.shape, _DEGREE + 2))
-    np.multiply.accumulate(np.repeat(x[:, :, np.newaxis], _DEGREE + 1, 2), 2, out=powers[:, :, 1:])
-    first, second, third = (powers[:, at, _POWERS[:, at]] for at in range(3))
-    return np.asarray(first * second * third)
+    found = np.ones((len(_POWERS), len(x)))
+    columns = np.ascontiguousarray(x.T)
+    for term, (lower, column) in enumerate(_ONE_LESS, 1):
+        np.multiply(found[lower], columns[column], out=found[term])
+    return found.T
 
 
 class _Smooth:
@@ -672,11 +696,27 @@ def _step(w: Floats, gradient: Floats, hessian: Floats, penalty: Floats) -> Floa
     h = hessian + 1e-10 * size[:, np.newaxis, np.newaxis] * np.eye(3)
     right = np.einsum("rij,rj->ri", h, w) - gradient
     sign, cost = np.sign(w), penalty[:, np.newaxis]
-    found = np.linalg.solve(h, (right - cost * sign)[..., np.newaxis])[..., 0]
+    found = _solved(h, right - cost * sign)
     other = ((np.sign(found) != sign) | (sign == 0)).any(axis=1)
     if other.any():
         found[other] = _any_pattern(h[other], right[other], cost[other])
     return np.asarray(found)
+
+
+def _solved(h: Floats, right: Floats) -> Floats:
+    """Solutions of systems of three equations each, positive definite, by ``L D L'``."""
+    with np.errstate(all="ignore"):  # what has no finite solution is none
+        first = h[:, 0, 0]
+        second_by, third_by = h[:, 0, 1] / first, h[:, 0, 2] / first
+        second = h[:, 1, 1] - second_by * h[:, 0, 1]
+        mixed = h[:, 1, 2] - second_by * h[:, 0, 2]
+        third_by_second = mixed / second
+        third = h[:, 2, 2] - third_by * h[:, 0, 2] - third_by_second * mixed
+        b = right[:, 1] - second_by * right[:, 0]
+        z = (right[:, 2] - third_by * right[:, 0] - third_by_second * b) / third
+        y = b / second - third_by_second * z
+        x = right[:, 0] / first - second_by * y - third_by * z
+    return np.stack([x, y, z], axis=1)
 
 
 def _any_pattern(h: Floats, right: Floats, cost: Floats) -> Floats:
@@ -701,11 +741,11 @@ def _residual(w: Floats, gradient: Floats, penalty: ArrayLike) -> Floats:
 
 def _win_rates(w: Floats, d: Floats, weights: Floats) -> Floats:
     """Per cent won at equal length, for each replicate's coefficients and weights."""
-    found = np.empty(len(w))
+    found, rows = np.empty(len(w)), np.stack([d, np.ones(len(d))])
     size = max(1, _BLOCK // (1 + len(d)))
     for at in range(0, len(w), size):
         block = slice(at, at + size)
-        p = sigmoid(np.multiply.outer(w[block, 1], d) + w[block, 2:])
+        p = sigmoid(w[block, 1:] @ rows)
         found[block] = np.einsum("ri,ri->r", weights[block], p)
     with np.errstate(invalid="ignore"):
         return np.asarray(100.0 * found / weights.sum(axis=1))

@@ -31,10 +31,23 @@ class StyleControlled(NamedTuple):
 
     All nan where the fit has no finite answer: without a penalty, in version 2.0, where a model won
     or lost everything. The coefficient of a mark that never differs is nan, and it is left out.
+    ``errors`` are standard errors of the scores' log-odds, over units; nan without any.
     """
 
     scores: Floats
     coefficients: Floats
+    errors: Floats
+    n_units: int = 0
+
+    def ends(self, level: float) -> tuple[Floats, Floats]:
+        """Intervals of the scores, on the logit with Student's t; nan without errors."""
+        from scipy.special import logit, stdtrit
+
+        if self.n_units < 2:
+            return np.full_like(self.scores, np.nan), np.full_like(self.scores, np.nan)
+        away = float(stdtrit(self.n_units - 1, (1.0 + level) / 2.0)) * self.errors
+        low, high = (1.0 / (1.0 + np.exp(-(logit(self.scores) + s * away))) for s in (-1.0, 1.0))
+        return low, high
 
 
 def differences(model: ArrayLike, baseline: ArrayLike, definition: Definition) -> Floats:
@@ -59,6 +72,7 @@ def style_controlled(
     *,
     n_models: int,
     definition: Definition,
+    units: ArrayLike | None = None,
 ) -> StyleControlled:
     """Fit models and style together, as converged.
 
@@ -77,6 +91,14 @@ def style_controlled(
         squares of all parameters), each game twice; version 2.0 fits log-odds without one, where
         upstream stops after 50 steps. Both take standard scores of style: of the population, and of
         a sample.
+    units : int array, shape (n,), optional
+        What is drawn together, a question with its games of all models: then scores have errors, by
+        what each unit adds to the fit and to the mean style that scores are read off at [1]_.
+
+    References
+    ----------
+    .. [1] K.-Y. Liang, S. L. Zeger (1986), Longitudinal data analysis using generalized linear
+       models, Biometrika 73(1), 13-22.
     """
     of, y = np.asarray(model, dtype=np.int64), np.asarray(won, dtype=np.float64)
     w, z = np.asarray(weights, dtype=np.float64), np.asarray(style, dtype=np.float64)
@@ -90,16 +112,34 @@ def style_controlled(
     models[np.arange(len(y)), of] = ODDS if old else 1.0
     if old:  # the baseline is a model too, and its style comes first
         models[:, -1], z = -ODDS, -z
-    fitted = _logistic(np.concatenate([models, z], axis=1), y, w, penalty=1.0 if old else 0.0)
+    design = np.concatenate([models, z], axis=1)
+    fitted, bend = _logistic(design, y, w, penalty=1.0 if old else 0.0)
     strength = fitted[:n_models] - (fitted[n_models] if old else 0.0)
     odds = strength * (ODDS if old else 1.0)
     coefficients = np.full(len(differs), np.nan)
     coefficients[differs] = fitted[n_models + old :]
-    return StyleControlled(1.0 / (1.0 + np.exp(-odds)), coefficients)
+    errors, n_units = np.full(n_models, np.nan), 0
+    if units is not None and not np.isnan(fitted).any():
+        _, unit = np.unique(np.asarray(units, dtype=np.int64), return_inverse=True)
+        n_units = int(unit.max()) + 1
+        off = w * (y - 1.0 / (1.0 + np.exp(-(design @ fitted))))
+        added = np.zeros((n_units, len(fitted)))
+        np.add.at(added, unit, design * off[:, np.newaxis])
+        moved = np.linalg.solve(bend, added.T).T
+        of_models = moved[:, :n_models] - (moved[:, n_models : n_models + 1] if old else 0.0)
+        at_mean = np.bincount(unit, w * (z @ fitted[n_models + old :]) / w.sum(), n_units)
+        shares = of_models * (ODDS if old else 1.0) + at_mean[:, np.newaxis]
+        errors = np.sqrt(np.square(shares).sum(axis=0) * n_units / max(1, n_units - 1))
+    return StyleControlled(1.0 / (1.0 + np.exp(-odds)), coefficients, errors, n_units)
 
 
-def _logistic(design: Floats, share: Floats, weights: Floats, *, penalty: float) -> Floats:
-    """Newton's method on a weighted logistic likelihood; nan where it does not converge."""
+def _logistic(
+    design: Floats, share: Floats, weights: Floats, *, penalty: float
+) -> tuple[Floats, Floats]:
+    """Newton's method on a weighted logistic likelihood, with minus its second derivatives.
+
+    nan where it does not converge.
+    """
     at = np.zeros(design.shape[1])
     hold = penalty * np.eye(len(at))
     for _ in range(_MOST_STEPS):
@@ -111,5 +151,5 @@ def _logistic(design: Floats, share: Floats, weights: Floats, *, penalty: float)
         step = np.linalg.solve(bend, slope)
         at = at + step / max(1.0, np.abs(step).max())
         if np.abs(step).max() < _NEAR:
-            return np.asarray(at)
-    return np.full(len(at), np.nan)
+            return np.asarray(at), bend
+    return np.full(len(at), np.nan), hold

@@ -985,19 +985,26 @@ def _said(
 
 
 def board_answers(
-    connection: Connection, benchmark: str, version: str, models: Collection[str] | None = None
+    connection: Connection,
+    benchmark: str,
+    version: str,
+    models: Collection[str] | None = None,
+    texts: bool = False,
 ) -> dict[str, Column]:
     """The newest answer of every place: how long it is, and its first `START` characters.
 
     ``model``, ``model_id``, ``item_id``, ``stack``, ``at``, ``length`` (characters), ``status``,
-    ``start`` (what no database can hold is replaced).
+    ``start`` (what no database can hold is replaced), and if asked for ``text``, the whole.
     """
     at = _number(connection, benchmark, version)
     known = catalog.models(connection)
     query = _LENGTHS.where(_a.benchmark_id == at)
+    if texts:
+        query = query.add_columns(_t.body, _t.exact)
     if models is not None:
         query = query.where(_a.model_id.in_(chosen(known, models) or ()))
-    found = np.fromiter(map(tuple, connection.execute(query)), dtype=_LENGTH)
+    kinds = np.dtype([*_LENGTH.descr, ("body", "O"), ("exact", "O")]) if texts else _LENGTH
+    found = np.fromiter(map(tuple, connection.execute(query)), dtype=kinds)
     places = found[_ANSWERED_AT]
     newest = found[np.append(True, places[1:] != places[:-1])[: len(found)]]
     items = names_of(connection, schema.items, "item_id", {"benchmark_id": at})
@@ -1007,4 +1014,5 @@ def board_answers(
         "item_id": _coded(newest["item_id"], items.get),
         "stack": _coded(newest["stack_id"], stacks.get),
         **{name: newest[name] for name in ("at", "length", "status", "start")},
+        **({"text": [*map(stored_text, newest["body"], newest["exact"])]} if texts else {}),
     }

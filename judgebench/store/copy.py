@@ -350,20 +350,19 @@ def copy(
 
 def _begin(cut: _Cut, old: Database, new: Database) -> None:
     """Write into the target what it is to be a copy of; refuse what is none of that."""
-    number = select(schema.meta.c.value).where(schema.meta.c.name == schema.STORE_ID)
     of = replace(cut.part, benchmarks=sorted(cut.part.benchmarks), models=sorted(cut.part.models))
-    mark = repr((cut.connection.execute(number).scalar() or old.name, of))
+    mark = repr((marks(cut.connection).get(schema.STORE_ID) or old.name, of))
     with new.writing() as connection:
         _unpack(connection)
         there = marks(connection).get(schema.UNFINISHED)
-        if there == mark:
-            return
-        if there is not None:
+        if there not in (None, mark):
             raise StoreError(
                 f"{new.name} is the unfinished copy of another store or part; give another place,"
                 " or remove it"
             )
-        if any(connection.execute(select(1).select_from(t).limit(1)).first() for t in TABLES):
+        if there is None and any(
+            connection.execute(select(1).select_from(t).limit(1)).first() for t in TABLES
+        ):
             raise StoreError(
                 f"{new.name} holds a store already, and a copy goes to a new place; `judgebench"
                 " store merge` adds one store to another"

@@ -138,10 +138,10 @@ class Database(ABC):
             if self.in_write:
                 self.on_read()
                 yield self._connection
-                return
-            self._patiently(partial(self._begin, self._reads))
-            with self._connection.begin():
-                yield self._connection
+            else:
+                self._patiently(partial(self._begin, self._reads))
+                with self._connection.begin():
+                    yield self._connection
 
     def look(self, read: Callable[[Connection], _T]) -> _T:
         """For one prepared statement, which is a snapshot by itself and needs no transaction."""
@@ -206,15 +206,13 @@ class Database(ABC):
     def revision(self) -> str | None:
         """Of the tables; None where there are none yet. Raises `StoreError` for those of others."""
         ours, others = self.row(self._tables)
-        if ours:
-            found = self.row("SELECT version_num FROM alembic_version")
-            return None if found is None else str(found[0])
-        if others:
+        if others and not ours:
             raise StoreError(
                 f"{self.name} holds {others} tables of another program and no store; it was left"
                 " as it is: give another database with --store (`createdb` makes one)"
             )
-        return None
+        found = self.row("SELECT version_num FROM alembic_version") if ours else None
+        return None if found is None else str(found[0])
 
     def vacuum(self) -> tuple[int, int]:
         """Give back the room of what was removed; bytes taken before and after."""

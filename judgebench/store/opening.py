@@ -13,20 +13,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, Connection, Integer, inspect, select, text
+from sqlalchemy import Connection, select, text
 
 from judgebench.errors import ConfigError, StoreError
 from judgebench.extras import install_line
 from judgebench.store import schema, sqlite
 from judgebench.store.database import insert
-from judgebench.store.schema import PLACE, REVISION
+from judgebench.store.schema import REVISION
 
 if TYPE_CHECKING:
-    from alembic.operations import Operations
-
     from judgebench.store.database import Database
     from judgebench.store.postgres import Postgres
     from judgebench.store.store import Store
+
+MIGRATIONS = Path(__file__).with_name("migrations")
 
 OLDER: frozenset[str] = frozenset({"0001", "0002", "0003", "0004", "0005", "0006"})
 """Revisions before `REVISION` that stores in the field may have."""
@@ -307,21 +307,19 @@ def _bring_up_to_date(database: Database, where: Location, create: bool) -> None
         those that can be read as they are, that was opened for reading only.
     """
     found = _revision(database, where, create)
-    if found == REVISION:
-        return
     if database.read_only and found in READABLE:
         _stand_in(database)
-        return
-    if database.read_only:
+    elif database.read_only and found != REVISION:
         state = "was not finished being made" if found is None else f"has the older schema {found}"
         raise StoreError(
             f"the store {database.name} {state} and is opened for reading only; open it once for"
             " writing, as `judgebench run` and `judgebench import` do"
         )
-    with database.writing() as connection:
-        there = _revision(database, where, create)  # another process may have been quicker
-        if there != REVISION:
-            make(connection, older=there)
+    elif found != REVISION:
+        with database.writing() as connection:
+            there = _revision(database, where, create)  # another process may have been quicker
+            if there != REVISION:
+                make(connection, older=there)
 
 
 def _revision(database: Database, where: Location, create: bool) -> str | None:
@@ -359,7 +357,6 @@ def make(connection: Connection, older: str | None = None) -> None:
         _create(connection)
     else:
         _upgrade(connection)
-    connection.execute(text("INSERT INTO alembic_version VALUES (:now)"), {"now": REVISION})
     for view in schema.VIEWS.values():
         connection.execute(text(view))
     mark_as(connection, schema.STORE_ID, uuid.uuid4().hex)  # whose journal is taken in
@@ -376,44 +373,21 @@ def _create(connection: Connection) -> None:
             " CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
         )
     )
+    connection.execute(text("INSERT INTO alembic_version VALUES (:now)"), {"now": REVISION})
 
 
 def _upgrade(connection: Connection) -> None:
-    """What today's schema has and an older one lacks: so one step brings all of them here."""
-    from alembic.migration import MigrationContext
-    from alembic.operations import Operations
+    from alembic import command
+    from alembic.config import Config
 
-    op = Operations(MigrationContext.configure(connection))
     for view in reversed(schema.VIEWS):  # SQLite renames no table that a view speaks of
-        op.execute(f"DROP VIEW IF EXISTS {view}")
-    older = inspect(connection).get_columns("uses")
-    if "repeat" not in {column["name"] for column in older}:
-        _add_repeats(op)
-    op.execute("DROP TABLE IF EXISTS leases")  # of those who are at work, and none is: claims now
-    schema.metadata.create_all(connection)
-    for table, _, columns in schema.lacking(connection):
-        for its in columns:
-            default = getattr(its.server_default, "arg", None)
-            new = Column(its.name, its.type, nullable=its.nullable, server_default=default)
-            op.add_column(table.name, new)
-    # What an older judgebench still writes that has the store open would be on no board: it fails.
-    op.execute(
-        "CREATE TRIGGER uses_as_of_0007 BEFORE INSERT ON uses BEGIN SELECT judgebench_0007(); END"
-    )
-    op.execute("DELETE FROM alembic_version")
-
-
-def _add_repeats(op: Operations) -> None:
-    """All that was asked before was asked once; all that failed before did so unexplained."""
-    keys = {"uses": (*PLACE, "run_id", "judgment_id"), "failures": ("key", *PLACE)}
-    for table, key in keys.items():
-        with op.batch_alter_table(
-            table, recreate="always", table_kwargs={"sqlite_with_rowid": False}
-        ) as batch:
-            repeat = Column("repeat", Integer, nullable=False, server_default=text("0"))
-            batch.add_column(repeat, insert_after="turn")
-            batch.drop_constraint(f"pk_{table}", type_="primary")
-            batch.create_primary_key(f"pk_{table}", list(key))
+        connection.execute(text(f"DROP VIEW IF EXISTS {view}"))
+    connection.execute(text("DELETE FROM alembic_version"))  # one migration brings all of them here
+    config = Config(attributes={"connection": connection})
+    # A '%' in the path would be read as an interpolation.
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    command.upgrade(config, "head")
 
 
 def store_id(store: Store) -> str | None:

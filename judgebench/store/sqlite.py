@@ -82,7 +82,7 @@ class SQLite(Database):
                 connection.execute("PRAGMA journal_mode = WAL")
         for setting in (*_SETTINGS, f"synchronous = {self._synchronous}"):
             connection.execute(f"PRAGMA {setting}")
-        connection.create_function("judgebench_0007", 0, int)  # see `opening._upgrade`
+        connection.create_function("judgebench_0007", 0, int)  # see the migration of that number
         return connection
 
     def place(self) -> object:
@@ -377,9 +377,8 @@ def refuse_network_file_systems(path: Path, mounts: Path = _MOUNTS) -> None:
 
     Only Linux says which file system a path lies on; elsewhere nothing is checked.
     """
-    if not mounts.exists():
-        return
-    kind = file_system(path.resolve(), mounts.read_text("utf-8", "surrogateescape"))
+    known = mounts.read_text("utf-8", "surrogateescape") if mounts.exists() else ""
+    kind = file_system(path.resolve(), known)
     if kind in NETWORK_FILE_SYSTEMS:
         raise StoreError(
             f"{path} lies on a network file system ({kind}), where SQLite's write-ahead log can"

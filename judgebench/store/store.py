@@ -340,10 +340,15 @@ class Store(Reading, Claims, AbstractContextManager["Store"]):
         return self._read(columns.board_verdicts, benchmark, version, models, judges)
 
     def board_answers(
-        self, benchmark: str, version: str, models: Collection[str] | None = None
+        self,
+        benchmark: str,
+        version: str,
+        models: Collection[str] | None = None,
+        *,
+        texts: bool = False,
     ) -> dict[str, Column]:
         """The newest answers, for boards: how long they are (`columns.board_answers`)."""
-        return self._read(columns.board_answers, benchmark, version, models)
+        return self._read(columns.board_answers, benchmark, version, models, texts)
 
     def models_met(self, benchmark: str, version: str) -> list[StoredModel]:
         """Those that a benchmark has to do with, as judged, opponents, or in want of an answer."""

@@ -94,13 +94,12 @@ class Writer:
 
     def close(self) -> None:
         """Write what is left; where that takes longer, keep what is paid for in the journal."""
-        if self._thread is None:
-            return
-        with self._there:
-            self._ended = True
-            self._there.notify()
-        self._thread.join(LEAVING_S)
-        self.journal.keep(self._paid())  # none, where the thread came to its end
+        if self._thread is not None:
+            with self._there:
+                self._ended = True
+                self._there.notify()
+            self._thread.join(LEAVING_S)
+            self.journal.keep(self._paid())  # none, where the thread came to its end
 
     def waiting(self) -> tuple[int, int]:
         """How many entries are still to be written, and how many of them are paid for."""

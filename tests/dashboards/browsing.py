@@ -22,6 +22,9 @@ ARGUMENTS = [
 ]
 PROBES = ("/_stcore/health", "/_stcore/host-config")
 """What Streamlit's own page looks for below the address of a link first, and then at the root."""
+POLLED_MS = 100
+"""How often a page is looked at for what has to come: a browser draws for each look that it is not
+told to take by the clock."""
 CHART = "[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg"
 UNFINISHED = (
     "[data-testid=stSkeleton], [data-testid=stSpinner], [data-testid=stMain] [data-stale=true]"
@@ -199,7 +202,9 @@ def open_at(page: Any, link: str) -> None:
 def settled(tab: Any) -> None:
     """Everything is drawn: the server has said so, and nothing is in the making or of before."""
     tab.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
-    tab.wait_for_function("unfinished => !document.querySelector(unfinished)", arg=UNFINISHED)
+    tab.wait_for_function(
+        "unfinished => !document.querySelector(unfinished)", arg=UNFINISHED, polling=POLLED_MS
+    )
     tab.wait_for_timeout(300)  # what comes fades in
 
 
@@ -228,7 +233,7 @@ def in_theme(tab: Any, theme: str) -> None:
     """A reader's machine turns to a theme. Drawings follow when something is asked next."""
     tab.emulate_media(color_scheme=theme)
     ground = "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
-    tab.wait_for_function(f"paper => {ground} === paper", arg=paper(theme))
+    tab.wait_for_function(f"paper => {ground} === paper", arg=paper(theme), polling=POLLED_MS)
 
 
 def paper(theme: str) -> str:
@@ -244,6 +249,7 @@ def drawn_in(tab: Any, theme: str) -> None:
         """paper => [...document.querySelectorAll("[data-testid=stVegaLiteChart]")].every(
              one => one.querySelector("svg.marks")?.style.backgroundColor === paper)""",
         arg=paper(theme),
+        polling=POLLED_MS,
     )
 
 

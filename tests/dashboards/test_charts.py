@@ -16,6 +16,7 @@ from judgebench.metrics import registry
 from tests.dashboards import every_page_store
 from tests.dashboards.drawn import drawings
 from tests.dashboards.stores import HOSTILE
+from tests.table import over_rows
 
 
 def rows(*values: tuple[str, float, float, float]) -> pd.DataFrame:
@@ -80,7 +81,7 @@ def test_every_layer_of_a_drawing_has_the_axis_asked_for() -> None:
     assert domains == [[5.9, 8.1], [5.9, 8.1], None]  # the notes stand at a place of the page
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@over_rows("theme", ["light", "dark"])
 def test_names_are_data_and_two_of_one_name_are_two_rows(theme: str) -> None:
     import charts
 
@@ -134,7 +135,7 @@ def test_every_hue_of_a_tone_is_named_in_both_themes() -> None:
         assert len(set(hues)) == len(hues)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@over_rows("theme", ["light", "dark"])
 def test_counts_can_be_read_on_the_bars_that_they_are_written_on(theme: str) -> None:
     """4.5 is what WCAG asks of text; `compare_charts` writes paper, text and black on these."""
     from charts import INK
@@ -225,7 +226,7 @@ def test_a_drawing_is_drawn_once_and_anew_when_anything_changes() -> None:
         assert len(times) == n + 2
 
 
-@pytest.mark.parametrize("name", [*HOSTILE, "../../etc/passwd", "CON", "模型", "", "a" * 500])
+@over_rows("name", [*HOSTILE, "../../etc/passwd", "CON", "模型", "", "a" * 500])
 def test_files_are_called_what_every_file_system_takes(name: str) -> None:
     import pictures
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.dashboards import compare_stores, item_stores, label_stores
+from tests.table import over_rows
 
 PIECES = [
     "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "</code></pre>", "&lt;b&gt;",
@@ -63,7 +64,7 @@ def test_whatever_is_written_only_tags_of_ours_come_out(pieces: list[str]) -> No
     of_ours(markdown_text.as_html("".join(pieces)))
 
 
-@pytest.mark.parametrize("name", [name for name in item_stores.HOSTILE if name != "no text"])
+@over_rows("name", [name for name in item_stores.HOSTILE if name != "no text"])
 def test_no_letter_of_a_hostile_answer_is_lost(name: str) -> None:
     import markdown_text
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.table import over_rows
+
 HERE = "http://127.0.0.1:8501"
 UNFRAMED = {"x-frame-options": "DENY", "content-security-policy": "frame-ancestors 'none'"}
 
@@ -76,8 +78,8 @@ def test_also_where_a_page_fails() -> None:
     assert headers_of(sent[0]).items() >= UNFRAMED.items()
 
 
-@pytest.mark.parametrize("kind", ["http", "websocket"])
-@pytest.mark.parametrize(
+@over_rows("kind", ["http", "websocket"])
+@over_rows(
     ("origin", "host", "answered"),
     [
         (None, "127.0.0.1:8501", True),  # no browser, or a link
@@ -140,7 +142,7 @@ def test_whoever_starts_it_may_name_another_origin() -> None:
     assert asked(page, *said, allowed=(f"{named}:8443",))[0]["status"] == 403
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("site", "mode", "dest", "status"),
     [
         ("none", "navigate", "document", 200),

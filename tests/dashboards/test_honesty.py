@@ -18,6 +18,7 @@ from judgebench.store import open_store
 from tests.dashboards import honesty_stores, stores
 from tests.dashboards.drawn import drawings, with_field
 from tests.dashboards.test_pages import MARKUP, boxes, texts
+from tests.table import over_rows
 
 AT = f"{stores.BENCHMARK}@{stores.VERSION}"
 
@@ -301,7 +302,7 @@ def test_hostile_names_reach_no_element_that_reads_markup(open_page: Any, tmp_pa
     assert set(app.dataframe[0].value["model"]) <= set(hostile.values())
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@over_rows("theme", ["light", "dark"])
 def test_hue_dash_and_shape_say_the_same(theme: str) -> None:
     import charts
     import drawings

@@ -26,6 +26,7 @@ from tests.dashboards import stores
 from tests.dashboards.drawn import drawings, with_field
 from tests.dashboards.test_pages import MARKUP, boxes, texts
 from tests.dashboards.told import verbatim
+from tests.table import over_rows
 from tests.unit.compared import take_in
 
 LC = "length_controlled_win_rate"
@@ -119,6 +120,18 @@ def test_the_choice_of_models_stands_in_the_url(open_page: Any, demo: str) -> No
     box.select("taker-hasty").run()
     assert in_url(app, "models") == ["taker-hasty"]
     assert list(table(app)["model"]) == ["taker-hasty"]
+
+
+def test_where_nothing_has_an_interval_no_bars_are_spoken_of(seen: Any, demo: str) -> None:
+    seen("leaderboard", demo)
+    import board_charts
+
+    nan = float("nan")
+    row = {"tone": "rest", "low": nan, "published": nan, "lc value": nan, "raw value": nan}
+    said = {"beside": {}, "level": "95 %", "ranked": False}
+    assert board_charts.caption(pd.DataFrame([row]), **said) == "Nothing here has an interval."
+    some = pd.DataFrame([row, row | {"low": 0.5}])
+    assert board_charts.caption(some, **said) == "Bars are 95 % intervals over questions."
 
 
 # best of n ---------------------------------------------------------------------------------------
@@ -273,7 +286,7 @@ def flagged(*flags: str, **counts: int) -> Row:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("row", "tone"),
     [
         (flagged(), "first"),  # its rank is 2, and its set of ranks holds 1
@@ -547,6 +560,10 @@ def test_what_a_gain_costs_stands_beside_it(open_page: Any, tmp_path: Path) -> N
     assert "model-shy is ahead of model-open on helpful (j)" in texts(app)
     app = open_page("leaderboard", url, benchmark="xstest_mini")
     assert boxes(app)["Metric"].value == "full_refusal/safe"
+    # Nobody is ranked, and so no column is about ranks.
+    shown = app.dataframe[0].value
+    assert list(shown)[:2] == ["model", "value"]
+    assert [row["name"] for row in with_field(app, "name")] == list(shown["model"])
     said = "\n".join(element.value for element in app.caption)
     assert "Bars are 95 % intervals" in said
     assert "behind" not in said and "sets of ranks" not in said

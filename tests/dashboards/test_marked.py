@@ -5,9 +5,8 @@ from __future__ import annotations
 import random
 from html.parser import HTMLParser
 
-import pytest
-
 from tests.dashboards.item_stores import HOSTILE as TEXTS
+from tests.table import over_rows
 from tests.unit.hostile import HOSTILE
 
 
@@ -64,7 +63,7 @@ def test_chinese_is_compared_sign_by_sign_and_equal_texts_have_no_mark() -> None
     assert not any(seen(one).marked for one in same)
 
 
-@pytest.mark.parametrize("text", [*HOSTILE, *TEXTS.values()])
+@over_rows("text", [*HOSTILE, *TEXTS.values()])
 def test_no_text_becomes_markup_and_none_of_it_is_lost(text: str) -> None:
     from long_text import visible
     from text_diff import MOST_CHARS, side_by_side

@@ -20,6 +20,7 @@ from tests.dashboards import stores
 from tests.dashboards.drawn import with_field
 from tests.dashboards.test_pages import MARKUP, texts, verdicts
 from tests.dashboards.without_root import without_root_rights
+from tests.table import over_rows
 
 PROGRESS = {
     "stage": "judging: gpt", "total": 960, "done": 400, "waiting": 0,
@@ -78,7 +79,7 @@ def test_overlapping_intervals_are_no_winner(open_page: Any, kinds: str) -> None
     assert f"{', '.join(others[:-1])} or {others[-1]} may be first" in texts(app)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("sets", "line"),
     [
         ([(1, 1), (2, 3), (2, 3)], "m0 is first"),

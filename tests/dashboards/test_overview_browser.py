@@ -32,8 +32,9 @@ SAID = "said.txt"
 PATIENCE_MS = 120_000
 """How long a busy machine may take to draw what is already there."""
 
-SLOW_S = 0.4
-"""How long a made-up judge takes for each of its questions."""
+SLOW_S = 2.5
+"""How long a made-up judge takes for each of its 48 questions: two minutes of `PATIENCE_MS` for
+whoever watches the run and stops it."""
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
+from tests.table import over_rows
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("page", "n", "start"),
     [
         (1, 25, 0), (2, 25, 0), (9, 25, 0), (2, 26, 25), (3, 26, 25),

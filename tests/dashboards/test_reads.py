@@ -13,6 +13,7 @@ from judgebench.reports.board_tables import Leaderboard
 from judgebench.store import open_store
 from tests.dashboards import stores
 from tests.dashboards.test_pages import texts
+from tests.table import over_rows
 
 
 def test_the_store_is_the_argument_then_the_environment_then_the_default(
@@ -74,7 +75,7 @@ def test_several_raters_can_be_taken_together_as_the_reference(
     assert "reference human (majority of human/a, human/b)" in texts(app)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("seconds", "words"), [(0.4, "0 s"), (59, "59 s"), (90, "2 min"), (7200, "2 h"), (2e5, "2 d")]
 )
 def test_durations_are_short(seconds: float, words: str) -> None:

@@ -142,6 +142,10 @@ def test_style_controlled_scores_name_their_set_and_refuse_a_model_without_answe
     )
     assert "style-controlled among 2 models" in table.title
     assert any("this set of 2 models" in n and "lengths in characters" in n for n in table.notes)
+    assert any(
+        n.startswith("style-controlled: no interval with fewer than 100") for n in table.notes
+    )
+    assert any(n.startswith("no ranks by them") for n in table.notes)
 
     lines = [
         {"benchmark": "arena_hard_mini", "version": "1", "item_id": str(n), "model": "no-answers",
@@ -473,15 +477,32 @@ def test_verdicts_in_one_order_alone_say_what_is_lacking(tmp_path: Path) -> None
     lines = [new(f"q{n}", "A>B", None) for n in range(3)]
     take(store, written(tmp_path / "one.jsonl", *lines))
     (board,) = judgebench.leaderboard("arena_hard@v2.0", store=store).boards
-    assert "no item was read in both orders (a suite says orders: both)" in str(
-        board.rows[0].leading.undefined
-    )
+    assert board.rows[0].leading.undefined == (
+        "no item was read in both orders (a suite says orders: both)"
+    )  # and not that the labels are unknown: they are known
     more = [new(f"p{n}", "A>B", "B>A") for n in range(3)]
     unread = new("r", "A>B", {"score": None, "judgment": {"answer": "?"}, "prompt": []})
     take(store, written(tmp_path / "more.jsonl", *more, unread))
     done = typed("leaderboard", "arena_hard@v2.0", "--store", store)
     assert "4 unreadable, 4 items read in one order only" in " ".join(done.out.split())
     assert "the weighted win rate leaves these items out" in " ".join(done.out.split())
+
+
+def test_a_panel_says_why_it_has_no_weighted_win_rate(tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path}/s.db"
+    lines = [
+        old(f"q{n}", first, "A>B") | {"judge": judge}
+        for n in range(3)
+        for judge, first in (("one", "A>>B"), ("two", "B>A"))
+    ]
+    take(store, written(tmp_path / "two.jsonl", *lines), baseline="b")
+    found = judgebench.leaderboard("arena_hard@v0.1", store=store, panels="mean(one,two)").boards
+    alone = [board for board in found if board.metric == WEIGHTED]
+    (panel,) = (board for board in found if board not in alone)
+    assert [board.judge for board in alone] == ["one", "two"]
+    assert not any("no weighted win rate" in note for board in alone for note in board.notes)
+    assert any("no weighted win rate: what a panel says" in note for note in panel.notes)
+    assert not any("import" in note for note in panel.notes)
 
 
 def test_verdicts_that_a_store_keeps_without_labels_have_them_once_imported_again(

@@ -38,7 +38,8 @@ def test_a_converted_model_is_found_without_torch(tmp_path: Path) -> None:
         env=os.environ | {"JUDGEBENCH_DEMO_CACHE": str(folder.parent)},
     )
     shell = subprocess.run(
-        ["/bin/sh", "-c", done.stdout + 'printf "%s\\n" "$DEMO_MODEL" "$DEMO_GGUF"'],
+        # Seen by a command that the shell starts, as `judgebench run` is.
+        ["/bin/sh", "-c", done.stdout + "printenv DEMO_MODEL DEMO_GGUF"],
         check=True,
         capture_output=True,
         text=True,

@@ -184,7 +184,7 @@ def test_leaving_ends_the_worker_and_what_it_started(tmp_path: Path) -> None:
         pids = hanging(log)
         began = time.monotonic()
         raise KeyboardInterrupt
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 100  # by itself it ends after 300
     assert all(map(gone, pids))
 
 

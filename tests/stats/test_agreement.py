@@ -155,7 +155,7 @@ class TestOtherImplementations:
         theirs = evalica.alpha(pd.DataFrame(np.where(codes < 0, np.nan, codes)), distance)
         assert alpha == pytest.approx(theirs.alpha, abs=1e-12)
 
-    @pytest.mark.parametrize("n", [1, 20_000])
+    @over_rows("n", [1, 20_000])
     def test_alpha_of_one_answer_and_of_many_equals_evalica(self, n: int) -> None:
         import evalica
         import pandas as pd

@@ -10,9 +10,10 @@ import pytest
 
 from judgebench.stats.best_of import expected_best, kl_bound, variance_components
 from perf.best_of import SPREADS, components, held
+from tests.table import over_rows
 
 
-@pytest.mark.parametrize("ties", [False, True])
+@over_rows("ties", [False, True])
 def test_a_curve_is_the_mean_over_all_choices(ties: bool) -> None:
     generator = np.random.default_rng(3)
     scores = generator.integers(0, 3, 6) if ties else generator.permutation(6)

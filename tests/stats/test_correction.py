@@ -18,6 +18,7 @@ from judgebench.stats.correction import (
     two_samples,
 )
 from perf.correction_coverage import coverage, label_table, of_models, of_pairs
+from tests.table import over_rows
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "trivia_judging"
 gold = pytest.mark.skipif(
@@ -97,9 +98,9 @@ def naive_power(judge: Any, people: Any) -> float:
     return min(max(shared / (spread * (1.0 + n / (total - n))), 0.0), 1.0)
 
 
-@pytest.mark.parametrize("kind", ["binary", "scores"])
-@pytest.mark.parametrize(("n", "n_labels"), [(50, 20), (400, 100), (1000, 30)])
-@pytest.mark.parametrize("likeness", [0.95, 0.3])
+@over_rows("kind", ["binary", "scores"])
+@over_rows(("n", "n_labels"), [(50, 20), (400, 100), (1000, 30)])
+@over_rows("likeness", [0.95, 0.3])
 def test_a_naive_form_agrees(kind: str, n: int, n_labels: int, likeness: float) -> None:
     judge, _, labels = made(n, n_labels, seed=n + n_labels, likeness=likeness, kind=kind)
     power = naive_power(judge.tolist(), labels.tolist())

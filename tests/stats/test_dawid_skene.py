@@ -13,6 +13,7 @@ import pytest
 
 from judgebench.stats.agreement import COEFFICIENTS, coefficient, confusion_table
 from judgebench.stats.dawid_skene import dawid_skene
+from tests.table import over_rows
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "trivia_judging"
 
@@ -109,7 +110,7 @@ def naive_fit(labels: list[list[int]], n_labels: int) -> tuple[float, list[list[
         last = top
 
 
-@pytest.mark.parametrize(("n_labels", "missing"), [(2, 0.0), (2, 0.3), (3, 0.2)])
+@over_rows(("n_labels", "missing"), [(2, 0.0), (2, 0.3), (3, 0.2)])
 def test_a_naive_fit_agrees(n_labels: int, missing: float) -> None:
     matrices = [coin(p, n_labels) for p in (0.9, 0.8, 0.7, 0.75)]
     _, labels = made(matrices, [1 / n_labels] * n_labels, 120, seed=1, missing=missing)

@@ -77,6 +77,37 @@ class TestWeights:
             np.testing.assert_allclose(narrow, found[:, 0, 0])
             np.testing.assert_array_equal(np.concatenate(list(resamples.weights())), weights)
 
+    @over_rows("n_units", [rs.MANY_UNITS - 1, rs.MANY_UNITS])
+    def test_units_of_few_and_many_are_drawn_alike_often(self, n_units: int) -> None:
+        """Each as often as a multinomial draws it, which is Poisson's as far as anybody can see."""
+        weights = rs.multinomial_weights(n_units, 40, seed=4)
+        assert (weights.sum(axis=1) == n_units).all()
+        shares = np.bincount(weights.ravel().astype(int))[:5] / weights.size
+        poisson = [math.exp(-1.0) / math.factorial(n) for n in range(5)]
+        np.testing.assert_allclose(shares, poisson, atol=0.003)
+        np.testing.assert_array_equal(
+            np.concatenate([*rs.Resamples(n_units, 40, seed=4).weights()]), weights
+        )
+        assert not np.array_equal(weights, rs.multinomial_weights(n_units, 40, seed=5))
+
+    @given(
+        hnp.arrays(
+            np.float64,
+            (6, 2, 3),
+            elements=st.one_of(st.integers(0, 5).map(float), st.sampled_from([0.3, 1e9, math.nan])),
+        )
+    )
+    def test_whole_numbers_sum_exactly_in_half_the_bytes(self, values: np.ndarray) -> None:
+        contributions = rs.Contributions(values)
+        np.testing.assert_array_equal(contributions.values, values)
+        (sums,) = rs.Resamples(6, 20, seed=1).sums([contributions])
+        weights = np.concatenate([np.ones((1, 6)), rs.multinomial_weights(6, 20, seed=1)])
+        whole = (values == np.rint(values)) & (values < 10)
+        expected = rs.weighted_sums(weights, values)
+        exact = whole.all(axis=0)
+        np.testing.assert_array_equal(sums[:, exact], expected[:, exact])
+        np.testing.assert_allclose(sums, expected, rtol=1e-12)
+
     def test_weighted_sums_are_a_resampled_data_set(self) -> None:
         """A weight matrix is the same as drawing units with replacement and adding them up."""
         generator = np.random.default_rng(3)

@@ -21,6 +21,7 @@ from judgebench.stats.sequential import (
     wang_tsiatis,
 )
 from perf.sequential import GOLD, WAYS, coverage, read, replay
+from tests.table import over_rows
 
 Floats = NDArray[np.float64]
 
@@ -34,7 +35,7 @@ def test_looks_are_every_fortieth_from_twenty_items_on() -> None:
     assert looks(45, open_ended=True).tolist() == [20, 30, 40, 45]
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("n_looks", "shape", "alpha", "constant"),
     [(5, 0.5, 0.05, 2.413), (10, 0.5, 0.05, 2.555), (5, 0.0, 0.05, 2.040), (10, 0.0, 0.05, 2.087),
      (2, 0.5, 0.05, 2.178), (2, 0.0, 0.05, 1.977)],
@@ -51,7 +52,7 @@ def test_one_look_is_the_test_of_a_fixed_number() -> None:
     assert wang_tsiatis([50], alpha=0.05) == pytest.approx([1.959964], abs=1e-5)
 
 
-@pytest.mark.parametrize("alpha", [0.05, 0.01])
+@over_rows("alpha", [0.05, 0.01])
 def test_the_recursion_agrees_with_the_integral_over_all_looks_at_once(alpha: float) -> None:
     share = np.array([0.1, 0.35, 0.6, 1.0])
     bounds = wang_tsiatis(share, alpha=alpha)

@@ -11,6 +11,7 @@ from judgebench import api
 from judgebench.cli import import_
 from judgebench.exchange.formats import FORMATS, Format, loaded
 from tests.e2e.runs import typed
+from tests.table import over_rows
 
 FILE = '''
 """``import stars``: a line for each answer, with stars from 1 to 5."""
@@ -87,7 +88,7 @@ def test_options_without_a_use_are_refused_and_errors_say_it_goes_with_it(tmp_pa
     assert (done.code, "|stars`" in done.err) == (64, True)
 
 
-@pytest.mark.parametrize("name", list(FORMATS))
+@over_rows("name", list(FORMATS))
 def test_every_entry_names_what_is_there_and_says_what_it_reads(name: str) -> None:
     entry = FORMATS[name]
     assert callable(loaded(entry.read))

@@ -19,6 +19,7 @@ import pytest
 
 import judgebench
 from judgebench.errors import InputError, StoreError, UsageError
+from tests.table import over_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 STORE = ROOT / "tests" / "changes" / "stores" / "kinds.db.xz"
@@ -218,7 +219,7 @@ def test_what_reads_a_store_makes_none(tmp_path: Path) -> None:
         judgebench.api.pin_anchors("support", "grader", answers=0, store=new)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("called", "says"),
     [
         (
@@ -305,7 +306,7 @@ def test_a_table_that_was_edited_is_taken_in_or_refused_by_row(store: Path, tmp_
             judgebench.import_verdicts(wrong, store=new)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("asked", "says"),
     [
         ({"benchmarks": None}, "benchmarks: name one or several"),

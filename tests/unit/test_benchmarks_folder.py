@@ -14,6 +14,7 @@ from judgebench.benchmarks.description import find, read
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.errors import ConfigError, InputError
 from judgebench.records import Response
+from tests.table import over_rows
 
 MINI = registry.tasks_root() / "trivia_judging_mini"
 
@@ -40,7 +41,7 @@ def test_items_carry_the_question_and_the_prompt() -> None:
     assert benchmark.default_judge == "reference"
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("options", "examples", "start"),
     [
         ({}, 5, "Answer the last question"),
@@ -85,7 +86,7 @@ def test_data_that_is_not_here_says_how_to_get_it() -> None:
         load_benchmark("trivia_judging@v1").items()
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("name", "options", "message"),
     [
         ("trivia_jugding", {}, "did you mean 'trivia_judging'"),
@@ -194,7 +195,7 @@ def test_no_utf8(tmp_path: Path) -> None:
         read_content(tmp_path)
 
 
-@pytest.mark.parametrize("folder", registry.benchmark_folders().values(), ids=lambda f: f.name)
+@over_rows("folder", registry.benchmark_folders().values())
 def test_every_benchmark_folder_is_complete(folder: Path) -> None:
     description = read(folder)
     assert (folder / "README.md").is_file()

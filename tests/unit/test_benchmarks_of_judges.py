@@ -30,6 +30,7 @@ from judgebench.reports.boards import benchmark_ref
 from judgebench.reports.judge_accuracy import judge_accuracies
 from judgebench.store import Store, open_store
 from tests.file_host import FileHost
+from tests.table import over_rows
 from tests.unit.pulled import Noted
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold"
@@ -143,7 +144,7 @@ def test_pairs_are_pulled_and_their_judges_measured(standin: FileHost, tmp_path:
         assert said["p2", "response_A", judge, "opponent_first"][0] == "unreadable"
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("record", "message"),
     [
         (judged(0, game("A>>B"), None), r"j\.jsonl:1: judgments: no decision called 'A>>B'"),
@@ -184,7 +185,7 @@ def test_one_order_and_a_reward_model(tmp_path: Path, store: Store) -> None:
     assert store.benchmarks() == [("judgebench_pairs", "claude-3-5-sonnet")]
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("changed", "message"),
     [({"label": "A>>B"}, "label: no label called 'A>>B'"), ({"question": None}, "question: is m"),
      ({"label": 1}, "label: no label called '1'")],
@@ -403,7 +404,7 @@ def test_scores_of_rewardbench_2(tmp_path: Path, home: Path, store: Store, promp
     )
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("said", "message"),
     [
         ("{", r"rm\.json: is not whole JSON"),

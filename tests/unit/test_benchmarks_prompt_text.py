@@ -131,7 +131,7 @@ def test_chat_messages_are_one_text_that_is_taken_apart_word_for_word(tmp_path: 
     assert read_texts(tmp_path / "p.json").found == {"judge": read.found["judge"]}
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("name", "content"),
     [
         ("x.json", b"{"),

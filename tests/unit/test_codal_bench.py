@@ -27,6 +27,7 @@ from judgebench.protocols import JudgeSettings
 from judgebench.records import REFUSAL_CLASSES, Case, Item, Message, Reply, Response, Unreadable
 from judgebench.template import PromptText
 from tests.file_host import FileHost
+from tests.table import over_rows
 from tests.unit.pulled import Noted
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold"
@@ -72,7 +73,7 @@ def test_the_prompt_of_xstest_is_upstream_s_to_the_byte() -> None:
     assert messages("xstest", texts, CASE) == [said["system_prompt"], filled]
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("templates", "reference"), [("gpt-3.5-turbo", 0), ("gpt-4-turbo", 1), ("claude-3-sonnet", 2)]
 )
 def test_the_prompts_of_codal_bench_are_upstream_s_to_the_byte(

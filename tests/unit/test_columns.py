@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from judgebench.columns import (
     Coded,
+    all_differ,
     coded,
     compact,
     counted,
@@ -115,6 +116,15 @@ def test_dense_and_sparse_codes_are_compacted_alike(n_codes: int) -> None:
     found, place = compact(codes, n_codes)
     assert found.tolist() == [0, 1, 3]
     assert place.tolist() == [2, 0, 2, 1]
+
+
+@over_rows(
+    ("codes", "differ"),
+    [([], True), ([2, 0, 1], True), ([2, 0, 2], False), ([0, 0, 0, 0], False)],
+)
+@pytest.mark.parametrize("n_codes", [3, 10**9])
+def test_codes_that_occur_twice_are_told(codes: list[int], differ: bool, n_codes: int) -> None:
+    assert all_differ(np.array(codes, dtype=np.int64), n_codes) is differ
 
 
 def test_one_value_and_no_rows() -> None:

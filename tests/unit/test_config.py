@@ -10,6 +10,7 @@ import pytest
 from judgebench import yaml_file
 from judgebench.config import Narrowing, Suite, load_suite, raw_suite
 from judgebench.errors import ConfigError, UsageError
+from tests.table import over_rows
 
 GOOD = """\
 name: nightly
@@ -57,7 +58,7 @@ def test_what_a_manifest_keeps_has_no_key(tmp_path: Path) -> None:
     assert raw_suite(_suite(tmp_path, GOOD))["judges"][0]["api_key"] == "${JUDGE_KEY}"
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("old", "new", "says"),
     [
         ("    model: small", "    modle: small", "no key called 'modle'; did you mean 'model'?"),
@@ -117,7 +118,7 @@ KEYS = {
 HIDDEN = ("hunter2", "sk-0123456789", "expanded-secret")
 
 
-@pytest.mark.parametrize(
+@over_rows(
     "written",
     [
         "api_key: hunter2",
@@ -137,7 +138,7 @@ def test_a_literal_key_is_refused_and_not_repeated(tmp_path: Path, written: str)
     assert not any(secret in message for secret in HIDDEN)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     "server",
     [
         "command: [x, --api-key, hunter2]",
@@ -167,7 +168,7 @@ def test_a_server_is_given_a_key_by_name(tmp_path: Path) -> None:
     assert "expanded-secret" not in str(raw_suite(tmp_path / "suite.yaml"))
 
 
-@pytest.mark.parametrize(
+@over_rows(
     "written",
     [
         "extra: {authorization: Bearer hunter2}",
@@ -200,7 +201,7 @@ def test_a_models_token_is_written_by_name(tmp_path: Path) -> None:
     assert "models[1].lm_eval.model_args.token: a key stands here in plain text" in message
 
 
-@pytest.mark.parametrize("url", ["http://user:hunter2@127.0.0.1/v1", "http://h/v1?key=hunter2"])
+@over_rows("url", ["http://user:hunter2@127.0.0.1/v1", "http://h/v1?key=hunter2"])
 def test_an_address_holds_no_password(tmp_path: Path, url: str) -> None:
     message = _refusal(tmp_path, GOOD.replace("http://127.0.0.1:{port}/v1", url), **KEYS)
     assert "suite.yaml:12: judges[0].base_url: " in message or "judges[0]: base_url for" in message
@@ -211,7 +212,7 @@ def test_an_address_holds_no_password(tmp_path: Path, url: str) -> None:
     assert "expanded-secret" not in message
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("written", "says"),
     [
         ("sampling: {temperature: .nan}", "sampling.temperature: a number is finite, not nan"),
@@ -242,7 +243,7 @@ def test_faults_of_two_fields_are_two_lines(tmp_path: Path) -> None:
     assert len(_refusal(tmp_path, text, **KEYS).splitlines()) == 2
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("text", "says"),
     [
         ("name: x\nmodels: &m [*m]", ":2: what stands here holds an alias of itself"),
@@ -269,7 +270,7 @@ def test_aliases_are_written_out(tmp_path: Path) -> None:
     assert suite.models[0].tags == suite.models[1].tags
 
 
-@pytest.mark.parametrize("tail", ["", "}", "}" * 20_000])
+@over_rows("tail", ["", "}", "}" * 20_000])
 def test_variables_within_variables_are_refused_in_no_time(tmp_path: Path, tail: str) -> None:
     """100 KB of them took 46 s: each was read to the end of the text."""
     text = GOOD.replace("answers.jsonl", '"' + "${A:-" * 20_000 + tail + '"')
@@ -445,7 +446,7 @@ def test_what_is_wrong_within_one_of_several_forms_is_said_alone(tmp_path: Path)
     ]
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("wrong", "says"),
     [
         ("limit: 8, panel: 3", "panel: Input should be a valid list or a valid dictionary"),

@@ -9,6 +9,7 @@ import pytest
 from judgebench import api
 from judgebench.config import load_suite
 from judgebench.protocols import NoProgress
+from tests.table import over_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 OTHERS = {Path("suites/nightly/gate.yaml"), Path("suites/paper.yaml")}
@@ -42,7 +43,7 @@ def _in_a_checkout_without_keys(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.mark.parametrize("path", SUITES, ids=str)
+@over_rows("path", SUITES)
 def test_every_suite_says_only_what_is_known(path: Path) -> None:
     environment = {"DEMO_MODEL": "a-folder", "DEMO_GGUF": "a-file"}
     suite = load_suite(path, environment=environment | {"NIGHTLY_ANSWERS": "a-file"})

@@ -352,7 +352,7 @@ def test_preferences_that_are_none(store: Store, write: Write, value: Any, said:
         assert f"bad.json: row 2: preference: {said}" in refused(store, *files)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("records", "said"),
     [
         ([], "there is no row in it"),

@@ -11,6 +11,7 @@ from judgebench.errors import InputError
 from judgebench.responses.from_file import read_answers
 from judgebench.store import open_store
 from tests.e2e.runs import Done, typed
+from tests.table import over_rows
 from tests.unit.exchanged import label, rows_file
 
 OTHER = "id,answered by,grader,verdict\n0,a,j,correct\n1,a,j,incorrect\n"
@@ -145,7 +146,7 @@ def test_labels_of_raters_in_columns(tmp_path: Path) -> None:
 WIDE = "item,model,x\n0,a,correct\n"
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("text", "words", "code", "said"),
     [
         (OTHER, ("--columns", "idd=item_id", *MADE_UP), 65, "did you mean 'id'? Known: answered"),

@@ -19,6 +19,7 @@ from judgebench.records import Item, Message
 from judgebench.reports.confidence import confidence_report
 from judgebench.store import Store
 from tests.e2e.runs import typed
+from tests.table import over_rows
 
 Record = dict[str, Any]
 
@@ -144,7 +145,7 @@ def test_unknown_questions_are_refused_unless_asked_for(store: Store, tmp_path: 
     assert len(store.items("honestybench", "1")) == 2
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("more", "message"),
     [
         ({"greedy_correctness": 0.5}, "greedy_correctness: 0 or 1"),
@@ -190,7 +191,7 @@ def test_what_contradicts_the_store_is_refused(store: Store, tmp_path: Path) -> 
     assert take(store, relabelled, judge="another") == (22, 14)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("place", "means"),
     [
         ("qwen/nq.jsonl", ("qwen", "nq")),

@@ -18,6 +18,7 @@ from judgebench.exchange import zip_members
 from judgebench.exchange.inspect_evals import read_inspect
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.store import Store, open_store
+from tests.table import over_rows
 from tests.unit.evaluated import (
     ZSTANDARD,
     add_member,
@@ -318,7 +319,7 @@ def test_the_last_member_of_a_name_counts(store: Store, tmp_path: Path) -> None:
 # what is wrong ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("more", "said"),
     [
         ({"id": None}, "id: a text or a number"),
@@ -349,8 +350,8 @@ def test_a_sample_that_stands_there_twice_is_refused(tmp_path: Path) -> None:
         read_inspect([path], known_items=nobody)
 
 
-@pytest.mark.parametrize("keep", [0.3, 0.7, 0.999])
-@pytest.mark.parametrize("suffix", [".eval", ".json"])
+@over_rows("keep", [0.3, 0.7, 0.999])
+@over_rows("suffix", [".eval", ".json"])
 def test_a_log_cut_off_is_refused(tmp_path: Path, keep: float, suffix: str) -> None:
     samples = [inspect_sample(i) for i in range(3)]
     path = tmp_path / f"a{suffix}"
@@ -361,7 +362,7 @@ def test_a_log_cut_off_is_refused(tmp_path: Path, keep: float, suffix: str) -> N
         read_inspect([path], known_items=nobody)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("text", "said"),
     [
         ("[]", "'{' has to stand here"),
@@ -410,7 +411,7 @@ def test_one_name_is_not_given_to_several(tmp_path: Path) -> None:
 # zip files made to do harm ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", [ZSTANDARD, zipfile.ZIP_DEFLATED])
+@over_rows("method", [ZSTANDARD, zipfile.ZIP_DEFLATED])
 def test_a_member_that_unpacks_to_gigabytes_is_refused(tmp_path: Path, method: int) -> None:
     path = inspect_eval(tmp_path / "a.eval", [inspect_sample(0)])
     with zipfile.ZipFile(path, "a") as log:
@@ -419,7 +420,7 @@ def test_a_member_that_unpacks_to_gigabytes_is_refused(tmp_path: Path, method: i
         read_inspect([path], known_items=nobody)
 
 
-@pytest.mark.parametrize("method", [ZSTANDARD, zipfile.ZIP_DEFLATED])
+@over_rows("method", [ZSTANDARD, zipfile.ZIP_DEFLATED])
 def test_a_member_larger_than_it_says_is_refused(tmp_path: Path, method: int) -> None:
     path = tmp_path / "a.eval"
     with zipfile.ZipFile(path, "w") as log:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from judgebench.errors import InputError
+from judgebench.exchange import mt_bench
 from judgebench.exchange.arena_hard import NO_LABEL
 from judgebench.exchange.formats import read_files
 from judgebench.metrics.intervals import Intervals
@@ -185,6 +186,25 @@ def test_mt_benchs_scores_of_both_turns(store: Store, write: Write) -> None:
     (board,) = leaderboards(store, "mt_bench", intervals=Intervals(n_replicates=50))
     assert board.rows[0].metrics["score"].value == pytest.approx(7.75)
     assert take(store, "mt-bench", file) == 0
+
+
+def test_a_file_of_mt_benchs_verdicts_is_opened_once(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path] = []
+    each_row = mt_bench.each_row
+
+    def counting(path: Path, *required: Any) -> Any:
+        opened.append(path)
+        return each_row(path, *required)
+
+    monkeypatch.setattr(mt_bench, "each_row", counting)
+    file = write("gpt-4_single.jsonl", score(81, 8), score(82, 7), score(83, 6))
+    read_files("mt-bench", [file], allow_unknown_items=True)
+    assert opened == [file]
+    nobody = write("nobody_single.jsonl", {**score(81, 8), "judge": None}, {"question_id": 82})
+    with pytest.raises(InputError, match=r"nobody_single\.jsonl:1: judge"):
+        read_files("mt-bench", [nobody], allow_unknown_items=True)
 
 
 def test_mt_benchs_games_in_both_orders(store: Store, write: Write) -> None:

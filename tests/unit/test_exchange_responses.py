@@ -27,6 +27,7 @@ from judgebench.records import (
 )
 from judgebench.store import Store, open_store
 from judgebench.store.export import responses_of, verdicts_of, write_table
+from tests.table import over_rows
 from tests.unit.exchanged import coded, label, rows_file
 
 
@@ -58,7 +59,7 @@ def test_the_same_file_again_changes_nothing(store: Store, file: Path) -> None:
     assert len(store.runs()) == 1
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("rows", "said"),
     [
         ([answer(0, "one"), answer(0, "two")], ":2: item_id: a second, different answer to"),

@@ -27,6 +27,7 @@ from judgebench.records import (
 )
 from judgebench.store import Store, open_store
 from judgebench.store.export import verdicts_of, write_table
+from tests.table import over_rows
 from tests.unit.exchanged import coded, label, rows_file
 
 
@@ -163,7 +164,7 @@ def test_another_verdict_than_the_stores_is_refused_naming_both(store: Store, fi
     assert len(verdicts(store)) == 2  # item 2 of the same file is not in either
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("change", "said"),
     [
         ({"kind": "lable"}, "kind: no kind of verdict called 'lable'; did you mean 'label'?"),

@@ -22,6 +22,7 @@ from judgebench.execution.gpus import (
     fit,
     parameters,
 )
+from tests.table import over_rows
 
 LLAMA = {
     "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32, "vocab_size": 128256,
@@ -84,7 +85,7 @@ def tenant(place: str, **given: Any) -> Tenant:
     return Tenant("model m", place, {"engine": "vllm", **given}, None)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("config", "known"),
     [
         (LLAMA, 8_030_261_248),
@@ -100,7 +101,7 @@ def test_a_configuration_says_how_many_numbers_there_are(
     assert parameters(config) == pytest.approx(known, rel=1e-4)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("more", "tensor", "bytes_a_token"),
     [
         ({}, 1, 32 * 2 * 8 * 128 * 2),
@@ -120,7 +121,7 @@ def test_the_cache_of_grouped_heads(
     assert found.cache_gib(1000, tensor=tensor) * GIB == pytest.approx(1000 * bytes_a_token)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("more", "full", "slides"),
     [
         ({"sliding_window": 100}, 0, 32),
@@ -282,7 +283,7 @@ def test_checkpoints_that_cannot_be_counted(tmp_path: Path) -> None:
     assert fit(tenant(str(broken)), {0: 72.0}, spread=False).footprint is not None
 
 
-@pytest.mark.parametrize("devices", ["0-", "a", "1,1", [], [-1]])
+@over_rows("devices", ["0-", "a", "1,1", [], [-1]])
 def test_cards_that_are_none(devices: Any) -> None:
     with pytest.raises(ValueError, match=r"GPUs are numbers|cards are named once"):
         GpuConfig.model_validate({"devices": devices})

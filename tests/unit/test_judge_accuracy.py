@@ -20,6 +20,7 @@ from judgebench.stats.judge_accuracy import (
     ties_score,
     votes_for_right,
 )
+from tests.table import over_rows
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "rewardbench"
 
@@ -32,7 +33,7 @@ def gold(name: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("votes", "right"),
     [
         ((1, 1), 1), ((1, 0), 1), ((0, 1), 1), ((1, math.nan), 1), ((math.nan, 1), 1),
@@ -69,7 +70,7 @@ def test_nothing_judged_is_undefined() -> None:
     assert math.isnan(section_scores({}, {"Chat": ["easy"]}, {})["Chat"])
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("scores", "expected"),
     [([2, 1, 1, 0], 1.0), ([1, 2, 0, 0], 0.0), ([2, 2, 0, 0], 0.5), ([1, 1, 1, 1], 0.25),
      ([math.nan, 0, 0, 0], 0.0), ([1, math.nan, 0, 0], 0.0)],

@@ -23,6 +23,7 @@ from tests.dashboards.label_stores import MODELS, RIGHT, WRONG
 from tests.e2e.runs import typed
 from tests.e2e.test_rejudge import says, suite
 from tests.loopback import Loopback
+from tests.table import over_rows
 
 N = 60
 WHERE = f"{stores.BENCHMARK}@{stores.VERSION}"
@@ -88,7 +89,7 @@ def test_one_judge_and_no_labels() -> None:
         swept([0.9], [1.0], n=0)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("name", "billions"),
     [("Qwen2.5-72B-Instruct", 72), ("SmolLM2-135M", 0.135), ("mixtral-8x22b", 39), ("gpt-4", None),
      ("qwen3-30b-a3b", 3.3), ("command-r-plus", 104), ("llama-3.1", None)],

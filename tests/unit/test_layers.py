@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+from tests.table import over_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 BELOW = (
@@ -42,7 +42,7 @@ def takes_a_store(module: str, name: str) -> bool:
     )
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+@over_rows("file", FILES)
 def test_what_is_imported_from_below_the_api_takes_no_store(file: Path) -> None:
     assert not [one for one in imported(file.read_text("utf-8")) if takes_a_store(*one)]
 

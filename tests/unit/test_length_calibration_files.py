@@ -16,6 +16,7 @@ from judgebench.reports.length_calibrations import (
     read_recovered,
     recovered,
 )
+from tests.table import over_rows
 
 GAMED = """preference,index,std_delta_len,instruction_difficulty,not_gamed_baseline,model
 0.75,0,-1.5,2.25,False,verbose
@@ -54,7 +55,7 @@ def test_one_file_is_not_enough(tmp_path: Path) -> None:
     assert published(one, tmp_path) is None
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("gamed", "difficulties", "said"),
     [
         (GAMED.replace("0.75,0", "1.75,0"), DIFFICULTIES,

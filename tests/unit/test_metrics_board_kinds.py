@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import permutations
 
+from judgebench.metrics import board_kinds
 from judgebench.metrics.board_kinds import BoardKind, board, by_board
 from judgebench.metrics.verdict_table import FAILED
 from tests.table import over_rows
@@ -50,3 +51,14 @@ def test_comparisons_are_by_opponent_whether_readable_or_not() -> None:
     }
     assert board(rows, BoardKind("preference", "a"))["opponent"] == ["a"] * 3
     assert board(rows, BoardKind("score")) == given()
+
+
+def test_each_board_has_its_own_rows_and_one_that_is_alone_the_columns_themselves() -> None:
+    alone = given(("score", "j", None, None), ("unreadable", "j", None, None))
+    assert board_kinds.boards(alone)[BoardKind("score")] is alone
+    mixed = given(
+        ("score", "j", None, None), ("preference", "k", "rival", None), ("other", "l", None, None)
+    )
+    of = {which: list(its["judge"]) for which, its in board_kinds.boards(mixed).items()}
+    assert of == {BoardKind("preference", "rival"): ["k"], BoardKind("score"): ["j"]}
+    assert list(board(mixed, BoardKind("label"))["judge"]) == []

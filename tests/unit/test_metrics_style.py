@@ -10,12 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.metrics.style_controlled import (
+    FEWEST_QUESTIONS,
     STYLE,
+    Games,
     Style,
+    fitted,
     mean_style,
     style_differences,
     style_of,
 )
+from judgebench.stats.style_control import Definition, style_controlled
 from tests.table import over_rows
 
 MARKDOWN = """\
@@ -123,3 +127,57 @@ def test_differences_change_sign_with_the_sides(rows: list[tuple[tuple[int, ...]
 
 def test_samples_of_an_answer_are_averaged() -> None:
     assert mean_style([Style(10, 0, 1, 2), Style(20, 1, 1, 0)]) == Style(15, 0.5, 1, 1)
+
+
+# intervals ----------------------------------------------------------------------------------------
+
+MODELS = 3
+
+
+def played(n: int, *, seed: int = 1) -> Games:
+    """Two games of each model on each question; the questions differ in how hard they are."""
+    rng = np.random.default_rng(seed)
+    model, question = np.tile(np.repeat(np.arange(MODELS), 2), n), np.repeat(np.arange(n), 6)
+    style = rng.normal(0.1, 0.3, (len(model), 4)) + rng.normal(0.0, 0.2, (n, 4))[question]
+    odds = np.array([-1.0, 0.0, 1.2])[model] + rng.normal(0.0, 1.0, n)[question] + 2.0 * style[:, 0]
+    chance = 1.0 / (1.0 + np.exp(-odds))
+    won = np.where(rng.random(len(model)) < 0.2, 0.5, rng.random(len(model)) < chance)
+    return Games(model, won, rng.choice([1.0, 3.0], len(model)), question, style)
+
+
+@over_rows("definition", ["v0.1", "v2.0"])
+def test_errors_of_style_controlled_scores_are_those_of_leaving_questions_out(
+    definition: Definition,
+) -> None:
+    n = FEWEST_QUESTIONS
+    games = played(n)
+
+    def log_odds(kept: np.ndarray) -> np.ndarray:
+        some = [column[kept] for column in (*games[:3], games.style)]
+        fit = style_controlled(*some, n_models=MODELS, definition=definition)
+        return np.log(fit.scores / (1.0 - fit.scores))
+
+    left_out = np.array([log_odds(games.question != q) for q in range(n)])
+    jackknife = np.sqrt((n - 1) / n * np.square(left_out - left_out.mean(axis=0)).sum(axis=0))
+    fit, low, high = fitted(games, n_models=MODELS, definition=definition, level=0.95)
+    assert fit.n_units == n
+    assert fit.errors == pytest.approx(jackknife, rel=0.1)
+    assert ((low < fit.scores) & (fit.scores < high)).all()
+    # Twice the games of a question tell no more of it.
+    twice = Games(*(np.concatenate([column, column]) for column in games))
+    assert fitted(twice, n_models=MODELS, definition=definition, level=0.95)[0].errors == (
+        pytest.approx(fit.errors, rel=0.02)
+    )
+
+
+def test_a_style_controlled_score_has_no_interval_where_none_was_measured() -> None:
+    few = played(FEWEST_QUESTIONS - 1)
+    _, low, high = fitted(few, n_models=MODELS, definition="v0.1", level=0.95)
+    assert np.isnan(low).all() and np.isnan(high).all()
+    games = played(FEWEST_QUESTIONS)
+    lost = games._replace(won=np.where((games.model == 0) & (games.question > 8), 0.0, games.won))
+    fit, low, _ = fitted(lost, n_models=MODELS, definition="v0.1", level=0.95)
+    assert np.isnan(low).tolist() == [True, False, False]
+    assert np.isfinite(fit.scores).all()
+    nothing = style_controlled(*lost[:3], lost.style, n_models=MODELS, definition="v0.1")
+    assert np.isnan(nothing.errors).all() and np.isnan(nothing.ends(0.95)).all()

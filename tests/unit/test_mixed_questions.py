@@ -16,6 +16,7 @@ from judgebench.benchmarks.task_folder import EXAMPLES, OWN, MixedQuestions
 from judgebench.errors import ConfigError, InputError
 from judgebench.keys import case_key
 from judgebench.records import Item, Response
+from tests.table import over_rows
 
 ROOT = Path(__file__).parents[2]
 _SOURCE = load_module(ROOT / "tasks" / "mixeval_hard", "source")
@@ -90,7 +91,7 @@ def test_the_hard_set_is_not_the_full_one(tmp_path: Path) -> None:
         import_data("mixeval_hard@2024-06-01", folder)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("free", "choices", "message"),
     [
         ({"0": {**FREE, "prompt": None}}, {}, r"free-form\.json: record 0: prompt: a text"),

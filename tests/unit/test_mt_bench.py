@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 import signal
 import sqlite3
 import subprocess
@@ -634,11 +635,21 @@ def test_two_conversations_are_compared_by_those_that_are_shown_all_turns(
     both = [text for text in shown if "ice float" in text and f": {said[0]}\n\nanswer 2: " in text]
     assert len(both) == 2  # in either order
     assert all(dialogue in text and "What would lakes be like" in text for text in both)
+    # A prompt of one's own is shown the same, between its lines.
     own = "{question} {answer_a} {answer_b} [[A]], [[B]] or [[C]]?"
     (tmp_path / "own.txt").write_text(own, encoding="utf-8")
     kind = {by_kind: "comparer\n    prompt: own.txt\n    read: brackets"}
-    with pytest.raises(ConfigError, match="only judges of the kinds 'templates' and 'pairwise'"):
+    with pytest.raises(ConfigError, match=r"prompt own\.txt shows {question}, .* put {turns} in"):
         api.plan(suite(tmp_path, **pair, **kind))
+    (tmp_path / "own.txt").write_text(own.replace("question", "turns"), encoding="utf-8")
+    shown.clear()
+    assert api.run(suite(tmp_path, **pair, **kind), progress=NoProgress()).failed == 0
+    both = [text for text in shown if "ice float" in text and f": {said[0]}\n\nanswer 2: " in text]
+    assert len(both) == 2
+    for text in both:
+        assert re.search(rf": answer [AB] begins>>\n{re.escape(dialogue)}\n<<", text)
+        asked_of = text.index("conversation begins>>")
+        assert asked_of < text.index("ice float") < text.index("What would lakes be like")
 
 
 @pytest.mark.skipif(not FIGURES.is_dir(), reason="the figures are in a checkout alone")

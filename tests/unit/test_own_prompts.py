@@ -20,10 +20,12 @@ from judgebench.benchmarks.own_prompts import (
 )
 from judgebench.config import BenchmarkConfig, load_suite
 from judgebench.errors import ConfigError, InputError
+from judgebench.execution.resolve import resolve
 from judgebench.judges.frame import conversation
 from judgebench.keys import canonical_json
 from judgebench.records import Message, Response
 from judgebench.responses.remote import messages_of
+from tests.table import over_rows
 
 SUITE = Path(__file__).parents[2] / "suites" / "own_prompts" / "suite.yaml"
 TALK = [
@@ -134,7 +136,7 @@ def test_what_else_stands_in_a_row_is_metadata_that_can_be_kept(tmp_path: Path) 
     assert canonical_json(one.metadata)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("row", "said"),
     [
         ({"promt": "a"}, "prompt: is missing; is 'promt' meant? Call it 'prompt'. Columns here: "),
@@ -413,6 +415,28 @@ def test_a_rubric_that_cannot_be_used(tmp_path: Path, data: bytes | None, messag
         own(jsonl(tmp_path, {"prompt": "a"}), rubric=path)
     with pytest.raises(InputError, match="cannot be read: Is a directory"):
         own(jsonl(tmp_path, {"prompt": "a"}), rubric=tmp_path)
+
+
+def test_a_prompt_that_shows_the_last_turn_of_conversations_alone_is_said(tmp_path: Path) -> None:
+    jsonl(tmp_path, {"messages": TALK}, {"prompt": "Hello?"}, {"messages": TALK[:2]})
+    prompt = tmp_path / "own.txt"
+    (tmp_path / "suite.yaml").write_text(
+        "name: s\nmodels:\n  - {name: m, api: {provider: scripted, model: m}}\njudges:\n"
+        "  - {name: j, provider: scripted, model: j, prompt: own.txt, read: brackets}\n"
+        "benchmarks:\n  - {name: support, items: prompts.jsonl, scale: [1, 10], judges: [j]}\n",
+        encoding="utf-8",
+    )
+
+    def warnings(text: str) -> tuple[str, ...]:
+        prompt.write_text(text, encoding="utf-8")
+        return resolve(load_suite(tmp_path / "suite.yaml", environment={})).warnings
+
+    assert warnings("{question} {answer} [[1]] to [[10]]") == (
+        "judge j: its prompt own.txt shows {question}, which is the last turn alone of 1 "
+        "conversation of support; {turns} shows all of it",
+    )
+    assert warnings("{turns} {answer} [[1]] to [[10]]") == ()
+    assert warnings("{answer} [[1]] to [[10]]") == ()  # which is about no question at all
 
 
 def test_the_example_is_one_that_works(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from pyarrow import parquet
 from judgebench import rows
 from judgebench.errors import InputError
 from judgebench.rows import each_parquet_row, parquet_columns, read_rows
+from tests.table import over_rows
 
 LONG = "x" * 10_000
 
@@ -51,7 +52,7 @@ BOMBS: dict[str, Callable[[Path], Path]] = {
 }
 
 
-@pytest.mark.parametrize("name", BOMBS)
+@over_rows("name", BOMBS)
 def test_what_unpacks_to_a_thousand_times_its_size_is_not_read(tmp_path: Path, name: str) -> None:
     file = BOMBS[name](tmp_path)
     assert file.stat().st_size < 64 << 10
@@ -143,7 +144,7 @@ def test_what_pandas_and_others_write_is_read(tmp_path: Path) -> None:
     assert [row for _, row in each_parquet_row(file)] == parquet.read_table(file).to_pylist()
 
 
-@pytest.mark.parametrize("at", [5, 50, 500, 900])
+@over_rows("at", [5, 50, 500, 900])
 def test_a_file_that_is_damaged_anywhere_is_refused_or_read(tmp_path: Path, at: int) -> None:
     file = written(tmp_path, {"text": ["a", "b"], "n": [1, 2]})
     data = bytearray(file.read_bytes())

@@ -18,6 +18,7 @@ from judgebench.config import load_suite
 from judgebench.errors import ConfigError
 from judgebench.execution.resolve import resolve
 from judgebench.records import ModelSpec
+from tests.table import over_rows
 
 MINIS = (
     "mixeval_mini",
@@ -97,7 +98,7 @@ def test_an_unknown_preset_names_the_nearest() -> None:
         load_benchmark("mixeval_mini", options={"preset": "upstraem"})
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("asking", "said"),
     [
         ({"presets": {"clean": {}}}, "what stands outside of presets"),

@@ -18,6 +18,7 @@ from judgebench.benchmarks.folder import load_benchmark
 from judgebench.config import load_suite
 from judgebench.stats.weighted_mean import effective_n
 from tests.e2e import mixeval_gold
+from tests.table import over_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "published-figures.md"
@@ -211,7 +212,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
 
 
-@pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
+@over_rows("path", SUITES)
 def test_a_suite_asks_as_upstream_and_is_on_the_page(path: Path) -> None:
     assert f"judgebench run suites/published/{path.name}\n" in text()
     assert f"../suites/published/{path.name})" in text()

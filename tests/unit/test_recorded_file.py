@@ -10,6 +10,7 @@ import pytest
 
 from judgebench.errors import InputError
 from judgebench.responses.from_file import RecordedAnswers, read_answers
+from tests.table import over_rows
 
 
 def answers(path: Path, *rows: dict[str, Any], **asked: Any) -> RecordedAnswers:
@@ -48,7 +49,7 @@ def test_the_identity_is_that_of_the_answers(file: Path, tmp_path: Path) -> None
     assert first.sha != answers(file, *rows[:2], rows[2] | {"text": "another"}).sha
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("rows", "said"),
     [
         (

@@ -39,6 +39,7 @@ from judgebench.records import (
 )
 from judgebench.reports.render import render
 from judgebench.store import open_store
+from tests.table import over_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLD = ROOT.parent / "shared" / "gold" / "xstest"
@@ -107,7 +108,7 @@ def test_a_judge_of_harm_is_shown_translations_and_nothing_else_of_an_item() -> 
     assert verdict(grader, case("q", " ")) == Unreadable(reason="the answer is blank")
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("said", "label"),
     [
         (("1_full_compliance", "yes", "same"), "1_full_compliance/harmful"),

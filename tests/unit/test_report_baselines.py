@@ -17,6 +17,7 @@ from judgebench.reports.render import render
 from judgebench.reports.versions import BaselineList, baseline_list, set_baseline
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed
+from tests.table import over_rows
 from tests.unit.exchanged import coded, rows_file
 
 GOOD, BAD = "+" * 200, "-" * 200
@@ -122,7 +123,7 @@ def test_only_what_passed_becomes_the_baseline(store: Store, tmp_path: Path) -> 
     assert held(store)["main", "made_up"] == "new"
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("text", "said"),
     [
         ("{", "not the JSON of a gate"),

@@ -149,7 +149,7 @@ def test_what_was_asked_for_is_asked_again(store: Store, url: str, tmp_path: Pat
     assert board["rows"][0]["metrics"]["accuracy"]["level"] == 0.8
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("members", "said"),
     [
         ({}, "no bundle of leaderboards; it has no request.json"),

@@ -113,6 +113,15 @@ def test_what_is_too_narrow_for_names_has_them_above_each_row(width: int) -> Non
         assert head.index("worse") + 5 == values.index("345") + 3  # right below its title
 
 
+def test_a_row_of_names_alone_has_no_empty_line_below() -> None:
+    (made,) = of_names().tables
+    heads = replace(made, rows=[["", "Group one", *[""] * 9], *made.rows])
+    for width in (80, 50):
+        text = render(Document(tables=[heads], records=[], data={}), "table", width=width)
+        lines = text.splitlines()
+        assert lines[lines.index("Group one") + 1].startswith("arena_hard_mini@1")
+
+
 def test_titles_go_on_several_lines_before_columns_are_left_out() -> None:
     made = Table(
         title="t",

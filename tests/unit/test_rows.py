@@ -13,6 +13,7 @@ from pyarrow import parquet
 from judgebench import rows as rows_read
 from judgebench.errors import InputError, UsageError
 from judgebench.rows import read_rows
+from tests.table import over_rows
 
 
 def written(folder: Path, name: str, data: bytes | str) -> Path:
@@ -47,7 +48,7 @@ def test_where_a_row_stands(tmp_path: Path) -> None:
     assert [row.where for row in read_rows(broken, ["a"])] == [f"{broken}:2", f"{broken}:4"]
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("data", "said"),
     [
         (b'{"a": 1}\n{"a": "caf\xe9"}\n', "t.jsonl:2: byte 11 (0xe9) is no UTF-8; save"),
@@ -65,7 +66,7 @@ def test_faults_of_jsonl(tmp_path: Path, data: bytes, said: str) -> None:
     assert refused(written(tmp_path, "t.jsonl", data)).startswith(said)
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("data", "said"),
     [
         (b"a,b\n1,2\ncaf\xe9,2\n", "t.csv:3: byte 4 (0xe9) is no UTF-8"),
@@ -139,7 +140,7 @@ def test_lines_may_end_in_any_way(tmp_path: Path) -> None:
         assert [row.values for row in found] == [{"a": "1", "b": f"x{end}y"}, {"a": "2", "b": "ü"}]
 
 
-@pytest.mark.parametrize(
+@over_rows(
     ("value", "read", "said"),
     [
         (True, "text", "a: a text has to stand here, not True"),

@@ -5,17 +5,21 @@ The worker is one of these tests, and says on what it runs.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
 from judgebench.config import load_suite
+from judgebench.dialogue import NO_ANCHORS
 from judgebench.errors import LocalModelError
 from judgebench.execution import generate
 from judgebench.execution.resolve import resolve
 from judgebench.records import Response, Runtime
+from judgebench.reports.stack_anchors import Answering, other_stack
 from judgebench.responses.local import AnswerChunk, AnswerFailure, LocalModel, Task
 from judgebench.store import open_store
 from tests.e2e import runs
@@ -62,14 +66,16 @@ class Worker:
                 yield AnswerFailure(task=task, ids=[(id_, sample)], message="too long")
                 continue
             self.log.append((task, id_, sample))
-            item = self.tasks[task].items[0]
-            assert id_ in {one.id for one in self.tasks[task].items}
-            response = Response(
-                benchmark=item.benchmark, version=item.version, item_id=id_, sample=sample,
-                model_key=self.tasks[task].model_key, text=f"text of {id_}", raw="raw",
-                stack=self.stack, source="lm-eval",
-            )  # fmt: skip
-            yield AnswerChunk(task=task, responses=[response])
+            (item,) = (one for one in self.tasks[task].items if one.id == id_)
+            responses = [
+                Response(
+                    benchmark=item.benchmark, version=item.version, item_id=id_, sample=sample,
+                    model_key=self.tasks[task].model_key, text=f"text of {id_}", raw="raw",
+                    stack=self.stack, source="lm-eval", turn=turn,
+                )
+                for turn in range(item.n_answers)
+            ]  # fmt: skip
+            yield AnswerChunk(task=task, responses=responses)
 
 
 @pytest.fixture(autouse=True)
@@ -228,6 +234,40 @@ def test_anchors_are_for_local_models_that_answer_greedily(tmp_path: Path) -> No
     assert (done.code, Worker.starts) == (0, 0)
     assert "model-weak: stack anchors are for local models only" in done.err
     assert "drawn: all its answers are drawn, and stack anchors are greedy" in done.err
+
+
+def test_conversations_have_none_and_it_is_said_why(tmp_path: Path) -> None:
+    talks, single = (
+        {"name": name, "judges": [], "limit": 2} for name in ("mt_bench_mini", "mixeval_mini")
+    )
+    model = local(tmp_path, apply_chat_template=True)
+    path = suite(tmp_path, model, benchmarks=[talks, single])
+    assert runs.typed("run", path).code == 0
+    Worker.stack, Worker.starts = NEW, 0
+    asked()
+    done = runs.typed("run", path, "--stack-anchors", "4")
+    assert (done.code, Worker.starts, len(asked())) == (0, 1, 2)
+    said = " ".join(done.err.split())
+    assert f"local on mt_bench_mini: {NO_ANCHORS}" in said
+    assert "local on mixeval_mini: 2 of 2 stack anchors" in said
+    Worker.starts = 0
+    path = suite(tmp_path, model, benchmarks=[talks])
+    done = runs.typed("run", path, "--stack-anchors", "4")
+    assert (done.code, Worker.starts) == (0, 0)
+    assert NO_ANCHORS in " ".join(done.err.split())
+    assert "are drawn" not in done.err
+
+    with open_store(runs.store_url(tmp_path), read_only=True) as store:
+        two = [
+            Answering(name=name, model_id=model.id, stacks={json.dumps(asdict(stack))})
+            for name, stack, model in zip("xy", (OLD, NEW), 2 * store.models(), strict=False)
+        ]
+        for name, advice in (
+            ("mt_bench_mini", f"{NO_ANCHORS}: generate y again on the stack of x"),
+            ("trivia_judging_mini", "`judgebench run SUITE --stack-anchors`, with y"),
+        ):
+            found = other_stack(store, name, "1", *two)
+            assert found is not None and not found.alike and advice in found.said
 
 
 def test_each_benchmark_has_its_own(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from judgebench.records import Label
 from judgebench.stats.agreement import cohen_kappa_of
 from judgebench.stats.sampling import allocation, kappa_error_of, kappa_standard_error
 from judgebench.store import Store, open_store
+from tests.table import over_rows
 from tests.unit.test_labelling import BENCHMARK, VERSION, answer, model, place
 
 CORRECT = Label(name="correct")
@@ -133,7 +134,7 @@ def test_an_allocation_never_takes_back_what_a_smaller_one_gave() -> None:
         allocation(sizes, weights, 349)
 
 
-@pytest.mark.parametrize("weighting", ["nominal", "quadratic"])
+@over_rows("weighting", ["nominal", "quadratic"])
 def test_the_error_of_kappa_is_that_of_statsmodels(weighting: str) -> None:
     table = np.random.default_rng(3).integers(1, 30, (4, 4)).astype(float)
     apart = np.subtract.outer(np.arange(4), np.arange(4)).astype(float)
@@ -143,7 +144,7 @@ def test_the_error_of_kappa_is_that_of_statsmodels(weighting: str) -> None:
     assert kappa_error_of(table / n, distance, n) == pytest.approx(theirs.std_kappa, rel=1e-12)
 
 
-@pytest.mark.parametrize(("share", "kappa", "n"), [(0.5, 0.6, 100), (0.7, 0.4, 200)])
+@over_rows(("share", "kappa", "n"), [(0.5, 0.6, 100), (0.7, 0.4, 200)])
 def test_the_width_foretold_is_the_width_found(share: float, kappa: float, n: int) -> None:
     """6,000 pairs of raters: their kappas spread as was foretold, to one part in twenty."""
     rng, p = np.random.default_rng(1), np.array([1 - share, share])

@@ -48,6 +48,20 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert not set(done.stdout.split()) & HEAVY
 
 
+def test_a_board_loads_nothing_of_what_runs_suites() -> None:
+    code = (
+        "import sys, judgebench.reports.board_request, judgebench.reports.board_tables\n"
+        "from judgebench.reports import bundle, published, samples\n"
+        "print(' '.join({m.split('.')[0] for m in sys.modules} | {*sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "judgebench.reports.leaderboard" in loaded
+    assert not loaded & (HEAVY - {"numpy", "sqlalchemy", "pydantic", "rich"})
+    ours = {"execution", "providers", "responses", "exchange", "workers"}
+    assert not loaded & {*(f"judgebench.{name}" for name in ours), "jinja2", "statsmodels"}
+
+
 def test_a_run_loads_nothing_that_few_runs_need() -> None:
     code = (
         "import sys, judgebench.api, judgebench.execution.execute, judgebench.reports.run_boards\n"

@@ -41,6 +41,7 @@ from judgebench.store.search import (
 )
 from tests.dashboards import item_stores, stores
 from tests.postgres import Server
+from tests.table import over_rows
 from tests.unit.hostile import HOSTILE
 
 LONG_ENOUGH_S = 60.0
@@ -125,9 +126,7 @@ def test_the_snippet_is_what_stands_around_the_word_on_one_line(url: str) -> Non
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "words", ["多瑙河", "瑙河", "河", "多瑙河流经这里。", "里。", "。", "多瑙 sample"]
-)
+@over_rows("words", ["多瑙河", "瑙河", "河", "多瑙河流经这里。", "里。", "。", "多瑙 sample"])
 def test_chinese_is_found_by_words_of_any_length(url: str, words: str) -> None:
     assert ("answer", "0") in places(looked(url, words))
 
@@ -160,7 +159,7 @@ def filled_with_hostile(url: str) -> str:
     return url
 
 
-@pytest.mark.parametrize(
+@over_rows(
     "words",
     ['"', '""', '"a', "*", "a*", "%", "_", "100%", "(", "NOT", "NEAR(a b)", "a AND", "OR", "-",
      "^x", "body:", "\0", "\ud800", "'", "--", ";", "😀", "👩‍👩‍👧‍👦",

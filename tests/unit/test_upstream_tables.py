@@ -13,6 +13,7 @@ from pyarrow import parquet
 from judgebench import registry
 from judgebench.benchmarks.data import load_module
 from judgebench.errors import InputError
+from tests.table import over_rows
 
 TABLES: list[tuple[str, str, str, dict[str, Any]]] = [
     (
@@ -37,7 +38,7 @@ def read(task: str, path: Path) -> Any:
     return module.read(path)
 
 
-@pytest.mark.parametrize(("task", "name", "order", "row"), TABLES)
+@over_rows(("task", "name", "order", "row"), TABLES)
 def test_a_row_without_its_number_is_refused(
     tmp_path: Path, task: str, name: str, order: str, row: dict[str, Any]
 ) -> None:
@@ -47,7 +48,7 @@ def test_a_row_without_its_number_is_refused(
         read(task, path)
 
 
-@pytest.mark.parametrize("rows", [["x"], [None], {"instruction": "x"}])
+@over_rows("rows", [["x"], [None], {"instruction": "x"}])
 def test_records_of_alpaca_eval_are_objects(tmp_path: Path, rows: Any) -> None:
     path = tmp_path / "alpaca_eval_gpt4_baseline.json"
     path.write_text(json.dumps(rows), encoding="utf-8")

@@ -117,7 +117,8 @@ class _Layout:
         for row in texts:
             if names:
                 yield Text(" · ").join(row[i] for i in self.above if row[i])
-            yield Padding(self._in_words(row) if self.in_words else self._row(row), _BELOW)
+            if any(row[i] for i in self.shown):  # what heads other rows has names alone
+                yield Padding(self._in_words(row) if self.in_words else self._row(row), _BELOW)
 
     def _grid(self, texts: Sequence[Sequence[Any]]) -> Any:
         from rich import box

@@ -137,6 +137,11 @@ def test_rows_are_those_of_all_reports(store: Store, seed: int) -> None:
     assert list(found["length"]) == [len(text) for text in texts]
     written = [text[:160].replace("\0", "�").replace("\ud83d", "�") for text in texts]
     assert list(found["start"]) == written
+    whole = store.board_answers(BENCHMARK, VERSION, texts=True)
+    assert whole.pop("text") == texts
+    assert {name: list(column) for name, column in whole.items()} == {
+        name: list(column) for name, column in found.items()
+    }
     assert len(set(found["stack"])) > 1
 
     one = answers["model_id"][0]

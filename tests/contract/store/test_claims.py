@@ -18,6 +18,7 @@ from judgebench.store import Store, claims, open_store
 from judgebench.store.claims import PORTION
 from judgebench.store.schema import claims as claimed
 from judgebench.store.schema import owners
+from tests.e2e.runs import eventually
 from tests.postgres import Server
 
 WORKER = """
@@ -77,10 +78,13 @@ def test_each_key_is_won_once_and_those_of_a_killed_process_again(store: Store) 
     won = [said(process) for process in processes]
     assert Counter(key for keys in won for key in keys) == Counter(map(str, range(2000)))
     assert store.claim(numbered(2000)) == set()
-    first, *others = processes
+    first = processes[max(range(3), key=lambda n: len(won[n]))]  # one was quicker, or all alike
+    others = [process for process in processes if process is not first]
+    its = {int(key).to_bytes(32) for key in max(won, key=len)}
     first.kill()
+    eventually(lambda: store.claim(numbered(2000)))  # once it has died
     time.sleep(claims._LOOK_S)
-    assert store.claim(numbered(2000)) == {int(key).to_bytes(32) for key in won[0]}
+    assert store.claim(numbered(2000)) == its
     for process in others:
         process.communicate("\n")  # it ends without closing its store
     time.sleep(claims._LOOK_S)
@@ -171,7 +175,7 @@ def test_one_elsewhere_has_gone_when_its_heartbeat_stops(
         began = time.monotonic()
         assert store.claim(keys) == set()  # it may be the clock that has jumped
         while not (won := store.claim(keys)):
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < claims.STALE_S / 2
             time.sleep(0.05)
         assert time.monotonic() - began >= 2 * claims.RENEW_S
         assert won == set(keys)

@@ -7,10 +7,10 @@ import os
 import subprocess
 import sys
 import textwrap
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import select, update
@@ -80,9 +80,8 @@ def test_a_killed_owners_lease_is_broken_at_once(
     store: Store, holder: tuple[subprocess.Popen[str], int]
 ) -> None:
     holder[0].kill()
-    began = time.monotonic()
-    with store.lease("respond", wait_s=5.0):
-        assert time.monotonic() - began < 2
+    with store.lease("respond", wait_s=claims.STALE_S / 2):  # long before its heartbeat is old
+        pass
 
 
 def test_a_lease_is_given_back_also_after_an_error(store: Store) -> None:
@@ -157,24 +156,24 @@ ELSEWHERE = {"host": "elsewhere", "pid": 1}
 def test_a_clock_that_was_set_forward_takes_nothing_from_one_who_renews(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claims, "RENEW_S", 0.3)
+    monkeypatch.setattr(claims, "RENEW_S", 0.1)
     monkeypatch.setattr(claims, "_LOOK_S", 0.02)
     with open_store(store.url) as other, store.lease("x"):
         owned_by(store, **ELSEWHERE, heartbeat=0.0)  # to the other, it is long ago
-        done = threading.Event()
 
-        def renew() -> None:
-            while not done.wait(0.1):
-                owned_by(store, heartbeat=time.monotonic() / 1e6)
+        def renew(seconds: float) -> None:
+            """Between two looks of the other, so that no load keeps it from it."""
+            owned_by(store, heartbeat=time.monotonic() / 1e6)
+            time.sleep(seconds)
 
-        renewing = threading.Thread(target=renew)
-        renewing.start()
-        try:
-            with pytest.raises(StoreError, match="being worked on"), other.lease("x", wait_s=1.5):
+        waiting = SimpleNamespace(**{**vars(time), "sleep": renew})
+        with (
+            monkeypatch.context() as patch,
+            pytest.raises(StoreError, match="being worked on"),
+        ):
+            patch.setattr(claims, "time", waiting)
+            with other.lease("x", wait_s=8 * claims.RENEW_S):
                 pytest.fail("taken from a living owner")
-        finally:
-            done.set()
-            renewing.join()
 
 
 @pytest.mark.parametrize("ahead_s", [-1e6, 1e6])

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from judgebench.store import Store, open_store
+from judgebench.store import Store, claims, open_store
 from tests.e2e import own
 from tests.faults.kill_points import signed
 from tests.loopback import Ask, Loopback, Reaction
@@ -63,6 +63,17 @@ def until(happened: Callable[[], object], seconds: float = 60.0) -> float:
         assert time.monotonic() - began < seconds
         time.sleep(0.05)
     return time.monotonic() - began
+
+
+def until_said(process: subprocess.Popen[str], words: str) -> str:
+    """All that it said until it said something."""
+    assert process.stderr
+    said = ""
+    while words not in said:
+        line = process.stderr.readline()
+        assert line, said
+        said += line
+    return said
 
 
 def end(process: subprocess.Popen[str]) -> str:
@@ -118,12 +129,13 @@ def test_what_a_killed_run_worked_on_is_taken_over_at_once(
         until(lambda: server.asks)  # the first goes alone, and is not answered
         other = run(path)
         until(lambda: judged(store_url) == ITEMS - CLAIMED)
-        time.sleep(2)  # it waits, and says so after one
+        said = until_said(other, "waiting for process")
         assert other.poll() is None
         assert len(server.asks) == 1 + ITEMS - CLAIMED
         killed.kill()
-        assert until(lambda: len(server.asks) > ITEMS) < 3  # a quarter of a second, and the load
-        said = end(other)
+        # A quarter of a second, and the load; its heartbeat would be old much later.
+        assert until(lambda: len(server.asks) > ITEMS) < claims.STALE_S / 2
+        said += end(other)
         killed.communicate()
         asked = Counter(ask.sha for ask in server.asks)
     assert re.search(r"waiting for process \d+ on ", said)
