@@ -248,7 +248,7 @@ def _ahead(blocks: Iterator[_T]) -> Iterator[_T]:
 _SOME, _EXACT = 64, 2.0**24
 """Numbers that are looked at before all are; up to where four bytes hold all whole ones."""
 
-_BLOCK = 3 * 2**19
+_BLOCK = 2**20
 """Weights that are drawn at a time."""
 
 _KEPT_BYTES = 2**26
