@@ -24,7 +24,7 @@ from judgebench.columns import Bools, marked, paired, taken
 from judgebench.metrics.accuracy import ACCURACY
 from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.intervals import LEAST, Floats, Intervals
-from judgebench.metrics.item_means import ItemMeans, item_means, quotient
+from judgebench.metrics.item_means import ItemMeans, item_means
 from judgebench.metrics.measures import (
     Balance,
     Estimated,
@@ -56,7 +56,7 @@ from judgebench.stats.paired_tests import (
     spread_over_units,
     won_or_lost,
 )
-from judgebench.stats.resample import content_seed
+from judgebench.stats.resample import content_seed, quotient
 
 CANDIDATE, BASELINE = 0, 1
 METRIC_OF = {"label": ACCURACY, "score": SCORE, "preference": WIN_RATE}
