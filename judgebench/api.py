@@ -66,7 +66,6 @@ if TYPE_CHECKING:
     from judgebench.metrics.intervals import Intervals
     from judgebench.records import RunManifest
     from judgebench.reports.agreement import AgreementReport
-    from judgebench.reports.baselines import BaselineList
     from judgebench.reports.board_tables import Leaderboard
     from judgebench.reports.boards import BenchmarkRef
     from judgebench.reports.bundle import Verified
@@ -98,6 +97,7 @@ if TYPE_CHECKING:
     from judgebench.reports.run_diff import RunDiff
     from judgebench.reports.runs import RunDetails, RunList, RunsWatch
     from judgebench.reports.training import Training
+    from judgebench.reports.versions import BaselineList
     from judgebench.stats.agreement import Weighting
     from judgebench.stats.answer_confidence import RougeL
     from judgebench.stats.pair_outcomes import Conflict, UnreadableSide
@@ -997,7 +997,7 @@ def training(
 
 def _benchmark_of(store: Store, benchmark: str | None, about: Mapping[str, str]) -> BenchmarkRef:
     """The benchmark that is named, or the only one on which some models were judged."""
-    from judgebench.metrics.probe_cases import without_probes
+    from judgebench.metrics.probes import without_probes
 
     if benchmark is not None:
         return _ref(store, benchmark)
@@ -1299,7 +1299,7 @@ def set_baseline(
     store
         As for `leaderboard`.
     """
-    from judgebench.reports.baselines import set_baseline as named
+    from judgebench.reports.versions import set_baseline as named
 
     with writing(store, create=False) as its:
         return named(its, name, model, _listed(benchmarks=benchmarks), passed)
@@ -1307,7 +1307,7 @@ def set_baseline(
 
 def baselines(*, history: bool = False, store: Results = None) -> BaselineList:
     """The baselines of a store, a row for each benchmark; also what they were before."""
-    from judgebench.reports.baselines import baseline_list
+    from judgebench.reports.versions import baseline_list
 
     with reading(store) as its:
         return baseline_list(its, history=history)
@@ -2359,7 +2359,8 @@ def _under_way(
             work = placed_where_needed(work, planned)
             pool.check(endpoints(work))
             missed = check_extras(work.suite, planned)
-        if on_forecast is not None and pool.cost_money(list(endpoints(work).values())):
+        prices = map(pool.price, endpoints(work).values())
+        if on_forecast is not None and any(price is None or not price.is_free for price in prices):
             on_forecast(planned())
         with shown(progress) as told:
             for line in missed:

@@ -17,10 +17,10 @@ import yaml
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.judge_differences import JudgeChecks
-from judgebench.metrics.probe_cases import without_probes
+from judgebench.metrics.probes import without_probes
 from judgebench.records import RunManifest, is_human
 from judgebench.reports import judge_pairs, samples
-from judgebench.reports.agreement import AgreementReport, agreement_report
+from judgebench.reports.agreement import AgreementReport, agreement_report, rater_agreement
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.board_tables import Leaderboard
 from judgebench.reports.boards import benchmark_ref, panels_in
@@ -33,7 +33,6 @@ from judgebench.reports.confidence import (
 from judgebench.reports.judge_card import judge_card
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.length_boards import LengthControl
-from judgebench.reports.rater_agreement import rater_agreement
 from judgebench.reports.versions import judged_runs, nights_of
 from judgebench.store import Store
 from judgebench.store.catalog import distinct_names

@@ -1,6 +1,6 @@
 """Answers drawn for people, as one file that they label anywhere, and what comes back of it.
 
-A draw is kept in the store with the probability of every answer in it (`metrics.sampling`), under
+A draw is kept in the store with the probability of every answer in it (`metrics.correction`), under
 the id that its file carries; nothing in the file says whose an answer is, or what judges said.
 """
 
@@ -41,8 +41,8 @@ from judgebench.labels import (
     usual_scale,
     verdict_keys,
 )
+from judgebench.metrics.correction import SAMPLING, drawn_cells
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.sampling import SAMPLING, drawn_cells
 from judgebench.plain_text import counted, written_out
 from judgebench.progress import shown
 from judgebench.protocols import Progress

@@ -24,7 +24,7 @@ from judgebench import keys
 from judgebench.errors import InputError
 from judgebench.exchange.pipeline import case_key, imported_judge, judgment_key
 from judgebench.execution.manifest import new_manifest
-from judgebench.metrics.sampling import drawn_cells, draws
+from judgebench.metrics.correction import drawn_cells, draws
 from judgebench.records import (
     HUMAN,
     WITHDRAWN,

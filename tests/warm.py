@@ -49,7 +49,7 @@ _COMMAND = (
     "judgebench.cli.gate",
     "judgebench.cli.boards",
     "judgebench.cli.run",
-    "judgebench.reports.baselines",
+    "judgebench.reports.versions",
     "judgebench.reports.board",
     "judgebench.reports.board_tables",
     "judgebench.reports.confidence",

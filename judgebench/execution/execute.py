@@ -933,6 +933,8 @@ class Run:
 
     def select(self, answers: Sequence[Answers]) -> list[Answers]:
         """Keep what scorers choose, and return it; what cannot be chosen is recorded as failed."""
+        if all(candidate.selection is None for candidate in self.outcome.work.candidates):
+            return []
         found = selected(answers, self.outcome, self.store)
         for one in found:
             Generation(self.outcome, self.store, self.progress).stand(one)

@@ -402,8 +402,13 @@ class ProgressRecorder(Counted):
         self.shown.say(message)
 
     def _tell(self) -> None:
-        """Not said where others write or no room is left: it is said again in two seconds."""
+        """Not said where others write or no room is left: it is said again in two seconds.
+
+        How many tokens a second is of the stage, from the first time on that they were counted.
+        """
         self.told = time.monotonic()
+        since, tokens = self._first or (self._began, 0)
+        seconds, more = time.time() - since, self.figures.tokens - tokens
         progress = {
             "stage": self.name,
             "total": self.total,
@@ -413,17 +418,11 @@ class ProgressRecorder(Counted):
             "began": self._began,
             "at": time.time(),
             **asdict(self.figures),
-            "tokens_per_s": self._tokens_per_s(),
+            "tokens_per_s": more / seconds if more > 0 and seconds > 0 else None,
             "gpus": self.gpus(),
         }
         with suppress(StoreBusyError, StoreFullError), at_once():
             self.store.update_run(replace(self.manifest, progress=progress))
-
-    def _tokens_per_s(self) -> float | None:
-        """Of the stage, from the first time on that tokens were counted; None until the second."""
-        since, tokens = self._first or (self._began, 0)
-        seconds, more = time.time() - since, self.figures.tokens - tokens
-        return more / seconds if more > 0 and seconds > 0 else None
 
 
 # judges that cannot be read -----------------------------------------------------------------------

@@ -247,11 +247,6 @@ class ProviderPool:
         """How many tokens calls take there."""
         return size_of(self.endpoint(config))
 
-    def cost_money(self, configs: Sequence[Endpoint]) -> bool:
-        """Whether somebody among them asks for money, or may."""
-        prices = [self.price(config) for config in configs]
-        return any(price is None or not price.is_free for price in prices)
-
     def slots(self, config: Endpoint | None) -> int:
         """How many questions may be under way at once."""
         if config is None:

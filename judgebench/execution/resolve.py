@@ -321,8 +321,7 @@ def resolve(
         for judge, only in _judges_called(suite, a, name)
     )
     for a in asked:
-        _check_stop(a, suite, to.shard)
-        _check_baseline(a, suite)
+        _check_benchmark(a, suite, to.shard)
         _check_repeats(a, assignments)
         _check_panel(a, assignments)
     candidates = tuple(
@@ -474,6 +473,14 @@ def assign(
         )
     options: JsonObject = config.options if config else {}
     sampling: JsonObject = config.sampling if config else {}
+    extra: JsonObject = config.extra if config else {}
+    if (
+        config
+        and config.prefix_cache
+        and config.lm_eval is None
+        and not (config.server and config.server.engine)
+    ):
+        extra = {"cache_prompt": True, **extra}  # what keeps prefixes only where it is told so
     options, sampling = asked.benchmark.judged_with(kind, options, sampling)
     try:
         options = with_examples(options, only)
@@ -490,7 +497,7 @@ def assign(
             provider=identity_of(config) if config else None,
             sampling=sampling,
             options=options,
-            extra=_extra(config) if config else {},
+            extra=extra,
             reasoning=config.reasoning if config else None,
             prompts=prompts,
             content=content,
@@ -554,15 +561,14 @@ def _last_turns_alone(assignments: Sequence[JudgeAssignment]) -> Iterator[str]:
             )
 
 
-def _extra(config: JudgeConfig) -> JsonObject:
-    """What is sent besides; a server that keeps prefixes only where it is told so is told."""
-    tells = config.prefix_cache and config.lm_eval is None
-    if not tells or (config.server is not None and config.server.engine is not None):
-        return config.extra
-    return {"cache_prompt": True, **config.extra}
-
-
-def _check_baseline(asked: ResolvedBenchmark, suite: Suite) -> None:
+def _check_benchmark(asked: ResolvedBenchmark, suite: Suite, shard: Shard | None) -> None:
+    """A shard sees some of the items: its looks would be those of another plan."""
+    slurm = suite.executor is not None and suite.executor.slurm is not None
+    if asked.config.stop_when_decided is not None and (slurm or shard is not None):
+        raise ConfigError(
+            f"benchmark {asked.config.name}: stop_when_decided looks at the items of all shards "
+            "together: leave it out, or run without shards (--executor local)"
+        )
     brought = asked.benchmark.baseline_answers
     known = [*(model.name for model in suite.models), *brought]
     for name in asked.baselines:
@@ -581,16 +587,6 @@ def _of_category(asked: ResolvedBenchmark, name: str) -> str:
         f". Answers of the category {' and '.join(its)} are compared with it: give its answers as "
         f"a model of this name with 'responses: FILE', or leave them out (limit: {before})"
     )
-
-
-def _check_stop(asked: ResolvedBenchmark, suite: Suite, shard: Shard | None) -> None:
-    """A shard sees some of the items: its looks would be those of another plan."""
-    slurm = suite.executor is not None and suite.executor.slurm is not None
-    if asked.config.stop_when_decided is not None and (slurm or shard is not None):
-        raise ConfigError(
-            f"benchmark {asked.config.name}: stop_when_decided looks at the items of all shards "
-            "together: leave it out, or run without shards (--executor local)"
-        )
 
 
 def stops_early(assignment: JudgeAssignment) -> bool:

@@ -31,13 +31,13 @@ from judgebench.columns import (
 from judgebench.config import Panel
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.intervals import Floats
-from judgebench.metrics.item_means import quotient
 from judgebench.metrics.label_board import most_frequent
 from judgebench.metrics.outcome_board import OUTCOMES
 from judgebench.metrics.scores import DIMENSION
 from judgebench.metrics.verdict_table import FAILED, Columns, Ints, read_table
 from judgebench.metrics.win_rate import TIED, outcome
 from judgebench.stats.dawid_skene import DawidSkene, Model, dawid_skene
+from judgebench.stats.resample import quotient
 
 WEIGHED: Mapping[str, Model] = {"dawid_skene": "full", "one_coin": "one-coin"}
 """Rules that weigh judges by how often they are right, as they agree with each other."""

@@ -19,7 +19,7 @@ from judgebench.metrics.label_board import Codes, LabelBoard
 from judgebench.records import Estimate
 from judgebench.stats import rank_correlation
 from judgebench.stats.agreement import COEFFICIENTS, coefficient, why_undefined
-from judgebench.stats.resample import Resamples, leave_one_out_sums
+from judgebench.stats.resample import Resamples, leave_one_out_sums, quotient
 
 Ints: TypeAlias = NDArray[np.int64]
 
@@ -428,7 +428,5 @@ def _positive_shares(counts: Floats, present: Bools) -> Floats:
 
 def share_of(part: Floats, total: Floats) -> Floats:
     """nan where there is nothing."""
-    share = np.full(total.shape, np.nan)
-    np.divide(part, total, out=share, where=total > 0)
     # Equal shares of thirds must tie whatever the order in which they were added up.
-    return np.asarray(np.round(share, 12))
+    return np.asarray(np.round(quotient(part, total), 12))

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from judgebench.metrics.intervals import Floats, Intervals
-from judgebench.metrics.item_means import quotient
 from judgebench.metrics.outcome_board import PairedVerdicts, paired_verdicts
 from judgebench.metrics.verdict_table import Columns, Ints
 from judgebench.records import Estimate
@@ -28,7 +27,7 @@ from judgebench.stats.evaluators import (
     evaluator_replicates,
 )
 from judgebench.stats.rank_correlation import NO_INTERVAL_OF_ITEMS
-from judgebench.stats.resample import content_seed, multinomial_weights
+from judgebench.stats.resample import content_seed, multinomial_weights, quotient
 
 Bools: TypeAlias = NDArray[np.bool_]
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from judgebench.metrics.intervals import Floats
 from judgebench.metrics.verdict_table import Ints, VerdictTable, codes_there
+from judgebench.stats.resample import quotient
 
 Counts: TypeAlias = NDArray[Any]
 
@@ -145,10 +146,3 @@ def _sums(values: Floats, group: Ints, n_groups: int) -> tuple[Floats, Floats]:
         for weights in (np.where(there, values, 0.0), there)
     )
     return sums, n
-
-
-def quotient(top: Floats, bottom: Floats) -> Floats:
-    """nan where there is nothing to divide by."""
-    found = np.full(top.shape, np.nan)
-    np.divide(top, bottom, out=found, where=bottom > 0)
-    return found

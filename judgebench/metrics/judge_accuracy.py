@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from judgebench.metrics.judged_values import ScoreBoard
 from judgebench.metrics.label_board import NO_VERDICT, find_reference, read_labels
 from judgebench.metrics.outcome_board import outcome_board
-from judgebench.metrics.score_board import ScoreBoard
 from judgebench.metrics.verdict_table import Columns
 from judgebench.stats.judge_accuracy import best_of, gap_and_spread, votes_for_right
 from judgebench.stats.pair_outcomes import TIE

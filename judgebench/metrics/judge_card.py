@@ -20,7 +20,6 @@ from judgebench.columns import marked, numbers
 from judgebench.metrics.agreement import OTHERS
 from judgebench.metrics.comparison import Comparison, Measures, pair
 from judgebench.metrics.intervals import FEW_ITEMS, Floats, Intervals, wilson
-from judgebench.metrics.item_means import quotient
 from judgebench.metrics.judge_differences import KAPPA, NearConstantRule, flagged
 from judgebench.metrics.judged_values import (
     Answered,
@@ -49,6 +48,7 @@ from judgebench.stats.confidence import auroc, auroc_interval, why_no_auroc
 from judgebench.stats.evaluators import MARGIN_CHARS
 from judgebench.stats.median_polish import outlying
 from judgebench.stats.pair_outcomes import LOSS, TIE, WIN
+from judgebench.stats.resample import quotient
 
 MOST_DRAWS = 2**23
 """Weights that are drawn at most; of more units there are fewer replicates."""

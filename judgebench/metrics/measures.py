@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from judgebench.columns import coded, paired
 from judgebench.metrics.intervals import FEWEST_UNITS, Floats, Intervals, wilson
-from judgebench.metrics.item_means import ItemMeans, quotient
+from judgebench.metrics.item_means import ItemMeans
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable, codes_there
 from judgebench.records import Estimate
-from judgebench.stats.resample import leave_one_out_sums
+from judgebench.stats.resample import leave_one_out_sums, quotient
 from judgebench.stats.weighted_mean import interval_of_share, mean_of_sides, rounded_mean
 
 COUNT = 1

@@ -40,7 +40,7 @@ from judgebench.stats.pair_outcomes import (
     OutcomeRule,
     comparison_contributions,
 )
-from judgebench.stats.resample import Resamples
+from judgebench.stats.resample import Resamples, quotient
 
 CONSISTENCY = ("consistency", "consistent_agreement")
 UPSTREAM = "_upstream"
@@ -95,7 +95,7 @@ def order_consistency(
     (sums,) = resamples.sums([moments])
     together = np.concatenate([sums.sum(axis=1, keepdims=True), sums], axis=1)
     present = moments[..., 2, 1].sum(axis=0) > 0
-    values = by_scope(np.moveaxis(_ratios(together), 1, -1), present)
+    values = by_scope(np.moveaxis(quotient(together[..., 0], together[..., 1]), 1, -1), present)
     ends = wanted.ends(values, None)
     pairs = np.bincount(model, minlength=n_models)
     labelled = [int(pairs.sum())] * 2 + pairs.tolist()
@@ -132,12 +132,6 @@ def order_consistency(
     return [
         {name: estimate(n, scope) for n, name in enumerate(NAMES)} for scope in range(2 + n_models)
     ]
-
-
-def _ratios(sums: Floats) -> Floats:
-    found = np.full(sums.shape[:-1], np.nan)
-    np.divide(sums[..., 0], sums[..., 1], out=found, where=sums[..., 1] > 0)
-    return found
 
 
 CORRELATION = "preference_correlation"

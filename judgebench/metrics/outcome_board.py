@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from judgebench.columns import Column, counted, marked, numbers, paired, same, select_rows
 from judgebench.columns import coded as as_codes
 from judgebench.metrics.intervals import Floats
-from judgebench.metrics.item_means import quotient
 from judgebench.metrics.label_board import NO_VERDICT, UNREADABLE, Codes, LabelBoard
 from judgebench.metrics.verdict_table import FAILED, Columns, Ints, coded, units_of
 from judgebench.metrics.verdict_values import preference_values
 from judgebench.stats.pair_outcomes import LOSS, NO_OUTCOME, TIE, WIN, OutcomeRule, pair_outcomes
+from judgebench.stats.resample import quotient
 
 ModelPair: TypeAlias = tuple[str, str]
 

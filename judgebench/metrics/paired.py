@@ -24,7 +24,7 @@ from judgebench.columns import Bools, marked, paired, taken
 from judgebench.metrics.accuracy import ACCURACY
 from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.intervals import LEAST, Floats, Intervals
-from judgebench.metrics.item_means import ItemMeans, item_means, quotient
+from judgebench.metrics.item_means import ItemMeans, item_means
 from judgebench.metrics.measures import (
     Balance,
     Estimated,
@@ -56,7 +56,7 @@ from judgebench.stats.paired_tests import (
     spread_over_units,
     won_or_lost,
 )
-from judgebench.stats.resample import content_seed
+from judgebench.stats.resample import content_seed, quotient
 
 CANDIDATE, BASELINE = 0, 1
 METRIC_OF = {"label": ACCURACY, "score": SCORE, "preference": WIN_RATE}
@@ -722,7 +722,8 @@ def why_no_difference(pair: PairedModels) -> str:
     lacking = _categories_without(pair, both)
     if not (both.any() and lacking):
         return "no item has a readable verdict on both"
-    return f"no item of {', '.join(lacking)} has a readable verdict on both, and categories count equally"
+    of = ", ".join(lacking)
+    return f"no item of {of} has a readable verdict on both, and categories count equally"
 
 
 def _categories_without(pair: PairedModels, kept: Bools) -> list[str]:

@@ -34,7 +34,7 @@ from judgebench.stats.calibration_error import (
 from judgebench.stats.confidence import auroc, why_no_auroc
 from judgebench.stats.paired_bootstrap import bootstrap_test
 from judgebench.stats.paired_tests import PairedTest
-from judgebench.stats.resample import weighted_sums
+from judgebench.stats.resample import quotient, weighted_sums
 from judgebench.stats.weighted_mean import weighted_mean
 
 CONFIDENCE_METRICS = ("auroc", "ece", "brier", "alignment")
@@ -314,6 +314,6 @@ def _ece_filled(
         # nan without known answers: then no bin has a distance
         distance = np.nan_to_num(calibration_error_of(sums)) * (n - missing)
         moved = distance + missing if end == "high" else np.maximum(distance - missing, 0.0)
-        return np.asarray(np.divide(moved, n, out=np.full(n.shape, math.nan), where=n > 0))
+        return quotient(moved, n)
 
     return statistic

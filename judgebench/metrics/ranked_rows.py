@@ -10,10 +10,10 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from judgebench.metrics.failed_rows import missing_counts
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.item_means import ItemMeans
 from judgebench.metrics.measures import Measure, estimated
-from judgebench.metrics.missing import missing_counts
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable, read_table
 from judgebench.records import Estimate
 from judgebench.stats.ranking import rank_sets

@@ -32,8 +32,8 @@ from judgebench.metrics.judge_differences import (
     judge_differences,
     pairs_compared,
 )
+from judgebench.metrics.judged_values import ScoreBoard
 from judgebench.metrics.label_board import without
-from judgebench.metrics.score_board import ScoreBoard
 from judgebench.metrics.verdict_table import Columns, Ints
 from judgebench.plain_text import in_natural_order
 from judgebench.records import HUMAN, Estimate
@@ -46,7 +46,7 @@ from judgebench.stats.rank_correlation import (
     system_correlations,
     why_undefined,
 )
-from judgebench.stats.resample import Resamples
+from judgebench.stats.resample import Resamples, quotient
 
 SAMPLE, SYSTEM, BLOCK = "sample_", "", "block_"
 """What the names of the correlations begin with at each level; those of models have bare names."""
@@ -150,7 +150,7 @@ class ScoreAgreement(AgreementBoard[ScoreReference]):
         one_scale = [one for one in judges if self.compared[one].refused is None]
         question = Headline(
             metric=f"{SAMPLE}{SPEARMAN}", scope="pooled",
-            of=lambda sums: _means(sums[:, np.newaxis])[:, 0],
+            of=lambda sums: quotient(sums[:, 0], sums[:, 1]),
             why=lambda sums: None if sums[1] else NO_DIFFERENCE if several else ONE_ANSWER,
         )  # fmt: skip
         system = Headline(
@@ -339,7 +339,7 @@ class _Compared:
         contributions = np.zeros((self.n_units, *found.shape[1:]))
         contributions[: len(found)] = found
         (sums,) = self.resamples.sums([contributions])
-        values = _means(sums)
+        values = quotient(sums[..., 0], sums[..., 1])
         used = contributions[:, 0, 1] > 0
         several = self.with_several
         return self._estimates(
@@ -355,8 +355,7 @@ class _Compared:
         contributions = np.zeros((self.n_units, self.n_systems, 3))
         np.add.at(contributions, self.unit, by_answer)
         total = contributions.sum(axis=0)
-        means = np.full((2, self.n_systems), np.nan)
-        np.divide(total[:, :2].T, total[:, 2], out=means, where=total[:, 2] > 0)
+        means = quotient(total[:, :2].T, total[:, 2])
         return self._estimates(
             scores,
             system_correlations(total[np.newaxis]),
@@ -372,7 +371,7 @@ class _Compared:
         used = np.append(contributions[:, 0, 1] > 0, False)
         return self._estimates(
             scores,
-            _means(sums),
+            quotient(sums[..., 0], sums[..., 1]),
             counted=used[blocks],
             over=f"over {used.sum()} of {len(contributions)} blocks of {size} answers by id; no "
             "interval, blocks are not drawn",
@@ -417,10 +416,3 @@ class _Compared:
                 )
             )
         return found
-
-
-def _means(sums: Floats) -> Floats:
-    """Of sums (..., correlations, 2); nan where nothing was added."""
-    found = np.full(sums.shape[:-1], np.nan)
-    np.divide(sums[..., 0], sums[..., 1], out=found, where=sums[..., 1] > 0)
-    return found

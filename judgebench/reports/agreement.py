@@ -1,4 +1,7 @@
-"""Agreement: judges against a reference judge, people for one, and against each other."""
+"""Agreement: judges against a reference judge, people for one, and against each other.
+
+So is a person who is labelling, on what they have labelled so far.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,13 @@ from typing import Any, ClassVar, TypeVar
 from judgebench.benchmarks.description import Right
 from judgebench.columns import counted, marked
 from judgebench.errors import UsageError
-from judgebench.metrics.agreement import AgreementBoard, LabelAgreement
+from judgebench.metrics.agreement import (
+    KAPPA,
+    AgreementBoard,
+    LabelAgreement,
+    label_kappa,
+    score_kappa,
+)
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.comparison import RANKINGS, AgreementRow
 from judgebench.metrics.failed_rows import with_failures
@@ -24,11 +33,11 @@ from judgebench.metrics.judge_differences import (
     JudgeDifference,
     NearConstant,
 )
+from judgebench.metrics.judged_values import ScoreBoard
 from judgebench.metrics.label_board import read_labels, undeclared
-from judgebench.metrics.outcome_agreement import OutcomeAgreement
+from judgebench.metrics.outcome_agreement import OutcomeAgreement, outcome_agreement
 from judgebench.metrics.outcome_board import outcome_board
 from judgebench.metrics.score_agreement import BLOCK, SAMPLE, ScoreAgreement
-from judgebench.metrics.score_board import ScoreBoard
 from judgebench.records import HUMAN, is_human
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.boards import (
@@ -52,9 +61,12 @@ from judgebench.reports.document import (
     Rows,
     Spread,
     Table,
+    column,
     json_after,
     json_field,
+    table,
 )
+from judgebench.reports.estimates import text
 from judgebench.reports.judge_accuracy import judge_accuracies
 from judgebench.stats.agreement import Weighting
 from judgebench.stats.pair_outcomes import OutcomeRule
@@ -639,3 +651,91 @@ def _who(row: AgreementRow) -> tuple[str | None, ...]:
 
 def _of(one: JudgeDifference) -> tuple[str | None, ...]:
     return one.judge, one.versus, one.metric, one.scope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaterAgreement(Report):
+    """Everybody who has judged what a rater has labelled, people first: a row ``pooled`` for each.
+
+    There is none where the rater has no label of that kind or scores on no scale of whole numbers,
+    or nobody else has judged the same.
+    """
+
+    ROWS: ClassVar = (Rows(of="rows", row=("judge", "reference", Each("metrics"))),)
+    CHART: ClassVar = Chart(along="judge", by="metric")
+
+    rows: tuple[AgreementRow, ...] = ()
+
+    def tables(self) -> list[Table]:
+        return [
+            table(
+                "agreement with a rater",
+                self.rows,
+                [
+                    column("judge", lambda row: row.judge, wraps=True),
+                    column("kappa", lambda row: text(row.metrics[KAPPA]), align="right"),
+                    column("n", lambda row: f"{row.metrics[KAPPA].n:,}", align="right"),
+                ],
+            )
+        ]
+
+
+def rater_agreement(
+    store: Store,
+    benchmark: str,
+    version: str,
+    rater: bytes,
+    kind: Kind,
+    *,
+    intervals: Intervals | None = None,
+) -> RaterAgreement:
+    """How far everybody who has judged what a rater has labelled agrees with the rater.
+
+    The numbers are those of the agreement report with the rater as the reference; of scores, kappa
+    is quadratic. Only what was said of the same answers is read, however much the store holds.
+
+    Parameters
+    ----------
+    rater
+        The key of a judge.
+    kind
+        Of the labels that are compared.
+    intervals
+        Percentile bootstrap over items unless asked otherwise.
+
+    Raises
+    ------
+    UsageError
+        Where the benchmark is not in the store, and where none of the labels is a declared one.
+    """
+    which = benchmark_ref(store, f"{benchmark}@{version}")
+    columns: Columns = store.verdicts_beside(benchmark, version, rater)
+    named = disambiguate([columns], "judge")
+    columns = renamed(columns, disambiguate([columns], "model"), named)
+    columns = with_units(columns, store, which)
+    name = named.get(rater.hex()[:12])
+    own = where(columns, (judge == name for judge in columns["judge"]))
+    if name is None or kind not in own["kind"]:
+        return RaterAgreement()
+    rows: tuple[AgreementRow, ...]
+    if kind == "label":
+        rows = label_kappa(columns, reference=name, labels=which.labels, intervals=intervals)
+    elif kind == "preference":
+        pairs = where(columns, (opponent is not None for opponent in columns["opponent"]))
+        rows = outcome_agreement(pairs, reference=name, intervals=intervals).rows
+    else:
+        low, high = _scale(own)
+        if not (low.is_integer() and high.is_integer()):  # nor is an endless one
+            return RaterAgreement()
+        ends = {"low": int(low), "high": int(high)}
+        rows = score_kappa(columns, reference=name, **ends, intervals=intervals)
+    pooled = (row for row in rows if row.scope == "pooled")
+    first = sorted(pooled, key=lambda row: (not is_human(row.judge), row.judge))
+    return RaterAgreement(rows=tuple(first))
+
+
+def _scale(own: Columns) -> tuple[float, float]:
+    """That of the rater's newest score."""
+    scores = [row for row, kind in enumerate(own["kind"]) if kind == "score"]
+    newest = max(scores, key=lambda row: float(own["at"][row]))
+    return float(own["low"][newest]), float(own["high"][newest])

@@ -247,12 +247,7 @@ def _about_pairs(report: AgreementReport, shown: Mapping[str, str], *, pooled: b
 
 def _by(metric: str) -> Callable[[AgreementRow], tuple[float, str]]:
     """The best first; a judge without a value comes last."""
-
-    def order(row: AgreementRow) -> tuple[float, str]:
-        value = row.metrics[metric].value
-        return (math.inf if math.isnan(value) else -value), row.judge
-
-    return order
+    return lambda row: (estimates.best_first(row.metrics[metric].value), row.judge)
 
 
 def _undefined(found: Iterable[tuple[str, str, str]]) -> list[str]:
@@ -307,11 +302,12 @@ def _between_tables(report: AgreementReport, at: str) -> Iterator[Table]:
 
         return column(title, cell, align="right", spare=name != shown.metric)
 
-    reasons: dict[str, list[str]] = {}
-    for row in rows:
-        for name, title in metrics.items():
-            if why := row.metrics[name].undefined:
-                reasons.setdefault(f"{title}: {why}", []).append(f"{row.judge} and {row.reference}")
+    reasons = grouped(
+        (f"{title}: {why}", f"{row.judge} and {row.reference}")
+        for row in rows
+        for name, title in metrics.items()
+        if (why := row.metrics[name].undefined)
+    )
     yield table(
         f"{at}, every two judges",
         rows,
@@ -514,11 +510,11 @@ def difference_tables(
 
 def _reasons(family: Sequence[JudgeDifference]) -> Iterator[str]:
     """Why there is no value, or no interval; pairs with one reason in one note."""
-    pairs: dict[str, list[str]] = {}
-    for one in family:
-        if math.isnan(one.p_value):
-            why = one.estimate.undefined or one.estimate.method
-            pairs.setdefault(why, []).append(f"{one.judge} against {one.versus}")
+    pairs = grouped(
+        (one.estimate.undefined or one.estimate.method, f"{one.judge} against {one.versus}")
+        for one in family
+        if math.isnan(one.p_value)
+    )
     for why, who in pairs.items():
         said = "every two" if len(who) == len(family) > 1 else ", ".join(who)
         yield f"{estimates.UNDEFINED} {said}: {why}"

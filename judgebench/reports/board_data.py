@@ -16,6 +16,7 @@ from judgebench.columns import (
     coded,
     counted,
     distinct,
+    grouped,
     last_values,
     latest,
     marked,
@@ -295,12 +296,12 @@ class BoardData:
     def words(self, categories: Collection[str]) -> dict[tuple[str, str], float]:
         """Words of the answers to items of these categories, by model, as shown, and item."""
         texts, category_of = self._texts(), self.category_of
-        counts: dict[tuple[str, str], list[int]] = {}
-        for model, item, text in zip(
-            texts["model_id"], texts["item_id"], texts["text"], strict=True
-        ):
-            if category_of.get(item) in categories and model in self.models:
-                counts.setdefault((self.models[model], item), []).append(len(text.split()))
+        columns = (texts[name] for name in ("model_id", "item_id", "text"))
+        counts = grouped(
+            ((self.models[model], item), len(text.split()))
+            for model, item, text in zip(*columns, strict=True)
+            if category_of.get(item) in categories and model in self.models
+        )
         return {place: sum(some) / len(some) for place, some in counts.items()}
 
     def mean_length(self, model_id: str, beside: str | None = None) -> float:

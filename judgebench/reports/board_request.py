@@ -21,6 +21,7 @@ from judgebench.reports.boards import (
     panels_in,
     parse_panel,
 )
+from judgebench.reports.estimates import best_first
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.length_boards import LengthControl
 from judgebench.store import Store
@@ -254,12 +255,10 @@ def _sorted(board: Board, sort: str) -> Board:
         rows = sorted(board.rows, key=lambda row: row.model, reverse=least_first)
         return replace(board, rows=tuple(sorted(rows, key=lambda row: row.excluded)))
 
-    def order(row: Row) -> tuple[bool, bool, float]:
+    def order(row: Row) -> tuple[bool, float]:
         """What has no value comes last, behind it whoever is excluded from the ranking; equals stay
         in the order of their ranks."""
         value = row.metrics[metric].value if metric in row.metrics else math.nan
-        if math.isnan(value):
-            return row.excluded, True, 0.0
-        return row.excluded, False, value if least_first else -value
+        return row.excluded, best_first(-value if least_first else value)
 
     return replace(board, rows=tuple(sorted(board.rows, key=order)))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
+from judgebench.columns import grouped
 from judgebench.errors import UsageError
 from judgebench.metrics.constant_answers import AVG_LENGTH
+from judgebench.metrics.failed_rows import FAILURES, SPLIT
 from judgebench.metrics.length_controlled import AS_PUBLISHED, LENGTH_CONTROLLED, PUBLISHED_ERROR
 from judgebench.metrics.measures import STANDARD_ERROR
-from judgebench.metrics.missing import FAILURES, SPLIT
 from judgebench.metrics.registry import digits, heading, package_entries
 from judgebench.metrics.registry import metric as entry
 from judgebench.metrics.scores import GUESSED, SCORE
@@ -37,7 +38,7 @@ from judgebench.reports.document import (
     json_field,
     table,
 )
-from judgebench.reports.published_tables import (
+from judgebench.reports.published import (
     OURS,
     THEIRS,
     PublishedAgreement,
@@ -76,14 +77,6 @@ _PUBLISHED = {
     f"{STYLE_CONTROLLED}/v2.0": "published style-controlled % (v2.0)",
 }
 """Figures of a published board beside ours, and how short they are called."""
-
-
-class _Line(NamedTuple):
-    """A row of a board, as rows for programs are made of it."""
-
-    board: Board
-    row: Row
-    figures: str = OURS
 
 
 _LINE: tuple[Part, ...] = (
@@ -167,8 +160,13 @@ class Leaderboard(Report):
         )
 
     @property
-    def lines(self) -> list[_Line]:
-        return [_Line(board, row) for board in self.boards for row in board.rows]
+    def lines(self) -> list[dict[str, Any]]:
+        """The rows of boards, as rows for programs are made of them."""
+        return [
+            {"board": board, "row": row, "figures": OURS}
+            for board in self.boards
+            for row in board.rows
+        ]
 
     def tables(self) -> list[Table]:
         """The boards, each with a table for each way of grouping items that was asked for."""
@@ -188,18 +186,6 @@ class _Beside(Board):
     """A board and each published one beside it."""
 
     related: tuple[PublishedAgreement, ...] = json_field(name="beside_published", default=())
-
-
-class _Figure(NamedTuple):
-    """A published figure; without an interval, since none is published."""
-
-    reference: ReferenceBoard
-    rank: int | None
-    model: str
-    metric: str
-    value: float
-    n: int | None
-    figures: str = THEIRS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,17 +210,18 @@ class PublishedLeaderboard(Leaderboard):
     found: tuple[PublishedAgreement, ...] = json_field(hidden=True)
 
     @property
-    def figures(self) -> list[_Figure]:
+    def figures(self) -> list[dict[str, Any]]:
         """What is published, number by number; those of groups are of fewer items."""
         return [
-            _Figure(
-                reference,
-                row.rank,
-                row.model,
-                name,
-                value,
-                n if name in reference.columns and "/" not in name else None,
-            )
+            {
+                "reference": reference,
+                "rank": row.rank,
+                "model": row.model,
+                "metric": name,
+                "value": value,
+                "n": n if name in reference.columns and "/" not in name else None,
+                "figures": THEIRS,
+            }
             for reference in self.references
             for row in reference.rows
             for n in [int(row.figures[N]) if N in row.figures else reference.items]
@@ -378,10 +365,11 @@ def _undefined_beside(board: Board) -> list[str]:
     """Why length-controlled win rates, and metrics of packages, have no value; each reason once."""
     said: list[str] = []
     for name in (LENGTH_CONTROLLED, AS_PUBLISHED, *package_entries()):
-        models: dict[str, list[str]] = {}
-        for row in board.rows:
-            if name != board.metric and name in row.metrics and row.metrics[name].undefined:
-                models.setdefault(row.metrics[name].undefined or "", []).append(row.model)
+        models = grouped(
+            (why, row.model)
+            for row in board.rows
+            if name != board.metric and name in row.metrics and (why := row.metrics[name].undefined)
+        )
         for reason, of in models.items():
             if any(reason in note for note in board.notes):
                 continue

@@ -18,13 +18,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from judgebench import __version__
 from judgebench.errors import InputError, JudgebenchError
 from judgebench.reports.board_request import BoardRequest
 from judgebench.reports.board_tables import Leaderboard
-from judgebench.reports.document import Report, Table, column, table
+from judgebench.reports.document import Report, Rows, Table, column, table
 from judgebench.store import Store, open_store
 from judgebench.store.copy import Part, copy
 
@@ -54,6 +54,8 @@ class Verified(Report):
         Of the judgebench that wrote it.
     """
 
+    ROWS: ClassVar = (Rows(row=("cells", "differs", "version")),)
+
     cells: int
     differs: str | None
     version: str
@@ -70,9 +72,6 @@ class Verified(Report):
                 ],
             )
         ]
-
-    def records(self) -> list[dict[str, Any]]:
-        return [self.to_dict()]
 
 
 def write_bundle(path: Path, store: Store, url: str, request: BoardRequest) -> None:

@@ -34,7 +34,7 @@ from judgebench.metrics.paired import (
     why_no_difference,
 )
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
-from judgebench.metrics.probe_cases import without_probes
+from judgebench.metrics.probes import without_probes
 from judgebench.metrics.registry import of_confidence
 from judgebench.metrics.scores import DIMENSION
 from judgebench.metrics.win_rate import WEIGHTED, WIN_RATE

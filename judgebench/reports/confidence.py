@@ -24,7 +24,7 @@ from judgebench.metrics.confidence import (
     set_curve,
 )
 from judgebench.metrics.intervals import Floats, Intervals
-from judgebench.metrics.probe_cases import without_probes
+from judgebench.metrics.probes import without_probes
 from judgebench.metrics.registry import meanings, metric
 from judgebench.records import Estimate
 from judgebench.reports import estimates
@@ -401,7 +401,7 @@ def confidence_report(
             for one in chosen
             for row in _rows(which.version, model, one, its, judge, drawn, wanted, curves=curves)
         ]
-        rows += sorted(of_model, key=_best_first)
+        rows += sorted(of_model, key=lambda row: estimates.best_first(row.metrics["auroc"].value))
     judges = {one.judge: "confidence" for one in chosen if one.judge is not None}
     return ConfidenceReport(
         benchmark=which.name,
@@ -503,12 +503,6 @@ def _why_none(
     if not any((model, item) in confidence.of for item in questions.items):
         return confidence.why_none
     return "no answer has both a label and a confidence"
-
-
-def _best_first(row: ConfidenceRow) -> tuple[bool, float]:
-    """Among the rows of one model and one stretch, by AUROC; what has none comes last."""
-    auroc = row.metrics["auroc"].value
-    return (math.isnan(auroc), 0.0 if math.isnan(auroc) else -auroc)
 
 
 def _warnings(data: ConfidenceData, chosen: Sequence[Confidence]) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from judgebench.metrics.correction import (
     corrected_pair,
     corrections,
     people_verdicts,
+    sampling_probabilities,
 )
 from judgebench.metrics.paired import (
     METRIC_OF,
@@ -31,7 +32,6 @@ from judgebench.metrics.paired import (
     paired_models,
 )
 from judgebench.metrics.registry import metric
-from judgebench.metrics.sampling import sampling_probabilities
 from judgebench.records import HUMAN, is_human
 from judgebench.reports.board import Board, Row
 from judgebench.reports.board_data import BoardData

@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
+from typing import ClassVar
 
 from judgebench import __version__
 from judgebench.benchmarks.data import data_home, list_data
@@ -20,7 +21,7 @@ from judgebench.errors import JudgebenchError
 from judgebench.execution.gpus import gpus
 from judgebench.execution.preflight import Finding
 from judgebench.extras import EXTRAS, install_line, is_installed
-from judgebench.reports.document import Report, Table, column, table
+from judgebench.reports.document import Report, Rows, Table, column, json_field, table
 from judgebench.store import open_store
 from judgebench.store.opening import located
 
@@ -39,8 +40,10 @@ SETTINGS = (
 class Doctor(Report):
     """Findings, in the order in which they were looked for, and what is wrong, if anything is."""
 
+    ROWS: ClassVar = (Rows(of="checks", row=Finding._fields),)
+
     checks: tuple[Finding, ...]
-    fault: JudgebenchError | None = None
+    fault: JudgebenchError | None = json_field(hidden=True, default=None)
 
     def tables(self) -> list[Table]:
         return [
@@ -54,12 +57,6 @@ class Doctor(Report):
                 ],
             )
         ]
-
-    def records(self) -> list[dict[str, str]]:
-        return [one._asdict() for one in self.checks]
-
-    def to_dict(self) -> dict[str, list[dict[str, str]]]:
-        return {"checks": self.records()}
 
 
 def of_machine(url: str) -> list[Finding]:

@@ -294,12 +294,12 @@ column is); or several."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """Rows for programs: one for each of the report's values ``of``.
+    """Rows for programs: one for each of the report's values ``of``, or for the report itself.
 
     ``shared`` are columns from the report itself, ``row`` those of the value.
     """
 
-    of: str
+    of: str = ""
     shared: Sequence[Part] = ()
     row: Sequence[Part]
 
@@ -379,7 +379,7 @@ class Report(ABC):
         return [
             record
             for rows in self.ROWS
-            for value in _at(self, rows.of)
+            for value in (_at(self, rows.of) if rows.of else [self])
             for record in _records(
                 [*((self, part) for part in rows.shared), *((value, part) for part in rows.row)]
             )

@@ -137,6 +137,11 @@ def number(value: float | None, how: str, unit: str = "", *, nothing: str = UNDE
     return nothing if value is None or math.isnan(value) else f"{value:{how}}{unit}"
 
 
+def best_first(value: float) -> float:
+    """What sorts the greatest first; what has no value comes last."""
+    return math.inf if math.isnan(value) else -value
+
+
 def first_notes(said: Iterable[str], most: int = 8) -> list[str]:
     """So many notes, and how many more there are."""
     notes = list(said)

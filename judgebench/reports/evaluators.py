@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from judgebench.columns import grouped
 from judgebench.errors import UsageError
@@ -96,14 +96,6 @@ class EvaluatorRow:
     upstream: Mapping[str, PlainNumber] | None = json_field(omit_empty=True)
 
 
-class JudgeMetrics(NamedTuple):
-    """What one judge's metrics are, and how they were computed: by us or as upstream does."""
-
-    judge: str
-    how: str
-    metrics: Mapping[str, Estimate | PlainNumber]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluatorReport(Report):
     """The judges of a benchmark that compare.
@@ -140,20 +132,20 @@ class EvaluatorReport(Report):
     @property
     def ordered(self) -> list[EvaluatorRow]:
         """The one that agrees best first."""
-
-        def by_agreement(row: EvaluatorRow) -> tuple[float, str]:
-            value = row.metrics["agreement"].value
-            return (math.inf if math.isnan(value) else -value), row.judge
-
-        return sorted(self.rows, key=by_agreement)
+        return sorted(
+            self.rows,
+            key=lambda row: (estimates.best_first(row.metrics["agreement"].value), row.judge),
+        )
 
     @property
-    def measured(self) -> Iterator[JudgeMetrics]:
+    def measured(self) -> Iterator[dict[str, Any]]:
+        """What each judge's metrics are, by us and as upstream computes them."""
         for row in self.ordered:
             usd = row.usd_per_1000
             price = {} if usd is None else {"usd_per_1000": PlainNumber(value=usd)}
-            yield JudgeMetrics(row.judge, "judgebench", {**row.metrics, **price})
-            yield JudgeMetrics(row.judge, "upstream", row.upstream or {})
+            ours = {**row.metrics, **price}
+            yield {"judge": row.judge, "how": "judgebench", "metrics": ours}
+            yield {"judge": row.judge, "how": "upstream", "metrics": row.upstream or {}}
 
     def tables(self) -> list[Table]:
         """The judges by our measures, and as upstream computes them where that was asked for."""

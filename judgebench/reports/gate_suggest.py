@@ -11,7 +11,7 @@ from judgebench.errors import UsageError
 from judgebench.metrics.accuracy import NO_ONE_NUMBER
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.paired import METRIC_OF
-from judgebench.metrics.probe_cases import without_probes
+from judgebench.metrics.probes import without_probes
 from judgebench.metrics.registry import metric
 from judgebench.plain_text import counted, printable, too_few_items
 from judgebench.reports.gate_policy import ChosenTest, Policy

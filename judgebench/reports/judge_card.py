@@ -27,8 +27,8 @@ from judgebench.metrics.judge_card import (
 )
 from judgebench.metrics.judged_values import of_labels, of_scores, without_itself
 from judgebench.metrics.outcome_board import outcome_board
-from judgebench.metrics.probe_cases import KINDS as PROBES
-from judgebench.metrics.probe_cases import PROBE, VARIANTS, variant_named
+from judgebench.metrics.probes import KINDS as PROBES
+from judgebench.metrics.probes import PROBE, VARIANTS, variant_named
 from judgebench.metrics.registry import METRICS, metric
 from judgebench.records import CONFIDENCES, HUMAN, Estimate, is_human
 from judgebench.reports import estimates

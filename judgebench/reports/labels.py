@@ -15,10 +15,10 @@ import numpy as np
 from judgebench.columns import counted as counted_columns
 from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import Kind
+from judgebench.metrics.correction import sample_design, sampling_probabilities
 from judgebench.metrics.intervals import Floats, Intervals, wilson
 from judgebench.metrics.judged_values import JudgedValues
 from judgebench.metrics.outcome_board import OUTCOMES
-from judgebench.metrics.sampling import sample_design, sampling_probabilities
 from judgebench.plain_text import counted
 from judgebench.records import HUMAN, Estimate, JsonObject, is_human
 from judgebench.reports.agreement import KINDS
@@ -38,13 +38,14 @@ from judgebench.reports.estimates import UNDEFINED, p_text, text
 from judgebench.reports.judge_pairs import judged_values
 from judgebench.reports.render.latex import escaped
 from judgebench.stats.agreement import Weighting, cohen_kappa_of, percent_agreement, why_undefined
-from judgebench.stats.alternative_annotator import (
+from judgebench.stats.sampling import (
     EPSILON,
     FEWEST,
     AnnotatorTest,
     alternative_annotator,
+    effective_number,
+    kappa_standard_error,
 )
-from judgebench.stats.sampling import effective_number, kappa_standard_error
 from judgebench.store import Store
 
 KAPPAS = (0.4, 0.6, 0.8)

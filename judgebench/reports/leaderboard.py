@@ -51,6 +51,7 @@ from judgebench.reports.boards import (
     panel_line,
 )
 from judgebench.reports.corrected import with_corrections
+from judgebench.reports.estimates import best_first
 from judgebench.reports.length_boards import LengthBoard, LengthBoards, LengthControl, LengthRequest
 from judgebench.reports.ranking_values import styles_of
 from judgebench.stats.style_control import Definition
@@ -216,8 +217,7 @@ class _Boards:
         """The order of a board: those that are excluded from the ranking by value, behind all."""
         if standing.model not in self.excluded:
             return False, 0.0
-        value = standing.leading.value
-        return True, math.inf if math.isnan(value) else -value
+        return True, best_first(standing.leading.value)
 
     def _ranked(self, kind: BoardKind, verdicts: Columns) -> dict[str, LengthBoard]:
         """What ranks, judge by judge."""

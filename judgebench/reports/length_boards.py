@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, TypeAlias
 
+from judgebench.columns import grouped
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
@@ -243,9 +244,7 @@ class LengthBoards:
 
 def by_reason(why: Mapping[str, str]) -> str:
     """Models that lack a number, those with one reason together: ``a, b: reason; c: another``."""
-    models: dict[str, list[str]] = {}
-    for model, reason in why.items():
-        models.setdefault(reason, []).append(model)
+    models = grouped((reason, model) for model, reason in why.items())
     return "; ".join(f"{few(of)}: {reason}" for reason, of in models.items())
 
 

@@ -312,7 +312,6 @@ class LengthFit(Report):
 
     ROWS: ClassVar = (
         Rows(
-            of="itself",
             row=(
                 *("benchmark", "version", "judge", "judge_id", "baseline", "baseline_id"),
                 *("calibration", "models", "anchored", "items", "verdicts"),
@@ -342,10 +341,6 @@ class LengthFit(Report):
     def calibration(self) -> str:
         """Its id in the store."""
         return self.stored.id
-
-    @property
-    def itself(self) -> tuple[LengthFit]:
-        return (self,)
 
     def tables(self) -> list[Table]:
         """What it was fitted on, how far it can be relied on, and what to do next."""

@@ -14,10 +14,13 @@ from judgebench.metrics.accuracy import ACCURACY
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.confidence import QuestionSet
 from judgebench.metrics.intervals import Floats, Intervals
-from judgebench.metrics.length_controlled import LENGTH_CONTROLLED, LengthCalibration
+from judgebench.metrics.length_controlled import (
+    LENGTH_CONTROLLED,
+    LengthCalibration,
+    at_equal_length,
+)
 from judgebench.metrics.paired import METRIC_OF, PairedModels, PairedTests, compare
 from judgebench.metrics.paired_confidences import SetOfTwo, of_confidences
-from judgebench.metrics.paired_length_control import at_equal_length
 from judgebench.metrics.win_rate import WEIGHTED, WIN_RATE
 from judgebench.reports.boards import find_judges, where
 from judgebench.reports.confidence_data import Answer, Confidence, ConfidenceData, question_sets

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from judgebench.benchmarks.presets import CLEAN
+from judgebench.columns import grouped
 from judgebench.execution.forecast import ENOUGH_CALLS, PlanRow, Range
 from judgebench.execution.preflight import Finding
 from judgebench.metrics.registry import metric
@@ -64,9 +65,7 @@ class Plan(Report):
     @property
     def warnings(self) -> list[str]:
         """What is odd about the suite, what a run would lack here, and who is soon to be gone."""
-        who: dict[str, list[str]] = {}
-        for need in (need for need in self.needs if need.state != "ok"):
-            who.setdefault(need.found, []).append(need.what)
+        who = grouped((need.found, need.what) for need in self.needs if need.state != "ok")
         return [*self.notes, *(f"{', '.join(of)}: {found}" for found, of in who.items())]
 
     def tables(self) -> list[Table]:

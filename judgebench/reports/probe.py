@@ -1,6 +1,6 @@
 """Probing a judge: cases whose right verdict is known, what they cost, and what they have shown.
 
-What the cases are, and how they stand in the store, says `judgebench.metrics.probe_cases`.
+What the cases are, and how they stand in the store, says `judgebench.metrics.probes`.
 """
 
 from __future__ import annotations
@@ -25,19 +25,20 @@ from judgebench.execution.one_judge import (
 )
 from judgebench.execution.plan import JudgeCall
 from judgebench.execution.resolve import JudgeAssignment, assign
-from judgebench.metrics.probe_cases import (
+from judgebench.metrics.probes import (
     KINDS,
     PROMPT,
     REPEAT,
     REVERSED,
     VARIANTS,
+    ProbeRow,
     Variant,
     probe_benchmark,
+    probe_rows,
     probe_version,
     source_of,
     variant_judge,
 )
-from judgebench.metrics.probes import ProbeRow, probe_rows
 from judgebench.plain_text import counted
 from judgebench.records import (
     CONFIDENCES,

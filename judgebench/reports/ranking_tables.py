@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from judgebench.columns import grouped
 from judgebench.errors import UsageError
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.pairs import WHY_MISSING, Pairs, comparisons, judged_pairs
@@ -237,10 +238,9 @@ def _worst(row: Row, reference: str | None) -> str:
 
 def _apart(ranking: Ranking) -> list[str]:
     """Who is not ranked, and what is known of them instead."""
-    reasons: dict[str, list[str]] = {}
-    for row in ranking.rows:
-        if why := row.metrics[STRENGTH].undefined:
-            reasons.setdefault(why, []).append(row.model)
+    reasons = grouped(
+        (why, row.model) for row in ranking.rows if (why := row.metrics[STRENGTH].undefined)
+    )
     notes = [f"{estimates.UNDEFINED} {', '.join(who)}: {why}" for why, who in reasons.items()]
     pair_of = _pair_of(ranking)
     ranked = {row.model for row in ranking.rows if row.metrics[STRENGTH].undefined is None}

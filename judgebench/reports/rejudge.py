@@ -13,6 +13,7 @@ import numpy as np
 
 from judgebench import keys
 from judgebench.columns import counted as counted_values
+from judgebench.columns import grouped
 from judgebench.errors import UsageError
 from judgebench.execution.forecast import Range
 from judgebench.execution.manifest import Outcome
@@ -100,11 +101,7 @@ class Rejudged(Report):
     notes: tuple[str, ...] = ()
     outcome: Outcome | None = json_field(hidden=True, default=None)
 
-    ROWS: ClassVar = (Rows(of="both", row=("benchmark", "version", "new", "old", Each("metrics"))),)
-
-    @property
-    def both(self) -> tuple[Rejudged, ...]:
-        return (self,)
+    ROWS: ClassVar = (Rows(row=("benchmark", "version", "new", "old", Each("metrics"))),)
 
     def tables(self) -> list[Table]:
         title = f"{self.new} in place of {self.old} on {self.benchmark}@{self.version}"
@@ -320,9 +317,7 @@ def _cell(place: VerdictSlot) -> Cell:
 
 def _drawn(places: Sequence[VerdictSlot], seed: int) -> list[Cell]:
     """Every answer once in a seeded random order, of models in turn."""
-    by_model: dict[bytes, list[Cell]] = {}
-    for cell in sorted({_cell(place) for place in places}, key=str):
-        by_model.setdefault(cell[1], []).append(cell)
+    by_model = grouped((one[1], one) for one in sorted({*map(_cell, places)}, key=str))
     for model, cells in by_model.items():
         random.Random(f"{seed} {model.hex()}").shuffle(cells)
     longest = max(map(len, by_model.values()))

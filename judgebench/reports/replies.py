@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from judgebench.columns import grouped
 from judgebench.errors import UsageError, nearest, unknown_name
 from judgebench.execution.plan import JudgeCall as Call
 from judgebench.execution.resolve import JudgeAssignment
@@ -122,10 +123,11 @@ def judged_replies(
         run_id=run_id,
         afresh=True,
     )
-    at: dict[bytes, list[int]] = {}
-    for i, (key, kind) in enumerate(zip(columns["judgment"], columns["kind"], strict=True)):
-        if not unreadable or kind == "unreadable":
-            at.setdefault(key, []).append(i)
+    at = grouped(
+        (key, i)
+        for i, (key, kind) in enumerate(zip(columns["judgment"], columns["kind"], strict=True))
+        if not unreadable or kind == "unreadable"
+    )
     chosen = list(at.items())[:limit]
     found = store.calls(
         dict.fromkeys(key for _, rows in chosen for key in columns["reply_keys"][rows[0]])

@@ -13,6 +13,7 @@ from functools import partial
 from itertools import product
 from typing import Any, ClassVar, NamedTuple
 
+from judgebench.columns import grouped
 from judgebench.metrics.accuracy import of_rate
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
@@ -246,9 +247,7 @@ class RunDiff(Report):
             n = sum(moved.flips.verdicts for moved in self.moved)
             said = f"nothing moved: {counted(n, 'verdict')} and the answers under them are the same"
             return [Table(title="what moved", columns=[], rows=[], notes=[said, *rest])]
-        boards: dict[tuple[str, str, str], list[ModelChange]] = {}
-        for moved in self.moved:
-            boards.setdefault(moved.board, []).append(moved)
+        boards = grouped((moved.board, moved) for moved in self.moved)
         last = next(reversed(boards))
         return [_board_table(rows, rest if board == last else []) for board, rows in boards.items()]
 
@@ -550,9 +549,8 @@ def _figures(
 
 def _by_who(columns: Columns) -> dict[tuple[str, str], Columns]:
     """The rows of each judge and model, by their ids."""
-    rows: dict[tuple[str, str], list[int]] = {}
-    for row, who in enumerate(zip(columns["judge_id"], columns["model_id"], strict=True)):
-        rows.setdefault(who, []).append(row)
+    both = zip(columns["judge_id"], columns["model_id"], strict=True)
+    rows = grouped((who, row) for row, who in enumerate(both))
     return {
         who: {name: [values[row] for row in its] for name, values in columns.items()}
         for who, its in rows.items()

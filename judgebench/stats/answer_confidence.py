@@ -28,6 +28,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from judgebench.stats.resample import quotient
+
 _WORD = re.compile(r"[^\W_]+")
 _EPSILON = 1e-8  # in upstream's denominator, so that equal texts come to 0.999999995
 
@@ -226,7 +228,7 @@ def semantic_consistency(consistent: ArrayLike) -> Floats:
     read = ~np.isnan(judged)
     n = read.sum(axis=-1)
     same = np.where(read, judged, 0.0).sum(axis=-1)
-    return np.asarray(np.divide(same, n, out=np.full(np.shape(n), np.nan), where=n > 0))
+    return quotient(same, n)
 
 
 def _total(logprobs: Sequence[float]) -> float:

@@ -37,7 +37,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from judgebench.stats.confidence import checked
-from judgebench.stats.resample import content_seed
+from judgebench.stats.resample import content_seed, quotient
 
 Floats: TypeAlias = NDArray[np.float64]
 Binning: TypeAlias = Literal["exact", "closed", "upstream"]
@@ -103,7 +103,7 @@ def calibration_error_of(sums: ArrayLike) -> Floats:
     s = np.asarray(sums, dtype=np.float64)
     distance = np.abs(s[..., :N_BINS, 1] - s[..., :N_BINS, 2]).sum(axis=-1)
     n = s[..., 0].sum(axis=-1)
-    return np.asarray(np.divide(distance, n, out=np.full(np.shape(n), np.nan), where=n > 0))
+    return quotient(distance, n)
 
 
 def calibration_error(confidence: ArrayLike, correct: ArrayLike, *, binning: Binning) -> float:

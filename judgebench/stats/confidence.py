@@ -28,6 +28,8 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from judgebench.stats.resample import quotient
+
 Floats: TypeAlias = NDArray[np.float64]
 Number = TypeVar("Number", np.float64, np.int64)
 
@@ -133,7 +135,7 @@ def accuracy(correct: ArrayLike, *, weights: ArrayLike | None = None) -> Floats:
     """
     y = np.asarray(correct, dtype=np.float64)
     w = checked_weights(weights, len(y))
-    return _ratio(w @ y, w.sum(axis=-1))
+    return quotient(w @ y, w.sum(axis=-1))
 
 
 def brier(confidence: ArrayLike, correct: ArrayLike, *, weights: ArrayLike | None = None) -> Floats:
@@ -162,7 +164,7 @@ def brier(confidence: ArrayLike, correct: ArrayLike, *, weights: ArrayLike | Non
     """
     c, y = checked(confidence, correct)
     w = checked_weights(weights, len(c))
-    return _ratio(w @ np.square(c - y), w.sum(axis=-1))
+    return quotient(w @ np.square(c - y), w.sum(axis=-1))
 
 
 def auroc(confidence: ArrayLike, correct: ArrayLike, *, weights: ArrayLike | None = None) -> Floats:
@@ -198,7 +200,7 @@ def auroc(confidence: ArrayLike, correct: ArrayLike, *, weights: ArrayLike | Non
     _, wrong = sums_by_level(c, w * (1.0 - y))
     below = np.cumsum(wrong, axis=-1) - wrong
     won = (right * (below + wrong / 2.0)).sum(axis=-1)
-    return _ratio(won, right.sum(axis=-1) * wrong.sum(axis=-1))
+    return quotient(won, right.sum(axis=-1) * wrong.sum(axis=-1))
 
 
 def why_no_auroc(correct: ArrayLike) -> str | None:
@@ -440,7 +442,7 @@ def aurc(confidence: ArrayLike, correct: ArrayLike, *, weights: ArrayLike | None
     # 1/k is a difference of digammas, also where weights are no whole numbers.
     harmonic = digamma(at.upto + 1.0) - digamma(at.before + 1.0)
     area = ((at.before_wrong - at.rate * at.before) * harmonic + at.rate * at.given).sum(axis=-1)
-    return np.asarray(np.clip(_ratio(area, w.sum(axis=-1)), 0.0, 1.0))
+    return np.asarray(np.clip(quotient(area, w.sum(axis=-1)), 0.0, 1.0))
 
 
 def risk_among_surest(
@@ -546,7 +548,7 @@ def _risk_of(k: Floats, at: _SurestFirst) -> Floats:
         np.take_along_axis(one, level, axis=-1)[..., 0]
         for one in (at.before, at.before_wrong, at.rate)
     )
-    return _ratio(wrong + rate * (k - before), k)
+    return quotient(wrong + rate * (k - before), k)
 
 
 def _risk_of_each(at: _SurestFirst, n: int) -> Floats:
@@ -555,11 +557,6 @@ def _risk_of_each(at: _SurestFirst, n: int) -> Floats:
     level = np.repeat(np.arange(len(at.given)), at.given.astype(np.int64))
     wrong = at.before_wrong[level] + at.rate[level] * (k - at.before[level])
     return np.asarray(wrong / k)
-
-
-def _ratio(top: ArrayLike, bottom: ArrayLike) -> Floats:
-    a, b = np.asarray(top, dtype=np.float64), np.asarray(bottom, dtype=np.float64)
-    return np.asarray(np.divide(a, b, out=np.full(np.shape(b), np.nan), where=b > 0))
 
 
 Mask: TypeAlias = NDArray[np.bool_]
@@ -651,7 +648,7 @@ def alignment(
     best = np.where(tuned.max(axis=-1) > 0, tuned.argmax(axis=-1), _FALL_BACK)
     found = np.take_along_axis(agreeing[..., _REST, :], best[..., np.newaxis], axis=-1)[..., 0]
     n = total[..., _REST, 0, :].sum(axis=-1)
-    value = np.divide(found, n, out=np.full(np.shape(n), np.nan), where=n > 0)
+    value = quotient(found, n)
     return Alignment(value=value, threshold=THRESHOLDS[best])
 
 

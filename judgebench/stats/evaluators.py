@@ -35,7 +35,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from judgebench.stats.rank_correlation import pearson, spearman
-from judgebench.stats.resample import weighted_sums
+from judgebench.stats.resample import quotient, weighted_sums
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
@@ -333,11 +333,11 @@ class _Parts:
         """By name, one for each weighting; of the data themselves without any."""
         w = np.ones((1, len(self.rates))) if weights is None else weights
         found = {
-            name: _quotient(weighted_sums(w, top), weighted_sums(w, bottom))
+            name: quotient(weighted_sums(w, top), weighted_sums(w, bottom))
             for name, (top, bottom) in self.means.items()
         }
         sums = weighted_sums(w, self.rates)
-        judge, people = (_quotient(sums[..., at], sums[..., 2]) for at in (0, 1))
+        judge, people = (quotient(sums[..., at], sums[..., 2]) for at in (0, 1))
         found |= {"spearman": spearman(judge, people), "pearson": pearson(judge, people)}
         return {name: found[name] for name in METRICS}
 
@@ -459,7 +459,7 @@ def _spread(table: Floats) -> Floats:
     place = np.arange(1, table.shape[1] + 1)
     # Each label stands above those before it and below those after it.
     signed = (2 * place - 1 - n[:, np.newaxis]) * np.nan_to_num(ordered)
-    return _quotient(2.0 * signed.sum(axis=1), np.where(n > 1, n * (n - 1.0), 0.0))
+    return quotient(2.0 * signed.sum(axis=1), np.where(n > 1, n * (n - 1.0), 0.0))
 
 
 def _rates(mine: Floats, theirs: Floats | None, generator: Ints, min_pairs: int) -> Floats:
@@ -483,14 +483,7 @@ def _ratio_parts(values: Floats) -> tuple[Floats, Floats]:
 def _row_mean(values: Floats) -> Floats:
     """Mean of what a row has; nan where it has nothing."""
     known = ~np.isnan(values)
-    return _quotient(np.where(known, values, 0.0).sum(axis=1), known.sum(axis=1))
-
-
-def _quotient(top: ArrayLike, bottom: ArrayLike) -> Floats:
-    above, below = np.asarray(top, dtype=np.float64), np.asarray(bottom, dtype=np.float64)
-    found = np.full(np.broadcast_shapes(above.shape, below.shape), nan)
-    np.divide(above, below, out=found, where=below != 0)
-    return found
+    return quotient(np.where(known, values, 0.0).sum(axis=1), known.sum(axis=1))
 
 
 UPSTREAM_METRICS = (

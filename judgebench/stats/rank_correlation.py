@@ -31,6 +31,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from judgebench.stats.resample import quotient
+
 Floats: TypeAlias = NDArray[np.float64]
 
 NO_INTERVAL_OF_ITEMS = (
@@ -357,10 +359,7 @@ def correlations(judge: ArrayLike, people: ArrayLike) -> Floats:
 
 def _means(sums: ArrayLike) -> tuple[Floats, Floats]:
     given = np.asarray(sums, dtype=np.float64)
-    means = np.full((*given.shape[:-1], 2), np.nan)
-    count = given[..., 2:]
-    np.divide(given[..., :2], count, out=means, where=count > 0)
-    return means[..., 0], means[..., 1]
+    return quotient(given[..., 0], given[..., 2]), quotient(given[..., 1], given[..., 2])
 
 
 def _columns(judge: ArrayLike, people: ArrayLike, codes: ArrayLike) -> tuple[Floats, Floats, Ints]:

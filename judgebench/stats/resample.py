@@ -29,6 +29,12 @@ MAX_UNDEFINED = 0.2
 distribution of another statistic, the one given that it is defined."""
 
 
+def quotient(top: ArrayLike, bottom: ArrayLike) -> Floats:
+    """nan where there is nothing to divide by."""
+    above, below = np.broadcast_arrays(np.asarray(top, np.float64), np.asarray(bottom, np.float64))
+    return np.asarray(np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0))
+
+
 def content_seed(*parts: str | bytes | NDArray[np.generic], seed: int = 0) -> int:
     """A random seed that follows from the data, so that equal data give equal intervals.
 

@@ -26,6 +26,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from judgebench.stats.resample import quotient
+
 Floats: TypeAlias = NDArray[np.float64]
 
 
@@ -199,9 +201,7 @@ def rounded_mean(means: ArrayLike, rows: ArrayLike, *, decimals: int = DECIMALS)
     rounded = np.vectorize(lambda mean: round(mean, decimals), otypes=[np.float64])(means)
     total = counted.sum(axis=-1)
     summed = np.where(counted > 0, rounded * counted, 0.0).sum(axis=-1)
-    found = np.full(np.shape(total), np.nan)
-    np.divide(summed, total, out=found, where=total > 0)
-    return found
+    return quotient(summed, total)
 
 
 def mean_of_sides(categories: ArrayLike, sides: Sequence[Sequence[int]]) -> Floats:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from judgebench.metrics.item_means import quotient
 from judgebench.stats import rank_correlation as rc
 from judgebench.stats.pair_outcomes import LOSS, NO_OUTCOME, TIE, WIN, comparison_contributions
+from judgebench.stats.resample import quotient
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from judgebench.errors import ConfigError, UsageError
 from judgebench.metrics import judge_card as measures
 from judgebench.metrics.judged_values import of_labels, of_scores
 from judgebench.metrics.outcome_board import outcome_board
-from judgebench.metrics.probe_cases import probe_benchmark, probe_version
+from judgebench.metrics.probes import probe_benchmark, probe_version
 from judgebench.records import Estimate, JudgeSpec
 from judgebench.reports.judge_card import ENTRIES, CardMeasure, JudgeCard
 from judgebench.reports.render import render

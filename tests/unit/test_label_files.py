@@ -23,10 +23,10 @@ from judgebench.label_files import (
     queue_rows,
     read_returned,
 )
-from judgebench.metrics.sampling import sampling_probabilities
+from judgebench.metrics.correction import sampling_probabilities
 from judgebench.records import Verdict
 from judgebench.reports.labels import label_report
-from judgebench.stats.alternative_annotator import alternative_annotator
+from judgebench.stats.sampling import alternative_annotator
 from judgebench.store import Store, open_store
 from tests.dashboards import label_stores, stores
 from tests.dashboards.label_stores import HOSTILE, MODELS

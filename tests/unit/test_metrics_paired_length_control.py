@@ -12,9 +12,8 @@ from scipy.optimize import minimize
 from judgebench.metrics import length_controlled
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.length_controlled import LengthCalibration
+from judgebench.metrics.length_controlled import LengthCalibration, at_equal_length
 from judgebench.metrics.paired import PairedModels, PairedTests, paired_models
-from judgebench.metrics.paired_length_control import at_equal_length
 from judgebench.records import BINARY
 from judgebench.stats.length_control import CANDIDATES
 

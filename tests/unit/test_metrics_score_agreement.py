@@ -12,8 +12,8 @@ import pytest
 from judgebench.errors import UsageError
 from judgebench.metrics.agreement import AgreementRow, AgreementTable
 from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.judged_values import ScoreBoard
 from judgebench.metrics.score_agreement import ScoreAgreement, score_agreement
-from judgebench.metrics.score_board import ScoreBoard
 from judgebench.metrics.verdict_table import FAILED, SPARSE
 
 FAST = Intervals(n_replicates=200)

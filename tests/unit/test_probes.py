@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from judgebench.metrics.probe_cases import KINDS, VARIANTS, source_of, variant_named
-from judgebench.metrics.probes import probe_rows
+from judgebench.metrics.probes import KINDS, VARIANTS, probe_rows, source_of, variant_named
 
 
 def columns(rows: list[tuple[str, str, str, Any]], kind: str = "label") -> dict[str, list[Any]]:

@@ -28,7 +28,7 @@ from judgebench.records import (
     Verdict,
     VerdictSlot,
 )
-from judgebench.reports.rater_agreement import rater_agreement
+from judgebench.reports.agreement import rater_agreement
 from judgebench.store import Store, open_store
 
 ANNA, BERT = "human/anna", "human/bert"

@@ -10,11 +10,11 @@ import pytest
 
 from judgebench.errors import InputError, UsageError
 from judgebench.exchange.verdicts import import_verdicts
-from judgebench.reports.baselines import BaselineList, baseline_list, set_baseline
 from judgebench.reports.gate import gate_report
 from judgebench.reports.gate_policy import GateTest, Policy, read_gate
 from judgebench.reports.gate_result import GateReport
 from judgebench.reports.render import render
+from judgebench.reports.versions import BaselineList, baseline_list, set_baseline
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed
 from tests.table import over_rows

@@ -14,13 +14,13 @@ import pytest
 from judgebench.errors import ConfigError, UsageError
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.records import Failure, ModelSpec, VerdictSlot
-from judgebench.reports.baselines import set_baseline
 from judgebench.reports.gate import gate_report
 from judgebench.reports.gate_policy import GateTest, Policy, read_policy
 from judgebench.reports.gate_result import GateReport, GateResult
 from judgebench.reports.gate_suggest import usual_policy
 from judgebench.reports.pair_tests import Texts
 from judgebench.reports.render import render
+from judgebench.reports.versions import set_baseline
 from judgebench.stats.paired_tests import score_worse, tango_bounds
 from judgebench.store import Store
 from tests.e2e.runs import typed

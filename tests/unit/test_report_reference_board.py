@@ -23,8 +23,7 @@ from judgebench.metrics.model_correlations import NO_INTERVAL
 from judgebench.reports.board import Board, ReferenceBoard, places, references
 from judgebench.reports.board_tables import Leaderboard
 from judgebench.reports.leaderboard import leaderboards
-from judgebench.reports.published import read_names, same_models
-from judgebench.reports.published_tables import related
+from judgebench.reports.published import read_names, related, same_models
 from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.unit.exchanged import rows_file

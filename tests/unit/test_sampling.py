@@ -13,7 +13,7 @@ from statsmodels.stats.inter_rater import cohens_kappa
 
 from judgebench.execution.manifest import new_manifest
 from judgebench.labels import put_label
-from judgebench.metrics.sampling import sample_design, sampling_probabilities
+from judgebench.metrics.correction import sample_design, sampling_probabilities
 from judgebench.records import Label
 from judgebench.stats.agreement import cohen_kappa_of
 from judgebench.stats.sampling import allocation, kappa_error_of, kappa_standard_error
