@@ -72,6 +72,7 @@ LEANINGS = ("longer", "own_family", "score_delta")
 NOBODY = "nobody else has judged the same answers"
 TOO_FEW = "no interval: few items"
 NO_PEOPLE = "no person has judged the same answers"
+NO_ORDER = "the labels are in no order"
 _PLACEHOLDER = re.compile(
     r"\s*(?:[$*\[<#]+\s*[A-Z_ ]*ERROR\b[A-Z_ ]*[$*\]>#!]*\s*$|\*\*NETWORK ERROR)"
 )
@@ -224,6 +225,8 @@ class JudgeMeasures:
                 change = (self.mine - self.people) / (len(self.values.labels) - 1)
                 delta = self.shares({"score_delta": [self._mean(change, both)]}, NO_PEOPLE)
                 found["score_delta"] = Measured(estimate=delta["score_delta"], against=self.name)
+            else:
+                found["score_delta"] = undefined(NO_ORDER)
         found["judges_kappa"] = undefined(self.no_scale or NOBODY)
         if self.others is not None and not self.no_scale:
             kappa = self._compared(OTHERS, self.others, [KAPPA])[KAPPA]

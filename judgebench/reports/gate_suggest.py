@@ -160,7 +160,7 @@ def boards_in_common(
     UsageError
         Where there is none.
     """
-    found, faults = [], []
+    found, faults, several_numbers = [], [], False
     for name, version in without_probes(store.benchmarks()):
         data = PairData(store, f"{name}@{version}")
         try:
@@ -173,6 +173,7 @@ def boards_in_common(
         for kind, judge in boards:
             if data.has_figures(kind):
                 faults.append(f"\n  {data.which}: {NO_ONE_NUMBER}; a policy says which is gated")
+                several_numbers = True
                 continue
             known = known_spread(
                 data, kind, judge, two, head_to_head=head_to_head, every_night=every_night
@@ -188,10 +189,13 @@ def boards_in_common(
                     )
                 )
     if not found:
+        faults = list(dict.fromkeys(faults))  # once for all judges
+        other = "other " if several_numbers else ""
         raise UsageError(
-            f"{store.name} has no benchmark on which one judge has judged both {candidate!r} and "
-            f"{baseline!r}; `judgebench leaderboard BENCHMARK` shows whom it has, and `judgebench "
-            f"baseline list` which baselines have a name{':' if faults else ''}{''.join(faults)}"
+            f"{store.name} has no {other}benchmark on which one judge has judged both "
+            f"{candidate!r} and {baseline!r}; `judgebench leaderboard BENCHMARK` shows whom it "
+            "has, and `judgebench baseline list` which baselines have a name"
+            f"{':' if faults else ''}{''.join(faults)}"
         )
     return found
 

@@ -27,6 +27,7 @@ from judgebench.metrics.paired import (
     HEAD_TO_HEAD,
     PairedModels,
     PairedTests,
+    why_no_difference,
 )
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.registry import metric as entry
@@ -230,6 +231,8 @@ def basis_of(
         what = "corrected scores" if corrected else metric.replace("_", " ")
         said = f"how often a test by {what} passes an unchanged model was not measured"
         return basis(undefined=said)
+    if math.isnan(observed.difference):
+        return basis(undefined=pair.why_not or why_no_difference(pair))
     if math.isnan(observed.spread):
         said = pair.why_not or "too few items to know how far the two differ"
         return basis(undefined=said)

@@ -192,6 +192,13 @@ def test_judged_by_nobody_else_is_unknown_and_says_so() -> None:
         assert its[name].estimate.undefined, name
 
 
+def test_labels_in_no_order_have_no_leniency_whoever_judged() -> None:
+    rows = board({"j": {"m": "+-" * 20}, "human/a": {"m": "++" * 20}})
+    its = measures.JudgeMeasures(of_labels(rows, ("incorrect", "partial", "correct")), "j")
+    assert its.agreement()["score_delta"].estimate.undefined == measures.NO_ORDER
+    assert its.agreement()["cohen_kappa"].estimate.n == 40
+
+
 def test_a_model_with_few_labels_has_no_place_in_the_order_of_people() -> None:
     marks = {f"m{n}": "+" * (n * 6 + 4) + "-" * (36 - n * 6) for n in range(5)}
     few = {name: said[:9] for name, said in marks.items()}

@@ -250,14 +250,15 @@ def test_refusals_are_four_figures_and_nobody_is_ranked(store: str) -> None:
 
 def test_a_narrow_terminal_leaves_figures_out_and_says_which(store: str) -> None:
     document = judgebench.leaderboard("refusals", store=store).document()
-    for width, n_shown in ((80, 1), (100, 2), (160, 4)):
+    names = [f"{how} refusal/{of}" for how in ("full", "partial") for of in ("safe", "unsafe")]
+    for width, n_shown in ((80, 2), (100, 2), (160, 4)):
         lines = render(document, "table", width=width).splitlines()
-        (head,) = (line for line in lines if "refusal/safe [95%]" in line and "missing" in line)
-        assert head.startswith("rank   model") and len(head) <= width
-        assert [one.strip() for one in head.split("[95%]")][1:n_shown] == [
-            "full refusal/unsafe", "partial refusal/safe", "partial refusal/unsafe",
-        ][: n_shown - 1]  # fmt: skip
-        assert head.count("[95%]") == n_shown
+        (at,) = (n for n, line in enumerate(lines) if line.startswith("rank   model"))
+        head = f"{lines[at - 1]} {lines[at]}" if width == 80 else lines[at]  # titles on two lines
+        assert [name for name in names if name in head] == names[:n_shown]
+        assert lines[at].count("[95%]") == n_shown and len(lines[at]) <= width
+        left = ", ".join(f"{name} [95%]" for name in names[n_shown:])
+        assert any(line.startswith(f"not shown, for width: {left}") for line in lines) == bool(left)
 
 
 def test_what_is_gained_there_and_costs_here(store: str) -> None:
@@ -344,6 +345,21 @@ def test_two_models_are_compared_by_each_figure_and_gated_by_one(
         judgebench.gate(**two, policy=policy, store=store)
     free = judgebench.gate(**two, store=store)
     assert [one.benchmark for one in free.tests] == ["helpful"]
+
+
+def test_a_gate_without_a_policy_says_once_why_figures_are_not_gated(tmp_path: Path) -> None:
+    rows = [
+        {"benchmark": "xstest_mini", "version": "1", "item_id": item.id, "model": model,
+         "judge": judge, "kind": "label", "value": "1_full_compliance"}
+        for item in load_benchmark("xstest_mini").items()
+        for model in ("shy", "open") for judge in ("j", "k")
+    ]  # fmt: skip
+    (tmp_path / "v.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+    url = f"sqlite:///{tmp_path}/s.db"
+    judgebench.import_verdicts(tmp_path / "v.jsonl", store=url)
+    with pytest.raises(UsageError, match="has no other benchmark on which one judge") as raised:
+        judgebench.gate(candidate="shy", baseline="open", store=url)
+    assert str(raised.value).count("a policy says which is gated") == 1
 
 
 def test_two_runs_differ_in_each_figure_and_a_paper_marks_each(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -303,6 +304,21 @@ def test_several_boards_have_to_be_told_apart(store: Store, tmp_path: Path) -> N
         UsageError, match=r"say which judge and metric are meant: J \(accuracy\), K"
     ):
         only(store)
+
+
+def test_a_gate_says_which_category_nobody_can_compare(store: Store, tmp_path: Path) -> None:
+    scored = [
+        {"benchmark": "codal_bench_mini", "version": "1", "item_id": str(n), "model": model,
+         "judge": "j", "kind": "score", "value": 5, "low": 1, "high": 10}
+        for n in range(8) for model in ("old", "new")
+    ]  # fmt: skip
+    put(store, tmp_path, scored)
+    report = gated(store, {"benchmark": "codal_bench_mini", "max_drop": 1.0})
+    why = "no item of explanation has a readable verdict on both, and categories count equally"
+    (one,) = report.tests
+    assert (one.decision, one.because) == ("inconclusive", why)
+    assert math.isnan(one.candidate_value)
+    assert why in str(report.document().tables[0].notes)
 
 
 def test_without_a_policy_every_common_board_is_tested(store: Store, tmp_path: Path) -> None:
