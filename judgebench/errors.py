@@ -129,6 +129,19 @@ class CallError(JudgebenchError):
         self.attempts = attempts
 
 
+def nearest(name: str, known: Iterable[str], *, n: int = 1) -> list[str]:
+    """The known names that are most like one, upper and lower case alike.
+
+    >>> nearest("gpt-4", ["Claude", "GPT-4"])
+    ['GPT-4']
+    """
+    written: dict[str, list[str]] = {}
+    for one in known:
+        written.setdefault(one.casefold(), []).append(one)
+    near = difflib.get_close_matches(name.casefold(), written, n=n)
+    return [one for key in near for one in written[key]][:n]
+
+
 def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
     """A sentence for a name that is not known: the nearest one, then all of them.
 
@@ -136,7 +149,7 @@ def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
     "no judge called 'contians'; did you mean 'contains'? Known: contains, exact_match"
     """
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
+    near = nearest(name, names)
     hint = f"; did you mean {near[0]!r}?" if near else "."
     return f"no {what} called {name!r}{hint} Known: {', '.join(names) or 'none'}"
 

@@ -93,6 +93,8 @@ class PairedModels:
         How much each item counts, 1 where all count equally.
     stratum : int array, shape (items,)
         Items that share their category where categories count equally; all 0 otherwise.
+    categories
+        Those that count equally, by their numbers from 1; empty otherwise.
     mean : float array, shape (items, 2)
         Of candidate and baseline; nan where there is no readable verdict.
     worst, best : float array, shape (items, 2), or None
@@ -123,6 +125,7 @@ class PairedModels:
     confidence: str | None = None
     higher_is_better: bool = True
     own: Floats | None = None
+    categories: tuple[str, ...] = ()
 
     @property
     def of_items(self) -> Floats:
@@ -393,6 +396,7 @@ class JudgeMeans:
             missing=(means.expected - means.readable).sum(axis=0).astype(np.int64),
             expected=means.expected.sum(axis=0).astype(np.int64),
             why_not=why_not,
+            categories=() if self.balance is None else tuple(_categories(self.balance)),
         )
         if not self.parts or why_not is not None:
             return found
@@ -688,8 +692,9 @@ def compare(
 
     lacks = bool(pair.missing.any())
     worst = best = None
-    if lacks and pair.worst is not None and pair.best is not None:
-        everything = pair.stratum >= 0
+    everything = pair.stratum >= 0
+    whole = not _categories_without(pair, everything)
+    if lacks and whole and pair.worst is not None and pair.best is not None:
         worst = tested(pair.worst[:, CANDIDATE] - pair.best[:, BASELINE], everything)
         best = tested(pair.best[:, CANDIDATE] - pair.worst[:, BASELINE], everything)
     weight = _normalised(pair, both)
@@ -706,9 +711,25 @@ def compare(
 def readable_on_both(pair: PairedModels) -> NDArray[np.bool_]:
     """The items of which both have a readable verdict."""
     both: NDArray[np.bool_] = ~np.isnan(pair.mean).any(axis=1) & (pair.stratum >= 0)
-    if set(pair.stratum[pair.stratum > 0]) - set(pair.stratum[both]):
+    if _categories_without(pair, both):
         both &= False  # a category that nobody can compare counts as much as any other
     return both
+
+
+def why_no_difference(pair: PairedModels) -> str:
+    """Why two models that a judge has judged have no item, or too few, to be compared on."""
+    both = ~np.isnan(pair.mean).any(axis=1) & (pair.stratum >= 0)
+    lacking = _categories_without(pair, both)
+    if not (both.any() and lacking):
+        return "no item has a readable verdict on both"
+    of = ", ".join(lacking)
+    return f"no item of {of} has a readable verdict on both, and categories count equally"
+
+
+def _categories_without(pair: PairedModels, kept: Bools) -> list[str]:
+    """The categories that count and have none of the items that are kept."""
+    there = set(pair.stratum[kept].tolist())
+    return [name for code, name in enumerate(pair.categories, start=1) if code not in there]
 
 
 def over_units(
@@ -863,7 +884,7 @@ def difference(
         bounds.reverse()
         cases.reverse()
     low, high = cases if compared.worst is not None else (None, None)
-    undefined = pair.why_not or "no item has a readable verdict on both"
+    undefined = pair.why_not or why_no_difference(pair)
     return Estimate(
         value=observed.difference * shown + 0.0,  # no -0.0
         low=bounds[0],

@@ -31,6 +31,7 @@ from judgebench.metrics.paired import (
     View,
     compare,
     family,
+    why_no_difference,
 )
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.probes import without_probes
@@ -582,7 +583,7 @@ class CompareQuestion(PairQuestion):
         if self.pair.why_not is not None:
             return self.pair.why_not
         if math.isnan(observed.difference):
-            return "no item has a readable verdict on both"
+            return why_no_difference(self.pair)
         if (few := too_few(observed.units, passing=False)) is not None:
             return few
         if len(set(found.values())) > 1:

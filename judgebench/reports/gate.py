@@ -21,7 +21,15 @@ from functools import cached_property, partial
 from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
-from judgebench.metrics.paired import VIEWS, PairedModels, PairedTests, View, compare, family
+from judgebench.metrics.paired import (
+    VIEWS,
+    PairedModels,
+    PairedTests,
+    View,
+    compare,
+    family,
+    why_no_difference,
+)
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.win_rate import WEIGHTED, WIN_RATE
 from judgebench.plain_text import counted
@@ -389,6 +397,8 @@ class Question(PairQuestion):
             return self.stacks.said
         if (unread := too_little_read(self.two, self.pair.coverage, self.floor)) is not None:
             return unread
+        if math.isnan(observed.difference):
+            return why_no_difference(self.pair)
         if observed.units < asked.min_n:
             return f"{observed.units} items have a verdict on both, and {asked.min_n} are asked"
         would_pass = decisions["observed"] != "regression" and observed.low > -margin
@@ -468,7 +478,7 @@ class Question(PairQuestion):
     def _what_would_decide(self, deciding: Deciding | None, level: float) -> str:
         observed = self.compared.observed
         if math.isnan(observed.difference):
-            return "no item has a readable verdict on both"
+            return why_no_difference(self.pair)
         if math.isinf(observed.low):
             return "too few items to know how far they differ"
         if deciding is None:

@@ -6,11 +6,10 @@ import textwrap
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from typing import Any
 
 from judgebench.columns import grouped
-from judgebench.errors import UsageError, unknown_name
+from judgebench.errors import UsageError, nearest, unknown_name
 from judgebench.execution.plan import JudgeCall as Call
 from judgebench.execution.resolve import JudgeAssignment
 from judgebench.judges.prompt import PromptJudge
@@ -376,7 +375,7 @@ def item_document(
     told = store.item_history(benchmark.name, benchmark.version, item_id)
     if told is None:
         known = list(store.item_contents(benchmark.name, benchmark.version))
-        near = get_close_matches(item_id, known, n=3)
+        near = nearest(item_id, known, n=3)
         hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
         raise UsageError(
             f"{benchmark}: no item called {item_id!r}{hint} The store has "

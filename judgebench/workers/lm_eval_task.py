@@ -24,7 +24,6 @@ whether it is the greedy one]``: one for each text whose likelihood lm-eval asks
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import numbers
@@ -37,7 +36,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from judgebench.errors import ConfigError
+from judgebench.errors import ConfigError, nearest
 from judgebench.keys import content_key
 from judgebench.records import Runtime
 from judgebench.workers.prompts import prompt_text
@@ -313,7 +312,7 @@ def _place_of(name: str, include_path: Sequence[Path]) -> tuple[str, Path | None
         known.append(names)
     if is_listed:
         return "tag", None
-    near = [one for names in known for one in difflib.get_close_matches(name, names, n=1)]
+    near = [one for names in known for one in nearest(name, names)]
     hint = f"; did you mean {near[0]!r}?" if near else ""
     n = len(set().union(*known))
     raise ConfigError(f"no lm-eval task called {name!r}{hint} ({n:,} are known)")

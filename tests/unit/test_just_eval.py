@@ -312,7 +312,7 @@ def test_two_models_differ_as_their_boards_do_with_aspects_that_do_not_apply(
         for model in (GPT, "second")
     )  # fmt: skip
     moved = before_and_after(
-        first, second, set(verdicts["item_id"]), kind, JUDGE, labels=(), balance=data.balance
+        first, second, set(verdicts["item_id"]), kind, JUDGE, labels=(), balance=data.board.balance
     )
     assert moved.difference.value == pytest.approx(found["score"].difference.value, abs=1e-9)
     assert (moved.first.value, moved.second.value) == pytest.approx(
@@ -322,7 +322,7 @@ def test_two_models_differ_as_their_boards_do_with_aspects_that_do_not_apply(
     ends = alone.difference
     assert (moved.difference.low, moved.difference.high) == pytest.approx((ends.low, ends.high))
     curve = shared_draws(
-        verdicts, kind, board.judge, ["second"], labels=(), balance=data.balance,
+        verdicts, kind, board.judge, ["second"], labels=(), balance=data.board.balance,
         intervals=Intervals(n_replicates=20),
     )  # fmt: skip
     assert curve.estimates[0].value == pytest.approx(its["second"]["score"].value, abs=1e-9)
@@ -338,7 +338,7 @@ def test_a_verdict_that_is_missing_has_its_worst_case_in_every_part(two_models: 
         lost[f"score/{aspect}"][gone] = math.nan
     whole, one_less = (
         paired_models(
-            its, kind, JUDGE, "second", GPT, labels=(), balance=data.balance
+            its, kind, JUDGE, "second", GPT, labels=(), balance=data.board.balance
         ) for its in (verdicts, lost)
     )  # fmt: skip
     assert (whole.missing.tolist(), one_less.missing.tolist()) == ([0, 0], [1, 0])

@@ -20,6 +20,7 @@ from judgebench.metrics.paired import (
     family,
     paired_models,
     spread_of,
+    why_no_difference,
 )
 from judgebench.metrics.scores import scores
 from judgebench.records import BINARY
@@ -190,6 +191,27 @@ def test_a_category_that_nobody_can_compare_leaves_nothing() -> None:
     assert math.isnan(found.observed.difference)
     assert found.worst is not None
     assert found.worst.difference == pytest.approx((-1 + (1 - 4)) / 2)
+    of = pair(said, "score", balance=balance)
+    assert why_no_difference(of) == (
+        "no item of b has a readable verdict on both, and categories count equally"
+    )
+    nothing = pair([said[2], said[3]], "score", balance=balance)
+    assert why_no_difference(nothing) == "no item has a readable verdict on both"
+
+
+def test_a_part_of_the_categories_has_no_difference() -> None:
+    """As on boards: of a limited run, or a night that was interrupted, there is no whole."""
+    balance = Balance(category_of={"1": "a", "2": "b"}, sides={"x": ["a", "b"]})
+    said: list[Said] = [("1", "new", 5.0), ("1", "old", 3.0)]
+    of = pair(said, "score", balance=balance)
+    found = compare(of, alpha=0.05)
+    assert math.isnan(found.observed.difference)
+    assert math.isnan(found.candidate)
+    assert why_no_difference(of).startswith("no item of b has a readable verdict on both")
+    (row, _) = scores(columns(said, "score"), balance=balance)
+    assert math.isnan(row.leading.value)
+    said += [("2", "new", 4.0), ("2", "old", 4.0)]
+    assert compare(pair(said, "score", balance=balance), alpha=0.05).observed.difference == 1.0
 
 
 def test_who_was_never_judged_is_named() -> None:
