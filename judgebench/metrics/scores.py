@@ -228,7 +228,7 @@ def scales_of(columns: Columns, rows: Ints | range) -> list[Scale]:
     """The scales that the scores in these rows are on, in order."""
     said = paired(columns["kind"], paired(columns["low"], columns["high"]))
     there = np.zeros(len(said.values), dtype=np.bool_)
-    there[said.codes[np.asarray(rows)]] = True
+    there[said.codes[np.asarray(rows, dtype=np.intp)]] = True  # also of no rows
     its = (said.values[code] for code in np.flatnonzero(there).tolist())
     return sorted({(float(low), float(high)) for kind, (low, high) in its if kind == "score"})
 

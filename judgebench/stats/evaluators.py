@@ -4,8 +4,8 @@ People and a judge each label pairs of outputs several times. What comes of it: 
 agrees with people, how far it leans away from them (bias) and from itself (variance), whether both
 rank the systems alike, and what it likes whatever is said (length, lists, the first output).
 
-`judgebench.stats.evaluators` gives the published numbers and names their quirks; here is
-what they are meant to say:
+`upstream_evaluator_metrics` gives the published numbers, and `QUIRKS` says what they do that
+their names do not say. The rest is what they are meant to say:
 
 - One centre for hard and soft labels: the median, which minimises the absolute error that scores
   it. Of an even number it is either middle label, half and half: a tied vote is settled by

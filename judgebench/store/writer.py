@@ -219,8 +219,13 @@ class Journal:
         if self._file is None:
             self._place.parent.mkdir(parents=True, exist_ok=True)
             path = self._place.with_name(f"{self._place.name}-paid-{uuid.uuid4().hex[:12]}")
-            self._file = path.open("xb", buffering=0)
-            fcntl.flock(self._file, fcntl.LOCK_EX)  # while we live, nobody else takes it in
+            file = path.open("xb", buffering=0)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX)  # while we live, nobody else takes it in
+            except OSError:
+                file.close()
+                raise
+            self._file = file
         file = self._file
         end = os.fstat(file.fileno()).st_size
         try:

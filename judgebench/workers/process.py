@@ -80,8 +80,10 @@ class LastWords(threading.Thread):
                 self._tail = (self._tail + chunk)[-_LAST_BYTES:]
 
     def __str__(self) -> str:
-        said = clean(self._tail.decode("utf-8", "replace"), self._secrets)
-        words = "\n".join(f"  | {line}" for line in said.splitlines()[-_LAST_LINES:])
+        secrets = [*secrets_of(os.environ), *self._secrets]
+        lines = redact(self._tail.decode("utf-8", "replace"), secrets).splitlines()
+        # What a progress bar wrote over was a line too.
+        words = "\n".join(f"  | {clean(line)}" for line in lines[-_LAST_LINES:])
         return f"Its last words:\n{words or '  (none)'}"
 
 
@@ -464,7 +466,7 @@ START: ContextVar[Callable[..., Worker]] = ContextVar("start", default=started)
 """How workers of models are started: as processes here, unless a run has it otherwise."""
 
 
-def clean(text: str, secrets: Sequence[Secret | None] = ()) -> str:
+def clean(text: str) -> str:
     """Without keys and control characters: what a process prints is not to be trusted."""
-    text = redact(text, [*secrets_of(os.environ), *secrets])
+    text = redact(text, secrets_of(os.environ))
     return "".join(c if c.isprintable() or c == "\n" else " " for c in text)

@@ -11,7 +11,7 @@ import pytest
 from judgebench.columns import Coded
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.ranked_rows import Standing
-from judgebench.metrics.scores import by_dimension, scores
+from judgebench.metrics.scores import by_dimension, scales_of, scores
 from judgebench.metrics.verdict_table import FAILED
 from judgebench.metrics.verdict_values import score_values
 from judgebench.stats.ranking import rank_sets
@@ -149,6 +149,14 @@ def test_a_scoring_judge_that_could_not_be_read_once_is_on_the_board_of_scores()
     rows = by_model(given(("a", "1", None), ("a", "2", math.nan)))
     assert (rows["a"].counts["unreadable"], rows["a"].counts["failed"]) == (1, 1)
     assert rows["a"].rank is None
+
+
+def test_no_rows_are_on_no_scale() -> None:
+    columns: dict[str, list[Any]] = {"kind": ["score"], "low": [1.0], "high": [10.0]}
+    assert scales_of(columns, range(1)) == [(1.0, 10.0)]
+    assert scales_of(columns, range(0)) == []
+    nothing: dict[str, list[Any]] = {name: [] for name in columns}
+    assert scales_of(nothing, range(0)) == []
 
 
 def test_no_scores_are_no_rows() -> None:

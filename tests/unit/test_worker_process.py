@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 from judgebench.errors import ConfigError, LocalModelError
+from judgebench.secret import Secret
 from judgebench.workers.process import (
     METRICS,
+    LastWords,
     SharedWorker,
     Worker,
     WorkerProcess,
@@ -33,6 +35,18 @@ def test_one_that_is_gone_is_not_signalled_again(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(os, "killpg", lambda *what: signalled.append(what))
     worker.stop()
     assert signalled == []
+
+
+def test_last_words_are_the_last_states_of_a_progress_bar() -> None:
+    read, write = os.pipe()
+    said = LastWords(os.fdopen(read, "rb"), [Secret("key\rof two lines")])
+    os.write(write, b"".join(b"\rloading %d %%" % n for n in range(100)))
+    os.write(write, b"\r\n\x1b[31mno memory\nkey\rof two lines\n")
+    os.close(write)
+    said.join(10)
+    lines = str(said).splitlines()
+    assert lines[:2] == ["Its last words:", "  | loading 87 %"]
+    assert lines[-3:] == ["  | loading 99 %", "  |  [31mno memory", "  | ***"]
 
 
 # Several of one model ----------------------------------------------------------------------------

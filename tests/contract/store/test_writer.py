@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import fcntl
 import hashlib
 import json
 import signal
@@ -466,6 +467,27 @@ def test_a_line_that_finds_no_room_is_taken_back(
     journal.keep([paid(2)])
     assert len(journal.path.read_text().splitlines()) == 3
     journal.path.unlink()
+    assert journal._file is not None
+    journal._file.close()
+
+
+def test_a_journal_that_cannot_be_held_is_not_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process would take it in, and remove it, while this one goes on writing."""
+    journal, lock = writer.Journal(tmp_path / "s.db", "id"), fcntl.flock
+
+    def no_locks(file: Any, how: int) -> None:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(StoreError, match="No locks available"):
+        journal.keep([paid(1)])
+    monkeypatch.setattr(fcntl, "flock", lock)
+    journal.keep([paid(2)])
+    assert journal.path is not None
+    with journal.path.open("rb") as other, pytest.raises(BlockingIOError):
+        lock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
     assert journal._file is not None
     journal._file.close()
 
