@@ -251,11 +251,11 @@ def test_refusals_are_four_figures_and_nobody_is_ranked(store: str) -> None:
 def test_a_narrow_terminal_leaves_figures_out_and_says_which(store: str) -> None:
     document = judgebench.leaderboard("refusals", store=store).document()
     names = [f"{how} refusal/{of}" for how in ("full", "partial") for of in ("safe", "unsafe")]
-    for width, n_shown in ((80, 2), (100, 2), (160, 4)):
+    for width, n_shown in ((80, 2), (100, 3), (160, 4)):
         lines = render(document, "table", width=width).splitlines()
         (at,) = (n for n, line in enumerate(lines) if line.startswith("rank   model"))
-        head = f"{lines[at - 1]} {lines[at]}" if width == 80 else lines[at]  # titles on two lines
-        assert [name for name in names if name in head] == names[:n_shown]
+        head = lines[at - 1] + lines[at]  # long titles are on two lines
+        assert {name for name in names if name in head} == {*names[:n_shown]}
         assert lines[at].count("[95%]") == n_shown and len(lines[at]) <= width
         left = ", ".join(f"{name} [95%]" for name in names[n_shown:])
         assert any(line.startswith(f"not shown, for width: {left}") for line in lines) == bool(left)
