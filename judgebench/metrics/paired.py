@@ -718,10 +718,12 @@ def readable_on_both(pair: PairedModels) -> NDArray[np.bool_]:
 
 def why_no_difference(pair: PairedModels) -> str:
     """Why two models that a judge has judged have no item, or too few, to be compared on."""
-    both = ~np.isnan(pair.mean).any(axis=1) & (pair.stratum >= 0)
+    both = ~np.isnan(pair.mean).any(axis=1)
     lacking = _categories_without(pair, both)
     if not (both.any() and lacking):
         return "no item has a readable verdict on both"
+    if not (pair.stratum[both] > 0).any():
+        return "no item with a readable verdict on both is known to be of a category that counts"
     of = ", ".join(lacking)
     return f"no item of {of} has a readable verdict on both, and categories count equally"
 

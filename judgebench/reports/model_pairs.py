@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 from judgebench.columns import counted
 from judgebench.config import Panel
-from judgebench.errors import UsageError, unknown_name
+from judgebench.errors import UsageError, nearest, unknown_name
 from judgebench.metrics.accuracy import NO_ONE_NUMBER, of_rate, sign_of
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
@@ -97,9 +97,11 @@ class PairData:
         try:
             against = _called(self.board, among, baseline)
         except UsageError as error:
+            near = nearest(baseline, {one.name for one in self.board.store.baselines()})
+            meant = f" (did you mean {near[0]!r}?)" if near else ""
             raise UsageError(
-                f"{error}. Nor has a baseline that name; `judgebench baseline set` would give it "
-                "one"
+                f"{error}. Nor has a baseline that name{meant}; `judgebench baseline set` would "
+                "give it one"
             ) from None
         if against == chosen:
             raise UsageError(

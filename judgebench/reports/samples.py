@@ -133,6 +133,11 @@ def best_of_curves(
     by_name = find_reference(scorer, data.judges, data.store, data.which)
     scored, _ = _said(data, BoardKind("score")).get(by_name, ({}, NO_ENDS))
     several = _several(scored)
+    if not scored:
+        raise UsageError(
+            f"{data.which}: {scorer} has given no scores, by which one of several answers could "
+            "be chosen"
+        )
     if not several:
         raise UsageError(
             f"{data.which}: no model has two answers to one item that {scorer} scored: a suite "

@@ -20,6 +20,7 @@ from the mean squares (Brennan, Generalizability Theory, 2001, chapter 3, design
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import cache
 from typing import TypeAlias
 
@@ -91,7 +92,7 @@ def variance_components(values: ArrayLike) -> dict[str, float]:
     item = samples * judges * float(np.var(of_item, ddof=1))
     if judges == 1:
         only = {"item": (item - sample) / samples, "sample": float(sample)}
-        return only | dict.fromkeys(("judge", "item x judge", "rest"), math.nan)
+        return _without_noise(only, y) | dict.fromkeys(("judge", "item x judge", "rest"), math.nan)
     whole = y.mean()
     both = of_both - of_item[:, None] - of_judge + whole
     left = y - of_sample[:, :, None] - of_both[:, None, :] + of_item[:, None, None]
@@ -105,4 +106,10 @@ def variance_components(values: ArrayLike) -> dict[str, float]:
         "item x judge": (item_judge - rest) / samples,
         "rest": rest,
     }
-    return {name: float(one) for name, one in found.items()}
+    return _without_noise(found, y)
+
+
+def _without_noise(variances: Mapping[str, float], y: Floats) -> dict[str, float]:
+    """With 0 for what is nothing but the rounding of floats."""
+    least = 1e-12 * float(np.var(y))
+    return {name: float(one) if abs(one) > least else 0.0 for name, one in variances.items()}

@@ -248,8 +248,12 @@ def test_what_cannot_be_chosen_is_refused(
 
 def test_no_samples_no_curve(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["run", suite(folder, recorded(), judges=["length", "vowels"])]) == 0
+    said = {"benchmark": "words", "item_id": "q0", "model": "m", "judge": "right"}
+    (folder / "v.jsonl").write_text(json.dumps(said | {"kind": "label", "value": "correct"}))
+    assert run(["import", "verdicts", str(folder / "v.jsonl")]) == 0
     for words, says in (
         (["--best-of", "length"], "no model has two answers to one item that length scored"),
+        (["--best-of", "right"], "right has given no scores"),
         (["--best-of", "lenght"], "no judge called 'lenght'"),
         (["--spread"], "no model has two samples of two items"),
     ):

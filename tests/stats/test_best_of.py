@@ -54,6 +54,12 @@ def test_components_add_up_where_effects_are_known() -> None:
     assert (alone["sample"], math.isnan(alone["judge"])) == (pytest.approx(8.0), True)
 
 
+def test_what_floats_round_is_no_variance() -> None:
+    y = np.zeros((12, 4, 1))
+    y[0, 0] = 1.0  # one answer of one item: the mean square of items is that of samples
+    assert variance_components(y)["item"] == 0.0
+
+
 def test_components_are_unbiased_and_intervals_hold() -> None:
     for name, value in components(300).items():
         assert value == pytest.approx(SPREADS[name] ** 2, rel=0.1, abs=0.012)

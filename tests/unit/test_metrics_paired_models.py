@@ -195,6 +195,8 @@ def test_a_category_that_nobody_can_compare_leaves_nothing() -> None:
     assert why_no_difference(of) == (
         "no item of b has a readable verdict on both, and categories count equally"
     )
+    elsewhere = pair(said, "score", balance=Balance(category_of={}, sides={"x": ["a", "b"]}))
+    assert why_no_difference(elsewhere).endswith("is known to be of a category that counts")
     nothing = pair([said[2], said[3]], "score", balance=balance)
     assert why_no_difference(nothing) == "no item has a readable verdict on both"
 

@@ -108,6 +108,9 @@ def test_the_candidate_may_be_the_named_baseline(store: Store, tmp_path: Path) -
 def test_a_baseline_that_nobody_set_is_said(store: Store) -> None:
     with pytest.raises(UsageError, match=r"no model called 'main'.*Nor has a baseline that name"):
         gated(store, "new", "main")
+    set_baseline(store, "Main", "old")
+    with pytest.raises(UsageError, match=r"baseline that name \(did you mean 'Main'\?\)"):
+        gated(store, "new", "main")
 
 
 def test_only_what_passed_becomes_the_baseline(store: Store, tmp_path: Path) -> None:
