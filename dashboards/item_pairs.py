@@ -115,7 +115,7 @@ def verdicts(shown: State, told: ItemHistory, two: tuple[str, str], names: Names
         )
         for side, model in zip(SIDES, two, strict=True)
     }
-    rows: dict[tuple[object, ...], dict[str, str]] = {}
+    rows: dict[tuple[str, str, int, int, int, str], dict[str, str]] = {}
     for side, its in sides.items():
         for one in its:
             if one.counts:

@@ -13,10 +13,10 @@ import streamlit as st
 from children import Child
 from long_text import visible
 from open_store import opened
-from run_parts import duration
 
 from judgebench.errors import InputError
 from judgebench.registry import figures_folder
+from judgebench.reports.runs import duration
 from judgebench.store.opening import located
 
 LOAD = "judgebench import published"

@@ -57,7 +57,8 @@ common=True)], [Piece(text='a ', common=True), Piece(text='fox', common=True)])
         return [Piece(first, common=True)], [Piece(second, common=True)]
     texts = tuple([(m[0], m[1] or "") for m in _WORDS.finditer(text)] for text in (first, second))
     # What occurs all the time is no anchor: that keeps this quick, whatever the texts are.
-    matcher = SequenceMatcher(None, *([word for _, word in words] for words in texts))
+    ours, theirs = ([word for _, word in words] for words in texts)
+    matcher = SequenceMatcher(None, ours, theirs)
     found: tuple[list[Piece], list[Piece]] = ([], [])
     for kind, *ends in matcher.get_opcodes():
         for words, pieces, start, end in zip(texts, found, ends[::2], ends[1::2], strict=True):

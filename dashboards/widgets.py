@@ -158,7 +158,8 @@ FIRST_COLUMNS, SEEN_ROWS, PADDING_PX, WIDEST_PX = 3, 5, 32, 500
 def table(rows: pd.DataFrame | Styler, **options: Any) -> Any:
     """A table; what is selected in it, where that is asked for."""
     config = whole(
-        rows.data if isinstance(rows, Styler) else rows, options.pop("column_config", {})
+        rows.data if isinstance(rows, Styler) else rows,  # type: ignore[attr-defined]
+        options.pop("column_config", {}),
     )
     return st.dataframe(
         rows, hide_index=True, width="stretch", placeholder=GAP, column_config=config, **options

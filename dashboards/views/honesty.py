@@ -210,9 +210,11 @@ def aurocs(
         title="AUROC (1 = tells all right answers from wrong ones, 0.5 = chance)", short="AUROC",
         low=min(0.4, *rows[["value", "low"]].min().fillna(1.0)), high=1.0, digits=3,
     )  # fmt: skip
-    look = {"line_at": 0.5, "names_px": 330, "tones": drawings.tones_of(drawn, theme)}
+    tones = drawings.tones_of(drawn, theme)
     widgets.chart(
-        partial(charts.intervals, rows, axis, widgets.ink(), **look),
+        partial(
+            charts.intervals, rows, axis, widgets.ink(), line_at=0.5, names_px=330, tones=tones
+        ),
         f"AUROC · {said}",
         name=f"AUROC {said}",
         alt="AUROC with its interval for each set and confidence; the download has the numbers.",

@@ -214,8 +214,8 @@ def one_item(shown: State, known: Sequence[tuple[str, str]], item: str) -> None:
                 st.query_params.pop(said_of_the_item, None)  # filters are as they were before
             st.rerun()
         for label, to in (
-            ("Previous item", told and told.before),
-            ("Next item", told and told.after),
+            ("Previous item", told.before if told else None),
+            ("Next item", told.after if told else None),
         ):
             if st.button(label, disabled=to is None) and to is not None:
                 go_to(benchmark, version, to)
@@ -231,7 +231,7 @@ def one_item(shown: State, known: Sequence[tuple[str, str]], item: str) -> None:
     item_parts.who_said_what(told, names)
     left, right, _ = st.columns([3, 3, 4])
     with left:
-        here = {one.model.id for one in (*told.answers, *told.verdicts)}
+        here = {one.model.id for one in told.answers} | {one.model.id for one in told.verdicts}
         model = pick_named("Model", {i: n for i, n in names.models.items() if i in here}, MODEL)
     with right:
         here = {one.judge.id for one in told.verdicts}

@@ -27,6 +27,7 @@ from judgebench.metrics import registry
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.plain_text import counted
 from judgebench.reports.board import Board
+from judgebench.reports.runs import duration
 from judgebench.store import Store
 from judgebench.store.read import At, Holding, Verdicts
 
@@ -159,7 +160,7 @@ def counts(one: Holding, used: Used) -> str:
     parts.append(counted(one.judges, "judge") + people)
     if (known := used.get(_at(one))) is None:
         return " · ".join([*parts, "no verdicts"])
-    ago = run_parts.duration(max(0.0, time.time() - known.newest))
+    ago = duration(max(0.0, time.time() - known.newest))
     return " · ".join([*parts, f"{counted(known.used, 'verdict')}, the newest {ago} ago"])
 
 

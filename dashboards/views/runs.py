@@ -25,6 +25,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from judgebench.records import RunManifest
 from judgebench.reports.cost import cost_table
+from judgebench.reports.runs import failures
 from judgebench.secret import redact
 from judgebench.store import Store
 
@@ -225,7 +226,7 @@ def failed(shown: State, run: RunManifest) -> None:
     """Failures are kept where a verdict or an answer is missing, until it is there."""
     if not (run.counts.get("failed") or run.progress.get("failed")):
         return
-    by_kind = run_parts.failures(run.progress.get("failed") or {})
+    by_kind = failures(run.progress.get("failed") or {})
     n = run.counts.get("failed")
     st.caption("Failures")
     lines = [by_kind or f"{n:,} failed in this run."]

@@ -14,7 +14,6 @@ import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from typing import Any, NamedTuple
 
 from judgebench import keys
@@ -412,19 +411,19 @@ class _Plan:
             return row
         scale = self.scales.of(assignment.title, assignment.config, assignment.key, judges=True)
         calls, tokens = self._asked(questions, scale)
-        n_asked = sum(map(len, calls))
+        n_asked = sum(calls)
         return replace(
             row, judge_calls=n_asked, recorded=len(questions) - n_asked, **_takes(scale, tokens)
         )
 
-    def _asked(
-        self, questions: Iterable[JudgeCall], scale: Scale
-    ) -> tuple[list[list[Request]], Tokens]:
-        """What each question has to ask now, and what all of that takes."""
-        calls = [self._next_requests(question.dialogue()) for question in questions]
-        tokens = Tokens()
-        for request in chain.from_iterable(calls):
-            tokens += scale.call(request)
+    def _asked(self, questions: Iterable[JudgeCall], scale: Scale) -> tuple[list[int], Tokens]:
+        """How many calls each question takes now, and what all of that takes; none is kept."""
+        calls, tokens = [], Tokens()
+        for question in questions:
+            requests = self._next_requests(question.dialogue())
+            calls.append(len(requests))
+            for request in requests:
+                tokens += scale.call(request)
         return calls, tokens
 
     def _stack(self, candidate: Candidate) -> Runtime | None:
@@ -494,9 +493,9 @@ class _Plan:
             recorded += len(known)
             repeated += judging.places - len(known) - len(new)
             asked, took = self._asked(new, scale)
-            recorded += asked.count([])
+            recorded += asked.count(0)
             settled += sum(next(question.dialogue(), None) is None for question in new)
-            calls += sum(map(len, asked))
+            calls += sum(asked)
             tokens += took
         unanswered = self._about_no_answer(assignment, on_board, found, scale)
         tokens += unanswered.tokens

@@ -15,7 +15,6 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from judgebench.metrics import length_controlled
 from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.item_means import ItemMeans, item_means
@@ -379,7 +378,7 @@ def at_equal_length(
         it has no ends.
     """
     fits = _Fits(pair, opponent, two, lengths, calibration, alpha, intervals)
-    rows = length_controlled.compared(columns, opponent, lengths)
+    rows = compared(columns, opponent, lengths)
     missing, unknown = pair.missing, []
     if pair.judge in rows:
         one = rows[pair.judge]
@@ -457,9 +456,7 @@ class _Fits:
         preference = np.stack([candidate[:, CANDIDATE], baseline[:, BASELINE]], axis=-1)
         unknown = np.isnan(preference) | np.isnan(self.difference)
         kept = ~(unknown[:, CANDIDATE] | unknown[:, BASELINE])
-        found = length_controlled.exact(
-            self._lined_up(preference, kept), self.calibration, intervals=self.intervals
-        )
+        found = exact(self._lined_up(preference, kept), self.calibration, intervals=self.intervals)
         scores = found.scores / self.pair.unit
         units = len(np.unique(self.pair.unit_of[kept]))
         why_not = [
@@ -477,15 +474,13 @@ class _Fits:
         figures = float(scores[0, CANDIDATE]), float(scores[0, BASELINE])
         return test, figures, why_not[0] if why_not else None
 
-    def _lined_up(
-        self, preference: Floats, kept: NDArray[np.bool_]
-    ) -> length_controlled.LengthComparisons:
+    def _lined_up(self, preference: Floats, kept: NDArray[np.bool_]) -> LengthComparisons:
         """The kept items in the order in which cross-validation folds them."""
         order = self.order[kept[self.order]]
         units, place = np.unique(self.pair.unit_of[order], return_inverse=True)
         first = {int(unit): at for at, unit in reversed(list(enumerate(self.pair.unit_of)))}
         asked = np.ones((2, len(order)), dtype=np.bool_)
-        return length_controlled.LengthComparisons(
+        return LengthComparisons(
             items=tuple(self.pair.items[at] for at in order),
             board_items=tuple(self.pair.items[first[int(unit)]] for unit in units),
             place=place.astype(np.int64),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 import yaml
@@ -13,7 +15,7 @@ import yaml
 from judgebench import api
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.execution import plan as execution_plan
-from judgebench.execution.forecast import PlanRow
+from judgebench.execution.forecast import PlanRow, Tokens, _Plan
 from judgebench.records import Item
 from tests import honestybench_gold
 from tests.e2e import own
@@ -363,3 +365,27 @@ def test_comparisons_are_foretold_in_as_many_orders_as_are_asked_for(
         row for row in api.plan(path).rows if row.judge == "grader" and row.model == "candidate"
     ]
     assert [(row.verdicts, row.judge_calls) for row in rows] == [(4 * each, 4 * each)]
+
+
+def test_no_question_is_kept_while_they_are_counted() -> None:
+    """A judge is asked a hundred thousand of them, each with its prompt."""
+
+    class Question:
+        pass
+
+    there: WeakSet[Question] = WeakSet()
+
+    def asked(n: int) -> list[Question]:
+        new = [Question() for _ in range(n)]
+        there.update(new)
+        return new
+
+    def call(_: Question) -> Tokens:
+        assert len(there) <= 2 * 2  # those of this question and of the one before
+        return Tokens()
+
+    questions = [SimpleNamespace(dialogue=lambda n=n: n) for n in (2, 0, *[1] * 20)]
+    plan: Any = SimpleNamespace(_next_requests=asked)
+    scale: Any = SimpleNamespace(call=call)
+    calls, _ = _Plan._asked(plan, questions, scale)  # type: ignore[arg-type]
+    assert calls == [2, 0, *[1] * 20]
