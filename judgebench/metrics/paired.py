@@ -718,7 +718,7 @@ def readable_on_both(pair: PairedModels) -> NDArray[np.bool_]:
 
 def why_no_difference(pair: PairedModels) -> str:
     """Why two models that a judge has judged have no item, or too few, to be compared on."""
-    both: Bools = ~np.isnan(pair.mean).any(axis=1)
+    both = np.asarray(~np.isnan(pair.mean).any(axis=1))
     lacking = _categories_without(pair, both)
     if not (both.any() and lacking):
         return "no item has a readable verdict on both"
