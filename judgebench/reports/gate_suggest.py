@@ -28,6 +28,9 @@ LEAST_DROP, MOST_DROP = 2.0, 6.0
 LEAST_SUGGESTED = 0.5
 """Points of the scale: a smaller drop is no question for a judge."""
 
+_ROUNDED = 0.02
+"""A chance that is less by so much is not said to be the one asked for."""
+
 _SHARE_OF_ITEMS = 0.95
 _MOST_NAMED = 4
 
@@ -296,13 +299,14 @@ def _test(one: BoardInCommon, each: float, alpha: float, *, called_at: float) ->
 
     strict = LEAST_DROP / 100.0 * known.scale
 
-    def passes(at: float) -> str:
-        return percent(
-            passes_every_view(
-                known.views, at / 100.0 * known.scale, alpha=alpha, width=known.width,
-                strict=strict if at > LEAST_DROP else None, called_at=called_at,
-            )
+    def chance(at: float) -> float:
+        return passes_every_view(
+            known.views, at / 100.0 * known.scale, alpha=alpha, width=known.width,
+            strict=strict if at > LEAST_DROP else None, called_at=called_at,
         )  # fmt: skip
+
+    def passes(at: float) -> str:
+        return percent(chance(at))
 
     items = units_every_view(known.views, strict, alpha=alpha, chance=each, width=known.width)
     said = [
@@ -314,6 +318,11 @@ def _test(one: BoardInCommon, each: float, alpha: float, *, called_at: float) ->
             1,
             f"  # ({drop:g} points of the scale), with {passes(LEAST_DROP)} at {LEAST_DROP:g} "
             f"points; {LEAST_DROP:g} points take {_items(items)}.",
+        )
+    if chance(drop) < each - _ROUNDED:
+        said.append(
+            f"  # Not with {percent(each)}: what is missing may turn a pass into a regression at "
+            f"{LEAST_DROP:g} points. Fewer missing verdicts, or no strict_drop."
         )
     if drop > MOST_DROP:
         said.append(f"  # More than {MOST_DROP:g} points: more items would serve better.")

@@ -135,14 +135,15 @@ def board_meant(
     several = len({kind.opponent for kind, _ in boards}) > 1
     said = ", ".join(_said(kind, judge, several=several) for kind, judge in boards) or "nobody"
     if not fitting:
+        who = f"{test.judge} has not" if test.judge else "no judge has"
         if direct:
             raise UsageError(
-                f"{data.which}: {test.judge or 'no judge'} has not compared "
+                f"{data.which}: {who} compared "
                 f"{two[0]} with {two[1]}; a run with baseline: {two[1]} and "
                 f"orders: both does; these have: {said}"
             )
         raise UsageError(
-            f"{data.which}: {test.judge or 'no judge'} has not judged both "
+            f"{data.which}: {who} judged both "
             f"{' and '.join(two)}{f' by {metric}' if metric else ''}"
             f"{f' against {test.opponent}' if test.opponent else ''}; these have: {said}"
         )

@@ -108,7 +108,7 @@ def test_a_gate_tests_the_boards_of_both_baselines(small: str, tmp_path: Path) -
     assert alone.candidate_value == told["baseline-creative"].candidate_value
     for said, fault in (
         ("", r"opponent and metric are meant: .*\(win_rate against baseline-creative\)"),
-        (", opponent: nobody", "has not judged both .* against nobody; these have"),
+        (", opponent: nobody", "no judge has judged both .* against nobody; these have"),
         (", opponent: baseline-hard, head_to_head: true", "opponent: of a test head to head"),
     ):
         policy.write_text(f"{asked}{said}}}\n", encoding="utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -517,6 +518,20 @@ def test_a_suggested_policy_can_be_read_and_has_the_drops_of_its_spread(
     assert (
         typed("gate", "suggest", "--baseline", "old", "--store", str(tmp_path / "s.db")).code == 64
     )
+
+
+def test_a_suggestion_says_where_missing_verdicts_leave_the_chance_below(
+    store: Store, tmp_path: Path
+) -> None:
+    marks = "+-" * 240 + "?" * 20
+    put(store, tmp_path, coded("old", "J", marks), coded("new", "J", marks))
+    text = suggested(store, "new", "old")
+    drop, strict = (re.search(f"{key}: ([0-9.]+)", text) for key in ("max_drop", "strict_drop"))
+    assert drop and strict and float(drop[1]) > float(strict[1])
+    assert "# Not with 80 %: what is missing may turn a pass into a regression at 2 points" in text
+    whole = marks.replace("?", "+")
+    put(store, tmp_path, coded("old", "K", whole), coded("new", "K", whole))
+    assert suggested(store, "new", "old").count("# Not with") == 1
 
 
 def test_where_nothing_can_pass_nothing_is_suggested(store: Store, tmp_path: Path) -> None:
