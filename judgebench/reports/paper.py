@@ -406,7 +406,7 @@ def _ours(row: _Row, source: _Source) -> PaperCell:
         lacks = {} if figure is None else {"n": figure.n, "missing": figure.missing}
         return _nothing((figure and figure.undefined) or f"it has no {column.metric}", **lacks)
     notes = [f"suspicious: {its.suspicious}"] if its.excluded else []
-    if "two versions" in its.flags:
+    if "two versions" in its.flags and row.names[0] not in (shown, its.model_id):
         notes.append(f"the newest of several models of that name, {shown}")
     if "coverage" in its.flags:
         notes.append(f"{missing_share(its.judged):.0%} of its verdicts are missing")

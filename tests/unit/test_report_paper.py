@@ -326,8 +326,12 @@ def test_of_several_models_of_one_name_the_newest_is_meant_and_it_is_said(tmp_pa
         rows = [{"name": "m"}]
         table = made(two, tmp_path, models=rows, tests=None, benchmarks=[{"name": "made_up"}])
         newest = newest_model(PairData(two, "made_up").board, "m")
+        assert newest is not None
+        called = [{"name": newest}]
+        itself = made(two, tmp_path, models=called, tests=None, benchmarks=[{"name": "made_up"}])
     ((only,),) = (row.cells for row in table.rows)
     assert only.notes == (f"the newest of several models of that name, {newest}",)
+    assert itself.rows[0].cells[0].notes == ()
 
 
 def test_what_too_few_items_show_has_no_mark_and_a_reason(store: Store, tmp_path: Path) -> None:
