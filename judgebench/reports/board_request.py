@@ -175,7 +175,8 @@ def _check_panels(panels: Sequence[Panel], boards: Sequence[Board]) -> None:
     for panel in panels:
         its = [board for board in boards if board.judge == panel.name]
         if its and not any(board.rows for board in its):
-            raise UsageError(f"{panel.name}: {'; '.join(its[0].warnings)}")
+            said = "; ".join(its[0].warnings)
+            raise UsageError(f"{panel.name}: {said.removeprefix(f'{panel.name}: ')}")
 
 
 def chosen(

@@ -21,7 +21,7 @@ from judgebench.benchmarks.data import import_data, official_prompts
 from judgebench.benchmarks.description import find
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.benchmarks.pull import pull
-from judgebench.errors import ConfigError, InputError
+from judgebench.errors import ConfigError, InputError, UsageError
 from judgebench.judges.readers.upstream import READERS
 from judgebench.protocols import JudgeSettings
 from judgebench.records import REFUSAL_CLASSES, Case, Item, Message, Reply, Response, Unreadable
@@ -269,3 +269,16 @@ def test_small_ones_are_judged_to_the_end(
         assert least < min(
             row.metrics["score/items"].value for row in rows_of["rater-as-published"]
         )
+
+
+def test_a_panel_that_its_rule_cannot_combine_is_named_once(tmp_path: Path) -> None:
+    rows = [
+        {"benchmark": "codal_bench_mini", "version": "1", "item_id": "0", "model": "m",
+         "judge": judge, "kind": "score", "value": 5, "low": 1, "high": 10}
+        for judge in ("j", "k")
+    ]  # fmt: skip
+    (tmp_path / "v.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+    url = f"sqlite:///{tmp_path}/s.db"
+    judgebench.import_verdicts(tmp_path / "v.jsonl", store=url)
+    with pytest.raises(UsageError, match=r"^panel/majority\(j,k\): scores have no majority"):
+        judgebench.leaderboard("codal_bench_mini", store=url, panels=["j,k"])
