@@ -86,9 +86,8 @@ def choose(url: str, known: Sequence[tuple[str, str]], rater: str) -> labels.Des
     if not there.models:
         return None
     kinds = [kind for kind in KINDS if kind != "preference" or len(there.models) > 1]
-    declared = " / ".join(reversed(labels.declared(url, benchmark, version)))
     shows = {str(kind): said for kind, said in KINDS.items()}
-    shows["label"] += f": {declared}"
+    shows["label"] += ": " + " / ".join(reversed(labels.declared(url, benchmark, version)))
     with places[0]:
         kind: Any = page.choose("Asked for", kinds, "asked", default=there.kind, shows=shows)
     names = {key.hex()[:12]: name for key, name in there.models.items()}

@@ -320,7 +320,7 @@ def test_one_set_of_questions_alone(store: Store, tmp_path: Path) -> None:
     # The first and the last question of a set are one.
     assert (whole.difference.units, alone.difference.units) == (78, 39)
     assert (whole.difference.n, alone.difference.n) == (160, 80)
-    with pytest.raises(UsageError, match=r"no set of questions called 'nQ'. Known: hq, nq"):
+    with pytest.raises(UsageError, match=r"called 'nQ'; did you mean 'nq'\? Known: hq, nq"):
         asked(store, "new", "old", metric="brier/nQ", **about)
 
 
