@@ -143,7 +143,7 @@ class Replay:
             reply = await self._join(key)
         self.counts.recorded += 1
         self._save(key, request, reply)
-        return reply
+        return replace(reply, key=key)
 
     async def close(self) -> None:
         """Take back what is under way, keep what was saved, then close what is inside.
@@ -187,7 +187,7 @@ class Replay:
             paid=paid,
         )
         self.counts.sent += 1
-        return reply
+        return replace(reply, key=key)
 
     def _save(self, key: bytes, request: Request, reply: Reply) -> None:
         """Add up what the record saved, by run, benchmark, who answers and who judges.
