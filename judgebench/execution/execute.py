@@ -435,7 +435,7 @@ class WorkQueue:
                 except Exception as error:  # noqa: BLE001 - whatever it is, it is recorded as it is
                     bug = _bug(error)
                     break
-                replies.append((keys.request_key(request), reply))
+                replies.append((reply.key or keys.request_key(request), reply))
                 if reply.left_out:
                     self.counts.left_out.update(reply.left_out)
                 if reply.note is not None:

@@ -185,13 +185,14 @@ class Replay:
             paid=paid,
         )
         self.counts.sent += 1
-        return reply
+        return replace(reply, key=key)
 
     def _saved_by(self, reply: Reply, key: bytes, request: Request) -> Reply:
         """Add up what the record saved, by run, benchmark, who answers and who judges.
 
         The places of one such sum are told apart no further, so the first one stands for all.
         """
+        reply = replace(reply, key=key)
         self.counts.recorded += 1
         cost = cost_of(reply.usage, self._price)
         spend = spend_of(request, reply.usage, "recorded", 0.0 if self._batched(key) else cost)
