@@ -680,13 +680,15 @@ class JudgeConfig(Endpoint, OwnPrompt):
 
     @model_validator(mode="after")
     def _asks_as_it_says(self) -> JudgeConfig:
+        own = [name for name in OwnPrompt.model_fields if name in self.model_fields_set]
         engine = self.lm_eval and self.lm_eval.model
         keeps = engine in CACHING_ENGINES or self.provider == "openai_compatible"
         refuse(
             ValueError,
             {
-                f"{', '.join(self.own)}: said of a prompt of one's own; name its file as "
-                "'prompt'": self.prompt is None and self.own,
+                f"{', '.join(own)}: said of a prompt of one's own; name its file as 'prompt'": (
+                    self.prompt is None and own
+                ),
                 "a judge with a prompt of its own has no 'kind' and no 'options'": (
                     self.prompt is not None and (self.kind or self.options)
                 ),

@@ -185,10 +185,11 @@ def show(found: Document | Report, form: str, outputs: Sequence[Path] = ()) -> N
 
 def check_outputs(outputs: Sequence[Path]) -> None:
     """Say now what is wrong with the suffix of a file that is to be written later."""
-    from judgebench.reports.render import form_of
+    if outputs:
+        from judgebench.reports.render import form_of
 
-    for path in outputs:
-        form_of(path)
+        for path in outputs:
+            form_of(path)
 
 
 def write_outputs(document: Document, outputs: Sequence[Path]) -> None:

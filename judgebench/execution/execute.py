@@ -36,7 +36,7 @@ from itertools import chain, product
 from operator import methodcaller
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from judgebench import keys
 from judgebench.config import Endpoint, Suite
@@ -75,8 +75,6 @@ from judgebench.execution.resolve import (
     stops_early,
 )
 from judgebench.execution.selection import selected
-from judgebench.execution.sequential import EarlyStop, plan_of
-from judgebench.metrics.sequential import PLANS
 from judgebench.plain_text import counted
 from judgebench.protocols import Claimant, Progress, Provider, Waiting, Writer
 from judgebench.providers.base import WindingDownError
@@ -96,6 +94,9 @@ from judgebench.records import (
 )
 from judgebench.secret import masked
 from judgebench.store import Store
+
+if TYPE_CHECKING:
+    from judgebench.execution.sequential import EarlyStop
 
 NO_ROOM = "the disk that the store is on became full"
 
@@ -856,6 +857,8 @@ class Run:
 
     def begin_plans(self, planned: Sequence[JudgeAssignment], answers: Sequence[Answers]) -> None:
         """Say how judges judge that stop when it is decided, before anything is judged."""
+        from judgebench.execution.sequential import EarlyStop, plan_of
+
         for one in planned:
             judges = sum(other.asked is one.asked for other in planned)
             seed = self.outcome.work.suite.seed
@@ -881,6 +884,8 @@ class Run:
         self._keep_plans(ended)
 
     def _keep_plans(self, ended: Mapping[str, JsonObject]) -> None:
+        from judgebench.metrics.sequential import PLANS
+
         plans = {
             name: one.plan.as_json() | {"ended": ended.get(name, {})}
             for name, one in self.plans.items()

@@ -161,10 +161,11 @@ def read_answers(
             )
     known = {row.item_id for row in rows} if known_items is None else known_items
     if unknown := [row for row in rows if row.item_id not in known]:
+        which = f"{benchmark}@{version}"
         raise unknown[0].row.wrong(
             "item_id",
-            f"{unknown[0].item_id!r} is no item of {benchmark}@{version}; {len(unknown)} rows name "
-            "such items. Is the file of another benchmark or version?",
+            f"{unknown[0].item_id!r} is no item of {which}; {len(unknown)} rows name such items. "
+            "Is the file of another benchmark or version?",
         )
     first: dict[tuple[str, int, int], AnswerRow] = {}
     gone = set[tuple[str, int, int]]()
