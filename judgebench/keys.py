@@ -67,7 +67,9 @@ def _plain(value: Any) -> Any:
     if kind is list or kind is tuple or isinstance(value, list | tuple):
         return [_plain(element) for element in value]
     if kind is dict or isinstance(value, Mapping):
-        return {_text(key): _plain(element) for key, element in value.items()}
+        if named := [key for key in value if not isinstance(key, str)]:
+            raise TypeError(f"a key's names are text, not {type(named[0]).__name__}")
+        return {key: _plain(element) for key, element in value.items()}
     if isinstance(value, (str, int)):
         return value
     if isinstance(value, float):
@@ -89,12 +91,6 @@ def _told(kind: type[Any]) -> tuple[tuple[str, Any], ...] | None:
 
 def _default(field: Field[Any]) -> Any:
     return field.default_factory() if callable(field.default_factory) else field.default
-
-
-def _text(key: Any) -> str:
-    if not isinstance(key, str):
-        raise TypeError(f"a key's names are text, not {type(key).__name__}")
-    return key
 
 
 def content_key(kind: str, value: Any) -> bytes:

@@ -15,7 +15,7 @@ from judgebench.keys import request_key
 from judgebench.protocols import Paid, Provider, Replies, Waiting, at_once
 from judgebench.providers.base import Counts
 from judgebench.providers.budget import spend_of
-from judgebench.providers.prices import Price, cost_of
+from judgebench.providers.prices import Price
 from judgebench.records import Reply, Request, Spend, Usage
 
 _T = TypeVar("_T")
@@ -177,7 +177,8 @@ class Replay:
 
     async def _send(self, key: bytes, request: Request) -> Reply:
         reply = await self._inner.complete(request)
-        spend = spend_of(request, reply.usage, "live", cost_of(reply.usage, self._price))
+        cost = None if self._price is None else self._price.cost(reply.usage)
+        spend = spend_of(request, reply.usage, "live", cost)
         paid = Paid(key=key, request=request, reply=reply, spend=spend)
         await keep(
             self._replies,
@@ -194,7 +195,7 @@ class Replay:
         """
         reply = replace(reply, key=key)
         self.counts.recorded += 1
-        cost = cost_of(reply.usage, self._price)
+        cost = None if self._price is None else self._price.cost(reply.usage)
         spend = spend_of(request, reply.usage, "recorded", 0.0 if self._batched(key) else cost)
         if spend is None:
             return reply
