@@ -12,7 +12,7 @@ import math
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from itertools import product
 from pathlib import Path
@@ -103,23 +103,23 @@ ApiKey = Annotated[
 ]
 
 
+@dataclass(slots=True)
 class _Beside:
     """Finds what a suite names beside it, or, for one release, from the working directory."""
 
-    def __init__(self, path: Path, environment: Mapping[str, str]) -> None:
-        self._path = path
-        self._environment = environment
-        self._elsewhere: dict[str, None] = {}
+    path: Path
+    environment: Mapping[str, str]
+    _elsewhere: dict[str, None] = field(default_factory=dict, init=False)
 
     def notes(self) -> tuple[str, ...]:
         """What was found from the working directory."""
         if not self._elsewhere:
             return ()
         first = next(iter(self._elsewhere))
-        here = os.path.relpath(first, self._path.parent)
+        here = os.path.relpath(first, self.path.parent)
         more = len(self._elsewhere) - 1
         return (
-            f"{self._path}: {first}{f' and {more} more' if more else ''} found from the working "
+            f"{self.path}: {first}{f' and {more} more' if more else ''} found from the working "
             f"directory: paths are those beside the suite, so write {here}; the next release "
             "looks there only",
         )
@@ -127,7 +127,7 @@ class _Beside:
     def found(self, written: str) -> Path | None:
         """Where it is; None for nowhere."""
         named = Path(written)
-        typed = isinstance(written, yaml_file.FromEnvironment) and self._environment.get(
+        typed = isinstance(written, yaml_file.FromEnvironment) and self.environment.get(
             written.variable  # that of one with a default may not be set
         )
         if typed or named.is_absolute() or written.startswith("~"):
@@ -140,7 +140,7 @@ class _Beside:
         return None
 
     def beside(self, written: str) -> Path:
-        return self._path.parent / written
+        return self.path.parent / written
 
 
 def _file(written: Any, info: ValidationInfo) -> Any:

@@ -175,17 +175,17 @@ SetAside: TypeAlias = Callable[[Callable[[], None]], AbstractContextManager[None
 """Sets room aside on the store's disk, and calls what it is given when that is needed."""
 
 
+@dataclass(slots=True)
 class Claimed:
     """What this process works on, so that no other does: by key, for all queues of a stage.
 
     ``collects`` is whether some of it goes into a batch, and is held until that is sent.
     """
 
-    def __init__(self, store: Claimant) -> None:
-        self.store = store
-        self.collects = False
-        self._calls: Counter[bytes] = Counter()
-        self._done: set[bytes] = set()
+    store: Claimant
+    collects: bool = False
+    _calls: Counter[bytes] = field(default_factory=Counter, init=False)
+    _done: set[bytes] = field(default_factory=set, init=False)
 
     def take(self, calls: Sequence[Call]) -> tuple[Collection[bytes], Collection[bytes]]:
         """The keys of the calls that were ours before, and those that are ours from now on."""
