@@ -142,7 +142,7 @@ class Call(Protocol):
 
     ``key`` is that of the judgment or response; ``places`` are all those of this run that it
     serves. Of a conversation it is one turn: ``later`` are the keys of those after it, and
-    ``next_turn`` says what is asked once the store has this one; nothing otherwise.
+    ``next_turn`` says what is asked once the store has this one; None otherwise.
     """
 
     @property
@@ -155,7 +155,7 @@ class Call(Protocol):
     def later(self) -> Sequence[bytes]: ...
 
     @property
-    def next_turn(self) -> Callable[[], Sequence[Call]]: ...
+    def next_turn(self) -> Callable[[], Sequence[Call]] | None: ...
 
     def dialogue(self) -> Generator[Request, Reply, Any]: ...
 
@@ -228,8 +228,8 @@ class WorkQueue:
     ``calls`` come some at a time, as slots are free, so that planning needs no memory for all of
     them; among them stands what is written on the way, since the store has its verdict already.
     ``there`` says which of some calls the store has the result of by now; ``collects``, that
-    questions are put together for a batch, which is sent at the end. ``ended`` is told of every
-    call that has ended, or waits in a batch.
+    questions are put together for a batch, which is sent at the end. ``ended``, if anybody wants to
+    know, is told of every call that has ended, or waits in a batch.
     """
 
     name: str
@@ -238,7 +238,7 @@ class WorkQueue:
     slots: int = 1
     there: Callable[[Sequence[Any]], Sequence[bool]] | None = None
     collects: bool = False
-    ended: Callable[[bytes, bool], object] = lambda key, waits: None
+    ended: Callable[[bytes, bool], object] | None = None
     counts: RunCounts = field(default_factory=RunCounts)
     under_way: dict[int, tuple[float, Call]] = field(default_factory=dict)
     _stage: _Stage = field(init=False)
@@ -344,7 +344,6 @@ class WorkQueue:
             if is_there:
                 await keep(self._stage.store, partial(call.reuse, run_id=self._stage.run_id))
                 self.counts.reused += 1
-                self.ended(call.key, False)
                 await self._go_on(call)
                 if call.key in won:
                     claimed.finish(call)
@@ -386,7 +385,8 @@ class WorkQueue:
             self.counts.stop(str(error))
         except DeferredError:
             self.counts.waiting += 1
-            self.ended(call.key, True)
+            if self.ended is not None:
+                self.ended(call.key, True)
             self._stage.progress.advance(waiting=True)
             return not self.collects
         except JudgebenchError:  # the store cannot be written, say: nothing more can be kept
@@ -399,14 +399,17 @@ class WorkQueue:
             self.counts.unreadable += not readable  # not in one line: others count while this waits
             self._failed_in_a_row = self._bugs_in_a_row = 0
             self.counts.done += 1
-            self.ended(call.key, False)
             await self._go_on(call)
         return True
 
     async def _go_on(self, call: Call) -> None:
         """Plan what follows; without an answer the turns after it have none either."""
-        following = await look(call.next_turn)
-        self._planned.extendleft(following)
+        if self.ended is not None:
+            self.ended(call.key, False)
+        following: Sequence[Call] = ()
+        if call.next_turn is not None:
+            following = await look(call.next_turn)
+            self._planned.extendleft(following)
         self._stage.progress.advance(1 if following else 1 + len(call.later))
 
     async def _ask(self, call: Call, replies: list[tuple[bytes, Reply]]) -> Any:
@@ -432,7 +435,7 @@ class WorkQueue:
                 except Exception as error:  # noqa: BLE001 - whatever it is, it is recorded as it is
                     bug = _bug(error)
                     break
-                replies.append((keys.request_key(request), reply))
+                replies.append((reply.key or keys.request_key(request), reply))
                 if reply.left_out:
                     self.counts.left_out.update(reply.left_out)
                 if reply.note is not None:
@@ -467,7 +470,8 @@ class WorkQueue:
             )
             await keep(self._stage.store, methodcaller("put_failure", failure))
         self.counts.failed += len(turns)
-        self.ended(call.key, False)
+        if self.ended is not None:
+            self.ended(call.key, False)
         self.counts.failures[kind] = self.counts.failures.get(kind, 0) + len(turns)
         self.counts.reasons.setdefault(kind, message)
         self._stage.progress.advance(len(turns), failed=kind)
@@ -1031,7 +1035,7 @@ class Run:
             slots=self.pool.slots(config),
             there=there or self._judged,
             collects=config is not None and config.batch,
-            ended=self._call_ended,
+            ended=self._call_ended if self.plans else None,
         )
 
     def _judged(self, calls: Sequence[Call]) -> list[bool]:

@@ -193,7 +193,7 @@ def _next_turn(answers: Answers, items: tuple[Item, ...], sample: int) -> tuple[
         key=own[turn],
         later=own[turn + 1 :],
         before=tuple(there[key].text for key in own[:turn]),
-        next_turn=tuple if turn + 1 == len(own) else partial(_next_turn, answers, items, sample),
+        next_turn=None if turn + 1 == len(own) else partial(_next_turn, answers, items, sample),
         places=tuple(candidate.place(item.id, sample, turn) for item in items),
         items=items,
         spec=candidate.spec,
@@ -223,7 +223,7 @@ class JudgeCall:
     recheck: str | None = None
     drift_check: DriftCheck | None = None
     later: tuple[bytes, ...] = ()
-    next_turn: Callable[[], Sequence[Question]] = tuple
+    next_turn: Callable[[], Sequence[Question]] | None = None
 
     def dialogue(self) -> Dialogue:
         """What the judge asks; a repeat is another question, with another seed."""

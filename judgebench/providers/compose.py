@@ -1,9 +1,9 @@
 """Make a provider by its name and stack the wrappers around it.
 
 ``Replay(ContextGuard(Retry(BudgetGuard(RateLimit(WithServer(provider))))))``: a recorded reply
-costs nothing, what cannot fit is not sent, a wait between two attempts holds neither a slot nor
-money, every attempt is paid for by itself, and a server is started by the first question that is
-sent.
+costs nothing, what cannot fit is not sent (where it is known how much does), a wait between two
+attempts holds neither a slot nor money, every attempt is paid for by itself, and a server is
+started by the first question that is sent.
 """
 
 from __future__ import annotations
@@ -164,7 +164,8 @@ class Providers:
             max_tries=(endpoint.max_retries or 0) + 1,
             max_minutes=self._limits.max_minutes,
         )
-        fits = ContextGuard(retry, size.counter, room=size.room)
+        room = size.room(endpoint.model or "")
+        fits = retry if room is None else ContextGuard(retry, size.counter, room=room)
         replay = Replay(fits, self._replies, price=price, batched=self._batched)
         return _Stack(replay, retry, budget, limit)
 
