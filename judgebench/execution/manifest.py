@@ -463,13 +463,11 @@ def _examples(store: Store, judge: bytes, run_id: str, about: list[tuple[str, st
     """The first ones, each on a line: where, why, and how the reply begins."""
     said: dict[bytes, str] = {}
     for benchmark, version in about:
-        columns = store.judged_columns(
-            benchmark, version, judges=[judge], run_id=run_id, afresh=True
-        )
         names = ("kind", "item_id", "model", "reason", "judgment", "reply_keys")
-        for kind, item, model, reason, judgment, keys in zip(
-            *(columns[name] for name in names), strict=True
-        ):
+        columns = store.verdicts(
+            benchmark, version, judges=[judge], run_id=run_id, afresh=None, columns=names
+        )
+        for kind, item, model, reason, judgment, keys in zip(*columns.values(), strict=True):
             if kind != "unreadable" or not keys or judgment in said:
                 continue
             call = store.calls(keys[-1:]).get(keys[-1])
