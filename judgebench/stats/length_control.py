@@ -529,7 +529,8 @@ def _minimise(
     """
     w, penalty = np.tile(start, (len(weights), 1)), 1.0 / c
     limit = tolerance * (weights.sum(axis=1) + loss.fixed_s.sum())
-    left, taken = np.arange(len(weights)), weights
+    left = np.arange(len(weights))
+    taken: NDArray[Any] = weights
     if len(weights) > len(_POWERS):
         short = weights.astype(np.float32)
         w = _near_minimum(loss, short, penalty, start)
