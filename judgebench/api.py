@@ -88,8 +88,7 @@ if TYPE_CHECKING:
     from judgebench.reports.paper_file import Paper
     from judgebench.reports.plan import Plan
     from judgebench.reports.probe import ProbeReport
-    from judgebench.reports.ranking_tables import Rankings
-    from judgebench.reports.ranking_values import Control
+    from judgebench.reports.ranking import Control, Rankings
     from judgebench.reports.rejudge import Rejudged
     from judgebench.reports.replies import JudgedReply, Replies
     from judgebench.reports.reproduce import Reproductions
@@ -688,8 +687,7 @@ def ranking(
     UsageError
         For a name that the store does not hold, and where no judge has compared models.
     """
-    from judgebench.reports.ranking_tables import Rankings, rankings
-    from judgebench.reports.ranking_values import Control
+    from judgebench.reports.ranking import Control, Rankings, rankings
     from judgebench.stats.ranking import Ties
 
     intervals = _intervals(level)

@@ -261,19 +261,13 @@ def _new(
             turn=where.turn,
             repeat=where.repeat,
         )
-        if place in pinned:
-            new = NewVerdict(place, where.judge, row.verdict, row.reply, anchors=pinned[place])
-            found.append(new)
+        before, said = (None, None) if place in pinned else board.current.get(place, (None, None))
+        alike = said is not None and same(said, row.verdict)
+        if said is not None and (
+            _not_had(row.verdict) or (alike and not names_more(row.verdict, said))
+        ):
             continue
-        before, said = board.current.get(place, (None, None))
-        if said is not None and _not_had(row.verdict):
-            continue
-        if said is not None and same(said, row.verdict):
-            if names_more(row.verdict, said):
-                again = NewVerdict(place, where.judge, row.verdict, row.reply, before, names=True)
-                found.append(again)
-            continue
-        if said is not None and not may_change and not _not_had(said):
+        if said is not None and not (alike or may_change or _not_had(said)):
             raise row.row.wrong(
                 "value",
                 f"{say(row.verdict)}, but the store has {say(said)} of {where.judge!r} about item "
@@ -281,7 +275,11 @@ def _new(
                 "correct the row, or give the other judge another name"
                 + (" (`import labels` lets people change theirs)" if is_human(where.judge) else ""),
             )
-        found.append(NewVerdict(place, where.judge, row.verdict, row.reply, before))
+        found.append(
+            NewVerdict(
+                place, where.judge, row.verdict, row.reply, before, pinned.get(place), names=alike
+            )
+        )
     return found
 
 
@@ -352,7 +350,8 @@ def _read(row: Row, benchmark: str, version: str) -> tuple[VerdictAt, Verdict]:
     if where.order != "single" and where.opponent is None:
         raise row.wrong("order", "only a comparison with an 'opponent' has an order")
     verdict = _READERS[kind](row, where)
-    if where.opponent == where.model and not _is_tie(verdict):  # AlpacaEval has these as ties
+    tie = isinstance(verdict, Preference) and verdict.winner is None
+    if where.opponent == where.model and not tie:  # AlpacaEval has these as ties
         raise row.wrong("opponent", f"{where.model!r} cannot be its own opponent, but for a tie")
     return where, verdict
 
@@ -363,10 +362,6 @@ def _usual_kind(row: Row) -> str:
     if row.has("opponent"):
         return "preference"
     return "score" if row.has("low") or row.has("high") else "label"
-
-
-def _is_tie(verdict: Verdict) -> bool:
-    return isinstance(verdict, Preference) and verdict.winner is None
 
 
 def _order(row: Row) -> Order:
@@ -488,10 +483,9 @@ def same(one: Verdict, other: Verdict) -> bool:
 
 def names_more(one: Verdict, stored: Verdict) -> bool:
     """Whether a verdict says how clear a win is, and the same one in the store does not."""
-    match one, stored:
-        case Preference(label=str()), Preference(label=None):
-            return True
-    return False
+    if not (isinstance(one, Preference) and isinstance(stored, Preference)):
+        return False
+    return one.label is not None and stored.label is None
 
 
 def say(verdict: Verdict) -> str:
