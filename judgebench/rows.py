@@ -292,7 +292,7 @@ def whole_file(path: Path) -> bytes:
     InputError
         For a file that is not there or too large.
     """
-    with _reading(path), path.open("rb") as file:
+    with reading(path), path.open("rb") as file:
         data = file.read(MOST_FILE_BYTES + 1)
     if len(data) > MOST_FILE_BYTES:
         raise InputError(
@@ -318,7 +318,7 @@ def text_file(path: Path, what: str, says: str, *, whole: bool = False) -> str:
         For a file that is not there, no text, or empty.
     """
     try:
-        with _reading(path):
+        with reading(path):
             text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(
@@ -330,7 +330,8 @@ def text_file(path: Path, what: str, says: str, *, whole: bool = False) -> str:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def reading(path: Path) -> Iterator[None]:
+    """What is wrong with opening or reading a file is said of it."""
     try:
         yield
     except FileNotFoundError:
@@ -373,7 +374,7 @@ def _jsonl(path: Path, not_finite: bool) -> Iterator[Row]:
 
 def _lines(path: Path) -> Iterator[bytes]:
     """One after another, each with its end; a file may be larger than what there is of memory."""
-    with _reading(path), path.open("rb") as file:
+    with reading(path), path.open("rb") as file:
         number = 0
         while line := file.readline(MOST_LINE_BYTES + 1):
             number += 1

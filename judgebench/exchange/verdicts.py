@@ -17,29 +17,27 @@ from typing import Any
 from judgebench.benchmarks.folder import items_at_hand
 from judgebench.columns import grouped
 from judgebench.errors import InputError, unknown_name
-from judgebench.exchange.names import (
+from judgebench.exchange.pipeline import (
+    IMPORT_LEASE,
     NO_VERSION,
+    SILENT,
     At,
+    Import,
+    ImportReport,
+    Intake,
     KnownItems,
+    NewVerdict,
     OwnItems,
     benchmark_name,
     by_id,
     default_version,
+    imported_judge_key,
     judge_name,
     missing_items,
     name,
     optional_name,
     refuse_undeclared,
     refuse_unknown,
-)
-from judgebench.exchange.pipeline import (
-    IMPORT_LEASE,
-    SILENT,
-    Import,
-    ImportReport,
-    Intake,
-    NewVerdict,
-    imported_judge_key,
     taken_in_before,
 )
 from judgebench.protocols import Progress
@@ -129,22 +127,6 @@ def read_verdict_files(
     read = [(path, read_verdicts(path, layout=layout)) for path in paths]
     known = None if allow_unknown_items else known_items
     return checked("verdicts", read, known, anchors=anchors)
-
-
-def import_verdicts(store: Store, path: Path, **options: Any) -> ImportReport:
-    """Take in a file of verdicts, all or nothing. The same file again changes nothing.
-
-    Parameters
-    ----------
-    options
-        Of `read_verdict_files`.
-
-    Raises
-    ------
-    InputError
-        As `read_verdict_files`; also for a verdict that is another one in the store.
-    """
-    return read_verdict_files([path], **options)[0].take_in(store)
 
 
 def checked(
@@ -279,19 +261,13 @@ def _new(
             turn=where.turn,
             repeat=where.repeat,
         )
-        if place in pinned:
-            new = NewVerdict(place, where.judge, row.verdict, row.reply, anchors=pinned[place])
-            found.append(new)
+        before, said = (None, None) if place in pinned else board.current.get(place, (None, None))
+        alike = said is not None and same(said, row.verdict)
+        if said is not None and (
+            _not_had(row.verdict) or (alike and not names_more(row.verdict, said))
+        ):
             continue
-        before, said = board.current.get(place, (None, None))
-        if said is not None and _not_had(row.verdict):
-            continue
-        if said is not None and same(said, row.verdict):
-            if names_more(row.verdict, said):
-                again = NewVerdict(place, where.judge, row.verdict, row.reply, before, names=True)
-                found.append(again)
-            continue
-        if said is not None and not may_change and not _not_had(said):
+        if said is not None and not (alike or may_change or _not_had(said)):
             raise row.row.wrong(
                 "value",
                 f"{say(row.verdict)}, but the store has {say(said)} of {where.judge!r} about item "
@@ -299,7 +275,11 @@ def _new(
                 "correct the row, or give the other judge another name"
                 + (" (`import labels` lets people change theirs)" if is_human(where.judge) else ""),
             )
-        found.append(NewVerdict(place, where.judge, row.verdict, row.reply, before))
+        found.append(
+            NewVerdict(
+                place, where.judge, row.verdict, row.reply, before, pinned.get(place), names=alike
+            )
+        )
     return found
 
 
@@ -370,7 +350,8 @@ def _read(row: Row, benchmark: str, version: str) -> tuple[VerdictAt, Verdict]:
     if where.order != "single" and where.opponent is None:
         raise row.wrong("order", "only a comparison with an 'opponent' has an order")
     verdict = _READERS[kind](row, where)
-    if where.opponent == where.model and not _is_tie(verdict):  # AlpacaEval has these as ties
+    tie = isinstance(verdict, Preference) and verdict.winner is None
+    if where.opponent == where.model and not tie:  # AlpacaEval has these as ties
         raise row.wrong("opponent", f"{where.model!r} cannot be its own opponent, but for a tie")
     return where, verdict
 
@@ -381,10 +362,6 @@ def _usual_kind(row: Row) -> str:
     if row.has("opponent"):
         return "preference"
     return "score" if row.has("low") or row.has("high") else "label"
-
-
-def _is_tie(verdict: Verdict) -> bool:
-    return isinstance(verdict, Preference) and verdict.winner is None
 
 
 def _order(row: Row) -> Order:
@@ -506,10 +483,9 @@ def same(one: Verdict, other: Verdict) -> bool:
 
 def names_more(one: Verdict, stored: Verdict) -> bool:
     """Whether a verdict says how clear a win is, and the same one in the store does not."""
-    match one, stored:
-        case Preference(label=str()), Preference(label=None):
-            return True
-    return False
+    if not (isinstance(one, Preference) and isinstance(stored, Preference)):
+        return False
+    return one.label is not None and stored.label is None
 
 
 def say(verdict: Verdict) -> str:
@@ -525,3 +501,94 @@ def say(verdict: Verdict) -> str:
             return f"preference {p:g} for the answer shown first{of}"
         case Unreadable(reason=reason):
             return f"unreadable ({reason[:60]})"
+
+
+def read_label_files(
+    paths: Sequence[Path],
+    *,
+    layout: Layout = OURS,
+    known_items: KnownItems = items_at_hand,
+    allow_unknown_items: bool = False,
+) -> list[Import]:
+    """Read files of labels; returned with each is what stores it.
+
+    What one person says in two files may differ: the later one counts.
+
+    Raises
+    ------
+    InputError
+        As `read_verdict_files`, and for a judge that is no person.
+    """
+    read = [(path, read_label_rows(path, layout=layout)) for path in paths]
+    known = None if allow_unknown_items else known_items
+    return checked("labels", read, known, once=False, may_change=True)
+
+
+def import_labels(
+    store: Store,
+    path: Path,
+    *,
+    about: At | None = None,
+    known_items: KnownItems = items_at_hand,
+    allow_unknown_items: bool = False,
+    only_answered: bool = False,
+) -> ImportReport:
+    """Take in a file of labels, all or nothing. The same file again changes nothing.
+
+    Labels are events: a label that differs from the rater's current one counts from now on, and
+    the earlier one stays. ``about`` is the benchmark and version that rows are about which name
+    none, as in the file that a benchmark brings. ``only_answered`` passes over labels of answers
+    that the store does not have, as a run does whose suite asks fewer items than people have
+    labelled.
+
+    Raises
+    ------
+    InputError
+        As `read_verdict_files`, for a verdict that is another one in the store, and for a judge
+        that is no person.
+    """
+    rows = read_label_rows(path, about)
+    rows = about_own_prompts(store, rows, allow_unknown_items=allow_unknown_items)
+    if only_answered:
+        rows = _about_answers(store, rows)
+    known = None if allow_unknown_items else known_items
+    [found] = checked("labels", [(path, rows)], known, once=False, may_change=True)
+    return found.take_in(store)
+
+
+def read_label_rows(path: Path, about: At | None = None, layout: Layout = OURS) -> list[VerdictRow]:
+    """All labels of a file, of known items or not; ``about`` is as for `import_labels`.
+
+    Raises
+    ------
+    InputError
+        Naming the line and field of what cannot be used.
+    """
+    rows = read_verdicts(path, about=about, layout=layout)
+    once_each(rows)  # refuses two that contradict each other
+    for row in rows:
+        if not is_human(row.where.judge):
+            raise row.row.wrong(
+                "judge",
+                f"labels are given by people, named human/<rater>, not {row.where.judge!r}; "
+                "verdicts of judges come in with `judgebench import verdicts`",
+            )
+    return rows
+
+
+def _about_answers(store: Store, rows: list[VerdictRow]) -> list[VerdictRow]:
+    """Those on answers that the store has."""
+    answered: set[tuple[str, str, str, str, int, int]] = set()
+    for benchmark, version in {row.at for row in rows}:
+        table = store.responses_table(benchmark, version)
+        columns = ("model", "item_id", "sample", "turn")
+        answered |= {
+            (benchmark, version, *place)
+            for place in zip(*(table[name] for name in columns), strict=True)
+        }
+    return [
+        row
+        for row in rows
+        if (*row.at, row.where.model, row.where.item_id, row.where.sample, row.where.turn)
+        in answered
+    ]
