@@ -681,7 +681,7 @@ class JudgeConfig(Endpoint, OwnPrompt):
         )
 
     @model_validator(mode="after")
-    def _asks_as_it_says(self) -> JudgeConfig:
+    def _complete(self) -> JudgeConfig:
         own = [name for name in OwnPrompt.model_fields if name in self.model_fields_set]
         engine = self.lm_eval and self.lm_eval.model
         keeps = engine in CACHING_ENGINES or self.provider == "openai_compatible"
@@ -704,25 +704,21 @@ class JudgeConfig(Endpoint, OwnPrompt):
                 ),
             },
         )
-        return self
-
-    @model_validator(mode="after")
-    def _complete(self) -> JudgeConfig:
         if self.provider == CANDIDATE:
-            if said := [name for name in _ELSEWHERE if getattr(self, name)]:
+            said = [name for name in _ELSEWHERE if getattr(self, name)]
+            if said:
                 raise ValueError(
                     f"the provider {CANDIDATE!r} is each model itself, and is reached as its "
                     f"section says: leave out {', '.join(said)}"
                 )
             return self
-        own = {"local": self.lm_eval, "reward_model": self.reward_model}
-        for provider, section in own.items():
-            field = "lm_eval" if provider == "local" else provider
-            if (self.provider == provider) != (section is not None):
-                raise ValueError(f"the provider {provider!r} and the section {field!r} go together")
-        if self.provider in own:
-            return self
-        if self.provider is not None and not self.model:
+        for provider, section in (("local", "lm_eval"), ("reward_model", "reward_model")):
+            if (self.provider == provider) != (getattr(self, section) is not None):
+                raise ValueError(
+                    f"the provider {provider!r} and the section {section!r} go together"
+                )
+        local = self.provider in ("local", "reward_model")
+        if self.provider is not None and not local and not self.model:
             raise ValueError("a judge with a provider names its 'model'")
         return self
 

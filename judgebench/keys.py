@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import Field, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any
 
@@ -86,11 +86,11 @@ def _told(kind: type[Any]) -> tuple[tuple[str, Any], ...] | None:
     """Names and defaults of the fields of a record that say something; None of what is none."""
     if not is_dataclass(kind):
         return None
-    return tuple((f.name, _default(f)) for f in fields(kind) if f.compare)
-
-
-def _default(field: Field[Any]) -> Any:
-    return field.default_factory() if callable(field.default_factory) else field.default
+    said: list[tuple[str, Any]] = []
+    for field in (field for field in fields(kind) if field.compare):
+        makes = field.default_factory
+        said.append((field.name, makes() if callable(makes) else field.default))
+    return tuple(said)
 
 
 def content_key(kind: str, value: Any) -> bytes:

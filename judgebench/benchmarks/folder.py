@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -293,9 +293,11 @@ class FolderBenchmark(Benchmark):
         that the description prefers for the kind is taken, if it is here. An official prompt comes
         with the options it is read with.
         """
-        own = self._described_for(kind)
-        if own is None:
-            return options, sampling
+        own = self.description
+        if kind != self.default_judge and not _prompts_for(kind, official_judging(own)):
+            if (other := own.judging.official_for.get(kind)) is None:
+                return options, sampling
+            own = find(other)[0]
         judging = official_judging(own)
         usual_kind = kind == own.judging.kind
         name = options.get("prompt")
@@ -310,13 +312,6 @@ class FolderBenchmark(Benchmark):
             return {**ours, **options}, sampling
         usual = {"prompt": name, **official.options}
         return {**usual, **options}, over(official.sampling, sampling)
-
-    def _described_for(self, kind: str) -> Description | None:
-        """The description that says what is usual for a way of judging; None where none does."""
-        if kind == self.default_judge or _prompts_for(kind, official_judging(self.description)):
-            return self.description
-        other = self.description.judging.official_for.get(kind)
-        return None if other is None else find(other)[0]
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -353,8 +348,12 @@ class FolderBenchmark(Benchmark):
 
     @cached_property
     def _items(self) -> tuple[Item, ...]:
-        utils = self._utils
-        render = getattr(utils, f"prompt_{self.prompt}")
+        utils = load_module(self.folder, "utils")
+        render = getattr(utils, f"prompt_{self.prompt}", None)
+        if utils is None or render is None:
+            raise ConfigError(
+                f"{self.folder / 'utils.py'}: has to define docs and prompt_{self.prompt}"
+            )
         return tuple(
             Item(
                 benchmark=self.name,
@@ -386,15 +385,6 @@ class FolderBenchmark(Benchmark):
         first = self._items[0]
         form = (first.prompt or first.question).replace(first.question, "{question}")
         return text_sha(form)
-
-    @cached_property
-    def _utils(self) -> ModuleType:
-        module = load_module(self.folder, "utils")
-        if module is None or not hasattr(module, f"prompt_{self.prompt}"):
-            raise ConfigError(
-                f"{self.folder / 'utils.py'}: has to define docs and prompt_{self.prompt}"
-            )
-        return module
 
     def case(self, item: Item, responses: Sequence[Response]) -> Case:
         """One case of the responses in the order shown, each cut where its answer ends."""

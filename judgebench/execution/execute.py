@@ -227,9 +227,9 @@ class WorkQueue:
 
     ``calls`` come some at a time, as slots are free, so that planning needs no memory for all of
     them; among them stands what is written on the way, since the store has its verdict already.
-    ``there`` says which of some calls the store has the result of by now; ``collects``, that
-    questions are put together for a batch, which is sent at the end. ``ended``, if anybody wants to
-    know, is told of every call that has ended, or waits in a batch.
+    ``there`` says which of some calls the store has the result of by now; which judgments if None.
+    ``collects`` says that questions are put together for a batch, which is sent at the end, and
+    ``ended``, if anybody wants to know, is told of calls that have ended, or wait in a batch.
     """
 
     name: str
@@ -260,7 +260,7 @@ class WorkQueue:
         self._stage = stage
         self._rest = iter(self.calls)
         # Who asks nobody is done before others could have it.
-        self._claimed = None if self.provider is None or self.there is None else stage.claimed
+        self._claimed = None if self.provider is None else stage.claimed
         async with asyncio.TaskGroup() as group:
             for slot in range(self.slots):
                 if (call := await self._next()) is None:
@@ -336,8 +336,12 @@ class WorkQueue:
         ours, won = await look(partial(claimed.take, calls))
         new = [call for call in calls if call.key not in ours]
         self._ready.extend(call for call in calls if call.key in ours)
-        assert self.there is not None
-        there = await look(partial(self.there, new))  # after the claim: before it changes
+        # After the claim: before it changes.
+        if self.there is None:
+            known = await look(partial(self._stage.store.judged, [call.key for call in new]))
+            there: Sequence[bool] = [call.key in known for call in new]
+        else:
+            there = await look(partial(self.there, new))
         self._aside = held if portion else held[PORTION:]
         await asyncio.sleep(0)
         for call, is_there in zip(new, there, strict=True):
@@ -1027,14 +1031,10 @@ class Run:
             calls=calls,
             provider=self.pool.provider(name, config),
             slots=self.pool.slots(config),
-            there=there or self._judged,
+            there=there,
             collects=config is not None and config.batch,
             ended=self._call_ended if self.plans else None,
         )
-
-    def _judged(self, calls: Sequence[Call]) -> list[bool]:
-        known = self.store.judged([call.key for call in calls])
-        return [call.key in known for call in calls]
 
     def _answered(self, calls: Sequence[Call]) -> list[bool]:
         """Which answers of models behind an API the store has by now."""

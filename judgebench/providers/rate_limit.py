@@ -93,8 +93,18 @@ class RateLimit:
             except asyncio.CancelledError as cancelled:
                 raise NotSentError(*cancelled.args) from None
             try:
+                if self._refused is not None:
+                    raise told_again(self._refused, str(self._refused), 0)  # not sent
                 if not self._first_is_back:
-                    return await self._send_first(request)
+                    reply = await self._send(request)
+                    self._first_is_back = True
+                    return reply
+            except CallError as error:
+                if error.kind in _HOPELESS:
+                    self._refused = self._refused or told_again(error, str(error), error.attempts)
+                else:
+                    self._first_is_back = True
+                raise
             finally:
                 self._first.release()
         return await self._send(request)
@@ -126,20 +136,6 @@ class RateLimit:
         except asyncio.CancelledError as cancelled:
             raise NotSentError(*cancelled.args) from None
         return tokens
-
-    async def _send_first(self, request: Request) -> Reply:
-        if self._refused is not None:
-            raise told_again(self._refused, str(self._refused), 0)  # not sent
-        try:
-            reply = await self._send(request)
-        except CallError as error:
-            if error.kind in _HOPELESS:
-                self._refused = told_again(error, str(error), error.attempts)
-            else:
-                self._first_is_back = True
-            raise
-        self._first_is_back = True
-        return reply
 
     async def _send(self, request: Request) -> Reply:
         tokens = self._tokens(request) if self.gate.tokens is not None else 0
