@@ -3038,7 +3038,7 @@ def _label_files(work: ResolvedSuite) -> list[tuple[Path, tuple[str, str] | None
 def _check_labels(work: ResolvedSuite) -> None:
     """A fault in a file of labels is said now, not after everything was paid for."""
     if files := _label_files(work):
-        from judgebench.exchange.verdicts import read_label_rows
+        from judgebench.exchange.tables import read_label_rows
 
         for path, about in files:
             read_label_rows(path, about)
@@ -3065,7 +3065,7 @@ def _take_in_labels(work: ResolvedSuite, store: Store) -> list[str]:
     The files were read before anybody was asked. What is wrong with one by now, or with what it is
     about, is returned: it is no fault of the run, whose boards are without these labels.
     """
-    from judgebench.exchange.verdicts import import_labels as take_in_labels
+    from judgebench.exchange.tables import import_labels as take_in_labels
 
     faults = []
     for path, about in _label_files(work):
