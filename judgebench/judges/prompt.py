@@ -540,7 +540,9 @@ class Kind(Generic[OptionsT]):
         kind = self.name
         options = check(self.options, dict(settings.options), f"judge {kind}: options")
         # What a benchmark leaves open (None) stays at its default.
-        said = {name: value for name, value in settings.content.items() if value is not None}
+        said = {
+            name: value for name, value in (settings.content or {}).items() if value is not None
+        }
         content = check(Content, said, f"judge {kind}: content")
         plan = self.plan(Setup(kind=kind, options=options, content=content, settings=settings))
         # Defaults stay out, so that a new option of a later version changes no old key.
