@@ -13,7 +13,6 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
-from uuid import uuid4
 
 from sqlalchemy import (
     BigInteger,
@@ -69,7 +68,6 @@ from judgebench.store.search import forget_gone
 PORTION = 2000
 """Rows of one commit, and of what is held at once."""
 
-_BOARDS = 50  # packed in one commit
 _QUIET = NoProgress()
 _KEY = 32
 _STAY = ("leases", "owners", "claims", "reservations", "rates", "meta", "chunks", "tails")
@@ -338,7 +336,7 @@ def copy(
             if part.redact or schema.REDACTED in marks(cut.connection):
                 mark_as(connection, schema.REDACTED)
         if not part.verdicts_only:  # a part for others is the same however it was filled
-            _pack(new)
+            columns.pack(new)
         with new.writing() as connection:
             connection.execute(delete(schema.meta).where(schema.meta.c.name == schema.UNFINISHED))
             return _Cut(connection).counts()
@@ -349,7 +347,7 @@ def _begin(cut: _Cut, old: Database, new: Database) -> None:
     of = replace(cut.part, benchmarks=sorted(cut.part.benchmarks), models=sorted(cut.part.models))
     mark = repr((marks(cut.connection).get(schema.STORE_ID) or old.name, of))
     with new.writing() as connection:
-        _unpack(connection)
+        columns.unpack(connection)
         there = marks(connection).get(schema.UNFINISHED)
         if there not in (None, mark):
             raise StoreError(
@@ -364,30 +362,6 @@ def _begin(cut: _Cut, old: Database, new: Database) -> None:
                 " store merge` adds one store to another"
             )
         mark_as(connection, schema.UNFINISHED, mark)
-
-
-def _unpack(connection: Connection) -> None:
-    """Uses come from elsewhere: until they are packed again, boards are read from themselves."""
-    for table in (schema.chunks, schema.tails):
-        connection.execute(delete(table))
-    said = schema.meta.c.name.in_((schema.PACKED, schema.UNPACKED))
-    connection.execute(delete(schema.meta).where(said))
-    mark_as(connection, schema.UNPACKED, uuid4().hex)
-
-
-def _pack(store: Database) -> None:
-    """Pack all boards, some in a commit: who writes meanwhile waits for no more than that."""
-    while True:
-        with store.reading() as connection:
-            since = marks(connection).get(schema.UNPACKED)
-            boards = columns.all_boards(connection)
-        for some in chunks(boards, _BOARDS):
-            with store.writing() as connection:
-                columns.rebuild(connection, some)
-        with store.writing() as connection:
-            if marks(connection).get(schema.UNPACKED) == since:  # nobody else has begun again
-                mark_as(connection, schema.PACKED)
-                return
 
 
 def _fill(cut: _Cut, new: Database, progress: Progress) -> None:
@@ -465,7 +439,7 @@ def merge(into: str, others: Sequence[str], progress: Progress = _QUIET) -> Reco
         with store.writing() as connection:  # what failed in one and was done in another is done
             connection.execute(delete(_f).where(_f.c.key.in_(done)))
             after = _Cut(connection).counts()
-        _pack(store)
+        columns.pack(store)
     new = {name: after[name] - before[name] for name in after}
     return Record(new=new, differing=differing)
 
@@ -516,7 +490,7 @@ def _add(store: Database, source: Connection, progress: Progress) -> int:
                     differing.update((row["model_id"], row["item_id"]) for row in others)
                 _renumber(source, here, table, rows)
                 if table is _u:
-                    _unpack(here)
+                    columns.unpack(here)
                 _put(here, table, rows)
             progress.advance(n)
     return len(differing)
@@ -682,8 +656,8 @@ def vacuum(url: str) -> tuple[int, int]:
     """
     with closing(open_database(url, create=False)) as store:
         with store.writing() as connection:
-            _unpack(connection)
-        _pack(store)
+            columns.unpack(connection)
+        columns.pack(store)
         return store.vacuum()
 
 

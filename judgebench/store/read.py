@@ -24,7 +24,6 @@ from judgebench.records import (
     Batch,
     BatchState,
     Item,
-    JsonObject,
     Judgment,
     Order,
     Reply,
@@ -120,22 +119,6 @@ _COUNTED = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredCalibration:
-    """A calibration of length: for whom it holds, and what it says.
-
-    ``models`` are those it was fitted on, by short id. ``id`` are the first twelve digits of the
-    hash of all but ``at``, the seconds at which it was put.
-    """
-
-    id: str
-    judge_key: bytes
-    opponent_key: bytes
-    models: tuple[str, ...]
-    content: JsonObject
-    at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredBaseline:
     """A model that went by a name on one version of a benchmark.
 
@@ -166,23 +149,6 @@ class StoredAnchors:
     judge_id: str
     at: float
     verdicts: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnsweredAgain:
-    """What became of a model's first answers on another stack.
-
-    prompts
-        The questions that it answered on its own, identical ones counted once.
-    again
-        How many of them it has answered on the other stack as well.
-    changed
-        How many of these with another text.
-    """
-
-    prompts: int
-    again: int
-    changed: int
 
 
 # how it is found --------------------------------------------------------------------------------
@@ -414,11 +380,16 @@ class Asked:
         return found
 
     @read
-    def calibrations(self, c: Connection, benchmark: str, version: str) -> list[StoredCalibration]:
-        """Of all judges and opponents, in the order in which they were put."""
+    def calibrations(self, c: Connection, benchmark: str, version: str) -> list[Record]:
+        """Of all judges and opponents, in the order in which they were put.
+
+        For whom each holds (``judge_key``, ``opponent_key``, and by short id the ``models`` it was
+        fitted on), and what it says (``content``). ``id`` are the first twelve digits of the hash
+        of all but ``at``, the seconds at which it was put.
+        """
         its = "key judge.key:judge_key opponent.key:opponent_key models content at"
         found = rows(c, schema.calibrations, its, _on(benchmark, version), order="at id")
-        return [StoredCalibration(id=one.key.hex()[:12], **values(one, "key")) for one in found]
+        return [Record(id=one.key.hex()[:12], **values(one, "key")) for one in found]
 
     @read
     def baselines(
@@ -504,10 +475,14 @@ class Reading(Snapshots, Asked):
         *,
         stack: Runtime,
         other: Runtime,
-    ) -> AnsweredAgain:
+    ) -> Record:
         """A model's first answers on a benchmark on ``stack``, beside those on ``other``.
 
         The model by its short id. Those on ``other`` may be answers that stand there, or anchors.
+
+        ``prompts`` are the questions that it answered on its own stack, identical ones counted
+        once, ``again`` how many of them it has answered on the other one as well, and ``changed``
+        how many of these with another text.
         """
         on = {**_on(benchmark, version), "model.short": model, "sample": 0}
         on["response.stack.key"] = content.stack_key(stack)
@@ -515,7 +490,7 @@ class Reading(Snapshots, Asked):
         again = {"key": list(own), "stack.key": content.stack_key(other)}
         there = dict(rows(c, schema.responses, "key text_sha", again))
         changed = sum(own[key] != sha for key, sha in there.items())
-        return AnsweredAgain(prompts=len(own), again=len(there), changed=changed)
+        return Record(prompts=len(own), again=len(there), changed=changed)
 
     # items --------------------------------------------------------------------------------------
 

@@ -58,7 +58,6 @@ from judgebench.store.read import (
     Asked,
     StoredAnchors,
     StoredBaseline,
-    StoredCalibration,
     current_at,
 )
 from judgebench.store.schema import NONE, PLACE, identity
@@ -655,7 +654,7 @@ class Writing(Asked):
         opponent: bytes,
         models: Sequence[str],
         content: JsonObject,
-    ) -> StoredCalibration:
+    ) -> catalog.Record:
         """A calibration of length, for a judge's comparisons with one opponent.
 
         ``models`` are those that it was fitted on, by short id. The last one counts, and earlier
@@ -665,7 +664,7 @@ class Writing(Asked):
         about = [benchmark, version, judge, opponent, list(models), content]
         key = keys.content_key("calibration", about)
 
-        def last() -> list[StoredCalibration]:  # others may put one for another judge meanwhile
+        def last() -> list[catalog.Record]:  # others may put one for another judge meanwhile
             known = self.calibrations(benchmark, version)
             its = [one for one in known if (one.judge_key, one.opponent_key) == (judge, opponent)]
             return its[-1:]
