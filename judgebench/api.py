@@ -1537,7 +1537,7 @@ def verdicts(
     UsageError
         For a benchmark, judge or model that the store does not hold.
     """
-    from judgebench.store.read import JUDGED_COLUMNS, with_texts
+    from judgebench.store.read import with_texts
 
     with reading(store) as its:
         which = _ref(its, benchmark)
@@ -1545,10 +1545,7 @@ def verdicts(
         _check_names(its, models=about or (), judges=whose or ())
         if not with_text:
             return _frame(its.verdicts(which.name, which.version, judges=whose, models=about))
-        found = its.verdicts(
-            which.name, which.version, judges=whose, models=about, columns=JUDGED_COLUMNS
-        )
-        return _frame(with_texts(its, found))
+        return _frame(with_texts(its, which.name, which.version, judges=whose, models=about))
 
 
 def forget(

@@ -380,15 +380,23 @@ class Asked:
         return found
 
     @read
-    def calibrations(self, c: Connection, benchmark: str, version: str) -> list[Record]:
-        """Of all judges and opponents, in the order in which they were put.
+    def calibrations(
+        self,
+        c: Connection,
+        benchmark: str,
+        version: str,
+        judge: bytes | None = None,
+        opponent: bytes | None = None,
+    ) -> list[Record]:
+        """Of all judges and opponents or of one, by key, in the order in which they were put.
 
         For whom each holds (``judge_key``, ``opponent_key``, and by short id the ``models`` it was
         fitted on), and what it says (``content``). ``id`` are the first twelve digits of the hash
         of all but ``at``, the seconds at which it was put.
         """
         its = "key judge.key:judge_key opponent.key:opponent_key models content at"
-        found = rows(c, schema.calibrations, its, _on(benchmark, version), order="at id")
+        which = {**_on(benchmark, version), "judge.key": judge, "opponent.key": opponent}
+        found = rows(c, schema.calibrations, its, which, order="at id")
         return [Record(id=one.key.hex()[:12], **values(one, "key")) for one in found]
 
     @read
@@ -1192,12 +1200,13 @@ def call_columns(made: Sequence[Record]) -> dict[str, Any]:
     return {**last, "earlier_calls": told[:-1] or None}
 
 
-def with_texts(store: Reading, columns: Columns) -> Columns:
-    """Columns of verdicts (`JUDGED_COLUMNS`) with `CALL_COLUMNS` for the keys of replies."""
+def with_texts(store: Reading, *of: str | None, **which: Any) -> Columns:
+    """`Store.verdicts` with the judgment's key, and `CALL_COLUMNS`: what each was read from."""
+    columns = store.verdicts(*of, columns=(*VERDICT_COLUMNS, "judgment", "reply_keys"), **which)
     found = store.calls(dict.fromkeys(key for keys in columns["reply_keys"] for key in keys))
     made = [
         call_columns([found[key] for key in keys if key in found]) for keys in columns["reply_keys"]
     ]
-    kept = {name: columns[name] for name in columns if name not in ("verdict", "reply_keys")}
-    kept["judgment"] = [key.hex() for key in columns["judgment"]]
-    return {**kept, **{name: [row[name] for row in made] for name in CALL_COLUMNS}}
+    del columns["reply_keys"]
+    columns["judgment"] = [key.hex() for key in columns["judgment"]]
+    return columns | {name: [row[name] for row in made] for name in CALL_COLUMNS}

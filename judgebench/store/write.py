@@ -663,13 +663,8 @@ class Writing(Asked):
         """
         about = [benchmark, version, judge, opponent, list(models), content]
         key = keys.content_key("calibration", about)
-
-        def last() -> list[catalog.Record]:  # others may put one for another judge meanwhile
-            known = self.calibrations(benchmark, version)
-            its = [one for one in known if (one.judge_key, one.opponent_key) == (judge, opponent)]
-            return its[-1:]
-
-        if [one.id for one in last()] != [key.hex()[:12]]:
+        known = self.calibrations(benchmark, version, judge, opponent)
+        if not known or known[-1].id != key.hex()[:12]:
             row = {
                 "benchmark_id": (benchmark, version),
                 "judge_id": judge,
@@ -679,7 +674,7 @@ class Writing(Asked):
                 "content_sha": self._text(to_json(content)),
             }
             self._put_last(schema.calibrations, row)
-        return last()[0]
+        return self.calibrations(benchmark, version, judge, opponent)[-1]
 
     def put_baseline(
         self, name: str, benchmark: str, version: str, *, model: bytes, run_id: str | None = None

@@ -490,7 +490,7 @@ def test_two_halves_are_the_whole(
     halves: tuple[str, str, str], places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("judgebench.store.copy.PORTION", 4)
-    monkeypatch.setattr("judgebench.store.copy._BOARDS", 1)
+    monkeypatch.setattr("judgebench.store.columns.BOARDS", 1)
     left, right, whole = halves
     for into, others in ((left, [right]), (places(), [right, left])):
         merged = merge(into, others)
