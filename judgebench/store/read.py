@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, TypeAlias
@@ -113,42 +113,6 @@ _LATE = 10_000
 
 _COUNTED = 100_000
 """Rows that a server counts in an instant; of more it says how many there are about."""
-
-
-# what is told -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredBaseline:
-    """A model that went by a name on one version of a benchmark.
-
-    ``model_id`` are the first twelve digits of the model's key; ``run_id`` is the run that its
-    verdicts came from, None where nobody said; ``at`` the seconds at which it was set.
-    """
-
-    name: str
-    benchmark: str
-    version: str
-    model_key: bytes
-    model_id: str
-    run_id: str | None
-    at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredAnchors:
-    """A set of verdicts that was pinned, of one judge on one version of a benchmark.
-
-    ``verdicts`` is how many, ``at`` the seconds at which; ``id`` is a number of this store.
-    """
-
-    id: int
-    benchmark: str
-    version: str
-    judge_key: bytes
-    judge_id: str
-    at: float
-    verdicts: int
 
 
 # how it is found --------------------------------------------------------------------------------
@@ -406,24 +370,34 @@ class Asked:
         benchmark: str | None = None,
         version: str | None = None,
         name: str | None = None,
-    ) -> list[StoredBaseline]:
-        """Of all benchmarks and names or of one, in the order in which they were set."""
+    ) -> list[Record]:
+        """Of all benchmarks and names or of one, in the order in which they were set.
+
+        The ``name`` that a model went by on one ``version`` of a ``benchmark``, with its
+        ``model_key`` and the first twelve digits of that (``model_id``); the run that its verdicts
+        came from (``run_id``), None where nobody said; the seconds ``at`` which it was set.
+        """
         its = (
             "name benchmark.name:benchmark benchmark.version model.key:model_key"
             " model.short:model_id run.run_id at"
         )
         where = {**_on(benchmark, version), "name": name}
-        return told(c, schema.baselines, its, where, order="at id", kind=StoredBaseline)
+        return told(c, schema.baselines, its, where, order="at id")
 
     @read
-    def anchors(self, c: Connection) -> list[StoredAnchors]:
-        """Of all judges and benchmarks, in the order in which they were pinned."""
+    def anchors(self, c: Connection) -> list[Record]:
+        """Of all judges and benchmarks, in the order in which they were pinned.
+
+        Each is a set of verdicts, of one judge (``judge_key``, ``judge_id``) on one ``version`` of
+        a ``benchmark``: how many (``verdicts``), and the seconds ``at`` which; ``id`` is a number
+        of this store.
+        """
         its = (
             "anchors.id anchors.benchmark.name:benchmark anchors.benchmark.version"
             " anchors.judge.key:judge_key anchors.judge.short:judge_id anchors.at count():verdicts"
         )
         when, order = {"occasion_id": NONE}, "anchors.at anchors.id"
-        return told(c, schema.looks, its, when, order=order, kind=StoredAnchors)
+        return told(c, schema.looks, its, when, order=order)
 
 
 class Reading(Snapshots, Asked):
@@ -653,7 +627,7 @@ class Reading(Snapshots, Asked):
     # anchors ------------------------------------------------------------------------------------
 
     @read
-    def looks(self, c: Connection, of: StoredAnchors) -> Columns:
+    def looks(self, c: Connection, of: Record) -> Columns:
         """What was said of a set of anchors, as equally long lists.
 
         By ``occasion``, which is `PINNED` of what had been said before. ``value`` of a preference
@@ -666,7 +640,7 @@ class Reading(Snapshots, Asked):
             _toward_model(one)
         return _in_columns(c, _labels(_LOOK), found)
 
-    def looked(self, of: StoredAnchors, occasion: str = PINNED) -> dict[VerdictSlot, bytes]:
+    def looked(self, of: Record, occasion: str = PINNED) -> dict[VerdictSlot, bytes]:
         """The places of a set about which the judge was asked on an occasion, or those pinned.
 
         With the key of the case that it saw there.

@@ -56,8 +56,6 @@ from judgebench.store.read import (
     COUNTERS,
     PINNED,
     Asked,
-    StoredAnchors,
-    StoredBaseline,
     current_at,
 )
 from judgebench.store.schema import NONE, PLACE, identity
@@ -678,7 +676,7 @@ class Writing(Asked):
 
     def put_baseline(
         self, name: str, benchmark: str, version: str, *, model: bytes, run_id: str | None = None
-    ) -> StoredBaseline:
+    ) -> catalog.Record:
         """Which model goes by a name from now on, as the baseline of a benchmark.
 
         The last one counts, and earlier ones stay; one that is the last already is not put again.
@@ -691,7 +689,7 @@ class Writing(Asked):
             self._put_last(schema.baselines, {"name": name, **about})
         return self.baselines(benchmark, version, name)[-1]
 
-    def put_anchors(self, pinned: Sequence[tuple[VerdictSlot, bytes]]) -> StoredAnchors:
+    def put_anchors(self, pinned: Sequence[tuple[VerdictSlot, bytes]]) -> catalog.Record:
         """Pin what one judge said on one benchmark: places, and the keys of the judgments there.
 
         Of several sets of a judge and benchmark the last counts. Raises `StoreError` for places of
