@@ -88,8 +88,7 @@ if TYPE_CHECKING:
     from judgebench.reports.paper_file import Paper
     from judgebench.reports.plan import Plan
     from judgebench.reports.probe import ProbeReport
-    from judgebench.reports.ranking_tables import Rankings
-    from judgebench.reports.ranking_values import Control
+    from judgebench.reports.ranking import Control, Rankings
     from judgebench.reports.rejudge import Rejudged
     from judgebench.reports.replies import JudgedReply, Replies
     from judgebench.reports.reproduce import Reproductions
@@ -687,8 +686,7 @@ def ranking(
     UsageError
         For a name that the store does not hold, and where no judge has compared models.
     """
-    from judgebench.reports.ranking_tables import Rankings, rankings
-    from judgebench.reports.ranking_values import Control
+    from judgebench.reports.ranking import Control, Rankings, rankings
     from judgebench.stats.ranking import Ties
 
     intervals = _intervals(level)
@@ -3035,7 +3033,7 @@ def _label_files(work: ResolvedSuite) -> list[tuple[Path, tuple[str, str] | None
 
 def _check_labels(work: ResolvedSuite) -> None:
     """A fault in a file of labels is said now, not after everything was paid for."""
-    from judgebench.exchange.verdicts import read_label_rows
+    from judgebench.exchange.tables import read_label_rows
 
     for path, about in _label_files(work):
         read_label_rows(path, about)
@@ -3062,7 +3060,7 @@ def _take_in_labels(work: ResolvedSuite, store: Store) -> list[str]:
     The files were read before anybody was asked. What is wrong with one by now, or with what it is
     about, is returned: it is no fault of the run, whose boards are without these labels.
     """
-    from judgebench.exchange.verdicts import import_labels as take_in_labels
+    from judgebench.exchange.tables import import_labels as take_in_labels
 
     faults = []
     for path, about in _label_files(work):

@@ -137,9 +137,6 @@ class Layout:
         InputError
             For a column that is named and in no row, and for one that the file has already.
         """
-        if not (self.columns or self.given or self.wide):
-            yield from rows
-            return
         seen: dict[str, None] = {}
         for row in rows:
             seen |= dict.fromkeys(map(str, row.values))
@@ -262,7 +259,7 @@ def each_row(
     row = None
     if spread is not None:
         rows = chain.from_iterable(map(spread, rows))
-    for row in layout.laid_out(rows, path):
+    for row in rows if layout == OURS else layout.laid_out(rows, path):
         yield with_required(row, required, layout)
     if row is None:
         raise InputError(f"{path}: there is no row in it")

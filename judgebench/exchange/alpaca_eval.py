@@ -36,7 +36,7 @@ from judgebench.exchange.pipeline import (
     no_judge,
     recorded,
 )
-from judgebench.exchange.verdicts import same, say
+from judgebench.exchange.tables import same, say
 from judgebench.execution.plan import drawn_order
 from judgebench.keys import text_sha
 from judgebench.protocols import Progress
@@ -334,15 +334,13 @@ def gather(
     """
     gathered = AlpacaEvalFiles(told=told or AlpacaEvalOptions())
     references = _found_files(reference_outputs)
-    whose = {
-        **dict.fromkeys(model_outputs, "a model's"),
-        **dict.fromkeys(references, "the baseline's"),
-    }
     for path in dict.fromkeys([*references, *_found_files([*model_outputs, *paths])]):
         rows = read_rows(path, ())
         kind = kind_of(path, rows)
-        if kind == ANNOTATIONS and path in whose:
-            raise InputError(f"{path}: holds judged pairs, not {whose[path]} answers")
+        if kind == ANNOTATIONS and path in references:
+            raise InputError(f"{path}: holds judged pairs, not the baseline's answers")
+        if kind == ANNOTATIONS and path in model_outputs:
+            raise InputError(f"{path}: holds judged pairs, not a model's answers")
         kind = REFERENCES if path in references else kind
         gathered.take(path, rows, kind, _folders(path, kind, paths))
     return gathered

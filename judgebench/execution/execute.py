@@ -21,7 +21,6 @@ from collections import Counter, deque
 from collections.abc import (
     Callable,
     Collection,
-    Coroutine,
     Generator,
     Iterable,
     Iterator,
@@ -554,19 +553,16 @@ def carry_out(
         After an interrupt, once everything that came back is stored.
     """
     stage = _Stage(queues, store, run_id, progress, pool, claimed)
+    work = stage.run(set_aside or (lambda _: nullcontext()))
     try:
-        _to_its_end(stage, stage.run(set_aside or (lambda _: nullcontext())))
+        if asyncio._get_running_loop() is None:
+            asyncio.run(work)
+        else:  # as that of a notebook: in a thread with a loop of its own
+            with ThreadPoolExecutor(1) as thread, _interrupts_here(stage):
+                thread.submit(copy_context().run, asyncio.run, work).result()
     except BaseExceptionGroup as group:
         raise _first(group) from None
     return {queue.name: queue.counts for queue in queues}
-
-
-def _to_its_end(stage: _Stage, work: Coroutine[Any, Any, None]) -> None:
-    """Within a running event loop, as that of a notebook, in a thread with a loop of its own."""
-    if not _within_loop():
-        return asyncio.run(work)
-    with ThreadPoolExecutor(1) as thread, _interrupts_here(stage):
-        return thread.submit(copy_context().run, asyncio.run, work).result()
 
 
 @contextmanager
@@ -582,14 +578,6 @@ def _interrupts_here(stage: _Stage) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _within_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:  # nothing may run in here: it would be the root of all that is raised
-        return False
-    return True
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -775,15 +763,19 @@ def evaluate(
         anchors = Anchors(store, judges, occasion) if occasion else None
         began = time.monotonic()
         answers = run.answer(stack_anchors)
-        for assignments in groups(scorers, side_by_side=pool.side_by_side):
-            run.judge(assignments, answers, None)
-        answers += run.select(answers)
-        run.begin_plans(answers)
+        if scorers:
+            for assignments in groups(scorers, side_by_side=pool.side_by_side):
+                run.judge(assignments, answers, None)
+            answers += run.select(answers)
+        by_rule = (a for a in judges if a.asked.config.stop_when_decided is not None)
+        if planned := [one for one in by_rule if stops_early(one)]:
+            run.begin_plans(planned, answers)
         outcome.seconds["answers"] = time.monotonic() - began
         began = time.monotonic()
         for assignments in groups(judges, side_by_side=pool.side_by_side):
             run.judge(assignments, answers, anchors)
-        run.end_plans()
+        if planned:
+            run.end_plans()
         if anchors is not None:
             outcome.warnings += anchors.warnings
         outcome.seconds["judging"] = time.monotonic() - began
@@ -862,9 +854,8 @@ class Run:
         self._pending: set[bytes] = set()
         self._deferred: set[bytes] = set()
 
-    def begin_plans(self, answers: Sequence[Answers]) -> None:
+    def begin_plans(self, planned: Sequence[JudgeAssignment], answers: Sequence[Answers]) -> None:
         """Say how judges judge that stop when it is decided, before anything is judged."""
-        planned = list(filter(stops_early, self.outcome.work.assignments))
         for one in planned:
             judges = sum(other.asked is one.asked for other in planned)
             seed = self.outcome.work.suite.seed
@@ -890,8 +881,6 @@ class Run:
         self._keep_plans(ended)
 
     def _keep_plans(self, ended: Mapping[str, JsonObject]) -> None:
-        if not self.plans:
-            return
         plans = {
             name: one.plan.as_json() | {"ended": ended.get(name, {})}
             for name, one in self.plans.items()
@@ -925,7 +914,9 @@ class Run:
             recorded = [c for m in models for c in m if c.recorded is not None]
             there = [Answers(candidate, self.store, None) for candidate in recorded]
             self.outcome.reused_answers += sum(map(len, there))
-            found += there + self._remote([m for m in models if m[0].api is not None])
+            found += there
+            if remote := [m for m in models if m[0].api is not None]:
+                found += self._remote(remote)
             for candidates in models:
                 if candidates[0].local is not None:
                     found += generation.answers(candidates)
@@ -937,8 +928,6 @@ class Run:
 
     def select(self, answers: Sequence[Answers]) -> list[Answers]:
         """Keep what scorers choose, and return it; what cannot be chosen is recorded as failed."""
-        if all(candidate.selection is None for candidate in self.outcome.work.candidates):
-            return []
         found = selected(answers, self.outcome, self.store)
         for one in found:
             Generation(self.outcome, self.store, self.progress).stand(one)
@@ -998,7 +987,7 @@ class Run:
         """What one judge still has to judge, as it is taken; what is known is used on the way."""
         run_id = self.outcome.manifest.id
         for assignment in assignments:
-            early = self.plans.get(where(assignment))
+            early = self.plans.get(where(assignment)) if self.plans else None
             parts = None if early is None else early.parts
             for some in judge_calls(assignment, answers, self.store.judged, parts):
                 uses = [

@@ -41,6 +41,8 @@ class SharedDraws:
         The smallest difference that two means of items can have; 0 where values are no steps.
     shares
         Whether they are shares of items that are right, or won.
+    why_missing
+        Of each model in words; empty where no verdict is missing.
     """
 
     metric: str
@@ -50,6 +52,7 @@ class SharedDraws:
     step: float
     unit: float
     shares: bool
+    why_missing: tuple[str, ...]
 
     def among(self, kept: Sequence[bool]) -> SharedDraws:
         """Some of the models alone."""
@@ -59,6 +62,7 @@ class SharedDraws:
             models=tuple(self.models[place] for place in places),
             estimates=tuple(self.estimates[place] for place in places),
             draws=self.draws[:, places],
+            why_missing=tuple(self.why_missing[place] for place in places),
         )
 
     def band(self, *, level: float) -> tuple[Band, list[tuple[float, float]]]:
@@ -176,6 +180,7 @@ def shared_draws(
         step=_step(judged.means.mean[:, places]) * measure.unit,
         unit=measure.unit,
         shares=measure.proportion,
+        why_missing=tuple(map(judged.why_missing, named)),
     )
 
 
