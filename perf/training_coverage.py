@@ -86,7 +86,7 @@ def lined_up(right: Floats, seed: int) -> SharedDraws:
             )
             for m in range(k)
         ),
-        draws=draws, step=1.0 / n, unit=1.0, shares=True,
+        draws=draws, step=1.0 / n, unit=1.0, shares=True, why_missing=("",) * k,
     )  # fmt: skip
 
 

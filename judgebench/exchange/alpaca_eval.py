@@ -36,7 +36,7 @@ from judgebench.exchange.pipeline import (
     no_judge,
     recorded,
 )
-from judgebench.exchange.verdicts import same, say
+from judgebench.exchange.tables import same, say
 from judgebench.execution.plan import drawn_order
 from judgebench.keys import text_sha
 from judgebench.protocols import Progress

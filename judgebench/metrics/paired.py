@@ -24,6 +24,7 @@ from judgebench.columns import Bools, Column, counted, marked, paired, same, sel
 from judgebench.columns import coded as coded_column
 from judgebench.metrics.accuracy import ACCURACY
 from judgebench.metrics.board_kinds import BoardKind, board
+from judgebench.metrics.failed_rows import missing_counts, why_missing
 from judgebench.metrics.intervals import LEAST, Floats, Intervals
 from judgebench.metrics.item_means import ItemMeans, item_means
 from judgebench.metrics.measures import (
@@ -110,6 +111,8 @@ class PairedModels:
         is the same.
     missing, expected : int array, shape (2,)
         Verdicts that should be there and are not, and all that should be.
+    why_missing
+        Of both models in words, empty where nothing is missing or nobody knows.
     why_not
         Why the two cannot be compared; None where they can.
     """
@@ -133,6 +136,7 @@ class PairedModels:
     own: Floats | None = None
     categories: tuple[str, ...] = ()
     question: tuple[str, ...] = ()
+    why_missing: tuple[str, str] = ("", "")
 
     @property
     def of_items(self) -> Floats:
@@ -166,6 +170,21 @@ class PairedModels:
         shares = 1.0 - self.missing / np.maximum(self.expected, 1)
         mine, theirs = np.where(self.expected > 0, shares, 0.0).tolist()
         return mine, theirs
+
+    def too_few(self, side: int, model: str, floor: float, *, needed: str = "") -> str | None:
+        """That less than the floor is there of a model's verdicts, and why; None where enough is.
+
+        ``needed`` is said of the floor before why.
+        """
+        share, why = self.coverage[side], self.why_missing[side]
+        if share >= floor:
+            return None
+        what = "answers of" if self.confidence else "verdicts on"
+        there = "have a label and a confidence" if self.confidence else "are there"
+        return (
+            f"{100 * share:.1f} % of the {what} {model} {there}{needed}"
+            f"{'; missing: ' + why if why else ''}"
+        )
 
     @property
     def readable(self) -> int:
@@ -367,6 +386,7 @@ class JudgeMeans:
         self.metric = WEIGHTED if weighted else metric if group is None else f"{metric}/{group}"
         rows = np.arange(len(columns["kind"])) if rows is None else rows
         self.means = item_means(self.table, rows, values, ends=self.ends)
+        self.lacking = missing_counts(self.table, self.means, rows, columns, ~np.isnan(values))
         self.question: tuple[str, ...] = ()
         if "question" in columns:
             of = dict([*counted(columns["item_id"], columns["question"])])
@@ -412,6 +432,7 @@ class JudgeMeans:
             missing=(means.expected - means.readable).sum(axis=0).astype(np.int64),
             expected=means.expected.sum(axis=0).astype(np.int64),
             why_not=why_not,
+            why_missing=(self.why_missing(candidate), self.why_missing(baseline)),
             categories=() if self.balance is None else tuple(_categories(self.balance)),
             question=self.question,
         )
@@ -446,6 +467,10 @@ class JudgeMeans:
             best=weighted_values(won_of_every + lack, every + lack, everything),
             missing=(means.expected - used).sum(axis=0).astype(np.int64),
         )
+
+    def why_missing(self, model: str) -> str:
+        """Why verdicts on a model are missing, in words; empty where none is."""
+        return why_missing(self.lacking[model]) if model in self.lacking else ""
 
     def _by_parts(self, pair: PairedModels, two: tuple[str, str]) -> PairedModels:
         """The pair by its parts, each a mean over the items to which it applies.

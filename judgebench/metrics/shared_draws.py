@@ -50,6 +50,8 @@ class SharedDraws:
         Whether they are shares of items that are right, or won.
     pair
         Lines two of them up.
+    why_missing
+        Of each model in words; empty where no verdict is missing.
     """
 
     metric: str
@@ -60,6 +62,7 @@ class SharedDraws:
     unit: float
     shares: bool
     pair: Callable[[str, str], PairedModels] | None = None
+    why_missing: tuple[str, ...]
 
     def among(self, kept: Sequence[bool]) -> SharedDraws:
         """Some of the models alone."""
@@ -69,6 +72,7 @@ class SharedDraws:
             models=tuple(self.models[place] for place in places),
             estimates=tuple(self.estimates[place] for place in places),
             draws=self.draws[:, places],
+            why_missing=tuple(self.why_missing[place] for place in places),
         )
 
     def band(self, *, level: float) -> tuple[Band, list[tuple[float, float]]]:
@@ -203,6 +207,7 @@ def shared_draws(
         unit=measure.unit,
         shares=measure.proportion,
         pair=partial(paired_models, columns, kind, judge, labels=labels, balance=balance),
+        why_missing=tuple(map(judged.why_missing, named)),
     )
 
 

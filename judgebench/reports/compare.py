@@ -618,8 +618,8 @@ class CompareQuestion(PairQuestion):
             self.data.suspicious(self.two)
             + said
             + [
-                f"{100 * readable:.1f} % of the verdicts on {model} could be read"
-                for model, readable in zip(self.two, self.pair.coverage, strict=True)
-                if readable < floor
+                lacks
+                for side, model in enumerate(self.two)
+                if (lacks := self.pair.too_few(side, model, floor)) is not None
             ]
         )

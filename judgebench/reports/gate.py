@@ -44,7 +44,7 @@ from judgebench.reports.gate_unchanged import (
     Basis,
     Unchanged,
     basis_of,
-    too_little_read,
+    too_little_there,
     unchanged,
 )
 from judgebench.reports.model_pairs import BY_TURN, PairData
@@ -396,8 +396,9 @@ class Question(PairQuestion):
             return changed
         if self.stacks is not None and not self.stacks.alike:
             return self.stacks.said
-        if (unread := too_little_read(self.two, self.pair.coverage, self.floor)) is not None:
-            return unread
+        for side, model in enumerate(self.two):
+            if (lacks := too_little_there(self.pair, side, model, self.floor)) is not None:
+                return lacks
         if math.isnan(observed.difference):
             return why_no_difference(self.pair)
         if observed.units < asked.min_n:

@@ -28,7 +28,7 @@ from judgebench.metrics.paired import (
 )
 from judgebench.metrics.verdict_spread import average_nights, head_spreads, repeat_spread
 from judgebench.plain_text import counted
-from judgebench.reports.gate_unchanged import LEAST_ITEMS, too_little_read
+from judgebench.reports.gate_unchanged import LEAST_ITEMS, too_little_there
 from judgebench.reports.model_pairs import PairData
 from judgebench.reports.versions import other_nights
 from judgebench.stats.head_to_head_power import MOST_SPREAD
@@ -121,7 +121,7 @@ def known_spread(
     observed = replace(itself.observed, spread=0.0, difference=0.0)
     missing = views_exchanged(observed, itself.worst, itself.best)
     reach = pair.width if math.isnan(itself.observed.reach) else itself.observed.reach
-    never = too_little_read([baseline], [pair.coverage[BASELINE]], data.which.coverage_floor)
+    never = too_little_there(pair, BASELINE, baseline, data.which.coverage_floor)
 
     def found(rests: Rests, said: str, spread: float, *, binary: bool) -> KnownSpread:
         return KnownSpread(

@@ -242,7 +242,7 @@ class _Nights:
             elif common < (fewest := max(FEWEST, self._test.min_n)):
                 reason = f"fewer than {fewest} items in common with the fixed baseline"
             elif pair.coverage[CANDIDATE] < self._floor:
-                reason = "too few of its verdicts could be read"
+                reason = "too many of its verdicts are missing"
             else:
                 self.pairs.append((night, pair))
         self.reason = reason
@@ -269,7 +269,7 @@ class _Nights:
         if self.base.why_not is not None:
             return self.base.why_not
         if self.base.coverage[BASELINE] < self._floor:
-            return "too few of the fixed baseline's verdicts could be read"
+            return "too many of the fixed baseline's verdicts are missing"
         if not nights:
             return "no night since then"
         if nights[-1].model_id == fixed.model_id:

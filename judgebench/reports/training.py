@@ -319,7 +319,11 @@ def _report(
         checkpoints=rows,
         best=best,
         last=None if best is None else _last(known, best, above),
-        notes=tuple(_notes(data, judge, rows, floor)),
+        notes=tuple(
+            _notes(
+                data, judge, rows, floor, dict(zip(found.models, found.why_missing, strict=True))
+            )
+        ),
     )
 
 
@@ -348,7 +352,13 @@ def _last(known: SharedDraws, best: BestCheckpoint, above: Mapping[str, Lead]) -
     return "worse" if best.model in above and above[best.model].low > 0.0 else "undecided"
 
 
-def _notes(data: BoardData, judge: str, rows: Sequence[CheckpointRow], floor: float) -> list[str]:
+def _notes(
+    data: BoardData,
+    judge: str,
+    rows: Sequence[CheckpointRow],
+    floor: float,
+    lacking: Mapping[str, str],
+) -> list[str]:
     """What has to be known to believe the curve."""
     said = [
         f"{row.model} is suspicious: {why}. It may stand high for that alone"
@@ -359,7 +369,9 @@ def _notes(data: BoardData, judge: str, rows: Sequence[CheckpointRow], floor: fl
         expected = row.estimate.n + row.estimate.missing
         if expected and row.estimate.n / expected < floor:
             share = 100 * row.estimate.n / expected
-            said.append(f"{share:.1f} % of the verdicts on {row.model} could be read")
+            there = f"{share:.1f} % of the verdicts on {row.model} are there"
+            why_missing = lacking[row.model]
+            said.append(f"{there}; missing: {why_missing}" if why_missing else there)
     ids = {one for one, shown in data.judges.items() if shown == judge}
     served = {row.model: data.served_about(ids, row.model_id) for row in rows}
     if len(set(served.values())) > 1:

@@ -606,13 +606,18 @@ class Reading(Snapshots, Asked):
         return () if found is None else found.left_out
 
     @read
-    def replies_of_run(
-        self, c: Connection, run_id: str, judges: Collection[bytes], benchmarks: Collection[str]
+    def verdicts_of_run(
+        self,
+        c: Connection,
+        run_id: str,
+        judges: Collection[bytes],
+        benchmarks: Collection[str],
+        *,
+        asked: bool,
     ) -> dict[bytes, Counter[str]]:
-        """Of the verdicts that served a run and were read from a reply, how many of each kind.
+        """Of the verdicts that served a run, how many of each kind, by the keys of their judges.
 
-        By the keys of their judges. Equal answers have one reply, which counts once. A verdict that
-        nobody had to be asked for is none.
+        Equal answers have one verdict, which counts once.
 
         Parameters
         ----------
@@ -620,10 +625,13 @@ class Reading(Snapshots, Asked):
             The keys of those to count.
         benchmarks
             Names of those that the run is about: uses are looked up by them.
+        asked
+            Whether to count those that were read from a reply, or those that nobody had to be
+            asked for.
         """
         where = {
             "benchmark.name": benchmarks, "judge.key": list(judges), "run.run_id": run_id,
-            "judgment.reply_keys!": b"",
+            f"judgment.reply_keys{'!' if asked else ''}": b"",
         }  # fmt: skip
         its = "judge.key judgment.kind distinct(judgment_id)"
         found: dict[bytes, Counter[str]] = {}

@@ -258,7 +258,7 @@ def test_nights_that_cannot_be_compared_are_left_out_and_counted(team: Team) -> 
     assert dict(found.left_out) == {
         "another model served the judge": 2,
         "answers from another stack": 1,
-        "too few of its verdicts could be read": 1,
+        "too many of its verdicts are missing": 1,
         "fewer than 10 items in common with the fixed baseline": 1,
     }
     assert "2 nights left out: another model served the judge" in slide_words(found)
