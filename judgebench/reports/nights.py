@@ -19,6 +19,7 @@ from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.paired import METRIC_OF
 from judgebench.metrics.registry import metric
+from judgebench.metrics.win_rate import WEIGHTED
 from judgebench.plain_text import counted
 from judgebench.records import Estimate
 from judgebench.reports import estimates
@@ -586,6 +587,8 @@ class _Gate:
         if kind is None or self._data.has_figures(kind):
             return None
         test = GateTest(benchmark=str(self._data.which), judge=self._judge, max_drop=1.0)
+        if self.policy is not None:
+            (test,) = self.policy.tests
         since = each_once(its, its[-1].model_id, fixed)
         alpha = self._alpha if self._stated is None else self._stated.alpha
         return slide_report(
@@ -603,7 +606,7 @@ class _Gate:
         stated = None
         if self._stated is not None and self._share is None:
             named = which.name, which.version, self._judge
-            ranks = [METRIC_OF[kind.kind]]
+            ranks = [METRIC_OF[kind.kind], *([WEIGHTED] if which.weighted is not None else [])]
             for metric in self._data.board.figures if self._data.has_figures(kind) else ranks:
                 stated = stated or board_test(self._stated, *named, metric)
         about = {"benchmark": str(which), "judge": self._judge}
