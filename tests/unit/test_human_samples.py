@@ -169,7 +169,10 @@ def test_labels_need_not_name_the_benchmark_that_brings_them(tmp_path: Path) -> 
     with pytest.raises(InputError, match="benchmark"):
         read_label_rows(path)
     other = written(tmp_path, {**rows[0], "benchmark": PAIR}, name="other.jsonl")
-    assert read_label_rows(other, (POINT, "reference_free"))[0].at == (PAIR, "reference_based")
+    assert read_label_rows(other, (POINT, "reference_free"))[0].where.at == (
+        PAIR,
+        "reference_based",
+    )
 
 
 def test_the_forms_of_critiques_are_found_from_every_benchmark_that_names_them(
