@@ -322,7 +322,7 @@ class PinnedFiles:
 
     def here(self, *, damaged: bool = False) -> dict[str, Path]:
         """Those whose content is what is pinned, by name; or those that hold something else."""
-        files = {name: self._file(name) for name in self.shas}
+        files = {name: self.folder / f"{name}{self.suffix}" for name in self.shas}
         return {
             name: file
             for name, file in files.items()
@@ -338,11 +338,8 @@ class PinnedFiles:
         wanted = {sha: name for name, sha in self.shas.items()}
         kept = {wanted[sha]: content for sha, content in given if sha in wanted}
         for name, content in kept.items():
-            keep(self._file(name), content())
+            keep(self.folder / f"{name}{self.suffix}", content())
         return list(kept)
-
-    def _file(self, name: str) -> Path:
-        return self.folder / f"{name}{self.suffix}"
 
 
 def prompt_files(description: Description) -> PinnedFiles:

@@ -39,7 +39,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from judgebench import keys
-from judgebench.config import Endpoint, Suite
+from judgebench.config import Endpoint, RayExecutor
 from judgebench.errors import (
     BudgetSpentError,
     CallError,
@@ -754,8 +754,9 @@ def evaluate(
     KeyboardInterrupt
         After an interrupt, with everything that came back stored.
     """
+    ray = None if work.suite.executor is None else work.suite.executor.ray
     with (
-        _elsewhere(work.suite, store, pool) as warnings,
+        nullcontext(list) if ray is None else _on_ray(ray, store, pool) as warnings,
         under_way(work, store, pool, configuration) as outcome,
         pool.serving(),
     ):
@@ -789,14 +790,13 @@ def evaluate(
 
 
 @contextmanager
-def _elsewhere(suite: Suite, store: Store, pool: ProviderPool) -> Iterator[Callable[[], list[str]]]:
-    """Local models are where the suite says; what is to be told of it at the end."""
-    if suite.executor is None or suite.executor.ray is None:
-        yield list
-        return
+def _on_ray(
+    ray: RayExecutor, store: Store, pool: ProviderPool
+) -> Iterator[Callable[[], list[str]]]:
+    """Local models are on a cluster; what is to be told of it at the end."""
     from judgebench.execution.ray_cluster import on_cluster, shared_address
 
-    with on_cluster(suite.executor.ray, shared_address(store.url)) as cluster:
+    with on_cluster(ray, shared_address(store.url)) as cluster:
         pool.copies = cluster.slots()
         yield cluster.warnings
 
@@ -823,8 +823,9 @@ def confirm(
     """
     assignments = {one: judge_to_confirm(work, one) for one in wanted}
     about = [f"{one.benchmark}@{one.version} {one.judge} {' '.join(one.models)}" for one in wanted]
+    ray = None if work.suite.executor is None else work.suite.executor.ray
     with (
-        _elsewhere(work.suite, store, pool) as warnings,
+        nullcontext(list) if ray is None else _on_ray(ray, store, pool) as warnings,
         under_way(work, store, pool, {**configuration, "confirms": about}) as outcome,
         pool.serving(),
     ):

@@ -273,10 +273,11 @@ class ChatProvider(ABC):
         call: Call,
         options: Collection[str] = (),
     ) -> None:
-        refuse_unknown_options(name, endpoint.provider_options, options)
+        if endpoint.provider_options:
+            refuse_unknown_options(name, endpoint.provider_options, options)
         self.identity = endpoint.identity or name
         self._name, self._api, self._call = name, api, call
-        self._overrides = checked(endpoint.capabilities)
+        self._overrides = checked(endpoint.capabilities) if endpoint.capabilities else {}
         self._takes: dict[tuple[str, str | None], Capabilities] = {}
         self._timeout_s = endpoint.timeout_s or Limits().timeout_s
         self._closed = False

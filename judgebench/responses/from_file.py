@@ -170,7 +170,8 @@ def read_answers(
     first: dict[tuple[str, int, int], AnswerRow] = {}
     gone = set[tuple[str, int, int]]()
     for row in rows:
-        refuse_other_text(first.setdefault((row.item_id, row.sample, row.turn), row), row)
+        if (kept := first.setdefault((row.item_id, row.sample, row.turn), row)) is not row:
+            refuse_other_text(kept, row)
     for (item, sample, turn), row in sorted(first.items(), key=lambda one: one[0]):
         if row.text == FAILED or (turn and (item, sample, turn - 1) in gone):
             gone.add((item, sample, turn))
