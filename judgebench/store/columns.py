@@ -27,6 +27,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    String,
     Table,
     bindparam,
     case,
@@ -333,17 +334,30 @@ _COMMON = (
 )  # fmt: skip
 """What many rows have in common."""
 _NO_END = int(np.float64(np.nan).view(np.int64))
+_MORE = (_j.reason_sha, _j.parts, _j.marks)
+
+
+def _said_alike(number: ColumnElement[Any], together: ColumnElement[Any]) -> Prepared:
+    """What judgments have to say besides, once for all that say the same, with their ids."""
+    ids = select(cast(number, BigInteger))
+    alike = select(*_MORE, together.label("ids")).where(_j.id.in_(ids)).group_by(*_MORE).subquery()
+    its = alike.c
+    return Prepared(
+        select(_t.body, _t.exact, its.parts, its.marks, its.ids).outerjoin_from(
+            alike, schema.texts, _t.sha == its.reason_sha
+        )
+    )
+
+
 _SAID = {
-    engine: Prepared(
-        select(_t.body, _t.exact, _j.parts, _j.marks)
-        .outerjoin_from(schema.judgments, schema.texts, _t.sha == _j.reason_sha)
-        .where(_j.id.in_(select(cast(number, BigInteger))))
-        .order_by(_j.id)
-    )
-    for engine, number in (
-        ("sqlite", func.json_each(bindparam("judgments")).table_valued("value").c.value),
-        ("postgresql", func.json_array_elements_text(cast(bindparam("judgments"), JSON))),
-    )
+    "sqlite": _said_alike(
+        func.json_each(bindparam("judgments")).table_valued("value").c.value,
+        func.json_group_array(_j.id),
+    ),
+    "postgresql": _said_alike(
+        func.json_array_elements_text(cast(bindparam("judgments"), JSON)),
+        cast(func.json_agg(_j.id), String),
+    ),
 }
 _LENGTHS = (
     select(
@@ -585,14 +599,13 @@ def _said(
     )
     judgments, place = np.unique(its["judgment"], return_inverse=True)
     texts: dict[Any, int] = {}
-    found = (
-        texts.setdefault(one, len(texts))
-        for some in np.split(judgments, range(_GROUP, len(judgments), _GROUP))
-        for one in _SAID[connection.dialect.name].rows(
-            connection, {"judgments": json.dumps(some.tolist())}
-        )
-    )
-    codes, at = np.fromiter(found, np.int64, len(judgments))[place], its["row"]
+    code = np.zeros(len(judgments), np.int64)
+    for some in np.split(judgments, range(_GROUP, len(judgments), _GROUP)):
+        given = {"judgments": json.dumps(some.tolist())}
+        for *one, alike in _SAID[connection.dialect.name].rows(connection, given):
+            ids = np.array(json.loads(alike), np.int64)
+            code[np.searchsorted(judgments, ids)] = texts.setdefault(tuple(one), len(texts))
+    codes, at = code[place], its["row"]
     shown = np.asarray(said["shown"].values, np.int64)[said["shown"].codes[at]]
     order = Coded(np.where(looked[at], shown + 1, 0), (None, *ORDERS))
     more = paired(Coded(codes, [*texts]), order)
