@@ -52,6 +52,9 @@ FORGETTING = "forget"
 RECHECKED = "again"
 """What a manifest's configuration calls the judges that were asked anew."""
 
+LM_EVAL_GROUPS = "lm_eval_groups"
+"""What a manifest's configuration calls the groups of lm-eval tasks that were asked for."""
+
 TOLD_S = 2.0
 """Between two times at which the manifest is written: a commit, beside hundreds of judgments."""
 
@@ -304,6 +307,7 @@ def under_way(
 ) -> Iterator[Outcome]:
     """A run of a suite that lives as long as the block, and is told how it ended."""
     suite = work.suite
+    configuration = {**configuration, **_lm_eval_groups(work)}
     rechecked = [one for one in work.assignments if one.recheck is not None]
     manifest = new_manifest(
         suite.name,
@@ -355,6 +359,17 @@ def under_way(
                 store.update_run(outcome.manifest)
         outcome.unread = judges_unread(store, outcome)
     end_dead_runs(store)  # those of other hosts are known to be dead once they were watched
+
+
+def _lm_eval_groups(work: ResolvedSuite) -> JsonObject:
+    """The groups of lm-eval tasks that a suite names, with the versions of their tasks."""
+    versions = {one.benchmark.name: one.benchmark.version for one in work.asked}
+    groups = {
+        name: {**group, "tasks": {task: versions[task] for task in group["tasks"]}}
+        for one in work.asked
+        for name, group in getattr(one.benchmark, "groups", {}).items()
+    }
+    return {LM_EVAL_GROUPS: groups} if groups else {}
 
 
 def end_dead_runs(store: Store) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from judgebench.errors import UsageError
-from judgebench.execution.manifest import Outcome
+from judgebench.execution.manifest import LM_EVAL_GROUPS, Outcome
 from judgebench.execution.resolve import Candidate
 from judgebench.records import CONFIDENCES, SCORING, is_human
 from judgebench.reports.agreement import agreement_reports
@@ -15,6 +15,7 @@ from judgebench.reports.board_tables import Leaderboard
 from judgebench.reports.confidence import ConfidenceReport, confidence_report
 from judgebench.reports.document import Report, Table, column, table
 from judgebench.reports.leaderboard import leaderboards
+from judgebench.reports.lm_eval_groups import group_boards
 from judgebench.store import Store
 
 
@@ -97,6 +98,8 @@ def run_boards(store: Store, outcome: Outcome) -> RunBoards:
             among = [board.judge_id for board in boards if board.judge_id]
             if agreement := agreement_reports(store, name, judges=among):
                 found.append(agreement)
+    for name, group in (outcome.manifest.configuration.get(LM_EVAL_GROUPS) or {}).items():
+        found.append(Leaderboard.of(group_boards(store, name, group)))
     return RunBoards(
         run=outcome.manifest.id,
         answers=tuple(_answers_alone(store, candidate) for candidate in unjudged),
