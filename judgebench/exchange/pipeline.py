@@ -178,8 +178,9 @@ class OwnItems:
         self._store, self._runs = store, store.runs()
         self._held = store.benchmarks()
         self._own = set(own_versions(self._runs)) & set(self._held)
+        self.version = cache(self._newest)
 
-    def version(self, benchmark: str) -> str | None:
+    def _newest(self, benchmark: str) -> str | None:
         """The version meant where none is named: that of the run started last."""
         return newest_version(benchmark, self._runs, self._held)
 

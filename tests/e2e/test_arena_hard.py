@@ -20,7 +20,7 @@ from judgebench.benchmarks.folder import load_benchmark
 from judgebench.benchmarks.official import read_texts
 from judgebench.errors import ConfigError, InputError, UsageError
 from judgebench.exchange.arena_hard import FAILED_ANSWER, FAILED_JUDGE, NO_LABEL
-from judgebench.exchange.verdicts import NO_REPLY
+from judgebench.exchange.tables import NO_REPLY
 from judgebench.judges.readers.brackets import ARENA_HARD
 from judgebench.judges.templates import KINDS
 from judgebench.metrics.win_rate import BOTH_GAMES, EACH_GAME, WEIGHTED, WIN_RATE
