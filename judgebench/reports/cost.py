@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,12 +15,21 @@ from judgebench.metrics.board_kinds import Kind
 from judgebench.plain_text import counted, dollars
 from judgebench.records import HUMAN, Estimate, JudgeSpec
 from judgebench.reports.boards import Columns, disambiguate
-from judgebench.reports.document import Cells, Report, Rows, Table, column, json_field, table
+from judgebench.reports.document import (
+    Cells,
+    Report,
+    Rows,
+    Table,
+    column,
+    json_after,
+    json_field,
+    table,
+)
 from judgebench.store import Store
+from judgebench.store.copy import Forgotten
 
 if TYPE_CHECKING:
     from judgebench.execution.forecast import Range
-    from judgebench.store.copy import Forgotten
 
 HOWS = ("live", "batch", "recorded", "retried", "wasted")
 TOKENS = (
@@ -450,8 +459,8 @@ def usd_per_call(store: Store) -> dict[str, float]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ForgottenReport(Report):
-    """What goes, or went; as `store.copy.Forgotten` says, with what it takes to have it again.
+class ForgottenReport(Forgotten, Report):
+    """What goes, or went, with what it takes to have it again.
 
     removed
         Whether it is gone already.
@@ -470,17 +479,16 @@ class ForgottenReport(Report):
     )
 
     removed: bool
-    judges: tuple[Mapping[str, Any], ...]
-    judgments: int
-    verdicts: int
-    replies: int
-    runs: tuple[str, ...]
-    shared: int
-    pinned: int
-    needed_replies: int
-    earlier: int
-    anchors: int
-    failures: int
+
+    @property
+    @json_after("judges")
+    def judgments(self) -> int:
+        return sum(one["judgments"] for one in self.judges)
+
+    @property
+    @json_after("verdicts")
+    def replies(self) -> int:
+        return sum(one["replies"] for one in self.judges)
 
     def tables(self) -> list[Table]:
         """The judgments of each judge, and what asking for them again would take."""
@@ -554,15 +562,9 @@ def forgotten_report(
     removed
         Whether it is gone already.
     """
-    counts = ("verdicts", "shared", "pinned", "needed_replies", "earlier", "anchors", "failures")
-    return ForgottenReport(
-        removed=removed,
-        judges=tuple(_of_judge(one, names, per_call) for one in found.judges),
-        judgments=found.judgments,
-        replies=sum(one["replies"] for one in found.judges),
-        runs=found.runs,
-        **{name: getattr(found, name) for name in counts},
-    )
+    its = {one.name: getattr(found, one.name) for one in fields(found)}
+    judges = tuple(_of_judge(one, names, per_call) for one in found.judges)
+    return ForgottenReport(**{**its, "judges": judges}, removed=removed)
 
 
 def _of_judge(
