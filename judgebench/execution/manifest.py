@@ -22,6 +22,7 @@ from importlib import metadata
 from typing import Any
 
 from judgebench import __version__
+from judgebench.config import LM_EVAL_GROUPS
 from judgebench.errors import StoreBusyError, StoreFullError, UsageError, unknown_name
 from judgebench.execution.gpus import GpuWatch, tenants
 from judgebench.execution.pool import ProviderPool, needs_the_machine
@@ -51,9 +52,6 @@ FORGETTING = "forget"
 
 RECHECKED = "again"
 """What a manifest's configuration calls the judges that were asked anew."""
-
-LM_EVAL_GROUPS = "lm_eval_groups"
-"""What a manifest's configuration calls the groups of lm-eval tasks that were asked for."""
 
 TOLD_S = 2.0
 """Between two times at which the manifest is written: a commit, beside hundreds of judgments."""

@@ -13,8 +13,8 @@ from operator import eq
 from typing import Any
 
 from judgebench.columns import Column, coded, counted, marked, same, together
+from judgebench.config import LM_EVAL_GROUPS
 from judgebench.errors import UsageError
-from judgebench.execution.manifest import LM_EVAL_GROUPS
 from judgebench.keys import content_key
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals

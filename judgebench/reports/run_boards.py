@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from judgebench.config import LM_EVAL_GROUPS
 from judgebench.errors import UsageError
-from judgebench.execution.manifest import LM_EVAL_GROUPS, Outcome
+from judgebench.execution.manifest import Outcome
 from judgebench.execution.resolve import Candidate
 from judgebench.records import CONFIDENCES, SCORING, is_human
 from judgebench.reports.agreement import agreement_reports
