@@ -68,6 +68,8 @@ MOST = 50_000
 Numbers: TypeAlias = dict[Table, dict[Any, Any]]
 """The integers that stand for keys and names, by table."""
 
+_FEW = 100  # failures that are read to see whether any of them is cleared
+
 _names = lru_cache(maxsize=1024)(to_json)  # the same few, over and over
 _STEP_S = 1e-6  # what a double can tell apart at the seconds of this century
 _HERE = tuple(f"here_{name}" for name in PLACE)
@@ -251,7 +253,7 @@ class Writing(Asked):
                 )
         spent = [(*about, *counters) for about, counters in self._spent.items()]
         self._rows[_PUT_SPEND] = [dict(zip(_SPEND, row, strict=True)) for row in spent]
-        self._rows[_CLEAR_FAILURE] = [{"cleared": key} for key in self._cleared]
+        self._rows[_CLEAR_FAILURE] = [{"cleared": key} for key in self._failed_before()]
         if not (written := [rows for rows in self._rows.values() if rows]):
             self._used.clear()
             return
@@ -268,6 +270,14 @@ class Writing(Asked):
         for gathered in (self._seen, self._shas, self._judged, self._used, self._cleared):
             gathered.clear()
         self._spent.clear()
+
+    def _failed_before(self) -> set[bytes]:
+        """Of the keys that are cleared those that may have failed: seldom any has."""
+        if not self._cleared:
+            return self._cleared
+        failed = catalog.rows(self._connection, schema.failures, "key", limit=_FEW)
+        known = {row.key for row in failed}
+        return self._cleared if len(known) == _FEW else self._cleared & known
 
     def _alone(self, *what: Any) -> None:
         """Rows of one statement do not see each other: one that must is written after the other."""
