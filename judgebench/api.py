@@ -1537,7 +1537,7 @@ def verdicts(
     UsageError
         For a benchmark, judge or model that the store does not hold.
     """
-    from judgebench.store.read import with_texts
+    from judgebench.store.read import JUDGED_COLUMNS, with_texts
 
     with reading(store) as its:
         which = _ref(its, benchmark)
@@ -1545,7 +1545,9 @@ def verdicts(
         _check_names(its, models=about or (), judges=whose or ())
         if not with_text:
             return _frame(its.verdicts(which.name, which.version, judges=whose, models=about))
-        found = its.judged_columns(which.name, which.version, judges=whose, models=about)
+        found = its.verdicts(
+            which.name, which.version, judges=whose, models=about, columns=JUDGED_COLUMNS
+        )
         return _frame(with_texts(its, found))
 
 
@@ -1881,7 +1883,7 @@ def export_confidence_examples(
     models, number
         Of whose answers, all if empty; and how many examples of each.
     """
-    from judgebench.exchange.confidence_examples import confidence_examples
+    from judgebench.exchange.honestybench import confidence_examples
 
     def drawn(its: Store, name: str, version: str) -> Columns:
         return confidence_examples(
@@ -3037,7 +3039,7 @@ def _label_files(work: ResolvedSuite) -> list[tuple[Path, tuple[str, str] | None
 
 def _check_labels(work: ResolvedSuite) -> None:
     """A fault in a file of labels is said now, not after everything was paid for."""
-    from judgebench.exchange.labels import read_label_rows
+    from judgebench.exchange.verdicts import read_label_rows
 
     for path, about in _label_files(work):
         read_label_rows(path, about)
@@ -3064,7 +3066,7 @@ def _take_in_labels(work: ResolvedSuite, store: Store) -> list[str]:
     The files were read before anybody was asked. What is wrong with one by now, or with what it is
     about, is returned: it is no fault of the run, whose boards are without these labels.
     """
-    from judgebench.exchange.labels import import_labels as take_in_labels
+    from judgebench.exchange.verdicts import import_labels as take_in_labels
 
     faults = []
     for path, about in _label_files(work):

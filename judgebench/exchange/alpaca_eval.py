@@ -19,23 +19,21 @@ from typing import Any, NamedTuple
 from judgebench.benchmarks.folder import baseline_texts, items_at_hand
 from judgebench.columns import grouped
 from judgebench.errors import InputError, UsageError
-from judgebench.exchange.names import (
-    NO_VERSION,
-    At,
-    KnownItems,
-    OwnItems,
-    default_version,
-    name,
-    no_judge,
-)
 from judgebench.exchange.pipeline import (
     IMPORT_LEASE,
+    NO_VERSION,
     SILENT,
+    At,
     Import,
     ImportReport,
     Intake,
+    KnownItems,
     NewVerdict,
+    OwnItems,
+    default_version,
     imported_judge_key,
+    name,
+    no_judge,
     recorded,
 )
 from judgebench.exchange.verdicts import same, say
@@ -111,10 +109,7 @@ def read_alpaca_eval(
     model: str | None = None,
     judge: str | None = None,
     baseline: str | None = None,
-    benchmark: str = BENCHMARK,
-    version: str | None = None,
-    known_items: KnownItems = items_at_hand,
-    allow_unknown_items: bool = False,
+    **said: Any,
 ) -> list[Import]:
     """Read files and folders; returned is what stores all of them.
 
@@ -124,8 +119,8 @@ def read_alpaca_eval(
         As for `gather`.
     model, judge, baseline
         As of `AlpacaEvalOptions`.
-    benchmark, version
-        Under which the store keeps them.
+    said
+        As `import_alpaca_eval` takes it.
 
     Raises
     ------
@@ -138,15 +133,8 @@ def read_alpaca_eval(
         reference_outputs=reference_outputs,
         told=AlpacaEvalOptions(model=model, judge=judge, baseline=baseline),
     )
-    take_in = partial(
-        import_alpaca_eval,
-        gathered=gathered,
-        benchmark=benchmark,
-        version=version,
-        known_items=known_items,
-        allow_unknown_items=allow_unknown_items,
-    )
     n = len(gathered.files)
+    take_in = partial(import_alpaca_eval, gathered=gathered, **said)
     return [Import(gathered.files[0] if n == 1 else f"{n} files", take_in)]
 
 
@@ -346,24 +334,18 @@ def gather(
     """
     gathered = AlpacaEvalFiles(told=told or AlpacaEvalOptions())
     references = _found_files(reference_outputs)
-    for path in references:
-        gathered.take(path, _answers(path), REFERENCES, _Names())
-    for path in _found_files([*model_outputs, *paths]):
-        if path in references:
-            continue
+    whose = {
+        **dict.fromkeys(model_outputs, "a model's"),
+        **dict.fromkeys(references, "the baseline's"),
+    }
+    for path in dict.fromkeys([*references, *_found_files([*model_outputs, *paths])]):
         rows = read_rows(path, ())
         kind = kind_of(path, rows)
-        if path in model_outputs and kind == ANNOTATIONS:
-            raise InputError(f"{path}: holds judged pairs, not a model's answers")
+        if kind == ANNOTATIONS and path in whose:
+            raise InputError(f"{path}: holds judged pairs, not {whose[path]} answers")
+        kind = REFERENCES if path in references else kind
         gathered.take(path, rows, kind, _folders(path, kind, paths))
     return gathered
-
-
-def _answers(path: Path) -> list[Row]:
-    rows = read_rows(path, ())
-    if kind_of(path, rows) == ANNOTATIONS:
-        raise InputError(f"{path}: holds judged pairs, not the baseline's answers")
-    return rows
 
 
 def _folders(path: Path, kind: str, given: Sequence[Path]) -> _Names:
@@ -607,27 +589,6 @@ def ids_by_question(items: Iterable[Item]) -> dict[str, str]:
 # into a store -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlpacaEvalImport(ImportReport):
-    """Counts of an import; ``unsaid`` are judged pairs without a preference and without a reply,
-    by model: they are unreadable."""
-
-    about: str
-    files: int
-    models: int
-    verdicts: int
-    new_verdicts: int
-    unsaid: Mapping[str, int]
-    answers: int
-    new_answers: int
-
-    def summary(self, rows: str = "") -> str:
-        return (
-            f"{self.about}, {self.models} models; {self.verdicts} verdicts, {self.new_verdicts} "
-            f"new; {self.answers} responses, {self.new_answers} new"
-        )
-
-
 def import_alpaca_eval(
     store: Store,
     gathered: AlpacaEvalFiles,
@@ -637,7 +598,7 @@ def import_alpaca_eval(
     known_items: KnownItems = items_at_hand,
     allow_unknown_items: bool = False,
     progress: Progress = SILENT,
-) -> AlpacaEvalImport:
+) -> ImportReport:
     """Take in what was gathered, all of it or nothing. The same again changes nothing.
 
     A preference becomes the probability that the model beats the baseline, asked in AlpacaEval's
@@ -670,20 +631,14 @@ def import_alpaca_eval(
             + _listed(unsaid.items())
         )
     rows, new = len(judged) + len(answers), new_verdicts + new_answers
-    return AlpacaEvalImport(
+    return ImportReport(
         rows=rows,
         new=new,
         known=rows - new,
         run_id=run_id,
         warnings=taking.warnings,
-        about=f"{benchmark}@{version}",
-        files=len(gathered.files),
-        models=len({model for model, _ in answers}),
-        verdicts=len(judged),
-        new_verdicts=new_verdicts,
-        unsaid=unsaid,
-        answers=len(answers),
-        new_answers=new_answers,
+        said=f"{benchmark}@{version}, {len({model for model, _ in answers})} models; "
+        f"{len(judged)} verdicts, {new_verdicts} new; {len(answers)} responses, {new_answers} new",
     )
 
 

@@ -21,8 +21,7 @@ from typing import Any
 
 from judgebench.errors import unknown_name
 from judgebench.exchange import responses
-from judgebench.exchange.names import At, Told, judge_name, name, told
-from judgebench.exchange.pipeline import Import, files_in
+from judgebench.exchange.pipeline import At, Import, Told, files_in, judge_name, name, told
 from judgebench.exchange.verdicts import NO_REPLY, VerdictAt, VerdictRow, checked, row_of
 from judgebench.judges.readers.brackets import ARENA_HARD, arena_hard_verdict
 from judgebench.records import Order, Reply, Unreadable, Verdict
@@ -61,7 +60,7 @@ def read_arena_hard(
     baseline
         With whom the models were compared.
     said
-        As `names.told` takes it; the version is what lines say if it is not given.
+        As `pipeline.told` takes it; the version is what lines say if it is not given.
 
     Raises
     ------

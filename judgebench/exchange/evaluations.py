@@ -18,18 +18,19 @@ from typing import Any, Literal, TypeAlias
 from judgebench import keys, registry
 from judgebench.benchmarks.description import find
 from judgebench.errors import InputError, UsageError, unknown_name
-from judgebench.exchange.names import KnownItems, no_judge
 from judgebench.exchange.pipeline import (
     IMPORT_LEASE,
     SILENT,
     Import,
     ImportReport,
+    KnownItems,
     Write,
     cut_import,
     import_manifest,
     imported_judge,
     imported_judge_key,
     judgment_key,
+    no_judge,
     place_key,
     put_in_portions,
     recorded,

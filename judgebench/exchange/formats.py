@@ -71,7 +71,7 @@ FORMATS: Mapping[str, Format] = {
         ),
     ),
     "labels": Format(
-        read=f"{_HERE}labels:read_label_files",
+        read=f"{_HERE}verdicts:read_label_files",
         rows="labels",
         options=_TABLE,
         fields=f"{_HERE}verdicts:FIELDS",

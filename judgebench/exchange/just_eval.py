@@ -13,8 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from judgebench.exchange.names import judge_name, name, refuse_unknown, told
-from judgebench.exchange.pipeline import Import, files_in
+from judgebench.exchange.pipeline import Import, files_in, judge_name, name, refuse_unknown, told
 from judgebench.exchange.responses import answer_of
 from judgebench.exchange.responses import take_in as take_in_answers
 from judgebench.exchange.verdicts import VerdictAt, VerdictRow, checked, row_of
@@ -45,7 +44,7 @@ def read_just_eval(
     model, judge
         Whose they are; as the records say if not given.
     said
-        As `names.told` takes it.
+        As `pipeline.told` takes it.
 
     Raises
     ------

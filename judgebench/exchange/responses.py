@@ -6,14 +6,20 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import repeat
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from judgebench import keys
 from judgebench.benchmarks.folder import items_at_hand
 from judgebench.columns import grouped
-from judgebench.exchange.names import (
+from judgebench.exchange.pipeline import (
+    IMPORT_LEASE,
     NO_VERSION,
+    SILENT,
     At,
+    Board,
+    Import,
+    ImportReport,
+    Intake,
     KnownItems,
     OwnItems,
     benchmark_name,
@@ -21,18 +27,10 @@ from judgebench.exchange.names import (
     default_version,
     missing_items,
     name,
-    optional_name,
-    refuse_unknown,
-)
-from judgebench.exchange.pipeline import (
-    IMPORT_LEASE,
-    SILENT,
-    Board,
-    Import,
-    ImportReport,
-    Intake,
     named_model,
+    optional_name,
     recorded,
+    refuse_unknown,
 )
 from judgebench.protocols import Progress
 from judgebench.records import Response, Usage
@@ -93,22 +91,6 @@ def checked(
         Import(path, partial(take_in, path=path, rows=rows, called=name))
         for (path, rows), name in zip(read, called or repeat(None, len(read)), strict=True)
     ]
-
-
-def import_responses(store: Store, path: Path, **options: Any) -> ImportReport:
-    """Take in a file of answers, all or nothing. The same file again changes nothing.
-
-    Parameters
-    ----------
-    options
-        Of `read_response_files`.
-
-    Raises
-    ------
-    InputError
-        As `read_response_files`; also for an answer that is another one in the store.
-    """
-    return read_response_files([path], **options)[0].take_in(store)
 
 
 def _read(path: Path, layout: Layout) -> _Answers:

@@ -15,7 +15,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib import metadata
@@ -24,7 +24,7 @@ from typing import Any
 from judgebench import __version__
 from judgebench.errors import StoreBusyError, StoreFullError, UsageError, unknown_name
 from judgebench.execution.gpus import GpuWatch, tenants
-from judgebench.execution.pool import ProviderPool
+from judgebench.execution.pool import ProviderPool, needs_the_machine
 from judgebench.execution.resolve import JudgeAssignment, ResolvedSuite
 from judgebench.plain_text import written_out
 from judgebench.protocols import Counted, Meter, Progress, at_once
@@ -301,9 +301,10 @@ def under_way(
 ) -> Iterator[Outcome]:
     """A run of a suite that lives as long as the block, and is told how it ended."""
     suite = work.suite
+    rechecked = [one for one in work.assignments if one.recheck is not None]
     manifest = new_manifest(
         suite.name,
-        _with_rechecked(configuration, work.assignments),
+        _with_rechecked(configuration, rechecked) if rechecked else configuration,
         data_sha={a.benchmark.name: a.benchmark.data_sha for a in work.asked},
         seed=suite.seed,
     )
@@ -317,9 +318,12 @@ def under_way(
             store.put_model(candidate.name, candidate.spec, tags)
         for assignment in work.assignments:
             store.put_judge(assignment.name, assignment.spec)
-    watch = GpuWatch(watches=bool(tenants(work)))
-    with store.lease(alive(manifest)), watch:
-        outcome.gpus = watch.figures
+    with ExitStack() as held:
+        held.enter_context(store.lease(alive(manifest)))
+        if any(needs_the_machine(a.config) for a in work.assignments) or any(
+            c.local is not None for c in work.candidates
+        ):
+            outcome.gpus = held.enter_context(GpuWatch(watches=bool(tenants(work)))).figures
         store.start_run(manifest)
         state: RunState = "failed"
         try:
@@ -329,12 +333,12 @@ def under_way(
             state = "interrupted"
             raise
         finally:
-            ended = outcome.judging if state == "done" else {}
+            told = outcome.manifest.configuration
+            if rechecked:
+                told = _with_rechecked(told, rechecked, outcome.judging if state == "done" else {})
             outcome.manifest = replace(
                 outcome.manifest,
-                configuration=_with_rechecked(
-                    outcome.manifest.configuration, work.assignments, ended
-                ),
+                configuration=told,
                 ended=time.time(),
                 state=state,
                 counts=outcome.counts(),
@@ -459,13 +463,11 @@ def _examples(store: Store, judge: bytes, run_id: str, about: list[tuple[str, st
     """The first ones, each on a line: where, why, and how the reply begins."""
     said: dict[bytes, str] = {}
     for benchmark, version in about:
-        columns = store.judged_columns(
-            benchmark, version, judges=[judge], run_id=run_id, afresh=True
-        )
         names = ("kind", "item_id", "model", "reason", "judgment", "reply_keys")
-        for kind, item, model, reason, judgment, keys in zip(
-            *(columns[name] for name in names), strict=True
-        ):
+        columns = store.verdicts(
+            benchmark, version, judges=[judge], run_id=run_id, afresh=None, columns=names
+        )
+        for kind, item, model, reason, judgment, keys in zip(*columns.values(), strict=True):
             if kind != "unreadable" or not keys or judgment in said:
                 continue
             call = store.calls(keys[-1:]).get(keys[-1])
@@ -543,19 +545,18 @@ def _with_rechecked(
     assignments: Sequence[JudgeAssignment],
     ended: Mapping[str, RunCounts] | None = None,
 ) -> JsonObject:
-    """A configuration that says which judges are asked anew, and of which that is finished.
+    """A configuration that says that judges are asked anew, and of which that is finished.
 
     ``ended`` is what came of those who were asked until the run had ended; None before.
     """
     told: dict[str, Any] = dict(configuration.get(RECHECKED, {}))
     for assignment in assignments:
-        if assignment.recheck is not None:
-            counts = (ended or {}).get(assignment.title)
-            finished = counts is not None and not (
-                counts.failed or counts.waiting or counts.stopped is not None
-            )
-            told[where(assignment)] = {"occasion": assignment.recheck, "finished": finished}
-    return {**configuration, RECHECKED: told} if told else configuration
+        counts = (ended or {}).get(assignment.title)
+        finished = counts is not None and not (
+            counts.failed or counts.waiting or counts.stopped is not None
+        )
+        told[where(assignment)] = {"occasion": assignment.recheck, "finished": finished}
+    return {**configuration, RECHECKED: told}
 
 
 def where(assignment: JudgeAssignment) -> str:

@@ -126,7 +126,7 @@ def _length(answers: Answers, item: Item) -> float:
 def _columns(store: Store, assignment: JudgeAssignment, **of: Any) -> Mapping[str, Sequence[Any]]:
     """The judge's verdicts on the benchmark, models by their short ids."""
     benchmark = assignment.asked.benchmark
-    said = store.judged_columns(benchmark.name, benchmark.version, judges=[assignment.key], **of)
+    said = store.verdicts(benchmark.name, benchmark.version, judges=[assignment.key], **of)
     named = {"model": said["model_id"], "opponent": said["opponent_id"]}
     return {**said, **named, "judge": ["judge"] * len(said["kind"])}
 

@@ -125,7 +125,7 @@ class PowerForecast:
             drop=drop / history.unit,
             level=history.level,
             board_items=float(items) if found.items_needed is None else found.items_needed,
-            heads=self._heads(benchmark, judge, assignment.asked.baseline),
+            heads=self._heads(benchmark, judge, next(iter(assignment.asked.baselines), None)),
             metric=history.metric,
             unit=history.unit,
             alpha=ALPHA,

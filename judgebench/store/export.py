@@ -21,8 +21,13 @@ from urllib.parse import quote
 from judgebench.errors import StoreError, UsageError
 from judgebench.store.catalog import Columns, distinct_models, distinct_names
 from judgebench.store.codec import readable, to_json
-from judgebench.store.columns import RESPONSE_COLUMNS, VERDICT_COLUMNS
-from judgebench.store.read import CALL_COLUMNS, with_texts
+from judgebench.store.read import (
+    CALL_COLUMNS,
+    JUDGED_COLUMNS,
+    RESPONSE_COLUMNS,
+    VERDICT_COLUMNS,
+    with_texts,
+)
 from judgebench.store.store import Store
 
 _TYPES = {
@@ -43,7 +48,7 @@ def verdicts_with_text(
 ) -> Columns:
     """As `verdicts_of`, with the judgment's key and `CALL_COLUMNS`: what each was read from."""
     return _all(
-        lambda name, which: with_texts(store, store.judged_columns(name, which)),
+        lambda name, which: with_texts(store, store.verdicts(name, which, columns=JUDGED_COLUMNS)),
         store,
         (*VERDICT_COLUMNS, "judgment", *CALL_COLUMNS),
         benchmark,

@@ -59,6 +59,7 @@ from judgebench.store.read import (
     StoredAnchors,
     StoredBaseline,
     StoredCalibration,
+    current_at,
 )
 from judgebench.store.schema import NONE, PLACE, identity
 
@@ -748,10 +749,8 @@ class Writing(Asked):
 
         Raises `StoreError` for a model or judge that was never put.
         """
-        from judgebench.store import columns
-
         at = self._numbered(self._place(place)).values()
-        return columns.current_at(self.flush(), dict(zip(PLACE, at, strict=True)))
+        return current_at(self.flush(), dict(zip(PLACE, at, strict=True)))
 
 
 def _by(table: Table, key: Any) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from judgebench.records import JudgeSpec
 from judgebench.reports.replies import WIDTH, shown_lines
 from judgebench.reports.runs import run_ref
 from judgebench.store import open_store
+from judgebench.store.read import JUDGED_COLUMNS
 from judgebench.store.search import search
 from tests.e2e import runs
 from tests.loopback import Ask, Loopback, Reaction
@@ -68,7 +69,9 @@ class Judging:
                 columns = store.verdicts(BENCHMARK, judges=["small"])
             else:
                 known = run_ref(store.runs(), run, self.url).id
-                columns = store.judged_columns(BENCHMARK, judges=["small"], run_id=known)
+                columns = store.verdicts(
+                    BENCHMARK, judges=["small"], run_id=known, columns=JUDGED_COLUMNS
+                )
         kinds = columns["kind"]
         return {kind: kinds.count(kind) for kind in sorted(set(kinds))}
 
@@ -516,7 +519,7 @@ def test_a_reply_that_another_judge_was_read_from_stays(judging: Judging) -> Non
     judging.react = readable
     judging.run()
     with open_store(judging.url) as store:
-        columns = store.judged_columns(BENCHMARK, judges=["small"])
+        columns = store.verdicts(BENCHMARK, judges=["small"], columns=JUDGED_COLUMNS)
         kept = columns["reply_keys"][0]
         judgment = store.judgment(columns["judgment"][0])
         other = store.put_judge("reader", JudgeSpec(kind="reference", model="reads otherwise"))

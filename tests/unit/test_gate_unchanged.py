@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from judgebench.errors import ConfigError, UsageError
-from judgebench.exchange.verdicts import import_verdicts
 from judgebench.records import ModelSpec
 from judgebench.reports.compare import comparison
 from judgebench.reports.gate import gate_report
@@ -29,7 +28,7 @@ from judgebench.stats.paired_tests import paired_test
 from judgebench.stats.unchanged import margin_to_pass, passes_unchanged, units_to_pass
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed
-from tests.unit.exchanged import coded, label, rows_file
+from tests.unit.exchanged import coded, import_verdicts, label, rows_file
 
 ITEMS = 400
 

@@ -21,7 +21,7 @@ from judgebench.benchmarks.data import (
 from judgebench.benchmarks.description import find
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.errors import ConfigError, InputError
-from judgebench.exchange.labels import read_label_rows
+from judgebench.exchange.verdicts import read_label_rows
 from judgebench.judges.chinese import KINDS, TYPES
 from judgebench.keys import text_sha
 from judgebench.protocols import JudgeSettings

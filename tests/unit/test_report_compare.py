@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from judgebench.errors import UsageError
-from judgebench.exchange.verdicts import import_verdicts
 from judgebench.reports.compare import Comparison, Difference, comparison, overall
 from judgebench.reports.model_pairs import PairData
 from judgebench.reports.pair_tests import Texts
@@ -20,7 +19,7 @@ from judgebench.stats.paired_tests import score_worse, tango_bounds
 from judgebench.store import Store
 from tests.e2e.runs import store_url, suite, typed
 from tests.unit.compared import verdict
-from tests.unit.exchanged import coded, label, rows_file
+from tests.unit.exchanged import coded, import_verdicts, label, rows_file
 from tests.unit.hostile import HOSTILE
 
 

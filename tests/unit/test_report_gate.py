@@ -13,7 +13,6 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from judgebench.errors import ConfigError, UsageError
-from judgebench.exchange.verdicts import import_verdicts
 from judgebench.records import Failure, ModelSpec, VerdictSlot
 from judgebench.reports.gate import gate_report
 from judgebench.reports.gate_policy import GateTest, Policy, read_policy
@@ -25,7 +24,7 @@ from judgebench.reports.versions import set_baseline
 from judgebench.stats.paired_tests import score_worse, tango_bounds
 from judgebench.store import Store
 from tests.e2e.runs import typed
-from tests.unit.exchanged import coded, label, rows_file
+from tests.unit.exchanged import coded, import_verdicts, label, rows_file
 from tests.unit.hostile import HOSTILE
 
 MANY = 200

@@ -14,8 +14,6 @@ import pytest
 
 from judgebench.errors import ConfigError, UsageError
 from judgebench.exchange.honestybench import read_honestybench
-from judgebench.exchange.responses import import_responses
-from judgebench.exchange.verdicts import import_verdicts
 from judgebench.keys import content_key
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import JudgeSpec, Judgment, ModelSpec, Preference, RunVerdict, VerdictSlot
@@ -32,7 +30,7 @@ from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed
 from tests.unit.compared import BASELINE, answer, take_in, verdict
-from tests.unit.exchanged import label, rows_file
+from tests.unit.exchanged import import_responses, import_verdicts, label, rows_file
 
 LC = "length_controlled_win_rate"
 N = 300

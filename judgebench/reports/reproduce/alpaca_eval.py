@@ -20,7 +20,7 @@ from judgebench.metrics.ranked_rows import Standing
 from judgebench.metrics.win_rate import win_rates
 from judgebench.records import Estimate
 from judgebench.reports.length_calibrations import LEADERBOARD, index_of, read_recovered, strength
-from judgebench.reports.reproduce.recomputed import FigureTable, Recomputation, Reproduction, point
+from judgebench.reports.reproduce import FigureTable, Recomputation, Reproduction, point
 from judgebench.rows import Row, read_rows
 from judgebench.stats.length_control import (
     CANDIDATES,

@@ -9,7 +9,7 @@ from statistics import fmean
 
 from judgebench.errors import InputError
 from judgebench.metrics.intervals import Intervals
-from judgebench.reports.reproduce.recomputed import (
+from judgebench.reports.reproduce import (
     FigureTable,
     Recomputation,
     Reproduction,

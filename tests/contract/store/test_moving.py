@@ -32,6 +32,7 @@ from judgebench.store import columns as packed_columns
 from judgebench.store import copy as moving_copy
 from judgebench.store.copy import Forgettable, Part, check, copy, merge, vacuum
 from judgebench.store.export import responses_of, verdicts_of
+from judgebench.store.read import JUDGED_COLUMNS
 from tests.contract.store.moving import (
     SECRET_WORDS,
     STRICT,
@@ -164,7 +165,7 @@ def told(url: str) -> dict[str, Any]:
             "judges": sorted(map(repr, judges)),
             "runs": sorted(map(repr, store.runs())),
             "verdicts": _rows(verdicts_of(store)),
-            "judged": {n: _rows(store.judged_columns(*n)) for n in names},
+            "judged": {n: _rows(store.verdicts(*n, columns=JUDGED_COLUMNS)) for n in names},
             "responses": _rows(responses_of(store)),
             "failures": _rows(store.failures()),
             "spend": _rows(store.spend()),
