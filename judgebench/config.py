@@ -173,7 +173,9 @@ FileName = Annotated[str, BeforeValidator(lambda written, info: _named(_file(wri
 class Section(BaseModel):
     """A part of a configuration: frozen, and no key is accepted that means nothing."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, protected_namespaces=(), defer_build=True
+    )
 
 
 class LmEval(Section):

@@ -19,6 +19,7 @@ from functools import cache, partial
 from itertools import groupby, islice, product
 from operator import eq, itemgetter
 from typing import Any, TypeAlias
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    String,
     Table,
     bindparam,
     case,
@@ -55,7 +57,8 @@ from judgebench.store.codec import (
     read_parts,
     stored_text,
 )
-from judgebench.store.database import Prepared, insert
+from judgebench.store.database import Database, Prepared, chunks, insert
+from judgebench.store.opening import mark_as, marks
 from judgebench.store.read import TAKEN_BACK, marks_shown
 from judgebench.store.schema import NONE, PLACE
 
@@ -75,6 +78,9 @@ _u, _j, _a, _r, _t, _c, _l = (
         schema.chunks, schema.tails,
     )
 )  # fmt: skip
+
+BOARDS = 50
+"""How many are packed in one commit."""
 
 # packed -----------------------------------------------------------------------------------------
 
@@ -286,14 +292,32 @@ def is_packed(connection: Connection) -> bool:
     return row(connection, schema.meta, "value", {"name": schema.PACKED}) is not None
 
 
-def rebuild(connection: Connection, boards: Collection[Sequence[int]] | None = None) -> None:
-    """Chunks anew from ``uses``: of some boards, by their four integers, or of the whole store."""
-    if boards is None:
-        connection.execute(delete(schema.chunks))
-        connection.execute(delete(schema.tails))
-        boards = all_boards(connection)
-        insertion = insert(schema.meta).on_conflict_do_nothing()
-        connection.execute(insertion, {"name": schema.PACKED, "value": "1"})
+def unpack(connection: Connection) -> None:
+    """Uses come from elsewhere: until they are packed again, boards are read from themselves."""
+    for table in (schema.chunks, schema.tails):
+        connection.execute(delete(table))
+    said = schema.meta.c.name.in_((schema.PACKED, schema.UNPACKED))
+    connection.execute(delete(schema.meta).where(said))
+    mark_as(connection, schema.UNPACKED, uuid4().hex)
+
+
+def pack(store: Database) -> None:
+    """Pack all boards, some in a commit: who writes meanwhile waits for no more than that."""
+    while True:
+        with store.reading() as connection:
+            since = marks(connection).get(schema.UNPACKED)
+            boards = all_boards(connection)
+        for some in chunks(boards, BOARDS):
+            with store.writing() as connection:
+                rebuild(connection, some)
+        with store.writing() as connection:
+            if marks(connection).get(schema.UNPACKED) == since:  # nobody else has begun again
+                mark_as(connection, schema.PACKED)
+                return
+
+
+def rebuild(connection: Connection, boards: Iterable[Sequence[int]]) -> None:
+    """Chunks anew from ``uses``, of boards by their four integers."""
     for board in boards:
         _DROP_CHUNKS.put(connection, _here(board))
         _DROP_TAIL.put(connection, _here(board))
@@ -342,17 +366,30 @@ _COMMON = (
 )  # fmt: skip
 """What many rows have in common."""
 _NO_END = int(np.float64(np.nan).view(np.int64))
+_MORE = (_j.reason_sha, _j.parts, _j.marks)
+
+
+def _said_alike(number: ColumnElement[Any], together: ColumnElement[Any]) -> Prepared:
+    """What judgments have to say besides, once for all that say the same, with their ids."""
+    ids = select(cast(number, BigInteger))
+    alike = select(*_MORE, together.label("ids")).where(_j.id.in_(ids)).group_by(*_MORE).subquery()
+    its = alike.c
+    return Prepared(
+        select(_t.body, _t.exact, its.parts, its.marks, its.ids).outerjoin_from(
+            alike, schema.texts, _t.sha == its.reason_sha
+        )
+    )
+
+
 _SAID = {
-    engine: Prepared(
-        select(_t.body, _t.exact, _j.parts, _j.marks)
-        .outerjoin_from(schema.judgments, schema.texts, _t.sha == _j.reason_sha)
-        .where(_j.id.in_(select(cast(number, BigInteger))))
-        .order_by(_j.id)
-    )
-    for engine, number in (
-        ("sqlite", func.json_each(bindparam("judgments")).table_valued("value").c.value),
-        ("postgresql", func.json_array_elements_text(cast(bindparam("judgments"), JSON))),
-    )
+    "sqlite": _said_alike(
+        func.json_each(bindparam("judgments")).table_valued("value").c.value,
+        func.json_group_array(_j.id),
+    ),
+    "postgresql": _said_alike(
+        func.json_array_elements_text(cast(bindparam("judgments"), JSON)),
+        cast(func.json_agg(_j.id), String),
+    ),
 }
 _LENGTHS = (
     select(
@@ -539,23 +576,11 @@ def _coded(numbers: NDArray[Any], value_of: Callable[[int], Any]) -> Coded:
     least, most = int(some.min()), int(some.max())
     if least == most:
         return Coded(np.zeros(len(numbers), np.int8), [value_of(least)])
-    codes, n = numbers - least, most - least + 1
-    if n <= len(codes) and _occur(codes, n):
-        found = np.arange(n)
-    else:  # not all of them occur
-        found, codes = compact(codes, n)
+    found, codes = compact(numbers - least, most - least + 1)
     kind = np.min_scalar_type(-len(found))
     return Coded(
         codes.astype(kind, copy=False), [value_of(one) for one in (found + least).tolist()]
     )
-
-
-def _occur(codes: NDArray[Any], n: int) -> bool:
-    """Whether all codes below ``n`` do. Some rows at a time: to count takes eight bytes a row."""
-    seen = np.zeros(n, np.bool_)
-    for start in range(0, len(codes), _GROUP):
-        seen[codes[start : start + _GROUP]] = True
-    return bool(seen.all())
 
 
 def _both(who: str, its: Coded) -> dict[str, Coded]:
@@ -594,14 +619,13 @@ def _said(
     )
     judgments, place = np.unique(its["judgment"], return_inverse=True)
     texts: dict[Any, int] = {}
-    found = (
-        texts.setdefault(one, len(texts))
-        for some in np.split(judgments, range(_GROUP, len(judgments), _GROUP))
-        for one in _SAID[connection.dialect.name].rows(
-            connection, {"judgments": json.dumps(some.tolist())}
-        )
-    )
-    codes, at = np.fromiter(found, np.int64, len(judgments))[place], its["row"]
+    code = np.zeros(len(judgments), np.int64)
+    for some in np.split(judgments, range(_GROUP, len(judgments), _GROUP)):
+        given = {"judgments": json.dumps(some.tolist())}
+        for *one, alike in _SAID[connection.dialect.name].rows(connection, given):
+            ids = np.array(json.loads(alike), np.int64)
+            code[np.searchsorted(judgments, ids)] = texts.setdefault(tuple(one), len(texts))
+    codes, at = code[place], its["row"]
     shown = np.asarray(said["shown"].values, np.int64)[said["shown"].codes[at]]
     order = Coded(np.where(looked[at], shown + 1, 0), (None, *ORDERS))
     more = paired(Coded(codes, [*texts]), order)

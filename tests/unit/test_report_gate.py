@@ -162,8 +162,9 @@ def test_missing_verdicts_never_turn_a_decision_silently(store: Store, tmp_path:
     put(store, tmp_path, coded("old", "J", old), coded("new", "J", bad))
     refused = only(store)
     assert refused.decision == "inconclusive"
-    assert "85.0 % of the verdicts on new could be read, and 95 % have to be" in str(
-        refused.because
+    assert (
+        "85.0 % of the verdicts on new are there, and 95 % have to be; missing: 30 unreadable"
+        in str(refused.because)
     )
     at_the_floor = only(store, {"coverage_floor": refused.coverage.candidate})
     assert "have to be" not in str(at_the_floor.because)

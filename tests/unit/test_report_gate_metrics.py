@@ -240,9 +240,8 @@ def test_missing_labels_could_turn_it(store: Store, tmp_path: Path) -> None:
     two_models(store, tmp_path, unread=100)
     for metric in ("auroc", "ece", "brier"):
         low = asked(store, "new", "old", metric=metric)
-        assert (
-            str(low.because) == "66.7 % of the verdicts on new could be read, and 95 % have to be"
-        )
+        said = "66.7 % of the answers of new have a label and a confidence, and 95 % have to"
+        assert low.because == said
         one = asked(store, "new", "old", metric=metric, coverage_floor=0.5, max_drop=0.0001)
         assert one.difference.missing == 100
         worst, best = one.difference.worst_low, one.difference.worst_high

@@ -28,7 +28,7 @@ from judgebench.reports.compare import comparison
 from judgebench.reports.gate import gate_report
 from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.reports.leaderboard import leaderboards
-from judgebench.reports.ranking_tables import rankings
+from judgebench.reports.ranking import rankings
 from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.table import over_rows
