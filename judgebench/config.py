@@ -173,7 +173,9 @@ FileName = Annotated[str, BeforeValidator(lambda written, info: _named(_file(wri
 class Section(BaseModel):
     """A part of a configuration: frozen, and no key is accepted that means nothing."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, protected_namespaces=(), defer_build=True
+    )
 
 
 class LmEval(Section):
@@ -427,10 +429,11 @@ class ModelConfig(Section):
     tags: dict[str, str | int | FiniteFloat | bool] = Field(default_factory=dict)
 
     @property
-    def best_of(self) -> tuple[int, str] | None:
-        """Among how many answers is chosen, and by which judge."""
+    def best_of(self) -> tuple[int, str]:
+        """Among how many answers is chosen, and by which judge, where there is a selection."""
         found = _BEST_OF.fullmatch(self.selection or "")
-        return None if found is None else (int(found[1]), found[2])
+        assert found is not None  # it was checked
+        return int(found[1]), found[2]
 
     @field_validator("selection")
     @classmethod
@@ -444,15 +447,14 @@ class ModelConfig(Section):
         return value
 
     def settings(self) -> list[ModelConfig]:
-        """The model, or one for each combination of its matrix.
+        """A model for each combination of the matrix.
 
         Raises
         ------
         ValueError
             For what is no setting of its section, or is said twice.
         """
-        if self.matrix is None:
-            return [self]
+        assert self.matrix is not None  # only then is it asked
         source = "lm_eval" if self.lm_eval is not None else "api"
         own: LmEval | ApiModel | None = getattr(self, source)
         if own is None:
@@ -904,8 +906,8 @@ class BenchmarkConfig(Section):
                 ),
             },
         )
-        panel = self.jury.judges if self.jury else ()
-        refuse_unknown("judge", panel, self.judges, error=ValueError, about="panel: ")
+        if (panel := self.jury if self.panel else None) is not None:
+            refuse_unknown("judge", panel.judges, self.judges, error=ValueError, about="panel: ")
         return self
 
 
@@ -1140,7 +1142,11 @@ class Suite(Section):
     @field_validator("models")
     @classmethod
     def _each_setting(cls, value: list[ModelConfig]) -> list[ModelConfig]:
-        return [one for model in value for one in model.settings()]
+        return [
+            one
+            for model in value
+            for one in ([model] if model.matrix is None else model.settings())
+        ]
 
     @field_validator("benchmarks")
     @classmethod

@@ -26,7 +26,8 @@ from judgebench import keys
 from judgebench.api import Results, reading, writing
 from judgebench.errors import InputError, UsageError, refuse_unknown, unknown_name
 from judgebench.exchange.pipeline import Import, ImportReport
-from judgebench.exchange.verdicts import VerdictAt, VerdictRow, take_in
+from judgebench.exchange.tables import VerdictAt, VerdictRow, take_in
+from judgebench.exchange.tables import read_label_files as read_labels
 from judgebench.execution.manifest import new_manifest
 from judgebench.labels import (
     Cell,
@@ -424,14 +425,13 @@ def read_returned(path: Path, rater: str | None = None) -> list[Row] | None:
 
 def read_label_files(store: Store, paths: Sequence[Path], rater: str | None = None) -> list[Import]:
     """Files of a draw, or as `import labels` takes them; returned with each is what stores it."""
-    from judgebench.exchange import labels
 
     returned = {path: read_returned(path, rater) for path in paths}
     return [
         Import(path, partial(take_in, path=path, what="labels", rows=resolved(store, rows),
                              may_change=True, allow_unknown_items=True))
         if rows is not None
-        else labels.read_label_files([path])[0]
+        else read_labels([path])[0]
         for path, rows in returned.items()
     ]  # fmt: skip
 

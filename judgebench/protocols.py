@@ -7,9 +7,10 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -51,9 +52,8 @@ def at_most(seconds: float) -> Iterator[None]:
         MAY_WAIT.reset(token)
 
 
-def at_once() -> AbstractContextManager[None]:
-    """As `at_most`, not at all: for an event loop, which waits itself."""
-    return at_most(0.0)
+at_once = partial(at_most, 0.0)
+"""As `at_most`, not at all: for an event loop, which waits itself."""
 
 
 class Waiting:

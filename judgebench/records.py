@@ -275,7 +275,7 @@ class Reply:
     ``tool_calls``. Any other word, and `NOT_SAID`, is no word that the reply is whole; None where
     nobody was to say it. ``scores`` answer a `ScoreRequest`. ``left_out`` names what was asked for
     and not sent, since the model does not take it. ``note`` is what is odd about it, for whoever
-    runs this; it is not stored.
+    runs this; it is not stored. ``key`` is that of its question, where a record knows it.
     """
 
     text: str
@@ -288,6 +288,7 @@ class Reply:
     scores: tuple[float, ...] | None = None
     left_out: tuple[str, ...] = ()
     note: str | None = field(default=None, compare=False)
+    key: bytes | None = field(default=None, compare=False, repr=False)
 
 
 FINISHED = frozenset({"stop", "tool_calls"})

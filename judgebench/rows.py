@@ -137,9 +137,6 @@ class Layout:
         InputError
             For a column that is named and in no row, and for one that the file has already.
         """
-        if not (self.columns or self.given or self.wide):
-            yield from rows
-            return
         seen: dict[str, None] = {}
         for row in rows:
             seen |= dict.fromkeys(map(str, row.values))
@@ -262,7 +259,7 @@ def each_row(
     row = None
     if spread is not None:
         rows = chain.from_iterable(map(spread, rows))
-    for row in layout.laid_out(rows, path):
+    for row in rows if layout == OURS else layout.laid_out(rows, path):
         yield with_required(row, required, layout)
     if row is None:
         raise InputError(f"{path}: there is no row in it")
@@ -295,7 +292,7 @@ def whole_file(path: Path) -> bytes:
     InputError
         For a file that is not there or too large.
     """
-    with _reading(path), path.open("rb") as file:
+    with reading(path), path.open("rb") as file:
         data = file.read(MOST_FILE_BYTES + 1)
     if len(data) > MOST_FILE_BYTES:
         raise InputError(
@@ -321,7 +318,7 @@ def text_file(path: Path, what: str, says: str, *, whole: bool = False) -> str:
         For a file that is not there, no text, or empty.
     """
     try:
-        with _reading(path):
+        with reading(path):
             text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(
@@ -333,7 +330,8 @@ def text_file(path: Path, what: str, says: str, *, whole: bool = False) -> str:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def reading(path: Path) -> Iterator[None]:
+    """What is wrong with opening or reading a file is said of it."""
     try:
         yield
     except FileNotFoundError:
@@ -376,7 +374,7 @@ def _jsonl(path: Path, not_finite: bool) -> Iterator[Row]:
 
 def _lines(path: Path) -> Iterator[bytes]:
     """One after another, each with its end; a file may be larger than what there is of memory."""
-    with _reading(path), path.open("rb") as file:
+    with reading(path), path.open("rb") as file:
         number = 0
         while line := file.readline(MOST_LINE_BYTES + 1):
             number += 1

@@ -94,7 +94,8 @@ def masked(text: str) -> str:
     characters or more. Nothing else changes: no value below `SHORTEST`, and nothing that only looks
     like a key.
     """
-    return _without(text, _KNOWN.within(text))
+    spans = _KNOWN.within(text)
+    return _without(text, spans) if spans else text
 
 
 def _without(text: str, spans: Iterable[Span]) -> str:

@@ -48,13 +48,22 @@ def fill(prompt: PromptText, values: Mapping[str, str]) -> str:
     ConfigError
         For a placeholder without a value.
     """
-    unknown = prompt.placeholders - values.keys()
-    if unknown:
+    return "".join(pieces(prompt.name, prompt.text, values))
+
+
+def pieces(name: str, text: str, values: Mapping[str, str]) -> list[str]:
+    """The same in its pieces: text, what fills a placeholder, text, and so on; text at both ends.
+
+    ``name`` is that of the prompt, for the error.
+    """
+    found = PLACEHOLDER.split(text)
+    if unknown := {*found[1::2]} - values.keys():
         raise ConfigError(
-            f"prompt {prompt.name}: nothing fills {{{'}, {'.join(sorted(unknown))}}}; "
+            f"prompt {name}: nothing fills {{{'}, {'.join(sorted(unknown))}}}; "
             f"known placeholders: {{{'}, {'.join(sorted(values))}}}"
         )
-    return PLACEHOLDER.sub(lambda placeholder: values[placeholder[1]], prompt.text)
+    found[1::2] = [values[placeholder] for placeholder in found[1::2]]
+    return found
 
 
 # Options by their letters: ``A`` for the first one, as prompts show them and replies name them ----

@@ -40,7 +40,7 @@ from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.paired import VIEWS, compare, paired_models
 from judgebench.records import BINARY
 from judgebench.reports.gate import MISSING_DECIDES, in_each_view
-from judgebench.reports.gate_unchanged import too_little_read
+from judgebench.reports.gate_unchanged import too_little_there
 from judgebench.stats.gate_rule import Decision
 from perf.gate_rates import (
     ALPHA,
@@ -107,7 +107,11 @@ class Night:
         turned = None if compared.bounded else compared.why_unbounded
         if len(set(found.values())) > 1:
             turned = MISSING_DECIDES
-        unread = too_little_read(("candidate", "baseline"), pair.coverage, FLOOR)
+        lacks = (
+            too_little_there(pair, side, model, FLOOR)
+            for side, model in enumerate(("candidate", "baseline"))
+        )
+        unread = next(filter(None, lacks), None)
         observed = found["observed"]
         return Said(
             gate="inconclusive" if unread or turned else observed,

@@ -172,9 +172,9 @@ def command(suite: Path, store: str | None, quiet: bool, gate: Path | None, **gi
       judgebench run nightly.yaml --again local-llama
 
     Exit codes: 0 all is there; 75 something is left for the next run: it failed, waits in a batch,
-    or was stopped by a limit; or at least half of a judge's replies, and at least ten, cannot be
-    read, which running again does not change; 69 somebody could not be reached or refused the key;
-    78 SUITE is wrong; 65 a file that it names is; 130 interrupted.
+    or was stopped by a limit; or all of a judge's replies, or at least half and at least ten,
+    cannot be read, which running again does not change; 69 somebody could not be reached or refused
+    the key; 78 SUITE is wrong; 65 a file that it names is; 130 interrupted.
     """
     from judgebench.config import load_suite
 
@@ -328,12 +328,24 @@ def _say_unread(found: Unread, suite: Path | None, url: str) -> None:
 
     where = "" if url == api.store_url(None) else f" --store {shlex.quote(url)}"
     judge = shlex.quote(found.called)
-    say(
-        f"warning: {found.judge} cannot be read: {found.unreadable:,} of its "
-        f"{counted(found.replies, 'reply', 'replies')} state no verdict"
-    )
+    shows = f"`judgebench replies {judge} --unreadable{where}` shows the rest. Running again "
+    of_its = f"{found.unreadable:,} of its {found.verdicts:,}"
+    if found.verdicts == 1:
+        what = "its one reply states no verdict" if found.asked else "its one verdict is unreadable"
+    elif found.asked:
+        what = f"{of_its} replies state no verdict"
+    else:
+        what = f"{of_its} verdicts are unreadable"
+    say(f"warning: {found.judge} cannot be read: {what}")
     for example in found.examples:
         say(f"  {example}")
+    if not found.asked:
+        say(
+            f"  {shows}judges nothing anew: let it judge otherwise, or give the questions what it "
+            "needs; where that was something outside of it, such as a file, `judgebench forget "
+            f"--judge {judge} --unreadable{where}` has the next run judge them anew"
+        )
+        return
     anew = (
         ""
         if suite is None
@@ -341,9 +353,8 @@ def _say_unread(found: Unread, suite: Path | None, url: str) -> None:
         f"{shlex.quote(str(suite))} --again {shlex.quote(found.judge)}{where}`"
     )
     say(
-        f"  `judgebench replies {judge} --unreadable{where}` shows the rest. Running again asks "
-        "nothing anew: let the judge be asked otherwise (options: {format: json}, more max_tokens, "
-        f"another model){anew}"
+        f"  {shows}asks nothing anew: let the judge be asked otherwise (options: {{format: json}}, "
+        f"more max_tokens, another model){anew}"
     )
 
 

@@ -19,26 +19,24 @@ from typing import Any, NamedTuple
 from judgebench.benchmarks.folder import baseline_texts, items_at_hand
 from judgebench.columns import grouped
 from judgebench.errors import InputError, UsageError
-from judgebench.exchange.names import (
-    NO_VERSION,
-    At,
-    KnownItems,
-    OwnItems,
-    default_version,
-    name,
-    no_judge,
-)
 from judgebench.exchange.pipeline import (
     IMPORT_LEASE,
+    NO_VERSION,
     SILENT,
+    At,
     Import,
     ImportReport,
     Intake,
+    KnownItems,
     NewVerdict,
+    OwnItems,
+    default_version,
     imported_judge_key,
+    name,
+    no_judge,
     recorded,
 )
-from judgebench.exchange.verdicts import same, say
+from judgebench.exchange.tables import VerdictAt, VerdictRow, same, say
 from judgebench.execution.plan import drawn_order
 from judgebench.keys import text_sha
 from judgebench.protocols import Progress
@@ -111,10 +109,7 @@ def read_alpaca_eval(
     model: str | None = None,
     judge: str | None = None,
     baseline: str | None = None,
-    benchmark: str = BENCHMARK,
-    version: str | None = None,
-    known_items: KnownItems = items_at_hand,
-    allow_unknown_items: bool = False,
+    **said: Any,
 ) -> list[Import]:
     """Read files and folders; returned is what stores all of them.
 
@@ -124,8 +119,8 @@ def read_alpaca_eval(
         As for `gather`.
     model, judge, baseline
         As of `AlpacaEvalOptions`.
-    benchmark, version
-        Under which the store keeps them.
+    said
+        As `import_alpaca_eval` takes it.
 
     Raises
     ------
@@ -138,21 +133,14 @@ def read_alpaca_eval(
         reference_outputs=reference_outputs,
         told=AlpacaEvalOptions(model=model, judge=judge, baseline=baseline),
     )
-    take_in = partial(
-        import_alpaca_eval,
-        gathered=gathered,
-        benchmark=benchmark,
-        version=version,
-        known_items=known_items,
-        allow_unknown_items=allow_unknown_items,
-    )
     n = len(gathered.files)
+    take_in = partial(import_alpaca_eval, gathered=gathered, **said)
     return [Import(gathered.files[0] if n == 1 else f"{n} files", take_in)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlpacaEvalOptions:
-    """What the command says about the files.
+    """What the command says about the files, or what folders are called.
 
     model
         Whose answers the files hold, whatever name they give (``generator``, ``generator_2``).
@@ -175,25 +163,6 @@ class Answer(NamedTuple):
     text: str
 
 
-class About(NamedTuple):
-    """What a judged pair is about, and which time that the judge was asked."""
-
-    instruction: str
-    model: str
-    baseline: str
-    judge: str
-    repeat: int = 0
-
-
-class JudgedPair(NamedTuple):
-    """One judged pair."""
-
-    row: Row
-    order: Order
-    verdict: Verdict
-    reply: Reply | None
-
-
 @dataclass(slots=True, kw_only=True)
 class AlpacaEvalFiles:
     """The content of the files.
@@ -202,6 +171,8 @@ class AlpacaEvalFiles:
         Instruction -> the row that it first stands in, and its data set where one says.
     answers
         By model and instruction.
+    judged
+        By what it is about, with the instruction for the item and no benchmark yet.
     reference
         Whose the reference outputs are, where any were given.
     baselines
@@ -214,12 +185,12 @@ class AlpacaEvalFiles:
     files: list[Path] = field(default_factory=list)
     questions: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     answers: dict[tuple[str, str], Answer] = field(default_factory=dict)
-    judged: dict[About, JudgedPair] = field(default_factory=dict)
+    judged: dict[VerdictAt, VerdictRow] = field(default_factory=dict)
     reference: str | None = None
     baselines: dict[str, tuple[str, str]] = field(default_factory=dict)
     crossed: set[str] = field(default_factory=set)
 
-    def take(self, path: Path, rows: Sequence[Row], kind: str, names: _Names) -> None:
+    def take(self, path: Path, rows: Sequence[Row], kind: str, names: AlpacaEvalOptions) -> None:
         self.files.append(path)
         for row in rows:
             instruction = row.long_text("instruction")
@@ -239,7 +210,7 @@ class AlpacaEvalFiles:
         if before is None or before[1] is None:
             self.questions[instruction] = (before[0] if before else row.where, dataset)
 
-    def _generator(self, row: Row, kind: str, names: _Names) -> str:
+    def _generator(self, row: Row, kind: str, names: AlpacaEvalOptions) -> str:
         if kind == REFERENCES:
             fallback = self.told.baseline
             found = _named(row, "generator", None, fallback, "--baseline NAME says whose these are")
@@ -263,7 +234,7 @@ class AlpacaEvalFiles:
                 + _WAY_OUT.get(column, _TWO_MODELS),
             )
 
-    def _pair(self, path: Path, row: Row, instruction: str, names: _Names) -> None:
+    def _pair(self, path: Path, row: Row, instruction: str, names: AlpacaEvalOptions) -> None:
         told = self.told
         crossed = row.has(INDEX)
         written_by = "generator" if crossed and not row.has("generator_2") else "generator_2"
@@ -285,8 +256,18 @@ class AlpacaEvalFiles:
         raw = f"preference_{RAW}" if f"preference_{RAW}" in row.values else RAW
         reply = reply_of(row, raw, _seconds(row, path))
         verdict = _verdict(_preference(row, path), order, reply)
-        about = About(instruction, model, baseline, judge, repeat)
-        first = self.judged.setdefault(about, JudgedPair(row, order, verdict, reply))
+        about = VerdictAt(
+            benchmark="",
+            version="",
+            item_id=instruction,
+            model=model,
+            judge=judge,
+            opponent=baseline,
+            order=order,
+            repeat=repeat,
+        )
+        one = VerdictRow(row=row, where=about, verdict=verdict, reply=reply)
+        first = self.judged.setdefault(about, one)
         if first.verdict != verdict:
             raise row.wrong(
                 "preference",
@@ -314,13 +295,6 @@ class AlpacaEvalFiles:
             )
 
 
-class _Names(NamedTuple):
-    """Names that folders give, where a file in AlpacaEval's own layout gives none."""
-
-    model: str | None = None
-    judge: str | None = None
-
-
 def gather(
     paths: Sequence[Path],
     *,
@@ -346,35 +320,31 @@ def gather(
     """
     gathered = AlpacaEvalFiles(told=told or AlpacaEvalOptions())
     references = _found_files(reference_outputs)
-    for path in references:
-        gathered.take(path, _answers(path), REFERENCES, _Names())
-    for path in _found_files([*model_outputs, *paths]):
-        if path in references:
-            continue
+    for path in dict.fromkeys([*references, *_found_files([*model_outputs, *paths])]):
         rows = read_rows(path, ())
         kind = kind_of(path, rows)
-        if path in model_outputs and kind == ANNOTATIONS:
+        if kind == ANNOTATIONS and path in references:
+            raise InputError(f"{path}: holds judged pairs, not the baseline's answers")
+        if kind == ANNOTATIONS and path in model_outputs:
             raise InputError(f"{path}: holds judged pairs, not a model's answers")
+        kind = REFERENCES if path in references else kind
         gathered.take(path, rows, kind, _folders(path, kind, paths))
     return gathered
 
 
-def _answers(path: Path) -> list[Row]:
-    rows = read_rows(path, ())
-    if kind_of(path, rows) == ANNOTATIONS:
-        raise InputError(f"{path}: holds judged pairs, not the baseline's answers")
-    return rows
+def _folders(path: Path, kind: str, given: Sequence[Path]) -> AlpacaEvalOptions:
+    """In ``results/<model>/<judge>/`` and ``results/<model>/`` the folders are names.
 
-
-def _folders(path: Path, kind: str, given: Sequence[Path]) -> _Names:
-    """In ``results/<model>/<judge>/`` and ``results/<model>/`` the folders are names."""
+    They stand where a file in AlpacaEval's own layout gives none.
+    """
     depth = 2 if kind == ANNOTATIONS else 1
     if path in given or not any(
         folder in path.parents and len(path.relative_to(folder).parts) >= depth for folder in given
     ):
-        return _Names()
+        return AlpacaEvalOptions()
     parents = [parent.name or None for parent in path.parents]
-    return _Names(parents[1], parents[0]) if kind == ANNOTATIONS else _Names(parents[0])
+    judge, model = parents[:2] if kind == ANNOTATIONS else (None, parents[0])
+    return AlpacaEvalOptions(model=model, judge=judge)
 
 
 def _annotator(row: Row, told: str | None, folder: str | None) -> tuple[str, int]:
@@ -607,27 +577,6 @@ def ids_by_question(items: Iterable[Item]) -> dict[str, str]:
 # into a store -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlpacaEvalImport(ImportReport):
-    """Counts of an import; ``unsaid`` are judged pairs without a preference and without a reply,
-    by model: they are unreadable."""
-
-    about: str
-    files: int
-    models: int
-    verdicts: int
-    new_verdicts: int
-    unsaid: Mapping[str, int]
-    answers: int
-    new_answers: int
-
-    def summary(self, rows: str = "") -> str:
-        return (
-            f"{self.about}, {self.models} models; {self.verdicts} verdicts, {self.new_verdicts} "
-            f"new; {self.answers} responses, {self.new_answers} new"
-        )
-
-
 def import_alpaca_eval(
     store: Store,
     gathered: AlpacaEvalFiles,
@@ -637,7 +586,7 @@ def import_alpaca_eval(
     known_items: KnownItems = items_at_hand,
     allow_unknown_items: bool = False,
     progress: Progress = SILENT,
-) -> AlpacaEvalImport:
+) -> ImportReport:
     """Take in what was gathered, all of it or nothing. The same again changes nothing.
 
     A preference becomes the probability that the model beats the baseline, asked in AlpacaEval's
@@ -670,20 +619,14 @@ def import_alpaca_eval(
             + _listed(unsaid.items())
         )
     rows, new = len(judged) + len(answers), new_verdicts + new_answers
-    return AlpacaEvalImport(
+    return ImportReport(
         rows=rows,
         new=new,
         known=rows - new,
         run_id=run_id,
         warnings=taking.warnings,
-        about=f"{benchmark}@{version}",
-        files=len(gathered.files),
-        models=len({model for model, _ in answers}),
-        verdicts=len(judged),
-        new_verdicts=new_verdicts,
-        unsaid=unsaid,
-        answers=len(answers),
-        new_answers=new_answers,
+        said=f"{benchmark}@{version}, {len({model for model, _ in answers})} models; "
+        f"{len(judged)} verdicts, {new_verdicts} new; {len(answers)} responses, {new_answers} new",
     )
 
 
@@ -763,7 +706,7 @@ class _Taking(Intake):
             (model, (self.ids[instruction], answer))
             for (model, instruction), answer in self.gathered.answers.items()
         )
-        baselines = {about.baseline for about in self.gathered.judged}
+        baselines = {about.opponent for about in self.gathered.judged}
         for model, answers in given.items():
             texts = ((item, 0, answer.text) for item, answer in answers)
             key = self.models[model] = self.here.model_of(model, texts)
@@ -785,21 +728,28 @@ class _Taking(Intake):
                     self.responses[at] = response
 
     def find_verdicts(self) -> None:
-        opponents = self._opponents()
+        opponents = grouped(
+            (place.judge_key, place.opponent_key)
+            for place in self.here.current
+            if place.opponent_key is not None
+        )
         for about, judged in self.gathered.judged.items():
+            baseline = self.models[str(about.opponent)]
             place = VerdictSlot(
                 benchmark=self.at[0],
                 version=self.at[1],
-                item_id=self.ids[about.instruction],
+                item_id=self.ids[about.item_id],
                 model_key=self.models[about.model],
                 judge_key=imported_judge_key(about.judge),
-                opponent_key=self.models[about.baseline],
-                order=judged.order,
+                opponent_key=baseline,
+                order=about.order,
                 repeat=about.repeat,
             )
             _, said = self.here.current.get(place, (None, None))
             if said is None or (said == UNSAID and judged.verdict != UNSAID):
-                self._refuse_other_baseline(about, judged, opponents.get(place.judge_key, set()))
+                self._refuse_other_baseline(
+                    judged, {*opponents.get(place.judge_key, ())} - {baseline}
+                )
                 self.verdicts.append(NewVerdict(place, about.judge, judged.verdict, judged.reply))
             elif judged.verdict != UNSAID and not same(said, judged.verdict):
                 raise judged.row.wrong(
@@ -809,24 +759,17 @@ class _Taking(Intake):
                     "the other judge another name (--judge NAME)",
                 )
 
-    def _refuse_other_baseline(self, about: About, judged: JudgedPair, there: set[bytes]) -> None:
-        """One judge's files have one baseline, unless the command names it."""
-        if self.gathered.told.baseline is not None or about.judge in self.gathered.crossed:
-            return
-        others = there - {self.models[about.baseline]}
-        if others:
+    def _refuse_other_baseline(self, judged: VerdictRow, others: set[bytes]) -> None:
+        """One judge's files have one baseline, unless the command names it.
+
+        ``others`` are those that the store has the judge compare with.
+        """
+        told, judge, baseline = self.gathered, judged.where.judge, str(judged.where.opponent)
+        if others and told.told.baseline is None and judge not in told.crossed:
             names = {model.key: model.name for model in self.here.known}
             raise judged.row.wrong(
                 "generator_1",
-                f"judged against {about.baseline!r}, but the store has verdicts of "
-                f"{about.judge!r} against {names[min(others)]!r}: this is a judge file of another "
-                f"baseline; --baseline {quote(about.baseline)} takes it in, for a board of its own",
+                f"judged against {baseline!r}, but the store has verdicts of {judge!r} against "
+                f"{names[min(others)]!r}: this is a judge file of another baseline; --baseline "
+                f"{quote(baseline)} takes it in, for a board of its own",
             )
-
-    def _opponents(self) -> dict[bytes, set[bytes]]:
-        """Of each judge, by its key, whom the store has it compare with."""
-        found: dict[bytes, set[bytes]] = {}
-        for place in self.here.current:
-            if place.opponent_key is not None:
-                found.setdefault(place.judge_key, set()).add(place.opponent_key)
-        return found

@@ -16,7 +16,7 @@ from judgebench.benchmarks.folder import items_at_hand
 from judgebench.benchmarks.own_prompts import QUESTION, Question
 from judgebench.errors import InputError
 from judgebench.exchange.alpaca_eval import ANNOTATIONS, kind_of
-from judgebench.exchange.names import benchmark_name, default_version, name, optional_name
+from judgebench.exchange.pipeline import benchmark_name, default_version, name, optional_name
 from judgebench.records import Item, Message
 from judgebench.registry import tasks_root
 from judgebench.responses.from_file import RecordedAnswers

@@ -18,18 +18,19 @@ from typing import Any, Literal, TypeAlias
 from judgebench import keys, registry
 from judgebench.benchmarks.description import find
 from judgebench.errors import InputError, UsageError, unknown_name
-from judgebench.exchange.names import KnownItems, no_judge
 from judgebench.exchange.pipeline import (
     IMPORT_LEASE,
     SILENT,
     Import,
     ImportReport,
+    KnownItems,
     Write,
     cut_import,
     import_manifest,
     imported_judge,
     imported_judge_key,
     judgment_key,
+    no_judge,
     place_key,
     put_in_portions,
     recorded,
@@ -454,7 +455,7 @@ class _ModelEvaluation:
         judged = self.store.judged([judgment.key for judgment, _ in rows.judgments])
         unjudged = [use.place for judgment, use in rows.judgments if judgment.key not in judged]
         for place in unjudged:
-            before = self._marks_of(place.judge_key).get((place.item_id, place.sample))
+            before = self._marks.get((place.judge_key.hex()[:12], place.item_id, place.sample))
             if before is not None:
                 raise _ContradictionError(
                     f"{self.checked.evaluation.path}: item {place.item_id!r}: the store has "
@@ -484,20 +485,17 @@ class _ModelEvaluation:
         }
 
     @cached_property
-    def _marks(self) -> dict[bytes, dict[Slot, object]]:
-        return {}
-
-    def _marks_of(self, judge: bytes) -> dict[Slot, object]:
-        """What the store has of a judge about this model."""
-        if judge not in self._marks:
-            at = self.checked.evaluation.at
-            table = self.store.verdicts(*at, judges=[judge], models=[self.model])
-            columns = (table[name] for name in ("item_id", "sample", "label", "value", "kind"))
-            self._marks[judge] = {
-                (item, sample): {"label": label, "score": value}.get(kind, kind)
-                for item, sample, label, value, kind in zip(*columns, strict=True)
-            }
-        return self._marks[judge]
+    def _marks(self) -> dict[tuple[str, str, int], object]:
+        """What the store has of the log's judges about this model, by judge, item and sample."""
+        at, judges = self.checked.evaluation.at, map(imported_judge_key, self.checked.readings)
+        table = self.store.verdicts(*at, judges=[*judges], models=[self.model])
+        names = ("judge_id", "item_id", "sample", "label", "value", "kind")
+        return {
+            (judge, item, sample): {"label": label, "score": value}.get(kind, kind)
+            for judge, item, sample, label, value, kind in zip(
+                *(table[name] for name in names), strict=True
+            )
+        }
 
     def put(self, rows: _Rows) -> None:
         self.store.put_items(rows.items)
@@ -611,9 +609,13 @@ def _version(
         Each evaluation with its model, and how many rows the store lacks.
     """
     for when in ("", night.when):
+        said = f" run:{when}" if when else ""
+        specs = [one.evaluation.spec for one in checked]
         placed = [
-            _ModelEvaluation(store=store, checked=one, spec=_spec(one.evaluation.spec, when))
-            for one in checked
+            _ModelEvaluation(
+                store=store, checked=one, spec=replace(spec, weights=f"{spec.weights}{said}")
+            )
+            for one, spec in zip(checked, specs, strict=True)
         ]
         try:
             return placed, sum(one.new_rows() for one in placed)
@@ -623,10 +625,6 @@ def _version(
         f"{contradiction}, of the same run ({night.when or 'whose time the log does not say'}); if "
         "it is another model than the store's, give it another name (--model NAME)"
     )
-
-
-def _spec(spec: ModelSpec, when: str) -> ModelSpec:
-    return replace(spec, weights=f"{spec.weights} run:{when}") if when else spec
 
 
 def _is_another_night(store: Store, night: Night, checked: Sequence[CheckedEvaluation]) -> bool:

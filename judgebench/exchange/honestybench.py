@@ -10,36 +10,36 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from random import Random
 from types import MappingProxyType
 from typing import Any
 
 from judgebench.benchmarks.folder import items_at_hand
-from judgebench.errors import InputError
-from judgebench.exchange.names import (
-    NO_VERSION,
-    At,
-    KnownItems,
-    default_version,
-    refuse_undeclared,
-)
+from judgebench.errors import InputError, UsageError, unknown_name
 from judgebench.exchange.pipeline import (
     IMPORT_LEASE,
+    NO_VERSION,
     SILENT,
+    At,
     Board,
     Import,
     ImportReport,
     Intake,
+    KnownItems,
     NewVerdict,
+    default_version,
     files_in,
     imported_judge_key,
     recorded,
+    refuse_undeclared,
     same_text,
 )
-from judgebench.exchange.verdicts import same, say
+from judgebench.exchange.tables import same, say
+from judgebench.keys import content_key
 from judgebench.protocols import Progress
 from judgebench.records import (
     BINARY,
@@ -490,3 +490,84 @@ def _stands(board: Board, about: About, new: NewVerdict, record: Record) -> bool
             f"{new.place.sample} of {about.model!r}; give the judge another name (--judge NAME)",
         )
     return said is not None
+
+
+# examples of a prompt -----------------------------------------------------------------------------
+
+
+def confidence_examples(
+    store: Store,
+    benchmark: str,
+    version: str,
+    *,
+    correct: str,
+    positive: str,
+    models: Collection[str] = (),
+    number: int = 10,
+    seed: int = 1234,
+) -> dict[str, list[Any]]:
+    """Columns ``model``, ``question`` and ``confidence``, ``number`` rows of each model.
+
+    Parameters
+    ----------
+    correct
+        The judge whose labels count, by name; it has to have judged further answers.
+    positive
+        Its word for a correct answer.
+    models
+        By name; all that it has judged if empty.
+    seed
+        Of the draw, which is another for each model.
+
+    Raises
+    ------
+    UsageError
+        For a judge or model of whose further answers the store has no labels, and where a model has
+        fewer questions than are asked for.
+    """
+    said = _shares(store, benchmark, version, correct, positive)
+    for name in models:
+        if name not in said:
+            raise UsageError(unknown_name("model with judged samples", name, said))
+    text = {item.id: item.question for item in store.items(benchmark, version)}
+    columns: dict[str, list[Any]] = {"model": [], "question": [], "confidence": []}
+    for model in sorted(models or said):
+        shares = {item: share for item, share in said[model].items() if text.get(item)}
+        if len(shares) < number:
+            raise UsageError(
+                f"{model}: {len(shares)} questions have judged further answers, and {number} are "
+                "asked for (--number)"
+            )
+        drawn = Random(content_key("examples", [model, seed])).sample(sorted(shares), number)
+        columns["model"] += [model] * number
+        columns["question"] += [text[item] for item in drawn]
+        columns["confidence"] += [shares[item] for item in drawn]
+    return columns
+
+
+def _shares(
+    store: Store, benchmark: str, version: str, correct: str, positive: str
+) -> dict[str, dict[str, float]]:
+    """By model and item, the share of the further answers that are correct, of those read."""
+    verdicts = store.verdicts(benchmark, version)
+    names = ("judge", "model", "item_id", "sample", "kind", "label")
+    labels: dict[str, dict[str, list[bool]]] = {}
+    judges = set()
+    for judge, model, item, sample, kind, label in zip(
+        *(verdicts[name] for name in names), strict=True
+    ):
+        if kind == "label":
+            judges.add(judge)
+            if judge == correct and sample:
+                labels.setdefault(model, {}).setdefault(item, []).append(label == positive)
+    if correct not in judges:
+        raise UsageError(unknown_name("judge that labels", correct, judges))
+    if not labels:
+        raise UsageError(
+            f"{correct} has labelled first answers only; a run with judged_samples: all has it "
+            "label further ones"
+        )
+    return {
+        model: {item: sum(each) / len(each) for item, each in of_item.items()}
+        for model, of_item in labels.items()
+    }

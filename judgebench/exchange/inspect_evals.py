@@ -29,10 +29,15 @@ from judgebench.exchange.evaluations import (
     plain,
     short_text,
 )
-from judgebench.exchange.json_stream import members
-from judgebench.exchange.names import NO_VERSION, At, KnownItems, default_version
-from judgebench.exchange.pipeline import Import, recorded
-from judgebench.exchange.zip_members import ZipMembers
+from judgebench.exchange.large_json import ZipMembers, members
+from judgebench.exchange.pipeline import (
+    NO_VERSION,
+    At,
+    Import,
+    KnownItems,
+    default_version,
+    recorded,
+)
 from judgebench.keys import content_key
 from judgebench.records import (
     MOST_TOKENS,

@@ -12,19 +12,25 @@ from typing import Any
 
 from judgebench.benchmarks.folder import items_at_hand
 from judgebench.errors import InputError, unknown_name
-from judgebench.exchange.names import (
+from judgebench.exchange.pipeline import (
     At,
+    Import,
     KnownItems,
     Told,
     default_version,
+    files_in,
     judge_name,
     name,
     told,
 )
-from judgebench.exchange.pipeline import Import, files_in
-from judgebench.exchange.responses import answer_of
-from judgebench.exchange.responses import take_in as take_in_answers
-from judgebench.exchange.verdicts import VerdictAt, VerdictRow, checked, row_of
+from judgebench.exchange.tables import (
+    VerdictAt,
+    VerdictRow,
+    answer_of,
+    checked,
+    row_of,
+    take_in_answers,
+)
 from judgebench.records import (
     REFUSAL_CLASSES,
     Label,
@@ -69,7 +75,7 @@ def read_judgebench_pairs(
     Parameters
     ----------
     said
-        As `names.told` takes it; the version is by whose answers they are if not given.
+        As `pipeline.told` takes it; the version is by whose answers they are if not given.
 
     Raises
     ------
@@ -254,7 +260,7 @@ def read_xstest(
     model
         Whose answers these are; if not given, as the file is called or a column ``model`` says.
     said
-        As `names.told` takes it.
+        As `pipeline.told` takes it.
 
     Raises
     ------

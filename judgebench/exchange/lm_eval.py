@@ -33,11 +33,17 @@ from judgebench.exchange.evaluations import (
     plain,
     short_text,
 )
-from judgebench.exchange.names import NO_VERSION, At, KnownItems, default_version
-from judgebench.exchange.pipeline import Import, recorded
+from judgebench.exchange.pipeline import (
+    NO_VERSION,
+    At,
+    Import,
+    KnownItems,
+    default_version,
+    recorded,
+)
 from judgebench.records import Item, Message, ModelSpec, Response, Runtime
 from judgebench.responses.identity import LOADED_AS
-from judgebench.rows import Row, each_row
+from judgebench.rows import Row, each_row, reading
 from judgebench.secret import redact
 from judgebench.workers.backends import Generated
 from judgebench.workers.final_answer import read_answer
@@ -240,11 +246,10 @@ def _read_results(path: Path) -> dict[str, Any]:
         For what is no JSON object.
     """
     try:
-        if path.stat().st_size > _MOST_RESULTS:
-            raise InputError(f"{path}: larger than {_MOST_RESULTS >> 20} MB; no results are")
-        found = json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+        with reading(path):
+            if path.stat().st_size > _MOST_RESULTS:
+                raise InputError(f"{path}: larger than {_MOST_RESULTS >> 20} MB; no results are")
+            found = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise InputError(
             f"{path}: is no whole JSON file ({error}); it was not written or copied to its end: "

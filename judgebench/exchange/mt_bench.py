@@ -18,10 +18,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from judgebench.exchange.names import At, judge_name, name, told
-from judgebench.exchange.pipeline import Import, files_in
-from judgebench.exchange.responses import read_response_files
-from judgebench.exchange.verdicts import VerdictAt, VerdictRow, checked, row_of
+from judgebench.exchange.pipeline import At, Import, files_in, judge_name, name, told
+from judgebench.exchange.tables import VerdictAt, VerdictRow, checked, read_response_files, row_of
 from judgebench.records import HUMAN, Item, Order, Preference, Reply, Score, Unreadable, Verdict
 from judgebench.responses.from_file import read_answer_rows
 from judgebench.rows import Layout, Row, each_row, with_required
@@ -50,7 +48,7 @@ def read_mt_bench(paths: Sequence[Path], **said: Any) -> list[Import]:
     Parameters
     ----------
     said
-        As `names.told` takes it.
+        As `pipeline.told` takes it.
 
     Raises
     ------

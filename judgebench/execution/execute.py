@@ -21,7 +21,6 @@ from collections import Counter, deque
 from collections.abc import (
     Callable,
     Collection,
-    Coroutine,
     Generator,
     Iterable,
     Iterator,
@@ -142,7 +141,7 @@ class Call(Protocol):
 
     ``key`` is that of the judgment or response; ``places`` are all those of this run that it
     serves. Of a conversation it is one turn: ``later`` are the keys of those after it, and
-    ``next_turn`` says what is asked once the store has this one; nothing otherwise.
+    ``next_turn`` says what is asked once the store has this one; None otherwise.
     """
 
     @property
@@ -155,7 +154,7 @@ class Call(Protocol):
     def later(self) -> Sequence[bytes]: ...
 
     @property
-    def next_turn(self) -> Callable[[], Sequence[Call]]: ...
+    def next_turn(self) -> Callable[[], Sequence[Call]] | None: ...
 
     def dialogue(self) -> Generator[Request, Reply, Any]: ...
 
@@ -228,8 +227,8 @@ class WorkQueue:
     ``calls`` come some at a time, as slots are free, so that planning needs no memory for all of
     them; among them stands what is written on the way, since the store has its verdict already.
     ``there`` says which of some calls the store has the result of by now; ``collects``, that
-    questions are put together for a batch, which is sent at the end. ``ended`` is told of every
-    call that has ended, or waits in a batch.
+    questions are put together for a batch, which is sent at the end. ``ended``, if anybody wants to
+    know, is told of every call that has ended, or waits in a batch.
     """
 
     name: str
@@ -238,7 +237,7 @@ class WorkQueue:
     slots: int = 1
     there: Callable[[Sequence[Any]], Sequence[bool]] | None = None
     collects: bool = False
-    ended: Callable[[bytes, bool], object] = lambda key, waits: None
+    ended: Callable[[bytes, bool], object] | None = None
     counts: RunCounts = field(default_factory=RunCounts)
     under_way: dict[int, tuple[float, Call]] = field(default_factory=dict)
     _stage: _Stage = field(init=False)
@@ -344,7 +343,6 @@ class WorkQueue:
             if is_there:
                 await keep(self._stage.store, partial(call.reuse, run_id=self._stage.run_id))
                 self.counts.reused += 1
-                self.ended(call.key, False)
                 await self._go_on(call)
                 if call.key in won:
                     claimed.finish(call)
@@ -386,7 +384,8 @@ class WorkQueue:
             self.counts.stop(str(error))
         except DeferredError:
             self.counts.waiting += 1
-            self.ended(call.key, True)
+            if self.ended is not None:
+                self.ended(call.key, True)
             self._stage.progress.advance(waiting=True)
             return not self.collects
         except JudgebenchError:  # the store cannot be written, say: nothing more can be kept
@@ -399,14 +398,17 @@ class WorkQueue:
             self.counts.unreadable += not readable  # not in one line: others count while this waits
             self._failed_in_a_row = self._bugs_in_a_row = 0
             self.counts.done += 1
-            self.ended(call.key, False)
             await self._go_on(call)
         return True
 
     async def _go_on(self, call: Call) -> None:
         """Plan what follows; without an answer the turns after it have none either."""
-        following = await look(call.next_turn)
-        self._planned.extendleft(following)
+        if self.ended is not None:
+            self.ended(call.key, False)
+        following: Sequence[Call] = ()
+        if call.next_turn is not None:
+            following = await look(call.next_turn)
+            self._planned.extendleft(following)
         self._stage.progress.advance(1 if following else 1 + len(call.later))
 
     async def _ask(self, call: Call, replies: list[tuple[bytes, Reply]]) -> Any:
@@ -432,7 +434,7 @@ class WorkQueue:
                 except Exception as error:  # noqa: BLE001 - whatever it is, it is recorded as it is
                     bug = _bug(error)
                     break
-                replies.append((keys.request_key(request), reply))
+                replies.append((reply.key or keys.request_key(request), reply))
                 if reply.left_out:
                     self.counts.left_out.update(reply.left_out)
                 if reply.note is not None:
@@ -467,7 +469,8 @@ class WorkQueue:
             )
             await keep(self._stage.store, methodcaller("put_failure", failure))
         self.counts.failed += len(turns)
-        self.ended(call.key, False)
+        if self.ended is not None:
+            self.ended(call.key, False)
         self.counts.failures[kind] = self.counts.failures.get(kind, 0) + len(turns)
         self.counts.reasons.setdefault(kind, message)
         self._stage.progress.advance(len(turns), failed=kind)
@@ -550,19 +553,16 @@ def carry_out(
         After an interrupt, once everything that came back is stored.
     """
     stage = _Stage(queues, store, run_id, progress, pool, claimed)
+    work = stage.run(set_aside or (lambda _: nullcontext()))
     try:
-        _to_its_end(stage, stage.run(set_aside or (lambda _: nullcontext())))
+        if asyncio._get_running_loop() is None:
+            asyncio.run(work)
+        else:  # as that of a notebook: in a thread with a loop of its own
+            with ThreadPoolExecutor(1) as thread, _interrupts_here(stage):
+                thread.submit(copy_context().run, asyncio.run, work).result()
     except BaseExceptionGroup as group:
         raise _first(group) from None
     return {queue.name: queue.counts for queue in queues}
-
-
-def _to_its_end(stage: _Stage, work: Coroutine[Any, Any, None]) -> None:
-    """Within a running event loop, as that of a notebook, in a thread with a loop of its own."""
-    if not _within_loop():
-        return asyncio.run(work)
-    with ThreadPoolExecutor(1) as thread, _interrupts_here(stage):
-        return thread.submit(copy_context().run, asyncio.run, work).result()
 
 
 @contextmanager
@@ -578,14 +578,6 @@ def _interrupts_here(stage: _Stage) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _within_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:  # nothing may run in here: it would be the root of all that is raised
-        return False
-    return True
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -771,15 +763,19 @@ def evaluate(
         anchors = Anchors(store, judges, occasion) if occasion else None
         began = time.monotonic()
         answers = run.answer(stack_anchors)
-        for assignments in groups(scorers, side_by_side=pool.side_by_side):
-            run.judge(assignments, answers, None)
-        answers += run.select(answers)
-        run.begin_plans(answers)
+        if scorers:
+            for assignments in groups(scorers, side_by_side=pool.side_by_side):
+                run.judge(assignments, answers, None)
+            answers += run.select(answers)
+        by_rule = (a for a in judges if a.asked.config.stop_when_decided is not None)
+        if planned := [one for one in by_rule if stops_early(one)]:
+            run.begin_plans(planned, answers)
         outcome.seconds["answers"] = time.monotonic() - began
         began = time.monotonic()
         for assignments in groups(judges, side_by_side=pool.side_by_side):
             run.judge(assignments, answers, anchors)
-        run.end_plans()
+        if planned:
+            run.end_plans()
         if anchors is not None:
             outcome.warnings += anchors.warnings
         outcome.seconds["judging"] = time.monotonic() - began
@@ -858,9 +854,8 @@ class Run:
         self._pending: set[bytes] = set()
         self._deferred: set[bytes] = set()
 
-    def begin_plans(self, answers: Sequence[Answers]) -> None:
+    def begin_plans(self, planned: Sequence[JudgeAssignment], answers: Sequence[Answers]) -> None:
         """Say how judges judge that stop when it is decided, before anything is judged."""
-        planned = list(filter(stops_early, self.outcome.work.assignments))
         for one in planned:
             judges = sum(other.asked is one.asked for other in planned)
             seed = self.outcome.work.suite.seed
@@ -886,8 +881,6 @@ class Run:
         self._keep_plans(ended)
 
     def _keep_plans(self, ended: Mapping[str, JsonObject]) -> None:
-        if not self.plans:
-            return
         plans = {
             name: one.plan.as_json() | {"ended": ended.get(name, {})}
             for name, one in self.plans.items()
@@ -921,7 +914,9 @@ class Run:
             recorded = [c for m in models for c in m if c.recorded is not None]
             there = [Answers(candidate, self.store, None) for candidate in recorded]
             self.outcome.reused_answers += sum(map(len, there))
-            found += there + self._remote([m for m in models if m[0].api is not None])
+            found += there
+            if remote := [m for m in models if m[0].api is not None]:
+                found += self._remote(remote)
             for candidates in models:
                 if candidates[0].local is not None:
                     found += generation.answers(candidates)
@@ -933,8 +928,6 @@ class Run:
 
     def select(self, answers: Sequence[Answers]) -> list[Answers]:
         """Keep what scorers choose, and return it; what cannot be chosen is recorded as failed."""
-        if all(candidate.selection is None for candidate in self.outcome.work.candidates):
-            return []
         found = selected(answers, self.outcome, self.store)
         for one in found:
             Generation(self.outcome, self.store, self.progress).stand(one)
@@ -994,7 +987,7 @@ class Run:
         """What one judge still has to judge, as it is taken; what is known is used on the way."""
         run_id = self.outcome.manifest.id
         for assignment in assignments:
-            early = self.plans.get(where(assignment))
+            early = self.plans.get(where(assignment)) if self.plans else None
             parts = None if early is None else early.parts
             for some in judge_calls(assignment, answers, self.store.judged, parts):
                 uses = [
@@ -1031,7 +1024,7 @@ class Run:
             slots=self.pool.slots(config),
             there=there or self._judged,
             collects=config is not None and config.batch,
-            ended=self._call_ended,
+            ended=self._call_ended if self.plans else None,
         )
 
     def _judged(self, calls: Sequence[Call]) -> list[bool]:

@@ -15,7 +15,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib import metadata
@@ -24,7 +24,7 @@ from typing import Any
 from judgebench import __version__
 from judgebench.errors import StoreBusyError, StoreFullError, UsageError, unknown_name
 from judgebench.execution.gpus import GpuWatch, tenants
-from judgebench.execution.pool import ProviderPool
+from judgebench.execution.pool import ProviderPool, needs_the_machine
 from judgebench.execution.resolve import JudgeAssignment, ResolvedSuite
 from judgebench.plain_text import written_out
 from judgebench.protocols import Counted, Meter, Progress, at_once
@@ -59,7 +59,7 @@ TOLD_S = 2.0
 UNREACHED: frozenset[FailureKind] = frozenset({"connection", "timeout", "server", "rate_limit"})
 
 LEAST_UNREADABLE = 10
-"""From so many unreadable replies on, and half of them, a judge is one that cannot be read."""
+"""From so many unreadable replies on, and half of them, a judge cannot be read; or if all are."""
 
 EXAMPLES = 3
 EXCERPT = 120
@@ -167,14 +167,17 @@ class RunCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unread:
-    """A judge of whose replies in a run at least half could not be read, with some of them.
+    """A judge that could not be read in a run, with some of what it said.
 
-    ``called`` is what the store knows it by and nobody else: its name, or its id.
+    ``called`` is what the store knows it by and nobody else: its name, or its id. ``verdicts`` are
+    those read from its replies, if it was ``asked``: a function, a rule, and a judge that could not
+    ask about any item give verdicts without one.
     """
 
     judge: str
     called: str
-    replies: int
+    asked: bool
+    verdicts: int
     unreadable: int
     examples: tuple[str, ...]
 
@@ -301,9 +304,10 @@ def under_way(
 ) -> Iterator[Outcome]:
     """A run of a suite that lives as long as the block, and is told how it ended."""
     suite = work.suite
+    rechecked = [one for one in work.assignments if one.recheck is not None]
     manifest = new_manifest(
         suite.name,
-        _with_rechecked(configuration, work.assignments),
+        _with_rechecked(configuration, rechecked) if rechecked else configuration,
         data_sha={a.benchmark.name: a.benchmark.data_sha for a in work.asked},
         seed=suite.seed,
     )
@@ -317,9 +321,12 @@ def under_way(
             store.put_model(candidate.name, candidate.spec, tags)
         for assignment in work.assignments:
             store.put_judge(assignment.name, assignment.spec)
-    watch = GpuWatch(watches=bool(tenants(work)))
-    with store.lease(alive(manifest)), watch:
-        outcome.gpus = watch.figures
+    with ExitStack() as held:
+        held.enter_context(store.lease(alive(manifest)))
+        if any(needs_the_machine(a.config) for a in work.assignments) or any(
+            c.local is not None for c in work.candidates
+        ):
+            outcome.gpus = held.enter_context(GpuWatch(watches=bool(tenants(work)))).figures
         store.start_run(manifest)
         state: RunState = "failed"
         try:
@@ -329,12 +336,12 @@ def under_way(
             state = "interrupted"
             raise
         finally:
-            ended = outcome.judging if state == "done" else {}
+            told = outcome.manifest.configuration
+            if rechecked:
+                told = _with_rechecked(told, rechecked, outcome.judging if state == "done" else {})
             outcome.manifest = replace(
                 outcome.manifest,
-                configuration=_with_rechecked(
-                    outcome.manifest.configuration, work.assignments, ended
-                ),
+                configuration=told,
                 ended=time.time(),
                 state=state,
                 counts=outcome.counts(),
@@ -429,48 +436,52 @@ class ProgressRecorder(Counted):
 
 
 def judges_unread(store: Store, outcome: Outcome) -> list[Unread]:
-    """The judges with at least half, and at least ten, of their replies in a run unreadable.
+    """The judges with all, or at least half and at least ten, of their replies in a run unreadable.
 
     Replies that earlier runs have asked for count where their verdicts served this one: the board
-    stands on them all the same.
+    stands on them all the same. Of a judge without replies its verdicts count.
     """
     work = outcome.work
-    judges = {
-        assignment.key: assignment.title for assignment in work.assignments if assignment.asks
-    }
+    judges = {assignment.key: assignment.title for assignment in work.assignments}
     about = sorted({(one.benchmark.name, one.benchmark.version) for one in work.asked})
     run_id = outcome.manifest.id
-    kinds_of = store.replies_of_run(run_id, judges, [name for name, _ in about])
+    names_of = [name for name, _ in about]
+    replied, others = (
+        store.verdicts_of_run(run_id, judges, names_of, asked=asked) for asked in (True, False)
+    )
     names = Counter(judge.name for judge in store.judges())
     return [
         Unread(
             judge=judges[key],
             called=judges[key] if names[judges[key]] == 1 else key.hex()[:12],
-            replies=kinds.total(),
+            asked=key in replied,
+            verdicts=kinds.total(),
             unreadable=kinds["unreadable"],
-            examples=tuple(_examples(store, key, run_id, about)),
+            examples=tuple(_examples(store, key, run_id, about, asked=key in replied)),
         )
-        for key, kinds in kinds_of.items()
-        if kinds["unreadable"] >= max(LEAST_UNREADABLE, kinds.total() / 2)
+        for key, kinds in {**others, **replied}.items()
+        if kinds["unreadable"] == kinds.total()
+        or kinds["unreadable"] >= max(LEAST_UNREADABLE, kinds.total() / 2)
     ]
 
 
-def _examples(store: Store, judge: bytes, run_id: str, about: list[tuple[str, str]]) -> list[str]:
-    """The first ones, each on a line: where, why, and how the reply begins."""
+def _examples(
+    store: Store, judge: bytes, run_id: str, about: list[tuple[str, str]], *, asked: bool
+) -> list[str]:
+    """The first ones, each on a line: where, why, and how the reply begins, if there is one."""
     said: dict[bytes, str] = {}
     for benchmark, version in about:
-        columns = store.judged_columns(
-            benchmark, version, judges=[judge], run_id=run_id, afresh=True
-        )
         names = ("kind", "item_id", "model", "reason", "judgment", "reply_keys")
-        for kind, item, model, reason, judgment, keys in zip(
-            *(columns[name] for name in names), strict=True
-        ):
-            if kind != "unreadable" or not keys or judgment in said:
+        columns = store.verdicts(
+            benchmark, version, judges=[judge], run_id=run_id, afresh=None, columns=names
+        )
+        for kind, item, model, reason, judgment, keys in zip(*columns.values(), strict=True):
+            if kind != "unreadable" or bool(keys) != asked or judgment in said:
                 continue
-            call = store.calls(keys[-1:]).get(keys[-1])
+            call = store.calls(keys[-1:]).get(keys[-1]) if asked else None
             reply = "" if call is None else excerpt(call.reply)
-            said[judgment] = f"{benchmark} {item}, {model}: {reason}: {reply or '(empty)'}"
+            said[judgment] = f"{benchmark} {item}, {model}: {' '.join(reason.split())}"
+            said[judgment] += f": {reply or '(empty)'}" if asked else ""
             if len(said) == EXAMPLES:
                 return list(said.values())
     return list(said.values())
@@ -543,19 +554,18 @@ def _with_rechecked(
     assignments: Sequence[JudgeAssignment],
     ended: Mapping[str, RunCounts] | None = None,
 ) -> JsonObject:
-    """A configuration that says which judges are asked anew, and of which that is finished.
+    """A configuration that says that judges are asked anew, and of which that is finished.
 
     ``ended`` is what came of those who were asked until the run had ended; None before.
     """
     told: dict[str, Any] = dict(configuration.get(RECHECKED, {}))
     for assignment in assignments:
-        if assignment.recheck is not None:
-            counts = (ended or {}).get(assignment.title)
-            finished = counts is not None and not (
-                counts.failed or counts.waiting or counts.stopped is not None
-            )
-            told[where(assignment)] = {"occasion": assignment.recheck, "finished": finished}
-    return {**configuration, RECHECKED: told} if told else configuration
+        counts = (ended or {}).get(assignment.title)
+        finished = counts is not None and not (
+            counts.failed or counts.waiting or counts.stopped is not None
+        )
+        told[where(assignment)] = {"occasion": assignment.recheck, "finished": finished}
+    return {**configuration, RECHECKED: told}
 
 
 def where(assignment: JudgeAssignment) -> str:

@@ -95,15 +95,15 @@ class Answers:
         ]
         key_of = {p: self.candidate.key_of[p] for p in places if p in self.candidate.key_of}
         if (recorded := self.candidate.recorded) is not None:
-            return with_before({place: self._recorded(recorded, place) for place in key_of})
-        found = self.found(set(key_of.values()) - self.missing)
-        return with_before(
-            {
+            its = {place: self._recorded(recorded, place) for place in key_of}
+        else:
+            found = self.found(set(key_of.values()) - self.missing)
+            its = {
                 place: replace(found[key], item_id=place[0], sample=place[1])
                 for place, key in key_of.items()
                 if key in found
             }
-        )
+        return with_before(its) if any(turn for _, _, turn in places) else its
 
     def found(self, wanted: Collection[bytes]) -> dict[bytes, Response]:
         """What the store has of them by now, on this stack."""
@@ -193,7 +193,7 @@ def _next_turn(answers: Answers, items: tuple[Item, ...], sample: int) -> tuple[
         key=own[turn],
         later=own[turn + 1 :],
         before=tuple(there[key].text for key in own[:turn]),
-        next_turn=tuple if turn + 1 == len(own) else partial(_next_turn, answers, items, sample),
+        next_turn=None if turn + 1 == len(own) else partial(_next_turn, answers, items, sample),
         places=tuple(candidate.place(item.id, sample, turn) for item in items),
         items=items,
         spec=candidate.spec,
@@ -223,7 +223,7 @@ class JudgeCall:
     recheck: str | None = None
     drift_check: DriftCheck | None = None
     later: tuple[bytes, ...] = ()
-    next_turn: Callable[[], Sequence[Question]] = tuple
+    next_turn: Callable[[], Sequence[Question]] | None = None
 
     def dialogue(self) -> Dialogue:
         """What the judge asks; a repeat is another question, with another seed."""
@@ -345,10 +345,10 @@ def judge_calls(
         places: dict[bytes, list[VerdictSlot]] = {}
         for found in those:
             _add_cases(cases, places, assignment, found, items, baselines)
-        serving = {
-            first: _serving_keys(assignment, first, cases[first], slots[0].repeat)
-            for first, slots in places.items()
-        }
+        serving: dict[bytes, Sequence[bytes]] = {first: (first,) for first in places}
+        if assignment.recheck is not None or assignment.rechecks:
+            for first, slots in places.items():
+                serving[first] = _serving_keys(assignment, first, cases[first], slots[0].repeat)
         there = judged([key for own in serving.values() for key in own])
         calls, known = [], {}
         for first, own in serving.items():
@@ -440,7 +440,10 @@ def _add_cases(
         for turn in range(item.n_answers)
     )
     for item, sample, turn in wanted:
-        opponent_key, other = others.get(assignment.asked.baseline_for(item) or "", (None, {}))
+        opponent_key, other = None, dict[Place, Response]()
+        if others:
+            baseline = assignment.asked.baseline_for(item)
+            opponent_key, other = others.get(baseline or "", (None, other))
         response, opponent = own.get((item.id, sample, turn)), other.get((item.id, sample, turn))
         first = own.get((item.id, 0, turn))
         if response is None or (baselines and opponent is None):

@@ -224,7 +224,9 @@ class ProviderPool:
         if server is not None and server.engine is not None:
             command = engine_command(server, config.model or "", prefix_cache=keeps)
             server = server.model_copy(update={"command": command})
-        options = _own_options(config, self.limits.loading_s)
+        options = dict(config.provider_options)
+        if isinstance(config, JudgeConfig) and (config.lm_eval or config.reward_model):
+            options = _loading_options(config, self.limits.loading_s)
         if self.suite.executor is not None:  # which has GPUs of its own, and says which
             options.pop("gpus", None)
         return config.model_copy(
@@ -294,19 +296,16 @@ class _Nothing:
         return 0, 0
 
 
-def _own_options(config: Endpoint, loading_s: float) -> dict[str, object]:
-    """The provider's own section; a judge's own ``timeout_s`` goes before ``loading_s``."""
-    own = dict(config.provider_options)
-    if isinstance(config, JudgeConfig):
-        if config.lm_eval or config.reward_model:
-            own["loading_s"] = config.timeout_s or loading_s
-        if config.lm_eval is not None:
-            own |= config.lm_eval.model_dump()
-            keeps = CACHING_ENGINES.get(config.lm_eval.model)  # by themselves they all do
-            usual = {} if keeps is None else {keeps[0]: keeps[1] is config.prefix_cache}
-            own["model_args"] = {**usual, **pinned(config.lm_eval.model_args)}
-        elif config.reward_model is not None:
-            own |= config.reward_model.model_dump()
-            named = {"pretrained": own["pretrained"], "revision": own["revision"]}
-            own["revision"] = pinned(named)["revision"]
+def _loading_options(config: JudgeConfig, loading_s: float) -> dict[str, object]:
+    """What the provider of a model that is loaded here is told; ``timeout_s`` goes before."""
+    own = {**config.provider_options, "loading_s": config.timeout_s or loading_s}
+    if config.lm_eval is not None:
+        own |= config.lm_eval.model_dump()
+        keeps = CACHING_ENGINES.get(config.lm_eval.model)  # by themselves they all do
+        usual = {} if keeps is None else {keeps[0]: keeps[1] is config.prefix_cache}
+        own["model_args"] = {**usual, **pinned(config.lm_eval.model_args)}
+    elif config.reward_model is not None:
+        own |= config.reward_model.model_dump()
+        named = {"pretrained": own["pretrained"], "revision": own["revision"]}
+        own["revision"] = pinned(named)["revision"]
     return own

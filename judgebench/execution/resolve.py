@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import chain
 from pathlib import Path, PurePath
 from typing import Any, Literal
@@ -65,7 +66,7 @@ from judgebench.template import PromptText
 from judgebench.workers.process import metrics_worker
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ResolvedBenchmark:
     """A benchmark of the suite with the items that are asked.
 
@@ -84,29 +85,23 @@ class ResolvedBenchmark:
         """The items of all shards together."""
         return self.items if self.all_items is None else self.all_items
 
-    @property
+    @cached_property
     def baselines(self) -> tuple[str, ...]:
         """The models whose answers are compared with: the suite's, or the benchmark's own.
 
         Several where categories have one each.
         """
-        own, brought = self.benchmark.baselines, self.benchmark.baseline_answers
         if self.config.baseline is not None:
             return (self.config.baseline,)
-        if own:
+        if own := self.benchmark.baselines:
             categories = dict.fromkeys(item.category or "" for item in self.every_item)
             return tuple(dict.fromkeys(own[one] for one in categories if one in own))
-        return (*brought,)[:1]
-
-    @property
-    def baseline(self) -> str | None:
-        """The first of them."""
-        return next(iter(self.baselines), None)
+        return (*self.benchmark.baseline_answers,)[:1]
 
     def baseline_for(self, item: Item) -> str | None:
-        """The one that the answers to an item are compared with."""
+        """The one that the answers to an item are compared with: its category's, or the first."""
         own = None if self.config.baseline else self.benchmark.baselines.get(item.category or "")
-        return own or self.baseline
+        return own or next(iter(self.baselines), None)
 
     @property
     def judged_samples(self) -> Literal["all", "first"]:
@@ -230,7 +225,8 @@ class JudgeAssignment:
         """
         if getattr(self.judge, "as_generated", False):
             responses = [r if r.reasoning else replace(r, text=r.raw) for r in responses]
-        case = self.asked.benchmark.case(at_turn(item, responses), responses)
+        item_seen = item if item.n_answers == 1 else at_turn(item, responses)
+        case = self.asked.benchmark.case(item_seen, responses)
         fields = getattr(self.judge, "fields", None)
         return case if fields is None else replace(case, fields=fields(item))
 
@@ -322,8 +318,10 @@ def resolve(
     )
     for a in asked:
         _check_benchmark(a, suite, to.shard)
-        _check_repeats(a, assignments)
-        _check_panel(a, assignments)
+        if a.config.judge_samples > 1:
+            _check_repeats(a, assignments)
+        if a.config.panel is not None:
+            _check_panel(a, assignments)
     candidates = tuple(
         c for a in asked for c in _candidates(suite, a, assignments, to.models, whole.models)
     )
@@ -336,28 +334,18 @@ def resolve(
         )
         if not asked:
             raise nothing_left(to)
-    pools, scorers = _chosen_from(candidates)
-    candidates, assignments = (*pools, *candidates), (*scorers, *assignments)
-    for assignment in filter(stops_early, assignments):
-        models_compared(assignment, candidates)
-    warnings += tuple(
-        f"{c.name}: {c.recorded.path} has no answer for {n} of {len(c.asked.items)} items of "
-        f"{c.asked.benchmark.name}"
-        for c in candidates
-        if c.recorded is not None and not c.brought and (n := _unanswered(c))
-    )
-    warnings += (
-        *_last_turns_alone(assignments),
-        *_of_all_answers(asked),
-        *_not_asked_themselves(asked, suite),
-        *suite.notes,
-    )
+    if any(c.selection is not None for c in candidates):
+        pools, scorers = _chosen_from(candidates)
+        candidates, assignments = (*pools, *candidates), (*scorers, *assignments)
+    for one in (s for s in assignments if s.asked.config.stop_when_decided is not None):
+        if stops_early(one):
+            models_compared(one, candidates)
     return ResolvedSuite(
         suite=suite,
         asked=asked,
         candidates=candidates,
         assignments=assignments,
-        warnings=warnings,
+        warnings=(*warnings, *_worth_knowing(suite, asked, candidates, assignments), *suite.notes),
         shard="" if to.shard is None else str(to.shard),
     )
 
@@ -381,8 +369,30 @@ def _part(asked: ResolvedBenchmark, shard: Shard, chunk: int) -> ResolvedBenchma
     return replace(asked, items=items, all_items=asked.items)
 
 
-def _of_all_answers(asked: Sequence[ResolvedBenchmark]) -> Iterator[str]:
-    """Which metrics of lm-eval are no judges."""
+def _worth_knowing(
+    suite: Suite,
+    asked: Sequence[ResolvedBenchmark],
+    candidates: Sequence[Candidate],
+    assignments: Sequence[JudgeAssignment],
+) -> Iterator[str]:
+    """What a suite may not mean: answers that are missing, and what no judge sees or says."""
+    for c in candidates:
+        if c.recorded is not None and not c.brought and (n := _unanswered(c)):
+            yield (
+                f"{c.name}: {c.recorded.path} has no answer for {n} of {len(c.asked.items)} items "
+                f"of {c.asked.benchmark.name}"
+            )
+    for its in assignments:
+        if its.config is None or its.config.prompt is None:
+            continue
+        prompt = _text_of(its.config.prompt)
+        talks = sum(sum(t.role != "system" for t in item.turns) > 1 for item in its.asked.items)
+        if talks and _last_question_alone(prompt):
+            of = f"{counted(talks, 'conversation')} of {its.asked.benchmark.name}"
+            yield (
+                f"judge {its.title}: its prompt {prompt.name} shows {{question}}, which is the "
+                f"last turn alone of {of}; {{turns}} shows all of it"
+            )
     for one in asked:
         names = one.benchmark.of_all if isinstance(one.benchmark, TaskBenchmark) else ()
         if names:
@@ -391,12 +401,9 @@ def _of_all_answers(asked: Sequence[ResolvedBenchmark]) -> Iterator[str]:
                 f"{one.benchmark.name}: {', '.join(names[:3])}{more} of lm-eval are computed over "
                 "all answers together, and judge none"
             )
-
-
-def _not_asked_themselves(asked: Sequence[ResolvedBenchmark], suite: Suite) -> Iterator[str]:
-    """Who cannot be a judge of its own answers: there is nobody to ask behind a file."""
+    # Who is each model itself says nothing of recorded answers: nobody can be asked behind a file.
     themselves = {judge.name for judge in suite.judges if judge.provider == CANDIDATE}
-    for one in asked:
+    for one in asked if themselves else ():
         files = [m.name for m in models_on(suite, one.config) if m.responses is not None]
         for judge in (name for name in one.config.judges if name in themselves and files):
             yield (
@@ -483,7 +490,8 @@ def assign(
         extra = {"cache_prompt": True, **extra}  # what keeps prefixes only where it is told so
     options, sampling = asked.benchmark.judged_with(kind, options, sampling)
     try:
-        options = with_examples(options, only)
+        if isinstance(options.get(EXAMPLES), str):
+            options = with_examples(options, only)
         prompts, content = asked.benchmark.prompts, asked.benchmark.judging_content
         if config is not None and config.prompt is not None:
             options, prompt = own_prompt_of(config)
@@ -503,7 +511,12 @@ def assign(
             content=content,
         )
         judge: Judge = registry.load("judges", kind).make(settings)
-        _check_log_probabilities(judge.spec, config)
+        reads_them = "logprobs" in (
+            judge.spec.options.get("verdict"),
+            judge.spec.options.get("read"),
+        )
+        if reads_them and config is not None and config.provider is not None:
+            _check_log_probabilities(judge.spec, config, config.provider)
     except ConfigError as error:
         raise ConfigError(f"judge {name}: {error}") from None
     inputs = _seen(name, judge, asked)
@@ -546,21 +559,6 @@ def _last_question_alone(prompt: PromptText) -> bool:
     return "question" in prompt.placeholders and "turns" not in prompt.placeholders
 
 
-def _last_turns_alone(assignments: Sequence[JudgeAssignment]) -> Iterator[str]:
-    """Whose own prompt shows the last turn of conversations, and nothing that was said before."""
-    for one in assignments:
-        if one.config is None or one.config.prompt is None:
-            continue
-        prompt = _text_of(one.config.prompt)
-        talks = sum(sum(t.role != "system" for t in item.turns) > 1 for item in one.asked.items)
-        if talks and _last_question_alone(prompt):
-            of = f"{counted(talks, 'conversation')} of {one.asked.benchmark.name}"
-            yield (
-                f"judge {one.title}: its prompt {prompt.name} shows {{question}}, which is the "
-                f"last turn alone of {of}; {{turns}} shows all of it"
-            )
-
-
 def _check_benchmark(asked: ResolvedBenchmark, suite: Suite, shard: Shard | None) -> None:
     """A shard sees some of the items: its looks would be those of another plan."""
     slurm = suite.executor is not None and suite.executor.slurm is not None
@@ -590,9 +588,12 @@ def _of_category(asked: ResolvedBenchmark, name: str) -> str:
 
 
 def stops_early(assignment: JudgeAssignment) -> bool:
-    """Whether a judge is asked no further than it takes to decide; one that costs nothing is."""
-    one = assignment.inputs in ("answer", "with_baseline") and assignment.only is None
-    return assignment.asked.config.stop_when_decided is not None and assignment.asks and one
+    """Whether a judge is asked no further than it takes to decide, where the benchmark says so.
+
+    One that costs nothing is asked about everything.
+    """
+    whole = assignment.inputs in ("answer", "with_baseline") and assignment.only is None
+    return whole and assignment.asks
 
 
 def models_compared(
@@ -614,7 +615,7 @@ def models_compared(
         raise ConfigError(f"{said}: its categories count equally, which no such plan looks at")
     if assignment.compares and len(assignment.asked.baselines) > 1:
         raise ConfigError(f"{said}: each category has a baseline of its own, and so a board")
-    baseline = rule.baseline or assignment.asked.baseline or next(iter(here), "")
+    baseline = rule.baseline or next(iter((*assignment.asked.baselines, *here)), "")
     others = [name for name in here if name != baseline]
     names = [baseline, *(others if rule.candidates is None else rule.candidates)]
     refuse_unknown("model", names, here, about=f"{said}: ")
@@ -623,23 +624,14 @@ def models_compared(
     return [here[name] for name in names]
 
 
-def _check_log_probabilities(spec: JudgeSpec, config: JudgeConfig | None) -> None:
+def _check_log_probabilities(spec: JudgeSpec, config: JudgeConfig, provider: str) -> None:
     """A judge that reads them pays for nothing where the model gives none."""
-    if (
-        "logprobs" not in (spec.options.get("verdict"), spec.options.get("read"))
-        or config is None
-        or config.provider is None
-    ):
-        return
     asked = ChatRequest(
-        provider=config.provider,
-        model=str(spec.model),
-        messages=(),
-        reasoning=config.reasoning,
+        provider=provider, model=str(spec.model), messages=(), reasoning=config.reasoning
     )
-    if not for_request(asked, config.provider, config.capabilities).logprobs:
+    if not for_request(asked, provider, config.capabilities).logprobs:
         raise ConfigError(
-            f"it reads log-probabilities, which {spec.model} of {config.provider} does not give; "
+            f"it reads log-probabilities, which {spec.model} of {provider} does not give; "
             "say options: {verdict: text} (or capabilities: {logprobs: true} if it does)"
         )
 
@@ -649,7 +641,7 @@ def _check_repeats(asked: ResolvedBenchmark, assignments: Sequence[JudgeAssignme
     times = asked.config.judge_samples
     for assignment in assignments:
         settled = assignment.spec.sampling.get("temperature") == 0
-        if assignment.asked is asked and assignment.asks and times > 1 and settled:
+        if assignment.asked is asked and assignment.asks and settled:
             raise ConfigError(
                 f"judge {assignment.name}: judge_samples: {times} at temperature 0 pays {times} "
                 "times for one reply; say sampling: {temperature: …}, or null where a model "
@@ -660,8 +652,7 @@ def _check_repeats(asked: ResolvedBenchmark, assignments: Sequence[JudgeAssignme
 def _check_panel(asked: ResolvedBenchmark, assignments: Sequence[JudgeAssignment]) -> None:
     """Judges sit together who say the same kind of thing, under a rule for that kind."""
     panel = asked.config.jury
-    if panel is None:
-        return
+    assert panel is not None  # only then is it asked
     sitting = [
         assignment
         for assignment in assignments
@@ -690,7 +681,7 @@ def _seen(name: str, judge: Judge, asked: ResolvedBenchmark) -> Seen:
                 f"the benchmark {asked.config.name}, samples: 11, which are the first and ten more"
             )
         return "with_first"
-    if asked.baseline is not None and "with_baseline" in judge.inputs:
+    if asked.baselines and "with_baseline" in judge.inputs:
         return "with_baseline"
     alone: Sequence[Seen] = [one for one in ("answer", "question") if one in judge.inputs]
     if not alone:
@@ -721,28 +712,24 @@ def identity_of(config: Endpoint) -> str | None:
 
     A model that keeps what prompts begin with answers otherwise now and then, so it is another one.
     """
-    keeps = isinstance(config, JudgeConfig) and config.prefix_cache
-    identity = _model_identity(config)
-    return f"{identity}+prefix_cache" if keeps else identity
-
-
-def _model_identity(config: Endpoint) -> str | None:
+    judge = config if isinstance(config, JudgeConfig) else None
+    identity = config.provider
     if config.identity_file is not None:
         if not config.identity_file.is_file():
             raise ConfigError(f"identity_file {config.identity_file} is no file")
-        return f"sha256:{file_sha(config.identity_file)}"
-    if config.identity is not None:
-        return config.identity
-    if isinstance(config, JudgeConfig) and config.lm_eval is not None:
-        return _local_identity(LocalModel.from_config(config.lm_eval.model_dump()))
-    if isinstance(config, JudgeConfig) and config.reward_model is not None:
-        own = config.reward_model
-        weights = weights_identity({"pretrained": own.pretrained, "revision": own.revision})
-        label = config.provider_options.get("label")
-        return weights if label is None else f"{weights}+label {label}"
-    if config.server is not None and config.server.engine is not None:
-        return weights_identity({**config.server.args, "pretrained": config.server.checkpoint})
-    return config.provider
+        identity = f"sha256:{file_sha(config.identity_file)}"
+    elif config.identity is not None:
+        identity = config.identity
+    elif judge is not None and judge.lm_eval is not None:
+        identity = _local_identity(LocalModel.from_config(judge.lm_eval.model_dump()))
+    elif judge is not None and (own := judge.reward_model) is not None:
+        identity = weights_identity({"pretrained": own.pretrained, "revision": own.revision})
+        if (label := judge.provider_options.get("label")) is not None:
+            identity = f"{identity}+label {label}"
+    elif config.server is not None and config.server.engine is not None:
+        served = {**config.server.args, "pretrained": config.server.checkpoint}
+        identity = weights_identity(served)
+    return f"{identity}+prefix_cache" if judge is not None and judge.prefix_cache else identity
 
 
 def _local_identity(local: LocalModel) -> str:
@@ -775,12 +762,12 @@ def _candidates(
     ConfigError
         Where that is nobody.
     """
-    brought = _brought_models(suite, asked)
+    brought = [] if asked.benchmark.brought is None else _brought_models(suite, asked)
     config = asked.config
     if config.models is None and brought:
         config = config.model_copy(update={"models": []})
     models = list(models_on(suite, config, asked.baselines))
-    baselines = _brought_baselines(suite, asked)
+    baselines = _brought_baselines(suite, asked) if asked.baselines else []
     if named:
         compares = any(
             assignment.compares and assignment.asked is asked for assignment in assignments
@@ -794,8 +781,8 @@ def _candidates(
         )
     found = [
         _candidate(model, asked, suite.seed)
-        if model.best_of is None
-        else _selected(model, model.best_of, asked, suite, every)
+        if model.selection is None
+        else _selected(model, asked, suite, every)
         for model in [*models, *baselines, *brought]
     ]
     return [replace(c, compared_only=bool(named) and c.name not in named) for c in found]
@@ -810,8 +797,7 @@ def _brought_models(suite: Suite, asked: ResolvedBenchmark) -> list[ModelConfig]
         Where the suite has another model of such a name.
     """
     brought = asked.benchmark.brought
-    if brought is None:
-        return []
+    assert brought is not None  # only then is it asked
     if same := [model.name for model in suite.models if model.name in brought.models]:
         raise ConfigError(
             f"benchmark {asked.config.name} brings answers of a model called {same[0]!r}; call "
@@ -869,7 +855,6 @@ def _candidate(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> Cand
 
 def _selected(
     config: ModelConfig,
-    best_of: tuple[int, str],
     asked: ResolvedBenchmark,
     suite: Suite,
     models: Sequence[ModelConfig],
@@ -885,7 +870,7 @@ def _selected(
     InputError
         For recorded answers that are too few.
     """
-    (n, scorer), said = best_of, f"model {config.name}: selection: {config.selection}"
+    (n, scorer), said = config.best_of, f"model {config.name}: selection: {config.selection}"
     alone = {"judged_samples": "all", "judge_samples": 1, "panel": None, "stop_when_decided": None}
     samples = {"samples": n * asked.config.samples, "judges": [scorer]}
     every = replace(asked, config=asked.config.model_copy(update=alone | samples))

@@ -23,7 +23,7 @@ import re
 import string
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
@@ -128,7 +128,12 @@ def _flags(text: str) -> tuple[str, ...]:
         if _UNSEEN.search(text):
             plain = _UNSEEN.sub("", plain)
             hidden = hidden or bool(_HIDDEN.search(text))
-    return (*_looks_like(plain), *(("hidden_text",) if hidden else ()))
+    lowered = plain.lower()
+    words = _WORDS.intersection(lowered.encode("utf-8", "replace").translate(_SPACED).split())
+    there = {word.decode() for word in words}
+    there.update([sign for sign in _SIGNS if sign in lowered])
+    found = [one.flag for one in _DETECTORS if one.finds(lowered, there)] if there else []
+    return tuple(dict.fromkeys([*found, *(["hidden_text"] if hidden else [])]))
 
 
 _CONTROLS = bytes([*range(0x09), *range(0x0E, 0x20), 0x7F])
@@ -153,15 +158,6 @@ _BEFORE, _AFTER, _STEP = 120, 160, 160
 #: Letters and digits of ASCII stay, all else becomes a space: the words looked for are English.
 _NO_LETTERS = string.punctuation.encode() + bytes(range(0x80, 0x100))
 _SPACED = bytes.maketrans(_NO_LETTERS, b" " * len(_NO_LETTERS))
-
-
-def _looks_like(text: str) -> Iterator[str]:
-    """The flags of what a text looks like, each once."""
-    lowered = text.lower()
-    words = _WORDS.intersection(lowered.encode("utf-8", "replace").translate(_SPACED).split())
-    there = {word.decode() for word in words}
-    there.update([sign for sign in _SIGNS if sign in lowered])
-    return iter(dict.fromkeys(one.flag for one in _DETECTORS if one.finds(lowered, there)))
 
 
 @dataclass(frozen=True, slots=True)

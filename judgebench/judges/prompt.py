@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib import resources
 from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar, cast
 
@@ -49,7 +49,7 @@ from judgebench.records import (
     Unreadable,
     Verdict,
 )
-from judgebench.template import PLACEHOLDER, PromptText, fill
+from judgebench.template import PLACEHOLDER, PromptText, pieces
 
 OFFICIAL = "official/"
 #: The line break before the end is the frame's; what else there is of white space was written.
@@ -123,14 +123,15 @@ def messages(
     """
     parts = [(found[1], found[2]) for found in IN_CHAT.finditer(prompt.text)]
     values = {**of_judge, **of_case}
-    return tuple(
-        Message(
-            role=cast("Role", role),
-            content=fill(replace(prompt, text=text), values),
-            constant=len(_filled(_before_first(text, of_case), of_judge)),
-        )
-        for role, text in parts or [("user", prompt.text)]
-    )
+    asked = []
+    for role, text in parts or [("user", prompt.text)]:
+        filled = pieces(prompt.name, text, values)
+        placeholders = PLACEHOLDER.findall(text)
+        n = next((n for n, name in enumerate(placeholders) if name in of_case), len(placeholders))
+        constant = sum(map(len, filled[: 2 * n + 1]))
+        message = Message(role=cast("Role", role), content="".join(filled), constant=constant)
+        asked.append(message)
+    return tuple(asked)
 
 
 def sha_as_sent(prompt: PromptText, of_judge: Mapping[str, str]) -> str:
@@ -139,17 +140,7 @@ def sha_as_sent(prompt: PromptText, of_judge: Mapping[str, str]) -> str:
     So a rubric, a scale or a way of replying that is put in is part of the prompt's identity. Of a
     prompt without such placeholders it is the hash of its text.
     """
-    return text_sha(_filled(prompt.text, of_judge))
-
-
-def _filled(text: str, values: Mapping[str, str]) -> str:
-    return PLACEHOLDER.sub(lambda placeholder: values.get(placeholder[1], placeholder[0]), text)
-
-
-def _before_first(text: str, placeholders: Collection[str]) -> str:
-    return next(
-        (text[: m.start()] for m in PLACEHOLDER.finditer(text) if m[1] in placeholders), text
-    )
+    return text_sha(PLACEHOLDER.sub(lambda hole: of_judge.get(hole[1], hole[0]), prompt.text))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -222,3 +222,26 @@ def _counts(kind: str, reason: str | None, failure_kind: str | None) -> list[str
     if kind == FAILED:
         return ["failed", *([f"{FAILURES}{failure_kind}"] if failure_kind else [])]
     return ["unreadable", *([SPLIT[reason]] if reason in SPLIT else [])]
+
+
+def why_missing(counts: Mapping[str, int]) -> str:
+    """The counts of `missing_counts` in words; empty where nothing is missing.
+
+    >>> why_missing({"unreadable": 3, "judge_refused": 1, "failed": 0, "not_asked": 20})
+    '2 unreadable, 1 refused by the judge, 20 not asked'
+    """
+    apart = {name: counts.get(name, 0) for name in SPLIT.values()}
+    kinds = {
+        name.removeprefix(FAILURES).replace("_", " "): n
+        for name, n in counts.items()
+        if name.startswith(FAILURES)
+    }
+    failed = ", ".join(f"{n} {kind}" for kind, n in kinds.items())
+    said = [
+        (counts["unreadable"] - sum(apart.values()), "unreadable"),
+        (apart["judge_truncated"], "cut off in the judge's reply"),
+        (apart["judge_refused"], "refused by the judge"),
+        (counts["failed"], f"failed ({failed})" if failed else "failed"),
+        (counts["not_asked"], "not asked"),
+    ]
+    return ", ".join(f"{n} {words}" for n, words in said if n)

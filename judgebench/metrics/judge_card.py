@@ -80,6 +80,7 @@ _PLACEHOLDER = re.compile(
 AC2 = "gwet_ac2"
 COEFFICIENTS = ("agreement", KAPPA, "scott_pi", "gwet_ac1", "krippendorff_alpha")
 OF_TWO = ("mcc", "p_c", "p_plus")
+RANKS = {"kendall": rank_correlation.kendall_tau_b, "spearman": rank_correlation.spearman}
 
 Bools: TypeAlias = NDArray[np.bool_]
 Part: TypeAlias = tuple[Any, Any, Ints]
@@ -218,24 +219,23 @@ class JudgeMeasures:
             names = ["agreement", KAPPA, AC2]
         found = dict.fromkeys((*names, "score_delta"), undefined(self.no_scale or NO_PEOPLE))
         if self.people is not None and not self.no_scale:
-            its = self._compared(self.name, self.people, names)
-            found |= {name: Measured(estimate=its[name], against=self.name) for name in names}
-            if self.merit(self.mine) is not None:
-                both = ~np.isnan(self.mine + self.people)
-                change = (self.mine - self.people) / (len(self.values.labels) - 1)
-                delta = self.shares({"score_delta": [self._mean(change, both)]}, NO_PEOPLE)
-                found["score_delta"] = Measured(estimate=delta["score_delta"], against=self.name)
-            else:
-                found["score_delta"] = undefined(NO_ORDER)
+            found |= self._compared(self.name, self.people, names)
+            change = (self.mine - self.people) / (len(self.values.labels) - 1)
+            parts = {"score_delta": [self._mean(change, ~np.isnan(change))]}
+            ordered = self.merit(self.mine) is not None
+            found |= (
+                self.shares(parts, NO_PEOPLE, self.name)
+                if ordered
+                else dict.fromkeys(parts, undefined(NO_ORDER))
+            )
         found["judges_kappa"] = undefined(self.no_scale or NOBODY)
         if self.others is not None and not self.no_scale:
-            kappa = self._compared(OTHERS, self.others, [KAPPA])[KAPPA]
-            found["judges_kappa"] = Measured(estimate=kappa, against=OTHERS)
+            found["judges_kappa"] = self._compared(OTHERS, self.others, [KAPPA])[KAPPA]
         return found | {"judges_alpha": self._alpha()}
 
     def _compared(
         self, name: str, truth: Floats, names: Sequence[str], mine: Codes | None = None
-    ) -> Mapping[str, Estimate]:
+    ) -> dict[str, Measured]:
         measures = Measures(
             coefficients=names, of=partial(_coefficient, weighting=self.weighting), scores=None,
             why=lambda one, table: why_undefined("agreement" if one == AC2 else one, table),
@@ -243,7 +243,8 @@ class JudgeMeasures:
         codes = self.codes if mine is None else mine
         tables = pair(self.board, codes, _codes(truth), together=True)
         compared = Comparison(self.judge, name, tables, self.resamples, self.wanted, measures)
-        return compared.pooled().metrics
+        found = compared.pooled().metrics
+        return {one: Measured(estimate=found[one], against=name) for one in names}
 
     def _alpha(self) -> Measured:
         if len(self.values.judges) < 2 or self.no_scale:
@@ -262,11 +263,10 @@ class JudgeMeasures:
 
     def ranking(self) -> dict[str, Measured]:
         """Whether models stand in the same order as before the reference."""
-        found = dict.fromkeys(("kendall", "spearman"), undefined(self.no_scale or NO_PEOPLE))
         if self.people is None or self.no_scale:
-            return found
+            return dict.fromkeys(RANKS, undefined(self.no_scale or NO_PEOPLE))
         if self.merit(self.mine) is None:
-            return dict.fromkeys(found, undefined("nothing says which model is better"))
+            return dict.fromkeys(RANKS, undefined("nothing says which model is better"))
         scores = [self._model_scores(said) for said in (self.mine, self.people)]
         there = ~np.isnan(scores[0] + scores[1])
         if self.values.kind != "preference":
@@ -274,15 +274,14 @@ class JudgeMeasures:
             there &= np.bincount(of_people, minlength=len(there)) >= FEWEST_RANKED
         mine, theirs = (one[there] for one in scores)
         why = rank_correlation.why_undefined(mine, theirs)
-        for name, of in (
-            ("kendall", rank_correlation.kendall_tau_b), ("spearman", rank_correlation.spearman),
-        ):  # fmt: skip
-            one = plain(
-                float(of(mine, theirs)), int(there.sum()), why=why,
-                method=f"over {there.sum()} models; {rank_correlation.NO_INTERVAL_OF_ITEMS}",
-            )  # fmt: skip
-            found[name] = Measured(estimate=one, against=self.name)
-        return found
+        method = f"over {there.sum()} models; {rank_correlation.NO_INTERVAL_OF_ITEMS}"
+        return {
+            name: Measured(
+                estimate=plain(float(of(mine, theirs)), int(there.sum()), why=why, method=method),
+                against=self.name,
+            )
+            for name, of in RANKS.items()
+        }
 
     def _model_scores(self, said: Floats) -> Floats:
         """By model its mean, or its win rate over all that it was compared with."""
@@ -299,15 +298,14 @@ class JudgeMeasures:
 
     def by_model(self) -> dict[str, Measured]:
         """Kappa on each, cells that stand out, verdicts that are nearly all the same, gaps."""
-        held = self.reference
-        names = ("model_kappa", "block_outlier", "near_constant")
-        found = dict.fromkeys(names, undefined(self.no_scale or NOBODY))
-        if held is not None and not self.no_scale:
-            name, truth = held
-            found["model_kappa"] = self._model_kappa(name, truth)
-            found["block_outlier"] = self._outliers(name, truth)
-            found["near_constant"] = self._near_constant(name, truth)
-        return found | {"missing": self._missing()}
+        held, found = self.reference, {"missing": self._missing()}
+        of = {
+            "model_kappa": self._model_kappa, "block_outlier": self._outliers,
+            "near_constant": self._near_constant,
+        }  # fmt: skip
+        if held is None or self.no_scale:
+            return found | dict.fromkeys(of, undefined(self.no_scale or NOBODY))
+        return found | {name: its(*held) for name, its in of.items()}
 
     def _model_kappa(self, name: str, truth: Floats) -> Measured:
         whole = replace(
@@ -325,21 +323,19 @@ class JudgeMeasures:
             found[self.models[place]] = plain(kappa, n)
             if rank < most:
                 of_it = np.where(self.values.model_of == place, truth, np.nan)
-                found[self.models[place]] = self._compared(name, of_it, [KAPPA])[KAPPA]
+                found[self.models[place]] = self._compared(name, of_it, [KAPPA])[KAPPA].estimate
         return worst(found, min, name, f"no model has {FEWEST} verdicts of both that differ")
 
     def _outliers(self, name: str, truth: Floats) -> Measured:
-        n_models, model_of = len(self.models), self.values.model_of
         judges = [j for j, one in enumerate(self.values.judges) if not is_human(one)]
-        same, n = np.zeros((2, len(judges), n_models))
-        codes = _codes(truth)
-        for row, j in enumerate(judges):
-            both = (self.board.codes[j] >= 0) & (codes >= 0)
-            alike = both & (self.board.codes[j] == codes)
-            same[row] = np.bincount(model_of[alike], minlength=n_models)
-            n[row] = np.bincount(model_of[both], minlength=n_models)
         if self.at not in judges:
             return undefined("people are not looked at")
+        said, codes = self.board.codes[judges], _codes(truth)
+        both = (said >= 0) & (codes >= 0)
+        same, n = (
+            np.array([np.bincount(self.values.model_of, one, len(self.models)) for one in rows])
+            for rows in (both & (said == codes), both)
+        )
         z = outlying(quotient(same, n), n, fewest=FEWEST)[judges.index(self.at)]
         its = n[judges.index(self.at)]
         found = {
@@ -380,8 +376,8 @@ class JudgeMeasures:
         models, model_of, unit_of = of or (self.models, self.values.model_of, self.unit_of)
         part = wanted[there].astype(float), np.ones(int(there.sum())), unit_of[there]
         top, n = (np.bincount(model_of[there], some, minlength=len(models)) for some in part[:2])
-        return Measured(
-            estimate=self.shares({name: [part]}, why)[name],
+        return replace(
+            self.shares({name: [part]}, why)[name],
             models={
                 model: plain(some / count, int(count), method=f"{some:,.0f} of {count:,.0f}")
                 for model, some, count in zip(models, top.tolist(), n.tolist(), strict=True)
@@ -437,8 +433,7 @@ class JudgeMeasures:
         for name, (side, why) in sides.items():
             error = merit if beside is None else merit - beside
             parts = self._leaning(error, side, compares=beside is None)
-            one = self.shares({name: parts}, why)[name]
-            found[name] = Measured(estimate=one, against=None if held is None else held[0])
+            found |= self.shares({name: parts}, why, held and held[0])
         return found
 
     def _longer(self, answers: Columns) -> Floats:
@@ -565,11 +560,10 @@ class JudgeMeasures:
             parts["two_order_accuracy"] = [self._mean(votes > 0, asked & (truth != TIE))]
         else:
             found["two_order_accuracy"] = undefined(NO_PEOPLE)
-        its = self.shares(parts, "no pair could be read in both orders")
-        found |= {name: Measured(estimate=one) for name, one in its.items()}
+        found |= self.shares(parts, "no pair could be read in both orders")
         truth = np.where(read, other, np.nan)
         kappa = self._compared("the other order", truth, [KAPPA], np.where(read, one, NO_VERDICT))
-        return found | {"orders_kappa": Measured(estimate=kappa[KAPPA])}
+        return found | {"orders_kappa": replace(kappa[KAPPA], against=None)}
 
     # soft verdicts ------------------------------------------------------------------------------
 
@@ -602,12 +596,11 @@ class JudgeMeasures:
         n = len(rows)
         whole = plain(float(auroc(says, right)), n, why=why_no_auroc(right), method=area.method)
         error = plain(ece.value, n, units=len(sums), method="corrected for the bias of its bins")
-        estimates = {
-            "ece": replace(error, low=ece.low, high=ece.high),
-            "brier": self.shares({"brier": [held]}, NO_PEOPLE)["brier"],
-            "auroc": replace(whole, low=area.low, high=area.high),
+        ends: dict[str, tuple[Estimate, Any]] = {"ece": (error, ece), "auroc": (whole, area)}
+        return self.shares({"brier": [held]}, NO_PEOPLE, self.name) | {
+            name: Measured(estimate=replace(one, low=its.low, high=its.high), against=self.name)
+            for name, (one, its) in ends.items()
         }
-        return {name: Measured(estimate=one, against=self.name) for name, one in estimates.items()}
 
     # ratios -------------------------------------------------------------------------------------
 
@@ -615,7 +608,9 @@ class JudgeMeasures:
         rows = np.flatnonzero(there)
         return np.asarray(values, float)[rows], np.ones(len(rows)), self.unit_of[rows]
 
-    def shares(self, parts: Mapping[str, Sequence[Part]], why: str) -> dict[str, Estimate]:
+    def shares(
+        self, parts: Mapping[str, Sequence[Part]], why: str, against: str | None = None
+    ) -> dict[str, Measured]:
         """Of each name a ratio of sums, or the first of two ratios less the second."""
         n, flat = len(self.values.units), [one for its in parts.values() for one in its]
         sums = np.zeros((n, len(flat), 2))
@@ -624,19 +619,18 @@ class JudgeMeasures:
             sums[:, place, 1] = np.bincount(unit, bottom, minlength=n)
         (drawn,) = self.resamples.sums([sums])
         ratios = quotient(drawn[..., 0], drawn[..., 1])
-        found: dict[str, Estimate] = {}
+        found: dict[str, Measured] = {}
         at = 0
         for name, its in parts.items():
             value = ratios[:, at] - (ratios[:, at + 1] if len(its) > 1 else 0.0)
             counted = sums[:, at : at + len(its), 1].sum(axis=1)
             units, rows = int((counted > 0).sum()), int(counted.sum())
-            found[name] = self._estimate(value, rows, units, why)
-            alone = len(its) == 1 and units == rows and bool(np.isin(its[0][0], (0, 1)).all())
-            alone &= name not in LEANINGS
-            exact = wilson(found[name].value, rows, level=self.wanted.level) if alone else None
-            if exact is not None:
-                low, high, method = exact
-                found[name] = replace(found[name], low=low, high=high, method=method)
+            one = self._estimate(value, rows, units, why)
+            alone = len(its) == 1 and units == rows and name not in LEANINGS
+            alone = alone and bool(np.isin(its[0][0], (0, 1)).all())
+            if alone and (exact := wilson(one.value, rows, level=self.wanted.level)):
+                one = replace(one, low=exact[0], high=exact[1], method=exact[2])
+            found[name] = Measured(estimate=one, against=against)
             at += len(its)
         return found
 

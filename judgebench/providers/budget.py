@@ -31,9 +31,6 @@ class Hold(NamedTuple):
     tokens: int
 
 
-_NOTHING = Hold(0.0, 0)
-
-
 class ProjectBudget:
     """What a project may cost in a month, for all processes that share a store.
 
@@ -180,13 +177,17 @@ class Budget:
         await self._line.turn(lambda: self._take(hold))
         return hold
 
-    def settle(self, hold: Hold, cost_usd: float | None, tokens: int) -> None:
-        """Count what a call took instead of what was set aside; None for a price not known."""
+    def settle(self, hold: Hold | None, cost_usd: float | None, tokens: int) -> None:
+        """Count what a call took instead of what was set aside; None for a price not known.
+
+        Where there is no limit nothing is set aside, and nobody waits.
+        """
         with self._line.lock:
-            self._holds -= 1
-            self._held_tokens -= hold.tokens
-            # Sums of floats leave a rest, for which the last call would wait in vain.
-            self.reserved_usd = self.reserved_usd - hold.cost_usd if self._holds else 0.0
+            if hold is not None:
+                self._holds -= 1
+                self._held_tokens -= hold.tokens
+                # Sums of floats leave a rest, for which the last call would wait in vain.
+                self.reserved_usd = self.reserved_usd - hold.cost_usd if self._holds else 0.0
             self.spent_tokens += tokens
             if cost_usd is None:
                 self._unpriced = True
@@ -194,7 +195,8 @@ class Budget:
                 self._spent_usd += cost_usd
                 if self.project is not None:
                     self.project.spent += cost_usd
-            self._line.look_again()
+            if hold is not None:
+                self._line.look_again()
 
     def settle_up(self) -> None:
         """Tell those who share the project's budget what was spent; no call is under way."""
@@ -293,7 +295,7 @@ class BudgetGuard:
 
     async def complete(self, request: Request) -> Reply:
         budget = self._budget
-        hold = await budget.reserve(*(self._worst(request) if budget.is_limited else _NOTHING))
+        hold = await budget.reserve(*self._worst(request)) if budget.is_limited else None
         try:
             reply = await self._inner.complete(request)
         except BaseException as error:

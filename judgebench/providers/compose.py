@@ -1,9 +1,9 @@
 """Make a provider by its name and stack the wrappers around it.
 
 ``Replay(ContextGuard(Retry(BudgetGuard(RateLimit(WithServer(provider))))))``: a recorded reply
-costs nothing, what cannot fit is not sent, a wait between two attempts holds neither a slot nor
-money, every attempt is paid for by itself, and a server is started by the first question that is
-sent.
+costs nothing, what cannot fit is not sent (where it is known how much does), a wait between two
+attempts holds neither a slot nor money, every attempt is paid for by itself, and a server is
+started by the first question that is sent.
 """
 
 from __future__ import annotations
@@ -136,20 +136,24 @@ class Providers:
         limits = {name: value for name, value in self._limits if getattr(given, name, 0) is None}
         endpoint = given.model_copy(update=limits)
         key = _key(endpoint, _SHARED)
-        if key not in self._stacks:
-            self._stacks[key] = self._stacked(endpoint)
-        return self._stacks[key]
-
-    def _stacked(self, endpoint: Endpoint) -> _Stack:
+        if key in self._stacks:
+            return self._stacks[key]
+        each = [self._one(copy) for copy in copies_of(endpoint)]
         price, size = price_of(endpoint), size_of(endpoint)
+        shared = None
+        if self._lease and endpoint.requests_per_minute and endpoint.server is None:
+            # What processes on one store share; a server that each starts for itself is not. No
+            # hash of a key gets into the store: keys of one account have its limit between them.
+            door = _key(endpoint.model_copy(update={"api_key": None}), _DOOR)
+            shared = SharedRate(partial(self._lease, door), endpoint.requests_per_minute).take
         limit = RateLimit(
-            self._provider(endpoint),
+            Copies(each) if len(each) > 1 else each[0],
             endpoint.max_connections or 1,
             requests_per_minute=endpoint.requests_per_minute,
             tokens_per_minute=endpoint.tokens_per_minute,
             tokens=size.expected,
             gate=gate_for(_key(endpoint, _DOOR)),
-            shared=self._shared_rate(endpoint),
+            shared=shared,
         )
         budget = BudgetGuard(
             limit,
@@ -164,22 +168,11 @@ class Providers:
             max_tries=(endpoint.max_retries or 0) + 1,
             max_minutes=self._limits.max_minutes,
         )
-        fits = ContextGuard(retry, size.counter, room=size.room)
+        room = size.room(endpoint.model or "")
+        fits = retry if room is None else ContextGuard(retry, size.counter, room=room)
         replay = Replay(fits, self._replies, price=price, batched=self._batched)
-        return _Stack(replay, retry, budget, limit)
-
-    def _shared_rate(self, endpoint: Endpoint) -> Callable[[], float] | None:
-        """What processes on one store share; a server that each starts for itself is not."""
-        if self._lease is None or endpoint.requests_per_minute is None or endpoint.server:
-            return None
-        # No hash of a key gets into a store: keys of one account have its limit between them.
-        door = _key(endpoint.model_copy(update={"api_key": None}), _DOOR)
-        return SharedRate(partial(self._lease, door), endpoint.requests_per_minute).take
-
-    def _provider(self, endpoint: Endpoint) -> Provider:
-        """The bare provider, or one for each group of GPUs that it lies on."""
-        each = [self._one(copy) for copy in copies_of(endpoint)]
-        return Copies(each) if len(each) > 1 else each[0]
+        self._stacks[key] = _Stack(replay, retry, budget, limit)
+        return self._stacks[key]
 
     def _one(self, endpoint: Endpoint) -> Provider:
         """The bare provider, behind its own server where it has one."""

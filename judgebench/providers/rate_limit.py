@@ -13,6 +13,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Literal
 
 from judgebench.errors import CallError, StoreBusyError, StoreFullError, StoreGoneError
@@ -77,8 +78,8 @@ class RateLimit:
         self.gate = gate or Gate()
         self._inner = inner
         self._tokens = tokens
-        self._shared = shared
-        self._winding_down = False
+        self.shared = shared
+        self.winding_down = False
         self._first = asyncio.Lock()
         self._first_is_back = False
         self._refused: CallError | None = None
@@ -104,7 +105,7 @@ class RateLimit:
 
     def wind_down(self) -> None:
         """Let nothing of this run through any more; what is inside is not touched."""
-        self._winding_down = True
+        self.winding_down = True
         with self.gate.line.lock:
             self.gate.line.look_again()
 
@@ -116,13 +117,8 @@ class RateLimit:
         WindingDownError
             After `wind_down`, also for those who wait.
         """
-
-        def take() -> float:
-            if self._winding_down:
-                raise WindingDownError("the run is stopping: this was not asked")
-            return self.gate.take(tokens, self._shared)
-
-        if self._winding_down:
+        take = partial(self.gate.take, self, tokens)
+        if self.winding_down:
             take()
         try:
             await self.gate.line.turn(take)
@@ -209,16 +205,24 @@ class Gate:
             if self._members:
                 self._set_limits()
 
-    def take(self, tokens: int, shared: Callable[[], float] | None = None) -> float:
-        """Enter if that is possible now: 0, else after how many seconds it may be."""
+    def take(self, member: RateLimit, tokens: int) -> float:
+        """Enter if that is possible now: 0, else after how many seconds it may be.
+
+        Raises
+        ------
+        WindingDownError
+            Where the member lets nothing through any more.
+        """
+        if member.winding_down:
+            raise WindingDownError("the run is stopping: this was not asked")
         if self._inside + 1 > self.allowed:
             return math.inf
         now = self._clock()
         buckets = ((self._requests, 1), (self.tokens, tokens))
         waits = [bucket.wait_s(cost, now) for bucket, cost in buckets if bucket is not None]
         wait_s = max(self._paused_until - now, *waits, 0.0)
-        if wait_s <= _SOON_S and shared is not None:
-            wait_s = shared()
+        if wait_s <= _SOON_S and member.shared is not None:
+            wait_s = member.shared()
         if wait_s > _SOON_S:
             return wait_s
         for bucket, cost in buckets:

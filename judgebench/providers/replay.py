@@ -73,7 +73,7 @@ async def look(do: Callable[[], _T]) -> _T:
 
     The loop goes on, and hears Ctrl-C, while others write or a server does not answer.
     """
-    waiting = Waiting()
+    waiting: Waiting | None = None
     while True:
         try:
             with at_once():
@@ -84,6 +84,7 @@ async def look(do: Callable[[], _T]) -> _T:
             if isinstance(error, StoreFullError) and not error.again:
                 raise
             why, pause_s = str(error), GONE_S
+        waiting = waiting or Waiting()
         waiting.goes_on(why)
         await asyncio.sleep(pause_s)
 
@@ -132,18 +133,26 @@ class Replay:
 
     async def complete(self, request: Request) -> Reply:
         key = request_key(request)
-        reply = None if key in self._flights else await look(partial(self._replies.reply, key))
-        if reply is None and key not in self._flights:  # nor asked while a server was waited for
+        if key not in self._flights:
+            recorded = await look(partial(self._replies.reply, key))
+            if recorded is not None:
+                return self._saved_by(recorded, key, request)
+        flight = self._flights.get(key)  # it may be asked since, while a server was waited for
+        asks = flight is None
+        if flight is None:
             task = asyncio.create_task(self._send(key, request))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-            self._flights[key] = _Flight(task)
-            return await self._join(key)
-        if reply is None:
-            reply = await self._join(key)
-        self.counts.recorded += 1
-        self._save(key, request, reply)
-        return reply
+            flight = self._flights[key] = _Flight(task)
+        flight.waiting += 1
+        try:
+            reply = await asyncio.shield(flight.task)
+        finally:
+            flight.waiting -= 1
+            if not flight.waiting:  # the last to leave; who asks from now on starts anew
+                del self._flights[key]
+                flight.task.cancel()
+        return reply if asks else self._saved_by(reply, key, request)
 
     async def close(self) -> None:
         """Take back what is under way, keep what was saved, then close what is inside.
@@ -166,17 +175,6 @@ class Replay:
         finally:
             await self._inner.close()
 
-    async def _join(self, key: bytes) -> Reply:
-        flight = self._flights[key]
-        flight.waiting += 1
-        try:
-            return await asyncio.shield(flight.task)
-        finally:
-            flight.waiting -= 1
-            if not flight.waiting:  # the last to leave; who asks from now on starts anew
-                del self._flights[key]
-                flight.task.cancel()
-
     async def _send(self, key: bytes, request: Request) -> Reply:
         reply = await self._inner.complete(request)
         spend = spend_of(request, reply.usage, "live", cost_of(reply.usage, self._price))
@@ -187,17 +185,19 @@ class Replay:
             paid=paid,
         )
         self.counts.sent += 1
-        return reply
+        return replace(reply, key=key)
 
-    def _save(self, key: bytes, request: Request, reply: Reply) -> None:
+    def _saved_by(self, reply: Reply, key: bytes, request: Request) -> Reply:
         """Add up what the record saved, by run, benchmark, who answers and who judges.
 
         The places of one such sum are told apart no further, so the first one stands for all.
         """
+        reply = replace(reply, key=key)
+        self.counts.recorded += 1
         cost = cost_of(reply.usage, self._price)
         spend = spend_of(request, reply.usage, "recorded", 0.0 if self._batched(key) else cost)
         if spend is None:
-            return
+            return reply
         place = spend.purpose.place
         group = (
             (spend.purpose.run_id, spend.provider, spend.model),
@@ -206,6 +206,7 @@ class Replay:
         )
         before = self._saved.get(group)
         self._saved[group] = spend if before is None else _sum(before, spend)
+        return reply
 
 
 def _sum(first: Spend, second: Spend) -> Spend:

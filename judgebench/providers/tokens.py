@@ -238,11 +238,10 @@ class CallSize:
         limit = self._reply_limit(request)
         return prompt_tokens(request, self.counter) + (_REPLY_TOKENS if limit is None else limit)
 
-    def room(self, request: Request) -> int | None:
-        """The longest prompt that the model takes, in tokens; None where that is not known."""
-        if not isinstance(request, ChatRequest):
-            return None
-        return for_request(request, self._provider, self._capabilities).context_tokens
+    def room(self, model: str) -> int | None:
+        """The longest prompt that a model takes, in tokens; None where that is not known."""
+        asked = ChatRequest(provider=self._provider, model=model, messages=())
+        return for_request(asked, self._provider, self._capabilities).context_tokens
 
     def _reply_limit(self, request: Request) -> int | None:
         """The limit that is sent, with the room for thoughts; None where none is sent."""
@@ -273,20 +272,18 @@ class ContextGuard:
     Parameters
     ----------
     room
-        The longest question that the model takes, in tokens; None where that is not known.
+        The longest question that the model takes, in tokens.
     """
 
-    def __init__(
-        self, inner: Provider, counter: TokenCounter, *, room: Callable[[Request], int | None]
-    ) -> None:
+    def __init__(self, inner: Provider, counter: TokenCounter, *, room: int) -> None:
         self._inner = inner
         self._counter = counter
         self._room = room
 
     async def complete(self, request: Request) -> Reply:
         """Raises `CallError` of the kind ``too_long``, which is about this question alone."""
-        room = self._room(request)
-        if room is not None and self._exceeds(request, room):
+        room = self._room
+        if isinstance(request, ChatRequest) and self._exceeds(request, room):
             tokens = prompt_tokens(request, self._counter)
             raise CallError(
                 f"the question has about {tokens:,} tokens ({self._counter.method}), and "

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from judgebench.columns import grouped
 from judgebench.errors import UsageError
 from judgebench.metrics.constant_answers import AVG_LENGTH
-from judgebench.metrics.failed_rows import FAILURES, SPLIT
+from judgebench.metrics.failed_rows import why_missing
 from judgebench.metrics.length_controlled import AS_PUBLISHED, LENGTH_CONTROLLED, PUBLISHED_ERROR
 from judgebench.metrics.measures import STANDARD_ERROR
 from judgebench.metrics.registry import digits, heading, package_entries
@@ -492,20 +492,6 @@ def _worst(estimate: Estimate, digits: int) -> str:
 
 def missing_because(row: Row) -> str:
     """Why verdicts are missing, in numbers and words; empty where none is."""
-    counts = row.counts
-    apart = {name: counts[name] for name in SPLIT.values()}
-    kinds = {
-        name.removeprefix(FAILURES).replace("_", " "): n
-        for name, n in counts.items()
-        if name.startswith(FAILURES)
-    }
-    failed = ", ".join(f"{n} {kind}" for kind, n in kinds.items())
-    said = [
-        (counts["unreadable"] - sum(apart.values()), "unreadable"),
-        (apart["judge_truncated"], "cut off in the judge's reply"),
-        (apart["judge_refused"], "refused by the judge"),
-        (counts["failed"], f"failed ({failed})" if failed else "failed"),
-        (counts["not_asked"], "not asked"),
-        (counts.get("half", 0), ONE_ORDER),
-    ]
-    return ", ".join(f"{n} {words}" for n, words in said if n)
+    half = row.counts.get("half", 0)
+    said = [why_missing(row.counts), f"{half} {ONE_ORDER}" if half else ""]
+    return ", ".join(filter(None, said))

@@ -553,7 +553,7 @@ class CompareQuestion(PairQuestion):
             p_value=self.p_value("observed"),
             p_adjusted=p_adjusted,
             detectable_difference=self.detectable(self.alpha / n_tests),
-            equal=sum(mine == theirs for mine, theirs in pair.of_items.tolist()),
+            equal=sum(mine == theirs for mine, theirs in pair.by_question.of_items.tolist()),
             notes=tuple(self._notes()),
             max_drop=drop,
             unchanged=passes,
@@ -618,8 +618,8 @@ class CompareQuestion(PairQuestion):
             self.data.suspicious(self.two)
             + said
             + [
-                f"{100 * readable:.1f} % of the verdicts on {model} could be read"
-                for model, readable in zip(self.two, self.pair.coverage, strict=True)
-                if readable < floor
+                lacks
+                for side, model in enumerate(self.two)
+                if (lacks := self.pair.too_few(side, model, floor)) is not None
             ]
         )

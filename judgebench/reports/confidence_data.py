@@ -41,7 +41,6 @@ from judgebench.stats.answer_confidence import (
     semantic_consistency,
 )
 from judgebench.store import Store
-from judgebench.store.columns import first_answers, first_verdicts
 
 Answer: TypeAlias = tuple[str, str]
 """A model, as it is shown, and an item: its greedy answer."""
@@ -123,8 +122,8 @@ class ConfidenceData:
         if first is None:
             stored, answers = store.verdicts(*at, judges=judges), store.responses_table(*at)
         else:
-            stored = first_verdicts(store, *at, first, judges=judges)
-            answers = first_answers(store, *at, first)
+            stored = store.first_verdicts(*at, first, judges=judges)
+            answers = store.first_answers(*at, first)
         failures: Columns = store.failures(*at)
         if judges is not None:
             among = {None, *judges}  # no judge has to do with an answer that failed

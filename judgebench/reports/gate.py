@@ -44,7 +44,7 @@ from judgebench.reports.gate_unchanged import (
     Basis,
     Unchanged,
     basis_of,
-    too_little_read,
+    too_little_there,
     unchanged,
 )
 from judgebench.reports.model_pairs import BY_TURN, PairData
@@ -245,7 +245,8 @@ class Question(PairQuestion):
         said += [*self.data.notes(self.two, baseline), *self.nights.notes]
         short = cut_short(self.data.board, self.data.judge_id(self.pair.judge), self.two)
         said += [f"{which}: {one}" for one in short]
-        said += [f"{which}: {BY_TURN}"] if which.report.turns and self.pair.own is not None else []
+        if len({*self.pair.question}) < len(self.pair.question):
+            said.append(f"{which}: {BY_TURN}")
         if (
             self.asked.metric is None
             and self.pair.metric == WIN_RATE
@@ -395,8 +396,9 @@ class Question(PairQuestion):
             return changed
         if self.stacks is not None and not self.stacks.alike:
             return self.stacks.said
-        if (unread := too_little_read(self.two, self.pair.coverage, self.floor)) is not None:
-            return unread
+        for side, model in enumerate(self.two):
+            if (lacks := too_little_there(self.pair, side, model, self.floor)) is not None:
+                return lacks
         if math.isnan(observed.difference):
             return why_no_difference(self.pair)
         if observed.units < asked.min_n:

@@ -9,7 +9,7 @@ changed hands at random, item by item: its differences are as large as the two m
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -66,15 +66,10 @@ LEAST_ITEMS = 20
 """Items with several answers from which it is taken how much answers vary."""
 
 
-def too_little_read(two: Sequence[str], readable: Sequence[float], floor: float) -> str | None:
-    """That less than the floor could be read of a model's verdicts; None where enough could."""
-    for model, share in zip(two, readable, strict=True):
-        if share < floor:
-            return (
-                f"{100 * share:.1f} % of the verdicts on {model} could be read, and "
-                f"{100 * floor:g} % have to be"
-            )
-    return None
+def too_little_there(pair: PairedModels, side: int, model: str, floor: float) -> str | None:
+    """That less than the floor is there of a model's verdicts, and why; None where enough is."""
+    have = "to" if pair.confidence else "to be"
+    return pair.too_few(side, model, floor, needed=f", and {100 * floor:g} % have {have}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +90,8 @@ class Basis:
         What the policy says of the test, in the metric's units; the floor is of readable verdicts.
     differences
         By item, for how tests on one benchmark hang together.
-    whose, readable
-        Of whom so large a share of verdicts could be read, as it could of an unchanged model.
+    too_few
+        That less than a floor is there of the verdicts on a model, as of an unchanged one.
     undefined
         Why nothing is known; None where it is.
     unbounded
@@ -113,8 +108,7 @@ class Basis:
     answers: float = 1.0
     nights: float = 1.0
     differences: dict[str, float] = field(default_factory=dict, repr=False)
-    whose: str = ""
-    readable: float = 1.0
+    too_few: Callable[[float], str | None] = field(repr=False)
     undefined: str | None = None
     unbounded: str | None = None
     max_drop: float = math.nan
@@ -127,7 +121,7 @@ class Basis:
         """Why an unchanged model does not pass whatever drop is allowed; None where it may."""
         if self.undefined is not None:
             return None
-        return too_little_read([self.whose], [self.readable], self.floor) or self.unbounded
+        return self.too_few(self.floor) or self.unbounded
 
     def passes(self, alpha: float, called_at: float) -> float:
         """The chance that the test passes an unchanged model.
@@ -217,8 +211,12 @@ def basis_of(
         units=observed.units,
         width=pair.width if math.isnan(observed.reach) else observed.reach,
         scale=pair.width,
-        whose=two[1] if metric != HEAD_TO_HEAD else two[0],
-        readable=pair.coverage[BASELINE if metric != HEAD_TO_HEAD else CANDIDATE],
+        too_few=partial(
+            too_little_there,
+            pair,
+            BASELINE if metric != HEAD_TO_HEAD else CANDIDATE,
+            two[1] if metric != HEAD_TO_HEAD else two[0],
+        ),
         unbounded=None if compared.bounded else compared.why_unbounded,
         floor=data.which.coverage_floor,
     )
@@ -243,7 +241,8 @@ def basis_of(
     differences = dict(zip(items, by_item[kept].tolist(), strict=True))
     plain = kind is not None and kind.opponent != two[1] and not (pair.stratum != 0).any()
     plain = plain and metric != WEIGHTED  # answers asked again vary in how clear a win is as well
-    if plain and kind is not None and observed.units == int(kept.sum()) and "/" not in pair.metric:
+    asked = {one for one, there in zip(pair.questions, kept.tolist(), strict=True) if there}
+    if plain and kind is not None and observed.units == len(asked) and "/" not in pair.metric:
         verdicts = data.board.verdicts[kind]
         mine, labels = average_nights(verdicts, pair.judge, two, again), data.which.labels
         theirs = repeat_spread(mine, kind, pair.judge, two[1], labels)

@@ -29,7 +29,7 @@ from judgebench.metrics.judged_values import of_labels, of_scores, without_itsel
 from judgebench.metrics.outcome_board import outcome_board
 from judgebench.metrics.probes import KINDS as PROBES
 from judgebench.metrics.probes import PROBE, VARIANTS, variant_named
-from judgebench.metrics.registry import METRICS, metric
+from judgebench.metrics.registry import METRICS, Metric, metric
 from judgebench.records import CONFIDENCES, HUMAN, Estimate, is_human
 from judgebench.reports import estimates
 from judgebench.reports.agreement import KINDS, columns_of
@@ -301,7 +301,7 @@ class CardMeasure:
     @property
     def value(self) -> str:
         """As tables have it: a value with its interval, or a dash."""
-        return str(estimates.text(self.estimate, digits=metric(_known(self.name)).digits))
+        return str(estimates.text(self.estimate, digits=_about(self.name).digits))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -593,17 +593,16 @@ def _measure(name: str, entry: CardEntry, said: Measured) -> CardMeasure:
     state = entry.state(said.estimate)
     if entry.people and state and said.against in (None, OTHERS):
         state = "unknown"
-    about = metric(_known(name))
-    digits = about.digits
+    about = _about(name)
     failing = {
-        model: _value(one, digits)
+        model: _value(one, about.digits)
         for model, one in said.models.items()
         if entry.models and entry.state(said.estimate if entry.counts else one) == "failed"
     }
     if entry.models and entry.threshold is not None and not math.isnan(said.estimate.value):
         state = "failed" if failing else "unknown" if state == "unknown" else "passed"
     return CardMeasure(
-        name=name, group=entry.group, title=_title(name), means=_means(name) or about.meaning,
+        name=name, group=entry.group, title=about.title, means=about.meaning,
         estimate=said.estimate, against=said.against, threshold=entry.threshold,
         wanted=entry.wanted(), state=state, models=said.models, fails=failing,
     )  # fmt: skip
@@ -615,23 +614,15 @@ def _value(one: Estimate, digits: int) -> str:
     return one.method if counted_up else str(estimates.text(one, digits=digits))
 
 
-def _known(name: str) -> str:
-    """By which entry of the registry a measure is shown."""
-    return name if name in METRICS else f"card:{name.partition('/')[0]}"
-
-
-def _title(name: str) -> str:
-    variant = name.partition("/")[2]
-    return f"probe: {variant}" if variant else metric(_known(name)).title
-
-
-def _means(name: str) -> str:
+def _about(name: str) -> Metric:
+    """What the registry says of a measure, and of a probe what its variant is."""
     kind, _, variant = name.partition("/")
+    known = metric(name if name in METRICS else f"card:{kind}")
     if not variant:
-        return ""
+        return known
     one = variant_named(kind, variant)
     says = "judged otherwise than before" if one.right == "unchanged" else "accepted"
-    return f"share {says}: {one.meaning}"
+    return replace(known, title=f"probe: {variant}", meaning=f"share {says}: {one.meaning}")
 
 
 # what else is read --------------------------------------------------------------------------------

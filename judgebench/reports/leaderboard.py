@@ -53,7 +53,7 @@ from judgebench.reports.boards import (
 from judgebench.reports.corrected import with_corrections
 from judgebench.reports.estimates import best_first
 from judgebench.reports.length_boards import LengthBoard, LengthBoards, LengthControl, LengthRequest
-from judgebench.reports.ranking_values import styles_of
+from judgebench.reports.ranking import styles_of
 from judgebench.stats.style_control import Definition
 from judgebench.stats.weighted_mean import effective_n
 from judgebench.store import Store

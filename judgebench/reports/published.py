@@ -43,7 +43,7 @@ from judgebench.reports.board import (
 )
 from judgebench.reports.board_data import IMPORTED, BoardData
 from judgebench.reports.boards import described
-from judgebench.reports.document import Column, Table, json_after, json_field
+from judgebench.reports.document import Cells, Column, Table, column, json_field, table
 from judgebench.rows import read_rows
 
 LENGTHS = "instructions.csv"
@@ -359,41 +359,27 @@ class PublishedAgreement:
 
     board: Board = json_field(hidden=True)
     beside: PublishedBeside = json_field(hidden=True)
+    judge: str
+    opponent: str | None
+    same_judge: bool
+    because: str | None
+    models: Sequence[PublishedAs]
     correlations: Correlations
-
-    @property
-    @json_after("")
-    def judge(self) -> str:
-        return self.beside.reference.judge
-
-    @property
-    @json_after("judge")
-    def opponent(self) -> str | None:
-        return self.beside.reference.opponent
-
-    @property
-    @json_after("opponent")
-    def same_judge(self) -> bool:
-        return self.because is None
-
-    @property
-    @json_after("same_judge")
-    def because(self) -> str | None:
-        return self.beside.because
-
-    @property
-    @json_after("because")
-    def models(self) -> list[PublishedAs]:
-        return [
-            PublishedAs(model, name, self.beside.figures(model))
-            for model, name in self.beside.names.items()
-        ]
 
 
 def related(boards: Sequence[Board]) -> list[PublishedAgreement]:
     """Every board with each published one beside it."""
     return [
-        PublishedAgreement(board=board, beside=one, correlations=with_published(board, one))
+        PublishedAgreement(
+            board=board,
+            beside=one,
+            judge=one.reference.judge,
+            opponent=one.reference.opponent,
+            same_judge=one.because is None,
+            because=one.because,
+            models=[PublishedAs(ours, name, one.figures(ours)) for ours, name in one.names.items()],
+            correlations=with_published(board, one),
+        )
         for board in boards
         for one in board.beside
     ]
@@ -472,28 +458,32 @@ def _side_by_side(board: Board, beside: PublishedBeside) -> Table:
     reference, metric = beside.reference, board.metric or beside.reference.columns[0]
     rows = [row for row in board.rows if row.model in beside.names]
     differ = any(row.model != beside.names[row.model] for row in rows)
-    return Table(
-        title=f"{board.benchmark}@{board.version}: judged by {board.judge}, and as published",
-        subtitle=f"published: judged by {reference.judged_by}. Two judges, so no one ranking",
-        columns=[
-            Column(title="model", wraps=True),
-            *([Column(title="published as", wraps=True)] if differ else []),
-            Column(
-                title=f"{heading(metric, None, board.scale)} [{board.level:.0%}]", align="right"
+    return table(
+        f"{board.benchmark}@{board.version}: judged by {board.judge}, and as published",
+        rows,
+        [
+            column("model", lambda row: row.marked_name, wraps=True),
+            column(
+                "published as",
+                lambda row: beside.names[row.model] if differ else "",
+                wraps=True,
+                optional=True,
             ),
-            Column(title="published", align="right"),
-            Column(title="n", align="right"),
+            column(
+                f"{heading(metric, None, board.scale)} [{board.level:.0%}]",
+                lambda row: estimates.text(row.leading, digits=entry(metric).digits),
+                align="right",
+            ),
+            column(
+                "published",
+                lambda row: published_text(
+                    reference, metric, beside.figures(row.model).get(metric)
+                ),
+                align="right",
+            ),
+            column("n", lambda row: str(row.leading.n), align="right"),
         ],
-        rows=[
-            [
-                row.marked_name,
-                *([beside.names[row.model]] if differ else []),
-                estimates.text(row.leading, digits=entry(metric).digits),
-                published_text(reference, metric, beside.figures(row.model).get(metric)),
-                str(row.leading.n),
-            ]
-            for row in rows
-        ],
+        subtitle=f"published: judged by {reference.judged_by}. Two judges, so no one ranking",
         notes=[
             f"not ranked together: {beside.because}",
             *([] if rows else [f"no model here has the name of a published one; {SAY_NAMES}"]),
@@ -582,12 +572,13 @@ def published_tables(
 class _Line(NamedTuple):
     """A model of a published board, or of this store, with its figures.
 
-    One that is ``excluded`` from the ranking has no place, and stands last.
+    ``whose`` they are is said where there are both. One that is ``excluded`` from the ranking has
+    no place, and stands last.
     """
 
     model: str
     figures: Mapping[str, float]
-    whose: str = THEIRS
+    whose: str = ""
     published: float | None = None
     flags: str = ""
     excluded: bool = False
@@ -595,8 +586,8 @@ class _Line(NamedTuple):
 
 def _alone(reference: ReferenceBoard, by: Collection[str]) -> Table:
     lines = [_Line(model, figures) for model, figures in reference.figures.items()]
-    table = _table(reference, reference.columns[0], lines)
-    return replace(table, notes=list(_notes(reference, by)))
+    found = _table(reference, reference.columns[0], lines)
+    return replace(found, notes=list(_notes(reference, by)))
 
 
 def _merged(board: Board, beside: PublishedBeside, by: Collection[str]) -> Table:
@@ -604,7 +595,7 @@ def _merged(board: Board, beside: PublishedBeside, by: Collection[str]) -> Table
     reference, metric = beside.reference, board.metric or beside.reference.columns[0]
     taken = set(beside.names.values())
     lines = [
-        *(_Line(name, of) for name, of in reference.figures.items() if name not in taken),
+        *(_Line(name, of, THEIRS) for name, of in reference.figures.items() if name not in taken),
         *(
             _Line(
                 model=row.model,
@@ -622,7 +613,7 @@ def _merged(board: Board, beside: PublishedBeside, by: Collection[str]) -> Table
             for row in board.rows
         ),
     ]
-    table = _table(reference, metric, lines)
+    found = _table(reference, metric, lines)
     notes = list(_notes(reference, by))
     if LENGTH_CONTROLLED in reference.columns:
         notes.append("length-controlled: of this store by the exact fit, published as the authors'")
@@ -632,7 +623,7 @@ def _merged(board: Board, beside: PublishedBeside, by: Collection[str]) -> Table
         )
     if not beside.names:
         notes.append(f"no model here has the name of a published one; {SAY_NAMES}")
-    return replace(table, title=f"{table.title}, with these models", notes=notes)
+    return replace(found, title=f"{found.title}, with these models", notes=notes)
 
 
 def _table(reference: ReferenceBoard, metric: str, lines: Sequence[_Line]) -> Table:
@@ -642,32 +633,24 @@ def _table(reference: ReferenceBoard, metric: str, lines: Sequence[_Line]) -> Ta
         zip(place, lines, strict=True),
         key=lambda one: (one[0] or math.inf, one[1].excluded, one[1].model),
     )
-    shown = [*reference.columns, *reference.also]
-    whose = any(line.whose == OURS for line in lines)
-    published = any(line.published is not None for line in lines)
-    flags = any(line.flags for line in lines)
-    return Table(
-        title=f"{reference.benchmark}@{reference.version}: the published leaderboard",
+    long = max(len(line.model) for line in lines) > _LONG_NAME
+    return table(
+        f"{reference.benchmark}@{reference.version}: the published leaderboard",
+        ordered,
+        [
+            column("place", lambda row: str(row[0] or estimates.UNDEFINED), align="right"),
+            column("model", lambda row: row[1].model, wraps=long),
+            *(_column(reference, name) for name in (*reference.columns, *reference.also)),
+            column("figures", lambda row: row[1].whose, optional=True),
+            column(
+                "published",
+                lambda row: published_text(reference, metric, row[1].published),
+                align="right",
+                optional=True,
+            ),
+            column("flags", lambda row: row[1].flags, wraps=True, spare=True, optional=True),
+        ],
         subtitle=f"judged by {reference.judged_by}; by {heading(metric, None)}",
-        columns=[
-            Column(title="place", align="right"),
-            Column(title="model", wraps=max(len(line.model) for line in lines) > _LONG_NAME),
-            *(_column(reference, name) for name in shown),
-            *([Column(title="figures")] if whose else []),
-            *([Column(title="published", align="right")] if published else []),
-            *([Column(title="flags", wraps=True, spare=True)] if flags else []),
-        ],
-        rows=[
-            [
-                str(at or estimates.UNDEFINED),
-                line.model,
-                *(published_text(reference, name, line.figures.get(name)) for name in shown),
-                *([line.whose] if whose else []),
-                *([published_text(reference, metric, line.published)] if published else []),
-                *([line.flags] if flags else []),
-            ]
-            for at, line in ordered
-        ],
     )
 
 
@@ -682,9 +665,12 @@ def _values(row: Row, reference: ReferenceBoard) -> dict[str, float]:
     return {**found, **counts, N: float(row.leading.n)}
 
 
-def _column(reference: ReferenceBoard, name: str) -> Column:
+def _column(reference: ReferenceBoard, name: str) -> Cells[tuple[int | None, _Line]]:
+    def cell(row: tuple[int | None, _Line]) -> str:
+        return published_text(reference, name, row[1].figures.get(name))
+
     words = _SHORT.get(name) or heading(name, reference.columns[0])
-    return Column(title=words, align="right", spare=name in reference.columns[2:])
+    return column(words, cell, align="right", spare=name in reference.columns[2:])
 
 
 def _notes(reference: ReferenceBoard, by: Collection[str]) -> Iterator[str]:

@@ -18,13 +18,10 @@ from judgebench.records import Label, Order, Preference, Score, Unreadable, Verd
 from judgebench.reports.boards import BenchmarkRef
 from judgebench.reports.document import Column, Document, Report, Table
 from judgebench.store import Store
-from judgebench.store.catalog import StoredJudge, distinct_names
+from judgebench.store.catalog import Record, StoredJudge, distinct_names
 from judgebench.store.read import (
     CALL_COLUMNS,
-    ItemAnswer,
-    ItemHistory,
-    ItemVerdict,
-    JudgeCall,
+    JUDGED_COLUMNS,
     call_columns,
     one_text,
 )
@@ -52,7 +49,7 @@ class JudgedReply:
     places: int
     kind: str
     verdict: str
-    calls: tuple[JudgeCall, ...]
+    calls: tuple[Record, ...]
     reply_keys: tuple[bytes, ...] = ()
 
     def record(self) -> dict[str, Any]:
@@ -115,13 +112,14 @@ def judged_replies(
         For a judge that the store does not know.
     """
     asked = stored_judges(store, judge)
-    columns = store.judged_columns(
+    columns = store.verdicts(
         None if benchmark is None else benchmark.name,
         None if benchmark is None else benchmark.version,
         judges=[one.key for one in asked],
         models=list(models) or None,
         run_id=run_id,
-        afresh=True,
+        afresh=None,
+        columns=JUDGED_COLUMNS,
     )
     at = grouped(
         (key, i)
@@ -192,7 +190,7 @@ def prompt_alone(question: Call, names: Mapping[bytes, str]) -> JudgedReply:
         verdict = in_words(end.value, at.order)
     messages = () if request is None else request.messages
     prompt = one_text([(message.role, message.content) for message in messages])
-    call = JudgeCall(prompt=prompt, candidates=(), reply=NOBODY, reasoning=None, finish_reason=None)
+    call = Record(prompt=prompt, candidates=(), reply=NOBODY, reasoning=None, finish_reason=None)
     model, opponent = at.model_key, at.opponent_key
     place = {name: getattr(at, name, None) for name in PLACE}
     place |= {"model": names[model], "model_id": model.hex()[:12]}
@@ -311,7 +309,7 @@ _ORDERS: Mapping[str, str] = {
 }
 
 
-def _call_rows(made: Sequence[JudgeCall]) -> Iterator[list[str]]:
+def _call_rows(made: Sequence[Record]) -> Iterator[list[str]]:
     """Prompt and reply of every call, a line of them a row."""
     for n, call in enumerate(made, 1):
         which = f" {n} of {len(made)}" if len(made) > 1 else ""
@@ -431,7 +429,7 @@ def _is_among(wanted: Collection[str], names: Collection[str], one: str) -> bool
     return not wanted or not set(wanted).isdisjoint((*names, one))
 
 
-def _question_table(benchmark: BenchmarkRef, told: ItemHistory) -> Table:
+def _question_table(benchmark: BenchmarkRef, told: Record) -> Table:
     item = told.item
     several = len(item.turns) > 1
     rows = [
@@ -450,7 +448,7 @@ def _question_table(benchmark: BenchmarkRef, told: ItemHistory) -> Table:
     )
 
 
-def _answer_table(one: ItemAnswer, text: str) -> Table:
+def _answer_table(one: Record, text: str) -> Table:
     said = [f"answer of {one.model.name}", f"sample {one.sample}" if one.sample else ""]
     said += [f"turn {one.turn + 1}" if one.turn else "", "" if one.status == "ok" else one.status]
     said.append("" if one.newest else "replaced by a later one")
@@ -463,7 +461,7 @@ def _answer_table(one: ItemAnswer, text: str) -> Table:
     )
 
 
-def _verdict_table(one: ItemVerdict, made: Sequence[JudgeCall]) -> Table:
+def _verdict_table(one: Record, made: Sequence[Record]) -> Table:
     about = one.model.name
     if one.opponent is not None:
         about += f" against {one.opponent.name}, {_ORDERS[one.order]}"
@@ -483,7 +481,7 @@ def _verdict_table(one: ItemVerdict, made: Sequence[JudgeCall]) -> Table:
     )
 
 
-def _verdict_record(one: ItemVerdict, made: Sequence[JudgeCall]) -> dict[str, Any]:
+def _verdict_record(one: Record, made: Sequence[Record]) -> dict[str, Any]:
     return {
         "judge": one.judge.name,
         "judge_id": one.judge.id,

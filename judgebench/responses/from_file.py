@@ -6,7 +6,7 @@ as Arena-Hard does since 2025: ``uid, model, messages``, the last of which is th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -151,9 +151,21 @@ def read_answers(
     ]
     if not rows:
         raise InputError(f"{path}: no answers to {benchmark}@{version} in it")
-    rows = _of_model(rows, model, path)
-    if known_items is not None:
-        _refuse_unknown_items(rows, known_items, f"{benchmark}@{version}")
+    if len(names := {row.model for row in rows}) > 1:
+        rows = [row for row in rows if row.model == model]
+        if not rows:
+            others = ", ".join(sorted(name for name in names if name is not None))
+            raise InputError(
+                f"{path}: no answers of {model!r} in it; name the model of the suite as the file "
+                f"does. In the file: {others}"
+            )
+    known = {row.item_id for row in rows} if known_items is None else known_items
+    if unknown := [row for row in rows if row.item_id not in known]:
+        raise unknown[0].row.wrong(
+            "item_id",
+            f"{unknown[0].item_id!r} is no item of {benchmark}@{version}; {len(unknown)} rows name "
+            "such items. Is the file of another benchmark or version?",
+        )
     first: dict[tuple[str, int, int], AnswerRow] = {}
     gone = set[tuple[str, int, int]]()
     for row in rows:
@@ -186,30 +198,4 @@ def refuse_other_text(first: AnswerRow, row: AnswerRow) -> None:
             "item_id",
             f"a second, different answer to item {row.item_id!r}; the first is {first.row.where}. "
             "Delete one, or give the second another 'sample'",
-        )
-
-
-def _of_model(rows: list[AnswerRow], model: str, path: Path) -> list[AnswerRow]:
-    names = {row.model for row in rows}
-    if len(names) == 1:
-        return rows
-    own = [row for row in rows if row.model == model]
-    if not own:
-        known = ", ".join(sorted(name for name in names if name is not None))
-        raise InputError(
-            f"{path}: no answers of {model!r} in it; name the model of the suite as the file does. "
-            f"In the file: {known}"
-        )
-    return own
-
-
-def _refuse_unknown_items(
-    rows: Iterable[AnswerRow], known: Collection[str], benchmark: str
-) -> None:
-    unknown = [row for row in rows if row.item_id not in known]
-    if unknown:
-        raise unknown[0].row.wrong(
-            "item_id",
-            f"{unknown[0].item_id!r} is no item of {benchmark}; {len(unknown)} rows name such "
-            "items. Is the file of another benchmark or version?",
         )

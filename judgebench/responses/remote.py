@@ -160,7 +160,7 @@ class Question:
     logprobs: bool = False
     before: tuple[str, ...] = ()
     later: tuple[bytes, ...] = ()
-    next_turn: Callable[[], Sequence[Question]] = tuple
+    next_turn: Callable[[], Sequence[Question]] | None = None
 
     def dialogue(self) -> Generator[Request, Reply, Response]:
         """One question and one reply."""

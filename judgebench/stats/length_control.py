@@ -24,7 +24,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -274,6 +274,7 @@ def replicates(
             f"{len(fits)} fits do not belong together"
         )
     d = np.broadcast_to(d, y.shape)
+    taken = w.astype(np.float32) if tolerance > _SHORT and len(w) > len(_POWERS) else w
     found = np.full((len(w), len(y)), np.nan)
 
     def fit_again(model: int) -> None:
@@ -290,7 +291,7 @@ def replicates(
         coefficients, converged = _minimise(
             rows.loss, weights_of, np.full(len(w), fit.c), fit.coefficients, tolerance=tolerance
         )
-        answered = w if rows.answered.all() else w[:, rows.answered]
+        answered = taken if rows.answered.all() else taken[:, rows.answered]
         rates = _win_rates(coefficients, rows.d, answered)
         found[:, model] = np.where(seen & converged, rates, np.nan)
 
@@ -420,20 +421,25 @@ class _Loss:
         own = weights @ row_losses(self.y, self.x @ w)
         return float(own + self.fixed_s @ row_losses(self.fixed_y, self.fixed_x @ w))
 
-    def derivatives(self, weights: Floats, w: Floats) -> tuple[Floats, Floats]:
-        """Gradient (r, 3) and Hessian (r, 3, 3) for each weighting (r, n) at its own ``w``."""
+    def derivatives(self, weights: NDArray[Any], w: Floats) -> tuple[Floats, Floats]:
+        """Gradient (r, 3) and Hessian (r, 3, 3) for each weighting (r, n) at its own ``w``.
+
+        Of rows in as many digits as the weightings have.
+        """
         gradient, upper = np.empty((len(w), 3)), np.empty((len(w), 6))
-        size = max(1, _BLOCK // (1 + len(self.x)))
+        given = (w, self.x, self.y, self._squares)
+        there, x, y, squares = (one.astype(weights.dtype, copy=False) for one in given)
+        size = max(1, _BLOCK // (1 + len(x)))
         for at in range(0, len(w), size):
             block = slice(at, at + size)
-            p = sigmoid(w[block] @ self.x.T)
-            off = p - self.y
+            p = sigmoid(there[block] @ x.T)
+            off = p - y
             off *= weights[block]
-            gradient[block] = off @ self.x
+            gradient[block] = off @ x
             np.subtract(1.0, p, out=off)
             off *= p
             off *= weights[block]
-            upper[block] = off @ self._squares
+            upper[block] = off @ squares
         gradient -= self._fixed_labels
         if len(self.fixed_x):
             fixed = self._fixed(w[:, :2])
@@ -487,6 +493,9 @@ They are smooth, and from nodes as near as replicates lie their error is that of
 _SMOOTH = 1e-13
 """Of the last coefficients beside the greatest: with larger ones more nodes would be needed."""
 
+_SHORT = 1e-7
+"""With a larger tolerance rows of many replicates are in seven digits: they reach a tenth of it."""
+
 _FULL_STEPS = 12
 """Newton steps without a look at the objective; from near the minimum a few suffice."""
 
@@ -521,9 +530,12 @@ def _minimise(
     w, penalty = np.tile(start, (len(weights), 1)), 1.0 / c
     limit = tolerance * (weights.sum(axis=1) + loss.fixed_s.sum())
     left = np.arange(len(weights))
+    taken: NDArray[Any] = weights
     if len(weights) > len(_POWERS):
-        w = _near_minimum(loss, weights, penalty, start)
-        gradient, hessian = loss.derivatives(weights, w)
+        short = weights.astype(np.float32)
+        w = _near_minimum(loss, short, penalty, start)
+        taken = short if tolerance > _SHORT else weights
+        gradient, hessian = loss.derivatives(taken, w)
     else:
         gradient, hessian = loss.derivatives_at_one(weights, start)
     for attempt in range(_FULL_STEPS):
@@ -534,7 +546,7 @@ def _minimise(
         left = left[~(broken <= limit[left])]
         if not left.size or attempt == _FULL_STEPS - 1:
             break
-        gradient, hessian = loss.derivatives(weights[left], w[left])
+        gradient, hessian = loss.derivatives(taken[left], w[left])
     converged = np.asarray(np.isfinite(w).all(axis=1), dtype=bool)
     converged[left] = False
     for one in np.flatnonzero(~converged):
@@ -584,20 +596,27 @@ _ONE_MORE = _terms_above(_DEGREE, np.eye(3, dtype=np.int64))
 _TWO_MORE = _terms_above(_DEGREE - 1, np.eye(3, dtype=np.int64)[np.array(_UPPER)].sum(axis=0))
 
 
-def _near_minimum(loss: _Loss, weights: Floats, penalty: Floats, start: Floats) -> Floats:
+def _near_minimum(
+    loss: _Loss, weights: NDArray[np.float32], penalty: Floats, start: Floats
+) -> Floats:
     """For each weighting the minimum of the polynomial; the start itself where that is far."""
     # In few digits: what is found here is where exact steps begin.
     terms = _terms(loss.x, loss.y, start).astype(np.float32)
-    sums = (weights.astype(np.float32) @ terms).astype(np.float64)
+    sums = (weights @ terms).astype(np.float64)
     sums += loss.fixed_s @ _terms(loss.fixed_x, loss.fixed_y, start)
-    of_gradient, of_hessian = sums[:, _ONE_MORE], sums[:, _TWO_MORE]
+    of_gradient, of_hessian = (sums.T[more.T] for more in (_ONE_MORE, _TWO_MORE))
+
+    def at(w: Floats) -> tuple[Floats, Floats]:
+        powers = np.ascontiguousarray((_products(w - start) / _FACTORIALS).T)
+        gradient, upper = (
+            (of * powers[: of.shape[1]]).sum(axis=1).T for of in (of_gradient, of_hessian)
+        )
+        return gradient, _symmetric(upper)
+
     w = np.tile(start, (len(weights), 1))
     with np.errstate(all="ignore"):
         for _ in range(_DEGREE):
-            step = _products(w - start) / _FACTORIALS
-            gradient = np.einsum("ra,raj->rj", step[:, : len(_ONE_MORE)], of_gradient)
-            upper = np.einsum("ra,rak->rk", step[:, : len(_TWO_MORE)], of_hessian)
-            w = _step(w, gradient, _symmetric(upper), penalty)
+            w = _step(w, *at(w), penalty)
         near = np.asarray((np.abs(w - start) < 1.0).all(axis=1))
     return np.where(near[:, np.newaxis], w, start)
 
@@ -739,14 +758,16 @@ def _residual(w: Floats, gradient: Floats, penalty: ArrayLike) -> Floats:
     return np.where(w == 0, at_zero, np.abs(gradient + cost * np.sign(w)))
 
 
-def _win_rates(w: Floats, d: Floats, weights: Floats) -> Floats:
+def _win_rates(w: Floats, d: Floats, weights: NDArray[Any]) -> Floats:
     """Per cent won at equal length, for each replicate's coefficients and weights."""
-    found, rows = np.empty(len(w)), np.stack([d, np.ones(len(d))])
+    found, rows = np.empty(len(w)), np.stack([d, np.ones(len(d))]).astype(weights.dtype)
+    there = w[:, 1:].astype(weights.dtype, copy=False)
     size = max(1, _BLOCK // (1 + len(d)))
     for at in range(0, len(w), size):
         block = slice(at, at + size)
-        p = sigmoid(w[block, 1:] @ rows)
-        found[block] = np.einsum("ri,ri->r", weights[block], p)
+        p = sigmoid(there[block] @ rows)
+        p *= weights[block]
+        found[block] = p.sum(axis=1, dtype=np.float64)
     with np.errstate(invalid="ignore"):
         return np.asarray(100.0 * found / weights.sum(axis=1))
 

@@ -13,6 +13,7 @@ import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from statistics import NormalDist
 from typing import Any, TypeAlias, TypeVar
 
@@ -116,9 +117,11 @@ def weighted_sums(weights: Floats, contributions: Floats) -> Floats:
 
 
 class Contributions:
-    """What units contribute to sums, columns of whole numbers in half the bytes.
+    """What units contribute to sums, in columns that are summed in half the bytes where that does.
 
-    Such sums are exact in four bytes while they are small, and quicker.
+    Whole numbers while their sums are small, whose sums are then exact, and equal ones only once;
+    of many units also how far other numbers lie off their mean: such sums, in four bytes, are
+    within a millionth of an interval's width.
 
     Parameters
     ----------
@@ -128,35 +131,61 @@ class Contributions:
     def __init__(self, values: Floats) -> None:
         self.shape = values.shape
         flat = values.reshape(len(values), math.prod(values.shape[1:]))
-        self._counts = np.array([_is_of_counts(column) for column in flat.T], dtype=np.bool_)
-        self._parts: list[tuple[NDArray[np.bool_], NDArray[np.floating]]] = [
-            (~self._counts, flat[:, ~self._counts]),
-            (self._counts, flat[:, self._counts].astype(np.float32)),
+        units = np.array([_unit_of(column) for column in flat.T])
+        self._counts, self._unit = units > 0, units[units > 0]
+        self._long = np.ascontiguousarray(flat.T[~self._counts])
+        short: dict[bytes, int] = {}
+        self._place = [
+            short.setdefault((column / unit).astype(np.float32).tobytes(), len(short))
+            for column, unit in zip(flat.T[self._counts], self._unit, strict=True)
         ]
+        self._short = np.frombuffer(b"".join(short), np.float32).reshape(len(short), len(values))
+
+    @cached_property
+    def _off(self) -> tuple[NDArray[np.float32], Floats]:
+        """How far columns lie off their means, and these."""
+        mean = self._long.mean(axis=1, keepdims=True)
+        off = np.empty(self._long.shape, np.float32)
+        return np.subtract(self._long, mean, out=off, casting="same_kind"), mean.T
 
     @property
     def values(self) -> Floats:
         """As they were given."""
-        found = np.empty((self.shape[0], len(self._counts)))
-        for which, columns in self._parts:
-            found[:, which] = columns
-        return found.reshape(self.shape)
+        found = np.empty((len(self._counts), self.shape[0]))
+        found[~self._counts] = self._long
+        found[self._counts] = self._short[self._place]
+        found[self._counts] *= self._unit[:, np.newaxis]
+        return found.T.reshape(self.shape)
 
-    def sums(self, weights: Floats, short: NDArray[np.float32]) -> Floats:
-        """One for each weighting by whole numbers, which are given in both lengths of floats."""
-        found = np.empty((len(weights), len(self._counts)))
-        both: list[NDArray[Any]] = [weights, short]
-        for (which, columns), by in zip(self._parts, both, strict=True):
-            found[:, which] = by @ columns
-        return found.reshape(len(weights), *self.shape[1:])
+    def sums(self, block: NDArray[Any], short: NDArray[np.float32]) -> Floats:
+        """One for each weighting by whole numbers, which are given in four bytes too."""
+        found = np.empty((len(block), len(self._counts)))
+        found[:, self._counts] = (short @ self._short.T)[:, self._place] * self._unit
+        if len(block) > 1 and _are_many(self.shape[0]):
+            off, mean = self._off
+            found[:, ~self._counts] = short @ off.T + mean * self.shape[0]
+        else:  # of the data themselves to the last digit
+            found[:, ~self._counts] = block.astype(np.float64, copy=False) @ self._long.T
+        return found.reshape(len(block), *self.shape[1:])
 
 
-def _is_of_counts(column: Floats) -> bool:
-    """Whether there are whole numbers alone, whose weighted sums four bytes hold exactly."""
-    for its in (column[:_SOME], column):  # most other columns are known by their first numbers
-        if not (its == np.rint(its)).all():
-            return False
-    return bool(len(column) * np.abs(column).max(initial=0.0) < _EXACT)
+def _are_many(n_units: int) -> bool:
+    return n_units >= MANY_UNITS
+
+
+def _unit_of(column: Floats) -> float:
+    """What all are whole multiples of, if four bytes hold weighted sums of these exactly; else 0.
+
+    That is 1; of many units also the least of them, which is all that some columns have.
+    """
+    some = np.abs(column[:_SOME])
+    least = some.min(where=some > 0, initial=np.inf)
+    for unit in (1.0, least) if _are_many(len(column)) and least < np.inf else (1.0,):
+        # Most columns that are none are known by their first numbers.
+        if all((its == np.rint(its / unit) * unit).all() for its in (column[:_SOME], column)):
+            most = np.abs(column).max(initial=0.0) / unit
+            return unit if len(column) * most < _EXACT else 0.0
+    return 0.0
 
 
 class Resamples:
@@ -193,8 +222,9 @@ class Resamples:
         found = [np.empty((1 + self._n_replicates, *one.shape[1:])) for one in held]
         at = 0
         for block in _ahead(self._blocks()):
-            weights = block.astype(np.float64), block.astype(np.float32)
-            made = side_by_side(lambda one: one.sums(*weights), held)  # noqa: B023 - done here
+            whole = block if _are_many(self._n_units) else block.astype(np.float64)
+            short = block.astype(np.float32)
+            made = side_by_side(lambda one: one.sums(whole, short), held)  # noqa: B023 - done here
             for sums, some in zip(found, made, strict=True):
                 sums[at : at + len(block)] = some
             at += len(block)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial, wraps
 from itertools import groupby
 from operator import eq, gt, itemgetter, lt, ne
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar
 
 from sqlalchemy import (
@@ -53,6 +53,11 @@ _Spec = TypeVar("_Spec", ModelSpec, JudgeSpec)
 
 Columns: TypeAlias = dict[str, list[Any]]
 """Equally long lists, by name."""
+
+
+class Record(SimpleNamespace):
+    """A row as a value: its attributes are what was asked for."""
+
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -130,8 +135,8 @@ def values(row: Row[Any], *without: str) -> dict[str, Any]:
 def said_by(labels: tuple[str, ...], row: Iterable[Any], *without: str) -> dict[str, Any]:
     """Texts are strings as they were, and what is kept as JSON is read.
 
-    The columns of a verdict, where there is one with a ``winner``, are one ``verdict``, and those
-    of tokens one ``usage``.
+    The columns of a verdict, where all of them are there, are one ``verdict``, and those of tokens
+    one ``usage``.
     """
     found = dict(zip(labels, row, strict=True))
     for name, reader, names in _plan(labels):
@@ -149,7 +154,7 @@ def _plan(labels: tuple[str, ...]) -> list[tuple[str, Callable[..., Any], tuple[
     return [
         *((name, stored_text, (name, _EXACT + name)) for name in texts),
         *((name, _READ[name], (name,)) for name in labels if name in _READ),
-        *(part for part in _PARTS if part[2][0] in labels),
+        *(part for part in _PARTS if {*part[2]} <= {*labels}),
     ]
 
 
@@ -319,8 +324,8 @@ def told(
     where: Mapping[str, Any] = NOTHING,
     *,
     order: str = "",
-    kind: Callable[..., _T],
-) -> list[_T]:
+    kind: Callable[..., Any] = Record,
+) -> list[Any]:
     """`rows` as values: each is a ``kind`` of what its columns say, by their labels."""
     return [kind(**values(one)) for one in rows(connection, table, columns, where, order=order)]
 
@@ -331,6 +336,12 @@ def names_of(
     """What stands behind each number of a table: one value, or a tuple of several."""
     found = rows(connection, table, f"id {columns}", where, order="id")
     return {one[0]: one[1] if len(one) == 2 else tuple(one[1:]) for one in found}
+
+
+def number_of(connection: Connection, benchmark: str, version: str) -> int:
+    """NONE where there is no such benchmark."""
+    found = row(connection, schema.benchmarks, "id", {"name": benchmark, "version": version})
+    return schema.NONE if found is None else int(found.id)
 
 
 _NEXT = "(SELECT {} FROM {} WHERE {} AND ({}) >= ({}) ORDER BY {} LIMIT 1)"

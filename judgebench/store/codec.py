@@ -279,11 +279,6 @@ def _number(value: float | None) -> float:
 JUDGED_ELSEWHERE = frozenset({HUMAN, "imported"})
 
 
-def read_marks(judge_kind: str, text: str | None) -> tuple[str, ...] | None:
-    """None where nobody looked for marks: before there were any, and where others have judged."""
-    return None if text is None or judge_kind in JUDGED_ELSEWHERE else read_names(text)
-
-
 def read_parts(text: str | None) -> dict[str, float] | None:
     return None if text is None else json.loads(text)
 

@@ -1,4 +1,4 @@
-"""Verdicts and answers as columns: lists for reports, coded arrays for boards.
+"""Verdicts and answers as coded arrays, for boards.
 
 ``uses`` joined to ``judgments`` is the truth. What boards read of it is kept beside it once more,
 packed: a board's (benchmark, judge, model, opponent) newest verdicts are rows of ``tails``, folded
@@ -10,17 +10,16 @@ that has not been packed yet is read from ``uses``, in the same arrays.
 
 from __future__ import annotations
 
-import dataclasses
 import heapq
 import json
 import math
 from array import array
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from itertools import groupby, islice, product
 from operator import eq, itemgetter
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +28,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    String,
     Table,
     bindparam,
     case,
@@ -36,60 +36,32 @@ from sqlalchemy import (
     delete,
     func,
     select,
-    tuple_,
 )
 
-from judgebench.columns import Coded, Codes, Column, coded, compact, marked, paired, select_rows
-from judgebench.records import AFRESH, HUMAN, WITHDRAWN, Order, Verdict, VerdictSlot
+from judgebench.columns import Coded, Codes, Column, compact, marked, paired, select_rows
+from judgebench.records import AFRESH, HUMAN
 from judgebench.store import catalog, schema
 from judgebench.store.catalog import (
-    Columns,
-    Named,
-    StoredJudge,
-    StoredModel,
-    asking,
     boards_of,
     chosen,
     names_of,
+    number_of,
     row,
     rows,
-    steps,
 )
 from judgebench.store.codec import (
+    JUDGED_ELSEWHERE,
     KINDS,
     ORDERS,
-    VERDICT,
-    read_marks,
     read_names,
     read_parts,
-    read_verdict,
-    reply_keys,
     stored_text,
 )
-from judgebench.store.database import Prepared, insert
+from judgebench.store.database import Database, Prepared, chunks, insert
+from judgebench.store.opening import mark_as, marks
+from judgebench.store.read import TAKEN_BACK, marks_shown
 from judgebench.store.schema import NONE, PLACE
 
-if TYPE_CHECKING:
-    from judgebench.store.store import Store
-
-PLACE_COLUMNS = (
-    "benchmark", "version", "item_id", "category", "model", "model_id", "opponent", "opponent_id",
-    "judge", "judge_id", "judge_kind", "official_prompt", "order", "sample", "turn",
-)  # fmt: skip
-VERDICT_COLUMNS = (
-    *PLACE_COLUMNS, "kind", "label", "value", "p", "low", "high", "reason", "served_model",
-    "run_id", "at", "repeat", "parts", "marks",
-)  # fmt: skip
-RUN_VERDICT_COLUMNS = (*VERDICT_COLUMNS, "case")
-JUDGED_COLUMNS = (*VERDICT_COLUMNS, "verdict", "judgment", "reply_keys")
-FAILURE_COLUMNS = (
-    *PLACE_COLUMNS, "boundary", "message", "retriable", "attempts", "at", "repeat", "kind",
-)  # fmt: skip
-RESPONSE_COLUMNS = (
-    "benchmark", "version", "item_id", "category", "model", "model_id", "sample", "turn", "text",
-    "reasoning", "status", "finish_reason", "prompt_tokens", "completion_tokens", "logprob",
-    "source", "stack", "newest", "at",
-)  # fmt: skip
 START = 160
 """How many characters of an answer `board_answers` reads beside its length."""
 
@@ -99,8 +71,6 @@ TAIL, CHUNK = 256, 4096
 Many boards never have 4,096 verdicts, and their rows would all be read one by one.
 """
 
-# lists ------------------------------------------------------------------------------------------
-
 _u, _j, _a, _r, _t, _c, _l = (
     table.c
     for table in (
@@ -108,353 +78,9 @@ _u, _j, _a, _r, _t, _c, _l = (
         schema.chunks, schema.tails,
     )
 )  # fmt: skip
-_USE = (
-    f"{' '.join(PLACE)} used_at run_id judgment_id judgment.kind judgment.value judgment.p"
-    " judgment.low judgment.high judgment.winner judgment.label_id judgment.parts judgment.marks"
-    " judgment.reason judgment.served_id judgment.at judgment.case_key:case judgment.key:judgment"
-    " judgment.reply_keys"
-)
-_ANSWER = (
-    "benchmark_id model_id item_id sample turn response.text response.reasoning response.status"
-    " response.finish_reason response.prompt_tokens response.completion_tokens response.logprob"
-    " response.source response.stack_id response.at"
-)
-_NEWEST_ANSWER = "benchmark_id model_id item_id sample turn -response.at -response_id"
-_N_ANSWERED = 5
-_KEY, _FAILURE_KEY = (
-    " ".join(column.name for column in table.primary_key.columns)
-    for table in (schema.uses, schema.failures)
-)
-_BEHIND = (
-    ("benchmark_id", schema.benchmarks, "name:benchmark version"),
-    ("item_id", schema.items, "item_id category"),
-    ("model_id", schema.models, "key:model_key short:model_id"),
-    ("opponent_id", schema.models, "key:opponent_key short:opponent_id"),
-    ("judge_id", schema.judges, "key:judge_key short:judge_id kind:judge_kind official_prompt"),
-    ("run_id", schema.runs, "run_id"),
-    ("label_id", schema.names, "name:label"),
-    ("served_id", schema.names, "name:served_model"),
-    ("stack_id", schema.stacks, "stack"),
-)
-"""What is shown of the rows that numbers stand for."""
 
-_ON_BOARDS = {"repeat!": AFRESH}
-
-
-def verdicts(
-    connection: Connection,
-    benchmark: str | None = None,
-    version: str | None = None,
-    *,
-    judges: Collection[Named] | None = None,
-    models: Collection[Named] | None = None,
-    run_id: str | None = None,
-    afresh: bool | None = False,
-    columns: tuple[str, ...] = VERDICT_COLUMNS,
-) -> Columns:
-    """A preference's value is the probability that ``model`` beats ``opponent``.
-
-    A label that its rater has taken back is none, nor is the one before it.
-
-    Parameters
-    ----------
-    run_id
-        What served this run, whatever came later.
-    afresh
-        What was asked for once more to confirm a regression, rather than what is on boards; both
-        if None.
-    columns
-        Beside `VERDICT_COLUMNS`: ``case``, the key of what the judge saw (of imported verdicts,
-        whose answers nobody knew, that of their place); ``verdict`` as a value; ``judgment`` and
-        ``reply_keys``, their keys.
-    """
-    where = {
-        "benchmark_id": _numbers(connection, benchmark, version),
-        "judge_id": chosen(catalog.judges(connection), judges),
-        "model_id": chosen(catalog.models(connection), models),
-        "run.run_id": run_id,
-        "repeat": AFRESH if afresh else None,
-        "repeat!": AFRESH if afresh is False else None,
-    }
-    return _verdicts(connection, [where], columns)
-
-
-def verdicts_beside(
-    connection: Connection, benchmark: str, version: str, judge_key: bytes
-) -> Columns:
-    """As `verdicts`, of all judges, where one of them has a verdict; of a pair either way round.
-
-    What it takes grows with what that judge has said, not with what the store holds.
-    """
-    at = _number(connection, benchmark, version)
-    whose = row(connection, schema.judges, "id", {"key": judge_key})
-    said = (_u.benchmark_id == at, _u.judge_id == (NONE if whose is None else whose.id))
-    model, opponent, item = _u.model_id, _u.opponent_id, _u.item_id
-    one_way = select(model, opponent, item).where(*said)
-    other_way = select(opponent, model, item).where(*said, opponent != NONE)
-    # SQLite looks each place up only where judges are named, and the union is a table by itself.
-    places = select(one_way.union(other_way).subquery())
-    asked = {"benchmark_id": at, "judge_id": [*catalog.judges(connection)], **_ON_BOARDS}
-    named = tuple((path, path == "judge_id") for path in asked)
-    query = asking(schema.uses, _USE, named, _KEY)
-    there = query.where(tuple_(model, opponent, item).in_(places))
-    found = connection.execute(there, asked)
-    return _not_taken_back(_told(connection, found, VERDICT_COLUMNS))
-
-
-def said_of(connection: Connection, benchmark: str, version: str, item_id: str) -> Columns:
-    """As `verdicts`, of all judges on the single answers to one item."""
-    at = _number(connection, benchmark, version)
-    item = row(connection, schema.items, "id", {"benchmark_id": at, "item_id": item_id})
-    where = {
-        "benchmark_id": at,
-        "judge_id": [*catalog.judges(connection)],
-        "model_id": [*catalog.models(connection)],
-        "opponent_id": NONE,
-        "item_id": NONE if item is None else item.id,
-        **_ON_BOARDS,
-    }
-    return _verdicts(connection, [where])
-
-
-def some_of_each(connection: Connection, benchmark: str, version: str, n: int) -> Columns:
-    """As `verdicts`, the first ``n`` of every judge."""
-    at = _number(connection, benchmark, version)
-    wheres = (
-        {"benchmark_id": at, "judge_id": judge, **_ON_BOARDS}
-        for judge in steps(connection, "judge_id", benchmark_id=at)
-    )
-    return _verdicts(connection, wheres, n=n)
-
-
-def first_verdicts(
-    store: Store, benchmark: str, version: str, n: int, *, judges: Collection[str] | None = None
-) -> Columns:
-    """As `Store.verdicts`, the first ``n`` of each judge on each model by itself.
-
-    They tell what sort of thing there is, such as whether anybody has scored from 0 to 1, and are
-    found by one step in the key of ``uses`` for each judge and model, however many rows follow.
-
-    Parameters
-    ----------
-    judges
-        Only of these, by id; of all if not given.
-    """
-    with store.snapshot() as connection:
-        at = _number(connection, benchmark, version)
-        known = catalog.judges(connection)
-        wheres = (
-            {**dict(zip(PLACE, (at, *board), strict=False)), **_ON_BOARDS}
-            for board in boards_of(connection, at)
-            if board[2] == NONE and (judges is None or known[board[0]].id in judges)
-        )
-        return _verdicts(connection, wheres, n=n)
-
-
-def current(
-    connection: Connection, benchmark: str, version: str
-) -> dict[VerdictSlot, tuple[bytes, Verdict]]:
-    """What counts at each place; of a label that was taken back, that it was."""
-    return dict(_current(connection, {"benchmark_id": _number(connection, benchmark, version)}))
-
-
-def current_at(connection: Connection, place: Mapping[str, int]) -> tuple[bytes, Verdict] | None:
-    """What counts at one place, given by its integers."""
-    where = {name: place[name] for name in PLACE}
-    return next((said for _, said in _current(connection, where)), None)
-
-
-def _current(
-    connection: Connection, where: Mapping[str, Any]
-) -> Iterator[tuple[VerdictSlot, tuple[bytes, Verdict]]]:
-    names = [field.name for field in dataclasses.fields(VerdictSlot)]
-    told = _told(connection, _uses(connection, [where]), (*names, "judgment", "verdict"))
-    for *place, key, verdict in zip(*told.values(), strict=True):
-        yield VerdictSlot(**dict(zip(names, place, strict=True))), (key, verdict)
-
-
-def _numbers(connection: Connection, benchmark: str | None, version: str | None) -> list[int]:
-    """Of the versions of a benchmark, or of all."""
-    where = {"name": benchmark, "version": version}
-    return [*names_of(connection, schema.benchmarks, "name", where)]
-
-
-def _number(connection: Connection, benchmark: str, version: str) -> int:
-    """NONE where there is no such benchmark."""
-    return next(iter(_numbers(connection, benchmark, version)), NONE)
-
-
-def _verdicts(
-    connection: Connection,
-    wheres: Iterable[Mapping[str, Any]],
-    columns: tuple[str, ...] = VERDICT_COLUMNS,
-    n: int | None = None,
-) -> Columns:
-    """Of so many uses at most of each of several conditions."""
-    return _not_taken_back(_told(connection, _uses(connection, wheres, n), columns))
-
-
-def _uses(
-    connection: Connection, wheres: Iterable[Mapping[str, Any]], n: int | None = None
-) -> Iterator[Any]:
-    for where in wheres:
-        yield from rows(connection, schema.uses, _USE, where, order=_KEY, limit=n)
-
-
-def _not_taken_back(columns: dict[str, Any]) -> dict[str, Any]:
-    """Without the labels that their raters have taken back."""
-    back = {"judge_kind": HUMAN, "kind": "unreadable", "reason": WITHDRAWN}
-    if HUMAN not in coded(columns["judge_kind"]).values:
-        return columns
-    said = [marked(columns[name], partial(eq, word)) for name, word in back.items()]
-    gone = np.logical_and.reduce(said)
-    return select_rows(columns, np.flatnonzero(~gone))
-
-
-def _told(connection: Connection, uses: Iterable[Any], columns: tuple[str, ...]) -> Columns:
-    """What counts at each place of some uses, those of one place together."""
-    its = _shown(connection, _newest(uses))
-    if "verdict" in columns:
-        said = zip(*(its[name] for name in VERDICT), strict=True)
-        its["verdict"] = [read_verdict(*one) for one in said]
-    its["kind"] = [KINDS[kind] for kind in its["kind"]]
-    its["value"] = [
-        1 - value
-        if kind == "preference" and order == "opponent_first" and value is not None
-        else value
-        for kind, order, value in zip(its["kind"], its["order"], its["value"], strict=True)
-    ]
-    its["parts"] = [read_parts(parts) for parts in its["parts"]]
-    its["marks"] = [
-        marks_shown(read_marks(judge, text), order)
-        for judge, text, order in zip(its["judge_kind"], its["marks"], its["order"], strict=True)
-    ]
-    its["reply_keys"] = [reply_keys(keys) for keys in its["reply_keys"]]
-    return {name: its[name] for name in columns}
-
-
-def _newest(uses: Iterable[Any]) -> Iterator[Any]:
-    """Of the uses of one place, which follow each other, the one recorded last."""
-    n = len(PLACE)
-    for _, its in groupby(uses, key=lambda use: tuple(use[:n])):
-        yield max(its, key=lambda use: tuple(use[n : n + 3]))
-
-
-def marks_shown(marks: tuple[str, ...] | None, order: Order) -> tuple[str, ...] | None:
-    """Of the marks of what a judge was shown, those of the model's answer."""
-    if marks is None or order == "single":
-        return marks
-    position = "/0" if order == "model_first" else "/1"
-    return tuple(mark.removesuffix(position) for mark in marks if mark.endswith(position))
-
-
-def failures(
-    connection: Connection, benchmark: str | None = None, version: str | None = None
-) -> Columns:
-    """What failed in no place, such as a batch as a whole, has none of its columns."""
-    where: dict[str, Any] = dict(_ON_BOARDS)
-    if benchmark is not None or version is not None:
-        where["benchmark_id"] = _numbers(connection, benchmark, version)
-    named = f"{' '.join(PLACE)} boundary message retriable attempts at kind"
-    order = f"benchmark_id at {_FAILURE_KEY}"
-    its = _shown(connection, rows(connection, schema.failures, named, where, order=order))
-    for name in ("order", "sample", "turn", "repeat"):
-        there = zip(its["benchmark"], its[name], strict=True)
-        its[name] = [None if benchmark is None else value for benchmark, value in there]
-    return {name: its[name] for name in FAILURE_COLUMNS}
-
-
-def responses(
-    connection: Connection,
-    benchmark: str,
-    version: str | None = None,
-    *,
-    models: Collection[Named] | None = None,
-) -> Columns:
-    """One row for each place and stack; ``newest`` marks the one of a place that came last."""
-    where = {
-        "benchmark_id": _numbers(connection, benchmark, version),
-        "model_id": chosen(catalog.models(connection), models),
-    }
-    return _answers(connection, [where])
-
-
-def first_answers(store: Store, benchmark: str, version: str, n: int) -> Columns:
-    """As `Store.responses_table`, the first ``n`` of each model."""
-    with store.snapshot() as connection:
-        at = _number(connection, benchmark, version)
-        models = steps(connection, "model_id", table=schema.answers, benchmark_id=at)
-        return _answers(connection, [{"benchmark_id": at, "model_id": one} for one in models], n)
-
-
-def _answers(
-    connection: Connection, wheres: Iterable[Mapping[str, Any]], n: int | None = None
-) -> Columns:
-    """So many at most of each of several conditions."""
-    found = [
-        one
-        for where in wheres
-        for one in rows(connection, schema.answers, _ANSWER, where, order=_NEWEST_ANSWER, limit=n)
-    ]
-    its = _shown(connection, found)
-    its["newest"] = [
-        number == 0
-        for _, answers in groupby(found, key=lambda one: tuple(one[:_N_ANSWERED]))
-        for number, _ in enumerate(answers)
-    ]
-    return {name: its[name] for name in RESPONSE_COLUMNS}
-
-
-def _shown(connection: Connection, found: Iterable[Any]) -> Columns:
-    """The columns of rows, with what their numbers stand for and texts as they were.
-
-    Where there are none, each is empty.
-    """
-    its: Columns = defaultdict(list)
-    if found := [*found]:
-        its.update(zip(found[0]._fields, map(list, zip(*found, strict=True)), strict=True))
-    for name in ("text", "reasoning", "reason", "message"):
-        its[name] = [*map(stored_text, its[name], its[f"exact_{name}"])]
-    its["order"] = [ORDERS[shown] for shown in its["shown"]]
-    for number, table, shown in _BEHIND:
-        labels = [word.rpartition(":")[2] for word in shown.split()]
-        wanted = {"id": {*its[number]}}
-        known = {one: said for one, *said in rows(connection, table, f"id {shown}", wanted)}
-        told = [known.get(one, [None] * len(labels)) for one in its[number]]
-        its.update(zip(labels, map(list, zip(*told, strict=True)), strict=False))
-    called = {one.id: one.name for one in catalog.models(connection).values()}
-    called |= {one.id: one.name for one in catalog.judges(connection).values()}
-    for who in ("model", "opponent", "judge"):
-        its[who] = [called.get(one) for one in its[f"{who}_id"]]
-    return its
-
-
-# who has met whom -------------------------------------------------------------------------------
-
-
-def models_met(connection: Connection, benchmark: str, version: str) -> list[StoredModel]:
-    """Who was judged, was judged against, answered or failed to, in no particular order."""
-    at = _number(connection, benchmark, version)
-    met = {one for board in boards_of(connection, at) for one in board[1:]}
-    met.update(steps(connection, "model_id", table=schema.answers, benchmark_id=at))
-    known = catalog.models(connection)
-    return [
-        known[one] for one in sorted(known.keys() & (met | _failed(connection, at, "model_id")))
-    ]
-
-
-def judges_met(connection: Connection, benchmark: str, version: str) -> list[StoredJudge]:
-    """Who judged, or failed to, in no particular order."""
-    at = _number(connection, benchmark, version)
-    met = {*steps(connection, "judge_id", benchmark_id=at), *_failed(connection, at, "judge_id")}
-    known = catalog.judges(connection)
-    return [known[one] for one in sorted(known.keys() & met)]
-
-
-def _failed(connection: Connection, benchmark: int, who: str) -> set[int]:
-    where = {"benchmark_id": benchmark}
-    return {one[0] for one in rows(connection, schema.failures, who, where, distinct=True)}
-
+BOARDS = 50
+"""How many are packed in one commit."""
 
 # packed -----------------------------------------------------------------------------------------
 
@@ -475,7 +101,7 @@ _TOLD = (
     + case((_j.marks.is_(None), 0), (_j.marks == "[]", _LOOKED), else_=_LOOKED + _MARKED)
 )
 _FIELDS: dict[str, ColumnElement[Any]] = {
-    **{name: _u[name] for name in (*_KEY.split()[4:], "used_at")},
+    **{name: _u[name] for name in (*schema.uses.primary_key.columns.keys()[4:], "used_at")},
     "told": _TOLD,
     **{name: func.coalesce(_j[name], 0.0) for name in ("value", "low", "high")},
     **{name: func.coalesce(_j[name], NONE) for name in ("label_id", "served_id")},
@@ -657,14 +283,32 @@ def is_packed(connection: Connection) -> bool:
     return row(connection, schema.meta, "value", {"name": schema.PACKED}) is not None
 
 
-def rebuild(connection: Connection, boards: Collection[Sequence[int]] | None = None) -> None:
-    """Chunks anew from ``uses``: of some boards, by their four integers, or of the whole store."""
-    if boards is None:
-        connection.execute(delete(schema.chunks))
-        connection.execute(delete(schema.tails))
-        boards = all_boards(connection)
-        insertion = insert(schema.meta).on_conflict_do_nothing()
-        connection.execute(insertion, {"name": schema.PACKED, "value": "1"})
+def unpack(connection: Connection) -> None:
+    """Uses come from elsewhere: until they are packed again, boards are read from themselves."""
+    for table in (schema.chunks, schema.tails):
+        connection.execute(delete(table))
+    said = schema.meta.c.name.in_((schema.PACKED, schema.UNPACKED))
+    connection.execute(delete(schema.meta).where(said))
+    mark_as(connection, schema.UNPACKED, uuid4().hex)
+
+
+def pack(store: Database) -> None:
+    """Pack all boards, some in a commit: who writes meanwhile waits for no more than that."""
+    while True:
+        with store.reading() as connection:
+            since = marks(connection).get(schema.UNPACKED)
+            boards = all_boards(connection)
+        for some in chunks(boards, BOARDS):
+            with store.writing() as connection:
+                rebuild(connection, some)
+        with store.writing() as connection:
+            if marks(connection).get(schema.UNPACKED) == since:  # nobody else has begun again
+                mark_as(connection, schema.PACKED)
+                return
+
+
+def rebuild(connection: Connection, boards: Iterable[Sequence[int]]) -> None:
+    """Chunks anew from ``uses``, of boards by their four integers."""
     for board in boards:
         _DROP_CHUNKS.put(connection, _here(board))
         _DROP_TAIL.put(connection, _here(board))
@@ -750,17 +394,30 @@ _COMMON = (
 )  # fmt: skip
 """What many rows have in common."""
 _NO_END = int(np.float64(np.nan).view(np.int64))
+_MORE = (_j.reason_sha, _j.parts, _j.marks)
+
+
+def _said_alike(number: ColumnElement[Any], together: ColumnElement[Any]) -> Prepared:
+    """What judgments have to say besides, once for all that say the same, with their ids."""
+    ids = select(cast(number, BigInteger))
+    alike = select(*_MORE, together.label("ids")).where(_j.id.in_(ids)).group_by(*_MORE).subquery()
+    its = alike.c
+    return Prepared(
+        select(_t.body, _t.exact, its.parts, its.marks, its.ids).outerjoin_from(
+            alike, schema.texts, _t.sha == its.reason_sha
+        )
+    )
+
+
 _SAID = {
-    engine: Prepared(
-        select(_t.body, _t.exact, _j.parts, _j.marks)
-        .outerjoin_from(schema.judgments, schema.texts, _t.sha == _j.reason_sha)
-        .where(_j.id.in_(select(cast(number, BigInteger))))
-        .order_by(_j.id)
-    )
-    for engine, number in (
-        ("sqlite", func.json_each(bindparam("judgments")).table_valued("value").c.value),
-        ("postgresql", func.json_array_elements_text(cast(bindparam("judgments"), JSON))),
-    )
+    "sqlite": _said_alike(
+        func.json_each(bindparam("judgments")).table_valued("value").c.value,
+        func.json_group_array(_j.id),
+    ),
+    "postgresql": _said_alike(
+        func.json_array_elements_text(cast(bindparam("judgments"), JSON)),
+        cast(func.json_agg(_j.id), String),
+    ),
 }
 _LENGTHS = (
     select(
@@ -804,7 +461,7 @@ def board_verdicts(
         among.append(sorted(asked if judges is None else chosen(asked, judges) or ()))
     if models is not None:
         among.append(sorted(chosen(known, models) or ()))
-    at = _number(connection, benchmark, version)
+    at = number_of(connection, benchmark, version)
     packed = is_packed(connection)
     starts = ((at, *some) for some in product(*among))
     its, said = _gathered(piece for start in starts for piece in _pieces(connection, start, packed))
@@ -830,7 +487,12 @@ def board_verdicts(
         "at": its["judged_at"],
         **_said(connection, its, said, judge_kind),
     }
-    return _not_taken_back(columns)
+    if HUMAN not in judge_kind.values:
+        return columns
+    of = ("judge_kind", "kind", "reason")
+    back = [marked(columns[n], partial(eq, w)) for n, w in zip(of, TAKEN_BACK, strict=True)]
+    gone = np.logical_and.reduce(back)
+    return select_rows(columns, np.flatnonzero(~gone))
 
 
 def _gathered(pieces: Iterable[_Piece]) -> tuple[dict[str, Any], dict[str, Coded]]:
@@ -942,23 +604,11 @@ def _coded(numbers: NDArray[Any], value_of: Callable[[int], Any]) -> Coded:
     least, most = int(some.min()), int(some.max())
     if least == most:
         return Coded(np.zeros(len(numbers), np.int8), [value_of(least)])
-    codes, n = numbers - least, most - least + 1
-    if n <= len(codes) and _occur(codes, n):
-        found = np.arange(n)
-    else:  # not all of them occur
-        found, codes = compact(codes, n)
+    found, codes = compact(numbers - least, most - least + 1)
     kind = np.min_scalar_type(-len(found))
     return Coded(
         codes.astype(kind, copy=False), [value_of(one) for one in (found + least).tolist()]
     )
-
-
-def _occur(codes: NDArray[Any], n: int) -> bool:
-    """Whether all codes below ``n`` do. Some rows at a time: to count takes eight bytes a row."""
-    seen = np.zeros(n, np.bool_)
-    for start in range(0, len(codes), _GROUP):
-        seen[codes[start : start + _GROUP]] = True
-    return bool(seen.all())
 
 
 def _both(who: str, its: Coded) -> dict[str, Coded]:
@@ -991,20 +641,19 @@ def _said(
     judge_kind: Coded,
 ) -> dict[str, Coded]:
     """Reasons, parts of scores and marks: looked up for those rows alone that have any."""
-    silent = {kind for kind in judge_kind.values if read_marks(kind, "[]") is None}
     looked = marked(
-        paired(said["told"], judge_kind), lambda one: one[0] & _LOOKED and one[1] not in silent
+        paired(said["told"], judge_kind),
+        lambda one: one[0] & _LOOKED and one[1] not in JUDGED_ELSEWHERE,
     )
     judgments, place = np.unique(its["judgment"], return_inverse=True)
     texts: dict[Any, int] = {}
-    found = (
-        texts.setdefault(one, len(texts))
-        for some in np.split(judgments, range(_GROUP, len(judgments), _GROUP))
-        for one in _SAID[connection.dialect.name].rows(
-            connection, {"judgments": json.dumps(some.tolist())}
-        )
-    )
-    codes, at = np.fromiter(found, np.int64, len(judgments))[place], its["row"]
+    code = np.zeros(len(judgments), np.int64)
+    for some in np.split(judgments, range(_GROUP, len(judgments), _GROUP)):
+        given = {"judgments": json.dumps(some.tolist())}
+        for *one, alike in _SAID[connection.dialect.name].rows(connection, given):
+            ids = np.array(json.loads(alike), np.int64)
+            code[np.searchsorted(judgments, ids)] = texts.setdefault(tuple(one), len(texts))
+    codes, at = code[place], its["row"]
     shown = np.asarray(said["shown"].values, np.int64)[said["shown"].codes[at]]
     order = Coded(np.where(looked[at], shown + 1, 0), (None, *ORDERS))
     more = paired(Coded(codes, [*texts]), order)
@@ -1033,7 +682,7 @@ def board_answers(
     ``model``, ``model_id``, ``item_id``, ``stack``, ``at``, ``length`` (characters), ``status``,
     ``start`` (what no database can hold is replaced), and if asked for ``text``, the whole.
     """
-    at = _number(connection, benchmark, version)
+    at = number_of(connection, benchmark, version)
     known = catalog.models(connection)
     query = _LENGTHS.where(_a.benchmark_id == at)
     if texts:

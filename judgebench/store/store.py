@@ -7,23 +7,16 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import wraps
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from judgebench.errors import StoreBusyError, StoreError, StoreGoneError
 from judgebench.plain_text import counted
 from judgebench.protocols import MAY_WAIT, Paid
-from judgebench.records import (
-    Item,
-    Verdict,
-    VerdictSlot,
-)
+from judgebench.records import Item
 from judgebench.secret import secrets_of
-from judgebench.store import (
-    schema,
-)
-from judgebench.store.catalog import Columns, Named, StoredJudge, StoredModel
+from judgebench.store import schema
+from judgebench.store.catalog import Record
 from judgebench.store.claims import Claims
 from judgebench.store.database import Database
 from judgebench.store.opening import located, marks, store_path
@@ -31,20 +24,9 @@ from judgebench.store.read import Reading
 from judgebench.store.write import Numbers, Writing, check_items
 from judgebench.store.writer import Entry, Journal, Writer
 
-
-class _Lazily:
-    """`columns`, imported when it is asked: numpy comes with it, which many commands do without."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(import_module("judgebench.store.columns"), name)
-
-
 if TYPE_CHECKING:
     from judgebench.columns import Column
-    from judgebench.store import columns
-    from judgebench.store.copy import Forgettable, Forgotten
-else:
-    columns = _Lazily()
+    from judgebench.store.copy import Forgettable
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
@@ -227,7 +209,7 @@ class Store(Reading, Claims, AbstractContextManager["Store"]):
         with self._database.reading() as connection:
             check_items(connection, items)
 
-    def forget(self, wanted: Forgettable, *, remove: bool = True) -> Forgotten:
+    def forget(self, wanted: Forgettable, *, remove: bool = True) -> Record:
         """Remove judgments, where they served, and replies and texts that nothing else needs.
 
         What they took, runs, judges, models and answers stay. Not within a transaction. Raises
@@ -239,92 +221,7 @@ class Store(Reading, Claims, AbstractContextManager["Store"]):
         with self._database.removing() if remove else self._database.reading() as connection:
             return forget(connection, wanted, remove=remove)
 
-    # what counts --------------------------------------------------------------------------------
-
-    def current(self, benchmark: str, version: str) -> dict[VerdictSlot, tuple[bytes, Verdict]]:
-        """The judgment's key and verdict that count at each place: those of the newest use."""
-        return self._read(columns.current, benchmark, version)
-
-    # columns for reports ------------------------------------------------------------------------
-
-    def verdicts(
-        self,
-        benchmark: str,
-        version: str | None = None,
-        *,
-        judges: Collection[Named] | None = None,
-        models: Collection[Named] | None = None,
-        afresh: bool = False,
-    ) -> Columns:
-        """The newest verdict of every place, as equally long lists (`columns.VERDICT_COLUMNS`).
-
-        Models and judges are chosen by any of their names, their short id, or their key.
-        ``afresh``: in place of those on boards, those that judges were asked for once more to
-        confirm a regression.
-        """
-        return self._read(
-            columns.verdicts, benchmark, version, judges=judges, models=models, afresh=afresh
-        )
-
-    def verdicts_beside(self, benchmark: str, version: str, judge: bytes) -> Columns:
-        """As `verdicts`, of everybody where a judge, by its key, has a verdict; quick.
-
-        Of a pair, also those on the same two models the other way round.
-        """
-        return self._read(columns.verdicts_beside, benchmark, version, judge)
-
-    def said_of(self, benchmark: str, version: str, item_id: str) -> Columns:
-        """As `verdicts`, of everybody on the single answers to one item."""
-        return self._read(columns.said_of, benchmark, version, item_id)
-
-    def some_of_each(self, benchmark: str, version: str, n: int) -> Columns:
-        """As `verdicts`, but the first ``n`` of each judge: what sort of verdicts it gives."""
-        return self._read(columns.some_of_each, benchmark, version, n)
-
-    def run_verdicts(self, run_id: str, benchmark: str, version: str) -> Columns:
-        """The verdicts that served a run, whatever came later (`columns.RUN_VERDICT_COLUMNS`).
-
-        Those asked for to confirm a regression are left out. Empty for a run that is not known.
-        """
-        return self._read(
-            columns.verdicts, benchmark, version, run_id=run_id, columns=columns.RUN_VERDICT_COLUMNS
-        )
-
-    def judged_columns(
-        self,
-        benchmark: str | None = None,
-        version: str | None = None,
-        *,
-        judges: Collection[Named] | None = None,
-        models: Collection[Named] | None = None,
-        run_id: str | None = None,
-        afresh: bool = False,
-    ) -> Columns:
-        """As `verdicts`, of all benchmarks if none is named, with judgments and replies by key."""
-        return self._read(
-            columns.verdicts,
-            benchmark,
-            version,
-            judges=judges,
-            models=models,
-            run_id=run_id,
-            afresh=None if afresh else False,
-            columns=columns.JUDGED_COLUMNS,
-        )
-
-    def failures(self, benchmark: str | None = None, version: str | None = None) -> Columns:
-        """What could not be done, as equally long lists (`columns.FAILURE_COLUMNS`)."""
-        return self._read(columns.failures, benchmark, version)
-
-    def responses_table(
-        self,
-        benchmark: str,
-        version: str | None = None,
-        *,
-        models: Collection[Named] | None = None,
-    ) -> Columns:
-        """The answers of every place and stack (`columns.RESPONSE_COLUMNS`); models as above."""
-        return self._read(columns.responses, benchmark, version, models=models)
+    # columns for boards -------------------------------------------------------------------------
 
     def board_verdicts(
         self,
@@ -337,6 +234,8 @@ class Store(Reading, Claims, AbstractContextManager["Store"]):
 
         Of some models or judges alone, by short id, where they are named.
         """
+        from judgebench.store import columns  # numpy, which many commands do without
+
         return self._read(columns.board_verdicts, benchmark, version, models, judges)
 
     def judge_replies(
@@ -354,12 +253,6 @@ class Store(Reading, Claims, AbstractContextManager["Store"]):
         texts: bool = False,
     ) -> dict[str, Column]:
         """The newest answers, for boards: how long they are (`columns.board_answers`)."""
+        from judgebench.store import columns
+
         return self._read(columns.board_answers, benchmark, version, models, texts)
-
-    def models_met(self, benchmark: str, version: str) -> list[StoredModel]:
-        """Those that a benchmark has to do with, as judged, opponents, or in want of an answer."""
-        return self._read(columns.models_met, benchmark, version)
-
-    def judges_met(self, benchmark: str, version: str) -> list[StoredJudge]:
-        """Those that judged on a benchmark, or failed to."""
-        return self._read(columns.judges_met, benchmark, version)

@@ -293,6 +293,7 @@ class Journal:
 
 def _line(paid: Paid) -> str:
     said = asdict(paid.reply)
+    del said["key"]  # stands before it
     if said["logprobs"] is not None:  # without the tokens of a key, of which none is one by itself
         hidden = masked_tokens(token["token"] for token in said["logprobs"])
         said["logprobs"] = None if any(hidden) else said["logprobs"]

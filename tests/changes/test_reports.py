@@ -11,9 +11,7 @@ from pathlib import Path
 import pytest
 
 from judgebench.config import Panel
-from judgebench.exchange.labels import import_labels
-from judgebench.exchange.responses import import_responses
-from judgebench.exchange.verdicts import import_verdicts
+from judgebench.exchange.tables import import_labels
 from judgebench.execution.forecast import Range
 from judgebench.metrics.judge_differences import JudgeChecks
 from judgebench.records import (
@@ -32,7 +30,7 @@ from judgebench.reports.cost import cost_report, cost_table
 from judgebench.reports.document import Document
 from judgebench.reports.render import render
 from judgebench.store import open_store
-from tests.unit.exchanged import coded, label, rows_file
+from tests.unit.exchanged import coded, import_responses, import_verdicts, label, rows_file
 
 KEPT = Path(__file__).parent / "reports"
 MODELS = {

@@ -222,8 +222,7 @@ def test_confidences_without_labels_wait_for_them(open_page: Any, tmp_path: Path
 
 
 def test_other_benchmarks_that_have_some_are_named(open_page: Any, tmp_path: Path) -> None:
-    from judgebench.exchange.verdicts import import_verdicts
-    from tests.unit.exchanged import label, rows_file
+    from tests.unit.exchanged import import_verdicts, label, rows_file
 
     url = honesty_stores.fill(tmp_path / "s.db")
     rows = [label(0, "m", "judge", "correct"), label(1, "m", "judge", "incorrect")]

@@ -62,7 +62,7 @@ def test_the_best_and_the_last_are_said(seen: Any, store: str, report: Training)
     above = report.checkpoints[5].above_last
     assert above is not None
     assert f"apo-1600 at step 1,600, is worse than the best by {100 * above[0]:.1f} points" in said
-    assert "⚠ 92.0 % of the verdicts on apo-400 could be read" in said
+    assert "⚠ 92.0 % of the verdicts on apo-400 are there" in said
     assert "8 checkpoints" in said
 
 

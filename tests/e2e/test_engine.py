@@ -21,7 +21,10 @@ def write(folder: Path, **parts: Any) -> Path:
     """A suite over three questions of our own; ``parts`` are its sections."""
     items = folder / "prompts.jsonl"
     items.write_text(
-        "\n".join(json.dumps({"id": f"q{n}", "prompt": q}) for n, q in enumerate(QUESTIONS))
+        "\n".join(
+            json.dumps({"id": f"q{n}", "prompt": q, "reference": f"answer {n}"})
+            for n, q in enumerate(QUESTIONS)
+        )
     )
     for name in ("old", "new"):
         (folder / f"{name}.jsonl").write_text(
@@ -70,7 +73,7 @@ def columns(folder: Path, *names: str) -> list[tuple[Any, ...]]:
 
 
 def test_a_remote_model_is_asked_once_and_judged(tmp_path: Path) -> None:
-    with Loopback(lambda ask: Reaction(text="correct")) as server:
+    with Loopback(lambda ask: Reaction(text='{"score": 7}')) as server:
         models = [
             {
                 "name": "remote",
@@ -86,7 +89,7 @@ def test_a_remote_model_is_asked_once_and_judged(tmp_path: Path) -> None:
         suite = write(
             tmp_path,
             models=models,
-            judges=[judge(server.url, kind="rubric")],
+            judges=[judge(server.url, kind="rubric", options=PLAIN)],
             benchmarks=own(tmp_path, scale=[1, 10], judges=["j"], max_tokens=50),
         )
         planned = json.loads(runs.typed("plan", suite, "--format", "json").out)
@@ -105,7 +108,7 @@ def test_a_remote_model_is_asked_once_and_judged(tmp_path: Path) -> None:
     with open_store(runs.store_url(tmp_path), read_only=True) as store:
         answers = store.responses_table("own")
         spend = store.spend()
-    assert answers["text"] == ["correct"] * 3
+    assert answers["text"] == ['{"score": 7}'] * 3
     assert answers["source"] == ["api:candidate-served"] * 3
     assert Counter(zip(spend["how"], spend["judge"], spend["calls"], strict=True)) == {
         ("live", None, 3): 1,

@@ -12,8 +12,6 @@ import pytest
 
 from judgebench.errors import InputError, UsageError
 from judgebench.exchange.alpaca_eval import AlpacaEvalOptions, gather, import_alpaca_eval
-from judgebench.exchange.responses import import_responses
-from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import Purpose, Spend, VerdictSlot
 from judgebench.reports.evaluators import evaluator_report
@@ -22,7 +20,7 @@ from judgebench.stats.evaluators import QUIRKS
 from judgebench.store import Store, open_store
 from tests.e2e import alpaca_gold
 from tests.e2e.runs import typed
-from tests.unit.exchanged import label, rows_file
+from tests.unit.exchanged import import_responses, import_verdicts, label, rows_file
 from tests.unit.hostile import HOSTILE
 
 QUICK = Intervals(n_replicates=100)

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
 from judgebench.reports.agreement import agreement_report, agreement_reports
 from judgebench.reports.render import render
@@ -20,7 +19,7 @@ from judgebench.stats.pair_outcomes import OutcomeRule
 from judgebench.store import open_store
 from tests.e2e import alpaca_gold
 from tests.e2e.runs import typed
-from tests.unit.exchanged import coded, label, rows_file
+from tests.unit.exchanged import coded, import_verdicts, label, rows_file
 from tests.unit.hostile import HOSTILE
 
 Rows = list[dict[str, Any]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import sqlite3
 import time
@@ -24,6 +25,7 @@ from judgebench.records import JudgeSpec
 from judgebench.reports.replies import WIDTH, shown_lines
 from judgebench.reports.runs import run_ref
 from judgebench.store import open_store
+from judgebench.store.read import JUDGED_COLUMNS
 from judgebench.store.search import search
 from tests.e2e import runs
 from tests.loopback import Ask, Loopback, Reaction
@@ -68,7 +70,9 @@ class Judging:
                 columns = store.verdicts(BENCHMARK, judges=["small"])
             else:
                 known = run_ref(store.runs(), run, self.url).id
-                columns = store.judged_columns(BENCHMARK, judges=["small"], run_id=known)
+                columns = store.verdicts(
+                    BENCHMARK, judges=["small"], run_id=known, columns=JUDGED_COLUMNS
+                )
         kinds = columns["kind"]
         return {kind: kinds.count(kind) for kind in sorted(set(kinds))}
 
@@ -128,8 +132,8 @@ def test_a_judge_that_cannot_be_read_is_no_success(judging: Judging) -> None:
 
 @pytest.mark.parametrize(
     ("limit", "good", "code"),
-    [(6, 2, 75), (6, 3, 0), (10, 10, 75), (10, 11, 0), (4, 0, 0)],
-    ids=["ten of 12", "nine of 12", "half of 20", "less than half", "eight of eight"],
+    [(6, 2, 75), (6, 3, 0), (10, 10, 75), (10, 11, 0), (4, 0, 75), (4, 1, 0)],
+    ids=["ten of 12", "nine of 12", "half of 20", "less than half", "all of 8", "seven of 8"],
 )
 def test_from_half_and_from_ten_on(judging: Judging, limit: int, good: int, code: int) -> None:
     judging.react = some_readable(good)
@@ -149,6 +153,46 @@ def test_what_needed_no_reply_is_none(judging: Judging) -> None:
     done = judging.run(limit=25, takers=["mine"], answers=answers, code=75)
     assert judging.asked() == 10
     assert "10 of its 10 replies" in done.err
+
+
+def test_a_function_that_cannot_be_read_is_no_success(judging: Judging) -> None:
+    """It has no replies: its verdicts count, and the advice is not that somebody be asked."""
+    source = "def fussy(item, answer):\n    return len(item.id) > {least} or [][1]\n"
+
+    def run(least: int, code: int) -> str:
+        (judging.folder / f"fussy{least}.py").write_text(source.format(least=least))
+        own = {"name": "own", "kind": "python", "options": {"function": f"fussy{least}:fussy"}}
+        names = {"judges": ["exact_match", "own"]}
+        return judging.run(limit=25, judges=[own], benchmark=names, code=code).err
+
+    said = run(9, 75)
+    assert "warning: own cannot be read: 49 of its 49 verdicts are unreadable\n" in said
+    assert re.search(
+        r"  trivia_judging_mini \d+, model-\w+: fussy raised IndexError: .* range\n", said
+    )
+    assert said.count("cannot be read") == 1
+    assert "--again" not in said
+    commands = re.findall(r"`judgebench ([^`]+)`", said)
+    assert [one.split()[0] for one in commands] == ["replies", "forget"]
+    shown, forgotten = (runs.typed(*shlex.split(one)) for one in commands)
+    assert shown.out.count("unreadable: fussy raised") == 49
+    assert (forgotten.code, "49 judgments" in forgotten.out) == (0, True)
+    assert "cannot be read" not in run(1, 0)  # it can say something of items 10 to 24, of 25
+
+
+def test_a_judge_that_could_ask_nobody_is_no_success(judging: Judging) -> None:
+    """Its prompt shows what no item has: nobody is asked, and nothing is said."""
+    prompt = judging.folder / "prompt.md"
+    prompt.write_text("Is {answer} like {item.nowhere}? correct or incorrect")
+    judge = {
+        "prompt": str(prompt),
+        "read": {"first_word": {"correct": "correct", "incorrect": "incorrect"}},
+        "labels": ["correct", "incorrect"],
+    }
+    said = judging.run(judge=judge, code=75).err
+    assert judging.asked() == 0
+    assert "small cannot be read: 12 of its 12 verdicts are unreadable" in said
+    assert re.search(r"trivia_judging_mini \d, model-\w+: the item has no \S*nowhere\n", said)
 
 
 def test_each_judge_counts_by_itself(judging: Judging) -> None:
@@ -371,7 +415,8 @@ def test_two_models_one_answer_are_one_reply(judging: Judging) -> None:
     )
     answers = judging.folder / "answers.jsonl"
     answers.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    judging.run(limit=1, takers=["a", "b"], answers=answers)
+    said = judging.run(limit=1, takers=["a", "b"], answers=answers, code=75).err
+    assert "warning: small cannot be read: its one reply states no verdict\n" in said
     frame = judgebench.replies("small", store=judging.url)
     assert isinstance(frame, pd.DataFrame)
     assert frame["places"].tolist() == [2]
@@ -516,7 +561,7 @@ def test_a_reply_that_another_judge_was_read_from_stays(judging: Judging) -> Non
     judging.react = readable
     judging.run()
     with open_store(judging.url) as store:
-        columns = store.judged_columns(BENCHMARK, judges=["small"])
+        columns = store.verdicts(BENCHMARK, judges=["small"], columns=JUDGED_COLUMNS)
         kept = columns["reply_keys"][0]
         judgment = store.judgment(columns["judgment"][0])
         other = store.put_judge("reader", JudgeSpec(kind="reference", model="reads otherwise"))

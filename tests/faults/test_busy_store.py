@@ -22,12 +22,12 @@ import pytest
 
 from judgebench.cli.main import run
 from judgebench.exchange import pipeline
-from judgebench.exchange.verdicts import import_verdicts
 from judgebench.protocols import Waiting
 from judgebench.store import open_store, sqlite
 from tests.faults.busy_store import by_another_program, by_turn, verdict
 from tests.faults.many_judgments import CONNECTIONS, ROOT, write_suite
 from tests.loopback import Ask, Loopback, Reaction
+from tests.unit.exchanged import import_verdicts
 
 LONG_S = 0.3
 JUDGMENTS = 150

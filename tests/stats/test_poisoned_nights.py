@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from judgebench.exchange.verdicts import import_verdicts
 from judgebench.reports.gate import gate_report
 from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.stats.gate_rule import Decision
@@ -30,7 +29,7 @@ from perf.poisoned_nights import (
     poisoned,
 )
 from tests.table import over_rows
-from tests.unit.exchanged import label, rows_file
+from tests.unit.exchanged import import_verdicts, label, rows_file
 
 MARGIN = 0.03
 

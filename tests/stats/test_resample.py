@@ -108,6 +108,23 @@ class TestWeights:
         np.testing.assert_array_equal(sums[:, exact], expected[:, exact])
         np.testing.assert_allclose(sums, expected, rtol=1e-12)
 
+    def test_many_units_are_summed_in_half_the_bytes(self) -> None:
+        """Scores to a millionth of an interval's width; those that are all the same exactly."""
+        n, g = rs.MANY_UNITS, np.random.default_rng(2)
+        there = g.random(n) < 0.9
+        values = np.stack([g.random(n) + 5.0, 0.3 * there, there, there, np.full(n, 0.7)], axis=1)
+        contributions = rs.Contributions(values)
+        np.testing.assert_array_equal(contributions.values, values)
+        (sums,) = rs.Resamples(n, 60, seed=1).sums([contributions])
+        weights = np.concatenate([np.ones((1, n)), rs.multinomial_weights(n, 60, seed=1)])
+        expected = rs.weighted_sums(weights, values)
+        np.testing.assert_allclose(sums[0], expected[0], rtol=1e-14)
+        off = np.abs(sums - expected)[:, 0]
+        assert off.max() < 1e-6 * 2 * 1.96 * expected[1:, 0].std()
+        np.testing.assert_allclose(sums[:, 1] / sums[:, 2], 0.3, rtol=1e-15)
+        np.testing.assert_array_equal(sums[:, 2:4], expected[:, 2:4])
+        np.testing.assert_allclose(sums[:, 4], 0.7 * n, rtol=1e-14)
+
     def test_weighted_sums_are_a_resampled_data_set(self) -> None:
         """A weight matrix is the same as drawing units with replacement and adding them up."""
         generator = np.random.default_rng(3)

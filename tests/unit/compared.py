@@ -8,12 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from judgebench.exchange.responses import import_responses
-from judgebench.exchange.verdicts import import_verdicts
 from judgebench.registry import tasks_root
 from judgebench.rows import read_rows
 from judgebench.store import Store
-from tests.unit.exchanged import rows_file
+from tests.unit.exchanged import import_responses, import_verdicts, rows_file
 
 BASELINE = "gpt4_1106_preview"
 FIGURES = tasks_root() / "alpaca_eval" / "figures"

@@ -7,6 +7,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from judgebench.exchange.pipeline import ImportReport
+from judgebench.exchange.tables import read_response_files, read_verdict_files
+from judgebench.store import Store
+
 Rows = Iterable[Mapping[str, Any]]
 
 
@@ -40,3 +44,13 @@ def coded(model: str, judge: str, codes: str) -> list[dict[str, Any]]:
         for i, code in enumerate(codes)
         if code != "."
     ]
+
+
+def import_verdicts(store: Store, path: Path, **options: Any) -> ImportReport:
+    """Take in one file of verdicts, with options of `read_verdict_files`."""
+    return read_verdict_files([path], **options)[0].take_in(store)
+
+
+def import_responses(store: Store, path: Path, **options: Any) -> ImportReport:
+    """Take in one file of answers, with options of `read_response_files`."""
+    return read_response_files([path], **options)[0].take_in(store)

@@ -10,15 +10,14 @@ from typing import Any
 import pytest
 
 from judgebench.errors import UsageError
-from judgebench.exchange.confidence_examples import confidence_examples
-from judgebench.exchange.verdicts import import_verdicts
+from judgebench.exchange.honestybench import confidence_examples
 from judgebench.execution.resolve import with_examples
 from judgebench.judges.kinds import KINDS
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Item, Message
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed
-from tests.unit.exchanged import label, rows_file
+from tests.unit.exchanged import import_verdicts, label, rows_file
 
 N = 12
 UNVERSIONED = "unversioned"

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,6 @@ from judgebench.errors import InputError, UsageError
 from judgebench.exchange.alpaca_eval import (
     NOT_READ,
     NOT_SAID,
-    AlpacaEvalImport,
     AlpacaEvalOptions,
     gather,
     hashed_id,
@@ -25,13 +25,14 @@ from judgebench.exchange.alpaca_eval import (
     reply_of,
 )
 from judgebench.exchange.alpaca_eval_export import export_alpaca_eval, raw_of
-from judgebench.exchange.verdicts import import_verdicts
+from judgebench.exchange.pipeline import ImportReport
 from judgebench.execution.plan import drawn_order
 from judgebench.records import Item, Message, ModelSpec, Preference, Response, Usage
 from judgebench.rows import Row
 from judgebench.store import Store, open_store
 from judgebench.store.export import verdicts_of, write_table
 from tests.table import over_rows
+from tests.unit.exchanged import import_verdicts
 
 JUDGE = "weighted_alpaca_eval_gpt4_turbo"
 Record = dict[str, Any]
@@ -80,7 +81,12 @@ def choice(text: str, *top: tuple[str, float]) -> Record:
     }
 
 
-def take(store: Store, *paths: Path, **more: Any) -> AlpacaEvalImport:
+def counts(report: ImportReport) -> tuple[int, ...]:
+    """Models; verdicts, and new ones; answers, and new ones."""
+    return tuple(map(int, re.findall(r"(\d+) (?:models|verdicts|responses|new)", report.said)))
+
+
+def take(store: Store, *paths: Path, **more: Any) -> ImportReport:
     told = AlpacaEvalOptions(
         **{name: more.pop(name) for name in ("model", "judge", "baseline") if name in more}
     )
@@ -120,7 +126,7 @@ def test_preferences_become_probabilities_of_the_model_over_the_baseline(
     report = take(store, write("a.json", [pair(i, p) for i, p in said.items()]))
     wanted = {0: 0.0, 1: 1.0, 2: 0.5, 3: 0.5, 4: 1.2345678901 - 1, 5: 1.0}
     assert values(store) == {("m", at(i)): ("preference", p) for i, p in wanted.items()}
-    assert (report.verdicts, report.new_verdicts, report.answers, report.models) == (6, 6, 12, 2)
+    assert counts(report) == (2, 6, 6, 12, 12)
     table = store.verdicts("made_up")
     assert set(table["opponent"]) == {"base"}
     assert set(table["judge"]) == {JUDGE}
@@ -157,7 +163,9 @@ def test_without_a_preference_it_is_unreadable_until_a_file_has_one(
     rows = [pair(0, none), pair(1, none, raw_completion="I cannot say"), pair(2, 1.0)]
     rows[0]["raw_completion"] = None
     report = take(store, write("a.json", rows))
-    assert report.unsaid == {"m": 1}
+    assert "pairs with neither preference nor reply, which count as unreadable: m (1)" in (
+        report.warnings
+    )
     assert values(store) == {
         ("m", at(0)): ("unreadable", None),
         ("m", at(1)): ("unreadable", None),
@@ -165,10 +173,10 @@ def test_without_a_preference_it_is_unreadable_until_a_file_has_one(
     }
     assert {NOT_READ, NOT_SAID} < set(store.verdicts("made_up")["reason"])
     rows[0]["preference"] = 2.0
-    assert take(store, write("b.json", rows)).new_verdicts == 1
+    assert counts(take(store, write("b.json", rows)))[2] == 1
     assert values(store)["m", at(0)] == ("preference", 1.0)
     rows[0]["preference"] = none
-    assert take(store, write("c.json", rows)).new_verdicts == 0
+    assert counts(take(store, write("c.json", rows)))[2] == 0
     assert values(store)["m", at(0)] == ("preference", 1.0)
 
 
@@ -219,8 +227,8 @@ def test_the_same_again_changes_nothing(store: Store, write: Write, tmp_path: Pa
     write(f"results/m/{JUDGE}/annotations.json", [pair(0, 1.5), pair(1, None)])
     first = take(store, tmp_path / "results")
     again = take(store, tmp_path / "results")
-    assert (first.files, first.new_verdicts, first.new_answers) == (2, 2, 4)
-    assert (again.new_verdicts, again.new_answers, again.run_id) == (0, 0, None)
+    assert counts(first)[2::2] == (2, 4)
+    assert (*counts(again)[2::2], again.run_id) == (0, 0, None)
     assert len(store.runs()) == 1
 
 
@@ -233,7 +241,7 @@ def test_a_folder_with_many_models_and_a_baseline_that_meets_itself(
     write(f"r/base/{JUDGE}/annotations.json", [pair(0, 1.5, model="base")])
     write("r/a/notes.json", {"not": "ours"})
     report = take(store, tmp_path / "r")
-    assert (report.files, report.models, report.new_answers) == (5, 3, 3)
+    assert (counts(report)[0], counts(report)[4]) == (3, 3)
     assert values(store) == {
         ("a", at(0)): ("preference", 0.75),
         ("b", at(0)): ("preference", 0.75),
@@ -285,7 +293,7 @@ def test_answers_alone_and_those_of_the_baseline(store: Store, write: Write) -> 
     base = write("ref.json", [output(0, model="base")])
     gathered = gather([], model_outputs=[mine], reference_outputs=[base])
     report = import_alpaca_eval(store, gathered, benchmark="made_up")
-    assert (report.verdicts, report.new_answers) == (0, 2)
+    assert (counts(report)[1], counts(report)[4]) == (0, 2)
     assert gathered.reference == "base"
 
 
@@ -485,7 +493,7 @@ def test_out_and_in_again_changes_nothing(store: Store, write: Write, tmp_path: 
     assert done.warnings == ()
     assert len(done.paths) == 5  # outputs of three models, judged pairs of two
     again = take(store, tmp_path / "out")
-    assert (again.new_verdicts, again.new_answers) == (0, 0)
+    assert counts(again)[2::2] == (0, 0)
     assert everything(store) == before
     with open_store(str(tmp_path / "fresh.db")) as fresh:
         take(fresh, tmp_path / "out")

@@ -10,8 +10,6 @@ import pytest
 
 from judgebench.errors import InputError
 from judgebench.exchange.formats import read_files
-from judgebench.exchange.responses import import_responses
-from judgebench.exchange.verdicts import import_verdicts
 from judgebench.keys import content_key
 from judgebench.records import (
     BINARY,
@@ -28,7 +26,7 @@ from judgebench.records import (
 from judgebench.store import Store, open_store
 from judgebench.store.export import responses_of, verdicts_of, write_table
 from tests.table import over_rows
-from tests.unit.exchanged import coded, label, rows_file
+from tests.unit.exchanged import coded, import_responses, import_verdicts, label, rows_file
 
 
 @pytest.fixture

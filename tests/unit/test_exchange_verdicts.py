@@ -11,9 +11,7 @@ import pytest
 
 from judgebench import keys
 from judgebench.errors import InputError
-from judgebench.exchange.labels import import_labels
-from judgebench.exchange.responses import import_responses
-from judgebench.exchange.verdicts import import_verdicts
+from judgebench.exchange.tables import import_labels
 from judgebench.records import (
     Case,
     Item,
@@ -28,7 +26,7 @@ from judgebench.records import (
 from judgebench.store import Store, open_store
 from judgebench.store.export import verdicts_of, write_table
 from tests.table import over_rows
-from tests.unit.exchanged import coded, label, rows_file
+from tests.unit.exchanged import coded, import_responses, import_verdicts, label, rows_file
 
 
 @pytest.fixture

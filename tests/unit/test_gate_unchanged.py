@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from judgebench.errors import ConfigError, UsageError
-from judgebench.exchange.verdicts import import_verdicts
 from judgebench.records import ModelSpec
 from judgebench.reports.compare import comparison
 from judgebench.reports.gate import gate_report
@@ -29,7 +28,7 @@ from judgebench.stats.paired_tests import paired_test
 from judgebench.stats.unchanged import margin_to_pass, passes_unchanged, units_to_pass
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed
-from tests.unit.exchanged import coded, label, rows_file
+from tests.unit.exchanged import coded, import_verdicts, label, rows_file
 
 ITEMS = 400
 
@@ -159,7 +158,7 @@ def test_a_baseline_of_which_too_little_could_be_read_never_passes(
     assert found is not None
     assert (found.chance, report.chance_unchanged_passes) == (0.0, 0.0)
     assert math.isnan(found.margin)
-    said = "nothing passes, made_up, J, accuracy: 90.0 % of the verdicts on old could be read"
+    said = "nothing passes, made_up, J, accuracy: 90.0 % of the verdicts on old are there"
     assert said in render(report.document(), "md").replace("\\_", "_")
     low = gated(store, one_test(max_drop=0.9, coverage_floor=0.5)).tests[0].unchanged
     assert low is not None
@@ -300,7 +299,7 @@ def test_what_the_baseline_lacks_is_part_of_the_drop(store: Store, tmp_path: Pat
         assert float(text.split("max_drop: ")[1].split()[0]) > whole + 0.015
         few = with_missing(drawn(1), 8, 3)
         put(less, tmp_path, coded("few", "J", few))
-        said = "87.5 % of the verdicts on few could be read, and 95 % have to be"
+        said = "87.5 % of the verdicts on few are there, and 95 % have to be"
         (test,) = usual_policy(less, "new", "few").tests
         assert said in test.margin_source
         with pytest.raises(UsageError, match=said):

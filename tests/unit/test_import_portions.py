@@ -11,17 +11,15 @@ import pytest
 
 from judgebench.errors import InputError
 from judgebench.exchange import evaluations, pipeline
-from judgebench.exchange.labels import import_labels
 from judgebench.exchange.lm_eval import read_lm_eval
 from judgebench.exchange.pipeline import ImportReport
-from judgebench.exchange.responses import read_response_files
-from judgebench.exchange.verdicts import import_verdicts, read_verdict_files
+from judgebench.exchange.tables import import_labels, read_response_files, read_verdict_files
 from judgebench.execution.manifest import end_dead_runs
 from judgebench.protocols import NoProgress, at_once
 from judgebench.records import ChatRequest, Item, Message, Reply
 from judgebench.store import Store, database, open_store
 from tests.unit.evaluated import lm_eval_line, lm_eval_results, lm_eval_run
-from tests.unit.exchanged import label, rows_file
+from tests.unit.exchanged import import_verdicts, label, rows_file
 
 ROWS = 23
 PORTION = 5

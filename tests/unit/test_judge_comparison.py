@@ -17,7 +17,6 @@ from sklearn.metrics import cohen_kappa_score
 
 import judgebench
 from judgebench.errors import UsageError
-from judgebench.exchange.verdicts import import_verdicts
 from judgebench.keys import content_key, request_key
 from judgebench.metrics.agreement import AgreementTable, agreement
 from judgebench.metrics.intervals import Intervals
@@ -52,7 +51,7 @@ from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.dashboards.stores import manifest
 from tests.table import over_rows
-from tests.unit.exchanged import coded, label, rows_file
+from tests.unit.exchanged import coded, import_verdicts, label, rows_file
 
 QUICK = Intervals(n_replicates=50)
 CHECKS = JudgeChecks()

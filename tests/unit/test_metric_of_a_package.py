@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from judgebench.errors import ConfigError
-from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.registry import heading, metric
 from judgebench.reports.board_tables import Leaderboard
 from judgebench.reports.compare import comparison
@@ -21,7 +20,7 @@ from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.render import render
 from judgebench.store import Store, open_store
-from tests.unit.exchanged import rows_file
+from tests.unit.exchanged import import_verdicts, rows_file
 
 ENTRY = """
 from judgebench.metrics.registry import Metric

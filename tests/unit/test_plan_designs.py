@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.verdict_spread import head_spreads
 from judgebench.stats.gate_rule import units_to_detect
@@ -23,7 +22,7 @@ from judgebench.stats.head_to_head_power import (
 from judgebench.store import open_store
 from tests.e2e.runs import store_url, suite, typed
 from tests.unit.compared import verdict
-from tests.unit.exchanged import Rows, rows_file
+from tests.unit.exchanged import Rows, import_verdicts, rows_file
 
 MINI = "trivia_judging_mini"
 NOWHERE = "http://127.0.0.1:9/v1"

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from judgebench import api
-from judgebench.exchange.verdicts import import_verdicts
 from judgebench.execution.forecast import PlanRow
 from judgebench.reports.power import notes
 from judgebench.stats.gate_rule import detectable, units_to_detect
@@ -23,7 +22,7 @@ from tests.e2e.runs import MINI as FOLDER
 from tests.e2e.runs import store_url, suite, typed
 from tests.loopback import Loopback, Reaction
 from tests.unit.compared import verdict
-from tests.unit.exchanged import rows_file
+from tests.unit.exchanged import import_verdicts, rows_file
 
 MINI = "trivia_judging_mini"
 WORDS = ("INCORRECT", "CORRECT")

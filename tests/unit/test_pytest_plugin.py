@@ -13,10 +13,9 @@ import pytest
 
 from judgebench import Inconclusive, assert_no_regression
 from judgebench.errors import ConfigError, StoreError, UsageError
-from judgebench.exchange.verdicts import import_verdicts
 from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.store import open_store
-from tests.unit.exchanged import coded, rows_file
+from tests.unit.exchanged import coded, import_verdicts, rows_file
 
 pytest_plugins = ["pytester"]
 

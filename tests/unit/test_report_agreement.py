@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 
 from judgebench.errors import UsageError
-from judgebench.exchange.responses import import_responses
-from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.registry import metric
 from judgebench.records import JudgeSpec
@@ -20,7 +18,7 @@ from judgebench.reports.agreement_tables import SHOWN
 from judgebench.reports.render import render
 from judgebench.stats.agreement import COEFFICIENTS
 from judgebench.store import Store, open_store
-from tests.unit.exchanged import coded, rows_file
+from tests.unit.exchanged import coded, import_responses, import_verdicts, rows_file
 
 QUICK = Intervals(n_replicates=200)
 

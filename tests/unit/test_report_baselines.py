@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from judgebench.errors import InputError, UsageError
-from judgebench.exchange.verdicts import import_verdicts
 from judgebench.reports.gate import gate_report
 from judgebench.reports.gate_policy import GateTest, Policy, read_gate
 from judgebench.reports.gate_result import GateReport
@@ -18,7 +17,7 @@ from judgebench.reports.versions import BaselineList, baseline_list, set_baselin
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed
 from tests.table import over_rows
-from tests.unit.exchanged import coded, rows_file
+from tests.unit.exchanged import coded, import_verdicts, rows_file
 
 GOOD, BAD = "+" * 200, "-" * 200
 

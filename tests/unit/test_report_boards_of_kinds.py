@@ -13,8 +13,6 @@ import pytest
 from judgebench import keys
 from judgebench.config import Panel
 from judgebench.errors import UsageError
-from judgebench.exchange.responses import import_responses
-from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import (
     Failure,
@@ -38,7 +36,7 @@ from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.table import over_rows
-from tests.unit.exchanged import coded, label, rows_file
+from tests.unit.exchanged import coded, import_responses, import_verdicts, label, rows_file
 
 QUICK = Intervals(n_replicates=100)
 SUITE = {"benchmarks": [{"name": "made_up", "judges": ["a", "b"], "panel": ["a", "b"]}]}

@@ -13,14 +13,12 @@ from pathlib import Path
 import pytest
 
 from judgebench.errors import InputError
-from judgebench.exchange.responses import import_responses
-from judgebench.exchange.verdicts import import_verdicts
 from judgebench.reports.board_request import BoardRequest
 from judgebench.reports.bundle import verify_bundle, write_bundle
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed
 from tests.table import over_rows
-from tests.unit.exchanged import coded, rows_file
+from tests.unit.exchanged import coded, import_responses, import_verdicts, rows_file
 
 OTHER = "a-text-of-another-benchmark"
 

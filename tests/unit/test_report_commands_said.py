@@ -9,11 +9,10 @@ import pytest
 
 from judgebench.cli.main import EPILOG, run
 from judgebench.errors import UsageError
-from judgebench.exchange.verdicts import import_verdicts
 from judgebench.reports.length_calibrations import calibrate_length
 from judgebench.store import open_store
 from tests.unit.compared import verdict
-from tests.unit.exchanged import rows_file
+from tests.unit.exchanged import import_verdicts, rows_file
 
 ODD = "it's; echo $HOME"
 

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from judgebench.errors import UsageError
-from judgebench.exchange.verdicts import import_verdicts
 from judgebench.reports.compare import Comparison, Difference, comparison, overall
 from judgebench.reports.model_pairs import PairData
 from judgebench.reports.pair_tests import Texts
@@ -20,7 +19,7 @@ from judgebench.stats.paired_tests import score_worse, tango_bounds
 from judgebench.store import Store
 from tests.e2e.runs import store_url, suite, typed
 from tests.unit.compared import verdict
-from tests.unit.exchanged import coded, label, rows_file
+from tests.unit.exchanged import coded, import_verdicts, label, rows_file
 from tests.unit.hostile import HOSTILE
 
 
@@ -86,10 +85,12 @@ def test_missing_verdicts_that_could_turn_it_leave_it_undecided(
     assert turned.because == (
         "missing verdicts: at their worst or best for a, it decides otherwise"
     )
-    assert turned.notes == ("85.0 % of the verdicts on a could be read",)
+    assert turned.notes == ("85.0 % of the verdicts on a are there; missing: 30 unreadable",)
     assert turned.difference.worst_low == pytest.approx(-0.15)
     assert only(comparison(store, "far", "b")).decision == "worse"
-    assert only(comparison(store, "none", "b")).decision == "undecided"
+    none = only(comparison(store, "none", "b"))
+    assert none.decision == "undecided"
+    assert none.notes == ("62.5 % of the verdicts on none are there; missing: 75 not asked",)
 
 
 def test_p_values_are_adjusted_over_all_tests(store: Store, tmp_path: Path) -> None:
@@ -222,7 +223,7 @@ def test_both_orders_of_a_direct_comparison_are_averaged(store: Store, tmp_path:
     assert (by["K"].candidate_value, by["K"].baseline_value) == pytest.approx((100.0, 50.0))
     first, unread = by["K"].notes
     assert first == "K was shown a first every time, never the other order"
-    assert unread == "93.8 % of the verdicts on a could be read"
+    assert unread == "93.8 % of the verdicts on a are there; missing: 5 unreadable"
     assert by["K"].difference.missing == 5
 
 

@@ -15,8 +15,6 @@ from hypothesis import strategies as st
 
 from judgebench.errors import InputError, UsageError
 from judgebench.exchange.honestybench import read_honestybench
-from judgebench.exchange.responses import import_responses
-from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.confidence import METRICS, QuestionSet, estimates_of, figures
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.registry import metric as entry
@@ -33,7 +31,7 @@ from judgebench.stats.confidence import auroc, brier
 from judgebench.stats.resample import wilson_interval
 from judgebench.store import Store
 from tests.e2e.runs import typed
-from tests.unit.exchanged import Rows, label, rows_file
+from tests.unit.exchanged import Rows, import_responses, import_verdicts, label, rows_file
 from tests.unit.reports import HOSTILE
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "honestybench"

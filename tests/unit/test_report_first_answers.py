@@ -12,7 +12,6 @@ import pytest
 
 from judgebench import keys
 from judgebench.benchmarks.folder import load_benchmark
-from judgebench.exchange.verdicts import import_verdicts
 from judgebench.execution.manifest import new_manifest
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import (
@@ -34,7 +33,7 @@ from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.render import render
 from judgebench.stats.confidence import auroc, brier
 from judgebench.store import Store, open_store
-from tests.unit.exchanged import label, rows_file
+from tests.unit.exchanged import import_verdicts, label, rows_file
 
 QUICK = Intervals(n_replicates=60)
 HERE = {"benchmark": "honestybench_mini"}

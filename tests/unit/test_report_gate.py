@@ -13,7 +13,6 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from judgebench.errors import ConfigError, UsageError
-from judgebench.exchange.verdicts import import_verdicts
 from judgebench.records import Failure, ModelSpec, VerdictSlot
 from judgebench.reports.gate import gate_report
 from judgebench.reports.gate_policy import GateTest, Policy, read_policy
@@ -25,7 +24,7 @@ from judgebench.reports.versions import set_baseline
 from judgebench.stats.paired_tests import score_worse, tango_bounds
 from judgebench.store import Store
 from tests.e2e.runs import typed
-from tests.unit.exchanged import coded, label, rows_file
+from tests.unit.exchanged import coded, import_verdicts, label, rows_file
 from tests.unit.hostile import HOSTILE
 
 MANY = 200
@@ -163,8 +162,9 @@ def test_missing_verdicts_never_turn_a_decision_silently(store: Store, tmp_path:
     put(store, tmp_path, coded("old", "J", old), coded("new", "J", bad))
     refused = only(store)
     assert refused.decision == "inconclusive"
-    assert "85.0 % of the verdicts on new could be read, and 95 % have to be" in str(
-        refused.because
+    assert (
+        "85.0 % of the verdicts on new are there, and 95 % have to be; missing: 30 unreadable"
+        in str(refused.because)
     )
     at_the_floor = only(store, {"coverage_floor": refused.coverage.candidate})
     assert "have to be" not in str(at_the_floor.because)

@@ -14,8 +14,6 @@ import pytest
 
 from judgebench.errors import ConfigError, UsageError
 from judgebench.exchange.honestybench import read_honestybench
-from judgebench.exchange.responses import import_responses
-from judgebench.exchange.verdicts import import_verdicts
 from judgebench.keys import content_key
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import JudgeSpec, Judgment, ModelSpec, Preference, RunVerdict, VerdictSlot
@@ -32,7 +30,7 @@ from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed
 from tests.unit.compared import BASELINE, answer, take_in, verdict
-from tests.unit.exchanged import label, rows_file
+from tests.unit.exchanged import import_responses, import_verdicts, label, rows_file
 
 LC = "length_controlled_win_rate"
 N = 300
@@ -242,9 +240,8 @@ def test_missing_labels_could_turn_it(store: Store, tmp_path: Path) -> None:
     two_models(store, tmp_path, unread=100)
     for metric in ("auroc", "ece", "brier"):
         low = asked(store, "new", "old", metric=metric)
-        assert (
-            str(low.because) == "66.7 % of the verdicts on new could be read, and 95 % have to be"
-        )
+        said = "66.7 % of the answers of new have a label and a confidence, and 95 % have to"
+        assert low.because == said
         one = asked(store, "new", "old", metric=metric, coverage_floor=0.5, max_drop=0.0001)
         assert one.difference.missing == 100
         worst, best = one.difference.worst_low, one.difference.worst_high

@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 
 from judgebench.cli.main import run
-from judgebench.exchange.responses import import_responses
-from judgebench.exchange.verdicts import import_verdicts
 from judgebench.plain_text import printable_lines
 from judgebench.records import Item, Message
 from judgebench.reports.gate import gate_report
@@ -20,7 +18,7 @@ from judgebench.reports.pair_tests import NO_TEXTS
 from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed
-from tests.unit.exchanged import coded, rows_file
+from tests.unit.exchanged import coded, import_responses, import_verdicts, rows_file
 from tests.unit.hostile import HOSTILE
 from tests.unit.test_report_html import Page
 

@@ -20,8 +20,6 @@ from judgebench.benchmarks.data import Content
 from judgebench.cli.main import run
 from judgebench.config import Panel
 from judgebench.errors import UsageError
-from judgebench.exchange.responses import import_responses
-from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
 from judgebench.reports.board import Board
 from judgebench.reports.board_tables import Leaderboard
@@ -32,7 +30,7 @@ from judgebench.stats.length_calibration import fit_difficulty
 from judgebench.stats.length_control import CANDIDATES, exact
 from judgebench.store import Store, open_store
 from tests.unit.compared import BASELINE, answer, published_lengths, take_in, verdict
-from tests.unit.exchanged import rows_file
+from tests.unit.exchanged import import_responses, import_verdicts, rows_file
 
 QUICK = Intervals(n_replicates=40)
 LC = "length_controlled_win_rate"

@@ -16,7 +16,6 @@ from statsmodels.stats.multitest import multipletests
 
 import judgebench
 from judgebench.errors import ConfigError
-from judgebench.exchange.verdicts import import_verdicts
 from judgebench.plain_text import printable
 from judgebench.records import JudgeSpec, ModelSpec
 from judgebench.reports.board import Board
@@ -32,7 +31,7 @@ from judgebench.store import Store, open_store
 from tests.e2e.runs import typed
 from tests.table import over_rows
 from tests.unit.compared import BASELINE, take_in
-from tests.unit.exchanged import coded, label, rows_file
+from tests.unit.exchanged import coded, import_verdicts, label, rows_file
 from tests.unit.reports import HOSTILE
 from tests.unit.test_report_latex import read
 from tests.unit.test_report_leaderboard import begin, put

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from judgebench.benchmarks.description import find
-from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import JudgeSpec
 from judgebench.reports.board import references
@@ -21,7 +20,7 @@ from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.table import over_rows
 from tests.unit.compared import BASELINE, take_in, verdict
-from tests.unit.exchanged import rows_file
+from tests.unit.exchanged import import_verdicts, rows_file
 
 JUDGE = "weighted_alpaca_eval_gpt4_turbo"
 OFFICIAL = JudgeSpec(

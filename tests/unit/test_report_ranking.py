@@ -17,16 +17,13 @@ from scipy.optimize import minimize
 
 from judgebench.cli.main import run
 from judgebench.errors import UsageError
-from judgebench.exchange.responses import import_responses
-from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.style_controlled import STYLE, style_differences, style_of
 from judgebench.reports.board import Row
-from judgebench.reports.ranking_tables import Ranking, rankings
-from judgebench.reports.ranking_values import EXPECTED, STRENGTH, PairRow
+from judgebench.reports.ranking import EXPECTED, STRENGTH, PairRow, Ranking, rankings
 from judgebench.reports.render import render
 from judgebench.store import Store, open_store
-from tests.unit.exchanged import coded, rows_file
+from tests.unit.exchanged import coded, import_responses, import_verdicts, rows_file
 
 QUICK = Intervals(n_replicates=200)
 Rows = list[dict[str, Any]]

@@ -16,8 +16,6 @@ from scipy.stats import kendalltau, pearsonr, spearmanr
 from judgebench import registry
 from judgebench.benchmarks.description import Description, read
 from judgebench.errors import ConfigError, InputError, UsageError
-from judgebench.exchange.responses import import_responses
-from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.model_correlations import NO_INTERVAL
 from judgebench.reports.board import Board, ReferenceBoard, places, references
@@ -26,7 +24,7 @@ from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.published import read_names, related, same_models
 from judgebench.reports.render import render
 from judgebench.store import Store, open_store
-from tests.unit.exchanged import rows_file
+from tests.unit.exchanged import import_responses, import_verdicts, rows_file
 
 FILE = """\
 version,judge,model,total,maths,elo

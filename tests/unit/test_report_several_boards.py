@@ -13,10 +13,9 @@ import pytest
 import judgebench
 from judgebench.cli.main import run
 from judgebench.errors import UsageError
-from judgebench.exchange.verdicts import import_verdicts
 from judgebench.store import open_store
 from tests.e2e.runs import MINI
-from tests.unit.exchanged import coded, label, rows_file
+from tests.unit.exchanged import coded, import_verdicts, label, rows_file
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,6 @@ import pytest
 import judgebench
 from judgebench.cli.main import run
 from judgebench.errors import UsageError
-from judgebench.exchange.responses import import_responses
-from judgebench.exchange.verdicts import import_verdicts
 from judgebench.judges.flags import constant_answer
 from judgebench.metrics.accuracy import accuracies
 from judgebench.metrics.constant_answers import constant_answers
@@ -30,12 +28,12 @@ from judgebench.reports.compare import comparison
 from judgebench.reports.gate import gate_report
 from judgebench.reports.gate_policy import GateTest, Policy
 from judgebench.reports.leaderboard import leaderboards
-from judgebench.reports.ranking_tables import rankings
+from judgebench.reports.ranking import rankings
 from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.table import over_rows
 from tests.unit.compared import BASELINE, verdict
-from tests.unit.exchanged import label, rows_file
+from tests.unit.exchanged import import_responses, import_verdicts, label, rows_file
 
 QUICK = Intervals(n_replicates=60)
 N = 30

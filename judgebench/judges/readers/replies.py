@@ -35,8 +35,10 @@ def unfinished(reply: Reply) -> Unreadable | None:
     """
     if reply.finish_reason == "length":
         return Unreadable(reason=TRUNCATED)
-    if reply.finish_reason is None or reply.finish_reason in FINISHED | REFUSALS:
-        return refused(reply)
+    if reply.finish_reason in REFUSALS:
+        return Unreadable(reason=REFUSED)
+    if reply.finish_reason is None or reply.finish_reason in FINISHED:
+        return None
     said = "" if reply.finish_reason == NOT_SAID else f" (it says {reply.finish_reason[:40]!r})"
     return Unreadable(reason=f"the server does not say that the reply is whole{said}")
 

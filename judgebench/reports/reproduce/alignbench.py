@@ -9,7 +9,7 @@ import numpy as np
 
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.model_correlations import TITLES, Scores, correlations
-from judgebench.reports.reproduce.recomputed import (
+from judgebench.reports.reproduce import (
     FigureTable,
     Recomputation,
     Reproduction,

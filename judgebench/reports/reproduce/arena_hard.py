@@ -22,7 +22,7 @@ from judgebench.metrics.win_rate import (
     weights_of,
     win_rates,
 )
-from judgebench.reports.reproduce.recomputed import (
+from judgebench.reports.reproduce import (
     FigureTable,
     Recomputation,
     Reproduction,

@@ -11,7 +11,7 @@ import numpy as np
 from judgebench.columns import grouped
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import REFUSAL_CLASSES, Estimate
-from judgebench.reports.reproduce.recomputed import (
+from judgebench.reports.reproduce import (
     FigureTable,
     Recomputation,
     Reproduction,

@@ -16,7 +16,7 @@ from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.measures import Balance
 from judgebench.metrics.ranked_rows import Standing
 from judgebench.metrics.scores import OFFICIAL, SCORE, scores
-from judgebench.reports.reproduce.recomputed import (
+from judgebench.reports.reproduce import (
     ROUNDING,
     FigureTable,
     Recomputation,

@@ -9,7 +9,7 @@ from pathlib import Path
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.model_correlations import TITLES, correlations
 from judgebench.records import Estimate
-from judgebench.reports.reproduce.recomputed import (
+from judgebench.reports.reproduce import (
     FigureTable,
     Recomputation,
     Reproduction,

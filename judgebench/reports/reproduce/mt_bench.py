@@ -13,7 +13,7 @@ from judgebench.columns import grouped, same
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.measures import by_turn
 from judgebench.metrics.scores import SCORE, UNREAD_AS, scores
-from judgebench.reports.reproduce.recomputed import (
+from judgebench.reports.reproduce import (
     ROUNDING,
     FigureTable,
     Recomputation,

@@ -12,7 +12,7 @@ from typing import Any
 from judgebench.metrics.agreement import AgreementRow, agreement
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import BINARY, HUMAN, Estimate
-from judgebench.reports.reproduce.recomputed import (
+from judgebench.reports.reproduce import (
     FigureTable,
     Recomputation,
     Reproduction,

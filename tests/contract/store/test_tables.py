@@ -35,9 +35,8 @@ from judgebench.records import (
     VerdictSlot,
 )
 from judgebench.store import Store
-from judgebench.store.columns import FAILURE_COLUMNS, RESPONSE_COLUMNS, VERDICT_COLUMNS
 from judgebench.store.export import responses_of, verdicts_of, write_table
-from judgebench.store.read import COUNTERS
+from judgebench.store.read import COUNTERS, FAILURE_COLUMNS, RESPONSE_COLUMNS, VERDICT_COLUMNS
 from tests.postgres import beside
 
 A, B = ModelSpec(weights="a"), ModelSpec(weights="b")

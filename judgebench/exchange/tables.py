@@ -1,6 +1,6 @@
-"""``import verdicts``: judgments that somebody else has made, one a row of a table.
+"""Tables of ours that come in: verdicts, labels and answers of somebody else's, one a row.
 
-Also what every other format of verdicts shares: its rows, and how they are held against a store.
+Also what other formats share: their rows, and how these are held against a store.
 """
 
 from __future__ import annotations
@@ -9,37 +9,40 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
+from itertools import repeat
 from math import isclose
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+from judgebench import keys
 from judgebench.benchmarks.folder import items_at_hand
 from judgebench.columns import grouped
 from judgebench.errors import InputError, unknown_name
-from judgebench.exchange.names import (
+from judgebench.exchange.pipeline import (
+    IMPORT_LEASE,
     NO_VERSION,
+    SILENT,
     At,
+    Board,
+    Import,
+    ImportReport,
+    Intake,
     KnownItems,
+    NewVerdict,
     OwnItems,
     benchmark_name,
     by_id,
     default_version,
+    imported_judge_key,
     judge_name,
     missing_items,
     name,
+    named_model,
     optional_name,
+    recorded,
     refuse_undeclared,
     refuse_unknown,
-)
-from judgebench.exchange.pipeline import (
-    IMPORT_LEASE,
-    SILENT,
-    Import,
-    ImportReport,
-    Intake,
-    NewVerdict,
-    imported_judge_key,
     taken_in_before,
 )
 from judgebench.protocols import Progress
@@ -48,16 +51,19 @@ from judgebench.records import (
     Order,
     Preference,
     Reply,
+    Response,
     Score,
     Unreadable,
+    Usage,
     Verdict,
     VerdictSlot,
     is_human,
 )
+from judgebench.responses.from_file import AnswerRow, read_answer_rows, refuse_other_text
 from judgebench.rows import OURS, Layout, Row, each_row
 from judgebench.store import Store
+from judgebench.store.catalog import Record
 from judgebench.store.codec import readable
-from judgebench.store.read import StoredAnchors
 
 REQUIRED = ("item_id", "model", "judge")
 FIELDS = (
@@ -72,18 +78,23 @@ NO_REPLY = "no reply: null stands in the file, as where the judge's call failed"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictAt:
-    """What a verdict is about, by the names in the file."""
+    """What a verdict, or an answer, is about, by the names in the file."""
 
     benchmark: str
     version: str
     item_id: str
     model: str
-    judge: str
+    judge: str = ""
     opponent: str | None = None
     order: Order = "single"
     sample: int = 0
     turn: int = 0
     repeat: int = 0
+
+    @property
+    def at(self) -> At:
+        """Benchmark and version."""
+        return self.benchmark, self.version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,11 +105,6 @@ class VerdictRow:
     where: VerdictAt
     verdict: Verdict
     reply: Reply | None = None
-
-    @property
-    def at(self) -> At:
-        """Benchmark and version."""
-        return self.where.benchmark, self.where.version
 
 
 def row_of(row: Row, where: VerdictAt, verdict: Verdict, reply: Reply | None = None) -> VerdictRow:
@@ -131,22 +137,6 @@ def read_verdict_files(
     return checked("verdicts", read, known, anchors=anchors)
 
 
-def import_verdicts(store: Store, path: Path, **options: Any) -> ImportReport:
-    """Take in a file of verdicts, all or nothing. The same file again changes nothing.
-
-    Parameters
-    ----------
-    options
-        Of `read_verdict_files`.
-
-    Raises
-    ------
-    InputError
-        As `read_verdict_files`; also for a verdict that is another one in the store.
-    """
-    return read_verdict_files([path], **options)[0].take_in(store)
-
-
 def checked(
     what: str,
     read: Sequence[tuple[Path, Sequence[VerdictRow]]],
@@ -167,7 +157,7 @@ def checked(
         What `take_in` is told.
     """
     for _, rows in read:
-        refuse_unknown_items(rows, known_items)
+        refuse_unknown_items(((row.row, row.where) for row in rows), known_items)
     for together in [[row for _, rows in read for row in rows]] if once else [r for _, r in read]:
         once_each(together)  # refuses two that contradict each other
     how["allow_unknown_items"] = known_items is None
@@ -177,12 +167,28 @@ def checked(
     ]
 
 
-def refuse_unknown_items(rows: Iterable[VerdictRow], known_items: KnownItems | None) -> None:
+def refuse_unknown_items(
+    rows: Iterable[tuple[Row, VerdictAt]], known_items: KnownItems | None
+) -> None:
     """Refuse ids that a benchmark, as far as it is known, does not have."""
     wanted = rows if known_items is not None else ()
-    of = grouped((row.at, (row.row, row.where.item_id)) for row in wanted)
+    of = grouped((where.at, (row, where.item_id)) for row, where in wanted)
     for at in sorted(of):
         refuse_unknown(of[at], at, known_items)
+
+
+def _newest(where: VerdictAt, own: OwnItems) -> VerdictAt:
+    """What names no version of own prompts is about the newest."""
+    version = own.version(where.benchmark) if where.version == NO_VERSION else None
+    return where if version is None else replace(where, version=version)
+
+
+def _add_items(intake: Intake, places: Iterable[VerdictAt]) -> None:
+    """What is told of items that the store lacks."""
+    wanted = grouped((where.at, where.item_id) for where in places)
+    for at in sorted(wanted):
+        board = intake.board(at)
+        board.add_items(missing_items(board.items, wanted[at], at))
 
 
 def about_own_prompts(
@@ -196,15 +202,12 @@ def about_own_prompts(
         For ids that such prompts do not have.
     """
     own = OwnItems(store)
-    version = {b: own.version(b) for b in {row.where.benchmark for row in rows}}
     found = [
-        replace(row, where=replace(row.where, version=newest))
-        if row.where.version == NO_VERSION and (newest := version[row.where.benchmark])
-        else row
+        row if (where := _newest(row.where, own)) is row.where else replace(row, where=where)
         for row in rows
     ]
     if not allow_unknown_items:
-        refuse_unknown_items(found, own)
+        refuse_unknown_items(((row.row, row.where) for row in found), own)
     return found
 
 
@@ -229,10 +232,7 @@ def take_in(
     distinct = once_each(rows)
     with store.lease(IMPORT_LEASE):
         intake = Intake(store, what, [path])
-        wanted = grouped((row.at, row.where.item_id) for row in distinct)
-        for at in sorted(wanted):
-            board = intake.board(at)
-            board.add_items(missing_items(board.items, wanted[at], at))
+        _add_items(intake, (row.where for row in distinct))
         new = _new(intake, distinct, _pinned(store) if anchors else {}, may_change)
         if taken_in_before(store, what, path):  # what was said since then stays
             new = [one for one in new if one.names or (one.before is None and one.anchors is None)]
@@ -251,7 +251,7 @@ def take_in(
     )
 
 
-def _pinned(store: Store) -> dict[VerdictSlot, StoredAnchors]:
+def _pinned(store: Store) -> dict[VerdictSlot, Record]:
     """The anchors that count, each with its set: the last of its judge and benchmark."""
     last = {(one.benchmark, one.version, one.judge_key): one for one in store.anchors()}
     return {place: one for one in last.values() for place in store.looked(one)}
@@ -260,13 +260,13 @@ def _pinned(store: Store) -> dict[VerdictSlot, StoredAnchors]:
 def _new(
     intake: Intake,
     rows: Sequence[VerdictRow],
-    pinned: Mapping[VerdictSlot, StoredAnchors],
+    pinned: Mapping[VerdictSlot, Record],
     may_change: bool,
 ) -> list[NewVerdict]:
     found = []
     known = intake.store.judges()
     for row in rows:
-        where, board = row.where, intake.board(row.at)
+        where, board = row.where, intake.board(row.where.at)
         place = VerdictSlot(
             benchmark=where.benchmark,
             version=where.version,
@@ -279,19 +279,13 @@ def _new(
             turn=where.turn,
             repeat=where.repeat,
         )
-        if place in pinned:
-            new = NewVerdict(place, where.judge, row.verdict, row.reply, anchors=pinned[place])
-            found.append(new)
+        before, said = (None, None) if place in pinned else board.current.get(place, (None, None))
+        alike = said is not None and same(said, row.verdict)
+        if said is not None and (
+            _not_had(row.verdict) or (alike and not names_more(row.verdict, said))
+        ):
             continue
-        before, said = board.current.get(place, (None, None))
-        if said is not None and _not_had(row.verdict):
-            continue
-        if said is not None and same(said, row.verdict):
-            if names_more(row.verdict, said):
-                again = NewVerdict(place, where.judge, row.verdict, row.reply, before, names=True)
-                found.append(again)
-            continue
-        if said is not None and not may_change and not _not_had(said):
+        if said is not None and not (alike or may_change or _not_had(said)):
             raise row.row.wrong(
                 "value",
                 f"{say(row.verdict)}, but the store has {say(said)} of {where.judge!r} about item "
@@ -299,7 +293,11 @@ def _new(
                 "correct the row, or give the other judge another name"
                 + (" (`import labels` lets people change theirs)" if is_human(where.judge) else ""),
             )
-        found.append(NewVerdict(place, where.judge, row.verdict, row.reply, before))
+        found.append(
+            NewVerdict(
+                place, where.judge, row.verdict, row.reply, before, pinned.get(place), names=alike
+            )
+        )
     return found
 
 
@@ -316,17 +314,14 @@ def read_verdicts(
     InputError
         Naming the line and field of what cannot be used.
     """
-    versions: dict[str, str] = {}
+    versions = cache(default_version)
     found = []
     labels: dict[str, dict[str, Row]] = {}
     names: dict[tuple[object, ...], dict[str, object]] = {}
     for row in each_row(path, REQUIRED if about else ("benchmark", *REQUIRED), layout=layout):
         benchmark = about[0] if about and not row.has("benchmark") else benchmark_name(row)
-        if about and benchmark == about[0]:
-            versions[benchmark] = about[1]
-        if not row.has("version") and benchmark not in versions:
-            versions[benchmark] = default_version(benchmark)
-        where, verdict = _read(row, benchmark, optional_name(row, "version") or versions[benchmark])
+        usual = about[1] if about and benchmark == about[0] else versions(benchmark)
+        where, verdict = _read(row, benchmark, optional_name(row, "version") or usual)
         if isinstance(verdict, Label):
             labels.setdefault(benchmark, {}).setdefault(verdict.name, row)
         # Of a million rows the names alone are held, and those once.
@@ -370,7 +365,8 @@ def _read(row: Row, benchmark: str, version: str) -> tuple[VerdictAt, Verdict]:
     if where.order != "single" and where.opponent is None:
         raise row.wrong("order", "only a comparison with an 'opponent' has an order")
     verdict = _READERS[kind](row, where)
-    if where.opponent == where.model and not _is_tie(verdict):  # AlpacaEval has these as ties
+    tie = isinstance(verdict, Preference) and verdict.winner is None
+    if where.opponent == where.model and not tie:  # AlpacaEval has these as ties
         raise row.wrong("opponent", f"{where.model!r} cannot be its own opponent, but for a tie")
     return where, verdict
 
@@ -381,10 +377,6 @@ def _usual_kind(row: Row) -> str:
     if row.has("opponent"):
         return "preference"
     return "score" if row.has("low") or row.has("high") else "label"
-
-
-def _is_tie(verdict: Verdict) -> bool:
-    return isinstance(verdict, Preference) and verdict.winner is None
 
 
 def _order(row: Row) -> Order:
@@ -506,10 +498,9 @@ def same(one: Verdict, other: Verdict) -> bool:
 
 def names_more(one: Verdict, stored: Verdict) -> bool:
     """Whether a verdict says how clear a win is, and the same one in the store does not."""
-    match one, stored:
-        case Preference(label=str()), Preference(label=None):
-            return True
-    return False
+    if not (isinstance(one, Preference) and isinstance(stored, Preference)):
+        return False
+    return one.label is not None and stored.label is None
 
 
 def say(verdict: Verdict) -> str:
@@ -525,3 +516,237 @@ def say(verdict: Verdict) -> str:
             return f"preference {p:g} for the answer shown first{of}"
         case Unreadable(reason=reason):
             return f"unreadable ({reason[:60]})"
+
+
+def read_label_files(
+    paths: Sequence[Path],
+    *,
+    layout: Layout = OURS,
+    known_items: KnownItems = items_at_hand,
+    allow_unknown_items: bool = False,
+) -> list[Import]:
+    """Read files of labels; returned with each is what stores it.
+
+    What one person says in two files may differ: the later one counts.
+
+    Raises
+    ------
+    InputError
+        As `read_verdict_files`, and for a judge that is no person.
+    """
+    read = [(path, read_label_rows(path, layout=layout)) for path in paths]
+    known = None if allow_unknown_items else known_items
+    return checked("labels", read, known, once=False, may_change=True)
+
+
+def import_labels(
+    store: Store,
+    path: Path,
+    *,
+    about: At | None = None,
+    known_items: KnownItems = items_at_hand,
+    allow_unknown_items: bool = False,
+    only_answered: bool = False,
+) -> ImportReport:
+    """Take in a file of labels, all or nothing. The same file again changes nothing.
+
+    Labels are events: a label that differs from the rater's current one counts from now on, and
+    the earlier one stays. ``about`` is the benchmark and version that rows are about which name
+    none, as in the file that a benchmark brings. ``only_answered`` passes over labels of answers
+    that the store does not have, as a run does whose suite asks fewer items than people have
+    labelled.
+
+    Raises
+    ------
+    InputError
+        As `read_verdict_files`, for a verdict that is another one in the store, and for a judge
+        that is no person.
+    """
+    rows = read_label_rows(path, about)
+    rows = about_own_prompts(store, rows, allow_unknown_items=allow_unknown_items)
+    if only_answered:
+        rows = _about_answers(store, rows)
+    known = None if allow_unknown_items else known_items
+    [found] = checked("labels", [(path, rows)], known, once=False, may_change=True)
+    return found.take_in(store)
+
+
+def read_label_rows(path: Path, about: At | None = None, layout: Layout = OURS) -> list[VerdictRow]:
+    """All labels of a file, of known items or not; ``about`` is as for `import_labels`.
+
+    Raises
+    ------
+    InputError
+        Naming the line and field of what cannot be used.
+    """
+    rows = read_verdicts(path, about=about, layout=layout)
+    once_each(rows)  # refuses two that contradict each other
+    for row in rows:
+        if not is_human(row.where.judge):
+            raise row.row.wrong(
+                "judge",
+                f"labels are given by people, named human/<rater>, not {row.where.judge!r}; "
+                "verdicts of judges come in with `judgebench import verdicts`",
+            )
+    return rows
+
+
+def _about_answers(store: Store, rows: list[VerdictRow]) -> list[VerdictRow]:
+    """Those on answers that the store has."""
+    answered: set[tuple[str, str, str, str, int, int]] = set()
+    for benchmark, version in {row.where.at for row in rows}:
+        table = store.responses_table(benchmark, version)
+        columns = ("model", "item_id", "sample", "turn")
+        answered |= {
+            (benchmark, version, *place)
+            for place in zip(*(table[name] for name in columns), strict=True)
+        }
+    return [
+        row
+        for row in rows
+        if (*row.where.at, row.where.model, row.where.item_id, row.where.sample, row.where.turn)
+        in answered
+    ]
+
+
+# answers ------------------------------------------------------------------------------------------
+
+PlacedAnswer: TypeAlias = tuple[VerdictAt, AnswerRow]
+"""A row of a file with what it is about."""
+_Answers: TypeAlias = Sequence[PlacedAnswer]
+
+
+def read_response_files(
+    paths: Sequence[Path],
+    *,
+    layout: Layout = OURS,
+    known_items: KnownItems = items_at_hand,
+    allow_unknown_items: bool = False,
+) -> list[Import]:
+    """Read files of answers; returned with each is what stores it.
+
+    Of the models nothing but the name is known: answers that a run of ours has stored under the
+    same name stay those of another model. Our own export has the answers of every stack and marks
+    the newest: the others are passed over.
+
+    Raises
+    ------
+    InputError
+        Naming file, line and field of what cannot be used; for two different answers to one item,
+        in one file or two; for ids that the benchmark does not have.
+    """
+    read = [(path, _read_answers(path, layout)) for path in paths]
+    return checked_answers(read, None if allow_unknown_items else known_items)
+
+
+def checked_answers(
+    read: Sequence[tuple[Path, _Answers]],
+    known_items: KnownItems | None,
+    called: Sequence[str] | None = None,
+) -> list[Import]:
+    """The answers of some files, found good in themselves; returned with each is what stores it.
+
+    Parameters
+    ----------
+    known_items
+        None takes in what no benchmark has.
+    called
+        What those of each file are called in its report.
+    """
+    for _, rows in () if known_items is None else read:
+        distinct = _one_text_each(rows)
+        refuse_unknown_items(((row.row, where) for where, row in distinct.items()), known_items)
+    _one_text_each([row for _, rows in read for row in rows])
+    return [
+        Import(path, partial(take_in_answers, path=path, rows=rows, called=name))
+        for (path, rows), name in zip(read, called or repeat(None, len(read)), strict=True)
+    ]
+
+
+def _read_answers(path: Path, layout: Layout) -> _Answers:
+    versions = cache(default_version)
+    found = []
+    for row in read_answer_rows(path, layout):
+        if row.row.values.get("newest") in (False, "False", "false"):
+            continue
+        benchmark = benchmark_name(row.row)
+        where = VerdictAt(
+            benchmark=benchmark,
+            version=optional_name(row.row, "version") or versions(benchmark),
+            item_id=name(row.row, "item_id"),
+            model=name(row.row, "model"),
+            sample=row.sample,
+            turn=row.turn,
+        )
+        found.append((where, row))
+    return found
+
+
+def _one_text_each(rows: _Answers) -> dict[VerdictAt, AnswerRow]:
+    """Answers by where they stand; raises `InputError` for two different ones."""
+    distinct: dict[VerdictAt, AnswerRow] = {}
+    for where, row in rows:
+        refuse_other_text(distinct.setdefault(where, row), row)
+    return distinct
+
+
+def take_in_answers(
+    store: Store,
+    *,
+    path: Path,
+    rows: _Answers,
+    progress: Progress = SILENT,
+    called: str | None = None,
+) -> ImportReport:
+    """Store the answers that the store does not have yet; ``called`` so in the report."""
+    own = OwnItems(store)
+    distinct = _one_text_each([(_newest(where, own), row) for where, row in rows])
+    with store.lease(IMPORT_LEASE):
+        intake = Intake(store, "responses", [path])
+        _add_items(intake, distinct)
+        for where, row in distinct.items():
+            board = intake.board(where.at)
+            known = by_id(board.known, row.row, "model")
+            key, response = recorded(
+                where.at,
+                where.item_id,
+                known or keys.model_key(named_model(where.model)),
+                row.text,
+                path.name,
+                sample=where.sample,
+                turn=where.turn,
+                usage=Usage(completion_tokens=row.tokens),
+            )
+            if not _stored(board, response, row.row):
+                intake.responses[key] = response
+                if known is None:
+                    board.by_name(where.model)
+        new = len(intake.responses)
+        run_id = intake.put({"responses": new}, progress)
+    known_already = len(rows) - new
+    return ImportReport(rows=len(rows), new=new, known=known_already, run_id=run_id, called=called)
+
+
+def answer_of(
+    row: Row, at: At, item: str, model: str, text: str, *, tokens: int | None = None
+) -> PlacedAnswer:
+    """An answer of another layout: of its row only the model's name is held."""
+    about = Row(row.where, {"model": model})
+    answer = AnswerRow(row=about, item_id=item, text=text, model=model, tokens=tokens)
+    return VerdictAt(benchmark=at[0], version=at[1], item_id=item, model=model), answer
+
+
+def _stored(board: Board, response: Response, row: Row) -> bool:
+    """Whether the store has the answer, under this name or as a model of that name gave it."""
+    model, place = row.text("model"), (response.item_id, response.sample)
+    if board.other_answer(response.model_key, *place, response.text, response.turn):
+        raise row.wrong(
+            "text",
+            f"the store has another answer of {model!r} to item {response.item_id!r}; give this "
+            "model another name, or the answer another 'sample'",
+        )
+    return any(
+        (place[0], key, place[1], response.turn) in board.answers
+        and not board.other_answer(key, *place, response.text, response.turn)
+        for key in (response.model_key, board.models.get(model, b""))
+    )
