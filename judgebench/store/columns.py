@@ -14,6 +14,7 @@ import heapq
 import json
 import math
 from array import array
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from itertools import groupby, islice, product
@@ -55,6 +56,7 @@ from judgebench.store.codec import (
     ORDERS,
     read_names,
     read_parts,
+    reply_keys,
     stored_text,
 )
 from judgebench.store.database import Database, Prepared, chunks, insert
@@ -354,7 +356,7 @@ def judge_replies(
     together, where every reply says them. Equal answers have one judgment, asked for once.
     """
     judges, nobody = catalog.judges(connection), row(connection, schema.replies, "key") is None
-    at, pieces = _number(connection, benchmark, version), defaultdict[int, list[Rows]](list)
+    at, pieces = number_of(connection, benchmark, version), defaultdict[int, list[Rows]](list)
     for (_, judge, *_), piece in _pieces(connection, [at], is_packed(connection)):
         pieces[judge].append({name: piece[name] for name in ("judgment_id", "told")})
     found = {}

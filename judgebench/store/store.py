@@ -242,6 +242,8 @@ class Store(Reading, Claims, AbstractContextManager["Store"]):
         self, benchmark: str, version: str
     ) -> dict[str, tuple[int, int, list[float]]]:
         """What the judgments of a benchmark took, by the judge's id (`columns.judge_replies`)."""
+        from judgebench.store import columns
+
         return self._read(columns.judge_replies, benchmark, version)
 
     def board_answers(
