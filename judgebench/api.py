@@ -102,8 +102,7 @@ if TYPE_CHECKING:
     from judgebench.stats.pair_outcomes import Conflict, UnreadableSide
     from judgebench.stats.ranking import Ties
     from judgebench.stats.style_control import Definition
-    from judgebench.store.catalog import Columns
-    from judgebench.store.read import StoredAnchors, StoredBaseline
+    from judgebench.store.catalog import Columns, Record
 
 
 class StoredResults:
@@ -1289,7 +1288,7 @@ def set_baseline(
     benchmarks: str | Sequence[str] = (),
     passed: GateFile | None = None,
     store: Results = None,
-) -> list[StoredBaseline]:
+) -> list[Record]:
     """Call the newest model of a name a baseline of the gate, on each benchmark it was judged on.
 
     Parameters
@@ -1324,7 +1323,7 @@ def pin_anchors(
     answers: int = 100,
     seed: int = 0,
     store: Results = None,
-) -> StoredAnchors:
+) -> Record:
     """Pin what a judge has said of some answers, drawn at random, to ask it again later.
 
     Parameters
@@ -1540,7 +1539,7 @@ def verdicts(
     UsageError
         For a benchmark, judge or model that the store does not hold.
     """
-    from judgebench.store.read import JUDGED_COLUMNS, with_texts
+    from judgebench.store.read import with_texts
 
     with reading(store) as its:
         which = _ref(its, benchmark)
@@ -1548,10 +1547,7 @@ def verdicts(
         _check_names(its, models=about or (), judges=whose or ())
         if not with_text:
             return _frame(its.verdicts(which.name, which.version, judges=whose, models=about))
-        found = its.verdicts(
-            which.name, which.version, judges=whose, models=about, columns=JUDGED_COLUMNS
-        )
-        return _frame(with_texts(its, found))
+        return _frame(with_texts(its, which.name, which.version, judges=whose, models=about))
 
 
 def forget(

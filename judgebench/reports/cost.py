@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import partial
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,21 +15,12 @@ from judgebench.metrics.board_kinds import Kind
 from judgebench.plain_text import counted, dollars
 from judgebench.records import HUMAN, Estimate, JudgeSpec
 from judgebench.reports.boards import Columns, disambiguate
-from judgebench.reports.document import (
-    Cells,
-    Report,
-    Rows,
-    Table,
-    column,
-    json_after,
-    json_field,
-    table,
-)
+from judgebench.reports.document import Cells, Report, Rows, Table, column, json_field, table
 from judgebench.store import Store
-from judgebench.store.copy import Forgotten
 
 if TYPE_CHECKING:
     from judgebench.execution.forecast import Range
+    from judgebench.store.catalog import Record
 
 HOWS = ("live", "batch", "recorded", "retried", "wasted")
 TOKENS = (
@@ -332,20 +323,14 @@ class JudgeCost:
         }
 
 
+@dataclass(slots=True)
 class _Record:
     """What the store has of one judge."""
 
-    def __init__(self) -> None:
-        self.spend: dict[str, tuple[int, int, float]] = {}
-        self.readable = self.replies = 0
-        self.timed: list[float] = []
-
-    def took(self, kind: str, seconds: Sequence[float]) -> None:
-        """A verdict, and the seconds of its replies."""
-        self.readable += kind != "unreadable"
-        self.replies += len(seconds)
-        if seconds and all(one > 0.0 for one in seconds):
-            self.timed.append(sum(seconds))
+    readable: int = 0
+    replies: int = 0
+    timed: Sequence[float] = ()
+    spend: dict[str, tuple[int, int, float]] = field(default_factory=dict)
 
 
 def judge_costs(
@@ -364,19 +349,14 @@ def judge_costs(
     judges
         By name.
     """
-    found = {name: _Record() for name in judges}
-    specs: dict[str, JudgeSpec] = {}
-    for judge in store.judges():
-        if named.get(judge.id) in found:
-            specs[named[judge.id]] = judge.spec
-    record_of = {one: found[name] for one, name in named.items() if name in found}
+    id_of = {name: one for one, name in named.items()}
+    specs = {judge.id: judge.spec for judge in store.judges()}
+    replies = store.judge_replies(benchmark, version)
+    records = {name: _Record(*replies.get(id_of.get(name, ""), ())) for name in judges}
     for (judge_id, how), took in store.judge_spend(benchmark, version).items():
-        if judge_id in record_of:
-            record_of[judge_id].spend[how] = took
-    for judge_id, kind, seconds in store.judge_replies(benchmark, version):
-        if judge_id in record_of:
-            record_of[judge_id].took(kind, seconds)
-    return tuple(_cost(name, record, specs.get(name)) for name, record in found.items())
+        if (record := records.get(named.get(judge_id, ""))) is not None:
+            record.spend[how] = took
+    return tuple(_cost(name, its, specs.get(id_of.get(name, ""))) for name, its in records.items())
 
 
 def _cost(name: str, record: _Record, spec: JudgeSpec | None) -> JudgeCost:
@@ -459,8 +439,8 @@ def usd_per_call(store: Store) -> dict[str, float]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ForgottenReport(Forgotten, Report):
-    """What goes, or went, with what it takes to have it again.
+class ForgottenReport(Report):
+    """What goes, or went; as `store.copy.forget` says, with what it takes to have it again.
 
     removed
         Whether it is gone already.
@@ -479,16 +459,17 @@ class ForgottenReport(Forgotten, Report):
     )
 
     removed: bool
-
-    @property
-    @json_after("judges")
-    def judgments(self) -> int:
-        return sum(one["judgments"] for one in self.judges)
-
-    @property
-    @json_after("verdicts")
-    def replies(self) -> int:
-        return sum(one["replies"] for one in self.judges)
+    judges: tuple[Mapping[str, Any], ...]
+    judgments: int
+    verdicts: int
+    replies: int
+    runs: tuple[str, ...]
+    shared: int
+    pinned: int
+    needed_replies: int
+    earlier: int
+    anchors: int
+    failures: int
 
     def tables(self) -> list[Table]:
         """The judgments of each judge, and what asking for them again would take."""
@@ -549,7 +530,7 @@ class ForgottenReport(Forgotten, Report):
 
 
 def forgotten_report(
-    found: Forgotten, names: Mapping[bytes, str], per_call: Mapping[str, float], *, removed: bool
+    found: Record, names: Mapping[bytes, str], per_call: Mapping[str, float], *, removed: bool
 ) -> ForgottenReport:
     """The report on what goes, or went.
 
@@ -562,9 +543,15 @@ def forgotten_report(
     removed
         Whether it is gone already.
     """
-    its = {one.name: getattr(found, one.name) for one in fields(found)}
-    judges = tuple(_of_judge(one, names, per_call) for one in found.judges)
-    return ForgottenReport(**{**its, "judges": judges}, removed=removed)
+    counts = ("verdicts", "shared", "pinned", "needed_replies", "earlier", "anchors", "failures")
+    return ForgottenReport(
+        removed=removed,
+        judges=tuple(_of_judge(one, names, per_call) for one in found.judges),
+        judgments=found.judgments,
+        replies=sum(one["replies"] for one in found.judges),
+        runs=found.runs,
+        **{name: getattr(found, name) for name in counts},
+    )
 
 
 def _of_judge(
