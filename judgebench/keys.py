@@ -57,11 +57,10 @@ def _plain(value: Any) -> Any:
     if kind in _AS_IT_IS:
         return value
     if (told := _told(kind)) is not None:
-        said = ((name, getattr(value, name), default) for name, default in told)
         return {
             name: element if type(element) in _AS_IT_IS else _plain(element)
-            for name, element, default in said
-            if element != default
+            for name, default in told
+            if (element := getattr(value, name)) != default
         }
     # Plain lists and objects first: to ask what else something is takes longer than to write it.
     if kind is list or kind is tuple or isinstance(value, list | tuple):
