@@ -2175,7 +2175,9 @@ def run(
         )
     _check_labels(work)
     occasion = recheck_of_today() if refresh_anchors else None
-    asked = config.as_asked(config.raw_suite(path), limits or {}, work.suite if batch else None)
+    asked = config.raw_suite(path)
+    if limits or batch:
+        asked = config.as_asked(asked, limits or {}, work.suite if batch else None)
     more = {
         "refresh_anchors": occasion,
         "stack_anchors": stack_anchors,
@@ -2357,7 +2359,8 @@ def _under_way(
         pool = ProviderPool(work.suite, opened)
         planned = partial(plan_work, work, opened, pool, occasion=occasion)
         with nullcontext() if path is None else _named(path):
-            work = placed_where_needed(work, planned)
+            if work.suite.gpus is not None:
+                work = placed_where_needed(work, planned)
             pool.check(endpoints(work))
             missed = check_extras(work.suite, planned)
         prices = map(pool.price, endpoints(work).values())

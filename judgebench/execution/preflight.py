@@ -192,8 +192,6 @@ def placed_where_needed(
     ConfigError
         As `placed`, where something has to be loaded.
     """
-    if work.suite.gpus is None:
-        return work
     try:
         return placed(work)
     except ConfigError:

@@ -289,7 +289,7 @@ def resolve(
         For a file of answers that cannot be used.
     """
     to = narrowing or Narrowing()
-    whole, suite = suite, suite.narrowed(to)
+    whole, suite = suite, suite if to == Narrowing() else suite.narrowed(to)
     with metrics_worker():
         asked = (
             (given,)
