@@ -3033,10 +3033,11 @@ def _label_files(work: ResolvedSuite) -> list[tuple[Path, tuple[str, str] | None
 
 def _check_labels(work: ResolvedSuite) -> None:
     """A fault in a file of labels is said now, not after everything was paid for."""
-    from judgebench.exchange.tables import read_label_rows
+    if files := _label_files(work):
+        from judgebench.exchange.tables import read_label_rows
 
-    for path, about in _label_files(work):
-        read_label_rows(path, about)
+        for path, about in files:
+            read_label_rows(path, about)
 
 
 def _checked(path: Path, work: ResolvedSuite) -> dict[str, config.Endpoint]:

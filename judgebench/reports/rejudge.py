@@ -36,10 +36,11 @@ from judgebench.metrics.judged_values import width_of
 from judgebench.metrics.probes import Place, words_agree
 from judgebench.plain_text import counted, dollars
 from judgebench.records import HUMAN, Estimate, VerdictSlot, is_human
+from judgebench.reports.agreement import JudgeValues
 from judgebench.reports.boards import benchmark_ref
 from judgebench.reports.document import Each, Report, Rows, Table, column, json_field, table
 from judgebench.reports.estimates import text
-from judgebench.reports.judge_pairs import JudgeValues, judged_values, kinds_of
+from judgebench.reports.judge_pairs import judged_values, kinds_of
 from judgebench.reports.replacements import REPLACED, Replacement
 from judgebench.reports.replies import stored_judges
 from judgebench.store import Store
@@ -171,10 +172,12 @@ class _Swap(NamedTuple):
                 continue
             shown = [one for one in answers if one is not None]
             case = self.new.case(item, shown[::-1] if place.order == "opponent_first" else shown)
+            case_key = keys.case_key(case)
             yield JudgeCall(
-                key=keys.judgment_key(self.new.key, keys.case_key(case)),
+                key=keys.judgment_key(self.new.key, case_key),
                 judge=self.new.judge,
                 case=case,
+                case_key=case_key,
                 places=(replace(place, judge_key=self.new.key),),
             )
 
