@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from alembic.operations import Operations
 
     from judgebench.columns import Column
-    from judgebench.store.copy import Forgettable
     from judgebench.store.postgres import Postgres
 
 _T = TypeVar("_T")
@@ -617,17 +616,17 @@ class Store(Reading, Claims, AbstractContextManager["Store"]):
         with self._database.reading() as connection:
             check_items(connection, items)
 
-    def forget(self, wanted: Forgettable, *, remove: bool = True) -> Record:
+    def forget(self, *, remove: bool = True, **wanted: Any) -> Record:
         """Remove judgments, where they served, and replies and texts that nothing else needs.
 
-        What they took, runs, judges, models and answers stay. Not within a transaction. Raises
-        `UsageError` for digits that begin no judgment's key, or several. Unless ``remove``, it is
-        only said what would go.
+        What is ``wanted``, and told, see `copy.forget`. What they took, runs, judges, models and
+        answers stay. Not within a transaction. Raises `UsageError` for digits that begin no
+        judgment's key, or several. Unless ``remove``, it is only said what would go.
         """
         from judgebench.store.copy import forget
 
         with self._database.removing() if remove else self._database.reading() as connection:
-            return forget(connection, wanted, remove=remove)
+            return forget(connection, remove=remove, **wanted)
 
     # columns for boards -------------------------------------------------------------------------
 

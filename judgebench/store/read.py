@@ -93,7 +93,6 @@ VERDICT_COLUMNS = (
     *PLACE_COLUMNS, "kind", "label", "value", "p", "low", "high", "reason", "served_model",
     "run_id", "at", "repeat", "parts", "marks",
 )  # fmt: skip
-RUN_VERDICT_COLUMNS = (*VERDICT_COLUMNS, "case")
 JUDGED_COLUMNS = (*VERDICT_COLUMNS, "verdict", "judgment", "reply_keys")
 FAILURE_COLUMNS = (
     *PLACE_COLUMNS, "boundary", "message", "retriable", "attempts", "at", "repeat", "kind",
@@ -924,11 +923,11 @@ class Reading(Snapshots, Asked):
         return _verdicts(c, wheres, n=n)
 
     def run_verdicts(self, run_id: str, benchmark: str, version: str) -> Columns:
-        """The verdicts that served a run, whatever came later (`RUN_VERDICT_COLUMNS`).
+        """The verdicts that served a run, whatever came later; with ``case``.
 
         Those asked for to confirm a regression are left out. Empty for a run that is not known.
         """
-        return self.verdicts(benchmark, version, run_id=run_id, columns=RUN_VERDICT_COLUMNS)
+        return self.verdicts(benchmark, version, run_id=run_id, columns=(*VERDICT_COLUMNS, "case"))
 
     @read
     def current(
