@@ -220,8 +220,10 @@ def _labels(its: str) -> list[str]:
 
 def _in_columns(c: Connection, names: Iterable[str], told: Iterable[Mapping[str, Any]]) -> Columns:
     """Equally long lists, with the names of models and judges in place of their numbers."""
-    rest = [*told]
-    columns = {name: [one[name] for one in rest] for name in names}
+    columns: Columns = {name: [] for name in names}
+    for one in told:
+        for name, column in columns.items():
+            column.append(one[name])
     for who, known in _WHO.items():
         if who in columns:
             its = known(c)
