@@ -824,28 +824,28 @@ def _by_judge(connection: Connection, read: Any) -> list[_Row]:
     """A reply that several judges were read from is told of the first."""
     gone, g = select(_gone.c.one), schema.judges.c
     first = select(func.min(read.judge_id).label("judge_id"), read.key).group_by(read.key)
-    first = first.where(read.id.in_(gone), read.key.in_(select(_unneeded.c.one)))
-    its = first.subquery().c
+    its = first.where(read.id.in_(gone), read.key.in_(select(_unneeded.c.one))).subquery().c
     asked, said = _p.c.prompt_tokens, _p.c.completion_tokens
-    took = select(
-        its.judge_id,
-        func.count().label("replies"),
-        func.sum(asked).label("prompt_tokens"),
-        func.sum(said).label("completion_tokens"),
-        func.count(case((or_(asked.is_(None), said.is_(None)), 1))).label("uncounted"),
-    ).where(_p.c.key == its.key)
-    its = took.group_by(its.judge_id).subquery().c
-    elsewhere = func.count(case((g.kind.in_(JUDGED_ELSEWHERE), 1))).label("elsewhere")
-    sums = [func.coalesce(func.max(one), 0).label(one.name) for one in list(its)[1:]]
+    sums = {
+        "replies": func.count(),
+        "prompt_tokens": func.sum(asked),
+        "completion_tokens": func.sum(said),
+        "uncounted": func.count(case((or_(asked.is_(None), said.is_(None)), 1))),
+    }
+    took = select(its.judge_id, *sums.values()).where(_p.c.key == its.key).group_by(its.judge_id)
+    found = {judge: [n or 0 for n in counted] for judge, *counted in connection.execute(took)}
     judged = (
-        select(g.key.label("judge"), func.count().label("judgments"), elsewhere, *sums)
+        select(g.id, g.key, g.kind, func.count())
         .join(_j, _j.c.judge_id == g.id)
-        .outerjoin(its.judge_id.table, its.judge_id == g.id)
         .where(_j.c.id.in_(gone))
-        .group_by(g.id, g.key)
+        .group_by(g.id, g.key, g.kind)
         .order_by(g.id)
     )
-    return [row._asdict() for row in connection.execute(judged)]
+    return [
+        {"judge": key, "judgments": n, "elsewhere": n if kind in JUDGED_ELSEWHERE else 0}
+        | dict(zip(sums, found.get(judge, [0] * len(sums)), strict=True))
+        for judge, key, kind, n in connection.execute(judged)
+    ]
 
 
 def _remove(connection: Connection, goes: Mapping[Table, ColumnElement[bool]]) -> None:
