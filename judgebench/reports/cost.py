@@ -247,20 +247,17 @@ def _range(expected: Range | None) -> str:
 
 
 def _notes(total: Cost) -> list[str]:
-    said = []
-    if total.unpriced:
-        said.append(
-            f"calls without a known price: {total.unpriced}, not in the sums; a suite states the "
-            "price as prices: or price:"
-        )
-    if wasted := total.calls["wasted"]:
-        said.append(
-            f"attempts that gave no reply and may have been charged: {wasted}; what they took is "
-            "an upper bound"
-        )
-    if total.calls["recorded"]:
-        said.append("saved: what the recorded replies had cost when they were asked for")
-    return said
+    wasted = total.calls["wasted"]
+    said = {
+        f"calls without a known price: {total.unpriced}, not in the sums; a suite states the "
+        "price as prices: or price:": total.unpriced,
+        f"attempts that gave no reply and may have been charged: {wasted}; what they took is "
+        "an upper bound": wasted,
+        "saved: what the recorded replies had cost when they were asked for": (
+            total.calls["recorded"]
+        ),
+    }
+    return [words for words, holds in said.items() if holds]
 
 
 ELSEWHERE = "no call is on record: imported, or judged elsewhere"

@@ -668,8 +668,8 @@ def _probes(store: Store, which: BenchmarkRef, judge: StoredJudge) -> dict[str, 
     found = {}
     for row in rows:
         if row.right != "baseline":
-            name = "flips" if row.right == "unchanged" else "accepted"
-            name = "attack_success" if row.kind == "attack" else name
+            said = "flips" if row.right == "unchanged" else "accepted"
+            name = "attack_success" if row.kind == "attack" else said
             found[f"{row.kind}/{row.variant}"] = Measured(estimate=row.metrics[name])
     lacking = [about for kind, about in PROBES.items() if kind not in {row.kind for row in rows}]
     if judge.spec.kind == IMPORTED:
@@ -741,13 +741,11 @@ def _said(decisions: Sequence[Decision], excluded: Mapping[str, str]) -> str:
     """``believe it for ranking; not for scores, because …; not on model-x, because …``."""
     parts = []
     for state, words in (("yes", "believe it for"), ("no", "not for"), ("unknown", "unknown for")):
-        its = [one for one in decisions if one.believed == state]
-        if state == "yes" and its:
-            parts.append(f"{words} {' and '.join(one.use for one in its)}")
-            continue
-        for because in dict.fromkeys(one.because for one in its):
-            uses = " and ".join(one.use for one in its if one.because == because)
-            parts.append(f"{words} {uses}, because {because}")
+        uses_of = grouped(
+            ("" if state == "yes" else f", because {one.because}", one.use)
+            for one in decisions if one.believed == state
+        )  # fmt: skip
+        parts += [f"{words} {' and '.join(uses)}{why}" for why, uses in uses_of.items()]
     if any(one.believed != "no" for one in decisions):
         parts += [f"not on {model}, because {why}" for model, why in [*excluded.items()][:3]]
         parts += [f"nor on {len(excluded) - 3} more models"] * (len(excluded) > 3)

@@ -318,13 +318,13 @@ def _confusion(report: LabelReport) -> Table:
 
 def _annotators(test: AnnotatorTest, raters: Sequence[str]) -> Table:
     rows = list(zip(raters, test.p_values, test.units, strict=True))
-    passed = test.winning_rate >= 0.5
-    word = "may stand in for a person" if passed else "was not shown to stand in for a person"
-    if math.isnan(test.winning_rate):
-        word = f"cannot be told: {FEWEST} questions a person are needed"
-    else:
-        word = f"winning rate {test.winning_rate:.2f} (0.5 is needed): the judge {word}"
-    notes = [f"{word}; epsilon {test.epsilon:g}, advantage {test.advantage:.2f}. arXiv 2501.10970."]
+    may = "may" if test.winning_rate >= 0.5 else "was not shown to"
+    word = (
+        f"cannot be told: {FEWEST} questions a person are needed"
+        if math.isnan(test.winning_rate)
+        else f"winning rate {test.winning_rate:.2f} (0.5 is needed): the judge {may} stand in for "
+        "a person"
+    )
     return table(
         "alternative annotator test",
         rows,
@@ -333,7 +333,9 @@ def _annotators(test: AnnotatorTest, raters: Sequence[str]) -> Table:
             column("p", lambda one: p_text(one[1]), align="right"),
             column("n", lambda one: f"{one[2]:,}", align="right"),
         ],
-        notes=notes,
+        notes=[
+            f"{word}; epsilon {test.epsilon:g}, advantage {test.advantage:.2f}. arXiv 2501.10970."
+        ],
     )
 
 
@@ -409,12 +411,12 @@ def label_report(
         warnings.append(
             f"people are split over {counted(n, 'answer')}, without a majority to hold {name} to"
         )
-    test = None
-    if len(raters) > 2:
-        test = alternative_annotator(
-            said[0], said[1:], values.unit_of[values.item_of], numeric=kind == "score",
-            epsilon=epsilon,
-        )  # fmt: skip
+    units, numeric = values.unit_of[values.item_of], kind == "score"
+    test = (
+        alternative_annotator(said[0], said[1:], units, numeric=numeric, epsilon=epsilon)
+        if len(raters) > 2
+        else None
+    )
     design = None if weights is None else design
     uneven = _uneven(weights)
     if uneven and test is not None:
@@ -529,14 +531,10 @@ def _uneven(weights: Floats | None) -> bool:
     return weights is not None and bool(np.ptp(weights[weights > 0]) > 1e-9)
 
 
-def _people(rows: Sequence[RaterPair]) -> list[Estimate]:
-    found = [row.metrics["cohen_kappa"] for row in rows if row.scope == "people"]
-    return [one for one in found if not math.isnan(one.value)]
-
-
 def _human_kappa(rows: Sequence[RaterPair]) -> str:
     """Of two people with its interval, of more the mean."""
-    found = _people(rows)
+    kappas = [row.metrics["cohen_kappa"] for row in rows if row.scope == "people"]
+    found = [one for one in kappas if not math.isnan(one.value)]
     if len(found) == 1:
         return text(found[0], digits=2)
     return f"{np.mean([one.value for one in found]):.2f}" if found else UNDEFINED

@@ -297,13 +297,16 @@ def _board(asked: PaperBenchmark, boards: Sequence[Board], data: PairData) -> Bo
     fitting = [board for board, names in named if asked.metric is None or asked.metric in names]
     if named and not fitting:
         known = {name for _, names in named for name in names}
-        fits = f"; `judgebench calibrate-length {data.which.name}` fits what it takes"
+        metric = str(asked.metric)
         of_confidences = "; of confidences `judgebench confidence` has it"
-        hints = {LENGTH_CONTROLLED: fits, **dict.fromkeys(CONFIDENCE_METRICS, of_confidences)}
-        styled = "; `judgebench leaderboard --style-control` has style-controlled scores"
-        hint = styled if str(asked.metric).startswith(STYLE_CONTROLLED) else ""
-        hint = hints.get(str(asked.metric), hint)
-        raise UsageError(unknown_name("metric", str(asked.metric), known) + hint)
+        hints = {
+            LENGTH_CONTROLLED: f"; `judgebench calibrate-length {data.which.name}` fits what it "
+            "takes",
+            **dict.fromkeys(CONFIDENCE_METRICS, of_confidences),
+        }
+        if metric.startswith(STYLE_CONTROLLED):
+            hints[metric] = "; `judgebench leaderboard --style-control` has style-controlled scores"
+        raise UsageError(unknown_name("metric", metric, known) + hints.get(metric, ""))
     if len(fitting) != 1:
         there = "; ".join(f"{board} ({board.metric})" for board in fitting or boards)
         said = "several boards fit" if fitting else f"no board is against {asked.baseline}"
@@ -617,8 +620,7 @@ def paper_table(store: Store, paper: Paper) -> PaperTable:
         (one.column.heading, "not the official judge prompt, not comparable with others' figures")
         for one in sources
         if one.data.which.official and one.column.official_prompt is False
-    ]
-    other += [
+    ] + [
         (one.column.heading, "ours, computed by the rule of the published figures")
         for one in sources
         if one.column.metric.startswith((OFFICIAL, UNREAD_AS, AS_PUBLISHED))

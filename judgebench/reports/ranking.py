@@ -756,20 +756,11 @@ def rankings(
     wanted = {
         judge for name in judges for judge in find_judges(name, compared, store, which)
     } or set(found)
-    called = _model_called(reference, data, found) if reference is not None else None
-    ranker = _Ranker(
-        data,
-        ties,
-        control,
-        called,
-        intervals or Intervals(),
-    )
+    models = sorted({model for pairs in found.values() for model in pairs.models})
+    if reference is not None:
+        reference = find_model(reference, models, data.model_ids, store, which)
+    ranker = _Ranker(data, ties, control, reference, intervals or Intervals())
     return tuple(ranker.ranking(judge, judge_ids[judge], found[judge]) for judge in sorted(wanted))
-
-
-def _model_called(name: str, data: BoardData, found: Mapping[str, Pairs]) -> str:
-    shown = sorted({model for pairs in found.values() for model in pairs.models})
-    return find_model(name, shown, data.model_ids, data.store, data.which)
 
 
 class _Ranker:
