@@ -20,6 +20,7 @@ from judgebench.columns import grouped
 from judgebench.errors import StoreError, UsageError, refuse_unknown
 from judgebench.exchange.alpaca_eval import ANNOTATIONS, OUTPUTS
 from judgebench.keys import text_sha
+from judgebench.plain_text import holding
 from judgebench.records import AFRESH, Preference, Reply, Verdict, VerdictSlot
 from judgebench.store import Store
 from judgebench.store.catalog import distinct_names
@@ -191,12 +192,12 @@ class _StoredBenchmark:
                 }
             )
         what = f"{self.models[model]}, judged by {self.judges[judge]}"
-        if without:
-            self.warnings.append(
-                f"{what}: {len(without)} pairs are not written, of which the store lacks a text"
-            )
-        if averaged:
-            self.warnings.append(f"{what}: orders and repeats of {averaged} pairs are averaged")
+        self.warnings += holding({
+            f"{what}: {len(without)} pairs are not written, of which the store lacks a text": (
+                without
+            ),
+            f"{what}: orders and repeats of {averaged} pairs are averaged": averaged,
+        })  # fmt: skip
         return _same_columns(records)
 
     def _raw(self, verdicts: Sequence[_Said]) -> Record:

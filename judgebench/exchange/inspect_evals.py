@@ -40,6 +40,7 @@ from judgebench.exchange.pipeline import (
     recorded,
 )
 from judgebench.keys import content_key
+from judgebench.plain_text import holding
 from judgebench.records import (
     MOST_TOKENS,
     Item,
@@ -162,7 +163,7 @@ def _unfinished(head: Raw) -> tuple[str, ...]:
             head.get("invalidated") is True
         ),
     }
-    return tuple(words for words, holds in said.items() if holds)
+    return tuple(holding(said))
 
 
 # who graded -------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from judgebench.columns import grouped
 from judgebench.metrics.board_kinds import Kind
-from judgebench.plain_text import counted, dollars
+from judgebench.plain_text import counted, dollars, holding
 from judgebench.records import HUMAN, Estimate, JudgeSpec
 from judgebench.reports.boards import Columns, disambiguate
 from judgebench.reports.document import Cells, Report, Rows, Table, column, json_field, table
@@ -257,7 +257,7 @@ def _notes(total: Cost) -> list[str]:
             total.calls["recorded"]
         ),
     }
-    return [words for words, holds in said.items() if holds]
+    return holding(said)
 
 
 ELSEWHERE = "no call is on record: imported, or judged elsewhere"
@@ -534,7 +534,7 @@ class ForgottenReport(Report):
                 not self.removed
             ),
         }
-        return [words for words, holds in said.items() if holds]
+        return holding(said)
 
 
 def forgotten_report(

@@ -28,7 +28,7 @@ from judgebench.metrics.registry import metric as entry
 from judgebench.metrics.scores import OFFICIAL, UNREAD_AS
 from judgebench.metrics.style_controlled import STYLE_CONTROLLED
 from judgebench.metrics.win_rate import WEIGHTED
-from judgebench.plain_text import counted
+from judgebench.plain_text import counted, holding
 from judgebench.records import PANEL, Estimate
 from judgebench.reports import estimates
 from judgebench.reports.board import Board, N, PublishedBeside, references
@@ -408,11 +408,13 @@ def _ours(row: _Row, source: _Source) -> PaperCell:
     if figure is None or math.isnan(figure.value):
         lacks = {} if figure is None else {"n": figure.n, "missing": figure.missing}
         return _nothing((figure and figure.undefined) or f"it has no {column.metric}", **lacks)
-    notes = [f"suspicious: {its.suspicious}"] if its.excluded else []
-    if "two versions" in its.flags and row.names[0] not in (shown, its.model_id):
-        notes.append(f"the newest of several models of that name, {shown}")
-    if "coverage" in its.flags:
-        notes.append(f"{missing_share(its.judged):.0%} of its verdicts are missing")
+    notes = holding({
+        f"suspicious: {its.suspicious}": its.excluded,
+        f"the newest of several models of that name, {shown}": (
+            "two versions" in its.flags and row.names[0] not in (shown, its.model_id)
+        ),
+        f"{missing_share(its.judged):.0%} of its verdicts are missing": "coverage" in its.flags,
+    })  # fmt: skip
     number = estimates.text(figure, digits=column.digits).partition(" ")[0]
     return PaperCell(number=number, figure=figure, comparable=not its.excluded, notes=tuple(notes))
 

@@ -457,12 +457,11 @@ def gate_notes(ahead: Sequence[GateAhead], chance: float) -> list[str]:
 
 
 def _needs(one: GateAhead) -> str:
-    ways = []
-    if not math.isnan(one.margin):
-        ways.append(f"an allowed drop of {drop_words(one.margin, one.metric)}")
-    if one.items > one.items_planned:
-        many = math.isfinite(one.items)
-        ways.append(f"{math.ceil(one.items):,} items" if many else "more items than there can be")
+    many = math.isfinite(one.items)
+    margin = [] if math.isnan(one.margin) else [drop_words(one.margin, one.metric)]
+    items = f"{math.ceil(one.items):,} items" if many else "more items than there can be"
+    ways = [f"an allowed drop of {words}" for words in margin]
+    ways += [items] if one.items > one.items_planned else []
     return (
         f"{100 * CHANCE:g} % needs, {one.benchmark}, {one.judge}: "
         f"{' or '.join(ways) or 'more items'}; `judgebench gate` without a policy allows "
