@@ -26,8 +26,8 @@ from judgebench import keys
 from judgebench.api import Results, reading, writing
 from judgebench.errors import InputError, UsageError, refuse_unknown, unknown_name
 from judgebench.exchange.pipeline import Import, ImportReport
-from judgebench.exchange.verdicts import VerdictAt, VerdictRow, take_in
-from judgebench.exchange.verdicts import read_label_files as read_labels
+from judgebench.exchange.tables import VerdictAt, VerdictRow, take_in
+from judgebench.exchange.tables import read_label_files as read_labels
 from judgebench.execution.manifest import new_manifest
 from judgebench.labels import (
     Cell,

@@ -9,6 +9,10 @@ promises of it. *Worse by what is allowed*: of two models next to each other by 
 is the candidate, and the allowed drop is the true difference of the two, over all 500 questions:
 the gate may pass it as often as alpha. Beside it, how often its upper bound lies below the truth.
 
+*Nights*: a fixed baseline and 30 nights, of which each has the games of one of two models on each
+question, at random: how often a slide is ever called of a model that does not change, and of one
+that falls by a point a night, since on ever more questions it has the games of a far worse model.
+
     python perf/gate_rates_weighted.py                 # 2,000 nights of each number of questions
     python perf/gate_rates_weighted.py --nights 200
 """
@@ -34,11 +38,13 @@ from judgebench.metrics.win_rate import weighted_cells
 from judgebench.reports.reproduce.arena_hard import BASELINE, HOW, JUDGE, verdict_columns
 from judgebench.rows import read_rows
 from judgebench.stats.gate_rule import decide
+from judgebench.stats.slide import slide
 from judgebench.stats.unchanged import passes_every_view, views_exchanged
 
 FIGURES = Path(__file__).resolve().parents[1] / "tasks" / "arena_hard" / "figures"
 SEED, ALPHA, MARGIN = 20261130, 0.05, 0.02
 SIZES = (20, 30, 50, 100, 250, 500)
+NIGHTS = 30
 
 
 @dataclass(frozen=True)
@@ -135,6 +141,34 @@ def worse(of: Verdicts, n: int, nights: int) -> str:
     return f"{n:9d} {100 * tested / nights:8.1f} {100 * passes / k:12.2f} {100 * above / k:8.2f}"
 
 
+def night(of: Verdicts, drawn: Ints, who: Ints) -> tuple[Floats, Floats]:
+    """Weights and wins of a model that is another one on each question."""
+    return of.weight[drawn, who], of.won[drawn, who]
+
+
+def slides(of: Verdicts, n: int, runs: int) -> str:
+    """A line: how often a slide is called in 30 nights without one, and with one."""
+    rng = np.random.default_rng([SEED, 3, n])
+    ranked, truth = np.argsort(-of.truth), of.truth
+    called, tested = np.zeros(2, dtype=np.int64), np.zeros(2, dtype=np.int64)
+    for at in rng.integers(0, len(ranked) // 2 - 1, runs):
+        two, worst = ranked[at : at + 2], int(ranked[-8])
+        drawn = rng.integers(0, len(of.weight), n)
+        for falls in (0, 1):
+            base, pairs = night(of, drawn, two[rng.integers(0, 2, n)]), []
+            for number in range(1, NIGHTS + 1):
+                share = 0.01 * falls * number / (truth[two].mean() - truth[worst])
+                who = np.where(rng.random(n) < share, worst, two[rng.integers(0, 2, n)])
+                both = zip(night(of, drawn, who), base, strict=True)
+                pairs.append(of.paired(*(np.stack(one, axis=1) for one in both)))
+            if all(pair.why_not is None for pair in pairs):
+                apart = [pair.mean[:, 0] - pair.mean[:, 1] for pair in pairs]
+                tested[falls] += 1
+                called[falls] += max(slide(np.array([np.zeros(n), *apart])).e_values) >= 1 / ALPHA
+    rates = 100.0 * called / np.maximum(tested, 1)
+    return f"{n:9d} {100 * tested[0] / runs:8.1f} {rates[0]:12.2f} {rates[1]:8.1f}"
+
+
 def lines(nights: int) -> Iterator[str]:
     of = published()
     error = 200.0 * math.sqrt(ALPHA * (1 - ALPHA) / nights)
@@ -150,6 +184,11 @@ def lines(nights: int) -> Iterator[str]:
     yield f"{'questions':>9s} {'tested':>8s} {'passed':>12s} {'above':>8s}"
     for n in SIZES:
         yield worse(of, n, nights)
+    runs = nights // 10
+    yield f"\n{NIGHTS} nights since a fixed baseline, {runs} times: a slide is called at 5 %"
+    yield f"{'questions':>9s} {'tested':>8s} {'false alarms':>12s} {'called':>8s}"
+    for n in SIZES[2:]:
+        yield slides(of, n, runs)
 
 
 def main() -> None:

@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.shared_draws import SharedDraws
 from judgebench.records import Estimate
+from judgebench.stats.paired_tests import paired_test
 from judgebench.stats.resample import Resamples, wilson_interval
-from judgebench.stats.winner import sup_t_band
+from judgebench.stats.winner import alpha_together
 
 SEED, REPLICATES, LEVEL = 20261126, 1000, 0.95
 SIZES, CHECKPOINTS, ALIKE = (50, 200), (5, 20), (0.3, 0.8)
@@ -35,7 +36,8 @@ LEGEND = f"""Checkpoints of a training run, right or wrong on the same items: {{
 items each, {REPLICATES} replicates, seed {SEED}; level {100 * LEVEL:g} %; all in %.
 
 all hold: every checkpoint's interval holds its true accuracy, each alone (Wilson's) or in the band
-diff: a band of differences is wrong on how far the last checkpoint is behind the best
+diff: the interval of how far the last checkpoint is behind the best, one of all that are to hold at
+  once, lies above that
 best, plain: picked for its accuracy; how often it is said to be better than it is, and its interval
   holds; corrected: the same, then the interval as if accuracies lay on no grid, and how wide it is
   beside the plain one
@@ -109,8 +111,9 @@ def watch(held: Held, truth: Floats, right: Floats, seed: int) -> None:
     held.off_grid += smooth.low <= p <= smooth.high
     if found.place < len(truth) - 1:
         differences = line.draws[:, :-1] - line.draws[:, -1:]
-        band = sup_t_band(differences, units=len(right), level=LEVEL)
-        held.worse += bool(band.low[found.place] > max(0.0, p - truth[-1]))
+        alpha = alpha_together(differences, units=len(right), level=LEVEL)
+        test = paired_test(right[:, found.place] - right[:, -1], alpha=alpha)
+        held.worse += test.bounds(alpha)[0] > max(0.0, p - truth[-1])
 
 
 def simulate(n_items: int, truth: Floats, rho: float, trials: int) -> Held:

@@ -36,7 +36,7 @@ from judgebench.exchange.pipeline import (
     no_judge,
     recorded,
 )
-from judgebench.exchange.verdicts import same, say
+from judgebench.exchange.tables import VerdictAt, VerdictRow, same, say
 from judgebench.execution.plan import drawn_order
 from judgebench.keys import text_sha
 from judgebench.protocols import Progress
@@ -140,7 +140,7 @@ def read_alpaca_eval(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlpacaEvalOptions:
-    """What the command says about the files.
+    """What the command says about the files, or what folders are called.
 
     model
         Whose answers the files hold, whatever name they give (``generator``, ``generator_2``).
@@ -163,25 +163,6 @@ class Answer(NamedTuple):
     text: str
 
 
-class About(NamedTuple):
-    """What a judged pair is about, and which time that the judge was asked."""
-
-    instruction: str
-    model: str
-    baseline: str
-    judge: str
-    repeat: int = 0
-
-
-class JudgedPair(NamedTuple):
-    """One judged pair."""
-
-    row: Row
-    order: Order
-    verdict: Verdict
-    reply: Reply | None
-
-
 @dataclass(slots=True, kw_only=True)
 class AlpacaEvalFiles:
     """The content of the files.
@@ -190,6 +171,8 @@ class AlpacaEvalFiles:
         Instruction -> the row that it first stands in, and its data set where one says.
     answers
         By model and instruction.
+    judged
+        By what it is about, with the instruction for the item and no benchmark yet.
     reference
         Whose the reference outputs are, where any were given.
     baselines
@@ -202,12 +185,12 @@ class AlpacaEvalFiles:
     files: list[Path] = field(default_factory=list)
     questions: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     answers: dict[tuple[str, str], Answer] = field(default_factory=dict)
-    judged: dict[About, JudgedPair] = field(default_factory=dict)
+    judged: dict[VerdictAt, VerdictRow] = field(default_factory=dict)
     reference: str | None = None
     baselines: dict[str, tuple[str, str]] = field(default_factory=dict)
     crossed: set[str] = field(default_factory=set)
 
-    def take(self, path: Path, rows: Sequence[Row], kind: str, names: _Names) -> None:
+    def take(self, path: Path, rows: Sequence[Row], kind: str, names: AlpacaEvalOptions) -> None:
         self.files.append(path)
         for row in rows:
             instruction = row.long_text("instruction")
@@ -227,7 +210,7 @@ class AlpacaEvalFiles:
         if before is None or before[1] is None:
             self.questions[instruction] = (before[0] if before else row.where, dataset)
 
-    def _generator(self, row: Row, kind: str, names: _Names) -> str:
+    def _generator(self, row: Row, kind: str, names: AlpacaEvalOptions) -> str:
         if kind == REFERENCES:
             fallback = self.told.baseline
             found = _named(row, "generator", None, fallback, "--baseline NAME says whose these are")
@@ -251,7 +234,7 @@ class AlpacaEvalFiles:
                 + _WAY_OUT.get(column, _TWO_MODELS),
             )
 
-    def _pair(self, path: Path, row: Row, instruction: str, names: _Names) -> None:
+    def _pair(self, path: Path, row: Row, instruction: str, names: AlpacaEvalOptions) -> None:
         told = self.told
         crossed = row.has(INDEX)
         written_by = "generator" if crossed and not row.has("generator_2") else "generator_2"
@@ -273,8 +256,18 @@ class AlpacaEvalFiles:
         raw = f"preference_{RAW}" if f"preference_{RAW}" in row.values else RAW
         reply = reply_of(row, raw, _seconds(row, path))
         verdict = _verdict(_preference(row, path), order, reply)
-        about = About(instruction, model, baseline, judge, repeat)
-        first = self.judged.setdefault(about, JudgedPair(row, order, verdict, reply))
+        about = VerdictAt(
+            benchmark="",
+            version="",
+            item_id=instruction,
+            model=model,
+            judge=judge,
+            opponent=baseline,
+            order=order,
+            repeat=repeat,
+        )
+        one = VerdictRow(row=row, where=about, verdict=verdict, reply=reply)
+        first = self.judged.setdefault(about, one)
         if first.verdict != verdict:
             raise row.wrong(
                 "preference",
@@ -300,13 +293,6 @@ class AlpacaEvalFiles:
                 f"{judge!r} judged against {baseline!r} here, but against {first!r} in {where}: "
                 "this is a judge file of another baseline. Import them apart",
             )
-
-
-class _Names(NamedTuple):
-    """Names that folders give, where a file in AlpacaEval's own layout gives none."""
-
-    model: str | None = None
-    judge: str | None = None
 
 
 def gather(
@@ -346,15 +332,19 @@ def gather(
     return gathered
 
 
-def _folders(path: Path, kind: str, given: Sequence[Path]) -> _Names:
-    """In ``results/<model>/<judge>/`` and ``results/<model>/`` the folders are names."""
+def _folders(path: Path, kind: str, given: Sequence[Path]) -> AlpacaEvalOptions:
+    """In ``results/<model>/<judge>/`` and ``results/<model>/`` the folders are names.
+
+    They stand where a file in AlpacaEval's own layout gives none.
+    """
     depth = 2 if kind == ANNOTATIONS else 1
     if path in given or not any(
         folder in path.parents and len(path.relative_to(folder).parts) >= depth for folder in given
     ):
-        return _Names()
+        return AlpacaEvalOptions()
     parents = [parent.name or None for parent in path.parents]
-    return _Names(parents[1], parents[0]) if kind == ANNOTATIONS else _Names(parents[0])
+    judge, model = parents[:2] if kind == ANNOTATIONS else (None, parents[0])
+    return AlpacaEvalOptions(model=model, judge=judge)
 
 
 def _annotator(row: Row, told: str | None, folder: str | None) -> tuple[str, int]:
@@ -716,7 +706,7 @@ class _Taking(Intake):
             (model, (self.ids[instruction], answer))
             for (model, instruction), answer in self.gathered.answers.items()
         )
-        baselines = {about.baseline for about in self.gathered.judged}
+        baselines = {about.opponent for about in self.gathered.judged}
         for model, answers in given.items():
             texts = ((item, 0, answer.text) for item, answer in answers)
             key = self.models[model] = self.here.model_of(model, texts)
@@ -738,21 +728,28 @@ class _Taking(Intake):
                     self.responses[at] = response
 
     def find_verdicts(self) -> None:
-        opponents = self._opponents()
+        opponents = grouped(
+            (place.judge_key, place.opponent_key)
+            for place in self.here.current
+            if place.opponent_key is not None
+        )
         for about, judged in self.gathered.judged.items():
+            baseline = self.models[str(about.opponent)]
             place = VerdictSlot(
                 benchmark=self.at[0],
                 version=self.at[1],
-                item_id=self.ids[about.instruction],
+                item_id=self.ids[about.item_id],
                 model_key=self.models[about.model],
                 judge_key=imported_judge_key(about.judge),
-                opponent_key=self.models[about.baseline],
-                order=judged.order,
+                opponent_key=baseline,
+                order=about.order,
                 repeat=about.repeat,
             )
             _, said = self.here.current.get(place, (None, None))
             if said is None or (said == UNSAID and judged.verdict != UNSAID):
-                self._refuse_other_baseline(about, judged, opponents.get(place.judge_key, set()))
+                self._refuse_other_baseline(
+                    judged, {*opponents.get(place.judge_key, ())} - {baseline}
+                )
                 self.verdicts.append(NewVerdict(place, about.judge, judged.verdict, judged.reply))
             elif judged.verdict != UNSAID and not same(said, judged.verdict):
                 raise judged.row.wrong(
@@ -762,24 +759,17 @@ class _Taking(Intake):
                     "the other judge another name (--judge NAME)",
                 )
 
-    def _refuse_other_baseline(self, about: About, judged: JudgedPair, there: set[bytes]) -> None:
-        """One judge's files have one baseline, unless the command names it."""
-        if self.gathered.told.baseline is not None or about.judge in self.gathered.crossed:
-            return
-        others = there - {self.models[about.baseline]}
-        if others:
+    def _refuse_other_baseline(self, judged: VerdictRow, others: set[bytes]) -> None:
+        """One judge's files have one baseline, unless the command names it.
+
+        ``others`` are those that the store has the judge compare with.
+        """
+        told, judge, baseline = self.gathered, judged.where.judge, str(judged.where.opponent)
+        if others and told.told.baseline is None and judge not in told.crossed:
             names = {model.key: model.name for model in self.here.known}
             raise judged.row.wrong(
                 "generator_1",
-                f"judged against {about.baseline!r}, but the store has verdicts of "
-                f"{about.judge!r} against {names[min(others)]!r}: this is a judge file of another "
-                f"baseline; --baseline {quote(about.baseline)} takes it in, for a board of its own",
+                f"judged against {baseline!r}, but the store has verdicts of {judge!r} against "
+                f"{names[min(others)]!r}: this is a judge file of another baseline; --baseline "
+                f"{quote(baseline)} takes it in, for a board of its own",
             )
-
-    def _opponents(self) -> dict[bytes, set[bytes]]:
-        """Of each judge, by its key, whom the store has it compare with."""
-        found: dict[bytes, set[bytes]] = {}
-        for place in self.here.current:
-            if place.opponent_key is not None:
-                found.setdefault(place.judge_key, set()).add(place.opponent_key)
-        return found

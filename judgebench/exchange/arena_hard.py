@@ -20,9 +20,17 @@ from pathlib import Path
 from typing import Any
 
 from judgebench.errors import unknown_name
-from judgebench.exchange import responses
 from judgebench.exchange.pipeline import At, Import, Told, files_in, judge_name, name, told
-from judgebench.exchange.verdicts import NO_REPLY, VerdictAt, VerdictRow, checked, row_of
+from judgebench.exchange.tables import (
+    NO_REPLY,
+    PlacedAnswer,
+    VerdictAt,
+    VerdictRow,
+    answer_of,
+    checked,
+    checked_answers,
+    row_of,
+)
 from judgebench.judges.readers.brackets import ARENA_HARD, arena_hard_verdict
 from judgebench.records import Order, Reply, Unreadable, Verdict
 from judgebench.rows import Row, each_row
@@ -70,11 +78,11 @@ def read_arena_hard(
     """
     asked = told(BENCHMARK, **said)
     verdicts: list[tuple[Path, list[VerdictRow]]] = []
-    answers: list[tuple[Path, list[responses.PlacedAnswer], int]] = []
+    answers: list[tuple[Path, list[PlacedAnswer], int]] = []
     failed: set[tuple[At, str, str]] = set()
     for path in files_in(paths, (".jsonl",)):
         judged: list[VerdictRow] = []
-        given: list[responses.PlacedAnswer] = []
+        given: list[PlacedAnswer] = []
         before = len(failed)
         for row in each_row(path, ()):
             of = row.values
@@ -87,7 +95,7 @@ def read_arena_hard(
             if "games" in of:
                 judged += _games(row, at, item, baseline)
             elif (answer := _answer(row, at, item))[1].text == ERROR:
-                failed.add((at, item, answer[0][3]))
+                failed.add((at, item, answer[0].model))
             else:
                 given.append(answer)
         verdicts += [(path, judged)] if judged else []
@@ -98,7 +106,7 @@ def read_arena_hard(
         f"answers ({lost} more are {ERROR}{alone})" if lost else "answers" for *_, lost in answers
     ]
     placed = [(path, given) for path, given, _ in answers]
-    return responses.checked(placed, asked.known, called=called) + checked(
+    return checked_answers(placed, asked.known, called=called) + checked(
         "arena-hard", [(path, [*_without(failed, rows)]) for path, rows in verdicts], asked.known
     )
 
@@ -118,7 +126,7 @@ def _version(row: Row, item: str, asked: Told) -> str:
     return found
 
 
-def _answer(row: Row, at: At, item: str) -> responses.PlacedAnswer:
+def _answer(row: Row, at: At, item: str) -> PlacedAnswer:
     model = name(row, "model_id" if row.has("model_id") else "model")
     try:
         if "choices" in row.values:
@@ -134,7 +142,7 @@ def _answer(row: Row, at: At, item: str) -> responses.PlacedAnswer:
         raise row.wrong("messages" if row.has("messages") else "choices", "no answer stands here")
     counted = Row(row.where, {"token_len": tokens}).whole("token_len")
     known = None if tokens is None else counted
-    return responses.answer_of(row, at, item, model, text, tokens=known)
+    return answer_of(row, at, item, model, text, tokens=known)
 
 
 def _without(
@@ -143,7 +151,7 @@ def _without(
     """The verdicts; one on an answer that failed is none."""
     for one in rows:
         where = one.where
-        sides = ((one.at, where.item_id, str(who)) for who in (where.model, where.opponent))
+        sides = ((where.at, where.item_id, str(who)) for who in (where.model, where.opponent))
         gone = any(side in failed for side in sides)
         yield replace(one, verdict=Unreadable(reason=FAILED_ANSWER)) if gone else one
 

@@ -59,9 +59,9 @@ _JUDGMENTS = "files say whose answers and verdicts these are"
 
 FORMATS: Mapping[str, Format] = {
     "verdicts": Format(
-        read=f"{_HERE}verdicts:read_verdict_files",
+        read=f"{_HERE}tables:read_verdict_files",
         options=(*_TABLE, "anchors"),
-        fields=f"{_HERE}verdicts:FIELDS",
+        fields=f"{_HERE}tables:FIELDS",
         help=(
             "benchmark, item_id, model, judge, kind, value",
             "[, version, opponent, sample, turn, order, p, low, high, reason, parts]",
@@ -71,14 +71,14 @@ FORMATS: Mapping[str, Format] = {
         ),
     ),
     "labels": Format(
-        read=f"{_HERE}verdicts:read_label_files",
+        read=f"{_HERE}tables:read_label_files",
         rows="labels",
         options=_TABLE,
-        fields=f"{_HERE}verdicts:FIELDS",
+        fields=f"{_HERE}tables:FIELDS",
         help=("as verdicts, from people: judge is human/<rater>; the newest counts",),
     ),
     "responses": Format(
-        read=f"{_HERE}responses:read_response_files",
+        read=f"{_HERE}tables:read_response_files",
         rows="responses",
         options=("columns", "benchmark", "model", "allow_unknown_items"),
         fields="judgebench.responses.from_file:FIELDS",

@@ -38,7 +38,7 @@ from judgebench.exchange.pipeline import (
     refuse_undeclared,
     same_text,
 )
-from judgebench.exchange.verdicts import same, say
+from judgebench.exchange.tables import same, say
 from judgebench.keys import content_key
 from judgebench.protocols import Progress
 from judgebench.records import (

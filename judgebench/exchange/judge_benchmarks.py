@@ -23,9 +23,14 @@ from judgebench.exchange.pipeline import (
     name,
     told,
 )
-from judgebench.exchange.responses import answer_of
-from judgebench.exchange.responses import take_in as take_in_answers
-from judgebench.exchange.verdicts import VerdictAt, VerdictRow, checked, row_of
+from judgebench.exchange.tables import (
+    VerdictAt,
+    VerdictRow,
+    answer_of,
+    checked,
+    row_of,
+    take_in_answers,
+)
 from judgebench.records import (
     REFUSAL_CLASSES,
     Label,

@@ -14,9 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from judgebench.exchange.pipeline import Import, files_in, judge_name, name, refuse_unknown, told
-from judgebench.exchange.responses import answer_of
-from judgebench.exchange.responses import take_in as take_in_answers
-from judgebench.exchange.verdicts import VerdictAt, VerdictRow, checked, row_of
+from judgebench.exchange.tables import (
+    VerdictAt,
+    VerdictRow,
+    answer_of,
+    checked,
+    row_of,
+    take_in_answers,
+)
 from judgebench.judges.readers.upstream import READERS
 from judgebench.plain_text import counted
 from judgebench.records import Item, Reply

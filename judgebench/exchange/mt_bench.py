@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from judgebench.exchange.pipeline import At, Import, files_in, judge_name, name, told
-from judgebench.exchange.responses import read_response_files
-from judgebench.exchange.verdicts import VerdictAt, VerdictRow, checked, row_of
+from judgebench.exchange.tables import VerdictAt, VerdictRow, checked, read_response_files, row_of
 from judgebench.records import HUMAN, Item, Order, Preference, Reply, Score, Unreadable, Verdict
 from judgebench.responses.from_file import read_answer_rows
 from judgebench.rows import Layout, Row, each_row, with_required

@@ -50,9 +50,9 @@ from judgebench.records import (
 )
 from judgebench.rows import Row
 from judgebench.store import Store, StoredJudge, StoredModel
+from judgebench.store.catalog import Record
 from judgebench.store.codec import readable
 from judgebench.store.database import chunks
-from judgebench.store.read import StoredAnchors
 
 At: TypeAlias = tuple[str, str]
 """A benchmark and its version."""
@@ -178,8 +178,9 @@ class OwnItems:
         self._store, self._runs = store, store.runs()
         self._held = store.benchmarks()
         self._own = set(own_versions(self._runs)) & set(self._held)
+        self.version = cache(self._newest)
 
-    def version(self, benchmark: str) -> str | None:
+    def _newest(self, benchmark: str) -> str | None:
         """The version meant where none is named: that of the run started last."""
         return newest_version(benchmark, self._runs, self._held)
 
@@ -455,7 +456,7 @@ class NewVerdict(NamedTuple):
     verdict: Verdict
     reply: Reply | None = None
     before: bytes | None = None
-    anchors: StoredAnchors | None = None
+    anchors: Record | None = None
     names: bool = False
 
 

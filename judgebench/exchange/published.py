@@ -7,7 +7,7 @@ from pathlib import Path
 
 from judgebench.errors import UsageError, unknown_name
 from judgebench.exchange.pipeline import At, Import, default_version
-from judgebench.exchange.verdicts import VerdictAt, VerdictRow, checked, row_of
+from judgebench.exchange.tables import VerdictAt, VerdictRow, checked, row_of
 from judgebench.records import HUMAN, Label, Preference
 from judgebench.registry import figures_folder
 from judgebench.rows import read_rows

@@ -249,7 +249,7 @@ class Detectable:
     was asked about; None where none was, nan where nobody knows. ``designs`` is what that margin,
     else this difference, takes head to head; None for a judge of whom it is not asked.
     ``unchanged`` is how often a gate would pass a model that is as good; None where the spread is
-    not known.
+    not known. ``weighted`` is the same by the weighted win rate, where boards rank by that.
     """
 
     metric: str = ""
@@ -260,6 +260,7 @@ class Detectable:
     judges: tuple[str, ...] = ()
     designs: Designs | None = None
     unchanged: PassesUnchanged | None = None
+    weighted: Detectable | None = None
 
 
 Detects = Callable[[JudgeAssignment, int], Detectable | None]

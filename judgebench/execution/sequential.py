@@ -20,8 +20,10 @@ from judgebench.execution.manifest import where
 from judgebench.execution.plan import Answers, JudgeCall, verdicts_each
 from judgebench.execution.resolve import JudgeAssignment, models_compared
 from judgebench.metrics.board_kinds import BoardKind, board, by_board
+from judgebench.metrics.measures import by_turn
 from judgebench.metrics.paired import PairedModels, as_numbers, head_to_head, paired_models
 from judgebench.metrics.sequential import PLANS, EarlyDecision, SequentialPlan, early_decisions
+from judgebench.metrics.verdict_table import Columns
 from judgebench.plain_text import counted, dollars
 from judgebench.records import Item
 from judgebench.stats.sequential import strata_of
@@ -211,11 +213,14 @@ class EarlyStop:
             benchmark = self.assignment.asked.benchmark
             contents = self.store.item_contents(benchmark.name, benchmark.version)
             columns["unit"] = [contents.get(item) for item in columns["item_id"]]
-            pairs = [self._pair(columns, one) for one in self.plan.candidates]
+            description = getattr(benchmark, "description", None)
+            turns = description is not None and description.report.turns
+            lined_up = by_turn(columns, [])[0] if turns else columns
+            pairs = [self._pair(lined_up, one) for one in self.plan.candidates]
             found = early_decisions(self.plan, pairs, self._ids, self._reached)
             self.decisions = dict(zip(self.plan.candidates, found, strict=True))
 
-    def _pair(self, columns: Mapping[str, Sequence[Any]], candidate: str) -> PairedModels:
+    def _pair(self, columns: Columns, candidate: str) -> PairedModels:
         benchmark = self.assignment.asked.benchmark
         kinds = list(by_board(columns)) or [BoardKind("label")]
         direct = BoardKind("preference", self.plan.baseline)

@@ -420,12 +420,19 @@ def group_names(group_of: Mapping[str, str | Sequence[str]]) -> list[str]:
 
 
 def by_turn(columns: Columns, groups: Groups) -> tuple[Columns, Groups]:
-    """Each turn as an item of its own, drawn with the others of its conversation, and a group."""
-    places = paired(columns["item_id"], columns["turn"])
+    """Each turn as an item of its own, drawn with the others of its conversation, and a group.
+
+    The column ``question`` has whose turn it is.
+    """
+    asked = coded(columns["item_id"])
+    places = paired(asked, columns["turn"])
     name = {place: f"{place[0]}/{place[1] + 1}" for place in places.values}
     turns = {one: f"{TURN}{turn + 1}" for (_, turn), one in name.items()}
-    unit = columns.get("unit", coded(columns["item_id"]))
-    return {**columns, "item_id": places.mapped(name.get), "unit": unit}, [
+    unit = paired(asked, columns.get("unit", asked)).mapped(
+        lambda of: of[0] if of[1] is None else of[1]
+    )
+    named = {"item_id": places.mapped(name.get), "question": asked, "unit": unit}
+    return {**columns, **named}, [
         turns,
         *({one: of[item] for (item, _), one in name.items() if item in of} for of in groups),
     ]

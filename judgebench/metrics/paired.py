@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import combinations
+from dataclasses import dataclass, fields, replace
+from itertools import chain, combinations
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from judgebench.benchmarks.description import Weighted
-from judgebench.columns import Bools, marked, paired, taken
+from judgebench.columns import Bools, Column, counted, marked, paired, same, select_rows, together
+from judgebench.columns import coded as coded_column
 from judgebench.metrics.accuracy import ACCURACY
 from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.failed_rows import missing_counts, why_missing
@@ -38,7 +39,7 @@ from judgebench.metrics.measures import (
     tags,
 )
 from judgebench.metrics.scores import DIMENSION, NO_ENDS, SCORE, mixed, scales_of
-from judgebench.metrics.verdict_table import FAILED, Columns, Ints, read_table
+from judgebench.metrics.verdict_table import Columns, Ints, coded, read_table
 from judgebench.metrics.verdict_values import label_values, preference_values, score_values
 from judgebench.metrics.win_rate import (
     EACH_GAME,
@@ -46,6 +47,7 @@ from judgebench.metrics.win_rate import (
     WEIGHTED,
     WIN_RATE,
     weighted_cells,
+    weighted_measures,
     why_no_weights,
 )
 from judgebench.records import Estimate
@@ -55,6 +57,7 @@ from judgebench.stats.paired_tests import (
     deciding_levels,
     paired_test,
     spread_over_units,
+    untested,
     won_or_lost,
 )
 from judgebench.stats.resample import content_seed, quotient
@@ -96,6 +99,9 @@ class PairedModels:
         Items that share their category where categories count equally; all 0 otherwise.
     categories
         Those that count equally, by their numbers from 1; empty otherwise.
+    question
+        The question that each row is part of, where these are the turns of conversations; empty
+        where each is one itself.
     mean : float array, shape (items, 2)
         Of candidate and baseline; nan where there is no readable verdict.
     worst, best : float array, shape (items, 2), or None
@@ -129,12 +135,34 @@ class PairedModels:
     higher_is_better: bool = True
     own: Floats | None = None
     categories: tuple[str, ...] = ()
+    question: tuple[str, ...] = ()
     why_missing: tuple[str, str] = ("", "")
 
     @property
     def of_items(self) -> Floats:
         """What the items have themselves."""
         return self.mean if self.own is None else self.own
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """What was asked, of each row."""
+        return self.question or self.items
+
+    @property
+    def by_question(self) -> PairedModels:
+        """A row for each question, with what both have of it over its rows that both have."""
+        if not self.question:
+            return self
+        names, of = coded(self.question)
+        own, both = self.of_items, ~np.isnan(self.of_items).any(axis=1)
+        n = np.bincount(of[both], minlength=len(names))
+        sums = [np.bincount(of[both], own[both, m], len(names)) for m in (CANDIDATE, BASELINE)]
+        first = np.unique(of, return_index=True)[1]
+        return replace(
+            self, items=names, question=(), own=None, worst=None, best=None,
+            mean=quotient(np.stack(sums, axis=1), n[:, None]), unit_of=self.unit_of[first],
+            weight=self.weight[first], stratum=self.stratum[first],
+        )  # fmt: skip
 
     @property
     def coverage(self) -> tuple[float, float]:
@@ -219,13 +247,15 @@ def paired_models(
     Parameters
     ----------
     columns
-        As for the boards of this kind, with names that mean one model or judge.
+        As for the boards of this kind, with names that mean one model or judge; those of
+        conversations by turn (`judgebench.metrics.measures.by_turn`).
     labels
         The declared ones, the positive one last.
     balance
         How categories make up the whole, where they count equally; not used within a group.
     group_of, group
-        The group of each item, and the one to look at alone; all items if not given.
+        The group of each question, and the one to look at alone; all if not given. Of a group
+        without the first, the columns are those of the group.
     part
         The column of a part of scores that is compared in their place, which need not apply to
         every answer.
@@ -233,15 +263,14 @@ def paired_models(
         How much clear wins count more, where they do.
     """
     its = _rows_of(board(columns, kind), judge, {candidate, baseline})
-    if group is not None:
-        inside = marked(its["item_id"], lambda item: group in tags((group_of or {}).get(item)))
-        its = _taken(its, inside)
+    if group is not None and group_of is not None:
+        of, asked = group_of, asked_of(its)
+        its = select_rows(
+            its, np.flatnonzero(marked(asked, lambda item: group in tags(of.get(item))))
+        )
     balance = balance if group is None else None
-    judged = JudgeMeans(its, kind, judge, labels, balance, group, part=part)
-    pair = judged.pair(candidate, baseline)
-    if weighted is None:
-        return pair
-    return _by_weights(pair, judged, (candidate, baseline), its, weighted)
+    judged = JudgeMeans(its, kind, judge, labels, balance, group, part=part, weighted=weighted)
+    return judged.pair(candidate, baseline)
 
 
 def every_pair(
@@ -251,44 +280,31 @@ def every_pair(
     *,
     labels: Sequence[str],
     balance: Balance | None = None,
-    most: int,
+    weighted: Weighted | None = None,
+    two: Sequence[tuple[str, str]] | None = None,
+    most: int | None = None,
 ) -> Iterator[PairedModels]:
     """All pairs of models on which one judge has verdicts; of more than ``most`` an even choice.
 
     Parameters
     ----------
-    columns, labels, balance
+    columns, labels, balance, weighted
         As in `paired_models`.
+    two
+        The pairs that are wanted; nobody else's verdicts are looked at.
     """
-    judged = JudgeMeans(_rows_of(board(columns, kind), judge), kind, judge, labels, balance)
-    pairs = list(combinations(judged.table.models, 2))
-    for at in np.linspace(0, len(pairs), min(most, len(pairs)), endpoint=False).astype(int):
+    models = None if two is None else {*chain(*two)}
+    its = _rows_of(board(columns, kind), judge, models)
+    judged = JudgeMeans(its, kind, judge, labels, balance, weighted=weighted)
+    pairs = [*combinations(judged.table.models, 2)] if two is None else two
+    n = len(pairs) if most is None else min(most, len(pairs))
+    for at in np.linspace(0, len(pairs), n, endpoint=False).astype(int):
         yield judged.pair(*pairs[at])
 
 
-def pairs_beside(
-    columns: Columns,
-    kind: BoardKind,
-    judge: str,
-    baseline: str,
-    others: Sequence[str],
-    *,
-    labels: Sequence[str],
-    balance: Balance | None = None,
-) -> Iterator[PairedModels]:
-    """Each of some models beside one baseline; nobody else's verdicts are looked at.
-
-    Parameters
-    ----------
-    columns, judge, labels, balance
-        As in `paired_models`.
-    """
-    if not others:
-        return
-    its = _rows_of(board(columns, kind), judge, {baseline, *others})
-    judged = JudgeMeans(its, kind, judge, labels, balance)
-    for other in others:
-        yield judged.pair(other, baseline)
+def asked_of(columns: Columns) -> Column:
+    """What was asked, of each row: of turns the whole conversation."""
+    return columns["question"] if "question" in columns else columns["item_id"]
 
 
 def _rows_of(columns: Columns, judge: str, models: Collection[str] | None = None) -> Columns:
@@ -296,12 +312,7 @@ def _rows_of(columns: Columns, judge: str, models: Collection[str] | None = None
     wanted = marked(columns["judge"], lambda one: one == judge)
     if models is not None:
         wanted &= marked(columns["model"], lambda model: model in models)
-    return _taken(columns, wanted)
-
-
-def _taken(columns: Columns, wanted: Bools) -> Columns:
-    rows = np.flatnonzero(wanted)
-    return {name: list(taken(values, rows)) for name, values in columns.items()}
+    return select_rows(columns, np.flatnonzero(wanted))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -324,16 +335,15 @@ class Spread:
 
 def spread_of(pair: PairedModels) -> Spread:
     """The spread on the items of which both have a readable verdict, as `compare` finds it."""
-    both = readable_on_both(pair)
+    d, both = seen(pair, "observed")
     kept = pair.mean[both]
-    of_units, items, spread = over_units(pair, kept[:, CANDIDATE] - kept[:, BASELINE], both)
-    binary = spread is None and won_or_lost(of_units, items)
+    of_units, items, spread = over_units(pair, d[both], both)
     level = float(kept.mean()) if len(kept) else math.nan
     return Spread(
         spread=spread_over_units(of_units, items) if spread is None else spread,
         units=len(of_units),
         level=level,
-        right=level if binary and len(kept) else None,
+        right=level if spread is None and len(kept) and won_or_lost(of_units, items) else None,
     )
 
 
@@ -348,7 +358,7 @@ class JudgeMeans:
         Of items, where these are of one: a part of the metric's name.
     rows
         Of a whole board those of the judge.
-    part
+    part, weighted
         As in `paired_models`. Where the sides of a balance are parts of scores, these are looked at
         without being named.
     """
@@ -363,20 +373,29 @@ class JudgeMeans:
         group: str | None = None,
         rows: Ints | None = None,
         part: str | None = None,
+        weighted: Weighted | None = None,
     ) -> None:
-        self.judge, self.kind, self.balance = judge, kind, balance
+        self.judge, self.kind, self.balance, self.weighted = judge, kind, balance, weighted
         self.table = read_table(columns)
         values, self.ends, metric, self.why_not = as_numbers(columns, kind, labels)
         its = columns
         if rows is not None:
-            its = {name: taken(column, rows) for name, column in columns.items()}
+            its = select_rows(columns, rows)
             _, self.ends, _, self.why_not = as_numbers(its, kind, labels)
         self.scales = scales_of(its, range(len(its["kind"]))) if self.why_not else ()
-        self.metric = metric if group is None else f"{metric}/{group}"
+        self.metric = WEIGHTED if weighted else metric if group is None else f"{metric}/{group}"
         rows = np.arange(len(columns["kind"])) if rows is None else rows
         self.means = item_means(self.table, rows, values, ends=self.ends)
         self.lacking = missing_counts(self.table, self.means, rows, columns, ~np.isnan(values))
-        self.weight, self.stratum = item_weights(self.table.items, balance)
+        self.question: tuple[str, ...] = ()
+        if "question" in columns:
+            of = dict([*counted(columns["item_id"], columns["question"])])
+            self.question = tuple(of[item] for item in self.table.items)
+        asked = self.question or self.table.items
+        self.weight, self.stratum = item_weights(asked, balance)
+        self.cells: Mapping[str, tuple[Floats, Floats]] = {}
+        if weighted:
+            self.cells = weighted_cells(self.table, rows, columns, values, weighted.clear)
         sides = () if balance is None else balance.sides
         named = {part: part} if part else {side: f"{DIMENSION}{side}" for side in sides}
         may_lack = balance is not None and balance.not_applicable is not None  # as boards do
@@ -394,13 +413,10 @@ class JudgeMeans:
 
     def pair(self, candidate: str, baseline: str) -> PairedModels:
         """Two of the models; `PairedModels.why_not` names who has no verdict."""
-        models, why_not = self.table.models, self.why_not
-        absent = np.array([model not in models for model in (candidate, baseline)])
-        if absent.any():
-            named = dict(zip((candidate, baseline), absent.tolist(), strict=True))
-            who = " or ".join(model for model, lacks in named.items() if lacks)
-            why_not = f"{self.judge} has no verdict on {who}"
-        means = self.of(self.means, candidate, baseline)
+        two, why_not = (candidate, baseline), self.why_not
+        if who := dict.fromkeys(model for model in two if model not in self.table.models):
+            why_not = f"{self.judge} has no verdict on {' or '.join(who)}"
+        means = self.of(self.means, two)
         found = PairedModels(
             judge=self.judge,
             metric=self.metric,
@@ -410,7 +426,7 @@ class JudgeMeans:
             unit_of=self.table.unit_of,
             weight=self.weight,
             stratum=self.stratum,
-            mean=np.where(absent, np.nan, means.mean),
+            mean=means.mean,
             worst=means.worst,
             best=means.best,
             missing=(means.expected - means.readable).sum(axis=0).astype(np.int64),
@@ -418,10 +434,39 @@ class JudgeMeans:
             why_not=why_not,
             why_missing=(self.why_missing(candidate), self.why_missing(baseline)),
             categories=() if self.balance is None else tuple(_categories(self.balance)),
+            question=self.question,
         )
-        if not self.parts or why_not is not None:
+        if why_not is not None:
             return found
-        return self._by_parts(found, (candidate, baseline))
+        if self.weighted is not None:
+            return self._by_weights(found, two, self.weighted)
+        return self._by_parts(found, two) if self.parts else found
+
+    def _by_weights(self, pair: PairedModels, two: tuple[str, str], how: Weighted) -> PairedModels:
+        """The pair by weighted means, in which a missing verdict is at worst a clear loss.
+
+        What stands for an item is what it adds to such a mean (`pseudo_values`).
+        """
+        places = [self.table.models.index(one) for one in two]
+        if not self.cells or not self.cells[how.rule][0][:, places].any(axis=0).all():
+            read = np.isin(np.arange(len(self.table.models)), places)
+            return _undefined(pair, why_no_weights(self.cells, how.rule, read))
+        (weight, won), (every, won_of_every) = (
+            [of[:, places] for of in self.cells[rule]] for rule in (how.rule, EACH_GAME)
+        )
+        found = by_weights(pair, won, weight)
+        if found.why_not is not None:
+            return found
+        means = self.of(self.means, two)
+        lack = how.clear * (means.expected - means.readable)
+        used = np.where(weight > 0.0, means.readable, 0.0)
+        everything = np.ones(len(weight), dtype=np.bool_)
+        return replace(
+            found,
+            worst=weighted_values(won_of_every, every + lack, everything),
+            best=weighted_values(won_of_every + lack, every + lack, everything),
+            missing=(means.expected - used).sum(axis=0).astype(np.int64),
+        )
 
     def why_missing(self, model: str) -> str:
         """Why verdicts on a model are missing, in words; empty where none is."""
@@ -432,7 +477,7 @@ class JudgeMeans:
 
         What stands for an item is what it adds to their mean (`pseudo_values`).
         """
-        parts = self.parts_of(*two)
+        parts = {side: self.of(means, two) for side, means in self.parts.items()}
         share_of = _shares(self.balance) if self.balance else {side: {0: 1.0} for side in parts}
 
         def whole(values: Floats, kept: Bools, end: float, lack: Floats) -> Floats:
@@ -460,11 +505,12 @@ class JudgeMeans:
         # Of one part: what it does not apply to is no verdict of it, nor an item of either.
         (of,) = parts.values()
         known = ~np.isnan(pair.mean)
-        silent = np.where(known, self.of(self.means, *two).readable - of.readable, 0.0)
+        silent = np.where(known, self.of(self.means, two).readable - of.readable, 0.0)
         its = np.flatnonzero(~(np.isnan(of.mean) & known).all(axis=1))
         return replace(
             pair,
             items=tuple(pair.items[item] for item in its),
+            question=tuple(pair.question[item] for item in its if pair.question),
             unit_of=pair.unit_of[its],
             weight=pair.weight[its],
             stratum=pair.stratum[its],
@@ -474,32 +520,56 @@ class JudgeMeans:
             expected=pair.expected - silent.sum(axis=0).astype(np.int64),
         )
 
-    def parts_of(self, candidate: str, baseline: str) -> dict[str, ItemMeans]:
-        """Those of each part, as `of` has them of the whole."""
-        return {side: self.of(means, candidate, baseline) for side, means in self.parts.items()}
-
-    def of(self, means: ItemMeans, candidate: str, baseline: str) -> ItemMeans:
-        """The means of two models, shape (items, 2); of one without a verdict another's."""
+    def of(self, means: ItemMeans, two: tuple[str, str]) -> ItemMeans:
+        """The means of two models, shape (items, 2); one without a row has no readable verdict."""
         models = self.table.models
-        places = [models.index(m) if m in models else 0 for m in (candidate, baseline)]
-
-        def two(values: Floats) -> Floats:
-            return values[:, places] if models else np.zeros((0, 2))
-
-        return ItemMeans(
-            mean=two(means.mean),
-            readable=two(means.readable),
-            asked=two(means.asked),
-            expected=two(means.expected),
-            worst=None if means.worst is None else two(means.worst),
-            best=None if means.best is None else two(means.best),
-        )
+        absent = np.array([model not in models for model in two])
+        places = [0 if model not in models else models.index(model) for model in two]
+        none = np.zeros((0, 2))
+        its: dict[str, Any] = {
+            one.name: of if of is None else of[:, places] if models else none
+            for one in fields(means)
+            for of in (getattr(means, one.name),)
+        }
+        found = ItemMeans(**its)
+        mean, readable = np.where(absent, np.nan, found.mean), np.where(absent, 0, found.readable)
+        return replace(found, mean=mean, readable=readable) if absent.any() else found
 
     def over_draws(
-        self, means: ItemMeans, parts: Mapping[str, ItemMeans], wanted: Intervals
+        self, wanted: Intervals, two: tuple[str, str] | None = None
     ) -> tuple[Measure, Estimated]:
-        """What models are ranked by, and its estimates over draws of units that all share."""
-        measure = mean_measure(means, self.table.items, self.kind, self.balance, parts)
+        """What models are ranked by, and its estimates over draws of units that all share.
+
+        Of two models on the items of which both have a readable verdict, if two are given.
+        """
+        means, parts, cells = self.means, self.parts, self.cells
+        if two is not None:
+            pair = self.pair(*two)
+            there = ~np.isnan(pair.mean).any(axis=1, keepdims=True)
+
+            def of_both(means: ItemMeans) -> ItemMeans:
+                its = self.of(means, two)
+                mean, readable = np.where(there, its.mean, np.nan), np.where(there, its.readable, 0)
+                return replace(its, mean=mean, readable=readable)
+
+            means, parts = of_both(means), {side: of_both(of) for side, of in parts.items()}
+            places = [self.table.models.index(one) for one in two if cells]
+            cells = {
+                rule: (
+                    np.where(there, weight[:, places], 0.0),
+                    np.where(there, won[:, places], 0.0),
+                )
+                for rule, (weight, won) in cells.items()
+            }
+        if self.weighted is not None:
+            measure = weighted_measures(cells, self.weighted, means)[WEIGHTED]
+        elif self.balance is not None and parts:
+            measure = mean_of_parts({"": means, **parts}, self.table.items, self.balance)[""]
+        elif self.balance is not None and self.kind.kind == "score":
+            measure = balanced(means, self.table.items, self.balance, list(self.balance.sides))
+        else:
+            share = self.kind.kind != "score"
+            measure = mean_of(means, unit=unit_of(self.kind), proportion=share, least=LEAST)
         if self.why_not is not None:
             measure = mixed(measure, self.scales)
         of_units = measure.of_units(self.table.unit_of, len(self.table.units))
@@ -533,7 +603,7 @@ def compared_directly(
             continue
         wanted = marked(paired(said["judge"], said["model"]), (judge, model).__eq__)
         if wanted.any():
-            rows = _taken(said, wanted)
+            rows = select_rows(said, np.flatnonzero(wanted))
             found.append(rows if model == first else _turned_round(rows, first, second, found))
     if not found:
         return {}
@@ -601,40 +671,6 @@ def head_to_head(
     )
 
 
-def _by_weights(
-    pair: PairedModels, judged: JudgeMeans, two: tuple[str, str], columns: Columns, how: Weighted
-) -> PairedModels:
-    """The pair by weighted means, in which a missing verdict is at worst a clear loss.
-
-    What stands for an item is what it adds to such a mean (`pseudo_values`).
-    """
-    found, table = replace(pair, metric=WEIGHTED), judged.table
-    if pair.why_not is not None:
-        return found
-    values, rows = preference_values(columns), np.arange(len(columns["kind"]))
-    cells = weighted_cells(table, rows, columns, values, how.clear)
-    places = [table.models.index(one) for one in two]
-    if not cells or not cells[how.rule][0][:, places].any(axis=0).all():
-        read = np.isin(np.arange(len(table.models)), places)
-        return _undefined(found, why_no_weights(cells, how.rule, read))
-    (weight, won), (every, won_of_every) = (
-        [of[:, places] for of in cells[rule]] for rule in (how.rule, EACH_GAME)
-    )
-    means = judged.of(judged.means, *two)
-    lack = how.clear * (means.expected - means.readable)
-    used = np.where(weight > 0.0, means.readable, 0.0)
-    everything = np.ones(len(weight), dtype=np.bool_)
-    found = by_weights(found, won, weight)
-    if found.why_not is not None:
-        return found
-    return replace(
-        found,
-        worst=weighted_values(won_of_every, every + lack, everything),
-        best=weighted_values(won_of_every + lack, every + lack, everything),
-        missing=(means.expected - used).sum(axis=0).astype(np.int64),
-    )
-
-
 def by_weights(pair: PairedModels, won: Floats, weight: Floats) -> PairedModels:
     """A pair by its weighted means as observed; `PairedModels.why_not` where too little is won.
 
@@ -653,30 +689,6 @@ def by_weights(pair: PairedModels, won: Floats, weight: Floats) -> PairedModels:
     return replace(pair, mean=weighted_values(won, weight, both), own=own)
 
 
-def by_turns(
-    pair: PairedModels, turns: PairedModels, question_of: Mapping[str, str]
-) -> PairedModels:
-    """A pair of conversations in which each turn that both have counts once, as boards count them.
-
-    Parameters
-    ----------
-    turns
-        The same two, each turn as an item, and ``question_of`` whose it is.
-    """
-    place = {item: at for at, item in enumerate(pair.items)}
-    of = np.array([place[question_of[turn]] for turn in turns.items], dtype=np.int64)
-    both = ~np.isnan(turns.mean).any(axis=1)
-
-    def summed(values: Floats) -> Floats:
-        return np.bincount(of[both], values[both], len(place)).astype(np.float64)
-
-    n = summed(np.ones(len(of)))
-    own = quotient(np.stack([summed(turns.mean[:, m]) for m in range(2)], 1), n[:, None])
-    mean, there = own.copy(), n > 0.0
-    mean[there] = pseudo_values(own[there], np.stack([n[there]] * 2, 1))
-    return replace(pair, mean=mean, own=own)
-
-
 def _undefined(pair: PairedModels, why_not: str) -> PairedModels:
     """A pair without any figure, as of another metric than the one asked for."""
     return replace(
@@ -692,7 +704,12 @@ def weighted_values(won: Floats, weight: Floats, kept: Bools) -> Floats:
 
 
 def compare(
-    pair: PairedModels, *, alpha: float, seed: int = 0, finest: float | None = None
+    pair: PairedModels,
+    *,
+    alpha: float,
+    seed: int = 0,
+    finest: float | None = None,
+    ends: bool = True,
 ) -> PairedTests:
     """Test whether the candidate is worse, as observed and at the ends of what is missing.
 
@@ -700,13 +717,17 @@ def compare(
     ----------
     alpha, finest
         As for `paired_test`.
+    ends
+        Whether the ends are tested as well; else they have a difference alone.
     """
-    mine, theirs = pair.mean[:, CANDIDATE], pair.mean[:, BASELINE]
-    both = readable_on_both(pair)
-    drawn = content_seed(*pair.items, pair.judge, pair.metric, seed=seed)
+    drawn = content_seed(*pair.questions, pair.judge, pair.metric, seed=seed)
 
-    def tested(difference: Floats, kept: NDArray[np.bool_]) -> PairedTest:
-        of_units, items, spread = over_units(pair, difference[kept], kept)
+    def tested(view: View) -> PairedTest:
+        d, kept = seen(pair, view)
+        if view != "observed" and not ends:
+            apart = float(normalised(pair, kept) @ d[kept])
+            return untested(apart, units=0, alpha=alpha, method="not tested")
+        of_units, items, spread = over_units(pair, d[kept], kept)
         reach = None
         if spread is not None and math.isfinite(pair.width):
             reach = pair.width * len(of_units) * _heaviest(pair, kept)
@@ -715,22 +736,30 @@ def compare(
             reach=reach, finest=finest,
         )  # fmt: skip
 
-    lacks = bool(pair.missing.any())
-    worst = best = None
-    everything = pair.stratum >= 0
-    whole = not _categories_without(pair, everything)
-    if lacks and whole and pair.worst is not None and pair.best is not None:
-        worst = tested(pair.worst[:, CANDIDATE] - pair.best[:, BASELINE], everything)
-        best = tested(pair.best[:, CANDIDATE] - pair.worst[:, BASELINE], everything)
-    weight = _normalised(pair, both)
+    lacks, both = bool(pair.missing.any()), readable_on_both(pair)
+    bounded = pair.worst is not None and not _categories_without(pair, pair.stratum >= 0)
+    weight, own = normalised(pair, both), pair.mean[both]
+    candidate, baseline = (float(weight @ one) if len(own) else math.nan for one in own.T)
     return PairedTests(
-        observed=tested(mine - theirs, both),
-        worst=worst,
-        best=best,
-        bounded=not lacks or worst is not None,
-        candidate=float((weight * mine[both]).sum()) if both.any() else math.nan,
-        baseline=float((weight * theirs[both]).sum()) if both.any() else math.nan,
+        observed=tested("observed"),
+        worst=tested("worst") if lacks and bounded else None,
+        best=tested("best") if lacks and bounded else None,
+        bounded=not lacks or bounded,
+        candidate=candidate,
+        baseline=baseline,
     )
+
+
+def seen(pair: PairedModels, view: View) -> tuple[Floats, Bools]:
+    """Candidate minus baseline in each row, and the rows that count."""
+    observed = pair.mean, pair.mean
+    if view == "observed" or pair.worst is None or pair.best is None:
+        mine, theirs = observed
+        kept = readable_on_both(pair)
+    else:
+        mine, theirs = (pair.worst, pair.best) if view == "worst" else (pair.best, pair.worst)
+        kept = pair.stratum >= 0
+    return mine[:, CANDIDATE] - theirs[:, BASELINE], kept
 
 
 def readable_on_both(pair: PairedModels) -> NDArray[np.bool_]:
@@ -769,7 +798,7 @@ def over_units(
         items = np.bincount(unit_of, minlength=n_units).astype(np.float64)
         return np.bincount(unit_of, d, n_units).astype(np.float64), items, None
     # Categories count equally: a weighted sum, written as the mean of what each item adds to it.
-    n, weight = len(d), _normalised(pair, kept)
+    n, weight = len(d), normalised(pair, kept)
     added = np.bincount(unit_of, n * weight * d, n_units) * n_units / max(1, n)
     centre = np.array([d[pair.stratum[kept] == s].mean() for s in pair.stratum[kept]])
     about = np.bincount(unit_of, n * weight * (d - centre), n_units) * n_units / max(1, n)
@@ -782,10 +811,10 @@ def _heaviest(pair: PairedModels, kept: NDArray[np.bool_]) -> float:
     if not kept.any():
         return 0.0
     _, unit_of = np.unique(pair.unit_of[kept], return_inverse=True)
-    return float(np.bincount(unit_of, _normalised(pair, kept)).max())
+    return float(np.bincount(unit_of, normalised(pair, kept)).max())
 
 
-def _normalised(pair: PairedModels, kept: NDArray[np.bool_]) -> Floats:
+def normalised(pair: PairedModels, kept: NDArray[np.bool_]) -> Floats:
     """How much each kept item counts, adding up to 1: categories keep their weight."""
     weight, stratum = pair.weight[kept], pair.stratum[kept]
     if (pair.stratum == 0).all():
@@ -843,21 +872,6 @@ def as_numbers(
 def unit_of(kind: BoardKind) -> float:
     """What a figure is multiplied with to be shown."""
     return PERCENT if kind.kind == "preference" else 1.0
-
-
-def mean_measure(
-    means: ItemMeans,
-    items: Sequence[str],
-    kind: BoardKind,
-    balance: Balance | None,
-    parts: Mapping[str, ItemMeans],
-) -> Measure:
-    """What the models of a board are ranked by, as a quotient of sums over its items."""
-    if balance is not None and parts:
-        return mean_of_parts({"": means, **parts}, items, balance)[""]
-    if balance is not None and kind.kind == "score":
-        return balanced(means, items, balance, list(balance.sides))
-    return mean_of(means, unit=unit_of(kind), proportion=kind.kind != "score", least=LEAST)
 
 
 def family(
@@ -948,6 +962,7 @@ def before_and_after(
     *,
     labels: Sequence[str],
     balance: Balance | None = None,
+    weighted: Weighted | None = None,
     units: Mapping[str, str | None] | None = None,
     intervals: Intervals | None = None,
 ) -> PairedDifference:
@@ -957,14 +972,14 @@ def before_and_after(
     ----------
     first, second
         ``item_id``, ``kind``, ``value``, ``label``, ``low``, ``high``, ``sample``, of equal length,
-        and where they are known ``turn``, ``order`` and ``repeat``. Who judged and who answered is
-        not looked at.
+        and where they are known ``turn``, ``order`` and ``repeat``; those of conversations by turn.
+        Who judged and who answered is not looked at.
     items
-        Those that both should have; others are left out. An item that one side says nothing
+        The questions that both should have; others are left out. An item that one side says nothing
         readable of counts for neither.
     judge
         What it is called: signs are drawn by its name, as where the two are compared.
-    labels, balance
+    labels, balance, weighted
         As in `paired_models`.
     units
         Items that have theirs in common are one question, and drawn together.
@@ -974,68 +989,35 @@ def before_and_after(
     PairedDifference
         The first and the second over shared draws of the items. The difference is that of
         `compare`, with both bounds of the test that decides, each at half of what the level leaves,
-        and where there are ends the bounds with what is missing at its least and at its most
-        favourable to the second. Undefined where either metric is.
+        and where verdicts are missing and there are ends the bounds with these at their least and
+        at their most favourable to the second. Undefined where either metric is.
     """
     wanted = intervals or Intervals()
     its = _both_sides(first, second, items, units or {})
-    judged = JudgeMeans(its, kind, judge, labels, balance)
-    means = judged.of(judged.means, FIRST, SECOND)
-    there = ~np.isnan(means.mean).any(axis=1, keepdims=True)
-
-    def of_both(means: ItemMeans) -> ItemMeans:
-        mean, readable = np.where(there, means.mean, np.nan), np.where(there, means.readable, 0.0)
-        return replace(means, mean=mean, readable=readable)
-
-    parts = {side: of_both(of) for side, of in judged.parts_of(FIRST, SECOND).items()}
-    measure, found_each = judged.over_draws(of_both(means), parts, wanted)
+    judged = JudgeMeans(its, kind, judge, labels, balance, weighted=weighted)
+    _, found_each = judged.over_draws(wanted, (FIRST, SECOND))
     one, other = found_each.estimates
-    # What is missing has its ends by the measure: no test is made of them.
-    pair = replace(judged.pair(SECOND, FIRST), worst=None, best=None)
-    alpha = (1.0 - wanted.level) / 2.0
-    tests = compare(pair, alpha=alpha, seed=wanted.seed)
+    pair, alpha = judged.pair(SECOND, FIRST), (1.0 - wanted.level) / 2.0
+    tests = compare(pair, alpha=alpha, seed=wanted.seed, ends=False)
     found = difference(pair, tests, tests.observed.bounds(alpha), level=wanted.level)
     if math.isnan(one.value - other.value):
         why = other.undefined or one.undefined
         found = replace(
             found, value=math.nan, low=math.nan, high=math.nan, method="", undefined=why
         )
-    else:
-        if found.units < 2:
-            found = replace(found, low=math.nan, high=math.nan, method="no interval, a single item")
-        if measure.worst is not None and measure.best is not None:
-            (least, least_after), (most, most_after) = measure.worst, measure.best
-            found = replace(
-                found,
-                worst_low=float(least_after - most) * measure.unit,
-                worst_high=float(most_after - least) * measure.unit,
-            )
     return PairedDifference(first=one, second=other, difference=found)
-
-
-_LACKING: Mapping[str, Any] = {
-    "kind": FAILED, "value": None, "label": None, "low": None, "high": None, "sample": 0,
-    "turn": 0, "order": "single", "repeat": 0,
-}  # fmt: skip
-"""What stands in a row of which nothing is known."""
 
 
 def _both_sides(
     first: Columns, second: Columns, items: Collection[str], units: Mapping[str, str | None]
 ) -> Columns:
-    """The rows about these items, and one for each item that a side says nothing of."""
-    parts = sorted(name for name in {*first, *second} if name.startswith(DIMENSION))
-    empty = {**_LACKING, **dict.fromkeys(parts, math.nan)}
-    found: dict[str, list[Any]] = {name: [] for name in ("item_id", "model", *empty)}
+    """The rows about these items, each of the side that it is from."""
+    found: list[dict[str, Column]] = []
     for name, columns in ((FIRST, first), (SECOND, second)):
-        rows = [row for row, item in enumerate(columns["item_id"]) if item in items]
-        lacking = sorted(set(items).difference(columns["item_id"]))
-        found["item_id"] += [columns["item_id"][row] for row in rows] + lacking
-        found["model"] += [name] * (len(rows) + len(lacking))
-        for column, absent in empty.items():
-            given = columns.get(column)
-            found[column] += [absent if given is None else given[row] for row in rows]
-            found[column] += [absent] * len(lacking)
-    found["judge"] = [""] * len(found["item_id"])
-    found["unit"] = [units.get(item) for item in found["item_id"]]
-    return found
+        rows = np.flatnonzero(marked(asked_of(columns), lambda item: item in items))
+        its = select_rows({**columns, "model": same(name, len(columns["item_id"]))}, rows)
+        parts = [one for one in {*first, *second} - {*its} if one.startswith(DIMENSION)]
+        found.append(its | {one: np.full(len(rows), np.nan) for one in parts})
+    both = together(*found)
+    unit = both["unit"] if "unit" in both else coded_column(both["item_id"]).mapped(units.get)
+    return {**both, "judge": same("", len(both["item_id"])), "unit": unit}

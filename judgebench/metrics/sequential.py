@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from judgebench.metrics.paired import PairedModels, over_units, readable_on_both
+from judgebench.metrics.paired import PairedModels, over_units, seen
 from judgebench.metrics.verdict_table import Ints
 from judgebench.stats import sequential
 from judgebench.stats.gate_rule import Direction
@@ -145,9 +145,9 @@ def _estimates(
     pair: PairedModels, place: Mapping[str, int], strata: Mapping[str, int], at: Ints
 ) -> list[tuple[float, float, int]]:
     """What is known of a pair at each look."""
-    number = np.array([place.get(item, len(place)) for item in pair.items], dtype=np.int64)
-    codes = np.array([strata.get(item, 0) for item in pair.items], dtype=np.int64)
-    both, d = readable_on_both(pair), pair.mean[:, 0] - pair.mean[:, 1]
+    number = np.array([place.get(item, len(place)) for item in pair.questions], dtype=np.int64)
+    codes = np.array([strata.get(item, 0) for item in pair.questions], dtype=np.int64)
+    d, both = seen(pair, "observed")
     found = []
     for look in at:
         kept = both & (number < look)

@@ -7,8 +7,9 @@ themselves.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import NormalDist
 
 import numpy as np
@@ -17,11 +18,17 @@ from judgebench.columns import marked
 from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.measures import Balance
-from judgebench.metrics.paired import JudgeMeans
+from judgebench.metrics.paired import (
+    JudgeMeans,
+    PairedModels,
+    compare,
+    difference,
+    paired_models,
+)
 from judgebench.metrics.verdict_table import Columns, Ints
 from judgebench.records import Estimate
 from judgebench.stats.resample import wilson_interval
-from judgebench.stats.winner import Band, Winner, best_of, best_share_of, sup_t_band
+from judgebench.stats.winner import Band, Winner, alpha_together, best_of, best_share_of, sup_t_band
 
 FEWEST = 10
 """Of won and of lost units, for a share that was picked to have an interval of its own."""
@@ -41,6 +48,8 @@ class SharedDraws:
         The smallest difference that two means of items can have; 0 where values are no steps.
     shares
         Whether they are shares of items that are right, or won.
+    pair
+        Lines two of them up.
     why_missing
         Of each model in words; empty where no verdict is missing.
     """
@@ -52,6 +61,7 @@ class SharedDraws:
     step: float
     unit: float
     shares: bool
+    pair: Callable[[str, str], PairedModels] | None = None
     why_missing: tuple[str, ...]
 
     def among(self, kept: Sequence[bool]) -> SharedDraws:
@@ -100,6 +110,22 @@ class SharedDraws:
         n = self.estimates[place].units / dispersion
         low, high = wilson_interval(float(self.draws[0, place]) / self.unit * n, n, level=level)
         return float(low) * self.unit, float(high) * self.unit
+
+    def above_last(self, *, level: float) -> dict[str, Estimate]:
+        """By how much each model is above the last one, where that is known.
+
+        As where the two are compared, at the level at which all these intervals hold at once.
+        """
+        if self.pair is None or len(self.models) < 2 or self.units < 2:
+            return {}
+        apart: Floats = self.draws[:, :-1] - self.draws[:, -1:]
+        alpha, last = alpha_together(apart, units=self.units, level=level), self.models[-1]
+        found = {}
+        for model in self.models[:-1]:
+            pair = self.pair(model, last)
+            tests = compare(pair, alpha=alpha, ends=False)
+            found[model] = difference(pair, tests, tests.observed.bounds(alpha), level=level)
+        return {model: one for model, one in found.items() if not math.isnan(one.low)}
 
     def best(self, *, level: float) -> Winner:
         """The best of the models, corrected for having been picked.
@@ -170,7 +196,7 @@ def shared_draws(
     there = {table.models[m] for m in np.unique(table.models_of(rows)).tolist()}
     named = tuple(model for model in models if model in there)
     places = [table.models.index(model) for model in named]
-    measure, whole = judged.over_draws(judged.means, judged.parts, intervals or Intervals())
+    measure, whole = judged.over_draws(intervals or Intervals())
     found = [whole.estimates[place] for place in places]
     return SharedDraws(
         metric=judged.metric,
@@ -180,6 +206,7 @@ def shared_draws(
         step=_step(judged.means.mean[:, places]) * measure.unit,
         unit=measure.unit,
         shares=measure.proportion,
+        pair=partial(paired_models, columns, kind, judge, labels=labels, balance=balance),
         why_missing=tuple(map(judged.why_missing, named)),
     )
 

@@ -111,7 +111,7 @@ def win_rates(
         if weighted is not None:
             its = {**taken, "order": order}
             cells = weighted_cells(table, rows, its, values, weighted.clear)
-        before = _weighted(cells, weighted, means)
+        before = weighted_measures(cells, weighted, means)
         discrete = replace(
             means,
             mean=won,
@@ -214,7 +214,7 @@ def why_no_weights(cells: Mapping[str, tuple[Floats, Floats]], rule: str, read: 
     return _ONE_ORDER if rule == BOTH_GAMES and known else NO_WEIGHTS[rule]
 
 
-def _weighted(
+def weighted_measures(
     cells: Mapping[str, tuple[Floats, Floats]], how: Weighted | None, means: ItemMeans
 ) -> dict[str, Measure]:
     """By the rule for items of which one order alone could be read; the other rule's beside it."""

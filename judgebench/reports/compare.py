@@ -553,7 +553,7 @@ class CompareQuestion(PairQuestion):
             p_value=self.p_value("observed"),
             p_adjusted=p_adjusted,
             detectable_difference=self.detectable(self.alpha / n_tests),
-            equal=sum(mine == theirs for mine, theirs in pair.of_items.tolist()),
+            equal=sum(mine == theirs for mine, theirs in pair.by_question.of_items.tolist()),
             notes=tuple(self._notes()),
             max_drop=drop,
             unchanged=passes,

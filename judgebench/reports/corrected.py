@@ -150,7 +150,7 @@ def corrected_models(
         As the judge has it.
     """
     board, which = data.board, data.which
-    direct = kind.opponent in two
+    direct, pair = kind.opponent in two, pair.by_question
     if direct:
         of_people = {k: people_verdicts(its, k) for k, its in board.verdicts.items() if k.opponent}
         said = compared_directly(of_people, HUMAN, *two)

@@ -245,7 +245,8 @@ class Question(PairQuestion):
         said += [*self.data.notes(self.two, baseline), *self.nights.notes]
         short = cut_short(self.data.board, self.data.judge_id(self.pair.judge), self.two)
         said += [f"{which}: {one}" for one in short]
-        said += [f"{which}: {BY_TURN}"] if which.report.turns and self.pair.own is not None else []
+        if len({*self.pair.question}) < len(self.pair.question):
+            said.append(f"{which}: {BY_TURN}")
         if (
             self.asked.metric is None
             and self.pair.metric == WIN_RATE

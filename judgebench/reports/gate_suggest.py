@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from judgebench.errors import UsageError
 from judgebench.metrics.accuracy import NO_ONE_NUMBER
@@ -13,6 +14,7 @@ from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.paired import METRIC_OF
 from judgebench.metrics.probes import without_probes
 from judgebench.metrics.registry import metric
+from judgebench.metrics.win_rate import WEIGHTED
 from judgebench.plain_text import counted, printable, too_few_items
 from judgebench.reports.gate_policy import ChosenTest, Policy
 from judgebench.reports.gate_unchanged import percent
@@ -149,14 +151,15 @@ def boards_in_common(
     baseline: str,
     *,
     head_to_head: bool = False,
-    every_night: bool = False,
+    as_ranked: bool = False,
 ) -> list[BoardInCommon]:
     """The boards of a store that could be gated by, but for scales without ends.
 
     Parameters
     ----------
-    every_night
-        Whether the drop is one from the mean of all of the baseline's nights.
+    as_ranked
+        By what each board ranks by where the baseline has it, also where that is not tested unless
+        it is named; and with a drop from the mean of all of the baseline's nights.
 
     Raises
     ------
@@ -178,15 +181,20 @@ def boards_in_common(
                 faults.append(f"\n  {data.which}: {NO_ONE_NUMBER}; a policy says which is gated")
                 several_numbers = True
                 continue
-            known = known_spread(
-                data, kind, judge, two, head_to_head=head_to_head, every_night=every_night
-            )
+            known_by = partial(
+                known_spread, data, kind, judge, two,
+                head_to_head=head_to_head, every_night=as_ranked,
+            )  # fmt: skip
+            figure = WEIGHTED if as_ranked and data.ranks_by_weights(kind) else None
+            known = known_by(figure=figure)
+            if figure is not None and not known.units:
+                known, figure = known_by(), None
             if math.isfinite(known.scale):
                 found.append(
                     BoardInCommon(
                         benchmark=f"{name}@{version}",
                         judge=judge,
-                        metric=METRIC_OF[kind.kind],
+                        metric=figure or METRIC_OF[kind.kind],
                         known=known,
                         opponent=kind.opponent if several else None,
                     )
@@ -222,7 +230,7 @@ def suggested(
     UsageError
         Where the two have no board in common, or none on which anything passes.
     """
-    common = boards_in_common(store, candidate, baseline, every_night=True)
+    common = boards_in_common(store, candidate, baseline, as_ranked=True)
     boards, each = _usable(common, chance, alpha)
     if not boards:
         why = "; ".join(

@@ -241,7 +241,8 @@ def basis_of(
     differences = dict(zip(items, by_item[kept].tolist(), strict=True))
     plain = kind is not None and kind.opponent != two[1] and not (pair.stratum != 0).any()
     plain = plain and metric != WEIGHTED  # answers asked again vary in how clear a win is as well
-    if plain and kind is not None and observed.units == int(kept.sum()) and "/" not in pair.metric:
+    asked = {one for one, there in zip(pair.questions, kept.tolist(), strict=True) if there}
+    if plain and kind is not None and observed.units == len(asked) and "/" not in pair.metric:
         verdicts = data.board.verdicts[kind]
         mine, labels = average_nights(verdicts, pair.judge, two, again), data.which.labels
         theirs = repeat_spread(mine, kind, pair.judge, two[1], labels)

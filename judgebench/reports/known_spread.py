@@ -23,7 +23,8 @@ from judgebench.metrics.paired import (
     CANDIDATE,
     PairedModels,
     compare,
-    pairs_beside,
+    every_pair,
+    over_units,
     spread_of,
 )
 from judgebench.metrics.verdict_spread import average_nights, head_spreads, repeat_spread
@@ -97,6 +98,7 @@ def known_spread(
     *,
     head_to_head: bool = False,
     every_night: bool = False,
+    figure: str | None = None,
 ) -> KnownSpread:
     """What is known of one board, by one judge; no verdict on the candidate has a part in it.
 
@@ -106,11 +108,13 @@ def known_spread(
         Candidate and baseline as the boards show them.
     every_night
         Whether the candidate will be compared with the mean of all of the baseline's nights.
+    figure
+        The weighted win rate, where that is compared.
     """
     baseline = two[1]
     if head_to_head:
         return _of_heads(data, kind, judge, two)
-    pair = data.pair(kind, judge, (baseline, baseline), None)
+    pair = data.pair(kind, judge, (baseline, baseline), None, figure=figure)
     its = ~np.isnan(pair.mean[:, BASELINE]) & (pair.stratum >= 0)
     units = len(np.unique(pair.unit_of[its]))
     nights = other_nights(data, kind, judge, two)
@@ -139,7 +143,8 @@ def known_spread(
         )
 
     verdicts, labels = data.board.verdicts[kind], data.which.labels
-    plain = units == int(its.sum()) and not (pair.stratum != 0).any()
+    asked = {one for one, there in zip(pair.questions, its.tolist(), strict=True) if there}
+    plain = units == len(asked) and not (pair.stratum != 0).any() and figure is None
     binary = plain and kind.kind == "label" and _whole(pair)
     if plain:
         own = repeat_spread(verdicts, kind, judge, baseline, labels)
@@ -154,14 +159,14 @@ def known_spread(
     alike, others = _others(data, kind, judge, two)
     for models, of in ((alike, "earlier versions of it"), (others, "other models")):
         spreads = _nearest(
-            pairs_beside(
-                verdicts,
+            every_pair(
+                data.verdicts[kind],
                 kind,
                 judge,
-                baseline,
-                models,
                 labels=labels,
                 balance=data.board.balance if kind.kind == "score" else None,
+                weighted=None if figure is None else data.which.weighted,
+                two=[(model, baseline) for model in models],
             )
         )
         if spreads:
@@ -169,8 +174,8 @@ def known_spread(
             pairs = counted(len(spreads), "earlier pair")
             said = f"{median_of} of {pairs} of {baseline} with {of}"
             return found("earlier pairs", said, median(spreads), binary=binary)
-    alone = pair.mean[its, BASELINE]
-    spread = spread_over_units(alone, np.ones(len(alone)))
+    of_units, items, by_category = over_units(pair, pair.mean[its, BASELINE], its)
+    spread = spread_over_units(of_units, items) if by_category is None else by_category
     return found(
         "assumed",
         f"assumed, as nothing earlier is known: the difference varies as the verdicts on {baseline}"

@@ -15,7 +15,9 @@ from dataclasses import replace
 from functools import cache, cached_property
 from typing import TypeAlias
 
-from judgebench.columns import counted
+import numpy as np
+
+from judgebench.columns import counted, marked, select_rows
 from judgebench.config import Panel
 from judgebench.errors import UsageError, nearest, unknown_name
 from judgebench.metrics.accuracy import NO_ONE_NUMBER, of_rate, sign_of
@@ -25,7 +27,6 @@ from judgebench.metrics.measures import TURN, by_turn, group_names
 from judgebench.metrics.paired import (
     METRIC_OF,
     PairedModels,
-    by_turns,
     compared_directly,
     head_to_head,
     paired_models,
@@ -46,7 +47,6 @@ METRICS = (*METRIC_OF.values(), LENGTH_CONTROLLED, *CONFIDENCE_METRICS, WEIGHTED
 """By what two models can be compared."""
 
 GroupOf: TypeAlias = Mapping[str, str | Sequence[str]]
-LinedUp: TypeAlias = Callable[[Columns, GroupOf | None], PairedModels]
 
 BY_TURN = "each turn that both have a verdict on counts once, and those of a question move together"
 """What is compared where boards count each turn of a conversation."""
@@ -72,6 +72,14 @@ class PairData:
         self.which = benchmark_ref(store, benchmark)
         self.board = BoardData(store, self.which, panels, only)
         self._judge_ids = {shown: one for one, shown in self.board.judges.items()}
+
+    @cached_property
+    def verdicts(self) -> Mapping[BoardKind, Columns]:
+        """The rows of each board; of conversations by turn, where each turn counts once."""
+        return {kind: self._lined_up(its) for kind, its in self.board.verdicts.items()}
+
+    def _lined_up(self, verdicts: Columns) -> Columns:
+        return by_turn(verdicts, [])[0] if self.which.report.turns else verdicts
 
     def two(self, candidate: str, baseline: str) -> tuple[str, str]:
         """Candidate and baseline as the boards of a benchmark show them.
@@ -199,24 +207,11 @@ class PairData:
     ) -> PairedModels:
         """The first beside one half, as one judge compared it with the second, either way round."""
         kind = BoardKind("preference", two[1])
-        return self._by_turns(
-            compared_directly(self.board.verdicts, judge, *two),
-            None if by is None else self.board.groups(by),
-            lambda its, group_of: head_to_head(
-                its, kind, judge, two[0], labels=self.which.labels, group_of=group_of, group=group
-            ),
-        )
-
-    def _by_turns(
-        self, columns: Columns, group_of: GroupOf | None, lined_up: LinedUp
-    ) -> PairedModels:
-        """A pair; where each turn of a conversation counts, over the turns that both have."""
-        pair = lined_up(columns, group_of)
-        if not self.which.report.turns or pair.why_not is not None:
-            return pair
-        turns, (_, group_of_turn) = by_turn(columns, [group_of or {}])
-        question_of = dict(zip(turns["item_id"], columns["item_id"], strict=True))
-        return by_turns(pair, lined_up(turns, group_of and group_of_turn), question_of)
+        return head_to_head(
+            compared_directly(self.verdicts, judge, *two), kind, judge, two[0],
+            labels=self.which.labels, group_of=None if by is None else self.board.groups(by),
+            group=group,
+        )  # fmt: skip
 
     def direct_notes(self, judge: str, two: tuple[str, str]) -> list[str]:
         """What has to be known of comparisons of the two with each other."""
@@ -258,12 +253,10 @@ class PairData:
         share of labels, as `BoardData.figures` has it, that is compared in place of one number, or
         the weighted win rate.
         """
-        verdicts = self._afresh if afresh else self.board.verdicts[kind]
+        verdicts: Columns = self._afresh if afresh else self.verdicts[kind]
+        labels: Sequence[str] = self.which.labels
         if kind.opponent == two[1]:
-            return self._by_turns(
-                verdicts, None,
-                lambda its, _: head_to_head(its, kind, judge, two[0], labels=self.which.labels),
-            )  # fmt: skip
+            return head_to_head(verdicts, kind, judge, two[0], labels=labels)
         if again:
             verdicts = average_nights(verdicts, judge, two, again)
         group_of: GroupOf | None = None
@@ -275,36 +268,27 @@ class PairData:
             }
             pair = paired_models(
                 verdicts if side else of_part(verdicts, part), kind, judge, *two,
-                labels=self.which.labels, group_of=inside, group=part if side else None,
+                labels=labels, group_of=inside, group=part if side else None,
                 part=part if side else None,
             )  # fmt: skip
             why = (
                 next(iter(counted(verdicts[WHY + part])), None) if WHY + part in verdicts else None
             )
             return replace(pair, metric=part, why_not=pair.why_not or why)
-        labels: Sequence[str] = self.which.labels
         weighted = self.which.weighted if figure == WEIGHTED else None
         if figure is not None and weighted is None:
             name, _, group = figure.partition("/")
             verdicts, labels = of_rate(verdicts, labels, self.which.report.rates[name], name)
         if self.which.report.turns and (group or "").startswith(TURN):
-            verdicts, (group_of,) = by_turn(verdicts, [])
+            turn = int((group or "").removeprefix(TURN)) - 1
+            verdicts = select_rows(verdicts, np.flatnonzero(marked(verdicts["turn"], turn.__eq__)))
         elif group:
             group_of = self._group_of(group) if by is None else self.board.groups(by)
-        balance = self.board.balance if kind.kind == "score" else None
-
-        def lined_up(its: Columns, group_of: GroupOf | None) -> PairedModels:
-            return paired_models(
-                its, kind, judge, *two,
-                labels=labels, balance=balance, group_of=group_of, group=group or None,
-                weighted=weighted,
-            )  # fmt: skip
-
-        whole = balance is None and weighted is None and not (group or "").startswith(TURN)
-        if whole:
-            pair = self._by_turns(verdicts, group_of, lined_up)
-        else:
-            pair = lined_up(verdicts, group_of)
+        pair = paired_models(
+            verdicts, kind, judge, *two,
+            labels=labels, balance=self.board.balance if kind.kind == "score" else None,
+            group_of=group_of, group=group or None, weighted=weighted,
+        )  # fmt: skip
         return pair if figure is None or weighted is not None else _as_figure(pair, figure)
 
     def has_figures(self, kind: BoardKind) -> bool:
@@ -340,10 +324,10 @@ class PairData:
     def _afresh(self) -> Columns:
         """What judges said when they were asked once more, to confirm a regression."""
         said = self.board.store.verdicts(self.which.name, self.which.version, afresh=True)
-        verdicts = with_parts(renamed(said, self.board.models, self.board.judges))
+        verdicts: Columns = with_parts(renamed(said, self.board.models, self.board.judges))
         if self.board.repeats is not None:
-            return with_units(verdicts, self.board.store, self.which)
-        return verdicts
+            verdicts = with_units(verdicts, self.board.store, self.which)
+        return self._lined_up(verdicts)
 
     def _part(self, kind: BoardKind, group: str | None) -> str | None:
         """The named part of scores, or a package's metric, that goes by the name of a group."""

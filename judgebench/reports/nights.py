@@ -19,6 +19,7 @@ from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.paired import METRIC_OF
 from judgebench.metrics.registry import metric
+from judgebench.metrics.win_rate import WEIGHTED
 from judgebench.plain_text import counted
 from judgebench.records import Estimate
 from judgebench.reports import estimates
@@ -45,7 +46,7 @@ from judgebench.reports.replacements import REPLACED, Replacement, replacements
 from judgebench.reports.slide import SlideNight, SlideReport, each_once, in_words, slide_report
 from judgebench.reports.versions import FixedBaseline, Night, fixed_baseline, nights_of
 from judgebench.store import Store
-from judgebench.store.read import StoredBaseline
+from judgebench.store.catalog import Record
 
 THE_ONE_BEFORE = ""
 """What a night is held against unless a baseline is named."""
@@ -488,7 +489,7 @@ def board_test(
 
 
 def _beside(
-    its: Sequence[Night], place: int, baselines: Sequence[StoredBaseline], against: str
+    its: Sequence[Night], place: int, baselines: Sequence[Record], against: str
 ) -> tuple[str | None, str | None]:
     """The id of whom a night is held against; or None, and why there is nobody."""
     if against == THE_ONE_BEFORE:
@@ -499,9 +500,7 @@ def _beside(
     return (then[-1], None) if then else (None, f"{against} was not set yet")
 
 
-def _became(
-    its: Sequence[Night], place: int, baselines: Sequence[StoredBaseline]
-) -> tuple[str, ...]:
+def _became(its: Sequence[Night], place: int, baselines: Sequence[Record]) -> tuple[str, ...]:
     """Which baselines a night was made, until the next one."""
     night = its[place]
     until = its[place + 1].first if place + 1 < len(its) else math.inf
@@ -588,6 +587,8 @@ class _Gate:
         if kind is None or self._data.has_figures(kind):
             return None
         test = GateTest(benchmark=str(self._data.which), judge=self._judge, max_drop=1.0)
+        if self.policy is not None:
+            (test,) = self.policy.tests
         since = each_once(its, its[-1].model_id, fixed)
         alpha = self._alpha if self._stated is None else self._stated.alpha
         return slide_report(
@@ -605,7 +606,7 @@ class _Gate:
         stated = None
         if self._stated is not None and self._share is None:
             named = which.name, which.version, self._judge
-            ranks = [METRIC_OF[kind.kind]]
+            ranks = [METRIC_OF[kind.kind], *([WEIGHTED] if which.weighted is not None else [])]
             for metric in self._data.board.figures if self._data.has_figures(kind) else ranks:
                 stated = stated or board_test(self._stated, *named, metric)
         about = {"benchmark": str(which), "judge": self._judge}

@@ -269,6 +269,7 @@ def more_items(units: float, observed: PairedTest) -> str | None:
 
 def flips(pair: PairedModels) -> tuple[Flip, ...]:
     """The items on which the two differ, those that cost the candidate most first."""
+    of = pair.by_question
     found = [
         Flip(
             item_id=item,
@@ -276,7 +277,7 @@ def flips(pair: PairedModels) -> tuple[Flip, ...]:
             baseline=theirs * pair.shown,
             higher_is_better=pair.higher_is_better,
         )
-        for item, (mine, theirs) in zip(pair.items, pair.of_items.tolist(), strict=True)
+        for item, (mine, theirs) in zip(of.items, of.of_items.tolist(), strict=True)
         if mine != theirs and not math.isnan(mine) and not math.isnan(theirs)
     ]
     return tuple(sorted(found, key=lambda flip: (flip.gain, flip.item_id)))

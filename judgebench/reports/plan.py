@@ -155,6 +155,8 @@ def _could_detect(row: PlanRow) -> dict[str, Any]:
     }
     if found is not None and found.undefined is not None:
         said["detectable_undefined"] = found.undefined
+    if found is not None and found.weighted is not None:
+        said["detectable_weighted"] = finite(found.weighted.difference)
     return said
 
 

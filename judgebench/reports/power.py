@@ -18,9 +18,10 @@ from judgebench.columns import grouped
 from judgebench.execution.forecast import Designs, Detectable, PassesUnchanged, PlanRow
 from judgebench.execution.plan import verdicts_each
 from judgebench.execution.resolve import JudgeAssignment
-from judgebench.metrics.paired import HEAD_TO_HEAD, METRIC_OF, every_pair, spread_of
+from judgebench.metrics.paired import HEAD_TO_HEAD, every_pair, spread_of
 from judgebench.metrics.registry import metric as entry
 from judgebench.metrics.verdict_spread import BOTH, head_spreads
+from judgebench.metrics.win_rate import WEIGHTED
 from judgebench.plain_text import too_few_items
 from judgebench.records import CONFIDENCES
 from judgebench.reports.document import (
@@ -114,7 +115,11 @@ class PowerForecast:
                 Designs(undefined=NO_HISTORY) if assignment.compares else self._alone(assignment)
             )
             return Detectable(undefined=NO_HISTORY, designs=designs)
-        found = self._found(history, items)
+        ranked = self._history(benchmark, judge, True, True) if assignment.compares else None
+        found = replace(
+            self._found(history, items),
+            weighted=None if ranked is None else self._found(ranked, items),
+        )
         if not assignment.compares:
             return replace(found, designs=self._alone(assignment))
         drop = self._margin or found.difference
@@ -188,8 +193,11 @@ class PowerForecast:
         )
         return next((one for one in found if one is not None), None)
 
-    def _look_back(self, benchmark: _Benchmark, judge: _Judge, compares: bool) -> _History | None:
-        return self._most_alike(benchmark, judge, partial(_median, compares=compares))
+    def _look_back(
+        self, benchmark: _Benchmark, judge: _Judge, compares: bool, weighted: bool = False
+    ) -> _History | None:
+        look = partial(_median, compares=compares, weighted=weighted)
+        return self._most_alike(benchmark, judge, look)
 
     def _look_at_heads(
         self, benchmark: _Benchmark, judge: _Judge, opponent: str | None
@@ -199,11 +207,15 @@ class PowerForecast:
         )
 
 
-def _median(data: PairData, judges: Sequence[str], compares: bool) -> _History | None:
+def _median(
+    data: PairData, judges: Sequence[str], compares: bool, weighted: bool
+) -> _History | None:
     """Over the pairs that these judges judged, on the metric and scale that most of them have."""
+    if weighted and data.which.weighted is None:
+        return None
     found = grouped(
-        ((METRIC_OF[kind.kind], pair.width), (spread, pair.unit, judge))
-        for kind, verdicts in data.board.verdicts.items()
+        ((pair.metric, pair.width), (spread, pair.unit, judge))
+        for kind, verdicts in data.verdicts.items()
         if (kind.kind == "preference") == compares
         for judge in sorted(set(judges) & set(verdicts["judge"]))
         for pair in every_pair(
@@ -212,6 +224,7 @@ def _median(data: PairData, judges: Sequence[str], compares: bool) -> _History |
             judge,
             labels=data.which.labels,
             balance=data.board.balance if kind.kind == "score" else None,
+            weighted=data.which.weighted if weighted else None,
             most=MOST_PAIRS,
         )
         for spread in (spread_of(pair),)
@@ -236,6 +249,7 @@ def _median(data: PairData, judges: Sequence[str], compares: bool) -> _History |
 def notes(rows: Iterable[PlanRow]) -> list[str]:
     """What the figures of a plan rest on, and where there is none."""
     of = [(row, row.detectable) for row in rows if row.detectable is not None]
+    of += [(row, found.weighted) for row, found in of if found.weighted is not None]
     known = [
         f"detectable, {row.benchmark}, {row.judge}: {_words(found)}, from the median spread over "
         f"{found.pairs:,} pair{'s' * (found.pairs != 1)} of models that "
@@ -308,26 +322,31 @@ def gate_ahead(
         What it tests and what it allows; every benchmark and judge of the plan, if None. Where the
         plan says nothing of one of its tests, nothing is known of all together.
     """
-    planned: dict[_Place, PassesUnchanged] = {}
+    planned: dict[tuple[_Place, str], PassesUnchanged] = {}
     for row in rows:
-        found = None if row.detectable is None else row.detectable.unchanged
-        if found is not None and row.judge is not None:
-            planned.setdefault((row.benchmark, row.version, row.judge), found)
+        both = row.detectable and (row.detectable, row.detectable.weighted)
+        for one in both or ():
+            if one is not None and one.unchanged is not None and row.judge is not None:
+                place = row.benchmark, row.version, row.judge
+                planned.setdefault((place, one.metric), one.unchanged)
     if policy is None:
-        each = even_chance(len(planned), ())
+        usual = {at: found for at, found in planned.items() if at[1] != WEIGHTED}
+        each = even_chance(len(usual), ())
         ahead = [
             _ahead(place, found, found.drop or _points(found, LEAST_DROP), each=each, alpha=ALPHA)
-            for place, found in planned.items()
+            for (place, _), found in usual.items()
         ]
     else:
         ahead = _of_policy(planned, policy)
     return ahead, joint_chance(_once_each(ahead), ())
 
 
-def _of_policy(planned: Mapping[_Place, PassesUnchanged], policy: Policy) -> list[GateAhead]:
+def _of_policy(
+    planned: Mapping[tuple[_Place, str], PassesUnchanged], policy: Policy
+) -> list[GateAhead]:
     """Each test of a policy, those of which a plan says nothing among them."""
     about = [
-        [at for at, one in planned.items() if _is_about(test, at, one)] for test in policy.tests
+        [at for at, one in planned.items() if _is_about(test, at[0], one)] for test in policy.tests
     ]
     questions = {places[0] if len(places) == 1 else n for n, places in enumerate(about)}
     each = even_chance(len(questions), ())
@@ -336,7 +355,7 @@ def _of_policy(planned: Mapping[_Place, PassesUnchanged], policy: Policy) -> lis
         if len(places) == 1:
             ahead.append(
                 _ahead(
-                    places[0],
+                    places[0][0],
                     planned[places[0]],
                     test.max_drop,
                     each=each,
@@ -347,7 +366,7 @@ def _of_policy(planned: Mapping[_Place, PassesUnchanged], policy: Policy) -> lis
                 )
             )
         else:
-            judges = ", ".join(judge for *_, judge in places)
+            judges = ", ".join(judge for (*_, judge), _ in places)
             ahead.append(_unknown(test, f"the plan has several: {judges}" if places else NOTHING))
     return ahead
 
@@ -368,7 +387,7 @@ def _once_each(ahead: Iterable[GateAhead]) -> list[float]:
     """Chances, of what is asked several times the least."""
     found: dict[object, float] = {}
     for n, one in enumerate(ahead):
-        place = n if one.unknown is not None else (one.benchmark, one.version, one.judge)
+        place = n if one.unknown is not None else (one.benchmark, one.judge, one.metric)
         found[place] = min(found.get(place, one.chance), one.chance)
     return list(found.values())
 
@@ -384,7 +403,7 @@ def _is_about(test: GateTest, place: _Place, found: PassesUnchanged) -> bool:
         name == place[0]
         and version in ("", place[1])
         and test.judge in (None, place[2])
-        and test.metric in (None, found.metric)
+        and (test.metric == found.metric or (test.metric is None and found.metric != WEIGHTED))
         and not test.head_to_head
     )
 

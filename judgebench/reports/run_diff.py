@@ -13,14 +13,14 @@ from functools import partial
 from itertools import product
 from typing import Any, ClassVar, NamedTuple
 
-from judgebench.columns import grouped
+from judgebench.columns import coded, grouped
 from judgebench.metrics.accuracy import of_rate
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.measures import tags
+from judgebench.metrics.measures import by_turn, tags
 from judgebench.metrics.paired import METRIC_OF, as_numbers, before_and_after
 from judgebench.metrics.registry import metric
-from judgebench.metrics.win_rate import NEAR, outcome
+from judgebench.metrics.win_rate import NEAR, WEIGHTED, outcome
 from judgebench.plain_text import counted
 from judgebench.records import HUMAN, Estimate, Item, RunManifest
 from judgebench.reports.board_data import IMPORTED, balance_of, figures, groups_of
@@ -496,8 +496,8 @@ def _moves(
         if before is None or (kind.opponent is not None and opponent is None):
             continue
         labels: Sequence[str] = which.labels
-        if figure is not None:
-            name, _, group = figure.partition("/")
+        if figure not in (None, WEIGHTED):
+            name, _, group = (figure or "").partition("/")
             inside = {item for item, of in in_group.items() if group in tags(of)}
             (before, labels), (after, _) = (
                 of_rate(
@@ -518,10 +518,14 @@ def _moves(
             answers = [differs(model, place) for place in places]
             seen = [model] if opponent is None else [model, opponent]
             found = before_and_after(
-                one, other, shared, kind, judge.label,
+                _by_turn(which, one, first.contents), _by_turn(which, other, first.contents),
+                shared, kind, judge.label,
                 labels=labels, balance=balance if kind.kind == "score" else None,
+                weighted=which.weighted if figure == WEIGHTED else None,
                 units=first.contents, intervals=intervals,
             )  # fmt: skip
+            if figure == WEIGHTED and found.difference.undefined is not None:
+                continue  # as where the two are compared
             yield ModelChange(
                 benchmark=which.name,
                 version=which.version,
@@ -543,8 +547,17 @@ def _figures(
 ) -> Iterator[tuple[BoardKind, str | None]]:
     """Each board, by its one number, or by each of the figures that stand in its place."""
     for kind in boards:
-        named = figures(which, items) if kind.kind == "label" else ()
+        named: Sequence[str | None] = figures(which, items) if kind.kind == "label" else ()
+        if kind.kind == "preference" and which.weighted is not None:
+            named = (WEIGHTED, None)
         yield from ((kind, figure) for figure in named or (None,))
+
+
+def _by_turn(which: BenchmarkRef, its: Columns, contents: Mapping[str, str | None]) -> Columns:
+    """Verdicts as boards count them: of conversations by turn, where each turn counts once."""
+    if not which.report.turns:
+        return its
+    return by_turn({**its, "unit": coded(its["item_id"]).mapped(contents.get)}, [])[0]
 
 
 def _by_who(columns: Columns) -> dict[tuple[str, str], Columns]:

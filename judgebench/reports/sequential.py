@@ -65,9 +65,10 @@ def replayed(data: PairData, pair: PairedModels, *, alpha: float) -> Stop | None
     """Where a plan over all items of a pair would have stopped; None where none is defined."""
     if pair.why_not is not None or pair.stratum.any():
         return None
-    n = len(pair.items)
+    items = tuple(dict.fromkeys(pair.questions))
+    n = len(items)
     plan = SequentialPlan(baseline="", candidates=("",), sizes=(n,), alpha=alpha, seed=0)
-    (found,) = early_decisions(plan, [pair], pair.items, n)
+    (found,) = early_decisions(plan, [pair], items, n)
     saved = round(float(pair.expected.sum()) * (1.0 - found.items / max(1, n)))
     store, which = data.board.store, data.which
     (cost,) = judge_costs(store, which.name, which.version, data.board.judges, [pair.judge])

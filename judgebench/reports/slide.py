@@ -11,18 +11,27 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import BoardKind
-from judgebench.metrics.intervals import Floats
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
-from judgebench.metrics.paired import BASELINE, CANDIDATE, UNBOUNDED, PairedModels
+from judgebench.metrics.paired import (
+    BASELINE,
+    CANDIDATE,
+    UNBOUNDED,
+    PairedModels,
+    View,
+    compare,
+    normalised,
+    readable_on_both,
+    seen,
+)
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.registry import metric
-from judgebench.metrics.win_rate import WEIGHTED
 from judgebench.plain_text import counted
 from judgebench.reports.document import json_after, json_field
 from judgebench.reports.drift import day
@@ -31,7 +40,8 @@ from judgebench.reports.model_pairs import OF_RUN, PairData
 from judgebench.reports.pair_boards import board_meant
 from judgebench.reports.runs import run_ref
 from judgebench.reports.versions import FixedBaseline, Night, fixed_baseline, nights_of, ran_at
-from judgebench.stats.slide import FEWEST, MOST_NIGHTS, Shape, slide
+from judgebench.stats.resample import quotient
+from judgebench.stats.slide import ALPHA, FEWEST, MOST_NIGHTS, Shape, Slide, slide
 
 Outcome = Literal["slide", "none", "not tested"]
 
@@ -157,7 +167,7 @@ def slide_report(
     )
     if base.because is not None:
         return base
-    found = slide(made.values("observed"), made.weight, width=made.base.width)
+    found = made.found("observed")
     outcome: Outcome = "none"
     because = None
     if made.reason:
@@ -195,8 +205,6 @@ class _Nights:
 
     base
         The baseline beside itself.
-    weight : float array, shape (questions,)
-        What each counts, categories as on the board.
     pairs
         The nights that take part, each beside the baseline.
     refused, reason
@@ -210,26 +218,25 @@ class _Nights:
         self._group = (test.metric or "").partition("/")[2] or None
         stated = test.coverage_floor
         self._floor = data.which.coverage_floor if stated is None else stated
-        self.base = data.pair(kind, judge, (model, model), self._group)
-        self._counts = _counts(self.base)
-        self.weight: Floats = np.bincount(self.base.unit_of, self._counts).astype(np.float64)
+        self._pair = partial(
+            data.pair, kind, judge, group=self._group, figure=data.figure(kind, test.metric)
+        )
+        self.base = self._pair((model, model))
         self.pairs: list[tuple[Night, PairedModels]] = []
         self.refused: Counter[str] = Counter()
         self.reason = ""
 
     @property
     def baseline_value(self) -> float:
-        values, known = self.base.mean[:, BASELINE], ~np.isnan(self.base.mean[:, BASELINE])
-        total = self._counts[known].sum()
-        return float((self._counts[known] * values[known]).sum() / total) if total else math.nan
+        return compare(self.base, alpha=ALPHA, ends=False).baseline
 
     def add(self, night: Night) -> None:
         """Take a night in, or count why it cannot be compared with the baseline."""
         reason = self._changed(night)
         if not reason:
             two = self._data.board.models[night.model_id], self._model
-            pair = self._data.pair(*self._at, two, self._group)
-            common = int((~np.isnan(pair.mean)).all(axis=1).sum())
+            pair = self._pair(two)
+            common = len(np.unique(pair.unit_of[readable_on_both(pair)]))
             if pair.why_not is not None:
                 reason = pair.why_not
             elif common < (fewest := max(FEWEST, self._test.min_n)):
@@ -274,29 +281,27 @@ class _Nights:
             )
         return None if self.pairs else f"no night can be compared with it; tonight: {self.reason}"
 
-    def values(self, view: Literal["observed", "best"]) -> Floats:
-        """The baseline, then nights, by question; the best with what is missing best for nights.
+    def found(self, view: View) -> Slide:
+        """The test, as observed or with what is missing best for nights.
 
-        Shape (1 + nights, questions), the mean over items that are one and the same question; nan
-        where there is nothing.
+        Of each question and night the difference to the baseline, as where the two are compared,
+        and what it counts there; nan where one of them has nothing.
         """
-        observed = view == "observed"
-        rows = [(self.base, self.base.mean if observed else self.base.worst, BASELINE)]
-        for _, pair in self.pairs:
-            rows.append(
-                (pair, pair.mean if observed or pair.best is None else pair.best, CANDIDATE)
-            )
-        place = {item: at for at, item in enumerate(self.base.items)}
-        found = np.full((len(rows), len(self.weight)), np.nan)
-        for row, (pair, values, side) in enumerate(rows):
-            assert values is not None
+        n, place = (
+            int(self.base.unit_of.max()) + 1,
+            {item: at for at, item in enumerate(self.base.items)},
+        )
+        values = np.full((1 + len(self.pairs), n), np.nan)
+        weight = np.zeros(values.shape)
+        values[0] = 0.0
+        for row, (_, pair) in enumerate(self.pairs, start=1):
             at = np.array([place.get(item, -1) for item in pair.items], dtype=np.int64)
-            kept = (at >= 0) & ~np.isnan(values[:, side])
-            question = self.base.unit_of[at[kept]]
-            n = np.bincount(question, minlength=len(self.weight))
-            total = np.bincount(question, values[kept, side], len(self.weight))
-            np.divide(total, n, out=found[row], where=n > 0)
-        return found
+            d, kept = seen(pair, view)
+            kept = kept & (at >= 0)
+            question, counts = self.base.unit_of[at[kept]], normalised(pair, kept)
+            weight[row] = np.bincount(question, counts, n)
+            values[row] = quotient(np.bincount(question, counts * d[kept], n), weight[row])
+        return slide(values, weight, width=self.base.width)
 
     def turned(self, threshold: float) -> str | None:
         """That missing verdicts could explain a slide; None where they could not."""
@@ -306,20 +311,9 @@ class _Nights:
             return None
         if self.base.worst is None or any(pair.best is None for pair in lacking):
             return UNBOUNDED
-        best = slide(self.values("best"), self.weight, width=self.base.width)
-        if best.called(threshold):
+        if self.found("best").called(threshold):
             return None
         return "missing verdicts: at their best for the candidate there is no slide"
-
-
-def _counts(pair: PairedModels) -> Floats:
-    """What each item counts: alike, or so that categories keep their weight."""
-    found = np.where(pair.stratum >= 0, pair.weight, 0.0)
-    known = ~np.isnan(pair.mean[:, BASELINE])
-    for one in np.unique(pair.stratum[pair.stratum > 0]):
-        inside = pair.stratum == one
-        found[inside] /= max(1, int((inside & known).sum()))
-    return np.asarray(found)
 
 
 # of a gate's policy -------------------------------------------------------------------------------
@@ -372,14 +366,14 @@ def policy_slide(
     fixed = _fixed(data, policy.fixed_baseline, candidate, own)
     base = (test.metric or "").partition("/")[0]
     if test.head_to_head or base in (
-        LENGTH_CONTROLLED, WEIGHTED, *CONFIDENCE_METRICS, *which.report.rates
+        LENGTH_CONTROLLED, *CONFIDENCE_METRICS, *which.report.rates
     ):  # fmt: skip
         return SlideReport(
             metric=test.metric or base,
             baseline=fixed.name,
             baseline_id=fixed.model_id,
             outcome="not tested",
-            because=NO_VALUES + (", as a weighted one has not" if base == WEIGHTED else ""),
+            because=NO_VALUES,
         )
     kind, judge = board_meant(data, two, test, base)
     judge_id = data.judge_id(judge)

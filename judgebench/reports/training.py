@@ -12,12 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
-import numpy as np
-
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.accuracy import NO_ONE_NUMBER
 from judgebench.metrics.board_kinds import BoardKind
-from judgebench.metrics.intervals import Floats, Intervals
+from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.measures import by_turn
 from judgebench.metrics.registry import heading, metric
 from judgebench.metrics.shared_draws import SharedDraws, shared_draws
 from judgebench.records import Estimate
@@ -36,7 +35,6 @@ from judgebench.reports.document import (
 )
 from judgebench.reports.versions import Checkpoint, training_runs
 from judgebench.stats.gate_rule import FEWEST_TO_CALL
-from judgebench.stats.winner import sup_t_band
 from judgebench.store import Store
 
 Last = Literal["the best", "worse", "undecided"]
@@ -51,7 +49,7 @@ class Band(NamedTuple):
 
 
 class Lead(NamedTuple):
-    """A difference, with its interval in a band."""
+    """A difference, with an interval that holds together with others."""
 
     value: float
     low: float
@@ -78,8 +76,8 @@ class CheckpointRow:
     band
         Its interval in the band of all checkpoints; nan where there is none.
     above_last
-        By how much it is above the last checkpoint, with the interval in the band of all such
-        differences; None of the last one, and where nothing is known.
+        By how much it is above the last checkpoint, as where the two are compared, with an interval
+        that holds together with all others; None of the last one, and where nothing is known.
     """
 
     step: float
@@ -264,8 +262,9 @@ def training(
             f"{which}: {NO_ONE_NUMBER}, and checkpoints are held against each other by one; "
             "`judgebench compare` and `judgebench runs diff` have each figure"
         )
+    verdicts = data.verdicts[kind]
     found = shared_draws(
-        data.verdicts[kind],
+        by_turn(verdicts, [])[0] if which.report.turns else verdicts,
         kind,
         shown,
         [model for model in at if model],
@@ -290,7 +289,10 @@ def _report(
     known = found.among([not math.isnan(one.value) for one in found.estimates])
     band, ends = known.band(level=level)
     place = {model: number for number, model in enumerate(known.models)}
-    above = _above_last(known, level)
+    above = {
+        model: Lead(one.value, one.low, one.high)
+        for model, one in known.above_last(level=level).items()
+    }
     rows = tuple(
         CheckpointRow(
             step=at[model].step,
@@ -340,19 +342,6 @@ def _best(known: SharedDraws, at: Mapping[str, Checkpoint], level: float) -> Bes
             "all its items are alike, so nothing is known of its spread" if unknown else None,
         ),
     )
-
-
-def _above_last(known: SharedDraws, level: float) -> dict[str, Lead]:
-    """By how much each checkpoint is above the last one; of those whose difference varies."""
-    if len(known.models) < 2:
-        return {}
-    differences: Floats = known.draws[:, :-1] - known.draws[:, -1:]
-    band = sup_t_band(differences, units=known.units, level=level)
-    return {
-        model: Lead(float(differences[0, place]), float(band.low[place]), float(band.high[place]))
-        for place, model in enumerate(known.models[:-1])
-        if not np.isnan(band.low[place])
-    }
 
 
 def _last(known: SharedDraws, best: BestCheckpoint, above: Mapping[str, Lead]) -> Last:

@@ -333,23 +333,29 @@ def _subsets(
 ) -> Iterator[tuple[Floats, Floats]]:
     """Sums of differences and of items over subsets, some at a time; all of them if none is drawn,
     without the empty one."""
-    both = np.stack([d, n], axis=1)
+    both = d + 1j * n  # one complex number, which is added as both are
     if generator is None:
-        sums = np.zeros((1, 2))
+        sums = np.zeros(1, dtype=np.complex128)
         for one in both:
             sums = np.concatenate([sums, sums + one])
-        yield sums[1:, 0], sums[1:, 1]
+        yield sums[1:].real, sums[1:].imag
         return
-    kinds, units = np.unique(both, axis=0, return_counts=True)
+    kinds, units = np.unique(both, return_counts=True)
     few = _FEW_SIZES * len(kinds) <= len(d)  # how many units of a kind are taken, at once
+    # Of eight units the sums of all their subsets are known before.
+    eights = -(-len(d) // 8)
+    padded = np.pad(both, (0, 8 * eights - len(d))).reshape(eights, 8)
+    of_subsets = padded @ np.unpackbits(np.arange(256, dtype=np.uint8)[None], axis=0, count=8)
     for start in range(0, draws, _BLOCK):
         size = min(_BLOCK, draws - start)
+        sums = np.zeros(size, dtype=np.complex128)
         if few:
-            found = generator.binomial(units, 0.5, (size, len(kinds))) @ kinds
+            sums = generator.binomial(units, 0.5, (size, len(kinds))) @ kinds
         else:
-            eights = generator.integers(0, 256, (size, -(-len(d) // 8)), dtype=np.uint8)
-            found = np.unpackbits(eights, axis=1, count=len(d)).astype(np.float64) @ both
-        yield found[:, 0], found[:, 1]
+            drawn = generator.integers(0, 256, (size, eights), dtype=np.uint8)
+            for subsets, which in zip(of_subsets, np.ascontiguousarray(drawn.T), strict=True):
+                sums += subsets.take(which)
+        yield sums.real, sums.imag
 
 
 def won_or_lost(differences: Floats, items: Floats) -> bool:

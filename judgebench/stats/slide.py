@@ -118,8 +118,8 @@ def slide(values: Floats, weight: Floats | None = None, *, width: float = 1.0) -
     values : float array, shape (1 + nights, items)
         The fixed baseline first, then nights in time; nan where there is no verdict. Items that the
         baseline lacks have no part.
-    weight : float array, shape (items,), optional
-        How much each item counts, not below 0; all alike if not given.
+    weight : float array, shape (items,) or that of the values, optional
+        How much each item counts, not below 0, on each night its own if so given; all alike if not.
     width : float
         The largest difference that an item can have. Two items that differ by it, up and down, are
         added to each night's spread, so that few items which happen to agree are not taken for
@@ -134,28 +134,29 @@ def slide(values: Floats, weight: Floats | None = None, *, width: float = 1.0) -
     Raises
     ------
     ValueError
-        For no row, more nights than `MOST_NIGHTS`, a weight of another length, or one below 0.
+        For no row, more nights than `MOST_NIGHTS`, a weight of another shape, or one below 0.
     """
     table = np.asarray(values, dtype=np.float64)
     if table.ndim != 2 or not len(table):
         raise ValueError("values have the shape (1 + nights, items), the baseline first")
     if len(table) > MOST_NIGHTS + 1:
         raise ValueError(f"at most {MOST_NIGHTS} nights, not {len(table) - 1}")
-    counts = np.ones(table.shape[1]) if weight is None else np.asarray(weight, dtype=np.float64)
-    if counts.shape != (table.shape[1],) or not (counts >= 0.0).all():
+    given = np.ones(table.shape[1]) if weight is None else np.asarray(weight, dtype=np.float64)
+    if given.shape not in (table.shape, table.shape[1:]) or not (given >= 0.0).all():
         raise ValueError("a weight of each item, none below 0")
-    kept = ~np.isnan(table[0]) & (counts > 0.0)
-    table, counts = table[:, kept] - table[0, kept], counts[kept]
+    counts = np.broadcast_to(given, table.shape)
+    kept = ~np.isnan(table[0]) & (counts > 0.0).any(axis=0)
+    table, counts = table[:, kept] - table[0, kept], counts[:, kept]
     noises = _noises(len(table))
     chosen = noises.chosen(table)
     drops = Drops(len(table) - 1)
     evidence, residuals = [], []
     for at, noise in enumerate(chosen, start=1):
-        z = standardised(noises.lost(table, at, noise), counts, width)
+        z = standardised(noises.lost(table, at, noise), counts[at], width)
         drops.see(z, noises.operator[noise, at, : at + 1] / noises.deviation[noise, at])
         residuals.append(z)
         evidence.append(drops.e_value)
-    differences = np.array([_mean(night, counts) for night in table[1:]])
+    differences = np.array([_mean(*night) for night in zip(table[1:], counts[1:], strict=True)])
     fitted = _fitted(differences) if evidence and evidence[-1] > 1.0 else _NOTHING
     return Slide(
         differences=tuple(differences.tolist()),
@@ -183,7 +184,7 @@ def standardised(lost: Floats, counts: Floats, width: float) -> float:
     """
     from scipy.special import ndtri, stdtr
 
-    there = ~np.isnan(lost)
+    there = ~np.isnan(lost) & (counts > 0.0)
     d = lost[there]
     n = len(d)
     if n < FEWEST or not d.any():

@@ -309,3 +309,16 @@ def sup_t_band(replicates: ArrayLike, *, units: int, level: float = 0.95) -> Ban
         low=value - critical * error,
         high=value + critical * error,
     )
+
+
+def alpha_together(replicates: ArrayLike, *, units: int, level: float = 0.95) -> float:
+    """The one-sided level of tests of several estimates whose bounds are to hold all at once.
+
+    That of the band of `sup_t_band`, which knows how they move together: between that of one
+    interval and Bonferroni's, and that of one interval where there is one.
+    """
+    from scipy.special import stdtr
+
+    band, alone = sup_t_band(replicates, units=units, level=level), (1.0 - level) / 2.0
+    n = int((~np.isnan(band.low)).sum())
+    return min(max(float(stdtr(units - 1, -band.critical)), alone / n), alone) if n else alone

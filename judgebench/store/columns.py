@@ -19,6 +19,7 @@ from functools import cache, partial
 from itertools import groupby, islice, product
 from operator import eq, itemgetter
 from typing import Any, TypeAlias
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +57,8 @@ from judgebench.store.codec import (
     read_parts,
     stored_text,
 )
-from judgebench.store.database import Prepared, insert
+from judgebench.store.database import Database, Prepared, chunks, insert
+from judgebench.store.opening import mark_as, marks
 from judgebench.store.read import TAKEN_BACK, marks_shown
 from judgebench.store.schema import NONE, PLACE
 
@@ -76,6 +78,9 @@ _u, _j, _a, _r, _t, _c, _l = (
         schema.chunks, schema.tails,
     )
 )  # fmt: skip
+
+BOARDS = 50
+"""How many are packed in one commit."""
 
 # packed -----------------------------------------------------------------------------------------
 
@@ -278,14 +283,32 @@ def is_packed(connection: Connection) -> bool:
     return row(connection, schema.meta, "value", {"name": schema.PACKED}) is not None
 
 
-def rebuild(connection: Connection, boards: Collection[Sequence[int]] | None = None) -> None:
-    """Chunks anew from ``uses``: of some boards, by their four integers, or of the whole store."""
-    if boards is None:
-        connection.execute(delete(schema.chunks))
-        connection.execute(delete(schema.tails))
-        boards = all_boards(connection)
-        insertion = insert(schema.meta).on_conflict_do_nothing()
-        connection.execute(insertion, {"name": schema.PACKED, "value": "1"})
+def unpack(connection: Connection) -> None:
+    """Uses come from elsewhere: until they are packed again, boards are read from themselves."""
+    for table in (schema.chunks, schema.tails):
+        connection.execute(delete(table))
+    said = schema.meta.c.name.in_((schema.PACKED, schema.UNPACKED))
+    connection.execute(delete(schema.meta).where(said))
+    mark_as(connection, schema.UNPACKED, uuid4().hex)
+
+
+def pack(store: Database) -> None:
+    """Pack all boards, some in a commit: who writes meanwhile waits for no more than that."""
+    while True:
+        with store.reading() as connection:
+            since = marks(connection).get(schema.UNPACKED)
+            boards = all_boards(connection)
+        for some in chunks(boards, BOARDS):
+            with store.writing() as connection:
+                rebuild(connection, some)
+        with store.writing() as connection:
+            if marks(connection).get(schema.UNPACKED) == since:  # nobody else has begun again
+                mark_as(connection, schema.PACKED)
+                return
+
+
+def rebuild(connection: Connection, boards: Iterable[Sequence[int]]) -> None:
+    """Chunks anew from ``uses``, of boards by their four integers."""
     for board in boards:
         _DROP_CHUNKS.put(connection, _here(board))
         _DROP_TAIL.put(connection, _here(board))
@@ -544,23 +567,11 @@ def _coded(numbers: NDArray[Any], value_of: Callable[[int], Any]) -> Coded:
     least, most = int(some.min()), int(some.max())
     if least == most:
         return Coded(np.zeros(len(numbers), np.int8), [value_of(least)])
-    codes, n = numbers - least, most - least + 1
-    if n <= len(codes) and _occur(codes, n):
-        found = np.arange(n)
-    else:  # not all of them occur
-        found, codes = compact(codes, n)
+    found, codes = compact(numbers - least, most - least + 1)
     kind = np.min_scalar_type(-len(found))
     return Coded(
         codes.astype(kind, copy=False), [value_of(one) for one in (found + least).tolist()]
     )
-
-
-def _occur(codes: NDArray[Any], n: int) -> bool:
-    """Whether all codes below ``n`` do. Some rows at a time: to count takes eight bytes a row."""
-    seen = np.zeros(n, np.bool_)
-    for start in range(0, len(codes), _GROUP):
-        seen[codes[start : start + _GROUP]] = True
-    return bool(seen.all())
 
 
 def _both(who: str, its: Coded) -> dict[str, Coded]:

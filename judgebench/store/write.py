@@ -56,9 +56,6 @@ from judgebench.store.read import (
     COUNTERS,
     PINNED,
     Asked,
-    StoredAnchors,
-    StoredBaseline,
-    StoredCalibration,
     current_at,
 )
 from judgebench.store.schema import NONE, PLACE, identity
@@ -655,7 +652,7 @@ class Writing(Asked):
         opponent: bytes,
         models: Sequence[str],
         content: JsonObject,
-    ) -> StoredCalibration:
+    ) -> catalog.Record:
         """A calibration of length, for a judge's comparisons with one opponent.
 
         ``models`` are those that it was fitted on, by short id. The last one counts, and earlier
@@ -664,13 +661,8 @@ class Writing(Asked):
         """
         about = [benchmark, version, judge, opponent, list(models), content]
         key = keys.content_key("calibration", about)
-
-        def last() -> list[StoredCalibration]:  # others may put one for another judge meanwhile
-            known = self.calibrations(benchmark, version)
-            its = [one for one in known if (one.judge_key, one.opponent_key) == (judge, opponent)]
-            return its[-1:]
-
-        if [one.id for one in last()] != [key.hex()[:12]]:
+        known = self.calibrations(benchmark, version, judge, opponent)
+        if not known or known[-1].id != key.hex()[:12]:
             row = {
                 "benchmark_id": (benchmark, version),
                 "judge_id": judge,
@@ -680,11 +672,11 @@ class Writing(Asked):
                 "content_sha": self._text(to_json(content)),
             }
             self._put_last(schema.calibrations, row)
-        return last()[0]
+        return self.calibrations(benchmark, version, judge, opponent)[-1]
 
     def put_baseline(
         self, name: str, benchmark: str, version: str, *, model: bytes, run_id: str | None = None
-    ) -> StoredBaseline:
+    ) -> catalog.Record:
         """Which model goes by a name from now on, as the baseline of a benchmark.
 
         The last one counts, and earlier ones stay; one that is the last already is not put again.
@@ -697,7 +689,7 @@ class Writing(Asked):
             self._put_last(schema.baselines, {"name": name, **about})
         return self.baselines(benchmark, version, name)[-1]
 
-    def put_anchors(self, pinned: Sequence[tuple[VerdictSlot, bytes]]) -> StoredAnchors:
+    def put_anchors(self, pinned: Sequence[tuple[VerdictSlot, bytes]]) -> catalog.Record:
         """Pin what one judge said on one benchmark: places, and the keys of the judgments there.
 
         Of several sets of a judge and benchmark the last counts. Raises `StoreError` for places of

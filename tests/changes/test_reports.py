@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from judgebench.config import Panel
-from judgebench.exchange.verdicts import import_labels
+from judgebench.exchange.tables import import_labels
 from judgebench.execution.forecast import Range
 from judgebench.metrics.judge_differences import JudgeChecks
 from judgebench.records import (

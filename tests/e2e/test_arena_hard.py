@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
 import judgebench
 from judgebench.benchmarks.data import official_judging, read_source
@@ -20,13 +22,19 @@ from judgebench.benchmarks.folder import load_benchmark
 from judgebench.benchmarks.official import read_texts
 from judgebench.errors import ConfigError, InputError, UsageError
 from judgebench.exchange.arena_hard import FAILED_ANSWER, FAILED_JUDGE, NO_LABEL
-from judgebench.exchange.verdicts import NO_REPLY
+from judgebench.exchange.tables import NO_REPLY
+from judgebench.execution.forecast import PlanRow
 from judgebench.judges.readers.brackets import ARENA_HARD
 from judgebench.judges.templates import KINDS
+from judgebench.metrics.paired import spread_of
 from judgebench.metrics.win_rate import BOTH_GAMES, EACH_GAME, WEIGHTED, WIN_RATE
 from judgebench.protocols import JudgeSettings, NoProgress
 from judgebench.records import Case, Preference, Reply, Response, Unreadable
+from judgebench.reports.gate_policy import Policy
+from judgebench.reports.model_pairs import PairData
+from judgebench.reports.power import PowerForecast, gate_ahead, notes
 from judgebench.rows import Row, read_rows
+from judgebench.stats.gate_rule import detectable
 from judgebench.store import open_store
 from judgebench.template import PromptText
 from tests.e2e.runs import typed
@@ -269,6 +277,67 @@ def test_a_gate_tests_what_boards_of_arena_hard_rank_by(published: str, tmp_path
     assert not gated(published, tmp_path, WORSE, BETTER, metric=WIN_RATE).notes
 
 
+def test_nights_suggestions_and_plans_go_by_weighted_wins_too(
+    published: str, tmp_path: Path
+) -> None:
+    done = typed("baseline", "set", "kept", "--model", BETTER, "--store", published)
+    assert done.code == 0
+    policy = {"fixed_baseline": "kept"}
+    (one,) = gated(published, tmp_path, WORSE, BETTER, metric=WEIGHTED, policy=policy).tests
+    assert (one.slide.outcome, one.slide.nights, one.slide.metric) == ("slide", 1, WEIGHTED)
+    assert one.slide.evidence[0].difference == pytest.approx(one.difference.value)
+    assert one.slide.baseline_value == pytest.approx(one.baseline_value)
+    few = gated(published, tmp_path, WORSE, LOSES, metric=WEIGHTED, policy={
+        "fixed_baseline": LOSES
+    }).tests[0].slide  # fmt: skip
+    assert (few.outcome, few.because) == (
+        "not tested", "fewer than 10 items won, or lost, by one of the two"
+    )  # fmt: skip
+
+    said = typed("gate", "suggest", "--candidate", WORSE, "--baseline", BETTER,
+                 "--store", published)  # fmt: skip
+    (test,) = yaml.safe_load(said.out)["tests"]
+    assert (test["metric"], said.code) == (WEIGHTED, 0)
+    # A gate of that policy passes an unchanged model about as often as the suggestion says.
+    report = gated(published, tmp_path, WORSE, BETTER, **test)
+    assert report.tests[0].metric == WEIGHTED
+    plain = typed("gate", "suggest", "--candidate", WORSE, "--baseline", LOSES,
+                  "--store", published)  # fmt: skip
+    assert yaml.safe_load(plain.out)["tests"][0]["metric"] == WIN_RATE
+
+
+def test_what_a_plan_could_detect_by_weighted_wins(published: str) -> None:
+    """The median of the pairs whose weighted rates can be compared, beside the plain one."""
+    bench = SimpleNamespace(name="arena_hard", version="v0.1")
+    how = SimpleNamespace(judge_samples=1, orders="both")
+    judge: Any = SimpleNamespace(
+        key=b"", name="three", spec=SimpleNamespace(kind="templates"), compares=True, asks=True,
+        asked=SimpleNamespace(benchmark=bench, baseline="gpt-4-0314", config=how),
+        samples=[0], repeats=1,
+    )  # fmt: skip
+    with open_store(published, read_only=True) as store:
+        found = PowerForecast(store)(judge, 500)
+        data = PairData(store, "arena_hard@v0.1")
+        ((kind, who),) = data.judges_of((BETTER, WORSE))
+        pair = data.pair(kind, who, (BETTER, WORSE), None, figure=WEIGHTED)
+    assert found is not None and found.weighted is not None
+    assert (found.metric, found.pairs) == (WIN_RATE, 3)
+    assert (found.weighted.metric, found.weighted.pairs) == (WEIGHTED, 1)
+    spread = spread_of(pair).spread
+    assert found.weighted.difference == pytest.approx(100 * detectable(spread, 500, alpha=0.05))
+    row = PlanRow(
+        benchmark="arena_hard", version="v0.1", model="m", judge="three", items=500,
+        distinct_items=500, detectable=found,
+    )  # fmt: skip
+    assert sum("weighted_win_rate in percent" in note for note in notes([row])) == 1
+    test = {"benchmark": "arena_hard", "max_drop": 3.0}
+    tests = [test | {"metric": WEIGHTED}, test]
+    ahead, _ = gate_ahead([row], Policy.model_validate({"tests": tests}))
+    assert [one.metric for one in ahead] == [WEIGHTED, WIN_RATE]
+    assert all(0.0 < one.chance < 1.0 for one in ahead)
+    assert [one.metric for one in gate_ahead([row])[0]] == [WIN_RATE]
+
+
 def test_a_gate_by_weighted_wins_refuses_what_it_cannot_tell(
     published: str, tmp_path: Path
 ) -> None:
@@ -277,13 +346,6 @@ def test_a_gate_by_weighted_wins_refuses_what_it_cannot_tell(
         "inconclusive", "fewer than 10 items won, or lost, by one of the two"
     )  # fmt: skip
     assert all(math.isnan(one) for one in (few.difference.value, few.candidate_value))
-    done = typed("baseline", "set", "kept", "--model", BETTER, "--store", published)
-    assert done.code == 0
-    slid = gated(
-        published, tmp_path, WORSE, BETTER, metric=WEIGHTED, policy={"fixed_baseline": "kept"}
-    )
-    assert slid.tests[0].slide.outcome == "not tested"
-    assert slid.tests[0].slide.because.endswith("as a weighted one has not")
     for test, fault in (
         ({"metric": f"{WEIGHTED}/coding"}, "is of all items together, of no group"),
         ({"metric": WEIGHTED, "head_to_head": True}, "what is won is a win_rate"),

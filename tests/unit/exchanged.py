@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from judgebench.exchange.pipeline import ImportReport
-from judgebench.exchange.responses import read_response_files
-from judgebench.exchange.verdicts import read_verdict_files
+from judgebench.exchange.tables import read_response_files, read_verdict_files
 from judgebench.store import Store
 
 Rows = Iterable[Mapping[str, Any]]

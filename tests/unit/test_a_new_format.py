@@ -17,7 +17,7 @@ FILE = '''
 """``import stars``: a line for each answer, with stars from 1 to 5."""
 
 from judgebench.exchange.pipeline import files_in
-from judgebench.exchange.verdicts import VerdictAt, checked, row_of
+from judgebench.exchange.tables import VerdictAt, checked, row_of
 from judgebench.records import Score
 from judgebench.rows import each_row
 

@@ -21,7 +21,7 @@ from judgebench.benchmarks.folder import load_benchmark
 from judgebench.benchmarks.pull import pull
 from judgebench.errors import InputError, UsageError
 from judgebench.exchange.formats import read_files
-from judgebench.exchange.verdicts import import_labels
+from judgebench.exchange.tables import import_labels
 from judgebench.judges.readers.brackets import read_brackets
 from judgebench.metrics.judge_accuracy import right_pairs
 from judgebench.records import REFUSAL_CLASSES, Estimate, Preference, Reply, Verdict

@@ -11,7 +11,7 @@ import pytest
 
 from judgebench import keys
 from judgebench.errors import InputError
-from judgebench.exchange.verdicts import import_labels
+from judgebench.exchange.tables import import_labels
 from judgebench.records import (
     Case,
     Item,

@@ -21,7 +21,7 @@ from judgebench.benchmarks.data import (
 from judgebench.benchmarks.description import find
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.errors import ConfigError, InputError
-from judgebench.exchange.verdicts import read_label_rows
+from judgebench.exchange.tables import read_label_rows
 from judgebench.judges.chinese import KINDS, TYPES
 from judgebench.keys import text_sha
 from judgebench.protocols import JudgeSettings
@@ -165,11 +165,14 @@ def test_labels_need_not_name_the_benchmark_that_brings_them(tmp_path: Path) -> 
              "low": 1, "high": 5}]  # fmt: skip
     path = written(tmp_path, *rows, name="labels.jsonl")
     (row,) = read_label_rows(path, (POINT, "reference_free"))
-    assert (row.at, row.verdict) == ((POINT, "reference_free"), Score(value=2, low=1, high=5))
+    assert (row.where.at, row.verdict) == ((POINT, "reference_free"), Score(value=2, low=1, high=5))
     with pytest.raises(InputError, match="benchmark"):
         read_label_rows(path)
     other = written(tmp_path, {**rows[0], "benchmark": PAIR}, name="other.jsonl")
-    assert read_label_rows(other, (POINT, "reference_free"))[0].at == (PAIR, "reference_based")
+    assert read_label_rows(other, (POINT, "reference_free"))[0].where.at == (
+        PAIR,
+        "reference_based",
+    )
 
 
 def test_the_forms_of_critiques_are_found_from_every_benchmark_that_names_them(

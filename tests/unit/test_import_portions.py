@@ -13,8 +13,7 @@ from judgebench.errors import InputError
 from judgebench.exchange import evaluations, pipeline
 from judgebench.exchange.lm_eval import read_lm_eval
 from judgebench.exchange.pipeline import ImportReport
-from judgebench.exchange.responses import read_response_files
-from judgebench.exchange.verdicts import import_labels, read_verdict_files
+from judgebench.exchange.tables import import_labels, read_response_files, read_verdict_files
 from judgebench.execution.manifest import end_dead_runs
 from judgebench.protocols import NoProgress, at_once
 from judgebench.records import ChatRequest, Item, Message, Reply

@@ -14,7 +14,7 @@ import pytest
 
 from judgebench import keys
 from judgebench.errors import InputError, StoreError
-from judgebench.exchange.verdicts import import_labels
+from judgebench.exchange.tables import import_labels
 from judgebench.labels import (
     LONGEST_NAME,
     TAKEN_BACK,

@@ -113,7 +113,7 @@ def test_items_that_are_one_question_are_drawn_together() -> None:
     assert apart.high - apart.low == pytest.approx(width / 2, rel=0.2)
 
 
-def test_undefined_without_a_common_item_and_without_interval_on_one() -> None:
+def test_undefined_without_a_common_item_and_on_one_as_wide_as_the_test_says() -> None:
     none = compared("++", "--", items=set())
     assert math.isnan(none.difference.value)
     assert none.difference.undefined == "no readable verdict"
@@ -122,8 +122,8 @@ def test_undefined_without_a_common_item_and_without_interval_on_one() -> None:
     assert (unread.difference.units, unread.difference.missing) == (0, 2)
     one = compared("+", "-")
     assert one.difference.value == -1.0
-    assert math.isnan(one.difference.low)
-    assert one.difference.method == "no interval, a single item"
+    bounds = tango_bounds(0, 1, 1, alpha=0.025)
+    assert (one.difference.low, one.difference.high) == pytest.approx(bounds)
 
 
 def test_a_metric_that_balances_categories_is_compared_as_such() -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from judgebench.assertions import assert_no_regression
 from judgebench.errors import ConfigError, UsageError
-from judgebench.metrics.paired import PairedModels
+from judgebench.metrics.paired import PairedModels, normalised
 from judgebench.records import (
     JudgeSpec,
     Judgment,
@@ -36,11 +36,11 @@ from judgebench.reports.model_pairs import PairData
 from judgebench.reports.nights import nights
 from judgebench.reports.pair_tests import NO_TEXTS
 from judgebench.reports.render import render
-from judgebench.reports.slide import _counts, policy_slide
 from judgebench.reports.slide import in_words as slide_words
+from judgebench.reports.slide import policy_slide
 from judgebench.reports.versions import nights_of
 from judgebench.store import Store, open_store
-from judgebench.store.read import StoredBaseline
+from judgebench.store.catalog import Record
 from tests.dashboards import item_stores, stores
 from tests.dashboards.night_stores import DAY, FIRST
 from tests.dashboards.stores import BENCHMARK, VERSION
@@ -100,7 +100,7 @@ class Team:
         self.number += 1
         return model
 
-    def call(self, name: str, model: bytes) -> StoredBaseline:
+    def call(self, name: str, model: bytes) -> Record:
         run = f"night-{self.number - 1:02}"
         return self.store.put_baseline(name, BENCHMARK, VERSION, model=model, run_id=run)
 
@@ -452,9 +452,8 @@ def test_categories_that_count_equally_do_so_with_items_missing() -> None:
         stratum=np.array([1, 1, 2, -1]), mean=np.array([[0.1, 0.1]] * 4), worst=None, best=None,
         missing=np.zeros(2, dtype=np.int64), expected=np.full(2, 4),
     )  # fmt: skip
-    assert list(_counts(pair)) == [0.25, 0.25, 0.5, 0.0]
-    pair.mean[1] = np.nan
-    assert _counts(pair)[0] == 0.5
+    assert list(normalised(pair, pair.stratum >= 0)) == [0.25, 0.25, 0.5]
+    assert list(normalised(pair, np.array([True, False, True, False]))) == [0.5, 0.5]
 
 
 # nights, policies and the command ---------------------------------------------------------------

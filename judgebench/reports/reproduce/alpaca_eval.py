@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,8 @@ TELLING = 5e-4
 """Percentage points below which a cause of a difference is not worth naming."""
 
 Floats = NDArray[np.float64]
+_Figure: TypeAlias = tuple[str, Estimate | float, float | None, float, str]
+"""A metric, ours, theirs, by how much they may differ, and why they do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,6 +51,7 @@ class _Verdicts:
     index: NDArray[np.int64]
     preference: Floats  # of the model, in [0, 1]
     length: Floats
+    difference: Floats  # by how much the baseline's answer is longer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,22 +59,15 @@ class _Board:
     """All there is in the figures."""
 
     models: Sequence[_Verdicts]
-    baseline_length: Floats
     difficulty: Floats
     anchors: Anchors
     published: Mapping[str, Row]
 
     def by_instruction(self, one: _Verdicts) -> tuple[Floats, Floats]:
         """Preference and difference in length of every instruction; nan where there is no row."""
-        preference = np.full(len(self.difficulty), np.nan)
-        preference[one.index] = one.preference
-        difference = np.full(len(self.difficulty), np.nan)
-        difference[one.index] = self.by_row(one)
-        return preference, difference
-
-    def by_row(self, one: _Verdicts) -> Floats:
-        """Difference in length, in the order of the file."""
-        return np.asarray(self.baseline_length[one.index] - one.length)
+        found = np.full((2, len(self.difficulty)), np.nan)
+        found[:, one.index] = one.preference, one.difference
+        return found[0], found[1]
 
 
 def reproduced(folder: Path, intervals: Intervals) -> Reproduction:
@@ -114,33 +110,33 @@ def reproduced(folder: Path, intervals: Intervals) -> Reproduction:
 
 def _read(folder: Path) -> _Board:
     calibration = read_recovered(folder)
-    n_items = len(calibration.difficulty)
     return _Board(
-        models=list(_models(folder / "verdicts.parquet", n_items)),
-        baseline_length=calibration.baseline_length,
+        models=list(_models(folder / "verdicts.parquet", calibration.baseline_length)),
         difficulty=calibration.difficulty,
         anchors=calibration.anchors,
         published={row.text("model"): row for row in read_rows(folder / LEADERBOARD, ("model",))},
     )
 
 
-def _models(path: Path, n_items: int) -> Iterator[_Verdicts]:
+def _models(path: Path, baseline_length: Floats) -> Iterator[_Verdicts]:
     every = read_rows(path, ("model", "row", "index", "preference", "length"))
     rows = grouped((row.text("model"), row) for row in every)
     for model, own in rows.items():
         own.sort(key=lambda row: row.whole("row"))
-        index = np.array([index_of(row, n_items) for row in own])
+        index = np.array([index_of(row, len(baseline_length)) for row in own])
         if len(set(index.tolist())) < len(index):
             raise InputError(f"{path}: {model}: two rows of one instruction")
         preference = [row.number("preference") for row in own]
         for row, value in zip(own, preference, strict=True):
             if not 1.0 <= value <= 2.0:
                 raise row.wrong("preference", f"between 1 and 2, not {value}")
+        length = np.array([float(row.whole("length")) for row in own])
         yield _Verdicts(
             model=model,
             index=index,
             preference=np.array(preference) - 1.0,
-            length=np.array([float(row.whole("length")) for row in own]),
+            length=length,
+            difference=baseline_length[index] - length,
         )
 
 
@@ -195,54 +191,39 @@ def _figures(
     def there(name: str) -> float | None:
         return published.number(name) if published is not None and published.has(name) else None
 
-    def figure(
-        metric: str,
-        ours: Estimate | float,
-        theirs: float | None,
-        tolerance: float,
-        because: str = "",
-    ) -> Recomputation:
-        return Recomputation(
-            who=one.model,
-            metric=metric,
-            ours=ours if isinstance(ours, Estimate) else point(float(ours), n),
-            theirs=theirs,
-            tolerance=tolerance,
-            because=because if theirs is not None else NOT_PUBLISHED,
-        )
-
-    counts = {"n_wins": "n_wins", "n_losses": "n_wins_base", "n_ties": "n_draws"}
+    shorter = f"published over all outputs; of which the figures lack {lacking}" if lacking else ""
     error = 100.0 * one.preference.std(ddof=1) / math.sqrt(n)
-    yield figure("win_rate", row.metrics["win_rate"], there("win_rate"), 1e-9)
-    yield figure(
-        "discrete_win_rate", row.metrics["discrete_win_rate"], there("discrete_win_rate"), 1e-9
-    )
-    yield figure("standard_error", error, there("standard_error"), 1e-9)
-    for ours, theirs in counts.items():
-        yield figure(ours, row.counts[ours], there(theirs), 0.0)
-    yield figure("n_total", n, there("n_total"), 0.0)
-    because = f"published over all outputs; of which the figures lack {lacking}" if lacking else ""
-    length = math.floor(one.length.mean())
-    yield figure("avg_length", length, there("avg_length"), 0.0, because)
-
+    found: list[_Figure] = [
+        ("win_rate", row.metrics["win_rate"], there("win_rate"), 1e-9, ""),
+        (
+            "discrete_win_rate",
+            row.metrics["discrete_win_rate"],
+            there("discrete_win_rate"),
+            1e-9,
+            "",
+        ),
+        ("standard_error", error, there("standard_error"), 1e-9, ""),
+        ("n_wins", row.counts["n_wins"], there("n_wins"), 0.0, ""),
+        ("n_losses", row.counts["n_losses"], there("n_wins_base"), 0.0, ""),
+        ("n_ties", row.counts["n_ties"], there("n_draws"), 0.0, ""),
+        ("n_total", n, there("n_total"), 0.0, ""),
+        ("avg_length", math.floor(one.length.mean()), there("avg_length"), 0.0, shorter),
+    ]
     c = None if published is None else strength(published)
-    by_row = (one.preference, board.by_row(one), board.difficulty[:n])
+    by_row = (one.preference, one.difference, board.difficulty[:n])
     same_c = exact(*board.by_instruction(one), board.difficulty, anchors=board.anchors, c=c)
     controlled, because = there("length_controlled_winrate"), ""
     if controlled is not None:
         as_published = compat(*by_row, anchors=board.anchors, c=c)
-        same_rows = exact(*by_row, anchors=board.anchors, c=c)
-        yield figure(AS_PUBLISHED, as_published.value, controlled, 1e-3)
-        yield figure(
-            "lc_standard_error/compat",
-            as_published.published_error,
-            there("lc_standard_error"),
-            1e-3,
-        )
+        same_rows, noise = exact(*by_row, anchors=board.anchors, c=c), "lc_standard_error"
+        found += [
+            (AS_PUBLISHED, as_published.value, controlled, 1e-3, ""),
+            (f"{noise}/compat", as_published.published_error, there(noise), 1e-3, ""),
+        ]
         difficulty, intercept = there("w_difficulty"), there("w_intercept")
         if difficulty is not None and intercept is not None:
             at = 100.0 * float((1.0 / (1.0 + np.exp(-(difficulty * by_row[2] + intercept)))).mean())
-            yield figure(f"{LC}/published_coefficients", at, controlled, 1e-6)
+            found.append((f"{LC}/published_coefficients", at, controlled, 1e-6, ""))
         steps = {
             "rounding and liblinear's noise": as_published.value - controlled,
             "fit to convergence": same_rows.value - as_published.value,
@@ -255,11 +236,21 @@ def _figures(
         because = "; ".join(
             f"{name} {step:+.3f}" for name, step in steps.items() if abs(step) >= TELLING
         )
-    yield figure(LC, _estimate(fit, draws, intervals, lacking), controlled, 0.01, because)
-    at_c = f"{LC}/exact_at_published_c"
-    yield figure(at_c, same_c.value, there("lc_exact_by_instruction"), 1e-6)
-    own = exact(*by_row, anchors=board.anchors).value
-    yield figure(f"{LC}/exact_by_row", own, there("lc_exact_by_row"), 1e-6)
+    own, of_row = exact(*by_row, anchors=board.anchors).value, there("lc_exact_by_row")
+    found += [
+        (LC, _estimate(fit, draws, intervals, lacking), controlled, 0.01, because),
+        (f"{LC}/exact_at_published_c", same_c.value, there("lc_exact_by_instruction"), 1e-6, ""),
+        (f"{LC}/exact_by_row", own, of_row, 1e-6, ""),
+    ]
+    for metric, ours, theirs, tolerance, why in found:
+        yield Recomputation(
+            who=one.model,
+            metric=metric,
+            ours=ours if isinstance(ours, Estimate) else point(float(ours), n),
+            theirs=theirs,
+            tolerance=tolerance,
+            because=why if theirs is not None else NOT_PUBLISHED,
+        )
 
 
 def _other_c(ours: float, published: float | None) -> str:
@@ -293,16 +284,17 @@ def _notes(fits: Sequence[LengthControl], draws: Floats) -> list[str]:
             if fit.published_error > 0
         ]
     )
-    too_small = []
-    if len(ratio):
-        too_small.append(
-            "upstream's lc_standard_error leaves out that the fit is an estimate: the bootstrap's "
-            f"standard error is {ratio.min():.1f} to {ratio.max():.1f} times as large (median "
-            f"{np.median(ratio):.1f}, {len(ratio)} models)"
-        )
     return [
         "intervals: bootstrap over instructions, each replicate fitted anew at the model's own c",
-        *too_small,
+        *(
+            [
+                "upstream's lc_standard_error leaves out that the fit is an estimate: the "
+                f"bootstrap's standard error is {ratio.min():.1f} to {ratio.max():.1f} times as "
+                f"large (median {np.median(ratio):.1f}, {len(ratio)} models)"
+            ]
+            if len(ratio)
+            else []
+        ),
         "upstream looks difficulty up by row position, so that it is another instruction's from "
         "the first row that lacks; the exact values look it up by instruction",
         "upstream's choice of c by cross-validation depends on the machine below scikit-learn 1.8; "

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from statistics import fmean
+from typing import TypeAlias
 
 from judgebench.errors import InputError
 from judgebench.metrics.intervals import Intervals
@@ -36,19 +36,8 @@ IN_TABLES = 20
 """Samples an answer in the tables that give every set."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sets:
-    """The sets of a domain, or all, and how many questions each has."""
-
-    names: Sequence[str]
-    questions: Sequence[int]
-
-    @property
-    def total(self) -> int:
-        return sum(self.questions)
-
-    def average(self, values: Sequence[float]) -> float:
-        return float(weighted_mean(values, self.questions))
+_Sets: TypeAlias = Mapping[str, Mapping[str, int]]
+"""Of each domain, and of all, the sets and how many questions each has."""
 
 
 def reproduced(folder: Path, intervals: Intervals) -> Reproduction:
@@ -57,18 +46,23 @@ def reproduced(folder: Path, intervals: Intervals) -> Reproduction:
     rows = once(
         read_rows(
             folder / "tables.csv",
-            ("statistic", "model", "method", *sets[ALL].names, *DOMAINS, ALL),
+            ("statistic", "model", "method", *sets[ALL], *DOMAINS, ALL),
         ),
         *("statistic", "model", "method"),
         may_be_empty=("method",),
     )
-    figures = [figure for row in rows.values() for figure in _averages(row, sets)]
+    figures = [
+        _average(row, scope, own, row, row.text("statistic"))
+        for row in rows.values()
+        for scope, own in sets.items()
+        if row.has(scope)
+    ]
     figures += _by_samples(folder / "samples.csv", rows, sets)
     plain, printed = _plain_means(rows.values(), sets)
     return Reproduction(
         table="honestybench",
-        title=f"HonestyBench, {len(rows)} rows on {len(sets[ALL].names)} sets with "
-        f"{sets[ALL].total} questions",
+        title=f"HonestyBench, {len(rows)} rows on {len(sets[ALL])} sets with "
+        f"{sum(sets[ALL].values())} questions",
         source="arXiv 2510.17509; sizes of the sets from Trustworthy-Information-Access/"
         "Annotation-Efficient-Universal-Honesty-Alignment at "
         "1b566b65886f83fc9ef287e9927e86bb2bd95071 (2025-11-10)",
@@ -92,27 +86,23 @@ def reproduced(folder: Path, intervals: Intervals) -> Reproduction:
     )
 
 
-def _sets(path: Path) -> Mapping[str, _Sets]:
+def _sets(path: Path) -> _Sets:
     rows = once(read_rows(path, ("set", "domain", "questions")), "set")
-    found: dict[str, list[tuple[str, int]]] = {domain: [] for domain in DOMAINS}
+    found: dict[str, dict[str, int]] = {domain: {} for domain in DOMAINS}
     for (name,), row in rows.items():
         domain, questions = row.text("domain"), row.whole("questions")
         if domain not in found:
             raise row.wrong("domain", f"one of {', '.join(DOMAINS)}, not {domain!r}")
         if not questions:
             raise row.wrong("questions", "a set has at least one")
-        found[domain].append((name, questions))
+        found[domain][name] = questions
     for domain, those in found.items():
         if not those:
             raise InputError(f"{path}: domain: no set is {domain}; take the file from a checkout")
-    found[ALL] = [one for domain in DOMAINS for one in found[domain]]
-    return {
-        which: _Sets(names=[name for name, _ in those], questions=[n for _, n in those])
-        for which, those in found.items()
-    }
+    return found | {ALL: {name: n for domain in DOMAINS for name, n in found[domain].items()}}
 
 
-def _values(row: Row, fields: Sequence[str]) -> list[float]:
+def _values(row: Row, fields: Iterable[str]) -> list[float]:
     return [on_scale(row, field, high=_highest(row)) for field in fields]
 
 
@@ -127,43 +117,38 @@ def _who(model: str, method: str) -> str:
     return ", ".join(filter(None, (model, method)))
 
 
-def _averages(row: Row, sets: Mapping[str, _Sets]) -> Iterator[Recomputation]:
-    for scope, own in sets.items():
-        if not row.has(scope):
-            continue
-        ours = own.average(_values(row, own.names))
-        theirs = on_scale(row, scope, high=_highest(row))
-        yield Recomputation(
-            who=_who(row.text("model"), row.optional_text("method") or ""),
-            scope=scope,
-            metric=row.text("statistic"),
-            ours=point(ours, own.total),
-            theirs=theirs,
-            tolerance=ROUNDED,
-            because=_why(ours, theirs),
-        )
-
-
-def _why(ours: float, theirs: float) -> str:
-    if abs(ours - theirs) <= ROUNDED:
-        return ""
-    return (
+def _average(
+    row: Row, scope: str, own: Mapping[str, int], printed: Row, metric: str
+) -> Recomputation:
+    """Of the sets' figures in a row, beside the average that is printed there or elsewhere."""
+    ours = float(weighted_mean(_values(row, own), [*own.values()]))
+    theirs = on_scale(printed, scope, high=_highest(row))
+    why = (
         f"the sets' figures, whatever was rounded off, give {ours - HALF:.3f} to {ours + HALF:.3f}"
+    )
+    return Recomputation(
+        who=_who(row.text("model"), row.optional_text("method") or ""),
+        scope=scope,
+        metric=metric,
+        ours=point(ours, sum(own.values())),
+        theirs=theirs,
+        tolerance=ROUNDED,
+        because="" if abs(ours - theirs) <= ROUNDED else why,
     )
 
 
-def _plain_means(rows: Iterable[Row], sets: Mapping[str, _Sets]) -> tuple[int, int]:
+def _plain_means(rows: Iterable[Row], sets: _Sets) -> tuple[int, int]:
     """How many averages of a domain an unweighted mean of its sets would give, and of how many."""
-    agree = []
-    for row in rows:
-        for domain in filter(row.has, DOMAINS):
-            plain = fmean(_values(row, sets[domain].names))
-            agree.append(abs(plain - row.number(domain)) <= ROUNDED)
+    agree = [
+        abs(fmean(_values(row, sets[domain])) - row.number(domain)) <= ROUNDED
+        for row in rows
+        for domain in filter(row.has, DOMAINS)
+    ]
     return sum(agree), len(agree)
 
 
 def _by_samples(
-    path: Path, rows: Mapping[tuple[str, ...], Row], sets: Mapping[str, _Sets]
+    path: Path, rows: Mapping[tuple[str, ...], Row], sets: _Sets
 ) -> Iterator[Recomputation]:
     """Averages by the number of samples, where the tables have its sets.
 
@@ -176,15 +161,4 @@ def _by_samples(
         table = rows.get(("auroc", model, method))
         if table is None:
             raise row.wrong("method", f"{_who(model, method)}: its AUROC is not in tables.csv")
-        for domain in DOMAINS:
-            ours = sets[domain].average(_values(table, sets[domain].names))
-            theirs = on_scale(row, domain, high=HIGHEST["auroc"])
-            yield Recomputation(
-                who=_who(model, method),
-                scope=domain,
-                metric=SAMPLES,
-                ours=point(ours, sets[domain].total),
-                theirs=theirs,
-                tolerance=ROUNDED,
-                because=_why(ours, theirs),
-            )
+        yield from (_average(table, one, sets[one], row, SAMPLES) for one in DOMAINS)

@@ -1,6 +1,6 @@
-"""``import verdicts``: judgments that somebody else has made, one a row of a table.
+"""Tables of ours that come in: verdicts, labels and answers of somebody else's, one a row.
 
-Also what every other format of verdicts shares: its rows, and how they are held against a store.
+Also what other formats share: their rows, and how these are held against a store.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
+from itertools import repeat
 from math import isclose
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+from judgebench import keys
 from judgebench.benchmarks.folder import items_at_hand
 from judgebench.columns import grouped
 from judgebench.errors import InputError, unknown_name
@@ -22,6 +24,7 @@ from judgebench.exchange.pipeline import (
     NO_VERSION,
     SILENT,
     At,
+    Board,
     Import,
     ImportReport,
     Intake,
@@ -35,7 +38,9 @@ from judgebench.exchange.pipeline import (
     judge_name,
     missing_items,
     name,
+    named_model,
     optional_name,
+    recorded,
     refuse_undeclared,
     refuse_unknown,
     taken_in_before,
@@ -46,16 +51,19 @@ from judgebench.records import (
     Order,
     Preference,
     Reply,
+    Response,
     Score,
     Unreadable,
+    Usage,
     Verdict,
     VerdictSlot,
     is_human,
 )
+from judgebench.responses.from_file import AnswerRow, read_answer_rows, refuse_other_text
 from judgebench.rows import OURS, Layout, Row, each_row
 from judgebench.store import Store
+from judgebench.store.catalog import Record
 from judgebench.store.codec import readable
-from judgebench.store.read import StoredAnchors
 
 REQUIRED = ("item_id", "model", "judge")
 FIELDS = (
@@ -70,18 +78,23 @@ NO_REPLY = "no reply: null stands in the file, as where the judge's call failed"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictAt:
-    """What a verdict is about, by the names in the file."""
+    """What a verdict, or an answer, is about, by the names in the file."""
 
     benchmark: str
     version: str
     item_id: str
     model: str
-    judge: str
+    judge: str = ""
     opponent: str | None = None
     order: Order = "single"
     sample: int = 0
     turn: int = 0
     repeat: int = 0
+
+    @property
+    def at(self) -> At:
+        """Benchmark and version."""
+        return self.benchmark, self.version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +105,6 @@ class VerdictRow:
     where: VerdictAt
     verdict: Verdict
     reply: Reply | None = None
-
-    @property
-    def at(self) -> At:
-        """Benchmark and version."""
-        return self.where.benchmark, self.where.version
 
 
 def row_of(row: Row, where: VerdictAt, verdict: Verdict, reply: Reply | None = None) -> VerdictRow:
@@ -149,7 +157,7 @@ def checked(
         What `take_in` is told.
     """
     for _, rows in read:
-        refuse_unknown_items(rows, known_items)
+        refuse_unknown_items(((row.row, row.where) for row in rows), known_items)
     for together in [[row for _, rows in read for row in rows]] if once else [r for _, r in read]:
         once_each(together)  # refuses two that contradict each other
     how["allow_unknown_items"] = known_items is None
@@ -159,12 +167,28 @@ def checked(
     ]
 
 
-def refuse_unknown_items(rows: Iterable[VerdictRow], known_items: KnownItems | None) -> None:
+def refuse_unknown_items(
+    rows: Iterable[tuple[Row, VerdictAt]], known_items: KnownItems | None
+) -> None:
     """Refuse ids that a benchmark, as far as it is known, does not have."""
     wanted = rows if known_items is not None else ()
-    of = grouped((row.at, (row.row, row.where.item_id)) for row in wanted)
+    of = grouped((where.at, (row, where.item_id)) for row, where in wanted)
     for at in sorted(of):
         refuse_unknown(of[at], at, known_items)
+
+
+def _newest(where: VerdictAt, own: OwnItems) -> VerdictAt:
+    """What names no version of own prompts is about the newest."""
+    version = own.version(where.benchmark) if where.version == NO_VERSION else None
+    return where if version is None else replace(where, version=version)
+
+
+def _add_items(intake: Intake, places: Iterable[VerdictAt]) -> None:
+    """What is told of items that the store lacks."""
+    wanted = grouped((where.at, where.item_id) for where in places)
+    for at in sorted(wanted):
+        board = intake.board(at)
+        board.add_items(missing_items(board.items, wanted[at], at))
 
 
 def about_own_prompts(
@@ -178,15 +202,12 @@ def about_own_prompts(
         For ids that such prompts do not have.
     """
     own = OwnItems(store)
-    version = {b: own.version(b) for b in {row.where.benchmark for row in rows}}
     found = [
-        replace(row, where=replace(row.where, version=newest))
-        if row.where.version == NO_VERSION and (newest := version[row.where.benchmark])
-        else row
+        row if (where := _newest(row.where, own)) is row.where else replace(row, where=where)
         for row in rows
     ]
     if not allow_unknown_items:
-        refuse_unknown_items(found, own)
+        refuse_unknown_items(((row.row, row.where) for row in found), own)
     return found
 
 
@@ -211,10 +232,7 @@ def take_in(
     distinct = once_each(rows)
     with store.lease(IMPORT_LEASE):
         intake = Intake(store, what, [path])
-        wanted = grouped((row.at, row.where.item_id) for row in distinct)
-        for at in sorted(wanted):
-            board = intake.board(at)
-            board.add_items(missing_items(board.items, wanted[at], at))
+        _add_items(intake, (row.where for row in distinct))
         new = _new(intake, distinct, _pinned(store) if anchors else {}, may_change)
         if taken_in_before(store, what, path):  # what was said since then stays
             new = [one for one in new if one.names or (one.before is None and one.anchors is None)]
@@ -233,7 +251,7 @@ def take_in(
     )
 
 
-def _pinned(store: Store) -> dict[VerdictSlot, StoredAnchors]:
+def _pinned(store: Store) -> dict[VerdictSlot, Record]:
     """The anchors that count, each with its set: the last of its judge and benchmark."""
     last = {(one.benchmark, one.version, one.judge_key): one for one in store.anchors()}
     return {place: one for one in last.values() for place in store.looked(one)}
@@ -242,13 +260,13 @@ def _pinned(store: Store) -> dict[VerdictSlot, StoredAnchors]:
 def _new(
     intake: Intake,
     rows: Sequence[VerdictRow],
-    pinned: Mapping[VerdictSlot, StoredAnchors],
+    pinned: Mapping[VerdictSlot, Record],
     may_change: bool,
 ) -> list[NewVerdict]:
     found = []
     known = intake.store.judges()
     for row in rows:
-        where, board = row.where, intake.board(row.at)
+        where, board = row.where, intake.board(row.where.at)
         place = VerdictSlot(
             benchmark=where.benchmark,
             version=where.version,
@@ -296,17 +314,14 @@ def read_verdicts(
     InputError
         Naming the line and field of what cannot be used.
     """
-    versions: dict[str, str] = {}
+    versions = cache(default_version)
     found = []
     labels: dict[str, dict[str, Row]] = {}
     names: dict[tuple[object, ...], dict[str, object]] = {}
     for row in each_row(path, REQUIRED if about else ("benchmark", *REQUIRED), layout=layout):
         benchmark = about[0] if about and not row.has("benchmark") else benchmark_name(row)
-        if about and benchmark == about[0]:
-            versions[benchmark] = about[1]
-        if not row.has("version") and benchmark not in versions:
-            versions[benchmark] = default_version(benchmark)
-        where, verdict = _read(row, benchmark, optional_name(row, "version") or versions[benchmark])
+        usual = about[1] if about and benchmark == about[0] else versions(benchmark)
+        where, verdict = _read(row, benchmark, optional_name(row, "version") or usual)
         if isinstance(verdict, Label):
             labels.setdefault(benchmark, {}).setdefault(verdict.name, row)
         # Of a million rows the names alone are held, and those once.
@@ -579,7 +594,7 @@ def read_label_rows(path: Path, about: At | None = None, layout: Layout = OURS) 
 def _about_answers(store: Store, rows: list[VerdictRow]) -> list[VerdictRow]:
     """Those on answers that the store has."""
     answered: set[tuple[str, str, str, str, int, int]] = set()
-    for benchmark, version in {row.at for row in rows}:
+    for benchmark, version in {row.where.at for row in rows}:
         table = store.responses_table(benchmark, version)
         columns = ("model", "item_id", "sample", "turn")
         answered |= {
@@ -589,6 +604,149 @@ def _about_answers(store: Store, rows: list[VerdictRow]) -> list[VerdictRow]:
     return [
         row
         for row in rows
-        if (*row.at, row.where.model, row.where.item_id, row.where.sample, row.where.turn)
+        if (*row.where.at, row.where.model, row.where.item_id, row.where.sample, row.where.turn)
         in answered
     ]
+
+
+# answers ------------------------------------------------------------------------------------------
+
+PlacedAnswer: TypeAlias = tuple[VerdictAt, AnswerRow]
+"""A row of a file with what it is about."""
+_Answers: TypeAlias = Sequence[PlacedAnswer]
+
+
+def read_response_files(
+    paths: Sequence[Path],
+    *,
+    layout: Layout = OURS,
+    known_items: KnownItems = items_at_hand,
+    allow_unknown_items: bool = False,
+) -> list[Import]:
+    """Read files of answers; returned with each is what stores it.
+
+    Of the models nothing but the name is known: answers that a run of ours has stored under the
+    same name stay those of another model. Our own export has the answers of every stack and marks
+    the newest: the others are passed over.
+
+    Raises
+    ------
+    InputError
+        Naming file, line and field of what cannot be used; for two different answers to one item,
+        in one file or two; for ids that the benchmark does not have.
+    """
+    read = [(path, _read_answers(path, layout)) for path in paths]
+    return checked_answers(read, None if allow_unknown_items else known_items)
+
+
+def checked_answers(
+    read: Sequence[tuple[Path, _Answers]],
+    known_items: KnownItems | None,
+    called: Sequence[str] | None = None,
+) -> list[Import]:
+    """The answers of some files, found good in themselves; returned with each is what stores it.
+
+    Parameters
+    ----------
+    known_items
+        None takes in what no benchmark has.
+    called
+        What those of each file are called in its report.
+    """
+    for _, rows in () if known_items is None else read:
+        distinct = _one_text_each(rows)
+        refuse_unknown_items(((row.row, where) for where, row in distinct.items()), known_items)
+    _one_text_each([row for _, rows in read for row in rows])
+    return [
+        Import(path, partial(take_in_answers, path=path, rows=rows, called=name))
+        for (path, rows), name in zip(read, called or repeat(None, len(read)), strict=True)
+    ]
+
+
+def _read_answers(path: Path, layout: Layout) -> _Answers:
+    versions = cache(default_version)
+    found = []
+    for row in read_answer_rows(path, layout):
+        if row.row.values.get("newest") in (False, "False", "false"):
+            continue
+        benchmark = benchmark_name(row.row)
+        where = VerdictAt(
+            benchmark=benchmark,
+            version=optional_name(row.row, "version") or versions(benchmark),
+            item_id=name(row.row, "item_id"),
+            model=name(row.row, "model"),
+            sample=row.sample,
+            turn=row.turn,
+        )
+        found.append((where, row))
+    return found
+
+
+def _one_text_each(rows: _Answers) -> dict[VerdictAt, AnswerRow]:
+    """Answers by where they stand; raises `InputError` for two different ones."""
+    distinct: dict[VerdictAt, AnswerRow] = {}
+    for where, row in rows:
+        refuse_other_text(distinct.setdefault(where, row), row)
+    return distinct
+
+
+def take_in_answers(
+    store: Store,
+    *,
+    path: Path,
+    rows: _Answers,
+    progress: Progress = SILENT,
+    called: str | None = None,
+) -> ImportReport:
+    """Store the answers that the store does not have yet; ``called`` so in the report."""
+    own = OwnItems(store)
+    distinct = _one_text_each([(_newest(where, own), row) for where, row in rows])
+    with store.lease(IMPORT_LEASE):
+        intake = Intake(store, "responses", [path])
+        _add_items(intake, distinct)
+        for where, row in distinct.items():
+            board = intake.board(where.at)
+            known = by_id(board.known, row.row, "model")
+            key, response = recorded(
+                where.at,
+                where.item_id,
+                known or keys.model_key(named_model(where.model)),
+                row.text,
+                path.name,
+                sample=where.sample,
+                turn=where.turn,
+                usage=Usage(completion_tokens=row.tokens),
+            )
+            if not _stored(board, response, row.row):
+                intake.responses[key] = response
+                if known is None:
+                    board.by_name(where.model)
+        new = len(intake.responses)
+        run_id = intake.put({"responses": new}, progress)
+    known_already = len(rows) - new
+    return ImportReport(rows=len(rows), new=new, known=known_already, run_id=run_id, called=called)
+
+
+def answer_of(
+    row: Row, at: At, item: str, model: str, text: str, *, tokens: int | None = None
+) -> PlacedAnswer:
+    """An answer of another layout: of its row only the model's name is held."""
+    about = Row(row.where, {"model": model})
+    answer = AnswerRow(row=about, item_id=item, text=text, model=model, tokens=tokens)
+    return VerdictAt(benchmark=at[0], version=at[1], item_id=item, model=model), answer
+
+
+def _stored(board: Board, response: Response, row: Row) -> bool:
+    """Whether the store has the answer, under this name or as a model of that name gave it."""
+    model, place = row.text("model"), (response.item_id, response.sample)
+    if board.other_answer(response.model_key, *place, response.text, response.turn):
+        raise row.wrong(
+            "text",
+            f"the store has another answer of {model!r} to item {response.item_id!r}; give this "
+            "model another name, or the answer another 'sample'",
+        )
+    return any(
+        (place[0], key, place[1], response.turn) in board.answers
+        and not board.other_answer(key, *place, response.text, response.turn)
+        for key in (response.model_key, board.models.get(model, b""))
+    )
