@@ -41,7 +41,7 @@ from judgebench.plain_text import counted, dollars
 from judgebench.protocols import Progress
 from judgebench.providers.prices import billions_of
 from judgebench.records import HUMAN, JudgeSpec, VerdictSlot, is_human
-from judgebench.reports.agreement import agreement_report
+from judgebench.reports.agreement import JudgeValues, agreement_report
 from judgebench.reports.boards import BenchmarkRef, benchmark_ref, find_judges, parse_panel
 from judgebench.reports.cost import judge_costs
 from judgebench.reports.document import (
@@ -54,7 +54,7 @@ from judgebench.reports.document import (
     table,
 )
 from judgebench.reports.estimates import UNDEFINED, Figure, number
-from judgebench.reports.judge_pairs import JudgeValues, judged_values
+from judgebench.reports.judge_pairs import judged_values
 from judgebench.reports.labels import label_weights, labelled_kind, on_labels
 from judgebench.stats.elimination import Codes, Elimination, successive_elimination
 from judgebench.stats.resample import content_seed

@@ -36,10 +36,11 @@ from judgebench.metrics.judged_values import width_of
 from judgebench.metrics.probes import Place, words_agree
 from judgebench.plain_text import counted, dollars
 from judgebench.records import HUMAN, Estimate, VerdictSlot, is_human
+from judgebench.reports.agreement import JudgeValues
 from judgebench.reports.boards import benchmark_ref
 from judgebench.reports.document import Each, Report, Rows, Table, column, json_field, table
 from judgebench.reports.estimates import text
-from judgebench.reports.judge_pairs import JudgeValues, judged_values, kinds_of
+from judgebench.reports.judge_pairs import judged_values, kinds_of
 from judgebench.reports.replacements import REPLACED, Replacement
 from judgebench.reports.replies import stored_judges
 from judgebench.store import Store

@@ -14,6 +14,7 @@ import heapq
 import json
 import math
 from array import array
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from itertools import groupby, islice, product
@@ -55,6 +56,7 @@ from judgebench.store.codec import (
     ORDERS,
     read_names,
     read_parts,
+    reply_keys,
     stored_text,
 )
 from judgebench.store.database import Database, Prepared, chunks, insert
@@ -343,6 +345,43 @@ def _all_uses(connection: Connection, board: Sequence[int], *, packed: bool) -> 
         for _, piece in _pieces(connection, board, packed)
         for use in np.stack([*piece.values()], axis=1)
     }
+
+
+def judge_replies(
+    connection: Connection, benchmark: str, version: str
+) -> dict[str, tuple[int, int, list[float]]]:
+    """By the judge's id, how many judgments of a benchmark could be read, and what they took.
+
+    That is of how many replies all its judgments were read, and the seconds of those of each
+    together, where every reply says them. Equal answers have one judgment, asked for once.
+    """
+    judges, nobody = catalog.judges(connection), row(connection, schema.replies, "key") is None
+    at, pieces = number_of(connection, benchmark, version), defaultdict[int, list[Rows]](list)
+    for (_, judge, *_), piece in _pieces(connection, [at], is_packed(connection)):
+        pieces[judge].append({name: piece[name] for name in ("judgment_id", "told")})
+    found = {}
+    for judge, its in pieces.items():
+        said = _laid_out(its)
+        least = int(said["judgment_id"].min())
+        judgments, number = compact(
+            said["judgment_id"] - least, int(said["judgment_id"].max()) - least + 1
+        )
+        read = np.bincount(number, said["told"] & 3 != KINDS.index("unreadable")) > 0
+        took = [] if nobody else [*_reply_seconds(connection, judgments + least)]
+        timed = [sum(one) for one in took if one and all(seconds > 0.0 for seconds in one)]
+        found[judges[judge].id] = int(read.sum()), sum(map(len, took)), timed
+    return found
+
+
+def _reply_seconds(connection: Connection, judgments: NDArray[np.int64]) -> Iterator[list[float]]:
+    """What each of some judgments took, reply by reply, as far as the replies are there."""
+    for start in range(0, len(judgments), _GROUP):
+        where = {"id": judgments[start : start + _GROUP].tolist()}
+        said = rows(connection, schema.judgments, "reply_keys", where)
+        keys = [reply_keys(one.reply_keys) for one in said]
+        asked = {"key": dict.fromkeys(key for its in keys for key in its)}
+        took = dict(rows(connection, schema.replies, "key seconds", asked))
+        yield from ([took[key] for key in its if key in took] for its in keys)
 
 
 # arrays -----------------------------------------------------------------------------------------

@@ -694,25 +694,6 @@ class Reading(Snapshots, Asked):
         return {(judge, HOWS[how]): (n, unpriced, usd) for judge, how, n, unpriced, usd in found}
 
     @read
-    def judge_replies(
-        self, c: Connection, benchmark: str, version: str
-    ) -> list[tuple[str, str, list[float]]]:
-        """Of every different judgment of a benchmark, its judge's id, its kind, and what it took.
-
-        Equal answers have one judgment, which was asked for once. The last are the seconds of each
-        reply that it was read from; 0 are not known.
-        """
-        where = {**_on(benchmark, version), "repeat!": AFRESH}
-        its = "judgment_id judge.short judgment.kind judgment.reply_keys"
-        said = {one[0]: values(one, "judgment_id") for one in rows(c, schema.uses, its, where)}
-        keys = [key for one in said.values() for key in one["reply_keys"]]
-        took = dict(rows(c, schema.replies, "key seconds", {"key": dict.fromkeys(keys)}))
-        return [
-            (one["short"], KINDS[one["kind"]], [took[k] for k in one["reply_keys"] if k in took])
-            for one in said.values()
-        ]
-
-    @read
     def budgets(self, c: Connection) -> Columns:
         """What projects have spent and reserved, by month; what is reserved is of the newest."""
         reserved = dict(rows(c, schema.reservations, "project sum(usd)"))

@@ -238,6 +238,14 @@ class Store(Reading, Claims, AbstractContextManager["Store"]):
 
         return self._read(columns.board_verdicts, benchmark, version, models, judges)
 
+    def judge_replies(
+        self, benchmark: str, version: str
+    ) -> dict[str, tuple[int, int, list[float]]]:
+        """What the judgments of a benchmark took, by the judge's id (`columns.judge_replies`)."""
+        from judgebench.store import columns
+
+        return self._read(columns.judge_replies, benchmark, version)
+
     def board_answers(
         self,
         benchmark: str,
