@@ -116,7 +116,8 @@ def mean_of(
 def _mean_of_expected(values: Floats) -> Floats:
     """Over the items of which a model was expected to have an answer."""
     there = ~np.isnan(values)
-    return quotient(np.where(there, values, 0.0).sum(axis=0), there.sum(axis=0))
+    known = values if there.all() else np.where(there, values, 0.0)
+    return quotient(known.sum(axis=0), there.sum(axis=0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
