@@ -129,11 +129,21 @@ _LIES = {
     schema.chunks: select(*(_c[name] for name in _BOARD), _c.n, _c.blob),
 }
 _SMALL = _c.n < bindparam("whole")
-_OF_SMALL = Prepared(_LIES[schema.chunks].where(*_IN_CHUNKS, _SMALL).order_by(_c.seq))
-_DROP_SMALL = Prepared(delete(schema.chunks).where(*_IN_CHUNKS, _SMALL))
+_TAKE_SMALL = Prepared(
+    delete(schema.chunks)
+    .where(*_IN_CHUNKS, _SMALL)
+    .returning(*_LIES[schema.chunks].selected_columns)
+)
 _DROP_CHUNKS = Prepared(delete(schema.chunks).where(*_IN_CHUNKS))
 _DROP_TAIL = Prepared(delete(schema.tails).where(*_IN_TAILS))
-_LONG = Prepared(select(1).where(*_IN_TAILS).offset(bindparam("fewer")).limit(1))
+_TAKE_TAIL = Prepared(
+    delete(schema.tails).where(*_IN_TAILS).returning(*_LIES[schema.tails].selected_columns)
+)
+_in_small = select(func.coalesce(func.sum(_c.n), 0)).where(*_IN_CHUNKS, _SMALL).scalar_subquery()
+_in_tail = select(1).where(*_IN_TAILS).offset(bindparam("fewer")).limit(1)
+_LONG = Prepared(select(_in_small).where(_in_tail.exists()))
+"""Of a board whose tail is long, how many verdicts are in its small chunks."""
+
 _PUT_CHUNK = Prepared(
     insert(schema.chunks).values(
         **_HERE,
@@ -157,19 +167,20 @@ _PUT_TAIL = Prepared(
 )
 
 
-def put_tails(connection: Connection, uses: Sequence[Mapping[str, Any]]) -> None:
+def put_tails(connection: Connection, uses: Mapping[str, Sequence[Any]]) -> None:
     """What boards read of uses that were just put, in the transaction that puts them.
 
     Parameters
     ----------
     uses
-        For each its place and run as ``here_…``, ``judgment_key``, and as ``now`` the time
-        since which it was put.
+        In columns their places and runs as ``here_…``, ``judgment_key``, and as ``now`` the time
+        since which each was put.
     """
     _PUT_TAIL.put_all(connection, uses)
-    for board in sorted({tuple(use[f"here_{name}"] for name in _BOARD) for use in uses}):
-        if _LONG.first(connection, _here(board) | {"fewer": TAIL - 1}):
-            _fold(connection, board)
+    for board in sorted({*zip(*(uses[f"here_{name}"] for name in _BOARD), strict=True)}):
+        here = _here(board) | {"whole": CHUNK}
+        if (long := _LONG.first(connection, here | {"fewer": TAIL - 1})) is not None:
+            _fold(connection, board, *long)
 
 
 def _here(board: Sequence[int]) -> dict[str, int]:
@@ -177,16 +188,14 @@ def _here(board: Sequence[int]) -> dict[str, int]:
     return {f"here_{name}": value for name, value in zip(_BOARD, board, strict=False)}
 
 
-def _fold(connection: Connection, board: Sequence[int]) -> None:
+def _fold(connection: Connection, board: Sequence[int], in_small: int) -> None:
     """A board's tail into a chunk, with its small chunks where that makes a whole one."""
-    small_of_it = _here(board) | {"whole": CHUNK}
-    pieces = [rows for _, rows in _lying(connection, schema.tails, board)]
-    small = [_unpacked(*one) for one in _OF_SMALL.rows(connection, small_of_it)]
-    if sum(len(rows["told"]) for rows in (*small, *pieces)) >= CHUNK:
-        pieces += small
-        _DROP_SMALL.put(connection, small_of_it)
+    tail = np.array(_TAKE_TAIL.all(connection, _here(board)), dtype=_ROW)
+    pieces: list[Rows] = [{name: tail[name].view(np.int64) for name in _NAMES}]
+    if in_small + len(tail) >= CHUNK:
+        small = _TAKE_SMALL.all(connection, _here(board) | {"whole": CHUNK})
+        pieces += [_unpacked(*one) for one in small]
     _put_chunks(connection, board, [_laid_out(pieces)])
-    _DROP_TAIL.put(connection, _here(board))
 
 
 def _put_chunks(connection: Connection, board: Sequence[int], pieces: Iterable[Rows]) -> None:
