@@ -365,7 +365,8 @@ def _jsonl(path: Path, not_finite: bool) -> Iterator[Row]:
             continue
         where = f"{path}:{number}"
         try:
-            values = json.loads(_decoded(line, where), parse_constant=constant)
+            text = line.decode("ascii") if line.isascii() else _decoded(line, where)
+            values = json.loads(text, parse_constant=constant)
         except (ValueError, RecursionError) as error:
             if torn:
                 raise InputError(

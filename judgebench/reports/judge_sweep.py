@@ -612,9 +612,9 @@ class SweepAsking:
             item = self._items[place.item_id]
             for order, shown in shown_orders(judge, item, *answers, None):
                 case = judge.case(item, shown)
-                key = keys.judgment_key(judge.key, keys.case_key(case), repeat=0)
-                at = replace(place, order=order)
-                yield JudgeCall(key=key, judge=judge.judge, case=case, places=(at,))
+                case_key, at = keys.case_key(case), (replace(place, order=order),)
+                key = keys.judgment_key(judge.key, case_key)
+                yield JudgeCall(key=key, judge=judge.judge, case=case, case_key=case_key, places=at)
 
 
 def asked_sweep(

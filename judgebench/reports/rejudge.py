@@ -172,10 +172,12 @@ class _Swap(NamedTuple):
                 continue
             shown = [one for one in answers if one is not None]
             case = self.new.case(item, shown[::-1] if place.order == "opponent_first" else shown)
+            case_key = keys.case_key(case)
             yield JudgeCall(
-                key=keys.judgment_key(self.new.key, keys.case_key(case)),
+                key=keys.judgment_key(self.new.key, case_key),
                 judge=self.new.judge,
                 case=case,
+                case_key=case_key,
                 places=(replace(place, judge_key=self.new.key),),
             )
 
