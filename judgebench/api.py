@@ -984,6 +984,11 @@ def training(
     _check_numbers(level=level)
     with reading(store) as its:
         known = training_runs(its).runs
+        if not known:
+            raise UsageError(
+                f"{its.name} has no training run: models of a suite are one by their tags, "
+                "tags: {training_run: NAME, step: NUMBER}"
+            )
         refuse_unknown("training run", [run], known, error=UsageError, about=f"{its.name} has ")
         checkpoints = {one.model_id: f"a checkpoint of {run}" for one in known[run]}
         which = _benchmark_of(its, benchmark, checkpoints)
@@ -1043,8 +1048,8 @@ def _board_of(
         )
         raise UsageError(f"{which}: {said}")
     raise UsageError(
-        f"{which} has several boards: {', '.join(found.values())}; name the judge, and whom it "
-        "compares with"
+        f"{which} has several boards: {', '.join(found.values())}; name the judge (--judge)"
+        + (", and whom it compares with (--opponent)" if any(one[1] for one in found) else "")
     )
 
 
@@ -1580,23 +1585,23 @@ def forget(
     """
     from judgebench.reports.cost import forgotten_report, usd_per_call
     from judgebench.reports.replies import stored_judges
-    from judgebench.store.copy import Forgettable
 
     with open_live_store(_usual_store(store), read_only=not remove) as opened:
         on = [_ref(opened, name) for name in _listed(benchmarks=benchmarks)]
-        wanted = Forgettable(
-            judges=[j.key for name in _listed(judges=judges) for j in stored_judges(opened, name)],
-            runs=[_run(opened, name).id for name in _listed(runs=runs)],
-            judgments=_listed(judgments=judgments),
-            benchmarks=[(which.name, which.version) for which in on],
-            unreadable=unreadable,
-        )
-        if not (wanted.judges or wanted.runs or wanted.judgments):
+        wanted: dict[str, Any] = {
+            "judges": [
+                j.key for name in _listed(judges=judges) for j in stored_judges(opened, name)
+            ],
+            "runs": [_run(opened, name).id for name in _listed(runs=runs)],
+            "judgments": _listed(judgments=judgments),
+        }
+        if not any(wanted.values()):
             raise UsageError("name what is to be forgotten: judges, runs or judgments")
-        found = opened.forget(wanted, remove=False)
+        wanted["benchmarks"] = [(which.name, which.version) for which in on]
+        found = opened.forget(remove=False, unreadable=unreadable, **wanted)
         if remove:
             with _nobody_judges(opened):
-                found = opened.forget(wanted)
+                found = opened.forget(unreadable=unreadable, **wanted)
         names = {judge.key: judge.name for judge in opened.judges()}
         return forgotten_report(found, names, usd_per_call(opened), removed=remove)
 
