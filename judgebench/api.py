@@ -1584,23 +1584,23 @@ def forget(
     """
     from judgebench.reports.cost import forgotten_report, usd_per_call
     from judgebench.reports.replies import stored_judges
-    from judgebench.store.copy import Forgettable
 
     with open_live_store(_usual_store(store), read_only=not remove) as opened:
         on = [_ref(opened, name) for name in _listed(benchmarks=benchmarks)]
-        wanted = Forgettable(
-            judges=[j.key for name in _listed(judges=judges) for j in stored_judges(opened, name)],
-            runs=[_run(opened, name).id for name in _listed(runs=runs)],
-            judgments=_listed(judgments=judgments),
-            benchmarks=[(which.name, which.version) for which in on],
-            unreadable=unreadable,
-        )
-        if not (wanted.judges or wanted.runs or wanted.judgments):
+        wanted: dict[str, Any] = {
+            "judges": [
+                j.key for name in _listed(judges=judges) for j in stored_judges(opened, name)
+            ],
+            "runs": [_run(opened, name).id for name in _listed(runs=runs)],
+            "judgments": _listed(judgments=judgments),
+        }
+        if not any(wanted.values()):
             raise UsageError("name what is to be forgotten: judges, runs or judgments")
-        found = opened.forget(wanted, remove=False)
+        wanted["benchmarks"] = [(which.name, which.version) for which in on]
+        found = opened.forget(remove=False, unreadable=unreadable, **wanted)
         if remove:
             with _nobody_judges(opened):
-                found = opened.forget(wanted)
+                found = opened.forget(unreadable=unreadable, **wanted)
         names = {judge.key: judge.name for judge in opened.judges()}
         return forgotten_report(found, names, usd_per_call(opened), removed=remove)
 
