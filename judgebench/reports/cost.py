@@ -353,10 +353,7 @@ def judge_costs(
         By name.
     """
     found = {name: _Record() for name in judges}
-    specs: dict[str, JudgeSpec] = {}
-    for judge in store.judges():
-        if named.get(judge.id) in found:
-            specs[named[judge.id]] = judge.spec
+    specs = {named[one.id]: one.spec for one in store.judges() if named.get(one.id) in found}
     record_of = {one: found[name] for one, name in named.items() if name in found}
     for (judge_id, how), took in store.judge_spend(benchmark, version).items():
         if judge_id in record_of:
