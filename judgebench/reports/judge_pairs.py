@@ -15,6 +15,7 @@ from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.comparison import AgreementRow
 from judgebench.metrics.judge_pair import Disagreements, JudgePair, disagreements, judge_pair
 from judgebench.metrics.judged_values import JudgedValues, of_labels, of_outcomes, of_scores
+from judgebench.metrics.measures import by_turn
 from judgebench.records import HUMAN, Estimate, Label, Preference, Score, Verdict, is_human
 from judgebench.reports.agreement import KINDS, agreement_report, columns_of
 from judgebench.reports.boards import Columns, benchmark_ref
@@ -59,7 +60,13 @@ class JudgeValues:
 
 
 def judged_values(
-    store: Store, benchmark: str, version: str, kind: Kind, *, stored: Columns | None = None
+    store: Store,
+    benchmark: str,
+    version: str,
+    kind: Kind,
+    *,
+    stored: Columns | None = None,
+    turns: bool = False,
 ) -> JudgeValues:
     """What everybody said in one sort of verdict, under the names that agreement reports have.
 
@@ -67,6 +74,8 @@ def judged_values(
     ----------
     stored
         What `Store.board_verdicts` has of the benchmark, where that was read before.
+    turns
+        Whether the turns of conversations are items of their own, as on their boards.
 
     Raises
     ------
@@ -75,6 +84,8 @@ def judged_values(
     """
     which = benchmark_ref(store, f"{benchmark}@{version}")
     columns, judges, models = columns_of(store, which, kind, stored)
+    if turns:
+        columns, _ = by_turn(columns, [])
     values = (
         of_labels(columns, which.labels)
         if kind == "label"
