@@ -18,7 +18,6 @@ from judgebench.records import Item
 from judgebench.reports.replies import in_words
 from judgebench.store import Store
 from judgebench.store.catalog import Record, distinct_names
-from judgebench.store.search import Hit
 
 _T = TypeVar("_T")
 
@@ -117,7 +116,7 @@ def identity(told: Record) -> str:
     return joined(parts)
 
 
-def hit_line(hit: Hit, known: Names) -> str:
+def hit_line(hit: Record, known: Names) -> str:
     """What a hit is, and where it stands."""
     model = known.models.get(hit.model or "", "")
     against = f" against {known.models.get(hit.opponent, '')}" if hit.opponent else ""

@@ -102,8 +102,7 @@ if TYPE_CHECKING:
     from judgebench.stats.pair_outcomes import Conflict, UnreadableSide
     from judgebench.stats.ranking import Ties
     from judgebench.stats.style_control import Definition
-    from judgebench.store.catalog import Columns
-    from judgebench.store.read import StoredAnchors, StoredBaseline
+    from judgebench.store.catalog import Columns, Record
 
 
 class StoredResults:
@@ -1284,7 +1283,7 @@ def set_baseline(
     benchmarks: str | Sequence[str] = (),
     passed: GateFile | None = None,
     store: Results = None,
-) -> list[StoredBaseline]:
+) -> list[Record]:
     """Call the newest model of a name a baseline of the gate, on each benchmark it was judged on.
 
     Parameters
@@ -1319,7 +1318,7 @@ def pin_anchors(
     answers: int = 100,
     seed: int = 0,
     store: Results = None,
-) -> StoredAnchors:
+) -> Record:
     """Pin what a judge has said of some answers, drawn at random, to ask it again later.
 
     Parameters
@@ -1535,7 +1534,7 @@ def verdicts(
     UsageError
         For a benchmark, judge or model that the store does not hold.
     """
-    from judgebench.store.read import JUDGED_COLUMNS, with_texts
+    from judgebench.store.read import with_texts
 
     with reading(store) as its:
         which = _ref(its, benchmark)
@@ -1543,10 +1542,7 @@ def verdicts(
         _check_names(its, models=about or (), judges=whose or ())
         if not with_text:
             return _frame(its.verdicts(which.name, which.version, judges=whose, models=about))
-        found = its.verdicts(
-            which.name, which.version, judges=whose, models=about, columns=JUDGED_COLUMNS
-        )
-        return _frame(with_texts(its, found))
+        return _frame(with_texts(its, which.name, which.version, judges=whose, models=about))
 
 
 def forget(
@@ -3037,10 +3033,11 @@ def _label_files(work: ResolvedSuite) -> list[tuple[Path, tuple[str, str] | None
 
 def _check_labels(work: ResolvedSuite) -> None:
     """A fault in a file of labels is said now, not after everything was paid for."""
-    from judgebench.exchange.tables import read_label_rows
+    if files := _label_files(work):
+        from judgebench.exchange.tables import read_label_rows
 
-    for path, about in _label_files(work):
-        read_label_rows(path, about)
+        for path, about in files:
+            read_label_rows(path, about)
 
 
 def _checked(path: Path, work: ResolvedSuite) -> dict[str, config.Endpoint]:

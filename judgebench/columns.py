@@ -169,7 +169,8 @@ def compact(codes: NDArray[np.integer], n_codes: int) -> tuple[Ints, Ints]:
         found, place = np.unique(codes, return_inverse=True)
         return found.astype(np.int64), place.astype(np.int64)
     there = np.zeros(n_codes, dtype=np.bool_)
-    there[codes] = True
+    for start in range(0, len(codes), 2**16):  # an index takes eight bytes a row
+        there[codes[start : start + 2**16]] = True
     if there.all():
         return np.arange(n_codes), np.asarray(codes)
     place = np.cumsum(there, dtype=np.int32 if n_codes < 2**31 else np.int64)

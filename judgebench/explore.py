@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import yaml
 
@@ -20,7 +19,12 @@ from judgebench.metrics.judge_differences import JudgeChecks
 from judgebench.metrics.probes import without_probes
 from judgebench.records import RunManifest, is_human
 from judgebench.reports import judge_pairs, samples
-from judgebench.reports.agreement import AgreementReport, agreement_report, rater_agreement
+from judgebench.reports.agreement import (
+    AgreementReport,
+    JudgeValues,
+    agreement_report,
+    rater_agreement,
+)
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.board_tables import Leaderboard
 from judgebench.reports.boards import benchmark_ref, panels_in
@@ -280,25 +284,27 @@ def _time(seconds: float) -> str:
 
 # judges beside judges ---------------------------------------------------------------------------
 
-_read: dict[tuple[str, ...], Mapping[str, Any]] = {}
-"""The verdicts that were read last."""
+_read: dict[tuple[str, ...], dict[Kind, JudgeValues]] = {}
+"""What was read last: the verdicts of a benchmark, and by kind what is made of them."""
 
 
-def _verdicts(store: Store, benchmark: str, version: str) -> Mapping[str, Any]:
-    """Those of a benchmark as codes, read anew when the store has changed.
+def _given(store: Store, *at: str) -> dict[Kind, JudgeValues]:
+    """What everybody gave by kind, two judges at least; read anew when the store has changed.
 
     A hundred megabytes a million, so of one benchmark alone; they go with the process.
     """
-    at = (store.url, located(store.url).mark(), benchmark, version)
-    if at not in _read:
+    key = (store.url, located(store.url).mark(), *at)
+    if key not in _read:
         _read.clear()
-        _read[at] = store.board_verdicts(benchmark, version)
-    return _read[at]
+        which, stored = benchmark_ref(store, "@".join(at)), store.board_verdicts(*at)
+        kinds = judge_pairs.kinds_of(stored)
+        _read[key] = {kind: JudgeValues(store, which, kind, stored) for kind in kinds}
+    return _read[key]
 
 
 def matrices(store: Store, *at: str) -> tuple[judge_pairs.JudgeMatrix, ...]:
     """Every two judges; ``at``: benchmark and version."""
-    return judge_pairs.judge_matrices(store, *at, stored=_verdicts(store, *at))
+    return judge_pairs.judge_matrices(_given(store, *at).values())
 
 
 def against(
@@ -306,23 +312,20 @@ def against(
 ) -> AgreementReport:
     """Every judge against one of them, compared with each other by it, and what they took."""
     at = benchmark, version
-    stored, checks = _verdicts(store, *at), JudgeChecks()
-    return agreement_report(
-        store, *at, kind=kind, reference=reference, stored=stored, checks=checks
-    )
+    given, checks = _given(store, *at)[kind], JudgeChecks()
+    return agreement_report(store, *at, kind=kind, reference=reference, given=given, checks=checks)
 
 
 def two(
     store: Store, benchmark: str, version: str, kind: Kind, *judges: str
 ) -> judge_pairs.TwoJudges:
     """One judge beside another."""
-    at, (judge, reference) = (benchmark, version), judges
-    return judge_pairs.two_judges(store, *at, judge, reference, kind, stored=_verdicts(store, *at))
+    judge, reference = judges
+    return judge_pairs.two_judges(_given(store, benchmark, version)[kind], judge, reference)
 
 
 def differing(
     store: Store, benchmark: str, version: str, kind: Kind, *judges: str
 ) -> judge_pairs.Disputes:
     """The items on which some of them differ."""
-    at = benchmark, version
-    return judge_pairs.disputes(store, *at, kind, judges, stored=_verdicts(store, *at))
+    return judge_pairs.disputes(_given(store, benchmark, version)[kind], judges)

@@ -158,9 +158,8 @@ def make(url: str, judgments: int, dimensions: int) -> str:
                 after = "pg_get_serial_sequence('judgments', 'id'), max(id)"
                 connection.execute(text(f"SELECT setval({after}) FROM judgments"))
             made = time.monotonic()
-        with store._database.writing() as connection:
-            columns.rebuild(connection)
-            packed = time.monotonic()
+        columns.pack(store._database)
+        packed = time.monotonic()
         with store.snapshot() as connection:
             size, n = connection.execute(
                 text("SELECT CAST(sum(length(blob)) AS bigint), count(*) FROM chunks")

@@ -121,11 +121,6 @@ class _Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-def _dashes(name: str) -> str:
-    """Long options may be written with ``-`` or ``_``."""
-    return name.replace("_", "-") if name.startswith("--") else name
-
-
 @click.command(
     cls=_Commands,
     epilog=EPILOG,
@@ -188,12 +183,13 @@ def _interrupted(stop: BaseException) -> str:
 
 
 def _with_dashes(arguments: list[str]) -> list[str]:
-    """``--max_connections=8`` as ``--max-connections=8``; what stands after ``--`` is left."""
+    """Long options may be written with ``-`` or ``_``; what stands after ``--`` is left."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     spelled = []
     for argument in arguments[:end]:
         name, equals, value = argument.partition("=")
-        spelled.append(f"{_dashes(name)}{equals}{value}")
+        name = name.replace("_", "-") if name.startswith("--") else name
+        spelled.append(f"{name}{equals}{value}")
     return spelled + arguments[end:]
 
 

@@ -47,16 +47,16 @@ suite_store_option = click.option(
 """Of a command about a suite, which may name its own store."""
 
 
-def _shard(_ctx: click.Context, _option: click.Parameter, text: str | None) -> Shard | None:
+def _shard(text: str) -> Shard:
     from judgebench.config import Shard
 
-    return None if text is None else Shard.parse(text)
+    return Shard.parse(text)
 
 
 shard_option = click.option(
     "--shard",
     metavar="K/N",
-    callback=_shard,
+    type=_shard,
     help="Only the K-th of N parts of the items of each benchmark, as 3/16: runs of all N "
     "may go on at once, on one store or on stores that are merged later.",
 )
@@ -185,10 +185,11 @@ def show(found: Document | Report, form: str, outputs: Sequence[Path] = ()) -> N
 
 def check_outputs(outputs: Sequence[Path]) -> None:
     """Say now what is wrong with the suffix of a file that is to be written later."""
-    from judgebench.reports.render import form_of
+    if outputs:
+        from judgebench.reports.render import form_of
 
-    for path in outputs:
-        form_of(path)
+        for path in outputs:
+            form_of(path)
 
 
 def write_outputs(document: Document, outputs: Sequence[Path]) -> None:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from judgebench.benchmarks.folder import baseline_texts, items_at_hand
 from judgebench.columns import grouped
-from judgebench.errors import InputError, UsageError
+from judgebench.errors import InputError, UsageError, refuse
 from judgebench.exchange.pipeline import (
     IMPORT_LEASE,
     NO_VERSION,
@@ -323,10 +323,17 @@ def gather(
     for path in dict.fromkeys([*references, *_found_files([*model_outputs, *paths])]):
         rows = read_rows(path, ())
         kind = kind_of(path, rows)
-        if kind == ANNOTATIONS and path in references:
-            raise InputError(f"{path}: holds judged pairs, not the baseline's answers")
-        if kind == ANNOTATIONS and path in model_outputs:
-            raise InputError(f"{path}: holds judged pairs, not a model's answers")
+        refuse(
+            InputError,
+            {
+                f"{path}: holds judged pairs, not the baseline's answers": (
+                    kind == ANNOTATIONS and path in references
+                ),
+                f"{path}: holds judged pairs, not a model's answers": (
+                    kind == ANNOTATIONS and path in model_outputs
+                ),
+            },
+        )
         kind = REFERENCES if path in references else kind
         gathered.take(path, rows, kind, _folders(path, kind, paths))
     return gathered

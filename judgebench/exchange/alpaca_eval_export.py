@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, TypeAlias
 
-from judgebench.errors import StoreError, UsageError, unknown_name
+from judgebench.errors import StoreError, UsageError, refuse_unknown
 from judgebench.exchange.alpaca_eval import ANNOTATIONS, OUTPUTS
 from judgebench.keys import text_sha
 from judgebench.records import AFRESH, Preference, Reply, Verdict, VerdictSlot
@@ -238,9 +238,7 @@ def _called(stored: Mapping[bytes, Any], here: Collection[bytes]) -> dict[bytes,
 
 def _chosen(what: str, called: Mapping[bytes, str], wanted: Collection[str]) -> set[bytes]:
     keys = {name: key for key, name in called.items()}
-    for name in wanted:
-        if name not in keys:
-            raise UsageError(unknown_name(f"{what} with comparisons or answers", name, keys))
+    refuse_unknown(f"{what} with comparisons or answers", wanted, keys, error=UsageError)
     return {keys[name] for name in wanted} if wanted else set(called)
 
 

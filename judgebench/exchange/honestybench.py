@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Any
 
 from judgebench.benchmarks.folder import items_at_hand
-from judgebench.errors import InputError, UsageError, unknown_name
+from judgebench.errors import InputError, UsageError, refuse_unknown
 from judgebench.exchange.pipeline import (
     IMPORT_LEASE,
     NO_VERSION,
@@ -526,9 +526,7 @@ def confidence_examples(
         fewer questions than are asked for.
     """
     said = _shares(store, benchmark, version, correct, positive)
-    for name in models:
-        if name not in said:
-            raise UsageError(unknown_name("model with judged samples", name, said))
+    refuse_unknown("model with judged samples", models, said, error=UsageError)
     text = {item.id: item.question for item in store.items(benchmark, version)}
     columns: dict[str, list[Any]] = {"model": [], "question": [], "confidence": []}
     for model in sorted(models or said):
@@ -560,8 +558,7 @@ def _shares(
             judges.add(judge)
             if judge == correct and sample:
                 labels.setdefault(model, {}).setdefault(item, []).append(label == positive)
-    if correct not in judges:
-        raise UsageError(unknown_name("judge that labels", correct, judges))
+    refuse_unknown("judge that labels", [correct], judges, error=UsageError)
     if not labels:
         raise UsageError(
             f"{correct} has labelled first answers only; a run with judged_samples: all has it "

@@ -62,8 +62,8 @@ from judgebench.records import (
 from judgebench.responses.from_file import AnswerRow, read_answer_rows, refuse_other_text
 from judgebench.rows import OURS, Layout, Row, each_row
 from judgebench.store import Store
+from judgebench.store.catalog import Record
 from judgebench.store.codec import readable
-from judgebench.store.read import StoredAnchors
 
 REQUIRED = ("item_id", "model", "judge")
 FIELDS = (
@@ -251,7 +251,7 @@ def take_in(
     )
 
 
-def _pinned(store: Store) -> dict[VerdictSlot, StoredAnchors]:
+def _pinned(store: Store) -> dict[VerdictSlot, Record]:
     """The anchors that count, each with its set: the last of its judge and benchmark."""
     last = {(one.benchmark, one.version, one.judge_key): one for one in store.anchors()}
     return {place: one for one in last.values() for place in store.looked(one)}
@@ -260,7 +260,7 @@ def _pinned(store: Store) -> dict[VerdictSlot, StoredAnchors]:
 def _new(
     intake: Intake,
     rows: Sequence[VerdictRow],
-    pinned: Mapping[VerdictSlot, StoredAnchors],
+    pinned: Mapping[VerdictSlot, Record],
     may_change: bool,
 ) -> list[NewVerdict]:
     found = []
@@ -358,10 +358,16 @@ def _read(row: Row, benchmark: str, version: str) -> tuple[VerdictAt, Verdict]:
     )
     named = row.has("kind")
     kind = row.one_of("kind", "kind of verdict", _READERS) if named else _usual_kind(row)
-    if kind == "preference" and where.opponent is None:
-        raise row.wrong("opponent", "is missing: a preference is between two models")
-    if where.opponent is not None and kind in ("label", "score"):
-        raise row.wrong("opponent", f"a {kind} is about one answer; leave this field empty")
+    alone = where.opponent is None
+    row.refuse(
+        "opponent",
+        {
+            "is missing: a preference is between two models": alone and kind == "preference",
+            f"a {kind} is about one answer; leave this field empty": (
+                not alone and kind in ("label", "score")
+            ),
+        },
+    )
     if where.order != "single" and where.opponent is None:
         raise row.wrong("order", "only a comparison with an 'opponent' has an order")
     verdict = _READERS[kind](row, where)

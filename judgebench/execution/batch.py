@@ -6,7 +6,6 @@ before it is believed to be there: whoever opens the store can go on, wherever t
 
 from __future__ import annotations
 
-import math
 import signal
 import threading
 import time
@@ -329,7 +328,9 @@ class BatchReplies:
         request = self._requests[key]
         if request.purpose is None:
             return
-        cost = 0.0 if usage is None else self._cost(usage)
+        cost: float | None = 0.0
+        if usage is not None:
+            cost = None if self._price is None else self._price.cost(usage, batch=True)
         spend = Spend(
             purpose=request.purpose,
             how=how,
@@ -339,11 +340,6 @@ class BatchReplies:
             cost_usd=cost,
         )
         self._spends.append(spend)
-
-    def _cost(self, usage: Usage) -> float | None:
-        """US dollars at the batch's share; None where the price, or what was used, is not known."""
-        cost = math.nan if self._price is None else self._price.cost(usage, batch=True)
-        return None if math.isnan(cost) else cost
 
 
 UNHEARD_S = 900.0

@@ -531,6 +531,8 @@ def with_rechecks(
     for run in runs:
         for place, told in run.configuration.get(RECHECKED, {}).items():
             earlier.setdefault(place, {})[told["occasion"]] = told["finished"]
+    if not (again or earlier):
+        return work
     now = f"{RECHECKED} {_stamp(time.time())}-{secrets.token_hex(3)}"
     assignments, notes = [], []
     for assignment in work.assignments:

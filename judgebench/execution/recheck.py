@@ -22,7 +22,7 @@ from judgebench.execution.resolve import JudgeAssignment, ResolvedSuite
 from judgebench.plain_text import counted
 from judgebench.records import AFRESH, Case, DriftCheck, Response, VerdictSlot
 from judgebench.store import Store
-from judgebench.store.read import StoredAnchors
+from judgebench.store.catalog import Record
 
 
 def recheck_of_today() -> str:
@@ -87,7 +87,7 @@ class Anchors:
                     f"`judgebench anchors pin {which} --judge {assignment.name}` pins some"
                 )
 
-    def _set_of(self, assignment: JudgeAssignment) -> StoredAnchors | None:
+    def _set_of(self, assignment: JudgeAssignment) -> Record | None:
         benchmark = assignment.asked.benchmark
         return self._of.get((benchmark.name, benchmark.version, assignment.key))
 
@@ -113,7 +113,7 @@ class Anchors:
             known |= self._store.looked(anchors, self._recheck).keys()
         return [call.places[0] in known for call in calls]
 
-    def _calls_of(self, assignment: JudgeAssignment, anchors: StoredAnchors) -> list[JudgeCall]:
+    def _calls_of(self, assignment: JudgeAssignment, anchors: Record) -> list[JudgeCall]:
         pinned = self._store.looked(anchors)
         cases = dict(seen_cases(self._store, assignment, pinned))
         if lost := len(pinned) - len(cases):
@@ -121,9 +121,10 @@ class Anchors:
         known = self._store.looked(anchors, self._recheck)
         return [
             JudgeCall(
-                key=keys.judgment_key(assignment.key, keys.case_key(case), occasion=self._recheck),
+                key=keys.judgment_key(assignment.key, pinned[place], occasion=self._recheck),
                 judge=assignment.judge,
                 case=case,
+                case_key=pinned[place],
                 places=(place,),
                 recheck=self._recheck,
                 drift_check=DriftCheck(anchors=anchors.id, occasion=self._recheck, place=place),
@@ -199,5 +200,8 @@ def calls_to_confirm(
     for place, case in cases.items():
         there = replace(place, repeat=AFRESH)
         if there not in known:
-            key = keys.judgment_key(assignment.key, keys.case_key(case), repeat=AFRESH)
-            yield JudgeCall(key=key, judge=assignment.judge, case=case, places=(there,))
+            case_key, at = first[place], (there,)
+            key = keys.judgment_key(assignment.key, case_key, repeat=AFRESH)
+            yield JudgeCall(
+                key=key, judge=assignment.judge, case=case, case_key=case_key, places=at
+            )

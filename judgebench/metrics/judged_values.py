@@ -53,6 +53,7 @@ class ScoreBoard:
         self.taken: Columns = select_rows(columns, rows)
         self.table: VerdictTable = read_table(columns, rows)
         self.unparsed = unparsed
+        self._means: dict[tuple[str, bool], Floats] = {}
         self.values = score_values(self.taken)
         self.unread = marked(self.taken["kind"], lambda kind: kind == "unreadable")
         self.failed = marked(self.taken["kind"], lambda kind: kind == FAILED)
@@ -71,10 +72,13 @@ class ScoreBoard:
 
         ``as_upstream`` takes what could not be read for ``unparsed``.
         """
-        values = self.values
-        if as_upstream and self.unparsed is not None:
-            values = np.where(self.unread, self.unparsed, values)
-        return item_means(self.table, self.rows(judge), values, ends=(-math.inf, math.inf)).mean
+        values, key = self.values, (judge, as_upstream)
+        if key not in self._means:
+            if as_upstream and self.unparsed is not None:
+                values = np.where(self.unread, self.unparsed, values)
+            rows, ends = self.rows(judge), (-math.inf, math.inf)
+            self._means[key] = item_means(self.table, rows, values, ends=ends).mean
+        return self._means[key]
 
     def marked(self, judge: str, rows: Bools | None = None) -> Bools:
         """Where a judge was asked at all, or has such rows."""
@@ -237,8 +241,12 @@ class JudgedValues:
 
 def of_labels(columns: Columns, labels: Sequence[str]) -> JudgedValues:
     """Labels of answers; parameters as for `read_labels`."""
-    board = read_labels(columns, labels=labels)
-    return _of_codes(board, "label", [(model, None) for model in board.models])
+    return label_values(read_labels(columns, labels=labels))
+
+
+def label_values(found: LabelBoard) -> JudgedValues:
+    """The same of a board."""
+    return _of_codes(found, "label", [(model, None) for model in found.models])
 
 
 def of_outcomes(columns: Columns) -> JudgedValues:
@@ -302,7 +310,11 @@ def label_board(values: JudgedValues, codes: Floats | None = None) -> LabelBoard
 
 def of_scores(columns: Columns) -> JudgedValues:
     """Scores of answers, means over repeats and samples; parameters as for `ScoreBoard`."""
-    board = ScoreBoard(columns, None)
+    return scored_values(ScoreBoard(columns, None))
+
+
+def scored_values(board: ScoreBoard) -> JudgedValues:
+    """The same of a board."""
     judges = board.judges
     asked = np.array([board.marked(judge) for judge in judges]).reshape(-1, *board.table.shape)
     means = np.array([board.means(judge) for judge in judges]).reshape(asked.shape)

@@ -9,7 +9,7 @@ their source.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import ClassVar
@@ -17,6 +17,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from judgebench.columns import compact
 from judgebench.metrics.agreement import AgreementBoard, AgreementTable
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.comparison import AgreementRow
@@ -46,7 +47,7 @@ from judgebench.stats.rank_correlation import (
     system_correlations,
     why_undefined,
 )
-from judgebench.stats.resample import Resamples, quotient
+from judgebench.stats.resample import quotient
 
 SAMPLE, SYSTEM, BLOCK = "sample_", "", "block_"
 """What the names of the correlations begin with at each level; those of models have bare names."""
@@ -102,19 +103,36 @@ class ScoreAgreement(AgreementBoard[ScoreReference]):
     intervals
         Percentile bootstrap over questions unless asked otherwise. Correlations over models have
         none: it was measured not to hold.
+    only
+        The levels that are wanted.
     """
 
     kind: ClassVar[Kind] = "score"
     leading: ClassVar[str] = SPEARMAN
 
     def __init__(
-        self, scored: ScoreBoard, block: int | None = None, intervals: Intervals | None = None
+        self,
+        scored: ScoreBoard,
+        block: int | None = None,
+        intervals: Intervals | None = None,
+        *,
+        only: Collection[str] = (SAMPLE, SYSTEM, BLOCK),
     ) -> None:
         self.scored, self.block, self.wanted = scored, block, intervals or Intervals()
+        self.only = only
         self.judges = scored.judges
         self.resamples = self.wanted.resamples(scored.table.units)
         self.compared: dict[str, _Compared] = {}
         self.counts = {}
+
+    @cached_property
+    def items(self) -> Ints:
+        """In order of id, where it matters which answers follow each other."""
+        table = self.scored.table
+        if self.block is None and len(table.units) == len(table.items):
+            return np.arange(len(table.items))
+        place = {item: at for at, item in enumerate(table.items)}
+        return np.array([place[item] for item in in_natural_order(table.items)], dtype=np.int64)
 
     def reference(self, name: str) -> ScoreReference:
         scores, raters = self.scored.reference(name)
@@ -128,19 +146,16 @@ class ScoreAgreement(AgreementBoard[ScoreReference]):
         return ScoreReference(name=without(truth.name, judge), raters=others, scores=scores)
 
     def rows(self, judge: str, truth: ScoreReference) -> list[AgreementRow]:
-        found = _Compared(self.scored, judge, truth.scores, self.block, self.resamples, self.wanted)
+        found = _Compared(self, judge, truth.scores, self.block)
         self.compared[judge] = found
-        self.counts = {**self.counts, judge: found.counts}
+        self.counts = {**self.counts, judge: found.counts()}
         return [found.row(truth.name)]
 
     def pooled(self, first: str, second: str) -> AgreementRow | None:
         truth = self.scored.means(second)
         if np.isnan(self.scored.means(first) + truth).all():
             return None
-        found = _Compared(
-            self.scored, first, truth, None, self.resamples, self.wanted, as_upstream=False
-        )
-        return found.row(second)
+        return _Compared(self, first, truth, None, as_upstream=False).row(second)
 
     def differences(
         self, truth: ScoreReference, judges: Sequence[str], versus: str | None
@@ -224,7 +239,7 @@ def _questions(scored: ScoreBoard, truth: Floats, *judges: str) -> Two:
     scores, missing = _common(scored, truth, judges)
     unit = np.broadcast_to(scored.table.unit_of[:, np.newaxis], truth.shape).ravel()
     first, second = (
-        sample_contributions(one.ravel(), truth.ravel(), unit)[:, AT] for one in scores
+        sample_contributions(one.ravel(), truth.ravel(), unit, (SPEARMAN,))[:, 0] for one in scores
     )
     used = (first[:, 1:] > 0) & (second[:, 1:] > 0)
     return Two(
@@ -238,14 +253,18 @@ def _systems(scored: ScoreBoard, truth: Floats, *judges: str) -> Two:
     scores, missing = _common(scored, truth, judges)
     there = ~np.isnan(scores[0])
     systems = np.flatnonzero(there.any(axis=0))
-    sides = []
-    for one in scores:
-        by_item = np.stack([one, truth, np.ones(truth.shape)], axis=-1)
-        by_item = np.where(there[..., np.newaxis], by_item, 0.0)[:, systems]
-        sums = np.zeros((len(scored.table.units), *by_item.shape[1:]))
-        np.add.at(sums, scored.table.unit_of, by_item)
-        sides.append(sums)
-    return Two(first=sides[0], second=sides[1], n=int(there.sum()), missing=missing)
+    unit, system = (
+        np.broadcast_to(codes, truth.shape).ravel()
+        for codes in (scored.table.unit_of[:, np.newaxis], np.arange(truth.shape[1]))
+    )
+    first, second = (
+        system_contributions(
+            one.ravel(), truth.ravel(), system,
+            n_systems=truth.shape[1], unit_of=unit, n_units=len(scored.table.units),
+        )[:, systems]
+        for one in scores
+    )  # fmt: skip
+    return Two(first=first, second=second, n=int(there.sum()), missing=missing)
 
 
 class _Compared:
@@ -253,28 +272,22 @@ class _Compared:
 
     def __init__(
         self,
-        scored: ScoreBoard,
+        board: ScoreAgreement,
         judge: str,
         truth: Floats,
         block: int | None,
-        resamples: Resamples,
-        wanted: Intervals,
         *,
         as_upstream: bool = True,
     ) -> None:
-        self.judge, self.block, self.resamples, self.wanted = judge, block, resamples, wanted
+        scored, self.board, self.judge, self.block = board.scored, board, judge, block
         scales = scored.several_scales(judge)
         self.refused = f"scores on several scales ({scales})" if scales else None
-        asked = scored.marked(judge)
-        counted = ~np.isnan(truth) & asked.any(axis=0)
-        place = {item: n for n, item in enumerate(in_natural_order(scored.table.items))}
-        items = np.array(sorted(range(len(place)), key=lambda n: place[scored.table.items[n]]))
-        cells = [(item, model) for item in items for model in np.flatnonzero(counted[item])]
-        self.item, model = np.array(cells, dtype=np.int64).reshape(-1, 2).T
-        at = (self.item, model)
+        counted = ~np.isnan(truth) & scored.marked(judge).any(axis=0)
+        place, model = np.nonzero(counted[board.items])
+        at = (board.items[place], model)
         self.n_units = len(scored.table.units)
-        self.unit = scored.table.unit_of[self.item]
-        systems, self.system = np.unique(model, return_inverse=True)
+        self.unit = scored.table.unit_of[at[0]]
+        systems, self.system = compact(model, truth.shape[1])
         self.n_systems = len(systems)
         self.people = truth[at]
         self.scores = {"": scored.means(judge)[at]}
@@ -288,60 +301,52 @@ class _Compared:
             "failed": failed,
             "not_asked": lacking & ~failed & ~unread,
         }
-
-    def row(self, reference: str) -> AgreementRow:
-        metrics = {
+        levels = {SAMPLE: self._sample, SYSTEM: self._system}
+        levels |= {} if block is None else {BLOCK: partial(self._blocks, size=block)}
+        self.compared: dict[str, int] = {}
+        self.metrics = {
             f"{level}{name}{kind}": estimate
             for kind, scores in self.scores.items()
-            for level, estimates in self._levels(scores)
-            for name, estimate in zip(CORRELATIONS, estimates, strict=True)
+            for level, estimates in levels.items()
+            if level in board.only
+            for name, estimate in zip(CORRELATIONS, estimates(scores, kind), strict=True)
         }
+
+    def row(self, reference: str) -> AgreementRow:
         return AgreementRow(
-            judge=self.judge, reference=reference, scope="pooled", model=None, metrics=metrics
+            judge=self.judge, reference=reference, scope="pooled", model=None, metrics=self.metrics
         )
 
-    @property
+    @cached_property
     def with_several(self) -> int:
         """Questions with several answers."""
         return int((np.bincount(self.unit, minlength=self.n_units) > 1).sum())
 
-    @cached_property
     def counts(self) -> dict[str, int]:
         """As in `ScoreTable`."""
         found = {"answers": len(self.people)}
         found |= {why: int(where.sum()) for why, where in self.why.items()}
-        answers = np.bincount(self.unit, minlength=self.n_units)
-        found["questions"] = int((answers > 0).sum())
+        found["questions"] = self._units(np.ones(len(self.unit), dtype=np.bool_))
         found["with_several"] = self.with_several
         found["systems"] = self.n_systems
-        blocks = consecutive_blocks(len(self.people), self.block or 1)
         if self.block is not None:
+            blocks = consecutive_blocks(len(self.people), self.block)
             found["blocks"] = int(blocks.max(initial=-1)) + 1
             found["after_blocks"] = int((blocks < 0).sum())
-        for kind, scores in self.scores.items():
-            found[f"compared{kind}"] = self._compared(scores, self.unit)
-            if self.block is not None:
-                found[f"blocks_compared{kind}"] = self._compared(scores, blocks)
-        return found
+        return found | self.compared
 
-    def _compared(self, scores: Floats, group: Ints) -> int:
-        """In how many groups both tell answers apart."""
-        return int(sample_contributions(scores, self.people, group)[:, 0, 1].sum())
+    def _units(self, answers: NDArray[np.bool_]) -> int:
+        """How many questions some answers are to."""
+        return int((np.bincount(self.unit[answers], minlength=self.n_units) > 0).sum())
 
-    def _levels(self, scores: Floats) -> Iterator[tuple[str, list[Estimate]]]:
-        yield SAMPLE, self._sample(scores)
-        yield SYSTEM, self._system(scores)
-        if self.block is not None:
-            yield BLOCK, self._blocks(scores, self.block)
-
-    def _sample(self, scores: Floats) -> list[Estimate]:
+    def _sample(self, scores: Floats, kind: str) -> list[Estimate]:
         found = sample_contributions(scores, self.people, self.unit)
         contributions = np.zeros((self.n_units, *found.shape[1:]))
         contributions[: len(found)] = found
-        (sums,) = self.resamples.sums([contributions])
+        (sums,) = self.board.resamples.sums([contributions])
         values = quotient(sums[..., 0], sums[..., 1])
         used = contributions[:, 0, 1] > 0
-        several = self.with_several
+        several, self.compared[f"compared{kind}"] = self.with_several, int(used.sum())
         return self._estimates(
             scores,
             values,
@@ -350,11 +355,11 @@ class _Compared:
             undefined=NO_DIFFERENCE if several else ONE_ANSWER,
         )
 
-    def _system(self, scores: Floats) -> list[Estimate]:
-        by_answer = system_contributions(scores, self.people, self.system, n_systems=self.n_systems)
-        contributions = np.zeros((self.n_units, self.n_systems, 3))
-        np.add.at(contributions, self.unit, by_answer)
-        total = contributions.sum(axis=0)
+    def _system(self, scores: Floats, kind: str) -> list[Estimate]:
+        total = system_contributions(
+            scores, self.people, self.system,
+            n_systems=self.n_systems, unit_of=self.unit, n_units=self.n_units,
+        ).sum(axis=0)  # fmt: skip
         means = quotient(total[:, :2].T, total[:, 2])
         return self._estimates(
             scores,
@@ -364,11 +369,12 @@ class _Compared:
             undefined=why_undefined(*means),
         )
 
-    def _blocks(self, scores: Floats, size: int) -> list[Estimate]:
+    def _blocks(self, scores: Floats, kind: str, size: int) -> list[Estimate]:
         blocks = consecutive_blocks(len(scores), size)
         contributions = sample_contributions(scores, self.people, blocks)
         sums = contributions.sum(axis=0, keepdims=True)
         used = np.append(contributions[:, 0, 1] > 0, False)
+        self.compared[f"blocks_compared{kind}"] = int(used.sum())
         return self._estimates(
             scores,
             quotient(sums[..., 0], sums[..., 1]),
@@ -388,9 +394,9 @@ class _Compared:
         undefined: str | None,
     ) -> list[Estimate]:
         """The three correlations; ``values`` are (1 + replicates or nothing, correlations)."""
-        there = ~np.isnan(scores)
-        units = len(np.unique(self.unit[there & counted]))
-        ends = self.wanted.ends(values, None) if len(values) > 1 else None
+        there, wanted = ~np.isnan(scores), self.board.wanted
+        units = self._units(there & counted)
+        ends = wanted.ends(values, None) if len(values) > 1 else None
         found = []
         for n in range(len(CORRELATIONS)):
             value = float(values[0, n]) if self.refused is None else math.nan
@@ -410,7 +416,7 @@ class _Compared:
                     n=int((there & counted).sum()),
                     units=units,
                     missing=int((~there).sum()),
-                    level=self.wanted.level,
+                    level=wanted.level,
                     method=method,
                     undefined=(self.refused or undefined) if math.isnan(value) else None,
                 )

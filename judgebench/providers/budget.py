@@ -20,7 +20,7 @@ from judgebench.errors import (
 )
 from judgebench.protocols import Drawn, Provider, Replies, Waiting, at_once
 from judgebench.providers.base import NotSentError, WaitingLine
-from judgebench.providers.prices import Price, cost_of
+from judgebench.providers.prices import Price
 from judgebench.records import How, Reply, Request, Spend, Usage
 
 
@@ -308,7 +308,7 @@ class BudgetGuard:
                 self._note(request, "retried", usage, cost)
             raise
         usage, cost = self._taken(reply.usage, request)
-        budget.settle(hold, cost, sum(_counts(usage)))
+        budget.settle(hold, cost, (usage.prompt_tokens or 0) + (usage.completion_tokens or 0))
         return reply
 
     async def set_aside(self, request: Request) -> None:
@@ -339,7 +339,7 @@ class BudgetGuard:
         """
         prompt, written = stated.prompt_tokens, stated.completion_tokens
         if prompt is not None and written is not None:
-            return stated, cost_of(stated, self._price)
+            return stated, None if self._price is None else self._price.cost(stated)
         most = self._most(request)
         usage = replace(
             stated,

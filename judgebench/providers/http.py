@@ -273,10 +273,12 @@ class ChatProvider(ABC):
         call: Call,
         options: Collection[str] = (),
     ) -> None:
-        refuse_unknown_options(name, endpoint.provider_options, options)
+        if endpoint.provider_options:
+            refuse_unknown_options(name, endpoint.provider_options, options)
         self.identity = endpoint.identity or name
         self._name, self._api, self._call = name, api, call
-        self._overrides = checked(endpoint.capabilities)
+        self._overrides = checked(endpoint.capabilities) if endpoint.capabilities else {}
+        self._takes: dict[tuple[str, str | None], Capabilities] = {}
         self._timeout_s = endpoint.timeout_s or Limits().timeout_s
         self._closed = False
 
@@ -292,7 +294,10 @@ class ChatProvider(ABC):
             )
         if self._closed:  # a session made now would never be closed
             raise ProviderUnavailableError(f"{self._call.where} was closed: nothing is sent")
-        takes = for_request(request, self._name, self._overrides)
+        about = request.model, request.reasoning
+        if about not in self._takes:
+            self._takes[about] = for_request(request, self._name, self._overrides)
+        takes = self._takes[about]
         api = self._api(takes)
         body, left_out = api.body(request, takes)
         call = replace(self._call, model=request.model, left_out=left_out)

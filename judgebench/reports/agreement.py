@@ -9,6 +9,7 @@ import math
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
 from judgebench.benchmarks.description import Right
@@ -33,7 +34,14 @@ from judgebench.metrics.judge_differences import (
     JudgeDifference,
     NearConstant,
 )
-from judgebench.metrics.judged_values import ScoreBoard
+from judgebench.metrics.judged_values import (
+    JudgedValues,
+    ScoreBoard,
+    label_values,
+    outcome_values,
+    scored_values,
+    without_itself,
+)
 from judgebench.metrics.label_board import read_labels, undeclared
 from judgebench.metrics.outcome_agreement import OutcomeAgreement, outcome_agreement
 from judgebench.metrics.outcome_board import outcome_board
@@ -253,7 +261,7 @@ def agreement_report(
     weighting: Weighting = "nominal",
     intervals: Intervals | None = None,
     checks: JudgeChecks | None = None,
-    stored: Columns | None = None,
+    given: JudgeValues | None = None,
 ) -> AgreementReport:
     """How far the judges of a benchmark agree in one kind of verdicts.
 
@@ -277,8 +285,8 @@ def agreement_report(
     checks
         With them, judges are compared with judges, those that say nearly always the same are named,
         and what verdicts took is read.
-    stored
-        What `Store.board_verdicts` has of the benchmark, where that was read before.
+    given
+        What everybody gave, where that was read before.
 
     Raises
     ------
@@ -287,17 +295,19 @@ def agreement_report(
         that several judges are called.
     """
     which = benchmark_ref(store, benchmark if version is None else f"{benchmark}@{version}")
-    columns, named, _ = columns_of(store, which, kind, stored)
+    given = given or JudgeValues(store, which, kind)
+    columns, named = given.columns, given.judges
     reference, wanted = _asked_for(columns, reference, judges, named, store, which, kind)
     checks, wanted = _with_versus(checks, reference, wanted, named, store, which)
     rule = rule or OutcomeRule()
 
     def board(its: Columns) -> AgreementBoard[Any]:
+        found = given.board if its is columns and rule == OutcomeRule() else given.made(its, rule)
         if kind == "label":
-            return LabelAgreement(read_labels(its, labels=which.labels), intervals)
+            return LabelAgreement(found, intervals)
         if kind == "preference":
-            return OutcomeAgreement(outcome_board(its, rule), weighting, intervals)
-        return ScoreAgreement(ScoreBoard(its, which.report.unparsed), which.report.block, intervals)
+            return OutcomeAgreement(found, weighting, intervals)
+        return ScoreAgreement(found, which.report.block, intervals)
 
     held = _only(columns, wanted, reference)
     table = None if reference is None else board(held).against(reference, checks)
@@ -354,6 +364,45 @@ def agreement_report(
         costs=tuple(replace(one, kind=kind, reference=reference) for one in costs),
         flags=tuple(replace(one, kind=kind) for one in flags),
     )  # fmt: skip
+
+
+class JudgeValues:
+    """What everybody gave in one kind of verdicts, under the names that agreement reports have.
+
+    As columns, and made of them once where somebody asks, as a board and as numbers.
+
+    Parameters
+    ----------
+    stored
+        What `Store.board_verdicts` has of the benchmark, where that was read before.
+    """
+
+    def __init__(
+        self, store: Store, which: BenchmarkRef, kind: Kind, stored: Columns | None = None
+    ) -> None:
+        self.which, self.kind = which, kind
+        self.columns, self.judges, self.models = columns_of(store, which, kind, stored)
+
+    @cached_property
+    def board(self) -> Any:
+        """Of labels a `LabelBoard`, of comparisons an `OutcomeBoard`, of scores a `ScoreBoard`."""
+        return self.made(self.columns)
+
+    def made(self, columns: Columns, rule: OutcomeRule | None = None) -> Any:
+        """The board of some of the columns."""
+        if self.kind == "label":
+            return read_labels(columns, labels=self.which.labels)
+        if self.kind == "preference":
+            return outcome_board(columns, rule or OutcomeRule())
+        return ScoreBoard(columns, self.which.report.unparsed)
+
+    @cached_property
+    def values(self) -> JudgedValues:
+        if self.kind == "label":
+            return label_values(self.board)
+        if self.kind == "preference":
+            return outcome_values(without_itself(self.board))
+        return scored_values(self.board)
 
 
 def columns_of(
@@ -415,7 +464,8 @@ def agreement_reports(
         if kind == "score" and found and not (reference or between or kind in people):
             continue  # every confidence in an answer is a score: compared only where asked for
         try:
-            report = agreement_report(store, benchmark, kind=kind, stored=stored, **how)
+            given = JudgeValues(store, which, kind, stored)
+            report = agreement_report(store, benchmark, kind=kind, given=given, **how)
         except UsageError as error:
             refused.append(error)
         else:
@@ -596,7 +646,8 @@ def _without_suspicious(
     rest = where(stored, marked(stored["model_id"], lambda one: one not in ids))
     others: AgreementReport | None = None
     with suppress(UsageError):  # of the other models alone there may be nothing to compare
-        others = agreement_report(data.store, str(data.which), kind=kind, stored=rest, **how)
+        given = JudgeValues(data.store, data.which, kind, rest)
+        others = agreement_report(data.store, str(data.which), kind=kind, given=given, **how)
     again = {_who(row): row for row in (*others.rows, *others.between)} if others else {}
     differences = {_of(one): one for one in others.differences} if others else {}
 

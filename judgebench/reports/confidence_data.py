@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 from judgebench.benchmarks.folder import items_at_hand
 from judgebench.columns import grouped
-from judgebench.errors import UsageError
+from judgebench.errors import UsageError, refuse
 from judgebench.judges.kinds import EXAMPLES
 from judgebench.keys import content_key
 from judgebench.metrics.confidence import QuestionSet
@@ -203,16 +203,15 @@ class ConfidenceData:
                     f"have: {', '.join(known) or 'nobody'}"
                 )
             return judge
-        if not known:
-            raise UsageError(
+        refuse(
+            UsageError,
+            {
                 f"nobody has said which answers of {self.which} are correct; a run with a judge "
-                "that labels, or `judgebench import verdicts` (kind label) brings that"
-            )
-        if len(known) > 1:
-            raise UsageError(
+                "that labels, or `judgebench import verdicts` (kind label) brings that": not known,
                 f"{len(known)} judges have labelled answers of {self.which}; say whose labels "
-                f"count, --correct NAME: {', '.join(known)}"
-            )
+                f"count, --correct NAME: {', '.join(known)}": len(known) > 1,
+            },
+        )
         return known[0]
 
     def correct(self, judge: str) -> dict[Answer, float]:

@@ -20,7 +20,7 @@ from judgebench.store import Store
 
 if TYPE_CHECKING:
     from judgebench.execution.forecast import Range
-    from judgebench.store.copy import Forgotten
+    from judgebench.store.catalog import Record
 
 HOWS = ("live", "batch", "recorded", "retried", "wasted")
 TOKENS = (
@@ -323,20 +323,14 @@ class JudgeCost:
         }
 
 
+@dataclass(slots=True)
 class _Record:
     """What the store has of one judge."""
 
-    def __init__(self) -> None:
-        self.spend: dict[str, tuple[int, int, float]] = {}
-        self.readable = self.replies = 0
-        self.timed: list[float] = []
-
-    def took(self, kind: str, seconds: Sequence[float]) -> None:
-        """A verdict, and the seconds of its replies."""
-        self.readable += kind != "unreadable"
-        self.replies += len(seconds)
-        if seconds and all(one > 0.0 for one in seconds):
-            self.timed.append(sum(seconds))
+    readable: int = 0
+    replies: int = 0
+    timed: Sequence[float] = ()
+    spend: dict[str, tuple[int, int, float]] = field(default_factory=dict)
 
 
 def judge_costs(
@@ -355,19 +349,14 @@ def judge_costs(
     judges
         By name.
     """
-    found = {name: _Record() for name in judges}
-    specs: dict[str, JudgeSpec] = {}
-    for judge in store.judges():
-        if named.get(judge.id) in found:
-            specs[named[judge.id]] = judge.spec
-    record_of = {one: found[name] for one, name in named.items() if name in found}
+    id_of = {name: one for one, name in named.items()}
+    specs = {judge.id: judge.spec for judge in store.judges()}
+    replies = store.judge_replies(benchmark, version)
+    records = {name: _Record(*replies.get(id_of.get(name, ""), ())) for name in judges}
     for (judge_id, how), took in store.judge_spend(benchmark, version).items():
-        if judge_id in record_of:
-            record_of[judge_id].spend[how] = took
-    for judge_id, kind, seconds in store.judge_replies(benchmark, version):
-        if judge_id in record_of:
-            record_of[judge_id].took(kind, seconds)
-    return tuple(_cost(name, record, specs.get(name)) for name, record in found.items())
+        if (record := records.get(named.get(judge_id, ""))) is not None:
+            record.spend[how] = took
+    return tuple(_cost(name, its, specs.get(id_of.get(name, ""))) for name, its in records.items())
 
 
 def _cost(name: str, record: _Record, spec: JudgeSpec | None) -> JudgeCost:
@@ -451,7 +440,7 @@ def usd_per_call(store: Store) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForgottenReport(Report):
-    """What goes, or went; as `store.copy.Forgotten` says, with what it takes to have it again.
+    """What goes, or went; as `store.copy.forget` says, with what it takes to have it again.
 
     removed
         Whether it is gone already.
@@ -541,7 +530,7 @@ class ForgottenReport(Report):
 
 
 def forgotten_report(
-    found: Forgotten, names: Mapping[bytes, str], per_call: Mapping[str, float], *, removed: bool
+    found: Record, names: Mapping[bytes, str], per_call: Mapping[str, float], *, removed: bool
 ) -> ForgottenReport:
     """The report on what goes, or went.
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from judgebench import yaml_file
 from judgebench.columns import counted, grouped, marked, select_rows
-from judgebench.errors import ConfigError, UsageError, unknown_name
+from judgebench.errors import ConfigError, UsageError, refuse_unknown
 from judgebench.metrics.agreement import OTHERS
 from judgebench.metrics.board_kinds import Kind, by_board
 from judgebench.metrics.intervals import Floats, Intervals
@@ -259,16 +259,12 @@ def thresholds_of(
         )
         for name, value in written.data.items():
             at = yaml_file.where(policy, (name,), written.lines)
-            if name not in ENTRIES:
-                raise ConfigError(f"{at}: {unknown_name('measure', str(name), ENTRIES)}")
+            refuse_unknown("measure", [str(name)], ENTRIES, about=f"{at}: ")
             if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
                 raise ConfigError(f"{at}: a threshold is a number, not {value!r}")
             found[name] = float(value)
-    for name, value in (given or {}).items():
-        if name not in ENTRIES:
-            raise UsageError(unknown_name("measure", name, ENTRIES))
-        found[name] = value
-    return found
+    refuse_unknown("measure", given or (), ENTRIES, error=UsageError)
+    return found | dict(given or {})
 
 
 # what is said -------------------------------------------------------------------------------------

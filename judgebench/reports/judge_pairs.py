@@ -5,7 +5,7 @@ is lenient with whom, and the items on which they differ most.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -14,10 +14,9 @@ from judgebench.metrics.agreement import KAPPA, kappa_map
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.comparison import AgreementRow
 from judgebench.metrics.judge_pair import Disagreements, JudgePair, disagreements, judge_pair
-from judgebench.metrics.judged_values import JudgedValues, of_labels, of_outcomes, of_scores
-from judgebench.metrics.measures import by_turn
+from judgebench.metrics.score_agreement import SYSTEM, ScoreAgreement
 from judgebench.records import HUMAN, Estimate, Label, Preference, Score, Verdict, is_human
-from judgebench.reports.agreement import KINDS, agreement_report, columns_of
+from judgebench.reports.agreement import KINDS, JudgeValues
 from judgebench.reports.boards import Columns, benchmark_ref
 from judgebench.reports.document import (
     Chart,
@@ -50,50 +49,17 @@ def kinds_of(stored: Columns) -> tuple[Kind, ...]:
     return tuple(kind for kind in KINDS if len(judges.get(kind, ())) > 1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JudgeValues:
-    """What everybody said, and id -> name of judges and models."""
-
-    values: JudgedValues
-    judges: Mapping[str, str]
-    models: Mapping[str, str]
-
-
 def judged_values(
-    store: Store,
-    benchmark: str,
-    version: str,
-    kind: Kind,
-    *,
-    stored: Columns | None = None,
-    turns: bool = False,
+    store: Store, benchmark: str, version: str, kind: Kind, *, stored: Columns | None = None
 ) -> JudgeValues:
-    """What everybody said in one sort of verdict, under the names that agreement reports have.
-
-    Parameters
-    ----------
-    stored
-        What `Store.board_verdicts` has of the benchmark, where that was read before.
-    turns
-        Whether the turns of conversations are items of their own, as on their boards.
+    """What everybody said in one sort of verdict; parameters as of `JudgeValues`.
 
     Raises
     ------
     UsageError
         For a benchmark that the store does not hold.
     """
-    which = benchmark_ref(store, f"{benchmark}@{version}")
-    columns, judges, models = columns_of(store, which, kind, stored)
-    if turns:
-        columns, _ = by_turn(columns, [])
-    values = (
-        of_labels(columns, which.labels)
-        if kind == "label"
-        else of_outcomes(columns)
-        if kind == "preference"
-        else of_scores(columns)
-    )
-    return JudgeValues(values=values, judges=judges, models=models)
+    return JudgeValues(store, benchmark_ref(store, f"{benchmark}@{version}"), kind, stored)
 
 
 def people_first(judge: str) -> tuple[bool, str]:
@@ -139,28 +105,17 @@ class JudgeMatrix(Report):
         ]
 
 
-def judge_matrices(
-    store: Store, benchmark: str, version: str, *, stored: Columns | None = None
-) -> tuple[JudgeMatrix, ...]:
-    """By the sort of verdicts that two judges or more have given; that of most judges first.
-
-    Parameters
-    ----------
-    stored
-        What `Store.board_verdicts` has of the benchmark, where that was read before.
-    """
-    stored = stored or store.board_verdicts(benchmark, version)
-    found = [_matrix(store, benchmark, version, kind, stored) for kind in kinds_of(stored)]
-    return tuple(sorted(found, key=lambda one: -len(one.judges)))
+def judge_matrices(given: Iterable[JudgeValues]) -> tuple[JudgeMatrix, ...]:
+    """By the sort of verdicts that two judges or more have given; that of most judges first."""
+    return tuple(sorted(map(_matrix, given), key=lambda one: -len(one.judges)))
 
 
-def _matrix(store: Store, benchmark: str, version: str, kind: Kind, stored: Columns) -> JudgeMatrix:
+def _matrix(given: JudgeValues) -> JudgeMatrix:
+    kind = given.kind
     if kind == "score":
-        rows = agreement_report(
-            store, benchmark, version, kind=kind, stored=stored, between=True
-        ).between
+        rows = ScoreAgreement(given.board, only=[SYSTEM]).between()
     else:
-        rows = kappa_map(judged_values(store, benchmark, version, kind, stored=stored).values)
+        rows = kappa_map(given.values)
     judges = sorted({name for row in rows for name in (row.judge, row.reference)}, key=people_first)
     several = sum(map(is_human, judges)) > 1 and HUMAN not in judges
     return JudgeMatrix(
@@ -256,36 +211,24 @@ class TwoJudges(Report):
         ]
 
 
-def two_judges(
-    store: Store,
-    benchmark: str,
-    version: str,
-    judge: str,
-    reference: str,
-    kind: Kind,
-    *,
-    stored: Columns | None = None,
-) -> TwoJudges:
+def two_judges(given: JudgeValues, judge: str, reference: str) -> TwoJudges:
     """What one says where the other says what, and who is lenient with whom.
 
     Parameters
     ----------
-    judge, reference, kind
+    judge, reference
         As `judge_matrices` names them.
-    stored
-        As there.
 
     Raises
     ------
     UsageError
         For a judge that has given no such verdict.
     """
-    values = judged_values(store, benchmark, version, kind, stored=stored).values
-    found = judge_pair(values, judge, reference)
+    found = judge_pair(given.values, judge, reference)
     return TwoJudges(
         judge=found.judge,
         reference=found.reference,
-        kind=kind,
+        kind=given.kind,
         unit=found.unit,
         cells=tuple(_cells(found)),
         leniency=tuple(_leniency(found)),
@@ -387,18 +330,9 @@ class Disputes(Report):
         ]
 
 
-def disputes(
-    store: Store,
-    benchmark: str,
-    version: str,
-    kind: Kind,
-    judges: Sequence[str],
-    *,
-    stored: Columns | None = None,
-) -> Disputes:
+def disputes(given: JudgeValues, judges: Sequence[str]) -> Disputes:
     """On which items judges say different things; parameters as of `two_judges`."""
-    board = judged_values(store, benchmark, version, kind, stored=stored)
-    found = disagreements(board.values, judges)
+    found = disagreements(given.values, judges)
     columns = range(min(MOST_JUDGES, len(found.judges)))
     together = HUMAN in found.judges
     return Disputes(
@@ -415,11 +349,11 @@ def disputes(
         ),
         judge_ids=frozenset(
             one
-            for one, name in board.judges.items()
+            for one, name in given.judges.items()
             if name in found.judges or (together and is_human(name))
         ),
-        judge_names=board.judges,
-        model_names=board.models,
+        judge_names=given.judges,
+        model_names=given.models,
     )
 
 

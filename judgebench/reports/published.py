@@ -23,7 +23,7 @@ from judgebench.benchmarks.data import official_judging
 from judgebench.benchmarks.description import OfficialPrompt, PublishedBoard
 from judgebench.benchmarks.folder import baseline_texts
 from judgebench.columns import grouped
-from judgebench.errors import UsageError, unknown_name
+from judgebench.errors import UsageError, refuse_unknown
 from judgebench.metrics.constant_answers import AVG_LENGTH
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.model_correlations import COEFFICIENTS, TITLES, correlations
@@ -323,11 +323,8 @@ def check_names(said: Mapping[str, str], ours: Collection[str], published: Colle
     UsageError
         Naming the nearest and the known ones.
     """
-    for name, theirs in said.items():
-        if name not in ours:
-            raise UsageError(unknown_name("model here", name, ours))
-        if theirs not in published:
-            raise UsageError(unknown_name("published model", theirs, published))
+    refuse_unknown("model here", said, ours, error=UsageError)
+    refuse_unknown("published model", said.values(), published, error=UsageError)
 
 
 def _plain(name: str) -> str:

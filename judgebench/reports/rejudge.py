@@ -33,15 +33,16 @@ from judgebench.metrics.judge_change import (
     model_changes,
 )
 from judgebench.metrics.judged_values import width_of
-from judgebench.metrics.measures import question_of
+from judgebench.metrics.measures import by_turn, question_of
 from judgebench.metrics.probes import Place, words_agree
 from judgebench.metrics.verdict_table import coded
 from judgebench.plain_text import counted, dollars
 from judgebench.records import HUMAN, Estimate, VerdictSlot, is_human
+from judgebench.reports.agreement import JudgeValues
 from judgebench.reports.boards import benchmark_ref
 from judgebench.reports.document import Each, Report, Rows, Table, column, json_field, table
 from judgebench.reports.estimates import text
-from judgebench.reports.judge_pairs import JudgeValues, judged_values, kinds_of
+from judgebench.reports.judge_pairs import judged_values, kinds_of
 from judgebench.reports.replacements import REPLACED, Replacement
 from judgebench.reports.replies import stored_judges
 from judgebench.stats.resample import quotient
@@ -174,10 +175,12 @@ class _Swap(NamedTuple):
                 continue
             shown = [one for one in answers if one is not None]
             case = self.new.case(item, shown[::-1] if place.order == "opponent_first" else shown)
+            case_key = keys.case_key(case)
             yield JudgeCall(
-                key=keys.judgment_key(self.new.key, keys.case_key(case)),
+                key=keys.judgment_key(self.new.key, case_key),
                 judge=self.new.judge,
                 case=case,
+                case_key=case_key,
                 places=(replace(place, judge_key=self.new.key),),
             )
 
@@ -349,8 +352,9 @@ def _compared(store: Store, swap: _Swap, cells: Sequence[Cell]) -> dict[str, Any
     kind = next((one for one in kinds_of(stored) if one in kinds), None)
     if kind is None:
         return {}
-    turns = benchmark_ref(store, f"{its.name}@{its.version}").report.turns
-    said = judged_values(store, its.name, its.version, kind, stored=stored, turns=turns)
+    said = judged_values(store, its.name, its.version, kind, stored=stored)
+    if turns := said.which.report.turns:
+        said.columns, _ = by_turn(said.columns, [])
     judges = [said.judges.get(one) for one in (swap.old.id, swap.new.key.hex()[:12])]
     if not {*judges} <= {*said.values.judges}:
         return {}

@@ -45,7 +45,6 @@ from judgebench.reports.gate_policy import GateFile
 from judgebench.reports.model_pairs import PairData, newest_first, newest_model
 from judgebench.store import Store
 from judgebench.store.catalog import Record, StoredModel, distinct_names
-from judgebench.store.read import StoredBaseline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -361,7 +360,7 @@ def set_baseline(
     model: str,
     benchmarks: Sequence[str] = (),
     passed: GateFile | None = None,
-) -> list[StoredBaseline]:
+) -> list[Record]:
     """Call the newest model of a name the baseline, on every benchmark it was judged on, or some.
 
     Parameters

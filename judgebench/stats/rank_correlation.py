@@ -1,8 +1,8 @@
 """How far two scorings put the same things in the same order, or on one line.
 
 All coefficients work along the last axis with leading axes free, so that all bootstrap
-replicates are one call. For ranks every pair of things is compared (memory grows with the square
-of their number): things are models, of which there are tens.
+replicates are one call. For Kendall's every pair of things is compared (memory grows with the
+square of their number): things are models, of which there are tens.
 
 Of them are made how far the scores of some models follow those of a published board, and how well a
 judge's scores follow people's, as CritiqueLLM measures it [1]_: at *sample level* the correlation
@@ -24,7 +24,7 @@ References
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -56,10 +56,16 @@ def average_ranks(scores: ArrayLike) -> Floats:
         nan throughout a vector that holds a nan.
     """
     x = np.asarray(scores, dtype=np.float64)
-    lower = (x[..., :, np.newaxis] > x[..., np.newaxis, :]).sum(axis=-1)
-    equal = (x[..., :, np.newaxis] == x[..., np.newaxis, :]).sum(axis=-1)
-    known = ~np.isnan(x).any(axis=-1, keepdims=True)
-    return np.where(known, lower + (equal + 1) / 2.0, np.nan)
+    places, order = np.arange(x.shape[-1]), np.argsort(x, axis=-1)
+    ordered = np.take_along_axis(x, order, axis=-1)
+    starts, ends = np.ones(x.shape, dtype=np.bool_), np.ones(x.shape, dtype=np.bool_)
+    starts[..., 1:] = ends[..., :-1] = ordered[..., 1:] != ordered[..., :-1]
+    first = np.maximum.accumulate(np.where(starts, places, 0), axis=-1)
+    last = np.where(ends, places, x.shape[-1])[..., ::-1]
+    last = np.minimum.accumulate(last, axis=-1)[..., ::-1]
+    ranks = np.empty(x.shape)
+    np.put_along_axis(ranks, order, (first + last) / 2.0 + 1.0, axis=-1)
+    return np.where(np.isnan(x).any(axis=-1, keepdims=True), np.nan, ranks)
 
 
 def spearman(first: ArrayLike, second: ArrayLike) -> Floats:
@@ -130,9 +136,21 @@ def kendall_tau_b(first: ArrayLike, second: ArrayLike) -> Floats:
        239-251.
     """
     x, y = _pair(first, second)
-    i, j = np.triu_indices(x.shape[-1], k=1)
-    a, b = np.sign(x[..., i] - x[..., j]), np.sign(y[..., i] - y[..., j])
-    return _normalised((a * b).sum(axis=-1), (a * a).sum(axis=-1), (b * b).sum(axis=-1))
+    over, under = (x[..., np.newaxis] > x[..., np.newaxis, :]), y[..., np.newaxis, :]
+    alike, apart = (_bits(y[..., np.newaxis] > under), _bits(y[..., np.newaxis] < under))
+    above = _bits(over)
+    concordant, discordant, of_first, of_second = (
+        np.bitwise_count(bits).sum(axis=-1, dtype=np.int64)
+        for bits in (above & alike, above & apart, above, alike)
+    )
+    found = _normalised(concordant - discordant, of_first, of_second)
+    return np.where(np.isnan(x).any(axis=-1) | np.isnan(y).any(axis=-1), np.nan, found)
+
+
+def _bits(pairs: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """What is said of the pairs of things, eight pairs in a byte: counting is then quick."""
+    flat = pairs.reshape(*pairs.shape[:-2], pairs.shape[-1] ** 2)
+    return np.packbits(flat, axis=-1)
 
 
 def why_undefined(first: ArrayLike, second: ArrayLike) -> str | None:
@@ -228,7 +246,8 @@ Ints: TypeAlias = NDArray[np.int64]
 BLOCK = 8
 """Answers to one question in CritiqueLLM's test set, which stand in a row."""
 
-CORRELATIONS = ("pearson", "spearman", "kendall")
+_CORRELATIONS = {"pearson": pearson, "spearman": spearman, "kendall": kendall_tau_b}
+CORRELATIONS = tuple(_CORRELATIONS)
 _PAIRS = 1_000_000  # of answers, compared at a time
 
 
@@ -248,7 +267,12 @@ def consecutive_blocks(n: int, size: int = BLOCK) -> Ints:
     return np.where(block < n // size, block, -1)
 
 
-def sample_contributions(judge: ArrayLike, people: ArrayLike, question_of: ArrayLike) -> Floats:
+def sample_contributions(
+    judge: ArrayLike,
+    people: ArrayLike,
+    question_of: ArrayLike,
+    which: Sequence[str] = CORRELATIONS,
+) -> Floats:
     """What each question adds to the mean correlation over questions.
 
     Parameters
@@ -257,11 +281,13 @@ def sample_contributions(judge: ArrayLike, people: ArrayLike, question_of: Array
         nan where there is no score; the answer is then left out.
     question_of : int array, shape (n_answers,)
         Codes from 0 without gaps; -1 leaves an answer out.
+    which
+        Of `CORRELATIONS`.
 
     Returns
     -------
-    float array, shape (n_questions, 3, 2)
-        The correlation in the order of `CORRELATIONS`, and 1; zeros where the judge or people give
+    float array, shape (n_questions, which, 2)
+        Each correlation, and 1; zeros where the judge or people give
         all answers to a question one score, or fewer than two have scores of both.
 
     Raises
@@ -272,7 +298,7 @@ def sample_contributions(judge: ArrayLike, people: ArrayLike, question_of: Array
     x, y, codes = _columns(judge, people, question_of)
     n_questions = int(codes.max(initial=-1)) + 1
     there = ~np.isnan(x) & ~np.isnan(y)
-    found = np.zeros((n_questions, len(CORRELATIONS), 2))
+    found = np.zeros((n_questions, len(which), 2))
     order = np.flatnonzero(there)[np.argsort(codes[there], kind="stable")]
     ends = np.searchsorted(codes[order], np.arange(n_questions + 1))
     sizes = np.diff(ends)
@@ -283,15 +309,22 @@ def sample_contributions(judge: ArrayLike, people: ArrayLike, question_of: Array
             answers = order[ends[questions, np.newaxis] + np.arange(size)]
             two = x[answers], y[answers]
             varies = np.logical_and(*((one != one[:, :1]).any(axis=1) for one in two))
-            found[questions[varies], :, 0] = correlations(*(one[varies] for one in two))
+            first, second = (one[varies] for one in two)
+            found[questions[varies], :, 0] = correlations(first, second, which)
             found[questions[varies], :, 1] = 1.0
     return found
 
 
 def system_contributions(
-    judge: ArrayLike, people: ArrayLike, system_of: ArrayLike, *, n_systems: int
+    judge: ArrayLike,
+    people: ArrayLike,
+    system_of: ArrayLike,
+    *,
+    n_systems: int,
+    unit_of: ArrayLike | None = None,
+    n_units: int = 0,
 ) -> Floats:
-    """What each answer adds to the sums of its system.
+    """What each unit adds to the sums of the systems.
 
     Parameters
     ----------
@@ -299,13 +332,13 @@ def system_contributions(
         nan where there is no score; neither of the two then counts.
     system_of : int array, shape (n_answers,)
         Codes in ``0 .. n_systems - 1``.
-    n_systems : int
+    unit_of : int array, shape (n_answers,)
+        Which of ``n_units`` each answer belongs to; where it is not given, each is one by itself.
 
     Returns
     -------
-    float array, shape (n_answers, n_systems, 3)
-        The judge's score, people's score and 1. Where answers share an item, add those of an item
-        before weighting.
+    float array, shape (n_units, n_systems, 3)
+        The judge's scores, people's scores and how many they are.
 
     Raises
     ------
@@ -315,11 +348,13 @@ def system_contributions(
     x, y, codes = _columns(judge, people, system_of)
     if codes.size and not (codes.min() >= 0 and codes.max() < n_systems):
         raise ValueError(f"codes of systems lie in 0 .. {n_systems - 1}")
-    found = np.zeros((len(codes), n_systems, 3))
-    there = np.flatnonzero(~np.isnan(x) & ~np.isnan(y))
-    found[there, codes[there], 0] = x[there]
-    found[there, codes[there], 1] = y[there]
-    found[there, codes[there], 2] = 1.0
+    unit = np.arange(len(codes)) if unit_of is None else np.asarray(unit_of, dtype=np.int64)
+    shape = (len(codes) if unit_of is None else n_units), n_systems
+    there = ~np.isnan(x) & ~np.isnan(y)
+    flat = unit[there] * n_systems + codes[there]
+    found = np.zeros((*shape, 3))
+    for at, scores in enumerate((x[there], y[there], None)):
+        found[..., at] = np.bincount(flat, scores, minlength=shape[0] * n_systems).reshape(shape)
     return found
 
 
@@ -340,8 +375,10 @@ def system_correlations(sums: ArrayLike) -> Floats:
     return correlations(*_means(sums))
 
 
-def correlations(judge: ArrayLike, people: ArrayLike) -> Floats:
-    """The three correlations along the last axis, in the order of `CORRELATIONS`.
+def correlations(
+    judge: ArrayLike, people: ArrayLike, which: Sequence[str] = CORRELATIONS
+) -> Floats:
+    """Some correlations along the last axis, in the order of ``which``.
 
     Parameters
     ----------
@@ -349,12 +386,10 @@ def correlations(judge: ArrayLike, people: ArrayLike) -> Floats:
 
     Returns
     -------
-    float array, shape (..., 3)
+    float array, shape (..., which)
         Undefined together: nan where either is constant, holds a nan, or has fewer than two.
     """
-    return np.stack(
-        [coefficient(judge, people) for coefficient in (pearson, spearman, kendall_tau_b)], axis=-1
-    )
+    return np.stack([_CORRELATIONS[one](judge, people) for one in which], axis=-1)
 
 
 def _means(sums: ArrayLike) -> tuple[Floats, Floats]:

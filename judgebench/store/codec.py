@@ -223,20 +223,24 @@ def read_purpose(text: str) -> Purpose:
 # verdicts ---------------------------------------------------------------------------------------
 
 
+_SAYS_NOTHING: dict[str, Any] = dict.fromkeys(VERDICT)
+
+
 def store_verdict(verdict: Verdict) -> dict[str, Any]:
     """A verdict as `VERDICT` says."""
-    its: dict[str, Any] = dict.fromkeys(VERDICT)
+    its = _SAYS_NOTHING
     match verdict:
         case Preference(winner=winner, p_first=p_first, label=label):
-            its["label"] = None if label is None else masked(label)
-            return its | {"kind": 0, "value": _real(p_first), "winner": winner}
+            label = None if label is None else masked(label)
+            return {**its, "kind": 0, "value": _real(p_first), "winner": winner, "label": label}
         case Score(value=value, low=low, high=high, parts=parts):
-            its |= {"kind": 1, "parts": to_json(parts) if parts else None}
-            return its | {"value": _real(value), "low": _real(low), "high": _real(high)}
+            ends = {"low": _real(low), "high": _real(high)}
+            told = to_json(parts) if parts else None
+            return {**its, "kind": 1, "value": _real(value), **ends, "parts": told}
         case Label(name=name, p=p):
-            return its | {"kind": 2, "label": masked(name), "p": p}
+            return {**its, "kind": 2, "label": masked(name), "p": p}
         case Unreadable(reason=reason):
-            return its | {"kind": 3, "reason": reason}
+            return {**its, "kind": 3, "reason": reason}
 
 
 def read_verdict(

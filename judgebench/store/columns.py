@@ -14,11 +14,13 @@ import heapq
 import json
 import math
 from array import array
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from itertools import groupby, islice, product
 from operator import eq, itemgetter
 from typing import Any, TypeAlias
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,9 +56,11 @@ from judgebench.store.codec import (
     ORDERS,
     read_names,
     read_parts,
+    reply_keys,
     stored_text,
 )
-from judgebench.store.database import Prepared, insert
+from judgebench.store.database import Database, Prepared, chunks, insert
+from judgebench.store.opening import mark_as, marks
 from judgebench.store.read import TAKEN_BACK, marks_shown
 from judgebench.store.schema import NONE, PLACE
 
@@ -76,6 +80,9 @@ _u, _j, _a, _r, _t, _c, _l = (
         schema.chunks, schema.tails,
     )
 )  # fmt: skip
+
+BOARDS = 50
+"""How many are packed in one commit."""
 
 # packed -----------------------------------------------------------------------------------------
 
@@ -122,11 +129,21 @@ _LIES = {
     schema.chunks: select(*(_c[name] for name in _BOARD), _c.n, _c.blob),
 }
 _SMALL = _c.n < bindparam("whole")
-_OF_SMALL = Prepared(_LIES[schema.chunks].where(*_IN_CHUNKS, _SMALL).order_by(_c.seq))
-_DROP_SMALL = Prepared(delete(schema.chunks).where(*_IN_CHUNKS, _SMALL))
+_TAKE_SMALL = Prepared(
+    delete(schema.chunks)
+    .where(*_IN_CHUNKS, _SMALL)
+    .returning(*_LIES[schema.chunks].selected_columns)
+)
 _DROP_CHUNKS = Prepared(delete(schema.chunks).where(*_IN_CHUNKS))
 _DROP_TAIL = Prepared(delete(schema.tails).where(*_IN_TAILS))
-_LONG = Prepared(select(1).where(*_IN_TAILS).offset(bindparam("fewer")).limit(1))
+_TAKE_TAIL = Prepared(
+    delete(schema.tails).where(*_IN_TAILS).returning(*_LIES[schema.tails].selected_columns)
+)
+_in_small = select(func.coalesce(func.sum(_c.n), 0)).where(*_IN_CHUNKS, _SMALL).scalar_subquery()
+_in_tail = select(1).where(*_IN_TAILS).offset(bindparam("fewer")).limit(1)
+_LONG = Prepared(select(_in_small).where(_in_tail.exists()))
+"""Of a board whose tail is long, how many verdicts are in its small chunks."""
+
 _PUT_CHUNK = Prepared(
     insert(schema.chunks).values(
         **_HERE,
@@ -150,19 +167,20 @@ _PUT_TAIL = Prepared(
 )
 
 
-def put_tails(connection: Connection, uses: Sequence[Mapping[str, Any]]) -> None:
+def put_tails(connection: Connection, uses: Mapping[str, Sequence[Any]]) -> None:
     """What boards read of uses that were just put, in the transaction that puts them.
 
     Parameters
     ----------
     uses
-        For each its place and run as ``here_…``, ``judgment_key``, and as ``now`` the time
-        since which it was put.
+        In columns their places and runs as ``here_…``, ``judgment_key``, and as ``now`` the time
+        since which each was put.
     """
     _PUT_TAIL.put_all(connection, uses)
-    for board in sorted({tuple(use[f"here_{name}"] for name in _BOARD) for use in uses}):
-        if _LONG.first(connection, _here(board) | {"fewer": TAIL - 1}):
-            _fold(connection, board)
+    for board in sorted({*zip(*(uses[f"here_{name}"] for name in _BOARD), strict=True)}):
+        here = _here(board) | {"whole": CHUNK}
+        if (long := _LONG.first(connection, here | {"fewer": TAIL - 1})) is not None:
+            _fold(connection, board, *long)
 
 
 def _here(board: Sequence[int]) -> dict[str, int]:
@@ -170,16 +188,14 @@ def _here(board: Sequence[int]) -> dict[str, int]:
     return {f"here_{name}": value for name, value in zip(_BOARD, board, strict=False)}
 
 
-def _fold(connection: Connection, board: Sequence[int]) -> None:
+def _fold(connection: Connection, board: Sequence[int], in_small: int) -> None:
     """A board's tail into a chunk, with its small chunks where that makes a whole one."""
-    small_of_it = _here(board) | {"whole": CHUNK}
-    pieces = [rows for _, rows in _lying(connection, schema.tails, board)]
-    small = [_unpacked(*one) for one in _OF_SMALL.rows(connection, small_of_it)]
-    if sum(len(rows["told"]) for rows in (*small, *pieces)) >= CHUNK:
-        pieces += small
-        _DROP_SMALL.put(connection, small_of_it)
+    tail = np.array(_TAKE_TAIL.all(connection, _here(board)), dtype=_ROW)
+    pieces: list[Rows] = [{name: tail[name].view(np.int64) for name in _NAMES}]
+    if in_small + len(tail) >= CHUNK:
+        small = _TAKE_SMALL.all(connection, _here(board) | {"whole": CHUNK})
+        pieces += [_unpacked(*one) for one in small]
     _put_chunks(connection, board, [_laid_out(pieces)])
-    _DROP_TAIL.put(connection, _here(board))
 
 
 def _put_chunks(connection: Connection, board: Sequence[int], pieces: Iterable[Rows]) -> None:
@@ -278,14 +294,32 @@ def is_packed(connection: Connection) -> bool:
     return row(connection, schema.meta, "value", {"name": schema.PACKED}) is not None
 
 
-def rebuild(connection: Connection, boards: Collection[Sequence[int]] | None = None) -> None:
-    """Chunks anew from ``uses``: of some boards, by their four integers, or of the whole store."""
-    if boards is None:
-        connection.execute(delete(schema.chunks))
-        connection.execute(delete(schema.tails))
-        boards = all_boards(connection)
-        insertion = insert(schema.meta).on_conflict_do_nothing()
-        connection.execute(insertion, {"name": schema.PACKED, "value": "1"})
+def unpack(connection: Connection) -> None:
+    """Uses come from elsewhere: until they are packed again, boards are read from themselves."""
+    for table in (schema.chunks, schema.tails):
+        connection.execute(delete(table))
+    said = schema.meta.c.name.in_((schema.PACKED, schema.UNPACKED))
+    connection.execute(delete(schema.meta).where(said))
+    mark_as(connection, schema.UNPACKED, uuid4().hex)
+
+
+def pack(store: Database) -> None:
+    """Pack all boards, some in a commit: who writes meanwhile waits for no more than that."""
+    while True:
+        with store.reading() as connection:
+            since = marks(connection).get(schema.UNPACKED)
+            boards = all_boards(connection)
+        for some in chunks(boards, BOARDS):
+            with store.writing() as connection:
+                rebuild(connection, some)
+        with store.writing() as connection:
+            if marks(connection).get(schema.UNPACKED) == since:  # nobody else has begun again
+                mark_as(connection, schema.PACKED)
+                return
+
+
+def rebuild(connection: Connection, boards: Iterable[Sequence[int]]) -> None:
+    """Chunks anew from ``uses``, of boards by their four integers."""
     for board in boards:
         _DROP_CHUNKS.put(connection, _here(board))
         _DROP_TAIL.put(connection, _here(board))
@@ -320,6 +354,43 @@ def _all_uses(connection: Connection, board: Sequence[int], *, packed: bool) -> 
         for _, piece in _pieces(connection, board, packed)
         for use in np.stack([*piece.values()], axis=1)
     }
+
+
+def judge_replies(
+    connection: Connection, benchmark: str, version: str
+) -> dict[str, tuple[int, int, list[float]]]:
+    """By the judge's id, how many judgments of a benchmark could be read, and what they took.
+
+    That is of how many replies all its judgments were read, and the seconds of those of each
+    together, where every reply says them. Equal answers have one judgment, asked for once.
+    """
+    judges, nobody = catalog.judges(connection), row(connection, schema.replies, "key") is None
+    at, pieces = number_of(connection, benchmark, version), defaultdict[int, list[Rows]](list)
+    for (_, judge, *_), piece in _pieces(connection, [at], is_packed(connection)):
+        pieces[judge].append({name: piece[name] for name in ("judgment_id", "told")})
+    found = {}
+    for judge, its in pieces.items():
+        said = _laid_out(its)
+        least = int(said["judgment_id"].min())
+        judgments, number = compact(
+            said["judgment_id"] - least, int(said["judgment_id"].max()) - least + 1
+        )
+        read = np.bincount(number, said["told"] & 3 != KINDS.index("unreadable")) > 0
+        took = [] if nobody else [*_reply_seconds(connection, judgments + least)]
+        timed = [sum(one) for one in took if one and all(seconds > 0.0 for seconds in one)]
+        found[judges[judge].id] = int(read.sum()), sum(map(len, took)), timed
+    return found
+
+
+def _reply_seconds(connection: Connection, judgments: NDArray[np.int64]) -> Iterator[list[float]]:
+    """What each of some judgments took, reply by reply, as far as the replies are there."""
+    for start in range(0, len(judgments), _GROUP):
+        where = {"id": judgments[start : start + _GROUP].tolist()}
+        said = rows(connection, schema.judgments, "reply_keys", where)
+        keys = [reply_keys(one.reply_keys) for one in said]
+        asked = {"key": dict.fromkeys(key for its in keys for key in its)}
+        took = dict(rows(connection, schema.replies, "key seconds", asked))
+        yield from ([took[key] for key in its if key in took] for its in keys)
 
 
 # arrays -----------------------------------------------------------------------------------------
@@ -544,23 +615,11 @@ def _coded(numbers: NDArray[Any], value_of: Callable[[int], Any]) -> Coded:
     least, most = int(some.min()), int(some.max())
     if least == most:
         return Coded(np.zeros(len(numbers), np.int8), [value_of(least)])
-    codes, n = numbers - least, most - least + 1
-    if n <= len(codes) and _occur(codes, n):
-        found = np.arange(n)
-    else:  # not all of them occur
-        found, codes = compact(codes, n)
+    found, codes = compact(numbers - least, most - least + 1)
     kind = np.min_scalar_type(-len(found))
     return Coded(
         codes.astype(kind, copy=False), [value_of(one) for one in (found + least).tolist()]
     )
-
-
-def _occur(codes: NDArray[Any], n: int) -> bool:
-    """Whether all codes below ``n`` do. Some rows at a time: to count takes eight bytes a row."""
-    seen = np.zeros(n, np.bool_)
-    for start in range(0, len(codes), _GROUP):
-        seen[codes[start : start + _GROUP]] = True
-    return bool(seen.all())
 
 
 def _both(who: str, its: Coded) -> dict[str, Coded]:

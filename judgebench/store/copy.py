@@ -13,7 +13,6 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
-from uuid import uuid4
 
 from sqlalchemy import (
     BigInteger,
@@ -59,6 +58,7 @@ from judgebench.records import (
 )
 from judgebench.secret import MASKED
 from judgebench.store import catalog, columns, schema
+from judgebench.store.catalog import Record
 from judgebench.store.codec import JUDGED_ELSEWHERE, KINDS, read_spec
 from judgebench.store.database import Database, chunks, hanging_references, insert, upsert
 from judgebench.store.opening import mark_as, marks, open_database
@@ -68,7 +68,6 @@ from judgebench.store.search import forget_gone
 PORTION = 2000
 """Rows of one commit, and of what is held at once."""
 
-_BOARDS = 50  # packed in one commit
 _QUIET = NoProgress()
 _KEY = 32
 _STAY = ("leases", "owners", "claims", "reservations", "rates", "meta", "chunks", "tails")
@@ -337,7 +336,7 @@ def copy(
             if part.redact or schema.REDACTED in marks(cut.connection):
                 mark_as(connection, schema.REDACTED)
         if not part.verdicts_only:  # a part for others is the same however it was filled
-            _pack(new)
+            columns.pack(new)
         with new.writing() as connection:
             connection.execute(delete(schema.meta).where(schema.meta.c.name == schema.UNFINISHED))
             return _Cut(connection).counts()
@@ -348,7 +347,7 @@ def _begin(cut: _Cut, old: Database, new: Database) -> None:
     of = replace(cut.part, benchmarks=sorted(cut.part.benchmarks), models=sorted(cut.part.models))
     mark = repr((marks(cut.connection).get(schema.STORE_ID) or old.name, of))
     with new.writing() as connection:
-        _unpack(connection)
+        columns.unpack(connection)
         there = marks(connection).get(schema.UNFINISHED)
         if there not in (None, mark):
             raise StoreError(
@@ -363,30 +362,6 @@ def _begin(cut: _Cut, old: Database, new: Database) -> None:
                 " store merge` adds one store to another"
             )
         mark_as(connection, schema.UNFINISHED, mark)
-
-
-def _unpack(connection: Connection) -> None:
-    """Uses come from elsewhere: until they are packed again, boards are read from themselves."""
-    for table in (schema.chunks, schema.tails):
-        connection.execute(delete(table))
-    said = schema.meta.c.name.in_((schema.PACKED, schema.UNPACKED))
-    connection.execute(delete(schema.meta).where(said))
-    mark_as(connection, schema.UNPACKED, uuid4().hex)
-
-
-def _pack(store: Database) -> None:
-    """Pack all boards, some in a commit: who writes meanwhile waits for no more than that."""
-    while True:
-        with store.reading() as connection:
-            since = marks(connection).get(schema.UNPACKED)
-            boards = columns.all_boards(connection)
-        for some in chunks(boards, _BOARDS):
-            with store.writing() as connection:
-                columns.rebuild(connection, some)
-        with store.writing() as connection:
-            if marks(connection).get(schema.UNPACKED) == since:  # nobody else has begun again
-                mark_as(connection, schema.PACKED)
-                return
 
 
 def _fill(cut: _Cut, new: Database, progress: Progress) -> None:
@@ -427,20 +402,12 @@ def _count_on(connection: Connection) -> None:
 # merging ------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Merged:
-    """What came of merging: new rows by table, and at how many places two answers met.
-
-    Where both stores have an answer to one question that differs, that of the first stands, and
-    what was judged of the other's is on no board.
-    """
-
-    new: Mapping[str, int]
-    differing: int
-
-
-def merge(into: str, others: Sequence[str], progress: Progress = _QUIET) -> Merged:
+def merge(into: str, others: Sequence[str], progress: Progress = _QUIET) -> Record:
     """Add what other stores hold to one. Merged again, it changes nothing.
+
+    Told are ``new`` rows by table, and at how many places two answers met (``differing``). Where
+    both stores have an answer to one question that differs, that of the first stands, and what was
+    judged of the other's is on no board.
 
     Raises
     ------
@@ -472,8 +439,9 @@ def merge(into: str, others: Sequence[str], progress: Progress = _QUIET) -> Merg
         with store.writing() as connection:  # what failed in one and was done in another is done
             connection.execute(delete(_f).where(_f.c.key.in_(done)))
             after = _Cut(connection).counts()
-        _pack(store)
-    return Merged({name: after[name] - before[name] for name in after}, differing)
+        columns.pack(store)
+    new = {name: after[name] - before[name] for name in after}
+    return Record(new=new, differing=differing)
 
 
 def _refuse_other_items(stores: Mapping[Database, Connection]) -> None:
@@ -522,7 +490,7 @@ def _add(store: Database, source: Connection, progress: Progress) -> int:
                     differing.update((row["model_id"], row["item_id"]) for row in others)
                 _renumber(source, here, table, rows)
                 if table is _u:
-                    _unpack(here)
+                    columns.unpack(here)
                 _put(here, table, rows)
             progress.advance(n)
     return len(differing)
@@ -688,8 +656,8 @@ def vacuum(url: str) -> tuple[int, int]:
     """
     with closing(open_database(url, create=False)) as store:
         with store.writing() as connection:
-            _unpack(connection)
-        _pack(store)
+            columns.unpack(connection)
+        columns.pack(store)
         return store.vacuum()
 
 
@@ -719,44 +687,6 @@ class Forgettable:
     unreadable: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forgotten:
-    """What goes, or went.
-
-    judges
-        Of each judge, by its key: ``judge``, ``judgments``, ``elsewhere`` (as many of them as were
-        made by people, or imported, so that nobody can be asked), ``replies`` (how many questions
-        it takes to have them again), ``prompt_tokens`` and ``completion_tokens`` of those that
-        state them, ``uncounted`` (replies that state none).
-    verdicts
-        Places at which the judgments served, over all runs.
-    shared
-        Judgments that stay, since other runs or benchmarks use them.
-    pinned
-        Judgments that stay, since they are anchors of their judge.
-    needed_replies
-        Replies that stay, since verdicts that stay were read from them.
-    earlier
-        Places at which an earlier judgment, or a later one, counts from then on.
-    anchors, failures
-        What was pinned, and what had failed, of judges that go as a whole.
-    """
-
-    judges: Sequence[Mapping[str, Any]]
-    verdicts: int
-    runs: tuple[str, ...]
-    shared: int
-    pinned: int
-    needed_replies: int
-    earlier: int
-    anchors: int
-    failures: int
-
-    @property
-    def judgments(self) -> int:
-        return sum(one["judgments"] for one in self.judges)
-
-
 _ids = MetaData()
 _chosen, _gone, _unneeded, _unnamed = (
     Table(name, _ids, Column("one", kind, primary_key=True), prefixes=["TEMPORARY"])
@@ -771,13 +701,27 @@ _DIGITS = re.compile(r"[0-9a-f]{8,64}")
 _UNREADABLE = KINDS.index("unreadable")
 
 
-def forget(connection: Connection, wanted: Forgettable, *, remove: bool) -> Forgotten:
+def forget(connection: Connection, wanted: Forgettable, *, remove: bool) -> Record:
     """Verdicts out again: judgments, where they served, and what nothing else was read from.
 
     What was spent on them, the runs with their manifests, judges, models and answers stay. What
     goes is put together in temporary tables first, so that it can be counted without anything
     being removed, and each table of the store is read once whatever the number of rows. To remove,
     it has to be called where references are not looked up row by row (`Database.removing`).
+
+    Returns
+    -------
+    Record
+        What goes, or went. ``judges``: of each by its key ``judge``, ``judgments``, ``elsewhere``
+        (as many of them as were made by people, or imported, so that nobody can be asked),
+        ``replies`` (how many questions it takes to have them again), ``prompt_tokens`` and
+        ``completion_tokens`` of those that state them, ``uncounted`` (replies that state none).
+        ``judgments``: of all of them. ``verdicts``: places at which these served, over all
+        ``runs``. ``shared``: judgments that stay, since other runs or benchmarks use them;
+        ``pinned``: since they are anchors of their judge. ``needed_replies`` stay, since verdicts
+        that stay were read from them. ``earlier``: places at which an earlier judgment, or a later
+        one, counts from then on. ``anchors``, ``failures``: what was pinned, and what had failed,
+        of judges that go as a whole.
 
     Raises
     ------
@@ -831,8 +775,10 @@ def forget(connection: Connection, wanted: Forgettable, *, remove: bool) -> Forg
     )
     earlier = select(*place).where(used, there.exists()).distinct().subquery()
     ran = select(r.run_id).where(r.id.in_(select(_u.c.run_id).where(used))).order_by(r.id)
-    found = Forgotten(
-        judges=_by_judge(connection, read),
+    by_judge = _by_judge(connection, read)
+    found = Record(
+        judges=by_judge,
+        judgments=sum(one["judgments"] for one in by_judge),
         verdicts=_count(connection, _u, used),
         runs=tuple(connection.execute(ran).scalars()),
         shared=shared,

@@ -13,8 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from copy import copy
 from functools import partial
-from itertools import count, islice
-from operator import itemgetter
+from itertools import count, islice, repeat
 from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, Dialect, Executable, Insert, create_engine, func, select
@@ -324,6 +323,11 @@ def hanging_references(connection: Connection) -> Iterator[tuple[str, str]]:
                 yield table.name, key.column.table.name
 
 
+def in_columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
+    """Rows that have the same names, one at least."""
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
 class Prepared:
     """A statement of every single call, compiled once and handed to the driver as it is.
 
@@ -335,44 +339,49 @@ class Prepared:
     def __init__(self, statement: Executable) -> None:
         self._statement: Any = statement.inline() if isinstance(statement, Insert) else statement
         self._known: dict[tuple[Any, ...], tuple[str, Row]] = {}
-        self._placed: dict[tuple[str, ...], tuple[str, Callable[[Row], Any]]] = {}
+        self._placed: dict[tuple[str, ...], tuple[str, Row, Sequence[str]]] = {}
 
     def put(self, connection: Connection, row: Row) -> None:
         self._execute(connection, row).close()
 
-    def put_all(self, connection: Connection, rows: Sequence[Row]) -> None:
-        """Once for each row; all of them have the same names. A server is asked once for all."""
-        if not rows:
-            return
-        names, on_server = tuple(rows[0]), connection.dialect.name != "sqlite"
-        sql, constants = self._sql(connection, names, by_columns=on_server)
-        if on_server:
-            lists = {name: _array([row[name] for row in rows]) for name in names}
-            _driver(connection).execute(sql, {**constants, **lists})
+    def put_all(self, connection: Connection, columns: Mapping[str, Sequence[Any]]) -> None:
+        """Once for each row, given by columns (`in_columns`). A server is asked once for all."""
+        names = tuple(columns)
+        if connection.dialect.name != "sqlite":
+            self._of_columns(connection, columns)
             return
         if names not in self._placed:
             compiled = self._compile(connection, names, "qmark")  # by name takes twice as long
-            first, *_ = order = compiled.positiontup
-            taken = itemgetter(*order) if order[1:] else lambda row: (row[first],)
-            self._placed[names] = str(compiled), taken
-        sql, taken = self._placed[names]
-        whole = [{**constants, **row} for row in rows] if constants else rows
+            constants: Row = {name: repeat(value) for name, value in compiled.params.items()}
+            self._placed[names] = str(compiled), constants, compiled.positiontup
+        sql, constants, order = self._placed[names]
+        given = {**constants, **columns}
         with closing(_driver(connection).cursor()) as cursor:
-            cursor.executemany(sql, map(taken, whole))
+            cursor.executemany(sql, zip(*(given[name] for name in order), strict=False))
+
+    def _of_columns(
+        self, connection: Connection, columns: Mapping[str, Sequence[Any]], **how: bool
+    ) -> Any:
+        sql, constants = self._sql(connection, tuple(columns), by_columns=True)
+        lists = {name: _array(values) for name, values in columns.items()}
+        return _driver(connection).execute(sql, {**constants, **lists}, **how)
 
     def first(self, connection: Connection, row: Row) -> tuple[Any, ...] | None:
         """The first row of what it returns."""
-        return next(iter(self._execute(connection, row).fetchall()), None)
+        return next(iter(self.all(connection, row)), None)
 
-    def of_all(self, connection: Connection, rows: Sequence[Row]) -> list[tuple[Any, ...]]:
-        """What it returns for each of them, in any order. A server is asked once for all."""
-        if connection.dialect.name == "sqlite":
-            return [found for row in rows for found in self._execute(connection, row)]
-        names = tuple(rows[0])
-        lists = {name: _array([row[name] for row in rows]) for name in names}
-        sql, constants = self._sql(connection, names, by_columns=True)
-        found = _driver(connection).execute(sql, {**constants, **lists}, binary=True)
-        return list(found.fetchall())
+    def all(self, connection: Connection, row: Row) -> list[tuple[Any, ...]]:
+        """The rows of what it returns, which are few."""
+        return list(self._execute(connection, row).fetchall())
+
+    def of_all(
+        self, connection: Connection, columns: Mapping[str, Sequence[Any]]
+    ) -> list[tuple[Any, ...]]:
+        """What it returns for each row, in any order. A server is asked once for all."""
+        if connection.dialect.name != "sqlite":
+            return list(self._of_columns(connection, columns, binary=True).fetchall())
+        rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+        return [found for row in rows for found in self._execute(connection, row)]
 
     def rows(self, connection: Connection, row: Row) -> Iterator[tuple[Any, ...]]:
         """The rows of what it returns; a server hands out some at a time, within a transaction."""
@@ -428,7 +437,7 @@ def _by_columns(compiled: Any, names: tuple[str, ...]) -> str:
     return sql.replace("WHERE", f"{joined} {rows} WHERE", 1)
 
 
-def _array(values: list[Any]) -> str:
+def _array(values: Iterable[Any]) -> str:
     """As PostgreSQL writes it; the driver takes ten times as long over a list."""
     return "{" + ",".join([_ELEMENT.get(type(value), _plain)(value) for value in values]) + "}"
 

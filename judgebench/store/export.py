@@ -23,7 +23,6 @@ from judgebench.store.catalog import Columns, distinct_models, distinct_names
 from judgebench.store.codec import readable, to_json
 from judgebench.store.read import (
     CALL_COLUMNS,
-    JUDGED_COLUMNS,
     RESPONSE_COLUMNS,
     VERDICT_COLUMNS,
     with_texts,
@@ -36,29 +35,6 @@ _TYPES = {
     **dict.fromkeys(("official_prompt", "newest"), "bool_"),
 }
 """Columns of Parquet, by the name of pyarrow's type; the others are texts."""
-
-
-def verdicts_of(store: Store, benchmark: str | None = None, version: str | None = None) -> Columns:
-    """The verdicts of a benchmark, or of all, as they are exported."""
-    return _all(store.verdicts, store, VERDICT_COLUMNS, benchmark, version)
-
-
-def verdicts_with_text(
-    store: Store, benchmark: str | None = None, version: str | None = None
-) -> Columns:
-    """As `verdicts_of`, with the judgment's key and `CALL_COLUMNS`: what each was read from."""
-    return _all(
-        lambda name, which: with_texts(store, store.verdicts(name, which, columns=JUDGED_COLUMNS)),
-        store,
-        (*VERDICT_COLUMNS, "judgment", *CALL_COLUMNS),
-        benchmark,
-        version,
-    )
-
-
-def responses_of(store: Store, benchmark: str | None = None, version: str | None = None) -> Columns:
-    """The answers to a benchmark, or to all, as they are exported."""
-    return _all(store.responses_table, store, RESPONSE_COLUMNS, benchmark, version)
 
 
 def write_table(path: Path, columns: Columns) -> None:
@@ -101,15 +77,14 @@ def write_dataset(store: Store, folder: Path, benchmark: str | None = None) -> l
     for name, version in store.benchmarks():
         if benchmark not in (None, name):
             continue
-        parts: list[tuple[str, Callable[..., Columns], tuple[str, ...]]] = [
-            ("responses", store.responses_table, RESPONSE_COLUMNS),
-            *(
-                ("verdicts", partial(store.verdicts, judges=[judge.id]), VERDICT_COLUMNS)
-                for judge in store.judges_met(name, version)
-            ),
+        judges: list[dict[str, Any]] = [
+            {"judges": [one.id]} for one in store.judges_met(name, version)
         ]
-        for table, read, names in parts:
-            columns = _all(read, store, names, name, version)
+        for table, read, which in (
+            ("responses", responses_of, {}),
+            *(("verdicts", verdicts_of, judge) for judge in judges),
+        ):
+            columns = read(store, name, version, **which)
             if not columns["item_id"]:  # a judge that only failed
                 continue
             said = {key: columns.pop(key)[0] for key in ("benchmark", "judge") if key in columns}
@@ -127,16 +102,18 @@ def check_suffix(path: Path) -> None:
 
 
 def _all(
-    read: Callable[[str, str | None], Columns],
-    store: Store,
+    read: Callable[..., Columns],
     names: tuple[str, ...],
-    benchmark: str | None,
-    version: str | None,
+    store: Store,
+    benchmark: str | None = None,
+    version: str | None = None,
+    **which: Any,
 ) -> Columns:
+    """A table of a benchmark, or of all, as it is exported."""
     columns: Columns = {name: [] for name in names}
     known = dict.fromkeys(name for name, _ in store.benchmarks())
     for one in known if benchmark is None else (benchmark,):
-        for name, values in read(one, version).items():
+        for name, values in read(store, one, version, **which).items():
             columns[name].extend(map(_plain, values))
     models = distinct_models(store.models())
     judges = distinct_names({judge.id: judge.name for judge in store.judges()})
@@ -145,6 +122,12 @@ def _all(
             ids = columns[f"{who}_id"]
             columns[who] = [None if one is None else called[one] for one in ids]
     return columns
+
+
+verdicts_of = partial(_all, Store.verdicts, VERDICT_COLUMNS)
+responses_of = partial(_all, Store.responses_table, RESPONSE_COLUMNS)
+verdicts_with_text = partial(_all, with_texts, (*VERDICT_COLUMNS, "judgment", *CALL_COLUMNS))
+"""What each was read from is beside it."""
 
 
 def _plain(value: Any) -> Any:

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from judgebench.store.postgres import Postgres
     from judgebench.store.store import Store
 
-MIGRATIONS = Path(__file__).with_name("migrations")
-
 OLDER: frozenset[str] = frozenset({"0001", "0002", "0003", "0004", "0005", "0006"})
 """Revisions before `REVISION` that stores in the field may have."""
 
@@ -287,11 +285,9 @@ def _make_ready(database: Database) -> None:
             " and not be judged; give the store that it was made of with --store"
         )
     if schema.PACKED not in said:
-        from judgebench.store import columns  # numpy
+        from judgebench.store.columns import pack  # numpy
 
-        with database.writing() as connection:
-            if not columns.is_packed(connection):
-                columns.rebuild(connection)
+        pack(database)
 
 
 # the schema ---------------------------------------------------------------------------------------
@@ -356,7 +352,13 @@ def make(connection: Connection, older: str | None = None) -> None:
     if older is None:
         _create(connection)
     else:
-        _upgrade(connection)
+        from judgebench.store.migrate import upgrade
+
+        for view in reversed(schema.VIEWS):  # SQLite renames no table that a view speaks of
+            connection.execute(text(f"DROP VIEW IF EXISTS {view}"))
+        upgrade(connection)
+        connection.execute(text("DELETE FROM alembic_version"))
+    connection.execute(text("INSERT INTO alembic_version VALUES (:now)"), {"now": REVISION})
     for view in schema.VIEWS.values():
         connection.execute(text(view))
     mark_as(connection, schema.STORE_ID, uuid.uuid4().hex)  # whose journal is taken in
@@ -373,21 +375,6 @@ def _create(connection: Connection) -> None:
             " CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
         )
     )
-    connection.execute(text("INSERT INTO alembic_version VALUES (:now)"), {"now": REVISION})
-
-
-def _upgrade(connection: Connection) -> None:
-    from alembic import command
-    from alembic.config import Config
-
-    for view in reversed(schema.VIEWS):  # SQLite renames no table that a view speaks of
-        connection.execute(text(f"DROP VIEW IF EXISTS {view}"))
-    connection.execute(text("DELETE FROM alembic_version"))  # one migration brings all of them here
-    config = Config(attributes={"connection": connection})
-    # A '%' in the path would be read as an interpolation.
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    command.upgrade(config, "head")
 
 
 def store_id(store: Store) -> str | None:

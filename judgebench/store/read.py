@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, TypeAlias
@@ -24,7 +24,6 @@ from judgebench.records import (
     Batch,
     BatchState,
     Item,
-    JsonObject,
     Judgment,
     Order,
     Reply,
@@ -114,75 +113,6 @@ _LATE = 10_000
 
 _COUNTED = 100_000
 """Rows that a server counts in an instant; of more it says how many there are about."""
-
-
-# what is told -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredCalibration:
-    """A calibration of length: for whom it holds, and what it says.
-
-    ``models`` are those it was fitted on, by short id. ``id`` are the first twelve digits of the
-    hash of all but ``at``, the seconds at which it was put.
-    """
-
-    id: str
-    judge_key: bytes
-    opponent_key: bytes
-    models: tuple[str, ...]
-    content: JsonObject
-    at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredBaseline:
-    """A model that went by a name on one version of a benchmark.
-
-    ``model_id`` are the first twelve digits of the model's key; ``run_id`` is the run that its
-    verdicts came from, None where nobody said; ``at`` the seconds at which it was set.
-    """
-
-    name: str
-    benchmark: str
-    version: str
-    model_key: bytes
-    model_id: str
-    run_id: str | None
-    at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredAnchors:
-    """A set of verdicts that was pinned, of one judge on one version of a benchmark.
-
-    ``verdicts`` is how many, ``at`` the seconds at which; ``id`` is a number of this store.
-    """
-
-    id: int
-    benchmark: str
-    version: str
-    judge_key: bytes
-    judge_id: str
-    at: float
-    verdicts: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnsweredAgain:
-    """What became of a model's first answers on another stack.
-
-    prompts
-        The questions that it answered on its own, identical ones counted once.
-    again
-        How many of them it has answered on the other stack as well.
-    changed
-        How many of these with another text.
-    """
-
-    prompts: int
-    again: int
-    changed: int
 
 
 # how it is found --------------------------------------------------------------------------------
@@ -414,11 +344,24 @@ class Asked:
         return found
 
     @read
-    def calibrations(self, c: Connection, benchmark: str, version: str) -> list[StoredCalibration]:
-        """Of all judges and opponents, in the order in which they were put."""
+    def calibrations(
+        self,
+        c: Connection,
+        benchmark: str,
+        version: str,
+        judge: bytes | None = None,
+        opponent: bytes | None = None,
+    ) -> list[Record]:
+        """Of all judges and opponents or of one, by key, in the order in which they were put.
+
+        For whom each holds (``judge_key``, ``opponent_key``, and by short id the ``models`` it was
+        fitted on), and what it says (``content``). ``id`` are the first twelve digits of the hash
+        of all but ``at``, the seconds at which it was put.
+        """
         its = "key judge.key:judge_key opponent.key:opponent_key models content at"
-        found = rows(c, schema.calibrations, its, _on(benchmark, version), order="at id")
-        return [StoredCalibration(id=one.key.hex()[:12], **values(one, "key")) for one in found]
+        which = {**_on(benchmark, version), "judge.key": judge, "opponent.key": opponent}
+        found = rows(c, schema.calibrations, its, which, order="at id")
+        return [Record(id=one.key.hex()[:12], **values(one, "key")) for one in found]
 
     @read
     def baselines(
@@ -427,24 +370,34 @@ class Asked:
         benchmark: str | None = None,
         version: str | None = None,
         name: str | None = None,
-    ) -> list[StoredBaseline]:
-        """Of all benchmarks and names or of one, in the order in which they were set."""
+    ) -> list[Record]:
+        """Of all benchmarks and names or of one, in the order in which they were set.
+
+        The ``name`` that a model went by on one ``version`` of a ``benchmark``, with its
+        ``model_key`` and the first twelve digits of that (``model_id``); the run that its verdicts
+        came from (``run_id``), None where nobody said; the seconds ``at`` which it was set.
+        """
         its = (
             "name benchmark.name:benchmark benchmark.version model.key:model_key"
             " model.short:model_id run.run_id at"
         )
         where = {**_on(benchmark, version), "name": name}
-        return told(c, schema.baselines, its, where, order="at id", kind=StoredBaseline)
+        return told(c, schema.baselines, its, where, order="at id")
 
     @read
-    def anchors(self, c: Connection) -> list[StoredAnchors]:
-        """Of all judges and benchmarks, in the order in which they were pinned."""
+    def anchors(self, c: Connection) -> list[Record]:
+        """Of all judges and benchmarks, in the order in which they were pinned.
+
+        Each is a set of verdicts, of one judge (``judge_key``, ``judge_id``) on one ``version`` of
+        a ``benchmark``: how many (``verdicts``), and the seconds ``at`` which; ``id`` is a number
+        of this store.
+        """
         its = (
             "anchors.id anchors.benchmark.name:benchmark anchors.benchmark.version"
             " anchors.judge.key:judge_key anchors.judge.short:judge_id anchors.at count():verdicts"
         )
         when, order = {"occasion_id": NONE}, "anchors.at anchors.id"
-        return told(c, schema.looks, its, when, order=order, kind=StoredAnchors)
+        return told(c, schema.looks, its, when, order=order)
 
 
 class Reading(Snapshots, Asked):
@@ -504,10 +457,14 @@ class Reading(Snapshots, Asked):
         *,
         stack: Runtime,
         other: Runtime,
-    ) -> AnsweredAgain:
+    ) -> Record:
         """A model's first answers on a benchmark on ``stack``, beside those on ``other``.
 
         The model by its short id. Those on ``other`` may be answers that stand there, or anchors.
+
+        ``prompts`` are the questions that it answered on its own stack, identical ones counted
+        once, ``again`` how many of them it has answered on the other one as well, and ``changed``
+        how many of these with another text.
         """
         on = {**_on(benchmark, version), "model.short": model, "sample": 0}
         on["response.stack.key"] = content.stack_key(stack)
@@ -515,7 +472,7 @@ class Reading(Snapshots, Asked):
         again = {"key": list(own), "stack.key": content.stack_key(other)}
         there = dict(rows(c, schema.responses, "key text_sha", again))
         changed = sum(own[key] != sha for key, sha in there.items())
-        return AnsweredAgain(prompts=len(own), again=len(there), changed=changed)
+        return Record(prompts=len(own), again=len(there), changed=changed)
 
     # items --------------------------------------------------------------------------------------
 
@@ -678,7 +635,7 @@ class Reading(Snapshots, Asked):
     # anchors ------------------------------------------------------------------------------------
 
     @read
-    def looks(self, c: Connection, of: StoredAnchors) -> Columns:
+    def looks(self, c: Connection, of: Record) -> Columns:
         """What was said of a set of anchors, as equally long lists.
 
         By ``occasion``, which is `PINNED` of what had been said before. ``value`` of a preference
@@ -691,7 +648,7 @@ class Reading(Snapshots, Asked):
             _toward_model(one)
         return _in_columns(c, _labels(_LOOK), found)
 
-    def looked(self, of: StoredAnchors, occasion: str = PINNED) -> dict[VerdictSlot, bytes]:
+    def looked(self, of: Record, occasion: str = PINNED) -> dict[VerdictSlot, bytes]:
         """The places of a set about which the judge was asked on an occasion, or those pinned.
 
         With the key of the case that it saw there.
@@ -735,25 +692,6 @@ class Reading(Snapshots, Asked):
         where = {**_on(benchmark, version), "judge_id!": NONE}
         found = rows(c, schema.spend, its, where, order="judge_id how")
         return {(judge, HOWS[how]): (n, unpriced, usd) for judge, how, n, unpriced, usd in found}
-
-    @read
-    def judge_replies(
-        self, c: Connection, benchmark: str, version: str
-    ) -> list[tuple[str, str, list[float]]]:
-        """Of every different judgment of a benchmark, its judge's id, its kind, and what it took.
-
-        Equal answers have one judgment, which was asked for once. The last are the seconds of each
-        reply that it was read from; 0 are not known.
-        """
-        where = {**_on(benchmark, version), "repeat!": AFRESH}
-        its = "judgment_id judge.short judgment.kind judgment.reply_keys"
-        said = {one[0]: values(one, "judgment_id") for one in rows(c, schema.uses, its, where)}
-        keys = [key for one in said.values() for key in one["reply_keys"]]
-        took = dict(rows(c, schema.replies, "key seconds", {"key": dict.fromkeys(keys)}))
-        return [
-            (one["short"], KINDS[one["kind"]], [took[k] for k in one["reply_keys"] if k in took])
-            for one in said.values()
-        ]
 
     @read
     def budgets(self, c: Connection) -> Columns:
@@ -1225,12 +1163,13 @@ def call_columns(made: Sequence[Record]) -> dict[str, Any]:
     return {**last, "earlier_calls": told[:-1] or None}
 
 
-def with_texts(store: Reading, columns: Columns) -> Columns:
-    """Columns of verdicts (`JUDGED_COLUMNS`) with `CALL_COLUMNS` for the keys of replies."""
+def with_texts(store: Reading, *of: str | None, **which: Any) -> Columns:
+    """`Store.verdicts` with the judgment's key, and `CALL_COLUMNS`: what each was read from."""
+    columns = store.verdicts(*of, columns=(*VERDICT_COLUMNS, "judgment", "reply_keys"), **which)
     found = store.calls(dict.fromkeys(key for keys in columns["reply_keys"] for key in keys))
     made = [
         call_columns([found[key] for key in keys if key in found]) for keys in columns["reply_keys"]
     ]
-    kept = {name: columns[name] for name in columns if name not in ("verdict", "reply_keys")}
-    kept["judgment"] = [key.hex() for key in columns["judgment"]]
-    return {**kept, **{name: [row[name] for row in made] for name in CALL_COLUMNS}}
+    del columns["reply_keys"]
+    columns["judgment"] = [key.hex() for key in columns["judgment"]]
+    return columns | {name: [row[name] for row in made] for name in CALL_COLUMNS}

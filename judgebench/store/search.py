@@ -20,7 +20,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -29,7 +28,7 @@ from sqlalchemy import Connection, Table
 
 from judgebench.errors import StoreError
 from judgebench.store import codec, schema
-from judgebench.store.catalog import row, rows, values
+from judgebench.store.catalog import Record, row, rows, values
 from judgebench.store.database import chunks
 from judgebench.store.opening import located, open_store
 from judgebench.store.store import Store
@@ -109,7 +108,6 @@ _HAN = re.compile("[\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U0002000
 # words --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
 class Words:
     """Each of the words, and each passage in double quotes, has to occur, in any order and case.
 
@@ -117,20 +115,11 @@ class Words:
     parentheses and ``AND`` are characters like others.
     """
 
-    text: str
-
-    @cached_property
-    def parts(self) -> tuple[str, ...]:
-        found = _PART.findall(codec.readable(self.text))
-        return tuple(dict.fromkeys(quoted or word for quoted, word in found))
-
-    @cached_property
-    def folded(self) -> tuple[str, ...]:
-        return tuple(map(folded, self.parts))
-
-    @cached_property
-    def _patterns(self) -> tuple[re.Pattern[str], ...]:
-        return tuple(re.compile(re.escape(part), re.IGNORECASE) for part in self.parts)
+    def __init__(self, text: str) -> None:
+        found = _PART.findall(codec.readable(text))
+        parts = dict.fromkeys(quoted or word for quoted, word in found)
+        self.folded = [*map(folded, parts)]
+        self._patterns = [re.compile(re.escape(part), re.IGNORECASE) for part in parts]
 
     def occur_in(self, text: str) -> bool:
         return all(pattern.search(text) for pattern in self._patterns)
@@ -239,31 +228,6 @@ class Filters:
         return [kind for kind in KINDS[first:] if kind in self.kinds]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hit:
-    """A text that holds the words, and where it stands.
-
-    ``model`` and ``judge`` are short ids. ``places`` says at how many places the text stands, of
-    which this is one. ``snippet`` is what is before the first word, the word, and what is behind.
-    """
-
-    kind: Kind
-    number: int
-    benchmark: str
-    version: str
-    item_id: str
-    category: str | None
-    model: str | None = None
-    opponent: str | None = None
-    judge: str | None = None
-    sample: int = 0
-    turn: int = 0
-    order: str = "single"
-    at: float | None = None
-    places: int = 1
-    snippet: tuple[str, str, str] = ("", "", "")
-
-
 _PLACE = (
     "benchmark.name:benchmark benchmark.version item.item_id item.category model.short:model"
     " sample turn"
@@ -282,10 +246,21 @@ _PLACES: Mapping[Kind, tuple[Table, str, str, str]] = {
 """Where texts stand: by which number, the path of their category, and what is told of a place."""
 
 
+_NOBODYS = {"order": "single", "sample": 0, "turn": 0} | dict.fromkeys(
+    ("model", "opponent", "judge", "at")
+)
+"""What a question has none of, nor an answer all."""
+
+
 def stands(
     connection: Connection, kind: Kind, numbers: Collection[int], wanted: Filters
-) -> dict[int, Hit]:
-    """Of the rows of these numbers that the filters leave, the first place of each."""
+) -> dict[int, Record]:
+    """Of the rows of these numbers that the filters leave, the first place of each.
+
+    ``kind``, ``number``, ``benchmark``, ``version``, ``item_id``, ``category``; ``model``,
+    ``opponent`` and ``judge`` by their short ids, ``sample``, ``turn``, ``order``, ``at``.
+    ``places`` says at how many places the text stands, of which this is one.
+    """
     table, number, category, told = _PLACES[kind]
     where: dict[str, Any] = {number: numbers}
     if kind == "reasoning":  # ``uses`` is read by ranges of its key, and only for what is left
@@ -310,28 +285,12 @@ def stands(
     there = list(rows(connection, table, f"{number}:number {told}", where, distinct=True))
     places = Counter(one.number for one in there)
     return {
-        one.number: Hit(kind=kind, places=places[one.number], **values(one))
+        one.number: Record(**_NOBODYS | values(one) | {"kind": kind, "places": places[one.number]})
         for one in reversed(there)
     }
 
 
 # the index ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coverage:
-    """How much of the store is in its index; ``rows`` is about how many there are.
-
-    ``why`` says that it does not grow, or is not read, and why, or who changes that.
-    """
-
-    indexed: int
-    rows: int
-    why: str = ""
-
-    @property
-    def complete(self) -> bool:
-        return self.indexed == self.rows
 
 
 class Index(ABC):
@@ -358,8 +317,11 @@ class Index(ABC):
         self.seen: dict[Kind, Sequence[Any]] = {}
         self.newest: dict[Kind, int] = {}
 
-    def look(self, connection: Connection) -> Coverage:
+    def look(self, connection: Connection) -> Record:
         """How far it reaches: not at all where it is of a store that was replaced by another.
+
+        ``indexed`` of about so many ``rows``, which may be all (``complete``). ``why`` says that it
+        does not grow, or is not read, and why, or who changes that.
 
         The index is read before anything of the store: what another process indexes meanwhile is
         not in it.
@@ -378,8 +340,9 @@ class Index(ABC):
             passed = {**some, "id<": number + 1} if kind == "question" else None
             if replaced or (passed and row(connection, table, "count()", passed)[0] != n):
                 self.seen[kind] = _NOT_YET
-        reached = (min(self.seen[kind][0], last) for kind, last in self.newest.items())
-        return Coverage(indexed=sum(reached), rows=sum(self.newest.values()), why=why)
+        reached = sum(min(self.seen[kind][0], last) for kind, last in self.newest.items())
+        there = sum(self.newest.values())
+        return Record(indexed=reached, rows=there, why=why, complete=reached == there)
 
     def grow(self) -> bool:
         """Take in a portion of what is new, in one commit; whether there is more.
@@ -666,7 +629,7 @@ _builders: dict[str, _Builder] = {}
 """The last of each store, by its address."""
 
 
-def make_index(store: Store, for_s: float, maker: str | None = None) -> Coverage:
+def make_index(store: Store, for_s: float, maker: str | None = None) -> Record:
     """Have the index made beside, wait for it so many seconds at most, and say how far it is.
 
     Parameters
@@ -684,7 +647,7 @@ def make_index(store: Store, for_s: float, maker: str | None = None) -> Coverage
         return _made(index, for_s, maker or store.url)
 
 
-def _made(index: Index, for_s: float, url: str) -> Coverage:
+def _made(index: Index, for_s: float, url: str) -> Record:
     with index.store.snapshot() as connection:
         coverage = index.look(connection)
     if coverage.complete or coverage.why:
@@ -696,26 +659,11 @@ def _made(index: Index, for_s: float, url: str) -> Coverage:
     builder.join(for_s)
     with index.store.snapshot() as connection:
         coverage = index.look(connection)
-    return replace(coverage, why=coverage.why or builder.why)
+    coverage.why = coverage.why or builder.why
+    return coverage
 
 
 # search -------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """A page of hits. ``then`` is where the next one begins, None where there is no more.
-
-    ``looked_at`` is the number of texts that were read for it. Where the time was over before the
-    page was full, there are fewer hits than a page holds and ``then`` is where to go on.
-    ``by_index`` is False where no index holds such words, so that texts were read one by one.
-    """
-
-    hits: Sequence[Hit]
-    then: Begin | None = None
-    looked_at: int = 0
-    by_index: bool = True
-    coverage: Coverage
 
 
 def search(
@@ -727,13 +675,19 @@ def search(
     limit: int = PAGE,
     for_s: float = 1.0,
     maker: str | None = None,
-) -> Found:
+) -> Record:
     """Look for words (`Words`), questions first, then answers, then reasoning.
 
     Questions come in the order of their benchmark, of the rest the newest first. Before, what is
     new goes into the index, which is waited for for half of the time at most, and made further
     beside. Of what is not in it yet the newest few are looked through; the rest is not found, and
-    `Coverage` says so.
+    ``coverage`` says so (`Index.look`).
+
+    A page of ``hits`` (`stands`) has with each a ``snippet``: what is before the first word, the
+    word, and what is behind. ``then`` is where the next page begins, None where there is no more.
+    ``looked_at`` is the number of texts that were read for it. Where the time was over before the
+    page was full, there are fewer hits than a page holds and ``then`` is where to go on.
+    ``by_index`` is False where no index holds such words, so that texts were read one by one.
 
     Parameters
     ----------
@@ -750,7 +704,7 @@ def search(
         Where the index cannot be made or read.
     """
     asked, wanted = Words(words), filters or Filters()
-    hits: list[Hit] = []
+    hits: list[Record] = []
     looked_at, by_index = 0, True
     then: Begin | None = None
     with index_of(store) as index:
@@ -770,7 +724,7 @@ def search(
                     break
             else:
                 then = None
-    return Found(hits=hits, then=then, looked_at=looked_at, by_index=by_index, coverage=coverage)
+    return Record(hits=hits, then=then, looked_at=looked_at, by_index=by_index, coverage=coverage)
 
 
 def count(
@@ -830,7 +784,7 @@ def _scan(connection: Connection, kind: Kind, above: int) -> Ask:
 
 def _hits(
     connection: Connection, kind: Kind, numbers: Sequence[int], words: Words, wanted: Filters
-) -> list[Hit]:
+) -> list[Record]:
     """Those that hold the words, of which no index is sure, in the order of the numbers.
 
     Filters leave less than words do, and cost less than texts.
@@ -844,8 +798,7 @@ def _hits(
     }
     if not narrow:
         places = stands(connection, kind, texts, wanted)
-    return [
-        replace(places[number], snippet=words.snippet(texts[number]))
-        for number in numbers
-        if number in places and number in texts
-    ]
+    found = [places[number] for number in numbers if number in places and number in texts]
+    for one in found:
+        one.snippet = words.snippet(texts[one.number])
+    return found

@@ -32,9 +32,9 @@ BUSY_S = 30.0
 CLOSING_S = 1.0
 """How long to wait for others in order to fold the log at the end; whoever closes last does it."""
 
-_LOOK_EVERY = 64  # commits between looks at the log's size
+_LOOK_EVERY, _LOOK_AFTER = 64, 32_768  # commits, or rows, between looks at the log's size
 _FOLD_AT = 8 << 20  # bytes of log at which it is folded into the file
-_FORCE_AT = 64 << 20  # and at which readers are waited for, so that it starts anew
+_FORCE_AT = 256 << 20  # and at which readers are waited for, so that it starts anew
 
 NETWORK_FILE_SYSTEMS = frozenset(
     (
@@ -61,6 +61,7 @@ class SQLite(Database):
         self.path = path
         self._synchronous = "FULL" if synchronous_full else "NORMAL"
         self._log, self._lock = beside(path)
+        self._look_at = _LOOK_AFTER
         self._reserves: dict[Any, Callable[[], None]] = {}  # of all connections of this store
         super().__init__(
             str(path),
@@ -82,7 +83,7 @@ class SQLite(Database):
                 connection.execute("PRAGMA journal_mode = WAL")
         for setting in (*_SETTINGS, f"synchronous = {self._synchronous}"):
             connection.execute(f"PRAGMA {setting}")
-        connection.create_function("judgebench_0007", 0, int)  # see the migration of that number
+        connection.create_function("judgebench_0007", 0, int)  # see `migrate`
         return connection
 
     def place(self) -> object:
@@ -200,8 +201,9 @@ class SQLite(Database):
     def _commit(self) -> None:
         """And look at the log now and then; what is committed is, whatever becomes of that."""
         super()._commit()
-        if self._commits % _LOOK_EVERY:
+        if self._commits % _LOOK_EVERY and self._raw.total_changes < self._look_at:
             return
+        self._look_at = self._raw.total_changes + _LOOK_AFTER
         size = self._log.stat().st_size if self._log.exists() else 0
         with suppress(sqlite3.Error):  # a disk that fails says so to the next write
             if size > _FORCE_AT:

@@ -16,6 +16,7 @@ from judgebench.protocols import MAY_WAIT, Paid
 from judgebench.records import Item
 from judgebench.secret import secrets_of
 from judgebench.store import schema
+from judgebench.store.catalog import Record
 from judgebench.store.claims import Claims
 from judgebench.store.database import Database
 from judgebench.store.opening import located, marks, store_path
@@ -25,7 +26,7 @@ from judgebench.store.writer import Entry, Journal, Writer
 
 if TYPE_CHECKING:
     from judgebench.columns import Column
-    from judgebench.store.copy import Forgettable, Forgotten
+    from judgebench.store.copy import Forgettable
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
@@ -208,7 +209,7 @@ class Store(Reading, Claims, AbstractContextManager["Store"]):
         with self._database.reading() as connection:
             check_items(connection, items)
 
-    def forget(self, wanted: Forgettable, *, remove: bool = True) -> Forgotten:
+    def forget(self, wanted: Forgettable, *, remove: bool = True) -> Record:
         """Remove judgments, where they served, and replies and texts that nothing else needs.
 
         What they took, runs, judges, models and answers stay. Not within a transaction. Raises
@@ -236,6 +237,14 @@ class Store(Reading, Claims, AbstractContextManager["Store"]):
         from judgebench.store import columns  # numpy, which many commands do without
 
         return self._read(columns.board_verdicts, benchmark, version, models, judges)
+
+    def judge_replies(
+        self, benchmark: str, version: str
+    ) -> dict[str, tuple[int, int, list[float]]]:
+        """What the judgments of a benchmark took, by the judge's id (`columns.judge_replies`)."""
+        from judgebench.store import columns
+
+        return self._read(columns.judge_replies, benchmark, version)
 
     def board_answers(
         self,

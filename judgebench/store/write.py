@@ -51,14 +51,19 @@ from judgebench.store.codec import (
     usage_columns,
     word,
 )
-from judgebench.store.database import Prepared, Row, chunks, insert, pipelined, upsert
+from judgebench.store.database import (
+    Prepared,
+    Row,
+    chunks,
+    in_columns,
+    insert,
+    pipelined,
+    upsert,
+)
 from judgebench.store.read import (
     COUNTERS,
     PINNED,
     Asked,
-    StoredAnchors,
-    StoredBaseline,
-    StoredCalibration,
     current_at,
 )
 from judgebench.store.schema import NONE, PLACE, identity
@@ -68,6 +73,8 @@ MOST = 50_000
 
 Numbers: TypeAlias = dict[Table, dict[Any, Any]]
 """The integers that stand for keys and names, by table."""
+
+_FEW = 100  # failures that are read to see whether any of them is cleared
 
 _names = lru_cache(maxsize=1024)(to_json)  # the same few, over and over
 _STEP_S = 1e-6  # what a double can tell apart at the seconds of this century
@@ -252,23 +259,34 @@ class Writing(Asked):
                 )
         spent = [(*about, *counters) for about, counters in self._spent.items()]
         self._rows[_PUT_SPEND] = [dict(zip(_SPEND, row, strict=True)) for row in spent]
-        self._rows[_CLEAR_FAILURE] = [{"cleared": key} for key in self._cleared]
-        if not (written := [rows for rows in self._rows.values() if rows]):
+        self._rows[_CLEAR_FAILURE] = [{"cleared": key} for key in self._failed_before()]
+        written = {put: in_columns(rows) for put, rows in self._rows.items() if rows}
+        if not written:
             self._used.clear()
             return
-        for rows in written:
-            self._number(rows)
+        for its in written.values():
+            self._number(its)
         with pipelined(self._connection):
-            for statement, rows in self._rows.items():
-                statement.put_all(self._connection, rows)
-        if used := self._rows[_PUT_USE]:
-            from judgebench.store import columns  # numpy, which many commands do without
+            for statement, its in written.items():
+                statement.put_all(self._connection, its)
+            if used := written.get(_PUT_USE):
+                from judgebench.store import columns  # numpy, which many commands do without
 
-            columns.put_tails(self._connection, used)
+                columns.put_tails(self._connection, used)
         self._rows = {each: [] for each in _GATHERED}
         for gathered in (self._seen, self._shas, self._judged, self._used, self._cleared):
             gathered.clear()
         self._spent.clear()
+
+    def _failed_before(self) -> set[bytes]:
+        """Of the keys that are cleared those that may have failed: seldom any has."""
+        if not self._cleared:
+            return self._cleared
+        failed = [*catalog.rows(self._connection, schema.failures, "key", limit=_FEW)]
+        if len(failed) == _FEW:
+            return self._cleared
+        gathered = (row["key"] for row in self._rows[_PUT_FAILURE])
+        return self._cleared & {*(row.key for row in failed), *gathered}
 
     def _alone(self, *what: Any) -> None:
         """Rows of one statement do not see each other: one that must is written after the other."""
@@ -278,23 +296,20 @@ class Writing(Asked):
 
     # numbers for keys and names -----------------------------------------------------------------
 
-    def _number(self, rows: Sequence[dict[str, Any]]) -> None:
+    def _number(self, columns: dict[str, list[Any]]) -> None:
         """Put numbers in place of keys and names; those of the benchmarks come before its items."""
-        for name in rows[0]:
+        for name, values in columns.items():
             table = _POINTS.get(name.removeprefix("here_"))
             if table is None:
                 continue
             if table is schema.items:
-                of = name.replace("item", "benchmark")
-                for row in rows:
-                    row[name] = row[of], row[name]
-            known = self._known(table, dict.fromkeys(row[name] for row in rows))
-            for row in rows:
-                row[name] = known[row[name]]
+                values = [*zip(columns[name.replace("item", "benchmark")], values, strict=True)]
+            known = self._known(table, dict.fromkeys(values))
+            columns[name] = [known[value] for value in values]
 
     def _numbered(self, row: dict[str, Any]) -> dict[str, Any]:
-        self._number([row])
-        return row
+        self._number(columns := in_columns([row]))
+        return {name: value for name, (value,) in columns.items()}
 
     def _known(self, table: Table, wanted: Iterable[Any]) -> Mapping[Any, Any]:
         """The numbers of a table, all those among them that are wanted; new ones in their order."""
@@ -307,13 +322,13 @@ class Writing(Asked):
                     plain(_CALLED[table.name, name], value)
             self._ask(table, known, new)
             if new := [key for key in new if key not in known]:
-                rows = [self._new(table, key) for key in new]
+                rows = in_columns([self._new(table, key) for key in new])
                 _PUT[table].put_all(self._connection, rows)
                 self._ask(table, known, new)
         return known
 
     def _ask(self, table: Table, known: dict[Any, Any], keys: Sequence[Any]) -> None:
-        rows = [_by(table, key) for key in keys]
+        rows = in_columns([_by(table, key) for key in keys])
         for number, *key in _ASK[table].of_all(self._connection, rows):
             known[tuple(key) if key[1:] else key[0]] = number
 
@@ -655,7 +670,7 @@ class Writing(Asked):
         opponent: bytes,
         models: Sequence[str],
         content: JsonObject,
-    ) -> StoredCalibration:
+    ) -> catalog.Record:
         """A calibration of length, for a judge's comparisons with one opponent.
 
         ``models`` are those that it was fitted on, by short id. The last one counts, and earlier
@@ -664,13 +679,8 @@ class Writing(Asked):
         """
         about = [benchmark, version, judge, opponent, list(models), content]
         key = keys.content_key("calibration", about)
-
-        def last() -> list[StoredCalibration]:  # others may put one for another judge meanwhile
-            known = self.calibrations(benchmark, version)
-            its = [one for one in known if (one.judge_key, one.opponent_key) == (judge, opponent)]
-            return its[-1:]
-
-        if [one.id for one in last()] != [key.hex()[:12]]:
+        known = self.calibrations(benchmark, version, judge, opponent)
+        if not known or known[-1].id != key.hex()[:12]:
             row = {
                 "benchmark_id": (benchmark, version),
                 "judge_id": judge,
@@ -680,11 +690,11 @@ class Writing(Asked):
                 "content_sha": self._text(to_json(content)),
             }
             self._put_last(schema.calibrations, row)
-        return last()[0]
+        return self.calibrations(benchmark, version, judge, opponent)[-1]
 
     def put_baseline(
         self, name: str, benchmark: str, version: str, *, model: bytes, run_id: str | None = None
-    ) -> StoredBaseline:
+    ) -> catalog.Record:
         """Which model goes by a name from now on, as the baseline of a benchmark.
 
         The last one counts, and earlier ones stay; one that is the last already is not put again.
@@ -697,7 +707,7 @@ class Writing(Asked):
             self._put_last(schema.baselines, {"name": name, **about})
         return self.baselines(benchmark, version, name)[-1]
 
-    def put_anchors(self, pinned: Sequence[tuple[VerdictSlot, bytes]]) -> StoredAnchors:
+    def put_anchors(self, pinned: Sequence[tuple[VerdictSlot, bytes]]) -> catalog.Record:
         """Pin what one judge said on one benchmark: places, and the keys of the judgments there.
 
         Of several sets of a judge and benchmark the last counts. Raises `StoreError` for places of

@@ -110,11 +110,14 @@ class Writer:
 
     def _run(self) -> None:
         database, numbers = None, Numbers()
-        try:
+        with ExitStack() as opened:
             while group := self._next():
                 try:
                     if database is None:
                         database = self.another()
+                        opened.callback(database.close)
+                        # What rows refer to is put with them, or was asked for.
+                        opened.enter_context(database.unchecked())
                         database.on_wait = self._waits
                     self._commit(database, numbers, group)
                 except BaseException as error:  # noqa: BLE001 - who waits for it is told
@@ -124,9 +127,6 @@ class Writer:
                 self._group = []
                 for tell in dict.fromkeys(entry.tell for entry in group):
                     tell([entry for entry in group if entry.tell == tell])
-        finally:
-            if database is not None:
-                database.close()
 
     def _waits(self, seconds: float) -> str:
         """Somebody else holds the store: what is said of those that wait."""

@@ -38,8 +38,8 @@ from judgebench.store.sqlite import SQLite
 JUDGMENTS = 20
 """Of each process: folds of three rows, and two of all into a whole chunk."""
 
-STATEMENTS = {"_DROP_SMALL": "small dropped", "_PUT_CHUNK": "chunk put",
-              "_DROP_TAIL": "tail dropped"}  # fmt: skip
+STATEMENTS = {"_TAKE_SMALL": "small taken", "_PUT_CHUNK": "chunk put",
+              "_TAKE_TAIL": "tail taken"}  # fmt: skip
 STEPS = (*STATEMENTS.values(), "in a commit", "after a commit")
 
 
@@ -52,6 +52,11 @@ class Stepping:
     def put(self, connection: Connection, row: Any) -> None:
         self._inner.put(connection, row)
         self._step(self._name)
+
+    def all(self, connection: Connection, row: Any) -> Any:
+        found = self._inner.all(connection, row)
+        self._step(self._name)
+        return found
 
 
 def prepare(url: str) -> None:
@@ -156,7 +161,7 @@ def main(url: str) -> None:
     prepare(url)
     kills, there, start = [], set[int](), 0
     for step in STEPS:
-        for time in (1, 2) if step == "small dropped" else (1, 5):
+        for time in (1, 2) if step == "small taken" else (1, 5):
             committed = kill(url, start, step, time)
             wrong, there = after(url, there, start, committed)
             kills.append({"at": step, "wrong": wrong})

@@ -113,7 +113,7 @@ class Filling:
             self.store.forget(self._forgettable())
         elif what == "rebuild":
             with self.store._database.writing() as connection:
-                columns.rebuild(connection)
+                columns.rebuild(connection, columns.all_boards(connection))
         return what
 
     def _forgettable(self) -> Forgettable:

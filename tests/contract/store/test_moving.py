@@ -29,7 +29,6 @@ from judgebench.protocols import NoProgress
 from judgebench.records import Item, Label, Response, Runtime
 from judgebench.store import Store, open_store
 from judgebench.store import columns as packed_columns
-from judgebench.store import copy as moving_copy
 from judgebench.store.copy import Forgettable, Part, check, copy, merge, vacuum
 from judgebench.store.export import responses_of, verdicts_of
 from judgebench.store.read import JUDGED_COLUMNS
@@ -187,7 +186,7 @@ def _rows(columns: dict[str, list[Any]]) -> list[str]:
 
 
 def _without_number(anchors: Any) -> str:
-    return repr(dataclasses.replace(anchors, id=0))
+    return repr(sorted((vars(anchors) | {"id": 0}).items()))
 
 
 class Stops(NoProgress):
@@ -491,7 +490,7 @@ def test_two_halves_are_the_whole(
     halves: tuple[str, str, str], places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("judgebench.store.copy.PORTION", 4)
-    monkeypatch.setattr("judgebench.store.copy._BOARDS", 1)
+    monkeypatch.setattr("judgebench.store.columns.BOARDS", 1)
     left, right, whole = halves
     for into, others in ((left, [right]), (places(), [right, left])):
         merged = merge(into, others)
@@ -704,9 +703,9 @@ def test_who_unpacks_meanwhile_is_waited_for(
         if len(killed) < 2:
             killed.append(boards)
             if len(killed) == 2:  # what was packed until now is gone, as by another's begin
-                moving_copy._unpack(connection)
+                packed_columns.unpack(connection)
 
-    monkeypatch.setattr(moving_copy, "_BOARDS", 1)
+    monkeypatch.setattr(packed_columns, "BOARDS", 1)
     monkeypatch.setattr(packed_columns, "rebuild", rebuilds)
     vacuum(there)
     assert len(killed) == 2

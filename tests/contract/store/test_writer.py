@@ -219,9 +219,9 @@ def test_a_group_asks_for_all_that_it_names_at_once(
     asked: list[int] = []
     of_all = Prepared.of_all
 
-    def counted(self: Any, connection: Any, rows: Any) -> Any:
-        asked.append(len(rows))
-        return of_all(self, connection, rows)
+    def counted(self: Any, connection: Any, columns: Any) -> Any:
+        asked.append(len(next(iter(columns.values()))))
+        return of_all(self, connection, columns)
 
     monkeypatch.setattr(Prepared, "of_all", counted)
     with opened.transaction():

@@ -1,36 +1,29 @@
 """From any store of the first release: all that has come since, and what both engines need.
 
-What a table or column of today's schema lacks is added, so this stays true of later schemas too: a
-migration after it looks whether it is still needed.
+What a table or column of today's schema lacks is added, so this stays true of later schemas too.
 """
 
 from __future__ import annotations
 
 import sqlalchemy as sa
-from alembic import op
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 
 from judgebench.store.schema import PLACE, lacking, metadata
 
-revision = "0007"
-down_revision = None
-branch_labels = None
-depends_on = None
 
-
-def upgrade() -> None:
-    connection = op.get_bind()
-    older = sa.inspect(connection)
-    if "repeat" not in {column["name"] for column in older.get_columns("uses")}:
-        _repeats()
+def upgrade(connection: sa.Connection) -> None:
+    """Over the connection, and inside the transaction, that it is given."""
+    op = Operations(MigrationContext.configure(connection))
+    if "repeat" not in {column["name"] for column in sa.inspect(connection).get_columns("uses")}:
+        _repeats(op)
     op.execute("DROP TABLE IF EXISTS leases")  # of those who are at work, and none is: claims now
     metadata.create_all(connection)
     for table, _, columns in lacking(connection):
         for column in columns:
+            default = getattr(column.server_default, "arg", None)
             new = sa.Column(
-                column.name,
-                column.type,
-                nullable=column.nullable,
-                server_default=getattr(column.server_default, "arg", None),
+                column.name, column.type, nullable=column.nullable, server_default=default
             )
             op.add_column(table.name, new)
     # What an older judgebench still writes that has the store open would be on no board: it fails.
@@ -39,11 +32,11 @@ def upgrade() -> None:
     )
 
 
-def _repeats() -> None:
+def _repeats(op: Operations) -> None:
     """All that was asked before was asked once; all that failed before did so unexplained."""
     keys = {"uses": (*PLACE, "run_id", "judgment_id"), "failures": ("key", *PLACE)}
     for table, key in keys.items():
-        with op.batch_alter_table(
+        with op.batch_alter_table(  # SQLite changes a column by copying the table
             table, recreate="always", table_kwargs={"sqlite_with_rowid": False}
         ) as batch:
             repeat = sa.Column("repeat", sa.Integer, nullable=False, server_default=sa.text("0"))
