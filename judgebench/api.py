@@ -984,6 +984,11 @@ def training(
     _check_numbers(level=level)
     with reading(store) as its:
         known = training_runs(its).runs
+        if not known:
+            raise UsageError(
+                f"{its.name} has no training run: models of a suite are one by their tags, "
+                "tags: {training_run: NAME, step: NUMBER}"
+            )
         refuse_unknown("training run", [run], known, error=UsageError, about=f"{its.name} has ")
         checkpoints = {one.model_id: f"a checkpoint of {run}" for one in known[run]}
         which = _benchmark_of(its, benchmark, checkpoints)
@@ -1043,8 +1048,8 @@ def _board_of(
         )
         raise UsageError(f"{which}: {said}")
     raise UsageError(
-        f"{which} has several boards: {', '.join(found.values())}; name the judge, and whom it "
-        "compares with"
+        f"{which} has several boards: {', '.join(found.values())}; name the judge (--judge)"
+        + (", and whom it compares with (--opponent)" if any(one[1] for one in found) else "")
     )
 
 

@@ -267,6 +267,9 @@ class RewardModel(Section):
     gpus: str | None = Field(None, description=_CARDS)
 
 
+LM_EVAL_GROUPS = "lm_eval_groups"
+"""What a manifest's configuration calls the groups of lm-eval tasks that were asked for."""
+
 OWN_METRIC = "lm_eval/"
 """What the judges of an lm-eval task's own metrics are called, before the metric."""
 

@@ -246,8 +246,37 @@ def check_kept(target: Path, content: Content) -> None:
 
 def file_pins(target: Path) -> dict[str, str]:
     """The hashes that an earlier pull of a version has met, by address."""
+    return dict(_met(target).get("files", {}))
+
+
+def check_met(target: Path, content: Content, what: str) -> None:
+    """Refuse questions of a dataset that are not those that an earlier pull of it has met.
+
+    Parameters
+    ----------
+    what
+        The dataset, with the revision that is asked for.
+
+    Raises
+    ------
+    InputError
+        Saying what to do to have the new ones.
+    """
+    met = _met(target)
+    if met.get("dataset") is not None and met.get("sha256") != content.sha:
+        raise InputError(
+            f"{what} has other questions now: SHA-256 {content.sha}, and an earlier pull, of "
+            f"revision {met.get('revision')}, has met {met.get('sha256')}; those stay in {target}. "
+            "Name the revision that they are of in the benchmark's description, or give the new "
+            "ones a version of their own; to go on with the new ones alone, remove that folder "
+            "and pull again"
+        )
+
+
+def _met(target: Path) -> Mapping[str, Any]:
+    """The manifest of an earlier pull; empty where there is none."""
     try:
-        return dict(_manifest(target).get("files", {}))
+        return _manifest(target)
     except InputError:  # the pull is what repairs it
         return {}
 

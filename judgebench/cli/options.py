@@ -12,6 +12,7 @@ import click
 
 from judgebench import DEFAULT_STORE, INCLUDE_PATH
 from judgebench.cli.streams import say
+from judgebench.errors import unknown_name
 
 if TYPE_CHECKING:
     from judgebench.config import Shard
@@ -81,6 +82,19 @@ narrowing_options = several(
     shard_option,
 )
 """Which part of a suite a command is about."""
+
+
+class Commands(click.Group):
+    """A group that says the nearest of its commands to one that it does not have."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        known = self.list_commands(ctx)
+        if args and args[0] not in known and not args[0].startswith("-"):
+            where = None if ctx.parent is None else ctx
+            raise click.UsageError(unknown_name("command", args[0], known), where)
+        return super().resolve_command(ctx, args)
 
 
 def with_include_path(command: click.Command) -> click.Command:

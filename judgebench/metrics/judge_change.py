@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from judgebench.metrics.intervals import Floats
+from judgebench.metrics.intervals import Floats, as_estimate
 from judgebench.metrics.verdict_table import Ints
 from judgebench.records import Estimate
 from judgebench.stats.gate_rule import Decision, decide
@@ -116,9 +116,9 @@ class Pilot:
         unit_of = np.broadcast_to(self.unit_of[:, None], d.shape)[there]
         test = paired_test(np.bincount(unit_of, d[there]), np.bincount(unit_of), alpha=alpha)
         low, high = (end if math.isfinite(end) else math.nan for end in test.bounds(alpha))
-        return Estimate(
-            value=test.difference, low=low, high=high, n=int(there.sum()), units=test.units,
-            level=level, method=test.method,
+        return as_estimate(
+            test.difference, (low, high, test.method), why=None,
+            n=int(there.sum()), units=test.units, level=level,
         )  # fmt: skip
 
 

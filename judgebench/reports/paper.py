@@ -571,6 +571,8 @@ def _tested(
         of += len(ours) * (len(ours) - 1) // 2 if found and best else len(found)
     correction = paper.tests.correction
     decided = decide([*asked.values()], alpha=2.0 * alpha, correction=correction, of=of)
+    if all(math.isnan(one.p_value) and one.stop is None for one in decided):
+        of = 0
     for (c, r), test in zip(asked, decided, strict=True):
         columns[c][r] = cell = replace(columns[c][r], test=replace(test, flips=()))
         place, units = f"{sources[c].column.heading}, {rows[r].title}", test.difference.units
@@ -647,7 +649,7 @@ def paper_table(store: Store, paper: Paper) -> PaperTable:
             *([f"{NOT_OURS} published by others, not measured here: {origins}"] if origins else []),
             *_together([*zip(names, numbers, strict=True), *other, *untested]),
         ),
-        methods=_methods(sources, columns, paper, how),
+        methods=_methods(sources, columns, paper, how if tests else None),
     )
 
 
@@ -655,10 +657,12 @@ def _how_tested(paper: Paper, tests: int) -> str | None:
     if paper.tests is None:
         return None
     name = paper.tests.against
-    title = next((one.title for one in paper.models if one.name == name), None) or name
+    titles = (one.title for one in paper.models if one.name == name)
+    title = "the best of its column" if name == BEST else next(titles, None) or name
+    if not tests:
+        return f"no marks: nothing could be tested against {title}"
     over = f"{counted(tests, 'test')} of the table"
     if name == BEST:
-        title = "the best of its column"
         over = f"{counted(tests, 'pair')} of models, since the best is chosen by the same numbers"
     return (
         f"* better and † worse than {title}: two-sided paired tests over the items of both, p "

@@ -95,7 +95,7 @@ class Plan(Report):
         total = _total(self.rows)
         notes = [
             f"in all: {total['generations']} generations, {total['judge_calls']} judge calls, "
-            f"{total['recorded']} verdicts that need none",
+            f"{total['recorded']} verdicts recorded",
             *_notes(self.rows),
             *of_detectable(self.rows),
             *gate_notes(*gate_ahead(self.rows, self.policy)),
