@@ -61,7 +61,7 @@ class ScoreBoard:
     @cached_property
     def judges(self) -> tuple[str, ...]:
         """Those on the board of scores; one of which nothing could be read is among them."""
-        return tuple(j for n, j in enumerate(self.table.judges) if (self.table.judge_of == n).any())
+        return tuple(judge for judge, _ in self.table.by_judge())
 
     def rows(self, judge: str) -> Ints:
         """The rows of one judge."""
