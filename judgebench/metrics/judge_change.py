@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.intervals import Intervals, as_estimate
 from judgebench.records import Estimate
 from judgebench.stats.gate_rule import Decision, decide
 from judgebench.stats.paired_tests import spread_over_units, student_bound
@@ -102,15 +102,13 @@ def score_offset(items: Sequence[str], difference: Floats, wanted: Intervals) ->
     np.add.at(sums, unit_of, np.column_stack([difference, np.ones_like(difference)]))
     (drawn,) = wanted.resamples([str(one) for one in units]).sums([sums])
     means = drawn[:, 0] / drawn[:, 1]
-    low, high, method = wanted.ends(means, None).at()
-    return Estimate(
-        value=float(means[0]),
-        low=low,
-        high=high,
+    return as_estimate(
+        float(means[0]),
+        wanted.ends(means, None).at(),
         n=len(difference),
         units=len(units),
         level=wanted.level,
-        method=method,
+        why=None,
     )
 
 

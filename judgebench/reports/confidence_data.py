@@ -165,14 +165,12 @@ class ConfidenceData:
             rows, key=lambda row: (row[0], row[4])
         ):
             answer = self.models[model], item
-            if turn:
-                continue
-            if sample:
+            if sample and not turn:
                 self._samples.setdefault(answer, []).append(text)
-                continue
-            impossible = logprob is not None and not logprob <= _ROUNDING
-            self.impossible += impossible
-            self._greedy[answer] = text, None if impossible else logprob, tokens
+            elif not turn:
+                impossible = logprob is not None and not logprob <= _ROUNDING
+                self.impossible += impossible
+                self._greedy[answer] = text, None if impossible else logprob, tokens
 
     @cached_property
     def items(self) -> dict[str, Item]:
@@ -252,14 +250,16 @@ class ConfidenceData:
 
         Each is made when it is called for: comparing all samples takes a while.
         """
-        given, agreeing = [], []
-        for judge in sorted(self._said):
-            greedy = (judge, SHARE, True) in self._gives
-            if greedy or self._ways[judge] == "stated_confidence":
-                given.append(judge)
-            samples = (judge, SHARE, False) in self._gives
-            if (samples and not greedy) or self._ways[judge] == "consistency":
-                agreeing.append(judge)
+        of_first, of_others = (
+            {judge for judge, what, first in self._gives if (what, first) == (SHARE, which)}
+            for which in (True, False)
+        )
+        given, agreeing = (
+            [one for one in sorted(self._said) if one in sharing or self._ways[one] == way]
+            for sharing, way in (
+                (of_first, "stated_confidence"), (of_others - of_first, "consistency"),
+            )
+        )  # fmt: skip
         judges: list[str | None] = [*agreeing] or [None]
         names = [CONSIS_SEM] if len(agreeing) < 2 else [f"{CONSIS_SEM} ({one})" for one in agreeing]
         return {
@@ -283,22 +283,27 @@ class ConfidenceData:
         return [judge for judge in sorted(self._said) if (judge, "score", True) in self._gives]
 
     def _given(self, judge: str) -> Confidence:
-        scores = {
-            answer: _mean_score(said)
-            for (answer, sample), said in self._said[judge].items()
-            if sample == 0
-        }
         return Confidence(
-            name=judge, judge=judge, of=scores, why_none=f"{judge} has given no confidence"
+            name=judge,
+            judge=judge,
+            of={
+                answer: _mean_score(said)
+                for (answer, sample), said in self._said[judge].items()
+                if sample == 0
+            },
+            why_none=f"{judge} has given no confidence",
         )
 
     def _prob(self) -> Confidence:
-        found = {
-            answer: probability([logprob])
-            for answer, (_, logprob, _) in self._greedy.items()
-            if logprob is not None
-        }
-        return Confidence(name=PROB, of=found, why_none=NO_LOGPROBS)
+        return Confidence(
+            name=PROB,
+            of={
+                answer: probability([logprob])
+                for answer, (_, logprob, _) in self._greedy.items()
+                if logprob is not None
+            },
+            why_none=NO_LOGPROBS,
+        )
 
     def _prob_per_token(self) -> Confidence:
         found = {

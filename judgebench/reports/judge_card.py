@@ -30,6 +30,7 @@ from judgebench.metrics.outcome_board import outcome_board
 from judgebench.metrics.probes import KINDS as PROBES
 from judgebench.metrics.probes import PROBE, VARIANTS, variant_named
 from judgebench.metrics.registry import METRICS, Metric, metric
+from judgebench.plain_text import holding
 from judgebench.records import CONFIDENCES, HUMAN, Estimate, is_human
 from judgebench.reports import estimates
 from judgebench.reports.agreement import KINDS, columns_of
@@ -416,11 +417,11 @@ def section_tables(at: CardSection) -> list[Table]:
         f"{against}; intervals resample items; failed: no value of the interval is as wanted, "
         "unknown: some are; failed on N: on so many models, named above"
     )
+    corrects = (
+        f"its scores as these labels correct them: `judgebench leaderboard {at.at} --corrected`"
+    )
     notes = [f"not known: {', '.join(its)}: {why}" for why, its in of_reason.items()]
-    if at.reference == HUMAN:
-        notes.append(
-            f"its scores as these labels correct them: `judgebench leaderboard {at.at} --corrected`"
-        )
+    notes += [corrects] if at.reference == HUMAN else []
     known = [one for one in at.measures if not one.estimate.undefined]
     groups = [group for group in GROUPS if any(one.group == group for one in known)]
     return [
@@ -493,10 +494,10 @@ def judge_card(
         found = _sections(store, which, ids, entries, how)
         sections += found
         names = dict.fromkeys(one.judge for one in found)
-        if len(names) > 1:
-            warnings.append(f"{which}: {judge} is {len(names)} judges: {', '.join(names)}")
-        if not found:
-            warnings.append(f"{which}: nothing that {judge} said there could be read")
+        warnings += holding({
+            f"{which}: {judge} is {len(names)} judges: {', '.join(names)}": len(names) > 1,
+            f"{which}: nothing that {judge} said there could be read": not found,
+        })  # fmt: skip
     name = called[0] if len(called) == 1 else judge
     return JudgeCard(
         judge=name, verdict=_verdict(name, sections), sections=tuple(sections),
@@ -668,8 +669,8 @@ def _probes(store: Store, which: BenchmarkRef, judge: StoredJudge) -> dict[str, 
     found = {}
     for row in rows:
         if row.right != "baseline":
-            name = "flips" if row.right == "unchanged" else "accepted"
-            name = "attack_success" if row.kind == "attack" else name
+            said = "flips" if row.right == "unchanged" else "accepted"
+            name = "attack_success" if row.kind == "attack" else said
             found[f"{row.kind}/{row.variant}"] = Measured(estimate=row.metrics[name])
     lacking = [about for kind, about in PROBES.items() if kind not in {row.kind for row in rows}]
     if judge.spec.kind == IMPORTED:
@@ -741,13 +742,11 @@ def _said(decisions: Sequence[Decision], excluded: Mapping[str, str]) -> str:
     """``believe it for ranking; not for scores, because …; not on model-x, because …``."""
     parts = []
     for state, words in (("yes", "believe it for"), ("no", "not for"), ("unknown", "unknown for")):
-        its = [one for one in decisions if one.believed == state]
-        if state == "yes" and its:
-            parts.append(f"{words} {' and '.join(one.use for one in its)}")
-            continue
-        for because in dict.fromkeys(one.because for one in its):
-            uses = " and ".join(one.use for one in its if one.because == because)
-            parts.append(f"{words} {uses}, because {because}")
+        uses_of = grouped(
+            ("" if state == "yes" else f", because {one.because}", one.use)
+            for one in decisions if one.believed == state
+        )  # fmt: skip
+        parts += [f"{words} {' and '.join(uses)}{why}" for why, uses in uses_of.items()]
     if any(one.believed != "no" for one in decisions):
         parts += [f"not on {model}, because {why}" for model, why in [*excluded.items()][:3]]
         parts += [f"nor on {len(excluded) - 3} more models"] * (len(excluded) > 3)

@@ -482,9 +482,7 @@ def _rows(
         beaten = any(
             dear[other] <= dear[at] and gain[other] > gain[at] for other in range(len(shown))
         )
-        standing = "out" if one.out else "left"
-        if at == found.best:
-            standing = "best"
+        standing = "best" if at == found.best else "out" if one.out else "left"
         if at == found.pick and picks and found.sure:
             standing = "pick"
         rows.append(

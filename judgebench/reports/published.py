@@ -29,6 +29,7 @@ from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.model_correlations import COEFFICIENTS, TITLES, correlations
 from judgebench.metrics.registry import heading
 from judgebench.metrics.registry import metric as entry
+from judgebench.plain_text import holding
 from judgebench.records import Estimate, JudgeSpec
 from judgebench.reports import estimates
 from judgebench.reports.board import (
@@ -611,15 +612,15 @@ def _merged(board: Board, beside: PublishedBeside, by: Collection[str]) -> Table
         ),
     ]
     found = _table(reference, metric, lines)
-    notes = list(_notes(reference, by))
-    if LENGTH_CONTROLLED in reference.columns:
-        notes.append("length-controlled: of this store by the exact fit, published as the authors'")
-    if reference.items is not None and board.items < reference.items:
-        notes.append(
-            f"warning: {board.items} items here; the published figures are of {reference.items}"
-        )
-    if not beside.names:
-        notes.append(f"no model here has the name of a published one; {SAY_NAMES}")
+    notes = list(_notes(reference, by)) + holding({
+        "length-controlled: of this store by the exact fit, published as the authors'": (
+            LENGTH_CONTROLLED in reference.columns
+        ),
+        f"warning: {board.items} items here; the published figures are of {reference.items}": (
+            reference.items is not None and board.items < reference.items
+        ),
+        f"no model here has the name of a published one; {SAY_NAMES}": not beside.names,
+    })  # fmt: skip
     return replace(found, title=f"{found.title}, with these models", notes=notes)
 
 
