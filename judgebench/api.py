@@ -12,7 +12,6 @@ import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
-from functools import partial
 from numbers import Real
 from pathlib import Path
 from typing import (
@@ -1585,23 +1584,23 @@ def forget(
     """
     from judgebench.reports.cost import forgotten_report, usd_per_call
     from judgebench.reports.replies import stored_judges
-    from judgebench.store.copy import Forgettable
 
     with open_live_store(_usual_store(store), read_only=not remove) as opened:
         on = [_ref(opened, name) for name in _listed(benchmarks=benchmarks)]
-        wanted = Forgettable(
-            judges=[j.key for name in _listed(judges=judges) for j in stored_judges(opened, name)],
-            runs=[_run(opened, name).id for name in _listed(runs=runs)],
-            judgments=_listed(judgments=judgments),
-            benchmarks=[(which.name, which.version) for which in on],
-            unreadable=unreadable,
-        )
-        if not (wanted.judges or wanted.runs or wanted.judgments):
+        wanted: dict[str, Any] = {
+            "judges": [
+                j.key for name in _listed(judges=judges) for j in stored_judges(opened, name)
+            ],
+            "runs": [_run(opened, name).id for name in _listed(runs=runs)],
+            "judgments": _listed(judgments=judgments),
+        }
+        if not any(wanted.values()):
             raise UsageError("name what is to be forgotten: judges, runs or judgments")
-        found = opened.forget(wanted, remove=False)
+        wanted["benchmarks"] = [(which.name, which.version) for which in on]
+        found = opened.forget(remove=False, unreadable=unreadable, **wanted)
         if remove:
             with _nobody_judges(opened):
-                found = opened.forget(wanted)
+                found = opened.forget(unreadable=unreadable, **wanted)
         names = {judge.key: judge.name for judge in opened.judges()}
         return forgotten_report(found, names, usd_per_call(opened), removed=remove)
 
@@ -2175,7 +2174,9 @@ def run(
         )
     _check_labels(work)
     occasion = recheck_of_today() if refresh_anchors else None
-    asked = config.as_asked(config.raw_suite(path), limits or {}, work.suite if batch else None)
+    asked = config.raw_suite(path)
+    if limits or batch:
+        asked = config.as_asked(asked, limits or {}, work.suite if batch else None)
     more = {
         "refresh_anchors": occasion,
         "stack_anchors": stack_anchors,
@@ -2345,7 +2346,6 @@ def _under_way(
     occasion: str | None = None,
 ) -> Iterator[_UnderWay]:
     """What asks somebody: its store, and providers that can be asked, whose cost is foretold."""
-    from judgebench.execution.forecast import plan as plan_work
     from judgebench.execution.manifest import with_rechecks
     from judgebench.execution.pool import ProviderPool
     from judgebench.execution.preflight import check_extras, placed_where_needed
@@ -2355,9 +2355,16 @@ def _under_way(
         if path is not None:
             work = with_rechecks(work, opened.runs(), again)
         pool = ProviderPool(work.suite, opened)
-        planned = partial(plan_work, work, opened, pool, occasion=occasion)
+
+        def planned(asked: ResolvedSuite = work) -> Sequence[PlanRow]:
+            """Loaded where it is asked for: few runs need it before they begin."""
+            from judgebench.execution.forecast import plan as plan_work
+
+            return plan_work(asked, opened, pool, occasion=occasion)
+
         with nullcontext() if path is None else _named(path):
-            work = placed_where_needed(work, planned)
+            if work.suite.gpus is not None:
+                work = placed_where_needed(work, planned)
             pool.check(endpoints(work))
             missed = check_extras(work.suite, planned)
         prices = map(pool.price, endpoints(work).values())

@@ -1193,8 +1193,6 @@ class Suite(Section):
         UsageError
             For a name that the suite does not have, with the nearest; where nothing is left.
         """
-        if not to.as_json():
-            return self
         known = {judge for b in self.benchmarks for judge in b.judges}
         if any(b.judged_by_metrics for b in self.benchmarks):  # which it has, the task says
             known |= {judge for judge in to.judges if judge.startswith(OWN_METRIC)}

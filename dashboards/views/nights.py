@@ -66,15 +66,16 @@ def body(shown: State, identity: DeltaGenerator) -> None:
         page.empty("Nothing has been judged on this benchmark yet.", NIGHTLY)
         return
     names = board_rows.names_of(known)
-    lines_of = {name: lines(shown, one) for name, one in zip(names, known, strict=True)}
     with places[0]:
-        most = max(lines_of, key=lambda name: max(map(len, lines_of[name].values()), default=0))
+        met = shown.soon(explore.met).on(*at)
+        versions = [explore.n_nights(met.get((one.judge_id, one.opponent_id), ())) for one in known]
+        most = names[versions.index(max(versions))]
         judge = page.choose("Judge", names, "judge", default=most)
     board = known[names.index(judge)]
     with places[1]:
         metrics = list(dict.fromkeys(name for row in board.rows for name in row.metrics))
         metric = page.choose("Metric", metrics, "metric")
-    drawn = Drawn(board=board, metric=metric, lines=lines_of[judge])
+    drawn = Drawn(board=board, metric=metric, lines=lines(shown, board))
     if not drawn.lines:
         identity.text(visible(board_rows.identity(board)))
         page.empty("No run has used a verdict of this judge yet.", NIGHTLY)
@@ -102,7 +103,7 @@ def lines(shown: State, board: Board) -> Mapping[str, Sequence[Night]]:
     """The nights of every name on a board, most nights first."""
     assert board.judge_id is not None
     at = board.benchmark, board.version, board.judge_id, board.opponent_id
-    return shown.read(explore.nights_of, *at)
+    return shown.soon(explore.nights_of, *at)
 
 
 def chosen_of(shown: State, drawn: Drawn) -> tuple[str, dict[str, Any]]:

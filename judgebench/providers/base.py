@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from judgebench.errors import CallError, JudgebenchError, refuse_unknown
+from judgebench.protocols import Provider
 
 
 @dataclass(slots=True, kw_only=True)
@@ -26,6 +27,16 @@ class Counts:
 
     sent: int = 0
     recorded: int = 0
+
+
+@dataclass(eq=False)
+class Around:
+    """What stands around a provider, and closes it."""
+
+    inner: Provider
+
+    async def close(self) -> None:
+        await self.inner.close()
 
 
 class WindingDownError(JudgebenchError):

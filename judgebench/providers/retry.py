@@ -9,8 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from judgebench.errors import CallError
-from judgebench.protocols import Provider
-from judgebench.providers.base import WindingDownError, told_again
+from judgebench.providers.base import Around, WindingDownError, told_again
 from judgebench.records import Reply, Request
 
 MAX_WAIT_S = 60.0
@@ -21,7 +20,7 @@ _JITTER_S = 0.5
 
 
 @dataclass(eq=False, kw_only=True)
-class Retry:
+class Retry(Around):
     """Repeats a call that failed in a way that may pass, with growing, jittered waits.
 
     Parameters
@@ -36,7 +35,6 @@ class Retry:
         The passing of time, seconds; for tests.
     """
 
-    inner: Provider = field(kw_only=False)
     max_tries: int = 6
     max_wait_s: float = MAX_WAIT_S
     max_minutes: float = 10.0
@@ -75,9 +73,6 @@ class Retry:
             await self._pause(wait_s)
             if self._winding_down:
                 raise WindingDownError("the run is stopping: this was not asked again")
-
-    async def close(self) -> None:
-        await self.inner.close()
 
     async def _pause(self, seconds: float) -> None:
         """Sleep, and no longer than the run goes on."""

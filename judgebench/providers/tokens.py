@@ -22,7 +22,7 @@ from typing import Any
 
 from judgebench.dialogue import REPLY_LIMITS
 from judgebench.errors import CallError
-from judgebench.protocols import Provider
+from judgebench.providers.base import Around
 from judgebench.providers.capabilities import for_request, reasoning_room
 from judgebench.records import ChatRequest, Reply, Request, Usage
 
@@ -258,8 +258,8 @@ class CallSize:
 _MOST_BYTES = 4  # of a character in UTF-8, and no tokenizer needs more tokens than bytes
 
 
-@dataclass(slots=True)
-class ContextGuard:
+@dataclass(eq=False, kw_only=True)
+class ContextGuard(Around):
     """Counts the tokens of a question before it is sent.
 
     What is too long even if the count is as far too high as the counter may be fails here, as it
@@ -271,7 +271,6 @@ class ContextGuard:
         The longest question that the model takes, in tokens.
     """
 
-    inner: Provider
     counter: TokenCounter
     room: int
 
@@ -289,9 +288,6 @@ class ContextGuard:
                 kind="too_long",
             )
         return await self.inner.complete(request)
-
-    async def close(self) -> None:
-        await self.inner.close()
 
     def _exceeds(self, request: Request, room: int) -> bool:
         if _MOST_BYTES * sum(len(message.content) for message in request.messages) <= room:

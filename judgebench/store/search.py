@@ -30,8 +30,7 @@ from judgebench.errors import StoreError
 from judgebench.store import codec, schema
 from judgebench.store.catalog import Record, row, rows, values
 from judgebench.store.database import chunks
-from judgebench.store.opening import located, open_store
-from judgebench.store.store import Store
+from judgebench.store.opening import Store, located, open_store
 
 Kind: TypeAlias = Literal["question", "answer", "reasoning"]
 KINDS: tuple[Kind, ...] = ("question", "answer", "reasoning")
