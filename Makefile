@@ -75,7 +75,7 @@ bench: $(VENV)/.dev
 	    win_rate_coverage length_control_coverage ranking_coverage coverage_evaluators gate_rates gate_rates_fitted gate_rates_weighted \
 	    busy_store judge_drift sequential poisoned_nights regenerated_nights small_model_nights training_coverage search dashboard \
 	    rank_sets gate_decisions unchanged_passes slow_slides coverage_calibration judge_pairs judge_card judge_sweep label_samples large_store prefix_cache best_of \
-	    ray_overhead shared_limit start_up growth generation scale_model board_speed correction_coverage arena_hard_coverage mt_bench_coverage just_eval_coverage size walk; do \
+	    ray_overhead shared_limit start_up growth generation scale_model board_speed correction_coverage arena_hard_coverage mt_bench_coverage just_eval_coverage lm_eval_group_coverage size walk; do \
 	  $(BIN)/python perf/$$name.py > docs/figures/$$name.txt && cat docs/figures/$$name.txt || exit 1; \
 	done
 	@$(BIN)/python perf/performance_page.py

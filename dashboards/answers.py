@@ -135,7 +135,7 @@ class Desk:
         self, state: State, question: Question, *, urgent: bool = True, here: bool = False
     ) -> Any:
         """From disk, or computed and kept there."""
-        name = name_of(located(state.url).identity, state.mark, question.name, _CODE)
+        name = self._name(state, question)
         if (found := self._on_disk(name, question)) is not None:
             return found
         if here:
@@ -152,6 +152,12 @@ class Desk:
         assert text is not None
         self.disk.put(name, text)
         return read(text, question.function)
+
+    def keeps(self, state: State, question: Question) -> bool:
+        return self.disk.get(self._name(state, question)) is not None
+
+    def _name(self, state: State, question: Question) -> str:
+        return name_of(located(state.url).identity, state.mark, question.name, _CODE)
 
     def _on_disk(self, name: str, question: Question) -> Any | None:
         text = self.disk.get(name)
@@ -234,11 +240,17 @@ class Snapshot:
 
 
 def begin(url: str) -> None:
-    """What can be done before anybody comes, of a large store: a process, and its boards."""
+    """What can be done before anybody comes, of a large store: a process, and its boards.
+
+    Where an earlier server kept the newest board there is little to compute, and a process that
+    starts would take a core from the first page.
+    """
     with suppress(JudgebenchError):  # a page says what is wrong
         if is_large(url):
-            desk().workers.front.begin()
-            snapshot(url)
+            state = State(url, snapshot(url).mark)
+            newest = [Question(boards, (*at,)) for at in state.read(Store.benchmarks)[-1:]]
+            if not all(desk().keeps(state, one) for one in newest):
+                desk().workers.front.begin()
 
 
 def refresh(state: State) -> None:

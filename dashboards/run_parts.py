@@ -114,9 +114,9 @@ def status_lines(url: str) -> Iterator[str]:
     """
     with opened(url) as store:
         runs = store.runs_under_way()
-        last, failures = store.last_numbers(), store.n_rows("failures")
+        last = store.last_numbers()
     yield f"{last['judgments']:,} judgments · {last['answers']:,} answers"
-    if failures:
+    if failures := last["failures"]:
         yield f"{failures:,} failures to retry"
     if (at := written_at(mark_of(url))) is not None:
         yield f"last written {duration(max(0.0, time.time() - at))} ago"

@@ -118,7 +118,8 @@ def ask_nobody() -> None:
 
 def warm() -> None:
     """Have done once what takes longer the first time, half a second of a first page in all."""
-    for name in PAGES_IMPORT:
+    beside = (file.stem for file in Path(__file__).parent.glob("[!_]*.py"))
+    for name in (*PAGES_IMPORT, *(one for one in beside if one not in ("app", "serve"))):
         importlib.import_module(name)
     import charts
     import pandas as pd

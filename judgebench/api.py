@@ -12,7 +12,6 @@ import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
-from functools import partial
 from numbers import Real
 from pathlib import Path
 from typing import (
@@ -984,6 +983,11 @@ def training(
     _check_numbers(level=level)
     with reading(store) as its:
         known = training_runs(its).runs
+        if not known:
+            raise UsageError(
+                f"{its.name} has no training run: models of a suite are one by their tags, "
+                "tags: {training_run: NAME, step: NUMBER}"
+            )
         refuse_unknown("training run", [run], known, error=UsageError, about=f"{its.name} has ")
         checkpoints = {one.model_id: f"a checkpoint of {run}" for one in known[run]}
         which = _benchmark_of(its, benchmark, checkpoints)
@@ -1043,8 +1047,8 @@ def _board_of(
         )
         raise UsageError(f"{which}: {said}")
     raise UsageError(
-        f"{which} has several boards: {', '.join(found.values())}; name the judge, and whom it "
-        "compares with"
+        f"{which} has several boards: {', '.join(found.values())}; name the judge (--judge)"
+        + (", and whom it compares with (--opponent)" if any(one[1] for one in found) else "")
     )
 
 
@@ -1580,23 +1584,23 @@ def forget(
     """
     from judgebench.reports.cost import forgotten_report, usd_per_call
     from judgebench.reports.replies import stored_judges
-    from judgebench.store.copy import Forgettable
 
     with open_live_store(_usual_store(store), read_only=not remove) as opened:
         on = [_ref(opened, name) for name in _listed(benchmarks=benchmarks)]
-        wanted = Forgettable(
-            judges=[j.key for name in _listed(judges=judges) for j in stored_judges(opened, name)],
-            runs=[_run(opened, name).id for name in _listed(runs=runs)],
-            judgments=_listed(judgments=judgments),
-            benchmarks=[(which.name, which.version) for which in on],
-            unreadable=unreadable,
-        )
-        if not (wanted.judges or wanted.runs or wanted.judgments):
+        wanted: dict[str, Any] = {
+            "judges": [
+                j.key for name in _listed(judges=judges) for j in stored_judges(opened, name)
+            ],
+            "runs": [_run(opened, name).id for name in _listed(runs=runs)],
+            "judgments": _listed(judgments=judgments),
+        }
+        if not any(wanted.values()):
             raise UsageError("name what is to be forgotten: judges, runs or judgments")
-        found = opened.forget(wanted, remove=False)
+        wanted["benchmarks"] = [(which.name, which.version) for which in on]
+        found = opened.forget(remove=False, unreadable=unreadable, **wanted)
         if remove:
             with _nobody_judges(opened):
-                found = opened.forget(wanted)
+                found = opened.forget(unreadable=unreadable, **wanted)
         names = {judge.key: judge.name for judge in opened.judges()}
         return forgotten_report(found, names, usd_per_call(opened), removed=remove)
 
@@ -2170,7 +2174,9 @@ def run(
         )
     _check_labels(work)
     occasion = recheck_of_today() if refresh_anchors else None
-    asked = config.as_asked(config.raw_suite(path), limits or {}, work.suite if batch else None)
+    asked = config.raw_suite(path)
+    if limits or batch:
+        asked = config.as_asked(asked, limits or {}, work.suite if batch else None)
     more = {
         "refresh_anchors": occasion,
         "stack_anchors": stack_anchors,
@@ -2340,7 +2346,6 @@ def _under_way(
     occasion: str | None = None,
 ) -> Iterator[_UnderWay]:
     """What asks somebody: its store, and providers that can be asked, whose cost is foretold."""
-    from judgebench.execution.forecast import plan as plan_work
     from judgebench.execution.manifest import with_rechecks
     from judgebench.execution.pool import ProviderPool
     from judgebench.execution.preflight import check_extras, placed_where_needed
@@ -2350,9 +2355,16 @@ def _under_way(
         if path is not None:
             work = with_rechecks(work, opened.runs(), again)
         pool = ProviderPool(work.suite, opened)
-        planned = partial(plan_work, work, opened, pool, occasion=occasion)
+
+        def planned(asked: ResolvedSuite = work) -> Sequence[PlanRow]:
+            """Loaded where it is asked for: few runs need it before they begin."""
+            from judgebench.execution.forecast import plan as plan_work
+
+            return plan_work(asked, opened, pool, occasion=occasion)
+
         with nullcontext() if path is None else _named(path):
-            work = placed_where_needed(work, planned)
+            if work.suite.gpus is not None:
+                work = placed_where_needed(work, planned)
             pool.check(endpoints(work))
             missed = check_extras(work.suite, planned)
         prices = map(pool.price, endpoints(work).values())
@@ -3033,10 +3045,11 @@ def _label_files(work: ResolvedSuite) -> list[tuple[Path, tuple[str, str] | None
 
 def _check_labels(work: ResolvedSuite) -> None:
     """A fault in a file of labels is said now, not after everything was paid for."""
-    from judgebench.exchange.tables import read_label_rows
+    if files := _label_files(work):
+        from judgebench.exchange.tables import read_label_rows
 
-    for path, about in _label_files(work):
-        read_label_rows(path, about)
+        for path, about in files:
+            read_label_rows(path, about)
 
 
 def _checked(path: Path, work: ResolvedSuite) -> dict[str, config.Endpoint]:

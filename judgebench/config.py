@@ -12,7 +12,7 @@ import math
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from itertools import product
 from pathlib import Path
@@ -103,23 +103,23 @@ ApiKey = Annotated[
 ]
 
 
+@dataclass(slots=True)
 class _Beside:
     """Finds what a suite names beside it, or, for one release, from the working directory."""
 
-    def __init__(self, path: Path, environment: Mapping[str, str]) -> None:
-        self._path = path
-        self._environment = environment
-        self._elsewhere: dict[str, None] = {}
+    path: Path
+    environment: Mapping[str, str]
+    _elsewhere: dict[str, None] = field(default_factory=dict, init=False)
 
     def notes(self) -> tuple[str, ...]:
         """What was found from the working directory."""
         if not self._elsewhere:
             return ()
         first = next(iter(self._elsewhere))
-        here = os.path.relpath(first, self._path.parent)
+        here = os.path.relpath(first, self.path.parent)
         more = len(self._elsewhere) - 1
         return (
-            f"{self._path}: {first}{f' and {more} more' if more else ''} found from the working "
+            f"{self.path}: {first}{f' and {more} more' if more else ''} found from the working "
             f"directory: paths are those beside the suite, so write {here}; the next release "
             "looks there only",
         )
@@ -127,7 +127,7 @@ class _Beside:
     def found(self, written: str) -> Path | None:
         """Where it is; None for nowhere."""
         named = Path(written)
-        typed = isinstance(written, yaml_file.FromEnvironment) and self._environment.get(
+        typed = isinstance(written, yaml_file.FromEnvironment) and self.environment.get(
             written.variable  # that of one with a default may not be set
         )
         if typed or named.is_absolute() or written.startswith("~"):
@@ -140,7 +140,7 @@ class _Beside:
         return None
 
     def beside(self, written: str) -> Path:
-        return self._path.parent / written
+        return self.path.parent / written
 
 
 def _file(written: Any, info: ValidationInfo) -> Any:
@@ -266,6 +266,9 @@ class RewardModel(Section):
     max_length: PositiveInt | None = Field(None, description="tokens; the model's own if unset")
     gpus: str | None = Field(None, description=_CARDS)
 
+
+LM_EVAL_GROUPS = "lm_eval_groups"
+"""What a manifest's configuration calls the groups of lm-eval tasks that were asked for."""
 
 OWN_METRIC = "lm_eval/"
 """What the judges of an lm-eval task's own metrics are called, before the metric."""
@@ -681,14 +684,16 @@ class JudgeConfig(Endpoint, OwnPrompt):
         )
 
     @model_validator(mode="after")
-    def _asks_as_it_says(self) -> JudgeConfig:
+    def _complete(self) -> JudgeConfig:
+        own = [name for name in OwnPrompt.model_fields if name in self.model_fields_set]
         engine = self.lm_eval and self.lm_eval.model
         keeps = engine in CACHING_ENGINES or self.provider == "openai_compatible"
         refuse(
             ValueError,
             {
-                f"{', '.join(self.own)}: said of a prompt of one's own; name its file as "
-                "'prompt'": self.prompt is None and self.own,
+                f"{', '.join(own)}: said of a prompt of one's own; name its file as 'prompt'": (
+                    self.prompt is None and own
+                ),
                 "a judge with a prompt of its own has no 'kind' and no 'options'": (
                     self.prompt is not None and (self.kind or self.options)
                 ),
@@ -702,25 +707,21 @@ class JudgeConfig(Endpoint, OwnPrompt):
                 ),
             },
         )
-        return self
-
-    @model_validator(mode="after")
-    def _complete(self) -> JudgeConfig:
         if self.provider == CANDIDATE:
-            if said := [name for name in _ELSEWHERE if getattr(self, name)]:
+            said = [name for name in _ELSEWHERE if getattr(self, name)]
+            if said:
                 raise ValueError(
                     f"the provider {CANDIDATE!r} is each model itself, and is reached as its "
                     f"section says: leave out {', '.join(said)}"
                 )
             return self
-        own = {"local": self.lm_eval, "reward_model": self.reward_model}
-        for provider, section in own.items():
-            field = "lm_eval" if provider == "local" else provider
-            if (self.provider == provider) != (section is not None):
-                raise ValueError(f"the provider {provider!r} and the section {field!r} go together")
-        if self.provider in own:
-            return self
-        if self.provider is not None and not self.model:
+        for provider, section in (("local", "lm_eval"), ("reward_model", "reward_model")):
+            if (self.provider == provider) != (getattr(self, section) is not None):
+                raise ValueError(
+                    f"the provider {provider!r} and the section {section!r} go together"
+                )
+        local = self.provider in ("local", "reward_model")
+        if self.provider is not None and not local and not self.model:
             raise ValueError("a judge with a provider names its 'model'")
         return self
 
@@ -1192,8 +1193,6 @@ class Suite(Section):
         UsageError
             For a name that the suite does not have, with the nearest; where nothing is left.
         """
-        if not to.as_json():
-            return self
         known = {judge for b in self.benchmarks for judge in b.judges}
         if any(b.judged_by_metrics for b in self.benchmarks):  # which it has, the task says
             known |= {judge for judge in to.judges if judge.startswith(OWN_METRIC)}

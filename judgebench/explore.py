@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 import yaml
 
+from judgebench.columns import grouped
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.judge_differences import JudgeChecks
@@ -113,12 +114,18 @@ class Meetings:
         self, weighs: Callable[[Sequence[BoardEntry]], int] = lambda judged: 1, least: int = 1
     ) -> list[tuple[str, str]]:
         """Benchmarks, by name and version, that weigh at least so much, the heaviest first."""
-        of: dict[tuple[str, str], list[BoardEntry]] = {}
-        for one in self.all:
-            of.setdefault((one.benchmark, one.version), []).append(one)
+        of = grouped(((one.benchmark, one.version), one) for one in self.all)
         weights = {place: weighs(its) for place, its in of.items()}
         heavy = [place for place, weight in weights.items() if weight >= least]
         return sorted(heavy, key=lambda place: -weights[place])
+
+    def on(self, *at: str) -> dict[tuple[str | None, str | None], list[BoardEntry]]:
+        """Those on a benchmark, by name and version, by the ids of judge and opponent."""
+        return grouped(
+            ((one.judge.id, one.opponent.id if one.opponent else None), one)
+            for one in self.all
+            if (one.benchmark, one.version) == at
+        )
 
     def best_labelled(self) -> str | None:
         """The judge of most models that people have judged too, else of most; None without one."""

@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import Field, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any
 
@@ -66,7 +66,9 @@ def _plain(value: Any) -> Any:
     if kind is list or kind is tuple or isinstance(value, list | tuple):
         return [_plain(element) for element in value]
     if kind is dict or isinstance(value, Mapping):
-        return {_text(key): _plain(element) for key, element in value.items()}
+        if named := [key for key in value if not isinstance(key, str)]:
+            raise TypeError(f"a key's names are text, not {type(named[0]).__name__}")
+        return {key: _plain(element) for key, element in value.items()}
     if isinstance(value, (str, int)):
         return value
     if isinstance(value, float):
@@ -83,17 +85,11 @@ def _told(kind: type[Any]) -> tuple[tuple[str, Any], ...] | None:
     """Names and defaults of the fields of a record that say something; None of what is none."""
     if not is_dataclass(kind):
         return None
-    return tuple((f.name, _default(f)) for f in fields(kind) if f.compare)
-
-
-def _default(field: Field[Any]) -> Any:
-    return field.default_factory() if callable(field.default_factory) else field.default
-
-
-def _text(key: Any) -> str:
-    if not isinstance(key, str):
-        raise TypeError(f"a key's names are text, not {type(key).__name__}")
-    return key
+    said: list[tuple[str, Any]] = []
+    for field in (field for field in fields(kind) if field.compare):
+        makes = field.default_factory
+        said.append((field.name, makes() if callable(makes) else field.default))
+    return tuple(said)
 
 
 def content_key(kind: str, value: Any) -> bytes:

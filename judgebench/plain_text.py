@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 _UNSHOWN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _LEFT = frozenset("\n\t\u200c\u200d")
@@ -38,6 +38,15 @@ def written_out(text: str) -> str:
 def is_unseen(character: str) -> bool:
     """Whether a character is a control, has no width, reorders, or is none that anybody knows."""
     return unicodedata.category(character) in _UNSHOWN
+
+
+def holding(said: Mapping[str, object]) -> list[str]:
+    """The sentences that hold, of those beside which it stands whether they do.
+
+    >>> holding({"two are few": True, "nobody is there": 0})
+    ['two are few']
+    """
+    return [words for words, holds in said.items() if holds]
 
 
 def counted(n: int, what: str, several: str | None = None) -> str:

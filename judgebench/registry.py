@@ -266,7 +266,8 @@ def include(paths: Iterable[Path]) -> None:
 def include_of_suite(paths: Iterable[Path]) -> None:
     """Likewise the folders that a suite names, in place of those of the suite before."""
     _of_suite.clear()
-    _checked(paths, _of_suite)
+    if named := list(paths):
+        _checked(named, _of_suite)
 
 
 def _checked(paths: Iterable[Path], known: list[Path]) -> None:

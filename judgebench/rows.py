@@ -51,6 +51,12 @@ class Row:
         """An error about a field of this row, to be raised."""
         return InputError(f"{self.where}: {field}: {message}")
 
+    def refuse(self, field: str, faults: Mapping[str, object]) -> None:
+        """Raise with the first fault of a field that there is: what is wrong, and whether it is."""
+        for message, wrong in faults.items():
+            if wrong:
+                raise self.wrong(field, message)
+
     def has(self, field: str) -> bool:
         """Whether something stands in the field; an empty text is nothing."""
         return self.values.get(field) not in (None, "")
@@ -359,7 +365,8 @@ def _jsonl(path: Path, not_finite: bool) -> Iterator[Row]:
             continue
         where = f"{path}:{number}"
         try:
-            values = json.loads(_decoded(line, where), parse_constant=constant)
+            text = line.decode("ascii") if line.isascii() else _decoded(line, where)
+            values = json.loads(text, parse_constant=constant)
         except (ValueError, RecursionError) as error:
             if torn:
                 raise InputError(

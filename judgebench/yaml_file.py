@@ -184,7 +184,7 @@ def expanded(written: Written, environment: Mapping[str, str]) -> Any:
                 "a default is plain text: set one variable, or give the other one to a field of "
                 "its own"
             )
-        filled = storable(VARIABLE.sub(value_of, text), field)
+        filled = VARIABLE.sub(value_of, text)
         only = VARIABLE.fullmatch(text)
         return filled if only is None else FromEnvironment(filled, only["name"])
 
@@ -198,7 +198,8 @@ def expanded(written: Written, environment: Mapping[str, str]) -> Any:
 
     def walk(value: Any, field: Field) -> Any:
         if isinstance(value, str):
-            return fill(value, field)
+            filled = fill(value, field) if "${" in value else value
+            return storable(filled, field)
         if isinstance(value, list):
             return [walk(element, (*field, i)) for i, element in enumerate(value)]
         if isinstance(value, dict):
@@ -299,7 +300,7 @@ def note_secrets(data: Any, environment: Mapping[str, str]) -> None:
         if isinstance(value, list):
             for given in _given_by_flags(value):
                 _note_whole(given, environment)
-        elif isinstance(value, str):
+        elif isinstance(value, str) and "${" in value:
             names = [name for name in field if isinstance(name, str)]
             if any(is_secret_name(name) or "header" in name.lower() for name in names):
                 _note_whole(value, environment)

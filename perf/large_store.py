@@ -49,7 +49,7 @@ BOARDS = {"all": (LARGE, ""), "unpacked": (LARGE, ""), "one": (SMALL[0], "judge-
 PAGES = {
     "overview": ("holdings", "verdicts_used", "failure_kinds", "last_numbers"),
     "leaderboard": ("benchmarks", "boards_met", "last_numbers"),
-    "runs": ("runs_under_way", "n_rows failures", "last_numbers"),
+    "runs": ("runs_under_way", "last_numbers"),
     "compare": ("benchmarks", "boards_met", "tagged", "models"),
 }
 """The methods of a store that a page calls, with what they are given."""

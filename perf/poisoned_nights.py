@@ -9,7 +9,7 @@ Then verdicts are removed: of the candidate, of the baseline, or of both, at ran
 most. *Toward a pass* removes the items that the candidate lost most clearly, *toward a regression*
 those that it won. What is left is decided as `judgebench gate` does it, by the same functions: as
 observed, with what is missing at its worst and at its best for the candidate, and open where these
-do not agree or too little could be read. Beside it stands a gate that drops what is missing and
+do not agree or too little is there. Beside it stands a gate that drops what is missing and
 tests the rest.
 
 A decision that becomes inconclusive is said. What must not be is a *flip*: a pass where the full
@@ -181,7 +181,7 @@ class Counts:
             return
         self.decided += 1
         self.kept += said.gate == full
-        self.by_floor += "could be read" in (said.because or "")
+        self.by_floor += "% of the verdicts on" in (said.because or "")
         self.by_views += "missing verdicts" in (said.because or "")
         self.naive_reversed += said.naive not in (full, "inconclusive")
         self.naive_opened += said.naive == "inconclusive"
@@ -238,9 +238,7 @@ def main() -> None:
     print(f"The gate at alpha {ALPHA}, a coverage floor of {FLOOR}; seed {SEED}")
     print(f"{options.nights} nights of each decision: pass, regression, inconclusive")
     print("kept, floor, views: of nights that the full verdicts decide, in %, the decision is the")
-    print(
-        "  same, or inconclusive since too little could be read, or since what is missing decides"
-    )
+    print("  same, or inconclusive since too little is there, or since what is missing decides")
     print("flips: nights on which the gate says pass or regression and the full verdicts do not")
     print("no floor: the same, by the three views alone")
     print(

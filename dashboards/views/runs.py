@@ -44,7 +44,7 @@ def runs(shown: State, _: DeltaGenerator) -> None:
     url = shown.url
     starting.of_late(url)
     try:
-        n = shown.read(Store.n_rows, "runs")
+        n = shown.read(Store.last_numbers)["runs"]
     except NoStoreError:
         n = 0
     else:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path, PurePosixPath
 from types import ModuleType
@@ -57,7 +57,7 @@ _FILES = {
 Row = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Content:
     """Questions in their order, and what comes with them.
 
@@ -73,7 +73,7 @@ class Content:
     answers: tuple[Row, ...] = ()
     labels: tuple[Row, ...] = ()
 
-    @property
+    @cached_property
     def sha(self) -> str:
         """SHA-256 of all of it: what pins a version, whatever file it came in."""
         parts = {"items": self.items, "fewshot": self.fewshot}
@@ -237,8 +237,7 @@ def check_kept(target: Path, content: Content) -> None:
     InputError
         Where the manifest of a version has another hash, or is no manifest.
     """
-    said = _manifest(target).get("sha256", content.sha)
-    if said != content.sha:
+    if (said := _manifest(target).get("sha256", content.sha)) != content.sha:
         raise InputError(
             f"{target}: these are not the questions that were put here: SHA-256 {content.sha}, but "
             f"{MANIFEST} says {said}; pull or import them again"
@@ -247,8 +246,37 @@ def check_kept(target: Path, content: Content) -> None:
 
 def file_pins(target: Path) -> dict[str, str]:
     """The hashes that an earlier pull of a version has met, by address."""
+    return dict(_met(target).get("files", {}))
+
+
+def check_met(target: Path, content: Content, what: str) -> None:
+    """Refuse questions of a dataset that are not those that an earlier pull of it has met.
+
+    Parameters
+    ----------
+    what
+        The dataset, with the revision that is asked for.
+
+    Raises
+    ------
+    InputError
+        Saying what to do to have the new ones.
+    """
+    met = _met(target)
+    if met.get("dataset") is not None and met.get("sha256") != content.sha:
+        raise InputError(
+            f"{what} has other questions now: SHA-256 {content.sha}, and an earlier pull, of "
+            f"revision {met.get('revision')}, has met {met.get('sha256')}; those stay in {target}. "
+            "Name the revision that they are of in the benchmark's description, or give the new "
+            "ones a version of their own; to go on with the new ones alone, remove that folder "
+            "and pull again"
+        )
+
+
+def _met(target: Path) -> Mapping[str, Any]:
+    """The manifest of an earlier pull; empty where there is none."""
     try:
-        return dict(_manifest(target).get("files", {}))
+        return _manifest(target)
     except InputError:  # the pull is what repairs it
         return {}
 
@@ -321,28 +349,26 @@ class PinnedFiles:
     shas: Mapping[str, str]
     suffix: str = ""
 
-    def here(self) -> dict[str, Path]:
-        """Those whose content is what is pinned, by name."""
-        return {name: self._file(name) for name, sha in self.shas.items() if self._sha(name) == sha}
+    def here(self, *, damaged: bool = False) -> dict[str, Path]:
+        """Those whose content is what is pinned, by name; or those that hold something else."""
+        files = {name: self.folder / f"{name}{self.suffix}" for name in self.shas}
+        return {
+            name: file
+            for name, file in files.items()
+            if file.is_file() and (file_sha(file) != self.shas[name]) is damaged
+        }
 
     def damaged(self) -> list[str]:
         """Files that go by a pinned file's name and hold something else."""
-        others = (n for n, sha in self.shas.items() if self._sha(n) not in (None, sha))
-        return [str(self._file(name)) for name in others]
+        return list(map(str, self.here(damaged=True).values()))
 
     def keep(self, given: Iterable[tuple[str, Callable[[], bytes]]]) -> list[str]:
         """Take in what is pinned of what is given, as hash and content; the names."""
         wanted = {sha: name for name, sha in self.shas.items()}
         kept = {wanted[sha]: content for sha, content in given if sha in wanted}
         for name, content in kept.items():
-            keep(self._file(name), content())
+            keep(self.folder / f"{name}{self.suffix}", content())
         return list(kept)
-
-    def _file(self, name: str) -> Path:
-        return self.folder / f"{name}{self.suffix}"
-
-    def _sha(self, name: str) -> str | None:
-        return file_sha(self._file(name)) if self._file(name).is_file() else None
 
 
 def prompt_files(description: Description) -> PinnedFiles:
@@ -365,7 +391,7 @@ def official_prompts(description: Description) -> dict[str, PromptText]:
     """
     judging = official_judging(description)
     files = prompt_files(description).here()
-    package = _package_folder(judging.package)
+    package = None if judging.package is None else _package_folder(judging.package)
     for name, official in judging.official.items():
         if package is None or name in files or not official.source.endswith(".txt"):
             continue
@@ -419,9 +445,9 @@ def _texts(files: Iterable[Path]) -> Iterator[str]:
                 yield from (*texts.found.values(), *texts.composed.values())
 
 
-def _package_folder(name: str | None) -> Path | None:
+def _package_folder(name: str) -> Path | None:
     """Where a package is installed, without importing it; None if it is not."""
-    spec = None if name is None else importlib.util.find_spec(name)
+    spec = importlib.util.find_spec(name)
     return None if spec is None or spec.origin is None else Path(spec.origin).parent
 
 
@@ -571,7 +597,8 @@ def load_content(description: Description, folder: Path, version: str) -> Conten
         )
     content = read_content(where)
     check_pin(description, version, content, str(where))
-    check_kept(where, content)
+    if (where / MANIFEST).is_file():
+        check_kept(where, content)
     return content
 
 

@@ -382,15 +382,13 @@ def chosen_version(description: Description, version: str | None) -> str:
 
 
 def chosen_preset(description: Description, name: str) -> PresetConfig:
-    """The preset asked for; a small benchmark may have those of the one it is like.
+    """The preset asked for, if not `CLEAN`; a small benchmark may have those of one it is like.
 
     Raises
     ------
     ConfigError
         For an unknown name.
     """
-    if name == CLEAN:
-        return PresetConfig()
     asking = description.asking
     known = dict(asking.presets)
     if asking.presets_from is not None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -22,6 +22,7 @@ from judgebench.benchmarks.data import (
     ANSWERS,
     BASELINE,
     LABELS,
+    Content,
     content_folder,
     load_content,
     load_module,
@@ -69,6 +70,15 @@ class Benchmark(ABC):
     name: str
     """How suites and stores call it."""
 
+    baselines: Mapping[str, str] = MappingProxyType({})
+    """Whom answers are compared with by category, where categories have one each."""
+
+    preset: Preset = Preset()
+    """What a preset says to the models that are asked."""
+
+    logprobs: bool = False
+    """Whether an API is asked for the log-probabilities of first answers."""
+
     @property
     @abstractmethod
     def version(self) -> str:
@@ -88,11 +98,6 @@ class Benchmark(ABC):
     @abstractmethod
     def default_judge(self) -> str:
         """The way of judging where a suite's judge does not name one."""
-
-    @property
-    def baselines(self) -> Mapping[str, str]:
-        """Whom answers are compared with by category, where categories have one each."""
-        return {}
 
     @property
     def baseline_answers(self) -> Mapping[str, Path]:
@@ -122,11 +127,6 @@ class Benchmark(ABC):
         """The options in effect, for a run's manifest."""
 
     @property
-    def preset(self) -> Preset:
-        """What a preset says to the models that are asked."""
-        return Preset()
-
-    @property
     def prompts(self) -> Mapping[str, PromptText]:
         """Official judge prompts, by name."""
         return {}
@@ -140,11 +140,6 @@ class Benchmark(ABC):
     def prompt_sha(self) -> str:
         """What is asked around a question, as a hash: part of a model's identity."""
         return text_sha("{question}")
-
-    @property
-    def logprobs(self) -> bool:
-        """Whether an API is asked for the log-probabilities of first answers."""
-        return False
 
     @property
     def needs_chat_template(self) -> bool:
@@ -219,16 +214,24 @@ class FolderBenchmark(Benchmark):
         self.folder = folder
         self._version = version
         asking = description.asking
-        preset = chosen_preset(description, options.preset)
+        self.baselines = description.versions[version].baselines
+        self.logprobs = asking.logprobs
+        preset = PresetConfig()
+        if options.preset != CLEAN:
+            preset = chosen_preset(description, options.preset)
+            own = options.temperature is not None
+            self.preset = preset.resolved(options.preset, own_temperature=own)
         self._preset_config = preset
-        self._preset = preset.resolved(
-            options.preset, own_temperature=options.temperature is not None
-        )
         self.prompt = options.prompt or preset.prompt or asking.prompt
         shots = (options.num_fewshot, preset.num_fewshot, asking.num_fewshot)
         self.num_fewshot = next(one for one in shots if one is not None)
         self.temperature = _temperature(description, options, preset)
-        self.further = _further(description, options, preset)
+        self.further = {**asking.further, **preset.further, **options.further}
+        if self.further and not self.further.get("temperature"):
+            raise ConfigError(
+                f"benchmark {self.name}: further: samples are drawn, so they need a temperature "
+                "above 0"
+            )
         for what, given, known in (
             ("prompt", self.prompt, asking.prompts),
             ("truncation", options.truncate or asking.truncate, MODES),
@@ -259,27 +262,25 @@ class FolderBenchmark(Benchmark):
         return content_folder(self.description, self.folder, self.version)
 
     @property
-    def baselines(self) -> Mapping[str, str]:
-        return self.description.versions[self.version].baselines
-
-    @property
     def baseline_answers(self) -> Mapping[str, Path]:
         names: Iterable[str | None] = [self.description.baseline]
         if self.baselines:
-            content = load_content(self.description, self.folder, self.version)
-            names = [row["model"] for row in content.baseline]
+            names = [row["model"] for row in self._content.baseline]
         return {name: self._content_folder / BASELINE for name in names if name is not None}
+
+    @cached_property
+    def _content(self) -> Content:
+        return load_content(self.description, self.folder, self.version)
 
     @cached_property
     def brought(self) -> Brought | None:
         """The answers to be judged that come with the questions; None where models are asked."""
-        content = load_content(self.description, self.folder, self.version)
-        if not content.answers:
+        if not self._content.answers:
             return None
         return Brought(
-            models=tuple(sorted({row["model"] for row in content.answers})),
+            models=tuple(sorted({row["model"] for row in self._content.answers})),
             answers=self._content_folder / ANSWERS,
-            labels=self._content_folder / LABELS if content.labels else None,
+            labels=self._content_folder / LABELS if self._content.labels else None,
         )
 
     def judged_with(
@@ -292,9 +293,11 @@ class FolderBenchmark(Benchmark):
         that the description prefers for the kind is taken, if it is here. An official prompt comes
         with the options it is read with.
         """
-        own = self._described_for(kind)
-        if own is None:
-            return options, sampling
+        own = self.description
+        if kind != self.default_judge and not _prompts_for(kind, official_judging(own)):
+            if (other := own.judging.official_for.get(kind)) is None:
+                return options, sampling
+            own = find(other)[0]
         judging = official_judging(own)
         usual_kind = kind == own.judging.kind
         name = options.get("prompt")
@@ -309,13 +312,6 @@ class FolderBenchmark(Benchmark):
             return {**ours, **options}, sampling
         usual = {"prompt": name, **official.options}
         return {**usual, **options}, over(official.sampling, sampling)
-
-    def _described_for(self, kind: str) -> Description | None:
-        """The description that says what is usual for a way of judging; None where none does."""
-        if kind == self.default_judge or _prompts_for(kind, official_judging(self.description)):
-            return self.description
-        other = self.description.judging.official_for.get(kind)
-        return None if other is None else find(other)[0]
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -334,45 +330,43 @@ class FolderBenchmark(Benchmark):
         """What its description says; a small benchmark has that of the one it is like."""
         return official_judging(self.description).content
 
-    @property
-    def logprobs(self) -> bool:
-        """Whether an API is asked for the log-probabilities of first answers."""
-        return self.description.asking.logprobs
-
-    @property
-    def preset(self) -> Preset:
-        return self._preset
-
     @cached_property
     def prompts(self) -> Mapping[str, PromptText]:
         """The official judge prompts the data home has, and our wording of templates, by name."""
         found: dict[str, PromptText] = {}
         for other in self.description.judging.official_for.values():
             found |= official_prompts(find(other)[0])
-        return found | official_prompts(self.description) | own_wording(self.description)
+        found |= official_prompts(self.description)
+        if self.judging_content.get("templates"):
+            found |= own_wording(self.description)
+        return found
 
     @cached_property
     def data_sha(self) -> str:
         """SHA-256 of the questions and few-shot examples."""
-        return load_content(self.description, self.folder, self.version).sha
+        return self._content.sha
 
     @cached_property
     def _items(self) -> tuple[Item, ...]:
-        utils = self._utils
-        render = getattr(utils, f"prompt_{self.prompt}")
+        utils = load_module(self.folder, "utils")
+        render = getattr(utils, f"prompt_{self.prompt}", None)
+        if utils is None or render is None:
+            raise ConfigError(
+                f"{self.folder / 'utils.py'}: has to define docs and prompt_{self.prompt}"
+            )
         return tuple(
             Item(
                 benchmark=self.name,
                 version=self.version,
                 id=doc["id"],
-                turns=_turns(doc),
+                turns=(turns := _turns(doc)),
                 references=tuple(doc.get("references", ())),
                 category=doc.get("category"),
                 language=doc.get("language", "en"),
                 options=tuple(doc.get("options", ())),
                 subcategory=doc.get("subcategory"),
                 metadata=doc.get("metadata", {}),
-                prompt=None if len(_turns(doc)) > 1 else render(doc),
+                prompt=None if len(turns) > 1 else render(doc),
             )
             for doc in utils.docs(self.version, num_fewshot=self.num_fewshot)
         )
@@ -391,15 +385,6 @@ class FolderBenchmark(Benchmark):
         first = self._items[0]
         form = (first.prompt or first.question).replace(first.question, "{question}")
         return text_sha(form)
-
-    @cached_property
-    def _utils(self) -> ModuleType:
-        module = load_module(self.folder, "utils")
-        if module is None or not hasattr(module, f"prompt_{self.prompt}"):
-            raise ConfigError(
-                f"{self.folder / 'utils.py'}: has to define docs and prompt_{self.prompt}"
-            )
-        return module
 
     def case(self, item: Item, responses: Sequence[Response]) -> Case:
         """One case of the responses in the order shown, each cut where its answer ends."""
@@ -433,14 +418,14 @@ class FolderBenchmark(Benchmark):
             metadata={self.name: settings},
             until=until,
             max_gen_toks=max_gen_toks,
-            generation=self._with_temperature(generation),
+            generation=generation
+            if self.temperature == "none"
+            else self._with_temperature(generation),
             further=self.further,
         )
 
     def _with_temperature(self, generation: Mapping[str, Any]) -> dict[str, Any]:
         """What the task says about decoding, with the temperature that is in effect here."""
-        if self.temperature == "none":
-            return dict(generation)
         said = {n: v for n, v in generation.items() if n not in {"temperature", "do_sample"}}
         if self.temperature == "by_category":
             return {**said, "temperature": dict(self.description.asking.temperatures)}
@@ -490,26 +475,11 @@ def _temperature(
     return options.temperature
 
 
-def _further(description: Description, options: Options, preset: PresetConfig) -> dict[str, Any]:
-    """What samples after the first are drawn with: the suite's words over the benchmark's."""
-    further = {**description.asking.further, **preset.further, **options.further}
-    if further and not further.get("temperature"):
-        raise ConfigError(
-            f"benchmark {description.name}: further: samples are drawn, so they need a "
-            "temperature above 0"
-        )
-    return further
-
-
 class _TaskLoader(yaml.SafeLoader):
     """Reads lm-eval's YAML; what ``!function`` names stays a name."""
 
 
-def _function_name(loader: yaml.SafeLoader, node: yaml.Node) -> str:
-    return str(node.value)
-
-
-_TaskLoader.add_constructor("!function", _function_name)
+_TaskLoader.add_constructor("!function", lambda _loader, node: str(node.value))
 
 
 def items_at_hand(benchmark: str, version: str) -> Mapping[str, Item] | None:

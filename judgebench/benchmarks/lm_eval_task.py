@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,12 +28,14 @@ from judgebench.workers.process import clean, metrics_worker
 class TaskBenchmark(OwnPrompts):
     """The questions of a task as lm-eval puts them, few-shot examples and all.
 
-    ``task`` is what a suite says of it, as `judgebench.workers.lm_eval_task` takes it, and
-    ``definition`` what that makes of it.
+    ``task`` is what a suite says of it, as `judgebench.workers.lm_eval_task` takes it,
+    ``definition`` what that makes of it, and ``groups`` those by whose name it was asked for, as
+    `judgebench.workers.lm_eval_task.Members` has them.
     """
 
     task: Mapping[str, Any]
     definition: Mapping[str, Any]
+    groups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @cached_property
     def data_sha(self) -> str:
@@ -118,7 +120,7 @@ def task_benchmarks(config: BenchmarkConfig) -> list[tuple[BenchmarkConfig, Task
         items = Path(folder) / "items.jsonl"
         definition = _definition(task, items)
         if (members := definition.get("tasks")) is not None:
-            return list(_of_group(config, members))
+            return list(_of_group(config, members, definition["groups"]))
         lines = items.read_text(encoding="utf-8").splitlines()
     benchmark = TaskBenchmark(
         name=config.name,
@@ -137,7 +139,7 @@ def task_benchmarks(config: BenchmarkConfig) -> list[tuple[BenchmarkConfig, Task
 
 
 def _of_group(
-    config: BenchmarkConfig, members: Sequence[str]
+    config: BenchmarkConfig, members: Sequence[str], groups: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[tuple[BenchmarkConfig, TaskBenchmark]]:
     if config.name != config.lm_eval_task:
         raise ConfigError(
@@ -146,9 +148,10 @@ def _of_group(
         )
     for member in members:
         try:
-            yield from task_benchmarks(
+            for section, benchmark in task_benchmarks(
                 config.model_copy(update={"name": member, "lm_eval_task": member})
-            )
+            ):
+                yield section, replace(benchmark, groups=groups)
         except ConfigError as error:
             raise ConfigError(
                 f"{error} (it is a task of {config.lm_eval_task}; to go on without it, name the "

@@ -40,8 +40,8 @@ _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 _DROP_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
-def _cut_at(mark: str) -> Cut:
-    return lambda text: text.partition(mark)[0].strip()
+def _up_to(mark: str, text: str) -> str:
+    return text.partition(mark)[0].strip()
 
 
 def _first_line(text: str) -> str:
@@ -56,8 +56,8 @@ def _lm_eval(text: str) -> str:
 
 MODES: dict[str, Cut] = {
     "at_next_example": partial(judged_part, split="free-form"),
-    "at_next_question": _cut_at("\nQ:"),
-    "at_question_word": _cut_at("\nQuestion:"),
+    "at_next_question": partial(_up_to, "\nQ:"),
+    "at_question_word": partial(_up_to, "\nQuestion:"),
     "first_line": _first_line,
     "lm_eval": _lm_eval,
     "none": lambda text: text,

@@ -19,6 +19,7 @@ from judgebench.benchmarks.data import (
     DataState,
     alone,
     calibration,
+    check_met,
     check_pin,
     data_home,
     file_pins,
@@ -250,7 +251,8 @@ def pull(name_at_version: str, progress: Progress) -> DataState:
     """Fetch what is missing of a version's data from where its description says.
 
     A file without a pinned hash is pinned by its first pull: the hash is said, kept in the
-    manifest, and has to be the same from then on.
+    manifest, and has to be the same from then on. So are the questions of a dataset of the Hub,
+    whose revision may be a branch that goes on.
     """
     description, folder, version = found(name_at_version)
     name = f"{description.name}@{version}"
@@ -317,6 +319,8 @@ def _fetch_and_install(
             origin = fetch_dataset(source, stage / "data", progress)
         if source is not None:
             content = _read_fetched(description, folder, version, stage / "data", progress)
+            if isinstance(source, HubSource) and description.versions[version].sha256 is None:
+                check_met(home / version, content, f"{source.dataset}@{source.revision}")
             install(home / version, content, origin)
     for one in fetched.values():
         one.partial.discard()

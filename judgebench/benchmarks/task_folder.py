@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from judgebench.benchmarks.data import Content, load_content, official_prompts
 from judgebench.benchmarks.description import Description, chosen_version, find, read
@@ -24,14 +24,14 @@ from judgebench.template import MOST_OPTIONS, PromptText, fill, lettered, refere
 Doc = dict[str, Any]
 
 
+@dataclass
 class TaskFolder:
     """One task folder; each kind of questions has its own documents and prompts."""
 
-    no_examples = "its questions are asked without examples"
+    no_examples: ClassVar = "its questions are asked without examples"
     """Why a number of examples cannot be chosen."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    folder: Path
 
     @cached_property
     def description(self) -> Description:
@@ -172,6 +172,7 @@ ASK = "ask"
 OWN_ASK = "Answer this question. A short answer is enough.\n\nQuestion: {question}"
 
 
+@dataclass
 class SetQuestions(TaskFolder):
     """The questions and the prompt of one task folder; ``domains`` says which set is of which.
 
@@ -179,9 +180,7 @@ class SetQuestions(TaskFolder):
     with.
     """
 
-    def __init__(self, folder: Path, domains: Mapping[str, Literal["in-domain", "ood"]]) -> None:
-        super().__init__(folder)
-        self.domains = domains
+    domains: Mapping[str, Literal["in-domain", "ood"]]
 
     def prompt_chat(self, doc: Doc) -> str:
         """The question below the sentence that asks, for the model's own chat template."""

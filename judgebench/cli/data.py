@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 import judgebench
-from judgebench.cli.options import report, report_options, show
+from judgebench.cli.options import Commands, report, report_options, show
 from judgebench.cli.streams import say
 from judgebench.errors import InputError
 from judgebench.progress import progress_for
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from judgebench.data import DataReport
 
 
-@click.group("data")
+@click.group("data", cls=Commands)
 def data() -> None:
     """Benchmark data and official judge prompts, in the data home (JUDGEBENCH_DATA).
 

@@ -13,6 +13,7 @@ from click.core import ParameterSource
 
 import judgebench
 from judgebench.cli.options import (
+    Commands,
     check_outputs,
     level_option,
     report,
@@ -31,7 +32,7 @@ NOT_PASSED = 2
 EXIT = {"pass": 0, "regression": 1, "inconclusive": 2}
 
 
-@click.group("gate", invoke_without_command=True)
+@click.group("gate", cls=Commands, invoke_without_command=True)
 @click.option("--baseline", metavar="NAME", help="What it is compared with.  [required]")
 @click.option("--candidate", metavar="MODEL", help="The model in question.  [required]")
 @click.option(
@@ -234,7 +235,7 @@ def _write_text(path: Path, text: str) -> None:
     say(f"written: {path}")
 
 
-@click.group("baseline")
+@click.group("baseline", cls=Commands)
 def baseline() -> None:
     """Baselines of the gate by name, as 'main' or 'last-green': set them, list them."""
 

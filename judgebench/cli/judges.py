@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import judgebench
-from judgebench.cli.options import judges_option, level_option, report, store_option
+from judgebench.cli.options import Commands, judges_option, level_option, report, store_option
 from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
@@ -252,7 +252,7 @@ def confidence(benchmark: str, by_set: bool, bins: bool, **asked: Any) -> Docume
     return judgebench.confidence(benchmark, **asked).document(by_set=by_set, bins=bins)
 
 
-@click.group("anchors")
+@click.group("anchors", cls=Commands)
 def anchors() -> None:
     """Whether a judge changed under its name: pin answers that it has judged, ask again, look.
 
@@ -290,7 +290,7 @@ def pin_anchors(benchmark: str, judge: str, **asked: Any) -> int:
     again once a change is known and the models have been judged by the judge as it is now.
 
     \b
-    Example:
+    Examples:
       judgebench anchors pin alpaca_eval --judge gpt-4-turbo --answers 100
       judgebench run nightly.yaml --refresh-anchors
     """
@@ -367,7 +367,7 @@ def replies(judge: str, **asked: Any) -> Document:
     return judgebench.api.judged_replies(judge, **asked).document()
 
 
-@click.group("items")
+@click.group("items", cls=Commands)
 def items() -> None:
     """One question: its answers, the verdicts on them, and what these were read from."""
 

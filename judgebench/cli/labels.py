@@ -10,6 +10,7 @@ import click
 
 import judgebench
 from judgebench.cli.options import (
+    Commands,
     judges_option,
     level_option,
     report,
@@ -27,12 +28,12 @@ kind_option = click.option(
 )
 
 
-@click.group("labels")
+@click.group("labels", cls=Commands)
 def labels() -> None:
     """People's labels: draw answers for them, take the labels in, report on a judge by them.
 
     \b
-    Example:
+    Examples:
       judgebench labels export trivia_judging_mini --n 10 --output labels.html
       judgebench labels import labels-*.jsonl
       judgebench labels report trivia_judging_mini --judge contains

@@ -13,8 +13,9 @@ import click
 from click.exceptions import NoArgsIsHelpError
 
 from judgebench import __version__
+from judgebench.cli.options import Commands, with_include_path
 from judgebench.cli.streams import NobodyReadsError, in_github, prepare, say, summarise
-from judgebench.errors import JudgebenchError, unknown_name
+from judgebench.errors import JudgebenchError
 
 INTERNAL_ERROR = 70
 USAGE_ERROR = 64
@@ -93,7 +94,7 @@ or with a judge that cannot be read, 78 configuration, 130 interrupted (nothing 
 """
 
 
-class _Commands(click.Group):
+class _Commands(Commands):
     """Loads the module of a command when it is asked for, so that ``--help`` stays quick."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -105,25 +106,11 @@ class _Commands(click.Group):
         module = importlib.import_module(f"judgebench.cli.{MODULE_OF.get(cmd_name, cmd_name)}")
         command = getattr(module, cmd_name.replace("-", "_"), None) or module.command
         assert isinstance(command, click.Command)
-        from judgebench.cli.options import with_include_path  # `--help` does without
-
         return with_include_path(command) if cmd_name in ABOUT_BENCHMARKS else command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise click.UsageError(unknown_name("command", args[0], COMMANDS))
-        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
-
-
-def _dashes(name: str) -> str:
-    """Long options may be written with ``-`` or ``_``."""
-    return name.replace("_", "-") if name.startswith("--") else name
 
 
 @click.command(
@@ -188,12 +175,13 @@ def _interrupted(stop: BaseException) -> str:
 
 
 def _with_dashes(arguments: list[str]) -> list[str]:
-    """``--max_connections=8`` as ``--max-connections=8``; what stands after ``--`` is left."""
+    """Long options may be written with ``-`` or ``_``; what stands after ``--`` is left."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     spelled = []
     for argument in arguments[:end]:
         name, equals, value = argument.partition("=")
-        spelled.append(f"{_dashes(name)}{equals}{value}")
+        name = name.replace("_", "-") if name.startswith("--") else name
+        spelled.append(f"{name}{equals}{value}")
     return spelled + arguments[end:]
 
 

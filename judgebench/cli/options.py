@@ -12,6 +12,7 @@ import click
 
 from judgebench import DEFAULT_STORE, INCLUDE_PATH
 from judgebench.cli.streams import say
+from judgebench.errors import unknown_name
 
 if TYPE_CHECKING:
     from judgebench.config import Shard
@@ -47,16 +48,16 @@ suite_store_option = click.option(
 """Of a command about a suite, which may name its own store."""
 
 
-def _shard(_ctx: click.Context, _option: click.Parameter, text: str | None) -> Shard | None:
+def _shard(text: str) -> Shard:
     from judgebench.config import Shard
 
-    return None if text is None else Shard.parse(text)
+    return Shard.parse(text)
 
 
 shard_option = click.option(
     "--shard",
     metavar="K/N",
-    callback=_shard,
+    type=_shard,
     help="Only the K-th of N parts of the items of each benchmark, as 3/16: runs of all N "
     "may go on at once, on one store or on stores that are merged later.",
 )
@@ -81,6 +82,19 @@ narrowing_options = several(
     shard_option,
 )
 """Which part of a suite a command is about."""
+
+
+class Commands(click.Group):
+    """A group that says the nearest of its commands to one that it does not have."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        known = self.list_commands(ctx)
+        if args and args[0] not in known and not args[0].startswith("-"):
+            where = None if ctx.parent is None else ctx
+            raise click.UsageError(unknown_name("command", args[0], known), where)
+        return super().resolve_command(ctx, args)
 
 
 def with_include_path(command: click.Command) -> click.Command:
@@ -185,10 +199,11 @@ def show(found: Document | Report, form: str, outputs: Sequence[Path] = ()) -> N
 
 def check_outputs(outputs: Sequence[Path]) -> None:
     """Say now what is wrong with the suffix of a file that is to be written later."""
-    from judgebench.reports.render import form_of
+    if outputs:
+        from judgebench.reports.render import form_of
 
-    for path in outputs:
-        form_of(path)
+        for path in outputs:
+            form_of(path)
 
 
 def write_outputs(document: Document, outputs: Sequence[Path]) -> None:

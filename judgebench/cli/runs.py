@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import judgebench
-from judgebench.cli.options import level_option, report, report_options, show, store_option
+from judgebench.cli.options import (
+    Commands,
+    level_option,
+    report,
+    report_options,
+    show,
+    store_option,
+)
 from judgebench.cli.streams import say
 from judgebench.progress import progress_for
 
@@ -25,7 +32,7 @@ LOOK_S = 2.0
 AGAIN = "run the suite again to read the verdicts"
 
 
-@click.group("runs")
+@click.group("runs", cls=Commands)
 def runs() -> None:
     """What ran, with its manifest, and what changed between two runs."""
 
@@ -133,7 +140,7 @@ def cost(store: str, run: str | None) -> Document:
     return judgebench.cost(run, store=store).document()
 
 
-@click.group("batches")
+@click.group("batches", cls=Commands)
 def batches() -> None:
     """What was handed to providers' batch interfaces, and what came of it.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from judgebench.cli.options import store_option
+from judgebench.cli.options import Commands, store_option
 from judgebench.cli.streams import say
 from judgebench.errors import (
     StoreError,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from judgebench.store.copy import Part
 
 
-@click.group("store")
+@click.group("store", cls=Commands)
 def command() -> None:
     """Copy a store or a part of it, make one of several, look through one, give room back.
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from judgebench.benchmarks.folder import baseline_texts, items_at_hand
 from judgebench.columns import grouped
-from judgebench.errors import InputError, UsageError
+from judgebench.errors import InputError, UsageError, refuse
 from judgebench.exchange.pipeline import (
     IMPORT_LEASE,
     NO_VERSION,
@@ -323,10 +323,17 @@ def gather(
     for path in dict.fromkeys([*references, *_found_files([*model_outputs, *paths])]):
         rows = read_rows(path, ())
         kind = kind_of(path, rows)
-        if kind == ANNOTATIONS and path in references:
-            raise InputError(f"{path}: holds judged pairs, not the baseline's answers")
-        if kind == ANNOTATIONS and path in model_outputs:
-            raise InputError(f"{path}: holds judged pairs, not a model's answers")
+        refuse(
+            InputError,
+            {
+                f"{path}: holds judged pairs, not the baseline's answers": (
+                    kind == ANNOTATIONS and path in references
+                ),
+                f"{path}: holds judged pairs, not a model's answers": (
+                    kind == ANNOTATIONS and path in model_outputs
+                ),
+            },
+        )
         kind = REFERENCES if path in references else kind
         gathered.take(path, rows, kind, _folders(path, kind, paths))
     return gathered
@@ -680,18 +687,19 @@ class _Taking(Intake):
         self._say_what_is_short(published and not unknown)
 
     def _find_new_items(self, known: Mapping[str, Item]) -> None:
-        lacking: dict[str, Item] = {}
-        for instruction, (_, dataset) in self.gathered.questions.items():
-            item_id = self.ids[instruction]
-            if item_id in self.here.items and self.here.items[item_id].turns:
-                continue
-            lacking[item_id] = known.get(item_id) or Item(
+        asked = {self.ids[one]: (one, data) for one, (_, data) in self.gathered.questions.items()}
+        lacking = {
+            item_id: known.get(item_id)
+            or Item(
                 benchmark=self.at[0],
                 version=self.at[1],
                 id=item_id,
                 turns=(Message(role="user", content=instruction),),
                 category=dataset,
             )
+            for item_id, (instruction, dataset) in asked.items()
+            if item_id not in self.here.items or not self.here.items[item_id].turns
+        }
         self.here.add_items(lacking)
 
     def _say_what_is_short(self, whole_set: bool) -> None:

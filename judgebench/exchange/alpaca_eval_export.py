@@ -16,9 +16,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, TypeAlias
 
-from judgebench.errors import StoreError, UsageError, unknown_name
+from judgebench.columns import grouped
+from judgebench.errors import StoreError, UsageError, refuse_unknown
 from judgebench.exchange.alpaca_eval import ANNOTATIONS, OUTPUTS
 from judgebench.keys import text_sha
+from judgebench.plain_text import holding
 from judgebench.records import AFRESH, Preference, Reply, Verdict, VerdictSlot
 from judgebench.store import Store
 from judgebench.store.catalog import distinct_names
@@ -93,18 +95,12 @@ class _StoredBenchmark:
         stored_judges = {judge.key: judge for judge in store.judges()}
         id_of = {model.id: key for key, model in stored_models.items()}
         self.texts: dict[tuple[bytes, str], str] = {}
-        further = 0
-        for model, item, sample, turn, text, newest in zip(
-            *(answers[c] for c in ("model_id", "item_id", "sample", "turn", "text", "newest")),
-            strict=True,
-        ):
-            if not newest:
-                continue
+        columns = ("model_id", "item_id", "sample", "turn", "text", "newest")
+        rows = [row for row in zip(*(answers[c] for c in columns), strict=True) if row[-1]]
+        for model, item, sample, turn, text, _ in rows:
             if sample == 0 and turn == 0:
                 self.texts[id_of[model], item] = text
-            else:
-                further += 1
-        if further:
+        if further := len(rows) - len(self.texts):
             self.warnings.append(f"{further} further samples and turns are not written")
         here = {key for key, _ in self.texts}
         self.items = {
@@ -135,18 +131,15 @@ class _StoredBenchmark:
         against = self._baselines({opponent for _, _, opponent in pairs}, baseline)
         folders = _folders([*self.models.values(), *self.judges.values()])
         found: dict[Path, list[Record]] = {}
-        for model in self.models:
-            if model not in wanted_models | against:
-                continue
-            outputs = self._outputs(model)
-            if outputs:
+        for model in (one for one in self.models if one in wanted_models | against):
+            if outputs := self._outputs(model):
                 found[Path(folders[self.models[model]], f"{OUTPUTS}.json")] = outputs
         for (judge, model, opponent), said in pairs.items():
-            if opponent in against:
-                annotations = self._annotations(judge, model, opponent, said)
-                if annotations:
-                    place = folders[self.models[model]], folders[self.judges[judge]]
-                    found[Path(*place, f"{ANNOTATIONS}.json")] = annotations
+            if opponent in against and (
+                annotations := self._annotations(judge, model, opponent, said)
+            ):
+                place = folders[self.models[model]], folders[self.judges[judge]]
+                found[Path(*place, f"{ANNOTATIONS}.json")] = annotations
         return found
 
     def _baselines(self, there: set[bytes], baseline: str | None) -> set[bytes]:
@@ -199,12 +192,12 @@ class _StoredBenchmark:
                 }
             )
         what = f"{self.models[model]}, judged by {self.judges[judge]}"
-        if without:
-            self.warnings.append(
-                f"{what}: {len(without)} pairs are not written, of which the store lacks a text"
-            )
-        if averaged:
-            self.warnings.append(f"{what}: orders and repeats of {averaged} pairs are averaged")
+        self.warnings += holding({
+            f"{what}: {len(without)} pairs are not written, of which the store lacks a text": (
+                without
+            ),
+            f"{what}: orders and repeats of {averaged} pairs are averaged": averaged,
+        })  # fmt: skip
         return _same_columns(records)
 
     def _raw(self, verdicts: Sequence[_Said]) -> Record:
@@ -238,9 +231,7 @@ def _called(stored: Mapping[bytes, Any], here: Collection[bytes]) -> dict[bytes,
 
 def _chosen(what: str, called: Mapping[bytes, str], wanted: Collection[str]) -> set[bytes]:
     keys = {name: key for key, name in called.items()}
-    for name in wanted:
-        if name not in keys:
-            raise UsageError(unknown_name(f"{what} with comparisons or answers", name, keys))
+    refuse_unknown(f"{what} with comparisons or answers", wanted, keys, error=UsageError)
     return {keys[name] for name in wanted} if wanted else set(called)
 
 
@@ -250,12 +241,11 @@ def _dataset(category: str | None) -> Record:
 
 def _preference(said: Sequence[_Said]) -> float | None:
     """1 + the probability that the model wins: the mean of repeats, then of the orders."""
-    of_order: dict[str, list[float]] = {}
-    for place, _, verdict in said:
-        if isinstance(verdict, Preference):  # a label or score about a pair is no comparison
-            p = verdict.p_first
-            value = 1.0 - p if place.order == "opponent_first" else p
-            of_order.setdefault(place.order, []).append(value)
+    of_order = grouped(
+        (place.order, 1.0 - one.p_first if place.order == "opponent_first" else one.p_first)
+        for place, _, one in said
+        if isinstance(one, Preference)  # a label or score about a pair is no comparison
+    )
     if not of_order:
         return None
     return 1.0 + fmean(fmean(values) for values in of_order.values())

@@ -8,7 +8,7 @@ benchmark whose data is here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -113,13 +113,7 @@ class _AnswerFiles:
         known = self.ids.get(asked.turns)
         item_id = optional_name(row, "item_id") or known or self._number()
         if item_id not in self.questions:
-            self.questions[item_id] = Question(
-                id=item_id,
-                turns=asked.turns,
-                references=asked.references,
-                category=asked.category,
-                language=asked.language,
-            )
+            self.questions[item_id] = replace(asked, id=item_id)
         elif self.questions[item_id].turns != asked.turns:
             raise row.wrong("item_id", f"{item_id!r} is the id of another question already")
         self.ids.setdefault(asked.turns, item_id)

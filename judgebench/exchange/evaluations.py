@@ -703,6 +703,11 @@ def mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def listed(value: Any) -> list[Any]:
+    """A list of a log; an empty one for anything else."""
+    return value if isinstance(value, list) else []
+
+
 def finite(value: Any) -> bool:
     """Whether it is a number that is neither infinite nor nan."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)

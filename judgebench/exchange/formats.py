@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from judgebench.errors import UsageError, unknown_name
+from judgebench.errors import UsageError, refuse_unknown
 
 if TYPE_CHECKING:
     from judgebench.exchange.pipeline import Import
@@ -212,8 +212,7 @@ def read_files(what: str, paths: Sequence[Path | str], **options: Any) -> list[I
     UsageError
         For a format that nobody knows, and an option that it has no use for.
     """
-    if what not in FORMATS:
-        raise UsageError(unknown_name("format", what, FORMATS))
+    refuse_unknown("format", [what], FORMATS, error=UsageError)
     refuse_options(what, options)
     given = {name: value for name, value in options.items() if value}
     read: list[Import] = loaded(FORMATS[what].read)(paths, **given)
@@ -228,7 +227,7 @@ def refuse_options(what: str, options: Mapping[str, Any]) -> None:
         others = "|".join(name for name, one in FORMATS.items() if option in one.options)
         if not others:
             every = {name for one in FORMATS.values() for name in one.options}
-            raise UsageError(unknown_name("option of an import", option, every))
+            refuse_unknown("option of an import", [option], every, error=UsageError)
         why = f"{taken.why}; " if taken.why else ""
         flag = f"--{option.removesuffix('_name').replace('_', '-')}"
         raise UsageError(f"{why}{flag} goes with `import {others}`")

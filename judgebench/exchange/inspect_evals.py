@@ -23,6 +23,7 @@ from judgebench.exchange.evaluations import (
     Night,
     Sample,
     import_of,
+    listed,
     mapping,
     one_of,
     own_id,
@@ -39,6 +40,7 @@ from judgebench.exchange.pipeline import (
     recorded,
 )
 from judgebench.keys import content_key
+from judgebench.plain_text import holding
 from judgebench.records import (
     MOST_TOKENS,
     Item,
@@ -152,19 +154,16 @@ def _version(benchmark: str, said: Any) -> str:
 
 
 def _unfinished(head: Raw) -> tuple[str, ...]:
-    status, about = head.get("status"), head["eval"]
-    dataset = about.get("dataset")
-    asked = dataset.get("samples") if isinstance(dataset, dict) else None
-    found = []
-    if status != _DONE:
-        of = f" of {asked} samples" if isinstance(asked, int) else ""
-        found.append(
-            f"the log was not finished (status {status!r:.40}): what is there{of} is "
-            "taken in, and the rest is missing"
-        )
-    if head.get("invalidated") is True:
-        found.append("Inspect's users have marked this log, or samples of it, as invalid")
-    return tuple(found)
+    status, asked = head.get("status"), mapping(head["eval"].get("dataset")).get("samples")
+    of = f" of {asked} samples" if isinstance(asked, int) else ""
+    said = {
+        f"the log was not finished (status {status!r:.40}): what is there{of} is taken in, and "
+        "the rest is missing": status != _DONE,
+        "Inspect's users have marked this log, or samples of it, as invalid": (
+            head.get("invalidated") is True
+        ),
+    }
+    return tuple(holding(said))
 
 
 # who graded -------------------------------------------------------------------------------------
@@ -172,10 +171,9 @@ def _unfinished(head: Raw) -> tuple[str, ...]:
 
 def _scorers(about: Raw) -> dict[str, Mapping[str, Any]]:
     """By name, the options of each."""
-    listed = about.get("scorers")
     return {
         one["name"].rpartition("/")[2]: mapping(one.get("options"))
-        for one in (listed if isinstance(listed, list) else ())
+        for one in listed(about.get("scorers"))
         if isinstance(one, dict) and isinstance(one.get("name"), str)
     }
 
@@ -196,8 +194,7 @@ def _grader(scorer: str, options: Mapping[str, Any], about: Raw) -> str | None:
 
 def _spec(head: Raw, model: str) -> ModelSpec:
     about, plan = head["eval"], mapping(head.get("plan"))
-    steps = plan.get("steps")
-    steps = steps if isinstance(steps, list) else []
+    steps = listed(plan.get("steps"))
     solvers = [str(step.get("solver")) for step in steps if isinstance(step, dict)]
     decoding = {**mapping(about.get("model_generate_config")), **mapping(plan.get("config"))}
     prompting: dict[str, Any] = {}
@@ -444,7 +441,7 @@ def _content(given: Any) -> tuple[str, str | None]:
     if isinstance(given, str):
         return given, None
     texts, thoughts = [], []
-    for part in given if isinstance(given, list) else ():
+    for part in listed(given):
         if not isinstance(part, dict):
             continue
         kind = part.get("type")
@@ -460,8 +457,7 @@ def _attached(text: str, raw: Raw) -> str:
     """Inspect keeps a long text once, and names it where it stood."""
     if not text.startswith(_ATTACHED):
         return text
-    kept = raw.get("attachments")
-    found = kept.get(text.removeprefix(_ATTACHED)) if isinstance(kept, dict) else None
+    found = mapping(raw.get("attachments")).get(text.removeprefix(_ATTACHED))
     return found if isinstance(found, str) else text
 
 
@@ -479,7 +475,7 @@ def _references(target: Any, options: Sequence[str]) -> tuple[str, ...]:
 
 
 def _texts(given: Any) -> tuple[str, ...]:
-    return tuple(one for one in given if isinstance(one, str)) if isinstance(given, list) else ()
+    return tuple(one for one in listed(given) if isinstance(one, str))
 
 
 # what came back ---------------------------------------------------------------------------------
@@ -488,8 +484,8 @@ def _texts(given: Any) -> tuple[str, ...]:
 def _answer(raw: Raw, item: Item, number: int, file: str) -> Response | None:
     """The last output; None where the model was never asked."""
     output = mapping(raw.get("output"))
-    choices = output.get("choices")
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+    choices = listed(output.get("choices"))
+    if not choices or not isinstance(choices[0], dict):
         return None
     said, thought = _content(mapping(choices[0].get("message")).get("content"))
     said = _attached(said, raw)

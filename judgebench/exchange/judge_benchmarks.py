@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from judgebench.benchmarks.folder import items_at_hand
-from judgebench.errors import InputError, unknown_name
+from judgebench.errors import InputError, refuse, unknown_name
 from judgebench.exchange.pipeline import (
     At,
     Import,
@@ -188,10 +188,16 @@ def _scored(path: Path) -> Iterator[Row]:
         return
     its = {field: columns[field] for field in _COLUMNS if columns.get(field) is not None}
     sizes = {field: len(one) for field, one in its.items() if isinstance(one, list)}
-    if not {"id", "subset"} <= sizes.keys() or sizes.keys() != its.keys():
-        raise InputError(f"{path}: 'id' and 'subset' have to be here, and what is here be lists")
-    if len({*sizes.values()}) > 1 or not sizes["id"]:
-        raise InputError(f"{path}: the columns differ in length, or are empty: {sizes}")
+    lacking = not {"id", "subset"} <= sizes.keys() or sizes.keys() != its.keys()
+    refuse(
+        InputError,
+        {
+            f"{path}: 'id' and 'subset' have to be here, and what is here be lists": lacking,
+            f"{path}: the columns differ in length, or are empty: {sizes}": (
+                len({*sizes.values()}) > 1 or not sizes.get("id")
+            ),
+        },
+    )
     about = {"model": columns.get("model")}
     for n, values in enumerate(zip(*its.values(), strict=True), 1):
         yield Row(f"{path}: row {n}", about | dict(zip(its, values, strict=True)))

@@ -27,6 +27,7 @@ from judgebench.exchange.evaluations import (
     Sample,
     finite,
     import_of,
+    listed,
     mapping,
     one_of,
     own_id,
@@ -124,12 +125,10 @@ def _evaluation(
     name = benchmark or _benchmark_of(task)
     said = version or _version(name, results.version(task))
     called = model or _called(run, results)
-    warnings = []
-    if run.results is None:
-        warnings.append(
-            f"no results_{run.when or '<time>'}.json beside it: the model is called {called!r}, "
-            f"and how it was asked and run, and the version of {task}, is not known"
-        )
+    unknown = (
+        f"no results_{run.when or '<time>'}.json beside it: the model is called {called!r}, "
+        f"and how it was asked and run, and the version of {task}, is not known"
+    )
     return Evaluation(
         path=path,
         benchmark=name,
@@ -150,7 +149,7 @@ def _evaluation(
             for judge in documents.judges
             if judge.removeprefix("lm-eval/").partition(",")[0] in FRACTIONS
         ),
-        warnings=tuple(warnings),
+        warnings=(unknown,) if run.results is None else (),
     )
 
 
@@ -535,11 +534,9 @@ def _answers(row: Row, item: Item, file: str, think_end: str | None) -> Iterator
     requests = _requests(row)
     if requests and not isinstance(requests[0][1], dict):
         return
-    given = row.values.get("resps")
-    if given is None:
-        given = row.values.get("filtered_resps")
+    kept = "filtered_resps" if row.values.get("resps") is None else "resps"
     prompt = requests[0][0] if requests else None
-    for sample, raw in enumerate(_texts(given, row)):
+    for sample, raw in enumerate(_texts(row.values.get(kept), row)):
         final = read_answer(Generated(raw=raw), prompt=prompt or "", think_end=think_end)
         yield recorded(
             (item.benchmark, item.version),
@@ -565,12 +562,12 @@ def _filter(row: Row) -> str:
 
 def _metrics(row: Row) -> Sequence[str]:
     """The metrics of a line; earlier releases do not list them, and everything else is one."""
-    listed = row.values.get("metrics")
-    if listed is None:
-        listed = [name for name in row.values if name not in _NO_METRICS]
-    if not isinstance(listed, list) or not all(short_text(name) for name in listed):
+    found = row.values.get("metrics")
+    if found is None:
+        found = [name for name in row.values if name not in _NO_METRICS]
+    if not isinstance(found, list) or not all(short_text(name) for name in found):
         raise row.wrong("metrics", "a list of names has to stand here")
-    return [name for name in listed if name != _NOT_MEASURED]
+    return [name for name in found if name != _NOT_MEASURED]
 
 
 def _mark(metric: str, value: Any) -> Mark:
@@ -594,8 +591,7 @@ def _requests(row: Row) -> list[tuple[str | None, Any]]:
             for one in arguments.values()
         ]
     else:
-        listed = arguments if isinstance(arguments, list) else []
-        each = [one for one in listed if isinstance(one, list)]
+        each = [one for one in listed(arguments) if isinstance(one, list)]
     return [(_prompt(one[0]) if one else None, one[1] if len(one) > 1 else None) for one in each]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from judgebench.errors import UsageError, unknown_name
+from judgebench.errors import UsageError, refuse_unknown
 from judgebench.exchange.pipeline import At, Import, default_version
 from judgebench.exchange.tables import VerdictAt, VerdictRow, checked, row_of
 from judgebench.records import HUMAN, Label, Preference
@@ -45,8 +45,7 @@ def read_published(
                 f"of {name} scores were published, and no verdicts on its items; "
                 f"`judgebench reproduce` and `judgebench leaderboard {name} --published` show them"
             )
-        if name not in PUBLISHED:
-            raise UsageError(unknown_name("benchmark with published verdicts", name, PUBLISHED))
+        refuse_unknown("benchmark with published verdicts", [name], PUBLISHED, error=UsageError)
     folders = [figures_folder(name, tasks) for name in wanted]
     found: list[Import] = []
     for name, folder in zip(wanted, folders, strict=True):

@@ -358,10 +358,16 @@ def _read(row: Row, benchmark: str, version: str) -> tuple[VerdictAt, Verdict]:
     )
     named = row.has("kind")
     kind = row.one_of("kind", "kind of verdict", _READERS) if named else _usual_kind(row)
-    if kind == "preference" and where.opponent is None:
-        raise row.wrong("opponent", "is missing: a preference is between two models")
-    if where.opponent is not None and kind in ("label", "score"):
-        raise row.wrong("opponent", f"a {kind} is about one answer; leave this field empty")
+    alone = where.opponent is None
+    row.refuse(
+        "opponent",
+        {
+            "is missing: a preference is between two models": alone and kind == "preference",
+            f"a {kind} is about one answer; leave this field empty": (
+                not alone and kind in ("label", "score")
+            ),
+        },
+    )
     if where.order != "single" and where.opponent is None:
         raise row.wrong("order", "only a comparison with an 'opponent' has an order")
     verdict = _READERS[kind](row, where)

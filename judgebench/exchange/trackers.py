@@ -21,7 +21,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from judgebench.errors import JudgebenchError, UsageError, unknown_name
+from judgebench.errors import JudgebenchError, UsageError, refuse_unknown
 from judgebench.extras import absent, install_line
 from judgebench.keys import text_sha
 from judgebench.plain_text import printable_lines
@@ -125,8 +125,7 @@ def send(tracker: str, run: TrackedRun, *, at_most_s: float = AT_MOST_S) -> str:
     TrackerError
         Where it is offline, refuses the key or takes too long; in one line and without a key.
     """
-    if tracker not in TRACKERS:
-        raise UsageError(unknown_name("tracker", tracker, TRACKERS))
+    refuse_unknown("tracker", [tracker], TRACKERS, error=UsageError)
     if absent(tracker):
         raise UsageError(f"the package {tracker} is not installed: {install_line(tracker)}")
     secrets = secrets_of(os.environ)

@@ -6,14 +6,13 @@ before it is believed to be there: whoever opens the store can go on, wherever t
 
 from __future__ import annotations
 
-import math
 import signal
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -218,6 +217,7 @@ def clock_time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
+@dataclass(eq=False)
 class BatchReplies:
     """Takes the lines of one batch.
 
@@ -231,23 +231,16 @@ class BatchReplies:
         Why the provider refused the batch as a whole, if it did.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        requests: Mapping[bytes, Request],
-        price: Price | None,
-        refusal: str | None = None,
-    ) -> None:
-        self._store = store
-        self._requests = requests
-        self._price = price
-        self._refusal = refusal
-        self._replied: set[bytes] = set()
-        self._errors: dict[bytes, CallError] = {}
-        self._spends: list[Spend] = []
-        self._strays: Counter[str] = Counter()
-        self._notes: Counter[str] = Counter()
-        self._ended: Counter[str] = Counter()
+    store: Store
+    requests: Mapping[bytes, Request]
+    price: Price | None
+    refusal: str | None = None
+    _replied: set[bytes] = field(default_factory=set, init=False)
+    _errors: dict[bytes, CallError] = field(default_factory=dict, init=False)
+    _spends: list[Spend] = field(default_factory=list, init=False)
+    _strays: Counter[str] = field(default_factory=Counter, init=False)
+    _notes: Counter[str] = field(default_factory=Counter, init=False)
+    _ended: Counter[str] = field(default_factory=Counter, init=False)
 
     @property
     def replies(self) -> int:
@@ -260,14 +253,14 @@ class BatchReplies:
     @property
     def unasked(self) -> int:
         """Questions that cost nothing and are free again."""
-        return len(self._requests) - self.replies - self.failed
+        return len(self.requests) - self.replies - self.failed
 
     def take(self, line: Line) -> None:
         """Of several replies to one question the first counts, and any goes before an error."""
         match line:
             case Answered(key, reply):
                 if key not in self._replied:
-                    self._store.put_reply(key, self._requests[key], reply)
+                    self.store.put_reply(key, self.requests[key], reply)
                     self._replied.add(key)
                     self._spent("batch", key, reply.usage)
                     if reply.note is not None:
@@ -284,8 +277,8 @@ class BatchReplies:
         for key, error in self._errors.items():
             self._spent("retried" if error.charged is None else "wasted", key, error.charged)
         for key, error in self._failures().items():
-            purpose = self._requests[key].purpose
-            if purpose is None or self._store.reply(key) is not None:
+            purpose = self.requests[key].purpose
+            if purpose is None or self.store.reply(key) is not None:
                 continue
             failure = Failure(
                 key=key,
@@ -296,9 +289,9 @@ class BatchReplies:
                 place=purpose.place,
                 at=now,
             )
-            self._store.put_failure(failure)
+            self.store.put_failure(failure)
         if self._spends:
-            self._store.put_spend(self._spends)
+            self.store.put_spend(self._spends)
 
     def says(self) -> str:
         """In a line, for people and for the batch's note."""
@@ -310,26 +303,28 @@ class BatchReplies:
             parts.append(f"{self.unasked:,} not asked ({reasons}), free again")
         odd = (*self._strays.items(), *self._notes.items())
         parts += [f"{n:,} times {why}" for why, n in odd]
-        if self._refusal is not None:
-            parts.append(f"the provider refused the batch: {self._refusal}")
+        if self.refusal is not None:
+            parts.append(f"the provider refused the batch: {self.refusal}")
         return "; ".join(parts)
 
     def _failures(self) -> dict[bytes, CallError]:
         """The questions without a reply, and why; all of them where the batch was refused."""
         errors = {k: e for k, e in self._errors.items() if k not in self._replied}
-        if self._refusal is not None:
+        if self.refusal is not None:
             error = CallError(
-                f"the provider refused the batch: {self._refusal}", retriable=True, kind="request"
+                f"the provider refused the batch: {self.refusal}", retriable=True, kind="request"
             )
-            errors = {k: error for k in self._requests if k not in self._replied} | errors
+            errors = {k: error for k in self.requests if k not in self._replied} | errors
         return errors
 
     def _spent(self, how: How, key: bytes, usage: Usage | None) -> None:
         """``usage`` is None for what surely was not charged."""
-        request = self._requests[key]
+        request = self.requests[key]
         if request.purpose is None:
             return
-        cost = 0.0 if usage is None else self._cost(usage)
+        cost: float | None = 0.0
+        if usage is not None:
+            cost = None if self.price is None else self.price.cost(usage, batch=True)
         spend = Spend(
             purpose=request.purpose,
             how=how,
@@ -339,11 +334,6 @@ class BatchReplies:
             cost_usd=cost,
         )
         self._spends.append(spend)
-
-    def _cost(self, usage: Usage) -> float | None:
-        """US dollars at the batch's share; None where the price, or what was used, is not known."""
-        cost = math.nan if self._price is None else self._price.cost(usage, batch=True)
-        return None if math.isnan(cost) else cost
 
 
 UNHEARD_S = 900.0
@@ -443,21 +433,17 @@ def _is(remote_id: str | None, wanted: str) -> bool:
     return remote_id is not None and remote_id.startswith(wanted)
 
 
+@dataclass(eq=False)
 class _Visits:
     """Looks at batches one by one; the connections are shared by those of one asker."""
 
-    def __init__(
-        self,
-        store: Store,
-        environment: Mapping[str, str],
-        interface_of: Callable[[Endpoint], Batches],
-        clock: Callable[[], float],
-    ) -> None:
-        self._store = store
-        self._environment = environment
-        self._interface_of = interface_of
-        self._clock = clock
-        self._endpoints: dict[tuple[str, str, bool], tuple[Endpoint, Batches]] = {}
+    store: Store
+    environment: Mapping[str, str]
+    interface_of: Callable[[Endpoint], Batches]
+    clock: Callable[[], float]
+    _endpoints: dict[tuple[str, str, bool], tuple[Endpoint, Batches]] = field(
+        default_factory=dict, init=False
+    )
 
     def close(self) -> None:
         for _, interface in self._endpoints.values():
@@ -466,11 +452,11 @@ class _Visits:
     def look(self, batch: Batch, *, call_off: bool) -> Look:
         with ExitStack() as stack:
             try:
-                stack.enter_context(self._store.lease(lease_of(batch), wait_s=0))
+                stack.enter_context(self.store.lease(lease_of(batch), wait_s=0))
             except StoreError as error:
                 return Look(batch=batch, says=str(error), exit_code=WAITING)
             # Another process may have settled it since it was listed.
-            now = next(b for b in self._store.batches() if b.id == batch.id)
+            now = next(b for b in self.store.batches() if b.id == batch.id)
             if now.state not in OPEN:
                 return Look(batch=now, says=f"{now.state} by another process", exit_code=0)
             try:
@@ -481,7 +467,7 @@ class _Visits:
                 return Look(batch=now, says=str(error), exit_code=error.exit_code)
 
     def _look(self, batch: Batch, *, call_off: bool) -> Look:
-        requests = self._store.batch_requests(batch.id)
+        requests = self.store.batch_requests(batch.id)
         endpoint, interface = self._endpoint(batch, requests)
         if batch.remote_id is None:
             found = self._found(batch, interface, call_off=call_off)
@@ -510,22 +496,22 @@ class _Visits:
         judges = any(p is not None and p.place.judge_key != b"" for p in purposes)
         key = (batch.run_id, batch.asker, judges)
         if key not in self._endpoints:
-            manifest = self._store.run(batch.run_id)
+            manifest = self.store.run(batch.run_id)
             if manifest is None:
                 raise StoreError(
                     f"the store has no run {batch.run_id!r}, which batch {batch.id} is of"
                 )
-            endpoint = endpoint_of(manifest, batch, judges=judges, environment=self._environment)
-            self._endpoints[key] = endpoint, self._interface_of(endpoint)
+            endpoint = endpoint_of(manifest, batch, judges=judges, environment=self.environment)
+            self._endpoints[key] = endpoint, self.interface_of(endpoint)
         return self._endpoints[key]
 
     def _found(self, batch: Batch, interface: Batches, *, call_off: bool) -> Batch | Look:
         """The batch with its remote id, where its submission was not heard of."""
-        others = {b.remote_id for b in self._store.batches() if b.remote_id is not None}
+        others = {b.remote_id for b in self.store.batches() if b.remote_id is not None}
         match interface.find(batch.id, batch.requests, others=others):
             case Found(remote_id):
                 batch = replace(batch, state="submitted", remote_id=remote_id, note="")
-                self._store.update_batch(batch)
+                self.store.update_batch(batch)
                 return batch
             case Undecided(candidates):
                 says = (
@@ -536,7 +522,7 @@ class _Visits:
             case Absent():
                 if call_off:
                     return self._settle(batch, "cancelled", "the provider has no such batch")
-                if self._clock() - batch.created < UNHEARD_S:
+                if self.clock() - batch.created < UNHEARD_S:
                     says = (
                         "its submission broke off a moment ago; if it does not show up by "
                         f"{clock_time(batch.created + UNHEARD_S)}, its questions are free again"
@@ -556,7 +542,7 @@ class _Visits:
     ) -> Look:
         """Store what came of a batch that has ended."""
         remote_id = batch.remote_id or ""
-        found = BatchReplies(self._store, requests, price_of(endpoint), standing.refusal)
+        found = BatchReplies(self.store, requests, price_of(endpoint), standing.refusal)
         for line in interface.results(remote_id, batch.id, requests):
             found.take(line)
         state: BatchState = "collected"
@@ -564,19 +550,19 @@ class _Visits:
             state = "cancelled"
         elif standing.refusal is not None and not found.replies:
             state = "failed"
-        with self._store.transaction():
-            found.settle(now=self._clock())
+        with self.store.transaction():
+            found.settle(now=self.clock())
             look = self._settle(batch, state, found.says())
         return replace(look, replies=found.replies, failed=found.failed, unasked=found.unasked)
 
     def _settle(self, batch: Batch, state: BatchState, note: str) -> Look:
-        settled = replace(batch, state=state, ended=self._clock(), note=note)
-        self._store.update_batch(settled)
+        settled = replace(batch, state=state, ended=self.clock(), note=note)
+        self.store.update_batch(settled)
         return Look(batch=settled, says=f"{state}: {note}", exit_code=0)
 
     def _waits(self, batch: Batch, standing: Standing) -> str:
         """Where a batch stands that is under way, and for how long."""
-        parts = [f"{standing.word} for {duration(self._clock() - batch.created)}"]
+        parts = [f"{standing.word} for {duration(self.clock() - batch.created)}"]
         if standing.done is not None and standing.total:
             parts.append(f"{standing.done:,} of {standing.total:,} done")
         if standing.expires is not None:

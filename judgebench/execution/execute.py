@@ -36,10 +36,10 @@ from itertools import chain, product
 from operator import methodcaller
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from judgebench import keys
-from judgebench.config import Endpoint, Suite
+from judgebench.config import Endpoint, RayExecutor
 from judgebench.errors import (
     BudgetSpentError,
     CallError,
@@ -75,8 +75,6 @@ from judgebench.execution.resolve import (
     stops_early,
 )
 from judgebench.execution.selection import selected
-from judgebench.execution.sequential import EarlyStop, plan_of
-from judgebench.metrics.sequential import PLANS
 from judgebench.plain_text import counted
 from judgebench.protocols import Claimant, Progress, Provider, Waiting, Writer
 from judgebench.providers.base import WindingDownError
@@ -96,6 +94,9 @@ from judgebench.records import (
 )
 from judgebench.secret import masked
 from judgebench.store import Store
+
+if TYPE_CHECKING:
+    from judgebench.execution.sequential import EarlyStop
 
 NO_ROOM = "the disk that the store is on became full"
 
@@ -174,17 +175,17 @@ SetAside: TypeAlias = Callable[[Callable[[], None]], AbstractContextManager[None
 """Sets room aside on the store's disk, and calls what it is given when that is needed."""
 
 
+@dataclass(slots=True)
 class Claimed:
     """What this process works on, so that no other does: by key, for all queues of a stage.
 
     ``collects`` is whether some of it goes into a batch, and is held until that is sent.
     """
 
-    def __init__(self, store: Claimant) -> None:
-        self.store = store
-        self.collects = False
-        self._calls: Counter[bytes] = Counter()
-        self._done: set[bytes] = set()
+    store: Claimant
+    collects: bool = False
+    _calls: Counter[bytes] = field(default_factory=Counter, init=False)
+    _done: set[bytes] = field(default_factory=set, init=False)
 
     def take(self, calls: Sequence[Call]) -> tuple[Collection[bytes], Collection[bytes]]:
         """The keys of the calls that were ours before, and those that are ours from now on."""
@@ -226,9 +227,9 @@ class WorkQueue:
 
     ``calls`` come some at a time, as slots are free, so that planning needs no memory for all of
     them; among them stands what is written on the way, since the store has its verdict already.
-    ``there`` says which of some calls the store has the result of by now; ``collects``, that
-    questions are put together for a batch, which is sent at the end. ``ended``, if anybody wants to
-    know, is told of every call that has ended, or waits in a batch.
+    ``there`` says which of some calls the store has the result of by now; which judgments if None.
+    ``collects`` says that questions are put together for a batch, which is sent at the end, and
+    ``ended``, if anybody wants to know, is told of calls that have ended, or wait in a batch.
     """
 
     name: str
@@ -259,7 +260,7 @@ class WorkQueue:
         self._stage = stage
         self._rest = iter(self.calls)
         # Who asks nobody is done before others could have it.
-        self._claimed = None if self.provider is None or self.there is None else stage.claimed
+        self._claimed = None if self.provider is None else stage.claimed
         async with asyncio.TaskGroup() as group:
             for slot in range(self.slots):
                 if (call := await self._next()) is None:
@@ -335,8 +336,12 @@ class WorkQueue:
         ours, won = await look(partial(claimed.take, calls))
         new = [call for call in calls if call.key not in ours]
         self._ready.extend(call for call in calls if call.key in ours)
-        assert self.there is not None
-        there = await look(partial(self.there, new))  # after the claim: before it changes
+        # After the claim: before it changes.
+        if self.there is None:
+            known = await look(partial(self._stage.store.judged, [call.key for call in new]))
+            there: Sequence[bool] = [call.key in known for call in new]
+        else:
+            there = await look(partial(self.there, new))
         self._aside = held if portion else held[PORTION:]
         await asyncio.sleep(0)
         for call, is_there in zip(new, there, strict=True):
@@ -749,8 +754,9 @@ def evaluate(
     KeyboardInterrupt
         After an interrupt, with everything that came back stored.
     """
+    ray = None if work.suite.executor is None else work.suite.executor.ray
     with (
-        _elsewhere(work.suite, store, pool) as warnings,
+        nullcontext(list) if ray is None else _on_ray(ray, store, pool) as warnings,
         under_way(work, store, pool, configuration) as outcome,
         pool.serving(),
     ):
@@ -784,14 +790,13 @@ def evaluate(
 
 
 @contextmanager
-def _elsewhere(suite: Suite, store: Store, pool: ProviderPool) -> Iterator[Callable[[], list[str]]]:
-    """Local models are where the suite says; what is to be told of it at the end."""
-    if suite.executor is None or suite.executor.ray is None:
-        yield list
-        return
+def _on_ray(
+    ray: RayExecutor, store: Store, pool: ProviderPool
+) -> Iterator[Callable[[], list[str]]]:
+    """Local models are on a cluster; what is to be told of it at the end."""
     from judgebench.execution.ray_cluster import on_cluster, shared_address
 
-    with on_cluster(suite.executor.ray, shared_address(store.url)) as cluster:
+    with on_cluster(ray, shared_address(store.url)) as cluster:
         pool.copies = cluster.slots()
         yield cluster.warnings
 
@@ -818,8 +823,9 @@ def confirm(
     """
     assignments = {one: judge_to_confirm(work, one) for one in wanted}
     about = [f"{one.benchmark}@{one.version} {one.judge} {' '.join(one.models)}" for one in wanted]
+    ray = None if work.suite.executor is None else work.suite.executor.ray
     with (
-        _elsewhere(work.suite, store, pool) as warnings,
+        nullcontext(list) if ray is None else _on_ray(ray, store, pool) as warnings,
         under_way(work, store, pool, {**configuration, "confirms": about}) as outcome,
         pool.serving(),
     ):
@@ -856,6 +862,8 @@ class Run:
 
     def begin_plans(self, planned: Sequence[JudgeAssignment], answers: Sequence[Answers]) -> None:
         """Say how judges judge that stop when it is decided, before anything is judged."""
+        from judgebench.execution.sequential import EarlyStop, plan_of
+
         for one in planned:
             judges = sum(other.asked is one.asked for other in planned)
             seed = self.outcome.work.suite.seed
@@ -881,6 +889,8 @@ class Run:
         self._keep_plans(ended)
 
     def _keep_plans(self, ended: Mapping[str, JsonObject]) -> None:
+        from judgebench.metrics.sequential import PLANS
+
         plans = {
             name: one.plan.as_json() | {"ended": ended.get(name, {})}
             for name, one in self.plans.items()
@@ -1022,14 +1032,10 @@ class Run:
             calls=calls,
             provider=self.pool.provider(name, config),
             slots=self.pool.slots(config),
-            there=there or self._judged,
+            there=there,
             collects=config is not None and config.batch,
             ended=self._call_ended if self.plans else None,
         )
-
-    def _judged(self, calls: Sequence[Call]) -> list[bool]:
-        known = self.store.judged([call.key for call in calls])
-        return [call.key in known for call in calls]
 
     def _answered(self, calls: Sequence[Call]) -> list[bool]:
         """Which answers of models behind an API the store has by now."""

@@ -163,7 +163,7 @@ class Scale:
 
         def of(prompt: float, completion: float) -> float:
             usage = Usage(prompt_tokens=round(prompt), completion_tokens=round(completion))
-            return price.cost(usage, batch=batch)
+            return price.cost(usage, batch=batch) or 0.0
 
         p, c = tokens.prompt, tokens.completion
         return Range(

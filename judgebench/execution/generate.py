@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from judgebench.dialogue import NO_ANCHORS, all_conversations
 from judgebench.errors import ConfigError, LocalModelError
@@ -37,6 +37,7 @@ Chosen = tuple[Candidate, Mapping[bytes, Item]]
 """A model on a benchmark, with the prompts to answer again by their keys."""
 
 
+@dataclass
 class Generation:
     """Has local models answer what the store does not have yet.
 
@@ -44,18 +45,11 @@ class Generation:
     them is loaded: what else is to load has the time that it answers.
     """
 
-    def __init__(
-        self,
-        outcome: Outcome,
-        store: Store,
-        progress: Progress,
-        on_loaded: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._on_loaded = on_loaded
-        self.outcome = outcome
-        self.store = store
-        self.progress = progress
-        self.started: set[str] = set()
+    outcome: Outcome
+    store: Store
+    progress: Progress
+    on_loaded: Callable[[], None] = lambda: None
+    started: set[str] = field(default_factory=set)
 
     def stand(self, answers: Answers) -> None:
         """Keep every answer at its place, also where it was found and not asked for.
@@ -130,7 +124,7 @@ class Generation:
         with self._worker(tasks, candidates[0]) as worker:
             try:
                 stack = worker.start()
-                self._on_loaded()
+                self.on_loaded()
                 here = [Answers(c, self.store, stack) for c in candidates]
                 self.outcome.reused_answers += sum(map(len, here))
                 total = sum(len(answers.missing) for answers in here)

@@ -22,6 +22,7 @@ from importlib import metadata
 from typing import Any
 
 from judgebench import __version__
+from judgebench.config import LM_EVAL_GROUPS
 from judgebench.errors import StoreBusyError, StoreFullError, UsageError, unknown_name
 from judgebench.execution.gpus import GpuWatch, tenants
 from judgebench.execution.pool import ProviderPool, needs_the_machine
@@ -304,6 +305,7 @@ def under_way(
 ) -> Iterator[Outcome]:
     """A run of a suite that lives as long as the block, and is told how it ended."""
     suite = work.suite
+    configuration = {**configuration, **_lm_eval_groups(work)}
     rechecked = [one for one in work.assignments if one.recheck is not None]
     manifest = new_manifest(
         suite.name,
@@ -355,6 +357,17 @@ def under_way(
                 store.update_run(outcome.manifest)
         outcome.unread = judges_unread(store, outcome)
     end_dead_runs(store)  # those of other hosts are known to be dead once they were watched
+
+
+def _lm_eval_groups(work: ResolvedSuite) -> JsonObject:
+    """The groups of lm-eval tasks that a suite names, with the versions of their tasks."""
+    versions = {one.benchmark.name: one.benchmark.version for one in work.asked}
+    groups = {
+        name: {**group, "tasks": {task: versions[task] for task in group["tasks"]}}
+        for one in work.asked
+        for name, group in getattr(one.benchmark, "groups", {}).items()
+    }
+    return {LM_EVAL_GROUPS: groups} if groups else {}
 
 
 def end_dead_runs(store: Store) -> None:
@@ -531,6 +544,8 @@ def with_rechecks(
     for run in runs:
         for place, told in run.configuration.get(RECHECKED, {}).items():
             earlier.setdefault(place, {})[told["occasion"]] = told["finished"]
+    if not (again or earlier):
+        return work
     now = f"{RECHECKED} {_stamp(time.time())}-{secrets.token_hex(3)}"
     assignments, notes = [], []
     for assignment in work.assignments:

@@ -219,6 +219,7 @@ class JudgeCall:
     key: bytes
     judge: Judge
     case: Case
+    case_key: bytes
     places: tuple[VerdictSlot, ...]
     recheck: str | None = None
     drift_check: DriftCheck | None = None
@@ -259,7 +260,7 @@ class JudgeCall:
         judgment = Judgment(
             key=self.key,
             judge_key=self.places[0].judge_key,
-            case_key=keys.case_key(self.case),
+            case_key=self.case_key,
             verdict=result,
             reply_keys=tuple(key for key, _ in replies),
             served_model=served[-1] if served else None,
@@ -341,25 +342,28 @@ def judge_calls(
         for items in batched(assignment.asked.items)
     )
     for those, items in every if parts is None else parts(wanted):
-        cases: dict[bytes, Case] = {}
+        cases: dict[bytes, tuple[Case, bytes]] = {}
         places: dict[bytes, list[VerdictSlot]] = {}
         for found in those:
             _add_cases(cases, places, assignment, found, items, baselines)
         serving: dict[bytes, Sequence[bytes]] = {first: (first,) for first in places}
         if assignment.recheck is not None or assignment.rechecks:
             for first, slots in places.items():
-                serving[first] = _serving_keys(assignment, first, cases[first], slots[0].repeat)
+                case_key, repeat = cases[first][1], slots[0].repeat
+                serving[first] = _serving_keys(assignment, first, case_key, repeat)
         there = judged([key for own in serving.values() for key in own])
         calls, known = [], {}
         for first, own in serving.items():
             if (key := next((key for key in own if key in there), None)) is not None:
                 known[key] = places[first]
                 continue
+            case, case_key = cases[first]
             calls.append(
                 JudgeCall(
                     key=first if assignment.recheck is None else own[0],
                     judge=assignment.judge,
-                    case=cases[first],
+                    case=case,
+                    case_key=case_key,
                     places=tuple(places[first]),
                     recheck=assignment.recheck,
                 )
@@ -380,7 +384,7 @@ def _first_prompt(call: JudgeCall) -> list[str]:
 
 
 def _serving_keys(
-    assignment: JudgeAssignment, first: bytes, case: Case, repeat: int
+    assignment: JudgeAssignment, first: bytes, case_key: bytes, repeat: int
 ) -> Sequence[bytes]:
     """The keys under which a verdict on a case would serve, the one that goes before first.
 
@@ -390,7 +394,7 @@ def _serving_keys(
     now = assignment.recheck
     rechecks = assignment.rechecks if now is None else (now,)
     again = [
-        keys.judgment_key(assignment.key, keys.case_key(case), repeat=repeat, occasion=recheck)
+        keys.judgment_key(assignment.key, case_key, repeat=repeat, occasion=recheck)
         for recheck in rechecks
     ]
     return again if now is not None else (*again, first)
@@ -423,14 +427,14 @@ def verdicts_wanted(assignment: JudgeAssignment, answers: Sequence[Answers]) -> 
 
 
 def _add_cases(
-    cases: dict[bytes, Case],
+    cases: dict[bytes, tuple[Case, bytes]],
     places: dict[bytes, list[VerdictSlot]],
     assignment: JudgeAssignment,
     found: Answers,
     items: Sequence[Item],
     baselines: Sequence[Answers],
 ) -> None:
-    """The cases of some items by the key of their judgment, and where each serves."""
+    """The cases of some items with their keys, by that of their judgment; where each serves."""
     own = found.of(items)
     others = {one.candidate.name: (one.candidate.key, one.of(items)) for one in baselines}
     wanted = (
@@ -467,7 +471,7 @@ def _add_cases(
                     turn=turn,
                     repeat=repeat,
                 )
-                cases.setdefault(key, case)
+                cases.setdefault(key, (case, case_key))
                 places.setdefault(key, []).append(place)
 
 

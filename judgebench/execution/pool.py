@@ -112,7 +112,8 @@ class ProviderPool:
 
     def renew(self) -> None:
         """Fresh connections, for the next event loop; the budget goes on, and is settled."""
-        self.budget.settle_up()
+        if self.budget.project is not None:
+            self.budget.settle_up()
         for collected in self.collected.values():
             collected.interface.close()
         self._make_providers()

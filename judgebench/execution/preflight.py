@@ -6,14 +6,13 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from judgebench import registry
 from judgebench.config import CANDIDATE, ApiModel, Endpoint, LmEval, Suite
 from judgebench.dialogue import REPLY_LIMITS
 from judgebench.errors import ConfigError
 from judgebench.execution.execute import evaluate
-from judgebench.execution.forecast import PlanRow
 from judgebench.execution.gpus import fits_as_it_stands, place, placed, tenants
 from judgebench.execution.pool import ProviderPool, needs_the_machine
 from judgebench.execution.resolve import ResolvedSuite, endpoints, model_of, resolve
@@ -22,6 +21,9 @@ from judgebench.protocols import NoProgress
 from judgebench.providers.http import Address
 from judgebench.providers.prices import retirement_of, today
 from judgebench.store import Store, open_store
+
+if TYPE_CHECKING:
+    from judgebench.execution.forecast import PlanRow
 
 _ANSWER_S = 30.0
 ASKED = " when asked"
@@ -192,8 +194,6 @@ def placed_where_needed(
     ConfigError
         As `placed`, where something has to be loaded.
     """
-    if work.suite.gpus is None:
-        return work
     try:
         return placed(work)
     except ConfigError:

@@ -121,9 +121,10 @@ class Anchors:
         known = self._store.looked(anchors, self._recheck)
         return [
             JudgeCall(
-                key=keys.judgment_key(assignment.key, keys.case_key(case), occasion=self._recheck),
+                key=keys.judgment_key(assignment.key, pinned[place], occasion=self._recheck),
                 judge=assignment.judge,
                 case=case,
+                case_key=pinned[place],
                 places=(place,),
                 recheck=self._recheck,
                 drift_check=DriftCheck(anchors=anchors.id, occasion=self._recheck, place=place),
@@ -199,5 +200,8 @@ def calls_to_confirm(
     for place, case in cases.items():
         there = replace(place, repeat=AFRESH)
         if there not in known:
-            key = keys.judgment_key(assignment.key, keys.case_key(case), repeat=AFRESH)
-            yield JudgeCall(key=key, judge=assignment.judge, case=case, places=(there,))
+            case_key, at = first[place], (there,)
+            key = keys.judgment_key(assignment.key, case_key, repeat=AFRESH)
+            yield JudgeCall(
+                key=key, judge=assignment.judge, case=case, case_key=case_key, places=at
+            )

@@ -289,7 +289,7 @@ def resolve(
         For a file of answers that cannot be used.
     """
     to = narrowing or Narrowing()
-    whole, suite = suite, suite.narrowed(to)
+    whole, suite = suite, suite if to == Narrowing() else suite.narrowed(to)
     with metrics_worker():
         asked = (
             (given,)
@@ -314,7 +314,7 @@ def resolve(
         assign(a, name, judge, suite, only)
         for a in asked
         for name in a.config.judges
-        for judge, only in _judges_called(suite, a, name)
+        for judge, only in judge_assignment(suite, a.config, name, a.benchmark)
     )
     for a in asked:
         _check_benchmark(a, suite, to.shard)
@@ -443,15 +443,6 @@ def resolved_benchmark(config: BenchmarkConfig) -> ResolvedBenchmark:
         names = ", ".join(one.benchmark.name for one in (first, *others))
         raise ConfigError(f"{config.name} is a group of lm-eval tasks; name one of them: {names}")
     return first
-
-
-def _judges_called(
-    suite: Suite, asked: ResolvedBenchmark, name: str
-) -> Iterable[tuple[JudgeConfig | None, str | None]]:
-    """As `judge_assignment`; a metric of an lm-eval task is a judge of the benchmark's own."""
-    if isinstance(asked.benchmark, TaskBenchmark) and name.startswith(OWN_METRIC):
-        return [(asked.benchmark.own_judge(name), None)]
-    return judge_assignment(suite, asked.config, name)
 
 
 def assign(
@@ -887,7 +878,7 @@ def _selected(
             "gen_kwargs: {do_sample: true, temperature: …}"
         )
     try:
-        judge, only = next(iter(_judges_called(suite, every, scorer)))
+        judge, only = next(judge_assignment(suite, every.config, scorer, every.benchmark))
         chooses = assign(every, scorer, judge, suite, None if only is None else twin)
         if "answer" in chooses.judge.inputs:  # one by one also where there is a baseline
             chooses = replace(chooses, inputs="answer")
@@ -1151,18 +1142,22 @@ def models_on(
 
 
 def judge_assignment(
-    suite: Suite, config: BenchmarkConfig, name: str
+    suite: Suite, config: BenchmarkConfig, name: str, benchmark: Benchmark | None = None
 ) -> Iterator[tuple[JudgeConfig | None, str | None]]:
     """What the suite says of the judges of a name, and whose answers alone each of them judges.
 
     None for a judge that is used by its way of judging, and for one that judges everybody. A judge
-    that is each model itself is as many judges as there are models that can be asked.
+    that is each model itself is as many judges as there are models that can be asked, and a metric
+    of an lm-eval task is a judge of that ``benchmark``.
 
     Raises
     ------
     ConfigError
         Where none can: there is nobody behind recorded answers.
     """
+    if isinstance(benchmark, TaskBenchmark) and name.startswith(OWN_METRIC):
+        yield benchmark.own_judge(name), None
+        return
     judge = next((judge for judge in suite.judges if judge.name == name), None)
     if judge is None or judge.provider != CANDIDATE:
         yield judge, None

@@ -50,7 +50,12 @@ def code_for(*texts: str) -> str:
     code, which a judge could take for the real one.
     """
     joined = "\n".join(texts)
-    digits = _digits(joined)
+    alike = joined
+    if not joined.isascii():
+        alike = unicodedata.normalize("NFKD", joined)
+        alike = _LOOKS_ALIKE.sub(lambda letter: _ALIKE[letter[0]], alike)
+    # All that reads as a hex digit, without what stands between.
+    digits = alike.encode("ascii", "ignore").translate(_TO_DIGITS, _NO_DIGITS).decode("ascii")
     count = 0
     while True:
         seed = f"{count}\n{joined}".encode("utf-8", "surrogatepass")
@@ -58,14 +63,6 @@ def code_for(*texts: str) -> str:
         if code not in digits:
             return code
         count += 1
-
-
-def _digits(text: str) -> str:
-    """All that reads as a hex digit, without what stands between."""
-    if not text.isascii():
-        text = unicodedata.normalize("NFKD", text)
-        text = _LOOKS_ALIKE.sub(lambda letter: _ALIKE[letter[0]], text)
-    return text.encode("ascii", "ignore").translate(_TO_DIGITS, _NO_DIGITS).decode("ascii")
 
 
 def framed(code: str, name: str, text: str) -> str:

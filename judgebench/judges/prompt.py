@@ -335,18 +335,6 @@ class Content(Section):
         return (self.rubric or "").strip() or own_prompt("default_rubric").text
 
 
-def checked_content(kind: str, content: JsonObject | None) -> Content:
-    """The content, checked; what a benchmark leaves open (None) stays at its default.
-
-    Raises
-    ------
-    ConfigError
-        Naming the field.
-    """
-    given = {name: value for name, value in (content or {}).items() if value is not None}
-    return check(Content, given, f"judge {kind}: content")
-
-
 # A judge that asks with a prompt ------------------------------------------------------------------
 
 
@@ -551,7 +539,11 @@ class Kind(Generic[OptionsT]):
         """
         kind = self.name
         options = check(self.options, dict(settings.options), f"judge {kind}: options")
-        content = checked_content(kind, settings.content)
+        # What a benchmark leaves open (None) stays at its default.
+        said = {
+            name: value for name, value in (settings.content or {}).items() if value is not None
+        }
+        content = check(Content, said, f"judge {kind}: content")
         plan = self.plan(Setup(kind=kind, options=options, content=content, settings=settings))
         # Defaults stay out, so that a new option of a later version changes no old key.
         told = {n: v for n, v in options if n in ("prompt", "option_prompt")}

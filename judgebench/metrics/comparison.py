@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 
 from judgebench.columns import grouped
 from judgebench.metrics.board_kinds import Kind
-from judgebench.metrics.intervals import Ends, Floats, Intervals, wilson
+from judgebench.metrics.intervals import (
+    Ends,
+    Floats,
+    Interval,
+    Intervals,
+    as_estimate,
+    wilson,
+)
 from judgebench.metrics.label_board import Codes, LabelBoard
 from judgebench.records import Estimate
 from judgebench.stats import rank_correlation
@@ -303,29 +310,21 @@ class Comparison:
         paired, one = self.paired, max(0, scope - 2)
         pooled = scope < 2
         units = paired.pooled_units if pooled else int(paired.units[one])
-        low, high, method = math.nan, math.nan, ""
-        worst_low = worst_high = None
-        if not math.isnan(value):
-            if name in RANKINGS:
-                method = rank_correlation.NO_INTERVAL_OF_ITEMS
-            else:
-                low, high, method = self._wilson(name, scope, value) or self._bootstrap(
-                    place, units
-                )
-            if scope == 1 or name in RANKINGS:
-                counted = self.measures.counted
-                method += f"; over {self.present.sum()} of {len(self.present)} {counted}"
-            worst_low, worst_high = self._worst_at(place)
-        return Estimate(
-            value=value,
-            low=low,
-            high=high,
+        interval = math.nan, math.nan, rank_correlation.NO_INTERVAL_OF_ITEMS
+        if name not in RANKINGS:
+            interval = self._wilson(name, scope, value) or self.ends.over(units, *place)
+        if scope == 1 or name in RANKINGS:
+            over = f"{self.present.sum()} of {len(self.present)} {self.measures.counted}"
+            interval = *interval[:2], f"{interval[2]}; over {over}"
+        worst_low, worst_high = (None, None) if math.isnan(value) else self._worst_at(place)
+        return as_estimate(
+            value,
+            interval,
             n=int(paired.pairs.sum() if pooled else paired.pairs[one]),
             units=units,
             missing=int(paired.missing.sum() if pooled else paired.missing[one]),
             level=self.wanted.level,
-            method=method,
-            undefined=self._why_undefined(name, scope) if math.isnan(value) else None,
+            why=self._why_undefined(name, scope) if math.isnan(value) else None,
             worst_low=worst_low,
             worst_high=worst_high,
         )
@@ -338,12 +337,7 @@ class Comparison:
         low, high = (float(bound[place]) for bound in self.worst)
         return (None, None) if math.isnan(low) else (low, high)
 
-    def _bootstrap(self, place: tuple[int, int], units: int) -> tuple[float, float, str]:
-        if units < 2:
-            return math.nan, math.nan, "no interval, one item"
-        return self.ends.at(*place)
-
-    def _wilson(self, name: str, scope: int, value: float) -> tuple[float, float, str] | None:
+    def _wilson(self, name: str, scope: int, value: float) -> Interval | None:
         """Pooled over several models an item has several verdicts: no plain proportion."""
         if name not in PROPORTIONS or (scope < 2 and self.present.sum() > 1):
             return None

@@ -17,7 +17,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from judgebench.metrics.intervals import LEAST, Intervals, wilson
+from judgebench.metrics.intervals import LEAST, Interval, Intervals, as_estimate, wilson
 from judgebench.records import Estimate
 from judgebench.stats.calibration_error import (
     Binning,
@@ -257,28 +257,22 @@ def estimates_of(sets: Sequence[Figures], intervals: Intervals) -> dict[str, Est
     units = sum(one.units for one in sets)
     estimates = {}
     for name in METRICS:
-        value, low, high, method = found[name]
-        undefined = (_why(name, sets) or method) if math.isnan(value) else None
-        if undefined is not None:
-            low, high, method = math.nan, math.nan, ""
-        elif units < 2:
-            low, high, method = math.nan, math.nan, "no interval, a single question"
-        estimates[name] = Estimate(
-            value=value,
-            low=low,
-            high=high,
+        value, interval = found[name]
+        estimates[name] = as_estimate(
+            value,
+            _ALONE if units < 2 else interval,
             n=sum(len(one.correct) for one in sets),
             units=units,
             missing=sum(one.missing for one in sets),
             level=intervals.level,
-            method=method,
-            undefined=undefined,
+            why=_why(name, sets) or interval[2],
         )
     return estimates
 
 
-_Found: TypeAlias = dict[str, tuple[float, float, float, str]]
-"""Value, ends, and the method in words, or why no value, by metric."""
+_ALONE: Interval = math.nan, math.nan, "no interval, a single question"
+_Found: TypeAlias = dict[str, tuple[float, Interval]]
+"""Value and interval, in which the method is why there is no value where there is none."""
 
 
 def _drawn(sets: Sequence[Figures], intervals: Intervals) -> _Found:
@@ -297,7 +291,7 @@ def _drawn(sets: Sequence[Figures], intervals: Intervals) -> _Found:
     found: _Found = {}
     for place, name in enumerate(DRAWN):
         value = float(values[0, place])
-        interval = math.nan, math.nan, "no interval, a single question"
+        interval = _ALONE
         if ends is not None and not math.isnan(value):
             interval = ends.at(place)
             varies = not math.isnan(interval[0])
@@ -306,7 +300,7 @@ def _drawn(sets: Sequence[Figures], intervals: Intervals) -> _Found:
                 interval = math.nan, math.nan, why
             if name == "accuracy" and (len(sets) == 1 or value in (0.0, 1.0)):
                 interval = wilson(value, units, level=intervals.level, least=LEAST) or interval
-        found[name] = (value, *interval)
+        found[name] = value, interval
     return found
 
 
@@ -316,14 +310,14 @@ def _fixed(sets: Sequence[Figures], intervals: Intervals) -> _Found:
     found: _Found = {}
     for name, method in {**dict.fromkeys(_BINNING, _PLUG_IN), "aurc": _AURC}.items():
         value = float(weighted_mean([one.points[name] for one in sets], sizes))
-        found[name] = (value, math.nan, math.nan, method)
+        found[name] = value, (math.nan, math.nan, method)
     error = corrected_error(
         [one.bins for one in sets], sizes, level=intervals.level, seed=intervals.seed
     )
     said = error.why_no_interval or ""
     if not math.isnan(error.value):
         said = f"{CORRECTED}; no interval, {said}" if said else CORRECTED
-    found["ece"] = (error.value, error.low, error.high, said)
+    found["ece"] = error.value, (error.low, error.high, said)
     areas = [one.points["auroc"] for one in sets]
     value = float(weighted_mean(areas, sizes))
     those = [one.auroc for one in sets if one.auroc is not None]
@@ -337,7 +331,7 @@ def _fixed(sets: Sequence[Figures], intervals: Intervals) -> _Found:
         method = (without[lacking[0]] if lacking else those[0]).method
         if len(sets) > 1:
             method += f" on {lacking[0]}" if lacking else " of each set, their squares added"
-    found["auroc"] = (value, low, high, method)
+    found["auroc"] = value, (low, high, method)
     return found
 
 
@@ -436,21 +430,18 @@ def _curve_points(
         value = float(values[0, place])
         interval = ends.at(place)
         if units < 2:
-            interval = math.nan, math.nan, "no interval, a single question"
+            interval = _ALONE
         elif len(sets) == 1 or value in (0.0, 1.0):
             interval = wilson(value, share * units, level=intervals.level) or interval
-        low, high, method = interval
         found.append(
-            Estimate(
-                value=value,
-                low=low,
-                high=high,
+            as_estimate(
+                value,
+                interval,
                 n=round(share * n),
                 units=units,
                 missing=sum(one.missing for one in sets),
                 level=intervals.level,
-                method=method,
-                undefined=None,
+                why=None,
             )
         )
     return tuple(found)

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from judgebench.metrics.intervals import Floats, Intervals
+from judgebench.metrics.intervals import Floats, Intervals, as_estimate
 from judgebench.metrics.outcome_board import PairedVerdicts, paired_verdicts
 from judgebench.metrics.verdict_table import Columns, Ints
 from judgebench.records import Estimate
@@ -327,17 +327,14 @@ class Evaluators:
         estimates = {}
         for i, name in enumerate(METRICS):
             known = not math.isnan(values[i])
-            low, high, method = math.nan, math.nan, ""
-            if known and units < 2:
-                method = "no interval, one item"
-            elif known and name in CORRELATIONS:
-                method = f"{NO_INTERVAL_OF_ITEMS}; over {found.n[name]} models"
-            elif known:
-                low, high, method = ends.at(i)
-            estimates[name] = Estimate(
-                value=float(values[i]), low=low, high=high, n=found.n[name], units=units,
-                missing=int((~read).sum()), level=self.wanted.level, method=method,
-                undefined=None if known else why(name, found),
+            interval = ends.over(units, i)
+            if units > 1 and name in CORRELATIONS:
+                how = f"{NO_INTERVAL_OF_ITEMS}; over {found.n[name]} models"
+                interval = math.nan, math.nan, how
+            estimates[name] = as_estimate(
+                float(values[i]), interval, n=found.n[name], units=units,
+                missing=int((~read).sum()), level=self.wanted.level,
+                why=None if known else why(name, found),
             )  # fmt: skip
         return estimates
 

@@ -82,7 +82,8 @@ def with_failures(
             absent.pop(place, None)
     if expected:
         told = _assignments(verdicts, failures)
-        asked = {*map(_about, _places(verdicts)), *map(_about, absent)}
+        questions = counted(*(_column(verdicts, name) for name in _QUESTION))
+        asked = {*questions, *map(_about, absent)}
         every = (
             _Where(judge, item, model, 0, turn, opponent, "single", 0)
             for (judge, opponent), models in sorted(told.items(), key=str)
@@ -94,9 +95,12 @@ def with_failures(
     return _with_rows(verdicts, absent, _ways(verdicts) | _ways(failures))
 
 
-def _about(place: _Where) -> _Where:
+_QUESTION = ("judge", "item_id", "model", "turn", "opponent")
+
+
+def _about(place: _Where) -> tuple[Any, ...]:
     """One question to a judge, however often it was put."""
-    return place._replace(sample=0, order="single", repeat=0)
+    return tuple(getattr(place, name) for name in _QUESTION)
 
 
 def _ways(columns: Columns) -> dict[str, str]:

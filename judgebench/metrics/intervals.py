@@ -10,11 +10,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from judgebench.records import Estimate
 from judgebench.stats.resample import (
     Resamples,
     bca_interval,
@@ -24,6 +25,9 @@ from judgebench.stats.resample import (
 )
 
 Floats: TypeAlias = NDArray[np.float64]
+
+Interval: TypeAlias = tuple[float, float, str]
+"""Both ends, nan where there is none, and how it came about or why there is none."""
 
 FEW_ITEMS = 30
 """Under so many items a plain proportion has Wilson's interval."""
@@ -109,7 +113,11 @@ class Ends:
     constant: NDArray[np.bool_]
     intervals: Intervals
 
-    def at(self, *place: int) -> tuple[float, float, str]:
+    def over(self, units: int, *place: int) -> Interval:
+        """One interval, which a single unit has none of."""
+        return self.at(*place) if units > 1 else (math.nan, math.nan, "no interval, one item")
+
+    def at(self, *place: int) -> Interval:
         """One interval, and how it came about in words."""
         low, high = float(self.low[place]), float(self.high[place])
         n, undefined = self.intervals.n_replicates, int(self.undefined[place])
@@ -124,9 +132,16 @@ class Ends:
         return low, high, method
 
 
-def wilson(
-    value: float, units: float, *, level: float, least: float = 0.0
-) -> tuple[float, float, str] | None:
+def as_estimate(value: float, interval: Interval, *, why: str | None, **counts: Any) -> Estimate:
+    """A number with its interval; of nan there is none, and ``why`` says that it has no value."""
+    known = not math.isnan(value)
+    low, high, method = interval if known else (math.nan, math.nan, "")
+    return Estimate(
+        value=value, low=low, high=high, method=method, undefined=None if known else why, **counts
+    )
+
+
+def wilson(value: float, units: float, *, level: float, least: float = 0.0) -> Interval | None:
     """Wilson's interval of a plain proportion where the bootstrap does not serve, else None.
 
     That is with few items, at 0 or 1, where a bootstrap of 40 successes in 40 gives a point, and

@@ -59,12 +59,10 @@ def item_means(
     """
     in_cell, n_cells = table.cells(rows), table.shape[0] * table.shape[1]
     said, n_asked = values[rows], _occurring(in_cell, n_cells)
-    wanted = table.cell_of if table.for_all is None else table.cell_of[table.for_all]
-    n_answers = np.maximum(_occurring(wanted, n_cells), 0 if table.sparse else 1)
     if n_asked.max(initial=0) <= 1:
-        return _of_single(table.shape, in_cell, said, n_asked, n_answers, ends)
+        return _of_single(table, in_cell, said, n_asked, ends)
     nested = _Nested(table, rows)
-    unasked = np.maximum(n_answers - _occurring(nested.cell_of, n_cells), 0)
+    unasked = np.maximum(table.n_answers - _occurring(nested.cell_of, n_cells), 0)
 
     def filled(end: float) -> Floats | None:
         if not np.isfinite(end):
@@ -83,17 +81,13 @@ def item_means(
 
 
 def _of_single(
-    shape: tuple[int, int],
-    in_cell: Ints,
-    said: Floats,
-    n_asked: Counts,
-    n_answers: Counts,
-    ends: tuple[float, float],
+    table: VerdictTable, in_cell: Ints, said: Floats, n_asked: Counts, ends: tuple[float, float]
 ) -> ItemMeans:
     """Of most boards: each cell holds one verdict at most, which is its mean."""
+    shape = table.shape
     mean = np.full(len(n_asked), np.nan)
     mean[in_cell] = said
-    read, expected = ~np.isnan(mean), np.maximum(n_answers, n_asked)
+    read, expected = ~np.isnan(mean), np.maximum(table.n_answers, n_asked)
     lacking, one_each = expected - read, bool((expected == 1).all())
 
     def filled(end: float) -> Floats | None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from judgebench.metrics.board_kinds import BoardKind, board
-from judgebench.metrics.intervals import Floats, Intervals
+from judgebench.metrics.intervals import Floats, Interval, Intervals, as_estimate
 from judgebench.metrics.item_means import ItemMeans, item_means
 from judgebench.metrics.paired import BASELINE, CANDIDATE, PairedModels, PairedTests
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable, read_table
@@ -271,10 +271,8 @@ def exact(
         level = expanded_level(intervals.level, fit.n_valid, n_parameters=PARAMETERS)
         percentile = replace(intervals, kind="percentile", level=level)
         low, high, method = percentile.ends(scores[:, m : m + 1], None).at(0)
-        estimates[model] = _estimate(
-            one, m, fit, intervals, low, high,
-            f"{method}, expanded; c kept, lengths' spread kept",
-        )  # fmt: skip
+        how = f"{method}, expanded; c kept, lengths' spread kept"
+        estimates[model] = _estimate(one, m, fit, intervals, (low, high, how))
     return LengthControlled(
         models=one.models,
         estimates=estimates,
@@ -312,10 +310,8 @@ def compat(
             anchors=calibration.anchors, c=c,
         )  # fmt: skip
         chosen = "published c" if c is not None else "c cross-validated with stable folds"
-        value = _estimate(
-            one, m, fit, intervals, math.nan, math.nan,
-            f"liblinear, difficulty by row position, {chosen}; no interval",
-        )  # fmt: skip
+        how = f"liblinear, difficulty by row position, {chosen}; no interval"
+        value = _estimate(one, m, fit, intervals, (math.nan, math.nan, how))
         found[AS_PUBLISHED][model] = value
         found[PUBLISHED_ERROR][model] = replace(value, value=fit.published_error)
     return found
@@ -326,21 +322,16 @@ def _estimate(
     m: int,
     fit: LengthControl,
     intervals: Intervals,
-    low: float,
-    high: float,
-    method: str,
+    interval: Interval,
 ) -> Estimate:
-    known = not math.isnan(fit.value)
-    return Estimate(
-        value=fit.value,
-        low=low if known else math.nan,
-        high=high if known else math.nan,
+    return as_estimate(
+        fit.value,
+        interval,
         n=int(one.n[m]),
         units=fit.n_valid,
         missing=int(one.missing[m]),
         level=intervals.level,
-        method=method if known else "",
-        undefined=None if known else one.unknown.get(one.models[m], fit.reason),
+        why=one.unknown.get(one.models[m], fit.reason),
     )
 
 

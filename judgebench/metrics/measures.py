@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from judgebench.columns import coded, paired
-from judgebench.metrics.intervals import FEWEST_UNITS, Floats, Intervals, wilson
+from judgebench.metrics.intervals import FEWEST_UNITS, Floats, Intervals, as_estimate, wilson
 from judgebench.metrics.item_means import ItemMeans
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable, codes_there
 from judgebench.records import Estimate
@@ -116,7 +116,8 @@ def mean_of(
 def _mean_of_expected(values: Floats) -> Floats:
     """Over the items of which a model was expected to have an answer."""
     there = ~np.isnan(values)
-    return quotient(np.where(there, values, 0.0).sum(axis=0), there.sum(axis=0))
+    known = values if there.all() else np.where(there, values, 0.0)
+    return quotient(known.sum(axis=0), there.sum(axis=0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,17 +170,14 @@ def estimated(
         elif found is None and measure.few is not None and measure.few[m]:
             found = math.nan, math.nan, "no interval: too few items of a part"
         low, high, method = found or ends.at(m)
-        known = not math.isnan(value)
-        return Estimate(
-            value=value * measure.unit,
-            low=(low if known else math.nan) * measure.unit,
-            high=(high if known else math.nan) * measure.unit,
+        return as_estimate(
+            value * measure.unit,
+            (low * measure.unit, high * measure.unit, method),
             n=int(measure.n[m]),
             units=n_units,
             missing=int(measure.missing[m]),
             level=wanted.level,
-            method=method if known else "",
-            undefined=None if known else measure.undefined,
+            why=measure.undefined,
             worst_low=None if measure.worst is None else float(measure.worst[m]) * measure.unit,
             worst_high=None if measure.best is None else float(measure.best[m]) * measure.unit,
         )
@@ -439,6 +437,11 @@ def by_turn(columns: Columns, groups: Groups) -> tuple[Columns, Groups]:
         turns,
         *({one: of[item] for (item, _), one in name.items() if item in of} for of in groups),
     ]
+
+
+def question_of(turn: str) -> str:
+    """Whose turn it is, of an item that `by_turn` has named."""
+    return turn.rpartition("/")[0]
 
 
 def by_group(

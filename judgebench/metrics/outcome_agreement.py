@@ -25,7 +25,7 @@ from judgebench.metrics.comparison import (
     pair,
     share_of,
 )
-from judgebench.metrics.intervals import Ends, Floats, Intervals, wilson
+from judgebench.metrics.intervals import Floats, Intervals, as_estimate, wilson
 from judgebench.metrics.judge_differences import JudgeChecks
 from judgebench.metrics.label_board import NO_VERDICT, Codes, LabelBoard, Reference
 from judgebench.metrics.outcome_board import OUTCOMES, ModelPair, OutcomeBoard, outcome_board
@@ -109,24 +109,16 @@ def order_consistency(
 
     def estimate(name: int, scope: int) -> Estimate:
         at = max(0, scope - 1)  # the mean over models rests on what the pooled value rests on
-        n, value = int(counts[at, name]), float(values[0, name, scope])
-        low, high, method = math.nan, math.nan, ""
-        if not math.isnan(value):
-            plain = units[at, name] == n and scope != 1
-            proportion = wilson(value, n, level=wanted.level) if plain else None
-            alone = (low, high, "no interval, one item")
-            drawn = ends.at(name, scope) if units[at, name] > 1 else alone
-            low, high, method = proportion or drawn
-        return Estimate(
-            value=value,
-            low=low,
-            high=high,
+        n, value, of = int(counts[at, name]), float(values[0, name, scope]), int(units[at, name])
+        share = wilson(value, n, level=wanted.level) if of == n and scope != 1 else None
+        return as_estimate(
+            value,
+            share or ends.over(of, name, scope),
             n=n,
-            units=int(units[at, name]),
+            units=of,
             missing=labelled[scope] - n,
             level=wanted.level,
-            method=method,
-            undefined=None if not math.isnan(value) else NONE_READ if counts[at, 2] else ONE_ORDER,
+            why=NONE_READ if counts[at, 2] else ONE_ORDER,
         )
 
     return [
@@ -198,40 +190,13 @@ def preference_correlation(
     gone = np.isnan(values[0, 2:][present]).sum()
     why = [constant, f"undefined on {gone} of {present.sum()}: {constant}"] + [constant] * n_models
     return [
-        _estimate(
-            float(values[0, scope]), ends, scope, wanted,
-            n=counts[scope], units=units[scope], missing=lacking[scope],
+        as_estimate(
+            float(values[0, scope]), ends.over(units[scope], scope),
+            n=counts[scope], units=units[scope], missing=lacking[scope], level=wanted.level,
             why=why[scope] if counts[scope] else "no pair has an outcome of both",
         )
         for scope in range(2 + n_models)
     ]  # fmt: skip
-
-
-def _estimate(
-    value: float,
-    ends: Ends,
-    scope: int,
-    wanted: Intervals,
-    *,
-    n: int,
-    units: int,
-    missing: int,
-    why: str,
-) -> Estimate:
-    low, high, method = math.nan, math.nan, ""
-    if not math.isnan(value):
-        low, high, method = ends.at(scope) if units > 1 else (low, high, "no interval, one item")
-    return Estimate(
-        value=value,
-        low=low,
-        high=high,
-        n=n,
-        units=units,
-        missing=missing,
-        level=wanted.level,
-        method=method,
-        undefined=why if math.isnan(value) else None,
-    )
 
 
 def _pearson(moments: Floats) -> Floats:

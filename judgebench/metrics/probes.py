@@ -23,6 +23,7 @@ from judgebench.errors import UsageError
 from judgebench.metrics.agreement import KAPPA, label_kappa
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.outcome_board import OUTCOMES
+from judgebench.metrics.scores import scales_of
 from judgebench.metrics.verdict_table import Columns
 from judgebench.records import Estimate
 from judgebench.stats.resample import wilson_interval
@@ -281,11 +282,8 @@ _ENDS = ("rejected", "accepted")
 
 def points(columns: Columns) -> tuple[str, ...] | None:
     """The points of a scale as labels; None where nothing is scored."""
-    scales = {
-        (low, high)
-        for kind, low, high in zip(columns["kind"], columns["low"], columns["high"], strict=True)
-        if kind == "score" and math.isfinite(high - low)
-    }
+    every = scales_of(columns, range(len(columns["kind"])))
+    scales = [(low, high) for low, high in every if math.isfinite(high - low)]
     if not scales:
         return None
     low, high = min(one[0] for one in scales), max(one[1] for one in scales)

@@ -21,7 +21,7 @@ from judgebench.columns import compact
 from judgebench.metrics.agreement import AgreementBoard, AgreementTable
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.comparison import AgreementRow
-from judgebench.metrics.intervals import Floats, Intervals
+from judgebench.metrics.intervals import Floats, Intervals, as_estimate
 from judgebench.metrics.judge_differences import (
     Headline,
     JudgeChecks,
@@ -400,25 +400,20 @@ class _Compared:
         found = []
         for n in range(len(CORRELATIONS)):
             value = float(values[0, n]) if self.refused is None else math.nan
-            low, high, method = math.nan, math.nan, ""
-            if not math.isnan(value):
-                method = over
-                if ends is not None:
-                    low, high, drawn = (
-                        ends.at(n) if units > 1 else (low, high, "no interval, one question")
-                    )
-                    method = f"{drawn}; {over}"
+            interval = math.nan, math.nan, over
+            if ends is not None:
+                alone = math.nan, math.nan, "no interval, one question"
+                low, high, drawn = ends.at(n) if units > 1 else alone
+                interval = low, high, f"{drawn}; {over}"
             found.append(
-                Estimate(
-                    value=value,
-                    low=low,
-                    high=high,
+                as_estimate(
+                    value,
+                    interval,
                     n=int((there & counted).sum()),
                     units=units,
                     missing=int((~there).sum()),
                     level=wanted.level,
-                    method=method,
-                    undefined=(self.refused or undefined) if math.isnan(value) else None,
+                    why=self.refused or undefined,
                 )
             )
         return found

@@ -7,36 +7,48 @@ models that meet head to head and are alike vary as much as an item's win does a
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from operator import eq
 
 import numpy as np
 
-from judgebench.columns import grouped, marked, taken
+from judgebench.columns import (
+    Column,
+    coded,
+    counted,
+    marked,
+    merge_equal,
+    numbers,
+    paired,
+    select_rows,
+    taken,
+)
 from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.paired import as_numbers, head_to_head, spread_of
 from judgebench.metrics.verdict_table import Columns
 from judgebench.stats.head_to_head_power import MOST_SPREAD
+from judgebench.stats.resample import quotient
 from judgebench.stats.unchanged import within_items
 
 
 def average_nights(
     columns: Columns, judge: str, two: tuple[str, str], again: Sequence[str]
-) -> Mapping[str, Any]:
+) -> Columns:
     """One judge's rows about two models, with the baseline's other nights as samples of it.
 
     So each night counts once on each item, beside the baseline's own answers.
     """
     its = _of(columns, judge, {*two, *again})
-    step = 1 + max(its["sample"], default=0)
     night = {model: place for place, model in enumerate(again, start=1)}
-    its["sample"] = [
-        sample + step * night.get(model, 0)
-        for model, sample in zip(its["model"], its["sample"], strict=True)
-    ]
-    its["model"] = [two[1] if model in night else model for model in its["model"]]
-    return its
+    sample = numbers(its["sample"], int).astype(np.int64)
+    of_night = numbers(its["model"], lambda model: night.get(model, 0)).astype(np.int64)
+    called = coded(its["model"]).mapped(lambda model: two[1] if model in night else model)
+    return its | {
+        "sample": sample + of_night * (1 + sample.max(initial=0)),
+        "model": called,
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,27 +78,22 @@ def repeat_spread(
     """
     its = _of(board(columns, kind), judge, {model})
     values = as_numbers(its, kind, labels)[0]
-    places = list(zip(its["item_id"], its["sample"], strict=True))
-    order = {place: n for n, place in enumerate(dict.fromkeys(places))}
-    answer = np.array([order[place] for place in places], dtype=np.int64)
+    answers = merge_equal(paired(its["item_id"], its["sample"]))
     there = ~np.isnan(values)
-    n = np.bincount(answer[there], minlength=len(order))
-    total = np.bincount(answer[there], values[there], minlength=len(order))
-    means = np.full(len(order), np.nan)
-    np.divide(total, n, out=means, where=n > 0)
-    item_of: dict[str, int] = {}
-    item = np.array([item_of.setdefault(place[0], len(item_of)) for place in order], dtype=np.int64)
+    of, n_answers = answers.codes[there], len(answers.values)
+    means = quotient(np.bincount(of, values[there], n_answers), np.bincount(of, None, n_answers))
+    item = coded([one for one, _ in answers.values]).codes.astype(np.int64)
     within, items = within_items(means, item)
-    each = np.bincount(item[~np.isnan(means)], minlength=len(item_of)).astype(np.float64)
+    each = np.bincount(item[~np.isnan(means)]).astype(np.float64)
     each = each[each > 0]
-    answers = float(len(each) / (1.0 / each).sum()) if len(each) else 0.0
-    return RepeatSpread(within=within, items=items, answers=answers)
+    n_each = float(len(each) / (1.0 / each).sum()) if len(each) else 0.0
+    return RepeatSpread(within=within, items=items, answers=n_each)
 
 
-def _of(columns: Columns, judge: str, models: Collection[str]) -> dict[str, Any]:
+def _of(columns: Columns, judge: str, models: Collection[str]) -> dict[str, Column]:
     wanted = marked(columns["judge"], lambda one: one == judge)
-    rows = np.flatnonzero(wanted & marked(columns["model"], lambda one: one in models))
-    return {name: list(taken(values, rows)) for name, values in columns.items()}
+    wanted &= marked(columns["model"], lambda one: one in models)
+    return select_rows(columns, np.flatnonzero(wanted))
 
 
 BOTH = {"model_first", "opponent_first"}
@@ -114,24 +121,16 @@ def head_spreads(
         Units that a model needs to be counted.
     """
     on_board = board(columns, kind)
-    names = ("judge", "model", "item_id", "order", "kind")
-    shown = grouped(
-        ((judge, model, item), (order, row))
-        for row, (judge, model, item, order, said) in enumerate(
-            zip(*(on_board[name] for name in names), strict=True)
-        )
-        if judge in judges and said == "preference"
-    )
-    rows_of = grouped(
-        ((judge, model), row)
-        for (judge, model, _), places in shown.items()
-        if {order for order, _ in places} >= BOTH
-        for _, row in places
-    )
-    for (judge, model), rows in sorted(rows_of.items()):
-        its_columns = {
-            name: [values[row] for row in sorted(rows)] for name, values in on_board.items()
-        }
+    who = paired(on_board["judge"], on_board["model"])
+    place = merge_equal(paired(who, on_board["item_id"])).codes
+    kept = marked(on_board["judge"], lambda one: one in judges)
+    kept &= marked(on_board["kind"], lambda one: one == "preference")
+    for order in sorted(BOTH):
+        shown = place[kept & marked(on_board["order"], partial(eq, order))]
+        kept &= np.bincount(shown, minlength=int(place.max(initial=-1)) + 1)[place] > 0
+    for judge, model in sorted(counted(taken(who, np.flatnonzero(kept)))):
+        rows = np.flatnonzero(kept & marked(who, partial(eq, (judge, model))))
+        its_columns = select_rows(on_board, rows)
         pair = head_to_head(its_columns, kind, judge, model, labels=())
         spread = spread_of(pair)
         if spread.units >= least:

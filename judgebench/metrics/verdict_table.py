@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from judgebench.columns import (
-    Bools,
     Coded,
     Column,
     all_differ,
@@ -63,10 +62,9 @@ class VerdictTable:
         The place of each item's unit in ``units``.
     again
         Whether anything may have been asked more than once.
-    sparse
-        Whether items have answers of some models only, so that those of others are not missing.
-    for_all : bool array, shape (answers,)
-        Which of the answers are for all judges; None where all are.
+    n_answers : shape (cells,)
+        How many answers of each cell every judge should have judged: those that are for all
+        judges, and one where a model has none, unless items have answers of some models only.
     """
 
     items: tuple[str, ...]
@@ -78,9 +76,8 @@ class VerdictTable:
     cell_of: Ints
     units: tuple[str, ...]
     unit_of: Ints
-    again: bool = True
-    sparse: bool = False
-    for_all: Bools | None = None
+    again: bool
+    n_answers: Ints
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -143,6 +140,12 @@ def read_table(columns: Columns, rows: Sequence[int] | Ints | None = None) -> Ve
     _refuse_twice(_joined(_compact(places)[1], repeat_of) if again else places, columns)
     del places
     units, unit_of = units_of(items, columns)
+    cell_of = narrow(answers // _width(sample_of))
+    n_answers = np.bincount(
+        _for_all(cell_of, answer_of, columns), minlength=len(items) * len(models)
+    )
+    if SPARSE not in columns:
+        np.maximum(n_answers, 1, out=n_answers)
     return VerdictTable(
         items=items,
         models=models,
@@ -150,18 +153,20 @@ def read_table(columns: Columns, rows: Sequence[int] | Ints | None = None) -> Ve
         judge_of=judge_of,
         answer_of=answer_of,
         order_of=order_of,
-        cell_of=narrow(answers // _width(sample_of)),
+        cell_of=cell_of,
         units=units,
         unit_of=unit_of,
         again=again,
-        sparse=SPARSE in columns,
-        for_all=_for_all(answer_of, columns) if CHOOSES in columns else None,
+        n_answers=n_answers.astype(np.int32),
     )
 
 
-def _for_all(answer_of: Ints, columns: Columns) -> Bools:
+def _for_all(cell_of: Ints, answer_of: Ints, columns: Columns) -> Ints:
+    """The cells of the answers that some judge has seen who does not choose among them."""
+    if CHOOSES not in columns:
+        return cell_of
     others = ~marked(as_codes(columns[CHOOSES]), bool)
-    return np.asarray(np.bincount(answer_of, others) > 0, dtype=np.bool_)
+    return cell_of[np.bincount(answer_of, others) > 0]
 
 
 def units_of(items: tuple[str, ...], columns: Columns) -> tuple[tuple[str, ...], Ints]:

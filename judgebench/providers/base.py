@@ -8,10 +8,11 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from judgebench.errors import CallError, JudgebenchError, refuse_unknown
+from judgebench.protocols import Provider
 
 
 @dataclass(slots=True, kw_only=True)
@@ -26,6 +27,16 @@ class Counts:
 
     sent: int = 0
     recorded: int = 0
+
+
+@dataclass(eq=False)
+class Around:
+    """What stands around a provider, and closes it."""
+
+    inner: Provider
+
+    async def close(self) -> None:
+        await self.inner.close()
 
 
 class WindingDownError(JudgebenchError):
@@ -60,6 +71,7 @@ def refuse_unknown_options(
     refuse_unknown(what, options or {}, set(known), about="provider_options: ")
 
 
+@dataclass(slots=True)
 class WaitingLine:
     """First come, first served, for something that several threads and event loops share.
 
@@ -68,10 +80,9 @@ class WaitingLine:
     cancelled has nothing to give back, and only lets the next one look.
     """
 
-    def __init__(self) -> None:
-        # A coroutine that is collected leaves its place, maybe while its thread holds the lock.
-        self.lock = threading.RLock()
-        self._waiting: deque[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = deque()
+    # A coroutine that is collected leaves its place, maybe while its thread holds the lock.
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    _waiting: deque[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = field(default_factory=deque)
 
     async def turn(self, take: Callable[[], float]) -> None:
         """Wait until ``take``, asked under the lock by the first in line, has taken.

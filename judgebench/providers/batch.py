@@ -15,7 +15,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 from tempfile import TemporaryFile
@@ -25,8 +25,7 @@ from judgebench import registry
 from judgebench.config import BATCHING, Endpoint
 from judgebench.errors import CallError, ConfigError, DeferredError, JudgebenchError
 from judgebench.keys import request_key
-from judgebench.protocols import Provider
-from judgebench.providers.base import refuse_unknown_options
+from judgebench.providers.base import Around, refuse_unknown_options
 from judgebench.providers.capabilities import Capabilities, checked, for_request
 from judgebench.providers.http import CONNECT_S, Address, Api, ProviderInfo, encoded, reply_of
 from judgebench.providers.http_errors import (
@@ -597,6 +596,7 @@ class Batches(ABC):
 # Where a provider would stand -------------------------------------------------------------------
 
 
+@dataclass(eq=False)
 class BatchCollector:
     """A provider that answers later: every question is noted once, and put off.
 
@@ -613,17 +613,10 @@ class BatchCollector:
         too much.
     """
 
-    def __init__(
-        self,
-        interface: Batches,
-        *,
-        under_way: Callable[[bytes], bool] = lambda key: False,
-        reserve: Callable[[Request], Awaitable[None]] | None = None,
-    ) -> None:
-        self._interface = interface
-        self._under_way = under_way
-        self._reserve = reserve
-        self.requests: dict[bytes, Request] = {}
+    interface: Batches
+    under_way: Callable[[bytes], bool] = field(default=lambda key: False, kw_only=True)
+    reserve: Callable[[Request], Awaitable[None]] | None = field(default=None, kw_only=True)
+    requests: dict[bytes, Request] = field(default_factory=dict, init=False)
 
     async def complete(self, request: Request) -> Reply:
         """Never returns.
@@ -636,10 +629,10 @@ class BatchCollector:
             For one that cannot be put in a batch.
         """
         key = request_key(request)
-        if key not in self.requests and not self._under_way(key):
-            self._interface.check(request)
-            if self._reserve is not None:
-                await self._reserve(request)
+        if key not in self.requests and not self.under_way(key):
+            self.interface.check(request)
+            if self.reserve is not None:
+                await self.reserve(request)
             self.requests[key] = request
         raise DeferredError("the question goes into a batch; its reply comes later")
 
@@ -647,7 +640,8 @@ class BatchCollector:
         """Nothing: the interface is closed by who made it, after the batch was submitted."""
 
 
-class BatchDeferred:
+@dataclass(eq=False)
+class BatchDeferred(Around):
     """Puts off what is in an open batch, and passes everything else on.
 
     Parameters
@@ -656,15 +650,10 @@ class BatchDeferred:
         Whether the question of this key is in an open batch.
     """
 
-    def __init__(self, inner: Provider, under_way: Callable[[bytes], bool]) -> None:
-        self._inner = inner
-        self._under_way = under_way
+    under_way: Callable[[bytes], bool]
 
     async def complete(self, request: Request) -> Reply:
         """Raises `DeferredError` for a question that is in a batch."""
-        if self._under_way(request_key(request)):
+        if self.under_way(request_key(request)):
             raise DeferredError("the question is in a batch; its reply comes later")
-        return await self._inner.complete(request)
-
-    async def close(self) -> None:
-        await self._inner.close()
+        return await self.inner.complete(request)

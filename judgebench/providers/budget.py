@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from judgebench.errors import (
@@ -18,9 +18,9 @@ from judgebench.errors import (
     StoreFullError,
     StoreGoneError,
 )
-from judgebench.protocols import Drawn, Provider, Replies, Waiting, at_once
-from judgebench.providers.base import NotSentError, WaitingLine
-from judgebench.providers.prices import Price, cost_of
+from judgebench.protocols import Drawn, Replies, Waiting, at_once
+from judgebench.providers.base import Around, NotSentError, WaitingLine
+from judgebench.providers.prices import Price
 from judgebench.records import How, Reply, Request, Spend, Usage
 
 
@@ -248,7 +248,8 @@ class Budget:
         )
 
 
-class BudgetGuard:
+@dataclass(eq=False)
+class BudgetGuard(Around):
     """Sends a call only if the most that it can take is left in the budget.
 
     An attempt that failed is written to the ledger: as ``retried`` where it cost nothing, as
@@ -271,33 +272,25 @@ class BudgetGuard:
         For a budget in money and no price.
     """
 
-    def __init__(
-        self,
-        inner: Provider,
-        budget: Budget,
-        *,
-        most: Callable[[Request], Usage],
-        price: Price | None,
-        model: str,
-        ledger: Replies | None = None,
-    ) -> None:
-        if budget.limits_cost is not None and price is None:
+    budget: Budget
+    most: Callable[[Request], Usage] = field(kw_only=True)
+    price: Price | None = field(kw_only=True)
+    model: str = field(kw_only=True)
+    ledger: Replies | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.budget.limits_cost is not None and self.price is None:
             raise ConfigError(
-                f"{budget.limits_cost} is set, and the price of {model} is not known: state it as "
-                "price: {input: …, output: …} where the model is named, in US dollars for a "
-                f"million tokens, or for the whole suite as prices: {{{model}: {{…}}}}"
+                f"{self.budget.limits_cost} is set, and the price of {self.model} is not known: "
+                "state it as price: {input: …, output: …} where the model is named, in US dollars "
+                f"for a million tokens, or for the whole suite as prices: {{{self.model}: {{…}}}}"
             )
-        self._inner = inner
-        self._budget = budget
-        self._most = most
-        self._price = price
-        self._ledger = ledger
 
     async def complete(self, request: Request) -> Reply:
-        budget = self._budget
+        budget = self.budget
         hold = await budget.reserve(*self._worst(request)) if budget.is_limited else None
         try:
-            reply = await self._inner.complete(request)
+            reply = await self.inner.complete(request)
         except BaseException as error:
             charged = _charged(error)
             usage, cost = (Usage(), 0.0) if charged is None else self._taken(charged, request)
@@ -308,7 +301,7 @@ class BudgetGuard:
                 self._note(request, "retried", usage, cost)
             raise
         usage, cost = self._taken(reply.usage, request)
-        budget.settle(hold, cost, sum(_counts(usage)))
+        budget.settle(hold, cost, (usage.prompt_tokens or 0) + (usage.completion_tokens or 0))
         return reply
 
     async def set_aside(self, request: Request) -> None:
@@ -319,17 +312,14 @@ class BudgetGuard:
         BudgetSpentError
             If the most that it can take is not left.
         """
-        if self._budget.is_limited:
-            hold = await self._budget.reserve(*self._worst(request, batch=True))
-            self._budget.settle(hold, hold.cost_usd, hold.tokens)
-
-    async def close(self) -> None:
-        await self._inner.close()
+        if self.budget.is_limited:
+            hold = await self.budget.reserve(*self._worst(request, batch=True))
+            self.budget.settle(hold, hold.cost_usd, hold.tokens)
 
     def _worst(self, request: Request, *, batch: bool = False) -> tuple[float, int]:
         """US dollars and tokens to set aside."""
-        prompt, written = _counts(self._most(request))
-        cost = 0.0 if self._price is None else self._price.most(prompt, written, batch=batch)
+        prompt, written = _counts(self.most(request))
+        cost = 0.0 if self.price is None else self.price.most(prompt, written, batch=batch)
         return cost, prompt + written
 
     def _taken(self, stated: Usage, request: Request) -> tuple[Usage, float | None]:
@@ -339,19 +329,19 @@ class BudgetGuard:
         """
         prompt, written = stated.prompt_tokens, stated.completion_tokens
         if prompt is not None and written is not None:
-            return stated, cost_of(stated, self._price)
-        most = self._most(request)
+            return stated, None if self.price is None else self.price.cost(stated)
+        most = self.most(request)
         usage = replace(
             stated,
             prompt_tokens=most.prompt_tokens if prompt is None else prompt,
             completion_tokens=most.completion_tokens if written is None else written,
         )
-        return usage, None if self._price is None else self._price.most(*_counts(usage))
+        return usage, None if self.price is None else self.price.most(*_counts(usage))
 
     def _note(self, request: Request, how: How, usage: Usage, cost_usd: float | None) -> None:
         spend = spend_of(request, usage, how, cost_usd)
-        if self._ledger is not None and spend is not None:
-            self._ledger.put_spend([spend])
+        if self.ledger is not None and spend is not None:
+            self.ledger.put_spend([spend])
 
 
 def spend_of(request: Request, usage: Usage, how: How, cost_usd: float | None) -> Spend | None:

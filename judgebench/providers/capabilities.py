@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Literal
 
 from judgebench.dialogue import REPLY_LIMITS
@@ -114,8 +114,7 @@ _GEMINI = Capabilities(
 )
 
 
-def _gpt(context_tokens: int, **more: Any) -> Capabilities:
-    return replace(_GPT, context_tokens=context_tokens, **more)
+_gpt = partial(replace, _GPT)
 
 
 def _thinking(context_tokens: int, *efforts: str, **more: Any) -> Capabilities:
@@ -125,14 +124,14 @@ def _thinking(context_tokens: int, *efforts: str, **more: Any) -> Capabilities:
 #: The first family that fits counts.
 _FAMILIES: Mapping[str, tuple[_Family, ...]] = {
     "openai": (
-        _Family(pattern=r"gpt-3\.5", takes=_gpt(16_385, structured="json_object")),
+        _Family(pattern=r"gpt-3\.5", takes=_gpt(context_tokens=16_385, structured="json_object")),
         _Family(
             pattern=r"gpt-4(-turbo|-1106|-0125|o-2024-05-13)",
-            takes=_gpt(128_000, structured="json_object"),
+            takes=_gpt(context_tokens=128_000, structured="json_object"),
         ),
-        _Family(pattern=r"gpt-4o", takes=_gpt(128_000)),
-        _Family(pattern=r"gpt-4\.1", takes=_gpt(1_047_576)),
-        _Family(pattern=r"gpt-4(-\d{4})?$", takes=_gpt(8_192, structured="none")),
+        _Family(pattern=r"gpt-4o", takes=_gpt(context_tokens=128_000)),
+        _Family(pattern=r"gpt-4\.1", takes=_gpt(context_tokens=1_047_576)),
+        _Family(pattern=r"gpt-4(-\d{4})?$", takes=_gpt(context_tokens=8_192, structured="none")),
         _Family(
             pattern=r"o\d+-pro",
             takes=_thinking(200_000, *_LOW_TO_HIGH, api="responses"),

@@ -169,7 +169,7 @@ class Providers:
             max_minutes=self._limits.max_minutes,
         )
         room = size.room(endpoint.model or "")
-        fits = retry if room is None else ContextGuard(retry, size.counter, room=room)
+        fits = retry if room is None else ContextGuard(retry, counter=size.counter, room=room)
         replay = Replay(fits, self._replies, price=price, batched=self._batched)
         self._stacks[key] = _Stack(replay, retry, budget, limit)
         return self._stacks[key]

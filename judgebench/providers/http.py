@@ -175,7 +175,7 @@ class Address:
     def __init__(self, info: ProviderInfo, endpoint: Endpoint) -> None:
         given = endpoint.base_url
         named = os.environ.get(f"{info.variables}_BASE_URL") if info.official else ""
-        for start, end in secret_parts(named or ""):
+        for start, end in secret_parts(named) if named else ():
             Secret((named or "")[start:end])
         address = checked_base_url(given or named or info.official or "")
         self.base_url = address.removesuffix(info.version)
@@ -187,6 +187,7 @@ class Address:
         host = urlsplit(self.base_url).hostname
         self.needs_key = info.official is not None and host == urlsplit(info.official).hostname
         self.is_loopback = is_loopback(host)
+        self.call = Call(self.base_url, "", self.key, self.variable)
         self._info = info
         key = "" if self.key is None else self.key.reveal()
         if not all("!" <= letter <= "~" for letter in key):
@@ -195,10 +196,6 @@ class Address:
                 f"{held_by} holds no key for {self.base_url}: there is a blank, a line break or a "
                 "letter beyond ASCII in it, which no header can carry; set it anew"
             )
-
-    @property
-    def call(self) -> Call:
-        return Call(self.base_url, "", self.key, self.variable)
 
     def proxy(self) -> str | None:
         """The proxy of the environment that stands before it; none before our own machine."""
@@ -273,10 +270,12 @@ class ChatProvider(ABC):
         call: Call,
         options: Collection[str] = (),
     ) -> None:
-        refuse_unknown_options(name, endpoint.provider_options, options)
+        if endpoint.provider_options:
+            refuse_unknown_options(name, endpoint.provider_options, options)
         self.identity = endpoint.identity or name
         self._name, self._api, self._call = name, api, call
-        self._overrides = checked(endpoint.capabilities)
+        self._overrides = checked(endpoint.capabilities) if endpoint.capabilities else {}
+        self._takes: dict[tuple[str, str | None], Capabilities] = {}
         self._timeout_s = endpoint.timeout_s or Limits().timeout_s
         self._closed = False
 
@@ -292,7 +291,10 @@ class ChatProvider(ABC):
             )
         if self._closed:  # a session made now would never be closed
             raise ProviderUnavailableError(f"{self._call.where} was closed: nothing is sent")
-        takes = for_request(request, self._name, self._overrides)
+        about = request.model, request.reasoning
+        if about not in self._takes:
+            self._takes[about] = for_request(request, self._name, self._overrides)
+        takes = self._takes[about]
         api = self._api(takes)
         body, left_out = api.body(request, takes)
         call = replace(self._call, model=request.model, left_out=left_out)

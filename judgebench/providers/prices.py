@@ -74,13 +74,13 @@ class Price:
         longest = self.max_output_tokens or known.max_output_tokens
         return replace(self, cache_write=cache_write, max_output_tokens=longest)
 
-    def cost(self, usage: Usage, *, batch: bool = False) -> float:
-        """US dollars for a call; nan where the usage lacks a number that costs something."""
+    def cost(self, usage: Usage, *, batch: bool = False) -> float | None:
+        """US dollars for a call; None where the usage lacks a number that costs something."""
         if self.input == 0 == self.output:
             return 0.0
         prompt, written = usage.prompt_tokens, usage.completion_tokens
         if prompt is None or written is None:
-            return math.nan
+            return None
         cached = min(usage.cached_tokens or 0, prompt)
         kept = min(usage.cache_write_tokens or 0, prompt - cached)
         cached_input = self.input if self.cached_input is None else self.cached_input
@@ -103,12 +103,6 @@ class Price:
 
 LOCAL = Price(input=0.0, output=0.0, source="local")
 """Of a model on this machine: computing is not counted as money."""
-
-
-def cost_of(usage: Usage, price: Price | None) -> float | None:
-    """US dollars; None where the price, or what was used, is not known."""
-    cost = math.nan if price is None else price.cost(usage)
-    return None if math.isnan(cost) else cost
 
 
 def _table(name: str) -> dict[str, Any]:

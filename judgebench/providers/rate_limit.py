@@ -13,6 +13,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
 
@@ -92,8 +93,18 @@ class RateLimit:
             except asyncio.CancelledError as cancelled:
                 raise NotSentError(*cancelled.args) from None
             try:
+                if self._refused is not None:
+                    raise told_again(self._refused, str(self._refused), 0)  # not sent
                 if not self._first_is_back:
-                    return await self._send_first(request)
+                    reply = await self._send(request)
+                    self._first_is_back = True
+                    return reply
+            except CallError as error:
+                if error.kind in _HOPELESS:
+                    self._refused = self._refused or told_again(error, str(error), error.attempts)
+                else:
+                    self._first_is_back = True
+                raise
             finally:
                 self._first.release()
         return await self._send(request)
@@ -125,20 +136,6 @@ class RateLimit:
         except asyncio.CancelledError as cancelled:
             raise NotSentError(*cancelled.args) from None
         return tokens
-
-    async def _send_first(self, request: Request) -> Reply:
-        if self._refused is not None:
-            raise told_again(self._refused, str(self._refused), 0)  # not sent
-        try:
-            reply = await self._send(request)
-        except CallError as error:
-            if error.kind in _HOPELESS:
-                self._refused = told_again(error, str(error), error.attempts)
-            else:
-                self._first_is_back = True
-            raise
-        self._first_is_back = True
-        return reply
 
     async def _send(self, request: Request) -> Reply:
         tokens = self._tokens(request) if self.gate.tokens is not None else 0
@@ -173,6 +170,7 @@ def gate_for(key: bytes) -> Gate:
         return gate
 
 
+@dataclass(eq=False)
 class Gate:
     """What is shared at one door: who is inside, how many may be, what the minute still allows.
 
@@ -182,17 +180,17 @@ class Gate:
         Monotonic time in seconds, that of the event loops; for tests.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self.line = WaitingLine()
-        self._members: weakref.WeakSet[RateLimit] = weakref.WeakSet()
-        self._most = self.allowed = math.inf
-        """``allowed``: calls that may be under way at once; a part of one does not count."""
-        self._inside = 0
-        self._paused_until = -math.inf
-        self._requests: Bucket | None = None
-        self.tokens: Bucket | None = None
-        """None where nobody limits tokens here, so that they need not be counted."""
+    clock: Callable[[], float] = time.monotonic
+    line: WaitingLine = field(default_factory=WaitingLine)
+    allowed: float = math.inf
+    """Calls that may be under way at once; a part of one does not count."""
+    tokens: Bucket | None = None
+    """None where nobody limits tokens here, so that they need not be counted."""
+    _members: weakref.WeakSet[RateLimit] = field(default_factory=weakref.WeakSet)
+    _most: float = math.inf
+    _inside: int = 0
+    _paused_until: float = -math.inf
+    _requests: Bucket | None = None
 
     def join(self, member: RateLimit) -> None:
         with self.line.lock:
@@ -217,7 +215,7 @@ class Gate:
             raise WindingDownError("the run is stopping: this was not asked")
         if self._inside + 1 > self.allowed:
             return math.inf
-        now = self._clock()
+        now = self.clock()
         buckets = ((self._requests, 1), (self.tokens, tokens))
         waits = [bucket.wait_s(cost, now) for bucket, cost in buckets if bucket is not None]
         wait_s = max(self._paused_until - now, *waits, 0.0)
@@ -251,18 +249,18 @@ class Gate:
         with self.line.lock:
             self._inside -= 1
             if self.tokens is not None:
-                self.tokens.take(tokens - expected, self._clock())
+                self.tokens.take(tokens - expected, self.clock())
             if outcome == "answered":
                 self.allowed = min(self._most, self.allowed + 1 / self.allowed)
             elif outcome == "overloaded":
                 self.allowed = max(1.0, self.allowed - _LOST_PLACES)
             if pause_s is not None and pause_s <= _LONGEST_PAUSE_S:
-                self._paused_until = max(self._paused_until, self._clock() + pause_s)
+                self._paused_until = max(self._paused_until, self.clock() + pause_s)
             self.line.look_again()
 
     def _set_limits(self) -> None:
         """The lowest of each, keeping what was learned of overload and what this minute took."""
-        before, now = self._most, self._clock()
+        before, now = self._most, self.clock()
         self._most = min(member.max_connections for member in self._members)
         cut = self.allowed < before
         self.allowed = min(self.allowed, self._most) if cut else float(self._most)

@@ -6,7 +6,7 @@ import asyncio
 import weakref
 from collections.abc import Callable, Hashable
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ from judgebench.keys import request_key
 from judgebench.protocols import Paid, Provider, Replies, Waiting, at_once
 from judgebench.providers.base import Counts
 from judgebench.providers.budget import spend_of
-from judgebench.providers.prices import Price, cost_of
+from judgebench.providers.prices import Price
 from judgebench.records import Reply, Request, Spend, Usage
 
 _T = TypeVar("_T")
@@ -97,6 +97,7 @@ class _Flight:
     waiting: int = 0
 
 
+@dataclass(eq=False)
 class Replay:
     """Answers from what is recorded, and records what is not, with what it took.
 
@@ -113,28 +114,19 @@ class Replay:
         paid for, so it saves nothing.
     """
 
-    def __init__(
-        self,
-        inner: Provider,
-        replies: Replies,
-        counts: Counts | None = None,
-        *,
-        price: Price | None = None,
-        batched: Callable[[bytes], bool] | None = None,
-    ) -> None:
-        self._batched = batched or (lambda key: False)
-        self._inner = inner
-        self._replies = replies
-        self._price = price
-        self._saved: dict[Hashable, Spend] = {}
-        self._flights: dict[bytes, _Flight] = {}
-        self._tasks: set[asyncio.Task[Reply]] = set()
-        self.counts = counts or Counts()
+    inner: Provider
+    replies: Replies
+    counts: Counts = field(default_factory=Counts)
+    price: Price | None = field(default=None, kw_only=True)
+    batched: Callable[[bytes], bool] | None = field(default=None, kw_only=True)
+    _saved: dict[Hashable, Spend] = field(default_factory=dict, init=False)
+    _flights: dict[bytes, _Flight] = field(default_factory=dict, init=False)
+    _tasks: set[asyncio.Task[Reply]] = field(default_factory=set, init=False)
 
     async def complete(self, request: Request) -> Reply:
         key = request_key(request)
         if key not in self._flights:
-            recorded = await look(partial(self._replies.reply, key))
+            recorded = await look(partial(self.replies.reply, key))
             if recorded is not None:
                 return self._saved_by(recorded, key, request)
         flight = self._flights.get(key)  # it may be asked since, while a server was waited for
@@ -169,18 +161,19 @@ class Replay:
         try:
             if saved and leaving:
                 with suppress(StoreBusyError), at_once():
-                    self._replies.put_spend(saved)
+                    self.replies.put_spend(saved)
             elif saved:
-                await keep(self._replies, lambda store: store.put_spend(saved))
+                await keep(self.replies, lambda store: store.put_spend(saved))
         finally:
-            await self._inner.close()
+            await self.inner.close()
 
     async def _send(self, key: bytes, request: Request) -> Reply:
-        reply = await self._inner.complete(request)
-        spend = spend_of(request, reply.usage, "live", cost_of(reply.usage, self._price))
+        reply = await self.inner.complete(request)
+        cost = None if self.price is None else self.price.cost(reply.usage)
+        spend = spend_of(request, reply.usage, "live", cost)
         paid = Paid(key=key, request=request, reply=reply, spend=spend)
         await keep(
-            self._replies,
+            self.replies,
             lambda store: store.put_reply(paid.key, paid.request, paid.reply, paid.spend),
             paid=paid,
         )
@@ -194,8 +187,10 @@ class Replay:
         """
         reply = replace(reply, key=key)
         self.counts.recorded += 1
-        cost = cost_of(reply.usage, self._price)
-        spend = spend_of(request, reply.usage, "recorded", 0.0 if self._batched(key) else cost)
+        cost = None if self.price is None else self.price.cost(reply.usage)
+        if self.batched is not None and self.batched(key):
+            cost = 0.0
+        spend = spend_of(request, reply.usage, "recorded", cost)
         if spend is None:
             return reply
         place = spend.purpose.place
@@ -211,7 +206,7 @@ class Replay:
 
 def _sum(first: Spend, second: Spend) -> Spend:
     usage = {}
-    for name in (field.name for field in fields(Usage)):
+    for name in (one.name for one in fields(Usage)):
         known = [n for one in (first, second) if (n := getattr(one.usage, name)) is not None]
         usage[name] = sum(known) if known else None
     cost = None if first.cost_usd is None else first.cost_usd + (second.cost_usd or 0.0)

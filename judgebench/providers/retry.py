@@ -6,10 +6,10 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 
 from judgebench.errors import CallError
-from judgebench.protocols import Provider
-from judgebench.providers.base import WindingDownError, told_again
+from judgebench.providers.base import Around, WindingDownError, told_again
 from judgebench.records import Reply, Request
 
 MAX_WAIT_S = 60.0
@@ -19,7 +19,8 @@ _FIRST_WAIT_S = 0.5
 _JITTER_S = 0.5
 
 
-class Retry:
+@dataclass(eq=False, kw_only=True)
+class Retry(Around):
     """Repeats a call that failed in a way that may pass, with growing, jittered waits.
 
     Parameters
@@ -34,26 +35,15 @@ class Retry:
         The passing of time, seconds; for tests.
     """
 
-    def __init__(
-        self,
-        inner: Provider,
-        *,
-        max_tries: int = 6,
-        max_wait_s: float = MAX_WAIT_S,
-        max_minutes: float = 10.0,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._inner = inner
-        self._max_tries = max_tries
-        self._max_wait_s = max_wait_s
-        self._max_s = 60.0 * max_minutes
-        self._sleep = sleep
-        self._clock = clock
-        self.unreached: str | None = None
-        """Why the other side was not reached by the last attempt, where it is asked again."""
-        self._winding_down = False
-        self._sleeping: set[asyncio.Future[None]] = set()
+    max_tries: int = 6
+    max_wait_s: float = MAX_WAIT_S
+    max_minutes: float = 10.0
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    clock: Callable[[], float] = time.monotonic
+    unreached: str | None = field(default=None, init=False)
+    """Why the other side was not reached by the last attempt, where it is asked again."""
+    _winding_down: bool = field(default=False, init=False)
+    _sleeping: set[asyncio.Future[None]] = field(default_factory=set, init=False)
 
     def wind_down(self) -> None:
         """Ask nothing again: who waits for another attempt gets `WindingDownError`."""
@@ -62,34 +52,31 @@ class Retry:
             sleep.cancel()
 
     async def complete(self, request: Request) -> Reply:
-        started, tries = self._clock(), 0
+        started, tries = self.clock(), 0
         while True:
             tries += 1
             try:
-                reply = await self._inner.complete(request)
+                reply = await self.inner.complete(request)
             except CallError as error:
                 failed = error
             else:
                 self.unreached = None
                 return reply
             away = failed.kind == "connection" and failed.charged is None
-            self.unreached = str(failed) if away and self._max_tries > 1 else None
+            self.unreached = str(failed) if away and self.max_tries > 1 else None
             if not failed.retriable:
                 raise told_again(failed, str(failed), tries)
-            wait_s = wait_before_next(failed, tries, self._max_wait_s)
-            enough = self._enough(failed, tries, self._clock() - started + wait_s)
+            wait_s = wait_before_next(failed, tries, self.max_wait_s)
+            enough = self._enough(failed, tries, self.clock() - started + wait_s)
             if enough:
                 raise told_again(failed, f"{failed}; {enough}", tries)
             await self._pause(wait_s)
             if self._winding_down:
                 raise WindingDownError("the run is stopping: this was not asked again")
 
-    async def close(self) -> None:
-        await self._inner.close()
-
     async def _pause(self, seconds: float) -> None:
         """Sleep, and no longer than the run goes on."""
-        sleep = asyncio.ensure_future(self._sleep(seconds))
+        sleep = asyncio.ensure_future(self.sleep(seconds))
         self._sleeping.add(sleep)
         try:
             await asyncio.wait({sleep})
@@ -102,15 +89,15 @@ class Retry:
     def _enough(self, failure: CallError, tries: int, until_next_s: float) -> str:
         """Why no further attempt is made; empty if one is."""
         asked = failure.retry_after_s
-        if tries >= self._max_tries:
+        if tries >= self.max_tries:
             return f"given up after {tries} {'try' if tries == 1 else 'tries'}"
-        if asked is not None and asked > self._max_wait_s:
+        if asked is not None and asked > self.max_wait_s:
             return (
-                f"it asks to wait {asked:.0f} s, which is longer than the {self._max_wait_s:g} s "
+                f"it asks to wait {asked:.0f} s, which is longer than the {self.max_wait_s:g} s "
                 "that one wait may take: run again later, what is done is kept"
             )
-        if until_next_s > self._max_s:
-            return f"given up after {tries} tries in {self._max_s / 60:g} minutes"
+        if until_next_s > 60.0 * self.max_minutes:
+            return f"given up after {tries} tries in {self.max_minutes:g} minutes"
         return ""
 
 

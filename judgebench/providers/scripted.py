@@ -16,6 +16,7 @@ import asyncio
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from judgebench.config import Endpoint
@@ -52,19 +53,19 @@ def make(endpoint: Endpoint) -> Drawn:
     return Drawn(replies, delay_s=delay_s)
 
 
+@dataclass(eq=False)
 class Drawn:
     """Draws each answer by the content key of its question."""
 
-    def __init__(self, replies: Sequence[str], *, delay_s: float = 0.0) -> None:
-        self._replies = replies
-        self._delay_s = delay_s
-        self._closed = False
+    replies: Sequence[str]
+    delay_s: float = field(default=0.0, kw_only=True)
+    _closed: bool = field(default=False, init=False)
 
     async def complete(self, request: Request) -> Reply:
         if self._closed:
             raise ProviderUnavailableError("the scripted provider was closed: it answers no more")
-        if self._delay_s:
-            await asyncio.sleep(self._delay_s)
+        if self.delay_s:
+            await asyncio.sleep(self.delay_s)
         number = int.from_bytes(request_key(request)[:8], "big")
         if isinstance(request, ScoreRequest):
             text, scores = "", _scores(request, number)
@@ -80,7 +81,7 @@ class Drawn:
                 prompt_tokens=prompt_tokens(request, counter),
                 completion_tokens=counter.count(text),
             ),
-            seconds=self._delay_s,
+            seconds=self.delay_s,
             left_out=_left_out(request),
         )
 
@@ -91,7 +92,7 @@ class Drawn:
         schema = _schema(request)
         if schema is not None:
             return json.dumps(_filled(schema, number))
-        return self._replies[number % len(self._replies)]
+        return self.replies[number % len(self.replies)]
 
 
 def _left_out(request: Request) -> tuple[str, ...]:

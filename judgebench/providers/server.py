@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -244,21 +245,21 @@ class LocalServer:
         return url.hostname or "127.0.0.1", url.port or 80
 
 
+@dataclass(eq=False)
 class WithServer:
     """A provider whose server is started by the first question."""
 
-    def __init__(self, server: LocalServer, make: Callable[[str], Provider]) -> None:
-        self._server = server
-        self._make = make
-        self._inner: Provider | None = None
-        self._closed = False
+    server: LocalServer
+    make: Callable[[str], Provider]
+    _inner: Provider | None = field(default=None, init=False)
+    _closed: bool = field(default=False, init=False)
 
     async def complete(self, request: Request) -> Reply:
         if self._closed:
             raise ProviderUnavailableError("the provider was closed: nothing more is asked")
-        await self._server.ensure_ready()
+        await self.server.ensure_ready()
         if self._inner is None:
-            self._inner = self._make(self._server.base_url)
+            self._inner = self.make(self.server.base_url)
         return await self._inner.complete(request)
 
     async def close(self) -> None:

@@ -15,14 +15,14 @@ import re
 import string
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from judgebench.dialogue import REPLY_LIMITS
 from judgebench.errors import CallError
-from judgebench.protocols import Provider
+from judgebench.providers.base import Around
 from judgebench.providers.capabilities import for_request, reasoning_room
 from judgebench.records import ChatRequest, Reply, Request, Usage
 
@@ -198,6 +198,7 @@ _TEMPLATE_TOKENS = 64  # what a chat template may say by itself
 _LIMITS_IT_ITSELF = frozenset({"anthropic"})  # its API demands a limit
 
 
+@dataclass(slots=True, kw_only=True)
 class CallSize:
     """The size of calls to one model.
 
@@ -211,18 +212,10 @@ class CallSize:
         The model's longest reply in tokens; `REPLY_TOKENS_AT_MOST` where None.
     """
 
-    def __init__(
-        self,
-        counter: TokenCounter,
-        *,
-        provider: str,
-        capabilities: Mapping[str, Any] | None = None,
-        longest_reply: int | None = None,
-    ) -> None:
-        self.counter = counter
-        self._provider = provider
-        self._capabilities = capabilities
-        self._longest_reply = longest_reply or REPLY_TOKENS_AT_MOST
+    counter: TokenCounter = field(kw_only=False)
+    provider: str
+    capabilities: Mapping[str, Any] | None = None
+    longest_reply: int | None = None
 
     def most(self, request: Request) -> Usage:
         """No more than this can be charged for: the prompt is counted, with a margin."""
@@ -230,7 +223,9 @@ class CallSize:
         limit = self._reply_limit(request)
         return Usage(
             prompt_tokens=math.ceil(prompt * (1 + self.counter.margin)) + _TEMPLATE_TOKENS,
-            completion_tokens=self._longest_reply if limit is None else limit,
+            completion_tokens=(self.longest_reply or REPLY_TOKENS_AT_MOST)
+            if limit is None
+            else limit,
         )
 
     def expected(self, request: Request) -> int:
@@ -240,18 +235,18 @@ class CallSize:
 
     def room(self, model: str) -> int | None:
         """The longest prompt that a model takes, in tokens; None where that is not known."""
-        asked = ChatRequest(provider=self._provider, model=model, messages=())
-        return for_request(asked, self._provider, self._capabilities).context_tokens
+        asked = ChatRequest(provider=self.provider, model=model, messages=())
+        return for_request(asked, self.provider, self.capabilities).context_tokens
 
     def _reply_limit(self, request: Request) -> int | None:
         """The limit that is sent, with the room for thoughts; None where none is sent."""
         if not isinstance(request, ChatRequest):
             return 0
-        takes = for_request(request, self._provider, self._capabilities)
+        takes = for_request(request, self.provider, self.capabilities)
         stated = [request.extra.get(name) for name in (*REPLY_LIMITS, "max_output_tokens")]
         stated += [request.decoding.get(name) for name in REPLY_LIMITS]
         limits = [limit for limit in stated if isinstance(limit, int)]
-        if not limits and self._provider in _LIMITS_IT_ITSELF:
+        if not limits and self.provider in _LIMITS_IT_ITSELF:
             limits = [takes.default_reply_tokens]
         if not limits:
             return None
@@ -263,7 +258,8 @@ class CallSize:
 _MOST_BYTES = 4  # of a character in UTF-8, and no tokenizer needs more tokens than bytes
 
 
-class ContextGuard:
+@dataclass(eq=False, kw_only=True)
+class ContextGuard(Around):
     """Counts the tokens of a question before it is sent.
 
     What is too long even if the count is as far too high as the counter may be fails here, as it
@@ -275,30 +271,25 @@ class ContextGuard:
         The longest question that the model takes, in tokens.
     """
 
-    def __init__(self, inner: Provider, counter: TokenCounter, *, room: int) -> None:
-        self._inner = inner
-        self._counter = counter
-        self._room = room
+    counter: TokenCounter
+    room: int
 
     async def complete(self, request: Request) -> Reply:
         """Raises `CallError` of the kind ``too_long``, which is about this question alone."""
-        room = self._room
+        room = self.room
         if isinstance(request, ChatRequest) and self._exceeds(request, room):
-            tokens = prompt_tokens(request, self._counter)
+            tokens = prompt_tokens(request, self.counter)
             raise CallError(
-                f"the question has about {tokens:,} tokens ({self._counter.method}), and "
+                f"the question has about {tokens:,} tokens ({self.counter.method}), and "
                 f"{request.model} takes {room:,}: it was not sent. Have longer answers cut before "
                 "they are judged (the judge's options: {max_answer_chars: …}), or ask a model "
                 "with more room; capabilities: {context_tokens: …} corrects what is known of it",
                 retriable=False,
                 kind="too_long",
             )
-        return await self._inner.complete(request)
-
-    async def close(self) -> None:
-        await self._inner.close()
+        return await self.inner.complete(request)
 
     def _exceeds(self, request: Request, room: int) -> bool:
         if _MOST_BYTES * sum(len(message.content) for message in request.messages) <= room:
             return False
-        return prompt_tokens(request, self._counter) > room * (1 + self._counter.margin)
+        return prompt_tokens(request, self.counter) > room * (1 + self.counter.margin)

@@ -24,6 +24,7 @@ from judgebench.reports.boards import (
 from judgebench.reports.estimates import best_first
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.length_boards import LengthControl
+from judgebench.reports.lm_eval_groups import group_boards, lm_eval_groups
 from judgebench.store import Store
 
 BY_NAME = "model"
@@ -122,9 +123,23 @@ def boards_of(
         As from `leaderboards`; and for a judge that has judged none of the benchmarks, a panel that
         can be combined on none.
     """
-    here = _judges_here(store, benchmarks, judges, {panel.name for panel in panels})
+    groups = lm_eval_groups(store)
+    plain = [name for name in benchmarks if name not in groups]
+    here = _judges_here(store, plain, judges, {panel.name for panel in panels})
     found: dict[str, tuple[Board, ...]] = {}
-    for name, known in here.items():
+    for name in dict.fromkeys(benchmarks):
+        if name in groups:
+            if panels or how.get("by") or how.get("corrected"):
+                raise UsageError(
+                    f"{name} is a group of lm-eval tasks, and has one figure of all of them: "
+                    f"panels, groups of items and corrections are of one: "
+                    f"{', '.join(groups[name]['tasks'])}"
+                )
+            found[name] = group_boards(
+                store, name, groups[name], judges=judges, intervals=how.get("intervals")
+            )
+            continue
+        known = here[name]
         declared = [p for p in panels_in(store, name) if not judges or p.name in judges]
         seated = {panel.name: panel for panel in (*declared, *panels)}
         boards = leaderboards(store, name, judges=known, panels=list(seated.values()), **how)

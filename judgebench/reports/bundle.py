@@ -148,6 +148,8 @@ def _unpacked(path: Path, part: Path) -> tuple[dict[str, Any], Any]:
             written = _read(bundle, REQUEST, path)
             claimed = _read(bundle, BOARDS, path)
             _unpack(bundle, part, path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file") from None
     except _BROKEN as error:
         raise InputError(f"{path}: cannot be read as a bundle: {error}") from None
     if not isinstance(written, dict):

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal, get_args
 import numpy as np
 
 from judgebench.columns import grouped
-from judgebench.errors import UsageError, unknown_name
+from judgebench.errors import UsageError, refuse_unknown
 from judgebench.metrics.confidence import (
     TENTHS,
     Figures,
@@ -246,13 +246,12 @@ class ConfidenceReport(Report):
 
     def notes(self) -> list[str]:
         """What could not be read of the judges' replies, and warnings."""
-        found = [
+        return [
             f"{one.judge}: {one.n} of {one.of} replies could not be read "
             f"({100 * one.n / one.of:.1f} %)"
             for one in self.unread
             if one.n
-        ]
-        return [*found, *(f"warning: {warning}" for warning in self.warnings)]
+        ] + [f"warning: {warning}" for warning in self.warnings]
 
 
 def _text(name: str, row: ConfidenceRow) -> str:
@@ -423,9 +422,7 @@ def confidence_report(
 
 def _chosen(data: ConfidenceData, names: Collection[str]) -> list[Confidence]:
     known = data.confidences()
-    for name in names:
-        if name not in known:
-            raise UsageError(f"{data.which}: {unknown_name('confidence', name, known)}")
+    refuse_unknown("confidence", names, known, error=UsageError, about=f"{data.which}: ")
     return [make() for name, make in known.items() if not names or name in names]
 
 
@@ -506,20 +503,23 @@ def _why_none(
 
 
 def _warnings(data: ConfidenceData, chosen: Sequence[Confidence]) -> tuple[str, ...]:
-    found = [
-        f"{judge} does not score from 0 to 1; what it says is no confidence"
-        for judge in data.other_scales()
-    ]
-    if data.impossible:
-        found.append(
-            f"{data.impossible} greedy answers have a positive log-probability, which is none; "
-            "they count as having none"
-        )
-    for one in chosen:
-        n = set(one.samples.values())
-        if len(n) > 1:
-            found.append(f"{one.name} rests on {min(n)} to {max(n)} samples of an answer")
-    return tuple(found)
+    impossible = (
+        f"{data.impossible} greedy answers have a positive log-probability, which is none; they "
+        "count as having none"
+    )
+    samples = {one.name: {*one.samples.values()} for one in chosen}
+    return (
+        *(
+            f"{judge} does not score from 0 to 1; what it says is no confidence"
+            for judge in data.other_scales()
+        ),
+        *([impossible] if data.impossible else []),
+        *(
+            f"{name} rests on {min(n)} to {max(n)} samples of an answer"
+            for name, n in samples.items()
+            if len(n) > 1
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

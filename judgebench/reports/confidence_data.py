@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 from judgebench.benchmarks.folder import items_at_hand
 from judgebench.columns import grouped
-from judgebench.errors import UsageError
+from judgebench.errors import UsageError, refuse
 from judgebench.judges.kinds import EXAMPLES
 from judgebench.keys import content_key
 from judgebench.metrics.confidence import QuestionSet
@@ -165,14 +165,12 @@ class ConfidenceData:
             rows, key=lambda row: (row[0], row[4])
         ):
             answer = self.models[model], item
-            if turn:
-                continue
-            if sample:
+            if sample and not turn:
                 self._samples.setdefault(answer, []).append(text)
-                continue
-            impossible = logprob is not None and not logprob <= _ROUNDING
-            self.impossible += impossible
-            self._greedy[answer] = text, None if impossible else logprob, tokens
+            elif not turn:
+                impossible = logprob is not None and not logprob <= _ROUNDING
+                self.impossible += impossible
+                self._greedy[answer] = text, None if impossible else logprob, tokens
 
     @cached_property
     def items(self) -> dict[str, Item]:
@@ -203,16 +201,15 @@ class ConfidenceData:
                     f"have: {', '.join(known) or 'nobody'}"
                 )
             return judge
-        if not known:
-            raise UsageError(
+        refuse(
+            UsageError,
+            {
                 f"nobody has said which answers of {self.which} are correct; a run with a judge "
-                "that labels, or `judgebench import verdicts` (kind label) brings that"
-            )
-        if len(known) > 1:
-            raise UsageError(
+                "that labels, or `judgebench import verdicts` (kind label) brings that": not known,
                 f"{len(known)} judges have labelled answers of {self.which}; say whose labels "
-                f"count, --correct NAME: {', '.join(known)}"
-            )
+                f"count, --correct NAME: {', '.join(known)}": len(known) > 1,
+            },
+        )
         return known[0]
 
     def correct(self, judge: str) -> dict[Answer, float]:
@@ -253,14 +250,16 @@ class ConfidenceData:
 
         Each is made when it is called for: comparing all samples takes a while.
         """
-        given, agreeing = [], []
-        for judge in sorted(self._said):
-            greedy = (judge, SHARE, True) in self._gives
-            if greedy or self._ways[judge] == "stated_confidence":
-                given.append(judge)
-            samples = (judge, SHARE, False) in self._gives
-            if (samples and not greedy) or self._ways[judge] == "consistency":
-                agreeing.append(judge)
+        of_first, of_others = (
+            {judge for judge, what, first in self._gives if (what, first) == (SHARE, which)}
+            for which in (True, False)
+        )
+        given, agreeing = (
+            [one for one in sorted(self._said) if one in sharing or self._ways[one] == way]
+            for sharing, way in (
+                (of_first, "stated_confidence"), (of_others - of_first, "consistency"),
+            )
+        )  # fmt: skip
         judges: list[str | None] = [*agreeing] or [None]
         names = [CONSIS_SEM] if len(agreeing) < 2 else [f"{CONSIS_SEM} ({one})" for one in agreeing]
         return {
@@ -284,22 +283,27 @@ class ConfidenceData:
         return [judge for judge in sorted(self._said) if (judge, "score", True) in self._gives]
 
     def _given(self, judge: str) -> Confidence:
-        scores = {
-            answer: _mean_score(said)
-            for (answer, sample), said in self._said[judge].items()
-            if sample == 0
-        }
         return Confidence(
-            name=judge, judge=judge, of=scores, why_none=f"{judge} has given no confidence"
+            name=judge,
+            judge=judge,
+            of={
+                answer: _mean_score(said)
+                for (answer, sample), said in self._said[judge].items()
+                if sample == 0
+            },
+            why_none=f"{judge} has given no confidence",
         )
 
     def _prob(self) -> Confidence:
-        found = {
-            answer: probability([logprob])
-            for answer, (_, logprob, _) in self._greedy.items()
-            if logprob is not None
-        }
-        return Confidence(name=PROB, of=found, why_none=NO_LOGPROBS)
+        return Confidence(
+            name=PROB,
+            of={
+                answer: probability([logprob])
+                for answer, (_, logprob, _) in self._greedy.items()
+                if logprob is not None
+            },
+            why_none=NO_LOGPROBS,
+        )
 
     def _prob_per_token(self) -> Confidence:
         found = {
@@ -408,13 +412,15 @@ def self_judges(store: Store, tables: Sequence[Columns]) -> dict[str, str]:
     shown = disambiguate(tables, "judge")
     judges = {judge.id: judge.spec for judge in store.judges()}
     models = {model.id: model.spec for model in store.models()}
-    asked: dict[str, set[tuple[str, str]]] = {}
-    for table in tables:
-        columns = (table["judge"], table["judge_id"], table["model_id"])
-        for name, judge, model in zip(*columns, strict=True):
-            if judge is not None:
-                asked.setdefault(name, set()).add((judge, model))
-    for name, pairs in asked.items():
+    asked = grouped(
+        (name, (judge, model))
+        for table in tables
+        for name, judge, model in zip(
+            *(table[one] for one in ("judge", "judge_id", "model_id")), strict=True
+        )
+        if judge is not None
+    )
+    for name, pairs in ((name, {*rows}) for name, rows in asked.items()):
         times = Counter(model for _, model in pairs)
         alike = len({_way(judges[judge]) for judge, _ in pairs}) == 1
         themselves = all(_itself(judges[judge], models[model]) for judge, model in pairs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from judgebench.columns import counted
 from judgebench.metrics.board_kinds import BoardKind
@@ -38,7 +38,9 @@ from judgebench.reports.board_data import BoardData
 from judgebench.reports.board_warnings import few
 from judgebench.reports.document import Table, column, table
 from judgebench.reports.estimates import number
-from judgebench.reports.model_pairs import PairData
+
+if TYPE_CHECKING:
+    from judgebench.reports.model_pairs import PairData
 
 _NOBODY = "nothing to correct by: people have labelled none of these answers"
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from judgebench.columns import grouped
 from judgebench.metrics.board_kinds import Kind
-from judgebench.plain_text import counted, dollars
+from judgebench.plain_text import counted, dollars, holding
 from judgebench.records import HUMAN, Estimate, JudgeSpec
 from judgebench.reports.boards import Columns, disambiguate
 from judgebench.reports.document import Cells, Report, Rows, Table, column, json_field, table
@@ -247,20 +247,17 @@ def _range(expected: Range | None) -> str:
 
 
 def _notes(total: Cost) -> list[str]:
-    said = []
-    if total.unpriced:
-        said.append(
-            f"calls without a known price: {total.unpriced}, not in the sums; a suite states the "
-            "price as prices: or price:"
-        )
-    if wasted := total.calls["wasted"]:
-        said.append(
-            f"attempts that gave no reply and may have been charged: {wasted}; what they took is "
-            "an upper bound"
-        )
-    if total.calls["recorded"]:
-        said.append("saved: what the recorded replies had cost when they were asked for")
-    return said
+    wasted = total.calls["wasted"]
+    said = {
+        f"calls without a known price: {total.unpriced}, not in the sums; a suite states the "
+        "price as prices: or price:": total.unpriced,
+        f"attempts that gave no reply and may have been charged: {wasted}; what they took is "
+        "an upper bound": wasted,
+        "saved: what the recorded replies had cost when they were asked for": (
+            total.calls["recorded"]
+        ),
+    }
+    return holding(said)
 
 
 ELSEWHERE = "no call is on record: imported, or judged elsewhere"
@@ -526,7 +523,7 @@ class ForgottenReport(Report):
                 not self.removed
             ),
         }
-        return [words for words, holds in said.items() if holds]
+        return holding(said)
 
 
 def forgotten_report(

@@ -89,23 +89,28 @@ def bounded(name: str, estimate: Estimate) -> bool:
 
 
 def text(
-    estimate: Estimate, *, digits: int = 3, signed: bool = False, at_most: bool = False
+    estimate: Estimate,
+    *,
+    digits: int = 3,
+    signed: bool = False,
+    at_most: bool = False,
+    beside: str = "",
 ) -> str:
     """``0.625 [0.483, 0.750]``; a dash where undefined, no brackets where there is no interval.
 
     ``signed`` writes a plus as well, as of differences; ``at_most`` says ``0.012, at most 0.071``
-    in place of an interval from 0 (see `bounded`).
+    in place of an interval from 0 (see `bounded`); ``beside`` stands behind a value.
     """
     value, low, high = (finite(x) for x in (estimate.value, estimate.low, estimate.high))
     how = f"{'+' if signed else ''}.{digits}f"
     if value is None:
         return UNDEFINED
     if low is None or high is None:
-        return f"{value:{how}}"
+        return f"{value:{how}}{beside}"
     said = f"{value:{how}} [{low:{how}}, {high:{how}}]"
     if at_most:
         said = f"{value:{how}}, at most {high:{how}}"
-    return Figure(said, low=low, value=value, high=high)
+    return Figure(said + beside, low=low, value=value, high=high)
 
 
 def figure(name: str, estimate: Estimate) -> str | None:

@@ -152,23 +152,16 @@ class EvaluatorReport(Report):
         people = f" ({', '.join(self.raters)})" if self.raters != (self.reference,) else ""
         against = "" if self.reference is None else f", against {self.reference}{people}"
         at = f"{self.benchmark}@{self.version}"
+        priced = any(row.usd_per_1000 is not None for row in self.rows)
         columns: list[Cells[EvaluatorRow]] = [
             column("judge", lambda row: row.judge, wraps=True),
             *(_metric(name) for name in METRICS),
-        ]
-        if any(row.usd_per_1000 is not None for row in self.rows):
-            columns.append(
-                column(
-                    "USD/1000",
-                    lambda row: (
-                        estimates.UNDEFINED
-                        if row.usd_per_1000 is None
-                        else f"{row.usd_per_1000:.2f}"
-                    ),
-                    **SPARE,
-                )
-            )
-        columns += [
+            column(
+                "USD/1000",
+                lambda row: estimates.number(row.usd_per_1000, ".2f") if priced else "",
+                optional=True,
+                **SPARE,
+            ),
             column("pairs", lambda row: str(row.pairs), **RIGHT),
             column("labels", lambda row: str(row.labels), **RIGHT),
         ]

@@ -14,7 +14,7 @@ import numpy as np
 
 from judgebench import yaml_file
 from judgebench.columns import counted, grouped, marked, select_rows
-from judgebench.errors import ConfigError, UsageError, unknown_name
+from judgebench.errors import ConfigError, UsageError, refuse_unknown
 from judgebench.metrics.agreement import OTHERS
 from judgebench.metrics.board_kinds import Kind, by_board
 from judgebench.metrics.intervals import Floats, Intervals
@@ -30,6 +30,7 @@ from judgebench.metrics.outcome_board import outcome_board
 from judgebench.metrics.probes import KINDS as PROBES
 from judgebench.metrics.probes import PROBE, VARIANTS, variant_named
 from judgebench.metrics.registry import METRICS, Metric, metric
+from judgebench.plain_text import holding
 from judgebench.records import CONFIDENCES, HUMAN, Estimate, is_human
 from judgebench.reports import estimates
 from judgebench.reports.agreement import KINDS, columns_of
@@ -259,16 +260,12 @@ def thresholds_of(
         )
         for name, value in written.data.items():
             at = yaml_file.where(policy, (name,), written.lines)
-            if name not in ENTRIES:
-                raise ConfigError(f"{at}: {unknown_name('measure', str(name), ENTRIES)}")
+            refuse_unknown("measure", [str(name)], ENTRIES, about=f"{at}: ")
             if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
                 raise ConfigError(f"{at}: a threshold is a number, not {value!r}")
             found[name] = float(value)
-    for name, value in (given or {}).items():
-        if name not in ENTRIES:
-            raise UsageError(unknown_name("measure", name, ENTRIES))
-        found[name] = value
-    return found
+    refuse_unknown("measure", given or (), ENTRIES, error=UsageError)
+    return found | dict(given or {})
 
 
 # what is said -------------------------------------------------------------------------------------
@@ -420,11 +417,11 @@ def section_tables(at: CardSection) -> list[Table]:
         f"{against}; intervals resample items; failed: no value of the interval is as wanted, "
         "unknown: some are; failed on N: on so many models, named above"
     )
+    corrects = (
+        f"its scores as these labels correct them: `judgebench leaderboard {at.at} --corrected`"
+    )
     notes = [f"not known: {', '.join(its)}: {why}" for why, its in of_reason.items()]
-    if at.reference == HUMAN:
-        notes.append(
-            f"its scores as these labels correct them: `judgebench leaderboard {at.at} --corrected`"
-        )
+    notes += [corrects] if at.reference == HUMAN else []
     known = [one for one in at.measures if not one.estimate.undefined]
     groups = [group for group in GROUPS if any(one.group == group for one in known)]
     return [
@@ -497,10 +494,10 @@ def judge_card(
         found = _sections(store, which, ids, entries, how)
         sections += found
         names = dict.fromkeys(one.judge for one in found)
-        if len(names) > 1:
-            warnings.append(f"{which}: {judge} is {len(names)} judges: {', '.join(names)}")
-        if not found:
-            warnings.append(f"{which}: nothing that {judge} said there could be read")
+        warnings += holding({
+            f"{which}: {judge} is {len(names)} judges: {', '.join(names)}": len(names) > 1,
+            f"{which}: nothing that {judge} said there could be read": not found,
+        })  # fmt: skip
     name = called[0] if len(called) == 1 else judge
     return JudgeCard(
         judge=name, verdict=_verdict(name, sections), sections=tuple(sections),
@@ -568,13 +565,12 @@ def _section(
         **_probes(store, which, judge),
         **its.calibration(_probabilities(store, which, judge, its, len(own["kind"]))),
     }  # fmt: skip
-    found = []
-    for metric_name, entry in entries.items():
-        for one, said in measured.items():
-            if metric_name in (one, one.partition("/")[0]) and (
-                metric_name == one or one not in entries
-            ):
-                found.append(_measure(one, entry, said))
+    found = [
+        _measure(one, entry, said)
+        for metric_name, entry in entries.items()
+        for one, said in measured.items()
+        if metric_name == (one if one in entries else one.partition("/")[0])
+    ]
     excluded = _excluded(found)
     n_models = len(np.unique(its.values.model_of[its.codes >= 0]))
     decisions = tuple(_decision(use, found, entries, excluded, n_models) for use in USES_OF[kind])
@@ -672,8 +668,8 @@ def _probes(store: Store, which: BenchmarkRef, judge: StoredJudge) -> dict[str, 
     found = {}
     for row in rows:
         if row.right != "baseline":
-            name = "flips" if row.right == "unchanged" else "accepted"
-            name = "attack_success" if row.kind == "attack" else name
+            said = "flips" if row.right == "unchanged" else "accepted"
+            name = "attack_success" if row.kind == "attack" else said
             found[f"{row.kind}/{row.variant}"] = Measured(estimate=row.metrics[name])
     lacking = [about for kind, about in PROBES.items() if kind not in {row.kind for row in rows}]
     if judge.spec.kind == IMPORTED:
@@ -745,13 +741,11 @@ def _said(decisions: Sequence[Decision], excluded: Mapping[str, str]) -> str:
     """``believe it for ranking; not for scores, because …; not on model-x, because …``."""
     parts = []
     for state, words in (("yes", "believe it for"), ("no", "not for"), ("unknown", "unknown for")):
-        its = [one for one in decisions if one.believed == state]
-        if state == "yes" and its:
-            parts.append(f"{words} {' and '.join(one.use for one in its)}")
-            continue
-        for because in dict.fromkeys(one.because for one in its):
-            uses = " and ".join(one.use for one in its if one.because == because)
-            parts.append(f"{words} {uses}, because {because}")
+        uses_of = grouped(
+            ("" if state == "yes" else f", because {one.because}", one.use)
+            for one in decisions if one.believed == state
+        )  # fmt: skip
+        parts += [f"{words} {' and '.join(uses)}{why}" for why, uses in uses_of.items()]
     if any(one.believed != "no" for one in decisions):
         parts += [f"not on {model}, because {why}" for model, why in [*excluded.items()][:3]]
         parts += [f"nor on {len(excluded) - 3} more models"] * (len(excluded) > 3)

@@ -17,7 +17,7 @@ import yaml
 
 from judgebench import keys
 from judgebench.config import JudgeConfig, check
-from judgebench.errors import UsageError, unknown_name
+from judgebench.errors import UsageError, refuse_unknown
 from judgebench.execution.forecast import total_cost
 from judgebench.execution.manifest import Outcome
 from judgebench.execution.one_judge import (
@@ -398,9 +398,7 @@ def _members(panels: Sequence[str], names: Sequence[str]) -> list[tuple[int, ...
         panel = parse_panel(written)
         if panel.rule != "majority":
             raise UsageError(f"--panel: a sweep forms majorities, not {written!r}")
-        for name in panel.judges:
-            if name not in names:
-                raise UsageError(f"--panel: {unknown_name('judge', name, names)}")
+        refuse_unknown("judge", panel.judges, names, error=UsageError, about="--panel: ")
         found.append(tuple(names.index(name) for name in panel.judges))
     return found
 
@@ -434,9 +432,7 @@ def _costs(
 ) -> tuple[str, list[float]]:  # fmt: skip
     """The unit, and what a verdict of each judge and panel costs; nan where it is not known."""
     names = [*candidates.values()]
-    for name in given:
-        if name not in names:
-            raise UsageError(f"--cost: {unknown_name('judge', name, names)}")
+    refuse_unknown("judge", given, names, error=UsageError, about="--cost: ")
     record = judge_costs(store, which.name, which.version, candidates, names)
     usd = {
         one.judge: forecast.get(one.judge, one.usd) if math.isnan(one.usd) else one.usd
@@ -486,9 +482,7 @@ def _rows(
         beaten = any(
             dear[other] <= dear[at] and gain[other] > gain[at] for other in range(len(shown))
         )
-        standing = "out" if one.out else "left"
-        if at == found.best:
-            standing = "best"
+        standing = "best" if at == found.best else "out" if one.out else "left"
         if at == found.pick and picks and found.sure:
             standing = "pick"
         rows.append(
@@ -590,11 +584,11 @@ class SweepAsking:
         self._keys = {model.id: model.key for model in store.models()}
 
     def __call__(self, judges: Collection[str], cells: Collection[Cell]) -> None:
-        about = {"judge_sweep": {"judges": sorted(judges), "answers": len(cells)}}
         self.outcomes.append(
             ask_judges(
                 self.section, self.calls(judges, cells), store=self.store, pool=self.pool,
-                progress=self.progress, about=about,
+                progress=self.progress,
+                about={"judge_sweep": {"judges": sorted(judges), "answers": len(cells)}},
             )
         )  # fmt: skip
 
@@ -618,9 +612,9 @@ class SweepAsking:
             item = self._items[place.item_id]
             for order, shown in shown_orders(judge, item, *answers, None):
                 case = judge.case(item, shown)
-                key = keys.judgment_key(judge.key, keys.case_key(case), repeat=0)
-                at = replace(place, order=order)
-                yield JudgeCall(key=key, judge=judge.judge, case=case, places=(at,))
+                case_key, at = keys.case_key(case), (replace(place, order=order),)
+                key = keys.judgment_key(judge.key, case_key)
+                yield JudgeCall(key=key, judge=judge.judge, case=case, case_key=case_key, places=at)
 
 
 def asked_sweep(

@@ -16,6 +16,7 @@ from typing import Literal
 
 import numpy as np
 
+from judgebench.columns import marked
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.paired import (
     BASELINE,
@@ -28,6 +29,7 @@ from judgebench.metrics.paired import (
 )
 from judgebench.metrics.verdict_spread import average_nights, head_spreads, repeat_spread
 from judgebench.plain_text import counted
+from judgebench.reports.boards import where
 from judgebench.reports.gate_unchanged import LEAST_ITEMS, too_little_there
 from judgebench.reports.model_pairs import PairData
 from judgebench.reports.versions import other_nights
@@ -221,9 +223,7 @@ def _of_heads(data: PairData, kind: BoardKind, judge: str, two: tuple[str, str])
     spreads = []
     for board, verdicts in data.board.verdicts.items():
         if board.kind == "preference":
-            others = [model != two[0] and model != two[1] for model in verdicts["model"]]
-            rows = np.flatnonzero(np.array(others, dtype=bool)).tolist()
-            its = {name: [values[row] for row in rows] for name, values in verdicts.items()}
+            its = where(verdicts, ~marked(verdicts["model"], two.__contains__))
             spreads += [s for s, _ in head_spreads(its, board, [judge], least=LEAST_ITEMS)]
     pair = data.pair(kind, judge, two, None)
     said = (

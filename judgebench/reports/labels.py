@@ -13,13 +13,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from judgebench.columns import counted as counted_columns
+from judgebench.columns import grouped
 from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.correction import sample_design, sampling_probabilities
 from judgebench.metrics.intervals import Floats, Intervals, wilson
 from judgebench.metrics.judged_values import JudgedValues
 from judgebench.metrics.outcome_board import OUTCOMES
-from judgebench.plain_text import counted
+from judgebench.plain_text import counted, holding
 from judgebench.records import HUMAN, Estimate, JsonObject, is_human
 from judgebench.reports.agreement import KINDS
 from judgebench.reports.boards import benchmark_ref, find_reference
@@ -116,10 +117,13 @@ class LabelDraw(Report):
             "95 % intervals by the large-sample error of Fleiss, Cohen and Everitt (1969), if both "
             "use the labels as judges do.",
         ]
-        if all(math.isnan(one.judge) for one in self.widths):
-            notes.append("judges here give one label only, so that nothing can be said of kappa.")
-        elif all(math.isnan(one.people) for one in self.widths):
-            notes.append("no answer is labelled by two people, who then have no kappa.")
+        nothing = all(math.isnan(one.judge) for one in self.widths)
+        notes += holding({
+            "judges here give one label only, so that nothing can be said of kappa.": nothing,
+            "no answer is labelled by two people, who then have no kappa.": (
+                not nothing and all(math.isnan(one.people) for one in self.widths)
+            ),
+        })  # fmt: skip
         return [
             table(
                 f"{self.design} sample {self.queue}",
@@ -318,13 +322,13 @@ def _confusion(report: LabelReport) -> Table:
 
 def _annotators(test: AnnotatorTest, raters: Sequence[str]) -> Table:
     rows = list(zip(raters, test.p_values, test.units, strict=True))
-    passed = test.winning_rate >= 0.5
-    word = "may stand in for a person" if passed else "was not shown to stand in for a person"
-    if math.isnan(test.winning_rate):
-        word = f"cannot be told: {FEWEST} questions a person are needed"
-    else:
-        word = f"winning rate {test.winning_rate:.2f} (0.5 is needed): the judge {word}"
-    notes = [f"{word}; epsilon {test.epsilon:g}, advantage {test.advantage:.2f}. arXiv 2501.10970."]
+    may = "may" if test.winning_rate >= 0.5 else "was not shown to"
+    word = (
+        f"cannot be told: {FEWEST} questions a person are needed"
+        if math.isnan(test.winning_rate)
+        else f"winning rate {test.winning_rate:.2f} (0.5 is needed): the judge {may} stand in for "
+        "a person"
+    )
     return table(
         "alternative annotator test",
         rows,
@@ -333,7 +337,9 @@ def _annotators(test: AnnotatorTest, raters: Sequence[str]) -> Table:
             column("p", lambda one: p_text(one[1]), align="right"),
             column("n", lambda one: f"{one[2]:,}", align="right"),
         ],
-        notes=notes,
+        notes=[
+            f"{word}; epsilon {test.epsilon:g}, advantage {test.advantage:.2f}. arXiv 2501.10970."
+        ],
     )
 
 
@@ -390,37 +396,31 @@ def label_report(
         f"{row.judge} and {row.reference} have no answer in common, so nothing is known of them"
         for row in rows if not row.metrics["agreement"].n
     ]  # fmt: skip
-    if len(raters) == 1:
-        warnings.append("one person has labelled: there is no human ceiling to hold the judge to")
     design = sample_design(store, *at)
-    if weights is None:
-        warnings.append(
-            "how the labelled answers were drawn is not known: they may be no random sample, and "
-            "the kappas are those of what was labelled"
-            if design is None
-            else "nothing is labelled yet of a stratum that was drawn, or of a model nothing was "
-            "drawn: the kappas are those of what was labelled"
-        )
-    if (n := rows[0].metrics["agreement"].n) < FEW:
-        warnings.append(f"{counted(n, 'answer')} in common are few")
     said = np.stack([values.of(one).values for one in (name, *raters)])
     no_majority = np.isnan(values.of(HUMAN).values) & ~np.isnan(said[1:]).all(axis=0)
-    if n := int(no_majority.sum()):
-        warnings.append(
-            f"people are split over {counted(n, 'answer')}, without a majority to hold {name} to"
-        )
-    test = None
-    if len(raters) > 2:
-        test = alternative_annotator(
-            said[0], said[1:], values.unit_of[values.item_of], numeric=kind == "score",
-            epsilon=epsilon,
-        )  # fmt: skip
+    units, numeric = values.unit_of[values.item_of], kind == "score"
+    test = (
+        alternative_annotator(said[0], said[1:], units, numeric=numeric, epsilon=epsilon)
+        if len(raters) > 2
+        else None
+    )
+    n, torn, uneven = rows[0].metrics["agreement"].n, int(no_majority.sum()), _uneven(weights)
+    warnings += holding({
+        "one person has labelled: there is no human ceiling to hold the judge to": len(raters) == 1,
+        "how the labelled answers were drawn is not known: they may be no random sample, and the "
+        "kappas are those of what was labelled": weights is None and design is None,
+        "nothing is labelled yet of a stratum that was drawn, or of a model nothing was drawn: the "
+        "kappas are those of what was labelled": weights is None and design is not None,
+        f"{counted(n, 'answer')} in common are few": n < FEW,
+        f"people are split over {counted(torn, 'answer')}, without a majority to hold {name} to": (
+            torn
+        ),
+        "the alternative annotator test counts every answer once, whatever its probability": (
+            uneven and test is not None
+        ),
+    })  # fmt: skip
     design = None if weights is None else design
-    uneven = _uneven(weights)
-    if uneven and test is not None:
-        warnings.append(
-            "the alternative annotator test counts every answer once, whatever its probability"
-        )
     return LabelReport(
         benchmark=which.name, version=which.version, kind=kind, judge=name, raters=raters,
         labels=values.labels, design=design, weighted=uneven, rows=tuple(rows), annotators=test,
@@ -434,11 +434,12 @@ def labelled_kind(
 ) -> Kind | None:
     """The kind of most labels of people, or of most verdicts of a judge; None without any."""
     stored = store.board_verdicts(benchmark, version)
-    found: Counter[Any] = Counter()
-    for (kind, one), n in counted_columns(stored["kind"], stored["judge"]).items():
-        if kind in KINDS and (one == judge or (judge in (None, HUMAN) and is_human(one))):
-            found[kind] += n
-    return next((kind for kind, _ in found.most_common(1)), None)
+    found: dict[Kind, list[int]] = grouped(
+        (kind, n)
+        for (kind, one), n in counted_columns(stored["kind"], stored["judge"]).items()
+        if kind in KINDS and (one == judge or (judge in (None, HUMAN) and is_human(one)))
+    )
+    return max(found, key=lambda kind: sum(found[kind]), default=None)
 
 
 def on_labels(values: JudgedValues, judges: Sequence[str]) -> JudgedValues:
@@ -529,14 +530,10 @@ def _uneven(weights: Floats | None) -> bool:
     return weights is not None and bool(np.ptp(weights[weights > 0]) > 1e-9)
 
 
-def _people(rows: Sequence[RaterPair]) -> list[Estimate]:
-    found = [row.metrics["cohen_kappa"] for row in rows if row.scope == "people"]
-    return [one for one in found if not math.isnan(one.value)]
-
-
 def _human_kappa(rows: Sequence[RaterPair]) -> str:
     """Of two people with its interval, of more the mean."""
-    found = _people(rows)
+    kappas = [row.metrics["cohen_kappa"] for row in rows if row.scope == "people"]
+    found = [one for one in kappas if not math.isnan(one.value)]
     if len(found) == 1:
         return text(found[0], digits=2)
     return f"{np.mean([one.value for one in found]):.2f}" if found else UNDEFINED

@@ -50,10 +50,8 @@ from judgebench.reports.boards import (
     judge_line,
     panel_line,
 )
-from judgebench.reports.corrected import with_corrections
 from judgebench.reports.estimates import best_first
 from judgebench.reports.length_boards import LengthBoard, LengthBoards, LengthControl, LengthRequest
-from judgebench.reports.ranking import styles_of
 from judgebench.stats.style_control import Definition
 from judgebench.stats.weighted_mean import effective_n
 from judgebench.store import Store
@@ -156,6 +154,8 @@ def leaderboards(
     if rank_by == LENGTH_CONTROLLED:
         _check_controlled(found)
     if corrected:
+        from judgebench.reports.corrected import with_corrections
+
         return with_corrections(data, found, level=boards.intervals.level, width=width)
     return found
 
@@ -521,6 +521,8 @@ def styles_in_tokens(data: BoardData) -> tuple[dict[tuple[str, str], Style], str
 
     Tokens where all answers came with theirs; else characters.
     """
+    from judgebench.reports.ranking import styles_of
+
     found = styles_of(data, tokens=True)
     if any(math.isnan(one.length) for one in found.values()):
         return styles_of(data), "characters"

@@ -285,7 +285,7 @@ class Nights(Report):
                     column("night", lambda night: night.night),
                     column("model", lambda night: night.model, wraps=True),
                     column("runs", lambda night: str(len(night.runs)), align="right", spare=True),
-                    column("against", lambda night: night.against or "", wraps=True, spare=True),
+                    column("against", lambda night: night.against or "", wraps=True),
                     column("difference", difference, align="right"),
                     column(
                         "p",

@@ -129,11 +129,6 @@ class PairTest:
         return of_confidence(self.metric, self.confidence)
 
     @property
-    def heading(self) -> str:
-        """The metric in a table."""
-        return self.measured if self.higher_is_better else f"{self.measured}, lower is better"
-
-    @property
     def place(self) -> str:
         return f"{self.benchmark}@{self.version}"
 
@@ -163,8 +158,12 @@ class PairTest:
 
     @property
     def interval(self) -> str:
-        """The difference with its interval."""
-        return estimates.text(self.difference, digits=metric(self.metric).digits)
+        """The difference with its interval, and that lower is better where it is."""
+        return estimates.text(
+            self.difference,
+            digits=metric(self.metric).digits,
+            beside="" if self.higher_is_better else ", lower is better",
+        )
 
 
 FIGURES: tuple[Part, ...] = (
@@ -195,7 +194,7 @@ def shared_columns(first: Who, second: Who) -> list[Cells[Any]]:
     return [
         column("benchmark", lambda one: one.place, wraps=True),
         column("judge", lambda one: one.judge, wraps=True),
-        column("metric", lambda one: one.heading, wraps=True),
+        column("metric", lambda one: one.measured, wraps=True),
         *(column(title, figure(of), align="right") for title, of in (first, second)),
         column("difference", lambda one: one.interval, align="right"),
     ]

@@ -28,7 +28,7 @@ from judgebench.metrics.registry import metric as entry
 from judgebench.metrics.scores import OFFICIAL, UNREAD_AS
 from judgebench.metrics.style_controlled import STYLE_CONTROLLED
 from judgebench.metrics.win_rate import WEIGHTED
-from judgebench.plain_text import counted
+from judgebench.plain_text import counted, holding
 from judgebench.records import PANEL, Estimate
 from judgebench.reports import estimates
 from judgebench.reports.board import Board, N, PublishedBeside, references
@@ -297,13 +297,16 @@ def _board(asked: PaperBenchmark, boards: Sequence[Board], data: PairData) -> Bo
     fitting = [board for board, names in named if asked.metric is None or asked.metric in names]
     if named and not fitting:
         known = {name for _, names in named for name in names}
-        fits = f"; `judgebench calibrate-length {data.which.name}` fits what it takes"
+        metric = str(asked.metric)
         of_confidences = "; of confidences `judgebench confidence` has it"
-        hints = {LENGTH_CONTROLLED: fits, **dict.fromkeys(CONFIDENCE_METRICS, of_confidences)}
-        styled = "; `judgebench leaderboard --style-control` has style-controlled scores"
-        hint = styled if str(asked.metric).startswith(STYLE_CONTROLLED) else ""
-        hint = hints.get(str(asked.metric), hint)
-        raise UsageError(unknown_name("metric", str(asked.metric), known) + hint)
+        hints = {
+            LENGTH_CONTROLLED: f"; `judgebench calibrate-length {data.which.name}` fits what it "
+            "takes",
+            **dict.fromkeys(CONFIDENCE_METRICS, of_confidences),
+        }
+        if metric.startswith(STYLE_CONTROLLED):
+            hints[metric] = "; `judgebench leaderboard --style-control` has style-controlled scores"
+        raise UsageError(unknown_name("metric", metric, known) + hints.get(metric, ""))
     if len(fitting) != 1:
         there = "; ".join(f"{board} ({board.metric})" for board in fitting or boards)
         said = "several boards fit" if fitting else f"no board is against {asked.baseline}"
@@ -405,11 +408,13 @@ def _ours(row: _Row, source: _Source) -> PaperCell:
     if figure is None or math.isnan(figure.value):
         lacks = {} if figure is None else {"n": figure.n, "missing": figure.missing}
         return _nothing((figure and figure.undefined) or f"it has no {column.metric}", **lacks)
-    notes = [f"suspicious: {its.suspicious}"] if its.excluded else []
-    if "two versions" in its.flags and row.names[0] not in (shown, its.model_id):
-        notes.append(f"the newest of several models of that name, {shown}")
-    if "coverage" in its.flags:
-        notes.append(f"{missing_share(its.judged):.0%} of its verdicts are missing")
+    notes = holding({
+        f"suspicious: {its.suspicious}": its.excluded,
+        f"the newest of several models of that name, {shown}": (
+            "two versions" in its.flags and row.names[0] not in (shown, its.model_id)
+        ),
+        f"{missing_share(its.judged):.0%} of its verdicts are missing": "coverage" in its.flags,
+    })  # fmt: skip
     number = estimates.text(figure, digits=column.digits).partition(" ")[0]
     return PaperCell(number=number, figure=figure, comparable=not its.excluded, notes=tuple(notes))
 
@@ -571,6 +576,8 @@ def _tested(
         of += len(ours) * (len(ours) - 1) // 2 if found and best else len(found)
     correction = paper.tests.correction
     decided = decide([*asked.values()], alpha=2.0 * alpha, correction=correction, of=of)
+    if all(math.isnan(one.p_value) and one.stop is None for one in decided):
+        of = 0
     for (c, r), test in zip(asked, decided, strict=True):
         columns[c][r] = cell = replace(columns[c][r], test=replace(test, flips=()))
         place, units = f"{sources[c].column.heading}, {rows[r].title}", test.difference.units
@@ -617,8 +624,7 @@ def paper_table(store: Store, paper: Paper) -> PaperTable:
         (one.column.heading, "not the official judge prompt, not comparable with others' figures")
         for one in sources
         if one.data.which.official and one.column.official_prompt is False
-    ]
-    other += [
+    ] + [
         (one.column.heading, "ours, computed by the rule of the published figures")
         for one in sources
         if one.column.metric.startswith((OFFICIAL, UNREAD_AS, AS_PUBLISHED))
@@ -647,7 +653,7 @@ def paper_table(store: Store, paper: Paper) -> PaperTable:
             *([f"{NOT_OURS} published by others, not measured here: {origins}"] if origins else []),
             *_together([*zip(names, numbers, strict=True), *other, *untested]),
         ),
-        methods=_methods(sources, columns, paper, how),
+        methods=_methods(sources, columns, paper, how if tests else None),
     )
 
 
@@ -655,10 +661,12 @@ def _how_tested(paper: Paper, tests: int) -> str | None:
     if paper.tests is None:
         return None
     name = paper.tests.against
-    title = next((one.title for one in paper.models if one.name == name), None) or name
+    titles = (one.title for one in paper.models if one.name == name)
+    title = "the best of its column" if name == BEST else next(titles, None) or name
+    if not tests:
+        return f"no marks: nothing could be tested against {title}"
     over = f"{counted(tests, 'test')} of the table"
     if name == BEST:
-        title = "the best of its column"
         over = f"{counted(tests, 'pair')} of models, since the best is chosen by the same numbers"
     return (
         f"* better and † worse than {title}: two-sided paired tests over the items of both, p "

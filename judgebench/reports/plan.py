@@ -13,7 +13,7 @@ from judgebench.columns import grouped
 from judgebench.execution.forecast import ENOUGH_CALLS, PlanRow, Range
 from judgebench.execution.preflight import Finding
 from judgebench.metrics.registry import metric
-from judgebench.plain_text import dollars
+from judgebench.plain_text import dollars, holding
 from judgebench.reports.document import Cells, Report, Table, column, table
 from judgebench.reports.estimates import UNDEFINED, finite
 from judgebench.reports.gate_policy import Policy
@@ -95,7 +95,7 @@ class Plan(Report):
         total = _total(self.rows)
         notes = [
             f"in all: {total['generations']} generations, {total['judge_calls']} judge calls, "
-            f"{total['recorded']} verdicts that need none",
+            f"{total['recorded']} verdicts recorded",
             *_notes(self.rows),
             *of_detectable(self.rows),
             *gate_notes(*gate_ahead(self.rows, self.policy)),
@@ -206,26 +206,19 @@ def _notes(rows: Sequence[PlanRow]) -> list[str]:
         for judge, (all_, *saved) in _saved(rows).items()
         if any(saved)
     ]
-    if unjudged:
-        notes.append(f"answers alone, since the suite names no judges there: {', '.join(unjudged)}")
     methods = sorted({row.method for row in rows if row.method})
-    if methods:
-        notes.append(f"tokens counted by: {', '.join(methods)}")
-    if at_most := sorted({row.asker for row in rows if row.at_most}):
-        notes.append(
-            f"tokens out are an upper bound, since fewer than {ENOUGH_CALLS} replies are kept: "
-            + ", ".join(at_most)
-        )
+    at_most = sorted({row.asker for row in rows if row.at_most})
     known = sum((row.cost_usd for row in rows if row.cost_usd is not None), Range())
-    if known.high:
-        notes.append(f"cost: {_money(known)} USD (least to most)")
     unknown = sorted({row.asker for row in rows if row.cost_usd is None})
-    if unknown:
-        notes.append(
-            f"price not known: {', '.join(unknown)}; say it as price: {{input: …, output: …}} in "
-            "US dollars for a million tokens"
-        )
-    return notes
+    return notes + holding({
+        f"answers alone, since the suite names no judges there: {', '.join(unjudged)}": unjudged,
+        f"tokens counted by: {', '.join(methods)}": methods,
+        f"tokens out are an upper bound, since fewer than {ENOUGH_CALLS} replies are kept: "
+        + ", ".join(at_most): at_most,
+        f"cost: {_money(known)} USD (least to most)": known.high,
+        f"price not known: {', '.join(unknown)}; say it as price: {{input: …, output: …}} in US "
+        "dollars for a million tokens": unknown,
+    })  # fmt: skip
 
 
 def _saved(rows: Sequence[PlanRow]) -> dict[str, tuple[int, int, int]]:

@@ -107,9 +107,8 @@ class PowerForecast:
             return None
         benchmark = (assignment.asked.benchmark.name, assignment.asked.benchmark.version)
         judge = (assignment.key, assignment.name, assignment.spec.kind)
-        history = None
-        if benchmark in self._held:
-            history = self._history(benchmark, judge, assignment.compares)
+        held = benchmark in self._held
+        history = self._history(benchmark, judge, assignment.compares) if held else None
         if history is None:
             designs = (
                 Designs(undefined=NO_HISTORY) if assignment.compares else self._alone(assignment)
@@ -464,7 +463,11 @@ def gate_notes(ahead: Sequence[GateAhead], chance: float) -> list[str]:
         chance = joint_chance(_once_each(known), ())
         if not math.isnan(chance):
             lines[0] += f"; of the {len(known)} of {len(ahead)} tests known {percent(chance)}, {at}"
-    lines += [f"not known, {_named(one)}: {one.unknown}" for one in unknown[:_MOST_AHEAD]]
+    lines += [
+        f"not known, {', '.join(filter(None, (one.benchmark, one.judge, one.metric)))}: "
+        f"{one.unknown}"
+        for one in unknown[:_MOST_AHEAD]
+    ]
     if len(unknown) > _MOST_AHEAD:
         lines.append(f"not known, and {len(unknown) - _MOST_AHEAD:,} more tests")
     if chance < CHANCE:
@@ -473,21 +476,16 @@ def gate_notes(ahead: Sequence[GateAhead], chance: float) -> list[str]:
 
 
 def _needs(one: GateAhead) -> str:
-    ways = []
-    if not math.isnan(one.margin):
-        ways.append(f"an allowed drop of {drop_words(one.margin, one.metric)}")
-    if one.items > one.items_planned:
-        many = math.isfinite(one.items)
-        ways.append(f"{math.ceil(one.items):,} items" if many else "more items than there can be")
+    many = math.isfinite(one.items)
+    margin = [] if math.isnan(one.margin) else [drop_words(one.margin, one.metric)]
+    items = f"{math.ceil(one.items):,} items" if many else "more items than there can be"
+    ways = [f"an allowed drop of {words}" for words in margin]
+    ways += [items] if one.items > one.items_planned else []
     return (
         f"{100 * CHANCE:g} % needs, {one.benchmark}, {one.judge}: "
         f"{' or '.join(ways) or 'more items'}; `judgebench gate` without a policy allows "
         f"{drop_words(one.default, one.metric)}"
     )
-
-
-def _named(one: GateAhead) -> str:
-    return ", ".join(part for part in (one.benchmark, one.judge, one.metric) if part)
 
 
 _MOST_AHEAD = 8

@@ -290,8 +290,9 @@ class _Portion:
                 order=order,
                 repeat=repeat,
             )
-            key = keys.judgment_key(judge.key, keys.case_key(case), repeat=repeat)
-            yield JudgeCall(key=key, judge=judge.judge, case=case, places=(place,))
+            case_key, at = keys.case_key(case), (place,)
+            key = keys.judgment_key(judge.key, case_key, repeat=repeat)
+            yield JudgeCall(key=key, judge=judge.judge, case=case, case_key=case_key, places=at)
 
 
 _SHOULD = {

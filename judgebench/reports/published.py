@@ -23,12 +23,13 @@ from judgebench.benchmarks.data import official_judging
 from judgebench.benchmarks.description import OfficialPrompt, PublishedBoard
 from judgebench.benchmarks.folder import baseline_texts
 from judgebench.columns import grouped
-from judgebench.errors import UsageError, unknown_name
+from judgebench.errors import UsageError, refuse_unknown
 from judgebench.metrics.constant_answers import AVG_LENGTH
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.model_correlations import COEFFICIENTS, TITLES, correlations
 from judgebench.metrics.registry import heading
 from judgebench.metrics.registry import metric as entry
+from judgebench.plain_text import holding
 from judgebench.records import Estimate, JudgeSpec
 from judgebench.reports import estimates
 from judgebench.reports.board import (
@@ -323,11 +324,8 @@ def check_names(said: Mapping[str, str], ours: Collection[str], published: Colle
     UsageError
         Naming the nearest and the known ones.
     """
-    for name, theirs in said.items():
-        if name not in ours:
-            raise UsageError(unknown_name("model here", name, ours))
-        if theirs not in published:
-            raise UsageError(unknown_name("published model", theirs, published))
+    refuse_unknown("model here", said, ours, error=UsageError)
+    refuse_unknown("published model", said.values(), published, error=UsageError)
 
 
 def _plain(name: str) -> str:
@@ -614,15 +612,15 @@ def _merged(board: Board, beside: PublishedBeside, by: Collection[str]) -> Table
         ),
     ]
     found = _table(reference, metric, lines)
-    notes = list(_notes(reference, by))
-    if LENGTH_CONTROLLED in reference.columns:
-        notes.append("length-controlled: of this store by the exact fit, published as the authors'")
-    if reference.items is not None and board.items < reference.items:
-        notes.append(
-            f"warning: {board.items} items here; the published figures are of {reference.items}"
-        )
-    if not beside.names:
-        notes.append(f"no model here has the name of a published one; {SAY_NAMES}")
+    notes = list(_notes(reference, by)) + holding({
+        "length-controlled: of this store by the exact fit, published as the authors'": (
+            LENGTH_CONTROLLED in reference.columns
+        ),
+        f"warning: {board.items} items here; the published figures are of {reference.items}": (
+            reference.items is not None and board.items < reference.items
+        ),
+        f"no model here has the name of a published one; {SAY_NAMES}": not beside.names,
+    })  # fmt: skip
     return replace(found, title=f"{found.title}, with these models", notes=notes)
 
 

@@ -23,6 +23,7 @@ from judgebench.metrics.style_controlled import (
     style_of,
 )
 from judgebench.metrics.verdict_table import Ints
+from judgebench.plain_text import holding
 from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.answer_flags import NO_MARKS
@@ -120,13 +121,15 @@ def covariates(data: BoardData, judge: str, pairs: Pairs, control: Control | Non
 
 def said_of_control(found: Covariates, control: Control | None) -> list[str]:
     """What a reader has to know of the comparisons and marks that are left out."""
-    said = []
-    if control is not None and not found.kept.all():
-        said.append(
-            f"{(~found.kept).sum()} of {len(found.kept)} comparisons are left out: the store has "
-            f"not both answers, so their {_what(control)} not known"
-        )
-    return said + [f"{name} are not controlled for: {why}" for name, why in found.left_out.items()]
+    if control is None:
+        return []
+    left_out = (
+        f"{(~found.kept).sum()} of {len(found.kept)} comparisons are left out: the store has not "
+        f"both answers, so their {_what(control)} not known"
+    )
+    return [left_out] * (not found.kept.all()) + [
+        f"{name} are not controlled for: {why}" for name, why in found.left_out.items()
+    ]
 
 
 def _what(control: Control) -> str:
@@ -163,12 +166,13 @@ def _looks_of(looks: Mapping[tuple[str, str], Style], pairs: Pairs, models: Ints
 
 def _rare(differences: Floats, prompt: Ints) -> dict[str, str]:
     """The marks in which answers differ too seldom, and on how many prompts they do."""
-    found = {}
-    for name, apart in zip(STYLE, differences.T, strict=True):
-        n = len(np.unique(prompt[apart != 0]))
-        if name != LENGTH and n < FEWEST:
-            found[name] = f"answers differ in them on {n} prompts, and {FEWEST} are needed"
-    return found
+    columns = zip(STYLE, differences.T, strict=True)
+    n_of = {name: len(np.unique(prompt[apart != 0])) for name, apart in columns}
+    return {
+        name: f"answers differ in them on {n} prompts, and {FEWEST} are needed"
+        for name, n in n_of.items()
+        if name != LENGTH and n < FEWEST
+    }
 
 
 STRENGTH, EXPECTED = "strength", "expected_win_rate"
@@ -369,9 +373,8 @@ def few_wins(pairs: Pairs, c: Comparisons, fit: Fit, order: Sequence[int]) -> li
         for m in order
         if fit.group[m] == 0 and min(wins[m], losses[m]) < FEW_WINS
     ]
-    if not rough:
-        return []
-    return [f"fewer than {FEW_WINS} wins or losses, their intervals are rough: {few(rough)}"]
+    said = f"fewer than {FEW_WINS} wins or losses, their intervals are rough: {few(rough)}"
+    return [said] if rough else []
 
 
 def worst_cases(
@@ -603,15 +606,15 @@ def _apart(ranking: Ranking) -> list[str]:
     notes = [f"{estimates.UNDEFINED} {', '.join(who)}: {why}" for why, who in reasons.items()]
     pair_of = _pair_of(ranking)
     ranked = {row.model for row in ranking.rows if row.metrics[STRENGTH].undefined is None}
-    for group in ranking.groups:
-        if len(group) < 2 or ranked & set(group):
-            continue
-        chain = ", ".join(
+    apart = [group for group in ranking.groups if len(group) > 1 and not ranked & {*group}]
+    chains = [
+        [
             f"{one} over {other} {_strength(pair_of[one, other].difference)}"
             for one, other in pairwise(group)
-        )
-        notes.append(f"among themselves, in log-odds: {chain}")
-    return notes
+        ]
+        for group in apart
+    ]
+    return notes + [f"among themselves, in log-odds: {', '.join(chain)}" for chain in chains]
 
 
 def _pair_of(ranking: Ranking) -> Mapping[tuple[str, str], PairRow]:
@@ -756,20 +759,11 @@ def rankings(
     wanted = {
         judge for name in judges for judge in find_judges(name, compared, store, which)
     } or set(found)
-    called = _model_called(reference, data, found) if reference is not None else None
-    ranker = _Ranker(
-        data,
-        ties,
-        control,
-        called,
-        intervals or Intervals(),
-    )
+    models = sorted({model for pairs in found.values() for model in pairs.models})
+    if reference is not None:
+        reference = find_model(reference, models, data.model_ids, store, which)
+    ranker = _Ranker(data, ties, control, reference, intervals or Intervals())
     return tuple(ranker.ranking(judge, judge_ids[judge], found[judge]) for judge in sorted(wanted))
-
-
-def _model_called(name: str, data: BoardData, found: Mapping[str, Pairs]) -> str:
-    shown = sorted({model for pairs in found.values() for model in pairs.models})
-    return find_model(name, shown, data.model_ids, data.store, data.which)
 
 
 class _Ranker:
@@ -889,14 +883,10 @@ class _Ranker:
             for model in pairs.models
             if model in self.data.suspicious
         ]
-        if self.reference is not None and reference is None:
-            said.append(
-                f"this judge never compared {self.reference}; strengths are over the mean of the "
-                "ranked models"
-            )
-        if pairs.drawn:
-            said.append(
-                "prompts were judged on pairs of their own; where two models did not meet, nothing "
-                "is counted as missing"
-            )
+        said += holding({
+            f"this judge never compared {self.reference}; strengths are over the mean of the "
+            "ranked models": self.reference is not None and reference is None,
+            "prompts were judged on pairs of their own; where two models did not meet, nothing is "
+            "counted as missing": pairs.drawn,
+        })  # fmt: skip
         return said + said_of_control(looks, self.control)

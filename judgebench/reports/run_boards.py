@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from judgebench.config import LM_EVAL_GROUPS
 from judgebench.errors import UsageError
 from judgebench.execution.manifest import Outcome
 from judgebench.execution.resolve import Candidate
@@ -15,6 +16,7 @@ from judgebench.reports.board_tables import Leaderboard
 from judgebench.reports.confidence import ConfidenceReport, confidence_report
 from judgebench.reports.document import Report, Table, column, table
 from judgebench.reports.leaderboard import leaderboards
+from judgebench.reports.lm_eval_groups import group_boards
 from judgebench.store import Store
 
 
@@ -97,6 +99,8 @@ def run_boards(store: Store, outcome: Outcome) -> RunBoards:
             among = [board.judge_id for board in boards if board.judge_id]
             if agreement := agreement_reports(store, name, judges=among):
                 found.append(agreement)
+    for name, group in (outcome.manifest.configuration.get(LM_EVAL_GROUPS) or {}).items():
+        found.append(Leaderboard.of(group_boards(store, name, group)))
     return RunBoards(
         run=outcome.manifest.id,
         answers=tuple(_answers_alone(store, candidate) for candidate in unjudged),

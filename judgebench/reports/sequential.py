@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +19,9 @@ from judgebench.reports import estimates
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.cost import judge_costs
 from judgebench.reports.document import Table, column, table
-from judgebench.reports.model_pairs import PairData
+
+if TYPE_CHECKING:
+    from judgebench.reports.model_pairs import PairData
 
 RUNS = 20
 """So many of the runs behind a board are asked for their plans, the newest."""

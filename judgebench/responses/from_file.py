@@ -161,15 +161,17 @@ def read_answers(
             )
     known = {row.item_id for row in rows} if known_items is None else known_items
     if unknown := [row for row in rows if row.item_id not in known]:
+        which = f"{benchmark}@{version}"
         raise unknown[0].row.wrong(
             "item_id",
-            f"{unknown[0].item_id!r} is no item of {benchmark}@{version}; {len(unknown)} rows name "
-            "such items. Is the file of another benchmark or version?",
+            f"{unknown[0].item_id!r} is no item of {which}; {len(unknown)} rows name such items. "
+            "Is the file of another benchmark or version?",
         )
     first: dict[tuple[str, int, int], AnswerRow] = {}
     gone = set[tuple[str, int, int]]()
     for row in rows:
-        refuse_other_text(first.setdefault((row.item_id, row.sample, row.turn), row), row)
+        if (kept := first.setdefault((row.item_id, row.sample, row.turn), row)) is not row:
+            refuse_other_text(kept, row)
     for (item, sample, turn), row in sorted(first.items(), key=lambda one: one[0]):
         if row.text == FAILED or (turn and (item, sample, turn - 1) in gone):
             gone.add((item, sample, turn))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from pathlib import Path
@@ -371,7 +372,7 @@ class AnswerFailure:
     message: str
 
 
-class LmEvalWorker:
+class LmEvalWorker(AbstractContextManager["LmEvalWorker"]):
     """A local model in a process of its own.
 
     Use as a context manager; `start`, then `generate`. Leaving it ends the process and everything
@@ -400,9 +401,6 @@ class LmEvalWorker:
         self._process: Worker | None = None
         self._stack: Runtime | None = None
         self._asked = [_task_of_job(task, task.local or local) for task in tasks]
-
-    def __enter__(self) -> LmEvalWorker:
-        return self
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None:

@@ -200,22 +200,25 @@ class _Paths:
             self._at[path] = there
         return self._at[path]
 
+    def end(self, path: str) -> tuple[Any, str]:
+        """The columns of the last table of a path, and its last name."""
+        before, _, name = path.rpartition(".")
+        return self.to(before).c, name
+
     def reference(self, path: str) -> Any:
         """The column that leads to the end of a path."""
-        before, _, name = path.rpartition(".")
-        here = self.to(before).c
+        here, name = self.end(path)
         return here[f"{name}_id" if f"{name}_id" in here else f"{name}_sha"]
 
     def column(self, path: str) -> Any:
-        before, _, name = path.rpartition(".")
-        return self.to(before).c[name]
+        here, name = self.end(path)
+        return here[name]
 
     def shown(self, word: str) -> Iterator[tuple[str, Any, bool]]:
         """Label and column of what a word of `rows` asks for, and whether it adds rows up."""
         asked, _, label = word.partition(":")
         function, _, path = asked.rstrip(")").rpartition("(")
-        before, _, name = path.rpartition(".")
-        here = self.to(before).c
+        here, name = self.end(path)
         if function:
             yield label or name, _TOTALS[function](here.get(name)), True
         elif f"{name}_sha" in here:

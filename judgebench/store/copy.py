@@ -664,29 +664,6 @@ def vacuum(url: str) -> tuple[int, int]:
 # forgetting ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forgettable:
-    """What is to be forgotten; what several of them name is what all of them mean.
-
-    judges
-        By key. Named alone, everything of them goes, also their anchors and failures.
-    runs
-        By id: only what served these runs. A judgment that serves another one as well stays.
-    judgments
-        By the first digits of their keys, eight at least.
-    benchmarks
-        Names and versions: only what served on these.
-    unreadable
-        Only what no verdict could be read from.
-    """
-
-    judges: Collection[bytes] = ()
-    runs: Collection[str] = ()
-    judgments: Collection[str] = ()
-    benchmarks: Collection[tuple[str, str]] = ()
-    unreadable: bool = False
-
-
 _ids = MetaData()
 _chosen, _gone, _unneeded, _unnamed = (
     Table(name, _ids, Column("one", kind, primary_key=True), prefixes=["TEMPORARY"])
@@ -701,13 +678,37 @@ _DIGITS = re.compile(r"[0-9a-f]{8,64}")
 _UNREADABLE = KINDS.index("unreadable")
 
 
-def forget(connection: Connection, wanted: Forgettable, *, remove: bool) -> Record:
+def forget(
+    connection: Connection,
+    *,
+    judges: Collection[bytes] = (),
+    runs: Collection[str] = (),
+    judgments: Collection[str] = (),
+    benchmarks: Collection[tuple[str, str]] = (),
+    unreadable: bool = False,
+    remove: bool,
+) -> Record:
     """Verdicts out again: judgments, where they served, and what nothing else was read from.
+
+    What several arguments name is what all of them mean.
 
     What was spent on them, the runs with their manifests, judges, models and answers stay. What
     goes is put together in temporary tables first, so that it can be counted without anything
     being removed, and each table of the store is read once whatever the number of rows. To remove,
     it has to be called where references are not looked up row by row (`Database.removing`).
+
+    Parameters
+    ----------
+    judges
+        By key. Named alone, everything of them goes, also their anchors and failures.
+    runs
+        By id: only what served these runs. A judgment that serves another one as well stays.
+    judgments
+        By the first digits of their keys, eight at least.
+    benchmarks
+        Names and versions: only what served on these.
+    unreadable
+        Only what no verdict could be read from.
 
     Returns
     -------
@@ -732,22 +733,21 @@ def forget(connection: Connection, wanted: Forgettable, *, remove: bool) -> Reco
         connection.execute(text("SET TRANSACTION READ WRITE"))
     _ids.create_all(connection, checkfirst=False)
     g, r = schema.judges.c, schema.runs.c
-    narrow = bool(wanted.runs or wanted.benchmarks)
-    alone = not (narrow or wanted.judgments or wanted.unreadable)
-    judges = select(g.id).where(g.key.in_(wanted.judges))
-    runs = select(r.id).where(r.run_id.in_(wanted.runs))
+    narrow = bool(runs or benchmarks)
+    alone = not (narrow or judgments or unreadable)
+    theirs = select(g.id).where(g.key.in_(judges))
     here = and_(
-        _u.c.run_id.in_(runs) if wanted.runs else true(),
-        _u.c.benchmark_id.in_(_called_so(wanted.benchmarks)) if wanted.benchmarks else true(),
+        _u.c.run_id.in_(select(r.id).where(r.run_id.in_(runs))) if runs else true(),
+        _u.c.benchmark_id.in_(_called_so(benchmarks)) if benchmarks else true(),
     )
-    called = [_called(connection, digits) for digits in wanted.judgments]
+    called = [_called(connection, digits) for digits in judgments]
     meant = select(_j.c.id).where(
-        _j.c.judge_id.in_(judges) if wanted.judges else true(),
-        _j.c.kind == _UNREADABLE if wanted.unreadable else true(),
+        _j.c.judge_id.in_(theirs) if judges else true(),
+        _j.c.kind == _UNREADABLE if unreadable else true(),
         _j.c.id.in_(called) if called else true(),
         _j.c.id.in_(select(_u.c.judgment_id).where(here)) if narrow else true(),
     )
-    whole = judges.where(true() if alone else false())
+    whole = theirs.where(true() if alone else false())
     looks = _l.c.anchors_id.in_(select(_a.c.id).where(_a.c.judge_id.in_(whole)))
     chosen, gone, unneeded = (select(table.c.one) for table in (_chosen, _gone, _unneeded))
     _put_ids(connection, _chosen, meant)
@@ -824,28 +824,28 @@ def _by_judge(connection: Connection, read: Any) -> list[_Row]:
     """A reply that several judges were read from is told of the first."""
     gone, g = select(_gone.c.one), schema.judges.c
     first = select(func.min(read.judge_id).label("judge_id"), read.key).group_by(read.key)
-    first = first.where(read.id.in_(gone), read.key.in_(select(_unneeded.c.one)))
-    its = first.subquery().c
+    its = first.where(read.id.in_(gone), read.key.in_(select(_unneeded.c.one))).subquery().c
     asked, said = _p.c.prompt_tokens, _p.c.completion_tokens
-    took = select(
-        its.judge_id,
-        func.count().label("replies"),
-        func.sum(asked).label("prompt_tokens"),
-        func.sum(said).label("completion_tokens"),
-        func.count(case((or_(asked.is_(None), said.is_(None)), 1))).label("uncounted"),
-    ).where(_p.c.key == its.key)
-    its = took.group_by(its.judge_id).subquery().c
-    elsewhere = func.count(case((g.kind.in_(JUDGED_ELSEWHERE), 1))).label("elsewhere")
-    sums = [func.coalesce(func.max(one), 0).label(one.name) for one in list(its)[1:]]
+    sums = {
+        "replies": func.count(),
+        "prompt_tokens": func.sum(asked),
+        "completion_tokens": func.sum(said),
+        "uncounted": func.count(case((or_(asked.is_(None), said.is_(None)), 1))),
+    }
+    took = select(its.judge_id, *sums.values()).where(_p.c.key == its.key).group_by(its.judge_id)
+    found = {judge: [n or 0 for n in counted] for judge, *counted in connection.execute(took)}
     judged = (
-        select(g.key.label("judge"), func.count().label("judgments"), elsewhere, *sums)
+        select(g.id, g.key, g.kind, func.count())
         .join(_j, _j.c.judge_id == g.id)
-        .outerjoin(its.judge_id.table, its.judge_id == g.id)
         .where(_j.c.id.in_(gone))
-        .group_by(g.id, g.key)
+        .group_by(g.id, g.key, g.kind)
         .order_by(g.id)
     )
-    return [row._asdict() for row in connection.execute(judged)]
+    return [
+        {"judge": key, "judgments": n, "elsewhere": n if kind in JUDGED_ELSEWHERE else 0}
+        | dict(zip(sums, found.get(judge, [0] * len(sums)), strict=True))
+        for judge, key, kind, n in connection.execute(judged)
+    ]
 
 
 def _remove(connection: Connection, goes: Mapping[Table, ColumnElement[bool]]) -> None:

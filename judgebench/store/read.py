@@ -93,7 +93,6 @@ VERDICT_COLUMNS = (
     *PLACE_COLUMNS, "kind", "label", "value", "p", "low", "high", "reason", "served_model",
     "run_id", "at", "repeat", "parts", "marks",
 )  # fmt: skip
-RUN_VERDICT_COLUMNS = (*VERDICT_COLUMNS, "case")
 JUDGED_COLUMNS = (*VERDICT_COLUMNS, "verdict", "judgment", "reply_keys")
 FAILURE_COLUMNS = (
     *PLACE_COLUMNS, "boundary", "message", "retriable", "attempts", "at", "repeat", "kind",
@@ -221,8 +220,10 @@ def _labels(its: str) -> list[str]:
 
 def _in_columns(c: Connection, names: Iterable[str], told: Iterable[Mapping[str, Any]]) -> Columns:
     """Equally long lists, with the names of models and judges in place of their numbers."""
-    rest = [*told]
-    columns = {name: [one[name] for one in rest] for name in names}
+    columns: Columns = {name: [] for name in names}
+    for one in told:
+        for name, column in columns.items():
+            column.append(one[name])
     for who, known in _WHO.items():
         if who in columns:
             its = known(c)
@@ -648,21 +649,21 @@ class Reading(Snapshots, Asked):
             _toward_model(one)
         return _in_columns(c, _labels(_LOOK), found)
 
-    def looked(self, of: Record, occasion: str = PINNED) -> dict[VerdictSlot, bytes]:
+    @read
+    def looked(self, c: Connection, of: Record, occasion: str = PINNED) -> dict[VerdictSlot, bytes]:
         """The places of a set about which the judge was asked on an occasion, or those pinned.
 
         With the key of the case that it saw there.
         """
-        said = self.looks(of)
-        at: dict[str, Any] = {"benchmark": of.benchmark, "version": of.version}
-        names = ("item_id", "model_key", "opponent_key", "order", "sample", "turn")
-        return {
-            VerdictSlot(judge_key=of.judge_key, **at, **{n: said[n][i] for n in names}): said[
-                "case"
-            ][i]
-            for i, when in enumerate(said["occasion"])
-            if when == occasion
-        }
+        at = {"benchmark": of.benchmark, "version": of.version, "judge_key": of.judge_key}
+        where = {"anchors_id": of.id, "occasion.name": occasion or None}
+        where["occasion_id"] = None if occasion else NONE
+        its = (
+            "judgment.case_key item.item_id model.key:model_key opponent.key:opponent_key"
+            " shown:order sample turn"
+        )
+        found = rows(c, schema.looks, its, where, order="model_id opponent_id item_id shown")
+        return {VerdictSlot(**at, **values(one, "case_key")): one.case_key for one in found}
 
     # what was spent -----------------------------------------------------------------------------
 
@@ -793,26 +794,21 @@ class Reading(Snapshots, Asked):
         return sorted(kinds, key=lambda one: (-one.n, one.boundary, one.kind, one.retriable))
 
     @read
-    def n_rows(self, c: Connection, table: str) -> int:
-        """How many rows a table has; of ``failures``, which a success takes away, what is left."""
-        return int(row(c, schema.metadata.tables[table], "count()")[0])
-
-    @read
     def last_numbers(self, c: Connection) -> Mapping[str, int]:
-        """How many judgments and answers there are, in no time, whatever the store holds.
+        """How many judgments and answers there are, in no time, and runs and failures, counted.
 
         In a file, the last number that was given. A server leaves numbers out: it has counted up to
-        `_COUNTED`, and beyond says what its statistics do.
+        `_COUNTED`, and beyond says what its statistics do. Of failures, which a success takes away,
+        what is left.
         """
-        found = {}
+        found = {one.name: row(c, one, "count()")[0] for one in (schema.runs, schema.failures)}
         for name, table in (("judgments", schema.judgments), ("answers", schema.responses)):
             found[name] = row(c, table, "max(id)")[0] or 0
             if c.dialect.name != "sqlite":
                 some = select(table.c.id).limit(_COUNTED).subquery()
-                found[name] = c.execute(select(func.count()).select_from(some)).scalar_one()
-                about = select(func.pg_stat_get_live_tuples(text(f"'{table.name}'::regclass")))
-                if found[name] == _COUNTED:
-                    found[name] = max(_COUNTED, c.execute(about).scalar_one())
+                about = func.pg_stat_get_live_tuples(text(f"'{table.name}'::regclass"))
+                n, beyond = c.execute(select(func.count(), about).select_from(some)).one()
+                found[name] = n if n < _COUNTED else max(n, beyond)
         return found
 
     # verdicts, failures, answers ----------------------------------------------------------------
@@ -929,11 +925,11 @@ class Reading(Snapshots, Asked):
         return _verdicts(c, wheres, n=n)
 
     def run_verdicts(self, run_id: str, benchmark: str, version: str) -> Columns:
-        """The verdicts that served a run, whatever came later (`RUN_VERDICT_COLUMNS`).
+        """The verdicts that served a run, whatever came later; with ``case``.
 
         Those asked for to confirm a regression are left out. Empty for a run that is not known.
         """
-        return self.verdicts(benchmark, version, run_id=run_id, columns=RUN_VERDICT_COLUMNS)
+        return self.verdicts(benchmark, version, run_id=run_id, columns=(*VERDICT_COLUMNS, "case"))
 
     @read
     def current(
@@ -1114,11 +1110,10 @@ def _verdicts_told(c: Connection, known: dict[int, StoredModel], item: Row[Any])
     ]
     found.sort(key=lambda use: (use.used_at, use.run_id, use.number))
     newest = {use[: len(PLACE)]: use.number for use in found}
-    uses: dict[Any, list[Any]] = {}
-    for use in found:
-        uses.setdefault((use[: len(PLACE)], use.number), []).append(use)
     asked = catalog.judges(c)
-    told = [_verdict_told(asked, known, its, newest[at]) for (at, _), its in uses.items()]
+    said = itemgetter(slice(len(PLACE) + 1))  # a place, and the judgment there
+    uses = groupby(sorted(found, key=said), key=said)
+    told = [_verdict_told(asked, known, [*its], newest[at[:-1]]) for at, its in uses]
     return sorted(told, key=lambda one: (-one.at, -one.number))
 
 

@@ -83,7 +83,7 @@ class SQLite(Database):
                 connection.execute("PRAGMA journal_mode = WAL")
         for setting in (*_SETTINGS, f"synchronous = {self._synchronous}"):
             connection.execute(f"PRAGMA {setting}")
-        connection.create_function("judgebench_0007", 0, int)  # see `migrate`
+        connection.create_function("judgebench_0007", 0, int)  # see `opening`
         return connection
 
     def place(self) -> object:

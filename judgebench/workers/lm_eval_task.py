@@ -15,7 +15,8 @@ another asks for what `Metrics.describe` says, and for the items in a file::
 
     {"id": 0, "task": {...}, "items": "/tmp/items.jsonl"}
 
-Of a group or a tag the answer is ``{"tasks": [...]}``: those that are its tasks. What is asked
+Of a group or a tag the answer is ``{"tasks": [...], "groups": {...}}``: those that are its tasks,
+and what groups make of them. What is asked
 together is of one task.
 
 An answer to a task of log-likelihoods is a list, as JSON, of ``[text, log-likelihood in nats,
@@ -34,7 +35,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from judgebench.errors import ConfigError, nearest
 from judgebench.keys import content_key
@@ -254,20 +255,20 @@ class Tasks(BatchAnswerer):
 
     def refusal(self, question: Question) -> Refusal | None:
         task = self._of(question["task"])
-        if "items" in question or isinstance(task, list):
+        if "items" in question or isinstance(task, Members):
             return None
         return task.refusal(question["item"])
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
         task = self._of(questions[0]["task"])
-        if isinstance(task, list):
-            return [{"tasks": task} for _ in questions]
+        if isinstance(task, Members):
+            return [task._asdict() for _ in questions]
         if "items" in questions[0]:
             return [task.describe(Path(one["items"])) for one in questions]
         return task.values(questions)
 
-    def _of(self, asked: Mapping[str, Any]) -> Metrics | list[str]:
-        """The task that is meant; of a group or a tag the names of its tasks.
+    def _of(self, asked: Mapping[str, Any]) -> Metrics | Members:
+        """The task that is meant; of a group or a tag its tasks.
 
         Raises
         ------
@@ -334,8 +335,21 @@ def _names(root: Path) -> tuple[Mapping[str, tuple[str, Path]], Collection[str]]
     return names, listed
 
 
-def _tasks_of(group: str, include_path: Sequence[Path], folder: Path | None) -> list[str]:
+class Members(NamedTuple):
     """The tasks of a group or a tag, those of groups in it too, in lm-eval's order.
+
+    groups
+        By name, of each group that puts figures of its tasks together, these ``tasks`` and how:
+        ``metrics``, with the ``filters`` that are meant (None for all) and whether tasks are
+        ``weighted`` by their number of items.
+    """
+
+    tasks: list[str]
+    groups: dict[str, dict[str, Any]]
+
+
+def _tasks_of(group: str, include_path: Sequence[Path], folder: Path | None) -> Members:
+    """What a group or a tag is made of.
 
     Raises
     ------
@@ -343,6 +357,8 @@ def _tasks_of(group: str, include_path: Sequence[Path], folder: Path | None) -> 
         For a group that asks a task otherwise than the task's own file says.
     """
     from lm_eval.tasks import TaskManager
+
+    groups: dict[str, dict[str, Any]] = {}
 
     def tasks(index: Mapping[str, Any], one: Any) -> list[str]:
         if isinstance(one, Mapping):
@@ -359,17 +375,37 @@ def _tasks_of(group: str, include_path: Sequence[Path], folder: Path | None) -> 
         else:
             return [one]
         within = within if isinstance(within, list) else [within]
-        return [task for part in within for task in tasks(index, part)]
+        found = [task for part in within for task in tasks(index, part)]
+        # A group within another's file has no figure of its own in lm-eval's results.
+        if isinstance(one, str) and entry.kind.name == "GROUP" and (of := _aggregated(entry.cfg)):
+            groups[one] = {"tasks": list(dict.fromkeys(found)), "metrics": of}
+        return found
 
     beside = [] if folder is None or any(map(folder.is_relative_to, include_path)) else [folder]
     for defaults in (False, True):  # lm-eval's own are scanned only where they are needed
         near = [] if defaults else beside
         manager = TaskManager(include_path=[*near, *include_path], include_defaults=defaults)
         try:
-            return list(dict.fromkeys(tasks(manager.task_index, group)))
+            return Members(list(dict.fromkeys(tasks(manager.task_index, group))), groups)
         except KeyError as error:
             unknown = error.args[0]
     raise ConfigError(f"no lm-eval task called {unknown!r}, which {group} names")
+
+
+def _aggregated(group: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The figures of a group, as its file says them; lm-eval's only way is a mean."""
+    said = group.get("aggregate_metric_list") or []
+    found = []
+    for one in said if isinstance(said, list) else [said]:
+        filters = one.get("filter_list")
+        found.append(
+            {
+                "metric": one["metric"],
+                "filters": [filters] if isinstance(filters, str) else filters,
+                "weighted": bool(one.get("weight_by_size", True)),
+            }
+        )
+    return found
 
 
 if __name__ == "__main__":

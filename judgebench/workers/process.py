@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from functools import partial
 from typing import IO, Any, Protocol
 
@@ -366,21 +367,20 @@ class WorkerProcesses:
             process.stop()
 
 
+@dataclass(eq=False)
 class SharedWorker:
     """A worker that several ask, in turn: one process, started by the first question.
 
     ``start`` starts it; where it has ended, the next question starts it again.
     """
 
-    width = 1
-    writes = False
-
-    def __init__(self, start: Callable[[], Worker]) -> None:
-        self._start = start
-        self._process: Worker | None = None
-        self._ready: dict[str, Any] = {}
-        self._turn = threading.Lock()
-        self._asking = False
+    start: Callable[[], Worker]
+    width: int = field(default=1, init=False)
+    writes: bool = field(default=False, init=False)
+    _process: Worker | None = field(default=None, init=False)
+    _ready: dict[str, Any] = field(default_factory=dict, init=False)
+    _turn: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _asking: bool = field(default=False, init=False)
 
     @property
     def pid(self) -> int | None:
@@ -396,7 +396,7 @@ class SharedWorker:
         """
         with self._turn:
             if self._process is None:
-                process = self._start()
+                process = self.start()
                 self._ready = process.load(job, within_s=within_s, limit=limit)
                 self._process = process
             return self._ready

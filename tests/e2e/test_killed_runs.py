@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import signal
@@ -13,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from judgebench.store import open_store
+from judgebench.store import claims, open_store
 from tests.e2e import runs
 from tests.loopback import Ask, Loopback, Reaction, completion
 
@@ -21,6 +22,7 @@ from tests.loopback import Ask, Loopback, Reaction, completion
 KILLS = int(os.environ.get("JUDGEBENCH_KILLS", "2"))
 ITEMS = 48
 TAKERS = ("model-careful", "model-terse", "model-verbose", "model-weak")
+CALLS = ITEMS * len(TAKERS)
 SEED = 20261125
 
 
@@ -45,7 +47,10 @@ def _kept(store: Path) -> set[str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_kills_at_random_moments_cost_nothing(tmp_path: Path) -> None:
+def test_kills_at_random_moments_cost_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "STALE_S", math.inf)  # the last run waits for no dead one
     chance = random.Random(SEED)
     (tmp_path / "calm").mkdir()
     store = tmp_path / "store.db"
@@ -56,7 +61,10 @@ def test_kills_at_random_moments_cost_nothing(tmp_path: Path) -> None:
             kept, asked_before = _kept(store), len(server.asks)
             run = runs.start("run", suite, "--quiet")
             children_of = psutil.Process(run.pid)
-            time.sleep(chance.uniform(0.2, 1.6))
+            questions = chance.randint(0, (CALLS - len(kept)) // 2)  # when it has asked these
+            while run.poll() is None and len(server.asks) - asked_before < questions:
+                time.sleep(0.005)
+            time.sleep(chance.uniform(0.0, 0.05))  # anywhere between two of them
             children = children_of.children(recursive=True) if run.poll() is None else []
             if run.poll() is not None:  # done before its moment came: begin with an empty store
                 assert run.returncode == 0, run.stderr and run.stderr.read()
@@ -73,10 +81,8 @@ def test_kills_at_random_moments_cost_nothing(tmp_path: Path) -> None:
             assert not again, f"after {kills} kills: asked again although the reply was kept"
             _, alive = psutil.wait_procs(children, timeout=10)
             assert not alive, f"left behind: {alive}"
-        began = time.monotonic()
         last = runs.typed("run", suite, "--quiet")
         assert last.code == 0, last.err
-        assert time.monotonic() - began < 60, "a lease of a dead run was in the way"
         _all_judged_once(store, suite)
         _ended_runs(store)
         assert finished < KILLS, "the kills came too late to hit a run at work"

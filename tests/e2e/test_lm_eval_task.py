@@ -77,7 +77,13 @@ doc_to_target: " {{answer}}"
 metric_list: [{metric: acc}]
 metadata: {version: 1.0}
 """
-GROUP = "group: numbers\ntask: [even, {group: endings, task: [ending]}]\n"
+GROUP = """
+group: numbers
+task: [even, {group: endings, task: [ending], aggregate_metric_list: {metric: acc}}]
+aggregate_metric_list:
+  - {metric: acc, weight_by_size: false}
+  - {metric: brier_score}
+"""
 ANSWERS = ["0", "it is 2", "4", "five", "", "10"]
 
 
@@ -231,7 +237,7 @@ def test_models_are_asked_and_scored_as_by_lm_eval_itself(
     file.write_text(json.dumps(written))
     assert run(["run", str(file), "--store", store]) == 0, capsys.readouterr().err
     assert workers(processes) == {"lm_eval_task": 1, "generate": 2}
-    err = capsys.readouterr().err
+    said_of_run, err = capsys.readouterr()
     assert "sums: bleu of lm-eval are computed over all answers together, and judge none" in err
     figures = {
         "sums": {"exact_match": "exact_match,strict", "exact_match,number": "exact_match,number"},
@@ -265,6 +271,13 @@ def test_models_are_asked_and_scored_as_by_lm_eval_itself(
             json.loads(row["text"]), told[row["item_id"]], strict=True
         ):
             assert [value, greedy] == [pytest.approx(pair[0], abs=1e-4), pair[1]]
+    (board,) = boards(capsys, "leaderboard", "numbers", "--store", store).values()
+    values = {row["model"]: row["metrics"]["score"] for row in board["rows"]}
+    whole = by_lm_eval["m"][0]["numbers"]["acc,none"]
+    assert values["m"]["value"] == pytest.approx(whole, abs=1e-12)
+    assert values["m"]["low"] <= whole <= values["m"]["high"]
+    assert (values["m"]["units"], values["plain"]["units"]) == (12, 12)
+    assert f"numbers@{board['version']}, judged by lm_eval/acc" in said_of_run
     rows = found["even"]["lm_eval/acc"]["rows"]
     shares = {row["model"]: row["metrics"]["score"]["value"] for row in rows}
     compared = judgebench.compare("m", "plain", benchmarks="even", store=store)

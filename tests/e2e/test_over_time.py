@@ -112,7 +112,9 @@ def test_checkpoints_have_a_simultaneous_band_and_the_best_is_corrected(trained:
         (("nights", "nightly", "--opponent", "x"), "no board against 'x'"),
         (("nights", "nightly", "--max-drop", "2"), "--max-drop"),
         (("nights",), "MODEL"),
-        (("training", "apo"), "no training run"),
+        (("training", "apo"), "no training run: models of a suite are one by their tags"),
+        (("labels", "exprot"), "no command called 'exprot'; did you mean 'export'? Known: export"),
+        (("labels", "exprot"), "See: judgebench labels --help"),
     ],
 )
 def test_what_is_not_there_is_said_with_the_nearest_name(

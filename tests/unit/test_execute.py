@@ -163,7 +163,8 @@ def _questions(judge: Asks | Knows, texts: Sequence[str], places: int = 1) -> li
             benchmark="b", version="v1", item_id=text, model_key=b"m" * 32, text=text, raw=text
         )
         case = Case(item=item, responses=(response,))
-        key = keys.judgment_key(b"j" * 32, keys.case_key(case))
+        case_key = keys.case_key(case)
+        key = keys.judgment_key(b"j" * 32, case_key)
         at = tuple(
             VerdictSlot(
                 benchmark="b",
@@ -174,7 +175,7 @@ def _questions(judge: Asks | Knows, texts: Sequence[str], places: int = 1) -> li
             )
             for n in range(places)
         )
-        questions.append(JudgeCall(key=key, judge=judge, case=case, places=at))
+        questions.append(JudgeCall(key=key, judge=judge, case=case, case_key=case_key, places=at))
     return questions
 
 

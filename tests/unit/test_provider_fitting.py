@@ -15,7 +15,7 @@ from tests.table import over_rows
 
 def _ask(text: str, room: int) -> tuple[Scripted, Reply]:
     inner = Scripted(lambda request: Reply(text="fine"))
-    fitting = ContextGuard(inner, ESTIMATE, room=room)
+    fitting = ContextGuard(inner, counter=ESTIMATE, room=room)
     question = ChatRequest(provider="p", model="m", messages=(Message(role="user", content=text),))
     return inner, asyncio.run(fitting.complete(question))
 

@@ -6,12 +6,15 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from judgebench.benchmarks.data import DataState, alone, import_data, verify
+from judgebench.benchmarks.description import HubSource
 from judgebench.benchmarks.pull import megabytes, offers, pull
 from judgebench.errors import ConfigError, InputError, ProviderUnavailableError
+from judgebench.protocols import Progress
 from tests.file_host import FileHost
 from tests.unit.pulled import FILES, PROMPT, ROWS, Noted, sha, write_benchmark
 
@@ -246,6 +249,37 @@ def test_a_folder_is_not_taken_for_a_dataset_of_the_hub(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match="a folder of this name is here"):
         pull("small", Noted())
+
+
+def test_a_dataset_of_the_hub_is_pinned_by_its_first_pull(
+    host: FileHost, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its revision is a branch: when that goes on, what was pulled stays, and it is said."""
+    source = 'kind = "hub"\ndataset = "a/b"\nrevision = "main"'
+    write_benchmark(tmp_path / "tasks", host.url, source=source, content_sha=None)
+    monkeypatch.chdir(tmp_path)
+    now = [*ROWS]
+
+    def fetched(source: HubSource, folder: Path, progress: Progress) -> dict[str, Any]:
+        (folder / "questions.json").write_text(json.dumps(now))
+        return {"dataset": source.dataset, "revision": source.revision, "split": source.split}
+
+    monkeypatch.setattr("judgebench.benchmarks.pull.fetch_dataset", fetched)
+    first = pull("small", Noted())
+    assert first.items == len(ROWS)
+    assert pull("small", Noted()).sha == first.sha  # the same rows, once more
+    now.pop()
+    said = r"a/b@main has other questions now.*revision main, has met .*a version of their own"
+    with pytest.raises(InputError, match=said):
+        pull("small", Noted())
+    (home / "1" / "items.jsonl").write_text("torn")  # nor do they come in place of damaged ones
+    with pytest.raises(InputError, match=said):
+        pull("small", Noted())
+    now.append(ROWS[-1])
+    assert pull("small", Noted()).sha == first.sha
+    now.pop()
+    shutil.rmtree(home / "1")
+    assert pull("small", Noted()).items == len(ROWS) - 1
 
 
 @pytest.mark.parametrize("second", ["{url}/other/questions.json", "{url}/x/", "{url}/.."])

@@ -356,7 +356,8 @@ def test_tables_json_and_junit_say_that_lower_is_better(store: Store, tmp_path: 
     table = render(report.document(), "csv")
     assert "higher_is_better" in table.splitlines()[0]
     shown = " ".join(render(report.document(NO_TEXTS), "md").split())
-    assert "ece (C), lower is better" in shown
+    assert shown.count("], lower is better |") == 2
+    assert "ece (C) |" in shown
     data = report.to_dict()
     assert json.loads(json.dumps(data, allow_nan=False)) == data
     for test in data["tests"]:
@@ -426,7 +427,10 @@ def test_better_is_better_also_where_lower_is_better(store: Store, tmp_path: Pat
     assert ece.difference.value < 0.0
     assert ece.candidate_value < ece.baseline_value
     text = render(report.document(), "md")
-    assert "ece (plug-in) (C), lower is better" in text
+    assert "| ece (plug-in) (C) |" in text
+    assert [
+        line.count("], lower is better |") for line in text.splitlines() if " (C) |" in line
+    ] == [0, 1, 1]
     tests = json.loads(render(report.document(), "json"))["tests"]
     estimators = {one["metric"]: one.get("estimator") for one in tests}
     assert estimators == {"auroc": None, "ece": "plug-in", "brier": None}

@@ -355,7 +355,25 @@ def test_a_figure_that_no_test_is_of_is_shown_and_said(store: Store, tmp_path: P
     )  # fmt: skip
     assert cell(table, "dpo", "guessed").number == "0.50"
     assert table.tests == 0
+    assert table.notes[1] == "no marks: nothing could be tested against sft"
+    assert "marks" not in table.methods.lower()
     assert table.notes[-1] == "guessed: not tested: there is no paired test of this metric"
+
+
+def test_tests_that_all_lack_figures_are_none(store: Store, tmp_path: Path) -> None:
+    """Two models without an item in common: p is adjusted over nothing."""
+    asked = {
+        "models": [{"name": "few"}, {"name": "first"}],
+        "benchmarks": [{"name": "made_up", "judge": "J", "title": "J", "group": ""}],
+    }
+    rows = coded("first", "J", "+" * 100 + "." * 100)
+    import_verdicts(store, rows_file(tmp_path / "first.jsonl", rows))
+    for against, title in (("first", "first"), ("best", "the best of its column")):
+        table = made(store, tmp_path, **asked, tests={"against": against})
+        assert table.tests == 0
+        assert table.notes[1] == f"no marks: nothing could be tested against {title}"
+        assert table.notes[-1].endswith("not tested: no item has a readable verdict on both")
+        assert "adjusted over" not in table.methods
 
 
 def test_the_methods_name_judges_prompts_versions_n_and_seeds(table: PaperTable) -> None:

@@ -27,7 +27,6 @@ from judgebench.records import (
 )
 from judgebench.store import open_store
 from judgebench.store.catalog import Record
-from judgebench.store.copy import Forgettable
 from judgebench.store.search import (
     SEARCHED_CHARS,
     Filters,
@@ -547,7 +546,7 @@ def test_texts_that_are_forgotten_go_from_the_index_as_well(on_server: str) -> N
     looked(on_server, "")
     with open_store(on_server) as store:
         (judge,) = (one for one in store.judges() if one.name == "gpt")
-        store.forget(Forgettable(judges=(judge.key,)))
+        store.forget(judges=(judge.key,))
         with store.snapshot() as connection:
             left = connection.exec_driver_sql("SELECT body FROM search_reasoning").scalars().all()
     assert left

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from judgebench.errors import UsageError, unknown_name
+from judgebench.errors import UsageError, refuse_unknown
 from judgebench.reports.document import Document
 from judgebench.reports.render.csv import csv
 from judgebench.reports.render.html import html
@@ -48,8 +48,7 @@ def render(document: Document, form: str, *, width: int | None = None, colour: b
     UsageError
         For a form that is not known.
     """
-    if form not in FORMS:
-        raise UsageError(unknown_name("format", form, FORMS))
+    refuse_unknown("format", [form], FORMS, error=UsageError)
     if form == "table":
         return terminal(document, width=width, colour=colour)
     return FORMS[form](document)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from judgebench.columns import grouped
-from judgebench.errors import InputError, UsageError, unknown_name
+from judgebench.errors import InputError, UsageError, refuse_unknown, unknown_name
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.model_correlations import COEFFICIENTS
 from judgebench.records import Estimate
@@ -424,9 +424,7 @@ def reproduce(
         Where the figures are not there, as in an installed package, or cannot be used.
     """
     wanted = list(dict.fromkeys(tables)) or list(TABLES)
-    for name in wanted:
-        if name not in TABLES:
-            raise UsageError(unknown_name("table", name, TABLES))
+    refuse_unknown("table", wanted, TABLES, error=UsageError)
     folders = {name: figures_folder(name, tasks) for name in wanted}
     intervals = intervals or Intervals()
     found = []

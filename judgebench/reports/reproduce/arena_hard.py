@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,9 @@ def reproduced(folder: Path, intervals: Intervals) -> Reproduction:
         )  # fmt: skip
     errors = dict(_errors(columns))
     for model, of in errors.items():
-        none = dict.fromkeys(of)
-        figures += each(model, of, none, n=len(GAMES), tolerance=0.0, because="not published")
+        figures += each(
+            model, of, dict.fromkeys(of), n=len(GAMES), tolerance=0.0, because="not published"
+        )
     figures += _styled(rows, board)
     wider = np.median([of[CLUSTERED] / of[ALONE] for of in errors.values()])
     narrow = np.median(
@@ -100,25 +102,18 @@ def reproduced(folder: Path, intervals: Intervals) -> Reproduction:
 
 def verdict_columns(rows: list[Row]) -> dict[str, Any]:
     """Verdicts of both games of each row, as boards count them."""
-    found: dict[str, list[Any]] = {
-        name: [] for name in ("item_id", "model", "order", "kind", "value", "label")
+    told = []
+    for row, (game, order) in product(rows, GAMES.items()):
+        label = row.one_of(game, "label", ARENA_HARD) if row.has(game) else None
+        p = np.nan if label is None else ARENA_HARD[label].p_first
+        kind = "unreadable" if label is None else "preference"
+        value = p if order == "model_first" else 1.0 - p
+        told.append((row.text("uid"), row.text("model"), order, kind, value, label))
+    names = ("item_id", "model", "order", "kind", "value", "label")
+    about = {"judge": JUDGE, "sample": 0, "opponent": BASELINE}
+    return {name: [one[place] for one in told] for place, name in enumerate(names)} | {
+        name: [said] * len(told) for name, said in about.items()
     }
-    for row in rows:
-        for game, order in GAMES.items():
-            label = row.one_of(game, "label", ARENA_HARD) if row.has(game) else None
-            p = np.nan if label is None else ARENA_HARD[label].p_first
-            said = {
-                "item_id": row.text("uid"),
-                "model": row.text("model"),
-                "order": order,
-                "kind": "unreadable" if label is None else "preference",
-                "value": p if order == "model_first" else 1.0 - p,
-                "label": label,
-            }
-            for name, value in said.items():
-                found[name].append(value)
-    n = len(found["label"])
-    return found | {"judge": [JUDGE] * n, "sample": [0] * n, "opponent": [BASELINE] * n}
 
 
 def _errors(columns: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, float]]]:

@@ -194,9 +194,9 @@ def _two_judges(first: Sequence[Row], second: Sequence[Row]) -> dict[str, Any]:
 
 
 def _counts(tags: Iterable[Mapping[str, str]]) -> Counter[str]:
-    found = Counter("multi" if one["task"] else "safety" for one in tags)
-    found += Counter(f"lite_{'multi' if one['task'] else 'safety'}" for one in tags if one["lite"])
-    return found + Counter(items=len([*tags]))
+    kinds = [("multi" if one["task"] else "safety", one["lite"]) for one in tags]
+    whole, lite = Counter(kind for kind, _ in kinds), [kind for kind, lite in kinds if lite]
+    return whole + Counter(f"lite_{kind}" for kind in lite) + Counter(items=len(kinds))
 
 
 def _flat(nested: Mapping[str, Any]) -> dict[str, Any]:

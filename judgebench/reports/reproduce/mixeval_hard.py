@@ -79,9 +79,8 @@ def reproduced(folder: Path, intervals: Intervals) -> Reproduction:
 
 def _claimed(path: Path, found: Mapping[str, Mapping[str, Estimate]]) -> Iterator[Recomputation]:
     """What is said of a ranking is compared with Spearman's."""
-    for (column,), row in rows_by_column(path).items():
-        if not row.has("claimed"):
-            continue
+    claims = {one: row for (one,), row in rows_by_column(path).items() if row.has("claimed")}
+    for column, row in claims.items():
         ours, theirs = found[column]["spearman"], row.number("claimed")
         apart = abs(ours.value - theirs) > TWO_DECIMALS
         because = ours.undefined or (OTHER_MODELS if apart else "")

@@ -92,7 +92,8 @@ def reproduced(folder: Path, intervals: Intervals) -> Reproduction:
 def score_columns(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """The ratings as boards take them, two runs under one name as two; the categories."""
     rows = read_rows(path, ("model", "sample", "question_id", "turn", "score", "category"))
-    columns: dict[str, Any] = {
+    value = np.array([row.number("score") for row in rows])
+    return {
         "item_id": [row.text("question_id") for row in rows],
         "model": [_run(row.text("model"), row.whole("sample")) for row in rows],
         "turn": [row.whole("turn") - 1 for row in rows],
@@ -100,11 +101,9 @@ def score_columns(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
         "sample": same(0, len(rows)),
         "low": same(1.0, len(rows)),
         "high": same(10.0, len(rows)),
-    }
-    value = np.array([row.number("score") for row in rows])
-    columns |= {"kind": np.where(value == UNREAD, "unreadable", "score").tolist()}
-    columns |= {"value": np.where(value == UNREAD, np.nan, value)}
-    return columns, {row.text("question_id"): row.text("category") for row in rows}
+        "kind": np.where(value == UNREAD, "unreadable", "score").tolist(),
+        "value": np.where(value == UNREAD, np.nan, value),
+    }, {row.text("question_id"): row.text("category") for row in rows}
 
 
 def _of_judgments(

@@ -154,7 +154,14 @@ def _figures(
                     who=judge,
                     scope=scope,
                     metric=f"{metric}/{end}",
-                    ours=_end(ours, end),
+                    ours=Estimate(
+                        value=getattr(ours, end),
+                        n=ours.n,
+                        units=ours.units,
+                        missing=ours.missing,
+                        level=ours.level,
+                        method=ours.method,
+                    ),
                     theirs=float(theirs_end),
                     tolerance=ENDS + EXACT,
                 )
@@ -182,11 +189,4 @@ def _printed(
     return Recomputation(
         who=judge, scope="macro", metric=PAPER, ours=ours, theirs=float(percent), tolerance=WHOLE,
         because=because,
-    )  # fmt: skip
-
-
-def _end(ours: Estimate, end: str) -> Estimate:
-    return Estimate(
-        value=getattr(ours, end), n=ours.n, units=ours.units,
-        missing=ours.missing, level=ours.level, method=ours.method,
     )  # fmt: skip

@@ -34,7 +34,7 @@ from judgebench.records import (
     VerdictSlot,
 )
 from judgebench.store import Store, columns, open_store, schema
-from judgebench.store.copy import Forgettable, Part, copy
+from judgebench.store.copy import Part, copy
 from tests.faults.folds import STEPS
 
 BENCHMARKS = ("bench", "other")
@@ -110,22 +110,22 @@ class Filling:
                 self.store.put_judgments([self.one() for _ in range(draw.randrange(1, 30))])
                 raise ZeroDivisionError
         elif what == "forget":
-            self.store.forget(self._forgettable())
+            self.store.forget(**self._forgettable())
         elif what == "rebuild":
             with self.store._database.writing() as connection:
                 columns.rebuild(connection, columns.all_boards(connection))
         return what
 
-    def _forgettable(self) -> Forgettable:
+    def _forgettable(self) -> dict[str, Any]:
         known = [j.key for j in self.judgments if self.store.judgment(j.key)]
         which = self.draw.random()
         if which < 0.4 and known:
-            return Forgettable(judgments=[self.draw.choice(known).hex()])
+            return {"judgments": [self.draw.choice(known).hex()]}
         if which < 0.6:
-            return Forgettable(runs=["early"], benchmarks=[("other", VERSION)])
+            return {"runs": ["early"], "benchmarks": [("other", VERSION)]}
         if which < 0.8:
-            return Forgettable(unreadable=True, judges=[self.judges[0]])
-        return Forgettable(judges=[self.judges[1]], benchmarks=[("bench", VERSION)])
+            return {"unreadable": True, "judges": [self.judges[0]]}
+        return {"judges": [self.judges[1]], "benchmarks": [("bench", VERSION)]}
 
 
 def manifest(run: str) -> RunManifest:

@@ -31,8 +31,8 @@ def test_a_store_without_anything(store_url: str) -> None:
     with open_store(store_url) as store:
         assert store.holdings() == []
         assert store.verdicts_used() == {}
-        assert store.last_numbers() == {"judgments": 0, "answers": 0}
-        assert (store.n_rows("runs"), store.newest_runs(5), store.runs("x")) == (0, [], [])
+        assert set(store.last_numbers().values()) == {0}
+        assert (store.newest_runs(5), store.runs("x")) == ([], [])
 
 
 def test_items_that_nobody_judged_are_held(store_url: str) -> None:
@@ -84,7 +84,7 @@ def test_a_run_that_holds_no_lease_has_died(store_url: str) -> None:
             told = {run.id: run.state for run in store.newest_runs(5)}
             assert told == {"ended": "done", "alive": "running", "killed": "died"}
         assert [run.id for run in store.newest_runs(1, after=1)] == ["alive"]
-        assert store.n_rows("runs") == 3
+        assert store.last_numbers()["runs"] == 3
         (found,) = store.newest_runs(run_id="alive")
         assert found.state == "died"
         assert store.run("alive") == replace(found, state="running"), "nobody wrote that it died"

@@ -29,7 +29,7 @@ from judgebench.protocols import NoProgress
 from judgebench.records import Item, Label, Response, Runtime
 from judgebench.store import Store, open_store
 from judgebench.store import columns as packed_columns
-from judgebench.store.copy import Forgettable, Part, check, copy, merge, vacuum
+from judgebench.store.copy import Part, check, copy, merge, vacuum
 from judgebench.store.export import responses_of, verdicts_of
 from judgebench.store.read import JUDGED_COLUMNS
 from tests.contract.store.moving import (
@@ -283,7 +283,7 @@ def test_what_changes_while_a_copy_is_interrupted_is_in_it(
         machine.judge([6, 0])
         store.update_run(dataclasses.replace(machine.manifest, state="done", ended=2000.0))
         pairs = keys.judge_key(STRICT)
-        store.forget(Forgettable(judges=[pairs], unreadable=True))
+        store.forget(judges=[pairs], unreadable=True)
     copy(one, there)
     assert told(one) == told(there)
     assert check(there) == []
@@ -977,7 +977,7 @@ def test_room_of_what_was_removed_is_given_back(places: Places) -> None:
         machine = Machine(store, "run-1")
         machine.judge(range(60))
         before = told_of_humans(store)
-        store.forget(Forgettable(judges=[machine.strict, machine.pairs]))
+        store.forget(judges=[machine.strict, machine.pairs])
     taken, now = vacuum(there)
     assert now < taken
     with open_store(there) as store:

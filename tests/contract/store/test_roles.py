@@ -13,7 +13,7 @@ from judgebench.errors import StoreError
 from judgebench.labels import put_label
 from judgebench.records import Label, VerdictSlot
 from judgebench.store import Store, open_store
-from judgebench.store.copy import Forgettable, check, copy
+from judgebench.store.copy import check, copy
 from tests.contract.store.moving import Machine
 from tests.e2e import runs
 from tests.postgres import Server
@@ -47,7 +47,7 @@ def test_a_reader_reads_and_writes_nothing(postgres: Server, database: str, tmp_
     with open_store(url, read_only=True) as store:
         assert len(rows(store, "strict")) == 4
         its = [judge.key for judge in store.judges() if judge.name == "strict"]
-        assert store.forget(Forgettable(judges=its), remove=False).judgments == 4
+        assert store.forget(judges=its, remove=False).judgments == 4
     with open_store(url) as store:  # opening alone writes nothing
         with pytest.raises(StoreError, match=r"does not let this user do so; docs/sharing\.md"):
             Machine(store, "run-2")
@@ -93,7 +93,7 @@ def test_a_labeller_adds_labels_and_nothing_else(postgres: Server, database: str
         assert rows(store, "human/lena") == ["wrong"]
         strict = [judge.key for judge in store.judges() if judge.name == "strict"]
         with pytest.raises(StoreError, match="does not let this user do so"):
-            store.forget(Forgettable(judges=strict))
+            store.forget(judges=strict)
         with pytest.raises(StoreError, match="does not let this user do so"):
             Machine(store, "run-2").judge([7])
     assert check(url) == []
