@@ -19,6 +19,7 @@ from types import MappingProxyType
 from typing import Any
 
 from judgebench.benchmarks.folder import items_at_hand
+from judgebench.columns import grouped
 from judgebench.errors import InputError, UsageError, refuse_unknown
 from judgebench.exchange.pipeline import (
     IMPORT_LEASE,
@@ -175,11 +176,7 @@ def read_honestybench(
 
 def _by_question(items: Iterable[Item], set_name: str) -> dict[str, list[str]]:
     """The ids of each question of a set, in order; some questions stand in it twice."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for item in items:
-        if item.category == set_name:
-            found[item.question].append(item.id)
-    return found
+    return grouped((item.question, item.id) for item in items if item.category == set_name)
 
 
 def _ids(
@@ -548,23 +545,22 @@ def _shares(
 ) -> dict[str, dict[str, float]]:
     """By model and item, the share of the further answers that are correct, of those read."""
     verdicts = store.verdicts(benchmark, version)
-    names = ("judge", "model", "item_id", "sample", "kind", "label")
-    labels: dict[str, dict[str, list[bool]]] = {}
-    judges = set()
-    for judge, model, item, sample, kind, label in zip(
-        *(verdicts[name] for name in names), strict=True
-    ):
-        if kind == "label":
-            judges.add(judge)
-            if judge == correct and sample:
-                labels.setdefault(model, {}).setdefault(item, []).append(label == positive)
+    names = ("kind", "judge", "model", "item_id", "sample", "label")
+    rows = [
+        row for row in zip(*(verdicts[name] for name in names), strict=True) if row[0] == "label"
+    ]
+    judges = {judge for _, judge, *_ in rows}
     refuse_unknown("judge that labels", [correct], judges, error=UsageError)
+    labels = grouped(
+        ((model, item), label == positive)
+        for _, judge, model, item, sample, label in rows
+        if judge == correct and sample
+    )
     if not labels:
         raise UsageError(
             f"{correct} has labelled first answers only; a run with judged_samples: all has it "
             "label further ones"
         )
-    return {
-        model: {item: sum(each) / len(each) for item, each in of_item.items()}
-        for model, of_item in labels.items()
-    }
+    shares = {place: sum(each) / len(each) for place, each in labels.items()}
+    of_model = grouped((model, (item, share)) for (model, item), share in shares.items())
+    return {model: dict(its) for model, its in of_model.items()}

@@ -534,11 +534,9 @@ def _answers(row: Row, item: Item, file: str, think_end: str | None) -> Iterator
     requests = _requests(row)
     if requests and not isinstance(requests[0][1], dict):
         return
-    given = row.values.get("resps")
-    if given is None:
-        given = row.values.get("filtered_resps")
+    kept = "filtered_resps" if row.values.get("resps") is None else "resps"
     prompt = requests[0][0] if requests else None
-    for sample, raw in enumerate(_texts(given, row)):
+    for sample, raw in enumerate(_texts(row.values.get(kept), row)):
         final = read_answer(Generated(raw=raw), prompt=prompt or "", think_end=think_end)
         yield recorded(
             (item.benchmark, item.version),

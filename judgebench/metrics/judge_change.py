@@ -7,19 +7,18 @@ itself, and judged by both.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from itertools import permutations
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from judgebench.metrics.intervals import Intervals, as_estimate
+from judgebench.metrics.intervals import Floats, as_estimate
+from judgebench.metrics.verdict_table import Ints
 from judgebench.records import Estimate
 from judgebench.stats.gate_rule import Decision, decide
-from judgebench.stats.paired_tests import spread_over_units, student_bound
-
-Floats: TypeAlias = NDArray[np.float64]
+from judgebench.stats.paired_tests import paired_test, spread_over_units, student_bound
 
 MARGIN = 0.02
 """The allowed drop of the decisions that are compared, as a share of the scale."""
@@ -90,26 +89,37 @@ class DecisionChange:
     after: Decision
 
 
-def score_offset(items: Sequence[str], difference: Floats, wanted: Intervals) -> Estimate:
-    """Mean of new less old over the answers of a pilot, with a bootstrap over items.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pilot:
+    """What two judges say, each row a question or a turn of one.
 
-    Parameters
-    ----------
-    items, difference : shape (answers,)
+    unit_of : int array, shape (rows,)
+        Which rows are one and the same question.
+    old, new : float array, shape (rows, models)
+        All that the old judge has said, and what the new one says of the pilot; nan elsewhere.
     """
-    units, unit_of = np.unique(np.asarray(items), return_inverse=True)
-    sums = np.zeros((len(units), 2))
-    np.add.at(sums, unit_of, np.column_stack([difference, np.ones_like(difference)]))
-    (drawn,) = wanted.resamples([str(one) for one in units]).sums([sums])
-    means = drawn[:, 0] / drawn[:, 1]
-    return as_estimate(
-        float(means[0]),
-        wanted.ends(means, None).at(),
-        n=len(difference),
-        units=len(units),
-        level=wanted.level,
-        why=None,
-    )
+
+    models: tuple[str, ...]
+    unit_of: Ints
+    old: Floats
+    new: Floats
+
+    @property
+    def moved(self) -> Floats:
+        """By how much the new judge is above the old one, where both have judged."""
+        return self.new - self.old
+
+    def offset(self, *, level: float = 0.95) -> Estimate:
+        """The mean of that over answers, as two models are compared, with an interval."""
+        d, alpha = self.moved, (1.0 - level) / 2.0
+        there = ~np.isnan(d)
+        unit_of = np.broadcast_to(self.unit_of[:, None], d.shape)[there]
+        test = paired_test(np.bincount(unit_of, d[there]), np.bincount(unit_of), alpha=alpha)
+        low, high = (end if math.isfinite(end) else math.nan for end in test.bounds(alpha))
+        return as_estimate(
+            test.difference, (low, high, test.method), why=None,
+            n=int(there.sum()), units=test.units, level=level,
+        )  # fmt: skip
 
 
 def bridge(items: Sequence[str], models: Sequence[str], old: Floats, new: Floats) -> Bridge:
@@ -135,82 +145,59 @@ def _line(old: Floats, new: Floats) -> tuple[float, float]:
     return float(new.mean() - slope * old.mean()), slope
 
 
-def model_changes(
-    before: Mapping[str, Mapping[str, float]],
-    old: Mapping[str, Mapping[str, float]],
-    new: Mapping[str, Mapping[str, float]],
-    line: Bridge,
-) -> tuple[ModelChange, ...]:
-    """What becomes of every model, the best of before first.
-
-    Parameters
-    ----------
-    before, old, new
-        By model and item: the old judge's scores of all answers; both judges' of the pilot.
-    """
-    mean = {model: _mean(its) for model, its in before.items()}
-    after = {
-        model: mean[model] + _mean(new[model]) - _mean(old[model])
-        for model in before
-        if model in new
-    }
-    places = ({model: sum(one > its for one in of.values()) + 1 for model, its in of.items()}
-              for of in ({m: mean[m] for m in after}, after))  # fmt: skip
-    first, then = places
+def model_changes(pilot: Pilot, line: Bridge) -> tuple[ModelChange, ...]:
+    """What becomes of every model of the pilot, the best of before first."""
+    n, n_old = ((~np.isnan(of)).sum(axis=0) for of in (pilot.moved, pilot.old))
+    mean = np.nansum(pilot.old, axis=0) / np.maximum(n_old, 1)
+    after = mean + np.nansum(pilot.moved, axis=0) / np.maximum(n, 1)
+    there = np.flatnonzero(n)
+    first, then = (1 + (of[there] > of[:, None]).sum(axis=1) for of in (mean, after))
     return tuple(
         ModelChange(
-            model=model,
-            old=mean[model],
-            old_n=len(before[model]),
-            old_rank=first[model],
-            new=after[model],
-            new_rank=then[model],
-            bridged=line.of(mean[model]),
-            n=len(new[model]),
+            model=pilot.models[m],
+            old=float(mean[m]),
+            old_n=int(n_old[m]),
+            old_rank=int(first[m]),
+            new=float(after[m]),
+            new_rank=int(then[m]),
+            bridged=line.of(float(mean[m])),
+            n=int(n[m]),
         )
-        for model in sorted(after, key=lambda one: (first[one], one))
+        for m in sorted(there.tolist(), key=lambda m: (first[m], pilot.models[m]))
     )
 
 
-def decision_changes(
-    before: Mapping[str, Mapping[str, float]],
-    old: Mapping[str, Mapping[str, float]],
-    new: Mapping[str, Mapping[str, float]],
-    width: float,
-) -> tuple[int, tuple[DecisionChange, ...]]:
+def decision_changes(pilot: Pilot, width: float) -> tuple[int, tuple[DecisionChange, ...]]:
     """How many gates there are between two models each, and those that would decide otherwise.
 
     By the gate's rule with Student's bounds at 5 % and a margin of 2 % of the scale: before on all
     answers that the old judge scored of both; after that the same, moved by the pilot, whose chance
     is added.
     """
-    moved = {
-        model: np.array([new[model][item] - old[model][item] for item in new[model]])
-        for model in new
-    }
-    changed, n = [], 0
-    for candidate in sorted(moved):
-        for baseline in sorted(moved):
-            both = before[candidate].keys() & before[baseline].keys()
-            if (
-                candidate == baseline
-                or len(both) < 2
-                or min(len(moved[candidate]), len(moved[baseline])) < 2
-            ):
-                continue
-            n += 1
-            apart = np.array([before[candidate][i] - before[baseline][i] for i in sorted(both)])
-            spread = spread_over_units(apart, np.ones_like(apart))
-            first = _decide(apart.mean(), spread, len(apart), width)
-            shift = moved[candidate].mean() - moved[baseline].mean()
-            more = sum(one.var(ddof=1) / len(one) for one in (moved[candidate], moved[baseline]))
-            wider = math.sqrt(spread**2 + len(apart) * more)
-            then = _decide(apart.mean() + shift, wider, len(apart), width)
-            if first != then:
-                changed.append(
-                    DecisionChange(candidate=candidate, baseline=baseline, before=first, after=then)
-                )
+    moved, changed, n = pilot.moved, [], 0
+    for c, b in permutations(sorted(range(len(pilot.models)), key=pilot.models.__getitem__), 2):
+        mean, spread, units, answers = _mean(pilot.old[:, c] - pilot.old[:, b], pilot.unit_of)
+        shifts = [_mean(moved[:, m], pilot.unit_of) for m in (c, b)]
+        if min(answers, *(one[-1] for one in shifts)) < 2:
+            continue
+        n += 1
+        more = sum(spread**2 / units for _, spread, units, _ in shifts)
+        before = _decide(mean, spread, units, width)
+        shifted, wider = mean + shifts[0][0] - shifts[1][0], math.sqrt(spread**2 + units * more)
+        if before != (after := _decide(shifted, wider, units, width)):
+            two = {"candidate": pilot.models[c], "baseline": pilot.models[b]}
+            changed.append(DecisionChange(**two, before=before, after=after))
     return n, tuple(changed)
+
+
+def _mean(values: Floats, unit_of: Ints) -> tuple[float, float, int, int]:
+    """Over what is not nan, with its spread over units, and how many units and values there are."""
+    there = ~np.isnan(values)
+    rows = np.bincount(unit_of[there])
+    sums = np.bincount(unit_of[there], values[there])[rows > 0]
+    rows = rows[rows > 0]
+    n = max(1, int(rows.sum()))
+    return float(sums.sum()) / n, spread_over_units(sums, rows), len(rows), int(rows.sum())
 
 
 def _decide(difference: float, spread: float, units: int, width: float) -> Decision:
@@ -219,7 +206,3 @@ def _decide(difference: float, spread: float, units: int, width: float) -> Decis
         for one in (difference, -difference)
     )
     return decide(low, -below, margin=MARGIN * width, units=units)
-
-
-def _mean(values: Mapping[str, float]) -> float:
-    return sum(values.values()) / len(values)

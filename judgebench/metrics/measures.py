@@ -439,6 +439,11 @@ def by_turn(columns: Columns, groups: Groups) -> tuple[Columns, Groups]:
     ]
 
 
+def question_of(turn: str) -> str:
+    """Whose turn it is, of an item that `by_turn` has named."""
+    return turn.rpartition("/")[0]
+
+
 def by_group(
     name: str,
     table: VerdictTable,

@@ -739,7 +739,7 @@ def compare(
     lacks, both = bool(pair.missing.any()), readable_on_both(pair)
     bounded = pair.worst is not None and not _categories_without(pair, pair.stratum >= 0)
     weight, own = normalised(pair, both), pair.mean[both]
-    candidate, baseline = (float(weight @ one) if len(own) else math.nan for one in own.T)
+    candidate, baseline = (float((weight * one).sum()) if len(own) else math.nan for one in own.T)
     return PairedTests(
         observed=tested("observed"),
         worst=tested("worst") if lacks and bounded else None,

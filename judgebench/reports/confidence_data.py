@@ -412,13 +412,15 @@ def self_judges(store: Store, tables: Sequence[Columns]) -> dict[str, str]:
     shown = disambiguate(tables, "judge")
     judges = {judge.id: judge.spec for judge in store.judges()}
     models = {model.id: model.spec for model in store.models()}
-    asked: dict[str, set[tuple[str, str]]] = {}
-    for table in tables:
-        columns = (table["judge"], table["judge_id"], table["model_id"])
-        for name, judge, model in zip(*columns, strict=True):
-            if judge is not None:
-                asked.setdefault(name, set()).add((judge, model))
-    for name, pairs in asked.items():
+    asked = grouped(
+        (name, (judge, model))
+        for table in tables
+        for name, judge, model in zip(
+            *(table[one] for one in ("judge", "judge_id", "model_id")), strict=True
+        )
+        if judge is not None
+    )
+    for name, pairs in ((name, {*rows}) for name, rows in asked.items()):
         times = Counter(model for _, model in pairs)
         alike = len({_way(judges[judge]) for judge, _ in pairs}) == 1
         themselves = all(_itself(judges[judge], models[model]) for judge, model in pairs)

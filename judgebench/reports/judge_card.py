@@ -565,13 +565,12 @@ def _section(
         **_probes(store, which, judge),
         **its.calibration(_probabilities(store, which, judge, its, len(own["kind"]))),
     }  # fmt: skip
-    found = []
-    for metric_name, entry in entries.items():
-        for one, said in measured.items():
-            if metric_name in (one, one.partition("/")[0]) and (
-                metric_name == one or one not in entries
-            ):
-                found.append(_measure(one, entry, said))
+    found = [
+        _measure(one, entry, said)
+        for metric_name, entry in entries.items()
+        for one, said in measured.items()
+        if metric_name == (one if one in entries else one.partition("/")[0])
+    ]
     excluded = _excluded(found)
     n_models = len(np.unique(its.values.model_of[its.codes >= 0]))
     decisions = tuple(_decision(use, found, entries, excluded, n_models) for use in USES_OF[kind])

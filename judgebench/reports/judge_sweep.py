@@ -584,11 +584,11 @@ class SweepAsking:
         self._keys = {model.id: model.key for model in store.models()}
 
     def __call__(self, judges: Collection[str], cells: Collection[Cell]) -> None:
-        about = {"judge_sweep": {"judges": sorted(judges), "answers": len(cells)}}
         self.outcomes.append(
             ask_judges(
                 self.section, self.calls(judges, cells), store=self.store, pool=self.pool,
-                progress=self.progress, about=about,
+                progress=self.progress,
+                about={"judge_sweep": {"judges": sorted(judges), "answers": len(cells)}},
             )
         )  # fmt: skip
 

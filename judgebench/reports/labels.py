@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from judgebench.columns import counted as counted_columns
+from judgebench.columns import grouped
 from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.correction import sample_design, sampling_probabilities
@@ -433,11 +434,12 @@ def labelled_kind(
 ) -> Kind | None:
     """The kind of most labels of people, or of most verdicts of a judge; None without any."""
     stored = store.board_verdicts(benchmark, version)
-    found: Counter[Any] = Counter()
-    for (kind, one), n in counted_columns(stored["kind"], stored["judge"]).items():
-        if kind in KINDS and (one == judge or (judge in (None, HUMAN) and is_human(one))):
-            found[kind] += n
-    return next((kind for kind, _ in found.most_common(1)), None)
+    found: dict[Kind, list[int]] = grouped(
+        (kind, n)
+        for (kind, one), n in counted_columns(stored["kind"], stored["judge"]).items()
+        if kind in KINDS and (one == judge or (judge in (None, HUMAN) and is_human(one)))
+    )
+    return max(found, key=lambda kind: sum(found[kind]), default=None)
 
 
 def on_labels(values: JudgedValues, judges: Sequence[str]) -> JudgedValues:

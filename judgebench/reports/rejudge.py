@@ -27,13 +27,15 @@ from judgebench.metrics.judge_change import (
     Bridge,
     DecisionChange,
     ModelChange,
+    Pilot,
     bridge,
     decision_changes,
     model_changes,
-    score_offset,
 )
 from judgebench.metrics.judged_values import width_of
+from judgebench.metrics.measures import by_turn, question_of
 from judgebench.metrics.probes import Place, words_agree
+from judgebench.metrics.verdict_table import coded
 from judgebench.plain_text import counted, dollars
 from judgebench.records import HUMAN, Estimate, VerdictSlot, is_human
 from judgebench.reports.agreement import JudgeValues
@@ -43,6 +45,7 @@ from judgebench.reports.estimates import text
 from judgebench.reports.judge_pairs import judged_values, kinds_of
 from judgebench.reports.replacements import REPLACED, Replacement
 from judgebench.reports.replies import stored_judges
+from judgebench.stats.resample import quotient
 from judgebench.store import Store
 from judgebench.store.catalog import StoredJudge
 
@@ -350,13 +353,16 @@ def _compared(store: Store, swap: _Swap, cells: Sequence[Cell]) -> dict[str, Any
     if kind is None:
         return {}
     said = judged_values(store, its.name, its.version, kind, stored=stored)
+    if turns := said.which.report.turns:
+        said.columns, _ = by_turn(said.columns, [])
     judges = [said.judges.get(one) for one in (swap.old.id, swap.new.key.hex()[:12])]
     if not {*judges} <= {*said.values.judges}:
         return {}
     values, names = said.values, {one.key: said.models.get(one.id) for one in store.models()}
     chosen = {(item, names[model], other and names[other]) for item, model, other in cells}
+    asked = [question_of(item) if turns else item for item in values.items]
     places = [
-        (values.items[item], *values.models[model])
+        (asked[item], *values.models[model])
         for item, model in zip(values.item_of, values.model_of, strict=True)
     ]
     mine = np.array([place in chosen for place in places])
@@ -368,7 +374,6 @@ def _compared(store: Store, swap: _Swap, cells: Sequence[Cell]) -> dict[str, Any
     first, then = (_words(said, str(judge), places, mine) for judge in judges)
     points = _points(scale)
     metrics = words_agree(first, then, points, values.labels, wanted)
-    items, models = ([places[at][part] or "" for at in both] for part in (0, 1))
     if any(map(is_human, values.judges)):
         human = _words(said, HUMAN, places, mine)
         for which, own in (("old", first), ("new", then)):
@@ -376,19 +381,31 @@ def _compared(store: Store, swap: _Swap, cells: Sequence[Cell]) -> dict[str, Any
             metrics |= {f"kappa_{which}_human": found} if found.n else {}
     if _has_figures(store, swap):
         return {"metrics": metrics}
-    metrics["score_offset"] = score_offset(items, (new - old)[both], wanted)
+    pilot = _pilot(said, old, np.where(np.isin(np.arange(len(new)), both), new, np.nan))
+    items, models = ([places[at][part] or "" for at in both] for part in (0, 1))
     line = bridge(items, models, old[both], new[both])
-    before = _by_model(old, places, np.flatnonzero(~np.isnan(old)))
-    pilot = _by_model(old, places, both), _by_model(new, places, both)
-    width = width_of(scale) if scale else 1.0
-    gates, decisions = decision_changes(before, pilot[0], pilot[1], width)
+    gates, decisions = decision_changes(pilot, width_of(scale) if scale else 1.0)
     return {
-        "metrics": metrics,
+        "metrics": metrics | {"score_offset": pilot.offset(level=wanted.level)},
         "bridge": line,
-        "models": model_changes(before, pilot[0], pilot[1], line),
+        "models": model_changes(pilot, line),
         "gates": gates,
         "decisions": decisions,
     }
+
+
+def _pilot(said: JudgeValues, old: Floats, new: Floats) -> Pilot:
+    """Both judges' numbers by item and model, samples averaged."""
+    models, of_pair = coded([model for model, _ in said.values.models])
+    shape = len(said.values.items), len(models)
+    cell = said.values.item_of * shape[1] + of_pair[said.values.model_of]
+    both = []
+    for values in (old, new):
+        there = ~np.isnan(values)
+        n = np.bincount(cell[there], minlength=shape[0] * shape[1])
+        total = np.bincount(cell[there], values[there], shape[0] * shape[1])
+        both.append(quotient(total, n).reshape(shape))
+    return Pilot(models=models, unit_of=said.values.unit_of, old=both[0], new=both[1])
 
 
 def _has_figures(store: Store, swap: _Swap) -> bool:
@@ -427,14 +444,3 @@ def _points(scales: Sequence[tuple[float, float]]) -> tuple[str, ...] | None:
         return None
     low, high = scales[0]
     return tuple(str(point) for point in range(math.floor(low), math.ceil(high) + 1))
-
-
-def _by_model(
-    values: Floats, places: Sequence[tuple[str, str, str | None]], rows: Any
-) -> dict[str, dict[str, float]]:
-    """By model and item, samples averaged."""
-    found: dict[str, dict[str, list[float]]] = {}
-    for at in rows:
-        item, model, _ = places[at]
-        found.setdefault(model, {}).setdefault(item, []).append(float(values[at]))
-    return {m: {i: sum(v) / len(v) for i, v in its.items()} for m, its in found.items()}

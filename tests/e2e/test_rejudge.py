@@ -12,8 +12,7 @@ import pytest
 import yaml
 
 import judgebench
-from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.judge_change import bridge, decision_changes, score_offset
+from judgebench.metrics.judge_change import Pilot, bridge, decision_changes, model_changes
 from tests.e2e.runs import store_url, typed
 from tests.loopback import Ask, Loopback, Reaction
 
@@ -182,34 +181,58 @@ def test_a_bridge_is_least_squares_and_its_error_is_of_a_model_left_out() -> Non
     assert (constant.intercept, constant.slope, constant.error) == (2.0, 1.0, 0.0)
 
 
+def pilot_of(old: Any, new: Any, unit_of: Any = None) -> Pilot:
+    """Models a, b, … by columns."""
+    rows = np.arange(len(old)) if unit_of is None else unit_of
+    return Pilot(models=tuple("abcd"[: old.shape[1]]), unit_of=rows, old=old, new=new)
+
+
 def test_the_offset_holds_the_truth_as_often_as_it_says() -> None:
     held = 0
     for seed in range(100):
         rng = np.random.default_rng(seed)
-        of_item = rng.normal(0, 1, 60)
-        items = [str(n % 60) for n in range(120)]
-        difference = 0.3 + np.tile(of_item, 2) * 0.5 + rng.normal(0, 0.5, 120)
-        found = score_offset(items, difference, Intervals(n_replicates=300))
+        of_item = rng.normal(0, 1, 60)[:, None]
+        new = 0.3 + of_item * 0.5 + rng.normal(0, 0.5, (60, 2))
+        found = pilot_of(np.zeros((60, 2)), new).offset()
+        assert (found.n, found.units) == (120, 60)
+        assert found.value == pytest.approx(new.mean())
         held += found.low <= 0.3 <= found.high
     assert 88 <= held <= 99
 
 
+def test_turns_of_a_question_are_drawn_together() -> None:
+    """Each turn counts once, and one question stays one, whatever its turns."""
+    rng = np.random.default_rng(1)
+    old, new = (np.repeat(rng.normal(0, 1, (40, 1)), 2, axis=0) for _ in range(2))
+    once = pilot_of(old[::2], new[::2]).offset()
+    twice = pilot_of(old, new, np.repeat(np.arange(40), 2)).offset()
+    assert (twice.n, twice.units, twice.value) == (80, 40, pytest.approx(once.value))
+    assert twice.high - twice.low == pytest.approx(once.high - once.low, rel=0.02)
+    lacks = np.where(np.arange(80)[:, None] % 4 == 3, np.nan, new)
+    (row,) = model_changes(
+        pilot_of(old, lacks), bridge(["1", "2"], ["a", "a"], old[:2, 0], new[:2, 0])
+    )
+    kept = ~np.isnan(lacks[:, 0])
+    assert (row.n, row.old_n) == (60, 80)
+    assert row.new - row.old == pytest.approx((lacks - old)[kept].mean())
+
+
 def test_a_gate_that_would_decide_otherwise_is_named() -> None:
-    items = [str(n) for n in range(400)]
-    before = {"a": dict.fromkeys(items, 0.5), "b": dict.fromkeys(items, 0.5)}
-    for n, item in enumerate(items):
-        before["a"][item] += 0.02 * (n % 2)
-    old = {m: {i: before[m][i] for i in items[:50]} for m in "ab"}
-    new = {"a": {i: old["a"][i] - 0.2 for i in old["a"]}, "b": old["b"]}
-    n, changed = decision_changes(before, old, new, 1.0)
+    before = np.full((400, 2), 0.5)
+    before[1::2, 0] += 0.02
+    pilot = np.arange(400)[:, None] < 50
+    lower = np.where(pilot, before - [0.2, 0.0], np.nan)
+    n, changed = decision_changes(pilot_of(before, lower), 1.0)
     assert n == 2
     assert [(one.candidate, one.baseline, one.before, one.after) for one in changed] == [
         ("a", "b", "pass", "regression")
     ]
-    assert decision_changes(before, old, old, 1.0) == (2, ())
-    few = {m: {i: before[m][i] for i in items[:9]} for m in "ab"}
-    lower = {"a": {i: its - 0.9 for i, its in few["a"].items()}, "b": few["b"]}
-    assert decision_changes(few, few, lower, 1.0) == (2, ()), "so few decide nothing, as in a gate"
+    same = pilot_of(before, np.where(pilot, before, np.nan))
+    assert decision_changes(same, 1.0) == (2, ())
+    few = pilot_of(before[:9], before[:9] - [0.9, 0.0])
+    assert decision_changes(few, 1.0) == (2, ()), "so few decide nothing, as in a gate"
+    alone = pilot_of(before, np.where(np.arange(400)[:, None] < 1, before, np.nan))
+    assert decision_changes(alone, 1.0) == (0, ())
 
 
 # what did not come to pass ------------------------------------------------------------------------

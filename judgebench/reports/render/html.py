@@ -81,15 +81,15 @@ def _filled(template: str, document: Document, **said: Any) -> str:
 
 
 def _with_axes(table: Table, axes: dict[str, Axis]) -> Table:
-    columns = []
-    for at, column in enumerate(table.columns):
-        drawn = any(isinstance(row[at], Figure) for row in table.rows)
-        columns.append(
-            AxisColumn(
-                **{one.name: getattr(column, one.name) for one in fields(Column)},
-                axis=axes[column.title] if drawn else None,
-            )
+    columns = [
+        AxisColumn(
+            **{one.name: getattr(column, one.name) for one in fields(Column)},
+            axis=axes[column.title]
+            if any(isinstance(row[at], Figure) for row in table.rows)
+            else None,
         )
+        for at, column in enumerate(table.columns)
+    ]
     return replace(table, columns=columns)
 
 
