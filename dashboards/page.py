@@ -79,11 +79,14 @@ def choose(
     default: str | None = None,
     shows: Mapping[str, str] | None = None,
     kept_as: str | None = None,
+    at: DeltaGenerator | None = None,
 ) -> str:
     """One of some options.
 
     Parameters
     ----------
+    at
+        Where on the page, where that is not below.
     shows
         What an option is called where that is not its name.
     kept_as
@@ -92,7 +95,7 @@ def choose(
     kept, kept_as = _chosen_elsewhere(), kept_as or key
     wanted = (st.query_params.get(key), kept.get(kept_as), default)
     start = next((options.index(name) for name in wanted if name in options), 0)
-    picked: str = st.selectbox(
+    picked: str = (at or st).selectbox(
         label,
         list(options),
         index=start,
@@ -106,11 +109,9 @@ def choose(
     return picked
 
 
-def optional(
-    label: str, options: Iterable[str], key: str, no_choice: str, *, kept_as: str | None = None
-) -> str:
+def optional(label: str, options: Iterable[str], key: str, no_choice: str, **how: Any) -> str:
     """One of some options, or none of them, which is empty; otherwise as `choose`."""
-    return choose(label, ["", *options], key, shows={"": no_choice}, kept_as=kept_as)
+    return choose(label, ["", *options], key, shows={"": no_choice}, **how)
 
 
 def named_in_url(names: Mapping[str, str], *keys: str) -> None:
@@ -129,16 +130,17 @@ def several(
     *,
     kept_as: str | None = None,
     outlives: bool = True,
+    at: DeltaGenerator | None = None,
     **how: Any,
 ) -> list[str]:
     """Some of the options, to begin with those of ``start``.
 
-    ``kept_as`` as in `choose`; ``outlives`` says whether a change of page leaves them.
+    ``kept_as`` and ``at`` as in `choose`; ``outlives`` says whether a change of page leaves them.
     """
     kept, kept_as = _chosen_elsewhere() if outlives else {}, kept_as or key
     linked = st.query_params.get_all(key) or kept.get(kept_as, [])
     chosen = [one for one in linked if one in options] or list(start)
-    picked = st.multiselect(
+    picked = (at or st).multiselect(
         label, list(options), default=chosen, key="\0".join([key, *options]), **how
     )
     kept[kept_as] = picked
@@ -158,11 +160,21 @@ def switch(label: str, key: str, *, usual: bool, of: object, says: str) -> bool:
     return wanted
 
 
-def written(label: str, key: str, hint: str, *, most: int, outlives: bool = True) -> str:
-    """A line of text; ``outlives`` says whether other pages keep it."""
+def written(
+    label: str,
+    key: str,
+    hint: str,
+    *,
+    most: int,
+    outlives: bool = True,
+    at: DeltaGenerator | None = None,
+) -> str:
+    """A line of text; ``outlives`` says whether other pages keep it, ``at`` is as in `choose`."""
     kept = _chosen_elsewhere() if outlives else {}
     start = st.query_params.get(key, kept.get(key, ""))
-    text = st.text_input(label, start, key=f"{key}_written", placeholder=hint, max_chars=most)
+    text = (at or st).text_input(
+        label, start, key=f"{key}_written", placeholder=hint, max_chars=most
+    )
     kept[key] = text
     _remember(key, text)
     return text or ""
@@ -203,14 +215,11 @@ def choose_among(
     if st.query_params.get("benchmark") not in names:
         best = _opens_on(telling)
     places = st.columns(list(widths))
-    with places[0]:
-        benchmark = choose("Benchmark", names, "benchmark", default=best and best[0])
-    with places[1]:
-        versions = [version for name, version in known if name == benchmark]
-        told = best is not None and best[0] == benchmark and best[1] in versions
-        version = choose(
-            "Version", versions, "version", default=best[1] if best and told else versions[-1]
-        )
+    benchmark = choose("Benchmark", names, "benchmark", default=best and best[0], at=places[0])
+    versions = [version for name, version in known if name == benchmark]
+    told = best is not None and best[0] == benchmark and best[1] in versions
+    last = best[1] if best and told else versions[-1]
+    version = choose("Version", versions, "version", default=last, at=places[1])
     return places[2:], benchmark, version
 
 

@@ -8,6 +8,7 @@ its own. Every key is won by one of them, or the script ends with an error.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import os
 import random
@@ -126,5 +127,7 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--worker"]:
         worker(sys.argv[2], int(sys.argv[3]), bool(int(sys.argv[4])))
     else:
+        parser = argparse.ArgumentParser(description=str(__doc__).partition(":")[0])
+        parser.add_argument("stores", nargs="*", metavar="STORE", help="addresses; or a new file")
         with tempfile.TemporaryDirectory() as folder:
-            main(sys.argv[1:] or [f"sqlite:///{folder}/claims.db"])
+            main(parser.parse_args().stores or [f"sqlite:///{folder}/claims.db"])

@@ -7,6 +7,7 @@ Without a URL: a file. Of a server: an empty database, which is left full.
 
 from __future__ import annotations
 
+import argparse
 import random
 import subprocess
 import sys
@@ -221,8 +222,15 @@ def measure(url: str, number: int) -> None:
 
 
 if __name__ == "__main__":
-    numbers = [int(word) for word in sys.argv[1:] if word.isdigit()]
-    urls = [word for word in sys.argv[1:] if not word.isdigit()]
+    parser = argparse.ArgumentParser(description=str(__doc__).partition(":")[0])
+    parser.add_argument(
+        "asked", nargs="*", metavar="COUNT|URL",
+        help="how many (500,000), and the addresses of stores; "
+        "without one: a file; of a server an empty database, which is left full",
+    )  # fmt: skip
+    words = parser.parse_args().asked
+    numbers = [int(word) for word in words if word.isdigit()]
+    urls = [word for word in words if not word.isdigit()]
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
         for address in urls or [f"sqlite:///{Path(folder) / 's.db'}"]:
             print({"sqlite": "SQLite", "postgresql": "PostgreSQL"}[address.partition(":")[0]])

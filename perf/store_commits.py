@@ -8,11 +8,11 @@ Without a URL: a file, as it is by default and with ``?synchronous=full``.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import hashlib
 import multiprocessing
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -184,8 +184,15 @@ def measure(name: str, url: str, count: int) -> None:
 
 
 if __name__ == "__main__":
-    numbers = [int(word) for word in sys.argv[1:] if word.isdigit()]
-    urls = [word for word in sys.argv[1:] if not word.isdigit()]
+    parser = argparse.ArgumentParser(description=str(__doc__).partition(":")[0])
+    parser.add_argument(
+        "asked", nargs="*", metavar="COUNT|URL",
+        help="how many (40,000), and the addresses of stores; "
+        "without one: a file, as it is by default and with ?synchronous=full",
+    )  # fmt: skip
+    words = parser.parse_args().asked
+    numbers = [int(word) for word in words if word.isdigit()]
+    urls = [word for word in words if not word.isdigit()]
     total = numbers[0] if numbers else 40_000
     if urls:
         for address in urls:

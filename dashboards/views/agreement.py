@@ -58,8 +58,9 @@ def body(shown: State, identity: DeltaGenerator) -> None:
     matrices = {one.kind: one for one in shown.compute(explore.matrices, *at)}
     kind = next(iter(matrices), None)
     if len(matrices) > 1:
-        with st.columns([3, 7])[0]:
-            kind = page.choose("What they gave", list(matrices), "kind", shows=GIVEN)  # type: ignore[assignment]
+        kind = page.choose(
+            "What they gave", list(matrices), "kind", shows=GIVEN, at=st.columns([3, 7])[0]
+        )  # type: ignore[assignment]
     if kind is None or len(matrices[kind].references) < 2:
         identity.text(visible("@".join(at)))
         page.empty(
@@ -68,11 +69,9 @@ def body(shown: State, identity: DeltaGenerator) -> None:
         )
         return
     matrix = matrices[kind]
-    with places[0]:
-        reference = page.choose("Reference", matrix.references, "reference")
-    with places[1]:
-        scopes = ["pooled"] if kind == "score" else list(SCOPES)
-        scope = page.choose("Scope", scopes, "scope", shows=SCOPES)
+    reference = page.choose("Reference", matrix.references, "reference", at=places[0])
+    scopes = ["pooled"] if kind == "score" else list(SCOPES)
+    scope = page.choose("Scope", scopes, "scope", shows=SCOPES, at=places[1])
     report = shown.compute(explore.against, *at, reference, kind)
     said = visible(about(report))
     identity.text(said)
@@ -80,9 +79,8 @@ def body(shown: State, identity: DeltaGenerator) -> None:
     if not others:
         page.empty("No other judge has judged what this reference has.")
         return
-    with places[2]:
-        start = next((name for name in others if not is_human(name)), None)
-        judge = page.choose("Judge", others, "shown", default=start)
+    start = next((name for name in others if not is_human(name)), None)
+    judge = page.choose("Judge", others, "shown", default=start, at=places[2])
     share = 0.5 if len(matrix.judges) <= BESIDE else 1.0
     with st.container(key=f"{narrow.WIDE} of all"):
         left, right = st.columns(2, gap="medium") if share < 1 else (st.container(), st.container())
@@ -97,8 +95,7 @@ def body(shown: State, identity: DeltaGenerator) -> None:
     compared(report, scope)
     judge_parts.two_judges(shown.compute(explore.two, *at, kind, judge, reference), "@".join(at))
     st.subheader("Items on which they disagree most")
-    with st.columns([3, 7])[0]:
-        among = page.choose("Among", list(AMONG), "among", shows=AMONG)
+    among = page.choose("Among", list(AMONG), "among", shows=AMONG, at=st.columns([3, 7])[0])
     asked = (judge, reference) if among == "two" else matrix.judges
     items(shown, (at[0], at[1]), shown.compute(explore.differing, *at, kind, *asked))
     st.subheader("All coefficients")

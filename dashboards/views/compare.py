@@ -78,40 +78,42 @@ def chosen(known: explore.Meetings) -> tuple[str, list[str], dict[str, Any]]:
     top = st.columns([3, 5, 3])
     ids = known.newest_first()
     page.named_in_url(known.models, "first", "second")
-    with top[0]:
-        start = next((known.models[one] for one in ids if known.beside(one)), None)
-        by_name = {known.models[one]: one for one in ids}
-        first = by_name[page.choose("First", list(by_name), "first", default=start)]
-    with top[1]:
-        others = {known.models[one]: one for one in known.beside(first)}
-        picked = page.several("Compared with", list(others), "second", list(others)[:1])
-        seconds = [others[name] for name in picked]
+    start = next((known.models[one] for one in ids if known.beside(one)), None)
+    by_name = {known.models[one]: one for one in ids}
+    first = by_name[page.choose("First", list(by_name), "first", default=start, at=top[0])]
+    others = {known.models[one]: one for one in known.beside(first)}
+    picked = page.several("Compared with", list(others), "second", list(others)[:1], at=top[1])
+    seconds = [others[name] for name in picked]
     shared = known.shared(first, seconds)
     benchmarks = explore.benchmarks_of(shared)
     page.named_in_url({"@".join(pair): short for short, pair in benchmarks.items()}, "benchmark")
-    with top[2]:
-        benchmark = page.optional(
-            "Benchmark",
-            benchmarks,
-            "benchmark",
-            "all they have in common",
-            kept_as="compare benchmark",
-        )
+    benchmark = page.optional(
+        "Benchmark",
+        benchmarks,
+        "benchmark",
+        "all they have in common",
+        kept_as="compare benchmark",
+        at=top[2],
+    )
     below = st.columns([3, 3, 2, 3])
     judges = {
         known.judges[one.judge.id]: one.judge.id
         for one in shared
         if benchmark == ALL or benchmarks[benchmark] == (one.benchmark, one.version)
     }
-    with below[0]:
-        judge = page.optional("Judge", judges, "judge", "every judge", kept_as="compare judge")
-    with below[1]:
-        metric = page.optional(
-            "Metric", COMPARISON_METRICS, "metric", "those of boards", kept_as="compare metric"
-        )
-    with below[2]:
-        ways = list(dict.fromkeys([*GROUPINGS, st.query_params.get("by", ALL)]))
-        by = page.choose("By", ways, "by", shows=GROUPINGS)
+    judge = page.optional(
+        "Judge", judges, "judge", "every judge", kept_as="compare judge", at=below[0]
+    )
+    metric = page.optional(
+        "Metric",
+        COMPARISON_METRICS,
+        "metric",
+        "those of boards",
+        kept_as="compare metric",
+        at=below[1],
+    )
+    ways = list(dict.fromkeys([*GROUPINGS, st.query_params.get("by", ALL)]))
+    by = page.choose("By", ways, "by", shows=GROUPINGS, at=below[2])
     return (
         first,
         seconds,

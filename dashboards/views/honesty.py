@@ -48,8 +48,7 @@ def body(shown: State, identity: DeltaGenerator) -> None:
     if not judges:
         nobody_labels(shown.compute(explore.choice, at, None))
         return
-    with places[0]:
-        correct = page.choose("Correct says", list(judges), "correct")
+    correct = page.choose("Correct says", list(judges), "correct", at=places[0])
     there = shown.compute(explore.choice, at, judges[correct])
     if not there.confidences:
         no_confidences(
@@ -72,8 +71,9 @@ def body(shown: State, identity: DeltaGenerator) -> None:
         explore.confidence_report, at, correct=judges[correct], confidences=confidences,
         models=models, judges=sorted(there.judges), curves=True,
     )  # fmt: skip
-    with places[1]:
-        stretch = page.choose("Over", list(found.stretches), "over", shows=found.stretches)
+    stretch = page.choose(
+        "Over", list(found.stretches), "over", shows=found.stretches, at=places[1]
+    )
     rows = [row for row in found.rows if row.stretch == stretch]
     about = [at, f"{found.positive}: what {found.correct} calls so", *map(found.averaged, rows[:1])]
     said = visible(" · ".join(filter(None, about)))

@@ -94,17 +94,12 @@ def asked(
         benchmark = pick("Benchmark", list(dict.fromkeys(name for name, _ in known)), "benchmark")
         versions = [version for name, version in known if name == benchmark]
         version = pick("Version", versions, "version") if len(versions) > 1 else None
-    with places[1]:
-        categories = shown.read(Store.item_categories, benchmark, version)
-        category = pick("Category", categories, "category")
-    with places[2]:
-        model = pick_named("Model", names.models, MODEL)
-    with places[3]:
-        judge = pick_named("Judge", names.judges, JUDGE)
-    with places[4]:
-        verdict = pick("Verdict", list(VERDICTS), "verdict")
-    with places[5]:
-        flag = pick("Flag", [CUT, *SUSPECT], "flag")
+    categories = shown.read(Store.item_categories, benchmark, version)
+    category = pick("Category", categories, "category", at=places[1])
+    model = pick_named("Model", names.models, MODEL, at=places[2])
+    judge = pick_named("Judge", names.judges, JUDGE, at=places[3])
+    verdict = pick("Verdict", list(VERDICTS), "verdict", at=places[4])
+    flag = pick("Flag", [CUT, *SUSPECT], "flag", at=places[5])
     filters = texts.Filters(
         benchmark=benchmark, version=version, category=category, model=model, judge=judge,
         verdict=verdict, mark=flag, kinds=tuple(k for k in texts.KINDS if kind in ("", k)),
@@ -114,14 +109,18 @@ def asked(
     return words, filters
 
 
-def pick(label: str, options: Sequence[str], key: str) -> str | None:
+def pick(
+    label: str, options: Sequence[str], key: str, at: DeltaGenerator | None = None
+) -> str | None:
     """A filter; None for any."""
-    return page.optional(label, options, key, "any") or None
+    return page.optional(label, options, key, "any", at=at) or None
 
 
-def pick_named(label: str, names: Mapping[str, str], key: str) -> str | None:
+def pick_named(
+    label: str, names: Mapping[str, str], key: str, at: DeltaGenerator | None = None
+) -> str | None:
     """A filter by name; the short id of what was picked."""
-    name = pick(label, sorted(names.values()), key)
+    name = pick(label, sorted(names.values()), key, at)
     return next((short for short, other in names.items() if other == name), None)
 
 

@@ -45,10 +45,9 @@ def leaderboard(shown: State, identity: DeltaGenerator) -> None:
         page.empty("Nothing has been judged on this benchmark yet.")
         return
     names = board_rows.names_of(found)
-    with places[0]:
-        first = board_rows.telling_most(found)
-        start = None if first is None else names[found.index(first)]
-        judge = page.choose("Judge", names, "judge", default=start)
+    first = board_rows.telling_most(found)
+    start = None if first is None else names[found.index(first)]
+    judge = page.choose("Judge", names, "judge", default=start, at=places[0])
     board = found[names.index(judge)]
     readers = {one.id: one.spec.reader_version or "" for one in shown.read(Store.judges)}
     reader = readers.get(board.judge_id or "", "")
@@ -63,10 +62,9 @@ def leaderboard(shown: State, identity: DeltaGenerator) -> None:
         board, control, words = as_asked(shown, board, preview)
     with filters[3]:
         behind(shown, board)
-    with places[1]:
-        every = (name for row in board.rows for name in row.metrics)
-        metrics = list(dict.fromkeys([*board.figures, *every]))
-        metric = page.choose("Metric", metrics, "metric")
+    every = (name for row in board.rows for name in row.metrics)
+    metrics = list(dict.fromkeys([*board.figures, *every]))
+    metric = page.choose("Metric", metrics, "metric", at=places[1])
     everyone = rows_of(shown, board, metric)
     models, part = filtered(filters, list(everyone["model"]))
     rows = board_rows.only(everyone, models, part)
@@ -131,12 +129,12 @@ def as_asked(shown: State, board: Board, preview: DeltaGenerator) -> tuple[Board
 
 def filtered(places: Sequence[DeltaGenerator], names: Sequence[str]) -> tuple[list[str], str]:
     """Models and words that the rows are narrowed to, both in the URL."""
-    with places[0]:
-        models = page.several("Models", names, "models", placeholder="all", outlives=False)
-    with places[1]:
-        return models, page.written(
-            "Filter by name", "find", "part of it", most=100, outlives=False
-        )
+    models = page.several(
+        "Models", names, "models", placeholder="all", outlives=False, at=places[0]
+    )
+    return models, page.written(
+        "Filter by name", "find", "part of it", most=100, outlives=False, at=places[1]
+    )
 
 
 def behind(shown: State, board: Board) -> None:

@@ -66,15 +66,13 @@ def body(shown: State, identity: DeltaGenerator) -> None:
         page.empty("Nothing has been judged on this benchmark yet.", NIGHTLY)
         return
     names = board_rows.names_of(known)
-    with places[0]:
-        met = shown.soon(explore.met).on(*at)
-        versions = [explore.n_nights(met.get((one.judge_id, one.opponent_id), ())) for one in known]
-        most = names[versions.index(max(versions))]
-        judge = page.choose("Judge", names, "judge", default=most)
+    met = shown.soon(explore.met).on(*at)
+    versions = [explore.n_nights(met.get((one.judge_id, one.opponent_id), ())) for one in known]
+    most = names[versions.index(max(versions))]
+    judge = page.choose("Judge", names, "judge", default=most, at=places[0])
     board = known[names.index(judge)]
-    with places[1]:
-        metrics = list(dict.fromkeys(name for row in board.rows for name in row.metrics))
-        metric = page.choose("Metric", metrics, "metric")
+    metrics = list(dict.fromkeys(name for row in board.rows for name in row.metrics))
+    metric = page.choose("Metric", metrics, "metric", at=places[1])
     drawn = Drawn(board=board, metric=metric, lines=lines(shown, board))
     if not drawn.lines:
         identity.text(visible(board_rows.identity(board)))
@@ -109,21 +107,19 @@ def lines(shown: State, board: Board) -> Mapping[str, Sequence[Night]]:
 def chosen_of(shown: State, drawn: Drawn) -> tuple[str, dict[str, Any]]:
     """Whose nights, held against what, with which allowed drop, and how many; all in the URL."""
     board, columns = drawn.board, st.columns([5, 4, 4, 6, 3])
-    with columns[0]:
-        counts = {one: f"{one} · {len(its)}" for one, its in drawn.lines.items()}
-        name = page.choose("Model and its nights", list(drawn.lines), "model", shows=counts)
+    counts = {one: f"{one} · {len(its)}" for one, its in drawn.lines.items()}
+    name = page.choose(
+        "Model and its nights", list(drawn.lines), "model", shows=counts, at=columns[0]
+    )
     ever = shown.read(Store.baselines, board.benchmark, board.version)
     named = {one.name: f"baseline {one.name}" for one in ever}
-    with columns[1]:
-        shows = {THE_ONE_BEFORE: "the night before", **named}
-        against = page.choose("Held against", list(shows), "against", shows=shows)
-    with columns[2]:
-        shows = {THE_FIRST: "the first night", **named}
-        fixed = page.choose("Fixed baseline", list(shows), "fixed", shows=shows)
+    shows = {THE_ONE_BEFORE: "the night before", **named}
+    against = page.choose("Held against", list(shows), "against", shows=shows, at=columns[1])
+    shows = {THE_FIRST: "the first night", **named}
+    fixed = page.choose("Fixed baseline", list(shows), "fixed", shows=shows, at=columns[2])
     with columns[3]:
         drop = allowed_drop(board)
-    with columns[4]:
-        most = int(page.choose("Nights", list(LAST), "last", shows=LAST))
+    most = int(page.choose("Nights", list(LAST), "last", shows=LAST, at=columns[4]))
     return name, {"against": against, "fixed": fixed, "newest": most, **drop}
 
 

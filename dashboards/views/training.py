@@ -48,12 +48,12 @@ def body(shown: State, identity: DeltaGenerator) -> None:
             HOW_TO_TAG,
         )
         return
-    with places[0]:
-        run = page.choose("Training run", list(runs), "training_run")
+    run = page.choose("Training run", list(runs), "training_run", at=places[0])
     boards = {board.name: board for board in reversed(runs[run].boards)}
-    with places[1]:
-        names = [board.name for board in runs[run].boards]
-        judge = page.choose("Judge", list(dict.fromkeys(names)), "judge", kept_as="training judge")
+    names = [board.name for board in runs[run].boards]
+    judge = page.choose(
+        "Judge", list(dict.fromkeys(names)), "judge", kept_as="training judge", at=places[1]
+    )
     board = boards[judge]
     found = shown.compute(
         api.training, run, "@".join(at), judge=board.judge, opponent=board.opponent or ""

@@ -13,14 +13,13 @@ import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
 from statistics import NormalDist
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from judgebench.side_by_side import side_by_side
+from judgebench.stats.side_by_side import side_by_side
 
 Floats: TypeAlias = NDArray[np.float64]
 _T = TypeVar("_T")
@@ -121,7 +120,7 @@ class Contributions:
 
     Whole numbers while their sums are small, whose sums are then exact, and equal ones only once;
     of many units also how far other numbers lie off their mean: such sums, in four bytes, are
-    within a millionth of an interval's width.
+    within a millionth of an interval's width, and what four bytes lack is kept beside them.
 
     Parameters
     ----------
@@ -133,40 +132,51 @@ class Contributions:
         flat = values.reshape(len(values), math.prod(values.shape[1:]))
         units = np.array([_unit_of(column) for column in flat.T])
         self._counts, self._unit = units > 0, units[units > 0]
-        self._long = np.ascontiguousarray(flat.T[~self._counts])
         short: dict[bytes, int] = {}
         self._place = [
             short.setdefault((column / unit).astype(np.float32).tobytes(), len(short))
             for column, unit in zip(flat.T[self._counts], self._unit, strict=True)
         ]
         self._short = np.frombuffer(b"".join(short), np.float32).reshape(len(short), len(values))
-
-    @cached_property
-    def _off(self) -> tuple[NDArray[np.float32], Floats]:
-        """How far columns lie off their means, and these."""
-        mean = self._long.mean(axis=1, keepdims=True)
-        off = np.empty(self._long.shape, np.float32)
-        return np.subtract(self._long, mean, out=off, casting="same_kind"), mean.T
+        long = np.ascontiguousarray(flat.T[~self._counts])
+        self._mean: Floats = np.zeros((len(long), 1))
+        self._parts: list[NDArray[Any]] = [long]
+        self._of_data = np.ones((1, len(values))) @ long.T
+        if _are_many(len(values)):
+            self._mean = long.mean(axis=1, keepdims=True)
+            long -= self._mean
+            off = long.astype(np.float32)
+            long -= off
+            self._parts = [off, long.astype(np.float32)]
 
     @property
     def values(self) -> Floats:
-        """As they were given."""
+        """As they were given, of many units to fifteen digits."""
         found = np.empty((len(self._counts), self.shape[0]))
-        found[~self._counts] = self._long
+        found[~self._counts] = self._mean
+        for part in self._parts:
+            found[~self._counts] += part
         found[self._counts] = self._short[self._place]
         found[self._counts] *= self._unit[:, np.newaxis]
         return found.T.reshape(self.shape)
 
+    @property
+    def of_data(self) -> Floats:
+        """The sums themselves, to the last digit."""
+        ones = np.ones((1, self.shape[0]), np.float32)
+        return np.asarray(self._made(ones @ self._short.T, self._of_data)[0])
+
     def sums(self, block: NDArray[Any], short: NDArray[np.float32]) -> Floats:
         """One for each weighting by whole numbers, which are given in four bytes too."""
-        found = np.empty((len(block), len(self._counts)))
-        found[:, self._counts] = (short @ self._short.T)[:, self._place] * self._unit
-        if len(block) > 1 and _are_many(self.shape[0]):
-            off, mean = self._off
-            found[:, ~self._counts] = short @ off.T + mean * self.shape[0]
-        else:  # of the data themselves to the last digit
-            found[:, ~self._counts] = block.astype(np.float64, copy=False) @ self._long.T
-        return found.reshape(len(block), *self.shape[1:])
+        whole = short if _are_many(self.shape[0]) else block
+        others: Floats = whole @ self._parts[0].T + self._mean.T * self.shape[0]
+        return self._made(short @ self._short.T, others)
+
+    def _made(self, counts: NDArray[np.float32], others: Floats) -> Floats:
+        found = np.empty((len(counts), len(self._counts)))
+        found[:, self._counts] = counts[:, self._place] * self._unit
+        found[:, ~self._counts] = others
+        return found.reshape(len(counts), *self.shape[1:])
 
 
 def _are_many(n_units: int) -> bool:
@@ -220,14 +230,18 @@ class Resamples:
             one if isinstance(one, Contributions) else Contributions(one) for one in contributions
         ]
         found = [np.empty((1 + self._n_replicates, *one.shape[1:])) for one in held]
-        at = 0
-        for block in _ahead(self._blocks()):
-            whole = block if _are_many(self._n_units) else block.astype(np.float64)
-            short = block.astype(np.float32)
-            made = side_by_side(lambda one: one.sums(whole, short), held)  # noqa: B023 - done here
-            for sums, some in zip(found, made, strict=True):
-                sums[at : at + len(block)] = some
-            at += len(block)
+        for sums, one in zip(found, held, strict=True):
+            sums[0] = one.of_data
+        at, blocks = 1, self._blocks()
+        next(blocks)
+        with side_by_side(len(held)) as each:
+            for block in _ahead(blocks):
+                whole = block if _are_many(self._n_units) else block.astype(np.float64)
+                short = block.astype(np.float32)
+                made = each(lambda one: one.sums(whole, short), held)  # noqa: B023 - done here
+                for sums, some in zip(found, made, strict=True):
+                    sums[at : at + len(block)] = some
+                at += len(block)
         return found
 
     def weights(self) -> Iterator[Floats]:

@@ -228,19 +228,28 @@ _SAYS_NOTHING: dict[str, Any] = dict.fromkeys(VERDICT)
 
 def store_verdict(verdict: Verdict) -> dict[str, Any]:
     """A verdict as `VERDICT` says."""
-    its = _SAYS_NOTHING
     match verdict:
         case Preference(winner=winner, p_first=p_first, label=label):
-            label = None if label is None else masked(label)
-            return {**its, "kind": 0, "value": _real(p_first), "winner": winner, "label": label}
+            return {
+                **_SAYS_NOTHING,
+                "kind": 0,
+                "value": _real(p_first),
+                "winner": winner,
+                "label": None if label is None else masked(label),
+            }
         case Score(value=value, low=low, high=high, parts=parts):
-            ends = {"low": _real(low), "high": _real(high)}
-            told = to_json(parts) if parts else None
-            return {**its, "kind": 1, "value": _real(value), **ends, "parts": told}
+            return {
+                **_SAYS_NOTHING,
+                "kind": 1,
+                "value": _real(value),
+                "low": _real(low),
+                "high": _real(high),
+                "parts": to_json(parts) if parts else None,
+            }
         case Label(name=name, p=p):
-            return {**its, "kind": 2, "label": masked(name), "p": p}
+            return {**_SAYS_NOTHING, "kind": 2, "label": masked(name), "p": p}
         case Unreadable(reason=reason):
-            return {**its, "kind": 3, "reason": reason}
+            return {**_SAYS_NOTHING, "kind": 3, "reason": reason}
 
 
 def read_verdict(

@@ -20,12 +20,13 @@ from urllib.parse import quote, urlencode
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.types.string import BytesBinaryDumper
 from sqlalchemy import Connection
 
 from judgebench.errors import ConfigError, StoreError, StoreFullError, StoreGoneError
 from judgebench.protocols import MAY_WAIT, at_most
 from judgebench.secret import Secret, masked
-from judgebench.store.database import Database
+from judgebench.store.database import Database, Elements
 from judgebench.store.schema import metadata
 
 _T = TypeVar("_T")
@@ -81,6 +82,13 @@ SELECT to_regclass('alembic_version') IS NOT NULL AND to_regclass('judgments') I
        (SELECT count(*) FROM pg_class WHERE relkind IN ('r', 'p', 'v')
            AND relnamespace = current_schema()::regnamespace)
 """
+
+
+class _AsItIs(BytesBinaryDumper):
+    oid = 0  # the statement says what it is
+
+
+psycopg.adapters.register_dumper(Elements, _AsItIs)
 
 
 class Postgres(Database):

@@ -264,6 +264,7 @@ def stands(
     where: dict[str, Any] = {number: numbers}
     if kind == "reasoning":  # ``uses`` is read by ranges of its key, and only for what is left
         verdict = wanted.verdict and codec.KINDS.index(wanted.verdict)
+        of = {"name": wanted.benchmark, "version": wanted.version}
         its = {"id": numbers, "judge.short": wanted.judge, "kind": verdict}
         judged = [  # marks are a JSON list of names, those of a pair with /0 or /1 behind them
             one
@@ -273,7 +274,7 @@ def stands(
         where = {
             "judge_id": {one.judge_id for one in judged},
             "judgment_id": [one.id for one in judged],
-            "benchmark_id": [one.id for one in rows(connection, schema.benchmarks, "id")],
+            "benchmark_id": [one.id for one in rows(connection, schema.benchmarks, "id", of)],
         }
     where |= {
         "benchmark.name": wanted.benchmark,

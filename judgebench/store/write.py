@@ -219,15 +219,19 @@ class Writing(Asked):
         self._begin = begin
         self._begun: Connection | None = None
         self._numbers = numbers
-        self._rows: dict[Prepared, list[dict[str, Any]]] = {each: [] for each in _GATHERED}
         self._more: dict[tuple[Table, bytes], Row] = {}
+        self.failed: BaseException | None = None
+        self._gather()
+
+    def _gather(self) -> None:
+        """Nothing is gathered yet."""
+        self._rows: dict[Prepared, list[dict[str, Any]]] = {each: [] for each in _GATHERED}
         self._seen: set[Any] = set()
         self._shas: set[bytes] = set()
         self._judged: set[bytes] = set()
         self._used: set[bytes] = set()
         self._cleared: set[bytes] = set()
         self._spent: dict[tuple[Any, ...], tuple[float, ...]] = {}
-        self.failed: BaseException | None = None
 
     @property
     def _connection(self) -> Connection:
@@ -257,9 +261,12 @@ class Writing(Asked):
                 raise StoreError(
                     f"the store has no judgment {key.hex()[:12]}; put_judgment() must come before"
                 )
-        spent = [(*about, *counters) for about, counters in self._spent.items()]
-        self._rows[_PUT_SPEND] = [dict(zip(_SPEND, row, strict=True)) for row in spent]
-        self._rows[_CLEAR_FAILURE] = [{"cleared": key} for key in self._failed_before()]
+        self._rows[_PUT_SPEND] = [
+            dict(zip(_SPEND, (*about, *counters), strict=True))
+            for about, counters in self._spent.items()
+        ]
+        if self._cleared:
+            self._rows[_CLEAR_FAILURE] = [{"cleared": key} for key in self._failed_before()]
         written = {put: in_columns(rows) for put, rows in self._rows.items() if rows}
         if not written:
             self._used.clear()
@@ -273,20 +280,13 @@ class Writing(Asked):
                 from judgebench.store import columns  # numpy, which many commands do without
 
                 columns.put_tails(self._connection, used)
-        self._rows = {each: [] for each in _GATHERED}
-        for gathered in (self._seen, self._shas, self._judged, self._used, self._cleared):
-            gathered.clear()
-        self._spent.clear()
+        self._gather()
 
     def _failed_before(self) -> set[bytes]:
         """Of the keys that are cleared those that may have failed: seldom any has."""
-        if not self._cleared:
-            return self._cleared
         failed = [*catalog.rows(self._connection, schema.failures, "key", limit=_FEW)]
-        if len(failed) == _FEW:
-            return self._cleared
-        gathered = (row["key"] for row in self._rows[_PUT_FAILURE])
-        return self._cleared & {*(row.key for row in failed), *gathered}
+        known = {*(row.key for row in failed), *(row["key"] for row in self._rows[_PUT_FAILURE])}
+        return self._cleared if len(failed) == _FEW else self._cleared & known
 
     def _alone(self, *what: Any) -> None:
         """Rows of one statement do not see each other: one that must is written after the other."""

@@ -16,7 +16,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from glob import escape
 from io import FileIO
@@ -114,8 +114,7 @@ class Writer:
             while group := self._next():
                 try:
                     if database is None:
-                        database = self.another()
-                        opened.callback(database.close)
+                        database = opened.enter_context(closing(self.another()))
                         # What rows refer to is put with them, or was asked for.
                         opened.enter_context(database.unchecked())
                         database.on_wait = self._waits
