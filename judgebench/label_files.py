@@ -566,6 +566,8 @@ def import_labels(
             for warning in report.warnings:
                 told.say(f"warning: {path}: {warning}")
             told.say(f"{path}: {report.summary('labels')}")
+            if not report.rows:
+                told.say(f"warning: {path}: no row has a label: raters fill in the column 'value'")
     return found
 
 

@@ -16,7 +16,7 @@ import argparse
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from judgebench.stats.agreement import cohen_kappa_of
 from judgebench.stats.evaluators import (
@@ -26,13 +26,14 @@ from judgebench.stats.evaluators import (
     evaluator_replicates,
 )
 from judgebench.stats.pair_outcomes import (
+    NO_OUTCOME,
     OutcomeRule,
-    outcome_tables,
     pair_outcomes,
     without_ties,
 )
 from judgebench.stats.resample import multinomial_weights, percentile_interval, weighted_sums
 
+N_OUTCOMES = 3
 SEED = 20260704
 REPLICATES = 1000
 SIZES = (50, 150, 600)
@@ -80,6 +81,36 @@ def two_judges(n: int, generator: np.random.Generator) -> tuple[Floats, Floats]:
         p[generator.random(p.shape) < 0.03] = np.nan
         judges.append(p)
     return judges[0], judges[1]
+
+
+def outcome_tables(first: ArrayLike, second: ArrayLike) -> Floats:
+    """What each pair adds to the confusion table of two judges' outcomes.
+
+    Parameters
+    ----------
+    first, second : int array, shape (n_pairs,)
+        `LOSS`, `TIE`, `WIN`, or `NO_OUTCOME`, of the same pairs in the same order.
+
+    Returns
+    -------
+    float array, shape (n_pairs, 3, 3)
+        A single 1, or zeros throughout where either judge has no outcome.
+
+    Raises
+    ------
+    ValueError
+        When the two differ in length, or for a code that is none of these.
+    """
+    a, b = np.asarray(first, dtype=np.int64), np.asarray(second, dtype=np.int64)
+    if a.shape != b.shape or a.ndim != 1:
+        raise ValueError(f"outcomes of the same pairs are needed, not {a.shape} and {b.shape}")
+    codes = np.concatenate([a, b])
+    if codes.size and not (codes.min() >= NO_OUTCOME and codes.max() < N_OUTCOMES):
+        raise ValueError(f"codes of outcomes lie in {NO_OUTCOME} .. {N_OUTCOMES - 1}")
+    tables = np.zeros((len(a), N_OUTCOMES, N_OUTCOMES))
+    both = np.flatnonzero((a != NO_OUTCOME) & (b != NO_OUTCOME))
+    tables[both, a[both], b[both]] = 1.0
+    return tables
 
 
 def kappas(first: Floats, second: Floats, weights: Floats) -> Iterator[tuple[str, Floats]]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,25 +33,28 @@ NOT_PASSED = 2
 EXIT = {"pass": 0, "regression": 1, "inconclusive": 2}
 
 
-@click.group("gate", cls=Commands, invoke_without_command=True)
-@click.option("--baseline", metavar="NAME", help="What it is compared with.  [required]")
-@click.option("--candidate", metavar="MODEL", help="The model in question.  [required]")
-@click.option(
-    "--policy",
-    type=click.Path(path_type=Path),
-    help="What is tested, how large a drop is allowed, how sure the gate has to be (YAML).",
-)
-@click.option(
-    "--max-drop",
-    type=click.FloatRange(0, 1, min_open=True),
-    help="Without a policy: the allowed drop everywhere, as a share of the metric's scale.  "
-    "[default: that at which an unchanged model passes with 80 %, from 0.02 to 0.06]",
-)
-@click.option(
+_alpha = partial(
+    click.option,
     "--alpha",
     type=click.FloatRange(0, 0.5, min_open=True, max_open=True),
     default=0.05,
     show_default=True,
+)
+_max_drop = partial(click.option, "--max-drop", type=click.FloatRange(0, 1, min_open=True))
+_policy = partial(click.option, "--policy", type=click.Path(path_type=Path))
+
+
+@click.group("gate", cls=Commands, invoke_without_command=True)
+@click.option("--baseline", metavar="NAME", help="What it is compared with.  [required]")
+@click.option("--candidate", metavar="MODEL", help="The model in question.  [required]")
+@_policy(
+    help="What is tested, how large a drop is allowed, how sure the gate has to be (YAML).",
+)
+@_max_drop(
+    help="Without a policy: the allowed drop everywhere, as a share of the metric's scale.  "
+    "[default: that at which an unchanged model passes with 80 %, from 0.02 to 0.06]",
+)
+@_alpha(
     help="Without a policy: how often an unchanged model may be called worse, over all tests.",
 )
 @click.option(
@@ -177,11 +181,7 @@ def gate(
     show_default=True,
     help="With which an unchanged model is to pass all tests.",
 )
-@click.option(
-    "--alpha",
-    type=click.FloatRange(0, 0.5, min_open=True, max_open=True),
-    default=0.05,
-    show_default=True,
+@_alpha(
     help="How often an unchanged model may be called worse, over all tests.",
 )
 @click.option(
@@ -321,22 +321,14 @@ opponent_option = click.option(
     default="",
     help="All nights together against this baseline, as it stands now.  [default: the first night]",
 )
-@click.option(
-    "--max-drop",
-    type=click.FloatRange(0, 1, min_open=True),
+@_max_drop(
     help="The allowed drop, as a share of the metric's scale.  [default: that of --policy, else "
     "what `judgebench gate` would choose for the newest night]",
 )
-@click.option(
-    "--policy",
-    type=click.Path(path_type=Path),
+@_policy(
     help="The gate's policy; its test of this board is made, at its alpha.",
 )
-@click.option(
-    "--alpha",
-    type=click.FloatRange(0, 0.5, min_open=True, max_open=True),
-    default=0.05,
-    show_default=True,
+@_alpha(
     help="Without a policy: how often an unchanged model may be called worse, on each night.",
 )
 @click.option(

@@ -54,6 +54,9 @@ def _yaml(said: str) -> Any:
         raise click.UsageError(f"{said!r} cannot be read: {error}") from None
 
 
+_at = partial(click.option, "--base-url", metavar="URL")
+_called = partial(click.option, "--benchmark", metavar="NAME", default="answers", show_default=True)
+_limit = partial(click.option, "--limit", type=click.IntRange(min=1), metavar="N")
 _prompt_options = several(
     click.option(
         "--model-outputs",
@@ -115,14 +118,8 @@ _prompt_options = several(
         help="The lowest and the highest score.  [default: 1 10]",
     ),
     click.option("--baseline", metavar="MODEL", help="Whose answers others are compared with."),
-    click.option(
-        "--base-url", metavar="URL", help="Where the judges are reached: any compatible server."
-    ),
-    click.option(
-        "--benchmark",
-        metavar="NAME",
-        default="answers",
-        show_default=True,
+    _at(help="Where the judges are reached: any compatible server."),
+    _called(
         help="How the questions of these files are called in the store.",
     ),
 )
@@ -144,9 +141,7 @@ class _Judge(click.Command):
 @click.command("judge", cls=_Judge)
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @_prompt_options
-@click.option(
-    "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N questions."
-)
+@_limit(help="Only the first N questions.")
 @click.option("--quiet", is_flag=True, help="Print no board at the end, only the last line.")
 @limit_options
 @report_options
@@ -297,9 +292,7 @@ _PLAN = click.option(
     "--plan", "ask", flag_value=False, default=True, help="Only say what it would take."
 )
 _SEED = click.option("--seed", type=int, default=0, show_default=True, help="Of the random choice.")
-_BASE_URL = click.option(
-    "--base-url", metavar="URL", help="Where PROVIDER/MODEL is reached: any compatible server."
-)
+_BASE_URL = _at(help="Where PROVIDER/MODEL is reached: any compatible server.")
 
 
 @click.command("probe")
@@ -470,15 +463,11 @@ def _carried_out(
     metavar="FILE",
     help="Questions of your own: JSONL, CSV or Parquet, with a field prompt.",
 )
-@click.option(
-    "--benchmark",
-    metavar="NAME",
-    default="answers",
-    show_default=True,
+@_called(
     help="How the questions of --items are called in the store.",
 )
 @click.option("--name", help="How the model is called.  [default: as it is named]")
-@click.option("--base-url", metavar="URL", help="Where the model is reached, if not as usual.")
+@_at(help="Where the model is reached, if not as usual.")
 @click.option("--system-instruction", metavar="TEXT", help="Stands before every question.")
 @click.option("--gen-kwargs", metavar="NAME=VALUE,…", help="Sampling: temperature=0.7,top_p=0.9.")
 @click.option("--batch-size", metavar="N", help="Of a local model; auto for as many as fit.")
@@ -488,9 +477,7 @@ def _carried_out(
     help="Of a local model.  [default: with its template]",
 )
 @click.option("--samples", type=click.IntRange(min=1), metavar="N", help="Answers to a question.")
-@click.option(
-    "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N questions of each."
-)
+@_limit(help="Only the first N questions of each.")
 @shard_option
 @limit_options
 @report_options

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from judgebench.columns import marked, select_rows
-from judgebench.errors import UsageError, unknown_name
+from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import NO_ROWS, BoardKind, Kind, by_board
 from judgebench.metrics.intervals import Floats
 from judgebench.metrics.item_means import item_means
@@ -30,9 +30,15 @@ from judgebench.metrics.label_board import (
 )
 from judgebench.metrics.outcome_board import OUTCOMES, OutcomeBoard, outcome_board
 from judgebench.metrics.scores import Scale, scales_of
-from judgebench.metrics.verdict_table import FAILED, Columns, Ints, VerdictTable, read_table
+from judgebench.metrics.verdict_table import (
+    FAILED,
+    Columns,
+    Ints,
+    VerdictTable,
+    raters_called,
+    read_table,
+)
 from judgebench.metrics.verdict_values import score_values
-from judgebench.records import HUMAN, is_human
 
 Bools: TypeAlias = NDArray[np.bool_]
 
@@ -50,8 +56,9 @@ class ScoreBoard:
 
     def __init__(self, columns: Columns, unparsed: float | None) -> None:
         rows = by_board(columns).get(BoardKind("score"), NO_ROWS)
-        self.taken: Columns = select_rows(columns, rows)
-        self.table: VerdictTable = read_table(columns, rows)
+        some = len(rows) < len(columns["kind"])  # to take all of millions takes a second
+        self.taken: Columns = select_rows(columns, rows) if some else columns
+        self.table: VerdictTable = read_table(columns, rows if some else None)
         self.unparsed = unparsed
         self._means: dict[tuple[str, bool], Floats] = {}
         self.values = score_values(self.taken)
@@ -61,7 +68,7 @@ class ScoreBoard:
     @cached_property
     def judges(self) -> tuple[str, ...]:
         """Those on the board of scores; one of which nothing could be read is among them."""
-        return tuple(j for n, j in enumerate(self.table.judges) if (self.table.judge_of == n).any())
+        return tuple(judge for judge, _ in self.table.by_judge())
 
     def rows(self, judge: str) -> Ints:
         """The rows of one judge."""
@@ -104,14 +111,8 @@ class ScoreBoard:
             When there is no such reference, it has scored nothing, or its raters use several
             scales.
         """
-        if name in self.judges:
-            raters: tuple[str, ...] = (name,)
-        elif name == HUMAN and any(is_human(judge) for judge in self.table.judges):
-            raters = tuple(judge for judge in self.judges if is_human(judge))
-        elif name in self.table.judges:
-            raters = ()
-        else:
-            raise UsageError(unknown_name("judge", name, self.table.judges))
+        called = raters_called(name, self.table.judges)
+        raters = tuple(judge for judge in called if judge in self.judges)
         said = [self.means(rater) for rater in raters]
         if not said or np.isnan(said).all():
             raise UsageError(
@@ -202,9 +203,7 @@ class JudgedValues:
             return Said(
                 values=self.values[at], asked=self.asked[at], raters=(judge,), scales=scales
             )
-        people = tuple(one for one in self.judges if is_human(one))
-        if judge != HUMAN or not people:
-            raise UsageError(unknown_name("judge", judge, self.judges))
+        people = raters_called(judge, self.judges)
         rows = [self.judges.index(one) for one in people]
         scales = tuple(sorted({scale for one in people for scale in self.scales.get(one, ())}))
         if len(scales) > 1:

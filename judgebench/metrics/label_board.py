@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from judgebench.columns import counted, numbers, paired, taken
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.board_kinds import NO_ROWS, BoardKind, by_board
-from judgebench.metrics.verdict_table import FAILED, Columns, Ints, read_table
-from judgebench.records import BINARY, HUMAN, is_human
+from judgebench.metrics.verdict_table import FAILED, Columns, Ints, raters_called, read_table
+from judgebench.records import BINARY
 
 Codes: TypeAlias = NDArray[np.int8]
 
@@ -165,14 +165,12 @@ def find_reference(board: LabelBoard, name: str) -> Reference:
     UsageError
         When there is none, or it has not labelled anything.
     """
-    if name in board.judges:
-        raters: tuple[str, ...] = (name,)
+    raters = raters_called(name, board.judges)
+    if raters == (name,):
         codes = board.of(name)
-    elif name == HUMAN and any(is_human(judge) for judge in board.judges):
-        raters = tuple(judge for judge in board.labellers if is_human(judge))
-        codes = _majority_of(board, raters)
     else:
-        raise UsageError(unknown_name("judge", name, board.judges))
+        raters = tuple(judge for judge in raters if judge in board.labellers)
+        codes = _majority_of(board, raters)
     if not (codes >= 0).any():
         raise UsageError(f"{name!r} has labelled nothing here, so nothing can be compared with it")
     return Reference(name=name, raters=raters, codes=codes)

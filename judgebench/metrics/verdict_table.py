@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -22,7 +22,8 @@ from judgebench.columns import (
     select_rows,
 )
 from judgebench.columns import coded as as_codes
-from judgebench.errors import InputError
+from judgebench.errors import InputError, UsageError, unknown_name
+from judgebench.records import HUMAN, is_human
 
 Columns: TypeAlias = Mapping[str, Sequence[Any] | NDArray[Any]]
 Ints: TypeAlias = NDArray[np.int64]
@@ -83,6 +84,13 @@ class VerdictTable:
     def shape(self) -> tuple[int, int]:
         """How many items and models there are."""
         return len(self.items), len(self.models)
+
+    def by_judge(self) -> Iterator[tuple[str, Ints]]:
+        """Each judge that has rows, and the numbers of these."""
+        for j, judge in enumerate(self.judges):
+            rows = np.flatnonzero(self.judge_of == j)
+            if len(rows):
+                yield judge, rows
 
     def askings(self, rows: Ints) -> Ints:
         """The number of the answer in its order and before its judge, which repeats have in common.
@@ -191,6 +199,22 @@ def disambiguate(columns: Columns, who: str) -> Coded:
     both = paired(names, as_codes(columns[f"{who}_id"]).mapped(str))
     ids_of = grouped(dict.fromkeys(both.values))
     return both.mapped(lambda pair: "@".join(pair) if len(ids_of[pair[0]]) > 1 else pair[0])
+
+
+def raters_called(name: str, judges: Sequence[str]) -> tuple[str, ...]:
+    """The judge of that name among others; ``human``, where nobody is called so, is all people.
+
+    Raises
+    ------
+    UsageError
+        Where there is none.
+    """
+    if name in judges:
+        return (name,)
+    people = tuple(filter(is_human, judges))
+    if name != HUMAN or not people:
+        raise UsageError(unknown_name("judge", name, judges))
+    return people
 
 
 def coded(values: Column, among: Iterable[Any] = ()) -> tuple[tuple[Any, ...], Ints]:

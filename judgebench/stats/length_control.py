@@ -29,7 +29,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from judgebench.side_by_side import side_by_side
+from judgebench.stats.side_by_side import side_by_side
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -295,7 +295,8 @@ def replicates(
         rates = _win_rates(coefficients, rows.d, answered)
         found[:, model] = np.where(seen & converged, rates, np.nan)
 
-    side_by_side(fit_again, range(len(fits)))
+    with side_by_side(len(fits)) as each:
+        each(fit_again, range(len(fits)))
     return found
 
 

@@ -31,7 +31,6 @@ Ints: TypeAlias = NDArray[np.int64]
 
 LOSS, TIE, WIN = 0, 1, 2
 NO_OUTCOME = -1
-N_OUTCOMES = 3
 NEAR = 1e-9
 """How close to an end of the tie band counts as in it: 1.55 - 1 - 0.5 is not 0.05."""
 
@@ -139,40 +138,6 @@ def pair_outcomes(p_wins: ArrayLike, rule: OutcomeRule | None = None) -> PairOut
     if rule.unreadable == "drop":
         codes[half] = NO_OUTCOME
     return PairOutcomes(codes=codes, conflicting=conflicting, half=half)
-
-
-def outcome_tables(first: ArrayLike, second: ArrayLike) -> Floats:
-    """What each pair adds to the confusion table of two judges' outcomes.
-
-    Their sums over pairs are tables for `judgebench.stats.agreement`, and weighted sums
-    (`judgebench.stats.resample`) its replicates. Where items hold several pairs, add those of an
-    item before weighting.
-
-    Parameters
-    ----------
-    first, second : int array, shape (n_pairs,)
-        `LOSS`, `TIE`, `WIN`, or `NO_OUTCOME`, of the same pairs in the same order.
-
-    Returns
-    -------
-    float array, shape (n_pairs, 3, 3)
-        A single 1, or zeros throughout where either judge has no outcome.
-
-    Raises
-    ------
-    ValueError
-        When the two differ in length, or for a code that is none of these.
-    """
-    a, b = np.asarray(first, dtype=np.int64), np.asarray(second, dtype=np.int64)
-    if a.shape != b.shape or a.ndim != 1:
-        raise ValueError(f"outcomes of the same pairs are needed, not {a.shape} and {b.shape}")
-    codes = np.concatenate([a, b])
-    if codes.size and not (codes.min() >= NO_OUTCOME and codes.max() < N_OUTCOMES):
-        raise ValueError(f"codes of outcomes lie in {NO_OUTCOME} .. {N_OUTCOMES - 1}")
-    tables = np.zeros((len(a), N_OUTCOMES, N_OUTCOMES))
-    both = np.flatnonzero((a != NO_OUTCOME) & (b != NO_OUTCOME))
-    tables[both, a[both], b[both]] = 1.0
-    return tables
 
 
 def without_ties(tables: ArrayLike) -> Floats:

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from judgebench.side_by_side import side_by_side
+from judgebench.stats.side_by_side import side_by_side
 
 Floats: TypeAlias = NDArray[np.float64]
 _T = TypeVar("_T")
@@ -234,13 +234,14 @@ class Resamples:
             sums[0] = one.of_data
         at, blocks = 1, self._blocks()
         next(blocks)
-        for block in _ahead(blocks):
-            whole = block if _are_many(self._n_units) else block.astype(np.float64)
-            short = block.astype(np.float32)
-            made = side_by_side(lambda one: one.sums(whole, short), held)  # noqa: B023 - done here
-            for sums, some in zip(found, made, strict=True):
-                sums[at : at + len(block)] = some
-            at += len(block)
+        with side_by_side(len(held)) as each:
+            for block in _ahead(blocks):
+                whole = block if _are_many(self._n_units) else block.astype(np.float64)
+                short = block.astype(np.float32)
+                made = each(lambda one: one.sums(whole, short), held)  # noqa: B023 - done here
+                for sums, some in zip(found, made, strict=True):
+                    sums[at : at + len(block)] = some
+                at += len(block)
         return found
 
     def weights(self) -> Iterator[Floats]:

@@ -64,6 +64,9 @@ from judgebench.store.read import (
     COUNTERS,
     PINNED,
     Asked,
+    StoredAnchors,
+    StoredBaseline,
+    StoredCalibration,
     current_at,
 )
 from judgebench.store.schema import NONE, PLACE, identity
@@ -671,7 +674,7 @@ class Writing(Asked):
         opponent: bytes,
         models: Sequence[str],
         content: JsonObject,
-    ) -> catalog.Record:
+    ) -> StoredCalibration:
         """A calibration of length, for a judge's comparisons with one opponent.
 
         ``models`` are those that it was fitted on, by short id. The last one counts, and earlier
@@ -695,7 +698,7 @@ class Writing(Asked):
 
     def put_baseline(
         self, name: str, benchmark: str, version: str, *, model: bytes, run_id: str | None = None
-    ) -> catalog.Record:
+    ) -> StoredBaseline:
         """Which model goes by a name from now on, as the baseline of a benchmark.
 
         The last one counts, and earlier ones stay; one that is the last already is not put again.
@@ -708,7 +711,7 @@ class Writing(Asked):
             self._put_last(schema.baselines, {"name": name, **about})
         return self.baselines(benchmark, version, name)[-1]
 
-    def put_anchors(self, pinned: Sequence[tuple[VerdictSlot, bytes]]) -> catalog.Record:
+    def put_anchors(self, pinned: Sequence[tuple[VerdictSlot, bytes]]) -> StoredAnchors:
         """Pin what one judge said on one benchmark: places, and the keys of the judgments there.
 
         Of several sets of a judge and benchmark the last counts. Raises `StoreError` for places of

@@ -154,6 +154,14 @@ def test_imports_are_runs(filled: Typed) -> None:
     assert "begins several runs" in filled("runs", "show", "2")[2]
 
 
+def test_a_file_for_raters_that_came_back_empty_is_said(filled: Typed, tmp_path: Path) -> None:
+    file = tmp_path / "raters.csv"
+    assert filled("labels", "export", "trivia_judging_mini", "--n", "3", "--output", file)[0] == 0
+    code, _, err = filled("labels", "import", file)
+    assert (code, "0 labels, 0 new" in err) == (0, True)
+    assert f"warning: {file}: no row has a label: raters fill in the column 'value'" in err
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

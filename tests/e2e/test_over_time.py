@@ -114,6 +114,10 @@ def test_checkpoints_have_a_simultaneous_band_and_the_best_is_corrected(trained:
         (("nights",), "MODEL"),
         (("training", "apo"), "no training run: models of a suite are one by their tags"),
         (("labels", "exprot"), "no command called 'exprot'; did you mean 'export'? Known: export"),
+        (
+            ("agreement", stores.BENCHMARK, "--reference", "human"),
+            f"{stores.BENCHMARK}@v1: nobody has labelled it; `judgebench labels export ",
+        ),
         (("labels", "exprot"), "See: judgebench labels --help"),
     ],
 )

@@ -17,6 +17,7 @@ from judgebench.stats import pair_outcomes as po
 from judgebench.stats.agreement import cohen_kappa_of, percent_agreement, why_undefined
 from judgebench.stats.rank_correlation import pearson
 from judgebench.stats.resample import multinomial_weights, weighted_sums
+from perf.coverage_evaluators import outcome_tables
 from tests.table import over_rows
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "alpaca_eval"
@@ -45,7 +46,7 @@ class Agreement:
 
 
 def agreements(first: Any, second: Any, **how: Any) -> tuple[Agreement, Agreement]:
-    whole = po.outcome_tables(first, second).sum(axis=0)
+    whole = outcome_tables(first, second).sum(axis=0)
     with_ties, decided = (
         Agreement(
             int(table.sum()),
@@ -192,7 +193,7 @@ class TestAgreement:
     @given(codes)
     def test_weights_are_repetitions(self, pairs: list[tuple[int, int]]) -> None:
         first, second = np.array(pairs).T
-        tables = po.outcome_tables(first, second)
+        tables = outcome_tables(first, second)
         weights = multinomial_weights(len(pairs), 5, seed=1)
         for table, weight in zip(weighted_sums(weights, tables), weights, strict=True):
             times = weight.astype(int)
@@ -203,7 +204,7 @@ class TestAgreement:
             )
 
     def test_rows_of_a_table_are_the_first_judges(self) -> None:
-        tables = po.outcome_tables([po.WIN, po.TIE, po.NO_OUTCOME], [po.LOSS, po.WIN, po.WIN])
+        tables = outcome_tables([po.WIN, po.TIE, po.NO_OUTCOME], [po.LOSS, po.WIN, po.WIN])
         assert np.argwhere(tables).tolist() == [[0, po.WIN, po.LOSS], [1, po.TIE, po.WIN]]
         assert np.argwhere(po.without_ties(tables)).tolist() == [[0, 1, 0]]
 
@@ -221,7 +222,7 @@ class TestAgreement:
     )
     def test_what_is_no_outcome_is_refused(self, first: list, second: list, words: str) -> None:
         with pytest.raises(ValueError, match=words):
-            po.outcome_tables(first, second)
+            outcome_tables(first, second)
 
 
 @pytest.mark.skipif(
