@@ -288,10 +288,9 @@ def corrections(
     scales = scales_of(people, range(len(people["kind"]))) if kind.kind == "score" else []
     known: dict[str, Probabilities] = {}
     found: Made = {}
-    for j, judge in enumerate(table.judges):
+    for judge, rows in table.by_judge():
         if is_human(judge):
             continue
-        rows = np.flatnonzero(table.judge_of == j)
         own = scales_of(columns, rows) if kind.kind == "score" else []
         means = item_means(table, rows, values, ends=NO_ENDS)
         ends = scales[0] if kind.kind == "score" and len(scales) == 1 else (0.0, 1.0)

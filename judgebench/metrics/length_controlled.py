@@ -169,13 +169,12 @@ def compared(
     taken = board(columns, BoardKind("preference", opponent))
     table = read_table(taken)
     values = preference_values(taken)
-    found = {}
-    for j, judge in enumerate(table.judges):
-        rows = np.flatnonzero(table.judge_of == j)
-        if len(rows) and (judges is None or judge in judges):
-            means = item_means(table, rows, values, ends=(0.0, 1.0))
-            found[judge] = _compared(table, rows, means, opponent, lengths)
-    return found
+    means = {
+        judge: (rows, item_means(table, rows, values, ends=(0.0, 1.0)))
+        for judge, rows in table.by_judge()
+        if judges is None or judge in judges
+    }
+    return {judge: _compared(table, *its, opponent, lengths) for judge, its in means.items()}
 
 
 def _compared(

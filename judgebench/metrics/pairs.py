@@ -63,15 +63,9 @@ class Pairs:
         return np.asarray(sum(self.missing.values()), dtype=np.int64)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Cells:
-    """What one judge says of models against one opponent; a cell is a prompt and a model."""
-
-    prompt: Ints
-    model: Ints
-    opponent: Ints
-    p: Floats
-    why: Ints
+_Cells: TypeAlias = tuple[Ints, Ints, Ints, Floats, Ints]
+"""What one judge says of models against one opponent, of each prompt and model: prompt, model and
+opponent, the probability that the model is better, and the place of why it is not known."""
 
 
 def judged_pairs(boards: Mapping[BoardKind, Columns]) -> dict[str, Pairs]:
@@ -144,9 +138,8 @@ def _cells(
     values = preference_values(columns)
     failed = marked(columns["kind"], lambda kind: kind == FAILED)
     prompt_of, model_of = _places(table.items, prompts), _places(table.models, models)
-    found = {}
-    for j, judge in enumerate(table.judges):
-        rows = np.flatnonzero(table.judge_of == j)
+    found: dict[str, _Cells] = {}
+    for judge, rows in table.by_judge():
         means = item_means(table, rows, values, ends=(0.0, 1.0))
         broken = np.zeros(table.shape, dtype=np.bool_)
         broken.flat[table.cells(rows[failed[rows]])] = True
@@ -155,12 +148,12 @@ def _cells(
         judged = [m for m in np.flatnonzero(asked.any(axis=0)) if table.models[m] != opponent]
         if judged:
             shape = (len(table.items), len(judged))
-            found[judge] = _Cells(
-                prompt=np.broadcast_to(prompt_of[:, np.newaxis], shape).ravel(),
-                model=np.broadcast_to(model_of[judged], shape).ravel(),
-                opponent=np.full(shape, models.index(opponent)).ravel(),
-                p=means.mean[:, judged].ravel(),
-                why=why[:, judged].ravel(),
+            found[judge] = (
+                np.broadcast_to(prompt_of[:, np.newaxis], shape).ravel(),
+                np.broadcast_to(model_of[judged], shape).ravel(),
+                np.full(shape, models.index(opponent)).ravel(),
+                means.mean[:, judged].ravel(),
+                why[:, judged].ravel(),
             )
     return found
 
@@ -172,10 +165,7 @@ def _places(names: tuple[str, ...], among: tuple[str, ...]) -> Ints:
 
 def _together(parts: list[_Cells], prompts: tuple[str, ...], models: tuple[str, ...]) -> Pairs:
     """Both directions of a pair as one, and only the models that the judge compared."""
-    prompt, model, opponent, p, why = (
-        np.concatenate([getattr(part, name) for part in parts])
-        for name in ("prompt", "model", "opponent", "p", "why")
-    )
+    prompt, model, opponent, p, why = map(np.concatenate, zip(*parts, strict=True))
     met, codes = np.unique(np.r_[model, opponent], return_inverse=True)
     model, opponent, n = codes[: len(model)], codes[len(model) :], len(met)
     first, second = np.minimum(model, opponent), np.maximum(model, opponent)

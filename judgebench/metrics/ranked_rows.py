@@ -100,24 +100,22 @@ def judge_by_judge(
     table = read_table(columns)
     assignments: list[_Seat] = []
     of_units: list[Contributions] = []
-    for j, judge in enumerate(table.judges):
-        rows = np.flatnonzero(table.judge_of == j)
-        if len(rows):
-            one = measured(table, rows)
-            missing = missing_counts(table, one.means, rows, columns, readable)
-            more = {
-                model: {name: int(count[m]) for name, count in one.counts.items()}
-                for m, model in enumerate(table.models)
-            }
-            counts = {model: said | more[model] for model, said in missing.items()}
-            shown, width = _shown(one.measures), _width(one)
-            del one  # what is of items, and what is not shown
-            of_units += [
-                Contributions(m.of_units(table.unit_of, len(table.units))) for m in shown.values()
-            ]
-            of_all = {name: replace(m, top=_GONE, bottom=_GONE) for name, m in shown.items()}
-            assignments.append(_Seat(judge, of_all, width, counts))
-            del shown
+    for judge, rows in table.by_judge():
+        one = measured(table, rows)
+        missing = missing_counts(table, one.means, rows, columns, readable)
+        more = {
+            model: {name: int(count[m]) for name, count in one.counts.items()}
+            for m, model in enumerate(table.models)
+        }
+        counts = {model: said | more[model] for model, said in missing.items()}
+        shown, width = _shown(one.measures), _width(one)
+        del one  # what is of items, and what is not shown
+        of_units += [
+            Contributions(m.of_units(table.unit_of, len(table.units))) for m in shown.values()
+        ]
+        of_all = {name: replace(m, top=_GONE, bottom=_GONE) for name, m in shown.items()}
+        assignments.append(_Seat(judge, of_all, width, counts))
+        del shown
     models, units = table.models, table.units
     del table  # its rows are many, and measures are of items
     # All at once: draws that are too many to be kept are made anew for each call.

@@ -195,8 +195,8 @@ def style_boards(
     values = preference_values(taken)
     weights = weights_of(taken["label"], values, clear)
     found = {}
-    for j, judge in enumerate(table.judges):
-        rows = np.flatnonzero((table.judge_of == j) & ~np.isnan(values))
+    for judge, asked in table.by_judge():
+        rows = asked[~np.isnan(values[asked])]
         if not len(rows) or np.isnan(weights[rows]).any():  # a panel says not how clear a win is
             continue
         places = table.cells(rows) // len(table.models)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -84,6 +84,13 @@ class VerdictTable:
     def shape(self) -> tuple[int, int]:
         """How many items and models there are."""
         return len(self.items), len(self.models)
+
+    def by_judge(self) -> Iterator[tuple[str, Ints]]:
+        """Each judge that has rows, and the numbers of these."""
+        for j, judge in enumerate(self.judges):
+            rows = np.flatnonzero(self.judge_of == j)
+            if len(rows):
+                yield judge, rows
 
     def askings(self, rows: Ints) -> Ints:
         """The number of the answer in its order and before its judge, which repeats have in common.

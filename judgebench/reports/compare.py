@@ -44,8 +44,14 @@ from judgebench.reports.corrected import corrected_models
 from judgebench.reports.document import Report, Rows, Table, column, json_field, table
 from judgebench.reports.estimates import p_text
 from judgebench.reports.gate_unchanged import Unchanged, basis_of, drop_words, in_words, unchanged
-from judgebench.reports.model_pairs import BY_TURN, METRICS, PairData
-from judgebench.reports.pair_boards import PairConfidences, calibrated, pair_at_equal_length
+from judgebench.reports.model_pairs import (
+    BY_TURN,
+    METRICS,
+    PairConfidences,
+    PairData,
+    calibrated,
+    pair_at_equal_length,
+)
 from judgebench.reports.pair_tests import (
     DIFFERENCES,
     FIGURES,

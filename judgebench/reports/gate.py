@@ -47,8 +47,13 @@ from judgebench.reports.gate_unchanged import (
     too_little_there,
     unchanged,
 )
-from judgebench.reports.model_pairs import BY_TURN, PairData
-from judgebench.reports.pair_boards import PairConfidences, board_meant, pair_at_equal_length
+from judgebench.reports.model_pairs import (
+    BY_TURN,
+    PairConfidences,
+    PairData,
+    board_meant,
+    pair_at_equal_length,
+)
 from judgebench.reports.pair_tests import PairQuestion, more_items
 from judgebench.reports.sequential import cut_short
 from judgebench.reports.slide import SlideReport, policy_slide

@@ -46,8 +46,7 @@ from judgebench.reports.document import (
     json_field,
 )
 from judgebench.reports.estimates import Marked
-from judgebench.reports.model_pairs import PairData, newest_model
-from judgebench.reports.pair_boards import pair_at_equal_length
+from judgebench.reports.model_pairs import PairData, newest_model, pair_at_equal_length
 from judgebench.reports.paper_file import BEST, Paper, PaperBenchmark, PaperModel
 from judgebench.reports.published import published_text, same_models
 from judgebench.store import Store

@@ -36,8 +36,7 @@ from judgebench.plain_text import counted
 from judgebench.reports.document import json_after, json_field
 from judgebench.reports.drift import day
 from judgebench.reports.gate_policy import GateTest, Policy
-from judgebench.reports.model_pairs import OF_RUN, PairData
-from judgebench.reports.pair_boards import board_meant
+from judgebench.reports.model_pairs import OF_RUN, PairData, board_meant
 from judgebench.reports.runs import run_ref
 from judgebench.reports.versions import FixedBaseline, Night, fixed_baseline, nights_of, ran_at
 from judgebench.stats.resample import quotient
