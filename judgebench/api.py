@@ -100,7 +100,8 @@ if TYPE_CHECKING:
     from judgebench.stats.pair_outcomes import Conflict, UnreadableSide
     from judgebench.stats.ranking import Ties
     from judgebench.stats.style_control import Definition
-    from judgebench.store.catalog import Columns, Record
+    from judgebench.store.catalog import Columns
+    from judgebench.store.read import StoredAnchors, StoredBaseline
 
 
 class StoredResults:
@@ -1285,7 +1286,7 @@ def set_baseline(
     benchmarks: str | Sequence[str] = (),
     passed: GateFile | None = None,
     store: Results = None,
-) -> list[Record]:
+) -> list[StoredBaseline]:
     """Call the newest model of a name a baseline of the gate, on each benchmark it was judged on.
 
     Parameters
@@ -1320,7 +1321,7 @@ def pin_anchors(
     answers: int = 100,
     seed: int = 0,
     store: Results = None,
-) -> Record:
+) -> StoredAnchors:
     """Pin what a judge has said of some answers, drawn at random, to ask it again later.
 
     Parameters

@@ -56,8 +56,9 @@ class ScoreBoard:
 
     def __init__(self, columns: Columns, unparsed: float | None) -> None:
         rows = by_board(columns).get(BoardKind("score"), NO_ROWS)
-        self.taken: Columns = select_rows(columns, rows)
-        self.table: VerdictTable = read_table(columns, rows)
+        some = len(rows) < len(columns["kind"])  # to take all of millions takes a second
+        self.taken: Columns = select_rows(columns, rows) if some else columns
+        self.table: VerdictTable = read_table(columns, rows if some else None)
         self.unparsed = unparsed
         self._means: dict[tuple[str, bool], Floats] = {}
         self.values = score_values(self.taken)

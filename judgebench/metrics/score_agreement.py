@@ -123,6 +123,7 @@ class ScoreAgreement(AgreementBoard[ScoreReference]):
         self.judges = scored.judges
         self.resamples = self.wanted.resamples(scored.table.units)
         self.compared: dict[str, _Compared] = {}
+        self.coded: dict[str, Ints] = {}
         self.counts = {}
 
     @cached_property
@@ -192,7 +193,9 @@ class ScoreAgreement(AgreementBoard[ScoreReference]):
         models = [(model, None) for model in self.scored.table.models]
         model_of = np.broadcast_to(np.arange(len(models)), truth.scores.shape).ravel()
         mine, words = coded(self.scored.means(judge).ravel())
-        theirs, _ = coded(truth.scores.ravel())
+        if truth.name not in self.coded:
+            self.coded[truth.name], _ = coded(truth.scores.ravel())
+        theirs = self.coded[truth.name]
         return flagged(
             judge, truth.name, mine, theirs, model_of, models, words, checks.near_constant,
             one_scale=False,
@@ -293,14 +296,7 @@ class _Compared:
         self.scores = {"": scored.means(judge)[at]}
         if as_upstream and scored.unparsed is not None:
             self.scores[UPSTREAM] = scored.means(judge, as_upstream=True)[at]
-        lacking = np.isnan(self.scores[""])
-        failed = lacking & scored.marked(judge, scored.failed)[at]
-        unread = lacking & ~failed & scored.marked(judge, scored.unread)[at]
-        self.why = {
-            "unreadable": unread,
-            "failed": failed,
-            "not_asked": lacking & ~failed & ~unread,
-        }
+        self.at = at
         levels = {SAMPLE: self._sample, SYSTEM: self._system}
         levels |= {} if block is None else {BLOCK: partial(self._blocks, size=block)}
         self.compared: dict[str, int] = {}
@@ -324,8 +320,14 @@ class _Compared:
 
     def counts(self) -> dict[str, int]:
         """As in `ScoreTable`."""
-        found = {"answers": len(self.people)}
-        found |= {why: int(where.sum()) for why, where in self.why.items()}
+        lacking, marked = np.isnan(self.scores[""]), self.board.scored.marked
+        failed = lacking & marked(self.judge, self.board.scored.failed)[self.at]
+        unread = lacking & ~failed & marked(self.judge, self.board.scored.unread)[self.at]
+        found = {"answers": len(self.people), "unreadable": int(unread.sum())}
+        found |= {
+            "failed": int(failed.sum()),
+            "not_asked": int((lacking & ~failed & ~unread).sum()),
+        }
         found["questions"] = self._units(np.ones(len(self.unit), dtype=np.bool_))
         found["with_several"] = self.with_several
         found["systems"] = self.n_systems

@@ -351,9 +351,9 @@ def system_contributions(
     unit = np.arange(len(codes)) if unit_of is None else np.asarray(unit_of, dtype=np.int64)
     shape = (len(codes) if unit_of is None else n_units), n_systems
     there = ~np.isnan(x) & ~np.isnan(y)
-    flat = unit[there] * n_systems + codes[there]
-    found = np.zeros((*shape, 3))
-    for at, scores in enumerate((x[there], y[there], None)):
+    flat, found = unit * n_systems + codes, np.zeros((*shape, 3))
+    # To add a zero takes less time than to leave it out.
+    for at, scores in enumerate((np.where(there, x, 0.0), np.where(there, y, 0.0), there)):
         found[..., at] = np.bincount(flat, scores, minlength=shape[0] * n_systems).reshape(shape)
     return found
 
