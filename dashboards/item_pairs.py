@@ -14,7 +14,7 @@ from item_parts import ORDERS, Names, answer_line, joined, question, replies, wo
 from long_text import beginning, folded, visible
 
 from judgebench.store import Store
-from judgebench.store.catalog import Record
+from judgebench.store.read import ItemAnswer, ItemHistory, ItemVerdict
 
 SAMPLES, SAID = 4, 12
 """Pairs of answers, and verdicts on one side, that are shown of an item at once."""
@@ -22,7 +22,7 @@ SAMPLES, SAID = 4, 12
 SIDES = ("first", "second")
 
 
-def show(shown: State, told: Record, two: tuple[str, str], names: Names) -> None:
+def show(shown: State, told: ItemHistory, two: tuple[str, str], names: Names) -> None:
     """Its question, and all there is of the models with these ids."""
     markdown_text.choose()
     st.text(joined([f"Question of item {told.item.id}", told.item.category or ""]))
@@ -32,9 +32,9 @@ def show(shown: State, told: Record, two: tuple[str, str], names: Names) -> None
     verdicts(shown, told, two, names)
 
 
-def answers(shown: State, told: Record, two: tuple[str, str], names: Names) -> None:
+def answers(shown: State, told: ItemHistory, two: tuple[str, str], names: Names) -> None:
     """The newest answers of the two, sample by sample, side by side with differences marked."""
-    places: dict[tuple[int, int], dict[str, Record]] = {}
+    places: dict[tuple[int, int], dict[str, ItemAnswer]] = {}
     for answer in told.answers:
         if answer.newest and answer.model.id in two:
             places.setdefault((answer.sample, answer.turn), {})[answer.model.id] = answer
@@ -93,7 +93,7 @@ def side_by_side(lines: Sequence[str], texts: Sequence[str | None], key: str) ->
         )
 
 
-def opponents(shown: State, told: Record, two: tuple[str, str], names: Names) -> None:
+def opponents(shown: State, told: ItemHistory, two: tuple[str, str], names: Names) -> None:
     """The answers that those of the two were compared with."""
     met = {one.opponent.id for one in told.verdicts if one.opponent and one.model.id in two}
     theirs = [one for one in told.answers if one.newest and one.model.id in met - set(two)]
@@ -106,7 +106,7 @@ def opponents(shown: State, told: Record, two: tuple[str, str], names: Names) ->
             folded(texts[one.number].text, f"opponent {told.item.id} {one.number}")
 
 
-def verdicts(shown: State, told: Record, two: tuple[str, str], names: Names) -> None:
+def verdicts(shown: State, told: ItemHistory, two: tuple[str, str], names: Names) -> None:
     """Every judge on either, both orders and all repeats, in one table and then in its words."""
     sides = {
         side: sorted(
@@ -146,7 +146,7 @@ def verdicts(shown: State, told: Record, two: tuple[str, str], names: Names) -> 
                     st.text(f"{SAID} of {len(its):,} verdicts are shown.")
 
 
-def _place(told: Record, names: Names) -> tuple[str, str, int, int, int, str]:
+def _place(told: ItemVerdict, names: Names) -> tuple[str, str, int, int, int, str]:
     """Which judge was asked what, in which order and how often before."""
     judge = names.judges.get(told.judge.id, told.judge.name)
     against = told.opponent.name if told.opponent else ""

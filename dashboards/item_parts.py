@@ -17,7 +17,9 @@ from judgebench.plain_text import counted
 from judgebench.records import Item
 from judgebench.reports.replies import in_words
 from judgebench.store import Store
-from judgebench.store.catalog import Record, distinct_names
+from judgebench.store.catalog import distinct_names
+from judgebench.store.read import ItemAnswer, ItemHistory, ItemVerdict, JudgeCall
+from judgebench.store.search import Hit
 
 _T = TypeVar("_T")
 
@@ -63,12 +65,12 @@ def when(at: float) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def words(told: Record) -> str:
+def words(told: ItemVerdict) -> str:
     """A verdict in words, of a pair from the side of its model."""
     return in_words(told.verdict, told.order)
 
 
-def answer_line(answer: Record, known: Names) -> str:
+def answer_line(answer: ItemAnswer, known: Names) -> str:
     """Whose answer it is, whether a later one took its place, and how it came."""
     parts = [known.models.get(answer.model.id, answer.model.name)]
     parts += place_of(answer.sample, answer.turn)
@@ -83,7 +85,7 @@ def answer_line(answer: Record, known: Names) -> str:
     return joined(part.strip(", ") for part in parts)
 
 
-def verdict_line(told: Record, known: Names) -> str:
+def verdict_line(told: ItemVerdict, known: Names) -> str:
     """Who said what of whom, in which order and when, and whether boards count it."""
     model = known.models.get(told.model.id, told.model.name)
     about = f"{known.judges.get(told.judge.id, told.judge.name)} about {model}"
@@ -105,7 +107,7 @@ def _mark(mark: str) -> str:
     return "⚠ " + mark.replace("_", " ").replace("/0", " (first)").replace("/1", " (second)")
 
 
-def identity(told: Record) -> str:
+def identity(told: ItemHistory) -> str:
     item = told.item
     judges = {verdict.judge.id for verdict in told.verdicts}
     models = {answer.model.id for answer in told.answers}
@@ -116,7 +118,7 @@ def identity(told: Record) -> str:
     return joined(parts)
 
 
-def hit_line(hit: Record, known: Names) -> str:
+def hit_line(hit: Hit, known: Names) -> str:
     """What a hit is, and where it stands."""
     model = known.models.get(hit.model or "", "")
     against = f" against {known.models.get(hit.opponent, '')}" if hit.opponent else ""
@@ -153,7 +155,9 @@ def question(item: Item, show: Callable[[str, str], None] = folded) -> None:
             show(item.prompt, "prompt")
 
 
-def who_said_what(history: Record, names: Names, *, judges: Collection[str] | None = None) -> None:
+def who_said_what(
+    history: ItemHistory, names: Names, *, judges: Collection[str] | None = None
+) -> None:
     """The verdicts that count: a row for each model, a column for each judge, or for some by id."""
     rows: dict[str, dict[str, str]] = {}
     for told in reversed(history.verdicts):
@@ -174,7 +178,7 @@ def who_said_what(history: Record, names: Names, *, judges: Collection[str] | No
         st.text(f"{MOST_MODELS} of {len(rows):,} models; choose one below for another.")
 
 
-def show_answers(shown: State, answers: Sequence[Record], names: Names) -> None:
+def show_answers(shown: State, answers: Sequence[ItemAnswer], names: Names) -> None:
     some = paged(answers, ANSWERS, PAGES[0])
     texts = shown.read(Store.answer_texts, tuple(answer.number for answer in some))
     for place, answer in enumerate(some):
@@ -185,14 +189,14 @@ def show_answers(shown: State, answers: Sequence[Record], names: Names) -> None:
         folded(told.text, key)
 
 
-def show_verdicts(shown: State, verdicts: Sequence[Record], names: Names) -> None:
+def show_verdicts(shown: State, verdicts: Sequence[ItemVerdict], names: Names) -> None:
     replies(shown, paged(verdicts, SAID, PAGES[1]), names, "verdict")
 
 
-def replies(shown: State, verdicts: Sequence[Record], names: Names, key: str) -> None:
+def replies(shown: State, verdicts: Sequence[ItemVerdict], names: Names, key: str) -> None:
     """Each verdict with the replies that it was read from, and what was thought before."""
     keys = dict.fromkeys(key for told in verdicts for key in told.reply_keys)
-    texts: Mapping[bytes, Record] = shown.read(Store.calls, tuple(keys))
+    texts: Mapping[bytes, JudgeCall] = shown.read(Store.calls, tuple(keys))
     for place, told in enumerate(verdicts):
         st.text(verdict_line(told, names))
         there = [texts[reply] for reply in told.reply_keys if reply in texts]

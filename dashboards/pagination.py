@@ -12,7 +12,7 @@ from long_text import visible
 
 from judgebench.reports.pair_tests import head
 from judgebench.store import Store
-from judgebench.store.catalog import Record
+from judgebench.store.read import ItemHistory
 
 PAGE = 25
 """Items on one page."""
@@ -53,7 +53,7 @@ def walk(
     otherwise: str,
     key: str,
     config: Mapping[str, Any],
-) -> Record | None:
+) -> ItemHistory | None:
     """One of some ranked items, in a page of a table of them; None where there is none.
 
     It is the one that the URL says, though it be not ranked, else the first of the page.

@@ -23,7 +23,7 @@ from judgebench.reports.runs import (
     run_progress,
     share,
 )
-from judgebench.store.catalog import Record
+from judgebench.store.read import FailureKind
 
 STATES = {
     "done": "✓ done",
@@ -204,7 +204,7 @@ def _names(entries: Sequence[Any]) -> Iterator[str]:
             yield name
 
 
-def to_retry(kinds: Sequence[Record]) -> tuple[Counter[str], Counter[str]]:
+def to_retry(kinds: Sequence[FailureKind]) -> tuple[Counter[str], Counter[str]]:
     """Failures by boundary and kind: those that asking again may help, and the others."""
     again, never = Counter[str](), Counter[str]()
     for kind in kinds:
@@ -212,7 +212,7 @@ def to_retry(kinds: Sequence[Record]) -> tuple[Counter[str], Counter[str]]:
     return again, never
 
 
-def failure_lines(kinds: Sequence[Record]) -> list[str]:
+def failure_lines(kinds: Sequence[FailureKind]) -> list[str]:
     """What failed and was not done since, and what is to be done about it."""
     again, never = to_retry(kinds)
     lines = []

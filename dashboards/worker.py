@@ -31,7 +31,6 @@ from pydantic_core import CoreConfig, SchemaSerializer, SchemaValidator, core_sc
 from judgebench import errors
 from judgebench.errors import JudgebenchError
 from judgebench.store import Store, open_store
-from judgebench.store.catalog import Record
 
 IDLE_S = 60.0
 
@@ -123,11 +122,6 @@ _ARRAY = core_schema.no_info_plain_validator_function(
     serialization=core_schema.plain_serializer_function_ser_schema(np.ndarray.tolist),
 )
 """Whole numbers come back as such, all others as floats: no report has arrays of anything else."""
-_RECORD = core_schema.no_info_plain_validator_function(
-    lambda said: Record(**said),
-    serialization=core_schema.plain_serializer_function_ser_schema(vars),
-)
-"""Of numbers and texts."""
 
 
 @cache
@@ -139,13 +133,13 @@ def _forms(kind: Any) -> tuple[SchemaSerializer, SchemaValidator]:
 
 
 def _with_arrays(schema: Any) -> Any:
-    """As JSON where pydantic, which knows neither arrays nor rows, asks for the object itself."""
+    """Lists of numbers where pydantic, which does not know arrays, asks for the object itself."""
     if isinstance(schema, list | tuple):
         return type(schema)(_with_arrays(part) for part in schema)
     if not isinstance(schema, dict):
         return schema
-    if schema.get("type") == "is-instance" and schema["cls"] in (np.ndarray, Record):
-        return _ARRAY if schema["cls"] is np.ndarray else _RECORD
+    if schema.get("type") == "is-instance" and schema["cls"] is np.ndarray:
+        return _ARRAY
     return {name: _with_arrays(part) for name, part in schema.items()}
 
 

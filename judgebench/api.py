@@ -83,8 +83,7 @@ if TYPE_CHECKING:
     from judgebench.reports.length_calibrations import LengthFit
     from judgebench.reports.nights import Nights
     from judgebench.reports.pair_tests import Texts
-    from judgebench.reports.paper import PaperTable
-    from judgebench.reports.paper_file import Paper
+    from judgebench.reports.paper import Paper, PaperTable
     from judgebench.reports.plan import Plan
     from judgebench.reports.probe import ProbeReport
     from judgebench.reports.ranking import Control, Rankings
@@ -101,7 +100,8 @@ if TYPE_CHECKING:
     from judgebench.stats.pair_outcomes import Conflict, UnreadableSide
     from judgebench.stats.ranking import Ties
     from judgebench.stats.style_control import Definition
-    from judgebench.store.catalog import Columns, Record
+    from judgebench.store.catalog import Columns
+    from judgebench.store.read import StoredAnchors, StoredBaseline
 
 
 class StoredResults:
@@ -1238,8 +1238,7 @@ def report(paper: str | Path | Paper, *, store: Results = None) -> PaperTable:
     ConfigError
         For a paper that is wrong, or names what the store does not hold: file, line and field.
     """
-    from judgebench.reports.paper import paper_table
-    from judgebench.reports.paper_file import read_paper
+    from judgebench.reports.paper import paper_table, read_paper
 
     asked = read_paper(Path(paper)) if isinstance(paper, str | Path) else paper
     with reading(asked.store if store is None else store) as its:
@@ -1287,7 +1286,7 @@ def set_baseline(
     benchmarks: str | Sequence[str] = (),
     passed: GateFile | None = None,
     store: Results = None,
-) -> list[Record]:
+) -> list[StoredBaseline]:
     """Call the newest model of a name a baseline of the gate, on each benchmark it was judged on.
 
     Parameters
@@ -1322,7 +1321,7 @@ def pin_anchors(
     answers: int = 100,
     seed: int = 0,
     store: Results = None,
-) -> Record:
+) -> StoredAnchors:
     """Pin what a judge has said of some answers, drawn at random, to ask it again later.
 
     Parameters

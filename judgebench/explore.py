@@ -40,8 +40,9 @@ from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.length_boards import LengthControl
 from judgebench.reports.versions import judged_runs, nights_of
 from judgebench.store import Store
-from judgebench.store.catalog import Record, distinct_names
+from judgebench.store.catalog import distinct_names
 from judgebench.store.opening import located
+from judgebench.store.read import Verdicts
 
 __all__ = [
     "BoardEntry",
@@ -207,7 +208,7 @@ def benchmarks_of(shared: Sequence[BoardEntry]) -> dict[str, tuple[str, str]]:
     }
 
 
-def verdicts_used(store: Store) -> list[tuple[str, str, Record]]:
+def verdicts_used(store: Store) -> list[tuple[str, str, Verdicts]]:
     """Of every benchmark that has any, how many, and when the newest one was."""
     return [(*at, verdicts) for at, verdicts in store.verdicts_used().items()]
 

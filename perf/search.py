@@ -36,10 +36,10 @@ from judgebench.records import (
     VerdictSlot,
 )
 from judgebench.store import Store, open_store
-from judgebench.store.catalog import Record
 from judgebench.store.opening import located
 from judgebench.store.search import (
     Filters,
+    Found,
     count,
     index_path,
     make_index,
@@ -136,7 +136,7 @@ def said(store: Store, model: bytes, judge: bytes, name: str, item: str, text: s
     )  # fmt: skip
 
 
-def measured(what: Callable[[], Record]) -> tuple[float, Record]:
+def measured(what: Callable[[], Found]) -> tuple[float, Found]:
     """Milliseconds of the quicker of two."""
     took = []
     for _ in range(2):

@@ -28,7 +28,7 @@ from judgebench.records import is_human
 from judgebench.reports.agreement import AgreementReport
 from judgebench.reports.agreement_tables import difference_tables
 from judgebench.reports.judge_pairs import Disputes, disputed_models
-from judgebench.store.catalog import Record
+from judgebench.store.read import ItemHistory
 
 PLACE = ("Judges", 50)
 
@@ -193,7 +193,7 @@ def items(shown: State, place: tuple[str, str], found: Disputes) -> None:
         one_item(shown, told, found)
 
 
-def one_item(shown: State, told: Record, found: Disputes) -> None:
+def one_item(shown: State, told: ItemHistory, found: Disputes) -> None:
     """The question, then the answers that these judges differ about, and what they wrote."""
     names, ids = Names(found.model_names, found.judge_names), found.judge_ids
     models = disputed_models(told, ids)

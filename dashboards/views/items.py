@@ -23,7 +23,6 @@ from judgebench.plain_text import counted
 from judgebench.reports.answer_flags import CUT, SUSPECT
 from judgebench.store import Store
 from judgebench.store import search as texts
-from judgebench.store.catalog import Record
 from judgebench.store.codec import KINDS as VERDICTS
 
 PLACE = ("Results", 40)
@@ -132,10 +131,12 @@ def begin_of(text: str | None) -> texts.Begin | None:
     return next(kind for kind in texts.KINDS if kind == match["kind"]), int(match["number"])
 
 
-def found_by(shown: State, words: str, filters: texts.Filters, begin: texts.Begin | None) -> Record:
+def found_by(
+    shown: State, words: str, filters: texts.Filters, begin: texts.Begin | None
+) -> texts.Found:
     """A page of hits; the last one is remembered while the store stands still."""
     asking = (shown, words, filters, begin)
-    remembered: tuple[object, Record] | None = st.session_state.get("searched")
+    remembered: tuple[object, texts.Found] | None = st.session_state.get("searched")
     if remembered is not None and remembered[0] == asking:
         return remembered[1]
     with opened(shown.url) as store:
@@ -153,7 +154,7 @@ def counted_hits(shown: State, words: str, filters: texts.Filters) -> str:
     return f"more than {n:,} texts" if n >= texts.MOST_COUNTED else f"{n:,} texts and more"
 
 
-def nothing(found: Record, filters: texts.Filters) -> str:
+def nothing(found: texts.Found, filters: texts.Filters) -> str:
     """Why a page of hits is empty."""
     if not filters.searched:
         return "These filters exclude each other: only reasoning has a judge, a verdict and flags."
@@ -177,7 +178,7 @@ def indexing(url: str) -> None:
 
 def index_more(url: str) -> None:
     with opened(url) as store:
-        coverage: Record = texts.make_index(store, 0, label_url())
+        coverage: texts.Coverage = texts.make_index(store, 0, label_url())
     if coverage.complete:
         st.rerun(scope="app")
     of = f"{coverage.indexed:,} of about {coverage.rows:,} texts"

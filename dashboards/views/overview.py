@@ -29,8 +29,7 @@ from judgebench.plain_text import counted
 from judgebench.reports.board import Board
 from judgebench.reports.runs import duration
 from judgebench.store import Store
-from judgebench.store.catalog import Record
-from judgebench.store.read import At
+from judgebench.store.read import At, Holding, Verdicts
 
 PLACE = ("Results", 10)
 
@@ -42,7 +41,7 @@ LAST_RUNS = 8
 FOR_S = 0.5
 """Boards are begun for so long at a time; what is left comes in the next second."""
 
-Used: TypeAlias = Mapping[At, Record]
+Used: TypeAlias = Mapping[At, Verdicts]
 Lead: TypeAlias = Board | str
 """A benchmark's first board, or why there is none."""
 
@@ -89,7 +88,7 @@ def worked_out(url: str) -> dict[At, tuple[str, Lead]]:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def counted_before(url: str) -> dict[At, Record]:
+def counted_before(url: str) -> dict[At, Verdicts]:
     """What stands until verdicts are counted anew."""
     return {}
 
@@ -100,12 +99,12 @@ def leads(shown: State, at: At) -> Lead | None:
     return lead if mark == shown.mark else None
 
 
-def benchmarks(shown: State, known: Sequence[Record], clock: bool) -> None:
+def benchmarks(shown: State, known: Sequence[Holding], clock: bool) -> None:
     """Every benchmark with its counts, and who leads it as soon as that is known."""
     page.or_say_what_is_wrong(lambda: _benchmarks(shown, known, clock))
 
 
-def _benchmarks(shown: State, known: Sequence[Record], clock: bool) -> None:
+def _benchmarks(shown: State, known: Sequence[Holding], clock: bool) -> None:
     rows = {_at(one): _row(shown.url, one) for one in known[:DRAWN]}
     table, before = st.empty(), counted_before(shown.url)
     for one in known[:DRAWN] if before else ():
@@ -154,7 +153,7 @@ def telling_most(shown: State, at: At) -> Lead:
     return next(one for one in again.boards if board_rows.same(one, board))
 
 
-def counts(one: Record, used: Used) -> str:
+def counts(one: Holding, used: Used) -> str:
     """What there is of a benchmark, in a line."""
     people = f" ({one.people:,} of them people)" if one.people else ""
     parts = [counted(one.items, "item"), counted(one.models, "model")]
@@ -165,7 +164,7 @@ def counts(one: Record, used: Used) -> str:
     return " · ".join([*parts, f"{counted(known.used, 'verdict')}, the newest {ago} ago"])
 
 
-def _row(url: str, one: Record) -> tuple[DeltaGenerator, DeltaGenerator]:
+def _row(url: str, one: Holding) -> tuple[DeltaGenerator, DeltaGenerator]:
     """Places for the counts of a benchmark and for its leader."""
     with st.container(border=True):
         left, right = st.columns([3, 7], gap="medium")
@@ -226,11 +225,11 @@ def head_rows(board: Board, metric: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _at(one: Record) -> At:
+def _at(one: Holding) -> At:
     return one.benchmark, one.version
 
 
-def _name(one: Record) -> str:
+def _name(one: Holding) -> str:
     return joined([f"{one.benchmark}@{one.version}"])
 
 

@@ -50,9 +50,9 @@ from judgebench.records import (
 )
 from judgebench.rows import Row
 from judgebench.store import Store, StoredJudge, StoredModel
-from judgebench.store.catalog import Record
 from judgebench.store.codec import readable
 from judgebench.store.database import chunks
+from judgebench.store.read import StoredAnchors
 
 At: TypeAlias = tuple[str, str]
 """A benchmark and its version."""
@@ -456,7 +456,7 @@ class NewVerdict(NamedTuple):
     verdict: Verdict
     reply: Reply | None = None
     before: bytes | None = None
-    anchors: Record | None = None
+    anchors: StoredAnchors | None = None
     names: bool = False
 
 

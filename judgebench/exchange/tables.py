@@ -62,8 +62,8 @@ from judgebench.records import (
 from judgebench.responses.from_file import AnswerRow, read_answer_rows, refuse_other_text
 from judgebench.rows import OURS, Layout, Row, each_row
 from judgebench.store import Store
-from judgebench.store.catalog import Record
 from judgebench.store.codec import readable
+from judgebench.store.read import StoredAnchors
 
 REQUIRED = ("item_id", "model", "judge")
 FIELDS = (
@@ -251,7 +251,7 @@ def take_in(
     )
 
 
-def _pinned(store: Store) -> dict[VerdictSlot, Record]:
+def _pinned(store: Store) -> dict[VerdictSlot, StoredAnchors]:
     """The anchors that count, each with its set: the last of its judge and benchmark."""
     last = {(one.benchmark, one.version, one.judge_key): one for one in store.anchors()}
     return {place: one for one in last.values() for place in store.looked(one)}
@@ -260,7 +260,7 @@ def _pinned(store: Store) -> dict[VerdictSlot, Record]:
 def _new(
     intake: Intake,
     rows: Sequence[VerdictRow],
-    pinned: Mapping[VerdictSlot, Record],
+    pinned: Mapping[VerdictSlot, StoredAnchors],
     may_change: bool,
 ) -> list[NewVerdict]:
     found = []

@@ -22,7 +22,7 @@ from judgebench.execution.resolve import JudgeAssignment, ResolvedSuite
 from judgebench.plain_text import counted
 from judgebench.records import AFRESH, Case, DriftCheck, Response, VerdictSlot
 from judgebench.store import Store
-from judgebench.store.catalog import Record
+from judgebench.store.read import StoredAnchors
 
 
 def recheck_of_today() -> str:
@@ -87,7 +87,7 @@ class Anchors:
                     f"`judgebench anchors pin {which} --judge {assignment.name}` pins some"
                 )
 
-    def _set_of(self, assignment: JudgeAssignment) -> Record | None:
+    def _set_of(self, assignment: JudgeAssignment) -> StoredAnchors | None:
         benchmark = assignment.asked.benchmark
         return self._of.get((benchmark.name, benchmark.version, assignment.key))
 
@@ -113,7 +113,7 @@ class Anchors:
             known |= self._store.looked(anchors, self._recheck).keys()
         return [call.places[0] in known for call in calls]
 
-    def _calls_of(self, assignment: JudgeAssignment, anchors: Record) -> list[JudgeCall]:
+    def _calls_of(self, assignment: JudgeAssignment, anchors: StoredAnchors) -> list[JudgeCall]:
         pinned = self._store.looked(anchors)
         cases = dict(seen_cases(self._store, assignment, pinned))
         if lost := len(pinned) - len(cases):

@@ -20,7 +20,7 @@ from judgebench.store import Store
 
 if TYPE_CHECKING:
     from judgebench.execution.forecast import Range
-    from judgebench.store.catalog import Record
+    from judgebench.store.copy import Forgotten
 
 HOWS = ("live", "batch", "recorded", "retried", "wasted")
 TOKENS = (
@@ -437,7 +437,7 @@ def usd_per_call(store: Store) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForgottenReport(Report):
-    """What goes, or went; as `store.copy.forget` says, with what it takes to have it again.
+    """What goes, or went; as `store.copy.Forgotten` says, with what it takes to have it again.
 
     removed
         Whether it is gone already.
@@ -527,7 +527,7 @@ class ForgottenReport(Report):
 
 
 def forgotten_report(
-    found: Record, names: Mapping[bytes, str], per_call: Mapping[str, float], *, removed: bool
+    found: Forgotten, names: Mapping[bytes, str], per_call: Mapping[str, float], *, removed: bool
 ) -> ForgottenReport:
     """The report on what goes, or went.
 

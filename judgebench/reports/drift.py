@@ -33,8 +33,8 @@ from judgebench.reports.estimates import UNDEFINED, number
 from judgebench.stats.judge_drift import ALPHA, Drift, drift
 from judgebench.stats.resample import content_seed
 from judgebench.store import Store
-from judgebench.store.catalog import Record, StoredJudge
-from judgebench.store.read import PINNED
+from judgebench.store.catalog import StoredJudge
+from judgebench.store.read import PINNED, StoredAnchors
 
 ANSWERS = 100
 """How many answers are pinned unless somebody says otherwise."""
@@ -254,7 +254,7 @@ def _changed(look: DriftCheck) -> str:
 
 def drift_report(store: Store) -> DriftReport:
     """Of every judge on each benchmark that has anchors there."""
-    last: dict[tuple[str, str, str], Record] = {}
+    last: dict[tuple[str, str, str], StoredAnchors] = {}
     for one in store.anchors():
         last[one.benchmark, one.version, one.judge_id] = one
     return DriftReport(
@@ -275,7 +275,7 @@ def judge_drift(store: Store, which: BenchmarkRef, judge_id: str) -> JudgeDrift 
     return _drift_of(store, which, its[-1]) if its else None
 
 
-def _drift_of(store: Store, which: BenchmarkRef, anchors: Record) -> JudgeDrift:
+def _drift_of(store: Store, which: BenchmarkRef, anchors: StoredAnchors) -> JudgeDrift:
     said = store.looks(anchors)
 
     def by_occasion(name: str) -> dict[str, list[Any]]:
@@ -354,7 +354,7 @@ def pin(
     models: Collection[str] = (),
     answers: int = ANSWERS,
     seed: int = 0,
-) -> Record:
+) -> StoredAnchors:
     """Pin what a judge has said, as the last set of anchors of this judge and benchmark.
 
     The answers are drawn at random, of as many different items as there are; models take turns. Of

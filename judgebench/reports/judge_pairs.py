@@ -30,7 +30,7 @@ from judgebench.reports.document import (
 )
 from judgebench.reports.estimates import text
 from judgebench.store import Store
-from judgebench.store.catalog import Record
+from judgebench.store.read import ItemHistory
 
 PAIR = ("judge", "reference")
 
@@ -397,7 +397,7 @@ def _said(found: Disagreements, judge: int, at: int) -> str:
     return ", ".join(f"{count} {label}" for count, label in given if count)
 
 
-def disputed_models(history: Record, judges: Collection[str]) -> list[str]:
+def disputed_models(history: ItemHistory, judges: Collection[str]) -> list[str]:
     """The models, by id, of whom these judges, by id, say different things on an item."""
     said: dict[str, dict[str, set[object]]] = {}
     for told in history.verdicts:

@@ -37,7 +37,7 @@ from judgebench.rows import Row, read_rows
 from judgebench.stats.length_calibration import Calibration, fit_difficulty
 from judgebench.stats.length_control import CANDIDATES, Anchors
 from judgebench.store import Store
-from judgebench.store.catalog import Record
+from judgebench.store.read import StoredCalibration
 
 Floats = NDArray[np.float64]
 
@@ -82,7 +82,7 @@ class Calibrations:
         expected = self._is_published or self.which.report.headline == LENGTH_CONTROLLED
         return self._why_not(judge, opponent) if expected else None
 
-    def own(self, judge: str | None, opponent: str) -> Record | None:
+    def own(self, judge: str | None, opponent: str) -> StoredCalibration | None:
         """The last that was fitted for a judge and an opponent, by id."""
         known = self._judges.get(judge or "")
         if known is None:
@@ -103,7 +103,7 @@ class Calibrations:
         return any(board.calibration for board in self.numbers.boards)
 
     @cached_property
-    def _stored(self) -> list[Record]:
+    def _stored(self) -> list[StoredCalibration]:
         """The last first."""
         return self.data.store.calibrations(self.which.name, self.which.version)[::-1]
 
@@ -127,7 +127,7 @@ class Calibrations:
         )
 
 
-def in_words(stored: Record) -> str:
+def in_words(stored: StoredCalibration) -> str:
     """Which calibration of the store it is."""
     day = time.strftime("%Y-%m-%d", time.gmtime(stored.at))
     return (
@@ -326,7 +326,7 @@ class LengthFit(Report):
     judge_id: str
     baseline: str
     baseline_id: str
-    stored: Record = json_field(hidden=True)
+    stored: StoredCalibration = json_field(hidden=True)
     models: tuple[str, ...]
     anchored: tuple[str, ...]
     items: int
@@ -340,7 +340,7 @@ class LengthFit(Report):
     @json_after("baseline_id")
     def calibration(self) -> str:
         """Its id in the store."""
-        return str(self.stored.id)
+        return self.stored.id
 
     def tables(self) -> list[Table]:
         """What it was fitted on, how far it can be relied on, and what to do next."""
@@ -534,7 +534,7 @@ def _kept(
     names: Sequence[str],
     judge_id: str,
     opponent_id: str,
-) -> Record:
+) -> StoredCalibration:
     difficulty = {
         item: float(value)
         for item, value in zip(rows.items, fit.difficulty, strict=True)

@@ -46,7 +46,7 @@ from judgebench.reports.replacements import REPLACED, Replacement, replacements
 from judgebench.reports.slide import SlideNight, SlideReport, each_once, in_words, slide_report
 from judgebench.reports.versions import FixedBaseline, Night, fixed_baseline, nights_of
 from judgebench.store import Store
-from judgebench.store.catalog import Record
+from judgebench.store.read import StoredBaseline
 
 THE_ONE_BEFORE = ""
 """What a night is held against unless a baseline is named."""
@@ -489,7 +489,7 @@ def board_test(
 
 
 def _beside(
-    its: Sequence[Night], place: int, baselines: Sequence[Record], against: str
+    its: Sequence[Night], place: int, baselines: Sequence[StoredBaseline], against: str
 ) -> tuple[str | None, str | None]:
     """The id of whom a night is held against; or None, and why there is nobody."""
     if against == THE_ONE_BEFORE:
@@ -500,7 +500,9 @@ def _beside(
     return (then[-1], None) if then else (None, f"{against} was not set yet")
 
 
-def _became(its: Sequence[Night], place: int, baselines: Sequence[Record]) -> tuple[str, ...]:
+def _became(
+    its: Sequence[Night], place: int, baselines: Sequence[StoredBaseline]
+) -> tuple[str, ...]:
     """Which baselines a night was made, until the next one."""
     night = its[place]
     until = its[place + 1].first if place + 1 < len(its) else math.inf

@@ -18,10 +18,14 @@ from judgebench.records import Label, Order, Preference, Score, Unreadable, Verd
 from judgebench.reports.boards import BenchmarkRef
 from judgebench.reports.document import Column, Document, Report, Table
 from judgebench.store import Store
-from judgebench.store.catalog import Record, StoredJudge, distinct_names
+from judgebench.store.catalog import StoredJudge, distinct_names
 from judgebench.store.read import (
     CALL_COLUMNS,
     JUDGED_COLUMNS,
+    ItemAnswer,
+    ItemHistory,
+    ItemVerdict,
+    JudgeCall,
     call_columns,
     one_text,
 )
@@ -49,7 +53,7 @@ class JudgedReply:
     places: int
     kind: str
     verdict: str
-    calls: tuple[Record, ...]
+    calls: tuple[JudgeCall, ...]
     reply_keys: tuple[bytes, ...] = ()
 
     def record(self) -> dict[str, Any]:
@@ -190,7 +194,7 @@ def prompt_alone(question: Call, names: Mapping[bytes, str]) -> JudgedReply:
         verdict = in_words(end.value, at.order)
     messages = () if request is None else request.messages
     prompt = one_text([(message.role, message.content) for message in messages])
-    call = Record(prompt=prompt, candidates=(), reply=NOBODY, reasoning=None, finish_reason=None)
+    call = JudgeCall(prompt=prompt, candidates=(), reply=NOBODY, reasoning=None, finish_reason=None)
     model, opponent = at.model_key, at.opponent_key
     place = {name: getattr(at, name, None) for name in PLACE}
     place |= {"model": names[model], "model_id": model.hex()[:12]}
@@ -309,7 +313,7 @@ _ORDERS: Mapping[str, str] = {
 }
 
 
-def _call_rows(made: Sequence[Record]) -> Iterator[list[str]]:
+def _call_rows(made: Sequence[JudgeCall]) -> Iterator[list[str]]:
     """Prompt and reply of every call, a line of them a row."""
     for n, call in enumerate(made, 1):
         which = f" {n} of {len(made)}" if len(made) > 1 else ""
@@ -429,7 +433,7 @@ def _is_among(wanted: Collection[str], names: Collection[str], one: str) -> bool
     return not wanted or not set(wanted).isdisjoint((*names, one))
 
 
-def _question_table(benchmark: BenchmarkRef, told: Record) -> Table:
+def _question_table(benchmark: BenchmarkRef, told: ItemHistory) -> Table:
     item = told.item
     several = len(item.turns) > 1
     rows = [
@@ -448,7 +452,7 @@ def _question_table(benchmark: BenchmarkRef, told: Record) -> Table:
     )
 
 
-def _answer_table(one: Record, text: str) -> Table:
+def _answer_table(one: ItemAnswer, text: str) -> Table:
     said = [f"answer of {one.model.name}", f"sample {one.sample}" if one.sample else ""]
     said += [f"turn {one.turn + 1}" if one.turn else "", "" if one.status == "ok" else one.status]
     said.append("" if one.newest else "replaced by a later one")
@@ -461,7 +465,7 @@ def _answer_table(one: Record, text: str) -> Table:
     )
 
 
-def _verdict_table(one: Record, made: Sequence[Record]) -> Table:
+def _verdict_table(one: ItemVerdict, made: Sequence[JudgeCall]) -> Table:
     about = one.model.name
     if one.opponent is not None:
         about += f" against {one.opponent.name}, {_ORDERS[one.order]}"
@@ -481,7 +485,7 @@ def _verdict_table(one: Record, made: Sequence[Record]) -> Table:
     )
 
 
-def _verdict_record(one: Record, made: Sequence[Record]) -> dict[str, Any]:
+def _verdict_record(one: ItemVerdict, made: Sequence[JudgeCall]) -> dict[str, Any]:
     return {
         "judge": one.judge.name,
         "judge_id": one.judge.id,

@@ -16,7 +16,7 @@ from judgebench.dialogue import NO_ANCHORS, all_conversations
 from judgebench.records import Runtime
 from judgebench.stats.resample import upper_bound
 from judgebench.store import Store
-from judgebench.store.catalog import Record
+from judgebench.store.read import AnsweredAgain
 
 TOLERANCE = 0.05
 """The share of prompts that may be answered with another text: shown by 59 without a change."""
@@ -44,14 +44,14 @@ class OtherStack:
     said: str
 
 
-def may_differ(again: Record) -> float:
+def may_differ(again: AnsweredAgain) -> float:
     """The share of a model's prompts that the other stack may answer with another text.
 
     An upper bound at 95 %; the share itself where all prompts were answered on both, and nan where
     none was.
     """
     if again.again and again.again == again.prompts:
-        return float(again.changed / again.prompts)
+        return again.changed / again.prompts
     return upper_bound(again.changed, again.again, level=LEVEL)
 
 
@@ -77,7 +77,7 @@ def other_stack(
                 said=f"{CHANGED}; those of {model.name} come from {len(model.stacks)} stacks at "
                 "once, and no anchors speak for that",
             )
-    tried: list[tuple[Record, str]] = []
+    tried: list[tuple[AnsweredAgain, str]] = []
     for model, other in ((baseline, candidate), (candidate, baseline)):
         own, theirs = (Runtime(**json.loads(one)) for (one,) in (model.stacks, other.stacks))
         again = store.answered_again(benchmark, version, model.model_id, stack=own, other=theirs)

@@ -44,7 +44,8 @@ from judgebench.reports.document import Report, Rows, Table, column, json_field,
 from judgebench.reports.gate_policy import GateFile
 from judgebench.reports.model_pairs import PairData, newest_first, newest_model
 from judgebench.store import Store
-from judgebench.store.catalog import Record, StoredModel, distinct_names
+from judgebench.store.catalog import StoredModel, distinct_names
+from judgebench.store.read import StoredBaseline, Tagged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +167,7 @@ def training_runs(store: Store, among: Collection[str] | None = None) -> Trainin
     among
         The ids of the models to look at; all if not given.
     """
-    newest: dict[str, Record] = {}
+    newest: dict[str, Tagged] = {}
     for one in store.tagged():
         if STEP in one.tags and (among is None or one.model_id in among):
             newest.pop(one.model_id, None)
@@ -360,7 +361,7 @@ def set_baseline(
     model: str,
     benchmarks: Sequence[str] = (),
     passed: GateFile | None = None,
-) -> list[Record]:
+) -> list[StoredBaseline]:
     """Call the newest model of a name the baseline, on every benchmark it was judged on, or some.
 
     Parameters

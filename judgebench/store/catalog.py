@@ -10,12 +10,12 @@ import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import lru_cache, partial, wraps
 from itertools import groupby
 from operator import eq, gt, itemgetter, lt, ne
-from types import MappingProxyType, SimpleNamespace
-from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar
 
 from sqlalchemy import (
     Connection,
@@ -47,17 +47,16 @@ from judgebench.store.codec import (
 )
 from judgebench.store.database import Database, chunks
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+_Told = TypeVar("_Told", bound="DataclassInstance")
 _Spec = TypeVar("_Spec", ModelSpec, JudgeSpec)
 
 Columns: TypeAlias = dict[str, list[Any]]
 """Equally long lists, by name."""
-
-
-class Record(SimpleNamespace):
-    """A row as a value: its attributes are what was asked for."""
-
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -320,17 +319,23 @@ def row(
     return next(iter([*rows(connection, table, columns, where, order=order, limit=1)]), None)
 
 
+def words_of(kind: type[DataclassInstance], **paths: str) -> str:
+    """Words of `rows` for a dataclass: each field's name, or its path where that is another."""
+    return " ".join(f"{paths.get(one.name, one.name)}:{one.name}" for one in fields(kind))
+
+
 def told(
     connection: Connection,
     table: Table,
-    columns: str,
+    kind: type[_Told],
     where: Mapping[str, Any] = NOTHING,
     *,
     order: str = "",
-    kind: Callable[..., Any] = Record,
-) -> list[Any]:
-    """`rows` as values: each is a ``kind`` of what its columns say, by their labels."""
-    return [kind(**values(one)) for one in rows(connection, table, columns, where, order=order)]
+    **paths: str,
+) -> list[_Told]:
+    """`rows` as values of a dataclass; see `words_of`."""
+    its = words_of(kind, **paths)
+    return [kind(**values(one)) for one in rows(connection, table, its, where, order=order)]
 
 
 def names_of(

@@ -58,7 +58,6 @@ from judgebench.records import (
 )
 from judgebench.secret import MASKED
 from judgebench.store import catalog, columns, schema
-from judgebench.store.catalog import Record
 from judgebench.store.codec import JUDGED_ELSEWHERE, KINDS, read_spec
 from judgebench.store.database import Database, chunks, hanging_references, insert, upsert
 from judgebench.store.opening import mark_as, marks, open_database
@@ -402,12 +401,20 @@ def _count_on(connection: Connection) -> None:
 # merging ------------------------------------------------------------------------------------------
 
 
-def merge(into: str, others: Sequence[str], progress: Progress = _QUIET) -> Record:
-    """Add what other stores hold to one. Merged again, it changes nothing.
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What came of merging: new rows by table, and at how many places two answers met.
 
-    Told are ``new`` rows by table, and at how many places two answers met (``differing``). Where
-    both stores have an answer to one question that differs, that of the first stands, and what was
-    judged of the other's is on no board.
+    Where both stores have an answer to one question that differs, that of the first stands, and
+    what was judged of the other's is on no board.
+    """
+
+    new: Mapping[str, int]
+    differing: int
+
+
+def merge(into: str, others: Sequence[str], progress: Progress = _QUIET) -> Merged:
+    """Add what other stores hold to one. Merged again, it changes nothing.
 
     Raises
     ------
@@ -440,8 +447,7 @@ def merge(into: str, others: Sequence[str], progress: Progress = _QUIET) -> Reco
             connection.execute(delete(_f).where(_f.c.key.in_(done)))
             after = _Cut(connection).counts()
         columns.pack(store)
-    new = {name: after[name] - before[name] for name in after}
-    return Record(new=new, differing=differing)
+    return Merged({name: after[name] - before[name] for name in after}, differing)
 
 
 def _refuse_other_items(stores: Mapping[Database, Connection]) -> None:
@@ -664,6 +670,44 @@ def vacuum(url: str) -> tuple[int, int]:
 # forgetting ---------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """What goes, or went.
+
+    judges
+        Of each judge, by its key: ``judge``, ``judgments``, ``elsewhere`` (as many of them as were
+        made by people, or imported, so that nobody can be asked), ``replies`` (how many questions
+        it takes to have them again), ``prompt_tokens`` and ``completion_tokens`` of those that
+        state them, ``uncounted`` (replies that state none).
+    verdicts
+        Places at which the judgments served, over all runs.
+    shared
+        Judgments that stay, since other runs or benchmarks use them.
+    pinned
+        Judgments that stay, since they are anchors of their judge.
+    needed_replies
+        Replies that stay, since verdicts that stay were read from them.
+    earlier
+        Places at which an earlier judgment, or a later one, counts from then on.
+    anchors, failures
+        What was pinned, and what had failed, of judges that go as a whole.
+    """
+
+    judges: Sequence[Mapping[str, Any]]
+    verdicts: int
+    runs: tuple[str, ...]
+    shared: int
+    pinned: int
+    needed_replies: int
+    earlier: int
+    anchors: int
+    failures: int
+
+    @property
+    def judgments(self) -> int:
+        return sum(one["judgments"] for one in self.judges)
+
+
 _ids = MetaData()
 _chosen, _gone, _unneeded, _unnamed = (
     Table(name, _ids, Column("one", kind, primary_key=True), prefixes=["TEMPORARY"])
@@ -687,7 +731,7 @@ def forget(
     benchmarks: Collection[tuple[str, str]] = (),
     unreadable: bool = False,
     remove: bool,
-) -> Record:
+) -> Forgotten:
     """Verdicts out again: judgments, where they served, and what nothing else was read from.
 
     What several arguments name is what all of them mean.
@@ -709,20 +753,6 @@ def forget(
         Names and versions: only what served on these.
     unreadable
         Only what no verdict could be read from.
-
-    Returns
-    -------
-    Record
-        What goes, or went. ``judges``: of each by its key ``judge``, ``judgments``, ``elsewhere``
-        (as many of them as were made by people, or imported, so that nobody can be asked),
-        ``replies`` (how many questions it takes to have them again), ``prompt_tokens`` and
-        ``completion_tokens`` of those that state them, ``uncounted`` (replies that state none).
-        ``judgments``: of all of them. ``verdicts``: places at which these served, over all
-        ``runs``. ``shared``: judgments that stay, since other runs or benchmarks use them;
-        ``pinned``: since they are anchors of their judge. ``needed_replies`` stay, since verdicts
-        that stay were read from them. ``earlier``: places at which an earlier judgment, or a later
-        one, counts from then on. ``anchors``, ``failures``: what was pinned, and what had failed,
-        of judges that go as a whole.
 
     Raises
     ------
@@ -775,10 +805,8 @@ def forget(
     )
     earlier = select(*place).where(used, there.exists()).distinct().subquery()
     ran = select(r.run_id).where(r.id.in_(select(_u.c.run_id).where(used))).order_by(r.id)
-    by_judge = _by_judge(connection, read)
-    found = Record(
-        judges=by_judge,
-        judgments=sum(one["judgments"] for one in by_judge),
+    found = Forgotten(
+        judges=_by_judge(connection, read),
         verdicts=_count(connection, _u, used),
         runs=tuple(connection.execute(ran).scalars()),
         shared=shared,

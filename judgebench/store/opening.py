@@ -27,7 +27,6 @@ from judgebench.protocols import MAY_WAIT, Paid
 from judgebench.records import Item
 from judgebench.secret import secrets_of
 from judgebench.store import schema, sqlite
-from judgebench.store.catalog import Record
 from judgebench.store.claims import Claims
 from judgebench.store.database import Database, insert
 from judgebench.store.read import Reading
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from alembic.operations import Operations
 
     from judgebench.columns import Column
+    from judgebench.store.copy import Forgotten
     from judgebench.store.postgres import Postgres
 
 _T = TypeVar("_T")
@@ -616,7 +616,7 @@ class Store(Reading, Claims, AbstractContextManager["Store"]):
         with self._database.reading() as connection:
             check_items(connection, items)
 
-    def forget(self, *, remove: bool = True, **wanted: Any) -> Record:
+    def forget(self, *, remove: bool = True, **wanted: Any) -> Forgotten:
         """Remove judgments, where they served, and replies and texts that nothing else needs.
 
         What is ``wanted``, and told, see `copy.forget`. What they took, runs, judges, models and

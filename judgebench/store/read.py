@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, TypeAlias
@@ -24,6 +24,7 @@ from judgebench.records import (
     Batch,
     BatchState,
     Item,
+    JsonObject,
     Judgment,
     Order,
     Reply,
@@ -39,7 +40,6 @@ from judgebench.store import catalog, schema
 from judgebench.store.catalog import (
     Columns,
     Named,
-    Record,
     Snapshots,
     StoredJudge,
     StoredModel,
@@ -55,6 +55,7 @@ from judgebench.store.catalog import (
     steps,
     told,
     values,
+    words_of,
 )
 from judgebench.store.claims import holder, key_of
 from judgebench.store.codec import (
@@ -112,6 +113,207 @@ _LATE = 10_000
 
 _COUNTED = 100_000
 """Rows that a server counts in an instant; of more it says how many there are about."""
+
+
+# what is told -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCalibration:
+    """A calibration of length: for whom it holds, and what it says.
+
+    ``models`` are those it was fitted on, by short id. ``id`` are the first twelve digits of the
+    hash of all but ``at``, the seconds at which it was put.
+    """
+
+    id: str
+    judge_key: bytes
+    opponent_key: bytes
+    models: tuple[str, ...]
+    content: JsonObject
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredBaseline:
+    """A model that went by a name on one version of a benchmark.
+
+    ``model_id`` are the first twelve digits of the model's key; ``run_id`` is the run that its
+    verdicts came from, None where nobody said; ``at`` the seconds at which it was set.
+    """
+
+    name: str
+    benchmark: str
+    version: str
+    model_key: bytes
+    model_id: str
+    run_id: str | None
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredAnchors:
+    """A set of verdicts that was pinned, of one judge on one version of a benchmark.
+
+    ``verdicts`` is how many, ``at`` the seconds at which; ``id`` is a number of this store.
+    """
+
+    id: int
+    benchmark: str
+    version: str
+    judge_key: bytes
+    judge_id: str
+    at: float
+    verdicts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnsweredAgain:
+    """What became of a model's first answers on another stack.
+
+    prompts
+        The questions that it answered on its own, identical ones counted once.
+    again
+        How many of them it has answered on the other stack as well.
+    changed
+        How many of these with another text.
+    """
+
+    prompts: int
+    again: int
+    changed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tagged:
+    """A name of a model with its tags; ``model_id`` are the first twelve digits of its key."""
+
+    model_id: str
+    name: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeCall:
+    """One question to a judge's model, and the reply.
+
+    ``prompt`` is the question as one text, with the roles above where there are several messages,
+    and ``candidates`` the texts whose likelihood was asked for. ``reply`` is what came back,
+    numbers as JSON; ``reasoning`` what was thought before it; ``finish_reason`` how it ended.
+    """
+
+    prompt: str
+    candidates: tuple[str, ...]
+    reply: str
+    reasoning: str | None
+    finish_reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldText:
+    """The final text of an answer, with the reasoning before it."""
+
+    text: str
+    reasoning: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemAnswer:
+    """An answer, without its text. ``newest``: of its model, sample and turn, none came later."""
+
+    number: int
+    model: StoredModel
+    sample: int
+    turn: int
+    newest: bool
+    status: str
+    finish_reason: str | None
+    completion_tokens: int | None
+    source: str
+    stack: Runtime | None
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemVerdict:
+    """What a judge said at a place, without what it wrote.
+
+    ``opponent`` is None where an answer stood alone. ``counts``: it is the one that boards show
+    there. ``runs`` are those that it serves, in the order in which they took it. ``afresh``: asked
+    for once more to confirm a regression.
+    """
+
+    number: int
+    judge: StoredJudge
+    model: StoredModel
+    opponent: StoredModel | None
+    order: Order
+    sample: int
+    turn: int
+    repeat: int
+    verdict: Verdict
+    marks: tuple[str, ...] | None
+    served_model: str | None
+    reply_keys: tuple[bytes, ...]
+    at: float
+    counts: bool
+    runs: tuple[str, ...]
+    afresh: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemHistory:
+    """An item with all its answers, by model, and all its verdicts, the newest first.
+
+    ``before`` and ``after`` are the ids of those beside it, in the order in which they came.
+    """
+
+    item: Item
+    before: str | None
+    after: str | None
+    answers: Sequence[ItemAnswer]
+    verdicts: Sequence[ItemVerdict]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """What there is of one benchmark: models that were judged, and judges, people among them."""
+
+    benchmark: str
+    version: str
+    items: int
+    models: int
+    judges: int
+    people: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdicts:
+    """How often runs have used a judgment, and the seconds at which one last did."""
+
+    used: int
+    newest: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureKind:
+    """Failures that are on record: where they happened, what they are, whether to ask again."""
+
+    boundary: str
+    kind: str
+    retriable: bool
+    n: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedModel:
+    """A judge has looked at a model's answers on a benchmark, beside an opponent's or alone."""
+
+    benchmark: str
+    version: str
+    judge: StoredJudge
+    model: StoredModel
+    opponent: StoredModel | None
 
 
 # how it is found --------------------------------------------------------------------------------
@@ -202,10 +404,10 @@ def one_text(asked: Sequence[tuple[str, str]]) -> str:
     return asked[0][1] if len(asked) == 1 else several
 
 
-def _call(found: Row[Any]) -> Record:
+def _call(found: Row[Any]) -> JudgeCall:
     its = values(found, "key")
     question, text, scores = json.loads(its.pop("request")), its.pop("text"), its.pop("scores")
-    return Record(
+    return JudgeCall(
         prompt=one_text([(one["role"], one["content"]) for one in question.get("messages", ())]),
         candidates=tuple(question.get("candidates", ())),
         reply=text if scores is None else json.dumps(scores),
@@ -352,17 +554,16 @@ class Asked:
         version: str,
         judge: bytes | None = None,
         opponent: bytes | None = None,
-    ) -> list[Record]:
-        """Of all judges and opponents or of one, by key, in the order in which they were put.
-
-        For whom each holds (``judge_key``, ``opponent_key``, and by short id the ``models`` it was
-        fitted on), and what it says (``content``). ``id`` are the first twelve digits of the hash
-        of all but ``at``, the seconds at which it was put.
-        """
-        its = "key judge.key:judge_key opponent.key:opponent_key models content at"
+    ) -> list[StoredCalibration]:
+        """Of all judges and opponents or of one, by key, in the order in which they were put."""
         which = {**_on(benchmark, version), "judge.key": judge, "opponent.key": opponent}
-        found = rows(c, schema.calibrations, its, which, order="at id")
-        return [Record(id=one.key.hex()[:12], **values(one, "key")) for one in found]
+        its = words_of(
+            StoredCalibration, id="key", judge_key="judge.key", opponent_key="opponent.key"
+        )
+        return [
+            StoredCalibration(**values(one) | {"id": one.id.hex()[:12]})
+            for one in rows(c, schema.calibrations, its, which, order="at id")
+        ]
 
     @read
     def baselines(
@@ -371,34 +572,38 @@ class Asked:
         benchmark: str | None = None,
         version: str | None = None,
         name: str | None = None,
-    ) -> list[Record]:
-        """Of all benchmarks and names or of one, in the order in which they were set.
-
-        The ``name`` that a model went by on one ``version`` of a ``benchmark``, with its
-        ``model_key`` and the first twelve digits of that (``model_id``); the run that its verdicts
-        came from (``run_id``), None where nobody said; the seconds ``at`` which it was set.
-        """
-        its = (
-            "name benchmark.name:benchmark benchmark.version model.key:model_key"
-            " model.short:model_id run.run_id at"
+    ) -> list[StoredBaseline]:
+        """Of all benchmarks and names or of one, in the order in which they were set."""
+        return told(
+            c,
+            schema.baselines,
+            StoredBaseline,
+            {**_on(benchmark, version), "name": name},
+            order="at id",
+            benchmark="benchmark.name",
+            version="benchmark.version",
+            model_key="model.key",
+            model_id="model.short",
+            run_id="run.run_id",
         )
-        where = {**_on(benchmark, version), "name": name}
-        return told(c, schema.baselines, its, where, order="at id")
 
     @read
-    def anchors(self, c: Connection) -> list[Record]:
-        """Of all judges and benchmarks, in the order in which they were pinned.
-
-        Each is a set of verdicts, of one judge (``judge_key``, ``judge_id``) on one ``version`` of
-        a ``benchmark``: how many (``verdicts``), and the seconds ``at`` which; ``id`` is a number
-        of this store.
-        """
-        its = (
-            "anchors.id anchors.benchmark.name:benchmark anchors.benchmark.version"
-            " anchors.judge.key:judge_key anchors.judge.short:judge_id anchors.at count():verdicts"
+    def anchors(self, c: Connection) -> list[StoredAnchors]:
+        """Of all judges and benchmarks, in the order in which they were pinned."""
+        return told(
+            c,
+            schema.looks,
+            StoredAnchors,
+            {"occasion_id": NONE},
+            order="anchors.at anchors.id",
+            id="anchors.id",
+            benchmark="anchors.benchmark.name",
+            version="anchors.benchmark.version",
+            judge_key="anchors.judge.key",
+            judge_id="anchors.judge.short",
+            at="anchors.at",
+            verdicts="count()",
         )
-        when, order = {"occasion_id": NONE}, "anchors.at anchors.id"
-        return told(c, schema.looks, its, when, order=order)
 
 
 class Reading(Snapshots, Asked):
@@ -412,8 +617,9 @@ class Reading(Snapshots, Asked):
     @read
     def judgment(self, c: Connection, key: bytes) -> Judgment | None:
         its = f"key judge.key:judge_key case_key {_VERDICT} {_SAID} marks"
-        found = told(c, schema.judgments, its, {"key": key}, kind=dict[str, Any])
-        return Judgment(**found[0] | {"marks": found[0]["marks"] or ()}) if found else None
+        found = row(c, schema.judgments, its, {"key": key})
+        said = None if found is None else values(found)
+        return None if said is None else Judgment(**said | {"marks": said["marks"] or ()})
 
     @read
     def answers_to(
@@ -458,14 +664,10 @@ class Reading(Snapshots, Asked):
         *,
         stack: Runtime,
         other: Runtime,
-    ) -> Record:
+    ) -> AnsweredAgain:
         """A model's first answers on a benchmark on ``stack``, beside those on ``other``.
 
         The model by its short id. Those on ``other`` may be answers that stand there, or anchors.
-
-        ``prompts`` are the questions that it answered on its own stack, identical ones counted
-        once, ``again`` how many of them it has answered on the other one as well, and ``changed``
-        how many of these with another text.
         """
         on = {**_on(benchmark, version), "model.short": model, "sample": 0}
         on["response.stack.key"] = content.stack_key(stack)
@@ -473,7 +675,7 @@ class Reading(Snapshots, Asked):
         again = {"key": list(own), "stack.key": content.stack_key(other)}
         there = dict(rows(c, schema.responses, "key text_sha", again))
         changed = sum(own[key] != sha for key, sha in there.items())
-        return Record(prompts=len(own), again=len(there), changed=changed)
+        return AnsweredAgain(prompts=len(own), again=len(there), changed=changed)
 
     # items --------------------------------------------------------------------------------------
 
@@ -511,20 +713,15 @@ class Reading(Snapshots, Asked):
     @read
     def item_history(
         self, c: Connection, benchmark: str, version: str, item_id: str
-    ) -> Record | None:
-        """Everything there is of one item; None for one that the store does not know.
-
-        ``item``; ``before`` and ``after``, the ids of those beside it, in the order in which they
-        came; ``answers`` by model (`_answers_told`); ``verdicts``, the newest first
-        (`_verdict_told`).
-        """
+    ) -> ItemHistory | None:
+        """Everything there is of one item; None for one that the store does not know."""
         found = row(c, schema.items, _ITEM, {**_on(benchmark, version), "item_id": item_id})
         if found is None:
             return None
         known, here = catalog.models(c), {"benchmark_id": found.benchmark_id}
         before = row(c, schema.items, "item_id", here | {"id<": found.id}, order="-id")
         after = row(c, schema.items, "item_id", here | {"id>": found.id}, order="id")
-        return Record(
+        return ItemHistory(
             item=_item(benchmark, version, found),
             before=before and before.item_id,
             after=after and after.item_id,
@@ -533,22 +730,16 @@ class Reading(Snapshots, Asked):
         )
 
     @read
-    def answer_texts(self, c: Connection, numbers: Collection[int]) -> dict[int, Record]:
-        """``text`` and ``reasoning`` of answers, by their numbers."""
-        found = rows(c, schema.responses, "id text reasoning", {"id": numbers})
-        return {one.id: Record(**values(one, "id")) for one in found}
+    def answer_texts(self, c: Connection, numbers: Collection[int]) -> dict[int, ToldText]:
+        """What answers say, by their numbers."""
+        found = rows(c, schema.responses, f"id {words_of(ToldText)}", {"id": numbers})
+        return {one.id: ToldText(**values(one, "id")) for one in found}
 
     # replies ------------------------------------------------------------------------------------
 
     @read
-    def calls(self, c: Connection, keys: Collection[bytes]) -> dict[bytes, Record]:
-        """What judges were asked and replied, letter by letter, by the keys of the replies.
-
-        ``prompt`` is the question as one text, with the roles above where there are several
-        messages, and ``candidates`` the texts whose likelihood was asked for. ``reply`` is what
-        came back, numbers as JSON; ``reasoning`` what was thought before it; ``finish_reason`` how
-        it ended.
-        """
+    def calls(self, c: Connection, keys: Collection[bytes]) -> dict[bytes, JudgeCall]:
+        """What judges were asked and replied, letter by letter, by the keys of the replies."""
         its = "key request text reasoning finish_reason scores"
         return {one.key: _call(one) for one in rows(c, schema.replies, its, {"key": keys})}
 
@@ -602,8 +793,8 @@ class Reading(Snapshots, Asked):
     @read
     def batches(self, c: Connection, states: Collection[BatchState] | None = None) -> list[Batch]:
         """Those in one of the states, or all, in the order in which they were put."""
-        its = "batch_id:id run.run_id asker provider state remote_id requests created ended note"
-        return told(c, schema.batches, its, {"state": states}, order="created id", kind=Batch)
+        at = {"id": "batch_id", "run_id": "run.run_id"}
+        return told(c, schema.batches, Batch, {"state": states}, order="created id", **at)
 
     @read
     def batch_requests(self, c: Connection, batch_id: str) -> dict[bytes, Request]:
@@ -636,7 +827,7 @@ class Reading(Snapshots, Asked):
     # anchors ------------------------------------------------------------------------------------
 
     @read
-    def looks(self, c: Connection, of: Record) -> Columns:
+    def looks(self, c: Connection, of: StoredAnchors) -> Columns:
         """What was said of a set of anchors, as equally long lists.
 
         By ``occasion``, which is `PINNED` of what had been said before. ``value`` of a preference
@@ -650,12 +841,15 @@ class Reading(Snapshots, Asked):
         return _in_columns(c, _labels(_LOOK), found)
 
     @read
-    def looked(self, c: Connection, of: Record, occasion: str = PINNED) -> dict[VerdictSlot, bytes]:
+    def looked(
+        self, c: Connection, of: StoredAnchors, occasion: str = PINNED
+    ) -> dict[VerdictSlot, bytes]:
         """The places of a set about which the judge was asked on an occasion, or those pinned.
 
         With the key of the case that it saw there.
         """
-        at = {"benchmark": of.benchmark, "version": of.version, "judge_key": of.judge_key}
+        at: dict[str, Any] = {"benchmark": of.benchmark, "version": of.version}
+        at["judge_key"] = of.judge_key
         where = {"anchors_id": of.id, "occasion.name": occasion or None}
         where["occasion_id"] = None if occasion else NONE
         its = (
@@ -719,19 +913,18 @@ class Reading(Snapshots, Asked):
         return list(catalog.judges(c).values())
 
     @read
-    def tagged(self, c: Connection) -> list[Record]:
-        """Every ``name`` with ``tags``, and the ``model_id`` it is of, a model's newest last.
+    def tagged(self, c: Connection) -> list[Tagged]:
+        """Every name that carries tags, the newest of a model last.
 
         A name that was dropped since keeps its tags.
         """
-        its, where = "model.short:model_id name tags", {"tags!": "{}"}
-        return told(c, schema.model_names, its, where, order="newest model_id name")
+        where, order = {"tags!": "{}"}, "newest model_id name"
+        return told(c, schema.model_names, Tagged, where, order=order, model_id="model.short")
 
     @read
-    def holdings(self, c: Connection) -> list[Record]:
-        """Of every ``benchmark`` and ``version``, in the order in which they came, what there is.
+    def holdings(self, c: Connection) -> list[Holding]:
+        """Of every benchmark, in the order in which they came.
 
-        How many ``items``, ``models`` that were judged, ``judges``, and ``people`` among these.
         Models and judges come from steps in the key of ``uses``, so that it is milliseconds
         whatever the store holds.
         """
@@ -742,7 +935,7 @@ class Reading(Snapshots, Asked):
             met = steps(c, "judge_id model_id", benchmark_id=number)
             asked = {judge for judge, _ in met}
             found.append(
-                Record(
+                Holding(
                     benchmark=benchmark,
                     version=version,
                     items=items.get(number, 0),
@@ -754,26 +947,25 @@ class Reading(Snapshots, Asked):
         return found
 
     @read
-    def verdicts_used(self, c: Connection) -> dict[At, Record]:
-        """Of every benchmark that has any: how often one was ``used``, and the ``newest`` time.
+    def verdicts_used(self, c: Connection) -> dict[At, Verdicts]:
+        """Of every benchmark that has any.
 
         A verdict that a later run used again counts again. A pass over the key of ``uses``, 0.1 s a
         million.
         """
         names = names_of(c, schema.benchmarks, "name version")
         found = rows(c, schema.uses, "benchmark_id count() max(used_at)")
-        return {names[n]: Record(used=used, newest=at) for n, used, at in found}
+        return {names[n]: Verdicts(used=used, newest=at) for n, used, at in found}
 
     @read
-    def boards_met(self, c: Connection) -> list[Record]:
+    def boards_met(self, c: Connection) -> list[JudgedModel]:
         """Who was judged by whom on what, benchmark by benchmark in the order in which they came.
 
-        ``benchmark``, ``version``, and as stored ``judge``, ``model`` and ``opponent``, None where
-        answers stood alone. No verdict is read for it.
+        No verdict is read for it.
         """
         asked, known = catalog.judges(c), catalog.models(c)
         return [
-            Record(
+            JudgedModel(
                 benchmark=name,
                 version=version,
                 judge=asked[judge],
@@ -785,12 +977,9 @@ class Reading(Snapshots, Asked):
         ]
 
     @read
-    def failure_kinds(self, c: Connection) -> list[Record]:
-        """What failed and was not done since, the most frequent first.
-
-        Of every ``boundary``, ``kind`` and ``retriable`` (whether to ask again) how many, ``n``.
-        """
-        kinds = told(c, schema.failures, "boundary kind retriable count():n")
+    def failure_kinds(self, c: Connection) -> list[FailureKind]:
+        """What failed and was not done since, the most frequent first."""
+        kinds = told(c, schema.failures, FailureKind, n="count()")
         return sorted(kinds, key=lambda one: (-one.n, one.boundary, one.kind, one.retriable))
 
     @read
@@ -1075,11 +1264,8 @@ def _failed(c: Connection, benchmark: int, who: str) -> set[int]:
 # the history of an item -------------------------------------------------------------------------
 
 
-def _answers_told(c: Connection, known: dict[int, StoredModel], item: Row[Any]) -> list[Record]:
-    """Found by the key of the table, which begins with the model.
-
-    ``newest``: of its model, sample and turn, none came later.
-    """
+def _answers_told(c: Connection, known: dict[int, StoredModel], item: Row[Any]) -> list[ItemAnswer]:
+    """Found by the key of the table, which begins with the model."""
     its = (
         "model_id sample turn response_id:number response.status response.finish_reason"
         " response.completion_tokens response.source response.stack.stack response.at"
@@ -1088,13 +1274,15 @@ def _answers_told(c: Connection, known: dict[int, StoredModel], item: Row[Any]) 
     order = "model_id sample turn -response.at -response_id"
     found = rows(c, schema.answers, its, of, order=order)
     return [
-        Record(model=known[one.model_id], newest=nth == 0, **values(one, "model_id"))
+        ItemAnswer(model=known[one.model_id], newest=nth == 0, **values(one, "model_id"))
         for _, answers in groupby(found, key=itemgetter(0, 1, 2))
         for nth, one in enumerate(answers)
     ]
 
 
-def _verdicts_told(c: Connection, known: dict[int, StoredModel], item: Row[Any]) -> list[Record]:
+def _verdicts_told(
+    c: Connection, known: dict[int, StoredModel], item: Row[Any]
+) -> list[ItemVerdict]:
     """The uses of an item on all boards: one for each judgment of a place."""
     here = {"benchmark_id": item.benchmark_id, "item_id": item.id}
     query = asking(
@@ -1119,17 +1307,12 @@ def _verdicts_told(c: Connection, known: dict[int, StoredModel], item: Row[Any])
 
 def _verdict_told(
     asked: dict[int, StoredJudge], known: dict[int, StoredModel], uses: list[Any], newest: int
-) -> Record:
-    """What a judge said at a place, without what it wrote.
-
-    ``opponent`` is None where an answer stood alone. ``counts``: it is the one that boards show
-    there. ``runs`` are those that it serves, in the order in which they took it. ``afresh``: asked
-    for once more to confirm a regression.
-    """
+) -> ItemVerdict:
+    """A judgment with its uses at a place; which of several counts is told as boards tell it."""
     one, judge = uses[0], asked[uses[0].judge_id]
     its = values(one, *PLACE[:6], "used_at", "run_id")
     marks = None if judge.spec.kind in JUDGED_ELSEWHERE else its["marks"]
-    return Record(
+    return ItemVerdict(
         **its | {"marks": marks},
         judge=judge,
         model=known[one.model_id],
@@ -1144,7 +1327,7 @@ def _verdict_told(
 # replies beside verdicts ------------------------------------------------------------------------
 
 
-def call_columns(made: Sequence[Record]) -> dict[str, Any]:
+def call_columns(made: Sequence[JudgeCall]) -> dict[str, Any]:
     """The prompt and reply that a verdict was read from, which are those of the last call.
 
     ``earlier_calls`` has the others, of a judge that asks several times; None where there are none.

@@ -28,7 +28,7 @@ from sqlalchemy import Connection, Table
 
 from judgebench.errors import StoreError
 from judgebench.store import codec, schema
-from judgebench.store.catalog import Record, row, rows, values
+from judgebench.store.catalog import row, rows, values
 from judgebench.store.database import chunks
 from judgebench.store.opening import Store, located, open_store
 
@@ -227,6 +227,31 @@ class Filters:
         return [kind for kind in KINDS[first:] if kind in self.kinds]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A text that holds the words, and where it stands.
+
+    ``model`` and ``judge`` are short ids. ``places`` says at how many places the text stands, of
+    which this is one. ``snippet`` is what is before the first word, the word, and what is behind.
+    """
+
+    kind: Kind
+    number: int
+    benchmark: str
+    version: str
+    item_id: str
+    category: str | None
+    model: str | None = None
+    opponent: str | None = None
+    judge: str | None = None
+    sample: int = 0
+    turn: int = 0
+    order: str = "single"
+    at: float | None = None
+    places: int = 1
+    snippet: tuple[str, str, str] = ("", "", "")
+
+
 _PLACE = (
     "benchmark.name:benchmark benchmark.version item.item_id item.category model.short:model"
     " sample turn"
@@ -245,21 +270,10 @@ _PLACES: Mapping[Kind, tuple[Table, str, str, str]] = {
 """Where texts stand: by which number, the path of their category, and what is told of a place."""
 
 
-_NOBODYS = {"order": "single", "sample": 0, "turn": 0} | dict.fromkeys(
-    ("model", "opponent", "judge", "at")
-)
-"""What a question has none of, nor an answer all."""
-
-
 def stands(
     connection: Connection, kind: Kind, numbers: Collection[int], wanted: Filters
-) -> dict[int, Record]:
-    """Of the rows of these numbers that the filters leave, the first place of each.
-
-    ``kind``, ``number``, ``benchmark``, ``version``, ``item_id``, ``category``; ``model``,
-    ``opponent`` and ``judge`` by their short ids, ``sample``, ``turn``, ``order``, ``at``.
-    ``places`` says at how many places the text stands, of which this is one.
-    """
+) -> dict[int, Hit]:
+    """Of the rows of these numbers that the filters leave, the first place of each."""
     table, number, category, told = _PLACES[kind]
     where: dict[str, Any] = {number: numbers}
     if kind == "reasoning":  # ``uses`` is read by ranges of its key, and only for what is left
@@ -285,12 +299,28 @@ def stands(
     there = list(rows(connection, table, f"{number}:number {told}", where, distinct=True))
     places = Counter(one.number for one in there)
     return {
-        one.number: Record(**_NOBODYS | values(one) | {"kind": kind, "places": places[one.number]})
+        one.number: Hit(kind=kind, places=places[one.number], **values(one))
         for one in reversed(there)
     }
 
 
 # the index ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """How much of the store is in its index; ``rows`` is about how many there are.
+
+    ``why`` says that it does not grow, or is not read, and why, or who changes that.
+    """
+
+    indexed: int
+    rows: int
+    why: str = ""
+
+    @property
+    def complete(self) -> bool:
+        return self.indexed == self.rows
 
 
 class Index(ABC):
@@ -317,11 +347,8 @@ class Index(ABC):
         self.seen: dict[Kind, Sequence[Any]] = {}
         self.newest: dict[Kind, int] = {}
 
-    def look(self, connection: Connection) -> Record:
+    def look(self, connection: Connection) -> Coverage:
         """How far it reaches: not at all where it is of a store that was replaced by another.
-
-        ``indexed`` of about so many ``rows``, which may be all (``complete``). ``why`` says that it
-        does not grow, or is not read, and why, or who changes that.
 
         The index is read before anything of the store: what another process indexes meanwhile is
         not in it.
@@ -340,9 +367,8 @@ class Index(ABC):
             passed = {**some, "id<": number + 1} if kind == "question" else None
             if replaced or (passed and row(connection, table, "count()", passed)[0] != n):
                 self.seen[kind] = _NOT_YET
-        reached = sum(min(self.seen[kind][0], last) for kind, last in self.newest.items())
-        there = sum(self.newest.values())
-        return Record(indexed=reached, rows=there, why=why, complete=reached == there)
+        reached = (min(self.seen[kind][0], last) for kind, last in self.newest.items())
+        return Coverage(indexed=sum(reached), rows=sum(self.newest.values()), why=why)
 
     def grow(self) -> bool:
         """Take in a portion of what is new, in one commit; whether there is more.
@@ -629,7 +655,7 @@ _builders: dict[str, _Builder] = {}
 """The last of each store, by its address."""
 
 
-def make_index(store: Store, for_s: float, maker: str | None = None) -> Record:
+def make_index(store: Store, for_s: float, maker: str | None = None) -> Coverage:
     """Have the index made beside, wait for it so many seconds at most, and say how far it is.
 
     Parameters
@@ -647,7 +673,7 @@ def make_index(store: Store, for_s: float, maker: str | None = None) -> Record:
         return _made(index, for_s, maker or store.url)
 
 
-def _made(index: Index, for_s: float, url: str) -> Record:
+def _made(index: Index, for_s: float, url: str) -> Coverage:
     with index.store.snapshot() as connection:
         coverage = index.look(connection)
     if coverage.complete or coverage.why:
@@ -659,11 +685,26 @@ def _made(index: Index, for_s: float, url: str) -> Record:
     builder.join(for_s)
     with index.store.snapshot() as connection:
         coverage = index.look(connection)
-    coverage.why = coverage.why or builder.why
-    return coverage
+    return replace(coverage, why=coverage.why or builder.why)
 
 
 # search -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A page of hits. ``then`` is where the next one begins, None where there is no more.
+
+    ``looked_at`` is the number of texts that were read for it. Where the time was over before the
+    page was full, there are fewer hits than a page holds and ``then`` is where to go on.
+    ``by_index`` is False where no index holds such words, so that texts were read one by one.
+    """
+
+    hits: Sequence[Hit]
+    then: Begin | None = None
+    looked_at: int = 0
+    by_index: bool = True
+    coverage: Coverage
 
 
 def search(
@@ -675,19 +716,13 @@ def search(
     limit: int = PAGE,
     for_s: float = 1.0,
     maker: str | None = None,
-) -> Record:
+) -> Found:
     """Look for words (`Words`), questions first, then answers, then reasoning.
 
     Questions come in the order of their benchmark, of the rest the newest first. Before, what is
     new goes into the index, which is waited for for half of the time at most, and made further
     beside. Of what is not in it yet the newest few are looked through; the rest is not found, and
-    ``coverage`` says so (`Index.look`).
-
-    A page of ``hits`` (`stands`) has with each a ``snippet``: what is before the first word, the
-    word, and what is behind. ``then`` is where the next page begins, None where there is no more.
-    ``looked_at`` is the number of texts that were read for it. Where the time was over before the
-    page was full, there are fewer hits than a page holds and ``then`` is where to go on.
-    ``by_index`` is False where no index holds such words, so that texts were read one by one.
+    `Coverage` says so.
 
     Parameters
     ----------
@@ -704,7 +739,7 @@ def search(
         Where the index cannot be made or read.
     """
     asked, wanted = Words(words), filters or Filters()
-    hits: list[Record] = []
+    hits: list[Hit] = []
     looked_at, by_index = 0, True
     then: Begin | None = None
     with index_of(store) as index:
@@ -724,7 +759,7 @@ def search(
                     break
             else:
                 then = None
-    return Record(hits=hits, then=then, looked_at=looked_at, by_index=by_index, coverage=coverage)
+    return Found(hits=hits, then=then, looked_at=looked_at, by_index=by_index, coverage=coverage)
 
 
 def count(
@@ -784,7 +819,7 @@ def _scan(connection: Connection, kind: Kind, above: int) -> Ask:
 
 def _hits(
     connection: Connection, kind: Kind, numbers: Sequence[int], words: Words, wanted: Filters
-) -> list[Record]:
+) -> list[Hit]:
     """Those that hold the words, of which no index is sure, in the order of the numbers.
 
     Filters leave less than words do, and cost less than texts.
@@ -798,7 +833,8 @@ def _hits(
     }
     if not narrow:
         places = stands(connection, kind, texts, wanted)
-    found = [places[number] for number in numbers if number in places and number in texts]
-    for one in found:
-        one.snippet = words.snippet(texts[one.number])
-    return found
+    return [
+        replace(places[number], snippet=words.snippet(texts[number]))
+        for number in numbers
+        if number in places and number in texts
+    ]

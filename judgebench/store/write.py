@@ -64,6 +64,9 @@ from judgebench.store.read import (
     COUNTERS,
     PINNED,
     Asked,
+    StoredAnchors,
+    StoredBaseline,
+    StoredCalibration,
     current_at,
 )
 from judgebench.store.schema import NONE, PLACE, identity
@@ -265,14 +268,15 @@ class Writing(Asked):
             dict(zip(_SPEND, (*about, *counters), strict=True))
             for about, counters in self._spent.items()
         ]
-        if self._cleared:
-            self._rows[_CLEAR_FAILURE] = [{"cleared": key} for key in self._failed_before()]
         written = {put: in_columns(rows) for put, rows in self._rows.items() if rows}
-        if not written:
+        if not (written or self._cleared):
             self._used.clear()
             return
         for its in written.values():
             self._number(its)
+        # Here at the latest the database is held, and others wait.
+        if self._cleared and (cleared := self._failed_before()):
+            written[_CLEAR_FAILURE] = {"cleared": [*cleared]}
         with pipelined(self._connection):
             for statement, its in written.items():
                 statement.put_all(self._connection, its)
@@ -670,7 +674,7 @@ class Writing(Asked):
         opponent: bytes,
         models: Sequence[str],
         content: JsonObject,
-    ) -> catalog.Record:
+    ) -> StoredCalibration:
         """A calibration of length, for a judge's comparisons with one opponent.
 
         ``models`` are those that it was fitted on, by short id. The last one counts, and earlier
@@ -694,7 +698,7 @@ class Writing(Asked):
 
     def put_baseline(
         self, name: str, benchmark: str, version: str, *, model: bytes, run_id: str | None = None
-    ) -> catalog.Record:
+    ) -> StoredBaseline:
         """Which model goes by a name from now on, as the baseline of a benchmark.
 
         The last one counts, and earlier ones stay; one that is the last already is not put again.
@@ -707,7 +711,7 @@ class Writing(Asked):
             self._put_last(schema.baselines, {"name": name, **about})
         return self.baselines(benchmark, version, name)[-1]
 
-    def put_anchors(self, pinned: Sequence[tuple[VerdictSlot, bytes]]) -> catalog.Record:
+    def put_anchors(self, pinned: Sequence[tuple[VerdictSlot, bytes]]) -> StoredAnchors:
         """Pin what one judge said on one benchmark: places, and the keys of the judgments there.
 
         Of several sets of a judge and benchmark the last counts. Raises `StoreError` for places of

@@ -40,7 +40,7 @@ from judgebench.reports.slide import in_words as slide_words
 from judgebench.reports.slide import policy_slide
 from judgebench.reports.versions import nights_of
 from judgebench.store import Store, open_store
-from judgebench.store.catalog import Record
+from judgebench.store.read import StoredBaseline
 from tests.dashboards import item_stores, stores
 from tests.dashboards.night_stores import DAY, FIRST
 from tests.dashboards.stores import BENCHMARK, VERSION
@@ -100,7 +100,7 @@ class Team:
         self.number += 1
         return model
 
-    def call(self, name: str, model: bytes) -> Record:
+    def call(self, name: str, model: bytes) -> StoredBaseline:
         run = f"night-{self.number - 1:02}"
         return self.store.put_baseline(name, BENCHMARK, VERSION, model=model, run_id=run)
 

@@ -18,7 +18,7 @@ from judgebench.reports.compare import comparison
 from judgebench.reports.render import render
 from judgebench.reports.stack_anchors import may_differ
 from judgebench.store import Store, open_store
-from judgebench.store.catalog import Record
+from judgebench.store.read import AnsweredAgain
 from tests.e2e.runs import typed
 from tests.table import over_rows
 from tests.unit.two_runs import Judged, put_run
@@ -77,15 +77,15 @@ def gated(folder: Path, **test: Any) -> tuple[int, dict[str, Any]]:
 
 @over_rows(("changed", "n"), [(0, 59), (0, 100), (1, 100), (5, 200), (100, 100)])
 def test_what_may_differ_is_scipys_exact_bound(changed: int, n: int) -> None:
-    found = may_differ(Record(prompts=805, again=n, changed=changed))
+    found = may_differ(AnsweredAgain(prompts=805, again=n, changed=changed))
     assert found == pytest.approx(binomtest(changed, n).proportion_ci(0.9, method="exact").high)
 
 
 def test_where_all_were_answered_again_the_share_is_known() -> None:
-    assert may_differ(Record(prompts=48, again=48, changed=0)) == 0.0
-    assert may_differ(Record(prompts=48, again=48, changed=3)) == 3 / 48
-    assert may_differ(Record(prompts=48, again=47, changed=0)) > 0.05
-    assert math.isnan(may_differ(Record(prompts=0, again=0, changed=0)))
+    assert may_differ(AnsweredAgain(prompts=48, again=48, changed=0)) == 0.0
+    assert may_differ(AnsweredAgain(prompts=48, again=48, changed=3)) == 3 / 48
+    assert may_differ(AnsweredAgain(prompts=48, again=47, changed=0)) > 0.05
+    assert math.isnan(may_differ(AnsweredAgain(prompts=0, again=0, changed=0)))
 
 
 # the gate -----------------------------------------------------------------------------------------
@@ -227,7 +227,7 @@ def test_each_benchmark_needs_anchors_of_its_own(store: Store, tmp_path: Path) -
             )  # fmt: skip
     short = keys.model_key(ModelSpec(weights="sha256:base")).hex()[:12]
     found = store.answered_again("others", "1", short, stack=OLD, other=NEW)
-    assert found == Record(prompts=N, again=0, changed=0)
+    assert found == AnsweredAgain(prompts=N, again=0, changed=0)
 
 
 # compare ------------------------------------------------------------------------------------------

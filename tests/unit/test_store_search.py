@@ -26,10 +26,11 @@ from judgebench.records import (
     VerdictSlot,
 )
 from judgebench.store import open_store
-from judgebench.store.catalog import Record
 from judgebench.store.search import (
     SEARCHED_CHARS,
     Filters,
+    Found,
+    Hit,
     Words,
     count,
     index_of,
@@ -56,7 +57,7 @@ def file_url(tmp_path: Path) -> str:
     return item_stores.fill(tmp_path / "s.db")
 
 
-def looked(url: str, words: str, filters: Filters | None = None, **more: object) -> Record:
+def looked(url: str, words: str, filters: Filters | None = None, **more: object) -> Found:
     with open_store(url, read_only=True) as store:
         return search(store, words, filters, **{"for_s": LONG_ENOUGH_S, **more})  # type: ignore[arg-type]
 
@@ -73,12 +74,12 @@ def test_a_judgment_without_a_text_is_no_end_of_the_index(store_url: str) -> Non
         assert make_index(store, LONG_ENOUGH_S).complete
 
 
-def places(found: Record) -> list[tuple[str, str]]:
+def places(found: Found) -> list[tuple[str, str]]:
     return [(hit.kind, hit.item_id) for hit in found.hits]
 
 
-def everything(url: str, words: str, filters: Filters | None = None, *, limit: int) -> list[Record]:
-    hits: list[Record] = []
+def everything(url: str, words: str, filters: Filters | None = None, *, limit: int) -> list[Hit]:
+    hits: list[Hit] = []
     begin = None
     while True:
         found = looked(url, words, filters, begin=begin, limit=limit)
@@ -218,7 +219,7 @@ def test_pages_hold_everything_once(url: str) -> None:
 
 def test_a_page_that_takes_too_long_says_where_to_go_on(url: str) -> None:
     whole = looked(url, "river").hits
-    hits: list[Record] = []
+    hits: list[Hit] = []
     begin = None
     for _ in range(20):
         with open_store(url, read_only=True) as store:

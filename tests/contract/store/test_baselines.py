@@ -7,10 +7,10 @@ import pytest
 from judgebench.errors import StoreError
 from judgebench.records import ModelSpec
 from judgebench.store import Store, open_store
-from judgebench.store.catalog import Record
+from judgebench.store.read import StoredBaseline
 
 
-def put(store: Store, model: str, name: str = "main", version: str = "v1") -> Record:
+def put(store: Store, model: str, name: str = "main", version: str = "v1") -> StoredBaseline:
     key = store.put_model(model, ModelSpec(weights=model))
     return store.put_baseline(name, "made_up", version, model=key)
 

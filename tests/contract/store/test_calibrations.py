@@ -7,13 +7,13 @@ import pytest
 from judgebench.errors import StoreError
 from judgebench.records import JudgeSpec, ModelSpec
 from judgebench.store import Store, open_store
-from judgebench.store.catalog import Record
+from judgebench.store.read import StoredCalibration
 
 CONTENT = {"difficulty": {"0": 0.1 + 0.2, "1": -1.5}, "anchors": None, "reliability": 0.5}
 AT = ("made_up", "v1")
 
 
-def put(store: Store, reliability: float = 0.5, judge: str = "j") -> Record:
+def put(store: Store, reliability: float = 0.5, judge: str = "j") -> StoredCalibration:
     return store.put_calibration(
         *AT,
         judge=store.put_judge(judge, JudgeSpec(kind="imported", model=judge)),

@@ -8,7 +8,7 @@ import pytest
 
 from judgebench.records import Failure, VerdictSlot
 from judgebench.store import open_store
-from judgebench.store.catalog import Record
+from judgebench.store.read import FailureKind
 from tests.dashboards import stores
 
 
@@ -69,8 +69,8 @@ def test_failures_are_counted_by_where_and_what(store_url: str) -> None:
                 )
             )  # fmt: skip
         assert store.failure_kinds() == [
-            Record(boundary="provider", kind="timeout", retriable=True, n=2),
-            Record(boundary="reader", kind="reader", retriable=False, n=1),
+            FailureKind(boundary="provider", kind="timeout", retriable=True, n=2),
+            FailureKind(boundary="reader", kind="reader", retriable=False, n=1),
         ]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from judgebench.records import Item, Label, ModelSpec, Preference, RunVerdict, Score, Unreadable
 from judgebench.store import open_store
-from judgebench.store.catalog import Record
+from judgebench.store.read import ItemHistory
 from tests.dashboards import item_stores
 
 BENCHMARK, VERSION, NOON = item_stores.BENCHMARK, item_stores.VERSION, item_stores.NOON
@@ -17,7 +17,7 @@ def url(store_url: str) -> str:
     return item_stores.fill(store_url)
 
 
-def history(url: str, item: str = "0") -> Record:
+def history(url: str, item: str = "0") -> ItemHistory:
     with open_store(url, read_only=True) as store:
         found = store.item_history(BENCHMARK, VERSION, item)
     assert found is not None

@@ -186,7 +186,7 @@ def _rows(columns: dict[str, list[Any]]) -> list[str]:
 
 
 def _without_number(anchors: Any) -> str:
-    return repr(sorted((vars(anchors) | {"id": 0}).items()))
+    return repr(dataclasses.replace(anchors, id=0))
 
 
 class Stops(NoProgress):
