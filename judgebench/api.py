@@ -83,8 +83,7 @@ if TYPE_CHECKING:
     from judgebench.reports.length_calibrations import LengthFit
     from judgebench.reports.nights import Nights
     from judgebench.reports.pair_tests import Texts
-    from judgebench.reports.paper import PaperTable
-    from judgebench.reports.paper_file import Paper
+    from judgebench.reports.paper import Paper, PaperTable
     from judgebench.reports.plan import Plan
     from judgebench.reports.probe import ProbeReport
     from judgebench.reports.ranking import Control, Rankings
@@ -1239,8 +1238,7 @@ def report(paper: str | Path | Paper, *, store: Results = None) -> PaperTable:
     ConfigError
         For a paper that is wrong, or names what the store does not hold: file, line and field.
     """
-    from judgebench.reports.paper import paper_table
-    from judgebench.reports.paper_file import read_paper
+    from judgebench.reports.paper import paper_table, read_paper
 
     asked = read_paper(Path(paper)) if isinstance(paper, str | Path) else paper
     with reading(asked.store if store is None else store) as its:

@@ -56,18 +56,18 @@ at_once = partial(at_most, 0.0)
 """As `at_most`, not at all: for an event loop, which waits itself."""
 
 
-@dataclass(slots=True)
 class Waiting:
     """Somebody waits for the store: said on stderr after a second, and then twice a minute.
 
     A run beside an import waits many times: what was said of the last one goes for the next.
     """
 
-    SAID_AFTER_S: ClassVar = 1.0
-    SAID_AGAIN_S: ClassVar = 30.0
+    SAID_AFTER_S = 1.0
+    SAID_AGAIN_S = 30.0
     _say_at: ClassVar[float] = -math.inf
 
-    _since: float = field(default_factory=time.monotonic)
+    def __init__(self) -> None:
+        self._since = time.monotonic()
 
     @property
     def seconds(self) -> float:

@@ -360,12 +360,13 @@ def under_way(
 
 
 def _lm_eval_groups(work: ResolvedSuite) -> JsonObject:
-    """The groups of lm-eval tasks that a suite names, with the versions of their tasks."""
+    """The groups of lm-eval tasks that are asked for whole, with the versions of their tasks."""
     versions = {one.benchmark.name: one.benchmark.version for one in work.asked}
     groups = {
         name: {**group, "tasks": {task: versions[task] for task in group["tasks"]}}
         for one in work.asked
         for name, group in getattr(one.benchmark, "groups", {}).items()
+        if versions.keys() >= set(group["tasks"])
     }
     return {LM_EVAL_GROUPS: groups} if groups else {}
 

@@ -6,7 +6,7 @@ So is a person who is labelling, on what they have labelled so far.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,6 +18,7 @@ from judgebench.errors import UsageError
 from judgebench.metrics.agreement import (
     KAPPA,
     AgreementBoard,
+    AgreementTable,
     LabelAgreement,
     label_kappa,
     score_kappa,
@@ -303,31 +304,34 @@ def agreement_report(
 
     def board(its: Columns) -> AgreementBoard[Any]:
         found = given.board if its is columns and rule == OutcomeRule() else given.made(its, rule)
-        if kind == "label":
-            return LabelAgreement(found, intervals)
-        if kind == "preference":
-            return OutcomeAgreement(found, weighting, intervals)
-        return ScoreAgreement(found, which.report.block, intervals)
+        compared: dict[Kind, Callable[[], AgreementBoard[Any]]] = {
+            "label": lambda: LabelAgreement(found, intervals),
+            "preference": lambda: OutcomeAgreement(found, weighting, intervals),
+            "score": lambda: ScoreAgreement(found, which.report.block, intervals),
+        }
+        return compared[kind]()
 
     held = _only(columns, wanted, reference)
-    table = None if reference is None else board(held).against(reference, checks)
-    every = board(columns) if between or table is None else None
+    table, every = AgreementTable(reference="", raters=(), rows=()), None
+    if reference is not None:
+        table = board(held).against(reference, checks)
+    if between or reference is None:
+        every = board(columns)
     pairs = every.between(wanted) if every is not None else ()
-    flags = table.flags if table is not None else ()
-    if table is None and checks is not None and isinstance(every, LabelAgreement):
+    flags = table.flags
+    if reference is None and checks is not None and isinstance(every, LabelAgreement):
         flags = every.near_constant_between(wanted, checks)
-    counts = table.counts if table is not None else every.counts if every is not None else {}
     basis: Outcomes | Scores | None = None
     if kind == "preference":
-        strangers = table.nothing_in_common if table is not None else ()
         basis = Outcomes(
-            rule=rule, weighting=weighting, outcomes=counts, nothing_in_common=strangers
+            rule=rule,
+            weighting=weighting,
+            outcomes=every.counts if every is not None and reference is None else table.counts,
+            nothing_in_common=table.nothing_in_common,
         )
     elif kind == "score":
         basis = Scores(
-            block=which.report.block,
-            unparsed=which.report.unparsed,
-            counts=counts if table is not None else {},
+            block=which.report.block, unparsed=which.report.unparsed, counts=table.counts
         )
     unread = undeclared(held if every is None else columns, which.labels)
     warnings = [
@@ -335,32 +339,28 @@ def agreement_report(
         for judge, n in sorted(unread.items())
         if kind == "label"
     ]
-    rows = table.rows if table is not None else ()
     costs: tuple[JudgeCost, ...] = ()
     if checks is not None:
-        compared = dict.fromkeys(row.judge for row in rows) or dict.fromkeys(
+        compared = dict.fromkeys(row.judge for row in table.rows) or dict.fromkeys(
             name for row in pairs for name in (row.judge, row.reference)
         )
         costs = judge_costs(store, which.name, which.version, named, compared)
         warnings += flag_warnings(flags)
     about: dict[str, Any] = {"version": which.version, "kind": kind}
-    raters = table.raters if table is not None else ()
     return AgreementReport(
         benchmark=which.name,
         version=which.version,
         reference=reference,
-        raters=raters,
+        raters=table.raters,
         kinds=(
             AgreementKind(
-                kind=kind, reference=reference, raters=raters, basis=basis,
+                kind=kind, reference=reference, raters=table.raters, basis=basis,
                 level=(intervals or Intervals()).level, warnings=tuple(warnings),
             ),
         ),
-        rows=tuple(replace(row, **about) for row in rows),
+        rows=tuple(replace(row, **about) for row in table.rows),
         between=tuple(replace(row, **about) for row in pairs),
-        differences=tuple(
-            replace(one, **about) for one in (table.differences if table is not None else ())
-        ),
+        differences=tuple(replace(one, **about) for one in table.differences),
         costs=tuple(replace(one, kind=kind, reference=reference) for one in costs),
         flags=tuple(replace(one, kind=kind) for one in flags),
     )  # fmt: skip
@@ -390,19 +390,21 @@ class JudgeValues:
 
     def made(self, columns: Columns, rule: OutcomeRule | None = None) -> Any:
         """The board of some of the columns."""
-        if self.kind == "label":
-            return read_labels(columns, labels=self.which.labels)
-        if self.kind == "preference":
-            return outcome_board(columns, rule or OutcomeRule())
-        return ScoreBoard(columns, self.which.report.unparsed)
+        make: dict[Kind, Callable[[], Any]] = {
+            "label": lambda: read_labels(columns, labels=self.which.labels),
+            "preference": lambda: outcome_board(columns, rule or OutcomeRule()),
+            "score": lambda: ScoreBoard(columns, self.which.report.unparsed),
+        }
+        return make[self.kind]()
 
     @cached_property
     def values(self) -> JudgedValues:
-        if self.kind == "label":
-            return label_values(self.board)
-        if self.kind == "preference":
-            return outcome_values(without_itself(self.board))
-        return scored_values(self.board)
+        number: dict[Kind, Callable[[Any], JudgedValues]] = {
+            "label": label_values,
+            "preference": lambda board: outcome_values(without_itself(board)),
+            "score": scored_values,
+        }
+        return number[self.kind](self.board)
 
 
 def columns_of(
@@ -574,10 +576,6 @@ def _asked_for(
         people = any(is_human(judge) and one == kind for judge, one in said)
         reference = HUMAN if people else None
     elif reference != HUMAN or not any(is_human(judge) for judge in named.values()):
-        if reference == HUMAN and HUMAN not in named.values():
-            raise UsageError(
-                f"{which}: nobody has labelled it; `judgebench labels export {which}` draws answers"
-            )
         reference = find_reference(reference, named, store, which)
     wanted = (judge for name in judges for judge in find_judges(name, named, store, which))
     return reference, frozenset(wanted)

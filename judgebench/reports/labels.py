@@ -287,7 +287,7 @@ class LabelReport(Report):
                 "to quote",
                 quoted,
                 [
-                    column("to quote", lambda one: one[0]),
+                    column("for", lambda one: one[0]),
                     column("", lambda one: one[1], wraps=True),
                 ],
             ),

@@ -21,13 +21,13 @@ from urllib.parse import quote
 from judgebench.errors import StoreError, UsageError
 from judgebench.store.catalog import Columns, distinct_models, distinct_names
 from judgebench.store.codec import readable, to_json
-from judgebench.store.opening import Store
 from judgebench.store.read import (
     CALL_COLUMNS,
     RESPONSE_COLUMNS,
     VERDICT_COLUMNS,
     with_texts,
 )
+from judgebench.store.store import Store
 
 _TYPES = {
     **dict.fromkeys(("sample", "turn", "repeat", "prompt_tokens", "completion_tokens"), "int64"),

@@ -1,48 +1,32 @@
-"""The store of everything asked, answered and judged: where one is, opening it, and what it does.
+"""Where a store is, and opening it: is there one, is it ours, is its schema the newest.
 
-Is there one, is it ours, is its schema the newest: Alembic costs a third of a second to import and
-is needed only where an older store must change.
+Alembic costs a third of a second to import and is needed only where an older store must change.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
 from sqlalchemy import Connection, select, text
 
-from judgebench.errors import ConfigError, StoreBusyError, StoreError, StoreGoneError
+from judgebench.errors import ConfigError, StoreError
 from judgebench.extras import install_line
-from judgebench.plain_text import counted
-from judgebench.protocols import MAY_WAIT, Paid
-from judgebench.records import Item
-from judgebench.secret import secrets_of
 from judgebench.store import schema, sqlite
-from judgebench.store.claims import Claims
-from judgebench.store.database import Database, insert
-from judgebench.store.read import Reading
-from judgebench.store.schema import PLACE, REVISION
-from judgebench.store.write import Numbers, Writing, check_items
-from judgebench.store.writer import Entry, Journal, Writer
+from judgebench.store.database import insert
+from judgebench.store.schema import REVISION
 
 if TYPE_CHECKING:
-    from alembic.operations import Operations
-
-    from judgebench.columns import Column
-    from judgebench.store.copy import Forgotten
+    from judgebench.store.database import Database
     from judgebench.store.postgres import Postgres
+    from judgebench.store.store import Store
 
-_T = TypeVar("_T")
-_P = ParamSpec("_P")
+MIGRATIONS = Path(__file__).with_name("migrations")
 
 OLDER: frozenset[str] = frozenset({"0001", "0002", "0003", "0004", "0005", "0006"})
 """Revisions before `REVISION` that stores in the field may have."""
@@ -216,6 +200,8 @@ def open_store(url: str, *, read_only: bool = False, create: bool = True) -> Sto
         For a file or database that is no store, or a newer one, or in a place where none can be
         kept; `StoreGoneError` where a server cannot be reached.
     """
+    from judgebench.store.store import Store
+
     store = Store(url, open_database(url, read_only=read_only, create=create))
     if not read_only:
         store.take_in_journals()
@@ -368,11 +354,7 @@ def make(connection: Connection, older: str | None = None) -> None:
     if older is None:
         _create(connection)
     else:
-        for view in reversed(schema.VIEWS):  # SQLite renames no table that a view speaks of
-            connection.execute(text(f"DROP VIEW IF EXISTS {view}"))
         _upgrade(connection)
-        connection.execute(text("DELETE FROM alembic_version"))
-    connection.execute(text("INSERT INTO alembic_version VALUES (:now)"), {"now": REVISION})
     for view in schema.VIEWS.values():
         connection.execute(text(view))
     mark_as(connection, schema.STORE_ID, uuid.uuid4().hex)  # whose journal is taken in
@@ -389,279 +371,24 @@ def _create(connection: Connection) -> None:
             " CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
         )
     )
+    connection.execute(text("INSERT INTO alembic_version VALUES (:now)"), {"now": REVISION})
 
 
 def _upgrade(connection: Connection) -> None:
-    """From any store of the first release: all that has come since, and what both engines need.
+    from alembic import command
+    from alembic.config import Config
 
-    What a table or column of today's schema lacks is added, so this stays true of later schemas.
-    """
-    from alembic.migration import MigrationContext
-    from alembic.operations import Operations
-
-    op = Operations(MigrationContext.configure(connection))
-    if "repeat" not in {column["name"] for column in sa.inspect(connection).get_columns("uses")}:
-        _repeats(op)
-    op.execute("DROP TABLE IF EXISTS leases")  # of those who are at work, and none is: claims now
-    schema.metadata.create_all(connection)
-    for table, _, columns in schema.lacking(connection):
-        for column in columns:
-            default = getattr(column.server_default, "arg", None)
-            new = sa.Column(
-                column.name, column.type, nullable=column.nullable, server_default=default
-            )
-            op.add_column(table.name, new)
-    # What an older judgebench still writes that has the store open would be on no board: it fails.
-    op.execute(
-        "CREATE TRIGGER uses_as_of_0007 BEFORE INSERT ON uses BEGIN SELECT judgebench_0007(); END"
-    )
-
-
-def _repeats(op: Operations) -> None:
-    """All that was asked before was asked once; all that failed before did so unexplained."""
-    keys = {"uses": (*PLACE, "run_id", "judgment_id"), "failures": ("key", *PLACE)}
-    for table, key in keys.items():
-        with op.batch_alter_table(  # SQLite changes a column by copying the table
-            table, recreate="always", table_kwargs={"sqlite_with_rowid": False}
-        ) as batch:
-            repeat = sa.Column("repeat", sa.Integer, nullable=False, server_default=sa.text("0"))
-            batch.add_column(repeat, insert_after="turn")
-            batch.drop_constraint(f"pk_{table}", type_="primary")
-            batch.create_primary_key(f"pk_{table}", list(key))
+    for view in reversed(schema.VIEWS):  # SQLite renames no table that a view speaks of
+        connection.execute(text(f"DROP VIEW IF EXISTS {view}"))
+    connection.execute(text("DELETE FROM alembic_version"))  # one migration brings all of them here
+    config = Config(attributes={"connection": connection})
+    # A '%' in the path would be read as an interpolation.
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    command.upgrade(config, "head")
 
 
 def store_id(store: Store) -> str | None:
     """What tells a store from every other one; None for one that is older than its name."""
     with store.snapshot() as connection:
         return marks(connection).get(schema.STORE_ID)
-
-
-# the store ----------------------------------------------------------------------------------------
-
-
-def _put(
-    put: Callable[Concatenate[Writing, _P], _T],
-) -> Callable[Concatenate[Store, _P], _T]:
-    """The same as a method of the store: a commit of its own, or a part of one."""
-
-    @wraps(put)
-    def of_store(self: Store, /, *args: _P.args, **named: _P.kwargs) -> _T:
-        return self.write(lambda writing: put(writing, *args, **named))
-
-    return of_store
-
-
-class Store(Reading, Claims, AbstractContextManager["Store"]):
-    """Values in, values and columns out. To be used from one thread at a time.
-
-    Each ``put_…`` is one durable commit; inside ``with store.transaction():`` they are one commit
-    all together. Putting what is there already changes nothing.
-
-    What somebody else wrote goes in without the secrets of this process (`secret.masked`), those of
-    the environment included.
-    """
-
-    def __init__(self, url: str, database: Database) -> None:
-        secrets_of(os.environ)  # known to `masked` from here on
-        self.url = url
-        self.name = database.name
-        """The address as messages show it, without a password."""
-        self.read_only = database.read_only
-        super().__init__(database)
-        self._numbers: Numbers = {}
-        self._open: Writing | None = None
-        self._writer: Writer | None = None
-
-    @property
-    def path(self) -> Path:
-        """The file of a store that is one."""
-        return store_path(self.url)
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """What was submitted is written first; see `Writer.close` where that takes long."""
-        try:
-            if self._writer is not None:
-                self._writer.close()
-            self._give_back()
-        finally:
-            self._database.close()
-
-    # writing ------------------------------------------------------------------------------------
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Make everything that is put inside one commit: all of it is kept, or nothing.
-
-        A put that failed inside spoils the whole, even where its error was caught.
-        """
-        if self._open is not None:
-            raise StoreError("a transaction of this store is open already; they do not nest")
-        resting = nullcontext() if self._writer is None else self._writer.resting()
-        try:
-            with resting, self._database.writing() as connection:
-                self._open = Writing(lambda: connection, self._numbers)
-                self._database.on_read = self._open.flush
-                yield
-                self._open.flush()
-        except BaseException:
-            self._numbers.clear()
-            raise
-        finally:
-            self._open = None
-
-    def write(self, work: Callable[[Writing], _T]) -> _T:
-        """Do what is to be one commit, or a part of the transaction that is open.
-
-        Where a server goes in the middle it is done again, once it is back.
-        """
-        if self._open is None:
-            while True:
-                try:
-                    with self.transaction():
-                        return self.write(work)
-                except StoreGoneError:
-                    if not MAY_WAIT.get():
-                        raise
-        try:
-            return work(self._open)
-        except BaseException as error:
-            self._open.failed = error
-            raise
-
-    def submit(
-        self,
-        work: Callable[[Any], Any],
-        tell: Callable[[list[Any]], None],
-        *,
-        about: Any = None,
-        paid: Paid | None = None,
-    ) -> None:
-        """Write from an event loop, which waits for nothing; see `Replies.submit`."""
-        if self._writer is None:
-            self._writer = Writer(self._database.another, self._journal())
-        self._writer.submit(Entry(work, tell, paid, about))
-
-    def waiting(self) -> tuple[int, int]:
-        """How many entries that were submitted are still to be written, and how many are paid."""
-        return (0, 0) if self._writer is None else self._writer.waiting()
-
-    def _journal(self) -> Journal:
-        """Beside the store; in the user's cache where that is on a server."""
-        with self._database.reading() as connection:
-            store_id = marks(connection)[schema.STORE_ID]
-        place = located(self.url).path
-        if place is None:
-            import platformdirs
-
-            place = Path(platformdirs.user_cache_dir("judgebench")) / "journals" / store_id
-        return Journal(place, store_id)
-
-    def take_in_journals(self) -> None:
-        """What was paid for and could not be stored, by processes that have ended since.
-
-        Raises `StoreError` for a journal that cannot be read, or is another store's.
-        """
-        for path, left in self._journal().left():
-            once = {paid.key: paid for paid in left}.values()
-            try:
-                with self.transaction():  # nobody else stores one of them meanwhile
-                    new = [paid for paid in once if self.reply(paid.key) is None]
-                    for paid in new:
-                        self.put_reply(paid.key, paid.request, paid.reply, paid.spend)
-            except (StoreBusyError, StoreGoneError):
-                raise
-            except StoreError as error:
-                raise StoreError(
-                    f"what is in {path} cannot be stored: {error}; it was left as it is: move it "
-                    "away to go on without what is in it"
-                ) from error
-            print(
-                f"{counted(len(new), 'reply', 'replies')} that an earlier run had paid for "
-                f"{'is' if len(new) == 1 else 'are'} stored now, from {path}",
-                file=sys.stderr,
-            )
-
-    def set_aside(self, size: int, on_touch: Callable[[], None]) -> AbstractContextManager[None]:
-        """Keep room for what must still be written on a full disk; see `Database.set_aside`."""
-        return self._database.set_aside(size, on_touch)
-
-    # values in ----------------------------------------------------------------------------------
-
-    put_items = _put(Writing.put_items)
-    put_model = _put(Writing.put_model)
-    put_judge = _put(Writing.put_judge)
-    put_responses = _put(Writing.put_responses)
-    put_stack_anchors = _put(Writing.put_stack_anchors)
-    put_reply = _put(Writing.put_reply)
-    put_spend = _put(Writing.put_spend)
-    put_judgment = _put(Writing.put_judgment)
-    put_judgments = _put(Writing.put_judgments)
-    put_uses = _put(Writing.put_uses)
-    put_failure = _put(Writing.put_failure)
-    start_run = _put(Writing.start_run)
-    update_run = _put(Writing.update_run)
-    put_batch = _put(Writing.put_batch)
-    update_batch = _put(Writing.update_batch)
-    put_calibration = _put(Writing.put_calibration)
-    put_baseline = _put(Writing.put_baseline)
-    put_anchors = _put(Writing.put_anchors)
-    put_looks = _put(Writing.put_looks)
-    current_at = _put(Writing.current_at)
-
-    def check_items(self, items: Iterable[Item]) -> None:
-        """Raises `InputError` as putting all of them would; writes nothing."""
-        with self._database.reading() as connection:
-            check_items(connection, items)
-
-    def forget(self, *, remove: bool = True, **wanted: Any) -> Forgotten:
-        """Remove judgments, where they served, and replies and texts that nothing else needs.
-
-        What is ``wanted``, and told, see `copy.forget`. What they took, runs, judges, models and
-        answers stay. Not within a transaction. Raises `UsageError` for digits that begin no
-        judgment's key, or several. Unless ``remove``, it is only said what would go.
-        """
-        from judgebench.store.copy import forget
-
-        with self._database.removing() if remove else self._database.reading() as connection:
-            return forget(connection, remove=remove, **wanted)
-
-    # columns for boards -------------------------------------------------------------------------
-
-    def board_verdicts(
-        self,
-        benchmark: str,
-        version: str,
-        models: Collection[str] | None = None,
-        judges: Collection[str] | None = None,
-    ) -> dict[str, Column]:
-        """As `verdicts`, for boards: codes in place of lists (`columns.board_verdicts`).
-
-        Of some models or judges alone, by short id, where they are named.
-        """
-        from judgebench.store import columns  # numpy, which many commands do without
-
-        return self._read(columns.board_verdicts, benchmark, version, models, judges)
-
-    def judge_replies(
-        self, benchmark: str, version: str
-    ) -> dict[str, tuple[int, int, list[float]]]:
-        """What the judgments of a benchmark took, by the judge's id (`columns.judge_replies`)."""
-        from judgebench.store import columns
-
-        return self._read(columns.judge_replies, benchmark, version)
-
-    def board_answers(
-        self,
-        benchmark: str,
-        version: str,
-        models: Collection[str] | None = None,
-        *,
-        texts: bool = False,
-    ) -> dict[str, Column]:
-        """The newest answers, for boards: how long they are (`columns.board_answers`)."""
-        from judgebench.store import columns
-
-        return self._read(columns.board_answers, benchmark, version, models, texts)

@@ -1,4 +1,4 @@
-"""The tables of a store, as they are now. `opening` says how an older store gets here.
+"""The tables of a store, as they are now. ``migrations/`` says how an older store gets here.
 
 What is known by content has its 32-byte key as a unique column; integers stand for keys and names
 wherever rows are many. Long text is kept once in ``texts``. Both engines have this schema; nothing

@@ -30,7 +30,8 @@ from judgebench.errors import StoreError
 from judgebench.store import codec, schema
 from judgebench.store.catalog import row, rows, values
 from judgebench.store.database import chunks
-from judgebench.store.opening import Store, located, open_store
+from judgebench.store.opening import located, open_store
+from judgebench.store.store import Store
 
 Kind: TypeAlias = Literal["question", "answer", "reasoning"]
 KINDS: tuple[Kind, ...] = ("question", "answer", "reasoning")

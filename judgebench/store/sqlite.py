@@ -83,7 +83,7 @@ class SQLite(Database):
                 connection.execute("PRAGMA journal_mode = WAL")
         for setting in (*_SETTINGS, f"synchronous = {self._synchronous}"):
             connection.execute(f"PRAGMA {setting}")
-        connection.create_function("judgebench_0007", 0, int)  # see `opening`
+        connection.create_function("judgebench_0007", 0, int)  # see the migration of that number
         return connection
 
     def place(self) -> object:

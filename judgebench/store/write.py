@@ -268,14 +268,15 @@ class Writing(Asked):
             dict(zip(_SPEND, (*about, *counters), strict=True))
             for about, counters in self._spent.items()
         ]
-        if self._cleared:
-            self._rows[_CLEAR_FAILURE] = [{"cleared": key} for key in self._failed_before()]
         written = {put: in_columns(rows) for put, rows in self._rows.items() if rows}
-        if not written:
+        if not (written or self._cleared):
             self._used.clear()
             return
         for its in written.values():
             self._number(its)
+        # Here at the latest the database is held, and others wait.
+        if self._cleared and (cleared := self._failed_before()):
+            written[_CLEAR_FAILURE] = {"cleared": [*cleared]}
         with pipelined(self._connection):
             for statement, its in written.items():
                 statement.put_all(self._connection, its)

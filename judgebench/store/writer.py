@@ -115,8 +115,6 @@ class Writer:
                 try:
                     if database is None:
                         database = opened.enter_context(closing(self.another()))
-                        # What rows refer to is put with them, or was asked for.
-                        opened.enter_context(database.unchecked())
                         database.on_wait = self._waits
                     self._commit(database, numbers, group)
                 except BaseException as error:  # noqa: BLE001 - who waits for it is told

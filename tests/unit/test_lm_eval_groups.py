@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from judgebench.columns import Column
+from judgebench.config import LM_EVAL_GROUPS
+from judgebench.execution.manifest import _lm_eval_groups
 from judgebench.metrics.intervals import Intervals
 from judgebench.reports.lm_eval_groups import table_of_group
 
@@ -58,3 +62,17 @@ def test_a_task_of_which_nothing_is_read_leaves_a_mean_of_means_undefined() -> N
     (row,) = table_of_group(columns, ["a", "b"], weighted=False, intervals=Intervals())
     assert np.isnan(row.leading.value)
     assert row.leading.undefined.startswith("no readable verdict on a category, which")
+
+
+def test_a_part_of_a_group_that_is_asked_alone_is_no_group() -> None:
+    """As where a judge is asked anew about one of the tasks."""
+    group = {"tasks": ["a", "b"], "metrics": []}
+    asked = [
+        SimpleNamespace(benchmark=SimpleNamespace(name=name, version="1", groups={"both": group}))
+        for name in ("a", "b")
+    ]
+    whole, part = (SimpleNamespace(asked=some) for some in (asked, asked[:1]))
+    assert _lm_eval_groups(whole) == {  # type: ignore[arg-type]
+        LM_EVAL_GROUPS: {"both": {**group, "tasks": {"a": "1", "b": "1"}}}
+    }
+    assert _lm_eval_groups(part) == {}  # type: ignore[arg-type]

@@ -24,8 +24,7 @@ from judgebench.reports.estimates import Marked
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.reports.length_calibrations import calibrate_length
 from judgebench.reports.model_pairs import PairData, newest_model
-from judgebench.reports.paper import PaperCell, PaperTable
-from judgebench.reports.paper_file import read_paper
+from judgebench.reports.paper import PaperCell, PaperTable, read_paper
 from judgebench.reports.render import render
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed

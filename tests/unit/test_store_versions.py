@@ -15,7 +15,9 @@ from unittest import mock
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from judgebench import keys
 from judgebench.errors import StoreError
@@ -32,7 +34,13 @@ def test_the_migrations_make_the_tables_of_the_schema(tmp_path: Path) -> None:
     assert differences == []
 
 
-def test_one_migration_brings_all_older_stores_here() -> None:
+def test_the_newest_migration_is_the_one_the_code_knows() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(opening.MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    scripts = ScriptDirectory.from_config(config)
+    assert scripts.get_heads() == [REVISION]
+    assert {script.revision for script in scripts.walk_revisions()} == {REVISION}
     assert sorted(opening.OLDER) == OLDER_ONES, "one migration brings all of these here"
 
 

@@ -9,7 +9,7 @@ import jsonschema
 import yaml
 
 from judgebench.config import Suite
-from judgebench.reports.paper_file import Paper
+from judgebench.reports.paper import Paper
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "docs" / "suite.schema.json"

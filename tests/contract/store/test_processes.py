@@ -71,14 +71,14 @@ SUBMIT = """
 """
 MIGRATE = """
     import sys
-    from alembic.operations import Operations
+    from alembic import op
     from judgebench.store import open_store
 
     def wait(*ignored, **named):
         print("half done", flush=True)
         sys.stdin.readline()
 
-    Operations.add_column = wait  # some tables are made, the views are not
+    op.add_column = wait  # some tables are made, the views are not
     open_store(sys.argv[2])
 """
 PYTHON = sys.executable
