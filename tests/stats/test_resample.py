@@ -126,7 +126,7 @@ class TestWeights:
         np.testing.assert_allclose(sums[:, 4], 0.7 * n, rtol=1e-14)
 
     def test_means_far_from_zero_of_which_some_are_missing(self) -> None:
-        """A score of which nothing is there adds nothing, and is not far off the others for that."""
+        """A unit without a score adds nothing, and is not far off the others for that."""
         n, g = rs.MANY_UNITS, np.random.default_rng(3)
         rows = (np.arange(n) < 0.8 * n) + (g.random(n) < 0.3).astype(float)
         scores = 1e6 * rows + g.normal(size=n) * rows
