@@ -720,7 +720,8 @@ def compare(
     ends
         Whether the ends are tested as well; else they have a difference alone.
     """
-    drawn = content_seed(*pair.questions, pair.judge, pair.metric, seed=seed)
+    asked = dict.fromkeys(pair.questions)
+    drawn = content_seed(*asked, pair.judge, pair.metric, seed=seed)
 
     def tested(view: View) -> PairedTest:
         d, kept = seen(pair, view)

@@ -119,8 +119,10 @@ class Contributions:
     """What units contribute to sums, in columns that are summed in half the bytes where that does.
 
     Whole numbers while their sums are small, whose sums are then exact, and equal ones only once;
-    of many units also how far other numbers lie off their mean: such sums, in four bytes, are
-    within a millionth of an interval's width, and what four bytes lack is kept beside them.
+    of many units also how far other numbers lie off their mean, by the column of whole numbers that
+    follows theirs where one does (how many they are the sum of), so that what is missing does not
+    lie far off: such sums, in four bytes, are within a millionth of an interval's width, and what
+    four bytes lack is kept beside them.
 
     Parameters
     ----------
@@ -137,14 +139,23 @@ class Contributions:
             short.setdefault((column / unit).astype(np.float32).tobytes(), len(short))
             for column, unit in zip(flat.T[self._counts], self._unit, strict=True)
         ]
-        self._short = np.frombuffer(b"".join(short), np.float32).reshape(len(short), len(values))
+        many, n = _are_many(len(values)), len(values)
+        ones = short.setdefault(np.ones(n, np.float32).tobytes(), len(short)) if many else 0
+        after = dict(zip((np.flatnonzero(self._counts) - 1).tolist(), self._place, strict=True))
+        beside = [after.get(at, ones) for at in np.flatnonzero(~self._counts).tolist()]
+        self._short = np.frombuffer(b"".join(short), np.float32).reshape(len(short), n)
         long = np.ascontiguousarray(flat.T[~self._counts])
         self._mean: Floats = np.zeros((len(long), 1))
         self._parts: list[NDArray[Any]] = [long]
-        self._of_data = np.ones((1, len(values))) @ long.T
-        if _are_many(len(values)):
-            self._mean = long.mean(axis=1, keepdims=True)
-            long -= self._mean
+        self._of_data = np.ones((1, n)) @ long.T
+        if many:
+            counted = self._short[beside]
+            others = ((counted == 0.0) & (long != 0.0)).any(axis=1).tolist()
+            self._beside = [ones if of else at for at, of in zip(beside, others, strict=True)]
+            counted = self._short[self._beside]
+            total = counted.sum(axis=1, keepdims=True, dtype=np.float64)
+            np.divide(long.sum(axis=1, keepdims=True), total, out=self._mean, where=total != 0.0)
+            long -= self._mean * counted
             off = long.astype(np.float32)
             long -= off
             self._parts = [off, long.astype(np.float32)]
@@ -153,7 +164,8 @@ class Contributions:
     def values(self) -> Floats:
         """As they were given, of many units to fifteen digits."""
         found = np.empty((len(self._counts), self.shape[0]))
-        found[~self._counts] = self._mean
+        many = _are_many(self.shape[0])
+        found[~self._counts] = self._mean * self._short[self._beside] if many else 0.0
         for part in self._parts:
             found[~self._counts] += part
         found[self._counts] = self._short[self._place]
@@ -168,9 +180,11 @@ class Contributions:
 
     def sums(self, block: NDArray[Any], short: NDArray[np.float32]) -> Floats:
         """One for each weighting by whole numbers, which are given in four bytes too."""
-        whole = short if _are_many(self.shape[0]) else block
-        others: Floats = whole @ self._parts[0].T + self._mean.T * self.shape[0]
-        return self._made(short @ self._short.T, others)
+        counts: NDArray[np.float32] = short @ self._short.T
+        if not _are_many(self.shape[0]):
+            return self._made(counts, block @ self._parts[0].T)
+        off = short @ self._parts[0].T
+        return self._made(counts, off + self._mean.T * counts[:, self._beside])
 
     def _made(self, counts: NDArray[np.float32], others: Floats) -> Floats:
         found = np.empty((len(counts), len(self._counts)))

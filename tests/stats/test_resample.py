@@ -125,6 +125,18 @@ class TestWeights:
         np.testing.assert_array_equal(sums[:, 2:4], expected[:, 2:4])
         np.testing.assert_allclose(sums[:, 4], 0.7 * n, rtol=1e-14)
 
+    def test_means_far_from_zero_of_which_some_are_missing(self) -> None:
+        """A unit without a score adds nothing, and is not far off the others for that."""
+        n, g = rs.MANY_UNITS, np.random.default_rng(3)
+        rows = (np.arange(n) < 0.8 * n) + (g.random(n) < 0.3).astype(float)
+        scores = 1e6 * rows + g.normal(size=n) * rows
+        (sums,) = rs.Resamples(n, 60, seed=1).sums([np.stack([scores, rows], axis=1)])
+        weights = np.concatenate([np.ones((1, n)), rs.multinomial_weights(n, 60, seed=1)])
+        expected = rs.weighted_sums(weights, np.stack([scores, rows], axis=1))
+        found, exact = (one[:, 0] / one[:, 1] for one in (sums, expected))
+        np.testing.assert_allclose(found[0], exact[0], rtol=1e-15)
+        assert np.abs(found - exact).max() < 1e-6 * 2 * 1.96 * exact[1:].std()
+
     def test_weighted_sums_are_a_resampled_data_set(self) -> None:
         """A weight matrix is the same as drawing units with replacement and adding them up."""
         generator = np.random.default_rng(3)

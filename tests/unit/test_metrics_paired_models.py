@@ -12,7 +12,7 @@ import pytest
 
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.measures import Balance
+from judgebench.metrics.measures import Balance, by_turn
 from judgebench.metrics.paired import (
     PairedModels,
     compare,
@@ -111,6 +111,29 @@ def test_repeats_of_a_question_are_one_unit() -> None:
     found = compare(lined, alpha=0.05)
     assert found.observed.units == 3
     assert found.observed.difference == pytest.approx(-0.5)
+
+
+def test_turns_that_are_all_there_are_tested_as_the_means_of_their_questions() -> None:
+    """The same signs are drawn: no interval is another one for turns that are told apart."""
+    scores_of = np.random.default_rng(0).integers(1, 11, (2, 40, 2)).tolist()
+    its = columns(
+        [
+            (f"{item:02d}", model, float(scores_of[m][item][turn]))
+            for m, model in enumerate(("new", "old"))
+            for item in range(40)
+            for turn in range(2)
+        ],
+        "score",
+        turn=[0, 1] * 80,
+    )
+    whole, turns = (
+        paired_models(one, BoardKind("score"), "j", "new", "old", labels=BINARY)
+        for one in (its, by_turn(its, [])[0])
+    )
+    assert (len(whole.items), len(turns.items), len(set(turns.questions))) == (40, 80, 40)
+    one, other = (compare(lined, alpha=0.025).observed for lined in (whole, turns))
+    assert (one.p_worse, one.p_better) == (other.p_worse, other.p_better)
+    assert one.bounds(0.025) == pytest.approx(other.bounds(0.025))
 
 
 def test_win_rates_are_against_one_opponent_and_in_percent() -> None:
