@@ -343,7 +343,8 @@ def _say_unread(found: Unread, suite: Path | None, url: str) -> None:
         say(
             f"  {shows}judges nothing anew: let it judge otherwise, or give the questions what it "
             "needs; where that was something outside of it, such as a file, `judgebench forget "
-            f"--judge {judge} --unreadable{where}` has the next run judge them anew"
+            f"--judge {judge} --unreadable{where}` says what would go, and with --yes has the next "
+            "run judge them anew"
         )
         return
     anew = (

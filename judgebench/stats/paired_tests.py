@@ -198,11 +198,8 @@ def paired_test(
         def bounds(level: float) -> tuple[float, float]:
             return student(level), -student(level)
     else:
-        flips = SignFlips(d, n, alpha=alpha, seed=seed, draws=draws)
-        wanted = _TOLD / (alpha if finest is None else finest)
-        if units > EXACT_UNITS and wanted > draws and flips.rarest < _TOLD:
-            more = min(math.ceil(wanted), MOST_DRAWS)
-            flips = SignFlips(d, n, alpha=alpha, seed=seed, draws=more)
+        wanted = math.ceil(_TOLD / (alpha if finest is None else finest))
+        flips = SignFlips(d, n, alpha=alpha, seed=seed, draws=draws, most=min(wanted, MOST_DRAWS))
         worse, better = flips.p_worse, flips.p_better
         signs = "all" if units <= EXACT_UNITS else f"{flips.draws:,} draws of the"
         passing, method = student, f"{signs} signs flipped; a pass by Student's t"
@@ -257,8 +254,9 @@ class SignFlips:
         As in `paired_test`.
     alpha : float
         The largest at which `bounds` will be asked for.
-    seed, draws : int
-        With more than `EXACT_UNITS` units, subsets are drawn.
+    seed, draws, most : int
+        With more than `EXACT_UNITS` units, subsets are drawn: more than ``draws`` only where of
+        these fewer than ten are as extreme as what was seen, on either side.
 
     Attributes
     ----------
@@ -266,8 +264,6 @@ class SignFlips:
         One-sided p-values of no difference.
     draws : int
         Subsets beside the empty one.
-    rarest : int
-        How many of them are as extreme as what was seen, on the side where fewer are.
 
     References
     ----------
@@ -276,17 +272,25 @@ class SignFlips:
     """
 
     def __init__(
-        self, differences: Floats, items: Floats, *, alpha: float, seed: int, draws: int = DRAWS
+        self,
+        differences: Floats,
+        items: Floats,
+        *,
+        alpha: float,
+        seed: int,
+        draws: int = DRAWS,
+        most: int = 0,
     ) -> None:
         exact = len(differences) <= EXACT_UNITS
-        self.draws = 2 ** len(differences) - 1 if exact else draws
         generator = None if exact else np.random.default_rng(seed)
-        kept = max(1, self._place(alpha))
+        self.draws = 2 ** len(differences) - 1 if exact else max(draws, most)
+        kept, looked = max(1, self._place(alpha)), 0
         slack = 1e-9 * np.abs(differences).sum()  # equal sums in another order of adding are equal
         lows: list[Floats] = []
         highs: list[Floats] = []
         not_below = not_above = 0
-        for sums, counts in _subsets(differences, items, self.draws, generator):
+        ends = [*range(_BLOCK, draws, _BLOCK), *range(draws, self.draws, _BLOCK), self.draws]
+        for sums, counts in _subsets(differences, items, ends, generator):
             near = np.where(np.abs(sums) <= slack, 0.0, sums)
             with np.errstate(divide="ignore", invalid="ignore"):
                 means = near / counts
@@ -295,9 +299,13 @@ class SignFlips:
             not_above += int((near <= 0.0).sum())
             lows.append(_smallest(np.where(empty, -math.inf, means), kept))
             highs.append(_smallest(np.where(empty, -math.inf, -means), kept))
+            looked += len(sums)
+            if not exact and looked == draws and min(not_below, not_above) >= _TOLD:
+                self.draws = draws
+                break
+        kept = max(1, self._place(alpha))
         self.p_worse = (1 + not_below) / (1 + self.draws)
         self.p_better = (1 + not_above) / (1 + self.draws)
-        self.rarest = min(not_below, not_above)
         self._alpha = alpha
         self._lows = np.sort(_smallest(np.concatenate(lows), kept))
         self._highs = -np.sort(_smallest(np.concatenate(highs), kept))
@@ -329,10 +337,10 @@ def _smallest(values: Floats, most: int) -> Floats:
 
 
 def _subsets(
-    d: Floats, n: Floats, draws: int, generator: np.random.Generator | None
+    d: Floats, n: Floats, ends: Sequence[int], generator: np.random.Generator | None
 ) -> Iterator[tuple[Floats, Floats]]:
-    """Sums of differences and of items over subsets, some at a time; all of them if none is drawn,
-    without the empty one."""
+    """Sums of differences and of items over subsets, so many by the end of each time; all of them
+    at once if none is drawn, without the empty one."""
     both = d + 1j * n  # one complex number, which is added as both are
     if generator is None:
         sums = np.zeros(1, dtype=np.complex128)
@@ -346,8 +354,7 @@ def _subsets(
     eights = -(-len(d) // 8)
     padded = np.pad(both, (0, 8 * eights - len(d))).reshape(eights, 8)
     of_subsets = padded @ np.unpackbits(np.arange(256, dtype=np.uint8)[None], axis=0, count=8)
-    for start in range(0, draws, _BLOCK):
-        size = min(_BLOCK, draws - start)
+    for size in np.diff(ends, prepend=0).tolist():
         sums = np.zeros(size, dtype=np.complex128)
         if few:
             sums = generator.binomial(units, 0.5, (size, len(kinds))) @ kinds

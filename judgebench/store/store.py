@@ -208,17 +208,34 @@ class Store(Reading, Claims, AbstractContextManager["Store"]):
         with self._database.reading() as connection:
             check_items(connection, items)
 
-    def forget(self, *, remove: bool = True, **wanted: Any) -> Forgotten:
+    def forget(
+        self,
+        *,
+        judges: Collection[bytes] = (),
+        runs: Collection[str] = (),
+        judgments: Collection[str] = (),
+        benchmarks: Collection[tuple[str, str]] = (),
+        unreadable: bool = False,
+        remove: bool = True,
+    ) -> Forgotten:
         """Remove judgments, where they served, and replies and texts that nothing else needs.
 
-        What is ``wanted``, and told, see `copy.forget`. What they took, runs, judges, models and
+        What is named, and told, see `copy.forget`. What they took, runs, judges, models and
         answers stay. Not within a transaction. Raises `UsageError` for digits that begin no
         judgment's key, or several. Unless ``remove``, it is only said what would go.
         """
         from judgebench.store.copy import forget
 
         with self._database.removing() if remove else self._database.reading() as connection:
-            return forget(connection, remove=remove, **wanted)
+            return forget(
+                connection,
+                judges=judges,
+                runs=runs,
+                judgments=judgments,
+                benchmarks=benchmarks,
+                unreadable=unreadable,
+                remove=remove,
+            )
 
     # columns for boards -------------------------------------------------------------------------
 

@@ -177,6 +177,10 @@ def test_a_function_that_cannot_be_read_is_no_success(judging: Judging) -> None:
     shown, forgotten = (runs.typed(*shlex.split(one)) for one in commands)
     assert shown.out.count("unreadable: fussy raised") == 49
     assert (forgotten.code, "49 judgments" in forgotten.out) == (0, True)
+    assert ", 0 verdicts given, 0 unreadable" in run(9, 75)
+    assert "with --yes has the next run judge them anew" in said
+    runs.typed(*shlex.split(commands[1]), "--yes")
+    assert ", 49 verdicts given, 49 unreadable" in run(9, 75)
     assert "cannot be read" not in run(1, 0)  # it can say something of items 10 to 24, of 25
 
 
