@@ -977,7 +977,7 @@ def before_and_after(
         Who judged and who answered is not looked at.
     items
         The questions that both should have; others are left out. An item that one side says nothing
-        readable of counts for neither.
+        readable of counts for neither, and one of which neither has a row is missing on neither.
     judge
         What it is called: signs are drawn by its name, as where the two are compared.
     labels, balance, weighted

@@ -147,3 +147,11 @@ def test_a_metric_that_balances_categories_is_compared_as_such() -> None:
     )  # fmt: skip
     assert found.first.value == pytest.approx(1 / 3)
     assert found.difference.value == pytest.approx(0.5)
+
+
+def test_what_neither_side_says_anything_of_is_missing_on_neither() -> None:
+    found = compared("+-+..", "++?+.")
+    assert (found.difference.units, found.difference.missing) == (2, 2)
+    # each on the items of which both have one: of four, not of five
+    assert (found.first.missing, found.second.missing) == (2, 2)
+    assert found.difference.worst_high == pytest.approx(4 / 4 - 2 / 4)
