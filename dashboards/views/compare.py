@@ -21,12 +21,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from judgebench import api, explore
 from judgebench.errors import UsageError
-from judgebench.reports.compare import (
-    COMPARISON_METRICS,
-    DIRECTLY,
-    Comparison,
-    Difference,
-)
+from judgebench.reports.compare import COMPARISON_METRICS, DIRECTLY, Comparison, Difference
 
 PLACE = ("Results", 30)
 

@@ -88,9 +88,8 @@ def choose(url: str, known: Sequence[tuple[str, str]], rater: str) -> labels.Des
     kinds = [kind for kind in KINDS if kind != "preference" or len(there.models) > 1]
     shows = {str(kind): said for kind, said in KINDS.items()}
     shows["label"] += ": " + " / ".join(reversed(labels.declared(url, benchmark, version)))
-    kind: Any = page.choose(
-        "Asked for", kinds, "asked", default=there.kind, shows=shows, at=places[0]
-    )
+    with places[0]:
+        kind: Any = page.choose("Asked for", kinds, "asked", default=there.kind, shows=shows)
     names = {key.hex()[:12]: name for key, name in there.models.items()}
     key_of = {key.hex()[:12]: key for key in there.models}
     opponent = None

@@ -172,9 +172,10 @@ def command(suite: Path, store: str | None, quiet: bool, gate: Path | None, **gi
       judgebench run nightly.yaml --again local-llama
 
     Exit codes: 0 all is there; 75 something is left for the next run: it failed, waits in a batch,
-    or was stopped by a limit; or all of a judge's replies, or at least half and at least ten,
-    cannot be read, which running again does not change; 69 somebody could not be reached or refused
-    the key; 78 SUITE is wrong; 65 a file that it names is; 130 interrupted.
+    or was stopped by a limit; or at least half of a judge's replies, and at least ten, cannot
+    be read, which running again does not change (of a function or a rule: of its verdicts); 69
+    somebody could not be reached or refused the key; 78 SUITE is wrong; 65 a file that it names is;
+    130 interrupted.
     """
     from judgebench.config import load_suite
 
@@ -330,13 +331,8 @@ def _say_unread(found: Unread, suite: Path | None, url: str) -> None:
     judge = shlex.quote(found.called)
     shows = f"`judgebench replies {judge} --unreadable{where}` shows the rest. Running again "
     of_its = f"{found.unreadable:,} of its {found.verdicts:,}"
-    if found.verdicts == 1:
-        what = "its one reply states no verdict" if found.asked else "its one verdict is unreadable"
-    elif found.asked:
-        what = f"{of_its} replies state no verdict"
-    else:
-        what = f"{of_its} verdicts are unreadable"
-    say(f"warning: {found.judge} cannot be read: {what}")
+    what = "replies state no verdict" if found.asked else "verdicts are unreadable"
+    say(f"warning: {found.judge} cannot be read: {of_its} {what}")
     for example in found.examples:
         say(f"  {example}")
     if not found.asked:

@@ -60,7 +60,7 @@ TOLD_S = 2.0
 UNREACHED: frozenset[FailureKind] = frozenset({"connection", "timeout", "server", "rate_limit"})
 
 LEAST_UNREADABLE = 10
-"""From so many unreadable replies on, and half of them, a judge cannot be read; or if all are."""
+"""From so many unreadable replies on, and half of them, a judge is one that cannot be read."""
 
 EXAMPLES = 3
 EXCERPT = 120
@@ -450,7 +450,7 @@ class ProgressRecorder(Counted):
 
 
 def judges_unread(store: Store, outcome: Outcome) -> list[Unread]:
-    """The judges with all, or at least half and at least ten, of their replies in a run unreadable.
+    """The judges with at least half, and at least ten, of their replies in a run unreadable.
 
     Replies that earlier runs have asked for count where their verdicts served this one: the board
     stands on them all the same. Of a judge without replies its verdicts count.
@@ -474,8 +474,7 @@ def judges_unread(store: Store, outcome: Outcome) -> list[Unread]:
             examples=tuple(_examples(store, key, run_id, about, asked=key in replied)),
         )
         for key, kinds in {**others, **replied}.items()
-        if kinds["unreadable"] == kinds.total()
-        or kinds["unreadable"] >= max(LEAST_UNREADABLE, kinds.total() / 2)
+        if kinds["unreadable"] >= max(LEAST_UNREADABLE, kinds.total() / 2)
     ]
 
 

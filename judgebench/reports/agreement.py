@@ -576,6 +576,10 @@ def _asked_for(
         people = any(is_human(judge) and one == kind for judge, one in said)
         reference = HUMAN if people else None
     elif reference != HUMAN or not any(is_human(judge) for judge in named.values()):
+        if reference == HUMAN and HUMAN not in named.values():
+            raise UsageError(
+                f"{which}: nobody has labelled it; `judgebench labels export {which}` draws answers"
+            )
         reference = find_reference(reference, named, store, which)
     wanted = (judge for name in judges for judge in find_judges(name, named, store, which))
     return reference, frozenset(wanted)

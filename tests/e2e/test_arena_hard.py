@@ -312,7 +312,7 @@ def test_what_a_plan_could_detect_by_weighted_wins(published: str) -> None:
     how = SimpleNamespace(judge_samples=1, orders="both")
     judge: Any = SimpleNamespace(
         key=b"", name="three", spec=SimpleNamespace(kind="templates"), compares=True, asks=True,
-        asked=SimpleNamespace(benchmark=bench, baseline="gpt-4-0314", config=how),
+        asked=SimpleNamespace(benchmark=bench, baselines=("gpt-4-0314",), config=how),
         samples=[0], repeats=1,
     )  # fmt: skip
     with open_store(published, read_only=True) as store:
