@@ -343,7 +343,9 @@ def spread_of(pair: PairedModels) -> Spread:
         spread=spread_over_units(of_units, items) if spread is None else spread,
         units=len(of_units),
         level=level,
-        right=level if spread is None and len(kept) and won_or_lost(of_units, items) else None,
+        right=level
+        if spread is None and len(kept) and won_or_lost(of_units, items, pair.width)
+        else None,
     )
 
 

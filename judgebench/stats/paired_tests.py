@@ -116,12 +116,12 @@ def paired_test(
 ) -> PairedTest:
     """Compare on units that both models have.
 
-    Whether single items were won or lost: Tango's score test and its bounds. Anything else: signs
-    flipped at random [1]_ and the bounds that this test has (`SignFlips`); what lets pass is
-    Student's t, in whose spread two further units stand that differ as far as can be, one to either
-    side (`student_bound`). Where losses are rare, plain Student's t lets 17 to 35 % of candidates
-    pass at 20 items that are worse by the margin. Where no unit differs, nothing is known of the
-    spread: both bounds are then of that kind.
+    Whether single items were won or lost: Tango's score test and its bounds. Anything else, also
+    scores that happen to differ by one at most: signs flipped at random [1]_ and the bounds that
+    this test has (`SignFlips`); what lets pass is Student's t, in whose spread two further units
+    stand that differ as far as can be, one to either side (`student_bound`). Where losses are rare,
+    plain Student's t lets 17 to 35 % of candidates pass at 20 items that are worse by the margin.
+    Where no unit differs, nothing is known of the spread: both bounds are then of that kind.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def paired_test(
     total, units = float(d.sum()), len(d)
     # Sums that are equal in another order of adding differ by nothing.
     difference = 0.0 if abs(total) <= 1e-12 * np.abs(d).sum() else total / float(n.sum())
-    binary = spread is None and won_or_lost(d, n)
+    binary = spread is None and won_or_lost(d, n, width)
     spread = spread_over_units(d, n) if spread is None else spread
     if reach is None:
         # The unit with most items moves the mean most.
@@ -365,9 +365,12 @@ def _subsets(
         yield sums.real, sums.imag
 
 
-def won_or_lost(differences: Floats, items: Floats) -> bool:
-    """Whether every unit is one item that was won, lost or neither."""
-    return bool((items == 1.0).all() and np.isin(differences, (-1.0, 0.0, 1.0)).all())
+def won_or_lost(differences: Floats, items: Floats, width: float) -> bool:
+    """Whether every unit is one item that was won, lost or neither, and could be nothing else."""
+    scored = 1.0 < width < math.inf
+    return bool(
+        not scored and (items == 1.0).all() and np.isin(differences, (-1.0, 0.0, 1.0)).all()
+    )
 
 
 def score_worse(won: int, lost: int) -> float:

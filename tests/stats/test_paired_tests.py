@@ -440,3 +440,15 @@ def test_units_to_differ_find_it_four_times_in_five() -> None:
     assert units_to_differ(0.0, 0.5, alpha=0.05) == math.inf
     assert math.isnan(units_to_differ(0.1, 0.0, alpha=0.05))
     assert math.isnan(units_to_differ(math.nan, 0.5, alpha=0.05))
+
+
+def test_scores_that_differ_by_one_are_not_won_or_lost() -> None:
+    """On a scale from 1 to 5 another item may differ by four, whatever was seen."""
+    tied, near = np.zeros(40), np.tile([1.0, 0.0, -1.0, 0.0], 10)
+    for d in (tied, near):
+        of_labels, of_scores = (paired_test(d, alpha=0.05, width=width) for width in (1.0, 4.0))
+        assert (of_labels.binary, of_scores.binary) == (True, False)
+        assert of_scores.low < of_labels.low
+    low, high = paired_test(tied, alpha=0.05, width=4.0).bounds(0.05)
+    # Student's t of 39 degrees of freedom; two further items stand at 4 and -4.
+    assert high == -low == pytest.approx(1.6848751 * math.sqrt(2 * 16 / (40 * 41)), rel=1e-6)
