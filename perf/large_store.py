@@ -227,7 +227,7 @@ def plans(url: str) -> None:
         sqlite = connection.dialect.name == "sqlite"
         here = columns._here((1, 1))
         for table in (schema.chunks, schema.tails):
-            sql, _ = columns._of(table, len(here))._sql(connection, tuple(here))
+            sql, *_ = columns._of(table, len(here))._sql(connection, tuple(here))
             for name, value in here.items():
                 for written in (f":{name}", f"%({name})s::INTEGER", f"%({name})s"):
                     sql = sql.replace(written, str(value))
