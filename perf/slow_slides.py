@@ -31,7 +31,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr, stdtrit
+from scipy.special import stdtrit
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from gate_rates import alpaca_eval, trivia_judging
@@ -152,10 +152,10 @@ def moving(values: Floats, margin: float) -> int:
     for night in values[1:]:
         d = night - baseline
         error = float(d.std(ddof=1)) / math.sqrt(n)
-        p = float(stdtr(n - 1, d.mean() / error))
-        low = float(d.mean() - stdtrit(n - 1, 1.0 - ALPHA) * error)
-        said = decide(low, p, margin=margin, alpha=ALPHA) if margin else ""
-        calls += said == "regression" or (not margin and p <= ALPHA)
+        to_either_side = float(stdtrit(n - 1, 1.0 - ALPHA)) * error
+        low, high = d.mean() - to_either_side, d.mean() + to_either_side
+        said = decide(low, high, margin=margin, units=n) if margin else ""
+        calls += said == "regression" or (not margin and bool(high <= 0.0))
         if said == "pass" or not margin:
             baseline = night
     return calls
