@@ -28,7 +28,7 @@ from judgebench.metrics.label_board import (
     majority,
     read_labels,
 )
-from judgebench.metrics.outcome_board import OUTCOMES, OutcomeBoard, outcome_board
+from judgebench.metrics.outcome_board import OUTCOMES, OutcomeBoard
 from judgebench.metrics.scores import Scale, scales_of
 from judgebench.metrics.verdict_table import (
     FAILED,
@@ -248,13 +248,8 @@ def label_values(found: LabelBoard) -> JudgedValues:
     return _of_codes(found, "label", [(model, None) for model in found.models])
 
 
-def of_outcomes(columns: Columns) -> JudgedValues:
-    """Outcomes of comparisons of two models; parameters as for `outcome_board`."""
-    return outcome_values(without_itself(outcome_board(columns)))
-
-
 def outcome_values(found: OutcomeBoard) -> JudgedValues:
-    """The same of a board."""
+    """Outcomes of comparisons of two models, of a board."""
     return replace(_of_codes(found.labels, "preference", list(found.models)), labels=OUTCOMES)
 
 

@@ -15,7 +15,13 @@ from judgebench.metrics.agreement import LabelAgreement, agreement, kappa_map
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.judge_pair import disagreements, judge_pair
-from judgebench.metrics.judged_values import of_labels, of_outcomes, of_scores
+from judgebench.metrics.judged_values import (
+    JudgedValues,
+    of_labels,
+    of_scores,
+    outcome_values,
+    without_itself,
+)
 from judgebench.metrics.label_board import read_labels
 from judgebench.metrics.outcome_agreement import OutcomeAgreement, outcome_agreement
 from judgebench.metrics.outcome_board import outcome_board
@@ -29,6 +35,11 @@ NAMES = (
     "item_id", "model", "opponent", "judge", "judge_kind", "order", "sample", "turn", "repeat",
     "kind", "label", "value", "low", "high",
 )  # fmt: skip
+
+
+def outcomes(table: Any) -> JudgedValues:
+    """As reports have them: without what a model is against itself."""
+    return outcome_values(without_itself(outcome_board(table)))
 
 
 def columns(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
@@ -101,7 +112,7 @@ def test_the_map_of_kappas_is_that_of_the_report(kind: str) -> None:
         rows = compared()
         rows += [{**row, "judge": "third", "value": 1 - row["value"]} for row in rows[::3]]
         table = columns(rows)
-        found = kappa_map(of_outcomes(table), intervals=QUICK)
+        found = kappa_map(outcomes(table), intervals=QUICK)
         report = OutcomeAgreement(outcome_board(table), "nominal", QUICK).between()
     assert len(found) == 3
     assert [(r.judge, r.reference) for r in found] == [(r.judge, r.reference) for r in report]
@@ -156,7 +167,7 @@ def outcome(p: float) -> float:
 
 def test_leniency_of_comparisons_is_the_difference_of_win_rates() -> None:
     rows = compared()
-    found = judge_pair(of_outcomes(columns(rows)), "gpt", "human/a", intervals=QUICK)
+    found = judge_pair(outcomes(columns(rows)), "gpt", "human/a", intervals=QUICK)
     assert [(one.model, one.opponent) for one in found.leniency] == [
         (None, None), ("a", "baseline"), ("b", "baseline")
     ]  # fmt: skip
@@ -178,7 +189,7 @@ def test_leniency_of_comparisons_is_the_difference_of_win_rates() -> None:
 
 def test_the_confusion_of_comparisons_agrees_with_their_report() -> None:
     rows = compared()
-    found = judge_pair(of_outcomes(columns(rows)), "gpt", "human/a").confusion
+    found = judge_pair(outcomes(columns(rows)), "gpt", "human/a").confusion
     assert found is not None
     assert found.rows == ("loss", "tie", "win")
     both = found.counts[:, :3]
