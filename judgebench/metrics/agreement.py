@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -129,12 +129,12 @@ class AgreementBoard(ABC, Generic[Truth]):
         """What a judge is compared with: never with verdicts of its own."""
 
     @abstractmethod
-    def rows(self, judge: str, truth: Truth) -> list[AgreementRow]:
-        """A judge against a reference in every scope, pooled first; none if nothing is common."""
+    def rows(self, theirs: Mapping[str, Truth]) -> dict[str, list[AgreementRow]]:
+        """Each judge against its reference in every scope, pooled first; none without common."""
 
     @abstractmethod
-    def pooled(self, first: str, second: str) -> AgreementRow | None:
-        """Two judges; None where they have judged nothing in common."""
+    def pooled(self, pairs: Iterable[tuple[str, str]]) -> list[AgreementRow]:
+        """Of two judges each; none of two that have judged nothing in common."""
 
     @abstractmethod
     def differences(
@@ -159,7 +159,7 @@ class AgreementBoard(ABC, Generic[Truth]):
         """
         truth = self.reference(reference)
         theirs = {judge: self.beside(truth, judge) for judge in self.judges}
-        found = {judge: self.rows(judge, one) for judge, one in theirs.items() if one.raters}
+        found = self.rows({judge: one for judge, one in theirs.items() if one.raters})
         rows = tuple(row for its in found.values() for row in its)
         judges = best_first(rows, self.leading, without=truth.raters)
         table = AgreementTable(
@@ -185,8 +185,7 @@ class AgreementBoard(ABC, Generic[Truth]):
         judges
             Only these against every other; all if empty.
         """
-        found = (self.pooled(*two) for two in pairs_of(self.judges, judges))
-        return tuple(row for row in found if row is not None)
+        return tuple(self.pooled(pairs_of(self.judges, judges)))
 
 
 class LabelAgreement(AgreementBoard[Reference]):
@@ -232,10 +231,16 @@ class LabelAgreement(AgreementBoard[Reference]):
     def beside(self, truth: Reference, judge: str) -> Reference:
         return truth.beside(self.board, judge)
 
-    def rows(self, judge: str, truth: Reference) -> list[AgreementRow]:
+    def rows(self, theirs: Mapping[str, Reference]) -> dict[str, list[AgreementRow]]:
+        return {judge: self.rows_of(judge, truth) for judge, truth in theirs.items()}
+
+    def rows_of(self, judge: str, truth: Reference) -> list[AgreementRow]:
         return self._compared(judge, truth.name, truth.codes).rows()
 
-    def pooled(self, first: str, second: str) -> AgreementRow | None:
+    def pooled(self, pairs: Iterable[tuple[str, str]]) -> list[AgreementRow]:
+        return [row for two in pairs if (row := self.pooled_of(*two)) is not None]
+
+    def pooled_of(self, first: str, second: str) -> AgreementRow | None:
         mine, theirs = self.board.of(first), self.board.of(second)
         if not ((mine >= 0) & (theirs >= 0)).any():
             return None
@@ -339,8 +344,8 @@ class KappaMap(LabelAgreement):
         measures = Measures(coefficients=(KAPPA,), of=coefficient, scores=None)
         super().__init__(board, intervals, measures)
 
-    def pooled(self, first: str, second: str) -> AgreementRow | None:
-        found = super().pooled(first, second)
+    def pooled_of(self, first: str, second: str) -> AgreementRow | None:
+        found = super().pooled_of(first, second)
         return found and replace(found, metrics={KAPPA: found.metrics[KAPPA]})
 
     def _compared(self, judge: str, reference: str, codes: Codes) -> Comparison:

@@ -61,6 +61,7 @@ class ScoreBoard:
         self.table: VerdictTable = read_table(columns, rows if some else None)
         self.unparsed = unparsed
         self._means: dict[tuple[str, bool], Floats] = {}
+        self._asked: dict[str, Bools] = {}
         self.values = score_values(self.taken)
         self.unread = marked(self.taken["kind"], lambda kind: kind == "unreadable")
         self.failed = marked(self.taken["kind"], lambda kind: kind == FAILED)
@@ -68,7 +69,7 @@ class ScoreBoard:
     @cached_property
     def judges(self) -> tuple[str, ...]:
         """Those on the board of scores; one of which nothing could be read is among them."""
-        return tuple(judge for judge, _ in self.table.by_judge())
+        return tuple(self.scales)
 
     def rows(self, judge: str) -> Ints:
         """The rows of one judge."""
@@ -89,15 +90,23 @@ class ScoreBoard:
 
     def marked(self, judge: str, rows: Bools | None = None) -> Bools:
         """Where a judge was asked at all, or has such rows."""
+        if rows is None and judge in self._asked:
+            return self._asked[judge]
         own = self.rows(judge)
-        own = own if rows is None else own[rows[own]]
         found = np.zeros(self.table.shape, dtype=np.bool_)
-        found.flat[self.table.cells(own)] = True
+        found.ravel()[self.table.cells(own if rows is None else own[rows[own]])] = True
+        if rows is None:
+            self._asked[judge] = found
         return found
+
+    @cached_property
+    def scales(self) -> Mapping[str, tuple[Scale, ...]]:
+        """Of each judge those of its scores."""
+        return {judge: tuple(scales_of(self.taken, rows)) for judge, rows in self.table.by_judge()}
 
     def several_scales(self, *judges: str) -> str | None:
         """The scales of these judges in words, where they are several: no mean means anything."""
-        scales = scales_of(self.taken, np.concatenate([self.rows(judge) for judge in judges]))
+        scales = sorted({scale for judge in judges for scale in self.scales[judge]})
         return ", ".join(f"{low:g} to {high:g}" for low, high in scales) if scales[1:] else None
 
     def reference(self, name: str) -> tuple[Floats, tuple[str, ...]]:
@@ -325,7 +334,7 @@ def scored_values(board: ScoreBoard) -> JudgedValues:
         unit_of=board.table.unit_of,
         values=means[:, item, model],
         asked=asked[:, item, model],
-        scales={judge: tuple(scales_of(board.taken, board.rows(judge))) for judge in judges},
+        scales=board.scales,
     )
 
 

@@ -272,7 +272,7 @@ class OutcomeAgreement(LabelAgreement):
         asked = self.board.of(judge) != NO_VERDICT
         return np.isin(self.opponent_of, self.opponent_of[asked])
 
-    def rows(self, judge: str, truth: Reference) -> list[AgreementRow]:
+    def rows_of(self, judge: str, truth: Reference) -> list[AgreementRow]:
         own = np.where(self.asked(judge), self.counted(truth.codes), NO_VERDICT).astype(np.int8)
         same = np.where(self.itself, truth.codes, NO_VERDICT).astype(np.int8)
         asked = self.board.of(judge) != NO_VERDICT
@@ -285,7 +285,7 @@ class OutcomeAgreement(LabelAgreement):
             for row in self._rows(judge, truth.name, codes, probabilities)[first:]
         ]
 
-    def pooled(self, first: str, second: str) -> AgreementRow | None:
+    def pooled_of(self, first: str, second: str) -> AgreementRow | None:
         truth = self.counted(self.board.of(second))
         if not ((self.board.of(first) >= 0) & (truth >= 0)).any():
             return None
