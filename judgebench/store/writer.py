@@ -111,7 +111,14 @@ class Writer:
     def _run(self) -> None:
         database, numbers = None, Numbers()
         with ExitStack() as opened:
-            while group := self._next():
+            while True:
+                with self._there:
+                    while not self._queue and not self._ended:
+                        self._there.wait()
+                    n = min(GROUP, len(self._queue))
+                    group = self._group = [self._queue.popleft() for _ in range(n)]
+                if not group:
+                    return
                 try:
                     if database is None:
                         database = opened.enter_context(closing(self.another()))
@@ -135,17 +142,9 @@ class Writer:
         with suppress(StoreError):  # where that is full as well it is still held, and waits
             self.journal.keep(self._paid())
 
-    def _next(self) -> list[Entry]:
-        """What has come; empty at the end."""
-        with self._there:
-            while not self._queue and not self._ended:
-                self._there.wait()
-            self._group = [self._queue.popleft() for _ in range(min(GROUP, len(self._queue)))]
-        return self._group
-
     def _commit(self, database: Database, numbers: Numbers, group: list[Entry]) -> None:
         """All of them, or each by itself where one of them cannot be written."""
-        waiting = Waiting()
+        waiting = None
         while True:
             try:
                 with ExitStack() as held:
@@ -161,6 +160,7 @@ class Writer:
             except BaseException as error:  # noqa: BLE001 - it is told to whom it is due
                 numbers.clear()
                 if isinstance(error, StoreGoneError) or getattr(error, "again", False):
+                    waiting = waiting or Waiting()
                     waiting.goes_on(f"{error}; {self._waits(waiting.seconds)}")
                     time.sleep(ROOM_S)
                     continue
