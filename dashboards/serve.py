@@ -21,6 +21,7 @@ from typing import Any
 
 import access
 import streamlit as st
+import uvicorn
 from answers import begin
 from guard import Guard
 from open_store import store_url
@@ -146,17 +147,15 @@ def send_at_once() -> None:
     on: each of the hundred files of a page waits 40 ms for the browser's word that it heard the
     head of the answer.
     """
-    import uvicorn
-
     startup = uvicorn.Server.startup
 
-    async def started(server: Any, sockets: list[socket.socket] | None = None) -> None:
+    async def started(self: uvicorn.Server, sockets: list[socket.socket] | None = None) -> None:
         for one in sockets or ():
             if one.family in (socket.AF_INET, socket.AF_INET6):  # what it accepts is as itself
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        await startup(server, sockets)
+        await startup(self, sockets)
 
-    uvicorn.Server.startup = started
+    uvicorn.Server.startup = started  # type: ignore[method-assign]
 
 
 def warm() -> None:
