@@ -1837,9 +1837,9 @@ def export_verdicts(
     StoreError
         Where a file cannot be written.
     """
-    from judgebench.store import export
+    from judgebench.store import copy
 
-    read = export.verdicts_with_text if with_text else export.verdicts_of
+    read = copy.verdicts_with_text if with_text else copy.verdicts_of
     _export(read, to, benchmark, form, store)
 
 
@@ -1850,9 +1850,9 @@ def export_responses(
 
     >>> judgebench.export_responses("answers.parquet", "support")
     """
-    from judgebench.store import export
+    from judgebench.store import copy
 
-    _export(export.responses_of, to, benchmark, form, store)
+    _export(copy.responses_of, to, benchmark, form, store)
 
 
 def export_confidence_examples(
@@ -1903,21 +1903,21 @@ def _export(
     form: str,
     store: Results,
 ) -> None:
-    from judgebench.store import export
+    from judgebench.store import copy
 
     stream = cast("TextIO", to) if hasattr(to, "write") else None
     paths = [] if stream is not None else _paths(cast("Paths", to))
-    forms = [suffix.removeprefix(".") for suffix in export.SUFFIXES]
+    forms = [suffix.removeprefix(".") for suffix in copy.SUFFIXES]
     refuse_unknown("form", [form], forms, error=UsageError)
     for path in paths:
-        export.check_suffix(path)
+        copy.check_suffix(path)
     with reading(store) as its:
         which = None if benchmark is None else _ref(its, benchmark)
         columns = read(its) if which is None else read(its, which.name, which.version)
     if stream is not None:
-        export.SUFFIXES[f".{form}"](stream, columns)
+        copy.SUFFIXES[f".{form}"](stream, columns)
     for path in paths:
-        export.write_table(path, columns)
+        copy.write_table(path, columns)
 
 
 def export_parquet(
@@ -1933,7 +1933,7 @@ def export_parquet(
     list
         The files: ``verdicts/benchmark=NAME/judge=NAME/VERSION.parquet``, and so ``responses``.
     """
-    from judgebench.store.export import write_dataset
+    from judgebench.store.copy import write_dataset
 
     with reading(store) as its:
         name = None if benchmark is None else _ref(its, benchmark).name

@@ -375,17 +375,29 @@ def _create(connection: Connection) -> None:
 
 
 def _upgrade(connection: Connection) -> None:
-    from alembic import command
+    """Over the connection, and inside the transaction, that it is given."""
     from alembic.config import Config
+    from alembic.runtime.environment import EnvironmentContext
+    from alembic.script import ScriptDirectory
 
     for view in reversed(schema.VIEWS):  # SQLite renames no table that a view speaks of
         connection.execute(text(f"DROP VIEW IF EXISTS {view}"))
     connection.execute(text("DELETE FROM alembic_version"))  # one migration brings all of them here
-    config = Config(attributes={"connection": connection})
+    config = Config()
     # A '%' in the path would be read as an interpolation.
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
-    command.upgrade(config, "head")
+    scripts = ScriptDirectory.from_config(config)
+    with EnvironmentContext(
+        config, scripts, fn=lambda revision, _: scripts._upgrade_revs("head", revision)
+    ) as migrations:
+        migrations.configure(
+            connection=connection,
+            target_metadata=schema.metadata,
+            render_as_batch=True,  # SQLite changes a column by copying the table
+            transactional_ddl=True,
+        )
+        migrations.run_migrations()
 
 
 def store_id(store: Store) -> str | None:
