@@ -351,27 +351,24 @@ def _stand_in(database: Database) -> None:
 
 def make(connection: Connection, older: str | None = None) -> None:
     """All tables and views as they are now, of nothing or of those of an older store."""
-    if older is None:
-        _create(connection)
-    else:
+    if older is not None:
         _upgrade(connection)
+    else:
+        schema.metadata.create_all(connection, checkfirst=False)
+        if connection.dialect.name != "sqlite":
+            # It cannot be made smaller, and is read in one piece.
+            connection.execute(text("ALTER TABLE chunks ALTER blob SET STORAGE EXTERNAL"))
+        mark_as(connection, schema.PACKED)
+        connection.execute(
+            text(
+                "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL,"
+                " CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+            )
+        )
+        connection.execute(text("INSERT INTO alembic_version VALUES (:now)"), {"now": REVISION})
     for view in schema.VIEWS.values():
         connection.execute(text(view))
     mark_as(connection, schema.STORE_ID, uuid.uuid4().hex)  # whose journal is taken in
-
-
-def _create(connection: Connection) -> None:
-    schema.metadata.create_all(connection, checkfirst=False)
-    if connection.dialect.name != "sqlite":  # it cannot be made smaller, and is read in one piece
-        connection.execute(text("ALTER TABLE chunks ALTER blob SET STORAGE EXTERNAL"))
-    mark_as(connection, schema.PACKED)
-    connection.execute(
-        text(
-            "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL,"
-            " CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
-        )
-    )
-    connection.execute(text("INSERT INTO alembic_version VALUES (:now)"), {"now": REVISION})
 
 
 def _upgrade(connection: Connection) -> None:
