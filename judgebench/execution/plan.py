@@ -73,15 +73,11 @@ class Answers:
     def complete(self) -> bool:
         return not self.missing
 
-    def __len__(self) -> int:
-        """Answers that are there, with identical items each counted."""
-        return self.count(range(self.candidate.asked.config.samples))
-
-    def count(self, samples: range) -> int:
-        """How many of these samples are there, with identical items each counted."""
+    def count(self, samples: range | None = None) -> int:
+        """How many of these samples are there, or of all; identical items are each counted."""
         wanted = self.candidate.wanted
         there = (wanted[key] for key in wanted.keys() - self.missing)
-        return sum(len(items) for items, sample in there if sample in samples)
+        return sum(len(items) for items, sample in there if samples is None or sample in samples)
 
     def of(self, items: Sequence[Item]) -> dict[Place, Response]:
         """The responses, every item its own, identical items the same text."""
