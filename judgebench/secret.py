@@ -94,8 +94,9 @@ def masked(text: str) -> str:
     characters or more. Nothing else changes: no value below `SHORTEST`, and nothing that only looks
     like a key.
     """
-    spans = _KNOWN.within(text)
-    return _without(text, spans) if spans else text
+    if not _KNOWN.marks:
+        return text
+    return _without(text, _KNOWN.within(text))
 
 
 def _without(text: str, spans: Iterable[Span]) -> str:
@@ -256,7 +257,7 @@ class _Known:
     def __init__(self) -> None:
         self._values: set[str] = set()
         self._runs: set[str] = set()
-        self._marks: set[str] = set()
+        self.marks: set[str] = set()
         self._unbroken = True
         self._heads: dict[str, set[int]] = {}
         self._tails: dict[str, set[int]] = {}
@@ -269,7 +270,7 @@ class _Known:
         for number, piece in enumerate(_pieces(value), start=len(self._values) << 16):
             for form in _forms(piece):
                 self._runs.update(_every(form, SHORTEST))
-                self._marks.update(_every(form, _MARK))
+                self.marks.update(_every(form, _MARK))
                 self._unbroken = self._unbroken and not re.search(r"\s", form)
             for length in range(2, min(_LONGEST_END, len(piece)) + 1):
                 self._heads.setdefault(piece[:length], set()).add(number)
@@ -277,7 +278,7 @@ class _Known:
 
     def within(self, text: str) -> list[Span]:
         """Where secrets stand in a text."""
-        if not self._marks:
+        if not self.marks:
             return []
         found, layers, layer = [], list[str](), text
         for _ in range(_DEEPEST):
@@ -300,7 +301,7 @@ class _Known:
             places = (word.span() for word in _LONG_WORD.finditer(text))
         for start, end in places:
             marks = (text[at : at + _MARK] for at in range(start, end - _MARK + 1, _STEP))
-            if self._marks.isdisjoint(marks):
+            if self.marks.isdisjoint(marks):
                 continue
             for at in range(start, end - SHORTEST + 1):
                 if text[at : at + SHORTEST] in self._runs:

@@ -251,6 +251,16 @@ class JudgeCall:
     ) -> bool:
         """The judgment and its uses, in one commit."""
         served = [reply.served_model for _, reply in replies if reply.served_model]
+        marks: tuple[str, ...] = ()
+        if self.drift_check is None:  # of two answers with the position: either may be judged
+            each = case_flags(self.case, max_answer_chars=self.judge.max_answer_chars)
+            marks = each[0]
+            if len(each) > 1:
+                marks = tuple(f"{mark}/{n}" for n, its in enumerate(each) for mark in its)
+            elif replies and not isinstance(result, Unreadable):
+                mends = getattr(self.judge, "mends", None)
+                if mends is not None and mends(replies[-1][1]):
+                    marks = (*marks, "mended")
         judgment = Judgment(
             key=self.key,
             judge_key=self.places[0].judge_key,
@@ -259,7 +269,7 @@ class JudgeCall:
             reply_keys=tuple(key for key, _ in replies),
             served_model=served[-1] if served else None,
             at=time.time(),
-            marks=self._marks(result, replies) if self.drift_check is None else (),
+            marks=marks,
         )
         if self.drift_check is None:
             store.put_judgment(judgment, self._uses(run_id))
@@ -274,19 +284,6 @@ class JudgeCall:
 
     def _uses(self, run_id: str) -> list[RunVerdict]:
         return [RunVerdict(run_id=run_id, place=at, judgment_key=self.key) for at in self.places]
-
-    def _marks(self, result: Verdict, replies: Sequence[tuple[bytes, Reply]]) -> tuple[str, ...]:
-        """The marks of the answer; of two answers with the position, since either may be judged.
-
-        Of a verdict on one answer also that its reply had to be mended to be read.
-        """
-        each = case_flags(self.case, max_answer_chars=self.judge.max_answer_chars)
-        if len(each) == 1:
-            mends = getattr(self.judge, "mends", None)
-            if mends is None or not replies or isinstance(result, Unreadable):
-                return each[0]
-            return (*each[0], *(("mended",) if mends(replies[-1][1]) else ()))
-        return tuple(f"{mark}/{n}" for n, marks in enumerate(each) for mark in marks)
 
 
 class JudgeCalls(NamedTuple):
