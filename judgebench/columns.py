@@ -180,7 +180,7 @@ def occurring(codes: NDArray[np.integer], n_codes: int) -> Ints:
     """The codes that occur, in order; without sorting where not too many others lie between."""
     if n_codes > 64 * len(codes) + 2**16:
         # What it does without an inverse takes ten times as long.
-        return np.unique(codes, return_inverse=True)[0].astype(np.int64)
+        return np.asarray(np.unique(codes, return_inverse=True)[0], dtype=np.int64)
     there = np.zeros(n_codes, dtype=np.bool_)
     for start in range(0, len(codes), 2**16):  # an index takes eight bytes a row
         there[codes[start : start + 2**16]] = True
