@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import ClassVar
 
 import numpy as np
 
-from judgebench.columns import grouped
 from judgebench.metrics.agreement import AgreementBoard, AgreementTable
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.comparison import AgreementRow
@@ -32,8 +30,16 @@ from judgebench.metrics.judge_differences import (
     judge_differences,
     pairs_compared,
 )
-from judgebench.metrics.judged_values import Bools, ScoreBoard
-from judgebench.metrics.label_board import without
+from judgebench.metrics.judged_values import (
+    NO_VERDICT,
+    NOT_HAD,
+    UNREADABLE,
+    Bools,
+    JudgedValues,
+    Said,
+    in_words,
+    read_scores,
+)
 from judgebench.metrics.verdict_table import Columns, Ints
 from judgebench.plain_text import in_natural_order
 from judgebench.records import HUMAN, Estimate
@@ -44,6 +50,7 @@ from judgebench.stats.rank_correlation import (
     Questions,
     consecutive_blocks,
     sample_contributions,
+    system_contributions,
     system_correlations,
     why_undefined,
 )
@@ -67,43 +74,7 @@ ONE_ANSWER = "each question has one answer"
 NO_DIFFERENCE = "on no question do both tell answers apart"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ScoreReference:
-    """The scores others are compared with: one judge's, or the mean of several raters, in the shape
-    (items, models); ``unit_of`` says which question each item is."""
-
-    name: str
-    raters: tuple[str, ...]
-    scores: Floats
-    unit_of: Ints
-    _of: dict[str, list[Ordered]] = field(default_factory=dict)
-
-    @cached_property
-    def known(self) -> Bools:
-        return ~np.isnan(self.scores)
-
-    @cached_property
-    def _answers(self) -> tuple[Ints, Questions]:
-        """The answers that it has scored, and by their questions."""
-        at = np.flatnonzero(self.known)
-        return at, Questions(self.unit_of[at // self.scores.shape[1]])
-
-    @property
-    def questions(self) -> Questions:
-        return self._answers[1]
-
-    def ordered(self, scores: Floats) -> list[Ordered]:
-        """Scores of these answers, put in order within each question."""
-        return self.questions.ordered(scores.ravel()[self._answers[0]])
-
-    def of(self, judge: str, scores: Floats) -> list[Ordered]:
-        """The same of a judge, made once; of the reference itself under no name."""
-        if judge not in self._of:
-            self._of[judge] = self.ordered(scores)
-        return self._of[judge]
-
-
-class ScoreAgreement(AgreementBoard[ScoreReference]):
+class ScoreAgreement(AgreementBoard):
     """Scores, whose correlations say how far one follows the other.
 
     Repeats and samples of one item are averaged first. Answers that the reference has not scored do
@@ -123,7 +94,7 @@ class ScoreAgreement(AgreementBoard[ScoreReference]):
 
     Parameters
     ----------
-    scored
+    values
         ``human`` is the mean of ``human/*``.
     block
         Upstream takes so many consecutive answers, in order of id, for those to one question; with
@@ -141,42 +112,47 @@ class ScoreAgreement(AgreementBoard[ScoreReference]):
 
     def __init__(
         self,
-        scored: ScoreBoard,
+        values: JudgedValues,
         block: int | None = None,
         intervals: Intervals | None = None,
         *,
         only: Collection[str] = (SAMPLE, SYSTEM, BLOCK),
     ) -> None:
-        self.scored, self.block, self.wanted = scored, block, intervals or Intervals()
-        self.only = only
-        self.judges = scored.judges
+        super().__init__(values, intervals)
+        self.block, self.only = block, only
         self.compared: dict[str, _Compared] = {}
         self.coded: dict[str, Ints] = {}
-        self.counts = {}
+        self.unit = values.unit_of[values.item_of]
+        self._beside: dict[str, _Beside] = {}
 
     @cached_property
-    def items(self) -> Ints:
-        """In order of id, where it matters which answers follow each other."""
-        table = self.scored.table
-        place = {item: at for at, item in enumerate(table.items)}
-        return np.array([place[item] for item in in_natural_order(table.items)], dtype=np.int64)
+    def order(self) -> Ints:
+        """Answers in order of their items' ids, where it matters which follow each other."""
+        items = self.values.items
+        place = {item: at for at, item in enumerate(in_natural_order(items))}
+        of_items = np.array([place[item] for item in items], dtype=np.int64)
+        return np.argsort(of_items[self.values.item_of], kind="stable")
 
-    def reference(self, name: str) -> ScoreReference:
-        scores, raters = self.scored.reference(name)
-        return self._truth(name, raters, scores)
+    @cached_property
+    def by_model(self) -> Ints:
+        return np.argsort(self.values.model_of, kind="stable")
 
-    def _truth(self, name: str, raters: tuple[str, ...], scores: Floats) -> ScoreReference:
-        unit_of = self.scored.table.unit_of
-        return ScoreReference(name=name, raters=raters, scores=scores, unit_of=unit_of)
+    def beside(self, truth: Said) -> _Beside:
+        """Of the last reference that was asked for what is made once."""
+        if truth.name not in self._beside:
+            self._beside = {truth.name: _Beside(truth, self.unit)}
+        return self._beside[truth.name]
 
-    def beside(self, truth: ScoreReference, judge: str) -> ScoreReference:
-        if judge not in truth.raters:
-            return truth
-        others = tuple(rater for rater in truth.raters if rater != judge)
-        scores = self.scored.mean_of(others) if others else truth.scores
-        return self._truth(without(truth.name, judge), others, scores)
+    def by_system(self, scores: Floats, truth: Said) -> Floats:
+        """Sums over all answers as of `system_contributions`, shape (models, 3)."""
+        values, together = self.values, np.zeros(len(scores), dtype=np.int64)
+        (sums,) = system_contributions(
+            scores, truth.values, values.model_of,
+            n_systems=len(values.models), unit_of=together, n_units=1,
+        )  # fmt: skip
+        return np.asarray(sums)
 
-    def rows(self, theirs: Mapping[str, ScoreReference]) -> dict[str, list[AgreementRow]]:
+    def rows(self, theirs: Mapping[str, Said]) -> dict[str, list[AgreementRow]]:
         self.compared = {
             judge: _Compared(self, judge, truth, self.block) for judge, truth in theirs.items()
         }
@@ -185,24 +161,21 @@ class ScoreAgreement(AgreementBoard[ScoreReference]):
         return {judge: [row] for judge, row in zip(theirs, rows, strict=True)}
 
     def pooled(self, pairs: Iterable[tuple[str, str]]) -> list[AgreementRow]:
-        found: dict[tuple[str, str], _Compared] = {}
-        asked = list(pairs)
-        for second, its in grouped((second, first) for first, second in asked).items():
-            truth = self._truth(second, (second,), self.scored.means(second))
-            for first in its:
-                if (truth.known & ~np.isnan(self.scored.means(first))).any():
-                    found[first, second] = _Compared(self, first, truth, None, as_upstream=False)
-        return self._rows([found[two] for two in asked if two in found])
+        found = []
+        for first, second in pairs:
+            truth = self.values.of(second)
+            if not np.isnan(self.values.of(first).values + truth.values).all():
+                found.append(_Compared(self, first, truth, None, as_upstream=False))
+        return self._rows(found)
 
     def _rows(self, compared: Sequence[_Compared]) -> list[AgreementRow]:
         """Of all of them with the same draws, which are made once."""
         added = [its for one in compared for its in one.by_question.values()]
-        units = self.scored.table.units
-        sums = iter(self.wanted.resamples(units).sums(added) if added else ())
+        sums = iter(self.resamples.sums(added) if added else ())
         return [one.row({kind: next(sums) for kind in one.by_question}) for one in compared]
 
     def differences(
-        self, truth: ScoreReference, judges: Sequence[str], versus: str | None
+        self, truth: Said, judges: Sequence[str], versus: str | None
     ) -> tuple[JudgeDifference, ...]:
         """On the answers that both judges have scored; none of judges with several scales."""
         several = next((one.several for one in self.compared.values()), 0)
@@ -224,26 +197,24 @@ class ScoreAgreement(AgreementBoard[ScoreReference]):
             for one in judge_differences(
                 pairs_compared(one_scale, versus),
                 truth.name,
-                partial(two, self.scored, truth),
+                partial(two, self, truth),
                 [headline],
                 self.wanted,
             )
         )
 
-    def near_constant(
-        self, judge: str, truth: ScoreReference, checks: JudgeChecks
-    ) -> list[NearConstant]:
-        if not may_be_constant(self.scored.means(judge), truth.known, checks.near_constant.share):
+    def near_constant(self, judge: str, truth: Said, checks: JudgeChecks) -> list[NearConstant]:
+        said, share = self.values.of(judge).values, checks.near_constant.share
+        both = self.by_model[~np.isnan(said + truth.values)[self.by_model]]
+        if not may_be_constant(said[both], self.values.model_of[both], share):
             return []
-        models = [(model, None) for model in self.scored.table.models]
-        model_of = np.broadcast_to(np.arange(len(models)), truth.scores.shape).ravel()
-        mine, words = coded(self.scored.means(judge).ravel())
+        mine, words = coded(said)
         if truth.name not in self.coded:
-            self.coded[truth.name], _ = coded(truth.scores.ravel())
-        theirs = self.coded[truth.name]
+            self.coded[truth.name], _ = coded(truth.values)
+        theirs, models = self.coded[truth.name], self.values.models
         return flagged(
-            judge, truth.name, mine, theirs, model_of, models, words, checks.near_constant,
-            one_scale=False,
+            judge, truth.name, mine, theirs, self.values.model_of, models, words,
+            checks.near_constant, one_scale=False,
         )  # fmt: skip
 
 
@@ -265,64 +236,80 @@ def score_agreement(
     unparsed
         What upstream takes an unreadable score for; with it every correlation is also given so.
     """
-    board = ScoreAgreement(ScoreBoard(columns, unparsed), block, intervals)
+    board = ScoreAgreement(read_scores(columns, unparsed), block, intervals)
     return board.against(reference, checks)
 
 
-def may_be_constant(scores: Floats, known: Bools, share: float) -> bool:
+def may_be_constant(scores: Floats, model_of: Ints, share: float) -> bool:
     """Whether so large a share of what a judge says of some model, or of all, can be one score.
 
-    Where it is, many scores of a column follow on their equals, since each other score keeps two
-    at most from that: this is quicker to see than which score it is.
+    Where it is, many scores of a model follow on their equals, since each other score keeps two at
+    most from that: this is quicker to see than which score it is.
 
     Parameters
     ----------
-    scores : float array, shape (items, models)
-    known : bool array, shape (items, models)
-        Which of them count.
+    scores : float array, shape (answers,)
+    model_of : int array, shape (answers,)
+        Rising.
     """
-    said = np.where(known, scores, np.nan)
-    n = (~np.isnan(said)).sum(axis=0)
-    alike = (np.abs(np.diff(said, axis=0)) <= SAME).sum(axis=0)
-    least = 2.0 * share * n - len(said) - 2.0
+    n = np.bincount(model_of)
+    alike = np.bincount(model_of[1:], np.abs(np.diff(scores)) <= SAME, len(n))
+    least = (2.0 * share - 1.0) * n - 2.0
     return bool(((alike >= least) & (n > 0)).any() or alike.sum() >= least.sum())
 
 
-def _common(scored: ScoreBoard, truth: ScoreReference, judges: Sequence[str]) -> tuple[Bools, int]:
+class _Beside:
+    """The answers that a reference has scored, by their questions, and scores in order there."""
+
+    def __init__(self, truth: Said, unit: Ints) -> None:
+        self._at = np.flatnonzero(~np.isnan(truth.values))
+        self.questions = Questions(unit[self._at])
+        self.people = self.ordered(truth.values)
+        self._judges: dict[str, list[Ordered]] = {}
+
+    def ordered(self, scores: Floats) -> list[Ordered]:
+        return self.questions.ordered(scores[self._at])
+
+    def of(self, judge: Said) -> list[Ordered]:
+        """Of one judge, made once."""
+        if judge.name not in self._judges:
+            self._judges[judge.name] = self.ordered(judge.values)
+        return self._judges[judge.name]
+
+
+def _common(values: JudgedValues, truth: Said, said: Sequence[Said]) -> tuple[Bools, int]:
     """Which answers both judges and the reference have scored, and how many are lacking.
 
     Missing are answers of models that either judge was asked about.
     """
-    both = truth.known & ~np.isnan(np.add(*map(scored.means, judges)))
-    asked = np.any([scored.marked(judge).any(axis=0) for judge in judges], axis=0)
-    return both, int(truth.known[:, asked].sum() - both.sum())
+    both = ~np.isnan(said[0].values + said[1].values + truth.values)
+    expected = ~np.isnan(truth.values) & np.any([values.met(one.asked) for one in said], axis=0)
+    return both, int((expected & ~both).sum())
 
 
-def _questions(scored: ScoreBoard, truth: ScoreReference, *judges: str) -> Two:
+def _questions(board: ScoreAgreement, truth: Said, *judges: str) -> Two:
     """Spearman's correlation of each question on which both judges tell answers apart."""
-    both, missing = _common(scored, truth, judges)
-    ordered = [truth.of(judge, scored.means(judge)) for judge in judges]
-    people = truth.of("", truth.scores)
-    first, second = truth.questions.contributions(ordered, people, (SPEARMAN,))[:, :, 0]
+    said, beside = [board.values.of(judge) for judge in judges], board.beside(truth)
+    both, missing = _common(board.values, truth, said)
+    ordered = [beside.of(one) for one in said]
+    first, second = beside.questions.contributions(ordered, beside.people, (SPEARMAN,))[:, :, 0]
     used = (first[:, 1:] > 0) & (second[:, 1:] > 0)
     return Two(first=first * used, second=second * used, n=int(both.sum()), missing=missing)
 
 
-def _systems(scored: ScoreBoard, truth: ScoreReference, *judges: str) -> Two:
+def _systems(board: ScoreAgreement, truth: Said, *judges: str) -> Two:
     """Sums for the models' mean scores, of those that have any."""
-    both, missing = _common(scored, truth, judges)
-    systems = both.any(axis=0)
-    first, second = (
-        _by_system(scored.means(judge), truth.scores, both)[np.newaxis, systems] for judge in judges
+    said = [board.values.of(judge) for judge in judges]
+    both, missing = _common(board.values, truth, said)
+    first, second = (board.by_system(np.where(both, one.values, np.nan), truth) for one in said)
+    systems = first[:, 2] > 0
+    return Two(
+        first=first[np.newaxis, systems],
+        second=second[np.newaxis, systems],
+        n=int(both.sum()),
+        missing=missing,
+        units=int((np.bincount(board.unit[both]) > 0).sum()),
     )
-    units = len(np.unique(scored.table.unit_of[both.any(axis=1)]))
-    return Two(first=first, second=second, n=int(both.sum()), missing=missing, units=units)
-
-
-def _by_system(judge: Floats, people: Floats, both: Bools) -> Floats:
-    """Sums of the scores of each model that count, and how many they are, (models, 3)."""
-    scores = (np.where(both, one, 0.0).sum(axis=0) for one in (judge, people))
-    return np.stack([*scores, both.sum(axis=0)], axis=-1)
 
 
 class _Compared:
@@ -332,25 +319,25 @@ class _Compared:
         self,
         board: ScoreAgreement,
         judge: str,
-        truth: ScoreReference,
+        truth: Said,
         block: int | None,
         *,
         as_upstream: bool = True,
     ) -> None:
-        scored, self.board, self.judge, self.block = board.scored, board, judge, block
-        self.reference, self.people = truth.name, truth.scores
-        scales = scored.several_scales(judge)
+        self.board, self.block, self.said, self.truth = board, block, board.values.of(judge), truth
+        scales = in_words(self.said.scales) if len(self.said.scales) > 1 else None
         self.refused = f"scores on several scales ({scales})" if scales else None
-        self.counted = truth.known & scored.marked(judge).any(axis=0)
+        self.counted = ~np.isnan(truth.values) & board.values.met(self.said.asked)
         self.answers = self._by_unit(self.counted)
-        self.scores = {"": scored.means(judge)}
-        if as_upstream and scored.unparsed is not None:
-            self.scores[UPSTREAM] = scored.means(judge, as_upstream=True)
+        self.scores = {"": self.said.values}
+        if as_upstream and self.said.upstream is not None:
+            self.scores[UPSTREAM] = self.said.upstream
         self.compared: dict[str, int] = {}
         self.by_question: dict[str, Floats] = {}
         for kind, scores in self.scores.items() if SAMPLE in board.only else ():
-            its = truth.ordered(scores) if kind else truth.of(judge, scores)
-            (found,) = truth.questions.contributions([its], truth.of("", truth.scores))
+            beside = board.beside(truth)
+            its = beside.ordered(scores) if kind else beside.of(self.said)
+            (found,) = beside.questions.contributions([its], beside.people)
             self.by_question[kind] = np.zeros((len(self.answers), *found.shape[1:]))
             self.by_question[kind][: len(found)] = found
 
@@ -366,33 +353,34 @@ class _Compared:
             for name, estimate in zip(CORRELATIONS, estimates(kind, sums), strict=True)
         }
         return AgreementRow(
-            judge=self.judge, reference=self.reference, scope="pooled", model=None, metrics=metrics
-        )
+            judge=self.said.name, reference=self.truth.name, scope="pooled", model=None,
+            metrics=metrics,
+        )  # fmt: skip
 
     def _by_unit(self, answers: Bools) -> Ints:
         """How many answers there are to each question."""
-        table = self.board.scored.table
-        return np.bincount(table.unit_of, answers.sum(axis=1), len(table.units)).astype(np.int64)
+        return np.bincount(self.board.unit[answers], minlength=len(self.board.values.units))
 
     @property
     def several(self) -> int:
         """Questions with several answers."""
         return int((self.answers > 1).sum())
 
+    @cached_property
+    def systems(self) -> Ints:
+        return np.flatnonzero(np.bincount(self.board.values.model_of[self.counted]))
+
     def counts(self) -> dict[str, int]:
         """As in `ScoreTable`."""
-        scored = self.board.scored
-        lacking = self.counted & np.isnan(self.scores[""])
-        failed = lacking & scored.marked(self.judge, scored.failed)
-        unread = lacking & ~failed & scored.marked(self.judge, scored.unread)
-        found = {"answers": int(self.answers.sum()), "unreadable": int(unread.sum())}
-        found["failed"] = int(failed.sum())
-        found["not_asked"] = int(lacking.sum()) - found["failed"] - found["unreadable"]
+        codes = self.said.codes[self.counted]
+        found = {"answers": len(codes), "unreadable": int((codes == UNREADABLE).sum())}
+        found["failed"] = int((codes == NOT_HAD).sum())
+        found["not_asked"] = int((codes == NO_VERDICT).sum())
         found["questions"] = int((self.answers > 0).sum())
         found["with_several"] = self.several
-        found["systems"] = int(self.counted.any(axis=0).sum())
+        found["systems"] = len(self.systems)
         if self.block is not None:
-            found["blocks"], found["after_blocks"] = divmod(found["answers"], self.block)
+            found["blocks"], found["after_blocks"] = divmod(len(codes), self.block)
         return found | self.compared
 
     def _sample(self, kind: str, sums: Mapping[str, Floats]) -> list[Estimate]:
@@ -409,25 +397,22 @@ class _Compared:
         )
 
     def _system(self, kind: str, sums: Mapping[str, Floats]) -> list[Estimate]:
-        scores, systems = self.scores[kind], self.counted.any(axis=0)
-        both = self.counted & ~np.isnan(scores)
-        total = _by_system(scores, self.people, both)[systems]
+        both = self.counted & ~np.isnan(self.scores[kind])
+        total = self.board.by_system(self.scores[kind], self.truth)[self.systems]
         return self._estimates(
             kind,
             system_correlations(total[np.newaxis]),
             n=int(both.sum()),
             units=int((self._by_unit(both) > 0).sum()),
-            over=f"{NO_INTERVAL_OF_ITEMS}; over {systems.sum()} models",
+            over=f"{NO_INTERVAL_OF_ITEMS}; over {len(self.systems)} models",
             undefined=why_undefined(*quotient(total[:, :2].T, total[:, 2])),
         )
 
     def _blocks(self, kind: str, sums: Mapping[str, Floats]) -> list[Estimate]:
-        size, table = self.block or 1, self.board.scored.table
-        place, model = np.nonzero(self.counted[self.board.items])
-        item = self.board.items[place]
-        scores = self.scores[kind][item, model]
-        blocks = consecutive_blocks(len(scores), size)
-        contributions = sample_contributions(scores, self.people[item, model], blocks)
+        size, order = self.block or 1, self.board.order
+        at = order[self.counted[order]]
+        scores, blocks = self.scores[kind][at], consecutive_blocks(len(at), size)
+        contributions = sample_contributions(scores, self.truth.values[at], blocks)
         total = contributions.sum(axis=0, keepdims=True)
         used = np.append(contributions[:, 0, 1] > 0, False)
         self.compared[f"blocks_compared{kind}"] = int(used.sum())
@@ -436,7 +421,7 @@ class _Compared:
             kind,
             quotient(total[..., 0], total[..., 1]),
             n=int(there.sum()),
-            units=len(np.unique(table.unit_of[item[there]])),
+            units=len(np.unique(self.board.unit[at[there]])),
             over=f"over {used.sum()} of {len(contributions)} blocks of {size} answers by id; no "
             "interval, blocks are not drawn",
             undefined=f"in no block of {size} do both tell answers apart",
@@ -448,6 +433,7 @@ class _Compared:
         """The three correlations; ``values`` are (1 + replicates or nothing, correlations)."""
         wanted = self.board.wanted
         ends = wanted.ends(values, None) if len(values) > 1 else None
+        missing = int((self.counted & np.isnan(self.scores[kind])).sum())
         found = []
         for at in range(len(CORRELATIONS)):
             value = float(values[0, at]) if self.refused is None else math.nan
@@ -456,15 +442,10 @@ class _Compared:
                 alone = math.nan, math.nan, "no interval, one question"
                 low, high, drawn = ends.at(at) if units > 1 else alone
                 interval = low, high, f"{drawn}; {over}"
+            why = self.refused or undefined
             found.append(
                 as_estimate(
-                    value,
-                    interval,
-                    n=n,
-                    units=units,
-                    missing=int((self.counted & np.isnan(self.scores[kind])).sum()),
-                    level=wanted.level,
-                    why=self.refused or undefined,
+                    value, interval, n=n, units=units, missing=missing, level=wanted.level, why=why
                 )
             )
         return found
