@@ -1133,7 +1133,8 @@ class Suite(Section):
     @property
     def included(self) -> list[Path]:
         """The folders of ``include_path``."""
-        return _listed(self.include_path)
+        said = self.include_path
+        return said if isinstance(said, list) else [said]
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -1277,10 +1278,6 @@ def load_suite(path: Path, *, environment: Mapping[str, str] | None = None) -> S
     suite = check(Suite, data, path, written.lines, beside)
     suite._notes, suite._folder = beside.notes(), path.absolute().parent
     return suite
-
-
-def _listed(given: Any) -> list[Any]:
-    return given if isinstance(given, list) else [] if given is None else [given]
 
 
 def raw_suite(path: Path) -> dict[str, Any]:

@@ -139,8 +139,17 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Carry out a command line; the exit code it ends with."""
-    arguments = _with_dashes(arguments)
+    """Carry out a command line; the exit code it ends with.
+
+    Long options may be written with ``-`` or ``_``; what stands after ``--`` is left.
+    """
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    options = [one.partition("=") for one in arguments[:end]]
+    spelled = [
+        f"{name.replace('_', '-') if name.startswith('--') else name}{equals}{value}"
+        for name, equals, value in options
+    ]
+    arguments = spelled + arguments[end:]
     try:
         result: Any = app.main(arguments, prog_name="judgebench", standalone_mode=False)
         sys.stdout.flush()
@@ -172,17 +181,6 @@ def _interrupted(stop: BaseException) -> str:
     interrupt = stop.__cause__ if isinstance(stop, click.Abort) else stop
     said = str(interrupt) if isinstance(interrupt, KeyboardInterrupt) else ""
     return said or "interrupted; nothing is lost, run again to go on"
-
-
-def _with_dashes(arguments: list[str]) -> list[str]:
-    """Long options may be written with ``-`` or ``_``; what stands after ``--`` is left."""
-    end = arguments.index("--") if "--" in arguments else len(arguments)
-    spelled = []
-    for argument in arguments[:end]:
-        name, equals, value = argument.partition("=")
-        name = name.replace("_", "-") if name.startswith("--") else name
-        spelled.append(f"{name}{equals}{value}")
-    return spelled + arguments[end:]
 
 
 def _say(message: str, code: int) -> int:

@@ -263,7 +263,15 @@ def carry_out(
     check_outputs(outputs)
     began = time.monotonic()
     forecast: dict[str, Range | None] = {}
-    how = {"store": url, "limits": stated_limits(given), "on_forecast": foretelling(forecast)}
+
+    def foretold(rows: Sequence[PlanRow]) -> None:
+        """Say what a run will take before it begins, and remember it for the end."""
+        from judgebench.execution.forecast import by_asker
+
+        forecast.update(by_asker(rows))
+        say(f"forecast: {_in_words(forecast)}")
+
+    how = {"store": url, "limits": stated_limits(given), "on_forecast": foretold}
     with progress_for(sys.stderr) as progress, telemetry(progress, port) as told:
         outcome = act(progress=told, **how, **given)
     return finish(outcome, url, forecast, form, outputs, quiet=quiet, began=began, suite=suite)
@@ -353,18 +361,6 @@ def _say_unread(found: Unread, suite: Path | None, url: str) -> None:
         f"  {shows}asks nothing anew: let the judge be asked otherwise (options: {{format: json}}, "
         f"more max_tokens, another model){anew}"
     )
-
-
-def foretelling(forecast: dict[str, Range | None]) -> Callable[[Sequence[PlanRow]], None]:
-    """What says what a run will take before it begins, and remembers it for the end."""
-
-    def foretold(rows: Sequence[PlanRow]) -> None:
-        from judgebench.execution.forecast import by_asker
-
-        forecast.update(by_asker(rows))
-        say(f"forecast: {_in_words(forecast)}")
-
-    return foretold
 
 
 def _say_spending(outcome: Outcome, url: str, forecast: Mapping[str, Range | None]) -> None:

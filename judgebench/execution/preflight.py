@@ -132,10 +132,12 @@ def extras_of(suite: Suite) -> Iterator[tuple[str, str]]:
     if suite.executor is not None:  # its nodes load models: whether they can is theirs to say
         yield from ((f"executor {name}", name) for name in suite.executor.model_fields_set)
     else:
-        for name, local in _local_models(suite).items():
-            if local.model in BACKENDS:
-                yield name, BACKENDS[local.model]
+        for model in suite.models:
+            if model.lm_eval is not None and model.lm_eval.model in BACKENDS:
+                yield f"model {model.name}", BACKENDS[model.lm_eval.model]
         for judge in suite.judges:
+            if judge.lm_eval is not None and judge.lm_eval.model in BACKENDS:
+                yield f"judge {judge.name}", BACKENDS[judge.lm_eval.model]
             if judge.reward_model is not None:
                 yield f"judge {judge.name}", "hf"
             if judge.server is not None and judge.server.engine == "sglang":

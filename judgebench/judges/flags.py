@@ -112,15 +112,8 @@ def text_flags(text: str) -> tuple[str, ...]:
     with what this process drew: nobody can write a text that passes for another.
     """
     its = hash(text), len(text)
-    if (found := _known.get(its)) is None:
-        found = _flags(text)
-        if len(_known) >= _REMEMBERED:
-            _known.clear()
-        _known[its] = found
-    return found
-
-
-def _flags(text: str) -> tuple[str, ...]:
+    if (known := _known.get(its)) is not None:
+        return known
     raw = text.encode("utf-8", "replace")
     plain, hidden = text, len(raw.translate(None, _CONTROLS)) < len(raw)
     if not text.isascii():
@@ -133,7 +126,11 @@ def _flags(text: str) -> tuple[str, ...]:
     there = {word.decode() for word in words}
     there.update([sign for sign in _SIGNS if sign in lowered])
     found = [one.flag for one in _DETECTORS if one.finds(lowered, there)] if there else []
-    return tuple(dict.fromkeys([*found, *(["hidden_text"] if hidden else [])]))
+    flags = tuple(dict.fromkeys([*found, *(["hidden_text"] if hidden else [])]))
+    if len(_known) >= _REMEMBERED:
+        _known.clear()
+    _known[its] = flags
+    return flags
 
 
 _CONTROLS = bytes([*range(0x09), *range(0x0E, 0x20), 0x7F])

@@ -20,8 +20,7 @@ from judgebench.store.claims import Claims
 from judgebench.store.database import Database
 from judgebench.store.opening import located, marks, store_path
 from judgebench.store.read import Reading
-from judgebench.store.write import Numbers, Writing, check_items
-from judgebench.store.writer import Entry, Journal, Writer
+from judgebench.store.write import Entry, Journal, Numbers, Writer, Writing, check_items
 
 if TYPE_CHECKING:
     from judgebench.columns import Column

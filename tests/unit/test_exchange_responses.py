@@ -24,7 +24,7 @@ from judgebench.records import (
     VerdictSlot,
 )
 from judgebench.store import Store, open_store
-from judgebench.store.export import responses_of, verdicts_of, write_table
+from judgebench.store.copy import responses_of, verdicts_of, write_table
 from tests.table import over_rows
 from tests.unit.exchanged import coded, import_responses, import_verdicts, label, rows_file
 

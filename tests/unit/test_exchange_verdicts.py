@@ -24,7 +24,7 @@ from judgebench.records import (
     Unreadable,
 )
 from judgebench.store import Store, open_store
-from judgebench.store.export import verdicts_of, write_table
+from judgebench.store.copy import verdicts_of, write_table
 from tests.table import over_rows
 from tests.unit.exchanged import coded, import_responses, import_verdicts, label, rows_file
 

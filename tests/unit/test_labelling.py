@@ -45,7 +45,7 @@ from judgebench.records import (
     VerdictSlot,
 )
 from judgebench.store import Store, open_store
-from judgebench.store.export import verdicts_of, write_table
+from judgebench.store.copy import verdicts_of, write_table
 from tests.table import over_rows
 from tests.unit.exchanged import label as file_row
 from tests.unit.exchanged import rows_file

@@ -19,7 +19,7 @@ from judgebench.errors import StoreBusyError, StoreError, StoreFullError
 from judgebench.protocols import Waiting, at_most, at_once
 from judgebench.providers.replay import keep
 from judgebench.records import ChatRequest, Reply
-from judgebench.store import Store, claims, open_store, sqlite, writer
+from judgebench.store import Store, claims, open_store, sqlite, write
 
 REQUEST = ChatRequest(provider="p", model="m", messages=())
 LONG_S = 0.2  # ten times what is patched in for the thirty seconds of before
@@ -261,7 +261,7 @@ def test_what_was_set_aside_is_used_once_and_says_that_the_same_goes_through(sto
 def test_replies_on_a_full_disk_wait_until_there_is_room(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "ROOM_S", 0.005)
+    monkeypatch.setattr(write, "ROOM_S", 0.005)
     most = [0]
     connections = [store._database._raw]
     opened = sqlite._open

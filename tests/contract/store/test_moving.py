@@ -29,8 +29,7 @@ from judgebench.protocols import NoProgress
 from judgebench.records import Item, Label, Response, Runtime
 from judgebench.store import Store, open_store
 from judgebench.store import columns as packed_columns
-from judgebench.store.copy import Part, check, copy, merge, vacuum
-from judgebench.store.export import responses_of, verdicts_of
+from judgebench.store.copy import Part, check, copy, merge, responses_of, vacuum, verdicts_of
 from judgebench.store.read import JUDGED_COLUMNS
 from tests.contract.store.moving import (
     SECRET_WORDS,

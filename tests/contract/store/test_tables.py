@@ -35,7 +35,7 @@ from judgebench.records import (
     VerdictSlot,
 )
 from judgebench.store import Store
-from judgebench.store.export import responses_of, verdicts_of, write_table
+from judgebench.store.copy import responses_of, verdicts_of, write_table
 from judgebench.store.read import COUNTERS, FAILURE_COLUMNS, RESPONSE_COLUMNS, VERDICT_COLUMNS
 from tests.postgres import beside
 

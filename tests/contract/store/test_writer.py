@@ -42,7 +42,7 @@ from judgebench.records import (
     Usage,
     VerdictSlot,
 )
-from judgebench.store import Store, open_store, writer
+from judgebench.store import Store, open_store, write
 from judgebench.store.database import Prepared
 
 MODEL, JUDGE = ModelSpec(weights="m"), JudgeSpec(kind="exact_match")
@@ -146,13 +146,13 @@ def test_all_that_is_submitted_is_there_once_each_has_been_told(opened: Store) -
 
 def test_many_are_one_commit(opened: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     groups: list[int] = []
-    commit = writer.Writer._commit
+    commit = write.Writer._commit
 
     def counted(self: Any, database: Any, numbers: Any, group: list[Any]) -> None:
         groups.append(len(group))
         commit(self, database, numbers, group)
 
-    monkeypatch.setattr(writer.Writer, "_commit", counted)
+    monkeypatch.setattr(write.Writer, "_commit", counted)
     asyncio.run(all_of(opened, range(200)))
     assert sum(groups) == 400
     assert max(groups) > 20
@@ -459,7 +459,7 @@ def test_a_line_that_finds_no_room_is_taken_back(
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(writer.os, "fsync", full)
+    monkeypatch.setattr(write.os, "fsync", full)
     with pytest.raises(StoreError, match="could not be kept"):
         journal.keep([paid(2)])
     assert journal.path.read_bytes() == before
@@ -475,7 +475,7 @@ def test_a_journal_that_cannot_be_held_is_not_written_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another process would take it in, and remove it, while this one goes on writing."""
-    journal, lock = writer.Journal(tmp_path / "s.db", "id"), fcntl.flock
+    journal, lock = write.Journal(tmp_path / "s.db", "id"), fcntl.flock
 
     def no_locks(file: Any, how: int) -> None:
         raise OSError(37, "No locks available")
@@ -602,20 +602,20 @@ def test_strings_of_numpy_are_strings(opened: Store) -> None:
 def test_all_entries_of_one_that_is_told_are_told(opened: Store) -> None:
     class Asks:
         def __init__(self) -> None:
-            self.done: list[writer.Entry] = []
+            self.done: list[write.Entry] = []
 
-        def tell(self, entries: list[writer.Entry]) -> None:
+        def tell(self, entries: list[write.Entry]) -> None:
             self.done += entries
 
     one, other = Asks(), Asks()
     entries = [
-        writer.Entry(lambda put, n=n: put.put_judge(f"j{n}", JUDGE), asks.tell)
+        write.Entry(lambda put, n=n: put.put_judge(f"j{n}", JUDGE), asks.tell)
         for n in range(20)
         for asks in (one, other)
     ]
-    thread = writer.Writer(opened._database.another, writer.Journal(Path("nowhere"), "id"))
+    thread = write.Writer(opened._database.another, write.Journal(Path("nowhere"), "id"))
     for entry in entries:
         thread._queue.append(entry)
-    thread.submit(writer.Entry(lambda put: None, one.tell))
+    thread.submit(write.Entry(lambda put: None, one.tell))
     thread.close()
     assert (len(one.done), len(other.done)) == (21, 20)
