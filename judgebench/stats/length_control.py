@@ -423,9 +423,7 @@ class _Loss:
         own = weights @ row_losses(self.y, self.x @ w)
         return float(own + self.fixed_s @ row_losses(self.fixed_y, self.fixed_x @ w))
 
-    def derivatives(
-        self, weights: NDArray[Any], w: Floats, start: Floats
-    ) -> tuple[Floats, Floats]:
+    def derivatives(self, weights: NDArray[Any], w: Floats, start: Floats) -> tuple[Floats, Floats]:
         """Gradient (r, 3) and Hessian (r, 3, 3) for each weighting (r, n) at its own ``w``.
 
         Of rows in as many digits as the weightings have, which are those of what differs from
@@ -822,7 +820,9 @@ def _fold_fits(x: Floats, y: Floats, s: Floats, fold: NDArray[np.int64]) -> Floa
     """Each candidate fitted without each fold, from where all rows lie almost without a penalty."""
     loss = _Loss(x, y, None)
     weights = np.where(fold == np.arange(FOLDS)[:, np.newaxis], 0.0, s)
-    start, _ = _minimise(loss, s[np.newaxis], np.array(CANDIDATES[-1:]), np.zeros(3), tolerance=1e-6)
+    start, _ = _minimise(
+        loss, s[np.newaxis], np.array(CANDIDATES[-1:]), np.zeros(3), tolerance=1e-6
+    )
     c = np.repeat(CANDIDATES, FOLDS)
     w, _ = _minimise(loss, np.tile(weights, (len(CANDIDATES), 1)), c, start[0], tolerance=1e-6)
     return w.reshape(len(CANDIDATES), FOLDS, 3)
