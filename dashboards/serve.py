@@ -8,7 +8,9 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
+import re
 import signal
+import socket
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -19,6 +21,7 @@ from typing import Any
 
 import access
 import streamlit as st
+import uvicorn
 from answers import begin
 from guard import Guard
 from open_store import store_url
@@ -92,8 +95,30 @@ def allowed() -> list[str]:
     return named
 
 
+PARTS = ("ArrowVegaLiteChart", "DataFrame", "Selectbox", "Multiselect", "Html", "embed")
+"""Streamlit's modules of what stands on nearly every page."""
+
+
+def ahead() -> str:
+    """These and all that they import: a browser asks for them with the page, and not when the first
+    table comes, and has them ready by then.
+    """
+    folder = Path(st.__file__).parent / "static" / "static" / "js"
+    found = [file for part in PARTS for file in folder.glob(f"{part}.*.js")]
+    for file in found:  # which grows
+        names = re.findall(r"""(?:from|import)\s*["']\./([\w.-]+\.js)""", file.read_text("utf-8"))
+        found += [folder / name for name in dict.fromkeys(names) if folder / name not in found]
+    shell = (folder.parents[1] / "index.html").read_text("utf-8")  # has those of every app
+    more = [one.name for one in found if one.name not in shell]
+    return ", ".join(
+        f"<static/js/{name}>; rel=modulepreload; crossorigin; fetchpriority=low" for name in more
+    )
+
+
 # Streamlit finds this by the name of its class.
-app = st.App("app.py", middleware=[Middleware(Guard, allowed=allowed)], lifespan=serving)
+app = st.App(
+    "app.py", middleware=[Middleware(Guard, allowed=allowed, ahead=ahead())], lifespan=serving
+)
 
 
 def main(options: list[str]) -> None:
@@ -103,6 +128,7 @@ def main(options: list[str]) -> None:
     begin(store_url(options))
     warm()
     ask_nobody()
+    send_at_once()
     from streamlit.web import cli
 
     sys.argv = ["streamlit", "run", str(Path(__file__)), *options]
@@ -114,6 +140,22 @@ def ask_nobody() -> None:
     from streamlit import net_util
 
     net_util.get_external_ip = lambda: None
+
+
+def send_at_once() -> None:
+    """Streamlit's socket does not say that it is of TCP, so that asyncio leaves Nagle's algorithm
+    on: each of the hundred files of a page waits 40 ms for the browser's word that it heard the
+    head of the answer.
+    """
+    startup = uvicorn.Server.startup
+
+    async def started(self: uvicorn.Server, sockets: list[socket.socket] | None = None) -> None:
+        for one in sockets or ():
+            if one.family in (socket.AF_INET, socket.AF_INET6):  # what it accepts is as itself
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await startup(self, sockets)
+
+    uvicorn.Server.startup = started  # type: ignore[method-assign]
 
 
 def warm() -> None:

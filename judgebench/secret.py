@@ -145,21 +145,17 @@ def secrets_of(environment: Mapping[str, str]) -> list[Secret]:
     A child process or a server may repeat it. The short ones are for what such a process says last;
     the others are known to `masked` from here on.
     """
-    return [Secret(value) for value in _secret_values(environment) if len(value) >= _SHORT]
-
-
-def _secret_values(environment: Mapping[str, str]) -> Iterator[str]:
+    values = []
     for name, value in environment.items():
         if name.endswith(_HEADERS):
-            yield from (line.partition(":")[2].strip() for line in value.splitlines())
+            values += [line.partition(":")[2].strip() for line in value.splitlines()]
         elif any(word in name.upper() for word in _NAMES):
             where = _FILES if value.startswith(("/", "~", ".")) else _HOSTS
-            if not name.upper().endswith(where):
-                yield value
+            values += [] if name.upper().endswith(where) else [value]
         elif "@" in value:
-            yield from (
-                value[start:end] for start, end in secret_parts(value, only_user_information=True)
-            )
+            parts = secret_parts(value, only_user_information=True)
+            values += [value[start:end] for start, end in parts]
+    return [Secret(value) for value in values if len(value) >= _SHORT]
 
 
 def secret_parts(address: str, *, only_user_information: bool = False) -> list[Span]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 
 from tests.table import over_rows
 
@@ -179,13 +183,12 @@ def under_streamlit(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], N
 
     monkeypatch.setattr(net_util, "get_external_ip", net_util.get_external_ip)
     monkeypatch.setattr(net_util, "_external_ip", None)
+    monkeypatch.setattr(uvicorn.Server, "startup", uvicorn.Server.startup)
     return lambda done: monkeypatch.setattr(cli, "main", done)
 
 
 def test_streamlit_finds_the_guarded_app(serve: Any, under_streamlit: Any) -> None:
     """Were it to find none, it would serve the pages bare."""
-    from pathlib import Path
-
     from guard import Guard
     from streamlit.web.server.app_discovery import discover_asgi_app
 
@@ -197,6 +200,50 @@ def test_streamlit_finds_the_guarded_app(serve: Any, under_streamlit: Any) -> No
     assert found.import_string is not None
     assert found.import_string.endswith("serve:app")
     assert [one.cls for one in serve.app._user_middleware] == [Guard]
+
+
+def test_no_part_of_an_answer_waits_for_the_browser_to_have_heard_another(
+    serve: Any, under_streamlit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connected: list[Any] = []
+
+    async def startup(_: Any, sockets: list[socket.socket]) -> None:
+        sockets[0].listen()
+        with socket.create_connection(sockets[0].getsockname()), sockets[0].accept()[0] as accepted:
+            connected.append(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    under_streamlit(lambda: None)
+    monkeypatch.setattr(uvicorn.Server, "startup", startup)
+    serve.main([])
+    server = uvicorn.Server(uvicorn.Config(page))
+    with socket.socket() as bound, socket.socket(socket.AF_UNIX) as unix:
+        bound.bind(("127.0.0.1", 0))
+        asyncio.run(server.startup(sockets=[bound, unix]))
+    assert connected == [1]
+
+
+def test_a_browser_is_told_with_a_page_what_tables_and_drawings_need(serve: Any) -> None:
+    from guard import Guard
+    from streamlit.file_util import get_static_dir
+
+    told = serve.ahead()
+    for part in serve.PARTS:
+        assert f"<static/js/{part}." in told
+    for one in told.split(", "):
+        assert Path(get_static_dir(), one[1 : one.index(">")]).is_file()
+    for kind, expected in ((b"text/html; charset=utf-8", [told]), (b"text/javascript", [])):
+        sent: list[Any] = []
+
+        async def answered(scope: Any, receive: Any, send: Any, kind: bytes = kind) -> None:
+            headers = [(b"content-type", kind)]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+        async def send(message: Any, sent: list[Any] = sent) -> None:
+            sent.append(message)
+
+        asyncio.run(Guard(answered, ahead=told)({"type": "http", "headers": []}, send, send))
+        found = [value.decode() for name, value in sent[0]["headers"] if name == b"link"]
+        assert found == expected
 
 
 def test_nobody_on_the_web_is_asked_for_an_address(
