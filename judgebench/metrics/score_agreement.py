@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import ClassVar
 
@@ -33,8 +32,14 @@ from judgebench.metrics.judge_differences import (
     judge_differences,
     pairs_compared,
 )
-from judgebench.metrics.judged_values import ScoreBoard
-from judgebench.metrics.label_board import without
+from judgebench.metrics.judged_values import (
+    NOT_HAD,
+    UNREADABLE,
+    JudgedValues,
+    Said,
+    in_words,
+    read_scores,
+)
 from judgebench.metrics.verdict_table import Columns, Ints
 from judgebench.plain_text import in_natural_order
 from judgebench.records import HUMAN, Estimate
@@ -64,17 +69,7 @@ ONE_ANSWER = "each question has one answer"
 NO_DIFFERENCE = "on no question do both tell answers apart"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScoreReference:
-    """The scores others are compared with: one judge's, or the mean of several raters, in the shape
-    (items, models)."""
-
-    name: str
-    raters: tuple[str, ...]
-    scores: Floats
-
-
-class ScoreAgreement(AgreementBoard[ScoreReference]):
+class ScoreAgreement(AgreementBoard):
     """Scores, whose correlations say how far one follows the other.
 
     Repeats and samples of one item are averaged first. Answers that the reference has not scored do
@@ -94,7 +89,7 @@ class ScoreAgreement(AgreementBoard[ScoreReference]):
 
     Parameters
     ----------
-    scored
+    values
         ``human`` is the mean of ``human/*``.
     block
         Upstream takes so many consecutive answers, in order of id, for those to one question; with
@@ -112,54 +107,42 @@ class ScoreAgreement(AgreementBoard[ScoreReference]):
 
     def __init__(
         self,
-        scored: ScoreBoard,
+        values: JudgedValues,
         block: int | None = None,
         intervals: Intervals | None = None,
         *,
         only: Collection[str] = (SAMPLE, SYSTEM, BLOCK),
     ) -> None:
-        self.scored, self.block, self.wanted = scored, block, intervals or Intervals()
-        self.only = only
-        self.judges = scored.judges
-        self.resamples = self.wanted.resamples(scored.table.units)
+        super().__init__(values, intervals)
+        self.block, self.only = block, only
         self.compared: dict[str, _Compared] = {}
         self.coded: dict[str, Ints] = {}
-        self.counts = {}
+        self.unit = values.unit_of[values.item_of]
 
     @cached_property
-    def items(self) -> Ints:
-        """In order of id, where it matters which answers follow each other."""
-        table = self.scored.table
-        if self.block is None and len(table.units) == len(table.items):
-            return np.arange(len(table.items))
-        place = {item: at for at, item in enumerate(table.items)}
-        return np.array([place[item] for item in in_natural_order(table.items)], dtype=np.int64)
+    def order(self) -> Ints:
+        """Answers in order of their items' ids, where it matters which follow each other."""
+        items = self.values.items
+        if self.block is None and len(self.values.units) == len(items):
+            return np.arange(len(self.values.item_of))
+        place = {item: at for at, item in enumerate(in_natural_order(items))}
+        of_items = np.array([place[item] for item in items], dtype=np.int64)
+        return np.argsort(of_items[self.values.item_of], kind="stable")
 
-    def reference(self, name: str) -> ScoreReference:
-        scores, raters = self.scored.reference(name)
-        return ScoreReference(name=name, raters=raters, scores=scores)
-
-    def beside(self, truth: ScoreReference, judge: str) -> ScoreReference:
-        if judge not in truth.raters:
-            return truth
-        others = tuple(rater for rater in truth.raters if rater != judge)
-        scores = self.scored.mean_of(others) if others else truth.scores
-        return ScoreReference(name=without(truth.name, judge), raters=others, scores=scores)
-
-    def rows(self, judge: str, truth: ScoreReference) -> list[AgreementRow]:
-        found = _Compared(self, judge, truth.scores, self.block)
+    def rows(self, judge: str, truth: Said) -> list[AgreementRow]:
+        found = _Compared(self, judge, truth.values, self.block)
         self.compared[judge] = found
         self.counts = {**self.counts, judge: found.counts()}
         return [found.row(truth.name)]
 
     def pooled(self, first: str, second: str) -> AgreementRow | None:
-        truth = self.scored.means(second)
-        if np.isnan(self.scored.means(first) + truth).all():
+        truth = self.values.of(second).values
+        if np.isnan(self.values.of(first).values + truth).all():
             return None
         return _Compared(self, first, truth, None, as_upstream=False).row(second)
 
     def differences(
-        self, truth: ScoreReference, judges: Sequence[str], versus: str | None
+        self, truth: Said, judges: Sequence[str], versus: str | None
     ) -> tuple[JudgeDifference, ...]:
         """On the answers that both judges have scored; none of judges with several scales."""
         several = next((one.with_several for one in self.compared.values()), 0)
@@ -181,24 +164,20 @@ class ScoreAgreement(AgreementBoard[ScoreReference]):
             for one in judge_differences(
                 pairs_compared(one_scale, versus),
                 truth.name,
-                partial(two, self.scored, truth.scores),
+                partial(two, self, truth.values),
                 [headline],
                 self.wanted,
             )
         )
 
-    def near_constant(
-        self, judge: str, truth: ScoreReference, checks: JudgeChecks
-    ) -> list[NearConstant]:
-        models = [(model, None) for model in self.scored.table.models]
-        model_of = np.broadcast_to(np.arange(len(models)), truth.scores.shape).ravel()
-        mine, words = coded(self.scored.means(judge).ravel())
+    def near_constant(self, judge: str, truth: Said, checks: JudgeChecks) -> list[NearConstant]:
+        mine, words = coded(self.values.of(judge).values)
         if truth.name not in self.coded:
-            self.coded[truth.name], _ = coded(truth.scores.ravel())
-        theirs = self.coded[truth.name]
+            self.coded[truth.name], _ = coded(truth.values)
+        theirs, models = self.coded[truth.name], self.values.models
         return flagged(
-            judge, truth.name, mine, theirs, model_of, models, words, checks.near_constant,
-            one_scale=False,
+            judge, truth.name, mine, theirs, self.values.model_of, models, words,
+            checks.near_constant, one_scale=False,
         )  # fmt: skip
 
 
@@ -220,29 +199,26 @@ def score_agreement(
     unparsed
         What upstream takes an unreadable score for; with it every correlation is also given so.
     """
-    board = ScoreAgreement(ScoreBoard(columns, unparsed), block, intervals)
+    board = ScoreAgreement(read_scores(columns, unparsed), block, intervals)
     return board.against(reference, checks)
 
 
-def _common(scored: ScoreBoard, truth: Floats, judges: Sequence[str]) -> tuple[list[Floats], int]:
+def _common(values: JudgedValues, truth: Floats, judges: Sequence[str]) -> tuple[list[Floats], int]:
     """The scores of both judges where both and the reference have some, and how many are lacking.
 
     Missing are answers of models that either judge was asked about.
     """
-    scores = [scored.means(judge) for judge in judges]
-    both = ~np.isnan(scores[0] + scores[1] + truth)
-    asked = np.any([scored.marked(judge).any(axis=0) for judge in judges], axis=0)
-    return [np.where(both, one, np.nan) for one in scores], int(
-        (~np.isnan(truth) & asked & ~both).sum()
-    )
+    said = [values.of(judge) for judge in judges]
+    both = ~np.isnan(said[0].values + said[1].values + truth)
+    expected = ~np.isnan(truth) & np.any([values.met(one.asked) for one in said], axis=0)
+    return [np.where(both, one.values, np.nan) for one in said], int((expected & ~both).sum())
 
 
-def _questions(scored: ScoreBoard, truth: Floats, *judges: str) -> Two:
+def _questions(board: ScoreAgreement, truth: Floats, *judges: str) -> Two:
     """Spearman's correlation of each question on which both judges tell answers apart."""
-    scores, missing = _common(scored, truth, judges)
-    unit = np.broadcast_to(scored.table.unit_of[:, np.newaxis], truth.shape).ravel()
+    scores, missing = _common(board.values, truth, judges)
     first, second = (
-        sample_contributions(one.ravel(), truth.ravel(), unit, (SPEARMAN,))[:, 0] for one in scores
+        sample_contributions(one, truth, board.unit, (SPEARMAN,))[:, 0] for one in scores
     )
     used = (first[:, 1:] > 0) & (second[:, 1:] > 0)
     return Two(
@@ -251,19 +227,16 @@ def _questions(scored: ScoreBoard, truth: Floats, *judges: str) -> Two:
     )  # fmt: skip
 
 
-def _systems(scored: ScoreBoard, truth: Floats, *judges: str) -> Two:
+def _systems(board: ScoreAgreement, truth: Floats, *judges: str) -> Two:
     """Sums for the models' mean scores, of those that have any."""
-    scores, missing = _common(scored, truth, judges)
+    values = board.values
+    scores, missing = _common(values, truth, judges)
     there = ~np.isnan(scores[0])
-    systems = np.flatnonzero(there.any(axis=0))
-    unit, system = (
-        np.broadcast_to(codes, truth.shape).ravel()
-        for codes in (scored.table.unit_of[:, np.newaxis], np.arange(truth.shape[1]))
-    )
+    systems = np.unique(values.model_of[there])
     first, second = (
         system_contributions(
-            one.ravel(), truth.ravel(), system,
-            n_systems=truth.shape[1], unit_of=unit, n_units=len(scored.table.units),
+            one, truth, values.model_of,
+            n_systems=len(values.models), unit_of=board.unit, n_units=len(values.units),
         )[:, systems]
         for one in scores
     )  # fmt: skip
@@ -282,21 +255,19 @@ class _Compared:
         *,
         as_upstream: bool = True,
     ) -> None:
-        scored, self.board, self.judge, self.block = board.scored, board, judge, block
-        scales = scored.several_scales(judge)
-        self.refused = f"scores on several scales ({scales})" if scales else None
-        counted = ~np.isnan(truth) & scored.marked(judge).any(axis=0)
-        place, model = np.nonzero(counted[board.items])
-        at = (board.items[place], model)
-        self.n_units = len(scored.table.units)
-        self.unit = scored.table.unit_of[at[0]]
-        systems, self.system = compact(model, truth.shape[1])
+        values, self.board, self.judge, self.block = board.values, board, judge, block
+        said = values.of(judge)
+        several = len(said.scales) > 1
+        self.refused = f"scores on several scales ({in_words(said.scales)})" if several else None
+        counted = ~np.isnan(truth) & values.met(said.asked)
+        at = board.order[counted[board.order]]
+        self.n_units, self.unit = len(values.units), board.unit[at]
+        systems, self.system = compact(values.model_of[at], len(values.models))
         self.n_systems = len(systems)
-        self.people = truth[at]
-        self.scores = {"": scored.means(judge)[at]}
-        if as_upstream and scored.unparsed is not None:
-            self.scores[UPSTREAM] = scored.means(judge, as_upstream=True)[at]
-        self.at = at
+        self.people, self.codes = truth[at], said.codes[at]
+        self.scores = {"": said.values[at]}
+        if as_upstream and said.upstream is not None:
+            self.scores[UPSTREAM] = said.upstream[at]
         levels = {SAMPLE: self._sample, SYSTEM: self._system}
         levels |= {} if block is None else {BLOCK: partial(self._blocks, size=block)}
         self.compared: dict[str, int] = {}
@@ -320,14 +291,11 @@ class _Compared:
 
     def counts(self) -> dict[str, int]:
         """As in `ScoreTable`."""
-        lacking, marked = np.isnan(self.scores[""]), self.board.scored.marked
-        failed = lacking & marked(self.judge, self.board.scored.failed)[self.at]
-        unread = lacking & ~failed & marked(self.judge, self.board.scored.unread)[self.at]
+        failed, unread = self.codes == NOT_HAD, self.codes == UNREADABLE
+        lacking = int(np.isnan(self.scores[""]).sum())
         found = {"answers": len(self.people), "unreadable": int(unread.sum())}
-        found |= {
-            "failed": int(failed.sum()),
-            "not_asked": int((lacking & ~failed & ~unread).sum()),
-        }
+        found |= {"failed": int(failed.sum())}
+        found |= {"not_asked": lacking - found["unreadable"] - found["failed"]}
         found["questions"] = self._units(np.ones(len(self.unit), dtype=np.bool_))
         found["with_several"] = self.with_several
         found["systems"] = self.n_systems

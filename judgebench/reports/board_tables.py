@@ -147,8 +147,8 @@ class Leaderboard(Report):
         which a gain on the others may cost something.
         """
         asked = [_asked(board, by) if board.columns else board for board in boards]
+        paid = tuple(costs(asked, beside)) if beside else ()
         if published is None:
-            paid = tuple(costs(asked, beside))
             return cls(boards=tuple(asked), by=tuple(by), costs=paid, beside=tuple(beside))
         found = related(asked)
         return PublishedLeaderboard(
@@ -163,7 +163,7 @@ class Leaderboard(Report):
             references=published.boards,
             published_notes=published.notes,
             found=tuple(found),
-            costs=tuple(costs(asked, beside)),
+            costs=paid,
             beside=tuple(beside),
         )
 
@@ -186,7 +186,10 @@ class Leaderboard(Report):
             tables += _tables(board, explained)
             for name in self.by:
                 tables += _group_tables(board, name) if name in board.groups else []
-        return tables + labels_table(self.boards) + sample_tables(self.best_of, self.spread)
+        tables += labels_table(self.boards)
+        if self.best_of or self.spread:
+            tables += sample_tables(self.best_of, self.spread)
+        return tables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping, Sequence
 
 from judgebench.records import Estimate
 from judgebench.reports.answer_flags import (
-    NO_MARKS,
     SUSPICIOUS,
     Marks,
     said_of_constant,
@@ -106,9 +105,6 @@ def warnings_of(
         for row in rows
         if (one := data.constant.get(row.model_id))
     ]
-    marks = {row.model: data.marks.get((judge, row.model), NO_MARKS) for row in rows}
-    limits = {spec.options.get("max_answer_chars") for spec in specs}
-    limit = limits.pop() if len(limits) == 1 else None
     apart = {
         word: few([row.model for row in rows if flag in row.flags])
         for flag, word in ((LONGER, "longer"), (SHORTER, "shorter"))
@@ -119,7 +115,12 @@ def warnings_of(
             f"({named}): judges favour length, and a length-controlled rate is "
             "an extrapolation"
         )
-    return (*said, *said_of_marks(marks, limit if isinstance(limit, int) else None))
+    marked = [(row.model, data.marks.get((judge, row.model))) for row in rows]
+    if marks := {model: its for model, its in marked if its is not None}:
+        limits = {spec.options.get("max_answer_chars") for spec in specs}
+        limit = limits.pop() if len(limits) == 1 else None
+        said += said_of_marks(marks, limit if isinstance(limit, int) else None)
+    return tuple(said)
 
 
 def missing_share(estimate: Estimate) -> float:

@@ -524,7 +524,13 @@ def _gathered(pieces: Iterable[_Piece]) -> tuple[dict[str, Any], dict[str, Coded
         score = told & 3 == KINDS.index("score")
         for name in _ENDS:
             some[name] = np.where(score, some[name], _NO_END)
-        _give_values(some)
+        # The probability that the model wins, whatever was shown first; nan where there is none.
+        turned = told & 3 == KINDS.index("preference")
+        turned &= some["shown"] == ORDERS.index("opponent_first")
+        value = some["value"].view(np.float64)
+        value = np.where(turned, 1.0 - value, value)
+        value[told & _HAS_VALUE == 0] = np.nan
+        some["value"] = value.view(np.int64)
         for name, column in doubles.items():
             column.frombytes(some[name].tobytes())
         more = np.flatnonzero(told & (_HAS_MORE | _MARKED))
@@ -633,16 +639,6 @@ def _end(bits: int) -> float | None:
     """An end of a scale, from the bits of its double."""
     end = float(np.int64(bits).view(np.float64))
     return None if math.isnan(end) else end
-
-
-def _give_values(rows: Rows) -> None:
-    """The probability that the model wins, whatever was shown first; nan where there is none."""
-    told, value = rows["told"], rows["value"].view(np.float64)
-    turned = told & 3 == KINDS.index("preference")
-    turned &= rows["shown"] == ORDERS.index("opponent_first")
-    value = np.where(turned, 1.0 - value, value)
-    value[told & _HAS_VALUE == 0] = np.nan
-    rows["value"] = value.view(np.int64)
 
 
 def _said(

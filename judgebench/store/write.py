@@ -377,17 +377,15 @@ class Writing(Asked):
             "here_repeat": place.repeat,
         }
 
-    def _text(self, text: str) -> bytes:
-        """Returns the hash by which rows name the text; long text is kept once."""
+    def _text(self, text: str | None) -> bytes | None:
+        """The hash by which rows name the text, which is kept once; None where there is none."""
+        if text is None:
+            return None
         row = store_text(text)
-        sha: bytes = row["sha"]
-        if sha not in self._shas:
-            self._shas.add(sha)
+        if row["sha"] not in self._shas:
+            self._shas.add(row["sha"])
             self._rows[_PUT[schema.texts]].append(row)
-        return sha
-
-    def _optional(self, text: str | None) -> bytes | None:
-        return None if text is None else self._text(text)
+        return bytes(row["sha"])
 
     # who and what -------------------------------------------------------------------------------
 
@@ -480,8 +478,8 @@ class Writing(Asked):
                 "status": response.status,
                 "text_sha": self._text(response.text),
                 "raw_sha": self._text(response.raw),
-                "reasoning_sha": self._optional(response.reasoning),
-                "prompt_sha": self._optional(response.prompt),
+                "reasoning_sha": self._text(response.reasoning),
+                "prompt_sha": self._text(response.prompt),
                 "finish_reason": word(response.finish_reason),
                 **usage_columns(response.usage),
                 "logprob": response.logprob,
@@ -504,8 +502,8 @@ class Writing(Asked):
                 "key": key,
                 "request_sha": self._text(keys.canonical_json(request)),
                 "text_sha": self._text(reply.text),
-                "reasoning_sha": self._optional(reply.reasoning),
-                "logprobs_sha": self._optional(logprobs),
+                "reasoning_sha": self._text(reply.reasoning),
+                "logprobs_sha": self._text(logprobs),
                 "finish_reason": word(reply.finish_reason),
                 **usage_columns(reply.usage),
                 "served_model": word(reply.served_model),
@@ -561,7 +559,7 @@ class Writing(Asked):
                 "case_key": judgment.case_key,
                 **verdict,
                 "label_id": label,
-                "reason_sha": self._optional(reason),
+                "reason_sha": self._text(reason),
                 "served_id": word(judgment.served_model),
                 "reply_keys": b"".join(judgment.reply_keys),
                 "marks": _names(judgment.marks),

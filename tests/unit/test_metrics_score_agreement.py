@@ -12,7 +12,7 @@ import pytest
 from judgebench.errors import UsageError
 from judgebench.metrics.agreement import AgreementRow, AgreementTable
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.judged_values import ScoreBoard
+from judgebench.metrics.judged_values import read_scores
 from judgebench.metrics.score_agreement import ScoreAgreement, score_agreement
 from judgebench.metrics.verdict_table import FAILED, SPARSE
 
@@ -210,7 +210,7 @@ def test_a_reference_that_is_not_there() -> None:
 
 def test_judges_are_compared_with_each_other() -> None:
     given = columns({"human/ann": PEOPLE, "judge": JUDGE, "mute": [("a", "1", None)]})
-    board = ScoreAgreement(ScoreBoard(given, None), None, FAST)
+    board = ScoreAgreement(read_scores(given), None, FAST)
     rows = board.between()
     assert [(row.judge, row.reference) for row in rows] == [("human/ann", "judge")]
     assert values(rows[0]) == pytest.approx(values(of()[0]))
