@@ -77,6 +77,10 @@ class State:
         question = Question(function, args, asked)
         return _found_soon(self.url, self.mark, question.name, question)
 
+    def known(self, function: Callable[..., Any], *args: Any, **asked: Any) -> bool:
+        """Whether `compute` answers at once, of a large store; of a small one it nearly does."""
+        return not is_large(self.url) or desk().keeps(self, Question(function, args, asked))
+
     def ready(self, function: Callable[..., Any], *args: Any, **asked: Any) -> None:
         """Have an answer on disk that nobody waits for; whoever waits for another goes first."""
         desk().answer(self, Question(function, args, asked), urgent=False)

@@ -35,7 +35,7 @@ MAP = "judges among themselves"
 # every two of them ------------------------------------------------------------------------------
 
 
-def matrix_rows(found: JudgeMatrix, chosen: tuple[str, str]) -> pd.DataFrame:
+def matrix_rows(found: JudgeMatrix, chosen: tuple[str, ...]) -> pd.DataFrame:
     """Every two judges as `heat_map` draws them; ``said`` is the number with its interval."""
     rows = []
     for row in found.rows:
@@ -50,8 +50,19 @@ def matrix_rows(found: JudgeMatrix, chosen: tuple[str, str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def heat_map(matrix: JudgeMatrix) -> None:
+    """What `among_judges` draws, before it is known which two are looked at."""
+    st.subheader("Judges among themselves, pooled")
+    measure, rows = MEASURES[matrix.metric], matrix_rows(matrix, ())
+    if not rows.empty:
+        names, ink = list(matrix.judges), widgets.ink()
+        drawn = partial(drawings.heat_map, rows, names, ink, measure=measure)
+        widgets.drawing(drawn, alt=f"{measure} of every two judges.")
+
+
 def among_judges(matrix: JudgeMatrix, chosen: tuple[str, str], place: str, share: float) -> None:
     """The heat map, whose cells can be clicked, and every pair with its interval in a table."""
+    st.subheader("Judges among themselves, pooled")
     measure, rows = MEASURES[matrix.metric], matrix_rows(matrix, chosen)
     if rows.empty:
         st.text("No two judges have judged the same answers.")

@@ -213,6 +213,11 @@ def counted(*columns: Column) -> dict[Any, int]:
     return found
 
 
+def values_in(column: Coded) -> list[Any]:
+    """The values that occur in some row."""
+    return [value for value, n in zip(column.values, column.rows.n.tolist(), strict=False) if n]
+
+
 def latest(at: Column, *columns: Column) -> dict[Any, float]:
     """The greatest of the numbers ``at`` in the rows of each value; of several columns, tuples."""
     whole = coded(columns[0]) if len(columns) == 1 else _together(columns)

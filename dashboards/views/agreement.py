@@ -72,6 +72,13 @@ def body(shown: State, identity: DeltaGenerator) -> None:
     reference = page.choose("Reference", matrix.references, "reference", at=places[0])
     scopes = ["pooled"] if kind == "score" else list(SCOPES)
     scope = page.choose("Scope", scopes, "scope", shows=SCOPES, at=places[1])
+    share = 0.5 if len(matrix.judges) <= BESIDE else 1.0
+    with st.container(key=f"{narrow.WIDE} of all"):
+        left, right = st.columns(2, gap="medium") if share < 1 else (st.container(), st.container())
+    among = right.empty()
+    if not shown.known(explore.against, *at, reference, kind):
+        with among.container():  # what is known stands on the screen meanwhile
+            judge_parts.heat_map(matrix)
     report = shown.compute(explore.against, *at, reference, kind)
     said = visible(about(report))
     identity.text(said)
@@ -81,22 +88,18 @@ def body(shown: State, identity: DeltaGenerator) -> None:
         return
     start = next((name for name in others if not is_human(name)), None)
     judge = page.choose("Judge", others, "shown", default=start, at=places[2])
-    share = 0.5 if len(matrix.judges) <= BESIDE else 1.0
-    with st.container(key=f"{narrow.WIDE} of all"):
-        left, right = st.columns(2, gap="medium") if share < 1 else (st.container(), st.container())
     rows = [row for row in report.rows if row.scope == scope]
     with left:
         st.subheader("Judges against the reference")
         against(rows, scope, judge, matrix.metric, said, share)
-    with right:
-        st.subheader("Judges among themselves, pooled")
+    with among.container():
         judge_parts.among_judges(matrix, (judge, reference), "@".join(at), share)
     widgets.notes([visible(f"⚠ {warning}") for warning in report.warnings])
     compared(report, scope)
     judge_parts.two_judges(shown.compute(explore.two, *at, kind, judge, reference), "@".join(at))
     st.subheader("Items on which they disagree most")
-    among = page.choose("Among", list(AMONG), "among", shows=AMONG, at=st.columns([3, 7])[0])
-    asked = (judge, reference) if among == "two" else matrix.judges
+    who = page.choose("Among", list(AMONG), "among", shows=AMONG, at=st.columns([3, 7])[0])
+    asked = (judge, reference) if who == "two" else matrix.judges
     items(shown, (at[0], at[1]), shown.compute(explore.differing, *at, kind, *asked))
     st.subheader("All coefficients")
     coefficients(report, rows, matrix.metric)

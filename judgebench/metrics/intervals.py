@@ -71,8 +71,7 @@ class Intervals:
 
     def resamples(self, items: Sequence[str]) -> Resamples:
         """The data as they are, and replicates of them, with these items as units."""
-        seed = content_seed(*items, seed=self.seed)
-        return _resamples(len(items), self.n_replicates, seed)
+        return _resamples(tuple(items), self.n_replicates, self.seed)
 
     def ends(self, values: Floats, leave_one_out: Floats | None) -> Ends:
         """The ends of many intervals at once.
@@ -99,8 +98,8 @@ class Intervals:
 
 
 @lru_cache(1)  # a board draws the same for its metrics, for lengths and for what is fitted
-def _resamples(n_units: int, n_replicates: int, seed: int) -> Resamples:
-    return Resamples(n_units, n_replicates, seed=seed)
+def _resamples(items: tuple[str, ...], n_replicates: int, seed: int) -> Resamples:
+    return Resamples(len(items), n_replicates, seed=content_seed(*items, seed=seed))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -413,19 +413,20 @@ def read_scores(columns: Columns, unparsed: float | None = None) -> JudgedValues
     table = read_table(columns, rows if some else None)
     values, ends, by_judge = score_values(its), (-math.inf, math.inf), dict(table.by_judge())
     failed = marked(its["kind"], partial(eq, FAILED))
-    codes = np.full((len(by_judge), *table.shape), NO_VERDICT, dtype=np.int8)
+    codes = np.full((len(by_judge), math.prod(table.shape)), NO_VERDICT, dtype=np.int8)
     scores, upstream = np.full(codes.shape, np.nan), None
     if unparsed is not None:
         upstream = scores.copy()
         filled = np.where(marked(its["kind"], partial(eq, "unreadable")), unparsed, values)
     for j, own in enumerate(by_judge.values()):
-        codes[j].flat[table.cells(own)] = UNREADABLE
-        codes[j].flat[table.cells(own[failed[own]])] = NOT_HAD
-        scores[j] = item_means(table, own, values, ends=ends).mean
+        codes[j, table.cells(own)] = UNREADABLE
+        codes[j, table.cells(own[failed[own]])] = NOT_HAD
+        scores[j] = item_means(table, own, values, ends=ends).mean.ravel()
         if upstream is not None:
-            upstream[j] = item_means(table, own, filled, ends=ends).mean
+            upstream[j] = item_means(table, own, filled, ends=ends).mean.ravel()
     codes[~np.isnan(scores)] = 0
-    item, model = np.nonzero((codes != NO_VERDICT).any(axis=0))
+    met = np.flatnonzero((codes != NO_VERDICT).any(axis=0))
+    at: Any = met if len(met) < codes.shape[1] else slice(None)
     return JudgedValues(
         kind="score",
         labels=(),
@@ -433,14 +434,14 @@ def read_scores(columns: Columns, unparsed: float | None = None) -> JudgedValues
         models=tuple((model, None) for model in table.models),
         judges=tuple(by_judge),
         everybody=table.judges,
-        item_of=item,
-        model_of=model,
+        item_of=met // max(1, len(table.models)),
+        model_of=met % max(1, len(table.models)),
         units=table.units,
         unit_of=table.unit_of,
-        codes=codes[:, item, model],
-        scores=scores[:, item, model],
+        codes=codes[:, at],
+        scores=scores[:, at],
         scales={judge: tuple(scales_of(its, own)) for judge, own in by_judge.items()},
-        upstream=None if upstream is None else upstream[:, item, model],
+        upstream=None if upstream is None else upstream[:, at],
     )
 
 

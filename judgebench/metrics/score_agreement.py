@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property, partial
+from operator import itemgetter
 from typing import ClassVar
 
 import numpy as np
@@ -124,6 +125,7 @@ class ScoreAgreement(AgreementBoard):
         self.coded: dict[str, Ints] = {}
         self.unit = values.unit_of[values.item_of]
         self._beside: dict[str, _Beside] = {}
+        self._met: dict[str, Bools] = {}
 
     @cached_property
     def order(self) -> Ints:
@@ -136,6 +138,12 @@ class ScoreAgreement(AgreementBoard):
     @cached_property
     def by_model(self) -> Ints:
         return np.argsort(self.values.model_of, kind="stable")
+
+    def met(self, said: Said) -> Bools:
+        """As of `JudgedValues.met`, made once."""
+        if said.name not in self._met:
+            self._met[said.name] = self.values.met(said.asked)
+        return self._met[said.name]
 
     def beside(self, truth: Said) -> _Beside:
         """Of the last reference that was asked for what is made once."""
@@ -161,12 +169,12 @@ class ScoreAgreement(AgreementBoard):
         return {judge: [row] for judge, row in zip(theirs, rows, strict=True)}
 
     def pooled(self, pairs: Iterable[tuple[str, str]]) -> list[AgreementRow]:
-        found = []
-        for first, second in pairs:
+        asked, found = list(pairs), {}
+        for first, second in sorted(asked, key=itemgetter(1)):  # what is made of one is kept
             truth = self.values.of(second)
             if not np.isnan(self.values.of(first).values + truth.values).all():
-                found.append(_Compared(self, first, truth, None, as_upstream=False))
-        return self._rows(found)
+                found[first, second] = _Compared(self, first, truth, None, as_upstream=False)
+        return self._rows([found[two] for two in asked if two in found])
 
     def _rows(self, compared: Sequence[_Compared]) -> list[AgreementRow]:
         """Of all of them with the same draws, which are made once."""
@@ -277,20 +285,20 @@ class _Beside:
         return self._judges[judge.name]
 
 
-def _common(values: JudgedValues, truth: Said, said: Sequence[Said]) -> tuple[Bools, int]:
+def _common(board: ScoreAgreement, truth: Said, said: Sequence[Said]) -> tuple[Bools, int]:
     """Which answers both judges and the reference have scored, and how many are lacking.
 
     Missing are answers of models that either judge was asked about.
     """
     both = ~np.isnan(said[0].values + said[1].values + truth.values)
-    expected = ~np.isnan(truth.values) & np.any([values.met(one.asked) for one in said], axis=0)
+    expected = ~np.isnan(truth.values) & (board.met(said[0]) | board.met(said[1]))
     return both, int((expected & ~both).sum())
 
 
 def _questions(board: ScoreAgreement, truth: Said, *judges: str) -> Two:
     """Spearman's correlation of each question on which both judges tell answers apart."""
     said, beside = [board.values.of(judge) for judge in judges], board.beside(truth)
-    both, missing = _common(board.values, truth, said)
+    both, missing = _common(board, truth, said)
     ordered = [beside.of(one) for one in said]
     first, second = beside.questions.contributions(ordered, beside.people, (SPEARMAN,))[:, :, 0]
     used = (first[:, 1:] > 0) & (second[:, 1:] > 0)
@@ -300,7 +308,7 @@ def _questions(board: ScoreAgreement, truth: Said, *judges: str) -> Two:
 def _systems(board: ScoreAgreement, truth: Said, *judges: str) -> Two:
     """Sums for the models' mean scores, of those that have any."""
     said = [board.values.of(judge) for judge in judges]
-    both, missing = _common(board.values, truth, said)
+    both, missing = _common(board, truth, said)
     first, second = (board.by_system(np.where(both, one.values, np.nan), truth) for one in said)
     systems = first[:, 2] > 0
     return Two(
@@ -327,7 +335,7 @@ class _Compared:
         self.board, self.block, self.said, self.truth = board, block, board.values.of(judge), truth
         scales = in_words(self.said.scales) if len(self.said.scales) > 1 else None
         self.refused = f"scores on several scales ({scales})" if scales else None
-        self.counted = ~np.isnan(truth.values) & board.values.met(self.said.asked)
+        self.counted = ~np.isnan(truth.values) & board.met(self.said)
         self.answers = self._by_unit(self.counted)
         self.scores = {"": self.said.values}
         if as_upstream and self.said.upstream is not None:

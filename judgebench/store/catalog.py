@@ -271,6 +271,9 @@ def asking(
     return query if limit is None else query.limit(limit).offset(after)
 
 
+_AT_ONCE = 1024
+
+
 def rows(
     connection: Connection,
     table: Table,
@@ -304,7 +307,9 @@ def rows(
     query = asking(table, columns, named, order, distinct, limit, after)
     first = [*several][:1]
     for portion in chunks(several[first[0]]) if first else ([],):
-        yield from connection.execute(query, asked | several | dict.fromkeys(first, portion))
+        found = connection.execute(query, asked | several | dict.fromkeys(first, portion))
+        for some in found.partitions(_AT_ONCE):  # one by one they take three times as long
+            yield from some
 
 
 def row(

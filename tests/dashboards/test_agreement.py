@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from judgebench.metrics.judge_differences import JudgeChecks
 from judgebench.metrics.judge_pair import Disagreements, JudgePair, disagreements, judge_pair
 from judgebench.metrics.registry import metric
 from judgebench.reports.agreement import agreement_report
-from judgebench.reports.judge_pairs import judged_values
+from judgebench.reports.judge_pairs import JudgeMatrix, judged_values
 from judgebench.store import Store, open_store
 from tests.dashboards import agreement_stores, stores
 from tests.dashboards.agreement_stores import BENCHMARK, VERSION
@@ -384,3 +385,25 @@ def test_a_table_of_many_points_has_no_room_for_shares() -> None:
         return len(spec["layer"])
 
     assert (layers(3), layers(10)) == (3, 2)
+
+
+def test_what_is_known_stands_on_the_screen_while_the_rest_is_computed(
+    open_page: Any, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Loaded here, where the pages' folder is among those that Python looks into.
+    answers, judge_parts = map(importlib.import_module, ("answers", "judge_parts"))
+    drawn: list[tuple[str, ...]] = []
+    first = judge_parts.heat_map
+
+    def heat_map(matrix: JudgeMatrix) -> None:
+        drawn.append(matrix.judges)
+        first(matrix)
+
+    monkeypatch.setattr(judge_parts, "heat_map", heat_map)
+    for known, times in ((True, 0), (False, 1)):
+        monkeypatch.setattr(answers.State, "known", lambda *_, known=known: known)
+        app = open_page("agreement", store, **PAIR)
+        assert not app.exception
+        assert len(drawn) == times
+        headings = [one.value for one in app.subheader]
+        assert headings.count("Judges among themselves, pooled") == 1
