@@ -109,20 +109,8 @@ class _Beside:
 
     path: Path
     environment: Mapping[str, str]
-    _elsewhere: dict[str, None] = field(default_factory=dict, init=False)
-
-    def notes(self) -> tuple[str, ...]:
-        """What was found from the working directory."""
-        if not self._elsewhere:
-            return ()
-        first = next(iter(self._elsewhere))
-        here = os.path.relpath(first, self.path.parent)
-        more = len(self._elsewhere) - 1
-        return (
-            f"{self.path}: {first}{f' and {more} more' if more else ''} found from the working "
-            f"directory: paths are those beside the suite, so write {here}; the next release "
-            "looks there only",
-        )
+    elsewhere: dict[str, None] = field(default_factory=dict, init=False)
+    """What was found from the working directory."""
 
     def found(self, written: str) -> Path | None:
         """Where it is; None for nowhere."""
@@ -135,7 +123,7 @@ class _Beside:
         if (beside := self.beside(written)).exists():
             return beside
         if named.exists():
-            self._elsewhere[str(named)] = None
+            self.elsewhere[str(named)] = None
             return named
         return None
 
@@ -1276,7 +1264,14 @@ def load_suite(path: Path, *, environment: Mapping[str, str] | None = None) -> S
     data = yaml_file.expanded(written, environment)
     beside = _Beside(path, environment)
     suite = check(Suite, data, path, written.lines, beside)
-    suite._notes, suite._folder = beside.notes(), path.absolute().parent
+    suite._folder = path.absolute().parent
+    if elsewhere := [*beside.elsewhere]:
+        here = os.path.relpath(elsewhere[0], path.parent)
+        more = f" and {len(elsewhere) - 1} more" if elsewhere[1:] else ""
+        suite._notes = (
+            f"{path}: {elsewhere[0]}{more} found from the working directory: paths are those "
+            f"beside the suite, so write {here}; the next release looks there only",
+        )
     return suite
 
 
@@ -1316,7 +1311,7 @@ def as_asked(
 
 
 def _read(path: Path) -> yaml_file.Written:
-    keys = ", ".join(_keys(Suite))
+    keys = ", ".join(Suite.model_fields)
     written = yaml_file.read_mapping(path, f"a suite is a mapping with the keys {keys}")
     sections = written.data.get("benchmarks")
     for section in sections if isinstance(sections, list) else ():
@@ -1388,11 +1383,8 @@ def _kind(found: Any) -> str:
     if isinstance(found, str | int | float | None):
         return repr(found)
     kinds = {dict: "a mapping", list: "a list", date: f"the date {found}"}
-    return next((says for kind, says in kinds.items() if isinstance(found, kind)), _type(found))
-
-
-def _type(found: Any) -> str:
-    return f"a {type(found).__name__}"
+    other = f"a {type(found).__name__}"
+    return next((says for kind, says in kinds.items() if isinstance(found, kind)), other)
 
 
 def _keys(cls: type[BaseModel]) -> list[str]:
