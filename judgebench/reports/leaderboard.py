@@ -360,10 +360,10 @@ class _Boards:
         # The ends of what the metric can be, where it has any.
         scale: tuple[float, float] | None = 0.0, PERCENT if kind.kind == "preference" else 1.0
         if kind.kind == "score":
-            said = counted(*(verdicts[name] for name in ("judge", "kind", "low", "high")))
+            on_scales = counted(*(verdicts[name] for name in ("judge", "kind", "low", "high")))
             ends = [
                 (float(low), float(high))
-                for who, what, low, high in said
+                for who, what, low, high in on_scales
                 if (who, what) == (judge, "score")
             ]
             scale = ends[0] if len(ends) == 1 and all(map(math.isfinite, ends[0])) else None

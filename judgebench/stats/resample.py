@@ -141,7 +141,7 @@ class Contributions:
         after = dict(zip((np.flatnonzero(self._counts) - 1).tolist(), self._place, strict=True))
         self._beside = [after.get(at, ones) for at in np.flatnonzero(~self._counts).tolist()]
         self._short = np.frombuffer(b"".join(short), np.float32).reshape(len(short), n)
-        self._long = flat[~self._counts]
+        self._long: NDArray[Any] = flat[~self._counts]
         self._mean: Floats = np.zeros((len(self._long), 1))
         self._of_data = np.ones((1, n)) @ self._long.T
         if self._many:
