@@ -156,9 +156,12 @@ def run(arguments: list[str]) -> int:
     except click.exceptions.Exit as stop:
         return int(stop.exit_code)
     except (click.Abort, KeyboardInterrupt) as stop:
-        return _say(_interrupted(stop), INTERRUPTED)
+        interrupt = stop.__cause__ if isinstance(stop, click.Abort) else stop  # click wraps it
+        said = str(interrupt) if isinstance(interrupt, KeyboardInterrupt) else ""
+        return _say(said or "interrupted; nothing is lost, run again to go on", INTERRUPTED)
     except NoArgsIsHelpError as error:  # a group without a command
-        return _help(error)
+        click.echo(error.format_message(), err=True)
+        return USAGE_ERROR
     except click.ClickException as error:
         usage = getattr(error, "ctx", None)
         hint = f"\nSee: {usage.command_path} --help" if usage is not None else ""
@@ -174,13 +177,6 @@ def run(arguments: list[str]) -> int:
     except Exception:  # noqa: BLE001 - the one place where the unforeseen becomes exit code 70
         return _unforeseen()
     return result if isinstance(result, int) else 0
-
-
-def _interrupted(stop: BaseException) -> str:
-    """What the interrupt says itself; click wraps it."""
-    interrupt = stop.__cause__ if isinstance(stop, click.Abort) else stop
-    said = str(interrupt) if isinstance(interrupt, KeyboardInterrupt) else ""
-    return said or "interrupted; nothing is lost, run again to go on"
 
 
 def _say(message: str, code: int) -> int:
@@ -202,11 +198,6 @@ def _stopped(arguments: list[str], message: str, code: int) -> int:
             say(annotation)
         summarise(said)
     return _say(message, code)
-
-
-def _help(error: NoArgsIsHelpError) -> int:
-    click.echo(error.format_message(), err=True)
-    return USAGE_ERROR
 
 
 def _unforeseen() -> int:

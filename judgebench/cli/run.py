@@ -309,7 +309,12 @@ def finish(
     for found in outcome.unread:
         _say_unread(found, suite, url)
     say(f"stages: {stages}, all {time.monotonic() - began:.1f} s")
-    say(_last_line(outcome, url))
+    say(
+        f"run {outcome.manifest.id}: {outcome.answered} generations, "
+        f"{outcome.judge_calls} judge calls made, {outcome.recorded + outcome.known} recorded, "
+        f"{outcome.judged} verdicts given, "
+        f"{outcome.unreadable} unreadable, {outcome.failed} failed; store {url}"
+    )
     if outcome.waiting:
         where = "" if url == api.store_url(None) else f" --store {shlex.quote(url)}"
         say(
@@ -317,8 +322,13 @@ def finish(
             f"says how they stand, `judgebench batches collect{where}` fetches what has come; then "
             "run this again"
         )
-    if outcome.failed:
-        say(_what_next(outcome))
+    if outcome.failed and outcome.too_long == outcome.failed:
+        say(
+            "running again asks the same, which is as long: let the judge cut answers (options: "
+            "{max_answer_chars: …}), or ask a model that takes more"
+        )
+    elif outcome.failed:
+        say("run the same command again to retry what failed")
     return exit_code(outcome) or (RETRY if outcome.unread else 0)
 
 
@@ -383,22 +393,4 @@ def _in_words(forecast: Mapping[str, Range | None]) -> str:
             if cost is None or cost.high
         )
         or "nothing that costs money is missing"
-    )
-
-
-def _what_next(outcome: Outcome) -> str:
-    if outcome.too_long == outcome.failed:
-        return (
-            "running again asks the same, which is as long: let the judge cut answers (options: "
-            "{max_answer_chars: …}), or ask a model that takes more"
-        )
-    return "run the same command again to retry what failed"
-
-
-def _last_line(outcome: Outcome, url: str) -> str:
-    return (
-        f"run {outcome.manifest.id}: {outcome.answered} generations, "
-        f"{outcome.judge_calls} judge calls made, {outcome.recorded + outcome.known} recorded, "
-        f"{outcome.judged} verdicts given, "
-        f"{outcome.unreadable} unreadable, {outcome.failed} failed; store {url}"
     )

@@ -760,14 +760,29 @@ def _candidates(
     Raises
     ------
     ConfigError
-        Where that is nobody.
+        Where that is nobody, and where the suite has another model that is called like one whose
+        answers the benchmark brings.
     """
-    brought = [] if asked.benchmark.brought is None else _brought_models(suite, asked)
-    config = asked.config
+    config, brings = asked.config, asked.benchmark.brought
+    own = {model.name for model in suite.models}
+    brought = []
+    if brings is not None:
+        if same := [model.name for model in suite.models if model.name in brings.models]:
+            raise ConfigError(
+                f"benchmark {asked.config.name} brings answers of a model called {same[0]!r}; call "
+                "that of the suite otherwise"
+            )
+        brought = [ModelConfig(name=name, responses=brings.answers) for name in brings.models]
     if config.models is None and brought:
         config = config.model_copy(update={"models": []})
     models = list(models_on(suite, config, asked.baselines))
-    baselines = _brought_baselines(suite, asked) if asked.baselines else []
+    baselines = []
+    if asked.baselines:  # which the benchmark brings, unless the suite has a model of that name
+        baselines = [
+            ModelConfig(name=name, responses=path)
+            for name, path in asked.benchmark.baseline_answers.items()
+            if name in asked.baselines and name not in own
+        ]
     if named:
         compares = any(
             assignment.compares and assignment.asked is asked for assignment in assignments
@@ -788,39 +803,16 @@ def _candidates(
     return [replace(c, compared_only=bool(named) and c.name not in named) for c in found]
 
 
-def _brought_models(suite: Suite, asked: ResolvedBenchmark) -> list[ModelConfig]:
-    """The models whose answers a benchmark brings to be judged, as far as they have any here.
-
-    Raises
-    ------
-    ConfigError
-        Where the suite has another model of such a name.
-    """
-    brought = asked.benchmark.brought
-    assert brought is not None  # only then is it asked
-    if same := [model.name for model in suite.models if model.name in brought.models]:
-        raise ConfigError(
-            f"benchmark {asked.config.name} brings answers of a model called {same[0]!r}; call "
-            "that of the suite otherwise"
-        )
-    return [ModelConfig(name=name, responses=brought.answers) for name in brought.models]
-
-
-def _brought_baselines(suite: Suite, asked: ResolvedBenchmark) -> list[ModelConfig]:
-    """The baselines that a benchmark brings, unless the suite has a model of that name."""
-    named = {model.name for model in suite.models}
-    return [
-        ModelConfig(name=name, responses=path)
-        for name, path in asked.benchmark.baseline_answers.items()
-        if name in asked.baselines and name not in named
-    ]
-
-
 def _candidate(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> Candidate:
     """A model as it answers a benchmark: from a file, on this machine, or over an API."""
     benchmark, there, recorded, local = asked.benchmark, None, None, None
-    if isinstance(benchmark, TaskBenchmark) and benchmark.likelihoods:
-        _check_measured(config, asked)
+    measured = isinstance(benchmark, TaskBenchmark) and benchmark.likelihoods
+    if measured and (config.lm_eval is None or config.prompting or asked.config.samples > 1):
+        raise ConfigError(
+            f"model {config.name}: the lm-eval task {benchmark.name} asks how likely each of its "
+            "texts is, which only a local model says (lm_eval, without 'prompting'), and once "
+            "(samples: 1)"
+        )
     if config.responses is not None:
         recorded = asked.recorded.get(config.name) or read_answers(
             config.responses,
@@ -836,14 +828,23 @@ def _candidate(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> Cand
     try:
         if local is not None and config.prompting is not None:
             local = with_prefix(local, config.prompting)
-        if local is not None:
-            _check_turns(local, asked)
+        plain = local is not None and not local.apply_chat_template and local.prefix is None
+        if plain and benchmark.needs_chat_template:
+            raise ConfigError(
+                f"the benchmark {asked.config.name} has conversations of several turns, which no "
+                "plain text can put to a model: say apply_chat_template: true"
+            )
         if recorded is not None:
             # That of the answers, whatever file they came in and whatever else stands in it.
             rows = ([*place, *turns] for place, turns in sorted(recorded.texts.items()))
             spec = ModelSpec(weights=f"answers:{keys.list_key('answers', rows).hex()}")
         elif local is not None:
-            spec = _local_spec(local, benchmark, seed)
+            task = benchmark.lm_eval_task
+            spec = ModelSpec(
+                weights=weights_identity(local.model_args),
+                prompting={**prompting_of(local, task), "prompt_sha": benchmark.prompt_sha},
+                decoding=decoding_of(local, task, seed=seed),
+            )
         else:
             spec = _remote_spec(config, asked, seed)
     except ConfigError as error:
@@ -993,34 +994,6 @@ def _chosen_from(
         asked = pools.setdefault(where, one.of).asked
         scorers.setdefault((*where, one.scorer.key), replace(one.scorer, asked=asked))
     return list(pools.values()), list(scorers.values())
-
-
-def _check_measured(config: ModelConfig, asked: ResolvedBenchmark) -> None:
-    """How likely texts are is asked of a model on this machine, once."""
-    if config.lm_eval is None or config.prompting or asked.config.samples > 1:
-        raise ConfigError(
-            f"model {config.name}: the lm-eval task {asked.benchmark.name} asks how likely each of "
-            "its texts is, which only a local model says (lm_eval, without 'prompting'), and once "
-            "(samples: 1)"
-        )
-
-
-def _check_turns(local: LocalModel, asked: ResolvedBenchmark) -> None:
-    templated = local.apply_chat_template or local.prefix is not None
-    if asked.benchmark.needs_chat_template and not templated:
-        raise ConfigError(
-            f"the benchmark {asked.config.name} has conversations of several turns, which no plain "
-            "text can put to a model: say apply_chat_template: true"
-        )
-
-
-def _local_spec(local: LocalModel, benchmark: Benchmark, seed: int) -> ModelSpec:
-    task = benchmark.lm_eval_task
-    return ModelSpec(
-        weights=weights_identity(local.model_args),
-        prompting={**prompting_of(local, task), "prompt_sha": benchmark.prompt_sha},
-        decoding=decoding_of(local, task, seed=seed),
-    )
 
 
 def _remote_spec(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> ModelSpec:

@@ -25,7 +25,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 
 from judgebench.records import Case
 
@@ -102,16 +101,17 @@ def case_flags(case: Case, *, max_answer_chars: int | None) -> tuple[tuple[str, 
 
 
 _REMEMBERED = 65_536
-_known: dict[bytes, tuple[str, ...]] = {}
+_known: dict[tuple[int, int], tuple[str, ...]] = {}
 
 
 def text_flags(text: str) -> tuple[str, ...]:
     """The flags of a text by itself; of all of it, also where a judge is shown less.
 
     A judge meets an answer in both orders, and the boards after it meet it again: what was found
-    is known by the text's hash, which takes a twentieth of the time.
+    is known by the text's hash and length, which takes a fortieth of the time. The hash is keyed
+    with what this process drew: nobody can write a text that passes for another.
     """
-    its = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    its = hash(text), len(text)
     if (known := _known.get(its)) is not None:
         return known
     raw = text.encode("utf-8", "replace")
