@@ -290,7 +290,7 @@ def answer_all(questions: IO[bytes], out: IO[bytes]) -> None:
         out.flush()
 
 
-LOADS = ("judgebench.api", "judgebench.explore", "judgebench.reports.compare")
+LOADS = ("judgebench.api", "judgebench.explore", "judgebench.reports.compare", "scipy.special")
 """What most answers need, loaded before anything is asked: a second of a core."""
 
 
