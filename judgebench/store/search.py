@@ -29,7 +29,6 @@ from sqlalchemy import Connection, Table
 from judgebench.errors import StoreError
 from judgebench.store import codec, schema
 from judgebench.store.catalog import row, rows, values
-from judgebench.store.database import chunks
 from judgebench.store.opening import located, open_store
 from judgebench.store.store import Store
 
@@ -64,7 +63,7 @@ _FIRST_BATCH, _LARGEST_BATCH = 100, 4000
 _END = 2**62
 _MOST_GRAMS = 48  # of one word: a longer one is told apart by the text itself
 _MOST_MATCHES = 1000  # that a server puts in order; where there are more it goes through blocks
-_MOST_LEFT = 4000  # rows by filters that are gone through themselves, if no fewer hold the words
+_MOST_LEFT = 2000  # rows by filters that are gone through themselves, if no fewer hold the words
 _FEW_BLOCKS = 64  # that are asked for by their words
 _BLOCK = 12  # bits of a number: texts of one block are one word more of a server's index
 _BEFORE, _AFTER = 60, 160
@@ -364,6 +363,9 @@ class Index(ABC):
 
     make: ClassVar[Sequence[str]]
     begin: ClassVar[Sequence[str]]
+    plain: ClassVar[Sequence[str]] = ()
+    """What is said before a search, in which few rows are looked up by their numbers."""
+
     numbers_again = False
     """Whether the number of a row that went may be that of another one later."""
 
@@ -588,6 +590,11 @@ class ServerIndex(Index):
         _GRANT,
     )
     begin = ("SELECT 1 FROM search_seen FOR UPDATE NOWAIT",)
+    # A server that knows little of its tables takes few rows for many, and reads whole ones.
+    plain = tuple(
+        f"SET LOCAL {name} = off"
+        for name in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
+    )
 
     def _ask(self, connection: Connection, sql: str, values: Sequence[Any] = ()) -> Sequence[Any]:
         found = connection.exec_driver_sql(sql.replace("?", "%s"), values)
@@ -606,42 +613,38 @@ class ServerIndex(Index):
         if not (pairs or any(map(indexed.search, words.folded))):
             return None
         asked: list[Any] = ["%" + re.sub(r"([\\%_])", r"\\\1", part) + "%" for part in words.folded]
+        # The index goes through all it has for what has no gram of three.
         holds = " AND ".join(
-            ["body LIKE ?"] * len(asked) + [f"{_PAIRS} @> ?::text[]"] * bool(pairs)
+            "body LIKE ?" if indexed.search(part) else "body || '' LIKE ?" for part in words.folded
         )
+        holds += f" AND {_PAIRS} @> ?::text[]" * bool(pairs)
         asked += [pairs] * bool(pairs)
         # By the index of words alone, not by that of numbers, which has no words.
         held = f"SELECT number FROM search_{kind} WHERE number + 0 BETWEEN ? AND ? AND {holds}"
-        reached, forwards, width = self.seen[kind][0], kind == "question", 1
-        self._ask(connection, "SET LOCAL enable_seqscan = off; SET LOCAL jit = off")
-
-        def in_blocks(first: int, last: int) -> list[int]:
-            """Some of them, in no order, where there are more than `_MOST_MATCHES`."""
-            blocks = [*range(first >> _BLOCK, (last >> _BLOCK) + 1)]
-            few = len(blocks) <= _FEW_BLOCKS
-            sql = f"{held}{f' AND {_BLOCKS} && ?::bigint[]' * few} LIMIT ?"
-            most = max(_MOST_MATCHES, (1 << _BLOCK) // max(1, len(blocks))) + 1
-            given = first, last, *asked, *([blocks] if few else []), most
-            return sorted(
-                (one[0] for one in self._ask(connection, sql, given)), reverse=not forwards
-            )
+        reached, forwards = self.seen[kind][0], kind == "question"
+        width, wider = 1, 16  # blocks that are asked for at once
 
         def page(beyond: int, size: int) -> tuple[Sequence[int], int | None]:
-            nonlocal width
-            first, last = beyond + 1, reached
+            nonlocal width, wider
+            first, last = beyond + 1, min(beyond - 1, reached)
             while True:
                 if forwards:
                     last = min(((first >> _BLOCK) + width << _BLOCK) - 1, reached)
                 else:
-                    last = min(beyond - 1, reached)
                     first = max((last >> _BLOCK) + 1 - width << _BLOCK, 0)
-                found = in_blocks(first, last)
-                if len(found) <= _MOST_MATCHES or width == 1:
+                blocks = [*range(first >> _BLOCK, (last >> _BLOCK) + 1)]
+                few = len(blocks) <= _FEW_BLOCKS
+                most = _MOST_MATCHES if len(blocks) > 1 else 1 << _BLOCK
+                given = first, last, *asked, *([blocks] if few else []), most + 1
+                sql = f"{held}{f' AND {_BLOCKS} && ?::bigint[]' * few} LIMIT ?"
+                found = sorted(one[0] for one in self._ask(connection, sql, given))
+                if len(found) <= most:
                     break
-                width //= 4
-            width *= 1 if len(found) > size // 4 else 16
-            end = last == reached if forwards else first == 0
-            return found, None if end else last if forwards else first
+                width, wider = len(blocks) // 4 or 1, 1
+            width *= wider if len(found) < size // 4 else 1
+            if forwards:
+                return found, None if last == reached else last
+            return found[::-1], first or None
 
         return page
 
@@ -790,6 +793,8 @@ def search(
     with index_of(store) as index:
         coverage = _made(index, for_s / 2, maker or store.url)
         with store.snapshot() as connection:
+            for statement in index.plain:
+                index._ask(connection, statement)
             deadline = time.monotonic() + for_s
             for kind, indexed, numbers, beyond in _batches(connection, index, asked, wanted, begin):
                 if then is not None and time.monotonic() > deadline:
@@ -839,11 +844,13 @@ def _batches(
             asks.append(_scan(connection, kind, reached if matches else 0))
         for ask in asks if kind == "question" else reversed(asks):
             beyond: int | None = begins
-            size = _FIRST_BATCH
+            size, portion = _FIRST_BATCH, _FIRST_BATCH // 2
             while beyond is not None:
                 found, beyond = ask(beyond, size)
-                for some in chunks(found, size):
+                while found:
+                    some, found = found[:portion], found[portion:]
                     yield kind, matches is not None, some, some[-1]
+                    portion = min(2 * portion, _LARGEST_BATCH)
                 if beyond is not None:
                     yield kind, matches is not None, [], beyond
                 size = min(4 * size, _LARGEST_BATCH)
