@@ -309,25 +309,20 @@ _ASKED = ("benchmark", "version", "category", "model", "judge")
 """What filters ask of a place."""
 
 
-def _few(connection: Connection, kind: Kind, wanted: Filters) -> list[int] | None:
+def _few(connection: Connection, index: Index, kind: Kind, wanted: Filters) -> list[int] | None:
     """All rows of a benchmark, judge and model, in the order of hits; None where there are many."""
     table, number, _ = _PLACES[kind]
     if kind == "question" or (wanted.benchmark, wanted.judge, wanted.model) == (None,) * 3:
         return None
-    by: tuple[tuple[Table, dict[str, Any]], ...] = (
-        (schema.benchmarks, {"name": wanted.benchmark, "version": wanted.version}),
-        (schema.judges, {"short": wanted.judge}),
-        (schema.models, {"short": wanted.model}),
-    )
+    by = [(schema.benchmarks, {"name": wanted.benchmark, "version": wanted.version})]
+    by += [(schema.judges, {"short": wanted.judge})] if kind == "reasoning" else []
+    by += [(schema.models, {"short": wanted.model})] if wanted.model else []
     where = {  # the beginning of the key of the table
-        f"{of.name.removesuffix('s')}_id": [one.id for one in rows(connection, of, "id", which)]
-        for of, which in by
-        if of is not schema.judges or kind == "reasoning"
+        f"{of.name.removesuffix('s')}_id": [one.id for one in rows(connection, of, "id", its)]
+        for of, its in by
     }
-    if not wanted.model:
-        del where["model_id"]
-    found = rows(connection, table, f"{number}:number", where, limit=_MOST_LEFT + 1)
-    left = [one.number for one in found]
+    with index.one_by_one(connection):
+        left = [one[0] for one in rows(connection, table, number, where, limit=_MOST_LEFT + 1)]
     return sorted({*left}, reverse=True) if len(left) <= _MOST_LEFT else None
 
 
@@ -440,6 +435,11 @@ class Index(ABC):
                 self._ask(connection, statement)
             yield connection
             self._ask(connection, self.sql["end"])
+
+    @contextmanager
+    def one_by_one(self, connection: Connection) -> Iterator[None]:
+        """Inside, the first rows of perhaps very many are asked for."""
+        yield
 
     @abstractmethod
     def _pairs(self, text: str) -> str:
@@ -595,6 +595,13 @@ class ServerIndex(Index):
         f"SET LOCAL {name} = off"
         for name in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
     )
+
+    @contextmanager
+    def one_by_one(self, connection: Connection) -> Iterator[None]:
+        """It would gather all that a judge has before it hands out the first."""
+        self._ask(connection, "SET LOCAL enable_bitmapscan = off")
+        yield
+        self._ask(connection, "SET LOCAL enable_bitmapscan = on")
 
     def _ask(self, connection: Connection, sql: str, values: Sequence[Any] = ()) -> Sequence[Any]:
         found = connection.exec_driver_sql(sql.replace("?", "%s"), values)
@@ -838,7 +845,7 @@ def _batches(
         reached, begins = index.seen[kind][0], start if kind == first else _END
         matches = index.pages(connection, kind, words) if reached else None
         asks = [matches] if matches else []
-        if (few := _few(connection, kind, wanted)) is not None:
+        if (few := _few(connection, index, kind, wanted)) is not None:
             asks = [_of(few if matches is None else _among(matches, few, reached))]
         elif not matches or index.newest[kind] - reached <= _LAG:
             asks.append(_scan(connection, kind, reached if matches else 0))
