@@ -45,6 +45,10 @@ time is spent on computing them anew; counts follow every two seconds."""
 
 KEPT = 128
 
+COMES_S = 7.0
+"""So long after a server begins nothing is computed that nobody waits for: whoever started it is
+opening a page."""
+
 
 @dataclass(frozen=True, slots=True)
 class State:
@@ -234,22 +238,25 @@ class Snapshot:
     def timed(self) -> Iterator[None]:
         """Around a page: the longest of those that show this state counts."""
         began, mark = time.monotonic(), self.mark
+        desk().workers.heard()
         yield
+        desk().workers.heard()
         if mark == self.mark:
             self.took_s = max(self.took_s, time.monotonic() - began)
 
 
 def begin(url: str) -> None:
-    """What can be done before anybody comes, of a large store: a process, and its boards.
+    """What can be done before anybody comes, of a large store: a process.
 
-    Where an earlier server kept the newest board there is little to compute, and a process that
-    starts would take a core from the first page.
+    Where an earlier server kept a board there is little to compute, and a process that starts would
+    take a core from the first page.
     """
     with suppress(JudgebenchError):  # a page says what is wrong
         if is_large(url):
+            desk().workers.heard(COMES_S)
             state = State(url, snapshot(url).mark)
-            newest = [Question(boards, (*at,)) for at in state.read(Store.benchmarks)[-1:]]
-            if not all(desk().keeps(state, one) for one in newest):
+            every = (Question(boards, at) for at in state.read(Store.benchmarks))
+            if not any(desk().keeps(state, one) for one in every):
                 desk().workers.front.begin()
 
 

@@ -34,9 +34,10 @@ from judgebench.store import Store, open_store
 
 IDLE_S = 60.0
 
-PAUSE_S = 1.0
-"""After an answer that somebody waited for, before anything is begun that nobody waits for: a page
-asks several questions in a row, and the process has at hand what it has read for the last one."""
+PAUSE_S = 3.0
+"""After somebody was heard of, before anything is begun that nobody waits for: a page asks several
+questions in a row, the process has at hand what it has read for the last one, and the browser needs
+a core to draw with."""
 
 _AGAIN_S = 0.2
 
@@ -219,13 +220,13 @@ class Workers:
     """A process for what somebody waits for, and one for what nobody does.
 
     The other one gives way: it is stopped when something else is asked for that somebody waits for,
-    and begins nothing while somebody waits, nor a moment after.
+    and begins nothing while somebody waits, nor a moment after somebody was heard of.
     """
 
     def __init__(self, *, idle_s: float = IDLE_S) -> None:
         self.front, self.back = Worker(idle_s=idle_s), Worker(idle_s=idle_s)
         self._state = threading.Lock()
-        self._waiting, self._answered = 0, -math.inf
+        self._waiting, self._heard = 0, -math.inf
 
     @contextmanager
     def turn(self, question: Question, *, urgent: bool) -> Iterator[Worker]:
@@ -247,11 +248,16 @@ class Workers:
                 yield worker
         finally:
             with self._state:
-                self._waiting, self._answered = self._waiting - 1, time.monotonic()
+                self._waiting -= 1
+            self.heard()
+
+    def heard(self, in_s: float = 0.0) -> None:
+        """Somebody is there, or may come in so many seconds."""
+        self._heard = time.monotonic() + in_s
 
     def is_quiet(self) -> bool:
-        """Whether nobody waits, or did so a moment ago."""
-        return not self._waiting and time.monotonic() - self._answered >= PAUSE_S
+        """Whether nobody waits, or was heard of a moment ago."""
+        return not self._waiting and time.monotonic() - self._heard >= PAUSE_S
 
     def end(self) -> None:
         """Give back what they have, unless they are at something."""
@@ -282,7 +288,7 @@ def answer_all(questions: IO[bytes], out: IO[bytes]) -> None:
         out.flush()
 
 
-LOADS = ("judgebench.api", "judgebench.explore", "judgebench.reports.compare")
+LOADS = ("judgebench.api", "judgebench.explore", "judgebench.reports.compare", "scipy.special")
 """What most answers need, loaded before anything is asked: a second of a core."""
 
 

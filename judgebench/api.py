@@ -202,7 +202,7 @@ def open_store(url: str | Path | None = None) -> StoredResults:
     StoreError
         Where there is no store, or it cannot be read.
     """
-    return StoredResults(open_live_store(_usual_store(url), read_only=True))
+    return StoredResults(open_live_store(store_url(None, url), read_only=True))
 
 
 def leaderboard(
@@ -350,7 +350,7 @@ def leaderboard(
         raise UsageError("a bundle has no record of how labels were drawn: leave out --corrected")
     if width is not None and not (corrected and width > 0.0):
         raise UsageError("--width is of corrected intervals, and above 0: give --corrected too")
-    first, judged, url = request.benchmarks[0], request.judges, _usual_store(store)
+    first, judged, url = request.benchmarks[0], request.judges, store_url(None, store)
     if published and len(set(request.benchmarks)) > 1:
         raise UsageError("--published takes one benchmark at a time")
     if published and bundle is not None:
@@ -1088,7 +1088,7 @@ def watch(
     """
     from judgebench.reports.runs import Pace, RunsWatch, run_progress, run_ref, watched
 
-    named = _usual_store(store)
+    named = store_url(None, store)
     folder = Path(named).is_dir()
     files: list[Results] = [*sorted(Path(named).glob("*.db"))] if folder else [store]
     if not files:
@@ -1584,7 +1584,7 @@ def forget(
     from judgebench.reports.cost import forgotten_report, usd_per_call
     from judgebench.reports.replies import stored_judges
 
-    with open_live_store(_usual_store(store), read_only=not remove) as opened:
+    with open_live_store(store_url(None, store), read_only=not remove) as opened:
         on = [_ref(opened, name) for name in _listed(benchmarks=benchmarks)]
         wanted: dict[str, Any] = {
             "judges": [
@@ -2173,7 +2173,7 @@ def run(
         )
     _check_labels(work)
     occasion = recheck_of_today() if refresh_anchors else None
-    asked = config.raw_suite(path)
+    asked = config.written_suite(path).data
     if limits or batch:
         asked = config.as_asked(asked, limits or {}, work.suite if batch else None)
     more = {
@@ -2583,7 +2583,7 @@ def try_judge(
         work = _resolved(
             Path(suite), limits=limits, narrowing=config.Narrowing(judges=(*map(str, judges),))
         )
-        written = config.raw_suite(Path(suite))
+        written = config.written_suite(Path(suite)).data
     else:
         if not isinstance(answers, str | Path) and not len(answers):
             how["baseline"] = how.get("baseline") or SMALL_BASELINE
@@ -2871,10 +2871,12 @@ def _work_on(
     }
     suite = config.check(config.Suite, written, "what is judged")
     own = own_benchmark(suite.benchmarks[0], found.questions)
+    items = tuple(own.items(about.get("limit")))
     given = ResolvedBenchmark(
         config=suite.benchmarks[0],
         benchmark=own,
-        items=tuple(own.items(about.get("limit"))),
+        items=items,
+        every_item=items,
         recorded=found.answers,
     )
     return resolve(suite, given=given), written
@@ -2977,7 +2979,7 @@ def confirm(
 
     path = Path(suite)
     work = _resolved(path, limits=limits)
-    asked = config.as_asked(config.raw_suite(path), limits or {}, None)
+    asked = config.as_asked(config.written_suite(path).data, limits or {}, None)
     with open_live_store(store_url(work.suite, store)) as opened, shown(progress) as told:
         pool = ProviderPool(work.suite, opened)
         with _named(path):
@@ -3251,7 +3253,10 @@ def _store_if_there(url: str) -> Iterator[Store | None]:
 
 def store_url(suite: config.Suite | None, given: Results = None) -> str:
     """Where a suite's results go: as told, else as the suite says, else where they usually go."""
-    return _usual_store(given or (suite.store if suite is not None else None))
+    if isinstance(given, StoredResults | Store):
+        return (given._store if isinstance(given, StoredResults) else given).url
+    said = given or (suite.store if suite is not None else None)
+    return str(said or os.environ.get("JUDGEBENCH_STORE") or DEFAULT_STORE)
 
 
 @contextmanager
@@ -3260,19 +3265,13 @@ def reading(store: Results) -> Iterator[Store]:
     if isinstance(store, StoredResults | Store):
         yield store._store if isinstance(store, StoredResults) else store
         return
-    with open_live_store(_usual_store(store), read_only=True) as opened:
+    with open_live_store(store_url(None, store), read_only=True) as opened:
         yield opened
 
 
 def writing(store: Results, *, create: bool = True) -> Store:
     """A store for writing, opened beside one that is open for reading."""
-    return open_live_store(_usual_store(store), create=create)
-
-
-def _usual_store(given: Results) -> str:
-    if isinstance(given, StoredResults | Store):
-        return (given._store if isinstance(given, StoredResults) else given).url
-    return str(given or os.environ.get("JUDGEBENCH_STORE") or DEFAULT_STORE)
+    return open_live_store(store_url(None, store), create=create)
 
 
 __all__: Sequence[str] = [

@@ -109,20 +109,8 @@ class _Beside:
 
     path: Path
     environment: Mapping[str, str]
-    _elsewhere: dict[str, None] = field(default_factory=dict, init=False)
-
-    def notes(self) -> tuple[str, ...]:
-        """What was found from the working directory."""
-        if not self._elsewhere:
-            return ()
-        first = next(iter(self._elsewhere))
-        here = os.path.relpath(first, self.path.parent)
-        more = len(self._elsewhere) - 1
-        return (
-            f"{self.path}: {first}{f' and {more} more' if more else ''} found from the working "
-            f"directory: paths are those beside the suite, so write {here}; the next release "
-            "looks there only",
-        )
+    elsewhere: dict[str, None] = field(default_factory=dict, init=False)
+    """What was found from the working directory."""
 
     def found(self, written: str) -> Path | None:
         """Where it is; None for nowhere."""
@@ -135,7 +123,7 @@ class _Beside:
         if (beside := self.beside(written)).exists():
             return beside
         if named.exists():
-            self._elsewhere[str(named)] = None
+            self.elsewhere[str(named)] = None
             return named
         return None
 
@@ -1133,7 +1121,8 @@ class Suite(Section):
     @property
     def included(self) -> list[Path]:
         """The folders of ``include_path``."""
-        return _listed(self.include_path)
+        said = self.include_path
+        return said if isinstance(said, list) else [said]
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -1268,24 +1257,39 @@ def load_suite(path: Path, *, environment: Mapping[str, str] | None = None) -> S
     ConfigError
         Naming the file and, where there is one, the line and the field.
     """
-    written = _read(path)
+    written = written_suite(path)
     refuse_written_keys(written)
     environment = os.environ if environment is None else environment
     note_secrets(written.data, environment)
     data = yaml_file.expanded(written, environment)
     beside = _Beside(path, environment)
     suite = check(Suite, data, path, written.lines, beside)
-    suite._notes, suite._folder = beside.notes(), path.absolute().parent
+    suite._folder = path.absolute().parent
+    if elsewhere := [*beside.elsewhere]:
+        here = os.path.relpath(elsewhere[0], path.parent)
+        more = f" and {len(elsewhere) - 1} more" if elsewhere[1:] else ""
+        suite._notes = (
+            f"{path}: {elsewhere[0]}{more} found from the working directory: paths are those "
+            f"beside the suite, so write {here}; the next release looks there only",
+        )
     return suite
 
 
-def _listed(given: Any) -> list[Any]:
-    return given if isinstance(given, list) else [] if given is None else [given]
+def written_suite(path: Path) -> yaml_file.Written:
+    """The suite as written, ``${NAME}`` not filled in.
 
-
-def raw_suite(path: Path) -> dict[str, Any]:
-    """The suite as written, ``${NAME}`` not filled in."""
-    return dict(_read(path).data)
+    Raises
+    ------
+    ConfigError
+        As `yaml_file.read_mapping`.
+    """
+    keys = ", ".join(Suite.model_fields)
+    written = yaml_file.read_mapping(path, f"a suite is a mapping with the keys {keys}")
+    sections = written.data.get("benchmarks")
+    for section in sections if isinstance(sections, list) else ():
+        if isinstance(section, dict) and section.get("lm_eval_task"):
+            section.setdefault("name", section["lm_eval_task"])
+    return written
 
 
 def as_asked(
@@ -1316,16 +1320,6 @@ def as_asked(
             for model in written.get("models") or ()
         ]
     return asked
-
-
-def _read(path: Path) -> yaml_file.Written:
-    keys = ", ".join(_keys(Suite))
-    written = yaml_file.read_mapping(path, f"a suite is a mapping with the keys {keys}")
-    sections = written.data.get("benchmarks")
-    for section in sections if isinstance(sections, list) else ():
-        if isinstance(section, dict) and section.get("lm_eval_task"):
-            section.setdefault("name", section["lm_eval_task"])
-    return written
 
 
 # What is wrong, in words ------------------------------------------------------------------------
@@ -1391,11 +1385,8 @@ def _kind(found: Any) -> str:
     if isinstance(found, str | int | float | None):
         return repr(found)
     kinds = {dict: "a mapping", list: "a list", date: f"the date {found}"}
-    return next((says for kind, says in kinds.items() if isinstance(found, kind)), _type(found))
-
-
-def _type(found: Any) -> str:
-    return f"a {type(found).__name__}"
+    other = f"a {type(found).__name__}"
+    return next((says for kind, says in kinds.items() if isinstance(found, kind)), other)
 
 
 def _keys(cls: type[BaseModel]) -> list[str]:

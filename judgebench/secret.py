@@ -94,8 +94,9 @@ def masked(text: str) -> str:
     characters or more. Nothing else changes: no value below `SHORTEST`, and nothing that only looks
     like a key.
     """
-    spans = _KNOWN.within(text)
-    return _without(text, spans) if spans else text
+    if not _KNOWN.marks:
+        return text
+    return _without(text, _KNOWN.within(text))
 
 
 def _without(text: str, spans: Iterable[Span]) -> str:
@@ -144,21 +145,17 @@ def secrets_of(environment: Mapping[str, str]) -> list[Secret]:
     A child process or a server may repeat it. The short ones are for what such a process says last;
     the others are known to `masked` from here on.
     """
-    return [Secret(value) for value in _secret_values(environment) if len(value) >= _SHORT]
-
-
-def _secret_values(environment: Mapping[str, str]) -> Iterator[str]:
+    values = []
     for name, value in environment.items():
         if name.endswith(_HEADERS):
-            yield from (line.partition(":")[2].strip() for line in value.splitlines())
+            values += [line.partition(":")[2].strip() for line in value.splitlines()]
         elif any(word in name.upper() for word in _NAMES):
             where = _FILES if value.startswith(("/", "~", ".")) else _HOSTS
-            if not name.upper().endswith(where):
-                yield value
+            values += [] if name.upper().endswith(where) else [value]
         elif "@" in value:
-            yield from (
-                value[start:end] for start, end in secret_parts(value, only_user_information=True)
-            )
+            parts = secret_parts(value, only_user_information=True)
+            values += [value[start:end] for start, end in parts]
+    return [Secret(value) for value in values if len(value) >= _SHORT]
 
 
 def secret_parts(address: str, *, only_user_information: bool = False) -> list[Span]:
@@ -260,7 +257,7 @@ class _Known:
     def __init__(self) -> None:
         self._values: set[str] = set()
         self._runs: set[str] = set()
-        self._marks: set[str] = set()
+        self.marks: set[str] = set()
         self._unbroken = True
         self._heads: dict[str, set[int]] = {}
         self._tails: dict[str, set[int]] = {}
@@ -273,7 +270,7 @@ class _Known:
         for number, piece in enumerate(_pieces(value), start=len(self._values) << 16):
             for form in _forms(piece):
                 self._runs.update(_every(form, SHORTEST))
-                self._marks.update(_every(form, _MARK))
+                self.marks.update(_every(form, _MARK))
                 self._unbroken = self._unbroken and not re.search(r"\s", form)
             for length in range(2, min(_LONGEST_END, len(piece)) + 1):
                 self._heads.setdefault(piece[:length], set()).add(number)
@@ -281,7 +278,7 @@ class _Known:
 
     def within(self, text: str) -> list[Span]:
         """Where secrets stand in a text."""
-        if not self._marks:
+        if not self.marks:
             return []
         found, layers, layer = [], list[str](), text
         for _ in range(_DEEPEST):
@@ -304,7 +301,7 @@ class _Known:
             places = (word.span() for word in _LONG_WORD.finditer(text))
         for start, end in places:
             marks = (text[at : at + _MARK] for at in range(start, end - _MARK + 1, _STEP))
-            if self._marks.isdisjoint(marks):
+            if self.marks.isdisjoint(marks):
                 continue
             for at in range(start, end - SHORTEST + 1):
                 if text[at : at + SHORTEST] in self._runs:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -80,7 +81,7 @@ def _parsed(path: Path, text: str) -> tuple[Any, Mapping[Field, int]]:
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
-        lines = dict(_lines(node, path))  # first: it refuses what construction would choke on
+        lines = dict(_lines(path, node))  # first: it refuses what construction would choke on
         data = None if node is None else loader.construct_document(node)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -109,39 +110,43 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _lines(root: yaml.Node | None, source: Path) -> Iterator[tuple[Field, int]]:
+def _lines(
+    source: Path,
+    node: yaml.Node | None,
+    path: Field = (),
+    above: frozenset[int] = frozenset(),
+    numbers: Iterator[int] | None = None,
+) -> Iterator[tuple[Field, int]]:
     """The line of every field, by its path, with every alias written out.
 
     A node that holds itself has no end, and ten aliases of ten aliases of … have none in practice.
+
+    Parameters
+    ----------
+    above
+        What a node stands in.
+    numbers
+        Counts the nodes.
     """
-    above: set[int] = set()
-    count = 0
-
-    def walk(node: yaml.Node | None, path: Field) -> Iterator[tuple[Field, int]]:
-        nonlocal count
-        if node is None:
-            return
-        place = f"{source}:{node.start_mark.line + 1}"
-        if id(node) in above:
-            raise ConfigError(f"{place}: what stands here holds an alias of itself")
-        count += 1
-        if count > MOST_NODES:
-            raise ConfigError(
-                f"{source}: more than {MOST_NODES} fields and values, aliases written out; that is "
-                "no suite"
-            )
-        above.add(id(node))
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                yield (*path, str(key.value)), key.start_mark.line + 1
-                yield from walk(value, (*path, str(key.value)))
-        elif isinstance(node, yaml.SequenceNode):
-            for i, value in enumerate(node.value):
-                yield (*path, i), value.start_mark.line + 1
-                yield from walk(value, (*path, i))
-        above.discard(id(node))
-
-    return walk(root, ())
+    if node is None:
+        return
+    place, numbers = f"{source}:{node.start_mark.line + 1}", numbers or count(1)
+    if id(node) in above:
+        raise ConfigError(f"{place}: what stands here holds an alias of itself")
+    if next(numbers) > MOST_NODES:
+        raise ConfigError(
+            f"{source}: more than {MOST_NODES} fields and values, aliases written out; that is no "
+            "suite"
+        )
+    above |= {id(node)}
+    within: list[tuple[str | int, yaml.Node, yaml.Node]] = []
+    if isinstance(node, yaml.MappingNode):
+        within = [(str(key.value), key, value) for key, value in node.value]
+    elif isinstance(node, yaml.SequenceNode):
+        within = [(i, value, value) for i, value in enumerate(node.value)]
+    for name, stands, value in within:
+        yield (*path, name), stands.start_mark.line + 1
+        yield from _lines(source, value, (*path, name), above, numbers)
 
 
 class FromEnvironment(str):
@@ -188,25 +193,21 @@ def expanded(written: Written, environment: Mapping[str, str]) -> Any:
         only = VARIABLE.fullmatch(text)
         return filled if only is None else FromEnvironment(filled, only["name"])
 
-    def storable(text: str, field: Field) -> str:
-        if _UNSTORABLE.search(text):
+    def walk(value: Any, field: Field) -> Any:
+        texts = [value] if isinstance(value, str) else []
+        if isinstance(value, dict):
+            texts = [key for key in value if isinstance(key, str)]
+        elif texts and "${" in value:
+            texts = [value := fill(value, field)]
+        if any(map(_UNSTORABLE.search, texts)):
             raise ConfigError(
                 f"{written.where(field)}: holds a character that cannot be stored (NUL, or half of "
                 "a surrogate pair)"
             )
-        return text
-
-    def walk(value: Any, field: Field) -> Any:
-        if isinstance(value, str):
-            filled = fill(value, field) if "${" in value else value
-            return storable(filled, field)
         if isinstance(value, list):
             return [walk(element, (*field, i)) for i, element in enumerate(value)]
         if isinstance(value, dict):
-            return {
-                storable(key, field) if isinstance(key, str) else key: walk(v, (*field, str(key)))
-                for key, v in value.items()
-            }
+            return {key: walk(element, (*field, str(key))) for key, element in value.items()}
         if isinstance(value, int) and value.bit_length() > 63:
             raise ConfigError(f"{written.where(field)}: a whole number has 63 bits at most")
         return value
@@ -281,7 +282,29 @@ def refuse_written_keys(written: Written) -> None:
         Naming the place; the key is not repeated.
     """
     for field, value in _values(written.data):
-        if wrong := _wrong(field, value):
+        text, wrong = value if isinstance(value, str) else "", None
+        names = [name for name in field if isinstance(name, str)]
+        recorded = next((name for name in names if name in RECORDED), None)
+        if names[-2:-1] == ["model_args"] and names[-1] in MODEL_TOKENS:
+            recorded = None if recorded == "model_args" else recorded
+        is_key = any(map(is_secret_name, names))
+        filled_in = any(is_secret_name(match["name"]) for match in VARIABLE.finditer(text))
+        if isinstance(value, list):
+            if not all(map(_ONLY_A_VARIABLE.fullmatch, _given_by_flags(value))):
+                wrong = _IN_PLAIN_TEXT
+        elif _LOOKS_LIKE_A_KEY.search(text):
+            wrong = _IN_PLAIN_TEXT
+        elif recorded is not None and (is_key or filled_in):
+            wrong = (
+                f"what stands in '{recorded}' is stored with what is asked, so no key may be in it,"
+                " not even as ${NAME}; a judge takes its key as api_key: ${NAME}, a local model as "
+                "model_args: {token: ${NAME}}"
+            )
+        elif recorded is None and is_key and not _ONLY_A_VARIABLE.fullmatch(text):
+            wrong = _IN_PLAIN_TEXT
+        elif recorded is None and not is_key and filled_in and "server" not in names:
+            wrong = _NO_PLACE
+        if wrong is not None:
             raise ConfigError(f"{written.where(field)}: {wrong}")
 
 
@@ -332,37 +355,6 @@ def _note_parts(text: str, environment: Mapping[str, str], *, is_path: bool) -> 
             if part := filled[max(begin, start) : min(end, stop)]:
                 Secret(part)
                 Secret(unquote(part))
-
-
-def _wrong(field: Field, value: Any) -> str | None:
-    if isinstance(value, list):
-        return _IN_PLAIN_TEXT if any(map(_in_plain_text, _given_by_flags(value))) else None
-    text = value if isinstance(value, str) else ""
-    if _LOOKS_LIKE_A_KEY.search(text):
-        return _IN_PLAIN_TEXT
-    names = [name for name in field if isinstance(name, str)]
-    recorded = next((name for name in names if name in RECORDED), None)
-    if recorded == "model_args" and names[-2:-1] == ["model_args"] and names[-1] in MODEL_TOKENS:
-        recorded = None
-    is_key = any(map(is_secret_name, names))
-    filled_in = any(is_secret_name(match["name"]) for match in VARIABLE.finditer(text))
-    if recorded is not None:
-        return _recorded(recorded) if is_key or filled_in else None
-    if is_key:
-        return _IN_PLAIN_TEXT if _in_plain_text(text) else None
-    return _NO_PLACE if filled_in and "server" not in names else None
-
-
-def _recorded(part: str) -> str:
-    return (
-        f"what stands in '{part}' is stored with what is asked, so no key may be in it, not even "
-        "as ${NAME}; a judge takes its key as api_key: ${NAME}, a local model as "
-        "model_args: {token: ${NAME}}"
-    )
-
-
-def _in_plain_text(text: str) -> bool:
-    return not _ONLY_A_VARIABLE.fullmatch(text)
 
 
 def _given_by_flags(command: Sequence[Any]) -> Iterator[str]:

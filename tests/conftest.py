@@ -81,7 +81,7 @@ def _made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     first = tmp_path_factory.mktemp("made") / "store.db"
     with open_store(str(first)) as store:
         name = str(opening.store_id(store))
-    made, prepare, git = first.read_bytes(), opening._prepare, manifest._git
+    made, prepare, sha = first.read_bytes(), opening._prepare, manifest.git_sha
 
     def prepared(path: Path, read_only: bool, create: bool) -> None:
         prepare(path, read_only, create)
@@ -93,12 +93,12 @@ def _made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             mine.unlink()
 
     @cache
-    def of_folder(_folder: str, *arguments: str) -> str:
-        return git(*arguments)
+    def of_folder(_folder: str) -> str | None:
+        return sha()
 
     with (
         mock.patch.object(opening, "_prepare", prepared),
-        mock.patch.object(manifest, "_git", lambda *words: of_folder(str(Path.cwd()), *words)),
+        mock.patch.object(manifest, "git_sha", lambda: of_folder(str(Path.cwd()))),
         _trusted_once(),
     ):
         yield

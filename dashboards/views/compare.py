@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import compare_charts
 import item_pairs
+import numpy as np
 import page
 import pagination
 import pandas as pd
@@ -60,8 +61,7 @@ def compare(shown: State, identity: DeltaGenerator) -> None:
     identity.text(said)
     draw(found, rows, said)
     table(found, rows)
-    documents = [report.document() for report in found.values()]
-    page.offer("comparison", lambda: documents)
+    page.offer("comparison", lambda: [report.document() for report in found.values()])
     items(shown, known, first, found, rows)
 
 
@@ -226,9 +226,9 @@ def items(
     told = pagination.walk(
         shown,
         (test.benchmark, test.version),
-        [flip.item_id for flip in flips],
+        flips.items,
         lambda some: {
-            name: [getattr(flip, part) * scale for flip in flips[some]]
+            name: np.multiply(getattr(flips[some], part), scale).tolist()
             for name, part in parts.items()
         },
         otherwise="the two do not differ on it",

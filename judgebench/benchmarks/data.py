@@ -91,12 +91,18 @@ def read_content(folder: Path) -> Content:
     InputError
         Naming the file and line, for a torn or malformed line or an id that stands twice.
     """
-    rows = {
-        part: tuple(_rows(folder / file, texts))
-        for part, (file, texts) in _FILES.items()
-        if file == ITEMS or (folder / file).exists()
-    }
-    return checked(Content(**rows), str(folder / ITEMS))
+    parts: dict[str, tuple[Row, ...]] = {}
+    for part, (file, texts) in _FILES.items():
+        if file != ITEMS and not (folder / file).exists():
+            continue
+        rows = []
+        for where, row in records(folder / file):
+            for name in texts:
+                if not isinstance(row, dict) or not isinstance(row.get(name), str):
+                    raise InputError(f"{where}: {name}: a text has to stand here")
+            rows.append(row)
+        parts[part] = tuple(rows)
+    return checked(Content(**parts), str(folder / ITEMS))
 
 
 def checked(content: Content, where: str) -> Content:
@@ -132,14 +138,6 @@ def write_content(content: Content, folder: Path) -> None:
         lines = (json.dumps(dict(row), ensure_ascii=False) + "\n" for row in rows)
         if rows or file == ITEMS:
             (folder / file).write_text("".join(lines), encoding="utf-8")
-
-
-def _rows(path: Path, texts: Sequence[str]) -> Iterator[Row]:
-    for where, row in records(path):
-        for name in texts:
-            if not isinstance(row, dict) or not isinstance(row.get(name), str):
-                raise InputError(f"{where}: {name}: a text has to stand here")
-        yield row
 
 
 def records(path: Path) -> Iterator[tuple[str, Any]]:

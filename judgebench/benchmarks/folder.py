@@ -32,13 +32,12 @@ from judgebench.benchmarks.data import (
 )
 from judgebench.benchmarks.description import (
     Description,
-    Judging,
     chosen_preset,
     chosen_version,
     find,
     split_version,
 )
-from judgebench.benchmarks.presets import CLEAN, MODES, Preset, PresetConfig, truncate
+from judgebench.benchmarks.presets import CLEAN, DRAWING, MODES, Preset, PresetConfig, truncate
 from judgebench.config import Section, check
 from judgebench.dialogue import over
 from judgebench.errors import ConfigError, InputError, unknown_name
@@ -208,11 +207,16 @@ class FolderTask:
 class FolderBenchmark(Benchmark):
     """One version of a benchmark with a suite's options."""
 
+    version = ""
+    default_judge = ""
+    labels: tuple[str, ...] = ()
+    positive = ""
+
     def __init__(self, description: Description, folder: Path, version: str, options: Options):
         self.description = description
-        self.name = description.name
-        self.folder = folder
-        self._version = version
+        self.name, self.version, self.folder = description.name, version, folder
+        self.labels, self.positive = tuple(description.labels), description.positive
+        self.default_judge = description.judging.kind
         asking = description.asking
         self.baselines = description.versions[version].baselines
         self.logprobs = asking.logprobs
@@ -225,7 +229,16 @@ class FolderBenchmark(Benchmark):
         self.prompt = options.prompt or preset.prompt or asking.prompt
         shots = (options.num_fewshot, preset.num_fewshot, asking.num_fewshot)
         self.num_fewshot = next(one for one in shots if one is not None)
-        self.temperature = _temperature(description, options, preset)
+        by_category = asking.temperatures
+        if options.temperature == "by_category" and not by_category:
+            raise ConfigError(
+                f"benchmark {self.name}: temperature: it has none by category; say a number"
+            )
+        # The suite's; without one the preset's, or that of the category, where there are such.
+        usual: Literal["by_category", "none"] = "none"
+        if by_category and not preset.draws:
+            usual = "by_category"
+        self.temperature = usual if options.temperature is None else options.temperature
         self.further = {**asking.further, **preset.further, **options.further}
         if self.further and not self.further.get("temperature"):
             raise ConfigError(
@@ -239,23 +252,6 @@ class FolderBenchmark(Benchmark):
             if given not in known:
                 raise ConfigError(f"benchmark {self.name}: {unknown_name(what, given, known)}")
         self.truncate = options.truncate or asking.prompts[self.prompt].truncate or asking.truncate
-
-    @property
-    def version(self) -> str:
-        return self._version
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        return tuple(self.description.labels)
-
-    @property
-    def positive(self) -> str:
-        return self.description.positive
-
-    @property
-    def default_judge(self) -> str:
-        """The way of judging where a suite's judge does not name one."""
-        return self.description.judging.kind
 
     @property
     def _content_folder(self) -> Path:
@@ -293,16 +289,18 @@ class FolderBenchmark(Benchmark):
         that the description prefers for the kind is taken, if it is here. An official prompt comes
         with the options it is read with.
         """
-        own = self.description
-        if kind != self.default_judge and not _prompts_for(kind, official_judging(own)):
+        own, judging = self.description, official_judging(self.description)
+        kinds = {self.default_judge, *(prompt.kind for prompt in judging.official.values())}
+        if kind not in kinds:
             if (other := own.judging.official_for.get(kind)) is None:
                 return options, sampling
             own = find(other)[0]
-        judging = official_judging(own)
+            judging = official_judging(own)
         usual_kind = kind == own.judging.kind
         name = options.get("prompt")
         preferred = own.judging.prompt or judging.prompt if usual_kind else None
-        preferred = preferred or next(iter(_prompts_for(kind, judging)), None)
+        for_it = (name for name, prompt in judging.official.items() if prompt.kind == kind)
+        preferred = preferred or next(for_it, None)
         if name is None and preferred in self.prompts:
             name = f"{OFFICIAL}{preferred}"
         official = judging.official.get(str(name).removeprefix(OFFICIAL))
@@ -354,22 +352,24 @@ class FolderBenchmark(Benchmark):
             raise ConfigError(
                 f"{self.folder / 'utils.py'}: has to define docs and prompt_{self.prompt}"
             )
-        return tuple(
-            Item(
+        found = []
+        for doc in utils.docs(self.version, num_fewshot=self.num_fewshot):
+            asked = doc.get("turns") or [doc["question"]]  # each after the answer to the one before
+            item = Item(
                 benchmark=self.name,
                 version=self.version,
                 id=doc["id"],
-                turns=(turns := _turns(doc)),
+                turns=tuple(Message(role="user", content=text) for text in asked),
                 references=tuple(doc.get("references", ())),
                 category=doc.get("category"),
                 language=doc.get("language", "en"),
                 options=tuple(doc.get("options", ())),
                 subcategory=doc.get("subcategory"),
                 metadata=doc.get("metadata", {}),
-                prompt=None if len(turns) > 1 else render(doc),
+                prompt=None if len(asked) > 1 else render(doc),
             )
-            for doc in utils.docs(self.version, num_fewshot=self.num_fewshot)
-        )
+            found.append(item)
+        return tuple(found)
 
     @property
     def needs_chat_template(self) -> bool:
@@ -402,7 +402,10 @@ class FolderBenchmark(Benchmark):
         file = self.folder / f"{name}.yaml"
         try:
             task = yaml.load(file.read_text(encoding="utf-8"), _TaskLoader)
-            generation = self._preset_config.over(task["generation_kwargs"])
+            generation = dict(task["generation_kwargs"])
+            if self._preset_config.draws:  # it says all of how answers are drawn
+                generation = {n: v for n, v in generation.items() if n not in DRAWING}
+            generation |= self._preset_config.generation
             until = generation.pop("until")
             until = (until,) if isinstance(until, str) else tuple(until)
             max_gen_toks = int(generation.pop("max_gen_toks"))
@@ -432,17 +435,6 @@ class FolderBenchmark(Benchmark):
         return {**said, "temperature": self.temperature, "do_sample": self.temperature != 0}
 
 
-def _turns(doc: Mapping[str, Any]) -> tuple[Message, ...]:
-    """The question, or all that are asked, each after the answer to the one before."""
-    texts = doc.get("turns") or [doc["question"]]
-    return tuple(Message(role="user", content=text) for text in texts)
-
-
-def _prompts_for(kind: str, judging: Judging) -> list[str]:
-    """The official prompts that are for one way of judging and no other."""
-    return [name for name, prompt in judging.official.items() if prompt.kind == kind]
-
-
 def load_benchmark(
     name_at_version: str,
     *,
@@ -459,20 +451,6 @@ def load_benchmark(
     description, folder = find(name)
     chosen = check(Options, dict(options or {}), f"benchmark {name}: options")
     return FolderBenchmark(description, folder, chosen_version(description, version), chosen)
-
-
-def _temperature(
-    description: Description, options: Options, preset: PresetConfig
-) -> Literal["by_category", "none"] | float:
-    """The suite's; without one the preset's, or that of the category, where there are such."""
-    known = description.asking.temperatures
-    if options.temperature is None:
-        return "by_category" if known and not preset.draws else "none"
-    if options.temperature == "by_category" and not known:
-        raise ConfigError(
-            f"benchmark {description.name}: temperature: it has none by category; say a number"
-        )
-    return options.temperature
 
 
 class _TaskLoader(yaml.SafeLoader):

@@ -84,7 +84,7 @@ def truncate(text: str, mode: str, *, chooses: bool = False) -> str:
 CLEAN = "clean"
 """The preset that adds nothing to what a description says besides; the default."""
 
-_DRAWING = ("do_sample", "temperature", "generation_config")
+DRAWING = ("do_sample", "temperature", "generation_config")
 """Settings of which one says how answers are drawn, so that it takes the place of the others."""
 
 _SAID_OTHERWISE = {"until", "max_gen_toks", "do_sample", "temperature"}
@@ -154,17 +154,10 @@ class PresetConfig(Section):
     api: OverApi | None = None
     note: str = ""
 
-    def over(self, generation: Mapping[str, Any]) -> dict[str, Any]:
-        """What a task says about decoding, with what this preset says of it instead."""
-        said = set(self.generation)
-        dropped = set(_DRAWING) if said.intersection(_DRAWING) else set()
-        usual = {name: value for name, value in generation.items() if name not in dropped}
-        return {**usual, **self.generation}
-
     @property
     def draws(self) -> bool:
         """Whether it says how answers are drawn."""
-        return bool(set(self.generation).intersection(_DRAWING))
+        return bool(set(self.generation).intersection(DRAWING))
 
     def resolved(self, name: str, *, own_temperature: bool = False) -> Preset:
         """What it says to models, apart from prompt and generation, which are its task's.

@@ -139,17 +139,29 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Carry out a command line; the exit code it ends with."""
-    arguments = _with_dashes(arguments)
+    """Carry out a command line; the exit code it ends with.
+
+    Long options may be written with ``-`` or ``_``; what stands after ``--`` is left.
+    """
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    options = [one.partition("=") for one in arguments[:end]]
+    spelled = [
+        f"{name.replace('_', '-') if name.startswith('--') else name}{equals}{value}"
+        for name, equals, value in options
+    ]
+    arguments = spelled + arguments[end:]
     try:
         result: Any = app.main(arguments, prog_name="judgebench", standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Exit as stop:
         return int(stop.exit_code)
     except (click.Abort, KeyboardInterrupt) as stop:
-        return _say(_interrupted(stop), INTERRUPTED)
+        interrupt = stop.__cause__ if isinstance(stop, click.Abort) else stop  # click wraps it
+        said = str(interrupt) if isinstance(interrupt, KeyboardInterrupt) else ""
+        return _say(said or "interrupted; nothing is lost, run again to go on", INTERRUPTED)
     except NoArgsIsHelpError as error:  # a group without a command
-        return _help(error)
+        click.echo(error.format_message(), err=True)
+        return USAGE_ERROR
     except click.ClickException as error:
         usage = getattr(error, "ctx", None)
         hint = f"\nSee: {usage.command_path} --help" if usage is not None else ""
@@ -165,24 +177,6 @@ def run(arguments: list[str]) -> int:
     except Exception:  # noqa: BLE001 - the one place where the unforeseen becomes exit code 70
         return _unforeseen()
     return result if isinstance(result, int) else 0
-
-
-def _interrupted(stop: BaseException) -> str:
-    """What the interrupt says itself; click wraps it."""
-    interrupt = stop.__cause__ if isinstance(stop, click.Abort) else stop
-    said = str(interrupt) if isinstance(interrupt, KeyboardInterrupt) else ""
-    return said or "interrupted; nothing is lost, run again to go on"
-
-
-def _with_dashes(arguments: list[str]) -> list[str]:
-    """Long options may be written with ``-`` or ``_``; what stands after ``--`` is left."""
-    end = arguments.index("--") if "--" in arguments else len(arguments)
-    spelled = []
-    for argument in arguments[:end]:
-        name, equals, value = argument.partition("=")
-        name = name.replace("_", "-") if name.startswith("--") else name
-        spelled.append(f"{name}{equals}{value}")
-    return spelled + arguments[end:]
 
 
 def _say(message: str, code: int) -> int:
@@ -204,11 +198,6 @@ def _stopped(arguments: list[str], message: str, code: int) -> int:
             say(annotation)
         summarise(said)
     return _say(message, code)
-
-
-def _help(error: NoArgsIsHelpError) -> int:
-    click.echo(error.format_message(), err=True)
-    return USAGE_ERROR
 
 
 def _unforeseen() -> int:

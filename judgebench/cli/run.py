@@ -263,7 +263,15 @@ def carry_out(
     check_outputs(outputs)
     began = time.monotonic()
     forecast: dict[str, Range | None] = {}
-    how = {"store": url, "limits": stated_limits(given), "on_forecast": foretelling(forecast)}
+
+    def foretold(rows: Sequence[PlanRow]) -> None:
+        """Say what a run will take before it begins, and remember it for the end."""
+        from judgebench.execution.forecast import by_asker
+
+        forecast.update(by_asker(rows))
+        say(f"forecast: {_in_words(forecast)}")
+
+    how = {"store": url, "limits": stated_limits(given), "on_forecast": foretold}
     with progress_for(sys.stderr) as progress, telemetry(progress, port) as told:
         outcome = act(progress=told, **how, **given)
     return finish(outcome, url, forecast, form, outputs, quiet=quiet, began=began, suite=suite)
@@ -301,7 +309,12 @@ def finish(
     for found in outcome.unread:
         _say_unread(found, suite, url)
     say(f"stages: {stages}, all {time.monotonic() - began:.1f} s")
-    say(_last_line(outcome, url))
+    say(
+        f"run {outcome.manifest.id}: {outcome.answered} generations, "
+        f"{outcome.judge_calls} judge calls made, {outcome.recorded + outcome.known} recorded, "
+        f"{outcome.judged} verdicts given, "
+        f"{outcome.unreadable} unreadable, {outcome.failed} failed; store {url}"
+    )
     if outcome.waiting:
         where = "" if url == api.store_url(None) else f" --store {shlex.quote(url)}"
         say(
@@ -309,8 +322,13 @@ def finish(
             f"says how they stand, `judgebench batches collect{where}` fetches what has come; then "
             "run this again"
         )
-    if outcome.failed:
-        say(_what_next(outcome))
+    if outcome.failed and outcome.too_long == outcome.failed:
+        say(
+            "running again asks the same, which is as long: let the judge cut answers (options: "
+            "{max_answer_chars: …}), or ask a model that takes more"
+        )
+    elif outcome.failed:
+        say("run the same command again to retry what failed")
     return exit_code(outcome) or (RETRY if outcome.unread else 0)
 
 
@@ -355,18 +373,6 @@ def _say_unread(found: Unread, suite: Path | None, url: str) -> None:
     )
 
 
-def foretelling(forecast: dict[str, Range | None]) -> Callable[[Sequence[PlanRow]], None]:
-    """What says what a run will take before it begins, and remembers it for the end."""
-
-    def foretold(rows: Sequence[PlanRow]) -> None:
-        from judgebench.execution.forecast import by_asker
-
-        forecast.update(by_asker(rows))
-        say(f"forecast: {_in_words(forecast)}")
-
-    return foretold
-
-
 def _say_spending(outcome: Outcome, url: str, forecast: Mapping[str, Range | None]) -> None:
     """What was taken, judge by judge, beside the forecast; nothing where nobody was asked."""
     from judgebench.reports.render import render
@@ -387,22 +393,4 @@ def _in_words(forecast: Mapping[str, Range | None]) -> str:
             if cost is None or cost.high
         )
         or "nothing that costs money is missing"
-    )
-
-
-def _what_next(outcome: Outcome) -> str:
-    if outcome.too_long == outcome.failed:
-        return (
-            "running again asks the same, which is as long: let the judge cut answers (options: "
-            "{max_answer_chars: …}), or ask a model that takes more"
-        )
-    return "run the same command again to retry what failed"
-
-
-def _last_line(outcome: Outcome, url: str) -> str:
-    return (
-        f"run {outcome.manifest.id}: {outcome.answered} generations, "
-        f"{outcome.judge_calls} judge calls made, {outcome.recorded + outcome.known} recorded, "
-        f"{outcome.judged} verdicts given, "
-        f"{outcome.unreadable} unreadable, {outcome.failed} failed; store {url}"
     )

@@ -89,7 +89,7 @@ class _AnswerFiles:
 
     questions: dict[str, Question] = field(default_factory=dict)
     ids: dict[tuple[Message, ...], str] = field(default_factory=dict)
-    texts: dict[str, dict[tuple[str, int], str]] = field(default_factory=dict)
+    texts: dict[str, dict[tuple[str, int], tuple[str, ...]]] = field(default_factory=dict)
     paths: dict[str, Path] = field(default_factory=dict)
     first: dict[tuple[str, str, int], str] = field(default_factory=dict)
     known: dict[tuple[str, str], Mapping[str, Item]] = field(default_factory=dict)
@@ -100,7 +100,7 @@ class _AnswerFiles:
         place = self._item(row), row.whole("sample")
         where = self.first.setdefault((model, *place), row.where)
         self.paths.setdefault(model, path)
-        if self.texts.setdefault(model, {}).setdefault(place, text) != text:
+        if self.texts.setdefault(model, {}).setdefault(place, (text,)) != (text,):
             raise row.wrong(
                 "text" if "text" in row.values else "output",
                 f"another answer of {model!r} to this question than in {where}. Delete one, give "

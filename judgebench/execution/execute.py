@@ -923,7 +923,7 @@ class Run:
             models = list(by_model.values())
             recorded = [c for m in models for c in m if c.recorded is not None]
             there = [Answers(candidate, self.store, None) for candidate in recorded]
-            self.outcome.reused_answers += sum(map(len, there))
+            self.outcome.reused_answers += sum(one.count() for one in there)
             found += there
             if remote := [m for m in models if m[0].api is not None]:
                 found += self._remote(remote)
@@ -957,7 +957,7 @@ class Run:
             if not all(one.complete for one in found)
         ]
         wanted = sum(len(one.missing) for found in missing.values() for one in found)
-        self.outcome.reused_answers += sum(len(a) for found in missing.values() for a in found)
+        self.outcome.reused_answers += sum(a.count() for found in missing.values() for a in found)
         self.ask("answering", queues, wanted)
         return [Answers(c, self.store, None) for m in models for c in m]
 

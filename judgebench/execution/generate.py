@@ -82,7 +82,7 @@ class Generation:
                 if answers is None:
                     stack = self._generate(candidates) or stack_of(candidates, self.store)
                     return [Answers(c, self.store, stack) for c in candidates]
-        self.outcome.reused_answers += sum(map(len, answers))
+        self.outcome.reused_answers += sum(one.count() for one in answers)
         return answers
 
     def _complete(self, candidates: Sequence[Candidate]) -> list[Answers] | None:
@@ -126,7 +126,7 @@ class Generation:
                 stack = worker.start()
                 self.on_loaded()
                 here = [Answers(c, self.store, stack) for c in candidates]
-                self.outcome.reused_answers += sum(map(len, here))
+                self.outcome.reused_answers += sum(one.count() for one in here)
                 total = sum(len(answers.missing) for answers in here)
                 self._tell_other_stacks(candidates, stack, total)
                 self.progress.stage(f"{name}: answering", total)

@@ -82,7 +82,7 @@ def new_manifest(
     """
     now = time.time()
     return RunManifest(
-        id=f"{_stamp(now)}-{secrets.token_hex(3)}",
+        id=f"{time.strftime(_STAMP, time.gmtime(now))}-{secrets.token_hex(3)}",
         name=name,
         configuration=configuration,
         versions=versions(),
@@ -94,8 +94,8 @@ def new_manifest(
     )
 
 
-def _stamp(seconds: float) -> str:
-    return time.strftime("%Y%m%d-%H%M%S", time.gmtime(seconds))
+_STAMP = "%Y%m%d-%H%M%S"
+"""How a moment is written within an id."""
 
 
 @cache
@@ -110,18 +110,17 @@ def versions() -> dict[str, str]:
 
 def git_sha() -> str | None:
     """The commit of the working directory, ``+dirty`` behind it where it was changed."""
-    try:
-        sha = _git("rev-parse", "HEAD")
-        return f"{sha}+dirty" if _git("status", "--porcelain", "--untracked-files=no") else sha
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
-def _git(*arguments: str) -> str:
-    done = subprocess.run(
-        ["git", *arguments], capture_output=True, text=True, timeout=10, check=True
-    )
-    return done.stdout.strip()
+    said = []
+    for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"]):
+        try:
+            done = subprocess.run(
+                ["git", *words], capture_output=True, text=True, timeout=10, check=True
+            )
+        except (OSError, subprocess.SubprocessError):
+            return None
+        said.append(done.stdout.strip())
+    sha, changed = said
+    return f"{sha}+dirty" if changed else sha
 
 
 # what came of it ----------------------------------------------------------------------------------
@@ -305,7 +304,8 @@ def under_way(
 ) -> Iterator[Outcome]:
     """A run of a suite that lives as long as the block, and is told how it ended."""
     suite = work.suite
-    configuration = {**configuration, **_lm_eval_groups(work)}
+    if any(getattr(one.benchmark, "groups", None) for one in work.asked):
+        configuration = {**configuration, **_lm_eval_groups(work)}
     rechecked = [one for one in work.assignments if one.recheck is not None]
     manifest = new_manifest(
         suite.name,
@@ -322,7 +322,7 @@ def under_way(
             tags = {name: str(value) for name, value in candidate.config.tags.items()}
             store.put_model(candidate.name, candidate.spec, tags)
         for assignment in work.assignments:
-            store.put_judge(assignment.name, assignment.spec)
+            store.put_judge(assignment.name, assignment.judge.spec)
     with ExitStack() as held:
         held.enter_context(store.lease(alive(manifest)))
         if any(needs_the_machine(a.config) for a in work.assignments) or any(
@@ -546,7 +546,7 @@ def with_rechecks(
             earlier.setdefault(place, {})[told["occasion"]] = told["finished"]
     if not (again or earlier):
         return work
-    now = f"{RECHECKED} {_stamp(time.time())}-{secrets.token_hex(3)}"
+    now = f"{RECHECKED} {time.strftime(_STAMP, time.gmtime())}-{secrets.token_hex(3)}"
     assignments, notes = [], []
     for assignment in work.assignments:
         finished = earlier.get(where(assignment), {})
@@ -591,5 +591,5 @@ def where(assignment: JudgeAssignment) -> str:
 
 def _date(recheck: str) -> str:
     """``2026-11-28 16:02 UTC`` of a recheck."""
-    stamp = time.strptime(recheck.split()[1][:15], "%Y%m%d-%H%M%S")
+    stamp = time.strptime(recheck.split()[1][:15], _STAMP)
     return time.strftime("%Y-%m-%d %H:%M UTC", stamp)

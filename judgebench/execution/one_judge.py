@@ -23,9 +23,9 @@ from judgebench.config import (
     Suite,
     check,
     load_suite,
-    raw_suite,
+    written_suite,
 )
-from judgebench.errors import ConfigError, InputError, UsageError, unknown_name
+from judgebench.errors import ConfigError, InputError, UsageError, refuse_unknown, unknown_name
 from judgebench.execution.execute import Run
 from judgebench.execution.forecast import Range, plan_calls, total_cost
 from judgebench.execution.gpus import placed
@@ -37,7 +37,6 @@ from judgebench.execution.resolve import (
     ResolvedBenchmark,
     ResolvedSuite,
     assign,
-    check_provider,
     resolved_benchmark,
 )
 from judgebench.plain_text import counted, dollars
@@ -87,7 +86,8 @@ class JudgedSection:
         config = self._named(name)
         provider, _, model = name.partition("/")
         if config is None and model:
-            check_provider(f"judge {name}", provider)
+            offered = registry.names("providers")
+            refuse_unknown("provider", [provider], offered, about=f"judge {name}: ")
             other = None if like is None else self._named(like)
             told = {} if other is None else other.model_dump(exclude_unset=True, by_alias=True)
             told = {field: said for field, said in told.items() if field not in _ITS_OWN}
@@ -134,7 +134,7 @@ def section_of(
         registry.include_of_suite(found.included)
         config = _section(found, judge, benchmark)
         return JudgedSection(
-            suite=found, written=raw_suite(suite), asked=resolved_benchmark(config)
+            suite=found, written=written_suite(suite).data, asked=resolved_benchmark(config)
         )
     wanted = None if benchmark is None else benchmark.partition("@")[0]
     fits = [
@@ -203,7 +203,8 @@ def _of_store(store: Store, config: BenchmarkConfig, data_sha: str) -> ResolvedB
         for item in store.items(config.name, version)
     )
     benchmark = own_benchmark(config, questions)
-    return ResolvedBenchmark(config=config, benchmark=benchmark, items=tuple(benchmark.items()))
+    items = tuple(benchmark.items())
+    return ResolvedBenchmark(config=config, benchmark=benchmark, items=items, every_item=items)
 
 
 # answers ------------------------------------------------------------------------------------------

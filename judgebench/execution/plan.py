@@ -35,7 +35,6 @@ from judgebench.records import (
     Verdict,
     VerdictSlot,
 )
-from judgebench.responses.from_file import RecordedAnswers
 from judgebench.responses.remote import Question
 from judgebench.store import Store
 
@@ -74,15 +73,11 @@ class Answers:
     def complete(self) -> bool:
         return not self.missing
 
-    def __len__(self) -> int:
-        """Answers that are there, with identical items each counted."""
-        return self.count(range(self.candidate.asked.config.samples))
-
-    def count(self, samples: range) -> int:
-        """How many of these samples are there, with identical items each counted."""
+    def count(self, samples: range | None = None) -> int:
+        """How many of these samples are there, or of all; identical items are each counted."""
         wanted = self.candidate.wanted
         there = (wanted[key] for key in wanted.keys() - self.missing)
-        return sum(len(items) for items, sample in there if sample in samples)
+        return sum(len(items) for items, sample in there if samples is None or sample in samples)
 
     def of(self, items: Sequence[Item]) -> dict[Place, Response]:
         """The responses, every item its own, identical items the same text."""
@@ -95,7 +90,21 @@ class Answers:
         ]
         key_of = {p: self.candidate.key_of[p] for p in places if p in self.candidate.key_of}
         if (recorded := self.candidate.recorded) is not None:
-            its = {place: self._recorded(recorded, place) for place in key_of}
+            its = {}
+            for item_id, sample, turn in key_of:
+                text = recorded.texts[item_id, sample][turn]
+                its[item_id, sample, turn] = Response(
+                    benchmark=self.candidate.asked.benchmark.name,
+                    version=self.candidate.asked.benchmark.version,
+                    item_id=item_id,
+                    model_key=self.candidate.key,
+                    text=text,
+                    raw=text,
+                    status="ok" if text.strip() else "empty",
+                    sample=sample,
+                    turn=turn,
+                    source=f"file:{recorded.path.name}",
+                )
         else:
             found = self.found(set(key_of.values()) - self.missing)
             its = {
@@ -114,21 +123,6 @@ class Answers:
             for key, responses in self._store.responses(wanted).items()
             if (response := next((r for r in responses if r.stack == self.stack), None))
         }
-
-    def _recorded(self, recorded: RecordedAnswers, place: Place) -> Response:
-        text = recorded.turns(place[:2])[place[2]]
-        return Response(
-            benchmark=self.candidate.asked.benchmark.name,
-            version=self.candidate.asked.benchmark.version,
-            item_id=place[0],
-            model_key=self.candidate.key,
-            text=text,
-            raw=text,
-            status="ok" if text.strip() else "empty",
-            sample=place[1],
-            turn=place[2],
-            source=f"file:{recorded.path.name}",
-        )
 
 
 _At = TypeVar("_At", bound=tuple[Any, ...])
@@ -257,6 +251,16 @@ class JudgeCall:
     ) -> bool:
         """The judgment and its uses, in one commit."""
         served = [reply.served_model for _, reply in replies if reply.served_model]
+        marks: tuple[str, ...] = ()
+        if self.drift_check is None:  # of two answers with the position: either may be judged
+            each = case_flags(self.case, max_answer_chars=self.judge.max_answer_chars)
+            marks = each[0]
+            if len(each) > 1:
+                marks = tuple(f"{mark}/{n}" for n, its in enumerate(each) for mark in its)
+            elif replies and not isinstance(result, Unreadable):
+                mends = getattr(self.judge, "mends", None)
+                if mends is not None and mends(replies[-1][1]):
+                    marks = (*marks, "mended")
         judgment = Judgment(
             key=self.key,
             judge_key=self.places[0].judge_key,
@@ -265,7 +269,7 @@ class JudgeCall:
             reply_keys=tuple(key for key, _ in replies),
             served_model=served[-1] if served else None,
             at=time.time(),
-            marks=self._marks(result, replies) if self.drift_check is None else (),
+            marks=marks,
         )
         if self.drift_check is None:
             store.put_judgment(judgment, self._uses(run_id))
@@ -280,19 +284,6 @@ class JudgeCall:
 
     def _uses(self, run_id: str) -> list[RunVerdict]:
         return [RunVerdict(run_id=run_id, place=at, judgment_key=self.key) for at in self.places]
-
-    def _marks(self, result: Verdict, replies: Sequence[tuple[bytes, Reply]]) -> tuple[str, ...]:
-        """The marks of the answer; of two answers with the position, since either may be judged.
-
-        Of a verdict on one answer also that its reply had to be mended to be read.
-        """
-        each = case_flags(self.case, max_answer_chars=self.judge.max_answer_chars)
-        if len(each) == 1:
-            mends = getattr(self.judge, "mends", None)
-            if mends is None or not replies or isinstance(result, Unreadable):
-                return each[0]
-            return (*each[0], *(("mended",) if mends(replies[-1][1]) else ()))
-        return tuple(f"{mark}/{n}" for n, marks in enumerate(each) for mark in marks)
 
 
 class JudgeCalls(NamedTuple):

@@ -97,9 +97,16 @@ class ProviderPool:
         self._servers: dict[bytes, LocalServer] = {}
         self.copies = 1
         """Of a local model, that are asked at once."""
-        self._make_providers()
+        self.collected: dict[str, Collected] = {}
+        self.renew()
 
-    def _make_providers(self) -> None:
+    def renew(self) -> None:
+        """Fresh connections, for the next event loop; the budget goes on, and is settled."""
+        if self.budget.project is not None:
+            self.budget.settle_up()
+        for collected in self.collected.values():
+            collected.interface.close()
+        self.collected = {}
         self.providers = Providers(
             self.replies,
             budget=self.budget,
@@ -108,15 +115,6 @@ class ProviderPool:
             lease=None if self._store is None else self._store.lease_time,
             servers=self._servers,
         )
-        self.collected: dict[str, Collected] = {}
-
-    def renew(self) -> None:
-        """Fresh connections, for the next event loop; the budget goes on, and is settled."""
-        if self.budget.project is not None:
-            self.budget.settle_up()
-        for collected in self.collected.values():
-            collected.interface.close()
-        self._make_providers()
 
     @property
     def side_by_side(self) -> bool:

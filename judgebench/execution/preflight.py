@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from judgebench import registry
-from judgebench.config import CANDIDATE, ApiModel, Endpoint, LmEval, Suite
+from judgebench.config import CANDIDATE, ApiModel, Endpoint, Suite
 from judgebench.dialogue import REPLY_LIMITS
 from judgebench.errors import ConfigError
 from judgebench.execution.execute import evaluate
@@ -56,8 +56,10 @@ def needs(work: ResolvedSuite) -> Iterator[Finding]:
             there = program == "python" or config.server.engine == "sglang" or shutil.which(program)
             fault = f"{program} of its server's command is not installed, or not on the PATH"
             yield Finding(name, "ok" if there else "fault", program if there else fault)
-    for name, local in _local_models(work.suite).items():
-        if local.model not in BACKENDS:
+    models = [(f"model {one.name}", one.lm_eval) for one in work.suite.models]
+    models += [(f"judge {one.name}", one.lm_eval) for one in work.suite.judges]
+    for name, local in models:
+        if local is not None and local.model not in BACKENDS:
             yield Finding(name, "ok", f"lm-eval's backend {local.model}")
     yield from _room(work)
 
@@ -104,12 +106,6 @@ def _room(work: ResolvedSuite) -> Iterator[Finding]:
                 yield Finding(tenant.name, "ok", str(stands))
 
 
-def _local_models(suite: Suite) -> dict[str, LmEval]:
-    named = [(f"model {one.name}", one.lm_eval) for one in suite.models]
-    named += [(f"judge {one.name}", one.lm_eval) for one in suite.judges]
-    return {name: local for name, local in named if local is not None}
-
-
 def _key(name: str, config: Endpoint) -> Iterator[Finding]:
     """Whether there is a key for a provider that wants one."""
     known = config.provider in registry.names("providers")
@@ -132,10 +128,12 @@ def extras_of(suite: Suite) -> Iterator[tuple[str, str]]:
     if suite.executor is not None:  # its nodes load models: whether they can is theirs to say
         yield from ((f"executor {name}", name) for name in suite.executor.model_fields_set)
     else:
-        for name, local in _local_models(suite).items():
-            if local.model in BACKENDS:
-                yield name, BACKENDS[local.model]
+        for model in suite.models:
+            if model.lm_eval is not None and model.lm_eval.model in BACKENDS:
+                yield f"model {model.name}", BACKENDS[model.lm_eval.model]
         for judge in suite.judges:
+            if judge.lm_eval is not None and judge.lm_eval.model in BACKENDS:
+                yield f"judge {judge.name}", BACKENDS[judge.lm_eval.model]
             if judge.reward_model is not None:
                 yield f"judge {judge.name}", "hf"
             if judge.server is not None and judge.server.engine == "sglang":

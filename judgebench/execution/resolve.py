@@ -71,19 +71,14 @@ class ResolvedBenchmark:
     """A benchmark of the suite with the items that are asked.
 
     ``recorded`` are answers that are read already, by model; others stand in files. A shard asks
-    some of ``all_items``; None where that is all of them.
+    some of ``every_item``, which has the items of all shards together.
     """
 
     config: BenchmarkConfig
     benchmark: Benchmark
     items: tuple[Item, ...]
+    every_item: tuple[Item, ...]
     recorded: Mapping[str, RecordedAnswers] = field(default_factory=dict)
-    all_items: tuple[Item, ...] | None = None
-
-    @property
-    def every_item(self) -> tuple[Item, ...]:
-        """The items of all shards together."""
-        return self.items if self.all_items is None else self.all_items
 
     @cached_property
     def baselines(self) -> tuple[str, ...]:
@@ -141,12 +136,6 @@ class Candidate:
     compared_only: bool = False
     selection: Selection | None = None
     pool: bool = False
-
-    @property
-    def brought(self) -> bool:
-        """Whether the benchmark brings its answers, perhaps to some items only."""
-        brought = self.asked.benchmark.brought
-        return brought is not None and self.config.responses == brought.answers
 
     @property
     def name(self) -> str:
@@ -246,10 +235,6 @@ class JudgeAssignment:
         """How often it is asked about the same; one that asks nobody would say the same."""
         return self.asked.config.judge_samples if self.asks else 1
 
-    @property
-    def spec(self) -> JudgeSpec:
-        return self.judge.spec
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedSuite:
@@ -316,8 +301,18 @@ def resolve(
         for name in a.config.judges
         for judge, only in judge_assignment(suite, a.config, name, a.benchmark)
     )
+    on_slurm = suite.executor is not None and suite.executor.slurm is not None
     for a in asked:
-        _check_benchmark(a, suite, to.shard)
+        if a.config.stop_when_decided is not None and (on_slurm or to.shard is not None):
+            # A shard sees some of the items: its looks would be those of another plan.
+            raise ConfigError(
+                f"benchmark {a.config.name}: stop_when_decided looks at the items of all shards "
+                "together: leave it out, or run without shards (--executor local)"
+            )
+        known = [*(model.name for model in suite.models), *a.benchmark.baseline_answers]
+        if strange := [name for name in a.baselines if name not in known]:
+            said = unknown_name("model", strange[0], known) + _of_category(a, strange[0])
+            raise ConfigError(f"benchmark {a.config.name}: baseline: {said}")
         if a.config.judge_samples > 1:
             _check_repeats(a, assignments)
         if a.config.panel is not None:
@@ -365,8 +360,7 @@ def _generated_together(suite: Suite) -> int:
 
 
 def _part(asked: ResolvedBenchmark, shard: Shard, chunk: int) -> ResolvedBenchmark:
-    items = tuple(shard.of_items(asked.items, chunk))
-    return replace(asked, items=items, all_items=asked.items)
+    return replace(asked, items=tuple(shard.of_items(asked.items, chunk)))
 
 
 def _worth_knowing(
@@ -377,10 +371,16 @@ def _worth_knowing(
 ) -> Iterator[str]:
     """What a suite may not mean: answers that are missing, and what no judge sees or says."""
     for c in candidates:
-        if c.recorded is not None and not c.brought and (n := _unanswered(c)):
+        own, brought = c.asked, c.asked.benchmark.brought
+        if c.recorded is None or (brought is not None and c.config.responses == brought.answers):
+            continue  # what a benchmark brings may be to some items only
+        some = len(own.baselines) > 1 and c.name in own.baselines  # of its own categories alone
+        expected = [one for one in own.items if not some or own.baseline_for(one) == c.name]
+        answered = {(item, turn) for item, _, turn in c.key_of}
+        if n := sum((item.id, item.n_answers - 1) not in answered for item in expected):
             yield (
-                f"{c.name}: {c.recorded.path} has no answer for {n} of {len(c.asked.items)} items "
-                f"of {c.asked.benchmark.name}"
+                f"{c.name}: {c.recorded.path} has no answer for {n} of {len(own.items)} items of "
+                f"{own.benchmark.name}"
             )
     for its in assignments:
         if its.config is None or its.config.prompt is None:
@@ -422,18 +422,45 @@ def endpoints(work: ResolvedSuite) -> dict[str, Endpoint]:
 
 
 def resolved_benchmarks(config: BenchmarkConfig) -> list[ResolvedBenchmark]:
-    """A benchmark of a suite with the items that it asks; of a group of lm-eval tasks each."""
-    found: Iterable[tuple[BenchmarkConfig, Benchmark]]
+    """A benchmark of a suite with the items that it asks; of a group of lm-eval tasks each.
+
+    Items are in the benchmark's order; by category, those without one are one more category. Where
+    a run is narrowed, the first of those that its suite asks by category.
+
+    Raises
+    ------
+    ConfigError
+        Where a suite counts by category and no item has one.
+    InputError
+        Where the benchmark's data is not here.
+    """
+    named: Iterable[tuple[BenchmarkConfig, Benchmark]]
     if config.lm_eval_task is not None:
-        found = task_benchmarks(config)
+        named = task_benchmarks(config)
     elif config.items is not None:
-        found = [(config, own_benchmark(config))]
+        named = [(config, own_benchmark(config))]
     else:
-        found = [(config, load_benchmark(config.name, options=config.options))]
-    return [
-        ResolvedBenchmark(config=own, benchmark=one, items=chosen_items(one, own))
-        for own, one in found
-    ]
+        named = [(config, load_benchmark(config.name, options=config.options))]
+    found = []
+    for own, benchmark in named:
+        if own.limit_by_category is None:
+            items = tuple(benchmark.items(own.limit))
+        else:
+            by_category: dict[str | None, int] = {}
+            chosen = []
+            for item in benchmark.items():
+                by_category[item.category] = n = by_category.get(item.category, 0) + 1
+                chosen += [item] if n <= own.limit_by_category else []
+            if by_category.keys() <= {None}:
+                raise ConfigError(
+                    f"benchmark {own.name}: limit_by_category: its items have no category; use "
+                    "'limit'"
+                )
+            items = tuple(chosen[: own.limit])
+        found.append(
+            ResolvedBenchmark(config=own, benchmark=benchmark, items=items, every_item=items)
+        )
+    return found
 
 
 def resolved_benchmark(config: BenchmarkConfig) -> ResolvedBenchmark:
@@ -458,7 +485,9 @@ def assign(
         known = {*kinds, *(judge.name for judge in suite.judges)}
         raise ConfigError(f"benchmark {asked.config.name}: {unknown_name('judge', name, known)}")
     if config is not None and config.provider is not None:
-        check_provider(f"judge {name}", config.provider)
+        # Found out now, not by the first question, which may come hours later.
+        offered = registry.names("providers")
+        refuse_unknown("provider", [config.provider], offered, about=f"judge {name}: ")
     own = config is not None and config.prompt is not None
     kind = "own_prompt" if own else config.kind if config is not None else None
     if kind is None:
@@ -550,22 +579,6 @@ def _last_question_alone(prompt: PromptText) -> bool:
     return "question" in prompt.placeholders and "turns" not in prompt.placeholders
 
 
-def _check_benchmark(asked: ResolvedBenchmark, suite: Suite, shard: Shard | None) -> None:
-    """A shard sees some of the items: its looks would be those of another plan."""
-    slurm = suite.executor is not None and suite.executor.slurm is not None
-    if asked.config.stop_when_decided is not None and (slurm or shard is not None):
-        raise ConfigError(
-            f"benchmark {asked.config.name}: stop_when_decided looks at the items of all shards "
-            "together: leave it out, or run without shards (--executor local)"
-        )
-    brought = asked.benchmark.baseline_answers
-    known = [*(model.name for model in suite.models), *brought]
-    for name in asked.baselines:
-        if name not in known:
-            said = unknown_name("model", name, known) + _of_category(asked, name)
-            raise ConfigError(f"benchmark {asked.config.name}: baseline: {said}")
-
-
 def _of_category(asked: ResolvedBenchmark, name: str) -> str:
     """Whose baseline it is, where the benchmark says so, and what can be done without it."""
     its = [category for category, model in asked.benchmark.baselines.items() if model == name]
@@ -631,7 +644,7 @@ def _check_repeats(asked: ResolvedBenchmark, assignments: Sequence[JudgeAssignme
     """Repeats cost as often, so they have to be able to differ."""
     times = asked.config.judge_samples
     for assignment in assignments:
-        settled = assignment.spec.sampling.get("temperature") == 0
+        settled = assignment.judge.spec.sampling.get("temperature") == 0
         if assignment.asked is asked and assignment.asks and settled:
             raise ConfigError(
                 f"judge {assignment.name}: judge_samples: {times} at temperature 0 pays {times} "
@@ -650,7 +663,8 @@ def _check_panel(asked: ResolvedBenchmark, assignments: Sequence[JudgeAssignment
         if assignment.asked is asked and assignment.name in panel.judges
     ]
     kinds = {
-        "compare" if s.compares else "score" if s.spec.kind in SCORING else "label" for s in sitting
+        "compare" if s.compares else "score" if s.judge.spec.kind in SCORING else "label"
+        for s in sitting
     }
     wrong = None
     if len(kinds) > 1:
@@ -681,11 +695,6 @@ def _seen(name: str, judge: Judge, asked: ResolvedBenchmark) -> Seen:
             f"benchmark {asked.config.name}"
         )
     return alone[0]
-
-
-def check_provider(whose: str, provider: str) -> None:
-    """Found out now, not by the first question, which may come hours later."""
-    refuse_unknown("provider", [provider], registry.names("providers"), about=f"{whose}: ")
 
 
 def model_of(config: Endpoint) -> str | None:
@@ -751,14 +760,29 @@ def _candidates(
     Raises
     ------
     ConfigError
-        Where that is nobody.
+        Where that is nobody, and where the suite has another model that is called like one whose
+        answers the benchmark brings.
     """
-    brought = [] if asked.benchmark.brought is None else _brought_models(suite, asked)
-    config = asked.config
+    config, brings = asked.config, asked.benchmark.brought
+    own = {model.name for model in suite.models}
+    brought = []
+    if brings is not None:
+        if same := [model.name for model in suite.models if model.name in brings.models]:
+            raise ConfigError(
+                f"benchmark {asked.config.name} brings answers of a model called {same[0]!r}; call "
+                "that of the suite otherwise"
+            )
+        brought = [ModelConfig(name=name, responses=brings.answers) for name in brings.models]
     if config.models is None and brought:
         config = config.model_copy(update={"models": []})
     models = list(models_on(suite, config, asked.baselines))
-    baselines = _brought_baselines(suite, asked) if asked.baselines else []
+    baselines = []
+    if asked.baselines:  # which the benchmark brings, unless the suite has a model of that name
+        baselines = [
+            ModelConfig(name=name, responses=path)
+            for name, path in asked.benchmark.baseline_answers.items()
+            if name in asked.baselines and name not in own
+        ]
     if named:
         compares = any(
             assignment.compares and assignment.asked is asked for assignment in assignments
@@ -779,69 +803,97 @@ def _candidates(
     return [replace(c, compared_only=bool(named) and c.name not in named) for c in found]
 
 
-def _brought_models(suite: Suite, asked: ResolvedBenchmark) -> list[ModelConfig]:
-    """The models whose answers a benchmark brings to be judged, as far as they have any here.
-
-    Raises
-    ------
-    ConfigError
-        Where the suite has another model of such a name.
-    """
-    brought = asked.benchmark.brought
-    assert brought is not None  # only then is it asked
-    if same := [model.name for model in suite.models if model.name in brought.models]:
-        raise ConfigError(
-            f"benchmark {asked.config.name} brings answers of a model called {same[0]!r}; call "
-            "that of the suite otherwise"
-        )
-    return [ModelConfig(name=name, responses=brought.answers) for name in brought.models]
-
-
-def _brought_baselines(suite: Suite, asked: ResolvedBenchmark) -> list[ModelConfig]:
-    """The baselines that a benchmark brings, unless the suite has a model of that name."""
-    named = {model.name for model in suite.models}
-    return [
-        ModelConfig(name=name, responses=path)
-        for name, path in asked.benchmark.baseline_answers.items()
-        if name in asked.baselines and name not in named
-    ]
-
-
 def _candidate(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> Candidate:
-    benchmark = asked.benchmark
-    if isinstance(benchmark, TaskBenchmark) and benchmark.likelihoods:
-        _check_measured(config, asked)
+    """A model as it answers a benchmark: from a file, on this machine, or over an API."""
+    benchmark, there, recorded, local = asked.benchmark, None, None, None
+    measured = isinstance(benchmark, TaskBenchmark) and benchmark.likelihoods
+    if measured and (config.lm_eval is None or config.prompting or asked.config.samples > 1):
+        raise ConfigError(
+            f"model {config.name}: the lm-eval task {benchmark.name} asks how likely each of its "
+            "texts is, which only a local model says (lm_eval, without 'prompting'), and once "
+            "(samples: 1)"
+        )
     if config.responses is not None:
-        return _recorded_candidate(config, asked, config.responses)
-    preset = benchmark.preset
-    local = None
-    if config.lm_eval is not None:
+        recorded = asked.recorded.get(config.name) or read_answers(
+            config.responses,
+            model=config.name,
+            benchmark=benchmark.name,
+            version=benchmark.version,
+            known_items={item.id for item in benchmark.items()},
+        )
+        there = {place: len(turns) for place, turns in recorded.texts.items()}
+    elif config.lm_eval is not None:
         said = config.lm_eval.model_dump(exclude_unset=True)
-        local = LocalModel.from_config(said, usual=preset.local)
+        local = LocalModel.from_config(said, usual=benchmark.preset.local)
     try:
         if local is not None and config.prompting is not None:
             local = with_prefix(local, config.prompting)
-        if local is not None:
-            _check_turns(local, asked)
-        spec = (
-            _local_spec(local, asked.benchmark, seed)
-            if local is not None
-            else _remote_spec(config, asked, seed)
-        )
+        plain = local is not None and not local.apply_chat_template and local.prefix is None
+        if plain and benchmark.needs_chat_template:
+            raise ConfigError(
+                f"the benchmark {asked.config.name} has conversations of several turns, which no "
+                "plain text can put to a model: say apply_chat_template: true"
+            )
+        if recorded is not None:
+            # That of the answers, whatever file they came in and whatever else stands in it.
+            rows = ([*place, *turns] for place, turns in sorted(recorded.texts.items()))
+            spec = ModelSpec(weights=f"answers:{keys.list_key('answers', rows).hex()}")
+        elif local is not None:
+            task = benchmark.lm_eval_task
+            spec = ModelSpec(
+                weights=weights_identity(local.model_args),
+                prompting={**prompting_of(local, task), "prompt_sha": benchmark.prompt_sha},
+                decoding=decoding_of(local, task, seed=seed),
+            )
+        else:
+            spec = _remote_spec(config, asked, seed)
     except ConfigError as error:
         raise ConfigError(f"model {config.name}: {error}") from None
     key = keys.model_key(spec)
-    everywhere = _wanted(key, asked.every_item, asked.config.samples)
+    wanted, key_of = _wanted(key, asked, there)
     return Candidate(
         config=config,
         asked=asked,
         spec=spec,
         key=key,
-        wanted=_those_of(everywhere, {item.id for item in asked.items}),
+        wanted=wanted,
         local=local,
         api=config.api,
-        key_of=_key_of(everywhere),
+        recorded=recorded,
+        key_of=key_of,
     )
+
+
+def _wanted(
+    model: bytes, asked: ResolvedBenchmark, there: Mapping[tuple[str, int], int] | None
+) -> tuple[
+    dict[bytes, tuple[tuple[Item, ...], int]],
+    dict[tuple[str, int, int], bytes],
+]:
+    """The keys of the answers that are wanted of a model, as `Candidate` has them, and back.
+
+    ``there`` are recorded answers, (item id, sample) -> of so many turns; None where the model is
+    asked. Two items may be the same question with two recorded answers.
+    """
+    wanted: dict[bytes, tuple[tuple[Item, ...], int]] = {}
+    key_of: dict[tuple[str, int, int], bytes] = {}
+    here = {item.id for item in asked.items}
+    for sample in range(asked.config.samples):
+        for item in asked.every_item if there is None else asked.items:
+            turns, about = item.n_answers, item
+            if there is not None:
+                turns = there.get((item.id, sample), 0)
+                about = replace(item, prompt=f"recorded:{item.id}")
+            if turns > item.n_answers:
+                raise InputError(
+                    f"benchmark {asked.config.name}: item {item.id!r} has {turns} turns of an "
+                    f"answer, and {item.n_answers} of a question"
+                )
+            for turn, key in enumerate(keys.answer_keys(model, about, sample=sample)[:turns]):
+                key_of[item.id, sample, turn] = key
+                if item.id in here:
+                    wanted[key] = ((*wanted.get(key, ((),))[0], item), sample)
+    return wanted, key_of
 
 
 def _selected(
@@ -884,7 +936,7 @@ def _selected(
             chooses = replace(chooses, inputs="answer")
     except ConfigError as error:
         raise ConfigError(f"{said}: {error}") from None
-    kind = chooses.spec.kind
+    kind = chooses.judge.spec.kind
     ours = type(chooses.judge).__module__.startswith("judgebench.")
     if chooses.inputs != "answer" or (ours and kind not in {*SCORING, "python"}):
         raise ConfigError(
@@ -894,18 +946,15 @@ def _selected(
     decoding = {**of.spec.decoding, "selection": {"best_of": n, "scorer": chooses.key.hex()}}
     spec = replace(of.spec, decoding=decoding)
     key = keys.model_key(spec)
-    if of.recorded is None:
-        everywhere = _wanted(key, asked.every_item, asked.config.samples)
-    else:
-        everywhere = _wanted_of_recorded(key, asked, _whole_samples(of, n))
-    here = {item.id for item in asked.items}
+    there = None if of.recorded is None else _whole_samples(of, n)
+    wanted, key_of = _wanted(key, asked, there)
     return Candidate(
         config=config,
         asked=asked,
         spec=spec,
         key=key,
-        wanted=_those_of(everywhere, here),
-        key_of=_key_of(everywhere),
+        wanted=wanted,
+        key_of=key_of,
         selection=Selection(n=n, of=of, scorer=replace(chooses, selects=True)),
     )
 
@@ -947,39 +996,12 @@ def _chosen_from(
     return list(pools.values()), list(scorers.values())
 
 
-def _check_measured(config: ModelConfig, asked: ResolvedBenchmark) -> None:
-    """How likely texts are is asked of a model on this machine, once."""
-    if config.lm_eval is None or config.prompting or asked.config.samples > 1:
-        raise ConfigError(
-            f"model {config.name}: the lm-eval task {asked.benchmark.name} asks how likely each of "
-            "its texts is, which only a local model says (lm_eval, without 'prompting'), and once "
-            "(samples: 1)"
-        )
-
-
-def _check_turns(local: LocalModel, asked: ResolvedBenchmark) -> None:
-    templated = local.apply_chat_template or local.prefix is not None
-    if asked.benchmark.needs_chat_template and not templated:
-        raise ConfigError(
-            f"the benchmark {asked.config.name} has conversations of several turns, which no plain "
-            "text can put to a model: say apply_chat_template: true"
-        )
-
-
-def _local_spec(local: LocalModel, benchmark: Benchmark, seed: int) -> ModelSpec:
-    task = benchmark.lm_eval_task
-    return ModelSpec(
-        weights=weights_identity(local.model_args),
-        prompting={**prompting_of(local, task), "prompt_sha": benchmark.prompt_sha},
-        decoding=decoding_of(local, task, seed=seed),
-    )
-
-
 def _remote_spec(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> ModelSpec:
     api = config.api
     assert api is not None  # one of the three, says the configuration
     assert api.provider is not None
-    check_provider(f"model {config.name}", api.provider)
+    known = registry.names("providers")
+    refuse_unknown("provider", [api.provider], known, about=f"model {config.name}: ")
     preset = asked.benchmark.preset
     if untold := {n: v for n, v in preset.untold.items() if n not in {**api.sampling, **api.extra}}:
         raise ConfigError(
@@ -1017,119 +1039,6 @@ def at_turn(item: Item, responses: Sequence[Response]) -> Item:
     if len(responses) > 1:
         return replace(item, turns=item.turns[: responses[0].turn + 1])
     return replace(item, turns=conversation_after(item.turns, responses[0].before))
-
-
-def _key_of(
-    wanted: Mapping[bytes, tuple[tuple[Item, ...], int]],
-) -> dict[tuple[str, int, int], bytes]:
-    """The turns of a conversation come one after the other."""
-    found: dict[tuple[str, int, int], bytes] = {}
-    for key, (items, sample) in wanted.items():
-        for item in items:
-            turns = range(item.n_answers)
-            place = next(at for n in turns if (at := (item.id, sample, n)) not in found)
-            found[place] = key
-    return found
-
-
-def _recorded_candidate(config: ModelConfig, asked: ResolvedBenchmark, path: Path) -> Candidate:
-    recorded = asked.recorded.get(config.name) or read_answers(
-        path,
-        model=config.name,
-        benchmark=asked.benchmark.name,
-        version=asked.benchmark.version,
-        known_items={item.id for item in asked.benchmark.items()},
-    )
-    spec = ModelSpec(weights=f"answers:{recorded.sha}")
-    key = keys.model_key(spec)
-    there = {place: len(recorded.turns(place)) for place in recorded.texts}
-    wanted = _wanted_of_recorded(key, asked, there)
-    return Candidate(
-        config=config,
-        asked=asked,
-        spec=spec,
-        key=key,
-        wanted=wanted,
-        recorded=recorded,
-        key_of=_key_of(wanted),
-    )
-
-
-def _wanted_of_recorded(
-    model: bytes, asked: ResolvedBenchmark, there: Mapping[tuple[str, int], int]
-) -> dict[bytes, tuple[tuple[Item, ...], int]]:
-    """Two items may be the same question with two recorded answers, of so many turns."""
-    found: dict[bytes, tuple[tuple[Item, ...], int]] = {}
-    for item in asked.items:
-        about = replace(item, prompt=f"recorded:{item.id}")
-        for sample in range(asked.config.samples):
-            if (turns := there.get((item.id, sample), 0)) > item.n_answers:
-                raise InputError(
-                    f"benchmark {asked.config.name}: item {item.id!r} has {turns} turns of an "
-                    f"answer, and {item.n_answers} of a question"
-                )
-            for key in keys.answer_keys(model, about, sample=sample)[:turns]:
-                found[key] = ((item,), sample)
-    return found
-
-
-def _those_of(
-    wanted: Mapping[bytes, tuple[tuple[Item, ...], int]], ids: Collection[str]
-) -> dict[bytes, tuple[tuple[Item, ...], int]]:
-    """What is wanted of some items."""
-    return {
-        key: (own, sample)
-        for key, (items, sample) in wanted.items()
-        if (own := tuple(item for item in items if item.id in ids))
-    }
-
-
-def _wanted(
-    model: bytes, items: Sequence[Item], samples: int
-) -> dict[bytes, tuple[tuple[Item, ...], int]]:
-    wanted: dict[bytes, tuple[tuple[Item, ...], int]] = {}
-    for sample in range(samples):
-        for item in items:
-            for key in keys.answer_keys(model, item, sample=sample):
-                already = wanted.get(key, ((), sample))[0]
-                wanted[key] = ((*already, item), sample)
-    return wanted
-
-
-def _unanswered(candidate: Candidate) -> int:
-    asked, name = candidate.asked, candidate.name
-    answered = {(item, turn) for item, _, turn in candidate.key_of}
-    some = len(asked.baselines) > 1 and name in asked.baselines  # of its own categories alone
-    expected = [one for one in asked.items if not some or asked.baseline_for(one) == name]
-    return sum((item.id, item.n_answers - 1) not in answered for item in expected)
-
-
-def chosen_items(benchmark: Benchmark, config: BenchmarkConfig) -> tuple[Item, ...]:
-    """The items in the benchmark's order; those without a category are one more category.
-
-    Where a run is narrowed, the first of those that its suite asks by category.
-
-    Raises
-    ------
-    ConfigError
-        Where a suite counts by category and no item has one.
-    InputError
-        Where the benchmark's data is not here.
-    """
-    if config.limit_by_category is None:
-        return tuple(benchmark.items(config.limit))
-    items = benchmark.items()
-    if all(item.category is None for item in items):
-        raise ConfigError(
-            f"benchmark {config.name}: limit_by_category: its items have no category; use 'limit'"
-        )
-    seen: Counter[str | None] = Counter()
-    chosen = []
-    for item in items:
-        seen[item.category] += 1
-        if seen[item.category] <= config.limit_by_category:
-            chosen.append(item)
-    return tuple(chosen[: config.limit])
 
 
 def models_on(

@@ -25,7 +25,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 
 from judgebench.records import Case
 
@@ -102,25 +101,19 @@ def case_flags(case: Case, *, max_answer_chars: int | None) -> tuple[tuple[str, 
 
 
 _REMEMBERED = 65_536
-_known: dict[bytes, tuple[str, ...]] = {}
+_known: dict[tuple[int, int], tuple[str, ...]] = {}
 
 
 def text_flags(text: str) -> tuple[str, ...]:
     """The flags of a text by itself; of all of it, also where a judge is shown less.
 
     A judge meets an answer in both orders, and the boards after it meet it again: what was found
-    is known by the text's hash, which takes a twentieth of the time.
+    is known by the text's hash and length, which takes a fortieth of the time. The hash is keyed
+    with what this process drew: nobody can write a text that passes for another.
     """
-    its = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-    if (found := _known.get(its)) is None:
-        found = _flags(text)
-        if len(_known) >= _REMEMBERED:
-            _known.clear()
-        _known[its] = found
-    return found
-
-
-def _flags(text: str) -> tuple[str, ...]:
+    its = hash(text), len(text)
+    if (known := _known.get(its)) is not None:
+        return known
     raw = text.encode("utf-8", "replace")
     plain, hidden = text, len(raw.translate(None, _CONTROLS)) < len(raw)
     if not text.isascii():
@@ -133,7 +126,11 @@ def _flags(text: str) -> tuple[str, ...]:
     there = {word.decode() for word in words}
     there.update([sign for sign in _SIGNS if sign in lowered])
     found = [one.flag for one in _DETECTORS if one.finds(lowered, there)] if there else []
-    return tuple(dict.fromkeys([*found, *(["hidden_text"] if hidden else [])]))
+    flags = tuple(dict.fromkeys([*found, *(["hidden_text"] if hidden else [])]))
+    if len(_known) >= _REMEMBERED:
+        _known.clear()
+    _known[its] = flags
+    return flags
 
 
 _CONTROLS = bytes([*range(0x09), *range(0x0E, 0x20), 0x7F])

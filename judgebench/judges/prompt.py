@@ -134,15 +134,6 @@ def messages(
     return tuple(asked)
 
 
-def sha_as_sent(prompt: PromptText, of_judge: Mapping[str, str]) -> str:
-    """SHA-256 of the prompt as this judge sends it, only the placeholders of a case left open.
-
-    So a rubric, a scale or a way of replying that is put in is part of the prompt's identity. Of a
-    prompt without such placeholders it is the hash of its text.
-    """
-    return text_sha(PLACEHOLDER.sub(lambda hole: of_judge.get(hole[1], hole[0]), prompt.text))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answerer:
     """A model with its settings; ``provider`` is the identity of who answers, never a URL."""
@@ -561,7 +552,12 @@ class Kind(Generic[OptionsT]):
             )
         numbers = getattr(options, "verdict", "text") == "likelihood"
         asked = answerer(kind, settings, max_tokens=None if numbers else plan.room)
-        shas = [sha_as_sent(*one) for one in plan.prompts]
+        # As this judge sends them, only the placeholders of a case left open: so a rubric, a scale
+        # or a way of replying that is put in is part of a prompt's identity.
+        shas = [
+            text_sha(PLACEHOLDER.sub(lambda hole: own.get(hole[1], hole[0]), prompt.text))  # noqa: B023
+            for prompt, own in plan.prompts
+        ]
         spec = asked.spec(
             kind,
             reader_version=plan.version,

@@ -8,21 +8,17 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
-
-import numpy as np
+from typing import Any, ClassVar
 
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.comparison import (
     METRICS,
     AgreementRow,
-    Bools,
     Comparison,
     Measures,
-    PairedTables,
     label_measures,
     pair,
     pairs_of,
@@ -40,15 +36,7 @@ from judgebench.metrics.judge_differences import (
     pairs_compared,
     two_labellers,
 )
-from judgebench.metrics.judged_values import JudgedValues, label_board
-from judgebench.metrics.label_board import (
-    Codes,
-    LabelBoard,
-    Reference,
-    find_reference,
-    majority,
-    read_labels,
-)
+from judgebench.metrics.judged_values import Codes, JudgedValues, Said, read_labels
 from judgebench.metrics.verdict_table import Columns
 from judgebench.records import BINARY
 from judgebench.stats.agreement import Weighting, coefficient, cohen_kappa_of
@@ -67,7 +55,7 @@ class AgreementTable:
         For each judge, in order of name, a row ``pooled``; of labels and comparisons also a row
         ``macro`` and one for each model that the reference has judged.
     counts
-        What there is of each judge, of comparisons as in `OutcomeBoard`, of scores as in
+        What there is of each judge, of comparisons as in `JudgedValues`, of scores as in
         `judgebench.metrics.score_agreement.ScoreAgreement`.
     nothing_in_common
         Judges that were never asked about a pair that the reference has compared; they have no
@@ -86,64 +74,41 @@ class AgreementTable:
     flags: tuple[NearConstant, ...] = ()
 
 
-class NamedReference(Protocol):
-    """What judges are compared with."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def raters(self) -> tuple[str, ...]: ...
-
-
-Truth = TypeVar("Truth", bound=NamedReference)
-
-
-class AgreementBoard(ABC, Generic[Truth]):
+class AgreementBoard(ABC):
     """Verdicts of one kind, as judges are compared by them.
 
-    judges
-        Those with verdicts of this kind, in order of name.
+    Parameters
+    ----------
+    values
+        ``human`` is a judge of that name, or else ``human/*`` together.
     """
 
     kind: ClassVar[Kind]
     leading: ClassVar[str] = KAPPA
     """The coefficient by which judges are put in order."""
 
-    judges: tuple[str, ...]
-    wanted: Intervals
-    counts: Mapping[str, Mapping[str, int]] = {}
+    def __init__(self, values: JudgedValues, intervals: Intervals | None) -> None:
+        self.values, self.wanted = values, intervals or Intervals()
+        self.judges = values.judges
+        self.resamples = self.wanted.resamples(values.units)
+        self.counts = values.counts
 
     @abstractmethod
-    def reference(self, name: str) -> Truth:
-        """A judge; ``human`` is a judge of that name, or else ``human/*`` together.
-
-        Raises
-        ------
-        UsageError
-            When there is none, or it has judged nothing.
-        """
+    def rows(self, theirs: Mapping[str, Said]) -> dict[str, list[AgreementRow]]:
+        """Each judge against its reference in every scope, pooled first; none without common."""
 
     @abstractmethod
-    def beside(self, truth: Truth, judge: str) -> Truth:
-        """What a judge is compared with: never with verdicts of its own."""
-
-    @abstractmethod
-    def rows(self, judge: str, truth: Truth) -> list[AgreementRow]:
-        """A judge against a reference in every scope, pooled first; none if nothing is common."""
-
-    @abstractmethod
-    def pooled(self, first: str, second: str) -> AgreementRow | None:
-        """Two judges; None where they have judged nothing in common."""
+    def pooled(self, pairs: Iterable[tuple[str, str]]) -> list[AgreementRow]:
+        """Of two judges each; none of two that have judged nothing in common."""
 
     @abstractmethod
     def differences(
-        self, truth: Truth, judges: Sequence[str], versus: str | None
+        self, truth: Said, judges: Sequence[str], versus: str | None
     ) -> tuple[JudgeDifference, ...]:
         """Judges, the best first, compared with each other by agreement with a reference."""
 
     @abstractmethod
-    def near_constant(self, judge: str, truth: Truth, checks: JudgeChecks) -> list[NearConstant]:
+    def near_constant(self, judge: str, truth: Said, checks: JudgeChecks) -> list[NearConstant]:
         """Where a judge says nearly always the same and a reference does not."""
 
     def against(self, reference: str, checks: JudgeChecks | None = None) -> AgreementTable:
@@ -155,11 +120,11 @@ class AgreementBoard(ABC, Generic[Truth]):
         Raises
         ------
         UsageError
-            As `reference`.
+            As of `JudgedValues.reference`.
         """
-        truth = self.reference(reference)
-        theirs = {judge: self.beside(truth, judge) for judge in self.judges}
-        found = {judge: self.rows(judge, one) for judge, one in theirs.items() if one.raters}
+        truth = self.values.reference(reference)
+        theirs = {judge: self.values.without(truth, judge) for judge in self.judges}
+        found = self.rows({judge: one for judge, one in theirs.items() if one.raters})
         rows = tuple(row for its in found.values() for row in its)
         judges = best_first(rows, self.leading, without=truth.raters)
         table = AgreementTable(
@@ -185,11 +150,10 @@ class AgreementBoard(ABC, Generic[Truth]):
         judges
             Only these against every other; all if empty.
         """
-        found = (self.pooled(*two) for two in pairs_of(self.judges, judges))
-        return tuple(row for row in found if row is not None)
+        return tuple(self.pooled(pairs_of(self.judges, judges)))
 
 
-class LabelAgreement(AgreementBoard[Reference]):
+class LabelAgreement(AgreementBoard):
     """Labels of answers.
 
     Answers that the reference has not labelled do not count. Those that only the judge has not
@@ -203,77 +167,70 @@ class LabelAgreement(AgreementBoard[Reference]):
 
     Parameters
     ----------
-    board
-        Of `read_labels`. ``human`` is the majority of ``human/*`` without ties.
+    values
+        Labels. ``human`` is the majority of ``human/*`` without ties.
     intervals
         Percentile bootstrap over items unless asked otherwise; Wilson's for plain proportions of
         one model under 30 items and at 0 or 1.
     measures
         All coefficients where not given; models are ranked by the share of the positive label.
+    together
+        Of all answers alone, and not of each model's.
     """
 
     kind: ClassVar[Kind] = "label"
 
     def __init__(
         self,
-        board: LabelBoard,
+        values: JudgedValues,
         intervals: Intervals | None = None,
         measures: Measures | None = None,
+        *,
+        together: bool = False,
     ) -> None:
-        self.board, self.wanted = board, intervals or Intervals()
-        self.judges = board.labellers
-        self.measures = measures or label_measures()
-        self.models: Sequence[tuple[str, str | None]] = [(model, None) for model in board.models]
-        self.resamples = self.wanted.resamples(board.units)
+        super().__init__(values, intervals)
+        self.measures, self.together = measures or label_measures(), together
 
-    def reference(self, name: str) -> Reference:
-        return find_reference(self.board, name)
+    def rows(self, theirs: Mapping[str, Said]) -> dict[str, list[AgreementRow]]:
+        return {judge: self.rows_of(judge, truth) for judge, truth in theirs.items()}
 
-    def beside(self, truth: Reference, judge: str) -> Reference:
-        return truth.beside(self.board, judge)
-
-    def rows(self, judge: str, truth: Reference) -> list[AgreementRow]:
+    def rows_of(self, judge: str, truth: Said) -> list[AgreementRow]:
         return self._compared(judge, truth.name, truth.codes).rows()
 
-    def pooled(self, first: str, second: str) -> AgreementRow | None:
-        mine, theirs = self.board.of(first), self.board.of(second)
-        if not ((mine >= 0) & (theirs >= 0)).any():
+    def pooled(self, pairs: Iterable[tuple[str, str]]) -> list[AgreementRow]:
+        return [row for two in pairs if (row := self.pooled_of(*two)) is not None]
+
+    def pooled_of(self, first: str, second: str) -> AgreementRow | None:
+        theirs = self.values.of(second).codes
+        if not ((self.values.of(first).codes >= 0) & (theirs >= 0)).any():
             return None
         return self._compared(first, second, theirs).pooled()
 
     def _compared(self, judge: str, reference: str, codes: Codes) -> Comparison:
-        return self._of(judge, reference, pair(self.board, self.board.of(judge), codes))
-
-    def _of(self, judge: str, reference: str, tables: PairedTables) -> Comparison:
+        tables = pair(self.values, self.values.of(judge).codes, codes, together=self.together)
         return Comparison(judge, reference, tables, self.resamples, self.wanted, self.measures)
 
     def counted(self, codes: Codes) -> Codes:
         """A reference's codes where they say something of a judge."""
         return codes
 
-    def asked(self, judge: str) -> Bools:
-        """Which answers a judge was to judge, shape (answers,)."""
-        return np.ones(len(self.board.item_of), dtype=np.bool_)
-
     def differences(
-        self, truth: Reference, judges: Sequence[str], versus: str | None
+        self, truth: Said, judges: Sequence[str], versus: str | None
     ) -> tuple[JudgeDifference, ...]:
         codes = self.counted(truth.codes)
         return judge_differences(
             pairs_compared(judges, versus),
             truth.name,
-            lambda *two: two_labellers(self.board, codes, two, [self.asked(one) for one in two]),
+            lambda *two: two_labellers(self.values, codes, two),
             kappas(self.measures),
             self.wanted,
         )
 
-    def near_constant(
-        self, judge: str, truth: Reference, checks: JudgeChecks
-    ) -> list[NearConstant]:
-        board, codes = self.board, self.counted(truth.codes)
+    def near_constant(self, judge: str, truth: Said, checks: JudgeChecks) -> list[NearConstant]:
+        values, codes = self.values, self.counted(truth.codes)
         return flagged(
-            judge, truth.name, board.of(judge), codes, board.model_of, self.models, board.labels,
-            checks.near_constant,
+            judge, truth.name, values.of(judge).codes, codes, values.model_of, values.models,
+            values.labels, checks.near_constant,
         )  # fmt: skip
 
     def near_constant_between(
@@ -285,10 +242,7 @@ class LabelAgreement(AgreementBoard[Reference]):
         for judge in self.judges if len(self.judges) > 1 else ():
             if not judges or judge in judges:
                 others = tuple(other for other in self.judges if other != judge)
-                votes = np.stack([self.board.of(other) for other in others])
-                codes = majority(votes, n_labels=len(self.board.labels))
-                truth = Reference(name=OTHERS, raters=others, codes=codes)
-                found += self.near_constant(judge, truth, checks)
+                found += self.near_constant(judge, self.values.said(OTHERS, others), checks)
         return tuple(found)
 
 
@@ -309,8 +263,8 @@ def agreement(
     labels
         The declared labels, the positive one last.
     """
-    board = read_labels(columns, labels=labels)
-    return LabelAgreement(board, intervals).against(reference, checks)
+    values = read_labels(columns, labels=labels)
+    return LabelAgreement(values, intervals).against(reference, checks)
 
 
 # kappa alone --------------------------------------------------------------------------------------
@@ -323,7 +277,9 @@ def weighted(name: str, tables: Floats, *, weighting: Weighting = "nominal") -> 
     return coefficient(name, tables)
 
 
-class KappaMap(LabelAgreement):
+def kappa_map(
+    values: JudgedValues, *, intervals: Intervals | None = None
+) -> tuple[AgreementRow, ...]:
     """Kappa of every two judges and nothing else: quick enough for a million verdicts.
 
     What agreement reports say of every two judges under the same name, of all answers together.
@@ -333,26 +289,9 @@ class KappaMap(LabelAgreement):
     values
         Labels or outcomes.
     """
-
-    def __init__(self, values: JudgedValues, intervals: Intervals | None = None) -> None:
-        board = label_board(values)
-        measures = Measures(coefficients=(KAPPA,), of=coefficient, scores=None)
-        super().__init__(board, intervals, measures)
-
-    def pooled(self, first: str, second: str) -> AgreementRow | None:
-        found = super().pooled(first, second)
-        return found and replace(found, metrics={KAPPA: found.metrics[KAPPA]})
-
-    def _compared(self, judge: str, reference: str, codes: Codes) -> Comparison:
-        tables = pair(self.board, self.board.of(judge), codes, together=True)
-        return self._of(judge, reference, tables)
-
-
-def kappa_map(
-    values: JudgedValues, *, intervals: Intervals | None = None
-) -> tuple[AgreementRow, ...]:
-    """Every two judges that judged some answer both, as of `KappaMap`."""
-    return KappaMap(values, intervals).between()
+    measures = Measures(coefficients=(KAPPA,), of=coefficient, scores=None)
+    rows = LabelAgreement(values, intervals, measures, together=True).between()
+    return tuple(replace(row, metrics={KAPPA: row.metrics[KAPPA]}) for row in rows)
 
 
 def label_kappa(

@@ -31,8 +31,7 @@ from judgebench.columns import (
 from judgebench.config import Panel
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.intervals import Floats
-from judgebench.metrics.label_board import most_frequent
-from judgebench.metrics.outcome_board import OUTCOMES
+from judgebench.metrics.judged_values import OUTCOMES, most_frequent
 from judgebench.metrics.scores import DIMENSION
 from judgebench.metrics.verdict_table import FAILED, Columns, Ints, read_table
 from judgebench.metrics.win_rate import TIED, outcome

@@ -22,7 +22,7 @@ from judgebench.metrics.intervals import (
     as_estimate,
     wilson,
 )
-from judgebench.metrics.label_board import Codes, LabelBoard
+from judgebench.metrics.judged_values import Codes, JudgedValues
 from judgebench.records import Estimate
 from judgebench.stats import rank_correlation
 from judgebench.stats.agreement import COEFFICIENTS, coefficient, why_undefined
@@ -69,28 +69,28 @@ class PairedTables:
 
 
 def pair(
-    board: LabelBoard, judge: Codes, reference: Codes, *, together: bool = False
+    values: JudgedValues, judge: Codes, reference: Codes, *, together: bool = False
 ) -> PairedTables:
     """Pair a judge's codes with the reference's, answer by answer.
 
     Parameters
     ----------
-    judge, reference : int8 array, shape (answers of the board,)
+    judge, reference : int array, shape (answers,)
     together
         One table for all models, called ``all``, in which each answer counts what it does in its
         own model's.
     """
-    k = len(board.labels)
+    k = len(values.labels)
     known = reference >= 0
-    models, model = np.unique(board.model_of[known], return_inverse=True)
-    item, truth, verdict = board.item_of[known], reference[known], judge[known]
-    n_items, n_units, n_models = len(board.items), len(board.units), len(models)
+    models, model = np.unique(values.model_of[known], return_inverse=True)
+    item, truth, verdict = values.item_of[known], reference[known], judge[known]
+    n_items, n_units, n_models = len(values.items), len(values.units), len(models)
     cell = item * n_models + model
-    names = tuple(board.models[m] for m in models)
+    names = tuple(values.names[m] for m in models)
     n_cells = n_items * n_models
     if together:
         names, n_models, model = ("all",), 1, np.zeros_like(model)
-    of_unit = board.unit_of[item] * n_models + model
+    of_unit = values.unit_of[item] * n_models + model
     both = verdict >= 0
 
     def spread(where: NDArray[np.bool_], places: Ints, width: int, share: Floats) -> Floats:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from judgebench.metrics.intervals import Floats, Intervals, as_estimate
-from judgebench.metrics.outcome_board import PairedVerdicts, paired_verdicts
+from judgebench.metrics.judged_values import PairedVerdicts, paired_verdicts
 from judgebench.metrics.verdict_table import Columns, Ints
 from judgebench.records import Estimate
 from judgebench.stats.evaluators import (

@@ -7,9 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from judgebench.metrics.judged_values import ScoreBoard
-from judgebench.metrics.label_board import NO_VERDICT, find_reference, read_labels
-from judgebench.metrics.outcome_board import outcome_board
+from judgebench.metrics.judged_values import NO_VERDICT, read_labels, read_outcomes, read_scores
 from judgebench.metrics.verdict_table import Columns
 from judgebench.stats.judge_accuracy import best_of, gap_and_spread, votes_for_right
 from judgebench.stats.pair_outcomes import TIE
@@ -38,19 +36,18 @@ def right_pairs(columns: Columns, reference: str) -> Iterator[RightItems]:
     UsageError
         Where there is no such reference.
     """
-    board = outcome_board(columns)
-    truth = find_reference(board.labels, reference)
-    known = (truth.codes >= 0) & (truth.codes != TIE)
-    names = board.labels.items
-    for judge, codes in zip(board.labels.judges, board.by_order, strict=True):
+    values = read_outcomes(columns)
+    truth = values.reference(reference)
+    known, n_items = (truth.codes >= 0) & (truth.codes != TIE), len(values.items)
+    for judge, codes in zip(values.judges, values.by_order, strict=True):
         asked = known & (codes != NO_VERDICT).any(axis=1)
         if judge in truth.raters or not asked.any():
             continue
         votes = np.where(codes >= 0, codes - float(TIE), np.nan)[asked]
         right = votes_for_right(votes, truth.codes[asked] - TIE) > 0
-        item_of = board.labels.item_of[asked]
-        n, total = (np.bincount(item_of, weights, len(names)) for weights in (None, right))
-        yield RightItems(judge, {names[i]: total[i] / n[i] for i in np.flatnonzero(n)}, {})
+        item_of = values.item_of[asked]
+        n, total = (np.bincount(item_of, weights, n_items) for weights in (None, right))
+        yield RightItems(judge, {values.items[i]: total[i] / n[i] for i in np.flatnonzero(n)}, {})
 
 
 def right_answers(
@@ -72,26 +69,29 @@ def right_answers(
     UsageError
         Where there is no such reference.
     """
-    board = read_labels(columns, labels=labels)
-    truth = find_reference(board, reference)
+    values = read_labels(columns, labels=labels)
+    truth = values.reference(reference)
     right: dict[str, dict[str, bool]] = {}
-    for item, model, code in zip(board.item_of, board.model_of, truth.codes, strict=True):
+    for item, model, code in zip(values.item_of, values.model_of, truth.codes, strict=True):
         if code >= 0:
-            right.setdefault(board.items[item], {})[board.models[model]] = code == len(labels) - 1
-    scored = ScoreBoard(scores, None)
+            of_item = right.setdefault(values.items[item], {})
+            of_item[values.names[model]] = code == len(labels) - 1
+    scored = read_scores(scores)
     for judge in scored.judges:
         found = RightItems(judge, items={}, gaps={})
-        means = scored.means(judge)
-        for at in np.flatnonzero(scored.marked(judge).any(axis=1)):
-            item = scored.table.items[at]
-            given = dict(zip(scored.table.models, means[at], strict=True))
+        said = scored.of(judge)
+        given: dict[str, dict[str, float]] = {}
+        for at in np.flatnonzero(said.asked):
+            its = given.setdefault(scored.items[scored.item_of[at]], {})
+            its[scored.names[scored.model_of[at]]] = said.values[at]
+        for item, its in given.items():
             good = np.array([*right.get(item, {}).values()], dtype=np.bool_)
             if good.all() or not good.any():
                 continue
-            said = [given.get(model, np.nan) for model in right[item]]
+            of_models = [its.get(model, np.nan) for model in right[item]]
             if item in ties:
-                found.gaps[item] = gap_and_spread(said, good)
+                found.gaps[item] = gap_and_spread(of_models, good)
             else:
-                found.items[item] = best_of(said, good)
+                found.items[item] = best_of(of_models, good)
         if judge not in truth.raters:
             yield found

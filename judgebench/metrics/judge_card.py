@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,16 +21,8 @@ from judgebench.metrics.agreement import OTHERS
 from judgebench.metrics.comparison import Comparison, Measures, pair
 from judgebench.metrics.intervals import FEW_ITEMS, Floats, Intervals, wilson
 from judgebench.metrics.judge_differences import KAPPA, NearConstantRule, flagged
-from judgebench.metrics.judged_values import (
-    Answered,
-    JudgedValues,
-    label_board,
-    outcome_values,
-    width_of,
-)
-from judgebench.metrics.label_board import NO_VERDICT, Codes, LabelBoard
+from judgebench.metrics.judged_values import NO_VERDICT, Codes, JudgedValues, in_words, width_of
 from judgebench.metrics.outcome_agreement import win_rates
-from judgebench.metrics.outcome_board import OutcomeBoard
 from judgebench.metrics.verdict_table import FAILED, Columns, Ints, coded
 from judgebench.records import HUMAN, REFUSED, Estimate, is_human
 from judgebench.stats import rank_correlation
@@ -133,8 +125,6 @@ class JudgeMeasures:
         One of them.
     reference
         Whom it is held against, as of `JudgedValues.of`; people together where None.
-    board
-        Of comparisons, what the values were made of.
     """
 
     def __init__(
@@ -143,7 +133,6 @@ class JudgeMeasures:
         judge: str,
         *,
         reference: str | None = None,
-        board: OutcomeBoard | None = None,
         intervals: Intervals | None = None,
     ) -> None:
         values = _on_its_scale(values, judge, reference)
@@ -151,52 +140,48 @@ class JudgeMeasures:
         most = max(FEWEST_DRAWS, MOST_DRAWS // max(n, 1))
         self.wanted = replace(wanted, n_replicates=min(wanted.n_replicates, most))
         self.resamples = self.wanted.resamples(values.units)
-        self.judge, self.outcomes = judge, board
+        self.judge, self.given = judge, values
         self.at = values.judges.index(judge)
         self.low, self.width = 0.0, float(max(1, len(values.labels) - 1))
         self.no_scale: str | None = None
-        self.values = values if values.labels else self._on_points(values)
+        self.kind, self.labels = values.kind, values.labels or self._points(values)
+        self.values = replace(values, labels=self.labels)
+        if values.scores is not None and not self.no_scale:
+            self.values = values.on_labels(self.labels, self._on_grid(values.values))
         self.weighting: Weighting = "quadratic" if values.kind == "score" else "nominal"
-        self.unit_of = values.unit_of[values.item_of]
-        self.models = [_called(one, values.models) for one in values.models]
+        self.unit_of, self.models = values.unit_of[values.item_of], values.names
         people = [one for one in values.judges if is_human(one) and one != judge]
-        machines = [j for j, one in enumerate(values.judges) if one != judge and not is_human(one)]
+        machines = tuple(one for one in values.judges if one != judge and not is_human(one))
         self.people: Floats | None = None
         self.name = reference or HUMAN
         if reference is not None or people:
-            self.people = self._on_grid(values.beside(judge, self.name).values)
-        self.others = self._on_grid(values.together(values.values[machines])) if machines else None
+            self.people = self._on_grid(values.of(self.name, beside=judge).values)
+        self.others = self._on_grid(values.said(OTHERS, machines).values) if machines else None
         self.mine: Floats = self._on_grid(values.values[self.at])
 
-    def _on_points(self, values: JudgedValues) -> JudgedValues:
-        scales = sorted({scale for its in values.scales.values() for scale in its})
+    def _points(self, values: JudgedValues) -> tuple[str, ...]:
+        """Of scores, what is told apart of the one scale of those who are compared."""
+        scales = sorted({its for one in values.judges for its in values.scales[one]})
         self.width = width_of(scales)
         if math.isnan(self.width):
-            said = ", ".join(f"{low:g} to {high:g}" for low, high in scales)
-            self.no_scale = f"scores have no one scale with two ends here ({said or 'none'})"
+            said = in_words(scales) or "none"
+            self.no_scale = f"scores have no one scale with two ends here ({said})"
             self.low, self.width = 0.0, 1.0
-            return replace(values, labels=("0", "1"))
+            return "0", "1"
         self.low = scales[0][0]
         whole = self.low.is_integer() and self.width.is_integer() and self.width < MOST_POINTS
         n = int(self.width) + 1 if whole else MOST_POINTS
-        points = tuple(f"{self.low + self.width * k / (n - 1):g}" for k in range(n))
-        return replace(values, labels=points)
+        return tuple(f"{self.low + self.width * k / (n - 1):g}" for k in range(n))
 
     def _on_grid(self, said: Floats) -> Floats:
         """Values as codes of the labels; scores at the nearest point."""
-        if self.values.kind != "score" or self.no_scale:
+        if self.kind != "score" or self.no_scale:
             return said
-        steps = len(self.values.labels) - 1
-        return np.floor((said - self.low) / self.width * steps + 0.5)
-
-    @cached_property
-    def board(self) -> LabelBoard:
-        """Everybody's labels."""
-        return label_board(self.values, self._on_grid(self.values.values))
+        return np.floor((said - self.low) / self.width * (len(self.labels) - 1) + 0.5)
 
     @property
     def codes(self) -> Codes:
-        return self.board.of(self.judge)
+        return np.asarray(self.values.codes[self.at])
 
     @property
     def reference(self) -> tuple[str, Floats] | None:
@@ -241,7 +226,7 @@ class JudgeMeasures:
             why=lambda one, table: why_undefined("agreement" if one == AC2 else one, table),
         )  # fmt: skip
         codes = self.codes if mine is None else mine
-        tables = pair(self.board, codes, _codes(truth), together=True)
+        tables = pair(self.values, codes, _codes(truth), together=True)
         compared = Comparison(self.judge, name, tables, self.resamples, self.wanted, measures)
         found = compared.pooled().metrics
         return {one: Measured(estimate=found[one], against=name) for one in names}
@@ -250,10 +235,10 @@ class JudgeMeasures:
         if len(self.values.judges) < 2 or self.no_scale:
             return undefined(self.no_scale or NOBODY)
         n, k = len(self.values.units), len(self.values.labels)
-        table = coincidences(self.board.codes, self.unit_of, n_units=n, n_labels=k)
+        table = coincidences(self.values.codes, self.unit_of, n_units=n, n_labels=k)
         (sums,) = self.resamples.sums([table])
         alpha = krippendorff_alpha_of(sums, weighting=self.weighting)
-        rated = (self.board.codes >= 0).sum(axis=0)
+        rated = (self.values.codes >= 0).sum(axis=0)
         said = int((rated > 1).sum())
         why = "all labels are one and the same" if said else "no answer has been judged by two"
         return Measured(
@@ -290,8 +275,7 @@ class JudgeMeasures:
         cell = self.values.model_of[there] * k + said[there].astype(np.int64)
         counts = np.bincount(cell, minlength=n_models * k).reshape(n_models, k).astype(float)
         if self.values.kind == "preference":
-            pairs = [(one, str(other)) for one, other in self.values.models]
-            return win_rates(counts, np.ones(n_models, dtype=np.bool_), models=pairs)
+            return win_rates(counts, np.ones(n_models, dtype=np.bool_), models=self.values.models)
         return np.round(quotient(counts @ np.arange(k), counts.sum(axis=1)), 12)
 
     # model by model -----------------------------------------------------------------------------
@@ -309,15 +293,16 @@ class JudgeMeasures:
 
     def _model_kappa(self, name: str, truth: Floats) -> Measured:
         whole = replace(
-            self.board, units=("all",), unit_of=np.zeros(len(self.values.items), dtype=np.int64)
+            self.values, units=("all",), unit_of=np.zeros(len(self.values.items), dtype=np.int64)
         )
         tables = pair(whole, self.codes, _codes(truth))
         kappas = cohen_kappa_of(tables.tables[0], weighting=self.weighting)
+        places = np.unique(self.values.model_of[~np.isnan(truth)]).tolist()
         few = len(self.values.units) * len(tables.models) <= MOST_CELLS
         most = len(kappas) if few else MOST_LOW
         found: dict[str, Estimate] = {}
         for rank, at in enumerate(np.argsort(kappas, kind="stable").tolist()):
-            place, kappa, n = int(tables.models[at]), float(kappas[at]), int(tables.pairs[at])
+            place, kappa, n = places[at], float(kappas[at]), int(tables.pairs[at])
             if n < FEWEST or math.isnan(kappa):
                 continue
             found[self.models[place]] = plain(kappa, n)
@@ -330,7 +315,7 @@ class JudgeMeasures:
         judges = [j for j, one in enumerate(self.values.judges) if not is_human(one)]
         if self.at not in judges:
             return undefined("people are not looked at")
-        said, codes = self.board.codes[judges], _codes(truth)
+        said, codes = self.values.codes[judges], _codes(truth)
         both = (said >= 0) & (codes >= 0)
         same, n = (
             np.array([np.bincount(self.values.model_of, one, len(self.models)) for one in rows])
@@ -389,7 +374,7 @@ class JudgeMeasures:
         """How often of two judges the first accepts what the second, which must, does not."""
         for first, second in implied:
             if self.judge in (first, second):
-                a, b = (self.values.of(one).values for one in (first, second))
+                a, b = (self.given.of(one).values for one in (first, second))
                 both = ~np.isnan(a + b) & (a == 1.0)
                 found = self.of_models(b != 1.0, both, "impossible", "nothing is accepted")
                 return replace(found, against=second if self.judge == first else first)
@@ -532,9 +517,9 @@ class JudgeMeasures:
         """Of pairs that were asked in both orders: whether the place decides."""
         names = ("consistency", "first_position", "orders_kappa", "two_order_accuracy")
         found = dict.fromkeys(names, undefined("no pair was shown in both orders"))
-        if self.outcomes is None:
+        if self.values.by_order is None:
             return {}
-        by_order = self.outcomes.by_order[self.at]
+        by_order = self.values.by_order[self.at]
         asked = (by_order != NO_VERDICT).all(axis=1)
         if not asked.any():
             return found
@@ -646,16 +631,11 @@ class JudgeMeasures:
 def _on_its_scale(values: JudgedValues, judge: str, reference: str | None) -> JudgedValues:
     """What everybody said, of scores without other judges whose scale is not the judge's."""
     own = values.scales.get(judge, ())
-    rows = [
+    return values.some([
         row for row, one in enumerate(values.judges)
         if values.kind != "score" or one in (judge, reference) or is_human(one)
         or values.scales.get(one, ()) == own
-    ]  # fmt: skip
-    return replace(
-        values, judges=tuple(values.judges[row] for row in rows), values=values.values[rows],
-        asked=values.asked[rows], scales={values.judges[row]: values.scales.get(
-            values.judges[row], ()) for row in rows},
-    )  # fmt: skip
+    ])  # fmt: skip
 
 
 def worst(
@@ -668,26 +648,6 @@ def worst(
     one = models[name]
     said = "; ".join(filter(None, (f"on {name}, of {len(models)} models", one.method)))
     return Measured(estimate=replace(one, method=said), against=against, models=models)
-
-
-def measured_outcomes(
-    board: OutcomeBoard,
-    judge: str,
-    *,
-    reference: str | None = None,
-    intervals: Intervals | None = None,
-) -> JudgeMeasures:
-    """Of comparisons; the rest as of `JudgeMeasures`."""
-    values = outcome_values(board)
-    rows = [board.labels.judges.index(one) for one in values.judges]
-    shared = replace(board, p=board.p[rows], by_order=board.by_order[rows])
-    return JudgeMeasures(values, judge, reference=reference, board=shared, intervals=intervals)
-
-
-def _called(model: Answered, models: Iterable[Answered]) -> str:
-    name, opponent = model
-    several = len({other for _, other in models}) > 1
-    return f"{name} against {opponent}" if several and opponent is not None else name
 
 
 def _codes(said: Floats) -> Codes:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.comparison import AgreementRow, Bools, Measures, Scope, pair
 from judgebench.metrics.intervals import Floats, Intervals
-from judgebench.metrics.label_board import NO_VERDICT, Codes, LabelBoard
+from judgebench.metrics.judged_values import NO_VERDICT, Codes, JudgedValues
 from judgebench.metrics.paired import family as decided_together
 from judgebench.metrics.verdict_table import Ints
 from judgebench.records import Estimate
@@ -199,12 +199,15 @@ class Two:
     first, second : float array, shape (units, ...)
     n, missing
         Answers that both have judged, and those of the reference's that one of them has not.
+    units
+        How many units there are, where the sums are made already.
     """
 
     first: Floats
     second: Floats
     n: int
     missing: int
+    units: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,7 +314,7 @@ def _estimate(
         low=low,
         high=high,
         n=two.n,
-        units=test.units,
+        units=two.units or test.units,
         missing=two.missing,
         level=1.0 - alpha if known else level,
         method=(method if known else f"no interval, {test.method}") if there else "",
@@ -360,24 +363,20 @@ def kappas(measures: Measures) -> list[Headline]:
     ]
 
 
-def two_labellers(
-    board: LabelBoard, truth: Codes, judges: Sequence[str], asked: Sequence[Bools]
-) -> Two:
+def two_labellers(values: JudgedValues, truth: Codes, judges: Sequence[str]) -> Two:
     """Two judges on the answers that both and the reference have labelled.
 
     Parameters
     ----------
-    truth : int8 array, shape (answers,)
+    truth : int array, shape (answers,)
         The reference's codes.
-    asked : bool arrays, shape (answers,)
-        Which answers each judge was to judge.
     """
-    codes = [board.of(judge) for judge in judges]
+    said = [values.of(judge) for judge in judges]
     known = truth >= 0
-    both = known & (codes[0] >= 0) & (codes[1] >= 0)
-    expected = known & (asked[0] | asked[1])
+    both = known & (said[0].codes >= 0) & (said[1].codes >= 0)
+    expected = known & (values.met(said[0].asked) | values.met(said[1].asked))
     common = _only(truth, both)
-    first, second = (pair(board, _only(one, both), common).tables for one in codes)
+    first, second = (pair(values, _only(one.codes, both), common).tables for one in said)
     return Two(first=first, second=second, n=int(both.sum()), missing=int((expected & ~both).sum()))
 
 

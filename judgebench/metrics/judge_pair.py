@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from judgebench.metrics.intervals import Floats, Intervals
-from judgebench.metrics.judged_values import Bools, JudgedValues, Said, width_of
+from judgebench.metrics.judged_values import Bools, JudgedValues, Said, in_words, width_of
 from judgebench.metrics.measures import Measure, estimated
 from judgebench.metrics.scores import Scale
 from judgebench.metrics.verdict_table import Ints
@@ -88,8 +88,8 @@ def judge_pair(
     .. [1] A. S. Thakur et al. (2024), Judging the Judges: Evaluating Alignment and Vulnerabilities
        in LLMs-as-Judges, arXiv 2406.12624, section 4.
     """
-    mine, theirs = board.of(judge), board.beside(judge, reference)
-    counted = ~np.isnan(theirs.values) & _could_be_asked(board, mine)
+    mine, theirs = board.of(judge), board.of(reference, beside=judge)
+    counted = ~np.isnan(theirs.values) & board.met(mine.asked)
     return JudgePair(
         judge=judge,
         reference=reference,
@@ -98,20 +98,6 @@ def judge_pair(
         leniency=_leniency(board, mine, theirs, counted, intervals or Intervals()),
         unit="points" if board.kind == "score" else "share",
     )
-
-
-def _could_be_asked(board: JudgedValues, mine: Said) -> Bools:
-    """Answers that count as missing where the judge says nothing: as agreement counts them.
-
-    Of scores those of models that it was asked about at all, of comparisons those with an opponent
-    that it was; of labels all.
-    """
-    if board.kind == "label":
-        return np.ones(len(board.item_of), dtype=np.bool_)
-    of_model = [model if board.kind == "score" else against for model, against in board.models]
-    _, code_of = np.unique([str(one) for one in of_model], return_inverse=True)
-    code = code_of[board.model_of] if len(code_of) else np.zeros(0, dtype=np.int64)
-    return np.asarray(np.isin(code, code[mine.asked]))
 
 
 def _confusion(
@@ -196,8 +182,7 @@ def why_no_leniency(
     if board.kind == "label" and len(board.labels) != 2:
         return f"it needs two labels; {len(board.labels)} are declared"
     if board.kind == "score" and len(scales := {*mine, *theirs}) > 1:
-        said = ", ".join(f"{low:g} to {high:g}" for low, high in sorted(scales))
-        return f"scores on several scales ({said}) have no difference"
+        return f"scores on several scales ({in_words(sorted(scales))}) have no difference"
     return None
 
 

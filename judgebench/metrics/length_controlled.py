@@ -256,7 +256,7 @@ def exact(
     drawn = [
         length_control.replicates(
             one.preference, one.difference, difficulty,
-            fits=fits, weights=weights[:, one.place], anchors=calibration.anchors,
+            fits=fits, weights=weights.take(one.place, axis=1), anchors=calibration.anchors,
         )
         for weights in intervals.resamples(one.board_items).weights()
     ]  # fmt: skip

@@ -7,7 +7,7 @@ outcomes, and how often comparisons in both orders agree with each other, and th
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import ClassVar
@@ -27,8 +27,15 @@ from judgebench.metrics.comparison import (
 )
 from judgebench.metrics.intervals import Floats, Intervals, as_estimate, wilson
 from judgebench.metrics.judge_differences import JudgeChecks
-from judgebench.metrics.label_board import NO_VERDICT, Codes, LabelBoard, Reference
-from judgebench.metrics.outcome_board import OUTCOMES, ModelPair, OutcomeBoard, outcome_board
+from judgebench.metrics.judged_values import (
+    NO_VERDICT,
+    OUTCOMES,
+    Answered,
+    Codes,
+    JudgedValues,
+    Said,
+    read_outcomes,
+)
 from judgebench.metrics.verdict_table import Columns
 from judgebench.records import Estimate
 from judgebench.stats.agreement import COEFFICIENTS, Weighting, coefficient, why_undefined
@@ -53,7 +60,7 @@ NONE_READ = "no pair could be read in both orders"
 
 
 def order_consistency(
-    board: LabelBoard,
+    board: JudgedValues,
     by_order: Codes,
     truth: Codes,
     resamples: Resamples,
@@ -69,10 +76,10 @@ def order_consistency(
     Parameters
     ----------
     board
-        Of outcomes: its answers are pairs.
-    by_order : int8 array, shape (pairs, 2)
+        Of outcomes.
+    by_order : int array, shape (pairs, 2)
         The judge's outcome in each order.
-    truth : int8 array, shape (pairs,)
+    truth : int array, shape (pairs,)
         The reference's.
 
     Returns
@@ -133,7 +140,7 @@ NOTHING = 1e-12
 
 
 def preference_correlation(
-    board: LabelBoard,
+    board: JudgedValues,
     judge: Floats,
     reference: Floats,
     truth: Codes,
@@ -147,10 +154,10 @@ def preference_correlation(
     Parameters
     ----------
     board
-        Of outcomes: its answers are pairs.
+        Of outcomes.
     judge, reference : float array, shape (pairs,)
         nan where there is no outcome.
-    truth : int8 array, shape (pairs,)
+    truth : int array, shape (pairs,)
         The reference's outcomes, which say for which models there are estimates.
 
     Returns
@@ -234,7 +241,7 @@ class OutcomeAgreement(LabelAgreement):
 
     Parameters
     ----------
-    outcomes
+    values
         ``human`` is the majority of the outcomes of ``human/*`` without ties.
     weighting
         How a win against a tie is disagreed upon, in ``cohen_kappa`` alone.
@@ -246,37 +253,29 @@ class OutcomeAgreement(LabelAgreement):
 
     def __init__(
         self,
-        outcomes: OutcomeBoard,
+        values: JudgedValues,
         weighting: Weighting = "nominal",
         intervals: Intervals | None = None,
     ) -> None:
-        opponents = [opponent for _, opponent in outcomes.models]
+        opponents = {opponent for _, opponent in values.models}
         measures = Measures(
             coefficients=tuple(COEFFICIENTS),
             of=partial(weighted, weighting=weighting),
             scores=None,
-            counted="pairs of models" if len(set(opponents)) > 1 else "models",
+            counted="pairs of models" if len(opponents) > 1 else "models",
             why=partial(_why_undefined, nothing="no pair has a verdict of both"),
         )
-        super().__init__(outcomes.labels, intervals, measures)
-        self.outcomes, self.models, self.counts = outcomes, outcomes.models, outcomes.counts
-        same = np.array([model == opponent for model, opponent in outcomes.models], dtype=np.bool_)
-        self.itself = same[self.board.model_of]
-        _, opponent = np.unique(opponents, return_inverse=True)
-        self.opponent_of = opponent[self.board.model_of]
+        super().__init__(values, intervals, measures)
+        self.itself = values.itself
 
     def counted(self, codes: Codes) -> Codes:
-        return np.where(self.itself, NO_VERDICT, codes).astype(np.int8)
+        return np.where(self.itself, NO_VERDICT, codes)
 
-    def asked(self, judge: str) -> Bools:
-        asked = self.board.of(judge) != NO_VERDICT
-        return np.isin(self.opponent_of, self.opponent_of[asked])
-
-    def rows(self, judge: str, truth: Reference) -> list[AgreementRow]:
-        own = np.where(self.asked(judge), self.counted(truth.codes), NO_VERDICT).astype(np.int8)
-        same = np.where(self.itself, truth.codes, NO_VERDICT).astype(np.int8)
-        asked = self.board.of(judge) != NO_VERDICT
-        probabilities = _of_reference(self.outcomes, truth.raters, truth.codes)
+    def rows_of(self, judge: str, truth: Said) -> list[AgreementRow]:
+        asked = self.values.of(judge).asked
+        own = np.where(self.values.met(asked), self.counted(truth.codes), NO_VERDICT)
+        same = np.where(self.itself, truth.codes, NO_VERDICT)
+        probabilities = _of_reference(self.values, truth)
         return [
             row
             # What a model is against itself has rows for models alone.
@@ -285,37 +284,35 @@ class OutcomeAgreement(LabelAgreement):
             for row in self._rows(judge, truth.name, codes, probabilities)[first:]
         ]
 
-    def pooled(self, first: str, second: str) -> AgreementRow | None:
-        truth = self.counted(self.board.of(second))
-        if not ((self.board.of(first) >= 0) & (truth >= 0)).any():
+    def pooled_of(self, first: str, second: str) -> AgreementRow | None:
+        truth = self.counted(self.values.of(second).codes)
+        if not ((self.values.of(first).codes >= 0) & (truth >= 0)).any():
             return None
-        return self._rows(first, second, truth, self.outcomes.probabilities(second))[0]
+        return self._rows(first, second, truth, self.values.of(second).p)[0]
 
     def _rows(
         self, judge: str, reference: str, truth: Codes, probabilities: Floats
     ) -> list[AgreementRow]:
         """Pooled, macro, and a row for each two models that the reference has compared: with ties,
         without, and before the rule."""
-        board, codes = self.board, self.board.of(judge)
+        board, mine = self.values, self.values.of(judge)
         # The models that the reference has compared are the rows for models, ties or not.
-        models = [self.outcomes.models[m] for m in np.unique(board.model_of[truth >= 0])]
+        models = [board.models[m] for m in np.unique(board.model_of[truth >= 0])]
         with_ties = Comparison(
-            judge, reference, pair(board, codes, truth), self.resamples, self.wanted,
+            judge, reference, pair(board, mine.codes, truth), self.resamples, self.wanted,
             replace(self.measures, scores=partial(win_rates, models=models)),
         )  # fmt: skip
         correlation = preference_correlation(
-            board, self.outcomes.probabilities(judge), probabilities, truth, self.resamples,
-            self.wanted,
+            board, mine.p, probabilities, truth, self.resamples, self.wanted,
         )  # fmt: skip
-        by_order = self.outcomes.by_order[board.judges.index(judge)]
-        consistency = order_consistency(board, by_order, truth, self.resamples, self.wanted)
-        decided, mine, theirs = _without_ties(board, codes, truth)
+        consistency = order_consistency(board, mine.by_order, truth, self.resamples, self.wanted)
+        decided, its, theirs = _without_ties(board, mine.codes, truth)
         why = partial(_why_undefined, nothing=NONE_DECIDED)
         no_ties = Comparison(
-            judge, reference, pair(decided, mine, theirs), self.resamples, self.wanted,
+            judge, reference, pair(decided, its, theirs), self.resamples, self.wanted,
             Measures(coefficients=DECIDED, of=coefficient, scores=None, why=why),
         ).rows()  # fmt: skip
-        there = [self.outcomes.models[m] for m in np.unique(board.model_of[theirs >= 0])]
+        there = [board.models[m] for m in np.unique(board.model_of[theirs >= 0])]
         of_models = dict(zip(there, no_ties[2:], strict=True))
         without = [*no_ties[:2], *(of_models.get(two) for two in models)]
         names = [(None, None), (None, None), *models]
@@ -346,20 +343,20 @@ def outcome_agreement(
     Parameters
     ----------
     columns
-        As for `judgebench.metrics.outcome_board.paired_verdicts`.
+        As for `judgebench.metrics.judged_values.paired_verdicts`.
     rule
         How probabilities become outcomes.
     """
-    board = OutcomeAgreement(outcome_board(columns, rule), weighting, intervals)
+    board = OutcomeAgreement(read_outcomes(columns, rule), weighting, intervals)
     return board.against(reference, checks)
 
 
-def _of_reference(board: OutcomeBoard, raters: tuple[str, ...], codes: Codes) -> Floats:
+def _of_reference(values: JudgedValues, truth: Said) -> Floats:
     """Mean of the raters' probabilities, on the pairs of which the reference has an outcome."""
-    said = np.stack([board.probabilities(rater) for rater in raters])
+    said = np.stack([values.of(rater).p for rater in truth.raters])
     n = (~np.isnan(said)).sum(axis=0)
     mean = np.nansum(said, axis=0) / np.maximum(n, 1)
-    return np.where((codes >= 0) & (n > 0), mean, np.nan)
+    return np.where((truth.codes >= 0) & (n > 0), mean, np.nan)
 
 
 def _why_undefined(name: str, table: Floats, *, nothing: str) -> str | None:
@@ -377,23 +374,23 @@ def _renamed(row: AgreementRow | None, full: AgreementRow) -> dict[str, Estimate
     return {f"{name}{NO_TIES}": nothing for name in DECIDED}
 
 
-def _without_ties(board: LabelBoard, mine: Codes, theirs: Codes) -> tuple[LabelBoard, Codes, Codes]:
+def _without_ties(
+    values: JudgedValues, mine: Codes, theirs: Codes
+) -> tuple[JudgedValues, Codes, Codes]:
     """Both raters' codes of loss and win, on pairs on which neither says tie.
 
     A pair that the reference decided and the judge could not be read on stays missing.
     """
-    code_of = np.array([0, NO_VERDICT, 1], dtype=np.int8)
-
-    def decided(codes: Codes) -> Codes:
-        return np.where(codes >= 0, code_of[np.maximum(codes, 0)], codes).astype(np.int8)
-
     tied = (mine == TIE) | (theirs == TIE)
-    truth = np.where(tied, NO_VERDICT, decided(theirs)).astype(np.int8)
-    labels = (OUTCOMES[LOSS], OUTCOMES[WIN])
-    return replace(board, labels=labels), decided(mine), truth
+    its, truth = (
+        np.where(codes == TIE, NO_VERDICT, np.where(codes == WIN, 1, codes))
+        for codes in (mine, theirs)
+    )
+    two = replace(values, labels=(OUTCOMES[LOSS], OUTCOMES[WIN]))
+    return two, its, np.where(tied, NO_VERDICT, truth)
 
 
-def win_rates(counts: Floats, present: Bools, *, models: list[ModelPair]) -> Floats:
+def win_rates(counts: Floats, present: Bools, *, models: Sequence[Answered]) -> Floats:
     """Wins and half the ties of each model as a share of its pairs.
 
     Parameters
@@ -402,7 +399,7 @@ def win_rates(counts: Floats, present: Bools, *, models: list[ModelPair]) -> Flo
         Of losses, ties and wins of the first of two models.
     present : bool array, shape (pairs of models,)
         Which of them count.
-    models : list of (model, opponent), of the same length
+    models : sequence of (model, opponent), of the same length
 
     Returns
     -------
@@ -414,7 +411,7 @@ def win_rates(counts: Floats, present: Bools, *, models: list[ModelPair]) -> Flo
     there = [pair for pair, yes in zip(models, present, strict=True) if yes]
     if len({opponent for _, opponent in there}) < 2:
         return share_of(won, total)
-    names = sorted({name for pair in there for name in pair})
+    names = sorted({str(name) for pair in there for name in pair})
     first, second = (
         np.array([[pair[side] == name for name in names] for pair in there], dtype=np.float64)
         for side in (0, 1)

@@ -22,7 +22,7 @@ from judgebench.columns import grouped
 from judgebench.errors import UsageError
 from judgebench.metrics.agreement import KAPPA, label_kappa
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.outcome_board import OUTCOMES
+from judgebench.metrics.judged_values import OUTCOMES
 from judgebench.metrics.scores import scales_of
 from judgebench.metrics.verdict_table import Columns
 from judgebench.records import Estimate

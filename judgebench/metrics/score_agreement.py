@@ -9,15 +9,12 @@ their source.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from judgebench.columns import compact
 from judgebench.metrics.agreement import AgreementBoard, AgreementTable
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.comparison import AgreementRow
@@ -33,14 +30,24 @@ from judgebench.metrics.judge_differences import (
     judge_differences,
     pairs_compared,
 )
-from judgebench.metrics.judged_values import ScoreBoard
-from judgebench.metrics.label_board import without
+from judgebench.metrics.judged_values import (
+    NO_VERDICT,
+    NOT_HAD,
+    UNREADABLE,
+    Bools,
+    JudgedValues,
+    Said,
+    in_words,
+    read_scores,
+)
 from judgebench.metrics.verdict_table import Columns, Ints
 from judgebench.plain_text import in_natural_order
 from judgebench.records import HUMAN, Estimate
 from judgebench.stats.rank_correlation import (
     CORRELATIONS,
     NO_INTERVAL_OF_ITEMS,
+    Ordered,
+    Questions,
     consecutive_blocks,
     sample_contributions,
     system_contributions,
@@ -60,21 +67,14 @@ AT = CORRELATIONS.index(SPEARMAN)
 UPSTREAM = "_upstream"
 """What they end in where an unreadable score counts as upstream counts it."""
 
+SAME = 2e-9
+"""Scores no further apart may be equal to nine digits, to which they are compared."""
+
 ONE_ANSWER = "each question has one answer"
 NO_DIFFERENCE = "on no question do both tell answers apart"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScoreReference:
-    """The scores others are compared with: one judge's, or the mean of several raters, in the shape
-    (items, models)."""
-
-    name: str
-    raters: tuple[str, ...]
-    scores: Floats
-
-
-class ScoreAgreement(AgreementBoard[ScoreReference]):
+class ScoreAgreement(AgreementBoard):
     """Scores, whose correlations say how far one follows the other.
 
     Repeats and samples of one item are averaged first. Answers that the reference has not scored do
@@ -94,7 +94,7 @@ class ScoreAgreement(AgreementBoard[ScoreReference]):
 
     Parameters
     ----------
-    scored
+    values
         ``human`` is the mean of ``human/*``.
     block
         Upstream takes so many consecutive answers, in order of id, for those to one question; with
@@ -112,57 +112,73 @@ class ScoreAgreement(AgreementBoard[ScoreReference]):
 
     def __init__(
         self,
-        scored: ScoreBoard,
+        values: JudgedValues,
         block: int | None = None,
         intervals: Intervals | None = None,
         *,
         only: Collection[str] = (SAMPLE, SYSTEM, BLOCK),
     ) -> None:
-        self.scored, self.block, self.wanted = scored, block, intervals or Intervals()
-        self.only = only
-        self.judges = scored.judges
-        self.resamples = self.wanted.resamples(scored.table.units)
+        super().__init__(values, intervals)
+        self.block, self.only = block, only
         self.compared: dict[str, _Compared] = {}
         self.coded: dict[str, Ints] = {}
-        self.counts = {}
+        self.unit = values.unit_of[values.item_of]
+        self._beside: dict[str, _Beside] = {}
 
     @cached_property
-    def items(self) -> Ints:
-        """In order of id, where it matters which answers follow each other."""
-        table = self.scored.table
-        if self.block is None and len(table.units) == len(table.items):
-            return np.arange(len(table.items))
-        place = {item: at for at, item in enumerate(table.items)}
-        return np.array([place[item] for item in in_natural_order(table.items)], dtype=np.int64)
+    def order(self) -> Ints:
+        """Answers in order of their items' ids, where it matters which follow each other."""
+        items = self.values.items
+        place = {item: at for at, item in enumerate(in_natural_order(items))}
+        of_items = np.array([place[item] for item in items], dtype=np.int64)
+        return np.argsort(of_items[self.values.item_of], kind="stable")
 
-    def reference(self, name: str) -> ScoreReference:
-        scores, raters = self.scored.reference(name)
-        return ScoreReference(name=name, raters=raters, scores=scores)
+    @cached_property
+    def by_model(self) -> Ints:
+        return np.argsort(self.values.model_of, kind="stable")
 
-    def beside(self, truth: ScoreReference, judge: str) -> ScoreReference:
-        if judge not in truth.raters:
-            return truth
-        others = tuple(rater for rater in truth.raters if rater != judge)
-        scores = self.scored.mean_of(others) if others else truth.scores
-        return ScoreReference(name=without(truth.name, judge), raters=others, scores=scores)
+    def beside(self, truth: Said) -> _Beside:
+        """Of the last reference that was asked for what is made once."""
+        if truth.name not in self._beside:
+            self._beside = {truth.name: _Beside(truth, self.unit)}
+        return self._beside[truth.name]
 
-    def rows(self, judge: str, truth: ScoreReference) -> list[AgreementRow]:
-        found = _Compared(self, judge, truth.scores, self.block)
-        self.compared[judge] = found
-        self.counts = {**self.counts, judge: found.counts()}
-        return [found.row(truth.name)]
+    def by_system(self, scores: Floats, truth: Said) -> Floats:
+        """Sums over all answers as of `system_contributions`, shape (models, 3)."""
+        values, together = self.values, np.zeros(len(scores), dtype=np.int64)
+        (sums,) = system_contributions(
+            scores, truth.values, values.model_of,
+            n_systems=len(values.models), unit_of=together, n_units=1,
+        )  # fmt: skip
+        return np.asarray(sums)
 
-    def pooled(self, first: str, second: str) -> AgreementRow | None:
-        truth = self.scored.means(second)
-        if np.isnan(self.scored.means(first) + truth).all():
-            return None
-        return _Compared(self, first, truth, None, as_upstream=False).row(second)
+    def rows(self, theirs: Mapping[str, Said]) -> dict[str, list[AgreementRow]]:
+        self.compared = {
+            judge: _Compared(self, judge, truth, self.block) for judge, truth in theirs.items()
+        }
+        rows = self._rows([*self.compared.values()])
+        self.counts = {judge: one.counts() for judge, one in self.compared.items()}
+        return {judge: [row] for judge, row in zip(theirs, rows, strict=True)}
+
+    def pooled(self, pairs: Iterable[tuple[str, str]]) -> list[AgreementRow]:
+        found = []
+        for first, second in pairs:
+            truth = self.values.of(second)
+            if not np.isnan(self.values.of(first).values + truth.values).all():
+                found.append(_Compared(self, first, truth, None, as_upstream=False))
+        return self._rows(found)
+
+    def _rows(self, compared: Sequence[_Compared]) -> list[AgreementRow]:
+        """Of all of them with the same draws, which are made once."""
+        added = [its for one in compared for its in one.by_question.values()]
+        sums = iter(self.resamples.sums(added) if added else ())
+        return [one.row({kind: next(sums) for kind in one.by_question}) for one in compared]
 
     def differences(
-        self, truth: ScoreReference, judges: Sequence[str], versus: str | None
+        self, truth: Said, judges: Sequence[str], versus: str | None
     ) -> tuple[JudgeDifference, ...]:
         """On the answers that both judges have scored; none of judges with several scales."""
-        several = next((one.with_several for one in self.compared.values()), 0)
+        several = next((one.several for one in self.compared.values()), 0)
         one_scale = [one for one in judges if self.compared[one].refused is None]
         question = Headline(
             metric=f"{SAMPLE}{SPEARMAN}", scope="pooled",
@@ -181,24 +197,24 @@ class ScoreAgreement(AgreementBoard[ScoreReference]):
             for one in judge_differences(
                 pairs_compared(one_scale, versus),
                 truth.name,
-                partial(two, self.scored, truth.scores),
+                partial(two, self, truth),
                 [headline],
                 self.wanted,
             )
         )
 
-    def near_constant(
-        self, judge: str, truth: ScoreReference, checks: JudgeChecks
-    ) -> list[NearConstant]:
-        models = [(model, None) for model in self.scored.table.models]
-        model_of = np.broadcast_to(np.arange(len(models)), truth.scores.shape).ravel()
-        mine, words = coded(self.scored.means(judge).ravel())
+    def near_constant(self, judge: str, truth: Said, checks: JudgeChecks) -> list[NearConstant]:
+        said, share = self.values.of(judge).values, checks.near_constant.share
+        both = self.by_model[~np.isnan(said + truth.values)[self.by_model]]
+        if not may_be_constant(said[both], self.values.model_of[both], share):
+            return []
+        mine, words = coded(said)
         if truth.name not in self.coded:
-            self.coded[truth.name], _ = coded(truth.scores.ravel())
-        theirs = self.coded[truth.name]
+            self.coded[truth.name], _ = coded(truth.values)
+        theirs, models = self.coded[truth.name], self.values.models
         return flagged(
-            judge, truth.name, mine, theirs, model_of, models, words, checks.near_constant,
-            one_scale=False,
+            judge, truth.name, mine, theirs, self.values.model_of, models, words,
+            checks.near_constant, one_scale=False,
         )  # fmt: skip
 
 
@@ -220,202 +236,216 @@ def score_agreement(
     unparsed
         What upstream takes an unreadable score for; with it every correlation is also given so.
     """
-    board = ScoreAgreement(ScoreBoard(columns, unparsed), block, intervals)
+    board = ScoreAgreement(read_scores(columns, unparsed), block, intervals)
     return board.against(reference, checks)
 
 
-def _common(scored: ScoreBoard, truth: Floats, judges: Sequence[str]) -> tuple[list[Floats], int]:
-    """The scores of both judges where both and the reference have some, and how many are lacking.
+def may_be_constant(scores: Floats, model_of: Ints, share: float) -> bool:
+    """Whether so large a share of what a judge says of some model, or of all, can be one score.
+
+    Where it is, many scores of a model follow on their equals, since each other score keeps two at
+    most from that: this is quicker to see than which score it is.
+
+    Parameters
+    ----------
+    scores : float array, shape (answers,)
+    model_of : int array, shape (answers,)
+        Rising.
+    """
+    n = np.bincount(model_of)
+    alike = np.bincount(model_of[1:], np.abs(np.diff(scores)) <= SAME, len(n))
+    least = (2.0 * share - 1.0) * n - 2.0
+    return bool(((alike >= least) & (n > 0)).any() or alike.sum() >= least.sum())
+
+
+class _Beside:
+    """The answers that a reference has scored, by their questions, and scores in order there."""
+
+    def __init__(self, truth: Said, unit: Ints) -> None:
+        self._at = np.flatnonzero(~np.isnan(truth.values))
+        self.questions = Questions(unit[self._at])
+        self.people = self.ordered(truth.values)
+        self._judges: dict[str, list[Ordered]] = {}
+
+    def ordered(self, scores: Floats) -> list[Ordered]:
+        return self.questions.ordered(scores[self._at])
+
+    def of(self, judge: Said) -> list[Ordered]:
+        """Of one judge, made once."""
+        if judge.name not in self._judges:
+            self._judges[judge.name] = self.ordered(judge.values)
+        return self._judges[judge.name]
+
+
+def _common(values: JudgedValues, truth: Said, said: Sequence[Said]) -> tuple[Bools, int]:
+    """Which answers both judges and the reference have scored, and how many are lacking.
 
     Missing are answers of models that either judge was asked about.
     """
-    scores = [scored.means(judge) for judge in judges]
-    both = ~np.isnan(scores[0] + scores[1] + truth)
-    asked = np.any([scored.marked(judge).any(axis=0) for judge in judges], axis=0)
-    return [np.where(both, one, np.nan) for one in scores], int(
-        (~np.isnan(truth) & asked & ~both).sum()
-    )
+    both = ~np.isnan(said[0].values + said[1].values + truth.values)
+    expected = ~np.isnan(truth.values) & np.any([values.met(one.asked) for one in said], axis=0)
+    return both, int((expected & ~both).sum())
 
 
-def _questions(scored: ScoreBoard, truth: Floats, *judges: str) -> Two:
+def _questions(board: ScoreAgreement, truth: Said, *judges: str) -> Two:
     """Spearman's correlation of each question on which both judges tell answers apart."""
-    scores, missing = _common(scored, truth, judges)
-    unit = np.broadcast_to(scored.table.unit_of[:, np.newaxis], truth.shape).ravel()
-    first, second = (
-        sample_contributions(one.ravel(), truth.ravel(), unit, (SPEARMAN,))[:, 0] for one in scores
-    )
+    said, beside = [board.values.of(judge) for judge in judges], board.beside(truth)
+    both, missing = _common(board.values, truth, said)
+    ordered = [beside.of(one) for one in said]
+    first, second = beside.questions.contributions(ordered, beside.people, (SPEARMAN,))[:, :, 0]
     used = (first[:, 1:] > 0) & (second[:, 1:] > 0)
-    return Two(
-        first=first * used, second=second * used, n=int((~np.isnan(scores[0])).sum()),
-        missing=missing,
-    )  # fmt: skip
+    return Two(first=first * used, second=second * used, n=int(both.sum()), missing=missing)
 
 
-def _systems(scored: ScoreBoard, truth: Floats, *judges: str) -> Two:
+def _systems(board: ScoreAgreement, truth: Said, *judges: str) -> Two:
     """Sums for the models' mean scores, of those that have any."""
-    scores, missing = _common(scored, truth, judges)
-    there = ~np.isnan(scores[0])
-    systems = np.flatnonzero(there.any(axis=0))
-    unit, system = (
-        np.broadcast_to(codes, truth.shape).ravel()
-        for codes in (scored.table.unit_of[:, np.newaxis], np.arange(truth.shape[1]))
+    said = [board.values.of(judge) for judge in judges]
+    both, missing = _common(board.values, truth, said)
+    first, second = (board.by_system(np.where(both, one.values, np.nan), truth) for one in said)
+    systems = first[:, 2] > 0
+    return Two(
+        first=first[np.newaxis, systems],
+        second=second[np.newaxis, systems],
+        n=int(both.sum()),
+        missing=missing,
+        units=int((np.bincount(board.unit[both]) > 0).sum()),
     )
-    first, second = (
-        system_contributions(
-            one.ravel(), truth.ravel(), system,
-            n_systems=truth.shape[1], unit_of=unit, n_units=len(scored.table.units),
-        )[:, systems]
-        for one in scores
-    )  # fmt: skip
-    return Two(first=first, second=second, n=int(there.sum()), missing=missing)
 
 
 class _Compared:
-    """One judge's scores beside a reference's, answer by answer in order of id."""
+    """One judge's scores beside a reference's."""
 
     def __init__(
         self,
         board: ScoreAgreement,
         judge: str,
-        truth: Floats,
+        truth: Said,
         block: int | None,
         *,
         as_upstream: bool = True,
     ) -> None:
-        scored, self.board, self.judge, self.block = board.scored, board, judge, block
-        scales = scored.several_scales(judge)
+        self.board, self.block, self.said, self.truth = board, block, board.values.of(judge), truth
+        scales = in_words(self.said.scales) if len(self.said.scales) > 1 else None
         self.refused = f"scores on several scales ({scales})" if scales else None
-        counted = ~np.isnan(truth) & scored.marked(judge).any(axis=0)
-        place, model = np.nonzero(counted[board.items])
-        at = (board.items[place], model)
-        self.n_units = len(scored.table.units)
-        self.unit = scored.table.unit_of[at[0]]
-        systems, self.system = compact(model, truth.shape[1])
-        self.n_systems = len(systems)
-        self.people = truth[at]
-        self.scores = {"": scored.means(judge)[at]}
-        if as_upstream and scored.unparsed is not None:
-            self.scores[UPSTREAM] = scored.means(judge, as_upstream=True)[at]
-        self.at = at
-        levels = {SAMPLE: self._sample, SYSTEM: self._system}
-        levels |= {} if block is None else {BLOCK: partial(self._blocks, size=block)}
+        self.counted = ~np.isnan(truth.values) & board.values.met(self.said.asked)
+        self.answers = self._by_unit(self.counted)
+        self.scores = {"": self.said.values}
+        if as_upstream and self.said.upstream is not None:
+            self.scores[UPSTREAM] = self.said.upstream
         self.compared: dict[str, int] = {}
-        self.metrics = {
-            f"{level}{name}{kind}": estimate
-            for kind, scores in self.scores.items()
-            for level, estimates in levels.items()
-            if level in board.only
-            for name, estimate in zip(CORRELATIONS, estimates(scores, kind), strict=True)
-        }
+        self.by_question: dict[str, Floats] = {}
+        for kind, scores in self.scores.items() if SAMPLE in board.only else ():
+            beside = board.beside(truth)
+            its = beside.ordered(scores) if kind else beside.of(self.said)
+            (found,) = beside.questions.contributions([its], beside.people)
+            self.by_question[kind] = np.zeros((len(self.answers), *found.shape[1:]))
+            self.by_question[kind][: len(found)] = found
 
-    def row(self, reference: str) -> AgreementRow:
+    def row(self, sums: Mapping[str, Floats]) -> AgreementRow:
+        """``sums`` are those of ``by_question``, and of its replicates."""
+        levels = {SAMPLE: self._sample, SYSTEM: self._system}
+        levels |= {} if self.block is None else {BLOCK: self._blocks}
+        metrics = {
+            f"{level}{name}{kind}": estimate
+            for kind in self.scores
+            for level, estimates in levels.items()
+            if level in self.board.only
+            for name, estimate in zip(CORRELATIONS, estimates(kind, sums), strict=True)
+        }
         return AgreementRow(
-            judge=self.judge, reference=reference, scope="pooled", model=None, metrics=self.metrics
-        )
+            judge=self.said.name, reference=self.truth.name, scope="pooled", model=None,
+            metrics=metrics,
+        )  # fmt: skip
+
+    def _by_unit(self, answers: Bools) -> Ints:
+        """How many answers there are to each question."""
+        return np.bincount(self.board.unit[answers], minlength=len(self.board.values.units))
+
+    @property
+    def several(self) -> int:
+        """Questions with several answers."""
+        return int((self.answers > 1).sum())
 
     @cached_property
-    def with_several(self) -> int:
-        """Questions with several answers."""
-        return int((np.bincount(self.unit, minlength=self.n_units) > 1).sum())
+    def systems(self) -> Ints:
+        return np.flatnonzero(np.bincount(self.board.values.model_of[self.counted]))
 
     def counts(self) -> dict[str, int]:
         """As in `ScoreTable`."""
-        lacking, marked = np.isnan(self.scores[""]), self.board.scored.marked
-        failed = lacking & marked(self.judge, self.board.scored.failed)[self.at]
-        unread = lacking & ~failed & marked(self.judge, self.board.scored.unread)[self.at]
-        found = {"answers": len(self.people), "unreadable": int(unread.sum())}
-        found |= {
-            "failed": int(failed.sum()),
-            "not_asked": int((lacking & ~failed & ~unread).sum()),
-        }
-        found["questions"] = self._units(np.ones(len(self.unit), dtype=np.bool_))
-        found["with_several"] = self.with_several
-        found["systems"] = self.n_systems
+        codes = self.said.codes[self.counted]
+        found = {"answers": len(codes), "unreadable": int((codes == UNREADABLE).sum())}
+        found["failed"] = int((codes == NOT_HAD).sum())
+        found["not_asked"] = int((codes == NO_VERDICT).sum())
+        found["questions"] = int((self.answers > 0).sum())
+        found["with_several"] = self.several
+        found["systems"] = len(self.systems)
         if self.block is not None:
-            blocks = consecutive_blocks(len(self.people), self.block)
-            found["blocks"] = int(blocks.max(initial=-1)) + 1
-            found["after_blocks"] = int((blocks < 0).sum())
+            found["blocks"], found["after_blocks"] = divmod(len(codes), self.block)
         return found | self.compared
 
-    def _units(self, answers: NDArray[np.bool_]) -> int:
-        """How many questions some answers are to."""
-        return int((np.bincount(self.unit[answers], minlength=self.n_units) > 0).sum())
-
-    def _sample(self, scores: Floats, kind: str) -> list[Estimate]:
-        found = sample_contributions(scores, self.people, self.unit)
-        contributions = np.zeros((self.n_units, *found.shape[1:]))
-        contributions[: len(found)] = found
-        (sums,) = self.board.resamples.sums([contributions])
-        values = quotient(sums[..., 0], sums[..., 1])
-        used = contributions[:, 0, 1] > 0
-        several, self.compared[f"compared{kind}"] = self.with_several, int(used.sum())
+    def _sample(self, kind: str, sums: Mapping[str, Floats]) -> list[Estimate]:
+        used = self.by_question[kind][:, 0, 1] > 0
+        self.compared[f"compared{kind}"] = int(used.sum())
+        there = self._by_unit(self.counted & ~np.isnan(self.scores[kind]))
         return self._estimates(
-            scores,
-            values,
-            counted=used[self.unit],
-            over=f"over {used.sum()} of {several} questions with several answers",
-            undefined=NO_DIFFERENCE if several else ONE_ANSWER,
+            kind,
+            quotient(sums[kind][..., 0], sums[kind][..., 1]),
+            n=int(there[used].sum()),
+            units=int(used.sum()),
+            over=f"over {used.sum()} of {self.several} questions with several answers",
+            undefined=NO_DIFFERENCE if self.several else ONE_ANSWER,
         )
 
-    def _system(self, scores: Floats, kind: str) -> list[Estimate]:
-        total = system_contributions(
-            scores, self.people, self.system,
-            n_systems=self.n_systems, unit_of=self.unit, n_units=self.n_units,
-        ).sum(axis=0)  # fmt: skip
-        means = quotient(total[:, :2].T, total[:, 2])
+    def _system(self, kind: str, sums: Mapping[str, Floats]) -> list[Estimate]:
+        both = self.counted & ~np.isnan(self.scores[kind])
+        total = self.board.by_system(self.scores[kind], self.truth)[self.systems]
         return self._estimates(
-            scores,
+            kind,
             system_correlations(total[np.newaxis]),
-            counted=np.ones(len(scores), dtype=np.bool_),
-            over=f"{NO_INTERVAL_OF_ITEMS}; over {self.n_systems} models",
-            undefined=why_undefined(*means),
+            n=int(both.sum()),
+            units=int((self._by_unit(both) > 0).sum()),
+            over=f"{NO_INTERVAL_OF_ITEMS}; over {len(self.systems)} models",
+            undefined=why_undefined(*quotient(total[:, :2].T, total[:, 2])),
         )
 
-    def _blocks(self, scores: Floats, kind: str, size: int) -> list[Estimate]:
-        blocks = consecutive_blocks(len(scores), size)
-        contributions = sample_contributions(scores, self.people, blocks)
-        sums = contributions.sum(axis=0, keepdims=True)
+    def _blocks(self, kind: str, sums: Mapping[str, Floats]) -> list[Estimate]:
+        size, order = self.block or 1, self.board.order
+        at = order[self.counted[order]]
+        scores, blocks = self.scores[kind][at], consecutive_blocks(len(at), size)
+        contributions = sample_contributions(scores, self.truth.values[at], blocks)
+        total = contributions.sum(axis=0, keepdims=True)
         used = np.append(contributions[:, 0, 1] > 0, False)
         self.compared[f"blocks_compared{kind}"] = int(used.sum())
+        there = ~np.isnan(scores) & used[blocks]
         return self._estimates(
-            scores,
-            quotient(sums[..., 0], sums[..., 1]),
-            counted=used[blocks],
+            kind,
+            quotient(total[..., 0], total[..., 1]),
+            n=int(there.sum()),
+            units=len(np.unique(self.board.unit[at[there]])),
             over=f"over {used.sum()} of {len(contributions)} blocks of {size} answers by id; no "
             "interval, blocks are not drawn",
             undefined=f"in no block of {size} do both tell answers apart",
         )
 
     def _estimates(
-        self,
-        scores: Floats,
-        values: Floats,
-        *,
-        counted: NDArray[np.bool_],
-        over: str,
-        undefined: str | None,
+        self, kind: str, values: Floats, *, n: int, units: int, over: str, undefined: str | None
     ) -> list[Estimate]:
         """The three correlations; ``values`` are (1 + replicates or nothing, correlations)."""
-        there, wanted = ~np.isnan(scores), self.board.wanted
-        units = self._units(there & counted)
+        wanted = self.board.wanted
         ends = wanted.ends(values, None) if len(values) > 1 else None
+        missing = int((self.counted & np.isnan(self.scores[kind])).sum())
         found = []
-        for n in range(len(CORRELATIONS)):
-            value = float(values[0, n]) if self.refused is None else math.nan
+        for at in range(len(CORRELATIONS)):
+            value = float(values[0, at]) if self.refused is None else math.nan
             interval = math.nan, math.nan, over
             if ends is not None:
                 alone = math.nan, math.nan, "no interval, one question"
-                low, high, drawn = ends.at(n) if units > 1 else alone
+                low, high, drawn = ends.at(at) if units > 1 else alone
                 interval = low, high, f"{drawn}; {over}"
+            why = self.refused or undefined
             found.append(
                 as_estimate(
-                    value,
-                    interval,
-                    n=int((there & counted).sum()),
-                    units=units,
-                    missing=int((~there).sum()),
-                    level=wanted.level,
-                    why=self.refused or undefined,
+                    value, interval, n=n, units=units, missing=missing, level=wanted.level, why=why
                 )
             )
         return found

@@ -138,7 +138,19 @@ class Providers:
         key = _key(endpoint, _SHARED)
         if key in self._stacks:
             return self._stacks[key]
-        each = [self._one(copy) for copy in copies_of(endpoint)]
+        server, options = endpoint.server, endpoint.provider_options
+        gpus = options.get("gpus") if server is None else server.gpus
+        copies = [endpoint]
+        if isinstance(gpus, str) and ";" in gpus:  # "0,1;2,3" names two groups, each with a copy
+            copies = [
+                endpoint.model_copy(
+                    update={"provider_options": {**options, "gpus": group}}
+                    if server is None
+                    else {"server": server.model_copy(update={"gpus": group})}
+                )
+                for group in gpus.split(";")
+            ]
+        each = [self._one(copy) for copy in copies]
         price, size = price_of(endpoint), size_of(endpoint)
         shared = None
         if self._lease and endpoint.requests_per_minute and endpoint.server is None:
@@ -189,22 +201,6 @@ class Providers:
             self._servers[key],
             lambda address: make(endpoint.model_copy(update={"base_url": address})),
         )
-
-
-def copies_of(endpoint: Endpoint) -> list[Endpoint]:
-    """An endpoint of this machine for each group of its GPUs, as ``0,1;2,3`` names two."""
-    server, options = endpoint.server, endpoint.provider_options
-    gpus = options.get("gpus") if server is None else server.gpus
-    if not isinstance(gpus, str) or ";" not in gpus:
-        return [endpoint]
-    return [
-        endpoint.model_copy(
-            update={"provider_options": {**options, "gpus": group}}
-            if server is None
-            else {"server": server.model_copy(update={"gpus": group})}
-        )
-        for group in gpus.split(";")
-    ]
 
 
 def size_of(endpoint: Endpoint) -> CallSize:

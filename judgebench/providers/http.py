@@ -354,7 +354,7 @@ class HttpProvider(ChatProvider):
         # Raised outside of the except blocks: the chain would hold the request and its key.
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await self._send(path, content, call)
+                got = await self._send(path, content, call)
         except self._errors() as error:
             if self._closed:
                 failed = CallError(
@@ -367,6 +367,19 @@ class HttpProvider(ChatProvider):
                 raise
             else:
                 failed = connection_error(error, call, self._timeout_s)
+        else:
+            if isinstance(got, Reply):
+                return got
+            answer, is_whole, content_type = got
+            if is_whole:
+                return answer, content_type
+            failed = CallError(
+                f"{call.where} sent more than {self._max_answer_bytes:,} bytes in one answer; set "
+                "max_tokens in the judge's sampling",
+                retriable=False,
+                kind="bad_answer",
+                charged=Usage(),
+            )
         raise failed
 
     def _errors(self) -> tuple[type[Exception], ...]:
@@ -375,7 +388,8 @@ class HttpProvider(ChatProvider):
 
         return (aiohttp.ClientError, OSError, RuntimeError)
 
-    async def _send(self, path: str, content: bytes, call: Call) -> Reply | tuple[bytes, str]:
+    async def _send(self, path: str, content: bytes, call: Call) -> Reply | tuple[bytes, bool, str]:
+        """A body, whether that is all of it, and its content type; or a reply."""
         post = (self._session or self._connect()).post(
             f"{call.where}{path}",
             data=content,
@@ -386,21 +400,8 @@ class HttpProvider(ChatProvider):
             if not 200 <= response.status < 300:
                 said, _ = await read_up_to(MAX_ERROR_BYTES, chunks)
                 return raised(no_success(response.status, response.headers, said, call))
-            return await self._whole(chunks, response.headers, call)
-
-    async def _whole(
-        self, chunks: AsyncIterator[bytes], headers: Mapping[str, str], call: Call
-    ) -> tuple[bytes, str]:
-        answer, whole = await read_up_to(self._max_answer_bytes, chunks)
-        if whole:
-            return answer, headers.get("content-type", "")
-        raise CallError(
-            f"{call.where} sent more than {self._max_answer_bytes:,} bytes in one answer; set "
-            "max_tokens in the judge's sampling",
-            retriable=False,
-            kind="bad_answer",
-            charged=Usage(),
-        )
+            answer, is_whole = await read_up_to(self._max_answer_bytes, chunks)
+            return answer, is_whole, response.headers.get("content-type", "")
 
     def _connect(self) -> aiohttp.ClientSession:
         """The session, made inside the running loop by the first call."""
@@ -503,7 +504,7 @@ class OfficialProvider(HttpProvider):
         its_own = getattr(importlib.import_module(package), f"{name.removeprefix('Async')}Error")
         return (*super()._errors(), RefusedError, httpx2.HTTPError, its_own)
 
-    async def _send(self, path: str, content: bytes, call: Call) -> Reply | tuple[bytes, str]:
+    async def _send(self, path: str, content: bytes, call: Call) -> Reply | tuple[bytes, bool, str]:
         client = self._connected()
         refused: RefusedError | None = None
         try:
@@ -518,7 +519,9 @@ class OfficialProvider(HttpProvider):
         if refused is not None:
             return raised(no_success(refused.status, refused.headers, refused.body, call))
         try:
-            return await self._whole(response.iter_bytes(), response.headers, call)
+            chunks = response.iter_bytes()
+            answer, is_whole = await read_up_to(self._max_answer_bytes, chunks)
+            return answer, is_whole, response.headers.get("content-type", "")
         finally:
             await response.close()
 

@@ -37,15 +37,12 @@ from judgebench.metrics.judge_differences import (
 )
 from judgebench.metrics.judged_values import (
     JudgedValues,
-    ScoreBoard,
-    label_values,
-    outcome_values,
-    scored_values,
-    without_itself,
+    read_labels,
+    read_outcomes,
+    read_scores,
+    undeclared,
 )
-from judgebench.metrics.label_board import read_labels, undeclared
 from judgebench.metrics.outcome_agreement import OutcomeAgreement, outcome_agreement
-from judgebench.metrics.outcome_board import outcome_board
 from judgebench.metrics.score_agreement import BLOCK, SAMPLE, ScoreAgreement
 from judgebench.records import HUMAN, is_human
 from judgebench.reports.board_data import BoardData
@@ -302,9 +299,9 @@ def agreement_report(
     checks, wanted = _with_versus(checks, reference, wanted, named, store, which)
     rule = rule or OutcomeRule()
 
-    def board(its: Columns) -> AgreementBoard[Any]:
+    def board(its: Columns) -> AgreementBoard:
         found = given.board if its is columns and rule == OutcomeRule() else given.made(its, rule)
-        compared: dict[Kind, Callable[[], AgreementBoard[Any]]] = {
+        compared: dict[Kind, Callable[[], AgreementBoard]] = {
             "label": lambda: LabelAgreement(found, intervals),
             "preference": lambda: OutcomeAgreement(found, weighting, intervals),
             "score": lambda: ScoreAgreement(found, which.report.block, intervals),
@@ -384,27 +381,22 @@ class JudgeValues:
         self.columns, self.judges, self.models = columns_of(store, which, kind, stored)
 
     @cached_property
-    def board(self) -> Any:
-        """Of labels a `LabelBoard`, of comparisons an `OutcomeBoard`, of scores a `ScoreBoard`."""
+    def board(self) -> JudgedValues:
+        """With what a model is against itself."""
         return self.made(self.columns)
 
-    def made(self, columns: Columns, rule: OutcomeRule | None = None) -> Any:
-        """The board of some of the columns."""
-        make: dict[Kind, Callable[[], Any]] = {
+    def made(self, columns: Columns, rule: OutcomeRule | None = None) -> JudgedValues:
+        """What some of the columns say."""
+        make: dict[Kind, Callable[[], JudgedValues]] = {
             "label": lambda: read_labels(columns, labels=self.which.labels),
-            "preference": lambda: outcome_board(columns, rule or OutcomeRule()),
-            "score": lambda: ScoreBoard(columns, self.which.report.unparsed),
+            "preference": lambda: read_outcomes(columns, rule),
+            "score": lambda: read_scores(columns, self.which.report.unparsed),
         }
         return make[self.kind]()
 
     @cached_property
     def values(self) -> JudgedValues:
-        number: dict[Kind, Callable[[Any], JudgedValues]] = {
-            "label": label_values,
-            "preference": lambda board: outcome_values(without_itself(board)),
-            "score": scored_values,
-        }
-        return number[self.kind](self.board)
+        return self.board.without_itself() if self.kind == "preference" else self.board
 
 
 def columns_of(

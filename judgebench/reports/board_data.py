@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 
 from judgebench.columns import (
-    Bools,
     Column,
     coded,
     counted,
@@ -30,7 +29,7 @@ from judgebench.metrics.board_kinds import BoardKind, boards
 from judgebench.metrics.combine import combine
 from judgebench.metrics.constant_answers import AVG_LENGTH, constant_answers, may_be_constant
 from judgebench.metrics.failed_rows import with_failures
-from judgebench.metrics.label_board import undeclared
+from judgebench.metrics.judged_values import undeclared
 from judgebench.metrics.measures import Balance, group_names
 from judgebench.metrics.scores import with_parts
 from judgebench.metrics.verdict_table import CHOOSES, SPARSE
@@ -121,7 +120,8 @@ class BoardData:
         stored: Columns = store.board_verdicts(which.name, which.version, only)
         failures: Columns = store.failures(which.name, which.version)
         self.spec_of = {judge.id: judge.spec for judge in store.judges()}
-        imported = {one for one in counted(stored["judge_id"]) if self._is_imported(one)}
+        elsewhere = {one for one, spec in self.spec_of.items() if spec.kind == IMPORTED}
+        imported = elsewhere.intersection(counted(stored["judge_id"]))
         answers: Columns = store.board_answers(
             which.name, which.version, only, texts=bool(imported)
         )
@@ -153,7 +153,11 @@ class BoardData:
             ],
         )
         del stored, failures, answers  # each copy of a million verdicts is a hundred megabytes
-        verdicts = dict(where(everything, _on_boards(everything, which)))
+        # What says how good an answer is, and not how sure of it its model is.
+        on_boards = marked(everything["judge_kind"], lambda kind: kind not in CONFIDENCES)
+        if which.first_only:
+            on_boards &= ~marked(everything["sample"], bool)
+        verdicts = dict(where(everything, on_boards))
         del everything
         contents = store.item_contents(which.name, which.version)
         self.repeats = _repeats(contents, counted(verdicts["item_id"]))
@@ -168,7 +172,9 @@ class BoardData:
             verdicts["kind"] = _declared(verdicts, which.labels)
         verdicts = with_parts(verdicts)
         del verdicts["parts"]
-        self.marks = marks_by_judge(verdicts) | self._marks_of_imported(verdicts, told)
+        self.marks = marks_by_judge(verdicts)
+        if told:
+            self.marks |= self._marks_of_imported(verdicts, imported, told)
         constant = {self.models[one]: said for one, said in self.constant.items()}
         self.suspicious = suspicions(constant, self.marks)
         self.verdicts: dict[BoardKind, Columns] = boards(verdicts)
@@ -185,23 +191,16 @@ class BoardData:
         ids = {str(one["scorer"])[:12] for one in said if isinstance(one, Mapping)}
         return {self.judges[one] for one in ids & self.judges.keys()}
 
-    def _is_imported(self, judge: str) -> bool:
-        """Whether a judge, by its id, judged elsewhere."""
-        return judge in self.spec_of and self.spec_of[judge].kind == IMPORTED
-
     def _marks_of_imported(
-        self, verdicts: Columns, told: Mapping[str, Marks]
+        self, verdicts: Columns, imported: Collection[str], told: Mapping[str, Marks]
     ) -> dict[tuple[str, str], Marks]:
         """By judge and model, of the answers that judges of elsewhere have judged."""
-        if not told:
-            return {}
-        imported = {name for one, name in self.judges.items() if self._is_imported(one)}
         # A model whose first answers came after the verdicts were read has no name here.
         found = {self.models[one]: marks for one, marks in told.items() if one in self.models}
         judged = counted(verdicts["judge"], verdicts["model"])
         return {
             (judge, model): marks
-            for judge in imported
+            for judge in (self.judges[one] for one in imported)
             for model, marks in found.items()
             if (judge, model) in judged
         }
@@ -421,12 +420,6 @@ class BoardData:
 def _named(who: str, met: Sequence[StoredModel] | Sequence[StoredJudge]) -> Columns:
     """Whose verdicts may not have been read; their names are told apart all the same."""
     return {who: [one.name for one in met], f"{who}_id": [one.id for one in met]}
-
-
-def _on_boards(verdicts: Columns, which: BenchmarkRef) -> Bools:
-    """Which verdicts say how good an answer is, and not how sure of it its model is."""
-    said = marked(verdicts["judge_kind"], lambda kind: kind not in CONFIDENCES)
-    return said & ~marked(verdicts["sample"], bool) if which.first_only else said
 
 
 def _in_both_orders(stored: Columns) -> set[str]:

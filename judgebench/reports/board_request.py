@@ -125,7 +125,9 @@ def boards_of(
     """
     groups = lm_eval_groups(store)
     plain = [name for name in benchmarks if name not in groups]
-    here = _judges_here(store, plain, judges, {panel.name for panel in panels})
+    here = {name: list(judges) for name in plain}
+    if len(here) > 1 and judges:
+        here = _judges_here(store, plain, judges, {panel.name for panel in panels})
     found: dict[str, tuple[Board, ...]] = {}
     for name in dict.fromkeys(benchmarks):
         if name in groups:
@@ -146,7 +148,11 @@ def boards_of(
         if judges and not known:  # none of those who are asked for, and so nobody but panels
             boards = tuple(board for board in boards if board.judge_id is None)
         found[name] = boards
-    _check_panels(panels, [board for boards in found.values() for board in boards])
+    for panel in panels:
+        its = [board for boards in found.values() for board in boards if board.judge == panel.name]
+        if its and not any(board.rows for board in its):
+            said = "; ".join(its[0].warnings)
+            raise UsageError(f"{panel.name}: {said.removeprefix(f'{panel.name}: ')}")
     return found
 
 
@@ -165,8 +171,6 @@ def _judges_here(
 ) -> dict[str, list[str]]:
     """Which of the judges that are asked for each benchmark knows."""
     here: dict[str, list[str]] = {name: [] for name in benchmarks}
-    if len(here) == 1 or not judges:
-        return {name: list(judges) for name in here}
     refused: dict[str, list[UsageError]] = {judge: [] for judge in judges}
     for name in here:
         which = benchmark_ref(store, name)
@@ -184,14 +188,6 @@ def _judges_here(
         if len(errors) == len(here):
             raise errors[0]
     return here
-
-
-def _check_panels(panels: Sequence[Panel], boards: Sequence[Board]) -> None:
-    for panel in panels:
-        its = [board for board in boards if board.judge == panel.name]
-        if its and not any(board.rows for board in its):
-            said = "; ".join(its[0].warnings)
-            raise UsageError(f"{panel.name}: {said.removeprefix(f'{panel.name}: ')}")
 
 
 def chosen(

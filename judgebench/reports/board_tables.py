@@ -21,7 +21,15 @@ from judgebench.metrics.win_rate import EACH_GAME, WEIGHTED, WIN_RATE
 from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.beside import costs, overview
-from judgebench.reports.board import Board, N, ReferenceBoard, References, Row, rank_note
+from judgebench.reports.board import (
+    Board,
+    N,
+    PublishedBeside,
+    ReferenceBoard,
+    References,
+    Row,
+    rank_note,
+)
 from judgebench.reports.board_warnings import few
 from judgebench.reports.corrected import labels_table
 from judgebench.reports.document import (
@@ -138,9 +146,9 @@ class Leaderboard(Report):
         ``published`` adds what is published of the benchmark; ``beside`` are the benchmarks on
         which a gain on the others may cost something.
         """
-        asked = [_asked(board, by) for board in boards]
+        asked = [_asked(board, by) if board.columns else board for board in boards]
+        paid = tuple(costs(asked, beside)) if beside else ()
         if published is None:
-            paid = tuple(costs(asked, beside))
             return cls(boards=tuple(asked), by=tuple(by), costs=paid, beside=tuple(beside))
         found = related(asked)
         return PublishedLeaderboard(
@@ -155,7 +163,7 @@ class Leaderboard(Report):
             references=published.boards,
             published_notes=published.notes,
             found=tuple(found),
-            costs=tuple(costs(asked, beside)),
+            costs=paid,
             beside=tuple(beside),
         )
 
@@ -178,7 +186,10 @@ class Leaderboard(Report):
             tables += _tables(board, explained)
             for name in self.by:
                 tables += _group_tables(board, name) if name in board.groups else []
-        return tables + labels_table(self.boards) + sample_tables(self.best_of, self.spread)
+        tables += labels_table(self.boards)
+        if self.best_of or self.spread:
+            tables += sample_tables(self.best_of, self.spread)
+        return tables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,8 +250,6 @@ class PublishedLeaderboard(Leaderboard):
 
 def _asked(board: Board, by: Collection[str]) -> Board:
     """The board whose rows have the columns that are asked for, and those of groups."""
-    if not board.columns:
-        return board
     groups = [board.of_group(group) for name in by for group in board.groups.get(name, ())]
     columns = (*board.columns, *(name for names in groups for name in names))
     return replace(board, rows=tuple(replace(row, columns=columns) for row in board.rows))
@@ -326,6 +335,15 @@ def _tables(board: Board, explained: set[str]) -> list[Table]:
     here |= {ONE_ORDER} if any(row.counts.get("half") for row in board.rows) else set()
     lacking = [name for name in EXPLAINED if name in here - explained]
     explained.update(lacking)
+    # Why length-controlled win rates, and metrics of packages, have no value; each reason once.
+    undefined: list[str] = []
+    for name in (LENGTH_CONTROLLED, AS_PUBLISHED, *package_entries()):
+        of_rows = [(row.model, row.metrics[name]) for row in board.rows if name in row.metrics]
+        models = grouped((one.undefined, model) for model, one in of_rows if one.undefined)
+        for reason, of in models.items() if name != board.metric else ():
+            if not any(reason in note for note in board.notes):
+                who = "" if len(of) == len(board.rows) else f" of {few(of)}"
+                undefined.append(f"{estimates.UNDEFINED} {entry(name).title}{who}: {reason}")
     ranked = table(
         str(board),
         rows,
@@ -340,7 +358,7 @@ def _tables(board: Board, explained: set[str]) -> list[Table]:
                 if row.leading.undefined
                 and not any(row.leading.undefined in note for note in board.notes)
             ),
-            *_undefined_beside(board),
+            *undefined,
             *rank_note(board.rows, board.level),
             *board.notes,
             *(f"{name}: {_explained(name, board)}" for name in lacking),
@@ -359,23 +377,6 @@ def _tables(board: Board, explained: set[str]) -> list[Table]:
             notes=[f"{row.model}: {row.suspicious}" for row in excluded],
         ),
     ]
-
-
-def _undefined_beside(board: Board) -> list[str]:
-    """Why length-controlled win rates, and metrics of packages, have no value; each reason once."""
-    said: list[str] = []
-    for name in (LENGTH_CONTROLLED, AS_PUBLISHED, *package_entries()):
-        models = grouped(
-            (why, row.model)
-            for row in board.rows
-            if name != board.metric and name in row.metrics and (why := row.metrics[name].undefined)
-        )
-        for reason, of in models.items():
-            if any(reason in note for note in board.notes):
-                continue
-            who = "" if len(of) == len(board.rows) else f" of {few(of)}"
-            said.append(f"{estimates.UNDEFINED} {entry(name).title}{who}: {reason}")
-    return said
 
 
 def _explained(name: str, board: Board) -> str:
@@ -428,10 +429,7 @@ def _columns(board: Board) -> list[Cells[Row]]:
             return []  # there was nothing to guess
         return [column(head(name), _metric(board, name), spare=True, optional=True, **right)]
 
-    def published(name: str) -> Callable[[Row], str]:
-        same = board.published
-        if same is None:
-            return lambda row: ""
+    def published(same: PublishedBeside, name: str) -> Callable[[Row], str]:
         return lambda row: published_text(same.reference, name, row.published.get(name))
 
     more: dict[str, Any] = {"spare": True, "optional": True}
@@ -457,7 +455,11 @@ def _columns(board: Board) -> list[Cells[Row]]:
         column("won / lost / tied", _outcomes, **right, **more),
         *(one for name in others for one in beside(name)),
         column("labels", lambda row: str(row.counts.get("labels", "")), **right, **more),
-        *(column(short, published(name), **right, **more) for name, short in _PUBLISHED.items()),
+        *(
+            column(short, published(same, name), **right, **more)
+            for same in ([] if board.published is None else [board.published])
+            for name, short in _PUBLISHED.items()
+        ),
         column(
             "mean length",
             lambda row: str(row.counts.get(AVG_LENGTH, "")) if AVG_LENGTH in row.metrics else "",

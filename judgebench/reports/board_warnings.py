@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping, Sequence
 
 from judgebench.records import Estimate
 from judgebench.reports.answer_flags import (
-    NO_MARKS,
     SUSPICIOUS,
     Marks,
     said_of_constant,
@@ -51,18 +50,15 @@ def flags_of(
     said += [f"{status.replace('_', ' ')} answers" for status in STATUSES if counts.get(status)]
     if data.model_ids[model] in data.constant:
         said.append("constant answers")
-    ratio = _length_ratio(data, data.model_ids[model], opponent)
+    # Mean length over the opponent's, of items of both; nan where either is not known.
+    own = data.model_ids[model]
+    theirs = math.nan if opponent is None else data.mean_length(opponent, own)
+    ratio = data.mean_length(own, opponent) / theirs if theirs > 0 else math.nan
     if ratio > LENGTHS_APART:
         said.append(LONGER)
     elif ratio < 1 / LENGTHS_APART:
         said.append(SHORTER)
     return (*said, *marks.flags)
-
-
-def _length_ratio(data: BoardData, model: str, opponent: str | None) -> float:
-    """Mean length over the opponent's, of items of both; nan where either is not known."""
-    theirs = math.nan if opponent is None else data.mean_length(opponent, model)
-    return data.mean_length(model, opponent) / theirs if theirs > 0 else math.nan
 
 
 def warnings_of(
@@ -89,7 +85,14 @@ def warnings_of(
     said += [one.line for one in data.replacements if one.concerns(*members)]
     if judge in data.undeclared:
         said.append(undeclared_labels(data.undeclared[judge], data.which))
-    said += _uneven(rows)
+    shares = {row.model: missing_share(row.judged) for row in rows}
+    if shares and max(shares.values()) - min(shares.values()) > UNEVEN:
+        least, most = min(shares, key=shares.__getitem__), max(shares, key=shares.__getitem__)
+        worst = any(row.leading.missing and row.leading.worst_low is not None for row in rows)
+        said.append(
+            f"missing verdicts are uneven, from {shares[least]:.0%} ({least}) to "
+            f"{shares[most]:.0%} ({most})" + ("; see the worst case" if worst else "")
+        )
     shown = [row.model for row in rows]
     said += dict.fromkeys(line for member in members for line in cut_short(data, member, shown))
     said += [
@@ -102,39 +105,22 @@ def warnings_of(
         for row in rows
         if (one := data.constant.get(row.model_id))
     ]
-    marks = {row.model: data.marks.get((judge, row.model), NO_MARKS) for row in rows}
-    limits = {spec.options.get("max_answer_chars") for spec in specs}
-    limit = limits.pop() if len(limits) == 1 else None
-    said += _lengths_apart(rows)
-    return (*said, *said_of_marks(marks, limit if isinstance(limit, int) else None))
-
-
-def _lengths_apart(rows: Sequence[Row]) -> list[str]:
-    """What flags of lengths mean for the numbers beside them."""
     apart = {
         word: few([row.model for row in rows if flag in row.flags])
         for flag, word in ((LONGER, "longer"), (SHORTER, "shorter"))
     }
-    named = "; ".join(f"{word}: {models}" for word, models in apart.items() if models)
-    if not named:
-        return []
-    return [
-        f"mean lengths over {LENGTHS_APART:g} times the opponent's, or under a third of it "
-        f"({named}): judges favour length, and a length-controlled rate is "
-        "an extrapolation"
-    ]
-
-
-def _uneven(rows: Sequence[Row]) -> list[str]:
-    shares = {row.model: missing_share(row.judged) for row in rows}
-    if not shares or max(shares.values()) - min(shares.values()) <= UNEVEN:
-        return []
-    least, most = min(shares, key=shares.__getitem__), max(shares, key=shares.__getitem__)
-    shown = any(row.leading.missing and row.leading.worst_low is not None for row in rows)
-    return [
-        f"missing verdicts are uneven, from {shares[least]:.0%} ({least}) to "
-        f"{shares[most]:.0%} ({most})" + ("; see the worst case" if shown else "")
-    ]
+    if named := "; ".join(f"{word}: {models}" for word, models in apart.items() if models):
+        said.append(
+            f"mean lengths over {LENGTHS_APART:g} times the opponent's, or under a third of it "
+            f"({named}): judges favour length, and a length-controlled rate is "
+            "an extrapolation"
+        )
+    marked = [(row.model, data.marks.get((judge, row.model))) for row in rows]
+    if marks := {model: its for model, its in marked if its is not None}:
+        limits = {spec.options.get("max_answer_chars") for spec in specs}
+        limit = limits.pop() if len(limits) == 1 else None
+        said += said_of_marks(marks, limit if isinstance(limit, int) else None)
+    return tuple(said)
 
 
 def missing_share(estimate: Estimate) -> float:

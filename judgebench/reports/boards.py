@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from judgebench import registry
-from judgebench.benchmarks.description import Description, Report, Weighted, find, split_version
+from judgebench.benchmarks.description import Description, Report, Weighted, read, split_version
 from judgebench.benchmarks.own_prompts import asks_for_harm, newest_version
 from judgebench.columns import Bools, Column, coded, counted, same, select_rows
 from judgebench.config import Panel, check
@@ -114,7 +114,8 @@ def benchmark_ref(store: Store, name_at_version: str) -> BenchmarkRef:
 
 def described(name: str) -> tuple[Description, Path] | None:
     """What a benchmark's folder says of it, and the folder; None where nobody describes it."""
-    return find(name) if name in registry.benchmark_folders() else None
+    folder = registry.benchmark_folders().get(name)
+    return None if folder is None else (read(folder), folder)
 
 
 def _holds_no(name: str, held: Collection[tuple[str, str]], store: Store) -> str:

@@ -16,6 +16,8 @@ from functools import cached_property
 from itertools import product
 from typing import ClassVar
 
+import numpy as np
+
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.accuracy import ACCURACY, sign_of
 from judgebench.metrics.board_kinds import BoardKind
@@ -56,7 +58,7 @@ from judgebench.reports.pair_tests import (
     DIFFERENCES,
     FIGURES,
     NO_TEXTS,
-    Flip,
+    Flips,
     PairQuestion,
     PairTest,
     Texts,
@@ -165,13 +167,11 @@ class Difference(PairTest):
         because = self.because if self.group is None else None
         return [because, *self.notes] if because else list(self.notes)
 
-    def most_telling(self, most: int) -> list[Flip]:
+    def most_telling(self, most: int) -> Flips:
         """The items that differ most; of equal ones those that speak for the result."""
-        sign = -1.0 if self.difference.value < 0.0 else 1.0
-        ranked = sorted(
-            self.flips, key=lambda f: (-abs(f.difference), -sign * f.difference, f.item_id)
-        )
-        return ranked[:most]
+        apart = self.flips.difference
+        against = apart if self.difference.value < 0.0 else -apart
+        return self.flips.sorted_by(-np.abs(apart), against)[:most]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -559,7 +559,7 @@ class CompareQuestion(PairQuestion):
             p_value=self.p_value("observed"),
             p_adjusted=p_adjusted,
             detectable_difference=self.detectable(self.alpha / n_tests),
-            equal=sum(mine == theirs for mine, theirs in pair.by_question.of_items.tolist()),
+            equal=int(np.equal(*pair.by_question.of_items.T).sum()),
             notes=tuple(self._notes()),
             max_drop=drop,
             unchanged=passes,

@@ -212,14 +212,11 @@ def json_after(name: str, key: str | None = None) -> Callable[[Getter], Getter]:
     return marked
 
 
-def _keys(value: Any) -> Mapping[str, tuple[str, str]]:
-    kind: Any = type(value)
-    return _keys_of(kind) if hasattr(kind, "__dataclass_fields__") else {}
-
-
 @cache
-def _keys_of(kind: Any) -> Mapping[str, tuple[str, str]]:
+def _keys(kind: Any) -> Mapping[str, tuple[str, str]]:
     """What is in a dataclass's JSON, in order: the attribute of each key, and how it is written."""
+    if not hasattr(kind, "__dataclass_fields__"):
+        return {}
     keys = [
         (key or one.name, one.name, one.metadata.get("how", ""))
         for one in fields(kind)
@@ -245,7 +242,7 @@ def serialise(value: Any) -> Any:
         return estimates.finite(value)
     if value is None or isinstance(value, str | int):
         return value
-    if hasattr(value, "_asdict"):  # a named tuple
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return serialise(value._asdict())
     if isinstance(value, Mapping):
         return {key: serialise(one) for key, one in value.items()}
@@ -255,7 +252,7 @@ def serialise(value: Any) -> Any:
         return sorted(map(serialise, value))
     if hasattr(value, "__dataclass_fields__"):
         found: dict[str, Any] = {}
-        for key, (name, how) in _keys(value).items():
+        for key, (name, how) in _keys(value.__class__).items():
             one = getattr(value, name)
             if how != "omit_empty" or one or isinstance(one, int | float):
                 found |= serialise(one) or {} if how == "inline" else {key: serialise(one)}
@@ -312,7 +309,7 @@ def _at(value: Any, path: str) -> Any:
         if isinstance(value, Mapping):
             value = value.get(name)
         else:
-            attribute, _ = _keys(value).get(name, (name, ""))
+            attribute, _ = _keys(value.__class__).get(name, (name, ""))
             value = getattr(value, attribute)
     return value
 
@@ -334,13 +331,6 @@ def _cells(value: Any, part: Part) -> list[Mapping[str, Any]]:
     name, path = (part, part) if isinstance(part, str) else part
     found = serialise(_at(value, path)) if path else None
     return [{name: "; ".join(map(str, found)) if isinstance(found, list) else found}]
-
-
-def _records(parts: Sequence[tuple[Any, Part]]) -> list[dict[str, Any]]:
-    return [
-        {name: one for cells in several for name, one in cells.items()}
-        for several in product(*(_cells(value, part) for value, part in parts))
-    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -376,14 +366,17 @@ class Report(ABC):
 
     def records(self) -> list[dict[str, Any]]:
         """Rows for programs, as CSV has them."""
-        return [
-            record
-            for rows in self.ROWS
-            for value in (_at(self, rows.of) if rows.of else [self])
-            for record in _records(
-                [*((self, part) for part in rows.shared), *((value, part) for part in rows.row)]
-            )
-        ]
+        found: list[dict[str, Any]] = []
+        for rows in self.ROWS:
+            for value in _at(self, rows.of) if rows.of else [self]:
+                parts = [(self, part) for part in rows.shared]
+                parts += [(value, part) for part in rows.row]
+                # What has several lines, as all metrics of a model, makes as many of the rest.
+                found += [
+                    {name: said for line in lines for name, said in line.items()}
+                    for lines in product(*(_cells(of, part) for of, part in parts))
+                ]
+        return found
 
     def to_frame(self) -> pd.DataFrame:
         """The records as a table of pandas; whole numbers of which some are missing are Int64.

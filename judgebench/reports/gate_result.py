@@ -10,7 +10,7 @@ questions are others' text: each annotation is one line, and nothing in it can b
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 from xml.etree import ElementTree as ET
@@ -36,7 +36,7 @@ from judgebench.reports.pair_tests import (
     FIGURES,
     MOST_FLIPS,
     NO_TEXTS,
-    Flip,
+    Flips,
     PairTest,
     Texts,
     flips_table,
@@ -145,7 +145,7 @@ class GateResult(PairTest):
         return "regression" if slid else self.decision
 
     @property
-    def worst(self) -> Sequence[Flip]:
+    def worst(self) -> Flips:
         """The items that moved most, those that cost the candidate most first."""
         return self.flips[:MOST_FLIPS]
 

@@ -22,11 +22,14 @@ from judgebench.metrics.judge_card import (
     TOO_FEW,
     JudgeMeasures,
     Measured,
-    measured_outcomes,
     undefined,
 )
-from judgebench.metrics.judged_values import of_labels, of_scores, without_itself
-from judgebench.metrics.outcome_board import outcome_board
+from judgebench.metrics.judged_values import (
+    JudgedValues,
+    read_labels,
+    read_outcomes,
+    read_scores,
+)
 from judgebench.metrics.probes import KINDS as PROBES
 from judgebench.metrics.probes import PROBE, VARIANTS, variant_named
 from judgebench.metrics.registry import METRICS, Metric, metric
@@ -540,10 +543,12 @@ def _measures_of(
 ) -> JudgeMeasures:
     if how["reference"] == judge:
         raise UsageError(f"{judge} cannot be held against itself: --reference is another judge")
-    if kind == "preference":
-        return measured_outcomes(without_itself(outcome_board(columns)), judge, **how)
-    values = of_labels(columns, which.labels) if kind == "label" else of_scores(columns)
-    return JudgeMeasures(values, judge, **how)
+    read: dict[Kind, Callable[[], JudgedValues]] = {
+        "label": lambda: read_labels(columns, labels=which.labels),
+        "score": lambda: read_scores(columns),
+        "preference": lambda: read_outcomes(columns).without_itself(),
+    }
+    return JudgeMeasures(read[kind](), judge, **how)
 
 
 def _section(
@@ -642,8 +647,8 @@ def _probabilities(
     store: Store, which: BenchmarkRef, judge: StoredJudge, its: JudgeMeasures, n: int
 ) -> Floats | None:
     """Of each answer its probability of the positive label, or that the model wins."""
-    if its.outcomes is not None:
-        return np.asarray(its.outcomes.p[its.at])
+    if its.values.p is not None:
+        return np.asarray(its.values.p[its.at])
     if its.values.kind != "label" or len(its.values.labels) != 2 or n > MOST_LABELS:
         return None
     rows: Columns = store.verdicts(which.name, which.version, judges=[judge.id])

@@ -35,8 +35,7 @@ from judgebench.execution.pool import ProviderPool
 from judgebench.execution.resolve import JudgeAssignment, assign
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.intervals import Floats
-from judgebench.metrics.judged_values import JudgedValues
-from judgebench.metrics.label_board import majority
+from judgebench.metrics.judged_values import JudgedValues, majority
 from judgebench.plain_text import counted, dollars
 from judgebench.protocols import Progress
 from judgebench.providers.prices import billions_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from statistics import NormalDist
 from typing import Any, ClassVar
@@ -18,8 +18,7 @@ from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.correction import sample_design, sampling_probabilities
 from judgebench.metrics.intervals import Floats, Intervals, wilson
-from judgebench.metrics.judged_values import JudgedValues
-from judgebench.metrics.outcome_board import OUTCOMES
+from judgebench.metrics.judged_values import OUTCOMES, JudgedValues, in_words
 from judgebench.plain_text import counted, holding
 from judgebench.records import HUMAN, Estimate, JsonObject, is_human
 from judgebench.reports.agreement import KINDS
@@ -455,13 +454,12 @@ def on_labels(values: JudgedValues, judges: Sequence[str]) -> JudgedValues:
     scales = {scale for one in judges for scale in values.of(one).scales}
     low, high = next(iter(scales)) if len(scales) == 1 else (math.nan, math.nan)
     if not (low.is_integer() and high.is_integer()):
-        said = ", ".join(f"{low:g} to {high:g}" for low, high in sorted(scales))
         raise UsageError(
-            f"kappa of scores takes one scale of whole numbers for judge and people, not {said}"
+            "kappa of scores takes one scale of whole numbers for judge and people, not "
+            f"{in_words(sorted(scales))}"
         )
-    points = tuple(str(point) for point in range(int(low), int(high) + 1))
-    codes = np.floor(values.values - low + 0.5)
-    return replace(values, values=codes, labels=points)
+    points = [str(point) for point in range(int(low), int(high) + 1)]
+    return values.on_labels(points, np.floor(values.values - low + 0.5))
 
 
 def label_weights(

@@ -37,7 +37,7 @@ from judgebench.metrics.win_rate import (
     win_rates,
 )
 from judgebench.plain_text import counted as counted_words
-from judgebench.records import Estimate, JudgeSpec
+from judgebench.records import Estimate
 from judgebench.reports.answer_flags import NO_MARKS
 from judgebench.reports.board import Board, PublishedBeside, Row
 from judgebench.reports.board_data import BoardData
@@ -52,6 +52,7 @@ from judgebench.reports.boards import (
 )
 from judgebench.reports.estimates import best_first
 from judgebench.reports.length_boards import LengthBoard, LengthBoards, LengthControl, LengthRequest
+from judgebench.stats.dawid_skene import DawidSkene
 from judgebench.stats.style_control import Definition
 from judgebench.stats.weighted_mean import effective_n
 from judgebench.store import Store
@@ -183,14 +184,21 @@ class _Boards:
         self.ranked = frozenset(data.model_ids) - excluded
         self.length = LengthBoards(data, wanted, judges, intervals, self.ranked)
         self.published = self.length.calibrations.numbers
-        self.published.check_names(published_names)
+        if published_names:
+            self.published.check_names(published_names)
         self.judge_ids = {shown: one for one, shown in data.judges.items()}
 
     def __iter__(self) -> Iterator[Board]:
         for kind, verdicts in self.data.verdicts.items():
             n_items = len(counted(verdicts["item_id"]))
             opponent = self.data.model_ids[kind.opponent] if kind.opponent else None
-            for judge, ranked in self._ranked(kind, verdicts).items():
+            by_judge = grouped((one.judge, one) for one in self._standings(kind, verdicts))
+            if kind.kind == "preference":
+                found = self.length.controlled(kind, verdicts, by_judge)
+            else:
+                metric = ACCURACY if kind.kind == "label" else SCORE
+                found = {judge: LengthBoard(its, metric) for judge, its in by_judge.items()}
+            for judge, ranked in found.items():
                 beside = self.published.beside(
                     self.judge_ids.get(judge),
                     opponent,
@@ -199,33 +207,24 @@ class _Boards:
                     self.published_names,
                 )
                 same = next((one for one in beside if one.because is None), None)
+                # Those that are excluded from the ranking stand by value, behind all others.
+                within = [one for one in ranked.standings if one.model not in self.excluded]
+                apart = [one for one in ranked.standings if one.model in self.excluded]
+                apart.sort(key=lambda one: best_first(one.leading.value))
                 rows = tuple(
-                    self._row(standing, n_items, opponent, same)
-                    for standing in sorted(ranked.standings, key=self._excluded_last)
+                    self._row(standing, n_items, opponent, same) for standing in (*within, *apart)
                 )
-                board = self._board(kind, judge, _scale(kind, verdicts, judge), ranked, rows)
-                yield replace(
-                    board, beside=beside, notes=(*board.notes, *_published_note(rows, same))
-                )
+                board = self._board(kind, verdicts, judge, ranked, rows)
+                notes = board.notes
+                said = "" if same is None else same.reference.board.note
+                if said and any(row.published for row in rows):
+                    notes = (*notes, said)
+                yield replace(board, beside=beside, notes=notes)
         for name, reason in self.data.refused.items():
             yield Board(
                 benchmark=self.which.name, version=self.which.version, metric=None, scale=None,
                 judge=name, judge_id=None, judge_is="a panel", warnings=(reason,),
             )  # fmt: skip
-
-    def _excluded_last(self, standing: Standing) -> tuple[bool, float]:
-        """The order of a board: those that are excluded from the ranking by value, behind all."""
-        if standing.model not in self.excluded:
-            return False, 0.0
-        return True, best_first(standing.leading.value)
-
-    def _ranked(self, kind: BoardKind, verdicts: Columns) -> dict[str, LengthBoard]:
-        """What ranks, judge by judge."""
-        by_judge = grouped((one.judge, one) for one in self._standings(kind, verdicts))
-        if kind.kind == "preference":
-            return self.length.controlled(kind, verdicts, by_judge)
-        metric = ACCURACY if kind.kind == "label" else SCORE
-        return {judge: LengthBoard(rows, metric) for judge, rows in by_judge.items()}
 
     def _standings(self, kind: BoardKind, answered: Columns) -> Sequence[Standing]:
         groups: Groups = [*self.groups.values()]
@@ -300,13 +299,6 @@ class _Boards:
             for row in rows
         ]  # fmt: skip
 
-    @property
-    def _lacks_categories(self) -> bool:
-        """Whether numbers are by group, and no question is here that says its own."""
-        if self.which.report.apart is not None:
-            return not self.data.groups(self.which.report.apart)
-        return bool(self.which.report.sides) and not self.data.category_of
-
     def _with_lengths(self, verdicts: Columns, rows: Sequence[Standing]) -> list[Standing]:
         """The standings with the mean length of the answers behind their own metrics."""
         models = sorted({row.model for row in rows})
@@ -354,16 +346,56 @@ class _Boards:
     def _board(
         self,
         kind: BoardKind,
+        verdicts: Columns,
         judge: str,
-        scale: tuple[float, float] | None,
         ranked: LengthBoard,
         rows: tuple[Row, ...],
     ) -> Board:
-        panel = self.data.panels.get(judge)
-        figures = self.data.figures if kind.kind == "label" else ()
+        report, panel = self.which.report, self.data.panels.get(judge)
         members = [self.judge_ids[name] for name in (panel.judges if panel else [judge])]
-        styled = self.styled.get((judge, kind.opponent or ""))
         specs = [self.data.spec_of[member] for member in members]
+        prompts = {spec.official_prompt for spec in specs}
+        figures = self.data.figures if kind.kind == "label" else ()
+        styled = self.styled.get((judge, kind.opponent or ""))
+        # The ends of what the metric can be, where it has any.
+        scale: tuple[float, float] | None = 0.0, PERCENT if kind.kind == "preference" else 1.0
+        if kind.kind == "score":
+            its = np.flatnonzero(marked(verdicts["judge"], partial(eq, judge)))
+            ends = scales_of(verdicts, its)
+            scale = ends[0] if len(ends) == 1 and all(map(math.isfinite, ends[0])) else None
+
+        notes = [*ranked.notes]
+        silent, mended = (
+            sum(row.counts.get(name, 0) for row in rows)
+            for name in (NOT_APPLICABLE, "marked_mended")
+        )
+        if silent and report.not_applicable is not None:
+            notes.append(
+                f"{counted_words(silent, 'part')} of scores, which the judge says do not apply, "
+                f"left out; score/official takes each for {report.not_applicable:g}"
+            )
+        if mended:
+            said = counted_words(mended, "reply", "replies")
+            notes.append(f"{said} mended to be read: no JSON as it stood")
+        if (times := self.data.repeats) is not None:
+            notes.append(
+                f"{sum(times):,} items are {len(times):,} distinct questions, each asked once and "
+                "counted as often as it occurs; intervals draw questions, which say as much as "
+                f"{effective_n(times):,.0f} that occur equally often"
+            )
+        if panel is not None and (panel.name, kind) in self.data.weighed:
+            notes += _weights(panel, self.data.weighed[panel.name, kind])
+        if self.which.weighted is not None and kind.kind == "preference":
+            notes += _not_weighted(panel, rows)
+        if styled is not None:
+            notes += said_of_style(styled, self.style_unit)
+        if figures:
+            notes.append(f"nobody is ranked: {NO_ONE_NUMBER}")
+        # Whether numbers are by group, and no question is here that says its own.
+        groups = {} if report.apart is None else self.data.groups(report.apart)
+        by_category = report.apart is None and report.sides
+        if (report.apart is not None and not groups) or (by_category and not self.data.category_of):
+            notes.append(WITHOUT_CATEGORIES.format(self.which.name))
         return Board(
             benchmark=self.which.name,
             version=self.which.version,
@@ -377,74 +409,52 @@ class _Boards:
             opponent=kind.opponent,
             opponent_id=self.data.model_ids[kind.opponent] if kind.opponent else None,
             served_models=self.data.served(members),
-            official_prompt=_official(specs),
+            official_prompt=False if False in prompts else None if None in prompts else True,
             rows=rows,
             style_set=tuple(() if styled is None else sorted(styled.scores)),
             warnings=(*warnings_of(self.data, judge, members, rows), *ranked.warnings),
-            notes=(
-                *ranked.notes,
-                *_left_out(rows, self.which.report.not_applicable),
-                *self._repeated(),
-                *self._weights(kind, panel),
-                *self._not_weighted(kind, panel, rows),
-                *(() if styled is None else said_of_style(styled, self.style_unit)),
-                *([f"nobody is ranked: {NO_ONE_NUMBER}"] if figures else []),
-                *([WITHOUT_CATEGORIES.format(self.which.name)] if self._lacks_categories else []),
-            ),
+            notes=tuple(notes),
             figures=figures,
-            parts=tuple(self.which.report.grouped) if kind.kind == "score" else (),
+            parts=tuple(report.grouped) if kind.kind == "score" else (),
             groups={name: tuple(group_names(group_of)) for name, group_of in self.groups.items()},
         )
 
-    def _not_weighted(self, kind: BoardKind, panel: Panel | None, rows: Sequence[Row]) -> list[str]:
-        """That nobody knows how clear wins are, where they should count more."""
-        asked = self.which.weighted is not None and kind.kind == "preference"
-        readable = [row for row in rows if row.judged.n]
-        if not asked or not readable or any(WEIGHTED in row.metrics for row in readable):
-            return []
-        if panel is not None:
-            return [
-                "no weighted win rate: what a panel says of an answer is made of several judges' "
-                "verdicts, and not how clear a win is; each judge's own board has one"
-            ]
-        return [
-            "no weighted win rate: these verdicts do not say how clear a win is; those that were "
-            "imported before stores kept it say so once they are imported again"
-        ]
 
-    def _weights(self, kind: BoardKind, panel: Panel | None) -> list[str]:
-        """How a panel weighs its judges, where it does, and who of them share errors."""
-        fit = None if panel is None else self.data.weighed.get((panel.name, kind))
-        if panel is None or fit is None:
-            return []
-        right = zip(panel.judges, fit.accuracy.tolist(), strict=True)
-        said = ", ".join(f"{judge} {share:.1%}" for judge, share in right)
-        notes = [
-            f"by their agreement alone, without a truth, judges are right in: {said}; "
-            f"log-likelihood {fit.log_likelihood:,.1f}, the best of {len(fit.tops)} starts"
-            + ("" if fit.converged else ", not converged")
-        ]
-        if fit.shared:
-            of_two = [
-                f"{panel.judges[a]} and {panel.judges[b]} ({fit.residual[a, b]:.2f})"
-                for a, b in fit.shared
-            ]
-            notes.append(
-                f"warning: judges share errors (residual correlation): {few(of_two)}; labels look "
-                "surer, and these judges better, than they are"
-            )
-        return notes
-
-    def _repeated(self) -> list[str]:
-        """That items repeat, and how much they say."""
-        times = self.data.repeats
-        if times is None:
-            return []
+def _not_weighted(panel: Panel | None, rows: Sequence[Row]) -> list[str]:
+    """That nobody knows how clear wins are, where they should count more."""
+    readable = [row for row in rows if row.judged.n]
+    if not readable or any(WEIGHTED in row.metrics for row in readable):
+        return []
+    if panel is not None:
         return [
-            f"{sum(times):,} items are {len(times):,} distinct questions, each asked once and "
-            "counted as often as it occurs; intervals draw questions, which say as much as "
-            f"{effective_n(times):,.0f} that occur equally often"
+            "no weighted win rate: what a panel says of an answer is made of several judges' "
+            "verdicts, and not how clear a win is; each judge's own board has one"
         ]
+    return [
+        "no weighted win rate: these verdicts do not say how clear a win is; those that were "
+        "imported before stores kept it say so once they are imported again"
+    ]
+
+
+def _weights(panel: Panel, fit: DawidSkene) -> list[str]:
+    """How a panel weighs its judges, and who of them share errors."""
+    right = zip(panel.judges, fit.accuracy.tolist(), strict=True)
+    said = ", ".join(f"{judge} {share:.1%}" for judge, share in right)
+    notes = [
+        f"by their agreement alone, without a truth, judges are right in: {said}; "
+        f"log-likelihood {fit.log_likelihood:,.1f}, the best of {len(fit.tops)} starts"
+        + ("" if fit.converged else ", not converged")
+    ]
+    if fit.shared:
+        of_two = [
+            f"{panel.judges[a]} and {panel.judges[b]} ({fit.residual[a, b]:.2f})"
+            for a, b in fit.shared
+        ]
+        notes.append(
+            f"warning: judges share errors (residual correlation): {few(of_two)}; labels look "
+            "surer, and these judges better, than they are"
+        )
+    return notes
 
 
 def _check_controlled(boards: Sequence[Board]) -> None:
@@ -467,53 +477,6 @@ def _check_controlled(boards: Sequence[Board]) -> None:
         f"no model of {boards[0].benchmark} can be ranked by {LENGTH_CONTROLLED}: {why}. "
         "Without --rank-by the plain win rate ranks"
     )
-
-
-def _left_out(rows: Sequence[Row], official: float | None) -> list[str]:
-    """Parts of scores that do not apply, and replies that were mended to be read."""
-    silent, mended = (
-        sum(row.counts.get(name, 0) for row in rows) for name in (NOT_APPLICABLE, "marked_mended")
-    )
-    return [
-        *(
-            [
-                f"{counted_words(silent, 'part')} of scores, which the judge says do not apply, "
-                f"left out; score/official takes each for {official:g}"
-            ]
-            if silent and official is not None
-            else []
-        ),
-        *(
-            [f"{counted_words(mended, 'reply', 'replies')} mended to be read: no JSON as it stood"]
-            if mended
-            else []
-        ),
-    ]
-
-
-def _published_note(rows: Sequence[Row], same: PublishedBeside | None) -> list[str]:
-    """What has to be known of published figures that stand beside ours."""
-    note = "" if same is None else same.reference.board.note
-    return [note] if note and any(row.published for row in rows) else []
-
-
-def _scale(kind: BoardKind, verdicts: Columns, judge: str) -> tuple[float, float] | None:
-    """The ends of what the metric can be; None where it has none."""
-    if kind.kind == "label":
-        return 0.0, 1.0
-    if kind.kind == "preference":
-        return 0.0, PERCENT
-    scales = scales_of(verdicts, np.flatnonzero(marked(verdicts["judge"], partial(eq, judge))))
-    ends = scales[0] if len(scales) == 1 else (math.nan, math.nan)
-    return ends if all(map(math.isfinite, ends)) else None
-
-
-def _official(specs: Sequence[JudgeSpec]) -> bool | None:
-    """Whether all prompts are official; None where some judge has no prompt."""
-    said = {spec.official_prompt for spec in specs}
-    if False in said:
-        return False
-    return None if None in said else True
 
 
 def styles_in_tokens(data: BoardData) -> tuple[dict[tuple[str, str], Style], str]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, overload
 
+import numpy as np
+
+from judgebench.metrics.intervals import Floats
 from judgebench.metrics.paired import PairedModels, PairedTests, difference
 from judgebench.metrics.registry import metric, of_confidence
 from judgebench.plain_text import counted, printable
@@ -60,6 +63,47 @@ class Flip:
         return self.difference if self.higher_is_better else -self.difference
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flips(Sequence[Flip]):
+    """Some items on which two models differ, kept by columns: there may be a hundred thousand."""
+
+    items: tuple[str, ...] = ()
+    candidate: tuple[float, ...] = ()
+    baseline: tuple[float, ...] = ()
+    higher_is_better: bool = True
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @overload
+    def __getitem__(self, at: int) -> Flip: ...
+    @overload
+    def __getitem__(self, at: slice) -> Flips: ...
+    def __getitem__(self, at: Any) -> Flip | Flips:
+        item, mine, theirs = self.items[at], self.candidate[at], self.baseline[at]
+        if isinstance(at, slice):
+            return replace(self, items=item, candidate=mine, baseline=theirs)
+        return Flip(
+            item_id=item, candidate=mine, baseline=theirs, higher_is_better=self.higher_is_better
+        )
+
+    @property
+    def difference(self) -> Floats:
+        return np.subtract(self.candidate, self.baseline)
+
+    @property
+    def gain(self) -> Floats:
+        """As of each `Flip`."""
+        return self.difference if self.higher_is_better else -self.difference
+
+    def sorted_by(self, *keys: Floats) -> Flips:
+        """Ascending, by the first key first; equal ones by their ids."""
+        order = np.lexsort((np.array(self.items, dtype=np.str_), *reversed(keys))).tolist()
+        of = self.items, self.candidate, self.baseline
+        items, candidate, baseline = (tuple([one[at] for at in order]) for one in of)
+        return replace(self, items=items, candidate=candidate, baseline=baseline)
+
+
 class Coverage(NamedTuple):
     """The share of readable verdicts among all that should be there."""
 
@@ -109,7 +153,7 @@ class PairTest:
     because: str | None
     detectable_difference: float
     coverage: Coverage
-    flips: tuple[Flip, ...] = ()
+    flips: Flips = Flips()
     max_drop: float = math.nan
     unchanged: Unchanged | None = json_field(hidden=True, default=None)
 
@@ -145,7 +189,7 @@ class PairTest:
     @property
     def better(self) -> int:
         """On how many items the candidate is better."""
-        return sum(flip.gain > 0.0 for flip in self.flips)
+        return int((self.flips.gain > 0.0).sum())
 
     @property
     def worse(self) -> int:
@@ -266,20 +310,18 @@ def more_items(units: float, observed: PairedTest) -> str | None:
     )
 
 
-def flips(pair: PairedModels) -> tuple[Flip, ...]:
+def flips(pair: PairedModels) -> Flips:
     """The items on which the two differ, those that cost the candidate most first."""
     of = pair.by_question
-    found = [
-        Flip(
-            item_id=item,
-            candidate=mine * pair.shown,
-            baseline=theirs * pair.shown,
-            higher_is_better=pair.higher_is_better,
-        )
-        for item, (mine, theirs) in zip(of.items, of.of_items.tolist(), strict=True)
-        if mine != theirs and not math.isnan(mine) and not math.isnan(theirs)
-    ]
-    return tuple(sorted(found, key=lambda flip: (flip.gain, flip.item_id)))
+    mine, theirs = of.of_items.T
+    at = np.flatnonzero(np.abs(mine - theirs) > 0.0)  # nan is none
+    found = Flips(
+        items=tuple([of.items[one] for one in at]),
+        candidate=tuple((mine[at] * pair.shown).tolist()),
+        baseline=tuple((theirs[at] * pair.shown).tolist()),
+        higher_is_better=pair.higher_is_better,
+    )
+    return found.sorted_by(found.gain)
 
 
 # the items that decided -------------------------------------------------------------------------

@@ -60,6 +60,7 @@ from judgebench.reports.document import (
 )
 from judgebench.reports.estimates import Marked
 from judgebench.reports.model_pairs import PairData, newest_model, pair_at_equal_length
+from judgebench.reports.pair_tests import Flips
 from judgebench.reports.published import published_text, same_models
 from judgebench.store import Store
 
@@ -716,7 +717,7 @@ def _tested(
     if all(math.isnan(one.p_value) and one.stop is None for one in decided):
         of = 0
     for (c, r), test in zip(asked, decided, strict=True):
-        columns[c][r] = cell = replace(columns[c][r], test=replace(test, flips=()))
+        columns[c][r] = cell = replace(columns[c][r], test=replace(test, flips=Flips()))
         place, units = f"{sources[c].column.heading}, {rows[r].title}", test.difference.units
         if math.isnan(test.p_value) and test.stop is None:
             notes.append((place, f"not tested: {test.because}"))

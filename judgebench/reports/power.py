@@ -103,10 +103,10 @@ class PowerForecast:
 
     def __call__(self, assignment: JudgeAssignment, items: int) -> Detectable | None:
         """None for a judge whose verdicts are on no board: it says how sure a model is."""
-        if assignment.spec.kind in CONFIDENCES:
+        if assignment.judge.spec.kind in CONFIDENCES:
             return None
         benchmark = (assignment.asked.benchmark.name, assignment.asked.benchmark.version)
-        judge = (assignment.key, assignment.name, assignment.spec.kind)
+        judge = (assignment.key, assignment.name, assignment.judge.spec.kind)
         held = benchmark in self._held
         history = self._history(benchmark, judge, assignment.compares) if held else None
         if history is None:

@@ -107,7 +107,7 @@ def probes(
     """
     if unknown := [kind for kind in kinds if kind not in KINDS]:
         raise UsageError(unknown_name("kind of probe", unknown[0], KINDS))
-    if judge.inputs not in ("answer", "with_baseline") or judge.spec.kind in CONFIDENCES:
+    if judge.inputs not in ("answer", "with_baseline") or judge.judge.spec.kind in CONFIDENCES:
         raise UsageError(f"judge {judge.name} judges no answers by themselves: nothing to probe")
     wanted = set(kinds or KINDS)
     if not judge.asks:
@@ -185,7 +185,7 @@ def _prompt_judges(
     if config is None:
         return {}
     changes: dict[str, dict[str, object]] = {path.stem: {"prompt": path} for path in prompts}
-    if config.prompt is None and not judge.spec.official_prompt:
+    if config.prompt is None and not judge.judge.spec.official_prompt:
         if prompts:
             raise UsageError(
                 f"judge {judge.name} has no prompt file of its own that --prompt-variant could "
@@ -205,8 +205,14 @@ def _prompt_judges(
             if prompts:
                 raise
             continue  # this way of judging has no such option
-        asked = [(one.spec.prompt_sha, one.spec.reader_version) for one in (judge, *found.values())]
-        if (made.spec.prompt_sha, made.spec.reader_version) not in asked:  # it asks otherwise
+        asked = [
+            (one.judge.spec.prompt_sha, one.judge.spec.reader_version)
+            for one in (judge, *found.values())
+        ]
+        if (
+            made.judge.spec.prompt_sha,
+            made.judge.spec.reader_version,
+        ) not in asked:  # it asks otherwise
             found[called] = made
         if not prompts and len(found) == MOST_PROMPTS:
             break

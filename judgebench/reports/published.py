@@ -183,7 +183,7 @@ class PublishedNumbers:
         UsageError
             For one that no model here, or no published board has.
         """
-        if named and not self.references.boards:
+        if not self.references.boards:
             raise UsageError("; ".join(self.references.notes))
         ours = {name for shown in self.data.model_ids for name in (shown, *self._all_names(shown))}
         theirs = {name for one in self.references.boards for name in one.figures}

@@ -133,14 +133,14 @@ def _who_says_correct(outcome: Outcome, benchmark: str) -> str | None:
         for assignment in outcome.work.assignments
         if f"{assignment.asked.benchmark.name}@{assignment.asked.benchmark.version}" == benchmark
     ]
-    told = any(assignment.spec.kind in CONFIDENCES for assignment in assignments)
+    told = any(assignment.judge.spec.kind in CONFIDENCES for assignment in assignments)
     drawn = any(
         s.asked.judged_samples == "first" and s.asked.config.samples > 1 for s in assignments
     )
     if not told and not drawn:
         return None
-    labelling = [s for s in assignments if s.spec.kind not in SCORING and not s.compares]
-    usual = [s for s in labelling if s.spec.kind == s.asked.benchmark.default_judge]
+    labelling = [s for s in assignments if s.judge.spec.kind not in SCORING and not s.compares]
+    usual = [s for s in labelling if s.judge.spec.kind == s.asked.benchmark.default_judge]
     return next((assignment.name for assignment in (*usual, *labelling)), None)
 
 

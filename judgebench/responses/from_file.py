@@ -7,11 +7,10 @@ as Arena-Hard does since 2025: ``uid, model, messages``, the last of which is th
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from judgebench.errors import InputError
-from judgebench.keys import list_key
 from judgebench.rows import OURS, Layout, Row, each_row
 
 FIELDS = ("benchmark", "version", "item_id", "model", "text", "sample", "turn")
@@ -22,25 +21,10 @@ FAILED = "$ERROR$"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedAnswers:
-    """One model's answers to one benchmark, by item and sample.
-
-    ``further`` are those to later turns of a conversation.
-
-    ``sha`` is that of the answers, whatever file they came in and whatever else stands in it.
-    """
+    """One model's answers to one benchmark, by item and sample; each turn by turn."""
 
     path: Path
-    texts: Mapping[tuple[str, int], str]
-    further: Mapping[tuple[str, int], tuple[str, ...]] = field(default_factory=dict)
-
-    def turns(self, place: tuple[str, int]) -> tuple[str, ...]:
-        """What was answered, turn by turn; nothing where there is no answer."""
-        return (self.texts[place], *self.further.get(place, ())) if place in self.texts else ()
-
-    @property
-    def sha(self) -> str:
-        rows = ([*place, *self.turns(place)] for place in sorted(self.texts))
-        return list_key("answers", rows).hex()
+    texts: Mapping[tuple[str, int], tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,16 +165,13 @@ def read_answers(
             f"{path}: every answer of {model} to {benchmark}@{version} is {FAILED}, a call that "
             "failed; ask the model again"
         )
-    further: dict[tuple[str, int], tuple[str, ...]] = {}
+    texts: dict[tuple[str, int], tuple[str, ...]] = {}
     for (item, sample, turn), row in sorted(first.items()):
-        if not turn:
-            continue
-        before = further.get((item, sample), ())
-        if turn != len(before) + 1 or (item, sample, 0) not in first:
+        before = texts.get((item, sample), ())
+        if turn != len(before):
             raise row.row.wrong("turn", f"{item!r} has no answer to the turn before turn {turn}")
-        further[item, sample] = (*before, row.text)
-    texts = {(item, sample): row.text for (item, sample, turn), row in first.items() if not turn}
-    return RecordedAnswers(path=path, texts=texts, further=further)
+        texts[item, sample] = (*before, row.text)
+    return RecordedAnswers(path=path, texts=texts)
 
 
 def refuse_other_text(first: AnswerRow, row: AnswerRow) -> None:

@@ -112,9 +112,9 @@ def power_to_detect(
     if not units or not spread > 0.0:
         return math.nan
     if right is None:
-        from scipy.stats import norm
+        from scipy.special import ndtr
 
-        return float(norm.sf(_z(alpha) - drop * math.sqrt(units) / spread))
+        return float(ndtr(drop * math.sqrt(units) / spread - _z(alpha)))
     differing = spread**2
     differing = min(max(differing + drop * (1.0 - differing / right), drop), 1.0) if right else 1.0
     lost = (differing + drop) / (2.0 * differing)
@@ -271,15 +271,20 @@ def _mcnemar_power(units: int, differing: float, lost: float, alpha: float, exac
     lost
         Of those, the share that only the baseline has right.
     """
-    from scipy.stats import binom
+    from scipy.special import bdtrc
 
     mean, deviation = units * differing, math.sqrt(units * differing * (1.0 - differing))
     reach = _FAR * deviation + _FAR
     n = np.arange(max(0, math.floor(mean - reach)), min(units, math.ceil(mean + reach)) + 1)
     # Losses beyond these are called.
     fewest = np.maximum(np.ceil((n + _z(alpha) * np.sqrt(n)) / 2.0), 1.0)
-    enough = binom.isf(alpha, n, 0.5) if exact else fewest - 1.0
-    return float((binom.pmf(n, units, differing) * binom.sf(enough, n, lost)).sum())
+    enough = np.minimum(fewest - 1.0, n)
+    if exact:
+        from scipy.stats import binom
+
+        enough = binom.isf(alpha, n, 0.5)
+    chance = -np.diff(bdtrc([n[0] - 1, *n], units, differing))
+    return float((chance * bdtrc(enough, n, lost)).sum())
 
 
 def crossing(lacks: Callable[[float], float], low: float, high: float, *, within: float) -> float:
@@ -294,6 +299,6 @@ def crossing(lacks: Callable[[float], float], low: float, high: float, *, within
 
 
 def _z(alpha: float) -> float:
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
-    return float(norm.isf(alpha))
+    return -float(ndtri(alpha))

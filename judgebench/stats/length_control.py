@@ -174,9 +174,9 @@ def exact(
     if refused is not None:
         return refused
     weights = np.ones((1, len(rows.loss.y)))
-    chosen = _choose(rows.loss, _fold_fits) if c is None else positive(c)
+    chosen, near = _choose(rows.loss, _fold_fits) if c is None else (positive(c), np.zeros(3))
     coefficients, _ = _minimise(
-        rows.loss, weights, np.array([chosen]), np.zeros(3), tolerance=TOLERANCE / 100.0
+        rows.loss, weights, np.array([chosen]), near, tolerance=TOLERANCE / 100.0
     )
     return rows.result(coefficients[0], chosen, tolerance=TOLERANCE)
 
@@ -216,7 +216,7 @@ def compat(
     refused = rows.refusal(FOLDS)
     if refused is not None:
         return refused
-    chosen = _choose(rows.loss, _liblinear_fold_fits) if c is None else positive(c)
+    chosen = positive(c) if c is not None else _choose(rows.loss, _liblinear_fold_fits)[0]
     x, y, s = rows.loss.all_rows()
     return rows.result(_liblinear(x, y, s, chosen), chosen, tolerance=np.inf)
 
@@ -274,7 +274,8 @@ def replicates(
             f"{len(fits)} fits do not belong together"
         )
     d = np.broadcast_to(d, y.shape)
-    taken = w.astype(np.float32) if tolerance > _SHORT and len(w) > len(_POWERS) else w
+    if tolerance > _SHORT and len(w) > len(_POWERS):
+        w = w.astype(np.float32)
     found = np.full((len(w), len(y)), np.nan)
 
     def fit_again(model: int) -> None:
@@ -291,7 +292,7 @@ def replicates(
         coefficients, converged = _minimise(
             rows.loss, weights_of, np.full(len(w), fit.c), fit.coefficients, tolerance=tolerance
         )
-        answered = taken if rows.answered.all() else taken[:, rows.answered]
+        answered = w if rows.answered.all() else w[:, rows.answered]
         rates = _win_rates(coefficients, rows.d, answered)
         found[:, model] = np.where(seen & converged, rates, np.nan)
 
@@ -422,36 +423,40 @@ class _Loss:
         own = weights @ row_losses(self.y, self.x @ w)
         return float(own + self.fixed_s @ row_losses(self.fixed_y, self.fixed_x @ w))
 
-    def derivatives(self, weights: NDArray[Any], w: Floats) -> tuple[Floats, Floats]:
+    def derivatives(self, weights: NDArray[Any], w: Floats, start: Floats) -> tuple[Floats, Floats]:
         """Gradient (r, 3) and Hessian (r, 3, 3) for each weighting (r, n) at its own ``w``.
 
-        Of rows in as many digits as the weightings have.
+        Of rows in as many digits as the weightings have, which are those of what differs from
+        ``start``, shape (3,): with ``t = tanh(eta / 2)`` a probability is ``(1 + t) / 2``.
         """
-        gradient, upper = np.empty((len(w), 3)), np.empty((len(w), 6))
-        given = (w, self.x, self.y, self._squares)
-        there, x, y, squares = (one.astype(weights.dtype, copy=False) for one in given)
+        kind, t = weights.dtype, np.tanh(self.x @ start / 2.0)[:, np.newaxis]
+        common = np.hstack([((1.0 + t) / 2.0 - self.y[:, np.newaxis]) * self.x,
+                            (1.0 - t * t) / 4.0 * self._squares])  # fmt: skip
+        found = (weights @ common.astype(kind)).astype(np.float64)
+        given = (w / 2.0, self.x, self._squares / 4.0, t.T)
+        half, x, squares, first = (one.astype(kind, copy=False) for one in given)
         size = max(1, _BLOCK // (1 + len(x)))
         for at in range(0, len(w), size):
             block = slice(at, at + size)
-            p = sigmoid(there[block] @ x.T)
-            off = p - y
+            there = np.tanh(half[block] @ x.T)
+            off = there - first
             off *= weights[block]
-            gradient[block] = off @ x
-            np.subtract(1.0, p, out=off)
-            off *= p
-            off *= weights[block]
-            upper[block] = off @ squares
-        gradient -= self._fixed_labels
+            found[block, :3] += off @ x / 2.0
+            there += first
+            off *= there
+            found[block, 3:] -= off @ squares
+        gradient, upper = found[:, :3] - self._fixed_labels, found[:, 3:]
         if len(self.fixed_x):
-            fixed = self._fixed(w[:, :2])
+            fixed = self._fixed(w[:, :2], kind)
             gradient[:, :2] += fixed[:, :2]
             upper[:, [0, 1, 3]] += fixed[:, 2:]
         return gradient, _symmetric(upper)
 
-    def _fixed(self, w: Floats) -> Floats:
+    def _fixed(self, w: Floats, kind: np.dtype[Any]) -> Floats:
         """As `_fixed_sums`; at many points read off between a few."""
-        if self._smooth is None and len(w) >= 2 * _NODES**2 and np.isfinite(w).all():
-            self._smooth = _Smooth(self._fixed_sums, w)
+        nodes = _NODES[kind.itemsize]
+        if self._smooth is None and len(w) >= 2 * nodes**2 and np.isfinite(w).all():
+            self._smooth = _Smooth(self._fixed_sums, w, nodes)
         if self._smooth is None:
             return self._fixed_sums(w)
         known = self._smooth.holds(w)
@@ -487,12 +492,13 @@ class _Loss:
 _BLOCK = 2**15
 """Predictions that are worked on at a time: what stays in the processor's cache."""
 
-_NODES = 16
-"""Of Chebyshev's, in each of two dimensions: between them sums over the anchors are interpolated.
-They are smooth, and from nodes as near as replicates lie their error is that of rounding."""
+_NODES = {8: 16, 4: 10}
+"""Of Chebyshev's, in each of two dimensions, by the bytes of a weight: between them sums over the
+anchors are interpolated. They are smooth, and from nodes as near as replicates lie their error is
+that of rounding, or with 10 nodes a hundredth of that of four bytes."""
 
-_SMOOTH = 1e-13
-"""Of the last coefficients beside the greatest: with larger ones more nodes would be needed."""
+_SMOOTH = {16: 1e-13, 10: 1e-7}
+"""Of the last coefficients beside the greatest, by the nodes: with larger ones more are needed."""
 
 _SHORT = 1e-7
 """With a larger tolerance rows of many replicates are in seven digits: they reach a tenth of it."""
@@ -533,10 +539,10 @@ def _minimise(
     left = np.arange(len(weights))
     taken: NDArray[Any] = weights
     if len(weights) > len(_POWERS):
-        short = weights.astype(np.float32)
+        short = weights.astype(np.float32, copy=False)
         w = _near_minimum(loss, short, penalty, start)
         taken = short if tolerance > _SHORT else weights
-        gradient, hessian = loss.derivatives(taken, w)
+        gradient, hessian = loss.derivatives(taken, w, start)
     else:
         gradient, hessian = loss.derivatives_at_one(weights, start)
     for attempt in range(_FULL_STEPS):
@@ -547,7 +553,7 @@ def _minimise(
         left = left[~(broken <= limit[left])]
         if not left.size or attempt == _FULL_STEPS - 1:
             break
-        gradient, hessian = loss.derivatives(taken[left], w[left])
+        gradient, hessian = loss.derivatives(taken[left], w[left], start)
     converged = np.asarray(np.isfinite(w).all(axis=1), dtype=bool)
     converged[left] = False
     for one in np.flatnonzero(~converged):
@@ -616,7 +622,7 @@ def _near_minimum(
 
     w = np.tile(start, (len(weights), 1))
     with np.errstate(all="ignore"):
-        for _ in range(_DEGREE):
+        for _ in range(_DEGREE - 1):
             w = _step(w, *at(w), penalty)
         near = np.asarray((np.abs(w - start) < 1.0).all(axis=1))
     return np.where(near[:, np.newaxis], w, start)
@@ -650,19 +656,19 @@ class _Smooth:
     .. [1] L. N. Trefethen (2019), Approximation Theory and Approximation Practice, SIAM, chapter 4.
     """
 
-    def __init__(self, function: Callable[[Floats], Floats], at: Floats) -> None:
+    def __init__(self, function: Callable[[Floats], Floats], at: Floats, n: int) -> None:
         self.half = 0.55 * np.ptp(at, axis=0) + 1e-9
         self.middle = (at.min(axis=0) + at.max(axis=0)) / 2.0
-        k = np.arange(_NODES)
-        angle = np.pi * (k + 0.5) / _NODES
+        self.k = k = np.arange(n)
+        angle = np.pi * (k + 0.5) / n
         nodes = self.middle + self.half * np.cos(angle)[:, np.newaxis]
         grid = np.stack(np.meshgrid(nodes[:, 0], nodes[:, 1], indexing="ij"), axis=-1)
-        values = function(grid.reshape(-1, 2)).reshape(_NODES, _NODES, -1)
-        to = np.cos(np.outer(k, angle)) * np.where(k == 0, 1.0, 2.0)[:, np.newaxis] / _NODES
+        values = function(grid.reshape(-1, 2)).reshape(n, n, -1)
+        to = np.cos(np.outer(k, angle)) * np.where(k == 0, 1.0, 2.0)[:, np.newaxis] / n
         self.weight = np.einsum("ia,jb,abk->ijk", to, to, values, optimize=True)
         size = np.abs(self.weight)
         last = np.maximum(size[-2:].max(axis=(0, 1)), size[:, -2:].max(axis=(0, 1)))
-        self.exact = bool((last <= _SMOOTH * size.max(axis=(0, 1))).all())
+        self.exact = bool((last <= _SMOOTH[n] * size.max(axis=(0, 1))).all())
 
     def holds(self, at: Floats) -> NDArray[np.bool_]:
         """Of each point whether it lies within; nowhere where the polynomials do not die away."""
@@ -671,7 +677,7 @@ class _Smooth:
     def __call__(self, at: Floats) -> Floats:
         # T_k(x) = cos(k arccos x), of both coordinates.
         x = np.arccos((at - self.middle) / self.half)
-        first, second = (np.cos(np.multiply.outer(x[:, n], np.arange(_NODES))) for n in (0, 1))
+        first, second = (np.cos(np.multiply.outer(x[:, n], self.k)) for n in (0, 1))
         by_first = np.tensordot(first, self.weight, axes=1)
         return np.asarray(np.einsum("rj,rjk->rk", second, by_first))
 
@@ -762,15 +768,15 @@ def _residual(w: Floats, gradient: Floats, penalty: ArrayLike) -> Floats:
 def _win_rates(w: Floats, d: Floats, weights: NDArray[Any]) -> Floats:
     """Per cent won at equal length, for each replicate's coefficients and weights."""
     found, rows = np.empty(len(w)), np.stack([d, np.ones(len(d))]).astype(weights.dtype)
-    there = w[:, 1:].astype(weights.dtype, copy=False)
+    half = (w[:, 1:] / 2.0).astype(weights.dtype, copy=False)
     size = max(1, _BLOCK // (1 + len(d)))
     for at in range(0, len(w), size):
         block = slice(at, at + size)
-        p = sigmoid(there[block] @ rows)
-        p *= weights[block]
-        found[block] = p.sum(axis=1, dtype=np.float64)
+        t = np.tanh(half[block] @ rows)
+        t *= weights[block]
+        found[block] = t.sum(axis=1, dtype=np.float64)
     with np.errstate(invalid="ignore"):
-        return np.asarray(100.0 * found / weights.sum(axis=1))
+        return np.asarray(50.0 + 50.0 * found / weights.sum(axis=1))
 
 
 def row_losses(y: Floats, eta: Floats) -> Floats:
@@ -793,8 +799,11 @@ def sigmoid(eta: Floats) -> Floats:
 _FoldFits: TypeAlias = Callable[[Floats, Floats, Floats, NDArray[np.int64]], Floats]
 
 
-def _choose(loss: _Loss, fits: _FoldFits) -> float:
-    """The candidate with the best held-out log-likelihood per row, the first of equals."""
+def _choose(loss: _Loss, fits: _FoldFits) -> tuple[float, Floats]:
+    """The candidate with the best held-out log-likelihood per row, the first of equals.
+
+    Also the mean of its fits.
+    """
     x, y, s = loss.all_rows()
     fold = (len(y) - 1 - np.arange(len(y))) % FOLDS
     w = fits(x, y, s, fold)  # (candidates, folds, 3)
@@ -803,19 +812,20 @@ def _choose(loss: _Loss, fits: _FoldFits) -> float:
         held = fold == f
         p = np.clip(sigmoid(w[:, f] @ x[held].T), 1e-15, 1.0 - 1e-15)
         score += (np.log(p) @ (s * y)[held] + np.log1p(-p) @ (s * (1.0 - y))[held]) / held.sum()
-    return CANDIDATES[int(score.argmax())]
+    best = int(score.argmax())
+    return CANDIDATES[best], w[best].mean(axis=0)
 
 
 def _fold_fits(x: Floats, y: Floats, s: Floats, fold: NDArray[np.int64]) -> Floats:
-    """Each candidate fitted without each fold, from the fits at the candidate before it."""
+    """Each candidate fitted without each fold, from where all rows lie almost without a penalty."""
     loss = _Loss(x, y, None)
     weights = np.where(fold == np.arange(FOLDS)[:, np.newaxis], 0.0, s)
-    found, start = [], np.zeros(3)
-    for c in CANDIDATES:
-        w, _ = _minimise(loss, weights, np.full(FOLDS, c), start, tolerance=1e-6)
-        found.append(w)
-        start = w.mean(axis=0)
-    return np.array(found)
+    start, _ = _minimise(
+        loss, s[np.newaxis], np.array(CANDIDATES[-1:]), np.zeros(3), tolerance=1e-6
+    )
+    c = np.repeat(CANDIDATES, FOLDS)
+    w, _ = _minimise(loss, np.tile(weights, (len(CANDIDATES), 1)), c, start[0], tolerance=1e-6)
+    return w.reshape(len(CANDIDATES), FOLDS, 3)
 
 
 def _liblinear_fold_fits(x: Floats, y: Floats, s: Floats, fold: NDArray[np.int64]) -> Floats:

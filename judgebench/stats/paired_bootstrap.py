@@ -142,14 +142,14 @@ def bootstrap_test(
 def _bounds(
     difference: float, known: Floats, error: float, units: int, n_parameters: int, alpha: float
 ) -> tuple[float, float]:
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     level = expanded_level(1.0 - 2.0 * alpha, units, n_parameters=n_parameters)
     fewest = FEWEST / len(known)
     if (1.0 - level) / 2.0 >= fewest:
         low, high = percentile_interval(known, level=level)
         return float(low), float(high)
-    half = float(t.isf(alpha, max(1, units - n_parameters))) * error
+    half = -float(stdtrit(max(1, units - n_parameters), alpha)) * error
     # Never inside a bound of a weaker level, so that there is one level at which it reaches zero.
     low, high = percentile_interval(known, level=max(0.0, 1.0 - 2.0 * fewest))
     return min(difference - half, float(low)), max(difference + half, float(high))

@@ -306,7 +306,7 @@ def _ahead(blocks: Iterator[_T]) -> Iterator[_T]:
 _SOME, _EXACT = 64, 2.0**24
 """Numbers that are looked at before all are; up to where four bytes hold all whole ones."""
 
-_BLOCK = 2**20
+_BLOCK = 2**21
 """Weights that are drawn at a time."""
 
 _KEPT_BYTES = 2**26

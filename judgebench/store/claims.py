@@ -88,8 +88,15 @@ def this_process() -> Process:
 
 @cache
 def _process(pid: int) -> Process:
+    link = _PROC / "self" / "ns" / "pid"
+    namespace = str(link.stat().st_ino) if link.exists() else ""
+    boot_id = _PROC / "sys" / "kernel" / "random" / "boot_id"
+    if boot_id.exists():
+        boot = boot_id.read_text("ascii").strip()
+    else:
+        boot = _said_by("sysctl", "-n", "kern.boottime")
     return Process(
-        host=platform.node(), namespace=_namespace(), boot=_boot(), pid=pid, started=started(pid)
+        host=platform.node(), namespace=namespace, boot=boot, pid=pid, started=started(pid)
     )
 
 
@@ -118,18 +125,6 @@ def started(pid: int) -> str:
         state, *others = stat.rpartition(")")[2].split()  # the name before may hold anything
         return "" if state in "ZX" else others[18]
     return _said_by("ps", "-o", "lstart=", "-p", str(pid))
-
-
-def _namespace() -> str:
-    link = _PROC / "self" / "ns" / "pid"
-    return str(link.stat().st_ino) if link.exists() else ""
-
-
-def _boot() -> str:
-    boot_id = _PROC / "sys" / "kernel" / "random" / "boot_id"
-    if boot_id.exists():
-        return boot_id.read_text("ascii").strip()
-    return _said_by("sysctl", "-n", "kern.boottime")
 
 
 def _said_by(*command: str) -> str:
@@ -302,8 +297,24 @@ class Claims:
         StoreError
             At the end of the block, if the lease was lost meanwhile.
         """
-        key = key_of(name)
-        self._acquire(name, key, wait_s, on_wait)
+        key, began = key_of(name), time.monotonic()
+        told: bytes | None = None
+        while True:
+            owner = self._holder(key)
+            # Who does not wait has watched since it looked first, if it looks again.
+            watched_s = None if owner is None else self._unchanged_s(owner)
+            if owner is None or self._freed(owner, watched_s):
+                if self.claim([key]):
+                    break
+                continue  # another one was quicker
+            if wait_s is not None and time.monotonic() - began >= wait_s:
+                raise StoreBusyError(
+                    f"{name!r} is being worked on by {owner}; wait for it, or end it, and run again"
+                )
+            if on_wait is not None and told != owner.token:
+                on_wait(f"waiting for {owner}, which works on {name!r}")
+                told = owner.token
+            time.sleep(_LOOK_S)
         try:
             yield
         finally:
@@ -314,28 +325,6 @@ class Claims:
                 f"the lease of {name!r} was lost to another process, which took this one for dead"
                 " (was the machine asleep?); what was committed is kept, run again"
             ) from self._renewal.error
-
-    def _acquire(
-        self, name: str, key: bytes, wait_s: float | None, on_wait: Callable[[str], None] | None
-    ) -> None:
-        deadline = None if wait_s is None else time.monotonic() + wait_s
-        told: bytes | None = None
-        while True:
-            owner = self._holder(key)
-            # Who does not wait has watched since it looked first, if it looks again.
-            watched_s = None if owner is None else self._unchanged_s(owner)
-            if owner is None or self._freed(owner, watched_s):
-                if self.claim([key]):
-                    return
-                continue  # another one was quicker
-            if deadline is not None and time.monotonic() >= deadline:
-                raise StoreBusyError(
-                    f"{name!r} is being worked on by {owner}; wait for it, or end it, and run again"
-                )
-            if on_wait is not None and told != owner.token:
-                on_wait(f"waiting for {owner}, which works on {name!r}")
-                told = owner.token
-            time.sleep(_LOOK_S)
 
     # budgets ------------------------------------------------------------------------------------
 

@@ -40,7 +40,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from judgebench.columns import Coded, Codes, Column, compact, marked, paired, select_rows
+from judgebench.columns import Coded, Codes, Column, compact, marked, occurring, paired, select_rows
 from judgebench.records import AFRESH, HUMAN
 from judgebench.store import catalog, schema
 from judgebench.store.catalog import (
@@ -400,14 +400,12 @@ def judge_replies(
     found = {}
     for judge, its in pieces.items():
         said = _laid_out(its)
-        least = int(said["judgment_id"].min())
-        judgments, number = compact(
-            said["judgment_id"] - least, int(said["judgment_id"].max()) - least + 1
-        )
-        read = np.bincount(number, said["told"] & 3 != KINDS.index("unreadable")) > 0
-        took = [] if nobody else [*_reply_seconds(connection, judgments + least)]
+        first = int(said["judgment_id"].min())
+        numbers, n = said["judgment_id"] - first, int(said["judgment_id"].max()) - first + 1
+        read = len(occurring(numbers[said["told"] & 3 != KINDS.index("unreadable")], n))
+        took = [] if nobody else [*_reply_seconds(connection, occurring(numbers, n) + first)]
         timed = [sum(one) for one in took if one and all(seconds > 0.0 for seconds in one)]
-        found[judges[judge].id] = int(read.sum()), sum(map(len, took)), timed
+        found[judges[judge].id] = read, sum(map(len, took)), timed
     return found
 
 
@@ -553,7 +551,13 @@ def _gathered(pieces: Iterable[_Piece]) -> tuple[dict[str, Any], dict[str, Coded
         score = told & 3 == KINDS.index("score")
         for name in _ENDS:
             some[name] = np.where(score, some[name], _NO_END)
-        _give_values(some)
+        # The probability that the model wins, whatever was shown first; nan where there is none.
+        turned = told & 3 == KINDS.index("preference")
+        turned &= some["shown"] == ORDERS.index("opponent_first")
+        value = some["value"].view(np.float64)
+        value = np.where(turned, 1.0 - value, value)
+        value[told & _HAS_VALUE == 0] = np.nan
+        some["value"] = value.view(np.int64)
         for name, column in doubles.items():
             column.frombytes(some[name].tobytes())
         more = np.flatnonzero(told & (_HAS_MORE | _MARKED))
@@ -662,16 +666,6 @@ def _end(bits: int) -> float | None:
     """An end of a scale, from the bits of its double."""
     end = float(np.int64(bits).view(np.float64))
     return None if math.isnan(end) else end
-
-
-def _give_values(rows: Rows) -> None:
-    """The probability that the model wins, whatever was shown first; nan where there is none."""
-    told, value = rows["told"], rows["value"].view(np.float64)
-    turned = told & 3 == KINDS.index("preference")
-    turned &= rows["shown"] == ORDERS.index("opponent_first")
-    value = np.where(turned, 1.0 - value, value)
-    value[told & _HAS_VALUE == 0] = np.nan
-    rows["value"] = value.view(np.int64)
 
 
 def _said(

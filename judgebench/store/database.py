@@ -268,15 +268,15 @@ class Database(ABC):
         """Begin, once it is our turn, or at once."""
 
     @abstractmethod
+    def _commit(self) -> None:
+        """Commit, and count that in ``_commits``."""
+
+    @abstractmethod
     def _awaited(self, error: Exception) -> tuple[str, str] | None:
         """Why something may go through later that failed so, and what others hold; None: never."""
 
     def _begin(self, statement: str) -> None:
         self._raw.execute(statement)
-
-    def _commit(self) -> None:
-        self._raw.commit()
-        self._commits += 1
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -292,7 +292,7 @@ class Database(ABC):
 
     def _patiently(self, attempt: Callable[[], _T]) -> _T:
         """Try until nobody is in the way any more, for as long as may be; say that it waits."""
-        waiting, pause_s = Waiting(), 0.0002
+        waiting, pause_s = None, 0.0002
         while True:
             try:
                 return attempt()
@@ -304,6 +304,7 @@ class Database(ABC):
                 most_s = MAY_WAIT.get()
                 if not most_s:
                     raise StoreBusyError(why) from error
+                waiting = waiting or Waiting()
                 if waiting.seconds >= most_s:
                     raise StoreBusyError(
                         f"another process has been writing to the store for {most_s:.0f} s (it "
@@ -369,7 +370,7 @@ class Prepared:
 
     def first(self, connection: Connection, row: Row) -> tuple[Any, ...] | None:
         """The first row of what it returns."""
-        return next(iter(self.all(connection, row)), None)
+        return next(iter(self._execute(connection, row).fetchall()), None)
 
     def all(self, connection: Connection, row: Row) -> list[tuple[Any, ...]]:
         """The rows of what it returns, which are few."""

@@ -223,7 +223,21 @@ def open_database(
         full = url.endswith("?synchronous=full")
         database = sqlite.SQLite(where.path, read_only=read_only, synchronous_full=full)
     try:
-        _bring_up_to_date(database, where, create)
+        found = _revision(database, where, create)
+        if read_only and found in READABLE:
+            _stand_in(database)
+        elif read_only and found != REVISION:
+            unmade = "was not finished being made"
+            state = unmade if found is None else f"has the older schema {found}"
+            raise StoreError(
+                f"the store {database.name} {state} and is opened for reading only; open it once"
+                " for writing, as `judgebench run` and `judgebench import` do"
+            )
+        elif found != REVISION:  # the tables of a new store, or of an older one, in one transaction
+            with database.writing() as connection:
+                there = _revision(database, where, create)  # another process may have been quicker
+                if there != REVISION:
+                    make(connection, older=there)
         if not unfinished:
             _make_ready(database)
     except BaseException:
@@ -295,31 +309,6 @@ def _make_ready(database: Database) -> None:
 # the schema ---------------------------------------------------------------------------------------
 
 
-def _bring_up_to_date(database: Database, where: Location, create: bool) -> None:
-    """Create the tables of a new store, or migrate an older one, in one transaction.
-
-    Raises
-    ------
-    StoreError
-        For a store that a newer judgebench wrote, and for an unfinished one, or one older than
-        those that can be read as they are, that was opened for reading only.
-    """
-    found = _revision(database, where, create)
-    if database.read_only and found in READABLE:
-        _stand_in(database)
-    elif database.read_only and found != REVISION:
-        state = "was not finished being made" if found is None else f"has the older schema {found}"
-        raise StoreError(
-            f"the store {database.name} {state} and is opened for reading only; open it once for"
-            " writing, as `judgebench run` and `judgebench import` do"
-        )
-    elif found != REVISION:
-        with database.writing() as connection:
-            there = _revision(database, where, create)  # another process may have been quicker
-            if there != REVISION:
-                make(connection, older=there)
-
-
 def _revision(database: Database, where: Location, create: bool) -> str | None:
     found = database.revision()
     if found is None and not create and not (database.read_only and where.path):
@@ -351,27 +340,24 @@ def _stand_in(database: Database) -> None:
 
 def make(connection: Connection, older: str | None = None) -> None:
     """All tables and views as they are now, of nothing or of those of an older store."""
-    if older is None:
-        _create(connection)
-    else:
+    if older is not None:
         _upgrade(connection)
+    else:
+        schema.metadata.create_all(connection, checkfirst=False)
+        if connection.dialect.name != "sqlite":
+            # It cannot be made smaller, and is read in one piece.
+            connection.execute(text("ALTER TABLE chunks ALTER blob SET STORAGE EXTERNAL"))
+        mark_as(connection, schema.PACKED)
+        connection.execute(
+            text(
+                "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL,"
+                " CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+            )
+        )
+        connection.execute(text("INSERT INTO alembic_version VALUES (:now)"), {"now": REVISION})
     for view in schema.VIEWS.values():
         connection.execute(text(view))
     mark_as(connection, schema.STORE_ID, uuid.uuid4().hex)  # whose journal is taken in
-
-
-def _create(connection: Connection) -> None:
-    schema.metadata.create_all(connection, checkfirst=False)
-    if connection.dialect.name != "sqlite":  # it cannot be made smaller, and is read in one piece
-        connection.execute(text("ALTER TABLE chunks ALTER blob SET STORAGE EXTERNAL"))
-    mark_as(connection, schema.PACKED)
-    connection.execute(
-        text(
-            "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL,"
-            " CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
-        )
-    )
-    connection.execute(text("INSERT INTO alembic_version VALUES (:now)"), {"now": REVISION})
 
 
 def _upgrade(connection: Connection) -> None:

@@ -174,11 +174,11 @@ class Postgres(Database):
         receipt = f"{time.time():.0f} {self._commits + 1}"
         self._raw.execute(_RECEIPT, {"name": self._receipts, "value": receipt})
         try:
-            super()._commit()
+            self._raw.commit()
         except self.errors as error:
             if not self._awaited(error) or self._last_receipt() != receipt:
                 raise
-            self._commits += 1
+        self._commits += 1
 
     def _last_receipt(self) -> str | None:
         """Once it is our turn again: what the server was still doing for us has ended by then."""

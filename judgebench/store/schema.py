@@ -8,7 +8,7 @@ in it is known to SQLite alone but ``WITHOUT ROWID``.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from sqlalchemy import (
@@ -56,20 +56,13 @@ PLACE = (
 BigId = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows for INTEGER only
 
 
-def _key() -> Column[bytes]:
-    return Column("key", LargeBinary, nullable=False, unique=True)
+_key = partial(Column, "key", LargeBinary, nullable=False, unique=True)
+_repeat = partial(Column, "repeat", Integer, primary_key=True, server_default=text("0"))
+_count = partial(Column, type_=BigInteger, nullable=False)
 
 
 def _text_of(name: str, *, nullable: bool = True) -> Column[bytes]:
     return Column(name, LargeBinary, ForeignKey("texts.sha"), nullable=nullable)
-
-
-def _repeat() -> Column[int]:
-    return Column("repeat", Integer, primary_key=True, server_default=text("0"))
-
-
-def _count(name: str, *, default: str | None = None) -> Column[int]:
-    return Column(name, BigInteger, nullable=False, server_default=default)
 
 
 texts = Table(
@@ -306,7 +299,7 @@ spend = Table(  # counters, to which every call adds
     _count("prompt_tokens"),
     _count("completion_tokens"),
     _count("cached_tokens"),
-    _count("cache_write_tokens", default="0"),  # came later
+    _count("cache_write_tokens", server_default="0"),  # came later
     _count("reasoning_tokens"),
     Column("cost_usd", Double, nullable=False),  # of the calls with a price
     sqlite_with_rowid=False,

@@ -10,6 +10,7 @@ a gram as well. What no index holds is looked for in the store itself, as long a
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import re
 import sqlite3
@@ -59,6 +60,7 @@ OURS = 0x6A627303
 
 _PORTION, _PORTION_S = 500, 2.0  # rows of one insert, and seconds of one commit
 _LAG = 2000  # texts that are not in the index yet, and are looked through all the same
+_SOON, _LATER_S = 50_000, 3.0  # texts that may be in it in a second; when more are begun with
 _FIRST_BATCH, _LARGEST_BATCH = 100, 4000
 _END = 2**62
 _MOST_GRAMS = 48  # of one word: a longer one is told apart by the text itself
@@ -685,11 +687,12 @@ class _Builder(threading.Thread):
 
     why, again_at = "", 0.0
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, in_s: float) -> None:
         super().__init__(name="search index", daemon=True)
-        self.url = url
+        self.url, self.in_s = url, in_s
 
     def run(self) -> None:
+        time.sleep(self.in_s)
         in_a_file = located(self.url).path is not None
         try:
             with (
@@ -728,16 +731,19 @@ def make_index(store: Store, for_s: float, maker: str | None = None) -> Coverage
         return _made(index, for_s, maker or store.url)
 
 
-def _made(index: Index, for_s: float, url: str) -> Coverage:
+def _made(index: Index, for_s: float, url: str, most: float = math.inf) -> Coverage:
+    """As `make_index`; where more texts than ``most`` are lacking, nobody waits for it, and who
+    searches goes first."""
     with index.store.snapshot() as connection:
         coverage = index.look(connection)
     if coverage.complete or coverage.why:
         return coverage
+    many = coverage.rows - coverage.indexed > most
     builder = _builders.get(url)
     if builder is None or not (builder.is_alive() or time.monotonic() < builder.again_at):
-        builder = _builders[url] = _Builder(url)  # of two at once one ends at once
-        builder.start()
-    builder.join(for_s)
+        builder = _builders[url] = _Builder(url, _LATER_S if many else 0.0)
+        builder.start()  # of two at once one ends at once
+    builder.join(0.0 if many else for_s)
     with index.store.snapshot() as connection:
         coverage = index.look(connection)
     return replace(coverage, why=coverage.why or builder.why)
@@ -775,16 +781,17 @@ def search(
     """Look for words (`Words`), questions first, then answers, then reasoning.
 
     Questions come in the order of their benchmark, of the rest the newest first. Before, what is
-    new goes into the index, which is waited for for half of the time at most, and made further
-    beside. Of what is not in it yet the newest few are looked through; the rest is not found, and
-    `Coverage` says so.
+    new goes into the index, which is waited for for half of the time at most, and not at all where
+    it lacks many; it is made further beside. Of what is not in it yet the newest few are looked
+    through; the rest is not found, and `Coverage` says so.
 
     Parameters
     ----------
     begin
         The ``then`` of the page before.
     for_s
-        Seconds after which a page is given back although it is not full.
+        Seconds after which a page is given back although it is not full, or sooner where the next
+        texts, if they took as long as the last ones, would not be read by then.
     maker
         As for `make_index`.
 
@@ -797,16 +804,18 @@ def search(
     hits: list[Hit] = []
     looked_at, by_index = 0, True
     then: Begin | None = None
+    deadline = time.monotonic() + for_s
     with index_of(store) as index:
-        coverage = _made(index, for_s / 2, maker or store.url)
+        coverage = _made(index, for_s / 2, maker or store.url, _SOON)
         with store.snapshot() as connection:
             for statement in index.plain:
                 index._ask(connection, statement)
-            deadline = time.monotonic() + for_s
+            last = time.monotonic()
             for kind, indexed, numbers, beyond in _batches(connection, index, asked, wanted, begin):
-                if then is not None and time.monotonic() > deadline:
+                now = time.monotonic()
+                if then is not None and now + (now - last) > deadline:
                     break
-                then = kind, beyond
+                last, then = now, (kind, beyond)
                 looked_at += len(numbers)
                 by_index = by_index and indexed
                 hits += _hits(connection, kind, numbers, asked, wanted)

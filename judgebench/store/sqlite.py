@@ -200,7 +200,8 @@ class SQLite(Database):
 
     def _commit(self) -> None:
         """And look at the log now and then; what is committed is, whatever becomes of that."""
-        super()._commit()
+        self._raw.commit()
+        self._commits += 1
         if self._commits % _LOOK_EVERY and self._raw.total_changes < self._look_at:
             return
         self._look_at = self._raw.total_changes + _LOOK_AFTER

@@ -274,46 +274,41 @@ class Writing(Asked):
                 "nothing was stored: one part of the transaction had failed"
             ) from self.failed
         try:
-            self._flush()
+            if unknown := self._used - self._judged:
+                known = catalog.rows(self._connection, schema.judgments, "key", {"key": unknown})
+                for key in sorted(unknown.difference(row.key for row in known)):
+                    raise StoreError(
+                        f"the store has no judgment {key.hex()[:12]}; "
+                        "put_judgment() must come before"
+                    )
+            self._rows[_PUT_SPEND] = [
+                dict(zip(_SPEND, (*about, *counters), strict=True))
+                for about, counters in self._spent.items()
+            ]
+            written = {put: in_columns(rows) for put, rows in self._rows.items() if rows}
+            for its in written.values():
+                self._number(its)
+            # Here at the latest the database is held, and others wait.
+            if self._cleared:  # seldom has any failed before: a few are read to see which
+                failed = [*catalog.rows(self._connection, schema.failures, "key", limit=_FEW)]
+                new = {row["key"] for row in self._rows[_PUT_FAILURE]}
+                may_have = new.union(row.key for row in failed)
+                cleared = self._cleared if len(failed) == _FEW else self._cleared & may_have
+                if cleared:
+                    written[_CLEAR_FAILURE] = {"cleared": [*cleared]}
+            if written:
+                with pipelined(self._connection):
+                    for statement, its in written.items():
+                        statement.put_all(self._connection, its)
+                    if used := written.get(_PUT_USE):
+                        from judgebench.store import columns  # numpy, which many do without
+
+                        columns.put_tails(self._connection, used)
+            self._gather()
         except BaseException as error:
             self.failed = error
             raise
         return self._connection
-
-    def _flush(self) -> None:
-        if unknown := self._used - self._judged:
-            known = catalog.rows(self._connection, schema.judgments, "key", {"key": unknown})
-            for key in sorted(unknown.difference(row.key for row in known)):
-                raise StoreError(
-                    f"the store has no judgment {key.hex()[:12]}; put_judgment() must come before"
-                )
-        self._rows[_PUT_SPEND] = [
-            dict(zip(_SPEND, (*about, *counters), strict=True))
-            for about, counters in self._spent.items()
-        ]
-        written = {put: in_columns(rows) for put, rows in self._rows.items() if rows}
-        if not (written or self._cleared):
-            self._used.clear()
-            return
-        for its in written.values():
-            self._number(its)
-        # Here at the latest the database is held, and others wait.
-        if self._cleared and (cleared := self._failed_before()):
-            written[_CLEAR_FAILURE] = {"cleared": [*cleared]}
-        with pipelined(self._connection):
-            for statement, its in written.items():
-                statement.put_all(self._connection, its)
-            if used := written.get(_PUT_USE):
-                from judgebench.store import columns  # numpy, which many commands do without
-
-                columns.put_tails(self._connection, used)
-        self._gather()
-
-    def _failed_before(self) -> set[bytes]:
-        """Of the keys that are cleared those that may have failed: seldom any has."""
-        failed = [*catalog.rows(self._connection, schema.failures, "key", limit=_FEW)]
-        known = {*(row.key for row in failed), *(row["key"] for row in self._rows[_PUT_FAILURE])}
-        return self._cleared if len(failed) == _FEW else self._cleared & known
 
     def _alone(self, *what: Any) -> None:
         """Rows of one statement do not see each other: one that must is written after the other."""
@@ -331,28 +326,23 @@ class Writing(Asked):
                 continue
             if table is schema.items:
                 values = [*zip(columns[name.replace("item", "benchmark")], values, strict=True)]
-            known = self._known(table, dict.fromkeys(values))
+            known = self._numbers.get(table)
+            if known is None or len(known) > MOST:
+                known = self._numbers[table] = {None: None, NONE: NONE, (NONE, NONE): NONE}
+            if new := [key for key in dict.fromkeys(values) if key not in known]:
+                for its, said in (one for key in new for one in _by(table, key).items()):
+                    if isinstance(said, str):
+                        plain(_CALLED[table.name, its], said)
+                self._ask(table, known, new)
+                if new := [key for key in new if key not in known]:  # in their order
+                    rows = in_columns([self._new(table, key) for key in new])
+                    _PUT[table].put_all(self._connection, rows)
+                    self._ask(table, known, new)
             columns[name] = [known[value] for value in values]
 
     def _numbered(self, row: dict[str, Any]) -> dict[str, Any]:
         self._number(columns := in_columns([row]))
         return {name: value for name, (value,) in columns.items()}
-
-    def _known(self, table: Table, wanted: Iterable[Any]) -> Mapping[Any, Any]:
-        """The numbers of a table, all those among them that are wanted; new ones in their order."""
-        known = self._numbers.get(table)
-        if known is None or len(known) > MOST:
-            known = self._numbers[table] = {None: None, NONE: NONE, (NONE, NONE): NONE}
-        if new := [key for key in wanted if key not in known]:
-            for name, value in (its for key in new for its in _by(table, key).items()):
-                if isinstance(value, str):
-                    plain(_CALLED[table.name, name], value)
-            self._ask(table, known, new)
-            if new := [key for key in new if key not in known]:
-                rows = in_columns([self._new(table, key) for key in new])
-                _PUT[table].put_all(self._connection, rows)
-                self._ask(table, known, new)
-        return known
 
     def _ask(self, table: Table, known: dict[Any, Any], keys: Sequence[Any]) -> None:
         rows = in_columns([_by(table, key) for key in keys])
@@ -387,17 +377,15 @@ class Writing(Asked):
             "here_repeat": place.repeat,
         }
 
-    def _text(self, text: str) -> bytes:
-        """Returns the hash by which rows name the text; long text is kept once."""
+    def _text(self, text: str | None) -> bytes | None:
+        """The hash by which rows name the text, which is kept once; None where there is none."""
+        if text is None:
+            return None
         row = store_text(text)
-        sha: bytes = row["sha"]
-        if sha not in self._shas:
-            self._shas.add(sha)
+        if row["sha"] not in self._shas:
+            self._shas.add(row["sha"])
             self._rows[_PUT[schema.texts]].append(row)
-        return sha
-
-    def _optional(self, text: str | None) -> bytes | None:
-        return None if text is None else self._text(text)
+        return bytes(row["sha"])
 
     # who and what -------------------------------------------------------------------------------
 
@@ -490,8 +478,8 @@ class Writing(Asked):
                 "status": response.status,
                 "text_sha": self._text(response.text),
                 "raw_sha": self._text(response.raw),
-                "reasoning_sha": self._optional(response.reasoning),
-                "prompt_sha": self._optional(response.prompt),
+                "reasoning_sha": self._text(response.reasoning),
+                "prompt_sha": self._text(response.prompt),
                 "finish_reason": word(response.finish_reason),
                 **usage_columns(response.usage),
                 "logprob": response.logprob,
@@ -514,8 +502,8 @@ class Writing(Asked):
                 "key": key,
                 "request_sha": self._text(keys.canonical_json(request)),
                 "text_sha": self._text(reply.text),
-                "reasoning_sha": self._optional(reply.reasoning),
-                "logprobs_sha": self._optional(logprobs),
+                "reasoning_sha": self._text(reply.reasoning),
+                "logprobs_sha": self._text(logprobs),
                 "finish_reason": word(reply.finish_reason),
                 **usage_columns(reply.usage),
                 "served_model": word(reply.served_model),
@@ -571,7 +559,7 @@ class Writing(Asked):
                 "case_key": judgment.case_key,
                 **verdict,
                 "label_id": label,
-                "reason_sha": self._optional(reason),
+                "reason_sha": self._text(reason),
                 "served_id": word(judgment.served_model),
                 "reply_keys": b"".join(judgment.reply_keys),
                 "marks": _names(judgment.marks),
@@ -913,7 +901,14 @@ class Writer:
     def _run(self) -> None:
         database, numbers = None, Numbers()
         with ExitStack() as opened:
-            while group := self._next():
+            while True:
+                with self._there:
+                    while not self._queue and not self._ended:
+                        self._there.wait()
+                    n = min(GROUP, len(self._queue))
+                    group = self._group = [self._queue.popleft() for _ in range(n)]
+                if not group:
+                    return
                 try:
                     if database is None:
                         database = opened.enter_context(closing(self.another()))
@@ -937,17 +932,9 @@ class Writer:
         with suppress(StoreError):  # where that is full as well it is still held, and waits
             self.journal.keep(self._paid())
 
-    def _next(self) -> list[Entry]:
-        """What has come; empty at the end."""
-        with self._there:
-            while not self._queue and not self._ended:
-                self._there.wait()
-            self._group = [self._queue.popleft() for _ in range(min(GROUP, len(self._queue)))]
-        return self._group
-
     def _commit(self, database: Database, numbers: Numbers, group: list[Entry]) -> None:
         """All of them, or each by itself where one of them cannot be written."""
-        waiting = Waiting()
+        waiting = None
         while True:
             try:
                 with ExitStack() as held:
@@ -963,6 +950,7 @@ class Writer:
             except BaseException as error:  # noqa: BLE001 - it is told to whom it is due
                 numbers.clear()
                 if isinstance(error, StoreGoneError) or getattr(error, "again", False):
+                    waiting = waiting or Waiting()
                     waiting.goes_on(f"{error}; {self._waits(waiting.seconds)}")
                     time.sleep(ROOM_S)
                     continue

@@ -298,6 +298,25 @@ def test_numbers_that_cannot_be_made_ready_hold_nothing_up(
     assert "benchmark called 'nothing'" in caplog.text
 
 
+def test_who_is_heard_of_or_expected_goes_before_what_nobody_waits_for(
+    parts: Any, desk: Any, demo: str
+) -> None:
+    """A server that starts computes nothing before somebody can have come, and shown a page."""
+    until(lambda: parts.answers.snapshot(demo)._next is None)
+    assert desk.workers.is_quiet()
+    parts.answers.begin(demo)  # its boards are kept
+    assert not desk.workers.is_quiet()
+    assert desk.workers.front.process is None
+    desk.workers.heard(-parts.worker.PAUSE_S)
+    assert desk.workers.is_quiet()
+    with parts.answers.Snapshot(demo).timed():
+        assert not desk.workers.is_quiet()
+    for file in desk.disk.folder.iterdir():
+        file.unlink()
+    parts.answers.begin(demo)
+    assert desk.workers.front.process is not None
+
+
 # reports that come back as what they were -------------------------------------------------------
 
 

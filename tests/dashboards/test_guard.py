@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 
 from tests.table import over_rows
 
@@ -179,13 +184,12 @@ def under_streamlit(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], N
 
     monkeypatch.setattr(net_util, "get_external_ip", net_util.get_external_ip)
     monkeypatch.setattr(net_util, "_external_ip", None)
+    monkeypatch.setattr(uvicorn.Server, "startup", uvicorn.Server.startup)
     return lambda done: monkeypatch.setattr(cli, "main", done)
 
 
 def test_streamlit_finds_the_guarded_app(serve: Any, under_streamlit: Any) -> None:
     """Were it to find none, it would serve the pages bare."""
-    from pathlib import Path
-
     from guard import Guard
     from streamlit.web.server.app_discovery import discover_asgi_app
 
@@ -196,7 +200,65 @@ def test_streamlit_finds_the_guarded_app(serve: Any, under_streamlit: Any) -> No
     found = discover_asgi_app(Path(path))
     assert found.import_string is not None
     assert found.import_string.endswith("serve:app")
-    assert [one.cls for one in serve.app._user_middleware] == [Guard]
+    assert [one.cls for one in serve.app._user_middleware] == [Guard, serve.Parts]
+
+
+def test_no_part_of_an_answer_waits_for_the_browser_to_have_heard_another(
+    serve: Any, under_streamlit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connected: list[Any] = []
+
+    async def startup(_: Any, sockets: list[socket.socket]) -> None:
+        sockets[0].listen()
+        with socket.create_connection(sockets[0].getsockname()), sockets[0].accept()[0] as accepted:
+            connected.append(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    under_streamlit(lambda: None)
+    monkeypatch.setattr(uvicorn.Server, "startup", startup)
+    serve.main([])
+    server = uvicorn.Server(uvicorn.Config(page))
+    with socket.socket() as bound, socket.socket(socket.AF_UNIX) as unix:
+        bound.bind(("127.0.0.1", 0))
+        asyncio.run(server.startup(sockets=[bound, unix]))
+    assert connected == [1]
+
+
+def test_streamlits_own_files_come_out_of_memory_and_a_page_names_what_it_will_need(
+    serve: Any,
+) -> None:
+    from streamlit.file_util import get_static_dir
+
+    folder = Path(get_static_dir())
+
+    def got(path: str, method: str = "GET") -> tuple[dict[str, str], bytes]:
+        sent: list[Any] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        asyncio.run(parts({"type": "http", "method": method, "path": path}, send, send))
+        start, body = sent
+        return headers_of(start), body["body"]
+
+    parts = serve.Parts(page)
+    headers, body = got("/leaderboard")
+    assert headers["content-type"].startswith("text/html")
+    assert headers["cache-control"] == "no-cache"
+    assert got("/") == (headers, body)
+    named = re.findall(r'(?:src|href)="\./(static/[^"]+)"', body.decode())
+    assert len(named) == len(set(named))
+    for part in serve.PARTS:
+        assert f"./static/js/{part}." in body.decode()
+    for one in named:
+        headers, found = got(f"/{one}")
+        assert found == (folder / one).read_bytes()
+        assert headers["cache-control"] == serve.KEPT
+        assert headers["content-length"] == f"{len(found)}"
+        assert one.endswith(".css") == (headers["content-type"] == "text/css; charset=utf-8")
+    scripts = (folder / one for one in named if one.endswith(".js"))
+    assert any("BACKEND_BASE_URL" in one.read_text("utf-8") for one in scripts)
+    for other in (got("/static/none.js"), got("/_stcore/health"), got("/", "HEAD")):
+        assert other[1] == b"whole", "as Streamlit answers"
 
 
 def test_nobody_on_the_web_is_asked_for_an_address(

@@ -15,7 +15,7 @@ from judgebench import explore
 from judgebench.columns import Coded
 from judgebench.metrics.accuracy import accuracies
 from judgebench.metrics.agreement import LabelAgreement, agreement
-from judgebench.metrics.label_board import read_labels
+from judgebench.metrics.judged_values import read_labels
 from judgebench.metrics.scores import by_dimension, scores
 from judgebench.metrics.win_rate import win_rates
 from judgebench.store import open_store

@@ -311,7 +311,8 @@ def test_what_a_plan_could_detect_by_weighted_wins(published: str) -> None:
     bench = SimpleNamespace(name="arena_hard", version="v0.1")
     how = SimpleNamespace(judge_samples=1, orders="both")
     judge: Any = SimpleNamespace(
-        key=b"", name="three", spec=SimpleNamespace(kind="templates"), compares=True, asks=True,
+        key=b"", name="three", judge=SimpleNamespace(spec=SimpleNamespace(kind="templates")),
+        compares=True, asks=True,
         asked=SimpleNamespace(benchmark=bench, baselines=("gpt-4-0314",), config=how),
         samples=[0], repeats=1,
     )  # fmt: skip

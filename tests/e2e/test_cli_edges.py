@@ -127,7 +127,7 @@ def refusal(path: Path) -> str:
 def test_a_judge_called_as_a_way_of_judging_judges_that_way(tmp_path: Path) -> None:
     judge = {"name": "exact_match", "options": {"case": "sensitive"}}
     suite = runs.suite(tmp_path, judges=[judge], benchmark={"judges": ["exact_match"]}, limit=3)
-    assert resolve(load_suite(suite)).assignments[0].spec.kind == "exact_match"
+    assert resolve(load_suite(suite)).assignments[0].judge.spec.kind == "exact_match"
     suite = runs.suite(
         tmp_path,
         judges=[{**judge, "kind": "contains"}],

@@ -18,7 +18,7 @@ from judgebench.metrics.accuracy import accuracies
 from judgebench.metrics.agreement import AgreementTable, LabelAgreement, agreement
 from judgebench.metrics.comparison import pair
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.label_board import read_labels
+from judgebench.metrics.judged_values import read_labels
 from judgebench.stats.agreement import COEFFICIENTS, coefficient
 from judgebench.stats.resample import jackknife_se, leave_one_out_sums
 
@@ -153,7 +153,7 @@ def test_the_same_weights_give_the_same_intervals(
     board = read_labels(columns)
     upstream_order = np.argsort([int(item) for item in board.items])
     for judge, figures in expected["judges_vs_human"].items():
-        items = pair(board, board.of(judge), board.of("human")).tables[upstream_order]
+        items = pair(board, board.of(judge).codes, board.of("human").codes).tables[upstream_order]
         sums = weighted_sums(draws.astype(float), items)
         for name, ends in figures["pooled_ci95"].items():
             values = coefficient(NAMES.get(name, name), sums.sum(axis=1))
@@ -168,7 +168,9 @@ def test_every_jackknife_standard_error(
 ) -> None:
     board = read_labels(columns)
     for judge, figures in expected["judges_vs_human"].items():
-        left_out = leave_one_out_sums(pair(board, board.of(judge), board.of("human")).tables)
+        left_out = leave_one_out_sums(
+            pair(board, board.of(judge).codes, board.of("human").codes).tables
+        )
         for name, gold in figures["pooled_jackknife_se"].items():
             values = coefficient(NAMES.get(name, name), left_out.sum(axis=1))
             assert jackknife_se(values) == pytest.approx(gold, abs=1e-9), (judge, name)

@@ -152,6 +152,26 @@ def test_drawn_signs_are_near_all_of_them() -> None:
     assert drawn.p_worse == pytest.approx(exact.p_worse, abs=4 * error)
 
 
+def test_many_alike_and_a_few_others_are_drawn_as_one_by_one() -> None:
+    """Of a sum of lattice points all signs can be tried, however many: it is a convolution."""
+    steps = [3] * 150 + [-3] * 200 + [0] * 300 + [*range(-40, 48)] + [-37, 61]
+    of_sums, zero = np.ones(1), 0
+    for step in steps:
+        both = np.zeros(abs(step) + 1)
+        both[0] += 0.5
+        both[-1] += 0.5
+        of_sums, zero = np.convolve(of_sums, both), zero + max(0, -step)
+    worse, better = of_sums[zero:].sum(), of_sums[: zero + 1].sum()
+    drawn = flips([step / 8 for step in steps], draws=40_000, alpha=0.4)
+    error = math.sqrt(worse * better / 40_000)
+    assert 0.1 < worse < 0.9
+    assert drawn.p_worse == pytest.approx(worse, abs=4 * error)
+    assert drawn.p_better == pytest.approx(better, abs=4 * error)
+    # Of each half of the units the mean is as far off as its standard error says.
+    low, high = (drawn.bounds(0.16)[end] - np.mean(steps) / 8 for end in (0, 1))
+    assert (-low, high) == pytest.approx((np.std(steps) / 8 / math.sqrt(len(steps)),) * 2, rel=0.05)
+
+
 @over_rows(("units", "draws"), [(EXACT_UNITS, 2**EXACT_UNITS - 1), (17, 999)])
 def test_up_to_so_many_units_all_signs_are_tried(units: int, draws: int) -> None:
     assert flips([0.1 * one for one in range(units)], draws=999).draws == draws

@@ -11,13 +11,13 @@ import pytest
 
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.config import BenchmarkConfig
-from judgebench.execution.resolve import chosen_items
+from judgebench.execution.resolve import resolved_benchmark
 from tests.e2e import runs
 
 
 def chosen(name: str, **said: Any) -> list[str]:
     config = BenchmarkConfig(name=name, judges=["judge"], **said)
-    return [item.id for item in chosen_items(load_benchmark(name), config)]
+    return [item.id for item in resolved_benchmark(config).items]
 
 
 def test_the_first_of_each_category_in_the_benchmarks_order() -> None:

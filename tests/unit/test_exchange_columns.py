@@ -122,14 +122,14 @@ def test_an_answer_is_what_its_column_is_called(tmp_path: Path, column: str) -> 
     assert dict(zip(table["item_id"], table["text"], strict=True)) == {"0": "yes", "1": ""}
     # A suite reads the same file.
     found = read_answers(tmp_path / "t.csv", model="a", benchmark="made_up", version="v")
-    assert found.texts == {("0", 0): "yes", ("1", 0): ""}
+    assert found.texts == {("0", 0): ("yes",), ("1", 0): ("",)}
 
 
 def test_our_own_name_goes_before_others(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("item_id,item,text,answer,output\n0,9,ours,theirs,no\n")
     found = read_answers(path, model="a", benchmark="made_up", version="v")
-    assert found.texts == {("0", 0): "ours"}
+    assert found.texts == {("0", 0): ("ours",)}
     path.write_text("item,answer,output\n0,one,other\n")
     with pytest.raises(InputError, match="text: is missing; answer or output\\? Call one of them"):
         read_answers(path, model="a", benchmark="made_up", version="v")

@@ -84,7 +84,7 @@ def test_how_it_answers_says_nothing_of_how_it_is_asked() -> None:
         ({**THEMSELVES, "sampling": {"max_tokens": 9}}, {"temperature": 0, "max_tokens": 9}),
     ):
         (assignment,) = (s for s in work(models=[poet], judge=judge).assignments if s.only)
-        assert assignment.spec.sampling == sampling
+        assert assignment.judge.spec.sampling == sampling
 
 
 def test_a_local_model_is_asked_as_a_local_judge(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_local_model_is_asked_as_a_local_judge(tmp_path: Path) -> None:
     assert assignment.config.lm_eval is not None
     assert assignment.config.lm_eval.model_args == section["model_args"]
     assert assignment.config.lm_eval.gen_kwargs == {}
-    assert assignment.spec.sampling["temperature"] == 0
+    assert assignment.judge.spec.sampling["temperature"] == 0
 
 
 def test_each_is_known_as_the_model_that_it_is(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_each_is_known_as_the_model_that_it_is(tmp_path: Path) -> None:
         models = {model.key: model.id for model in store.models()}
         for assignment in found.assignments:
             if assignment.only is not None:
-                key = store.put_judge(assignment.name, assignment.spec)
+                key = store.put_judge(assignment.name, assignment.judge.spec)
                 (judge,) = (one.id for one in store.judges() if one.key == key)
                 table["judge"].append(assignment.name)
                 table["judge_id"].append(judge)
@@ -256,7 +256,7 @@ def test_examples_come_from_a_file_each_model_its_own(tmp_path: Path) -> None:
     file = rows_file(tmp_path / "examples.jsonl", rows)
     found = work(judge={**THEMSELVES, "options": {"examples": str(file)}})
     shown = {
-        assignment.only: assignment.spec.options["examples"]
+        assignment.only: assignment.judge.spec.options["examples"]
         for assignment in found.assignments
         if assignment.only
     }
@@ -276,7 +276,7 @@ def test_examples_come_from_a_file_each_model_its_own(tmp_path: Path) -> None:
         ).assignments
         if s.name == "sure"
     )  # fmt: skip
-    assert assignment.spec.options["examples"] == [everybody]
+    assert assignment.judge.spec.options["examples"] == [everybody]
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,7 @@ import judgebench
 from judgebench import INCLUDE_PATH, registry
 from judgebench.errors import ConfigError, UsageError
 from judgebench.metrics import judge_card as measures
-from judgebench.metrics.judged_values import of_labels, of_scores
-from judgebench.metrics.outcome_board import outcome_board
+from judgebench.metrics.judged_values import read_labels, read_outcomes, read_scores
 from judgebench.metrics.probes import probe_benchmark, probe_version
 from judgebench.records import Estimate, JudgeSpec
 from judgebench.reports.judge_card import ENTRIES, CardMeasure, JudgeCard
@@ -149,7 +148,7 @@ def test_both_orders_are_those_of_judgebench() -> None:
             "model": ["A"] * len(item), "opponent": ["B"] * len(item), "sample": [0] * len(item),
             "kind": ["unreadable" if one is None else "preference" for one in value],
         }  # fmt: skip
-        found = measures.measured_outcomes(outcome_board(columns), judge).orders()
+        found = measures.JudgeMeasures(read_outcomes(columns), judge).orders()
         known = expected[judge]["overall"]
         ours = {name: one.estimate.value for name, one in found.items()}
         assert ours["two_order_accuracy"] == pytest.approx(
@@ -179,7 +178,7 @@ def board(said: Mapping[str, Mapping[str, str]]) -> dict[str, list[Any]]:
 
 
 def of(said: Mapping[str, Mapping[str, str]], judge: str = "j") -> measures.JudgeMeasures:
-    values = of_labels(board(said), ("incorrect", "correct"))
+    values = read_labels(board(said))
     return measures.JudgeMeasures(values, judge)
 
 
@@ -194,7 +193,7 @@ def test_judged_by_nobody_else_is_unknown_and_says_so() -> None:
 
 def test_labels_in_no_order_have_no_leniency_whoever_judged() -> None:
     rows = board({"j": {"m": "+-" * 20}, "human/a": {"m": "++" * 20}})
-    its = measures.JudgeMeasures(of_labels(rows, ("incorrect", "partial", "correct")), "j")
+    its = measures.JudgeMeasures(read_labels(rows, labels=("incorrect", "partial", "correct")), "j")
     assert its.agreement()["score_delta"].estimate.undefined == measures.NO_ORDER
     assert its.agreement()["cohen_kappa"].estimate.n == 40
 
@@ -237,10 +236,22 @@ def test_scores_on_several_scales_are_no_scores() -> None:
     ]  # fmt: skip
     names = ("item_id", "model", "judge", "sample", "kind", "value", "low", "high")
     columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
-    its = measures.JudgeMeasures(of_scores(columns), "j")
+    its = measures.JudgeMeasures(read_scores(columns), "j")
     said = its.agreement()["cohen_kappa"].estimate.undefined
     assert said == "scores have no one scale with two ends here (1 to 5, 1 to 10)"
     assert its.biases({"item_id": [], "model": [], "length": []}, None)["longer"].estimate.undefined
+
+
+def test_scores_below_zero_without_ends_are_verdicts() -> None:
+    """Those of a reward model; as codes of a scale that there is not, -1 would be no verdict."""
+    rows = [(f"q{n}", "m", "j", 0, "score", -float(n), -math.inf, math.inf) for n in range(20)]
+    names = ("item_id", "model", "judge", "sample", "kind", "value", "low", "high")
+    columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+    its = measures.JudgeMeasures(read_scores(columns), "j")
+    answers = {"item_id": ["q1"], "model": ["m"], "start": ["so"]}
+    assert its.placeholders(answers).estimate.n == 20
+    missing = its.by_model()["missing"].estimate
+    assert (missing.value, missing.n) == (0.0, 20)
 
 
 def scored(judges: Mapping[str, tuple[float, float]]) -> measures.JudgeMeasures:
@@ -252,7 +263,7 @@ def scored(judges: Mapping[str, tuple[float, float]]) -> measures.JudgeMeasures:
     ]  # fmt: skip
     names = ("item_id", "model", "judge", "sample", "kind", "value", "low", "high")
     columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
-    return measures.JudgeMeasures(of_scores(columns), "j")
+    return measures.JudgeMeasures(read_scores(columns), "j")
 
 
 def test_a_judge_on_another_scale_takes_nothing_from_those_on_one() -> None:
@@ -277,7 +288,7 @@ def test_kappa_of_scores_is_over_the_declared_scale() -> None:
     ]  # fmt: skip
     names = ("item_id", "model", "judge", "sample", "kind", "value", "low", "high")
     columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
-    its = measures.JudgeMeasures(of_scores(columns), "j")
+    its = measures.JudgeMeasures(read_scores(columns), "j")
     apart = (mine[:, np.newaxis] - theirs) ** 2
     expected = 1 - np.diag(apart).mean() / apart.mean()
     assert its.agreement()["cohen_kappa"].estimate.value == pytest.approx(expected, abs=1e-12)

@@ -52,7 +52,7 @@ def shown(raw: str, *, reasoning: str | None = None) -> Case:
     its: Any = Sums()
     assignment = JudgeAssignment(
         name="lm_eval/exact_match",
-        asked=ResolvedBenchmark(config=section, benchmark=its, items=(ITEM,)),
+        asked=ResolvedBenchmark(config=section, benchmark=its, items=(ITEM,), every_item=(ITEM,)),
         judge=judge("exact_match,none"),
         key=b"j",
     )

@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.errors import InputError, UsageError
-from judgebench.metrics.label_board import (
+from judgebench.metrics.judged_values import (
     NO_VERDICT,
     UNREADABLE,
-    find_reference,
     majority,
     read_labels,
     undeclared,
@@ -39,16 +38,16 @@ ROWS: list[Row] = [
 
 def test_codes_stand_where_their_answer_and_judge_are() -> None:
     board = read_labels(columns(ROWS))
-    assert (board.items, board.models) == (("q1", "q2"), ("a", "b"))
-    assert board.judges == ("gpt", "human/x", "reward")
+    assert (board.items, board.names) == (("q1", "q2"), ("a", "b"))
+    assert board.everybody == ("gpt", "human/x", "reward")
     assert board.item_of.tolist() == [0, 0, 1]
     assert board.model_of.tolist() == [0, 0, 1]
-    assert board.of("gpt").tolist() == [1, UNREADABLE, 0]
-    assert board.of("human/x").tolist() == [0, NO_VERDICT, NO_VERDICT]
+    assert board.of("gpt").codes.tolist() == [1, UNREADABLE, 0]
+    assert board.of("human/x").codes.tolist() == [0, NO_VERDICT, NO_VERDICT]
 
 
 def test_a_judge_that_scores_is_no_labeller() -> None:
-    assert read_labels(columns(ROWS)).labellers == ("gpt", "human/x")
+    assert read_labels(columns(ROWS)).judges == ("gpt", "human/x")
 
 
 @given(st.randoms(use_true_random=False))
@@ -57,17 +56,17 @@ def test_the_order_of_rows_does_not_matter(shuffle: random.Random) -> None:
     shuffle.shuffle(rows)
     one, other = read_labels(columns(ROWS)), read_labels(columns(rows))
     np.testing.assert_array_equal(one.codes, other.codes)
-    assert (one.items, one.models, one.judges) == (other.items, other.models, other.judges)
+    assert (one.items, one.models, one.everybody) == (other.items, other.models, other.everybody)
 
 
 def test_no_rows_are_an_empty_board() -> None:
     board = read_labels(columns([]))
-    assert (board.items, board.models, board.judges, board.labellers) == ((), (), (), ())
+    assert (board.items, board.models, board.judges, board.everybody) == ((), (), (), ())
 
 
 def test_an_undeclared_label_is_unreadable_and_named() -> None:
     rows: list[Row] = [*ROWS, ("q3", "b", "gpt", 0, "label", "maybe {correct}")]
-    assert read_labels(columns(rows)).of("gpt").tolist() == [1, UNREADABLE, 0, UNREADABLE]
+    assert read_labels(columns(rows)).of("gpt").codes.tolist() == [1, UNREADABLE, 0, UNREADABLE]
     assert undeclared(columns(rows), ("incorrect", "correct")) == {"gpt": {"maybe {correct}": 1}}
 
 
@@ -81,14 +80,14 @@ def test_scores_and_comparisons_are_passed_over() -> None:
     ]
     given = columns(rows) | {"opponent": [None] * 6 + ["a", "a"]}
     board = read_labels(given)
-    assert board.of("gpt").tolist() == [1, UNREADABLE, 0]
-    assert board.judges == ("gpt", "human/x", "reward")
+    assert board.of("gpt").codes.tolist() == [1, UNREADABLE, 0]
+    assert board.everybody == ("gpt", "human/x", "reward")
 
 
 def test_what_failed_is_an_answer_without_a_verdict() -> None:
     board = read_labels(columns([*ROWS, ("q3", "b", "gpt", 0, "failed", None)]))
     assert board.items == ("q1", "q2", "q3")
-    assert board.of("gpt").tolist() == [1, UNREADABLE, 0, NO_VERDICT]
+    assert board.of("gpt").codes.tolist() == [1, UNREADABLE, 0, NO_VERDICT]
 
 
 def test_two_verdicts_on_one_answer_are_refused() -> None:
@@ -100,19 +99,19 @@ def test_two_verdicts_on_one_answer_are_refused() -> None:
 def test_of_repeats_the_label_given_most_often_counts() -> None:
     given = columns([("q1", "a", "gpt", 0, "label", label) for label in ("correct", "incorrect")])
     given["repeat"] = [0, 1]
-    assert read_labels(given).of("gpt").tolist() == [UNREADABLE]  # a tie
+    assert read_labels(given).of("gpt").codes.tolist() == [UNREADABLE]  # a tie
     more = columns([
         *(("q1", "a", "gpt", 0, "label", label) for label in ("correct", "incorrect", "correct")),
         ("q1", "a", "gpt", 0, "unreadable", None),
         ("q2", "a", "gpt", 0, "unreadable", None),
     ])  # fmt: skip
     more["repeat"] = [0, 1, 2, 3, 0]
-    assert read_labels(more).of("gpt").tolist() == [1, UNREADABLE]
+    assert read_labels(more).of("gpt").codes.tolist() == [1, UNREADABLE]
 
 
 def test_a_judge_that_scores_and_was_unreadable_once_labels_nothing() -> None:
     rows: list[Row] = [*ROWS, ("q1", "b", "reward", 0, "unreadable", None)]
-    assert read_labels(columns(rows)).labellers == ("gpt", "human/x")
+    assert read_labels(columns(rows)).judges == ("gpt", "human/x")
 
 
 def test_one_name_with_two_ids_is_two() -> None:
@@ -122,13 +121,13 @@ def test_one_name_with_two_ids_is_two() -> None:
     given["sample"] = [0, 0, 0]  # the same answer, judged by two versions of gpt
     board = read_labels(given)
     assert board.judges == ("gpt@aaa", "gpt@bbb", "human/x")
-    assert board.models == ("a",)
+    assert board.names == ("a",)
 
 
 def test_turns_of_a_conversation_are_answers_of_their_own() -> None:
     given = columns([ROWS[0], ROWS[0]])
     given["turn"] = [0, 1]
-    assert read_labels(given).of("gpt").tolist() == [1, 1]
+    assert read_labels(given).of("gpt").codes.tolist() == [1, 1]
 
 
 def votes(*raters: str) -> np.ndarray:
@@ -171,32 +170,32 @@ def people(**labels: str) -> dict[str, list]:
 class TestReference:
     def test_a_judge_of_that_name_comes_first(self) -> None:
         board = read_labels(people(human="+-", human_x="--", human_y="--"))
-        truth = find_reference(board, "human")
+        truth = board.reference("human")
         assert truth.raters == ("human",)
         assert truth.codes.tolist() == [1, 0]
 
     def test_human_is_else_the_majority_of_people(self) -> None:
         board = read_labels(people(human_x="+--", human_y="+-+", human_z="+..", gpt="---"))
-        truth = find_reference(board, "human")
+        truth = board.reference("human")
         assert truth.raters == ("human/x", "human/y", "human/z")
         assert truth.codes.tolist() == [1, 0, NO_VERDICT]
 
     def test_a_single_rater_or_model_can_be_named(self) -> None:
         board = read_labels(people(human_x="+-", gpt="--"))
-        assert find_reference(board, "gpt").codes.tolist() == [0, 0]
+        assert board.reference("gpt").codes.tolist() == [0, 0]
 
     def test_an_unknown_name_gets_the_nearest(self) -> None:
         board = read_labels(people(human_authors="+", gpt="-"))
         with pytest.raises(UsageError, match="did you mean 'human/authors'"):
-            find_reference(board, "human/author")
+            board.reference("human/author")
 
     def test_human_without_people_is_unknown(self) -> None:
         with pytest.raises(UsageError, match="no judge called 'human'"):
-            find_reference(read_labels(people(gpt="+-")), "human")
+            read_labels(people(gpt="+-")).reference("human")
 
     @over_rows("kind", ["score", "unreadable"])
     @over_rows("judge", ["human", "human/x"])
     def test_a_reference_without_labels_is_refused(self, judge: str, kind: str) -> None:
         board = read_labels(columns([("q", "m", judge, 0, kind, None)]))
         with pytest.raises(UsageError, match="has labelled nothing"):
-            find_reference(board, "human")
+            board.reference("human")

@@ -16,7 +16,7 @@ from judgebench.errors import UsageError
 from judgebench.metrics.agreement import METRICS, AgreementRow, LabelAgreement, agreement
 from judgebench.metrics.comparison import fillings, pair
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.label_board import read_labels
+from judgebench.metrics.judged_values import read_labels
 from judgebench.stats.agreement import COEFFICIENTS, coefficient, cohen_kappa
 
 FAST = Intervals(n_replicates=200)
@@ -442,7 +442,7 @@ def test_whatever_the_verdicts(models: list[tuple[str, str]]) -> None:
 
 def test_paired_tables_keep_every_share() -> None:
     columns = board({("human", "a"): "++-|+--", ("j", "a"): "+.-|-?-", ("human", "b"): "..+"})
-    paired = pair(read_labels(columns), *(read_labels(columns).of(j) for j in ("j", "human")))
+    paired = pair(read_labels(columns), *(read_labels(columns).of(j).codes for j in ("j", "human")))
     assert paired.pairs.tolist() == [4, 0]
     assert paired.missing.tolist() == [2, 1]
     assert paired.units.tolist() == [2, 0]

@@ -17,14 +17,11 @@ from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.judge_pair import disagreements, judge_pair
 from judgebench.metrics.judged_values import (
     JudgedValues,
-    of_labels,
-    of_scores,
-    outcome_values,
-    without_itself,
+    read_labels,
+    read_outcomes,
+    read_scores,
 )
-from judgebench.metrics.label_board import read_labels
 from judgebench.metrics.outcome_agreement import OutcomeAgreement, outcome_agreement
-from judgebench.metrics.outcome_board import outcome_board
 from judgebench.metrics.paired import before_and_after
 from judgebench.records import BINARY
 from tests.table import over_rows
@@ -39,7 +36,7 @@ NAMES = (
 
 def outcomes(table: Any) -> JudgedValues:
     """As reports have them: without what a model is against itself."""
-    return outcome_values(without_itself(outcome_board(table)))
+    return read_outcomes(table).without_itself()
 
 
 def columns(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
@@ -73,7 +70,7 @@ def labelled(seed: int = 1) -> list[dict[str, Any]]:
 def test_leniency_of_labels_is_the_delta_of_the_agreement_report() -> None:
     """The very same numbers and intervals, by another path through the code."""
     table = columns(labelled())
-    found = judge_pair(of_labels(table, BINARY), "lenient", "human/a", intervals=QUICK)
+    found = judge_pair(read_labels(table), "lenient", "human/a", intervals=QUICK)
     rows = agreement(table, reference="human/a", intervals=QUICK).rows
     report = {r.model: r.metrics["score_delta"] for r in rows
               if r.judge == "lenient" and r.scope in ("pooled", "model")}  # fmt: skip
@@ -89,7 +86,7 @@ def test_leniency_of_labels_is_the_delta_of_the_agreement_report() -> None:
 def test_leniency_of_labels_by_hand() -> None:
     rows = labelled()
     said = {(r["judge"], r["model"], r["item_id"], r["sample"]): r["label"] for r in rows}
-    found = judge_pair(of_labels(columns(rows), BINARY), "lenient", "human/a", intervals=QUICK)
+    found = judge_pair(read_labels(columns(rows)), "lenient", "human/a", intervals=QUICK)
     for one in found.leniency[1:]:
         by_item = defaultdict(list)
         for (judge, model, item, sample), theirs in said.items():
@@ -106,14 +103,14 @@ def test_the_map_of_kappas_is_that_of_the_report(kind: str) -> None:
     """The very same estimates, intervals and counts, and no other metric."""
     if kind == "label":
         table = columns(labelled())
-        found = kappa_map(of_labels(table, BINARY), intervals=QUICK)
+        found = kappa_map(read_labels(table), intervals=QUICK)
         report = LabelAgreement(read_labels(table), QUICK).between()
     else:
         rows = compared()
         rows += [{**row, "judge": "third", "value": 1 - row["value"]} for row in rows[::3]]
         table = columns(rows)
         found = kappa_map(outcomes(table), intervals=QUICK)
-        report = OutcomeAgreement(outcome_board(table), "nominal", QUICK).between()
+        report = OutcomeAgreement(read_outcomes(table), "nominal", QUICK).between()
     assert len(found) == 3
     assert [(r.judge, r.reference) for r in found] == [(r.judge, r.reference) for r in report]
     for mine, theirs in zip(found, report, strict=True):
@@ -132,7 +129,7 @@ def test_the_confusion_counts_what_was_not_read_and_not_asked() -> None:
     for (judge, *place), theirs in said.items():
         if judge == "human/a":
             expected[theirs, said.get(("lenient", *place), "-")] += 1
-    found = judge_pair(of_labels(columns(rows), BINARY), "lenient", "human/a").confusion
+    found = judge_pair(read_labels(columns(rows)), "lenient", "human/a").confusion
     assert found is not None
     assert found.rows == found.columns == BINARY
     for row, theirs in enumerate(found.rows):
@@ -223,7 +220,7 @@ def scored(*, high: float = 10, human_high: float = 10, seed: int = 3) -> list[d
 
 def test_leniency_of_scores_is_the_paired_difference() -> None:
     rows = scored()
-    found = judge_pair(of_scores(columns(rows)), "rubric", "human/a", intervals=QUICK)
+    found = judge_pair(read_scores(columns(rows)), "rubric", "human/a", intervals=QUICK)
     assert found.unit == "points"
     for one in found.leniency[1:]:
         sides = [
@@ -242,30 +239,30 @@ def test_leniency_of_scores_is_the_paired_difference() -> None:
 
 
 def test_scores_have_a_table_of_their_points_or_of_tenths_of_the_scale() -> None:
-    board = of_scores(columns(scored()))
+    board = read_scores(columns(scored()))
     found = judge_pair(board, "rubric", "human/a").confusion
     assert found is not None
     assert found.columns == tuple(str(point) for point in range(11))
     assert found.counts[:, -2].sum() == 2
     assert found.counts.sum() == 2 * N_ITEMS
-    wide = judge_pair(of_scores(columns(scored(high=100))), "rubric", "human/a").confusion
+    wide = judge_pair(read_scores(columns(scored(high=100))), "rubric", "human/a").confusion
     assert wide is not None
     assert wide.columns[0] == "0 to 10"
     assert wide.counts[:, 0].sum() + wide.counts[:, 1].sum() == 2 * (N_ITEMS - 1)
-    endless = of_scores(columns(scored(high=math.inf)))
+    endless = read_scores(columns(scored(high=math.inf)))
     assert judge_pair(endless, "rubric", "human/a").confusion is None
 
 
 def test_what_has_no_leniency_says_why() -> None:
-    found = judge_pair(of_scores(columns(scored(high=100))), "rubric", "human/a")
+    found = judge_pair(read_scores(columns(scored(high=100))), "rubric", "human/a")
     assert {one.estimate.undefined for one in found.leniency} == {
         "scores on several scales (0 to 10, 0 to 100) have no difference"
     }
-    three = of_labels(columns(labelled()), ("wrong", *BINARY))
+    three = read_labels(columns(labelled()), labels=("wrong", *BINARY))
     found = judge_pair(three, "lenient", "human/a")
     assert found.leniency[0].estimate.undefined == "it needs two labels; 3 are declared"
     rows = [row for row in labelled() if (row["judge"], row["model"]) != ("lenient", "b")]
-    found = judge_pair(of_labels(columns(rows), BINARY), "lenient", "human/a", intervals=QUICK)
+    found = judge_pair(read_labels(columns(rows)), "lenient", "human/a", intervals=QUICK)
     of_b = next(one.estimate for one in found.leniency if one.model == "b")
     assert math.isnan(of_b.value)
     assert of_b.undefined == "no answer was judged by both"
@@ -280,7 +277,7 @@ def test_people_together_are_their_majority_or_their_mean() -> None:
         for i, code in enumerate(codes)
     ]  # fmt: skip
     rows += [{**row, "judge": "judge"} for row in rows if row["judge"] == "human/a"]
-    board = of_labels(columns(rows), BINARY)
+    board = read_labels(columns(rows))
     assert board.of("human").values.tolist() == [1, 1, 0]
     assert board.of("human").raters == ("human/a", "human/b", "human/c")
     found = judge_pair(board, "judge", "human", intervals=QUICK)
@@ -289,15 +286,15 @@ def test_people_together_are_their_majority_or_their_mean() -> None:
         board.of("nobody")
     scores = [{**r, "kind": "score", "value": n % 4, "label": None, "low": 0, "high": 4}
               for n, r in enumerate(rows[:6])]  # fmt: skip
-    assert of_scores(columns(scores)).of("human").values.tolist() == [1.5, 0.5, 1.5]
+    assert read_scores(columns(scores)).of("human").values.tolist() == [1.5, 0.5, 1.5]
     scores[0] |= {"high": 10}
     with pytest.raises(UsageError, match="people score on several scales"):
-        of_scores(columns(scores)).of("human")
+        read_scores(columns(scores)).of("human")
 
 
 def test_items_come_by_how_many_pairs_of_judges_differ() -> None:
     rows = labelled(seed=5)
-    found = disagreements(of_labels(columns(rows), BINARY))
+    found = disagreements(read_labels(columns(rows)))
     said: dict[Any, dict[str, str]] = defaultdict(dict)
     for row in rows:
         if row["label"]:
@@ -326,7 +323,7 @@ def test_items_come_by_how_many_pairs_of_judges_differ() -> None:
 
 
 def test_of_a_pair_only_what_these_two_say_counts() -> None:
-    board = of_labels(columns(labelled()), BINARY)
+    board = read_labels(columns(labelled()))
     found = disagreements(board, ("lenient", "human/a"))
     confusion = judge_pair(board, "lenient", "human/a").confusion
     assert confusion is not None
@@ -336,7 +333,7 @@ def test_of_a_pair_only_what_these_two_say_counts() -> None:
 
 def test_scores_come_by_their_spread() -> None:
     rows = scored()
-    found = disagreements(of_scores(columns(rows)))
+    found = disagreements(read_scores(columns(rows)))
     values: dict[Any, list[float]] = defaultdict(list)
     for row in rows:
         if row["value"] is not None:
@@ -350,7 +347,7 @@ def test_scores_come_by_their_spread() -> None:
     assert list(found.items) == items
     assert found.differ.tolist() == pytest.approx([spread[item] for item in items])
     assert not found.on_scale
-    shares = disagreements(of_scores(columns(scored(high=100))))
+    shares = disagreements(read_scores(columns(scored(high=100))))
     assert shares.on_scale
     assert shares.differ.max() <= 1
-    assert disagreements(of_scores(columns(scored())), ("human/a", "human/a")).items == ()
+    assert disagreements(read_scores(columns(scored())), ("human/a", "human/a")).items == ()

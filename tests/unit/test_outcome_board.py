@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.metrics.evaluators import pair_labels, with_gaps
+from judgebench.metrics.judged_values import paired_verdicts, read_outcomes
 from judgebench.metrics.outcome_agreement import outcome_agreement, win_rates
-from judgebench.metrics.outcome_board import outcome_board, paired_verdicts
 from judgebench.stats.evaluators import Labels
 from judgebench.stats.pair_outcomes import OutcomeRule
 
@@ -70,16 +70,16 @@ def turned(board: Columns, which: list[int]) -> Columns:
 
 def outcomes(board: Columns, rule: OutcomeRule) -> dict[tuple[Any, ...], int]:
     """By judge, item, sample and the two models in order of name: what became of the first."""
-    found = outcome_board(board, rule)
+    found = read_outcomes(board, rule)
     said = paired_verdicts(board)
     return {
         (judge, said.items[item], said.sample_of[i], *sorted(found.models[models])): (
             2 - code
-            if (code := int(found.codes(judge)[i])) >= 0
+            if (code := int(found.of(judge).codes[i])) >= 0
             and found.models[models] != tuple(sorted(found.models[models]))
             else code
         )
-        for judge in found.labels.judges
+        for judge in found.judges
         for i, (item, models) in enumerate(zip(said.item_of, said.models_of, strict=True))
     }
 
@@ -118,7 +118,7 @@ def test_every_pair_by_itself(board: Columns, rule: OutcomeRule) -> None:
     found = outcomes(board, rule)
     expected = one_by_one(board, rule)
     assert {place: code for place, code in found.items() if code != -1} == expected
-    counts = outcome_board(board, rule).counts
+    counts = read_outcomes(board, rule).counts
     for judge, n in counts.items():
         mine = [code for place, code in expected.items() if place[0] == judge]
         assert n["n_wins"] + n["n_ties"] + n["n_losses"] == sum(code >= 0 for code in mine)
@@ -142,11 +142,11 @@ def test_a_judge_agrees_with_itself(board: Columns, rule: OutcomeRule) -> None:
     twice = {name: said * 2 for name, said in board.items()}
     n = len(board["judge"])
     twice["judge"] = [*(f"{judge}'" for judge in board["judge"]), *board["judge"]]
-    said = outcome_board(twice, rule)
+    said = read_outcomes(twice, rule)
     for judge in set(board["judge"]):
-        assert (said.codes(judge) == said.codes(f"{judge}'")).all()
-        same = np.nan_to_num(said.probabilities(judge) - said.probabilities(f"{judge}'"))
-        assert (same == 0).all()
+        one, other = said.of(judge), said.of(f"{judge}'")
+        assert (one.codes == other.codes).all()
+        assert (np.nan_to_num(one.p - other.p) == 0).all()
     assert n == len(twice["judge"]) // 2
 
 
@@ -156,11 +156,11 @@ def test_the_model_is_whoever_is_called_so_more_often() -> None:
         ("2", "b", "a", "j", 0, 0, "single", 0, 1.0),
     ]
     rows += [("1", "a", "b", "k", 0, 0, "single", 0, 0.0)]
-    board = outcome_board(columns(rows))
+    board = read_outcomes(columns(rows))
     assert board.models == (("b", "a"),)
-    assert board.labels.models == ("b",)
-    assert board.codes("k").tolist() == [2, -1]
-    even = outcome_board(columns(rows[1:]))
+    assert board.names == ("b",)
+    assert board.of("k").codes.tolist() == [2, -1]
+    even = read_outcomes(columns(rows[1:]))
     assert even.models == (("a", "b"),)
 
 
@@ -170,9 +170,9 @@ def test_what_is_no_comparison_is_passed_over() -> None:
         NAMES, ("1", "a", None, "k", 0, 0, "single", 0, "label", None), strict=True
     ):
         board[name].append(value)
-    found = outcome_board(board)
-    assert found.labels.judges == ("j", "k")
-    assert found.labels.labellers == ("j",)
+    found = read_outcomes(board)
+    assert found.everybody == ("j", "k")
+    assert found.judges == ("j",)
     assert set(found.counts) == {"j"}
 
 

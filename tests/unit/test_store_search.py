@@ -8,6 +8,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -32,6 +34,7 @@ from judgebench.store.search import (
     Found,
     Hit,
     Words,
+    _hits,
     count,
     index_of,
     index_path,
@@ -231,6 +234,26 @@ def test_a_page_that_takes_too_long_says_where_to_go_on(url: str) -> None:
     assert hits == whole
 
 
+def test_no_texts_are_begun_that_would_take_longer_than_is_left(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked(url, "")
+    now = [0.0]
+
+    def slow(*asked: Any) -> list[Hit]:
+        now[0] += 0.4
+        return _hits(*asked)
+
+    for name, value in (
+        ("_FIRST_BATCH", 1), ("_LARGEST_BATCH", 1), ("_hits", slow),
+        ("time", SimpleNamespace(monotonic=lambda: now[0])),
+    ):  # fmt: skip
+        monkeypatch.setattr(f"judgebench.store.search.{name}", value)
+    found = looked(url, "", for_s=1.0)
+    assert now == [0.8]
+    assert found.then is not None
+
+
 def test_what_is_written_later_is_found_and_the_store_is_not_written(
     file_url: str, tmp_path: Path
 ) -> None:
@@ -359,6 +382,19 @@ def test_while_another_process_indexes_what_is_there_is_searched(
         holder.close()
     monkeypatch.undo()
     assert len(looked(file_url, "river").hits) == 5
+
+
+def test_who_searches_goes_before_an_index_that_lacks_many(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("_SOON", 15), ("_LATER_S", 0.2)):
+        monkeypatch.setattr(f"judgebench.store.search.{name}", value)
+    found = looked(url, "river")
+    assert found.coverage.indexed == 0 < found.coverage.rows
+    assert len(found.hits) == 4
+    with open_store(url) as store:
+        assert make_index(store, LONG_ENOUGH_S).complete
+    assert looked(url, "river").hits == found.hits
 
 
 def test_the_index_goes_on_in_portions(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

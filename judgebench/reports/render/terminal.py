@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from judgebench.plain_text import printable
-from judgebench.reports.document import Column, Document, Table
+from judgebench.reports.document import Column, Document
 from judgebench.reports.estimates import Marked
 
 _NARROWEST, _LONGEST_WORD = 12, 24  # what a name is broken to, and a word of it that is not broken
@@ -25,6 +25,7 @@ _PLAIN_WIDTH = 10_000  # wide enough that nothing is wrapped in a pipe or a file
 def terminal(document: Document, *, width: int | None = None, colour: bool = False) -> str:
     """The tables, as wide as the terminal; nothing is wrapped where there is none."""
     from rich.console import Console
+    from rich.text import Text
 
     out = io.StringIO()
     console = Console(
@@ -37,45 +38,32 @@ def terminal(document: Document, *, width: int | None = None, colour: bool = Fal
     for i, table in enumerate(document.tables):
         if i:
             console.print()
-        _print(console, table)
+        console.print(Text(printable(table.title), style="bold"))
+        if table.subtitle:
+            console.print(Text(printable(table.subtitle), style="dim"))
+        columns = [replace(column, title=printable(column.whole_title)) for column in table.columns]
+        rows = []
+        for line in table.lines:
+            row = []
+            for cell in line:
+                text = Text(printable(cell))
+                if isinstance(cell, Marked) and cell.bold:
+                    if console.color_system:
+                        text.stylize("bold", 0, len(cell.number))
+                    else:  # where no letter can be bold, two stars stand around what is
+                        rest = printable(cell[len(cell.number) :])
+                        text = Text(f"**{printable(cell.number)}**{rest}")
+                row.append(text)
+            rows.append(row)
+        layout = _fitting(columns, [[text.plain for text in row] for row in rows], console.width)
+        for part in layout.parts(rows) if rows else ():
+            console.print(part)
+        there = {*layout.shown, *layout.above}
+        if left_out := [column.title for i, column in enumerate(columns) if i not in there]:
+            console.print(Text(f"not shown, for width: {', '.join(left_out)}", style="dim"))
+        for note in table.notes:
+            console.print(Text(printable(note), style="yellow"))
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
-
-
-def _print(console: Any, table: Table) -> None:
-    from rich.text import Text
-
-    console.print(Text(printable(table.title), style="bold"))
-    if table.subtitle:
-        console.print(Text(printable(table.subtitle), style="dim"))
-    cells = [[_cell(cell, stars=not console.color_system) for cell in row] for row in table.lines]
-    columns = [replace(column, title=printable(column.whole_title)) for column in table.columns]
-    layout = _fitting(columns, cells, console.width)
-    texts = [
-        [_text(text, cell) for text, cell in zip(row, line, strict=True)]
-        for row, line in zip(cells, table.lines, strict=True)
-    ]
-    for part in layout.parts(texts) if cells else ():
-        console.print(part)
-    if layout.left_out:
-        console.print(Text(f"not shown, for width: {', '.join(layout.left_out)}", style="dim"))
-    for note in table.notes:
-        console.print(Text(printable(note), style="yellow"))
-
-
-def _cell(cell: str, *, stars: bool) -> str:
-    """On one line; where no letter can be bold, two stars stand around what is."""
-    if not (stars and isinstance(cell, Marked) and cell.bold):
-        return printable(cell)
-    return f"**{printable(cell.number)}**{printable(cell[len(cell.number) :])}"
-
-
-def _text(text: str, cell: str) -> Any:
-    from rich.text import Text
-
-    found = Text(text)
-    if isinstance(cell, Marked) and cell.bold:
-        found.stylize("bold", 0, len(cell.number))
-    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,19 +82,29 @@ class _Layout:
     above: Sequence[int] = ()
     in_words: bool = False
 
-    @property
-    def left_out(self) -> list[str]:
-        there = {*self.shown, *self.above}
-        return [column.title for i, column in enumerate(self.columns) if i not in there]
-
     def parts(self, texts: Sequence[Sequence[Any]]) -> Iterator[Any]:
         """What is printed, from the top."""
+        from rich import box
+        from rich.align import Align
         from rich.padding import Padding
         from rich.rule import Rule
+        from rich.table import Table as RichTable
         from rich.text import Text
 
         if not (self.above or self.in_words):
-            yield self._grid(texts)
+            grid = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, expand=False)
+            for i in self.shown:
+                column, least = self.columns[i], self.narrowest[i]
+                grid.add_column(
+                    Align(Text(column.title), column.align, vertical="bottom"),
+                    justify=column.align,
+                    width=None if column.wraps else least,
+                    min_width=least if column.wraps else None,
+                    overflow="fold",
+                )
+            for row in texts:
+                grid.add_row(*(row[i] for i in self.shown))
+            yield grid
             return
         names = " · ".join(self.columns[i].title for i in self.above)
         if names:
@@ -119,26 +117,6 @@ class _Layout:
                 yield Text(" · ").join(row[i] for i in self.above if row[i])
             if any(row[i] for i in self.shown):  # what heads other rows has names alone
                 yield Padding(self._in_words(row) if self.in_words else self._row(row), _BELOW)
-
-    def _grid(self, texts: Sequence[Sequence[Any]]) -> Any:
-        from rich import box
-        from rich.align import Align
-        from rich.table import Table as RichTable
-        from rich.text import Text
-
-        grid = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, expand=False)
-        for i in self.shown:
-            column, least = self.columns[i], self.narrowest[i]
-            grid.add_column(
-                Align(Text(column.title), column.align, vertical="bottom"),
-                justify=column.align,
-                width=None if column.wraps else least,
-                min_width=least if column.wraps else None,
-                overflow="fold",
-            )
-        for row in texts:
-            grid.add_row(*(row[i] for i in self.shown))
-        return grid
 
     def _row(self, texts: Sequence[Any]) -> Any:
         """One row, or the titles, of what stands below names."""

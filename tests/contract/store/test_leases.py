@@ -261,7 +261,11 @@ def test_without_proc_the_system_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_p
 
     monkeypatch.setattr(claims, "_said_by", answer)
     assert started(1) == "Mon Jan  5 10:00:00 2026"
-    assert claims._boot() == "Mon Jan  5 10:00:00 2026"
-    assert claims._namespace() == ""
-    assert asked == [("ps", "-o", "lstart=", "-p", "1"), ("sysctl", "-n", "kern.boottime")]
+    claims._process.cache_clear()
+    here = this_process()
+    claims._process.cache_clear()
+    assert (here.boot, here.namespace) == ("Mon Jan  5 10:00:00 2026", "")
+    assert here.started == "Mon Jan  5 10:00:00 2026"
+    of = [("ps", "-o", "lstart=", "-p", str(pid)) for pid in (1, here.pid)]
+    assert asked == [of[0], ("sysctl", "-n", "kern.boottime"), of[1]]
     assert str(Process(host="h", namespace="", boot="", pid=7, started="")) == "process 7 on h"
