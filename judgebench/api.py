@@ -3018,7 +3018,7 @@ def _resolved(
     if narrowing is not None and narrowing.shard and suite.executor and suite.executor.slurm:
         suite = suite.on(config.LOCAL)  # a job of the array, or typed by hand
     with _named(path):
-        registry.include_of_suite(suite.included)
+        registry.include_of_suite(suite.include_path)
         return resolve(suite, narrowing)
 
 

@@ -1119,12 +1119,6 @@ class Suite(Section):
         return self._folder
 
     @property
-    def included(self) -> list[Path]:
-        """The folders of ``include_path``."""
-        said = self.include_path
-        return said if isinstance(said, list) else [said]
-
-    @property
     def notes(self) -> tuple[str, ...]:
         """What its author should change before it is no longer understood."""
         return self._notes

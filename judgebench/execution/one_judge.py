@@ -131,7 +131,7 @@ def section_of(
     """
     if suite is not None:
         found = load_suite(suite)
-        registry.include_of_suite(found.included)
+        registry.include_of_suite(found.include_path)
         config = _section(found, judge, benchmark)
         return JudgedSection(
             suite=found, written=written_suite(suite).data, asked=resolved_benchmark(config)

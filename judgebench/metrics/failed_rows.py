@@ -92,7 +92,15 @@ def with_failures(
             for item, turn in expected
         )
         absent |= {place: NOT_ASKED for place in every if _about(place) not in asked}
-    return _with_rows(verdicts, absent, _ways(verdicts) | _ways(failures))
+    ways, n = _ways(verdicts) | _ways(failures), len(verdicts["item_id"])
+    added: dict[str, Sequence[Any]] = {
+        **{name: [getattr(place, name) for place in absent] for name in _Where._fields},
+        "kind": [FAILED] * len(absent),
+        "judge_kind": [ways.get(place.judge or "") for place in absent],
+        "failure_kind": list(absent.values()),
+    }
+    held = {**{name: same(_DEFAULTS.get(name), n) for name in added}, **verdicts}
+    return together(held, added) if absent else held
 
 
 _QUESTION = ("judge", "item_id", "model", "turn", "opponent")
@@ -152,20 +160,6 @@ def _places(columns: Columns) -> Iterator[_Where]:
 
 def _column(columns: Columns, name: str) -> Column:
     return columns[name] if name in columns else same(_DEFAULTS[name], len(columns["item_id"]))
-
-
-def _with_rows(
-    verdicts: Columns, absent: dict[_Where, Any], ways: dict[str, str]
-) -> dict[str, Column]:
-    n = len(verdicts["item_id"])
-    added: dict[str, Sequence[Any]] = {
-        **{name: [getattr(place, name) for place in absent] for name in _Where._fields},
-        "kind": [FAILED] * len(absent),
-        "judge_kind": [ways.get(place.judge or "") for place in absent],
-        "failure_kind": list(absent.values()),
-    }
-    held = {**{name: same(_DEFAULTS.get(name), n) for name in added}, **verdicts}
-    return together(held, added) if absent else held
 
 
 SPLIT = {TRUNCATED: "judge_truncated", REFUSED: "judge_refused"}

@@ -108,7 +108,15 @@ def judge_by_judge(
             for m, model in enumerate(table.models)
         }
         counts = {model: said | more[model] for model, said in missing.items()}
-        shown, width = _shown(one.measures), _width(one)
+        leading = next(iter(one.measures))
+        shown = {  # what ranks, and all else that rests on something
+            name: measure
+            for name, measure in one.measures.items()
+            if name == leading or measure.always or measure.bottom.any()
+        }
+        if (width := one.width) is None:  # of a scale without ends, as wide as what was seen on it
+            seen = one.means.mean[~np.isnan(one.means.mean)]
+            width = float(np.ptp(seen)) if len(seen) else 0.0
         del one  # what is of items, and what is not shown
         of_units += [
             Contributions(m.of_units(table.unit_of, len(table.units))) for m in shown.values()
@@ -145,24 +153,6 @@ class _Seat(NamedTuple):
 
 _GONE: Floats = np.zeros((0, 0))
 """What was of items, when its contributions have been taken."""
-
-
-def _width(one: Measured) -> float:
-    """Of a scale without ends, as wide as what was seen on it."""
-    if one.width is not None:
-        return one.width
-    seen = one.means.mean[~np.isnan(one.means.mean)]
-    return float(np.ptp(seen)) if len(seen) else 0.0
-
-
-def _shown(measures: Mapping[str, Measure]) -> dict[str, Measure]:
-    """The measure that ranks, and the others that rest on something."""
-    leading = next(iter(measures))
-    return {
-        name: measure
-        for name, measure in measures.items()
-        if name == leading or measure.always or measure.bottom.any()
-    }
 
 
 def _board(

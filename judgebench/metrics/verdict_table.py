@@ -149,9 +149,11 @@ def read_table(columns: Columns, rows: Sequence[int] | Ints | None = None) -> Ve
     del places
     units, unit_of = units_of(items, columns)
     cell_of = narrow(answers // _width(sample_of))
-    n_answers = np.bincount(
-        _for_all(cell_of, answer_of, columns), minlength=len(items) * len(models)
-    )
+    for_all = cell_of
+    if CHOOSES in columns:  # answers that some judge has seen who does not choose among them
+        others = ~marked(as_codes(columns[CHOOSES]), bool)
+        for_all = cell_of[np.bincount(answer_of, others) > 0]
+    n_answers = np.bincount(for_all, minlength=len(items) * len(models))
     if SPARSE not in columns:
         np.maximum(n_answers, 1, out=n_answers)
     return VerdictTable(
@@ -167,14 +169,6 @@ def read_table(columns: Columns, rows: Sequence[int] | Ints | None = None) -> Ve
         again=again,
         n_answers=n_answers.astype(np.int32),
     )
-
-
-def _for_all(cell_of: Ints, answer_of: Ints, columns: Columns) -> Ints:
-    """The cells of the answers that some judge has seen who does not choose among them."""
-    if CHOOSES not in columns:
-        return cell_of
-    others = ~marked(as_codes(columns[CHOOSES]), bool)
-    return cell_of[np.bincount(answer_of, others) > 0]
 
 
 def units_of(items: tuple[str, ...], columns: Columns) -> tuple[tuple[str, ...], Ints]:

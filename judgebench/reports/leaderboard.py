@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from operator import eq
 
 import numpy as np
@@ -52,6 +52,7 @@ from judgebench.reports.boards import (
 )
 from judgebench.reports.estimates import best_first
 from judgebench.reports.length_boards import LengthBoard, LengthBoards, LengthControl, LengthRequest
+from judgebench.reports.published import PublishedNumbers
 from judgebench.stats.dawid_skene import DawidSkene
 from judgebench.stats.style_control import Definition
 from judgebench.stats.weighted_mean import effective_n
@@ -182,8 +183,7 @@ class _Boards:
         self.styled: dict[tuple[str, str], StyleBoard] = {}
         self.style_unit = ""
         self.ranked = frozenset(data.model_ids) - excluded
-        self.length = LengthBoards(data, wanted, judges, intervals, self.ranked)
-        self.published = self.length.calibrations.numbers
+        self.wanted, self.published = wanted, PublishedNumbers(data)
         if published_names:
             self.published.check_names(published_names)
         self.judge_ids = {shown: one for one, shown in data.judges.items()}
@@ -194,7 +194,7 @@ class _Boards:
             opponent = self.data.model_ids[kind.opponent] if kind.opponent else None
             by_judge = grouped((one.judge, one) for one in self._standings(kind, verdicts))
             if kind.kind == "preference":
-                found = self.length.controlled(kind, verdicts, by_judge)
+                found = self._length.controlled(kind, verdicts, by_judge)
             else:
                 metric = ACCURACY if kind.kind == "label" else SCORE
                 found = {judge: LengthBoard(its, metric) for judge, its in by_judge.items()}
@@ -225,6 +225,11 @@ class _Boards:
                 benchmark=self.which.name, version=self.which.version, metric=None, scale=None,
                 judge=name, judge_id=None, judge_is="a panel", warnings=(reason,),
             )  # fmt: skip
+
+    @cached_property
+    def _length(self) -> LengthBoards:
+        """Beside win rates, those at equal length: no other board needs them."""
+        return LengthBoards(self.published, self.wanted, self.judges, self.intervals, self.ranked)
 
     def _standings(self, kind: BoardKind, answered: Columns) -> Sequence[Standing]:
         groups: Groups = [*self.groups.values()]
@@ -266,7 +271,7 @@ class _Boards:
             intervals=self.intervals,
             ranked=self.ranked,
             weighted=self.which.weighted,
-            by_weights=self.length.wanted.rank_by is None,
+            by_weights=self.wanted.rank_by is None,
         )
         return self._with_lengths(answered, self._beside_weighted(verdicts, kind.opponent, found))
 
