@@ -61,7 +61,7 @@ OURS = 0x6A627303
 _PORTION, _PORTION_S = 500, 2.0  # rows of one insert, and seconds of one commit
 _LAG = 2000  # texts that are not in the index yet, and are looked through all the same
 _SOON, _LATER_S = 50_000, 3.0  # texts that may be in it in a second; when more are begun with
-_FIRST_BATCH, _LARGEST_BATCH = 100, 4000
+_FIRST_BATCH, _LARGEST_BATCH = 50, 4000
 _END = 2**62
 _MOST_GRAMS = 48  # of one word: a longer one is told apart by the text itself
 _MOST_MATCHES = 1000  # that a server puts in order; where there are more it goes through blocks
@@ -860,7 +860,7 @@ def _batches(
             asks.append(_scan(connection, kind, reached if matches else 0))
         for ask in asks if kind == "question" else reversed(asks):
             beyond: int | None = begins
-            size, portion = _FIRST_BATCH, _FIRST_BATCH // 2
+            size = portion = _FIRST_BATCH
             while beyond is not None:
                 found, beyond = ask(beyond, size)
                 while found:
