@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias, overload
 
@@ -44,33 +44,25 @@ Who: TypeAlias = tuple[str, str]
 """The title of a column, and whose it is: ``candidate`` or ``baseline``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flip:
+class Flip(NamedTuple):
     """An item on which the two models differ, in the metric's units."""
 
     item_id: str
     candidate: float
     baseline: float
-    higher_is_better: bool = json_field(hidden=True, default=True)
 
     @property
     def difference(self) -> float:
         return self.candidate - self.baseline
 
-    @property
-    def gain(self) -> float:
-        """By how much the candidate is better, below 0 where it is worse."""
-        return self.difference if self.higher_is_better else -self.difference
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Flips(Sequence[Flip]):
     """Some items on which two models differ, kept by columns: there may be a hundred thousand."""
 
     items: tuple[str, ...] = ()
     candidate: tuple[float, ...] = ()
     baseline: tuple[float, ...] = ()
-    higher_is_better: bool = True
 
     def __len__(self) -> int:
         return len(self.items)
@@ -80,28 +72,18 @@ class Flips(Sequence[Flip]):
     @overload
     def __getitem__(self, at: slice) -> Flips: ...
     def __getitem__(self, at: Any) -> Flip | Flips:
-        item, mine, theirs = self.items[at], self.candidate[at], self.baseline[at]
-        if isinstance(at, slice):
-            return replace(self, items=item, candidate=mine, baseline=theirs)
-        return Flip(
-            item_id=item, candidate=mine, baseline=theirs, higher_is_better=self.higher_is_better
-        )
+        its: Any = self.items[at], self.candidate[at], self.baseline[at]
+        return Flips(*its) if isinstance(at, slice) else Flip(*its)
 
     @property
     def difference(self) -> Floats:
         return np.subtract(self.candidate, self.baseline)
 
-    @property
-    def gain(self) -> Floats:
-        """As of each `Flip`."""
-        return self.difference if self.higher_is_better else -self.difference
-
     def sorted_by(self, *keys: Floats) -> Flips:
         """Ascending, by the first key first; equal ones by their ids."""
         order = np.lexsort((np.array(self.items, dtype=np.str_), *reversed(keys))).tolist()
-        of = self.items, self.candidate, self.baseline
-        items, candidate, baseline = (tuple([one[at] for at in order]) for one in of)
-        return replace(self, items=items, candidate=candidate, baseline=baseline)
+        of: Any = self.items, self.candidate, self.baseline
+        return Flips(*(tuple([one[at] for at in order]) for one in of))
 
 
 class Coverage(NamedTuple):
@@ -189,7 +171,7 @@ class PairTest:
     @property
     def better(self) -> int:
         """On how many items the candidate is better."""
-        return int((self.flips.gain > 0.0).sum())
+        return int(((self.flips.difference > 0.0) == self.higher_is_better).sum())
 
     @property
     def worse(self) -> int:
@@ -315,13 +297,9 @@ def flips(pair: PairedModels) -> Flips:
     of = pair.by_question
     mine, theirs = of.of_items.T
     at = np.flatnonzero(np.abs(mine - theirs) > 0.0)  # nan is none
-    found = Flips(
-        items=tuple([of.items[one] for one in at]),
-        candidate=tuple((mine[at] * pair.shown).tolist()),
-        baseline=tuple((theirs[at] * pair.shown).tolist()),
-        higher_is_better=pair.higher_is_better,
-    )
-    return found.sorted_by(found.gain)
+    shown = (tuple((one[at] * pair.shown).tolist()) for one in (mine, theirs))
+    found = Flips(tuple([of.items[one] for one in at]), *shown)
+    return found.sorted_by(found.difference * math.copysign(1.0, pair.shown))
 
 
 # the items that decided -------------------------------------------------------------------------
