@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias, overload
 
 import numpy as np
 
+from judgebench.columns import grouped
 from judgebench.metrics.intervals import Floats
 from judgebench.metrics.paired import PairedModels, PairedTests, difference
 from judgebench.metrics.registry import metric, of_confidence
@@ -50,10 +51,6 @@ class Flip(NamedTuple):
     item_id: str
     candidate: float
     baseline: float
-
-    @property
-    def difference(self) -> float:
-        return self.candidate - self.baseline
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,49 +313,38 @@ class Texts:
         with all of its turns; an imported verdict may have none.
     """
 
-    questions: Mapping[Place, str] = field(default_factory=dict)
-    answers: Mapping[Place, Mapping[str, str]] = field(default_factory=dict)
+    questions: dict[Place, str] = field(default_factory=dict)
+    answers: dict[Place, dict[str, str]] = field(default_factory=dict)
 
 
 NO_TEXTS = Texts()
 
 
 def texts_of(
-    store: Store, wanted: Iterable[tuple[PairTest, Sequence[Flip]]], models: Iterable[str] = ()
+    store: Store, wanted: Iterable[tuple[PairTest, Sequence[Flip]]], models: Collection[str] = ()
 ) -> Texts:
     """The questions of some items of tests, and what models answered, by their short ids."""
-    ids: dict[tuple[str, str], set[str]] = {}
-    for one, shown in wanted:
-        if shown:
-            its = ids.setdefault((one.benchmark, one.version), set())
-            its.update(flip.item_id for flip in shown)
-    questions: dict[Place, str] = {}
-    turns: dict[Place, dict[str, dict[tuple[int, int], str]]] = {}
-    both = set(models)
-    for (name, version), its in ids.items():
-        for item in store.items(name, version, sorted(its)):
-            if item.turns:
-                questions[name, version, item.id] = item.question
-        if not both:
-            continue
-        said = store.responses_table(name, version)
-        columns = (said[n] for n in ("item_id", "model_id", "sample", "turn", "newest", "text"))
-        for item_id, model, sample, turn, newest, text in zip(*columns, strict=True):
-            if newest and item_id in its and model in both:
-                place = turns.setdefault((name, version, item_id), {})
-                place.setdefault(model, {})[sample, turn] = text
-    return Texts(
-        questions=questions,
-        answers={
-            place: {model: _first_sample(said) for model, said in of_models.items()}
-            for place, of_models in turns.items()
-        },
+    ids = grouped(((t.benchmark, t.version), flip.item_id) for t, flips in wanted for flip in flips)
+    found = Texts(
+        questions={
+            (*at, item.id): item.question
+            for at, its in ids.items()
+            for item in store.items(*at, sorted({*its}))
+            if item.turns
+        }
     )
-
-
-def _first_sample(said: Mapping[tuple[int, int], str]) -> str:
-    first = min(sample for sample, _ in said)
-    return "\n\n".join(text for (sample, _), text in sorted(said.items()) if sample == first)
+    for at, its in ids.items() if models else ():
+        said, of = store.responses_table(*at), {*its}
+        columns = (said[n] for n in ("item_id", "model_id", "sample", "turn", "newest", "text"))
+        of_answers = grouped(
+            (((*at, item), model), (sample, turn, text))
+            for item, model, sample, turn, newest, text in zip(*columns, strict=True)
+            if newest and item in of and model in models
+        )
+        for (place, model), turns in of_answers.items():
+            texts = [text for sample, _, text in sorted(turns) if sample == min(turns)[0]]
+            found.answers.setdefault(place, {})[model] = "\n\n".join(texts)
+    return found
 
 
 def head(text: str) -> str:
@@ -388,7 +374,7 @@ def flips_table(
         line.
     """
 
-    def place(flip: Flip) -> Place:
+    def place(flip: Any) -> Place:
         return one.benchmark, one.version, flip.item_id
 
     def figure(of: str) -> Any:
@@ -401,15 +387,10 @@ def flips_table(
     columns: list[Cells[Flip]] = [
         column("item", lambda flip: flip.item_id),
         *(column(said, figure(of), align="right") for said, of in names),
+        column("question", lambda flip: head(texts.questions.get(place(flip), "")), wraps=True),
     ]
-    if answers_of is None:
-        columns.append(
-            column("question", lambda flip: head(texts.questions.get(place(flip), "")), wraps=True)
-        )
-    else:
-        columns.append(
-            column("question", lambda flip: _body(texts.questions.get(place(flip))), **whole)
-        )
+    if answers_of is not None:
+        columns[-1] = column("question", lambda f: _body(texts.questions.get(place(f))), **whole)
         columns += [
             column(f"{said}'s answer", answer(model), **whole)
             for (said, _), model in zip(names, answers_of, strict=True)
