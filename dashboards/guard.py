@@ -44,15 +44,10 @@ class Guard:
     ----------
     allowed
         Origins that are let in besides, word for word; asked at each request.
-    ahead
-        What a browser is told to load with a page, as the header ``Link`` has it.
     """
 
-    def __init__(
-        self, app: ASGI, allowed: Callable[[], Iterable[str]] = tuple, ahead: str = ""
-    ) -> None:
+    def __init__(self, app: ASGI, allowed: Callable[[], Iterable[str]] = tuple) -> None:
         self._app, self._allowed = app, allowed
-        self._ahead = [(b"link", ahead.encode("ascii"))] if ahead else []
         _built.append(self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,8 +61,7 @@ class Guard:
                 begun = True
                 ours = {name for name, _ in UNFRAMED}
                 kept = [one for one in message.get("headers", ()) if one[0].lower() not in ours]
-                a_page = any(said.startswith(b"text/html") for _, said in kept)
-                message["headers"] = [*kept, *UNFRAMED, *self._ahead * a_page]
+                message["headers"] = [*kept, *UNFRAMED]
             await send(message)
 
         if why := refused(scope, self._allowed()):

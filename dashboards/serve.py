@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import mimetypes
 import os
 import re
 import signal
@@ -15,6 +16,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -23,9 +25,11 @@ import access
 import streamlit as st
 import uvicorn
 from answers import begin
-from guard import Guard
+from guard import ASGI, Guard, Receive, Scope, Send
 from open_store import store_url
 from starlette.middleware import Middleware
+from starlette.responses import Response
+from streamlit import file_util
 
 PAGES_IMPORT = (
     "altair",
@@ -98,26 +102,57 @@ def allowed() -> list[str]:
 PARTS = ("ArrowVegaLiteChart", "DataFrame", "Selectbox", "Multiselect", "Html", "embed")
 """Streamlit's modules of what stands on nearly every page."""
 
+HERE = "<script>window.__streamlit = {BACKEND_BASE_URL: `${new URL('./', location)}`}</script>"
+"""Where the server is. Streamlit's page asks below itself first, and waits a moment then."""
 
-def ahead() -> str:
-    """These and all that they import: a browser asks for them with the page, and not when the first
-    table comes, and has them ready by then.
+KEPT = "public, immutable, max-age=31536000"
+"""Of a file whose name has the hash of what is in it."""
+
+
+class Parts:
+    """Streamlit's own files, out of memory: it sends each through several turns of threads.
+
+    A page names `PARTS` and all that they import, beside the modules of every app: a browser has
+    them ready by the time that the first table comes, and would ask for them only then.
     """
-    folder = Path(st.__file__).parent / "static" / "static" / "js"
-    found = [file for part in PARTS for file in folder.glob(f"{part}.*.js")]
-    for file in found:  # which grows
-        names = re.findall(r"""(?:from|import)\s*["']\./([\w.-]+\.js)""", file.read_text("utf-8"))
-        found += [folder / name for name in dict.fromkeys(names) if folder / name not in found]
-    shell = (folder.parents[1] / "index.html").read_text("utf-8")  # has those of every app
-    more = [one.name for one in found if one.name not in shell]
-    return ", ".join(
-        f"<static/js/{name}>; rel=modulepreload; crossorigin; fetchpriority=low" for name in more
-    )
+
+    def __init__(self, app: ASGI) -> None:
+        self._app, folder = app, Path(file_util.get_static_dir())
+        self._files = {f"/{one.relative_to(folder)}": one for one in folder.glob("static/*/*")}
+        found = [one for part in PARTS for one in folder.glob(f"static/js/{part}.*.js")]
+        for one in found:  # which grows
+            names = re.findall(r'(?:from|import)\s*["\']\./([\w.-]+\.js)', one.read_text("utf-8"))
+            found += [one.with_name(name) for name in names if one.with_name(name) not in found]
+        shell = (folder / "index.html").read_text("utf-8")
+        how = 'rel="modulepreload" crossorigin fetchpriority="low"'
+        more = [one.name for one in found if one.name not in shell]
+        head = "".join([HERE, *(f'<link {how} href="./static/js/{name}">' for name in more)])
+        self._page = Response(
+            shell.replace("</head>", f"{head}</head>"), media_type="text/html",
+            headers={"Cache-Control": "no-cache"},
+        )  # fmt: skip
+        views = Path(__file__).parent.glob("views/*.py")
+        self._pages = {"/", *(f"/{one.stem}" for one in views)}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path, answers = scope.get("path", ""), self._app
+        if scope.get("method") == "GET":
+            if path in self._pages:
+                answers = self._page
+            elif file := self._files.get(path):
+                answers = _of_memory(file)
+        await answers(scope, receive, send)
+
+
+@cache
+def _of_memory(file: Path) -> Response:
+    kind, _ = mimetypes.guess_type(file)
+    return Response(file.read_bytes(), headers={"Cache-Control": KEPT}, media_type=kind)
 
 
 # Streamlit finds this by the name of its class.
 app = st.App(
-    "app.py", middleware=[Middleware(Guard, allowed=allowed, ahead=ahead())], lifespan=serving
+    "app.py", middleware=[Middleware(Guard, allowed=allowed), Middleware(Parts)], lifespan=serving
 )
 
 

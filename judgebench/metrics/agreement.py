@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, ClassVar
@@ -94,12 +94,12 @@ class AgreementBoard(ABC):
         self.counts = values.counts
 
     @abstractmethod
-    def rows(self, judge: str, truth: Said) -> list[AgreementRow]:
-        """A judge against a reference in every scope, pooled first; none if nothing is common."""
+    def rows(self, theirs: Mapping[str, Said]) -> dict[str, list[AgreementRow]]:
+        """Each judge against its reference in every scope, pooled first; none without common."""
 
     @abstractmethod
-    def pooled(self, first: str, second: str) -> AgreementRow | None:
-        """Two judges; None where they have judged nothing in common."""
+    def pooled(self, pairs: Iterable[tuple[str, str]]) -> list[AgreementRow]:
+        """Of two judges each; none of two that have judged nothing in common."""
 
     @abstractmethod
     def differences(
@@ -124,7 +124,7 @@ class AgreementBoard(ABC):
         """
         truth = self.values.reference(reference)
         theirs = {judge: self.values.without(truth, judge) for judge in self.judges}
-        found = {judge: self.rows(judge, one) for judge, one in theirs.items() if one.raters}
+        found = self.rows({judge: one for judge, one in theirs.items() if one.raters})
         rows = tuple(row for its in found.values() for row in its)
         judges = best_first(rows, self.leading, without=truth.raters)
         table = AgreementTable(
@@ -150,8 +150,7 @@ class AgreementBoard(ABC):
         judges
             Only these against every other; all if empty.
         """
-        found = (self.pooled(*two) for two in pairs_of(self.judges, judges))
-        return tuple(row for row in found if row is not None)
+        return tuple(self.pooled(pairs_of(self.judges, judges)))
 
 
 class LabelAgreement(AgreementBoard):
@@ -192,10 +191,16 @@ class LabelAgreement(AgreementBoard):
         super().__init__(values, intervals)
         self.measures, self.together = measures or label_measures(), together
 
-    def rows(self, judge: str, truth: Said) -> list[AgreementRow]:
+    def rows(self, theirs: Mapping[str, Said]) -> dict[str, list[AgreementRow]]:
+        return {judge: self.rows_of(judge, truth) for judge, truth in theirs.items()}
+
+    def rows_of(self, judge: str, truth: Said) -> list[AgreementRow]:
         return self._compared(judge, truth.name, truth.codes).rows()
 
-    def pooled(self, first: str, second: str) -> AgreementRow | None:
+    def pooled(self, pairs: Iterable[tuple[str, str]]) -> list[AgreementRow]:
+        return [row for two in pairs if (row := self.pooled_of(*two)) is not None]
+
+    def pooled_of(self, first: str, second: str) -> AgreementRow | None:
         theirs = self.values.of(second).codes
         if not ((self.values.of(first).codes >= 0) & (theirs >= 0)).any():
             return None

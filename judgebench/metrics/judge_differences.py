@@ -199,12 +199,15 @@ class Two:
     first, second : float array, shape (units, ...)
     n, missing
         Answers that both have judged, and those of the reference's that one of them has not.
+    units
+        How many units there are, where the sums are made already.
     """
 
     first: Floats
     second: Floats
     n: int
     missing: int
+    units: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,7 +314,7 @@ def _estimate(
         low=low,
         high=high,
         n=two.n,
-        units=test.units,
+        units=two.units or test.units,
         missing=two.missing,
         level=1.0 - alpha if known else level,
         method=(method if known else f"no interval, {test.method}") if there else "",

@@ -271,7 +271,7 @@ class OutcomeAgreement(LabelAgreement):
     def counted(self, codes: Codes) -> Codes:
         return np.where(self.itself, NO_VERDICT, codes)
 
-    def rows(self, judge: str, truth: Said) -> list[AgreementRow]:
+    def rows_of(self, judge: str, truth: Said) -> list[AgreementRow]:
         asked = self.values.of(judge).asked
         own = np.where(self.values.met(asked), self.counted(truth.codes), NO_VERDICT)
         same = np.where(self.itself, truth.codes, NO_VERDICT)
@@ -284,7 +284,7 @@ class OutcomeAgreement(LabelAgreement):
             for row in self._rows(judge, truth.name, codes, probabilities)[first:]
         ]
 
-    def pooled(self, first: str, second: str) -> AgreementRow | None:
+    def pooled_of(self, first: str, second: str) -> AgreementRow | None:
         truth = self.counted(self.values.of(second).codes)
         if not ((self.values.of(first).codes >= 0) & (truth >= 0)).any():
             return None

@@ -9,14 +9,12 @@ their source.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from judgebench.columns import compact
 from judgebench.metrics.agreement import AgreementBoard, AgreementTable
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.comparison import AgreementRow
@@ -33,8 +31,10 @@ from judgebench.metrics.judge_differences import (
     pairs_compared,
 )
 from judgebench.metrics.judged_values import (
+    NO_VERDICT,
     NOT_HAD,
     UNREADABLE,
+    Bools,
     JudgedValues,
     Said,
     in_words,
@@ -46,6 +46,8 @@ from judgebench.records import HUMAN, Estimate
 from judgebench.stats.rank_correlation import (
     CORRELATIONS,
     NO_INTERVAL_OF_ITEMS,
+    Ordered,
+    Questions,
     consecutive_blocks,
     sample_contributions,
     system_contributions,
@@ -64,6 +66,9 @@ AT = CORRELATIONS.index(SPEARMAN)
 
 UPSTREAM = "_upstream"
 """What they end in where an unreadable score counts as upstream counts it."""
+
+SAME = 2e-9
+"""Scores no further apart may be equal to nine digits, to which they are compared."""
 
 ONE_ANSWER = "each question has one answer"
 NO_DIFFERENCE = "on no question do both tell answers apart"
@@ -118,34 +123,62 @@ class ScoreAgreement(AgreementBoard):
         self.compared: dict[str, _Compared] = {}
         self.coded: dict[str, Ints] = {}
         self.unit = values.unit_of[values.item_of]
+        self._beside: dict[str, _Beside] = {}
 
     @cached_property
     def order(self) -> Ints:
         """Answers in order of their items' ids, where it matters which follow each other."""
         items = self.values.items
-        if self.block is None and len(self.values.units) == len(items):
-            return np.arange(len(self.values.item_of))
         place = {item: at for at, item in enumerate(in_natural_order(items))}
         of_items = np.array([place[item] for item in items], dtype=np.int64)
         return np.argsort(of_items[self.values.item_of], kind="stable")
 
-    def rows(self, judge: str, truth: Said) -> list[AgreementRow]:
-        found = _Compared(self, judge, truth.values, self.block)
-        self.compared[judge] = found
-        self.counts = {**self.counts, judge: found.counts()}
-        return [found.row(truth.name)]
+    @cached_property
+    def by_model(self) -> Ints:
+        return np.argsort(self.values.model_of, kind="stable")
 
-    def pooled(self, first: str, second: str) -> AgreementRow | None:
-        truth = self.values.of(second).values
-        if np.isnan(self.values.of(first).values + truth).all():
-            return None
-        return _Compared(self, first, truth, None, as_upstream=False).row(second)
+    def beside(self, truth: Said) -> _Beside:
+        """Of the last reference that was asked for what is made once."""
+        if truth.name not in self._beside:
+            self._beside = {truth.name: _Beside(truth, self.unit)}
+        return self._beside[truth.name]
+
+    def by_system(self, scores: Floats, truth: Said) -> Floats:
+        """Sums over all answers as of `system_contributions`, shape (models, 3)."""
+        values, together = self.values, np.zeros(len(scores), dtype=np.int64)
+        (sums,) = system_contributions(
+            scores, truth.values, values.model_of,
+            n_systems=len(values.models), unit_of=together, n_units=1,
+        )  # fmt: skip
+        return np.asarray(sums)
+
+    def rows(self, theirs: Mapping[str, Said]) -> dict[str, list[AgreementRow]]:
+        self.compared = {
+            judge: _Compared(self, judge, truth, self.block) for judge, truth in theirs.items()
+        }
+        rows = self._rows([*self.compared.values()])
+        self.counts = {judge: one.counts() for judge, one in self.compared.items()}
+        return {judge: [row] for judge, row in zip(theirs, rows, strict=True)}
+
+    def pooled(self, pairs: Iterable[tuple[str, str]]) -> list[AgreementRow]:
+        found = []
+        for first, second in pairs:
+            truth = self.values.of(second)
+            if not np.isnan(self.values.of(first).values + truth.values).all():
+                found.append(_Compared(self, first, truth, None, as_upstream=False))
+        return self._rows(found)
+
+    def _rows(self, compared: Sequence[_Compared]) -> list[AgreementRow]:
+        """Of all of them with the same draws, which are made once."""
+        added = [its for one in compared for its in one.by_question.values()]
+        sums = iter(self.resamples.sums(added) if added else ())
+        return [one.row({kind: next(sums) for kind in one.by_question}) for one in compared]
 
     def differences(
         self, truth: Said, judges: Sequence[str], versus: str | None
     ) -> tuple[JudgeDifference, ...]:
         """On the answers that both judges have scored; none of judges with several scales."""
-        several = next((one.with_several for one in self.compared.values()), 0)
+        several = next((one.several for one in self.compared.values()), 0)
         one_scale = [one for one in judges if self.compared[one].refused is None]
         question = Headline(
             metric=f"{SAMPLE}{SPEARMAN}", scope="pooled",
@@ -164,14 +197,18 @@ class ScoreAgreement(AgreementBoard):
             for one in judge_differences(
                 pairs_compared(one_scale, versus),
                 truth.name,
-                partial(two, self, truth.values),
+                partial(two, self, truth),
                 [headline],
                 self.wanted,
             )
         )
 
     def near_constant(self, judge: str, truth: Said, checks: JudgeChecks) -> list[NearConstant]:
-        mine, words = coded(self.values.of(judge).values)
+        said, share = self.values.of(judge).values, checks.near_constant.share
+        both = self.by_model[~np.isnan(said + truth.values)[self.by_model]]
+        if not may_be_constant(said[both], self.values.model_of[both], share):
+            return []
+        mine, words = coded(said)
         if truth.name not in self.coded:
             self.coded[truth.name], _ = coded(truth.values)
         theirs, models = self.coded[truth.name], self.values.models
@@ -203,187 +240,212 @@ def score_agreement(
     return board.against(reference, checks)
 
 
-def _common(values: JudgedValues, truth: Floats, judges: Sequence[str]) -> tuple[list[Floats], int]:
-    """The scores of both judges where both and the reference have some, and how many are lacking.
+def may_be_constant(scores: Floats, model_of: Ints, share: float) -> bool:
+    """Whether so large a share of what a judge says of some model, or of all, can be one score.
+
+    Where it is, many scores of a model follow on their equals, since each other score keeps two at
+    most from that: this is quicker to see than which score it is.
+
+    Parameters
+    ----------
+    scores : float array, shape (answers,)
+    model_of : int array, shape (answers,)
+        Rising.
+    """
+    n = np.bincount(model_of)
+    alike = np.bincount(model_of[1:], np.abs(np.diff(scores)) <= SAME, len(n))
+    least = (2.0 * share - 1.0) * n - 2.0
+    return bool(((alike >= least) & (n > 0)).any() or alike.sum() >= least.sum())
+
+
+class _Beside:
+    """The answers that a reference has scored, by their questions, and scores in order there."""
+
+    def __init__(self, truth: Said, unit: Ints) -> None:
+        self._at = np.flatnonzero(~np.isnan(truth.values))
+        self.questions = Questions(unit[self._at])
+        self.people = self.ordered(truth.values)
+        self._judges: dict[str, list[Ordered]] = {}
+
+    def ordered(self, scores: Floats) -> list[Ordered]:
+        return self.questions.ordered(scores[self._at])
+
+    def of(self, judge: Said) -> list[Ordered]:
+        """Of one judge, made once."""
+        if judge.name not in self._judges:
+            self._judges[judge.name] = self.ordered(judge.values)
+        return self._judges[judge.name]
+
+
+def _common(values: JudgedValues, truth: Said, said: Sequence[Said]) -> tuple[Bools, int]:
+    """Which answers both judges and the reference have scored, and how many are lacking.
 
     Missing are answers of models that either judge was asked about.
     """
-    said = [values.of(judge) for judge in judges]
-    both = ~np.isnan(said[0].values + said[1].values + truth)
-    expected = ~np.isnan(truth) & np.any([values.met(one.asked) for one in said], axis=0)
-    return [np.where(both, one.values, np.nan) for one in said], int((expected & ~both).sum())
+    both = ~np.isnan(said[0].values + said[1].values + truth.values)
+    expected = ~np.isnan(truth.values) & np.any([values.met(one.asked) for one in said], axis=0)
+    return both, int((expected & ~both).sum())
 
 
-def _questions(board: ScoreAgreement, truth: Floats, *judges: str) -> Two:
+def _questions(board: ScoreAgreement, truth: Said, *judges: str) -> Two:
     """Spearman's correlation of each question on which both judges tell answers apart."""
-    scores, missing = _common(board.values, truth, judges)
-    first, second = (
-        sample_contributions(one, truth, board.unit, (SPEARMAN,))[:, 0] for one in scores
-    )
+    said, beside = [board.values.of(judge) for judge in judges], board.beside(truth)
+    both, missing = _common(board.values, truth, said)
+    ordered = [beside.of(one) for one in said]
+    first, second = beside.questions.contributions(ordered, beside.people, (SPEARMAN,))[:, :, 0]
     used = (first[:, 1:] > 0) & (second[:, 1:] > 0)
-    return Two(
-        first=first * used, second=second * used, n=int((~np.isnan(scores[0])).sum()),
-        missing=missing,
-    )  # fmt: skip
+    return Two(first=first * used, second=second * used, n=int(both.sum()), missing=missing)
 
 
-def _systems(board: ScoreAgreement, truth: Floats, *judges: str) -> Two:
+def _systems(board: ScoreAgreement, truth: Said, *judges: str) -> Two:
     """Sums for the models' mean scores, of those that have any."""
-    values = board.values
-    scores, missing = _common(values, truth, judges)
-    there = ~np.isnan(scores[0])
-    systems = np.unique(values.model_of[there])
-    first, second = (
-        system_contributions(
-            one, truth, values.model_of,
-            n_systems=len(values.models), unit_of=board.unit, n_units=len(values.units),
-        )[:, systems]
-        for one in scores
-    )  # fmt: skip
-    return Two(first=first, second=second, n=int(there.sum()), missing=missing)
+    said = [board.values.of(judge) for judge in judges]
+    both, missing = _common(board.values, truth, said)
+    first, second = (board.by_system(np.where(both, one.values, np.nan), truth) for one in said)
+    systems = first[:, 2] > 0
+    return Two(
+        first=first[np.newaxis, systems],
+        second=second[np.newaxis, systems],
+        n=int(both.sum()),
+        missing=missing,
+        units=int((np.bincount(board.unit[both]) > 0).sum()),
+    )
 
 
 class _Compared:
-    """One judge's scores beside a reference's, answer by answer in order of id."""
+    """One judge's scores beside a reference's."""
 
     def __init__(
         self,
         board: ScoreAgreement,
         judge: str,
-        truth: Floats,
+        truth: Said,
         block: int | None,
         *,
         as_upstream: bool = True,
     ) -> None:
-        values, self.board, self.judge, self.block = board.values, board, judge, block
-        said = values.of(judge)
-        several = len(said.scales) > 1
-        self.refused = f"scores on several scales ({in_words(said.scales)})" if several else None
-        counted = ~np.isnan(truth) & values.met(said.asked)
-        at = board.order[counted[board.order]]
-        self.n_units, self.unit = len(values.units), board.unit[at]
-        systems, self.system = compact(values.model_of[at], len(values.models))
-        self.n_systems = len(systems)
-        self.people, self.codes = truth[at], said.codes[at]
-        self.scores = {"": said.values[at]}
-        if as_upstream and said.upstream is not None:
-            self.scores[UPSTREAM] = said.upstream[at]
-        levels = {SAMPLE: self._sample, SYSTEM: self._system}
-        levels |= {} if block is None else {BLOCK: partial(self._blocks, size=block)}
+        self.board, self.block, self.said, self.truth = board, block, board.values.of(judge), truth
+        scales = in_words(self.said.scales) if len(self.said.scales) > 1 else None
+        self.refused = f"scores on several scales ({scales})" if scales else None
+        self.counted = ~np.isnan(truth.values) & board.values.met(self.said.asked)
+        self.answers = self._by_unit(self.counted)
+        self.scores = {"": self.said.values}
+        if as_upstream and self.said.upstream is not None:
+            self.scores[UPSTREAM] = self.said.upstream
         self.compared: dict[str, int] = {}
-        self.metrics = {
-            f"{level}{name}{kind}": estimate
-            for kind, scores in self.scores.items()
-            for level, estimates in levels.items()
-            if level in board.only
-            for name, estimate in zip(CORRELATIONS, estimates(scores, kind), strict=True)
-        }
+        self.by_question: dict[str, Floats] = {}
+        for kind, scores in self.scores.items() if SAMPLE in board.only else ():
+            beside = board.beside(truth)
+            its = beside.ordered(scores) if kind else beside.of(self.said)
+            (found,) = beside.questions.contributions([its], beside.people)
+            self.by_question[kind] = np.zeros((len(self.answers), *found.shape[1:]))
+            self.by_question[kind][: len(found)] = found
 
-    def row(self, reference: str) -> AgreementRow:
+    def row(self, sums: Mapping[str, Floats]) -> AgreementRow:
+        """``sums`` are those of ``by_question``, and of its replicates."""
+        levels = {SAMPLE: self._sample, SYSTEM: self._system}
+        levels |= {} if self.block is None else {BLOCK: self._blocks}
+        metrics = {
+            f"{level}{name}{kind}": estimate
+            for kind in self.scores
+            for level, estimates in levels.items()
+            if level in self.board.only
+            for name, estimate in zip(CORRELATIONS, estimates(kind, sums), strict=True)
+        }
         return AgreementRow(
-            judge=self.judge, reference=reference, scope="pooled", model=None, metrics=self.metrics
-        )
+            judge=self.said.name, reference=self.truth.name, scope="pooled", model=None,
+            metrics=metrics,
+        )  # fmt: skip
+
+    def _by_unit(self, answers: Bools) -> Ints:
+        """How many answers there are to each question."""
+        return np.bincount(self.board.unit[answers], minlength=len(self.board.values.units))
+
+    @property
+    def several(self) -> int:
+        """Questions with several answers."""
+        return int((self.answers > 1).sum())
 
     @cached_property
-    def with_several(self) -> int:
-        """Questions with several answers."""
-        return int((np.bincount(self.unit, minlength=self.n_units) > 1).sum())
+    def systems(self) -> Ints:
+        return np.flatnonzero(np.bincount(self.board.values.model_of[self.counted]))
 
     def counts(self) -> dict[str, int]:
         """As in `ScoreTable`."""
-        failed, unread = self.codes == NOT_HAD, self.codes == UNREADABLE
-        lacking = int(np.isnan(self.scores[""]).sum())
-        found = {"answers": len(self.people), "unreadable": int(unread.sum())}
-        found |= {"failed": int(failed.sum())}
-        found |= {"not_asked": lacking - found["unreadable"] - found["failed"]}
-        found["questions"] = self._units(np.ones(len(self.unit), dtype=np.bool_))
-        found["with_several"] = self.with_several
-        found["systems"] = self.n_systems
+        codes = self.said.codes[self.counted]
+        found = {"answers": len(codes), "unreadable": int((codes == UNREADABLE).sum())}
+        found["failed"] = int((codes == NOT_HAD).sum())
+        found["not_asked"] = int((codes == NO_VERDICT).sum())
+        found["questions"] = int((self.answers > 0).sum())
+        found["with_several"] = self.several
+        found["systems"] = len(self.systems)
         if self.block is not None:
-            blocks = consecutive_blocks(len(self.people), self.block)
-            found["blocks"] = int(blocks.max(initial=-1)) + 1
-            found["after_blocks"] = int((blocks < 0).sum())
+            found["blocks"], found["after_blocks"] = divmod(len(codes), self.block)
         return found | self.compared
 
-    def _units(self, answers: NDArray[np.bool_]) -> int:
-        """How many questions some answers are to."""
-        return int((np.bincount(self.unit[answers], minlength=self.n_units) > 0).sum())
-
-    def _sample(self, scores: Floats, kind: str) -> list[Estimate]:
-        found = sample_contributions(scores, self.people, self.unit)
-        contributions = np.zeros((self.n_units, *found.shape[1:]))
-        contributions[: len(found)] = found
-        (sums,) = self.board.resamples.sums([contributions])
-        values = quotient(sums[..., 0], sums[..., 1])
-        used = contributions[:, 0, 1] > 0
-        several, self.compared[f"compared{kind}"] = self.with_several, int(used.sum())
+    def _sample(self, kind: str, sums: Mapping[str, Floats]) -> list[Estimate]:
+        used = self.by_question[kind][:, 0, 1] > 0
+        self.compared[f"compared{kind}"] = int(used.sum())
+        there = self._by_unit(self.counted & ~np.isnan(self.scores[kind]))
         return self._estimates(
-            scores,
-            values,
-            counted=used[self.unit],
-            over=f"over {used.sum()} of {several} questions with several answers",
-            undefined=NO_DIFFERENCE if several else ONE_ANSWER,
+            kind,
+            quotient(sums[kind][..., 0], sums[kind][..., 1]),
+            n=int(there[used].sum()),
+            units=int(used.sum()),
+            over=f"over {used.sum()} of {self.several} questions with several answers",
+            undefined=NO_DIFFERENCE if self.several else ONE_ANSWER,
         )
 
-    def _system(self, scores: Floats, kind: str) -> list[Estimate]:
-        total = system_contributions(
-            scores, self.people, self.system,
-            n_systems=self.n_systems, unit_of=self.unit, n_units=self.n_units,
-        ).sum(axis=0)  # fmt: skip
-        means = quotient(total[:, :2].T, total[:, 2])
+    def _system(self, kind: str, sums: Mapping[str, Floats]) -> list[Estimate]:
+        both = self.counted & ~np.isnan(self.scores[kind])
+        total = self.board.by_system(self.scores[kind], self.truth)[self.systems]
         return self._estimates(
-            scores,
+            kind,
             system_correlations(total[np.newaxis]),
-            counted=np.ones(len(scores), dtype=np.bool_),
-            over=f"{NO_INTERVAL_OF_ITEMS}; over {self.n_systems} models",
-            undefined=why_undefined(*means),
+            n=int(both.sum()),
+            units=int((self._by_unit(both) > 0).sum()),
+            over=f"{NO_INTERVAL_OF_ITEMS}; over {len(self.systems)} models",
+            undefined=why_undefined(*quotient(total[:, :2].T, total[:, 2])),
         )
 
-    def _blocks(self, scores: Floats, kind: str, size: int) -> list[Estimate]:
-        blocks = consecutive_blocks(len(scores), size)
-        contributions = sample_contributions(scores, self.people, blocks)
-        sums = contributions.sum(axis=0, keepdims=True)
+    def _blocks(self, kind: str, sums: Mapping[str, Floats]) -> list[Estimate]:
+        size, order = self.block or 1, self.board.order
+        at = order[self.counted[order]]
+        scores, blocks = self.scores[kind][at], consecutive_blocks(len(at), size)
+        contributions = sample_contributions(scores, self.truth.values[at], blocks)
+        total = contributions.sum(axis=0, keepdims=True)
         used = np.append(contributions[:, 0, 1] > 0, False)
         self.compared[f"blocks_compared{kind}"] = int(used.sum())
+        there = ~np.isnan(scores) & used[blocks]
         return self._estimates(
-            scores,
-            quotient(sums[..., 0], sums[..., 1]),
-            counted=used[blocks],
+            kind,
+            quotient(total[..., 0], total[..., 1]),
+            n=int(there.sum()),
+            units=len(np.unique(self.board.unit[at[there]])),
             over=f"over {used.sum()} of {len(contributions)} blocks of {size} answers by id; no "
             "interval, blocks are not drawn",
             undefined=f"in no block of {size} do both tell answers apart",
         )
 
     def _estimates(
-        self,
-        scores: Floats,
-        values: Floats,
-        *,
-        counted: NDArray[np.bool_],
-        over: str,
-        undefined: str | None,
+        self, kind: str, values: Floats, *, n: int, units: int, over: str, undefined: str | None
     ) -> list[Estimate]:
         """The three correlations; ``values`` are (1 + replicates or nothing, correlations)."""
-        there, wanted = ~np.isnan(scores), self.board.wanted
-        units = self._units(there & counted)
+        wanted = self.board.wanted
         ends = wanted.ends(values, None) if len(values) > 1 else None
+        missing = int((self.counted & np.isnan(self.scores[kind])).sum())
         found = []
-        for n in range(len(CORRELATIONS)):
-            value = float(values[0, n]) if self.refused is None else math.nan
+        for at in range(len(CORRELATIONS)):
+            value = float(values[0, at]) if self.refused is None else math.nan
             interval = math.nan, math.nan, over
             if ends is not None:
                 alone = math.nan, math.nan, "no interval, one question"
-                low, high, drawn = ends.at(n) if units > 1 else alone
+                low, high, drawn = ends.at(at) if units > 1 else alone
                 interval = low, high, f"{drawn}; {over}"
+            why = self.refused or undefined
             found.append(
                 as_estimate(
-                    value,
-                    interval,
-                    n=int((there & counted).sum()),
-                    units=units,
-                    missing=int((~there).sum()),
-                    level=wanted.level,
-                    why=self.refused or undefined,
+                    value, interval, n=n, units=units, missing=missing, level=wanted.level, why=why
                 )
             )
         return found

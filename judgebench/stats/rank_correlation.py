@@ -1,8 +1,8 @@
 """How far two scorings put the same things in the same order, or on one line.
 
 All coefficients work along the last axis with leading axes free, so that all bootstrap
-replicates are one call. For Kendall's every pair of things is compared (memory grows with the
-square of their number): things are models, of which there are tens.
+replicates are one call. For Kendall's every pair of things is compared: things are models, of which
+there are tens.
 
 Of them are made how far the scores of some models follow those of a published board, and how well a
 judge's scores follow people's, as CritiqueLLM measures it [1]_: at *sample level* the correlation
@@ -26,7 +26,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,6 +34,8 @@ from numpy.typing import ArrayLike, NDArray
 from judgebench.stats.resample import quotient
 
 Floats: TypeAlias = NDArray[np.float64]
+Ints: TypeAlias = NDArray[np.int64]
+Bools: TypeAlias = NDArray[np.bool_]
 
 NO_INTERVAL_OF_ITEMS = (
     "no interval: draws of items were measured not to hold a correlation over models"
@@ -41,6 +43,33 @@ NO_INTERVAL_OF_ITEMS = (
 """Where models stay and items are drawn: noise in the models' scores pulls each draw's coefficient
 towards 0, so that intervals lie below it where both sides rank alike (`perf/coverage_calibration`).
 """
+
+
+class Ordered:
+    """Scores put in order along the last axis once: ranks among some of them are then counted.
+
+    Parameters
+    ----------
+    scores : float array, shape (m, n)
+        nan where there is none.
+    """
+
+    def __init__(self, scores: Floats) -> None:
+        self.scores, self.known = scores, ~np.isnan(scores)
+        rows = np.arange(len(scores))[:, np.newaxis] * scores.shape[1]
+        order = np.argsort(scores, axis=-1) + rows
+        ordered = scores.ravel()[order]
+        place = np.zeros(scores.shape, dtype=np.int64)
+        np.cumsum(ordered[:, 1:] != ordered[:, :-1], axis=-1, out=place[:, 1:])
+        self._place = np.empty_like(place)
+        self._place.ravel()[order] = place + rows
+
+    def ranks(self, there: Bools) -> Floats:
+        """Ranks from 1 (lowest) among those there, ties sharing their mean; of the others 0."""
+        n = np.bincount(self._place.ravel(), there.ravel(), self._place.size).reshape(there.shape)
+        up_to = np.cumsum(n, axis=-1, dtype=np.float64)
+        up_to -= (n - 1.0) / 2.0
+        return np.asarray(up_to.ravel()[self._place] * there)
 
 
 def average_ranks(scores: ArrayLike) -> Floats:
@@ -56,15 +85,8 @@ def average_ranks(scores: ArrayLike) -> Floats:
         nan throughout a vector that holds a nan.
     """
     x = np.asarray(scores, dtype=np.float64)
-    places, order = np.arange(x.shape[-1]), np.argsort(x, axis=-1)
-    ordered = np.take_along_axis(x, order, axis=-1)
-    starts, ends = np.ones(x.shape, dtype=np.bool_), np.ones(x.shape, dtype=np.bool_)
-    starts[..., 1:] = ends[..., :-1] = ordered[..., 1:] != ordered[..., :-1]
-    first = np.maximum.accumulate(np.where(starts, places, 0), axis=-1)
-    last = np.where(ends, places, x.shape[-1])[..., ::-1]
-    last = np.minimum.accumulate(last, axis=-1)[..., ::-1]
-    ranks = np.empty(x.shape)
-    np.put_along_axis(ranks, order, (first + last) / 2.0 + 1.0, axis=-1)
+    flat = Ordered(x.reshape(math.prod(x.shape[:-1]), x.shape[-1]))
+    ranks = flat.ranks(np.ones_like(flat.known)).reshape(x.shape)
     return np.where(np.isnan(x).any(axis=-1, keepdims=True), np.nan, ranks)
 
 
@@ -85,10 +107,7 @@ def spearman(first: ArrayLike, second: ArrayLike) -> Floats:
     .. [1] C. Spearman (1904), The proof and measurement of association between two things,
        American Journal of Psychology 15(1), 72-101.
     """
-    x, y = _pair(first, second)
-    middle = (x.shape[-1] + 1) / 2.0  # the exact mean of ranks, so a constant gives an exact 0
-    a, b = average_ranks(x) - middle, average_ranks(y) - middle
-    return _normalised((a * b).sum(axis=-1), (a * a).sum(axis=-1), (b * b).sum(axis=-1))
+    return correlations(first, second, ("spearman",))[..., 0]
 
 
 def pearson(first: ArrayLike, second: ArrayLike) -> Floats:
@@ -108,14 +127,7 @@ def pearson(first: ArrayLike, second: ArrayLike) -> Floats:
     .. [1] K. Pearson (1895), Note on regression and inheritance in the case of two parents,
        Proceedings of the Royal Society of London 58, 240-242.
     """
-    x, y = _pair(first, second)
-    if x.shape[-1] < 2:
-        return np.full(x.shape[:-1], np.nan)
-    a, b = x - x.mean(axis=-1, keepdims=True), y - y.mean(axis=-1, keepdims=True)
-    # A constant less its mean may leave a rounding error that correlates with anything.
-    varies = np.ptp(x, axis=-1).astype(bool) & np.ptp(y, axis=-1).astype(bool)
-    found = _normalised((a * b).sum(axis=-1), (a * a).sum(axis=-1), (b * b).sum(axis=-1))
-    return np.asarray(np.where(varies, found, np.nan))
+    return correlations(first, second, ("pearson",))[..., 0]
 
 
 def kendall_tau_b(first: ArrayLike, second: ArrayLike) -> Floats:
@@ -135,22 +147,82 @@ def kendall_tau_b(first: ArrayLike, second: ArrayLike) -> Floats:
     .. [1] M. G. Kendall (1945), The treatment of ties in ranking problems, Biometrika 33(3),
        239-251.
     """
-    x, y = _pair(first, second)
-    over, under = (x[..., np.newaxis] > x[..., np.newaxis, :]), y[..., np.newaxis, :]
-    alike, apart = (_bits(y[..., np.newaxis] > under), _bits(y[..., np.newaxis] < under))
-    above = _bits(over)
-    concordant, discordant, of_first, of_second = (
-        np.bitwise_count(bits).sum(axis=-1, dtype=np.int64)
-        for bits in (above & alike, above & apart, above, alike)
+    return correlations(first, second, ("kendall",))[..., 0]
+
+
+CORRELATIONS = ("pearson", "spearman", "kendall")
+
+
+def correlations(
+    judge: ArrayLike, people: ArrayLike, which: Sequence[str] = CORRELATIONS
+) -> Floats:
+    """Some correlations along the last axis, in the order of ``which``.
+
+    Parameters
+    ----------
+    judge, people : float array, shape (..., n)
+
+    Returns
+    -------
+    float array, shape (..., which)
+        All undefined together: nan where either is constant, holds a nan, or has fewer than two.
+    """
+    x, y = _pair(judge, people)
+    first, second = (
+        Ordered(one.reshape(math.prod(one.shape[:-1]), one.shape[-1])) for one in (x, y)
     )
-    found = _normalised(concordant - discordant, of_first, of_second)
-    return np.where(np.isnan(x).any(axis=-1) | np.isnan(y).any(axis=-1), np.nan, found)
+    whole = (first.known & second.known).all(axis=-1, keepdims=True)
+    (found,) = _among([first], second, np.broadcast_to(whole, first.known.shape), which)
+    return found.reshape(*x.shape[:-1], len(which))
 
 
-def _bits(pairs: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """What is said of the pairs of things, eight pairs in a byte: counting is then quick."""
-    flat = pairs.reshape(*pairs.shape[:-2], pairs.shape[-1] ** 2)
-    return np.packbits(flat, axis=-1)
+def _among(
+    judges: Sequence[Ordered], people: Ordered, there: Bools, which: Sequence[str]
+) -> list[Floats]:
+    """Of each judge correlations (m, which) with people among those there; nan as there."""
+    n = there.sum(axis=-1, keepdims=True)
+    theirs, found = people.ranks(there), []
+    for judge in judges:
+        ranks = judge.ranks(there), theirs
+        centred = [np.where(there, one - (n + 1) / 2.0, 0.0) for one in ranks]
+        varies = centred[0].any(axis=-1) & centred[1].any(axis=-1)
+        each = np.full((len(n), len(which)), np.nan)
+        for at, name in enumerate(which):
+            if name == "kendall":
+                sums = _pairs_compared(*ranks, n[:, 0])
+            elif name == "pearson":
+                sums = _products(*(_centred(one.scores, there, n) for one in (judge, people)))
+            else:
+                sums = _products(*centred)
+            each[varies, at] = _normalised(*sums)[varies]
+        found.append(each)
+    return found
+
+
+def _centred(scores: Floats, there: Bools, n: Ints) -> Floats:
+    mean = np.where(there, scores, 0.0).sum(axis=-1, keepdims=True) / np.maximum(n, 1)
+    return np.where(there, scores - mean, 0.0)
+
+
+def _products(a: Floats, b: Floats) -> tuple[Floats, Floats, Floats]:
+    return (a * b).sum(axis=-1), (a * a).sum(axis=-1), (b * b).sum(axis=-1)
+
+
+def _pairs_compared(first: Floats, second: Floats, n: Ints) -> tuple[Floats, Floats, Floats]:
+    """Concordant less discordant pairs, and those that either tells apart, of ranks (m, things).
+
+    What has the rank 0 is not there: it is below all others in both, which is taken off again.
+    """
+    width = first.shape[1]
+    kind: Any = np.int8 if 2 * width < 128 else np.int32
+    x, y = (np.ascontiguousarray((2.0 * one).astype(kind).T) for one in (first, second))
+    sums = np.zeros((3, len(first)))
+    for step in range(1, width):
+        signs = [np.sign(one[:-step] - one[step:]) for one in (x, y)]
+        for at, (one, other) in enumerate((signs, (signs[0], signs[0]), (signs[1], signs[1]))):
+            sums[at] += (one * other).sum(axis=0, dtype=kind)
+    sums -= n * (width - n)
+    return sums[0], sums[1], sums[2]
 
 
 def why_undefined(first: ArrayLike, second: ArrayLike) -> str | None:
@@ -241,14 +313,10 @@ def _reason(ours: Floats, theirs: Floats) -> str | None:
     return f"{len(ours)} models in common; a correlation needs two"
 
 
-Ints: TypeAlias = NDArray[np.int64]
-
 BLOCK = 8
 """Answers to one question in CritiqueLLM's test set, which stand in a row."""
 
-_CORRELATIONS = {"pearson": pearson, "spearman": spearman, "kendall": kendall_tau_b}
-CORRELATIONS = tuple(_CORRELATIONS)
-_PAIRS = 1_000_000  # of answers, compared at a time
+_PORTION = 2**16  # answers that are compared at a time
 
 
 def consecutive_blocks(n: int, size: int = BLOCK) -> Ints:
@@ -267,6 +335,53 @@ def consecutive_blocks(n: int, size: int = BLOCK) -> Ints:
     return np.where(block < n // size, block, -1)
 
 
+class Questions:
+    """Answers by their question, those of questions with equally many side by side.
+
+    Parameters
+    ----------
+    question_of : int array, shape (n_answers,)
+        Codes from 0 without gaps; -1 leaves an answer out.
+    """
+
+    def __init__(self, question_of: ArrayLike) -> None:
+        codes = np.asarray(question_of, dtype=np.int64)
+        self.n = int(codes.max(initial=-1)) + 1
+        order = np.argsort(codes, kind="stable")
+        ends = np.searchsorted(codes[order], np.arange(self.n + 1))
+        sizes = np.diff(ends)
+        self._portions: list[tuple[Ints, Ints]] = []
+        for size in np.unique(sizes[sizes > 1]).tolist():
+            alike = np.flatnonzero(sizes == size)
+            for some in np.array_split(alike, -(-len(alike) * size // _PORTION)):
+                self._portions.append((some, order[ends[some, np.newaxis] + np.arange(size)]))
+
+    def ordered(self, scores: Floats) -> list[Ordered]:
+        """Scores (n_answers,), put in order within each question."""
+        return [Ordered(scores[answers]) for _, answers in self._portions]
+
+    def contributions(
+        self,
+        judges: Sequence[Sequence[Ordered]],
+        people: Sequence[Ordered],
+        which: Sequence[str] = CORRELATIONS,
+    ) -> Floats:
+        """As `sample_contributions`, of each of some judges, on the answers that all have scored.
+
+        Returns
+        -------
+        float array, shape (judges, n_questions, which, 2)
+        """
+        found = np.zeros((len(judges), self.n, len(which), 2))
+        for at, (questions, _) in enumerate(self._portions):
+            theirs, its = people[at], [one[at] for one in judges]
+            there = np.logical_and.reduce([theirs.known, *(one.known for one in its)])
+            each = np.stack(_among(its, theirs, there, which))
+            defined = ~np.isnan(each)
+            found[:, questions] = np.stack([np.where(defined, each, 0.0), defined], axis=-1)
+        return found
+
+
 def sample_contributions(
     judge: ArrayLike,
     people: ArrayLike,
@@ -280,7 +395,7 @@ def sample_contributions(
     judge, people : float array, shape (n_answers,)
         nan where there is no score; the answer is then left out.
     question_of : int array, shape (n_answers,)
-        Codes from 0 without gaps; -1 leaves an answer out.
+        As for `Questions`.
     which
         Of `CORRELATIONS`.
 
@@ -296,23 +411,9 @@ def sample_contributions(
         Where lengths differ.
     """
     x, y, codes = _columns(judge, people, question_of)
-    n_questions = int(codes.max(initial=-1)) + 1
-    there = ~np.isnan(x) & ~np.isnan(y)
-    found = np.zeros((n_questions, len(which), 2))
-    order = np.flatnonzero(there)[np.argsort(codes[there], kind="stable")]
-    ends = np.searchsorted(codes[order], np.arange(n_questions + 1))
-    sizes = np.diff(ends)
-    for size in np.unique(sizes[sizes > 1]):
-        alike = np.flatnonzero(sizes == size)
-        portions = -(-len(alike) * size**2 // _PAIRS)
-        for questions in np.array_split(alike, portions):
-            answers = order[ends[questions, np.newaxis] + np.arange(size)]
-            two = x[answers], y[answers]
-            varies = np.logical_and(*((one != one[:, :1]).any(axis=1) for one in two))
-            first, second = (one[varies] for one in two)
-            found[questions[varies], :, 0] = correlations(first, second, which)
-            found[questions[varies], :, 1] = 1.0
-    return found
+    questions = Questions(codes)
+    (found,) = questions.contributions([questions.ordered(x)], questions.ordered(y), which)
+    return np.asarray(found)
 
 
 def system_contributions(
@@ -373,23 +474,6 @@ def system_correlations(sums: ArrayLike) -> Floats:
         give all systems one mean, and with fewer than two systems.
     """
     return correlations(*_means(sums))
-
-
-def correlations(
-    judge: ArrayLike, people: ArrayLike, which: Sequence[str] = CORRELATIONS
-) -> Floats:
-    """Some correlations along the last axis, in the order of ``which``.
-
-    Parameters
-    ----------
-    judge, people : float array, shape (..., n)
-
-    Returns
-    -------
-    float array, shape (..., which)
-        Undefined together: nan where either is constant, holds a nan, or has fewer than two.
-    """
-    return np.stack([_CORRELATIONS[one](judge, people) for one in which], axis=-1)
 
 
 def _means(sums: ArrayLike) -> tuple[Floats, Floats]:

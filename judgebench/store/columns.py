@@ -39,7 +39,7 @@ from sqlalchemy import (
     select,
 )
 
-from judgebench.columns import Coded, Codes, Column, compact, marked, paired, select_rows
+from judgebench.columns import Coded, Codes, Column, compact, marked, occurring, paired, select_rows
 from judgebench.records import AFRESH, HUMAN
 from judgebench.store import catalog, schema
 from judgebench.store.catalog import (
@@ -371,14 +371,12 @@ def judge_replies(
     found = {}
     for judge, its in pieces.items():
         said = _laid_out(its)
-        least = int(said["judgment_id"].min())
-        judgments, number = compact(
-            said["judgment_id"] - least, int(said["judgment_id"].max()) - least + 1
-        )
-        read = np.bincount(number, said["told"] & 3 != KINDS.index("unreadable")) > 0
-        took = [] if nobody else [*_reply_seconds(connection, judgments + least)]
+        first = int(said["judgment_id"].min())
+        numbers, n = said["judgment_id"] - first, int(said["judgment_id"].max()) - first + 1
+        read = len(occurring(numbers[said["told"] & 3 != KINDS.index("unreadable")], n))
+        took = [] if nobody else [*_reply_seconds(connection, occurring(numbers, n) + first)]
         timed = [sum(one) for one in took if one and all(seconds > 0.0 for seconds in one)]
-        found[judges[judge].id] = int(read.sum()), sum(map(len, took)), timed
+        found[judges[judge].id] = read, sum(map(len, took)), timed
     return found
 
 

@@ -20,8 +20,6 @@ ARGUMENTS = [
     "--disable-sync",
     "--js-flags=--no-opt",  # no page lives long enough for what it would save
 ]
-PROBES = ("/_stcore/health", "/_stcore/host-config")
-"""What Streamlit's own page looks for below the address of a link first, and then at the root."""
 POLLED_MS = 100
 """How often a page is looked at for what has to come: a browser draws for each look that it is not
 told to take by the clock."""

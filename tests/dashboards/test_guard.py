@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import sys
 from collections.abc import Callable
@@ -199,7 +200,7 @@ def test_streamlit_finds_the_guarded_app(serve: Any, under_streamlit: Any) -> No
     found = discover_asgi_app(Path(path))
     assert found.import_string is not None
     assert found.import_string.endswith("serve:app")
-    assert [one.cls for one in serve.app._user_middleware] == [Guard]
+    assert [one.cls for one in serve.app._user_middleware] == [Guard, serve.Parts]
 
 
 def test_no_part_of_an_answer_waits_for_the_browser_to_have_heard_another(
@@ -222,28 +223,42 @@ def test_no_part_of_an_answer_waits_for_the_browser_to_have_heard_another(
     assert connected == [1]
 
 
-def test_a_browser_is_told_with_a_page_what_tables_and_drawings_need(serve: Any) -> None:
-    from guard import Guard
+def test_streamlits_own_files_come_out_of_memory_and_a_page_names_what_it_will_need(
+    serve: Any,
+) -> None:
     from streamlit.file_util import get_static_dir
 
-    told = serve.ahead()
-    for part in serve.PARTS:
-        assert f"<static/js/{part}." in told
-    for one in told.split(", "):
-        assert Path(get_static_dir(), one[1 : one.index(">")]).is_file()
-    for kind, expected in ((b"text/html; charset=utf-8", [told]), (b"text/javascript", [])):
+    folder = Path(get_static_dir())
+
+    def got(path: str, method: str = "GET") -> tuple[dict[str, str], bytes]:
         sent: list[Any] = []
 
-        async def answered(scope: Any, receive: Any, send: Any, kind: bytes = kind) -> None:
-            headers = [(b"content-type", kind)]
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
-
-        async def send(message: Any, sent: list[Any] = sent) -> None:
+        async def send(message: Any) -> None:
             sent.append(message)
 
-        asyncio.run(Guard(answered, ahead=told)({"type": "http", "headers": []}, send, send))
-        found = [value.decode() for name, value in sent[0]["headers"] if name == b"link"]
-        assert found == expected
+        asyncio.run(parts({"type": "http", "method": method, "path": path}, send, send))
+        start, body = sent
+        return headers_of(start), body["body"]
+
+    parts = serve.Parts(page)
+    headers, body = got("/leaderboard")
+    assert headers["content-type"].startswith("text/html")
+    assert headers["cache-control"] == "no-cache"
+    assert got("/") == (headers, body)
+    named = re.findall(r'(?:src|href)="\./(static/[^"]+)"', body.decode())
+    assert len(named) == len(set(named))
+    for part in serve.PARTS:
+        assert f"./static/js/{part}." in body.decode()
+    for one in named:
+        headers, found = got(f"/{one}")
+        assert found == (folder / one).read_bytes()
+        assert headers["cache-control"] == serve.KEPT
+        assert headers["content-length"] == f"{len(found)}"
+        assert one.endswith(".css") == (headers["content-type"] == "text/css; charset=utf-8")
+    scripts = (folder / one for one in named if one.endswith(".js"))
+    assert any("BACKEND_BASE_URL" in one.read_text("utf-8") for one in scripts)
+    for other in (got("/static/none.js"), got("/_stcore/health"), got("/", "HEAD")):
+        assert other[1] == b"whole", "as Streamlit answers"
 
 
 def test_nobody_on_the_web_is_asked_for_an_address(

@@ -26,6 +26,30 @@ def test_average_ranks_equal_scipy(scores: np.ndarray) -> None:
     np.testing.assert_array_equal(rc.average_ranks(scores), rankdata(scores))
 
 
+@given(
+    hnp.arrays(np.float64, (4, 7), elements=st.integers(0, 5).map(float)),
+    hnp.arrays(np.bool_, (4, 7)),
+)
+def test_ranks_among_some_are_those_of_the_others_taken_away(
+    scores: np.ndarray, there: np.ndarray
+) -> None:
+    from scipy.stats import rankdata
+
+    found = rc.Ordered(scores).ranks(there)
+    for ranks, its, row in zip(found, there, scores, strict=True):
+        np.testing.assert_array_equal(ranks[its], rankdata(row[its]))
+        assert not ranks[~its].any()
+
+
+def test_many_things_are_told_apart_as_few_are() -> None:
+    from scipy.stats import kendalltau
+
+    x, y = np.random.default_rng(0).integers(0, 90, (2, 200)).astype(float)
+    for n in (63, 64, 65, 200):
+        expected = kendalltau(x[:n], y[:n]).statistic
+        assert rc.kendall_tau_b(x[:n], y[:n]) == pytest.approx(expected, abs=1e-12)
+
+
 @given(pairs)
 def test_coefficients_equal_scipy(xy: np.ndarray) -> None:
     from scipy.stats import kendalltau, spearmanr

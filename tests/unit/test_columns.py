@@ -21,6 +21,7 @@ from judgebench.columns import (
     latest,
     marked,
     numbers,
+    occurring,
     paired,
     same,
     select_rows,
@@ -116,6 +117,7 @@ def test_dense_and_sparse_codes_are_compacted_alike(n_codes: int) -> None:
     found, place = compact(codes, n_codes)
     assert found.tolist() == [0, 1, 3]
     assert place.tolist() == [2, 0, 2, 1]
+    assert occurring(codes, n_codes).tolist() == [0, 1, 3]
 
 
 @over_rows(

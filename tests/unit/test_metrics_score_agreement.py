@@ -8,12 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given as hypothesis_given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from judgebench.errors import UsageError
 from judgebench.metrics.agreement import AgreementRow, AgreementTable
 from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.judge_differences import JudgeChecks
 from judgebench.metrics.judged_values import read_scores
-from judgebench.metrics.score_agreement import ScoreAgreement, score_agreement
+from judgebench.metrics.score_agreement import ScoreAgreement, may_be_constant, score_agreement
 from judgebench.metrics.verdict_table import FAILED, SPARSE
 
 FAST = Intervals(n_replicates=200)
@@ -215,6 +219,39 @@ def test_judges_are_compared_with_each_other() -> None:
     assert [(row.judge, row.reference) for row in rows] == [("human/ann", "judge")]
     assert values(rows[0]) == pytest.approx(values(of()[0]))
     assert board.between(["mute"]) == ()
+
+
+said = hnp.arrays(np.float64, (2, 12), elements=st.sampled_from([1.0, 1.0, 1.0, 2.0, np.nan]))
+
+
+@hypothesis_given(said, st.sampled_from([0.3, 0.5, 0.8, 0.95]))
+def test_nobody_is_passed_over_who_says_nearly_always_the_same(
+    scores: np.ndarray, share: float
+) -> None:
+    theirs = [its[~np.isnan(its)] for its in (scores, *scores)]
+    most = [np.unique(one, return_counts=True)[1].max() / len(one) for one in theirs if len(one)]
+    if any(one >= share for one in most):
+        model, at = np.nonzero(~np.isnan(scores))
+        assert may_be_constant(scores[model, at], model, share)
+
+
+def test_a_judge_that_tells_answers_apart_need_not_be_counted_score_by_score() -> None:
+    scores = np.random.default_rng(0).integers(1, 11, (3, 400)).astype(float)
+    model = np.repeat(np.arange(3), 400)
+    assert not may_be_constant(scores.ravel(), model, 0.95)
+    scores[1] = 7.0
+    assert may_be_constant(scores.ravel(), model, 0.95)
+
+
+def test_who_scores_nearly_all_alike_is_named() -> None:
+    items = [str(number) for number in range(40)]
+    people = [(m, i, float(1 + int(i) % 5)) for m in "ab" for i in items]
+    flat = [(m, i, 7.0 if m == "a" or int(i) else 2.0) for m, i, _ in people]
+    given = columns({"human/ann": people, "flat": flat, "copy": people})
+    table = score_agreement(given, intervals=FAST, checks=JudgeChecks())
+    assert [(one.judge, one.model, one.says) for one in table.flags] == [
+        ("flat", None, "7"), ("flat", "a", "7"), ("flat", "b", "7"),
+    ]  # fmt: skip
 
 
 def test_equal_verdicts_in_any_order_give_equal_estimates() -> None:
