@@ -23,7 +23,7 @@ from open_store import computing, mark_of, opened
 from worker import Question, Workers, read, written
 
 from judgebench.errors import JudgebenchError
-from judgebench.explore import boards
+from judgebench.explore import boards, met
 from judgebench.reports.disk_cache import DiskCache, name_of, usual_folder
 from judgebench.store import Store
 from judgebench.store.opening import located
@@ -46,7 +46,7 @@ time is spent on computing them anew; counts follow every two seconds."""
 KEPT = 128
 
 COMES_S = 7.0
-"""So long after a server begins nothing is computed that nobody waits for: whoever started it is
+"""So long after a server has begun nothing is computed that nobody waits for: whoever started it is
 opening a page."""
 
 
@@ -148,16 +148,16 @@ class Desk:
             return found
         if here:
             with opened(state.url) as store:
-                text: str | None = written(question.of(store), question.function)
-        else:
-            text = None
-            while text is None:
-                with self.workers.turn(question, urgent=urgent) as worker:
-                    # Whoever had the turn before may have asked the same.
-                    if (found := self._on_disk(name, question)) is not None:
-                        return found
-                    text = worker.ask(state.url, question)
-        assert text is not None
+                return self._kept(name, question, written(question.of(store), question.function))
+        while True:
+            with self.workers.turn(question, urgent=urgent) as worker:
+                # Whoever had the turn before may have asked the same.
+                if (found := self._on_disk(name, question)) is not None:
+                    return found
+                if (text := worker.ask(state.url, question)) is not None:
+                    return self._kept(name, question, text)
+
+    def _kept(self, name: str, question: Question, text: str) -> Any:
         self.disk.put(name, text)
         return read(text, question.function)
 
@@ -250,14 +250,13 @@ class Snapshot:
 
 
 def begin(url: str) -> None:
-    """What can be done before anybody comes, of a large store: a process.
+    """What can be done before anybody comes, of a large store: a process, and a first board.
 
     Where an earlier server kept a board there is little to compute, and a process that starts would
     take a core from the first page.
     """
     with suppress(JudgebenchError):  # a page says what is wrong
         if is_large(url):
-            desk().workers.heard(COMES_S)
             state = State(url, snapshot(url).mark)
             every = (Question(boards, at) for at in state.read(Store.benchmarks))
             if not any(desk().keeps(state, one) for one in every):
@@ -271,9 +270,14 @@ def refresh(state: State) -> None:
 
 
 def ready_boards(state: State) -> None:
-    """Have the boards of all benchmarks ready, those that came last into the store first."""
-    for benchmark, version in reversed(state.read(Store.benchmarks)):
-        state.ready(boards, benchmark, version)
+    """Have the board ready that pages open on, and in a while those of all other benchmarks, those
+    that came last into the store first.
+    """
+    opens_on = state.soon(met).telling()[:1]
+    for at in dict.fromkeys([*opens_on, *reversed(state.read(Store.benchmarks))]):
+        state.ready(boards, *at)
+        if at in opens_on:
+            desk().workers.heard(COMES_S)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

@@ -234,16 +234,18 @@ class Workers:
         if not urgent:
             while not self.is_quiet():
                 time.sleep(_AGAIN_S)
-            with self.back.lock:
-                yield self.back
+            worker = self.back
+            with worker.lock:
+                yield worker
             return
         with self._state:
             self._waiting += 1
-        try:
-            is_at_it = self.back.at == question.name
-            if self.back.at and not is_at_it:
+            if self.back.at == question.name and not self.front.at:  # it has at hand what it reads
+                self.front, self.back = self.back, self.front
+            elif self.back.at not in ("", question.name):
                 self.back.stop()
-            worker = self.back if is_at_it else self.front
+            worker = self.back if self.back.at == question.name else self.front
+        try:
             with worker.lock:
                 yield worker
         finally:

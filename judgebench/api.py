@@ -2173,7 +2173,7 @@ def run(
         )
     _check_labels(work)
     occasion = recheck_of_today() if refresh_anchors else None
-    asked = config.raw_suite(path)
+    asked = config.written_suite(path).data
     if limits or batch:
         asked = config.as_asked(asked, limits or {}, work.suite if batch else None)
     more = {
@@ -2583,7 +2583,7 @@ def try_judge(
         work = _resolved(
             Path(suite), limits=limits, narrowing=config.Narrowing(judges=(*map(str, judges),))
         )
-        written = config.raw_suite(Path(suite))
+        written = config.written_suite(Path(suite)).data
     else:
         if not isinstance(answers, str | Path) and not len(answers):
             how["baseline"] = how.get("baseline") or SMALL_BASELINE
@@ -2979,7 +2979,7 @@ def confirm(
 
     path = Path(suite)
     work = _resolved(path, limits=limits)
-    asked = config.as_asked(config.raw_suite(path), limits or {}, None)
+    asked = config.as_asked(config.written_suite(path).data, limits or {}, None)
     with open_live_store(store_url(work.suite, store)) as opened, shown(progress) as told:
         pool = ProviderPool(work.suite, opened)
         with _named(path):
@@ -3018,7 +3018,7 @@ def _resolved(
     if narrowing is not None and narrowing.shard and suite.executor and suite.executor.slurm:
         suite = suite.on(config.LOCAL)  # a job of the array, or typed by hand
     with _named(path):
-        registry.include_of_suite(suite.included)
+        registry.include_of_suite(suite.include_path)
         return resolve(suite, narrowing)
 
 

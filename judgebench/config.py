@@ -1119,12 +1119,6 @@ class Suite(Section):
         return self._folder
 
     @property
-    def included(self) -> list[Path]:
-        """The folders of ``include_path``."""
-        said = self.include_path
-        return said if isinstance(said, list) else [said]
-
-    @property
     def notes(self) -> tuple[str, ...]:
         """What its author should change before it is no longer understood."""
         return self._notes
@@ -1257,7 +1251,7 @@ def load_suite(path: Path, *, environment: Mapping[str, str] | None = None) -> S
     ConfigError
         Naming the file and, where there is one, the line and the field.
     """
-    written = _read(path)
+    written = written_suite(path)
     refuse_written_keys(written)
     environment = os.environ if environment is None else environment
     note_secrets(written.data, environment)
@@ -1275,9 +1269,21 @@ def load_suite(path: Path, *, environment: Mapping[str, str] | None = None) -> S
     return suite
 
 
-def raw_suite(path: Path) -> dict[str, Any]:
-    """The suite as written, ``${NAME}`` not filled in."""
-    return dict(_read(path).data)
+def written_suite(path: Path) -> yaml_file.Written:
+    """The suite as written, ``${NAME}`` not filled in.
+
+    Raises
+    ------
+    ConfigError
+        As `yaml_file.read_mapping`.
+    """
+    keys = ", ".join(Suite.model_fields)
+    written = yaml_file.read_mapping(path, f"a suite is a mapping with the keys {keys}")
+    sections = written.data.get("benchmarks")
+    for section in sections if isinstance(sections, list) else ():
+        if isinstance(section, dict) and section.get("lm_eval_task"):
+            section.setdefault("name", section["lm_eval_task"])
+    return written
 
 
 def as_asked(
@@ -1308,16 +1314,6 @@ def as_asked(
             for model in written.get("models") or ()
         ]
     return asked
-
-
-def _read(path: Path) -> yaml_file.Written:
-    keys = ", ".join(Suite.model_fields)
-    written = yaml_file.read_mapping(path, f"a suite is a mapping with the keys {keys}")
-    sections = written.data.get("benchmarks")
-    for section in sections if isinstance(sections, list) else ():
-        if isinstance(section, dict) and section.get("lm_eval_task"):
-            section.setdefault("name", section["lm_eval_task"])
-    return written
 
 
 # What is wrong, in words ------------------------------------------------------------------------

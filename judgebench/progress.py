@@ -83,7 +83,7 @@ class PlainProgress(_Shown):
     """A line when a stage begins, one now and then, and one when it ends: for logs and pipes."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
-        super().__init__()
+        self.begin("", None)
         self.stream = stream or sys.stderr
 
     def stage(self, name: str, total: int | None) -> None:
@@ -133,7 +133,7 @@ class BarProgress(_Shown):
         from rich.progress import Progress as RichProgress
         from rich.text import Text
 
-        super().__init__()
+        self.begin("", None)
         below = self._below
 
         class Bars(RichProgress):

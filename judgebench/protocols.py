@@ -306,10 +306,7 @@ class NoProgress:
 
 
 class Counted:
-    """What is counted of a stage, whoever is told of it."""
-
-    def __init__(self) -> None:
-        self.begin("", None)
+    """What is counted of a stage, whoever is told of it; begun before anything is."""
 
     def begin(self, name: str, total: int | None) -> None:
         """Count from nothing."""

@@ -263,11 +263,11 @@ def include(paths: Iterable[Path]) -> None:
     _checked(paths, _included)
 
 
-def include_of_suite(paths: Iterable[Path]) -> None:
-    """Likewise the folders that a suite names, in place of those of the suite before."""
+def include_of_suite(named: Path | list[Path]) -> None:
+    """Likewise the folder or folders of a suite, in place of those of the suite before."""
     _of_suite.clear()
-    if named := list(paths):
-        _checked(named, _of_suite)
+    if named:
+        _checked(named if isinstance(named, list) else [named], _of_suite)
 
 
 def _checked(paths: Iterable[Path], known: list[Path]) -> None:

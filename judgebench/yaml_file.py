@@ -138,6 +138,7 @@ def _lines(
             f"{source}: more than {MOST_NODES} fields and values, aliases written out; that is no "
             "suite"
         )
+    above |= {id(node)}
     within: list[tuple[str | int, yaml.Node, yaml.Node]] = []
     if isinstance(node, yaml.MappingNode):
         within = [(str(key.value), key, value) for key, value in node.value]
@@ -145,7 +146,7 @@ def _lines(
         within = [(i, value, value) for i, value in enumerate(node.value)]
     for name, stands, value in within:
         yield (*path, name), stands.start_mark.line + 1
-        yield from _lines(source, value, (*path, name), above | {id(node)}, numbers)
+        yield from _lines(source, value, (*path, name), above, numbers)
 
 
 class FromEnvironment(str):

@@ -395,7 +395,7 @@ class ProgressRecorder(Counted):
         manifest: RunManifest,
         gpus: Callable[[], list[dict[str, float]]] = list,
     ) -> None:
-        super().__init__()
+        self.begin("", None)
         self.shown, self.store, self.manifest, self.gpus = shown, store, manifest, gpus
         self._began = 0.0
         self._first: tuple[float, int] | None = None

@@ -23,7 +23,7 @@ from judgebench.config import (
     Suite,
     check,
     load_suite,
-    raw_suite,
+    written_suite,
 )
 from judgebench.errors import ConfigError, InputError, UsageError, refuse_unknown, unknown_name
 from judgebench.execution.execute import Run
@@ -131,10 +131,10 @@ def section_of(
     """
     if suite is not None:
         found = load_suite(suite)
-        registry.include_of_suite(found.included)
+        registry.include_of_suite(found.include_path)
         config = _section(found, judge, benchmark)
         return JudgedSection(
-            suite=found, written=raw_suite(suite), asked=resolved_benchmark(config)
+            suite=found, written=written_suite(suite).data, asked=resolved_benchmark(config)
         )
     wanted = None if benchmark is None else benchmark.partition("@")[0]
     fits = [

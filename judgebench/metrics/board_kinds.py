@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from judgebench.columns import Bools, Column, Ints, counted, paired, same, select_rows
-from judgebench.metrics.verdict_table import FAILED, Columns
-from judgebench.records import SCORING
+from judgebench.metrics.verdict_table import FAILED, Columns, VerdictTable, read_table
+from judgebench.records import BINARY, SCORING
 
 Kind = Literal["label", "score", "preference"]
 
@@ -58,8 +58,21 @@ def _sorted_out(columns: Columns) -> tuple[list[BoardKind], Ints]:
     """The boards there are, in order, and of each row the place of its own; -1 if it has none."""
     judges = paired(columns["judge"], _column(columns, "opponent"))
     about = paired(columns["kind"], judges).mapped(lambda one: (one[0], *one[1]))
-    alone = _alone(columns, about.values)
-    found = [_board(kind, judge, against, alone) for kind, judge, against in about.values]
+    said = set(about.values)
+    scoring = {
+        judge
+        for judge, way in counted(columns["judge"], _column(columns, "judge_kind"))
+        if ("score", judge, None) in said or way in SCORING
+    }
+    found: list[BoardKind | None] = []
+    for kind, judge, opponent in about.values:
+        if opponent is not None:
+            found.append(None if kind in _SINGLE else BoardKind("preference", opponent))
+        elif kind in ("unreadable", FAILED):  # where the judge's others are: labels if there is one
+            scores = judge in scoring and ("label", judge, None) not in said
+            found.append(BoardKind("score" if scores else "label"))
+        else:
+            found.append(BoardKind(_SINGLE[kind]) if kind in _SINGLE else None)
     kinds = sorted(
         {which for which in found if which is not None},
         key=lambda which: (which.kind, which.opponent or ""),
@@ -69,34 +82,15 @@ def _sorted_out(columns: Columns) -> tuple[list[BoardKind], Ints]:
     return kinds, np.array(code_of, np.min_scalar_type(-1 - len(kinds)))[about.codes]
 
 
-def _board(
-    kind: str, judge: str, opponent: str | None, alone: Mapping[str, Kind]
-) -> BoardKind | None:
-    if opponent is not None:
-        return None if kind in _SINGLE else BoardKind("preference", opponent)
-    if kind in ("unreadable", FAILED):
-        return BoardKind(alone[judge])
-    return BoardKind(_SINGLE[kind]) if kind in _SINGLE else None
-
-
 def board(columns: Columns, which: BoardKind) -> Columns:
     """The rows of one board."""
     kinds, codes = _sorted_out(columns)
     return _of(columns, codes == (kinds.index(which) if which in kinds else len(kinds)))
 
 
-def _alone(columns: Columns, about: Iterable[tuple[str, str, str | None]]) -> dict[str, Kind]:
-    """What each judge says of one answer: a label where it has given any."""
-    said = set(about)
-    scoring = {
-        judge
-        for judge, way in counted(columns["judge"], _column(columns, "judge_kind"))
-        if ("score", judge, None) in said or way in SCORING
-    }
-    return {
-        judge: "score" if judge in scoring and ("label", judge, None) not in said else "label"
-        for _, judge, _ in said
-    }
+def read_board(columns: Columns, which: BoardKind, labels: Sequence[str] = BINARY) -> VerdictTable:
+    """The verdicts of one board, with their values."""
+    return read_table(board(columns, which), kind=which.kind, labels=labels)
 
 
 def _column(columns: Columns, name: str) -> Column:

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from judgebench.columns import (
     Coded,
@@ -92,7 +91,15 @@ def with_failures(
             for item, turn in expected
         )
         absent |= {place: NOT_ASKED for place in every if _about(place) not in asked}
-    return _with_rows(verdicts, absent, _ways(verdicts) | _ways(failures))
+    ways, n = _ways(verdicts) | _ways(failures), len(verdicts["item_id"])
+    added: dict[str, Sequence[Any]] = {
+        **{name: [getattr(place, name) for place in absent] for name in _Where._fields},
+        "kind": [FAILED] * len(absent),
+        "judge_kind": [ways.get(place.judge or "") for place in absent],
+        "failure_kind": list(absent.values()),
+    }
+    held = {**{name: same(_DEFAULTS.get(name), n) for name in added}, **verdicts}
+    return together(held, added) if absent else held
 
 
 _QUESTION = ("judge", "item_id", "model", "turn", "opponent")
@@ -154,20 +161,6 @@ def _column(columns: Columns, name: str) -> Column:
     return columns[name] if name in columns else same(_DEFAULTS[name], len(columns["item_id"]))
 
 
-def _with_rows(
-    verdicts: Columns, absent: dict[_Where, Any], ways: dict[str, str]
-) -> dict[str, Column]:
-    n = len(verdicts["item_id"])
-    added: dict[str, Sequence[Any]] = {
-        **{name: [getattr(place, name) for place in absent] for name in _Where._fields},
-        "kind": [FAILED] * len(absent),
-        "judge_kind": [ways.get(place.judge or "") for place in absent],
-        "failure_kind": list(absent.values()),
-    }
-    held = {**{name: same(_DEFAULTS.get(name), n) for name in added}, **verdicts}
-    return together(held, added) if absent else held
-
-
 SPLIT = {TRUNCATED: "judge_truncated", REFUSED: "judge_refused"}
 """Reasons of unreadable verdicts that are counted apart, and under which name: the judge's reply
 was cut off, or refused by the judge or its provider. (A model's own truncated and refused answers
@@ -181,18 +174,15 @@ def missing_counts(
     table: VerdictTable,
     means: ItemMeans,
     rows: Ints,
-    columns: Columns,
-    readable: NDArray[np.bool_],
 ) -> dict[str, dict[str, int]]:
     """What one judge's board lacks, by model; models that the judge was not asked about left out.
 
     Parameters
     ----------
+    table
+        With values, and columns ``kind``, and where they are known ``reason`` and ``failure_kind``.
     rows : int array
-        The judge's rows of the table, which are those of the columns.
-    columns
-        ``kind``, and where they are known ``reason`` and ``failure_kind``.
-    readable : bool array, shape (rows of the table,)
+        The judge's rows.
 
     Returns
     -------
@@ -200,7 +190,7 @@ def missing_counts(
         Of each model ``unreadable``, of which `SPLIT` names those of a known reason; ``failed``,
         and how many by `FAILURES` and their kind; ``not_asked``.
     """
-    lacking = rows[~readable[rows]]
+    columns, lacking = table.columns, rows[np.isnan(table.values[rows])]
     model = Coded(table.models_of(lacking), range(len(table.models)))
     why = (
         taken(columns[name], lacking) if name in columns else same(None, len(lacking))

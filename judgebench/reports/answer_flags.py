@@ -72,15 +72,6 @@ class Marks:
     def counts(self) -> dict[str, int]:
         return {f"{COUNTED}{mark}": n for mark, n in self.answers.items()}
 
-    @property
-    def flags(self) -> list[str]:
-        """In words that stand beside a model."""
-        return [
-            "cut answers" if mark == CUT else mark.replace("_", " ")
-            for mark in self.answers
-            if mark == CUT or mark in SUSPECT
-        ]
-
 
 NO_MARKS = Marks(examined=0)
 

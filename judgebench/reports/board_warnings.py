@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 from judgebench.records import Estimate
 from judgebench.reports.answer_flags import (
+    CUT,
+    SUSPECT,
     SUSPICIOUS,
     Marks,
     said_of_constant,
@@ -58,7 +60,10 @@ def flags_of(
         said.append(LONGER)
     elif ratio < 1 / LENGTHS_APART:
         said.append(SHORTER)
-    return (*said, *marks.flags)
+    for mark in marks.answers:
+        if mark == CUT or mark in SUSPECT:
+            said.append("cut answers" if mark == CUT else mark.replace("_", " "))
+    return tuple(said)
 
 
 def warnings_of(

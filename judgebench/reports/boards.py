@@ -342,18 +342,13 @@ def panels_in(store: Store, benchmark: str) -> tuple[Panel, ...]:
     found: dict[str, Panel] = {}
     for run in store.runs():
         for section in run.configuration.get("benchmarks", ()):
-            panel = _declared(section, which)
-            if panel is not None:
+            name, version = split_version(section["name"])
+            if name != which.name or version not in (None, which.version):
+                continue
+            written = section.get("panel")
+            if isinstance(written, list):
+                written = {"judges": written}
+            if isinstance(written, dict):
+                panel = Panel.model_validate(written)
                 found.setdefault(panel.name, panel)
     return tuple(found.values())
-
-
-def _declared(section: Mapping[str, Any], which: BenchmarkRef) -> Panel | None:
-    """The panel of one benchmark of a suite as it was written, if it is this benchmark."""
-    written = section.get("panel")
-    name, version = split_version(section["name"])
-    if name != which.name or version not in (None, which.version):
-        return None
-    if isinstance(written, list):
-        written = {"judges": written}
-    return Panel.model_validate(written) if isinstance(written, dict) else None

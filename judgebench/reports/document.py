@@ -316,7 +316,9 @@ def _at(value: Any, path: str) -> Any:
 
 def _line(value: Any) -> Mapping[str, Any]:
     """An estimate with ``undefined`` in any case; another value as its JSON has it."""
-    return estimates.record(value) if isinstance(value, Estimate) else serialise(value) or {}
+    if isinstance(value, Estimate):
+        return {"undefined": None, **estimates.to_json(value)}
+    return serialise(value) or {}
 
 
 def _cells(value: Any, part: Part) -> list[Mapping[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from judgebench.records import Estimate
@@ -152,8 +152,3 @@ def first_notes(said: Iterable[str], most: int = 8) -> list[str]:
     notes = list(said)
     more = len(notes) - most
     return notes if more <= 0 else [*notes[:most], f"and {more} more: --format json"]
-
-
-def record(estimate: Estimate) -> Mapping[str, Any]:
-    """One line of a tidy table: all fields of the JSON, ``undefined`` always among them."""
-    return {"undefined": None, **to_json(estimate)}

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
-from operator import eq
+from functools import cached_property
+from importlib import import_module
+from threading import Thread
 
-import numpy as np
-
-from judgebench.columns import counted, grouped, marked
+from judgebench.columns import counted, grouped
 from judgebench.config import Panel
 from judgebench.errors import UsageError
 from judgebench.metrics.accuracy import ACCURACY, NO_ONE_NUMBER, accuracies
@@ -20,7 +19,7 @@ from judgebench.metrics.intervals import LEAST, Intervals
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.measures import Groups, by_turn, group_names, tags
 from judgebench.metrics.ranked_rows import Standing
-from judgebench.metrics.scores import NOT_APPLICABLE, SCORE, scales_of, scores
+from judgebench.metrics.scores import NOT_APPLICABLE, SCORE, scores
 from judgebench.metrics.style_controlled import (
     FEWEST_QUESTIONS,
     STYLE_CONTROLLED,
@@ -52,6 +51,7 @@ from judgebench.reports.boards import (
 )
 from judgebench.reports.estimates import best_first
 from judgebench.reports.length_boards import LengthBoard, LengthBoards, LengthControl, LengthRequest
+from judgebench.reports.published import PublishedNumbers
 from judgebench.stats.dawid_skene import DawidSkene
 from judgebench.stats.style_control import Definition
 from judgebench.stats.weighted_mean import effective_n
@@ -132,6 +132,8 @@ def leaderboards(
             f"{which} has no weighted win rate: --upstream and --style-control are of benchmarks "
             "whose judges say how clear a win is, such as arena_hard"
         )
+    # Statistics need it later; while verdicts are read another core can load it.
+    Thread(target=import_module, args=("scipy.special",)).start()
     data = BoardData(store, which, panels)
     for name in by:
         if (
@@ -182,8 +184,7 @@ class _Boards:
         self.styled: dict[tuple[str, str], StyleBoard] = {}
         self.style_unit = ""
         self.ranked = frozenset(data.model_ids) - excluded
-        self.length = LengthBoards(data, wanted, judges, intervals, self.ranked)
-        self.published = self.length.calibrations.numbers
+        self.wanted, self.published = wanted, PublishedNumbers(data)
         if published_names:
             self.published.check_names(published_names)
         self.judge_ids = {shown: one for one, shown in data.judges.items()}
@@ -194,7 +195,7 @@ class _Boards:
             opponent = self.data.model_ids[kind.opponent] if kind.opponent else None
             by_judge = grouped((one.judge, one) for one in self._standings(kind, verdicts))
             if kind.kind == "preference":
-                found = self.length.controlled(kind, verdicts, by_judge)
+                found = self._length.controlled(kind, verdicts, by_judge)
             else:
                 metric = ACCURACY if kind.kind == "label" else SCORE
                 found = {judge: LengthBoard(its, metric) for judge, its in by_judge.items()}
@@ -225,6 +226,11 @@ class _Boards:
                 benchmark=self.which.name, version=self.which.version, metric=None, scale=None,
                 judge=name, judge_id=None, judge_is="a panel", warnings=(reason,),
             )  # fmt: skip
+
+    @cached_property
+    def _length(self) -> LengthBoards:
+        """Beside win rates, those at equal length: no other board needs them."""
+        return LengthBoards(self.published, self.wanted, self.judges, self.intervals, self.ranked)
 
     def _standings(self, kind: BoardKind, answered: Columns) -> Sequence[Standing]:
         groups: Groups = [*self.groups.values()]
@@ -266,7 +272,7 @@ class _Boards:
             intervals=self.intervals,
             ranked=self.ranked,
             weighted=self.which.weighted,
-            by_weights=self.length.wanted.rank_by is None,
+            by_weights=self.wanted.rank_by is None,
         )
         return self._with_lengths(answered, self._beside_weighted(verdicts, kind.opponent, found))
 
@@ -360,8 +366,12 @@ class _Boards:
         # The ends of what the metric can be, where it has any.
         scale: tuple[float, float] | None = 0.0, PERCENT if kind.kind == "preference" else 1.0
         if kind.kind == "score":
-            its = np.flatnonzero(marked(verdicts["judge"], partial(eq, judge)))
-            ends = scales_of(verdicts, its)
+            on_scales = counted(*(verdicts[name] for name in ("judge", "kind", "low", "high")))
+            ends = [
+                (float(low), float(high))
+                for who, what, low, high in on_scales
+                if (who, what) == (judge, "score")
+            ]
             scale = ends[0] if len(ends) == 1 and all(map(math.isfinite, ends[0])) else None
 
         notes = [*ranked.notes]

@@ -23,10 +23,10 @@ from judgebench.metrics.length_controlled import (
 from judgebench.metrics.ranked_rows import Places, Standing, mask_of, ranks
 from judgebench.metrics.win_rate import PERCENT, WIN_RATE
 from judgebench.records import Estimate
-from judgebench.reports.board_data import BoardData
 from judgebench.reports.board_warnings import few
 from judgebench.reports.boards import Columns
 from judgebench.reports.length_calibrations import Calibrations
+from judgebench.reports.published import PublishedNumbers
 
 LengthControl: TypeAlias = Literal["exact", "compat", "both", "off"]
 
@@ -82,16 +82,16 @@ class LengthBoards:
 
     def __init__(
         self,
-        data: BoardData,
+        published: PublishedNumbers,
         wanted: LengthRequest,
         judges: frozenset[str],
         intervals: Intervals,
         ranked: Collection[str] | None = None,
     ) -> None:
-        self.data, self.wanted, self.judges, self.intervals = data, wanted, judges, intervals
-        self.ranked = ranked
-        self.calibrations = Calibrations(data)
-        self._judge_ids = {shown: one for one, shown in data.judges.items()}
+        self.data, self.wanted, self.judges = published.data, wanted, judges
+        self.intervals, self.ranked = intervals, ranked
+        self.calibrations = Calibrations(self.data, published)
+        self._judge_ids = {shown: one for one, shown in self.data.judges.items()}
 
     def controlled(
         self, kind: BoardKind, verdicts: Columns, by_judge: Mapping[str, Sequence[Standing]]

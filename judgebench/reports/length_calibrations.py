@@ -58,9 +58,9 @@ class Calibrations:
     one of the store, so that a fit made in passing does not move published numbers.
     """
 
-    def __init__(self, data: BoardData) -> None:
+    def __init__(self, data: BoardData, published: PublishedNumbers | None = None) -> None:
         self.data, self.which = data, data.which
-        self.numbers = PublishedNumbers(data)
+        self.numbers = published or PublishedNumbers(data)
         self._described = described(data.which.name)
         self._judges = {judge.id: judge for judge in data.store.judges()}
         self._models = {model.id: model for model in data.store.models()}

@@ -191,7 +191,7 @@ class _Paths:
 
     def to(self, path: str) -> FromClause:
         if path not in self._at:
-            column = self.reference(path)
+            column = self.column(path, refers=True)
             there = REFERS[column.name].alias()
             missing = "." in path or column.nullable or not column.foreign_keys
             here = next(iter(there.primary_key)) == column
@@ -199,25 +199,20 @@ class _Paths:
             self._at[path] = there
         return self._at[path]
 
-    def end(self, path: str) -> tuple[Any, str]:
-        """The columns of the last table of a path, and its last name."""
+    def column(self, path: str, *, refers: bool = False) -> Any:
+        """The column at the end of a path, or the one that leads to what is there."""
         before, _, name = path.rpartition(".")
-        return self.to(before).c, name
-
-    def reference(self, path: str) -> Any:
-        """The column that leads to the end of a path."""
-        here, name = self.end(path)
-        return here[f"{name}_id" if f"{name}_id" in here else f"{name}_sha"]
-
-    def column(self, path: str) -> Any:
-        here, name = self.end(path)
+        here = self.to(before).c
+        if refers:
+            name = f"{name}_id" if f"{name}_id" in here else f"{name}_sha"
         return here[name]
 
     def shown(self, word: str) -> Iterator[tuple[str, Any, bool]]:
         """Label and column of what a word of `rows` asks for, and whether it adds rows up."""
         asked, _, label = word.partition(":")
         function, _, path = asked.rstrip(")").rpartition("(")
-        here, name = self.end(path)
+        before, _, name = path.rpartition(".")
+        here = self.to(before).c
         if function:
             yield label or name, _TOTALS[function](here.get(name)), True
         elif f"{name}_sha" in here:
@@ -249,12 +244,12 @@ def asking(
         before, _, name = path.rpartition(".")
         by = _COMPARED.get(compared[len(path) :], eq)
         asked: Any = bindparam(compared, expanding=many)
-        at = REFERS[paths.reference(before).name] if before else table
+        at = REFERS[paths.column(before, refers=True).name] if before else table
         found = at.c[name] if before and at in _FEW else paths.column(path)
         holds = found.in_(asked) if many else by(found, asked)
         (few.setdefault(before, []) if before and at in _FEW else wanted).append(holds)
     for path, its in few.items():
-        column = paths.reference(path)
+        column = paths.column(path, refers=True)
         wanted.append(column.in_(select(REFERS[column.name].c.id).where(*its)))
     ordered = {word: paths.column(word.lstrip("-")) for word in order.split()}
     query = (

@@ -204,7 +204,8 @@ def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "waiting.py").write_text(
         "import pathlib, time\n"
         "def until(store, path: str, word: str) -> str:\n"
-        "    pathlib.Path(path + '.begun').touch()\n"
+        "    with pathlib.Path(path + '.begun').open('a') as begun:\n"
+        "        begun.write('.')\n"
         "    while not pathlib.Path(path).exists():\n"
         "        time.sleep(0.01)\n"
         "    return word\n"

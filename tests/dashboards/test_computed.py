@@ -154,7 +154,8 @@ def test_who_asks_for_what_is_being_made_ready_waits_for_it(
     reader.join(timeout=30)
     thread.join(timeout=30)
     assert found == ["word"]
-    assert desk.workers.back.process is process
+    assert desk.workers.front.process is process, "what is asked next finds what it has read"
+    assert len(Path(f"{slow}.begun").read_text()) == 1, "whoever waited finds it kept"
 
 
 @pytest.mark.usefixtures("not_forked")
@@ -301,15 +302,16 @@ def test_numbers_that_cannot_be_made_ready_hold_nothing_up(
 def test_who_is_heard_of_or_expected_goes_before_what_nobody_waits_for(
     parts: Any, desk: Any, demo: str
 ) -> None:
-    """A server that starts computes nothing before somebody can have come, and shown a page."""
-    until(lambda: parts.answers.snapshot(demo)._next is None)
-    assert desk.workers.is_quiet()
-    parts.answers.begin(demo)  # its boards are kept
+    """A server that starts computes one board before somebody can have come, and seen a page."""
+    state = parts.answers.Snapshot(demo, parts.answers.ready_boards)
+    until(lambda: state._next is None)
+    assert desk.workers.back.process is not None  # the board that pages open on came at once
     assert not desk.workers.is_quiet()
-    assert desk.workers.front.process is None
+    parts.answers.begin(demo)
+    assert desk.workers.front.process is None  # something is kept
     desk.workers.heard(-parts.worker.PAUSE_S)
     assert desk.workers.is_quiet()
-    with parts.answers.Snapshot(demo).timed():
+    with state.timed():
         assert not desk.workers.is_quiet()
     for file in desk.disk.folder.iterdir():
         file.unlink()

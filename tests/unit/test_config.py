@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from judgebench import yaml_file
-from judgebench.config import Narrowing, Suite, load_suite, raw_suite
+from judgebench.config import Narrowing, Suite, load_suite, written_suite
 from judgebench.errors import ConfigError, UsageError
 from tests.table import over_rows
 
@@ -55,7 +55,7 @@ def test_a_suite_is_read(tmp_path: Path) -> None:
 
 
 def test_what_a_manifest_keeps_has_no_key(tmp_path: Path) -> None:
-    assert raw_suite(_suite(tmp_path, GOOD))["judges"][0]["api_key"] == "${JUDGE_KEY}"
+    assert written_suite(_suite(tmp_path, GOOD)).data["judges"][0]["api_key"] == "${JUDGE_KEY}"
 
 
 @over_rows(
@@ -165,7 +165,7 @@ def test_a_server_is_given_a_key_by_name(tmp_path: Path) -> None:
     made = load_suite(_suite(tmp_path, text), environment=KEYS).judges[0].server
     assert made is not None
     assert made.command[2] == made.env["HF_TOKEN"] == "expanded-secret"
-    assert "expanded-secret" not in str(raw_suite(tmp_path / "suite.yaml"))
+    assert "expanded-secret" not in str(written_suite(tmp_path / "suite.yaml").data)
 
 
 @over_rows(
