@@ -30,7 +30,6 @@ from judgebench.metrics.paired import compare, paired_models
 from judgebench.metrics.style_controlled import Games as Styled
 from judgebench.metrics.style_controlled import fitted
 from judgebench.metrics.verdict_table import read_table
-from judgebench.metrics.verdict_values import preference_values
 from judgebench.metrics.win_rate import WEIGHTED, as_upstream, weights_of, win_rates
 from judgebench.reports.reproduce.arena_hard import BASELINE, HOW, JUDGE, MARKS, verdict_columns
 from judgebench.rows import Row, read_rows
@@ -140,7 +139,8 @@ def styled_games(definition: Definition) -> tuple[Styled, int]:
     }
     its = [row for row in rows if row.text("model") not in {*unknown, BASELINE}]
     columns = verdict_columns(its)
-    table, values = read_table(columns), preference_values(columns)
+    table = read_table(columns, kind="preference")
+    values = table.values
     read = np.flatnonzero(~np.isnan(values))
     who = list(zip(columns["model"], columns["item_id"], strict=True))
     games = Styled(

@@ -33,7 +33,6 @@ from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import LEAST, Floats
 from judgebench.metrics.paired import PairedModels, by_weights, compare, paired_models
 from judgebench.metrics.verdict_table import Ints, read_table
-from judgebench.metrics.verdict_values import preference_values
 from judgebench.metrics.win_rate import weighted_cells
 from judgebench.reports.reproduce.arena_hard import BASELINE, HOW, JUDGE, verdict_columns
 from judgebench.rows import read_rows
@@ -80,8 +79,8 @@ class Verdicts:
 def published() -> Verdicts:
     rows = read_rows(FIGURES / "ko_verdicts.parquet", ("model", "uid"))
     columns = verdict_columns([row for row in rows if row.text("model") != BASELINE])
-    table, values = read_table(columns), preference_values(columns)
-    cells = weighted_cells(table, np.arange(len(values)), columns, values, HOW.clear)
+    table = read_table(columns, kind="preference")
+    cells = weighted_cells(table, np.arange(len(table.values)), HOW.clear)
     weight, won = cells[HOW.rule]
     its = paired_models(
         columns, BoardKind("preference", BASELINE), JUDGE, table.models[0], table.models[1],

@@ -21,9 +21,9 @@ from judgebench.execution.plan import Answers, JudgeCall, verdicts_each
 from judgebench.execution.resolve import JudgeAssignment, models_compared
 from judgebench.metrics.board_kinds import BoardKind, board, by_board
 from judgebench.metrics.measures import by_turn
-from judgebench.metrics.paired import PairedModels, as_numbers, head_to_head, paired_models
+from judgebench.metrics.paired import PairedModels, head_to_head, paired_models
 from judgebench.metrics.sequential import PLANS, EarlyDecision, SequentialPlan, early_decisions
-from judgebench.metrics.verdict_table import Columns
+from judgebench.metrics.verdict_table import Columns, verdict_values
 from judgebench.plain_text import counted, dollars
 from judgebench.records import Item
 from judgebench.stats.sequential import strata_of
@@ -110,7 +110,7 @@ def _strata(assignment: JudgeAssignment, compared: Sequence[Answers], store: Sto
     found: dict[str, list[float]] = {}
     for kind in by_board(columns):
         its = board(columns, kind)
-        values = as_numbers(its, kind, assignment.asked.benchmark.labels)[0]
+        values = verdict_values(its, kind.kind, assignment.asked.benchmark.labels)
         for model, item, value in zip(its["model"], its["item_id"], values.tolist(), strict=True):
             if model not in known and not np.isnan(value):
                 found.setdefault(item, []).append(value)

@@ -8,13 +8,12 @@ from dataclasses import replace
 import numpy as np
 
 from judgebench.columns import coded
-from judgebench.metrics.board_kinds import BoardKind, board
+from judgebench.metrics.board_kinds import BoardKind, read_board
 from judgebench.metrics.intervals import LEAST, Intervals
 from judgebench.metrics.item_means import ItemMeans, item_means
 from judgebench.metrics.measures import JUDGE_NOISE, Groups, Measure, by_group, judge_noise, mean_of
 from judgebench.metrics.ranked_rows import Measured, Standing, judge_by_judge
-from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable
-from judgebench.metrics.verdict_values import label_values
+from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable, verdict_values
 from judgebench.records import BINARY
 
 ACCURACY = "accuracy"
@@ -82,15 +81,12 @@ def accuracies(
         were asked repeatedly `judge_noise`; with ``rates``
         `<rate>` and `<rate>/<group>`. Best model first within each judge, judges in order of name.
     """
-    taken = board(columns, BoardKind("label"))
-    values = label_values(taken, labels)
-    shares = {name: label_values(taken, labels, which) for name, which in (rates or {}).items()}
 
     def share(some: ItemMeans) -> Measure:
         return mean_of(some, proportion=True, least=LEAST)
 
     def measured(table: VerdictTable, rows: Ints) -> Measured:
-        means = item_means(table, rows, values, ends=(0.0, 1.0))
+        means = item_means(table, rows, table.values, ends=(0.0, 1.0))
         measures = {ACCURACY: share(means)}
         if rates:
             nothing = np.zeros_like(means.mean)
@@ -100,13 +96,15 @@ def accuracies(
             )  # fmt: skip
         else:
             measures |= by_group(ACCURACY, table, means, groups, share)
-        for name, of in shares.items():
+        for name, which in (rates or {}).items():
+            of = verdict_values(table.columns, "label", labels, which)
             its = item_means(table, rows, of, ends=(0.0, 1.0))
             measures |= {} if apart else {name: share(its)}
             measures |= by_group(name, table, its, groups, share)
-        measures[JUDGE_NOISE] = judge_noise(table, rows, values)
+        measures[JUDGE_NOISE] = judge_noise(table, rows, table.values)
         return Measured(means=means, width=1.0, measures=measures)
 
     return judge_by_judge(
-        taken, ~np.isnan(values), measured, intervals or Intervals(), ranked=ranked
-    )
+        read_board(columns, BoardKind("label"), labels), measured, intervals or Intervals(),
+        ranked=ranked,
+    )  # fmt: skip

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from judgebench.columns import Bools, Column, Ints, counted, paired, same, select_rows
-from judgebench.metrics.verdict_table import FAILED, Columns
-from judgebench.records import SCORING
+from judgebench.metrics.verdict_table import FAILED, Columns, VerdictTable, read_table
+from judgebench.records import BINARY, SCORING
 
 Kind = Literal["label", "score", "preference"]
 
@@ -86,6 +86,11 @@ def board(columns: Columns, which: BoardKind) -> Columns:
     """The rows of one board."""
     kinds, codes = _sorted_out(columns)
     return _of(columns, codes == (kinds.index(which) if which in kinds else len(kinds)))
+
+
+def read_board(columns: Columns, which: BoardKind, labels: Sequence[str] = BINARY) -> VerdictTable:
+    """The verdicts of one board, with their values."""
+    return read_table(board(columns, which), kind=which.kind, labels=labels)
 
 
 def _column(columns: Columns, name: str) -> Column:

@@ -28,7 +28,7 @@ from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.combine import panel_verdicts
 from judgebench.metrics.intervals import LEAST, Floats
 from judgebench.metrics.item_means import item_means
-from judgebench.metrics.paired import PairedModels, PairedTests, as_numbers, unit_of
+from judgebench.metrics.paired import PairedModels, PairedTests, unit_of
 from judgebench.metrics.registry import NO_ENDS
 from judgebench.metrics.scores import scales_of
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable, read_table
@@ -282,9 +282,8 @@ def corrections(
         width. None of models that people have not labelled.
     """
     people = people_verdicts(columns, kind)
-    table = read_table(columns)
+    table = read_table(columns, kind=kind.kind, labels=labels)
     theirs = _on(table, people, kind, labels)
-    values, _, _, _ = as_numbers(columns, kind, labels)
     scales = scales_of(people, range(len(people["kind"]))) if kind.kind == "score" else []
     known: dict[str, Probabilities] = {}
     found: Made = {}
@@ -292,7 +291,7 @@ def corrections(
         if is_human(judge):
             continue
         own = scales_of(columns, rows) if kind.kind == "score" else []
-        means = item_means(table, rows, values, ends=NO_ENDS)
+        means = item_means(table, rows, table.values, ends=NO_ENDS)
         ends = scales[0] if kind.kind == "score" and len(scales) == 1 else (0.0, 1.0)
         for m, model in enumerate(table.models):
             said, labelled = means.mean[:, m], theirs[:, m]
@@ -315,11 +314,10 @@ def corrections(
 
 def _on(table: VerdictTable, people: Columns, kind: BoardKind, labels: Sequence[str]) -> Floats:
     """People's means of each item and model of a table that has all of theirs."""
-    own = read_table(people)
-    values, _, _, _ = as_numbers(people, kind, labels)
+    own = read_table(people, kind=kind.kind, labels=labels)
     found = np.full(table.shape, np.nan)
     at = np.ix_(np.searchsorted(table.items, own.items), np.searchsorted(table.models, own.models))
-    found[at] = item_means(own, np.arange(len(values)), values, ends=NO_ENDS).mean
+    found[at] = item_means(own, np.arange(len(own.values)), own.values, ends=NO_ENDS).mean
     return found
 
 

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from judgebench.columns import (
     Coded,
@@ -175,18 +174,15 @@ def missing_counts(
     table: VerdictTable,
     means: ItemMeans,
     rows: Ints,
-    columns: Columns,
-    readable: NDArray[np.bool_],
 ) -> dict[str, dict[str, int]]:
     """What one judge's board lacks, by model; models that the judge was not asked about left out.
 
     Parameters
     ----------
+    table
+        With values, and columns ``kind``, and where they are known ``reason`` and ``failure_kind``.
     rows : int array
-        The judge's rows of the table, which are those of the columns.
-    columns
-        ``kind``, and where they are known ``reason`` and ``failure_kind``.
-    readable : bool array, shape (rows of the table,)
+        The judge's rows.
 
     Returns
     -------
@@ -194,7 +190,7 @@ def missing_counts(
         Of each model ``unreadable``, of which `SPLIT` names those of a known reason; ``failed``,
         and how many by `FAILURES` and their kind; ``not_asked``.
     """
-    lacking = rows[~readable[rows]]
+    columns, lacking = table.columns, rows[np.isnan(table.values[rows])]
     model = Coded(table.models_of(lacking), range(len(table.models)))
     why = (
         taken(columns[name], lacking) if name in columns else same(None, len(lacking))

@@ -23,7 +23,7 @@ from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import NO_ROWS, BoardKind, Kind, by_board
 from judgebench.metrics.intervals import Floats
 from judgebench.metrics.item_means import item_means
-from judgebench.metrics.scores import Scale, scales_of
+from judgebench.metrics.scores import NO_ENDS, Scale, scales_of
 from judgebench.metrics.verdict_table import (
     FAILED,
     Columns,
@@ -32,8 +32,8 @@ from judgebench.metrics.verdict_table import (
     raters_called,
     read_table,
     units_of,
+    verdict_values,
 )
-from judgebench.metrics.verdict_values import preference_values, score_values
 from judgebench.records import BINARY
 from judgebench.stats.pair_outcomes import LOSS, NO_OUTCOME, TIE, WIN, OutcomeRule, pair_outcomes
 from judgebench.stats.resample import quotient
@@ -408,10 +408,9 @@ def read_scores(columns: Columns, unparsed: float | None = None) -> JudgedValues
         What upstream takes an unreadable score for.
     """
     rows = by_board(columns).get(BoardKind("score"), NO_ROWS)
-    some = len(rows) < len(columns["kind"])  # to take all of millions takes a second
-    its: Columns = select_rows(columns, rows) if some else columns
-    table = read_table(columns, rows if some else None)
-    values, ends, by_judge = score_values(its), (-math.inf, math.inf), dict(table.by_judge())
+    every = len(rows) == len(columns["kind"])  # to take all of millions takes a second
+    table = read_table(columns, None if every else rows, kind="score")
+    its, values, by_judge = table.columns, table.values, dict(table.by_judge())
     failed = marked(its["kind"], partial(eq, FAILED))
     codes = np.full((len(by_judge), *table.shape), NO_VERDICT, dtype=np.int8)
     scores, upstream = np.full(codes.shape, np.nan), None
@@ -421,9 +420,9 @@ def read_scores(columns: Columns, unparsed: float | None = None) -> JudgedValues
     for j, own in enumerate(by_judge.values()):
         codes[j].flat[table.cells(own)] = UNREADABLE
         codes[j].flat[table.cells(own[failed[own]])] = NOT_HAD
-        scores[j] = item_means(table, own, values, ends=ends).mean
+        scores[j] = item_means(table, own, values, ends=NO_ENDS).mean
         if upstream is not None:
-            upstream[j] = item_means(table, own, filled, ends=ends).mean
+            upstream[j] = item_means(table, own, filled, ends=NO_ENDS).mean
     codes[~np.isnan(scores)] = 0
     item, model = np.nonzero((codes != NO_VERDICT).any(axis=0))
     return JudgedValues(
@@ -525,7 +524,7 @@ def paired_verdicts(columns: Columns) -> PairedVerdicts:
     )
     _, judge_of = coded(as_codes(known("judge", None)).mapped(str), among=everybody)
     opponent_first = marked(known("order", "single"), partial(eq, "opponent_first"))
-    values = preference_values({name: known(name, None) for name in ("kind", "value")})
+    values = verdict_values(its, "preference")
     return PairedVerdicts(
         items=items,
         judges=everybody,

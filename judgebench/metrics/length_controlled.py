@@ -15,12 +15,11 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from judgebench.metrics.board_kinds import BoardKind, board
+from judgebench.metrics.board_kinds import BoardKind, read_board
 from judgebench.metrics.intervals import Floats, Interval, Intervals, as_estimate
 from judgebench.metrics.item_means import ItemMeans, item_means
 from judgebench.metrics.paired import BASELINE, CANDIDATE, PairedModels, PairedTests
-from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable, read_table
-from judgebench.metrics.verdict_values import preference_values
+from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable
 from judgebench.plain_text import in_natural_order
 from judgebench.records import Estimate
 from judgebench.stats import length_control
@@ -166,11 +165,9 @@ def compared(
     judges
         Who is wanted; all if None. The items are those of all judges either way.
     """
-    taken = board(columns, BoardKind("preference", opponent))
-    table = read_table(taken)
-    values = preference_values(taken)
+    table = read_board(columns, BoardKind("preference", opponent))
     means = {
-        judge: (rows, item_means(table, rows, values, ends=(0.0, 1.0)))
+        judge: (rows, item_means(table, rows, table.values, ends=(0.0, 1.0)))
         for judge, rows in table.by_judge()
         if judges is None or judge in judges
     }

@@ -40,7 +40,6 @@ from judgebench.metrics.measures import (
 )
 from judgebench.metrics.scores import DIMENSION, NO_ENDS, SCORE, mixed, scales_of
 from judgebench.metrics.verdict_table import Columns, Ints, coded, read_table
-from judgebench.metrics.verdict_values import label_values, preference_values, score_values
 from judgebench.metrics.win_rate import (
     EACH_GAME,
     PERCENT,
@@ -378,17 +377,15 @@ class JudgeMeans:
         weighted: Weighted | None = None,
     ) -> None:
         self.judge, self.kind, self.balance, self.weighted = judge, kind, balance, weighted
-        self.table = read_table(columns)
-        values, self.ends, metric, self.why_not = as_numbers(columns, kind, labels)
-        its = columns
-        if rows is not None:
-            its = select_rows(columns, rows)
-            _, self.ends, _, self.why_not = as_numbers(its, kind, labels)
+        self.table = read_table(columns, kind=kind.kind, labels=labels)
+        its = columns if rows is None else select_rows(columns, rows)
+        self.ends, self.why_not = ends_of(its, kind)
+        metric = METRIC_OF[kind.kind]
         self.scales = scales_of(its, range(len(its["kind"]))) if self.why_not else ()
         self.metric = WEIGHTED if weighted else metric if group is None else f"{metric}/{group}"
         rows = np.arange(len(columns["kind"])) if rows is None else rows
-        self.means = item_means(self.table, rows, values, ends=self.ends)
-        self.lacking = missing_counts(self.table, self.means, rows, columns, ~np.isnan(values))
+        self.means = item_means(self.table, rows, self.table.values, ends=self.ends)
+        self.lacking = missing_counts(self.table, self.means, rows)
         self.question: tuple[str, ...] = ()
         if "question" in columns:
             of = dict([*counted(columns["item_id"], columns["question"])])
@@ -397,11 +394,11 @@ class JudgeMeans:
         self.weight, self.stratum = item_weights(asked, balance)
         self.cells: Mapping[str, tuple[Floats, Floats]] = {}
         if weighted:
-            self.cells = weighted_cells(self.table, rows, columns, values, weighted.clear)
+            self.cells = weighted_cells(self.table, rows, weighted.clear)
         sides = () if balance is None else balance.sides
         named = {part: part} if part else {side: f"{DIMENSION}{side}" for side in sides}
         may_lack = balance is not None and balance.not_applicable is not None  # as boards do
-        silent = np.full(len(values), np.nan)
+        silent = np.full(len(self.table.values), np.nan)
         told = {
             side: np.asarray(columns.get(name, silent))
             for side, name in named.items()
@@ -858,18 +855,13 @@ def _shares(balance: Balance) -> dict[str, dict[int, float]]:
     }
 
 
-def as_numbers(
-    its: Columns, kind: BoardKind, labels: Sequence[str]
-) -> tuple[Floats, tuple[float, float], str, str | None]:
-    """The verdicts as numbers, nan where there is none, their ends, and the metric they make."""
-    if kind.kind == "label":
-        return label_values(its, labels), (0.0, 1.0), ACCURACY, None
-    if kind.kind == "preference":
-        return preference_values(its), (0.0, 1.0), WIN_RATE, None
+def ends_of(its: Columns, kind: BoardKind) -> tuple[tuple[float, float], str | None]:
+    """The lowest and the highest value of verdicts, and why no mean of them means anything."""
+    if kind.kind != "score":
+        return (0.0, 1.0), None
     scales = scales_of(its, range(len(its["kind"])))
     why = None if len(scales) < 2 else "the judge's scores are on several scales"
-    ends = scales[0] if len(scales) == 1 else (-math.inf, math.inf)
-    return score_values(its), ends, SCORE, why
+    return scales[0] if len(scales) == 1 else NO_ENDS, why
 
 
 def unit_of(kind: BoardKind) -> float:

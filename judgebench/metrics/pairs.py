@@ -14,7 +14,6 @@ from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Floats
 from judgebench.metrics.item_means import item_means
 from judgebench.metrics.verdict_table import FAILED, Columns, Ints, coded, read_table
-from judgebench.metrics.verdict_values import preference_values
 from judgebench.metrics.win_rate import TIED, WON, outcome
 from judgebench.stats.comparisons import Comparisons, compare
 from judgebench.stats.ranking import Ties
@@ -134,13 +133,12 @@ def comparisons(pairs: Pairs, *, ties: Ties = "half", rows: Bools | None = None)
 def _cells(
     columns: Columns, opponent: str, prompts: tuple[str, ...], models: tuple[str, ...]
 ) -> dict[str, _Cells]:
-    table = read_table(columns)
-    values = preference_values(columns)
+    table = read_table(columns, kind="preference")
     failed = marked(columns["kind"], lambda kind: kind == FAILED)
     prompt_of, model_of = _places(table.items, prompts), _places(table.models, models)
     found: dict[str, _Cells] = {}
     for judge, rows in table.by_judge():
-        means = item_means(table, rows, values, ends=(0.0, 1.0))
+        means = item_means(table, rows, table.values, ends=(0.0, 1.0))
         broken = np.zeros(table.shape, dtype=np.bool_)
         broken.flat[table.cells(rows[failed[rows]])] = True
         asked = means.asked > 0

@@ -14,7 +14,7 @@ from judgebench.metrics.failed_rows import missing_counts
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.item_means import ItemMeans
 from judgebench.metrics.measures import Measure, estimated
-from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable, read_table
+from judgebench.metrics.verdict_table import Ints, VerdictTable
 from judgebench.records import Estimate
 from judgebench.stats.ranking import rank_sets
 from judgebench.stats.resample import Contributions, jackknife_covariance, leave_one_out_sums
@@ -71,8 +71,7 @@ class Measured:
 
 
 def judge_by_judge(
-    columns: Columns,
-    readable: NDArray[np.bool_],
+    table: VerdictTable,
     measured: Callable[[VerdictTable, Ints], Measured],
     intervals: Intervals,
     *,
@@ -82,9 +81,9 @@ def judge_by_judge(
 
     Parameters
     ----------
-    columns
-        The verdicts of one kind of board.
-    readable : bool array, shape (rows,)
+    table
+        The verdicts of one kind of board, with their values. Its rows are many: who holds them no
+        longer leaves that room to the draws.
     measured
         Makes measures of the rows of one judge.
     ranked
@@ -97,12 +96,11 @@ def judge_by_judge(
         Best model first within each judge, judges in order of name. A model that a judge was not
         asked about is not on its board.
     """
-    table = read_table(columns)
     assignments: list[_Seat] = []
     of_units: list[Contributions] = []
     for judge, rows in table.by_judge():
         one = measured(table, rows)
-        missing = missing_counts(table, one.means, rows, columns, readable)
+        missing = missing_counts(table, one.means, rows)
         more = {
             model: {name: int(count[m]) for name, count in one.counts.items()}
             for m, model in enumerate(table.models)

@@ -10,7 +10,7 @@ import numpy as np
 
 from judgebench.columns import Column, coded, counted, marked, numbers, paired, same
 from judgebench.columns import taken as rows_of
-from judgebench.metrics.board_kinds import BoardKind, board
+from judgebench.metrics.board_kinds import BoardKind, read_board
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.item_means import ItemMeans, item_means
 from judgebench.metrics.measures import (
@@ -29,8 +29,7 @@ from judgebench.metrics.measures import (
 )
 from judgebench.metrics.ranked_rows import Measured, Standing, judge_by_judge
 from judgebench.metrics.registry import package_entries
-from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable
-from judgebench.metrics.verdict_values import score_values
+from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable, verdict_values
 
 SCORE = "score"
 DIMENSION = f"{SCORE}/"
@@ -109,18 +108,21 @@ def scores(
         Undefined where one judge's scores are on several scales: their mean means nothing. Best
         model first within each judge.
     """
-    taken = board(columns, BoardKind("score"))
-    values = score_values(taken)
-    unread = marked(taken["kind"], lambda kind: kind == "unreadable")
-    dimensions = sorted(name for name in taken if name.startswith(DIMENSION))
-    means_of = {SCORE: values} | {name: np.asarray(taken[name]) for name in dimensions}
+    dimensions = sorted(name for name in columns if name.startswith(DIMENSION))
     sides = [f"{DIMENSION}{side}" for side in (balance.sides if balance else ())]
-    if balance is not None and balance.not_applicable is not None:  # one may apply to no answer
-        means_of = {**dict.fromkeys(sides, np.full_like(values, np.nan)), **means_of}
     unscaled = package_entries()
 
+    def filled(table: VerdictTable, value: float | Floats) -> Floats:
+        """The scores with those that could not be read at a value."""
+        unread = marked(table.columns["kind"], lambda kind: kind == "unreadable")
+        return np.where(unread, value, table.values)
+
     def measured(table: VerdictTable, rows: Ints) -> Measured:
-        counts: dict[str, Ints] = {}
+        taken, counts = table.columns, dict[str, Ints]()
+        means_of = {SCORE: table.values} | {name: np.asarray(taken[name]) for name in dimensions}
+        if balance is not None and balance.not_applicable is not None:  # one may apply to no answer
+            silent = np.full_like(table.values, np.nan)
+            means_of = {**dict.fromkeys(sides, silent), **means_of}
         scales = scales_of(taken, rows)
         ends = scales[0] if len(scales) == 1 else NO_ENDS
         means = {
@@ -144,14 +146,14 @@ def scores(
             measures[OFFICIAL] = rounded(means[SCORE], table.items, splits)
         if chance is not None:
             by_chance = numbers(taken["item_id"], lambda item: chance.get(item, math.nan))
-            kept = np.where(unread, by_chance, values)
+            kept = filled(table, by_chance)
             measures[GUESSED] = mean_of(item_means(table, rows, kept, ends=ends))
         if unread_as is not None:
-            kept = np.where(unread, unread_as, values)
+            kept = filled(table, unread_as)
             measures[f"{UNREAD_AS}{unread_as:g}"] = mean_of(
                 item_means(table, rows, kept, ends=NO_ENDS)
             )
-        measures[JUDGE_NOISE] = judge_noise(table, rows, values)
+        measures[JUDGE_NOISE] = judge_noise(table, rows, table.values)
         if str(rows_of(taken["judge"], rows[:1])[0]).startswith(LM_EVAL):
             measures[STDERR] = standard_error_of(means[SCORE])
         if len(scales) > 1:
@@ -170,8 +172,7 @@ def scores(
         sides = list(balance.sides)
         found: dict[str, Measure] = {SCORE: balanced(means, table.items, balance, sides)}
         if balance.unparsed is not None:
-            official = np.where(unread, balance.unparsed, values)
-            kept = item_means(table, rows, official, ends=(-math.inf, math.inf))
+            kept = item_means(table, rows, filled(table, balance.unparsed), ends=NO_ENDS)
             found[OFFICIAL] = balanced(kept, table.items, balance, sides)
         for side in sides if len(sides) > 1 else ():
             found[f"{SCORE}/{side}"] = balanced(means, table.items, balance, [side])
@@ -179,7 +180,7 @@ def scores(
         return found
 
     return judge_by_judge(
-        taken, ~np.isnan(values), measured, intervals or Intervals(), ranked=ranked
+        read_board(columns, BoardKind("score")), measured, intervals or Intervals(), ranked=ranked
     )
 
 
@@ -275,7 +276,7 @@ def package_metrics(columns: Columns) -> dict[str, Column]:
     found: dict[str, Column] = {}
     if not (entries := package_entries()):
         return found
-    values = score_values(columns)
+    values = verdict_values(columns, "score")
     read = ~np.isnan(values)
     ends = [np.asarray(columns[end], dtype=np.float64) for end in ("low", "high")]
     for name, metric in entries.items():

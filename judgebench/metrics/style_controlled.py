@@ -10,10 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from judgebench.metrics.board_kinds import BoardKind, board
+from judgebench.metrics.board_kinds import BoardKind, read_board
 from judgebench.metrics.intervals import LEAST, Floats
-from judgebench.metrics.verdict_table import Columns, Ints, read_table
-from judgebench.metrics.verdict_values import preference_values
+from judgebench.metrics.verdict_table import Columns, Ints
 from judgebench.metrics.win_rate import PERCENT, weights_of
 from judgebench.stats.ranking import relative_difference
 from judgebench.stats.style_control import (
@@ -190,10 +189,8 @@ def style_boards(
     level
         Of intervals.
     """
-    taken = board(columns, BoardKind("preference", opponent))
-    table = read_table(taken)
-    values = preference_values(taken)
-    weights = weights_of(taken["label"], values, clear)
+    table = read_board(columns, BoardKind("preference", opponent))
+    values, weights = table.values, weights_of(table.columns["label"], table.values, clear)
     found = {}
     for judge, asked in table.by_judge():
         rows = asked[~np.isnan(values[asked])]

@@ -26,8 +26,8 @@ from judgebench.columns import (
     taken,
 )
 from judgebench.metrics.board_kinds import BoardKind, board
-from judgebench.metrics.paired import as_numbers, head_to_head, spread_of
-from judgebench.metrics.verdict_table import Columns
+from judgebench.metrics.paired import head_to_head, spread_of
+from judgebench.metrics.verdict_table import Columns, verdict_values
 from judgebench.stats.head_to_head_power import MOST_SPREAD
 from judgebench.stats.resample import quotient
 from judgebench.stats.unchanged import within_items
@@ -77,7 +77,7 @@ def repeat_spread(
     Repeats, orders and turns of one answer are averaged first.
     """
     its = _of(board(columns, kind), judge, {model})
-    values = as_numbers(its, kind, labels)[0]
+    values = verdict_values(its, kind.kind, labels)
     answers = merge_equal(paired(its["item_id"], its["sample"]))
     there = ~np.isnan(values)
     of, n_answers = answers.codes[there], len(answers.values)

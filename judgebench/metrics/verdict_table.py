@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -18,15 +19,17 @@ from judgebench.columns import (
     grouped,
     join_codes,
     marked,
+    numbers,
     paired,
     select_rows,
 )
 from judgebench.columns import coded as as_codes
 from judgebench.errors import InputError, UsageError, unknown_name
-from judgebench.records import HUMAN, is_human
+from judgebench.records import BINARY, HUMAN, is_human
 
 Columns: TypeAlias = Mapping[str, Sequence[Any] | NDArray[Any]]
 Ints: TypeAlias = NDArray[np.int64]
+Floats: TypeAlias = NDArray[np.float64]
 
 FAILED = "failed"
 """The kind of a row without a verdict: one that was asked for and could not be had."""
@@ -66,6 +69,10 @@ class VerdictTable:
     n_answers : shape (cells,)
         How many answers of each cell every judge should have judged: those that are for all
         judges, and one where a model has none, unless items have answers of some models only.
+    columns
+        Of the rows.
+    values : float array, shape (rows,)
+        As of `verdict_values`; none where nobody said what kind of verdicts these are.
     """
 
     items: tuple[str, ...]
@@ -79,6 +86,8 @@ class VerdictTable:
     unit_of: Ints
     again: bool
     n_answers: Ints
+    columns: Columns
+    values: Floats
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -108,7 +117,13 @@ class VerdictTable:
         return self.cells(rows) % max(1, len(self.models))
 
 
-def read_table(columns: Columns, rows: Sequence[int] | Ints | None = None) -> VerdictTable:
+def read_table(
+    columns: Columns,
+    rows: Sequence[int] | Ints | None = None,
+    *,
+    kind: str | None = None,
+    labels: Sequence[str] = BINARY,
+) -> VerdictTable:
     """Code a benchmark's verdicts.
 
     Parameters
@@ -123,6 +138,8 @@ def read_table(columns: Columns, rows: Sequence[int] | Ints | None = None) -> Ve
     rows
         Which rows to take; all if not given. Every judge of the columns is in the table all the
         same.
+    kind, labels
+        As for `verdict_values`.
 
     Raises
     ------
@@ -168,7 +185,39 @@ def read_table(columns: Columns, rows: Sequence[int] | Ints | None = None) -> Ve
         unit_of=unit_of,
         again=again,
         n_answers=n_answers.astype(np.int32),
+        columns=columns,
+        values=np.zeros(0) if kind is None else verdict_values(columns, kind, labels),
     )
+
+
+def verdict_values(
+    columns: Columns, kind: str, labels: Sequence[str] = BINARY, which: Collection[str] = ()
+) -> Floats:
+    """Verdicts as numbers, one a row; nan where one is unreadable or could not be had.
+
+    Scores, probabilities that the model beats its opponent, or 1 for the positive label and 0 for
+    another one that is declared.
+
+    Parameters
+    ----------
+    columns
+        ``kind``, and of labels ``label``, else ``value``, of equal length.
+    kind
+        Of the verdicts that count: ``label``, ``score`` or ``preference``.
+    labels
+        The declared ones, the positive one last. Another one is unreadable.
+    which
+        Labels that are 1 in place of the positive one.
+    """
+    if kind == "label":
+        value_of = dict.fromkeys(labels, 0.0) | dict.fromkeys(which or labels[-1:], 1.0)
+        return numbers(
+            paired(columns["kind"], columns["label"]),
+            lambda said: value_of.get(said[1], math.nan) if said[0] == kind else math.nan,
+        )
+    value = np.asarray(columns["value"], dtype=np.float64)
+    other = marked(columns["kind"], lambda one: one != kind)
+    return value if np.isnan(value[other]).all() else np.where(other, np.nan, value)
 
 
 def units_of(items: tuple[str, ...], columns: Columns) -> tuple[tuple[str, ...], Ints]:

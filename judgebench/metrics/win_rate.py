@@ -13,8 +13,8 @@ from operator import eq
 import numpy as np
 
 from judgebench.benchmarks.description import Weighted
-from judgebench.columns import Bools, Column, marked, numbers
-from judgebench.metrics.board_kinds import BoardKind, board
+from judgebench.columns import Bools, Column, marked, numbers, same, taken
+from judgebench.metrics.board_kinds import BoardKind, read_board
 from judgebench.metrics.intervals import LEAST, Floats, Intervals
 from judgebench.metrics.item_means import ItemMeans, item_means
 from judgebench.metrics.measures import (
@@ -28,8 +28,7 @@ from judgebench.metrics.measures import (
     standard_error_of,
 )
 from judgebench.metrics.ranked_rows import Measured, Standing, judge_by_judge
-from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable, read_table
-from judgebench.metrics.verdict_values import preference_values
+from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable
 from judgebench.records import Estimate
 from judgebench.stats.resample import content_seed
 
@@ -93,24 +92,21 @@ def win_rates(
         the orders disagree about the winner; and where judges were asked repeatedly `judge_noise`.
         ``counts`` have the items won, lost and tied.
     """
-    taken = board(columns, BoardKind("preference", opponent))
-    values = preference_values(taken)
-    order = taken["order"] if "order" in taken else ["single"] * len(values)
-    in_order = [marked(order, partial(eq, shown)) for shown in _ORDERS]
 
     def share(some: ItemMeans) -> Measure:
         return mean_of(some, unit=PERCENT, proportion=True, least=LEAST)
 
     def measured(table: VerdictTable, rows: Ints) -> Measured:
-        means = item_means(table, rows, values, ends=(0.0, 1.0))
-        first, second = (
-            item_means(table, rows[asked[rows]], values, ends=(0.0, 1.0)) for asked in in_order
+        values, order = table.values, table.columns.get("order", same("single", len(table.values)))
+        shown = taken(order, rows)
+        means, first, second = (
+            item_means(table, its, values, ends=(0.0, 1.0))
+            for its in (rows, *(rows[marked(shown, partial(eq, one))] for one in _ORDERS))
         )
         won = outcome(means.mean)
         cells = {}
         if weighted is not None:
-            its = {**taken, "order": order}
-            cells = weighted_cells(table, rows, its, values, weighted.clear)
+            cells = weighted_cells(table, rows, weighted.clear)
         before = weighted_measures(cells, weighted, means)
         discrete = replace(
             means,
@@ -140,8 +136,9 @@ def win_rates(
         )
 
     return judge_by_judge(
-        taken, ~np.isnan(values), measured, intervals or Intervals(), ranked=ranked
-    )
+        read_board(columns, BoardKind("preference", opponent)), measured, intervals or Intervals(),
+        ranked=ranked,
+    )  # fmt: skip
 
 
 def outcome(p: Floats) -> Floats:
@@ -163,7 +160,7 @@ def weights_of(labels: Column, values: Floats, clear: float) -> Floats:
 
 
 def weighted_cells(
-    table: VerdictTable, rows: Ints, columns: Columns, values: Floats, clear: float
+    table: VerdictTable, rows: Ints, clear: float
 ) -> dict[str, tuple[Floats, Floats]]:
     """In each cell the weights of its readable verdicts, and what of these is won, by either rule.
 
@@ -172,14 +169,15 @@ def weighted_cells(
 
     Parameters
     ----------
+    table
+        Of preferences, with a column ``label``.
     rows : int array
         The rows of one judge.
-    values : float array, shape (rows of the table,)
-        Of the columns, which have ``label`` and ``order``.
     """
-    read = rows[~np.isnan(values[rows])]
-    cells, y = table.cells(read), values[read]
-    w = weights_of(columns["label"], values, clear)[read]
+    read = rows[~np.isnan(table.values[rows])]
+    cells, y = table.cells(read), table.values[read]
+    w = weights_of(table.columns["label"], table.values, clear)[read]
+    order = table.columns.get("order", same("single", len(table.values)))
 
     def sums(of_rows: Floats) -> Floats:
         n_cells = table.shape[0] * table.shape[1]
@@ -191,7 +189,7 @@ def weighted_cells(
         return {}
     kept = {EACH_GAME: np.broadcast_to(known, table.shape), BOTH_GAMES: known}
     for shown in _ORDERS:
-        of_order = marked(columns["order"], partial(eq, shown))[read]
+        of_order = marked(order, partial(eq, shown))[read]
         kept[BOTH_GAMES] = kept[BOTH_GAMES] & (sums(of_order.astype(np.float64)) > 0.0)
     return {
         rule: (np.where(there, total, 0.0), np.where(there, won, 0.0))
@@ -247,9 +245,9 @@ def as_upstream(
     independent: 100 times, and takes percentiles. It is too narrow, 1.7 times at the median of a
     board of 38 models.
     """
-    taken = board(columns, BoardKind("preference", opponent))
-    table, values = read_table(taken), preference_values(taken)
-    weights = weights_of(taken["label"], values, weighted.clear)
+    table = read_board(columns, BoardKind("preference", opponent))
+    values = table.values
+    weights = weights_of(table.columns["label"], values, weighted.clear)
     models, found = table.models_of(np.arange(len(values))), {}
     for (j, judge), (m, model) in product(enumerate(table.judges), enumerate(table.models)):
         rows = np.flatnonzero((table.judge_of == j) & (models == m) & ~np.isnan(values))

@@ -17,7 +17,7 @@ import numpy as np
 
 from judgebench.columns import grouped, latest
 from judgebench.errors import UsageError, unknown_name
-from judgebench.metrics.verdict_values import label_values, preference_values, score_values
+from judgebench.metrics.verdict_table import verdict_values
 from judgebench.records import CONFIDENCES, HUMAN, JudgeSpec, Unreadable, Verdict, VerdictSlot
 from judgebench.reports.boards import BenchmarkRef, benchmark_ref
 from judgebench.reports.document import (
@@ -289,12 +289,8 @@ def _drift_of(store: Store, which: BenchmarkRef, anchors: StoredAnchors) -> Judg
     answers = sorted(set(of_row))
 
     compares = "preference" in said["kind"]
-    if compares:
-        numbers = preference_values(said)
-    elif "score" in said["kind"]:
-        numbers = score_values(said)
-    else:
-        numbers = label_values(said, which.labels)
+    kind = "preference" if compares else "score" if "score" in said["kind"] else "label"
+    numbers = verdict_values(said, kind, which.labels)
     row_of = {one: row for row, one in enumerate(occasions)}
     column_of = {one: place for place, one in enumerate(answers)}
     at = [row_of[one] for one in said["occasion"]], [column_of[one] for one in of_row]

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
-from operator import eq
+from functools import cached_property
+from importlib import import_module
+from threading import Thread
 
-import numpy as np
-
-from judgebench.columns import counted, grouped, marked
+from judgebench.columns import counted, grouped
 from judgebench.config import Panel
 from judgebench.errors import UsageError
 from judgebench.metrics.accuracy import ACCURACY, NO_ONE_NUMBER, accuracies
@@ -20,7 +19,7 @@ from judgebench.metrics.intervals import LEAST, Intervals
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.measures import Groups, by_turn, group_names, tags
 from judgebench.metrics.ranked_rows import Standing
-from judgebench.metrics.scores import NOT_APPLICABLE, SCORE, scales_of, scores
+from judgebench.metrics.scores import NOT_APPLICABLE, SCORE, scores
 from judgebench.metrics.style_controlled import (
     FEWEST_QUESTIONS,
     STYLE_CONTROLLED,
@@ -133,6 +132,8 @@ def leaderboards(
             f"{which} has no weighted win rate: --upstream and --style-control are of benchmarks "
             "whose judges say how clear a win is, such as arena_hard"
         )
+    # Statistics need it later; while verdicts are read another core can load it.
+    Thread(target=import_module, args=("scipy.special",)).start()
     data = BoardData(store, which, panels)
     for name in by:
         if (
@@ -365,8 +366,12 @@ class _Boards:
         # The ends of what the metric can be, where it has any.
         scale: tuple[float, float] | None = 0.0, PERCENT if kind.kind == "preference" else 1.0
         if kind.kind == "score":
-            its = np.flatnonzero(marked(verdicts["judge"], partial(eq, judge)))
-            ends = scales_of(verdicts, its)
+            on_scales = counted(*(verdicts[name] for name in ("judge", "kind", "low", "high")))
+            ends = [
+                (float(low), float(high))
+                for who, what, low, high in on_scales
+                if (who, what) == (judge, "score")
+            ]
             scale = ends[0] if len(ends) == 1 and all(map(math.isfinite, ends[0])) else None
 
         notes = [*ranked.notes]

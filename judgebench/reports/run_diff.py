@@ -18,8 +18,9 @@ from judgebench.metrics.accuracy import of_rate
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.measures import by_turn, tags
-from judgebench.metrics.paired import METRIC_OF, as_numbers, before_and_after
+from judgebench.metrics.paired import METRIC_OF, before_and_after
 from judgebench.metrics.registry import metric
+from judgebench.metrics.verdict_table import verdict_values
 from judgebench.metrics.win_rate import NEAR, WEIGHTED, outcome
 from judgebench.plain_text import counted
 from judgebench.records import HUMAN, Estimate, Item, RunManifest
@@ -577,7 +578,7 @@ def _says(labels: Sequence[str], kind: BoardKind, columns: Columns) -> list[Any]
             label if said == "label" and label in labels else None
             for said, label in zip(columns["kind"], columns["label"], strict=True)
         ]
-    values = as_numbers(columns, kind, labels)[0]
+    values = verdict_values(columns, kind.kind, labels)
     shown = outcome(values) if kind.kind == "preference" else values
     return [None if math.isnan(value) else float(value) for value in shown]
 

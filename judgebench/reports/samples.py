@@ -16,8 +16,9 @@ from judgebench.columns import counted, grouped, marked
 from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.paired import as_numbers, unit_of
+from judgebench.metrics.paired import ends_of, unit_of
 from judgebench.metrics.scores import NO_ENDS, SCORE, scores
+from judgebench.metrics.verdict_table import verdict_values
 from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.board_data import BoardData
@@ -197,7 +198,8 @@ def _said(
         if wanted and judge not in wanted:
             continue
         its = where(verdicts, marked(verdicts["judge"], partial(eq, judge)))
-        values, ends, _, _ = as_numbers(its, kind, data.which.labels)
+        values = verdict_values(its, kind.kind, data.which.labels)
+        ends, _ = ends_of(its, kind)
         each: dict[str, dict[str, dict[int, list[float]]]] = {}
         names = (its["model"], its["item_id"], its["sample"], (unit * values).tolist())
         for model, item, sample, value in zip(*names, strict=True):

@@ -429,6 +429,8 @@ class _Loss:
         Of rows in as many digits as the weightings have, which are those of what differs from
         ``start``, shape (3,): with ``t = tanh(eta / 2)`` a probability is ``(1 + t) / 2``.
         """
+        if len(w) == 1:
+            return self.derivatives_at_one(weights, w[0])
         kind, t = weights.dtype, np.tanh(self.x @ start / 2.0)[:, np.newaxis]
         common = np.hstack([((1.0 + t) / 2.0 - self.y[:, np.newaxis]) * self.x,
                             (1.0 - t * t) / 4.0 * self._squares])  # fmt: skip

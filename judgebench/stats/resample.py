@@ -82,19 +82,17 @@ MANY_UNITS = 10_000
 """From so many units on each draw of a unit is made by itself, in a tenth of the time."""
 
 
-def _draws(
-    generator: np.random.Generator, n_units: int, n_replicates: int
-) -> NDArray[np.signedinteger]:
+def _draws(generator: np.random.Generator, n_units: int, n_replicates: int) -> NDArray[Any]:
     """How often each unit is drawn in the replicates that are next in the generator's stream."""
     if n_units == 0:
         return np.zeros((n_replicates, 0), dtype=np.int64)
     if n_units < MANY_UNITS:
         evenly = np.full(n_units, 1.0 / n_units)
         return generator.multinomial(n_units, evenly, size=n_replicates)
-    drawn = generator.integers(n_units, size=(n_replicates, n_units), dtype=np.uint32)
-    found = np.empty(drawn.shape, dtype=np.int32)
-    for times, one in zip(found, drawn, strict=True):
-        times[:] = np.bincount(one, minlength=n_units)
+    found = np.empty((n_replicates, n_units), dtype=np.float32)
+    for times in found:
+        drawn = generator.integers(n_units, size=n_units, dtype=np.uint32)
+        times[:] = np.bincount(drawn, minlength=n_units)
     return found
 
 
@@ -121,8 +119,7 @@ class Contributions:
     Whole numbers while their sums are small, whose sums are then exact, and equal ones only once;
     of many units also how far other numbers lie off their mean, by the column of whole numbers that
     follows theirs where one does (how many they are the sum of), so that what is missing does not
-    lie far off: such sums, in four bytes, are within a millionth of an interval's width, and what
-    four bytes lack is kept beside them.
+    lie far off: such sums, in four bytes, are within a millionth of an interval's width.
 
     Parameters
     ----------
@@ -130,44 +127,40 @@ class Contributions:
     """
 
     def __init__(self, values: Floats) -> None:
-        self.shape = values.shape
-        flat = values.reshape(len(values), math.prod(values.shape[1:]))
-        units = np.array([_unit_of(column) for column in flat.T])
+        self.shape, n = values.shape, len(values)
+        flat = np.ascontiguousarray(values.reshape(n, math.prod(values.shape[1:])).T)
+        units = np.array([_unit_of(column) for column in flat])
         self._counts, self._unit = units > 0, units[units > 0]
         short: dict[bytes, int] = {}
         self._place = [
             short.setdefault((column / unit).astype(np.float32).tobytes(), len(short))
-            for column, unit in zip(flat.T[self._counts], self._unit, strict=True)
+            for column, unit in zip(flat[self._counts], self._unit, strict=True)
         ]
-        many, n = _are_many(len(values)), len(values)
-        ones = short.setdefault(np.ones(n, np.float32).tobytes(), len(short)) if many else 0
+        self._many = n >= MANY_UNITS
+        ones = short.setdefault(np.ones(n, np.float32).tobytes(), len(short)) if self._many else 0
         after = dict(zip((np.flatnonzero(self._counts) - 1).tolist(), self._place, strict=True))
-        beside = [after.get(at, ones) for at in np.flatnonzero(~self._counts).tolist()]
+        self._beside = [after.get(at, ones) for at in np.flatnonzero(~self._counts).tolist()]
         self._short = np.frombuffer(b"".join(short), np.float32).reshape(len(short), n)
-        long = np.ascontiguousarray(flat.T[~self._counts])
-        self._mean: Floats = np.zeros((len(long), 1))
-        self._parts: list[NDArray[Any]] = [long]
-        self._of_data = np.ones((1, n)) @ long.T
-        if many:
-            counted = self._short[beside]
-            others = ((counted == 0.0) & (long != 0.0)).any(axis=1).tolist()
-            self._beside = [ones if of else at for at, of in zip(beside, others, strict=True)]
+        self._long: NDArray[Any] = flat[~self._counts]
+        self._mean: Floats = np.zeros((len(self._long), 1))
+        self._of_data = np.ones((1, n)) @ self._long.T
+        if self._many:
+            others = ((self._short[self._beside] == 0.0) & (self._long != 0.0)).any(axis=1).tolist()
+            self._beside = [ones if of else at for at, of in zip(self._beside, others, strict=True)]
             counted = self._short[self._beside]
             total = counted.sum(axis=1, keepdims=True, dtype=np.float64)
-            np.divide(long.sum(axis=1, keepdims=True), total, out=self._mean, where=total != 0.0)
-            long -= self._mean * counted
-            off = long.astype(np.float32)
-            long -= off
-            self._parts = [off, long.astype(np.float32)]
+            np.divide(self._of_data.T, total, out=self._mean, where=total != 0.0)
+            self._long -= self._mean * counted
+            self._both = np.concatenate([self._short, self._long], dtype=np.float32)
+            self._short, self._long = np.split(self._both, [len(short)])
 
     @property
     def values(self) -> Floats:
-        """As they were given, of many units to fifteen digits."""
+        """As they were given; of many units to seven digits of how far they lie off their mean."""
         found = np.empty((len(self._counts), self.shape[0]))
-        many = _are_many(self.shape[0])
-        found[~self._counts] = self._mean * self._short[self._beside] if many else 0.0
-        for part in self._parts:
-            found[~self._counts] += part
+        found[~self._counts] = self._long
+        if self._many:
+            found[~self._counts] += self._mean * self._short[self._beside]
         found[self._counts] = self._short[self._place]
         found[self._counts] *= self._unit[:, np.newaxis]
         return found.T.reshape(self.shape)
@@ -180,10 +173,9 @@ class Contributions:
 
     def sums(self, block: NDArray[Any], short: NDArray[np.float32]) -> Floats:
         """One for each weighting by whole numbers, which are given in four bytes too."""
-        counts: NDArray[np.float32] = short @ self._short.T
-        if not _are_many(self.shape[0]):
-            return self._made(counts, block @ self._parts[0].T)
-        off = short @ self._parts[0].T
+        if not self._many:
+            return self._made(short @ self._short.T, block @ self._long.T)
+        counts, off = np.split(short @ self._both.T, [len(self._short)], axis=1)
         return self._made(counts, off + self._mean.T * counts[:, self._beside])
 
     def _made(self, counts: NDArray[np.float32], others: Floats) -> Floats:
@@ -193,10 +185,6 @@ class Contributions:
         return found.reshape(len(counts), *self.shape[1:])
 
 
-def _are_many(n_units: int) -> bool:
-    return n_units >= MANY_UNITS
-
-
 def _unit_of(column: Floats) -> float:
     """What all are whole multiples of, if four bytes hold weighted sums of these exactly; else 0.
 
@@ -204,7 +192,7 @@ def _unit_of(column: Floats) -> float:
     """
     some = np.abs(column[:_SOME])
     least = some.min(where=some > 0, initial=np.inf)
-    for unit in (1.0, least) if _are_many(len(column)) and least < np.inf else (1.0,):
+    for unit in (1.0, least) if len(column) >= MANY_UNITS and least < np.inf else (1.0,):
         # Most columns that are none are known by their first numbers.
         if all((its == np.rint(its / unit) * unit).all() for its in (column[:_SOME], column)):
             most = np.abs(column).max(initial=0.0) / unit
@@ -250,8 +238,8 @@ class Resamples:
         next(blocks)
         with side_by_side(len(held)) as each:
             for block in _ahead(blocks):
-                whole = block if _are_many(self._n_units) else block.astype(np.float64)
-                short = block.astype(np.float32)
+                short = block.astype(np.float32, copy=False)
+                whole = short if self._n_units >= MANY_UNITS else block.astype(np.float64)
                 made = each(lambda one: one.sums(whole, short), held)  # noqa: B023 - done here
                 for sums, some in zip(found, made, strict=True):
                     sums[at : at + len(block)] = some
@@ -270,7 +258,7 @@ class Resamples:
         next(blocks)
         yield from (block.astype(np.float64) for block in blocks)
 
-    def _blocks(self) -> Iterator[NDArray[np.unsignedinteger]]:
+    def _blocks(self) -> Iterator[NDArray[Any]]:
         """All weightings, that of the data themselves alone in the first block."""
         if self._kept is not None:
             yield from self._kept
@@ -279,13 +267,12 @@ class Resamples:
         keeps = (1 + self._n_replicates) * self._n_units * smallest.itemsize <= _KEPT_BYTES
         kept = []
         for block in self._drawn():
-            compact = block.astype(smallest)
             if keeps:
-                kept.append(compact)
-            yield compact
+                kept.append(block.astype(smallest))
+            yield block
         self._kept = kept if keeps else None
 
-    def _drawn(self) -> Iterator[NDArray[np.int64]]:
+    def _drawn(self) -> Iterator[NDArray[Any]]:
         """The same draws as all at once: they follow each other in the generator's stream."""
         n = self._n_units
         yield np.ones((1, n), dtype=np.int64)

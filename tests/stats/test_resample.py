@@ -114,7 +114,7 @@ class TestWeights:
         there = g.random(n) < 0.9
         values = np.stack([g.random(n) + 5.0, 0.3 * there, there, there, np.full(n, 0.7)], axis=1)
         contributions = rs.Contributions(values)
-        np.testing.assert_allclose(contributions.values, values, rtol=1e-14)
+        np.testing.assert_allclose(contributions.values, values, rtol=1e-14, atol=1e-7)
         (sums,) = rs.Resamples(n, 60, seed=1).sums([contributions])
         weights = np.concatenate([np.ones((1, n)), rs.multinomial_weights(n, 60, seed=1)])
         expected = rs.weighted_sums(weights, values)

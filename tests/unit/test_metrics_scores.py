@@ -12,8 +12,7 @@ from judgebench.columns import Coded
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.ranked_rows import Standing
 from judgebench.metrics.scores import by_dimension, scales_of, scores
-from judgebench.metrics.verdict_table import FAILED
-from judgebench.metrics.verdict_values import score_values
+from judgebench.metrics.verdict_table import FAILED, verdict_values
 from judgebench.stats.ranking import rank_sets
 from tests.table import over_rows
 
@@ -52,9 +51,9 @@ def by_model(columns: dict[str, list]) -> dict[str, Standing]:
 
 def test_a_number_of_what_is_no_score_is_none() -> None:
     kept = given(("a", "x", 3.0), ("a", "y", None), ("a", "z", 4.0))
-    assert np.isnan(score_values(kept)).tolist() == [False, True, False]
+    assert np.isnan(verdict_values(kept, "score")).tolist() == [False, True, False]
     other = kept | {"value": [3.0, 2.0, 4.0]}
-    assert np.isnan(score_values(other)).tolist() == [False, True, False]
+    assert np.isnan(verdict_values(other, "score")).tolist() == [False, True, False]
 
 
 def test_items_count_equally_and_what_is_missing_is_bounded_by_the_scale() -> None:
