@@ -21,6 +21,7 @@ from charts import (
     inked,
     names_axis,
     own_scales,
+    placed,
     plain,
     quiet,
     text_px,
@@ -124,7 +125,7 @@ def board(
 
 
 def _placed(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows with names of their own, and an empty one as a line before suspicious ones."""
+    """The rows, and an empty one as a line before suspicious ones."""
     above, below = rows[rows["tone"] != "apart"], rows[rows["tone"] == "apart"]
     parts = [above, below]
     if len(below):
@@ -133,10 +134,7 @@ def _placed(rows: pd.DataFrame) -> pd.DataFrame:
     data = pd.concat([part for part in parts if len(part)], ignore_index=True)
     for name in ("value", "low", "high"):
         data[f"beside {name}"] = data[f"lc {name}"].combine_first(data[f"raw {name}"])
-    data["place"] = data.index
-    # Two rows may bear one name; the place before it keeps them apart and is not printed.
-    data["row"] = [f"{place:06d}{name}" for place, name in enumerate(data["name"])]
-    return data
+    return placed(data)
 
 
 def _side(data: pd.DataFrame) -> str:
