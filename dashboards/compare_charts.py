@@ -79,7 +79,6 @@ def _direction(test: Difference) -> str:
 def _row(test: Difference) -> dict[str, Any]:
     metric, estimate = of_metric(test), test.difference
     scale, digits = metric.drawn_times, metric.drawn_digits
-    better, worse = (test.better, test.worse)
     ends = scaled(estimate, scale)
     p = p_text(test.p_adjusted).replace("<", "< ")
     decided = f"{test.decision} {signed_interval(ends, digits)} · p {p}"
@@ -95,9 +94,9 @@ def _row(test: Difference) -> dict[str, Any]:
         **ends,
         "p adjusted": p_text(test.p_adjusted),
         "p": p_text(test.p_value),
-        "better": better,
+        "better": test.better,
         "equal": test.equal,
-        "worse": worse,
+        "worse": test.worse,
         "n": estimate.n,
         "missing": estimate.missing,
         "detectable": test.detectable_difference * scale,

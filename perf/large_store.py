@@ -37,7 +37,7 @@ from typing import Any
 from sqlalchemy import text
 
 from judgebench.records import Item, JudgeSpec, ModelSpec, RunManifest
-from judgebench.store import columns, open_store, schema
+from judgebench.store import columns, open_store
 from judgebench.store.opening import located
 
 VERSION = "1"
@@ -226,14 +226,13 @@ def plans(url: str) -> None:
     with open_store(url, read_only=True) as store, store.snapshot() as connection:
         sqlite = connection.dialect.name == "sqlite"
         here = columns._here((1, 1))
-        for table in (schema.chunks, schema.tails):
-            sql, *_ = columns._of(table, len(here))._sql(connection, tuple(here))
-            for name, value in here.items():
-                for written in (f":{name}", f"%({name})s::INTEGER", f"%({name})s"):
-                    sql = sql.replace(written, str(value))
-            rows = connection.execute(text(f"EXPLAIN {'QUERY PLAN ' if sqlite else ''}{sql}")).all()
-            for row in rows:
-                print(f"    {table.name}: {row[-1]}")
+        sql, *_ = columns._packed_of(len(here))._sql(connection, tuple(here))
+        for name, value in here.items():
+            for written in (f":{name}", f"%({name})s::INTEGER", f"%({name})s"):
+                sql = sql.replace(written, str(value))
+        rows = connection.execute(text(f"EXPLAIN {'QUERY PLAN ' if sqlite else ''}{sql}")).all()
+        for row in rows:
+            print(f"    {row[-1]}")
 
 
 def measure(url: str, whats: Mapping[str, tuple[str, float, float]]) -> bool:

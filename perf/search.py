@@ -1,8 +1,12 @@
-"""How fast texts are indexed and found: ``python perf/search.py [COUNT] [URL…]``.
+"""How fast texts are indexed and found: ``python perf/search.py [COUNT] [URL…] [--made]``.
 
 COUNT answers of made-up words, each with a judgment and its reasoning, a tenth of them Chinese;
 then the index, searches of every kind, and a writer beside somebody who searches every second.
-Without a URL: a file. Of a server: an empty database, which is left full.
+Without a URL: a file, and a PostgreSQL server of its own. Of a server: an empty database, which is
+left full. With ``--made`` a store that this script has filled and indexed before is searched alone.
+
+Behind each search stands what processors took for its page, in this process and in the server's
+where that is on this machine: a clock beside other work says more than the search takes.
 """
 
 from __future__ import annotations
@@ -13,7 +17,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from statistics import median
@@ -45,6 +51,7 @@ from judgebench.store.search import (
     make_index,
     search,
 )
+from tests.postgres import running
 
 ITEMS = 1000
 WRITTEN = 2000
@@ -62,6 +69,15 @@ while True:
         search(store, sys.argv[2])
     time.sleep(1)
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """Milliseconds: by a clock, of a processor here, and of one in the server."""
+
+    clock: float
+    here: float
+    server: float
 
 
 class Texts:
@@ -136,14 +152,22 @@ def said(store: Store, model: bytes, judge: bytes, name: str, item: str, text: s
     )  # fmt: skip
 
 
-def measured(what: Callable[[], Found]) -> tuple[float, Found]:
-    """Milliseconds of the quicker of two."""
+def spent(store: Store) -> tuple[float, float, float]:
+    """Seconds by a clock, of the processors here, and in the server's process for this store."""
+    info = getattr(store._database._raw, "info", None)
+    busy = Path(f"/proc/{info.backend_pid if info else 'none'}/schedstat")
+    server = int(busy.read_text().split()[0]) / 1e9 if busy.exists() else 0.0
+    return time.perf_counter(), time.process_time(), server
+
+
+def measured(store: Store, what: Callable[[], Found]) -> tuple[Took, Found]:
+    """The least of four, of each by itself."""
     took = []
-    for _ in range(2):
-        start = time.perf_counter()
+    for _ in range(4):
+        before = spent(store)
         found = what()
-        took.append(1000 * (time.perf_counter() - start))
-    return min(took), found
+        took.append([1000 * (b - a) for a, b in zip(before, spent(store), strict=True)])
+    return Took(*map(min, zip(*took, strict=True))), found
 
 
 def write(store: Store, judge: bytes, texts: Texts, name: str) -> float:
@@ -158,22 +182,28 @@ def write(store: Store, judge: bytes, texts: Texts, name: str) -> float:
 
 def first_page(store: Store, name: str, words: str, filters: Filters) -> None:
     """Milliseconds to a page, to the hits of one, and of all there are."""
-    took, found = measured(lambda: search(store, words, filters))
+    took, found = measured(store, lambda: search(store, words, filters))
     more = "" if found.then is None else ", more follow"
     how = "" if found.by_index else ", read one by one"
     start = time.perf_counter()
     n, whole = count(store, words, filters)
     counting = 1000 * (time.perf_counter() - start)
+    server = f" and {took.server:.0f} on the server" if took.server else ""
     print(
-        f"{name:17} {took:6,.0f} ms, {len(found.hits)} hits{more}{how};"
-        f" {n:,}{'' if whole else ' and more'} counted in {counting:,.0f} ms"
+        f"{name:17} {took.clock:6,.0f} ms, {took.here:4,.0f} ms CPU{server}, {len(found.hits)} hits"
+        f"{more}{how}; {n:,}{'' if whole else ' and more'} counted in {counting:,.0f} ms",
+        flush=True,
     )
 
 
-def measure(url: str, number: int) -> None:
+def measure(url: str, number: int, made: bool) -> None:
     texts = Texts(7)
-    with open_store(url) as store:
-        judge = fill(store, texts, number)
+    if not made:
+        with open_store(url) as store:
+            start = time.perf_counter()
+            judge = fill(store, texts, number)
+            took = time.perf_counter() - start
+        print(f"filled            {2 * number:,} texts, {2 * number / took:,.0f} a second")
     where = located(url)
     with open_store(url) as store:
         start = time.perf_counter()
@@ -204,9 +234,13 @@ def measure(url: str, number: int) -> None:
             ("one", "丠", Filters()),
             ("two letters", "qx", Filters()),
             ("of one model", often, Filters(model=model)),
+            ("a rare word of it", words[9000], Filters(model=model)),
             ("of one judge", often, Filters(judge=store.judges()[0].id)),
+            ("a rare word of it", words[9000], Filters(judge=store.judges()[0].id)),
         ):
             first_page(store, name, asked, filters)
+    if made:
+        return
     with open_store(url) as store:
         alone, beside = [], []
         for turn in range(3):  # by turns, since a machine is seldom as quick as before
@@ -221,17 +255,26 @@ def measure(url: str, number: int) -> None:
     print(f"beside searches   {median(beside):,.0f} judgments a second")
 
 
+@contextmanager
+def places() -> Iterator[list[str]]:
+    """A file, and an empty database of a server that ends."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder, running() as server:
+        server.make("searched")
+        yield [f"sqlite:///{Path(folder) / 's.db'}", server.url("searched")]
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=str(__doc__).partition(":")[0])
     parser.add_argument(
         "asked", nargs="*", metavar="COUNT|URL",
         help="how many (500,000), and the addresses of stores; "
-        "without one: a file; of a server an empty database, which is left full",
+        "without one: a file and a server; of a server an empty database, which is left full",
     )  # fmt: skip
-    words = parser.parse_args().asked
-    numbers = [int(word) for word in words if word.isdigit()]
-    urls = [word for word in words if not word.isdigit()]
-    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
-        for address in urls or [f"sqlite:///{Path(folder) / 's.db'}"]:
+    parser.add_argument("--made", action="store_true", help="search what was filled before")
+    given = parser.parse_args()
+    numbers = [int(word) for word in given.asked if word.isdigit()]
+    urls = [word for word in given.asked if not word.isdigit()]
+    with nullcontext(urls) if urls else places() as addresses:
+        for address in addresses:
             print({"sqlite": "SQLite", "postgresql": "PostgreSQL"}[address.partition(":")[0]])
-            measure(address, numbers[0] if numbers else 500_000)
+            measure(address, numbers[0] if numbers else 500_000, given.made)

@@ -90,10 +90,10 @@ _MANY = 100
 CORRECTABLE = (*METRIC_OF.values(), HEAD_TO_HEAD)
 
 COMPARISON_METRICS = (*METRICS, HEAD_TO_HEAD)
+"""What can be asked for; ``win_rate`` is that of comparisons with each other as well."""
+
 PLAIN = (*METRIC_OF.values(), WEIGHTED)
 """What two models are compared by where nothing is asked for."""
-
-"""What can be asked for; ``win_rate`` is that of comparisons with each other as well."""
 
 GATE_ALPHA = 0.05
 """Of `judgebench gate` without a policy."""
@@ -407,17 +407,18 @@ class _Tests:
 
     def _take(self, data: PairData) -> None:
         two = data.two(*self.names)
-        # Against one of the two, both meet head to head: a test of its own.
-        boards = [one for one in data.judges_of(two) if one[0].opponent not in two]
-        direct = data.direct_judges(two)
-        if self.judges:
-            wanted = {
-                shown
-                for name in self.judges
-                for shown in find_judges(name, data.board.judges, self.store, data.which)
-            }
-            boards = [(kind, judge) for kind, judge in boards if judge in wanted]
-            direct = [judge for judge in direct if judge in wanted]
+        wanted = {
+            shown
+            for name in self.judges
+            for shown in find_judges(name, data.board.judges, self.store, data.which)
+        }
+        direct = [one for one in data.direct_judges(two) if one in wanted or not self.judges]
+        boards = [
+            (kind, judge)
+            for kind, judge in data.judges_of(two)
+            # Against one of the two, both meet head to head: a test of its own.
+            if kind.opponent not in two and (judge in wanted or not self.judges)
+        ]
         if not boards and not direct:
             raise UsageError(
                 f"{data.which}: {' or '.join(self.judges) or 'no judge'} has"
@@ -425,9 +426,8 @@ class _Tests:
             )
         if self.by is not None:
             data.board.check_grouping(self.by)
-        comparisons = [one for one in boards if one[0].kind == "preference"]
-        if LENGTH_CONTROLLED not in self.metrics:
-            comparisons = []
+        asked = LENGTH_CONTROLLED in self.metrics
+        comparisons = [one for one in boards if asked and one[0].kind == "preference"]
         found = [
             *self._plain(data, two, [*((None, judge) for judge in direct), *boards]),
             *self._at_equal_length(data, two, calibrated(data, comparisons)),
@@ -608,13 +608,10 @@ class CompareQuestion(PairQuestion):
         return more_items(needed, observed) or "the interval's end lies close to 0"
 
     def _notes(self) -> list[str]:
-        stacks = self.data.other_stack(self.two)
-        if is_direct(self.pair.metric):
-            said = self.data.direct_notes(self.pair.judge, self.two)
-        else:
-            changed = self.data.judge_changed(self.pair.judge, self.two)
-            said = [] if changed is None else [changed]
-        said += [] if stacks is None else [stacks.said]
+        stacks, about = self.data.other_stack(self.two), (self.pair.judge, self.two)
+        direct = is_direct(self.pair.metric)
+        told = self.data.direct_notes(*about) if direct else [self.data.judge_changed(*about)]
+        said = [one for one in (*told, stacks and stacks.said) if one]
         if self.planned is None:
             said += cut_short(self.data.board, self.data.judge_id(self.pair.judge), self.two)
         floor = self.data.which.coverage_floor

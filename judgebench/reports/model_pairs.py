@@ -191,17 +191,17 @@ class PairData:
         """The boards on which both have been judged."""
         return [
             (kind, judge)
-            for kind, seen in self._seen.items()
+            for kind, seen in self.seen.items()
             for judge in sorted({one for one, _ in seen})
             if all((judge, model) in seen for model in two)
         ]
 
     def models_of(self, kind: BoardKind, judge: str) -> set[str]:
         """Whom a judge has judged on one board."""
-        return {model for one, model in self._seen.get(kind, ()) if one == judge}
+        return {model for one, model in self.seen.get(kind, ()) if one == judge}
 
     @cached_property
-    def _seen(self) -> Mapping[BoardKind, Collection[tuple[str, str]]]:
+    def seen(self) -> Mapping[BoardKind, Collection[tuple[str, str]]]:
         """On each board, which judge has judged which model."""
         return {
             kind: counted(verdicts["judge"], verdicts["model"])
@@ -213,7 +213,7 @@ class PairData:
         found = []
         for kind in self.board.verdicts:
             if kind.kind == "preference" and kind.opponent == two[1]:
-                seen = sorted(self._seen[kind])
+                seen = sorted(self.seen[kind])
                 found += [(kind, judge) for judge, model in seen if model == two[0]]
         return found
 
@@ -395,9 +395,8 @@ class PairData:
 
     def judged_at(self, judge: str, model: str) -> float:
         """When the judge's newest verdict on a model was given, in seconds; nan without any."""
-        about = self.judge_id(judge), self.board.model_ids[model]
-        judged = self.board.judged_at.items()
-        its = (at for one, at in judged if (one.judge_id, one.model_id) == about)
+        about, judged = (self.judge_id(judge), self.board.model_ids[model]), self.board.judged_at
+        its = (at for one, at in judged.items() if (one.judge_id, one.model_id) == about)
         return max(its, default=math.nan)
 
     def other_stack(self, two: tuple[str, str], tolerance: float = TOLERANCE) -> OtherStack | None:
@@ -405,18 +404,12 @@ class PairData:
 
         None where they were not.
         """
-        candidate, baseline = (
+        both = [
             Answering(name=model, model_id=self.board.model_ids[model], stacks=self.stacks(model))
             for model in two
-        )
-        return other_stack(
-            self.board.store,
-            self.which.name,
-            self.which.version,
-            candidate,
-            baseline,
-            tolerance=tolerance,
-        )
+        ]
+        there = self.board.store, self.which.name, self.which.version
+        return other_stack(*there, *both, tolerance=tolerance)
 
     def served(self, judge: str, model: str) -> set[str]:
         """Who served the judge's replies about a model."""
@@ -630,8 +623,7 @@ def _judged_otherwise(
     of_name = {
         shown for one, shown in data.board.judges.items() if test.judge in names.get(one, ())
     }
-    for kind, verdicts in data.board.verdicts.items():
-        seen = set(zip(verdicts["judge"], verdicts["model"], strict=True))
+    for kind, seen in data.seen.items():
         both = [[j for j in sorted(of_name) if (j, model) in seen] for model in two]
         if all(both) and (not metric or METRIC_OF[kind.kind] == metric):
             return kind, both[0][0]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias, overload
 
 import numpy as np
 
+from judgebench.columns import grouped
 from judgebench.metrics.intervals import Floats
 from judgebench.metrics.paired import PairedModels, PairedTests, difference
 from judgebench.metrics.registry import metric, of_confidence
@@ -44,33 +45,21 @@ Who: TypeAlias = tuple[str, str]
 """The title of a column, and whose it is: ``candidate`` or ``baseline``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flip:
+class Flip(NamedTuple):
     """An item on which the two models differ, in the metric's units."""
 
     item_id: str
     candidate: float
     baseline: float
-    higher_is_better: bool = json_field(hidden=True, default=True)
-
-    @property
-    def difference(self) -> float:
-        return self.candidate - self.baseline
-
-    @property
-    def gain(self) -> float:
-        """By how much the candidate is better, below 0 where it is worse."""
-        return self.difference if self.higher_is_better else -self.difference
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Flips(Sequence[Flip]):
     """Some items on which two models differ, kept by columns: there may be a hundred thousand."""
 
     items: tuple[str, ...] = ()
     candidate: tuple[float, ...] = ()
     baseline: tuple[float, ...] = ()
-    higher_is_better: bool = True
 
     def __len__(self) -> int:
         return len(self.items)
@@ -80,28 +69,18 @@ class Flips(Sequence[Flip]):
     @overload
     def __getitem__(self, at: slice) -> Flips: ...
     def __getitem__(self, at: Any) -> Flip | Flips:
-        item, mine, theirs = self.items[at], self.candidate[at], self.baseline[at]
-        if isinstance(at, slice):
-            return replace(self, items=item, candidate=mine, baseline=theirs)
-        return Flip(
-            item_id=item, candidate=mine, baseline=theirs, higher_is_better=self.higher_is_better
-        )
+        its: Any = self.items[at], self.candidate[at], self.baseline[at]
+        return Flips(*its) if isinstance(at, slice) else Flip(*its)
 
     @property
     def difference(self) -> Floats:
         return np.subtract(self.candidate, self.baseline)
 
-    @property
-    def gain(self) -> Floats:
-        """As of each `Flip`."""
-        return self.difference if self.higher_is_better else -self.difference
-
     def sorted_by(self, *keys: Floats) -> Flips:
         """Ascending, by the first key first; equal ones by their ids."""
         order = np.lexsort((np.array(self.items, dtype=np.str_), *reversed(keys))).tolist()
-        of = self.items, self.candidate, self.baseline
-        items, candidate, baseline = (tuple([one[at] for at in order]) for one in of)
-        return replace(self, items=items, candidate=candidate, baseline=baseline)
+        of: Any = self.items, self.candidate, self.baseline
+        return Flips(*(tuple([one[at] for at in order]) for one in of))
 
 
 class Coverage(NamedTuple):
@@ -189,7 +168,7 @@ class PairTest:
     @property
     def better(self) -> int:
         """On how many items the candidate is better."""
-        return int((self.flips.gain > 0.0).sum())
+        return int(((self.flips.difference > 0.0) == self.higher_is_better).sum())
 
     @property
     def worse(self) -> int:
@@ -315,13 +294,9 @@ def flips(pair: PairedModels) -> Flips:
     of = pair.by_question
     mine, theirs = of.of_items.T
     at = np.flatnonzero(np.abs(mine - theirs) > 0.0)  # nan is none
-    found = Flips(
-        items=tuple([of.items[one] for one in at]),
-        candidate=tuple((mine[at] * pair.shown).tolist()),
-        baseline=tuple((theirs[at] * pair.shown).tolist()),
-        higher_is_better=pair.higher_is_better,
-    )
-    return found.sorted_by(found.gain)
+    shown = (tuple((one[at] * pair.shown).tolist()) for one in (mine, theirs))
+    found = Flips(tuple([of.items[one] for one in at]), *shown)
+    return found.sorted_by(found.difference * math.copysign(1.0, pair.shown))
 
 
 # the items that decided -------------------------------------------------------------------------
@@ -338,49 +313,38 @@ class Texts:
         with all of its turns; an imported verdict may have none.
     """
 
-    questions: Mapping[Place, str] = field(default_factory=dict)
-    answers: Mapping[Place, Mapping[str, str]] = field(default_factory=dict)
+    questions: dict[Place, str] = field(default_factory=dict)
+    answers: dict[Place, dict[str, str]] = field(default_factory=dict)
 
 
 NO_TEXTS = Texts()
 
 
 def texts_of(
-    store: Store, wanted: Iterable[tuple[PairTest, Sequence[Flip]]], models: Iterable[str] = ()
+    store: Store, wanted: Iterable[tuple[PairTest, Sequence[Flip]]], models: Collection[str] = ()
 ) -> Texts:
     """The questions of some items of tests, and what models answered, by their short ids."""
-    ids: dict[tuple[str, str], set[str]] = {}
-    for one, shown in wanted:
-        if shown:
-            its = ids.setdefault((one.benchmark, one.version), set())
-            its.update(flip.item_id for flip in shown)
-    questions: dict[Place, str] = {}
-    turns: dict[Place, dict[str, dict[tuple[int, int], str]]] = {}
-    both = set(models)
-    for (name, version), its in ids.items():
-        for item in store.items(name, version, sorted(its)):
-            if item.turns:
-                questions[name, version, item.id] = item.question
-        if not both:
-            continue
-        said = store.responses_table(name, version)
-        columns = (said[n] for n in ("item_id", "model_id", "sample", "turn", "newest", "text"))
-        for item_id, model, sample, turn, newest, text in zip(*columns, strict=True):
-            if newest and item_id in its and model in both:
-                place = turns.setdefault((name, version, item_id), {})
-                place.setdefault(model, {})[sample, turn] = text
-    return Texts(
-        questions=questions,
-        answers={
-            place: {model: _first_sample(said) for model, said in of_models.items()}
-            for place, of_models in turns.items()
-        },
+    ids = grouped(((t.benchmark, t.version), flip.item_id) for t, flips in wanted for flip in flips)
+    found = Texts(
+        questions={
+            (*at, item.id): item.question
+            for at, its in ids.items()
+            for item in store.items(*at, sorted({*its}))
+            if item.turns
+        }
     )
-
-
-def _first_sample(said: Mapping[tuple[int, int], str]) -> str:
-    first = min(sample for sample, _ in said)
-    return "\n\n".join(text for (sample, _), text in sorted(said.items()) if sample == first)
+    for at, its in ids.items() if models else ():
+        said, of = store.responses_table(*at), {*its}
+        columns = (said[n] for n in ("item_id", "model_id", "sample", "turn", "newest", "text"))
+        of_answers = grouped(
+            (((*at, item), model), (sample, turn, text))
+            for item, model, sample, turn, newest, text in zip(*columns, strict=True)
+            if newest and item in of and model in models
+        )
+        for (place, model), turns in of_answers.items():
+            texts = [text for sample, _, text in sorted(turns) if sample == min(turns)[0]]
+            found.answers.setdefault(place, {})[model] = "\n\n".join(texts)
+    return found
 
 
 def head(text: str) -> str:
@@ -410,7 +374,7 @@ def flips_table(
         line.
     """
 
-    def place(flip: Flip) -> Place:
+    def place(flip: Any) -> Place:
         return one.benchmark, one.version, flip.item_id
 
     def figure(of: str) -> Any:
@@ -423,15 +387,10 @@ def flips_table(
     columns: list[Cells[Flip]] = [
         column("item", lambda flip: flip.item_id),
         *(column(said, figure(of), align="right") for said, of in names),
+        column("question", lambda flip: head(texts.questions.get(place(flip), "")), wraps=True),
     ]
-    if answers_of is None:
-        columns.append(
-            column("question", lambda flip: head(texts.questions.get(place(flip), "")), wraps=True)
-        )
-    else:
-        columns.append(
-            column("question", lambda flip: _body(texts.questions.get(place(flip))), **whole)
-        )
+    if answers_of is not None:
+        columns[-1] = column("question", lambda f: _body(texts.questions.get(place(f))), **whole)
         columns += [
             column(f"{said}'s answer", answer(model), **whole)
             for (said, _), model in zip(names, answers_of, strict=True)

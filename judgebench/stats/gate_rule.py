@@ -283,8 +283,7 @@ def _mcnemar_power(units: int, differing: float, lost: float, alpha: float, exac
         from scipy.stats import binom
 
         enough = binom.isf(alpha, n, 0.5)
-    chance = -np.diff(bdtrc([n[0] - 1, *n], units, differing))
-    return float((chance * bdtrc(enough, n, lost)).sum())
+    return -float((np.diff(bdtrc([n[0] - 1, *n], units, differing)) * bdtrc(enough, n, lost)).sum())
 
 
 def crossing(lacks: Callable[[float], float], low: float, high: float, *, within: float) -> float:

@@ -365,9 +365,10 @@ def _subsets(
 
 def won_or_lost(differences: Floats, items: Floats, width: float) -> bool:
     """Whether every unit is one item that was won, lost or neither, and could be nothing else."""
-    scored = 1.0 < width < math.inf
     return bool(
-        not scored and (items == 1.0).all() and np.isin(differences, (-1.0, 0.0, 1.0)).all()
+        not 1.0 < width < math.inf
+        and (items == 1.0).all()
+        and np.isin(differences, (-1.0, 0.0, 1.0)).all()
     )
 
 

@@ -10,7 +10,6 @@ that has not been packed yet is read from ``uses``, in the same arrays.
 
 from __future__ import annotations
 
-import heapq
 import json
 import math
 from array import array
@@ -30,13 +29,15 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     String,
-    Table,
     bindparam,
     case,
     cast,
     delete,
     func,
+    literal_column,
+    null,
     select,
+    union_all,
 )
 
 from judgebench.columns import Coded, Codes, Column, compact, marked, occurring, paired, select_rows
@@ -123,22 +124,16 @@ _COUNTED = (
     .join_from(schema.uses, schema.judgments, _j.id == _u.judgment_id)
     .where(_u.repeat != AFRESH)
 )
-_LIES = {
-    schema.uses: _COUNTED,
-    schema.tails: select(*(_l[name] for name in _NAMES)),
-    schema.chunks: select(*(_c[name] for name in _BOARD), _c.n, _c.blob),
-}
+_CHUNK = (*_BOARD, "n", "blob")
+_CHUNKS = select(*(_c[name] for name in _CHUNK))
+_TAILS = select(*(_l[name] for name in _NAMES))
 _SMALL = _c.n < bindparam("whole")
 _TAKE_SMALL = Prepared(
-    delete(schema.chunks)
-    .where(*_IN_CHUNKS, _SMALL)
-    .returning(*_LIES[schema.chunks].selected_columns)
+    delete(schema.chunks).where(*_IN_CHUNKS, _SMALL).returning(*_CHUNKS.selected_columns)
 )
 _DROP_CHUNKS = Prepared(delete(schema.chunks).where(*_IN_CHUNKS))
 _DROP_TAIL = Prepared(delete(schema.tails).where(*_IN_TAILS))
-_TAKE_TAIL = Prepared(
-    delete(schema.tails).where(*_IN_TAILS).returning(*_LIES[schema.tails].selected_columns)
-)
+_TAKE_TAIL = Prepared(delete(schema.tails).where(*_IN_TAILS).returning(*_TAILS.selected_columns))
 _in_small = select(func.coalesce(func.sum(_c.n), 0)).where(*_IN_CHUNKS, _SMALL).scalar_subquery()
 _in_tail = select(1).where(*_IN_TAILS).offset(bindparam("fewer")).limit(1)
 _LONG = Prepared(select(_in_small).where(_in_tail.exists()))
@@ -191,7 +186,7 @@ def _here(board: Sequence[int]) -> dict[str, int]:
 def _fold(connection: Connection, board: Sequence[int], in_small: int) -> None:
     """A board's tail into a chunk, with its small chunks where that makes a whole one."""
     tail = np.array(_TAKE_TAIL.all(connection, _here(board)), dtype=_ROW)
-    pieces: list[Rows] = [{name: tail[name].view(np.int64) for name in _NAMES}]
+    pieces = [_columns_of(tail)]
     if in_small + len(tail) >= CHUNK:
         small = _TAKE_SMALL.all(connection, _here(board) | {"whole": CHUNK})
         pieces += [_unpacked(*one) for one in small]
@@ -260,33 +255,67 @@ def _taken(rows: Rows, which: NDArray[np.int64]) -> Rows:
     }
 
 
-def _lying(connection: Connection, table: Table, start: Sequence[int]) -> Iterator[_Piece]:
-    """What lies in one table of the boards whose numbers begin so: pieces of one board each."""
-    found = _of(table, len(start)).rows(connection, _here(start))
-    if table is schema.chunks:
-        for one in found:
-            yield one[:4], _unpacked(*one)
-        return
+def _used(connection: Connection, start: Sequence[int]) -> Iterator[_Piece]:
+    """What ``uses`` say of the boards whose numbers begin so: pieces of a board each, in order."""
+    found = _uses_of(len(start)).rows(connection, _here(start))
     while len(some := np.fromiter(islice(found, _GROUP), dtype=_ROW)):
         boards = some[list(_BOARD)]
         for piece in np.split(some, np.flatnonzero(boards[1:] != boards[:-1]) + 1):
-            rows = {name: piece[name].view(np.int64) for name in _NAMES}
-            yield piece[0].tolist()[:4], rows
+            yield piece[0].tolist()[:4], _columns_of(piece)
+
+
+def _columns_of(rows: NDArray[Any]) -> Rows:
+    return {name: rows[name].view(np.int64) for name in _NAMES}
 
 
 @cache
-def _of(table: Table, n: int) -> Prepared:
-    """What lies in a table of the boards whose first ``n`` numbers are given, in order."""
-    here = [table.c[name] == its for name, its in islice(_HERE.items(), n)]
-    return Prepared(_LIES[table].where(*here).order_by(*table.primary_key.columns))
+def _uses_of(n: int) -> Prepared:
+    """The uses of the boards whose first ``n`` numbers are given, in order."""
+    here = [_u[name] == its for name, its in islice(_HERE.items(), n)]
+    return Prepared(_COUNTED.where(*here).order_by(*schema.uses.primary_key.columns))
+
+
+@cache
+def _packed_of(n: int) -> Prepared:
+    """The chunks of the boards whose first ``n`` numbers are given, in order, with their tails.
+
+    Rows of both: what a tail has beyond a board is nothing in a chunk, and the other way round.
+    """
+    lie = (
+        (_c, _CHUNKS.add_columns(_c.seq, *(null().label(name) for name in _FIELDS))),
+        (
+            _l,
+            select(
+                *(_l[name] for name in _BOARD),
+                null(),
+                null(),
+                literal_column("0"),
+                *(_l[name] for name in _FIELDS),
+            ),
+        ),
+    )
+    here = (
+        found.where(*(of[name] == its for name, its in islice(_HERE.items(), n)))
+        for of, found in lie
+    )
+    return Prepared(union_all(*here).order_by(*_BOARD, "seq"))
 
 
 def _pieces(connection: Connection, start: Sequence[int], packed: bool) -> Iterator[_Piece]:
     """All that lies of the boards whose numbers begin so, in the order of boards."""
     if not packed:
-        return _lying(connection, schema.uses, start)
-    tails = _lying(connection, schema.tails, start)
-    return heapq.merge(_lying(connection, schema.chunks, start), tails, key=itemgetter(0))
+        yield from _used(connection, start)
+        return
+    found = _packed_of(len(start)).rows(connection, _here(start), as_they_come=True)
+    for board, its in groupby(found, key=itemgetter(0, 1, 2, 3)):
+        tail = []
+        for one in its:
+            if one[4] is None:
+                tail.append((*board, *one[7:]))
+            else:
+                yield board, _unpacked(*one[:6])
+        if tail:
+            yield board, _columns_of(np.array(tail, dtype=_ROW))
 
 
 def is_packed(connection: Connection) -> bool:
@@ -323,7 +352,7 @@ def rebuild(connection: Connection, boards: Iterable[Sequence[int]]) -> None:
     for board in boards:
         _DROP_CHUNKS.put(connection, _here(board))
         _DROP_TAIL.put(connection, _here(board))
-        used = _lying(connection, schema.uses, board)
+        used = _used(connection, board)
         _put_chunks(connection, board, (piece for _, piece in used))
 
 

@@ -385,14 +385,25 @@ class Prepared:
         rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
         return [found for row in rows for found in self._execute(connection, row)]
 
-    def rows(self, connection: Connection, row: Row) -> Iterator[tuple[Any, ...]]:
-        """The rows of what it returns; a server hands out some at a time, within a transaction."""
+    def rows(
+        self, connection: Connection, row: Row, *, as_they_come: bool = False
+    ) -> Iterator[tuple[Any, ...]]:
+        """The rows of what it returns; a server hands out some at a time, within a transaction.
+
+        ``as_they_come`` is for large ones: it sends on while one is worked on, and is asked for
+        nothing else until all are read.
+        """
         if connection.dialect.name == "sqlite":
             yield from self._execute(connection, row)
             return
         sql, constants, _ = self._sql(connection, tuple(row))
+        given = {**constants, **row}
+        if as_they_come:
+            with closing(_driver(connection).cursor()) as cursor:
+                yield from cursor.stream(sql, given, binary=True)
+            return
         cursor = _driver(connection).cursor(f"rows_{next(_CURSORS)}", binary=True)
-        yield from cursor.execute(sql, {**constants, **row})
+        yield from cursor.execute(sql, given)
         cursor.close()  # where that is not reached, it goes with its transaction
 
     def _execute(self, connection: Connection, row: Row) -> Any:

@@ -234,7 +234,7 @@ uses = Table(  # a board, one judge on one benchmark, is one range of the primar
     Column("turn", Integer, primary_key=True),
     _repeat(),
     Column("run_id", Integer, ForeignKey("runs.id"), primary_key=True),
-    Column("judgment_id", BigId, ForeignKey("judgments.id"), primary_key=True),
+    Column("judgment_id", BigId, ForeignKey("judgments.id"), primary_key=True, index=True),
     Column("used_at", Double, nullable=False),  # later than every earlier use of its place
     sqlite_with_rowid=False,
 )

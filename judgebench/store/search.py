@@ -30,17 +30,17 @@ from sqlalchemy import Connection, Table
 from judgebench.errors import StoreError
 from judgebench.store import codec, schema
 from judgebench.store.catalog import row, rows, values
-from judgebench.store.database import chunks
 from judgebench.store.opening import located, open_store
 from judgebench.store.store import Store
 
 Kind: TypeAlias = Literal["question", "answer", "reasoning"]
 KINDS: tuple[Kind, ...] = ("question", "answer", "reasoning")
 Begin: TypeAlias = tuple[Kind, int]
-Ask: TypeAlias = Callable[[int, int], Sequence[tuple[int, bool]]]
-"""Numbers of rows behind one, as many at most, and whether the words may occur in each.
+Ask: TypeAlias = Callable[[int, int], tuple[Sequence[int], int | None]]
+"""Numbers of rows behind one in which the words may occur, about as many, and where to go on.
 
-Fewer are the last. Questions come in the order of their benchmark, of the rest the newest first.
+None where there are no more. Questions come in the order of their benchmark, of the rest the newest
+first.
 """
 
 PAGE = 25
@@ -61,15 +61,19 @@ OURS = 0x6A627303
 _PORTION, _PORTION_S = 500, 2.0  # rows of one insert, and seconds of one commit
 _LAG = 2000  # texts that are not in the index yet, and are looked through all the same
 _SOON, _LATER_S = 50_000, 3.0  # texts that may be in it in a second; when more are begun with
-_FIRST_BATCH, _LARGEST_BATCH = 100, 4000
+_FIRST_BATCH, _LARGEST_BATCH = 50, 4000
 _END = 2**62
 _MOST_GRAMS = 48  # of one word: a longer one is told apart by the text itself
-_MOST_MATCHES = 3000  # that are put in order, where the server finds more it goes through texts
+_MOST_MATCHES = 1000  # that a server puts in order; where there are more it goes through blocks
+_MOST_LEFT = 2000  # rows by filters that are gone through themselves, if no fewer hold the words
+_FEW_BLOCKS = 64  # that are asked for by their words
+_BLOCK = 12  # bits of a number: texts of one block are one word more of a server's index
 _BEFORE, _AFTER = 60, 160
 _WAIT_MS, _TRY_AGAIN_S = 10_000, 60.0
 _NOT_YET: Sequence[Any] = (0, b"", 0)
 _APART = "\x01"  # in an index, what makes a gram of two Han characters
 _PAIRS = "string_to_array(han, chr(1))"
+_BLOCKS = f"ARRAY[number >> {_BLOCK}]"
 _WAYS = {"question": (">", "ASC"), "answer": ("<", "DESC"), "reasoning": ("<", "DESC")}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _MAKE_SEEN = (
@@ -259,52 +263,69 @@ _PLACE = (
     "benchmark.name:benchmark benchmark.version item.item_id item.category model.short:model"
     " sample turn"
 )
-_PLACES: Mapping[Kind, tuple[Table, str, str, str]] = {
-    "question": (
-        schema.items, "id", "category",
-        "benchmark.name:benchmark benchmark.version item_id category",
-    ),
-    "answer": (schema.answers, "response_id", "item.category", f"{_PLACE} response.at"),
+_PLACES: Mapping[Kind, tuple[Table, str, str]] = {
+    "question": (schema.items, "id", "benchmark.name:benchmark benchmark.version item_id category"),
+    "answer": (schema.answers, "response_id", f"{_PLACE} response.at"),
     "reasoning": (
-        schema.uses, "judgment_id", "item.category",
+        schema.uses, "judgment_id",
         f"{_PLACE} opponent.short:opponent judge.short:judge shown:order judgment.at",
     ),
 }  # fmt: skip
-"""Where texts stand: by which number, the path of their category, and what is told of a place."""
+"""Where texts stand: by which number, and what is told of a place."""
 
 
 def stands(
     connection: Connection, kind: Kind, numbers: Collection[int], wanted: Filters
 ) -> dict[int, Hit]:
-    """Of the rows of these numbers that the filters leave, the first place of each."""
-    table, number, category, told = _PLACES[kind]
-    where: dict[str, Any] = {number: numbers}
-    if kind == "reasoning":  # ``uses`` is read by ranges of its key, and only for what is left
+    """Of the rows of these numbers that the filters leave, the first place of each.
+
+    A place is looked up by its number alone, and what is asked of it is looked at then: an engine
+    that was asked for both would go through all that a judge or model has.
+    """
+    table, number, told = _PLACES[kind]
+    if kind == "reasoning" and (wanted.verdict or wanted.mark):
+        # Marks are a JSON list of names, those of a pair with /0 or /1 behind them.
         verdict = wanted.verdict and codec.KINDS.index(wanted.verdict)
-        of = {"name": wanted.benchmark, "version": wanted.version}
-        its = {"id": numbers, "judge.short": wanted.judge, "kind": verdict}
-        judged = [  # marks are a JSON list of names, those of a pair with /0 or /1 behind them
-            one
-            for one in rows(connection, schema.judgments, "id judge_id marks", its)
+        its = {"id": numbers, "kind": verdict}
+        numbers = [
+            one.id
+            for one in rows(connection, schema.judgments, "id marks", its)
             if wanted.mark is None or f'"{wanted.mark}' in (one.marks or "")
         ]
-        where = {
-            "judge_id": {one.judge_id for one in judged},
-            "judgment_id": [one.id for one in judged],
-            "benchmark_id": [one.id for one in rows(connection, schema.benchmarks, "id", of)],
-        }
-    where |= {
-        "benchmark.name": wanted.benchmark,
-        "benchmark.version": wanted.version,
-        "model.short": wanted.model,
-        category: wanted.category,
-    }
-    there = list(rows(connection, table, f"{number}:number {told}", where, distinct=True))
+    asked = {name: value for name in _ASKED if (value := getattr(wanted, name)) is not None}
+    there = [
+        one
+        for one in rows(
+            connection, table, f"{number}:number {told}", {number: numbers}, distinct=True
+        )
+        if all(getattr(one, name) == value for name, value in asked.items())
+    ]
     places = Counter(one.number for one in there)
     return {
         one.number: Hit(kind=kind, places=places[one.number], **values(one))
         for one in reversed(there)
     }
+
+
+_ASKED = ("benchmark", "version", "category", "model", "judge")
+"""What filters ask of a place."""
+
+
+def _few(connection: Connection, index: Index, kind: Kind, wanted: Filters) -> list[int] | None:
+    """All rows of a benchmark, judge and model, in the order of hits; None where there are many."""
+    table, number, _ = _PLACES[kind]
+    if kind == "question" or (wanted.benchmark, wanted.judge, wanted.model) == (None,) * 3:
+        return None
+    by = [(schema.benchmarks, {"name": wanted.benchmark, "version": wanted.version})]
+    by += [(schema.judges, {"short": wanted.judge})] if kind == "reasoning" else []
+    by += [(schema.models, {"short": wanted.model})] if wanted.model else []
+    where = {  # the beginning of the key of the table
+        f"{of.name.removesuffix('s')}_id": [one.id for one in rows(connection, of, "id", its)]
+        for of, its in by
+    }
+    with index.one_by_one(connection):
+        left = [one[0] for one in rows(connection, table, number, where, limit=_MOST_LEFT + 1)]
+    return sorted({*left}, reverse=True) if len(left) <= _MOST_LEFT else None
 
 
 # the index ----------------------------------------------------------------------------------------
@@ -339,11 +360,11 @@ class Index(ABC):
 
     make: ClassVar[Sequence[str]]
     begin: ClassVar[Sequence[str]]
+    plain: ClassVar[Sequence[str]] = ()
+    """What is said before a search, in which few rows are looked up by their numbers."""
+
     numbers_again = False
     """Whether the number of a row that went may be that of another one later."""
-
-    wide = 1
-    """How many rows it goes through for each that is read."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -416,6 +437,11 @@ class Index(ABC):
                 self._ask(connection, statement)
             yield connection
             self._ask(connection, self.sql["end"])
+
+    @contextmanager
+    def one_by_one(self, connection: Connection) -> Iterator[None]:
+        """Inside, the first rows of perhaps very many are asked for."""
+        yield
 
     @abstractmethod
     def _pairs(self, text: str) -> str:
@@ -499,10 +525,15 @@ class FileIndex(Index):
         match = " AND ".join(islice(quoted, _MOST_GRAMS))
         comes, order = _WAYS[kind]
         query = (
-            f"SELECT rowid, 1 FROM search_{kind} WHERE search_{kind} MATCH ? AND rowid {comes} ?"
+            f"SELECT rowid FROM search_{kind} WHERE search_{kind} MATCH ? AND rowid {comes} ?"
             f" ORDER BY rowid {order} LIMIT ?"
         )
-        return lambda beyond, size: self._ask(connection, query, (match, beyond, size))
+
+        def page(beyond: int, size: int) -> tuple[Sequence[int], int | None]:
+            found = [number for (number,) in self._ask(connection, query, (match, beyond, size))]
+            return found, found[-1] if len(found) == size else None
+
+        return page
 
 
 def index_path(store: Path) -> Path:
@@ -553,15 +584,26 @@ class ServerIndex(Index):
         "CREATE EXTENSION IF NOT EXISTS pg_trgm",
         *_MAKE_SEEN,
         *(
-            f"CREATE TABLE search_{kind} (number bigint PRIMARY KEY, body text, han text);"
-            f" CREATE INDEX ON search_{kind} USING gin (body gin_trgm_ops);"
-            f" CREATE INDEX ON search_{kind} USING gin ({_PAIRS})"
+            f"CREATE TABLE search_{kind} (number bigint PRIMARY KEY, body text, han text); "
+            f"CREATE INDEX search_{kind}_words ON search_{kind}"
+            f" USING gin (body gin_trgm_ops, ({_PAIRS}), ({_BLOCKS}))"
             for kind in KINDS
         ),
         _GRANT,
     )
     begin = ("SELECT 1 FROM search_seen FOR UPDATE NOWAIT",)
-    wide = 20
+    # A server that knows little of its tables takes few rows for many, and reads whole ones.
+    plain = tuple(
+        f"SET LOCAL {name} = off"
+        for name in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
+    )
+
+    @contextmanager
+    def one_by_one(self, connection: Connection) -> Iterator[None]:
+        """It would gather all that a judge has before it hands out the first."""
+        self._ask(connection, "SET LOCAL enable_bitmapscan = off")
+        yield
+        self._ask(connection, "SET LOCAL enable_bitmapscan = on")
 
     def _ask(self, connection: Connection, sql: str, values: Sequence[Any] = ()) -> Sequence[Any]:
         found = connection.exec_driver_sql(sql.replace("?", "%s"), values)
@@ -571,35 +613,47 @@ class ServerIndex(Index):
         return _APART.join(bigrams(text))
 
     def pages(self, connection: Connection, kind: Kind, words: Words) -> Ask | None:
-        """A frequent word stands in the newest texts already, and a rare one the index finds.
+        """By blocks of texts, of which more at once the fewer matches there were in the last.
 
-        What there is much of, and not among the newest, is gone through from these on.
+        What stands in few texts is found by the index alone.
         """
         indexed = re.compile(r"[^\W_]{3}" if self.any_script else "[a-z0-9]{3}")
         pairs = [pair for part in words.folded for pair in bigrams(part)]
         if not (pairs or any(map(indexed.search, words.folded))):
             return None
         asked: list[Any] = ["%" + re.sub(r"([\\%_])", r"\\\1", part) + "%" for part in words.folded]
+        # The index goes through all it has for what has no gram of three.
         holds = " AND ".join(
-            ["body LIKE ?"] * len(asked) + [f"{_PAIRS} @> ?::text[]"] * bool(pairs)
+            "body LIKE ?" if indexed.search(part) else "body || '' LIKE ?" for part in words.folded
         )
+        holds += f" AND {_PAIRS} @> ?::text[]" * bool(pairs)
         asked += [pairs] * bool(pairs)
-        comes, order = _WAYS[kind]
-        newest = (
-            f"SELECT number, {holds} FROM (SELECT number, body, han FROM search_{kind}"
-            f" WHERE number {comes} ? ORDER BY number {order} LIMIT ?) newest"
-        )
-        older = (
-            f"SELECT number, TRUE FROM search_{kind} WHERE number + 0 {comes} ? AND {holds} LIMIT ?"
-        )
+        # By the index of words alone, not by that of numbers, which has no words.
+        held = f"SELECT number FROM search_{kind} WHERE number + 0 BETWEEN ? AND ? AND {holds}"
+        reached, forwards = self.seen[kind][0], kind == "question"
+        width, wider = 1, 16  # blocks that are asked for at once
 
-        def page(beyond: int, size: int) -> Sequence[tuple[int, bool]]:
-            if size == 4 * self.wide * _FIRST_BATCH:
-                self._ask(connection, "SET LOCAL enable_seqscan = off; SET LOCAL jit = off")
-                few = self._ask(connection, older, (beyond, *asked, _MOST_MATCHES + 1))
-                if len(few) <= _MOST_MATCHES:
-                    return sorted(few, reverse=order == "DESC")
-            return self._ask(connection, newest, (*asked, beyond, size))
+        def page(beyond: int, size: int) -> tuple[Sequence[int], int | None]:
+            nonlocal width, wider
+            first, last = beyond + 1, min(beyond - 1, reached)
+            while True:
+                if forwards:
+                    last = min(((first >> _BLOCK) + width << _BLOCK) - 1, reached)
+                else:
+                    first = max((last >> _BLOCK) + 1 - width << _BLOCK, 0)
+                blocks = [*range(first >> _BLOCK, (last >> _BLOCK) + 1)]
+                few = len(blocks) <= _FEW_BLOCKS
+                most = _MOST_MATCHES if len(blocks) > 1 else 1 << _BLOCK
+                given = first, last, *asked, *([blocks] if few else []), most + 1
+                sql = f"{held}{f' AND {_BLOCKS} && ?::bigint[]' * few} LIMIT ?"
+                found = sorted(one[0] for one in self._ask(connection, sql, given))
+                if len(found) <= most:
+                    break
+                width, wider = len(blocks) // 4 or 1, 1
+            width *= wider if len(found) < size // 4 else 1
+            if forwards:
+                return found, None if last == reached else last
+            return found[::-1], first or None
 
         return page
 
@@ -754,6 +808,8 @@ def search(
     with index_of(store) as index:
         coverage = _made(index, for_s / 2, maker or store.url, _SOON)
         with store.snapshot() as connection:
+            for statement in index.plain:
+                index._ask(connection, statement)
             last = time.monotonic()
             for kind, indexed, numbers, beyond in _batches(connection, index, asked, wanted, begin):
                 now = time.monotonic()
@@ -795,34 +851,60 @@ def _batches(
     first, start = begin or (KINDS[0], 0)
     left = KINDS[KINDS.index(first) :]
     for kind in (kind for kind in wanted.searched if kind in left):
-        reached = index.seen[kind][0]
+        reached, begins = index.seen[kind][0], start if kind == first else _END
         matches = index.pages(connection, kind, words) if reached else None
         asks = [matches] if matches else []
-        if not matches or index.newest[kind] - reached <= _LAG:
+        if (few := _few(connection, index, kind, wanted)) is not None:
+            asks = [_of(few if matches is None else _among(matches, few, reached))]
+        elif not matches or index.newest[kind] - reached <= _LAG:
             asks.append(_scan(connection, kind, reached if matches else 0))
         for ask in asks if kind == "question" else reversed(asks):
-            beyond, size = start if kind == first else _END, index.wide * _FIRST_BATCH
-            while there := ask(beyond, size):
-                found = [number for number, may_hold in there if may_hold]
-                for some in chunks(found, size // index.wide):
+            beyond: int | None = begins
+            size = portion = _FIRST_BATCH
+            while beyond is not None:
+                found, beyond = ask(beyond, size)
+                while found:
+                    some, found = found[:portion], found[portion:]
                     yield kind, matches is not None, some, some[-1]
-                if len(there) < size:
-                    break
-                beyond = there[-1][0]
-                yield kind, matches is not None, [], beyond
-                size = min(4 * size, index.wide * _LARGEST_BATCH)
+                    portion = min(2 * portion, _LARGEST_BATCH)
+                if beyond is not None:
+                    yield kind, matches is not None, [], beyond
+                size = min(4 * size, _LARGEST_BATCH)
+
+
+def _among(matches: Ask, numbers: Sequence[int], reached: int) -> Sequence[int]:
+    """Of some rows, from the last on, those that may hold the words: all if very many others do."""
+    found: set[int] = set()
+    beyond: int | None = numbers[0] + 1 if numbers else None
+    while beyond is not None and beyond > numbers[-1]:
+        if len(found) >= _LARGEST_BATCH:
+            return numbers
+        some, beyond = matches(beyond, _LARGEST_BATCH)
+        found.update(some)
+    return [one for one in numbers if one in found or one > reached]
+
+
+def _of(numbers: Sequence[int]) -> Ask:
+    """Goes through these rows, from the last on."""
+
+    def page(beyond: int, size: int) -> tuple[Sequence[int], int | None]:
+        left = [one for one in numbers if one < beyond]
+        return left[:size], left[size - 1] if len(left) > size else None
+
+    return page
 
 
 def _scan(connection: Connection, kind: Kind, above: int) -> Ask:
     """Goes through all rows there are, above one."""
     table, _, some = _TEXTS[kind]
 
-    def page(beyond: int, size: int) -> Sequence[tuple[int, bool]]:
+    def page(beyond: int, size: int) -> tuple[Sequence[int], int | None]:
         order, where = "-id", {"id>": above, "id<": beyond}
         if kind == "question":
             order, where = "id", {"id>": max(above, beyond)}
         there = rows(connection, table, "id", {**some, **where}, order=order, limit=size)
-        return [(one.id, True) for one in there]
+        found = [one.id for one in there]
+        return found, found[-1] if len(found) == size else None
 
     return page
 

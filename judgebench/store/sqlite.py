@@ -61,7 +61,7 @@ class SQLite(Database):
         self.path = path
         self._synchronous = "FULL" if synchronous_full else "NORMAL"
         self._log, self._lock = beside(path)
-        self._look_at = _LOOK_AFTER
+        self._look_at, self._force_at = _LOOK_AFTER, _FORCE_AT
         self._reserves: dict[Any, Callable[[], None]] = {}  # of all connections of this store
         super().__init__(
             str(path),
@@ -206,9 +206,11 @@ class SQLite(Database):
             return
         self._look_at = self._raw.total_changes + _LOOK_AFTER
         size = self._log.stat().st_size if self._log.exists() else 0
+        self._force_at = self._force_at if size > _FORCE_AT else _FORCE_AT
         with suppress(sqlite3.Error):  # a disk that fails says so to the next write
-            if size > _FORCE_AT:
+            if size > self._force_at:  # in vain while somebody reads an older state: not each time
                 self._fold("TRUNCATE", wait_ms=1000)
+                self._force_at = self._log.stat().st_size + _FORCE_AT // 8
             elif size > _FOLD_AT:
                 self._fold("PASSIVE", wait_ms=0)
 
@@ -231,8 +233,8 @@ class SQLite(Database):
         that has a connection, and folds the log.
         """
         with closing(self._connection), suppress(StoreBusyError):
-            gone = not self.path.exists()  # with its folder, as one that was for a while
-            if not (self.read_only or self._connection.closed or gone):
+            # It may have gone with its folder, as one that was for a while.
+            if not (self.read_only or self._connection.closed) and self.path.exists():
                 with (
                     at_most(min(CLOSING_S, MAY_WAIT.get())),
                     self._in_words(),
@@ -351,10 +353,9 @@ def refuse_unwritable(path: Path) -> None:
     folder = next(one for one in path.absolute().parents if one.exists())
     for place in (folder, path, *beside(path)):
         if place.exists() and not os.access(place, os.W_OK):
-            what = "folder" if place.is_dir() else "file"
             raise StoreError(
-                f"the store {path} cannot be written: the {what} {place} is read-only; change its"
-                " permissions or give another path with --store"
+                f"the store {path} cannot be written: the {'folder' if place.is_dir() else 'file'}"
+                f" {place} is read-only; change its permissions or give another path with --store"
             )
 
 

@@ -195,7 +195,7 @@ def test_the_identity_is_what_is_asked_and_read_and_no_path() -> None:
         judge(read="score", frame=False),
         judge(read="score", max_answer_chars=9),
     ]
-    shas = {keys.judge_key(one.judge.spec) for one in others}
+    shas = {keys.judge_key(one.spec) for one in others}
     assert len(shas | {keys.judge_key(plain)}) == 6
     assert "my.md" not in keys.canonical_json(plain)
     with_rubric = "{rubric} {answer}"

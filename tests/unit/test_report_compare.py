@@ -196,7 +196,7 @@ def test_a_judge_that_compared_the_two_directly_counts_whichever_was_the_opponen
         assert report.verdict == one.decision == ("better" if sign > 0 else "worse")
         assert sign * one.difference.low > 0 and sign * one.difference.high > 0
         assert (one.difference.units, one.equal, len(one.flips)) == (100, 20, 80)
-        assert one.flips[0].difference == -50.0
+        assert one.flips.difference[0] == -50.0
         # Of 80 items that differ, each by as much, the sign-flip test is the sign test.
         assert one.p_value == pytest.approx(_two_sided(52, 80), rel=0.15)
         assert one.max_drop == pytest.approx(2.0)

@@ -61,7 +61,7 @@ def test_as_good_passes_and_much_worse_fails(store: Store, tmp_path: Path) -> No
     assert one.difference.value == pytest.approx(-0.2)
     assert one.difference.level == pytest.approx(0.9)
     assert one.p_value < 1e-9
-    assert [flip.difference for flip in one.flips] == [-1.0] * 40
+    assert one.flips.difference.tolist() == [-1.0] * 40
 
 
 def test_worse_within_the_allowed_drop_passes(store: Store, tmp_path: Path) -> None:

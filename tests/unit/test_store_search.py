@@ -432,10 +432,20 @@ def many(url: str) -> str:
 def test_what_is_frequent_old_or_rare_is_found_a_page_at_a_time(
     store_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a server, by the newest texts first, then by the index, or from the newest ones on."""
+    """On a server, by blocks of texts from the newest on, of which a few are asked for by name."""
     url = many(store_url)
-    for name, value in (("_FIRST_BATCH", 2), ("_LARGEST_BATCH", 8), ("_MOST_MATCHES", 20)):
+    small = {
+        "_FIRST_BATCH": 2, "_LARGEST_BATCH": 8, "_MOST_MATCHES": 20, "_MOST_LEFT": 100, "_BLOCK": 3,
+        "_BLOCKS": "ARRAY[number >> 3]", "_FEW_BLOCKS": 8,
+    }  # fmt: skip
+    for name, value in small.items():
         monkeypatch.setattr(f"judgebench.store.search.{name}", value)
+    with open_store(url) as store, store.transaction():  # whose answers are few, and the newest
+        other = store.put_model("other", ModelSpec(weights="name:other"))
+        store.put_responses(
+            dict(item_stores.answer(other, str(n), f"always of {n % 7}seven") for n in range(50))
+        )
+        first, second = store.models()
     newest = list(reversed(range(MANY)))
     for words, there in (
         ("always", newest),
@@ -447,10 +457,14 @@ def test_what_is_frequent_old_or_rare_is_found_a_page_at_a_time(
         ("型模", []),
         ("nowhere", []),
     ):
-        answers = Filters(kinds=("answer",))
+        answers = Filters(kinds=("answer",), model=first.id)
         found = everything(url, words, answers, limit=25)
         assert [int(hit.item_id) for hit in found] == there
         assert looked(url, words, answers).by_index
+    for words, there in (("always", newest[-50:]), ("3seven", [*range(45, 0, -7)]), ("oldest", [])):
+        found = everything(url, words, Filters(kinds=("answer",), model=second.id), limit=25)
+        assert [int(hit.item_id) for hit in found] == there
+    assert len(everything(url, "always", Filters(kinds=("answer",)), limit=25)) == MANY + 50
 
 
 def test_what_no_index_holds_is_looked_for_as_long_as_the_time_lasts(store_url: str) -> None:
@@ -502,7 +516,8 @@ def test_an_index_whose_builder_is_killed_has_every_text_once(store_url: str) ->
             for word in ("always", "模型"):
                 ask = index.pages(connection, "answer", Words(word))
                 assert ask is not None
-                numbers = [number for number, may_hold in ask(2**62, 10_000) if may_hold]
+                numbers, beyond = ask(2**62, 10_000)
+                assert beyond is None
                 assert len(numbers) == len(set(numbers)) == MANY
 
 

@@ -24,6 +24,9 @@ def upgrade() -> None:
         _repeats()
     op.execute("DROP TABLE IF EXISTS leases")  # of those who are at work, and none is: claims now
     metadata.create_all(connection)
+    for table in metadata.sorted_tables:
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)
     for table, _, columns in lacking(connection):
         for column in columns:
             new = sa.Column(
