@@ -11,8 +11,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
+import numpy as np
+
+from judgebench.columns import coded, marked, paired, select_rows
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.comparison import (
     METRICS,
@@ -331,23 +334,17 @@ def score_kappa(
     ``agreement`` is on the very same point. A score between two points counts as the nearer one.
     Scores on another scale are passed over.
     """
-    kept = [
-        row
-        for row, kind in enumerate(columns["kind"])
-        if kind == "unreadable"
-        or (kind == "score" and (columns["low"][row], columns["high"][row]) == (low, high))
-    ]
-    as_labels: dict[str, list[Any]] = {
-        name: [values[row] for row in kept]
-        for name, values in columns.items()
-        if name != "judge_kind"  # by which what cannot be read would be on a board of scores
+    said = paired(columns["kind"], paired(columns["low"], columns["high"]))
+    kept = marked(said, lambda one: one[0] == "unreadable" or one == ("score", (low, high)))
+    # By how it judges, what cannot be read would be on a board of scores.
+    its = {name: column for name, column in columns.items() if name != "judge_kind"}
+    its = select_rows(its, np.flatnonzero(kept))
+    as_labels = its | {
+        "kind": coded(its["kind"]).mapped(lambda kind: "label" if kind == "score" else kind),
+        "label": paired(its["kind"], its["value"]).mapped(
+            lambda one: str(math.floor(one[1] + 0.5)) if one[0] == "score" else None
+        ),
     }
-    scored = [kind == "score" for kind in as_labels["kind"]]
-    as_labels["kind"] = ["label" if yes else "unreadable" for yes in scored]
-    as_labels["label"] = [
-        str(math.floor(value + 0.5)) if yes else None
-        for yes, value in zip(scored, as_labels["value"], strict=True)
-    ]
     return label_kappa(
         as_labels,
         reference=reference,

@@ -261,7 +261,7 @@ def paired_models(
     weighted
         How much clear wins count more, where they do.
     """
-    its = _rows_of(board(columns, kind), judge, {candidate, baseline})
+    its = rows_of(board(columns, kind), judge, {candidate, baseline})
     if group is not None and group_of is not None:
         of, asked = group_of, asked_of(its)
         its = select_rows(
@@ -293,7 +293,7 @@ def every_pair(
         The pairs that are wanted; nobody else's verdicts are looked at.
     """
     models = None if two is None else {*chain(*two)}
-    its = _rows_of(board(columns, kind), judge, models)
+    its = rows_of(board(columns, kind), judge, models)
     judged = JudgeMeans(its, kind, judge, labels, balance, weighted=weighted)
     pairs = [*combinations(judged.table.models, 2)] if two is None else two
     n = len(pairs) if most is None else min(most, len(pairs))
@@ -306,7 +306,9 @@ def asked_of(columns: Columns) -> Column:
     return columns["question"] if "question" in columns else columns["item_id"]
 
 
-def _rows_of(columns: Columns, judge: str, models: Collection[str] | None = None) -> Columns:
+def rows_of(
+    columns: Columns, judge: str, models: Collection[str] | None = None
+) -> dict[str, Column]:
     """The rows of a judge, on some models alone where they are said."""
     wanted = marked(columns["judge"], lambda one: one == judge)
     if models is not None:

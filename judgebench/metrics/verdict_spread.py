@@ -7,7 +7,7 @@ models that meet head to head and are alike vary as much as an item's win does a
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from operator import eq
@@ -15,7 +15,6 @@ from operator import eq
 import numpy as np
 
 from judgebench.columns import (
-    Column,
     coded,
     counted,
     marked,
@@ -26,7 +25,7 @@ from judgebench.columns import (
     taken,
 )
 from judgebench.metrics.board_kinds import BoardKind, board
-from judgebench.metrics.paired import head_to_head, spread_of
+from judgebench.metrics.paired import head_to_head, rows_of, spread_of
 from judgebench.metrics.verdict_table import Columns, verdict_values
 from judgebench.stats.head_to_head_power import MOST_SPREAD
 from judgebench.stats.resample import quotient
@@ -40,7 +39,7 @@ def average_nights(
 
     So each night counts once on each item, beside the baseline's own answers.
     """
-    its = _of(columns, judge, {*two, *again})
+    its = rows_of(columns, judge, {*two, *again})
     night = {model: place for place, model in enumerate(again, start=1)}
     sample = numbers(its["sample"], int).astype(np.int64)
     of_night = numbers(its["model"], lambda model: night.get(model, 0)).astype(np.int64)
@@ -76,7 +75,7 @@ def repeat_spread(
 
     Repeats, orders and turns of one answer are averaged first.
     """
-    its = _of(board(columns, kind), judge, {model})
+    its = rows_of(board(columns, kind), judge, {model})
     values = verdict_values(its, kind.kind, labels)
     answers = merge_equal(paired(its["item_id"], its["sample"]))
     there = ~np.isnan(values)
@@ -88,12 +87,6 @@ def repeat_spread(
     each = each[each > 0]
     n_each = float(len(each) / (1.0 / each).sum()) if len(each) else 0.0
     return RepeatSpread(within=within, items=items, answers=n_each)
-
-
-def _of(columns: Columns, judge: str, models: Collection[str]) -> dict[str, Column]:
-    wanted = marked(columns["judge"], lambda one: one == judge)
-    wanted &= marked(columns["model"], lambda one: one in models)
-    return select_rows(columns, np.flatnonzero(wanted))
 
 
 BOTH = {"model_first", "opponent_first"}

@@ -71,11 +71,34 @@ class BoardRequest:
         )
 
     def chosen(self, store: Store, found: Mapping[str, tuple[Board, ...]]) -> list[Board]:
-        """Of these boards the rows and columns that are asked for, in the order asked for."""
+        """Of these boards the rows and columns that are asked for; what is not asked for stays.
+
+        Models go by the names as they are shown, other names, or ids; columns come in the order
+        that they are named in. By the metric of ``sort`` the greatest comes first, or with a minus
+        before it the least; ``model`` is by name. Boards that do not have it stay in the order of
+        their ranks, which are among all models, whoever is shown. A board that has none of the
+        models, or of the metrics, is left out.
+
+        Raises
+        ------
+        UsageError
+            For a model or a metric that none of the boards has, and where none has both.
+        """
         boards = [board for its in found.values() for board in its]
-        return list(
-            chosen(store, boards, models=self.models, columns=list(self.columns), sort=self.sort)
-        )
+        known = {name for board in boards for row in board.rows for name in row.metrics}
+        by = None if self.sort is None else self.sort.removeprefix("-")
+        for name in (*self.columns, *([by] if by not in (None, BY_NAME) else [])):
+            if name not in known:
+                raise UsageError(unknown_name("metric", str(name), known))
+        shown = [
+            replace(board, columns=self.columns)
+            for board in (_of_models(store, boards, self.models) if self.models else boards)
+            if not self.columns
+            or any(name in row.metrics for row in board.rows for name in self.columns)
+        ]
+        if boards and not shown:
+            raise UsageError(f"no board has {', '.join(self.columns)} of {', '.join(self.models)}")
+        return shown if self.sort is None else [_sorted(board, self.sort) for board in shown]
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -188,50 +211,6 @@ def _judges_here(
         if len(errors) == len(here):
             raise errors[0]
     return here
-
-
-def chosen(
-    store: Store,
-    boards: Sequence[Board],
-    *,
-    models: Collection[str] = (),
-    columns: Sequence[str] = (),
-    sort: str | None = None,
-) -> tuple[Board, ...]:
-    """The boards with these models and metrics, in this order; what is not asked for stays.
-
-    Ranks are among all models, whoever is shown. A board that has none of the models, or of the
-    metrics, is left out.
-
-    Parameters
-    ----------
-    models
-        Names as they are shown, other names they go by, or ids; all if empty.
-    columns
-        Metrics in the order wanted; all, as the boards have them, if empty.
-    sort
-        A metric, the greatest first, or with a minus before it the least first; ``model``, by name.
-        Boards that do not have the metric stay in the order of their ranks.
-
-    Raises
-    ------
-    UsageError
-        For a model or a metric that none of the boards has, and where none has both.
-    """
-    known = {name for board in boards for row in board.rows for name in row.metrics}
-    by = None if sort is None else sort.removeprefix("-")
-    for name in (*columns, *([by] if by not in (None, BY_NAME) else [])):
-        if name not in known:
-            raise UsageError(unknown_name("metric", str(name), known))
-    found = _of_models(store, boards, models) if models else boards
-    found = [
-        replace(board, columns=tuple(columns))
-        for board in found
-        if not columns or any(name in row.metrics for row in board.rows for name in columns)
-    ]
-    if boards and not found:
-        raise UsageError(f"no board has {', '.join(columns)} of {', '.join(models)}")
-    return tuple(found) if sort is None else tuple(_sorted(board, sort) for board in found)
 
 
 def _of_models(store: Store, boards: Sequence[Board], models: Collection[str]) -> list[Board]:

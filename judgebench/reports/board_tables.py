@@ -413,12 +413,9 @@ def _columns(board: Board) -> list[Cells[Row]]:
     names = list(board.rows[0].metrics) if board.rows else []
     right: Any = {"align": "right"}
 
-    def head(name: str) -> str:
-        return heading(name, board.metric, board.scale)
-
     def main(name: str, **more: bool) -> Cells[Row]:
         """The column of what ranks, or of what is asked for."""
-        title = f"{head(name)} [{board.level:.0%}]"
+        title = f"{heading(name, board.metric, board.scale)} [{board.level:.0%}]"
         return column(title, _metric(board, name), **right, **more)
 
     def beside(name: str) -> list[Cells[Row]]:
@@ -427,7 +424,8 @@ def _columns(board: Board) -> list[Cells[Row]]:
             return []
         if name == GUESSED and not any(row.leading.missing for row in board.rows):
             return []  # there was nothing to guess
-        return [column(head(name), _metric(board, name), spare=True, optional=True, **right)]
+        title = heading(name, board.metric, board.scale)
+        return [column(title, _metric(board, name), spare=True, optional=True, **right)]
 
     def published(same: PublishedBeside, name: str) -> Callable[[Row], str]:
         return lambda row: published_text(same.reference, name, row.published.get(name))

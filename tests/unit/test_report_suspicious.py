@@ -22,7 +22,7 @@ from judgebench.metrics.constant_answers import constant_answers
 from judgebench.metrics.intervals import Intervals
 from judgebench.reports.answer_flags import Marks, marks_of_answers, suspicions
 from judgebench.reports.board import Board
-from judgebench.reports.board_request import chosen
+from judgebench.reports.board_request import BoardRequest
 from judgebench.reports.board_tables import EXCLUDED, Leaderboard, overview
 from judgebench.reports.compare import comparison
 from judgebench.reports.gate import gate_report
@@ -253,7 +253,8 @@ def test_it_stays_last_however_rows_are_sorted(store: Store) -> None:
     (found,) = (boards(store)["pair"],)
     for sort, first in (("win_rate", "good"), ("-win_rate", "poor"), ("model", "fair"),
                         ("-model", "poor")):  # fmt: skip
-        (board,) = chosen(store, [found], sort=sort)
+        request = BoardRequest(benchmarks=(found.benchmark,), sort=sort)
+        (board,) = request.chosen(store, {found.benchmark: (found,)})
         assert [row.model for row in board.rows][-1] == "null"
         assert board.rows[0].model == first
 
