@@ -13,6 +13,7 @@ import pandas as pd
 import streamlit as st
 import widgets
 from answers import State
+from board_rows import ENDS
 from drawings import DASHES, tones_of
 from long_text import verbatim
 from timelines import around
@@ -88,9 +89,6 @@ def draw(board: Board, scorer: str, curves: Sequence[Curve]) -> None:
         f"Bars are {100 * board.level:g} % intervals over questions; the points of a curve share "
         "their questions, and so move together."
     )
-
-
-ENDS = ("value", "low", "high")
 
 
 def rows_of(curves: Sequence[Curve]) -> pd.DataFrame:

@@ -12,7 +12,22 @@ from typing import Any
 
 import altair as alt
 import pandas as pd
-from charts import AXIS_PX, SHAPES, Axis, Drawing, Ink, names_axis, own_scales, plain, text_px
+from charts import (
+    AXIS_PX,
+    SHAPES,
+    Axis,
+    Drawing,
+    Ink,
+    inked,
+    names_axis,
+    own_scales,
+    placed,
+    plain,
+    quiet,
+    text_px,
+    tips,
+    toned,
+)
 
 ROW_PX, TALL_ROW_PX = 28, 42
 MOST_NAME_PX, LEAST_PLOT_PX, GAP_PX = 280, 120, 28
@@ -23,7 +38,7 @@ MOST_ON_SCREEN = 16
 APART = 7
 """Pixels by which the number and that below it are off the middle of their row."""
 
-TONES = {**SHAPES, "apart": "cross"}
+TONES = {name: (name, shape) for name, shape in SHAPES.items()} | {"apart": ("rest", "cross")}
 MEANS = {
     "first": "● blue: may be first (its set of ranks holds 1)",
     "rest": "● grey: behind",
@@ -110,7 +125,7 @@ def board(
 
 
 def _placed(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows with names of their own, and an empty one as a line before suspicious ones."""
+    """The rows, and an empty one as a line before suspicious ones."""
     above, below = rows[rows["tone"] != "apart"], rows[rows["tone"] == "apart"]
     parts = [above, below]
     if len(below):
@@ -119,10 +134,7 @@ def _placed(rows: pd.DataFrame) -> pd.DataFrame:
     data = pd.concat([part for part in parts if len(part)], ignore_index=True)
     for name in ("value", "low", "high"):
         data[f"beside {name}"] = data[f"lc {name}"].combine_first(data[f"raw {name}"])
-    data["place"] = data.index
-    # Two rows may bear one name; the place before it keeps them apart and is not printed.
-    data["row"] = [f"{place:06d}{name}" for place, name in enumerate(data["name"])]
-    return data
+    return placed(data)
 
 
 def _side(data: pd.DataFrame) -> str:
@@ -130,44 +142,22 @@ def _side(data: pd.DataFrame) -> str:
     return "bottom" if len(data) <= MOST_ON_SCREEN else "top"
 
 
-def _rows(ink: Ink, room: Room) -> alt.Y:
-    return names_axis(ink, room.names, MOST_NAME_PX)
-
-
-def _tone(ink: Ink) -> tuple[alt.Color, alt.Shape]:
-    hues = {name: getattr(ink, name) for name in SHAPES} | {"apart": ink.rest}
-    return (
-        alt.Color(
-            "tone:N", scale=alt.Scale(domain=list(hues), range=list(hues.values())), legend=None
-        ),
-        alt.Shape(
-            "tone:N", scale=alt.Scale(domain=list(TONES), range=list(TONES.values())), legend=None
-        ),
-    )
-
-
 def _ranks(data: pd.DataFrame, ink: Ink, room: Room, n_ranks: int) -> Any:
     """The set of ranks of each model, and where its rank is; the first at the left."""
     scale = alt.Scale(domain=[1, n_ranks], range=[0, room.ranks], nice=False, clamp=True)
-    axis = alt.Axis(
-        gridColor=ink.grid, labelColor=ink.text, titleColor=ink.faint, format="d",
-        values=[1, n_ranks], orient=_side(data),
-    )  # fmt: skip
-    tooltip = [
-        alt.Tooltip("name:N", title="model"),
-        alt.Tooltip("rank:Q", title="rank"),
-        alt.Tooltip("rank_low:Q", title="rank from"),
-        alt.Tooltip("rank_high:Q", title="to"),
-    ]
+    axis = quiet(ink, format="d", values=[1, n_ranks], orient=_side(data))
+    across = {"scale": scale, "axis": axis, "title": "rank"}
+    tooltip = tips(
+        ("name:N", "model"), ("rank:Q", "rank"), ("rank_low:Q", "rank from"), ("rank_high:Q", "to")
+    )
     ranked = data[(data["tone"] != "apart") & (data["tone"] != "line")]
-    base = alt.Chart(ranked).encode(y=_rows(ink, room), tooltip=tooltip)
+    names = names_axis(ink, room.names, MOST_NAME_PX)
+    base = alt.Chart(ranked).encode(y=names, tooltip=tooltip)
     return alt.layer(
         base.mark_rule(strokeWidth=6, opacity=0.35, color=ink.rest).encode(
-            x=alt.X("rank_low:Q", scale=scale, axis=axis, title="rank"), x2=alt.X2("rank_high:Q")
+            x=alt.X("rank_low:Q", **across), x2=alt.X2("rank_high:Q")
         ),
-        base.mark_tick(thickness=2, size=14, color=ink.text).encode(
-            x=alt.X("rank:Q", scale=scale, axis=axis, title="rank")
-        ),
+        base.mark_tick(thickness=2, size=14, color=ink.text).encode(x=alt.X("rank:Q", **across)),
     )
 
 
@@ -178,25 +168,18 @@ def _numbers(
         domain=[axis.low, axis.high], nice=False, clamp=True,
         range=[room.starts, alt.ExprRef(room.ends)],
     )  # fmt: skip
-    drawn = alt.Axis(
-        gridColor=ink.grid, labelColor=ink.text, titleColor=ink.faint, tickCount=7, titleLimit=0,
-        orient=_side(data),
-    )  # fmt: skip
-
-    def x(field: str) -> alt.X:
-        return alt.X(f"{field}:Q", title=axis.title, scale=scale, axis=drawn)
-
-    tone, shape = _tone(ink)
+    drawn = quiet(ink, tickCount=7, titleLimit=0, orient=_side(data))
+    across = {"title": axis.title, "scale": scale, "axis": drawn}
+    toned_by = toned("tone:N", inked(TONES, ink))
     places = f".{axis.digits}f"
-    tooltip = [
-        alt.Tooltip("name:N", title="model"),
-        alt.Tooltip("value:Q", title="estimate", format=places),
-        alt.Tooltip("low:Q", title="interval from", format=places),
-        alt.Tooltip("high:Q", title="to", format=places),
-        alt.Tooltip("note:N", title="counts"),
-        alt.Tooltip("badges:N", title="flags"),
-    ]
-    base = alt.Chart(data).encode(y=_rows(ink, room), tooltip=tooltip)
+    base = alt.Chart(data).encode(
+        y=names_axis(ink, room.names, MOST_NAME_PX),
+        tooltip=tips(
+            ("name:N", "model"), ("value:Q", "estimate", places),
+            ("low:Q", "interval from", places), ("high:Q", "to", places),
+            ("note:N", "counts"), ("badges:N", "flags"),
+        ),
+    )  # fmt: skip
     up = -APART if two else 0
     written: dict[str, Any] = {
         "align": "left", "dx": 12, "fontSize": 13, "limit": room.notes,
@@ -204,14 +187,13 @@ def _numbers(
     }  # fmt: skip
     layers: list[Any] = [
         base.mark_rule(color=ink.grid, strokeDash=[2, 3]).encode(
-            x=alt.X(datum=axis.low, title=axis.title, scale=scale, axis=drawn),
-            x2=alt.X2(datum=axis.high),
+            x=alt.X(datum=axis.low, **across), x2=alt.X2(datum=axis.high)
         ),
         base.mark_rule(strokeWidth=4, strokeCap="round", opacity=0.55, yOffset=up).encode(
-            x=x("low"), x2=alt.X2("high:Q"), color=tone
+            x=alt.X("low:Q", **across), x2=alt.X2("high:Q"), color=toned_by["color"]
         ),
         base.mark_point(filled=True, size=110, opacity=1.0, yOffset=up).encode(
-            x=x("value"), color=tone, shape=shape
+            x=alt.X("value:Q", **across), **toned_by
         ),
         base.mark_text(**written, yOffset=up, color=ink.text).encode(text=alt.Text("note:N")),
     ]
@@ -219,10 +201,10 @@ def _numbers(
         low = {"color": ink.chosen, "yOffset": APART}
         layers += [
             base.mark_rule(strokeWidth=4, strokeCap="round", opacity=0.55, **low).encode(
-                x=x("beside low"), x2=alt.X2("beside high:Q")
+                x=alt.X("beside low:Q", **across), x2=alt.X2("beside high:Q")
             ),
             base.mark_point(filled=True, size=90, opacity=1.0, shape="diamond", **low).encode(
-                x=x("beside value")
+                x=alt.X("beside value:Q", **across)
             ),
             base.mark_text(**written, yOffset=APART, color=ink.text).encode(
                 text=alt.Text("beside note:N")
@@ -231,12 +213,12 @@ def _numbers(
     if data["published"].notna().any():
         layers.append(
             base.mark_point(size=70, shape="square", color=ink.text, strokeWidth=1.5).encode(
-                x=x("published")
+                x=alt.X("published:Q", **across)
             )
         )
     if line_at is not None:
         line = alt.Chart(pd.DataFrame({"at": [line_at]})).mark_rule(color=ink.faint)
-        layers.insert(0, line.encode(x=x("at")))
+        layers.insert(0, line.encode(x=alt.X("at:Q", **across)))
     at = data.index[data["tone"] == "line"]
     if len(at):
         down = alt.ExprRef(f"height * {(at[0] + 0.5) / len(data)}")

@@ -138,10 +138,7 @@ def intervals(
     tones
         `SHAPES` unless given.
     """
-    data = rows.reset_index(drop=True)
-    data["place"] = data.index
-    # Two rows may bear one name; the place before it keeps them apart and is not printed.
-    data["row"] = [f"{place:06d}{name}" for place, name in enumerate(data["name"])]
+    data = placed(rows)
     names = alt.Axis(
         labelExpr="slice(datum.value, 6)", labelLimit=names_px, labelColor=ink.text,
         labelFontSize=13, ticks=False, domain=False, labelPadding=10, grid=True,
@@ -173,6 +170,13 @@ def intervals(
         line = alt.Chart(pd.DataFrame({"at": [line_at]})).mark_rule(color=ink.faint)
         layers.insert(0, line.encode(x=alt.X("at:Q", **across)))
     return plain(alt.layer(*layers).properties(height=ROW_PX * max(1, len(data)) + AXIS_PX))
+
+
+def placed(rows: pd.DataFrame) -> pd.DataFrame:
+    """With names of their own: the place before each keeps two rows apart, and is not printed."""
+    data = rows.reset_index(drop=True)
+    names = [f"{place:06d}{name}" for place, name in enumerate(data["name"])]
+    return data.assign(place=data.index, row=names)
 
 
 def names_axis(ink: Ink, px: int, most_px: int) -> alt.Y:

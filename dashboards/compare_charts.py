@@ -19,6 +19,7 @@ from charts import (
     Ink,
     names_axis,
     own_scales,
+    placed,
     plain,
     text_px,
 )
@@ -168,7 +169,7 @@ def forest(
     says
         And what they say of them.
     """
-    data = _placed(rows)
+    data = placed(rows.head(MOST_ROWS))
     layers = [_differences(data, axis, ink, names, room, says)]
     if room.tally:
         layers.append(_tally(data, ink, room))
@@ -204,7 +205,7 @@ def _differences(
         legend=None,
     )
     tooltip = [alt.Tooltip("test:N", title="test"), alt.Tooltip("note:N", title="difference")]
-    base = alt.Chart(data).encode(y=_rows(ink, room), tooltip=tooltip)
+    base = alt.Chart(data).encode(y=names_axis(ink, room.names, MOST_NAME_PX), tooltip=tooltip)
     zero = alt.Chart(pd.DataFrame({"at": [0.0]})).mark_rule(color=ink.faint, strokeWidth=1.5)
     return alt.layer(
         base.mark_rule(color=ink.grid, strokeDash=[2, 3]).encode(
@@ -234,7 +235,7 @@ def _tally(data: pd.DataFrame, ink: Ink, room: Room) -> Any:
         for count, of in zip(long["items"], total, strict=True)
     ]
     base = alt.Chart(long).encode(
-        y=_rows(ink, room),
+        y=names_axis(ink, room.names, MOST_NAME_PX),
         order=alt.Order("at:Q"),
         tooltip=[
             alt.Tooltip("test:N", title="test"),
@@ -278,18 +279,6 @@ def _tally(data: pd.DataFrame, ink: Ink, room: Room) -> Any:
 def _fitting(text: str, px: float) -> str:
     """What has room in so many pixels, else nothing: the table has it, and who points at it."""
     return text if text_px([text], 12) + 2 <= px else ""
-
-
-def _placed(rows: pd.DataFrame) -> pd.DataFrame:
-    """The first rows, each with a name of its own: the place before it is not printed."""
-    data = rows.head(MOST_ROWS).reset_index(drop=True)
-    data["place"] = data.index
-    data["row"] = [f"{place:06d}{name}" for place, name in enumerate(data["name"])]
-    return data
-
-
-def _rows(ink: Ink, room: Room) -> alt.Y:
-    return names_axis(ink, room.names, MOST_NAME_PX)
 
 
 def _height(data: pd.DataFrame) -> int:

@@ -142,17 +142,13 @@ def rows(runs: Sequence[RunManifest]) -> list[dict[str, str]]:
             "about": ", ".join(benchmarks_of(run)),
             "started": when(run.started),
             "took": took(run),
-            "failed": f"{run.counts.get('failed') or 0:,}" if _ended(run) else "",
+            "failed": f"{run.counts['failed'] or 0:,}" if "failed" in run.counts else "",
             "USD": cost(run),
             "did": did(run),
             "run": run.id,
         }
         for run in runs
     ]
-
-
-def _ended(run: RunManifest) -> bool:
-    return "failed" in run.counts
 
 
 def took(run: RunManifest) -> str:

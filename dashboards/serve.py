@@ -29,7 +29,7 @@ from guard import ASGI, Guard, Receive, Scope, Send
 from open_store import store_url
 from starlette.middleware import Middleware
 from starlette.responses import Response
-from streamlit import file_util
+from streamlit import config, file_util
 
 PAGES_IMPORT = (
     "altair",
@@ -95,7 +95,7 @@ async def serving(app: object) -> AsyncIterator[None]:
 
 def allowed() -> list[str]:
     """Origins that whoever started this lets in by name."""
-    named: list[str] = st.get_option("server.corsAllowedOrigins")
+    named: list[str] = config.get_option("server.corsAllowedOrigins")  # st's looks for a session
     return named
 
 

@@ -457,6 +457,8 @@ _SAID = {
         cast(func.json_agg(_j.id), String),
     ),
 }
+_i = schema.items.c
+_ITEM_IDS = Prepared(select(_i.id, _i.item_id).where(_i.benchmark_id == bindparam("at")))
 _LENGTHS = (
     select(
         _a.model_id, _a.item_id, _a.sample, _a.turn, _r.stack_id, _r.at, func.length(_t.body),
@@ -504,7 +506,7 @@ def board_verdicts(
     starts = ((at, *some) for some in product(*among))
     its, said = _gathered(piece for start in starts for piece in _pieces(connection, start, packed))
     names = names_of(connection, schema.names, "name")
-    items = names_of(connection, schema.items, "item_id", {"benchmark_id": at})
+    items = dict(_ITEM_IDS.all(connection, {"at": at}))
     runs = names_of(connection, schema.runs, "run_id")
     judge = said["judge_id"].mapped(asked.get)
     judge_kind = judge.mapped(lambda one: one and one.spec.kind)
@@ -727,7 +729,7 @@ def board_answers(
     found = np.fromiter(map(tuple, connection.execute(query)), dtype=kinds)
     places = found[_ANSWERED_AT]
     newest = found[np.append(True, places[1:] != places[:-1])[: len(found)]]
-    items = names_of(connection, schema.items, "item_id", {"benchmark_id": at})
+    items = dict(_ITEM_IDS.all(connection, {"at": at}))
     stacks = names_of(connection, schema.stacks, "stack")
     return {
         **_both("model", _coded(newest["model_id"], known.get)),

@@ -306,13 +306,13 @@ def test_every_flag_that_the_report_makes_has_its_meaning_and_its_shape() -> Non
     import badges
 
     from judgebench.judges.flags import CONSTANT_SHARE
-    from judgebench.reports.answer_flags import COUNTED, SUSPECT, Marks
+    from judgebench.reports.answer_flags import COUNTED, SUSPECT
     from judgebench.reports.board_data import STATUSES
     from judgebench.reports.board_warnings import LONGER, SHORTER
 
-    marks = Marks(examined=100, answers=dict.fromkeys((*SUSPECT, "cut"), 50))
     flags = [
-        "suspicious", "coverage", "two versions", "constant answers", LONGER, SHORTER, *marks.flags,
+        "suspicious", "coverage", "two versions", "constant answers", LONGER, SHORTER,
+        *(mark.replace("_", " ") for mark in SUSPECT), "cut answers",
         *(f"{status.replace('_', ' ')} answers" for status in STATUSES),
     ]  # fmt: skip
     counts = {f"{COUNTED}{mark}": 50 for mark in (*SUSPECT, "cut")}
