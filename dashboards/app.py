@@ -15,8 +15,8 @@ import run_parts
 import streamlit as st
 from answers import snapshot
 from long_text import LOOK
-from narrow import NARROW
 from open_store import NoStoreError, shown_url, store_url
+from widgets import NARROW
 
 from judgebench.errors import ConfigError, JudgebenchError
 from judgebench.store.opening import located

@@ -14,9 +14,8 @@ import streamlit as st
 import widgets
 from answers import State
 from board_rows import ENDS
-from drawings import DASHES, tones_of
+from drawings import DASHES, around, tones_of
 from long_text import verbatim
-from timelines import around
 
 from judgebench import explore
 from judgebench.metrics import registry

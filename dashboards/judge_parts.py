@@ -9,7 +9,6 @@ from functools import partial
 import charts
 import compare_charts
 import drawings
-import narrow
 import page
 import pandas as pd
 import streamlit as st
@@ -101,7 +100,7 @@ def two_judges(found: TwoJudges, place: str) -> None:
     """What one calls what, and by how much it is the more lenient one, model by model."""
     st.subheader("The two judges chosen")
     two = visible(found.judge), visible(found.reference)
-    with st.container(key=f"{narrow.WIDE} of two"):
+    with st.container(key=f"{widgets.WIDE} of two"):
         left, right = st.columns([2, 3], gap="medium")
     with left:
         said = f"{two[0]} (columns) and {two[1]} (rows)"

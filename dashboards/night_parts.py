@@ -11,8 +11,8 @@ from typing import Any
 
 import board_rows
 import charts
+import drawings
 import pandas as pd
-import timelines
 import widgets
 from charts import GAP
 from long_text import visible
@@ -77,7 +77,7 @@ def draw_line(
     axis = charts.axis_of(drawn.metric, rows, drawn.board.scale)
     noted = rows.assign(note=[widgets.note(row, axis.digits) for row in widgets.records(rows)])
     others = drawn.beside(name, rows["when"].min().timestamp() - 1e-3)  # whole microseconds
-    reach = [table[end] for table in (rows, others) for end in timelines.ENDS if end in table]
+    reach = [table[end] for table in (rows, others) for end in drawings.ENDS if end in table]
     changes = [
         {
             "when": when(at),
@@ -87,12 +87,12 @@ def draw_line(
         for at, what, words in (() if found is None else found.changes)
     ]
     draws = partial(
-        timelines.nights,
+        drawings.nights,
         noted,
         others,
         pd.DataFrame(changes),
         drift(found),
-        timelines.around(axis, *reach),
+        drawings.around(axis, *reach),
         widgets.ink(),
     )
     alt = "The metric night by night with its interval; the table below has the numbers."
@@ -165,7 +165,7 @@ def _said(row: Mapping[str, str]) -> str:
 
 
 def differences(found: Nights, metric: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """As `timelines.differences` draws them; empty for a metric that the gate does not test."""
+    """As `drawings.differences` draws them; empty for a metric that the gate does not test."""
     scale, slide = entry(metric).drawn_times, found.slide
     if metric != found.metric:
         return pd.DataFrame(), pd.DataFrame()

@@ -24,8 +24,8 @@ from typing import Any
 import access
 import streamlit as st
 import uvicorn
+from access import ASGI, Guard, Receive, Scope, Send
 from answers import begin
-from guard import ASGI, Guard, Receive, Scope, Send
 from open_store import store_url
 from starlette.middleware import Middleware
 from starlette.responses import Response

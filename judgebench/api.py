@@ -79,8 +79,7 @@ if TYPE_CHECKING:
     from judgebench.reports.gate_result import GateReport
     from judgebench.reports.judge_card import JudgeCard
     from judgebench.reports.judge_sweep import JudgeSweep
-    from judgebench.reports.length_boards import LengthControl
-    from judgebench.reports.length_calibrations import LengthFit
+    from judgebench.reports.length_calibrations import LengthControl, LengthFit
     from judgebench.reports.nights import Nights
     from judgebench.reports.pair_tests import Texts
     from judgebench.reports.paper import Paper, PaperTable
@@ -96,7 +95,7 @@ if TYPE_CHECKING:
     from judgebench.reports.training import Training
     from judgebench.reports.versions import BaselineList
     from judgebench.stats.agreement import Weighting
-    from judgebench.stats.answer_confidence import RougeL
+    from judgebench.stats.confidence import RougeL
     from judgebench.stats.pair_outcomes import Conflict, UnreadableSide
     from judgebench.stats.ranking import Ties
     from judgebench.stats.style_control import Definition
@@ -315,7 +314,7 @@ def leaderboard(
     from judgebench.reports.board_request import BoardRequest, no_boards
     from judgebench.reports.board_tables import Leaderboard
     from judgebench.reports.bundle import write_bundle
-    from judgebench.reports.length_boards import LengthControl
+    from judgebench.reports.length_calibrations import LengthControl
     from judgebench.reports.published import read_names
     from judgebench.reports.samples import samples_told
     from judgebench.stats.style_control import Definition
@@ -744,7 +743,7 @@ def confidence(
         confidence.
     """
     from judgebench.reports.confidence import confidence_report
-    from judgebench.stats.answer_confidence import RougeL
+    from judgebench.stats.confidence import RougeL
 
     intervals = _intervals(level)
     _check_choice("rouge", rouge, RougeL)

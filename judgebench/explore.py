@@ -37,7 +37,7 @@ from judgebench.reports.confidence import (
 )
 from judgebench.reports.judge_card import judge_card
 from judgebench.reports.leaderboard import leaderboards
-from judgebench.reports.length_boards import LengthControl
+from judgebench.reports.length_calibrations import LengthControl
 from judgebench.reports.versions import judged_runs, nights_of
 from judgebench.store import Store
 from judgebench.store.catalog import distinct_names

@@ -51,13 +51,13 @@ from judgebench.stats.confidence import auroc, auroc_interval, risk_among_surest
 from judgebench.stats.paired_bootstrap import bootstrap_test
 from judgebench.stats.rank_correlation import kendall_tau_b, pearson, spearman
 from judgebench.stats.resample import (
+    ends_of_average,
     expanded_level,
     multinomial_weights,
     percentile_interval,
     weighted_sums,
     wilson_interval,
 )
-from judgebench.stats.weighted_mean import ends_of_average
 
 SEED = 20261128
 REPLICATES = 400

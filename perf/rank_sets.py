@@ -49,7 +49,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, stdtrit
 
-from judgebench.stats.comparisons import compare
+from judgebench.stats.bradley_terry import compare
 from judgebench.stats.length_control import Anchors, LengthControl, exact, replicates
 from judgebench.stats.ranking import rank_models, rank_sets
 from judgebench.stats.resample import (

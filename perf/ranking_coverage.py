@@ -29,7 +29,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices: threads on
 import numpy as np
 from numpy.typing import NDArray
 
-from judgebench.stats.comparisons import Comparisons, compare
+from judgebench.stats.bradley_terry import Comparisons, compare
 from judgebench.stats.ranking import Ranking, rank_models, relative_difference
 from judgebench.stats.resample import multinomial_weights
 

@@ -22,8 +22,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
-from judgebench.stats.bradley_terry import bradley_terry
-from judgebench.stats.comparisons import Comparisons, compare
+from judgebench.stats.bradley_terry import Comparisons, bradley_terry, compare
 from judgebench.stats.ranking import rank_models
 from judgebench.stats.resample import multinomial_weights
 

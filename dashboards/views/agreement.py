@@ -9,7 +9,6 @@ import charts
 import item_parts
 import judge_parts
 import markdown_text
-import narrow
 import page
 import pagination
 import pandas as pd
@@ -73,7 +72,7 @@ def body(shown: State, identity: DeltaGenerator) -> None:
     scopes = ["pooled"] if kind == "score" else list(SCOPES)
     scope = page.choose("Scope", scopes, "scope", shows=SCOPES, at=places[1])
     share = 0.5 if len(matrix.judges) <= BESIDE else 1.0
-    with st.container(key=f"{narrow.WIDE} of all"):
+    with st.container(key=f"{widgets.WIDE} of all"):
         left, right = st.columns(2, gap="medium") if share < 1 else (st.container(), st.container())
     among = right.empty()
     if not shown.known(explore.against, *at, reference, kind):

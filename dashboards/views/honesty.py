@@ -8,7 +8,6 @@ from functools import partial
 
 import charts
 import drawings
-import narrow
 import page
 import pandas as pd
 import streamlit as st
@@ -121,7 +120,7 @@ def draw(found: ConfidenceReport, rows: list[ConfidenceRow], said: str) -> None:
     st.subheader("Whether 0.8 is right 80 times in 100")
     short = visible(f"{found.benchmark}@{found.version} · {found.correct} says what is correct")
     for first in range(0, len(drawn), ACROSS):
-        with st.container(key=f"{narrow.SMALL} {first}"):
+        with st.container(key=f"{widgets.SMALL} {first}"):
             columns = st.columns(ACROSS)
         for column, at in zip(columns, range(first, len(drawn)), strict=False):
             with column, st.container(border=True):

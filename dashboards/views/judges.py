@@ -6,7 +6,6 @@ from functools import partial
 
 import charts
 import markdown_text
-import narrow
 import page
 import pandas as pd
 import streamlit as st
@@ -86,7 +85,7 @@ def panels(section: CardSection, number: int) -> None:
           for one in doubted),
     ]  # fmt: skip
     for first in range(0, len(told), ACROSS):
-        with st.container(key=f"{narrow.SMALL} {number} {first}"):
+        with st.container(key=f"{widgets.SMALL} {number} {first}"):
             for place, (title, sign, value, means) in zip(
                 st.columns(ACROSS), told[first : first + ACROSS], strict=False
             ):
@@ -118,7 +117,7 @@ def by_model(section: CardSection, number: int) -> None:
     ).sort_values("value", ascending=False, kind="stable")  # fmt: skip
     axis = charts.axis_of("cohen_kappa", rows)
     rows["note"] = [widgets.note(row, axis.digits) for row in widgets.records(rows)]
-    with st.container(key=f"{narrow.WIDE} {number}"):
+    with st.container(key=f"{widgets.WIDE} {number}"):
         widgets.chart(
             partial(charts.intervals, rows, axis, widgets.ink(), line_at=0.0, names_px=200),
             f"{section.judge} against {kappa.against} · {section.at}",

@@ -11,7 +11,6 @@ import labels
 import markdown_text
 import page
 import pandas as pd
-import raters
 import streamlit as st
 import widgets
 from answers import State
@@ -46,8 +45,8 @@ def label(shown: State, _: DeltaGenerator) -> None:
     identity, url = above.empty(), shown.url
     # Not the state that other pages hold for a while: the label before this one has to count.
     known = State(url, mark_of(url)).read(Store.benchmarks)
-    with beside if raters.name_given() else above:
-        rater = raters.who()
+    with beside if labels.name_given() else above:
+        rater = labels.who()
     if not known:
         page.empty("The store is empty. A run fills it:")
         return

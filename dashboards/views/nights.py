@@ -9,11 +9,11 @@ from typing import Any
 
 import board_rows
 import charts
+import drawings
 import page
 import pandas as pd
 import planning
 import streamlit as st
-import timelines
 import widgets
 from answers import State
 from long_text import visible
@@ -187,7 +187,7 @@ def from_baselines(found: Nights, metric: str) -> None:
         axis = charts.axis_of(metric, rows.assign(low=rows["value"], high=rows["value"]))
         axis = replace(axis, title=f"difference, {axis.title}")
         widgets.chart(
-            partial(timelines.differences, rows, called, axis, widgets.ink()),
+            partial(drawings.differences, rows, called, axis, widgets.ink()),
             "Difference to the moving baseline (◆ grey) and to the fixed one (● blue)",
             alt="Each night's difference to both baselines; the text below says what it means.",
             name="differences by night",
@@ -202,7 +202,7 @@ def spent(rows: pd.DataFrame) -> None:
         return
     priced = bool((rows["USD"].fillna(0) > 0).any())
     widgets.chart(
-        partial(timelines.spend, rows, widgets.ink(), priced=priced),
+        partial(drawings.spend, rows, widgets.ink(), priced=priced),
         "What each night took",
         alt="What each night took; the table below has the numbers.",
         name="spending by night",

@@ -6,10 +6,10 @@ import math
 from functools import partial
 
 import charts
+import drawings
 import page
 import pandas as pd
 import streamlit as st
-import timelines
 import widgets
 from answers import State
 from long_text import visible
@@ -144,9 +144,9 @@ def draw(found: Training, rows: pd.DataFrame, said: str) -> None:
         best = pd.DataFrame([ends]) * drawn.drawn_times
         best[["step", "model"]] = found.best.step, found.best.model
         best["note"] = drawn.drawn(value, low, high)
-    reach = [table[name] for table in (rows, best) for name in timelines.ENDS if name in table]
+    reach = [table[name] for table in (rows, best) for name in drawings.ENDS if name in table]
     widgets.chart(
-        partial(timelines.checkpoints, rows, best, timelines.around(axis, *reach), widgets.ink()),
+        partial(drawings.checkpoints, rows, best, drawings.around(axis, *reach), widgets.ink()),
         said,
         name=f"training {said}",
         alt="The metric by step with its band; the table below has the numbers.",

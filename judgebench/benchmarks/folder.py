@@ -31,13 +31,18 @@ from judgebench.benchmarks.data import (
     own_wording,
 )
 from judgebench.benchmarks.description import (
+    CLEAN,
+    DRAWING,
+    MODES,
     Description,
+    Preset,
+    PresetConfig,
     chosen_preset,
     chosen_version,
     find,
     split_version,
+    truncate,
 )
-from judgebench.benchmarks.presets import CLEAN, DRAWING, MODES, Preset, PresetConfig, truncate
 from judgebench.config import Section, check
 from judgebench.dialogue import over
 from judgebench.errors import ConfigError, InputError, unknown_name

@@ -16,8 +16,14 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from judgebench.benchmarks.data import Content, load_content, official_prompts
-from judgebench.benchmarks.description import Description, chosen_version, find, read
-from judgebench.benchmarks.presets import Split, truncate
+from judgebench.benchmarks.description import (
+    Description,
+    Split,
+    chosen_version,
+    find,
+    read,
+    truncate,
+)
 from judgebench.errors import ConfigError, InputError, unknown_name
 from judgebench.template import MOST_OPTIONS, PromptText, fill, lettered, reference_to
 

@@ -15,10 +15,10 @@ from judgebench.cli.options import (
     level_option,
     report,
     report_options,
+    say,
     show,
     store_option,
 )
-from judgebench.cli.streams import say
 from judgebench.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -275,7 +275,7 @@ def _said(benchmarks: Sequence[str], asked: Mapping[str, Any]) -> Answer:
 def _say_what_is_not_in_it(boards: Sequence[Board]) -> None:
     """What AlpacaEval's form has no column for."""
     from judgebench.metrics.length_controlled import AS_PUBLISHED, LENGTH_CONTROLLED
-    from judgebench.reports.length_boards import by_reason
+    from judgebench.reports.length_calibrations import by_reason
 
     lack: dict[str, str] = {}
     for row in (row for board in boards if board.opponent is not None for row in board.rows):

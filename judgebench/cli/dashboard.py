@@ -8,8 +8,7 @@ from pathlib import Path
 
 import click
 
-from judgebench.cli.options import store_option
-from judgebench.cli.streams import say
+from judgebench.cli.options import say, store_option
 
 LOOPBACK = "127.0.0.1"
 USUAL_PORT = 8501

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 import judgebench
-from judgebench.cli.options import Commands, report, report_options, show
-from judgebench.cli.streams import say
+from judgebench.cli.options import Commands, report, report_options, say, show
 from judgebench.errors import InputError
 from judgebench.progress import progress_for
 

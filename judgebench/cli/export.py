@@ -10,8 +10,7 @@ from typing import Any
 import click
 
 import judgebench
-from judgebench.cli.options import store_option
-from judgebench.cli.streams import say
+from judgebench.cli.options import say, store_option
 
 ALPACA_EVAL = "alpaca-eval"
 EXAMPLES = "confidence-examples"

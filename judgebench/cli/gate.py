@@ -16,14 +16,16 @@ import judgebench
 from judgebench.cli.options import (
     Commands,
     check_outputs,
+    in_github,
     level_option,
     report,
     report_options,
+    say,
     show,
     store_option,
+    summarise,
     write_outputs,
 )
-from judgebench.cli.streams import in_github, say, summarise
 from judgebench.errors import UsageError
 
 if TYPE_CHECKING:

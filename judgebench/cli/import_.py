@@ -12,8 +12,7 @@ from typing import Any
 import click
 
 import judgebench
-from judgebench.cli.options import store_option
-from judgebench.cli.streams import say
+from judgebench.cli.options import say, store_option
 from judgebench.exchange.formats import FORMATS, loaded, refuse_options
 from judgebench.progress import progress_for
 

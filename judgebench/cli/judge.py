@@ -14,6 +14,7 @@ from judgebench.cli.options import (
     RETRY,
     check_outputs,
     report_options,
+    say,
     several,
     shard_option,
     show,
@@ -22,7 +23,6 @@ from judgebench.cli.options import (
     with_include_path,
 )
 from judgebench.cli.run import Act, carry_out, exit_code, limit_options, stated_limits
-from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import judgebench
-from judgebench.cli.options import Commands, judges_option, level_option, report, store_option
-from judgebench.cli.streams import say
+from judgebench.cli.options import Commands, judges_option, level_option, report, say, store_option
 
 if TYPE_CHECKING:
     from judgebench.reports.document import Document

@@ -14,10 +14,10 @@ from judgebench.cli.options import (
     judges_option,
     level_option,
     report,
+    say,
     store_option,
     suite_store_option,
 )
-from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
     from judgebench.reports.document import Document, Report

@@ -13,8 +13,15 @@ import click
 from click.exceptions import NoArgsIsHelpError
 
 from judgebench import __version__
-from judgebench.cli.options import Commands, with_include_path
-from judgebench.cli.streams import NobodyReadsError, in_github, prepare, say, summarise
+from judgebench.cli.options import (
+    Commands,
+    NobodyReadsError,
+    in_github,
+    prepare,
+    say,
+    summarise,
+    with_include_path,
+)
 from judgebench.errors import JudgebenchError
 
 INTERNAL_ERROR = 70

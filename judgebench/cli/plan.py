@@ -8,8 +8,7 @@ from typing import Any
 import click
 
 import judgebench
-from judgebench.cli.options import narrowing_options, report_options, show, suite_store_option
-from judgebench.cli.streams import say
+from judgebench.cli.options import narrowing_options, report_options, say, show, suite_store_option
 from judgebench.progress import PlainProgress
 
 

@@ -17,12 +17,12 @@ from judgebench.cli.options import (
     check_outputs,
     narrowing_options,
     report_options,
+    say,
     several,
     show,
     suite_store_option,
     write_outputs,
 )
-from judgebench.cli.streams import say
 from judgebench.plain_text import counted, dollars
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ from judgebench.cli.options import (
     level_option,
     report,
     report_options,
+    say,
     show,
     store_option,
 )
-from judgebench.cli.streams import say
 from judgebench.progress import progress_for
 
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from judgebench.cli.options import Commands, store_option
-from judgebench.cli.streams import say
+from judgebench.cli.options import Commands, say, store_option
 from judgebench.errors import (
     StoreError,
     StoreFullError,

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from judgebench import keys
-from judgebench.benchmarks.presets import Preset
+from judgebench.benchmarks.description import Preset
 from judgebench.config import Endpoint
 from judgebench.dialogue import REPLY_LIMITS, Dialogue
 from judgebench.execution.plan import (

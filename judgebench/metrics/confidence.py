@@ -40,8 +40,13 @@ from judgebench.stats.confidence import (
     risk_steps,
     why_no_auroc,
 )
-from judgebench.stats.resample import Resamples, content_seed, weighted_sums
-from judgebench.stats.weighted_mean import ends_of_average, weighted_mean
+from judgebench.stats.resample import (
+    Resamples,
+    content_seed,
+    ends_of_average,
+    weighted_mean,
+    weighted_sums,
+)
 
 Floats: TypeAlias = NDArray[np.float64]
 Statistic: TypeAlias = Callable[[Floats], Floats]

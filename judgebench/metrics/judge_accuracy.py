@@ -9,7 +9,7 @@ import numpy as np
 
 from judgebench.metrics.judged_values import NO_VERDICT, read_labels, read_outcomes, read_scores
 from judgebench.metrics.verdict_table import Columns
-from judgebench.stats.judge_accuracy import best_of, gap_and_spread, votes_for_right
+from judgebench.stats.agreement import best_of, gap_and_spread, votes_for_right
 from judgebench.stats.pair_outcomes import TIE
 
 

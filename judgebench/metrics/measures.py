@@ -1,7 +1,7 @@
 """What boards make of items: quotients of sums, of sides, splits and groups, errors and noise.
 
 Scores of benchmarks whose categories count equally are those of
-`judgebench.stats.weighted_mean`.
+`judgebench.stats.resample`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,13 @@ from judgebench.metrics.intervals import FEWEST_UNITS, Floats, Intervals, as_est
 from judgebench.metrics.item_means import ItemMeans
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable, codes_there
 from judgebench.records import Estimate
-from judgebench.stats.resample import leave_one_out_sums, quotient
-from judgebench.stats.weighted_mean import interval_of_share, mean_of_sides, rounded_mean
+from judgebench.stats.resample import (
+    interval_of_share,
+    leave_one_out_sums,
+    mean_of_sides,
+    quotient,
+    rounded_mean,
+)
 
 COUNT = 1
 """Where, among a measure's contributions, it stands how much an item counts."""

@@ -34,8 +34,7 @@ from judgebench.stats.calibration_error import (
 from judgebench.stats.confidence import auroc, why_no_auroc
 from judgebench.stats.paired_bootstrap import bootstrap_test
 from judgebench.stats.paired_tests import PairedTest
-from judgebench.stats.resample import quotient, weighted_sums
-from judgebench.stats.weighted_mean import weighted_mean
+from judgebench.stats.resample import quotient, weighted_mean, weighted_sums
 
 CONFIDENCE_METRICS = ("auroc", "ece", "brier", "alignment")
 LOWER_IS_BETTER = frozenset({"ece", "brier"})
@@ -210,7 +209,7 @@ class _Tests:
         """With the lower bound as far away as the corrected errors put it, where that is further.
 
         The distances of the candidate's upper and the baseline's lower end from their estimates are
-        added as squares (see `judgebench.stats.weighted_mean.ends_of_average`), as of independent
+        added as squares (see `judgebench.stats.resample.ends_of_average`), as of independent
         errors: wider than need be where both models err on the same questions. Where the baseline
         may be calibrated, its error being 0, no more can be ruled out than the candidate's end.
         """

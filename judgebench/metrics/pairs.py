@@ -15,7 +15,7 @@ from judgebench.metrics.intervals import Floats
 from judgebench.metrics.item_means import item_means
 from judgebench.metrics.verdict_table import FAILED, Columns, Ints, coded, read_table
 from judgebench.metrics.win_rate import TIED, WON, outcome
-from judgebench.stats.comparisons import Comparisons, compare
+from judgebench.stats.bradley_terry import Comparisons, compare
 from judgebench.stats.ranking import Ties
 
 Bools: TypeAlias = NDArray[np.bool_]

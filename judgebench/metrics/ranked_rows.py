@@ -17,8 +17,12 @@ from judgebench.metrics.measures import Measure, estimated
 from judgebench.metrics.verdict_table import Ints, VerdictTable
 from judgebench.records import Estimate
 from judgebench.stats.ranking import rank_sets
-from judgebench.stats.resample import Contributions, jackknife_covariance, leave_one_out_sums
-from judgebench.stats.weighted_mean import effective_n
+from judgebench.stats.resample import (
+    Contributions,
+    effective_n,
+    jackknife_covariance,
+    leave_one_out_sums,
+)
 
 Places: TypeAlias = tuple[int | None, int | None, int | None]
 """The rank of a model and the ends of its set; None without a value."""

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from judgebench.config import Endpoint
-from judgebench.providers import reading
+from judgebench.providers import base
 from judgebench.providers.batch import (
     Absent,
     Batches,
@@ -141,28 +141,28 @@ class Messages:
     def usage(self, stated: Any) -> Usage:
         """``prompt_tokens`` is the whole input, as OpenAI counts it: what was read from the cache
         and what was written to it is counted apart by Anthropic, and added here."""
-        cached = reading.count(stated, "cache_read_input_tokens")
-        written = reading.count(stated, "cache_creation_input_tokens")
-        plain = reading.count(stated, "input_tokens")
+        cached = base.count(stated, "cache_read_input_tokens")
+        written = base.count(stated, "cache_creation_input_tokens")
+        plain = base.count(stated, "input_tokens")
         prompt = None if plain is None else plain + (cached or 0) + (written or 0)
         details = stated.get("output_tokens_details") if isinstance(stated, dict) else None
         return Usage(
             prompt_tokens=prompt if (prompt or 0) <= MOST_TOKENS else None,
-            completion_tokens=reading.count(stated, "output_tokens"),
+            completion_tokens=base.count(stated, "output_tokens"),
             cached_tokens=cached,
-            reasoning_tokens=reading.count(details, "thinking_tokens"),
+            reasoning_tokens=base.count(details, "thinking_tokens"),
             cache_write_tokens=written,
         )
 
     def read(self, answer: dict[str, Any], where: str) -> dict[str, Any]:
-        blocks = reading.objects(answer, "content")
-        stopped = reading.text(answer, "stop_reason")
+        blocks = base.objects(answer, "content")
+        stopped = base.text(answer, "stop_reason")
         details = answer.get("stop_details")
-        explained = reading.text(details, "explanation") if isinstance(details, dict) else None
+        explained = base.text(details, "explanation") if isinstance(details, dict) else None
         return {
-            "text": reading.joined(blocks, "text", "text") or explained or "",
+            "text": base.joined(blocks, "text", "text") or explained or "",
             "finish_reason": _FINISH.get(stopped or "", stopped or NOT_SAID),
-            "reasoning": reading.joined(blocks, "thinking", "thinking") or None,
+            "reasoning": base.joined(blocks, "thinking", "thinking") or None,
         }
 
     def status(self, error: Any) -> int:
@@ -249,7 +249,7 @@ class AnthropicBatches(Batches):
 
     def standing(self, batch: Mapping[str, Any]) -> Standing:
         word, total = text_of(batch, "processing_status", self.client.call), _total(batch)
-        processing = reading.count(batch.get("request_counts"), "processing")
+        processing = base.count(batch.get("request_counts"), "processing")
         try:
             expires = datetime.fromisoformat(str(batch.get("expires_at"))).timestamp()
         except ValueError:
@@ -285,4 +285,4 @@ class AnthropicBatches(Batches):
 
 def _total(batch: Mapping[str, Any]) -> int:
     counts = batch.get("request_counts")
-    return sum(reading.count(counts, name) or 0 for name in _COUNTS)
+    return sum(base.count(counts, name) or 0 for name in _COUNTS)

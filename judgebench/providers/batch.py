@@ -25,7 +25,7 @@ from judgebench import registry
 from judgebench.config import BATCHING, Endpoint
 from judgebench.errors import CallError, ConfigError, DeferredError, JudgebenchError
 from judgebench.keys import request_key
-from judgebench.providers.base import Around, refuse_unknown_options
+from judgebench.providers.base import Around, loaded, parse, refuse_unknown_options
 from judgebench.providers.capabilities import Capabilities, checked, for_request
 from judgebench.providers.http import CONNECT_S, Address, Api, ProviderInfo, encoded, reply_of
 from judgebench.providers.http_errors import (
@@ -35,7 +35,6 @@ from judgebench.providers.http_errors import (
     no_success,
     status_error,
 )
-from judgebench.providers.reading import loaded, parse
 from judgebench.providers.retry import MAX_WAIT_S, wait_before_next
 from judgebench.records import ChatRequest, Reply, Request, Usage
 

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from judgebench.config import Endpoint, Limits
 from judgebench.errors import CallError, ConfigError, ProviderUnavailableError
-from judgebench.providers import reading
+from judgebench.providers import base
 from judgebench.providers.base import refuse_unknown_options
 from judgebench.providers.capabilities import Capabilities, checked, for_request
 from judgebench.providers.http_errors import (
@@ -90,7 +90,7 @@ def reply_of(api: Api, data: Any, call: Call, seconds: float = 0.0) -> Reply:
     """
     usage = Usage()
     try:
-        answer = reading.as_object(data)
+        answer = base.as_object(data)
         usage = api.usage(answer.get("usage"))
         if error := answer.get("error"):
             said = json.dumps({"error": error}).encode()
@@ -98,15 +98,15 @@ def reply_of(api: Api, data: Any, call: Call, seconds: float = 0.0) -> Reply:
         return Reply(
             **api.read(answer, call.where),
             usage=usage,
-            served_model=reading.text(answer, "model"),
+            served_model=base.text(answer, "model"),
             seconds=seconds,
             left_out=call.left_out,
-            note=reading.usage_note(answer.get("usage")),
+            note=base.usage_note(answer.get("usage")),
         )
-    except reading.BrokenError as error:
+    except base.BrokenError as error:
         failed = CallError(str(error), retriable=True, kind=error.kind, charged=usage)
-    except reading.ShapeError as error:
-        failed = reading.wrong_shape(error, data, api.name, call, usage)
+    except base.ShapeError as error:
+        failed = base.wrong_shape(error, data, api.name, call, usage)
     raise failed
 
 
@@ -303,7 +303,7 @@ class ChatProvider(ABC):
         seconds = time.perf_counter() - started
         if isinstance(got, Reply):
             return replace(got, seconds=seconds)
-        return reply_of(api, reading.parse(*got, call), call, seconds)
+        return reply_of(api, base.parse(*got, call), call, seconds)
 
     async def close(self) -> None:
         """Break off what is under way. Nothing can be asked any more."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from judgebench.config import Endpoint
 from judgebench.errors import refuse_unknown
-from judgebench.providers import reading
+from judgebench.providers import base
 from judgebench.providers.batch import (
     Absent,
     Batches,
@@ -109,11 +109,11 @@ class _Usage:
         prompt = stated.get(f"{self.question}_tokens_details")
         reply = stated.get(f"{self.reply}_tokens_details")
         return Usage(
-            prompt_tokens=reading.count(stated, f"{self.question}_tokens"),
-            completion_tokens=reading.count(stated, f"{self.reply}_tokens"),
-            cached_tokens=reading.count(prompt, "cached_tokens"),
-            reasoning_tokens=reading.count(reply, "reasoning_tokens"),
-            cache_write_tokens=reading.count(prompt, "cache_write_tokens"),
+            prompt_tokens=base.count(stated, f"{self.question}_tokens"),
+            completion_tokens=base.count(stated, f"{self.reply}_tokens"),
+            cached_tokens=base.count(prompt, "cached_tokens"),
+            reasoning_tokens=base.count(reply, "reasoning_tokens"),
+            cache_write_tokens=base.count(prompt, "cache_write_tokens"),
         )
 
 
@@ -149,26 +149,26 @@ class Chat(_Usage):
         return sent | dict(request.extra), tuple(sorted(left_out))
 
     def read(self, answer: dict[str, Any], where: str) -> dict[str, Any]:
-        choices = reading.typed(answer, "choices", list)
+        choices = base.typed(answer, "choices", list)
         if not choices:
-            raise reading.BrokenError(
+            raise base.BrokenError(
                 f"{where} answered without choices; the answer may have been filtered"
             )
-        message = reading.typed(choices[0], "message", dict)
-        finish_reason = (reading.text(choices[0], "finish_reason") or NOT_SAID).lower()
+        message = base.typed(choices[0], "message", dict)
+        finish_reason = (base.text(choices[0], "finish_reason") or NOT_SAID).lower()
         if finish_reason in _BROKEN:
-            raise reading.BrokenError(
+            raise base.BrokenError(
                 f"{where} broke its answer off ({finish_reason}); asking again may help", "server"
             )
-        refusal = reading.text(message, "refusal")
-        thought, said = None, reading.text(message, "content") or ""
+        refusal = base.text(message, "refusal")
+        thought, said = None, base.text(message, "content") or ""
         if said.lstrip().startswith(_THINK):
             inside, _, after = said.lstrip().removeprefix(_THINK).partition(_THINK_END)
             thought, said = inside.strip(), after.lstrip()
         listed = choices[0].get("logprobs")
         listed = listed.get("content") if isinstance(listed, dict) else None
-        logprobs = reading.token_logprobs(listed) if listed is not None else None
-        stated = reading.text(message, "reasoning_content") or reading.text(message, "reasoning")
+        logprobs = base.token_logprobs(listed) if listed is not None else None
+        stated = base.text(message, "reasoning_content") or base.text(message, "reasoning")
         return {
             "text": said or refusal or "",
             "finish_reason": "refusal" if refusal else _FINISH.get(finish_reason, finish_reason),
@@ -253,32 +253,32 @@ class Responses(_Usage):
         return sent | dict(request.extra), tuple(sorted(left_out))
 
     def read(self, answer: dict[str, Any], where: str) -> dict[str, Any]:
-        status = reading.text(answer, "status")
+        status = base.text(answer, "status")
         if status in {"failed", "cancelled"}:
-            raise reading.BrokenError(
+            raise base.BrokenError(
                 f"{where} says that its answer {status}; asking again may help", "server"
             )
         finish_reason = "stop" if status == "completed" else status or NOT_SAID
         if status == "incomplete":
-            details = reading.as_object(answer.get("incomplete_details") or {})
-            reason = reading.text(details, "reason")
+            details = base.as_object(answer.get("incomplete_details") or {})
+            reason = base.text(details, "reason")
             finish_reason = _INCOMPLETE.get(reason or "", reason or NOT_SAID)
-        output = reading.objects(answer, "output")
+        output = base.objects(answer, "output")
         said = [
             part
             for item in output
             if item.get("type") == "message"
-            for part in reading.objects(item, "content")
+            for part in base.objects(item, "content")
         ]
         if not said and finish_reason == "stop":
-            raise reading.BrokenError(f"{where} answered without a message; asking again may help")
-        refusal = reading.joined(said, "refusal", "refusal")
-        tokens = [t for p in said if p.get("logprobs") for t in reading.typed(p, "logprobs", list)]
+            raise base.BrokenError(f"{where} answered without a message; asking again may help")
+        refusal = base.joined(said, "refusal", "refusal")
+        tokens = [t for p in said if p.get("logprobs") for t in base.typed(p, "logprobs", list)]
         return {
-            "text": reading.joined(said, "output_text", "text") or refusal,
+            "text": base.joined(said, "output_text", "text") or refusal,
             "finish_reason": "refusal" if refusal else finish_reason,
             "reasoning": _thoughts(output),
-            "logprobs": reading.token_logprobs(tokens) if tokens else None,
+            "logprobs": base.token_logprobs(tokens) if tokens else None,
         }
 
     def status(self, error: Any) -> int:
@@ -300,8 +300,8 @@ def _thoughts(output: list[dict[str, Any]]) -> str | None:
     for item in output:
         if item.get("type") == "reasoning":
             shown = item.get("summary") or item.get("content") or []
-            parts = reading.objects({"reasoning": shown}, "reasoning")
-            thoughts += [words for part in parts if (words := reading.text(part, "text"))]
+            parts = base.objects({"reasoning": shown}, "reasoning")
+            thoughts += [words for part in parts if (words := base.text(part, "text"))]
     return "\n\n".join(thoughts) or None
 
 
@@ -352,15 +352,15 @@ class OpenAIBatches(Batches):
 
     def standing(self, batch: Mapping[str, Any]) -> Standing:
         counts = batch.get("request_counts")
-        done, failed = reading.count(counts, "completed"), reading.count(counts, "failed")
+        done, failed = base.count(counts, "completed"), base.count(counts, "failed")
         word = text_of(batch, "status", self.client.call)
         return Standing(
             word=word,
             ended=word in _ENDED,
             cancelled=word == "cancelled",
             done=None if done is None else done + (failed or 0),
-            total=reading.count(counts, "total") or None,
-            expires=reading.count(batch, "expires_at", most=_LATEST_S),
+            total=base.count(counts, "total") or None,
+            expires=base.count(batch, "expires_at", most=_LATEST_S),
             refusal=self._refusal(batch) if word == "failed" else None,
         )
 

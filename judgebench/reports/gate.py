@@ -38,7 +38,7 @@ from judgebench.reports.agreement import agreement_report
 from judgebench.reports.board_data import IMPORTED
 from judgebench.reports.corrected import corrected_models
 from judgebench.reports.drift import JudgeDrift, day
-from judgebench.reports.gate_policy import GateTest, Policy
+from judgebench.reports.gate_policy import GateTest, OtherStack, Policy
 from judgebench.reports.gate_result import Alarm, Confirmation, GateReport, GateResult
 from judgebench.reports.gate_unchanged import (
     Basis,
@@ -57,7 +57,6 @@ from judgebench.reports.model_pairs import (
 from judgebench.reports.pair_tests import PairQuestion, more_items
 from judgebench.reports.sequential import cut_short
 from judgebench.reports.slide import SlideReport, policy_slide
-from judgebench.reports.stack_anchors import OtherStack
 from judgebench.reports.versions import OtherNights, other_nights
 from judgebench.stats.gate_rule import Deciding, Decision, decide, too_few, units_to_decide
 from judgebench.store import Store

@@ -16,7 +16,7 @@ from judgebench.metrics.judge_accuracy import RightItems
 from judgebench.records import Estimate
 from judgebench.reports import estimates
 from judgebench.reports.document import Cells, Table, column, table
-from judgebench.stats.judge_accuracy import section_scores, ties_score
+from judgebench.stats.agreement import section_scores, ties_score
 from judgebench.stats.resample import wilson_interval
 
 ACCURACY, OF_SUBSET = "accuracy", "subset/"

@@ -50,11 +50,16 @@ from judgebench.reports.boards import (
     panel_line,
 )
 from judgebench.reports.estimates import best_first
-from judgebench.reports.length_boards import LengthBoard, LengthBoards, LengthControl, LengthRequest
+from judgebench.reports.length_calibrations import (
+    LengthBoard,
+    LengthBoards,
+    LengthControl,
+    LengthRequest,
+)
 from judgebench.reports.published import PublishedNumbers
 from judgebench.stats.dawid_skene import DawidSkene
+from judgebench.stats.resample import effective_n
 from judgebench.stats.style_control import Definition
-from judgebench.stats.weighted_mean import effective_n
 from judgebench.store import Store
 
 WITHOUT_CATEGORIES = (

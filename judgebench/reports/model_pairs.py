@@ -55,12 +55,11 @@ from judgebench.reports.boards import (
     where,
     with_units,
 )
-from judgebench.reports.confidence_data import Answer, Confidence, ConfidenceData, question_sets
+from judgebench.reports.confidence import Answer, Confidence, ConfidenceData, question_sets
 from judgebench.reports.drift import JudgeDrift, judge_drift
-from judgebench.reports.gate_policy import GateTest
+from judgebench.reports.gate_policy import TOLERANCE, Answering, GateTest, OtherStack, other_stack
 from judgebench.reports.length_calibrations import Calibrations
 from judgebench.reports.runs import run_ref
-from judgebench.reports.stack_anchors import TOLERANCE, Answering, OtherStack, other_stack
 from judgebench.store import Store
 
 METRICS = (*METRIC_OF.values(), LENGTH_CONTROLLED, *CONFIDENCE_METRICS, WEIGHTED)

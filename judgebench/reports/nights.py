@@ -23,6 +23,7 @@ from judgebench.metrics.win_rate import WEIGHTED
 from judgebench.plain_text import counted
 from judgebench.records import Estimate
 from judgebench.reports import estimates
+from judgebench.reports.board_data import REPLACED, Replacement, replacements
 from judgebench.reports.cost import Cost, cost_rows
 from judgebench.reports.document import (
     Chart,
@@ -42,7 +43,6 @@ from judgebench.reports.gate_result import GateResult
 from judgebench.reports.gate_suggest import chosen_test
 from judgebench.reports.gate_unchanged import drop_words
 from judgebench.reports.model_pairs import PairData
-from judgebench.reports.replacements import REPLACED, Replacement, replacements
 from judgebench.reports.slide import SlideNight, SlideReport, each_once, in_words, slide_report
 from judgebench.reports.versions import FixedBaseline, Night, fixed_baseline, nights_of
 from judgebench.store import Store

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from judgebench.benchmarks.presets import CLEAN
+from judgebench.benchmarks.description import CLEAN
 from judgebench.columns import grouped
 from judgebench.execution.forecast import ENOUGH_CALLS, PlanRow, Range
 from judgebench.execution.preflight import Finding

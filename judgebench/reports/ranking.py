@@ -40,8 +40,14 @@ from judgebench.reports.boards import (
 )
 from judgebench.reports.document import Cells, Chart, Each, Report, Rows, Table, column, table
 from judgebench.reports.estimates import Figure
-from judgebench.stats.bradley_terry import bradley_terry, davidson, win_probability
-from judgebench.stats.comparisons import Comparisons, Sums, win_rates
+from judgebench.stats.bradley_terry import (
+    Comparisons,
+    Sums,
+    bradley_terry,
+    davidson,
+    win_probability,
+    win_rates,
+)
 from judgebench.stats.ranking import Ranking as Fit
 from judgebench.stats.ranking import Ties, rank_models, relative_difference
 from judgebench.stats.resample import content_seed, multinomial_weights

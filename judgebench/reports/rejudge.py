@@ -39,11 +39,11 @@ from judgebench.metrics.verdict_table import coded
 from judgebench.plain_text import counted, dollars
 from judgebench.records import HUMAN, Estimate, VerdictSlot, is_human
 from judgebench.reports.agreement import JudgeValues
+from judgebench.reports.board_data import REPLACED, Replacement
 from judgebench.reports.boards import benchmark_ref
 from judgebench.reports.document import Each, Report, Rows, Table, column, json_field, table
 from judgebench.reports.estimates import text
 from judgebench.reports.judge_pairs import judged_values, kinds_of
-from judgebench.reports.replacements import REPLACED, Replacement
 from judgebench.reports.replies import stored_judges
 from judgebench.stats.resample import quotient
 from judgebench.store import Store

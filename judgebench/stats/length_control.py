@@ -29,7 +29,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from judgebench.stats.side_by_side import side_by_side
+from judgebench.stats.resample import side_by_side
 
 Floats: TypeAlias = NDArray[np.float64]
 

@@ -1,9 +1,9 @@
 """Rankings of models from pairs compared on prompts, with intervals that resample prompts.
 
 Strengths and what is known of them where they have no finite value come from
-`judgebench.stats.bradley_terry`, sums over prompts, which make all bootstrap replicates one matrix
-product, from `judgebench.stats.comparisons`. Here replicates become intervals, ranks and the chance
-that one model is above another.
+`judgebench.stats.bradley_terry`, and so do the sums over prompts that make all bootstrap replicates
+one matrix product. Here replicates become intervals, ranks and the chance that one model is above
+another.
 """
 
 from __future__ import annotations
@@ -19,16 +19,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from judgebench.stats.bradley_terry import (
     Bools,
+    Comparisons,
     Floats,
     Ints,
     Strengths,
+    Sums,
     bradley_terry,
     controlled,
     davidson,
     outcome_chances,
+    prompts_met,
     who_reaches_whom,
 )
-from judgebench.stats.comparisons import Comparisons, Sums, prompts_met
 from judgebench.stats.resample import MAX_UNDEFINED
 
 Ties: TypeAlias = Literal["half", "davidson"]
@@ -289,7 +291,7 @@ def rank_sets(
         sure of it.
     units : float array, shape (n_models,) or ()
         How many units of equal weight speak for each model (see
-        `judgebench.stats.weighted_mean.effective_n`). A pair has the smaller number; nothing is
+        `judgebench.stats.resample.effective_n`). A pair has the smaller number; nothing is
         sure with fewer than two.
     width : float
         From the lowest to the highest value that a unit can have; for a scale without ends, that

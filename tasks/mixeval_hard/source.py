@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from judgebench.benchmarks.data import Content
-from judgebench.benchmarks.presets import Split
+from judgebench.benchmarks.description import Split
 from judgebench.errors import InputError
 from judgebench.rows import each_parquet_row
 

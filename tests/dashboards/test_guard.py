@@ -23,7 +23,7 @@ def asked(
     answers: Any, *headers: tuple[str, str], kind: str = "http", allowed: tuple[str, ...] = ()
 ) -> list[Any]:
     """What goes back to the browser that asks an app behind the guard."""
-    import guard
+    import access
 
     said = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
     scope = {"type": kind, "headers": said, "server": ("127.0.0.1", 8501)}
@@ -35,7 +35,7 @@ def asked(
     async def receive() -> Any:
         raise AssertionError("nothing is read")
 
-    going = guard.Guard(answers, lambda: allowed)(scope, receive, send)
+    going = access.Guard(answers, lambda: allowed)(scope, receive, send)
     with pytest.raises(StopIteration):  # nothing of it waits
         going.send(None)
     return sent
@@ -66,7 +66,7 @@ def test_whatever_is_answered_no_page_frames_it() -> None:
 
 
 def test_also_where_a_page_fails() -> None:
-    import guard
+    import access
 
     async def fails(scope: Any, receive: Any, send: Any) -> None:
         raise ValueError("a fault")
@@ -76,7 +76,7 @@ def test_also_where_a_page_fails() -> None:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    going = guard.Guard(fails)({"type": "http", "headers": []}, send, send)  # type: ignore[arg-type]
+    going = access.Guard(fails)({"type": "http", "headers": []}, send, send)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="a fault"):  # the server says so where it was started
         going.send(None)
     assert sent[0]["status"] == 500
@@ -126,10 +126,10 @@ def test_a_page_is_heard_from_this_very_address_alone(
 
 
 def test_a_server_at_a_usual_port_is_no_other() -> None:
-    import guard
+    import access
 
-    assert guard.same_origin("http://localhost", "localhost", 80)
-    assert not guard.same_origin("https://localhost", "localhost", 80)
+    assert access.same_origin("http://localhost", "localhost", 80)
+    assert not access.same_origin("https://localhost", "localhost", 80)
 
 
 def test_an_origin_said_twice_is_none() -> None:
@@ -190,7 +190,7 @@ def under_streamlit(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], N
 
 def test_streamlit_finds_the_guarded_app(serve: Any, under_streamlit: Any) -> None:
     """Were it to find none, it would serve the pages bare."""
-    from guard import Guard
+    from access import Guard
     from streamlit.web.server.app_discovery import discover_asgi_app
 
     under_streamlit(lambda: None)
@@ -319,15 +319,14 @@ def test_without_a_guard_a_browser_is_shown_nothing(
     open_page: Any, at_home: None, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import access
-    import guard
 
     monkeypatch.setattr(access, "_headers", lambda: {"Host": "127.0.0.1:8501"})
-    monkeypatch.setattr(guard, "_built", [])
+    monkeypatch.setattr(access, "_built", [])
     app = open_page("overview", f"sqlite:///{tmp_path / 's.db'}")
     assert "without what keeps other web pages out" in app.error[0].value
     assert [one.value for one in app.code] == ["judgebench dashboard"]
     assert not app.button
-    guard.Guard(page)
+    access.Guard(page)
     app = open_page("overview", f"sqlite:///{tmp_path / 's.db'}")
     assert not app.error
     assert app.button

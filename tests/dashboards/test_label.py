@@ -414,9 +414,9 @@ def test_labels_are_off_where_others_reach_the_page_and_nobody_is_signed_in(
 def test_a_header_is_believed_only_where_the_command_line_says_so(
     open_label: Any, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import raters
+    import labels
 
-    monkeypatch.setattr(raters, "_headers", lambda: {"X-Forwarded-User": "carla"})
+    monkeypatch.setattr(labels, "_headers", lambda: {"X-Forwarded-User": "carla"})
     app = open_label(url)
     assert "carla" not in texts(app)
     monkeypatch.setattr(sys, "argv", ["app.py", "--rater-header", "X-Forwarded-User"])
@@ -424,7 +424,7 @@ def test_a_header_is_believed_only_where_the_command_line_says_so(
     assert "labels of human/carla (as X-Forwarded-User says)" in texts(app)
     press(app, "correct")
     assert label_stores.labels(url)[0][0] == "human/carla"
-    monkeypatch.setattr(raters, "_headers", dict)
+    monkeypatch.setattr(labels, "_headers", dict)
     app = open_label(url, rater="anna")
     assert "without the header X-Forwarded-User" in texts(app)
     assert not [one for one in app.button if one.label == "correct"]
@@ -440,14 +440,14 @@ def test_a_header_is_believed_only_where_the_command_line_says_so(
 def test_who_signed_in_is_the_rater_whatever_the_url_says(
     open_label: Any, url: str, monkeypatch: pytest.MonkeyPatch, user: dict[str, Any], rater: str
 ) -> None:
-    import raters
+    import labels
     from streamlit import config
 
     config.set_option("server.address", "0.0.0.0")  # noqa: S104  # behind a login
-    monkeypatch.setattr(raters, "_user", lambda: user)
+    monkeypatch.setattr(labels, "_user", lambda: user)
     press(open_label(url, rater="anna"), "correct")
     assert label_stores.labels(url)[0][0] == rater
-    monkeypatch.setattr(raters, "_user", lambda: {"is_logged_in": False})
+    monkeypatch.setattr(labels, "_user", lambda: {"is_logged_in": False})
     app = open_label(url, rater="anna")
     assert [one.label for one in app.button] == ["Sign in"]
 

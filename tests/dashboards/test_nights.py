@@ -104,8 +104,8 @@ def test_both_baselines_and_the_test_of_all_nights_are_shown(seen: Any, store: s
 
 def test_the_night_of_a_slide_is_marked(tmp_path: Path) -> None:
     import charts
+    import drawings
     import night_parts
-    import timelines
 
     planned = [night_stores.Planned(str(n), 0.8 - 0.05 * n) for n in range(9)]
     url = night_stores.fill(tmp_path / "s.db", nights=planned, n_items=60, drifts=False)
@@ -119,7 +119,7 @@ def test_the_night_of_a_slide_is_marked(tmp_path: Path) -> None:
     assert called["when"][0].timestamp() == found.slide.called_s
     assert (found.slide_line or "").startswith("⚠ slide: accuracy fell from")
     axis = charts.Axis(title="t", short="s", low=0, high=1, digits=1)
-    drawn = timelines.differences(rows, called, axis, charts.INK["light"]).to_dict()
+    drawn = drawings.differences(rows, called, axis, charts.INK["light"]).to_dict()
     assert "'label': 'slide called'" in str(drawn)
     _, late = night_parts.differences(replace(found, nights=found.nights[-1:]), "accuracy")
     assert list(late["label"]) == ["slide called before"]

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.stats import answer_confidence as ac
-from judgebench.stats.answer_confidence import _common_length, rouge_l, rouge_l_upstream
-from judgebench.stats.weighted_mean import weighted_mean
+from judgebench.stats import confidence as ac
+from judgebench.stats.confidence import _common_length, rouge_l, rouge_l_upstream
+from judgebench.stats.resample import weighted_mean
 from tests.table import over_rows
 
 words = st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=7)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from judgebench.stats.weighted_mean import mean_of_sides
+from judgebench.stats.resample import mean_of_sides
 
 SIDES = [[0, 1], [2, 3, 4, 5]]
 

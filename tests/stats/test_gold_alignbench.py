@@ -16,7 +16,7 @@ from judgebench.stats.rank_correlation import (
     pearson,
     spearman,
 )
-from judgebench.stats.weighted_mean import mean_of_sides
+from judgebench.stats.resample import mean_of_sides
 from tests.stats.critique import comparison_quality, outcomes_of_labels, sample_level, system_level
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "alignbench"

@@ -43,8 +43,8 @@ from judgebench.reports.reproduce.arena_hard import (
     verdict_columns,
 )
 from judgebench.rows import Row
+from judgebench.stats.resample import interval_of_share
 from judgebench.stats.style_control import differences, style_controlled
-from judgebench.stats.weighted_mean import interval_of_share
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "arena_hard"
 MARKS = ("token_len", "header", "list", "bold")

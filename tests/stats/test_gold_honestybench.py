@@ -10,7 +10,7 @@ import pytest
 
 from judgebench.stats.calibration_error import calibration_error, reliability_bins
 from judgebench.stats.confidence import accuracy, alignment, auroc, brier, first_fifth
-from judgebench.stats.weighted_mean import weighted_mean
+from judgebench.stats.resample import weighted_mean
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "honestybench"
 IN_DOMAIN = ("nq", "tq", "hq", "2wiki", "pararel")

@@ -31,7 +31,7 @@ from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.scores import scores
 from judgebench.records import Label, Reply, Score, Unreadable
 from judgebench.stats.rank_correlation import board_correlation
-from judgebench.stats.weighted_mean import effective_n
+from judgebench.stats.resample import effective_n
 from judgebench.template import PromptText, fill, letters
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "mixeval"

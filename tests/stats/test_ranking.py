@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from judgebench.stats import bradley_terry as bt
-from judgebench.stats import comparisons as cp
+from judgebench.stats import bradley_terry as cp
 from judgebench.stats import ranking as rk
 from judgebench.stats.resample import bca_interval, multinomial_weights, percentile_interval
 from tests.table import over_rows

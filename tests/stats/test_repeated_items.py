@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.stats.rank_correlation import board_correlation
-from judgebench.stats.weighted_mean import effective_n
+from judgebench.stats.resample import effective_n
 from tests.table import over_rows
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.stats.weighted_mean import rounded_mean
+from judgebench.stats.resample import rounded_mean
 
 
 def test_a_third_is_rounded_and_the_mean_is_not() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.benchmarks.presets import MODES, truncate
+from judgebench.benchmarks.description import MODES, truncate
 from judgebench.errors import ConfigError
 from tests.table import over_rows
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.errors import InputError, UsageError
-from judgebench.exchange import large_json
+from judgebench.exchange import inspect_evals
 from judgebench.exchange.inspect_evals import read_inspect
 from judgebench.reports.leaderboard import leaderboards
 from judgebench.store import Store, open_store
@@ -484,8 +484,8 @@ def test_several_frames_of_zstandard_are_one_member(tmp_path: Path) -> None:
         info = zipfile.ZipInfo("x")
         log.writestr(info, b"".join(pa.compress(h, codec="zstd", asbytes=True) for h in halves))
         info.compress_type, info.file_size = ZSTANDARD, 2000
-        info.CRC = large_json.zlib.crc32(b"".join(halves))
-    with large_json.ZipMembers(path) as members:
+        info.CRC = inspect_evals.zlib.crc32(b"".join(halves))
+    with inspect_evals.ZipMembers(path) as members:
         assert members.read("x") == b"".join(halves)
 
 

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.benchmarks import fetch as fetching
+from judgebench.benchmarks import pull as fetching
 from judgebench.benchmarks.description import RemoteFile
-from judgebench.benchmarks.fetch import MAX_TRIES, Fetched, SafeRedirects, _authorize, fetch
+from judgebench.benchmarks.pull import MAX_TRIES, Fetched, SafeRedirects, _authorize, fetch
 from judgebench.errors import ConfigError, InputError, ProviderUnavailableError
 from tests.file_host import FileHost, etag
 from tests.unit.pulled import Noted, sha

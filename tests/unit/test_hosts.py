@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.benchmarks.fetch import (
+from judgebench.benchmarks.pull import (
     authorization,
     check_address,
     check_online,

@@ -12,7 +12,7 @@ import pytest
 
 from judgebench.errors import UsageError
 from judgebench.metrics.judge_accuracy import right_answers, right_pairs
-from judgebench.stats.judge_accuracy import (
+from judgebench.stats.agreement import (
     best_of,
     gap_and_spread,
     pair_figures,

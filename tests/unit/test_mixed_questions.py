@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from judgebench.benchmarks.data import Content, import_data, load_module
+from judgebench.benchmarks.description import Split
 from judgebench.benchmarks.folder import load_benchmark
-from judgebench.benchmarks.presets import Split
 from judgebench.benchmarks.task_folder import EXAMPLES, OWN, MixedQuestions
 from judgebench.errors import ConfigError, InputError
 from judgebench.keys import case_key

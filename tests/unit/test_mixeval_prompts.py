@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.benchmarks.presets import judged_part
+from judgebench.benchmarks.description import judged_part
 from judgebench.benchmarks.task_folder import (
     OWN,
     STEP_BY_STEP,

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from judgebench.benchmarks.description import Asking
+from judgebench.benchmarks.description import Asking, OverApi, Preset, PresetConfig, PromptTokens
 from judgebench.benchmarks.folder import load_benchmark
-from judgebench.benchmarks.presets import OverApi, Preset, PresetConfig, PromptTokens
 from judgebench.cli.main import run
 from judgebench.config import load_suite
 from judgebench.errors import ConfigError

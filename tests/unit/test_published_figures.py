@@ -16,7 +16,7 @@ from judgebench import api
 from judgebench.benchmarks.data import import_data
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.config import load_suite
-from judgebench.stats.weighted_mean import effective_n
+from judgebench.stats.resample import effective_n
 from tests.e2e import mixeval_gold
 from tests.table import over_rows
 

@@ -10,8 +10,7 @@ from judgebench.errors import UsageError
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import JudgeSpec, RunManifest, Runtime
 from judgebench.reports.render import render
-from judgebench.reports.run_diff import Flips, ModelChange, RunDiff, run_diff
-from judgebench.reports.run_sides import changes
+from judgebench.reports.run_diff import Flips, ModelChange, RunDiff, changes, run_diff
 from judgebench.reports.runs import run_ref
 from judgebench.store import Store
 from tests.unit.two_runs import JUDGE, Judged, put_run

@@ -15,8 +15,8 @@ from scipy.stats import binomtest
 from judgebench import keys
 from judgebench.records import Message, ModelSpec, Response, Runtime
 from judgebench.reports.compare import comparison
+from judgebench.reports.gate_policy import may_differ
 from judgebench.reports.render import render
-from judgebench.reports.stack_anchors import may_differ
 from judgebench.store import Store, open_store
 from judgebench.store.read import AnsweredAgain
 from tests.e2e.runs import typed

@@ -19,7 +19,7 @@ from judgebench.errors import LocalModelError
 from judgebench.execution import generate
 from judgebench.execution.resolve import resolve
 from judgebench.records import Response, Runtime
-from judgebench.reports.stack_anchors import Answering, other_stack
+from judgebench.reports.gate_policy import Answering, other_stack
 from judgebench.responses.local import AnswerChunk, AnswerFailure, LocalModel, Task
 from judgebench.store import open_store
 from tests.e2e import runs

@@ -8,7 +8,7 @@ from threading import Barrier
 
 import pytest
 
-from judgebench.stats.side_by_side import MOST, side_by_side
+from judgebench.stats.resample import MOST, side_by_side
 from tests.table import over_rows
 
 

@@ -73,7 +73,7 @@ def read_upstream(reply: Reply, dimensions: Sequence[str]) -> Verdict:
     """AlignBench's reading as a verdict, on a scale without an upper end.
 
     A reply that was refused or cut off is no verdict, nor is `UNPARSED`: aggregation puts it back
-    where the published figure is wanted (`judgebench.stats.weighted_mean`).
+    where the published figure is wanted (`judgebench.stats.resample`).
     """
     ratings, score = upstream_ratings(reply.text)
     if score == UNPARSED:

@@ -19,7 +19,7 @@ from judgebench.reports.reproduce import (
     point,
 )
 from judgebench.rows import Row, read_rows
-from judgebench.stats.weighted_mean import mean_of_sides
+from judgebench.stats.resample import mean_of_sides
 
 SIDES = {
     "reasoning": ("math", "logic"),

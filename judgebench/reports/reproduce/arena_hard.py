@@ -31,7 +31,7 @@ from judgebench.reports.reproduce import (
     once,
 )
 from judgebench.rows import Row, read_rows
-from judgebench.stats.weighted_mean import error_of_ratio
+from judgebench.stats.resample import error_of_ratio
 
 BASELINE, JUDGE = "claude-3.7-sonnet", "three judges"
 HOW = Weighted(clear=3.0, rule="each_game")

@@ -18,7 +18,7 @@ from judgebench.reports.reproduce import (
     point,
 )
 from judgebench.rows import Row, read_rows
-from judgebench.stats.weighted_mean import weighted_mean
+from judgebench.stats.resample import weighted_mean
 
 DOMAINS = ("in-domain", "ood")
 ALL = "all"

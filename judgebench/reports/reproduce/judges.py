@@ -21,8 +21,12 @@ from judgebench.reports.reproduce import (
     read_json,
 )
 from judgebench.rows import Row, read_rows
-from judgebench.stats.agreement import cohen_kappa_of, percent_agreement
-from judgebench.stats.judge_accuracy import pair_figures, section_scores
+from judgebench.stats.agreement import (
+    cohen_kappa_of,
+    pair_figures,
+    percent_agreement,
+    section_scores,
+)
 from judgebench.stats.resample import wilson_interval
 
 # JudgeBench ---------------------------------------------------------------------------------------
