@@ -373,7 +373,7 @@ class HttpProvider(ChatProvider):
             answer, is_whole, content_type = got
             if is_whole:
                 return answer, content_type
-            failed = CallError(
+            raise CallError(
                 f"{call.where} sent more than {self._max_answer_bytes:,} bytes in one answer; set "
                 "max_tokens in the judge's sampling",
                 retriable=False,
