@@ -505,6 +505,10 @@ _SMOOTH = {16: 1e-13, 10: 1e-7}
 _SHORT = 1e-7
 """With a larger tolerance rows of many replicates are in seven digits: they reach a tenth of it."""
 
+_FLAT = {8: 1e-10, 4: 1e-3}
+"""Of the greatest curvature that a loss can have, by the bytes of a weight: a smaller one, as where
+wins and losses lie apart, is hardly more than rounding, and a step by it leads anywhere."""
+
 _FULL_STEPS = 12
 """Newton steps without a look at the objective; from near the minimum a few suffice."""
 
@@ -518,7 +522,8 @@ def _minimise(
     """Minimum of ``|w|_1 + c * loss`` for each weighting of the loss's rows [1]_.
 
     Full Newton steps first, which reach it in a few where the start is near; what they do not
-    bring there starts again from zero with steps that are shortened until they descend.
+    bring there, and what is flat on the way, starts again from zero with steps that are shortened
+    until they descend.
 
     Parameters
     ----------
@@ -547,7 +552,13 @@ def _minimise(
         gradient, hessian = loss.derivatives(taken, w, start)
     else:
         gradient, hessian = loss.derivatives_at_one(weights, start)
+    kind, greatest = taken.dtype, np.square(loss.x) / 4.0
+    least = _FLAT[kind.itemsize] * (taken @ greatest.astype(kind, copy=False))
+    flat = np.zeros(len(weights), dtype=np.bool_)
     for attempt in range(_FULL_STEPS):
+        flat[left] = (np.diagonal(hessian, axis1=1, axis2=2) < least[left]).any(axis=1)
+        keep = ~flat[left]
+        left, gradient, hessian = left[keep], gradient[keep], hessian[keep]
         broken = _residual(w[left], gradient, penalty[left, np.newaxis]).max(axis=1)
         move = broken > 0  # at the exact minimum, which zero often is, there is no step to take
         moved = left[move]
@@ -558,8 +569,11 @@ def _minimise(
         gradient, hessian = loss.derivatives(taken[left], w[left], start)
     converged = np.asarray(np.isfinite(w).all(axis=1), dtype=bool)
     converged[left] = False
+    converged[flat] = False
     for one in np.flatnonzero(~converged):
-        w[one], converged[one] = _descend(loss, weights[one], penalty[one], limit[one])
+        # Where the loss is flat all gradients are small, those far beyond the minimum too.
+        small = min(limit[one], penalty[one] / 10.0)
+        w[one], converged[one] = _descend(loss, weights[one], penalty[one], small)
     return w, converged
 
 

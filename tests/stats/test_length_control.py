@@ -402,6 +402,24 @@ def test_anchors_that_are_read_off_between_nodes_are_exact_to_rounding(
     assert sum(summed) < 2 * lc._NODES[8] ** 2 + 50
 
 
+@over_rows("c", [None, lc.CANDIDATES[-1]])
+def test_replicates_of_wins_that_lie_apart_from_losses_are_at_their_minimum(
+    c: float | None,
+) -> None:
+    """All at once, where most are flat, as one by one to eight digits."""
+    random = np.random.default_rng(1058)
+    difficulty, difference = random.normal(size=300), random.normal(0.0, 300.0, 300)
+    won = (difficulty > 0.0).astype(float)
+    fit = lc.exact(won, difference, difficulty, c=c)
+    weights = multinomial_weights(300, 120, seed=3)
+    drawn = lc.replicates(won, difference, difficulty, fits=[fit], weights=weights)
+    for draw, alone in zip(drawn, weights, strict=True):
+        one = lc.replicates(
+            won, difference, difficulty, fits=[fit], weights=alone, tolerance=1e-8
+        )  # fmt: skip
+        assert draw == pytest.approx(one[0], abs=0.01)
+
+
 def test_percentile_intervals_cover_and_the_published_error_does_not() -> None:
     """Reduced; `perf/length_control_coverage.py` runs the full one."""
     population = made_up(30, 20_000)
