@@ -39,6 +39,10 @@ PAUSE_S = 3.0
 questions in a row, the process has at hand what it has read for the last one, and the browser needs
 a core to draw with."""
 
+MOST_PAUSE_S = 30.0
+"""So long at most that is put off by who is there and waits for nothing: where somebody turns pages
+or labels without a pause, all pages would show the store as it was before they came."""
+
 _AGAIN_S = 0.2
 
 
@@ -232,7 +236,8 @@ class Workers:
     def turn(self, question: Question, *, urgent: bool) -> Iterator[Worker]:
         """Around asking one of them, which is given: one question at a time of each."""
         if not urgent:
-            while not self.is_quiet():
+            latest = time.monotonic() + MOST_PAUSE_S
+            while self._waiting or not (self.is_quiet() or time.monotonic() >= latest):
                 time.sleep(_AGAIN_S)
             worker = self.back
             with worker.lock:

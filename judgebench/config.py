@@ -893,6 +893,9 @@ class BenchmarkConfig(Section):
                 "'dimensions' are rated on a scale: give it, e.g. scale: [1, 10]": (
                     self.dimensions and self.scale is None
                 ),
+                "a panel is of two judges or more": (
+                    isinstance(self.panel, list) and len(self.panel) < 2
+                ),
             },
         )
         if (panel := self.jury if self.panel else None) is not None:

@@ -227,6 +227,7 @@ NOT_RANDOM = (
 OTHER_SCALE = "the judge and people score on different scales"
 BALANCED = "nothing is corrected: categories count equally here, and labels weigh items alike"
 ALL = "labels of all items would not be enough: more items are needed"
+SEVERAL = "error rates are of one verdict on an item, and items have several, as on samples"
 RARE = f"under {LEAST} labels of one outcome: its interval may be too narrow"
 
 Probabilities: TypeAlias = Mapping[str, float] | None
@@ -359,9 +360,12 @@ class _Sample:
             ALONE: self.estimate(alone, f"{n} labels alone, Student's t{caution}"),
         }
         if binary and self.chance is not None:
-            rates = rogan_gladen(self.judge, people, chance, unit=self.unit)
-            if rates.undefined not in (None, FEW):
-                rates = replace(rates, value=math.nan)
+            rates = replace(found, value=math.nan, error=math.nan, undefined=SEVERAL)
+            said = np.concatenate([self.judge, people])
+            if np.isin(said[~np.isnan(said)], (0.0, 1.0)).all():  # no mean of several
+                rates = rogan_gladen(self.judge, people, chance, unit=self.unit)
+                if rates.undefined not in (None, FEW):
+                    rates = replace(rates, value=math.nan)
             metrics[BY_RATES] = self.estimate(rates, "error rates, delta method")
         narrow = 0.1 * (self.ends[1] - self.ends[0]) if width is None else width / self.scale
         # A judge takes nothing away: labels alone need no more than labels beside it.

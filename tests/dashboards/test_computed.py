@@ -137,6 +137,21 @@ def test_between_questions_in_a_row_nothing_is_begun_that_nobody_waits_for(
     assert len(list(desk.disk.folder.iterdir())) == 2
 
 
+def test_who_turns_pages_without_a_pause_does_not_put_it_off_for_ever(
+    parts: Any, desk: Any, demo: str, boards: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts.worker, "PAUSE_S", 3600.0)
+    monkeypatch.setattr(parts.worker, "MOST_PAUSE_S", 0.1)
+    desk.workers.heard()
+    asked = {"urgent": False}
+    thread = threading.Thread(
+        target=answer, args=(parts, demo, "mark", boards), kwargs=asked, daemon=True
+    )
+    thread.start()
+    thread.join(timeout=30)
+    assert not thread.is_alive()
+
+
 def test_who_asks_for_what_is_being_made_ready_waits_for_it(
     parts: Any, desk: Any, demo: str, slow: Path, waiting: Any
 ) -> None:

@@ -65,6 +65,7 @@ def test_what_a_manifest_keeps_has_no_key(tmp_path: Path) -> None:
         ("limit: 8", "limits: 8", "benchmarks[0].limits: no key called 'limits'"),
         ("server: {command: [python", "server: {comand: [python", "did you mean 'command'?"),
         ("limit: 8", "limit: 0", "greater than 0 (found 0)"),
+        ("limit: 8", "limit: 8, panel: []", "a panel is of two judges or more"),
         ("limit: 8", "limit: many", "found 'many'"),
         ("name: nightly", "name: nightly\nname: weekly", "the key 'name' stands here twice"),
         ("    responses: answers.jsonl\n", "", "exactly one of 'lm_eval', 'api' and 'responses'"),

@@ -17,6 +17,7 @@ from judgebench.cli.boards import leaderboard
 from judgebench.config import check
 from judgebench.errors import ConfigError, UsageError
 from judgebench.execution.manifest import new_manifest
+from judgebench.metrics.correction import SEVERAL
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import (
     JudgeSpec,
@@ -56,11 +57,12 @@ def said_by(judge: str, model: str) -> Any:
 
 
 def put(
-    store: Store, judge: str, model: str, item: int, verdict: Verdict, opponent: str | None = None
-) -> None:
+    store: Store, judge: str, model: str, item: int, verdict: Verdict, opponent: str | None = None,
+    sample: int = 0,
+) -> None:  # fmt: skip
     kind = "human" if judge.startswith("human") else "lexical"
     place = VerdictSlot(
-        benchmark="made_up", version="1", item_id=str(item),
+        benchmark="made_up", version="1", item_id=str(item), sample=sample,
         model_key=store.put_model(model, ModelSpec(weights=model)),
         judge_key=store.put_judge(judge, JudgeSpec(kind=kind, model=judge)),
         opponent_key=store.put_model(opponent, ModelSpec(weights=opponent)) if opponent else None,
@@ -147,6 +149,23 @@ def test_raw_and_corrected_stand_side_by_side(store: Store) -> None:
     assert "corrected" not in row_of(found, "human/ada", "good").metrics
     plain = leaderboards(store, "made_up", intervals=QUICK)
     assert "corrected" not in row_of(plain, "a", "good").metrics
+
+
+def test_where_items_have_several_samples_error_rates_say_nothing(tmp_path: Path) -> None:
+    with open_store(str(tmp_path / "s.db")) as store:
+        store.start_run(replace(new_manifest("r", {}, data_sha={}, seed=0), id="r"))
+        for item, right in enumerate(said_by("a", "good")):
+            for sample in range(2):
+                put(
+                    store, "a", "good", item, label(bool(right) ^ (sample > item % 3)), None, sample
+                )
+        for item in LABELLED:
+            put(store, "human/ada", "good", item, label(bool(truth("good")[item])))
+        drawn(store)
+        its = row_of(boards(store), "a", "good").metrics
+    assert its["corrected"].undefined is None
+    assert its["rogan_gladen"].undefined == SEVERAL
+    assert np.isnan(its["rogan_gladen"].value)
 
 
 def test_more_items_are_needed_only_where_all_labels_are_too_few(store: Store) -> None:
