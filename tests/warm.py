@@ -105,6 +105,7 @@ LOADS = {
     "suites.demo_model": _WORKER,
     "judgebench.workers.judge": _WORKER,
     "judgebench.workers.generate": _WORKER,
+    "judgebench.workers.lm_eval_task": _WORKER,
     "judgebench.workers.reward": _WORKER,
     "judgebench.exchange.trackers": ("mlflow", "mlflow.store.tracking.sqlalchemy_store", "wandb"),
 }

@@ -28,9 +28,9 @@ from judgebench.workers.process import clean, metrics_worker
 class TaskBenchmark(OwnPrompts):
     """The questions of a task as lm-eval puts them, few-shot examples and all.
 
-    ``task`` is what a suite says of it, as `judgebench.workers.generate` takes it,
+    ``task`` is what a suite says of it, as `judgebench.workers.lm_eval_task` takes it,
     ``definition`` what that makes of it, and ``groups`` those by whose name it was asked for, as
-    `judgebench.workers.generate.Members` has them.
+    `judgebench.workers.lm_eval_task.Members` has them.
     """
 
     task: Mapping[str, Any]

@@ -44,7 +44,7 @@ class Metrics(LocalProvider):
     def __init__(self, options: Mapping[str, Any], identity: str, timeout_s: float) -> None:
         self._task = options
         worker = BatchedWorker(
-            "judgebench.workers.generate",
+            "judgebench.workers.lm_eval_task",
             {},
             model=f"the lm-eval task {options['task']}",
             gpus=None,

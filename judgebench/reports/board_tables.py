@@ -538,7 +538,7 @@ def _metric(board: Board, name: str) -> Callable[[Row], str]:
 
 
 def _columns(board: Board) -> list[Cells[Row]]:
-    names = list(board.rows[0].metrics) if board.rows else []
+    names = list(dict.fromkeys(name for row in board.rows for name in row.metrics))
     right: Any = {"align": "right"}
 
     def main(name: str, **more: bool) -> Cells[Row]:
@@ -548,7 +548,8 @@ def _columns(board: Board) -> list[Cells[Row]]:
 
     def beside(name: str) -> list[Cells[Row]]:
         """The column of a metric beside the leading one, where any model has it."""
-        if all(row.metrics[name].undefined is not None for row in board.rows):
+        its = (row.metrics[name] for row in board.rows if name in row.metrics)
+        if all(one.undefined is not None for one in its):
             return []
         if name == GUESSED and not any(row.leading.missing for row in board.rows):
             return []  # there was nothing to guess

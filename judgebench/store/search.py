@@ -526,11 +526,13 @@ class FileIndex(Index):
         comes, order = _WAYS[kind]
         query = (
             f"SELECT rowid FROM search_{kind} WHERE search_{kind} MATCH ? AND rowid {comes} ?"
-            f" ORDER BY rowid {order} LIMIT ?"
+            f" AND rowid <= ? ORDER BY rowid {order} LIMIT ?"
         )
+        reached = self.seen[kind][0]  # what came into it since is looked through beside it
 
         def page(beyond: int, size: int) -> tuple[Sequence[int], int | None]:
-            found = [number for (number,) in self._ask(connection, query, (match, beyond, size))]
+            asked = match, beyond, reached, size
+            found = [number for (number,) in self._ask(connection, query, asked)]
             return found, found[-1] if len(found) == size else None
 
         return page

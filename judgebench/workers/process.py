@@ -435,7 +435,7 @@ class SharedWorker:
 
 
 METRICS: ContextVar[SharedWorker | None] = ContextVar("metrics", default=None)
-"""The process that knows lm-eval's tasks (`judgebench.workers.generate`), for a whole run."""
+"""The process that knows lm-eval's tasks (`judgebench.workers.lm_eval_task`), for a whole run."""
 
 
 @contextlib.contextmanager
@@ -444,7 +444,7 @@ def metrics_worker() -> Iterator[SharedWorker]:
     if (outer := METRICS.get()) is not None:
         yield outer
         return
-    module, needs = "judgebench.workers.generate", "lm_eval"
+    module, needs = "judgebench.workers.lm_eval_task", "lm_eval"
     start = partial(WorkerProcess, module, model="lm_eval_task", gpus=None, needs=needs)
     shared = SharedWorker(start)
     token = METRICS.set(shared)

@@ -39,6 +39,7 @@ from judgebench.reports.leaderboard import leaderboards
 from judgebench.stats.correction import corrected_mean, rogan_gladen
 from judgebench.stats.resample import content_seed
 from judgebench.store import Store, open_store
+from tests.table import over_rows
 
 N = 180
 LABELLED = range(0, N, 3)
@@ -166,6 +167,29 @@ def test_where_items_have_several_samples_error_rates_say_nothing(tmp_path: Path
     assert its["corrected"].undefined is None
     assert its["rogan_gladen"].undefined == SEVERAL
     assert np.isnan(its["rogan_gladen"].value)
+
+
+@over_rows(("whole", "samples"), [("good", 1), ("weak", 1), ("good", 2)])
+def test_a_board_of_which_people_labelled_one_model_wholly_is_printed(
+    tmp_path: Path, whole: str, samples: int
+) -> None:
+    url = str(tmp_path / f"{whole}{samples}.db")
+    with open_store(url) as store:
+        store.start_run(replace(new_manifest("r", {}, data_sha={}, seed=0), id="r"))
+        for model in RIGHT:
+            for item, right in enumerate(said_by("a", model)):
+                for sample in range(samples):
+                    says = bool(right) ^ (sample > item % 3)
+                    put(store, "a", model, item, label(says), sample=sample)
+                if model == whole or item in LABELLED:
+                    put(store, "human/ada", model, item, label(bool(truth(model)[item])))
+        its = {model: row_of(boards(store), "a", model).metrics for model in RIGHT}
+    assert [model for model in RIGHT if "rogan_gladen" in its[model]] == [whole]
+    printed = CliRunner().invoke(
+        leaderboard, ["made_up", "--corrected", "--judge", "a", "--format", "md", "--store", url]
+    )
+    assert printed.exit_code == 0
+    assert ("| by error rates |" in printed.stdout) == (samples == 1)
 
 
 def test_more_items_are_needed_only_where_all_labels_are_too_few(store: Store) -> None:

@@ -30,9 +30,11 @@ from judgebench.records import (
 from judgebench.store import open_store
 from judgebench.store.search import (
     SEARCHED_CHARS,
+    Coverage,
     Filters,
     Found,
     Hit,
+    Index,
     Words,
     _hits,
     count,
@@ -395,6 +397,32 @@ def test_who_searches_goes_before_an_index_that_lacks_many(
     with open_store(url) as store:
         assert make_index(store, LONG_ENOUGH_S).complete
     assert looked(url, "river").hits == found.hits
+
+
+def test_what_comes_into_the_index_meanwhile_is_found_once(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_store(url) as store:
+        assert make_index(store, LONG_ENOUGH_S).complete
+        with store.transaction():
+            store.put_items(item_stores.questions(9)[-4:])
+    found = looked(url, "river").hits
+
+    def made(index: Index, *_: object) -> Coverage:
+        with index.store.snapshot() as connection:
+            coverage = index.look(connection)
+        with open_store(url) as store, index_of(store) as others:
+            while others.grow():
+                pass
+        return coverage
+
+    with open_store(url) as store, store.transaction():
+        model = store.put_model("m", ModelSpec(weights="name:m"))
+        store.put_items(item_stores.questions(12)[-3:])
+        store.put_responses(dict(item_stores.answer(model, str(n), "a river") for n in range(3)))
+    monkeypatch.setattr("judgebench.store.search._made", made)
+    now = looked(url, "river").hits
+    assert len(now) == len(found) + 6 == len({(hit.kind, hit.number) for hit in now})
 
 
 def test_the_index_goes_on_in_portions(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
