@@ -118,7 +118,11 @@ class Parts:
 
     def __init__(self, app: ASGI) -> None:
         self._app, folder = app, Path(file_util.get_static_dir())
-        self._files = {f"/{one.relative_to(folder)}": one for one in folder.glob("static/*/*")}
+        below = config.get_option("server.baseUrlPath").strip("/")
+        below = f"/{below}/" if below else "/"
+        self._files = {
+            f"{below}{one.relative_to(folder)}": one for one in folder.glob("static/*/*")
+        }
         found = [one for part in PARTS for one in folder.glob(f"static/js/{part}.*.js")]
         for one in found:  # which grows
             names = re.findall(r'(?:from|import)\s*["\']\./([\w.-]+\.js)', one.read_text("utf-8"))
@@ -132,7 +136,7 @@ class Parts:
             headers={"Cache-Control": "no-cache"},
         )  # fmt: skip
         views = Path(__file__).parent.glob("views/*.py")
-        self._pages = {"/", *(f"/{one.stem}" for one in views)}
+        self._pages = {below, *(f"{below}{one.stem}" for one in views)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, answers = scope.get("path", ""), self._app

@@ -82,7 +82,7 @@ def command(
     command_line = [sys.executable, str(app.with_name("serve.py"))]
     command_line += ["--server.port", str(chosen), "--server.address", address]
     command_line += ["--server.headless", "true", "--browser.gatherUsageStats", "false"]
-    # What keeps web pages of others from using this one in somebody's browser; see `reach.py`.
+    # What keeps web pages of others from using this one in somebody's browser; see `access.py`.
     command_line += ["--server.enableCORS", "true", "--server.enableXsrfProtection", "true"]
     if not is_loopback(address) or rater_header:  # a proxy's name is not known here
         command_line += ["--server.allowedHosts", "*"]

@@ -224,7 +224,7 @@ def test_no_part_of_an_answer_waits_for_the_browser_to_have_heard_another(
 
 
 def test_streamlits_own_files_come_out_of_memory_and_a_page_names_what_it_will_need(
-    serve: Any,
+    serve: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from streamlit.file_util import get_static_dir
 
@@ -259,6 +259,12 @@ def test_streamlits_own_files_come_out_of_memory_and_a_page_names_what_it_will_n
     assert any("BACKEND_BASE_URL" in one.read_text("utf-8") for one in scripts)
     for other in (got("/static/none.js"), got("/_stcore/health"), got("/", "HEAD")):
         assert other[1] == b"whole", "as Streamlit answers"
+    with monkeypatch.context() as told:
+        told.setattr(serve.config, "get_option", lambda _: "/below/it")
+        parts = serve.Parts(page)
+    assert got("/below/it/") == got("/below/it/leaderboard") != got("/")
+    assert got(f"/below/it/{one}")[1] == found
+    assert got("/")[1] == b"whole", "nobody is there"
 
 
 def test_nobody_on_the_web_is_asked_for_an_address(
