@@ -1,8 +1,6 @@
 """Drawings of judges among each other, and of how sure models are of what is correct.
 
-A hue never stands alone: a shape, a dash or a place says the same.
-
-Drawings of what changes: nights and checkpoints as lines before their bands.
+Also of what changes: nights and checkpoints as lines before their bands.
 
 A hue never stands alone: a shape, a dash or a place says the same.
 """

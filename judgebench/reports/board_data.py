@@ -1,6 +1,6 @@
 """What the boards of a benchmark are made of, read from the store once.
 
-Where one judge took another's place: the break that boards and nights show.
+Also where one judge took another's place: the break that boards and nights show.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ fitted: in a *group* of models where everybody can be reached from everybody thr
 differences of strength are finite; between two groups they are not, and only the direction (or
 nothing at all) is known. A model that won everything it played is a group of its own.
 
-Pairs of models compared on prompts, as sums over prompts for any weighting of these.
+What they are fitted to is here too: pairs of models compared on prompts, as sums over prompts for
+any weighting of these.
 """
 
 from __future__ import annotations

@@ -13,15 +13,9 @@ The threshold is the one that agrees best with correctness on a fifth of the ans
 is the agreement on the rest. The paper says that the fifth is random; its code takes the first rows
 of the file [1]_. Both are here, and a report names the one it used.
 
-References
-----------
-.. [1] S. Ni et al. (2025), Annotation-Efficient Universal Honesty Alignment, arXiv 2510.17509;
-   its repository at 1b566b6, honesty_alignment/eval.py.
-
-Confidence of a model in its answer, from its probabilities and from further samples.
-
-Prob and N-Prob come from the log-probabilities of the tokens of the greedy answer, Consis-Lex and
-Consis-Sem from how far samples drawn at a temperature say the same as the greedy answer [1]_.
+Also confidences themselves, from a model's probabilities and from further samples. Prob and N-Prob
+come from the log-probabilities of the tokens of the greedy answer, Consis-Lex and Consis-Sem from
+how far samples drawn at a temperature say the same as the greedy answer [1]_.
 
 ROUGE-L, how much of two texts is the same words in the same order, is two things in HonestyBench.
 The paper means the measure of Lin; its code takes the package ``rouge`` 1.0.1, whose "rouge-l" is
@@ -31,7 +25,7 @@ with sentences cut at every full stop.
 References
 ----------
 .. [1] S. Ni et al. (2025), Annotation-Efficient Universal Honesty Alignment, arXiv 2510.17509,
-   section 4 and its repository at 1b566b6.
+   section 4, and its repository at 1b566b6: honesty_alignment/eval.py.
 """
 
 from __future__ import annotations

@@ -6,9 +6,8 @@ replicates of all tables are one matrix product, ``weights @ contributions``.
 
 Beside them stand intervals of a share: Wilson's, and the exact one, however few draws were seen.
 
-Work that lets other threads go on, such as products of arrays, on the cores that there are.
-
-Means over several sets, and what a mean over rows is worth where items repeat.
+Also here: such products on the cores that there are, and means over several sets, with what a mean
+over rows is worth where items repeat.
 
 A set weighs its size, its rounded mean is averaged by its rows, or every category counts equally,
 however many items it has. A published mean may be one over rows. The unit of chance is the distinct
