@@ -2345,8 +2345,8 @@ def _under_way(
 ) -> Iterator[_UnderWay]:
     """What asks somebody: its store, and providers that can be asked, whose cost is foretold."""
     from judgebench.execution.manifest import with_rechecks
-    from judgebench.execution.pool import ProviderPool
-    from judgebench.execution.preflight import check_extras, placed_where_needed
+    from judgebench.execution.pool import ProviderPool, check_extras
+    from judgebench.execution.preflight import placed_where_needed
     from judgebench.execution.resolve import endpoints
 
     with open_live_store(store_url(work.suite, store)) as opened:
