@@ -241,12 +241,17 @@ class JudgeAssignment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedSuite:
-    """A suite, resolved."""
+    """A suite, resolved.
+
+    ``labels`` are its files of labels, and those that its benchmarks bring, with what these are
+    about.
+    """
 
     suite: Suite
     asked: tuple[ResolvedBenchmark, ...]
     candidates: tuple[Candidate, ...]
     assignments: tuple[JudgeAssignment, ...]
+    labels: tuple[tuple[Path, tuple[str, str] | None], ...] = ()
     warnings: tuple[str, ...] = ()
     shard: str = ""
 
@@ -338,11 +343,18 @@ def resolve(
     for one in (s for s in assignments if s.asked.config.stop_when_decided is not None):
         if stops_early(one):
             models_compared(one, candidates)
+    named = [(path, None) for a in asked for path in a.config.labels]
+    brought = [
+        (its.labels, (a.benchmark.name, a.benchmark.version))
+        for a in asked
+        if (its := a.benchmark.brought) is not None and its.labels is not None
+    ]
     return ResolvedSuite(
         suite=suite,
         asked=asked,
         candidates=candidates,
         assignments=assignments,
+        labels=(*named, *brought),
         warnings=(*warnings, *_worth_knowing(suite, asked, candidates, assignments), *suite.notes),
         shard="" if to.shard is None else str(to.shard),
     )
