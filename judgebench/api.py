@@ -2495,13 +2495,15 @@ def respond(
     Raises
     ------
     UsageError
-        For a model that is none, and where nothing is asked.
+        For a model that is none, a benchmark that nobody knows, and where nothing is asked.
     """
+    from judgebench.benchmarks.description import check_typed
     from judgebench.execution.resolve import resolve
 
     called = _candidate_called(
         model, model_args, gen_kwargs, base_url, system, batch_size, apply_chat_template
     )
+    check_typed(tasks)
     wanted = [{"name": task} for task in tasks]
     wanted += [] if items is None else [{"name": benchmark, "items": str(items)}]
     if not wanted:
