@@ -23,7 +23,7 @@ from pydantic import Field
 from judgebench.dialogue import reads
 from judgebench.judges.lexical import refuse_a_model
 from judgebench.judges.prompt import Cut, Kind, Options, Plan, Question, Setup, messages, own_prompt
-from judgebench.judges.readers.json import OTHER_JSON, json_object, json_schema
+from judgebench.judges.readers.json import json_object, json_schema, listed
 from judgebench.records import (
     COMPLIANCE,
     HARM_LABELS,
@@ -128,8 +128,9 @@ def read_harm(reply: Reply) -> Verdict:
     found = json_object(reply, tuple(_ENUMS))
     if isinstance(found, Unreadable):
         return found
-    if any(found[name] not in known for name, known in _ENUMS.items()):
-        return OTHER_JSON
+    for name, known in _ENUMS.items():
+        if isinstance(said := listed(found, name, known), Unreadable):
+            return said
     refuses = found["class"] != COMPLIANCE
     label = found["class"] + HARMFUL * (found["harmful"] == "yes")
     label += OTHER_LANGUAGE * (refuses and found["language"] == "other")

@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any, TypeAlias
 
 from judgebench.dialogue import RETRACTION, no_verdict, reads
-from judgebench.judges.readers.json import OTHER_JSON, REASON, json_object, json_schema
+from judgebench.judges.readers.json import REASON, json_object, json_schema, other_json
 from judgebench.judges.readers.logprobs import Shares
 from judgebench.records import Reply, Score, Unreadable, Verdict
 from judgebench.template import CODED
@@ -157,14 +157,14 @@ def read_scores_json(
     reply: Reply, names: Sequence[str], scale: Scale, *, explain: bool
 ) -> Scores | Unreadable:
     """The scores of a reply that is exactly the JSON object that was asked for."""
-    found = json_object(reply, (REASON, *names) if explain else tuple(names))
+    found = json_object(reply, names, explain=explain)
     if isinstance(found, Unreadable):
         return found
     scores: dict[str, float] = {}
     for name in names:
         number = found[name]
         if isinstance(number, bool) or not isinstance(number, int | float):
-            return OTHER_JSON
+            return other_json(f"{name!r} is no number")
         checked = scale.checked(number)
         if isinstance(checked, Unreadable):
             return checked

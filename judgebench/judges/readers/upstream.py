@@ -36,10 +36,10 @@ from judgebench.judges.readers.dictionaries import (
 )
 from judgebench.judges.readers.json import (
     NOT_AN_OBJECT,
-    OTHER_JSON,
     TWO_VERDICTS,
     JsonMembers,
     json_members,
+    other_json,
 )
 from judgebench.judges.readers.scores import Scale
 from judgebench.judges.readers.words import Names
@@ -199,7 +199,7 @@ def read_aspects(reply: Reply, names: tuple[str, ...]) -> Verdict:
             if field == "score"
         ]
         if len(said) != 1:
-            return TWO_VERDICTS if said else OTHER_JSON
+            return TWO_VERDICTS if said else other_json(f"no score of {name!r}")
         if str(said[0]).strip().upper() == NOT_APPLICABLE:
             continue
         try:
@@ -207,7 +207,7 @@ def read_aspects(reply: Reply, names: tuple[str, ...]) -> Verdict:
         except OverflowError:  # whole numbers have no end in JSON, and floats have
             number = math.inf
         except (TypeError, ValueError):
-            return OTHER_JSON
+            return other_json(f"the score of {name!r} is no number")
         checked = ONE_TO_FIVE.checked(number)
         if isinstance(checked, Unreadable):
             return checked
