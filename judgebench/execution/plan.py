@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 from judgebench import keys
 from judgebench.dialogue import Dialogue
 from judgebench.execution.resolve import Candidate, JudgeAssignment, identity_of
-from judgebench.judges.flags import case_flags
+from judgebench.judges.flags import text_flags
 from judgebench.protocols import Judge, Writer
 from judgebench.records import (
     Case,
@@ -276,7 +276,8 @@ class JudgeCall:
         served = [reply.served_model for _, reply in replies if reply.served_model]
         marks: tuple[str, ...] = ()
         if self.drift_check is None:  # of two answers with the position: either may be judged
-            each = case_flags(self.case, max_answer_chars=self.judge.max_answer_chars)
+            limit = self.judge.max_answer_chars
+            each = [text_flags(one.text, limit) for one in self.case.responses]
             marks = each[0]
             if len(each) > 1:
                 marks = tuple(f"{mark}/{n}" for n, its in enumerate(each) for mark in its)
@@ -295,7 +296,10 @@ class JudgeCall:
             marks=marks,
         )
         if self.drift_check is None:
-            store.put_judgment(judgment, self._uses(run_id))
+            uses = [
+                RunVerdict(run_id=run_id, place=at, judgment_key=self.key) for at in self.places
+            ]
+            store.put_judgment(judgment, uses)
         else:
             store.put_looks([(judgment, self.drift_check)])
         return not isinstance(result, Unreadable)
@@ -303,10 +307,10 @@ class JudgeCall:
     def reuse(self, store: Writer, run_id: str) -> None:
         """Whoever had an anchor asked has kept that as well."""
         if self.drift_check is None:
-            store.put_uses(self._uses(run_id))
-
-    def _uses(self, run_id: str) -> list[RunVerdict]:
-        return [RunVerdict(run_id=run_id, place=at, judgment_key=self.key) for at in self.places]
+            uses = [
+                RunVerdict(run_id=run_id, place=at, judgment_key=self.key) for at in self.places
+            ]
+            store.put_uses(uses)
 
 
 class JudgeCalls(NamedTuple):
