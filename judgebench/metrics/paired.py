@@ -40,6 +40,7 @@ from judgebench.metrics.measures import (
 from judgebench.metrics.scores import DIMENSION, NO_ENDS, mixed, scales_of
 from judgebench.metrics.verdict_table import Columns, Ints, coded, read_table
 from judgebench.metrics.win_rate import (
+    BOTH_GAMES,
     EACH_GAME,
     WEIGHTED,
     weighted_cells,
@@ -541,7 +542,9 @@ class JudgeMeans:
 
         Of two models on the items of which both have a readable verdict, if two are given.
         """
-        means, parts, cells = self.means, self.parts, self.cells
+        means, parts = self.means, self.parts
+        nothing = np.zeros(self.table.shape), np.zeros(self.table.shape)
+        cells = self.cells or dict.fromkeys((EACH_GAME, BOTH_GAMES), nothing)
         if two is not None:
             pair = self.pair(*two)
             there = ~np.isnan(pair.mean).any(axis=1, keepdims=True)
@@ -552,7 +555,7 @@ class JudgeMeans:
                 return replace(its, mean=mean, readable=readable)
 
             means, parts = of_both(means), {side: of_both(of) for side, of in parts.items()}
-            places = [self.table.models.index(one) for one in two if cells]
+            places = [self.table.models.index(one) for one in two if self.weighted]
             cells = {
                 rule: (
                     np.where(there, weight[:, places], 0.0),

@@ -270,6 +270,7 @@ def training(
         [model for model in at if model],
         labels=which.labels,
         balance=data.balance,
+        weighted=which.weighted if kind.opponent is not None else None,
         intervals=intervals or Intervals(level=level),
     )
     if not found.models:
