@@ -152,13 +152,23 @@ def _include(_ctx: click.Context, _option: click.Parameter, paths: tuple[Path, .
         registry.include(paths)
 
 
+class _Output(click.Path):
+    """A file that is written later: what is wrong with its suffix is said now."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        from judgebench.reports.render import form_of
+
+        form_of(Path(value))
+        return super().convert(value, param, ctx)
+
+
 def report_options(command: Command, *, also: Sequence[str] = ()) -> Command:
     """``--format`` and ``--output``; ``also`` are forms of this command alone."""
     output = click.option(
         "--output",
         "outputs",
         metavar="PATH",
-        type=click.Path(path_type=Path),
+        type=_Output(path_type=Path),
         multiple=True,
         help="Also write a file; its suffix says the format (.txt .md .csv .json .html .tex). "
         "Repeatable. In CSV, a text that a spreadsheet would take for a formula (= + - @ first) "
@@ -198,7 +208,6 @@ def report(
     def made(function: Callable[..., Document | Report]) -> click.Command:
         @wraps(function)
         def carried_out(form: str, outputs: Sequence[Path], **given: Any) -> int:
-            check_outputs(outputs)
             found = function(**given)
             show(found, form, outputs)
             return 0 if getattr(found, "complete", True) else RETRY
@@ -213,24 +222,14 @@ def report(
 
 
 def show(found: Document | Report, form: str, outputs: Sequence[Path] = ()) -> None:
-    """Print a report to stdout and write it to files. Files are checked before any is written."""
+    """Print a report to stdout and write it to files."""
     from judgebench.reports.render import render
 
-    check_outputs(outputs)
     document = found.document()
     terminal = sys.stdout.isatty()
     width = _terminal_width() if terminal else None
     click.echo(render(document, form, width=width, colour=terminal), nl=False)
     write_outputs(document, outputs)
-
-
-def check_outputs(outputs: Sequence[Path]) -> None:
-    """Say now what is wrong with the suffix of a file that is to be written later."""
-    if outputs:
-        from judgebench.reports.render import form_of
-
-        for path in outputs:
-            form_of(path)
 
 
 def write_outputs(document: Document, outputs: Sequence[Path]) -> None:
