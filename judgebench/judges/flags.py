@@ -28,8 +28,6 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, groupby
 from typing import Any
 
-from judgebench.records import Case
-
 CONSTANT_SHARE = 0.2
 """A share of equal answers from which on they are flagged; honest models stay below 0.03 where
 they do not refuse alike."""
@@ -91,36 +89,26 @@ def constant_answer(texts: Sequence[str]) -> ConstantAnswer | None:
     return replace(found, marked=any(map(text_flags, whole))) if found.flagged else found
 
 
-def case_flags(case: Case, *, max_answer_chars: int | None) -> tuple[tuple[str, ...], ...]:
-    """The flags of each response of a case, in the order shown."""
-    return tuple(
-        (
-            *(("cut",) if max_answer_chars is not None and len(r.text) > max_answer_chars else ()),
-            *text_flags(r.text),
-        )
-        for r in case.responses
-    )
-
-
 _REMEMBERED = 65_536
 _known: dict[tuple[int, int], tuple[str, ...]] = {}
 
 
-def text_flags(text: str) -> tuple[str, ...]:
-    """The flags of a text by itself; of all of it, also where a judge is shown less.
+def text_flags(text: str, shown: int | None = None) -> tuple[str, ...]:
+    """The flags of a text by itself; of all of it, also where a judge is ``shown`` less.
 
     A judge meets an answer in both orders, and the boards after it meet it again: what was found
     is known by the text's hash and length, which takes a fortieth of the time. The hash is keyed
     with what this process drew: nobody can write a text that passes for another.
     """
     its = hash(text), len(text)
+    cut = () if shown is None or len(text) <= shown else ("cut",)
     if (known := _known.get(its)) is not None:
-        return known
+        return (*cut, *known)
     lowered, hidden = _lowered(text)
     spaced = lowered.encode("utf-8", "replace").translate(_SPACED)
     there = {word.decode() for word in _WORDS.intersection(spaced.split())}
     there.update([sign for sign in _SIGNS if sign in lowered])
-    return _remembered(its, lowered, there, hidden or _CONTROL in spaced)
+    return (*cut, *_remembered(its, lowered, there, hidden or _CONTROL in spaced))
 
 
 def all_flags(texts: Sequence[str]) -> list[tuple[str, ...]]:
