@@ -137,8 +137,8 @@ def leaderboards(
             f"{which} has no weighted win rate: --upstream and --style-control are of benchmarks "
             "whose judges say how clear a win is, such as arena_hard"
         )
-    # Statistics need it later; while verdicts are read another core can load it.
-    Thread(target=import_module, args=("scipy.special",)).start()
+    if len(store.models()) > 1:  # ranks need it; another core can load it while verdicts are read
+        Thread(target=import_module, args=("scipy.special",)).start()
     data = BoardData(store, which, panels)
     for name in by:
         if (

@@ -320,8 +320,6 @@ def rank_sets(
     .. [2] O. Ledoit, M. Wolf (2004), Honey, I Shrunk the Sample Covariance Matrix, The Journal of
        Portfolio Management 30(4), 110-119: the target of constant correlation.
     """
-    from scipy.special import ndtri, stdtr
-
     if not 0.0 <= width < np.inf:
         raise ValueError(f"the width of a scale is finite and not negative, not {width}")
     value, spread = np.asarray(values, dtype=np.float64), np.asarray(covariance, dtype=np.float64)
@@ -330,6 +328,8 @@ def rank_sets(
     known = np.flatnonzero(ranked & (n >= 2) & ~np.isnan(np.diag(spread)))
     sure = np.zeros((len(value), len(value)), dtype=np.bool_)
     if len(known) > 1:
+        from scipy.special import ndtri, stdtr
+
         among, n_pairs = np.ix_(known, known), len(known) * (len(known) - 1) / 2
         gap = np.subtract.outer(value[known], value[known])
         gap[np.abs(gap) <= _EQUAL * width] = 0.0
