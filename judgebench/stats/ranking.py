@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
+from statistics import NormalDist
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -328,8 +329,6 @@ def rank_sets(
     known = np.flatnonzero(ranked & (n >= 2) & ~np.isnan(np.diag(spread)))
     sure = np.zeros((len(value), len(value)), dtype=np.bool_)
     if len(known) > 1:
-        from scipy.special import ndtri, stdtr
-
         among, n_pairs = np.ix_(known, known), len(known) * (len(known) - 1) / 2
         gap = np.subtract.outer(value[known], value[known])
         gap[np.abs(gap) <= _EQUAL * width] = 0.0
@@ -346,10 +345,32 @@ def rank_sets(
         multiple = np.where(
             varies,
             _order_statistic(largest, 1.0 - (1.0 - level) * (1.0 - still)),
-            -ndtri((1.0 - level) / (2.0 * n_pairs)),
+            -NormalDist().inv_cdf((1.0 - level) / (2.0 * n_pairs)),
         )
-        sure[among] = -ndtri(stdtr(both - 1.0, -t)) > multiple
+        sure[among] = _rarer(t, both - 1.0, multiple)
     return _sets(sure, ranked)
+
+
+def _rarer(t: Floats, free: Floats, multiple: Floats) -> Bools:
+    """Where Student's t, with so many degrees of freedom, is rarer than a normal's deviation.
+
+    Bounds of the deviation that is as rare [1]_ tell nearly all apart, without what takes longer to
+    load than most boards to compute.
+
+    References
+    ----------
+    .. [1] D. L. Wallace (1959), Bounds on Normal Approximations to Student's and the Chi-Square
+       Distributions, The Annals of Mathematical Statistics 30(4), 1121-1130.
+    """
+    most = np.sqrt(free * np.log1p(np.square(np.maximum(t, 0.0)) / free))
+    least = most * np.sqrt(1.0 - 0.5 / free)
+    rarer = least > multiple
+    close = (most > multiple * (1.0 - _ROUNDING)) & (least < multiple * (1.0 + _ROUNDING))
+    if close.any():
+        from scipy.special import ndtri, stdtr
+
+        rarer[close] = -ndtri(stdtr(free[close], -t[close])) > multiple[close]
+    return np.asarray(rarer)
 
 
 def _smoothed(covariance: Floats, units: float) -> Floats:

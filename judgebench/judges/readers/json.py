@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from judgebench.judges.readers.replies import after, no_verdict
+from judgebench.dialogue import reads
 from judgebench.records import JsonObject, Label, Reply, Unreadable
 
 NOT_AN_OBJECT = Unreadable(reason="not one JSON object")
@@ -88,7 +88,7 @@ def choice_schema(
     return json_schema(title, {**reason, name: {"type": "string", "enum": list(choices)}})
 
 
-@after(no_verdict)
+@reads("words")
 def read_choice(
     reply: Reply, name: str, choices: Sequence[str], *, explain: bool
 ) -> Label | Unreadable:
