@@ -18,11 +18,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import memory
-from judging import Course
-from judging_rivals.contestants import clients
-from judging_rivals.measuring import loopback_server
-from start_up import COMMANDS, ROOT, cpu_s
+from perf import memory
+from perf.judging import Course
+from perf.judging_rivals.contestants import clients
+from perf.judging_rivals.measuring import loopback_server
+from perf.start_up import COMMANDS, ROOT, cpu_s
 
 LATENCY_MS, CONNECTIONS = 20, 64
 COMMANDS_OF_OURS = ("judgebench --help", "import judgebench")
