@@ -310,7 +310,7 @@ def under_way(
     manifest = new_manifest(
         suite.name,
         _with_rechecked(configuration, rechecked) if rechecked else configuration,
-        data_sha={a.benchmark.name: a.benchmark.data_sha for a in work.asked},
+        data_sha={a.benchmark.name: a.benchmark.data.sha for a in work.asked},
         seed=suite.seed,
     )
     outcome = Outcome(manifest=manifest, work=work, warnings=list(work.warnings))

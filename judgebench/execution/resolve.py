@@ -87,7 +87,7 @@ class ResolvedBenchmark:
     """Which of a model's answers to an item are judged."""
 
     def __post_init__(self) -> None:
-        baselines: Iterable[str] = (*self.benchmark.baseline_answers,)[:1]
+        baselines: Iterable[str] = (*self.benchmark.data.baseline_answers,)[:1]
         if self.config.baseline is not None:
             baselines = (self.config.baseline,)
         elif own := self.benchmark.baselines:
@@ -317,7 +317,7 @@ def resolve(
                 f"benchmark {a.config.name}: stop_when_decided looks at the items of all shards "
                 "together: leave it out, or run without shards (--executor local)"
             )
-        known = [*(model.name for model in suite.models), *a.benchmark.baseline_answers]
+        known = [*(model.name for model in suite.models), *a.benchmark.data.baseline_answers]
         if strange := [name for name in a.baselines if name not in known]:
             said = unknown_name("model", strange[0], known) + _of_category(a, strange[0])
             raise ConfigError(f"benchmark {a.config.name}: baseline: {said}")
@@ -347,7 +347,7 @@ def resolve(
     brought = [
         (its.labels, (a.benchmark.name, a.benchmark.version))
         for a in asked
-        if (its := a.benchmark.brought) is not None and its.labels is not None
+        if (its := a.benchmark.data.brought) is not None and its.labels is not None
     ]
     return ResolvedSuite(
         suite=suite,
@@ -386,7 +386,7 @@ def _worth_knowing(
 ) -> Iterator[str]:
     """What a suite may not mean: answers that are missing, and what no judge sees or says."""
     for c in candidates:
-        own, brought = c.asked, c.asked.benchmark.brought
+        own, brought = c.asked, c.asked.benchmark.data.brought
         if c.recorded is None or (brought is not None and c.config.responses == brought.answers):
             continue  # what a benchmark brings may be to some items only
         some = len(own.baselines) > 1 and c.name in own.baselines  # of its own categories alone
@@ -778,7 +778,7 @@ def _candidates(
         Where that is nobody, and where the suite has another model that is called like one whose
         answers the benchmark brings.
     """
-    config, brings = asked.config, asked.benchmark.brought
+    config, brings = asked.config, asked.benchmark.data.brought
     own = {model.name for model in suite.models}
     brought = []
     if brings is not None:
@@ -795,7 +795,7 @@ def _candidates(
     if asked.baselines:  # which the benchmark brings, unless the suite has a model of that name
         baselines = [
             ModelConfig(name=name, responses=path)
-            for name, path in asked.benchmark.baseline_answers.items()
+            for name, path in asked.benchmark.data.baseline_answers.items()
             if name in asked.baselines and name not in own
         ]
     if named:
@@ -844,7 +844,7 @@ def _candidate(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> Cand
         if local is not None and config.prompting is not None:
             local = with_prefix(local, config.prompting)
         plain = local is not None and not local.apply_chat_template and local.prefix is None
-        if plain and benchmark.needs_chat_template:
+        if plain and any(len(item.turns) > 1 for item in benchmark.data.items):
             raise ConfigError(
                 f"the benchmark {asked.config.name} has conversations of several turns, which no "
                 "plain text can put to a model: say apply_chat_template: true"
@@ -857,7 +857,7 @@ def _candidate(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> Cand
             task = benchmark.lm_eval_task
             spec = ModelSpec(
                 weights=weights_identity(local.model_args),
-                prompting={**prompting_of(local, task), "prompt_sha": benchmark.prompt_sha},
+                prompting={**prompting_of(local, task), "prompt_sha": benchmark.data.prompt_sha},
                 decoding=decoding_of(local, task, seed=seed),
             )
         else:
@@ -1032,7 +1032,7 @@ def _remote_spec(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> Mo
         usual=preset.api,
         system=preset.system,
         identity=identity_of(api) or api.provider,
-        prompt_sha=asked.benchmark.prompt_sha,
+        prompt_sha=asked.benchmark.data.prompt_sha,
         max_tokens=asked.benchmark.lm_eval_task.max_gen_toks,
         until=asked.benchmark.lm_eval_task.until,
         temperature=asked.benchmark.lm_eval_task.generation.get("temperature", 0),
