@@ -517,7 +517,7 @@ _UPPER = np.triu_indices(3)
 
 
 def _minimise(
-    loss: _Loss, weights: Floats, c: Floats, start: Floats, *, tolerance: float
+    loss: _Loss, weights: NDArray[Any], c: Floats, start: Floats, *, tolerance: float
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """Minimum of ``|w|_1 + c * loss`` for each weighting of the loss's rows [1]_.
 
@@ -528,6 +528,7 @@ def _minimise(
     Parameters
     ----------
     weights : float array, shape (n_replicates, n_valid)
+        Of the digits in which rows are summed.
     c : float array, shape (n_replicates,)
     start : float array, shape (3,)
 
@@ -544,16 +545,13 @@ def _minimise(
     w, penalty = np.tile(start, (len(weights), 1)), 1.0 / c
     limit = tolerance * (weights.sum(axis=1) + loss.fixed_s.sum())
     left = np.arange(len(weights))
-    taken: NDArray[Any] = weights
     if len(weights) > len(_POWERS):
-        short = weights.astype(np.float32, copy=False)
-        w = _near_minimum(loss, short, penalty, start)
-        taken = short if tolerance > _SHORT else weights
-        gradient, hessian = loss.derivatives(taken, w, start)
+        w = _near_minimum(loss, weights.astype(np.float32, copy=False), penalty, start)
+        gradient, hessian = loss.derivatives(weights, w, start)
     else:
         gradient, hessian = loss.derivatives_at_one(weights, start)
-    kind, greatest = taken.dtype, np.square(loss.x) / 4.0
-    least = _FLAT[kind.itemsize] * (taken @ greatest.astype(kind, copy=False))
+    kind, greatest = weights.dtype, np.square(loss.x) / 4.0
+    least = _FLAT[kind.itemsize] * (weights @ greatest.astype(kind, copy=False))
     flat = np.zeros(len(weights), dtype=np.bool_)
     for attempt in range(_FULL_STEPS):
         flat[left] = (np.diagonal(hessian, axis1=1, axis2=2) < least[left]).any(axis=1)
@@ -566,7 +564,7 @@ def _minimise(
         left = left[~(broken <= limit[left])]
         if not left.size or attempt == _FULL_STEPS - 1:
             break
-        gradient, hessian = loss.derivatives(taken[left], w[left], start)
+        gradient, hessian = loss.derivatives(weights[left], w[left], start)
     converged = np.asarray(np.isfinite(w).all(axis=1), dtype=bool)
     converged[left] = False
     converged[flat] = False
@@ -837,7 +835,7 @@ def _fold_fits(x: Floats, y: Floats, s: Floats, fold: NDArray[np.int64]) -> Floa
     loss = _Loss(x, y, None)
     weights = np.where(fold == np.arange(FOLDS)[:, np.newaxis], 0.0, s)
     start, _ = _minimise(
-        loss, s[np.newaxis], np.array(CANDIDATES[-1:]), np.zeros(3), tolerance=1e-6
+        loss, s[np.newaxis], np.array(CANDIDATES[-1:]), np.zeros(3), tolerance=1e-3
     )
     c = np.repeat(CANDIDATES, FOLDS)
     w, _ = _minimise(loss, np.tile(weights, (len(CANDIDATES), 1)), c, start[0], tolerance=1e-6)
