@@ -27,6 +27,7 @@ from itertools import product
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.polynomial.chebyshev import chebvander
 from numpy.typing import ArrayLike, NDArray
 
 from judgebench.stats.resample import side_by_side
@@ -285,7 +286,7 @@ def replicates(
         rows = _Rows.of(y[model], differences[model], d[model], anchors)
         judged = ~np.isnan(y[model])
         weights_of = w if judged.all() else w[:, judged]
-        seen = weights_of.any(axis=1)
+        seen = _totals(weights_of) > 0
         if np.isnan(fit.c):  # the baseline itself
             found[seen, model] = fit.value
             return
@@ -543,7 +544,7 @@ def _minimise(
        composite functions, SIAM Journal on Optimization 24(3), 1420-1443.
     """
     w, penalty = np.tile(start, (len(weights), 1)), 1.0 / c
-    limit = tolerance * (weights.sum(axis=1) + loss.fixed_s.sum())
+    limit = tolerance * (_totals(weights) + loss.fixed_s.sum())
     left = np.arange(len(weights))
     if len(weights) > len(_POWERS):
         w = _near_minimum(loss, weights.astype(np.float32, copy=False), penalty, start)
@@ -630,7 +631,7 @@ def _near_minimum(
     def at(w: Floats) -> tuple[Floats, Floats]:
         powers = np.ascontiguousarray((_products(w - start) / _FACTORIALS).T)
         gradient, upper = (
-            (of * powers[: of.shape[1]]).sum(axis=1).T for of in (of_gradient, of_hessian)
+            np.einsum("gtr,tr->rg", of, powers[: of.shape[1]]) for of in (of_gradient, of_hessian)
         )
         return gradient, _symmetric(upper)
 
@@ -673,7 +674,7 @@ class _Smooth:
     def __init__(self, function: Callable[[Floats], Floats], at: Floats, n: int) -> None:
         self.half = 0.55 * np.ptp(at, axis=0) + 1e-9
         self.middle = (at.min(axis=0) + at.max(axis=0)) / 2.0
-        self.k = k = np.arange(n)
+        k, self.degree = np.arange(n), n - 1
         angle = np.pi * (k + 0.5) / n
         nodes = self.middle + self.half * np.cos(angle)[:, np.newaxis]
         grid = np.stack(np.meshgrid(nodes[:, 0], nodes[:, 1], indexing="ij"), axis=-1)
@@ -689,9 +690,8 @@ class _Smooth:
         return np.asarray(self.exact & (np.abs(at - self.middle) <= self.half).all(axis=1))
 
     def __call__(self, at: Floats) -> Floats:
-        # T_k(x) = cos(k arccos x), of both coordinates.
-        x = np.arccos((at - self.middle) / self.half)
-        first, second = (np.cos(np.multiply.outer(x[:, n], self.k)) for n in (0, 1))
+        x = (at - self.middle) / self.half
+        first, second = (chebvander(x[:, n], self.degree) for n in (0, 1))
         by_first = np.tensordot(first, self.weight, axes=1)
         return np.asarray(np.einsum("rj,rjk->rk", second, by_first))
 
@@ -790,7 +790,12 @@ def _win_rates(w: Floats, d: Floats, weights: NDArray[Any]) -> Floats:
         t *= weights[block]
         found[block] = t.sum(axis=1, dtype=np.float64)
     with np.errstate(invalid="ignore"):
-        return np.asarray(50.0 + 50.0 * found / weights.sum(axis=1))
+        return np.asarray(50.0 + 50.0 * found / _totals(weights))
+
+
+def _totals(weights: NDArray[Any]) -> NDArray[Any]:
+    """The sum of each row; of whole numbers it is exact."""
+    return np.asarray(weights @ np.ones(weights.shape[1], weights.dtype))
 
 
 def row_losses(y: Floats, eta: Floats) -> Floats:
