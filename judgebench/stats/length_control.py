@@ -266,7 +266,9 @@ def replicates(
         As `exact`, or when shapes do not fit each other.
     """
     y, differences = np.atleast_2d(floats(preference)), np.atleast_2d(floats(length_difference))
-    w, d = np.atleast_2d(floats(weights)), floats(difficulty)
+    w, d = np.atleast_2d(np.asarray(weights)), floats(difficulty)
+    short = tolerance > _SHORT and len(w) > len(_POWERS)
+    w = w.astype(np.float32 if short else np.float64, copy=False)
     if not (np.isfinite(w).all() and (w >= 0).all()):
         raise ValueError("weights must be finite and not negative")
     if y.shape != differences.shape or y.shape != (len(fits), w.shape[1]) or y.ndim != 2:
@@ -275,8 +277,6 @@ def replicates(
             f"{len(fits)} fits do not belong together"
         )
     d = np.broadcast_to(d, y.shape)
-    if tolerance > _SHORT and len(w) > len(_POWERS):
-        w = w.astype(np.float32)
     found = np.full((len(w), len(y)), np.nan)
 
     def fit_again(model: int) -> None:
