@@ -297,7 +297,7 @@ def ask_judges(
     )
     work = placed(work)
     wanted = {judge.key: own for judge, own in calls}
-    with under_way(work, store, pool, {**section.written, **about}) as outcome, pool.serving():
+    with under_way(work, store, pool, {**section.written, **about}) as outcome:
         with store.transaction():
             if material is not None:
                 store.put_items(material.items)
