@@ -16,11 +16,11 @@ from typing import Any
 
 from judgebench import registry
 from judgebench.benchmarks.folder import FolderTask
-from judgebench.benchmarks.own_prompts import OwnPrompts, Question, check_name
+from judgebench.benchmarks.own_prompts import OwnPrompts, check_name
 from judgebench.config import OWN_METRIC, BenchmarkConfig, JudgeConfig
 from judgebench.errors import ConfigError, unknown_name
 from judgebench.keys import content_key
-from judgebench.records import Message
+from judgebench.records import Item, Message
 from judgebench.workers.process import clean, metrics_worker
 
 
@@ -159,8 +159,10 @@ def _of_group(
             ) from None
 
 
-def _question(row: Mapping[str, Any]) -> Question:
-    return Question(
+def _question(row: Mapping[str, Any]) -> Item:
+    return Item(
+        benchmark="",
+        version="",
         id=row["id"],
         turns=(Message(role="user", content=row["question"]),),
         references=tuple(row["references"]),

@@ -11,7 +11,7 @@ import json
 import re
 import tempfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -49,33 +49,18 @@ _NEAR = 0.8
 _NOTHING: JsonObject = {}  # shared by all rows that have nothing else, which is most of them
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """One row. ``metadata`` are its fields that have no meaning here, for reports.
-
-    ``prompt`` is the text that a model is put, where that is not the question alone.
-    """
-
-    id: str
-    turns: tuple[Message, ...]
-    references: tuple[str, ...] = ()
-    category: str | None = None
-    language: str = "en"
-    metadata: JsonObject = field(default_factory=dict)
-    prompt: str | None = None
-
-
-def read_questions(path: Path) -> tuple[Question, ...]:
+def read_questions(path: Path) -> tuple[Item, ...]:
     """The questions of a JSONL, CSV or Parquet file, in their order.
 
-    A row without an id is known by its number, counted from 0.
+    They are of no benchmark yet, whose version is made of all of them. A row without an id is known
+    by its number, counted from 0.
 
     Raises
     ------
     InputError
         Naming file, row and field of what cannot be used, or both rows of an id that stands twice.
     """
-    questions: list[Question] = []
+    questions: list[Item] = []
     places: dict[str, str] = {}
     for number, row in enumerate(map(_as_ours, each_row(path, ()))):
         question = _question(row, number)
@@ -124,7 +109,7 @@ def _as_ours(row: Row) -> Row:
     return Row(row.where, values)
 
 
-def questions_sha(questions: Sequence[Question]) -> str:
+def questions_sha(questions: Sequence[Item]) -> str:
     """SHA-256 of what is asked, as 64 hex digits: neither the file's form nor metadata count."""
     asked = (
         {
@@ -139,8 +124,10 @@ def questions_sha(questions: Sequence[Question]) -> str:
     return list_key("own prompts", asked).hex()
 
 
-def _question(row: Row, number: int) -> Question:
-    return Question(
+def _question(row: Row, number: int) -> Item:
+    return Item(
+        benchmark="",
+        version="",
         id=_optional_text(row, "id") or str(number),
         turns=_turns(row),
         references=_references(row),
@@ -394,7 +381,7 @@ class OwnPrompts(Benchmark):
 
     name: str
     path: Path
-    questions: tuple[Question, ...]
+    questions: tuple[Item, ...]
     rubric: str | None = None
     scale: tuple[float, float] | None = None
     dimensions: tuple[str, ...] = ()
@@ -473,20 +460,8 @@ class OwnPrompts(Benchmark):
 
     @cached_property
     def data(self) -> BenchmarkData:
-        items = (
-            Item(
-                benchmark=self.name,
-                version=self.version,
-                id=question.id,
-                turns=question.turns,
-                references=question.references,
-                category=question.category,
-                language=question.language,
-                metadata=question.metadata,
-                prompt=question.prompt,
-            )
-            for question in self.questions
-        )
+        name, version = self.name, self.version
+        items = (replace(one, benchmark=name, version=version) for one in self.questions)
         return BenchmarkData(items=tuple(items), sha=self.data_sha)
 
     @property
@@ -500,9 +475,7 @@ class OwnPrompts(Benchmark):
         )
 
 
-def own_benchmark(
-    config: BenchmarkConfig, questions: tuple[Question, ...] | None = None
-) -> OwnPrompts:
+def own_benchmark(config: BenchmarkConfig, questions: tuple[Item, ...] | None = None) -> OwnPrompts:
     """The benchmark that a suite's section with ``items`` describes.
 
     Parameters
