@@ -12,7 +12,7 @@ import re
 import tempfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -282,84 +282,54 @@ _COMMON = Path(__file__).resolve().parent / "own_prompts_task" / "own_prompts.ya
 _DIGITS = 12
 
 
-@dataclass(frozen=True, kw_only=True)
-class OwnTask:
+def own_task(benchmark: str, items: Path, sha: str, max_gen_toks: int) -> LmEvalTask:
     """The task of one benchmark.
 
     ``items`` is the file of prompts and ``sha`` what it asks; lm-eval reads it again, and refuses
-    it if it asks something else by then. ``max_gen_toks`` is the limit on an answer, in tokens;
-    nothing else ends one, so ``until`` is empty.
+    it if it asks something else by then. Nothing but the limit ends an answer.
     """
-
-    benchmark: str
-    items: Path
-    sha: str
-    max_gen_toks: int
-
-    @property
-    def name(self) -> str:
-        """No two benchmarks of a run share it, and it outlives a change of the prompts."""
-        return f"own_prompts_{self.benchmark}"
-
-    @property
-    def metadata(self) -> Mapping[str, Any]:
-        """None: the task's file says everything."""
-        return {}
-
-    @property
-    def until(self) -> tuple[str, ...]:
-        return ()
-
-    @property
-    def generation(self) -> Mapping[str, Any]:
-        return {"do_sample": False}
-
-    @property
-    def further(self) -> Mapping[str, Any]:
-        """Nothing: all samples of an answer are drawn alike."""
-        return {}
-
-    @cached_property
-    def include_path(self) -> Path:
-        """The folder with the task's file, written when it is first asked for.
-
-        Raises
-        ------
-        ConfigError
-            Where it cannot be written.
-        """
-        task = self._file()
-        folder = data_home() / "own_prompts" / text_sha(task)[:_DIGITS]
-        try:
-            _write(task, folder / "task.yaml")
-        except OSError as error:
-            raise ConfigError(
-                f"{folder}: cannot be written ({error.strerror or error}); JUDGEBENCH_DATA names "
-                "another folder for data"
-            ) from None
-        return folder
-
-    def _file(self) -> str:
-        settings = {"until": list(self.until), "max_gen_toks": self.max_gen_toks}
-        task = {
-            "include": str(_COMMON),
-            "task": self.name,
-            "dataset_kwargs": {"items": str(self.items.resolve()), "sha": self.sha},
-            "generation_kwargs": {**settings, **self.generation},
-        }
-        return yaml.safe_dump(task, sort_keys=False, allow_unicode=True)
+    name = f"own_prompts_{benchmark}"  # of one benchmark of a run; it outlives other prompts
+    greedy = {"do_sample": False}
+    task = {
+        "include": str(_COMMON),
+        "task": name,
+        "dataset_kwargs": {"items": str(items.resolve()), "sha": sha},
+        "generation_kwargs": {"until": [], "max_gen_toks": max_gen_toks, **greedy},
+    }
+    return LmEvalTask(
+        name=name,
+        folder=partial(_folder_of, yaml.safe_dump(task, sort_keys=False, allow_unicode=True)),
+        until=(),
+        max_gen_toks=max_gen_toks,
+        generation=greedy,
+    )
 
 
-def _write(text: str, file: Path) -> None:
-    """Whole or not at all: another run may be reading the same file."""
-    if file.is_file():  # its folder is named after its content
-        return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", dir=file.parent, delete=False, encoding="utf-8"
-    ) as written:
-        written.write(text)
-    Path(written.name).replace(file)
+def _folder_of(task: str) -> Path:
+    """The folder with a task's file, written when it is first asked for.
+
+    Raises
+    ------
+    ConfigError
+        Where it cannot be written.
+    """
+    folder = data_home() / "own_prompts" / text_sha(task)[:_DIGITS]
+    file = folder / "task.yaml"
+    try:
+        if not file.is_file():  # its folder is named after its content
+            folder.mkdir(parents=True, exist_ok=True)
+            # Whole or not at all: another run may be reading the same file.
+            with tempfile.NamedTemporaryFile(
+                "w", dir=folder, delete=False, encoding="utf-8"
+            ) as written:
+                written.write(task)
+            Path(written.name).replace(file)
+    except OSError as error:
+        raise ConfigError(
+            f"{folder}: cannot be written ({error.strerror or error}); JUDGEBENCH_DATA names "
+            "another folder for data"
+        ) from None
+    return folder
 
 
 DEFAULT_SCALE = (1.0, 10.0)
@@ -467,12 +437,7 @@ class OwnPrompts(Benchmark):
     @property
     def lm_eval_task(self) -> LmEvalTask:
         """The task that asks a local model, a conversation message by message."""
-        return OwnTask(
-            benchmark=self.name,
-            items=self.path,
-            sha=self.data_sha,
-            max_gen_toks=self.max_tokens,
-        )
+        return own_task(self.name, self.path, self.data_sha, self.max_tokens)
 
 
 def own_benchmark(config: BenchmarkConfig, questions: tuple[Item, ...] | None = None) -> OwnPrompts:
