@@ -381,8 +381,8 @@ def error_texts() -> Iterator[Line]:
                     and name_called(node.func) in REFUSING
                     and node.args[1:]
                 ):
-                    said = REFUSING[name_called(node.func)]
-                    texts = [said.format(text_of(one)) for one in node.args[1:2]]
+                    form = REFUSING[name_called(node.func)]
+                    texts = [form.format(text_of(one)) for one in node.args[1:2]]
                 elif isinstance(node, ast.Call) and name_called(node.func) == "refuse":
                     texts = [*map(text_of, getattr(node.args[-1], "keys", ()))]
                 elif isinstance(node, ast.Call) and name_called(node.func) == "refuse_unknown":
