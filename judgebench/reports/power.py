@@ -221,7 +221,7 @@ def _median(
             kind,
             judge,
             labels=data.which.labels,
-            balance=data.board.balance if kind.kind == "score" else None,
+            balance=data.board.balance,
             weighted=data.which.weighted if weighted else None,
             most=MOST_PAIRS,
         )
