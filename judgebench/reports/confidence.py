@@ -959,7 +959,7 @@ class Choice:
     judges
         Ids of all whose verdicts matter: that judge's, and those that give confidences.
     models
-        Whose answers there are, or were judged.
+        Whose answers there are, or were judged; those of whom there is a confidence first.
     confidences
         Those that there are, by the name that reports give them.
     lacking
@@ -1018,12 +1018,15 @@ def choice(
     # Again with these alone, since what they are called depends on who else is there.
     data = _first_rows(store, benchmark, judges)
     found = {name: make() for name, make in data.confidences().items()}
-    answers = data.answers().union(*(one.of for one in found.values()))
+    given = frozenset[Answer]().union(*(one.of for one in found.values()))
+    sure, answers = {model for model, _ in given}, data.answers() | given
     if correct is not None and (judge := data.judges.get(correct)) in data.labelling_judges():
         answers |= set(data.correct(judge))
     return Choice(
         judges=judges,
-        models=tuple(sorted({model for model, _ in answers})),
+        models=tuple(
+            sorted({model for model, _ in answers}, key=lambda one: (one not in sure, one))
+        ),
         confidences=tuple(name for name, one in found.items() if one.of or one.judge),
         lacking={name: one.why_none for name, one in found.items() if not one.of and not one.judge},
     )

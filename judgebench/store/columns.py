@@ -16,7 +16,7 @@ from array import array
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
-from itertools import groupby, islice, product
+from itertools import chain, groupby, islice, product
 from operator import eq, itemgetter
 from typing import Any, TypeAlias
 from uuid import uuid4
@@ -162,6 +162,9 @@ _PUT_TAIL = Prepared(
 )
 
 
+_HERE_BOARD = tuple(f"here_{name}" for name in _BOARD)
+
+
 def put_tails(connection: Connection, uses: Mapping[str, Sequence[Any]]) -> None:
     """What boards read of uses that were just put, in the transaction that puts them.
 
@@ -172,9 +175,9 @@ def put_tails(connection: Connection, uses: Mapping[str, Sequence[Any]]) -> None
         since which each was put.
     """
     _PUT_TAIL.put_all(connection, uses)
-    for board in sorted({*zip(*(uses[f"here_{name}"] for name in _BOARD), strict=True)}):
-        here = _here(board) | {"whole": CHUNK}
-        if (long := _LONG.first(connection, here | {"fewer": TAIL - 1})) is not None:
+    for board in sorted({*zip(*(uses[name] for name in _HERE_BOARD), strict=True)}):
+        here = dict(zip(_HERE_BOARD, board, strict=True)) | {"whole": CHUNK, "fewer": TAIL - 1}
+        for long in _LONG.execute(connection, here).fetchall():
             _fold(connection, board, *long)
 
 
@@ -185,10 +188,10 @@ def _here(board: Sequence[int]) -> dict[str, int]:
 
 def _fold(connection: Connection, board: Sequence[int], in_small: int) -> None:
     """A board's tail into a chunk, with its small chunks where that makes a whole one."""
-    tail = np.array(_TAKE_TAIL.all(connection, _here(board)), dtype=_ROW)
+    tail = np.array(_TAKE_TAIL.execute(connection, _here(board)).fetchall(), dtype=_ROW)
     pieces = [_columns_of(tail)]
     if in_small + len(tail) >= CHUNK:
-        small = _TAKE_SMALL.all(connection, _here(board) | {"whole": CHUNK})
+        small = _TAKE_SMALL.execute(connection, _here(board) | {"whole": CHUNK})
         pieces += [_unpacked(*one) for one in small]
     _put_chunks(connection, board, [_laid_out(pieces)])
 
@@ -202,7 +205,7 @@ def _put_chunks(connection: Connection, board: Sequence[int], pieces: Iterable[R
             some = ordered[start : start + CHUNK]
             put.append({"n": len(some), "blob": _packed(_taken(piece, some))})
     for one in put:
-        _PUT_CHUNK.put(connection, _here(board) | one)
+        _PUT_CHUNK.execute(connection, _here(board) | one)
 
 
 def _packed(rows: Rows) -> bytes:
@@ -350,8 +353,8 @@ def pack(store: Database) -> None:
 def rebuild(connection: Connection, boards: Iterable[Sequence[int]]) -> None:
     """Chunks anew from ``uses``, of boards by their four integers."""
     for board in boards:
-        _DROP_CHUNKS.put(connection, _here(board))
-        _DROP_TAIL.put(connection, _here(board))
+        _DROP_CHUNKS.execute(connection, _here(board))
+        _DROP_TAIL.execute(connection, _here(board))
         used = _used(connection, board)
         _put_chunks(connection, board, (piece for _, piece in used))
 
@@ -459,20 +462,19 @@ _SAID = {
 }
 _i = schema.items.c
 _ITEM_IDS = Prepared(select(_i.id, _i.item_id).where(_i.benchmark_id == bindparam("at")))
-_LENGTHS = (
-    select(
-        _a.model_id, _a.item_id, _a.sample, _a.turn, _r.stack_id, _r.at, func.length(_t.body),
-        _r.status, func.substr(_t.body, 1, START),
-    )
+_ANSWERS = (
+    select(_a.model_id, _a.item_id, _a.sample, _a.turn, _r.stack_id, _r.at, _r.id, _r.status)
     .join(schema.responses, _r.id == _a.response_id)
     .join(schema.texts, _t.sha == _r.text_sha)
-    .order_by(_a.model_id, _a.item_id, _a.sample, _a.turn, _r.at.desc(), _r.id.desc())
-)  # fmt: skip
-_ANSWERED_AT = ["model_id", "item_id", "sample", "turn"]
-_LENGTH = np.dtype(
-    [(name, "i8") for name in (*_ANSWERED_AT, "stack_id")]
-    + [("at", "f8"), ("length", "i8"), ("status", "O"), ("start", "O")]
+    .order_by(_a.model_id, _a.item_id, _a.sample, _a.turn)
 )
+_ANSWERED_AT = ["model_id", "item_id", "sample", "turn"]
+_ANSWER = [
+    *((name, "i8") for name in (*_ANSWERED_AT, "stack_id")),
+    ("at", "f8"), ("id", "i8"), ("status", "O"),
+]  # fmt: skip
+_LENGTH = {"length": func.length(_t.body), "start": func.substr(_t.body, 1, START)}
+_WHOLE = {"body": _t.body, "exact": _t.exact}
 
 
 def board_verdicts(
@@ -506,7 +508,7 @@ def board_verdicts(
     starts = ((at, *some) for some in product(*among))
     its, said = _gathered(piece for start in starts for piece in _pieces(connection, start, packed))
     names = names_of(connection, schema.names, "name")
-    items = dict(_ITEM_IDS.all(connection, {"at": at}))
+    items = dict(_ITEM_IDS.execute(connection, {"at": at}).fetchall())
     runs = names_of(connection, schema.runs, "run_id")
     judge = said["judge_id"].mapped(asked.get)
     judge_kind = judge.mapped(lambda one: one and one.spec.kind)
@@ -720,21 +722,36 @@ def board_answers(
     """
     at = number_of(connection, benchmark, version)
     known = catalog.models(connection)
-    query = _LENGTHS.where(_a.benchmark_id == at)
-    if texts:
-        query = query.add_columns(_t.body, _t.exact)
+    told = _WHOLE if texts else _LENGTH  # what is read in full needs no measuring there
+    query = _ANSWERS.add_columns(*told.values()).where(_a.benchmark_id == at)
     if models is not None:
         query = query.where(_a.model_id.in_(chosen(known, models) or ()))
-    kinds = np.dtype([*_LENGTH.descr, ("body", "O"), ("exact", "O")]) if texts else _LENGTH
-    found = np.fromiter(map(tuple, connection.execute(query)), dtype=kinds)
-    places = found[_ANSWERED_AT]
-    newest = found[np.append(True, places[1:] != places[:-1])[: len(found)]]
-    items = dict(_ITEM_IDS.all(connection, {"at": at}))
+    kinds = np.dtype([*_ANSWER, *((name, "O") for name in told)])
+    rows = chain.from_iterable(connection.execute(query).partitions(_GROUP))
+    newest = _newest_answers(np.fromiter(map(tuple, rows), dtype=kinds))
+    if texts:
+        bodies = newest["body"]
+        length = np.fromiter(map(len, bodies), np.int64, len(bodies))
+        measured: dict[str, Column] = {"length": length, "start": [body[:START] for body in bodies]}
+        measured["text"] = [*map(stored_text, bodies, newest["exact"])]
+    else:
+        measured = {"length": newest["length"].astype(np.int64), "start": newest["start"]}
+    items = dict(_ITEM_IDS.execute(connection, {"at": at}).fetchall())
     stacks = names_of(connection, schema.stacks, "stack")
     return {
         **_both("model", _coded(newest["model_id"], known.get)),
         "item_id": _coded(newest["item_id"], items.get),
         "stack": _coded(newest["stack_id"], stacks.get),
-        **{name: newest[name] for name in ("at", "length", "status", "start")},
-        **({"text": [*map(stored_text, newest["body"], newest["exact"])]} if texts else {}),
+        **{name: newest[name] for name in ("at", "status")},
+        **measured,
     }
+
+
+def _newest_answers(rows: NDArray[Any]) -> NDArray[Any]:
+    """Of the answers at one place, which follow each other, the last that came."""
+    places = rows[_ANSWERED_AT]
+    first = np.append(True, places[1:] != places[:-1])[: len(rows)]
+    if first.all():
+        return rows
+    latest = (-rows["id"], -rows["at"], *(rows[name] for name in reversed(_ANSWERED_AT)))
+    return np.asarray(rows[np.lexsort(latest)][first])
