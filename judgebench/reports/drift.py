@@ -17,10 +17,12 @@ import numpy as np
 
 from judgebench.columns import grouped, latest
 from judgebench.errors import UsageError, unknown_name
+from judgebench.metrics.registry import OF_VERDICTS
 from judgebench.metrics.verdict_table import verdict_values
 from judgebench.records import CONFIDENCES, HUMAN, JudgeSpec, Unreadable, Verdict, VerdictSlot
 from judgebench.reports.boards import BenchmarkRef, benchmark_ref
 from judgebench.reports.document import (
+    OfBenchmark,
     Report,
     Rows,
     Table,
@@ -80,7 +82,7 @@ _NO_LOOK = DriftCheck(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JudgeDrift:
+class JudgeDrift(OfBenchmark):
     """A judge's anchors on a benchmark, every look at them, and what they say together.
 
     pinned_at
@@ -93,8 +95,6 @@ class JudgeDrift:
         The models that served what was pinned.
     """
 
-    benchmark: str
-    version: str
     judge: str
     judge_id: str
     pinned_at: float
@@ -207,7 +207,7 @@ class DriftReport(Report):
             "anchors",
             self.anchors,
             [
-                column("benchmark", lambda one: f"{one.benchmark}@{one.version}", wraps=True),
+                column("benchmark", lambda one: one.place, wraps=True),
                 column("judge", lambda one: one.judge, wraps=True),
                 column("pinned", lambda one: day(one.pinned_at), align="right"),
                 column("answers", lambda one: str(one.answers), align="right"),
@@ -232,7 +232,7 @@ class DriftReport(Report):
 
 def _looks(one: JudgeDrift) -> Table:
     return table(
-        f"{one.benchmark}@{one.version}, {one.judge}: every look",
+        f"{one.place}, {one.judge}: every look",
         list(zip_longest(one.looks, one.evidence.shift, one.evidence.unlike)),
         [
             column("look", lambda row: day(row[0].at), align="right"),
@@ -333,7 +333,7 @@ def _drift_of(store: Store, which: BenchmarkRef, anchors: StoredAnchors) -> Judg
         pinned_at=anchors.at,
         answers=len(answers),
         looks=tuple(map(checked, range(1, len(occasions)))),
-        unit=1.0 if "score" in said["kind"] and not compares else 100.0,
+        unit=100.0 if OF_VERDICTS[kind].in_points else 1.0,
         pinned_served=served.get(PINNED, ()),
         evidence=drift(values, lost, seed=seed),
     )

@@ -12,14 +12,14 @@ from threading import Thread
 from judgebench.columns import counted, grouped
 from judgebench.config import Panel
 from judgebench.errors import UsageError
-from judgebench.metrics.accuracy import ACCURACY, NO_ONE_NUMBER, accuracies
+from judgebench.metrics.accuracy import NO_ONE_NUMBER, accuracies
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.constant_answers import AVG_LENGTH, AVG_WORDS, answer_lengths
 from judgebench.metrics.intervals import LEAST, Intervals
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.measures import Groups, by_turn, group_names, tags
 from judgebench.metrics.ranked_rows import Standing
-from judgebench.metrics.scores import NOT_APPLICABLE, SCORE, scores
+from judgebench.metrics.scores import NOT_APPLICABLE, scores
 from judgebench.metrics.style_controlled import (
     FEWEST_QUESTIONS,
     STYLE_CONTROLLED,
@@ -29,7 +29,6 @@ from judgebench.metrics.style_controlled import (
 )
 from judgebench.metrics.win_rate import (
     AS_UPSTREAM,
-    PERCENT,
     WEIGHTED,
     WIN_RATE,
     as_upstream,
@@ -203,8 +202,8 @@ class _Boards:
             if kind.kind == "preference":
                 found = self._length.controlled(kind, verdicts, by_judge)
             else:
-                metric = ACCURACY if kind.kind == "label" else SCORE
-                found = {judge: LengthBoard(its, metric) for judge, its in by_judge.items()}
+                its = by_judge.items()
+                found = {judge: LengthBoard(own, kind.metric.name) for judge, own in its}
             for judge, ranked in found.items():
                 beside = self.published.beside(
                     self.judge_ids.get(judge),
@@ -370,8 +369,7 @@ class _Boards:
         figures = self.data.figures if kind.kind == "label" else ()
         styled = self.styled.get((judge, kind.opponent or ""))
         # The ends of what the metric can be, where it has any.
-        scale: tuple[float, float] | None = 0.0, PERCENT if kind.kind == "preference" else 1.0
-        if kind.kind == "score":
+        if (scale := kind.metric.scale) is None:
             on_scales = counted(*(verdicts[name] for name in ("judge", "kind", "low", "high")))
             ends = [
                 (float(low), float(high))

@@ -32,7 +32,6 @@ from judgebench.metrics.length_controlled import (
 )
 from judgebench.metrics.measures import TURN, by_turn, group_names
 from judgebench.metrics.paired import (
-    METRIC_OF,
     PairedModels,
     PairedTests,
     compare,
@@ -41,6 +40,7 @@ from judgebench.metrics.paired import (
     paired_models,
 )
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS, SetOfTwo, of_confidences
+from judgebench.metrics.registry import VERDICT_METRICS
 from judgebench.metrics.scores import DIMENSION, WHY, of_part, with_parts
 from judgebench.metrics.verdict_spread import average_nights
 from judgebench.metrics.win_rate import WEIGHTED, WIN_RATE
@@ -62,7 +62,7 @@ from judgebench.reports.length_calibrations import Calibrations
 from judgebench.reports.runs import run_ref
 from judgebench.store import Store
 
-METRICS = (*METRIC_OF.values(), LENGTH_CONTROLLED, *CONFIDENCE_METRICS, WEIGHTED)
+METRICS = (*VERDICT_METRICS, LENGTH_CONTROLLED, *CONFIDENCE_METRICS, WEIGHTED)
 """By what two models can be compared."""
 
 GroupOf: TypeAlias = Mapping[str, str | Sequence[str]]
@@ -305,7 +305,7 @@ class PairData:
             group_of = self._group_of(group) if by is None else self.board.groups(by)
         pair = paired_models(
             verdicts, kind, judge, *two,
-            labels=labels, balance=self.board.balance if kind.kind == "score" else None,
+            labels=labels, balance=self.board.balance,
             group_of=group_of, group=group or None, weighted=weighted,
         )  # fmt: skip
         return pair if figure is None or weighted is not None else _as_figure(pair, figure)
@@ -571,7 +571,7 @@ def board_meant(
     fitting = [
         (kind, judge)
         for kind, judge in boards
-        if (not metric or METRIC_OF[kind.kind] == metric)
+        if (not metric or kind.metric.name == metric)
         and (test.judge is None or judge == test.judge)
         and test.opponent in (None, kind.opponent)
     ]
@@ -608,7 +608,7 @@ def board_meant(
 def _said(kind: BoardKind, judge: str, *, several: bool) -> str:
     """A board by its judge and metric, and where others differ in it by its opponent."""
     against = f" against {kind.opponent}" if several and kind.opponent else ""
-    return f"{judge} ({METRIC_OF[kind.kind]}{against})"
+    return f"{judge} ({kind.metric.name}{against})"
 
 
 def _judged_otherwise(
@@ -624,7 +624,7 @@ def _judged_otherwise(
     }
     for kind, seen in data.seen.items():
         both = [[j for j in sorted(of_name) if (j, model) in seen] for model in two]
-        if all(both) and (not metric or METRIC_OF[kind.kind] == metric):
+        if all(both) and (not metric or kind.metric.name == metric):
             return kind, both[0][0]
     return None
 

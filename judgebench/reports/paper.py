@@ -34,9 +34,9 @@ from judgebench.metrics.accuracy import sign_of
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.length_controlled import AS_PUBLISHED, LENGTH_CONTROLLED
-from judgebench.metrics.paired import METRIC_OF, compare
+from judgebench.metrics.paired import compare
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
-from judgebench.metrics.registry import Direction, digits, heading
+from judgebench.metrics.registry import OF_VERDICTS, Direction, digits, heading
 from judgebench.metrics.registry import metric as entry
 from judgebench.metrics.scores import OFFICIAL, UNREAD_AS
 from judgebench.metrics.style_controlled import STYLE_CONTROLLED
@@ -183,7 +183,7 @@ def read_paper(path: Path) -> Paper:
         Naming the file and, where there is one, the line and the field.
     """
     fields = ", ".join(Paper.model_fields)
-    written = yaml_file.read_mapping(path, f"a paper is a mapping with {fields}")
+    written = yaml_file.read_yaml(path, f"a paper is a mapping with {fields}")
     yaml_file.refuse_written_keys(written)
     paper = check(Paper, yaml_file.expanded(written, os.environ), path, written.lines)
     paper._written = written
@@ -199,7 +199,7 @@ PUBLISHED = "published"
 NOT_OURS = "‡"
 """What stands at a number that is published, whether or not it compares with ours."""
 
-_KINDS: Mapping[str, Any] = {metric: kind for kind, metric in METRIC_OF.items()}
+_KINDS: Mapping[str, Any] = {one.name: kind for kind, one in OF_VERDICTS.items()}
 _FEWEST = 100
 """Of so many tests together even the strictest has draws enough."""
 

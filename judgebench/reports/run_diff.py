@@ -26,7 +26,7 @@ from judgebench.metrics.accuracy import of_rate
 from judgebench.metrics.board_kinds import BoardKind, by_board
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.measures import by_turn, tags
-from judgebench.metrics.paired import METRIC_OF, before_and_after
+from judgebench.metrics.paired import before_and_after
 from judgebench.metrics.registry import metric
 from judgebench.metrics.scores import with_parts
 from judgebench.metrics.verdict_table import verdict_values
@@ -36,6 +36,7 @@ from judgebench.records import CONFIDENCES, HUMAN, Estimate, Item, RunManifest
 from judgebench.reports.board_data import IMPORTED, balance_of, figures, groups_of
 from judgebench.reports.boards import BenchmarkRef, Columns, benchmark_ref, where
 from judgebench.reports.document import (
+    OfBenchmark,
     Report,
     Rows,
     Spread,
@@ -382,7 +383,7 @@ class Answers(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelChange:
+class ModelChange(OfBenchmark):
     """One model before one judge, in both runs.
 
     opponent
@@ -394,8 +395,6 @@ class ModelChange:
         Of the items that both have, and the second less the first.
     """
 
-    benchmark: str
-    version: str
     judge: Judges
     model: Models
     opponent: Models | None
@@ -569,7 +568,7 @@ def _board_table(rows: Sequence[ModelChange], rest: Sequence[str]) -> Table:
 
     spare: Any = {"optional": True, "spare": True, "align": "right"}
     return table(
-        f"what moved on {one.benchmark}@{one.version}: {one.metric.replace('_', ' ')}{unit}",
+        f"what moved on {one.place}: {one.metric.replace('_', ' ')}{unit}",
         rows,
         [
             column("judge", lambda row: row.judge.shown, wraps=True),
@@ -797,7 +796,7 @@ def _moves(
             found = before_and_after(
                 _by_turn(which, one, first.contents), _by_turn(which, other, first.contents),
                 shared, kind, judge.label,
-                labels=labels, balance=balance if kind.kind == "score" else None,
+                labels=labels, balance=balance,
                 weighted=which.weighted if figure == WEIGHTED else None,
                 units=first.contents, intervals=intervals,
             )  # fmt: skip
@@ -809,7 +808,7 @@ def _moves(
                 judge=judge,
                 model=model,
                 opponent=opponent,
-                metric=figure or METRIC_OF[kind.kind],
+                metric=figure or kind.metric.name,
                 items=Items(len(shared), *alone),
                 a=found.first,
                 b=found.second,

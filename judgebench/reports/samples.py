@@ -16,7 +16,7 @@ from judgebench.columns import counted, grouped, marked
 from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.paired import ends_of, unit_of
+from judgebench.metrics.paired import ends_of
 from judgebench.metrics.scores import NO_ENDS, SCORE, scores
 from judgebench.metrics.verdict_table import verdict_values
 from judgebench.records import Estimate
@@ -24,7 +24,7 @@ from judgebench.reports import estimates
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.board_request import BoardRequest
 from judgebench.reports.boards import Columns, benchmark_ref, find_judges, find_reference, where
-from judgebench.reports.document import Table, column, table
+from judgebench.reports.document import OfBenchmark, Table, column, table
 from judgebench.stats.best_of import expected_best, kl_bound, variance_components
 from judgebench.store import Store
 
@@ -40,11 +40,9 @@ NO_ITEM = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OfSamples:
+class OfSamples(OfBenchmark):
     """A model with ``samples`` answers to each item, and what is told of them."""
 
-    benchmark: str
-    version: str
     metric: str
     model: str
     model_id: str
@@ -179,9 +177,14 @@ def _in_common(scored: Samples, said: Samples) -> int:
 
 
 def _about(data: BoardData, kind: BoardKind, model: str, samples: int) -> dict[str, Any]:
-    metric = {"label": "accuracy", "preference": "win_rate"}.get(kind.kind, SCORE)
-    which = {"benchmark": data.which.name, "version": data.which.version, "metric": metric}
-    return {**which, "model": model, "model_id": data.model_ids[model], "samples": samples}
+    which = {"benchmark": data.which.name, "version": data.which.version}
+    return {
+        **which,
+        "metric": kind.metric.name,
+        "model": model,
+        "model_id": data.model_ids[model],
+        "samples": samples,
+    }
 
 
 def _said(
@@ -192,7 +195,7 @@ def _said(
         one for name in judges for one in find_judges(name, data.judges, data.store, data.which)
     }
     verdicts: Columns = data.verdicts.get(kind, {"judge": []})
-    unit = unit_of(kind)
+    unit = kind.metric.times
     found: dict[str, tuple[dict[str, Samples], Ends]] = {}
     for judge in sorted(counted(verdicts["judge"])):
         if wanted and judge not in wanted:
@@ -336,8 +339,7 @@ def _curve_table(curves: Sequence[Curve]) -> Table:
     why = f"items left out, as a sample has no score or no verdict: {', '.join(lacking)}"
     empty = {f"{c.model}: {said}" for c in curves if (said := c.points["1"].undefined)}
     return table(
-        f"{most.benchmark}@{most.version}, {most.metric} by {most.judge}{against} of the best by "
-        f"{most.scorer}",
+        f"{most.place}, {most.metric} by {most.judge}{against} of the best by {most.scorer}",
         list(most.points),
         [
             column("best of", str, align="right"),
@@ -369,7 +371,7 @@ def _spread_table(found: Sequence[Components]) -> Table:
         "where scores vary",
         found,
         [
-            column("benchmark", lambda one: f"{one.benchmark}@{one.version}", wraps=True),
+            column("benchmark", lambda one: one.place, wraps=True),
             column("model", lambda one: one.model, wraps=True),
             column("judges", lambda one: ", ".join(one.judges), wraps=True),
             column("items", lambda one: f"{one.items:,}", align="right"),
