@@ -432,7 +432,7 @@ def _student(free: int, level: float) -> float:
     return t
 
 
-_LONG, _NEWTON_STEPS = 100_000, 100
+_LONG, _NEWTON_STEPS = 10_000, 100
 """Steps grow to a quantile from below, and are a handful but for few degrees and high levels."""
 
 
