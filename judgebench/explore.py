@@ -26,6 +26,7 @@ from judgebench.reports.agreement import (
     agreement_report,
     rater_agreement,
 )
+from judgebench.reports.board import LengthControl
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.board_tables import Leaderboard
 from judgebench.reports.boards import benchmark_ref, panels_in
@@ -37,7 +38,6 @@ from judgebench.reports.confidence import (
 )
 from judgebench.reports.judge_card import judge_card
 from judgebench.reports.leaderboard import leaderboards
-from judgebench.reports.length_calibrations import LengthControl
 from judgebench.reports.versions import judged_runs, nights_of
 from judgebench.store import Store
 from judgebench.store.catalog import distinct_names

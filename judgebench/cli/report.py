@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -60,5 +59,6 @@ def report(
     """
     check_outputs(outputs)
     document = judgebench.report(paper, store=store).document()
-    show(replace(document, standalone=standalone), form, outputs)
+    document.standalone = standalone
+    show(document, form, outputs)
     return 0

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from judgebench.columns import coded
 from judgebench.metrics.board_kinds import BoardKind, read_board
 from judgebench.metrics.intervals import LEAST, Intervals
-from judgebench.metrics.item_means import ItemMeans, item_means
-from judgebench.metrics.measures import JUDGE_NOISE, Groups, Measure, by_group, judge_noise, mean_of
+from judgebench.metrics.item_means import item_means
+from judgebench.metrics.measures import JUDGE_NOISE, Groups, by_group, judge_noise, mean_of
 from judgebench.metrics.ranked_rows import Measured, Standing, judge_by_judge
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable, verdict_values
 from judgebench.records import BINARY
@@ -81,9 +82,7 @@ def accuracies(
         were asked repeatedly `judge_noise`; with ``rates``
         `<rate>` and `<rate>/<group>`. Best model first within each judge, judges in order of name.
     """
-
-    def share(some: ItemMeans) -> Measure:
-        return mean_of(some, proportion=True, least=LEAST)
+    share = partial(mean_of, proportion=True, least=LEAST)
 
     def measured(table: VerdictTable, rows: Ints) -> Measured:
         means = item_means(table, rows, table.values, ends=(0.0, 1.0))
@@ -94,14 +93,15 @@ def accuracies(
                 measures[ACCURACY], top=nothing, bottom=nothing, worst=None, best=None,
                 undefined=NO_ONE_NUMBER,
             )  # fmt: skip
-        else:
+        elif groups:
             measures |= by_group(ACCURACY, table, means, groups, share)
         for name, which in (rates or {}).items():
             of = verdict_values(table.columns, "label", labels, which)
             its = item_means(table, rows, of, ends=(0.0, 1.0))
             measures |= {} if apart else {name: share(its)}
             measures |= by_group(name, table, its, groups, share)
-        measures[JUDGE_NOISE] = judge_noise(table, rows, table.values)
+        if table.again:
+            measures[JUDGE_NOISE] = judge_noise(table, rows, table.values)
         return Measured(means=means, width=1.0, measures=measures)
 
     return judge_by_judge(

@@ -28,7 +28,7 @@ from judgebench.metrics.measures import Balance
 from judgebench.metrics.ranked_rows import Standing
 from judgebench.metrics.scores import SCORE, scales_of, scores
 from judgebench.plain_text import counted as counted_words
-from judgebench.reports.board import Board, Row
+from judgebench.reports.board import Board, LengthControl, Row
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.boards import (
     BenchmarkRef,
@@ -42,7 +42,6 @@ from judgebench.reports.boards import (
 )
 from judgebench.reports.estimates import best_first
 from judgebench.reports.leaderboard import leaderboards
-from judgebench.reports.length_calibrations import LengthControl
 from judgebench.store import Store
 from judgebench.store.catalog import distinct_names
 

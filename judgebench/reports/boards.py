@@ -39,7 +39,7 @@ class BenchmarkRef:
     ``labels`` are the declared ones, the positive one last; ``report`` says what boards show
     besides, ``weighted`` how clear wins count. ``first_only``: a model's first answer is its
     answer, and further ones say how sure of it the model is. ``official``: a judge prompt of this
-    benchmark is official.
+    benchmark is official. ``published``: boards of this version are.
     """
 
     name: str
@@ -51,6 +51,7 @@ class BenchmarkRef:
     first_only: bool = False
     official: bool = False
     weighted: Weighted | None = None
+    published: bool = False
 
     def __str__(self) -> str:
         return f"{self.name}@{self.version}"
@@ -96,7 +97,7 @@ def benchmark_ref(store: Store, name_at_version: str) -> BenchmarkRef:
             )  # fmt: skip
         return BenchmarkRef(name=name, version=version)
     others = (label for label in description.labels if label != description.positive)
-    judging = description.judging
+    judging, published = description.judging, description.published
     return BenchmarkRef(
         name=name,
         version=version,
@@ -109,6 +110,7 @@ def benchmark_ref(store: Store, name_at_version: str) -> BenchmarkRef:
         weighted=description.versions[version].weighted
         if version in description.versions
         else None,
+        published=any(one.version == version for one in published.boards) if published else False,
     )
 
 

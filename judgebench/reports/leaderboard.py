@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from importlib import import_module
 from threading import Thread
+from typing import TYPE_CHECKING
 
 from judgebench.columns import counted, grouped
 from judgebench.config import Panel
@@ -16,7 +17,6 @@ from judgebench.metrics.accuracy import ACCURACY, NO_ONE_NUMBER, accuracies
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.constant_answers import AVG_LENGTH, AVG_WORDS, answer_lengths
 from judgebench.metrics.intervals import LEAST, Intervals
-from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.measures import Groups, by_turn, group_names, tags
 from judgebench.metrics.ranked_rows import Standing
 from judgebench.metrics.scores import NOT_APPLICABLE, SCORE, scores
@@ -29,6 +29,7 @@ from judgebench.metrics.style_controlled import (
 )
 from judgebench.metrics.win_rate import (
     AS_UPSTREAM,
+    LENGTH_CONTROLLED,
     PERCENT,
     WEIGHTED,
     WIN_RATE,
@@ -38,7 +39,7 @@ from judgebench.metrics.win_rate import (
 from judgebench.plain_text import counted as counted_words
 from judgebench.records import Estimate
 from judgebench.reports.answer_flags import NO_MARKS
-from judgebench.reports.board import Board, PublishedBeside, Row
+from judgebench.reports.board import Board, LengthControl, PublishedBeside, RankedBoard, Row
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.board_warnings import few, flags_of, warnings_of
 from judgebench.reports.boards import (
@@ -50,17 +51,14 @@ from judgebench.reports.boards import (
     panel_line,
 )
 from judgebench.reports.estimates import best_first
-from judgebench.reports.length_calibrations import (
-    LengthBoard,
-    LengthBoards,
-    LengthControl,
-    LengthRequest,
-)
-from judgebench.reports.published import PublishedNumbers
 from judgebench.stats.dawid_skene import DawidSkene
 from judgebench.stats.resample import effective_n
 from judgebench.stats.style_control import Definition
 from judgebench.store import Store
+
+if TYPE_CHECKING:
+    from judgebench.reports.length_calibrations import LengthBoards
+    from judgebench.reports.published import PublishedNumbers
 
 WITHOUT_CATEGORIES = (
     "the questions are not here, so nobody knows which category each is of: "
@@ -130,7 +128,10 @@ def leaderboards(
         For a benchmark or judge that the store does not hold, for a metric that ranks no board or
         that no model has a value of, and for a way of grouping that no item knows.
     """
-    wanted = LengthRequest(control=length_control, rank_by=rank_by)
+    if rank_by is not None:
+        from judgebench.reports.length_calibrations import check_ranking
+
+        check_ranking(length_control, rank_by)
     which = benchmark_ref(store, benchmark if version is None else f"{benchmark}@{version}")
     if which.weighted is None and (upstream or style_control):
         raise UsageError(
@@ -153,8 +154,8 @@ def leaderboards(
     )
     apart = frozenset[str]() if rank_suspicious else frozenset(data.suspicious)
     boards = _Boards(
-        data, wanted, groups, called, intervals or Intervals(), published_names or {}, apart,
-        upstream, style_control,
+        data, length_control, rank_by, groups, called, intervals or Intervals(),
+        published_names or {}, apart, upstream, style_control,
     )  # fmt: skip
     found = tuple(
         board for board in boards if not judges or board.judge_id is None or board.judge in called
@@ -174,7 +175,8 @@ class _Boards:
     def __init__(
         self,
         data: BoardData,
-        wanted: LengthRequest,
+        length_control: LengthControl,
+        rank_by: str | None,
         groups: Mapping[str, Mapping[str, str | Sequence[str]]],
         judges: frozenset[str],
         intervals: Intervals,
@@ -189,7 +191,7 @@ class _Boards:
         self.styled: dict[tuple[str, str], StyleBoard] = {}
         self.style_unit = ""
         self.ranked = frozenset(data.model_ids) - excluded
-        self.wanted, self.published = wanted, PublishedNumbers(data)
+        self.length_control, self.rank_by = length_control, rank_by
         if published_names:
             self.published.check_names(published_names)
         self.judge_ids = {shown: one for one, shown in data.judges.items()}
@@ -203,15 +205,17 @@ class _Boards:
                 found = self._length.controlled(kind, verdicts, by_judge)
             else:
                 metric = ACCURACY if kind.kind == "label" else SCORE
-                found = {judge: LengthBoard(its, metric) for judge, its in by_judge.items()}
+                found = {judge: RankedBoard(its, metric) for judge, its in by_judge.items()}
             for judge, ranked in found.items():
-                beside = self.published.beside(
-                    self.judge_ids.get(judge),
-                    opponent,
-                    ranked.metric,
-                    [standing.model for standing in ranked.standings],
-                    self.published_names,
-                )
+                beside: Sequence[PublishedBeside] = ()
+                if self.which.published:
+                    beside = self.published.beside(
+                        self.judge_ids.get(judge),
+                        opponent,
+                        ranked.metric,
+                        [standing.model for standing in ranked.standings],
+                        self.published_names,
+                    )
                 same = next((one for one in beside if one.because is None), None)
                 # Those that are excluded from the ranking stand by value, behind all others.
                 within = [one for one in ranked.standings if one.model not in self.excluded]
@@ -225,7 +229,7 @@ class _Boards:
                 said = "" if same is None else same.reference.board.note
                 if said and any(row.published for row in rows):
                     notes = (*notes, said)
-                yield replace(board, beside=beside, notes=notes)
+                yield replace(board, beside=tuple(beside), notes=notes)
         for name, reason in self.data.refused.items():
             yield Board(
                 benchmark=self.which.name, version=self.which.version, metric=None, scale=None,
@@ -233,9 +237,21 @@ class _Boards:
             )  # fmt: skip
 
     @cached_property
+    def published(self) -> PublishedNumbers:
+        """What others published, of a benchmark of which they did, or for length control."""
+        from judgebench.reports.published import PublishedNumbers
+
+        return PublishedNumbers(self.data)
+
+    @cached_property
     def _length(self) -> LengthBoards:
         """Beside win rates, those at equal length: no other board needs them."""
-        return LengthBoards(self.published, self.wanted, self.judges, self.intervals, self.ranked)
+        from judgebench.reports.length_calibrations import LengthBoards
+
+        return LengthBoards(
+            self.published, self.length_control, self.rank_by, self.judges, self.intervals,
+            self.ranked,
+        )  # fmt: skip
 
     def _standings(self, kind: BoardKind, answered: Columns) -> Sequence[Standing]:
         groups: Groups = [*self.groups.values()]
@@ -277,7 +293,7 @@ class _Boards:
             intervals=self.intervals,
             ranked=self.ranked,
             weighted=self.which.weighted,
-            by_weights=self.wanted.rank_by is None,
+            by_weights=self.rank_by is None,
         )
         return self._with_lengths(answered, self._beside_weighted(verdicts, kind.opponent, found))
 
@@ -359,7 +375,7 @@ class _Boards:
         kind: BoardKind,
         verdicts: Columns,
         judge: str,
-        ranked: LengthBoard,
+        ranked: RankedBoard,
         rows: tuple[Row, ...],
     ) -> Board:
         report, panel = self.which.report, self.data.panels.get(judge)
