@@ -366,7 +366,9 @@ def leaderboard(
             return _published_alone(first, nothing, request.by)
         of_these = " of these judges" if judged else ""
         notes = [f"{name} has no board{of_these}" for name, boards in found.items() if not boards]
-        boards = request.chosen(its, found)
+        boards = [board for of in found.values() for board in of]
+        if request.models or request.columns or request.sort is not None:
+            boards = request.chosen(its, boards)
         if bundle is not None:
             from judgebench.reports.bundle import write_bundle
 

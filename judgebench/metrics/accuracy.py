@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
-from judgebench.columns import coded
+from judgebench.columns import coded, counted
 from judgebench.metrics.board_kinds import BoardKind, read_board
 from judgebench.metrics.intervals import LEAST, Intervals
 from judgebench.metrics.item_means import item_means
@@ -40,6 +41,16 @@ def of_rate(
     kept = dict.fromkeys(labels, "other") | dict.fromkeys(which, name)
     said = coded(columns["label"]).mapped(lambda one: kept.get(one, one))
     return {**columns, "label": said}, ("other", name)
+
+
+def undeclared(columns: Columns, labels: Sequence[str]) -> dict[str, Counter[str]]:
+    """By judge, the labels that are not declared and so count as unreadable, with how many."""
+    found: dict[str, Counter[str]] = {}
+    said = counted(columns["kind"], columns["judge"], columns["label"])
+    for (kind, judge, label), n in said.items():
+        if kind == "label" and label not in labels:
+            found.setdefault(judge, Counter())[label] += n
+    return found
 
 
 def accuracies(

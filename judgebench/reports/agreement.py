@@ -15,6 +15,7 @@ from typing import Any, ClassVar, TypeVar
 from judgebench.benchmarks.description import Right
 from judgebench.columns import counted, marked
 from judgebench.errors import UsageError
+from judgebench.metrics.accuracy import undeclared
 from judgebench.metrics.agreement import (
     KAPPA,
     AgreementBoard,
@@ -40,7 +41,6 @@ from judgebench.metrics.judged_values import (
     read_labels,
     read_outcomes,
     read_scores,
-    undeclared,
 )
 from judgebench.metrics.outcome_agreement import OutcomeAgreement, outcome_agreement
 from judgebench.metrics.score_agreement import BLOCK, SAMPLE, ScoreAgreement

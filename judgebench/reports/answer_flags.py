@@ -68,10 +68,6 @@ class Marks:
             any_suspect=max(self.any_suspect, other.any_suspect),
         )
 
-    @property
-    def counts(self) -> dict[str, int]:
-        return {f"{COUNTED}{mark}": n for mark, n in self.answers.items()}
-
 
 NO_MARKS = Marks(examined=0)
 

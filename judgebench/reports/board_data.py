@@ -30,12 +30,12 @@ from judgebench.columns import (
 )
 from judgebench.config import Panel
 from judgebench.errors import UsageError, unknown_name
+from judgebench.metrics.accuracy import undeclared
 from judgebench.metrics.board_kinds import BoardKind, boards
 from judgebench.metrics.combine import combine
 from judgebench.metrics.constant_answers import AVG_LENGTH, constant_answers, may_be_constant
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.judge_change import Bridge
-from judgebench.metrics.judged_values import undeclared
 from judgebench.metrics.measures import Balance, group_names
 from judgebench.metrics.scores import with_parts
 from judgebench.metrics.verdict_table import CHOOSES, SPARSE

@@ -261,7 +261,7 @@ class BoardRequest:
             style_control=self.style_control,
         )
 
-    def chosen(self, store: Store, found: Mapping[str, tuple[Board, ...]]) -> list[Board]:
+    def chosen(self, store: Store, boards: Sequence[Board]) -> list[Board]:
         """Of these boards the rows and columns that are asked for; what is not asked for stays.
 
         Models go by the names as they are shown, other names, or ids; columns come in the order
@@ -275,7 +275,6 @@ class BoardRequest:
         UsageError
             For a model or a metric that none of the boards has, and where none has both.
         """
-        boards = [board for its in found.values() for board in its]
         known = {name for board in boards for row in board.rows for name in row.metrics}
         by = None if self.sort is None else self.sort.removeprefix("-")
         for name in (*self.columns, *([by] if by not in (None, BY_NAME) else [])):

@@ -19,7 +19,7 @@ from judgebench.metrics.failed_rows import why_missing
 from judgebench.metrics.measures import STANDARD_ERROR
 from judgebench.metrics.registry import digits, heading, package_entries
 from judgebench.metrics.registry import metric as entry
-from judgebench.metrics.scores import GUESSED, SCORE
+from judgebench.metrics.scores import DIMENSION, GUESSED, SCORE
 from judgebench.metrics.style_controlled import STYLE_CONTROLLED
 from judgebench.metrics.win_rate import (
     AS_PUBLISHED,
@@ -475,9 +475,11 @@ def _tables(board: Board, explained: set[str]) -> list[Table]:
     here |= {ONE_ORDER} if any(row.counts.get("half") for row in board.rows) else set()
     lacking = [name for name in EXPLAINED if name in here - explained]
     explained.update(lacking)
+    names = {name for row in board.rows for name in row.metrics}
     # Why length-controlled win rates, and metrics of packages, have no value; each reason once.
     undefined: list[str] = []
-    for name in (LENGTH_CONTROLLED, AS_PUBLISHED, *package_entries()):
+    packages = package_entries() if any(DIMENSION in name for name in names) else ()
+    for name in (LENGTH_CONTROLLED, AS_PUBLISHED, *packages):
         of_rows = [(row.model, row.metrics[name]) for row in board.rows if name in row.metrics]
         models = grouped((one.undefined, model) for model, one in of_rows if one.undefined)
         for reason, of in models.items() if name != board.metric else ():

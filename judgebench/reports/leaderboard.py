@@ -38,7 +38,7 @@ from judgebench.metrics.win_rate import (
 )
 from judgebench.plain_text import counted as counted_words
 from judgebench.records import Estimate
-from judgebench.reports.answer_flags import NO_MARKS
+from judgebench.reports.answer_flags import COUNTED, NO_MARKS
 from judgebench.reports.board import Board, LengthControl, PublishedBeside, RankedBoard, Row
 from judgebench.reports.board_data import BoardData
 from judgebench.reports.board_warnings import few, flags_of, warnings_of
@@ -353,7 +353,7 @@ class _Boards:
             "verdicts": judged.n,
             **standing.counts,
             **self.data.answers(model_id, opponent),
-            **marks.counts,
+            **{f"{COUNTED}{mark}": n for mark, n in marks.answers.items()},
         }
         return Row(
             model=standing.model,
@@ -382,7 +382,7 @@ class _Boards:
         members = [self.judge_ids[name] for name in (panel.judges if panel else [judge])]
         specs = [self.data.spec_of[member] for member in members]
         prompts = {spec.official_prompt for spec in specs}
-        figures = self.data.figures if kind.kind == "label" else ()
+        figures = self.data.figures if kind.kind == "label" and report.rates else ()
         styled = self.styled.get((judge, kind.opponent or ""))
         # The ends of what the metric can be, where it has any.
         scale: tuple[float, float] | None = 0.0, PERCENT if kind.kind == "preference" else 1.0

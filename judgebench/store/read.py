@@ -66,6 +66,7 @@ from judgebench.store.codec import (
     TOKENS,
     VERDICT,
     read_item,
+    read_names,
     read_parts,
     read_request,
     read_spec,
@@ -751,8 +752,9 @@ class Reading(Snapshots, Asked):
         """
         of = {**_on(benchmark, version), "judge.short": judge, "judgment.reply_keys!": b""}
         asked = row(c, schema.uses, "judgment.reply_keys", of)
-        found = None if asked is None else _reply(c, reply_keys(asked.reply_keys)[0])
-        return () if found is None else found.left_out
+        one = {"key": None if asked is None else reply_keys(asked.reply_keys)[0]}
+        found = None if asked is None else row(c, schema.replies, "left_out", one)
+        return () if found is None else read_names(found.left_out or "[]")
 
     @read
     def verdicts_of_run(
